@@ -1,0 +1,41 @@
+# make demo, make test, make install, make bench: each works in a fresh clone with nothing else installed.
+# TORCH_INDEX=<a PyTorch wheel index> picks another build of torch (cpu, cu126, rocm, ...).
+PY ?= python3
+V := .venv/bin
+# Two OpenMP threads on two busy cores are slower than one; we use processes instead.
+export OMP_NUM_THREADS ?= 1
+
+demo: install
+	$(V)/smallpose demo --out runs/demo
+
+test: lint types
+	$(V)/python -m pytest -q -n 2 --dist worksteal
+
+check: install
+	$(V)/ruff format src tests bench
+	$(V)/ruff check --fix src tests bench
+	$(V)/mypy
+	$(V)/python -m pytest -q -n 2 -m "not slow and not gpu"
+
+lint: install
+	$(V)/ruff format --check src tests bench
+	$(V)/ruff check src tests bench
+
+types: install
+	$(V)/mypy
+
+bench: install
+	$(V)/python bench/run.py
+
+golden: install
+	$(V)/python -m pytest -q tests --golden
+
+install: $(V)/.ready
+
+$(V)/.ready: pyproject.toml constraints.txt
+	$(PY) -m venv .venv
+	$(V)/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt \
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e ".[torch,dev]"
+	touch $@
+
+.PHONY: demo test check lint types bench golden install

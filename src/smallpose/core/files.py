@@ -1,0 +1,162 @@
+"""Files written whole or not at all, paths that stay inside their root, hashes.
+
+Names of files come from other people's data, so every one of them goes through `path_inside`
+before it is opened.
+"""
+
+import errno
+import gzip
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import IO
+
+from smallpose.core.errors import InputError, RefusedError, RunError
+
+LONGEST_NAME = 1024  # characters of a relative path; file systems stop at 4096 with the root
+
+
+def read_bytes(path: Path) -> bytes:
+    """The whole file; a `.gz` file is unpacked.
+
+    Raises: InputError when it is missing, a folder, unreadable, or broken as gzip.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(str(path), "no such file", "check the path") from None
+    except IsADirectoryError:
+        raise InputError(str(path), "is a folder", "name a file") from None
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read ({error.strerror})", "check it") from None
+    if data[:2] != b"\x1f\x8b":
+        return data
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError) as error:
+        raise InputError(str(path), f"broken gzip file ({error})", "fetch it again") from None
+
+
+def write_whole(path: Path | str, data: bytes | str) -> None:
+    """Write `data` so that `path` holds either all of it or what it held before.
+
+    Raises: RunError when the disk is full or the folder cannot be written.
+    """
+    content = data.encode() if isinstance(data, str) else data
+
+    def fill(file: IO[bytes]) -> None:
+        file.write(content)
+
+    write_whole_with(path, fill)
+
+
+def write_whole_with(path: Path | str, fill: Callable[[IO[bytes]], object]) -> None:
+    """As `write_whole`, for content that `fill` writes into the open file."""
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part", delete=False
+        ) as file:
+            temporary = Path(file.name)
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        kept = "; the previous file is kept" if path.exists() else ""
+        raise RunError(str(path), f"{_reason(error)} while writing{kept}", _cure(error)) from None
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def path_inside(root: Path, name: str, also: Iterable[Path] = ()) -> Path:
+    """`root / name`, if that stays inside `root` (or, by a link, inside one of `also`).
+
+    Args:
+        root: a folder of the user's; it may itself be a link.
+        name: a relative path from somebody else's file.
+        also: folders that links inside `root` may lead to, as in a set we built ourselves.
+
+    Raises: RefusedError when the path is absolute, climbs out, or follows a link out.
+    """
+    what = _why_not(name)
+    if what is not None:
+        raise RefusedError(
+            f"{root}: file name {_shown(name)}", f"path leaves the data root ({what})", "mend it"
+        )
+    path = root / name
+    real = os.path.realpath(path)
+    roots = [os.path.realpath(root), *(os.path.realpath(r) for r in also)]
+    if not any(real == r or real.startswith(r.rstrip(os.sep) + os.sep) for r in roots):
+        raise RefusedError(
+            f"{root}: file name {_shown(name)}",
+            "path leaves the data root (a link leads out)",
+            "copy the file into the root",
+        )
+    return path
+
+
+def _why_not(name: str) -> str | None:
+    if not name.strip():
+        return "it is empty"
+    if "\0" in name:
+        return "NUL character"
+    if "\\" in name:
+        return "backslash"
+    if len(name) > LONGEST_NAME:
+        return f"{len(name)} characters"
+    if name.startswith("/") or (len(name) > 1 and name[1] == ":"):
+        return "absolute"
+    if ".." in name.split("/"):
+        return "it climbs with '..'"
+    return None
+
+
+def _shown(name: str) -> str:
+    text = repr(name)
+    return text if len(text) <= 80 else text[:60] + "…" + text[-15:]
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256 as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut; file systems that cannot do it are let be."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "no space left"
+    return (error.strerror or str(error)).lower()
+
+
+def _cure(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "free some space and run it again"
+    return "choose a folder that can be written"
