@@ -34,14 +34,14 @@ def clip_boxes(boxes_xywh: Array, width: Array, height: Array) -> Array:
     corners = to_xyxy(boxes_xywh)
     limits = np.stack([width, height, width, height], axis=1)
     clipped = to_xywh(np.clip(corners, 0.0, np.maximum(limits, 0.0)))
-    known = (limits > 0).all(axis=1)
+    known = np.asarray((limits > 0).all(axis=1))
     # A box that lies inside keeps its own numbers to the last bit: x + w - x is not always w.
-    inside = ((corners >= 0) & (corners <= limits)).all(axis=1)
+    inside = np.asarray(((corners >= 0) & (corners <= limits)).all(axis=1))
     return np.where((known & ~inside)[:, None], clipped, boxes_xywh)
 
 
 def extent(keypoints: Array) -> Array:
-    """(n, k, 3) keypoints to the (n, 4) xywh box around those with v > 0; NaN where there are none."""
+    """(n, k, 3) keypoints to (n, 4) xywh boxes around those with v > 0; NaN without any."""
     seen = keypoints[:, :, 2:] > 0
     low = np.where(seen, keypoints[:, :, :2], np.inf).min(axis=1)
     high = np.where(seen, keypoints[:, :, :2], -np.inf).max(axis=1)
@@ -67,7 +67,10 @@ def union(first_xywh: Array, second_xywh: Array) -> Array:
 def box_iou(first_xywh: Array, second_xywh: Array) -> Array:
     """(a, 4) and (b, 4) boxes to their (a, b) intersection over union."""
     a, b = to_xyxy(first_xywh)[:, None], to_xyxy(second_xywh)[None]
-    sides = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None)
+    sides = np.clip(
+        np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None
+    )
     shared = sides[..., 0] * sides[..., 1]
     total = box_area(first_xywh)[:, None] + box_area(second_xywh)[None] - shared
-    return np.divide(shared, total, out=np.zeros_like(shared), where=total > 0)
+    iou: Array = np.divide(shared, total, out=np.zeros_like(shared), where=total > 0)
+    return iou

@@ -40,7 +40,9 @@ def keypoint_density(
     return _density(area, np.asarray(labelled), np.asarray(joints))
 
 
-def _density(area: NDArray[np.float64], labelled: ArrayLike, joints: ArrayLike) -> NDArray[np.float64]:
+def _density(
+    area: NDArray[np.float64], labelled: ArrayLike, joints: ArrayLike
+) -> NDArray[np.float64]:
     labelled, joints = np.asarray(labelled), np.asarray(joints)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         x = (area / SMALL_BELOW) * (joints / labelled)
@@ -48,9 +50,7 @@ def _density(area: NDArray[np.float64], labelled: ArrayLike, joints: ArrayLike) 
     return np.asarray(np.where(labelled > 0, density, np.nan))
 
 
-def density_classes(
-    area: ArrayLike, labelled: ArrayLike, joints: ArrayLike
-) -> NDArray[np.int8]:
+def density_classes(area: ArrayLike, labelled: ArrayLike, joints: ArrayLike) -> NDArray[np.int8]:
     """(n,) numbers into `DENSITIES`; -1 for people who are not small or have nothing labelled.
 
     Takes what `keypoint_density` takes, but areas that are not above zero too (they have no class).

@@ -10,6 +10,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -92,8 +93,9 @@ def path_inside(root: Path, name: str, also: Iterable[Path] = ()) -> Path:
             f"{root}: file name {_shown(name)}", f"path leaves the data root ({what})", "mend it"
         )
     path = root / name
-    real = os.path.realpath(path)
-    roots = [os.path.realpath(root), *(os.path.realpath(r) for r in also)]
+    # Sources hold a hundred thousand names in a handful of folders: resolve a folder once.
+    real = os.path.realpath(path) if path.is_symlink() else _real(str(path.parent))
+    roots = [_real(str(r)) for r in (root, *also)]
     if not any(real == r or real.startswith(r.rstrip(os.sep) + os.sep) for r in roots):
         raise RefusedError(
             f"{root}: file name {_shown(name)}",
@@ -101,6 +103,11 @@ def path_inside(root: Path, name: str, also: Iterable[Path] = ()) -> Path:
             "copy the file into the root",
         )
     return path
+
+
+@cache
+def _real(folder: str) -> str:
+    return os.path.realpath(folder)
 
 
 def _why_not(name: str) -> str | None:

@@ -1,0 +1,1 @@
+"""What others published, read as Instances: one file a format, one line in `SOURCES` each."""

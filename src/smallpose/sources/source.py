@@ -1,0 +1,46 @@
+"""What every reader returns: a source's people, and where its pictures lie.
+
+A reader reads annotations and opens no picture: sizes that the annotations lack stay 0, boxes stay
+unclipped, and whether a picture exists is the builder's question.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from smallpose.table.instances import Instances
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Where an image lies.
+
+    Args:
+        path: the picture file, or the video it is a frame of; inside the source's root.
+        frame: 0-based number of the frame in the video; None for a picture file.
+    """
+
+    path: Path
+    frame: int | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One published data set.
+
+    Args:
+        name: one of `instances.SOURCES`.
+        root: the folder its files were found in.
+        people: every person and ignore region, in the source's own joints and order. Image
+            `file_names` start with the source's name and go on with the path below `root`.
+        pictures: (m,) where each image of `people.images` lies.
+        splits: (m,) the source's own split of each image, "train" or "test"; "" where it has none
+            and the builder decides.
+        missing: annotation files of the published layout that were not there.
+    """
+
+    name: str
+    root: Path
+    people: Instances
+    pictures: tuple[Picture, ...]
+    splits: tuple[str, ...]
+    missing: tuple[str, ...] = ()
