@@ -87,11 +87,7 @@ def path_inside(root: Path, name: str, also: Iterable[Path] = ()) -> Path:
 
     Raises: RefusedError when the path is absolute, climbs out, or follows a link out.
     """
-    what = _why_not(name)
-    if what is not None:
-        raise RefusedError(
-            f"{root}: file name {_shown(name)}", f"path leaves the data root ({what})", "mend it"
-        )
+    check_name(name, root)
     path = root / name
     # Sources hold a hundred thousand names in a handful of folders: resolve a folder once.
     real = os.path.realpath(path) if path.is_symlink() else _real(str(path.parent))
@@ -103,6 +99,17 @@ def path_inside(root: Path, name: str, also: Iterable[Path] = ()) -> Path:
             "copy the file into the root",
         )
     return path
+
+
+def check_name(name: str, root: Path | str = "a data set") -> None:
+    """Raises RefusedError when `name` is no relative path that stays below its root."""
+    what = _why_not(name)
+    if what is not None:
+        raise RefusedError(
+            f"{root}: file name {_shown(name)}",
+            f"path leaves the data root ({what})",
+            "mend the annotation file",
+        )
 
 
 @cache
