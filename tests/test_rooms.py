@@ -8,7 +8,7 @@ from pathlib import Path
 import smallpose
 
 HOUSE = Path(smallpose.__file__).parent
-LIGHT = ["core", "table", "sources", "synthetic", "dataset", "stats", "evaluation"]
+LIGHT = ["core", "table", "stats", "sources", "synthetic", "dataset", "evaluation"]
 HEAVY = ["samples", "models", "methods", "inference", "training"]
 ROOMS = [*LIGHT, *HEAVY, "report", "cli"]
 

@@ -34,9 +34,8 @@ def check_truth(people: Instances) -> list[Finding]:
     return sorted(found, key=lambda f: not f.fault)
 
 
-def check_predictions(found: Predictions, truth: Instances | None = None) -> list[Finding]:
+def check_predictions(found: Predictions) -> list[Finding]:
     """What is odd about results; anything finite is legal, so these are remarks."""
-    del truth
     out = [Finding(note, fault=False) for note in found.notes]
     if not len(found):
         return [*out, Finding("nobody was found in any image", fault=False)]
@@ -98,12 +97,12 @@ def _boxes(people: Instances) -> list[Finding]:
     width = people.images.width[people.image_rows]
     height = people.images.height[people.image_rows]
     corners = to_xyxy(people.boxes_xywh)
-    known = counted & (width > 0) & (height > 0) & ~flat
+    known: NDArray[np.bool_] = counted & (width > 0) & (height > 0) & ~flat
     # Half a pixel of slack: boxes are written with two decimals or in whole pixels.
-    beyond = (corners[:, :2] < -0.5).any(axis=1)
+    beyond = np.asarray((corners[:, :2] < -0.5).any(axis=1))
     beyond |= (corners[:, 2] > width + 0.5) | (corners[:, 3] > height + 0.5)
     out += _count(known & beyond, people.ids, "boxes leave their image", fault=False)
-    outside = (corners[:, 2:] <= 0).any(axis=1)
+    outside = np.asarray((corners[:, 2:] <= 0).any(axis=1))
     outside |= (corners[:, 0] >= width) | (corners[:, 1] >= height)
     out += _count(known & outside, people.ids, "boxes lie wholly outside their image", fault=True)
     return out
@@ -114,9 +113,12 @@ def _keypoints(people: Instances) -> list[Finding]:
     width = people.images.width[people.image_rows][:, None]
     height = people.images.height[people.image_rows][:, None]
     x, y = people.keypoints[:, :, 0], people.keypoints[:, :, 1]
-    outside = v & (width > 0) & ((x < -1) | (y < -1) | (x > width) | (y > height))
+    off = v & (width > 0) & ((x < -1) | (y < -1) | (x > width) | (y > height))
     out = _count(
-        outside.any(axis=1), people.ids, "people have labelled keypoints off the image", fault=False
+        np.asarray(off.any(axis=1)),
+        people.ids,
+        "people have labelled keypoints off the image",
+        fault=False,
     )
     low = np.where(v[:, :, None], people.keypoints[:, :, :2], np.inf).min(axis=1)
     high = np.where(v[:, :, None], people.keypoints[:, :, :2], -np.inf).max(axis=1)

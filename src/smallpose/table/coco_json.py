@@ -20,7 +20,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.files import read_bytes, write_whole, write_whole_with
 from smallpose.core.json_text import decode, refuse_repeated_keys
 from smallpose.core.skeleton import COCO17, SMALLPOSE, Skeleton, named_skeleton
-from smallpose.table.instances import SOURCES, Images, Instances
+from smallpose.table.instances import SOURCES, Images, Instances, make_images, make_instances
 from smallpose.table.predictions import Predictions
 
 BLOCK = 10_000  # records decoded at a time
@@ -360,6 +360,21 @@ def read_results(path: Path | str, truth: Instances) -> Predictions:
     image_ids, keypoints, scores, boxes = (np.concatenate(c) for c in zip(*parts, strict=True))
     _refuse_floods(path, image_ids)
     return Predictions(skeleton, image_ids, keypoints, scores, boxes, notes)
+
+
+def is_results(path: Path | str) -> bool:
+    """Whether the file is a list, as result files are, and not an annotation file."""
+    return read_bytes(Path(path)).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
+
+
+def truth_for_results(path: Path | str) -> Instances:
+    """A truth without people that fits a result file, for looking at the results alone."""
+    found = decode(path, read_bytes(Path(path)), list[_Found])
+    skeleton = _guess(path, [len(f.keypoints) for f in found[:1]]) or COCO17
+    ids = np.unique(np.array([f.image_id for f in found], dtype=np.int64))
+    images = make_images(ids, [str(i) for i in ids.tolist()])
+    category = found[0].category_id if found else 1
+    return make_instances(skeleton, images, [], np.zeros((0, 4)), [], category_id=category)
 
 
 def _found_skeleton(path: Path | str, first: tuple[int, _Found], truth: Instances) -> Skeleton:

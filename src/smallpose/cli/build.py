@@ -1,0 +1,61 @@
+"""smallpose build OUT --coco DIR …: published sources to one data set."""
+
+import argparse
+from pathlib import Path
+
+HELP = "COCO, MPII, AI Challenger, HiEve and PoseTrack18 become one data set of 21 keypoints"
+EXAMPLE = "smallpose build set --coco coco --mpii mpii --missing-images drop"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `build`."""
+    parser.add_argument("out", type=Path, metavar="OUT", help="the folder to make")
+    for name, holds in (
+        ("coco", "annotations/person_keypoints_{train,val}2017.json"),
+        ("mpii", "mpii_human_pose_v1_u12_1.mat"),
+        ("aic", "keypoint_{train,validation}_…/"),
+        ("hieve", "HIE20/"),
+        ("posetrack", "posetrack_data/annotations/{train,val}/"),
+    ):
+        parser.add_argument(f"--{name}", type=Path, metavar="DIR", help=f"folder with {holds}")
+    parser.add_argument("--seed", type=int, default=0, help="of the split and the draw (0)")
+    parser.add_argument(
+        "--split",
+        choices=("grouped", "paper"),
+        default="grouped",
+        help="MPII and HiEve 8 : 2 by whole videos, or image by image as in the paper",
+    )
+    parser.add_argument(
+        "--images",
+        choices=("link", "copy", "none"),
+        default="link",
+        help="pictures as links to yours (default), as copies, or not at all",
+    )
+    parser.add_argument(
+        "--missing-images",
+        choices=("refuse", "drop", "keep"),
+        default="refuse",
+        help="stop when pictures are missing (default), leave them out, or keep their labels",
+    )
+    parser.add_argument("--jobs", type=int, default=2, help="threads for headers and videos (2)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a set built before")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read, build, say what came out."""
+    from smallpose.dataset.build import Options, build_dataset
+
+    names = ("coco", "mpii", "aic", "hieve", "posetrack")
+    roots = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
+    options = Options(
+        seed=args.seed,
+        split=args.split,
+        images=args.images,
+        missing_images=args.missing_images,
+        jobs=max(args.jobs, 1),
+        overwrite=args.overwrite,
+    )
+    build_dataset(roots, args.out, options)
+    card = (args.out / "README.md").read_text()
+    print(card[card.index("## How many") :].split("## Where from")[0].strip())
+    print(f"\n{args.out}/README.md says how it was made")

@@ -1,0 +1,47 @@
+"""smallpose check FILE.json or a built set: what is wrong with it."""
+
+import argparse
+from pathlib import Path
+
+HELP = "what is wrong with a COCO file or a result file; re-hash a built set"
+EXAMPLE = "smallpose check annotations/person_keypoints_val2017.json --images val2017"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `check`."""
+    parser.add_argument("path", type=Path, metavar="FILE.json|SET", help="a file, or a built set")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="look for the pictures there")
+    parser.add_argument(
+        "--truth", type=Path, metavar="FILE.json", help="the truth that results are about"
+    )
+    parser.add_argument("--jobs", type=int, default=2, help="threads for hashing (2)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one sentence per finding; exit code 2 when there is a fault."""
+    from smallpose.dataset.verify import check_images, check_set
+    from smallpose.table.check import check_predictions, check_truth
+    from smallpose.table.coco_json import is_results, read_coco, read_results, truth_for_results
+
+    if args.path.is_dir():
+        findings, subject = check_set(args.path, max(args.jobs, 1))
+    elif is_results(args.path):
+        truth = read_coco(args.truth) if args.truth else truth_for_results(args.path)
+        found = read_results(args.path, truth)
+        findings = check_predictions(found)
+        subject = f"{len(found):,} people found, {found.skeleton.name}"
+    else:
+        people = read_coco(args.path)
+        findings = check_truth(people)
+        if args.images is not None:
+            findings += check_images(people.images, args.images)
+        subject = (
+            f"{len(people.images):,} images, {int(people.counted.sum()):,} people with keypoints, "
+            f"{len(people) - int(people.counted.sum()):,} to ignore, {people.skeleton.name}"
+        )
+    faults = sum(f.fault for f in findings)
+    print(f"{args.path}: {subject}")
+    for finding in findings:
+        print(f"  {finding}")
+    print(f"{faults} faults, {len(findings) - faults} remarks" if findings else "nothing wrong")
+    return 2 if faults else 0

@@ -1,0 +1,336 @@
+"""Five sources become one data set: read, look for pictures, unify, split, select, write.
+
+The set is made in a folder beside `out` and put in place with one rename, so a build that dies
+leaves nothing that looks like a data set.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from smallpose._version import __version__
+from smallpose.core.boxes import clip_boxes
+from smallpose.core.errors import InputError, RefusedError, RunError
+from smallpose.core.files import path_inside, sha256, write_whole
+from smallpose.core.progress import say, track
+from smallpose.dataset.card import data_card
+from smallpose.dataset.pictures import existing, extract_frames, picture_sizes, place
+from smallpose.dataset.select import Selection, select_images
+from smallpose.dataset.split import SPLITS, assign_splits
+from smallpose.sources import READERS
+from smallpose.sources.source import Picture, Source
+from smallpose.stats.counts import table1
+from smallpose.table.coco_json import write_coco
+from smallpose.table.instances import Instances, concat
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a set is built; the command line's flags of the same names."""
+
+    seed: int = 0
+    split: str = "grouped"  # or "paper"
+    images: str = "link"  # or "copy", "none"
+    missing_images: str = "refuse"  # or "drop", "keep"
+    jobs: int = 1
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class _Read:
+    """All sources together: people in the 21 joints, and what stands beside each image."""
+
+    people: Instances
+    pictures: list[Picture]
+    there: NDArray[np.bool_]
+    official: list[str]
+
+
+def build_dataset(roots: Mapping[str, Path], out: Path, options: Options) -> dict[str, Any]:
+    """Make the data set of contracts in `out`; the same roots and seed give the same bytes.
+
+    Args:
+        roots: source name to its folder.
+        out: a folder that does not exist yet or is empty.
+    Returns: the manifest, as written to `out/manifest.json`.
+    Raises: InputError for a source at fault, RefusedError for a path that leaves its root,
+        RunError for a full disk; nothing is left behind then.
+    """
+    if not roots:
+        raise InputError("build", "no source is given", "give at least one, such as --coco DIR")
+    _refuse_if_taken(out, options.overwrite)
+    sources = [_read(name, roots[name]) for name in READERS if name in roots]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".building", dir=out.parent))
+    try:
+        work.chmod(0o755)
+        manifest = _build_in(work, sources, options)
+        _put_in_place(work, out)
+    except OSError as error:
+        raise RunError(str(out), f"{error.strerror or error}", "nothing was left behind") from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return manifest
+
+
+def _build_in(work: Path, sources: Sequence[Source], options: Options) -> dict[str, Any]:
+    (work / "images").mkdir()
+    found = _together([_with_pictures(s, work / "images", options) for s in sources])
+    people, notes = _unified(found.people)
+    rng = np.random.default_rng(options.seed)
+    sides = assign_splits(people.images, found.official, options.split, rng)
+    chosen = _select(people, found, sides, rng)
+    parts = _numbered(people, chosen)
+    table = table1(parts["train"], parts["test"])
+    for split, part in parts.items():
+        write_coco(part, work / "annotations" / f"{split}.json")
+    pictures = _place_pictures(people, found, chosen, work / "images", options)
+    _drop_unchosen_frames(work / "images", pictures)
+    manifest = _manifest(sources, parts, chosen, options, notes)
+    manifest["files"] = _hashes(work, ["annotations/train.json", "annotations/test.json"])
+    manifest["pictures"] = pictures
+    write_whole(work / "README.md", data_card(manifest, table.to_markdown()))
+    manifest["files"] |= _hashes(work, ["README.md"])
+    write_whole(work / "manifest.json", msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+    return manifest
+
+
+def _read(name: str, root: Path) -> Source:
+    if not root.is_dir():
+        raise InputError(f"--{name} {root}", "no such folder", f"name the folder that holds {name}")
+    source = READERS[name](root)
+    say(
+        f"{name}: {len(source.people.images):,} images, "
+        f"{int(source.people.counted.sum()):,} people with keypoints in {source.root}"
+    )
+    for missing in source.missing:
+        say(f"{name}: not there: {missing}")
+    for note in source.people.notes:
+        say(f"{name}: {note}")
+    return source
+
+
+def _with_pictures(source: Source, folder: Path, options: Options) -> Source:
+    """The source with sizes for every image whose picture is there; others dropped if asked."""
+    images = source.people.images
+    there = np.array(existing(source.pictures, options.jobs), dtype=bool)
+    frames = [r for r, p in enumerate(source.pictures) if p.frame is not None and there[r]]
+    sizes = extract_frames(source, frames, folder, options.jobs)
+    there[[r for r in frames if r not in sizes]] = False
+    if not there.all() and options.missing_images == "refuse":
+        gone = [images.file_names[r] for r in np.flatnonzero(~there)[:3]]
+        raise InputError(
+            f"--{source.name} {source.root}",
+            f"{int((~there).sum()):,} of {len(there):,} pictures are missing "
+            f"(first: {', '.join(gone)})",
+            "fetch them, or use --missing-images drop or keep",
+        )
+    plain = np.flatnonzero((images.width <= 0) & there)
+    headers = [int(r) for r in plain if source.pictures[r].frame is None]
+    paths = [source.pictures[r].path for r in headers]
+    sizes |= dict(zip(headers, picture_sizes(paths, options.jobs), strict=True))
+    width, height = images.width.copy(), images.height.copy()
+    for row, size in sizes.items():
+        width[row], height[row] = size
+    people = replace(source.people, images=replace(images, width=width, height=height))
+    if options.missing_images != "drop" or there.all():
+        return replace(source, people=people)
+    rows = np.flatnonzero(there)
+    note = f"{int((~there).sum()):,} of {len(there):,} pictures are missing; left out"
+    say(f"{source.name}: {note}")
+    people = replace(people.take_images(rows), notes=(*people.notes, note))
+    return replace(
+        source,
+        people=people,
+        pictures=tuple(source.pictures[r] for r in rows),
+        splits=tuple(source.splits[r] for r in rows),
+    )
+
+
+def _together(sources: Sequence[Source]) -> _Read:
+    pictures = [p for s in sources for p in s.pictures]
+    return _Read(
+        concat([s.people for s in sources]),
+        pictures,
+        np.array(existing(pictures, 1), dtype=bool),
+        [split for s in sources for split in s.splits],
+    )
+
+
+def _unified(people: Instances) -> tuple[Instances, list[str]]:
+    """Boxes cut at the image's edge; a box without area becomes a region to ignore."""
+    width = people.images.width[people.image_rows].astype(np.float64)
+    height = people.images.height[people.image_rows].astype(np.float64)
+    boxes = np.where(_has_area(people.boxes_xywh)[:, None], people.boxes_xywh, 0.0)
+    boxes = clip_boxes(boxes, width, height)
+    flat = ~_has_area(boxes)
+    lost = flat & people.counted
+    notes = []
+    if lost.any():
+        first = int(np.argmax(lost))
+        name = people.images.file_names[people.image_rows[first]]
+        notes.append(
+            f"{int(lost.sum()):,} people whose box has no area inside the image became regions to "
+            f"ignore (first: in {name})"
+        )
+        say(notes[0])
+    keypoints = np.where(lost[:, None, None], 0.0, people.keypoints)
+    return (
+        replace(
+            people,
+            boxes_xywh=boxes,
+            keypoints=keypoints,
+            num_keypoints=np.where(lost, 0, people.num_keypoints),
+            iscrowd=people.iscrowd | lost,
+            file_area=np.full(len(people), np.nan),
+        ),
+        notes,
+    )
+
+
+def _has_area(boxes_xywh: NDArray[np.float64]) -> NDArray[np.bool_]:
+    sides = boxes_xywh[:, 2:]
+    return np.asarray((np.isfinite(boxes_xywh).all(axis=1)) & (sides > 0).all(axis=1))
+
+
+def _select(
+    people: Instances, found: _Read, sides: Sequence[str], rng: np.random.Generator
+) -> dict[str, Selection]:
+    side = np.array(sides)
+    chosen = {}
+    for split in SPLITS:
+        chosen[split] = select_images(people, np.flatnonzero(side == split), split, rng)
+        if chosen[split].note:
+            say(chosen[split].note)
+    return chosen
+
+
+def _numbered(people: Instances, chosen: Mapping[str, Selection]) -> dict[str, Instances]:
+    """Each split's table, images by source and name, ids from 1 on over both."""
+    parts: dict[str, Instances] = {}
+    image_id = person_id = 1
+    for split, selection in chosen.items():
+        images = people.images
+        order = sorted(
+            selection.rows.tolist(), key=lambda r: (images.source[r], images.file_names[r])
+        )
+        part = people.take_images(np.array(order, dtype=np.intp))
+        ids = np.arange(image_id, image_id + len(order))
+        parts[split] = replace(
+            part,
+            images=replace(part.images, ids=ids),
+            ids=np.arange(person_id, person_id + len(part)),
+        )
+        image_id, person_id = image_id + len(order), person_id + len(part)
+    return parts
+
+
+def _place_pictures(
+    people: Instances,
+    found: _Read,
+    chosen: Mapping[str, Selection],
+    folder: Path,
+    options: Options,
+) -> dict[str, dict[str, Any]]:
+    """File name to where the picture came from and its hash; the picture itself put in place."""
+    rows = np.sort(np.concatenate([s.rows for s in chosen.values()]))
+    pictures = {}
+    for row in track(rows.tolist(), f"pictures ({options.images})"):
+        name, picture = people.images.file_names[row], found.pictures[row]
+        target = path_inside(folder, name)
+        record: dict[str, Any] = {"path": str(picture.path)}
+        if picture.frame is not None:
+            record["frame"] = picture.frame
+        if picture.frame is None and found.there[row] and options.images != "none":
+            place(options.images, picture.path, target)
+        stored = target if target.exists() else picture.path
+        if found.there[row] and (picture.frame is None or target.exists()):
+            record |= {"bytes": stored.stat().st_size, "sha256": sha256(stored)}
+        pictures[name] = record
+    return pictures
+
+
+def _drop_unchosen_frames(folder: Path, pictures: Mapping[str, object]) -> None:
+    """Frames were taken from every sampled image, since sizes decide who is chosen."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path.relative_to(folder).as_posix() not in pictures:
+            path.unlink()
+
+
+def _manifest(
+    sources: Sequence[Source],
+    parts: Mapping[str, Instances],
+    chosen: Mapping[str, Selection],
+    options: Options,
+    notes: list[str],
+) -> dict[str, Any]:
+    return {
+        "smallpose": __version__,
+        # Worlds made by `smallpose synth` hold the exact answers beside the five layouts.
+        "synthetic": all((s.root.parent / "exact.json").is_file() for s in sources),
+        "seed": options.seed,
+        "split": options.split,
+        "images": options.images,
+        "missing_images": options.missing_images,
+        "notes": notes,
+        "sources": {s.name: _source_record(s, parts) for s in sources},
+        "selection": {
+            split: {
+                "images": len(s.rows),
+                "with_small": s.with_small,
+                "drawn": len(s.rows) - s.with_small,
+                "pool": s.pool,
+                "small_medium_large": list(s.mix),
+                "note": s.note,
+            }
+            for split, s in chosen.items()
+        },
+    }
+
+
+def _source_record(source: Source, parts: Mapping[str, Instances]) -> dict[str, Any]:
+    code = list(READERS).index(source.name) + 1
+    return {
+        "root": str(source.root.resolve()),
+        "images_read": len(source.people.images),
+        "people_read": int(source.people.counted.sum()),
+        "images": sum(int((p.images.source == code).sum()) for p in parts.values()),
+        "people": sum(int(((p.source == code) & p.counted).sum()) for p in parts.values()),
+        "missing": list(source.missing),
+        "notes": list(source.people.notes),
+    }
+
+
+def _hashes(work: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    return {n: {"bytes": (work / n).stat().st_size, "sha256": sha256(work / n)} for n in names}
+
+
+def _refuse_if_taken(out: Path, overwrite: bool) -> None:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not overwrite:
+        raise InputError(str(out), "exists already", "choose another folder, or use --overwrite")
+    if not (out / "manifest.json").is_file():
+        raise RefusedError(
+            str(out), "is no data set that build made (no manifest.json)", "remove it yourself"
+        )
+
+
+def _put_in_place(work: Path, out: Path) -> None:
+    if not out.exists():
+        work.replace(out)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".old", dir=out.parent))
+    out.replace(old / "set")
+    work.replace(out)
+    shutil.rmtree(old)

@@ -1,0 +1,104 @@
+"""The data card and Table 1 of a built set: every number comes from the manifest."""
+
+from typing import Any
+
+TERMS = {
+    "coco": ("COCO keypoints 2017", "annotations CC BY 4.0; pictures under their Flickr terms"),
+    "mpii": ("MPII Human Pose", "research use; the pictures are frames of others' videos"),
+    "aic": ("AI Challenger 2017", "research use; the pictures belong to news sites"),
+    "hieve": ("HiEve (HIE20)", "research use after registration; faces are blurred"),
+    "posetrack": ("PoseTrack18", "non-commercial research"),
+}
+BOX_RULES = {
+    "coco": "tight around the mask (`mask`)",
+    "mpii": "extent of keypoints and head rectangle, × 1.3 (`extent_head130`)",
+    "aic": "drawn by people (`drawn`)",
+    "hieve": "drawn by people (`drawn`)",
+    "posetrack": "PoseTrack's own, extent of keypoints × 1.3 (`extent130`)",
+}
+
+
+def data_card(manifest: dict[str, Any], table: str) -> str:
+    """The README of a built set, as Markdown.
+
+    Args:
+        manifest: what `build` writes to `manifest.json`.
+        table: Table 1 as Markdown.
+    """
+    parts = [
+        "# A SmallPose data set",
+        "Every image with a small person (box below 128 × 96 px²) of the sources named below, and "
+        "images of larger people drawn at random until the mix of sizes is the paper's. "
+        "21 keypoints, COCO's format.",
+        "## How many",
+        table,
+        _sources(manifest),
+        _how(manifest),
+        _files(manifest),
+        "## Terms",
+        "Pictures are the sources' own and stay under their terms; this folder holds "
+        f"{_pictures(manifest['images'])}.",
+        _terms(manifest),
+    ]
+    if manifest["synthetic"]:
+        note = "**Synthetic.** These people were drawn by a program; absolute scores on them mean "
+        parts.insert(1, note + "nothing for real pictures.")
+    return "\n\n".join(p for p in parts if p) + "\n"
+
+
+def _pictures(how: str) -> str:
+    return {
+        "link": "links to your copies of them, and copies of frames taken from videos",
+        "copy": "copies of them: do not pass it on",
+        "none": "no pictures but frames taken from videos; manifest.json says where they lie",
+    }[how]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _sources(manifest: dict[str, Any]) -> str:
+    rows = []
+    for name, s in manifest["sources"].items():
+        counts = [f"{s[k]:,}" for k in ("images_read", "people_read", "images", "people")]
+        rows.append([TERMS[name][0], *counts, BOX_RULES[name]])
+    head = ["source", "images read", "people read", "images here", "people here", "box"]
+    notes = [f"- {name}: {note}" for name, s in manifest["sources"].items() for note in s["notes"]]
+    return "\n\n".join(["## Where from", _table(head, rows), "\n".join(notes)])
+
+
+def _how(manifest: dict[str, Any]) -> str:
+    lines = [
+        f"- split: `{manifest['split']}` "
+        + (
+            "(the sources' own; MPII and HiEve 8 : 2 by whole videos)"
+            if manifest["split"] == "grouped"
+            else "(the sources' own; MPII and HiEve 8 : 2 image by image, as in the paper)"
+        ),
+        f"- seed: {manifest['seed']}; the same sources and seed give the same bytes",
+        f"- pictures that were missing: `{manifest['missing_images']}`",
+        "- keypoints a source does not label are `0, 0, 0`, never made up",
+        "- boxes are cut at the edge of the image; boxes without area become regions to ignore",
+    ]
+    for split, s in manifest["selection"].items():
+        lines.append(
+            f"- {split}: {s['with_small']:,} images with a small person, {s['drawn']:,} drawn "
+            f"from {s['pool']:,} others" + (f"; {s['note']}" if s["note"] else "")
+        )
+    return "\n\n".join(["## How it was made", "\n".join(lines)])
+
+
+def _files(manifest: dict[str, Any]) -> str:
+    rows = [
+        [f"`{name}`", f"{f['bytes']:,}", f"`{f['sha256'][:16]}…`"]
+        for name, f in manifest["files"].items()
+    ]
+    check = "`smallpose check` on this folder compares every file with its hash."
+    return "\n\n".join(["## Files", _table(["file", "bytes", "SHA-256"], rows), check])
+
+
+def _terms(manifest: dict[str, Any]) -> str:
+    rows = [[TERMS[name][0], TERMS[name][1]] for name in manifest["sources"]]
+    return _table(["source", "terms, as far as known"], rows)

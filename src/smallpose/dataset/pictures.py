@@ -1,0 +1,122 @@
+"""Pictures of the sources: are they there, how large are they, and how do they get into the set.
+
+Only headers are read here. A format that is not on the list is never opened, whatever it is called.
+"""
+
+import os
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from smallpose.core.errors import InputError, RunError
+from smallpose.core.files import path_inside
+from smallpose.core.progress import track
+from smallpose.sources.source import Picture, Source
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+FRAME_QUALITY = 95  # of frames taken from videos; a sampled frame is compressed a second time
+
+
+def existing(pictures: Sequence[Picture], jobs: int) -> list[bool]:
+    """Whether each picture's file (or video) is there."""
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(lambda p: p.path.is_file(), pictures, chunksize=256))
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """(width, height) of the stored pixel grid, from the header.
+
+    Labels live in the stored grid, so an EXIF orientation is not applied.
+
+    Raises: InputError when the file is no picture of an allowed format.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path, formats=FORMATS) as picture:
+            return picture.size
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        head = path.read_bytes()[:12] if path.is_file() else b""
+        what = f"it starts with {head!r}" if head else "it is empty"
+        raise InputError(
+            str(path), f"not a picture ({what})", f"formats are {', '.join(FORMATS)}"
+        ) from None
+
+
+def picture_sizes(paths: Sequence[Path], jobs: int) -> list[tuple[int, int]]:
+    """`picture_size` of many files, in parallel."""
+    with ThreadPoolExecutor(jobs) as pool:
+        sizes = pool.map(picture_size, paths, chunksize=64)
+        return list(track(sizes, "picture sizes", total=len(paths)))
+
+
+def extract_frames(
+    source: Source, rows: Sequence[int], folder: Path, jobs: int
+) -> dict[int, tuple[int, int]]:
+    """Write the frames of a source's videos as JPEG below `folder`, under their file names.
+
+    Args:
+        rows: images of the source that are frames of videos.
+        folder: the data set's `images/`.
+    Returns: row to (width, height), for the frames that could be read.
+    """
+    by_video: dict[Path, list[int]] = {}
+    for row in rows:
+        by_video.setdefault(source.pictures[row].path, []).append(row)
+    work = partial(_extract_video, source, folder)
+    with ThreadPoolExecutor(jobs) as pool:
+        parts = pool.map(work, by_video.items())
+        done = list(track(parts, "frames of videos", total=len(by_video)))
+    return {row: size for part in done for row, size in part.items()}
+
+
+def _extract_video(
+    source: Source, folder: Path, item: tuple[Path, list[int]]
+) -> dict[int, tuple[int, int]]:
+    import cv2
+
+    from smallpose.sources.video import read_frames
+
+    video, rows = item
+    row_of = {source.pictures[r].frame or 0: r for r in rows}
+    sizes = {}
+    for frame, picture in read_frames(video, sorted(row_of)):
+        row = row_of[frame]
+        target = path_inside(folder, source.people.images.file_names[row])
+        ok, data = cv2.imencode(
+            ".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, FRAME_QUALITY]
+        )
+        if not ok:
+            raise RunError(str(video), f"frame {frame} cannot be encoded", "check the video")
+        _write(target, data.tobytes())
+        sizes[row] = (picture.shape[1], picture.shape[0])
+    return sizes
+
+
+def _write(target: Path, data: bytes) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    except OSError as error:
+        raise RunError(str(target), f"{error.strerror} while writing", "make room") from None
+
+
+def place(how: str, picture: Path, target: Path) -> None:
+    """Link or copy a picture to its place in the set.
+
+    Raises: RunError when the disk is full or links are not to be had there.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if how == "link":
+            target.symlink_to(os.path.realpath(picture))
+        else:
+            shutil.copyfile(picture, target)
+    except OSError as error:
+        raise RunError(
+            str(target),
+            f"{error.strerror or error} while trying to {how} {picture.name}",
+            "make room, or choose another --images",
+        ) from None

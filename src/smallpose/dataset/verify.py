@@ -1,0 +1,78 @@
+"""Is a built set still what it was: every file compared with the hash in its manifest."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from smallpose.core.errors import InputError
+from smallpose.core.files import path_inside, sha256
+from smallpose.core.json_text import read_json
+from smallpose.core.progress import track
+from smallpose.dataset.pictures import picture_size
+from smallpose.table.check import Finding
+from smallpose.table.instances import Images
+
+
+def check_set(folder: Path, jobs: int) -> tuple[list[Finding], str]:
+    """Findings about a built set, and a line that says what was looked at.
+
+    Raises: InputError when the folder is no built set.
+    """
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise InputError(str(folder), "holds no manifest.json", "name a set that build made")
+    manifest = read_json(path, dict)
+    try:
+        roots = [Path(s["root"]) for s in manifest["sources"].values()]
+        expected = [
+            *((folder / name, record) for name, record in manifest["files"].items()),
+            *(
+                (_picture(folder, name, record, roots), record)
+                for name, record in manifest["pictures"].items()
+                if "sha256" in record
+            ),
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(str(path), f"is not complete ({error})", "build the set again") from None
+    with ThreadPoolExecutor(jobs) as pool:
+        results = pool.map(_compare, expected, chunksize=16)
+        findings = [f for f in track(results, "hashes", total=len(expected)) if f]
+    return findings, f"{len(expected):,} files with a hash"
+
+
+def _picture(folder: Path, name: str, record: dict[str, Any], roots: list[Path]) -> Path:
+    inside = path_inside(folder / "images", name, also=roots)
+    return inside if inside.exists() or inside.is_symlink() else Path(record["path"])
+
+
+def _compare(item: tuple[Path, dict[str, Any]]) -> Finding | None:
+    path, record = item
+    if not path.is_file():
+        return Finding(f"{path} is missing", fault=True)
+    if sha256(path) != record["sha256"]:
+        return Finding(f"{path} has changed since the set was built", fault=True)
+    return None
+
+
+def check_images(images: Images, folder: Path) -> list[Finding]:
+    """Findings about the pictures of a COCO file: missing, no pictures, of another size."""
+    findings = []
+    missing = []
+    columns = zip(images.file_names, images.width.tolist(), images.height.tolist(), strict=True)
+    for name, width, height in columns:
+        path = path_inside(folder, name)
+        if not path.is_file():
+            missing.append(name)
+            continue
+        try:
+            size = picture_size(path)
+        except InputError as error:
+            findings.append(Finding(str(error), fault=True))
+            continue
+        if width and height and size != (width, height):
+            what = f"{name} is {size[0]} × {size[1]}, the file says {width} × {height}"
+            findings.append(Finding(what, fault=True))
+    if missing:
+        what = f"{len(missing):,} of {len(images):,} pictures are missing (first: {missing[0]})"
+        findings.append(Finding(what, fault=True))
+    return findings
