@@ -1,0 +1,1 @@
+"""What a data set is made of: counts, distributions, crowding. Pure NumPy, nothing drawn here."""
