@@ -28,7 +28,7 @@ from smallpose.sources import READERS
 from smallpose.sources.source import Picture, Source
 from smallpose.stats.counts import table1
 from smallpose.table.coco_json import write_coco
-from smallpose.table.instances import Instances, concat
+from smallpose.table.instances import SOURCES, Instances, concat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,7 +299,7 @@ def _manifest(
 
 
 def _source_record(source: Source, parts: Mapping[str, Instances]) -> dict[str, Any]:
-    code = list(READERS).index(source.name) + 1
+    code = SOURCES.index(source.name)
     return {
         "root": str(source.root.resolve()),
         "images_read": len(source.people.images),
