@@ -1,0 +1,1 @@
+"""A method and images in, Predictions out."""

@@ -1,0 +1,228 @@
+"""Pictures and boxes in, Predictions out: crops of all people of an image in one decode.
+
+Crops are collected over images into full batches, so that pictures with one person cost no more
+per person than pictures with twenty.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from smallpose.core.errors import InputError
+from smallpose.core.json_text import read_json
+from smallpose.inference.nms import oks_nms
+from smallpose.methods.base import PoseMethod
+from smallpose.methods.scores import SCORE_RULES
+from smallpose.samples.crops import check_size, cut_boxes, trainable
+from smallpose.samples.images import Picture, one_thread
+from smallpose.table.instances import Images, Instances
+from smallpose.table.predictions import Predictions
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Where people are said to be.
+
+    Args:
+        image_rows: (n,) rows of the images they are in.
+        boxes_xywh: (n, 4) px.
+        scores: (n,) how sure of each; 1 for boxes that people drew.
+        detected: whether one person may have several.
+    """
+
+    image_rows: NDArray[np.intp]
+    boxes_xywh: Floats
+    scores: Floats
+    detected: bool = False
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+class _Detection(msgspec.Struct):
+    image_id: int
+    bbox: tuple[float, float, float, float]
+    score: float
+    category_id: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a test is run (paper's methods by MMPose's settings).
+
+    Args:
+        flip_test: average with the mirrored crop.
+        score_rule: key into `SCORE_RULES`; the method's own without.
+        nms_above: people nearer than this OKS are one, among detected boxes.
+        batch_size: crops through the network at a time.
+        most_bad: share of the images that may be unreadable.
+    """
+
+    flip_test: bool = True
+    score_rule: str = ""
+    nms_above: float = 0.9
+    batch_size: int = 64
+    most_bad: float = 0.001
+
+
+def true_boxes(people: Instances) -> Boxes:
+    """The boxes of a truth's people, as the paper's top-down methods were given them."""
+    rows = trainable(people)
+    order = rows[np.argsort(people.image_rows[rows], kind="stable")]
+    return Boxes(people.image_rows[order], people.boxes_xywh[order], np.ones(len(order)))
+
+
+def read_boxes(path: Path | str, images: Images, category_id: int = 1) -> Boxes:
+    """A detector's COCO results: a list of {image_id, bbox, score, category_id}.
+
+    Boxes of images that are not there and of other categories are left out.
+
+    Raises: InputError when a box or score is not finite.
+    """
+    found = [
+        d
+        for d in read_json(Path(path), list[_Detection])
+        if d.image_id in images.row_of and d.category_id == category_id
+    ]
+    boxes = np.array([d.bbox for d in found], dtype=np.float64).reshape(-1, 4)
+    scores = np.array([d.score for d in found], dtype=np.float64)
+    good = (boxes[:, 2:] > 0).all(axis=1)
+    rows = np.array([images.row_of[d.image_id] for d in found], dtype=np.intp)
+    order = np.flatnonzero(good)[np.argsort(rows[good], kind="stable")]
+    return Boxes(rows[order], boxes[order], scores[order], detected=True)
+
+
+class _Cut(NamedTuple):
+    """Boxes of one image, cut out: rows of `Boxes`, crops, and the windows they show."""
+
+    rows: NDArray[np.intp]
+    crops: NDArray[np.uint8]
+    center: Floats
+    scale: Floats
+
+
+def find_people(
+    method: PoseMethod,
+    people: Instances,
+    boxes: Boxes,
+    read: Callable[[str], Picture],
+    options: Options | None = None,
+    progress: Callable[[int], object] = lambda n: None,
+) -> Predictions:
+    """The keypoints of the people in the boxes, in the order of the boxes.
+
+    Each has the box it was given, so that its detection area is the box's area.
+
+    Args:
+        people: names the images; nothing of its people is looked at.
+        read: file name to picture.
+        progress: called with the number of boxes that were done.
+    """
+    options = options or Options()
+    one_thread()
+    was_training = method.training
+    method.eval()
+    unreadable: list[str] = []
+    keypoints = np.zeros((len(boxes), len(method.skeleton), 3))
+    windows = np.zeros(len(boxes))
+    done = np.zeros(len(boxes), dtype=bool)
+    for some in _batches(_cuts(method, people, boxes, read, options, unreadable), options):
+        crops = torch.from_numpy(some.crops)
+        keypoints[some.rows] = method.predict_crops(
+            crops, some.center, some.scale, options.flip_test
+        )
+        windows[some.rows] = some.scale.prod(axis=1)
+        done[some.rows] = True
+        progress(len(some.rows))
+    method.train(was_training)
+    rule = SCORE_RULES[options.score_rule or method.score_rule]
+    found = Predictions(
+        method.skeleton,
+        people.images.ids[boxes.image_rows],
+        keypoints,
+        rule(boxes.scores, keypoints[:, :, 2]),
+        boxes.boxes_xywh,
+        tuple(f"not predicted: {why}" for why in unreadable),
+    )
+    kept = np.flatnonzero(done)
+    if boxes.detected:
+        kept = _once_each(found, windows, kept, options.nms_above)
+    return take(found, kept)
+
+
+def take(found: Predictions, rows: NDArray[np.intp]) -> Predictions:
+    """The given people."""
+    return replace(
+        found,
+        image_ids=found.image_ids[rows],
+        keypoints=found.keypoints[rows],
+        scores=found.scores[rows],
+        boxes_xywh=found.boxes_xywh[rows],
+    )
+
+
+def _cuts(
+    method: PoseMethod,
+    people: Instances,
+    boxes: Boxes,
+    read: Callable[[str], Picture],
+    options: Options,
+    unreadable: list[str],
+) -> Iterator[_Cut]:
+    """Image by image, at most a few batches of crops at a time."""
+    images, counts = np.unique(boxes.image_rows, return_counts=True)
+    order = np.argsort(boxes.image_rows, kind="stable")
+    for image, rows in zip(images.tolist(), np.split(order, np.cumsum(counts)[:-1]), strict=True):
+        name = people.images.file_names[image]
+        try:
+            picture = read(name)
+        except InputError as error:
+            unreadable.append(str(error))
+            if len(unreadable) > options.most_bad * len(images):
+                raise InputError(
+                    error.where,
+                    f"{error.what}: {len(unreadable)} of {len(images):,} pictures cannot be read, "
+                    f"more than {options.most_bad:.1%}",
+                    "mend or remove them, or allow more with --max-bad",
+                ) from None
+            continue
+        check_size(picture, people, image, name)
+        for part in np.array_split(rows, -(-len(rows) // options.batch_size)):
+            yield _Cut(part, *cut_boxes(picture, boxes.boxes_xywh[part], method.input_wh))
+
+
+def _batches(cuts: Iterator[_Cut], options: Options) -> Iterator[_Cut]:
+    waiting: list[_Cut] = []
+    count = 0
+    for some in cuts:
+        waiting.append(some)
+        count += len(some.rows)
+        if count >= options.batch_size:
+            yield _Cut(*(np.concatenate(column) for column in zip(*waiting, strict=True)))
+            waiting, count = [], 0
+    if waiting:
+        yield _Cut(*(np.concatenate(column) for column in zip(*waiting, strict=True)))
+
+
+def _once_each(
+    found: Predictions, windows: Floats, rows: NDArray[np.intp], above: float
+) -> NDArray[np.intp]:
+    """Rows that remain when people found twice are dropped, image by image."""
+    kept = []
+    by_image = rows[np.argsort(found.image_ids[rows], kind="stable")]
+    first = np.unique(found.image_ids[by_image], return_index=True)[1]
+    for here in np.split(by_image, first[1:]):
+        best = oks_nms(
+            *(found.keypoints[here], found.scores[here], windows[here]),
+            *(found.skeleton.sigmas, above),
+        )
+        kept.append(here[np.sort(best)])
+    return np.concatenate(kept) if kept else rows

@@ -1,0 +1,67 @@
+"""The methods, a file each: parts, targets, loss, decoding, recipe."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from smallpose.core.errors import InputError
+from smallpose.core.skeleton import COCO17, SKELETONS, Skeleton
+
+try:
+    import torch  # noqa: F401
+except ImportError:
+    raise InputError(
+        "methods", "PyTorch is not installed", "pip install 'smallpose[torch]'"
+    ) from None
+
+from smallpose.methods import simple_baseline
+from smallpose.methods.base import PoseMethod, Recipe
+from smallpose.methods.weights import read_weights
+
+__all__ = ["METHODS", "PoseMethod", "Recipe", "create_method", "find_skeleton"]
+
+METHODS: Mapping[str, Callable[[Skeleton], PoseMethod]] = {
+    "simple_baseline_r50": simple_baseline.r50,
+    "simple_baseline_r18_tiny": simple_baseline.r18_tiny,
+}
+
+
+def create_method(
+    name: str,
+    skeleton: str | Skeleton | None = None,
+    weights: Path | str | None = None,
+    *,
+    adapt: bool = False,
+) -> PoseMethod:
+    """A method as a `torch.nn.Module`, in eval mode.
+
+    Args:
+        name: a key of `METHODS`.
+        skeleton: "coco17", "smallpose21", … or one of your own. Without it, that of the weights
+            where they say, else COCO's 17.
+        weights: our safetensors, MMPose's `.pth`, or ImageNet weights for the backbone alone.
+        adapt: let weights of another skeleton in, joint by name.
+
+    Raises: InputError for an unknown name or weights that do not fit; RefusedError for weights
+        that would have to run code to be read.
+    """
+    if name not in METHODS:
+        near = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.4) or list(METHODS)
+        raise InputError(f"method {name}", "no such method", f"try {near[0]}")
+    if weights is None:
+        return METHODS[name](find_skeleton(skeleton or COCO17)).eval()
+    held = read_weights(Path(weights))
+    joints = find_skeleton(skeleton) if skeleton is not None else held.skeleton or COCO17
+    method = METHODS[name](joints)
+    held.load_into(method, adapt=adapt)
+    return method.eval()
+
+
+def find_skeleton(skeleton: str | Skeleton) -> Skeleton:
+    """The skeleton of that name; one given as such comes back."""
+    if isinstance(skeleton, Skeleton):
+        return skeleton
+    if skeleton not in SKELETONS:
+        near = difflib.get_close_matches(skeleton, SKELETONS, n=1, cutoff=0.3) or ["coco17"]
+        raise InputError(f"skeleton {skeleton}", "no such skeleton", f"try {near[0]}")
+    return SKELETONS[skeleton]

@@ -1,0 +1,194 @@
+"""What training and inference ask of a method, and how a method says it is trained."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from smallpose.core.skeleton import Skeleton
+from smallpose.methods.scores import SCORE_RULES
+from smallpose.samples.affine import to_image
+from smallpose.samples.augment import Augment
+from smallpose.samples.crops import cut_boxes
+from smallpose.table.predictions import Predictions
+
+Floats = NDArray[np.float64]
+Outputs = Tensor | tuple[Tensor, ...]
+
+# ImageNet's, RGB on the 0..255 scale; what the published weights were trained with.
+MEAN = (123.675, 116.28, 103.53)
+STD = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a method is trained (paper, Sec. 5.5). Vary it with `replace(recipe, epochs=2)`."""
+
+    optimizer: Literal["adam", "adamw"] = "adam"
+    learning_rate: float = 5e-4
+    batch_size: int = 128  # crops (or whole images) per step, summed over devices
+    epochs: int = 210
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    clip_norm: float = 0.0  # of the gradient; 0 for no clipping
+    schedule: Literal["steps", "one_cycle"] = "steps"
+    decay_at: tuple[int, ...] = (170, 200)  # epochs; the paper names none, these are MMPose's
+    warm_up: int = 500  # steps of a rising rate; for one_cycle this is given in percent
+    validate_every: int = 10  # epochs
+    half: bool = False  # bfloat16 where it is safe
+    augment: Augment = field(default_factory=Augment)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What is known of a method apart from its code.
+
+    Args:
+        title: as the paper writes it.
+        paradigm: where people come from.
+        parts: backbone and head, in words.
+        paper_ap: AP and AP of small people in Tables 2 and 3, by setting.
+        checkpoint: file name of MMPose's COCO weights.
+        checkpoint_hash: first eight digits of its SHA-256.
+    """
+
+    title: str
+    paradigm: Literal["top-down", "bottom-up", "single-stage"]
+    parts: str
+    paper_ap: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    checkpoint: str = ""
+    checkpoint_hash: str = ""
+
+
+class PoseMethod(nn.Module, ABC):
+    """A network with its targets, its loss and its decoding; crops in, keypoints out.
+
+    A subclass defines `forward`, `targets`, `loss`, `unmirror` and `decode`, and sets:
+
+    Attributes:
+        name: its key in `METHODS`.
+        card: what is known of it.
+        recipes: how it can be trained; "paper", "mmpose", "quick".
+        skeleton: the joints it finds, in its order.
+        input_wh: of the pictures it takes.
+        score_rule: key into `SCORE_RULES`.
+        joint_layers: modules whose rows are so many for each joint, and perhaps some behind; what
+            changes when weights of one skeleton begin a training of another.
+    """
+
+    name: str
+    card: Card
+    recipes: Mapping[str, Recipe]
+    score_rule = "box_times_sure"
+    joint_layers: tuple[str, ...] = ("head.final_layer",)
+
+    def __init__(self, skeleton: Skeleton, input_wh: tuple[int, int]) -> None:
+        super().__init__()
+        self.skeleton, self.input_wh = skeleton, input_wh
+        self.register_buffer("_mean", torch.tensor(MEAN), persistent=False)
+        self.register_buffer("_std", torch.tensor(STD), persistent=False)
+        self.register_buffer("_mirror", torch.from_numpy(skeleton.mirror), persistent=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self._mean.device
+
+    @property
+    def parameters_count(self) -> int:
+        """Numbers that are learned."""
+        return sum(p.numel() for p in self.parameters())
+
+    def prepare(self, crops: Tensor) -> Tensor:
+        """(b, h, w, 3) uint8 RGB to (b, 3, h, w) normalised, on the method's device.
+
+        The result keeps the channels-last memory of the pictures, which convolutions like.
+        """
+        x = crops.to(self.device, non_blocking=True).float()
+        return ((x - self._mean) / self._std).permute(0, 3, 1, 2)
+
+    @abstractmethod
+    def targets(self, keypoints: Tensor) -> Any:
+        """(b, k, 3) keypoints in crop px with v to what `loss` compares outputs with."""
+
+    @abstractmethod
+    def loss(self, outputs: Any, targets: Any) -> dict[str, Tensor]:
+        """The terms of the loss by name; their sum is what is made small."""
+
+    @abstractmethod
+    def unmirror(self, outputs: Any) -> Any:
+        """Outputs for mirrored crops as if they were for the crops themselves."""
+
+    @abstractmethod
+    def decode(self, outputs: Any) -> tuple[Tensor, Tensor]:
+        """Outputs to (b, k, 2) keypoints in crop px and (b, k) keypoint scores."""
+
+    def outputs(self, pictures: Tensor, flip_test: bool) -> Any:
+        """The raw outputs for (b, 3, h, w), averaged with the mirrored crops' if so asked."""
+        plain = self(pictures)
+        if not flip_test:
+            return plain
+        turned = self.unmirror(self(pictures.flip(-1)))
+        if isinstance(plain, tuple):
+            return tuple((a + b) / 2 for a, b in zip(plain, turned, strict=True))
+        return (plain + turned) / 2
+
+    @torch.inference_mode()
+    def predict_crops(
+        self, crops: Tensor, center: Floats, scale: Floats, flip_test: bool = True
+    ) -> Floats:
+        """(b, k, 3) keypoints in image px with their scores.
+
+        Args:
+            crops: (b, h, w, 3) uint8 RGB.
+            center, scale: (b, 2) of their windows.
+        """
+        points, scores = self.decode(self.outputs(self.prepare(crops), flip_test))
+        back = to_image(points.double().cpu().numpy(), center, scale, self.input_wh)
+        return np.concatenate([back, scores.double().cpu().numpy()[..., None]], axis=2)
+
+    def predict(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        boxes_xywh: Sequence[Floats],
+        *,
+        box_scores: Sequence[Floats] | None = None,
+        flip_test: bool = True,
+        batch_size: int = 64,
+    ) -> Predictions:
+        """The people in the given boxes, in their order.
+
+        Args:
+            images: (h, w, 3) uint8 RGB each.
+            boxes_xywh: for each image, (n, 4) px.
+            box_scores: for each image, (n,); 1 without.
+        Returns: Predictions whose `image_ids` are places in `images`, from 0.
+        """
+        was_training = self.training
+        self.eval()
+        boxes = [np.asarray(b, dtype=np.float64).reshape(-1, 4) for b in boxes_xywh]
+        parts = [cut_boxes(i, b, self.input_wh) for i, b in zip(images, boxes, strict=True)]
+        w, h = self.input_wh
+        crops = np.concatenate([np.empty((0, h, w, 3), np.uint8), *(p[0] for p in parts)])
+        center = np.concatenate([np.empty((0, 2)), *(p[1] for p in parts)])
+        scale = np.concatenate([np.empty((0, 2)), *(p[2] for p in parts)])
+        found = [np.empty((0, len(self.skeleton), 3))]
+        for start in range(0, len(crops), batch_size):
+            rows = slice(start, start + batch_size)
+            some = torch.from_numpy(crops[rows])
+            found.append(self.predict_crops(some, center[rows], scale[rows], flip_test))
+        self.train(was_training)
+        keypoints = np.concatenate(found)
+        sure = np.ones(len(crops)) if box_scores is None else np.concatenate([*box_scores])
+        return Predictions(
+            self.skeleton,
+            np.repeat(np.arange(len(boxes)), [len(b) for b in boxes]),
+            keypoints,
+            SCORE_RULES[self.score_rule](sure, keypoints[:, :, 2]),
+            np.concatenate([np.empty((0, 4)), *boxes]),
+        )

@@ -1,0 +1,112 @@
+"""ResNet (He et al. 2016) without its classifier, one branch in four stages.
+
+Names of the weights are torchvision's, which MMPose keeps; the stride of a stage sits in the 3×3
+convolution of its first block.
+"""
+
+from torch import Tensor, nn
+
+from smallpose.models.layers import conv
+
+
+class BasicBlock(nn.Module):
+    """Two 3×3 convolutions around a shortcut."""
+
+    expansion = 1
+
+    def __init__(self, in_channels: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = conv(in_channels, width, 3, stride)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = conv(width, width, 3)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _shortcut(in_channels, width, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, c, h, w) to (b, width, h / stride, w / stride)."""
+        kept = x if self.downsample is None else self.downsample(x)
+        x = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(x)) + kept)
+
+
+class Bottleneck(nn.Module):
+    """1×1 down, 3×3, 1×1 up to four times the width, around a shortcut."""
+
+    expansion = 4
+
+    def __init__(self, in_channels: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = conv(in_channels, width, 1)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = conv(width, width, 3, stride)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = conv(width, 4 * width, 1)
+        self.bn3 = nn.BatchNorm2d(4 * width)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = _shortcut(in_channels, 4 * width, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, c, h, w) to (b, 4 width, h / stride, w / stride)."""
+        kept = x if self.downsample is None else self.downsample(x)
+        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.relu(self.bn2(self.conv2(x)))
+        return self.relu(self.bn3(self.conv3(x)) + kept)
+
+
+def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
+    if stride == 1 and in_channels == out_channels:
+        return None
+    return nn.Sequential(conv(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels))
+
+
+class ResNet(nn.Module):
+    """A stem to stride 4, then four stages.
+
+    Args:
+        block: `BasicBlock` or `Bottleneck`.
+        depths: blocks of each stage.
+        widths: of each stage, before the block's expansion; the stem has the first one.
+    """
+
+    def __init__(
+        self,
+        block: type[BasicBlock | Bottleneck],
+        depths: tuple[int, int, int, int],
+        widths: tuple[int, int, int, int] = (64, 128, 256, 512),
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        channels = widths[0]
+        for number, (depth, width) in enumerate(zip(depths, widths, strict=True), 1):
+            blocks = []
+            for place in range(depth):
+                stride = 2 if number > 1 and place == 0 else 1
+                blocks.append(block(channels, width, stride))
+                channels = width * block.expansion
+            self.add_module(f"layer{number}", nn.Sequential(*blocks))
+        self.out_channels = channels
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """(b, 3, h, w) normalised pictures to (b, out_channels, h / 32, w / 32)."""
+        x = self.relu(self.bn1(self.conv1(pictures)))
+        x = self.maxpool(x)
+        for number in (1, 2, 3, 4):
+            x = self.get_submodule(f"layer{number}")(x)
+        return x
+
+
+def resnet50() -> ResNet:
+    """ResNet-50: 2048 channels at stride 32."""
+    return ResNet(Bottleneck, (3, 4, 6, 3))
+
+
+def resnet18_narrow() -> ResNet:
+    """ResNet-18 at a quarter of its width: 128 channels at stride 32, for CPUs and tests."""
+    return ResNet(BasicBlock, (2, 2, 2, 2), (16, 32, 64, 128))

@@ -1,0 +1,1 @@
+"""Keypoints to targets (encode), outputs to keypoints (decode)."""

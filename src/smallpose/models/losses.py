@@ -1,0 +1,16 @@
+"""Losses used by more than one method."""
+
+from torch import Tensor
+
+
+def heatmap_mse(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean of weight × (output - target)² over all elements, those of weight 0 among them.
+
+    Args:
+        output, target: (b, k, h, w).
+        weight: (b, k) of each keypoint, or anything that broadcasts to the maps.
+    """
+    squared = (output - target).square()
+    if weight is not None:
+        squared = squared * (weight[..., None, None] if weight.ndim == 2 else weight)
+    return squared.mean()
