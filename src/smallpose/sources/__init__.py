@@ -1,1 +1,21 @@
-"""What others published, read as Instances: one file a format, one line in `SOURCES` each."""
+"""What others published, read as Instances: one file a format, one line in `READERS` each."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from smallpose.sources.aic import read_aic
+from smallpose.sources.coco import read_coco
+from smallpose.sources.hieve import read_hieve
+from smallpose.sources.mpii import read_mpii
+from smallpose.sources.posetrack import read_posetrack
+from smallpose.sources.source import Picture, Source
+
+READERS: dict[str, Callable[[Path], Source]] = {
+    "coco": read_coco,
+    "mpii": read_mpii,
+    "aic": read_aic,
+    "hieve": read_hieve,
+    "posetrack": read_posetrack,
+}
+
+__all__ = ["READERS", "Picture", "Source"]

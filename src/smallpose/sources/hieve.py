@@ -1,0 +1,89 @@
+"""HiEve, Human in Events: frames sampled from labelled videos (paper, Sec. 3.1 and 9.1).
+
+Two kinds of label file say the same: an XML sheet per frame, which tells hidden keypoints from seen
+ones, and a JSON list per video, which does not. Where a video has both, the sheets win.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+from smallpose.core.skeleton import HIEVE14
+from smallpose.sources.columns import Columns
+from smallpose.sources.hieve_labels import Frame, read_annolist, read_sheets
+from smallpose.sources.places import files, find_base, natural, picture_path, stem
+from smallpose.sources.source import Picture, Source
+
+# The paper says only "uniformly"; the videos run at 25 frames a second or so (A7).
+EVERY = 20
+LISTS = ("labels/train/track2&3", "labels/track2&3/track2", "labels/track2&3")
+SHEETS = "labels/train/all-track"
+VIDEOS, FRAMES = "videos/train", "videos/train/images"
+PUBLISHED = 19  # training videos, numbered from 1
+
+
+def read_hieve(root: Path, every: int = EVERY) -> Source:
+    """HiEve's people with their drawn boxes in frames 0, `every`, 2 × `every`, … of each video.
+
+    A picture is the frame's own file where the user has extracted it, else the video and the
+    frame's number. The builder splits the videos.
+
+    Raises: InputError naming the video, frame and person at fault; RefusedError for a name that
+        leads out of its folder.
+    """
+    patterns = [*(f"{folder}/*.json" for folder in LISTS), f"{SHEETS}/*/*.xml"]
+    base = find_base(root, patterns, "HiEve")
+    lists = {stem(p): p for folder in reversed(LISTS) for p in files(base, f"{folder}/*.json")}
+    sheets = {p.name: p for p in base.glob(f"{SHEETS}/*") if p.is_dir() and files(p, "*.xml")}
+    columns = Columns("hieve", HIEVE14, "drawn", {-1: 0, 0: 2, 1: 1})
+    told: Counter[str] = Counter()
+    labelled = taken = 0
+    clips = sorted({*lists, *sheets}, key=natural)
+    for clip in clips:
+        frames, there = (
+            read_sheets(sheets[clip], every, told)
+            if clip in sheets
+            else read_annolist(lists[clip], every, told)
+        )
+        _add_clip(base, clip, frames, columns)
+        labelled, taken = labelled + there, taken + len(frames)
+    notes = [f"HiEve: every {every}th frame from frame 0 on, {taken:,} of {labelled:,} labelled"]
+    both = sorted({*lists} & {*sheets}, key=natural)
+    if both:
+        notes.append(f"HiEve: videos {', '.join(both)} are labelled twice, all-track was taken")
+    if len(clips) != PUBLISHED:
+        notes.append(f"HiEve: {len(clips)} videos, the published training set has {PUBLISHED}")
+    notes += [f"HiEve: {n:,} {what}" for what, n in told.items()]
+    return columns.finish(base, _unlabelled(base, clips), notes)
+
+
+def _unlabelled(base: Path, clips: list[str]) -> list[str]:
+    """Label files of the videos that are there without any."""
+    videos = {stem(p) for p in files(base, f"{VIDEOS}/*.mp4")}
+    videos |= {p.name for p in base.glob(f"{FRAMES}/*") if p.is_dir()}
+    return [f"{LISTS[0]}/{clip}.json" for clip in sorted(videos - {*clips}, key=natural)]
+
+
+def _add_clip(base: Path, clip: str, frames: list[Frame], columns: Columns) -> None:
+    folder = f"{FRAMES}/{clip}"
+    extracted = {p.name for p in (base / folder).glob("*.jpg")}
+    video = Picture(picture_path(base, VIDEOS, f"{clip}.mp4", f"{base}, video {clip}")).path
+    for frame in frames:
+        name = f"{frame.number:06d}.jpg"
+        use_file = name in extracted or (bool(extracted) and not video.exists())
+        picture = (
+            Picture(picture_path(base, folder, name, frame.where))
+            if use_file
+            else Picture(video, frame.number)
+        )
+        row = columns.image(
+            f"{clip}/{name}",
+            picture,
+            source_id=f"{clip}/{frame.number:06d}",
+            group=clip,
+            width=frame.width,
+            height=frame.height,
+        )
+        for count, (box, points) in enumerate(frame.people, 1):
+            columns.person(row, box, points, frame.where, f"person {count}")
+        for box in frame.regions:
+            columns.region(row, box)

@@ -1,0 +1,92 @@
+"""Where the files of a source lie below the folder a user names.
+
+Folders and annotation files are found by the names their publishers gave them; names of pictures
+come out of other people's files, so they pass `picture_path` before anybody opens them.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from smallpose.core.errors import InputError
+from smallpose.core.files import check_name, path_inside
+
+
+def find_base(root: Path, patterns: Sequence[str], source: str) -> Path:
+    """The folder in which one of `patterns` is found: `root`, or the only such folder in it.
+
+    Args:
+        root: what the user named: the published root or the folder above it.
+        patterns: globs below the published root; each may also be gzipped.
+        source: how the message calls it.
+    Raises: InputError when nothing is there, or when two folders in `root` could be meant.
+    """
+    if not root.is_dir():
+        raise InputError(str(root), "no such folder", f"name the folder {source} was unpacked to")
+    if _holds(root, patterns):
+        return root
+    inner = [folder for folder in sorted(root.iterdir()) if folder.is_dir()]
+    found = [folder for folder in inner if _holds(folder, patterns)]
+    if not found:
+        raise InputError(
+            str(root),
+            f"no annotations of {source} here or one folder down",
+            f"looked for {' and '.join(patterns)}",
+        )
+    if len(found) > 1:
+        raise InputError(
+            str(root),
+            f"{source} lies in {found[0].name!r} and in {found[1].name!r}",
+            "name one of the two",
+        )
+    return found[0]
+
+
+def _holds(folder: Path, patterns: Iterable[str]) -> bool:
+    return any(any(folder.glob(p + end)) for p in patterns for end in ("", ".gz"))
+
+
+def one_file(folder: Path, pattern: str) -> Path | None:
+    """The only file below `folder` that fits the glob, plain rather than gzipped; None for none.
+
+    Raises: InputError when several differently named files fit.
+    """
+    found = files(folder, pattern)
+    if len(found) > 1:
+        raise InputError(
+            str(folder),
+            f"{found[0].name!r} and {found[1].name!r} could both be meant",
+            "keep one of them there",
+        )
+    return found[0] if found else None
+
+
+def files(folder: Path, pattern: str) -> list[Path]:
+    """Files that fit the glob, gzipped ones too, in natural order; plain wins over gzipped."""
+    plain = {str(p): p for p in folder.glob(pattern) if p.is_file()}
+    packed = {str(p)[:-3]: p for p in folder.glob(pattern + ".gz") if p.is_file()}
+    found = packed | plain
+    return [found[name] for name in sorted(found, key=natural)]
+
+
+def stem(path: Path) -> str:
+    """The file's name up to its first dot: `1.json.gz` is clip `1`."""
+    return path.name.split(".")[0]
+
+
+def natural(text: str) -> tuple[tuple[str, int], ...]:
+    """A sort key that puts human2 before human10."""
+    parts = re.findall(r"([^0-9]*)([0-9]*)", text)
+    return tuple((word, int(digits or -1)) for word, digits in parts)
+
+
+def picture_path(base: Path, folder: str, name: str, where: str) -> Path:
+    """`base / folder / name` for a `name` of somebody else's; `folder` is the layout's own.
+
+    A link in place of the layout's folder is the user's way of keeping pictures on another disk
+    and is followed; a link further down is not.
+
+    Raises: RefusedError, naming `where`, when the name leads out of the folder.
+    """
+    check_name(name, where)
+    return path_inside(base, f"{folder}/{name}", also=(base / folder,))
