@@ -1,13 +1,12 @@
 """Five sources become one data set: read, look for pictures, unify, split, select, write.
 
 The set is made in a folder beside `out` and put in place with one rename, so a build that dies
-leaves nothing that looks like a data set.
+leaves nothing that looks like a data set; the next one goes on where it stopped.
 """
 
-import shutil
-import tempfile
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,14 @@ from numpy.typing import NDArray
 
 from smallpose._version import __version__
 from smallpose.core.boxes import clip_boxes
-from smallpose.core.errors import InputError, RefusedError, RunError
+from smallpose.core.errors import InputError, RunError
 from smallpose.core.files import path_inside, sha256, write_whole
 from smallpose.core.progress import say, track
 from smallpose.dataset.card import data_card
 from smallpose.dataset.pictures import existing, extract_frames, picture_sizes, place
 from smallpose.dataset.select import Selection, select_images
 from smallpose.dataset.split import SPLITS, assign_splits
+from smallpose.dataset.workplace import Workplace, put_in_place, refuse_if_taken, workplace
 from smallpose.sources import READERS
 from smallpose.sources.source import Picture, Source
 from smallpose.stats.counts import table1
@@ -65,24 +65,21 @@ def build_dataset(roots: Mapping[str, Path], out: Path, options: Options) -> dic
     """
     if not roots:
         raise InputError("build", "no source is given", "give at least one, such as --coco DIR")
-    _refuse_if_taken(out, options.overwrite)
-    sources = [_read(name, roots[name]) for name in READERS if name in roots]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".building", dir=out.parent))
+    refuse_if_taken(out, options.overwrite)
+    key = json.dumps([__version__, asdict(options), {n: str(r) for n, r in roots.items()}])
     try:
-        work.chmod(0o755)
-        manifest = _build_in(work, sources, options)
-        _put_in_place(work, out)
+        with workplace(out, key) as place:
+            sources = [_read(name, roots[name]) for name in READERS if name in roots]
+            manifest = _build_in(place, sources, options)
+            put_in_place(place, out)
     except OSError as error:
         raise RunError(str(out), f"{error.strerror or error}", "nothing was left behind") from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return manifest
 
 
-def _build_in(work: Path, sources: Sequence[Source], options: Options) -> dict[str, Any]:
-    (work / "images").mkdir()
-    found = _together([_with_pictures(s, work / "images", options) for s in sources])
+def _build_in(place: Workplace, sources: Sequence[Source], options: Options) -> dict[str, Any]:
+    work = place.set
+    found = _together([_with_pictures(s, place, options) for s in sources])
     people, notes = _unified(found.people)
     rng = np.random.default_rng(options.seed)
     sides = assign_splits(people.images, found.official, options.split, rng)
@@ -117,12 +114,12 @@ def _read(name: str, root: Path) -> Source:
     return source
 
 
-def _with_pictures(source: Source, folder: Path, options: Options) -> Source:
+def _with_pictures(source: Source, place: Workplace, options: Options) -> Source:
     """The source with sizes for every image whose picture is there; others dropped if asked."""
     images = source.people.images
     there = np.array(existing(source.pictures, options.jobs), dtype=bool)
     frames = [r for r, p in enumerate(source.pictures) if p.frame is not None and there[r]]
-    sizes = extract_frames(source, frames, folder, options.jobs)
+    sizes = extract_frames(source, frames, place, options.jobs)
     there[[r for r in frames if r not in sizes]] = False
     if not there.all() and options.missing_images == "refuse":
         gone = [images.file_names[r] for r in np.flatnonzero(~there)[:3]]
@@ -313,24 +310,3 @@ def _source_record(source: Source, parts: Mapping[str, Instances]) -> dict[str, 
 
 def _hashes(work: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {n: {"bytes": (work / n).stat().st_size, "sha256": sha256(work / n)} for n in names}
-
-
-def _refuse_if_taken(out: Path, overwrite: bool) -> None:
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not overwrite:
-        raise InputError(str(out), "exists already", "choose another folder, or use --overwrite")
-    if not (out / "manifest.json").is_file():
-        raise RefusedError(
-            str(out), "is no data set that build made (no manifest.json)", "remove it yourself"
-        )
-
-
-def _put_in_place(work: Path, out: Path) -> None:
-    if not out.exists():
-        work.replace(out)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".old", dir=out.parent))
-    out.replace(old / "set")
-    work.replace(out)
-    shutil.rmtree(old)

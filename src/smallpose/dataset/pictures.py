@@ -13,6 +13,7 @@ from pathlib import Path
 from smallpose.core.errors import InputError, RunError
 from smallpose.core.files import path_inside
 from smallpose.core.progress import track
+from smallpose.dataset.workplace import Workplace
 from smallpose.sources.source import Picture, Source
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
@@ -53,28 +54,40 @@ def picture_sizes(paths: Sequence[Path], jobs: int) -> list[tuple[int, int]]:
 
 
 def extract_frames(
-    source: Source, rows: Sequence[int], folder: Path, jobs: int
+    source: Source, rows: Sequence[int], place: Workplace, jobs: int
 ) -> dict[int, tuple[int, int]]:
-    """Write the frames of a source's videos as JPEG below `folder`, under their file names.
+    """Write the frames of a source's videos as JPEG below the set's images, under their names.
+
+    Videos that the journal of an interrupted build lists, unchanged since, are not read again.
 
     Args:
         rows: images of the source that are frames of videos.
-        folder: the data set's `images/`.
     Returns: row to (width, height), for the frames that could be read.
     """
     by_video: dict[Path, list[int]] = {}
     for row in rows:
         by_video.setdefault(source.pictures[row].path, []).append(row)
-    work = partial(_extract_video, source, folder)
+    row_of = {name: row for row, name in enumerate(source.people.images.file_names)}
+    done = {entry["video"]: entry["sizes"] for entry in place.notes()}
+    new = [item for item in by_video.items() if _stamp(item[0]) not in done]
     with ThreadPoolExecutor(jobs) as pool:
-        parts = pool.map(work, by_video.items())
-        done = list(track(parts, "frames of videos", total=len(by_video)))
-    return {row: size for part in done for row, size in part.items()}
+        parts = pool.map(partial(_extract_video, source, place.set / "images"), new)
+        for (video, _), sizes in track(zip(new, parts, strict=True), "frames of videos", len(new)):
+            place.note({"video": _stamp(video), "sizes": sizes})
+            done[_stamp(video)] = sizes
+    read = {n: s for video in by_video for n, s in done[_stamp(video)].items()}
+    return {row_of[n]: (s[0], s[1]) for n, s in read.items() if n in row_of}
+
+
+def _stamp(video: Path) -> str:
+    state = video.stat()
+    return f"{video} {state.st_size} {state.st_mtime_ns}"
 
 
 def _extract_video(
     source: Source, folder: Path, item: tuple[Path, list[int]]
-) -> dict[int, tuple[int, int]]:
+) -> dict[str, tuple[int, int]]:
+    """Write the wanted frames of one video; file name to (width, height) of those read."""
     import cv2
 
     from smallpose.sources.video import read_frames
@@ -83,15 +96,14 @@ def _extract_video(
     row_of = {source.pictures[r].frame or 0: r for r in rows}
     sizes = {}
     for frame, picture in read_frames(video, sorted(row_of)):
-        row = row_of[frame]
-        target = path_inside(folder, source.people.images.file_names[row])
+        name = source.people.images.file_names[row_of[frame]]
         ok, data = cv2.imencode(
             ".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, FRAME_QUALITY]
         )
         if not ok:
             raise RunError(str(video), f"frame {frame} cannot be encoded", "check the video")
-        _write(target, data.tobytes())
-        sizes[row] = (picture.shape[1], picture.shape[0])
+        _write(path_inside(folder, name), data.tobytes())
+        sizes[name] = (picture.shape[1], picture.shape[0])
     return sizes
 
 
@@ -104,16 +116,21 @@ def _write(target: Path, data: bytes) -> None:
 
 
 def place(how: str, picture: Path, target: Path) -> None:
-    """Link or copy a picture to its place in the set.
+    """Link or copy a picture to its place in the set, unless a killed build has done so already.
 
     Raises: RunError when the disk is full or links are not to be had there.
     """
+    part = target.with_name(f"{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
         if how == "link":
-            target.symlink_to(os.path.realpath(picture))
+            part.symlink_to(os.path.realpath(picture))
+        elif target.is_file() and target.stat().st_size == picture.stat().st_size:
+            return
         else:
-            shutil.copyfile(picture, target)
+            shutil.copyfile(picture, part)
+        part.replace(target)
     except OSError as error:
         raise RunError(
             str(target),
