@@ -5,6 +5,7 @@ leaves nothing that looks like a data set; the next one goes on where it stopped
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -79,7 +80,8 @@ def build_dataset(roots: Mapping[str, Path], out: Path, options: Options) -> dic
 
 def _build_in(place: Workplace, sources: Sequence[Source], options: Options) -> dict[str, Any]:
     work = place.set
-    found = _together([_with_pictures(s, place, options) for s in sources])
+    with_pictures = [_with_pictures(s, place, options) for s in sources]
+    found = _together(with_pictures)
     people, notes = _unified(found.people)
     rng = np.random.default_rng(options.seed)
     sides = assign_splits(people.images, found.official, options.split, rng)
@@ -91,6 +93,10 @@ def _build_in(place: Workplace, sources: Sequence[Source], options: Options) -> 
     pictures = _place_pictures(people, found, chosen, work / "images", options)
     _drop_unchosen_frames(work / "images", pictures)
     manifest = _manifest(sources, parts, chosen, options, notes)
+    for source in with_pictures:
+        record = manifest["sources"][source.name]
+        record["images_missing"] = record["images_read"] - len(source.pictures)
+        record["link_roots"] = _link_roots(source)
     manifest["files"] = _hashes(work, ["annotations/train.json", "annotations/test.json"])
     manifest["pictures"] = pictures
     write_whole(work / "README.md", data_card(manifest, table.to_markdown()))
@@ -140,12 +146,10 @@ def _with_pictures(source: Source, place: Workplace, options: Options) -> Source
     if options.missing_images != "drop" or there.all():
         return replace(source, people=people)
     rows = np.flatnonzero(there)
-    note = f"{int((~there).sum()):,} of {len(there):,} pictures are missing; left out"
-    say(f"{source.name}: {note}")
-    people = replace(people.take_images(rows), notes=(*people.notes, note))
+    say(f"{source.name}: {int((~there).sum()):,} of {len(there):,} pictures are missing; left out")
     return replace(
         source,
-        people=people,
+        people=people.take_images(rows),
         pictures=tuple(source.pictures[r] for r in rows),
         splits=tuple(source.splits[r] for r in rows),
     )
@@ -306,6 +310,13 @@ def _source_record(source: Source, parts: Mapping[str, Instances]) -> dict[str, 
         "missing": list(source.missing),
         "notes": list(source.people.notes),
     }
+
+
+def _link_roots(source: Source) -> list[str]:
+    """The folders that links to this source's pictures lead to; folders may be links themselves."""
+    root = os.path.realpath(source.root)
+    folders = {os.path.realpath(f) for f in {p.path.parent for p in source.pictures}}
+    return [root, *sorted(f for f in folders if not f.startswith(root + os.sep))]
 
 
 def _hashes(work: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from smallpose.core.errors import InputError
 from smallpose.core.files import path_inside, sha256
-from smallpose.core.json_text import read_json
 from smallpose.core.progress import track
+from smallpose.dataset.folder import pictures_of, read_manifest
 from smallpose.dataset.pictures import picture_size
 from smallpose.table.check import Finding
 from smallpose.table.instances import Images
@@ -18,31 +18,18 @@ def check_set(folder: Path, jobs: int) -> tuple[list[Finding], str]:
 
     Raises: InputError when the folder is no built set.
     """
-    path = folder / "manifest.json"
-    if not path.is_file():
-        raise InputError(str(folder), "holds no manifest.json", "name a set that build made")
-    manifest = read_json(path, dict)
-    try:
-        roots = [Path(s["root"]) for s in manifest["sources"].values()]
-        expected = [
-            *((folder / name, record) for name, record in manifest["files"].items()),
-            *(
-                (_picture(folder, name, record, roots), record)
-                for name, record in manifest["pictures"].items()
-                if "sha256" in record
-            ),
-        ]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(str(path), f"is not complete ({error})", "build the set again") from None
+    manifest = read_manifest(folder)
+    pictures = pictures_of(folder / "images")
+    files = [(path_inside(folder, name), record) for name, record in manifest["files"].items()]
+    for name, record in manifest["pictures"].items():
+        if "sha256" in record:
+            inside = pictures.path(name)
+            there = inside.exists() or inside.is_symlink()
+            files.append((inside if there else Path(record["path"]), record))
     with ThreadPoolExecutor(jobs) as pool:
-        results = pool.map(_compare, expected, chunksize=16)
-        findings = [f for f in track(results, "hashes", total=len(expected)) if f]
-    return findings, f"{len(expected):,} files with a hash"
-
-
-def _picture(folder: Path, name: str, record: dict[str, Any], roots: list[Path]) -> Path:
-    inside = path_inside(folder / "images", name, also=roots)
-    return inside if inside.exists() or inside.is_symlink() else Path(record["path"])
+        results = pool.map(_compare, files, chunksize=16)
+        findings = [f for f in track(results, "hashes", total=len(files)) if f]
+    return findings, f"{len(files):,} files with a hash"
 
 
 def _compare(item: tuple[Path, dict[str, Any]]) -> Finding | None:
@@ -58,9 +45,10 @@ def check_images(images: Images, folder: Path) -> list[Finding]:
     """Findings about the pictures of a COCO file: missing, no pictures, of another size."""
     findings = []
     missing = []
+    pictures = pictures_of(folder)
     columns = zip(images.file_names, images.width.tolist(), images.height.tolist(), strict=True)
     for name, width, height in columns:
-        path = path_inside(folder, name)
+        path = pictures.path(name)
         if not path.is_file():
             missing.append(name)
             continue
