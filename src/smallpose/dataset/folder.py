@@ -50,6 +50,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     manifest = read_json(path, dict)
     sources = manifest.get("sources")
     whole = isinstance(sources, dict) and {"files", "pictures"} <= set(manifest)
-    if not whole or not all("link_roots" in s for s in sources.values()):
+    if not whole or not all("link_roots" in s for s in manifest["sources"].values()):
         raise InputError(str(path), "is no manifest that build wrote", "build the set again")
     return manifest
