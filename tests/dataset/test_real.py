@@ -1,0 +1,94 @@
+"""A build from real files of all five sources at once, most of whose pictures are not there."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import smallpose
+from smallpose.dataset.build import Options, build_dataset
+from smallpose.dataset.verify import check_set
+from smallpose.table.instances import SOURCES
+
+
+@pytest.fixture
+def roots(real, tmp_path):
+    """The published layouts, staged where the real files have other names."""
+    coco = tmp_path / "coco"
+    (coco / "annotations").mkdir(parents=True)
+    annotations = coco / "annotations"
+    shutil.copyfile(
+        real / "coco/annotations/person_keypoints_val2017.subset538.json.gz",
+        annotations / "person_keypoints_val2017.json.gz",
+    )
+    shutil.copyfile(
+        real / "coco/coco-mini/annotations/person_keypoints_train2017.json",
+        annotations / "person_keypoints_train2017.json",
+    )
+    # People keep their pictures elsewhere and link the folders; that is their right.
+    (coco / "train2017").symlink_to(real / "coco/coco-mini/train2017")
+    (coco / "val2017").symlink_to(real / "coco/coco-mini/val2017")
+    return {
+        "coco": coco,
+        "mpii": real / "mpii",
+        "aic": real / "aic",
+        "hieve": real / "hieve/derived_layout_example",
+        "posetrack": real / "posetrack/posetrack18",
+    }
+
+
+def read_counts(manifest):
+    return {n: (s["images_read"], s["people_read"]) for n, s in manifest["sources"].items()}
+
+
+READ = {
+    "coco": (538 + 40, 1354 + 86),
+    "mpii": (1367, 1471),
+    "aic": (502, 1416),
+    "hieve": (1, 4),
+    "posetrack": (2, 12),
+}
+
+
+def test_all_five_are_read_and_kept_without_their_pictures(roots, tmp_path):
+    out = tmp_path / "set"
+    manifest = build_dataset(roots, out, Options(missing_images="keep"))
+    assert read_counts(manifest) == READ
+    parts = [smallpose.read_coco(out / "annotations" / f"{s}.json") for s in ("train", "test")]
+    small = sum(int((p.size_class[p.counted] == 0).sum()) for p in parts)
+    # COCO's 613 + 44 small people, MPII's and PoseTrack's; AI Challenger has none.
+    per_source = {
+        SOURCES[s]: sum(
+            int(((p.size_class == 0) & p.counted & (p.source == s)).sum()) for p in parts
+        )
+        for s in range(1, 6)
+    }
+    assert per_source["coco"] == 613 + 44
+    assert per_source["aic"] == 0
+    assert small == sum(per_source.values())
+    densities = np.zeros(3, dtype=int)
+    for part in parts:
+        of_coco = part.counted & (part.source == 1)
+        densities += [int((part.density_class[of_coco] == c).sum()) for c in range(3)]
+    assert densities.tolist() == [86 + 6, 527 + 38, 0]
+
+
+def test_what_has_pictures_is_built_and_checks_out(roots, tmp_path):
+    out = tmp_path / "set"
+    manifest = build_dataset(roots, out, Options(missing_images="drop"))
+    assert read_counts(manifest) == READ
+    assert manifest["sources"]["aic"]["images_missing"] == 499
+    assert manifest["sources"]["mpii"]["images_missing"] == 1362
+    findings, _ = check_set(out, 1)
+    assert findings == []
+    for name in manifest["pictures"]:
+        assert (out / "images" / name).is_file()
+
+
+def test_the_same_real_files_give_the_same_bytes(roots, tmp_path):
+    for name in ("a", "b"):
+        build_dataset(roots, tmp_path / name, Options(missing_images="keep", seed=4))
+    for file in ("annotations/train.json", "annotations/test.json", "README.md"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    assert json.loads((tmp_path / "a/manifest.json").read_text())["synthetic"] is False
