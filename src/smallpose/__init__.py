@@ -11,9 +11,9 @@ from smallpose._version import __version__
 
 _DOORS = {
     "read_coco": "smallpose.table.coco_json",
-    "read_results": "smallpose.table.coco_json",
+    "read_results": "smallpose.table.results_json",
     "write_coco": "smallpose.table.coco_json",
-    "write_results": "smallpose.table.coco_json",
+    "write_results": "smallpose.table.results_json",
     "Instances": "smallpose.table.instances",
     "Predictions": "smallpose.table.predictions",
     "keypoint_density": "smallpose.core.density",
@@ -22,7 +22,7 @@ _DOORS = {
     "create_method": "smallpose.methods",
 }
 
-__all__ = ["__version__", *sorted(_DOORS)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_DOORS)]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,9 +9,10 @@ import pytest
 import smallpose
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SMALLPOSE
-from smallpose.table.coco_json import read_coco, read_results, write_coco, write_results
+from smallpose.table.coco_json import read_coco, write_coco
 from smallpose.table.instances import concat, make_images, make_instances
 from smallpose.table.predictions import make_predictions
+from smallpose.table.results_json import read_results, write_results
 
 
 def person(**changes):
@@ -221,7 +222,7 @@ def test_a_byte_order_mark_is_accepted(tmp_path):
 
 
 def test_the_record_is_named_in_a_late_block_too(tmp_path, monkeypatch):
-    monkeypatch.setattr("smallpose.table.coco_json.BLOCK", 3)
+    monkeypatch.setattr("smallpose.table.records.BLOCK", 3)
     records = [person(id=i) for i in range(1, 9)]
     assert read_coco(save(tmp_path, coco(*records))).ids.tolist() == list(range(1, 9))
     records[7]["bbox"] = [1, 2, "x", 4]
@@ -251,7 +252,7 @@ def test_a_broken_result_is_refused_with_its_entry(tmp_path, content, says):
 
 
 def test_a_flood_of_people_in_one_image_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("smallpose.table.coco_json.MOST_IN_ONE_IMAGE", 3)
+    monkeypatch.setattr("smallpose.table.results_json.MOST_IN_ONE_IMAGE", 3)
     truth = read_coco(save(tmp_path, coco(person()), "truth.json"))
     path = save(tmp_path, [found()] * 4)
     assert "image 7: 4 people found in one image" in message(path, lambda p: read_results(p, truth))

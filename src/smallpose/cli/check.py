@@ -21,7 +21,8 @@ def run(args: argparse.Namespace) -> int:
     """Print one sentence per finding; exit code 2 when there is a fault."""
     from smallpose.dataset.verify import check_images, check_set
     from smallpose.table.check import check_predictions, check_truth
-    from smallpose.table.coco_json import is_results, read_coco, read_results, truth_for_results
+    from smallpose.table.coco_json import read_coco
+    from smallpose.table.results_json import is_results, read_results, truth_for_results
 
     if args.path.is_dir():
         findings, subject = check_set(args.path, max(args.jobs, 1))

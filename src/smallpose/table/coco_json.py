@@ -1,14 +1,9 @@
-"""Both tables from and to COCO's JSON: anybody's keypoint files, and our own with provenance.
+"""Instances from and to COCO's JSON: anybody's keypoint files, and our own with provenance."""
 
-Records are decoded in blocks, so reading needs memory for the columns and the text, not for a
-Python object per number.
-"""
-
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import msgspec
 import numpy as np
@@ -17,15 +12,11 @@ from numpy.typing import NDArray
 
 from smallpose.core.boxes import BOX_RULES
 from smallpose.core.errors import InputError
-from smallpose.core.files import read_bytes, write_whole, write_whole_with
+from smallpose.core.files import read_bytes, write_whole_with
 from smallpose.core.json_text import decode, refuse_repeated_keys
-from smallpose.core.skeleton import COCO17, SMALLPOSE, Skeleton, named_skeleton
-from smallpose.table.instances import SOURCES, Images, Instances, make_images, make_instances
-from smallpose.table.predictions import Predictions
-
-BLOCK = 10_000  # records decoded at a time
-MOST_IN_ONE_IMAGE = 100_000  # people found in one image; more is a mistake, not a crowd
-T = TypeVar("T")
+from smallpose.core.skeleton import COCO17, Skeleton, named_skeleton
+from smallpose.table.instances import SOURCES, Images, Instances
+from smallpose.table.records import BLOCK, blocks, guess_skeleton
 
 
 class _Category(Struct):
@@ -65,14 +56,6 @@ class _File(Struct):
     categories: list[_Category] = []
 
 
-class _Found(Struct):
-    image_id: int
-    keypoints: list[float]
-    score: float
-    category_id: int = 1
-    bbox: list[float] | None = None
-
-
 def read_coco(path: Path | str) -> Instances:
     """A COCO keypoint file as `Instances`, with whatever skeleton its category names.
 
@@ -90,7 +73,7 @@ def read_coco(path: Path | str) -> Instances:
     notes: list[str] = []
     images = _images(path, file.images, notes)
     people = _Columns(path, skeleton, category, len(file.annotations))
-    for block in _blocks(path, "annotations", file.annotations, _Annotation):
+    for block in blocks(path, "annotations", file.annotations, _Annotation):
         people.add(block, images.row_of)
     return people.finish(images, file.annotations, notes)
 
@@ -167,7 +150,7 @@ class _Columns:
         if not people:
             return
         if self.skeleton is None:
-            self.skeleton = _guess(self.path, [len(a.keypoints) for _, a in people])
+            self.skeleton = guess_skeleton(self.path, [len(a.keypoints) for _, a in people])
         if self.keypoints is None and self.skeleton is not None:
             self.keypoints = np.zeros((self.most, len(self.skeleton), 3))
         lost = next((a for _, a in people if a.image_id not in row_of), None)
@@ -282,17 +265,6 @@ class _Columns:
         return np.delete(np.arange(len(ids)), repeats)
 
 
-def _guess(path: Path | str, lengths: list[int]) -> Skeleton | None:
-    """The skeleton of a file whose category names no joints, by the length of its keypoints."""
-    k3 = max(lengths, default=0)
-    if k3 == 0:
-        return None
-    if k3 % 3:
-        raise InputError(str(path), f"{k3} keypoint values", "keypoints are triples x, y, v")
-    known = {17: COCO17, 21: SMALLPOSE}.get(k3 // 3)
-    return known or Skeleton(f"{k3 // 3} keypoints", tuple(f"joint_{i}" for i in range(k3 // 3)))
-
-
 def _refuse_lost_keys(path: Path | str, data: bytes, file: _File) -> None:
     """A key that stands twice would silently lose the first: look closer when a count is odd."""
     odd = data.count(b'"annotations"') > 1 or data.count(b'"images"') > 1
@@ -301,127 +273,6 @@ def _refuse_lost_keys(path: Path | str, data: bytes, file: _File) -> None:
     odd |= data.count(b'"image_id"') > n
     if odd:
         refuse_repeated_keys(path, data)
-
-
-def _blocks(path: Path | str, name: str, raws: list[Raw], kind: type[T]) -> Iterator[list[T]]:
-    decoder = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
-    for start in range(0, len(raws), BLOCK):
-        part = raws[start : start + BLOCK]
-        try:
-            yield decoder.decode(b"[" + b",".join(bytes(r) for r in part) + b"]")
-        except (msgspec.DecodeError, RecursionError):
-            for number, raw in enumerate(part, start):
-                _decode_one(f"{path}, {name}[{number}]", raw, kind)
-            raise
-
-
-def _decode_one(where: str, raw: Raw, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(raw, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
-        try:
-            one = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, RecursionError):
-            one = {}
-        label = f" (id {one['id']})" if isinstance(one, dict) and "id" in one else ""
-        what = str(error).replace("`", "").replace(" - at $.", ": ").replace("$.", "")
-        raise InputError(where + label, what, "mend the record or leave it out") from None
-
-
-def read_results(path: Path | str, truth: Instances) -> Predictions:
-    """A COCO result file as `Predictions` about the images of `truth`.
-
-    Results with the joints of `truth`, or with COCO's 17 where `truth` has those among others.
-
-    Raises: InputError naming the entry that is broken, not finite, or of an unknown image.
-    """
-    data = read_bytes(Path(path))
-    raws = decode(path, data, list[Raw])
-    if data.count(b'"keypoints"') > len(raws):
-        refuse_repeated_keys(path, data)
-    skeleton: Skeleton | None = None
-    parts: list[tuple[Any, ...]] = []
-    left_out = first = 0
-    for block in _blocks(path, "entry", raws, _Found):
-        kept = [(first + i, f) for i, f in enumerate(block) if f.category_id == truth.category_id]
-        left_out += len(block) - len(kept)
-        first += len(block)
-        if not kept:
-            continue
-        skeleton = skeleton or _found_skeleton(path, kept[0], truth)
-        parts.append(_found_columns(path, kept, skeleton, truth.images.row_of))
-    notes = (f"{left_out:,} results of other categories left out",) if left_out else ()
-    if not parts or skeleton is None:
-        k = truth.skeleton
-        empty = np.zeros(0)
-        return Predictions(
-            *(k, np.zeros(0, np.int64), np.zeros((0, len(k), 3)), empty, np.zeros((0, 4)), notes)
-        )
-    image_ids, keypoints, scores, boxes = (np.concatenate(c) for c in zip(*parts, strict=True))
-    _refuse_floods(path, image_ids)
-    return Predictions(skeleton, image_ids, keypoints, scores, boxes, notes)
-
-
-def is_results(path: Path | str) -> bool:
-    """Whether the file is a list, as result files are, and not an annotation file."""
-    return read_bytes(Path(path)).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
-
-
-def truth_for_results(path: Path | str) -> Instances:
-    """A truth without people that fits a result file, for looking at the results alone."""
-    found = decode(path, read_bytes(Path(path)), list[_Found])
-    skeleton = _guess(path, [len(f.keypoints) for f in found[:1]]) or COCO17
-    ids = np.unique(np.array([f.image_id for f in found], dtype=np.int64))
-    images = make_images(ids, [str(i) for i in ids.tolist()])
-    category = found[0].category_id if found else 1
-    return make_instances(skeleton, images, [], np.zeros((0, 4)), [], category_id=category)
-
-
-def _found_skeleton(path: Path | str, first: tuple[int, _Found], truth: Instances) -> Skeleton:
-    number, found = first
-    k = len(found.keypoints)
-    if k == 3 * len(truth.skeleton):
-        return truth.skeleton
-    if k == 3 * len(COCO17) and set(COCO17.joints) <= set(truth.skeleton.joints):
-        return COCO17
-    raise InputError(
-        f"{path}, entry[{number}]",
-        f"{k} keypoint values, {truth.skeleton.name} needs {3 * len(truth.skeleton)}",
-        "give results of the truth's own skeleton, or of COCO's 17 joints",
-    )
-
-
-def _found_columns(
-    path: Path | str, kept: list[tuple[int, _Found]], skeleton: Skeleton, row_of: dict[int, int]
-) -> tuple[Any, ...]:
-    k3 = 3 * len(skeleton)
-    nan4 = [float("nan")] * 4
-    for number, f in kept:
-        if len(f.keypoints) != k3:
-            what = f"{len(f.keypoints)} keypoint values, {skeleton.name} needs {k3}"
-        elif f.image_id not in row_of:
-            what = f"image {f.image_id} is not in the truth"
-        elif f.bbox is not None and len(f.bbox) not in (0, 4):
-            what = f"bbox has {len(f.bbox)} values instead of 4"
-        else:
-            continue
-        raise InputError(f"{path}, entry[{number}]", what, "mend the entry or leave it out")
-    return (
-        np.array([f.image_id for _, f in kept], dtype=np.int64),
-        np.array([f.keypoints for _, f in kept]).reshape(len(kept), len(skeleton), 3),
-        np.array([f.score for _, f in kept], dtype=np.float64),
-        np.array([f.bbox or nan4 for _, f in kept], dtype=np.float64).reshape(len(kept), 4),
-    )
-
-
-def _refuse_floods(path: Path | str, image_ids: NDArray[np.int64]) -> None:
-    image, most = max(Counter(image_ids.tolist()).items(), key=lambda item: item[1])
-    if most > MOST_IN_ONE_IMAGE:
-        raise InputError(
-            f"{path}, image {image}",
-            f"{most:,} people found in one image",
-            f"keep at most {MOST_IN_ONE_IMAGE:,}, the best by score",
-        )
 
 
 def write_coco(people: Instances, path: Path | str) -> None:
@@ -502,19 +353,3 @@ def _annotation_records(people: Instances) -> Iterator[dict[str, Any]]:
             if mask == mask:
                 record["segmentation_area"] = mask
             yield record
-
-
-def write_results(found: Predictions, path: Path | str, category_id: int = 1) -> None:
-    """`Predictions` as a COCO result file, with `bbox` where there is one."""
-    records = []
-    columns = (
-        *(found.image_ids.tolist(), found.keypoints.reshape(len(found), -1).tolist()),
-        *(found.scores.tolist(), found.boxes_xywh.tolist()),
-    )
-    for image, keypoints, score, box in zip(*columns, strict=True):
-        record = {"image_id": image, "category_id": category_id, "keypoints": keypoints}
-        record["score"] = score
-        if box[0] == box[0]:
-            record["bbox"] = box
-        records.append(record)
-    write_whole(path, msgspec.json.encode(records))
