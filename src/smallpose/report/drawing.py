@@ -82,7 +82,7 @@ class Window:
 
 
 def window_around(
-    box_xywh: Floats, picture_wh: tuple[int, int], tile_wh: tuple[int, int], margin: float = 0.22
+    box_xywh: Floats, picture_wh: tuple[int, int], tile_wh: tuple[int, int], margin: float = 0.14
 ) -> Window:
     """The window that shows a box with some of its surroundings, in the tile's proportions.
 
