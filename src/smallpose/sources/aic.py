@@ -79,6 +79,8 @@ def _read(path: Path, base: Path, split: str, pictures: str, columns: Columns) -
             _refuse_difference(path, entry.image_id, raws, start, number)
             repeats += 1
             continue
+        if not entry.image_id.strip():
+            raise InputError(f"{path}, entry[{number}]", "image_id is empty", "mend the record")
         where = f"{path}, image {entry.image_id}"
         name = f"{entry.image_id}.jpg"
         row = columns.image(

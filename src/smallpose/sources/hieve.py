@@ -9,7 +9,9 @@ from pathlib import Path
 
 from smallpose.core.skeleton import HIEVE14
 from smallpose.sources.columns import Columns
-from smallpose.sources.hieve_labels import Frame, read_annolist, read_sheets
+from smallpose.sources.hieve_labels import Frame
+from smallpose.sources.hieve_lists import read_annolist
+from smallpose.sources.hieve_sheets import read_sheets
 from smallpose.sources.places import files, find_base, natural, picture_path, stem
 from smallpose.sources.source import Picture, Source
 
@@ -46,7 +48,10 @@ def read_hieve(root: Path, every: int = EVERY) -> Source:
         )
         _add_clip(base, clip, frames, columns)
         labelled, taken = labelled + there, taken + len(frames)
-    notes = [f"HiEve: every {every}th frame from frame 0 on, {taken:,} of {labelled:,} labelled"]
+    notes = [
+        f"HiEve: {taken:,} of {labelled:,} labelled frames taken, those with number 0, {every}, "
+        f"{2 * every} and so on"
+    ]
     both = sorted({*lists} & {*sheets}, key=natural)
     if both:
         notes.append(f"HiEve: videos {', '.join(both)} are labelled twice, all-track was taken")

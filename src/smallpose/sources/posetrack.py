@@ -187,10 +187,10 @@ def _add_person(
         if box and len(box) != 4:
             raise InputError(where, f"{name} has {len(box)} values instead of 4", "mend the record")
     box = annotation.bbox or _around(points) or annotation.bbox_head
-    if not box:
+    if not box and len(points) == 3 * K:
         told["people without box and keypoints left out"] += 1
         return
-    columns.person(row, box, points, where)
+    columns.person(row, box or (), points, where)
 
 
 def _around(points: list[float]) -> list[float] | None:
