@@ -11,7 +11,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from types import ModuleType
 
 from smallpose._version import __version__
 from smallpose.core.errors import SmallposeError
@@ -46,6 +45,21 @@ _ALL = {verb: text for group in VERBS.values() for verb, text in group.items()}
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code of contracts: 0, 2, 3, 4, 130, 143."""
     words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _answer(words)
+        sys.stdout.flush()
+        return code
+    except SmallposeError as error:
+        return _say(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _say("interrupted", 130)
+    except BrokenPipeError:
+        # The reader of our output (head, a pager) has left; that is no error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+def _answer(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0
@@ -56,16 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         near = difflib.get_close_matches(words[0], _ALL, n=1)
         guess = f"did you mean '{near[0]}'?" if near else "see 'smallpose --help'"
         return _say(f"smallpose {words[0]}: no such verb; {guess}", 2)
-    try:
-        verb = import_module(f"smallpose.cli.{words[0]}")
-    except ModuleNotFoundError as error:
-        if error.name != f"smallpose.cli.{words[0]}":
-            raise
-        return _say(f"smallpose {words[0]}: not written yet; see the CHANGELOG", 2)
-    return _run(verb, words)
-
-
-def _run(verb: ModuleType, words: list[str]) -> int:
+    verb = import_module(f"smallpose.cli.{words[0]}")
     parser = _Parser(
         prog=f"smallpose {words[0]}",
         description=verb.HELP,
@@ -73,20 +78,8 @@ def _run(verb: ModuleType, words: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verb.add_arguments(parser)
-    try:
-        # parse_intermixed_args lets options stand between files, as people type them.
-        args = parser.parse_intermixed_args(words[1:])
-        code = verb.run(args)
-        sys.stdout.flush()
-        return int(code or 0)
-    except SmallposeError as error:
-        return _say(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        return _say("interrupted", 130)
-    except BrokenPipeError:
-        # The reader of our output (head, a pager) has left; that is no error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+    # parse_intermixed_args lets options stand between files, as people type them.
+    return int(verb.run(parser.parse_intermixed_args(words[1:])) or 0)
 
 
 class _Parser(argparse.ArgumentParser):
