@@ -69,5 +69,5 @@ def scalar(value: Scalar, name: str, where: str) -> float:
     except ValueError:
         out = math.nan
     if not math.isfinite(out):
-        raise InputError(where, f"{name} is {str(value)[:40]!r} and no number", "mend the record")
+        raise InputError(where, f"{name} is {str(one)[:40]!r} and no number", "mend the record")
     return out

@@ -1,0 +1,84 @@
+"""Sources are found where their publishers put them, or one folder down."""
+
+import subprocess
+import sys
+
+import pytest
+
+from smallpose.core.errors import InputError
+from smallpose.sources import READERS
+from smallpose.sources.places import files, find_base, natural, one_file
+from smallpose.table.instances import SOURCES
+
+FILES = ("a.json", "b/*.json")
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    return path
+
+
+def test_there_is_a_reader_for_every_source():
+    assert tuple(READERS) == SOURCES[1:]
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_folder_without_anything_names_itself_and_what_was_looked_for(tmp_path, refuses, name):
+    (tmp_path / "empty").mkdir()
+    refuses(READERS[name], tmp_path / "empty", str(tmp_path / "empty"), "no annotations", "looked")
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_folder_that_is_not_there_is_named(tmp_path, refuses, name):
+    refuses(READERS[name], tmp_path / "nowhere", "nowhere: no such folder")
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.json.gz", "b/1.json", "inner/a.json", "in/b/1.json"])
+def test_the_root_or_the_folder_above_it_will_do(tmp_path, name):
+    file = touch(tmp_path / name)
+    assert find_base(tmp_path, FILES, "X") in (file.parent, file.parent.parent)
+
+
+def test_the_named_folder_itself_comes_before_those_in_it(tmp_path):
+    touch(tmp_path / "a.json")
+    touch(tmp_path / "inner/a.json")
+    assert find_base(tmp_path, FILES, "X") == tmp_path
+
+
+def test_two_folders_that_could_be_meant_are_an_error(tmp_path):
+    touch(tmp_path / "one/a.json")
+    touch(tmp_path / "two/a.json")
+    with pytest.raises(InputError, match="in 'one' and in 'two'; name one"):
+        find_base(tmp_path, FILES, "X")
+
+
+def test_a_plain_file_wins_over_its_gzipped_twin(tmp_path):
+    touch(tmp_path / "a.json.gz")
+    plain = touch(tmp_path / "a.json")
+    assert one_file(tmp_path, "a.json") == plain
+    assert one_file(tmp_path, "z.json") is None
+
+
+def test_two_files_that_could_be_meant_are_an_error(tmp_path):
+    touch(tmp_path / "a1.json")
+    touch(tmp_path / "a2.json.gz")
+    with pytest.raises(InputError, match="could both be meant"):
+        one_file(tmp_path, "a*.json")
+
+
+def test_files_come_in_natural_order(tmp_path):
+    for name in ("10.json", "2.json.gz", "1.json"):
+        touch(tmp_path / name)
+    assert [p.name for p in files(tmp_path, "*.json")] == ["1.json", "2.json.gz", "10.json"]
+
+
+def test_natural_order_counts():
+    names = ["human10", "human2", "human", "2", "a2b10", "a2b9", ""]
+    assert sorted(names, key=natural) == ["", "2", "a2b9", "a2b10", "human", "human2", "human10"]
+
+
+def test_readers_load_scipy_and_opencv_only_when_needed():
+    code = "import sys, smallpose.sources; print({'scipy', 'cv2'} & set(sys.modules))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "set()"
