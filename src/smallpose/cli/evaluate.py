@@ -1,0 +1,80 @@
+"""smallpose evaluate TRUTH.json FOUND.json: AP and AR by person size and keypoint density."""
+
+import argparse
+import sys
+from pathlib import Path
+
+HELP = "AP and AR by person size and keypoint density"
+EXAMPLE = "smallpose evaluate person_keypoints_val2017.json results.json --protocol coco,owned"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `evaluate`."""
+    parser.add_argument("truth", type=Path, metavar="TRUTH.json", help="COCO keypoint annotations")
+    parser.add_argument("found", type=Path, metavar="FOUND.json", help="COCO keypoint results")
+    add_scoring(parser)
+    parser.add_argument(
+        "--json", metavar="FILE", help="write the numbers with all digits ('-': to stdout)"
+    )
+
+
+def add_scoring(parser: argparse.ArgumentParser) -> None:
+    """The flags that decide what a number means; `compare` has them too."""
+    parser.add_argument(
+        "--protocol",
+        default="coco,owned,recall",
+        metavar="LIST",
+        help="which of coco, owned, recall, with commas between (all three)",
+    )
+    parser.add_argument(
+        "--area",
+        choices=("box", "file"),
+        default="box",
+        help="person size and OKS scale by width × height of bbox, or by the area field (box)",
+    )
+    parser.add_argument(
+        "--max-found", type=int, default=20, metavar="N", help="detections per image in coco (20)"
+    )
+    parser.add_argument(
+        "--keypoints",
+        choices=("coco17", "all"),
+        help="score COCO's 17 or all of the truth's (what the results have)",
+    )
+    parser.add_argument(
+        "--sigmas", type=Path, metavar="FILE", help="a JSON list, one OKS sigma per keypoint"
+    )
+    parser.add_argument(
+        "--density-joints", type=int, metavar="N", help="K of the density for everybody (source's)"
+    )
+
+
+def scoring(args: argparse.Namespace) -> dict[str, object]:
+    """The same flags as arguments of `smallpose.evaluate`."""
+    from smallpose.core.json_text import read_json
+
+    return {
+        "protocols": tuple(word.strip() for word in args.protocol.split(",") if word.strip()),
+        "area": args.area,
+        "max_found": args.max_found,
+        "keypoints": args.keypoints,
+        "sigmas": read_json(args.sigmas, list[float]) if args.sigmas else None,
+        "density_joints": args.density_joints,
+    }
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the table, or the JSON, of one evaluation."""
+    from smallpose.core.files import write_whole
+    from smallpose.evaluation.metrics import evaluate
+    from smallpose.table.coco_json import read_coco
+    from smallpose.table.results_json import read_results
+
+    truth = read_coco(args.truth)
+    found = read_results(args.found, truth)
+    result = evaluate(truth, found, **scoring(args))  # type: ignore[arg-type]
+    if args.json == "-":
+        sys.stdout.write(result.to_json())
+        return
+    if args.json:
+        write_whole(args.json, result.to_json())
+    print(result)

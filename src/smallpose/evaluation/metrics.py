@@ -1,0 +1,321 @@
+"""The paper's numbers by name: AP and AR by person size and keypoint density (Sec. 5.2)."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from smallpose.core.boxes import extent
+from smallpose.core.errors import InputError
+from smallpose.evaluation.alignment import Scored, align
+from smallpose.evaluation.matching import match
+from smallpose.evaluation.oks import candidates
+from smallpose.evaluation.pairing import Pairing, pair_up
+from smallpose.evaluation.precision_recall import THRESHOLDS, Curves, mean
+from smallpose.evaluation.protocols import (
+    CLASSES,
+    PAPER_LIMITS,
+    PROTOCOLS,
+    Limits,
+    coco_reach,
+    owned_reach,
+    owners,
+    person_classes,
+)
+from smallpose.evaluation.tally import Tally
+from smallpose.evaluation.text import as_text
+from smallpose.table.instances import Instances
+from smallpose.table.predictions import Predictions
+
+Floats = NDArray[np.float64]
+Numbers = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Numbers by protocol and name; None where a class has no people.
+
+    Args:
+        protocols: such as `protocols["coco"]["AP_S"]`; also `result["coco"]["AP_S"]`.
+        people: how many each class has.
+        settings: what the numbers depend on.
+        notes: what a reader should know, as plain sentences.
+        tally: the sums the numbers were made from.
+    """
+
+    protocols: dict[str, Numbers]
+    people: dict[str, int]
+    settings: dict[str, Any]
+    notes: tuple[str, ...]
+    tally: Tally
+
+    def __getitem__(self, protocol: str) -> Numbers:
+        return self.protocols[protocol]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `to_json` writes."""
+        return {
+            "protocols": self.protocols,
+            "people": self.people,
+            "settings": self.settings,
+            "notes": list(self.notes),
+        }
+
+    def to_json(self) -> str:
+        """The evaluation as JSON text; numbers with all their digits."""
+        return json.dumps(self.to_dict(), indent=1) + "\n"
+
+    def __str__(self) -> str:
+        return as_text(self.protocols, self.people, self.settings, self.notes)
+
+
+def evaluate(
+    truth: Instances,
+    found: Predictions,
+    *,
+    protocols: Sequence[str] = ("coco",),
+    area: str = "box",
+    max_found: int | None = 20,
+    keypoints: str | None = None,
+    sigmas: ArrayLike | None = None,
+    density_joints: int | None = None,
+    size_limits: Limits = PAPER_LIMITS,
+) -> Evaluation:
+    """Score predictions against the truth.
+
+    Args:
+        protocols: of `coco`, `owned`, `recall`; see `protocols`.
+        area: "box": width × height of a person's box is his size and the OKS scale; "file": the
+            `area` field is, as in plain pycocotools.
+        max_found: detections of an image that count under `coco`; None for all.
+        keypoints: "all" joints of the truth, "coco17", or None: what the predictions have.
+        sigmas: one per scored joint; by default COCO's and those of the 21.
+        density_joints: K of Eq. 3 for everybody; by default each source's own.
+        size_limits: where small and medium end, px².
+    Raises: InputError when tables or arguments do not fit each other.
+    """
+    settings = _settings(found, protocols, area, max_found, density_joints, size_limits)
+    scored = align(truth, found, keypoints, None if sigmas is None else np.asarray(sigmas, float))
+    settings["keypoints"] = scored.skeleton.name
+    settings["sigmas"] = scored.sigmas.tolist()
+    tally = tally_up(
+        truth,
+        found,
+        scored,
+        protocols=protocols,
+        scale=person_area(truth, area),
+        most=max_found if set(protocols) == {"coco"} else None,
+        joints=truth.joints if density_joints is None else np.full(len(truth), density_joints),
+        limits=size_limits,
+    )
+    return summarize(tally, protocols, max_found, settings, _notes(truth, found, scored))
+
+
+def tally_up(
+    truth: Instances,
+    found: Predictions,
+    scored: Scored,
+    *,
+    protocols: Sequence[str],
+    scale: Floats,
+    most: int | None,
+    joints: NDArray[np.int64],
+    limits: Limits = PAPER_LIMITS,
+    thresholds: Floats = THRESHOLDS,
+) -> Tally:
+    """Match everybody in every class and sum up image by image.
+
+    Args:
+        scale: (n,) px², the people's areas.
+        most: detections of an image that are looked at; None for all.
+        joints: (n,) K of Eq. 3.
+    """
+    pairing = pair_up(truth, found, most)
+    people = person_classes(scale, truth.labelled, joints, scored.counted, limits)
+    d, g, oks = candidates(
+        pairing,
+        scored.found,
+        scored.keypoints,
+        truth.boxes_xywh,
+        scale,
+        scored.sigmas,
+        float(thresholds.min()),
+    )
+    matches = match(d, g, oks, pairing.rank, ~people, truth.iscrowd, thresholds)
+    unmatched = ~(matches.hit | matches.absorbed) & np.uint16((1 << len(thresholds)) - 1)
+    false = {}
+    areas = found.area[pairing.found]
+    if "coco" in protocols:
+        false["coco"] = unmatched * coco_reach(areas, limits)
+    if "owned" in protocols:
+        boxes = found_boxes(found)
+        owner = owners(pairing, boxes, truth.boxes_xywh, scored.counted)
+        false["owned"] = unmatched * owned_reach(owner, people, areas, limits)
+    return Tally(
+        tuple(name for name, _, _ in CLASSES),
+        pairing.image_ids,
+        _per_image(pairing, people),
+        np.stack(
+            [
+                _per_image(pairing, people & ((matches.met >> t) & 1).astype(bool))
+                for t in range(len(thresholds))
+            ],
+            axis=2,
+        ),
+        pairing.found_image,
+        pairing.rank,
+        found.scores[pairing.found],
+        matches.hit,
+        false,
+        thresholds,
+    )
+
+
+def _per_image(pairing: Pairing, flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(c, n) flags of people to (m, c) counts of images."""
+    sums = np.zeros((len(flags), len(pairing.people) + 1), dtype=np.int64)
+    np.cumsum(flags[:, pairing.people], axis=1, out=sums[:, 1:])
+    return np.diff(sums[:, pairing.people_start], axis=1).T
+
+
+def summarize(
+    tally: Tally,
+    protocols: Sequence[str],
+    max_found: int | None,
+    settings: dict[str, Any],
+    notes: Sequence[str] = (),
+) -> Evaluation:
+    """The numbers that a tally adds up to."""
+    numbers: dict[str, Numbers] = {}
+    for protocol in protocols:
+        if protocol == "recall":
+            numbers[protocol] = _shares(tally.recall(), tally.thresholds)
+        else:
+            most = max_found if protocol == "coco" else None
+            numbers[protocol] = _names(tally.curves(protocol, most), tally.thresholds)
+    people = dict(zip(tally.classes, tally.totals.tolist(), strict=True))
+    return Evaluation(numbers, people, settings, (*notes, *_cap(tally, numbers, max_found)), tally)
+
+
+def _names(found: list[Curves], thresholds: Floats) -> Numbers:
+    everybody = found[0]
+    out: Numbers = {"AP": everybody.ap}
+    for percent in (50, 75):
+        out[f"AP{percent}"] = mean(everybody.precision[thresholds == percent / 100])
+    ap = {f"AP{suffix}": c.ap for (_, suffix, _), c in zip(CLASSES, found, strict=True)}
+    ar = {f"AR{suffix}": c.ar for (_, suffix, _), c in zip(CLASSES, found, strict=True)}
+    return out | ap | ar
+
+
+def _shares(recall: Floats, thresholds: Floats) -> Numbers:
+    """Eq. 2 and 4 as printed are recalls, so AP and AR are one number here."""
+    out: Numbers = {"AP": mean(recall[0])}
+    for percent in (50, 75):
+        out[f"AP{percent}"] = mean(recall[0, thresholds == percent / 100])
+    for letter in ("AP", "AR"):
+        for (_, suffix, _), shares in zip(CLASSES, recall, strict=True):
+            out[f"{letter}{suffix}"] = mean(shares)
+    return out
+
+
+def _cap(tally: Tally, numbers: dict[str, Numbers], max_found: int | None) -> list[str]:
+    """Where the cap on detections binds, and what it costs where that is known."""
+    if max_found is None or "coco" not in numbers:
+        return []
+    crowded = tally.people[:, 0] > max_found
+    if not crowded.any():
+        return []
+    lost = int((tally.people[crowded, 0] - max_found).sum())
+    line = (
+        f"{max_found} detections count per image; {int(crowded.sum()):,} images have more people, "
+        f"{lost:,} of {int(tally.totals[0]):,} cannot be found"
+    )
+    if set(numbers) > {"coco"}:
+        free = _names(tally.curves("coco", None), tally.thresholds)["AP"]
+        capped = numbers["coco"]["AP"]
+        if free is not None and capped is not None:
+            line += f"; AP is {free:.4f} without the cap, {capped:.4f} with it"
+    return [line]
+
+
+def person_area(truth: Instances, area: str) -> Floats:
+    """(n,) px² by the chosen rule.
+
+    Raises: InputError when the `area` field is asked for and somebody lacks it.
+    """
+    if area == "box":
+        return truth.area
+    lacking = np.flatnonzero(np.isnan(truth.file_area) & truth.counted)
+    if len(lacking):
+        raise InputError(
+            f"annotation {truth.ids[lacking[0]]}",
+            f"no area field (nor in {len(lacking) - 1:,} more)",
+            "use --area box",
+        )
+    return np.where(np.isnan(truth.file_area), truth.area, truth.file_area)
+
+
+def found_boxes(found: Predictions) -> Floats:
+    """(d, 4) boxes of the detections by the rule of their areas, px."""
+    if found.has_boxes:
+        return found.boxes_xywh
+    everywhere = found.keypoints.copy()
+    everywhere[:, :, 2] = 1
+    return extent(everywhere)
+
+
+def _settings(
+    found: Predictions,
+    protocols: Sequence[str],
+    area: str,
+    max_found: int | None,
+    density_joints: int | None,
+    limits: Limits,
+) -> dict[str, Any]:
+    for protocol in protocols:
+        if protocol not in PROTOCOLS:
+            raise InputError(
+                f"--protocol {protocol}", "no such protocol", f"choose from {', '.join(PROTOCOLS)}"
+            )
+    if not protocols:
+        raise InputError("--protocol", "none is named", f"choose from {', '.join(PROTOCOLS)}")
+    if area not in ("box", "file"):
+        raise InputError(f"--area {area}", "no such rule", "say box or file")
+    if max_found is not None and max_found < 1:
+        raise InputError(f"--max-found {max_found}", "nobody could be found", "give 1 or more")
+    if density_joints is not None and density_joints < 1:
+        raise InputError(f"--density-joints {density_joints}", "not above zero", "give 1 or more")
+    if not 0 < limits[0] <= limits[1]:
+        raise InputError(f"size limits {limits}", "they do not rise", "give small, then medium")
+    if found.has_boxes and not np.isfinite(found.boxes_xywh).all():
+        row = int(np.flatnonzero(~np.isfinite(found.boxes_xywh).all(axis=1))[0])
+        raise InputError(
+            f"results, entry[{row}]",
+            "no bbox, and the first entry has one",
+            "write a bbox for all or for none",
+        )
+    return {
+        "keypoints": "",
+        "area": {"box": "width × height of bbox", "file": "area field"}[area],
+        "found_area": "width × height of bbox" if found.has_boxes else "extent of all keypoints",
+        "max_found": max_found,
+        "density_joints": density_joints or "source's skeleton, else the category's keypoints",
+        "size_limits": list(limits),
+        "sigmas": [],
+    }
+
+
+def _notes(truth: Instances, found: Predictions, scored: Scored) -> list[str]:
+    notes = [*truth.notes, *found.notes]
+    if scored.without:
+        notes.append(
+            f"{scored.without:,} people are ignored: no labelled joint among the scored "
+            f"{scored.skeleton.name}"
+        )
+    flat = int(np.count_nonzero(scored.counted & ~(truth.area > 0)))
+    if flat:
+        notes.append(f"{flat:,} labelled people have a box without area: in no size class")
+    return notes

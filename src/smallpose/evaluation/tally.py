@@ -1,0 +1,76 @@
+"""What an evaluation knows of each image, and the numbers it adds up to.
+
+A tally is a sum over images: tallies of parts, in any order, make the tally of the whole.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smallpose.evaluation.precision_recall import Curves, curves
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+Bits = NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Images with their people and detections; bit t stands for OKS threshold t.
+
+    Args:
+        classes: (c,) names.
+        image_ids: (m,) rising.
+        people: (m, c) people of each class in each image.
+        met: (m, c, t) how many of them were found; for `recall`.
+        image: (d,) number of each detection's image, rising.
+        rank: (d,) its place in the image by falling score.
+        scores: (d,).
+        hit: (c, d) true positives.
+        false: by protocol, (c, d) false positives.
+        thresholds: (t,) of the OKS.
+    """
+
+    classes: tuple[str, ...]
+    image_ids: NDArray[np.int64]
+    people: NDArray[np.int64]
+    met: NDArray[np.int64]
+    image: Ints
+    rank: Ints
+    scores: Floats
+    hit: Bits
+    false: dict[str, Bits]
+    thresholds: Floats
+
+    @cached_property
+    def order(self) -> Ints:
+        """(d,) all detections by falling score; equal scores by image, then by rank."""
+        return np.argsort(-self.scores, kind="stable")
+
+    @cached_property
+    def totals(self) -> NDArray[np.int64]:
+        """(c,) people of each class."""
+        return np.asarray(self.people.sum(axis=0))
+
+    def curves(self, protocol: str, most: int | None) -> list[Curves]:
+        """(c,) precision and recall of each class under `coco` or `owned`.
+
+        Args:
+            most: detections of an image that count.
+        """
+        order = self.order
+        if most is not None:
+            order = order[self.rank[order] < most]
+        scores = self.scores[order]
+        return [
+            curves(scores, hit[order], false[order], int(people), len(self.thresholds))
+            for hit, false, people in zip(self.hit, self.false[protocol], self.totals, strict=True)
+        ]
+
+    def recall(self) -> Floats:
+        """(c, t) share of each class's people who were found; -1 where there are none."""
+        met = self.met.sum(axis=0)
+        people = self.totals[:, None]
+        return np.where(people > 0, met / np.maximum(people, 1), -1.0)

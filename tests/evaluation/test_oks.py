@@ -1,0 +1,58 @@
+"""OKS against numbers made by hand and against pycocotools' own."""
+
+import math
+
+import numpy as np
+import pytest
+
+from smallpose.evaluation.oks import candidates, oks
+from smallpose.evaluation.pairing import pair_up
+
+
+def one(dx, area=10_000.0, sigma=0.026, v=2.0):
+    pose = np.array([[[10 + dx, 10.0, 1.0]]])
+    truth = np.array([[[10.0, 10.0, v]]])
+    box = np.array([[0.0, 0.0, 100.0, 100.0]])
+    return float(oks(pose, truth, box, np.array([area]), np.array([sigma]))[0, 0])
+
+
+def test_a_nose_off_by_5_2_px_on_10_000_px2_is_exp_of_minus_a_half():
+    assert one(5.2) == pytest.approx(math.exp(-0.5), abs=1e-12)
+
+
+def test_a_perfect_pose_has_oks_1():
+    assert one(0.0) == 1.0
+
+
+def test_four_times_the_area_allows_twice_the_distance():
+    assert one(10.4, area=40_000.0) == pytest.approx(one(5.2), abs=1e-12)
+
+
+def test_a_person_without_labels_is_met_anywhere_in_twice_his_box():
+    assert one(-109.9, v=0.0) == 1.0
+    assert one(189.9, v=0.0) == 1.0
+    assert one(200.0, v=0.0) == pytest.approx(math.exp(-(10**2) / (2 * 0.052**2 * 1e4)))
+
+
+def test_joints_without_a_label_do_not_count():
+    truth = np.array([[[0.0, 0, 2], [0, 0, 0]]])
+    pose = np.array([[[0.0, 0, 1], [999, 999, 1]]])
+    box, sigmas = np.array([[0.0, 0, 10, 10]]), np.array([0.05, 0.05])
+    assert oks(pose, truth, box, np.array([100.0]), sigmas)[0, 0] == 1.0
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_bound_never_drops_a_pair_that_reaches_the_lowest_threshold(seed, crowded_world):
+    world = crowded_world(seed, 21, images=6, people=8)
+    truth, found = world.truth, world.found
+    sigmas = truth.skeleton.sigmas
+    pairing = pair_up(truth, found)
+    columns = (found.keypoints, truth.keypoints, truth.boxes_xywh, truth.area, sigmas)
+    d, g, values = candidates(pairing, *columns, 0.5)
+    everything = oks(*columns)
+    same_image = truth.images.ids[truth.image_rows] == found.image_ids[:, None]
+    expected = {
+        (int(a), int(b)): everything[a, b] for a, b in np.argwhere((everything >= 0.5) & same_image)
+    }
+    got = dict(zip(zip(pairing.found[d].tolist(), g.tolist(), strict=True), values, strict=True))
+    assert got == expected
