@@ -93,7 +93,9 @@ def window_around(
     x, y, w, h = box_xywh.tolist()
     room = 2 * margin * max(w, h)
     ratio = tile_wh[0] / tile_wh[1]
-    height = max(h + room, (w + room) / ratio, 8.0)
+    tight, roomy = max(h, w / ratio, 8.0), max(h + room, (w + room) / ratio)
+    # A large person gives up his surroundings before the window leaves the picture.
+    height = max(tight, min(roomy, picture_wh[1], picture_wh[0] / ratio))
     size = max(round(height * ratio), 2), max(round(height), 2)
     corner = [
         _inside(middle - side / 2, side, limit)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.skeleton import map_joints
+from smallpose.evaluation.oks import oks
 from smallpose.table.instances import Instances
 from smallpose.table.predictions import Predictions
 
@@ -39,31 +40,22 @@ def pair_people(truth: Instances, found: Predictions) -> Pairing:
     seen = keypoints[:, :, 2] > 0
     judged = truth.counted & seen.any(axis=1)
     rows = np.full(len(truth), -1, dtype=np.intp)
-    oks = np.where(judged, 0.0, np.nan)
+    best = np.where(judged, 0.0, np.nan)
     of_image = _groups(truth.images.ids[truth.image_rows], np.flatnonzero(judged))
     found_in = _groups(found.image_ids, np.arange(len(found)))
-    sigmas = found.skeleton.sigmas
     for image, people in of_image.items():
         there = found_in.get(image)
         if there is None:
             continue
-        similar = similarity(
-            keypoints[people], truth.area[people], found.keypoints[there, :, :2], sigmas
-        )
+        similar = oks(
+            found.keypoints[there], keypoints[people], truth.boxes_xywh[people],
+            truth.area[people], found.skeleton.sigmas,
+        )  # fmt: skip
         while similar.size and similar.max() > 0:
-            g, d = np.unravel_index(int(similar.argmax()), similar.shape)
-            rows[people[g]], oks[people[g]] = there[d], similar[g, d]
-            similar[g, :] = similar[:, d] = -1.0
-    return Pairing(rows, oks)
-
-
-def similarity(truth: Floats, area: Floats, found_xy: Floats, sigmas: Floats) -> Floats:
-    """(g, d) object keypoint similarity (Sec. 5.2) of (g, k, 3) people and (d, k, 2) poses."""
-    gap = ((truth[:, None, :, :2] - found_xy[None]) ** 2).sum(axis=3)
-    spread = 2 * (2 * sigmas) ** 2 * (area[:, None, None] + np.spacing(1))
-    seen = truth[:, None, :, 2] > 0
-    total: Floats = (np.exp(-gap / spread) * seen).sum(axis=2) / seen.sum(axis=2)
-    return total
+            d, g = np.unravel_index(int(similar.argmax()), similar.shape)
+            rows[people[g]], best[people[g]] = there[d], similar[d, g]
+            similar[d, :] = similar[:, g] = -1.0
+    return Pairing(rows, best)
 
 
 def _groups(keys: NDArray[np.int64], rows: NDArray[np.intp]) -> dict[int, NDArray[np.intp]]:

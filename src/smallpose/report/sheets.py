@@ -129,6 +129,8 @@ def source_sheet(truth: Instances, read: Reader, columns: int = 8) -> Sheet:
     """Labelled people of each source, from short to tall."""
     rows = []
     for code, name in enumerate(SOURCES):
+        if not name:
+            continue  # people whose file does not say
         people = _sample(truth, truth.source == code, columns)
         if len(people):
             rows.append(Row(SOURCE_NAMES[name], "", _tiles(truth, people, (), read)))

@@ -270,20 +270,20 @@ def table5(runs: Sequence[Run]) -> Table:
 
 def counts_table(sets: Mapping[str, Counts], name: str = "counts", first: str = "set") -> Table:
     """Several sets, or the parts of one, side by side: sizes and densities (Fig. 8)."""
-    heads = ("images", "people", "small", "medium", "large", "sparse", "moderate", "dense")
-    columns = (Column(first), *(Column(h, "count") for h in heads))
+    heads = ("images", "with people", "people", "small", "medium", "large")
+    columns = tuple(Column(h, "count") for h in (*heads, "sparse", "moderate", "dense"))
     rows = tuple(
-        (n or "not said", c.images, c.people, *c.sizes, *c.densities) for n, c in sets.items()
+        (
+            *(set_name, c.images_in_file, c.images, c.people, *c.sizes, *c.densities),
+            c.people_per_image,
+        )
+        for set_name, c in sets.items()
     )
-    mean = Column("people per image", "number")
     return Table(
         name,
         f"Images and people by {first}",
-        (*columns, mean),
-        tuple((*row, c.people_per_image) for row, c in zip(rows, sets.values(), strict=True)),
-        "Images are those with at least one labelled person; sparse, moderate and dense are the "
-        "small people.",
+        (Column(first), *columns, Column("people per image", "number")),
+        rows,
+        "With people: images with at least one labelled person; the mean is over these. Sparse, "
+        "moderate and dense are the small people.",
     )
-
-
-TABLES = ("table1", "table2", "table3", "table5")

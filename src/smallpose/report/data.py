@@ -1,0 +1,204 @@
+"""What data sets are made of, as tables, figures and plain numbers: Table 1, Figs. 1 to 3, 7, 8.
+
+Used by `smallpose stats` for any files and by the page for the set that runs were trained on.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from smallpose.core.sizes import SIZES
+from smallpose.core.skeleton import SMALLPOSE
+from smallpose.report import figures, tables
+from smallpose.report.figures import LIGHT, Theme
+from smallpose.report.sheets import SOURCE_NAMES
+from smallpose.report.tables import Table
+from smallpose.stats.counts import Counts, Table1, count, count_by_source
+from smallpose.stats.crowding import crowd_index
+from smallpose.stats.distributions import area_histogram, people_per_image
+from smallpose.table.instances import Instances
+
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure not drawn yet.
+
+    Args:
+        name: of its files.
+        alt: what it shows, in a sentence, for those who cannot see it.
+        draw: theme to figure.
+    """
+
+    name: str
+    title: str
+    alt: str
+    draw: Callable[[Theme], Figure]
+
+    def light(self) -> Figure:
+        """As it is written to files."""
+        return self.draw(LIGHT)
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """One or several data sets, counted.
+
+    Args:
+        counts, sources: of each set, by its name.
+        table1: one row per set, and their total where they are train and test of one set.
+    """
+
+    sets: Mapping[str, Instances]
+    counts: Mapping[str, Counts]
+    sources: Mapping[str, Mapping[str, Counts]]
+    table1: Table1
+
+    def tables(self) -> list[Table]:
+        """Sizes and densities by set, then by source where it is known."""
+        out = [tables.counts_table(self.table1.rows, "table1", "split" if self._split else "set")]
+        for name, sources in self._known_sources().items():
+            named = {SOURCE_NAMES[source]: counts for source, counts in sources.items()}
+            out.append(tables.counts_table(named, _file_name("sources", name), "source"))
+        return out
+
+    def drawings(self) -> list[Drawing]:
+        """The figures, in the paper's order."""
+        out = [
+            Drawing(
+                _file_name("fig1a_composition", name),
+                "Composition" + (f": {name}" if name else ""),
+                _composition_alt(sources),
+                partial(figures.composition, sources),
+            )
+            for name, sources in self._known_sources().items()
+        ]
+        areas = {name: area_histogram(people) for name, people in self.sets.items()}
+        crowds = {name: crowd_index(people) for name, people in self.sets.items()}
+        company = {name: people_per_image(people) for name, people in self.sets.items()}
+        return [
+            *out,
+            Drawing(
+                "fig1c_skeleton",
+                "The 21 joints",
+                "A standing figure with the 21 joints numbered in the paper's order: "
+                + ", ".join(j.replace("_", " ") for j in SMALLPOSE.joints),
+                partial(figures.skeleton_drawing, SMALLPOSE),
+            ),
+            Drawing(
+                "fig2_areas",
+                "People by box area",
+                _small_alt(self.counts),
+                partial(figures.areas, areas),
+            ),
+            Drawing(
+                "fig3_crowding",
+                "CrowdIndex of images",
+                "Mean CrowdIndex: "
+                + ", ".join(f"{name} {_mean(values):.2f}" for name, values in crowds.items()),
+                partial(figures.crowding, crowds),
+            ),
+            Drawing(
+                "fig7_people_per_image",
+                "People in an image",
+                "People per image with people: "
+                + ", ".join(
+                    f"{name} mean {c.people_per_image:.1f}, most {len(company[name]) - 1}"
+                    for name, c in self.counts.items()
+                ),
+                partial(figures.people_in_images, company),
+            ),
+            Drawing(
+                "fig8_classes",
+                "Sizes and densities",
+                _density_alt(self.counts),
+                partial(figures.classes, self.counts),
+            ),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All numbers behind the figures."""
+        return {
+            name: {
+                "counts": self.counts[name].to_dict(),
+                "sources": {s or "not said": c.to_dict() for s, c in self.sources[name].items()},
+                "areas": area_histogram(people).to_dict(),
+                "people_per_image": people_per_image(people).tolist(),
+                "everybody_per_image": people_per_image(people, everybody=True).tolist(),
+                "crowd_index": _crowding(people),
+            }
+            for name, people in self.sets.items()
+        }
+
+    @property
+    def _split(self) -> bool:
+        return "total" in self.table1.rows
+
+    def _known_sources(self) -> dict[str, Mapping[str, Counts]]:
+        """Sets that say where their people come from; train and test of one set as one, ""."""
+        if not self._split:
+            return {name: s for name, s in self.sources.items() if set(s) - {""}}
+        train, test = (self.sources[split] for split in SPLITS)
+        together = {
+            name: train[name] + test[name] if name in train and name in test
+            else train.get(name) or test[name]
+            for name in SOURCE_NAMES if name in train or name in test
+        }  # fmt: skip
+        return {"": together} if set(together) - {""} else {}
+
+
+def portrait(sets: Mapping[str, Instances]) -> Portrait:
+    """Count them all; sets named train and test are taken as one data set."""
+    counts = {name: count(people) for name, people in sets.items()}
+    rows = dict(counts)
+    if set(sets) == set(SPLITS):
+        rows = {split: counts[split] for split in SPLITS}
+        rows["total"] = counts["train"] + counts["test"]
+    sources = {name: count_by_source(people) for name, people in sets.items()}
+    return Portrait(sets, counts, sources, Table1(rows))
+
+
+def _crowding(people: Instances) -> dict[str, float | int | None]:
+    values = crowd_index(people)
+    values = values[np.isfinite(values)]
+    n = len(values)
+    error = float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else None
+    return {"images": n, "mean": float(values.mean()) if n else None, "standard_error": error}
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else 0.0
+
+
+def _file_name(stem: str, name: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return f"{stem}_{slug}" if slug else stem
+
+
+def _composition_alt(sources: Mapping[str, Counts]) -> str:
+    total = max(sum(c.people for c in sources.values()), 1)
+    parts = [f"{SOURCE_NAMES[s]} {100 * c.people / total:.0f} %" for s, c in sources.items()]
+    return f"{total:,} people by source: " + ", ".join(parts)
+
+
+def _small_alt(sets: Mapping[str, Counts]) -> str:
+    parts = [f"{name} {100 * c.sizes[0] / max(c.people, 1):.0f} %" for name, c in sets.items()]
+    return "Share of people by box area; small are: " + ", ".join(parts)
+
+
+def _density_alt(sets: Mapping[str, Counts]) -> str:
+    sizes = [
+        f"{name} {', '.join(f'{n:,} {s}' for n, s in zip(c.sizes, SIZES, strict=True))}; "
+        f"of the small {c.densities[0]:,} sparse, {c.densities[1]:,} moderate, "
+        f"{c.densities[2]:,} dense"
+        for name, c in sets.items()
+    ]
+    return "People by size and density. " + ". ".join(sizes)
