@@ -96,6 +96,13 @@ def test_ignore_regions_become_boxes_of_crowds(tmp_path, write_json, x, y):
     assert people.counted.tolist() == [False, False, True]
 
 
+def test_a_crowd_of_a_converted_file_stays_a_crowd(tmp_path, write_json):
+    write_json(tmp_path / VAL, video([image()], [person(iscrowd=1)]))
+    people = read_posetrack(tmp_path).people
+    assert people.iscrowd.tolist() == [True]
+    assert people.boxes_xywh.tolist() == [[1.5, 2.5, 30, 40]]
+
+
 def test_a_single_region_may_lack_the_outer_list(tmp_path, write_json):
     frame = image(ignore_regions_x=[4, 9, 6], ignore_regions_y=[5, 7, 1])
     write_json(tmp_path / VAL, video([frame]))

@@ -17,6 +17,8 @@ from smallpose.core.skeleton import Skeleton
 from smallpose.sources.source import Picture, Source
 from smallpose.table.instances import SOURCES, make_images, make_instances
 
+_CALLED = {"mpii": "MPII", "aic": "AI Challenger", "hieve": "HiEve", "posetrack": "PoseTrack"}
+
 
 class Columns:
     """Grows image by image and person by person; `finish` makes the table.
@@ -87,7 +89,7 @@ class Columns:
             raise InputError(
                 _place(where),
                 f"keypoint {points[2::3].index(code) + 1} has visibility {code:g}",
-                f"{SOURCES_CALL[self.name]} has only {', '.join(map(str, self.visibility))}",
+                f"{_CALLED[self.name]} has only {', '.join(map(str, self.visibility))}",
             )
         self._rows.append(row)
         self._crowd.append(False)
@@ -144,9 +146,6 @@ class Columns:
         ours[crowd] = 0  # a region's zeros are nobody's code
         points[:, :, 2] = ours
         points[ours == 0] = 0
-
-
-SOURCES_CALL = {"mpii": "MPII", "aic": "AI Challenger", "hieve": "HiEve", "posetrack": "PoseTrack"}
 
 
 def _place(where: Sequence[object]) -> str:
