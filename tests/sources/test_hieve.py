@@ -150,7 +150,7 @@ def test_identical_frames_are_merged_and_counted(tmp_path, write_json):
     write_json(tmp_path / LIST.format(1), lists(frame("0.jpg", person()), frame("0.jpg", person())))
     people = read_hieve(tmp_path).people
     assert len(people) == 1
-    assert "HiEve: 1 repeated frames merged" in people.notes
+    assert "1 repeated frames merged" in people.notes
 
 
 def without(record, key):
@@ -236,7 +236,7 @@ def test_sheets_win_over_a_list_of_the_same_video(tmp_path, write_json):
     people = read_hieve(tmp_path).people
     assert people.images.groups == ("1", "2")
     assert len(people) == 2
-    assert "HiEve: videos 1 are labelled twice, all-track was taken" in people.notes
+    assert "videos 1 are labelled twice, all-track was taken" in people.notes
 
 
 def test_a_sheet_that_names_another_frame_is_counted(tmp_path):

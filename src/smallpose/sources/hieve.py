@@ -49,15 +49,15 @@ def read_hieve(root: Path, every: int = EVERY) -> Source:
         _add_clip(base, clip, frames, columns)
         labelled, taken = labelled + there, taken + len(frames)
     notes = [
-        f"HiEve: {taken:,} of {labelled:,} labelled frames taken, those with number 0, {every}, "
+        f"{taken:,} of {labelled:,} labelled frames taken, those with number 0, {every}, "
         f"{2 * every} and so on"
     ]
     both = sorted({*lists} & {*sheets}, key=natural)
     if both:
-        notes.append(f"HiEve: videos {', '.join(both)} are labelled twice, all-track was taken")
+        notes.append(f"videos {', '.join(both)} are labelled twice, all-track was taken")
     if len(clips) != PUBLISHED:
-        notes.append(f"HiEve: {len(clips)} videos, the published training set has {PUBLISHED}")
-    notes += [f"HiEve: {n:,} {what}" for what, n in told.items()]
+        notes.append(f"{len(clips)} videos, the published training set has {PUBLISHED}")
+    notes += [f"{n:,} {what}" for what, n in told.items()]
     return columns.finish(base, _unlabelled(base, clips), notes)
 
 

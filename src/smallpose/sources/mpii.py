@@ -182,12 +182,12 @@ def _add(people: list[_Person], columns: Columns) -> None:
 def _notes(untold: int, bare: int, again: set[str], merged: int) -> list[str]:
     notes = []
     if untold:
-        notes.append(f"MPII: {untold:,} test images left out, they have no labels")
+        notes.append(f"{untold:,} test images left out, they have no labels")
     if bare:
-        notes.append(f"MPII: {bare:,} people without labelled points left out, no box is possible")
+        notes.append(f"{bare:,} people without labelled points left out, no box is possible")
     if again:
         notes.append(
-            f"MPII: {len(again):,} images are listed twice ({min(again)} first); the people of "
+            f"{len(again):,} images are listed twice ({min(again)} first); the people of "
             f"their entries were put together, {merged:,} identical ones merged"
         )
     return notes

@@ -47,7 +47,7 @@ def read_posetrack(root: Path) -> Source:
             missing.append(f"annotations/{folder}/*.json")
         for path in videos:
             _read(path, pictures, split, columns, names, told)
-    return columns.finish(base, missing, [f"PoseTrack: {n:,} {what}" for what, n in told.items()])
+    return columns.finish(base, missing, [f"{n:,} {what}" for what, n in told.items()])
 
 
 def _read(
