@@ -46,6 +46,12 @@ def test_the_named_folder_itself_comes_before_those_in_it(tmp_path):
     assert find_base(tmp_path, FILES, "X") == tmp_path
 
 
+def test_a_folder_with_a_files_name_is_no_file(tmp_path):
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(InputError, match="no annotations of X"):
+        find_base(tmp_path, FILES, "X")
+
+
 def test_two_folders_that_could_be_meant_are_an_error(tmp_path):
     touch(tmp_path / "one/a.json")
     touch(tmp_path / "two/a.json")

@@ -43,7 +43,8 @@ def find_base(root: Path, patterns: Sequence[str], source: str) -> Path:
 
 
 def _holds(folder: Path, patterns: Iterable[str]) -> bool:
-    return any(any(folder.glob(p + end)) for p in patterns for end in ("", ".gz"))
+    found = (path for p in patterns for end in ("", ".gz") for path in folder.glob(p + end))
+    return any(path.is_file() for path in found)
 
 
 def one_file(folder: Path, pattern: str) -> Path | None:
