@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.json_text import read_json
+from smallpose.core.progress import track
 from smallpose.inference.nms import oks_nms
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.scores import SCORE_RULES
@@ -115,7 +116,7 @@ def find_people(
     boxes: Boxes,
     read: Callable[[str], Picture],
     options: Options | None = None,
-    progress: Callable[[int], object] = lambda n: None,
+    label: str = "",
 ) -> Predictions:
     """The keypoints of the people in the boxes, in the order of the boxes.
 
@@ -124,7 +125,7 @@ def find_people(
     Args:
         people: names the images; nothing of its people is looked at.
         read: file name to picture.
-        progress: called with the number of boxes that were done.
+        label: of a progress bar over the images; none without.
     """
     options = options or Options()
     one_thread()
@@ -134,14 +135,14 @@ def find_people(
     keypoints = np.zeros((len(boxes), len(method.skeleton), 3))
     windows = np.zeros(len(boxes))
     done = np.zeros(len(boxes), dtype=bool)
-    for some in _batches(_cuts(method, people, boxes, read, options, unreadable), options):
+    cuts = _cuts(method, people, boxes, read, options, unreadable, label)
+    for some in _batches(cuts, options):
         crops = torch.from_numpy(some.crops)
         keypoints[some.rows] = method.predict_crops(
             crops, some.center, some.scale, options.flip_test
         )
         windows[some.rows] = some.scale.prod(axis=1)
         done[some.rows] = True
-        progress(len(some.rows))
     method.train(was_training)
     rule = SCORE_RULES[options.score_rule or method.score_rule]
     found = Predictions(
@@ -176,11 +177,13 @@ def _cuts(
     read: Callable[[str], Picture],
     options: Options,
     unreadable: list[str],
+    label: str,
 ) -> Iterator[_Cut]:
     """Image by image, at most a few batches of crops at a time."""
     images, counts = np.unique(boxes.image_rows, return_counts=True)
     order = np.argsort(boxes.image_rows, kind="stable")
-    for image, rows in zip(images.tolist(), np.split(order, np.cumsum(counts)[:-1]), strict=True):
+    parts = list(zip(images.tolist(), np.split(order, np.cumsum(counts)[:-1]), strict=True))
+    for image, rows in track(parts, label) if label else parts:
         name = people.images.file_names[image]
         try:
             picture = read(name)

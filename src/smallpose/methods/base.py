@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -81,6 +81,9 @@ class PoseMethod(nn.Module, ABC):
             changes when weights of one skeleton begin a training of another.
     """
 
+    _mean: Tensor
+    _std: Tensor
+    _mirror: Tensor
     name: str
     card: Card
     recipes: Mapping[str, Recipe]
@@ -98,6 +101,12 @@ class PoseMethod(nn.Module, ABC):
     def device(self) -> torch.device:
         """Where its weights are."""
         return self._mean.device
+
+    def on(self, device: str = "") -> Self:
+        """Moved to a device, to a GPU where there is one without a word; weights channels-last."""
+        self.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self
 
     @property
     def parameters_count(self) -> int:

@@ -37,7 +37,7 @@ class _Stub:
 
 
 # What MMEngine's published files hold beside tensors.
-_HARMLESS = [
+_HARMLESS: list[Any] = [
     (_Stub, "mmengine.logging.history_buffer.HistoryBuffer"),
     (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # type: ignore[attr-defined]
     (np._core.multiarray._reconstruct, "numpy._core.multiarray._reconstruct"),  # type: ignore[attr-defined]

@@ -7,7 +7,6 @@ nor an interruption changes a sample.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +29,7 @@ from smallpose.samples.images import Picture, Pictures, one_thread
 from smallpose.table.instances import Instances
 
 Rows = NDArray[np.intp]
+Sample = tuple[torch.Tensor, torch.Tensor, str]
 
 WINDOW_BYTES = 256 * 2**20  # of crops that wait to be shuffled
 WINDOW_PEOPLE = 4096
@@ -48,6 +48,11 @@ class Batch(NamedTuple):
     rows: Rows
     crops: torch.Tensor
     keypoints: torch.Tensor
+
+    def part(self, start: int, stop: int | None = None) -> "Batch":
+        """The people from `start` up to `stop`."""
+        rows = slice(start, stop)
+        return Batch(self.rows[rows], self.crops[rows], self.keypoints[rows])
 
 
 def trainable(people: Instances) -> Rows:
@@ -88,7 +93,7 @@ def cut_boxes(
     return crops, center, scale
 
 
-class ImageOfPeople(Dataset[tuple[torch.Tensor, torch.Tensor, str]]):
+class ImageOfPeople(Dataset[Sample]):
     """Asked for (epoch, image), the crops of all that image's people.
 
     Args:
@@ -118,7 +123,7 @@ class ImageOfPeople(Dataset[tuple[torch.Tensor, torch.Tensor, str]]):
     def __len__(self) -> int:
         return len(self.image_rows)
 
-    def __getitem__(self, which: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor, str]:
+    def __getitem__(self, which: tuple[int, int]) -> Sample:
         """Crops, keypoints, and what was wrong: "" or why the picture could not be read.
 
         People of a picture that cannot be read become black crops without labels, so that the
@@ -218,20 +223,20 @@ class Crops:
         for part, order in windows:
             window = self._gather(part, order, loader)
             if skip:
-                window, skip = Batch(*(column[skip:] for column in window)), 0
+                window, skip = window.part(skip), 0
             if rest is not None and len(rest.rows):
                 window = _join(rest, window)
             whole = len(window.rows) // self.batch_size * self.batch_size
             for start in range(0, whole, self.batch_size):
-                yield Batch(*(column[start : start + self.batch_size] for column in window))
-            rest = Batch(*(column[whole:] for column in window))
+                yield window.part(start, start + self.batch_size)
+            rest = window.part(whole)
         if rest is not None and len(rest.rows):
             yield rest
 
-    def _loader(self, asked: list[tuple[int, int]]) -> Iterator[tuple[torch.Tensor, ...]]:
+    def _loader(self, asked: list[tuple[int, int]]) -> Iterator[Sample]:
         if self.jobs == 0:
             one_thread()
-            return (self.dataset[which] for which in asked)  # type: ignore[return-value]
+            return (self.dataset[which] for which in asked)
         loader = DataLoader(
             self.dataset,
             batch_size=None,
@@ -242,9 +247,7 @@ class Crops:
         )
         return iter(loader)
 
-    def _gather(
-        self, part: Rows, order: NDArray[np.intp], loader: Iterator[tuple[torch.Tensor, ...]]
-    ) -> Batch:
+    def _gather(self, part: Rows, order: NDArray[np.intp], loader: Iterator[Sample]) -> Batch:
         """One window's people in their order."""
         w, h = self.dataset.input_wh
         crops = torch.empty((len(order), h, w, 3), dtype=torch.uint8)
@@ -262,9 +265,7 @@ class Crops:
         rows = np.concatenate([self.dataset.of_image[int(i)] for i in part])[order]
         return Batch(rows, crops, keypoints)
 
-    def _next(
-        self, loader: Iterator[tuple[torch.Tensor, ...]], image: int
-    ) -> tuple[torch.Tensor, ...]:
+    def _next(self, loader: Iterator[Sample], image: int) -> Sample:
         try:
             return next(loader)
         except RuntimeError as error:  # what DataLoader makes of a worker that is gone

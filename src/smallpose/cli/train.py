@@ -1,0 +1,93 @@
+"""smallpose train METHOD --data DIR --out RUN: a method and a built set to a checkpoint."""
+
+import argparse
+import os
+from pathlib import Path
+
+from smallpose.core.errors import InputError
+
+HELP = "a method and a built set to a checkpoint and its numbers"
+EXAMPLE = "smallpose train simple_baseline_r18_tiny --data set --out runs/tiny --recipe quick"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `train`."""
+    parser.add_argument("method", metavar="METHOD", help="see 'smallpose methods'")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="name=value",
+        help="change the recipe: epochs=2 learning_rate=1e-3 augment.rotate_deg=40",
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a built set")
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder")
+    parser.add_argument(
+        "--setting",
+        choices=("A", "B"),
+        default="B",
+        help="A: learn from the COCO part, 17 joints; B: from the whole set, its 21 (default)",
+    )
+    parser.add_argument("--recipe", default="", help="paper, mmpose or quick")
+    parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--jobs", type=int, default=0, help="processes that read pictures; 0: this one (default)"
+    )
+    parser.add_argument("--threads", type=int, default=0, help="of PyTorch on a CPU (1)")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="to begin with")
+    parser.add_argument(
+        "--adapt", action="store_true", help="let weights of another skeleton in, joint by name"
+    )
+    parser.add_argument(
+        "--max-bad", type=float, default=0.001, help="share of unreadable pictures allowed (0.001)"
+    )
+    parser.add_argument("--device", default="", help="cpu, cuda, …; a GPU where there is one")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train, test, write the run's folder, print its numbers."""
+    overrides = tuple(_pair(text) for text in args.overrides)
+    set_threads(args.threads)
+    from smallpose.training.run import Experiment, train
+
+    result = train(
+        Experiment(
+            method=args.method,
+            data=args.data,
+            out=args.out,
+            setting=args.setting,
+            recipe=args.recipe,
+            overrides=overrides,
+            seed=args.seed,
+            jobs=max(args.jobs, 0),
+            resume=args.resume,
+            weights=args.weights,
+            adapt=args.adapt,
+            most_bad=args.max_bad,
+            device=args.device,
+        )
+    )
+    numbers = result["evaluation"]["protocols"]["coco"]
+    shown = (f"{name} {_points(numbers.get(name))}" for name in ("AP", "AP_S", "AP_M", "AP_L"))
+    print(f"{result['method']} {result['setting']}: {', '.join(shown)}")
+    print(f"{args.out / 'result.json'}")
+
+
+def set_threads(asked: int) -> None:
+    """One PyTorch thread unless the user says otherwise: ours are spread over processes."""
+    if asked > 0:
+        os.environ["OMP_NUM_THREADS"] = str(asked)
+    import torch
+
+    torch.set_num_threads(max(asked, int(os.environ.get("OMP_NUM_THREADS", "1")), 1))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(text, "not name=value", "as in epochs=2")
+    return name, value
+
+
+def _points(value: float | None) -> str:
+    return "n/a" if value is None else f"{100 * value:.1f}"

@@ -1,0 +1,76 @@
+"""Checkpoints: weights to give away, and the state a run goes on from.
+
+Both are written whole or not at all, so a killed run leaves its last complete state and at most a
+`.part` file, which the next start counts and removes.
+"""
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from smallpose._version import __version__
+from smallpose.core.errors import InputError
+from smallpose.core.files import sha256, write_whole, write_whole_with
+from smallpose.methods.base import PoseMethod, Recipe
+from smallpose.methods.weights import FORMAT, skeleton_to
+
+MODEL, MODEL_CARD, STATE = "model.safetensors", "model.json", "state.pt"
+
+
+def save_model(method: PoseMethod, folder: Path, recipe: Recipe, **more: Any) -> dict[str, str]:
+    """Write the weights, and beside them what they are; the same JSON is inside the weights too.
+
+    Returns: the file's name and SHA-256.
+    """
+    about = {
+        "format": 1,
+        "method": method.name,
+        "skeleton": skeleton_to(method.skeleton),
+        "recipe": asdict(recipe),
+        "smallpose": __version__,
+        **more,
+    }
+    state = {name: t.detach().cpu().contiguous() for name, t in method.state_dict().items()}
+    write_whole(folder / MODEL, save(state, {FORMAT: json.dumps(about)}))
+    digest = sha256(folder / MODEL)
+    write_whole(folder / MODEL_CARD, json.dumps(about | {"sha256": digest}, indent=1) + "\n")
+    return {"file": MODEL, "sha256": digest}
+
+
+def save_state(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write all a run needs to go on: tensors and plain values only."""
+    write_whole_with(folder / STATE, lambda file: torch.save(dict(state), file))
+
+
+def load_state(folder: Path) -> dict[str, Any] | None:
+    """What `save_state` wrote; None where there is nothing.
+
+    Raises: InputError when the file is not sound.
+    """
+    path = folder / STATE
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
+        state["step"], state["method"], state["optimizer"]
+    except Exception as error:
+        raise InputError(
+            str(path),
+            f"not a state to go on from ({str(error).splitlines()[0][:100]})",
+            "start again in another folder",
+        ) from None
+    return dict(state)
+
+
+def drop_incomplete(folder: Path) -> int:
+    """Remove what a killed run left half written; how many files that were."""
+    parts = [p for name in (STATE, MODEL, MODEL_CARD) for p in folder.glob(f".{name}.*.part")]
+    for part in parts:
+        part.unlink(missing_ok=True)
+    return len(parts)

@@ -1,0 +1,63 @@
+"""The line that tells how a training goes: epoch, speed, time left, loss, the last AP of small."""
+
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from smallpose.core.progress import say
+
+
+class TrainingBar:
+    """A bar on stderr while somebody watches, else a line per epoch.
+
+    Args:
+        label: what is trained.
+        step, steps: where it stands, of how many.
+        steps_of_epoch: …
+    """
+
+    def __init__(self, label: str, step: int, steps: int, steps_of_epoch: int) -> None:
+        self.label, self.steps, self.steps_of_epoch = label, steps, max(steps_of_epoch, 1)
+        self.ap_small = ""
+        self._loss = float("nan")
+        self._bar: Progress | None = None
+        if sys.stderr.isatty():
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("epoch {task.fields[epoch]}  {task.fields[speed]:,.0f} people/s"),
+                TextColumn("loss {task.fields[loss]:.3g}{task.fields[ap]}"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
+            self._task = self._bar.add_task(
+                label, total=steps, completed=step, epoch="", speed=0.0, loss=0.0, ap=""
+            )
+            self._bar.start()
+
+    def update(self, step: int, loss: float, people_per_s: float) -> None:
+        """After a step."""
+        if loss == loss:
+            self._loss = loss if self._loss != self._loss else 0.95 * self._loss + 0.05 * loss
+        epochs = self.steps // self.steps_of_epoch
+        epoch = f"{-(-step // self.steps_of_epoch)}/{epochs}"
+        if self._bar is not None:
+            self._bar.update(
+                *(self._task,),
+                completed=step,
+                epoch=epoch,
+                speed=people_per_s,
+                loss=self._loss,
+                ap=self.ap_small,
+            )
+        elif step % self.steps_of_epoch == 0:
+            say(
+                f"{self.label}: epoch {epoch}, loss {self._loss:.3g}, "
+                f"{people_per_s:,.0f} people/s{self.ap_small}"
+            )
+
+    def close(self) -> None:
+        """Leave the line as it is."""
+        if self._bar is not None:
+            self._bar.stop()

@@ -1,0 +1,83 @@
+"""Settings A and B: what is trained on, which joints are found (paper, Sec. 5.3).
+
+A trains on the COCO part with COCO's 17 joints; B on the whole set with the set's own joints (the
+21). Both are tested on the whole test set, on boxes that people drew.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from smallpose.core.errors import InputError
+from smallpose.core.skeleton import COCO17
+from smallpose.samples.crops import trainable
+from smallpose.table.coco_json import read_coco
+from smallpose.table.instances import SOURCES, Images, Instances
+
+Setting = Literal["A", "B"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one training is about.
+
+    Args:
+        setting: "A" or "B".
+        train: people to learn from; their skeleton is the one that is found.
+        test: people to be scored on, with all their joints.
+    """
+
+    setting: Setting
+    train: Instances
+    test: Instances
+
+
+def read_task(data: Path, setting: Setting) -> Task:
+    """The training and the test people of a built set under a setting.
+
+    Raises: InputError when a file is missing, when nobody is left to learn from, or when an image
+        is in both.
+    """
+    train = read_coco(data / "annotations" / "train.json")
+    test = read_coco(data / "annotations" / "test.json")
+    refuse_shared_images(data, train.images, test.images)
+    people = train
+    if setting == "A":
+        people = coco_part(train)
+    if not len(trainable(people)):
+        part = "from COCO " if setting == "A" else ""
+        raise InputError(
+            f"{data}, setting {setting}",
+            f"train.json has nobody {part}with a box and a labelled keypoint",
+            "build the set with --coco, or train with --setting B" if part else "check the set",
+        )
+    return Task(setting, people, test)
+
+
+def coco_part(people: Instances) -> Instances:
+    """People whose images are COCO's, with COCO's 17 joints."""
+    rows = np.flatnonzero(people.source == SOURCES.index("coco"))
+    return people.take(rows).to_skeleton(COCO17)
+
+
+def refuse_shared_images(data: Path, train: Images, test: Images) -> None:
+    """Raises InputError when an image is in both, by its file name or by what its source calls it.
+
+    Such a test would be scored on what was learned by heart.
+    """
+    names = set(train.file_names) & set(test.file_names)
+    shared = names or _origins(train) & _origins(test)
+    if shared:
+        first = min(str(s) for s in shared)
+        raise InputError(
+            f"{data}",
+            f"{len(shared):,} training images are also in test.json, the first {first}",
+            "build the set again, or take them out of one of the two",
+        )
+
+
+def _origins(images: Images) -> set[tuple[str, str]]:
+    pairs = zip(images.source.tolist(), images.source_ids, strict=True)
+    return {(SOURCES[source], one) for source, one in pairs if source and one}
