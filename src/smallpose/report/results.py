@@ -42,6 +42,7 @@ class Run:
         method: as `smallpose methods` names it.
         setting: "A" or "B".
         recipe: its name.
+        recipe_fields: what it sets, as far as the run says.
         parameters: weights of the network.
         seconds: the training took.
         data: the built set's folder, where it can still be found.
@@ -52,6 +53,7 @@ class Run:
     method: str
     setting: str
     recipe: str
+    recipe_fields: Mapping[str, Any]
     seed: int | None
     parameters: int | None
     steps: int | None
@@ -102,7 +104,7 @@ def read_run(folder: Path) -> Run:
         folder,
         file.method,
         file.setting,
-        _recipe_name(file.recipe),
+        *_recipe(file.recipe),
         file.seed,
         file.parameters,
         file.steps,
@@ -126,10 +128,11 @@ def same_data(runs: Sequence[Run]) -> Path | None:
     return max(dict.fromkeys(folders), key=folders.count) if folders else None
 
 
-def _recipe_name(recipe: Any) -> str:
-    if isinstance(recipe, dict):
-        recipe = recipe.get("name")
-    return str(recipe) if recipe else ""
+def _recipe(recipe: Any) -> tuple[str, Mapping[str, Any]]:
+    """Its name and its fields; a name alone will do."""
+    if not isinstance(recipe, dict):
+        return str(recipe or ""), {}
+    return str(recipe.get("name") or ""), {k: v for k, v in recipe.items() if k != "name"}
 
 
 def _data(folder: Path, name: str | None) -> Path | None:

@@ -5,7 +5,7 @@ import html
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from smallpose.report import paper
@@ -138,20 +138,25 @@ _POINTS = tuple(Column(head, "points", MEANINGS[head]) for head in HEADS.values(
 
 def results(runs: Sequence[Run], protocol: str = "coco") -> Table:
     """Our runs by one protocol, in the paper's columns."""
+    # Under `recall` AP and AR are the same number; it is not printed twice.
+    metrics = METRICS[:-1] if protocol == "recall" else METRICS
     rows = [
-        (paper.label(r.method), r.setting, how(r), *(r.metric(m, protocol) for m in METRICS))
+        (paper.label(r.method), r.setting, how(r), *(r.metric(m, protocol) for m in metrics))
         for r in runs
     ]
+    points = _POINTS
+    if protocol == "recall":
+        points = tuple(replace(c, head=c.head.replace("AP", "R")) for c in _POINTS[:-1])
     return Table(
         "results" if protocol == "coco" else f"results_{protocol}",
         f"Our runs, protocol {protocol}",
-        (Column("method"), Column("setting"), Column("run"), *_POINTS),
+        (Column("method"), Column("setting"), Column("run"), *points),
         tuple(rows),
-        _PROTOCOL_NOTES[protocol],
+        PROTOCOL_NOTES[protocol],
     )
 
 
-_PROTOCOL_NOTES = {
+PROTOCOL_NOTES = {
     "coco": "As pycocotools counts: 20 people per image at most, and every unmatched small "
     "detection counts against each density class. Settings: A trains on the COCO part and is "
     "scored on COCO's 17 keypoints, B trains on the whole set and is scored on all 21.",

@@ -1,0 +1,27 @@
+"""smallpose report RUN… --out DIR: finished runs to tables, figures and one page."""
+
+import argparse
+from pathlib import Path
+
+HELP = "finished runs to one page, the paper's tables with ours beside them, and figures"
+EXAMPLE = "smallpose report runs/demo/A runs/demo/B --out report"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `report`."""
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="folders that `smallpose train` made"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the report")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read, write, print the main table and the page's name."""
+    from smallpose.core.progress import say
+    from smallpose.report import make_report
+    from smallpose.report.terminal import show
+
+    results = make_report(args.runs, args.out)
+    for table in results[:1]:
+        show(table)
+    say(f"open {args.out / 'index.html'}")

@@ -1,0 +1,394 @@
+"""The page: finished runs, and the data they were trained on, as one HTML file without a network.
+
+`make_report` reads, computes nothing that has no file of its own (tables as Markdown and CSV,
+figures and sheets as PNG and SVG), and writes `index.html` last.
+"""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import msgspec
+from markupsafe import Markup
+
+from smallpose._version import __version__
+from smallpose.core.errors import InputError
+from smallpose.core.files import write_whole
+from smallpose.core.json_text import read_json
+from smallpose.core.progress import say, track
+from smallpose.report import figures, paper, sheets, tables
+from smallpose.report.data import SPLITS, Drawing, Portrait, portrait
+from smallpose.report.figures import DARK, LIGHT
+from smallpose.report.people import Pairing, found_by_height, pair_people
+from smallpose.report.pictures import picture_file, pictures_at
+from smallpose.report.results import Run, read_runs, same_data
+from smallpose.report.sheets import Answer, Sheet
+from smallpose.report.tables import Table
+from smallpose.table.coco_json import read_coco
+from smallpose.table.instances import Instances
+from smallpose.table.predictions import Predictions
+from smallpose.table.results_json import read_results
+
+SOURCES_SHEET_COLUMNS = 6
+
+
+class Manifest(msgspec.Struct):
+    """What the page needs of a built set's manifest."""
+
+    synthetic: bool = False
+    split: str = ""
+    seed: int | None = None
+    smallpose: str = ""
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that the page shows, read and counted.
+
+    Args:
+        data: the built set; None when it cannot be found, and then nothing below is there.
+        found: the result file of each run that is about this set, by its place among the runs.
+    """
+
+    runs: Sequence[Run]
+    data: Path | None
+    manifest: Manifest
+    picture: Portrait | None
+    test: Instances | None
+    found: Mapping[int, tuple[Predictions, Pairing]]
+
+    @property
+    def trained(self) -> list[Run]:
+        """Without those that learned nothing."""
+        return [run for run in self.runs if not run.untrained]
+
+    @property
+    def best(self) -> Run:
+        """The run of highest AP; the first one where no AP is known."""
+        runs = self.trained or list(self.runs)
+        return max(runs, key=lambda run: run.metric("AP") or -1.0)
+
+
+def make_report(runs: Sequence[Path], out: Path) -> list[Table]:
+    """Write the report of these runs' folders into `out`.
+
+    Returns: the tables of our own results, one per protocol, the paper's first.
+    Raises: InputError when a folder is no finished run.
+    """
+    material = gather(runs)
+    results = [
+        tables.results([r for r in material.runs if protocol in r.protocols], protocol)
+        for protocol in tables.PROTOCOL_NOTES
+        if any(protocol in run.protocols for run in material.runs)
+    ]
+    beside = [
+        tables.table1(material.picture.table1 if material.picture else None),
+        *(make(material.runs) for make in (tables.table2, tables.table3, tables.table5)),
+    ]
+    parts = material.picture.tables()[1:] if material.picture else []
+    for table in (*results, *beside, *parts):
+        write_whole(out / "tables" / f"{table.name}.md", table.to_markdown())
+        write_whole(out / "tables" / f"{table.name}.csv", table.to_csv())
+    drawings = _result_drawings(material)
+    about_data = material.picture.drawings() if material.picture else []
+    for drawing in track([*drawings, *about_data], "figures"):
+        figures.save(drawing.light(), out / "figures", drawing.name)
+    made = _sheets(material)
+    for sheet in made:
+        file = out / "figures" / f"{sheet.name}.png"
+        write_whole(file, picture_file(sheets.paint(sheet), ".png"))
+    context = _context(material, results, beside, parts, drawings, about_data, made)
+    write_whole(out / "index.html", _render(context))
+    return results
+
+
+def gather(folders: Sequence[Path]) -> Material:
+    """Read the runs, the set that most of them share, and what they found in it."""
+    if not folders:
+        raise InputError("report", "no run is given", "name the folders of finished runs")
+    runs = read_runs(folders)
+    data = same_data(runs)
+    if data is None:
+        say("the data set of these runs is not there any more: a report without people")
+        return Material(runs, None, Manifest(), None, None, {})
+    sets = {split: read_coco(data / "annotations" / f"{split}.json") for split in SPLITS
+            if (data / "annotations" / f"{split}.json").is_file()}  # fmt: skip
+    manifest = Manifest()
+    if (data / "manifest.json").is_file():
+        manifest = read_json(data / "manifest.json", Manifest)
+    found = {}
+    for number, run in enumerate(runs):
+        if run.data == data and run.found is not None:
+            predictions = read_results(run.found, sets["test"])
+            found[number] = predictions, pair_people(sets["test"], predictions)
+    return Material(runs, data, manifest, portrait(sets), sets["test"], found)
+
+
+def _result_drawings(material: Material) -> list[Drawing]:
+    runs = material.runs
+    out = [
+        Drawing(
+            "fig5_ap_by_class",
+            "AP by size and density",
+            "AP in points by class: " + "; ".join(_spoken(run, runs) for run in runs),
+            partial(figures.ap_by_class, runs, "coco"),
+        )
+    ]
+    if any("owned" in run.protocols for run in runs):
+        out.append(
+            Drawing(
+                "ap_by_class_owned",
+                "The same, each false positive counted once",
+                "AP in points by class, protocol owned: "
+                + "; ".join(_spoken(run, runs, "owned") for run in runs),
+                partial(figures.ap_by_class, runs, "owned"),
+            )
+        )
+    if material.test is not None and material.found:
+        colours = figures.run_colours(runs)
+        curves = {
+            figures.run_label(runs[number], runs): found_by_height(material.test, pairing)
+            for number, (_, pairing) in material.found.items()
+        }
+        ends = [
+            f"{name} {100 * c.share[0]:.0f} % at {c.x[0]:.0f} px, {100 * c.share[-1]:.0f} % at "
+            f"{c.x[-1]:.0f} px"
+            for name, c in curves.items() if len(c.x)
+        ]  # fmt: skip
+        draw = partial(
+            figures.found_along_height, curves, [colours[number] for number in material.found]
+        )
+        alt = "Share of people found with OKS from 0.5 by height: " + "; ".join(ends)
+        out.append(Drawing("found_by_height", "How small may a person get?", alt, draw))
+    return out
+
+
+def _spoken(run: Run, runs: Sequence[Run], protocol: str = "coco") -> str:
+    values = {c: run.metric(m, protocol) for m, c in figures.CLASSES.items()}
+    words = [f"{name} {value:.1f}" for name, value in values.items() if value is not None]
+    return f"{figures.run_label(run, runs)}: {', '.join(words)}"
+
+
+def _sheets(material: Material) -> list[Sheet]:
+    """Predictions, people by size, people by source; none without pictures."""
+    if material.test is None or material.data is None:
+        return []
+    if not (material.data / "images").is_dir():
+        say(f"{material.data}: no pictures, so no sheets of people")
+        return []
+    read = pictures_at(material.data / "images")
+    test, out = material.test, []
+    answers = _answers(material)
+    if answers:
+        out.append(sheets.predictions_sheet(test, answers, read))
+    out.append(sheets.sample_sheet(test, read))
+    out.append(sheets.source_sheet(test, read))
+    return [s for s in out if any(row.tiles for row in s.rows)]
+
+
+def _answers(material: Material) -> list[Answer]:
+    """The best method's runs under A and B, or the best run alone."""
+    numbers = {id(material.runs[n]): n for n in material.found}
+    there = [run for run in material.trained or material.runs if id(run) in numbers]
+    if not there:
+        return []
+    best = max(there, key=lambda run: run.metric("AP") or -1.0)
+    chosen: dict[str, Run] = {}
+    for run in there:
+        known = chosen.get(run.setting)
+        if run.method == best.method and (known is None or _ap(run) > _ap(known)):
+            chosen[run.setting] = run
+    return [
+        Answer(setting or run.folder.name, *material.found[numbers[id(run)]])
+        for setting, run in sorted(chosen.items())
+    ]
+
+
+def _ap(run: Run) -> float:
+    return run.metric("AP") or 0.0
+
+
+def _context(
+    material: Material,
+    results: Sequence[Table],
+    beside: Sequence[Table],
+    parts: Sequence[Table],
+    drawings: Sequence[Drawing],
+    about_data: Sequence[Drawing],
+    made: Sequence[Sheet],
+) -> dict[str, Any]:
+    by_name = {sheet.name: _sheet(sheet) for sheet in made}
+    return {
+        "version": __version__,
+        "headline": _headline(material),
+        "synthetic": material.manifest.synthetic,
+        "cards": _cards(material),
+        "results": [_table(t) for t in results],
+        "notes": _notes(material.runs),
+        "drawings": [_figure(d) for d in drawings],
+        "about_data": [_figure(d) for d in about_data],
+        "predictions": by_name.get("predictions"),
+        "samples": [by_name[n] for n in ("samples", "sources") if n in by_name],
+        "table1": _table(beside[0]),
+        "beside": [_table(t) for t in beside[1:]],
+        "parts": [_table(t) for t in parts],
+        "runs": [_run(run) for run in material.runs],
+        "data": material.data.name if material.data else "",
+        "manifest": material.manifest,
+        "legend": [(text, f"rgb{colour}") for text, colour in sheets.LEGEND.values()],
+    }
+
+
+def _headline(material: Material) -> str:
+    """What came out, in one sentence made of the numbers."""
+    best = material.best
+    ap, small = best.metric("AP"), best.metric("AP_S")
+    name = paper.label(best.method)
+    if ap is None:
+        return f"{name}: no AP is known."
+    text = f"{name}, setting {best.setting}, reaches {ap:.1f} AP"
+    return text + (f" and {small:.1f} on small people." if small is not None else ".")
+
+
+def _cards(material: Material) -> list[tuple[str, str]]:
+    cards = []
+    if material.picture is not None:
+        counts = list(material.picture.table1.rows.values())[-1]
+        cards += [(f"{counts.people:,}", "people"), (f"{counts.images_in_file:,}", "images")]
+        cards.append((f"{100 * counts.sizes[0] / max(counts.people, 1):.0f} %", "of them small"))
+    for metric, words in (("AP", "best AP"), ("AP_S", "its AP, small people")):
+        value = material.best.metric(metric)
+        if value is not None:
+            cards.append((f"{value:.1f}", words))
+    return cards
+
+
+def _notes(runs: Sequence[Run]) -> list[str]:
+    """What the evaluations say a reader should know; each sentence once."""
+    notes = [note for run in runs for note in run.evaluation.get("notes") or ()]
+    return list(dict.fromkeys(str(note) for note in notes))
+
+
+def _table(table: Table) -> dict[str, Any]:
+    return {"html": Markup(table.to_html()), "note": table.note, "name": table.name}
+
+
+def _figure(drawing: Drawing) -> dict[str, Any]:
+    light, dark = (figures.svg(drawing.draw(t), transparent=True) for t in (LIGHT, DARK))
+    width, height = _svg_size(light)
+    return {
+        "name": drawing.name,
+        "title": drawing.title,
+        "alt": drawing.alt,
+        "light": _data_uri(light, "image/svg+xml"),
+        "dark": _data_uri(dark, "image/svg+xml"),
+        "width": width,
+        "height": height,
+    }
+
+
+def _svg_size(svg: bytes) -> tuple[int, int]:
+    """px of an SVG of ours, from its first tag in points."""
+    found = re.search(rb'<svg [^>]*?width="([\d.]+)pt" height="([\d.]+)pt"|'
+                      rb'<svg [^>]*?height="([\d.]+)pt"[^>]*? width="([\d.]+)pt"', svg)  # fmt: skip
+    assert found is not None
+    a, b, c, d = found.groups()
+    width, height = (a, b) if a else (d, c)
+    return round(float(width) * 4 / 3), round(float(height) * 4 / 3)
+
+
+def _sheet(sheet: Sheet) -> dict[str, Any]:
+    rows = [
+        {
+            "title": row.title,
+            "note": row.note,
+            "tiles": [
+                {
+                    "src": _data_uri(picture_file(t.picture, ".webp"), "image/webp"),
+                    "width": t.picture.shape[1] // 2,
+                    "height": t.picture.shape[0] // 2,
+                    "caption": t.caption,
+                    "alt": t.alt,
+                }
+                for t in row.tiles
+            ],
+        }
+        for row in sheet.rows
+        if row.tiles
+    ]
+    return {
+        "name": sheet.name,
+        "title": sheet.title,
+        "note": sheet.note,
+        "panels": sheet.panels if len(sheet.panels) > 1 else (),
+        "rows": rows,
+    }
+
+
+def _data_uri(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _run(run: Run) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "method": run.method,
+        "setting": run.setting,
+        "recipe": run.recipe,
+        "seed": run.seed,
+        "parameters": f"{run.parameters:,}" if run.parameters is not None else None,
+        "epochs": f"{run.epochs:g}" if run.epochs is not None else None,
+        "steps": f"{run.steps:,}" if run.steps is not None else None,
+        "training took": _duration(run.seconds),
+    }
+    return {
+        "title": paper.label(run.method),
+        "how": tables.how(run),
+        "setting": run.setting,
+        "groups": [
+            ("run", _flat(facts)),
+            ("recipe", _flat(run.recipe_fields)),
+            ("evaluation", _flat(run.evaluation.get("settings") or {})),
+            ("weights", _flat(run.weights if isinstance(run.weights, dict) else {})),
+            ("environment", _flat(run.environment)),
+        ],
+    }
+
+
+def _flat(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Nested facts as lines; what is not said is left out."""
+    lines: list[tuple[str, str]] = []
+    for key, value in facts.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping):
+            lines += _flat(value, f"{name}.")
+        elif isinstance(value, list | tuple):
+            lines.append((name, ", ".join(str(v) for v in value)))
+        elif value not in (None, ""):
+            lines.append((name, str(value)))
+    return lines
+
+
+def _duration(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{seconds:.1f} s"
+
+
+def _render(context: Mapping[str, Any]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("smallpose.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("page.html").render(context) + "\n"
