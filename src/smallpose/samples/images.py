@@ -7,7 +7,6 @@ are those of the stored grid too.
 """
 
 import io
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from PIL import Image
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.files import path_inside
+from smallpose.dataset import folder
 
 Picture = NDArray[np.uint8]
 
@@ -53,15 +53,7 @@ def pictures_of(data: Path) -> Pictures:
     root = data / "images"
     if not root.is_dir():
         raise InputError(str(root), "no such folder", "build the set with --images link or copy")
-    manifest = data / "manifest.json"
-    if not manifest.is_file():
-        return Pictures(root)
-    try:
-        sources = json.loads(manifest.read_bytes()).get("sources", {})
-        roots = [source["root"] for source in sources.values() if source.get("root")]
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise InputError(str(manifest), f"not a manifest ({error})", "build it again") from None
-    return Pictures(root, tuple(Path(folder) for folder in roots))
+    return Pictures(root, folder.pictures_of(root).roots)
 
 
 def read_picture(path: Path) -> Picture:
