@@ -192,6 +192,13 @@ def test_a_file_that_is_no_picture_is_named(world, tmp_path, content):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["coco", "mpii"]
 
 
+def test_a_picture_of_another_size_than_its_annotation_says_is_named(world, tmp_path):
+    other = np.zeros((10, 20, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "coco" / "p" / "004.png"), other)
+    with pytest.raises(InputError, match=r"004\.png: the picture is 20 × 10, .* says 64 × 48"):
+        build_dataset(world["roots"], tmp_path / "set", Options())
+
+
 def test_a_folder_that_holds_something_else_is_never_replaced(world, tmp_path):
     out = tmp_path / "set"
     out.mkdir()

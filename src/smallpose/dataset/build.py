@@ -135,12 +135,18 @@ def _with_pictures(source: Source, place: Workplace, options: Options) -> Source
             f"(first: {', '.join(gone)})",
             "fetch them, or use --missing-images drop or keep",
         )
-    plain = np.flatnonzero((images.width <= 0) & there)
-    headers = [int(r) for r in plain if source.pictures[r].frame is None]
+    headers = [r for r in np.flatnonzero(there).tolist() if source.pictures[r].frame is None]
     paths = [source.pictures[r].path for r in headers]
     sizes |= dict(zip(headers, picture_sizes(paths, options.jobs), strict=True))
     width, height = images.width.copy(), images.height.copy()
     for row, size in sizes.items():
+        said = (int(width[row]), int(height[row]))
+        if 0 not in said and said != size:
+            raise InputError(
+                f"--{source.name} {source.root}, {images.file_names[row]}",
+                f"the picture is {size[0]} × {size[1]}, its annotation says {said[0]} × {said[1]}",
+                "use the picture that was annotated",
+            )
         width[row], height[row] = size
     people = replace(source.people, images=replace(images, width=width, height=height))
     if options.missing_images != "drop" or there.all():

@@ -1,0 +1,158 @@
+"""Leaks of a built set: near-duplicates that stand on both sides, and who has to move.
+
+Splitting by video keeps frames together that say which video they are from. What nobody says, that
+a source holds another's picture cropped or mirrored, only the pixels tell.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from smallpose.dataset.near import Pair, find_near_duplicates
+from smallpose.dataset.opened import BuiltSet
+from smallpose.table.instances import SOURCES
+
+Sides = Sequence[str]
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """What an audit of a set's pictures found.
+
+    Args:
+        names: (m,) file names of the pictures that were looked at.
+        sides: (m,) "train" or "test" of each.
+        sources: (m,) each one's source.
+        pairs: every two near-duplicates, by number into `names`. Pictures of the same group on the
+            same side were not compared: they belong together anyway.
+        missing: file names of pictures that are not there.
+    """
+
+    names: tuple[str, ...]
+    sides: tuple[str, ...]
+    sources: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def across(self) -> list[Pair]:
+        """The pairs that are leaks: one in train, one in test."""
+        return leaks_between(self.sides, self.pairs)
+
+    @property
+    def moves(self) -> list[int]:
+        """Numbers of the pictures that `move_offenders` would move."""
+        moved = move_offenders(self.sides, self.pairs)
+        return [n for n, side in enumerate(self.sides) if moved[n] != side]
+
+
+def find_leaks(built: BuiltSet, jobs: int = 1) -> Leaks:
+    """Look at every picture of a built set."""
+    names, sides, sources, apart, paths, missing = [], [], [], [], [], []
+    for side, people in built.parts.items():
+        images = people.images
+        columns = zip(images.file_names, images.source.tolist(), images.groups, strict=True)
+        for name, source, group in columns:
+            path = built.picture(name)
+            if path is None:
+                missing.append(name)
+                continue
+            names.append(name)
+            sides.append(side)
+            sources.append(SOURCES[source] or "unknown")
+            apart.append(f"{side} {source} {group}" if group else "")
+            paths.append(path)
+    pairs = find_near_duplicates(paths, apart=apart, jobs=jobs)
+    return Leaks(tuple(names), tuple(sides), tuple(sources), tuple(pairs), tuple(missing))
+
+
+def leaks_between(sides: Sides, pairs: Sequence[Pair]) -> list[Pair]:
+    """The pairs whose two pictures stand on different sides."""
+    return [p for p in pairs if sides[p.first] != sides[p.second]]
+
+
+def move_offenders(sides: Sides, pairs: Sequence[Pair], to: str = "test") -> tuple[str, ...]:
+    """(m,) the sides after every leak is mended.
+
+    Near-duplicates hang together in connected components: if a resembles b and b resembles c, they
+    go together although a and c were never found alike. A component that stands on both sides
+    goes to `to` as a whole; the others stay where they are.
+
+    The default is the test side, as for videos in `split.py`: what a source published for testing
+    is never trained on, so results on its own test set stay comparable with everyone's, and
+    training, the larger side, loses a few pictures. With `to="train"` the test side gives way.
+    """
+    root = list(range(len(sides)))
+
+    def find(n: int) -> int:
+        while root[n] != n:
+            root[n] = root[root[n]]
+            n = root[n]
+        return n
+
+    for pair in pairs:
+        root[find(pair.first)] = find(pair.second)
+    members: dict[int, set[str]] = {}
+    for n, side in enumerate(sides):
+        members.setdefault(find(n), set()).add(side)
+    return tuple(to if len(members[find(n)]) > 1 else side for n, side in enumerate(sides))
+
+
+def leaks_json(leaks: Leaks) -> dict[str, Any]:
+    """The findings for machines: counts, every pair with its leak flag, and what to move."""
+    across = set(leaks.across)
+    return {
+        "pictures": len(leaks.names),
+        "missing": list(leaks.missing),
+        "near_duplicates": len(leaks.pairs),
+        "leaks": len(across),
+        "kinds": dict(sorted(Counter(p.kind for p in leaks.pairs).items())),
+        "sources": _by_source(leaks, list(leaks.pairs)),
+        "pairs": [
+            {
+                "first": leaks.names[p.first],
+                "second": leaks.names[p.second],
+                "kind": p.kind,
+                "similarity": p.similarity,
+                "overlap": p.overlap,
+                "leak": p in across,
+            }
+            for p in leaks.pairs
+        ],
+        "move_to_test": [leaks.names[n] for n in leaks.moves],
+    }
+
+
+def leaks_markdown(leaks: Leaks, most: int = 20) -> str:
+    """The findings for people, the first `most` leaks by similarity."""
+    across = sorted(leaks.across, key=lambda p: (-p.similarity, p))
+    lines = [
+        f"{len(leaks.names):,} pictures, {len(leaks.pairs):,} pairs of near-duplicates, "
+        f"{len(across):,} of them leaks between train and test."
+    ]
+    if leaks.missing:
+        lines.append(f"{len(leaks.missing):,} pictures are missing and were not looked at.")
+    if leaks.pairs:
+        rows = [f"| {name} | {count:,} |" for name, count in _by_source(leaks, leaks.pairs).items()]
+        lines.append("\n".join(["| sources | pairs |", "| --- | --- |", *rows]))
+    if across:
+        rows = [
+            f"| {leaks.names[p.first]} | {leaks.names[p.second]} | {p.kind} | {p.similarity:.2f} |"
+            for p in across[:most]
+        ]
+        head = ["| one side | other side | kind | similarity |", "| --- | --- | --- | --- |"]
+        lines.append("\n".join([*head, *rows]))
+        if len(across) > most:
+            lines.append(f"… and {len(across) - most:,} more.")
+        lines.append(
+            f"To mend this, {len(leaks.moves):,} pictures have to move from train to test."
+        )
+    return "\n\n".join(lines) + "\n"
+
+
+def _by_source(leaks: Leaks, pairs: Sequence[Pair]) -> dict[str, int]:
+    count = Counter(
+        " – ".join(sorted({leaks.sources[p.first], leaks.sources[p.second]})) for p in pairs
+    )
+    return dict(sorted(count.items()))

@@ -1,0 +1,283 @@
+"""Which pictures are near-duplicates: one is a crop, a mirror image, a recompression of another.
+
+Two indexes raise suspicions, and one look confirms them. Frequency hashes within 7 bits of each
+other are found by a multi-index search that misses none. Corner descriptors that share 32 bits
+meet by sorting, and pictures with several such corners in common are aligned by them. Then the
+aligned thumbnails are correlated. Work grows with the number of pictures and of suspicions, not
+with the number of pairs.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from smallpose.dataset.hashing import THUMB, Grey, Prints, fingerprints
+
+Ints = NDArray[np.intp]
+Transform = tuple[float, float, float, float]  # x' = a x + b, y' = c y + d, in 0 … 1
+
+NEAR_BITS = 7  # of 64; four bands, each searched with one bit flipped, miss no pair up to here
+CLOSE_BITS = 64  # of 256, for corners that met
+LEAST_CORNERS = 3  # in common, or two pictures are not looked at
+NEIGHBOURS = 24  # of a crowd of equal corners, each is compared with so many, drawn at random
+SIMILAR = 0.7  # correlation of aligned thumbnails
+OVERLAP = 0.5  # share of either picture that the other one must cover
+PLAIN = 3.0  # grey levels of detail; a plainer picture resembles all plain ones
+
+
+@dataclass(frozen=True, order=True)
+class Pair:
+    """Two near-duplicates.
+
+    Args:
+        first, second: their numbers, first < second.
+        mirrored: one is the other's mirror image.
+        similarity: correlation of what both show, -1 to 1.
+        overlap: the part of the smaller one's scene that both show, 0 to 1.
+        crop: one shows less than nine tenths of the other.
+    """
+
+    first: int
+    second: int
+    mirrored: bool
+    similarity: float
+    overlap: float
+    crop: bool
+
+    @property
+    def kind(self) -> str:
+        """In words: "same", "mirrored", "crop" or "mirrored crop"."""
+        words = [w for w, on in (("mirrored", self.mirrored), ("crop", self.crop)) if on]
+        return " ".join(words) or "same"
+
+
+def find_near_duplicates(
+    pictures: Sequence[Path | Grey] | Prints, *, apart: Sequence[str] | None = None, jobs: int = 1
+) -> list[Pair]:
+    """All near-duplicates among files, arrays or fingerprints, by number.
+
+    Args:
+        apart: (m,) labels; two pictures with the same label, unless it is "", are not compared.
+            Frames of one video that stand on the same side need not be told from each other.
+        jobs: threads.
+    Returns: pairs in order. In a crowd of more than `NEIGHBOURS` that all resemble each other
+        some pairs are left out, but the crowd hangs together by the others.
+    """
+    prints = pictures if isinstance(pictures, Prints) else fingerprints(pictures, jobs)
+    labels = _labels(apart, len(prints))
+    look = _Look(prints)
+    best: dict[tuple[int, int], Pair] = {}
+    for first, second, mirrored, transforms in _suspicions(prints, labels):
+        for transform in transforms:
+            pair = look.compare(first, second, mirrored, transform)
+            known = best.get((first, second))
+            if pair and (known is None or pair.similarity > known.similarity):
+                best[first, second] = pair
+    return [best[key] for key in sorted(best)]
+
+
+def _labels(apart: Sequence[str] | None, m: int) -> Ints:
+    """(m,) numbers that are equal where two pictures are not to be compared."""
+    if apart is None:
+        return np.arange(m)
+    _, number = np.unique(np.array(apart, dtype=str), return_inverse=True)
+    alone = np.array([a == "" for a in apart])
+    return np.where(alone, m + np.arange(m), number)
+
+
+def _suspicions(prints: Prints, labels: Ints) -> Iterator[tuple[int, int, bool, list[Transform]]]:
+    for mirrored in (False, True):
+        straight: Transform = (-1.0, 1.0, 1.0, 0.0) if mirrored else (1.0, 0.0, 1.0, 0.0)
+        pairs = near_hashes(prints.hashes[0], prints.hashes[int(mirrored)])
+        pairs = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]]
+        alike = {(i, j) if i < j else (j, i) for i, j in pairs.tolist()}
+        for i, j, here, there in _shared_corners(prints, mirrored, labels):
+            transforms = [fit] if (fit := _align(here, there, mirrored)) else []
+            if (i, j) in alike:
+                alike.remove((i, j))
+                transforms.append(straight)
+            yield i, j, mirrored, transforms
+        for i, j in sorted(alike):
+            yield i, j, mirrored, [straight]
+
+
+def near_hashes(
+    hashes: NDArray[np.uint64], others: NDArray[np.uint64] | None = None
+) -> NDArray[np.intp]:
+    """(p, 2) pairs i, j, i not j, whose 64-bit hashes differ in at most `NEAR_BITS` bits.
+
+    Args:
+        hashes, others: (m,); without `others`, pairs within `hashes`, each once with i < j.
+            With them hashes[i] is compared with others[j].
+
+    Two numbers that differ in 7 bits have a quarter in which they differ in one at most.
+    """
+    theirs = hashes if others is None else others
+    found = [np.zeros((0, 2), dtype=np.intp)]
+    for band in range(4):
+        shift = np.uint64(16 * band)
+        mine = (hashes >> shift).astype(np.uint16)
+        order = np.argsort((theirs >> shift).astype(np.uint16), kind="stable")
+        keys = (theirs >> shift).astype(np.uint16)[order]
+        for flip in (0, *(1 << bit for bit in range(16))):
+            wanted = mine ^ np.uint16(flip)
+            start = np.searchsorted(keys, wanted, side="left")
+            count = np.searchsorted(keys, wanted, side="right") - start
+            for rows in _blocks(count):
+                i = np.repeat(rows, count[rows])
+                within = np.arange(len(i)) - np.repeat(np.cumsum(count[rows]), count[rows])
+                j = order[start[i] + within + count[i]]
+                near = np.bitwise_count(hashes[i] ^ theirs[j]) <= NEAR_BITS
+                near &= (i < j) if others is None else (i != j)
+                found.append(np.stack([i[near], j[near]], axis=1))
+    return np.unique(np.concatenate(found), axis=0)
+
+
+def _blocks(count: Ints, most: int = 4_000_000) -> Iterator[Ints]:
+    """Row numbers in runs whose counts add up to about `most`, so that memory stays bounded."""
+    block = np.cumsum(count) // most
+    for edge in np.unique(block).tolist():
+        yield np.flatnonzero(block == edge)
+
+
+def _shared_corners(
+    prints: Prints, mirrored: bool, labels: Ints
+) -> Iterator[tuple[int, int, NDArray[np.float32], NDArray[np.float32]]]:
+    """Pictures with corners in common, i < j, and where these lie in each, (c, 2) and (c, 2)."""
+    met = [_meetings(prints, mirrored, band, labels) for band in range(8)]
+    pairs = np.unique(np.concatenate(met), axis=0)
+    i, j = prints.owners[pairs[:, 0]], prints.owners[pairs[:, 1]]
+    pairs = np.where((i < j)[:, None], pairs, pairs[:, ::-1])
+    key = np.minimum(i, j).astype(np.int64) * len(prints) + np.maximum(i, j)
+    order = np.argsort(key, kind="stable")
+    key, pairs = key[order], pairs[order]
+    starts = np.flatnonzero(np.diff(key, prepend=-1))
+    counts = np.diff(starts, append=len(key))
+    for start, n in zip(starts.tolist(), counts.tolist(), strict=True):
+        rows = pairs[start : start + n]
+        if n >= LEAST_CORNERS:
+            one, other = divmod(int(key[start]), len(prints))
+            yield one, other, prints.points[rows[:, 0]], prints.points[rows[:, 1]]
+
+
+def _meetings(prints: Prints, mirrored: bool, band: int, labels: Ints) -> NDArray[np.int32]:
+    """(p, 2) corners of different pictures that agree in one band and are close in all.
+
+    The first of each is a plain corner, the second a mirrored one where `mirrored`.
+    """
+    f = len(prints.owners)
+    plain, other = prints.codes[0], prints.codes[int(mirrored)]
+    # In a crowd of equal corners everyone meets the next few; in a random order these are random.
+    shuffled = np.random.default_rng(band).permutation(f * (2 if mirrored else 1))
+    keys = plain[:, band] if not mirrored else np.concatenate([plain[:, band], other[:, band]])
+    order = shuffled[np.argsort(keys[shuffled], kind="stable")].astype(np.int64)
+    keys = keys[order]
+    alive = np.arange(len(keys) - 1) if len(keys) else np.zeros(0, dtype=np.int64)
+    found = [np.zeros((0, 2), dtype=np.int32)]
+    for step in range(1, NEIGHBOURS + 1):
+        alive = alive[alive + step < len(keys)]
+        alive = alive[keys[alive] == keys[alive + step]]
+        if not len(alive):
+            break
+        a, b = order[alive], order[alive + step]
+        if mirrored:
+            mixed = (a < f) != (b < f)
+            a, b = np.where(a < f, a, b)[mixed], np.where(a < f, b, a)[mixed] - f
+        apart = labels[prints.owners[a]] != labels[prints.owners[b]]
+        a, b = a[apart], b[apart]
+        close = np.bitwise_count(plain[a] ^ other[b]).sum(axis=1, dtype=np.int64) <= CLOSE_BITS
+        found.append(np.stack([a[close], b[close]], axis=1).astype(np.int32))
+    return np.concatenate(found)
+
+
+def _align(
+    here: NDArray[np.float32], there: NDArray[np.float32], mirrored: bool
+) -> Transform | None:
+    """The stretch and shift along both axes that most corners agree on."""
+    fits = []
+    for axis in (0, 1):
+        fit = _line(here[:, axis], there[:, axis], mirrored and axis == 0)
+        if fit is None:
+            return None
+        fits.append(fit)
+    (a, b, close_x), (c, d, close_y) = fits
+    both = close_x & close_y
+    if both.sum() < LEAST_CORNERS:
+        return None
+    return (a, b, c, d)
+
+
+def _line(
+    x: NDArray[np.float32], y: NDArray[np.float32], falling: bool
+) -> tuple[float, float, NDArray[np.bool_]] | None:
+    """Slope and offset of y over x by the median of all slopes, and who lies on the line."""
+    x, y = x[:128].astype(np.float64), y[:128].astype(np.float64)
+    dx, dy = x[:, None] - x[None], y[:, None] - y[None]
+    far = dx > 0.08
+    slopes = dy[far] / dx[far]
+    slopes = slopes[
+        (slopes < -0.4) & (slopes > -2.5) if falling else (slopes > 0.4) & (slopes < 2.5)
+    ]
+    if not len(slopes):
+        return None
+    slope = float(np.median(slopes))
+    offset = float(np.median(y - slope * x))
+    close = np.abs(slope * x + offset - y) < 0.03
+    if close.sum() >= LEAST_CORNERS and np.ptp(x[close]) > 0.08:
+        slope, offset = (float(v) for v in np.polyfit(x[close], y[close], 1))
+    return slope, offset, close
+
+
+class _Look:
+    """Compares two thumbnails where a transform lays one on the other."""
+
+    def __init__(self, prints: Prints) -> None:
+        self.thumbs = prints.thumbs
+
+    def compare(self, i: int, j: int, mirrored: bool, transform: Transform) -> Pair | None:
+        """The pair, if what both show is alike and enough of it."""
+        a, b, c, d = transform
+        if not (0.4 < abs(a) < 2.5 and 0.4 < c < 2.5):
+            return None
+        # Thumbnail i laid into the frame of j; pixel centres are at integers.
+        move = np.array(
+            [[a, 0, b * THUMB + (a - 1) * 0.5], [0, c, d * THUMB + (c - 1) * 0.5]], dtype=np.float64
+        )
+        size = (THUMB, THUMB)
+        seen = _lay(np.ones(size, np.float32), move, cv2.INTER_NEAREST)
+        share_j = float(seen.mean())
+        share_i = share_j / (abs(a) * c)
+        if max(share_i, share_j) < OVERLAP or min(share_i, share_j) < 0.3:
+            return None
+        laid = _lay(self.thumbs[i].astype(np.float32), move, cv2.INTER_LINEAR)
+        first = _detail(laid, seen)
+        second = _detail(self.thumbs[j].astype(np.float32), seen)
+        norm = float(np.linalg.norm(first)), float(np.linalg.norm(second))
+        if min(norm) < PLAIN * float(seen.sum()) ** 0.5:
+            return None
+        similarity = float((first * second).sum()) / (norm[0] * norm[1])
+        if similarity < SIMILAR:
+            return None
+        return Pair(
+            *(i, j, mirrored, round(similarity, 4), round(min(1.0, max(share_i, share_j)), 4)),
+            min(share_i, share_j) < 0.9,
+        )
+
+
+def _lay(thumb: NDArray[np.float32], move: NDArray[np.float64], how: int) -> NDArray[np.float32]:
+    return np.asarray(cv2.warpAffine(thumb, move, (THUMB, THUMB), flags=how), dtype=np.float32)
+
+
+def _detail(thumb: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What is left of a thumbnail without its slow shades, zero where nothing is seen.
+
+    Skies, walls and vignettes are alike in any two pictures; edges are not.
+    """
+    smooth = cv2.GaussianBlur(thumb, (0, 0), 0.7)
+    weight = cv2.blur(seen, (13, 13), borderType=cv2.BORDER_CONSTANT)
+    shade = cv2.blur(smooth * seen, (13, 13), borderType=cv2.BORDER_CONSTANT)
+    return np.asarray((smooth - shade / np.maximum(weight, 1e-6)) * seen, dtype=np.float64)
