@@ -1,0 +1,188 @@
+"""What bottom-up and single-stage methods share: whole pictures in, all their people out."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from smallpose.methods.base import PoseMethod, Recipe
+from smallpose.samples.affine import to_image
+from smallpose.samples.whole import Fitting, People, WholeAugment, fit_whole, show_whole
+from smallpose.table.predictions import Predictions
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeRecipe(Recipe):
+    """How a whole-image method is trained; `batch_size` counts pictures.
+
+    What `Recipe` has no word for stands here, for the loop to use: RTMO's needs all of it.
+
+    Args:
+        decay_norms: whether weight decay is for norms and biases too.
+        rates: name prefix of weights to the factor of their learning rate.
+        cosine: (epoch, rate) between which the rate falls along a cosine, instead of `schedule`;
+            the rate rises with the square of the step over `warm_epochs` before.
+        ema: momentum and time constant of the moving average of the weights; (0, 0) for none.
+        sizes: sides, least and most, to which each batch is resized in multiples of 32.
+        second_stage: epoch from which `method.stage` is 2.
+    """
+
+    augment: WholeAugment = field(default_factory=WholeAugment)
+    decay_norms: bool = True
+    rates: Mapping[str, float] = field(default_factory=dict)
+    cosine: tuple[tuple[int, float], ...] = ()
+    warm_epochs: int = 0
+    ema: tuple[float, float] = (0.0, 0.0)
+    sizes: tuple[int, int] | None = None
+    second_stage: int = 0
+
+
+class Found(NamedTuple):
+    """People in one picture, px of what the network saw.
+
+    Args:
+        keypoints: (d, k, 2).
+        keypoint_scores: (d, k).
+        scores: (d,) of each person, the surest first where the method ranks them.
+        boxes_xyxy: (d, 4).
+    """
+
+    keypoints: Tensor
+    keypoint_scores: Tensor
+    scores: Tensor
+    boxes_xyxy: Tensor
+
+
+class WholeImageMethod(PoseMethod):
+    """A network that finds and poses all people of a picture at once.
+
+    A subclass defines `forward`, `targets`, `loss` and `find`, and sets:
+
+    Attributes:
+        multiple: the sides of what it takes are multiples of this.
+        fitting: how a picture is fitted; see `fit_whole`.
+        pad: grey level around the picture.
+        nms_above: people of one picture with a larger OKS are one; 1 keeps all.
+        default_flip_test: whether its published numbers are made with the mirrored picture too.
+    """
+
+    multiple = 32
+    fitting: Literal["inside", "cover"] = "cover"
+    pad = 0
+    nms_above = 1.0
+    default_flip_test = True
+
+    @abstractmethod
+    def targets(self, keypoints: Any) -> Any:
+        """`People` of a batch to what `loss` compares outputs with."""
+
+    @abstractmethod
+    def find(self, pictures: Tensor, flip_test: bool) -> list[Found]:
+        """(b, 3, h, w) prepared pictures to the people in each."""
+
+    def unmirror(self, outputs: Any) -> Any:
+        """Whole-image methods mirror their maps back in `find`, each by its own rule."""
+        raise NotImplementedError(f"{self.name} has no crops")
+
+    def decode(self, outputs: Any) -> tuple[Tensor, Tensor]:
+        """Whole-image methods decode in `find`."""
+        raise NotImplementedError(f"{self.name} has no crops")
+
+    def fit(self, picture_wh: tuple[int, int]) -> Fitting:
+        """How the method sees a picture of that size."""
+        return fit_whole(picture_wh, self.input_wh, self.multiple, self.fitting)
+
+    def losses(self, pictures: Tensor, people: People) -> dict[str, Tensor]:
+        """The terms of the loss for (b, h, w, 3) uint8 RGB samples and their people."""
+        return self.loss(self(self.prepare(pictures)), self.targets(people.to(self.device)))
+
+    @torch.inference_mode()
+    def find_in(
+        self, images: Sequence[NDArray[np.uint8]], flip_test: bool, batch_size: int
+    ) -> list[Found]:
+        """The people of (h, w, 3) uint8 RGB images, px of the images.
+
+        Images that are fitted to the same size go through the network together.
+        """
+        fittings = [self.fit((image.shape[1], image.shape[0])) for image in images]
+        found: dict[int, Found] = {}
+        by_size: dict[tuple[int, int], list[int]] = {}
+        for place, fitting in enumerate(fittings):
+            by_size.setdefault(fitting.size_wh, []).append(place)
+        for places in by_size.values():
+            for start in range(0, len(places), batch_size):
+                some = places[start : start + batch_size]
+                shown = np.stack([show_whole(images[p], fittings[p], self.pad) for p in some])
+                people = self.find(self.prepare(torch.from_numpy(shown)), flip_test)
+                found.update(zip(some, people, strict=True))
+        return [to_picture(found[place], fitting) for place, fitting in enumerate(fittings)]
+
+    def predict(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        boxes_xywh: Sequence[Floats] | None = None,
+        *,
+        box_scores: Sequence[Floats] | None = None,
+        flip_test: bool | None = None,
+        batch_size: int = 8,
+    ) -> Predictions:
+        """All people of the images, image by image.
+
+        Args:
+            images: (h, w, 3) uint8 RGB each.
+            boxes_xywh, box_scores: not looked at; the method finds people by itself.
+            flip_test: the method's own habit without.
+        Returns: Predictions whose `image_ids` are places in `images`, from 0.
+        """
+        was_training = self.training
+        self.eval()
+        flip = self.default_flip_test if flip_test is None else flip_test
+        found = self.find_in(images, flip, batch_size)
+        self.train(was_training)
+        return gather(self.skeleton, found, list(range(len(images))))
+
+
+def to_picture(found: Found, fitting: Fitting) -> Found:
+    """People in network px to people in picture px, in double precision on the CPU."""
+    points = found.keypoints.double().cpu().numpy()
+    corners = found.boxes_xyxy.double().cpu().numpy().reshape(-1, 2, 2)
+    n = len(points)
+    frame = (
+        np.broadcast_to(fitting.center, (n, 2)),
+        np.broadcast_to(fitting.scale, (n, 2)),
+        fitting.size_wh,
+    )
+    return Found(
+        torch.from_numpy(to_image(points, *frame)),
+        found.keypoint_scores.double().cpu(),
+        found.scores.double().cpu(),
+        torch.from_numpy(to_image(corners, *frame).reshape(-1, 4)),
+    )
+
+
+def gather(skeleton: Any, found: Sequence[Found], image_ids: Sequence[int]) -> Predictions:
+    """People of several pictures, px of the pictures, as one table."""
+    k = len(skeleton)
+    empty = Found(torch.zeros(0, k, 2), torch.zeros(0, k), torch.zeros(0), torch.zeros(0, 4))
+    parts = [Found(*(c.double() for c in part)) for part in (empty, *found)]
+    points, sure, scores, boxes = (torch.cat(c).numpy() for c in zip(*parts, strict=True))
+    boxes[:, 2:] -= boxes[:, :2]
+    return Predictions(
+        skeleton,
+        np.repeat(np.asarray(image_ids, dtype=np.int64), [len(f.scores) for f in found]),
+        np.concatenate([points, sure[..., None]], axis=2),
+        scores,
+        boxes,
+    )
+
+
+def extent_xyxy(keypoints: Tensor) -> Tensor:
+    """(d, k, 2) keypoints to the (d, 4) boxes around all of them."""
+    return torch.cat([keypoints.amin(dim=1), keypoints.amax(dim=1)], dim=1)

@@ -1,0 +1,549 @@
+"""One picture per sample with all its people: for bottom-up and single-stage methods.
+
+In tests a picture is fitted to what the network takes, its shape kept and the rest padded; in
+training it is warped, mirrored and mixed with others by chance. Every change is a function of
+(seed, epoch, picture), so neither workers nor an interruption change a sample.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from smallpose.core.errors import InputError
+from smallpose.core.skeleton import Skeleton
+from smallpose.samples.affine import mirrored, warp_matrix, warp_points
+from smallpose.samples.augment import Augment, counter_rng
+from smallpose.samples.crops import check_size
+from smallpose.samples.images import Picture, Pictures, one_thread
+from smallpose.table.instances import Instances
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+MASK_STRIDE = 4
+_ORDER = 1  # purpose of the generator that shuffles; a picture's own has 0
+
+
+class Fitting(NamedTuple):
+    """How a picture of some size is fitted to a network.
+
+    Args:
+        center, scale: (2,) of the window that the network sees, picture px.
+        size_wh: of what it sees, network px.
+        matrix: (2, 3) from picture to network px.
+    """
+
+    center: Floats
+    scale: Floats
+    size_wh: tuple[int, int]
+    matrix: Floats
+
+
+def fit_whole(
+    picture_wh: tuple[int, int],
+    input_wh: tuple[int, int],
+    multiple: int,
+    how: Literal["inside", "cover"],
+) -> Fitting:
+    """The window that shows a whole picture in its middle.
+
+    Args:
+        input_wh: what the network would like to see.
+        multiple: sides of what it sees are multiples of this.
+        how: "inside" makes the picture fit into `input_wh`; "cover" makes its short side as long
+            as `input_wh`, and what the network sees grows with the long side.
+    """
+    w, h = picture_wh
+    want_w, want_h = (-(-side // multiple) * multiple for side in input_wh)
+    least_or_most = min if how == "inside" else max
+    shown_w = least_or_most(float(want_w), want_h * w / h)
+    shown_h = least_or_most(float(want_h), want_w * h / w)
+    if how == "cover":
+        want_w, want_h = (int(np.ceil(side / multiple)) * multiple for side in (shown_w, shown_h))
+    center = np.array([w / 2, h / 2])
+    scale = np.array([w * want_w / shown_w, h * want_h / shown_h])
+    size = (want_w, want_h)
+    return Fitting(center, scale, size, warp_matrix(center, scale, size))
+
+
+def show_whole(picture: Picture, fitting: Fitting, pad: int) -> Picture:
+    """(h, w, 3) picture as the network sees it, `pad` around it."""
+    return np.asarray(
+        cv2.warpAffine(
+            picture,
+            fitting.matrix,
+            fitting.size_wh,
+            flags=cv2.INTER_LINEAR,
+            borderValue=(pad, pad, pad),
+        ),
+        np.uint8,
+    )
+
+
+class People(NamedTuple):
+    """The people of a batch's pictures, one row each; x and y in px of the pictures.
+
+    Args:
+        picture: (n,) whose people they are: numbers in the batch.
+        keypoints: (n, k, 3) float32 x, y, v.
+        corners: (n, 4, 2) float32 of the boxes: top left, bottom left, top right, bottom right
+            as they stood before the picture was turned.
+        area: (n,) float32 px²; of the mask where it is known, else 0.53 of the box.
+        counts: (b, h / 4, w / 4) float32, 0 where people stand that nobody labelled.
+    """
+
+    picture: Tensor
+    keypoints: Tensor
+    corners: Tensor
+    area: Tensor
+    counts: Tensor
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "People":
+        """The same on another device."""
+        return People(*(column.to(device, non_blocking=non_blocking) for column in self))
+
+    @property
+    def boxes_xyxy(self) -> Tensor:
+        """(n, 4) upright boxes around the corners."""
+        return torch.cat([self.corners.amin(dim=1), self.corners.amax(dim=1)], dim=1)
+
+
+class WholeBatch(NamedTuple):
+    """Pictures of one step.
+
+    Args:
+        rows: (b,) of the images' table.
+        pictures: (b, h, w, 3) uint8 RGB.
+        people: theirs.
+    """
+
+    rows: Rows
+    pictures: Tensor
+    people: People
+
+    @property
+    def crops(self) -> Tensor:
+        """The pictures, under the name a loop over crops has for them."""
+        return self.pictures
+
+    @property
+    def keypoints(self) -> People:
+        """The people, under the name a loop over crops has for what `targets` takes."""
+        return self.people
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeAugment(Augment):
+    """How much a training picture may differ from the stored one.
+
+    `flip`, `shift` and `rotate_deg` are `Augment`'s; half bodies there are none. The defaults are
+    those of MMPose's DEKR and CID, and the last lines are for RTMO.
+
+    Args:
+        scale_range: the window is that much of the picture.
+        fit: which side of the picture the window's shape is made from.
+        pad: grey level where the picture ends.
+        hsv: at most, up or down, of hue (of 180), saturation and value (of 255).
+        only_labelled: drop people without a keypoint in the picture, or with a box of a pixel.
+        mosaic: whether samples are four pictures, warped, and mixed with a fifth.
+        closing: epochs at the end without mosaic.
+        closing_still: whether those pictures are only fitted, not warped.
+    """
+
+    half_body: float = 0.0
+    shift: float = 0.2
+    shift_chance: float = 1.0
+    rotate_deg: float = 30.0
+    rotate_chance: float = 1.0
+    scale_range: tuple[float, float] = (0.75, 1.5)
+    fit: Literal["short", "long"] = "short"
+    pad: int = 0
+    hsv: tuple[int, int, int] = (0, 0, 0)
+    only_labelled: bool = False
+    mosaic: bool = False
+    closing: int = 0
+    closing_still: bool = False
+
+
+STILL = WholeAugment(
+    flip=0, shift=0, rotate_deg=0, scale_range=(1, 1), fit="long", shift_chance=0, rotate_chance=0
+)
+
+
+class _Scene(NamedTuple):
+    """A picture and its people on their way to a sample; the last rows are nobody's labels."""
+
+    picture: Picture
+    keypoints: Floats  # (n, k, 3)
+    corners: Floats  # (n, 4, 2)
+    area: Floats  # (n,)
+    unlabelled: Floats  # (m, 4, 2) boxes of crowds and of people without keypoints
+
+
+def _corners(boxes_xywh: Floats) -> Floats:
+    """(n, 4) boxes to (n, 4, 2): top left, bottom left, top right, bottom right."""
+    low, high = boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]
+    x = np.stack([low[:, 0], low[:, 0], high[:, 0], high[:, 0]], axis=1)
+    y = np.stack([low[:, 1], high[:, 1], low[:, 1], high[:, 1]], axis=1)
+    return np.stack([x, y], axis=2)
+
+
+def _moved(scene: _Scene, matrix: Floats, size_wh: tuple[int, int], pad: int) -> _Scene:
+    """The scene through a (2, 3) matrix, cut to a size."""
+    picture = cv2.warpAffine(
+        *(scene.picture, matrix, size_wh), flags=cv2.INTER_LINEAR, borderValue=(pad, pad, pad)
+    )
+    return _people_moved(scene._replace(picture=np.asarray(picture, np.uint8)), matrix)
+
+
+def _people_moved(scene: _Scene, matrix: Floats) -> _Scene:
+    keypoints = scene.keypoints.copy()
+    keypoints[..., :2] = warp_points(keypoints[..., :2], matrix)
+    return _Scene(
+        scene.picture,
+        keypoints,
+        warp_points(scene.corners, matrix),
+        scene.area * abs(np.linalg.det(matrix[:, :2])),
+        warp_points(scene.unlabelled, matrix),
+    )
+
+
+def _turned(scene: _Scene, skeleton: Skeleton) -> _Scene:
+    """The scene in a mirror, left joints exchanged with right ones."""
+    last = scene.picture.shape[1] - 1
+    keypoints = scene.keypoints[:, skeleton.mirror]
+    keypoints[..., 0] = last - keypoints[..., 0]
+    flipped = [c * [-1, 1] + [last, 0] for c in (scene.corners, scene.unlabelled)]
+    # What was top right is top left now.
+    corners = flipped[0][:, [2, 3, 0, 1]]
+    picture = np.ascontiguousarray(scene.picture[:, ::-1])
+    return _Scene(picture, keypoints, corners, scene.area, flipped[1])
+
+
+class WholeImages(Dataset[tuple[Picture, People, str]]):
+    """Asked for (epoch, place), one picture as a training sample.
+
+    Args:
+        people: the table; columns only, so that forked workers share its memory.
+        image_rows: (m,) images to take.
+        pictures: where they lie.
+        input_wh: of the samples.
+        augment: how much chance; None fits pictures and changes nothing.
+        seed: of the chance.
+        epochs: of the whole run, which says when its closing epochs begin.
+    """
+
+    def __init__(
+        self,
+        people: Instances,
+        image_rows: Rows,
+        pictures: Pictures,
+        input_wh: tuple[int, int],
+        augment: WholeAugment | None,
+        seed: int,
+        epochs: int = 0,
+    ) -> None:
+        self.people, self.pictures, self.input_wh = people, pictures, input_wh
+        self.augment, self.seed = augment or STILL, seed
+        self.image_rows, self.epochs = image_rows, epochs
+        order = np.argsort(people.image_rows, kind="stable")
+        ends = np.searchsorted(people.image_rows[order], np.arange(len(people.images) + 1))
+        self.of_image = np.split(order, ends[1:-1])
+
+    def __len__(self) -> int:
+        return len(self.image_rows)
+
+    def __getitem__(self, which: tuple[int, int]) -> tuple[Picture, People, str]:
+        """Picture, people, and what was wrong: "" or why the picture could not be read.
+
+        One that cannot be read is a grey sample without people.
+        """
+        epoch, place = which
+        w, h = self.input_wh
+        row = int(self.image_rows[place])
+        # The image's id and not its place: other images may come or go without changing it.
+        rng = counter_rng(self.seed, epoch, int(self.people.images.ids[row]))
+        try:
+            scene = self._sample(row, epoch, rng)
+        except InputError as error:
+            empty = np.zeros((0, 4, 2))
+            k = len(self.people.skeleton)
+            grey = np.full((h, w, 3), self.augment.pad, np.uint8)
+            scene = _Scene(grey, np.zeros((0, k, 3)), empty, np.zeros(0), empty)
+            return grey, self._people(scene), str(error)
+        return scene.picture, self._people(scene), ""
+
+    def _sample(self, row: int, epoch: int, rng: np.random.Generator) -> _Scene:
+        augment = self.augment
+        closing = augment.closing > 0 and epoch >= self.epochs - augment.closing
+        if augment.mosaic and not closing:
+            scene = self._mosaic(row, rng)
+            scene = self._mixed(scene, rng)
+        else:
+            scene = self._read(row)
+            matrix = self._window(scene.picture, rng, still=closing and augment.closing_still)
+            if rng.random() < augment.flip:
+                matrix = mirrored(matrix, scene.picture.shape[1])
+                swap = self.people.skeleton.mirror
+                scene = scene._replace(
+                    keypoints=scene.keypoints[:, swap], corners=scene.corners[:, [2, 3, 0, 1]]
+                )
+            scene = _moved(scene, matrix, self.input_wh, augment.pad)
+        if any(augment.hsv):
+            scene = scene._replace(picture=_hsv(scene.picture, augment.hsv, rng))
+        if augment.mosaic and not closing and rng.random() < augment.flip:
+            scene = _turned(scene, self.people.skeleton)
+        return self._cut_off(scene)
+
+    def _read(self, row: int) -> _Scene:
+        """The stored picture; people without keypoints or in crowds only as places."""
+        people, rows = self.people, self.of_image[row]
+        name = people.images.file_names[row]
+        picture = self.pictures.read(name)
+        check_size(picture, people, row, name)
+        labelled = people.counted[rows] & (people.labelled[rows] > 0)
+        good, rest = rows[labelled], rows[~labelled]
+        boxes = people.boxes_xywh[good]
+        area = people.segmentation_area[good]
+        area = np.where(np.isfinite(area), area, np.maximum(0.53 * boxes[:, 2:].prod(axis=1), 1))
+        return _Scene(
+            *(picture, people.keypoints[good], _corners(boxes), area),
+            _corners(people.boxes_xywh[rest]),
+        )
+
+    def _window(self, picture: Picture, rng: np.random.Generator, still: bool) -> Floats:
+        """The (2, 3) matrix of one picture alone: a window about its centre, changed by chance."""
+        augment, (w, h) = self.augment, self.input_wh
+        size = np.array([picture.shape[1], picture.shape[0]], dtype=np.float64)
+        v = _cut_normal(rng, 4)
+        low, high = (1.0, 1.0) if still else augment.scale_range
+        window = size * (low + (high - low) * (v[2] + 1) / 2)
+        aspect = w / h
+        wide = window[0] > window[1] * aspect
+        # The window has the sample's shape; made from the short side it cuts the long one.
+        from_height = wide == (augment.fit == "short" and not still)
+        fitted = (
+            np.array([window[1] * aspect, window[1]])
+            if from_height
+            else np.array([window[0], window[0] / aspect])
+        )
+        move = 0.0 if still else augment.shift
+        turn = 0.0 if still else augment.rotate_deg * v[3]
+        return warp_matrix(size / 2 + move * v[:2] * size, fitted, self.input_wh, turn)
+
+    def _mosaic(self, row: int, rng: np.random.Generator) -> _Scene:
+        """Four pictures on a canvas of twice the size, and a warped piece of that."""
+        w, h = self.input_wh
+        center = rng.uniform(0.5, 1.5, 2) * (w, h)
+        others = rng.integers(len(self.image_rows), size=3)
+        canvas = np.full((2 * h, 2 * w, 3), self.augment.pad, np.uint8)
+        parts = []
+        for corner, image in enumerate([row, *self.image_rows[others].tolist()]):
+            scene = self._read(int(image))
+            high, wide = scene.picture.shape[:2]
+            ratio = min(h / high, w / wide)
+            size = (max(round(wide * ratio), 1), max(round(high * ratio), 1))
+            # Each picture touches the centre with the corner that faces it.
+            at = np.round(center).astype(int) - np.array(
+                [size[0] * (corner % 2 == 0), size[1] * (corner < 2)]
+            )
+            small = cv2.resize(scene.picture, size)
+            _paste(canvas, np.asarray(small, np.uint8), at)
+            matrix = np.array([[ratio, 0, at[0]], [0, ratio, at[1]]], dtype=np.float64)
+            parts.append(_people_moved(scene, matrix))
+        laid = _joined(canvas, parts)
+        return _moved(laid, _perspective(rng, (w, h)), (w, h), self.augment.pad)
+
+    def _mixed(self, scene: _Scene, rng: np.random.Generator) -> _Scene:
+        """Half this scene and half another picture, its people beside ours."""
+        w, h = self.input_wh
+        other = self._read(int(self.image_rows[rng.integers(len(self.image_rows))]))
+        high, wide = other.picture.shape[:2]
+        ratio = min(h / high, w / wide) * rng.uniform(0.8, 1.6)
+        slack = np.array([w - wide * ratio, h - high * ratio])
+        at = rng.random(2) * slack  # inside where it is smaller, across where it is larger
+        matrix = np.array([[ratio, 0, at[0]], [0, ratio, at[1]]])
+        if rng.random() < 0.5:
+            matrix = mirrored(matrix, wide)
+            swap = self.people.skeleton.mirror
+            other = other._replace(
+                keypoints=other.keypoints[:, swap], corners=other.corners[:, [2, 3, 0, 1]]
+            )
+        other = _moved(other, matrix, (w, h), self.augment.pad)
+        half = cv2.addWeighted(scene.picture, 0.5, other.picture, 0.5, 0)
+        return _joined(np.asarray(half, np.uint8), [scene, other])
+
+    def _cut_off(self, scene: _Scene) -> _Scene:
+        """Keypoints outside the sample lose their label, and people without any may go."""
+        w, h = self.input_wh
+        keypoints = scene.keypoints.copy()
+        if not self.augment.only_labelled:
+            return scene
+        x, y = keypoints[..., 0], keypoints[..., 1]
+        keypoints[..., 2] *= (x >= 0) & (x < w) & (y >= 0) & (y < h)
+        corners = np.clip(scene.corners, 0, (w, h))
+        sides = corners.max(axis=1) - corners.min(axis=1)
+        keep = (keypoints[..., 2] > 0).any(axis=1) & (sides > 1).all(axis=1)
+        return _Scene(
+            *(scene.picture, keypoints[keep], corners[keep], scene.area[keep]), scene.unlabelled
+        )
+
+    def _people(self, scene: _Scene) -> People:
+        w, h = self.input_wh
+        keypoints = scene.keypoints.astype(np.float32)
+        keypoints[keypoints[..., 2] == 0, :2] = 0
+        counts = np.ones((h // MASK_STRIDE, w // MASK_STRIDE), np.float32)
+        for corners in scene.unlabelled:
+            outline = np.round(corners[[0, 1, 3, 2]] / MASK_STRIDE).astype(np.int32)
+            cv2.fillPoly(counts, [outline], 0.0)
+        return People(
+            torch.zeros(len(keypoints), dtype=torch.int64),
+            torch.from_numpy(keypoints),
+            torch.from_numpy(scene.corners.astype(np.float32)),
+            torch.from_numpy(scene.area.astype(np.float32)),
+            torch.from_numpy(counts)[None],
+        )
+
+
+def _joined(picture: Picture, parts: list[_Scene]) -> _Scene:
+    columns = [np.concatenate(column) for column in list(zip(*parts, strict=True))[1:]]
+    return _Scene(picture, *columns)
+
+
+def _paste(canvas: Picture, small: Picture, at: NDArray[np.int_]) -> None:
+    """Lay a picture on a canvas with its corner at (x, y), cut where the canvas ends."""
+    end = np.minimum(at + small.shape[1::-1], canvas.shape[1::-1])
+    begin = np.maximum(at, 0)
+    if (end > begin).all():
+        (x0, y0), (x1, y1) = begin - at, end - at
+        canvas[begin[1] : end[1], begin[0] : end[0]] = small[y0:y1, x0:x1]
+
+
+def _perspective(rng: np.random.Generator, size_wh: tuple[int, int]) -> Floats:
+    """RTMO's warp of the mosaic: shear, turn, shrink and shift, all uniform.
+
+    It is centred on half the sample's size and not on half the canvas: mostly the upper left
+    picture is seen, with parts of the others.
+    """
+    half = np.array(size_wh) / 2
+    shrink = rng.uniform(0.75, 1.0)
+    turn, shear_x, shear_y = np.deg2rad(rng.uniform(-1, 1, 3) * (10, 2, 2))
+    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    shear = np.array([[1, np.tan(shear_x)], [np.tan(shear_y), 1]])
+    linear = shrink * rotation @ shear
+    shift = half + rng.uniform(-0.1, 0.1, 2) * size_wh - linear @ half
+    return np.concatenate([linear, shift[:, None]], axis=1)
+
+
+def _hsv(picture: Picture, most: tuple[int, int, int], rng: np.random.Generator) -> Picture:
+    """Hue, saturation and value each moved with probability 1/2."""
+    step = rng.uniform(-1, 1, 3) * most * (rng.random(3) < 0.5)
+    hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV).astype(np.int16) + step.astype(np.int16)
+    hsv[..., 0] %= 180
+    np.clip(hsv[..., 1:], 0, 255, out=hsv[..., 1:])
+    return np.asarray(cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB), np.uint8)
+
+
+def _cut_normal(rng: np.random.Generator, n: int) -> Floats:
+    """The standard normal cut to [-1, 1], by its inverse distribution function."""
+    return np.asarray(ndtri(ndtr(-1) + rng.random(n) * (ndtr(1) - ndtr(-1))))
+
+
+def collate(samples: list[tuple[Picture, People, str]]) -> tuple[Tensor, People]:
+    """Samples of one size as one batch."""
+    pictures = torch.from_numpy(np.stack([picture for picture, _, _ in samples]))
+    parts = [people for _, people, _ in samples]
+    number = torch.cat([torch.full_like(p.picture, i) for i, p in enumerate(parts)])
+    rest = [torch.cat(column) for column in list(zip(*parts, strict=True))[1:]]
+    return pictures, People(number, *rest)
+
+
+class Wholes:
+    """Batches of an epoch, from any step on, the same for any number of workers.
+
+    Args:
+        dataset: what to show.
+        batch_size: pictures per step; the last step of an epoch has what is left.
+        jobs: worker processes; 0 works in this one.
+        most_bad: share of the images that may be unreadable before the run stops.
+    """
+
+    def __init__(
+        self, dataset: WholeImages, batch_size: int, jobs: int = 0, most_bad: float = 0.001
+    ) -> None:
+        self.dataset, self.batch_size, self.jobs, self.most_bad = (
+            dataset,
+            batch_size,
+            jobs,
+            most_bad,
+        )
+        self.unreadable: dict[str, None] = {}
+
+    @property
+    def people(self) -> int:
+        """How many samples an epoch goes through: pictures."""
+        return len(self.dataset)
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return -(-len(self.dataset) // self.batch_size)
+
+    def batches(self, epoch: int, first_step: int = 0) -> Iterator[WholeBatch]:
+        """The steps of an epoch from `first_step` on.
+
+        Raises: InputError when too many pictures are unreadable.
+        """
+        rng = counter_rng(self.dataset.seed, epoch, 0, _ORDER)
+        order = rng.permutation(len(self.dataset))[first_step * self.batch_size :]
+        asked = [(epoch, int(place)) for place in order]
+        loader = self._loader(asked)
+        for start in range(0, len(order), self.batch_size):
+            places = order[start : start + self.batch_size]
+            samples = [next(loader) for _ in places]
+            for _, _, wrong in samples:
+                if wrong:
+                    self._count_bad(wrong)
+            yield WholeBatch(self.dataset.image_rows[places], *collate(samples))
+
+    def _loader(self, asked: list[tuple[int, int]]) -> Iterator[tuple[Picture, People, str]]:
+        if self.jobs == 0:
+            one_thread()
+            return (self.dataset[which] for which in asked)
+        loader = DataLoader(
+            self.dataset,
+            batch_size=None,
+            sampler=asked,  # type: ignore[arg-type]
+            num_workers=self.jobs,
+            prefetch_factor=4,
+            worker_init_fn=_quiet,
+            collate_fn=_as_it_is,  # type: ignore[arg-type]
+        )
+        return iter(loader)
+
+    def _count_bad(self, wrong: str) -> None:
+        self.unreadable[wrong] = None
+        bad, images = len(self.unreadable), len(self.dataset)
+        if bad > self.most_bad * images:
+            raise InputError(
+                wrong.split(";")[0],
+                f"{bad} of {images:,} pictures cannot be read, more than {self.most_bad:.1%}",
+                "mend or remove them, or allow more with --max-bad",
+            )
+
+
+def _as_it_is(sample: tuple[Picture, People, str]) -> tuple[Picture, People, str]:
+    return sample
+
+
+def _quiet(_: int) -> None:
+    one_thread()
+    torch.set_num_threads(1)
