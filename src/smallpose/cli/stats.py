@@ -34,7 +34,8 @@ def run(args: argparse.Namespace) -> None:
     from smallpose.table.coco_json import read_coco
 
     names = _names(args.files)
-    picture = portrait({name: read_coco(file) for name, file in names.items()})
+    sets = {name: read_coco(file) for name, file in names.items()}
+    picture = portrait(sets)
     for table in picture.tables():
         write_whole(args.out / f"{table.name}.md", table.to_markdown())
         write_whole(args.out / f"{table.name}.csv", table.to_csv())
@@ -44,13 +45,12 @@ def run(args: argparse.Namespace) -> None:
         figures.save(drawing.light(), args.out, drawing.name)
     if args.images is not None:
         read = pictures_at(args.images)
-        for name, people in picture.sets.items():
-            for make in (sheets.sample_sheet, sheets.source_sheet):
-                sheet = make(people, read)
-                if any(row.tiles for row in sheet.rows):
-                    stem = "fig1b_samples" if sheet.name == "samples" else sheet.name
-                    file = args.out / f"{stem}_{name.replace('/', '_')}.png"
-                    write_whole(file, picture_file(sheets.paint(sheet), ".png"))
+        made = {f"fig1b_samples_{n}": sheets.sample_sheet(p, read) for n, p in sets.items()}
+        made["sources"] = sheets.source_sheet([*reversed(sets.values())], read)
+        for name, sheet in made.items():
+            if any(row.tiles for row in sheet.rows):
+                file = args.out / f"{name.replace('/', '_')}.png"
+                write_whole(file, picture_file(sheets.paint(sheet), ".png"))
     if args.json:
         text = json.dumps(picture.to_dict(), indent=1) + "\n"
         sys.stdout.write(text) if args.json == "-" else write_whole(args.json, text)

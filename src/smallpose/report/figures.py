@@ -81,7 +81,7 @@ _RC: dict[Any, Any] = {
 
 def composition(sources: Mapping[str, Counts], theme: Theme = LIGHT) -> Figure:
     """People by source as a ring, with numbers (Fig. 1a)."""
-    figure = _figure(6.4, 3.4, theme)
+    figure = _figure(5.8, 3.0, theme)
     axes = figure.add_axes((0.02, 0.04, 0.5, 0.92))
     people = {name: c.people for name, c in sources.items() if c.people}
     total = max(sum(people.values()), 1)
@@ -136,7 +136,7 @@ _SIDE_INK = {"left": "#E69F00", "right": "#0072B2", "middle": "#8C96A3"}
 
 def skeleton_drawing(skeleton: Skeleton = SMALLPOSE, theme: Theme = LIGHT) -> Figure:
     """The joints, numbered in the paper's order, and what joins them (Fig. 1c)."""
-    figure = _figure(6.4, 4.6, theme)
+    figure = _figure(5.8, 4.4, theme)
     axes = figure.add_axes((0.02, 0.02, 0.5, 0.96))
     axes.set_axis_off()
     axes.set(xlim=(-2.9, 2.9), ylim=(-0.2, 9.8), aspect="equal")
@@ -162,7 +162,7 @@ def skeleton_drawing(skeleton: Skeleton = SMALLPOSE, theme: Theme = LIGHT) -> Fi
 
 def areas(sets: Mapping[str, Histogram], theme: Theme = LIGHT) -> Figure:
     """The share of people by box area, several sets side by side (Figs. 2, 8b)."""
-    figure, axes = _axes(7.2, 3.7, theme)
+    figure, axes = _axes(5.8, 3.4, theme)
     bins = len(AREA_NAMES) - 1
     width = 0.82 / max(len(sets), 1)
     for number, (name, histogram) in enumerate(sets.items()):
@@ -178,7 +178,7 @@ def areas(sets: Mapping[str, Histogram], theme: Theme = LIGHT) -> Figure:
     for middle, name in zip((1.5, 4.5, 6.0), SIZES, strict=True):
         axes.text(middle, top * 1.11, name, ha="center", color=theme.quiet, size=9)
     ticks = [f"{a} –\n{b}" for a, b in pairwise(AREA_NAMES)]
-    axes.set_xticks(range(bins), ticks, fontsize=8)
+    axes.set_xticks(range(bins), ticks, fontsize=7)
     axes.set_ylabel("people, %")
     axes.set_xlabel("box area, px²")
     _legend(axes, theme)
@@ -191,7 +191,7 @@ def crowding(sets: Mapping[str, Floats], theme: Theme = LIGHT) -> Figure:
     Args:
         sets: name to (m,) CrowdIndex of each image; NaN without people.
     """
-    figure, axes = _axes(7.2, 3.4, theme)
+    figure, axes = _axes(5.8, 3.1, theme)
     # The formula has no upper end; the few images above 1 stand in the last bin.
     edges = np.linspace(0, 1, 11)
     for number, (name, values) in enumerate(sets.items()):
@@ -215,7 +215,7 @@ def people_in_images(sets: Mapping[str, NDArray[np.int64]], theme: Theme = LIGHT
     Args:
         sets: name to (most + 1,) numbers of images with 0, 1, 2 … people.
     """
-    figure, axes = _axes(7.2, 3.4, theme)
+    figure, axes = _axes(5.8, 3.1, theme)
     most = max((len(c) - 1 for c in sets.values()), default=1)
     for number, (name, counts) in enumerate(sets.items()):
         images = counts[1:].sum()
@@ -235,7 +235,7 @@ def people_in_images(sets: Mapping[str, NDArray[np.int64]], theme: Theme = LIGHT
 def classes(sets: Mapping[str, Counts], theme: Theme = LIGHT) -> Figure:
     """Size classes, and density classes of the small, of several sets (Fig. 8a and c)."""
     rows = max(len(sets), 1)
-    figure = _figure(7.2, 1.35 + 0.62 * rows, theme)
+    figure = _figure(5.8, 1.25 + 0.62 * rows, theme)
     grid = figure.add_gridspec(1, 2, wspace=0.09)
     for column, (title, names, colours) in enumerate(
         (
@@ -279,7 +279,7 @@ def _is_dark(colour: str) -> bool:
 
 def ap_by_class(runs: Sequence[Run], protocol: str = "coco", theme: Theme = LIGHT) -> Figure:
     """AP by size and density class, runs side by side: what setting B gains over A (Fig. 5)."""
-    figure, axes = _axes(7.2, 3.5, theme)
+    figure, axes = _axes(5.8, 3.4, theme)
     names = [n for n in CLASSES if any(r.metric(n, protocol) is not None for r in runs)]
     width = 0.8 / max(len(runs), 1)
     top = 1.0
@@ -294,7 +294,7 @@ def ap_by_class(runs: Sequence[Run], protocol: str = "coco", theme: Theme = LIGH
             for at, value in zip(x, values, strict=True):
                 text = "–" if value is None else f"{value:.1f}"
                 axes.text(
-                    at, (value or 0) + top * 0.012, text, ha="center", size=7, color=theme.quiet
+                    at, (value or 0) + top * 0.012, text, ha="center", size=6.5, color=theme.quiet
                 )
     axes.set_xticks(range(len(names)), [CLASSES[n] for n in names])
     if "AP_S_sparse" in names or "AP_S_dense" in names:
@@ -312,19 +312,20 @@ def found_along_height(
     curves: Mapping[str, Curve], colours: Sequence[str], theme: Theme = LIGHT
 ) -> Figure:
     """The share of people found against their height: how small may a person get?"""
-    figure, axes = _axes(7.2, 3.5, theme)
+    figure, axes = _axes(5.8, 3.4, theme)
     for (name, curve), colour in zip(curves.items(), colours, strict=True):
         # Two standard errors of a share of this many people.
         error = 2 * np.sqrt(curve.share * (1 - curve.share) / np.maximum(curve.people, 1))
         low, high = np.clip(curve.share - error, 0, 1), np.clip(curve.share + error, 0, 1)
         axes.fill_between(curve.x, 100 * low, 100 * high, color=colour, alpha=0.16, lw=0)
         axes.plot(curve.x, 100 * curve.share, color=colour, lw=2, marker="o", ms=4, label=name)
-    axes.set(xscale="log", ylim=(0, 100), xlabel="height of the person's box, px")
+    axes.set(xscale="log", ylim=(-1, 102), xlabel="height of the person's box, px")
     axes.set_ylabel("people found (OKS ≥ 0.5), %")
     low = min((c.x.min() for c in curves.values() if len(c.x)), default=10.0)
     high = max((c.x.max() for c in curves.values() if len(c.x)), default=1000.0)
     ticks = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-    inside = [t for t in ticks if low * 0.8 <= t <= high * 1.25]
+    axes.set_xlim(low * 0.88, high * 1.14)
+    inside = [t for t in ticks if low * 0.88 <= t <= high * 1.14]
     axes.set_xticks(inside, [str(t) for t in inside])
     axes.set_xticks([], minor=True)
     _legend(axes, theme)
@@ -388,7 +389,7 @@ def _legend(axes: Axes, theme: Theme) -> None:
     """Above the axes, where it covers nothing."""
     labels = axes.get_legend_handles_labels()[1]
     longest = max((len(label) for label in labels), default=0)
-    columns = max(1, min(len(labels), 88 // (longest + 6)))
+    columns = max(1, min(len(labels), 70 // (longest + 6)))
     axes.legend(
         loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns,
         frameon=False, labelcolor=theme.ink, fontsize=9, borderaxespad=0.3,

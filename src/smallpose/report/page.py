@@ -130,7 +130,7 @@ def gather(folders: Sequence[Path]) -> Material:
 
 
 def _result_drawings(material: Material) -> list[Drawing]:
-    runs = material.runs
+    runs = material.trained or material.runs
     out = [
         Drawing(
             "fig5_ap_by_class",
@@ -150,9 +150,11 @@ def _result_drawings(material: Material) -> list[Drawing]:
             )
         )
     if material.test is not None and material.found:
-        colours = figures.run_colours(runs)
+        colours = figures.run_colours(material.runs)
         curves = {
-            figures.run_label(runs[number], runs): found_by_height(material.test, pairing)
+            figures.run_label(material.runs[number], material.runs): found_by_height(
+                material.test, pairing
+            )
             for number, (_, pairing) in material.found.items()
         }
         ends = [
@@ -176,7 +178,7 @@ def _spoken(run: Run, runs: Sequence[Run], protocol: str = "coco") -> str:
 
 def _sheets(material: Material) -> list[Sheet]:
     """Predictions, people by size, people by source; none without pictures."""
-    if material.test is None or material.data is None:
+    if material.test is None or material.data is None or material.picture is None:
         return []
     if not (material.data / "images").is_dir():
         say(f"{material.data}: no pictures, so no sheets of people")
@@ -187,7 +189,7 @@ def _sheets(material: Material) -> list[Sheet]:
     if answers:
         out.append(sheets.predictions_sheet(test, answers, read))
     out.append(sheets.sample_sheet(test, read))
-    out.append(sheets.source_sheet(test, read))
+    out.append(sheets.source_sheet([test, *material.picture.sets.values()], read))
     return [s for s in out if any(row.tiles for row in s.rows)]
 
 

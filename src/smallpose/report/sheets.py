@@ -125,15 +125,21 @@ def sample_sheet(truth: Instances, read: Reader, columns: int = 8) -> Sheet:
     )
 
 
-def source_sheet(truth: Instances, read: Reader, columns: int = 8) -> Sheet:
-    """Labelled people of each source, from short to tall."""
+def source_sheet(tables: Sequence[Instances], read: Reader, columns: int = 8) -> Sheet:
+    """Labelled people of each source, from short to tall.
+
+    Args:
+        tables: a source's people are taken from the first one that has any, such as test, train.
+    """
     rows = []
     for code, name in enumerate(SOURCES):
         if not name:
             continue  # people whose file does not say
-        people = _sample(truth, truth.source == code, columns)
-        if len(people):
-            rows.append(Row(SOURCE_NAMES[name], "", _tiles(truth, people, (), read)))
+        for truth in tables:
+            people = _sample(truth, truth.source == code, columns)
+            if len(people):
+                rows.append(Row(SOURCE_NAMES[name], "", _tiles(truth, people, (), read)))
+                break
     return Sheet(
         "sources",
         "People from each source",
@@ -210,7 +216,7 @@ def _tile(truth: Instances, person: int, answers: Sequence[Answer], picture: Pic
     return Tile(np.ascontiguousarray(np.hstack(joined)), (*caption, *said), alt)
 
 
-def paint(sheet: Sheet, width: int = 2400) -> Picture:
+def paint(sheet: Sheet, width: int = 2000) -> Picture:
     """(h, w, 3) the whole sheet as one picture with title, legend, rows and captions."""
     most = max((len(row.tiles) for row in sheet.rows), default=1)
     pad, gap = 48, 20

@@ -93,7 +93,7 @@ class Table:
         return out.getvalue()
 
     def to_html(self) -> str:
-        """A `<table>`; each number in `data-value`, so that a script can sort by it."""
+        """Title and `<table>`; each number in `data-value`, so that a script can sort by it."""
         head = "".join(_heading(column) for column in self.columns)
         body = "".join(
             f'<tr class="quiet">{self._cells(row)}</tr>'
@@ -101,10 +101,11 @@ class Table:
             else f"<tr>{self._cells(row)}</tr>"
             for number, row in enumerate(self.rows)
         )
-        caption = html.escape(self.title)
+        # The title stands outside the part that scrolls, or a narrow screen would cut it off.
         return (
-            f'<table id="{self.name}"><caption>{caption}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f'<h3 id="{self.name}-title">{html.escape(self.title)}</h3><div class="scroll">'
+            f'<table id="{self.name}" aria-labelledby="{self.name}-title">'
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 
     def _cells(self, row: tuple[Cell, ...]) -> str:
@@ -141,7 +142,7 @@ def results(runs: Sequence[Run], protocol: str = "coco") -> Table:
     # Under `recall` AP and AR are the same number; it is not printed twice.
     metrics = METRICS[:-1] if protocol == "recall" else METRICS
     rows = [
-        (paper.label(r.method), r.setting, how(r), *(r.metric(m, protocol) for m in metrics))
+        (paper.label(r.method), r.setting, *(r.metric(m, protocol) for m in metrics), how(r))
         for r in runs
     ]
     points = _POINTS
@@ -150,7 +151,7 @@ def results(runs: Sequence[Run], protocol: str = "coco") -> Table:
     return Table(
         "results" if protocol == "coco" else f"results_{protocol}",
         f"Our runs, protocol {protocol}",
-        (Column("method"), Column("setting"), Column("run"), *points),
+        (Column("method"), Column("setting"), *points, Column("run")),
         tuple(rows),
         PROTOCOL_NOTES[protocol],
     )
