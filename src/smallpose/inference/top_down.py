@@ -199,7 +199,8 @@ def _cuts(
             continue
         check_size(picture, people, image, name)
         for part in np.array_split(rows, -(-len(rows) // options.batch_size)):
-            yield _Cut(part, *cut_boxes(picture, boxes.boxes_xywh[part], method.input_wh))
+            cut = picture, boxes.boxes_xywh[part], method.input_wh
+            yield _Cut(part, *cut_boxes(*cut, method.udp_warp))
 
 
 def _batches(cuts: Iterator[_Cut], options: Options) -> Iterator[_Cut]:

@@ -36,6 +36,7 @@ class Recipe:
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     clip_norm: float = 0.0  # of the gradient; 0 for no clipping
+    layer_decay: float = 1.0  # factor of the rate from each layer to the one before it (ViT)
     schedule: Literal["steps", "one_cycle"] = "steps"
     decay_at: tuple[int, ...] = (170, 200)  # epochs; the paper names none, these are MMPose's
     warm_up: int = 500  # steps of a rising rate; for one_cycle this is given in percent
@@ -77,6 +78,7 @@ class PoseMethod(nn.Module, ABC):
         skeleton: the joints it finds, in its order.
         input_wh: of the pictures it takes.
         score_rule: key into `SCORE_RULES`.
+        udp_warp: whether its crops are cut by the UDP warp (`samples/affine.py`).
         joint_layers: modules whose rows are so many for each joint, and perhaps some behind; what
             changes when weights of one skeleton begin a training of another.
     """
@@ -88,6 +90,7 @@ class PoseMethod(nn.Module, ABC):
     card: Card
     recipes: Mapping[str, Recipe]
     score_rule = "box_times_sure"
+    udp_warp = False
     joint_layers: tuple[str, ...] = ("head.final_layer",)
 
     def __init__(self, skeleton: Skeleton, input_wh: tuple[int, int]) -> None:
@@ -120,6 +123,15 @@ class PoseMethod(nn.Module, ABC):
         """
         x = crops.to(self.device, non_blocking=True).float()
         return ((x - self._mean) / self._std).permute(0, 3, 1, 2)
+
+    def treatment(self, name: str, weight: nn.Parameter, recipe: Recipe) -> tuple[float, float]:
+        """How the optimizer treats a weight: shares of the learning rate and of the weight decay.
+
+        Args:
+            name: as in `named_parameters`.
+        Returns: (1, 1), and (1, 0) for norms and biases.
+        """
+        return 1.0, float(weight.ndim > 1)
 
     @abstractmethod
     def targets(self, keypoints: Tensor) -> Any:
@@ -181,7 +193,10 @@ class PoseMethod(nn.Module, ABC):
         was_training = self.training
         self.eval()
         boxes = [np.asarray(b, dtype=np.float64).reshape(-1, 4) for b in boxes_xywh]
-        parts = [cut_boxes(i, b, self.input_wh) for i, b in zip(images, boxes, strict=True)]
+        parts = [
+            cut_boxes(i, b, self.input_wh, self.udp_warp)
+            for i, b in zip(images, boxes, strict=True)
+        ]
         w, h = self.input_wh
         crops = np.concatenate([np.empty((0, h, w, 3), np.uint8), *(p[0] for p in parts)])
         center = np.concatenate([np.empty((0, 2)), *(p[1] for p in parts)])

@@ -6,6 +6,8 @@ Everything behind the backbone is HRNet's. Printed AP (Table 3): 44.8 in setting
 
 from dataclasses import replace
 
+from torch import nn
+
 from smallpose.core.skeleton import Skeleton
 from smallpose.methods.base import Card, Recipe
 from smallpose.methods.hrnet import TINY_QUICK, HRNetPose
@@ -35,6 +37,10 @@ TINY_CARD = Card(
 
 class HRFormerPose(HRNetPose):
     """HRNet's method, with weight decay as MMPose gives it to HRFormer."""
+
+    def treatment(self, name: str, weight: nn.Parameter, recipe: Recipe) -> tuple[float, float]:
+        """Everything is decayed, norms and biases too, but not the tables of relative places."""
+        return 1.0, float(not name.endswith("relative_position_bias_table"))
 
 
 def s(skeleton: Skeleton) -> HRFormerPose:

@@ -7,12 +7,12 @@ CPU core, `vitpose_tiny` at about a hundred and fifty.
 
 from dataclasses import replace
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from smallpose.core.skeleton import Skeleton
 from smallpose.methods.base import Card, PoseMethod, Recipe
 from smallpose.methods.hrnet import TINY_QUICK
-from smallpose.models.backbones.vit import VIT_S, VIT_TINY, ViT
+from smallpose.models.backbones.vit import VIT_S, VIT_TINY, ViT, depth_of
 from smallpose.models.codecs import heatmap, udp
 from smallpose.models.heads.deconv import DeconvHead
 from smallpose.models.losses import heatmap_mse
@@ -25,7 +25,7 @@ S_CARD = Card(
     checkpoint="td-hm_ViTPose-small_8xb64-210e_coco-256x192-62d7a712_20230314.pth",
     checkpoint_hash="62d7a712",
 )
-ADAMW = Recipe(optimizer="adamw", weight_decay=0.1, clip_norm=1.0)
+ADAMW = Recipe(optimizer="adamw", weight_decay=0.1, clip_norm=1.0, layer_decay=0.8)
 S_RECIPES = {
     "paper": replace(ADAMW, batch_size=64),
     "mmpose": replace(ADAMW, batch_size=512),  # 64 crops on each of eight GPUs
@@ -57,6 +57,10 @@ class ViTPose(PoseMethod):
         self.head = DeconvHead(backbone.out_channels, head_widths, len(skeleton))
         self.map_wh = (input_wh[0] // heatmap.STRIDE, input_wh[1] // heatmap.STRIDE)
 
+    def treatment(self, name: str, weight: nn.Parameter, recipe: Recipe) -> tuple[float, float]:
+        """Rates fall towards the input; places, norms and biases are not decayed."""
+        return vit_treatment(self.backbone, name, weight, recipe)
+
     def forward(self, pictures: Tensor) -> Tensor:
         """(b, 3, h, w) normalised pictures to (b, k, h / 4, w / 4) heatmaps."""
         return self.head(self.backbone(pictures))
@@ -77,6 +81,15 @@ class ViTPose(PoseMethod):
     def decode(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Each map's largest pixel, moved to the top of a parabola."""
         return udp.decode(outputs, self.input_wh)
+
+
+def vit_treatment(
+    backbone: ViT, name: str, weight: nn.Parameter, recipe: Recipe
+) -> tuple[float, float]:
+    """`PoseMethod.treatment` of methods on a ViT, after MMPose's: all heads learn at full rate."""
+    depth = len(backbone.layers)
+    share = recipe.layer_decay ** (depth + 1 - depth_of(name, depth))
+    return share, float(weight.ndim > 1 and not name.endswith("pos_embed"))
 
 
 def s(skeleton: Skeleton) -> ViTPose:

@@ -7,10 +7,12 @@ UDP warp is not said.
 
 from dataclasses import replace
 
+from torch import nn
+
 from smallpose.core.skeleton import Skeleton
-from smallpose.methods.base import Card
+from smallpose.methods.base import Card, Recipe
 from smallpose.methods.rle import RLE
-from smallpose.methods.vitpose import S_RECIPES, TINY_ADAMW
+from smallpose.methods.vitpose import S_RECIPES, TINY_ADAMW, vit_treatment
 from smallpose.models.backbones.vit import VIT_S, VIT_TINY, ViT
 
 S_CARD = Card(
@@ -29,6 +31,12 @@ TINY_CARD = Card(
 
 class ViTPoseRLE(RLE):
     """RLE on a ViT."""
+
+    backbone: ViT
+
+    def treatment(self, name: str, weight: nn.Parameter, recipe: Recipe) -> tuple[float, float]:
+        """Rates fall towards the input; places, norms and biases are not decayed."""
+        return vit_treatment(self.backbone, name, weight, recipe)
 
 
 def s(skeleton: Skeleton) -> ViTPoseRLE:

@@ -38,23 +38,42 @@ def fit_aspect(scale: Floats, input_wh: tuple[int, int]) -> Floats:
 
 
 def warp_matrix(
-    center: Floats, scale: Floats, input_wh: tuple[int, int], rotate_deg: float = 0.0
+    center: Floats,
+    scale: Floats,
+    input_wh: tuple[int, int],
+    rotate_deg: float = 0.0,
+    udp: bool = False,
 ) -> Floats:
-    """The (2, 3) matrix from image to crop px of one window, the same factor on both axes.
+    """The (2, 3) matrix from image to crop px of one window.
 
-    The centre lands on (w / 2, h / 2), half a pixel off the middle of the grid: MMPose's plain
-    warp, which published weights were trained with.
+    Plain, the factor is the same on both axes and the centre lands on (w / 2, h / 2), half a pixel
+    off the middle of the grid: MMPose's warp, which published weights were trained with.
 
     Args:
         center, scale: (2,) of the window, its shape already that of the crop.
         rotate_deg: turns the picture clockwise on screen (y points down) for positive angles
-            in the window's frame, about its centre.
+            in the window's frame, about its centre; with `udp` the other way round, as MMPose's.
+        udp: the window's sides are the distances between the crop's outer pixel centres, so the
+            centre lands in the middle of the grid and the factors differ a little.
     """
+    if udp:
+        return _udp_matrix(center, scale, input_wh, rotate_deg)
     factor = input_wh[0] / scale[0]
     angle = np.deg2rad(rotate_deg)
     cos, sin = factor * np.cos(angle), factor * np.sin(angle)
     turn = np.array([[cos, sin], [-sin, cos]])
     shift = np.array(input_wh) / 2 - turn @ center
+    return np.concatenate([turn, shift[:, None]], axis=1)
+
+
+def _udp_matrix(
+    center: Floats, scale: Floats, input_wh: tuple[int, int], rotate_deg: float
+) -> Floats:
+    factors = (np.array(input_wh) - 1) / scale
+    angle = np.deg2rad(rotate_deg)
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = factors[:, None] * np.array([[cos, -sin], [sin, cos]])
+    shift = factors * scale / 2 - turn @ center
     return np.concatenate([turn, shift[:, None]], axis=1)
 
 

@@ -77,11 +77,17 @@ def check_size(picture: Picture, people: Instances, image_row: int, where: str) 
 
 
 def cut_boxes(
-    picture: Picture, boxes_xywh: NDArray[np.float64], input_wh: tuple[int, int]
+    picture: Picture,
+    boxes_xywh: NDArray[np.float64],
+    input_wh: tuple[int, int],
+    udp: bool = False,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
     """(n, h, w, 3) crops of boxes without chance, with the (n, 2) centres and scales they show.
 
     Boxes are cut to the picture first, as MMPose does; what is left of one outside is a point.
+
+    Args:
+        udp: which of the two warps of `warp_matrix`.
     """
     height, width = picture.shape[:2]
     center, scale = box_window(clip_to_pixels(boxes_xywh, width, height), input_wh)
@@ -89,7 +95,7 @@ def cut_boxes(
     w, h = input_wh
     crops = np.empty((len(center), h, w, 3), np.uint8)
     for row in range(len(center)):
-        crops[row] = cut(picture, warp_matrix(center[row], scale[row], input_wh), input_wh)
+        crops[row] = cut(picture, warp_matrix(center[row], scale[row], input_wh, udp=udp), input_wh)
     return crops, center, scale
 
 
@@ -103,6 +109,7 @@ class ImageOfPeople(Dataset[Sample]):
         input_wh: of the crops.
         augment: how much chance; None for none.
         seed: of the chance.
+        udp: which of the two warps of `warp_matrix`.
     """
 
     def __init__(
@@ -113,8 +120,9 @@ class ImageOfPeople(Dataset[Sample]):
         input_wh: tuple[int, int],
         augment: Augment | None,
         seed: int,
+        udp: bool = False,
     ) -> None:
-        self.people, self.pictures, self.input_wh = people, pictures, input_wh
+        self.people, self.pictures, self.input_wh, self.udp = people, pictures, input_wh, udp
         self.augment, self.seed = augment or NO_CHANGE, seed
         by_image = rows[np.argsort(people.image_rows[rows], kind="stable")]
         self.image_rows, first = np.unique(people.image_rows[by_image], return_index=True)
@@ -156,7 +164,7 @@ class ImageOfPeople(Dataset[Sample]):
         rng = counter_rng(self.seed, epoch, int(people.ids[row]))
         view = change(view, self.augment, people.skeleton, width, rng)
         window = fit_aspect(view.scale[None], self.input_wh)[0]
-        matrix = warp_matrix(view.center, window, self.input_wh, view.rotate_deg)
+        matrix = warp_matrix(view.center, window, self.input_wh, view.rotate_deg, self.udp)
         points = view.keypoints.astype(np.float32)
         points[:, :2] = warp_points(view.keypoints[:, :2], matrix)
         points[view.keypoints[:, 2] == 0, :2] = 0

@@ -147,7 +147,7 @@ class Trainer:
         torch.manual_seed(hash((self.seed, self.step)) & 0x7FFFFFFFFFFFFFFF)
         rate = learning_rate(self.step, self.crops.steps, self.recipe)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["rate_share"]
         self._remember_buffers()
         loss = self._loss(batch)
         self.optimizer.zero_grad(set_to_none=True)

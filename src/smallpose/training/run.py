@@ -203,7 +203,7 @@ def _crops(
 ) -> Crops:
     people = ImageOfPeople(
         *(task.train, trainable(task.train), pictures, method.input_wh, recipe.augment),
-        experiment.seed,
+        *(experiment.seed, method.udp_warp),
     )
     return Crops(people, recipe.batch_size, experiment.jobs, experiment.most_bad)
 

@@ -5,17 +5,23 @@ import math
 import torch
 from torch import nn
 
-from smallpose.methods.base import Recipe
+from smallpose.methods.base import PoseMethod, Recipe
 
 WARM_UP_FROM = 0.001  # share of the rate at the first step (MMPose)
 
 
-def make_optimizer(method: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Adam or AdamW; norms and biases are not decayed."""
-    learned = [p for p in method.parameters() if p.requires_grad]
+def make_optimizer(method: PoseMethod, recipe: Recipe) -> torch.optim.Optimizer:
+    """Adam or AdamW; which weights are decayed, and how fast each learns, the method says.
+
+    Each group has its share of the rate under "rate_share".
+    """
+    alike: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, weight in method.named_parameters():
+        if weight.requires_grad:
+            alike.setdefault(method.treatment(name, weight, recipe), []).append(weight)
     groups = [
-        {"params": [p for p in learned if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": weights, "rate_share": rate, "weight_decay": decay * recipe.weight_decay}
+        for (rate, decay), weights in alike.items()
     ]
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
     # Fused: one call instead of ten small ones per tensor, which is a tenth of a tiny step.
