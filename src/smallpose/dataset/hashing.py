@@ -164,9 +164,12 @@ def _corners(grey: Grey) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
         rows = [] if codes is None else list(codes.view(np.uint32))
         by_number.append({k.class_id: row for k, row in zip(kept, rows, strict=True)})
     both = sorted(by_number[0].keys() & by_number[1].keys())
-    codes = np.array([[side[n] for n in both] for side in by_number], dtype=np.uint32)
+    descriptors = [[side[n] for n in both] for side in by_number]
     places = [(found[n].pt[0] / width, found[n].pt[1] / height) for n in both]
-    return codes.reshape(2, -1, 8), np.array(places, dtype=np.float32).reshape(-1, 2)
+    return (
+        np.array(descriptors, dtype=np.uint32).reshape(2, -1, 8),
+        np.array(places, dtype=np.float32).reshape(-1, 2),
+    )
 
 
 def _spread(found: Sequence[Any], width: int, height: int) -> list[Any]:

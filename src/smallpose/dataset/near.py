@@ -28,6 +28,9 @@ SIMILAR = 0.7  # correlation of aligned thumbnails
 OVERLAP = 0.5  # share of either picture that the other one must cover
 PLAIN = 3.0  # grey levels of detail; a plainer picture resembles all plain ones
 
+_ROWS, _COLUMNS = np.mgrid[:THUMB, :THUMB].astype(np.float32) / THUMB
+_PLANE = np.stack([np.ones_like(_ROWS), _ROWS, _COLUMNS], axis=2)
+
 
 @dataclass(frozen=True, order=True)
 class Pair:
@@ -275,9 +278,13 @@ def _lay(thumb: NDArray[np.float32], move: NDArray[np.float64], how: int) -> NDA
 def _detail(thumb: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float64]:
     """What is left of a thumbnail without its slow shades, zero where nothing is seen.
 
-    Skies, walls and vignettes are alike in any two pictures; edges are not.
+    Skies, walls and vignettes are alike in any two pictures; edges are not. The even slope goes
+    first, because at the rim a mean of neighbours on one side only would leave some of it.
     """
     smooth = cv2.GaussianBlur(thumb, (0, 0), 0.7)
+    inside = seen > 0
+    slope, *_ = np.linalg.lstsq(_PLANE[inside], smooth[inside], rcond=None)
+    level = (smooth - _PLANE @ slope) * seen
     weight = cv2.blur(seen, (13, 13), borderType=cv2.BORDER_CONSTANT)
-    shade = cv2.blur(smooth * seen, (13, 13), borderType=cv2.BORDER_CONSTANT)
-    return np.asarray((smooth - shade / np.maximum(weight, 1e-6)) * seen, dtype=np.float64)
+    shade = cv2.blur(level, (13, 13), borderType=cv2.BORDER_CONSTANT)
+    return np.asarray((level - shade / np.maximum(weight, 1e-6)) * seen, dtype=np.float64)

@@ -1,0 +1,117 @@
+"""How fast are leaks found: fingerprints per second and core, and the search among many.
+
+    python bench/leaks.py [--pictures DIR] [--count 100000]
+
+Without a folder the pictures are drawn. The searched set is made of random hashes, and of corners
+drawn from those of the pictures with a fifth of their bits flipped, so that common corners stay
+common; a hundredth of the set is planted copies. The peer is comparing every hash with every
+other one, in NumPy.
+"""
+
+import argparse
+import json
+import resource
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from smallpose.dataset.hashing import FEATURES, THUMB, Prints, fingerprints
+from smallpose.dataset.near import NEAR_BITS, find_near_duplicates, near_hashes
+
+
+def drawn(count: int) -> list[NDArray[np.uint8]]:
+    """Pictures of 640 × 480 with boards on a ground."""
+    pictures = []
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        picture = rng.integers(0, 40, (480, 640, 3), dtype=np.uint8) + np.uint8(seed % 200)
+        for _ in range(60):
+            x, y, w, h = (int(v) for v in rng.integers(4, (640, 480, 90, 90)))
+            colour = tuple(int(v) for v in rng.integers(0, 256, 3))
+            cv2.rectangle(picture, (x, y), (x + w, y + h), colour, -1)
+        pictures.append(picture)
+    return pictures
+
+
+def files_of(folder: Path | None, scratch: Path) -> list[Path]:
+    """The folder's JPEG files, or drawn ones written to `scratch`."""
+    if folder is not None:
+        return sorted(folder.rglob("*.jpg"))
+    for n, picture in enumerate(drawn(100)):
+        cv2.imwrite(str(scratch / f"{n}.jpg"), picture)
+    return sorted(scratch.glob("*.jpg"))
+
+
+def many(prints: Prints, count: int, rng: np.random.Generator) -> Prints:
+    """`count` made-up pictures whose corners are as unevenly common as those of real ones."""
+    copies = count // 100
+    fresh = count - copies
+    hashes = rng.integers(0, 2**64, (2, fresh), dtype=np.uint64)
+    drawn_from = rng.integers(0, prints.codes.shape[1], fresh * FEATURES)
+    codes = np.empty((2, count * FEATURES, 8), dtype=np.uint32)
+    fresh_corners = fresh * FEATURES
+    for bit in range(32):
+        noise = (rng.random((2, fresh_corners, 8), dtype=np.float32) < 0.2).astype(np.uint32)
+        shifted = noise << np.uint32(bit)
+        codes[:, :fresh_corners] = shifted if bit == 0 else codes[:, :fresh_corners] | shifted
+    codes[:, :fresh_corners] ^= prints.codes[:, drawn_from]
+    codes[:, fresh_corners:] = codes[:, : copies * FEATURES]
+    thumbs = rng.integers(0, 256, (fresh, THUMB, THUMB), dtype=np.uint8)
+    points = rng.random((fresh_corners, 2), dtype=np.float32)
+    return Prints(
+        np.concatenate([hashes, hashes[:, :copies]], axis=1),
+        np.concatenate([thumbs, thumbs[:copies]]),
+        codes,
+        np.concatenate([points, points[: copies * FEATURES]]),
+        np.repeat(np.arange(count, dtype=np.int32), FEATURES),
+    )
+
+
+def brute_force(hashes: NDArray[np.uint64]) -> int:
+    """Pairs within the radius, by comparing all with all."""
+    found = 0
+    for start in range(len(hashes)):
+        near = np.bitwise_count(hashes[start] ^ hashes[start + 1 :]) <= NEAR_BITS
+        found += int(np.count_nonzero(near))
+    return found
+
+
+def main() -> None:
+    """Measure and print one JSON object."""
+    import tempfile
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=Path, help="folder of JPEG files")
+    parser.add_argument("--count", type=int, default=100_000, help="pictures in the searched set")
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as scratch:
+        files = files_of(args.pictures, Path(scratch))
+        start = time.process_time()
+        prints = fingerprints(files)
+        hashing = time.process_time() - start
+    result = {"files": len(files), "fingerprints_per_core_second": round(len(files) / hashing, 1)}
+    crowd = many(prints, args.count, rng)
+    start = time.process_time()
+    pairs = near_hashes(crowd.hashes[0])
+    result |= {"count": args.count, "hash_search_s": round(time.process_time() - start, 2)}
+    start = time.process_time()
+    assert brute_force(crowd.hashes[0]) == len(pairs)
+    result["all_with_all_s"] = round(time.process_time() - start, 2)
+    start = time.process_time()
+    found = find_near_duplicates(crowd)
+    result["whole_search_s"] = round(time.process_time() - start, 2)
+    planted = {(n, args.count - args.count // 100 + n) for n in range(args.count // 100)}
+    result["planted"] = len(planted)
+    result["found"] = len(planted & {(p.first, p.second) for p in found})
+    result["false"] = len(found) - result["found"]
+    result["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
