@@ -98,7 +98,7 @@ def _choose(truth: Skeleton, found: Skeleton, keypoints: str | None) -> Skeleton
 
 def _sigmas(truth: Skeleton, scored: Skeleton, given: Floats | None) -> Floats:
     if given is None:
-        return scored.sigmas
+        return coco_doubles(scored.sigmas)
     sigmas = np.asarray(given, dtype=np.float64)
     wrong = None
     if sigmas.shape == (len(truth),):
@@ -110,3 +110,12 @@ def _sigmas(truth: Skeleton, scored: Skeleton, given: Floats | None) -> Floats:
     if wrong is not None:
         raise InputError("--sigmas", wrong, "give one positive number per keypoint, in their order")
     return sigmas
+
+
+def coco_doubles(sigmas: Floats) -> Floats:
+    """(k,) the doubles that pycocotools has for the same sigmas.
+
+    It writes [.26, .25, …] / 10.0, and .26 / 10.0 is not the double next to .026; an OKS would
+    differ in its last bit.
+    """
+    return np.asarray(np.round(sigmas * 10, 9) / 10.0)

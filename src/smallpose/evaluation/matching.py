@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.evaluation.oks import candidates
+from smallpose.evaluation.pairing import Pairing
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -32,6 +35,30 @@ class Matches:
     met: Bits
 
 
+def find_people(
+    pairing: Pairing,
+    found: Floats,
+    keypoints: Floats,
+    boxes_xywh: Floats,
+    area: Floats,
+    crowd: Mask,
+    sigmas: Floats,
+    people: Mask,
+    thresholds: Floats,
+) -> Matches:
+    """Match every detection of `pairing` with the people of its image.
+
+    Args:
+        found: (·, k, 3) of all predictions.
+        keypoints, boxes_xywh, area, crowd: (n, …) of all people.
+        people: (c, n) who counts in each class.
+        thresholds: (t,) OKS that makes a match.
+    """
+    columns = (found, keypoints, boxes_xywh, area, sigmas)
+    d, g, oks = candidates(pairing, *columns, float(thresholds.min()))
+    return match(d, g, oks, pairing.rank, ~people, crowd, thresholds)
+
+
 def match(
     d: Ints,
     g: Ints,
@@ -40,6 +67,7 @@ def match(
     ignored: Mask,
     crowd: Mask,
     thresholds: Floats,
+    partner: Ints | None = None,
 ) -> Matches:
     """Match greedily, in all images, classes and thresholds at once.
 
@@ -50,6 +78,7 @@ def match(
         ignored: (c, n) who does not count in each class.
         crowd: (n,) regions that take up any number of detections.
         thresholds: (t,) OKS that makes a match, at most 16.
+        partner: (c, t, d) to be filled with the row of whom each detection took, where it did.
     """
     classes, n = ignored.shape
     needed = np.minimum(thresholds, HIGHEST)
@@ -74,10 +103,13 @@ def match(
         best = np.maximum.reduceat(np.where(free, place, -1), starts, axis=2)
         own = best >= len(pairs)
         matched = best >= 0
-        c, t, _ = np.nonzero(matched)
-        taken[c, t, b[best[matched] % len(pairs)]] = True
+        c, t, i = np.nonzero(matched)
+        who = b[best[matched] % len(pairs)]
+        taken[c, t, who] = True
         hit[:, a[starts]] = _pack(own, bits)
         absorbed[:, a[starts]] = _pack(matched & ~own, bits)
+        if partner is not None:
+            partner[c, t, a[starts][i]] = who
     met = _pack(taken[0], bits) if classes else np.zeros(n, np.uint16)
     return Matches(hit, absorbed, met)
 

@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from smallpose.core.boxes import extent
 from smallpose.core.errors import InputError
 from smallpose.evaluation.alignment import Scored, align
-from smallpose.evaluation.matching import match
-from smallpose.evaluation.oks import candidates
+from smallpose.evaluation.matching import find_people
 from smallpose.evaluation.pairing import Pairing, pair_up
 from smallpose.evaluation.precision_recall import THRESHOLDS, Curves, mean
 from smallpose.evaluation.protocols import (
@@ -100,7 +99,7 @@ def evaluate(
     settings = _settings(found, protocols, area, max_found, density_joints, size_limits)
     scored = align(truth, found, keypoints, None if sigmas is None else np.asarray(sigmas, float))
     settings["keypoints"] = scored.skeleton.name
-    settings["sigmas"] = scored.sigmas.tolist()
+    settings["sigmas"] = [round(sigma, 12) for sigma in scored.sigmas.tolist()]
     tally = tally_up(
         truth,
         found,
@@ -135,16 +134,17 @@ def tally_up(
     """
     pairing = pair_up(truth, found, most)
     people = person_classes(scale, truth.labelled, joints, scored.counted, limits)
-    d, g, oks = candidates(
+    matches = find_people(
         pairing,
         scored.found,
         scored.keypoints,
         truth.boxes_xywh,
         scale,
+        truth.iscrowd,
         scored.sigmas,
-        float(thresholds.min()),
+        people,
+        thresholds,
     )
-    matches = match(d, g, oks, pairing.rank, ~people, truth.iscrowd, thresholds)
     unmatched = ~(matches.hit | matches.absorbed) & np.uint16((1 << len(thresholds)) - 1)
     false = {}
     areas = found.area[pairing.found]
@@ -157,6 +157,7 @@ def tally_up(
     return Tally(
         tuple(name for name, _, _ in CLASSES),
         pairing.image_ids,
+        pairing.given,
         _per_image(pairing, people),
         np.stack(
             [
@@ -225,19 +226,21 @@ def _cap(tally: Tally, numbers: dict[str, Numbers], max_found: int | None) -> li
     """Where the cap on detections binds, and what it costs where that is known."""
     if max_found is None or "coco" not in numbers:
         return []
+    binds = tally.given > max_found
     crowded = tally.people[:, 0] > max_found
-    if not crowded.any():
+    if not (binds.any() or crowded.any()):
         return []
-    lost = int((tally.people[crowded, 0] - max_found).sum())
+    beyond = int((tally.people[crowded, 0] - max_found).sum())
     line = (
-        f"{max_found} detections count per image; {int(crowded.sum()):,} images have more people, "
-        f"{lost:,} of {int(tally.totals[0]):,} cannot be found"
+        f"coco's cap of {max_found} detections binds in {int(binds.sum()):,} of "
+        f"{len(tally.image_ids):,} images and puts {beyond:,} of {int(tally.totals[0]):,} people "
+        "out of reach"
     )
     if set(numbers) > {"coco"}:
         free = _names(tally.curves("coco", None), tally.thresholds)["AP"]
         capped = numbers["coco"]["AP"]
         if free is not None and capped is not None:
-            line += f"; AP is {free:.4f} without the cap, {capped:.4f} with it"
+            line += f"; AP would be {free:.4f} without it, {free - capped:+.4f}"
     return [line]
 
 

@@ -110,7 +110,8 @@ def candidates(
     p_low, p_high = _reach(keypoints, boxes_xywh)
     d_low, d_high = found[:, :, :2].min(axis=1), found[:, :, :2].max(axis=1)
     # OKS <= exp(-gap² / (2 max variance area)); a hair of slack covers the rounding of the bound.
-    limit = -np.log(lowest) * 2 * float(np.max((sigmas * 2) ** 2)) * (1 + 1e-9)
+    nearness = -np.log(lowest) if lowest > 0 else np.inf
+    limit = nearness * 2 * float(np.max((sigmas * 2) ** 2)) * (1 + 1e-9)
     scale = area + TINY
     parts: list[tuple[Ints, Ints, Floats]] = []
     for d, g in pairing.pairs():

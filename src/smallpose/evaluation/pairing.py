@@ -30,6 +30,7 @@ class Pairing:
         found: (d,) rows of the predictions, image by image, best score first.
         found_image: (d,) number of the image, 0 … m - 1.
         rank: (d,) 0 for the best detection of its image.
+        given: (m,) detections of each image before any were dropped.
     """
 
     image_ids: NDArray[np.int64]
@@ -39,6 +40,7 @@ class Pairing:
     found: Ints
     found_image: Ints
     rank: Ints
+    given: Ints
 
     def pairs(self) -> Iterator[tuple[Ints, Ints]]:
         """Blocks of (positions in `found`, rows of the truth): all pairs of an image's two sides.
@@ -72,18 +74,29 @@ def pair_up(truth: Instances, found: Predictions, most: int | None = None) -> Pa
     image_ids = truth.images.ids[order]
     number = np.empty(len(order), dtype=np.intp)
     number[order] = np.arange(len(order))
-    people_image = number[truth.image_rows]
+    found_image = _numbers(image_ids, found.image_ids)
+    return group(image_ids, number[truth.image_rows], found_image, found.scores, most)
+
+
+def group(
+    image_ids: NDArray[np.int64],
+    people_image: Ints,
+    found_image: Ints,
+    scores: Floats,
+    most: int | None = None,
+) -> Pairing:
+    """As `pair_up`, from the number of the image that each person and detection stands in."""
     people = np.argsort(people_image, kind="stable")
     people_image = people_image[people]
-    found_image = _numbers(image_ids, found.image_ids)
-    rows = np.lexsort((-found.scores, found_image))
+    rows = np.lexsort((-scores, found_image))
     found_image = found_image[rows]
-    rank = np.arange(len(rows)) - np.searchsorted(found_image, found_image)
+    given = np.bincount(found_image, minlength=len(image_ids))
+    rank = np.arange(len(rows)) - np.repeat(np.cumsum(given) - given, given)
     if most is not None:
         kept = rank < most
         rows, found_image, rank = rows[kept], found_image[kept], rank[kept]
     start = np.searchsorted(people_image, np.arange(len(image_ids) + 1))
-    return Pairing(image_ids, people, people_image, start, rows, found_image, rank)
+    return Pairing(image_ids, people, people_image, start, rows, found_image, rank, given)
 
 
 def _numbers(image_ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> Ints:

@@ -23,6 +23,7 @@ class Tally:
     Args:
         classes: (c,) names.
         image_ids: (m,) rising.
+        given: (m,) detections before any cap.
         people: (m, c) people of each class in each image.
         met: (m, c, t) how many of them were found; for `recall`.
         image: (d,) number of each detection's image, rising.
@@ -35,6 +36,7 @@ class Tally:
 
     classes: tuple[str, ...]
     image_ids: NDArray[np.int64]
+    given: NDArray[np.int64]
     people: NDArray[np.int64]
     met: NDArray[np.int64]
     image: Ints
