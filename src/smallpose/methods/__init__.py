@@ -14,7 +14,16 @@ except ImportError:
         "methods", "PyTorch is not installed", "pip install 'smallpose[torch]'"
     ) from None
 
-from smallpose.methods import simple_baseline
+from smallpose.methods import (
+    cal,
+    hrformer,
+    hrnet,
+    rle,
+    simcc,
+    simple_baseline,
+    vitpose,
+    vitpose_rle,
+)
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.methods.weights import read_weights
 
@@ -23,6 +32,20 @@ __all__ = ["METHODS", "PoseMethod", "Recipe", "create_method", "find_skeleton"]
 METHODS: Mapping[str, Callable[[Skeleton], PoseMethod]] = {
     "simple_baseline_r50": simple_baseline.r50,
     "simple_baseline_r18_tiny": simple_baseline.r18_tiny,
+    "hrnet_w32": hrnet.w32,
+    "hrnet_w8_tiny": hrnet.w8_tiny,
+    "simcc_r50": simcc.r50,
+    "simcc_r18_tiny": simcc.r18_tiny,
+    "cal_hrnet_w32": cal.hrnet_w32,
+    "cal_hrnet_w8_tiny": cal.hrnet_w8_tiny,
+    "hrformer_s": hrformer.s,
+    "hrformer_tiny": hrformer.tiny,
+    "vitpose_s": vitpose.s,
+    "vitpose_tiny": vitpose.tiny,
+    "rle_r50": rle.r50,
+    "rle_r18_tiny": rle.r18_tiny,
+    "vitpose_s_rle": vitpose_rle.s,
+    "vitpose_rle_tiny": vitpose_rle.tiny,
 }
 
 
