@@ -123,7 +123,7 @@ def _read(name: str, root: Path) -> Source:
 def _with_pictures(source: Source, place: Workplace, options: Options) -> Source:
     """The source with sizes for every image whose picture is there; others dropped if asked."""
     images = source.people.images
-    there = np.array(existing(source.pictures, options.jobs), dtype=bool)
+    there = np.array(existing(source.pictures), dtype=bool)
     frames = [r for r, p in enumerate(source.pictures) if p.frame is not None and there[r]]
     sizes = extract_frames(source, frames, place, options.jobs)
     there[[r for r in frames if r not in sizes]] = False
@@ -166,7 +166,7 @@ def _together(sources: Sequence[Source]) -> _Read:
     return _Read(
         concat([s.people for s in sources]),
         pictures,
-        np.array(existing(pictures, 1), dtype=bool),
+        np.array(existing(pictures), dtype=bool),
         [split for s in sources for split in s.splits],
     )
 
@@ -255,12 +255,14 @@ def _place_pictures(
         record: dict[str, Any] = {"path": str(picture.path)}
         if picture.frame is not None:
             record["frame"] = picture.frame
-        if picture.frame is None and found.there[row] and options.images != "none":
+        pictures[name] = record
+        if not found.there[row]:
+            continue
+        if picture.frame is None and options.images != "none":
             place(options.images, picture.path, target)
         stored = target if target.exists() else picture.path
-        if found.there[row] and (picture.frame is None or target.exists()):
+        if picture.frame is None or target.exists():
             record |= {"bytes": stored.stat().st_size, "sha256": sha256(stored)}
-        pictures[name] = record
     return pictures
 
 
