@@ -2,9 +2,10 @@
 
     python bench/build.py [--people 160000] [--repeats 3]
 
-The floor decodes the annotation files with msgspec, a fast maintained JSON library, into plain objects and encodes them again: no checks, no columns, no selection. Ours reads,
-checks, maps to 21 joints, clips, splits, selects and writes train.json and test.json; pictures are
-left out of both (`--missing-images keep`). Each runs in a process of its own, one after the other.
+The floor decodes the annotation files with msgspec, a fast maintained JSON library, into plain
+objects and encodes them again: no checks, no columns, no selection. Ours reads, checks, maps to 21
+joints, clips, splits, selects and writes train.json and test.json; pictures are left out of both
+(`--missing-images keep`). Each runs in a process of its own, one after the other.
 """
 
 import argparse
