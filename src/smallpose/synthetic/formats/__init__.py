@@ -1,0 +1,1 @@
+"""The synthetic world in the five published layouts, quirks included, and its truth."""

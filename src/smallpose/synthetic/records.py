@@ -1,0 +1,61 @@
+"""What was written down about a picture: the record that all five formats and truth.json share."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Person:
+    """One annotated person, or a region of people.
+
+    Args:
+        keypoints: (21, 3) as the source's labeller placed them, v as a perfect reader gets it from
+            the source's file; zeros without label. Not yet rounded as the format rounds.
+        exact: (21, 3) as rendered.
+        box_xywh: (4,) px by the source's rule, before rounding and before clipping.
+        exact_box_xywh: (4,) the same from the rendered geometry.
+        iscrowd: a region of people.
+        segmentation_area: px² of the mask where the source has masks.
+        extra: what only the source's own format needs.
+    """
+
+    keypoints: Floats
+    exact: Floats
+    box_xywh: Floats
+    exact_box_xywh: Floats
+    iscrowd: bool = False
+    segmentation_area: float | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image and the people annotated in it.
+
+    Args:
+        source: coco, mpii, aic, hieve or posetrack.
+        file_name: `<source>/<path below the source's pictures>`.
+        source_id: what the source calls it.
+        width, height: px.
+        split: train or val where the source itself decides, else None.
+        group: video or sequence, else "".
+        people: everybody annotated.
+        labelled: False for pictures the source leaves without annotation.
+        extra: what only the source's own format needs.
+    """
+
+    source: str
+    file_name: str
+    source_id: str
+    width: int
+    height: int
+    split: str | None
+    group: str
+    people: tuple[Person, ...]
+    labelled: bool = True
+    extra: dict[str, Any] = field(default_factory=dict)

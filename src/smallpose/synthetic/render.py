@@ -1,0 +1,274 @@
+"""Scenes as pictures, with the joints exactly where they were drawn and what is seen of them."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from smallpose.synthetic.body import JOINT, Bodies, pose_bodies
+from smallpose.synthetic.figure import Views, head_boxes, shape_figures
+from smallpose.synthetic.parts import SHOWS, SHOWS_NEAR
+from smallpose.synthetic.plates import HORIZON, PLATE_WH, plate
+from smallpose.synthetic.props import PROPS, seats, thing_paints
+from smallpose.synthetic.raster import Sprite, blend, draw_figure, draw_thing, tone_table
+from smallpose.synthetic.scenes import Scene
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+NOBODY = 0
+_NEAR_SIDE = 0.03  # heights a shoulder or hip may lie behind the middle and still be the near one
+_FACE_JOINTS = [JOINT[j] for j in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")]
+_FACE_LIMIT = np.array([-0.05, 0.0, 0.0, -0.1, -0.1])  # how far a normal may point away
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture and the truth about it, before any annotator.
+
+    Args:
+        picture: (h, w, 3) RGB.
+        keypoints: (n, 21, 3) px; v is 2 seen, 1 hidden, 0 outside of the picture.
+        owner: (h, w) number of the person on top of each pixel, from 1; 0 nobody.
+        boxes_xywh: (n, 4) tight around what is seen of each person; zeros where nothing is.
+        mask_area: (n,) seen px².
+        whole_xyxy: (n, 4) around the whole body, hidden and outside parts too.
+        heads_xyxy: (n, 4) around the head.
+        height: (n,) px per body height.
+    """
+
+    picture: Bytes
+    keypoints: Floats
+    owner: NDArray[np.int16]
+    boxes_xywh: Floats
+    mask_area: Floats
+    whole_xyxy: Floats
+    heads_xyxy: Floats
+    height: Floats
+
+
+def draw(scene: Scene, time_s: float = 0.0, grain_seed: int = 0) -> Drawn:
+    """The scene at that time.
+
+    Args:
+        grain_seed: which noise of the sensor; videos take another one each frame.
+    """
+    scene = scene.at(time_s) if time_s else scene
+    bodies = pose_bodies(scene.motions.at(time_s), scene.build)
+    views = Views(scene.yaw, scene.pitch, scene.scale, scene.anchor)
+    light = scene.look.light
+    shapes = shape_figures(bodies, scene.outfits, views, light)
+    tones = tone_table(scene.look.shade, scene.look.warmth)
+    carried = seats(scene.motions.modes, bodies, views)
+    order = np.argsort(scene.anchor[:, 1], kind="stable").tolist()
+    people = {
+        row: draw_figure(
+            shapes, row, scene.outfits.palette[row], float(scene.scale[row]), scene.size_wh, tones,
+            carried[row],
+        )
+        for row in order
+    }  # fmt: skip
+    things = sorted(scene.things, key=lambda t: t.y)
+    picture = backdrop(scene)
+    sprites: list[tuple[float, int, Sprite]] = [
+        (float(scene.anchor[row, 1]), row + 1, s) for row, s in people.items() if s is not None
+    ]
+    for thing in things:
+        paints, palette, tall = thing_paints(thing)
+        sprite = draw_thing(paints, palette, tall, scene.size_wh, tones)
+        if sprite is not None:
+            sprites.append((thing.y, -1, sprite))
+    cast_shadows(picture, scene, bodies, views, sprites)
+    owner = np.zeros(picture.shape[:2], np.int16)
+    parts = np.zeros(picture.shape[:2], np.uint8)
+    for _, number, sprite in sorted(sprites, key=lambda s: s[0]):
+        blend(picture, sprite)
+        _claim(owner, parts, sprite, number)
+    keypoints = _visibility(scene, bodies, views, owner, parts)
+    boxes, areas = _masks(owner, people)
+    heads = head_boxes(bodies, views)
+    if scene.blur_faces:
+        _blur_faces(picture, heads)
+    body_outline = shapes.outlines.reshape(len(scene), -1, 2)
+    whole = np.concatenate([body_outline.min(axis=1), body_outline.max(axis=1)], axis=1)
+    return Drawn(
+        develop(picture, scene, grain_seed),
+        keypoints, owner, boxes, areas, whole, heads, scene.scale,
+    )  # fmt: skip
+
+
+def backdrop(scene: Scene) -> Bytes:
+    """The scene's part of its plate, so that plate and scene share their horizon."""
+    look, (width, height) = scene.look, scene.size_wh
+    zoom = max(look.zoom * max(width, height) / 640, width / PLATE_WH[0])
+    y0 = HORIZON - scene.horizon / zoom
+    tall, wide = height / zoom, width / zoom
+    y0 = float(np.clip(y0, 0, max(PLATE_WH[1] - tall, 0)))
+    x0 = look.shift * max(PLATE_WH[0] - wide, 0)
+    painted = plate(look.place, look.pool, look.number).picture
+    part = painted[int(y0) : int(y0 + tall), int(x0) : int(x0 + wide)]
+    how = cv2.INTER_AREA if zoom < 0.9 else cv2.INTER_LINEAR
+    sized = np.asarray(cv2.resize(part, (width, height), interpolation=how))
+    return np.asarray(cv2.flip(sized, 1)) if look.flip else sized
+
+
+def cast_shadows(
+    picture: Bytes, scene: Scene, bodies: Bodies, views: Views,
+    sprites: list[tuple[float, int, Sprite]],
+) -> None:  # fmt: skip
+    """Darken the ground: everybody's outline laid down away from the light, and under the feet."""
+    height, width = picture.shape[:2]
+    half = (width // 2, height // 2)
+    shadow = np.zeros((half[1], half[0]), np.uint8)
+    look = scene.look
+    if look.sun > 0.2:
+        lean = -look.light[0] * 0.75 / max(-look.light[1], 0.3)
+        flat = 0.22 + 0.5 * np.sin(scene.pitch) if scene.pitch > 0 else 0.22
+        for foot, _, sprite in sprites:
+            _lay_down(shadow, sprite, foot, lean, -flat)
+    shadow = np.asarray(cv2.multiply(shadow, float(0.55 * look.sun)))
+    soft = np.zeros_like(shadow)
+    contact = np.concatenate(
+        [bodies.heels, bodies.toes, bodies.joints[:, [JOINT["pelvis"]]]], axis=1
+    )
+    contact = contact * np.array([1.0, 0.0, 1.0])
+    seen = views.see(bodies, contact)[:, :, :2].reshape(len(scene), -1, 2)
+    squash = 0.28 + 0.6 * abs(np.sin(scene.pitch))
+    for row in range(len(scene)):
+        reach = 0.05 * scene.scale[row] / 2
+        for x, y in seen[row, :4].reshape(2, 2, 2).mean(axis=0) / 2:
+            axes = (max(1, round(reach * 1.3)), max(1, round(reach * squash)))
+            cv2.ellipse(soft, (round(x), round(y)), axes, 0, 0, 360, 120, -1)
+        x, y = seen[row, 4] / 2
+        axes = (max(1, round(reach * 2.6)), max(1, round(reach * 2.2 * squash)))
+        cv2.ellipse(soft, (round(x), round(y)), axes, 0, 0, 360, 70, -1)
+    size = max(3, int(0.01 * width) | 1)
+    shadow = cv2.max(cv2.blur(shadow, (3, 3)), cv2.blur(soft, (size, size)))
+    keep = cv2.resize(cv2.bitwise_not(shadow), (width, height), interpolation=cv2.INTER_LINEAR)
+    cv2.multiply(picture, cv2.cvtColor(keep, cv2.COLOR_GRAY2BGR), dst=picture, scale=1 / 255)
+
+
+def _lay_down(shadow: Bytes, sprite: Sprite, foot: float, lean: float, flat: float) -> None:
+    """The sprite's outline sheared and flattened about its foot row, into the half-size mask."""
+    h, w = sprite.cover.shape
+    above = foot - sprite.y
+    # x' = (x + lean * (foot - y)) / 2, y' = (foot + flat * (foot - y)) / 2
+    xs = np.array([sprite.x, sprite.x + w]) / 2
+    shift = lean * np.array([above, above - h]) / 2
+    ys = (foot + flat * np.array([above, above - h])) / 2
+    x1, x2 = int(np.floor(xs[0] + shift.min())), int(np.ceil(xs[1] + shift.max()))
+    y1, y2 = int(np.floor(ys.min())), int(np.ceil(ys.max()))
+    x1, y1 = max(x1, 0), max(y1, 0)
+    x2, y2 = min(x2, shadow.shape[1]), min(y2, shadow.shape[0])
+    if x2 - x1 < 1 or y2 - y1 < 1:
+        return
+    matrix = np.array(
+        [
+            [0.5, -lean / 2, (sprite.x + lean * above) / 2 - x1],
+            [0.0, -flat / 2, (foot + flat * above) / 2 - y1],
+        ]
+    )
+    laid = cv2.warpAffine(sprite.cover, matrix, (x2 - x1, y2 - y1), flags=cv2.INTER_LINEAR)
+    region = shadow[y1:y2, x1:x2]
+    cv2.max(region, laid, dst=region)
+
+
+def _claim(owner: NDArray[np.int16], parts: Bytes, sprite: Sprite, number: int) -> None:
+    height, width = sprite.parts.shape
+    window = slice(sprite.y, sprite.y + height), slice(sprite.x, sprite.x + width)
+    there = sprite.parts > 0
+    np.copyto(parts[window], sprite.parts, where=there)
+    if number > 0:
+        # A chair hides what is behind it but is no part of the person on it.
+        carried = np.isin(sprite.parts, PROPS)
+        np.copyto(owner[window], np.int16(number), where=there & ~carried)
+        np.copyto(owner[window], np.int16(-1), where=carried)
+    else:
+        np.copyto(owner[window], np.int16(-1), where=there)
+
+
+def _visibility(
+    scene: Scene, bodies: Bodies, views: Views, owner: NDArray[np.int16], parts: Bytes
+) -> Floats:
+    """(n, 21, 3): 2 where the top part at the joint is one of its own, 1 hidden, 0 outside."""
+    width, height = scene.size_wh
+    seen = views.see(bodies, bodies.joints)
+    x, y = np.rint(seen[:, :, 0]).astype(int), np.rint(seen[:, :, 1]).astype(int)
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    # Two px of the drawing: one px of the picture where it was drawn two or more times as large.
+    reach = np.arange(-1, 2)
+    ys = np.clip(y[:, :, None, None] + reach[:, None], 0, height - 1)
+    xs = np.clip(x[:, :, None, None] + reach, 0, width - 1)
+    mine = owner[ys, xs] == np.arange(1, len(scene) + 1)[:, None, None, None]
+    trunk = (seen[:, [JOINT["chest"]], 2] + seen[:, [JOINT["pelvis"]], 2]) / 2
+    near = seen[:, :, 2] > trunk - _NEAR_SIDE
+    joint = np.arange(seen.shape[1])[:, None, None]
+    own = np.where(
+        near[:, :, None, None], SHOWS_NEAR[joint, parts[ys, xs]], SHOWS[joint, parts[ys, xs]]
+    )
+    shown = (mine & own).any(axis=(2, 3))
+    towards = np.einsum("nfi,ni->nf", bodies.face_normals, views.turn()[:, 2])
+    shown[:, _FACE_JOINTS] &= towards > _FACE_LIMIT
+    v = np.where(inside, np.where(shown, 2.0, 1.0), 0.0)
+    return np.concatenate([seen[:, :, :2], v[:, :, None]], axis=2)
+
+
+def _masks(owner: NDArray[np.int16], people: dict[int, Sprite | None]) -> tuple[Floats, Floats]:
+    boxes, areas = np.zeros((len(people), 4)), np.zeros(len(people))
+    for row, sprite in people.items():
+        if sprite is None:
+            continue
+        height, width = sprite.parts.shape
+        window = owner[sprite.y : sprite.y + height, sprite.x : sprite.x + width]
+        mask = (window == row + 1).view(np.uint8)
+        x, y, w, h = cv2.boundingRect(mask)
+        boxes[row] = (sprite.x + x, sprite.y + y, w, h) if w else (0, 0, 0, 0)
+        areas[row] = cv2.countNonZero(mask)
+    return boxes, areas
+
+
+def _blur_faces(picture: Bytes, heads: Floats) -> None:
+    height, width = picture.shape[:2]
+    for x1, y1, x2, y2 in heads.tolist():
+        a, b = max(int(x1), 0), max(int(y1), 0)
+        c, d = min(int(x2) + 1, width), min(int(y2) + 1, height)
+        if c - a > 5 and d - b > 5:
+            size = max(3, (c - a) // 3 | 1)
+            picture[b:d, a:c] = cv2.blur(picture[b:d, a:c], (size, size))
+
+
+@lru_cache(maxsize=1)
+def _grain() -> Bytes:
+    """(1024, 1024, 3) noise about 128: fine, and a little of it coarse, as demosaicking leaves it."""
+    rng = np.random.default_rng(5)
+    fine = rng.standard_normal((1024, 1024, 3)).astype(np.float32)
+    coarse = cv2.GaussianBlur(fine, (0, 0), 1.1)
+    luma = fine.mean(axis=2, keepdims=True) * 1.7
+    return np.clip(128 + 16 * (0.35 * fine + 0.9 * coarse + 0.7 * luma), 0, 255).astype(np.uint8)
+
+
+def develop(picture: Bytes, scene: Scene, grain_seed: int) -> Bytes:
+    """Optics and sensor: blur, exposure, tint, grain."""
+    height, width = picture.shape[:2]
+    if scene.blur > 0.35:
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), scene.blur))
+    level = np.arange(256.0)[:, None] / 255
+    bend = (level - 0.5) * scene.look.contrast + 0.5
+    table = np.clip(bend * scene.look.exposure * scene.look.tint, 0, 1) * 255
+    picture = np.asarray(cv2.LUT(picture, np.rint(table).astype(np.uint8)[:, None]))
+    strength = 0.12 + 0.5 * scene.noise
+    rng = np.random.default_rng([13, grain_seed])
+    y, x = int(rng.integers(256)), int(rng.integers(256))
+    grain = _tile(_grain(), x, y, width, height)
+    return np.asarray(cv2.addWeighted(picture, 1.0, grain, strength, -128 * strength))
+
+
+def _tile(grain: Bytes, x: int, y: int, width: int, height: int) -> Bytes:
+    part = grain[y : y + height, x : x + width]
+    if part.shape[:2] != (height, width):
+        down, across = height - part.shape[0], width - part.shape[1]
+        part = np.asarray(cv2.copyMakeBorder(part, 0, down, 0, across, cv2.BORDER_REFLECT))
+    return part

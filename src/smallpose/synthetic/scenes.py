@@ -1,0 +1,276 @@
+"""Scenes: where the camera stands, who stands where, how large, and what stands in front.
+
+The ground is flat and the camera at a known height, so a person's size follows from the row of the
+feet: a foot `d` px below the horizon belongs to somebody `d * height / camera height` px tall.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smallpose.synthetic.body import Build, draw_build
+from smallpose.synthetic.clothes import Outfits, draw_outfits
+from smallpose.synthetic.looks import Look, draw_look
+from smallpose.synthetic.poses import MODES, USUAL, Motions, draw_modes, draw_motions
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a source's pictures are like.
+
+    Args:
+        heights: px per body height of the smallest and largest person, drawn log-uniformly.
+        people: mean and deviation of the logarithm of people per picture.
+        most: no more people than that.
+        camera_m: lowest and highest camera, metres above the ground, drawn log-uniformly.
+        crowded: 0 spread out, 1 in one heap.
+        occluders: mean number of things in front of people.
+        places: the kinds of place, see `looks.PLACES`.
+        families: shares of pose families.
+    """
+
+    heights: tuple[float, float]
+    people: tuple[float, float]
+    most: int
+    camera_m: tuple[float, float]
+    crowded: float
+    occluders: float
+    places: tuple[str, ...]
+    families: dict[str, float]
+
+
+_EVERYWHERE = ("street", "park", "pitch", "hall", "beach", "snow", "plaza", "meadow")
+PROFILES = {
+    "coco": Profile((17, 520), (1.9, 0.75), 40, (1.3, 3.5), 0.35, 1.0, _EVERYWHERE, USUAL),
+    "mpii": Profile(
+        (40, 560), (1.5, 0.7), 20, (1.2, 3.0), 0.25, 0.5,
+        ("pitch", "hall", "beach", "snow", "park", "street", "meadow"),
+        {**USUAL, "action": 0.5, "low": 0.16, "cycle": 0.08},
+    ),
+    "aic": Profile((40, 520), (1.8, 0.6), 24, (1.4, 3.0), 0.5, 0.6, _EVERYWHERE, USUAL),
+    "hieve": Profile(
+        (20, 190), (2.9, 0.35), 40, (3.5, 7.0), 0.6, 1.5, ("street", "plaza", "hall", "park"),
+        {"stand": 0.3, "walk": 0.5, "action": 0.05, "sit": 0.1, "low": 0.03, "cycle": 0.02},
+    ),
+    "posetrack": Profile(
+        (24, 480), (1.9, 0.55), 24, (1.3, 4.0), 0.4, 0.6,
+        ("pitch", "hall", "street", "park", "snow", "meadow"),
+        {**USUAL, "action": 0.45, "walk": 0.35, "sit": 0.06},
+    ),
+}  # fmt: skip
+SIZES_WH = ((640, 480), (640, 480), (640, 427), (480, 640), (640, 480), (720, 480), (800, 600))
+_SPORT_PLACES = ("pitch",)
+_EYE_SHARE = 0.44  # of the picture's height: where an eye-level camera has its horizon
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something that stands in front of people: its kind, where it meets the ground, px per metre."""
+
+    kind: str
+    x: float
+    y: float
+    metre: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A scene at time 0, and how it goes on.
+
+    Args:
+        size_wh: of the picture, px.
+        look: place, light and plate.
+        horizon: row of the horizon, px; may lie outside the picture.
+        camera_m: height of the camera.
+        pitch: radians the camera looks down.
+        motions, build, outfits: the n people.
+        yaw, scale: (n,) radians; px per body height.
+        anchor: (n, 2) px of the floor below the pelvis.
+        pace: (n, 2) metres per second to the right and towards the camera.
+        things: occluders.
+        blur: deviation of the optics' blur, px.
+        noise: 0 to 1.
+        quality: of the JPEG file.
+        blur_faces: as HiEve's publishers did.
+    """
+
+    size_wh: tuple[int, int]
+    look: Look
+    horizon: float
+    camera_m: float
+    pitch: float
+    motions: Motions
+    build: Build
+    outfits: Outfits
+    yaw: Floats
+    scale: Floats
+    anchor: Floats
+    pace: Floats
+    things: tuple[Thing, ...]
+    blur: float
+    noise: float
+    quality: int
+    blur_faces: bool = False
+
+    def __len__(self) -> int:
+        return len(self.scale)
+
+    def at(self, time_s: float) -> "Scene":
+        """The same scene later: everybody walked on, on the ground and in perspective."""
+        focal = self.metre_at(self.anchor[:, 1])
+        depth = 1.0 / np.maximum(focal, 1e-6)
+        metre = 1.0 / np.maximum(depth - self.pace[:, 1] * time_s / self._distance(), 1e-3)
+        y = self.horizon + metre * self.camera_m
+        middle = self.size_wh[0] / 2
+        across = (self.anchor[:, 0] - middle) / np.maximum(focal, 1e-6)
+        x = middle + (across + self.pace[:, 0] * time_s) * metre
+        return replace(
+            self,
+            anchor=np.stack([x, y], axis=1),
+            scale=self.scale * metre / np.maximum(focal, 1e-6),
+        )
+
+    def metre_at(self, row: Floats) -> Floats:
+        """(n,) px per metre for feet on the given rows."""
+        return np.asarray((row - self.horizon) / self.camera_m)
+
+    def _distance(self) -> float:
+        """Focal length in px: what turns px per metre into metres of distance."""
+        return 1.1 * max(self.size_wh)
+
+
+def draw_scene_plan(
+    profile: Profile,
+    palette: str,
+    plates: tuple[str, int],
+    rng: np.random.Generator,
+    size_wh: tuple[int, int] | None = None,
+    seconds: float = 0.0,
+) -> Scene:
+    """A scene of the given kind.
+
+    Args:
+        palette: "train" or "test": whose clothes' colours.
+        plates: pool of background plates and how many there are in it.
+        size_wh: of the picture; drawn without.
+        seconds: how long it goes on; people then keep clear of walking out at once.
+    """
+    size = SIZES_WH[int(rng.integers(len(SIZES_WH)))] if size_wh is None else size_wh
+    look = draw_look(profile.places, plates, rng)
+    width, height = size
+    low, high = np.log(profile.camera_m)
+    camera_m = float(np.exp(rng.uniform(low, high)))
+    horizon = height * (_EYE_SHARE + rng.normal(0, 0.06) - 0.17 * max(camera_m - 1.5, 0.0) ** 0.75)
+    n = int(np.clip(np.rint(rng.lognormal(*profile.people)), 1, profile.most))
+    anchor, metre, build = _place_people(profile, size, horizon, camera_m, n, rng)
+    n = len(metre)
+    families = profile.families
+    if look.place in _SPORT_PLACES:
+        families = {"action": 0.62, "walk": 0.18, "stand": 0.16, "low": 0.04}
+    motions = draw_motions(draw_modes(n, families, rng), rng)
+    yaw = _headings(n, profile.crowded, rng)
+    speed = np.array([MODES[m].speed for m in motions.modes]) * build.height_m
+    pace = (
+        np.stack([np.sin(yaw), np.cos(yaw)], axis=1) * (speed * rng.uniform(0.3, 0.8, n))[:, None]
+    )
+    if seconds:
+        pace *= 0.6
+    return Scene(
+        size_wh=size,
+        look=look,
+        horizon=float(horizon),
+        camera_m=camera_m,
+        pitch=float(np.arctan2(height / 2 - horizon, 1.1 * max(size))),
+        motions=motions,
+        build=build,
+        outfits=draw_outfits(n, look.style, palette, rng),
+        yaw=yaw,
+        scale=metre * build.height_m,
+        anchor=anchor,
+        pace=pace,
+        things=_place_things(profile, size, horizon, camera_m, metre, rng),
+        blur=float(np.clip(rng.lognormal(-0.75, 0.35), 0.2, 1.3)),
+        noise=float(rng.beta(1.6, 3.5)),
+        quality=int(np.clip(95 - 40 * rng.beta(1.1, 2.6), 30, 95)),
+    )
+
+
+def _headings(n: int, crowded: float, rng: np.random.Generator) -> Floats:
+    """(n,) radians; in crowds many people look the same way."""
+    common = rng.uniform(-np.pi, np.pi)
+    own = rng.uniform(-np.pi, np.pi, n)
+    together = rng.random(n) < 0.5 * crowded
+    return np.asarray(np.where(together, common + rng.normal(0, 0.4, n), own))
+
+
+def _place_people(
+    profile: Profile,
+    size_wh: tuple[int, int],
+    horizon: float,
+    camera_m: float,
+    n: int,
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats, Build]:
+    """(n, 2) anchors, (n,) px per metre and bodies; fewer than asked where there is no room."""
+    width, height = size_wh
+    build = draw_build(4 * n, 0.11, rng)
+    low, high = profile.heights
+    # One picture spans a part of the whole range: a street far off, or a group near by.
+    middle = np.exp(rng.uniform(np.log(low), np.log(high)))
+    span = rng.uniform(0.5, 1.5)
+    tall = np.exp(np.log(middle) + span * rng.uniform(-0.7, 0.7, 4 * n))
+    tall = np.where(rng.random(4 * n) < 0.3, np.exp(rng.uniform(*np.log([low, high]), 4 * n)), tall)
+    tall = np.clip(tall, low, high)
+    metre = tall / 1.71
+    y = horizon + metre * camera_m
+    # Bodies may leave the picture below, but never beyond the waist.
+    fits = (y > 0.04 * height) & (y - 0.62 * tall < height - 8) & (y > 4)
+    centre_x = rng.uniform(0.15, 0.85) * width
+    heap = rng.random(4 * n) < profile.crowded
+    x = np.where(
+        heap, centre_x + rng.normal(0, 0.16, 4 * n) * width, rng.uniform(-0.02, 1.02, 4 * n) * width
+    )
+    chosen: list[int] = []
+    for row in np.flatnonzero(fits).tolist():
+        if len(chosen) == n:
+            break
+        near = [
+            c for c in chosen
+            if abs(x[c] - x[row]) < 0.2 * max(tall[c], tall[row])
+            and abs(np.log(tall[c] / tall[row])) < 0.12
+        ]  # fmt: skip
+        if not near and -10 < x[row] < width + 10:
+            chosen.append(row)
+    if not chosen:
+        # A camera that sees nobody of that size: one person in the middle, as large as fits.
+        y[0] = 0.93 * height
+        metre[0], x[0] = max((y[0] - horizon) / camera_m, 8.0), width / 2
+        chosen = [0]
+    rows = np.array(chosen, dtype=np.intp)
+    return np.stack([x[rows], y[rows]], axis=1), metre[rows], build.take(rows)
+
+
+def _place_things(
+    profile: Profile,
+    size_wh: tuple[int, int],
+    horizon: float,
+    camera_m: float,
+    metre: Floats,
+    rng: np.random.Generator,
+) -> tuple[Thing, ...]:
+    """Occluders a little nearer than somebody, so that they hide a part of him."""
+    things = []
+    for _ in range(int(rng.poisson(profile.occluders))):
+        scale = float(metre[rng.integers(len(metre))] * rng.uniform(1.02, 1.3))
+        y = horizon + scale * camera_m
+        if y < 0.1 * size_wh[1] or scale * 0.9 > size_wh[1]:
+            continue
+        kinds = ("post", "lamp", "bin", "bench", "planter", "fence", "car", "sign", "cone")
+        kind = kinds[int(rng.integers(len(kinds)))]
+        x = float(rng.uniform(0, size_wh[0]))
+        things.append(Thing(kind, x, float(y), scale, int(rng.integers(2**31))))
+    return tuple(things)
