@@ -121,7 +121,9 @@ def test_cmyk_palette_alpha_and_grey_become_rgb():
     wanted = np.asarray(Image.open(io.BytesIO(shown)).convert("RGB"))
     assert (decode_picture(shown, "x") == wanted).all()
     palette = picture.quantize(64)
-    assert (decode_picture(encoded(palette, "PNG"), "x") == np.asarray(palette.convert("RGB"))).all()
+    assert (
+        decode_picture(encoded(palette, "PNG"), "x") == np.asarray(palette.convert("RGB"))
+    ).all()
     alpha = picture.copy()
     alpha.putalpha(120)
     assert (decode_picture(encoded(alpha, "PNG"), "x") == photo()).all()

@@ -182,7 +182,8 @@ def _cuts(
     """Image by image, at most a few batches of crops at a time."""
     images, counts = np.unique(boxes.image_rows, return_counts=True)
     order = np.argsort(boxes.image_rows, kind="stable")
-    parts = list(zip(images.tolist(), np.split(order, np.cumsum(counts)[:-1]), strict=True))
+    of_image = np.split(order, np.cumsum(counts))[: len(images)]
+    parts = list(zip(images.tolist(), of_image, strict=True))
     for image, rows in track(parts, label) if label else parts:
         name = people.images.file_names[image]
         try:

@@ -8,6 +8,7 @@ stubs, and everything else is refused.
 import json
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -168,8 +169,14 @@ def skeleton_to(skeleton: Skeleton) -> dict[str, Any]:
 
 
 def _read_pickle(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        if file.read(1) not in (b"P", b"\x80"):  # a zip or a pickle begins so
+            raise InputError(str(path), "not a checkpoint", "name a .pth or .safetensors file")
     try:
-        with torch.serialization.safe_globals(_HARMLESS):
+        with torch.serialization.safe_globals(_HARMLESS), warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # of newer pickle protocols, which it reads all the same
             held = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = re.search(

@@ -24,7 +24,6 @@ from smallpose.samples.crops import Batch, Crops
 from smallpose.training.schedule import learning_rate, make_optimizer
 
 MOST_SKIPPED = 5  # steps without finite loss or gradient before the run stops
-CHECKPOINT_EVERY_S = 300.0
 
 
 class Interrupted(SmallposeError):

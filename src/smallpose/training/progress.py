@@ -9,12 +9,12 @@ from smallpose.core.progress import say
 
 
 class TrainingBar:
-    """A bar on stderr while somebody watches, else a line per epoch.
+    """A bar on stderr while somebody watches, else some twenty lines over the run.
 
     Args:
         label: what is trained.
         step, steps: where it stands, of how many.
-        steps_of_epoch: …
+        steps_of_epoch: of them.
     """
 
     def __init__(self, label: str, step: int, steps: int, steps_of_epoch: int) -> None:
@@ -51,7 +51,7 @@ class TrainingBar:
                 loss=self._loss,
                 ap=self.ap_small,
             )
-        elif step % self.steps_of_epoch == 0:
+        elif step % (self.steps_of_epoch * max(epochs // 20, 1)) == 0 or step == self.steps:
             say(
                 f"{self.label}: epoch {epoch}, loss {self._loss:.3g}, "
                 f"{people_per_s:,.0f} people/s{self.ap_small}"

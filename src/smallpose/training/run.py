@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from smallpose._version import __version__
-from smallpose.core.errors import InputError
+from smallpose.core.errors import InputError, RunError
 from smallpose.core.files import sha256, write_whole
 from smallpose.core.progress import say
 from smallpose.inference.top_down import Options, find_people, true_boxes
@@ -27,9 +27,12 @@ from smallpose.training.checkpoint import (
     save_model,
     save_state,
 )
-from smallpose.training.loop import CHECKPOINT_EVERY_S, Interrupted, Log, Signals, Trainer
+from smallpose.training.loop import Interrupted, Log, Signals, Trainer
 from smallpose.training.progress import TrainingBar
 from smallpose.training.settings import Setting, Task, read_task
+
+CHECKPOINT_EVERY_S = 120.0
+CHECKPOINT_APART_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +115,9 @@ def train(experiment: Experiment) -> dict[str, Any]:
         "environment": _environment(method),
         "evaluation": _evaluate(task, found),
     }
-    write_whole(experiment.out / "result.json", json.dumps(result, indent=1) + "\n")
-    return result
+    text = json.dumps(result, indent=1)
+    write_whole(experiment.out / "result.json", text + "\n")
+    return dict(json.loads(text))
 
 
 def choose_recipe(
@@ -276,10 +280,17 @@ def _train(
         try:
             while trainer.step < trainer.steps:
                 trainer.run_epoch(after_step)
-                save()
+                # Epochs of a tiny set last less than writing the state does.
+                if time.monotonic() - saved_at > CHECKPOINT_APART_S:
+                    save()
                 epoch = trainer.step // crops.steps
                 if epoch % recipe.validate_every == 0 and trainer.step < trainer.steps:
                     bar.ap_small = _validate(task, pictures, trainer, experiment.most_bad)
+            if recipe.epochs:
+                save()
+        except (RunError, InputError):
+            save()  # what went wrong spared the weights
+            raise
         finally:
             bar.close()
 

@@ -1,0 +1,67 @@
+"""A method by name, for any skeleton, and what it says when asked for nonsense."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from smallpose import create_method
+from smallpose.core.errors import InputError
+from smallpose.core.skeleton import AIC14, COCO17, SMALLPOSE, Skeleton
+from smallpose.methods.scores import SCORE_RULES
+
+TINY = "simple_baseline_r18_tiny"
+
+
+def test_a_typo_gets_a_suggestion():
+    with pytest.raises(InputError, match="try simple_baseline_r50"):
+        create_method("simplebaseline_r50")
+    with pytest.raises(InputError, match="try coco17"):
+        create_method(TINY, "coco")
+
+
+@pytest.mark.parametrize("skeleton", [COCO17, SMALLPOSE, AIC14, Skeleton("two", ("nose", "tail"))])
+def test_any_skeleton_will_do(skeleton):
+    method = create_method(TINY, skeleton)
+    pictures = torch.rand(2, 3, 96, 64)
+    maps = method.outputs(pictures, flip_test=True)
+    assert maps.shape == (2, len(skeleton), 24, 16)
+
+
+def test_the_tiny_twin_is_tiny():
+    assert 0.3e6 < create_method(TINY).parameters_count < 1e6
+
+
+def test_predictions_carry_the_boxes_they_were_given_in_their_order():
+    method = create_method(TINY, "smallpose21")
+    images = [np.zeros((50, 60, 3), np.uint8), np.zeros((90, 40, 3), np.uint8)]
+    boxes = [np.array([[1.0, 2, 30, 40], [5, 5, 10, 20]]), np.array([[0.0, 0, 40, 90]])]
+    found = method.predict(images, boxes)
+    assert found.image_ids.tolist() == [0, 0, 1]
+    assert (found.boxes_xywh == np.concatenate(boxes)).all()
+    assert found.keypoints.shape == (3, 21, 3)
+    assert np.isfinite(found.keypoints).all()
+    assert len(method.predict([], [])) == 0
+
+
+def test_score_rules_are_what_their_names_say():
+    box, keypoints = np.array([0.5, 0.5]), np.array([[0.1, 0.3, 0.5], [0.1, 0.2, 0.0]])
+    assert SCORE_RULES["box_times_sure"](box, keypoints).tolist() == [0.2, 0]
+    assert np.allclose(SCORE_RULES["box_times_mean"](box, keypoints), [0.15, 0.05])
+    assert np.allclose(SCORE_RULES["box_plus_mean_plus_best"](box, keypoints), [1.3, 0.8])
+    assert SCORE_RULES["box"](box, keypoints).tolist() == [0.5, 0.5]
+
+
+def test_without_pytorch_the_door_says_how_to_get_it():
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import smallpose\n"
+        "try: smallpose.create_method('simple_baseline_r50')\n"
+        "except smallpose.core.errors.InputError as e: print(e)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == (
+        "methods: PyTorch is not installed; pip install 'smallpose[torch]'"
+    )
