@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
         # With the JSON on stdout, people read the tables on stderr.
         show(table, sys.stderr if args.json == "-" else sys.stdout)
     for drawing in track(picture.drawings(), "figures"):
-        figures.save(drawing.light(), args.out, drawing.name)
+        figures.save(drawing.draw(), args.out, drawing.name)
     if args.images is not None:
         read = pictures_at(args.images)
         made = {f"fig1b_samples_{n}": sheets.sample_sheet(p, read) for n, p in sets.items()}
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
         for name, sheet in made.items():
             if any(row.tiles for row in sheet.rows):
                 file = args.out / f"{name.replace('/', '_')}.png"
-                write_whole(file, picture_file(sheets.paint(sheet), ".png"))
+                write_whole(file, picture_file(sheets.paint(sheet), "png"))
     if args.json:
         text = json.dumps(picture.to_dict(), indent=1) + "\n"
         sys.stdout.write(text) if args.json == "-" else write_whole(args.json, text)

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from smallpose.core.sizes import SIZES
 from smallpose.core.skeleton import SMALLPOSE
 from smallpose.report import figures, tables
-from smallpose.report.figures import LIGHT, Theme
 from smallpose.report.sheets import SOURCE_NAMES
 from smallpose.report.tables import Table
 from smallpose.stats.counts import Counts, Table1, count, count_by_source
@@ -34,17 +33,13 @@ class Drawing:
     Args:
         name: of its files.
         alt: what it shows, in a sentence, for those who cannot see it.
-        draw: theme to figure.
+        draw: makes the figure.
     """
 
     name: str
     title: str
     alt: str
-    draw: Callable[[Theme], Figure]
-
-    def light(self) -> Figure:
-        """As it is written to files."""
-        return self.draw(LIGHT)
+    draw: Callable[[], Figure]
 
 
 @dataclass(frozen=True)

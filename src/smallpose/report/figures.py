@@ -1,13 +1,13 @@
 """Figures: data in, a matplotlib Figure back, all in one style.
 
 The colours can be told apart by colour-blind readers (Okabe and Ito's) and mean the same thing in
-every figure. Each function takes a theme, so that a page can show light and dark ones. The same
-data give the same bytes.
+every figure. Figures are drawn for paper; `by_night` turns an SVG of ours dark without drawing it
+again. The same data give the same bytes.
 """
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,9 @@ class Theme:
 LIGHT = Theme(ink="#1b1f24", quiet="#5b6470", grid="#dfe3e8", paper="#ffffff")
 DARK = Theme(ink="#e8eaed", quiet="#a3acb8", grid="#353b44", paper="#15181d")
 
+# Letters on coloured areas stay as they are by night, so they are none of the four of the theme.
+ON_COLOUR, ON_PALE = "#fefefe", "#101418"
+
 SIZE_COLOURS = dict(zip(SIZES, ("#0072B2", "#56B4E9", "#B5BDC8"), strict=True))
 DENSITY_COLOURS = dict(zip(DENSITIES, ("#F0C36D", "#E69F00", "#B4530A"), strict=True))
 SETTING_COLOURS = {"A": "#8C96A3", "B": "#009E73"}
@@ -79,21 +82,22 @@ _RC: dict[Any, Any] = {
 }
 
 
-def composition(sources: Mapping[str, Counts], theme: Theme = LIGHT) -> Figure:
+def composition(sources: Mapping[str, Counts]) -> Figure:
     """People by source as a ring, with numbers (Fig. 1a)."""
-    figure = _figure(5.8, 3.0, theme)
+    figure = _figure(5.8, 3.0)
     axes = figure.add_axes((0.02, 0.04, 0.5, 0.92))
     people = {name: c.people for name, c in sources.items() if c.people}
-    total = max(sum(people.values()), 1)
+    total = sum(people.values())
+    axes.set_axis_off()
     axes.pie(
-        list(people.values()),
-        colors=[SOURCE_COLOURS[name] for name in people],
+        list(people.values()) or [1],
+        colors=[SOURCE_COLOURS[name] for name in people] or [LIGHT.grid],
         startangle=90,
         counterclock=False,
-        wedgeprops={"width": 0.32, "edgecolor": theme.paper, "linewidth": 2},
+        wedgeprops={"width": 0.32, "edgecolor": LIGHT.paper, "linewidth": 2},
     )
     axes.text(0, 0.08, f"{total:,}", ha="center", va="center", size=17, weight="bold")
-    axes.text(0, -0.18, "people", ha="center", va="center", color=theme.quiet)
+    axes.text(0, -0.18, "people", ha="center", va="center", color=LIGHT.quiet)
     legend = figure.add_axes((0.55, 0.04, 0.44, 0.92))
     legend.set_axis_off()
     legend.set(xlim=(0, 1), ylim=(0, 1))
@@ -101,10 +105,10 @@ def composition(sources: Mapping[str, Counts], theme: Theme = LIGHT) -> Figure:
     for number, (name, n) in enumerate(people.items()):
         y = 0.5 + step * ((len(people) - 1) / 2 - number)
         legend.scatter([0.03], [y], s=90, color=SOURCE_COLOURS[name], marker="s")
-        legend.text(0.10, y, SOURCE_NAMES[name], va="center", color=theme.ink)
-        legend.text(0.74, y, f"{n:,}", va="center", ha="right", color=theme.ink)
-        legend.text(0.98, y, f"{100 * n / total:.1f} %", va="center", ha="right", color=theme.quiet)
-    return _finish(figure, theme)
+        legend.text(0.10, y, SOURCE_NAMES[name], va="center", color=LIGHT.ink)
+        legend.text(0.74, y, f"{n:,}", va="center", ha="right", color=LIGHT.ink)
+        legend.text(0.98, y, f"{100 * n / total:.1f} %", va="center", ha="right", color=LIGHT.quiet)
+    return _finish(figure)
 
 
 # A standing figure seen from the front: its left side is on our right.
@@ -134,9 +138,9 @@ _STANDING = {
 _SIDE_INK = {"left": "#E69F00", "right": "#0072B2", "middle": "#8C96A3"}
 
 
-def skeleton_drawing(skeleton: Skeleton = SMALLPOSE, theme: Theme = LIGHT) -> Figure:
+def skeleton_drawing(skeleton: Skeleton = SMALLPOSE) -> Figure:
     """The joints, numbered in the paper's order, and what joins them (Fig. 1c)."""
-    figure = _figure(5.8, 4.4, theme)
+    figure = _figure(5.8, 4.4)
     axes = figure.add_axes((0.02, 0.02, 0.5, 0.96))
     axes.set_axis_off()
     axes.set(xlim=(-2.9, 2.9), ylim=(-0.2, 9.8), aspect="equal")
@@ -145,24 +149,24 @@ def skeleton_drawing(skeleton: Skeleton = SMALLPOSE, theme: Theme = LIGHT) -> Fi
         axes.plot(*at[[a, b]].T, color=_SIDE_INK[side], lw=3, solid_capstyle="round", zorder=1)
     for number, (name, (x, y)) in enumerate(zip(skeleton.joints, at, strict=True), 1):
         colour = _SIDE_INK[joint_side(name)]
-        axes.scatter([x], [y], s=115, color=colour, edgecolor=theme.paper, lw=1.2, zorder=2)
+        axes.scatter([x], [y], s=115, color=colour, edgecolor=LIGHT.paper, lw=1.2, zorder=2)
         axes.text(
             x, y - 0.01, str(number),
-            ha="center", va="center", size=6, color="white", weight="bold",
+            ha="center", va="center", size=6, color=ON_COLOUR, weight="bold",
         )  # fmt: skip
     words = figure.add_axes((0.54, 0.04, 0.45, 0.92))
     words.set_axis_off()
     words.set(xlim=(0, 1), ylim=(len(skeleton) + 0.5, 0))
     for number, name in enumerate(skeleton.joints, 1):
         words.scatter([0.05], [number], s=42, color=_SIDE_INK[joint_side(name)])
-        words.text(0.17, number, str(number), va="center", ha="right", size=8, color=theme.quiet)
-        words.text(0.22, number, name.replace("_", " "), va="center", size=8, color=theme.ink)
-    return _finish(figure, theme)
+        words.text(0.17, number, str(number), va="center", ha="right", size=8, color=LIGHT.quiet)
+        words.text(0.22, number, name.replace("_", " "), va="center", size=8, color=LIGHT.ink)
+    return _finish(figure)
 
 
-def areas(sets: Mapping[str, Histogram], theme: Theme = LIGHT) -> Figure:
+def areas(sets: Mapping[str, Histogram]) -> Figure:
     """The share of people by box area, several sets side by side (Figs. 2, 8b)."""
-    figure, axes = _axes(5.8, 3.4, theme)
+    figure, axes = _axes(5.8, 3.4)
     bins = len(AREA_NAMES) - 1
     width = 0.82 / max(len(sets), 1)
     for number, (name, histogram) in enumerate(sets.items()):
@@ -174,24 +178,24 @@ def areas(sets: Mapping[str, Histogram], theme: Theme = LIGHT) -> Figure:
     axes.set(ylim=(0, top * 1.18), xlim=(-0.6, bins - 0.4))
     # The limits of the size classes fall between bins 3 | 4 and 5 | 6.
     for edge in (3.5, 5.5):
-        axes.axvline(edge, color=theme.quiet, lw=1, ls=(0, (4, 3)), zorder=0)
+        axes.axvline(edge, color=LIGHT.quiet, lw=1, ls=(0, (4, 3)), zorder=0)
     for middle, name in zip((1.5, 4.5, 6.0), SIZES, strict=True):
-        axes.text(middle, top * 1.11, name, ha="center", color=theme.quiet, size=9)
+        axes.text(middle, top * 1.11, name, ha="center", color=LIGHT.quiet, size=9)
     ticks = [f"{a} –\n{b}" for a, b in pairwise(AREA_NAMES)]
     axes.set_xticks(range(bins), ticks, fontsize=7)
     axes.set_ylabel("people, %")
     axes.set_xlabel("box area, px²")
-    _legend(axes, theme)
-    return _finish(figure, theme)
+    _legend(axes)
+    return _finish(figure)
 
 
-def crowding(sets: Mapping[str, Floats], theme: Theme = LIGHT) -> Figure:
+def crowding(sets: Mapping[str, Floats]) -> Figure:
     """The share of images by CrowdIndex, with each set's mean (Fig. 3).
 
     Args:
         sets: name to (m,) CrowdIndex of each image; NaN without people.
     """
-    figure, axes = _axes(5.8, 3.1, theme)
+    figure, axes = _axes(5.8, 3.1)
     # The formula has no upper end; the few images above 1 stand in the last bin.
     edges = np.linspace(0, 1, 11)
     for number, (name, values) in enumerate(sets.items()):
@@ -205,17 +209,17 @@ def crowding(sets: Mapping[str, Floats], theme: Theme = LIGHT) -> Figure:
     axes.set(xlim=(0, 1), xlabel="CrowdIndex", ylabel="images, %")
     axes.set_ylim(bottom=0)
     axes.set_xticks(np.linspace(0, 1, 6), ["0", "0.2", "0.4", "0.6", "0.8", "≥ 1"])
-    _legend(axes, theme)
-    return _finish(figure, theme)
+    _legend(axes)
+    return _finish(figure)
 
 
-def people_in_images(sets: Mapping[str, NDArray[np.int64]], theme: Theme = LIGHT) -> Figure:
+def people_in_images(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
     """How many people images show, with the tail (Fig. 7).
 
     Args:
         sets: name to (most + 1,) numbers of images with 0, 1, 2 … people.
     """
-    figure, axes = _axes(5.8, 3.1, theme)
+    figure, axes = _axes(5.8, 3.1)
     most = max((len(c) - 1 for c in sets.values()), default=1)
     for number, (name, counts) in enumerate(sets.items()):
         images = counts[1:].sum()
@@ -228,14 +232,14 @@ def people_in_images(sets: Mapping[str, NDArray[np.int64]], theme: Theme = LIGHT
     axes.set(xlim=(0.5, max(most, 2) + 0.5), xlabel="people in an image", ylabel="images, %")
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(axes, theme)
-    return _finish(figure, theme)
+    _legend(axes)
+    return _finish(figure)
 
 
-def classes(sets: Mapping[str, Counts], theme: Theme = LIGHT) -> Figure:
+def classes(sets: Mapping[str, Counts]) -> Figure:
     """Size classes, and density classes of the small, of several sets (Fig. 8a and c)."""
     rows = max(len(sets), 1)
-    figure = _figure(5.8, 1.25 + 0.62 * rows, theme)
+    figure = _figure(5.8, 1.25 + 0.62 * rows)
     grid = figure.add_gridspec(1, 2, wspace=0.09)
     for column, (title, names, colours) in enumerate(
         (
@@ -244,8 +248,8 @@ def classes(sets: Mapping[str, Counts], theme: Theme = LIGHT) -> Figure:
         )
     ):
         axes = figure.add_subplot(grid[0, column])
-        _bare(axes, theme)
-        axes.set_title(title, loc="left", fontsize=10, color=theme.ink, pad=24)
+        _bare(axes)
+        axes.set_title(title, loc="left", fontsize=10, color=LIGHT.ink, pad=24)
         for y, counts in enumerate(sets.values()):
             parts = counts.sizes if column == 0 else counts.densities
             _stack(axes, y, parts, [colours[n] for n in names])
@@ -254,10 +258,10 @@ def classes(sets: Mapping[str, Counts], theme: Theme = LIGHT) -> Figure:
         keys = [Patch(color=colours[name], label=name) for name in names]
         axes.legend(
             handles=keys, loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, frameon=False,
-            labelcolor=theme.quiet, fontsize=8.5, handlelength=0.9, handleheight=0.9,
+            labelcolor=LIGHT.quiet, fontsize=8.5, handlelength=0.9, handleheight=0.9,
             columnspacing=1.2, handletextpad=0.5, borderaxespad=0.1,
         )  # fmt: skip
-    return _finish(figure, theme)
+    return _finish(figure)
 
 
 def _stack(axes: Axes, y: float, parts: Sequence[int], colours: Sequence[str]) -> None:
@@ -267,7 +271,7 @@ def _stack(axes: Axes, y: float, parts: Sequence[int], colours: Sequence[str]) -
         axes.barh(y, width, 0.62, left=left, color=colour)
         text = f"{n:,}\n{width:.0f} %"
         if width > 13:
-            ink = "white" if _is_dark(colour) else "#1b1f24"
+            ink = ON_COLOUR if _is_dark(colour) else ON_PALE
             axes.text(left + width / 2, y, text, ha="center", va="center", size=7.5, color=ink)
         left += width
 
@@ -277,9 +281,9 @@ def _is_dark(colour: str) -> bool:
     return 0.299 * r + 0.587 * g + 0.114 * b < 150
 
 
-def ap_by_class(runs: Sequence[Run], protocol: str = "coco", theme: Theme = LIGHT) -> Figure:
+def ap_by_class(runs: Sequence[Run], protocol: str = "coco") -> Figure:
     """AP by size and density class, runs side by side: what setting B gains over A (Fig. 5)."""
-    figure, axes = _axes(5.8, 3.4, theme)
+    figure, axes = _axes(5.8, 3.4)
     names = [n for n in CLASSES if any(r.metric(n, protocol) is not None for r in runs)]
     width = 0.8 / max(len(runs), 1)
     top = 1.0
@@ -294,25 +298,23 @@ def ap_by_class(runs: Sequence[Run], protocol: str = "coco", theme: Theme = LIGH
             for at, value in zip(x, values, strict=True):
                 text = "–" if value is None else f"{value:.1f}"
                 axes.text(
-                    at, (value or 0) + top * 0.012, text, ha="center", size=6.5, color=theme.quiet
+                    at, (value or 0) + top * 0.012, text, ha="center", size=6.5, color=LIGHT.quiet
                 )
     axes.set_xticks(range(len(names)), [CLASSES[n] for n in names])
     if "AP_S_sparse" in names or "AP_S_dense" in names:
         first = next(i for i, n in enumerate(names) if n.startswith("AP_S_"))
-        axes.axvline(first - 0.5, color=theme.grid, lw=1)
+        axes.axvline(first - 0.5, color=LIGHT.grid, lw=1)
         axes.text(
-            first - 0.42, top * 1.13, "of the small", color=theme.quiet, size=8.5, va="center"
+            first - 0.42, top * 1.13, "of the small", color=LIGHT.quiet, size=8.5, va="center"
         )
     axes.set(ylim=(0, top * 1.18), xlim=(-0.55, len(names) - 0.45), ylabel=f"AP ({protocol})")
-    _legend(axes, theme)
-    return _finish(figure, theme)
+    _legend(axes)
+    return _finish(figure)
 
 
-def found_along_height(
-    curves: Mapping[str, Curve], colours: Sequence[str], theme: Theme = LIGHT
-) -> Figure:
+def found_along_height(curves: Mapping[str, Curve], colours: Sequence[str]) -> Figure:
     """The share of people found against their height: how small may a person get?"""
-    figure, axes = _axes(5.8, 3.4, theme)
+    figure, axes = _axes(5.8, 3.4)
     for (name, curve), colour in zip(curves.items(), colours, strict=True):
         # Two standard errors of a share of this many people.
         error = 2 * np.sqrt(curve.share * (1 - curve.share) / np.maximum(curve.people, 1))
@@ -328,8 +330,8 @@ def found_along_height(
     inside = [t for t in ticks if low * 0.88 <= t <= high * 1.14]
     axes.set_xticks(inside, [str(t) for t in inside])
     axes.set_xticks([], minor=True)
-    _legend(axes, theme)
-    return _finish(figure, theme)
+    _legend(axes)
+    return _finish(figure)
 
 
 def run_label(run: Run, runs: Sequence[Run]) -> str:
@@ -358,78 +360,84 @@ def _steps(axes: Axes, edges: Floats, values: Floats, colour: str, label: str) -
     axes.stairs(values, edges, color=colour, fill=True, alpha=0.10, zorder=2)
 
 
-def _figure(width: float, height: float, theme: Theme) -> Figure:
-    with matplotlib.rc_context({**_RC, "text.color": theme.ink}):
+def _figure(width: float, height: float) -> Figure:
+    with matplotlib.rc_context({**_RC, "text.color": LIGHT.ink}):
         return Figure(figsize=(width, height))
 
 
-def _axes(width: float, height: float, theme: Theme) -> tuple[Figure, Axes]:
-    figure = _figure(width, height, theme)
-    with matplotlib.rc_context({**_RC, "text.color": theme.ink}):
+def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = _figure(width, height)
+    with matplotlib.rc_context({**_RC, "text.color": LIGHT.ink}):
         axes = figure.add_subplot()
-    axes.grid(axis="y", color=theme.grid, lw=0.8)
+    axes.grid(axis="y", color=LIGHT.grid, lw=0.8)
     axes.set_axisbelow(True)
     for name, spine in axes.spines.items():
         spine.set_visible(name == "bottom")
-        spine.set_color(theme.grid)
-    axes.tick_params(length=0, colors=theme.quiet)
-    axes.xaxis.label.set_color(theme.quiet)
-    axes.yaxis.label.set_color(theme.quiet)
+        spine.set_color(LIGHT.grid)
+    axes.tick_params(length=0, colors=LIGHT.quiet)
+    axes.xaxis.label.set_color(LIGHT.quiet)
+    axes.yaxis.label.set_color(LIGHT.quiet)
     return figure, axes
 
 
-def _bare(axes: Axes, theme: Theme) -> None:
+def _bare(axes: Axes) -> None:
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_xticks([])
-    axes.tick_params(length=0, colors=theme.ink)
+    axes.tick_params(length=0, colors=LIGHT.ink)
 
 
-def _legend(axes: Axes, theme: Theme) -> None:
+def _legend(axes: Axes) -> None:
     """Above the axes, where it covers nothing."""
     labels = axes.get_legend_handles_labels()[1]
     longest = max((len(label) for label in labels), default=0)
     columns = max(1, min(len(labels), 70 // (longest + 6)))
     axes.legend(
         loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns,
-        frameon=False, labelcolor=theme.ink, fontsize=9, borderaxespad=0.3,
+        frameon=False, labelcolor=LIGHT.ink, fontsize=9, borderaxespad=0.3,
         handlelength=1.2, handleheight=0.8, columnspacing=1.6,
     )  # fmt: skip
 
 
-def _finish(figure: Figure, theme: Theme) -> Figure:
-    figure.set_facecolor(theme.paper)
+def _finish(figure: Figure) -> Figure:
+    figure.set_facecolor(LIGHT.paper)
     for axes in figure.axes:
         axes.set_facecolor("none")
         for text in axes.texts:
             if text.get_color() in ("black", "k"):
-                text.set_color(theme.ink)
+                text.set_color(LIGHT.ink)
     return figure
 
 
-def svg(figure: Figure, *, transparent: bool = False) -> bytes:
+def svg(figure: Figure) -> bytes:
     """The figure as SVG, letters as outlines, no date."""
-    return _saved(figure, "svg", transparent, {"Date": None, "Creator": None})
+    return _saved(figure, "svg", {"Date": None, "Creator": None})
+
+
+def by_night(drawn: bytes) -> bytes:
+    """An SVG of ours with the dark theme's colours."""
+    for day, night in zip(astuple(LIGHT), astuple(DARK), strict=True):
+        drawn = drawn.replace(day.encode(), night.encode())
+    return drawn
 
 
 def png(figure: Figure, *, dpi: int = 200) -> bytes:
     """The figure as PNG."""
-    return _saved(figure, "png", False, {"Software": None}, dpi=dpi)
+    return _saved(figure, "png", {"Software": None}, dpi=dpi)
 
 
-def _saved(
-    figure: Figure, kind: str, transparent: bool, metadata: dict[str, None], **more: Any
-) -> bytes:
+def _saved(figure: Figure, kind: str, metadata: dict[str, None], **more: Any) -> bytes:
     out = io.BytesIO()
     with matplotlib.rc_context(_RC):
         figure.savefig(
-            out, format=kind, transparent=transparent, metadata=metadata,
-            bbox_inches="tight", pad_inches=0.08, **more,
-        )  # fmt: skip
+            out, format=kind, metadata=metadata, bbox_inches="tight", pad_inches=0.08, **more
+        )
     return out.getvalue()
 
 
-def save(figure: Figure, folder: Path, name: str) -> None:
-    """`folder/name.png` and `folder/name.svg`."""
-    write_whole(folder / f"{name}.svg", svg(figure))
+def save(figure: Figure, folder: Path, name: str) -> bytes:
+    """`folder/name.png` and `folder/name.svg`; gives back the SVG."""
+    drawn = svg(figure)
+    write_whole(folder / f"{name}.svg", drawn)
     write_whole(folder / f"{name}.png", png(figure))
+    return drawn

@@ -23,7 +23,6 @@ from smallpose.core.json_text import read_json
 from smallpose.core.progress import say, track
 from smallpose.report import figures, paper, sheets, tables
 from smallpose.report.data import SPLITS, Drawing, Portrait, portrait
-from smallpose.report.figures import DARK, LIGHT
 from smallpose.report.people import Pairing, found_by_height, pair_people
 from smallpose.report.pictures import picture_file, pictures_at
 from smallpose.report.results import Run, read_runs, same_data
@@ -33,8 +32,6 @@ from smallpose.table.coco_json import read_coco
 from smallpose.table.instances import Instances
 from smallpose.table.predictions import Predictions
 from smallpose.table.results_json import read_results
-
-SOURCES_SHEET_COLUMNS = 6
 
 
 class Manifest(msgspec.Struct):
@@ -96,13 +93,19 @@ def make_report(runs: Sequence[Path], out: Path) -> list[Table]:
         write_whole(out / "tables" / f"{table.name}.csv", table.to_csv())
     drawings = _result_drawings(material)
     about_data = material.picture.drawings() if material.picture else []
-    for drawing in track([*drawings, *about_data], "figures"):
-        figures.save(drawing.light(), out / "figures", drawing.name)
+    drawn = {
+        drawing.name: figures.save(drawing.draw(), out / "figures", drawing.name)
+        for drawing in track([*drawings, *about_data], "figures")
+    }
     made = _sheets(material)
     for sheet in made:
         file = out / "figures" / f"{sheet.name}.png"
-        write_whole(file, picture_file(sheets.paint(sheet), ".png"))
-    context = _context(material, results, beside, parts, drawings, about_data, made)
+        write_whole(file, picture_file(sheets.paint(sheet), "png"))
+    context = {
+        **_context(material, results, beside, parts, made),
+        "drawings": [_figure(d, drawn[d.name]) for d in drawings],
+        "about_data": [_figure(d, drawn[d.name]) for d in about_data],
+    }
     write_whole(out / "index.html", _render(context))
     return results
 
@@ -220,8 +223,6 @@ def _context(
     results: Sequence[Table],
     beside: Sequence[Table],
     parts: Sequence[Table],
-    drawings: Sequence[Drawing],
-    about_data: Sequence[Drawing],
     made: Sequence[Sheet],
 ) -> dict[str, Any]:
     by_name = {sheet.name: _sheet(sheet) for sheet in made}
@@ -232,8 +233,6 @@ def _context(
         "cards": _cards(material),
         "results": [_table(t) for t in results],
         "notes": _notes(material.runs),
-        "drawings": [_figure(d) for d in drawings],
-        "about_data": [_figure(d) for d in about_data],
         "predictions": by_name.get("predictions"),
         "samples": [by_name[n] for n in ("samples", "sources") if n in by_name],
         "table1": _table(beside[0]),
@@ -280,28 +279,25 @@ def _table(table: Table) -> dict[str, Any]:
     return {"html": Markup(table.to_html()), "note": table.note, "name": table.name}
 
 
-def _figure(drawing: Drawing) -> dict[str, Any]:
-    light, dark = (figures.svg(drawing.draw(t), transparent=True) for t in (LIGHT, DARK))
-    width, height = _svg_size(light)
+def _figure(drawing: Drawing, svg: bytes) -> dict[str, Any]:
+    width, height = _svg_size(svg)
     return {
         "name": drawing.name,
         "title": drawing.title,
         "alt": drawing.alt,
-        "light": _data_uri(light, "image/svg+xml"),
-        "dark": _data_uri(dark, "image/svg+xml"),
+        "light": _data_uri(svg, "image/svg+xml"),
+        "dark": _data_uri(figures.by_night(svg), "image/svg+xml"),
         "width": width,
         "height": height,
     }
 
 
 def _svg_size(svg: bytes) -> tuple[int, int]:
-    """px of an SVG of ours, from its first tag in points."""
-    found = re.search(rb'<svg [^>]*?width="([\d.]+)pt" height="([\d.]+)pt"|'
-                      rb'<svg [^>]*?height="([\d.]+)pt"[^>]*? width="([\d.]+)pt"', svg)  # fmt: skip
+    """px of an SVG of ours, whose view box is in points."""
+    found = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
     assert found is not None
-    a, b, c, d = found.groups()
-    width, height = (a, b) if a else (d, c)
-    return round(float(width) * 4 / 3), round(float(height) * 4 / 3)
+    width, height = (round(float(side) * 4 / 3) for side in found.groups())
+    return width, height
 
 
 def _sheet(sheet: Sheet) -> dict[str, Any]:
@@ -311,7 +307,7 @@ def _sheet(sheet: Sheet) -> dict[str, Any]:
             "note": row.note,
             "tiles": [
                 {
-                    "src": _data_uri(picture_file(t.picture, ".webp"), "image/webp"),
+                    "src": _data_uri(picture_file(t.picture, "webp"), "image/webp"),
                     "width": t.picture.shape[1] // 2,
                     "height": t.picture.shape[0] // 2,
                     "caption": t.caption,

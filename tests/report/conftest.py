@@ -1,0 +1,123 @@
+"""A small built set with pictures, and finished runs on it."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from smallpose.core.skeleton import COCO17, SMALLPOSE
+from smallpose.table.coco_json import write_coco
+from smallpose.table.instances import Instances, make_images, make_instances
+from smallpose.table.predictions import make_predictions
+from smallpose.table.results_json import write_results
+
+# A standing person in a box of 1 × 2.
+STANDING = np.array(
+    [
+        (0.5, 0.16), (0.5, 0.04), (0.54, 0.13), (0.46, 0.13), (0.6, 0.15), (0.4, 0.15),
+        (0.5, 0.26), (0.5, 0.34), (0.68, 0.36), (0.32, 0.36), (0.78, 0.64), (0.22, 0.64),
+        (0.82, 0.92), (0.18, 0.92), (0.6, 0.98), (0.4, 0.98), (0.5, 0.98), (0.62, 1.42),
+        (0.38, 1.42), (0.63, 1.88), (0.37, 1.88),
+    ]
+)  # fmt: skip
+HEIGHTS = (36, 60, 100, 150, 230, 380)
+NUMBERS = ("AP", "AP_S", "AP_M", "AP_L", "AP_S_sparse", "AP_S_moderate", "AP_S_dense", "AR")
+
+
+@dataclass(frozen=True)
+class World:
+    """A built set, its test split, and folders of runs by name."""
+
+    data: Path
+    test: Instances
+    runs: dict[str, Path]
+
+
+def split(seed: int, first: int, name: str) -> Instances:
+    """Ten images of 640 × 480 with three people each, all five sources."""
+    rng = np.random.default_rng(seed)
+    files = [f"{name}/{i}.png" for i in range(10)]
+    source = np.arange(10) % 5 + 1
+    images = make_images(range(first, first + 10), files, [640] * 10, [480] * 10, source)
+    rows = np.repeat(np.arange(10), 3)
+    height = np.array([HEIGHTS[i % len(HEIGHTS)] for i in range(30)], dtype=np.float64)
+    x, y = rng.uniform(0, 640 - height / 2), rng.uniform(0, 480 - height)
+    boxes = np.stack([x, y, height / 2, height], axis=1)
+    xy = boxes[:, None, :2] + STANDING * (height / 2)[:, None, None]
+    v = np.where(rng.random((30, 21, 1)) < 0.2, 1.0, 2.0)
+    people = make_instances(
+        SMALLPOSE, images, rows, boxes, np.concatenate([xy, v], axis=2), source=source[rows]
+    )
+    return replace(people, ids=np.arange(first * 10, first * 10 + 30))
+
+
+def write_run(
+    folder: Path, truth: Instances, data: Path, setting: str, epochs: int, points: float
+) -> Path:
+    """A run whose poses are the truth, shaken; its numbers are made up."""
+    seen = truth if setting == "B" else truth.to_skeleton(COCO17)
+    rng = np.random.default_rng(epochs)
+    shake = rng.normal(0, 1, seen.keypoints[:, :, :2].shape) * (0.02 + 0.3 * (epochs == 0))
+    poses = seen.keypoints.copy()
+    poses[:, :, :2] += shake * truth.boxes_xywh[:, None, 3:]
+    found = make_predictions(
+        seen.skeleton,
+        seen.images.ids[seen.image_rows],
+        poses,
+        np.ones(len(seen)),
+        truth.boxes_xywh,
+    )
+    write_results(found, folder / "found.json")
+    numbers = {name: points / 100 + 0.01 * i for i, name in enumerate(NUMBERS)}
+    numbers["AP_S_dense"] = None  # type: ignore[assignment]
+    result = {
+        "method": "simple_baseline_r18_tiny",
+        "setting": setting,
+        "recipe": {"name": "quick", "learning_rate": 0.001, "augment": {"flip": 0.5}},
+        "seed": 0,
+        "parameters": 2_814_485,
+        "steps": epochs * 10,
+        "epochs": epochs,
+        "seconds": 83.0,
+        "data": str(data),
+        "weights": {"file": "model.safetensors", "sha256": "0" * 64},
+        "environment": {"torch": "2.9", "device": "<cpu>"},
+        "evaluation": {
+            "protocols": {"coco": numbers, "owned": numbers, "recall": numbers},
+            "people": {},
+            "settings": {"max_found": 20},
+            "notes": ["20 detections count per image"],
+        },
+    }
+    (folder / "result.json").write_text(json.dumps(result))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    root = tmp_path_factory.mktemp("world")
+    data = root / "set"
+    parts = {"train": split(1, 1, "train"), "test": split(2, 11, "test")}
+    rng = np.random.default_rng(3)
+    for name, part in parts.items():
+        write_coco(part, data / "annotations" / f"{name}.json")
+        for file in part.images.file_names:
+            path = data / "images" / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            noise = rng.integers(60, 200, (6, 8, 3), dtype=np.uint8)
+            cv2.imwrite(str(path), cv2.resize(noise, (640, 480), interpolation=cv2.INTER_NEAREST))
+    manifest = {"synthetic": True, "split": "grouped", "seed": 5}
+    manifest |= {"sources": {}, "files": {}, "pictures": {}}
+    (data / "manifest.json").write_text(json.dumps(manifest))
+    runs = {
+        name: write_run(root / name, parts["test"], data, setting, epochs, points)
+        for name, setting, epochs, points in (
+            ("untrained", "B", 0, 0.5),
+            ("A", "A", 6, 23.0),
+            ("B", "B", 6, 43.0),
+        )
+    }
+    return World(data, parts["test"], runs)

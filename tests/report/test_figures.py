@@ -1,0 +1,78 @@
+"""Figures show what they were given, and the same data give the same bytes."""
+
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+
+from smallpose.report import figures
+from smallpose.report.data import portrait
+from smallpose.report.figures import DARK, LIGHT
+from smallpose.report.results import read_runs
+
+
+@pytest.fixture(scope="session")
+def drawings(world):
+    return {d.name: d for d in portrait({"train": world.test, "test": world.test}).drawings()}
+
+
+def test_the_papers_figures_of_a_data_set_are_there(drawings):
+    assert list(drawings) == [
+        *("fig1a_composition", "fig1c_skeleton", "fig2_areas", "fig3_crowding"),
+        *("fig7_people_per_image", "fig8_classes"),
+    ]
+
+
+def test_every_drawing_has_a_sentence_for_those_who_cannot_see_it(drawings):
+    assert all(len(d.alt) > 20 for d in drawings.values())
+
+
+@pytest.mark.parametrize("name", ["fig2_areas", "fig8_classes"])
+def test_the_same_data_give_the_same_bytes(drawings, name: str):
+    draw = drawings[name].draw
+    assert figures.svg(draw()) == figures.svg(draw())
+    assert figures.png(draw(), dpi=60) == figures.png(draw(), dpi=60)
+
+
+def test_no_date_and_no_maker_stand_in_a_figure(drawings):
+    text = figures.svg(drawings["fig2_areas"].draw()).decode()
+    assert "<dc:date>" not in text
+    assert "Matplotlib v" not in text
+
+
+def test_dark_figures_have_light_ink(drawings):
+    light = figures.svg(drawings["fig8_classes"].draw())
+    dark = figures.by_night(light)
+    assert LIGHT.ink.encode() in light
+    assert DARK.ink.encode() in dark
+    assert not any(colour.encode() in dark for colour in astuple(LIGHT))
+    assert figures.ON_COLOUR.encode() in dark
+
+
+def test_bars_of_people_by_area_are_their_shares(world):
+    people = portrait({"one": world.test})
+    draw = next(d for d in people.drawings() if d.name == "fig2_areas").draw
+    heights = [bar.get_height() for bar in draw().axes[0].patches]
+    assert sum(heights) == pytest.approx(100.0)
+
+
+def test_the_sign_of_each_bar_difference_is_the_tables(world):
+    runs = [r for r in read_runs(list(world.runs.values())) if not r.untrained]
+    axes = figures.ap_by_class(runs).axes[0]
+    a, b = (np.array([bar.get_height() for bar in group]) for group in axes.containers)
+    table = np.array([runs[1].metric(m) - runs[0].metric(m) for m in figures.CLASSES
+                      if runs[0].metric(m) is not None])  # fmt: skip
+    assert (np.sign(b - a) == np.sign(table)).all()
+
+
+def test_files_without_people_are_drawn_too(world):
+    nobody = world.test.take(np.array([], dtype=np.intp))
+    for drawing in portrait({"nobody": nobody}).drawings():
+        figures.png(drawing.draw(), dpi=40)
+
+
+def test_crowded_names_get_a_legend_that_fits(world):
+    sets = {f"a set with quite a long name, number {i}": world.test for i in range(6)}
+    for drawing in portrait(sets).drawings():
+        if drawing.name in ("fig2_areas", "fig8_classes"):
+            figures.svg(drawing.draw())

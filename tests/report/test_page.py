@@ -1,0 +1,161 @@
+"""One HTML file that needs nothing else; and the two verbs."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from smallpose.cli.main import main
+from smallpose.report import make_report
+
+
+@pytest.fixture(scope="session")
+def report(world, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report")
+    make_report(list(world.runs.values()), out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def page(report: Path) -> str:
+    return (report / "index.html").read_text()
+
+
+class Tags(HTMLParser):
+    """All opening tags with their attributes, and the ids."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "img", "source"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_needs_no_network(page: str):
+    without_pictures = re.sub(r"data:[a-z]+/[a-z+]+;base64,[A-Za-z0-9+/=]+", "data:", page)
+    assert not re.search(r"https?:|//[a-z]+\.|@import|url\(", without_pictures)
+    for tag, attributes in Tags(page).tags:
+        for name in ("src", "srcset", "href"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("data:", "#")), f"<{tag} {name}={value}>"
+
+
+def test_all_images_have_alt_and_sizes(page: str):
+    images = [attributes for tag, attributes in Tags(page).tags if tag == "img"]
+    assert len(images) > 20
+    for attributes in images:
+        assert attributes["alt"]
+        assert int(attributes["width"] or 0) > 0
+        assert int(attributes["height"] or 0) > 0
+
+
+def test_the_page_is_well_formed_and_its_ids_are_unique(page: str):
+    parsed = Tags(page)
+    assert parsed.open == []
+    ids = [a["id"] for _, a in parsed.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    links = [a["href"] for t, a in parsed.tags if t == "a"]
+    assert all(link and link[1:] in ids for link in links)
+
+
+def test_figures_come_in_light_and_dark(page: str):
+    assert page.count("prefers-color-scheme: dark") > 8
+
+
+def test_synthetic_data_come_with_their_limits(page: str):
+    assert 'id="limits"' in page
+    assert "mean nothing for real pictures" in page
+
+
+def test_what_a_run_wrote_is_escaped(page: str):
+    assert "&lt;cpu&gt;" in page
+    assert "<cpu>" not in page
+
+
+def test_the_evaluations_notes_and_settings_are_shown_once(page: str):
+    assert page.count("<li>20 detections count per image</li>") == 1
+    assert "max_found" in page
+    assert "augment.flip" in page
+
+
+def test_tables_and_figures_lie_beside_the_page(report: Path):
+    names = {p.relative_to(report).as_posix() for p in report.rglob("*") if p.is_file()}
+    tables = ("results", "results_owned", "results_recall", "table1", "table2", "table3", "table5")
+    assert {f"tables/{t}.{kind}" for t in tables for kind in ("md", "csv")} <= names
+    drawn = ("fig1a_composition", "fig2_areas", "fig5_ap_by_class", "found_by_height")
+    assert {f"figures/{f}.{kind}" for f in drawn for kind in ("png", "svg")} <= names
+    assert {"figures/predictions.png", "figures/samples.png", "figures/sources.png"} <= names
+
+
+def test_the_same_runs_give_the_same_bytes(world, report: Path, tmp_path: Path):
+    make_report(list(world.runs.values()), tmp_path)
+    for file in sorted(p for p in report.rglob("*") if p.is_file()):
+        assert file.read_bytes() == (tmp_path / file.relative_to(report)).read_bytes(), file.name
+
+
+def test_runs_without_their_data_still_make_a_page(world, tmp_path: Path):
+    folder = tmp_path / "moved" / "B"
+    folder.mkdir(parents=True)
+    result = json.loads((world.runs["B"] / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps({**result, "data": "gone"}))
+    make_report([folder], tmp_path / "out")
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "was not found" in page
+    assert "43.0 AP" in page
+    assert "limits" not in re.findall(r'id="(\w+)"', page)
+
+
+def test_report_prints_the_main_table(world, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    text = (world.runs["A"] / "result.json").read_text().replace(str(world.data), "gone")
+    (tmp_path / "result.json").write_text(text)
+    assert main(["report", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    head = next(line.split() for line in lines if "AP_S" in line)
+    assert head[:10] == ["method", "setting", "AP", "AP_S", "AP_M", "AP_L", "Sp", "Mo", "De", "AR"]
+
+
+def test_report_of_something_else_is_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["report", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_stats_writes_tables_figures_and_sheets(
+    world, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    files = [str(world.data / "annotations" / f"{s}.json") for s in ("train", "test")]
+    images = ["--images", str(world.data / "images")]
+    assert main(["stats", *files, *images, "--out", str(tmp_path), "--json", "-"]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    assert numbers["train"]["counts"]["people"] == 30
+    assert sum(numbers["test"]["areas"]["counts"]) == 30
+    assert len(numbers["test"]["sources"]) == 5
+    names = {p.name for p in tmp_path.iterdir()}
+    assert {"table1.md", "table1.csv", "fig2_areas.png", "fig2_areas.svg"} <= names
+    assert {"fig1b_samples_train.png", "fig1b_samples_test.png", "sources.png"} <= names
+    assert "| total |" in (tmp_path / "table1.md").read_text()
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(world, tmp_path: Path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        text = (world.data / "annotations" / "test.json").read_text()
+        (tmp_path / name / "test.json").write_text(text)
+    files = [str(tmp_path / name / "test.json") for name in ("one", "two")]
+    assert main(["stats", *files, "--out", str(tmp_path / "out")]) == 0
+    table = (tmp_path / "out" / "table1.md").read_text()
+    assert "| one/test |" in table
+    assert "| two/test |" in table
+    assert "total" not in table
