@@ -51,8 +51,8 @@ def warp_matrix(
 
     Args:
         center, scale: (2,) of the window, its shape already that of the crop.
-        rotate_deg: turns the picture clockwise on screen (y points down) for positive angles
-            in the window's frame, about its centre; with `udp` the other way round, as MMPose's.
+        rotate_deg: turns the picture counter-clockwise on screen (y points down) when positive,
+            about the centre; with `udp` the other way round, as MMPose's.
         udp: the window's sides are the distances between the crop's outer pixel centres, so the
             centre lands in the middle of the grid and the factors differ a little.
     """
