@@ -6,9 +6,9 @@ coordinate classifier turns the pose vectors that remain into keypoints. Trained
 the cells' own guesses of the keypoints and the classifier learn from the labels, later the guesses
 learn from the classifier.
 
-The paper does not say which size it trained (Sec. 5.5). AP there: see `PAPER_AP`. MMPose's
-checkpoints have the same weight names; COCO val AP 67.7, 70.9 and 72.4 for s, m and l. A picture
-takes about 0.3, 0.8 and 1.7 seconds on one CPU core.
+Printed AP (Tables 2 and 3): 33.2 in setting A, 63.1 in B; of which size is not said (Sec. 5.5).
+MMPose's checkpoints have the same weight names; COCO val AP 67.7, 70.9 and 72.4 for s, m and l. A
+picture takes about 0.3, 0.8 and 1.7 seconds on one CPU core.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,6 @@ from smallpose.models.backbones.csp_darknet import CSPDarknet
 from smallpose.models.codecs.assign import Guess, assign, similarity
 from smallpose.models.codecs.offsets import (
     Points,
-    cell_points,
     center_and_size,
     decode_boxes,
     decode_keypoints,
@@ -34,9 +33,10 @@ from smallpose.models.codecs.offsets import (
 )
 from smallpose.models.codecs.suppress import box_nms
 from smallpose.models.heads.coordinate_classifier import CoordinateClassifier
-from smallpose.models.heads.dense_pose import STRIDES, Cells, DensePose
+from smallpose.models.heads.dense_pose import Cells, DensePose
 from smallpose.models.heads.hybrid_encoder import HybridEncoder
-from smallpose.samples.whole import MASK_STRIDE, People, WholeAugment
+from smallpose.samples.scenes import WholeAugment
+from smallpose.samples.whole import MASK_STRIDE, People
 
 BOX_PADDING = 1.25  # the classifier's bins cover this much more than the box
 
@@ -74,7 +74,6 @@ def _mmpose(batch: int, still: bool) -> WholeRecipe:
         batch_size=batch,
         epochs=600,
         weight_decay=0.05,
-        decay_norms=False,
         clip_norm=0.1,
         rates={"neck.encoder": 0.05},
         # Up over 5 epochs, down to 2e-4 at 280, up to 5e-4 for the second stage, down again.
@@ -204,12 +203,15 @@ class RTMO(WholeImageMethod):
         x = crops.to(self.device, non_blocking=True).float()
         return x.flip(-1).permute(0, 3, 1, 2)
 
-    def forward(self, pictures: Tensor) -> tuple[Cells, Points]:
-        """(b, 3, h, w) BGR pictures to what their cells say, and where the cells are."""
-        levels = self.neck(self.backbone(pictures))
-        cells = self.head.head_module(levels)
-        h, w = pictures.shape[2:]
-        return cells, cell_points((h, w), STRIDES, cells.logits)
+    def forward(self, pictures: Tensor) -> Cells:
+        """(b, 3, h, w) BGR pictures to what their cells say."""
+        return self.head.head_module(self.neck(self.backbone(pictures)))
+
+    def begin_epoch(self, epoch: int, recipe: Recipe) -> None:
+        """The second stage and the closing epochs begin when the recipe says so."""
+        if isinstance(recipe, WholeRecipe):
+            self.stage = 2 if 0 < recipe.second_stage <= epoch else 1
+            self.closing = epoch >= recipe.epochs - recipe.augment.closing
 
     def classify(
         self, poses: Tensor, boxes: Tensor, points: Points
@@ -220,7 +222,8 @@ class RTMO(WholeImageMethod):
 
     def find(self, pictures: Tensor, flip_test: bool) -> list[Found]:
         """People above `score_above`, one for each box; there is no mirrored pass in RTMO."""
-        cells, points = self(pictures)
+        cells = self(pictures)
+        points = cells.points
         boxes = decode_boxes(cells.boxes, points)  # (b, p, 4)
         scores = cells.logits.sigmoid()[..., 0]
         rows = [self._distinct(b, s) for b, s in zip(boxes, scores, strict=True)]
@@ -259,9 +262,10 @@ class RTMO(WholeImageMethod):
             1 - people.counts,
         )
 
-    def loss(self, outputs: tuple[Cells, Points], targets: Batch) -> dict[str, Tensor]:
+    def loss(self, outputs: tuple[Tensor, ...], targets: Batch) -> dict[str, Tensor]:
         """The terms of RTMO's loss (Lu et al., Sec. 3.4), weighted for the stage at hand."""
-        cells, points = outputs
+        cells = Cells(*outputs)
+        points = cells.points
         weights = self.stages[self.stage - 1]
         boxes = decode_boxes(cells.boxes, points)
         guesses = decode_keypoints(cells.offsets, points)
@@ -379,7 +383,7 @@ def _varifocal(logits: Tensor, quality: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(held, quality, reduction="none") * weights
 
 
-PAPER_AP: dict[str, tuple[float, float]] = {}
+PAPER_AP = {"A": (33.2, 17.2), "B": (63.1, 55.1)}
 
 
 def _card(size: str, checkpoint: str) -> Card:

@@ -8,11 +8,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.samples.affine import to_image
-from smallpose.samples.whole import Fitting, People, WholeAugment, fit_whole, show_whole
+from smallpose.samples.fit import Fitting, fit_whole, show_whole
+from smallpose.samples.scenes import WholeAugment
+from smallpose.samples.whole import People
 from smallpose.table.predictions import Predictions
 
 Floats = NDArray[np.float64]
@@ -25,7 +27,6 @@ class WholeRecipe(Recipe):
     What `Recipe` has no word for stands here, for the loop to use: RTMO's needs all of it.
 
     Args:
-        decay_norms: whether weight decay is for norms and biases too.
         rates: name prefix of weights to the factor of their learning rate.
         cosine: (epoch, rate) between which the rate falls along a cosine, instead of `schedule`;
             the rate rises with the square of the step over `warm_epochs` before.
@@ -35,7 +36,6 @@ class WholeRecipe(Recipe):
     """
 
     augment: WholeAugment = field(default_factory=WholeAugment)
-    decay_norms: bool = True
     rates: Mapping[str, float] = field(default_factory=dict)
     cosine: tuple[tuple[int, float], ...] = ()
     warm_epochs: int = 0
@@ -98,6 +98,18 @@ class WholeImageMethod(PoseMethod):
     def fit(self, picture_wh: tuple[int, int]) -> Fitting:
         """How the method sees a picture of that size."""
         return fit_whole(picture_wh, self.input_wh, self.multiple, self.fitting)
+
+    def treatment(self, name: str, weight: nn.Parameter, recipe: Recipe) -> tuple[float, float]:
+        """As every method, and the recipe's own rates for weights whose names begin so."""
+        rate, decay = super().treatment(name, weight, recipe)
+        rates = recipe.rates if isinstance(recipe, WholeRecipe) else {}
+        for prefix, factor in rates.items():
+            if name.startswith(prefix):
+                rate *= factor
+        return rate, decay
+
+    def begin_epoch(self, epoch: int, recipe: Recipe) -> None:
+        """Told before each epoch of a training, counted from 0."""
 
     def losses(self, pictures: Tensor, people: People) -> dict[str, Tensor]:
         """The terms of the loss for (b, h, w, 3) uint8 RGB samples and their people."""

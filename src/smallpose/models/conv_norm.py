@@ -3,7 +3,28 @@
 The whole-image methods are built of these; their checkpoints name the weights so.
 """
 
+import torch
 from torch import Tensor, nn
+
+
+class Swish(nn.Module):
+    """SiLU as two operations, which round otherwise than one.
+
+    RTMO's coordinate classifier turns last bits into tenths of a pixel, and the published weights
+    were trained and tested with these.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape to the same."""
+        return x * torch.sigmoid(x)
+
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "silu": nn.SiLU,
+    "swish": Swish,
+    "relu": nn.ReLU,
+    "": nn.Identity,
+}
 
 
 class ConvNorm(nn.Module):
@@ -11,7 +32,7 @@ class ConvNorm(nn.Module):
 
     Args:
         kernel: odd side.
-        act: "silu", "relu" or "" for none.
+        act: "silu", "swish", "relu" or "" for none.
         eps, momentum: of the norm.
     """
 
@@ -32,7 +53,7 @@ class ConvNorm(nn.Module):
             in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False
         )
         self.bn = nn.BatchNorm2d(out_channels, eps, momentum)
-        self.act: nn.Module = {"silu": nn.SiLU, "relu": nn.ReLU, "": nn.Identity}[act]()
+        self.act = _ACTIVATIONS[act]()
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, in_channels, h, w) to (b, out_channels, h / stride, w / stride)."""

@@ -1,91 +1,45 @@
 """One picture per sample with all its people: for bottom-up and single-stage methods.
 
-In tests a picture is fitted to what the network takes, its shape kept and the rest padded; in
-training it is warped, mirrored and mixed with others by chance. Every change is a function of
-(seed, epoch, picture), so neither workers nor an interruption change a sample.
+Every change is a function of (seed, epoch, picture), so neither workers nor an interruption change
+a sample.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from smallpose.core.errors import InputError
-from smallpose.core.skeleton import Skeleton
-from smallpose.samples.affine import mirrored, warp_matrix, warp_points
-from smallpose.samples.augment import Augment, counter_rng
+from smallpose.samples.affine import mirrored, warp_matrix
+from smallpose.samples.augment import counter_rng
 from smallpose.samples.crops import check_size
 from smallpose.samples.images import Picture, Pictures, one_thread
+from smallpose.samples.scenes import (
+    STILL,
+    Scene,
+    WholeAugment,
+    box_corners,
+    cut_normal,
+    joined,
+    moved,
+    paste,
+    people_moved,
+    perspective,
+    shift_hsv,
+    turned,
+)
 from smallpose.table.instances import Instances
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 MASK_STRIDE = 4
-_ORDER = 1  # purpose of the generator that shuffles; a picture's own has 0
-
-
-class Fitting(NamedTuple):
-    """How a picture of some size is fitted to a network.
-
-    Args:
-        center, scale: (2,) of the window that the network sees, picture px.
-        size_wh: of what it sees, network px.
-        matrix: (2, 3) from picture to network px.
-    """
-
-    center: Floats
-    scale: Floats
-    size_wh: tuple[int, int]
-    matrix: Floats
-
-
-def fit_whole(
-    picture_wh: tuple[int, int],
-    input_wh: tuple[int, int],
-    multiple: int,
-    how: Literal["inside", "cover"],
-) -> Fitting:
-    """The window that shows a whole picture in its middle.
-
-    Args:
-        input_wh: what the network would like to see.
-        multiple: sides of what it sees are multiples of this.
-        how: "inside" makes the picture fit into `input_wh`; "cover" makes its short side as long
-            as `input_wh`, and what the network sees grows with the long side.
-    """
-    w, h = picture_wh
-    want_w, want_h = (-(-side // multiple) * multiple for side in input_wh)
-    least_or_most = min if how == "inside" else max
-    shown_w = least_or_most(float(want_w), want_h * w / h)
-    shown_h = least_or_most(float(want_h), want_w * h / w)
-    if how == "cover":
-        want_w, want_h = (int(np.ceil(side / multiple)) * multiple for side in (shown_w, shown_h))
-    center = np.array([w / 2, h / 2])
-    scale = np.array([w * want_w / shown_w, h * want_h / shown_h])
-    size = (want_w, want_h)
-    return Fitting(center, scale, size, warp_matrix(center, scale, size))
-
-
-def show_whole(picture: Picture, fitting: Fitting, pad: int) -> Picture:
-    """(h, w, 3) picture as the network sees it, `pad` around it."""
-    return np.asarray(
-        cv2.warpAffine(
-            picture,
-            fitting.matrix,
-            fitting.size_wh,
-            flags=cv2.INTER_LINEAR,
-            borderValue=(pad, pad, pad),
-        ),
-        np.uint8,
-    )
+_ORDER, _SIZE = 1, 2  # purposes of generators that are nobody's in particular; a picture's has 0
 
 
 class People(NamedTuple):
@@ -120,7 +74,7 @@ class WholeBatch(NamedTuple):
     """Pictures of one step.
 
     Args:
-        rows: (b,) of the images' table.
+        rows: of the people's table: everybody the pictures were chosen for.
         pictures: (b, h, w, 3) uint8 RGB.
         people: theirs.
     """
@@ -138,94 +92,6 @@ class WholeBatch(NamedTuple):
     def keypoints(self) -> People:
         """The people, under the name a loop over crops has for what `targets` takes."""
         return self.people
-
-
-@dataclass(frozen=True, kw_only=True)
-class WholeAugment(Augment):
-    """How much a training picture may differ from the stored one.
-
-    `flip`, `shift` and `rotate_deg` are `Augment`'s; half bodies there are none. The defaults are
-    those of MMPose's DEKR and CID, and the last lines are for RTMO.
-
-    Args:
-        scale_range: the window is that much of the picture.
-        fit: which side of the picture the window's shape is made from.
-        pad: grey level where the picture ends.
-        hsv: at most, up or down, of hue (of 180), saturation and value (of 255).
-        only_labelled: drop people without a keypoint in the picture, or with a box of a pixel.
-        mosaic: whether samples are four pictures, warped, and mixed with a fifth.
-        closing: epochs at the end without mosaic.
-        closing_still: whether those pictures are only fitted, not warped.
-    """
-
-    half_body: float = 0.0
-    shift: float = 0.2
-    shift_chance: float = 1.0
-    rotate_deg: float = 30.0
-    rotate_chance: float = 1.0
-    scale_range: tuple[float, float] = (0.75, 1.5)
-    fit: Literal["short", "long"] = "short"
-    pad: int = 0
-    hsv: tuple[int, int, int] = (0, 0, 0)
-    only_labelled: bool = False
-    mosaic: bool = False
-    closing: int = 0
-    closing_still: bool = False
-
-
-STILL = WholeAugment(
-    flip=0, shift=0, rotate_deg=0, scale_range=(1, 1), fit="long", shift_chance=0, rotate_chance=0
-)
-
-
-class _Scene(NamedTuple):
-    """A picture and its people on their way to a sample; the last rows are nobody's labels."""
-
-    picture: Picture
-    keypoints: Floats  # (n, k, 3)
-    corners: Floats  # (n, 4, 2)
-    area: Floats  # (n,)
-    unlabelled: Floats  # (m, 4, 2) boxes of crowds and of people without keypoints
-
-
-def _corners(boxes_xywh: Floats) -> Floats:
-    """(n, 4) boxes to (n, 4, 2): top left, bottom left, top right, bottom right."""
-    low, high = boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]
-    x = np.stack([low[:, 0], low[:, 0], high[:, 0], high[:, 0]], axis=1)
-    y = np.stack([low[:, 1], high[:, 1], low[:, 1], high[:, 1]], axis=1)
-    return np.stack([x, y], axis=2)
-
-
-def _moved(scene: _Scene, matrix: Floats, size_wh: tuple[int, int], pad: int) -> _Scene:
-    """The scene through a (2, 3) matrix, cut to a size."""
-    picture = cv2.warpAffine(
-        *(scene.picture, matrix, size_wh), flags=cv2.INTER_LINEAR, borderValue=(pad, pad, pad)
-    )
-    return _people_moved(scene._replace(picture=np.asarray(picture, np.uint8)), matrix)
-
-
-def _people_moved(scene: _Scene, matrix: Floats) -> _Scene:
-    keypoints = scene.keypoints.copy()
-    keypoints[..., :2] = warp_points(keypoints[..., :2], matrix)
-    return _Scene(
-        scene.picture,
-        keypoints,
-        warp_points(scene.corners, matrix),
-        scene.area * abs(np.linalg.det(matrix[:, :2])),
-        warp_points(scene.unlabelled, matrix),
-    )
-
-
-def _turned(scene: _Scene, skeleton: Skeleton) -> _Scene:
-    """The scene in a mirror, left joints exchanged with right ones."""
-    last = scene.picture.shape[1] - 1
-    keypoints = scene.keypoints[:, skeleton.mirror]
-    keypoints[..., 0] = last - keypoints[..., 0]
-    flipped = [c * [-1, 1] + [last, 0] for c in (scene.corners, scene.unlabelled)]
-    # What was top right is top left now.
-    corners = flipped[0][:, [2, 3, 0, 1]]
-    picture = np.ascontiguousarray(scene.picture[:, ::-1])
-    return _Scene(picture, keypoints, corners, scene.area, flipped[1])
 
 
 class WholeImages(Dataset[tuple[Picture, People, str]]):
@@ -277,11 +143,11 @@ class WholeImages(Dataset[tuple[Picture, People, str]]):
             empty = np.zeros((0, 4, 2))
             k = len(self.people.skeleton)
             grey = np.full((h, w, 3), self.augment.pad, np.uint8)
-            scene = _Scene(grey, np.zeros((0, k, 3)), empty, np.zeros(0), empty)
+            scene = Scene(grey, np.zeros((0, k, 3)), empty, np.zeros(0), empty)
             return grey, self._people(scene), str(error)
         return scene.picture, self._people(scene), ""
 
-    def _sample(self, row: int, epoch: int, rng: np.random.Generator) -> _Scene:
+    def _sample(self, row: int, epoch: int, rng: np.random.Generator) -> Scene:
         augment = self.augment
         closing = augment.closing > 0 and epoch >= self.epochs - augment.closing
         if augment.mosaic and not closing:
@@ -296,14 +162,14 @@ class WholeImages(Dataset[tuple[Picture, People, str]]):
                 scene = scene._replace(
                     keypoints=scene.keypoints[:, swap], corners=scene.corners[:, [2, 3, 0, 1]]
                 )
-            scene = _moved(scene, matrix, self.input_wh, augment.pad)
+            scene = moved(scene, matrix, self.input_wh, augment.pad)
         if any(augment.hsv):
-            scene = scene._replace(picture=_hsv(scene.picture, augment.hsv, rng))
+            scene = scene._replace(picture=shift_hsv(scene.picture, augment.hsv, rng))
         if augment.mosaic and not closing and rng.random() < augment.flip:
-            scene = _turned(scene, self.people.skeleton)
+            scene = turned(scene, self.people.skeleton)
         return self._cut_off(scene)
 
-    def _read(self, row: int) -> _Scene:
+    def _read(self, row: int) -> Scene:
         """The stored picture; people without keypoints or in crowds only as places."""
         people, rows = self.people, self.of_image[row]
         name = people.images.file_names[row]
@@ -314,16 +180,16 @@ class WholeImages(Dataset[tuple[Picture, People, str]]):
         boxes = people.boxes_xywh[good]
         area = people.segmentation_area[good]
         area = np.where(np.isfinite(area), area, np.maximum(0.53 * boxes[:, 2:].prod(axis=1), 1))
-        return _Scene(
-            *(picture, people.keypoints[good], _corners(boxes), area),
-            _corners(people.boxes_xywh[rest]),
+        return Scene(
+            *(picture, people.keypoints[good], box_corners(boxes), area),
+            box_corners(people.boxes_xywh[rest]),
         )
 
     def _window(self, picture: Picture, rng: np.random.Generator, still: bool) -> Floats:
         """The (2, 3) matrix of one picture alone: a window about its centre, changed by chance."""
         augment, (w, h) = self.augment, self.input_wh
         size = np.array([picture.shape[1], picture.shape[0]], dtype=np.float64)
-        v = _cut_normal(rng, 4)
+        v = cut_normal(rng, 4)
         low, high = (1.0, 1.0) if still else augment.scale_range
         window = size * (low + (high - low) * (v[2] + 1) / 2)
         aspect = w / h
@@ -339,7 +205,7 @@ class WholeImages(Dataset[tuple[Picture, People, str]]):
         turn = 0.0 if still else augment.rotate_deg * v[3]
         return warp_matrix(size / 2 + move * v[:2] * size, fitted, self.input_wh, turn)
 
-    def _mosaic(self, row: int, rng: np.random.Generator) -> _Scene:
+    def _mosaic(self, row: int, rng: np.random.Generator) -> Scene:
         """Four pictures on a canvas of twice the size, and a warped piece of that."""
         w, h = self.input_wh
         center = rng.uniform(0.5, 1.5, 2) * (w, h)
@@ -356,13 +222,13 @@ class WholeImages(Dataset[tuple[Picture, People, str]]):
                 [size[0] * (corner % 2 == 0), size[1] * (corner < 2)]
             )
             small = cv2.resize(scene.picture, size)
-            _paste(canvas, np.asarray(small, np.uint8), at)
+            paste(canvas, np.asarray(small, np.uint8), at)
             matrix = np.array([[ratio, 0, at[0]], [0, ratio, at[1]]], dtype=np.float64)
-            parts.append(_people_moved(scene, matrix))
-        laid = _joined(canvas, parts)
-        return _moved(laid, _perspective(rng, (w, h)), (w, h), self.augment.pad)
+            parts.append(people_moved(scene, matrix))
+        laid = joined(canvas, parts)
+        return moved(laid, perspective(rng, (w, h)), (w, h), self.augment.pad)
 
-    def _mixed(self, scene: _Scene, rng: np.random.Generator) -> _Scene:
+    def _mixed(self, scene: Scene, rng: np.random.Generator) -> Scene:
         """Half this scene and half another picture, its people beside ours."""
         w, h = self.input_wh
         other = self._read(int(self.image_rows[rng.integers(len(self.image_rows))]))
@@ -377,11 +243,11 @@ class WholeImages(Dataset[tuple[Picture, People, str]]):
             other = other._replace(
                 keypoints=other.keypoints[:, swap], corners=other.corners[:, [2, 3, 0, 1]]
             )
-        other = _moved(other, matrix, (w, h), self.augment.pad)
+        other = moved(other, matrix, (w, h), self.augment.pad)
         half = cv2.addWeighted(scene.picture, 0.5, other.picture, 0.5, 0)
-        return _joined(np.asarray(half, np.uint8), [scene, other])
+        return joined(np.asarray(half, np.uint8), [scene, other])
 
-    def _cut_off(self, scene: _Scene) -> _Scene:
+    def _cut_off(self, scene: Scene) -> Scene:
         """Keypoints outside the sample lose their label, and people without any may go."""
         w, h = self.input_wh
         keypoints = scene.keypoints.copy()
@@ -392,11 +258,11 @@ class WholeImages(Dataset[tuple[Picture, People, str]]):
         corners = np.clip(scene.corners, 0, (w, h))
         sides = corners.max(axis=1) - corners.min(axis=1)
         keep = (keypoints[..., 2] > 0).any(axis=1) & (sides > 1).all(axis=1)
-        return _Scene(
+        return Scene(
             *(scene.picture, keypoints[keep], corners[keep], scene.area[keep]), scene.unlabelled
         )
 
-    def _people(self, scene: _Scene) -> People:
+    def _people(self, scene: Scene) -> People:
         w, h = self.input_wh
         keypoints = scene.keypoints.astype(np.float32)
         keypoints[keypoints[..., 2] == 0, :2] = 0
@@ -411,50 +277,6 @@ class WholeImages(Dataset[tuple[Picture, People, str]]):
             torch.from_numpy(scene.area.astype(np.float32)),
             torch.from_numpy(counts)[None],
         )
-
-
-def _joined(picture: Picture, parts: list[_Scene]) -> _Scene:
-    columns = [np.concatenate(column) for column in list(zip(*parts, strict=True))[1:]]
-    return _Scene(picture, *columns)
-
-
-def _paste(canvas: Picture, small: Picture, at: NDArray[np.int_]) -> None:
-    """Lay a picture on a canvas with its corner at (x, y), cut where the canvas ends."""
-    end = np.minimum(at + small.shape[1::-1], canvas.shape[1::-1])
-    begin = np.maximum(at, 0)
-    if (end > begin).all():
-        (x0, y0), (x1, y1) = begin - at, end - at
-        canvas[begin[1] : end[1], begin[0] : end[0]] = small[y0:y1, x0:x1]
-
-
-def _perspective(rng: np.random.Generator, size_wh: tuple[int, int]) -> Floats:
-    """RTMO's warp of the mosaic: shear, turn, shrink and shift, all uniform.
-
-    It is centred on half the sample's size and not on half the canvas: mostly the upper left
-    picture is seen, with parts of the others.
-    """
-    half = np.array(size_wh) / 2
-    shrink = rng.uniform(0.75, 1.0)
-    turn, shear_x, shear_y = np.deg2rad(rng.uniform(-1, 1, 3) * (10, 2, 2))
-    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    shear = np.array([[1, np.tan(shear_x)], [np.tan(shear_y), 1]])
-    linear = shrink * rotation @ shear
-    shift = half + rng.uniform(-0.1, 0.1, 2) * size_wh - linear @ half
-    return np.concatenate([linear, shift[:, None]], axis=1)
-
-
-def _hsv(picture: Picture, most: tuple[int, int, int], rng: np.random.Generator) -> Picture:
-    """Hue, saturation and value each moved with probability 1/2."""
-    step = rng.uniform(-1, 1, 3) * most * (rng.random(3) < 0.5)
-    hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV).astype(np.int16) + step.astype(np.int16)
-    hsv[..., 0] %= 180
-    np.clip(hsv[..., 1:], 0, 255, out=hsv[..., 1:])
-    return np.asarray(cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB), np.uint8)
-
-
-def _cut_normal(rng: np.random.Generator, n: int) -> Floats:
-    """The standard normal cut to [-1, 1], by its inverse distribution function."""
-    return np.asarray(ndtri(ndtr(-1) + rng.random(n) * (ndtr(1) - ndtr(-1))))
 
 
 def collate(samples: list[tuple[Picture, People, str]]) -> tuple[Tensor, People]:
@@ -474,17 +296,20 @@ class Wholes:
         batch_size: pictures per step; the last step of an epoch has what is left.
         jobs: worker processes; 0 works in this one.
         most_bad: share of the images that may be unreadable before the run stops.
+        sizes: least and most side to which each step is resized by chance, in multiples of 32;
+            None leaves all as they are.
     """
 
     def __init__(
-        self, dataset: WholeImages, batch_size: int, jobs: int = 0, most_bad: float = 0.001
+        self,
+        dataset: WholeImages,
+        batch_size: int,
+        jobs: int = 0,
+        most_bad: float = 0.001,
+        sizes: tuple[int, int] | None = None,
     ) -> None:
-        self.dataset, self.batch_size, self.jobs, self.most_bad = (
-            dataset,
-            batch_size,
-            jobs,
-            most_bad,
-        )
+        self.dataset, self.batch_size, self.jobs = dataset, batch_size, jobs
+        self.most_bad, self.sizes = most_bad, sizes
         self.unreadable: dict[str, None] = {}
 
     @property
@@ -512,7 +337,30 @@ class Wholes:
             for _, _, wrong in samples:
                 if wrong:
                     self._count_bad(wrong)
-            yield WholeBatch(self.dataset.image_rows[places], *collate(samples))
+            images = self.dataset.image_rows[places]
+            rows = np.concatenate([self.dataset.of_image[int(i)] for i in images])
+            batch = WholeBatch(rows, *collate(samples))
+            yield batch if self.sizes is None else self._resized(batch, epoch, start)
+
+    def _resized(self, batch: WholeBatch, epoch: int, start: int) -> WholeBatch:
+        """The batch at a side of its own, drawn for its epoch and place."""
+        assert self.sizes is not None
+        rng = counter_rng(self.dataset.seed, epoch, start, _SIZE)
+        side = 32 * int(rng.integers(self.sizes[0] // 32, self.sizes[1] // 32 + 1))
+        pictures = [cv2.resize(picture, (side, side)) for picture in batch.pictures.numpy()]
+        people = batch.people
+        factor = torch.tensor([side / batch.pictures.shape[2], side / batch.pictures.shape[1]])
+        keypoints = people.keypoints.clone()
+        keypoints[..., :2] *= factor
+        counts = torch.nn.functional.interpolate(people.counts[:, None], side // MASK_STRIDE)
+        return WholeBatch(
+            batch.rows,
+            torch.from_numpy(np.stack(pictures)),
+            People(
+                *(people.picture, keypoints, people.corners * factor),
+                *(people.area * factor.prod(), counts[:, 0]),
+            ),
+        )
 
     def _loader(self, asked: list[tuple[int, int]]) -> Iterator[tuple[Picture, People, str]]:
         if self.jobs == 0:

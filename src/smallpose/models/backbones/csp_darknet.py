@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from smallpose.models.conv_norm import ConvNorm, init_uniform
 
 # YOLOX's norms, and so RTMO's: averages over a longer past, and a larger floor.
-_Conv = partial(ConvNorm, eps=1e-3, momentum=0.03)
+_Conv = partial(ConvNorm, eps=1e-3, momentum=0.03, act="swish")
 
 _WIDTHS = (64, 128, 256, 512, 1024)
 _DEPTHS = (3, 9, 9, 3)

@@ -1,5 +1,6 @@
 """Boxes and keypoints to offsets from a cell's point, in strides, and back (RTMO)."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -22,16 +23,17 @@ class Points(NamedTuple):
         return Points(self.xy[rows], self.stride[rows])
 
 
-def cell_points(picture_hw: tuple[int, int], strides: tuple[int, ...], like: Tensor) -> Points:
-    """The cells of a picture, level by level, row by row, on the device and in the type of `like`.
+def cell_points(sizes_hw: Sequence[Sequence[int]], strides: Sequence[int], like: Tensor) -> Points:
+    """The cells of a picture, level by level, row by row, on the device of `like`.
 
     The middle of a cell is (stride - 1) / 2 px from its first pixel, as pixel centres are whole.
     """
     xy, stride = [], []
-    for step in strides:
-        h, w = (-(-side // step) for side in picture_hw)
-        x = torch.arange(w, device=like.device, dtype=like.dtype) * step + (step - 1) / 2
-        y = torch.arange(h, device=like.device, dtype=like.dtype) * step + (step - 1) / 2
+    # Never in half precision, which has too few digits for places in a large picture.
+    kind = torch.promote_types(like.dtype, torch.float32)
+    for (h, w), step in zip(sizes_hw, strides, strict=True):
+        x = torch.arange(w, device=like.device, dtype=kind) * step + (step - 1) / 2
+        y = torch.arange(h, device=like.device, dtype=kind) * step + (step - 1) / 2
         level = torch.stack([x.expand(h, w), y[:, None].expand(h, w)], dim=-1).flatten(0, 1)
         xy.append(level)
         stride.append(torch.full_like(level[:, :1], step))

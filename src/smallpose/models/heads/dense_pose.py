@@ -11,12 +11,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from smallpose.models.codecs.offsets import Points, cell_points
 from smallpose.models.conv_norm import ConvNorm, init_uniform
 
 STRIDES = (16, 32)
 GROUPS = 8
 
-_Conv = partial(ConvNorm, eps=1e-3, momentum=0.03)
+_Conv = partial(ConvNorm, eps=1e-3, momentum=0.03, act="swish")
 
 
 class Cells(NamedTuple):
@@ -28,6 +29,7 @@ class Cells(NamedTuple):
         visible: (b, p, k) logits of each joint being labelled.
         poses: (b, p, c) vectors.
         offsets: (b, p, 2k) joints in strides from the cell's point.
+        xy, stride: (p, 2) and (p, 1) where the cells are, px.
     """
 
     logits: Tensor
@@ -35,6 +37,13 @@ class Cells(NamedTuple):
     visible: Tensor
     poses: Tensor
     offsets: Tensor
+    xy: Tensor
+    stride: Tensor
+
+    @property
+    def points(self) -> Points:
+        """Where the cells are."""
+        return Points(self.xy, self.stride)
 
 
 class DensePose(nn.Module):
@@ -87,4 +96,8 @@ class DensePose(nn.Module):
                 self.out_kpt_reg[number](pose),
             )
             said.append([m.flatten(2).transpose(1, 2) for m in maps])
-        return Cells(*(torch.cat(level, dim=1) for level in zip(*said, strict=True)))
+        places = cell_points([x.shape[2:] for x in levels], STRIDES, levels[0])
+        logits, boxes, visible, poses, offsets = (
+            torch.cat(level, dim=1) for level in zip(*said, strict=True)
+        )
+        return Cells(logits, boxes, visible, poses, offsets, places.xy, places.stride)

@@ -1,0 +1,113 @@
+"""CID's head: where people are, and for each of them the picture's features as they concern him.
+
+The feature at a person's root says which channels speak of him and, with the distance to his root,
+which pixels do. What is left of the picture's features is read as if he were alone in it (global
+feature decoupling).
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from smallpose.models.layers import init_normal
+
+CHANNELS = 32
+SURE = 1e-4  # probabilities keep this far from 0 and 1, whose logarithms the loss takes
+
+
+def probability(logits: Tensor) -> Tensor:
+    """A sigmoid that reaches neither 0 nor 1."""
+    return logits.sigmoid().clamp(min=SURE, max=1 - SURE)
+
+
+def at_roots(features: Tensor, picture: Tensor, roots: Tensor) -> Tensor:
+    """(b, c, h, w) features read at (n, 2) whole x, y of the given (n,) pictures, to (n, c)."""
+    return features[picture, :, roots[:, 1], roots[:, 0]]
+
+
+class _Locator(nn.Module):
+    def __init__(self, in_channels: int, joints: int) -> None:
+        super().__init__()
+        self.keypoint_root_conv = nn.Conv2d(in_channels, joints + 1, 1)
+
+
+class _Attention(nn.Module):
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__()
+        self.atn = nn.Linear(in_channels, channels)
+
+
+class _SpatialAttention(_Attention):
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__(in_channels, channels)
+        self.conv = nn.Conv2d(3, 1, 5, padding=2)
+
+
+class Decoupler(nn.Module):
+    """People's features and roots to their own heatmaps.
+
+    Args:
+        in_channels: of the stacked features.
+        joints: k.
+        channels: to which the features are brought down.
+    """
+
+    def __init__(self, in_channels: int, joints: int, channels: int = CHANNELS) -> None:
+        super().__init__()
+        self.conv_down = nn.Conv2d(in_channels, channels, 1)
+        self.channel_attention = _Attention(in_channels, channels)
+        self.spatial_attention = _SpatialAttention(in_channels, channels)
+        self.fuse_attention = nn.Conv2d(2 * channels, channels, 1)
+        self.heatmap_conv = nn.Conv2d(channels, joints, 1)
+
+    def forward(self, features: Tensor, picture: Tensor, person: Tensor, roots: Tensor) -> Tensor:
+        """Heatmaps of n people.
+
+        Args:
+            features: (b, c, h, w) of the pictures.
+            picture: (n,) whose people they are.
+            person: (n, c) their features.
+            roots: (n, 2) whole x, y, map px.
+        Returns: (n, k, h, w) in (0, 1).
+        """
+        shared = self.conv_down(features)[picture]  # (n, channels, h, w)
+        by_channel = shared * self.channel_attention.atn(person)[..., None, None]
+        asked = self.spatial_attention.atn(person)[..., None, None]
+        alike = (shared * asked).sum(dim=1, keepdim=True)
+        place = torch.cat([alike, self._distance(roots, shared)], dim=1)  # (n, 3, h, w)
+        by_place = shared * self.spatial_attention.conv(place).sigmoid()
+        mixed = torch.relu(self.fuse_attention(torch.cat([by_channel, by_place], dim=1)))
+        return probability(self.heatmap_conv(mixed))
+
+    @staticmethod
+    def _distance(roots: Tensor, like: Tensor) -> Tensor:
+        """(n, 2, h, w) from every pixel's far corner to each root, in 32 map px."""
+        n, _, h, w = like.shape
+        x = roots[:, 0, None] - (torch.arange(w, device=like.device) + 0.5)  # (n, w)
+        y = roots[:, 1, None] - (torch.arange(h, device=like.device) + 0.5)
+        both = torch.stack([x[:, None].expand(n, h, w), y[..., None].expand(n, h, w)], dim=1)
+        return both.to(like.dtype) / 32
+
+
+class CidHead(nn.Module):
+    """Heatmaps of all people together with their roots, and the decoupler.
+
+    Args:
+        in_channels: of the stacked features.
+        joints: k.
+    """
+
+    def __init__(self, in_channels: int, joints: int, channels: int = CHANNELS) -> None:
+        super().__init__()
+        self.iia_module = _Locator(in_channels, joints)
+        self.gfd_module = Decoupler(in_channels, joints, channels)
+        init_normal(self, std=0.001)
+        # A hundredth of the pixels are a peak, about: begin by saying so everywhere.
+        for layer in (self.iia_module.keypoint_root_conv, self.gfd_module.heatmap_conv):
+            assert layer.bias is not None
+            nn.init.constant_(layer.bias, -math.log(99))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(b, c, h, w) to (b, k + 1, h, w) in (0, 1): keypoints of all people, roots last."""
+        return probability(self.iia_module.keypoint_root_conv(features))
