@@ -108,7 +108,7 @@ def backdrop(scene: Scene) -> Bytes:
     tall, wide = height / zoom, width / zoom
     y0 = float(np.clip(y0, 0, max(PLATE_WH[1] - tall, 0)))
     x0 = look.shift * max(PLATE_WH[0] - wide, 0)
-    painted = plate(look.place, look.pool, look.number).picture
+    painted = plate(look.place, look.pool, look.number)
     part = painted[int(y0) : int(y0 + tall), int(x0) : int(x0 + wide)]
     how = cv2.INTER_AREA if zoom < 0.9 else cv2.INTER_LINEAR
     sized = np.asarray(cv2.resize(part, (width, height), interpolation=how))

@@ -11,8 +11,9 @@ from smallpose.synthetic.records import Person, Picture
 
 _ORDER = SMALLPOSE.index(HIEVE14.joints)
 _NAMES = (
-    *("Nose", "Chest", "R-Shoulder", "R-Elbow", "R-Wrist", "L-Shoulder", "L-Elbow", "L-Wrist"),
-    *("R-Hip", "R-Knee", "R-Ankle", "L-Hip", "L-Knee", "L-Ankle"),
+    *("Nose", "Chest", "Right-shoulder", "Right-elbow", "Right-wrist"),
+    *("Left-shoulder", "Left-elbow", "Left-wrist", "Right-hip", "Right-knee", "Right-ankle"),
+    *("Left-hip", "Left-knee", "Left-ankle"),
 )
 # What a clip's labels look like, in turn: one list per clip, or a sheet per frame whose content
 # is JSON under the name .xml (as the data set's page shows it) or really XML.

@@ -1,0 +1,1 @@
+"""Places painted from noise and geometry: what stands behind people."""
