@@ -286,7 +286,7 @@ def _manifest(
     return {
         "smallpose": __version__,
         # Worlds made by `smallpose synth` hold the exact answers beside the five layouts.
-        "synthetic": all((s.root.parent / "exact.json").is_file() for s in sources),
+        "synthetic": all(_is_synthetic(s.root) for s in sources),
         "seed": options.seed,
         "split": options.split,
         "images": options.images,
@@ -305,6 +305,10 @@ def _manifest(
             for split, s in chosen.items()
         },
     }
+
+
+def _is_synthetic(root: Path) -> bool:
+    return any((folder / "exact.json").is_file() for folder in root.resolve().parents[:2])
 
 
 def _source_record(source: Source, parts: Mapping[str, Instances]) -> dict[str, Any]:

@@ -83,8 +83,9 @@ def _read(path: Path, base: Path, split: str, pictures: str, columns: Columns) -
             raise InputError(f"{path}, entry[{number}]", "image_id is empty", "mend the record")
         where = f"{path}, image {entry.image_id}"
         name = f"{entry.image_id}.jpg"
+        # The split's own folder has two published names; an image's name should have one.
         row = columns.image(
-            f"{folder}/{name}",
+            f"{folder.rsplit('/', 1)[-1]}/{name}",
             Picture(picture_path(base, folder, name, where)),
             source_id=entry.image_id,
             split=split,

@@ -91,11 +91,18 @@ def _of_sheet(number: int, sheet: _Sheet, where: str, told: Counter[str]) -> Fra
     return frame
 
 
+def _joint(name: str) -> str:
+    """ "Right-shoulder", "R-Shoulder" and "RShoulder" are one joint; the page shows few of them."""
+    words = re.sub(r"^([LR])(?=[A-Z])", r"\1_", name.strip())
+    words = re.sub(r"[^a-z]+", "_", words.lower())
+    return re.sub(r"^r_", "right_", re.sub(r"^l_", "left_", words))
+
+
 def _named_points(bndbox: dict[str, Scalar], where: str, told: Counter[str]) -> list[float]:
     """x, y, flag of each joint out of "Right-shoulder": "928,185,0"."""
     flat: list[float] = [0.0, 0.0, NOT_LABELLED] * K
     for name, value in bndbox.items():
-        joint = re.sub(r"[^a-z]", "_", name.strip().lower())
+        joint = _joint(name)
         if joint in HIEVE14.joints:
             parts = str(only(value, name, where)).split(",")
             if len(parts) != 3:

@@ -31,7 +31,8 @@ class Source:
         name: one of `instances.SOURCES`.
         root: the folder its files were found in.
         people: every person and ignore region, in the source's own joints and order. Image
-            `file_names` start with the source's name and go on with the path below `root`.
+            `file_names` start with the source's name and go on with a path that is the same however
+            the published folders are nested or renamed.
         pictures: (m,) where each image of `people.images` lies.
         splits: (m,) the source's own split of each image, "train" or "test"; "" where it has none
             and the builder decides.
