@@ -48,7 +48,7 @@ def make_world(seed: int, joints: int = 17, images: int = 4, people: int = 5) ->
     rng = np.random.default_rng(seed)
     skeleton = COCO17 if joints == 17 else SMALLPOSE
     annotations, results = [], []
-    image_ids = rng.permutation(np.arange(1, 40))[:images].tolist()
+    image_ids = rng.permutation(np.arange(1, 400))[:images].tolist()
     if rng.random() < 0.2:
         image_ids[0] += 2**33
     for image in image_ids:
@@ -57,7 +57,7 @@ def make_world(seed: int, joints: int = 17, images: int = 4, people: int = 5) ->
             annotations.append(_person(rng, image, joints, annotations))
     order = rng.permutation(len(annotations))
     annotations = [annotations[i] for i in order]
-    ids = rng.permutation(np.arange(1, 500))[: len(annotations)].tolist()
+    ids = rng.permutation(np.arange(1, 5000))[: len(annotations)].tolist()
     for annotation, one in zip(annotations, ids, strict=True):
         annotation["id"] = one
     boxed = rng.random() < 0.3

@@ -66,11 +66,10 @@ def run(args: argparse.Namespace) -> None:
     """Print the table, or the JSON, of one evaluation."""
     from smallpose.core.files import write_whole
     from smallpose.evaluation.metrics import evaluate
-    from smallpose.table.coco_json import read_coco
-    from smallpose.table.results_json import read_results
+    from smallpose.evaluation.scanning import read_found, read_truth
 
-    truth = read_coco(args.truth)
-    found = read_results(args.found, truth)
+    truth = read_truth(args.truth)
+    found = read_found(args.found, truth)
     result = evaluate(truth, found, **scoring(args))  # type: ignore[arg-type]
     if args.json == "-":
         sys.stdout.write(result.to_json())

@@ -192,18 +192,17 @@ class _Category:
 
     def curves(self, most: int, recalls: Floats) -> Iterable[tuple[Floats, Floats, Floats]]:
         """Of each area range: (T, R) precision, (T,) recall, (T, R) scores."""
-        kept = np.flatnonzero(self.pairing.rank < most)
-        scores = self.scores[self.pairing.found[kept]]
+        scores = self.scores[self.pairing.found]
         order = np.argsort(-scores, kind="stable")
-        kept, scores = kept[order], scores[order]
+        order = order[self.pairing.rank[order] < most]
         for a, people in enumerate(self.people):
             count = int(np.count_nonzero(people))
             parts = []
             for matches, s in zip(self.matches, self.slices, strict=True):
-                hit, absorbed = matches.hit[a, kept], matches.absorbed[a, kept]
-                false = ~(hit | absorbed) * self.reach[a, kept]
+                hit, absorbed = matches.hit[a], matches.absorbed[a]
+                false = ~(hit | absorbed) * self.reach[a]
                 number = len(self.thresholds[s])
-                parts.append(curves(scores, hit, false, count, number, recalls))
+                parts.append(curves(order, scores, hit, false, count, number, recalls))
             yield (
                 np.concatenate([c.precision for c in parts]),
                 np.concatenate([c.recall for c in parts]),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.evaluation import compiled
 from smallpose.evaluation.oks import candidates
 from smallpose.evaluation.pairing import Pairing
 
@@ -17,6 +18,7 @@ Ints = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 Bits = NDArray[np.uint16]
 MOST_THRESHOLDS = 16  # one bit each
+MOST_CLASSES = 32  # likewise, in the compiled twin
 HIGHEST = 1 - 1e-10  # pycocotools asks for no more than this
 
 
@@ -55,7 +57,12 @@ def find_people(
         thresholds: (t,) OKS that makes a match.
     """
     columns = (found, keypoints, boxes_xywh, area, sigmas)
-    d, g, oks = candidates(pairing, *columns, float(thresholds.min()))
+    lowest = min(float(thresholds.min()), HIGHEST)
+    if compiled.CORE is not None and len(people) <= MOST_CLASSES:
+        pairs = compiled.candidates(pairing, *columns, lowest)
+        needed = np.minimum(thresholds, HIGHEST)
+        return Matches(*compiled.match(*pairs, len(pairing.found), people, crowd, needed))
+    d, g, oks = candidates(pairing, *columns, lowest)
     return match(d, g, oks, pairing.rank, ~people, crowd, thresholds)
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smallpose.core.boxes import extent
+from smallpose.core.boxes import box_area
 from smallpose.core.errors import InputError
+from smallpose.evaluation import compiled
 from smallpose.evaluation.alignment import Scored, align
 from smallpose.evaluation.matching import find_people
 from smallpose.evaluation.pairing import Pairing, pair_up
@@ -147,39 +148,35 @@ def tally_up(
     )
     unmatched = ~(matches.hit | matches.absorbed) & np.uint16((1 << len(thresholds)) - 1)
     false = {}
-    areas = found.area[pairing.found]
+    found_xywh = found_boxes(found)
+    areas = box_area(found_xywh)[pairing.found]
     if "coco" in protocols:
         false["coco"] = unmatched * coco_reach(areas, limits)
     if "owned" in protocols:
-        boxes = found_boxes(found)
-        owner = owners(pairing, boxes, truth.boxes_xywh, scored.counted)
+        owner = owners(pairing, found_xywh, truth.boxes_xywh, scored.counted)
         false["owned"] = unmatched * owned_reach(owner, people, areas, limits)
+    counts, met = _per_image(pairing, people, matches.met, len(thresholds))
     return Tally(
-        tuple(name for name, _, _ in CLASSES),
-        pairing.image_ids,
-        pairing.given,
-        _per_image(pairing, people),
-        np.stack(
-            [
-                _per_image(pairing, people & ((matches.met >> t) & 1).astype(bool))
-                for t in range(len(thresholds))
-            ],
-            axis=2,
-        ),
-        pairing.found_image,
-        pairing.rank,
-        found.scores[pairing.found],
-        matches.hit,
-        false,
+        *(tuple(name for name, _, _ in CLASSES), pairing.image_ids, pairing.given, counts, met),
+        *(pairing.found_image, pairing.rank, found.scores[pairing.found], matches.hit, false),
         thresholds,
     )
 
 
-def _per_image(pairing: Pairing, flags: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(c, n) flags of people to (m, c) counts of images."""
-    sums = np.zeros((len(flags), len(pairing.people) + 1), dtype=np.int64)
-    np.cumsum(flags[:, pairing.people], axis=1, out=sums[:, 1:])
-    return np.diff(sums[:, pairing.people_start], axis=1).T
+def _per_image(
+    pairing: Pairing, people: NDArray[np.bool_], met: NDArray[np.uint16], levels: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(m, c) people of each image, (m, c, t) those who were found."""
+    if compiled.CORE is not None:
+        return compiled.per_image(pairing, people, met, levels)
+
+    def sums(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+        total = np.zeros((len(flags), len(pairing.people) + 1), dtype=np.int64)
+        np.cumsum(flags[:, pairing.people], axis=1, out=total[:, 1:])
+        return np.diff(total[:, pairing.people_start], axis=1).T
+
+    found = [sums(people & ((met >> t) & 1).astype(bool)) for t in range(levels)]
+    return sums(people), np.stack(found, axis=2)
 
 
 def summarize(
@@ -265,9 +262,10 @@ def found_boxes(found: Predictions) -> Floats:
     """(d, 4) boxes of the detections by the rule of their areas, px."""
     if found.has_boxes:
         return found.boxes_xywh
-    everywhere = found.keypoints.copy()
-    everywhere[:, :, 2] = 1
-    return extent(everywhere)
+    if compiled.CORE is not None:
+        return compiled.extents(found.keypoints)
+    low = found.keypoints[:, :, :2].min(axis=1)
+    return np.concatenate([low, found.keypoints[:, :, :2].max(axis=1) - low], axis=1)
 
 
 def _settings(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
+from smallpose.evaluation import compiled
 from smallpose.table.instances import Instances
 from smallpose.table.predictions import Predictions
 
@@ -86,17 +87,32 @@ def group(
     most: int | None = None,
 ) -> Pairing:
     """As `pair_up`, from the number of the image that each person and detection stands in."""
-    people = np.argsort(people_image, kind="stable")
+    people = _in_order(people_image, len(image_ids))
     people_image = people_image[people]
-    rows = np.lexsort((-scores, found_image))
-    found_image = found_image[rows]
     given = np.bincount(found_image, minlength=len(image_ids))
+    rows = _in_order(found_image, len(image_ids), scores)
+    found_image = found_image[rows]
     rank = np.arange(len(rows)) - np.repeat(np.cumsum(given) - given, given)
     if most is not None:
         kept = rank < most
         rows, found_image, rank = rows[kept], found_image[kept], rank[kept]
-    start = np.searchsorted(people_image, np.arange(len(image_ids) + 1))
+    start = _starts(np.bincount(people_image, minlength=len(image_ids)))
     return Pairing(image_ids, people, people_image, start, rows, found_image, rank, given)
+
+
+def _starts(counts: Ints) -> Ints:
+    """(m,) counts to (m + 1,) where each begins."""
+    return np.concatenate([np.zeros(1, np.intp), np.cumsum(counts)])
+
+
+def _in_order(image: Ints, images: int, scores: Floats | None = None) -> Ints:
+    """Rows image by image, by falling score where there is one, ties as they stand."""
+    if compiled.CORE is None:
+        if scores is None:
+            return np.argsort(image, kind="stable")
+        return np.lexsort((-scores, image))
+    flat = np.zeros(len(image)) if scores is None else scores
+    return compiled.order(image, flat, _starts(np.bincount(image, minlength=images)))
 
 
 def _numbers(image_ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> Ints:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.evaluation import compiled
 from smallpose.evaluation.oks import TINY
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
 Bits = NDArray[np.uint16]
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
@@ -53,6 +55,7 @@ def mean(values: Floats) -> float | None:
 
 
 def curves(
+    order: Ints,
     scores: Floats,
     hit: Bits,
     false: Bits,
@@ -63,21 +66,24 @@ def curves(
     """Precision and recall of one class at each threshold.
 
     Args:
-        scores: (d,) falling; equal ones in the order in which COCO would meet them.
+        order: (e,) detections by falling score; equal ones in the order COCO would meet them.
+        scores: (d,) of all detections.
         hit, false: (d,) bit t: a true, a false positive at threshold t.
         people: how many there were to find.
     """
     shape = (thresholds, len(recalls))
     if people == 0:
         return Curves(np.full(shape, -1.0), np.full(thresholds, -1.0), np.full(shape, -1.0))
+    if compiled.CORE is not None:
+        columns = (hit, false, compiled.floats(scores), people, recalls, thresholds)
+        return Curves(*compiled.curve(order, *columns))
     out = Curves(np.zeros(shape), np.zeros(thresholds), np.zeros(shape))
     # What counts neither way at any threshold moves nothing.
-    alive = np.flatnonzero(hit | false)
-    hit, false = hit[alive], false[alive]
+    alive = order[(hit | false)[order] > 0]
     for t in range(thresholds):
-        true = np.flatnonzero((hit >> t) & 1)
+        true = np.flatnonzero((hit[alive] >> t) & 1)
         tp = np.arange(1.0, len(true) + 1)
-        fp = np.cumsum((false >> t) & 1, dtype=np.int64)[true].astype(float)
+        fp = np.cumsum((false[alive] >> t) & 1, dtype=np.int64)[true].astype(float)
         # Recall only rises, and precision only peaks, at true positives: the rest is not needed.
         precision = tp / (fp + tp + TINY)
         falling = np.maximum.accumulate(precision[::-1])[::-1]
@@ -87,6 +93,6 @@ def curves(
         out.precision[t, reached] = falling[place[reached]]
         out.scores[t, reached] = scores[alive[true[place[reached]]]]
         # A recall of 0 is reached by the very first detection, right or wrong.
-        if len(scores):
-            out.scores[t, recalls <= 0] = scores[0]
+        if len(order):
+            out.scores[t, recalls <= 0] = scores[order[0]]
     return out

@@ -65,9 +65,8 @@ class Tally:
         order = self.order
         if most is not None:
             order = order[self.rank[order] < most]
-        scores = self.scores[order]
         return [
-            curves(scores, hit[order], false[order], int(people), len(self.thresholds))
+            curves(order, self.scores, hit, false, int(people), len(self.thresholds))
             for hit, false, people in zip(self.hit, self.false[protocol], self.totals, strict=True)
         ]
 

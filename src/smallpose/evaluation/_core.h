@@ -1,0 +1,16 @@
+/* What the two halves of the compiled core share. */
+#ifndef SMALLPOSE_CORE_H
+#define SMALLPOSE_CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#ifndef Py_LIMITED_API
+#define Py_LIMITED_API 0x030B0000
+#endif
+#include <Python.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+extern PyMethodDef scan_methods[];
+
+#endif

@@ -1,0 +1,517 @@
+/* COCO's JSON straight into flat arrays.
+ *
+ * Only plain files are read here: whatever is unusual (escapes in a key, a number with more than
+ * 19 digits, a key that stands twice, broken text) makes a scan answer -1, and scanning.py reads
+ * the whole file with the ordinary JSON library, which knows how to complain. What is read is
+ * exact: every number is the double nearest to its text.
+ *
+ * Text ends with a bracket or a brace, so a run of digits or blanks always stops inside it; only
+ * strings have to look for the end.
+ */
+#include "_core.h"
+
+typedef struct {
+    const char *p, *end;
+    const uint64_t *reciprocals; /* of 5, 5², …: floor(2^(127 + bits) / 5^k) as (high, low) */
+    int powers;                  /* how many of them */
+} Text;
+
+static void blanks(Text *s) {
+    while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t')) s->p++;
+}
+
+static int is(const Text *s, char c) { return s->p < s->end && *s->p == c; }
+
+static int pass(Text *s, char c) {
+    blanks(s);
+    if (!is(s, c)) return 0;
+    s->p++;
+    return 1;
+}
+
+/* A string without escapes; its inside. */
+static int string(Text *s, const char **start, Py_ssize_t *length) {
+    if (!pass(s, '"')) return -1;
+    const char *stop = memchr(s->p, '"', (size_t)(s->end - s->p));
+    if (!stop || memchr(s->p, '\\', (size_t)(stop - s->p))) return -1;
+    *start = s->p;
+    *length = stop - s->p;
+    s->p = stop + 1;
+    return 0;
+}
+
+static uint64_t multiply(uint64_t a, uint64_t b, uint64_t *low) {
+#ifdef __SIZEOF_INT128__
+    unsigned __int128 product = (unsigned __int128)a * b;
+    *low = (uint64_t)product;
+    return (uint64_t)(product >> 64);
+#else
+    uint64_t a0 = (uint32_t)a, a1 = a >> 32, b0 = (uint32_t)b, b1 = b >> 32;
+    uint64_t low00 = a0 * b0, mid = a1 * b0 + (low00 >> 32), mid2 = a0 * b1 + (uint32_t)mid;
+    *low = (mid2 << 32) | (uint32_t)low00;
+    return a1 * b1 + (mid >> 32) + (mid2 >> 32);
+#endif
+}
+
+static const double TENS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                              1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+/* digits / 10^k, rounded to nearest, ties to even. */
+static int decimal(const Text *s, uint64_t digits, int k, double *out) {
+    if (digits == 0) {
+        *out = 0.0;
+        return 0;
+    }
+    if (k == 0) {
+        *out = (double)digits;
+        return 0;
+    }
+    /* Both exact as doubles: one rounding, the right one. */
+    if (digits <= (1ull << 53) && k >= -22 && k <= 22) {
+        *out = k > 0 ? (double)digits / TENS[k] : (double)digits * TENS[-k];
+        return 0;
+    }
+    if (k < 0 || k > s->powers) return -1;
+    /* Times the reciprocal of 5^k. It was rounded down, so the upper 128 bits of the product are
+     * right or one too small; unless that one decides the rounding, it does not matter. */
+    int lead = 0, bits = 0;
+    uint64_t w = digits;
+    while (!(w >> 63)) w <<= 1, lead++;
+    bits = (k * 1217359) / 524288 + 1; /* length of 5^k in bits; right up to k = 3528 */
+    uint64_t low, low2, high = multiply(w, s->reciprocals[2 * (k - 1)], &low);
+    uint64_t carry = multiply(w, s->reciprocals[2 * (k - 1) + 1], &low2);
+    uint64_t middle = low + carry;
+    high += middle < low;
+    int cut = high >> 63 ? 11 : 10;
+    uint64_t mantissa = high >> cut, rest = high & ((1ull << cut) - 1), half = 1ull << (cut - 1);
+    if (rest == half && middle == 0) return -1;
+    if (rest == half - 1 && middle == UINT64_MAX) return -1;
+    mantissa += rest >= half;
+    /* digits 2^lead inverse / 2^(127 + bits) / 2^k */
+    int exponent = cut + 128 - lead - (127 + bits) - k + 52 + 1023;
+    if (exponent < 1 || exponent > 2040) return -1;
+    uint64_t packed = ((uint64_t)exponent << 52) + (mantissa - (1ull << 52));
+    memcpy(out, &packed, sizeof packed);
+    return 0;
+}
+
+static int number(Text *s, double *out) {
+    blanks(s);
+    const char *p = s->p;
+    int negative = *p == '-', count, k = 0;
+    p += negative;
+    if (*p < '0' || *p > '9') return -1;
+    if (*p == '0' && p[1] >= '0' && p[1] <= '9') return -1;
+    uint64_t digits = 0;
+    const char *first = p;
+    for (; *p >= '0' && *p <= '9'; p++) digits = digits * 10 + (uint64_t)(*p - '0');
+    count = (int)(p - first);
+    if (*p == '.') {
+        const char *point = ++p;
+        for (; *p >= '0' && *p <= '9'; p++) digits = digits * 10 + (uint64_t)(*p - '0');
+        k = (int)(p - point);
+        if (k == 0) return -1;
+        count += k;
+    }
+    if (count > 19) {
+        /* 0.000…: zeros in front are no digits. */
+        const char *q = first;
+        for (; (*q == '0' || *q == '.') && q < p; q++) count -= *q == '0';
+        if (count > 19 || k > 400) return -1;
+    }
+    if (*p == 'e' || *p == 'E') {
+        p++;
+        int sign = *p == '-', power = 0;
+        if (*p == '-' || *p == '+') p++;
+        if (*p < '0' || *p > '9') return -1;
+        for (; *p >= '0' && *p <= '9'; p++) power = power < 1000 ? power * 10 + (*p - '0') : power;
+        k += sign ? power : -power;
+    }
+    double value;
+    if (decimal(s, digits, k, &value) < 0) return -1;
+    *out = negative ? -value : value;
+    s->p = p;
+    return 0;
+}
+
+static int integer(Text *s, int64_t *out) {
+    blanks(s);
+    const char *p = s->p;
+    int negative = *p == '-';
+    p += negative;
+    const char *first = p;
+    int64_t value = 0;
+    for (; *p >= '0' && *p <= '9' && p - first < 18; p++) value = value * 10 + (*p - '0');
+    if (p == first || (*first == '0' && p - first > 1)) return -1;
+    if ((*p >= '0' && *p <= '9') || *p == '.' || *p == 'e' || *p == 'E') return -1;
+    *out = negative ? -value : value;
+    s->p = p;
+    return 0;
+}
+
+static int word(Text *s, const char *text) {
+    size_t n = strlen(text);
+    blanks(s);
+    if ((size_t)(s->end - s->p) < n || memcmp(s->p, text, n)) return 0;
+    s->p += n;
+    return 1;
+}
+
+/* `[a, b, …]` into out; how many, or -1. */
+static Py_ssize_t numbers(Text *s, double *out, Py_ssize_t most) {
+    if (!pass(s, '[')) return -1;
+    if (pass(s, ']')) return 0;
+    for (Py_ssize_t n = 0; n < most; n++) {
+        if (number(s, out + n) < 0) return -1;
+        blanks(s);
+        if (*s->p == ',') {
+            s->p++;
+            continue;
+        }
+        return pass(s, ']') ? n + 1 : -1;
+    }
+    return -1;
+}
+
+/* Over a value that nobody asked for; only its brackets and strings are looked at. */
+static int skip(Text *s) {
+    Py_ssize_t depth = 0;
+    blanks(s);
+    for (; s->p < s->end; s->p++) {
+        char c = *s->p;
+        if (c == '"') {
+            for (s->p++; s->p < s->end && *s->p != '"'; s->p++)
+                if (*s->p == '\\') s->p++;
+            if (s->p >= s->end) return -1;
+            if (depth == 0) {
+                s->p++;
+                return 0;
+            }
+        } else if (c == '[' || c == '{') {
+            depth++;
+        } else if (c == ']' || c == '}') {
+            if (depth == 0) return 0;
+            if (--depth == 0) {
+                s->p++;
+                return 0;
+            }
+        } else if (c == ',' && depth == 0) {
+            return 0;
+        }
+    }
+    return -1;
+}
+
+static int key_is(const char *key, Py_ssize_t n, const char *name) {
+    return (size_t)n == strlen(name) && !memcmp(key, name, (size_t)n);
+}
+
+/* The place of a string in "one\0two\0"; 0 for anything else and for null. */
+static int code(Text *s, const char *known, Py_ssize_t size, int8_t *out) {
+    const char *text;
+    Py_ssize_t n;
+    *out = 0;
+    if (word(s, "null")) return 0;
+    if (string(s, &text, &n) < 0) return -1;
+    int8_t place = 0;
+    for (const char *k = known; k < known + size; k += strlen(k) + 1, place++)
+        if ((size_t)n == strlen(k) && !memcmp(k, text, (size_t)n)) *out = place;
+    return 0;
+}
+
+/* After a record's value: 1 another key follows, 0 the record is over, -1 neither. */
+static int more(Text *s) {
+    blanks(s);
+    if (!(s->p < s->end)) return -1;
+    char c = *s->p++;
+    return c == ',' ? 1 : c == '}' ? 0 : -1;
+}
+
+static int colon_after_key(Text *s, const char **key, Py_ssize_t *n) {
+    if (string(s, key, n) < 0 || !pass(s, ':')) return -1;
+    blanks(s);
+    return s->p < s->end ? 0 : -1;
+}
+
+typedef struct {
+    int64_t *image, *category;
+    double *score, *keypoints, *bbox;
+    uint8_t *boxed;
+    Py_ssize_t k3;
+} Found;
+
+static int found_record(Text *s, const Found *to, Py_ssize_t row) {
+    unsigned seen = 0, bit;
+    int next;
+    to->category[row] = 1;
+    to->boxed[row] = 0;
+    if (!pass(s, '{')) return -1;
+    do {
+        const char *key;
+        Py_ssize_t n;
+        if (colon_after_key(s, &key, &n) < 0) return -1;
+        bit = 0;
+        if (key_is(key, n, "keypoints")) {
+            bit = 1;
+            if (numbers(s, to->keypoints + row * to->k3, to->k3) != to->k3) return -1;
+        } else if (key_is(key, n, "score")) {
+            bit = 2;
+            if (number(s, to->score + row) < 0) return -1;
+        } else if (key_is(key, n, "image_id")) {
+            bit = 4;
+            if (integer(s, to->image + row) < 0) return -1;
+        } else if (key_is(key, n, "category_id")) {
+            bit = 8;
+            if (integer(s, to->category + row) < 0) return -1;
+        } else if (key_is(key, n, "bbox")) {
+            bit = 16;
+            if (!word(s, "null")) {
+                Py_ssize_t values = numbers(s, to->bbox + row * 4, 4);
+                if (values != 4 && values != 0) return -1;
+                to->boxed[row] = values == 4;
+            }
+        } else if (skip(s) < 0) {
+            return -1;
+        }
+        if (seen & bit) return -1;
+        seen |= bit;
+        next = more(s);
+    } while (next == 1);
+    return next < 0 || (seen & 7) != 7 ? -1 : 0;
+}
+
+/* scan_found(data, start, stop, row, k3, reciprocals, image, category, score, keypoints, bbox,
+ *            boxed) -> records read, -1 when something is unusual */
+static PyObject *scan_found(PyObject *self, PyObject *args) {
+    Py_buffer b[8];
+    Py_ssize_t start, stop, row, k3, count = 0;
+    if (!PyArg_ParseTuple(args, "y*nnnny*w*w*w*w*w*w*", &b[0], &start, &stop, &row, &k3, &b[1],
+                          &b[2], &b[3], &b[4], &b[5], &b[6], &b[7]))
+        return NULL;
+    Text s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop, b[1].buf,
+              (int)(b[1].len / 16)};
+    Found to = {b[2].buf, b[3].buf, b[4].buf, b[5].buf, b[6].buf, b[7].buf, k3};
+    Py_ssize_t room = b[2].len / (Py_ssize_t)sizeof(int64_t);
+    Py_BEGIN_ALLOW_THREADS
+    for (;;) {
+        if (row + count >= room || found_record(&s, &to, row + count) < 0) {
+            count = -1;
+            break;
+        }
+        count++;
+        blanks(&s);
+        char c = s.p < s.end ? *s.p++ : 0;
+        blanks(&s);
+        /* A chunk ends behind a comma, the last one behind the bracket that is the file's last. */
+        if (s.p >= s.end && (c == ',' || c == ']')) break;
+        if (c != ',') {
+            count = -1;
+            break;
+        }
+    }
+    Py_END_ALLOW_THREADS
+    for (int i = 0; i < 8; i++) PyBuffer_Release(&b[i]);
+    return PyLong_FromSsize_t(count);
+}
+
+typedef struct {
+    int64_t *id, *image, *category, *said;
+    uint8_t *crowd;
+    double *area, *bbox, *keypoints, *mask;
+    int8_t *source, *rule;
+    const char *sources, *rules;
+    Py_ssize_t k3, sources_size, rules_size;
+} People;
+
+static int area_or_null(Text *s, double *out) { return word(s, "null") ? 0 : number(s, out); }
+
+static int person_record(Text *s, const People *to, Py_ssize_t row) {
+    unsigned seen = 0, bit;
+    int next;
+    int64_t flag;
+    to->category[row] = 1;
+    to->crowd[row] = 0;
+    to->source[row] = to->rule[row] = 0;
+    to->area[row] = to->mask[row] = Py_NAN;
+    if (!pass(s, '{')) return -1;
+    do {
+        const char *key;
+        Py_ssize_t n;
+        if (colon_after_key(s, &key, &n) < 0) return -1;
+        bit = 0;
+        if (key_is(key, n, "keypoints")) {
+            bit = 1;
+            if (numbers(s, to->keypoints + row * to->k3, to->k3) != to->k3) return -1;
+        } else if (key_is(key, n, "bbox")) {
+            bit = 2;
+            if (numbers(s, to->bbox + row * 4, 4) != 4) return -1;
+        } else if (key_is(key, n, "id")) {
+            bit = 4;
+            if (integer(s, to->id + row) < 0) return -1;
+        } else if (key_is(key, n, "image_id")) {
+            bit = 8;
+            if (integer(s, to->image + row) < 0) return -1;
+        } else if (key_is(key, n, "num_keypoints")) {
+            bit = 16;
+            if (integer(s, to->said + row) < 0) return -1;
+        } else if (key_is(key, n, "category_id")) {
+            bit = 32;
+            if (integer(s, to->category + row) < 0) return -1;
+        } else if (key_is(key, n, "iscrowd")) {
+            bit = 64;
+            if (word(s, "true")) flag = 1;
+            else if (word(s, "false")) flag = 0;
+            else if (integer(s, &flag) < 0) return -1;
+            to->crowd[row] = flag != 0;
+        } else if (key_is(key, n, "area")) {
+            bit = 128;
+            if (area_or_null(s, to->area + row) < 0) return -1;
+        } else if (key_is(key, n, "segmentation_area")) {
+            bit = 256;
+            if (area_or_null(s, to->mask + row) < 0) return -1;
+        } else if (key_is(key, n, "source")) {
+            bit = 512;
+            if (code(s, to->sources, to->sources_size, to->source + row) < 0) return -1;
+        } else if (key_is(key, n, "box_rule")) {
+            bit = 1024;
+            if (code(s, to->rules, to->rules_size, to->rule + row) < 0) return -1;
+        } else if (skip(s) < 0) {
+            return -1;
+        }
+        if (seen & bit) return -1;
+        seen |= bit;
+        next = more(s);
+    } while (next == 1);
+    return next < 0 || (seen & 31) != 31 ? -1 : 0;
+}
+
+/* scan_people(data, start, stop, k3, reciprocals, sources, rules, id, image, category, said, crowd,
+ *             area, bbox, keypoints, mask, source, rule) -> (records, where the list ended) */
+static PyObject *scan_people(PyObject *self, PyObject *args) {
+    Py_buffer b[15];
+    Py_ssize_t start, stop, k3, count = 0;
+    if (!PyArg_ParseTuple(args, "y*nnny*y*y*w*w*w*w*w*w*w*w*w*w*w*", &b[0], &start, &stop, &k3, &b[1],
+                          &b[2], &b[3], &b[4], &b[5], &b[6], &b[7], &b[8], &b[9], &b[10], &b[11],
+                          &b[12], &b[13], &b[14]))
+        return NULL;
+    Text s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop, b[1].buf,
+              (int)(b[1].len / 16)};
+    People to = {b[4].buf,  b[5].buf,  b[6].buf,  b[7].buf,  b[8].buf,  b[9].buf, b[10].buf, b[11].buf,
+                 b[12].buf, b[13].buf, b[14].buf, b[2].buf,  b[3].buf,  k3,       b[2].len,  b[3].len};
+    Py_ssize_t room = b[4].len / (Py_ssize_t)sizeof(int64_t);
+    Py_BEGIN_ALLOW_THREADS
+    if (!pass(&s, '[')) {
+        count = -1;
+    } else if (!pass(&s, ']')) {
+        for (;;) {
+            if (count >= room || person_record(&s, &to, count) < 0) {
+                count = -1;
+                break;
+            }
+            count++;
+            blanks(&s);
+            char c = s.p < s.end ? *s.p++ : 0;
+            if (c == ']') break;
+            if (c != ',') {
+                count = -1;
+                break;
+            }
+        }
+    }
+    Py_END_ALLOW_THREADS
+    Py_ssize_t end = s.p - (const char *)b[0].buf;
+    for (int i = 0; i < 15; i++) PyBuffer_Release(&b[i]);
+    return Py_BuildValue("nn", count, end);
+}
+
+/* key(data, at) -> (key, value's start) of the next member of an object, or None; `at` stands
+ * before the key. */
+static PyObject *key_at(PyObject *self, PyObject *args) {
+    Py_buffer b;
+    Py_ssize_t at;
+    if (!PyArg_ParseTuple(args, "y*n", &b, &at)) return NULL;
+    Text s = {(const char *)b.buf + at, (const char *)b.buf + b.len, NULL, 0};
+    const char *key = "";
+    Py_ssize_t n = 0;
+    int ok = colon_after_key(&s, &key, &n) == 0;
+    PyObject *out = NULL;
+    if (ok) out = Py_BuildValue("y#n", key, n, (Py_ssize_t)(s.p - (const char *)b.buf));
+    PyBuffer_Release(&b);
+    if (ok) return out;
+    Py_RETURN_NONE;
+}
+
+/* skip(data, at) -> where the value that begins there ends; -1 when it does not. */
+static PyObject *skip_at(PyObject *self, PyObject *args) {
+    Py_buffer b;
+    Py_ssize_t at;
+    if (!PyArg_ParseTuple(args, "y*n", &b, &at)) return NULL;
+    Text s = {(const char *)b.buf + at, (const char *)b.buf + b.len, NULL, 0};
+    int result;
+    Py_BEGIN_ALLOW_THREADS
+    result = skip(&s);
+    Py_END_ALLOW_THREADS
+    Py_ssize_t end = s.p - (const char *)b.buf;
+    PyBuffer_Release(&b);
+    return PyLong_FromSsize_t(result < 0 ? -1 : end);
+}
+
+/* count(data, start, stop) -> opening braces: the most records there can be. */
+static PyObject *count_braces(PyObject *self, PyObject *args) {
+    Py_buffer b;
+    Py_ssize_t start, stop, n = 0;
+    if (!PyArg_ParseTuple(args, "y*nn", &b, &start, &stop)) return NULL;
+    const char *p = (const char *)b.buf + start, *end = (const char *)b.buf + stop;
+    Py_BEGIN_ALLOW_THREADS
+    while (p < end && (p = memchr(p, '{', (size_t)(end - p)))) n++, p++;
+    Py_END_ALLOW_THREADS
+    PyBuffer_Release(&b);
+    return PyLong_FromSsize_t(n);
+}
+
+/* cut(data, at, stop) -> the first record that begins after `at`: a brace after `}` and `,`. */
+static PyObject *cut(PyObject *self, PyObject *args) {
+    Py_buffer b;
+    Py_ssize_t at, stop;
+    if (!PyArg_ParseTuple(args, "y*nn", &b, &at, &stop)) return NULL;
+    const char *data = b.buf;
+    Text s = {data + at, data + stop, NULL, 0};
+    Py_ssize_t found = -1;
+    while (s.p < s.end && (s.p = memchr(s.p, '}', (size_t)(s.end - s.p)))) {
+        s.p++;
+        Text ahead = s;
+        if (!pass(&ahead, ',')) continue;
+        blanks(&ahead);
+        if (!is(&ahead, '{')) continue;
+        found = ahead.p - data;
+        break;
+    }
+    PyBuffer_Release(&b);
+    return PyLong_FromSsize_t(found);
+}
+
+/* decimals(text, reciprocals) -> the number, or None when it is left to others; for tests. */
+static PyObject *decimals(PyObject *self, PyObject *args) {
+    Py_buffer b[2];
+    if (!PyArg_ParseTuple(args, "y*y*", &b[0], &b[1])) return NULL;
+    const char *text = b[0].buf;
+    Text s = {text, text + b[0].len - 1, b[1].buf, (int)(b[1].len / 16)};
+    double value = 0;
+    int result = number(&s, &value);
+    int whole = s.p == s.end;
+    PyBuffer_Release(&b[0]);
+    PyBuffer_Release(&b[1]);
+    if (result == 0 && whole) return PyFloat_FromDouble(value);
+    Py_RETURN_NONE;
+}
+
+PyMethodDef scan_methods[] = {
+    {"scan_found", scan_found, METH_VARARGS, "results"},
+    {"scan_people", scan_people, METH_VARARGS, "annotations"},
+    {"key", key_at, METH_VARARGS, "next key"},
+    {"skip", skip_at, METH_VARARGS, "over a value"},
+    {"count", count_braces, METH_VARARGS, "opening braces"},
+    {"cut", cut, METH_VARARGS, "a border between records"},
+    {"decimals", decimals, METH_VARARGS, "one number"},
+    {NULL, NULL, 0, NULL},
+};
