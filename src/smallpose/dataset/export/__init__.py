@@ -1,0 +1,73 @@
+"""A built set in the formats that other tools read: one file a format, one line in `EXPORTS`.
+
+`export_set` opens the set, lets the format write into a folder beside the wanted one, adds a README
+that says how to use it and what the format could not hold, and puts the folder in place with one
+rename.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from smallpose.core.errors import InputError, RunError
+from smallpose.core.files import write_whole
+from smallpose.dataset.export.fiftyone import export_fiftyone
+from smallpose.dataset.export.mmpose import export_mmpose
+from smallpose.dataset.export.parquet import export_parquet
+from smallpose.dataset.export.webdataset import export_webdataset
+from smallpose.dataset.export.written import Written
+from smallpose.dataset.export.yolo import export_yolo
+from smallpose.dataset.opened import BuiltSet, open_set
+
+# Each takes the set, the folder to fill, and what to do with pictures ("link", "copy", "none").
+EXPORTS: dict[str, Callable[[BuiltSet, Path, str], Written]] = {
+    "yolo": export_yolo,
+    "parquet": export_parquet,
+    "webdataset": export_webdataset,
+    "mmpose": export_mmpose,
+    "fiftyone": export_fiftyone,
+}
+# Pictures stay the sources': none leaves the folder unless asked for.
+DEFAULT_PICTURES = {
+    "yolo": "link",
+    "parquet": "none",
+    "webdataset": "copy",
+    "mmpose": "none",
+    "fiftyone": "link",
+}
+
+
+def export_set(folder: Path, to: str, out: Path, pictures: str | None = None) -> Written:
+    """Write the set in `folder` to `out` in the format `to`, whole or not at all.
+
+    Args:
+        to: a key of `EXPORTS`.
+        out: a folder that does not exist yet or is empty.
+        pictures: "link", "copy" or "none"; without, what the format needs and the terms allow.
+    Raises: InputError when the call or the set is at fault, RunError for a full disk; nothing is
+        left behind then.
+    """
+    if to not in EXPORTS:
+        raise InputError(f"--to {to}", "no such format", f"choose from {', '.join(EXPORTS)}")
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise InputError(str(out), "exists already", "choose another folder")
+    built = open_set(folder)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
+    except OSError as error:
+        raise RunError(str(out), f"{error.strerror or error}", "choose another folder") from None
+    try:
+        work.chmod(0o755)
+        written = EXPORTS[to](built, work, pictures or DEFAULT_PICTURES[to])
+        # Parquet's README is a card with a head of its own.
+        if not (work / "README.md").exists():
+            write_whole(work / "README.md", written.readme())
+        work.replace(out)
+    except OSError as error:
+        what = f"{error.strerror or error} while writing"
+        raise RunError(str(out), what, "make room; nothing was left behind") from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return written

@@ -1,0 +1,130 @@
+"""MMPose: a config that describes the joints and one that loads the set where it lies."""
+
+from pathlib import Path
+
+from smallpose.core.files import write_whole
+from smallpose.core.skeleton import Skeleton
+from smallpose.dataset.export.written import Written
+from smallpose.dataset.opened import BuiltSet
+
+_USAGE = """Put both files beside your model's config and begin that with
+
+```python
+_base_ = ["smallpose_data.py"]
+```
+
+Heads need `out_channels=21`. `CocoMetric` knows COCO's size classes, not the paper's: write the
+results with `format_only=True` and score them with `smallpose evaluate`."""
+_COLOURS = {"left": [0, 255, 0], "right": [255, 128, 0], "middle": [51, 153, 255]}
+_LEGS = ("hip", "knee", "ankle", "pelvis")
+
+
+def export_mmpose(built: BuiltSet, out: Path, pictures: str) -> Written:
+    """Fill `out` with `smallpose_info.py` and `smallpose_data.py`; no data is copied."""
+    del pictures  # the config points at the set itself
+    parts = list(built.parts.values())
+    skeleton = parts[0].skeleton
+    write_whole(out / "smallpose_info.py", dataset_info(skeleton))
+    write_whole(out / "smallpose_data.py", _data_config(built.folder.resolve(), skeleton))
+    return Written(
+        "MMPose configs",
+        images=sum(len(p.images) for p in parts),
+        people=sum(len(p) for p in parts),
+        usage=_USAGE,
+    )
+
+
+def dataset_info(skeleton: Skeleton) -> str:
+    """The joints as MMPose's `dataset_info`, a Python text."""
+    joints = skeleton.joints
+    lines = ["dataset_info = dict(", "    dataset_name='smallpose',", "    paper_info=dict(),"]
+    lines.append("    keypoint_info={")
+    for number, name in enumerate(joints):
+        mirror = int(skeleton.mirror[number])
+        swap = joints[mirror] if mirror != number else ""
+        kind = "lower" if name.endswith(_LEGS) else "upper"
+        lines.append(
+            f"        {number}: dict(name={name!r}, id={number}, color={_colour(name)}, "
+            f"type={kind!r}, swap={swap!r}),"
+        )
+    lines += ["    },", "    skeleton_info={"]
+    for number, (a, b) in enumerate(skeleton.edges):
+        side = joints[a] if _side(joints[a]) == _side(joints[b]) else ""
+        lines.append(
+            f"        {number}: dict(link=({joints[a]!r}, {joints[b]!r}), id={number}, "
+            f"color={_colour(side)}),"
+        )
+    lines += ["    },", f"    joint_weights={[1.0] * len(joints)},"]
+    lines += [f"    sigmas={skeleton.sigmas.tolist()},", ")"]
+    return "\n".join(lines) + "\n"
+
+
+def _side(name: str) -> str:
+    return next((s for s in ("left", "right") if name.startswith(s)), "middle")
+
+
+def _colour(name: str) -> list[int]:
+    return _COLOURS[_side(name)]
+
+
+def _data_config(root: Path, skeleton: Skeleton) -> str:
+    return f'''"""Data loaders for a top-down method; set `data_root` where the set has moved."""
+
+data_root = {str(root)!r}
+metainfo = dict(from_file='{{{{ fileDirname }}}}/smallpose_info.py')
+input_size = (192, 256)
+codec = dict(type='MSRAHeatmap', input_size=input_size, heatmap_size=(48, 64), sigma=2)
+num_keypoints = {len(skeleton)}
+
+train_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='GetBBoxCenterScale'),
+    dict(type='RandomFlip', direction='horizontal'),
+    dict(type='RandomHalfBody'),
+    dict(type='RandomBBoxTransform'),
+    dict(type='TopdownAffine', input_size=input_size),
+    dict(type='GenerateTarget', encoder=codec),
+    dict(type='PackPoseInputs'),
+]
+val_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='GetBBoxCenterScale'),
+    dict(type='TopdownAffine', input_size=input_size),
+    dict(type='PackPoseInputs'),
+]
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='CocoDataset',
+        data_root=data_root,
+        data_mode='topdown',
+        ann_file='annotations/train.json',
+        data_prefix=dict(img='images/'),
+        metainfo=metainfo,
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=4,
+    persistent_workers=True,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(
+        type='CocoDataset',
+        data_root=data_root,
+        data_mode='topdown',
+        ann_file='annotations/test.json',
+        data_prefix=dict(img='images/'),
+        metainfo=metainfo,
+        test_mode=True,
+        pipeline=val_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='CocoMetric', ann_file=data_root + '/annotations/test.json')
+test_evaluator = val_evaluator
+'''
