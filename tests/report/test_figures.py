@@ -76,3 +76,14 @@ def test_crowded_names_get_a_legend_that_fits(world):
     for drawing in portrait(sets).drawings():
         if drawing.name in ("fig2_areas", "fig8_classes"):
             figures.svg(drawing.draw())
+
+
+def test_each_method_goes_from_its_a_to_its_b(world):
+    from dataclasses import replace
+
+    a, b = (r for r in read_runs(list(world.runs.values())) if not r.untrained)
+    other = [replace(run, method="simcc_r18_tiny") for run in (a, b)]
+    figure = figures.gains({"one": (a, b), "two": (other[0], other[1])})
+    dots = [c.get_offsets()[0].tolist() for c in figure.axes[1].collections]
+    expected = [(run.metric("AP_S"), y) for y in (0, 1) for run in (a, b)]
+    assert dots == [pytest.approx(dot) for dot in expected]

@@ -6,7 +6,7 @@ Used by `smallpose stats` for any files and by the page for the set that runs we
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from smallpose.report.sheets import SOURCE_NAMES
 from smallpose.report.tables import Table
 from smallpose.stats.counts import Counts, Table1, count, count_by_source
 from smallpose.stats.crowding import crowd_index
-from smallpose.stats.distributions import area_histogram, people_per_image
+from smallpose.stats.distributions import Histogram, area_histogram, people_per_image
 from smallpose.table.instances import Instances
 
 SPLITS = ("train", "test")
@@ -56,6 +56,21 @@ class Portrait:
     sources: Mapping[str, Mapping[str, Counts]]
     table1: Table1
 
+    @cached_property
+    def areas(self) -> dict[str, Histogram]:
+        """People by box area."""
+        return {name: area_histogram(people) for name, people in self.sets.items()}
+
+    @cached_property
+    def crowds(self) -> dict[str, NDArray[np.float64]]:
+        """(m,) CrowdIndex of each image."""
+        return {name: crowd_index(people) for name, people in self.sets.items()}
+
+    @cached_property
+    def company(self) -> dict[str, NDArray[np.int64]]:
+        """How many images show 0, 1, 2 … people."""
+        return {name: people_per_image(people) for name, people in self.sets.items()}
+
     def tables(self) -> list[Table]:
         """Sizes and densities by set, then by source where it is known."""
         out = [tables.counts_table(self.table1.rows, "table1", "split" if self._split else "set")]
@@ -75,9 +90,6 @@ class Portrait:
             )
             for name, sources in self._known_sources().items()
         ]
-        areas = {name: area_histogram(people) for name, people in self.sets.items()}
-        crowds = {name: crowd_index(people) for name, people in self.sets.items()}
-        company = {name: people_per_image(people) for name, people in self.sets.items()}
         return [
             *out,
             Drawing(
@@ -91,24 +103,24 @@ class Portrait:
                 "fig2_areas",
                 "People by box area",
                 _small_alt(self.counts),
-                partial(figures.areas, areas),
+                partial(figures.areas, self.areas),
             ),
             Drawing(
                 "fig3_crowding",
                 "CrowdIndex of images",
                 "Mean CrowdIndex: "
-                + ", ".join(f"{name} {_mean(values):.2f}" for name, values in crowds.items()),
-                partial(figures.crowding, crowds),
+                + ", ".join(f"{name} {_mean(values):.2f}" for name, values in self.crowds.items()),
+                partial(figures.crowding, self.crowds),
             ),
             Drawing(
                 "fig7_people_per_image",
                 "People in an image",
                 "People per image with people: "
                 + ", ".join(
-                    f"{name} mean {c.people_per_image:.1f}, most {len(company[name]) - 1}"
+                    f"{name} mean {c.people_per_image:.1f}, most {len(self.company[name]) - 1}"
                     for name, c in self.counts.items()
                 ),
-                partial(figures.people_in_images, company),
+                partial(figures.people_in_images, self.company),
             ),
             Drawing(
                 "fig8_classes",
@@ -124,10 +136,10 @@ class Portrait:
             name: {
                 "counts": self.counts[name].to_dict(),
                 "sources": {s or "not said": c.to_dict() for s, c in self.sources[name].items()},
-                "areas": area_histogram(people).to_dict(),
-                "people_per_image": people_per_image(people).tolist(),
+                "areas": self.areas[name].to_dict(),
+                "people_per_image": self.company[name].tolist(),
                 "everybody_per_image": people_per_image(people, everybody=True).tolist(),
-                "crowd_index": _crowding(people),
+                "crowd_index": _crowding(self.crowds[name]),
             }
             for name, people in self.sets.items()
         }
@@ -160,8 +172,7 @@ def portrait(sets: Mapping[str, Instances]) -> Portrait:
     return Portrait(sets, counts, sources, Table1(rows))
 
 
-def _crowding(people: Instances) -> dict[str, float | int | None]:
-    values = crowd_index(people)
+def _crowding(values: NDArray[np.float64]) -> dict[str, float | int | None]:
     values = values[np.isfinite(values)]
     n = len(values)
     error = float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else None

@@ -16,6 +16,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -309,6 +310,50 @@ def ap_by_class(runs: Sequence[Run], protocol: str = "coco") -> Figure:
         )
     axes.set(ylim=(0, top * 1.18), xlim=(-0.55, len(names) - 0.45), ylabel=f"AP ({protocol})")
     _legend(axes)
+    return _finish(figure)
+
+
+def gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> Figure:
+    """From setting A to B, method by method: all people, and the small ones (Fig. 5).
+
+    Args:
+        pairs: a method's label to its runs under A and B.
+    """
+    rows = max(len(pairs), 1)
+    figure = _figure(5.8, 1.2 + 0.34 * rows)
+    grid = figure.add_gridspec(1, 2, wspace=0.08)
+    every = [
+        r.metric(m, protocol) or 0.0 for p in pairs.values() for r in p for m in ("AP", "AP_S")
+    ]
+    top = max([*every, 1.0])
+    keys = [
+        Line2D([], [], ls="", marker="o", color=colour, label=f"setting {name}")
+        for name, colour in SETTING_COLOURS.items()
+    ]
+    for column, (metric, title) in enumerate((("AP", "all people"), ("AP_S", "small people"))):
+        axes = figure.add_subplot(grid[0, column])
+        _bare(axes)
+        axes.grid(axis="x", color=LIGHT.grid, lw=0.8)
+        axes.set_axisbelow(True)
+        axes.set_title(title, loc="left", fontsize=10, color=LIGHT.ink, pad=24)
+        for y, runs in enumerate(pairs.values()):
+            a, b = (run.metric(metric, protocol) for run in runs)
+            if a is not None and b is not None:
+                axes.plot([a, b], [y, y], color=LIGHT.grid, lw=3, zorder=1)
+            for setting, value in (("A", a), ("B", b)):
+                if value is not None:
+                    axes.scatter([value], [y], s=52, color=SETTING_COLOURS[setting], zorder=2)
+        axes.set(xlim=(0, top * 1.08), ylim=(rows - 0.4, -0.6))
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.tick_params(axis="x", colors=LIGHT.quiet, labelbottom=True)
+        axes.set_yticks(range(rows), list(pairs) if column == 0 else [""] * rows)
+        axes.set_xlabel(f"AP ({protocol})", color=LIGHT.quiet)
+        if column == 0:
+            axes.legend(
+                handles=keys, loc="lower left", bbox_to_anchor=(-0.03, 1.0), ncols=2,
+                frameon=False, labelcolor=LIGHT.quiet, fontsize=8.5, handletextpad=0.1,
+                borderaxespad=0.1, columnspacing=1.0,
+            )  # fmt: skip
     return _finish(figure)
 
 

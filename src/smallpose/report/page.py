@@ -33,6 +33,9 @@ from smallpose.table.instances import Instances
 from smallpose.table.predictions import Predictions
 from smallpose.table.results_json import read_results
 
+MOST_BARS = 4  # runs beside each other in a bar chart
+MOST_CURVES = 6
+
 
 class Manifest(msgspec.Struct):
     """What the page needs of a built set's manifest."""
@@ -133,44 +136,75 @@ def gather(folders: Sequence[Path]) -> Material:
 
 
 def _result_drawings(material: Material) -> list[Drawing]:
-    runs = material.trained or material.runs
-    out = [
-        Drawing(
-            "fig5_ap_by_class",
-            "AP by size and density",
-            "AP in points by class: " + "; ".join(_spoken(run, runs) for run in runs),
-            partial(figures.ap_by_class, runs, "coco"),
-        )
-    ]
+    runs = _shown(material)
+    out = [_by_class(runs, "coco")]
     if any("owned" in run.protocols for run in runs):
-        out.append(
-            Drawing(
-                "ap_by_class_owned",
-                "The same, each false positive counted once",
-                "AP in points by class, protocol owned: "
-                + "; ".join(_spoken(run, runs, "owned") for run in runs),
-                partial(figures.ap_by_class, runs, "owned"),
-            )
-        )
+        out.append(_by_class(runs, "owned"))
+    pairs = _pairs(material.trained)
+    if len(pairs) > 1:
+        words = [f"{name} {_ap(a):.1f} to {_ap(b):.1f}" for name, (a, b) in pairs.items()]
+        alt = "AP under setting A and B: " + ", ".join(words)
+        out.append(Drawing("fig5_gains", "From setting A to B", alt, partial(figures.gains, pairs)))
     if material.test is not None and material.found:
-        colours = figures.run_colours(material.runs)
-        curves = {
-            figures.run_label(material.runs[number], material.runs): found_by_height(
-                material.test, pairing
-            )
-            for number, (_, pairing) in material.found.items()
-        }
-        ends = [
-            f"{name} {100 * c.share[0]:.0f} % at {c.x[0]:.0f} px, {100 * c.share[-1]:.0f} % at "
-            f"{c.x[-1]:.0f} px"
-            for name, c in curves.items() if len(c.x)
-        ]  # fmt: skip
-        draw = partial(
-            figures.found_along_height, curves, [colours[number] for number in material.found]
-        )
-        alt = "Share of people found with OKS from 0.5 by height: " + "; ".join(ends)
-        out.append(Drawing("found_by_height", "How small may a person get?", alt, draw))
+        out.append(_by_height(material, material.test))
     return out
+
+
+def _by_class(runs: Sequence[Run], protocol: str) -> Drawing:
+    once = protocol == "owned"
+    return Drawing(
+        "fig5_ap_by_class" + ("_owned" if once else ""),
+        "AP by size and density" + (", each false positive counted once" if once else ""),
+        f"AP ({protocol}) in points by class: "
+        + "; ".join(_spoken(run, runs, protocol) for run in runs),
+        partial(figures.ap_by_class, runs, protocol),
+    )
+
+
+def _by_height(material: Material, test: Instances) -> Drawing:
+    """Found or not along height; of many runs the best ones."""
+    best = sorted(material.found, key=lambda n: -_ap(material.runs[n]))[:MOST_CURVES]
+    colours = figures.run_colours(material.runs)
+    curves = {
+        figures.run_label(material.runs[n], material.runs): found_by_height(
+            test, material.found[n][1]
+        )
+        for n in sorted(best)
+    }
+    ends = [
+        f"{name} {100 * c.share[0]:.0f} % at {c.x[0]:.0f} px, {100 * c.share[-1]:.0f} % at "
+        f"{c.x[-1]:.0f} px"
+        for name, c in curves.items()
+        if len(c.x)
+    ]
+    return Drawing(
+        "found_by_height",
+        "How small may a person get?",
+        "Share of people found with OKS from 0.5 by height: " + "; ".join(ends),
+        partial(figures.found_along_height, curves, [colours[n] for n in sorted(best)]),
+    )
+
+
+def _shown(material: Material) -> list[Run]:
+    """Runs whose bars fit beside each other: all that are trained, or those of the best method."""
+    runs = material.trained or list(material.runs)
+    if len(runs) <= MOST_BARS:
+        return runs
+    return [run for run in runs if run.method == material.best.method][:MOST_BARS]
+
+
+def _pairs(runs: Sequence[Run]) -> dict[str, tuple[Run, Run]]:
+    """Methods with a run under each setting, the best of each."""
+    best: dict[tuple[str, str], Run] = {}
+    for run in runs:
+        known = best.get((run.method, run.setting))
+        if known is None or _ap(run) > _ap(known):
+            best[run.method, run.setting] = run
+    return {
+        paper.label(method): (best[method, "A"], best[method, "B"])
+        for method in dict.fromkeys(run.method for run in runs)
+        if (method, "A") in best and (method, "B") in best
+    }
 
 
 def _spoken(run: Run, runs: Sequence[Run], protocol: str = "coco") -> str:

@@ -5,7 +5,7 @@ Who is shown is decided by rank and never by taste: each row runs from the best 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -138,7 +138,8 @@ def source_sheet(tables: Sequence[Instances], read: Reader, columns: int = 8) ->
         for truth in tables:
             people = _sample(truth, truth.source == code, columns)
             if len(people):
-                rows.append(Row(SOURCE_NAMES[name], "", _tiles(truth, people, (), read)))
+                tiles = _tiles(truth, people, (), read)
+                rows.append(Row(SOURCE_NAMES[name], "", tuple(_height_only(t) for t in tiles)))
                 break
     return Sheet(
         "sources",
@@ -148,6 +149,11 @@ def source_sheet(tables: Sequence[Instances], read: Reader, columns: int = 8) ->
         ("truth",),
         tuple(rows),
     )
+
+
+def _height_only(tile: Tile) -> Tile:
+    """Without the source, which stands above the row."""
+    return replace(tile, caption=tile.caption[:1])
 
 
 def _classes(truth: Instances) -> list[tuple[str, str, NDArray[np.bool_]]]:
