@@ -7,7 +7,7 @@ with it. Names of the weights are those of the authors' code, which have no pref
 
 Not in MMPose, and SmallPose prints results (Table 2: 45.9 AP in setting A, 69.6 in B) but no
 settings: the rate, sigma and offset weight are the authors' for 256 × 192. `cal_hrnet_w32` trains
-at about one crop a second on one CPU core, `cal_hrnet_w8_tiny` at about a hundred and thirty.
+at about one crop a second on one CPU core, `cal_hrnet_w16_tiny` at about a hundred and thirty.
 """
 
 import math
@@ -20,7 +20,7 @@ from smallpose.core.skeleton import Skeleton
 from smallpose.methods.base import Card, PoseMethod, Recipe
 from smallpose.methods.hrnet import QUICK, TINY_QUICK
 from smallpose.models.backbones.hrnet import (
-    W8_TINY,
+    W16_TINY,
     W32,
     HRNet,
     Plan,
@@ -50,7 +50,7 @@ W32_RECIPES = {"paper": AUTHORS, "mmpose": AUTHORS, "quick": QUICK}
 TINY_CARD = Card(
     title="CAL (tiny)",
     paradigm="top-down",
-    parts="HRNet-W8 with two last stages, heatmaps and offsets, 96 × 64",
+    parts="HRNet-W16 with two last stages, heatmaps and offsets, 96 × 64",
 )
 
 REACH = 3  # map px; how far the confidence mask reaches around a keypoint
@@ -231,9 +231,9 @@ def hrnet_w32(skeleton: Skeleton) -> CAL:
     return method
 
 
-def hrnet_w8_tiny(skeleton: Skeleton) -> CAL:
-    """HRNet-W8 with one module a stage at 96 × 64, 0.3 M parameters."""
-    method = CAL(skeleton, W8_TINY, Teaching(sigma=1.0), (64, 96))
-    method.name, method.card = "cal_hrnet_w8_tiny", TINY_CARD
+def hrnet_w16_tiny(skeleton: Skeleton) -> CAL:
+    """HRNet-W16 with one module a stage at 96 × 64, 1.2 M parameters."""
+    method = CAL(skeleton, W16_TINY, Teaching(sigma=1.0), (64, 96))
+    method.name, method.card = "cal_hrnet_w16_tiny", TINY_CARD
     method.recipes = {"quick": TINY_QUICK} | {n: W32_RECIPES[n] for n in ("paper", "mmpose")}
     return method

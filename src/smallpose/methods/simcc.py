@@ -110,7 +110,7 @@ def r50(skeleton: Skeleton) -> SimCC:
 
 
 def r18_tiny(skeleton: Skeleton) -> SimCC:
-    """ResNet-18 at a fifth of its width at 96 × 64, 0.7 M parameters."""
+    """ResNet-18 at a fifth of its width at 96 × 64, 0.6 M parameters."""
     method = SimCC(skeleton, resnet18_narrow(), (32, 32, 32), (64, 96), sigma=4.0)
     method.name, method.card = "simcc_r18_tiny", TINY_CARD
     method.recipes = {"quick": replace(TINY_QUICK, learning_rate=2e-3)} | {

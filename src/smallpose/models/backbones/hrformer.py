@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from smallpose.models.backbones.hrnet import HRNet, Plan
+from smallpose.models.backbones.hrnet import W16_TINY, HRNet, Plan
 from smallpose.models.backbones.vit import DropPath
 
 HRFORMER_S = Plan(modules=(1, 4, 2), depth=2, first=2)
-HRFORMER_TINY = Plan(widths=(16, 32, 64, 128), modules=(1, 1, 1), depth=1, stem=16, first=1)
+HRFORMER_TINY = W16_TINY
 
 
 class WindowAttention(nn.Module):

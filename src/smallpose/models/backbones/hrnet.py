@@ -34,7 +34,8 @@ class Plan:
 
 
 W32 = Plan()
-W8_TINY = Plan(widths=(8, 16, 32, 64), modules=(1, 1, 1), depth=1, stem=16, first=1)
+# Not narrower: k heatmaps are sums of the finest branch's channels, and 21 do not fit into 8.
+W16_TINY = Plan(widths=(16, 32, 64, 128), modules=(1, 1, 1), depth=1, stem=16, first=1)
 
 
 class HRNet(nn.Module):
