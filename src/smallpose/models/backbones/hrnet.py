@@ -34,7 +34,9 @@ class Plan:
 
 
 W32 = Plan()
-# Not narrower: k heatmaps are sums of the finest branch's channels, and 21 do not fit into 8.
+W8_TINY = Plan(widths=(8, 16, 32, 64), modules=(1, 1, 1), depth=1, stem=16, first=1)
+# For heads on the finest branch alone: their heatmaps are sums of its channels, and 21 do not fit
+# into 8.
 W16_TINY = Plan(widths=(16, 32, 64, 128), modules=(1, 1, 1), depth=1, stem=16, first=1)
 
 
