@@ -5,6 +5,7 @@ sigma as its root mean square; s² is the person's seen area.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -58,6 +59,12 @@ class Annotator:
     box_rule: str
     box_jitter: float = 0.0
     never: tuple[str, ...] = ()
+
+    @cached_property
+    def exists(self) -> NDArray[np.bool_]:
+        """(21,) whether the source labels this joint at all."""
+        own = set(self.skeleton.joints) - set(self.never)
+        return np.array([joint in own for joint in SMALLPOSE.joints])
 
 
 ANNOTATORS = {
@@ -126,19 +133,17 @@ def _label(drawn: Drawn, how: Annotator, tells: bool, rng: np.random.Generator) 
     n = len(exact)
     v = exact[:, :, 2]
     share = np.select([v == 2, v == 1], [how.seen, how.hidden], 0.0)
-    face = np.isin(np.arange(len(SMALLPOSE)), _FACE)
-    share = np.where((v == 1) & face, how.turned_away, share)
-    exists = np.isin(SMALLPOSE.joints, how.skeleton.joints) & ~np.isin(SMALLPOSE.joints, how.never)
-    labelled = (rng.random(v.shape) < share) & exists
+    share[:, _FACE] = np.where(v[:, _FACE] == 1, how.turned_away, share[:, _FACE])
+    labelled = (rng.random(v.shape) < share) & how.exists
     sigma = SMALLPOSE.sigmas[None, :] * np.sqrt(drawn.mask_area)[:, None] / np.sqrt(2)
     noise = np.clip(rng.standard_normal((n, len(SMALLPOSE), 2)), -3, 3) * sigma[:, :, None]
     height, width = drawn.picture.shape[:2]
     xy = np.clip(exact[:, :, :2] + noise, 0.0, [width - 1.0, height - 1.0])
     keypoints = np.concatenate([xy, (v if tells else 2.0 * (v > 0))[:, :, None]], axis=2)
     keypoints[~labelled] = 0.0
-    for a, b in _PAIRS:
-        swap = rng.random(n) < SWAP_SHARE
-        keypoints[np.ix_(swap, [a, b])] = keypoints[np.ix_(swap, [b, a])]
+    for row, pair in np.argwhere(rng.random((n, len(_PAIRS))) < SWAP_SHARE).tolist():
+        a, b = _PAIRS[pair]
+        keypoints[row, [a, b]] = keypoints[row, [b, a]]
     return keypoints
 
 

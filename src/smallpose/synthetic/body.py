@@ -109,7 +109,6 @@ def pose_bodies(angles: Floats, build: Build) -> Bodies:
         return np.asarray(angles[:, COLUMN[name]])
 
     n = len(angles)
-    limbs = build.limbs[:, None]
     pelvis = _about_x(col("root_pitch")) @ _about_z(col("root_roll"))
     chest = pelvis @ _about_x(col("lean")) @ _about_z(-col("side")) @ _about_y(col("twist"))
     head = (
@@ -134,34 +133,7 @@ def pose_bodies(angles: Floats, build: Build) -> Bodies:
     )
     normals = face / HEAD_AXES**2
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    for side, (s, letter) in enumerate(((1.0, "l"), (-1.0, "r"))):
-        name = "left" if s > 0 else "right"
-        reach = s * HALF_SHOULDERS * build.shoulders[:, None]
-        shoulder = put(f"{name}_shoulder", top + reach * chest[:, :, 0] - 0.0 * chest[:, :, 1])
-        arm = (
-            chest
-            @ _about_x(-col(f"{letter}_arm_flex"))
-            @ _about_z(s * col(f"{letter}_arm_abduct"))
-            @ _about_y(-s * col(f"{letter}_arm_twist"))
-        )
-        elbow = put(f"{name}_elbow", shoulder - UPPER_ARM * limbs * arm[:, :, 1])
-        fore = arm @ _about_x(-col(f"{letter}_elbow"))
-        wrist = put(f"{name}_wrist", elbow - FOREARM * limbs * fore[:, :, 1])
-        ends[0, :, side] = wrist - HAND * fore[:, :, 1]
-        hip = put(f"{name}_hip", s * HALF_HIPS * pelvis[:, :, 0])
-        leg = (
-            pelvis
-            @ _about_x(-col(f"{letter}_hip_flex"))
-            @ _about_z(s * col(f"{letter}_hip_abduct"))
-            @ _about_y(s * col(f"{letter}_hip_twist"))
-        )
-        knee = put(f"{name}_knee", hip - THIGH * limbs * leg[:, :, 1])
-        shin = leg @ _about_x(col(f"{letter}_knee"))
-        ankle = put(f"{name}_ankle", knee - SHIN * limbs * shin[:, :, 1])
-        foot = shin @ _about_x(col(f"{letter}_ankle"))
-        sole = ankle - SOLE * foot[:, :, 1]
-        ends[1, :, side] = sole - HEEL * foot[:, :, 2]
-        ends[2, :, side] = sole + TOE * foot[:, :, 2]
+    _place_limbs(angles, build, pelvis, chest, top, joints, ends)
     lift = _lift(joints, ends)
     joints[:, :, 1] += lift[:, None]
     ends[:, :, :, 1] += lift[None, :, None]
@@ -170,6 +142,62 @@ def pose_bodies(angles: Floats, build: Build) -> Bodies:
         joints, ends[0], ends[1], ends[2], pelvis, chest, head, centre,
         np.einsum("nij,fj->nfi", head, normals), build,
     )  # fmt: skip
+
+
+def _place_limbs(
+    angles: Floats,
+    build: Build,
+    pelvis: Floats,
+    chest: Floats,
+    top: Floats,
+    joints: Floats,
+    ends: Floats,
+) -> None:
+    """Arms and legs, left ones before right ones in one stack: fills `joints` and `ends`."""
+    n = len(angles)
+    sign = np.repeat([1.0, -1.0], n)
+    limbs = np.tile(build.limbs, 2)[:, None]
+
+    def both(name: str) -> Floats:
+        return np.concatenate([angles[:, COLUMN[f"l_{name}"]], angles[:, COLUMN[f"r_{name}"]]])
+
+    def put(name: str, where: Floats) -> Floats:
+        joints[:, JOINT[f"left_{name}"]], joints[:, JOINT[f"right_{name}"]] = where[:n], where[n:]
+        return where
+
+    def end(number: int, where: Floats) -> None:
+        ends[number, :, 0], ends[number, :, 1] = where[:n], where[n:]
+
+    trunk, base = np.concatenate([chest, chest]), np.concatenate([pelvis, pelvis])
+    reach = (sign * HALF_SHOULDERS * np.tile(build.shoulders, 2))[:, None]
+    shoulder = put("shoulder", np.concatenate([top, top]) + reach * trunk[:, :, 0])
+    arm = trunk @ _three(-both("arm_flex"), sign * both("arm_abduct"), -sign * both("arm_twist"))
+    elbow = put("elbow", shoulder - UPPER_ARM * limbs * arm[:, :, 1])
+    fore = arm @ _about_x(-both("elbow"))
+    wrist = put("wrist", elbow - FOREARM * limbs * fore[:, :, 1])
+    end(0, wrist - HAND * fore[:, :, 1])
+    hip = put("hip", (sign * HALF_HIPS)[:, None] * base[:, :, 0])
+    leg = base @ _three(-both("hip_flex"), sign * both("hip_abduct"), sign * both("hip_twist"))
+    knee = put("knee", hip - THIGH * limbs * leg[:, :, 1])
+    shin = leg @ _about_x(both("knee"))
+    ankle = put("ankle", knee - SHIN * limbs * shin[:, :, 1])
+    foot = shin @ _about_x(both("ankle"))
+    sole = ankle - SOLE * foot[:, :, 1]
+    end(1, sole - HEEL * foot[:, :, 2])
+    end(2, sole + TOE * foot[:, :, 2])
+
+
+def _three(about_x: Floats, about_z: Floats, about_y: Floats) -> Floats:
+    """(n, 3, 3) the turns about x, then z, then y, multiplied out."""
+    cx, sx, cy, sy = np.cos(about_x), np.sin(about_x), np.cos(about_y), np.sin(about_y)
+    cz, sz = np.cos(about_z), np.sin(about_z)
+    out = np.empty((len(cx), 3, 3))
+    out[:, 0, 0], out[:, 0, 1], out[:, 0, 2] = cz * cy, -sz, cz * sy
+    out[:, 1, 0], out[:, 1, 1] = cx * sz * cy + sx * sy, cx * cz
+    out[:, 1, 2] = cx * sz * sy - sx * cy
+    out[:, 2, 0], out[:, 2, 1] = sx * sz * cy - cx * sy, sx * cz
+    out[:, 2, 2] = sx * sz * sy + cx * cy
+    return out
 
 
 def _lift(joints: Floats, ends: Floats) -> Floats:

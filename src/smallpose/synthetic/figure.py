@@ -5,6 +5,7 @@ people of a picture are worked out together, and only filling the polygons is le
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +106,14 @@ class Shapes:
     drawn: Mask
     dim: Floats
 
+    @cached_property
+    def around(self) -> Floats:
+        """(n, 4) x1, y1, x2, y2 around all that is drawn of each figure."""
+        drawn = self.drawn[:, :, None, None]
+        low = np.where(drawn, self.outlines, np.inf).min(axis=(1, 2))
+        high = np.where(drawn, self.outlines, -np.inf).max(axis=(1, 2))
+        return np.concatenate([low, high], axis=1)
+
 
 @dataclass(frozen=True)
 class Views:
@@ -122,6 +131,7 @@ class Views:
     scale: Floats
     anchor: Floats
 
+    @cached_property
     def turn(self) -> Floats:
         """(n, 3, 3) from the body's frame to right, down, towards the camera."""
         c, s = np.cos(self.yaw), np.sin(self.yaw)
@@ -139,7 +149,7 @@ class Views:
     def see(self, bodies: Bodies, points: Floats) -> Floats:
         """(n, p, 3) points of the bodies to x, y in px and nearness in body heights."""
         origin = bodies.joints[:, JOINT["pelvis"]] * np.array([1.0, 0.0, 1.0])
-        seen = np.einsum("nij,npj->npi", self.turn(), points - origin[:, None])
+        seen = np.einsum("nij,npj->npi", self.turn, points - origin[:, None])
         seen[:, :, :2] = self.anchor[:, None] + self.scale[:, None, None] * seen[:, :, :2]
         return np.asarray(seen)
 
@@ -153,7 +163,7 @@ def shape_figures(bodies: Bodies, outfits: Outfits, views: Views, light: Floats)
     points = _points(bodies, outfits)
     names = list(points)
     seen = views.see(bodies, np.stack([points[p] for p in names], axis=1))
-    turn, scale = views.turn(), views.scale
+    turn, scale = views.turn, views.scale
     capsules = _capsules(seen, names, bodies, outfits, scale, light)
     heads = _ellipsoids(bodies, views, turn, light)
     hulls = _hulls(bodies, outfits, views, light)
@@ -336,7 +346,7 @@ def _drawn(
 
 def head_boxes(bodies: Bodies, views: Views) -> Floats:
     """(n, 4) x1, y1, x2, y2 around each head, px."""
-    turn = views.turn()
+    turn = views.turn
     centre = views.see(bodies, bodies.head_centre[:, None])[:, 0, :2]
     half = np.einsum("nij,njk->nik", turn[:, :2], bodies.head_frame) * HEAD_AXES
     reach = np.linalg.norm(half, axis=2) * (bodies.build.head * views.scale)[:, None]

@@ -35,7 +35,6 @@ class Look:
         sun: 0 overcast to 1 bright: how dark shadows are.
         shade, warmth: (3,) RGB factors of dark and lit sides.
         exposure, contrast: of the whole picture.
-        tint: (3,) RGB factors of the whole picture.
         style: of clothes.
     """
 
@@ -51,7 +50,6 @@ class Look:
     warmth: Floats
     exposure: float
     contrast: float
-    tint: Floats
     style: str
 
 
@@ -89,8 +87,7 @@ def draw_look(places: tuple[str, ...], plates: tuple[str, int], rng: np.random.G
         sun=strength,
         shade=1.0 - np.array([0.10, 0.05, -0.06]) * (0.4 + strength),
         warmth=1.0 + np.array([0.07, 0.03, -0.05]) * warm * strength + 0.06 * strength,
-        exposure=float(rng.normal(1.0, 0.07)),
-        contrast=float(np.clip(rng.normal(1.04, 0.08), 0.85, 1.25)),
-        tint=1.0 + np.array([0.035, 0.0, -0.04]) * warm,
+        exposure=float(np.clip(rng.normal(1.05, 0.06), 0.88, 1.2)),
+        contrast=float(np.clip(rng.normal(1.06, 0.07), 0.88, 1.25)),
         style=PLACES[place],
     )

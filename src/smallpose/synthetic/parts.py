@@ -46,6 +46,9 @@ def _table(own: dict[str, str]) -> np.ndarray[tuple[int, int], np.dtype[np.bool_
     return table
 
 
+# What carries a person and is no part of him: the first and the last number.
+CARRIED = (PART["seat"], PART["rim"])
+
 # (21, 64) whether a part shows a joint: always, and when the joint is on the near side.
 SHOWS = _table(_OWN)
 SHOWS_NEAR = SHOWS | _table(_NEAR)

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 _SHIFT = 3  # polygons are placed to 1/8 of a drawn pixel
 _BASE = 128.0
-_GLOW = 0.62
+_SOLID = 40.0  # px of height from which limbs are shaded as round
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ def oversampling(height: float) -> int:
     """How many times larger a thing of that height, px, is drawn before it is averaged."""
     if height < 45:
         return 4
-    return 3 if height < 90 else 2
+    if height < 90:
+        return 3
+    return 2 if height < 300 else 1
 
 
 def tone_table(shade: Floats, warmth: Floats) -> Bytes:
@@ -98,7 +100,7 @@ def draw_figure(
     """
     chosen = np.flatnonzero(shapes.drawn[row])
     order = chosen[np.argsort(shapes.key[row, chosen], kind="stable")]
-    box = _bounds(shapes.outlines[row, order].reshape(-1, 2), extra, size_wh)
+    box = _bounds(shapes.around[row].reshape(2, 2), extra, size_wh)
     if box is None:
         return None
     over = oversampling(height)
@@ -107,6 +109,7 @@ def draw_figure(
     lit = canvas.place(shapes.lit[row, order])
     parts, hull = shapes.parts[order].tolist(), shapes.is_hull[order].tolist()
     dims = shapes.dim[row, order].tolist()
+    solid = height >= _SOLID
     queue = sorted(extra, key=lambda p: p.key)
     keys = shapes.key[row, order].tolist()
     for number, part in enumerate(parts):
@@ -115,7 +118,9 @@ def draw_figure(
         outer, inner = outlines[number], lit[number]
         if hull[number]:
             outer, inner = cv2.convexHull(outer), cv2.convexHull(inner)
-        canvas.fill(outer, inner, part, dims[number])
+        # Light and shade on a limb of three px is below what a picture keeps.
+        lights = inner if solid or hull[number] else None
+        canvas.fill(outer, lights, part, (1.0 if solid else 1.12) * dims[number])
     for paint in queue:
         canvas.paint(paint)
     return canvas.sprite(palette, tones, height)
@@ -138,7 +143,7 @@ def _bounds(
     points: Floats, extra: Sequence[Paint], size_wh: tuple[int, int]
 ) -> tuple[int, int, int, int] | None:
     """x1, y1, x2, y2 in whole px around everything, cut to the picture."""
-    everything = np.concatenate([points, *(p.points for p in extra)])
+    everything = np.concatenate([points, *(p.points for p in extra)]) if extra else points
     low = np.maximum(np.floor(everything.min(axis=0)).astype(int) - 1, 0)
     high = np.minimum(np.ceil(everything.max(axis=0)).astype(int) + 2, size_wh)
     if (high - low < 1).any():
@@ -168,7 +173,7 @@ class _Canvas:
         cv2.fillConvexPoly(self.parts, outer, part, 8, _SHIFT)
         cv2.fillConvexPoly(self.tone, outer, 102.0 * dim, 8, _SHIFT)
         if inner is not None:
-            cv2.fillConvexPoly(self.tone, inner, 146.0 * dim, 8, _SHIFT)
+            cv2.fillConvexPoly(self.tone, inner, 148.0 * dim, 8, _SHIFT)
 
     def paint(self, paint: Paint) -> None:
         outer = self.place(paint.points)
@@ -189,11 +194,20 @@ class _Canvas:
         cover = cv2.threshold(self.parts, 0, 255, cv2.THRESH_BINARY)[1]
         size = (self.parts.shape[1] // over, self.parts.shape[0] // over)
         half = over // 2
+        if over == 1:
+            # Large people are drawn once as large; a small blur rounds the steps of their edges.
+            colour, cover = (
+                cv2.GaussianBlur(colour, (3, 3), 0.6),
+                cv2.GaussianBlur(cover, (3, 3), 0.6),
+            )
+        else:
+            colour = cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
+            cover = cv2.resize(cover, size, interpolation=cv2.INTER_AREA)
         return Sprite(
             self.box[0],
             self.box[1],
-            np.asarray(cv2.resize(colour, size, interpolation=cv2.INTER_AREA)),
-            np.asarray(cv2.resize(cover, size, interpolation=cv2.INTER_AREA)),
+            np.asarray(colour),
+            np.asarray(cover),
             np.ascontiguousarray(self.parts[half::over, half::over]),
         )
 

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from smallpose.synthetic.body import JOINT, Bodies, pose_bodies
 from smallpose.synthetic.figure import Views, head_boxes, shape_figures
-from smallpose.synthetic.parts import SHOWS, SHOWS_NEAR
+from smallpose.synthetic.parts import CARRIED, SHOWS, SHOWS_NEAR
 from smallpose.synthetic.plates import HORIZON, PLATE_WH, plate
-from smallpose.synthetic.props import PROPS, seats, thing_paints
+from smallpose.synthetic.props import seats
 from smallpose.synthetic.raster import Sprite, blend, draw_figure, draw_thing, tone_table
 from smallpose.synthetic.scenes import Scene
+from smallpose.synthetic.things import thing_paints
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -86,17 +87,15 @@ def draw(scene: Scene, time_s: float = 0.0, grain_seed: int = 0) -> Drawn:
     parts = np.zeros(picture.shape[:2], np.uint8)
     for _, number, sprite in sorted(sprites, key=lambda s: s[0]):
         blend(picture, sprite)
-        _claim(owner, parts, sprite, number)
+        _claim(owner, parts, sprite, number, number > 0 and bool(carried[number - 1]))
     keypoints = _visibility(scene, bodies, views, owner, parts)
     boxes, areas = _masks(owner, people)
     heads = head_boxes(bodies, views)
     if scene.blur_faces:
         _blur_faces(picture, heads)
-    body_outline = shapes.outlines.reshape(len(scene), -1, 2)
-    whole = np.concatenate([body_outline.min(axis=1), body_outline.max(axis=1)], axis=1)
     return Drawn(
         develop(picture, scene, grain_seed),
-        keypoints, owner, boxes, areas, whole, heads, scene.scale,
+        keypoints, owner, boxes, areas, shapes.around, heads, scene.scale,
     )  # fmt: skip
 
 
@@ -176,16 +175,19 @@ def _lay_down(shadow: Bytes, sprite: Sprite, foot: float, lean: float, flat: flo
     cv2.max(region, laid, dst=region)
 
 
-def _claim(owner: NDArray[np.int16], parts: Bytes, sprite: Sprite, number: int) -> None:
+def _claim(
+    owner: NDArray[np.int16], parts: Bytes, sprite: Sprite, number: int, has_seat: bool
+) -> None:
     height, width = sprite.parts.shape
     window = slice(sprite.y, sprite.y + height), slice(sprite.x, sprite.x + width)
     there = sprite.parts > 0
     np.copyto(parts[window], sprite.parts, where=there)
     if number > 0:
         # A chair hides what is behind it but is no part of the person on it.
-        carried = np.isin(sprite.parts, PROPS)
-        np.copyto(owner[window], np.int16(number), where=there & ~carried)
-        np.copyto(owner[window], np.int16(-1), where=carried)
+        np.copyto(owner[window], np.int16(number), where=there)
+        if has_seat:
+            carried = (sprite.parts >= CARRIED[0]) & (sprite.parts <= CARRIED[1])
+            np.copyto(owner[window], np.int16(-1), where=carried)
     else:
         np.copyto(owner[window], np.int16(-1), where=there)
 
@@ -210,7 +212,7 @@ def _visibility(
         near[:, :, None, None], SHOWS_NEAR[joint, parts[ys, xs]], SHOWS[joint, parts[ys, xs]]
     )
     shown = (mine & own).any(axis=(2, 3))
-    towards = np.einsum("nfi,ni->nf", bodies.face_normals, views.turn()[:, 2])
+    towards = np.einsum("nfi,ni->nf", bodies.face_normals, views.turn[:, 2])
     shown[:, _FACE_JOINTS] &= towards > _FACE_LIMIT
     v = np.where(inside, np.where(shown, 2.0, 1.0), 0.0)
     return np.concatenate([seen[:, :, :2], v[:, :, None]], axis=2)
@@ -242,7 +244,7 @@ def _blur_faces(picture: Bytes, heads: Floats) -> None:
 
 @lru_cache(maxsize=1)
 def _grain() -> Bytes:
-    """(1024, 1024, 3) noise about 128: fine, and a little of it coarse, as demosaicking leaves it."""
+    """(1024, 1024, 3) noise about 128, fine and a little coarse, as demosaicking leaves it."""
     rng = np.random.default_rng(5)
     fine = rng.standard_normal((1024, 1024, 3)).astype(np.float32)
     coarse = cv2.GaussianBlur(fine, (0, 0), 1.1)
@@ -254,16 +256,16 @@ def develop(picture: Bytes, scene: Scene, grain_seed: int) -> Bytes:
     """Optics and sensor: blur, exposure, tint, grain."""
     height, width = picture.shape[:2]
     if scene.blur > 0.35:
-        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), scene.blur))
-    level = np.arange(256.0)[:, None] / 255
-    bend = (level - 0.5) * scene.look.contrast + 0.5
-    table = np.clip(bend * scene.look.exposure * scene.look.tint, 0, 1) * 255
-    picture = np.asarray(cv2.LUT(picture, np.rint(table).astype(np.uint8)[:, None]))
-    strength = 0.12 + 0.5 * scene.noise
+        reach = 3 if scene.blur < 0.8 else 5
+        picture = np.asarray(cv2.GaussianBlur(picture, (reach, reach), scene.blur))
+    strength = 0.1 + 0.42 * scene.noise
     rng = np.random.default_rng([13, grain_seed])
     y, x = int(rng.integers(256)), int(rng.integers(256))
     grain = _tile(_grain(), x, y, width, height)
-    return np.asarray(cv2.addWeighted(picture, 1.0, grain, strength, -128 * strength))
+    # Contrast about middle grey, exposure and grain are one weighted sum.
+    gain = scene.look.contrast * scene.look.exposure
+    lift = 128 * scene.look.exposure * (1 - scene.look.contrast)
+    return np.asarray(cv2.addWeighted(picture, gain, grain, strength, lift - 128 * strength))
 
 
 def _tile(grain: Bytes, x: int, y: int, width: int, height: int) -> Bytes:

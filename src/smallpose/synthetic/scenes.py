@@ -44,31 +44,42 @@ class Profile:
 
 _EVERYWHERE = ("street", "park", "pitch", "hall", "beach", "snow", "plaza", "meadow")
 PROFILES = {
-    "coco": Profile((17, 520), (1.9, 0.75), 40, (1.3, 3.5), 0.35, 1.0, _EVERYWHERE, USUAL),
+    "coco": Profile((17, 520), (2.2, 0.75), 60, (1.3, 3.5), 0.35, 1.0, _EVERYWHERE, USUAL),
     "mpii": Profile(
-        (40, 560), (1.5, 0.7), 20, (1.2, 3.0), 0.25, 0.5,
+        (40, 560), (1.9, 0.7), 30, (1.2, 3.0), 0.25, 0.5,
         ("pitch", "hall", "beach", "snow", "park", "street", "meadow"),
         {**USUAL, "action": 0.5, "low": 0.16, "cycle": 0.08},
     ),
-    "aic": Profile((40, 520), (1.8, 0.6), 24, (1.4, 3.0), 0.5, 0.6, _EVERYWHERE, USUAL),
+    "aic": Profile((40, 520), (2.2, 0.6), 40, (1.4, 3.0), 0.5, 0.6, _EVERYWHERE, USUAL),
     "hieve": Profile(
-        (20, 190), (2.9, 0.35), 40, (3.5, 7.0), 0.6, 1.5, ("street", "plaza", "hall", "park"),
+        (20, 190), (3.0, 0.35), 40, (3.5, 7.0), 0.6, 1.5, ("street", "plaza", "hall", "park"),
         {"stand": 0.3, "walk": 0.5, "action": 0.05, "sit": 0.1, "low": 0.03, "cycle": 0.02},
     ),
     "posetrack": Profile(
-        (24, 480), (1.9, 0.55), 24, (1.3, 4.0), 0.4, 0.6,
+        (24, 480), (2.3, 0.55), 40, (1.3, 4.0), 0.4, 0.6,
         ("pitch", "hall", "street", "park", "snow", "meadow"),
         {**USUAL, "action": 0.45, "walk": 0.35, "sit": 0.06},
     ),
 }  # fmt: skip
 SIZES_WH = ((640, 480), (640, 480), (640, 427), (480, 640), (640, 480), (720, 480), (800, 600))
+# What may stand in front of people at each place, see `things.KINDS`.
+THINGS_AT = {
+    "street": ("post", "lamp", "bin", "car", "car", "sign", "planter", "fence"),
+    "park": ("bench", "bush", "bush", "bin", "lamp", "fence"),
+    "pitch": ("cone", "board", "bench", "fence", "post"),
+    "hall": ("bench", "planter", "bin", "board", "post"),
+    "beach": ("parasol", "parasol", "bench", "fence", "post"),
+    "snow": ("fence", "sign", "bench", "post", "bush"),
+    "plaza": ("bench", "planter", "lamp", "bin", "post", "sign"),
+    "meadow": ("bush", "bush", "fence", "bench", "post"),
+}
 _SPORT_PLACES = ("pitch",)
 _EYE_SHARE = 0.44  # of the picture's height: where an eye-level camera has its horizon
 
 
 @dataclass(frozen=True)
 class Thing:
-    """Something that stands in front of people: its kind, where it meets the ground, px per metre."""
+    """Something in front of people: its kind, where it meets the ground, px per metre."""
 
     kind: str
     x: float
@@ -161,7 +172,7 @@ def draw_scene_plan(
     """
     size = SIZES_WH[int(rng.integers(len(SIZES_WH)))] if size_wh is None else size_wh
     look = draw_look(profile.places, plates, rng)
-    width, height = size
+    height = size[1]
     low, high = np.log(profile.camera_m)
     camera_m = float(np.exp(rng.uniform(low, high)))
     horizon = height * (_EYE_SHARE + rng.normal(0, 0.06) - 0.17 * max(camera_m - 1.5, 0.0) ** 0.75)
@@ -192,7 +203,7 @@ def draw_scene_plan(
         scale=metre * build.height_m,
         anchor=anchor,
         pace=pace,
-        things=_place_things(profile, size, horizon, camera_m, metre, rng),
+        things=_place_things(profile, look.place, size, horizon, camera_m, metre, rng),
         blur=float(np.clip(rng.lognormal(-0.75, 0.35), 0.2, 1.3)),
         noise=float(rng.beta(1.6, 3.5)),
         quality=int(np.clip(95 - 40 * rng.beta(1.1, 2.6), 30, 95)),
@@ -223,7 +234,9 @@ def _place_people(
     middle = np.exp(rng.uniform(np.log(low), np.log(high)))
     span = rng.uniform(0.5, 1.5)
     tall = np.exp(np.log(middle) + span * rng.uniform(-0.7, 0.7, 4 * n))
-    tall = np.where(rng.random(4 * n) < 0.3, np.exp(rng.uniform(*np.log([low, high]), 4 * n)), tall)
+    tall = np.where(
+        rng.random(4 * n) < 0.3, np.exp(rng.uniform(np.log(low), np.log(high), 4 * n)), tall
+    )
     tall = np.clip(tall, low, high)
     metre = tall / 1.71
     y = horizon + metre * camera_m
@@ -256,6 +269,7 @@ def _place_people(
 
 def _place_things(
     profile: Profile,
+    place: str,
     size_wh: tuple[int, int],
     horizon: float,
     camera_m: float,
@@ -269,7 +283,7 @@ def _place_things(
         y = horizon + scale * camera_m
         if y < 0.1 * size_wh[1] or scale * 0.9 > size_wh[1]:
             continue
-        kinds = ("post", "lamp", "bin", "bench", "planter", "fence", "car", "sign", "cone")
+        kinds = THINGS_AT[place]
         kind = kinds[int(rng.integers(len(kinds)))]
         x = float(rng.uniform(0, size_wh[0]))
         things.append(Thing(kind, x, float(y), scale, int(rng.integers(2**31))))
