@@ -18,8 +18,8 @@ from torch import Tensor
 
 from smallpose.core.skeleton import Skeleton
 from smallpose.methods.base import Card, Recipe
-from smallpose.methods.whole import Found, WholeImageMethod, WholeRecipe, extent_xyxy
-from smallpose.models.backbones.hrnet import W8_TINY, W32, HRNet, Plan
+from smallpose.methods.whole import TINY_PLAN, Found, WholeImageMethod, WholeRecipe, extent_xyxy
+from smallpose.models.backbones.hrnet import W32, HRNet, Plan
 from smallpose.models.codecs import heatmap
 from smallpose.models.codecs.crowd import (
     STRIDE,
@@ -276,7 +276,7 @@ def w32(skeleton: Skeleton) -> CID:
 
 def w8_tiny(skeleton: Skeleton) -> CID:
     """HRNet-W8 with one module a stage at 192 × 192, for CPUs and tests."""
-    method = CID(skeleton, W8_TINY, channels=16, input_wh=(192, 192))
+    method = CID(skeleton, TINY_PLAN, channels=16, input_wh=(192, 192))
     method.name, method.card = "cid_hrnet_w8_tiny", TINY_CARD
     method.recipes = RECIPES
     return method

@@ -22,8 +22,8 @@ from torch import Tensor
 
 from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.methods.base import Card, Recipe
-from smallpose.methods.whole import Found, WholeImageMethod, WholeRecipe, extent_xyxy
-from smallpose.models.backbones.hrnet import W8_TINY, W32, HRNet, Plan
+from smallpose.methods.whole import TINY_PLAN, Found, WholeImageMethod, WholeRecipe, extent_xyxy
+from smallpose.models.backbones.hrnet import W32, HRNet, Plan
 from smallpose.models.codecs.crowd import (
     LEAST_DIAGONAL,
     STRIDE,
@@ -242,7 +242,7 @@ def w32(skeleton: Skeleton) -> DEKR:
 
 def w8_tiny(skeleton: Skeleton) -> DEKR:
     """HRNet-W8 with one module a stage at 192 × 192, for CPUs and tests."""
-    method = DEKR(skeleton, W8_TINY, per_joint=4, input_wh=(192, 192))
+    method = DEKR(skeleton, TINY_PLAN, per_joint=4, input_wh=(192, 192))
     method.name, method.card = "dekr_hrnet_w8_tiny", TINY_CARD
     method.recipes = RECIPES
     return method

@@ -32,9 +32,9 @@ from smallpose.models.codecs.offsets import (
     iou,
 )
 from smallpose.models.codecs.suppress import box_nms
-from smallpose.models.heads.coordinate_classifier import CoordinateClassifier
+from smallpose.models.heads.coordinate_classifier import BINS_XY, FEATURES, CoordinateClassifier
 from smallpose.models.heads.dense_pose import Cells, DensePose
-from smallpose.models.heads.hybrid_encoder import HybridEncoder
+from smallpose.models.heads.hybrid_encoder import HIDDEN, HybridEncoder
 from smallpose.samples.scenes import WholeAugment
 from smallpose.samples.whole import MASK_STRIDE, People
 
@@ -151,6 +151,8 @@ class RTMO(WholeImageMethod):
         stages: weights of the loss in the first and the second stage.
         keypoint_center: cells near the mean of a person's keypoints learn him, not near the
             middle of his box.
+        hidden: channels inside the neck.
+        bins_xy, features: of the coordinate classifier.
     Attributes:
         stage: 1 or 2 of the training.
         closing: whether the last epochs run, in which the raw boxes are taught too.
@@ -179,15 +181,19 @@ class RTMO(WholeImageMethod):
         channels: int,
         stages: tuple[Weighting, Weighting],
         keypoint_center: bool,
+        *,
+        hidden: int = HIDDEN,
+        bins_xy: tuple[int, int] = BINS_XY,
+        features: int = FEATURES,
         input_wh: tuple[int, int] = (640, 640),
     ) -> None:
         super().__init__(skeleton, input_wh)
         k = len(skeleton)
         self.backbone = CSPDarknet(widen, deepen)
-        self.neck = HybridEncoder(self.backbone.out_channels, channels, widen, deepen)
+        self.neck = HybridEncoder(self.backbone.out_channels, channels, widen, deepen, hidden)
         self.head = _Head(
             DensePose(channels, widen, channels, k),
-            CoordinateClassifier(channels, k),
+            CoordinateClassifier(channels, k, bins_xy, features),
             torch.tensor(skeleton.sigmas, dtype=torch.float32),
         )
         self.stages, self.keypoint_center = stages, keypoint_center
@@ -397,6 +403,13 @@ def _card(size: str, checkpoint: str) -> Card:
     )
 
 
+TINY_CARD = Card(
+    title="RTMO (tiny)",
+    paradigm="single-stage",
+    parts="CSPDarknet at an eighth of its width, 192 × 192",
+)
+
+
 def s(skeleton: Skeleton) -> RTMO:
     """RTMO-s, 9.9 M parameters."""
     method = RTMO(skeleton, 0.5, 0.33, 256, STAGES_S, keypoint_center=True)
@@ -421,4 +434,20 @@ def l(skeleton: Skeleton) -> RTMO:  # noqa: E743
     method.name = "rtmo_l"
     method.card = _card("l", "rtmo-l_16xb16-600e_coco-640x640-516a421f_20231211.pth")
     method.recipes = _recipes(still=False)
+    return method
+
+
+def tiny(skeleton: Skeleton) -> RTMO:
+    """RTMO at an eighth of its width at 192 × 192, 0.5 M parameters, for CPUs and tests."""
+    method = RTMO(
+        *(skeleton, 0.25, 0.33, 64, STAGES_S),
+        keypoint_center=True,
+        hidden=64,
+        bins_xy=(48, 64),
+        features=64,
+        input_wh=(192, 192),
+    )
+    method.name = "rtmo_tiny"
+    method.card = TINY_CARD
+    method.recipes = _recipes(still=True)
     return method

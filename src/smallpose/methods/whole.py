@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from smallpose.methods.base import PoseMethod, Recipe
+from smallpose.models.backbones.hrnet import Plan
 from smallpose.samples.affine import to_image
 from smallpose.samples.fit import Fitting, fit_whole, show_whole
 from smallpose.samples.scenes import WholeAugment
@@ -18,6 +19,9 @@ from smallpose.samples.whole import People
 from smallpose.table.predictions import Predictions
 
 Floats = NDArray[np.float64]
+
+# HRNet at a quarter of W32's width and with a block where that has four, for CPUs and tests.
+TINY_PLAN = Plan(widths=(8, 16, 32, 64), modules=(1, 1, 1), depth=1, stem=16, first=1)
 
 
 @dataclass(frozen=True, kw_only=True)

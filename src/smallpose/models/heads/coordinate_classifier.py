@@ -70,21 +70,28 @@ class CoordinateClassifier(nn.Module):
         pose_channels: length of the vectors.
         joints: k.
         bins_xy: number of bins along each axis.
+        features: channels of a joint's token and of a bin's description.
     """
 
-    def __init__(self, pose_channels: int, joints: int, bins_xy: tuple[int, int] = BINS_XY) -> None:
+    def __init__(
+        self,
+        pose_channels: int,
+        joints: int,
+        bins_xy: tuple[int, int] = BINS_XY,
+        features: int = FEATURES,
+    ) -> None:
         super().__init__()
         self.joints = joints
-        self.pos_enc = nn.Parameter(torch.randn(joints, FEATURES))
+        self.pos_enc = nn.Parameter(torch.randn(joints, features))
         self.register_buffer("x_bins", torch.linspace(-0.5, 0.5, bins_xy[0]))
         self.register_buffer("y_bins", torch.linspace(-0.5, 0.5, bins_xy[1]))
-        self.spe = Positions(FEATURES, 300)
-        self.gau = GatedAttention(FEATURES, 2 * FEATURES, FEATURES)
+        self.spe = Positions(features, 300)
+        self.gau = GatedAttention(features, 2 * features, features)
         self.pose_to_kpts = nn.Sequential(
-            nn.Linear(pose_channels, joints * FEATURES), nn.BatchNorm1d(joints * FEATURES)
+            nn.Linear(pose_channels, joints * features), nn.BatchNorm1d(joints * features)
         )
-        self.x_fc = nn.Linear(FEATURES, FEATURES)
-        self.y_fc = nn.Linear(FEATURES, FEATURES)
+        self.x_fc = nn.Linear(features, features)
+        self.y_fc = nn.Linear(features, features)
         self.sigma_fc = nn.Sequential(
             nn.Linear(pose_channels, joints), nn.Sigmoid(), _Scale(torch.tensor(0.1))
         )
@@ -107,7 +114,7 @@ class CoordinateClassifier(nn.Module):
         Returns: (n, k, 2) joints in px, and the probabilities of the bins, (n, k, x_bins) and
             (n, k, y_bins).
         """
-        tokens = self.pose_to_kpts(poses).unflatten(-1, (self.joints, FEATURES))
+        tokens = self._tokens(poses).unflatten(-1, (self.joints, -1))
         tokens = self.gau(tokens, self.pos_enc)
         near_x, near_y = self.bins(center - points, size)  # seen from the cell
         p_x = _softmax(tokens @ self.x_fc(self.spe(near_x)).transpose(-1, -2))
@@ -115,6 +122,16 @@ class CoordinateClassifier(nn.Module):
         x, y = self.bins(center, size)
         joints = torch.stack([(p_x * x[:, None]).sum(-1), (p_y * y[:, None]).sum(-1)], dim=-1)
         return joints, p_x, p_y
+
+    def _tokens(self, poses: Tensor) -> Tensor:
+        """(n, c) to (n, k * features)."""
+        linear, norm = self.pose_to_kpts
+        assert isinstance(norm, nn.BatchNorm1d)
+        if self.training and len(poses) < 2:
+            # Of one person there is no variance to norm by, and of nobody there is not even a mean.
+            x, held = linear(poses), (norm.running_mean, norm.running_var)
+            return nn.functional.batch_norm(x, *held, norm.weight, norm.bias, eps=norm.eps)
+        return norm(linear(poses))
 
 
 def _softmax(scores: Tensor) -> Tensor:

@@ -78,7 +78,7 @@ class DensePose(nn.Module):
         self.out_pose = out(pose, pose_channels)
         init_uniform(self)
         # At first every hundredth cell is a person, or the many empty ones drown the few others.
-        for layer in (*self.out_cls, *self.out_kpt_vis):
+        for layer in self.out_cls:
             nn.init.constant_(layer.bias, -4.6)
 
     def forward(self, levels: tuple[Tensor, Tensor]) -> Cells:

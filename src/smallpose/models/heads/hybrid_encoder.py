@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from smallpose.models.conv_norm import ConvNorm, init_uniform
 
-HIDDEN = 256  # channels inside, whatever the size of the method
+HIDDEN, HEADS = 256, 8  # channels and attention heads inside, whatever the size of the method
 
 
 class Positions(nn.Module):
@@ -114,9 +114,9 @@ class CSPRep(nn.Module):
 
 
 class _Projector(nn.Module):
-    def __init__(self, channels: int, levels: int) -> None:
+    def __init__(self, in_channels: int, channels: int, levels: int) -> None:
         super().__init__()
-        self.convs = nn.ModuleList([ConvNorm(HIDDEN, channels, act="") for _ in range(levels)])
+        self.convs = nn.ModuleList([ConvNorm(in_channels, channels, act="") for _ in range(levels)])
 
 
 class HybridEncoder(nn.Module):
@@ -135,25 +135,25 @@ class HybridEncoder(nn.Module):
         out_channels: int,
         widen: float,
         deepen: float,
-        feed_forward: int = 1024,
+        hidden: int = HIDDEN,
     ) -> None:
         super().__init__()
-        width, depth = round(HIDDEN * widen), round(3 * deepen)
-        self.input_proj = nn.ModuleList([ConvNorm(c, HIDDEN, act="") for c in in_channels])
-        self.encoder = nn.ModuleList([_Encoder(EncoderLayer(HIDDEN, 8, feed_forward))])
-        self.sincos_pos_enc = Positions(HIDDEN // 2, 10000)
+        width, depth = int(hidden * widen), round(3 * deepen)
+        self.input_proj = nn.ModuleList([ConvNorm(c, hidden, act="") for c in in_channels])
+        self.encoder = nn.ModuleList([_Encoder(EncoderLayer(hidden, HEADS, 4 * hidden))])
+        self.sincos_pos_enc = Positions(hidden // 2, 10000)
         steps = len(in_channels) - 1
 
         def blocks() -> nn.ModuleList:
-            return nn.ModuleList([CSPRep(2 * HIDDEN, width, depth, HIDDEN) for _ in range(steps)])
+            return nn.ModuleList([CSPRep(2 * hidden, width, depth, hidden) for _ in range(steps)])
 
-        self.lateral_convs = nn.ModuleList([ConvNorm(HIDDEN, HIDDEN) for _ in range(steps)])
+        self.lateral_convs = nn.ModuleList([ConvNorm(hidden, hidden) for _ in range(steps)])
         self.fpn_blocks = blocks()
         self.downsample_convs = nn.ModuleList(
-            [ConvNorm(HIDDEN, HIDDEN, 3, 2) for _ in range(steps)]
+            [ConvNorm(hidden, hidden, 3, 2) for _ in range(steps)]
         )
         self.pan_blocks = blocks()
-        self.projector = _Projector(out_channels, 2)
+        self.projector = _Projector(hidden, out_channels, 2)
         init_uniform(self)
 
     def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
