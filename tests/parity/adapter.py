@@ -3,7 +3,9 @@
 `method` is a manifest's name. Tensors are torch CPU float32, coordinates (x, y).
 """
 
+import importlib.util
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,29 +15,46 @@ from torch import Tensor, nn
 
 from smallpose.core.boxes import to_xywh
 from smallpose.inference.nms import oks_nms as our_oks_nms
-from smallpose.methods import create_method
+from smallpose.methods import METHODS, create_method
 from smallpose.methods.base import PoseMethod
-from smallpose.models.codecs import heatmap
+from smallpose.methods.cal import confidence_mask, heatmap_and_offset_loss
+from smallpose.methods.simcc import bins_loss
+from smallpose.models.codecs import cal, coordinates, heatmap, simcc, udp
+from smallpose.models.heads.regression import RLELoss
 from smallpose.models.losses import heatmap_mse
 from smallpose.samples.affine import box_window, clip_to_pixels, cut, warp_matrix
 
 Floats = NDArray[np.float64]
 
-OUR_NAMES = {"simplebaseline_res50": "simple_baseline_r50"}
+OUR_NAMES = {
+    "simplebaseline_res50": "simple_baseline_r50",
+    "simcc_res50": "simcc_r50",
+    "rle_res50": "rle_r50",
+}
+UDP_WARPED = ("vitpose_s", "cal_hrnet_w32")
 
 
 def build(method: str) -> nn.Module:
     """The method in eval mode, COCO's 17 joints."""
-    if method not in OUR_NAMES:
+    name = OUR_NAMES.get(method, method)
+    if name not in METHODS:
         raise NotImplementedError(method)
-    return create_method(OUR_NAMES[method], "coco17")
+    return create_method(name, "coco17")
 
 
 def forward(model: PoseMethod, method: str, images: Tensor, **extra: Tensor) -> dict[str, Tensor]:
     """Raw outputs for normalised pictures, and the features before the head."""
     with torch.no_grad():
+        if method.startswith("cal"):
+            return dict(zip(("heatmaps", "offsets"), model(images), strict=True))
         features = model.backbone(images)
-        return {"feat": features, "heatmaps": model.head(features)}
+        features = features[0] if isinstance(features, list) else features
+        raw = model.head(features)
+    if isinstance(raw, tuple):
+        return {"feat": features, "simcc_x": raw[0], "simcc_y": raw[1]}
+    if raw.ndim == 3:
+        return {"feat": features.mean(dim=(2, 3)), "coords": raw}
+    return {"feat": features, "heatmaps": raw}
 
 
 def predict(
@@ -69,7 +88,8 @@ def preprocess(
     box = to_xywh(np.array([[0, 0, width, height] if bbox is None else bbox], dtype=np.float64))
     center, scale = box_window(clip_to_pixels(box, width, height), size)
     rgb = np.ascontiguousarray(bgr[..., ::-1])
-    crop = cut(rgb, warp_matrix(center[0], scale[0], size), size)
+    matrix = warp_matrix(center[0], scale[0], size, udp=method in UDP_WARPED)
+    crop = cut(rgb, matrix, size)
     return crop, {"input_center": center[0], "input_scale": scale[0], "input_size": size}
 
 
@@ -77,41 +97,125 @@ def box_transform(
     bbox: Sequence[float], size_wh: tuple[int, int], udp: bool, rotation: float
 ) -> tuple[Floats, Floats, Floats]:
     """A corner box to centre, scale and the (2, 3) matrix."""
-    if udp:
-        raise NotImplementedError("udp")
     center, scale = box_window(to_xywh(np.array([bbox], dtype=np.float64)), size_wh)
-    return center[0], scale[0], warp_matrix(center[0], scale[0], size_wh, rotation)
+    return center[0], scale[0], warp_matrix(center[0], scale[0], size_wh, rotation, udp)
 
 
 def encode(
     codec: str, keypoints: NDArray[Any], visible: NDArray[Any], **kw: Any
 ) -> dict[str, NDArray[Any]]:
     """(n, k, 2) keypoints of a 192 × 256 crop to the codec's targets."""
-    if codec != "msra":
-        raise NotImplementedError(codec)
     points, seen = (torch.from_numpy(np.asarray(a, np.float32)) for a in (keypoints, visible))
-    maps, weights = heatmap.encode(points, seen, (48, 64), float(kw.get("sigma", 2.0)))
-    # Several people on one map: the largest value of each pixel.
-    return {"heatmaps": maps.amax(dim=0).numpy(), "keypoint_weights": weights.numpy()}
+    size, map_size = (192, 256), (48, 64)
+    if codec == "msra":
+        maps, weights = heatmap.encode(points, seen, map_size, float(kw.get("sigma", 2.0)))
+        # Several people on one map: the largest value of each pixel.
+        made = {"heatmaps": maps.amax(dim=0)}
+    elif codec == "udp":
+        maps, weights = udp.encode(points, seen, size, map_size, float(kw.get("sigma", 2.0)))
+        made = {"heatmaps": maps.amax(dim=0)}
+    elif codec == "simcc":
+        x, y, weights = simcc.encode(points, seen, size, float(kw.get("sigma", 6.0)))
+        made = {"keypoint_x_labels": x, "keypoint_y_labels": y}
+    elif codec == "regression":
+        labels, weights = coordinates.encode(points, seen, size)
+        made = {"keypoint_labels": labels}
+    elif codec == "cal":
+        size = kw.get("input_size", size)
+        map_size = kw.get("heatmap_size", (size[0] // 4, size[1] // 4))
+        maps, offsets, near, weights = cal.encode(
+            *(points, seen, size, map_size), float(kw.get("sigma", 2.0))
+        )
+        made = {"heatmaps": maps[0], "offsets": offsets[0], "offset_mask": near[0]}
+    else:
+        raise NotImplementedError(codec)
+    return {key: value.numpy() for key, value in {**made, "keypoint_weights": weights}.items()}
 
 
 def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     """Outputs to (n, k, 2) keypoints of the crop and (n, k) scores."""
-    if codec != "msra":
+    size = (192, 256)
+    tensors = {key: torch.as_tensor(np.asarray(value)) for key, value in inputs.items()}
+    if codec in ("msra", "udp", "cal"):
+        tensors = {key: t if t.ndim == 4 else t[None] for key, t in tensors.items()}
+    else:
+        tensors = {key: t if t.ndim == 3 else t[None] for key, t in tensors.items()}
+    if codec == "msra":
+        points, scores = heatmap.decode(tensors["heatmaps"])
+    elif codec == "udp":
+        points, scores = udp.decode(tensors["heatmaps"], size)
+    elif codec == "cal":
+        points, scores = cal.decode(tensors["heatmaps"], tensors["offsets"], size)
+    elif codec == "simcc":
+        points, scores = simcc.decode(tensors["simcc_x"], tensors["simcc_y"])
+    elif codec == "regression":
+        (coords,) = tensors.values()
+        spread = coords[..., 2:] if coords.shape[-1] == 4 else None
+        points, scores = coordinates.decode(coords[..., :2], spread, size)
+    else:
         raise NotImplementedError(codec)
-    maps = torch.as_tensor(inputs["heatmaps"])
-    points, scores = heatmap.decode(maps if maps.ndim == 4 else maps[None])
     return points.numpy(), scores.numpy()
 
 
 def loss(name: str, **tensors: Tensor) -> Tensor:
     """A loss by its name in `losses.npz`."""
+    if name == "rle":
+        weight = tensors["weight"].reshape(tensors["pred"].shape[:2])
+        coords = (tensors[key] for key in ("pred", "sigma", "target"))
+        return _rle_loss()(*coords, weight)
+    if name.startswith(("simcc", "kl")):
+        terms = []
+        for axis in "xy":
+            own = {key: t for key, t in tensors.items() if key.endswith(axis)}
+            (logits,) = (t for key, t in own.items() if not key.startswith(("target", "gt")))
+            (labels,) = (t for key, t in own.items() if key.startswith(("target", "gt")))
+            terms.append(bins_loss(logits, labels, tensors["weight"].reshape(logits.shape[:2])))
+        return terms[0] + terms[1]
     if not name.startswith("keypoint_mse"):
         raise NotImplementedError(name)
     weight, mask = tensors.get("weight"), tensors.get("mask")
     if weight is not None and mask is not None:
         weight = weight * mask
     return heatmap_mse(tensors["output"], tensors["target"], weight)
+
+
+def _rle_loss() -> RLELoss:
+    """With the material's weights in its flow."""
+    path = Path(__file__).resolve().parents[3] / "shared" / "parity" / "weights.py"
+    spec = importlib.util.spec_from_file_location("parity_weights_of_flow", path)
+    assert spec is not None and spec.loader is not None
+    material = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(material)
+    module = RLELoss()
+    state = material.fill_state_dict(module.state_dict(), prefix="head.loss_module.")
+    module.load_state_dict(state)
+    return module
+
+
+def rle_flow_log_prob(x: Tensor) -> Tensor:
+    """(n, 2) errors to the flow's (n,) log densities."""
+    return _rle_loss().flow_model.log_prob(x)
+
+
+def cal_gmm_mask(heatmaps: Tensor, true_heatmaps: Tensor, weights: Tensor) -> Tensor:
+    """(b, k, h, w) predicted and true heatmaps and (b, k) weights to the offsets' mask."""
+    return confidence_mask(heatmaps, true_heatmaps, weights.reshape(heatmaps.shape[:2]))
+
+
+def cal_loss(
+    heatmaps: Tensor,
+    offsets: Tensor,
+    true_heatmaps: Tensor,
+    true_offsets: Tensor,
+    mask: Tensor,
+    weights: Tensor,
+    offset_weight: float = 1.0,
+) -> Tensor:
+    """Heatmap loss and `offset_weight` times the masked offset loss."""
+    weights = weights.reshape(heatmaps.shape[:2])
+    targets = true_heatmaps, true_offsets, mask, weights
+    on_maps, on_offsets = heatmap_and_offset_loss((heatmaps, offsets), targets, mask)
+    return on_maps + offset_weight * on_offsets
 
 
 def oks_nms(
