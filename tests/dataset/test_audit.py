@@ -1,5 +1,8 @@
 """Near-duplicates are found among strangers, leaks are named, and offenders move to one side."""
 
+import argparse
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from smallpose.cli import audit
+from smallpose.core.errors import InputError, RefusedError
+from smallpose.core.skeleton import SMALLPOSE
 from smallpose.dataset.audit import (
     Leaks,
     leaks_between,
@@ -17,6 +23,8 @@ from smallpose.dataset.audit import (
 )
 from smallpose.dataset.hashing import fingerprints, read_grey
 from smallpose.dataset.near import NEAR_BITS, Pair, find_near_duplicates, near_hashes
+from smallpose.table.coco_json import write_coco
+from smallpose.table.instances import make_images, make_instances
 
 Grey = NDArray[np.uint8]
 PICTURES = 50
@@ -209,8 +217,72 @@ def test_the_report_names_leaks_and_moves():
 
 
 def test_a_file_that_is_no_picture_is_named(tmp_path: Path):
-    from smallpose.core.errors import InputError
-
     (tmp_path / "a.jpg").write_text("hello")
     with pytest.raises(InputError, match=r"a\.jpg"):
         fingerprints([tmp_path / "a.jpg"])
+
+
+@pytest.fixture
+def leaky(tmp_path: Path) -> Path:
+    """A set as `build` leaves it whose test side holds a mirrored crop of a training picture."""
+    folder = tmp_path / "set"
+    rng = np.random.default_rng(2)
+    pictures = {"coco/0.png": scene(0), "coco/1.png": scene(1), "mpii/2.png": scene(2)}
+    pictures |= {"mpii/3.png": cropped(scene(0), rng, 0.8)[:, ::-1].copy(), "aic/4.png": scene(4)}
+    names = {"train": list(pictures)[:3], "test": [*list(pictures)[3:], "aic/gone.png"]}
+    for number, (split, own) in enumerate(names.items()):
+        keypoints = np.zeros((len(own), 21, 3))
+        keypoints[:, :9] = (50, 60, 2)  # all on one spot
+        images = make_images(
+            [10 * number + n for n in range(1, len(own) + 1)], own, [300] * 3, [200] * 3,
+            source=[1 + n % 3 for n in range(len(own))],
+        )  # fmt: skip
+        people = make_instances(
+            SMALLPOSE, images, range(len(own)), [[20, 20, 60, 90]] * len(own), keypoints
+        )
+        write_coco(people, folder / "annotations" / f"{split}.json")
+    for name, picture in pictures.items():
+        (folder / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / "images" / name), picture)
+    manifest = {"sources": {}, "files": {}, "pictures": {}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def audit_json(*words: str) -> None:
+    parser = argparse.ArgumentParser()
+    audit.add_arguments(parser)
+    audit.run(parser.parse_args(list(words)))
+
+
+def test_the_command_names_the_leak_the_suspects_and_what_is_missing(leaky, tmp_path, capsys):
+    out = tmp_path / "audit.json"
+    audit_json(str(leaky), "--json", str(out), "--sheet", str(tmp_path / "sheets"))
+    found = json.loads(out.read_text())
+    assert [(p["first"], p["second"], p["kind"]) for p in found["leaks"]["pairs"]] == [
+        ("coco/0.png", "mpii/3.png", "mirrored crop")
+    ]
+    assert found["leaks"]["move_to_test"] == ["coco/0.png"]
+    assert found["leaks"]["missing"] == ["aic/gone.png"]
+    assert [p["reason"] for p in found["labels"]["train"]] == ["collapsed"] * 3
+    text = capsys.readouterr().out
+    assert "1 of them leaks between train and test" in text
+    assert "keypoints lie on one spot" in text
+    sheet = cv2.imread(str(tmp_path / "sheets" / "suspects-train.png"))
+    assert sheet is not None and sheet.std() > 10
+
+
+def test_labels_alone_need_no_pictures_and_json_may_go_to_stdout(leaky, capsys):
+    shutil.rmtree(leaky / "images")
+    audit_json(str(leaky), "--labels-only", "--json", "-")
+    found = json.loads(capsys.readouterr().out)
+    assert found["leaks"] is None and len(found["labels"]["test"]) == 3
+
+
+def test_a_picture_that_a_link_leads_astray_to_is_refused(leaky, tmp_path):
+    outside = tmp_path / "outside.png"
+    cv2.imwrite(str(outside), scene(9))
+    (leaky / "images" / "coco" / "0.png").unlink()
+    (leaky / "images" / "coco" / "0.png").symlink_to(outside)
+    with pytest.raises(RefusedError, match="leaves"):
+        audit_json(str(leaky))

@@ -70,7 +70,8 @@ def built(tmp_path: Path) -> Path:
             (folder / "images" / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / "images" / name).symlink_to(source / name)
         first += len(own)
-    manifest = {"sources": {"coco": {"root": str(source)}}, "pictures": {}}
+    roots = {"root": str(source), "link_roots": [str(source)]}
+    manifest = {"sources": {"coco": roots}, "files": {}, "pictures": {}}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 

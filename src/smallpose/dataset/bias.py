@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 
 LEAST = 30  # people with the joint in a source, below which nothing is said
 FLAT = 0.2  # torsos shorter than this share of the box's diagonal are seen from their end
+_SPINE = ("head_top", "head_bottom", "chest", "pelvis")
 _TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 
@@ -52,7 +53,8 @@ def source_bias(
     """Offsets of each joint between each two sources that label it.
 
     Args:
-        joints: which; without, all but the four that span the torso (those too with a reference).
+        joints: which; without, those of head and spine, or with a reference all. Elbows and knees
+            lie where the pose puts them, so labels alone say little of them.
         reference: (n, k, 3) one model's keypoints for the same people, row by row. Offsets are
             then of label minus prediction, so that different people and poses cancel out.
     Raises: InputError when the reference does not fit the people.
@@ -64,7 +66,7 @@ def source_bias(
             "give one prediction per person, in the same order",
         )
     names = people.skeleton.joints
-    chosen = joints or [n for n in names if reference is not None or n not in _TORSO]
+    chosen = joints or [n for n in names if reference is not None or n in _SPINE]
     frame = _Torso(people if reference is None else replace(people, keypoints=reference))
     found = []
     for name in chosen:

@@ -1,0 +1,140 @@
+"""smallpose audit SET: leaks between train and test, suspicious labels, sources' habits."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from smallpose.dataset.labels import Suspect
+    from smallpose.dataset.opened import BuiltSet
+
+HELP = "near-duplicates between train and test, suspicious labels, and how sources differ"
+EXAMPLE = "smallpose audit set --json audit.json --sheet audit"
+TILES = 48  # on a contact sheet
+IN_A_ROW = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `audit`."""
+    parser.add_argument("set", type=Path, metavar="SET", help="a set that build made")
+    parser.add_argument(
+        "--json", metavar="FILE", help="everything found, for machines; - is stdout"
+    )
+    parser.add_argument(
+        "--sheet", type=Path, metavar="DIR", help="draw the most suspicious people there"
+    )
+    parser.add_argument(
+        "--labels-only", action="store_true", help="do not look at pictures for near-duplicates"
+    )
+    parser.add_argument("--most", type=int, default=20, help="rows of each printed table (20)")
+    parser.add_argument("--jobs", type=int, default=2, help="threads that look at pictures (2)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Look, then print Markdown; nothing in the set is changed."""
+    import msgspec
+
+    from smallpose.core.files import write_whole
+    from smallpose.dataset.audit import find_leaks, leaks_json, leaks_markdown
+    from smallpose.dataset.bias import source_bias
+    from smallpose.dataset.labels import rank_suspects, suspect_rows
+    from smallpose.dataset.opened import open_set
+    from smallpose.table.instances import concat
+
+    built = open_set(args.set)
+    suspects = {split: rank_suspects(people) for split, people in built.parts.items()}
+    rows = {split: suspect_rows(built.parts[split], found) for split, found in suspects.items()}
+    parts = list(built.parts.values())
+    bias = source_bias(concat(parts, parts[0].skeleton))
+    leaks = None if args.labels_only else find_leaks(built, max(args.jobs, 1))
+    if args.json:
+        machine: dict[str, Any] = {
+            "leaks": None if leaks is None else leaks_json(leaks),
+            "labels": rows,
+            "sources": [msgspec.to_builtins(offset) for offset in bias],
+        }
+        text = msgspec.json.format(msgspec.json.encode(machine)).decode() + "\n"
+        if args.json == "-":
+            print(text, end="")
+        else:
+            write_whole(args.json, text)
+    if args.json != "-":
+        print(f"# Audit of {args.set}\n")
+        if leaks is not None:
+            print(f"## Near-duplicates\n\n{leaks_markdown(leaks, args.most)}")
+        print(_labels_markdown(rows, args.most))
+        print(_bias_markdown(msgspec.to_builtins(bias)))
+    if args.sheet is not None:
+        for split, found in suspects.items():
+            _draw(built, split, found, args.sheet / f"suspects-{split}.png")
+
+
+def _table(head: str, rows: list[str]) -> str:
+    columns = head.count("|") - 1
+    return "\n".join([head, "| --- " * columns + "|", *rows])
+
+
+def _labels_markdown(rows: dict[str, list[dict[str, Any]]], most: int) -> str:
+    from smallpose.dataset.labels import REASONS
+
+    parts = ["## Labels worth a second look"]
+    for split, people in rows.items():
+        parts.append(f"{split}: {len(people):,} people, dense small ones first.")
+        lines = [
+            f"| {p['id']} | {p['file_name']} | {p['density'] or p['size']} | "
+            f"{REASONS[p['reason']]} | {p['score']:.1f} |"
+            for p in people[:most]
+        ]
+        if lines:
+            parts.append(_table("| id | picture | class | why | score |", lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def _bias_markdown(bias: list[dict[str, Any]]) -> str:
+    intro = (
+        "## Where sources put the same joint\n\nIn torsos (middle of the shoulders to middle of "
+        "the hips), first minus second. Sources show different people,"
+        " so not all of it is habit."
+    )
+    lines = [
+        f"| {o['joint']} | {o['first']} – {o['second']} | {o['up']:+.3f} ± {o['error_up']:.3f} | "
+        f"{o['left']:+.3f} ± {o['error_left']:.3f} |"
+        for o in bias
+    ]
+    if not lines:
+        return "## Where sources put the same joint\n\nNo two sources have people enough.\n"
+    return f"{intro}\n\n{_table('| joint | sources | up | left or outward |', lines)}\n"
+
+
+def _draw(built: "BuiltSet", split: str, suspects: "list[Suspect]", target: Path) -> None:
+    """A contact sheet of the first suspects whose pictures are there."""
+    from smallpose.core.boxes import extent, union
+    from smallpose.core.files import write_whole
+    from smallpose.dataset.labels import REASONS
+    from smallpose.report.drawing import person_tile
+    from smallpose.report.pictures import picture_file
+    from smallpose.report.sheets import TILE_WH, Row, Sheet, Tile, paint
+    from smallpose.samples.images import read_picture
+
+    people = built.parts[split]
+    tiles = []
+    for suspect in suspects[:TILES]:
+        path = built.picture(people.images.file_names[people.image_rows[suspect.row]])
+        if path is None:
+            continue
+        keypoints = people.keypoints[suspect.row]
+        # Shows all of what was labelled, also where it lies far outside the box.
+        shown = union(people.boxes_xywh[[suspect.row]], extent(keypoints[None]))[0]
+        drawn = person_tile(read_picture(path), shown, TILE_WH, people.skeleton, keypoints)
+        name = f"id {people.ids[suspect.row]}"
+        caption = (name, suspect.reason, f"{suspect.score:.1f}")
+        tiles.append(Tile(drawn, caption, f"{name}: {REASONS[suspect.reason]}"))
+    rows = [
+        Row(f"{start + 1} to {start + len(part)}", "", tuple(part))
+        for start in range(0, len(tiles), IN_A_ROW)
+        for part in [tiles[start : start + IN_A_ROW]]
+    ]
+    if rows:
+        note = "Dense small people first, then by score; 1 is hardly ever seen in sound labels."
+        sheet = Sheet("suspects", f"Suspicious labels, {split}", note, ("label",), tuple(rows))
+        write_whole(target, picture_file(paint(sheet), "png"))
