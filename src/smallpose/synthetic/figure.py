@@ -171,7 +171,7 @@ def shape_figures(bodies: Bodies, outfits: Outfits, views: Views, light: Floats)
         np.concatenate(x, axis=1) for x in zip(capsules, heads, hulls, strict=True)
     )
     rows = [*_CAPSULES, *_ELLIPSOIDS, *_HULLS]
-    parts = np.array([PART[r[0]] for r in rows])
+    parts = np.array([PART[str(r[0])] for r in rows])
     is_hull = np.arange(len(rows)) >= len(_CAPSULES) + len(_ELLIPSOIDS)
     trunk = seen[:, names.index("chest"), 2:]
     dim = np.clip(0.95 + 0.35 * (key - trunk), 0.72, 1.0)
@@ -238,7 +238,7 @@ def _thickness(bodies: Bodies, outfits: Outfits) -> Floats:
     """(n, capsules) factors on the radii: girth, loose clothes, a child's or big head."""
     girth = bodies.build.girth
     columns = []
-    for part, *_ in _CAPSULES:
+    for part in [row[0] for row in _CAPSULES]:
         if part in ("hair", "hat"):
             columns.append(bodies.build.head)
         elif part[2:] in ("upper_arm", "forearm"):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.synthetic.looks import plate_light
-from smallpose.synthetic.places import outdoors, town
+from smallpose.synthetic.places import indoors, outdoors, sports, town
 from smallpose.synthetic.places.brush import HORIZON, PLATE_WH
 
 __all__ = ["HORIZON", "PLATE_WH", "plate"]
@@ -18,10 +18,10 @@ __all__ = ["HORIZON", "PLATE_WH", "plate"]
 _PAINTERS = {
     "street": town.street,
     "plaza": town.plaza,
-    "hall": town.hall,
+    "hall": indoors.hall,
     "park": outdoors.park,
     "meadow": outdoors.meadow,
-    "pitch": outdoors.pitch,
+    "pitch": sports.pitch,
     "beach": outdoors.beach,
     "snow": outdoors.snow,
 }

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from smallpose.synthetic.body import JOINT, Bodies
 from smallpose.synthetic.figure import Views
+from smallpose.synthetic.modes import MODES
 from smallpose.synthetic.parts import PART
-from smallpose.synthetic.poses import MODES
 from smallpose.synthetic.raster import Paint
 
 Floats = NDArray[np.float64]
@@ -51,7 +51,7 @@ def _chair(bodies: Bodies, row: int) -> Solid:
 
     def box(x1: float, y1: float, z1: float, x2: float, y2: float, z2: float, *sides: int
             ) -> list[Floats]:  # fmt: skip
-        return _box(floor + [x1, y1, z1], floor + [x2, y2, z2], sides)
+        return _box(floor + np.array([x1, y1, z1]), floor + np.array([x2, y2, z2]), sides)
 
     solid: Solid = []
     for x in (-0.11, 0.095):

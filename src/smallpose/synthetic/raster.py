@@ -72,7 +72,7 @@ def oversampling(height: float) -> int:
 
 
 def tone_table(shade: Floats, warmth: Floats) -> Bytes:
-    """(256, 1, 3) factors (128 is 1) by brightness: shade tints what is dark, warmth what is lit."""
+    """(256, 1, 3) factors (128 is 1) by brightness: shade tints the dark, warmth the lit."""
     level = np.arange(256.0)[:, None] / _BASE
     mix = np.clip((level - 0.55) / 0.75, 0, 1)
     table = level * ((1 - mix) * shade + mix * warmth) * _BASE
@@ -165,7 +165,8 @@ class _Canvas:
         scale = self.over * (1 << _SHIFT)
         moved = (points - np.array(self.box[:2]) + 0.5) * scale - (1 << _SHIFT) / 2
         # Beyond 16 bits OpenCV's polygon filler overflows; far-off points only need to be far off.
-        return np.clip(np.rint(moved), -200_000, 200_000).astype(np.int32)
+        placed: NDArray[np.int32] = np.clip(np.rint(moved), -200_000, 200_000).astype(np.int32)
+        return placed
 
     def fill(
         self, outer: NDArray[np.int32], inner: NDArray[np.int32] | None, part: int, dim: float

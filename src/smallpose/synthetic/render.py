@@ -110,8 +110,8 @@ def backdrop(scene: Scene) -> Bytes:
     painted = plate(look.place, look.pool, look.number)
     part = painted[int(y0) : int(y0 + tall), int(x0) : int(x0 + wide)]
     how = cv2.INTER_AREA if zoom < 0.9 else cv2.INTER_LINEAR
-    sized = np.asarray(cv2.resize(part, (width, height), interpolation=how))
-    return np.asarray(cv2.flip(sized, 1)) if look.flip else sized
+    sized = np.asarray(cv2.resize(part, (width, height), interpolation=how), dtype=np.uint8)
+    return np.asarray(cv2.flip(sized, 1), dtype=np.uint8) if look.flip else sized
 
 
 def cast_shadows(
@@ -128,7 +128,7 @@ def cast_shadows(
         flat = 0.22 + 0.5 * np.sin(scene.pitch) if scene.pitch > 0 else 0.22
         for foot, _, sprite in sprites:
             _lay_down(shadow, sprite, foot, lean, -flat)
-    shadow = np.asarray(cv2.multiply(shadow, float(0.55 * look.sun)))
+    shadow = np.asarray(cv2.convertScaleAbs(shadow, alpha=float(0.55 * look.sun)), dtype=np.uint8)
     soft = np.zeros_like(shadow)
     contact = np.concatenate(
         [bodies.heels, bodies.toes, bodies.joints[:, [JOINT["pelvis"]]]], axis=1
@@ -269,7 +269,7 @@ def develop(picture: Bytes, scene: Scene, grain_seed: int) -> Bytes:
 
 
 def _tile(grain: Bytes, x: int, y: int, width: int, height: int) -> Bytes:
-    part = grain[y : y + height, x : x + width]
+    part: Bytes = grain[y : y + height, x : x + width]
     if part.shape[:2] != (height, width):
         down, across = height - part.shape[0], width - part.shape[1]
         part = np.asarray(cv2.copyMakeBorder(part, 0, down, 0, across, cv2.BORDER_REFLECT))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from smallpose.synthetic.body import Build, draw_build
 from smallpose.synthetic.clothes import Outfits, draw_outfits
 from smallpose.synthetic.looks import Look, draw_look
-from smallpose.synthetic.poses import MODES, USUAL, Motions, draw_modes, draw_motions
+from smallpose.synthetic.modes import MODES, USUAL
+from smallpose.synthetic.poses import Motions, draw_modes, draw_motions
 
 Floats = NDArray[np.float64]
 
@@ -44,19 +45,19 @@ class Profile:
 
 _EVERYWHERE = ("street", "park", "pitch", "hall", "beach", "snow", "plaza", "meadow")
 PROFILES = {
-    "coco": Profile((17, 520), (2.2, 0.75), 60, (1.3, 3.5), 0.35, 1.0, _EVERYWHERE, USUAL),
+    "coco": Profile((18, 760), (2.15, 0.75), 60, (1.3, 3.5), 0.35, 1.0, _EVERYWHERE, USUAL),
     "mpii": Profile(
-        (40, 560), (1.9, 0.7), 30, (1.2, 3.0), 0.25, 0.5,
+        (62, 780), (1.9, 0.7), 30, (1.2, 3.0), 0.25, 0.5,
         ("pitch", "hall", "beach", "snow", "park", "street", "meadow"),
         {**USUAL, "action": 0.5, "low": 0.16, "cycle": 0.08},
     ),
-    "aic": Profile((40, 520), (2.2, 0.6), 40, (1.4, 3.0), 0.5, 0.6, _EVERYWHERE, USUAL),
+    "aic": Profile((66, 760), (2.2, 0.6), 40, (1.4, 3.0), 0.5, 0.6, _EVERYWHERE, USUAL),
     "hieve": Profile(
-        (20, 190), (3.0, 0.35), 40, (3.5, 7.0), 0.6, 1.5, ("street", "plaza", "hall", "park"),
+        (36, 240), (3.0, 0.35), 40, (3.5, 7.0), 0.6, 1.5, ("street", "plaza", "hall", "park"),
         {"stand": 0.3, "walk": 0.5, "action": 0.05, "sit": 0.1, "low": 0.03, "cycle": 0.02},
     ),
     "posetrack": Profile(
-        (24, 480), (2.3, 0.55), 40, (1.3, 4.0), 0.4, 0.6,
+        (56, 720), (2.3, 0.55), 40, (1.3, 4.0), 0.4, 0.6,
         ("pitch", "hall", "street", "park", "snow", "meadow"),
         {**USUAL, "action": 0.45, "walk": 0.35, "sit": 0.06},
     ),

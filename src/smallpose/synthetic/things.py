@@ -51,7 +51,7 @@ class _Easel:
 
     def disc(self, x: float, y: float, rx: float, ry: float, part: int, tone: float = 1.0) -> None:
         ring = _CIRCLE * [rx, ry]
-        self.shape(ring + [x, y], part, tone, 0.6 * ring + [x - 0.2 * rx, y + 0.25 * ry])
+        self.shape(ring + np.array([x, y]), part, tone, 0.6 * ring + [x - 0.2 * rx, y + 0.25 * ry])
 
 
 def thing_paints(thing: Thing) -> tuple[list[Paint], Bytes, float]:
@@ -168,6 +168,7 @@ def _car(easel: _Easel) -> None:
 
 
 KINDS: dict[str, Callable[[_Easel], None]] = {
-    "post": _post, "lamp": _lamp, "bin": _bin, "bench": _bench, "planter": _planter, "bush": _bush,
-    "fence": _fence, "sign": _sign, "cone": _cone, "board": _board, "parasol": _parasol, "car": _car,
+    "post": _post, "lamp": _lamp, "bin": _bin, "bench": _bench, "planter": _planter,
+    "bush": _bush, "fence": _fence, "sign": _sign, "cone": _cone, "board": _board,
+    "parasol": _parasol, "car": _car,
 }  # fmt: skip

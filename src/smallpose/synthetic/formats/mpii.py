@@ -118,7 +118,7 @@ def _test_rects(people: Sequence[Person]) -> Any:
 
 
 def _points(person: Person, style: int) -> Any:
-    """Labelled points only; every fourteenth person has another field order, some use characters."""
+    """Labelled points; every fourteenth person has another field order, some use characters."""
     names = ("id", "x", "y", "is_visible") if style % 14 == 13 else ("x", "y", "id", "is_visible")
     rows = []
     for joint in _POINT_ORDER:

@@ -6,14 +6,15 @@ ground at column `MIDDLE + FOCAL X / Z`, row `HORIZON + FOCAL EYE / Z`.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
-Image = NDArray[np.float32]
-Colour = Sequence[float] | NDArray[np.float64]
+Image = NDArray[np.floating[Any]]  # single precision, but for scraps that are double
+Colour = Sequence[float] | NDArray[np.floating[Any]]
 
 PLATE_WH = (1152, 1040)
 HORIZON = 400

@@ -92,8 +92,9 @@ def pine(
     x, y = MIDDLE + x_m * metre, HORIZON + EYE * metre
     tall = height_m * metre
     green = _air((52, 82, 66), away, air)
-    cv2.line(picture, (int(x), int(y)), (int(x), int(y - 0.2 * tall)), _air((74, 58, 46), away, air).tolist(),
-             max(1, int(0.03 * tall)), cv2.LINE_AA)  # fmt: skip
+    bark = _air((74, 58, 46), away, air).tolist()
+    top = (int(x), int(y - 0.2 * tall))
+    cv2.line(picture, (int(x), int(y)), top, bark, max(1, int(0.03 * tall)), cv2.LINE_AA)
     boughs = 9
     for k in range(boughs):
         low = y - tall * (0.08 + 0.86 * k / boughs)
@@ -112,8 +113,10 @@ def pine(
             fixed = np.rint(np.array(points) * 16).astype(np.int32)
             cv2.fillPoly(picture, [fixed], colour.tolist(), cv2.LINE_AA, 4)
         if snowy:
-            cap = [[x, low - rise], [x + 0.62 * half, low - 0.3 * rise], [x + 0.1 * half, low - 0.48 * rise],
-                   [x - 0.5 * half, low - 0.32 * rise]]  # fmt: skip
+            cap = [
+                [x, low - rise], [x + 0.62 * half, low - 0.3 * rise],
+                [x + 0.1 * half, low - 0.48 * rise], [x - 0.5 * half, low - 0.32 * rise],
+            ]  # fmt: skip
             fixed = np.rint(np.array(cap) * 16).astype(np.int32)
             cv2.fillPoly(
                 picture, [fixed], _air((232, 238, 246), away, air).tolist(), cv2.LINE_AA, 4
