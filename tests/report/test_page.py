@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from smallpose.cli.main import main
+from smallpose.cli.stats import short_names
 from smallpose.report import make_report
 
 
@@ -148,14 +149,16 @@ def test_stats_writes_tables_figures_and_sheets(
     assert "| total |" in (tmp_path / "table1.md").read_text()
 
 
-def test_files_of_one_name_are_told_apart_by_their_folders(world, tmp_path: Path):
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        text = (world.data / "annotations" / "test.json").read_text()
-        (tmp_path / name / "test.json").write_text(text)
-    files = [str(tmp_path / name / "test.json") for name in ("one", "two")]
-    assert main(["stats", *files, "--out", str(tmp_path / "out")]) == 0
-    table = (tmp_path / "out" / "table1.md").read_text()
-    assert "| one/test |" in table
-    assert "| two/test |" in table
-    assert "total" not in table
+def test_files_of_one_name_are_told_apart_by_their_folders():
+    files = [Path("one/test.json"), Path("two/test.json.gz"), Path("one/test.json")]
+    assert list(short_names(files)) == ["one/test", "two/test"]
+    assert list(short_names([Path("x/train.json"), Path("y/test.json")])) == ["train", "test"]
+
+
+def test_stats_of_a_wrong_folder_of_pictures_writes_nothing(
+    world, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file, out = str(world.data / "annotations" / "test.json"), tmp_path / "out"
+    assert main(["stats", file, "--images", str(tmp_path / "gone"), "--out", str(out)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not out.exists()

@@ -26,38 +26,26 @@ def run(args: argparse.Namespace) -> None:
     import sys
 
     from smallpose.core.files import write_whole
-    from smallpose.core.progress import say, track
-    from smallpose.report import figures, sheets
-    from smallpose.report.data import portrait
-    from smallpose.report.pictures import picture_file, pictures_at
+    from smallpose.core.progress import say
+    from smallpose.report.data import portrait, write_portrait
+    from smallpose.report.pictures import pictures_at
     from smallpose.report.terminal import show
     from smallpose.table.coco_json import read_coco
 
-    names = _names(args.files)
-    sets = {name: read_coco(file) for name, file in names.items()}
+    sets = {name: read_coco(file) for name, file in short_names(args.files).items()}
+    read = None if args.images is None else pictures_at(args.images)
     picture = portrait(sets)
+    write_portrait(picture, args.out, read)
     for table in picture.tables():
-        write_whole(args.out / f"{table.name}.md", table.to_markdown())
-        write_whole(args.out / f"{table.name}.csv", table.to_csv())
         # With the JSON on stdout, people read the tables on stderr.
         show(table, sys.stderr if args.json == "-" else sys.stdout)
-    for drawing in track(picture.drawings(), "figures"):
-        figures.save(drawing.draw(), args.out, drawing.name)
-    if args.images is not None:
-        read = pictures_at(args.images)
-        made = {f"fig1b_samples_{n}": sheets.sample_sheet(p, read) for n, p in sets.items()}
-        made["sources"] = sheets.source_sheet([*reversed(sets.values())], read)
-        for name, sheet in made.items():
-            if any(row.tiles for row in sheet.rows):
-                file = args.out / f"{name.replace('/', '_')}.png"
-                write_whole(file, picture_file(sheets.paint(sheet), "png"))
     if args.json:
         text = json.dumps(picture.to_dict(), indent=1) + "\n"
         sys.stdout.write(text) if args.json == "-" else write_whole(args.json, text)
     say(f"{args.out}: tables (Markdown, CSV) and figures (PNG, SVG)")
 
 
-def _names(files: list[Path]) -> dict[str, Path]:
+def short_names(files: list[Path]) -> dict[str, Path]:
     """Short names that tell the files apart: the stem, with its folders as far as needed."""
     files = list(dict.fromkeys(files))
     stems = [f.name.removesuffix(".gz").removesuffix(".json") for f in files]

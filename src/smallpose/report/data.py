@@ -7,16 +7,20 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from smallpose.core.files import write_whole
+from smallpose.core.progress import say, track
 from smallpose.core.sizes import SIZES
 from smallpose.core.skeleton import SMALLPOSE
-from smallpose.report import figures, tables
-from smallpose.report.sheets import SOURCE_NAMES
+from smallpose.report import figures, sheets, tables
+from smallpose.report.pictures import picture_file
+from smallpose.report.sheets import SOURCE_NAMES, Reader
 from smallpose.report.tables import Table
 from smallpose.stats.counts import Counts, Table1, count, count_by_source
 from smallpose.stats.crowding import crowd_index
@@ -170,6 +174,25 @@ def portrait(sets: Mapping[str, Instances]) -> Portrait:
         rows["total"] = counts["train"] + counts["test"]
     sources = {name: count_by_source(people) for name, people in sets.items()}
     return Portrait(sets, counts, sources, Table1(rows))
+
+
+def write_portrait(picture: Portrait, out: Path, read: Reader | None = None) -> None:
+    """Tables, figures and, with a reader of pictures, sheets of people, as files in `out`."""
+    for table in picture.tables():
+        table.save(out)
+    for drawing in track(picture.drawings(), "figures"):
+        figures.save(drawing.draw(), out, drawing.name)
+    if read is None:
+        return
+    sets = picture.sets
+    made = {f"fig1b_samples_{name}": sheets.sample_sheet(p, read) for name, p in sets.items()}
+    made["sources"] = sheets.source_sheet(list(sets.values())[::-1], read)
+    shown = {n: sheet for n, sheet in made.items() if any(row.tiles for row in sheet.rows)}
+    for name, sheet in shown.items():
+        painted = picture_file(sheets.paint(sheet), "png")
+        write_whole(out / f"{name.replace('/', '_')}.png", painted)
+    if not shown:
+        say("none of the pictures is there, so there are no sheets of people")
 
 
 def _crowding(values: NDArray[np.float64]) -> dict[str, float | int | None]:

@@ -92,8 +92,7 @@ def make_report(runs: Sequence[Path], out: Path) -> list[Table]:
     ]
     parts = material.picture.tables()[1:] if material.picture else []
     for table in (*results, *beside, *parts):
-        write_whole(out / "tables" / f"{table.name}.md", table.to_markdown())
-        write_whole(out / "tables" / f"{table.name}.csv", table.to_csv())
+        table.save(out / "tables")
     drawings = _result_drawings(material)
     about_data = material.picture.drawings() if material.picture else []
     drawn = {

@@ -7,6 +7,7 @@ from typing import Literal
 
 from PIL import Image
 
+from smallpose.core.errors import InputError
 from smallpose.dataset.folder import pictures_of
 from smallpose.report.drawing import Picture
 from smallpose.report.sheets import Reader
@@ -17,7 +18,11 @@ def pictures_at(folder: Path) -> Reader:
     """A reader of the pictures in that folder, by file name.
 
     Where the folder is `images` of a set that `build` made, its links to the sources are followed.
+
+    Raises: InputError when there is no such folder.
     """
+    if not folder.is_dir():
+        raise InputError(str(folder), "no such folder", "name the folder of the pictures")
     pictures = pictures_of(folder)
 
     # One picture often shows several people of a sheet; a dozen of them fit in any memory.

@@ -96,7 +96,13 @@ def predictions_sheet(
         people = _spread(ranked, columns)
         if len(people):
             tiles = _tiles(truth, people, answers, read)
-            rows.append(Row(title, f"{note}{len(judged):,} people", tiles))
+            rows.append(
+                Row(
+                    title,
+                    f"{note}{len(judged):,} {'person' if len(judged) == 1 else 'people'}",
+                    tiles,
+                )
+            )
     return Sheet(
         "predictions",
         "Predictions by size and density",
@@ -177,11 +183,13 @@ def _spread(ranked: Rows, columns: int) -> Rows:
 
 
 def _sample(truth: Instances, which: NDArray[np.bool_], columns: int) -> Rows:
-    """People in even steps of height, each the one with most labels near its step."""
+    """People in even steps of height, each the one labelled most fully near his step."""
     people = np.flatnonzero(which & truth.counted & (truth.area > 0))
     ranked = people[np.argsort(truth.boxes_xywh[people, 3], kind="stable")]
     parts = [part for part in np.array_split(ranked, columns) if len(part)]
-    return np.array([part[truth.labelled[part].argmax()] for part in parts], dtype=np.intp)
+    # By the share of the source's own joints, or sources with many joints would fill the sheet.
+    fully = truth.labelled / truth.joints
+    return np.array([part[fully[part].argmax()] for part in parts], dtype=np.intp)
 
 
 def _tiles(

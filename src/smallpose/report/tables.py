@@ -6,8 +6,10 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
+from smallpose.core.files import write_whole
 from smallpose.report import paper
 from smallpose.report.results import METRICS, Run
 from smallpose.stats.counts import Counts, Table1
@@ -91,6 +93,11 @@ class Table:
         for row in self.rows:
             writer.writerow([c.plain(v) for c, v in zip(self.columns, row, strict=True)])
         return out.getvalue()
+
+    def save(self, folder: Path) -> None:
+        """`folder/name.md` and `folder/name.csv`."""
+        write_whole(folder / f"{self.name}.md", self.to_markdown())
+        write_whole(folder / f"{self.name}.csv", self.to_csv())
 
     def to_html(self) -> str:
         """Title and `<table>`; each number in `data-value`, so that a script can sort by it."""
