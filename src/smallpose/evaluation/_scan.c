@@ -11,7 +11,7 @@
 #include "_core.h"
 
 typedef struct {
-    const char *p, *end;
+    const char *p, *end, *limit; /* where this scan ends, where the buffer does */
     const uint64_t *reciprocals; /* of 5, 5², …: floor(2^(127 + bits) / 5^k) as (high, low) */
     int powers;                  /* how many of them */
 } Text;
@@ -76,7 +76,12 @@ static int decimal(const Text *s, uint64_t digits, int k, double *out) {
      * right or one too small; unless that one decides the rounding, it does not matter. */
     int lead = 0, bits = 0;
     uint64_t w = digits;
+#ifdef __GNUC__
+    lead = __builtin_clzll(w);
+    w <<= lead;
+#else
     while (!(w >> 63)) w <<= 1, lead++;
+#endif
     bits = (k * 1217359) / 524288 + 1; /* length of 5^k in bits; right up to k = 3528 */
     uint64_t low, low2, high = multiply(w, s->reciprocals[2 * (k - 1)], &low);
     uint64_t carry = multiply(w, s->reciprocals[2 * (k - 1) + 1], &low2);
@@ -95,6 +100,29 @@ static int decimal(const Text *s, uint64_t digits, int k, double *out) {
     return 0;
 }
 
+/* A run of digits, eight at a time where the machine's bytes lie as the text's. */
+static const char *run(const char *p, const char *limit, uint64_t *digits) {
+    uint64_t value = *digits;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    while (limit - p >= 8) {
+        uint64_t v;
+        memcpy(&v, p, 8);
+        v ^= 0x3030303030303030u;
+        if ((v | (v + 0x7676767676767676u)) & 0x8080808080808080u) break; /* a byte above 9 */
+        v = (v * 10 + (v >> 8)) & 0x00FF00FF00FF00FFu;
+        v = (v * 100 + (v >> 16)) & 0x0000FFFF0000FFFFu;
+        v = (v * 10000 + (v >> 32)) & 0x00000000FFFFFFFFu;
+        value = value * 100000000 + v;
+        p += 8;
+    }
+#else
+    (void)limit;
+#endif
+    for (; *p >= '0' && *p <= '9'; p++) value = value * 10 + (uint64_t)(*p - '0');
+    *digits = value;
+    return p;
+}
+
 static int number(Text *s, double *out) {
     blanks(s);
     const char *p = s->p;
@@ -105,19 +133,20 @@ static int number(Text *s, double *out) {
     uint64_t digits = 0;
     const char *first = p;
     for (; *p >= '0' && *p <= '9'; p++) digits = digits * 10 + (uint64_t)(*p - '0');
+    if (p - first > 400) return -1;
     count = (int)(p - first);
     if (*p == '.') {
         const char *point = ++p;
-        for (; *p >= '0' && *p <= '9'; p++) digits = digits * 10 + (uint64_t)(*p - '0');
+        p = run(p, s->limit, &digits);
+        if (p == point || p - point > 400) return -1;
         k = (int)(p - point);
-        if (k == 0) return -1;
         count += k;
     }
     if (count > 19) {
         /* 0.000…: zeros in front are no digits. */
         const char *q = first;
         for (; (*q == '0' || *q == '.') && q < p; q++) count -= *q == '0';
-        if (count > 19 || k > 400) return -1;
+        if (count > 19) return -1;
     }
     if (*p == 'e' || *p == 'E') {
         p++;
@@ -288,8 +317,8 @@ static PyObject *scan_found(PyObject *self, PyObject *args) {
     if (!PyArg_ParseTuple(args, "y*nnnny*w*w*w*w*w*w*", &b[0], &start, &stop, &row, &k3, &b[1],
                           &b[2], &b[3], &b[4], &b[5], &b[6], &b[7]))
         return NULL;
-    Text s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop, b[1].buf,
-              (int)(b[1].len / 16)};
+    Text s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop, 
+              (const char *)b[0].buf + b[0].len, b[1].buf, (int)(b[1].len / 16)};
     Found to = {b[2].buf, b[3].buf, b[4].buf, b[5].buf, b[6].buf, b[7].buf, k3};
     Py_ssize_t room = b[2].len / (Py_ssize_t)sizeof(int64_t);
     Py_BEGIN_ALLOW_THREADS
@@ -394,8 +423,8 @@ static PyObject *scan_people(PyObject *self, PyObject *args) {
                           &b[2], &b[3], &b[4], &b[5], &b[6], &b[7], &b[8], &b[9], &b[10], &b[11],
                           &b[12], &b[13], &b[14]))
         return NULL;
-    Text s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop, b[1].buf,
-              (int)(b[1].len / 16)};
+    Text s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop, 
+              (const char *)b[0].buf + b[0].len, b[1].buf, (int)(b[1].len / 16)};
     People to = {b[4].buf,  b[5].buf,  b[6].buf,  b[7].buf,  b[8].buf,  b[9].buf, b[10].buf, b[11].buf,
                  b[12].buf, b[13].buf, b[14].buf, b[2].buf,  b[3].buf,  k3,       b[2].len,  b[3].len};
     Py_ssize_t room = b[4].len / (Py_ssize_t)sizeof(int64_t);
@@ -430,7 +459,8 @@ static PyObject *key_at(PyObject *self, PyObject *args) {
     Py_buffer b;
     Py_ssize_t at;
     if (!PyArg_ParseTuple(args, "y*n", &b, &at)) return NULL;
-    Text s = {(const char *)b.buf + at, (const char *)b.buf + b.len, NULL, 0};
+    const char *data = b.buf;
+    Text s = {data + at, data + b.len, data + b.len, NULL, 0};
     const char *key = "";
     Py_ssize_t n = 0;
     int ok = colon_after_key(&s, &key, &n) == 0;
@@ -446,7 +476,8 @@ static PyObject *skip_at(PyObject *self, PyObject *args) {
     Py_buffer b;
     Py_ssize_t at;
     if (!PyArg_ParseTuple(args, "y*n", &b, &at)) return NULL;
-    Text s = {(const char *)b.buf + at, (const char *)b.buf + b.len, NULL, 0};
+    const char *data = b.buf;
+    Text s = {data + at, data + b.len, data + b.len, NULL, 0};
     int result;
     Py_BEGIN_ALLOW_THREADS
     result = skip(&s);
@@ -475,7 +506,7 @@ static PyObject *cut(PyObject *self, PyObject *args) {
     Py_ssize_t at, stop;
     if (!PyArg_ParseTuple(args, "y*nn", &b, &at, &stop)) return NULL;
     const char *data = b.buf;
-    Text s = {data + at, data + stop, NULL, 0};
+    Text s = {data + at, data + stop, data + b.len, NULL, 0};
     Py_ssize_t found = -1;
     while (s.p < s.end && (s.p = memchr(s.p, '}', (size_t)(s.end - s.p)))) {
         s.p++;
@@ -495,7 +526,7 @@ static PyObject *decimals(PyObject *self, PyObject *args) {
     Py_buffer b[2];
     if (!PyArg_ParseTuple(args, "y*y*", &b[0], &b[1])) return NULL;
     const char *text = b[0].buf;
-    Text s = {text, text + b[0].len - 1, b[1].buf, (int)(b[1].len / 16)};
+    Text s = {text, text + b[0].len - 1, text + b[0].len, b[1].buf, (int)(b[1].len / 16)};
     double value = 0;
     int result = number(&s, &value);
     int whole = s.p == s.end;

@@ -155,7 +155,8 @@ def tally_up(
     if "owned" in protocols:
         owner = owners(pairing, found_xywh, truth.boxes_xywh, scored.counted)
         false["owned"] = unmatched * owned_reach(owner, people, areas, limits)
-    counts, met = _per_image(pairing, people, matches.met, len(thresholds))
+    levels = len(thresholds) if "recall" in protocols else 0
+    counts, met = _per_image(pairing, people, matches.met, levels)
     return Tally(
         *(tuple(name for name, _, _ in CLASSES), pairing.image_ids, pairing.given, counts, met),
         *(pairing.found_image, pairing.rank, found.scores[pairing.found], matches.hit, false),
@@ -176,7 +177,8 @@ def _per_image(
         return np.diff(total[:, pairing.people_start], axis=1).T
 
     found = [sums(people & ((met >> t) & 1).astype(bool)) for t in range(levels)]
-    return sums(people), np.stack(found, axis=2)
+    counts = sums(people)
+    return counts, np.stack(found, axis=2) if levels else np.zeros((*counts.shape, 0), np.int64)
 
 
 def summarize(

@@ -209,7 +209,7 @@ def _instances(
         or len(skeleton) != k
         or (category is not None and (columns.category != category).any())
         or not ((v == 0) | (v == 1) | (v == 2)).all()
-        or len(np.unique(columns.id)) < len(columns.id)
+        or (np.diff(np.sort(columns.id)) == 0).any()
         or (columns.said < 0).any()
     ):
         raise _Unusual

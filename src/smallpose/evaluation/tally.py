@@ -25,7 +25,7 @@ class Tally:
         image_ids: (m,) rising.
         given: (m,) detections before any cap.
         people: (m, c) people of each class in each image.
-        met: (m, c, t) how many of them were found; for `recall`.
+        met: (m, c, t) how many of them were found; (m, c, 0) unless `recall` was asked for.
         image: (d,) number of each detection's image, rising.
         rank: (d,) its place in the image by falling score.
         scores: (d,).
