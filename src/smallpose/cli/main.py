@@ -24,7 +24,9 @@ VERBS = {
         "synth": "a small world whose answers are known, in the five published layouts",
         "build": "COCO, MPII, AI Challenger, HiEve and PoseTrack18 become one data set",
         "check": "what is wrong with a COCO file, a result file or a built set",
+        "audit": "leaks between train and test, and labels worth a second look",
         "stats": "what a data set is made of: tables and figures",
+        "export": "a built set as YOLO-pose, Parquet, WebDataset and others",
     },
     "score a method": {
         "evaluate": "AP and AR by person size and keypoint density",
