@@ -232,35 +232,39 @@ def _tile(truth: Instances, person: int, answers: Sequence[Answer], picture: Pic
 
 def paint(sheet: Sheet, width: int = 2000) -> Picture:
     """(h, w, 3) the whole sheet as one picture with title, legend, rows and captions."""
-    most = max((len(row.tiles) for row in sheet.rows), default=1)
     pad, gap = 48, 20
-    tile_w = (width - 2 * pad - gap * (most - 1)) // most
+    per_line = {1: 8, 2: 4}.get(len(sheet.panels), 3)
+    tile_w = (width - 2 * pad - gap * (per_line - 1)) // per_line
     first = next((t.picture for row in sheet.rows for t in row.tiles), None)
-    ratio = first.shape[0] / first.shape[1] if first is not None else 1.0
-    tile_h = round(tile_w * ratio)
-    lines = len(_wrap(sheet.note, width - 2 * pad, 24))
-    top = pad + 60 + 34 * lines + 60
-    row_h = 56 + tile_h + 46 + gap
-    canvas = Image.new("RGB", (width, top + row_h * len(sheet.rows) + pad // 2), (255, 255, 255))
+    tile_h = round(tile_w * (first.shape[0] / first.shape[1] if first is not None else 1.0))
+    line_h = tile_h + 46
+    words = _wrap(sheet.note, width - 2 * pad, 24)
+    top = pad + 130 + 34 * len(words)
+    heights = [56 + line_h * -(-len(row.tiles) // per_line) + gap for row in sheet.rows]
+    canvas = Image.new("RGB", (width, top + sum(heights)), (255, 255, 255))
     pen = ImageDraw.Draw(canvas)
-    pen.text((pad, pad), sheet.title, (20, 23, 28), font=_font(40, bold=True))
-    for number, line in enumerate(_wrap(sheet.note, width - 2 * pad, 24)):
-        pen.text((pad, pad + 64 + 34 * number), line, (90, 96, 106), font=_font(24))
-    _legend(pen, (pad, pad + 72 + 34 * lines), sheet.panels)
-    for number, row in enumerate(sheet.rows):
-        y = top + row_h * number
-        pen.text((pad, y + 10), row.title, (20, 23, 28), font=_font(28, bold=True))
+    pen.text((pad, pad), sheet.title, INK, font=_font(40, bold=True))
+    for number, line in enumerate(words):
+        pen.text((pad, pad + 64 + 34 * number), line, QUIET, font=_font(24))
+    _legend(pen, (pad, pad + 74 + 34 * len(words)), sheet.panels)
+    y = top
+    for row, height in zip(sheet.rows, heights, strict=True):
+        pen.text((pad, y + 10), row.title, INK, font=_font(28, bold=True))
         at = pad + pen.textlength(row.title, font=_font(28, bold=True)) + 18
-        pen.text((at, y + 14), row.note, (90, 96, 106), font=_font(22))
-        for column, tile in enumerate(row.tiles):
-            x = pad + column * (tile_w + gap)
-            size = Image.Resampling.LANCZOS
-            canvas.paste(Image.fromarray(tile.picture).resize((tile_w, tile_h), size), (x, y + 56))
-            text = _fitting("  ·  ".join(tile.caption), tile_w)
-            pen.text((x, y + 56 + tile_h + 8), text[0], (60, 66, 76), font=text[1])
+        pen.text((at, y + 14), row.note, QUIET, font=_font(22))
+        for number, tile in enumerate(row.tiles):
+            x = pad + number % per_line * (tile_w + gap)
+            corner = (x, y + 56 + number // per_line * line_h)
+            small = Image.fromarray(tile.picture).resize((tile_w, tile_h), _RESIZE)
+            canvas.paste(small, corner)
+            text, font = _fitting("  ·  ".join(tile.caption), tile_w)
+            pen.text((x, corner[1] + tile_h + 8), text, QUIET, font=font)
+        y += height
     return np.asarray(canvas, dtype=np.uint8)
 
 
+INK, QUIET = (20, 23, 28), (84, 90, 100)
+_RESIZE = Image.Resampling.LANCZOS
 LEGEND: Mapping[str, tuple[str, Colour]] = {
     "left": ("left side", SIDES["left"]),
     "right": ("right side", SIDES["right"]),
@@ -274,17 +278,17 @@ def _legend(pen: ImageDraw.ImageDraw, at: tuple[int, int], panels: Sequence[str]
     for text, colour in LEGEND.values():
         pen.line([(x, y + 16), (x + 44, y + 16)], fill=(18, 20, 26), width=14)
         pen.line([(x + 3, y + 16), (x + 41, y + 16)], fill=colour, width=8)
-        pen.text((x + 56, y), text, (60, 66, 76), font=font)
+        pen.text((x + 56, y), text, QUIET, font=font)
         x += 92 + int(pen.textlength(text, font=font))
     for text, filled in (("seen", True), ("hidden", False)):
         pen.ellipse([x, y + 5, x + 22, y + 27], fill=(18, 20, 26))
         pen.ellipse([x + 3, y + 8, x + 19, y + 24], fill=SIDES["right"])
         if not filled:
             pen.ellipse([x + 7, y + 12, x + 15, y + 20], fill=(18, 20, 26))
-        pen.text((x + 34, y), text, (60, 66, 76), font=font)
+        pen.text((x + 34, y), text, QUIET, font=font)
         x += 70 + int(pen.textlength(text, font=font))
     if len(panels) > 1:
-        pen.text((x, y), "panels: " + " | ".join(panels), (60, 66, 76), font=font)
+        pen.text((x, y), "panels: " + " | ".join(panels), QUIET, font=font)
 
 
 @lru_cache(maxsize=16)
