@@ -58,7 +58,7 @@ def _net(*last: nn.Module) -> nn.Sequential:
     )
     for layer in net:
         if isinstance(layer, nn.Linear):
-            # So small that the flow begins as the standard normal.
+            # So small that the flow begins near the standard normal.
             nn.init.xavier_uniform_(layer.weight, gain=0.01)
     return net
 
