@@ -191,6 +191,12 @@ def test_all_that_hang_together_move_to_the_test_side():
     assert move_offenders(sides, pairs, to="train")[:3] == ("train",) * 3
 
 
+def test_a_video_moves_as_a_whole():
+    sides = ("train", "train", "test", "train")
+    groups = ("train 7", "train 7", "", "train 8")
+    assert move_offenders(sides, [pair(1, 2)], groups) == ("test", "test", "test", "train")
+
+
 def test_moving_twice_moves_nothing_more():
     rng = np.random.default_rng(1)
     sides = tuple(rng.choice(["train", "test"], 60))
@@ -205,6 +211,7 @@ def test_the_report_names_leaks_and_moves():
         ("coco/a.jpg", "mpii/b.jpg", "mpii/c.jpg"),
         ("train", "test", "test"),
         ("coco", "mpii", "mpii"),
+        ("", "", ""),
         (pair(0, 1), pair(1, 2)),
     )
     machine = leaks_json(leaks)

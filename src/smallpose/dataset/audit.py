@@ -24,6 +24,7 @@ class Leaks:
         names: (m,) file names of the pictures that were looked at.
         sides: (m,) "train" or "test" of each.
         sources: (m,) each one's source.
+        groups: (m,) what must stay together: source, video and side; "" where there is no video.
         pairs: every two near-duplicates, by number into `names`. Pictures of the same group on the
             same side were not compared: they belong together anyway.
         missing: file names of pictures that are not there.
@@ -32,6 +33,7 @@ class Leaks:
     names: tuple[str, ...]
     sides: tuple[str, ...]
     sources: tuple[str, ...]
+    groups: tuple[str, ...]
     pairs: tuple[Pair, ...]
     missing: tuple[str, ...] = ()
 
@@ -43,13 +45,13 @@ class Leaks:
     @property
     def moves(self) -> list[int]:
         """Numbers of the pictures that `move_offenders` would move."""
-        moved = move_offenders(self.sides, self.pairs)
+        moved = move_offenders(self.sides, self.pairs, self.groups)
         return [n for n, side in enumerate(self.sides) if moved[n] != side]
 
 
 def find_leaks(built: BuiltSet, jobs: int = 1) -> Leaks:
     """Look at every picture of a built set."""
-    names, sides, sources, apart, paths, missing = [], [], [], [], [], []
+    names, sides, sources, groups, paths, missing = [], [], [], [], [], []
     for side, people in built.parts.items():
         images = people.images
         columns = zip(images.file_names, images.source.tolist(), images.groups, strict=True)
@@ -61,10 +63,12 @@ def find_leaks(built: BuiltSet, jobs: int = 1) -> Leaks:
             names.append(name)
             sides.append(side)
             sources.append(SOURCES[source] or "unknown")
-            apart.append(f"{side} {source} {group}" if group else "")
+            groups.append(f"{side} {source} {group}" if group else "")
             paths.append(path)
-    pairs = find_near_duplicates(paths, apart=apart, jobs=jobs)
-    return Leaks(tuple(names), tuple(sides), tuple(sources), tuple(pairs), tuple(missing))
+    pairs = find_near_duplicates(paths, apart=groups, jobs=jobs)
+    return Leaks(
+        *(tuple(names), tuple(sides), tuple(sources), tuple(groups)), tuple(pairs), tuple(missing)
+    )
 
 
 def leaks_between(sides: Sides, pairs: Sequence[Pair]) -> list[Pair]:
@@ -72,12 +76,20 @@ def leaks_between(sides: Sides, pairs: Sequence[Pair]) -> list[Pair]:
     return [p for p in pairs if sides[p.first] != sides[p.second]]
 
 
-def move_offenders(sides: Sides, pairs: Sequence[Pair], to: str = "test") -> tuple[str, ...]:
+def move_offenders(
+    sides: Sides, pairs: Sequence[Pair], groups: Sequence[str] | None = None, to: str = "test"
+) -> tuple[str, ...]:
     """(m,) the sides after every leak is mended.
 
     Near-duplicates hang together in connected components: if a resembles b and b resembles c, they
     go together although a and c were never found alike. A component that stands on both sides
     goes to `to` as a whole; the others stay where they are.
+
+    Args:
+        sides: (m,) "train" or "test".
+        groups: (m,) pictures with the same one, unless it is "", hang together too: where one
+            frame of a video moves, its neighbours would leak next.
+        to: the side that offenders go to.
 
     The default is the test side, as for videos in `split.py`: what a source published for testing
     is never trained on, so results on its own test set stay comparable with everyone's, and
@@ -93,6 +105,10 @@ def move_offenders(sides: Sides, pairs: Sequence[Pair], to: str = "test") -> tup
 
     for pair in pairs:
         root[find(pair.first)] = find(pair.second)
+    first: dict[str, int] = {}
+    for n, group in enumerate(groups or ()):
+        if group:
+            root[find(n)] = find(first.setdefault(group, n))
     members: dict[int, set[str]] = {}
     for n, side in enumerate(sides):
         members.setdefault(find(n), set()).add(side)
