@@ -5,6 +5,8 @@ import multiprocessing
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -373,3 +375,12 @@ def test_an_empty_training_set_is_named(eight, tmp_path):
     write_coco(read_coco(eight / "annotations" / "test.json"), copy / "annotations" / "test.json")
     with pytest.raises(InputError, match="nobody with a box"):
         train(experiment(copy, tmp_path / "run"))
+
+
+@pytest.mark.slow
+def test_the_example_runs(eight, tmp_path):
+    example = Path(__file__).parents[2] / "examples" / "train_and_predict.py"
+    command = [sys.executable, str(example), str(eight), str(tmp_path / "run"), "1"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert re.search(r"AP of small people \d", out.stdout)
+    assert "nose at" in out.stdout

@@ -67,6 +67,7 @@ class ResNet(nn.Module):
         block: `BasicBlock` or `Bottleneck`.
         depths: blocks of each stage.
         widths: of each stage, before the block's expansion; the stem has the first one.
+        last_stride: of the last stage; 1 leaves the features at stride 16.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class ResNet(nn.Module):
         block: type[BasicBlock | Bottleneck],
         depths: tuple[int, int, int, int],
         widths: tuple[int, int, int, int] = (64, 128, 256, 512),
+        last_stride: int = 2,
     ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)
@@ -81,11 +83,11 @@ class ResNet(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         channels = widths[0]
-        for number, (depth, width) in enumerate(zip(depths, widths, strict=True), 1):
+        stages = zip(depths, widths, (1, 2, 2, last_stride), strict=True)
+        for number, (depth, width, stride) in enumerate(stages, 1):
             blocks = []
             for place in range(depth):
-                stride = 2 if number > 1 and place == 0 else 1
-                blocks.append(block(channels, width, stride))
+                blocks.append(block(channels, width, stride if place == 0 else 1))
                 channels = width * block.expansion
             self.add_module(f"layer{number}", nn.Sequential(*blocks))
         self.out_channels = channels
@@ -94,7 +96,7 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """(b, 3, h, w) normalised pictures to (b, out_channels, h / 32, w / 32)."""
+        """(b, 3, h, w) normalised pictures to (b, out_channels, h / 32, w / 32) features."""
         x = self.relu(self.bn1(self.conv1(pictures)))
         x = self.maxpool(x)
         for number in (1, 2, 3, 4):
