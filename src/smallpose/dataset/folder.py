@@ -10,7 +10,7 @@ from smallpose.core.json_text import read_json
 
 
 @dataclass(frozen=True)
-class Pictures:
+class PictureFolder:
     """Pictures below a folder, opened by the names that annotation files give.
 
     Args:
@@ -30,13 +30,13 @@ class Pictures:
         return path_inside(self.folder, file_name, also=self.roots)
 
 
-def pictures_of(folder: Path) -> Pictures:
+def picture_folder(folder: Path) -> PictureFolder:
     """The pictures below `folder`; links are followed where the manifest beside it allows."""
     manifest = folder.parent / "manifest.json"
     if not manifest.is_file():
-        return Pictures(folder)
+        return PictureFolder(folder)
     sources = read_manifest(folder.parent)["sources"].values()
-    return Pictures(folder, tuple(Path(r) for s in sources for r in s["link_roots"]))
+    return PictureFolder(folder, tuple(Path(r) for s in sources for r in s["link_roots"]))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

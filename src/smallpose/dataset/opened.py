@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smallpose.core.errors import InputError, RefusedError
-from smallpose.dataset.folder import Pictures, pictures_of, read_manifest
+from smallpose.dataset.folder import PictureFolder, picture_folder, read_manifest
 from smallpose.dataset.split import SPLITS
 from smallpose.table.coco_json import read_coco
 from smallpose.table.instances import Instances
@@ -26,7 +26,7 @@ class BuiltSet:
 
     folder: Path
     parts: Mapping[str, Instances]
-    pictures: Pictures
+    pictures: PictureFolder
     sources: tuple[Path, ...]
     recorded: Mapping[str, Path]
 
@@ -71,4 +71,4 @@ def open_set(folder: Path) -> BuiltSet:
         where = f"{folder}/manifest.json"
         raise InputError(where, f"is not complete ({error})", "build the set again") from None
     parts = {split: read_coco(path) for split, path in files.items()}
-    return BuiltSet(folder, parts, pictures_of(folder / "images"), sources, recorded)
+    return BuiltSet(folder, parts, picture_folder(folder / "images"), sources, recorded)

@@ -7,7 +7,7 @@ from typing import Any
 from smallpose.core.errors import InputError
 from smallpose.core.files import path_inside, sha256
 from smallpose.core.progress import track
-from smallpose.dataset.folder import pictures_of, read_manifest
+from smallpose.dataset.folder import picture_folder, read_manifest
 from smallpose.dataset.pictures import picture_size
 from smallpose.table.check import Finding
 from smallpose.table.instances import Images
@@ -19,7 +19,7 @@ def check_set(folder: Path, jobs: int) -> tuple[list[Finding], str]:
     Raises: InputError when the folder is no built set.
     """
     manifest = read_manifest(folder)
-    pictures = pictures_of(folder / "images")
+    pictures = picture_folder(folder / "images")
     files = [(path_inside(folder, name), record) for name, record in manifest["files"].items()]
     for name, record in manifest["pictures"].items():
         if "sha256" in record:
@@ -45,7 +45,7 @@ def check_images(images: Images, folder: Path) -> list[Finding]:
     """Findings about the pictures of a COCO file: missing, no pictures, of another size."""
     findings = []
     missing = []
-    pictures = pictures_of(folder)
+    pictures = picture_folder(folder)
     columns = zip(images.file_names, images.width.tolist(), images.height.tolist(), strict=True)
     for name, width, height in columns:
         path = pictures.path(name)

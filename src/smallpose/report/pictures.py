@@ -8,7 +8,7 @@ from typing import Literal
 from PIL import Image
 
 from smallpose.core.errors import InputError
-from smallpose.dataset.folder import pictures_of
+from smallpose.dataset.folder import picture_folder
 from smallpose.report.drawing import Picture
 from smallpose.report.sheets import Reader
 from smallpose.samples.images import read_picture
@@ -23,7 +23,7 @@ def pictures_at(folder: Path) -> Reader:
     """
     if not folder.is_dir():
         raise InputError(str(folder), "no such folder", "name the folder of the pictures")
-    pictures = pictures_of(folder)
+    pictures = picture_folder(folder)
 
     # One picture often shows several people of a sheet; a dozen of them fit in any memory.
     @lru_cache(maxsize=12)

@@ -53,7 +53,7 @@ def pictures_of(data: Path) -> Pictures:
     root = data / "images"
     if not root.is_dir():
         raise InputError(str(root), "no such folder", "build the set with --images link or copy")
-    return Pictures(root, folder.pictures_of(root).roots)
+    return Pictures(root, folder.picture_folder(root).roots)
 
 
 def read_picture(path: Path) -> Picture:
