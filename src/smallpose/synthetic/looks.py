@@ -60,9 +60,9 @@ def plate_light(pool: str, number: int) -> tuple[float, float]:
     return float(side), float(np.clip(rng.beta(1.6, 1.0), 0.05, 1.0))
 
 
-def plate_place(places: tuple[str, ...], number: int) -> str:
-    """Plates of a pool go through the places in turn."""
-    return places[number % len(places)]
+def plate_place(places: tuple[str, ...], pool: str, number: int) -> str:
+    """Plates of a pool go through the places in turn; pools start at different ones."""
+    return places[(number + sum(pool.encode())) % len(places)]
 
 
 def draw_look(places: tuple[str, ...], plates: tuple[str, int], rng: np.random.Generator) -> Look:
@@ -70,7 +70,7 @@ def draw_look(places: tuple[str, ...], plates: tuple[str, int], rng: np.random.G
     pool, count = plates
     number = int(rng.integers(count))
     side, sun = plate_light(pool, number)
-    place = plate_place(places, number)
+    place = plate_place(places, pool, number)
     flip = bool(rng.random() < 0.5)
     indoors = place == "hall"
     light = np.array([-side if flip else side, -1.15 if indoors else -0.85])

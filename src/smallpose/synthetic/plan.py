@@ -28,8 +28,8 @@ class Size:
 
 SIZES = {
     "tiny": Size(60, 6, 3, 4, 24, (640, 360), 8),
-    "small": Size(2_000, 20, 4, 8, 120, (1280, 720), 48),
-    "bench": Size(20_000, 40, 5, 19, 300, (1280, 720), 144),
+    "small": Size(2_000, 20, 4, 8, 120, (1280, 720), 32),
+    "bench": Size(20_000, 40, 5, 19, 300, (1280, 720), 96),
 }
 _TEST_SHARE = 0.2
 
@@ -65,9 +65,9 @@ def _mpii(count: int, what: Size, seed: int) -> list[Unit]:
     groups = max(count // what.group, 3)
     units = []
     for k in range(groups):
-        # Each video has a plate of its own: the builder decides which side it goes to.
+        # Plates of their own: the builder decides which side a video goes to.
         units.append(
-            Unit("mpii", k, seed, "train", what.group, (f"mpii{k % (2 * what.plates)}", 8),
+            Unit("mpii", k, seed, "train", what.group, (f"mpii{k % (what.plates // 2 + 1)}", 1),
                  _video("mpii", k), (1, k))
         )  # fmt: skip
     for k in range(2):
@@ -78,7 +78,7 @@ def _mpii(count: int, what: Size, seed: int) -> list[Unit]:
         )
     for k in range(max(groups // 10, 1)):
         units.append(
-            Unit("mpii", groups + k, seed, "test", 1, (f"mpii{k}", 8),
+            Unit("mpii", groups + k, seed, "test", 1, (f"mpii{k % (what.plates // 2 + 1)}", 1),
                  _video("mpii", groups + k), (3, k))
         )  # fmt: skip
     return units
@@ -102,7 +102,7 @@ def _sequences(count: int, what: Size, seed: int) -> list[Unit]:
 
 def _clips(what: Size, seed: int) -> list[Unit]:
     return [
-        Unit("hieve", k, seed, "train" if k % 5 else "test", what.frames, (f"hieve{k}", 4),
+        Unit("hieve", k, seed, "train" if k % 5 else "test", what.frames, (f"hieve{k}", 1),
              size_wh=what.clip_wh)
         for k in range(what.clips)
     ]  # fmt: skip

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.synthetic.figure import Shapes
+from smallpose.synthetic.figure import Shapes, oversampling
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -60,15 +60,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(before)
-
-
-def oversampling(height: float) -> int:
-    """How many times larger a thing of that height, px, is drawn before it is averaged."""
-    if height < 45:
-        return 4
-    if height < 90:
-        return 3
-    return 2 if height < 300 else 1
 
 
 def tone_table(shade: Floats, warmth: Floats) -> Bytes:

@@ -249,11 +249,12 @@ def _grain() -> Bytes:
     fine = rng.standard_normal((1024, 1024, 3)).astype(np.float32)
     coarse = cv2.GaussianBlur(fine, (0, 0), 1.1)
     luma = fine.mean(axis=2, keepdims=True) * 1.7
-    return np.clip(128 + 16 * (0.35 * fine + 0.9 * coarse + 0.7 * luma), 0, 255).astype(np.uint8)
+    mixed = 128 + 16 * (0.35 * fine + 0.9 * coarse + 0.7 * luma)
+    return np.asarray(np.clip(mixed, 0, 255), dtype=np.uint8)
 
 
 def develop(picture: Bytes, scene: Scene, grain_seed: int) -> Bytes:
-    """Optics and sensor: blur, exposure, tint, grain."""
+    """Optics and sensor: blur, exposure, contrast, grain."""
     height, width = picture.shape[:2]
     if scene.blur > 0.35:
         reach = 3 if scene.blur < 0.8 else 5

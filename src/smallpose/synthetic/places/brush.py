@@ -126,10 +126,18 @@ def stripe(picture: Bytes, a: tuple[float, float], b: tuple[float, float], wide:
     fill_ground(picture, [(float(x), float(z)) for x, z in corners], colour)
 
 
-def tint(base: Colour, value: Image, depth: float, hue: Colour = (1.0, 1.0, 1.0)) -> Image:
-    """(h, w, 3) the colour made lighter and darker by `value` times `depth`."""
-    factor = 1 + depth * value[:, :, None] * np.asarray(hue, dtype=np.float32)
-    return np.asarray(np.asarray(base, dtype=np.float32) * factor, dtype=np.float32)
+def rgb(red: float, green: float, blue: float) -> Image:
+    """A colour in single precision: a double would make a whole plate double, and slow."""
+    return np.array([red, green, blue], dtype=np.float32)
+
+
+def tint(base: Colour, value: Image, depth: float, hue: Colour | None = None) -> Image:
+    """(h, w, 3) the colour made lighter and darker by `value` times `depth` (and by hue)."""
+    single = np.asarray(base, dtype=np.float32)
+    if hue is None:
+        return np.asarray((1 + depth * value)[:, :, None] * single, dtype=np.float32)
+    scaled = single * np.asarray(hue, dtype=np.float32) * np.float32(depth)
+    return np.asarray(single + value[:, :, None] * scaled, dtype=np.float32)
 
 
 def as_bytes(picture: Image) -> Bytes:
@@ -146,7 +154,8 @@ def haze(picture: Bytes, colour: Colour, strength: float) -> None:
     picture[HORIZON:] = part + (air - part) * share
 
 
-def jitter(colour: Colour, spread: float, rng: np.random.Generator) -> NDArray[np.float64]:
+def jitter(colour: Colour, spread: float, rng: np.random.Generator) -> Image:
     """The colour, a little lighter or darker and a little off."""
     base = np.asarray(colour, dtype=np.float64)
-    return np.clip(base + rng.normal(0, spread) + rng.normal(0, spread / 3, 3), 8, 248)
+    moved = base + rng.normal(0, spread) + rng.normal(0, spread / 3, 3)
+    return np.asarray(np.clip(moved, 8, 248), dtype=np.float32)

@@ -12,6 +12,7 @@ from smallpose.synthetic.places.brush import (
     PLATE_WH,
     Bytes,
     Colour,
+    Image,
     jitter,
     noise,
 )
@@ -85,7 +86,7 @@ def facade(rng: np.random.Generator, wide_m: float, floors: int, shop: bool = Tr
     return picture
 
 
-def _shop(picture: Bytes, rng: np.random.Generator, wall: NDArray[np.float64]) -> None:
+def _shop(picture: Bytes, rng: np.random.Generator, wall: Image) -> None:
     h, w = picture.shape[:2]
     top = h - int(3.1 * PX)
     x = int(0.4 * PX)

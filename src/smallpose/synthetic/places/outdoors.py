@@ -18,6 +18,7 @@ from smallpose.synthetic.places.brush import (
     haze,
     jitter,
     noise,
+    rgb,
     tint,
 )
 from smallpose.synthetic.places.built import front_wall, lamp, row_of_houses
@@ -114,8 +115,8 @@ def beach(rng: np.random.Generator, side: float, sun: float) -> Bytes:
     line = rng.uniform(11, 24)
     shore = line + 1.3 * np.sin(across / 7 + rng.uniform(0, 6)) + 0.35 * np.sin(across / 1.9)
     wet = np.clip((away - shore + 3.2) / 2.2, 0, 1)[:, :, None]
-    ground = ground * (1 - 0.27 * wet * np.array([0.9, 1.0, 1.05]))
-    deep, shallow = np.array([38.0, 96, 128]), np.array([112.0, 176, 176])
+    ground = ground * (1 - 0.27 * wet * rgb(0.9, 1.0, 1.05))
+    deep, shallow = rgb(38.0, 96, 128), rgb(112.0, 176, 176)
     far = np.clip((away - shore) / 45, 0, 1)[:, :, None]
     height, width = away.shape
     swell = noise((height, width), 5, rng, 4, stretch=9.0) * np.clip(near * 30, 0.15, 1)
@@ -128,7 +129,7 @@ def beach(rng: np.random.Generator, side: float, sun: float) -> Bytes:
             -(((away - shore - back - 0.3 * np.sin(across / 3)) / (0.22 + 0.06 * back)) ** 2)
         )
         foam = (surf * np.clip(0.75 + 0.5 * swell, 0, 1))[:, :, None]
-        ground = ground + (np.array([244.0, 246, 244]) - ground) * foam * (0.95 - 0.05 * back)
+        ground = ground + (rgb(244.0, 246, 244) - ground) * foam * (0.95 - 0.05 * back)
     picture[HORIZON:] = as_bytes(np.asarray(ground, dtype=np.float32))
     haze(picture, air, 0.35)
     colours = ((206, 70, 60), (240, 196, 80), (60, 120, 150), (236, 232, 222), (90, 150, 120))
@@ -151,7 +152,7 @@ def _parasol(picture: Bytes, x_m: float, away: float, colour: tuple[int, int, in
     edge = np.linspace(-1.3, 1.3, 9)
     for k in range(8):
         a, b = edge[k], edge[k + 1]
-        tone = np.array(colour, dtype=float) if k % 2 else np.array([240.0, 236, 226])
+        tone = np.array(colour, dtype=float) if k % 2 else rgb(240.0, 236, 226)
         tone = tone * (1.04 - 0.035 * k)
         rim = [y - (1.75 - 0.1 * (1 - abs(t) / 1.3)) * metre for t in (a, b)]
         points = np.array([[x, y - 2.35 * metre], [x + 0.62 * a * metre, y - 2.14 * metre],
@@ -173,7 +174,7 @@ def snow(rng: np.random.Generator, side: float, sun: float) -> Bytes:
     drift = ground_speckle(3, 8, rng.uniform(0, 40)) + 0.6 * ground_speckle(
         2, 6, rng.uniform(0, 40)
     )
-    base = np.array([228.0, 234, 243]) - (1 - sun) * np.array([14.0, 10, 4])
+    base = rgb(228.0, 234, 243) - (1 - sun) * rgb(14.0, 10, 4)
     ground = tint(base, drift, 0.035, (1.3, 1.0, 0.7)) + 2.2 * ground_speckle(0, 60)[:, :, None]
     for _ in range(int(rng.integers(2, 6))):
         middle = (
@@ -181,9 +182,9 @@ def snow(rng: np.random.Generator, side: float, sun: float) -> Bytes:
         )
         for gap in (-0.22, 0.22):
             groove = np.exp(-(((across - middle - gap) / 0.07) ** 2)) * np.clip(near * 14, 0, 1)
-            ground = ground - groove[:, :, None] * np.array([30.0, 22, 10])
+            ground = ground - groove[:, :, None] * rgb(30.0, 22, 10)
     pits = np.clip(ground_speckle(2, 36, 5.0) - 1.25, 0, 1)[:, :, None]
-    ground = ground - pits * np.array([34.0, 26, 14])
+    ground = ground - pits * rgb(34.0, 26, 14)
     picture[HORIZON:] = _over_horizon(picture, as_bytes(np.asarray(ground, dtype=np.float32)))
     haze(picture, air, 0.3)
     for z in np.sort(rng.uniform(12, 40, int(rng.integers(3, 9))))[::-1].tolist():
@@ -196,10 +197,12 @@ def snow(rng: np.random.Generator, side: float, sun: float) -> Bytes:
 def _over_horizon(picture: Bytes, ground: Bytes) -> Bytes:
     """The ground, except where the foot of something far reaches below the horizon already."""
     strip = 20
+    # Nothing far stands as low as this row, so it holds the bare colour of the air.
+    air = picture[HORIZON + 200, :1].astype(np.int16)
+    far = picture[HORIZON : HORIZON + strip]
+    something = np.abs(far - air).max(axis=2, keepdims=True) > 6
     out = ground.copy()
-    out[:strip] = np.where(
-        np.arange(strip)[:, None, None] < 8, picture[HORIZON : HORIZON + strip], ground[:strip]
-    )
+    out[:strip] = np.where(something, far, ground[:strip])
     return out
 
 

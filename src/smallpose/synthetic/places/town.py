@@ -15,6 +15,7 @@ from smallpose.synthetic.places.brush import (
     ground_speckle,
     haze,
     jitter,
+    rgb,
     stripe,
     tiles,
     tint,
@@ -52,7 +53,7 @@ def street(rng: np.random.Generator, side: float, sun: float) -> Bytes:
     kerb = np.clip((np.abs(across) - half) * 12, 0, 1)[:, :, None]
     ground = asphalt + (stone - asphalt) * kerb
     edge = np.clip(1 - np.abs(np.abs(across) - half - 0.09) * 9, 0, 1)[:, :, None]
-    ground = ground + (np.array([196.0, 192, 184]) - ground) * edge * 0.7
+    ground = ground + (rgb(196.0, 192, 184) - ground) * edge * 0.7
     picture[HORIZON:] = as_bytes(np.asarray(ground, dtype=np.float32))
     white = (224, 222, 214)
     for z in np.arange(2.0, 60.0, 5.0).tolist():
