@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 HELP = "AP and AR by person size and keypoint density"
 EXAMPLE = "smallpose evaluate person_keypoints_val2017.json results.json --protocol coco,owned"
@@ -13,6 +14,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("truth", type=Path, metavar="TRUTH.json", help="COCO keypoint annotations")
     parser.add_argument("found", type=Path, metavar="FOUND.json", help="COCO keypoint results")
     add_scoring(parser)
+    parser.add_argument(
+        "--intervals",
+        type=int,
+        default=0,
+        metavar="N",
+        help="95 %% intervals by N bootstrap draws of images, or of videos (0: none; 1000 is good)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the draws (0)")
     parser.add_argument(
         "--json", metavar="FILE", help="write the numbers with all digits ('-': to stdout)"
     )
@@ -48,7 +57,7 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def scoring(args: argparse.Namespace) -> dict[str, object]:
+def scoring(args: argparse.Namespace) -> dict[str, Any]:
     """The same flags as arguments of `smallpose.evaluate`."""
     from smallpose.core.json_text import read_json
 
@@ -70,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
 
     truth = read_truth(args.truth)
     found = read_found(args.found, truth)
-    result = evaluate(truth, found, **scoring(args))  # type: ignore[arg-type]
+    result = evaluate(truth, found, intervals=args.intervals, seed=args.seed, **scoring(args))
     if args.json == "-":
         sys.stdout.write(result.to_json())
         return

@@ -515,6 +515,70 @@ static PyObject *tally(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+/* resample(hit, false, image, weights, people, recalls, levels, images, first, last, precision,
+ *          recall): one class under draws first … last - 1, each a weight per image. Detections come
+ * by falling score; one with weight w stands for w copies of itself side by side. */
+static PyObject *resample(PyObject *self, PyObject *args) {
+    Py_buffer b[8];
+    Py_ssize_t images, first, last;
+    int levels;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*innnw*w*", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+                          &levels, &images, &first, &last, &b[6], &b[7]))
+        return NULL;
+    const uint16_t *hit = b[0].buf, *wrong = b[1].buf, *weights = b[3].buf;
+    const int32_t *image = b[2].buf;
+    const int64_t *people = b[4].buf;
+    const double *recalls = b[5].buf;
+    double *precision = b[6].buf, *recall = b[7].buf;
+    Py_ssize_t n = b[0].len / (Py_ssize_t)sizeof(uint16_t), most = 0;
+    Py_ssize_t steps = b[5].len / (Py_ssize_t)sizeof(double);
+    for (Py_ssize_t i = 0; i < n; i++) most += hit[i] != 0;
+    double *value = malloc((size_t)(most * levels + 1) * sizeof(double));
+    int64_t *reached = malloc((size_t)(most * levels + 1) * sizeof(int64_t));
+    if (!value || !reached) {
+        free(value);
+        free(reached);
+        release(b, 8);
+        return PyErr_NoMemory();
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t draw = first; draw < last; draw++) {
+        const uint16_t *weight = weights + draw * images;
+        int64_t tp[16] = {0}, fp[16] = {0};
+        Py_ssize_t count[16] = {0};
+        for (Py_ssize_t i = 0; i < n; i++) {
+            int64_t w = weight[image[i]];
+            if (!w) continue;
+            uint16_t h = hit[i], f = wrong[i];
+            for (int t = 0; t < levels; t++) fp[t] += w * (f >> t & 1);
+            for (int t = 0; h; t++, h >>= 1) {
+                if (!(h & 1)) continue;
+                tp[t] += w;
+                value[t * most + count[t]] = (double)tp[t] / ((double)fp[t] + (double)tp[t] + TINY);
+                reached[t * most + count[t]++] = tp[t];
+            }
+        }
+        double all = (double)people[draw];
+        for (int t = 0; t < levels; t++) {
+            double *p = value + t * most;
+            const int64_t *r = reached + t * most;
+            double *out = precision + (draw * levels + t) * steps;
+            for (Py_ssize_t k = count[t] - 1; k > 0; k--)
+                if (p[k] > p[k - 1]) p[k - 1] = p[k];
+            recall[draw * levels + t] = people[draw] ? (double)tp[t] / all : -1.0;
+            for (Py_ssize_t s = 0, k = 0; s < steps; s++) {
+                while (people[draw] && k < count[t] && (double)r[k] / all < recalls[s]) k++;
+                out[s] = people[draw] ? (k < count[t] ? p[k] : 0.0) : -1.0;
+            }
+        }
+    }
+    Py_END_ALLOW_THREADS
+    free(value);
+    free(reached);
+    release(b, 8);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"near", near_pairs, METH_VARARGS, "pairs that may be near enough"},
     {"keep", keep, METH_VARARGS, "pairs that are"},
@@ -522,6 +586,7 @@ static PyMethodDef methods[] = {
     {"order", order, METH_VARARGS, "detections by image and score"},
     {"owners", owners, METH_VARARGS, "whose false positive"},
     {"curve", curve, METH_VARARGS, "precision and recall of a class"},
+    {"resample", resample, METH_VARARGS, "precision and recall under weights"},
     {"extents", extents, METH_VARARGS, "boxes around poses"},
     {"tally", tally, METH_VARARGS, "people by image and class"},
     {NULL, NULL, 0, NULL},

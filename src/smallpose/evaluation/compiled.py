@@ -194,6 +194,29 @@ def curve(
     return precision, recall, at
 
 
+def resample(
+    hit: Bits,
+    false: Bits,
+    image: Ints,
+    weights: NDArray[np.uint16],
+    people: NDArray[np.int64],
+    levels: int,
+    recalls: Floats,
+) -> tuple[Floats, Floats]:
+    """As `intervals.resampled`."""
+    draws, images = weights.shape
+    precision, recall = np.empty((draws, levels, len(recalls))), np.empty((draws, levels))
+    columns = (hit, false, image.astype(np.int32), np.ascontiguousarray(weights), people, recalls)
+    parts = min(draws, 4 * threads())
+
+    def part(number: int) -> None:
+        first, last = draws * number // parts, draws * (number + 1) // parts
+        CORE.resample(*columns, levels, images, first, last, precision, recall)
+
+    in_threads(part, parts, threads())
+    return precision, recall
+
+
 def extents(keypoints: Floats) -> Floats:
     """(d, k, 3) poses to (d, 4) boxes around all their joints."""
     boxes = np.empty((len(keypoints), 4))

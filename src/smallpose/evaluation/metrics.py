@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,11 @@ from smallpose.core.boxes import box_area
 from smallpose.core.errors import InputError
 from smallpose.evaluation import compiled
 from smallpose.evaluation.alignment import Scored, align
+from smallpose.evaluation.intervals import Interval, spread
 from smallpose.evaluation.matching import find_people
+from smallpose.evaluation.names import Numbers, names_of_curves, names_of_shares
 from smallpose.evaluation.pairing import Pairing, pair_up
-from smallpose.evaluation.precision_recall import THRESHOLDS, Curves, mean
+from smallpose.evaluation.precision_recall import THRESHOLDS
 from smallpose.evaluation.protocols import (
     CLASSES,
     PAPER_LIMITS,
@@ -31,7 +33,6 @@ from smallpose.table.instances import Instances
 from smallpose.table.predictions import Predictions
 
 Floats = NDArray[np.float64]
-Numbers = dict[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Evaluation:
         settings: what the numbers depend on.
         notes: what a reader should know, as plain sentences.
         tally: the sums the numbers were made from.
+        intervals: likewise the 95 % interval of each number, where they were asked for.
     """
 
     protocols: dict[str, Numbers]
@@ -51,6 +53,7 @@ class Evaluation:
     settings: dict[str, Any]
     notes: tuple[str, ...]
     tally: Tally
+    intervals: dict[str, dict[str, Interval]] = field(default_factory=dict)
 
     def __getitem__(self, protocol: str) -> Numbers:
         return self.protocols[protocol]
@@ -62,14 +65,14 @@ class Evaluation:
             "people": self.people,
             "settings": self.settings,
             "notes": list(self.notes),
-        }
+        } | ({"intervals": self.intervals} if self.intervals else {})
 
     def to_json(self) -> str:
         """The evaluation as JSON text; numbers with all their digits."""
         return json.dumps(self.to_dict(), indent=1) + "\n"
 
     def __str__(self) -> str:
-        return as_text(self.protocols, self.people, self.settings, self.notes)
+        return as_text(self.protocols, self.people, self.settings, self.notes, self.intervals)
 
 
 def evaluate(
@@ -83,6 +86,8 @@ def evaluate(
     sigmas: ArrayLike | None = None,
     density_joints: int | None = None,
     size_limits: Limits = PAPER_LIMITS,
+    intervals: int = 0,
+    seed: int = 0,
 ) -> Evaluation:
     """Score predictions against the truth.
 
@@ -95,6 +100,8 @@ def evaluate(
         sigmas: one per scored joint; by default COCO's and those of the 21.
         density_joints: K of Eq. 3 for everybody; by default each source's own.
         size_limits: where small and medium end, px².
+        intervals: bootstrap draws for a 95 % interval around each number; 0 for none.
+        seed: of those draws.
     Raises: InputError when tables or arguments do not fit each other.
     """
     settings = _settings(found, protocols, area, max_found, density_joints, size_limits)
@@ -111,7 +118,10 @@ def evaluate(
         joints=truth.joints if density_joints is None else np.full(len(truth), density_joints),
         limits=size_limits,
     )
-    return summarize(tally, protocols, max_found, settings, _notes(truth, found, scored))
+    result = summarize(tally, protocols, max_found, settings, _notes(truth, found, scored))
+    if intervals:
+        return replace(result, intervals=spread(tally, protocols, max_found, intervals, seed))
+    return result
 
 
 def tally_up(
@@ -147,7 +157,7 @@ def tally_up(
         thresholds,
     )
     unmatched = ~(matches.hit | matches.absorbed) & np.uint16((1 << len(thresholds)) - 1)
-    false = {}
+    false: dict[str, NDArray[np.uint16]] = {}
     found_xywh = found_boxes(found)
     areas = box_area(found_xywh)[pairing.found]
     if "coco" in protocols:
@@ -158,10 +168,25 @@ def tally_up(
     levels = len(thresholds) if "recall" in protocols else 0
     counts, met = _per_image(pairing, people, matches.met, levels)
     return Tally(
-        *(tuple(name for name, _, _ in CLASSES), pairing.image_ids, pairing.given, counts, met),
-        *(pairing.found_image, pairing.rank, found.scores[pairing.found], matches.hit, false),
-        thresholds,
+        classes=tuple(name for name, _, _ in CLASSES),
+        image_ids=pairing.image_ids,
+        groups=_groups(truth),
+        given=pairing.given,
+        people=counts,
+        met=met,
+        image=pairing.found_image,
+        rank=pairing.rank,
+        scores=found.scores[pairing.found],
+        hit=matches.hit,
+        false=false,
+        thresholds=thresholds,
     )
+
+
+def _groups(truth: Instances) -> tuple[str, ...]:
+    """(m,) groups of the images in the order of their ids."""
+    groups = truth.images.groups
+    return tuple(groups[row] for row in np.argsort(truth.images.ids, kind="stable").tolist())
 
 
 def _per_image(
@@ -192,33 +217,12 @@ def summarize(
     numbers: dict[str, Numbers] = {}
     for protocol in protocols:
         if protocol == "recall":
-            numbers[protocol] = _shares(tally.recall(), tally.thresholds)
+            numbers[protocol] = names_of_shares(tally.recall(), tally.thresholds)
         else:
             most = max_found if protocol == "coco" else None
-            numbers[protocol] = _names(tally.curves(protocol, most), tally.thresholds)
+            numbers[protocol] = names_of_curves(tally.curves(protocol, most), tally.thresholds)
     people = dict(zip(tally.classes, tally.totals.tolist(), strict=True))
     return Evaluation(numbers, people, settings, (*notes, *_cap(tally, numbers, max_found)), tally)
-
-
-def _names(found: list[Curves], thresholds: Floats) -> Numbers:
-    everybody = found[0]
-    out: Numbers = {"AP": everybody.ap}
-    for percent in (50, 75):
-        out[f"AP{percent}"] = mean(everybody.precision[thresholds == percent / 100])
-    ap = {f"AP{suffix}": c.ap for (_, suffix, _), c in zip(CLASSES, found, strict=True)}
-    ar = {f"AR{suffix}": c.ar for (_, suffix, _), c in zip(CLASSES, found, strict=True)}
-    return out | ap | ar
-
-
-def _shares(recall: Floats, thresholds: Floats) -> Numbers:
-    """Eq. 2 and 4 as printed are recalls, so AP and AR are one number here."""
-    out: Numbers = {"AP": mean(recall[0])}
-    for percent in (50, 75):
-        out[f"AP{percent}"] = mean(recall[0, thresholds == percent / 100])
-    for letter in ("AP", "AR"):
-        for (_, suffix, _), shares in zip(CLASSES, recall, strict=True):
-            out[f"{letter}{suffix}"] = mean(shares)
-    return out
 
 
 def _cap(tally: Tally, numbers: dict[str, Numbers], max_found: int | None) -> list[str]:
@@ -236,7 +240,7 @@ def _cap(tally: Tally, numbers: dict[str, Numbers], max_found: int | None) -> li
         "out of reach"
     )
     if set(numbers) > {"coco"}:
-        free = _names(tally.curves("coco", None), tally.thresholds)["AP"]
+        free = names_of_curves(tally.curves("coco", None), tally.thresholds)["AP"]
         capped = numbers["coco"]["AP"]
         if free is not None and capped is not None:
             line += f"; AP would be {free:.4f} without it, {free - capped:+.4f}"

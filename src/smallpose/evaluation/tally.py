@@ -23,6 +23,7 @@ class Tally:
     Args:
         classes: (c,) names.
         image_ids: (m,) rising.
+        groups: (m,) video or sequence of each image; "" where it stands alone.
         given: (m,) detections before any cap.
         people: (m, c) people of each class in each image.
         met: (m, c, t) how many of them were found; (m, c, 0) unless `recall` was asked for.
@@ -36,6 +37,7 @@ class Tally:
 
     classes: tuple[str, ...]
     image_ids: NDArray[np.int64]
+    groups: tuple[str, ...]
     given: NDArray[np.int64]
     people: NDArray[np.int64]
     met: NDArray[np.int64]
@@ -56,15 +58,17 @@ class Tally:
         """(c,) people of each class."""
         return np.asarray(self.people.sum(axis=0))
 
+    def counting(self, most: int | None) -> Ints:
+        """`order` without the detections beyond the best `most` of their image."""
+        return self.order if most is None else self.order[self.rank[self.order] < most]
+
     def curves(self, protocol: str, most: int | None) -> list[Curves]:
         """(c,) precision and recall of each class under `coco` or `owned`.
 
         Args:
             most: detections of an image that count.
         """
-        order = self.order
-        if most is not None:
-            order = order[self.rank[order] < most]
+        order = self.counting(most)
         return [
             curves(order, self.scores, hit, false, int(people), len(self.thresholds))
             for hit, false, people in zip(self.hit, self.false[protocol], self.totals, strict=True)

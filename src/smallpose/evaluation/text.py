@@ -5,12 +5,15 @@ from typing import Any
 
 from smallpose.evaluation.protocols import CLASSES
 
+Numbers = Mapping[str, float | None]
+
 
 def as_text(
-    protocols: Mapping[str, Mapping[str, float | None]],
+    protocols: Mapping[str, Numbers],
     people: Mapping[str, int],
     settings: Mapping[str, Any],
     notes: Sequence[str],
+    intervals: Mapping[str, Mapping[str, Sequence[float] | None]] | None = None,
 ) -> str:
     """The table, people counts beneath it, then what the numbers depend on.
 
@@ -22,37 +25,66 @@ def as_text(
         for letter in ("AP", "AR"):
             if protocol == "recall" and letter == "AP":
                 continue  # the same number twice would look like two
-            row = [protocol if letter == "AP" or protocol == "recall" else "", letter]
-            row += [_number(numbers[letter])]
-            single = protocol == "recall" or letter == "AP"
-            row += [_number(numbers[f"AP{t}"]) if single else "" for t in (50, 75)]
-            row += [_number(numbers[f"{letter}{suffix}"]) for _, suffix, _ in CLASSES[1:]]
-            rows.append(row)
+            names = _columns(protocol, letter)
+            first = letter == "AP" or protocol == "recall"
+            rows.append(
+                [protocol if first else "", letter]
+                + [number(numbers[name]) if name else "" for name in names]
+            )
+            if intervals:
+                ends = intervals[protocol]
+                rows.append(["", "95 %", *(_ends(ends[name]) if name else "" for name in names)])
     counts = ["people", "", f"{people['all']:,}", "", ""]
     counts += [f"{people[name]:,}" for name, _, _ in CLASSES[1:]]
-    widths = [max(len(r[i]) for r in (heading, counts, *rows)) for i in range(len(heading))]
-    rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
-    lines = [_line(heading, widths), rule, *(_line(r, widths) for r in rows), rule]
-    lines.append(_line(counts, widths))
-    empty = [heading for name, _, heading in CLASSES if people[name] == 0]
+    lines = table(heading, rows, counts)
+    empty = [title for name, _, title in CLASSES if people[name] == 0]
     if empty:
         lines.append(f"n/a (0 people): {', '.join(empty)}")
-    lines += ["", *_wrapped(settings)]
+    lines += ["", *_settings(settings)]
     lines += [f"note: {note}" for note in notes]
     return "\n".join(lines)
 
 
-def _number(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.4f}".replace("0.", ".", 1)
+def _columns(protocol: str, letter: str) -> list[str]:
+    """The metric of each column; "" where there is none."""
+    single = protocol == "recall" or letter == "AP"
+    names = [letter, *(["AP50", "AP75"] if single else ["", ""])]
+    return names + [f"{letter}{suffix}" for _, suffix, _ in CLASSES[1:]]
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    left = [cell.ljust(w) for cell, w in zip(cells[:2], widths[:2], strict=True)]
-    right = [cell.rjust(w) for cell, w in zip(cells[2:], widths[2:], strict=True)]
-    return "  ".join(left + right).rstrip()
+def table(
+    heading: Sequence[str], rows: Sequence[Sequence[str]], foot: Sequence[str] = (), left: int = 2
+) -> list[str]:
+    """Lines of a table, the first `left` columns flush left and the others right."""
+    everything = [heading, *rows, *([foot] if foot else [])]
+    widths = [max(len(row[i]) for row in everything) for i in range(len(heading))]
+    rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
+
+    def line(cells: Sequence[str]) -> str:
+        pairs = enumerate(zip(cells, widths, strict=True))
+        return "  ".join(c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in pairs).rstrip()
+
+    lines = [line(heading), rule, *(line(row) for row in rows), rule]
+    return [*lines, line(foot)] if foot else lines
 
 
-def _wrapped(settings: Mapping[str, Any]) -> list[str]:
+def number(value: float | None, digits: int = 4, sign: bool = False) -> str:
+    """A share without its leading zero, or n/a.
+
+    >>> number(0.5), number(1.0), number(-0.125, 3, sign=True), number(None)
+    ('.5000', '1.0000', '-.125', 'n/a')
+    """
+    if value is None:
+        return "n/a"
+    text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+    return text.replace("0.", ".", 1) if abs(value) < 1 and text.lstrip("+-")[0] == "0" else text
+
+
+def _ends(ends: Sequence[float] | None) -> str:
+    return "n/a" if ends is None else f"{number(ends[0], 3)}–{number(ends[1], 3)}"
+
+
+def _settings(settings: Mapping[str, Any]) -> list[str]:
     limits = " and ".join(f"{limit:,.0f}" for limit in settings["size_limits"])
     cap = settings["max_found"]
     return [
