@@ -26,7 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skeleton", default=None, help="coco17, smallpose21; the weights' own")
     parser.add_argument("--adapt", action="store_true", help="weights of another skeleton")
     parser.add_argument("--no-flip-test", action="store_true", help="twice as fast, less exact")
-    parser.add_argument("--score-rule", default="", help="see 'smallpose methods'")
+    parser.add_argument(
+        "--score-rule",
+        default="",
+        help="box_times_sure, box_times_mean, box_plus_mean_plus_best or box; the method's own",
+    )
     parser.add_argument("--nms", type=float, default=0.9, help="OKS above which two are one (0.9)")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--threads", type=int, default=0, help="of PyTorch on a CPU (1)")

@@ -135,11 +135,12 @@ class Trainer:
         """
         epoch, first_step = divmod(self.step, self.crops.steps)
         self.method.train()
+        at = time.monotonic()
         for batch in self.crops.batches(epoch, first_step):
-            began = time.monotonic()
             loss = self._one_step(batch)
             self.step += 1
-            self.seconds += time.monotonic() - began
+            now = time.monotonic()
+            self.seconds, at = self.seconds + now - at, now
             after_step(loss)
 
     def _one_step(self, batch: Batch) -> float:
