@@ -22,7 +22,8 @@ from smallpose.dataset.audit import (
     move_offenders,
 )
 from smallpose.dataset.hashing import fingerprints, read_grey
-from smallpose.dataset.near import NEAR_BITS, Pair, find_near_duplicates, near_hashes
+from smallpose.dataset.near import NEAR_BITS, find_near_duplicates, near_hashes
+from smallpose.dataset.overlay import Pair
 from smallpose.table.coco_json import write_coco
 from smallpose.table.instances import make_images, make_instances
 

@@ -7,7 +7,8 @@ import pytest
 
 from smallpose.core.boxes import extent, grow
 from smallpose.core.skeleton import COCO17, SMALLPOSE, map_joints
-from smallpose.dataset.labels import DENSE, REASONS, rank_suspects, suspect_rows, suspicions
+from smallpose.dataset.labels import DENSE, REASONS, rank_suspects, suspect_rows
+from smallpose.dataset.suspicion import suspicions
 from smallpose.synthetic.body import draw_build, pose_bodies
 from smallpose.synthetic.poses import draw_modes, draw_motions
 from smallpose.synthetic.scenes import PROFILES

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smallpose.dataset.near import Pair, find_near_duplicates
+from smallpose.dataset.near import find_near_duplicates
 from smallpose.dataset.opened import BuiltSet
+from smallpose.dataset.overlay import Pair
 from smallpose.table.instances import SOURCES
 
 Sides = Sequence[str]

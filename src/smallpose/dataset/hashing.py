@@ -63,12 +63,13 @@ def fingerprints(pictures: Sequence[Path | Grey], jobs: int = 1) -> Prints:
     def one(picture: Path | Grey) -> _One:
         return _fingerprint(_grey(picture))
 
-    if jobs > 1:
-        cv2.setNumThreads(1)  # OpenCV's own pool and ours would fight over the cores
-        with ThreadPoolExecutor(jobs) as pool:
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # OpenCV's own pool and ours would fight over the cores
+    try:
+        with ThreadPoolExecutor(max(jobs, 1)) as pool:
             parts = list(track(pool.map(one, pictures), "fingerprints", total=len(pictures)))
-    else:
-        parts = [one(p) for p in track(pictures, "fingerprints")]
+    finally:
+        cv2.setNumThreads(threads)
     return Prints(
         np.array([p[0] for p in parts], dtype=np.uint64).reshape(-1, 2).T.copy(),
         np.array([p[1] for p in parts], dtype=np.uint8).reshape(-1, THUMB, THUMB),
