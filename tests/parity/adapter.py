@@ -6,6 +6,7 @@
 import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from smallpose.methods.simcc import bins_loss
 from smallpose.models.codecs import cal, coordinates, heatmap, simcc, udp
 from smallpose.models.heads.regression import RLELoss
 from smallpose.models.losses import heatmap_mse
-from smallpose.samples.affine import box_window, clip_to_pixels, cut, warp_matrix
+from smallpose.samples.affine import box_window, cut, warp_matrix
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +33,20 @@ OUR_NAMES = {
     "rle_res50": "rle_r50",
 }
 UDP_WARPED = ("vitpose_s", "cal_hrnet_w32")
+
+
+def _neighbour(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# The half for methods that find people by themselves; loaded by path, as this file is.
+whole = _neighbour("parity_whole_images", Path(__file__).with_name("whole_images.py"))
+letterbox, train_losses, dcc = whole.letterbox, whole.train_losses, whole.dcc
+box_nms, nearby_joints_nms = whole.box_nms_of, whole.nearby_joints_nms_of
 
 
 def build(method: str) -> nn.Module:
@@ -44,6 +59,8 @@ def build(method: str) -> nn.Module:
 
 def forward(model: PoseMethod, method: str, images: Tensor, **extra: Tensor) -> dict[str, Tensor]:
     """Raw outputs for normalised pictures, and the features before the head."""
+    if method in whole.METHODS:
+        return whole.forward(model, method, images, **extra)
     with torch.no_grad():
         if method.startswith("cal"):
             return dict(zip(("heatmaps", "offsets"), model(images), strict=True))
@@ -67,6 +84,8 @@ def predict(
     """The whole test procedure from normalised crops to picture coordinates."""
     from smallpose.samples.affine import to_image
 
+    if method in whole.METHODS:
+        return whole.predict(model, method, images, metas, flip_test)
     with torch.no_grad():
         points, scores = model.decode(model.outputs(images, flip_test))
     center, scale = (
@@ -83,10 +102,13 @@ def preprocess(
     method: str, bgr: NDArray[np.uint8], bbox: Sequence[float] | None
 ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     """A BGR picture and a corner box to the RGB network picture and where it came from."""
+    if method in whole.METHODS:
+        return whole.preprocess(method, bgr)
     size = (192, 256)
     height, width = bgr.shape[:2]
     box = to_xywh(np.array([[0, 0, width, height] if bbox is None else bbox], dtype=np.float64))
-    center, scale = box_window(clip_to_pixels(box, width, height), size)
+    # The box as it stands: MMPose cuts boxes to the picture where it reads annotations.
+    center, scale = box_window(box, size)
     rgb = np.ascontiguousarray(bgr[..., ::-1])
     matrix = warp_matrix(center[0], scale[0], size, udp=method in UDP_WARPED)
     crop = cut(rgb, matrix, size)
@@ -105,6 +127,8 @@ def encode(
     codec: str, keypoints: NDArray[Any], visible: NDArray[Any], **kw: Any
 ) -> dict[str, NDArray[Any]]:
     """(n, k, 2) keypoints of a 192 × 256 crop to the codec's targets."""
+    if codec in whole.CODECS:
+        return whole.encode(codec, keypoints, visible, **kw)
     points, seen = (torch.from_numpy(np.asarray(a, np.float32)) for a in (keypoints, visible))
     size, map_size = (192, 256), (48, 64)
     if codec == "msra":
@@ -134,6 +158,8 @@ def encode(
 
 def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     """Outputs to (n, k, 2) keypoints of the crop and (n, k) scores."""
+    if codec in whole.CODECS:
+        return whole.decode(codec, **inputs)
     size = (192, 256)
     tensors = {key: torch.as_tensor(np.asarray(value)) for key, value in inputs.items()}
     if codec in ("msra", "udp", "cal"):
@@ -172,7 +198,7 @@ def loss(name: str, **tensors: Tensor) -> Tensor:
             terms.append(bins_loss(logits, labels, tensors["weight"].reshape(logits.shape[:2])))
         return terms[0] + terms[1]
     if not name.startswith("keypoint_mse"):
-        raise NotImplementedError(name)
+        return whole.loss(name, **tensors)
     weight, mask = tensors.get("weight"), tensors.get("mask")
     if weight is not None and mask is not None:
         weight = weight * mask
@@ -182,10 +208,7 @@ def loss(name: str, **tensors: Tensor) -> Tensor:
 def _rle_loss() -> RLELoss:
     """With the material's weights in its flow."""
     path = Path(__file__).resolve().parents[3] / "shared" / "parity" / "weights.py"
-    spec = importlib.util.spec_from_file_location("parity_weights_of_flow", path)
-    assert spec is not None and spec.loader is not None
-    material = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(material)
+    material = _neighbour("parity_weights_of_flow", path)
     module = RLELoss()
     state = material.fill_state_dict(module.state_dict(), prefix="head.loss_module.")
     module.load_state_dict(state)

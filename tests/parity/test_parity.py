@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -153,5 +154,15 @@ def test_what_does_not_exist_yet_says_so():
 def test_the_whole_picture_is_the_box_when_there_is_none():
     crop, meta = adapter.preprocess(METHOD, np.full((50, 80, 3), 9, np.uint8), None)
     assert crop.shape == (256, 192, 3)
-    assert meta["input_center"].tolist() == [39.5, 24.5]
+    assert meta["input_center"].tolist() == [40, 25]
     assert meta["input_size"] == (192, 256)
+
+
+def test_a_crop_is_mmposes_to_a_grey_level(reference, real):
+    picture = cv2.imread(str(real / "coco" / "example4" / "000000000785.jpg"))
+    for i, box in enumerate(reference["real/bbox_xyxy"]):
+        crop, meta = adapter.preprocess(METHOD, picture, box)
+        # OpenCV's releases differ by one grey level in a few pixels.
+        assert np.abs(crop.astype(int) - reference["real/crop_rgb"][i]).max() <= 1
+        assert np.abs(meta["input_center"] - reference["real/input_center"][i]).max() < 1e-3
+        assert np.abs(meta["input_scale"] - reference["real/input_scale"][i]).max() < 1e-3
