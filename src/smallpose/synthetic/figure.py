@@ -90,7 +90,7 @@ def oversampling(height: float) -> int:
         return 4
     if height < 90:
         return 3
-    return 2 if height < 300 else 1
+    return 2 if height < 250 else 1
 
 
 @dataclass(frozen=True)

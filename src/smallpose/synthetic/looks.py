@@ -87,7 +87,7 @@ def draw_look(places: tuple[str, ...], plates: tuple[str, int], rng: np.random.G
         sun=strength,
         shade=1.0 - np.array([0.10, 0.05, -0.06]) * (0.4 + strength),
         warmth=1.0 + np.array([0.07, 0.03, -0.05]) * warm * strength + 0.06 * strength,
-        exposure=float(np.clip(rng.normal(1.05, 0.06), 0.88, 1.2)),
-        contrast=float(np.clip(rng.normal(1.06, 0.07), 0.88, 1.25)),
+        exposure=float(np.clip(rng.normal(1.02, 0.05), 0.88, 1.15)),
+        contrast=float(np.clip(rng.normal(1.04, 0.06), 0.88, 1.25)),
         style=PLACES[place],
     )

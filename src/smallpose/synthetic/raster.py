@@ -101,19 +101,21 @@ def draw_figure(
     parts, hull = shapes.parts[order].tolist(), shapes.is_hull[order].tolist()
     dims = shapes.dim[row, order].tolist()
     solid = height >= _SOLID
-    queue = sorted(extra, key=lambda p: p.key)
+    # All of what carries a person is quadrilaterals, so one call places them.
+    quads = canvas.place(np.stack([p.points for p in extra])) if extra else ()
+    queue = sorted(zip(extra, quads, strict=True), key=lambda pair: pair[0].key)
     keys = shapes.key[row, order].tolist()
     for number, part in enumerate(parts):
-        while queue and queue[0].key <= keys[number]:
-            canvas.paint(queue.pop(0))
+        while queue and queue[0][0].key <= keys[number]:
+            canvas.paint(*queue.pop(0))
         outer, inner = outlines[number], lit[number]
         if hull[number]:
             outer, inner = cv2.convexHull(outer), cv2.convexHull(inner)
         # Light and shade on a limb of three px is below what a picture keeps.
         lights = inner if solid or hull[number] else None
         canvas.fill(outer, lights, part, (1.0 if solid else 1.12) * dims[number])
-    for paint in queue:
-        canvas.paint(paint)
+    for paint, quad in queue:
+        canvas.paint(paint, quad)
     return canvas.sprite(palette, tones, height)
 
 
@@ -148,8 +150,9 @@ class _Canvas:
     def __init__(self, box: tuple[int, int, int, int], over: int) -> None:
         self.box, self.over = box, over
         shape = ((box[3] - box[1]) * over, (box[2] - box[0]) * over)
-        self.parts = np.zeros(shape, np.uint8)
-        self.tone = np.full(shape, 118, np.uint8)
+        # Part and brightness are two channels of one picture, so that one call fills both.
+        self.layers = np.zeros((*shape, 2), np.uint8)
+        self.layers[:, :, 1] = 118
 
     def place(self, points: Floats) -> NDArray[np.int32]:
         """Picture px (pixel centres at integers) to the fixed-point grid of the canvas."""
@@ -162,29 +165,29 @@ class _Canvas:
     def fill(
         self, outer: NDArray[np.int32], inner: NDArray[np.int32] | None, part: int, dim: float
     ) -> None:
-        cv2.fillConvexPoly(self.parts, outer, part, 8, _SHIFT)
-        cv2.fillConvexPoly(self.tone, outer, 102.0 * dim, 8, _SHIFT)
+        cv2.fillConvexPoly(self.layers, outer, (part, 102.0 * dim), 8, _SHIFT)
         if inner is not None:
-            cv2.fillConvexPoly(self.tone, inner, 148.0 * dim, 8, _SHIFT)
+            cv2.fillConvexPoly(self.layers, inner, (part, 148.0 * dim), 8, _SHIFT)
 
-    def paint(self, paint: Paint) -> None:
-        outer = self.place(paint.points)
-        cv2.fillConvexPoly(self.parts, outer, paint.part, 8, _SHIFT)
-        cv2.fillConvexPoly(self.tone, outer, 118.0 * paint.tone, 8, _SHIFT)
+    def paint(self, paint: Paint, placed: NDArray[np.int32] | None = None) -> None:
+        outer = self.place(paint.points) if placed is None else placed
+        cv2.fillConvexPoly(self.layers, outer, (paint.part, 118.0 * paint.tone), 8, _SHIFT)
         if paint.lit is not None:
-            cv2.fillConvexPoly(self.tone, self.place(paint.lit), 142.0 * paint.tone, 8, _SHIFT)
+            lit = self.place(paint.lit)
+            cv2.fillConvexPoly(self.layers, lit, (paint.part, 142.0 * paint.tone), 8, _SHIFT)
 
     def sprite(self, palette: Bytes, tones: Bytes, height: float) -> Sprite:
         over = self.over
         soft = max(3, int(0.022 * height * over) | 1)
-        tone = cv2.blur(self.tone, (soft, soft))
+        parts, tone = cv2.split(self.layers)
+        tone = cv2.blur(tone, (soft, soft))
         table = np.zeros((256, 1, 3), np.uint8)
         table[: len(palette), 0] = palette
         colour = cv2.multiply(
-            cv2.applyColorMap(self.parts, table), cv2.applyColorMap(tone, tones), scale=1 / _BASE
+            cv2.applyColorMap(parts, table), cv2.applyColorMap(tone, tones), scale=1 / _BASE
         )
-        cover = cv2.threshold(self.parts, 0, 255, cv2.THRESH_BINARY)[1]
-        size = (self.parts.shape[1] // over, self.parts.shape[0] // over)
+        cover = cv2.threshold(parts, 0, 255, cv2.THRESH_BINARY)[1]
+        size = (parts.shape[1] // over, parts.shape[0] // over)
         half = over // 2
         if over == 1:
             # Large people are drawn once as large; a small blur rounds the steps of their edges.
@@ -200,7 +203,7 @@ class _Canvas:
             self.box[1],
             np.asarray(colour),
             np.asarray(cover),
-            np.ascontiguousarray(self.parts[half::over, half::over]),
+            np.ascontiguousarray(parts[half::over, half::over]),
         )
 
 
