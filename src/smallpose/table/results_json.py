@@ -14,6 +14,7 @@ from smallpose.core.files import read_bytes, write_whole
 from smallpose.core.json_text import decode, refuse_repeated_keys
 from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.table.instances import Instances, make_images, make_instances
+from smallpose.table.other_results import Names, read_folder, refuse_pickle
 from smallpose.table.predictions import Predictions
 from smallpose.table.records import blocks, guess_skeleton
 
@@ -21,7 +22,7 @@ MOST_IN_ONE_IMAGE = 100_000  # people found in one image; more is a mistake, not
 
 
 class _Found(Struct):
-    image_id: int
+    image_id: int | str
     keypoints: list[float]
     score: float
     category_id: int = 1
@@ -32,15 +33,19 @@ def read_results(path: Path | str, truth: Instances) -> Predictions:
     """A COCO result file as `Predictions` about the images of `truth`.
 
     Results with the joints of `truth`, or with COCO's 17 where `truth` has those among others.
+    Ultralytics' and MMPose's ways of writing them are read too, see `other_results`.
 
     Raises: InputError naming the entry that is broken, not finite, or of an unknown image.
     """
-    data = read_bytes(Path(path))
+    folder = Path(path).is_dir()
+    data = read_folder(Path(path), truth.images) if folder else read_bytes(Path(path))
+    refuse_pickle(path, data)
     raws = decode(path, data, list[Raw])
     if data.count(b'"keypoints"') > len(raws):
         refuse_repeated_keys(path, data)
     skeleton: Skeleton | None = None
     parts: list[tuple[Any, ...]] = []
+    names: Names | None = None
     left_out = first = 0
     for block in blocks(path, "entry", raws, _Found):
         kept = [(first + i, f) for i, f in enumerate(block) if f.category_id == truth.category_id]
@@ -48,6 +53,11 @@ def read_results(path: Path | str, truth: Instances) -> Predictions:
         first += len(block)
         if not kept:
             continue
+        if any(isinstance(f.image_id, str) for _, f in kept):
+            names = names or Names(path, truth.images)
+            for number, f in kept:
+                if isinstance(f.image_id, str):
+                    f.image_id = names.id_of(f.image_id, f"{path}, entry[{number}]")
         skeleton = skeleton or _found_skeleton(path, kept[0], truth)
         parts.append(_found_columns(path, kept, skeleton, truth.images.row_of))
     notes = (f"{left_out:,} results of other categories left out",) if left_out else ()
@@ -71,8 +81,10 @@ def truth_for_results(path: Path | str) -> Instances:
     """A truth without people that fits a result file, for looking at the results alone."""
     found = decode(path, read_bytes(Path(path)), list[_Found])
     skeleton = guess_skeleton(path, [len(f.keypoints) for f in found[:1]]) or COCO17
-    ids = np.unique(np.array([f.image_id for f in found], dtype=np.int64))
-    images = make_images(ids, [str(i) for i in ids.tolist()])
+    ids = sorted({f.image_id for f in found if isinstance(f.image_id, int)})
+    words = sorted({f.image_id for f in found if isinstance(f.image_id, str)})
+    more = range(max(ids, default=0) + 1, max(ids, default=0) + 1 + len(words))
+    images = make_images([*ids, *more], [*map(str, ids), *words])
     category = found[0].category_id if found else 1
     return make_instances(skeleton, images, [], np.zeros((0, 4)), [], category_id=category)
 
