@@ -112,11 +112,12 @@ class CID(WholeImageMethod):
         skeleton: Skeleton,
         plan: Plan = W32,
         channels: int = CHANNELS,
+        std: float = 0.001,
         input_wh: tuple[int, int] = (512, 512),
     ) -> None:
         super().__init__(skeleton, input_wh)
         self.backbone = HRNet(plan, every_level=True)
-        self.head = CidHead(sum(plan.widths), len(skeleton), channels)
+        self.head = CidHead(sum(plan.widths), len(skeleton), channels, std)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """(b, 3, h, w) to (b, k + 1, h / 4, w / 4) heatmaps and the features under them."""
@@ -276,7 +277,7 @@ def w32(skeleton: Skeleton) -> CID:
 
 def w8_tiny(skeleton: Skeleton) -> CID:
     """HRNet-W8 with one module a stage at 192 × 192, for CPUs and tests."""
-    method = CID(skeleton, TINY_PLAN, channels=16, input_wh=(192, 192))
+    method = CID(skeleton, TINY_PLAN, channels=16, std=0.1, input_wh=(192, 192))
     method.name, method.card = "cid_hrnet_w8_tiny", TINY_CARD
     method.recipes = RECIPES
     return method

@@ -147,12 +147,10 @@ class DEKR(WholeImageMethod):
     def loss(self, outputs: tuple[Tensor, Tensor], targets: Targets) -> dict[str, Tensor]:
         """Squared error of the heatmaps, smooth L1 of the offsets (Geng et al., Sec. 3.3)."""
         heatmaps, offsets = outputs
-        near = targets.offset_weights
-        wrong = F.smooth_l1_loss(offsets, targets.offsets, reduction="none", beta=1 / 9)
-        count = (near > 0).sum().clamp(min=1)
+        wrong = offset_loss(offsets, targets.offsets, targets.offset_weights)
         return {
             "heatmap": heatmap_mse(heatmaps, targets.heatmaps, targets.heatmap_weights),
-            "offset": OFFSET_WEIGHT * (wrong * near).sum() / count,
+            "offset": OFFSET_WEIGHT * wrong,
         }
 
     def maps(self, pictures: Tensor, flip_test: bool) -> tuple[Tensor, Tensor]:
@@ -194,6 +192,12 @@ class DEKR(WholeImageMethod):
         rows = torch.from_numpy(kept).to(points.device)
         points, scores = points[rows], (sure * root_scores[:, None])[rows]
         return Found(points, scores, scores.mean(dim=1), extent_xyxy(points))
+
+
+def offset_loss(output: Tensor, target: Tensor, near: Tensor) -> Tensor:
+    """Smooth L1 times the weights `near`, divided by how many of them are not 0."""
+    wrong = F.smooth_l1_loss(output, target, reduction="none", beta=1 / 9)
+    return (wrong * near).sum() / (near > 0).sum().clamp(min=1)
 
 
 def rescore_net(skeleton: Skeleton) -> RescoreNet | None:

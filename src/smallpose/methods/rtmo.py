@@ -309,7 +309,7 @@ class RTMO(WholeImageMethod):
         quality = torch.zeros_like(cells.logits[..., 0])
         quality[picture, cell] = oks.detach().pow(weights.power).to(quality.dtype)
         counts = 1 - self._uncounted(cells, guesses, targets)
-        lost = _varifocal(cells.logits[..., 0], quality) * counts
+        lost = varifocal(cells.logits[..., 0], quality) * counts
         terms["person"] = weights.person * lost.sum() / n
         return terms
 
@@ -382,7 +382,7 @@ def _mean(values: Tensor) -> Tensor:
     return values.sum() / max(values.numel(), 1)
 
 
-def _varifocal(logits: Tensor, quality: Tensor) -> Tensor:
+def varifocal(logits: Tensor, quality: Tensor) -> Tensor:
     """Cross entropy with the quality as target; empty cells count by how wrong they are."""
     weights = torch.where(quality > 1e-4, quality, 0.75 * logits.sigmoid().square())
     held = logits.clamp(min=-10, max=10)

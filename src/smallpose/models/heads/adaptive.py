@@ -34,15 +34,16 @@ def deform_conv(x: Tensor, offsets: Tensor, weight: Tensor) -> Tensor:
     row = torch.arange(h, device=x.device, dtype=torch.float32)[:, None]
     column = torch.arange(w, device=x.device, dtype=torch.float32)
     total: Tensor | None = None
-    for point in range(9):
-        move = offsets[:, :, point].float().reshape(b * g, 2, h, w)
+    kernels = weight.flatten(2).unbind(dim=2)
+    # Unbound once: nine slices would each get a gradient of full size.
+    for point, (moved, kernel) in enumerate(zip(offsets.unbind(dim=2), kernels, strict=True)):
+        move = moved.float().reshape(b * g, 2, h, w)
         y = row + (point // 3 - 1) + move[:, 0]
         at_x = column + (point % 3 - 1) + move[:, 1]
         # The picture's outer edges, half a pixel beyond the outer centres, are at -1 and 1.
         grid = torch.stack([(2 * at_x + 1) / w - 1, (2 * y + 1) / h - 1], dim=-1)
         seen = F.grid_sample(maps, grid, align_corners=False).to(x.dtype)
-        kernel = weight[:, :, point // 3, point % 3, None, None]
-        part = F.conv2d(seen.reshape(b, g * c, h, w), kernel, groups=g)
+        part = F.conv2d(seen.reshape(b, g * c, h, w), kernel[..., None, None], groups=g)
         total = part if total is None else total + part
     assert total is not None
     return total

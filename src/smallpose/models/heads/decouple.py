@@ -96,13 +96,17 @@ class CidHead(nn.Module):
     Args:
         in_channels: of the stacked features.
         joints: k.
+        std: of the beginning weights. Four small layers in a row learn slowly at first, which is
+            for long trainings.
     """
 
-    def __init__(self, in_channels: int, joints: int, channels: int = CHANNELS) -> None:
+    def __init__(
+        self, in_channels: int, joints: int, channels: int = CHANNELS, std: float = 0.001
+    ) -> None:
         super().__init__()
         self.iia_module = _Locator(in_channels, joints)
         self.gfd_module = Decoupler(in_channels, joints, channels)
-        init_normal(self, std=0.001)
+        init_normal(self, std)
         # A hundredth of the pixels are a peak, about: begin by saying so everywhere.
         for layer in (self.iia_module.keypoint_root_conv, self.gfd_module.heatmap_conv):
             assert layer.bias is not None
