@@ -10,7 +10,7 @@ import pytest
 from smallpose import evaluate, read_coco, read_results
 from smallpose.core.errors import InputError
 from smallpose.evaluation import compiled, scanning
-from smallpose.evaluation.metrics import found_boxes
+from smallpose.evaluation.rules import found_boxes
 from smallpose.evaluation.scanning import CHUNK, read_found, read_truth, reciprocals
 
 needs_core = pytest.mark.skipif(compiled.CORE is None, reason="no compiler built the core")

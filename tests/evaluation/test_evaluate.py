@@ -203,7 +203,7 @@ def test_area_by_file_refuses_people_without_the_field():
         ({"protocols": ("cocoa",)}, "no such protocol"),
         ({"protocols": ()}, "none is named"),
         ({"area": "mask"}, "say box or file"),
-        ({"max_found": 0}, "nobody could be found"),
+        ({"max_found": 0}, "not above zero"),
         ({"density_joints": 0}, "not above zero"),
         ({"size_limits": (9, 4)}, "do not rise"),
         ({"keypoints": "mpii"}, "say all or coco17"),

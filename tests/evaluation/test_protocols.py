@@ -5,10 +5,10 @@ import pytest
 
 from smallpose import evaluate
 from smallpose.core.skeleton import COCO17
-from smallpose.evaluation.metrics import found_boxes
 from smallpose.evaluation.oks import oks
 from smallpose.evaluation.pairing import pair_up
 from smallpose.evaluation.protocols import owners
+from smallpose.evaluation.rules import found_boxes
 from smallpose.table.instances import make_images, make_instances
 from smallpose.table.predictions import make_predictions
 

@@ -75,11 +75,18 @@ def run(args: argparse.Namespace) -> None:
     """Print the table, or the JSON, of one evaluation."""
     from smallpose.core.files import write_whole
     from smallpose.evaluation.metrics import evaluate
-    from smallpose.evaluation.scanning import read_found, read_truth
+    from smallpose.evaluation.scanning import read_found, read_truth, stream_found, too_large
+    from smallpose.evaluation.streaming import Evaluator
 
     truth = read_truth(args.truth)
-    found = read_found(args.found, truth)
-    result = evaluate(truth, found, intervals=args.intervals, seed=args.seed, **scoring(args))
+    if too_large(args.found):
+        evaluator = Evaluator(truth, **scoring(args))
+        for part in stream_found(args.found, truth):
+            evaluator.add(part)
+        result = evaluator.result(args.intervals, args.seed)
+    else:
+        found = read_found(args.found, truth)
+        result = evaluate(truth, found, intervals=args.intervals, seed=args.seed, **scoring(args))
     if args.json == "-":
         sys.stdout.write(result.to_json())
         return

@@ -7,7 +7,7 @@ density of their whole label; those without any scored joint are ignored.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, Skeleton, map_joints
@@ -42,7 +42,7 @@ def align(
     truth: Instances,
     found: Predictions,
     keypoints: str | None = None,
-    sigmas: NDArray[np.float64] | None = None,
+    sigmas: ArrayLike | None = None,
 ) -> Scored:
     """Bring truth and predictions to the joints that are scored.
 
@@ -96,7 +96,7 @@ def _choose(truth: Skeleton, found: Skeleton, keypoints: str | None) -> Skeleton
     return truth
 
 
-def _sigmas(truth: Skeleton, scored: Skeleton, given: Floats | None) -> Floats:
+def _sigmas(truth: Skeleton, scored: Skeleton, given: ArrayLike | None) -> Floats:
     if given is None:
         return coco_doubles(scored.sigmas)
     sigmas = np.asarray(given, dtype=np.float64)

@@ -57,13 +57,19 @@ def find_people(
         thresholds: (t,) OKS that makes a match.
     """
     columns = (found, keypoints, boxes_xywh, area, sigmas)
-    lowest = min(float(thresholds.min()), HIGHEST)
+    pairs = candidates if compiled.CORE is None else compiled.candidates
+    near = pairs(pairing, *columns, min(float(thresholds.min()), HIGHEST))
+    return match_candidates(*near, pairing.rank, people, crowd, thresholds)
+
+
+def match_candidates(
+    d: Ints, g: Ints, oks: Floats, rank: Ints, people: Mask, crowd: Mask, thresholds: Floats
+) -> Matches:
+    """Match pairs that are near enough; `d` rises and is a position in `rank`."""
     if compiled.CORE is not None and len(people) <= MOST_CLASSES:
-        pairs = compiled.candidates(pairing, *columns, lowest)
         needed = np.minimum(thresholds, HIGHEST)
-        return Matches(*compiled.match(*pairs, len(pairing.found), people, crowd, needed))
-    d, g, oks = candidates(pairing, *columns, lowest)
-    return match(d, g, oks, pairing.rank, ~people, crowd, thresholds)
+        return Matches(*compiled.match(d, g, oks, len(rank), people, crowd, needed))
+    return match(d, g, oks, rank, ~people, crowd, thresholds)
 
 
 def match(

@@ -1,38 +1,26 @@
 """The paper's numbers by name: AP and AR by person size and keypoint density (Sec. 5.2)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from smallpose.core.boxes import box_area
 from smallpose.core.errors import InputError
-from smallpose.evaluation import compiled
 from smallpose.evaluation.alignment import Scored, align
 from smallpose.evaluation.intervals import Interval, spread
-from smallpose.evaluation.matching import find_people
 from smallpose.evaluation.names import Numbers, names_of_curves, names_of_shares
-from smallpose.evaluation.pairing import Pairing, pair_up
-from smallpose.evaluation.precision_recall import THRESHOLDS
-from smallpose.evaluation.protocols import (
-    CLASSES,
-    PAPER_LIMITS,
-    PROTOCOLS,
-    Limits,
-    coco_reach,
-    owned_reach,
-    owners,
-    person_classes,
-)
-from smallpose.evaluation.tally import Tally
+from smallpose.evaluation.protocols import PAPER_LIMITS, Limits
+from smallpose.evaluation.rules import Rules, refuse_missing_boxes
+from smallpose.evaluation.tally import Tally, merged
+from smallpose.evaluation.tallying import tally_up
 from smallpose.evaluation.text import as_text
 from smallpose.table.instances import Instances
 from smallpose.table.predictions import Predictions
 
-Floats = NDArray[np.float64]
+_CAP = "coco's cap of"
 
 
 @dataclass(frozen=True)
@@ -104,106 +92,62 @@ def evaluate(
         seed: of those draws.
     Raises: InputError when tables or arguments do not fit each other.
     """
-    settings = _settings(found, protocols, area, max_found, density_joints, size_limits)
-    scored = align(truth, found, keypoints, None if sigmas is None else np.asarray(sigmas, float))
-    settings["keypoints"] = scored.skeleton.name
-    settings["sigmas"] = [round(sigma, 12) for sigma in scored.sigmas.tolist()]
-    tally = tally_up(
-        truth,
-        found,
-        scored,
-        protocols=protocols,
-        scale=person_area(truth, area),
-        most=max_found if set(protocols) == {"coco"} else None,
-        joints=truth.joints if density_joints is None else np.full(len(truth), density_joints),
-        limits=size_limits,
+    rules = Rules(
+        protocols=tuple(protocols),
+        area=area,
+        max_found=max_found,
+        keypoints=keypoints,
+        sigmas=sigmas,
+        density_joints=density_joints,
+        size_limits=size_limits,
     )
-    result = summarize(tally, protocols, max_found, settings, _notes(truth, found, scored))
-    if intervals:
-        return replace(result, intervals=spread(tally, protocols, max_found, intervals, seed))
-    return result
+    refuse_missing_boxes(found)
+    scored = align(truth, found, rules.keypoints, rules.sigmas)
+    tally = tally_up(truth, found, scored, rules)
+    settings = rules.settings(scored, found.has_boxes)
+    result = summarize(tally, protocols, max_found, settings, remarks(truth, found.notes, scored))
+    return with_intervals(result, intervals, seed) if intervals else result
 
 
-def tally_up(
-    truth: Instances,
-    found: Predictions,
-    scored: Scored,
-    *,
-    protocols: Sequence[str],
-    scale: Floats,
-    most: int | None,
-    joints: NDArray[np.int64],
-    limits: Limits = PAPER_LIMITS,
-    thresholds: Floats = THRESHOLDS,
-) -> Tally:
-    """Match everybody in every class and sum up image by image.
+def with_intervals(result: Evaluation, draws: int, seed: int = 0) -> Evaluation:
+    """The same evaluation with a 95 % interval around each number."""
+    most = result.settings["max_found"]
+    ends = spread(result.tally, tuple(result.protocols), most, draws, seed)
+    return replace(result, intervals=ends)
 
-    Args:
-        scale: (n,) px², the people's areas.
-        most: detections of an image that are looked at; None for all.
-        joints: (n,) K of Eq. 3.
+
+def merge(results: Sequence[Evaluation]) -> Evaluation:
+    """Evaluations of different images as one; the same as if all had been scored together.
+
+    Raises: InputError when they were made by different rules, or share an image.
     """
-    pairing = pair_up(truth, found, most)
-    people = person_classes(scale, truth.labelled, joints, scored.counted, limits)
-    matches = find_people(
-        pairing,
-        scored.found,
-        scored.keypoints,
-        truth.boxes_xywh,
-        scale,
-        truth.iscrowd,
-        scored.sigmas,
-        people,
-        thresholds,
-    )
-    unmatched = ~(matches.hit | matches.absorbed) & np.uint16((1 << len(thresholds)) - 1)
-    false: dict[str, NDArray[np.uint16]] = {}
-    found_xywh = found_boxes(found)
-    areas = box_area(found_xywh)[pairing.found]
-    if "coco" in protocols:
-        false["coco"] = unmatched * coco_reach(areas, limits)
-    if "owned" in protocols:
-        owner = owners(pairing, found_xywh, truth.boxes_xywh, scored.counted)
-        false["owned"] = unmatched * owned_reach(owner, people, areas, limits)
-    levels = len(thresholds) if "recall" in protocols else 0
-    counts, met = _per_image(pairing, people, matches.met, levels)
-    return Tally(
-        classes=tuple(name for name, _, _ in CLASSES),
-        image_ids=pairing.image_ids,
-        groups=_groups(truth),
-        given=pairing.given,
-        people=counts,
-        met=met,
-        image=pairing.found_image,
-        rank=pairing.rank,
-        scores=found.scores[pairing.found],
-        hit=matches.hit,
-        false=false,
-        thresholds=thresholds,
+    # Parts without detections do not know by which rule their areas would have been taken.
+    first = max(results, key=lambda r: bool(r.tally.given.any()))
+    for other in results:
+        theirs = dict(other.settings)
+        if not other.tally.given.any():
+            theirs["found_area"] = first.settings["found_area"]
+        if theirs != first.settings or list(other.protocols) != list(first.protocols):
+            raise InputError(
+                "merge", "the results were made by different rules", "evaluate all alike"
+            )
+    tally = merged([r.tally for r in results])
+    notes = _added(note for r in results for note in r.notes if not _about_cap(note))
+    return summarize(
+        tally, tuple(first.protocols), first.settings["max_found"], first.settings, notes
     )
 
 
-def _groups(truth: Instances) -> tuple[str, ...]:
-    """(m,) groups of the images in the order of their ids."""
-    groups = truth.images.groups
-    return tuple(groups[row] for row in np.argsort(truth.images.ids, kind="stable").tolist())
-
-
-def _per_image(
-    pairing: Pairing, people: NDArray[np.bool_], met: NDArray[np.uint16], levels: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(m, c) people of each image, (m, c, t) those who were found."""
-    if compiled.CORE is not None:
-        return compiled.per_image(pairing, people, met, levels)
-
-    def sums(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
-        total = np.zeros((len(flags), len(pairing.people) + 1), dtype=np.int64)
-        np.cumsum(flags[:, pairing.people], axis=1, out=total[:, 1:])
-        return np.diff(total[:, pairing.people_start], axis=1).T
-
-    found = [sums(people & ((met >> t) & 1).astype(bool)) for t in range(levels)]
-    counts = sums(people)
-    return counts, np.stack(found, axis=2) if levels else np.zeros((*counts.shape, 0), np.int64)
+def _added(notes: Iterable[str]) -> list[str]:
+    """The same notes once, with the counts that they begin with added up."""
+    sums: dict[str, int] = {}
+    for note in notes:
+        count, _, rest = note.partition(" ")
+        number = count.replace(",", "")
+        counted = number.isdecimal()
+        key = f" {rest}" if counted else note
+        sums[key] = sums.get(key, 0) + (int(number) if counted else 0)
+    return [f"{n:,}{key}" if key[0] == " " else key for key, n in sums.items()]
 
 
 def summarize(
@@ -225,6 +169,10 @@ def summarize(
     return Evaluation(numbers, people, settings, (*notes, *_cap(tally, numbers, max_found)), tally)
 
 
+def _about_cap(note: str) -> bool:
+    return note.startswith(_CAP)
+
+
 def _cap(tally: Tally, numbers: dict[str, Numbers], max_found: int | None) -> list[str]:
     """Where the cap on detections binds, and what it costs where that is known."""
     if max_found is None or "coco" not in numbers:
@@ -235,7 +183,7 @@ def _cap(tally: Tally, numbers: dict[str, Numbers], max_found: int | None) -> li
         return []
     beyond = int((tally.people[crowded, 0] - max_found).sum())
     line = (
-        f"coco's cap of {max_found} detections binds in {int(binds.sum()):,} of "
+        f"{_CAP} {max_found} detections binds in {int(binds.sum()):,} of "
         f"{len(tally.image_ids):,} images and puts {beyond:,} of {int(tally.totals[0]):,} people "
         "out of reach"
     )
@@ -247,76 +195,9 @@ def _cap(tally: Tally, numbers: dict[str, Numbers], max_found: int | None) -> li
     return [line]
 
 
-def person_area(truth: Instances, area: str) -> Floats:
-    """(n,) px² by the chosen rule.
-
-    Raises: InputError when the `area` field is asked for and somebody lacks it.
-    """
-    if area == "box":
-        return truth.area
-    lacking = np.flatnonzero(np.isnan(truth.file_area) & truth.counted)
-    if len(lacking):
-        raise InputError(
-            f"annotation {truth.ids[lacking[0]]}",
-            f"no area field (nor in {len(lacking) - 1:,} more)",
-            "use --area box",
-        )
-    return np.where(np.isnan(truth.file_area), truth.area, truth.file_area)
-
-
-def found_boxes(found: Predictions) -> Floats:
-    """(d, 4) boxes of the detections by the rule of their areas, px."""
-    if found.has_boxes:
-        return found.boxes_xywh
-    if compiled.CORE is not None:
-        return compiled.extents(found.keypoints)
-    low = found.keypoints[:, :, :2].min(axis=1)
-    return np.concatenate([low, found.keypoints[:, :, :2].max(axis=1) - low], axis=1)
-
-
-def _settings(
-    found: Predictions,
-    protocols: Sequence[str],
-    area: str,
-    max_found: int | None,
-    density_joints: int | None,
-    limits: Limits,
-) -> dict[str, Any]:
-    for protocol in protocols:
-        if protocol not in PROTOCOLS:
-            raise InputError(
-                f"--protocol {protocol}", "no such protocol", f"choose from {', '.join(PROTOCOLS)}"
-            )
-    if not protocols:
-        raise InputError("--protocol", "none is named", f"choose from {', '.join(PROTOCOLS)}")
-    if area not in ("box", "file"):
-        raise InputError(f"--area {area}", "no such rule", "say box or file")
-    if max_found is not None and max_found < 1:
-        raise InputError(f"--max-found {max_found}", "nobody could be found", "give 1 or more")
-    if density_joints is not None and density_joints < 1:
-        raise InputError(f"--density-joints {density_joints}", "not above zero", "give 1 or more")
-    if not 0 < limits[0] <= limits[1]:
-        raise InputError(f"size limits {limits}", "they do not rise", "give small, then medium")
-    if found.has_boxes and not np.isfinite(found.boxes_xywh).all():
-        row = int(np.flatnonzero(~np.isfinite(found.boxes_xywh).all(axis=1))[0])
-        raise InputError(
-            f"results, entry[{row}]",
-            "no bbox, and the first entry has one",
-            "write a bbox for all or for none",
-        )
-    return {
-        "keypoints": "",
-        "area": {"box": "width × height of bbox", "file": "area field"}[area],
-        "found_area": "width × height of bbox" if found.has_boxes else "extent of all keypoints",
-        "max_found": max_found,
-        "density_joints": density_joints or "source's skeleton, else the category's keypoints",
-        "size_limits": list(limits),
-        "sigmas": [],
-    }
-
-
-def _notes(truth: Instances, found: Predictions, scored: Scored) -> list[str]:
-    notes = [*truth.notes, *found.notes]
+def remarks(truth: Instances, found_notes: Sequence[str], scored: Scored) -> list[str]:
+    """What a reader of the numbers should know about the tables."""
+    notes = [*truth.notes, *found_notes]
     if scored.without:
         notes.append(
             f"{scored.without:,} people are ignored: no labelled joint among the scored "

@@ -75,7 +75,7 @@ def pair_up(truth: Instances, found: Predictions, most: int | None = None) -> Pa
     image_ids = truth.images.ids[order]
     number = np.empty(len(order), dtype=np.intp)
     number[order] = np.arange(len(order))
-    found_image = _numbers(image_ids, found.image_ids)
+    found_image = image_numbers(image_ids, found.image_ids)
     return group(image_ids, number[truth.image_rows], found_image, found.scores, most)
 
 
@@ -115,7 +115,11 @@ def _in_order(image: Ints, images: int, scores: Floats | None = None) -> Ints:
     return compiled.order(image, flat, _starts(np.bincount(image, minlength=images)))
 
 
-def _numbers(image_ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> Ints:
+def image_numbers(image_ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> Ints:
+    """(d,) place of each wanted id among the rising ones.
+
+    Raises: InputError naming the first that is not there.
+    """
     place = np.searchsorted(image_ids, wanted)
     there = place < len(image_ids)
     there[there] = image_ids[place[there]] == wanted[there]

@@ -6,6 +6,8 @@ long reading takes, never what is read.
 """
 
 import mmap
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +41,17 @@ def reciprocals(powers: int = POWERS) -> NDArray[np.uint64]:
         inverse = (1 << (127 + five.bit_length())) // five
         halves.append((inverse >> 64, inverse & (2**64 - 1)))
     return np.array(halves, dtype=np.uint64)
+
+
+def too_large(path: Path | str) -> bool:
+    """Whether the columns of a result file would fill more than half of the free memory."""
+    try:
+        size = Path(path).stat().st_size
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return False
+    # A number of the text takes some 16 bytes, and 8 as a double.
+    return size / 2 > free / 2
 
 
 def read_truth(path: Path | str) -> Instances:
@@ -233,7 +246,42 @@ def _rows(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.intp]
     return rows
 
 
+def stream_found(path: Path | str, truth: Instances) -> Iterator[Predictions]:
+    """A result file in pieces, in the file's order; only one of them is in memory.
+
+    A file that the scanner leaves to the ordinary reader comes in one piece.
+    """
+    try:
+        text = _Text(Path(path))
+    except _Unusual:
+        yield read_results(path, truth)
+        return
+    with text:
+        pieces: list[list[int]] = []
+        try:
+            skeleton, k3, cuts = _chunks(text, truth)
+            step = compiled.threads()
+            pieces = [cuts[i : i + step + 1] for i in range(0, len(cuts) - 1, step)]
+            # Every chunk must be plain before the first one goes out: afterwards it is too late
+            # to read the file in another way.
+            if len(pieces) > 1:
+                for piece in pieces:
+                    _scan(text, piece, k3, skeleton, truth)
+        except _Unusual:
+            pieces = []
+        if not pieces:
+            yield read_results(path, truth)
+        for piece in pieces:
+            yield _scan(text, piece, k3, skeleton, truth)
+
+
 def _found(text: _Text, truth: Instances) -> Predictions:
+    skeleton, k3, cuts = _chunks(text, truth)
+    return _scan(text, cuts, k3, skeleton, truth)
+
+
+def _chunks(text: _Text, truth: Instances) -> tuple[Skeleton, int, list[int]]:
+    """The joints, values per pose, and places between records where the file may be cut."""
     text.opens_and_closes_with(b"[]")
     first = text.map.find(b"{", text.start)
     if first < 0 or text.map[text.start + 1 : first].strip(_BLANKS):
@@ -245,7 +293,13 @@ def _found(text: _Text, truth: Instances) -> Predictions:
         border = compiled.CORE.cut(text.map, max(at, cuts[-1]), text.stop)
         if border > cuts[-1]:
             cuts.append(border)
-    cuts.append(text.stop)
+    return skeleton, k3, [*cuts, text.stop]
+
+
+def _scan(
+    text: _Text, cuts: list[int], k3: int, skeleton: Skeleton, truth: Instances
+) -> Predictions:
+    """The records between the first and the last cut."""
     workers = compiled.threads()
 
     def count(part: int) -> int:

@@ -3,12 +3,14 @@
 A tally is a sum over images: tallies of parts, in any order, make the tally of the whole.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.errors import InputError
 from smallpose.evaluation.precision_recall import Curves, curves
 
 Floats = NDArray[np.float64]
@@ -79,3 +81,46 @@ class Tally:
         met = self.met.sum(axis=0)
         people = self.totals[:, None]
         return np.where(people > 0, met / np.maximum(people, 1), -1.0)
+
+
+def merged(parts: Sequence[Tally]) -> Tally:
+    """Tallies of different images as one.
+
+    Raises: InputError when an image is in two of them, or they count different things.
+    """
+    first = parts[0]
+    for part in parts:
+        if part.classes != first.classes or not np.array_equal(part.thresholds, first.thresholds):
+            raise InputError("merge", "the parts count different classes", "evaluate all alike")
+    ids = np.concatenate([part.image_ids for part in parts])
+    order = np.argsort(ids, kind="stable")
+    twice = np.flatnonzero(np.diff(ids[order]) == 0)
+    if len(twice):
+        raise InputError(
+            f"merge, image {ids[order][twice[0]]}", "stands in two parts", "leave it in one"
+        )
+    number = np.empty(len(ids), dtype=np.intp)
+    number[order] = np.arange(len(ids))
+    starts = np.cumsum([0, *(len(part.image_ids) for part in parts)])
+    image = np.concatenate(
+        [number[start + part.image] for part, start in zip(parts, starts[:-1], strict=True)]
+    )
+    rows = np.argsort(image, kind="stable")
+    groups = [group for part in parts for group in part.groups]
+    return Tally(
+        classes=first.classes,
+        image_ids=ids[order],
+        groups=tuple(groups[i] for i in order.tolist()),
+        given=np.concatenate([part.given for part in parts])[order],
+        people=np.concatenate([part.people for part in parts])[order],
+        met=np.concatenate([part.met for part in parts])[order],
+        image=image[rows],
+        rank=np.concatenate([part.rank for part in parts])[rows],
+        scores=np.concatenate([part.scores for part in parts])[rows],
+        hit=np.concatenate([part.hit for part in parts], axis=1)[:, rows],
+        false={
+            protocol: np.concatenate([part.false[protocol] for part in parts], axis=1)[:, rows]
+            for protocol in first.false
+        },
+        thresholds=first.thresholds,
+    )
