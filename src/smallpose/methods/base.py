@@ -124,6 +124,10 @@ class PoseMethod(nn.Module, ABC):
         x = crops.to(self.device, non_blocking=True).float()
         return ((x - self._mean) / self._std).permute(0, 3, 1, 2)
 
+    def in_backbone(self, name: str) -> bool:
+        """Whether ImageNet weights of the backbone hold the weight of that name."""
+        return name.startswith("backbone.")
+
     def treatment(self, name: str, weight: nn.Parameter, recipe: Recipe) -> tuple[float, float]:
         """How the optimizer treats a weight: shares of the learning rate and of the weight decay.
 

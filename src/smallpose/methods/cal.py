@@ -103,6 +103,10 @@ class CAL(PoseMethod):
         self.teaching = teaching
         self.map_wh = (input_wh[0] // heatmap.STRIDE, input_wh[1] // heatmap.STRIDE)
 
+    def in_backbone(self, name: str) -> bool:
+        """All but the heads and what leads to offsets; those begin by chance."""
+        return not name.startswith("head_") and "_om." not in name
+
     def forward(self, pictures: Tensor) -> Outputs:
         """(b, 3, h, w) to heatmaps, (b, k, h / 4, w / 4), and offsets, (b, 2k, h / 4, w / 4)."""
         levels = to_stage3(self, pictures)

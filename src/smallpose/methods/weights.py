@@ -76,6 +76,12 @@ class Weights:
         own = method.state_dict()
         self._refuse_another_method(method)
         state = dict(self.tensors)
+        alone = all(name.startswith("backbone.") for name in state)
+        if not any(name.startswith("backbone.") for name in own):  # CAL's authors use no prefix
+            state = {name.removeprefix("backbone."): tensor for name, tensor in state.items()}
+        if alone:
+            # What is left over of an ImageNet classifier is of no use here.
+            state = {name: tensor for name, tensor in state.items() if name in own}
         source = self.skeleton or _skeleton_by_shape(state, method)
         if source is not None and source.joints != method.skeleton.joints:
             if not adapt:
@@ -86,7 +92,8 @@ class Weights:
                     "use --adapt",
                 )
             _carry_joints(state, own, method, source)
-        self._refuse_misfits(state, own)
+        needed = [n for n in own if method.in_backbone(n)] if alone else list(own)
+        self._refuse_misfits(state, own, needed)
         method.load_state_dict(own | state)
 
     def _refuse_another_method(self, method: PoseMethod) -> None:
@@ -96,13 +103,13 @@ class Weights:
                 str(self.path), f"weights of {made_for}, not {method.name}", f"name {made_for}"
             )
 
-    def _refuse_misfits(self, state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    def _refuse_misfits(
+        self, state: Mapping[str, Tensor], own: Mapping[str, Tensor], needed: list[str]
+    ) -> None:
         def refuse(what: str) -> InputError:
             return InputError(str(self.path), what, "name the method these weights were made for")
 
-        needed = [name for name in own if not name.endswith("num_batches_tracked")]
-        if all(name.startswith("backbone.") for name in state):
-            needed = [name for name in needed if name.startswith("backbone.")]
+        needed = [name for name in needed if not name.endswith("num_batches_tracked")]
         lacking = [name for name in needed if name not in state]
         if lacking:
             raise refuse(f"{len(lacking)} of {len(needed)} tensors lack, the first {lacking[0]!r}")
@@ -205,7 +212,7 @@ def _our_names(state: Mapping[str, Any]) -> dict[str, Tensor]:
         for name, tensor in state.items()
         if isinstance(tensor, Tensor) and not name.startswith("data_preprocessor.")
     }
-    if "conv1.weight" in tensors and not any(n.startswith("backbone.") for n in tensors):
+    if "conv1.weight" in tensors and not any(n.startswith(("backbone.", "head")) for n in tensors):
         # torchvision's and timm's classifiers: the backbone, and a last layer nobody needs here.
         kept = {n: t for n, t in tensors.items() if not n.startswith("fc.")}
         return {f"backbone.{name}": tensor for name, tensor in kept.items()}

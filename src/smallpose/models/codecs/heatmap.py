@@ -30,10 +30,11 @@ def encode(
     middle = torch.trunc(keypoints.float() / STRIDE + 0.5)  # (b, k, 2)
     low, high = middle - reach, middle + reach + 1
     size = torch.tensor([w, h], device=keypoints.device)
-    off = ((low >= size) | (high < 0)).any(dim=-1)
-    weights = torch.where(off, torch.zeros_like(visible), visible)
-    drawn = (weights >= 0.5)[..., None]
-    bell_x = _bell(middle[..., 0], w, sigma, reach) * drawn  # (b, k, w)
+    there = ((low < size) & (high >= 0)).all(dim=-1)  # false for what is no number
+    weights = torch.where(there, visible, torch.zeros_like(visible))
+    # Before the product: nothing times what is no number would be no number.
+    middle = torch.where((weights >= 0.5)[..., None], middle, torch.full_like(middle, -1e6))
+    bell_x = _bell(middle[..., 0], w, sigma, reach)  # (b, k, w)
     bell_y = _bell(middle[..., 1], h, sigma, reach)  # (b, k, h)
     return bell_y[..., :, None] * bell_x[..., None, :], weights
 
