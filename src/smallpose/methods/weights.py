@@ -79,9 +79,6 @@ class Weights:
         alone = all(name.startswith("backbone.") for name in state)
         if not any(name.startswith("backbone.") for name in own):  # CAL's authors use no prefix
             state = {name.removeprefix("backbone."): tensor for name, tensor in state.items()}
-        if alone:
-            # What is left over of an ImageNet classifier is of no use here.
-            state = {name: tensor for name, tensor in state.items() if name in own}
         source = self.skeleton or _skeleton_by_shape(state, method)
         if source is not None and source.joints != method.skeleton.joints:
             if not adapt:
@@ -92,6 +89,8 @@ class Weights:
                     "use --adapt",
                 )
             _carry_joints(state, own, method, source)
+        if alone:  # HRNet's classifier lets its last stage out at all strides
+            state = {n: t for n, t in state.items() if n in own or ".fuse_layers." not in n}
         needed = [n for n in own if method.in_backbone(n)] if alone else list(own)
         self._refuse_misfits(state, own, needed)
         method.load_state_dict(own | state)
@@ -205,6 +204,10 @@ def _read_pickle(path: Path) -> dict[str, Any]:
     return held
 
 
+# Behind the backbone in other people's classifiers.
+_OF_CLASSIFIER = re.compile(r"(fc|classifier|final_layer|incre_modules|downsamp_modules)\.")
+
+
 def _our_names(state: Mapping[str, Any]) -> dict[str, Tensor]:
     """Other people's names for the same tensors to ours."""
     tensors = {
@@ -213,8 +216,9 @@ def _our_names(state: Mapping[str, Any]) -> dict[str, Tensor]:
         if isinstance(tensor, Tensor) and not name.startswith("data_preprocessor.")
     }
     if "conv1.weight" in tensors and not any(n.startswith(("backbone.", "head")) for n in tensors):
-        # torchvision's and timm's classifiers: the backbone, and a last layer nobody needs here.
-        kept = {n: t for n, t in tensors.items() if not n.startswith("fc.")}
+        # Classifiers of torchvision, timm and HRNet's authors: the backbone, and what nobody
+        # needs here.
+        kept = {n: t for n, t in tensors.items() if not _OF_CLASSIFIER.match(n)}
         return {f"backbone.{name}": tensor for name, tensor in kept.items()}
     return tensors
 
