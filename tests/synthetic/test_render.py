@@ -122,7 +122,7 @@ def test_joints_that_are_seen_lie_on_their_own_limb(height):
 def test_a_person_is_as_tall_in_the_picture_as_asked_at_every_way_of_drawing(height):
     drawn = render.draw(scene_of([height], [320], feet=440.0))
     assert drawn.boxes_xywh[0, 3] == pytest.approx(1.03 * height, abs=1.5 + 0.015 * height)
-    assert drawn.mask_area[0] / height**2 == pytest.approx(0.2, abs=0.035)
+    assert drawn.mask_area[0] / height**2 == pytest.approx(0.2, abs=0.05)
 
 
 def test_small_people_are_averaged_and_not_cut_out():

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.synthetic.places.brush import EYE, HORIZON, MIDDLE, PLATE_WH
+
 Floats = NDArray[np.float64]
 
 # Clothes worn at each place.
@@ -51,6 +53,38 @@ class Look:
     exposure: float
     contrast: float
     style: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a plate that a picture shows: its corner and size in plate px, and the zoom."""
+
+    x: float
+    y: float
+    wide: float
+    tall: float
+    zoom: float
+
+
+def plate_window(look: Look, size_wh: tuple[int, int], horizon: float) -> Window:
+    """The part of the plate that brings its horizon to the picture's."""
+    width, height = size_wh
+    zoom = max(look.zoom * max(width, height) / 640, width / PLATE_WH[0], height / PLATE_WH[1])
+    tall, wide = height / zoom, width / zoom
+    y = float(np.clip(HORIZON - horizon / zoom, 0, max(PLATE_WH[1] - tall, 0)))
+    return Window(look.shift * max(PLATE_WH[0] - wide, 0), y, wide, tall, zoom)
+
+
+def walls(look: Look, size_wh: tuple[int, int], horizon: float) -> tuple[float, float]:
+    """The column of the vanishing point, and how far to its sides one can walk per row below it.
+
+    Infinity where no wall stands beside the way.
+    """
+    window = plate_window(look, size_wh, horizon)
+    middle = (MIDDLE - window.x) * window.zoom
+    # As far as the narrowest street and hall of `places` reach, metres.
+    half = {"street": 5.4, "hall": 7.6}.get(look.place, np.inf)
+    return (size_wh[0] - middle if look.flip else middle), half / EYE
 
 
 def plate_light(pool: str, number: int) -> tuple[float, float]:

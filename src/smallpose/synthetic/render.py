@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from smallpose.synthetic.body import JOINT, Bodies, pose_bodies
 from smallpose.synthetic.figure import Views, head_boxes, shape_figures
+from smallpose.synthetic.looks import plate_window
 from smallpose.synthetic.parts import CARRIED, SHOWS, SHOWS_NEAR
-from smallpose.synthetic.plates import HORIZON, PLATE_WH, plate
+from smallpose.synthetic.plates import plate
 from smallpose.synthetic.props import seats
 from smallpose.synthetic.raster import Sprite, blend, draw_figure, draw_thing, tone_table
 from smallpose.synthetic.scenes import Scene
@@ -102,14 +103,11 @@ def draw(scene: Scene, time_s: float = 0.0, grain_seed: int = 0) -> Drawn:
 def backdrop(scene: Scene) -> Bytes:
     """The scene's part of its plate, so that plate and scene share their horizon."""
     look, (width, height) = scene.look, scene.size_wh
-    zoom = max(look.zoom * max(width, height) / 640, width / PLATE_WH[0])
-    y0 = HORIZON - scene.horizon / zoom
-    tall, wide = height / zoom, width / zoom
-    y0 = float(np.clip(y0, 0, max(PLATE_WH[1] - tall, 0)))
-    x0 = look.shift * max(PLATE_WH[0] - wide, 0)
+    window = plate_window(look, scene.size_wh, scene.horizon)
     painted = plate(look.place, look.pool, look.number)
-    part = painted[int(y0) : int(y0 + tall), int(x0) : int(x0 + wide)]
-    how = cv2.INTER_AREA if zoom < 0.9 else cv2.INTER_LINEAR
+    rows = slice(int(window.y), int(window.y + window.tall))
+    part = painted[rows, int(window.x) : int(window.x + window.wide)]
+    how = cv2.INTER_AREA if window.zoom < 0.9 else cv2.INTER_LINEAR
     sized = np.asarray(cv2.resize(part, (width, height), interpolation=how), dtype=np.uint8)
     return np.asarray(cv2.flip(sized, 1), dtype=np.uint8) if look.flip else sized
 

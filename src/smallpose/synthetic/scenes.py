@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from smallpose.synthetic.body import Build, draw_build
 from smallpose.synthetic.clothes import Outfits, draw_outfits
-from smallpose.synthetic.looks import Look, draw_look
+from smallpose.synthetic.looks import Look, draw_look, walls
 from smallpose.synthetic.modes import MODES, USUAL
 from smallpose.synthetic.poses import Motions, draw_modes, draw_motions
 
@@ -178,7 +178,7 @@ def draw_scene_plan(
     camera_m = float(np.exp(rng.uniform(low, high)))
     horizon = height * (_EYE_SHARE + rng.normal(0, 0.06) - 0.17 * max(camera_m - 1.5, 0.0) ** 0.75)
     n = int(np.clip(np.rint(rng.lognormal(*profile.people)), 1, profile.most))
-    anchor, metre, build = _place_people(profile, size, horizon, camera_m, n, rng)
+    anchor, metre, build = _place_people(profile, look, size, horizon, camera_m, n, rng)
     n = len(metre)
     families = profile.families
     if look.place in _SPORT_PLACES:
@@ -221,6 +221,7 @@ def _headings(n: int, crowded: float, rng: np.random.Generator) -> Floats:
 
 def _place_people(
     profile: Profile,
+    look: Look,
     size_wh: tuple[int, int],
     horizon: float,
     camera_m: float,
@@ -248,6 +249,8 @@ def _place_people(
     x = np.where(
         heap, centre_x + rng.normal(0, 0.16, 4 * n) * width, rng.uniform(-0.02, 1.02, 4 * n) * width
     )
+    middle_x, reach = walls(look, size_wh, horizon)
+    fits &= np.abs(x - middle_x) < reach * np.maximum(y - horizon, 1.0)
     chosen: list[int] = []
     for row in np.flatnonzero(fits).tolist():
         if len(chosen) == n:

@@ -20,7 +20,9 @@ def write_coco(root: Path, pictures: Sequence[Picture]) -> None:
         for picture in own:
             for person in picture.people:
                 # COCO's numbers are large and far apart, crowds have a range of their own.
-                number = 900_100_000_000 if person.iscrowd else 183_000 + 4_000_000 * (split == "val")
+                number = (
+                    900_100_000_000 if person.iscrowd else 183_000 + 4_000_000 * (split == "val")
+                )
                 number += 7 * (len(annotations) + 1)
                 annotations.append(_annotation(person, int(picture.source_id), number, picture))
         content = {

@@ -41,7 +41,7 @@ def street(rng: np.random.Generator, side: float, sun: float) -> Bytes:
     treeline(picture, rng, 26, air, side, away=72)
     half = rng.uniform(3.2, 4.6)
     walk = rng.uniform(2.4, 4.0)
-    across, away, _ = ground_maps()
+    across, _, _ = ground_maps()
     asphalt = tint(
         jitter((112, 112, 114), 8, rng), ground_speckle(0, 60) + 0.5 * ground_speckle(3, 9), 0.05
     )
@@ -68,7 +68,7 @@ def street(rng: np.random.Generator, side: float, sun: float) -> Bytes:
         fill_ground(
             picture, [(x + 0.32 * np.cos(t), z + 0.32 * np.sin(t)) for t in ring], (84, 84, 86)
         )
-    del away
+    haze(picture, air, 0.3)
     for s in (-1, 1):
         houses, there = row_of_houses(rng, 74, low, low + 3)
         tone = 0.8 + 0.28 * max(-s * side, 0) * sun
@@ -81,7 +81,6 @@ def street(rng: np.random.Generator, side: float, sun: float) -> Bytes:
     for z in (52.0, 38.0, 29.0, 17.0, 11.0):
         lamp(picture, (half + 0.35) * (1 if int(z) % 2 else -1), z, 4.0, (58, 62, 68))
     _parked(picture, rng, half)
-    haze(picture, air, 0.3)
     return picture
 
 
