@@ -203,19 +203,23 @@ def test_sigint_on_the_command_line_saves_and_leaves_130(eight, tmp_path, monkey
 
 
 def plant_nan(monkeypatch, at_steps: set[int], how: str) -> None:
-    one_step = Trainer._one_step
+    """Spoil the loss of some steps, or a label of theirs."""
+    loss_of = Trainer._loss
 
-    def planted(self: Trainer, batch: Batch) -> float:
-        if self.step in at_steps:
-            value = float("nan") if how == "label" else 1e30
-            batch.keypoints[0, 0] = torch.tensor([value, 5.0, 2.0])
-        return one_step(self, batch)
+    def planted(self: Trainer, batch: Batch) -> torch.Tensor:
+        if self.step not in at_steps:
+            return loss_of(self, batch)
+        if how == "loss":
+            return loss_of(self, batch) * float("nan")
+        value = {"nan label": float("nan"), "far label": 1e30}[how]
+        batch.keypoints[0, 0] = torch.tensor([value, 5.0, 2.0])
+        return loss_of(self, batch)
 
-    monkeypatch.setattr(Trainer, "_one_step", planted)
+    monkeypatch.setattr(Trainer, "_loss", planted)
 
 
-def test_a_label_that_is_no_number_costs_its_steps_and_nothing_else(eight, tmp_path, monkeypatch):
-    plant_nan(monkeypatch, {2, 5}, "label")
+def test_a_loss_that_is_no_number_costs_its_steps_and_nothing_else(eight, tmp_path, monkeypatch):
+    plant_nan(monkeypatch, {2, 5}, "loss")
     result = train(experiment(eight, tmp_path))
     tensors = read_weights(tmp_path).tensors
     assert all(torch.isfinite(t).all() for t in tensors.values())
@@ -227,14 +231,15 @@ def test_a_label_that_is_no_number_costs_its_steps_and_nothing_else(eight, tmp_p
     assert result["steps"] == 12
 
 
-def test_a_label_far_outside_is_no_label(eight, tmp_path, monkeypatch):
-    plant_nan(monkeypatch, set(range(12)), "far")
+@pytest.mark.parametrize("how", ["far label", "nan label"])
+def test_a_label_far_outside_or_nowhere_is_no_label(eight, tmp_path, monkeypatch, how):
+    plant_nan(monkeypatch, set(range(12)), how)
     train(experiment(eight, tmp_path))
     assert len(losses(tmp_path)) == 12
 
 
 def test_a_run_of_no_numbers_stops_and_keeps_the_last_good_checkpoint(eight, tmp_path, monkeypatch):
-    plant_nan(monkeypatch, set(range(4, 100)), "label")
+    plant_nan(monkeypatch, set(range(4, 100)), "loss")
     with pytest.raises(RunError, match=r"not finite in 6 steps, the last with annotations \d+"):
         train(experiment(eight, tmp_path, 20))
     state = torch.load(tmp_path / "state.pt", weights_only=True)

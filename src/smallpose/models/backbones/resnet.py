@@ -112,3 +112,11 @@ def resnet50() -> ResNet:
 def resnet18_narrow() -> ResNet:
     """ResNet-18 at about a fifth of its width: 96 channels at stride 32, for CPUs and tests."""
     return ResNet(BasicBlock, (2, 2, 2, 2), (16, 24, 48, 96))
+
+
+def resnet18_stride16() -> ResNet:
+    """The same with 80 channels that stay at stride 16, for pictures of 96 × 64.
+
+    At stride 32 all a person is would have to pass through maps of 3 × 2.
+    """
+    return ResNet(BasicBlock, (2, 2, 2, 2), (16, 24, 48, 80), last_stride=1)
