@@ -1,0 +1,142 @@
+"""`smallpose evaluate` against other evaluators: whole processes, files to numbers.
+
+    python bench/evaluator.py [--scales 0.1,1] [--runs 5] [--peers hotcoco,…] [--work runs/bench]
+
+Makes the input (bench/evaluator/world.py), installs the peers into environments of their own under
+--work, checks that all give the same ten numbers, and times them one after the other, A B C A B C.
+Two tasks are named, because the second is the peers' best case: `paper`, the ten metrics, for which
+each peer needs four prepared truths and four runs; `one-pass`, the seven metrics of a single run.
+xtcocotools counts labels anew, so the prepared truths of the density classes do not reach it: its
+`paper` numbers differ there, its time is what four runs take. Peak memory counts mapped pages of the files too. A figure from a busy machine is worth little: the
+table says how busy it was.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent / "evaluator"
+PEERS = {  # name: (what to install, environment)
+    "hotcoco": ("hotcoco==1.3.0", "peers"),
+    "ultrafast-pycocotools": ("ultrafast-pycocotools==0.1.14", "peers"),
+    "faster-coco-eval": ("faster-coco-eval==1.8.0", "peers"),
+    "pycocotools": ("pycocotools==2.0.11", "peers"),
+    "xtcocotools": ("xtcocotools==1.14.3", "numpy1"),  # its wheel does not load with NumPy 2
+}
+SLOW = ("pycocotools", "xtcocotools", "faster-coco-eval")  # one run of these is enough
+OURS = {"smallpose": "coco", "smallpose, three protocols": "coco,owned,recall"}
+
+
+def environment(work: Path, name: str, peers: list[str]) -> Path:
+    """The interpreter of a peers' environment, made when it is not there."""
+    folder = work / f"env-{name}"
+    python = folder / "bin" / "python"
+    wanted = [PEERS[p][0] for p in peers if PEERS[p][1] == name]
+    if wanted:
+        if not python.exists():
+            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        numpy = ["numpy<2", "matplotlib"] if name == "numpy1" else ["numpy"]
+        subprocess.run([python, "-m", "pip", "install", "-q", *numpy, *wanted], check=True)
+    return python
+
+
+def timed(command: list[str], environ: dict[str, str]) -> tuple[float, float, float, str]:
+    """Wall seconds, cpu seconds, peak MB and standard output of one process."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ, text=True
+    )
+    assert process.stdout is not None
+    text = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - start
+    process.returncode = status
+    if status:
+        raise SystemExit(f"{' '.join(map(str, command))} failed")
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text
+
+
+def commands(
+    folder: Path, task: str, peers: list[str], pythons: dict[str, Path]
+) -> dict[str, list[str]]:
+    """What to run, the yardstick first."""
+    out = {}
+    for peer in peers:
+        python = str(pythons[PEERS[peer][1]])
+        out[peer] = [python, str(HERE / "peer.py"), peer, str(folder), "--task", task]
+    program = str(Path(sys.executable).parent / "smallpose")
+    for name, protocol in OURS.items():
+        files = [str(folder / "gt.json"), str(folder / "dt.json")]
+        out[name] = [program, "evaluate", *files, "--protocol", protocol, "--json", "-"]
+    return out
+
+
+def metrics_of(text: str) -> dict[str, float | None]:
+    """The metrics that a process printed."""
+    data = json.loads(text)
+    numbers: dict[str, float | None] = data["protocols"]["coco"] if "protocols" in data else data
+    return numbers
+
+
+def bench(folder: Path, task: str, peers: list[str], runs: int, pythons: dict[str, Path]) -> None:
+    """One table."""
+    # Compiled bytecode for everybody, whatever the caller's shell says.
+    environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    rows: dict[str, list[tuple[float, float, float]]] = {}
+    numbers: dict[str, dict[str, float | None]] = {}
+    cmds = commands(folder, task, peers, pythons)
+    for name in OURS:
+        timed(cmds[name], environ)  # warms the file cache and writes bytecode
+    for turn in range(runs):
+        for name, command in cmds.items():
+            if turn and name in SLOW:
+                continue
+            wall, cpu, peak, text = timed(command, environ)
+            rows.setdefault(name, []).append((wall, cpu, peak))
+            numbers[name] = metrics_of(text)
+    meta = json.loads((folder / "meta.json").read_text())
+    size = f"{meta['images']:,} images, {meta['people']:,} people, {meta['detections']:,} found"
+    load = os.getloadavg()[0]
+    print(f"\n{task}: {size}; {os.cpu_count()} cores, load {load:.1f}\n")
+    first = next(iter(rows))
+    print(f"| | wall s | cpu s | peak MB | wall / {first} | numbers |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, timings in rows.items():
+        wall, cpu, peak = (statistics.median(column) for column in zip(*timings, strict=True))
+        pairs = zip(timings, rows[first], strict=False)
+        ratio = statistics.median(a[0] / b[0] for a, b in pairs)
+        theirs = numbers[first]
+        equal = all(numbers[name][key] == value for key, value in theirs.items())
+        verdict = "equal" if equal else "DIFFERENT"
+        print(f"| {name} | {wall:.2f} | {cpu:.2f} | {peak:.0f} | {ratio:.3f} | {verdict} |")
+
+
+def main() -> None:
+    """Make what is missing, then both tables at each scale."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scales", default="0.1,1")
+    parser.add_argument("--keypoints", type=int, default=21)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--tasks", default="paper,one-pass")
+    parser.add_argument("--work", type=Path, default=Path("runs/bench/evaluator"))
+    args = parser.parse_args()
+    peers = [p for p in args.peers.split(",") if p]
+    args.work.mkdir(parents=True, exist_ok=True)
+    pythons = {name: environment(args.work, name, peers) for name in ("peers", "numpy1")}
+    for scale in args.scales.split(","):
+        folder = args.work / f"x{scale}-{args.keypoints}"
+        if not (folder / "meta.json").exists():
+            make = [sys.executable, str(HERE / "world.py"), str(folder), "--scale", scale]
+            subprocess.run([*make, "--keypoints", str(args.keypoints)], check=True)
+        for task in args.tasks.split(","):
+            bench(folder, task, peers, args.runs, pythons)
+
+
+if __name__ == "__main__":
+    main()
