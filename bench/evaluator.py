@@ -7,8 +7,8 @@ Makes the input (bench/evaluator/world.py), installs the peers into environments
 Two tasks are named, because the second is the peers' best case: `paper`, the ten metrics, for which
 each peer needs four prepared truths and four runs; `one-pass`, the seven metrics of a single run.
 xtcocotools counts labels anew, so the prepared truths of the density classes do not reach it: its
-`paper` numbers differ there, its time is what four runs take. Peak memory counts mapped pages of the files too. A figure from a busy machine is worth little: the
-table says how busy it was.
+`paper` numbers differ there, its time is what four runs take. Peak memory counts mapped pages of
+the files too. A figure from a busy machine is worth little: the table says how busy it was.
 """
 
 import argparse
