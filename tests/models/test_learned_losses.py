@@ -117,6 +117,13 @@ def test_no_keypoint_and_a_single_one_have_masks_too():
     assert single[0, 0, 10, 8] == pytest.approx(1, abs=1e-3)
 
 
+def test_a_map_without_a_peak_misses_as_far_as_decoding_would():
+    true, flat = maps_with_peaks([(2, 1)]), torch.full((1, 1, 20, 16), -0.1)
+    flat[0, 0, 15, 9] = -0.01
+    mask = confidence_mask(flat, true, torch.ones(1, 1))
+    assert mask.argmax() == 0  # decoding says (0, 0), and the Gaussian of one miss stands there
+
+
 def test_the_mask_passes_no_gradient():
     maps = maps_with_peaks([(8, 10)]).requires_grad_()
     assert not confidence_mask(maps, maps.detach(), torch.ones(1, 1)).requires_grad

@@ -183,7 +183,9 @@ def confidence_mask(heatmaps: Tensor, true_heatmaps: Tensor, weights: Tensor) ->
     if not taught.any():
         return torch.zeros_like(true_heatmaps)
     true_pixel = largest_pixel(true_heatmaps)[0]  # (b, k, 2)
-    misses = (largest_pixel(heatmaps)[0] - true_pixel)[taught].double()
+    pixel, largest = largest_pixel(heatmaps)
+    pixel = pixel * (largest > 0)[..., None]  # where nothing is above 0, decoding says (0, 0) too
+    misses = (pixel - true_pixel)[taught].double()
     patch = _density(misses)  # rows are y
     x = torch.arange(w, device=heatmaps.device) - true_pixel[..., 0, None, None]  # (b, k, 1, w)
     y = torch.arange(h, device=heatmaps.device)[:, None] - true_pixel[..., 1, None, None]

@@ -32,19 +32,22 @@ def encode(
         each joint, 0 beyond `OFFSET_RADIUS`; (b, k, h, w) 1 within it; (b, k) weights.
     """
     w, h = map_wh
-    exact = keypoints.float() / keypoints.new_tensor(unit(input_wh, map_wh), dtype=torch.float32)
+    # In double precision, so that a pixel just on the radius falls on the authors' side.
+    exact = keypoints.double() / keypoints.new_tensor(unit(input_wh, map_wh), dtype=torch.float64)
     middle = torch.trunc(exact + 0.5)
     size = exact.new_tensor(map_wh)
-    # False for what is no number.
-    there = (middle - 3 * sigma < size) & (middle + 3 * sigma + 1 >= 0)
+    reach = int(3 * sigma + 0.5)
+    there = (middle - reach < size) & (middle + reach + 1 > 0)  # false for what is no number
     weights = torch.where(there.all(dim=-1), visible, torch.zeros_like(visible))
     drawn = (weights >= 0.5)[..., None, None]
-    dx = exact[..., 0, None, None] - torch.arange(w, device=exact.device)  # (b, k, 1, w)
-    dy = exact[..., 1, None, None] - torch.arange(h, device=exact.device)[:, None]
+    columns, rows = (torch.arange(n, device=exact.device) for n in (w, h))
+    dx = (exact[..., 0, None, None] - columns).float()  # (b, k, 1, w)
+    dy = (exact[..., 1, None, None] - rows[:, None]).float()
     square = dx.square() + dy.square()  # (b, k, h, w)
     bell = torch.exp(square / (-2 * sigma**2))
     nothing = torch.zeros_like(bell)
-    heatmaps = torch.where(drawn & (bell >= torch.finfo(torch.float64).eps), bell, nothing)
+    faint = torch.finfo(bell.dtype).eps * bell.amax(dim=(-2, -1), keepdim=True)
+    heatmaps = torch.where(drawn & (bell >= faint), bell, nothing)
     near = drawn & (square <= OFFSET_RADIUS**2)
     fields = [torch.where(near, d / OFFSET_UNIT, nothing) for d in (dx, dy)]
     offsets = torch.stack(fields, dim=2).flatten(1, 2)
