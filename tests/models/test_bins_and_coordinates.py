@@ -144,9 +144,9 @@ def test_offsets_bring_the_pixel_to_the_keypoint(point):
     assert (offsets[0, :, near[0, 0] == 0] == 0).all()
 
 
-@pytest.mark.parametrize(("x", "counts"), [(-6, True), (-7, False), (53, True), (54, False)])
+@pytest.mark.parametrize(("x", "counts"), [(-7, True), (-7.6, False), (53, True), (54, False)])
 def test_a_keypoint_of_cal_counts_while_its_box_reaches_a_pixel(x, counts):
-    # The box runs from x - 6 up to and without x + 7, in pixels of the map; its columns are 0 to 47.
+    # The box runs from m - 6 up to and without m + 7; m is x + 0.5 cut towards zero, -6 for -7.
     *maps, weight = cal.encode(one(x * 191 / 47, 100), SEEN, SIZE, MAP, sigma=2.0)
     assert bool(weight) == counts
     assert bool(maps[0].any()) == counts
