@@ -1,6 +1,7 @@
 """smallpose evaluate TRUTH.json FOUND.json: AP and AR by person size and keypoint density."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="95 %% intervals by N bootstrap draws of images, or of videos (0: none; 1000 is good)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the draws (0)")
+    parser.add_argument(
+        "--diagnose", action="store_true", help="which kinds of error cost how much AP"
+    )
+    parser.add_argument(
+        "--by",
+        default="",
+        metavar="LIST",
+        help="break it down by any of source, crowding, joint, visibility, density, height, image",
+    )
+    for kind in ("csv", "markdown", "latex"):
+        parser.add_argument(f"--{kind}", metavar="FILE", help=f"write the table as {kind}")
     parser.add_argument(
         "--json", metavar="FILE", help="write the numbers with all digits ('-': to stdout)"
     )
@@ -78,18 +90,42 @@ def run(args: argparse.Namespace) -> None:
     from smallpose.evaluation.scanning import read_found, read_truth, stream_found, too_large
     from smallpose.evaluation.streaming import Evaluator
 
+    rules = scoring(args)
     truth = read_truth(args.truth)
-    if too_large(args.found):
-        evaluator = Evaluator(truth, **scoring(args))
+    more: dict[str, tuple[Any, str]] = {}
+    if too_large(args.found) and not (args.diagnose or args.by):
+        evaluator = Evaluator(truth, **rules)
         for part in stream_found(args.found, truth):
             evaluator.add(part)
         result = evaluator.result(args.intervals, args.seed)
     else:
         found = read_found(args.found, truth)
-        result = evaluate(truth, found, intervals=args.intervals, seed=args.seed, **scoring(args))
+        result = evaluate(truth, found, intervals=args.intervals, seed=args.seed, **rules)
+        if args.diagnose or args.by:
+            from smallpose.evaluation.sections import sections
+
+            asked = [word.strip() for word in args.by.split(",") if word.strip()]
+            asked += ["diagnosis"] if args.diagnose else []
+            more = sections(asked, truth, found, result, rules, args.intervals, args.seed)
+    _export(args, result)
+    text = result.to_json()
+    if more:
+        whole = result.to_dict() | {name: data for name, (data, _) in more.items()}
+        text = json.dumps(whole, indent=1) + "\n"
     if args.json == "-":
-        sys.stdout.write(result.to_json())
+        sys.stdout.write(text)
         return
     if args.json:
-        write_whole(args.json, result.to_json())
-    print(result)
+        write_whole(args.json, text)
+    print("\n\n".join([str(result), *(words for _, words in more.values())]))
+
+
+def _export(args: argparse.Namespace, result: Any) -> None:
+    if not (args.csv or args.markdown or args.latex):
+        return
+    from smallpose.core.files import write_whole
+    from smallpose.evaluation.export import as_csv, as_latex, as_markdown
+
+    for path, made in ((args.csv, as_csv), (args.markdown, as_markdown), (args.latex, as_latex)):
+        if path:
+            write_whole(path, made(result))

@@ -83,7 +83,7 @@ def diagnose(
     scored = align(truth, found, said.keypoints, said.sigmas)
     here = side(truth, scored, said)
     pairing = pair_up(truth, found, said.looked_at)
-    taken = _meant_for(pairing, scored, here)
+    taken = meant_for(pairing, scored, here)
     d, g = pairing.found[taken >= 0], taken[taken >= 0]
     counted = here.people[0, g]
     d, g = d[counted], g[counted]
@@ -113,7 +113,7 @@ def diagnose(
     return Diagnosis(*_counts(here, kinds, g, missed), len(nobody), base, gains)
 
 
-def _meant_for(pairing: Pairing, scored: Scored, here: Side) -> Ints:
+def meant_for(pairing: Pairing, scored: Scored, here: Side) -> Ints:
     """(d,) the person each detection is meant for, -1 for nobody."""
     columns = (scored.found, here.keypoints, here.truth.boxes_xywh, here.scale, here.sigmas)
     pairs = candidates if compiled.CORE is None else compiled.candidates
@@ -133,9 +133,9 @@ def _meant_for(pairing: Pairing, scored: Scored, here: Side) -> Ints:
 def _judge(pairing: Pairing, scored: Scored, here: Side, d: Ints, g: Ints) -> NDArray[np.int8]:
     """(p, k) number into `KINDS` of each joint of each pair; -1 where it has no label."""
     poses, points = scored.found[d, :, :2], here.keypoints
-    own = _similarity(poses, points[g], here.scale[g], here.sigmas)
+    own = similarity(poses, points[g], here.scale[g], here.sigmas)
     mirror = scored.skeleton.mirror
-    turned = _similarity(poses, points[g][:, mirror], here.scale[g], here.sigmas[mirror])
+    turned = similarity(poses, points[g][:, mirror], here.scale[g], here.sigmas[mirror])
     turned[:, mirror == np.arange(len(mirror))] = 0
     kinds = np.full(own.shape, KINDS.index("miss"), dtype=np.int8)
     kinds[turned >= NEAR] = KINDS.index("inversion")
@@ -155,7 +155,7 @@ def _judge(pairing: Pairing, scored: Scored, here: Side, d: Ints, g: Ints) -> ND
     row, other = row[other != g[p[row]]], other[other != g[p[row]]]
     near = np.zeros(len(p), dtype=bool)
     for joints in (joint, mirror[joint]):
-        similar = _similarity(
+        similar = similarity(
             poses[p[row], joint[row]][:, None],
             points[other, joints[row]][:, None],
             here.scale[other],
@@ -166,7 +166,7 @@ def _judge(pairing: Pairing, scored: Scored, here: Side, d: Ints, g: Ints) -> ND
     return kinds
 
 
-def _similarity(poses: Floats, points: Floats, scale: Floats, sigmas: Floats) -> Floats:
+def similarity(poses: Floats, points: Floats, scale: Floats, sigmas: Floats) -> Floats:
     """(p, k) of (p, k, 2) points with (p, k, 3) labelled ones; 0 where there is no label."""
     apart = ((poses - points[:, :, :2]) ** 2).sum(axis=2)
     with np.errstate(over="ignore"):
