@@ -223,7 +223,9 @@ class WholeImages(Dataset[tuple[Picture, People, str]]):
             )
             small = cv2.resize(scene.picture, size)
             paste(canvas, np.asarray(small, np.uint8), at)
-            matrix = np.array([[ratio, 0, at[0]], [0, ratio, at[1]]], dtype=np.float64)
+            # Resizing keeps the outer edges in place, half a pixel beyond the outer centres.
+            grown = np.array(size) / (wide, high)
+            matrix = np.column_stack([np.diag(grown), at + (grown - 1) / 2])
             parts.append(people_moved(scene, matrix))
         laid = joined(canvas, parts)
         return moved(laid, perspective(rng, (w, h)), (w, h), self.augment.pad)

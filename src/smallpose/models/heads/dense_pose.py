@@ -79,6 +79,7 @@ class DensePose(nn.Module):
         init_uniform(self)
         # At first every hundredth cell is a person, or the many empty ones drown the few others.
         for layer in self.out_cls:
+            assert isinstance(layer, nn.Conv2d) and layer.bias is not None
             nn.init.constant_(layer.bias, -4.6)
 
     def forward(self, levels: tuple[Tensor, Tensor]) -> Cells:
