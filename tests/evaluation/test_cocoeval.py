@@ -144,3 +144,10 @@ def test_default_sigmas_are_pycocotools_doubles():
         COCOeval().params.kpt_oks_sigmas.tolist()
         == Original(iouType="keypoints").params.kpt_oks_sigmas.tolist()
     )
+
+
+def test_a_world_without_people_or_with_an_empty_category_is_the_same(crowded_world):
+    world = crowded_world(4)
+    assert_same(both({**world.coco, "annotations": []}, world.results))
+    world.coco["categories"].append({**world.coco["categories"][0], "id": 7, "name": "nobody"})
+    assert_same(both(world.coco, world.results))
