@@ -2,6 +2,8 @@
 
 import math
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -124,6 +126,13 @@ def test_udp_finds_nothing_on_a_map_without_a_peak_and_stays_finite():
     assert torch.allclose(found[0, :2], torch.tensor([-192 / 47, -256 / 63]))
     assert torch.isfinite(found).all()
     assert scores[0, 0] == 0
+
+
+def test_the_blur_before_decoding_is_opencvs_to_the_bit():
+    maps = torch.randn(2, 3, 64, 48)
+    wanted = [cv2.GaussianBlur(np.pad(m, 5), (11, 11), 0) for m in maps.flatten(0, 1).numpy()]
+    ours = udp._smooth(maps, 11).flatten(0, 1).numpy()
+    assert (ours == np.stack(wanted)[:, 5:-5, 5:-5]).all()
 
 
 def test_a_mirrored_map_decodes_to_the_mirrored_keypoint():

@@ -86,17 +86,39 @@ def decode(heatmaps: Tensor, input_wh: tuple[int, int], blur: int = BLUR) -> tup
 
 def _log_smooth(heatmaps: Tensor, largest: Tensor, blur: int) -> Tensor:
     """The logarithm of maps that were smoothed and given back their old maximum."""
-    b, k, h, w = heatmaps.shape
-    sigma = 0.3 * ((blur - 1) * 0.5 - 1) + 0.8  # OpenCV's for that many taps
-    away = torch.arange(blur, device=heatmaps.device, dtype=torch.float64) - blur // 2
-    taps = torch.exp(away.square() / (-2 * sigma**2))
-    taps = (taps / taps.sum()).to(heatmaps.dtype)
-    maps = heatmaps.reshape(b * k, 1, h, w)
-    maps = functional.conv2d(maps, taps.view(1, 1, 1, -1), padding=(0, blur // 2))
-    maps = functional.conv2d(maps, taps.view(1, 1, -1, 1), padding=(blur // 2, 0))
-    maps = maps.view(b, k, h, w)
+    maps = _smooth(heatmaps, blur)
     maps = maps * (largest / maps.amax(dim=(-2, -1)))[..., None, None]
-    return torch.log(maps.clamp(0.001, 50))
+    # Rounded from double precision: the last bit of a logarithm differs from library to library.
+    return torch.log(maps.clamp(0.001, 50).double()).to(maps.dtype)
+
+
+def _smooth(maps: Tensor, blur: int) -> Tensor:
+    """(b, k, h, w) maps blurred by a Gaussian, zeros around them, as OpenCV does it to the bit.
+
+    Where a map is nearly flat, the Newton step makes pixels out of the last bits; so each sum is
+    taken in OpenCV's order: along a row from left to right, along a column from the middle outwards
+    by pairs, a product and its addition rounded once.
+    """
+    h, w = maps.shape[-2:]
+    half = blur // 2
+    sigma = 0.3 * ((blur - 1) * 0.5 - 1) + 0.8  # OpenCV's for that many taps
+    away = torch.arange(blur, device=maps.device, dtype=torch.float64) - half
+    bell = torch.exp(away.square() / (-2 * sigma**2))
+    taps = (bell / bell.sum()).to(maps.dtype).double()
+
+    def fused(part: Tensor, tap: Tensor, total: Tensor) -> Tensor:
+        return torch.addcmul(total.double(), part.double(), tap).to(maps.dtype)
+
+    x = functional.pad(maps, (half, half, half, half))
+    rows = (x[..., :w].double() * taps[0]).to(maps.dtype)
+    for i in range(1, blur):
+        rows = fused(x[..., i : i + w], taps[i], rows)
+    middle = rows[..., half : half + h, :]
+    total = (middle.double() * taps[half]).to(maps.dtype)
+    for i in range(1, half + 1):
+        pair = rows[..., half - i : half - i + h, :] + rows[..., half + i : half + i + h, :]
+        total = fused(pair, taps[half + i], total)
+    return total
 
 
 def _newton(logs: Tensor, pixel: Tensor) -> Tensor:
