@@ -9,6 +9,7 @@ import pytest
 from smallpose import evaluate
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SMALLPOSE, map_joints
+from smallpose.evaluation.alignment import align
 from smallpose.table.instances import make_images, make_instances
 from smallpose.table.predictions import make_predictions
 
@@ -240,3 +241,21 @@ def test_the_json_holds_numbers_people_and_all_settings():
 def test_scores_of_any_finite_size_are_legal():
     truth = people([[0, 0, 60, 80], [0, 0, 60, 80]])
     assert evaluate(truth, perfect(truth, scores=[-3.0, 472.5]))["coco"]["AP"] == pytest.approx(1)
+
+
+def test_a_density_of_exactly_35_or_95_hundredths_opens_the_next_class(monkeypatch):
+    truth = people([[0, 0, 60, 80]] * 4)
+    exact = np.array([0.35, np.nextafter(0.35, 0), 0.95, np.nextafter(0.95, 0)])
+    monkeypatch.setattr("smallpose.evaluation.protocols.keypoint_density", lambda *_: exact)
+    counts = evaluate(truth, perfect(truth)).people
+    assert [counts[c] for c in ("sparse", "moderate", "dense")] == [1, 2, 1]
+
+
+@pytest.mark.parametrize("skeleton", [COCO17, SMALLPOSE])
+def test_default_sigmas_are_the_doubles_that_pycocotools_has(skeleton):
+    from pycocotools.cocoeval import Params
+
+    truth = people([[0, 0, 60, 80]], skeleton)
+    theirs = dict(zip(COCO17.joints, Params("keypoints").kpt_oks_sigmas.tolist(), strict=True))
+    ours = dict(zip(skeleton.joints, align(truth, perfect(truth)).sigmas.tolist(), strict=True))
+    assert {name: ours[name] for name in theirs} == theirs

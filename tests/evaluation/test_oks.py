@@ -5,8 +5,12 @@ import math
 import numpy as np
 import pytest
 
+from smallpose.core.skeleton import COCO17
+from smallpose.evaluation import compiled
 from smallpose.evaluation.oks import candidates, oks
 from smallpose.evaluation.pairing import pair_up
+from smallpose.table.instances import make_images, make_instances
+from smallpose.table.predictions import make_predictions
 
 
 def one(dx, area=10_000.0, sigma=0.026, v=2.0):
@@ -41,18 +45,43 @@ def test_joints_without_a_label_do_not_count():
     assert oks(pose, truth, box, np.array([100.0]), sigmas)[0, 0] == 1.0
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_the_bound_never_drops_a_pair_that_reaches_the_lowest_threshold(seed, crowded_world):
-    world = crowded_world(seed, 21, images=6, people=8)
-    truth, found = world.truth, world.found
-    sigmas = truth.skeleton.sigmas
-    pairing = pair_up(truth, found)
-    columns = (found.keypoints, truth.keypoints, truth.boxes_xywh, truth.area, sigmas)
-    d, g, values = candidates(pairing, *columns, 0.5)
-    everything = oks(*columns)
-    same_image = truth.images.ids[truth.image_rows] == found.image_ids[:, None]
-    expected = {
-        (int(a), int(b)): everything[a, b] for a, b in np.argwhere((everything >= 0.5) & same_image)
-    }
-    got = dict(zip(zip(pairing.found[d].tolist(), g.tolist(), strict=True), values, strict=True))
-    assert got == expected
+@pytest.mark.parametrize("core", [True, False])
+@pytest.mark.parametrize("lowest", [0.1, 0.5, 0.9])
+def test_the_bounds_never_drop_a_pair_that_reaches_the_lowest_threshold(
+    lowest, core, crowded_world
+):
+    if core and compiled.CORE is None:
+        pytest.skip("no compiler built the core")
+    for seed in range(30):
+        world = crowded_world(seed, 21, images=6, people=8)
+        truth, found = world.truth, world.found
+        pairing = pair_up(truth, found)
+        columns = (found.keypoints, truth.keypoints, truth.boxes_xywh, truth.area)
+        columns = (*columns, truth.skeleton.sigmas)
+        d, g, values = (compiled.candidates if core else candidates)(pairing, *columns, lowest)
+        everything = oks(*columns)
+        same_image = truth.images.ids[truth.image_rows] == found.image_ids[:, None]
+        expected = {
+            (int(a), int(b)): everything[a, b]
+            for a, b in np.argwhere((everything >= lowest) & same_image)
+        }
+        places = zip(pairing.found[d].tolist(), g.tolist(), strict=True)
+        assert dict(zip(places, values, strict=True)) == expected
+
+
+def test_a_pair_just_above_the_lowest_threshold_is_kept():
+    """All joints equally far off: then the bound by the joints is as tight as it can be."""
+    truth = np.zeros((1, 17, 3))
+    truth[0, :, 2] = 1
+    box, area, sigmas = np.array([[0.0, 0, 100, 100]]), np.array([1e4]), np.full(17, 0.05)
+    for lowest in (0.1, 0.5, 0.75, 0.95):
+        off = np.sqrt(-2 * np.log(lowest * (1 + 1e-9)) * (2 * 0.05) ** 2 * 1e4)
+        pose = truth + np.array([off, 0, 0])
+        value = oks(pose, truth, box, area, sigmas)[0, 0]
+        assert value >= lowest
+        instances = make_instances(COCO17, make_images([1], ["1"]), [0], box, truth)
+        pairing = pair_up(instances, make_predictions(COCO17, [1], pose, [1.0]))
+        columns = (pose, truth, box, area, sigmas)
+        assert candidates(pairing, *columns, lowest)[2].tolist() == [value]
+        if compiled.CORE is not None:
+            assert compiled.candidates(pairing, *columns, lowest)[2].tolist() == [value]
