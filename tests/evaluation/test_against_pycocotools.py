@@ -36,7 +36,9 @@ def assert_equal(result, expected, max_found=20):
 
 
 @pytest.mark.parametrize("joints", [17, 21])
-@pytest.mark.parametrize("batch", range(10))
+@pytest.mark.parametrize(
+    "batch", [0, *(pytest.param(batch, marks=pytest.mark.slow) for batch in range(1, 10))]
+)
 def test_fifty_crowded_worlds_equal_pycocotools_in_every_array(
     batch, joints, crowded_world, pycocotools
 ):

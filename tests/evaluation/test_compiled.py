@@ -94,7 +94,7 @@ def test_every_number_is_the_double_nearest_to_its_text():
     rng = random.Random(0)
     texts = ["0", "-0.0", "1", "-1", "0.5", "9007199254740993", "1e22", "1E-5", "1.5e+3", "0.1"]
     texts += ["123456789012345678", "0.000000000000000000000012345", "5e-324", "4.35", "2.675"]
-    for _ in range(60_000):
+    for _ in range(20_000):
         x = rng.choice(
             [
                 rng.uniform(0, 2000),
@@ -106,7 +106,7 @@ def test_every_number_is_the_double_nearest_to_its_text():
         )
         texts.append(rng.choice([repr(x), f"{x:.2f}", f"{x:.6f}", f"{x:.17g}", f"{-x:.9e}"]))
     # Right beside halfway points of two doubles, with as many digits as fit.
-    for _ in range(20_000):
+    for _ in range(5_000):
         mantissa, power = rng.randrange(2**52, 2**53), rng.randrange(1, 30)
         numerator = (2 * mantissa + 1) * 10**power // 2 ** rng.randrange(20, 110)
         texts.append(f"{numerator % 10**19}e-{power}")
