@@ -19,6 +19,10 @@ _DOORS = {
     "keypoint_density": "smallpose.core.density",
     "crowd_index": "smallpose.stats.crowding",
     "evaluate": "smallpose.evaluation.metrics",
+    "Evaluator": "smallpose.evaluation.streaming",
+    "compare": "smallpose.evaluation.comparison",
+    "diagnose": "smallpose.evaluation.diagnosis",
+    "COCOeval": "smallpose.evaluation.cocoeval",
     "create_method": "smallpose.methods",
 }
 
