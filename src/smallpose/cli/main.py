@@ -5,7 +5,6 @@ A verb is a module with `HELP` (one line), `EXAMPLE` (a command that works when 
 """
 
 import argparse
-import difflib
 import os
 import signal
 import sys
@@ -69,6 +68,8 @@ def _answer(words: list[str]) -> int:
         print(f"smallpose {__version__}")
         return 0
     if words[0] not in _ALL:
+        import difflib
+
         near = difflib.get_close_matches(words[0], _ALL, n=1)
         guess = f"did you mean '{near[0]}'?" if near else "see 'smallpose --help'"
         return _say(f"smallpose {words[0]}: no such verb; {guess}", 2)

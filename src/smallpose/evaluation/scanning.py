@@ -208,11 +208,11 @@ def _instances(
         except (msgspec.DecodeError, RecursionError):
             raise _Unusual from None
 
-    kinds = decode("categories", list[coco_json._Category]) if "categories" in parts else []
-    file = coco_json._File(annotations=[], categories=kinds)
-    category, skeleton = coco_json._person(path, file)
+    kinds = decode("categories", list[coco_json.Category]) if "categories" in parts else []
+    file = coco_json.CocoFile(annotations=[], categories=kinds)
+    category, skeleton = coco_json.person_category(path, file)
     notes: list[str] = []
-    images = coco_json._images(path, decode("images", list[coco_json._Image]), notes)
+    images = coco_json.image_columns(path, decode("images", list[coco_json.ImageRecord]), notes)
     k = columns.keypoints.shape[1]
     if skeleton is None:
         skeleton = guess_skeleton(path, [3 * k])

@@ -227,11 +227,17 @@ def _rename(match: re.Match[str]) -> str:
     return "head." if match[2] else ""
 
 
+def _of_joints(name: str, own: Mapping[str, Tensor], method: PoseMethod) -> bool:
+    """Whether an entry has rows for each joint; a norm's counter of batches has none."""
+    there = name in method.joint_layers or name.rsplit(".", 1)[0] in method.joint_layers
+    return there and own[name].ndim > 0
+
+
 def _skeleton_by_shape(state: Mapping[str, Tensor], method: PoseMethod) -> Skeleton | None:
     """COCO's 17 or the 21, whichever a file that names no joints has rows for."""
     own = method.state_dict()
     for name in own:
-        if name.rsplit(".", 1)[0] in method.joint_layers and name in state:
+        if _of_joints(name, own, method) and name in state:
             here, there = len(own[name]), len(state[name])
             each = here // len(method.skeleton)
             for skeleton in (COCO17, SMALLPOSE):
@@ -251,7 +257,7 @@ def _carry_joints(
     shared = [joint for joint in method.skeleton.joints if joint in source.joints]
     to, since = method.skeleton.index(shared), source.index(shared)
     for name in own:
-        if name.rsplit(".", 1)[0] not in method.joint_layers or name not in state:
+        if not _of_joints(name, own, method) or name not in state:
             continue
         new, old = own[name].clone(), state[name]
         each = len(new) // len(method.skeleton)

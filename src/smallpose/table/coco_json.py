@@ -19,14 +19,18 @@ from smallpose.table.instances import SOURCES, Images, Instances
 from smallpose.table.records import BLOCK, blocks, guess_skeleton
 
 
-class _Category(Struct):
+class Category(Struct):
+    """What is read of a category."""
+
     id: int
     name: str = "person"
     keypoints: list[str] = []
     skeleton: list[tuple[int, int]] = []
 
 
-class _Image(Struct):
+class ImageRecord(Struct):
+    """What is read of an image."""
+
     id: int
     file_name: str = ""
     width: int | float | None = None
@@ -50,10 +54,12 @@ class _Annotation(Struct):
     segmentation_area: float | None = None
 
 
-class _File(Struct):
+class CocoFile(Struct):
+    """The lists of a file; annotations stay text until their block is decoded."""
+
     annotations: list[Raw]
-    images: list[_Image] | UnsetType = UNSET
-    categories: list[_Category] = []
+    images: list[ImageRecord] | UnsetType = UNSET
+    categories: list[Category] = []
 
 
 def read_coco(path: Path | str) -> Instances:
@@ -65,20 +71,20 @@ def read_coco(path: Path | str) -> Instances:
     Raises: InputError naming the record that is broken, repeated with a difference, or unfit.
     """
     data = read_bytes(Path(path))
-    file = decode(path, data, _File)
+    file = decode(path, data, CocoFile)
     if file.images is UNSET:
         raise InputError(str(path), "no images list", "this is no COCO annotation file")
     _refuse_lost_keys(path, data, file)
-    category, skeleton = _person(path, file)
+    category, skeleton = person_category(path, file)
     notes: list[str] = []
-    images = _images(path, file.images, notes)
+    images = image_columns(path, file.images, notes)
     people = _Columns(path, skeleton, category, len(file.annotations))
     for block in blocks(path, "annotations", file.annotations, _Annotation):
         people.add(block, images.row_of)
     return people.finish(images, file.annotations, notes)
 
 
-def _person(path: Path | str, file: _File) -> tuple[int | None, Skeleton | None]:
+def person_category(path: Path | str, file: CocoFile) -> tuple[int | None, Skeleton | None]:
     """The id and skeleton of the category with keypoints; None where the file does not say."""
     with_joints = [c for c in file.categories if c.keypoints]
     if not with_joints:
@@ -94,8 +100,9 @@ def _person(path: Path | str, file: _File) -> tuple[int | None, Skeleton | None]
     return category.id, named_skeleton(category.keypoints, edges)
 
 
-def _images(path: Path | str, entries: list[_Image], notes: list[str]) -> Images:
-    kept: dict[int, _Image] = {}
+def image_columns(path: Path | str, entries: list[ImageRecord], notes: list[str]) -> Images:
+    """The images as columns; identical repeats are merged and noted."""
+    kept: dict[int, ImageRecord] = {}
     for number, entry in enumerate(entries):
         first = kept.setdefault(entry.id, entry)
         if first is not entry and first != entry:
@@ -265,7 +272,7 @@ class _Columns:
         return np.delete(np.arange(len(ids)), repeats)
 
 
-def _refuse_lost_keys(path: Path | str, data: bytes, file: _File) -> None:
+def _refuse_lost_keys(path: Path | str, data: bytes, file: CocoFile) -> None:
     """A key that stands twice would silently lose the first: look closer when a count is odd."""
     odd = data.count(b'"annotations"') > 1 or data.count(b'"images"') > 1
     n, c = len(file.annotations), len(file.categories)
