@@ -12,14 +12,14 @@ test: lint types
 	$(V)/python -m pytest -q -n 2 --dist worksteal
 
 check: install
-	$(V)/ruff format src tests bench
-	$(V)/ruff check --fix src tests bench
+	$(V)/ruff format src tests bench examples
+	$(V)/ruff check --fix src tests bench examples
 	$(V)/mypy
 	$(V)/python -m pytest -q -n 2 -m "not slow and not gpu"
 
 lint: install
-	$(V)/ruff format --check src tests bench
-	$(V)/ruff check src tests bench
+	$(V)/ruff format --check src tests bench examples
+	$(V)/ruff check src tests bench examples
 
 types: install
 	$(V)/mypy

@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for kind in ("csv", "markdown", "latex"):
         parser.add_argument(f"--{kind}", metavar="FILE", help=f"write the table as {kind}")
     parser.add_argument(
+        "--figures", type=Path, metavar="DIR", help="AP by class, along density and height, drawn"
+    )
+    parser.add_argument(
         "--json", metavar="FILE", help="write the numbers with all digits ('-': to stdout)"
     )
 
@@ -108,6 +111,8 @@ def run(args: argparse.Namespace) -> None:
             asked += ["diagnosis"] if args.diagnose else []
             more = sections(asked, truth, found, result, rules, args.intervals, args.seed)
     _export(args, result)
+    if args.figures:
+        _draw(args, truth, result, rules)
     text = result.to_json()
     if more:
         whole = result.to_dict() | {name: data for name, (data, _) in more.items()}
@@ -118,6 +123,20 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         write_whole(args.json, text)
     print("\n\n".join([str(result), *(words for _, words in more.values())]))
+
+
+def _draw(args: argparse.Namespace, truth: Any, result: Any, rules: dict[str, Any]) -> None:
+    from smallpose.evaluation.along import ap_along, density_of, height_of
+    from smallpose.evaluation.scanning import read_found
+    from smallpose.report.score_figures import save_figures
+
+    found = read_found(args.found, truth)
+    plain = {key: value for key, value in rules.items() if key != "protocols"} | {
+        "draws": args.intervals, "seed": args.seed,
+    }  # fmt: skip
+    values = {"density": density_of(truth, args.density_joints), "height": height_of(truth)}
+    along = {name: ap_along(truth, found, v, **plain) for name, v in values.items()}
+    save_figures(result, along, args.figures)
 
 
 def _export(args: argparse.Namespace, result: Any) -> None:

@@ -6,7 +6,6 @@ long reading takes, never what is read.
 """
 
 import mmap
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import BOX_RULES
+from smallpose.core.memory import free_memory
 from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.evaluation import compiled
 from smallpose.table import coco_json
@@ -47,11 +47,10 @@ def too_large(path: Path | str) -> bool:
     """Whether the columns of a result file would fill more than half of the free memory."""
     try:
         size = Path(path).stat().st_size
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, AttributeError):
+    except OSError:
         return False
     # A number of the text takes some 16 bytes, and 8 as a double.
-    return size / 2 > free / 2
+    return size / 2 > free_memory() / 2
 
 
 def read_truth(path: Path | str) -> Instances:

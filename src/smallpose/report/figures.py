@@ -109,7 +109,7 @@ def composition(sources: Mapping[str, Counts]) -> Figure:
         legend.text(0.10, y, SOURCE_NAMES[name], va="center", color=LIGHT.ink)
         legend.text(0.74, y, f"{n:,}", va="center", ha="right", color=LIGHT.ink)
         legend.text(0.98, y, f"{100 * n / total:.1f} %", va="center", ha="right", color=LIGHT.quiet)
-    return _finish(figure)
+    return finished(figure)
 
 
 # A standing figure seen from the front: its left side is on our right.
@@ -162,12 +162,12 @@ def skeleton_drawing(skeleton: Skeleton = SMALLPOSE) -> Figure:
         words.scatter([0.05], [number], s=42, color=_SIDE_INK[joint_side(name)])
         words.text(0.17, number, str(number), va="center", ha="right", size=8, color=LIGHT.quiet)
         words.text(0.22, number, name.replace("_", " "), va="center", size=8, color=LIGHT.ink)
-    return _finish(figure)
+    return finished(figure)
 
 
 def areas(sets: Mapping[str, Histogram]) -> Figure:
     """The share of people by box area, several sets side by side (Figs. 2, 8b)."""
-    figure, axes = _axes(5.8, 3.4)
+    figure, axes = new_axes(5.8, 3.4)
     bins = len(AREA_NAMES) - 1
     width = 0.82 / max(len(sets), 1)
     for number, (name, histogram) in enumerate(sets.items()):
@@ -186,8 +186,8 @@ def areas(sets: Mapping[str, Histogram]) -> Figure:
     axes.set_xticks(range(bins), ticks, fontsize=7)
     axes.set_ylabel("people, %")
     axes.set_xlabel("box area, px²")
-    _legend(axes)
-    return _finish(figure)
+    legend_above(axes)
+    return finished(figure)
 
 
 def crowding(sets: Mapping[str, Floats]) -> Figure:
@@ -196,7 +196,7 @@ def crowding(sets: Mapping[str, Floats]) -> Figure:
     Args:
         sets: name to (m,) CrowdIndex of each image; NaN without people.
     """
-    figure, axes = _axes(5.8, 3.1)
+    figure, axes = new_axes(5.8, 3.1)
     # The formula has no upper end; the few images above 1 stand in the last bin.
     edges = np.linspace(0, 1, 11)
     for number, (name, values) in enumerate(sets.items()):
@@ -210,8 +210,8 @@ def crowding(sets: Mapping[str, Floats]) -> Figure:
     axes.set(xlim=(0, 1), xlabel="CrowdIndex", ylabel="images, %")
     axes.set_ylim(bottom=0)
     axes.set_xticks(np.linspace(0, 1, 6), ["0", "0.2", "0.4", "0.6", "0.8", "≥ 1"])
-    _legend(axes)
-    return _finish(figure)
+    legend_above(axes)
+    return finished(figure)
 
 
 def people_in_images(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
@@ -220,7 +220,7 @@ def people_in_images(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
     Args:
         sets: name to (most + 1,) numbers of images with 0, 1, 2 … people.
     """
-    figure, axes = _axes(5.8, 3.1)
+    figure, axes = new_axes(5.8, 3.1)
     most = max((len(c) - 1 for c in sets.values()), default=1)
     for number, (name, counts) in enumerate(sets.items()):
         images = counts[1:].sum()
@@ -233,8 +233,8 @@ def people_in_images(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
     axes.set(xlim=(0.5, max(most, 2) + 0.5), xlabel="people in an image", ylabel="images, %")
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(axes)
-    return _finish(figure)
+    legend_above(axes)
+    return finished(figure)
 
 
 def classes(sets: Mapping[str, Counts]) -> Figure:
@@ -262,7 +262,7 @@ def classes(sets: Mapping[str, Counts]) -> Figure:
             labelcolor=LIGHT.quiet, fontsize=8.5, handlelength=0.9, handleheight=0.9,
             columnspacing=1.2, handletextpad=0.5, borderaxespad=0.1,
         )  # fmt: skip
-    return _finish(figure)
+    return finished(figure)
 
 
 def _stack(axes: Axes, y: float, parts: Sequence[int], colours: Sequence[str]) -> None:
@@ -284,7 +284,7 @@ def _is_dark(colour: str) -> bool:
 
 def ap_by_class(runs: Sequence[Run], protocol: str = "coco") -> Figure:
     """AP by size and density class, runs side by side: what setting B gains over A (Fig. 5)."""
-    figure, axes = _axes(5.8, 3.4)
+    figure, axes = new_axes(5.8, 3.4)
     names = [n for n in CLASSES if any(r.metric(n, protocol) is not None for r in runs)]
     width = 0.8 / max(len(runs), 1)
     top = 1.0
@@ -309,8 +309,8 @@ def ap_by_class(runs: Sequence[Run], protocol: str = "coco") -> Figure:
             first - 0.42, top * 1.13, "of the small", color=LIGHT.quiet, size=8.5, va="center"
         )
     axes.set(ylim=(0, top * 1.18), xlim=(-0.55, len(names) - 0.45), ylabel=f"AP ({protocol})")
-    _legend(axes)
-    return _finish(figure)
+    legend_above(axes)
+    return finished(figure)
 
 
 def gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> Figure:
@@ -354,12 +354,12 @@ def gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> Figur
                 frameon=False, labelcolor=LIGHT.quiet, fontsize=8.5, handletextpad=0.1,
                 borderaxespad=0.1, columnspacing=1.0,
             )  # fmt: skip
-    return _finish(figure)
+    return finished(figure)
 
 
 def found_along_height(curves: Mapping[str, Curve], colours: Sequence[str]) -> Figure:
     """The share of people found against their height: how small may a person get?"""
-    figure, axes = _axes(5.8, 3.4)
+    figure, axes = new_axes(5.8, 3.4)
     for (name, curve), colour in zip(curves.items(), colours, strict=True):
         # Two standard errors of a share of this many people.
         error = 2 * np.sqrt(curve.share * (1 - curve.share) / np.maximum(curve.people, 1))
@@ -375,8 +375,8 @@ def found_along_height(curves: Mapping[str, Curve], colours: Sequence[str]) -> F
     inside = [t for t in ticks if low * 0.88 <= t <= high * 1.14]
     axes.set_xticks(inside, [str(t) for t in inside])
     axes.set_xticks([], minor=True)
-    _legend(axes)
-    return _finish(figure)
+    legend_above(axes)
+    return finished(figure)
 
 
 def run_label(run: Run, runs: Sequence[Run]) -> str:
@@ -410,7 +410,7 @@ def _figure(width: float, height: float) -> Figure:
         return Figure(figsize=(width, height))
 
 
-def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     figure = _figure(width, height)
     with matplotlib.rc_context({**_RC, "text.color": LIGHT.ink}):
         axes = figure.add_subplot()
@@ -432,7 +432,7 @@ def _bare(axes: Axes) -> None:
     axes.tick_params(length=0, colors=LIGHT.ink)
 
 
-def _legend(axes: Axes) -> None:
+def legend_above(axes: Axes) -> None:
     """Above the axes, where it covers nothing."""
     labels = axes.get_legend_handles_labels()[1]
     longest = max((len(label) for label in labels), default=0)
@@ -444,7 +444,7 @@ def _legend(axes: Axes) -> None:
     )  # fmt: skip
 
 
-def _finish(figure: Figure) -> Figure:
+def finished(figure: Figure) -> Figure:
     figure.set_facecolor(LIGHT.paper)
     for axes in figure.axes:
         axes.set_facecolor("none")
