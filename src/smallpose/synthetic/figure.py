@@ -86,11 +86,9 @@ _FAINT = 60.0  # px: below this height, marks on faces and cloth are under a pix
 
 def oversampling(height: float) -> int:
     """How many times larger a thing of that height, px, is drawn before it is averaged."""
-    if height < 45:
-        return 4
     if height < 90:
         return 3
-    return 2 if height < 250 else 1
+    return 2 if height < 220 else 1
 
 
 @dataclass(frozen=True)
@@ -118,10 +116,13 @@ class Shapes:
     @cached_property
     def around(self) -> Floats:
         """(n, 4) x1, y1, x2, y2 around all that is drawn of each figure."""
-        drawn = self.drawn[:, :, None, None]
-        low = np.where(drawn, self.outlines, np.inf).min(axis=(1, 2))
-        high = np.where(drawn, self.outlines, -np.inf).max(axis=(1, 2))
-        return np.concatenate([low, high], axis=1)
+        ends = []
+        for side in (self.outlines[..., 0], self.outlines[..., 1]):
+            # Along the last axis first, which is what NumPy does fast.
+            low, high = side.min(axis=2), side.max(axis=2)
+            ends.append(np.where(self.drawn, low, np.inf).min(axis=1))
+            ends.append(np.where(self.drawn, high, -np.inf).max(axis=1))
+        return np.stack([ends[0], ends[2], ends[1], ends[3]], axis=1)
 
 
 @dataclass(frozen=True)

@@ -111,9 +111,11 @@ def draw_figure(
         outer, inner = outlines[number], lit[number]
         if hull[number]:
             outer, inner = cv2.convexHull(outer), cv2.convexHull(inner)
+        dim = (1.0 if solid else 1.12) * dims[number]
+        cv2.fillConvexPoly(canvas.layers, outer, (part, 102.0 * dim), 8, _SHIFT)
         # Light and shade on a limb of three px is below what a picture keeps.
-        lights = inner if solid or hull[number] else None
-        canvas.fill(outer, lights, part, (1.0 if solid else 1.12) * dims[number])
+        if solid or hull[number]:
+            cv2.fillConvexPoly(canvas.layers, inner, (part, 148.0 * dim), 8, _SHIFT)
     for paint, quad in queue:
         canvas.paint(paint, quad)
     return canvas.sprite(palette, tones, height)
@@ -162,13 +164,6 @@ class _Canvas:
         placed: NDArray[np.int32] = np.clip(np.rint(moved), -200_000, 200_000).astype(np.int32)
         return placed
 
-    def fill(
-        self, outer: NDArray[np.int32], inner: NDArray[np.int32] | None, part: int, dim: float
-    ) -> None:
-        cv2.fillConvexPoly(self.layers, outer, (part, 102.0 * dim), 8, _SHIFT)
-        if inner is not None:
-            cv2.fillConvexPoly(self.layers, inner, (part, 148.0 * dim), 8, _SHIFT)
-
     def paint(self, paint: Paint, placed: NDArray[np.int32] | None = None) -> None:
         outer = self.place(paint.points) if placed is None else placed
         cv2.fillConvexPoly(self.layers, outer, (paint.part, 118.0 * paint.tone), 8, _SHIFT)
@@ -180,24 +175,26 @@ class _Canvas:
         over = self.over
         soft = max(3, int(0.022 * height * over) | 1)
         parts, tone = cv2.split(self.layers)
-        tone = cv2.blur(tone, (soft, soft))
         table = np.zeros((256, 1, 3), np.uint8)
         table[: len(palette), 0] = palette
-        colour = cv2.multiply(
-            cv2.applyColorMap(parts, table), cv2.applyColorMap(tone, tones), scale=1 / _BASE
-        )
+        colour = cv2.applyColorMap(parts, table)
         cover = cv2.threshold(parts, 0, 255, cv2.THRESH_BINARY)[1]
         size = (parts.shape[1] // over, parts.shape[0] // over)
         half = over // 2
         if over == 1:
             # Large people are drawn once as large; a small blur rounds the steps of their edges.
-            colour, cover = (
-                cv2.GaussianBlur(colour, (3, 3), 0.6),
-                cv2.GaussianBlur(cover, (3, 3), 0.6),
-            )
+            tone = cv2.blur(tone, (soft, soft))
+            colour = cv2.multiply(colour, cv2.applyColorMap(tone, tones), scale=1 / _BASE)
+            colour = cv2.GaussianBlur(colour, (3, 3), 0.6)
+            cover = cv2.GaussianBlur(cover, (3, 3), 0.6)
         else:
+            # Brightness is soft, so it may be averaged before it meets the colour.
             colour = cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
             cover = cv2.resize(cover, size, interpolation=cv2.INTER_AREA)
+            tone = cv2.resize(tone, size, interpolation=cv2.INTER_AREA)
+            if soft > 2 * over:
+                tone = cv2.blur(tone, (soft // over | 1, soft // over | 1))
+            colour = cv2.multiply(colour, cv2.applyColorMap(tone, tones), scale=1 / _BASE)
         return Sprite(
             self.box[0],
             self.box[1],

@@ -107,7 +107,7 @@ def backdrop(scene: Scene) -> Bytes:
     painted = plate(look.place, look.pool, look.number)
     rows = slice(int(window.y), int(window.y + window.tall))
     part = painted[rows, int(window.x) : int(window.x + window.wide)]
-    how = cv2.INTER_AREA if window.zoom < 0.9 else cv2.INTER_LINEAR
+    how = cv2.INTER_AREA if window.zoom < 0.6 else cv2.INTER_LINEAR
     sized = np.asarray(cv2.resize(part, (width, height), interpolation=how), dtype=np.uint8)
     return np.asarray(cv2.flip(sized, 1), dtype=np.uint8) if look.flip else sized
 
