@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from smallpose.core.errors import InputError
+
 HELP = "AP and AR by person size and keypoint density"
 EXAMPLE = "smallpose evaluate person_keypoints_val2017.json results.json --protocol coco,owned"
 
@@ -68,6 +70,9 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
         "--sigmas", type=Path, metavar="FILE", help="a JSON list, one OKS sigma per keypoint"
     )
     parser.add_argument(
+        "--size-limits", metavar="S,M", help="where small and medium end, px² (12288,49152)"
+    )
+    parser.add_argument(
         "--density-joints", type=int, metavar="N", help="K of the density for everybody (source's)"
     )
 
@@ -76,7 +81,8 @@ def scoring(args: argparse.Namespace) -> dict[str, Any]:
     """The same flags as arguments of `smallpose.evaluate`."""
     from smallpose.core.json_text import read_json
 
-    return {
+    limits = {"size_limits": _limits(args.size_limits)} if args.size_limits else {}
+    return limits | {
         "protocols": tuple(word.strip() for word in args.protocol.split(",") if word.strip()),
         "area": args.area,
         "max_found": args.max_found,
@@ -84,6 +90,21 @@ def scoring(args: argparse.Namespace) -> dict[str, Any]:
         "sigmas": read_json(args.sigmas, list[float]) if args.sigmas else None,
         "density_joints": args.density_joints,
     }
+
+
+def _limits(text: str) -> tuple[float, float]:
+    """Two areas in px² with a comma between.
+
+    Raises: InputError for anything else.
+    """
+    words = text.split(",")
+    try:
+        small, medium = (float(word) for word in words)
+    except ValueError:
+        raise InputError(
+            f"--size-limits {text}", "not two numbers", "write them like 1024,9216"
+        ) from None
+    return small, medium
 
 
 def run(args: argparse.Namespace) -> None:
