@@ -96,3 +96,22 @@ def test_check_takes_result_files_without_their_truth(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "1 people found, coco17" in out
     assert "scores run from 7.5 to 7.5" in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "simple_baseline_r18_tiny", "--data", "set", "--out", "run"],
+        ["predict", "simple_baseline_r18_tiny", "a.jpg", "--weights", "w", "--out", "f.json"],
+        ["methods"],
+    ],
+)
+def test_without_pytorch_its_verbs_say_how_to_get_it(words):
+    code = (
+        "import sys; sys.modules['torch'] = None; from smallpose.cli.main import main;"
+        f"sys.exit(main({words!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "PyTorch is not installed; pip install 'smallpose[torch]'" in done.stderr

@@ -77,7 +77,12 @@ def set_threads(asked: int) -> None:
     """One PyTorch thread unless the user says otherwise: ours are spread over processes."""
     if asked > 0:
         os.environ["OMP_NUM_THREADS"] = str(asked)
-    import torch
+    try:
+        import torch
+    except ImportError:
+        raise InputError(
+            "smallpose", "PyTorch is not installed", "pip install 'smallpose[torch]'"
+        ) from None
 
     torch.set_num_threads(max(asked, int(os.environ.get("OMP_NUM_THREADS", "1")), 1))
 
