@@ -11,8 +11,9 @@ import torch
 from smallpose import create_method
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
+from smallpose.inference import Boxes, Options, read_boxes, true_boxes
 from smallpose.inference.nms import oks_nms
-from smallpose.inference.top_down import Boxes, Options, find_people, read_boxes, true_boxes
+from smallpose.inference.top_down import find_people
 from smallpose.inference.whole_job import predict_file, predict_pictures
 from smallpose.samples.images import Pictures, read_picture
 from smallpose.table.coco_json import write_coco

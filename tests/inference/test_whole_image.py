@@ -6,6 +6,7 @@ import torch
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SMALLPOSE
+from smallpose.inference import Options, find
 from smallpose.inference.whole_image import find_everybody, once_each
 from smallpose.methods.whole import Found, WholeImageMethod, gather, to_picture
 from smallpose.samples.affine import warp_points
@@ -96,7 +97,7 @@ def test_people_are_found_where_they_stand_whatever_the_batch(batch_size):
     method = Spots().train()
     people = table(SIZES)
     read = {f"{n}.png": picture for n, picture in enumerate(pictures)}
-    found = find_everybody(method, people, read.__getitem__, batch_size=batch_size)
+    found = find_everybody(method, people, read.__getitem__, Options(batch_size=batch_size))
     assert method.training
     assert found.image_ids.tolist() == [11, 12, 13]
     for row, (size, place) in enumerate(zip(SIZES, PLACES, strict=True)):
@@ -115,7 +116,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_too_many_stop_the_run():
             raise InputError(name, "not an image", "fetch it again")
         return spotted(SIZES[int(name[0])], PLACES[int(name[0])])
 
-    found = find_everybody(Spots(), table(SIZES), read, most_bad=0.5)
+    found = find_everybody(Spots(), table(SIZES), read, Options(most_bad=0.5))
     assert found.image_ids.tolist() == [11, 13]
     assert "1.png" in found.notes[0]
     with pytest.raises(InputError, match=r"1 of 3 pictures"):
@@ -144,3 +145,32 @@ def test_people_found_twice_stay_once_in_each_image():
     assert kept.scores.tolist() == [0.9, 0.4, 0.2]
     assert kept.image_ids.tolist() == [3, 3, 5]
     assert once_each(found, 1.0) is found
+
+
+class Crowd(Spots):
+    """Fifty people of falling scores along a diagonal."""
+
+    score_above, most = 0.0, None
+
+    def find(self, pictures, flip_test):
+        places = torch.arange(50.0)
+        joints = (places[:, None, None] + torch.linspace(0, 9, 34).reshape(17, 2)).contiguous()
+        scores = torch.linspace(0.9, 0.1, 50)
+        rows = torch.nonzero(scores > self.score_above)[: self.most, 0]
+        box = torch.cat([joints.amin(1), joints.amax(1)], dim=1)
+        sure = scores[:, None].expand(50, 17)
+        found = Found(*(column[rows] for column in (joints, sure, scores, box)))
+        return [found] * len(pictures)
+
+
+def test_one_door_takes_both_kinds_and_caps_are_asked_for():
+    people, read = table([(64, 64)]), lambda name: np.zeros((64, 64, 3), np.uint8)
+    method = Crowd()
+    count = lambda **options: len(find(method, people, None, read, Options(**options)))  # noqa: E731
+    assert count() == 50
+    assert count(most=7) == 7
+    assert count(score_above=0.5) == 25
+    assert count(nms_above=0.05) < 50
+    assert (method.most, method.score_above) == (None, 0.0)
+    by_rule = find(method, people, None, read, Options(score_rule="box_times_mean"))
+    np.testing.assert_allclose(by_rule.scores, np.linspace(0.9, 0.1, 50) ** 2, atol=1e-6)

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 from smallpose import create_method, evaluate
 from smallpose.core.skeleton import AIC14, COCO17, SMALLPOSE, Skeleton
-from smallpose.inference.top_down import Options, find_people, true_boxes
+from smallpose.inference import Options, true_boxes
+from smallpose.inference.top_down import find_people
 from smallpose.methods.base import PoseMethod
 from smallpose.samples.affine import box_window, warp_matrix, warp_points
 from smallpose.samples.crops import ImageOfPeople

@@ -9,6 +9,7 @@ import torch
 
 from smallpose.core.skeleton import COCO17, CROWDPOSE14, SMALLPOSE, Skeleton
 from smallpose.evaluation.metrics import evaluate
+from smallpose.inference import Options
 from smallpose.inference.whole_image import find_everybody
 from smallpose.methods import METHODS, cid, dekr, rtmo
 from smallpose.methods.whole import WholeImageMethod, WholeRecipe
@@ -250,7 +251,7 @@ def test_a_tiny_twin_learns_eight_people(name, side, steps, rate, least):
 
     def ap() -> float:
         # Learned by heart means without the mirror, in which these pictures are new.
-        found = find_everybody(method, truth, pictures.__getitem__, flip_test=False)
+        found = find_everybody(method, truth, pictures.__getitem__, Options(flip_test=False))
         return float(evaluate(truth, found)["coco"]["AP"] or 0)
 
     assert ap() < 0.1

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
 
     set_threads(args.threads)
     from smallpose.core.progress import say
-    from smallpose.inference.top_down import Options
+    from smallpose.inference.options import Options
     from smallpose.inference.whole_job import predict_file, predict_pictures
     from smallpose.methods import create_method
     from smallpose.methods.scores import SCORE_RULES
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         )
     method = create_method(args.method, args.skeleton, args.weights, adapt=args.adapt)
     options = Options(
-        flip_test=not args.no_flip_test,
+        flip_test=False if args.no_flip_test else None,
         score_rule=args.score_rule,
         nms_above=args.nms,
         batch_size=max(args.batch_size, 1),

@@ -5,100 +5,29 @@ per person than pictures with twenty.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
-from smallpose.core.json_text import read_json
 from smallpose.core.progress import track
+from smallpose.inference.boxes import Boxes
 from smallpose.inference.nms import oks_nms
+from smallpose.inference.options import Options
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.scores import SCORE_RULES
-from smallpose.samples.crops import check_size, cut_boxes, trainable
+from smallpose.samples.crops import check_size, cut_boxes
 from smallpose.samples.images import Picture, one_thread
-from smallpose.table.instances import Images, Instances
+from smallpose.table.instances import Instances
 from smallpose.table.predictions import Predictions
 
 Floats = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Boxes:
-    """Where people are said to be.
-
-    Args:
-        image_rows: (n,) rows of the images they are in.
-        boxes_xywh: (n, 4) px.
-        scores: (n,) how sure of each; 1 for boxes that people drew.
-        detected: whether one person may have several.
-    """
-
-    image_rows: NDArray[np.intp]
-    boxes_xywh: Floats
-    scores: Floats
-    detected: bool = False
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-
-class _Detection(msgspec.Struct):
-    image_id: int
-    bbox: tuple[float, float, float, float]
-    score: float
-    category_id: int = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How a test is run (paper's methods by MMPose's settings).
-
-    Args:
-        flip_test: average with the mirrored crop.
-        score_rule: key into `SCORE_RULES`; the method's own without.
-        nms_above: people nearer than this OKS are one, among detected boxes.
-        batch_size: crops through the network at a time.
-        most_bad: share of the images that may be unreadable.
-    """
-
-    flip_test: bool = True
-    score_rule: str = ""
-    nms_above: float = 0.9
-    batch_size: int = 64
-    most_bad: float = 0.001
-
-
-def true_boxes(people: Instances) -> Boxes:
-    """The boxes of a truth's people, as the paper's top-down methods were given them."""
-    rows = trainable(people)
-    order = rows[np.argsort(people.image_rows[rows], kind="stable")]
-    return Boxes(people.image_rows[order], people.boxes_xywh[order], np.ones(len(order)))
-
-
-def read_boxes(path: Path | str, images: Images, category_id: int = 1) -> Boxes:
-    """A detector's COCO results: a list of {image_id, bbox, score, category_id}.
-
-    Boxes of images that are not there and of other categories are left out.
-
-    Raises: InputError when a box or score is not finite.
-    """
-    found = [
-        d
-        for d in read_json(Path(path), list[_Detection])
-        if d.image_id in images.row_of and d.category_id == category_id
-    ]
-    boxes = np.array([d.bbox for d in found], dtype=np.float64).reshape(-1, 4)
-    scores = np.array([d.score for d in found], dtype=np.float64)
-    good = (boxes[:, 2:] > 0).all(axis=1)
-    rows = np.array([images.row_of[d.image_id] for d in found], dtype=np.intp)
-    order = np.flatnonzero(good)[np.argsort(rows[good], kind="stable")]
-    return Boxes(rows[order], boxes[order], scores[order], detected=True)
+BATCH = 64  # crops through the network at a time
+NMS_ABOVE = 0.9  # OKS above which two of a detector's people are one
 
 
 class _Cut(NamedTuple):
@@ -139,7 +68,7 @@ def find_people(
     for some in _batches(cuts, options):
         crops = torch.from_numpy(some.crops)
         keypoints[some.rows] = method.predict_crops(
-            crops, some.center, some.scale, options.flip_test
+            crops, some.center, some.scale, options.flip_test is not False
         )
         windows[some.rows] = some.scale.prod(axis=1)
         done[some.rows] = True
@@ -155,7 +84,8 @@ def find_people(
     )
     kept = np.flatnonzero(done)
     if boxes.detected:
-        kept = _once_each(found, windows, kept, options.nms_above)
+        above = NMS_ABOVE if options.nms_above is None else options.nms_above
+        kept = _once_each(found, windows, kept, above)
     return take(found, kept)
 
 
@@ -199,7 +129,7 @@ def _cuts(
                 ) from None
             continue
         check_size(picture, people, image, name)
-        for part in np.array_split(rows, -(-len(rows) // options.batch_size)):
+        for part in np.array_split(rows, -(-len(rows) // (options.batch_size or BATCH))):
             cut = picture, boxes.boxes_xywh[part], method.input_wh
             yield _Cut(part, *cut_boxes(*cut, method.udp_warp))
 
@@ -210,7 +140,7 @@ def _batches(cuts: Iterator[_Cut], options: Options) -> Iterator[_Cut]:
     for some in cuts:
         waiting.append(some)
         count += len(some.rows)
-        if count >= options.batch_size:
+        if count >= (options.batch_size or BATCH):
             yield _Cut(*(np.concatenate(column) for column in zip(*waiting, strict=True)))
             waiting, count = [], 0
     if waiting:

@@ -4,6 +4,7 @@ Pictures that are fitted to the same size go through the network together.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +12,16 @@ import numpy as np
 from smallpose.core.errors import InputError
 from smallpose.core.progress import track
 from smallpose.inference.nms import oks_nms
+from smallpose.inference.options import Options
 from smallpose.inference.top_down import take
+from smallpose.methods.scores import SCORE_RULES
 from smallpose.methods.whole import Found, WholeImageMethod, gather
 from smallpose.samples.crops import check_size
 from smallpose.samples.images import Picture, one_thread
 from smallpose.table.instances import Instances
 from smallpose.table.predictions import Predictions
 
+BATCH = 8  # pictures through the network at a time
 WAITING = 4  # batches of pictures that are held to be sorted by size
 
 
@@ -25,11 +29,7 @@ def find_everybody(
     method: WholeImageMethod,
     people: Instances,
     read: Callable[[str], Picture],
-    *,
-    flip_test: bool | None = None,
-    nms_above: float | None = None,
-    batch_size: int = 8,
-    most_bad: float = 0.001,
+    options: Options | None = None,
     label: str = "",
 ) -> Predictions:
     """All people of all images, image by image in their order, with the boxes they were found in.
@@ -37,19 +37,15 @@ def find_everybody(
     Args:
         people: names the images; nothing of its people is looked at.
         read: file name to picture.
-        flip_test: average with the mirrored picture; the method's own habit without.
-        nms_above: people of one image nearer than this OKS are one; the method's own without.
-        batch_size: pictures through the network at a time.
-        most_bad: share of the images that may be unreadable.
         label: of a progress bar over the images; none without.
 
     Raises: InputError when too many pictures are unreadable, or one is not of the size the
         annotations say.
     """
+    options = options or Options()
     one_thread()
-    was_training = method.training
-    method.eval()
-    flip = method.default_flip_test if flip_test is None else flip_test
+    flip = method.default_flip_test if options.flip_test is None else options.flip_test
+    batch_size = options.batch_size or BATCH
     unreadable: list[str] = []
     found: list[Found] = []
     rows: list[int] = []
@@ -59,18 +55,40 @@ def find_everybody(
         found.extend(method.find_in(waiting, flip, batch_size))
         waiting.clear()
 
-    for row, picture in _pictures(people, read, unreadable, most_bad, label):
-        rows.append(row)
-        waiting.append(picture)
-        if len(waiting) == WAITING * batch_size:
-            look()
-    look()
-    method.train(was_training)
+    with _as_asked(method, options):
+        for row, picture in _pictures(people, read, unreadable, options.most_bad, label):
+            rows.append(row)
+            waiting.append(picture)
+            if len(waiting) == WAITING * batch_size:
+                look()
+        look()
     ids = people.images.ids[np.array(rows, dtype=np.intp)].tolist()
     all_found = gather(method.skeleton, found, ids)
-    above = method.nms_above if nms_above is None else nms_above
+    if options.score_rule:
+        rule = SCORE_RULES[options.score_rule]
+        scores = rule(all_found.scores, all_found.keypoint_scores)
+        all_found = replace(all_found, scores=scores)
+    above = method.nms_above if options.nms_above is None else options.nms_above
     notes = tuple(f"not predicted: {why}" for why in unreadable)
     return replace(once_each(all_found, above), notes=notes)
+
+
+@contextmanager
+def _as_asked(method: WholeImageMethod, options: Options) -> Iterator[None]:
+    """The method in eval mode and with the caps that were asked for; as it was afterwards."""
+    was_training = method.training
+    before = {name: getattr(method, name) for name in ("most", "score_above", "rescore")}
+    method.most = options.most if options.most is not None else method.most
+    if options.score_above is not None:
+        method.score_above = options.score_above
+    method.rescore = method.rescore and options.rescore
+    method.eval()
+    try:
+        yield
+    finally:
+        method.train(was_training)
+        for name, value in before.items():
+            setattr(method, name, value)
 
 
 def _pictures(

@@ -7,7 +7,9 @@ import numpy as np
 
 from smallpose.core.errors import InputError
 from smallpose.core.progress import say
-from smallpose.inference.top_down import Boxes, Options, find_people, read_boxes, true_boxes
+from smallpose.inference.boxes import Boxes, read_boxes
+from smallpose.inference.options import Options
+from smallpose.inference.people import find
 from smallpose.methods.base import PoseMethod
 from smallpose.samples.images import (
     Picture,
@@ -35,15 +37,13 @@ def predict_file(
     Returns: what was found, and the file's category id, which results must carry.
     """
     people = read_coco(data)
-    where = true_boxes(people)
-    if boxes is not None:
-        where = read_boxes(boxes, people.images, people.category_id)
+    where = None if boxes is None else read_boxes(boxes, people.images, people.category_id)
     if not images.is_dir():
         raise InputError(str(images), "no such folder", "name the pictures' folder with --images")
     # A built set keeps its pictures in `images` beside its manifest, which says where links lead.
     inside_set = images.name == "images" and (images.parent / "manifest.json").is_file()
     pictures = pictures_of(images.parent) if inside_set else Pictures(images)
-    found = find_people(method.on(device), people, where, pictures.read, options, method.name)
+    found = find(method.on(device), people, where, pictures.read, options, method.name)
     return found, people.category_id
 
 
@@ -61,7 +61,7 @@ def predict_pictures(
     if turned:
         say(f"{turned} pictures ask viewers to turn them (EXIF); keypoints are those as stored")
     boxes = Boxes(np.arange(len(paths)), whole, np.ones(len(paths)))
-    found = find_people(method.on(device), people, boxes, _read, options, method.name)
+    found = find(method.on(device), people, boxes, _read, options, method.name)
     return found, people.category_id
 
 

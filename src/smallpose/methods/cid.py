@@ -102,8 +102,6 @@ class CID(WholeImageMethod):
     multiple = 64
     fitting = "cover"
     nms_above = 0.8
-    score_above = 0.01
-    most: int | None = None
     jitter = 1
     joint_layers = ("head.iia_module.keypoint_root_conv", "head.gfd_module.heatmap_conv")
 

@@ -100,10 +100,7 @@ class DEKR(WholeImageMethod):
 
     multiple = 32
     fitting = "cover"
-    rescore = True
-    score_above = 0.01
     near = 0.05
-    most: int | None = None
     joint_layers = (
         "head.heatmap_conv_layers.2",
         *(f"head.displacement_conv_layers.0.{part}" for part in ("conv", "bn")),

@@ -168,7 +168,6 @@ class RTMO(WholeImageMethod):
     default_flip_test = False
     score_above = 0.1
     iou_above = 0.65
-    most: int | None = None
     joint_layers = (
         *(f"head.head_module.{n}.{i}" for n in ("out_kpt_vis", "out_kpt_reg") for i in (0, 1)),
         *("head.dcc.pose_to_kpts.0", "head.dcc.pose_to_kpts.1", "head.dcc.sigma_fc.0"),

@@ -75,6 +75,9 @@ class WholeImageMethod(PoseMethod):
         pad: grey level around the picture.
         nms_above: people of one picture with a larger OKS are one; 1 keeps all.
         default_flip_test: whether its published numbers are made with the mirrored picture too.
+        most: people in a picture at most; None for all.
+        score_above: people below are nobody.
+        rescore: whether a net that ranks poses by their shape does so, where there is one.
     """
 
     multiple = 32
@@ -82,6 +85,9 @@ class WholeImageMethod(PoseMethod):
     pad = 0
     nms_above = 1.0
     default_flip_test = True
+    most: int | None = None
+    score_above = 0.01
+    rescore = True
 
     @abstractmethod
     def targets(self, keypoints: Any) -> Any:

@@ -13,7 +13,7 @@ from smallpose._version import __version__
 from smallpose.core.errors import InputError, RunError
 from smallpose.core.files import sha256, write_whole
 from smallpose.core.progress import say
-from smallpose.inference.top_down import Options, find_people, true_boxes
+from smallpose.inference import Options, find
 from smallpose.methods import PoseMethod, Recipe, create_method
 from smallpose.methods.weights import read_weights
 from smallpose.samples.crops import Crops, ImageOfPeople, trainable
@@ -305,8 +305,8 @@ def _validate(task: Task, pictures: Pictures, trainer: Trainer, most_bad: float)
 
 
 def _test(method: PoseMethod, task: Task, pictures: Pictures, most_bad: float) -> Predictions:
-    return find_people(
-        *(method, task.test, true_boxes(task.test), pictures.read),
+    return find(
+        *(method, task.test, None, pictures.read),
         *(Options(most_bad=most_bad), f"{method.name} test"),
     )
 

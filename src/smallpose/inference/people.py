@@ -1,0 +1,38 @@
+"""Any method and images in, Predictions out: the one door for training, commands and scripts."""
+
+from collections.abc import Callable
+
+from smallpose.inference.boxes import Boxes, true_boxes
+from smallpose.inference.options import Options
+from smallpose.inference.top_down import find_people
+from smallpose.inference.whole_image import find_everybody
+from smallpose.methods.base import PoseMethod
+from smallpose.methods.whole import WholeImageMethod
+from smallpose.samples.images import Picture
+from smallpose.table.instances import Instances
+from smallpose.table.predictions import Predictions
+
+
+def find(
+    method: PoseMethod,
+    people: Instances,
+    boxes: Boxes | None,
+    read: Callable[[str], Picture],
+    options: Options | None = None,
+    label: str = "",
+) -> Predictions:
+    """People of the images: in the given boxes by a top-down method, everybody by the others.
+
+    Args:
+        people: names the images.
+        boxes: for top-down methods; those of `people` without. Whole-image methods look at none.
+        read: file name to picture.
+        label: of a progress bar over the images; none without.
+
+    Raises: InputError when too many pictures are unreadable, or one is not of the size the
+        annotations say.
+    """
+    if isinstance(method, WholeImageMethod):
+        return find_everybody(method, people, read, options, label)
+    where = true_boxes(people) if boxes is None else boxes
+    return find_people(method, people, where, read, options, label)
