@@ -37,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="refuse",
         help="stop when pictures are missing (default), leave them out, or keep their labels",
     )
+    parser.add_argument(
+        "--derive",
+        type=lambda text: tuple(text.split(",")),
+        default=(),
+        metavar="chest,pelvis",
+        help="put these in the middle of shoulders or hips where a source lacks them, marked",
+    )
     parser.add_argument("--jobs", type=int, default=2, help="threads for headers and videos (2)")
     parser.add_argument("--overwrite", action="store_true", help="replace a set built before")
 
@@ -54,6 +61,7 @@ def run(args: argparse.Namespace) -> None:
         missing_images=args.missing_images,
         jobs=max(args.jobs, 1),
         overwrite=args.overwrite,
+        derive=args.derive,
     )
     build_dataset(roots, args.out, options)
     card = (args.out / "README.md").read_text()

@@ -21,6 +21,7 @@ from smallpose.core.errors import InputError, RunError
 from smallpose.core.files import path_inside, sha256, write_whole
 from smallpose.core.progress import say, track
 from smallpose.dataset.card import data_card
+from smallpose.dataset.derive import derive_joints, refuse_underivable
 from smallpose.dataset.pictures import existing, extract_frames, picture_sizes, place
 from smallpose.dataset.select import Selection, select_images
 from smallpose.dataset.split import SPLITS, assign_splits
@@ -42,6 +43,7 @@ class Options:
     missing_images: str = "refuse"  # or "drop", "keep"
     jobs: int = 1
     overwrite: bool = False
+    derive: tuple[str, ...] = ()  # joints made from others where a source lacks them
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def build_dataset(roots: Mapping[str, Path], out: Path, options: Options) -> dic
     """
     if not roots:
         raise InputError("build", "no source is given", "give at least one, such as --coco DIR")
+    refuse_underivable(options.derive)
     refuse_if_taken(out, options.overwrite)
     key = json.dumps([__version__, asdict(options), {n: str(r) for n, r in roots.items()}])
     try:
@@ -88,11 +91,11 @@ def _build_in(place: Workplace, sources: Sequence[Source], options: Options) -> 
     chosen = _select(people, found, sides, rng)
     parts = _numbered(people, chosen)
     table = table1(parts["train"], parts["test"])
-    for split, part in parts.items():
-        write_coco(part, work / "annotations" / f"{split}.json")
+    derived = _write_annotations(parts, work / "annotations", options.derive)
     pictures = _place_pictures(people, found, chosen, work / "images", options)
     _drop_unchosen_frames(work / "images", pictures)
     manifest = _manifest(sources, parts, chosen, options, notes)
+    manifest["derived"] = derived
     for source in with_pictures:
         record = manifest["sources"][source.name]
         record["images_missing"] = record["images_read"] - len(source.pictures)
@@ -237,6 +240,22 @@ def _numbered(people: Instances, chosen: Mapping[str, Selection]) -> dict[str, I
         )
         image_id, person_id = image_id + len(order), person_id + len(part)
     return parts
+
+
+def _write_annotations(
+    parts: Mapping[str, Instances], folder: Path, joints: Sequence[str]
+) -> dict[str, int]:
+    """Write each split; how many keypoints of each of `joints` were made up on the way.
+
+    `parts` stay as labelled, so nothing that counts them meets a derived keypoint.
+    """
+    made = dict.fromkeys(joints, 0)
+    for split, part in parts.items():
+        more, derived = derive_joints(part, joints)
+        write_coco(more, folder / f"{split}.json", derived)
+        for joint in joints:
+            made[joint] += int(derived[:, part.skeleton.joints.index(joint)].sum())
+    return made
 
 
 def _place_pictures(

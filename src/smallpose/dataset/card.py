@@ -79,7 +79,7 @@ def _how(manifest: dict[str, Any]) -> str:
         ),
         f"- seed: {manifest['seed']}; the same sources and seed give the same bytes",
         f"- pictures that were missing: `{manifest['missing_images']}`",
-        "- keypoints a source does not label are `0, 0, 0`, never made up",
+        _derived(manifest["derived"]),
         "- boxes are cut at the edge of the image; boxes without area become regions to ignore",
     ]
     for split, s in manifest["selection"].items():
@@ -88,6 +88,18 @@ def _how(manifest: dict[str, Any]) -> str:
             f"from {s['pool']:,} others" + (f"; {s['note']}" if s["note"] else "")
         )
     return "\n\n".join(["## How it was made", "\n".join(lines)])
+
+
+def _derived(made: dict[str, int]) -> str:
+    if not made:
+        return "- keypoints a source does not label are `0, 0, 0`, never made up"
+    which = " and ".join(f"{n:,} of the {joint}" for joint, n in made.items())
+    return (
+        f"- keypoints a source does not label are `0, 0, 0`, but for {which}, put in the middle of "
+        "two labelled joints with v = 1; each annotation lists its own under `derived`. They are "
+        "no labels: `num_keypoints`, all counts here and smallpose's metrics leave them out, but "
+        "other tools will take them for labels"
+    )
 
 
 def _files(manifest: dict[str, Any]) -> str:

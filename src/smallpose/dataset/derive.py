@@ -23,6 +23,15 @@ MIDDLES = {
 }
 
 
+def refuse_underivable(joints: Sequence[str]) -> None:
+    """Raises InputError when one of them is not of `MIDDLES`."""
+    for joint in joints:
+        if joint not in MIDDLES:
+            raise InputError(
+                f"--derive {joint}", "cannot be derived", f"one can derive {', '.join(MIDDLES)}"
+            )
+
+
 def derive_joints(people: Instances, joints: Sequence[str]) -> tuple[Instances, Mask]:
     """The people with the given joints made up where they are lacking, and which were made.
 
@@ -35,12 +44,13 @@ def derive_joints(people: Instances, joints: Sequence[str]) -> tuple[Instances, 
     keypoints = people.keypoints.copy()
     derived = np.zeros(keypoints.shape[:2], dtype=bool)
     names = people.skeleton.joints
+    refuse_underivable(joints)
     for joint in joints:
-        if joint not in MIDDLES or not {joint, *MIDDLES[joint]} <= set(names):
+        if not {joint, *MIDDLES[joint]} <= set(names):
             raise InputError(
                 f"--derive {joint}",
-                "cannot be derived for these people",
-                f"one can derive {', '.join(MIDDLES)} in skeletons that have them",
+                f"{people.skeleton.name} lacks it or {' and '.join(MIDDLES[joint])}",
+                "derive joints in the 21",
             )
         target = names.index(joint)
         ends = people.keypoints[:, people.skeleton.index(MIDDLES[joint])]

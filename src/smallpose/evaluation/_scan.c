@@ -357,7 +357,8 @@ static int area_or_null(Text *s, double *out) { return word(s, "null") ? 0 : num
 static int person_record(Text *s, const People *to, Py_ssize_t row) {
     unsigned seen = 0, bit;
     int next;
-    int64_t flag;
+    int64_t flag, joint;
+    uint64_t derived = 0;
     to->category[row] = 1;
     to->crowd[row] = 0;
     to->source[row] = to->rule[row] = 0;
@@ -404,6 +405,17 @@ static int person_record(Text *s, const People *to, Py_ssize_t row) {
         } else if (key_is(key, n, "box_rule")) {
             bit = 1024;
             if (code(s, to->rules, to->rules_size, to->rule + row) < 0) return -1;
+        } else if (key_is(key, n, "derived")) {
+            bit = 2048;
+            if (!pass(s, '[')) return -1;
+            if (!pass(s, ']')) {
+                do {
+                    if (integer(s, &joint) < 0 || joint < 1 || joint > 64 || 3 * joint > to->k3)
+                        return -1;
+                    derived |= (uint64_t)1 << (joint - 1);
+                } while (pass(s, ','));
+                if (!pass(s, ']')) return -1;
+            }
         } else if (skip(s) < 0) {
             return -1;
         }
@@ -411,6 +423,10 @@ static int person_record(Text *s, const People *to, Py_ssize_t row) {
         seen |= bit;
         next = more(s);
     } while (next == 1);
+    /* What `build --derive` made up is no label. */
+    for (joint = 0; derived; joint++, derived >>= 1)
+        if (derived & 1)
+            for (int i = 0; i < 3; i++) to->keypoints[row * to->k3 + 3 * joint + i] = 0;
     return next < 0 || (seen & 31) != 31 ? -1 : 0;
 }
 

@@ -52,6 +52,7 @@ class _Annotation(Struct):
     source: str | None = None
     box_rule: str | None = None
     segmentation_area: float | None = None
+    derived: list[int] = []
 
 
 class CocoFile(Struct):
@@ -62,8 +63,12 @@ class CocoFile(Struct):
     categories: list[Category] = []
 
 
-def read_coco(path: Path | str) -> Instances:
+def read_coco(path: Path | str, *, derived: bool = False) -> Instances:
     """A COCO keypoint file as `Instances`, with whatever skeleton its category names.
+
+    Args:
+        derived: keep the keypoints that `build --derive` made up, with v = 1. Without it they are
+            not labelled, so that no count, density or metric takes them for labels.
 
     Boxes stay as they stand. Identical repeats of images and annotations, which real files have,
     are merged and noted; annotations of other categories are left out and noted.
@@ -78,7 +83,7 @@ def read_coco(path: Path | str) -> Instances:
     category, skeleton = person_category(path, file)
     notes: list[str] = []
     images = image_columns(path, file.images, notes)
-    people = _Columns(path, skeleton, category, len(file.annotations))
+    people = _Columns(path, skeleton, category, len(file.annotations), derived)
     for block in blocks(path, "annotations", file.annotations, _Annotation):
         people.add(block, images.row_of)
     return people.finish(images, file.annotations, notes)
@@ -135,9 +140,15 @@ class _Columns:
     """The annotation columns while they grow, block by block."""
 
     def __init__(
-        self, path: Path | str, skeleton: Skeleton | None, category: int | None, most: int
+        self,
+        path: Path | str,
+        skeleton: Skeleton | None,
+        category: int | None,
+        most: int,
+        derived: bool,
     ) -> None:
         self.path, self.skeleton, self.category = path, skeleton, category
+        self.derived = derived
         self.n = 0
         self.numbers: list[int] = []  # place in the file, for messages and repeats
         self.most = most
@@ -215,6 +226,16 @@ class _Columns:
                 f"keypoint {joint + 1} has visibility {v[row, joint]:g}",
                 "it is 0 (not labelled), 1 (hidden) or 2 (seen)",
             )
+        for row, a in enumerate(people):
+            for joint in a.derived:
+                if not 1 <= joint <= k:
+                    raise InputError(
+                        f"{self.path}, annotation {a.id}",
+                        f"derived joint {joint} of {k}",
+                        "joints count from 1, as in the category's skeleton",
+                    )
+                if not self.derived:
+                    points[row, joint - 1] = 0
         return points
 
     def finish(self, images: Images, raws: list[Raw], notes: list[str]) -> Instances:
@@ -282,8 +303,13 @@ def _refuse_lost_keys(path: Path | str, data: bytes, file: CocoFile) -> None:
         refuse_repeated_keys(path, data)
 
 
-def write_coco(people: Instances, path: Path | str) -> None:
+def write_coco(
+    people: Instances, path: Path | str, derived: NDArray[np.bool_] | None = None
+) -> None:
     """`Instances` as a COCO keypoint file; the same table gives the same bytes.
+
+    Args:
+        derived: (n, k) keypoints that were made up; they are listed beside each annotation.
 
     What is unknown (a size, a group, a mask's area) is left out of the record.
     """
@@ -293,7 +319,7 @@ def write_coco(people: Instances, path: Path | str) -> None:
         file.write(b'{"categories":' + encode([_category(people)]) + b',\n"images":[')
         _write_records(file, _image_records(people.images))
         file.write(b'],\n"annotations":[')
-        _write_records(file, _annotation_records(people))
+        _write_records(file, _annotation_records(people, derived))
         file.write(b"]}\n")
 
     write_whole_with(path, fill)
@@ -333,7 +359,10 @@ def _image_records(images: Images) -> Iterator[dict[str, Any]]:
         yield record
 
 
-def _annotation_records(people: Instances) -> Iterator[dict[str, Any]]:
+def _annotation_records(
+    people: Instances, derived: NDArray[np.bool_] | None
+) -> Iterator[dict[str, Any]]:
+    made = {} if derived is None else _joint_numbers(people.ids, derived)
     image_ids = people.images.ids[people.image_rows]
     area = np.where(np.isnan(people.file_area), people.area, people.file_area)
     for start in range(0, len(people), BLOCK):
@@ -359,4 +388,12 @@ def _annotation_records(people: Instances) -> Iterator[dict[str, Any]]:
                 record["box_rule"] = BOX_RULES[rule]
             if mask == mask:
                 record["segmentation_area"] = mask
+            if one in made:
+                record["derived"] = made[one]
             yield record
+
+
+def _joint_numbers(ids: NDArray[np.int64], derived: NDArray[np.bool_]) -> dict[int, list[int]]:
+    """Annotation id to its derived joints, counted from 1 as in the category's `skeleton`."""
+    rows = np.flatnonzero(derived.any(axis=1))
+    return {int(ids[r]): (np.flatnonzero(derived[r]) + 1).tolist() for r in rows}

@@ -34,13 +34,15 @@ class Task:
     test: Instances
 
 
-def read_task(data: Path, setting: Setting) -> Task:
+def read_task(data: Path, setting: Setting, *, derived: bool = False) -> Task:
     """The training and the test people of a built set under a setting.
 
+    Args:
+        derived: learn from keypoints that `build --derive` made up, too; nobody is scored on them.
     Raises: InputError when a file is missing, when nobody is left to learn from, or when an image
         is in both.
     """
-    train = read_coco(data / "annotations" / "train.json")
+    train = read_coco(data / "annotations" / "train.json", derived=derived)
     test = read_coco(data / "annotations" / "test.json")
     refuse_shared_images(data, train.images, test.images)
     people = train
