@@ -1,4 +1,4 @@
-"""The one compiled part: loops of the evaluation, with NumPy twins where there is no compiler."""
+"""The two compiled parts, with twins in Python where there is no compiler."""
 
 import os
 
@@ -6,19 +6,25 @@ from setuptools import Extension, setup
 
 # No fused multiply-add and no fast math: the numbers are those of the NumPy twins, to the last bit.
 FLAGS = ["/O2", "/fp:strict"] if os.name == "nt" else ["-O3", "-ffp-contract=off"]
-HERE = "src/smallpose/evaluation"
+
+
+def compiled(name: str, *files: str, depends: tuple[str, ...] = ()) -> Extension:
+    folder = "src/" + name.rpartition(".")[0].replace(".", "/")
+    return Extension(
+        name,
+        sources=[f"{folder}/{file}" for file in files],
+        depends=[f"{folder}/{file}" for file in depends],
+        define_macros=[("Py_LIMITED_API", "0x030B0000")],
+        extra_compile_args=FLAGS,
+        py_limited_api=True,
+        optional=True,
+    )
+
 
 setup(
     ext_modules=[
-        Extension(
-            "smallpose.evaluation._core",
-            sources=[f"{HERE}/_core.c", f"{HERE}/_scan.c"],
-            depends=[f"{HERE}/_core.h"],
-            define_macros=[("Py_LIMITED_API", "0x030B0000")],
-            extra_compile_args=FLAGS,
-            py_limited_api=True,
-            optional=True,
-        )
+        compiled("smallpose.evaluation._core", "_core.c"),  # loops of the evaluation
+        compiled("smallpose.table._text", "_scan.c", "_write.c", depends=("_text.h",)),  # JSON
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

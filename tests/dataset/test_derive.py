@@ -12,10 +12,11 @@ from smallpose.core.errors import InputError
 from smallpose.core.skeleton import SKELETONS, SMALLPOSE
 from smallpose.dataset import build as build_module
 from smallpose.dataset.build import Options, build_dataset
-from smallpose.evaluation import compiled, scanning
 from smallpose.sources.source import Picture, Source
 from smallpose.stats.counts import count
+from smallpose.table import coco_json, mapped
 from smallpose.table.coco_json import read_coco, write_coco
+from smallpose.table.coco_records import read_plainly
 from smallpose.table.instances import (
     SOURCE_SKELETONS,
     SOURCES,
@@ -113,16 +114,16 @@ def test_a_pose_that_misses_every_derived_joint_is_still_perfect(sets, tmp_path)
     assert json.loads((tmp_path / "out").read_text())["protocols"]["recall"]["AP"] == 1.0
 
 
-@pytest.mark.skipif(compiled.CORE is None, reason="the compiled part was not built")
+@pytest.mark.skipif(mapped.CORE is None, reason="the compiled part was not built")
 def test_the_compiled_reader_and_the_plain_one_leave_out_the_same(sets, monkeypatch):
     path = sets["derived"] / "annotations" / "train.json"
-    plain = read_coco(path)
+    plain = read_plainly(path)
 
     def never(*_: object) -> Instances:
         raise AssertionError("left to the ordinary reader")
 
-    monkeypatch.setattr(scanning.coco_json, "read_coco", never)
-    fast = scanning.read_truth(path)
+    monkeypatch.setattr(coco_json, "read_plainly", never)
+    fast = read_coco(path)
     assert np.array_equal(fast.keypoints, plain.keypoints)
     assert np.array_equal(fast.num_keypoints, plain.num_keypoints)
 
@@ -165,7 +166,7 @@ def test_a_number_that_is_no_joint_is_named(sets, tmp_path):
     text = (tmp_path / "a.json").read_text()
     assert '"derived":[1]' in text
     (tmp_path / "a.json").write_text(text.replace('"derived":[1]', '"derived":[22]'))
-    for read in (read_coco, scanning.read_truth):
+    for read in (read_coco, read_plainly):
         with pytest.raises(InputError, match="derived joint 22 of 21"):
             read(tmp_path / "a.json")
 

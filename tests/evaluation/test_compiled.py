@@ -7,14 +7,16 @@ import struct
 import numpy as np
 import pytest
 
-from smallpose import evaluate, read_coco, read_results
+from smallpose import evaluate, read_results
 from smallpose.core.errors import InputError
 from smallpose.evaluation import compiled, scanning
 from smallpose.evaluation.rules import found_boxes
 from smallpose.evaluation.scanning import CHUNK, read_found, read_truth, reciprocals
+from smallpose.table import coco_json, mapped
+from smallpose.table.coco_records import read_plainly
 
 needs_core = pytest.mark.skipif(compiled.CORE is None, reason="no compiler built the core")
-ORDINARY = (read_coco, read_results)  # held here, because a test takes the others away
+ORDINARY = (read_plainly, read_results)  # held here, because a test takes the others away
 ALL = ("coco", "owned", "recall")
 
 
@@ -86,7 +88,7 @@ def test_an_error_in_a_thread_comes_out():
 
 
 def scan_number(text):
-    return compiled.CORE.decimals(text.encode() + b"]", reciprocals())
+    return mapped.CORE.decimals(text.encode() + b"]", reciprocals())
 
 
 @needs_core
@@ -127,7 +129,7 @@ def test_what_is_no_number_of_json_is_left_to_the_ordinary_reader(text):
 
 
 def test_the_bits_of_powers_of_5_are_counted_right():
-    for k in range(1, scanning.POWERS + 1):
+    for k in range(1, mapped.POWERS + 1):
         assert k * 1217359 // 524288 + 1 == (5**k).bit_length()
 
 
@@ -157,7 +159,7 @@ def scanned(monkeypatch):
     def refuse(*_):
         raise AssertionError("the ordinary reader was asked")
 
-    monkeypatch.setattr(scanning.coco_json, "read_coco", refuse)
+    monkeypatch.setattr(coco_json, "read_plainly", refuse)
     monkeypatch.setattr(scanning, "read_results", refuse)
 
 

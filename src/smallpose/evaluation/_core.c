@@ -4,9 +4,15 @@
  * come as contiguous buffers whose types compiled.py has made sure of; n is said where a length
  * cannot be read off a buffer. All release the interpreter lock, so ranges can run in threads.
  */
-#include "_core.h"
-
+#define PY_SSIZE_T_CLEAN
+#ifndef Py_LIMITED_API
+#define Py_LIMITED_API 0x030B0000
+#endif
+#include <Python.h>
 #include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define TINY 2.220446049250313e-16 /* np.spacing(1.0) */
 
@@ -597,11 +603,4 @@ static struct PyModuleDef module = {
     NULL, NULL, NULL, NULL,
 };
 
-PyMODINIT_FUNC PyInit__core(void) {
-    PyObject *core = PyModule_Create(&module);
-    if (core && PyModule_AddFunctions(core, scan_methods) < 0) {
-        Py_DECREF(core);
-        return NULL;
-    }
-    return core;
-}
+PyMODINIT_FUNC PyInit__core(void) { return PyModule_Create(&module); }

@@ -6,7 +6,7 @@ the same numbers to the last bit, because exponentials stay numpy's and sums kee
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
@@ -235,8 +235,3 @@ def per_image(
         *(total, found),
     )
     return total, found
-
-
-def joined(parts: Sequence[bytes]) -> bytes:
-    """Words as the scanner takes them: each with a NUL behind it."""
-    return b"".join(part + b"\0" for part in parts)

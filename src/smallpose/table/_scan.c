@@ -1,14 +1,14 @@
 /* COCO's JSON straight into flat arrays.
  *
  * Only plain files are read here: whatever is unusual (escapes in a key, a number with more than
- * 19 digits, a key that stands twice, broken text) makes a scan answer -1, and scanning.py reads
- * the whole file with the ordinary JSON library, which knows how to complain. What is read is
- * exact: every number is the double nearest to its text.
+ * 19 digits, a key that stands twice, broken text) makes a scan answer -1, and the whole file is
+ * read with the ordinary JSON library, which knows how to complain. What is read is exact: every
+ * number is the double nearest to its text.
  *
  * Text ends with a bracket or a brace, so a run of digits or blanks always stops inside it; only
  * strings have to look for the end.
  */
-#include "_core.h"
+#include "_text.h"
 
 typedef struct {
     const char *p, *end, *limit; /* where this scan ends, where the buffer does */
@@ -202,34 +202,60 @@ static Py_ssize_t numbers(Text *s, double *out, Py_ssize_t most) {
     return -1;
 }
 
-/* Over a value that nobody asked for; only its brackets and strings are looked at. */
-static int skip(Text *s) {
-    Py_ssize_t depth = 0;
-    blanks(s);
-    for (; s->p < s->end; s->p++) {
-        char c = *s->p;
-        if (c == '"') {
-            for (s->p++; s->p < s->end && *s->p != '"'; s->p++)
-                if (*s->p == '\\') s->p++;
-            if (s->p >= s->end) return -1;
-            if (depth == 0) {
-                s->p++;
-                return 0;
-            }
-        } else if (c == '[' || c == '{') {
-            depth++;
-        } else if (c == ']' || c == '}') {
-            if (depth == 0) return 0;
-            if (--depth == 0) {
-                s->p++;
-                return 0;
-            }
-        } else if (c == ',' && depth == 0) {
-            return 0;
-        }
+#define DEEPEST 64 /* brackets in brackets of a value that nobody asked for */
+
+static int skip_string(Text *s) {
+    for (s->p++; s->p < s->end && *s->p != '"'; s->p++) {
+        if ((unsigned char)*s->p < 32) return -1;
+        if (*s->p == '\\') s->p++;
     }
-    return -1;
+    if (s->p >= s->end) return -1;
+    s->p++;
+    return 0;
 }
+
+static const char *skip_digits(const char *p) {
+    if (*p < '0' || *p > '9') return NULL;
+    while (*p >= '0' && *p <= '9') p++;
+    return p;
+}
+
+static int skip_number(Text *s) {
+    const char *p = s->p + (*s->p == '-');
+    if (*p == '0' && p[1] >= '0' && p[1] <= '9') return -1;
+    if (!(p = skip_digits(p))) return -1;
+    if (*p == '.' && !(p = skip_digits(p + 1))) return -1;
+    if (*p == 'e' || *p == 'E') {
+        p++;
+        if (!(p = skip_digits(p + (*p == '-' || *p == '+')))) return -1;
+    }
+    s->p = p;
+    return 0;
+}
+
+/* Over a value that nobody asked for, which must be sound JSON all the same. */
+static int skip_value(Text *s, int depth) {
+    blanks(s);
+    if (s->p >= s->end || depth > DEEPEST) return -1;
+    char c = *s->p;
+    if (c == '"') return skip_string(s);
+    if (c == 't') return word(s, "true") ? 0 : -1;
+    if (c == 'f') return word(s, "false") ? 0 : -1;
+    if (c == 'n') return word(s, "null") ? 0 : -1;
+    if (c != '[' && c != '{') return skip_number(s);
+    char close = c == '[' ? ']' : '}';
+    s->p++;
+    if (pass(s, close)) return 0;
+    for (;;) {
+        blanks(s);
+        if (c == '{' && (!is(s, '"') || skip_string(s) < 0 || !pass(s, ':'))) return -1;
+        if (skip_value(s, depth + 1) < 0) return -1;
+        if (pass(s, close)) return 0;
+        if (!pass(s, ',')) return -1;
+    }
+}
+
+static int skip(Text *s) { return skip_value(s, 0); }
 
 static int key_is(const char *key, Py_ssize_t n, const char *name) {
     return (size_t)n == strlen(name) && !memcmp(key, name, (size_t)n);
@@ -552,7 +578,7 @@ static PyObject *decimals(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-PyMethodDef scan_methods[] = {
+static PyMethodDef scan_methods[] = {
     {"scan_found", scan_found, METH_VARARGS, "results"},
     {"scan_people", scan_people, METH_VARARGS, "annotations"},
     {"key", key_at, METH_VARARGS, "next key"},
@@ -562,3 +588,17 @@ PyMethodDef scan_methods[] = {
     {"decimals", decimals, METH_VARARGS, "one number"},
     {NULL, NULL, 0, NULL},
 };
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, "_text", "compiled reading and writing of COCO's JSON", -1, scan_methods,
+    NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__text(void) {
+    PyObject *text = PyModule_Create(&module);
+    if (text && PyModule_AddFunctions(text, write_methods) < 0) {
+        Py_DECREF(text);
+        return NULL;
+    }
+    return text;
+}

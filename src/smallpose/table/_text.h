@@ -1,6 +1,6 @@
-/* What the two halves of the compiled core share. */
-#ifndef SMALLPOSE_CORE_H
-#define SMALLPOSE_CORE_H
+/* What reading and writing JSON text share. */
+#ifndef SMALLPOSE_TEXT_H
+#define SMALLPOSE_TEXT_H
 
 #define PY_SSIZE_T_CLEAN
 #ifndef Py_LIMITED_API
@@ -11,6 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern PyMethodDef scan_methods[];
+extern PyMethodDef write_methods[];
 
 #endif
