@@ -38,6 +38,7 @@ VERBS = {
     },
     "show it": {
         "report": "finished runs to tables, figures and one page",
+        "claims": "the paper's claims, checked on its own numbers and on yours",
     },
 }
 _ALL = {verb: text for group in VERBS.values() for verb, text in group.items()}

@@ -29,6 +29,7 @@ class _File(Struct):
     epochs: float | None = None
     seconds: float | None = None
     data: str | None = None
+    subset: int | None = None
     weights: Any = None
     environment: dict[str, Any] = {}
 
@@ -46,6 +47,7 @@ class Run:
         parameters: weights of the network.
         seconds: the training took.
         data: the built set's folder, where it can still be found.
+        subset: number of the training subset of COCO's size (Table 5); None for everything.
         evaluation: contracts' evaluation JSON, as it stands.
     """
 
@@ -60,6 +62,7 @@ class Run:
     epochs: float | None
     seconds: float | None
     data: Path | None
+    subset: int | None
     weights: Any
     environment: Mapping[str, Any]
     evaluation: Mapping[str, Any]
@@ -76,6 +79,11 @@ class Run:
         return self.epochs == 0 or self.steps == 0
 
     @property
+    def trained_on(self) -> str:
+        """ "A" or "B", or "subset" of B."""
+        return self.setting if self.subset is None else "subset"
+
+    @property
     def protocols(self) -> tuple[str, ...]:
         """The protocols it was evaluated by, the paper's first."""
         there = self.evaluation.get("protocols") or {}
@@ -86,6 +94,11 @@ class Run:
         value = ((self.evaluation.get("protocols") or {}).get(protocol) or {}).get(name)
         # pycocotools writes -1 for a class without people.
         return 100 * float(value) if value is not None and value >= 0 else None
+
+    def ends(self, name: str, protocol: str = "coco") -> tuple[float, float] | None:
+        """The 95 % interval of a metric in points, where the evaluation holds it."""
+        ends = ((self.evaluation.get("intervals") or {}).get(protocol) or {}).get(name)
+        return None if not ends else (100 * float(ends[0]), 100 * float(ends[1]))
 
 
 def read_run(folder: Path) -> Run:
@@ -111,6 +124,7 @@ def read_run(folder: Path) -> Run:
         file.epochs,
         file.seconds,
         _data(folder, file.data),
+        file.subset,
         file.weights,
         file.environment,
         file.evaluation,

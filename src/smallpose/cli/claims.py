@@ -1,0 +1,70 @@
+"""smallpose claims [RUN…]: the paper's sentences, checked on its own numbers and on ours."""
+
+import argparse
+from pathlib import Path
+
+HELP = "the paper's claims, checked on its own tables, on runs and on data sets"
+EXAMPLE = "smallpose claims runs/demo/A runs/demo/B --set crowdpose=crowdpose_val.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `claims`."""
+    parser.add_argument(
+        "runs", nargs="*", type=Path, metavar="RUN", help="folders that `smallpose train` made"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="a data set: smallpose, coco or crowdpose; runs bring their own as smallpose",
+    )
+    parser.add_argument(
+        "--scenes",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="scene probabilities of such a set: .npy, .csv, .json or .parquet",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the table as files")
+    parser.add_argument("--json", metavar="FILE", help="everything, with digits ('-' for stdout)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Check, print a table, or the JSON."""
+    import json
+    import sys
+
+    from smallpose.core.files import write_whole
+    from smallpose.report.claims.check import check_claims
+    from smallpose.report.claims.gathering import our_runs, our_sets
+    from smallpose.report.terminal import show_long
+
+    runs, trained_on = our_runs(args.runs)
+    sets = our_sets(pairs("--set", args.set), pairs("--scenes", args.scenes), trained_on)
+    claims = check_claims(runs=runs, sets=sets)
+    if args.out:
+        claims.table().save(args.out)
+    text = json.dumps(claims.to_dict(), indent=1) + "\n"
+    if args.json == "-":
+        sys.stdout.write(text)
+        return
+    if args.json:
+        write_whole(args.json, text)
+    show_long(claims.table())
+
+
+def pairs(flag: str, words: list[str]) -> dict[str, Path]:
+    """NAME=FILE, several of them.
+
+    Raises: InputError for anything else.
+    """
+    from smallpose.core.errors import InputError
+
+    out = {}
+    for word in words:
+        name, equals, file = word.partition("=")
+        if not (name and equals and file):
+            raise InputError(f"{flag} {word}", "is not NAME=FILE", f"write {flag} coco=file.json")
+        out[name] = Path(file)
+    return out

@@ -1,0 +1,1 @@
+"""The paper's sentences as data, each recomputed on the paper's own tables and on our runs."""

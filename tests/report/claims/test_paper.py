@@ -1,0 +1,166 @@
+"""Printed errors are found by recomputing, whichever they are."""
+
+from dataclasses import replace
+
+import pytest
+
+from smallpose.report.claims.check import check_claims
+from smallpose.report.paper import PRINTED, Paper
+
+CLAIMS = check_claims()
+
+
+def verdict(key: str, paper: Paper = PRINTED) -> str:
+    finding = check_claims(paper)[key].paper
+    assert finding is not None
+    return finding.verdict
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("E1", ("255,950", "225,950")),
+        ("E4", ("37.85 %", "printed 39")),
+        ("E6", ("149,813", "156,165 is train2017 + val2017")),
+        ("E8", ("72,310", "46.3 %", "63.1 %")),
+        ("E9", ("67.04 − 43.2 = 23.84", "printed 16.8")),
+        ("C1", ("DEKR W32 B AP_L above AP_M", "2 do not")),
+        ("C9R", ("RLE R50", "3 do not")),
+        ("C9V", ("ViTPose-S-RLE B AP above ViTPose-S", "68.4 against 68.9")),
+        ("C11B", ("SimCC R50", "63.6")),
+        ("N1", ("13.82 people per test image against 9.18",)),
+        ("N3", ("DEKR W32 B", "23.2", "25.0")),
+        ("N5", ("79.7",)),
+        ("N6", ("DEKR W32 B", "AR 46.6")),
+        ("N7", ("moderate 92 %",)),
+    ],
+)
+def test_each_printed_error_is_named_with_its_numbers(key: str, words: tuple[str, ...]):
+    finding = CLAIMS[key].paper
+    assert finding is not None
+    assert finding.verdict == "not supported"
+    assert all(word in finding.why for word in words), finding.why
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["D19", "E2", "E3", "E5", "E7", "E10", "E11", "E12", "E13", "E14", "N2", "N4", "C4", "C5",
+     "C6", "C7", "C8P", "C9", "C10", "C11", "C12", "C13", "C14"],
+)  # fmt: skip
+def test_what_is_right_stays_right(key: str):
+    finding = CLAIMS[key].paper
+    assert finding is not None
+    assert finding.verdict == "supported", finding.why
+
+
+@pytest.mark.parametrize("key", ["C2", "C3", "E15"])
+def test_what_the_numbers_leave_open_cannot_be_told(key: str):
+    assert verdict(key) == "cannot tell"
+
+
+def test_an_unfair_pair_is_called_so():
+    finding = CLAIMS["C8P"].paper
+    assert finding is not None
+    assert finding.caveats == (
+        "trained unlike: learning rate 0.0005 (SimpleBaseline R50) against 5e-06 (HRNet W32)",
+    )
+    mended = {**PRINTED.recipes}
+    mended["hrnet_w32"] = replace(mended["hrnet_w32"], learning_rate=5e-4)
+    fair = check_claims(replace(PRINTED, recipes=mended))["C8P"].paper
+    assert fair is not None
+    assert fair.caveats == ()
+
+
+def test_comparisons_within_one_method_have_no_such_caveat():
+    for key in ("C1", "C6", "C12"):
+        finding = CLAIMS[key].paper
+        assert finding is not None
+        assert not finding.caveats
+
+
+def said(paper: Paper, **numbers: object) -> Paper:
+    """The paper with other numbers in its sentences."""
+    return replace(paper, text=replace(paper.text, **numbers))  # type: ignore[arg-type]
+
+
+def row(paper: Paper, method: str, setting: str, **numbers: float) -> Paper:
+    """The paper with other numbers in a row of Table 2 or 3."""
+    rows = {**paper.rows, (method, setting): replace(paper.rows[method, setting], **numbers)}
+    return replace(paper, rows=rows)
+
+
+# Errors the paper does not have: the same checks find them.
+PLANTED = {
+    "a total that is no sum": (
+        "E2",
+        lambda p: replace(
+            p,
+            table1={
+                **p.table1,
+                "total": replace(p.table1["total"], sizes=(427_563, 279_918, 62_062)),
+            },
+        ),
+    ),
+    "a share rounded up": ("E3", lambda p: said(p, train_ratio=("57", "36", "8"))),
+    "a share with a wrong decimal": ("E5", lambda p: said(p, total_ratio=("55.5", "36.4", "8"))),
+    "more small people than there are": ("D19", lambda p: said(p, small_over=430_000)),
+    "more images than people per image allow": ("D19", lambda p: said(p, images_over=80_000)),
+    "a gain with a wrong digit": ("E12", lambda p: said(p, whole_ap_s="2.8")),
+    "a pair read from the wrong row": ("E14", lambda p: said(p, rtmo_over_cid="5.9")),
+    "a table that repeats another wrongly": (
+        "N2",
+        lambda p: replace(p, table5=(*p.table5[:2], replace(p.table5[2], ap=62.8))),
+    ),
+    "an AP above its AR": ("N4", lambda p: row(p, "rtmo_s", "A", ar=33.0)),
+    "a method that loses": ("C6", lambda p: row(p, "cid_hrnet_w32", "B", sparse=4.0)),
+    "a rival that wins": ("C10", lambda p: row(p, "vitpose_s", "B", ap_s=68.2)),
+    "subsets that gained little": (
+        "C14",
+        lambda p: replace(p, table5=(p.table5[0], replace(p.table5[1], ap=50.0), p.table5[2])),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_other_errors_are_found_where_they_are_planted(name: str):
+    key, plant = PLANTED[name]
+    assert verdict(key) == "supported"
+    broken = plant(PRINTED)
+    assert verdict(key, broken) == "not supported"
+    others = {
+        c.claim.key
+        for c, was in zip(check_claims(broken).checked, CLAIMS.checked, strict=True)
+        if c.paper and was.paper and c.paper.verdict != was.paper.verdict
+    }
+    # What depends on the same number may break too, but nothing is mended by an error.
+    assert key in others
+    assert len(others) <= 3
+
+
+@pytest.mark.parametrize(
+    ("key", "mend"),
+    [
+        ("E1", {"train_sizes": (351_722, 225_950, 49_453)}),
+        ("E4", {"test_ratio": ("53", "38", "9")}),
+        ("E6", {"coco_people": 149_813}),
+        ("E8", {"coco_small": 72_310}),
+        ("E9", {"subsets_ap": "23.8"}),
+        ("N5", {"subsets_ap_l": ("79.1", "79.5")}),
+    ],
+)
+def test_errors_go_when_the_number_is_mended(key: str, mend: dict[str, object]):
+    assert verdict(key) == "not supported"
+    assert verdict(key, replace(PRINTED, text=replace(PRINTED.text, **mend))) == "supported"
+
+
+def test_numbers_that_differ_by_rounding_alone_are_not_called_wrong():
+    text = replace(PRINTED.text, subsets_ap="24")  # 23.84 with no decimal
+    assert verdict("E9", replace(PRINTED, text=text)) == "supported"
+
+
+def test_the_table_says_every_claim_once():
+    table = CLAIMS.table()
+    keys = [row[0] for row in table.rows]
+    assert len(keys) == len(set(keys))
+    assert {f"C{i}" for i in range(1, 16)} <= set(keys)
+    assert len(CLAIMS.broken) == sum(row[3] == "not supported" for row in table.rows)
