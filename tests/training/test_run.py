@@ -21,9 +21,10 @@ from smallpose.methods import create_method
 from smallpose.methods.weights import read_weights
 from smallpose.samples.crops import Batch
 from smallpose.table.coco_json import read_coco, write_coco
-from smallpose.training import loop, run
-from smallpose.training.loop import Interrupted, Trainer
-from smallpose.training.run import Experiment, choose_recipe, train
+from smallpose.training import run
+from smallpose.training.log import Log
+from smallpose.training.loop import Trainer
+from smallpose.training.run import Experiment, Interrupted, choose_recipe, train
 from smallpose.training.schedule import make_optimizer
 
 TINY = "simple_baseline_r18_tiny"
@@ -360,7 +361,7 @@ def test_methods_are_listed_with_their_parts(capsys):
 def test_the_log_is_cut_back_to_where_a_run_goes_on(tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
-    log = loop.Log(path, 2)
+    log = Log(path, 2)
     log.write(step=3, loss=0.5)
     log.close()
     assert [json.loads(x)["step"] for x in path.read_text().splitlines()] == [1, 2, 3]

@@ -140,7 +140,10 @@ def write_results(found: Predictions, path: Path | str, category_id: int = 1) ->
     """`Predictions` as a COCO result file, with `bbox` where there is one."""
     records = []
     columns = (
-        *(found.image_ids.tolist(), found.keypoints.reshape(len(found), -1).tolist()),
+        *(
+            found.image_ids.tolist(),
+            found.keypoints.reshape(len(found), 3 * len(found.skeleton)).tolist(),
+        ),
         *(found.scores.tolist(), found.boxes_xywh.tolist()),
     )
     for image, keypoints, score, box in zip(*columns, strict=True):

@@ -4,85 +4,22 @@ A step is a function of the state before it and its number: chance inside the ne
 anew for each, so a run that was interrupted goes on as if it had not been.
 """
 
-import json
 import math
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 
-from smallpose.core.errors import RunError, SmallposeError
+from smallpose.core.errors import RunError
 from smallpose.core.progress import say
 from smallpose.methods.base import PoseMethod, Recipe
-from smallpose.samples.crops import Batch, Crops
+from smallpose.methods.whole import WholeImageMethod
+from smallpose.training.feed import AnyBatch, Feed
+from smallpose.training.log import Log
 from smallpose.training.schedule import learning_rate, make_optimizer
 
 MOST_SKIPPED = 5  # steps without finite loss or gradient before the run stops
-
-
-class Interrupted(SmallposeError):
-    """SIGINT or SIGTERM came; everything was saved."""
-
-    def __init__(self, where: str, what: str, mend: str, exit_code: int = 130) -> None:
-        super().__init__(where, what, mend)
-        self.exit_code = exit_code
-
-
-class Signals:
-    """Within it, the first SIGINT or SIGTERM is only noted; the second one ends the process."""
-
-    def __init__(self) -> None:
-        self.received = 0
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> "Signals":
-        # Python lets only the main thread listen; elsewhere (a notebook's worker) nothing changes.
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, _: FrameType | None) -> None:
-        if self.received:
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        self.received = number
-        say("finishing the step, then saving; once more to stop at once")
-
-
-class Log:
-    """`log.jsonl`: one line per record, cut back to where a resumed run goes on from."""
-
-    def __init__(self, path: Path, step: int) -> None:
-        kept = []
-        if path.exists():
-            for line in path.read_text().splitlines():
-                try:
-                    record = json.loads(line)
-                except ValueError:
-                    continue  # the line that a kill cut short
-                if record.get("step", 0) <= step:
-                    kept.append(line)
-        path.write_text("".join(line + "\n" for line in kept))
-        self._file = path.open("a", buffering=1)
-
-    def write(self, **record: Any) -> None:
-        """One line."""
-        self._file.write(json.dumps(record) + "\n")
-
-    def close(self) -> None:
-        """No more lines."""
-        self._file.close()
 
 
 class Trainer:
@@ -91,15 +28,13 @@ class Trainer:
     Args:
         method: on its device.
         recipe: how.
-        crops: what on.
+        feed: what on.
         seed: of chance inside the network.
         log: where steps are written down.
     """
 
-    def __init__(
-        self, method: PoseMethod, recipe: Recipe, crops: Crops, seed: int, log: Log
-    ) -> None:
-        self.method, self.recipe, self.crops, self.seed, self.log = method, recipe, crops, seed, log
+    def __init__(self, method: PoseMethod, recipe: Recipe, feed: Feed, seed: int, log: Log) -> None:
+        self.method, self.recipe, self.feed, self.seed, self.log = method, recipe, feed, seed, log
         self.optimizer = make_optimizer(method, recipe)
         self.step = 0
         self.skipped = 0
@@ -109,7 +44,7 @@ class Trainer:
     @property
     def steps(self) -> int:
         """Steps of the whole run."""
-        return self.crops.steps * self.recipe.epochs
+        return self.feed.steps * self.recipe.epochs
 
     def state(self) -> dict[str, Any]:
         """All that `load` needs."""
@@ -133,19 +68,21 @@ class Trainer:
             after_step: called with each step's loss, NaN for a step that was skipped; what it
                 raises ends the epoch.
         """
-        epoch, first_step = divmod(self.step, self.crops.steps)
+        epoch, first_step = divmod(self.step, self.feed.steps)
         self.method.train()
+        if isinstance(self.method, WholeImageMethod):
+            self.method.begin_epoch(epoch, self.recipe)
         at = time.monotonic()
-        for batch in self.crops.batches(epoch, first_step):
+        for batch in self.feed.batches(epoch, first_step):
             loss = self._one_step(batch)
             self.step += 1
             now = time.monotonic()
             self.seconds, at = self.seconds + now - at, now
             after_step(loss)
 
-    def _one_step(self, batch: Batch) -> float:
+    def _one_step(self, batch: AnyBatch) -> float:
         torch.manual_seed(hash((self.seed, self.step)) & 0x7FFFFFFFFFFFFFFF)
-        rate = learning_rate(self.step, self.crops.steps, self.recipe)
+        rate = learning_rate(self.step, self.feed.steps, self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["rate_share"]
         self._remember_buffers()
@@ -162,16 +99,14 @@ class Trainer:
         self.optimizer.step()
         return value
 
-    def _loss(self, batch: Batch) -> torch.Tensor:
+    def _loss(self, batch: AnyBatch) -> torch.Tensor:
         method = self.method
-        keypoints = batch.keypoints.to(method.device, non_blocking=True)
+        people: Any = batch.keypoints.to(method.device, non_blocking=True)
         with torch.autocast(method.device.type, torch.bfloat16, enabled=self.recipe.half):
             outputs = method(method.prepare(batch.crops))
         if self.recipe.half:
-            outputs = (
-                tuple(o.float() for o in outputs) if isinstance(outputs, tuple) else outputs.float()
-            )
-        terms = method.loss(outputs, method.targets(keypoints))
+            outputs = single(outputs)
+        terms = method.loss(outputs, method.targets(people))
         return torch.stack(list(terms.values())).sum()
 
     def _remember_buffers(self) -> None:
@@ -182,11 +117,11 @@ class Trainer:
         else:
             torch._foreach_copy_(self._good, buffers)
 
-    def _skip(self, batch: Batch, loss: float) -> None:
+    def _skip(self, batch: AnyBatch, loss: float) -> None:
         torch._foreach_copy_(list(self.method.buffers()), self._good)
         self.optimizer.zero_grad(set_to_none=True)
         self.skipped += 1
-        people = self.crops.dataset.people
+        people = self.feed.dataset.people
         ids = people.ids[batch.rows].tolist()
         self.log.write(step=self.step, skipped=ids, loss=str(loss))
         if self.skipped > MOST_SKIPPED:
@@ -198,3 +133,12 @@ class Trainer:
                 "learning_rate",
             )
         say(f"step {self.step}: loss {loss} is not finite, step skipped ({len(ids)} people logged)")
+
+
+def single(outputs: Any) -> Any:
+    """Outputs in single precision, whatever holds them: losses are not to be trusted to half."""
+    if isinstance(outputs, torch.Tensor):
+        return outputs.float() if outputs.is_floating_point() else outputs
+    if isinstance(outputs, tuple) and hasattr(outputs, "_fields"):
+        return type(outputs)(*(single(part) for part in outputs))
+    return type(outputs)(single(part) for part in outputs)

@@ -1,11 +1,13 @@
 """The optimizer, and the learning rate as a function of the step: nothing to save or restore."""
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import nn
 
 from smallpose.methods.base import PoseMethod, Recipe
+from smallpose.methods.whole import WholeRecipe
 
 WARM_UP_FROM = 0.001  # share of the rate at the first step (MMPose)
 
@@ -30,6 +32,8 @@ def make_optimizer(method: PoseMethod, recipe: Recipe) -> torch.optim.Optimizer:
 
 def learning_rate(step: int, steps_of_epoch: int, recipe: Recipe) -> float:
     """The rate of a step, counted from 0 over the whole run."""
+    if isinstance(recipe, WholeRecipe) and recipe.cosine:
+        return _along_cosines(step, steps_of_epoch, recipe)
     if recipe.schedule == "one_cycle":
         return recipe.learning_rate * _one_cycle(step, steps_of_epoch * recipe.epochs, recipe)
     warm = min(step / max(recipe.warm_up - 1, 1), 1.0) if recipe.warm_up else 1.0
@@ -43,6 +47,18 @@ def _one_cycle(step: int, steps: int, recipe: Recipe) -> float:
     if step < rising:
         return _cosine(1 / 25, 1.0, step / rising)
     return _cosine(1.0, 1e-4, (step - rising) / max(steps - rising, 1.0))
+
+
+def _along_cosines(step: int, steps_of_epoch: int, recipe: WholeRecipe) -> float:
+    """Up with the square of the step, then from each (epoch, rate) to the next; RTMO's."""
+    rising = recipe.warm_epochs * steps_of_epoch
+    if step < rising:
+        return recipe.cosine[0][1] * ((step + 1) / rising) ** 2
+    epoch = step / steps_of_epoch
+    for (begin, high), (end, low) in pairwise(recipe.cosine):
+        if begin <= epoch < end:
+            return _cosine(high, low, (epoch - begin) / (end - begin))
+    return recipe.cosine[-1][1]
 
 
 def _cosine(start: float, end: float, share: float) -> float:

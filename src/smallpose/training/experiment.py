@@ -1,0 +1,41 @@
+"""What one training is: a method, a built set, a recipe, a seed and a folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from smallpose.training.settings import Setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What is run.
+
+    Args:
+        method: key of `METHODS`.
+        data: folder of a built set.
+        out: the run's folder.
+        setting: "A" or "B".
+        recipe: key of the method's recipes; its first without.
+        overrides: recipe fields to change, `augment.`'s with that prefix, as text.
+        seed: of beginning weights, order and chance.
+        jobs: worker processes that read pictures; 0 reads in this one.
+        resume: go on where a run in `out` stopped.
+        weights: to begin with.
+        adapt: let weights of another skeleton in, joint by name.
+        most_bad: share of the pictures that may be unreadable.
+        device: "cpu", "cuda", …; a GPU where there is one without.
+    """
+
+    method: str
+    data: Path
+    out: Path
+    setting: Setting = "B"
+    recipe: str = ""
+    overrides: tuple[tuple[str, str], ...] = ()
+    seed: int = 0
+    jobs: int = 0
+    resume: bool = False
+    weights: Path | None = None
+    adapt: bool = False
+    most_bad: float = 0.001
+    device: str = ""
