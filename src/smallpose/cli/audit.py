@@ -21,7 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--json", metavar="FILE", help="everything found, for machines; - is stdout"
     )
     parser.add_argument(
-        "--sheet", type=Path, metavar="DIR", help="draw the most suspicious people there"
+        "--sheet",
+        type=Path,
+        metavar="DIR",
+        help="draw the most suspicious people and the near-duplicates there",
     )
     parser.add_argument(
         "--labels-only", action="store_true", help="do not look at pictures for near-duplicates"
@@ -67,6 +70,11 @@ def run(args: argparse.Namespace) -> None:
     if args.sheet is not None:
         for split, found in suspects.items():
             _draw(built, split, found, args.sheet / f"suspects-{split}.png")
+        if leaks is not None:
+            from smallpose.report.leak_sheet import draw_pairs, reader
+
+            pairs = leaks_json(leaks)["pairs"]
+            draw_pairs(pairs, reader(built), args.sheet / "near-duplicates.png")
 
 
 def _table(head: str, rows: list[str]) -> str:

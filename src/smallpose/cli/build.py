@@ -38,6 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="stop when pictures are missing (default), leave them out, or keep their labels",
     )
     parser.add_argument(
+        "--leaks",
+        choices=("report", "move", "off"),
+        default="report",
+        help="look for near-duplicates between train and test and report them (default), put each "
+        "on one side, or do not look",
+    )
+    parser.add_argument(
+        "--leaks-sheet",
+        type=Path,
+        metavar="FILE.png",
+        help="draw the pairs found; outside the set, because the pictures are the sources'",
+    )
+    parser.add_argument(
         "--derive",
         type=lambda text: tuple(text.split(",")),
         default=(),
@@ -62,8 +75,13 @@ def run(args: argparse.Namespace) -> None:
         jobs=max(args.jobs, 1),
         overwrite=args.overwrite,
         derive=args.derive,
+        leaks=args.leaks,
     )
     build_dataset(roots, args.out, options)
+    if args.leaks_sheet is not None and args.leaks != "off":
+        from smallpose.report.leak_sheet import draw_leaks
+
+        draw_leaks(args.out, args.leaks_sheet)
     card = (args.out / "README.md").read_text()
     print(card[card.index("## How many") :].split("## Where from")[0].strip())
     print(f"\n{args.out}/README.md says how it was made")

@@ -6,13 +6,18 @@ a source holds another's picture cropped or mirrored, only the pixels tell.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from smallpose.dataset.hashing import fingerprints
 from smallpose.dataset.near import find_near_duplicates
 from smallpose.dataset.opened import BuiltSet
 from smallpose.dataset.overlay import Pair
-from smallpose.table.instances import SOURCES
+from smallpose.dataset.split import closest_subset
+from smallpose.table.instances import SOURCES, Images, concat
 
 Sides = Sequence[str]
 
@@ -28,7 +33,7 @@ class Leaks:
         groups: (m,) what must stay together: source, video and side; "" where there is no video.
         pairs: every two near-duplicates, by number into `names`. Pictures of the same group on the
             same side were not compared: they belong together anyway.
-        missing: file names of pictures that are not there.
+        missing: file names of pictures that are not there or cannot be decoded.
     """
 
     names: tuple[str, ...]
@@ -52,23 +57,53 @@ class Leaks:
 
 def find_leaks(built: BuiltSet, jobs: int = 1) -> Leaks:
     """Look at every picture of a built set."""
-    names, sides, sources, groups, paths, missing = [], [], [], [], [], []
-    for side, people in built.parts.items():
-        images = people.images
-        columns = zip(images.file_names, images.source.tolist(), images.groups, strict=True)
-        for name, source, group in columns:
-            path = built.picture(name)
-            if path is None:
-                missing.append(name)
-                continue
-            names.append(name)
-            sides.append(side)
-            sources.append(SOURCES[source] or "unknown")
-            groups.append(f"{side} {source} {group}" if group else "")
-            paths.append(path)
-    pairs = find_near_duplicates(paths, apart=groups, jobs=jobs)
+    parts = list(built.parts.values())
+    images = concat(parts, parts[0].skeleton).images
+    sides = [side for side, part in built.parts.items() for _ in range(len(part.images))]
+    paths = [built.picture(name) for name in images.file_names]
+    return find_leaks_among(images, range(len(images)), sides, paths, jobs)
+
+
+def find_leaks_among(
+    images: Images,
+    rows: Sequence[int],
+    sides: Sides,
+    paths: Sequence[Path | None],
+    jobs: int = 1,
+) -> Leaks:
+    """Look at some images' pictures.
+
+    Args:
+        rows: of `images`.
+        sides, paths: (r,) each one's side and picture; None where there is none.
+    Returns: pictures that are not there or cannot be decoded are among the missing.
+    """
+    there = [n for n, path in enumerate(paths) if path is not None]
+    groups = [images.groups[r] for r in rows]
+    labels = [
+        f"{side} {images.source[r]} {group}" if group else ""
+        for r, side, group in zip(rows, sides, groups, strict=True)
+    ]
+    broken: list[int] = []
+    files = [path for path in paths if path is not None]
+    prints = fingerprints(files, jobs, broken)
+    bad = {there[n] for n in broken}
+    pairs = find_near_duplicates(prints, apart=[labels[n] for n in there])
+    # Unreadable pictures resemble nothing, so their numbers can go without losing a pair.
+    kept = [n for n in there if n not in bad]
+    number = {n: i for i, n in enumerate(kept)}
+    pairs = [
+        replace(p, first=number[there[p.first]], second=number[there[p.second]]) for p in pairs
+    ]
+    names = [images.file_names[r] for r in rows]
+    gone = [n for n in range(len(rows)) if n not in number]
     return Leaks(
-        *(tuple(names), tuple(sides), tuple(sources), tuple(groups)), tuple(pairs), tuple(missing)
+        tuple(names[n] for n in kept),
+        tuple(sides[n] for n in kept),
+        tuple(SOURCES[images.source[rows[n]]] or "unknown" for n in kept),
+        tuple(labels[n] for n in kept),
+        tuple(pairs),
+        tuple(names[n] for n in gone),
     )
 
 
@@ -96,6 +131,47 @@ def move_offenders(
     is never trained on, so results on its own test set stay comparable with everyone's, and
     training, the larger side, loses a few pictures. With `to="train"` the test side gives way.
     """
+    offenders = set().union(*_hanging_together(sides, pairs, groups))
+    return tuple(to if n in offenders else side for n, side in enumerate(sides))
+
+
+def balance_offenders(
+    sides: Sides,
+    pairs: Sequence[Pair],
+    groups: Sequence[str],
+    kept: Sequence[bool],
+    rng: np.random.Generator,
+) -> tuple[str, ...]:
+    """(m,) the sides after every leak is mended, the test side as large as before if it can be.
+
+    What hangs together goes to one side as a whole, as in `move_offenders`. Where a source
+    published one of it for testing, that is the test side, so that results on the source's own test
+    set stay comparable; the others go where they bring the number of test pictures closest to what
+    it was.
+
+    Args:
+        kept: (m,) true for pictures that their source published for testing.
+        rng: chooses among ways that are equally close.
+    """
+    moved = np.array(sides, dtype=object)
+    free = []
+    for part in _hanging_together(sides, pairs, groups):
+        rows = np.array(sorted(part), dtype=np.intp)
+        if any(kept[r] for r in rows):
+            moved[rows] = "test"
+        else:
+            moved[rows] = "train"
+            free.append(rows)
+    wanted = int(sum(s == "test" for s in sides) - np.count_nonzero(moved == "test"))
+    for number in closest_subset([len(rows) for rows in free], wanted, rng):
+        moved[free[number]] = "test"
+    return tuple(str(side) for side in moved)
+
+
+def _hanging_together(
+    sides: Sides, pairs: Sequence[Pair], groups: Sequence[str] | None
+) -> list[set[int]]:
+    """Connected components of near-duplicates and groups that stand on both sides."""
     root = list(range(len(sides)))
 
     def find(n: int) -> int:
@@ -110,10 +186,10 @@ def move_offenders(
     for n, group in enumerate(groups or ()):
         if group:
             root[find(n)] = find(first.setdefault(group, n))
-    members: dict[int, set[str]] = {}
-    for n, side in enumerate(sides):
-        members.setdefault(find(n), set()).add(side)
-    return tuple(to if len(members[find(n)]) > 1 else side for n, side in enumerate(sides))
+    members: dict[int, set[int]] = {}
+    for n in range(len(sides)):
+        members.setdefault(find(n), set()).add(n)
+    return [part for part in members.values() if len({sides[n] for n in part}) > 1]
 
 
 def leaks_json(leaks: Leaks) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from smallpose.core.files import path_inside, sha256, write_whole
 from smallpose.core.progress import say, track
 from smallpose.dataset.card import data_card
 from smallpose.dataset.derive import derive_joints, refuse_underivable
+from smallpose.dataset.leaks import FILE as LEAKS_FILE
+from smallpose.dataset.leaks import HOW, Search, search_and_mend
 from smallpose.dataset.pictures import existing, extract_frames, picture_sizes, place
 from smallpose.dataset.select import Selection, select_images
 from smallpose.dataset.split import SPLITS, assign_splits
@@ -43,6 +45,7 @@ class Options:
     missing_images: str = "refuse"  # or "drop", "keep"
     jobs: int = 1
     overwrite: bool = False
+    leaks: str = "report"  # or "move", "off"
     derive: tuple[str, ...] = ()  # joints made from others where a source lacks them
 
 
@@ -69,6 +72,8 @@ def build_dataset(roots: Mapping[str, Path], out: Path, options: Options) -> dic
     if not roots:
         raise InputError("build", "no source is given", "give at least one, such as --coco DIR")
     refuse_underivable(options.derive)
+    if options.leaks not in HOW:
+        raise InputError(f"--leaks {options.leaks}", "no such way", f"choose {', '.join(HOW)}")
     refuse_if_taken(out, options.overwrite)
     key = json.dumps([__version__, asdict(options), {n: str(r) for n, r in roots.items()}])
     try:
@@ -89,6 +94,7 @@ def _build_in(place: Workplace, sources: Sequence[Source], options: Options) -> 
     rng = np.random.default_rng(options.seed)
     sides = assign_splits(people.images, found.official, options.split, rng)
     chosen = _select(people, found, sides, rng)
+    chosen, leaks = _look_for_leaks(people, found, chosen, work / "images", options)
     parts = _numbered(people, chosen)
     table = table1(parts["train"], parts["test"])
     derived = _write_annotations(parts, work / "annotations", options.derive)
@@ -96,11 +102,16 @@ def _build_in(place: Workplace, sources: Sequence[Source], options: Options) -> 
     _drop_unchosen_frames(work / "images", pictures)
     manifest = _manifest(sources, parts, chosen, options, notes)
     manifest["derived"] = derived
+    manifest["leaks"] = {"how": "off"} if leaks is None else leaks.summary(options.leaks)
     for source in with_pictures:
         record = manifest["sources"][source.name]
         record["images_missing"] = record["images_read"] - len(source.pictures)
         record["link_roots"] = _link_roots(source)
     manifest["files"] = _hashes(work, ["annotations/train.json", "annotations/test.json"])
+    if leaks is not None:
+        text = msgspec.json.format(msgspec.json.encode(leaks.to_json())) + b"\n"
+        write_whole(work / LEAKS_FILE, text)
+        manifest["files"] |= _hashes(work, [LEAKS_FILE])
     manifest["pictures"] = pictures
     write_whole(work / "README.md", data_card(manifest, table.to_markdown()))
     manifest["files"] |= _hashes(work, ["README.md"])
@@ -220,6 +231,34 @@ def _select(
         if chosen[split].note:
             say(chosen[split].note)
     return chosen
+
+
+def _look_for_leaks(
+    people: Instances,
+    found: _Read,
+    chosen: dict[str, Selection],
+    frames: Path,
+    options: Options,
+) -> tuple[dict[str, Selection], Search | None]:
+    """The selection, mended if asked, and what was found; None where nobody looked."""
+    if options.leaks == "off":
+        return chosen, None
+    rows = np.concatenate([s.rows for s in chosen.values()]).tolist()
+    paths = {}
+    for row in (r for r in rows if found.there[r]):
+        picture = found.pictures[row]
+        frame = path_inside(frames, people.images.file_names[row])
+        path = picture.path if picture.frame is None else frame
+        if path.is_file():
+            paths[row] = path
+    # A generator of its own: whether anybody looks for leaks changes nothing else.
+    rng = np.random.default_rng([options.seed, 1])
+    return search_and_mend(
+        *(people, chosen, found.official, paths),
+        move=options.leaks == "move",
+        rng=rng,
+        jobs=options.jobs,
+    )
 
 
 def _numbered(people: Instances, chosen: Mapping[str, Selection]) -> dict[str, Instances]:

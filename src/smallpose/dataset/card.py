@@ -34,6 +34,7 @@ def data_card(manifest: dict[str, Any], table: str) -> str:
         table,
         _sources(manifest),
         _how(manifest),
+        _leaks(manifest["leaks"]),
         _files(manifest),
         "## Terms",
         "Pictures are the sources' own and stay under their terms; this folder holds "
@@ -100,6 +101,32 @@ def _derived(made: dict[str, int]) -> str:
         "no labels: `num_keypoints`, all counts here and smallpose's metrics leave them out, but "
         "other tools will take them for labels"
     )
+
+
+def _leaks(leaks: dict[str, Any]) -> str:
+    """What a search for near-duplicates between train and test found."""
+    if leaks["how"] == "off":
+        return "## Leaks\n\nNobody looked for near-duplicates (`--leaks off`)."
+    lines = [
+        f"{leaks['pictures']:,} pictures were compared; {leaks['near_duplicates']:,} pairs of them "
+        "are near-duplicates (cropped, mirrored, resized or recompressed copies, or like frames), "
+        f"frames of one video on one side not counted; {leaks['leaks']:,} of the pairs stood on "
+        "both sides. `leaks.json` names them."
+    ]
+    if leaks["how"] == "move":
+        lines.append(
+            f"{leaks['moved_to_test']:,} pictures were moved to test and "
+            f"{leaks['moved_to_train']:,} to train, videos as a whole; {leaks['leaks_left']:,} "
+            "leaks are left."
+        )
+    elif leaks["leaks"]:
+        lines.append(
+            "They were left where they are: scores on this test side may be too high. "
+            "`--leaks move` puts each on one side."
+        )
+    if leaks["not_looked_at"]:
+        lines.append(f"{leaks['not_looked_at']:,} pictures were not there or could not be decoded.")
+    return "## Leaks\n\n" + " ".join(lines)
 
 
 def _files(manifest: dict[str, Any]) -> str:

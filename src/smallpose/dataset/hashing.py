@@ -54,22 +54,37 @@ class Prints:
 _One = tuple[NDArray[np.uint64], Grey, NDArray[np.uint32], NDArray[np.float32]]
 
 
-def fingerprints(pictures: Sequence[Path | Grey], jobs: int = 1) -> Prints:
+def fingerprints(
+    pictures: Sequence[Path | Grey], jobs: int = 1, broken: list[int] | None = None
+) -> Prints:
     """Fingerprints of files, or of (h, w) grey or (h, w, 3) colour arrays.
 
+    Args:
+        broken: gets the numbers of files that cannot be read; those resemble nothing. Without it
+            they raise.
     Raises: InputError for a file that is no picture, RefusedError for one of absurd size.
     """
 
-    def one(picture: Path | Grey) -> _One:
-        return _fingerprint(_grey(picture))
+    def one(item: tuple[int, Path | Grey]) -> _One:
+        number, picture = item
+        try:
+            return _fingerprint(_grey(picture))
+        except (InputError, RefusedError):
+            if broken is None:
+                raise
+            broken.append(number)
+            return _fingerprint(np.zeros((THUMB, THUMB), np.uint8))
 
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # OpenCV's own pool and ours would fight over the cores
     try:
         with ThreadPoolExecutor(max(jobs, 1)) as pool:
-            parts = list(track(pool.map(one, pictures), "fingerprints", total=len(pictures)))
+            prints = pool.map(one, enumerate(pictures))
+            parts = list(track(prints, "fingerprints", total=len(pictures)))
     finally:
         cv2.setNumThreads(threads)
+    if broken is not None:
+        broken.sort()
     return Prints(
         np.array([p[0] for p in parts], dtype=np.uint64).reshape(-1, 2).T.copy(),
         np.array([p[1] for p in parts], dtype=np.uint8).reshape(-1, THUMB, THUMB),

@@ -61,6 +61,16 @@ def select_images(
     )
 
 
+def chosen_again(people: Instances, rows: NDArray[np.intp], split: str) -> Selection:
+    """The selection that these rows are, after some came from or went to another split."""
+    counts = _people_by_size(people)[rows]
+    mix = counts.sum(axis=0)
+    target = np.array(PAPER_MIX[split]) / sum(PAPER_MIX[split])
+    small = int((counts[:, 0] > 0).sum())
+    three = (int(mix[0]), int(mix[1]), int(mix[2]))
+    return Selection(rows, small, len(rows) - small, three, _note(split, mix, target))
+
+
 def _people_by_size(people: Instances) -> NDArray[np.int64]:
     """(m, 3) people of each size class in each image."""
     classed = people.counted & (people.size_class >= 0)

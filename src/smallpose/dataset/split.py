@@ -40,7 +40,7 @@ def assign_splits(
         forced = int(np.count_nonzero(side[open_rows] == 1))
         wanted = round(TEST_SHARE * len(open_rows)) - forced
         rows = list(units.values())
-        for unit in _closest_subset([len(r) for r in rows], wanted, rng):
+        for unit in closest_subset([len(r) for r in rows], wanted, rng):
             side[rows[unit]] = 1
         rest = open_rows[side[open_rows] < 0]
         side[rest] = 0
@@ -64,7 +64,7 @@ def _sides_of_groups(images: Images, side: NDArray[np.int8]) -> dict[str, int]:
     return taken
 
 
-def _closest_subset(sizes: Sequence[int], wanted: int, rng: np.random.Generator) -> list[int]:
+def closest_subset(sizes: Sequence[int], wanted: int, rng: np.random.Generator) -> list[int]:
     """Numbers of a random subset whose sizes add up as close to `wanted` as any can.
 
     Subset sums as the bits of one integer: bit b of `reach[i]` says that the first i units (in a

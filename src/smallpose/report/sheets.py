@@ -243,15 +243,15 @@ def paint(sheet: Sheet, width: int = 2000) -> Picture:
     heights = [56 + line_h * -(-len(row.tiles) // per_line) + gap for row in sheet.rows]
     canvas = Image.new("RGB", (width, top + sum(heights)), (255, 255, 255))
     pen = ImageDraw.Draw(canvas)
-    pen.text((pad, pad), sheet.title, INK, font=_font(40, bold=True))
+    pen.text((pad, pad), sheet.title, INK, font=lettering(40, bold=True))
     for number, line in enumerate(words):
-        pen.text((pad, pad + 64 + 34 * number), line, QUIET, font=_font(24))
+        pen.text((pad, pad + 64 + 34 * number), line, QUIET, font=lettering(24))
     _legend(pen, (pad, pad + 74 + 34 * len(words)), sheet.panels)
     y = top
     for row, height in zip(sheet.rows, heights, strict=True):
-        pen.text((pad, y + 10), row.title, INK, font=_font(28, bold=True))
-        at = pad + pen.textlength(row.title, font=_font(28, bold=True)) + 18
-        pen.text((at, y + 14), row.note, QUIET, font=_font(22))
+        pen.text((pad, y + 10), row.title, INK, font=lettering(28, bold=True))
+        at = pad + pen.textlength(row.title, font=lettering(28, bold=True)) + 18
+        pen.text((at, y + 14), row.note, QUIET, font=lettering(22))
         for number, tile in enumerate(row.tiles):
             x = pad + number % per_line * (tile_w + gap)
             corner = (x, y + 56 + number // per_line * line_h)
@@ -274,7 +274,7 @@ LEGEND: Mapping[str, tuple[str, Colour]] = {
 
 def _legend(pen: ImageDraw.ImageDraw, at: tuple[int, int], panels: Sequence[str]) -> None:
     x, y = at
-    font = _font(24)
+    font = lettering(24)
     for text, colour in LEGEND.values():
         pen.line([(x, y + 16), (x + 44, y + 16)], fill=(18, 20, 26), width=14)
         pen.line([(x + 3, y + 16), (x + 41, y + 16)], fill=colour, width=8)
@@ -292,7 +292,7 @@ def _legend(pen: ImageDraw.ImageDraw, at: tuple[int, int], panels: Sequence[str]
 
 
 @lru_cache(maxsize=16)
-def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+def lettering(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     import matplotlib
 
     # Matplotlib brings this font along, so a sheet looks the same on every machine.
@@ -304,7 +304,7 @@ def _wrap(text: str, width: int, size: int) -> list[str]:
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and _font(size).getlength(longer) > width:
+        if lines[-1] and lettering(size).getlength(longer) > width:
             lines.append(word)
         else:
             lines[-1] = longer
@@ -314,8 +314,8 @@ def _wrap(text: str, width: int, size: int) -> list[str]:
 def _fitting(text: str, width: int) -> tuple[str, ImageFont.FreeTypeFont]:
     """The text in the largest type that fits, cut off when even the smallest does not."""
     for size in (22, 20, 18, 16, 14):
-        if _font(size).getlength(text) <= width:
-            return text, _font(size)
-    while text and _font(14).getlength(text + "…") > width:
+        if lettering(size).getlength(text) <= width:
+            return text, lettering(size)
+    while text and lettering(14).getlength(text + "…") > width:
         text = text[:-1]
-    return text + "…", _font(14)
+    return text + "…", lettering(14)
