@@ -28,6 +28,9 @@ class Board(Protocol):
                 alarm among them all at 5 %.
         """
 
+    def label(self, method: str) -> str:
+        """What a method is called."""
+
     def learning_rate(self, method: str, setting: str) -> float | None:
         """What a cell was trained with."""
 
@@ -43,8 +46,8 @@ def trained_unlike(board: Board, pairs: Iterable[tuple[Key, Key]]) -> list[str]:
         if factor > worst:
             worst = factor
             words = (
-                f"trained unlike: learning rate {rates[0]:g} ({label(one[0])}) against "
-                f"{rates[1]:g} ({label(other[0])})"
+                f"trained unlike: learning rate {rates[0]:g} ({board.label(one[0])}) against "
+                f"{rates[1]:g} ({board.label(other[0])})"
             )
     return [words] if worst >= FAR_APART - 1e-6 else []
 
@@ -75,6 +78,10 @@ class PaperBoard:
         """Rounding can move both ends apart; how many are compared changes nothing."""
         a, b = self.number(one), self.number(other)
         return None if a is None or b is None else a - b
+
+    def label(self, method: str) -> str:
+        """As people read it."""
+        return label(method)
 
     def learning_rate(self, method: str, setting: str) -> float | None:
         """Sec. 5.5's; that of setting A, COCO's checkpoints, is not printed."""

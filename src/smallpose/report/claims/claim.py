@@ -55,11 +55,14 @@ class Finding:
         text = self.decides.text()
         if len(self.cells) == 1:
             return text
-        counts = [
-            f"{sum(c.holds is holds for c in self.cells)} {word}"
-            for holds, word in ((True, "hold"), (False, "do not"), (None, "cannot be told"))
-            if any(c.holds is holds for c in self.cells)
-        ]
+        known = [c for c in self.cells if c.span is not None]
+        numbers = {
+            "hold": sum(c.holds is True for c in self.cells),
+            "do not": sum(c.holds is False for c in self.cells),
+            "cannot be told": sum(c.holds is None for c in known),
+            "lack a number": len(self.cells) - len(known),
+        }
+        counts = [f"{n} {word}" for word, n in numbers.items() if n]
         return f"{text}; of {len(self.cells)} comparisons {', '.join(counts)}"
 
     def to_dict(self) -> dict[str, Any]:

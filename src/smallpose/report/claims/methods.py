@@ -71,7 +71,7 @@ def _cell(
 ) -> Cell:
     """The two cells in as few words as tell them apart, and their numbers."""
     first, second = (
-        (paper.label(method), board.settings.get(setting, setting), metric)
+        (board.label(method), board.settings.get(setting, setting), metric)
         for method, setting, metric in (one, other)
     )
     words = [*first, relation, *(b for a, b in zip(first, second, strict=True) if a != b)]
