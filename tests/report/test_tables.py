@@ -3,13 +3,19 @@
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from smallpose.report import paper, tables
-from smallpose.report.results import Run, read_run
-from smallpose.report.tables import Column, Table
+from smallpose.report.results import METRICS, Run, read_run
+from smallpose.report.scores import Measured, Score, Seeds
+from smallpose.report.tables import PRINTED, Column, Table
 from smallpose.stats.counts import table1
+from smallpose.stats.scenes import scenes
 
 
 @pytest.fixture(scope="session")
@@ -122,3 +128,93 @@ def test_html_escapes_what_users_wrote():
 def test_a_bar_in_a_cell_does_not_break_markdown():
     table = Table("t", "t", (Column("x"), Column("n", "count")), (("a|b", 1234),))
     assert "| a\\|b | 1,234 |" in table.to_markdown()
+
+
+def seeds(values: list[float], spread: float = 2.0) -> Seeds:
+    """Runs of one method with these APs, and draws around them."""
+    rng = np.random.default_rng(0)
+    base = read_run_like("simple_baseline_r50")
+    scores = tuple(FakeScore(base, v, rng.normal(v, spread, 400) / 100) for v in values)
+    return Seeds(tuple(base for _ in values), scores)  # type: ignore[arg-type]
+
+
+class FakeScore(Score):
+    """One AP with draws around it."""
+
+    def __init__(self, run: Run, value: float, draws: np.ndarray) -> None:
+        names = dict.fromkeys(METRICS, value / 100)
+        evaluation = SimpleNamespace(protocols=dict.fromkeys(("coco", "owned", "recall"), names))
+        spread = {p: dict.fromkeys(METRICS, draws) for p in evaluation.protocols}
+        super().__init__(run, evaluation, spread, 400)  # type: ignore[arg-type]
+
+
+def read_run_like(method: str) -> Run:
+    return Run(Path(method), method, "B", "quick", {}, 0, 1, 10, 1.0, 1.0, None, None, None, {}, {})
+
+
+def test_intervals_stand_beside_their_numbers_in_every_format():
+    table = tables.table2([seeds([60.0])])
+    cell = next(c for row in table.rows for c in row if isinstance(c, Measured))
+    assert cell.low is not None
+    assert 55 < cell.low < 57 < cell.value < 63 < (cell.high or 0) < 65
+    assert f"60.0 ({cell.low:.1f}–{cell.high:.1f})" in table.to_markdown()
+    assert f'data-value="60">60.0 <small>{cell.low:.1f}–' in table.to_html()
+    assert rf"60.0 {{\scriptsize ({cell.low:.1f}--" in table.to_latex()
+    head, *rows = csv.reader(io.StringIO(table.to_csv()))
+    at = head.index("AP")
+    assert head[at : at + 3] == ["AP", "AP_low", "AP_high"]
+    ours = next(row for row in rows if row[4].startswith("ours"))
+    assert [float(x) for x in ours[at : at + 3]] == pytest.approx(
+        [cell.value, cell.low, cell.high], abs=1e-3
+    )
+    printed = rows[0]
+    assert printed[at : at + 3] == ["43.2", "", ""]
+
+
+def test_several_seeds_are_one_row_with_a_wider_interval():
+    alike, apart = (
+        tables.table2([seeds(values)]).rows[2][5] for values in ([60.0] * 3, [55.0, 60.0, 65.0])
+    )
+    assert isinstance(alike, Measured)
+    assert isinstance(apart, Measured)
+    assert alike.value == apart.value == pytest.approx(60)
+    assert (apart.high or 0) - (apart.low or 0) > 2 * ((alike.high or 0) - (alike.low or 0))
+    assert tables.table2([seeds([1.0, 2.0])]).rows[2][4] == "ours · quick · 1 epoch · 2 seeds"
+
+
+def test_other_protocols_have_tables_of_our_rows_alone():
+    made = {t.name: t for t in tables.other_protocols([seeds([60.0])])}
+    assert list(made) == ["table2_owned", "table5_owned", "table2_recall", "table5_recall"]
+    assert all(PRINTED not in row for table in made.values() for row in table.rows)
+    assert [c.head for c in made["table2_recall"].columns][5:7] == ["R", "R_S"]
+
+
+def test_table_5_goes_from_little_data_to_all_of_it():
+    a, b = read_run_like("simple_baseline_r50"), read_run_like("simple_baseline_r50")
+    subset = replace(b, subset=1)
+    table = tables.table5([replace(b, evaluation=EVALUATED), replace(subset, evaluation=EVALUATED),
+                           replace(a, setting="A", evaluation=EVALUATED)])  # fmt: skip
+    assert [row[1] for row in table.rows[3:]] == [
+        "the COCO part", "subsets", "the whole training set",
+    ]  # fmt: skip
+
+
+EVALUATED = {"protocols": {"coco": dict.fromkeys(METRICS, 0.5)}}
+
+
+def test_table_4_has_means_and_variances_with_intervals():
+    rows = np.full((50, 365), 1 / 365)
+    rows[::2] = np.eye(365)[0]
+    table = tables.table4({"mine": scenes(rows)})
+    mean, variance = table.rows[2][3:]
+    assert isinstance(mean, Measured)
+    assert isinstance(variance, Measured)
+    assert mean.value == pytest.approx(np.log(365) / 2)
+    assert variance.value == pytest.approx(np.log(365) ** 2 / 4 * 50 / 49)
+    assert "5.900 nats" in table.note
+
+
+def test_latex_escapes_what_it_would_trip_over():
+    text = Table("t", "t", (Column("AP_S"),), (("50 % & $_{}",),)).to_latex()
+    assert r"AP\_S" in text
+    assert r"50 \% \& \$\_\{\}" in text

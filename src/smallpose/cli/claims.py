@@ -32,7 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Check, print a table, or the JSON."""
-    import json
     import sys
 
     from smallpose.core.files import write_whole
@@ -45,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     claims = check_claims(runs=runs, sets=sets)
     if args.out:
         claims.table().save(args.out)
-    text = json.dumps(claims.to_dict(), indent=1) + "\n"
+    text = claims.to_json()
     if args.json == "-":
         sys.stdout.write(text)
         return

@@ -22,14 +22,18 @@ from smallpose.core.files import write_whole
 from smallpose.core.json_text import read_json
 from smallpose.core.progress import say, track
 from smallpose.report import figures, paper, sheets, tables
+from smallpose.report.claims.check import Claims, check_claims
+from smallpose.report.claims.ours import ours
+from smallpose.report.claims.sets import OWN, Sets
 from smallpose.report.data import SPLITS, Drawing, Portrait, portrait
 from smallpose.report.people import Pairing, found_by_height, pair_people
 from smallpose.report.pictures import picture_file, pictures_at
 from smallpose.report.results import Run, read_runs, same_data
+from smallpose.report.scores import Score, by_seeds, score
 from smallpose.report.sheets import Answer, Sheet
 from smallpose.report.tables import Table
 from smallpose.table.coco_json import read_coco
-from smallpose.table.instances import Instances
+from smallpose.table.instances import Instances, concat
 from smallpose.table.predictions import Predictions
 from smallpose.table.results_json import read_results
 
@@ -81,17 +85,18 @@ def make_report(runs: Sequence[Path], out: Path) -> list[Table]:
     Raises: InputError when a folder is no finished run.
     """
     material = gather(runs)
-    results = [
-        tables.results([r for r in material.runs if protocol in r.protocols], protocol)
-        for protocol in tables.PROTOCOL_NOTES
-        if any(protocol in run.protocols for run in material.runs)
-    ]
+    scores = _scores(material)
+    seeds = by_seeds(material.runs, scores)
+    claims = _claims(material, scores)
+    results = tables.all_results(seeds)
     beside = [
         tables.table1(material.picture.table1 if material.picture else None),
-        *(make(material.runs) for make in (tables.table2, tables.table3, tables.table5)),
+        *(make(seeds) for make in (tables.table2, tables.table3, tables.table5)),
+        claims.table(),
     ]
+    write_whole(out / "claims.json", claims.to_json())
     parts = material.picture.tables()[1:] if material.picture else []
-    for table in (*results, *beside, *parts):
+    for table in (*results, *beside, *parts, *tables.other_protocols(seeds)):
         table.save(out / "tables")
     drawings = _result_drawings(material)
     about_data = material.picture.drawings() if material.picture else []
@@ -132,6 +137,26 @@ def gather(folders: Sequence[Path]) -> Material:
             predictions = read_results(run.found, sets["test"])
             found[number] = predictions, pair_people(sets["test"], predictions)
     return Material(runs, data, manifest, portrait(sets), sets["test"], found)
+
+
+def _scores(material: Material) -> dict[int, Score]:
+    """Every run scored on the same draws of images; none where the data is not there."""
+    if material.test is None:
+        return {}
+    return {
+        n: score(material.runs[n], material.test, found)
+        for n, (found, _) in track(list(material.found.items()), "intervals")
+    }
+
+
+def _claims(material: Material, scores: Mapping[int, Score]) -> Claims:
+    """The paper's sentences, on its own numbers and on these runs."""
+    if material.test is None or material.picture is None:
+        return check_claims()
+    found = {n: predictions for n, (predictions, _) in material.found.items()}
+    mine = ours(material.runs, material.test, found, scores=scores)
+    people = concat(list(material.picture.sets.values()))
+    return check_claims(runs=mine, sets=Sets({OWN: people}))
 
 
 def _result_drawings(material: Material) -> list[Drawing]:

@@ -1,21 +1,17 @@
-"""Tables of the paper, ours beside the printed values: data in, Markdown, CSV and HTML out."""
+"""Tables 1 to 5 of the paper, ours beside the printed values."""
 
-import csv
-import html
-import io
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Literal
+from dataclasses import replace
 
-from smallpose.core.files import write_whole
 from smallpose.report import paper
 from smallpose.report.results import METRICS, Run
+from smallpose.report.scores import Measured, Seeds
+from smallpose.report.table import Cell, Column, Table
 from smallpose.stats.counts import Counts, Table1
+from smallpose.stats.scenes import Scenes
 
-Cell = str | float | int | None
-Kind = Literal["text", "count", "points", "number"]
+__all__ = ["Cell", "Column", "Table"]  # and the tables below
+Runs = Sequence[Run] | Sequence[Seeds]
 HEADS = dict(zip(METRICS, ("AP", "AP_S", "AP_M", "AP_L", "Sp", "Mo", "De", "AR"), strict=True))
 MEANINGS = {
     "AP": "average precision over all people",
@@ -30,137 +26,66 @@ MEANINGS = {
 PRINTED = "paper"
 
 
-@dataclass(frozen=True)
-class Column:
-    """A heading, how its cells are written, and what it means."""
-
-    head: str
-    kind: Kind = "text"
-    meaning: str = ""
-
-    def text(self, cell: Cell) -> str:
-        """A cell for people; a dash for what is not known."""
-        if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-            return "–"
-        if isinstance(cell, str):
-            return cell
-        if self.kind == "count":
-            return f"{cell:,}"
-        return f"{cell:.1f}" if self.kind == "points" else f"{cell:.2f}"
-
-    def plain(self, cell: Cell) -> str:
-        """A cell for programs; nothing for what is not known."""
-        if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-            return ""
-        return f"{round(cell, 4):g}" if isinstance(cell, float) else str(cell)
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows under headings.
-
-    Args:
-        name: of its files.
-        title: one line above it.
-        note: what a reader must know to read it right.
-        quiet: rows that stand for comparison, such as the paper's, by number.
-    """
-
-    name: str
-    title: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    note: str = ""
-    quiet: frozenset[int] = frozenset()
-
-    def texts(self) -> list[list[str]]:
-        """All cells as people read them."""
-        return [[c.text(v) for c, v in zip(self.columns, row, strict=True)] for row in self.rows]
-
-    def to_markdown(self) -> str:
-        """Title, table and note."""
-        lines = [[c.head for c in self.columns]]
-        lines.append(["---" if c.kind == "text" else "---:" for c in self.columns])
-        lines += [[_escape(cell) for cell in row] for row in self.texts()]
-        table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        return "\n\n".join(part for part in (f"**{self.title}**", table, self.note) if part) + "\n"
-
-    def to_csv(self) -> str:
-        """Headings and cells; numbers without separators, nothing for what is not known."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([c.head for c in self.columns])
-        for row in self.rows:
-            writer.writerow([c.plain(v) for c, v in zip(self.columns, row, strict=True)])
-        return out.getvalue()
-
-    def save(self, folder: Path) -> None:
-        """`folder/name.md` and `folder/name.csv`."""
-        write_whole(folder / f"{self.name}.md", self.to_markdown())
-        write_whole(folder / f"{self.name}.csv", self.to_csv())
-
-    def to_html(self) -> str:
-        """Title and `<table>`; each number in `data-value`, so that a script can sort by it."""
-        head = "".join(_heading(column) for column in self.columns)
-        body = "".join(
-            f'<tr class="quiet">{self._cells(row)}</tr>'
-            if number in self.quiet
-            else f"<tr>{self._cells(row)}</tr>"
-            for number, row in enumerate(self.rows)
-        )
-        # The title stands outside the part that scrolls, or a narrow screen would cut it off.
-        return (
-            f'<h3 id="{self.name}-title">{html.escape(self.title)}</h3><div class="scroll">'
-            f'<table id="{self.name}-table" aria-labelledby="{self.name}-title">'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-        )
-
-    def _cells(self, row: tuple[Cell, ...]) -> str:
-        out = []
-        for number, (column, cell) in enumerate(zip(self.columns, row, strict=True)):
-            text, plain = html.escape(column.text(cell)), html.escape(column.plain(cell))
-            if number == 0:
-                out.append(f'<th scope="row" data-value="{plain}">{text}</th>')
-            else:
-                kind = "" if column.kind == "text" else ' class="n"'
-                out.append(f'<td{kind} data-value="{plain}">{text}</td>')
-        return "".join(out)
-
-
-def _heading(column: Column) -> str:
-    kind = "" if column.kind == "text" else ' class="n"'
-    meaning = f' title="{html.escape(column.meaning)}"' if column.meaning else ""
-    head = html.escape(column.head)
-    if "_" in column.head:
-        base, index = column.head.split("_", 1)
-        head = f"{base}<sub>{index}</sub>"
-    return f'<th scope="col"{kind}{meaning}>{head}</th>'
-
-
-def _escape(cell: str) -> str:
-    return cell.replace("|", "\\|")
-
-
 _POINTS = tuple(Column(head, "points", MEANINGS[head]) for head in HEADS.values())
 
 
-def results(runs: Sequence[Run], protocol: str = "coco") -> Table:
+def as_seeds(runs: Runs) -> list[Seeds]:
+    """Groups of runs as they are; runs each as a group of its own."""
+    return [run if isinstance(run, Seeds) else Seeds((run,)) for run in runs]
+
+
+def _columns(protocol: str) -> tuple[tuple[str, ...], tuple[Column, ...]]:
+    """Metrics and their columns; under `recall` AP and AR are one number, printed once."""
+    if protocol != "recall":
+        return METRICS, _POINTS
+    heads = tuple(replace(c, head=c.head.replace("AP", "R")) for c in _POINTS[:-1])
+    return METRICS[:-1], heads
+
+
+def results(runs: Runs, protocol: str = "coco") -> Table:
     """Our runs by one protocol, in the paper's columns."""
-    # Under `recall` AP and AR are the same number; it is not printed twice.
-    metrics = METRICS[:-1] if protocol == "recall" else METRICS
+    metrics, points = _columns(protocol)
     rows = [
-        (paper.label(r.method), r.setting, *(r.metric(m, protocol) for m in metrics), how(r))
-        for r in runs
+        (
+            paper.label(r.first.method),
+            r.first.trained_on,
+            *(r.measured(m, protocol) for m in metrics),
+            how(r),
+        )
+        for r in as_seeds(runs)
     ]
-    points = _POINTS
-    if protocol == "recall":
-        points = tuple(replace(c, head=c.head.replace("AP", "R")) for c in _POINTS[:-1])
     return Table(
         "results" if protocol == "coco" else f"results_{protocol}",
         f"Our runs, protocol {protocol}",
         (Column("method"), Column("setting"), *points, Column("run")),
         tuple(rows),
-        PROTOCOL_NOTES[protocol],
+        PROTOCOL_NOTES[protocol] + _interval_note(rows),
+    )
+
+
+def all_results(runs: Runs) -> list[Table]:
+    """`results` by every protocol there are numbers of, the paper's first."""
+    groups = as_seeds(runs)
+    by_protocol = {p: [g for g in groups if p in g.protocols()] for p in PROTOCOL_NOTES}
+    return [results(there, p) for p, there in by_protocol.items() if there]
+
+
+def other_protocols(runs: Runs) -> list[Table]:
+    """Tables 2, 3 and 5 by `owned` and `recall`, where there are rows."""
+    made = [
+        make(runs, protocol)
+        for protocol in ("owned", "recall")
+        for make in (table2, table3, table5)
+    ]
+    return [table for table in made if table.rows]
+
+
+def _interval_note(rows: Sequence[tuple[Cell, ...]]) -> str:
+    if not any(isinstance(c, Measured) and c.low is not None for row in rows for c in row):
+        return ""
+    return (
+        " In brackets 95 % intervals by a bootstrap over test images (or videos); with several "
+        "seeds their spread is in them, with one it is not."
     )
 
 
@@ -174,29 +99,35 @@ PROTOCOL_NOTES = {
 }
 
 
-def how(run: Run) -> str:
+def how(run: Run | Seeds) -> str:
     """What tells runs of one method apart: recipe, epochs, seed."""
-    if run.untrained:
+    one, number = (run.first, len(run.runs)) if isinstance(run, Seeds) else (run, 1)
+    if one.untrained:
         return "ours · untrained"
-    words = ["ours", run.recipe]
-    if run.epochs is not None:
-        words.append(f"{run.epochs:g} epoch{'' if run.epochs == 1 else 's'}")
-    if run.seed is not None:
-        words.append(f"seed {run.seed}")
+    words = ["ours", one.recipe]
+    if one.epochs is not None:
+        words.append(f"{one.epochs:g} epoch{'' if one.epochs == 1 else 's'}")
+    if number > 1:
+        words.append(f"{number} {'seeds' if one.subset is None else 'subsets'}")
+    elif one.seed is not None:
+        words.append(f"seed {one.seed}")
     return " · ".join(w for w in words if w)
 
 
-def table2(runs: Sequence[Run]) -> Table:
+def table2(runs: Runs, protocol: str = "coco") -> Table:
     """Paradigms and backbones: the paper's rows, each followed by ours."""
-    return _beside(runs, 2, "Table 2: paradigms and backbones")
+    return _beside(runs, 2, "Table 2: paradigms and backbones", protocol)
 
 
-def table3(runs: Sequence[Run]) -> Table:
+def table3(runs: Runs, protocol: str = "coco") -> Table:
     """Ways of predicting and architectures: the paper's rows, each followed by ours."""
-    return _beside(runs, 3, "Table 3: ways of predicting and architectures")
+    return _beside(runs, 3, "Table 3: ways of predicting and architectures", protocol)
 
 
-def _beside(runs: Sequence[Run], number: int, title: str) -> Table:
+def _beside(runs: Runs, number: int, title: str, protocol: str) -> Table:
+    """The paper prints `coco` alone; by other protocols only our rows are there."""
+    metrics, points = _columns(protocol)
+    groups = [g for g in as_seeds(runs) if protocol in g.protocols()]
     rows: list[tuple[Cell, ...]] = []
     quiet = set()
     for method in paper.METHODS:
@@ -204,24 +135,27 @@ def _beside(runs: Sequence[Run], number: int, title: str) -> Table:
             continue
         traits = (method.backbone, method.paradigm if number == 2 else method.output)
         for setting in ("A", "B"):
-            quiet.add(len(rows))
-            printed = paper.ROWS[method.name, setting]
-            values = [printed.metric(m) for m in METRICS]
-            rows.append((paper.label(method.name), *traits, setting, PRINTED, *values))
-            for run in runs:
-                if paper.family(run.method) == method.name and run.setting == setting:
+            if protocol == "coco":
+                quiet.add(len(rows))
+                printed = paper.ROWS[method.name, setting]
+                values = [printed.metric(m) for m in metrics]
+                rows.append((paper.label(method.name), *traits, setting, PRINTED, *values))
+            for group in groups:
+                run = group.first
+                if paper.family(run.method) == method.name and run.trained_on == setting:
                     # A variant of ours has another backbone than the paper's method.
                     own = traits if run.method == method.name else ("", traits[1])
-                    values = [run.metric(m) for m in METRICS]
-                    rows.append((paper.label(run.method), *own, setting, how(run), *values))
+                    mine = [group.measured(m, protocol) for m in metrics]
+                    rows.append((paper.label(run.method), *own, setting, how(group), *mine))
     second = Column("paradigm") if number == 2 else Column("output")
     columns = (Column("method"), Column("backbone"), second, Column("setting"), Column("from"))
+    note = _OTHER_DATA if protocol == "coco" else PROTOCOL_NOTES[protocol]
     return Table(
-        f"table{number}",
-        title,
-        (*columns, *_POINTS),
+        f"table{number}" + ("" if protocol == "coco" else f"_{protocol}"),
+        title + ("" if protocol == "coco" else f", protocol {protocol}"),
+        (*columns, *points),
         tuple(rows),
-        _OTHER_DATA,
+        note + _interval_note(rows),
         frozenset(quiet),
     )
 
@@ -263,22 +197,59 @@ def _counts(counts: Counts) -> tuple[Cell, ...]:
     return counts.images, counts.people, *counts.sizes, counts.people_per_image
 
 
-def table5(runs: Sequence[Run]) -> Table:
-    """How much training data matters: SimpleBaseline on COCO, on subsets, on everything."""
+def table4(sets: Mapping[str, Scenes]) -> Table:
+    """How varied the scenes of several data sets are, the paper's variances among them."""
+    text = paper.PRINTED.text
     rows: list[tuple[Cell, ...]] = [
-        ("SimpleBaseline R50", s.trained_on, PRINTED, s.ap, s.ap_s, s.ap_l) for s in paper.TABLE_5
+        ("SmallPose", PRINTED, None, None, float(text.variance)),
+        ("CrowdPose", PRINTED, None, None, float(text.variance_crowdpose)),
     ]
     quiet = frozenset(range(len(rows)))
-    trained_on = {"A": "the COCO part", "B": "the whole training set"}
-    for run in runs:
-        if paper.family(run.method) == "simple_baseline_r50" and not run.untrained:
-            values = [run.metric(m) for m in ("AP", "AP_S", "AP_L")]
-            where = trained_on.get(run.setting, run.setting)
-            rows.append((paper.label(run.method), where, how(run), *values))
+    for name, scenes in sets.items():
+        both = [Measured(e.value, e.low, e.high) for e in (scenes.mean, scenes.variance)]
+        rows.append((name, "ours", len(scenes.entropy), *both))
+    classes = ", ".join(dict.fromkeys(str(s.classes) for s in sets.values())) or "365"
+    columns = (
+        *(Column("set"), Column("from"), Column("images", "count")),
+        Column("mean entropy", "number", "of the scene classes, in nats"),
+        Column("variance", "number", "of the entropy over images, in nats²"),
+    )
+    note = (
+        f"Entropy of a scene classifier's probabilities, natural logarithm, {classes} classes (of "
+        "365 at most 5.900 nats). What the paper's head calls variation is the variance."
+    )
+    title = "Table 4: scene entropy"
+    return Table("table4", title, columns, tuple(rows), note + _interval_note(rows), quiet)
+
+
+def table5(runs: Runs, protocol: str = "coco") -> Table:
+    """How much training data matters: SimpleBaseline on COCO, on subsets, on everything."""
+    rows: list[tuple[Cell, ...]] = []
+    if protocol == "coco":
+        rows += [
+            ("SimpleBaseline R50", s.trained_on, PRINTED, s.ap, s.ap_s, s.ap_l)
+            for s in paper.TABLE_5
+        ]
+    quiet = frozenset(range(len(rows)))
+    trained_on = {"A": "the COCO part", "subset": "subsets", "B": "the whole training set"}
+    groups = [g for g in as_seeds(runs) if protocol in g.protocols() and not g.first.untrained]
+    own = [g for g in groups if paper.family(g.first.method) == "simple_baseline_r50"]
+    order = list(trained_on)
+    for group in sorted(
+        own,
+        key=lambda g: (
+            order.index(g.first.trained_on) if g.first.trained_on in order else len(order)
+        ),
+    ):
+        values = [group.measured(m, protocol) for m in ("AP", "AP_S", "AP_L")]
+        where = trained_on.get(group.first.trained_on, group.first.trained_on)
+        rows.append((paper.label(group.first.method), where, how(group), *values))
     points = [Column(head, "points", MEANINGS[head]) for head in ("AP", "AP_S", "AP_L")]
     columns = (Column("method"), Column("trained on"), Column("from"), *points)
     title = "Table 5: how much training data matters"
-    return Table("table5", title, columns, tuple(rows), _OTHER_DATA, quiet)
+    note = _OTHER_DATA if protocol == "coco" else PROTOCOL_NOTES[protocol]
+    name = "table5" + ("" if protocol == "coco" else f"_{protocol}")
+    return Table(name, title, columns, tuple(rows), note + _interval_note(rows), quiet)
 
 
 def counts_table(sets: Mapping[str, Counts], name: str = "counts", first: str = "set") -> Table:

@@ -1,5 +1,6 @@
 """All claims, the paper's numbers and ours side by side, as a table and as JSON."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +72,10 @@ class Claims:
     def to_dict(self) -> dict[str, Any]:
         """For `--json`."""
         return {"claims": [c.to_dict() for c in self.checked], "notes": list(self.notes)}
+
+    def to_json(self) -> str:
+        """As text."""
+        return json.dumps(self.to_dict(), indent=1) + "\n"
 
     def table(self) -> Table:
         """One row per sentence."""

@@ -84,13 +84,16 @@ def ours(
     truth: Instances,
     found: Mapping[int, Predictions],
     draws: int | None = None,
+    scores: Mapping[int, Score] | None = None,
 ) -> Ours | None:
     """The boards of these runs; None when none of them is trained and has its result file.
 
     Args:
         found: what each found in `truth`, by its place among the runs.
         draws: of the bootstrap; as many as take about a minute without.
+        scores: of runs that were scored already, likewise.
     """
+    known = scores or {}
     there = [n for n, run in enumerate(runs) if n in found and not run.untrained]
     cells: dict[tuple[str, str], Seeds] = {}
     for (family, setting), numbers in _chosen(runs, there).items():
