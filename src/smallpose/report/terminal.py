@@ -19,7 +19,7 @@ def show(table: Table, out: TextIO | None = None) -> None:
         rich.add_row(*cells, style="dim" if number in table.quiet else "")
     console = Console(file=out, highlight=False, markup=False)
     if not console.is_terminal:
-        console.width = 200
+        console.width = 240
     console.print(rich, soft_wrap=True)
 
 

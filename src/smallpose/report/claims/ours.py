@@ -98,7 +98,8 @@ def ours(
     cells: dict[tuple[str, str], Seeds] = {}
     for (family, setting), numbers in _chosen(runs, there).items():
         scored = [
-            score(runs[n], truth, found[n], protocols=PROTOCOLS, draws=draws) for n in numbers
+            known.get(n) or score(runs[n], truth, found[n], protocols=PROTOCOLS, draws=draws)
+            for n in numbers
         ]
         alike = tuple(runs[n] for n in numbers)
         cells[family, setting] = Seeds(alike, tuple(scored))
