@@ -50,9 +50,8 @@ def samples(method: PoseMethod, crowd: Crowd) -> tuple[torch.Tensor, torch.Tenso
     people = crowd.people
     rows = np.arange(len(people.boxes_xywh))
     cut = people, rows, crowd.pictures, method.input_wh, None, 0, method.udp_warp
-    parts = ImageOfPeople(*cut)
-    crops, keypoints, _ = zip(*(parts[0, i] for i in range(len(parts))), strict=True)
-    return method.prepare(torch.cat(crops)), torch.cat(keypoints)
+    crops, keypoints = ImageOfPeople(*cut).cut(0, rows)
+    return method.prepare(torch.from_numpy(crops)), torch.from_numpy(keypoints)
 
 
 def ap(method: PoseMethod, crowd: Crowd) -> float:

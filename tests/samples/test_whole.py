@@ -102,6 +102,25 @@ def test_an_epoch_is_every_image_once_and_goes_on_where_it_stopped():
     assert batches[0].people.picture.tolist() == [0, 1]
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_neither_workers_nor_ranks_change_a_step():
+    truth = people(9)
+    alone = list(Wholes(samples(MOSAIC, truth), 4, sizes=(64, 128)).batches(1))
+    spread = list(Wholes(samples(MOSAIC, truth), 4, 2, sizes=(64, 128)).batches(1))
+    ranks = [
+        list(Wholes(samples(MOSAIC, truth), 4, sizes=(64, 128), rank=r, world=2).batches(1))
+        for r in (0, 1)
+    ]
+    for whole, same, *parts in zip(alone, spread, *ranks, strict=True):
+        assert whole.pictures.equal(same.pictures)
+        for a, b in zip(whole.people, same.people, strict=True):
+            assert a.equal(b)
+        shown = sorted(p.sum().item() for part in parts for p in part.pictures.long())
+        assert shown == sorted(p.sum().item() for p in whole.pictures.long())
+        assert sum(len(p.people.keypoints) for p in parts) == len(whole.people.keypoints)
+        assert sum(p.weight for p in parts) == pytest.approx(2)
+
+
 def test_batches_at_other_sizes_carry_their_people_along():
     truth = people()
     plain = next(Wholes(samples(None, truth), 4).batches(0))

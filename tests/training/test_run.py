@@ -323,15 +323,17 @@ def test_recipes_are_changed_by_name_and_nonsense_is_named():
 def test_a_dead_worker_ends_the_run_with_the_picture_it_was_at(eight, tmp_path, monkeypatch):
     from smallpose.samples.crops import ImageOfPeople
 
-    cut = ImageOfPeople.__getitem__
+    fill = ImageOfPeople.fill
 
-    def dying(self: ImageOfPeople, which: tuple[int, int]):
-        if which[0] == 1:
+    def dying(self: ImageOfPeople, task: tuple[int, np.ndarray], out: np.ndarray):
+        if task[0] == 1:
             os.kill(os.getpid(), signal.SIGKILL)
-        return cut(self, which)
+        return fill(self, task, out)
 
-    monkeypatch.setattr(ImageOfPeople, "__getitem__", dying)
-    with pytest.raises(RunError, match=r"picture coco/1_000\d.png: a worker process died near it"):
+    monkeypatch.setattr(ImageOfPeople, "fill", dying)
+    with pytest.raises(
+        RunError, match=r"picture coco/1_000\d.png.*: a worker process died near it"
+    ):
         train(experiment(eight, tmp_path, jobs=1))
     assert torch.load(tmp_path / "state.pt", weights_only=True)["step"] == 2
 

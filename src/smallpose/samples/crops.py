@@ -1,9 +1,7 @@
 """One person per sample: crops for top-down methods, each picture decoded once for all its people.
 
-An epoch goes through the images in random order, collects the people of as many as fill a window,
-and shuffles the window. So a batch mixes many pictures, although no picture is opened twice. The
-order and every augmentation are functions of (seed, epoch, person): neither the number of workers
-nor an interruption changes a sample.
+The order (`order.py`) and every augmentation are functions of (seed, epoch, person): neither the
+number of workers or ranks nor an interruption changes a sample.
 """
 
 from collections.abc import Iterator
@@ -12,9 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
 
-from smallpose.core.errors import InputError, RunError
+from smallpose.core.errors import InputError
 from smallpose.samples.affine import (
     box_window,
     clip_to_pixels,
@@ -25,14 +22,17 @@ from smallpose.samples.affine import (
     warp_points,
 )
 from smallpose.samples.augment import NO_CHANGE, Augment, View, change, counter_rng
-from smallpose.samples.images import Picture, Pictures, one_thread
+from smallpose.samples.feed import Feed
+from smallpose.samples.images import Picture, Pictures
+from smallpose.samples.order import epoch_order
+from smallpose.samples.pool import Pool
 from smallpose.table.instances import Instances
 
 Rows = NDArray[np.intp]
-Sample = tuple[torch.Tensor, torch.Tensor, str]
 
-WINDOW_BYTES = 256 * 2**20  # of crops that wait to be shuffled
+WINDOW_BYTES = 512 * 2**20  # of crops among which one is shuffled; about two thirds of them wait
 WINDOW_PEOPLE = 4096
+TASK = 16  # people cut by a worker at a time, or those of one picture
 _ORDER = 1  # purpose of the generator that shuffles; a person's own has 0
 
 
@@ -43,16 +43,13 @@ class Batch(NamedTuple):
         rows: (b,) of the people's table.
         crops: (b, h, w, 3) uint8 RGB.
         keypoints: (b, k, 3) float32 x, y in crop px, and v.
+        weight: of this rank's mean loss; see `AnyBatch`.
     """
 
     rows: Rows
     crops: torch.Tensor
     keypoints: torch.Tensor
-
-    def part(self, start: int, stop: int | None = None) -> "Batch":
-        """The people from `start` up to `stop`."""
-        rows = slice(start, stop)
-        return Batch(self.rows[rows], self.crops[rows], self.keypoints[rows])
+    weight: float = 1.0
 
 
 def trainable(people: Instances) -> Rows:
@@ -99,17 +96,21 @@ def cut_boxes(
     return crops, center, scale
 
 
-class ImageOfPeople(Dataset[Sample]):
-    """Asked for (epoch, image), the crops of all that image's people.
+class ImageOfPeople:
+    """Cuts people out of their pictures, each picture opened once for all that are asked for.
 
     Args:
-        people: the table; columns only, so that forked workers share its memory.
+        people: the table.
         rows: (m,) people to take.
         pictures: where they lie.
         input_wh: of the crops.
         augment: how much chance; None for none.
         seed: of the chance.
         udp: which of the two warps of `warp_matrix`.
+
+    Attributes:
+        rows: the people to take, picture by picture.
+        sizes: (i,) how many they are in each picture.
     """
 
     def __init__(
@@ -124,38 +125,60 @@ class ImageOfPeople(Dataset[Sample]):
     ) -> None:
         self.people, self.pictures, self.input_wh, self.udp = people, pictures, input_wh, udp
         self.augment, self.seed = augment or NO_CHANGE, seed
-        by_image = rows[np.argsort(people.image_rows[rows], kind="stable")]
-        self.image_rows, first = np.unique(people.image_rows[by_image], return_index=True)
-        self.of_image: list[Rows] = np.split(by_image, first[1:])
+        self.rows = rows[np.argsort(people.image_rows[rows], kind="stable")]
+        self.sizes = np.unique(people.image_rows[self.rows], return_counts=True)[1]
+        self.shape: tuple[int, ...] = (input_wh[1], input_wh[0], 3)
+        self.most = max(TASK, int(self.sizes.max(initial=0)))
 
-    def __len__(self) -> int:
-        return len(self.image_rows)
+    def cut(self, epoch: int, rows: Rows) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """(n, h, w, 3) crops and (n, k, 3) keypoints of people.
 
-    def __getitem__(self, which: tuple[int, int]) -> Sample:
-        """Crops, keypoints, and what was wrong: "" or why the picture could not be read.
-
-        People of a picture that cannot be read become black crops without labels, so that the
-        others' samples and batches stay what they were.
+        Raises: InputError when a picture cannot be read.
         """
-        epoch, image = which
-        rows = self.of_image[image]
-        image_row = int(self.image_rows[image])
-        name = self.people.images.file_names[image_row]
-        w, h = self.input_wh
-        crops = np.zeros((len(rows), h, w, 3), np.uint8)
+        crops = np.empty((len(rows), *self.shape), np.uint8)
+        keypoints, wrong = self.fill((epoch, rows), crops)
+        if wrong:
+            raise wrong[0]
+        return crops, keypoints
+
+    def fill(
+        self, task: tuple[int, Rows], out: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], list[InputError]]:
+        """Crops into `out`; keypoints, and what was wrong with pictures that could not be read.
+
+        People of such a picture become black crops without labels, so that the others' samples
+        and batches stay what they were.
+
+        Args:
+            task: epoch and (n,) people.
+        """
+        epoch, rows = task
         keypoints = np.zeros((len(rows), len(self.people.skeleton), 3), np.float32)
-        try:
-            picture = self.pictures.read(name)
-        except InputError as error:
-            return torch.from_numpy(crops), torch.from_numpy(keypoints), str(error)
-        check_size(picture, self.people, image_row, name)
-        for place, row in enumerate(rows):
-            crops[place], keypoints[place] = self._sample(picture, int(row), epoch)
-        return torch.from_numpy(crops), torch.from_numpy(keypoints), ""
+        wrong = []
+        images = self.people.image_rows[rows]
+        for image in dict.fromkeys(images.tolist()):
+            here = np.flatnonzero(images == image)
+            name = self.people.images.file_names[image]
+            try:
+                picture = self.pictures.read(name)
+            except InputError as error:
+                out[here] = 0
+                wrong.append(error)
+                continue
+            check_size(picture, self.people, image, name)
+            for place in here.tolist():
+                keypoints[place] = self._sample(picture, int(rows[place]), epoch, out[place])
+        return keypoints, wrong
+
+    def describe(self, task: tuple[int, Rows]) -> str:
+        """The pictures of a task."""
+        names = self.people.images.file_names
+        images = dict.fromkeys(self.people.image_rows[task[1]].tolist())
+        return f"picture {', '.join(names[i] for i in images)}"
 
     def _sample(
-        self, picture: Picture, row: int, epoch: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        self, picture: Picture, row: int, epoch: int, out: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
         height, width = picture.shape[:2]
         people = self.people
         box = clip_to_pixels(people.boxes_xywh[row : row + 1], width, height)
@@ -170,141 +193,92 @@ class ImageOfPeople(Dataset[Sample]):
         points[view.keypoints[:, 2] == 0, :2] = 0
         if view.flipped:
             matrix = mirrored(matrix, width)
-        return cut(picture, matrix, self.input_wh), points
+        out[...] = cut(picture, matrix, self.input_wh)
+        return points
 
 
-class Crops:
-    """Batches of an epoch, from any step on, the same for any number of workers.
+class Crops(Feed):
+    """Batches of crops; see `Feed`.
 
     Args:
         dataset: what to cut.
-        batch_size: people per step; the last step of an epoch has what is left.
-        jobs: worker processes; 0 works in this one.
-        most_bad: share of the images that may be unreadable before the run stops.
     """
 
     def __init__(
-        self, dataset: ImageOfPeople, batch_size: int, jobs: int = 0, most_bad: float = 0.001
+        self,
+        dataset: ImageOfPeople,
+        batch_size: int,
+        jobs: int = 0,
+        most_bad: float = 0.001,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
-        self.dataset, self.batch_size, self.jobs, self.most_bad = (
-            dataset,
-            batch_size,
-            jobs,
-            most_bad,
+        super().__init__(
+            *(dataset.people, len(dataset.rows), len(dataset.sizes), batch_size, jobs),
+            *(most_bad, rank, world),
         )
-        self.sizes = np.array([len(rows) for rows in dataset.of_image])
-        crop_bytes = 3 * dataset.input_wh[0] * dataset.input_wh[1]
-        most = min(WINDOW_PEOPLE, WINDOW_BYTES // crop_bytes)
-        self.window = max(most, batch_size)
-        self.unreadable: dict[str, None] = {}
+        self.dataset = dataset
+        crop_bytes = int(np.prod(dataset.shape))
+        self.window = max(min(WINDOW_PEOPLE, WINDOW_BYTES // crop_bytes), batch_size)
+        self._pool = Pool(dataset, jobs)
 
-    @property
-    def people(self) -> int:
-        """How many an epoch goes through."""
-        return int(self.sizes.sum())
-
-    @property
-    def steps(self) -> int:
-        """Steps of an epoch."""
-        return -(-self.people // self.batch_size)
-
-    def windows(self, epoch: int) -> list[tuple[Rows, NDArray[np.intp]]]:
-        """For each window, its images, and the order of their people laid end to end."""
+    def order(self, epoch: int) -> Rows:
+        """Everybody once, in the order of an epoch."""
         rng = counter_rng(self.dataset.seed, epoch, 0, _ORDER)
-        images = rng.permutation(len(self.sizes))
-        filled = np.cumsum(self.sizes[images])
-        cuts = np.searchsorted(filled, np.arange(self.window, self.people, self.window)) + 1
-        parts = [part for part in np.split(images, np.unique(cuts)) if len(part)]
-        return [(part, rng.permutation(int(self.sizes[part].sum()))) for part in parts]
+        return self.dataset.rows[epoch_order(self.dataset.sizes, self.window, rng)]
 
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
-        """The steps of an epoch from `first_step` on.
+        """See `Feed`."""
+        places = [self.places(step) for step in range(first_step, self.steps)]
+        counts = np.array([len(p) for p in places], dtype=np.intp)
+        rows = self.order(epoch)[np.concatenate([*places, np.empty(0, np.intp)])]
+        begins = np.cumsum(counts) - counts
+        step_of = np.repeat(np.arange(len(counts)), counts)
+        tasks = _tasks(self.table.image_rows[rows], self.dataset.most)
+        done = zip(tasks, self._pool.run([(epoch, rows[t]) for t in tasks]), strict=True)
+        begun: dict[int, Batch] = {}
+        left = counts.copy()
+        for step in range(len(counts)):
+            while left[step]:
+                of_task, ((keypoints, wrong), crops) = next(done)
+                for error in wrong:
+                    self.count_bad(str(error))
+                for n, place in enumerate(of_task.tolist()):
+                    into = int(step_of[place])
+                    slot = place - int(begins[into])
+                    if into not in begun:
+                        whose = rows[begins[into] : begins[into] + counts[into]]
+                        begun[into] = self._empty(whose, first_step + into)
+                    begun[into].crops.numpy()[slot] = crops[n]
+                    begun[into].keypoints.numpy()[slot] = keypoints[n]
+                    left[into] -= 1
+            batch = begun.pop(step, None)
+            yield self._empty(rows[:0], first_step + step) if batch is None else batch
 
-        Raises: RunError when a worker died, InputError when too many pictures are unreadable.
-        """
-        skip = first_step * self.batch_size
-        windows = self.windows(epoch)
-        while windows and skip >= len(windows[0][1]):
-            skip -= len(windows.pop(0)[1])
-        loader = self._loader([(epoch, int(i)) for part, _ in windows for i in part])
-        rest: Batch | None = None
-        for part, order in windows:
-            window = self._gather(part, order, loader)
-            if skip:
-                window, skip = window.part(skip), 0
-            if rest is not None and len(rest.rows):
-                window = _join(rest, window)
-            whole = len(window.rows) // self.batch_size * self.batch_size
-            for start in range(0, whole, self.batch_size):
-                yield window.part(start, start + self.batch_size)
-            rest = window.part(whole)
-        if rest is not None and len(rest.rows):
-            yield rest
+    def close(self) -> None:
+        """See `Feed`."""
+        self._pool.close()
 
-    def _loader(self, asked: list[tuple[int, int]]) -> Iterator[Sample]:
-        if self.jobs == 0:
-            one_thread()
-            return (self.dataset[which] for which in asked)
-        loader = DataLoader(
-            self.dataset,
-            batch_size=None,
-            sampler=asked,  # type: ignore[arg-type]
-            num_workers=self.jobs,
-            prefetch_factor=16,
-            worker_init_fn=_quiet,
-        )
-        return iter(loader)
-
-    def _gather(self, part: Rows, order: NDArray[np.intp], loader: Iterator[Sample]) -> Batch:
-        """One window's people in their order."""
-        w, h = self.dataset.input_wh
-        crops = torch.empty((len(order), h, w, 3), dtype=torch.uint8)
-        keypoints = torch.empty((len(order), len(self.dataset.people.skeleton), 3))
-        at = 0
-        place = torch.from_numpy(np.argsort(order))  # where the person at hand shall stand
-        for image in part:
-            some_crops, some_keypoints, wrong = self._next(loader, int(image))
-            n = len(some_crops)
-            crops[place[at : at + n]] = some_crops
-            keypoints[place[at : at + n]] = some_keypoints
-            at += n
-            if wrong:
-                self._count_bad(str(wrong))
-        rows = np.concatenate([self.dataset.of_image[int(i)] for i in part])[order]
-        return Batch(rows, crops, keypoints)
-
-    def _next(self, loader: Iterator[Sample], image: int) -> Sample:
-        try:
-            return next(loader)
-        except RuntimeError as error:  # what DataLoader makes of a worker that is gone
-            if "DataLoader worker" not in str(error):
-                raise
-            name = self.dataset.people.images.file_names[int(self.dataset.image_rows[image])]
-            raise RunError(
-                f"picture {name}",
-                f"a worker process died near it ({error})",
-                "the memory may be full: use fewer --jobs, then --resume",
-            ) from None
-
-    def _count_bad(self, wrong: str) -> None:
-        self.unreadable[wrong] = None
-        bad, images = len(self.unreadable), len(self.sizes)
-        if bad > self.most_bad * images:
-            raise InputError(
-                wrong.split(";")[0],
-                f"{bad} of {images:,} pictures cannot be read, more than {self.most_bad:.1%}",
-                "mend or remove them, or allow more with --max-bad",
-            )
+    def _empty(self, rows: Rows, step: int) -> Batch:
+        k = len(self.table.skeleton)
+        crops = torch.empty((len(rows), *self.dataset.shape), dtype=torch.uint8)
+        return Batch(rows, crops, torch.empty((len(rows), k, 3)), self.weight(step))
 
 
-def _join(first: Batch, second: Batch) -> Batch:
-    return Batch(
-        np.concatenate([first.rows, second.rows]),
-        torch.cat([first.crops, second.crops]),
-        torch.cat([first.keypoints, second.keypoints]),
-    )
+def _tasks(images: Rows, most: int) -> list[Rows]:
+    """Places of people, a few pictures' together and each picture's in one task.
 
-
-def _quiet(_: int) -> None:
-    one_thread()
-    torch.set_num_threads(1)
+    Args:
+        images: (n,) picture of each person, in the order in which they will be needed.
+        most: people in a task, and at least as many as any picture has.
+    """
+    _, first, which = np.unique(images, return_index=True, return_inverse=True)
+    by_image = np.argsort(first[which], kind="stable")
+    sizes = np.unique(first[which], return_counts=True)[1]
+    ends, count = [], 0
+    for end, size in zip(np.cumsum(sizes).tolist(), sizes.tolist(), strict=True):
+        if count >= TASK or count + size > most:
+            ends.append(end - size)
+            count = 0
+        count += size
+    return np.split(by_image, ends) if len(images) else []

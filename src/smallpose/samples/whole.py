@@ -5,20 +5,21 @@ a sample.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from smallpose.core.errors import InputError
 from smallpose.samples.affine import mirrored, warp_matrix
 from smallpose.samples.augment import counter_rng
 from smallpose.samples.crops import check_size
-from smallpose.samples.images import Picture, Pictures, one_thread
+from smallpose.samples.feed import Feed
+from smallpose.samples.images import Picture, Pictures
+from smallpose.samples.pool import Pool
 from smallpose.samples.scenes import (
     STILL,
     Scene,
@@ -77,11 +78,13 @@ class WholeBatch(NamedTuple):
         rows: of the people's table: everybody the pictures were chosen for.
         pictures: (b, h, w, 3) uint8 RGB.
         people: theirs.
+        weight: of this rank's mean loss; see `AnyBatch`.
     """
 
     rows: Rows
     pictures: Tensor
     people: People
+    weight: float = 1.0
 
     @property
     def crops(self) -> Tensor:
@@ -94,7 +97,7 @@ class WholeBatch(NamedTuple):
         return self.people
 
 
-class WholeImages(Dataset[tuple[Picture, People, str]]):
+class WholeImages:
     """Asked for (epoch, place), one picture as a training sample.
 
     Args:
@@ -120,6 +123,8 @@ class WholeImages(Dataset[tuple[Picture, People, str]]):
         self.people, self.pictures, self.input_wh = people, pictures, input_wh
         self.augment, self.seed = augment or STILL, seed
         self.image_rows, self.epochs = image_rows, epochs
+        self.shape: tuple[int, ...] = (input_wh[1], input_wh[0], 3)
+        self.most = 1
         order = np.argsort(people.image_rows, kind="stable")
         ends = np.searchsorted(people.image_rows[order], np.arange(len(people.images) + 1))
         self.of_image = np.split(order, ends[1:-1])
@@ -280,24 +285,37 @@ class WholeImages(Dataset[tuple[Picture, People, str]]):
             torch.from_numpy(counts)[None],
         )
 
+    def fill(self, task: tuple[int, list[int]], out: Picture) -> list[tuple[Any, str]]:
+        """Pictures into `out`; of each its people as arrays, and what was wrong.
 
-def collate(samples: list[tuple[Picture, People, str]]) -> tuple[Tensor, People]:
-    """Samples of one size as one batch."""
-    pictures = torch.from_numpy(np.stack([picture for picture, _, _ in samples]))
-    parts = [people for _, people, _ in samples]
+        Args:
+            task: epoch and places.
+        """
+        epoch, places = task
+        told = []
+        for n, place in enumerate(places):
+            out[n], people, wrong = self[(epoch, place)]
+            # Tensors would be passed through files of their own.
+            told.append((tuple(column.numpy() for column in people), wrong))
+        return told
+
+    def describe(self, task: tuple[int, list[int]]) -> str:
+        """The pictures of a task."""
+        names = self.people.images.file_names
+        return f"picture {', '.join(names[int(self.image_rows[p])] for p in task[1])}"
+
+
+def together(parts: list[People]) -> People:
+    """The people of several pictures, numbered in their order."""
     number = torch.cat([torch.full_like(p.picture, i) for i, p in enumerate(parts)])
-    rest = [torch.cat(column) for column in list(zip(*parts, strict=True))[1:]]
-    return pictures, People(number, *rest)
+    return People(number, *(torch.cat(column) for column in list(zip(*parts, strict=True))[1:]))
 
 
-class Wholes:
-    """Batches of an epoch, from any step on, the same for any number of workers.
+class Wholes(Feed):
+    """Batches of whole pictures; see `Feed`.
 
     Args:
         dataset: what to show.
-        batch_size: pictures per step; the last step of an epoch has what is left.
-        jobs: worker processes; 0 works in this one.
-        most_bad: share of the images that may be unreadable before the run stops.
         sizes: least and most side to which each step is resized by chance, in multiples of 32;
             None leaves all as they are.
     """
@@ -309,45 +327,44 @@ class Wholes:
         jobs: int = 0,
         most_bad: float = 0.001,
         sizes: tuple[int, int] | None = None,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
-        self.dataset, self.batch_size, self.jobs = dataset, batch_size, jobs
-        self.most_bad, self.sizes = most_bad, sizes
-        self.unreadable: dict[str, None] = {}
-
-    @property
-    def people(self) -> int:
-        """How many samples an epoch goes through: pictures."""
-        return len(self.dataset)
-
-    @property
-    def steps(self) -> int:
-        """Steps of an epoch."""
-        return -(-len(self.dataset) // self.batch_size)
+        super().__init__(
+            *(dataset.people, len(dataset), len(dataset), batch_size, jobs, most_bad, rank, world),
+        )
+        self.dataset, self.sizes = dataset, sizes
+        self._pool = Pool(dataset, jobs)
 
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[WholeBatch]:
-        """The steps of an epoch from `first_step` on.
-
-        Raises: InputError when too many pictures are unreadable.
-        """
-        rng = counter_rng(self.dataset.seed, epoch, 0, _ORDER)
-        order = rng.permutation(len(self.dataset))[first_step * self.batch_size :]
-        asked = [(epoch, int(place)) for place in order]
-        loader = self._loader(asked)
-        for start in range(0, len(order), self.batch_size):
-            places = order[start : start + self.batch_size]
-            samples = [next(loader) for _ in places]
-            for _, _, wrong in samples:
+        """See `Feed`."""
+        order = counter_rng(self.dataset.seed, epoch, 0, _ORDER).permutation(len(self.dataset))
+        steps = [order[self.places(step)] for step in range(first_step, self.steps)]
+        tasks = [(epoch, [place]) for places in steps for place in places.tolist()]
+        done = self._pool.run(tasks)
+        w, h = self.dataset.input_wh
+        for step, places in enumerate(steps, first_step):
+            pictures = torch.empty((len(places), h, w, 3), dtype=torch.uint8)
+            parts = []
+            for n in range(len(places)):
+                ((columns, wrong),), picture = next(done)
+                pictures.numpy()[n] = picture[0]
+                parts.append(People(*(torch.from_numpy(column) for column in columns)))
                 if wrong:
-                    self._count_bad(wrong)
+                    self.count_bad(wrong)
             images = self.dataset.image_rows[places]
             rows = np.concatenate([self.dataset.of_image[int(i)] for i in images])
-            batch = WholeBatch(rows, *collate(samples))
-            yield batch if self.sizes is None else self._resized(batch, epoch, start)
+            batch = WholeBatch(rows, pictures, together(parts), self.weight(step))
+            yield batch if self.sizes is None else self._resized(batch, epoch, step)
 
-    def _resized(self, batch: WholeBatch, epoch: int, start: int) -> WholeBatch:
-        """The batch at a side of its own, drawn for its epoch and place."""
+    def close(self) -> None:
+        """See `Feed`."""
+        self._pool.close()
+
+    def _resized(self, batch: WholeBatch, epoch: int, step: int) -> WholeBatch:
+        """The batch at a side of its own, drawn for its epoch and step."""
         assert self.sizes is not None
-        rng = counter_rng(self.dataset.seed, epoch, start, _SIZE)
+        rng = counter_rng(self.dataset.seed, epoch, step, _SIZE)
         side = 32 * int(rng.integers(self.sizes[0] // 32, self.sizes[1] // 32 + 1))
         pictures = [cv2.resize(picture, (side, side)) for picture in batch.pictures.numpy()]
         people = batch.people
@@ -355,45 +372,8 @@ class Wholes:
         keypoints = people.keypoints.clone()
         keypoints[..., :2] *= factor
         counts = torch.nn.functional.interpolate(people.counts[:, None], side // MASK_STRIDE)
-        return WholeBatch(
-            batch.rows,
-            torch.from_numpy(np.stack(pictures)),
-            People(
-                *(people.picture, keypoints, people.corners * factor),
-                *(people.area * factor.prod(), counts[:, 0]),
-            ),
+        resized = People(
+            *(people.picture, keypoints, people.corners * factor),
+            *(people.area * factor.prod(), counts[:, 0]),
         )
-
-    def _loader(self, asked: list[tuple[int, int]]) -> Iterator[tuple[Picture, People, str]]:
-        if self.jobs == 0:
-            one_thread()
-            return (self.dataset[which] for which in asked)
-        loader = DataLoader(
-            self.dataset,
-            batch_size=None,
-            sampler=asked,  # type: ignore[arg-type]
-            num_workers=self.jobs,
-            prefetch_factor=4,
-            worker_init_fn=_quiet,
-            collate_fn=_as_it_is,  # type: ignore[arg-type]
-        )
-        return iter(loader)
-
-    def _count_bad(self, wrong: str) -> None:
-        self.unreadable[wrong] = None
-        bad, images = len(self.unreadable), len(self.dataset)
-        if bad > self.most_bad * images:
-            raise InputError(
-                wrong.split(";")[0],
-                f"{bad} of {images:,} pictures cannot be read, more than {self.most_bad:.1%}",
-                "mend or remove them, or allow more with --max-bad",
-            )
-
-
-def _as_it_is(sample: tuple[Picture, People, str]) -> tuple[Picture, People, str]:
-    return sample
-
-
-def _quiet(_: int) -> None:
-    one_thread()
-    torch.set_num_threads(1)
+        return batch._replace(pictures=torch.from_numpy(np.stack(pictures)), people=resized)
