@@ -1,0 +1,175 @@
+"""Figures of data sets, several side by side (Figs. 1a, 2, 3, 7, 8)."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from smallpose.core.density import DENSITIES
+from smallpose.core.sizes import SIZES
+from smallpose.report.figures.style import (
+    DENSITY_COLOURS,
+    LIGHT,
+    ON_COLOUR,
+    ON_PALE,
+    SERIES,
+    SIZE_COLOURS,
+    SOURCE_COLOURS,
+    Floats,
+    bare,
+    finished,
+    is_dark,
+    legend_above,
+    new_axes,
+    new_figure,
+    steps,
+)
+from smallpose.report.sheets import SOURCE_NAMES
+from smallpose.stats.counts import Counts
+from smallpose.stats.distributions import AREA_NAMES, Histogram
+
+
+def composition(sources: Mapping[str, Counts]) -> Figure:
+    """People by source as a ring, with numbers (Fig. 1a)."""
+    figure = new_figure(5.8, 3.0)
+    axes = figure.add_axes((0.02, 0.04, 0.5, 0.92))
+    people = {name: c.people for name, c in sources.items() if c.people}
+    total = sum(people.values())
+    axes.set_axis_off()
+    axes.pie(
+        list(people.values()) or [1],
+        colors=[SOURCE_COLOURS[name] for name in people] or [LIGHT.grid],
+        startangle=90,
+        counterclock=False,
+        wedgeprops={"width": 0.32, "edgecolor": LIGHT.paper, "linewidth": 2},
+    )
+    axes.text(0, 0.08, f"{total:,}", ha="center", va="center", size=17, weight="bold")
+    axes.text(0, -0.18, "people", ha="center", va="center", color=LIGHT.quiet)
+    legend = figure.add_axes((0.55, 0.04, 0.44, 0.92))
+    legend.set_axis_off()
+    legend.set(xlim=(0, 1), ylim=(0, 1))
+    step = min(0.17, 0.9 / max(len(people), 1))
+    for number, (name, n) in enumerate(people.items()):
+        y = 0.5 + step * ((len(people) - 1) / 2 - number)
+        legend.scatter([0.03], [y], s=90, color=SOURCE_COLOURS[name], marker="s")
+        legend.text(0.10, y, SOURCE_NAMES[name], va="center", color=LIGHT.ink)
+        legend.text(0.74, y, f"{n:,}", va="center", ha="right", color=LIGHT.ink)
+        legend.text(0.98, y, f"{100 * n / total:.1f} %", va="center", ha="right", color=LIGHT.quiet)
+    return finished(figure)
+
+
+def areas(sets: Mapping[str, Histogram]) -> Figure:
+    """The share of people by box area, several sets side by side (Figs. 2, 8b)."""
+    figure, axes = new_axes(5.8, 3.4)
+    bins = len(AREA_NAMES) - 1
+    width = 0.82 / max(len(sets), 1)
+    for number, (name, histogram) in enumerate(sets.items()):
+        x = np.arange(bins) + (number - (len(sets) - 1) / 2) * width
+        colour = SERIES[number % len(SERIES)]
+        label = f"{name} ({histogram.total:,})"
+        axes.bar(x, 100 * histogram.shares, width * 0.94, color=colour, label=label)
+    top = max((100 * h.shares.max() for h in sets.values()), default=1.0) or 1.0
+    axes.set(ylim=(0, top * 1.18), xlim=(-0.6, bins - 0.4))
+    # The limits of the size classes fall between bins 3 | 4 and 5 | 6.
+    for edge in (3.5, 5.5):
+        axes.axvline(edge, color=LIGHT.quiet, lw=1, ls=(0, (4, 3)), zorder=0)
+    for middle, name in zip((1.5, 4.5, 6.0), SIZES, strict=True):
+        axes.text(middle, top * 1.11, name, ha="center", color=LIGHT.quiet, size=9)
+    ticks = [f"{a} –\n{b}" for a, b in pairwise(AREA_NAMES)]
+    axes.set_xticks(range(bins), ticks, fontsize=7)
+    axes.set_ylabel("people, %")
+    axes.set_xlabel("box area, px²")
+    legend_above(axes)
+    return finished(figure)
+
+
+def crowding(sets: Mapping[str, Floats]) -> Figure:
+    """The share of images by CrowdIndex, with each set's mean (Fig. 3).
+
+    Args:
+        sets: name to (m,) CrowdIndex of each image; NaN without people.
+    """
+    figure, axes = new_axes(5.8, 3.1)
+    # The formula has no upper end; the few images above 1 stand in the last bin.
+    edges = np.linspace(0, 1, 11)
+    for number, (name, values) in enumerate(sets.items()):
+        values = values[np.isfinite(values)]
+        counts = np.histogram(np.clip(values, 0, 1), edges)[0]
+        mean = float(values.mean()) if len(values) else 0.0
+        colour = SERIES[number % len(SERIES)]
+        shares = 100 * counts / max(len(values), 1)
+        label = f"{name} (mean {mean:.2f}, {len(values):,} images)"
+        steps(axes, edges, shares, colour, label)
+    axes.set(xlim=(0, 1), xlabel="CrowdIndex", ylabel="images, %")
+    axes.set_ylim(bottom=0)
+    axes.set_xticks(np.linspace(0, 1, 6), ["0", "0.2", "0.4", "0.6", "0.8", "≥ 1"])
+    legend_above(axes)
+    return finished(figure)
+
+
+def people_in_images(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
+    """How many people images show, with the tail (Fig. 7).
+
+    Args:
+        sets: name to (most + 1,) numbers of images with 0, 1, 2 … people.
+    """
+    figure, axes = new_axes(5.8, 3.1)
+    most = max((len(c) - 1 for c in sets.values()), default=1)
+    for number, (name, counts) in enumerate(sets.items()):
+        images = counts[1:].sum()
+        mean = float((counts * np.arange(len(counts))).sum() / max(images, 1))
+        shares = 100 * counts[1:] / max(images, 1)
+        edges = np.arange(1, len(counts) + 1, dtype=np.float64) - 0.5
+        colour = SERIES[number % len(SERIES)]
+        label = f"{name} (mean {mean:.1f}, most {len(counts) - 1})"
+        steps(axes, edges, shares, colour, label)
+    axes.set(xlim=(0.5, max(most, 2) + 0.5), xlabel="people in an image", ylabel="images, %")
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    legend_above(axes)
+    return finished(figure)
+
+
+def classes(sets: Mapping[str, Counts]) -> Figure:
+    """Size classes, and density classes of the small, of several sets (Fig. 8a and c)."""
+    rows = max(len(sets), 1)
+    figure = new_figure(5.8, 1.25 + 0.62 * rows)
+    grid = figure.add_gridspec(1, 2, wspace=0.09)
+    for column, (title, names, colours) in enumerate(
+        (
+            ("people by size", SIZES, SIZE_COLOURS),
+            ("small people by keypoint density", DENSITIES, DENSITY_COLOURS),
+        )
+    ):
+        axes = figure.add_subplot(grid[0, column])
+        bare(axes)
+        axes.set_title(title, loc="left", fontsize=10, color=LIGHT.ink, pad=24)
+        for y, counts in enumerate(sets.values()):
+            parts = counts.sizes if column == 0 else counts.densities
+            _stack(axes, y, parts, [colours[n] for n in names])
+        axes.set(xlim=(0, 100), ylim=(rows - 0.45, -0.55))
+        axes.set_yticks(range(rows), list(sets) if column == 0 else [""] * rows)
+        keys = [Patch(color=colours[name], label=name) for name in names]
+        axes.legend(
+            handles=keys, loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, frameon=False,
+            labelcolor=LIGHT.quiet, fontsize=8.5, handlelength=0.9, handleheight=0.9,
+            columnspacing=1.2, handletextpad=0.5, borderaxespad=0.1,
+        )  # fmt: skip
+    return finished(figure)
+
+
+def _stack(axes: Axes, y: float, parts: Sequence[int], colours: Sequence[str]) -> None:
+    total, left = max(sum(parts), 1), 0.0
+    for n, colour in zip(parts, colours, strict=True):
+        width = 100 * n / total
+        axes.barh(y, width, 0.62, left=left, color=colour)
+        text = f"{n:,}\n{width:.0f} %"
+        if width > 13:
+            ink = ON_COLOUR if is_dark(colour) else ON_PALE
+            axes.text(left + width / 2, y, text, ha="center", va="center", size=7.5, color=ink)
+        left += width

@@ -1,0 +1,63 @@
+"""Figures as PNG and SVG: the same data give the same bytes."""
+
+import io
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from smallpose.core.files import write_whole
+from smallpose.report.figures.style import DARK, LIGHT, RC
+
+
+def svg(figure: Figure) -> bytes:
+    """The figure as SVG, letters as outlines, no date."""
+    return _saved(figure, "svg", {"Date": None, "Creator": None})
+
+
+def by_night(drawn: bytes) -> bytes:
+    """An SVG of ours with the dark theme's colours."""
+    for day, night in zip(astuple(LIGHT), astuple(DARK), strict=True):
+        drawn = drawn.replace(day.encode(), night.encode())
+    return drawn
+
+
+def png(figure: Figure, *, dpi: int = 200) -> bytes:
+    """The figure as PNG."""
+    return _saved(figure, "png", {"Software": None}, dpi=dpi)
+
+
+def _saved(figure: Figure, kind: str, metadata: dict[str, None], **more: Any) -> bytes:
+    out = io.BytesIO()
+    with matplotlib.rc_context(RC):
+        figure.savefig(
+            out, format=kind, metadata=metadata, bbox_inches="tight", pad_inches=0.08, **more
+        )
+    return out.getvalue()
+
+
+def save(figure: Figure, folder: Path, name: str, title: str = "") -> bytes:
+    """`folder/name.png` and `folder/name.svg`; gives back the SVG, without the title.
+
+    Args:
+        title: stands in the files, which travel alone; a page has its own.
+    """
+    drawn = svg(figure)
+    if title:
+        _add_title(figure, title)
+    write_whole(folder / f"{name}.svg", svg(figure) if title else drawn)
+    write_whole(folder / f"{name}.png", png(figure))
+    return drawn
+
+
+def _add_title(figure: Figure, title: str) -> None:
+    """Above everything that is drawn, whatever stands there."""
+    width, height = figure.get_size_inches()
+    with matplotlib.rc_context(RC):
+        around = figure.get_tightbbox()
+        figure.text(
+            around.x0 / width, (around.y1 + 0.08) / height, title,
+            ha="left", va="bottom", size=11, weight="bold", color=LIGHT.ink,
+        )  # fmt: skip

@@ -1,0 +1,141 @@
+"""Figures of finished runs: AP by class, from setting A to B, found along height (Fig. 5)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from smallpose.report import paper
+from smallpose.report.figures.style import (
+    CLASSES,
+    LIGHT,
+    SERIES,
+    SETTING_COLOURS,
+    bare,
+    finished,
+    legend_above,
+    new_axes,
+    new_figure,
+)
+from smallpose.report.people import Curve
+from smallpose.report.results import Run
+
+
+def ap_by_class(runs: Sequence[Run], protocol: str = "coco") -> Figure:
+    """AP by size and density class, runs side by side: what setting B gains over A (Fig. 5)."""
+    figure, axes = new_axes(5.8, 3.4)
+    names = [n for n in CLASSES if any(r.metric(n, protocol) is not None for r in runs)]
+    width = 0.8 / max(len(runs), 1)
+    top = 1.0
+    colours = run_colours(runs)
+    for number, run in enumerate(runs):
+        values = [run.metric(n, protocol) for n in names]
+        x = np.arange(len(names)) + (number - (len(runs) - 1) / 2) * width
+        heights = [v or 0.0 for v in values]
+        top = max(top, *heights)
+        axes.bar(x, heights, width * 0.92, color=colours[number], label=run_label(run, runs))
+        if len(runs) <= 4:
+            for at, value in zip(x, values, strict=True):
+                text = "–" if value is None else f"{value:.1f}"
+                axes.text(
+                    at, (value or 0) + top * 0.012, text, ha="center", size=6.5, color=LIGHT.quiet
+                )
+    axes.set_xticks(range(len(names)), [CLASSES[n] for n in names])
+    if "AP_S_sparse" in names or "AP_S_dense" in names:
+        first = next(i for i, n in enumerate(names) if n.startswith("AP_S_"))
+        axes.axvline(first - 0.5, color=LIGHT.grid, lw=1)
+        axes.text(
+            first - 0.42, top * 1.13, "of the small", color=LIGHT.quiet, size=8.5, va="center"
+        )
+    axes.set(ylim=(0, top * 1.18), xlim=(-0.55, len(names) - 0.45), ylabel=f"AP ({protocol})")
+    legend_above(axes)
+    return finished(figure)
+
+
+def gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> Figure:
+    """From setting A to B, method by method: all people, and the small ones (Fig. 5).
+
+    Args:
+        pairs: a method's label to its runs under A and B.
+    """
+    rows = max(len(pairs), 1)
+    figure = new_figure(5.8, 1.2 + 0.34 * rows)
+    grid = figure.add_gridspec(1, 2, wspace=0.08)
+    every = [
+        r.metric(m, protocol) or 0.0 for p in pairs.values() for r in p for m in ("AP", "AP_S")
+    ]
+    top = max([*every, 1.0])
+    keys = [
+        Line2D([], [], ls="", marker="o", color=colour, label=f"setting {name}")
+        for name, colour in SETTING_COLOURS.items()
+    ]
+    for column, (metric, title) in enumerate((("AP", "all people"), ("AP_S", "small people"))):
+        axes = figure.add_subplot(grid[0, column])
+        bare(axes)
+        axes.grid(axis="x", color=LIGHT.grid, lw=0.8)
+        axes.set_axisbelow(True)
+        axes.set_title(title, loc="left", fontsize=10, color=LIGHT.ink, pad=24)
+        for y, runs in enumerate(pairs.values()):
+            a, b = (run.metric(metric, protocol) for run in runs)
+            if a is not None and b is not None:
+                axes.plot([a, b], [y, y], color=LIGHT.grid, lw=3, zorder=1)
+            for setting, value in (("A", a), ("B", b)):
+                if value is not None:
+                    axes.scatter([value], [y], s=52, color=SETTING_COLOURS[setting], zorder=2)
+        axes.set(xlim=(0, top * 1.08), ylim=(rows - 0.4, -0.6))
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.tick_params(axis="x", colors=LIGHT.quiet, labelbottom=True)
+        axes.set_yticks(range(rows), list(pairs) if column == 0 else [""] * rows)
+        axes.set_xlabel(f"AP ({protocol})", color=LIGHT.quiet)
+        if column == 0:
+            axes.legend(
+                handles=keys, loc="lower left", bbox_to_anchor=(-0.03, 1.0), ncols=2,
+                frameon=False, labelcolor=LIGHT.quiet, fontsize=8.5, handletextpad=0.1,
+                borderaxespad=0.1, columnspacing=1.0,
+            )  # fmt: skip
+    return finished(figure)
+
+
+def found_along_height(curves: Mapping[str, Curve], colours: Sequence[str]) -> Figure:
+    """The share of people found against their height: how small may a person get?"""
+    figure, axes = new_axes(5.8, 3.4)
+    for (name, curve), colour in zip(curves.items(), colours, strict=True):
+        # Two standard errors of a share of this many people.
+        error = 2 * np.sqrt(curve.share * (1 - curve.share) / np.maximum(curve.people, 1))
+        low, high = np.clip(curve.share - error, 0, 1), np.clip(curve.share + error, 0, 1)
+        axes.fill_between(curve.x, 100 * low, 100 * high, color=colour, alpha=0.16, lw=0)
+        axes.plot(curve.x, 100 * curve.share, color=colour, lw=2, marker="o", ms=4, label=name)
+    axes.set(xscale="log", ylim=(-1, 102), xlabel="height of the person's box, px")
+    axes.set_ylabel("people found (OKS ≥ 0.5), %")
+    low = min((c.x.min() for c in curves.values() if len(c.x)), default=10.0)
+    high = max((c.x.max() for c in curves.values() if len(c.x)), default=1000.0)
+    ticks = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+    axes.set_xlim(low * 0.88, high * 1.14)
+    inside = [t for t in ticks if low * 0.88 <= t <= high * 1.14]
+    axes.set_xticks(inside, [str(t) for t in inside])
+    axes.set_xticks([], minor=True)
+    legend_above(axes)
+    return finished(figure)
+
+
+def run_label(run: Run, runs: Sequence[Run]) -> str:
+    """What a legend calls a run: as short as it can be told apart from the others."""
+    words = [paper.label(run.method)] if len({r.method for r in runs}) > 1 else []
+    words.append("untrained" if run.untrained else run.setting)
+    short = " ".join(w for w in words if w)
+    alike = [
+        r for r in runs
+        if (r.method, r.setting, r.untrained) == (run.method, run.setting, run.untrained)
+    ]  # fmt: skip
+    return f"{short} ({run.folder.name})" if len(alike) > 1 else short or run.folder.name
+
+
+def run_colours(runs: Sequence[Run]) -> list[str]:
+    """A grey, B green, untrained pale; otherwise one after the other."""
+    if len({r.method for r in runs}) <= 1:
+        own = ["#D3D8DE" if r.untrained else SETTING_COLOURS.get(r.setting, "") for r in runs]
+        if len(set(own)) == len(own) and all(own):
+            return own
+    return [SERIES[i % len(SERIES)] for i in range(len(runs))]

@@ -1,0 +1,62 @@
+"""The skeleton drawn: joints with their numbers (Fig. 1c)."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from smallpose.core.skeleton import SMALLPOSE, Skeleton
+from smallpose.report.drawing import joint_side, limbs
+from smallpose.report.figures.style import LIGHT, ON_COLOUR, finished, new_figure
+
+# A standing figure seen from the front: its left side is on our right.
+_STANDING = {
+    "nose": (0, 8.35),
+    "head_top": (0, 9.3),
+    "left_eye": (0.28, 8.65),
+    "right_eye": (-0.28, 8.65),
+    "left_ear": (0.62, 8.45),
+    "right_ear": (-0.62, 8.45),
+    "head_bottom": (0, 7.5),
+    "chest": (0, 6.75),
+    "left_shoulder": (1.15, 6.75),
+    "right_shoulder": (-1.15, 6.75),
+    "left_elbow": (1.75, 5.45),
+    "right_elbow": (-1.75, 5.45),
+    "left_wrist": (2.2, 4.25),
+    "right_wrist": (-2.2, 4.25),
+    "left_hip": (0.68, 4.35),
+    "right_hip": (-0.68, 4.35),
+    "pelvis": (0, 4.35),
+    "left_knee": (0.85, 2.35),
+    "right_knee": (-0.85, 2.35),
+    "left_ankle": (0.95, 0.35),
+    "right_ankle": (-0.95, 0.35),
+}
+
+
+_SIDE_INK = {"left": "#E69F00", "right": "#0072B2", "middle": "#8C96A3"}
+
+
+def skeleton_drawing(skeleton: Skeleton = SMALLPOSE) -> Figure:
+    """The joints, numbered in the paper's order, and what joins them (Fig. 1c)."""
+    figure = new_figure(5.8, 4.4)
+    axes = figure.add_axes((0.02, 0.02, 0.5, 0.96))
+    axes.set_axis_off()
+    axes.set(xlim=(-2.9, 2.9), ylim=(-0.2, 9.8), aspect="equal")
+    at = np.array([_STANDING[name] for name in skeleton.joints], dtype=np.float64)
+    for a, b, side in limbs(skeleton, np.ones(len(skeleton), dtype=bool)):
+        axes.plot(*at[[a, b]].T, color=_SIDE_INK[side], lw=3, solid_capstyle="round", zorder=1)
+    for number, (name, (x, y)) in enumerate(zip(skeleton.joints, at, strict=True), 1):
+        colour = _SIDE_INK[joint_side(name)]
+        axes.scatter([x], [y], s=115, color=colour, edgecolor=LIGHT.paper, lw=1.2, zorder=2)
+        axes.text(
+            x, y - 0.01, str(number),
+            ha="center", va="center", size=6, color=ON_COLOUR, weight="bold",
+        )  # fmt: skip
+    words = figure.add_axes((0.54, 0.04, 0.45, 0.92))
+    words.set_axis_off()
+    words.set(xlim=(0, 1), ylim=(len(skeleton) + 0.5, 0))
+    for number, name in enumerate(skeleton.joints, 1):
+        words.scatter([0.05], [number], s=42, color=_SIDE_INK[joint_side(name)])
+        words.text(0.17, number, str(number), va="center", ha="right", size=8, color=LIGHT.quiet)
+        words.text(0.22, number, name.replace("_", " "), va="center", size=8, color=LIGHT.ink)
+    return finished(figure)

@@ -1,0 +1,132 @@
+"""One style for all figures: colours, axes, legends.
+
+The colours can be told apart by colour-blind readers (Okabe and Ito's) and mean the same thing in
+every figure. Figures are drawn for paper; `files.by_night` turns an SVG of ours dark.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from smallpose.core.density import DENSITIES
+from smallpose.core.sizes import SIZES
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Theme:
+    """What changes between day and night."""
+
+    ink: str
+    quiet: str
+    grid: str
+    paper: str
+
+
+LIGHT = Theme(ink="#1b1f24", quiet="#5b6470", grid="#dfe3e8", paper="#ffffff")
+
+DARK = Theme(ink="#e8eaed", quiet="#a3acb8", grid="#353b44", paper="#15181d")
+
+# Letters on coloured areas stay as they are by night, so they are none of the four of the theme.
+ON_COLOUR, ON_PALE = "#fefefe", "#101418"
+
+SIZE_COLOURS = dict(zip(SIZES, ("#0072B2", "#56B4E9", "#B5BDC8"), strict=True))
+
+DENSITY_COLOURS = dict(zip(DENSITIES, ("#F0C36D", "#E69F00", "#B4530A"), strict=True))
+
+SETTING_COLOURS = {"A": "#8C96A3", "B": "#009E73"}
+
+SOURCE_COLOURS = {
+    "coco": "#0072B2",
+    "mpii": "#E69F00",
+    "aic": "#009E73",
+    "hieve": "#CC79A7",
+    "posetrack": "#56B4E9",
+    "": "#8C96A3",
+}
+
+# Sets side by side; also runs that are neither A nor B.
+SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C96A3")
+
+CLASSES = {
+    "AP": "all",
+    "AP_S": "small",
+    "AP_M": "medium",
+    "AP_L": "large",
+    "AP_S_sparse": "sparse",
+    "AP_S_moderate": "moderate",
+    "AP_S_dense": "dense",
+}
+
+RC: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "svg.hashsalt": "smallpose",
+    "svg.fonttype": "path",
+    "axes.unicode_minus": True,
+}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    with matplotlib.rc_context({**RC, "text.color": LIGHT.ink}):
+        return Figure(figsize=(width, height))
+
+
+def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = new_figure(width, height)
+    with matplotlib.rc_context({**RC, "text.color": LIGHT.ink}):
+        axes = figure.add_subplot()
+    axes.grid(axis="y", color=LIGHT.grid, lw=0.8)
+    axes.set_axisbelow(True)
+    for name, spine in axes.spines.items():
+        spine.set_visible(name == "bottom")
+        spine.set_color(LIGHT.grid)
+    axes.tick_params(length=0, colors=LIGHT.quiet)
+    axes.xaxis.label.set_color(LIGHT.quiet)
+    axes.yaxis.label.set_color(LIGHT.quiet)
+    return figure, axes
+
+
+def bare(axes: Axes) -> None:
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_xticks([])
+    axes.tick_params(length=0, colors=LIGHT.ink)
+
+
+def steps(axes: Axes, edges: Floats, values: Floats, colour: str, label: str) -> None:
+    axes.stairs(values, edges, color=colour, lw=2, label=label, zorder=3)
+    axes.stairs(values, edges, color=colour, fill=True, alpha=0.10, zorder=2)
+
+
+def is_dark(colour: str) -> bool:
+    r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return 0.299 * r + 0.587 * g + 0.114 * b < 150
+
+
+def legend_above(axes: Axes) -> None:
+    """Above the axes, where it covers nothing."""
+    labels = axes.get_legend_handles_labels()[1]
+    longest = max((len(label) for label in labels), default=0)
+    columns = max(1, min(len(labels), 70 // (longest + 6)))
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns,
+        frameon=False, labelcolor=LIGHT.ink, fontsize=9, borderaxespad=0.3,
+        handlelength=1.2, handleheight=0.8, columnspacing=1.6,
+    )  # fmt: skip
+
+
+def finished(figure: Figure) -> Figure:
+    figure.set_facecolor(LIGHT.paper)
+    for axes in figure.axes:
+        axes.set_facecolor("none")
+        for text in axes.texts:
+            if text.get_color() in ("black", "k"):
+                text.set_color(LIGHT.ink)
+    return figure
