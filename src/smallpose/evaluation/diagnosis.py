@@ -113,6 +113,22 @@ def diagnose(
     return Diagnosis(*_counts(here, kinds, g, missed), len(nobody), base, gains)
 
 
+def judge_joints(
+    truth: Instances, found: Predictions, detections: Ints, people: Ints, **rules: Any
+) -> NDArray[np.int8]:
+    """How every joint of given pairs was placed.
+
+    Args:
+        detections, people: (p,) rows of the two tables that belong together.
+        rules: as for `evaluate`.
+    Returns: (p, k) numbers into `KINDS` of the scored joints; -1 where the label has none.
+    """
+    said = Rules(**rules)
+    scored = align(truth, found, said.keypoints, said.sigmas)
+    pairing = pair_up(truth, found)
+    return _judge(pairing, scored, side(truth, scored, said), detections, people)
+
+
 def meant_for(pairing: Pairing, scored: Scored, here: Side) -> Ints:
     """(d,) the person each detection is meant for, -1 for nobody."""
     columns = (scored.found, here.keypoints, here.truth.boxes_xywh, here.scale, here.sigmas)

@@ -29,7 +29,7 @@ _BITS = 4
 
 # Where a source lacks the joint in the middle, its neighbours are joined directly: COCO has no
 # chest and no pelvis, AI Challenger no nose, PoseTrack no chest.
-_STAND_INS = (
+STAND_INS = (
     ("left_shoulder", "right_shoulder", ("chest",)),
     ("left_shoulder", "left_hip", ("chest", "pelvis")),
     ("right_shoulder", "right_hip", ("chest", "pelvis")),
@@ -120,7 +120,7 @@ def limbs(skeleton: Skeleton, there: NDArray[np.bool_]) -> list[tuple[int, int, 
     pairs = [edge for edge in skeleton.edges if there[edge[0]] and there[edge[1]]]
     names = skeleton.joints
     number = {name: i for i, name in enumerate(names) if there[i]}
-    for a, b, instead_of in _STAND_INS:
+    for a, b, instead_of in STAND_INS:
         if a in number and b in number and any(n not in number for n in instead_of):
             pairs.append((number[a], number[b]))
     once = {(min(pair), max(pair)): None for pair in pairs}

@@ -5,77 +5,38 @@ figures and sheets as PNG and SVG), and writes `index.html` last.
 """
 
 import base64
+import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import msgspec
 from markupsafe import Markup
 
 from smallpose._version import __version__
-from smallpose.core.errors import InputError
 from smallpose.core.files import write_whole
-from smallpose.core.json_text import read_json
 from smallpose.core.progress import say, track
 from smallpose.report import figures, paper, sheets, tables
+from smallpose.report.along import curves
 from smallpose.report.claims.check import Claims, check_claims
 from smallpose.report.claims.ours import ours
 from smallpose.report.claims.sets import OWN, Sets
-from smallpose.report.data import SPLITS, Drawing, Portrait, portrait
-from smallpose.report.people import Pairing, found_by_height, pair_people
+from smallpose.report.crowd import MOST_RUNS, Crowd, Said, gather_crowd
+from smallpose.report.data import Drawing
+from smallpose.report.material import Material, gather
+from smallpose.report.overview import Overview, answer
+from smallpose.report.people import found_by_height
 from smallpose.report.pictures import picture_file, pictures_at
-from smallpose.report.results import Run, read_runs, same_data
+from smallpose.report.results import Run
 from smallpose.report.scores import Score, by_seeds, score
 from smallpose.report.sheets import Answer, Sheet
-from smallpose.report.tables import Table
-from smallpose.table.coco_json import read_coco
-from smallpose.table.instances import Instances, concat
-from smallpose.table.predictions import Predictions
-from smallpose.table.results_json import read_results
+from smallpose.report.tables import Cell, Column, Table
+from smallpose.table.instances import SOURCES, Instances, concat
 
 MOST_BARS = 4  # runs beside each other in a bar chart
 MOST_CURVES = 6
-
-
-class Manifest(msgspec.Struct):
-    """What the page needs of a built set's manifest."""
-
-    synthetic: bool = False
-    split: str = ""
-    seed: int | None = None
-    smallpose: str = ""
-
-
-@dataclass(frozen=True)
-class Material:
-    """All that the page shows, read and counted.
-
-    Args:
-        data: the built set; None when it cannot be found, and then nothing below is there.
-        found: the result file of each run that is about this set, by its place among the runs.
-    """
-
-    runs: Sequence[Run]
-    data: Path | None
-    manifest: Manifest
-    picture: Portrait | None
-    test: Instances | None
-    found: Mapping[int, tuple[Predictions, Pairing]]
-
-    @property
-    def trained(self) -> list[Run]:
-        """Without those that learned nothing."""
-        return [run for run in self.runs if not run.untrained]
-
-    @property
-    def best(self) -> Run:
-        """The run of highest AP; the first one where no AP is known."""
-        runs = self.trained or list(self.runs)
-        return max(runs, key=lambda run: run.metric("AP") or -1.0)
 
 
 def make_report(runs: Sequence[Path], out: Path) -> list[Table]:
@@ -92,11 +53,13 @@ def make_report(runs: Sequence[Path], out: Path) -> list[Table]:
     beside = [
         tables.table1(material.picture.table1 if material.picture else None),
         *(make(seeds) for make in (tables.table2, tables.table3, tables.table5)),
-        claims.table(),
     ]
+    sentences = claims.table()
     write_whole(out / "claims.json", claims.to_json())
     parts = material.picture.tables()[1:] if material.picture else []
-    for table in (*results, *beside, *parts, *tables.other_protocols(seeds)):
+    said = answer(material, scores)
+    others = [sentences, *tables.other_protocols(seeds), *([said.table] if said.table else [])]
+    for table in (*results, *beside, *parts, *others):
         table.save(out / "tables")
     drawings = _result_drawings(material)
     about_data = material.picture.drawings() if material.picture else []
@@ -108,35 +71,19 @@ def make_report(runs: Sequence[Path], out: Path) -> list[Table]:
     for sheet in made:
         file = out / "figures" / f"{sheet.name}.png"
         write_whole(file, picture_file(sheets.paint(sheet), "png"))
+    crowd = _crowd(material)
     context = {
         **_context(material, results, beside, parts, made),
+        **_overview(material, said),
+        **_people(material, crowd),
+        "claims": [_table(sentences)],
         "drawings": [_figure(d, drawn[d.name]) for d in drawings],
         "about_data": [_figure(d, drawn[d.name]) for d in about_data],
     }
+    for name, text in crowd.beside() if crowd else ():
+        write_whole(out / name, text)
     write_whole(out / "index.html", _render(context))
     return results
-
-
-def gather(folders: Sequence[Path]) -> Material:
-    """Read the runs, the set that most of them share, and what they found in it."""
-    if not folders:
-        raise InputError("report", "no run is given", "name the folders of finished runs")
-    runs = read_runs(folders)
-    data = same_data(runs)
-    if data is None:
-        say("the data set of these runs is not there any more: a report without people")
-        return Material(runs, None, Manifest(), None, None, {})
-    sets = {split: read_coco(data / "annotations" / f"{split}.json") for split in SPLITS
-            if (data / "annotations" / f"{split}.json").is_file()}  # fmt: skip
-    manifest = Manifest()
-    if (data / "manifest.json").is_file():
-        manifest = read_json(data / "manifest.json", Manifest)
-    found = {}
-    for number, run in enumerate(runs):
-        if run.data == data and run.found is not None:
-            predictions = read_results(run.found, sets["test"])
-            found[number] = predictions, pair_people(sets["test"], predictions)
-    return Material(runs, data, manifest, portrait(sets), sets["test"], found)
 
 
 def _scores(material: Material) -> dict[int, Score]:
@@ -286,7 +233,6 @@ def _context(
     by_name = {sheet.name: _sheet(sheet) for sheet in made}
     return {
         "version": __version__,
-        "headline": _headline(material),
         "synthetic": material.manifest.synthetic,
         "cards": _cards(material),
         "results": [_table(t) for t in results],
@@ -303,15 +249,89 @@ def _context(
     }
 
 
-def _headline(material: Material) -> str:
-    """What came out, in one sentence made of the numbers."""
-    best = material.best
-    ap, small = best.metric("AP"), best.metric("AP_S")
-    name = paper.label(best.method)
-    if ap is None:
-        return f"{name}: no AP is known."
-    text = f"{name}, setting {best.setting}, reaches {ap:.1f} AP"
-    return text + (f" and {small:.1f} on small people." if small is not None else ".")
+def _overview(material: Material, said: Overview) -> dict[str, Any]:
+    """The answer, and the curves that it is read from."""
+    out: dict[str, Any] = {
+        "headline": said.headline,
+        "answers": said.lines,
+        "answer_table": _table(said.table) if said.table else None,
+        "curves": None,
+    }
+    runs = [(run.colour, Said(run.label, *material.found[run.number])) for run in said.runs]
+    if material.test is None or not runs:
+        return out
+    drawn = curves(material.test, runs[:MOST_CURVES])
+    first = Table("along_height", "Along height", *_curve_rows(drawn["runs"]))
+    return out | {
+        "curves": _for_script(drawn),
+        "axes": drawn["axes"],
+        "curves_alt": "AP of each run along the height of people, their keypoint density, or the "
+        "crowding of their image; the table below holds the same numbers along height",
+        "curves_table": _table(first),
+        "curves_note": "Bins hold equally many people; AP by protocol owned, so that each false "
+        "positive counts in one bin. Pale areas are 95 % intervals, from drawing whole images "
+        "or videos.",
+    }
+
+
+def _curve_rows(
+    runs: Sequence[Mapping[str, Any]],
+) -> tuple[tuple[Column, ...], tuple[tuple[Cell, ...], ...]]:
+    columns = (
+        *(Column("run"), Column("from, px", "number"), Column("to, px", "number")),
+        *(Column("people", "count"), Column("AP", "points"), Column("95 %, low", "points")),
+        *(Column("95 %, high", "points"), Column("found, %", "points")),
+    )
+    return columns, tuple((run["label"], *row) for run in runs for row in run["along"]["height"])
+
+
+def _for_script(data: Mapping[str, Any]) -> Markup:
+    """JSON inside a script element; "<" cannot end it."""
+    return Markup(json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def _crowd(material: Material) -> Crowd | None:
+    """Everybody in the test set with what the best runs said; None without any result file."""
+    order = material.ranked[:MOST_RUNS]
+    if material.test is None or material.data is None or not order:
+        return None
+    folder = material.data / "images"
+    read = pictures_at(folder) if folder.is_dir() else None
+    label = partial(figures.run_label, runs=material.runs)
+    said = [Said(label(material.runs[n]), *material.found[n]) for n in order]
+    return gather_crowd(material.test, said, read)
+
+
+def _people(material: Material, crowd: Crowd | None) -> dict[str, Any]:
+    """What the browser of people needs."""
+    if crowd is None or material.test is None:
+        return {"crowd": None}
+    there = sorted(set(material.test.source.tolist()))
+    note = f"{crowd.people:,} people of the test set, each with what every run found there."
+    if crowd.people < crowd.judged:
+        half = crowd.people // 2
+        note = (
+            f"{crowd.people:,} of the {crowd.judged:,} people of the test set: the {half:,} worst "
+            f"of {crowd.data['runs'][0]['label']} and a random draw of the others, so shares below "
+            "are of those shown and not of the test set."
+        )
+    return {
+        "crowd": crowd,
+        "crowd_json": Markup(crowd.to_json()),
+        "crowd_note": note,
+        "crowd_sources": [(n, sheets.SOURCE_NAMES[SOURCES[n]]) for n in there],
+        "crowd_errors": ERRORS,
+    }
+
+
+ERRORS = (
+    ("good", "all good", "every labelled joint close to its label"),
+    ("jitter", "jitter", "near its label, but not close"),
+    ("inversion", "inversion", "left and right of the same person mixed up"),
+    ("swap", "swap", "on a joint of another person"),
+    ("miss", "miss", "near no label"),
+    ("missed", "not met", "nobody was found, or nobody with OKS from 0.1"),
+)
 
 
 def _cards(material: Material) -> list[tuple[str, str]]:
@@ -320,7 +340,7 @@ def _cards(material: Material) -> list[tuple[str, str]]:
         counts = list(material.picture.table1.rows.values())[-1]
         cards += [(f"{counts.people:,}", "people"), (f"{counts.images_in_file:,}", "images")]
         cards.append((f"{100 * counts.sizes[0] / max(counts.people, 1):.0f} %", "of them small"))
-    for metric, words in (("AP", "best AP"), ("AP_S", "its AP, small people")):
+    for metric, words in (("AP_S", "AP, small people, best run"), ("AP", "its AP, everybody")):
         value = material.best.metric(metric)
         if value is not None:
             cards.append((f"{value:.1f}", words))
