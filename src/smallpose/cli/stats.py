@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 HELP = "what data sets are made of: Table 1, sizes, densities, areas, crowding, side by side"
 EXAMPLE = (
@@ -16,6 +17,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the results")
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="their pictures, for sheets of people"
+    )
+    parser.add_argument(
+        "--scenes",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="scene probabilities of a set: .npy, .csv, .json or .parquet (Table 4)",
+    )
+    parser.add_argument(
+        "--scene-weights",
+        type=Path,
+        metavar="FILE.pth",
+        help="a Places365 ResNet of yours, to make those probabilities from --images",
     )
     parser.add_argument("--json", metavar="FILE", help="all numbers as JSON ('-' for stdout)")
 
@@ -34,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
 
     sets = {name: read_coco(file) for name, file in short_names(args.files).items()}
     read = None if args.images is None else pictures_at(args.images)
-    picture = portrait(sets)
+    picture = portrait(sets, _scenes(args, sets))
     write_portrait(picture, args.out, read)
     for table in picture.tables():
         # With the JSON on stdout, people read the tables on stderr.
@@ -43,6 +57,51 @@ def run(args: argparse.Namespace) -> None:
         text = json.dumps(picture.to_dict(), indent=1) + "\n"
         sys.stdout.write(text) if args.json == "-" else write_whole(args.json, text)
     say(f"{args.out}: tables (Markdown, CSV) and figures (PNG, SVG)")
+
+
+def _scenes(args: argparse.Namespace, sets: dict[str, Any]) -> dict[str, Any]:
+    """Table 4's entropies by set, from files or from a network."""
+    from smallpose.cli.claims import pairs
+    from smallpose.core.errors import InputError
+    from smallpose.stats.scenes import read_probabilities, scenes
+
+    files = pairs("--scenes", args.scenes)
+    unknown = [name for name in files if name not in sets]
+    if unknown:
+        raise InputError(f"--scenes {unknown[0]}", "no such set", f"name one of {', '.join(sets)}")
+    rows = {name: read_probabilities(file) for name, file in files.items()}
+    if args.scene_weights is not None:
+        rows |= _look(args, {n: people for n, people in sets.items() if n not in rows})
+    made = {}
+    for name, probabilities in rows.items():
+        images = sets[name].images
+        alike = len(images) == len(probabilities)
+        made[name] = scenes(probabilities, images.groups if alike else None)
+    return made
+
+
+def _look(args: argparse.Namespace, sets: dict[str, Any]) -> dict[str, Any]:
+    """The network's probabilities, kept beside the results so that they need not be made again."""
+    import io
+
+    import numpy as np
+
+    from smallpose.core.errors import InputError
+    from smallpose.core.files import write_whole
+    from smallpose.report.pictures import pictures_at
+
+    if args.images is None:
+        raise InputError("--scene-weights", "no pictures to look at", "give --images too")
+    from smallpose.inference.scenes import read_scene_net, scene_probabilities
+
+    net, read = read_scene_net(args.scene_weights), pictures_at(args.images)
+    out = {}
+    for name, people in sets.items():
+        out[name] = scene_probabilities(net, people.images.file_names, read)
+        held = io.BytesIO()
+        np.save(held, out[name])
+        write_whole(args.out / f"scenes_{name.replace('/', '_')}.npy", held.getvalue())
+    return out
 
 
 def short_names(files: list[Path]) -> dict[str, Path]:

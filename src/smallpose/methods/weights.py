@@ -141,6 +141,24 @@ def read_weights(path: Path) -> Weights:
     return Weights(path, _our_names(state), None, {})
 
 
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a checkpoint under their own names, without DataParallel's `module.`.
+
+    Raises: as `read_weights`.
+    """
+    if not path.is_file():
+        raise InputError(str(path), "no such file", "check the path")
+    if path.suffix == ".safetensors":
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    else:
+        held = _read_pickle(path)
+        state = held.get("state_dict", held)
+    if not isinstance(state, dict):
+        raise InputError(str(path), "no tensors under 'state_dict'", "name a checkpoint")
+    return {n.removeprefix("module."): t for n, t in state.items() if isinstance(t, Tensor)}
+
+
 def _read_safetensors(path: Path) -> Weights:
     try:
         with safe_open(path, framework="pt") as file:

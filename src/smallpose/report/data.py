@@ -5,7 +5,7 @@ Used by `smallpose stats` for any files and by the page for the set that runs we
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from smallpose.report.tables import Table
 from smallpose.stats.counts import Counts, Table1, count, count_by_source
 from smallpose.stats.crowding import crowd_index
 from smallpose.stats.distributions import Histogram, area_histogram, people_per_image
+from smallpose.stats.scenes import Scenes
+from smallpose.stats.spread import Estimate, mean_of
 from smallpose.table.instances import Instances
 
 SPLITS = ("train", "test")
@@ -53,12 +55,14 @@ class Portrait:
     Args:
         counts, sources: of each set, by its name.
         table1: one row per set, and their total where they are train and test of one set.
+        scenes: scene entropies of the sets that have them (Table 4).
     """
 
     sets: Mapping[str, Instances]
     counts: Mapping[str, Counts]
     sources: Mapping[str, Mapping[str, Counts]]
     table1: Table1
+    scenes: Mapping[str, Scenes] = field(default_factory=dict)
 
     @cached_property
     def areas(self) -> dict[str, Histogram]:
@@ -71,6 +75,14 @@ class Portrait:
         return {name: crowd_index(people) for name, people in self.sets.items()}
 
     @cached_property
+    def mean_crowding(self) -> dict[str, Estimate]:
+        """The mean CrowdIndex with its interval; images of one video count together."""
+        return {
+            name: mean_of(values, self.sets[name].images.groups)
+            for name, values in self.crowds.items()
+        }
+
+    @cached_property
     def company(self) -> dict[str, NDArray[np.int64]]:
         """How many images show 0, 1, 2 … people."""
         return {name: people_per_image(people) for name, people in self.sets.items()}
@@ -81,6 +93,8 @@ class Portrait:
         for name, sources in self._known_sources().items():
             named = {SOURCE_NAMES[source]: counts for source, counts in sources.items()}
             out.append(tables.counts_table(named, _file_name("sources", name), "source"))
+        if self.scenes:
+            out.append(tables.table4(self.scenes))
         return out
 
     def drawings(self) -> list[Drawing]:
@@ -114,7 +128,7 @@ class Portrait:
                 "CrowdIndex of images",
                 "Mean CrowdIndex: "
                 + ", ".join(f"{name} {_mean(values):.2f}" for name, values in self.crowds.items()),
-                partial(figures.crowding, self.crowds),
+                partial(figures.crowding, self.crowds, self.mean_crowding),
             ),
             Drawing(
                 "fig7_people_per_image",
@@ -144,9 +158,17 @@ class Portrait:
                 "people_per_image": self.company[name].tolist(),
                 "everybody_per_image": people_per_image(people, everybody=True).tolist(),
                 "crowd_index": _crowding(self.crowds[name]),
+                "mean_crowd_index": self.mean_crowding[name].to_dict(),
+                **({"scenes": self.scenes[name].to_dict()} if name in self.scenes else {}),
             }
             for name, people in self.sets.items()
         }
+
+    @property
+    def subject(self) -> str:
+        """The sets by name with their people, such as `train 9,000 people, test 3,000`."""
+        parts = [f"{name} {c.people:,}" for name, c in self.counts.items()]
+        return ", ".join(parts[:3]) + (" …" if len(parts) > 3 else "") + " people"
 
     @property
     def _split(self) -> bool:
@@ -165,7 +187,7 @@ class Portrait:
         return {"": together} if set(together) - {""} else {}
 
 
-def portrait(sets: Mapping[str, Instances]) -> Portrait:
+def portrait(sets: Mapping[str, Instances], scenes: Mapping[str, Scenes] | None = None) -> Portrait:
     """Count them all; sets named train and test are taken as one data set."""
     counts = {name: count(people) for name, people in sets.items()}
     rows = dict(counts)
@@ -173,7 +195,7 @@ def portrait(sets: Mapping[str, Instances]) -> Portrait:
         rows = {split: counts[split] for split in SPLITS}
         rows["total"] = counts["train"] + counts["test"]
     sources = {name: count_by_source(people) for name, people in sets.items()}
-    return Portrait(sets, counts, sources, Table1(rows))
+    return Portrait(sets, counts, sources, Table1(rows), scenes or {})
 
 
 def write_portrait(picture: Portrait, out: Path, read: Reader | None = None) -> None:
@@ -181,7 +203,8 @@ def write_portrait(picture: Portrait, out: Path, read: Reader | None = None) -> 
     for table in picture.tables():
         table.save(out)
     for drawing in track(picture.drawings(), "figures"):
-        figures.save(drawing.draw(), out, drawing.name)
+        title = f"{drawing.title} · {picture.subject}"
+        figures.save(drawing.draw(), out, drawing.name, title)
     if read is None:
         return
     sets = picture.sets

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from smallpose.core.density import DENSITIES
@@ -32,6 +32,7 @@ from smallpose.report.figures.style import (
 from smallpose.report.sheets import SOURCE_NAMES
 from smallpose.stats.counts import Counts
 from smallpose.stats.distributions import AREA_NAMES, Histogram
+from smallpose.stats.spread import Estimate, mean_of
 
 
 def composition(sources: Mapping[str, Counts]) -> Figure:
@@ -73,6 +74,10 @@ def areas(sets: Mapping[str, Histogram]) -> Figure:
         colour = SERIES[number % len(SERIES)]
         label = f"{name} ({histogram.total:,})"
         axes.bar(x, 100 * histogram.shares, width * 0.94, color=colour, label=label)
+        if len(sets) <= 4:
+            # A bin without a bar may hold a few people; that it holds nobody is said.
+            for at in x[histogram.counts == 0] if histogram.total else ():
+                axes.text(at, 0, "0", ha="center", va="bottom", size=7, color=LIGHT.quiet)
     top = max((100 * h.shares.max() for h in sets.values()), default=1.0) or 1.0
     axes.set(ylim=(0, top * 1.18), xlim=(-0.6, bins - 0.4))
     # The limits of the size classes fall between bins 3 | 4 and 5 | 6.
@@ -88,48 +93,70 @@ def areas(sets: Mapping[str, Histogram]) -> Figure:
     return finished(figure)
 
 
-def crowding(sets: Mapping[str, Floats]) -> Figure:
-    """The share of images by CrowdIndex, with each set's mean (Fig. 3).
+def crowding(sets: Mapping[str, Floats], means: Mapping[str, Estimate] | None = None) -> Figure:
+    """The share of images by CrowdIndex, with each set's mean and its interval (Fig. 3).
 
     Args:
         sets: name to (m,) CrowdIndex of each image; NaN without people.
+        means: of each set; as if every image stood alone without.
     """
-    figure, axes = new_axes(5.8, 3.1)
+    figure, axes = new_axes(5.8, 3.3)
     # The formula has no upper end; the few images above 1 stand in the last bin.
     edges = np.linspace(0, 1, 11)
-    for number, (name, values) in enumerate(sets.items()):
-        values = values[np.isfinite(values)]
-        counts = np.histogram(np.clip(values, 0, 1), edges)[0]
-        mean = float(values.mean()) if len(values) else 0.0
+    shown = {name: values[np.isfinite(values)] for name, values in sets.items()}
+    shares = {
+        name: 100 * np.histogram(np.clip(v, 0, 1), edges)[0] / max(len(v), 1)
+        for name, v in shown.items()
+    }
+    top = max((float(v.max()) for v in shares.values()), default=1.0) or 1.0
+    room = top * (0.05 + 0.05 * len(sets))
+    for number, (name, values) in enumerate(shown.items()):
+        mean = (means or {}).get(name) or mean_of(values)
         colour = SERIES[number % len(SERIES)]
-        shares = 100 * counts / max(len(values), 1)
-        label = f"{name} (mean {mean:.2f}, {len(values):,} images)"
-        steps(axes, edges, shares, colour, label)
-    axes.set(xlim=(0, 1), xlabel="CrowdIndex", ylabel="images, %")
-    axes.set_ylim(bottom=0)
+        label = f"{name} (mean {_ends(mean)}, {len(values):,} images)"
+        steps(axes, edges, shares[name], colour, label)
+        y = top + room * (1 - (number + 0.5) / len(sets))
+        axes.plot([mean.low, mean.high], [y, y], color=colour, lw=2.5, solid_capstyle="butt")
+        axes.plot([mean.value], [y], color=colour, marker="o", ms=4.5)
+    axes.set(xlim=(0, 1), xlabel="CrowdIndex; the dots are means with 95 % intervals")
+    axes.set(ylim=(0, top + room), ylabel="images, %")
     axes.set_xticks(np.linspace(0, 1, 6), ["0", "0.2", "0.4", "0.6", "0.8", "≥ 1"])
     legend_above(axes)
     return finished(figure)
 
 
+def _ends(mean: Estimate) -> str:
+    if not np.isfinite(mean.value):
+        return "–"
+    if not np.isfinite(mean.low):
+        return f"{mean.value:.2f}"
+    return f"{mean.value:.2f} ± {(mean.high - mean.low) / 2:.2f}"
+
+
 def people_in_images(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
-    """How many people images show, with the tail (Fig. 7).
+    """How many people images show, on a logarithm so that the tail is seen (Fig. 7).
 
     Args:
         sets: name to (most + 1,) numbers of images with 0, 1, 2 … people.
     """
-    figure, axes = new_axes(5.8, 3.1)
+    figure, axes = new_axes(5.8, 3.3)
     most = max((len(c) - 1 for c in sets.values()), default=1)
     for number, (name, counts) in enumerate(sets.items()):
-        images = counts[1:].sum()
+        images = int(counts[1:].sum())
         mean = float((counts * np.arange(len(counts))).sum() / max(images, 1))
         shares = 100 * counts[1:] / max(images, 1)
         edges = np.arange(1, len(counts) + 1, dtype=np.float64) - 0.5
         colour = SERIES[number % len(SERIES)]
-        label = f"{name} (mean {mean:.1f}, most {len(counts) - 1})"
-        steps(axes, edges, shares, colour, label)
+        label = f"{name} (mean {mean:.1f}, most {len(counts) - 1}, {images:,} images)"
+        # Numbers of people that no image shows are gaps in the line.
+        axes.stairs(
+            np.where(shares > 0, shares, np.nan), edges, baseline=None, color=colour, lw=2,
+            label=label, zorder=3,
+        )  # fmt: skip
     axes.set(xlim=(0.5, max(most, 2) + 0.5), xlabel="people in an image", ylabel="images, %")
-    axes.set_ylim(bottom=0)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend_above(axes)
     return finished(figure)
