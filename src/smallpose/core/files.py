@@ -102,6 +102,38 @@ def path_inside(root: Path, name: str, also: Iterable[Path] = ()) -> Path:
     return Path(path)
 
 
+class Inside:
+    """`path_inside` for many names of one folder: each folder on the way is looked at once.
+
+    Args:
+        root, also: as of `path_inside`.
+    """
+
+    def __init__(self, root: Path, also: Iterable[Path] = ()) -> None:
+        self.root, self.also = root, tuple(also)
+        self._folders: dict[str, tuple[str, set[str]]] = {}
+
+    def path(self, name: str) -> str:
+        """`root / name`; raises as `path_inside`."""
+        if _why_not(name) is None:
+            folder, _, last = name.rpartition("/")
+            if folder not in self._folders:
+                self._folders[folder] = self._look(folder)
+            start, links = self._folders[folder]
+            if last not in links:
+                return start + last
+        return str(path_inside(self.root, name, self.also))
+
+    def _look(self, folder: str) -> tuple[str, set[str]]:
+        """What its paths begin with, and the names in it that are links."""
+        inside = path_inside(self.root, folder, self.also) if folder else self.root
+        try:
+            with os.scandir(inside) as entries:
+                return f"{inside}/", {entry.name for entry in entries if entry.is_symlink()}
+        except OSError:  # not there, so nothing in it is a link
+            return f"{inside}/", set()
+
+
 def check_name(name: str, root: Path | str = "a data set") -> None:
     """Raises RefusedError when `name` is no relative path that stays below its root."""
     what = _why_not(name)

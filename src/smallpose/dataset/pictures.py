@@ -25,17 +25,17 @@ def existing(pictures: Sequence[Picture]) -> list[bool]:
 
     Folders are listed once, which a hundred thousand questions to the file system are slower than.
     """
-    files: dict[Path, set[str]] = {}
+    files: dict[str, set[str]] = {}
     answers = []
     for picture in pictures:
-        folder = picture.path.parent
+        folder, name = os.path.split(picture.file)
         if folder not in files:
             files[folder] = _files_in(folder)
-        answers.append(picture.path.name in files[folder])
+        answers.append(name in files[folder])
     return answers
 
 
-def _files_in(folder: Path) -> set[str]:
+def _files_in(folder: str) -> set[str]:
     try:
         with os.scandir(folder) as entries:
             return {entry.name for entry in entries if entry.is_file()}

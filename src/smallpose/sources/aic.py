@@ -16,7 +16,7 @@ from smallpose.core.files import read_bytes
 from smallpose.core.json_text import decode, refuse_repeated_keys
 from smallpose.core.skeleton import AIC14
 from smallpose.sources.columns import Columns
-from smallpose.sources.places import find_base, natural, one_file, picture_path
+from smallpose.sources.places import PictureNames, find_base, natural, one_file
 from smallpose.sources.source import Picture, Source
 
 # Split folder, our name of the split, and the pictures' folder, whose date differs in train.
@@ -70,6 +70,7 @@ def _read(path: Path, base: Path, split: str, pictures: str, columns: Columns) -
     raws = decode(path, data, list[Raw])
     there = sorted(path.parent.glob(pictures.rsplit("_", 1)[0] + "_*/"))
     folder = (there[0] if there else path.parent / pictures).relative_to(base).as_posix()
+    names = PictureNames(base)
     first: dict[str, int] = {}
     repeats = people = 0
     for number, entry in _entries(path, raws):
@@ -86,7 +87,7 @@ def _read(path: Path, base: Path, split: str, pictures: str, columns: Columns) -
         # The split's own folder has two published names; an image's name should have one.
         row = columns.image(
             f"{folder.rsplit('/', 1)[-1]}/{name}",
-            Picture(picture_path(base, folder, name, where)),
+            Picture(names.path(folder, name, where)),
             source_id=entry.image_id,
             split=split,
         )

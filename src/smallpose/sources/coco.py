@@ -8,7 +8,7 @@ import numpy as np
 from smallpose.core.boxes import BOX_RULES
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
-from smallpose.sources.places import find_base, one_file, picture_path
+from smallpose.sources.places import PictureNames, find_base, one_file
 from smallpose.sources.source import Picture, Source
 from smallpose.table import coco_json
 from smallpose.table.instances import SOURCES, Instances, concat
@@ -76,8 +76,9 @@ def _bare(name: str, folder: str) -> str:
 
 
 def _pictures(path: Path, base: Path, folder: str, people: Instances) -> list[Picture]:
-    prefix = f"coco/{folder}/"
+    names = PictureNames(base)
+    start = len(f"coco/{folder}/")
     return [
-        Picture(picture_path(base, folder, name.removeprefix(prefix), f"{path}, image {one}"))
+        Picture(names.path(folder, name[start:], f"{path}, image {one}"))
         for name, one in zip(people.images.file_names, people.images.source_ids, strict=True)
     ]

@@ -12,7 +12,7 @@ from smallpose.sources.columns import Columns
 from smallpose.sources.hieve_labels import Frame
 from smallpose.sources.hieve_lists import read_annolist
 from smallpose.sources.hieve_sheets import read_sheets
-from smallpose.sources.places import files, find_base, natural, picture_path, stem
+from smallpose.sources.places import PictureNames, files, find_base, natural, stem
 from smallpose.sources.source import Picture, Source
 
 # The paper says only "uniformly"; the videos run at 25 frames a second or so (A7).
@@ -71,12 +71,13 @@ def _unlabelled(base: Path, clips: list[str]) -> list[str]:
 def _add_clip(base: Path, clip: str, frames: list[Frame], columns: Columns) -> None:
     folder = f"{FRAMES}/{clip}"
     extracted = {p.name for p in (base / folder).glob("*.jpg")}
-    video = Picture(picture_path(base, VIDEOS, f"{clip}.mp4", f"{base}, video {clip}")).path
+    names = PictureNames(base)
+    video = Path(names.path(VIDEOS, f"{clip}.mp4", f"{base}, video {clip}"))
     for frame in frames:
         name = f"{frame.number:06d}.jpg"
         use_file = name in extracted or (bool(extracted) and not video.exists())
         picture = (
-            Picture(picture_path(base, folder, name, frame.where))
+            Picture(names.path(folder, name, frame.where))
             if use_file
             else Picture(video, frame.number)
         )

@@ -17,7 +17,7 @@ from smallpose.core.files import read_bytes
 from smallpose.core.skeleton import MPII16
 from smallpose.sources.columns import Columns
 from smallpose.sources.matlab import RESAVE, field, load, number, records, text
-from smallpose.sources.places import find_base, one_file, picture_path
+from smallpose.sources.places import PictureNames, find_base, one_file
 from smallpose.sources.source import Picture, Source
 
 FILE = "mpii_human_pose_v1_u12_1.mat"
@@ -47,7 +47,7 @@ def read_mpii(root: Path) -> Source:
     base = find_base(root, (FILE, f"{FOLDER}/{FILE}"), "MPII")
     path = one_file(base, FILE) or one_file(base, f"{FOLDER}/{FILE}")
     assert path is not None  # find_base has just seen it
-    folder = _pictures_folder(base, path)
+    folder, pictures = _pictures_folder(base, path), PictureNames(base)
     columns = Columns("mpii", MPII16, "extent_head130", {0: 0, 1: 1, 2: 2})
     people: list[_Person] = []
     rows: dict[str, int] = {}
@@ -62,7 +62,7 @@ def read_mpii(root: Path) -> Source:
         if name in rows:
             again.add(name)
         else:
-            picture = Picture(picture_path(base, folder, name, where))
+            picture = Picture(pictures.path(folder, name, where))
             rows[name] = columns.image(
                 f"{folder}/{name}",
                 picture,

@@ -1,7 +1,7 @@
 """Where the files of a source lie below the folder a user names.
 
 Folders and annotation files are found by the names their publishers gave them; names of pictures
-come out of other people's files, so they pass `picture_path` before anybody opens them.
+come out of other people's files, so they pass `PictureNames` before anybody opens them.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from smallpose.core.errors import InputError
-from smallpose.core.files import check_name, path_inside
+from smallpose.core.files import Inside, check_name
 
 
 def find_base(root: Path, patterns: Sequence[str], source: str) -> Path:
@@ -81,13 +81,23 @@ def natural(text: str) -> tuple[tuple[str, int], ...]:
     return tuple((word, int(digits or -1)) for word, digits in parts)
 
 
-def picture_path(base: Path, folder: str, name: str, where: str) -> Path:
-    """`base / folder / name` for a `name` of somebody else's; `folder` is the layout's own.
+class PictureNames:
+    """Picture names of somebody else's, below the layout's own folders of `base`.
 
-    A link in place of the layout's folder is the user's way of keeping pictures on another disk
-    and is followed; a link further down is not.
-
-    Raises: RefusedError, naming `where`, when the name leads out of the folder.
+    A link in place of a layout's folder is the user's way of keeping pictures on another disk and
+    is followed; a link further down that leads out is not.
     """
-    check_name(name, where)
-    return path_inside(base, f"{folder}/{name}", also=(base / folder,))
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+        self._folders: dict[str, Inside] = {}
+
+    def path(self, folder: str, name: str, where: str) -> str:
+        """`base / folder / name`.
+
+        Raises: RefusedError, naming `where`, when the name leads out of the folder.
+        """
+        check_name(name, where)
+        if folder not in self._folders:
+            self._folders[folder] = Inside(self._base, also=(self._base / folder,))
+        return self._folders[folder].path(f"{folder}/{name}")

@@ -12,7 +12,7 @@ from smallpose.core import boxes
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import POSETRACK17
 from smallpose.sources.columns import Columns
-from smallpose.sources.places import files, find_base, picture_path
+from smallpose.sources.places import PictureNames, files, find_base
 from smallpose.sources.posetrack_file import Annotation, Image, ignore_regions, read_video
 from smallpose.sources.source import Picture, Source
 
@@ -35,7 +35,8 @@ def read_posetrack(root: Path) -> Source:
     patterns = [f"{layout}/{split}/*.json" for layout in LAYOUTS for split in SPLITS]
     base = find_base(root, patterns, "PoseTrack")
     inner = base / "posetrack_data"
-    pictures = inner if (inner / "images").is_dir() and not (base / "images").is_dir() else base
+    beside = (inner / "images").is_dir() and not (base / "images").is_dir()
+    pictures = PictureNames(inner if beside else base)
     columns = Columns("posetrack", POSETRACK17, "extent130", {0: 0, 1: 2, 2: 2})
     told: Counter[str] = Counter()
     names: dict[str, Path] = {}
@@ -52,7 +53,7 @@ def read_posetrack(root: Path) -> Source:
 
 def _read(
     path: Path,
-    pictures: Path,
+    pictures: PictureNames,
     split: str,
     columns: Columns,
     names: dict[str, Path],
@@ -77,7 +78,7 @@ def _read(
 def _add_image(
     path: Path,
     image: Image,
-    pictures: Path,
+    pictures: PictureNames,
     split: str,
     columns: Columns,
     names: dict[str, Path],
@@ -87,7 +88,7 @@ def _add_image(
     tops = ("images", f"images/{path.parent.name}")
     folder = next((t for t in reversed(tops) if image.file_name.startswith(t + "/")), ".")
     rest = image.file_name if folder == "." else image.file_name.removeprefix(folder + "/")
-    picture = Picture(picture_path(pictures, folder, rest, where))
+    picture = Picture(pictures.path(folder, rest, where))
     if image.file_name in names:
         raise InputError(
             where,

@@ -6,21 +6,27 @@ unclipped, and whether a picture exists is the builder's question.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from smallpose.table.instances import Instances
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """Where an image lies.
 
     Args:
-        path: the picture file, or the video it is a frame of; inside the source's root.
+        file: the picture file, or the video it is a frame of; inside the source's root. A string
+            is enough, for there are hundreds of thousands.
         frame: 0-based number of the frame in the video; None for a picture file.
     """
 
-    path: Path
+    file: str | Path
     frame: int | None = None
+
+    @property
+    def path(self) -> Path:
+        """The same as a `Path`."""
+        return Path(self.file)
 
 
 @dataclass(frozen=True)
