@@ -1,10 +1,15 @@
 """The builder: what it writes, what it refuses, and that nothing is left half done."""
 
+import io
 import json
+import re
+import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import smallpose
 from smallpose.core.errors import InputError, RefusedError, RunError
@@ -184,12 +189,110 @@ def test_boxes_are_cut_at_the_images_edge_and_those_without_area_are_ignored(wor
     assert "2 people whose box has no area" in manifest["notes"][0]
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"GIF89a" + bytes(40)])
-def test_a_file_that_is_no_picture_is_named(world, tmp_path, content):
+UNREADABLE = {
+    "empty": (b"", InputError, "not an image (it is empty)"),
+    "a page": (b"<html>not found</html>", InputError, "not an image (starts with '<html>not"),
+    "GIF": (b"GIF89a" + bytes(40), RefusedError, "format GIF not allowed"),
+    "FITS": (b"SIMPLE  =" + bytes(2880), RefusedError, "format FITS not allowed"),
+    "EPS": (b"%!PS-Adobe-3.0 EPSF", RefusedError, "format EPS not allowed"),
+    "GD": (b"\xff\xfe\x00\x10\x00\x10" + bytes(300), RefusedError, "format GD not allowed"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_file_that_is_no_picture_is_named(name, world, tmp_path):
+    content, kind, what = UNREADABLE[name]
     (tmp_path / "mpii" / "p" / "003.png").write_bytes(content)
-    with pytest.raises(InputError, match=r"003\.png: not a picture"):
+    with pytest.raises(kind, match=rf"003\.png: {re.escape(what)}.*1 of 20 .*--max-bad 5%"):
         build_dataset(world["roots"], tmp_path / "set", Options())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["coco", "mpii"]
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_up_to_max_bad_they_are_left_out_and_listed(name, world, tmp_path, capsys):
+    content, _, what = UNREADABLE[name]
+    (tmp_path / "mpii" / "p" / "003.png").write_bytes(content)
+    manifest = build_dataset(world["roots"], tmp_path / "set", Options(max_bad=0.05))
+    record = manifest["sources"]["mpii"]
+    assert list(record["unreadable"]) == ["mpii/p/003.png"]
+    assert record["unreadable"]["mpii/p/003.png"].startswith(what)
+    assert (record["images_read"], record["images"], record["images_missing"]) == (20, 19, 1)
+    assert what in capsys.readouterr().err
+    counts = sum(len(p.images) for p in both_splits(tmp_path / "set"))
+    assert counts == 12 + 19
+    assert "mpii/p/003.png" not in (tmp_path / "set/annotations/train.json").read_text()
+
+
+def encoded(kind, share=1.0, **options):
+    noise = np.random.default_rng(0).integers(0, 255, (*KNOWN_SIZE[::-1], 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, kind, **options)
+    return file.getvalue()[: int(share * len(file.getvalue()))]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
+@pytest.mark.parametrize("share", [0.5, 0.97])
+def test_a_picture_that_is_cut_off_is_never_used(kind, share, world, tmp_path):
+    (tmp_path / "mpii" / "p" / "003.png").write_bytes(encoded(kind, share))
+    with pytest.raises(InputError, match=r"003\.png: cut off or broken"):
+        build_dataset(world["roots"], tmp_path / "set", Options())
+    manifest = build_dataset(world["roots"], tmp_path / "set", Options(max_bad=0.05))
+    assert list(manifest["sources"]["mpii"]["unreadable"]) == ["mpii/p/003.png"]
+    assert "mpii/p/003.png" not in manifest["pictures"]
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        encoded("JPEG"),
+        encoded("JPEG", progressive=True),
+        encoded("JPEG") + bytes(3000),  # junk behind the end, as cameras and archives leave it
+        encoded("PNG") + b"junk",
+        encoded("WEBP"),
+        encoded("BMP"),
+    ],
+)
+def test_a_whole_picture_is_used_whatever_stands_behind_it(whole, world, tmp_path):
+    (tmp_path / "mpii" / "p" / "003.png").write_bytes(whole)
+    manifest = build_dataset(world["roots"], tmp_path / "set", Options())
+    assert manifest["sources"]["mpii"]["unreadable"] == {}
+    assert manifest["sources"]["mpii"]["images"] == 20
+
+
+def png_chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [9_460, 12_000, 30_000])
+def test_a_decompression_bomb_is_refused_by_its_header(side, world, tmp_path):
+    rows = zlib.compress(bytes(side + 1) * 50)
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", rows)
+    (tmp_path / "mpii" / "p" / "003.png").write_bytes(bomb + png_chunk(b"IEND", b""))
+    with pytest.raises(RefusedError, match=r"003\.png: .*(bomb|promises).*pixels"):
+        build_dataset(world["roots"], tmp_path / "set", Options())
+    manifest = build_dataset(world["roots"], tmp_path / "set", Options(max_bad=1))
+    assert len(manifest["sources"]["mpii"]["unreadable"]) == 1
+
+
+def test_pictures_with_an_exif_orientation_are_counted_and_stay_as_stored(world, tmp_path, capsys):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # viewers turn it to 48 × 64; labels live in the stored 64 × 48
+    for number in (3, 4):
+        path = tmp_path / "mpii" / "p" / f"{number:03d}.png"
+        path.write_bytes(encoded("JPEG", exif=exif))
+    manifest = build_dataset(world["roots"], tmp_path / "set", Options())
+    assert any("2 pictures have an EXIF orientation" in n for n in _notes(manifest, "mpii"))
+    assert "2 pictures have an EXIF orientation" in capsys.readouterr().err
+    for part in both_splits(tmp_path / "set"):
+        assert set(zip(part.images.width.tolist(), part.images.height.tolist(), strict=True)) <= {
+            KNOWN_SIZE
+        }
+
+
+def _notes(manifest, source):
+    return manifest["sources"][source]["notes"]
 
 
 def test_a_picture_of_another_size_than_its_annotation_says_is_named(world, tmp_path):
@@ -197,6 +300,17 @@ def test_a_picture_of_another_size_than_its_annotation_says_is_named(world, tmp_
     cv2.imwrite(str(tmp_path / "coco" / "p" / "004.png"), other)
     with pytest.raises(InputError, match=r"004\.png: the picture is 20 × 10, .* says 64 × 48"):
         build_dataset(world["roots"], tmp_path / "set", Options())
+    manifest = build_dataset(world["roots"], tmp_path / "set", Options(trust_file=True))
+    assert "1 pictures have another size" in _notes(manifest, "coco")[0]
+    sizes = {
+        name: size
+        for part in both_splits(tmp_path / "set")
+        for name, *size in zip(
+            part.images.file_names, part.images.width, part.images.height, strict=True
+        )
+    }
+    assert sizes["coco/p/004.png"] == [20, 10]
+    assert sizes["coco/p/003.png"] == list(KNOWN_SIZE)
 
 
 def test_a_folder_that_holds_something_else_is_never_replaced(world, tmp_path):

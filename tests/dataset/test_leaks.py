@@ -171,7 +171,7 @@ def test_a_picture_that_cannot_be_decoded_is_counted_and_resembles_nobody(build,
     root, _, copies = planted
     victim = root / "mpii" / "000.png"
     whole = victim.read_bytes()
-    victim.write_bytes(whole[:200])
+    victim.write_bytes(whole[:200] + whole[-12:])  # begins and ends as it should
     try:
         folder = build()
     finally:

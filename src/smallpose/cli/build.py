@@ -38,6 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="stop when pictures are missing (default), leave them out, or keep their labels",
     )
     parser.add_argument(
+        "--max-bad",
+        type=_share,
+        default=0.001,
+        metavar="SHARE",
+        help="leave out unreadable pictures up to this share of a source, then stop (0.1%%)",
+    )
+    parser.add_argument(
+        "--trust",
+        choices=("file",),
+        help="where a picture's size differs from its annotation's, believe the picture's file",
+    )
+    parser.add_argument(
         "--leaks",
         choices=("report", "move", "off"),
         default="report",
@@ -61,9 +73,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace a set built before")
 
 
+def _share(text: str) -> float:
+    """0.1% or 0.001."""
+    value = float(text.rstrip(" %")) / (100 if text.rstrip().endswith("%") else 1)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share, such as 0.1% or 0.001")
+    return value
+
+
 def run(args: argparse.Namespace) -> None:
     """Read, build, say what came out."""
-    from smallpose.dataset.build import Options, build_dataset
+    from smallpose.dataset.build import build_dataset
+    from smallpose.dataset.options import Options
 
     names = ("coco", "mpii", "aic", "hieve", "posetrack")
     roots = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
@@ -72,6 +93,8 @@ def run(args: argparse.Namespace) -> None:
         split=args.split,
         images=args.images,
         missing_images=args.missing_images,
+        max_bad=args.max_bad,
+        trust_file=args.trust == "file",
         jobs=max(args.jobs, 1),
         overwrite=args.overwrite,
         derive=args.derive,

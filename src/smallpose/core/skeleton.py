@@ -221,10 +221,17 @@ def named_skeleton(joints: Sequence[str], edges: Sequence[Edge] = ()) -> Skeleto
 
 
 def map_joints(
-    keypoints: NDArray[np.float64], source: Skeleton, target: Skeleton
+    keypoints: NDArray[np.float64],
+    source: Skeleton,
+    target: Skeleton,
+    out: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
-    """(n, K_source, 3) to (n, K_target, 3), joint by name; what the source lacks gets 0, 0, 0."""
-    shared = [name for name in target.joints if name in source.joints]
-    mapped = np.zeros((len(keypoints), len(target), 3))
-    mapped[:, target.index(shared)] = keypoints[:, source.index(shared)]
+    """(n, K_source, 3) to (n, K_target, 3), joint by name; what the source lacks gets 0, 0, 0.
+
+    Args:
+        out: (n, K_target, 3) to write into.
+    """
+    mapped = np.empty((len(keypoints), len(target), 3)) if out is None else out
+    for place, name in enumerate(target.joints):
+        mapped[:, place] = keypoints[:, source.joints.index(name)] if name in source.joints else 0
     return mapped

@@ -1,23 +1,22 @@
-"""Pictures of the sources: are they there, how large are they, and how do they get into the set.
-
-Only headers are read here. A format that is not on the list is never opened, whatever it is called.
-"""
+"""Pictures of the sources: are they there, how large are they, and how do they get into the set."""
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
+from typing import Any
 
-from smallpose.core.errors import InputError, RunError
-from smallpose.core.files import path_inside
+import numpy as np
+from numpy.typing import NDArray
+
+from smallpose.core.errors import RunError
+from smallpose.core.files import Inside, sha256
 from smallpose.core.progress import track
-from smallpose.dataset.workplace import Workplace
-from smallpose.sources.source import Picture, Source
-
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
-FRAME_QUALITY = 95  # of frames taken from videos; a sampled frame is compressed a second time
+from smallpose.dataset.headers import read_header
+from smallpose.dataset.options import Options
+from smallpose.sources.source import Picture
+from smallpose.table.instances import Images
 
 
 def existing(pictures: Sequence[Picture]) -> list[bool]:
@@ -48,89 +47,10 @@ def picture_size(path: Path) -> tuple[int, int]:
 
     Labels live in the stored grid, so an EXIF orientation is not applied.
 
-    Raises: InputError when the file is no picture of an allowed format.
+    Raises: as `headers.read_header`.
     """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path, formats=FORMATS) as picture:
-            return picture.size
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        head = path.read_bytes()[:12] if path.is_file() else b""
-        what = f"it starts with {head!r}" if head else "it is empty"
-        raise InputError(
-            str(path), f"not a picture ({what})", f"formats are {', '.join(FORMATS)}"
-        ) from None
-
-
-def picture_sizes(paths: Sequence[Path], jobs: int) -> list[tuple[int, int]]:
-    """`picture_size` of many files, in parallel."""
-    parts = [paths[i : i + 256] for i in range(0, len(paths), 256)]
-    with ThreadPoolExecutor(jobs) as pool:
-        done = pool.map(lambda part: [picture_size(p) for p in part], parts)
-        return [size for part in track(done, "picture sizes", total=len(parts)) for size in part]
-
-
-def extract_frames(
-    source: Source, rows: Sequence[int], place: Workplace, jobs: int
-) -> dict[int, tuple[int, int]]:
-    """Write the frames of a source's videos as JPEG below the set's images, under their names.
-
-    Videos that the journal of an interrupted build lists, unchanged since, are not read again.
-
-    Args:
-        rows: images of the source that are frames of videos.
-    Returns: row to (width, height), for the frames that could be read.
-    """
-    by_video: dict[Path, list[int]] = {}
-    for row in rows:
-        by_video.setdefault(source.pictures[row].path, []).append(row)
-    row_of = {name: row for row, name in enumerate(source.people.images.file_names)}
-    done = {entry["video"]: entry["sizes"] for entry in place.notes()}
-    new = [item for item in by_video.items() if _stamp(item[0]) not in done]
-    with ThreadPoolExecutor(jobs) as pool:
-        parts = pool.map(partial(_extract_video, source, place.set / "images"), new)
-        for (video, _), sizes in track(zip(new, parts, strict=True), "frames of videos", len(new)):
-            place.note({"video": _stamp(video), "sizes": sizes})
-            done[_stamp(video)] = sizes
-    read = {n: s for video in by_video for n, s in done[_stamp(video)].items()}
-    return {row_of[n]: (s[0], s[1]) for n, s in read.items() if n in row_of}
-
-
-def _stamp(video: Path) -> str:
-    state = video.stat()
-    return f"{video} {state.st_size} {state.st_mtime_ns}"
-
-
-def _extract_video(
-    source: Source, folder: Path, item: tuple[Path, list[int]]
-) -> dict[str, tuple[int, int]]:
-    """Write the wanted frames of one video; file name to (width, height) of those read."""
-    import cv2
-
-    from smallpose.sources.video import read_frames
-
-    video, rows = item
-    row_of = {source.pictures[r].frame or 0: r for r in rows}
-    sizes = {}
-    for frame, picture in read_frames(video, sorted(row_of)):
-        name = source.people.images.file_names[row_of[frame]]
-        ok, data = cv2.imencode(
-            ".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, FRAME_QUALITY]
-        )
-        if not ok:
-            raise RunError(str(video), f"frame {frame} cannot be encoded", "check the video")
-        _write(path_inside(folder, name), data.tobytes())
-        sizes[name] = (picture.shape[1], picture.shape[0])
-    return sizes
-
-
-def _write(target: Path, data: bytes) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
-    except OSError as error:
-        raise RunError(str(target), f"{error.strerror} while writing", "make room") from None
+    header = read_header(path)
+    return header.width, header.height
 
 
 def place(how: str, picture: Path, target: Path) -> None:
@@ -155,3 +75,61 @@ def place(how: str, picture: Path, target: Path) -> None:
             f"{error.strerror or error} while trying to {how} {picture.name}",
             "make room, or choose another --images",
         ) from None
+
+
+def place_pictures(
+    images: Images,
+    pictures: Sequence[Picture],
+    there: NDArray[np.bool_],
+    rows: Sequence[int],
+    folder: Path,
+    options: Options,
+) -> dict[str, dict[str, Any]]:
+    """Put the pictures of `rows` into `folder`, in threads.
+
+    Args:
+        pictures, there: (m,) where each of `images` lies, and whether it does.
+    Returns: file name to where the picture came from, and its size and hash where it is there.
+    """
+    inside = Inside(folder)
+
+    def one(row: int) -> dict[str, Any]:
+        picture = pictures[row]
+        record: dict[str, Any] = {"path": str(picture.file)}
+        if picture.frame is not None:
+            record["frame"] = picture.frame
+        if not there[row]:
+            return record
+        stored = Path(picture.file)
+        if picture.frame is not None or options.images != "none":
+            target = Path(inside.path(images.file_names[row]))
+            if picture.frame is None:
+                place(options.images, stored, target)
+            if not target.exists():
+                return record
+            stored = target
+        return record | {"bytes": stored.stat().st_size, "sha256": sha256(stored)}
+
+    def some(part: Sequence[int]) -> list[dict[str, Any]]:
+        return [one(row) for row in part]
+
+    parts = [rows[i : i + 64] for i in range(0, len(rows), 64)]
+    label = {"link": "linking and hashing", "copy": "copying and hashing", "none": "hashing"}
+    records: dict[str, dict[str, Any]] = {}
+    with ThreadPoolExecutor(options.jobs) as pool:
+        done = zip(parts, pool.map(some, parts), strict=True)
+        for part, made in track(done, label[options.images], total=len(parts)):
+            records |= zip((images.file_names[r] for r in part), made, strict=True)
+    return records
+
+
+def drop_unchosen(folder: Path, pictures: Container[str]) -> None:
+    """Remove from `folder` what is not among `pictures`: frames were taken from every sampled
+    image, since sizes decide who is chosen.
+    """
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path.relative_to(folder).as_posix() not in pictures:
+            path.unlink()

@@ -1,0 +1,70 @@
+"""What a built set says of itself: where it came from, what was chosen, hashes of its files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from smallpose._version import __version__
+from smallpose.core.files import sha256
+from smallpose.dataset.gather import Origin
+from smallpose.dataset.options import Options
+from smallpose.dataset.select import Selection
+from smallpose.table.instances import SOURCES, Instances
+
+
+def manifest_of(
+    origins: Sequence[Origin],
+    parts: Mapping[str, Instances],
+    chosen: Mapping[str, Selection],
+    options: Options,
+) -> dict[str, Any]:
+    """The manifest without what is only known at the end: pictures and files."""
+    return {
+        "smallpose": __version__,
+        # Worlds made by `smallpose synth` hold the exact answers beside the five layouts.
+        "synthetic": all(_is_synthetic(o.root) for o in origins),
+        "seed": options.seed,
+        "split": options.split,
+        "images": options.images,
+        "missing_images": options.missing_images,
+        "max_bad": options.max_bad,
+        "trust": "file" if options.trust_file else "refuse",
+        "derive": list(options.derive),
+        "sources": {o.name: _source_record(o, parts) for o in origins},
+        "selection": {
+            split: {
+                "images": len(s.rows),
+                "with_small": s.with_small,
+                "drawn": len(s.rows) - s.with_small,
+                "pool": s.pool,
+                "small_medium_large": list(s.mix),
+                "note": s.note,
+            }
+            for split, s in chosen.items()
+        },
+    }
+
+
+def hashes(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Size and SHA-256 of the files with these names."""
+    return {n: {"bytes": (folder / n).stat().st_size, "sha256": sha256(folder / n)} for n in names}
+
+
+def _is_synthetic(root: Path) -> bool:
+    return any((folder / "exact.json").is_file() for folder in root.resolve().parents[:2])
+
+
+def _source_record(origin: Origin, parts: Mapping[str, Instances]) -> dict[str, Any]:
+    code = SOURCES.index(origin.name)
+    return {
+        "root": str(origin.root.resolve()),
+        "images_read": origin.images_read,
+        "people_read": origin.people_read,
+        "images": sum(int((p.images.source == code).sum()) for p in parts.values()),
+        "people": sum(int(((p.source == code) & p.counted).sum()) for p in parts.values()),
+        "missing": list(origin.missing),
+        "notes": list(origin.notes),
+        "images_missing": origin.images_missing,
+        "unreadable": dict(origin.unreadable),
+        "link_roots": list(origin.link_roots),
+    }
