@@ -91,9 +91,15 @@ def warp_points(points: Floats, matrix: Floats) -> Floats:
     return moved
 
 
-def cut(picture: NDArray[np.uint8], matrix: Floats, input_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """(h, w, 3) crop of a picture: bilinear, black where the picture ends."""
-    return np.asarray(cv2.warpAffine(picture, matrix, input_wh, flags=cv2.INTER_LINEAR), np.uint8)
+def cut(
+    picture: NDArray[np.uint8],
+    matrix: Floats,
+    input_wh: tuple[int, int],
+    out: NDArray[np.uint8] | None = None,
+) -> NDArray[np.uint8]:
+    """(h, w, 3) crop of a picture, into `out` if given: bilinear, black where the picture ends."""
+    crop = cv2.warpAffine(picture, matrix, input_wh, dst=out, flags=cv2.INTER_LINEAR)
+    return np.asarray(crop, np.uint8)
 
 
 def to_image(

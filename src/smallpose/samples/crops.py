@@ -193,7 +193,7 @@ class ImageOfPeople:
         points[view.keypoints[:, 2] == 0, :2] = 0
         if view.flipped:
             matrix = mirrored(matrix, width)
-        out[...] = cut(picture, matrix, self.input_wh)
+        cut(picture, matrix, self.input_wh, out)
         return points
 
 

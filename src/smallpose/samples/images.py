@@ -73,14 +73,21 @@ def decode_picture(data: bytes, where: str) -> Picture:
     if kind == "JPEG" and _channels(data) == 4:
         # OpenCV's and Pillow's CMYK differ; Pillow's is what viewers show.
         return _strictly(data, where)
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        rgb = _decoded(np.frombuffer(data, np.uint8))
     except cv2.error:
-        bgr = None
-    if bgr is None or bgr.shape[:2] != (height, width):
+        rgb = None
+    if rgb is None or rgb.shape[:2] != (height, width):
         return _strictly(data, where)
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr), dtype=np.uint8)
+    return rgb
+
+
+def _decoded(data: NDArray[np.uint8]) -> Picture | None:
+    """As OpenCV reads it; newer ones write RGB at once, which saves a tenth of the time."""
+    if hasattr(cv2, "IMREAD_COLOR_RGB"):
+        return cv2.imdecode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    return None if bgr is None else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
 
 
 def picture_size(path: Path) -> tuple[int, int]:
@@ -172,7 +179,8 @@ def _ends(data: bytes) -> bool:
 
     Inside a scan 0xFF is always followed by 0 or a restart number, so neither marker occurs there.
     """
-    return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
+    end = data.rfind(b"\xff\xd9")
+    return end >= 0 and data.find(b"\xff\xda", end) < 0
 
 
 def _channels(data: bytes) -> int:

@@ -1,0 +1,98 @@
+"""MMPose's half of bench/loader.py, run by the interpreter of MMPose's environment.
+
+Samples per second of the training pipeline of its 256 × 192 heatmap configs, people in random
+order as its sampler draws them. Prints one JSON line.
+"""
+
+import json
+import logging
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+warnings.filterwarnings("ignore")
+logging.disable(logging.WARNING)
+
+HEATMAPS = {
+    "type": "MSRAHeatmap",
+    "input_size": (192, 256),
+    "heatmap_size": (48, 64),
+    "sigma": 2,
+}
+PIPELINE = [
+    {"type": "LoadImage"},
+    {"type": "GetBBoxCenterScale"},
+    {"type": "RandomFlip", "direction": "horizontal"},
+    {"type": "RandomHalfBody"},
+    {"type": "RandomBBoxTransform"},
+    {"type": "TopdownAffine", "input_size": (192, 256)},
+    {"type": "GenerateTarget", "encoder": HEATMAPS},
+    {"type": "PackPoseInputs"},
+]
+
+
+def sides(names: list[str]) -> dict[str, list[int]]:
+    """What flips and half bodies ask of a data set's joints."""
+    other = {"left": "right", "right": "left"}
+    partner = ["_".join(other.get(word, word) for word in name.split("_")) for name in names]
+    lower = [i for i, n in enumerate(names) if n.endswith(("hip", "knee", "ankle", "pelvis"))]
+    return {
+        "flip_indices": [names.index(name) for name in partner],
+        "lower_body_ids": lower,
+        "upper_body_ids": sorted(set(range(len(names))) - set(lower)),
+    }
+
+
+def speed(annotations: Path, images: Path, samples: int) -> dict[str, float]:
+    import cv2
+    from mmpose.registry import TRANSFORMS
+    from mmpose.utils import register_all_modules
+
+    register_all_modules()
+    cv2.setNumThreads(0)
+    pipeline = [TRANSFORMS.build(step) for step in PIPELINE]
+    file = json.loads(annotations.read_text())
+    names = file["categories"][0]["keypoints"]
+    path_of = {image["id"]: str(images / image["file_name"]) for image in file["images"]}
+    meta = sides(names)
+    np.random.seed(0)  # noqa: NPY002  (its transforms draw from there)
+
+    def record(person: dict) -> dict:
+        x, y, w, h = person["bbox"]
+        points = np.array([person["keypoints"]], np.float32).reshape(1, -1, 3)
+        return meta | {
+            "img_path": path_of[person["image_id"]],
+            "img_id": person["image_id"],
+            "id": person["id"],
+            "category_id": 1,
+            "iscrowd": 0,
+            "bbox": np.array([[x, y, x + w, y + h]], np.float32),
+            "bbox_score": np.ones(1, np.float32),
+            "area": np.array([w * h], np.float32),
+            "num_keypoints": len(names),
+            "keypoints": points[..., :2].copy(),
+            "keypoints_visible": np.minimum(points[..., 2], 1),
+        }
+
+    people = file["annotations"]
+    rng = np.random.default_rng(0)
+    epochs = -(-samples // len(people)) + 1
+    order = np.concatenate([rng.permutation(len(people)) for _ in range(epochs)])[: samples + 20]
+    for number, person in enumerate(order.tolist()):
+        if number == 20:
+            wall, cpu = time.perf_counter(), time.process_time()
+        sample = record(people[person])
+        for step in pipeline:
+            sample = step(sample)
+    return {
+        "per_second": samples / (time.perf_counter() - wall),
+        "per_cpu_second": samples / (time.process_time() - cpu),
+    }
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "speed":
+        print(json.dumps(speed(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))))
