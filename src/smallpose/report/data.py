@@ -22,11 +22,12 @@ from smallpose.report import figures, sheets, tables
 from smallpose.report.pictures import picture_file
 from smallpose.report.sheets import SOURCE_NAMES, Reader
 from smallpose.report.tables import Table
-from smallpose.stats.counts import Counts, Table1, count, count_by_source
+from smallpose.stats.counts import Counts, Table1
 from smallpose.stats.crowding import crowd_index
-from smallpose.stats.distributions import Histogram, area_histogram, people_per_image
+from smallpose.stats.distributions import Histogram
 from smallpose.stats.scenes import Scenes
 from smallpose.stats.spread import Estimate, mean_of
+from smallpose.stats.tally import Crowding, Tally, tally_of
 from smallpose.table.instances import Instances
 
 SPLITS = ("train", "test")
@@ -53,39 +54,54 @@ class Portrait:
     """One or several data sets, counted.
 
     Args:
-        counts, sources: of each set, by its name.
+        tallies: each set's sums, by its name.
         table1: one row per set, and their total where they are train and test of one set.
+        sets: the people themselves, for sheets; not there for sets that were counted in parts.
         scenes: scene entropies of the sets that have them (Table 4).
     """
 
-    sets: Mapping[str, Instances]
-    counts: Mapping[str, Counts]
-    sources: Mapping[str, Mapping[str, Counts]]
+    tallies: Mapping[str, Tally]
     table1: Table1
+    sets: Mapping[str, Instances]
     scenes: Mapping[str, Scenes] = field(default_factory=dict)
+
+    @cached_property
+    def counts(self) -> dict[str, Counts]:
+        """Of each set."""
+        return {name: one.counts for name, one in self.tallies.items()}
+
+    @cached_property
+    def sources(self) -> dict[str, dict[str, Counts]]:
+        """Of each source of each set."""
+        return {name: one.sources for name, one in self.tallies.items()}
 
     @cached_property
     def areas(self) -> dict[str, Histogram]:
         """People by box area."""
-        return {name: area_histogram(people) for name, people in self.sets.items()}
+        return {name: one.areas for name, one in self.tallies.items()}
 
     @cached_property
-    def crowds(self) -> dict[str, NDArray[np.float64]]:
-        """(m,) CrowdIndex of each image."""
-        return {name: crowd_index(people) for name, people in self.sets.items()}
+    def crowds(self) -> dict[str, Crowding]:
+        """CrowdIndex of the images."""
+        return {name: one.crowding for name, one in self.tallies.items()}
 
     @cached_property
     def mean_crowding(self) -> dict[str, Estimate]:
-        """The mean CrowdIndex with its interval; images of one video count together."""
+        """The mean CrowdIndex with its interval; images of one video count together.
+
+        Sets that were counted in parts do not know their videos: there, images stand alone.
+        """
         return {
-            name: mean_of(values, self.sets[name].images.groups)
-            for name, values in self.crowds.items()
+            name: mean_of(crowd_index(self.sets[name]), self.sets[name].images.groups)
+            if name in self.sets
+            else crowd.estimate
+            for name, crowd in self.crowds.items()
         }
 
     @cached_property
     def company(self) -> dict[str, NDArray[np.int64]]:
         """How many images show 0, 1, 2 … people."""
-        return {name: people_per_image(people) for name, people in self.sets.items()}
+        return {name: one.company for name, one in self.tallies.items()}
 
     def tables(self) -> list[Table]:
         """Sizes and densities by set, then by source where it is known."""
@@ -127,7 +143,7 @@ class Portrait:
                 "fig3_crowding",
                 "CrowdIndex of images",
                 "Mean CrowdIndex: "
-                + ", ".join(f"{name} {_mean(values):.2f}" for name, values in self.crowds.items()),
+                + ", ".join(f"{name} {crowd.mean or 0:.2f}" for name, crowd in self.crowds.items()),
                 partial(figures.crowding, self.crowds, self.mean_crowding),
             ),
             Drawing(
@@ -156,12 +172,12 @@ class Portrait:
                 "sources": {s or "not said": c.to_dict() for s, c in self.sources[name].items()},
                 "areas": self.areas[name].to_dict(),
                 "people_per_image": self.company[name].tolist(),
-                "everybody_per_image": people_per_image(people, everybody=True).tolist(),
-                "crowd_index": _crowding(self.crowds[name]),
+                "everybody_per_image": one.everybody.tolist(),
+                "crowd_index": one.crowding.to_dict(),
                 "mean_crowd_index": self.mean_crowding[name].to_dict(),
                 **({"scenes": self.scenes[name].to_dict()} if name in self.scenes else {}),
             }
-            for name, people in self.sets.items()
+            for name, one in self.tallies.items()
         }
 
     @property
@@ -189,13 +205,21 @@ class Portrait:
 
 def portrait(sets: Mapping[str, Instances], scenes: Mapping[str, Scenes] | None = None) -> Portrait:
     """Count them all; sets named train and test are taken as one data set."""
-    counts = {name: count(people) for name, people in sets.items()}
-    rows = dict(counts)
-    if set(sets) == set(SPLITS):
-        rows = {split: counts[split] for split in SPLITS}
-        rows["total"] = counts["train"] + counts["test"]
-    sources = {name: count_by_source(people) for name, people in sets.items()}
-    return Portrait(sets, counts, sources, Table1(rows), scenes or {})
+    tallies = {name: tally_of(people) for name, people in sets.items()}
+    return portrait_of(tallies, sets, scenes)
+
+
+def portrait_of(
+    tallies: Mapping[str, Tally],
+    sets: Mapping[str, Instances] | None = None,
+    scenes: Mapping[str, Scenes] | None = None,
+) -> Portrait:
+    """The portrait of sets that are counted already, such as shards too large for memory."""
+    rows = {name: one.counts for name, one in tallies.items()}
+    if set(tallies) == set(SPLITS):
+        rows = {split: rows[split] for split in SPLITS}
+        rows["total"] = rows["train"] + rows["test"]
+    return Portrait(tallies, Table1(rows), sets or {}, scenes or {})
 
 
 def write_portrait(picture: Portrait, out: Path, read: Reader | None = None) -> None:
@@ -205,7 +229,7 @@ def write_portrait(picture: Portrait, out: Path, read: Reader | None = None) -> 
     for drawing in track(picture.drawings(), "figures"):
         title = f"{drawing.title} · {picture.subject}"
         figures.save(drawing.draw(), out, drawing.name, title)
-    if read is None:
+    if read is None or not picture.sets:
         return
     sets = picture.sets
     made = {f"fig1b_samples_{name}": sheets.sample_sheet(p, read) for name, p in sets.items()}
@@ -216,18 +240,6 @@ def write_portrait(picture: Portrait, out: Path, read: Reader | None = None) -> 
         write_whole(out / f"{name.replace('/', '_')}.png", painted)
     if not shown:
         say("none of the pictures is there, so there are no sheets of people")
-
-
-def _crowding(values: NDArray[np.float64]) -> dict[str, float | int | None]:
-    values = values[np.isfinite(values)]
-    n = len(values)
-    error = float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else None
-    return {"images": n, "mean": float(values.mean()) if n else None, "standard_error": error}
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    values = values[np.isfinite(values)]
-    return float(values.mean()) if len(values) else 0.0
 
 
 def _file_name(stem: str, name: str) -> str:

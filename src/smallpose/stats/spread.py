@@ -62,12 +62,25 @@ def _estimate(value: float, influence: Floats, cluster: NDArray[np.intp]) -> Est
     n, clusters = len(influence), int(cluster.max(initial=-1)) + 1
     if clusters < 2:
         return Estimate(value, float("nan"), float("nan"), n)
-    from scipy.special import stdtrit  # only here: loading it takes longer than a small file
-
     sums = np.bincount(cluster, influence, clusters)
     error = float(np.sqrt((sums**2).sum() * clusters / (clusters - 1))) / n
-    reach = -float(stdtrit(clusters - 1, (1 - LEVEL) / 2)) * error
+    reach = _reach(error, clusters)
     return Estimate(value, value - reach, value + reach, n)
+
+
+def _reach(error: float, clusters: int) -> float:
+    from scipy.special import stdtrit  # only here: loading it takes longer than a small file
+
+    return -float(stdtrit(clusters - 1, (1 - LEVEL) / 2)) * error
+
+
+def estimate_from(mean: float | None, error: float | None, n: int) -> Estimate:
+    """The interval of a mean of n values that stand alone, from its standard error."""
+    nan = float("nan")
+    if mean is None or error is None:
+        return Estimate(nan if mean is None else mean, nan, nan, n)
+    reach = _reach(error, n)
+    return Estimate(mean, mean - reach, mean + reach, n)
 
 
 def _finite(

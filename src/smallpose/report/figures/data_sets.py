@@ -20,7 +20,6 @@ from smallpose.report.figures.style import (
     SERIES,
     SIZE_COLOURS,
     SOURCE_COLOURS,
-    Floats,
     bare,
     finished,
     is_dark,
@@ -32,7 +31,8 @@ from smallpose.report.figures.style import (
 from smallpose.report.sheets import SOURCE_NAMES
 from smallpose.stats.counts import Counts
 from smallpose.stats.distributions import AREA_NAMES, Histogram
-from smallpose.stats.spread import Estimate, mean_of
+from smallpose.stats.spread import Estimate
+from smallpose.stats.tally import Crowding
 
 
 def composition(sources: Mapping[str, Counts]) -> Figure:
@@ -93,28 +93,22 @@ def areas(sets: Mapping[str, Histogram]) -> Figure:
     return finished(figure)
 
 
-def crowding(sets: Mapping[str, Floats], means: Mapping[str, Estimate] | None = None) -> Figure:
+def crowding(sets: Mapping[str, Crowding], means: Mapping[str, Estimate] | None = None) -> Figure:
     """The share of images by CrowdIndex, with each set's mean and its interval (Fig. 3).
 
     Args:
-        sets: name to (m,) CrowdIndex of each image; NaN without people.
+        sets: name to CrowdIndex of its images.
         means: of each set; as if every image stood alone without.
     """
     figure, axes = new_axes(5.8, 3.3)
-    # The formula has no upper end; the few images above 1 stand in the last bin.
-    edges = np.linspace(0, 1, 11)
-    shown = {name: values[np.isfinite(values)] for name, values in sets.items()}
-    shares = {
-        name: 100 * np.histogram(np.clip(v, 0, 1), edges)[0] / max(len(v), 1)
-        for name, v in shown.items()
-    }
+    shares = {name: 100 * crowd.histogram.shares for name, crowd in sets.items()}
     top = max((float(v.max()) for v in shares.values()), default=1.0) or 1.0
     room = top * (0.05 + 0.05 * len(sets))
-    for number, (name, values) in enumerate(shown.items()):
-        mean = (means or {}).get(name) or mean_of(values)
+    for number, (name, crowd) in enumerate(sets.items()):
+        mean = (means or {}).get(name) or crowd.estimate
         colour = SERIES[number % len(SERIES)]
-        label = f"{name} (mean {_ends(mean)}, {len(values):,} images)"
-        steps(axes, edges, shares[name], colour, label)
+        label = f"{name} (mean {_ends(mean)}, {crowd.histogram.total:,} images)"
+        steps(axes, crowd.histogram.edges, shares[name], colour, label)
         y = top + room * (1 - (number + 0.5) / len(sets))
         axes.plot([mean.low, mean.high], [y, y], color=colour, lw=2.5, solid_capstyle="butt")
         axes.plot([mean.value], [y], color=colour, marker="o", ms=4.5)
