@@ -18,7 +18,7 @@ from smallpose.synthetic.looks import PLACES
 from smallpose.synthetic.plates import plate
 from smallpose.synthetic.raster import one_thread
 from smallpose.synthetic.scenes import PROFILES, draw_scene_plan
-from smallpose.synthetic.units import Unit, make_unit
+from smallpose.synthetic.units import Unit, batches, make_units
 
 POOL = ("bench", 8)
 
@@ -35,11 +35,11 @@ def stills(root: Path, pictures: int) -> None:
     sources = ["coco", "coco", "aic"]
     units = [Unit(sources[k % 3], k, 1, "train", 1, POOL) for k in range(pictures)]
     people = sum(drawn_people(u) for u in units)
-    for unit in units[:40]:
-        make_unit(root / "warm", unit)
+    for group in batches(units[:40]):
+        make_units(root / "warm", group)
     start = time.process_time()
-    for unit in units:
-        make_unit(root, unit)
+    for group in batches(units):
+        make_units(root, group)
     spent = time.process_time() - start
     print(
         f"stills   {people / spent:,.0f} people/s   {pictures / spent:,.0f} pictures/s   "
@@ -50,7 +50,7 @@ def stills(root: Path, pictures: int) -> None:
 def video(root: Path, frames: int) -> None:
     unit = Unit("hieve", 0, 1, "train", frames, ("bench", 1), size_wh=(1280, 720))
     start = time.process_time()
-    records = make_unit(root, unit)
+    (records,) = make_units(root, [unit])
     spent = time.process_time() - start
     people = sum(len(r.people) for r in records)
     print(f"video    {frames / spent:,.0f} frames/s   {people / spent:,.0f} people/s   1280x720")

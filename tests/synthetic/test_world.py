@@ -111,7 +111,7 @@ def test_a_world_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(world, "make_unit", fail)
+    monkeypatch.setattr(world, "make_units", fail)
     with pytest.raises(KeyboardInterrupt):
         make_world(tmp_path / "world", "tiny")
     assert list(tmp_path.iterdir()) == []

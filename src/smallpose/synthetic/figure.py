@@ -72,8 +72,7 @@ _RINGS = (
 )
 # part, the two rings joined, nearer by.
 _HULLS = (
-    ("hips", 3, 4, 0.002),
-    ("hips", 4, 5, 0.0),
+    ("hips", 4, 5, 0.0),  # above it the shirt hides them
     ("shirt", 0, 1, 0.006),
     ("shirt", 1, 2, 0.004),
     ("shirt", 2, 3, 0.004),
@@ -81,7 +80,7 @@ _HULLS = (
     ("skirt", 4, 6, 0.012),
 )
 _CIRCLE = np.stack([np.cos(_ROUND), np.sin(_ROUND)], axis=1)
-_FAINT = 60.0  # px: below this height, marks on faces and cloth are under a pixel
+_FAINT = 72.0  # px: below this height, marks on faces and cloth are under a pixel
 
 
 def oversampling(height: float) -> int:
@@ -113,6 +112,12 @@ class Shapes:
     drawn: Mask
     dim: Floats
 
+    def of(self, rows: slice) -> "Shapes":
+        """Those of the given figures."""
+        person = (self.outlines, self.lit, self.is_hull, self.key, self.drawn, self.dim)
+        outlines, lit, is_hull, *rest = person
+        return Shapes(self.parts, outlines[rows], lit[rows], is_hull, *(x[rows] for x in rest))
+
     @cached_property
     def around(self) -> Floats:
         """(n, 4) x1, y1, x2, y2 around all that is drawn of each figure."""
@@ -131,13 +136,13 @@ class Views:
 
     Args:
         yaw: (n,) radians; 0 faces the camera.
-        pitch: radians the camera looks down by.
+        pitch: (n,) radians the camera looks down by.
         scale: (n,) px per body height.
         anchor: (n, 2) px of the floor below the pelvis.
     """
 
     yaw: Floats
-    pitch: float
+    pitch: Floats
     scale: Floats
     anchor: Floats
 
@@ -146,20 +151,16 @@ class Views:
         """(n, 3, 3) from the body's frame to right, down, towards the camera."""
         c, s = np.cos(self.yaw), np.sin(self.yaw)
         cp, sp = np.cos(self.pitch), np.sin(self.pitch)
-        zero = np.zeros_like(c)
-        return np.stack(
-            [
-                np.stack([c, zero, s], axis=1),
-                np.stack([-s * sp, zero - cp, c * sp], axis=1),
-                np.stack([-s * cp, zero + sp, c * cp], axis=1),
-            ],
-            axis=1,
-        )
+        turn = np.zeros((len(c), 3, 3))
+        turn[:, 0, 0], turn[:, 0, 2] = c, s
+        turn[:, 1, 0], turn[:, 1, 1], turn[:, 1, 2] = -s * sp, -cp, c * sp
+        turn[:, 2, 0], turn[:, 2, 1], turn[:, 2, 2] = -s * cp, sp, c * cp
+        return turn
 
     def see(self, bodies: Bodies, points: Floats) -> Floats:
         """(n, p, 3) points of the bodies to x, y in px and nearness in body heights."""
         origin = bodies.joints[:, JOINT["pelvis"]] * np.array([1.0, 0.0, 1.0])
-        seen = np.einsum("nij,npj->npi", self.turn, points - origin[:, None])
+        seen = (points - origin[:, None]) @ self.turn.transpose(0, 2, 1)
         seen[:, :, :2] = self.anchor[:, None] + self.scale[:, None, None] * seen[:, :, :2]
         return np.asarray(seen)
 
@@ -168,7 +169,7 @@ def shape_figures(bodies: Bodies, outfits: Outfits, views: Views, light: Floats)
     """Everything about the figures that can be worked out for all people at once.
 
     Args:
-        light: (2,) where light comes from in the picture, x to the right and y down, length 1.
+        light: (n, 2) where light comes from in the picture, x to the right, y down, length 1.
     """
     points = _points(bodies, outfits)
     names = list(points)
@@ -244,7 +245,8 @@ def _capsules(
     r = np.repeat(radii, _CAP, axis=2)[..., None]
     middle = np.repeat(np.stack([start[:, :, :2], end[:, :, :2]], axis=2), _CAP, axis=2)
     key = (start[:, :, 2] + end[:, :, 2]) / 2 + np.array([r[5] for r in _CAPSULES])
-    return middle + r * ring, middle + r * (0.52 * ring + 0.36 * light), key
+    lit = 0.52 * ring + 0.36 * light[:, None, None]
+    return middle + r * ring, middle + r * lit, key
 
 
 def _thickness(bodies: Bodies, outfits: Outfits) -> Floats:
@@ -270,21 +272,21 @@ def _ellipsoids(
 ) -> tuple[Floats, Floats, Floats]:
     size = bodies.build.head
     offsets = np.array([e[1] for e in _ELLIPSOIDS])
-    centres = bodies.head_centre[:, None] + size[:, None, None] * np.einsum(
-        "nij,ej->nei", bodies.head_frame, offsets
+    centres = bodies.head_centre[:, None] + size[:, None, None] * (
+        offsets @ bodies.head_frame.swapaxes(1, 2)
     )
     seen = views.see(bodies, centres)
     # The outline of a projected ellipsoid: the support of M = (projection · frame · axes)².
-    flat = np.einsum("nij,njk->nik", turn[:, :2], bodies.head_frame)
+    flat = turn[:, :2] @ bodies.head_frame
     axes = np.array([e[2] for e in _ELLIPSOIDS])
     half = flat[:, None] * axes[None, :, None, :] * (size * views.scale)[:, None, None, None]
-    reach = np.einsum("neij,pi->nepj", half, _CIRCLE)
-    length = np.linalg.norm(reach, axis=3, keepdims=True) + 1e-9
-    ring = np.einsum("neij,nepj->nepi", half, reach / length)
+    reach = _CIRCLE @ half  # (n, e, 12, 3)
+    length = np.sqrt((reach * reach).sum(axis=3, keepdims=True)) + 1e-9
+    ring = (reach / length) @ half.swapaxes(2, 3)
     middle = seen[:, :, None, :2]
     radius = np.abs(ring).max(axis=(2, 3), keepdims=True)
     key = seen[:, :, 2] + np.array([e[3] for e in _ELLIPSOIDS])
-    return middle + ring, middle + 0.6 * ring + 0.3 * radius * light, key
+    return middle + ring, middle + 0.6 * ring + 0.3 * radius * light[:, None, None], key
 
 
 def _hulls(
@@ -321,7 +323,8 @@ def _hulls(
     # All of the trunk is one thing: it is sorted by its middle, in the order listed.
     key = seen[:, 2:5, :, 2].mean(axis=(1, 2))[:, None] + np.array([h[3] for h in _HULLS])
     squeeze = np.array([0.6, 0.98])  # keep lit parts joined from ring to ring
-    return outline, middle + squeeze * (outline - middle) + width * light * [1.0, 0.3], key
+    shift = width * (light * [1.0, 0.3])[:, None, None]
+    return outline, middle + squeeze * (outline - middle) + shift, key
 
 
 def _drawn(

@@ -25,9 +25,9 @@ def seats(modes: tuple[str, ...], bodies: Bodies, views: Views) -> list[list[Pai
         kind = MODES[mode].seat
         if kind not in ("chair", "bicycle"):
             continue
-        solid = _chair(bodies, row) if kind == "chair" else _bicycle(bodies, row)
+        corners, solid = (_chair if kind == "chair" else _bicycle)(bodies, row)
         origin = bodies.joints[row, JOINT["pelvis"]] * np.array([1.0, 0.0, 1.0])
-        seen = (np.stack([s[1] for s in solid]) - origin) @ views.turn[row].T
+        seen = (corners - origin) @ views.turn[row].T
         flat = views.anchor[row] + views.scale[row] * seen[:, :, :2]
         key = seen[:, :, 2].mean(axis=1).tolist()
         out[row] = [
@@ -37,21 +37,19 @@ def seats(modes: tuple[str, ...], bodies: Bodies, views: Views) -> list[list[Pai
     return out
 
 
-def _box(low: Floats, high: Floats, sides: tuple[int, ...] = (0, 1, 2, 3, 4, 5)) -> list[Floats]:
-    """Sides of a box, each (4, 3): left, right, below, above, behind, in front."""
+def _box(low: Floats, high: Floats, sides: tuple[int, ...]) -> list[Floats]:
+    """Sides of a box, each (4, 3), of 0 left, 1 right, 2 below, 3 above, 4 behind, 5 in front."""
     corner = np.array([[a, b, c] for a in (0, 1) for b in (0, 1) for c in (0, 1)])
     corners = low + corner * (high - low)
     return [corners[list(_SIDES[k])] for k in sides]
 
 
-def _chair(bodies: Bodies, row: int) -> Solid:
-    pelvis = bodies.joints[row, JOINT["pelvis"]]
-    floor = pelvis * np.array([1.0, 0.0, 1.0])
-    top = max(float(pelvis[1]) - 0.055, 0.05)
+def _chair_at(top: float) -> Solid:
+    """A chair whose seat is `top` high, under a pelvis at x = z = 0."""
 
     def box(x1: float, y1: float, z1: float, x2: float, y2: float, z2: float, *sides: int
             ) -> list[Floats]:  # fmt: skip
-        return _box(floor + np.array([x1, y1, z1]), floor + np.array([x2, y2, z2]), sides)
+        return _box(np.array([x1, y1, z1]), np.array([x2, y2, z2]), sides)
 
     solid: Solid = []
     for x in (-0.11, 0.095):
@@ -65,7 +63,20 @@ def _chair(bodies: Bodies, row: int) -> Solid:
     return solid
 
 
-def _bicycle(bodies: Bodies, row: int) -> Solid:
+# All of a chair's corners are linear in its height, so two chairs tell every other.
+_LOW_CHAIR = _chair_at(0.0)
+_LOW_POINTS = np.stack([side[1] for side in _LOW_CHAIR])
+_RISE = np.stack([side[1] for side in _chair_at(1.0)]) - _LOW_POINTS
+
+
+def _chair(bodies: Bodies, row: int) -> tuple[Floats, Solid]:
+    """(s, 4, 3) corners, and the sides they belong to."""
+    pelvis = bodies.joints[row, JOINT["pelvis"]]
+    top = max(float(pelvis[1]) - 0.055, 0.05)
+    return pelvis * np.array([1.0, 0.0, 1.0]) + _LOW_POINTS + top * _RISE, _LOW_CHAIR
+
+
+def _bicycle(bodies: Bodies, row: int) -> tuple[Floats, Solid]:
     x, y, z = bodies.joints[row, JOINT["pelvis"]]
     hands = bodies.hands[row].mean(axis=0)
     turn = np.linspace(0, 2 * np.pi, _SPOKES + 1)
@@ -92,4 +103,4 @@ def _bicycle(bodies: Bodies, row: int) -> Solid:
         side = np.array([0.0, (b - a)[2], -(b - a)[1]])
         side *= 0.009 / max(float(np.linalg.norm(side)), 1e-6)
         solid.append(("frame", np.array([a + side, b + side, b - side, a - side]), 0.0, 1.0))
-    return solid
+    return np.stack([side[1] for side in solid]), solid

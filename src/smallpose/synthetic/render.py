@@ -1,5 +1,6 @@
 """Scenes as pictures, with the joints exactly where they were drawn and what is seen of them."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -7,13 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.synthetic.body import JOINT, Bodies, pose_bodies
-from smallpose.synthetic.figure import Views, head_boxes, shape_figures
+from smallpose.synthetic.body import JOINT
+from smallpose.synthetic.cast import Cast, cast
 from smallpose.synthetic.looks import plate_window
 from smallpose.synthetic.parts import CARRIED, SHOWS, SHOWS_NEAR
 from smallpose.synthetic.plates import plate
-from smallpose.synthetic.props import seats
-from smallpose.synthetic.raster import Sprite, blend, draw_figure, draw_thing, tone_table
+from smallpose.synthetic.raster import Sprite, blend, draw_figures, draw_thing, tone_table
 from smallpose.synthetic.scenes import Scene
 from smallpose.synthetic.things import thing_paints
 
@@ -23,8 +23,9 @@ Mask = NDArray[np.bool_]
 
 NOBODY = 0
 _NEAR_SIDE = 0.03  # heights a shoulder or hip may lie behind the middle and still be the near one
+_SHOWN = np.stack([SHOWS, SHOWS_NEAR])
 _FACE_JOINTS = [JOINT[j] for j in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")]
-_FACE_LIMIT = np.array([-0.05, 0.0, 0.0, -0.1, -0.1])  # how far a normal may point away
+TOGETHER = 8  # pictures whose people are posed in one go
 
 
 @dataclass(frozen=True)
@@ -52,51 +53,57 @@ class Drawn:
     height: Floats
 
 
-def draw(scene: Scene, time_s: float = 0.0, grain_seed: int = 0) -> Drawn:
-    """The scene at that time.
+@dataclass(frozen=True)
+class Shot:
+    """A scene, when it is taken, and which noise of the sensor (videos take another each frame)."""
 
-    Args:
-        grain_seed: which noise of the sensor; videos take another one each frame.
-    """
-    scene = scene.at(time_s) if time_s else scene
-    bodies = pose_bodies(scene.motions.at(time_s), scene.build)
-    views = Views(scene.yaw, scene.pitch, scene.scale, scene.anchor)
-    light = scene.look.light
-    shapes = shape_figures(bodies, scene.outfits, views, light)
+    scene: Scene
+    time_s: float = 0.0
+    grain_seed: int = 0
+
+
+def draw(scene: Scene, time_s: float = 0.0, grain_seed: int = 0) -> Drawn:
+    """The scene at that time."""
+    return next(draw_all([Shot(scene, time_s, grain_seed)]))
+
+
+def draw_all(shots: Sequence[Shot]) -> Iterator[Drawn]:
+    """Each shot in turn; their people are posed `TOGETHER` pictures at a time."""
+    for first in range(0, len(shots), TOGETHER):
+        some = shots[first : first + TOGETHER]
+        scenes = [s.scene.at(s.time_s) if s.time_s else s.scene for s in some]
+        casts = cast(scenes, [s.time_s for s in some])
+        for shot, scene, people in zip(some, scenes, casts, strict=True):
+            yield _draw(scene, people, shot.grain_seed)
+
+
+def _draw(scene: Scene, people: Cast, grain_seed: int) -> Drawn:
     tones = tone_table(scene.look.shade, scene.look.warmth)
-    carried = seats(scene.motions.modes, bodies, views)
-    order = np.argsort(scene.anchor[:, 1], kind="stable").tolist()
-    people = {
-        row: draw_figure(
-            shapes, row, scene.outfits.palette[row], float(scene.scale[row]), scene.size_wh, tones,
-            carried[row],
-        )
-        for row in order
-    }  # fmt: skip
-    things = sorted(scene.things, key=lambda t: t.y)
-    picture = backdrop(scene)
+    figures = draw_figures(
+        people.shapes, scene.outfits.palette, scene.scale, scene.size_wh, tones, people.seats
+    )
     sprites: list[tuple[float, int, Sprite]] = [
-        (float(scene.anchor[row, 1]), row + 1, s) for row, s in people.items() if s is not None
+        (float(scene.anchor[row, 1]), row + 1, s) for row, s in enumerate(figures) if s is not None
     ]
-    for thing in things:
+    for thing in scene.things:
         paints, palette, tall = thing_paints(thing)
         sprite = draw_thing(paints, palette, tall, scene.size_wh, tones)
         if sprite is not None:
             sprites.append((thing.y, -1, sprite))
-    cast_shadows(picture, scene, bodies, views, sprites)
+    picture = backdrop(scene)
+    cast_shadows(picture, scene, people.contact, sprites)
     owner = np.zeros(picture.shape[:2], np.int16)
     parts = np.zeros(picture.shape[:2], np.uint8)
     for _, number, sprite in sorted(sprites, key=lambda s: s[0]):
         blend(picture, sprite)
-        _claim(owner, parts, sprite, number, number > 0 and bool(carried[number - 1]))
-    keypoints = _visibility(scene, bodies, views, owner, parts)
-    boxes, areas = _masks(owner, people)
-    heads = head_boxes(bodies, views)
+        _claim(owner, parts, sprite, number, number > 0 and bool(people.seats[number - 1]))
+    keypoints = _visibility(scene, people, owner, parts)
+    boxes, areas = _masks(owner, figures)
     if scene.blur_faces:
-        _blur_faces(picture, heads)
+        _blur_faces(picture, people.heads)
     return Drawn(
         develop(picture, scene, grain_seed),
-        keypoints, owner, boxes, areas, shapes.around, heads, scene.scale,
+        keypoints, owner, boxes, areas, people.around, people.heads, scene.scale,
     )  # fmt: skip
 
 
@@ -113,10 +120,13 @@ def backdrop(scene: Scene) -> Bytes:
 
 
 def cast_shadows(
-    picture: Bytes, scene: Scene, bodies: Bodies, views: Views,
-    sprites: list[tuple[float, int, Sprite]],
-) -> None:  # fmt: skip
-    """Darken the ground: everybody's outline laid down away from the light, and under the feet."""
+    picture: Bytes, scene: Scene, contact: Floats, sprites: list[tuple[float, int, Sprite]]
+) -> None:
+    """Darken the ground: everybody's outline laid down away from the light, and under the feet.
+
+    Args:
+        contact: see `Cast`.
+    """
     height, width = picture.shape[:2]
     half = (width // 2, height // 2)
     shadow = np.zeros((half[1], half[0]), np.uint8)
@@ -126,22 +136,17 @@ def cast_shadows(
         flat = 0.22 + 0.5 * np.sin(scene.pitch) if scene.pitch > 0 else 0.22
         for foot, _, sprite in sprites:
             _lay_down(shadow, sprite, foot, lean, -flat)
-    shadow = np.asarray(cv2.convertScaleAbs(shadow, alpha=float(0.55 * look.sun)), dtype=np.uint8)
+        shadow = np.asarray(cv2.convertScaleAbs(shadow, alpha=0.55 * look.sun), dtype=np.uint8)
     soft = np.zeros_like(shadow)
-    contact = np.concatenate(
-        [bodies.heels, bodies.toes, bodies.joints[:, [JOINT["pelvis"]]]], axis=1
-    )
-    contact = contact * np.array([1.0, 0.0, 1.0])
-    seen = views.see(bodies, contact)[:, :, :2].reshape(len(scene), -1, 2)
     squash = 0.28 + 0.6 * abs(np.sin(scene.pitch))
-    for row in range(len(scene)):
-        reach = 0.05 * scene.scale[row] / 2
-        for x, y in seen[row, :4].reshape(2, 2, 2).mean(axis=0) / 2:
-            axes = (max(1, round(reach * 1.3)), max(1, round(reach * squash)))
-            cv2.ellipse(soft, (round(x), round(y)), axes, 0, 0, 360, 120, -1)
-        x, y = seen[row, 4] / 2
-        axes = (max(1, round(reach * 2.6)), max(1, round(reach * 2.2 * squash)))
-        cv2.ellipse(soft, (round(x), round(y)), axes, 0, 0, 360, 70, -1)
+    feet = contact[:, :4].reshape(-1, 2, 2, 2).mean(axis=2)
+    spots = np.rint(np.concatenate([feet, contact[:, 4:]], axis=1) / 2).astype(int).tolist()
+    reach = 0.025 * scene.scale[:, None] * np.array([1.3, squash, 2.6, 2.2 * squash])
+    axes = np.maximum(np.rint(reach), 1).astype(int).tolist()
+    for (left, right, middle), (wide, tall, wider, taller) in zip(spots, axes, strict=True):
+        cv2.ellipse(soft, left, (wide, tall), 0, 0, 360, 120, -1)
+        cv2.ellipse(soft, right, (wide, tall), 0, 0, 360, 120, -1)
+        cv2.ellipse(soft, middle, (wider, taller), 0, 0, 360, 70, -1)
     size = max(3, int(0.01 * width) | 1)
     shadow = cv2.max(cv2.blur(shadow, (3, 3)), cv2.blur(soft, (size, size)))
     keep = cv2.resize(cv2.bitwise_not(shadow), (width, height), interpolation=cv2.INTER_LINEAR)
@@ -178,47 +183,40 @@ def _claim(
 ) -> None:
     height, width = sprite.parts.shape
     window = slice(sprite.y, sprite.y + height), slice(sprite.x, sprite.x + width)
-    there = sprite.parts > 0
-    np.copyto(parts[window], sprite.parts, where=there)
-    if number > 0:
+    there = sprite.parts
+    cv2.copyTo(there, there, parts[window])
+    cv2.copyTo(np.full(there.shape, number, np.int16), there, owner[window])
+    if has_seat:
         # A chair hides what is behind it but is no part of the person on it.
-        np.copyto(owner[window], np.int16(number), where=there)
-        if has_seat:
-            carried = (sprite.parts >= CARRIED[0]) & (sprite.parts <= CARRIED[1])
-            np.copyto(owner[window], np.int16(-1), where=carried)
-    else:
-        np.copyto(owner[window], np.int16(-1), where=there)
+        carried = cv2.inRange(there, CARRIED[0], CARRIED[1])  # type: ignore[call-overload]
+        cv2.copyTo(np.full(there.shape, -1, np.int16), carried, owner[window])
 
 
-def _visibility(
-    scene: Scene, bodies: Bodies, views: Views, owner: NDArray[np.int16], parts: Bytes
-) -> Floats:
+def _visibility(scene: Scene, people: Cast, owner: NDArray[np.int16], parts: Bytes) -> Floats:
     """(n, 21, 3): 2 where the top part at the joint is one of its own, 1 hidden, 0 outside."""
     width, height = scene.size_wh
-    seen = views.see(bodies, bodies.joints)
+    seen = people.joints
     x, y = np.rint(seen[:, :, 0]).astype(int), np.rint(seen[:, :, 1]).astype(int)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     # Two px of the drawing: one px of the picture where it was drawn two or more times as large.
     reach = np.arange(-1, 2)
     ys = np.clip(y[:, :, None, None] + reach[:, None], 0, height - 1)
     xs = np.clip(x[:, :, None, None] + reach, 0, width - 1)
-    mine = owner[ys, xs] == np.arange(1, len(scene) + 1)[:, None, None, None]
+    spot = ys * width + xs
+    mine = owner.ravel()[spot] == np.arange(1, len(scene) + 1)[:, None, None, None]
     trunk = (seen[:, [JOINT["chest"]], 2] + seen[:, [JOINT["pelvis"]], 2]) / 2
     near = seen[:, :, 2] > trunk - _NEAR_SIDE
     joint = np.arange(seen.shape[1])[:, None, None]
-    own = np.where(
-        near[:, :, None, None], SHOWS_NEAR[joint, parts[ys, xs]], SHOWS[joint, parts[ys, xs]]
-    )
+    own = _SHOWN[near[:, :, None, None].astype(np.intp), joint, parts.ravel()[spot]]
     shown = (mine & own).any(axis=(2, 3))
-    towards = np.einsum("nfi,ni->nf", bodies.face_normals, views.turn[:, 2])
-    shown[:, _FACE_JOINTS] &= towards > _FACE_LIMIT
+    shown[:, _FACE_JOINTS] &= people.facing
     v = np.where(inside, np.where(shown, 2.0, 1.0), 0.0)
     return np.concatenate([seen[:, :, :2], v[:, :, None]], axis=2)
 
 
-def _masks(owner: NDArray[np.int16], people: dict[int, Sprite | None]) -> tuple[Floats, Floats]:
-    boxes, areas = np.zeros((len(people), 4)), np.zeros(len(people))
-    for row, sprite in people.items():
+def _masks(owner: NDArray[np.int16], figures: Sequence[Sprite | None]) -> tuple[Floats, Floats]:
+    boxes, areas = np.zeros((len(figures), 4)), np.zeros(len(figures))
+    for row, sprite in enumerate(figures):
         if sprite is None:
             continue
         height, width = sprite.parts.shape

@@ -4,7 +4,7 @@ Each unit draws from a generator of its own, so that the world is the same for a
 processes; a unit writes its pictures and returns what was written down about them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from smallpose.synthetic.annotators import annotate
 from smallpose.synthetic.formats.aic import FOLDERS, hex_name
 from smallpose.synthetic.formats.hieve import form_of
 from smallpose.synthetic.records import Picture
-from smallpose.synthetic.render import Drawn, draw
+from smallpose.synthetic.render import TOGETHER, Drawn, Shot, draw_all
 from smallpose.synthetic.scenes import PROFILES, Scene, draw_scene_plan
 from smallpose.synthetic.video import FRAMES_PER_S, video_kind, write_video
 
+_STILLS = ("coco", "aic")  # one picture a unit
 _SOURCES = ("coco", "mpii", "aic", "hieve", "posetrack")
 
 
@@ -52,12 +53,24 @@ class Unit:
     kind: str = ""
 
 
-def make_unit(root: Path, unit: Unit) -> list[Picture]:
-    """Draw the unit's pictures into `root` and return their records, in order."""
-    make = {
-        "coco": _coco, "aic": _aic, "mpii": _mpii, "posetrack": _posetrack, "hieve": _hieve,
-    }[unit.source]  # fmt: skip
-    return make(root, unit)
+def batches(units: Sequence[Unit]) -> list[list[Unit]]:
+    """The units in order, neighbouring stills together: they are drawn faster in one go."""
+    out: list[list[Unit]] = []
+    for unit in units:
+        last = out[-1] if out else []
+        if unit.source in _STILLS and last and len(last) < TOGETHER and last[0].source in _STILLS:
+            last.append(unit)
+        else:
+            out.append([unit])
+    return out
+
+
+def make_units(root: Path, units: Sequence[Unit]) -> list[list[Picture]]:
+    """Draw the pictures of one of the `batches` into `root`; each unit's records, in order."""
+    if units[0].source in _STILLS:
+        return [[picture] for picture in _make_stills(root, units)]
+    make = {"mpii": _mpii, "posetrack": _posetrack, "hieve": _hieve}
+    return [make[unit.source](root, unit) for unit in units]
 
 
 def _generator(unit: Unit) -> np.random.Generator:
@@ -70,36 +83,39 @@ def _palette(unit: Unit) -> str:
 
 def _write(root: Path, name: str, picture: NDArray[np.uint8], quality: int) -> None:
     path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    path.write_bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes())
+    data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].data
+    try:
+        path.write_bytes(data)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
 
 
 def _size(drawn: Drawn) -> tuple[int, int]:
     return drawn.picture.shape[1], drawn.picture.shape[0]
 
 
-def _coco(root: Path, unit: Unit) -> list[Picture]:
-    rng = _generator(unit)
-    scene = draw_scene_plan(PROFILES["coco"], _palette(unit), unit.plates, rng, unit.size_wh)
-    drawn = draw(scene, grain_seed=unit.number)
-    number = 785 + 37 * unit.number + int(rng.integers(37))
-    name = f"coco/{unit.split}2017/{number:012d}.jpg"
-    _write(root, name, drawn.picture, scene.quality)
-    people = annotate(drawn, "coco", rng)
-    return [Picture("coco", name, str(number), *_size(drawn), unit.split, "", people)]
-
-
-def _aic(root: Path, unit: Unit) -> list[Picture]:
-    rng = _generator(unit)
-    scene = draw_scene_plan(PROFILES["aic"], _palette(unit), unit.plates, rng, unit.size_wh)
-    drawn = draw(scene, grain_seed=unit.number)
-    number = hex_name(unit.seed, unit.number)
-    folder, _, pictures = FOLDERS[unit.split]
-    _write(root, f"aic/{folder}/{pictures}/{number}.jpg", drawn.picture, scene.quality)
-    people = annotate(drawn, "aic", rng)
-    name = f"aic/{pictures}/{number}.jpg"
-    return [Picture("aic", name, number, *_size(drawn), unit.split, "", people)]
+def _make_stills(root: Path, units: Sequence[Unit]) -> Iterator[Picture]:
+    """COCO's and AI Challenger's pictures, which have nothing to do with one another."""
+    rngs = [_generator(unit) for unit in units]
+    shots = []
+    for unit, rng in zip(units, rngs, strict=True):
+        profile = PROFILES[unit.source]
+        scene = draw_scene_plan(profile, _palette(unit), unit.plates, rng, unit.size_wh)
+        shots.append(Shot(scene, 0.0, unit.number))
+    for unit, rng, shot, drawn in zip(units, rngs, shots, draw_all(shots), strict=True):
+        if unit.source == "coco":
+            number = 785 + 37 * unit.number + int(rng.integers(37))
+            ident = str(number)
+            name = path = f"coco/{unit.split}2017/{number:012d}.jpg"
+        else:
+            ident = hex_name(unit.seed, unit.number)
+            folder, _, pictures = FOLDERS[unit.split]
+            name, path = f"aic/{pictures}/{ident}.jpg", f"aic/{folder}/{pictures}/{ident}.jpg"
+        _write(root, path, drawn.picture, shot.scene.quality)
+        people = annotate(drawn, unit.source, rng)
+        yield Picture(unit.source, name, ident, *_size(drawn), unit.split, "", people)
 
 
 def _video_scene(unit: Unit, profile: str) -> Scene:
@@ -115,8 +131,8 @@ def _mpii(root: Path, unit: Unit) -> list[Picture]:
     labelled = unit.split == "train"
     group = f"{unit.video:06d}_mpii"
     out = []
-    for k in range(unit.count):
-        drawn = draw(scene, 1.3 * k, unit.number * 100 + k)
+    shots = [Shot(scene, 1.3 * k, unit.number * 100 + k) for k in range(unit.count)]
+    for k, drawn in enumerate(draw_all(shots)):
         number = 15_600_000 + 100 * unit.number + k + 7
         name = f"mpii/images/{number:09d}.jpg"
         _write(root, name, drawn.picture, scene.quality)
@@ -137,8 +153,9 @@ def _posetrack(root: Path, unit: Unit) -> list[Picture]:
     ending = "train" if unit.split == "train" else "test"
     sequence = f"{unit.video:06d}_{unit.kind}_{ending}"
     out = []
-    for k in range(unit.count):
-        drawn = draw(scene, k / FRAMES_PER_S * 2, unit.number * 1000 + k)
+    times = [k / FRAMES_PER_S * 2 for k in range(unit.count)]
+    shots = [Shot(scene, t, unit.number * 1000 + k) for k, t in enumerate(times)]
+    for k, drawn in enumerate(draw_all(shots)):
         name = f"posetrack/images/{unit.split}/{sequence}/{k:06d}.jpg"
         _write(root, name, drawn.picture, scene.quality)
         labelled = _is_labelled(k, unit.count, unit.split)
@@ -179,8 +196,9 @@ def _hieve(root: Path, unit: Unit) -> list[Picture]:
     out: list[Picture] = []
 
     def frames() -> Iterator[NDArray[np.uint8]]:
-        for k in range(unit.count):
-            drawn = draw(scene, k / FRAMES_PER_S, unit.number * 10_000 + k)
+        times = [k / FRAMES_PER_S for k in range(unit.count)]
+        shots = [Shot(scene, t, unit.number * 10_000 + k) for k, t in enumerate(times)]
+        for k, drawn in enumerate(draw_all(shots)):
             people = annotate(drawn, "hieve", rng, says_hidden=tells)
             out.append(
                 Picture(

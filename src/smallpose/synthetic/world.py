@@ -17,7 +17,7 @@ from smallpose.synthetic.formats.truth import write_truth
 from smallpose.synthetic.plan import SIZES, plan
 from smallpose.synthetic.raster import one_thread
 from smallpose.synthetic.records import Picture
-from smallpose.synthetic.units import Unit, make_unit
+from smallpose.synthetic.units import Unit, batches, make_units
 
 _WRITERS = {
     "coco": write_coco,
@@ -68,20 +68,23 @@ def _drawn(root: Path, units: list[Unit], jobs: int) -> Iterator[list[Picture]]:
     from rich.progress import track
 
     console = Console(stderr=True)
+    groups = batches(units)
     say = partial(
-        track, description="drawing", total=len(units), console=console, transient=True,
+        track, description="drawing", total=len(groups), console=console, transient=True,
         disable=not console.is_terminal,
     )  # fmt: skip
     if jobs <= 1:
         with one_thread():
-            yield from say(make_unit(root, unit) for unit in units)
+            for made in say(make_units(root, group) for group in groups):
+                yield from made
         return
     # Spawned, not forked: OpenCV's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with context.Pool(jobs) as pool:
-        yield from say(pool.imap(partial(_make_alone, root), units, chunksize=4))
+        for made in say(pool.imap(partial(_make_alone, root), groups)):
+            yield from made
 
 
-def _make_alone(root: Path, unit: Unit) -> list[Picture]:
+def _make_alone(root: Path, units: list[Unit]) -> list[list[Picture]]:
     with one_thread():
-        return make_unit(root, unit)
+        return make_units(root, units)
