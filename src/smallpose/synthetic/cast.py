@@ -3,8 +3,8 @@
 A still of ten people or a frame of a video is too small for NumPy to be fast on it alone.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import numpy as np
@@ -85,10 +85,9 @@ def _contact(bodies: Bodies, views: Views) -> Floats:
 
 def _joined(records: Sequence[T]) -> T:
     """Dataclasses whose fields have a row per person, one after the other."""
-    first: Any = records[0]
     if len(records) == 1:
         return records[0]
-    assert is_dataclass(first)
-    columns = ([getattr(r, f.name) for r in records] for f in fields(first))
-    joined: T = type(first)(*(np.concatenate(c) for c in columns))
-    return joined
+    first: Any = records[0]
+    make: Callable[..., T] = type(first)
+    names = [f.name for f in fields(first)]
+    return make(*(np.concatenate([getattr(r, name) for r in records]) for name in names))

@@ -114,9 +114,10 @@ class Shapes:
 
     def of(self, rows: slice) -> "Shapes":
         """Those of the given figures."""
-        person = (self.outlines, self.lit, self.is_hull, self.key, self.drawn, self.dim)
-        outlines, lit, is_hull, *rest = person
-        return Shapes(self.parts, outlines[rows], lit[rows], is_hull, *(x[rows] for x in rest))
+        return Shapes(
+            self.parts, self.outlines[rows], self.lit[rows], self.is_hull, self.key[rows],
+            self.drawn[rows], self.dim[rows],
+        )  # fmt: skip
 
     @cached_property
     def around(self) -> Floats:

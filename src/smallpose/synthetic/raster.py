@@ -92,7 +92,7 @@ def draw_figures(
     """
     n = len(heights)
     boxes = _boxes(shapes.around, extras, size_wh)
-    there = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    there: list[bool] = np.all(boxes[:, 2:] > boxes[:, :2], axis=1).tolist()
     over = [oversampling(h) for h in heights.tolist()]
     # One call places all outlines on everybody's own grid, one more the lit parts.
     corner, scale = boxes[:, None, None, :2], np.array(over)[:, None, None, None]
@@ -100,8 +100,8 @@ def draw_figures(
     order = np.argsort(np.where(shapes.drawn, shapes.key, np.inf), axis=1, kind="stable")
     count = shapes.drawn.sum(axis=1).tolist()
     # Limbs of four px are drawn flat, a little brighter.
-    solid = heights >= _SOLID
-    dim = shapes.dim * np.where(solid, 1.0, 1.12)[:, None]
+    solid: list[bool] = (heights >= _SOLID).tolist()
+    dim = shapes.dim * np.where(heights >= _SOLID, 1.0, 1.12)[:, None]
     dark, bright = (102.0 * dim).tolist(), (148.0 * dim).tolist()
     parts, is_hull, keys = shapes.parts.tolist(), shapes.is_hull.tolist(), shapes.key.tolist()
     tables = np.zeros((n, 256, 1, 3), np.uint8)
@@ -113,7 +113,7 @@ def draw_figures(
             sprites.append(None)
             continue
         canvas = _Canvas(boxes[row].tolist(), over[row])
-        layers, round_ = canvas.layers, bool(solid[row])
+        layers, round_ = canvas.layers, solid[row]
         queue = canvas.placed(extras[row])
         outer, inner = list(outlines[row]), list(lit[row])
         for k in order[row, : count[row]].tolist():
