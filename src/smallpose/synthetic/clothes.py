@@ -145,42 +145,62 @@ def _pick(colours: Floats, n: int, rng: np.random.Generator, spread: float) -> F
     return np.asarray(picked + rng.normal(0, spread, (n, 1)) + rng.normal(0, spread / 3, (n, 3)))
 
 
+# Which colour a part has: a row of what `_paint` stacks.
+_ROWS = (
+    "none skin top leg hair shoe bag trim ear mouth eye white brow scalp seat frame wheel rim"
+).split()
+_PARTS_OF = {
+    "skin": "face neck l_hand r_hand l_shin r_shin l_thigh r_thigh "
+    "l_upper_arm r_upper_arm l_forearm r_forearm",
+    "ear": "ear nose",
+    "mouth": "mouth",
+    "top": "shirt l_sleeve r_sleeve",
+    "trim": "detail number hat",
+    "leg": "hips skirt l_leg_cloth r_leg_cloth",
+    "shoe": "l_foot r_foot",
+    "scalp": "hair fringe",
+    "eye": "eye",
+    "white": "white",
+    "brow": "brow",
+    "bag": "bag",
+    "seat": "seat",
+    "frame": "frame",
+    "wheel": "wheel",
+    "rim": "rim",
+}
+_ROW_OF_PART = np.zeros(len(PART), dtype=np.intp)
+for _row, _parts in _PARTS_OF.items():
+    _ROW_OF_PART[[PART[p] for p in _parts.split()]] = _ROWS.index(_row)
+_ARMS = [PART[f"{s}_{p}"] for s in "lr" for p in ("upper_arm", "forearm")]
+_LEGS = [PART[f"{s}_{p}"] for s in "lr" for p in ("thigh", "shin")]
+
+
 def _paint(
     colours: dict[str, Floats], sleeves: NDArray[np.int64], legs: NDArray[np.int64], bald: Mask
 ) -> Bytes:
     """(n, parts, 3) from the colours of top, legs, skin, hair, shoes and bag."""
-    n = len(sleeves)
-    palette = np.zeros((n, len(PART), 3))
-
-    def paint(parts: str, colour: Floats) -> None:
-        palette[:, [PART[p] for p in parts.split()]] = colour[:, None]
-
-    skin, top, leg = colours["skin"], colours["top"], colours["leg"]
-    paint("face ear neck nose l_hand r_hand l_shin r_shin l_thigh r_thigh", skin)
-    paint("l_upper_arm r_upper_arm l_forearm r_forearm", skin)
-    paint("ear nose", skin * np.array([0.93, 0.88, 0.86]))
-    paint("mouth", skin * np.array([0.72, 0.5, 0.5]))
-    paint("shirt l_sleeve r_sleeve", top)
-    paint("detail number", colours["trim"])
-    paint("hips skirt l_leg_cloth r_leg_cloth", leg)
-    paint("l_foot r_foot", colours["shoe"])
-    paint("hair fringe", np.where(bald[:, None], skin * 0.97, colours["hair"]))
-    paint("eye", np.full((n, 3), 28.0))
-    paint("white", np.full((n, 3), 236.0))
-    paint("brow", colours["hair"] * 0.8)
-    paint("hat", colours["trim"])
-    paint("bag", colours["bag"])
-    paint("seat", np.tile([112.0, 84.0, 58.0], (n, 1)))
-    paint("frame", colours["bag"] * 0.6 + 40)
-    paint("wheel", np.full((n, 3), 38.0))
-    paint("rim", np.full((n, 3), 190.0))
-    for parts, rows, colour in (
-        ("l_upper_arm r_upper_arm l_forearm r_forearm", sleeves == 2, top),
-        ("l_thigh r_thigh l_shin r_shin", legs == 1, leg),
-    ):
-        for part in parts.split():
-            palette[rows, PART[part]] = colour[rows]
+    n, skin, hair, bag = len(sleeves), colours["skin"], colours["hair"], colours["bag"]
+    rows = np.zeros((n, len(_ROWS), 3))
+    all_rows: dict[str, Floats | float | list[float]] = {
+        **colours,
+        "ear": skin * np.array([0.93, 0.88, 0.86]),
+        "mouth": skin * np.array([0.72, 0.5, 0.5]),
+        "eye": 28.0,
+        "white": 236.0,
+        "brow": hair * 0.8,
+        "scalp": np.where(bald[:, None], skin * 0.97, hair),
+        "seat": [112.0, 84.0, 58.0],
+        "frame": bag * 0.6 + 40,
+        "wheel": 38.0,
+        "rim": 190.0,
+    }
+    for name, colour in all_rows.items():
+        rows[:, _ROWS.index(name)] = colour
     # Black and white leave no room for light and shade.
-    painted = np.clip(palette, 14, 244)
-    painted[:, 0] = 0
-    return painted.astype(np.uint8)
+    palette = np.clip(rows, 14, 244).astype(np.uint8)
+    palette[:, 0] = 0
+    painted = palette[:, _ROW_OF_PART]
+    for parts, covered, name in ((_ARMS, sleeves == 2, "top"), (_LEGS, legs == 1, "leg")):
+        cloth = palette[covered, _ROWS.index(name)]
+        painted[np.ix_(covered, parts)] = cloth[:, None]
+    return painted
