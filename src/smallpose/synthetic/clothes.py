@@ -146,9 +146,10 @@ def _pick(colours: Floats, n: int, rng: np.random.Generator, spread: float) -> F
 
 
 # Which colour a part has: a row of what `_paint` stacks.
-_ROWS = (
-    "none skin top leg hair shoe bag trim ear mouth eye white brow scalp seat frame wheel rim"
-).split()
+_ROWS = [
+    "none", "skin", "top", "leg", "hair", "shoe", "bag", "trim", "ear", "mouth", "eye", "white",
+    "brow", "scalp", "seat", "frame", "wheel", "rim",
+]  # fmt: skip
 _PARTS_OF = {
     "skin": "face neck l_hand r_hand l_shin r_shin l_thigh r_thigh "
     "l_upper_arm r_upper_arm l_forearm r_forearm",
