@@ -160,3 +160,33 @@ def test_iou_of_known_boxes():
     a = np.array([[0.0, 0, 10, 10]])
     b = np.array([[0.0, 0, 10, 10], [5, 0, 10, 10], [50, 50, 1, 1], [0, 0, 0, 0]])
     assert box_iou(a, b)[0].tolist() == pytest.approx([1, 1 / 3, 0, 0])
+
+
+def test_a_skeleton_comes_from_our_form_a_category_or_a_coco_file(tmp_path):
+    from smallpose.core.skeleton_file import read_skeleton
+
+    joints = '["nose", "left_fin", "right_fin"]'
+    coco = f'{{"keypoints": {joints}, "skeleton": [[1, 2], [1, 3]], "sigmas": [0.1, 0.2, 0.2]}}'
+    for text in (
+        f'{{"joints": {joints}, "edges": [[0, 1], [0, 2]], "sigmas": [0.1, 0.2, 0.2]}}',
+        coco,
+        f'{{"images": [], "annotations": [], "categories": [{coco}]}}',
+    ):
+        (tmp_path / "fish.json").write_text(text)
+        fish = read_skeleton(tmp_path / "fish.json")
+        assert fish.joints == ("nose", "left_fin", "right_fin")
+        assert fish.edges == ((0, 1), (0, 2))
+        assert fish.sigmas.tolist() == [0.1, 0.2, 0.2]
+        assert fish.mirror.tolist() == [0, 2, 1]
+    (tmp_path / "known.json").write_text('{"joints": ["nose", "left_ear", "right_ear"]}')
+    assert read_skeleton(tmp_path / "known.json").sigmas.tolist() == [0.026, 0.035, 0.035]
+    for text, said in (
+        ("{}", "names no joints"),
+        ('{"joints": ["nose", "nose"]}', "names a joint twice"),
+        ('{"joints": ["nose", "fin"]}', "no OKS sigma is known for joint 'fin'"),
+        ('{"joints": ["nose", "fin"], "sigmas": [0.1]}', "1 sigmas for 2 joints"),
+        ('{"joints": ["nose", "left_ear"], "edges": [[0, 2]]}', "joins no two of 2 joints"),
+    ):
+        (tmp_path / "bad.json").write_text(text)
+        with pytest.raises(InputError, match=said):
+            read_skeleton(tmp_path / "bad.json")

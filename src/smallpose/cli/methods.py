@@ -35,18 +35,21 @@ def run(args: argparse.Namespace) -> None:
             f"pictures {width} × {height} (w × h), recipes {', '.join(record['recipes'])}"
         )
         if record["checkpoint"]:
-            print(f"  MMPose's COCO weights: {record['checkpoint']}")
+            print(f"  --weights mmpose: {record['checkpoint_url']}")
+            print(f"    SHA-256 begins with {record['checkpoint_hash']}")
 
 
 def _records() -> dict[str, dict[str, Any]]:
     from smallpose.core.skeleton import SMALLPOSE
     from smallpose.methods import METHODS
+    from smallpose.methods.published import address
 
     records = {}
     for name, make in METHODS.items():
         method = make(SMALLPOSE)
         records[name] = {
             **asdict(method.card),
+            "checkpoint_url": address(method.card),
             "parameters": method.parameters_count,
             "input_wh": list(method.input_wh),
             "score_rule": method.score_rule,

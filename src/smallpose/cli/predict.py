@@ -2,8 +2,14 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smallpose.core.errors import InputError
+
+if TYPE_CHECKING:
+    from smallpose.inference.options import Options
+    from smallpose.inference.whole_job import Answer, Finder
+    from smallpose.methods import PoseMethod
 
 HELP = "a checkpoint and pictures to keypoints"
 EXAMPLE = (
@@ -16,63 +22,194 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `predict`."""
     parser.add_argument("method", metavar="METHOD", help="see 'smallpose methods'")
     parser.add_argument(
-        "pictures", nargs="*", type=Path, metavar="PICTURE", help="files; each is one person's box"
+        *("pictures",),
+        nargs="*",
+        type=Path,
+        metavar="PICTURE",
+        help="files and folders; to a top-down method without boxes each is one person",
     )
-    parser.add_argument("--weights", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOUND.json")
-    parser.add_argument("--data", type=Path, metavar="TRUTH.json", help="images, and true boxes")
-    parser.add_argument("--images", type=Path, metavar="DIR", help="where --data's pictures lie")
-    parser.add_argument("--boxes", type=Path, metavar="FILE", help="a detector's COCO results")
-    parser.add_argument("--skeleton", default=None, help="coco17, smallpose21; the weights' own")
-    parser.add_argument("--adapt", action="store_true", help="weights of another skeleton")
-    parser.add_argument("--no-flip-test", action="store_true", help="twice as fast, less exact")
     parser.add_argument(
+        *("--weights",),
+        required=True,
+        metavar="FILE",
+        help="a checkpoint, a run's folder, or 'mmpose' for MMPose's published one",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FOUND.json")
+
+    where = parser.add_argument_group("what to look at")
+    where.add_argument("--data", type=Path, metavar="TRUTH.json", help="images, and true boxes")
+    where.add_argument("--images", type=Path, metavar="DIR", help="where --data's pictures lie")
+    where.add_argument("--boxes", type=Path, metavar="FILE", help="a detector's COCO results")
+    where.add_argument(
+        "--boxes-from", metavar="METHOD", help="the boxes that this whole-image method finds"
+    )
+    where.add_argument("--box-weights", metavar="FILE", help="its weights, as --weights")
+    where.add_argument(
+        "--max-bad", type=float, default=0.001, help="share of unreadable pictures (0.001)"
+    )
+
+    what = parser.add_argument_group("what weights to trust, and whose joints they find")
+    what.add_argument("--skeleton", help="coco17, smallpose21, … or a JSON file; the weights' own")
+    what.add_argument("--adapt", action="store_true", help="weights of another skeleton, by name")
+    what.add_argument(
+        *("--weights-skeleton",), metavar="NAME", help="whose joints, where the file does not say"
+    )
+    what.add_argument(
+        *("--i-trust-this-file",),
+        dest="trust",
+        action="store_true",
+        help="let a .pth run code while it is read",
+    )
+
+    how = parser.add_argument_group("how")
+    how.add_argument("--no-flip-test", action="store_true", help="twice as fast, less exact")
+    how.add_argument(
         "--score-rule",
         default="",
         help="box_times_sure, box_times_mean, box_plus_mean_plus_best or box; the method's own",
     )
-    parser.add_argument("--nms", type=float, default=0.9, help="OKS above which two are one (0.9)")
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--threads", type=int, default=0, help="of PyTorch on a CPU (1)")
-    parser.add_argument("--max-bad", type=float, default=0.001, help="share of unreadable pictures")
-    parser.add_argument("--device", default="", help="cpu, cuda, …; a GPU where there is one")
+    how.add_argument("--nms", type=float, help="OKS above which two are one; the method's own")
+    how.add_argument(
+        "--max-people", type=int, help="in a picture, for whole-image methods; no cap without"
+    )
+    how.add_argument(
+        *("--score-above",), type=float, help="for whole-image methods; below is nobody"
+    )
+    how.add_argument(
+        "--no-rescore", action="store_true", help="DEKR without the net that ranks its poses"
+    )
+    how.add_argument("--draw", type=Path, metavar="DIR", help="the pictures with people drawn")
+
+    fast = parser.add_argument_group("how fast")
+    fast.add_argument("--batch-size", type=int, default=0, help="crops (64) or pictures (8)")
+    fast.add_argument("--threads", type=int, default=0, help="of PyTorch on a CPU (1)")
+    fast.add_argument("--device", default="", help="cpu, cuda, …; a GPU where there is one")
+    fast.add_argument("--half", action="store_true", help="half precision")
+    fast.add_argument("--compile", action="store_true", help="compile the network first")
 
 
 def run(args: argparse.Namespace) -> None:
     """Find the people, write them, say how many."""
-    if bool(args.pictures) == bool(args.data):
-        raise InputError("predict", "nothing or two things to look at", "name pictures or --data")
-    if args.data and not args.images:
-        raise InputError("--data", "its pictures are nowhere", "name their folder with --images")
+    _refuse_misfits(args)
     from smallpose.cli.train import set_threads
 
     set_threads(args.threads)
     from smallpose.core.progress import say
-    from smallpose.inference.options import Options
     from smallpose.inference.whole_job import predict_file, predict_pictures
-    from smallpose.methods import create_method
-    from smallpose.methods.scores import SCORE_RULES
     from smallpose.table.results_json import write_results
+
+    options = _options(args)
+    method = _method(args)
+    finder = _finder(args, options)
+    if args.data:
+        boxes = args.boxes or finder
+        answer = predict_file(method, args.data, args.images, boxes, options, args.device)
+    else:
+        answer = predict_pictures(method, args.pictures, finder, options, args.device)
+    found = answer.found
+    for note in found.notes:
+        say(note)
+    write_results(found, args.out, answer.people.category_id)
+    if not args.data:
+        say(f"which image is which: {_write_images(args.out, answer)}")
+    if args.draw:
+        _draw(args, answer)
+    print(f"{len(found):,} people in {len(set(found.image_ids.tolist())):,} images: {args.out}")
+
+
+def _refuse_misfits(args: argparse.Namespace) -> None:
+    """What can be seen to be wrong before PyTorch is loaded."""
+    if bool(args.pictures) == bool(args.data):
+        raise InputError("predict", "nothing or two things to look at", "name pictures or --data")
+    if args.data and not args.images:
+        raise InputError("--data", "its pictures are nowhere", "name their folder with --images")
+    if args.boxes and not args.data:
+        raise InputError("--boxes", "names images by their ids", "name their file with --data")
+    if args.boxes and args.boxes_from:
+        raise InputError("--boxes-from", "there are --boxes already", "leave one out")
+    if bool(args.boxes_from) != bool(args.box_weights):
+        raise InputError(
+            "--boxes-from", "a method and its weights go together", "name both, --box-weights too"
+        )
+
+
+def _options(args: argparse.Namespace) -> "Options":
+    from smallpose.inference.options import Options
+    from smallpose.methods.scores import SCORE_RULES
 
     if args.score_rule and args.score_rule not in SCORE_RULES:
         raise InputError(
             f"--score-rule {args.score_rule}", "no such rule", f"try {', '.join(SCORE_RULES)}"
         )
-    method = create_method(args.method, args.skeleton, args.weights, adapt=args.adapt)
-    options = Options(
+    return Options(
         flip_test=False if args.no_flip_test else None,
         score_rule=args.score_rule,
         nms_above=args.nms,
-        batch_size=max(args.batch_size, 1),
+        batch_size=max(args.batch_size, 0),
         most_bad=args.max_bad,
+        most=args.max_people,
+        score_above=args.score_above,
+        rescore=not args.no_rescore,
+        half=args.half,
+        compile=args.compile,
     )
-    if args.data:
-        found, category_id = predict_file(
-            method, args.data, args.images, args.boxes, options, args.device
+
+
+def _method(args: argparse.Namespace) -> "PoseMethod":
+    from smallpose.methods import create_method
+    from smallpose.methods.whole import WholeImageMethod
+
+    method = create_method(
+        *(args.method, args.skeleton, args.weights),
+        adapt=args.adapt,
+        weights_skeleton=args.weights_skeleton,
+        trust=args.trust,
+    )
+    if isinstance(method, WholeImageMethod):
+        if args.boxes or args.boxes_from:
+            raise InputError(
+                f"predict {args.method}", "finds people by itself and takes no boxes", "leave out"
+            )
+    elif (args.max_people or args.score_above) is not None and not args.boxes_from:
+        raise InputError(
+            f"predict {args.method}",
+            "is told where people are; --max-people and --score-above ask who finds them",
+            "leave them out, or name --boxes-from",
         )
-    else:
-        found, category_id = predict_pictures(method, args.pictures, options, args.device)
-    for note in found.notes:
-        say(note)
-    write_results(found, args.out, category_id)
-    print(f"{len(found):,} people in {len(set(found.image_ids.tolist())):,} images: {args.out}")
+    return method
+
+
+def _finder(args: argparse.Namespace, options: "Options") -> "Finder | None":
+    if not args.boxes_from:
+        return None
+    from dataclasses import replace
+
+    from smallpose.inference.whole_job import Finder
+    from smallpose.methods import create_method
+    from smallpose.methods.whole import WholeImageMethod
+
+    method = create_method(args.boxes_from, weights=args.box_weights, trust=args.trust)
+    if not isinstance(method, WholeImageMethod):
+        raise InputError(
+            f"--boxes-from {args.boxes_from}", "needs boxes itself", "name rtmo_s, cid_… or dekr_…"
+        )
+    # Score rule and NMS are asked of the people in the end, not of their boxes.
+    return Finder(method, replace(options, score_rule="", nms_above=None, batch_size=0))
+
+
+def _write_images(out: Path, answer: "Answer") -> Path:
+    """A COCO file without people beside the results, since those have numbers for pictures."""
+    from smallpose.table.coco_json import write_coco
+
+    path = out.with_name(f"{out.stem}.images.json")
+    write_coco(answer.people, path)
+    return path
+
+
+def _draw(args: argparse.Namespace, answer: "Answer") -> None:
+    from smallpose.report.found import draw_found
+    from smallpose.samples.images import read_picture
+
+    root = args.images if args.data else Path()
+    count = draw_found(answer.found, answer.people.images, root, read_picture, args.draw)
+    print(f"{count:,} pictures drawn: {args.draw}")

@@ -1,7 +1,7 @@
 """A method and images in, Predictions out."""
 
-from smallpose.inference.boxes import Boxes, read_boxes, true_boxes
+from smallpose.inference.boxes import Boxes, found_boxes, read_boxes, true_boxes
 from smallpose.inference.options import Options
 from smallpose.inference.people import find
 
-__all__ = ["Boxes", "Options", "find", "read_boxes", "true_boxes"]
+__all__ = ["Boxes", "Options", "find", "found_boxes", "read_boxes", "true_boxes"]

@@ -18,6 +18,8 @@ class Options:
         most: people of a picture at most, for whole-image methods; no cap without.
         score_above: people of whole-image methods below are nobody.
         rescore: whether DEKR's net ranks poses by their shape, where the skeleton has that net.
+        half: compute in half precision: float16 on a GPU, bfloat16 on a CPU.
+        compile: compile the network (`torch.compile`); the first batch of a size takes longer.
     """
 
     flip_test: bool | None = None
@@ -28,3 +30,5 @@ class Options:
     most: int | None = None
     score_above: float | None = None
     rescore: bool = True
+    half: bool = False
+    compile: bool = False

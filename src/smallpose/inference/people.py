@@ -1,6 +1,9 @@
 """Any method and images in, Predictions out: the one door for training, commands and scripts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
 
 from smallpose.inference.boxes import Boxes, true_boxes
 from smallpose.inference.options import Options
@@ -32,7 +35,23 @@ def find(
     Raises: InputError when too many pictures are unreadable, or one is not of the size the
         annotations say.
     """
-    if isinstance(method, WholeImageMethod):
-        return find_everybody(method, people, read, options, label)
-    where = true_boxes(people) if boxes is None else boxes
-    return find_people(method, people, where, read, options, label)
+    options = options or Options()
+    with _faster(method, options):
+        if isinstance(method, WholeImageMethod):
+            return find_everybody(method, people, read, options, label)
+        where = true_boxes(people) if boxes is None else boxes
+        return find_people(method, people, where, read, options, label)
+
+
+@contextmanager
+def _faster(method: PoseMethod, options: Options) -> Iterator[None]:
+    """The method as fast as was asked for; its precision comes back, its compilation stays."""
+    before = method.half
+    if options.half:
+        method.half = torch.float16 if method.device.type == "cuda" else torch.bfloat16
+    if options.compile:
+        method.compile()
+    try:
+        yield
+    finally:
+        method.half = before

@@ -1,16 +1,18 @@
 """Files in, Predictions out: what `smallpose predict` does, callable from Python."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from smallpose.core.errors import InputError
 from smallpose.core.progress import say
-from smallpose.inference.boxes import Boxes, read_boxes
+from smallpose.inference.boxes import Boxes, found_boxes, read_boxes
 from smallpose.inference.options import Options
 from smallpose.inference.people import find
 from smallpose.methods.base import PoseMethod
+from smallpose.methods.whole import WholeImageMethod
 from smallpose.samples.images import (
     Picture,
     Pictures,
@@ -20,50 +22,119 @@ from smallpose.samples.images import (
     read_picture,
 )
 from smallpose.table.coco_json import read_coco
-from smallpose.table.instances import make_images, make_instances
+from smallpose.table.instances import Instances, make_images, make_instances
 from smallpose.table.predictions import Predictions
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+
+class Finder(NamedTuple):
+    """A whole-image method that says where people are, for a top-down one to look at.
+
+    Args:
+        method: on any device; it is moved to the other's.
+        options: its own.
+    """
+
+    method: WholeImageMethod
+    options: Options
+
+
+class Answer(NamedTuple):
+    """What was found, and what it was looked for in.
+
+    Args:
+        found: the people.
+        people: the table whose images were looked at; of bare pictures, nobody.
+    """
+
+    found: Predictions
+    people: Instances
 
 
 def predict_file(
     method: PoseMethod,
     data: Path,
     images: Path,
-    boxes: Path | None = None,
+    boxes: Path | Finder | None = None,
     options: Options | None = None,
     device: str = "",
-) -> tuple[Predictions, int]:
-    """People of a COCO file's images, in its own boxes or in a detector's.
+) -> Answer:
+    """People of a COCO file's images: in its own boxes, a detector's, or where another says.
 
-    Returns: what was found, and the file's category id, which results must carry.
+    Whole-image methods look at no boxes.
     """
     people = read_coco(data)
-    where = None if boxes is None else read_boxes(boxes, people.images, people.category_id)
     if not images.is_dir():
         raise InputError(str(images), "no such folder", "name the pictures' folder with --images")
     # A built set keeps its pictures in `images` beside its manifest, which says where links lead.
     inside_set = images.name == "images" and (images.parent / "manifest.json").is_file()
     pictures = pictures_of(images.parent) if inside_set else Pictures(images)
+    where: Boxes | None = None
+    if isinstance(boxes, Path):
+        where = read_boxes(boxes, people.images, people.category_id)
+    elif boxes is not None:
+        where = _boxes_by(boxes, people, pictures, device)
     found = find(method.on(device), people, where, pictures.read, options, method.name)
-    return found, people.category_id
+    return Answer(found, people)
 
 
 def predict_pictures(
-    method: PoseMethod, paths: Sequence[Path], options: Options | None = None, device: str = ""
-) -> tuple[Predictions, int]:
-    """People of pictures, each of them one box around everything; image ids count from 1."""
-    sizes = np.array([picture_size(path) for path in paths]).reshape(-1, 2)
-    ids = np.arange(1, len(paths) + 1)
-    images = make_images(ids, [str(p) for p in paths], sizes[:, 0], sizes[:, 1])
+    method: PoseMethod,
+    paths: Iterable[Path],
+    finder: Finder | None = None,
+    options: Options | None = None,
+    device: str = "",
+) -> Answer:
+    """People of pictures and of folders of pictures; image ids count from 1.
+
+    A top-down method that is not told where people are takes each picture as one person's box.
+    """
+    files = list(_files(paths))
+    sizes = np.array([picture_size(path) for path in files]).reshape(-1, 2)
+    ids = np.arange(1, len(files) + 1)
+    images = make_images(ids, [str(p) for p in files], sizes[:, 0], sizes[:, 1])
     people = make_instances(method.skeleton, images, [], np.zeros((0, 4)), [])
-    whole = np.concatenate([np.zeros_like(sizes), sizes], axis=1).astype(np.float64)
-    say(f"no boxes: each of the {len(paths)} pictures is taken as one person's box")
-    turned = sum(is_turned(path.read_bytes()) for path in paths)
+    turned = sum(is_turned(path.read_bytes()) for path in files)
     if turned:
         say(f"{turned} pictures ask viewers to turn them (EXIF); keypoints are those as stored")
-    boxes = Boxes(np.arange(len(paths)), whole, np.ones(len(paths)))
-    found = find(method.on(device), people, boxes, _read, options, method.name)
-    return found, people.category_id
+    where: Boxes | None = None
+    if finder is not None:
+        where = _boxes_by(finder, people, _Anywhere(), device)
+    elif not isinstance(method, WholeImageMethod):
+        say(f"no boxes: each of the {len(files)} pictures is taken as one person's box")
+        whole = np.concatenate([np.zeros_like(sizes), sizes], axis=1).astype(np.float64)
+        where = Boxes(np.arange(len(files)), whole, np.ones(len(files)))
+    found = find(method.on(device), people, where, _Anywhere().read, options, method.name)
+    return Answer(found, people)
 
 
-def _read(name: str) -> Picture:
-    return read_picture(Path(name))
+def _boxes_by(
+    finder: Finder, people: Instances, pictures: "Pictures | _Anywhere", device: str
+) -> Boxes:
+    method, options = finder
+    label = f"{method.name} boxes"
+    found = find(method.on(device), people, None, pictures.read, options, label)
+    boxes = found_boxes(found, people.images, method.box_margin)
+    say(f"{method.name} found {len(boxes):,} boxes in {len(people.images):,} images")
+    return boxes
+
+
+class _Anywhere:
+    """Pictures by their paths."""
+
+    def read(self, name: str) -> Picture:
+        """The picture of that path."""
+        return read_picture(Path(name))
+
+
+def _files(paths: Iterable[Path]) -> Iterable[Path]:
+    """The files, and the pictures in and below the folders, in the order of their names."""
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
+        if not inside:
+            raise InputError(str(path), "no pictures in it", f"looked for {', '.join(ENDINGS)}")
+        yield from inside

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SKELETONS, Skeleton
+from smallpose.core.skeleton_file import read_skeleton
 
 try:
     import torch  # noqa: F401
@@ -20,6 +21,7 @@ from smallpose.methods import (
     dekr,
     hrformer,
     hrnet,
+    published,
     rle,
     rtmo,
     simcc,
@@ -30,7 +32,7 @@ from smallpose.methods import (
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.methods.weights import read_weights
 
-__all__ = ["METHODS", "PoseMethod", "Recipe", "create_method", "find_skeleton"]
+__all__ = ["METHODS", "PoseMethod", "Recipe", "create_method", "find_skeleton", "find_weights"]
 
 METHODS: Mapping[str, Callable[[Skeleton], PoseMethod]] = {
     "simple_baseline_r50": simple_baseline.r50,
@@ -66,15 +68,21 @@ def create_method(
     weights: Path | str | None = None,
     *,
     adapt: bool = False,
+    weights_skeleton: str | Skeleton | None = None,
+    trust: bool = False,
 ) -> PoseMethod:
     """A method as a `torch.nn.Module`, in eval mode.
 
     Args:
         name: a key of `METHODS`.
-        skeleton: "coco17", "smallpose21", … or one of your own. Without it, that of the weights
-            where they say, else COCO's 17.
-        weights: our safetensors, MMPose's `.pth`, or ImageNet weights for the backbone alone.
+        skeleton: "coco17", "smallpose21", …, a JSON file, or one of your own. Without it, that of
+            the weights where they say, else COCO's 17.
+        weights: our safetensors, a run's folder, MMPose's `.pth`, ViTPose of transformers, or
+            ImageNet weights for the backbone alone; "mmpose" or the name of its file for the
+            method's published weights.
         adapt: let weights of another skeleton in, joint by name.
+        weights_skeleton: whose joints the weights find, where their file does not say.
+        trust: let a `.pth` run code while it is read, where it needs to.
 
     Raises: InputError for an unknown name or weights that do not fit; RefusedError for weights
         that would have to run code to be read.
@@ -84,17 +92,32 @@ def create_method(
         raise InputError(f"method {name}", "no such method", f"try {near[0]}")
     if weights is None:
         return METHODS[name](find_skeleton(skeleton or COCO17)).eval()
-    held = read_weights(Path(weights))
-    joints = find_skeleton(skeleton) if skeleton is not None else held.skeleton or COCO17
+    path = find_weights(name, weights)
+    held = read_weights(path, trust=trust)
+    said = None if weights_skeleton is None else find_skeleton(weights_skeleton)
+    joints = find_skeleton(skeleton) if skeleton is not None else held.skeleton or said or COCO17
     method = METHODS[name](joints)
-    held.load_into(method, adapt=adapt)
+    held.load_into(method, adapt=adapt, skeleton=said)
     return method.eval()
 
 
+def find_weights(name: str, weights: Path | str) -> Path:
+    """A path as it is; the published weights of the method for "mmpose" or their file's name."""
+    path = Path(weights)
+    if path.exists() or path.name != str(weights):
+        return path
+    card = METHODS[name](COCO17).card
+    if str(weights) in (published.NAME, card.checkpoint):
+        return published.find_checkpoint(str(weights), card, name)
+    return path
+
+
 def find_skeleton(skeleton: str | Skeleton) -> Skeleton:
-    """The skeleton of that name; one given as such comes back."""
+    """The skeleton of that name or in that JSON file; one given as such comes back."""
     if isinstance(skeleton, Skeleton):
         return skeleton
+    if skeleton.endswith(".json"):
+        return read_skeleton(skeleton)
     if skeleton not in SKELETONS:
         near = difflib.get_close_matches(skeleton, SKELETONS, n=1, cutoff=0.3) or ["coco17"]
         raise InputError(f"skeleton {skeleton}", "no such skeleton", f"try {near[0]}")

@@ -55,6 +55,7 @@ class Card:
         parts: backbone and head, in words.
         paper_ap: AP and AP of small people in Tables 2 and 3, by setting.
         checkpoint: file name of MMPose's COCO weights.
+        checkpoint_folder: where they lie below MMPose's server.
         checkpoint_hash: first eight digits of its SHA-256.
     """
 
@@ -63,6 +64,7 @@ class Card:
     parts: str
     paper_ap: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     checkpoint: str = ""
+    checkpoint_folder: str = ""
     checkpoint_hash: str = ""
 
 
@@ -81,6 +83,9 @@ class PoseMethod(nn.Module, ABC):
         udp_warp: whether its crops are cut by the UDP warp (`samples/affine.py`).
         joint_layers: modules whose rows are so many for each joint, and perhaps some behind; what
             changes when weights of one skeleton begin a training of another.
+        for_training: beginnings of the names of weights that only training needs; published
+            files may lack them.
+        half: the type that `run` computes in, where it is safe; None for single precision.
     """
 
     _mean: Tensor
@@ -92,6 +97,8 @@ class PoseMethod(nn.Module, ABC):
     score_rule = "box_times_sure"
     udp_warp = False
     joint_layers: tuple[str, ...] = ("head.final_layer",)
+    for_training: tuple[str, ...] = ()
+    half: torch.dtype | None = None
 
     def __init__(self, skeleton: Skeleton, input_wh: tuple[int, int]) -> None:
         super().__init__()
@@ -153,12 +160,23 @@ class PoseMethod(nn.Module, ABC):
     def decode(self, outputs: Any) -> tuple[Tensor, Tensor]:
         """Outputs to (b, k, 2) keypoints in crop px and (b, k) keypoint scores."""
 
+    def run(self, pictures: Tensor) -> Any:
+        """The outputs for (b, 3, h, w) in single precision, computed in `half` if that is set."""
+        if self.half is None:
+            return self(pictures)
+        with torch.autocast(self.device.type, self.half):
+            outputs = self(pictures)
+        if isinstance(outputs, Tensor):
+            return outputs.float()
+        singles = [column.float() for column in outputs]
+        return type(outputs)(*singles) if hasattr(outputs, "_fields") else tuple(singles)
+
     def outputs(self, pictures: Tensor, flip_test: bool) -> Any:
         """The raw outputs for (b, 3, h, w), averaged with the mirrored crops' if so asked."""
-        plain = self(pictures)
+        plain = self.run(pictures)
         if not flip_test:
             return plain
-        turned = self.unmirror(self(pictures.flip(-1)))
+        turned = self.unmirror(self.run(pictures.flip(-1)))
         if isinstance(plain, tuple):
             return tuple((a + b) / 2 for a, b in zip(plain, turned, strict=True))
         return (plain + turned) / 2

@@ -18,7 +18,14 @@ from torch import Tensor
 
 from smallpose.core.skeleton import Skeleton
 from smallpose.methods.base import Card, Recipe
-from smallpose.methods.whole import TINY_PLAN, Found, WholeImageMethod, WholeRecipe, extent_xyxy
+from smallpose.methods.whole import (
+    EXTENT_MARGIN,
+    TINY_PLAN,
+    Found,
+    WholeImageMethod,
+    WholeRecipe,
+    extent_xyxy,
+)
 from smallpose.models.backbones.hrnet import W32, HRNet, Plan
 from smallpose.models.codecs import heatmap
 from smallpose.models.codecs.crowd import (
@@ -46,6 +53,7 @@ CARD = Card(
     parts="HRNet-W32, root heatmap, global feature decoupling",
     paper_ap={"A": (36.6, 20.5), "B": (60.9, 49.4)},
     checkpoint="cid_hrnet-w32_8xb20-140e_coco-512x512_42b7e6e6-20230207.pth",
+    checkpoint_folder="v1/body_2d_keypoint/cid/coco",
     checkpoint_hash="42b7e6e6",
 )
 RECIPES: dict[str, Recipe] = {
@@ -101,6 +109,7 @@ class CID(WholeImageMethod):
 
     multiple = 64
     fitting = "cover"
+    box_margin = EXTENT_MARGIN
     nms_above = 0.8
     jitter = 1
     joint_layers = ("head.iia_module.keypoint_root_conv", "head.gfd_module.heatmap_conv")
@@ -161,11 +170,11 @@ class CID(WholeImageMethod):
 
     def find(self, pictures: Tensor, flip_test: bool) -> list[Found]:
         """People at the peaks of the root map, each read from heatmaps of his own."""
-        _, features = self(pictures)
+        _, features = self.run(pictures)
         passes = [features]
         if flip_test:
             # The features go back as they are: left and right have no channels of their own.
-            passes.append(self(pictures.flip(-1))[1].flip(-1))
+            passes.append(self.run(pictures.flip(-1))[1].flip(-1))
         size = (pictures.shape[2], pictures.shape[3])
         return [self._people([p[b] for p in passes], size) for b in range(len(pictures))]
 

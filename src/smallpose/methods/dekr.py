@@ -22,7 +22,14 @@ from torch import Tensor
 
 from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.methods.base import Card, Recipe
-from smallpose.methods.whole import TINY_PLAN, Found, WholeImageMethod, WholeRecipe, extent_xyxy
+from smallpose.methods.whole import (
+    EXTENT_MARGIN,
+    TINY_PLAN,
+    Found,
+    WholeImageMethod,
+    WholeRecipe,
+    extent_xyxy,
+)
 from smallpose.models.backbones.hrnet import W32, HRNet, Plan
 from smallpose.models.codecs.crowd import (
     LEAST_DIAGONAL,
@@ -51,6 +58,7 @@ CARD = Card(
     parts="HRNet-W32, root heatmap, adaptive convolutions, offsets",
     paper_ap={"A": (32.5, 15.6), "B": (23.2, 20.1)},
     checkpoint="dekr_hrnet-w32_8xb10-140e_coco-512x512_ac7c17bf-20221228.pth",
+    checkpoint_folder="v1/body_2d_keypoint/dekr/coco",
     checkpoint_hash="ac7c17bf",
 )
 RECIPES: dict[str, Recipe] = {
@@ -100,6 +108,7 @@ class DEKR(WholeImageMethod):
 
     multiple = 32
     fitting = "cover"
+    box_margin = EXTENT_MARGIN
     near = 0.05
     joint_layers = (
         "head.heatmap_conv_layers.2",
@@ -152,10 +161,10 @@ class DEKR(WholeImageMethod):
 
     def maps(self, pictures: Tensor, flip_test: bool) -> tuple[Tensor, Tensor]:
         """Heatmaps and offsets, averaged with those of the mirrored pictures if so asked."""
-        heatmaps, offsets = self(pictures)
+        heatmaps, offsets = self.run(pictures)
         if not flip_test:
             return heatmaps, offsets
-        turned = self(pictures.flip(-1))
+        turned = self.run(pictures.flip(-1))
         root = self._mirror.new_tensor([len(self.skeleton)])
         back = turned[0].flip(-1)[:, torch.cat([self._mirror, root])]
         back = torch.cat([back[..., :1], back[..., :-1]], dim=-1)

@@ -173,6 +173,7 @@ class RTMO(WholeImageMethod):
         *("head.dcc.pose_to_kpts.0", "head.dcc.pose_to_kpts.1", "head.dcc.sigma_fc.0"),
         *("head.dcc.pos_enc", "head.loss_oks.sigmas"),
     )
+    for_training = ("head.head_module.out_kpt_reg.", "head.dcc.sigma_fc.", "head.loss_oks.")
 
     def __init__(
         self,
@@ -229,7 +230,7 @@ class RTMO(WholeImageMethod):
 
     def find(self, pictures: Tensor, flip_test: bool) -> list[Found]:
         """People above `score_above`, one for each box; there is no mirrored pass in RTMO."""
-        cells = self(pictures)
+        cells = self.run(pictures)
         points = cells.points
         boxes = decode_boxes(cells.boxes, points)  # (b, p, 4)
         scores = cells.logits.sigmoid()[..., 0]
@@ -400,6 +401,7 @@ def _card(size: str, checkpoint: str) -> Card:
         parts="CSPDarknet, hybrid encoder, dense head, dynamic coordinate classifier",
         paper_ap=PAPER_AP,
         checkpoint=checkpoint,
+        checkpoint_folder="v1/projects/rtmo",
         checkpoint_hash=checkpoint.split("_")[-2].split("-")[-1],
     )
 

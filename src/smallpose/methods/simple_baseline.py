@@ -21,6 +21,7 @@ R50_CARD = Card(
     paradigm="top-down",
     parts="ResNet-50, three transposed convolutions, heatmaps",
     checkpoint="td-hm_res50_8xb64-210e_coco-256x192-04af38ce_20220923.pth",
+    checkpoint_folder="v1/body_2d_keypoint/topdown_heatmap/coco",
     checkpoint_hash="04af38ce",
 )
 R50_RECIPES = {

@@ -1,52 +1,23 @@
-"""Weights from files: our safetensors, and other people's `.pth` without running their code.
-
-A `.pth` is a pickle and a pickle is a program. PyTorch's restricted reader builds tensors and
-plain containers only; the bookkeeping that MMEngine leaves beside them is allowed in as empty
-stubs, and everything else is refused.
-"""
+"""Weights from files, and how they fit a method: by name, by shape, joint by joint."""
 
 import json
-import pickle
-import re
-import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from smallpose.core.errors import InputError, RefusedError
-from smallpose.core.skeleton import COCO17, SMALLPOSE, Skeleton
+from smallpose.core.errors import InputError
+from smallpose.core.progress import say
+from smallpose.core.skeleton import COCO17, SKELETONS, Skeleton
 from smallpose.methods.base import PoseMethod
+from smallpose.methods.foreign import our_names
+from smallpose.methods.pickles import read_pickle
 
 FORMAT = "smallpose"  # key of our JSON among a safetensors file's metadata
-
-
-class _Stub:
-    """Takes the place of a framework's object that we do not need."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Forget everything."""
-
-    def __setstate__(self, state: Any) -> None:
-        """Forget everything."""
-
-
-# What MMEngine's published files hold beside tensors.
-_HARMLESS: list[Any] = [
-    (_Stub, "mmengine.logging.history_buffer.HistoryBuffer"),
-    (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # type: ignore[attr-defined]
-    (np._core.multiarray._reconstruct, "numpy._core.multiarray._reconstruct"),  # type: ignore[attr-defined]
-    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),  # type: ignore[attr-defined]
-    (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),  # type: ignore[attr-defined]
-    *(np.ndarray, np.dtype),
-    *(type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "u8", "?")),
-]
 
 
 @dataclass
@@ -65,11 +36,15 @@ class Weights:
     skeleton: Skeleton | None
     about: Mapping[str, Any]
 
-    def load_into(self, method: PoseMethod, *, adapt: bool = False) -> None:
+    def load_into(
+        self, method: PoseMethod, *, adapt: bool = False, skeleton: Skeleton | None = None
+    ) -> None:
         """Copy all tensors into the method; those for a backbone alone leave the rest as it is.
 
         Args:
             adapt: where the skeletons differ, carry the rows of joints both have, by name.
+            skeleton: whose joints the weights find, where their file does not say. Without it,
+                COCO's where there are 17, else the one known skeleton with so many joints.
 
         Raises: InputError, naming the first tensor that lacks, is left over, or does not fit.
         """
@@ -79,21 +54,42 @@ class Weights:
         alone = all(name.startswith("backbone.") for name in state)
         if not any(name.startswith("backbone.") for name in own):  # CAL's authors use no prefix
             state = {name.removeprefix("backbone."): tensor for name, tensor in state.items()}
-        source = self.skeleton or _skeleton_by_shape(state, method)
+        source = self.skeleton or skeleton or self._skeleton_by_shape(state, method)
         if source is not None and source.joints != method.skeleton.joints:
             if not adapt:
                 raise InputError(
                     str(self.path),
-                    f"head expects {_joints(method.skeleton, source)}, "
-                    f"file has {_joints(source, method.skeleton)}",
+                    _unlike(method.skeleton, source),
                     "use --adapt",
                 )
             _carry_joints(state, own, method, source)
         if alone:  # HRNet's classifier lets its last stage out at all strides
             state = {n: t for n, t in state.items() if n in own or ".fuse_layers." not in n}
         needed = [n for n in own if method.in_backbone(n)] if alone else list(own)
-        self._refuse_misfits(state, own, needed)
+        self._refuse_misfits(state, own, needed, method)
         method.load_state_dict(own | state)
+
+    def _skeleton_by_shape(
+        self, state: Mapping[str, Tensor], method: PoseMethod
+    ) -> Skeleton | None:
+        """The skeleton that a file which names no joints has rows for; None where it has none.
+
+        Raises: InputError when several have so many joints, or no known one.
+        """
+        count = _count_joints(state, method)
+        if count is None or count == len(COCO17):
+            return None if count is None else COCO17
+        if count == len(method.skeleton):
+            return method.skeleton
+        known = [s for s in SKELETONS.values() if len(s) == count]
+        if len(known) == 1:
+            return known[0]
+        names = ", ".join(s.name for s in known) or "none that is known"
+        raise InputError(
+            str(self.path),
+            f"head expects {len(method.skeleton)} keypoints, file has {count} ({names})",
+            "say whose with --weights-skeleton NAME or FILE",
+        )
 
     def _refuse_another_method(self, method: PoseMethod) -> None:
         made_for = self.about.get("method", method.name)
@@ -103,14 +99,22 @@ class Weights:
             )
 
     def _refuse_misfits(
-        self, state: Mapping[str, Tensor], own: Mapping[str, Tensor], needed: list[str]
+        self,
+        state: Mapping[str, Tensor],
+        own: Mapping[str, Tensor],
+        needed: list[str],
+        method: PoseMethod,
     ) -> None:
         def refuse(what: str) -> InputError:
             return InputError(str(self.path), what, "name the method these weights were made for")
 
         needed = [name for name in needed if not name.endswith("num_batches_tracked")]
         lacking = [name for name in needed if name not in state]
-        if lacking:
+        forgone = [name for name in lacking if name.startswith(method.for_training or "-")]
+        if forgone and len(forgone) == len(lacking):
+            # Published files of RTMO come without what only training asks.
+            say(f"{self.path}: {len(forgone)} tensors that only training needs begin anew")
+        elif lacking:
             raise refuse(f"{len(lacking)} of {len(needed)} tensors lack, the first {lacking[0]!r}")
         extra = [name for name in state if name not in own]
         if extra:
@@ -123,8 +127,11 @@ class Weights:
                 raise InputError(str(self.path), f"{name!r} is not finite", "train it again")
 
 
-def read_weights(path: Path) -> Weights:
+def read_weights(path: Path, *, trust: bool = False) -> Weights:
     """The weights in a file, or in a run's folder.
+
+    Args:
+        trust: let a `.pth` run code while it is read, where it needs to.
 
     Raises: InputError for what is no such file; RefusedError for one that would have to run code.
     """
@@ -134,11 +141,11 @@ def read_weights(path: Path) -> Weights:
         raise InputError(str(path), "no such file", "check --weights")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    held = _read_pickle(path)
+    held = read_pickle(path, trust=trust)
     state = held.get("state_dict", held.get("model", held))
     if not isinstance(state, dict) or not any(isinstance(t, Tensor) for t in state.values()):
         raise InputError(str(path), "no tensors under 'state_dict'", "name a checkpoint")
-    return Weights(path, _our_names(state), None, {})
+    return Weights(path, our_names(state), None, {})
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -168,7 +175,7 @@ def _read_safetensors(path: Path) -> Weights:
         raise InputError(
             str(path), f"not a sound safetensors file ({error})", "copy it again"
         ) from None
-    return Weights(path, _our_names(tensors), skeleton_from(about.get("skeleton")), about)
+    return Weights(path, our_names(tensors), skeleton_from(about.get("skeleton")), about)
 
 
 def skeleton_from(about: Mapping[str, Any] | None) -> Skeleton | None:
@@ -192,75 +199,20 @@ def skeleton_to(skeleton: Skeleton) -> dict[str, Any]:
     }
 
 
-def _read_pickle(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        if file.read(1) not in (b"P", b"\x80"):  # a zip or a pickle begins so
-            raise InputError(str(path), "not a checkpoint", "name a .pth or .safetensors file")
-    try:
-        with torch.serialization.safe_globals(_HARMLESS), warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # of newer pickle protocols, which it reads all the same
-            held = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        named = re.search(
-            r"GLOBAL ([\w.]+)|([Uu]nsupported (?:operand|class|opcode)\D*\w+)", str(error)
-        )
-        if named is None:
-            raise InputError(str(path), "not a checkpoint", "name a .pth file") from None
-        raise RefusedError(
-            str(path),
-            f"reading it needs code execution ({named[1] or named[2]})",
-            "where you trust it, save its 'state_dict' alone and name that file",
-        ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(
-            str(path), f"not a checkpoint ({str(error).splitlines()[0]})", "copy it again"
-        ) from None
-    if not isinstance(held, dict):
-        raise InputError(str(path), f"holds a {type(held).__name__}", "name a checkpoint")
-    return held
-
-
-# Behind the backbone in other people's classifiers.
-_OF_CLASSIFIER = re.compile(r"(fc|classifier|final_layer|incre_modules|downsamp_modules)\.")
-
-
-def _our_names(state: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Other people's names for the same tensors to ours."""
-    tensors = {
-        re.sub(r"^(module\.)?(keypoint_head\.)?", _rename, name): tensor
-        for name, tensor in state.items()
-        if isinstance(tensor, Tensor) and not name.startswith("data_preprocessor.")
-    }
-    if "conv1.weight" in tensors and not any(n.startswith(("backbone.", "head")) for n in tensors):
-        # Classifiers of torchvision, timm and HRNet's authors: the backbone, and what nobody
-        # needs here.
-        kept = {n: t for n, t in tensors.items() if not _OF_CLASSIFIER.match(n)}
-        return {f"backbone.{name}": tensor for name, tensor in kept.items()}
-    return tensors
-
-
-def _rename(match: re.Match[str]) -> str:
-    return "head." if match[2] else ""
-
-
 def _of_joints(name: str, own: Mapping[str, Tensor], method: PoseMethod) -> bool:
     """Whether an entry has rows for each joint; a norm's counter of batches has none."""
     there = name in method.joint_layers or name.rsplit(".", 1)[0] in method.joint_layers
     return there and own[name].ndim > 0
 
 
-def _skeleton_by_shape(state: Mapping[str, Tensor], method: PoseMethod) -> Skeleton | None:
-    """COCO's 17 or the 21, whichever a file that names no joints has rows for."""
+def _count_joints(state: Mapping[str, Tensor], method: PoseMethod) -> int | None:
+    """For how many joints a file has rows; None where it has no rows for joints, or odd ones."""
     own = method.state_dict()
     for name in own:
         if _of_joints(name, own, method) and name in state:
-            here, there = len(own[name]), len(state[name])
-            each = here // len(method.skeleton)
-            for skeleton in (COCO17, SMALLPOSE):
-                if here - each * len(method.skeleton) == there - each * len(skeleton):
-                    return skeleton
+            each, rest = divmod(len(own[name]), len(method.skeleton))
+            count, left = divmod(len(state[name]) - rest, each)
+            return count if not left and count > 0 else None
     return None
 
 
@@ -287,7 +239,9 @@ def _carry_joints(
         state[name] = new
 
 
-def _joints(skeleton: Skeleton, other: Skeleton) -> str:
-    if len(skeleton) == len(other):
-        return f"the {len(skeleton)} keypoints of {skeleton.name}"
-    return f"{len(skeleton)} keypoints"
+def _unlike(wanted: Skeleton, held: Skeleton) -> str:
+    if len(wanted) != len(held):
+        return f"head expects {len(wanted)} keypoints, file has {len(held)}"
+    return (
+        f"head expects the {len(wanted)} keypoints of {wanted.name}, file has those of {held.name}"
+    )

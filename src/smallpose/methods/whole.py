@@ -20,6 +20,11 @@ from smallpose.table.predictions import Predictions
 
 Floats = NDArray[np.float64]
 
+# A drawn box is larger than the extent of the keypoints in it. Grown by this share at every side,
+# extents overlap best with COCO's boxes (IoU 0.81 on average instead of 0.63; 381 people of
+# val2017 with at least 15 keypoints).
+EXTENT_MARGIN = 0.12
+
 # HRNet at a quarter of W32's width and with a block where that has four, for CPUs and tests.
 TINY_PLAN = Plan(widths=(8, 16, 32, 64), modules=(1, 1, 1), depth=1, stem=16, first=1)
 
@@ -77,6 +82,8 @@ class WholeImageMethod(PoseMethod):
         default_flip_test: whether its published numbers are made with the mirrored picture too.
         most: people in a picture at most; None for all.
         score_above: people below are nobody.
+        box_margin: share of its sides by which a box of its people grows at every side before a
+            top-down method looks at them.
         rescore: whether a net that ranks poses by their shape does so, where there is one.
     """
 
@@ -88,6 +95,7 @@ class WholeImageMethod(PoseMethod):
     most: int | None = None
     score_above = 0.01
     rescore = True
+    box_margin = 0.0
 
     @abstractmethod
     def targets(self, keypoints: Any) -> Any:
