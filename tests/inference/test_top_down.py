@@ -1,5 +1,6 @@
 """Crops batched across images give what each image alone gives, in the order of the boxes."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from smallpose import create_method
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
-from smallpose.inference import Boxes, Options, read_boxes, true_boxes
+from smallpose.inference import Boxes, Options, find, read_boxes, true_boxes
 from smallpose.inference.nms import oks_nms
 from smallpose.inference.top_down import find_people
 from smallpose.inference.whole_job import predict_file, predict_pictures
@@ -54,6 +55,34 @@ def test_batches_across_images_change_nothing(tmp_path, tiny):
     )
     assert np.allclose(alone.keypoints, by_size[2].keypoints, atol=1e-4)
     assert np.allclose(alone.scores, by_size[2].scores, atol=1e-5)
+
+
+def test_one_picture_alone_needs_no_lists(tmp_path, tiny):
+    people = world(tmp_path)
+    picture = Pictures(tmp_path).read("0.png")
+    boxes = people.boxes_xywh[people.image_rows == 0]
+    alone, listed = tiny.predict(picture, boxes), tiny.predict([picture], [boxes])
+    assert (alone.keypoints == listed.keypoints).all() and len(alone) == 2
+
+
+def test_half_precision_and_a_compiled_network_find_the_same_people(tmp_path, tiny, monkeypatch):
+    people = world(tmp_path)
+    read = Pictures(tmp_path).read
+    exact = find(tiny, people, None, read)
+    half = find(tiny, people, None, read, Options(half=True))
+    assert tiny.precision is None
+    moved = np.abs(half.keypoints - exact.keypoints)[:, :, :2].max(axis=2)
+    assert moved.max() > 0 and np.median(moved) < 1.0
+    # The graph is captured and differentiated from as ever; only the last step to machine code,
+    # which takes minutes, is left out.
+    compiled = copy.deepcopy(tiny)
+    whole = torch.nn.Module.compile
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda self: whole(self, backend="aot_eager", fullgraph=True)
+    )
+    found = find(compiled, people, None, read, Options(compile=True))
+    assert compiled._compiled_call_impl is not None
+    np.testing.assert_allclose(found.keypoints, exact.keypoints, atol=1e-3)
 
 
 def test_true_boxes_are_those_of_people_who_count(tmp_path):
@@ -106,8 +135,8 @@ def test_an_unreadable_picture_is_noted_or_stops_the_run(tmp_path, tiny):
 def test_a_file_and_bare_pictures_are_predicted(tmp_path, tiny, capsys):
     people = world(tmp_path)
     write_coco(people, tmp_path / "truth.json")
-    found, category = predict_file(tiny, tmp_path / "truth.json", tmp_path)
-    assert category == 1
+    found, looked_at = predict_file(tiny, tmp_path / "truth.json", tmp_path)
+    assert looked_at.images.file_names == people.images.file_names
     assert sorted(found.image_ids.tolist()) == sorted(people.images.ids[people.image_rows].tolist())
     found, _ = predict_pictures(tiny, [tmp_path / "0.png", tmp_path / "3.png"])
     assert found.image_ids.tolist() == [1, 2]

@@ -174,3 +174,14 @@ def test_one_door_takes_both_kinds_and_caps_are_asked_for():
     assert (method.most, method.score_above) == (None, 0.0)
     by_rule = find(method, people, None, read, Options(score_rule="box_times_mean"))
     np.testing.assert_allclose(by_rule.scores, np.linspace(0.9, 0.1, 50) ** 2, atol=1e-6)
+
+
+def test_the_python_door_gives_what_the_command_finds_also_for_one_picture_alone():
+    people = table([(64, 64)])
+    picture = np.zeros((64, 64, 3), np.uint8)
+    method = Crowd()
+    method.nms_above = 0.05
+    found = find(method, people, None, lambda name: picture)
+    assert 1 < len(found) < 50
+    for images in ([picture], picture):
+        np.testing.assert_array_equal(method.predict(images).keypoints, found.keypoints)

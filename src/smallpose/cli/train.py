@@ -34,7 +34,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=int, default=0, help="processes that read pictures; 0: this one (default)"
     )
     parser.add_argument("--threads", type=int, default=0, help="of PyTorch on a CPU (1)")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="to begin with")
+    parser.add_argument(
+        "--weights", metavar="FILE", help="to begin with; 'mmpose' for MMPose's published ones"
+    )
+    parser.add_argument(
+        *("--weights-skeleton",),
+        default="",
+        metavar="NAME",
+        help="whose joints they find, where the file does not say",
+    )
+    parser.add_argument(
+        *("--i-trust-this-file",),
+        dest="trust",
+        action="store_true",
+        help="let a .pth run code while it is read",
+    )
     parser.add_argument(
         "--adapt", action="store_true", help="let weights of another skeleton in, joint by name"
     )
@@ -62,6 +76,8 @@ def run(args: argparse.Namespace) -> None:
             jobs=max(args.jobs, 0),
             resume=args.resume,
             weights=args.weights,
+            weights_skeleton=args.weights_skeleton,
+            trust=args.trust,
             adapt=args.adapt,
             most_bad=args.max_bad,
             device=args.device,

@@ -46,12 +46,12 @@ def find(
 @contextmanager
 def _faster(method: PoseMethod, options: Options) -> Iterator[None]:
     """The method as fast as was asked for; its precision comes back, its compilation stays."""
-    before = method.half
+    before = method.precision
     if options.half:
-        method.half = torch.float16 if method.device.type == "cuda" else torch.bfloat16
+        method.precision = torch.float16 if method.device.type == "cuda" else torch.bfloat16
     if options.compile:
         method.compile()
     try:
         yield
     finally:
-        method.half = before
+        method.precision = before

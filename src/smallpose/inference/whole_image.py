@@ -11,11 +11,9 @@ import numpy as np
 
 from smallpose.core.errors import InputError
 from smallpose.core.progress import track
-from smallpose.inference.nms import oks_nms
 from smallpose.inference.options import Options
-from smallpose.inference.top_down import take
 from smallpose.methods.scores import SCORE_RULES
-from smallpose.methods.whole import Found, WholeImageMethod, gather
+from smallpose.methods.whole import Found, WholeImageMethod, gather, once_each
 from smallpose.samples.crops import check_size
 from smallpose.samples.images import Picture, one_thread
 from smallpose.table.instances import Instances
@@ -115,21 +113,3 @@ def _pictures(
             continue
         check_size(picture, people, row, name)
         yield row, picture
-
-
-def once_each(found: Predictions, above: float) -> Predictions:
-    """Predictions without people found twice; the area of a pose is its extent's."""
-    if above >= 1 or not len(found):
-        return found
-    low, high = found.keypoints[..., :2].min(axis=1), found.keypoints[..., :2].max(axis=1)
-    area = (high - low).prod(axis=1)
-    by_image = np.argsort(found.image_ids, kind="stable")
-    first = np.flatnonzero(np.diff(found.image_ids[by_image], prepend=np.nan))
-    kept = []
-    for here in np.split(by_image, first[1:]):
-        best = oks_nms(
-            *(found.keypoints[here], found.scores[here], area[here]),
-            *(found.skeleton.sigmas, above),
-        )
-        kept.append(here[np.sort(best)])
-    return take(found, np.sort(np.concatenate(kept)))

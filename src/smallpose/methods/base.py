@@ -85,7 +85,7 @@ class PoseMethod(nn.Module, ABC):
             changes when weights of one skeleton begin a training of another.
         for_training: beginnings of the names of weights that only training needs; published
             files may lack them.
-        half: the type that `run` computes in, where it is safe; None for single precision.
+        precision: the type that `run` computes in, where it is safe; None for single precision.
     """
 
     _mean: Tensor
@@ -98,7 +98,7 @@ class PoseMethod(nn.Module, ABC):
     udp_warp = False
     joint_layers: tuple[str, ...] = ("head.final_layer",)
     for_training: tuple[str, ...] = ()
-    half: torch.dtype | None = None
+    precision: torch.dtype | None = None
 
     def __init__(self, skeleton: Skeleton, input_wh: tuple[int, int]) -> None:
         super().__init__()
@@ -161,10 +161,10 @@ class PoseMethod(nn.Module, ABC):
         """Outputs to (b, k, 2) keypoints in crop px and (b, k) keypoint scores."""
 
     def run(self, pictures: Tensor) -> Any:
-        """The outputs for (b, 3, h, w) in single precision, computed in `half` if that is set."""
-        if self.half is None:
+        """The outputs for (b, 3, h, w), computed in `precision` where that is set, as floats."""
+        if self.precision is None:
             return self(pictures)
-        with torch.autocast(self.device.type, self.half):
+        with torch.autocast(self.device.type, self.precision):
             outputs = self(pictures)
         if isinstance(outputs, Tensor):
             return outputs.float()
@@ -197,8 +197,8 @@ class PoseMethod(nn.Module, ABC):
 
     def predict(
         self,
-        images: Sequence[NDArray[np.uint8]],
-        boxes_xywh: Sequence[Floats],
+        images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
+        boxes_xywh: Sequence[Floats] | Floats,
         *,
         box_scores: Sequence[Floats] | None = None,
         flip_test: bool = True,
@@ -207,11 +207,13 @@ class PoseMethod(nn.Module, ABC):
         """The people in the given boxes, in their order.
 
         Args:
-            images: (h, w, 3) uint8 RGB each.
-            boxes_xywh: for each image, (n, 4) px.
+            images: (h, w, 3) uint8 RGB each, or one alone.
+            boxes_xywh: for each image, (n, 4) px; of one alone, (n, 4).
             box_scores: for each image, (n,); 1 without.
         Returns: Predictions whose `image_ids` are places in `images`, from 0.
         """
+        if isinstance(images, np.ndarray) and images.ndim == 3:
+            images, boxes_xywh = [images], [np.asarray(boxes_xywh)]
         was_training = self.training
         self.eval()
         boxes = [np.asarray(b, dtype=np.float64).reshape(-1, 4) for b in boxes_xywh]

@@ -159,7 +159,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     else:
-        held = _read_pickle(path)
+        held = read_pickle(path)
         state = held.get("state_dict", held)
     if not isinstance(state, dict):
         raise InputError(str(path), "no tensors under 'state_dict'", "name a checkpoint")

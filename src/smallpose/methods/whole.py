@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.models.backbones.hrnet import Plan
+from smallpose.models.codecs.suppress import oks_nms
 from smallpose.samples.affine import to_image
 from smallpose.samples.fit import Fitting, fit_whole, show_whole
 from smallpose.samples.scenes import WholeAugment
@@ -156,8 +157,8 @@ class WholeImageMethod(PoseMethod):
 
     def predict(
         self,
-        images: Sequence[NDArray[np.uint8]],
-        boxes_xywh: Sequence[Floats] | None = None,
+        images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
+        boxes_xywh: Sequence[Floats] | Floats | None = None,
         *,
         box_scores: Sequence[Floats] | None = None,
         flip_test: bool | None = None,
@@ -166,17 +167,19 @@ class WholeImageMethod(PoseMethod):
         """All people of the images, image by image.
 
         Args:
-            images: (h, w, 3) uint8 RGB each.
+            images: (h, w, 3) uint8 RGB each, or one alone.
             boxes_xywh, box_scores: not looked at; the method finds people by itself.
             flip_test: the method's own habit without.
         Returns: Predictions whose `image_ids` are places in `images`, from 0.
         """
+        alone = isinstance(images, np.ndarray) and images.ndim == 3
+        pictures = [np.asarray(images)] if alone else list(images)
         was_training = self.training
         self.eval()
         flip = self.default_flip_test if flip_test is None else flip_test
-        found = self.find_in(images, flip, batch_size)
+        found = self.find_in(pictures, flip, batch_size)
         self.train(was_training)
-        return gather(self.skeleton, found, list(range(len(images))))
+        return once_each(gather(self.skeleton, found, list(range(len(pictures)))), self.nms_above)
 
 
 def to_picture(found: Found, fitting: Fitting) -> Found:
@@ -211,6 +214,26 @@ def gather(skeleton: Any, found: Sequence[Found], image_ids: Sequence[int]) -> P
         scores,
         boxes,
     )
+
+
+def once_each(found: Predictions, above: float) -> Predictions:
+    """Predictions without people found twice; the area of a pose is its extent's."""
+    if above >= 1 or not len(found):
+        return found
+    low, high = found.keypoints[..., :2].min(axis=1), found.keypoints[..., :2].max(axis=1)
+    area = (high - low).prod(axis=1)
+    by_image = np.argsort(found.image_ids, kind="stable")
+    first = np.flatnonzero(np.diff(found.image_ids[by_image], prepend=np.nan))
+    kept = []
+    for here in np.split(by_image, first[1:]):
+        best = oks_nms(
+            *(found.keypoints[here], found.scores[here], area[here]),
+            *(found.skeleton.sigmas, above),
+        )
+        kept.append(here[np.sort(best)])
+    rows = np.sort(np.concatenate(kept))
+    columns = ("image_ids", "keypoints", "scores", "boxes_xywh")
+    return replace(found, **{name: getattr(found, name)[rows] for name in columns})
 
 
 def extent_xyxy(keypoints: Tensor) -> Tensor:

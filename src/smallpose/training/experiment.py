@@ -22,6 +22,8 @@ class Experiment:
         resume: go on where a run in `out` stopped.
         weights: to begin with.
         adapt: let weights of another skeleton in, joint by name.
+        weights_skeleton: whose joints the weights find, where their file does not say.
+        trust: let a `.pth` run code while it is read, where it needs to.
         most_bad: share of the pictures that may be unreadable.
         device: "cpu", "cuda", …; a GPU where there is one without.
     """
@@ -35,7 +37,9 @@ class Experiment:
     seed: int = 0
     jobs: int = 0
     resume: bool = False
-    weights: Path | None = None
+    weights: Path | str | None = None
     adapt: bool = False
+    weights_skeleton: str = ""
+    trust: bool = False
     most_bad: float = 0.001
     device: str = ""

@@ -12,7 +12,7 @@ from smallpose._version import __version__
 from smallpose.core.errors import InputError, RunError
 from smallpose.core.files import write_whole
 from smallpose.core.progress import say
-from smallpose.methods import PoseMethod, create_method
+from smallpose.methods import PoseMethod, create_method, find_skeleton, find_weights
 from smallpose.methods.weights import read_weights
 from smallpose.samples.images import Pictures, pictures_of
 from smallpose.table.results_json import write_results
@@ -89,7 +89,11 @@ def _make_method(experiment: Experiment, task: Task) -> PoseMethod:
     torch.manual_seed(experiment.seed)
     method = create_method(experiment.method, task.train.skeleton)
     if experiment.weights is not None:
-        read_weights(experiment.weights).load_into(method, adapt=experiment.adapt)
+        path = find_weights(experiment.method, experiment.weights)
+        held = read_weights(path, trust=experiment.trust)
+        said = experiment.weights_skeleton
+        skeleton = find_skeleton(said) if said else None
+        held.load_into(method, adapt=experiment.adapt, skeleton=skeleton)
     return method.on(experiment.device)
 
 

@@ -1,9 +1,10 @@
-"""People found twice by one network: the surer stays. Parts of RTMO's and DEKR's decoding."""
+"""People found twice: the surer stays. By boxes (RTMO), by near joints (DEKR), by OKS (all)."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
+Doubles = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 
@@ -69,3 +70,29 @@ def nearby_joints_nms(
     if most is not None and len(rows) > most:
         rows = rows[np.argsort(scores[rows])[::-1][:most]]
     return rows
+
+
+def oks_nms(
+    keypoints: Doubles, scores: Doubles, area: Doubles, sigmas: Doubles, above: float = 0.9
+) -> Rows:
+    """Rows to keep of one image's people, the surest first.
+
+    Two people are one when their OKS, with the mean of their areas, exceeds `above`.
+
+    Args:
+        keypoints: (d, k, 2 or 3) px; a third column is not looked at.
+        scores: (d,).
+        area: (d,) px²; MMPose takes width × height of the padded window of each crop.
+        sigmas: (k,).
+    """
+    order = np.argsort(-scores, kind="stable")
+    kept: list[int] = []
+    points = keypoints[:, :, :2]
+    while len(order):
+        best, order = int(order[0]), order[1:]
+        kept.append(best)
+        distance = np.square(points[order] - points[best]).sum(axis=2)  # (d, k)
+        mean_area = (area[order] + area[best]) / 2 + np.spacing(1)
+        oks = np.exp(-distance / np.square(2 * sigmas) / mean_area[:, None] / 2).mean(axis=1)
+        order = order[oks <= above]
+    return np.array(kept, dtype=np.intp)
