@@ -25,6 +25,7 @@ VERBS = {
         "check": "what is wrong with a COCO file, a result file or a built set",
         "audit": "leaks between train and test, and labels worth a second look",
         "stats": "what a data set is made of: tables and figures",
+        "select": "the images of a data set, from Parquet of any size",
         "export": "a built set as YOLO-pose, Parquet, WebDataset and others",
     },
     "score a method": {

@@ -13,7 +13,21 @@ EXAMPLE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `stats`."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.json", help="COCO files")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="COCO files, or Parquet shards of any size: train-00000-of-00004.parquet and so on "
+        "are one set",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("polars", "ray", "arrow"),
+        default="",
+        help="what reads Parquet: Polars on one machine (default where it is installed), Ray on "
+        "many, or a plain loop",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the results")
     parser.add_argument(
         "--images", type=Path, metavar="DIR", help="their pictures, for sheets of people"
@@ -41,14 +55,19 @@ def run(args: argparse.Namespace) -> None:
 
     from smallpose.core.files import write_whole
     from smallpose.core.progress import say
-    from smallpose.report.data import portrait, write_portrait
+    from smallpose.report.data import portrait_of, write_portrait
     from smallpose.report.pictures import pictures_at
     from smallpose.report.terminal import show
+    from smallpose.stats.tally import tally_of
     from smallpose.table.coco_json import read_coco
 
-    sets = {name: read_coco(file) for name, file in short_names(args.files).items()}
+    shards = [file for file in args.files if file.suffix == ".parquet"]
+    files = [file for file in args.files if file.suffix != ".parquet"]
+    sets = {name: read_coco(file) for name, file in short_names(files).items()}
+    tallies = {name: tally_of(people) for name, people in sets.items()}
+    tallies |= _tallies(shards, args.engine, set(tallies))
     read = None if args.images is None else pictures_at(args.images)
-    picture = portrait(sets, _scenes(args, sets))
+    picture = portrait_of(tallies, sets, _scenes(args, sets))
     write_portrait(picture, args.out, read)
     for table in picture.tables():
         # With the JSON on stdout, people read the tables on stderr.
@@ -57,6 +76,20 @@ def run(args: argparse.Namespace) -> None:
         text = json.dumps(picture.to_dict(), indent=1) + "\n"
         sys.stdout.write(text) if args.json == "-" else write_whole(args.json, text)
     say(f"{args.out}: tables (Markdown, CSV) and figures (PNG, SVG)")
+
+
+def _tallies(shards: list[Path], engine: str, taken: set[str]) -> dict[str, Any]:
+    """Shards of one name, counted together; sets of their own beside those of COCO files."""
+    if not shards:
+        return {}
+    from smallpose.core.errors import InputError
+    from smallpose.dataset.shards import shard_sets, tally_shards
+
+    sets = shard_sets(shards)
+    twice = sorted(set(sets) & taken)
+    if twice:
+        raise InputError(str(sets[twice[0]][0]), f"{twice[0]} is there as JSON too", "name one")
+    return {name: tally_shards(files, engine) for name, files in sets.items()}
 
 
 def _scenes(args: argparse.Namespace, sets: dict[str, Any]) -> dict[str, Any]:

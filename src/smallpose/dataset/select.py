@@ -4,7 +4,7 @@ The paper says of the rest only that some images with medium and large people we
 random; known is the mix of sizes that came out. So the rest is drawn until the mix is that one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,23 +47,34 @@ def select_images(
         split: "train" or "test", whose mix of the paper is the target.
         rng: draws the rest, without replacement, each source in proportion.
     """
-    counts = _people_by_size(people)[rows]
+    found = select_counted(people_by_size(people)[rows], people.images.source[rows], split, rng)
+    return replace(found, rows=rows[found.rows])
+
+
+def select_counted(
+    counts: NDArray[np.int64], source: NDArray[np.int8], split: str, rng: np.random.Generator
+) -> Selection:
+    """The same from counts alone, for people who do not fit into memory.
+
+    Args:
+        counts: (m, 3) small, medium and large people of each image.
+        source: (m,) each image's.
+    Returns: `rows` into these.
+    """
     small = counts[:, 0] > 0
     somebody = counts.sum(axis=1) > 0
     pool = np.flatnonzero(somebody & ~small)
     target = np.array(PAPER_MIX[split]) / sum(PAPER_MIX[split])
-    drawn = _draw(counts, counts[small].sum(axis=0), pool, people.images.source[rows], target, rng)
+    drawn = _draw(counts, counts[small].sum(axis=0), pool, source, target, rng)
     chosen = np.sort(np.concatenate([np.flatnonzero(small), drawn]))
     mix = counts[chosen].sum(axis=0)
-    note = _note(split, mix, target)
-    return Selection(
-        rows[chosen], int(small.sum()), len(pool), (int(mix[0]), int(mix[1]), int(mix[2])), note
-    )
+    three = (int(mix[0]), int(mix[1]), int(mix[2]))
+    return Selection(chosen, int(small.sum()), len(pool), three, _note(split, mix, target))
 
 
 def chosen_again(people: Instances, rows: NDArray[np.intp], split: str) -> Selection:
     """The selection that these rows are, after some came from or went to another split."""
-    counts = _people_by_size(people)[rows]
+    counts = people_by_size(people)[rows]
     mix = counts.sum(axis=0)
     target = np.array(PAPER_MIX[split]) / sum(PAPER_MIX[split])
     small = int((counts[:, 0] > 0).sum())
@@ -71,7 +82,7 @@ def chosen_again(people: Instances, rows: NDArray[np.intp], split: str) -> Selec
     return Selection(rows, small, len(rows) - small, three, _note(split, mix, target))
 
 
-def _people_by_size(people: Instances) -> NDArray[np.int64]:
+def people_by_size(people: Instances) -> NDArray[np.int64]:
     """(m, 3) people of each size class in each image."""
     classed = people.counted & (people.size_class >= 0)
     flat = people.image_rows[classed] * 3 + people.size_class[classed]

@@ -5,7 +5,7 @@ Numbers keep all their digits. What a skeleton is stands in the files' metadata.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -189,64 +189,112 @@ def read_parquet(folder: Path, split: str) -> Instances:
 
     Raises: InputError when pyarrow or the files are missing, or they are somebody else's.
     """
-    pq = _pyarrow("pyarrow.parquet")
     files = sorted((folder / "data").glob(f"{split}-*.parquet"))
     if not files:
         raise InputError(f"{folder}/data", f"holds no {split}-*.parquet", "name an exported folder")
-    parts, skeleton, category = [], None, 1
+    return read_shards(files)
+
+
+def read_shards(files: Sequence[Path]) -> Instances:
+    """All people of some shards, in their order.
+
+    Raises: InputError when pyarrow is missing, or a file is somebody else's.
+    """
+    pq = _pyarrow("pyarrow.parquet")
+    parts = []
     for path in files:
-        table = pq.read_table(path)
-        metadata = table.schema.metadata or {}
-        if _KEY not in metadata:
-            raise InputError(str(path), "was not exported by smallpose", "name an exported folder")
-        own = json.loads(metadata[_KEY])
-        category = own["category_id"]
-        edges = [(a - 1, b - 1) for a, b in own["skeleton"]]
-        skeleton = named_skeleton(own["keypoints"], edges)
-        parts.append(_instances(table, skeleton, category))
+        own = _own_metadata(path, pq.read_schema(path).metadata)
+        names = [n for n in pq.read_schema(path).names if n != "image"]
+        people = people_of_rows(pq.read_table(path, columns=names), _skeleton(own))
+        parts.append(replace(people, category_id=own["category_id"]))
     return parts[0] if len(parts) == 1 else _joined(parts)
 
 
-def _instances(table: Any, skeleton: Skeleton, category: int) -> Instances:
-    def column(name: str) -> Any:
-        return table[name].combine_chunks()
+def skeleton_of(path: Path) -> Skeleton:
+    """The joints of a Parquet file that `export` wrote, or that holds the same metadata.
 
+    Raises: InputError when it is no Parquet file or says nothing of joints.
+    """
+    pq = _pyarrow("pyarrow.parquet")
+    try:
+        metadata = pq.read_schema(path).metadata
+    except (OSError, ValueError) as error:
+        what = "no such file" if isinstance(error, FileNotFoundError) else "is no Parquet file"
+        raise InputError(str(path), what, "name shards that export wrote") from None
+    return _skeleton(_own_metadata(path, metadata))
+
+
+def _own_metadata(path: Path, metadata: Mapping[bytes, bytes] | None) -> dict[str, Any]:
+    if not metadata or _KEY not in metadata:
+        raise InputError(
+            str(path), "has no metadata `smallpose`", "write it with smallpose export --to parquet"
+        )
+    own: dict[str, Any] = json.loads(metadata[_KEY])
+    return own
+
+
+def _skeleton(own: Mapping[str, Any]) -> Skeleton:
+    return named_skeleton(own["keypoints"], [(a - 1, b - 1) for a, b in own["skeleton"]])
+
+
+def people_of_rows(rows: Any, skeleton: Skeleton) -> Instances:
+    """Rows of images, as an Arrow table or batch of any engine, as `Instances`.
+
+    Columns that are not there are unknown: counting needs only `source` and `people`.
+    """
+    pa, pc = _pyarrow(), _pyarrow("pyarrow.compute")
+    table = pa.table(rows) if isinstance(rows, pa.RecordBatch) else rows
+
+    def column(name: str) -> Any:
+        chunks = table[name]
+        return chunks.combine_chunks() if chunks.num_chunks != 1 else chunks.chunk(0)
+
+    def words(name: str) -> list[str] | None:
+        return column(name).to_pylist() if name in table.column_names else None
+
+    def numbers(name: str) -> Any:
+        return column(name).to_numpy(zero_copy_only=False) if name in table.column_names else None
+
+    def codes(values: Any, known: tuple[str, ...]) -> Any:
+        found = pc.index_in(values.cast(pa.string()), pa.array(known, pa.string()))
+        return found.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int8)
+
+    m = len(table)
     images = make_images(
-        column("image_id").to_numpy(),
-        column("file_name").to_pylist(),
-        column("width").to_numpy(),
-        column("height").to_numpy(),
-        [SOURCES.index(s) for s in column("source").to_pylist()],
-        column("source_id").to_pylist(),
-        column("group").to_pylist(),
+        np.arange(m) if numbers("image_id") is None else numbers("image_id"),
+        words("file_name") or ("",) * m,
+        numbers("width"),
+        numbers("height"),
+        codes(column("source"), SOURCES),
+        words("source_id"),
+        words("group"),
     )
     people = column("people")
     records = people.flatten()
-    rows = np.repeat(np.arange(len(images)), np.diff(people.offsets.to_numpy()))
+    ends = np.diff(people.offsets.to_numpy())
 
     def field(name: str) -> Any:
         return records.field(name)
 
-    def numbers(name: str) -> Any:
-        return field(name).to_numpy(zero_copy_only=False)
+    def flat(name: str, width: int) -> Any:
+        return field(name).flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
 
-    def flat(name: str) -> Any:
-        return field(name).flatten().to_numpy()
+    def one(name: str) -> Any:
+        return field(name).to_numpy(zero_copy_only=False)
 
     return make_instances(
         skeleton,
         images,
-        rows,
-        flat("bbox").reshape(-1, 4),
-        flat("keypoints").reshape(-1, len(skeleton), 3),
-        ids=numbers("id"),
-        num_keypoints=numbers("num_keypoints"),
-        iscrowd=numbers("iscrowd"),
-        file_area=numbers("area"),
-        source=[SOURCES.index(s) for s in field("source").to_pylist()],
-        box_rule=[BOX_RULES.index(s) for s in field("box_rule").to_pylist()],
-        segmentation_area=numbers("segmentation_area"),
-        category_id=category,
+        np.repeat(np.arange(m), ends),
+        flat("bbox", 4),
+        flat("keypoints", 3 * len(skeleton)).reshape(-1, len(skeleton), 3),
+        ids=one("id"),
+        num_keypoints=one("num_keypoints"),
+        iscrowd=one("iscrowd"),
+        file_area=one("area"),
+        source=codes(field("source"), SOURCES),
+        box_rule=codes(field("box_rule"), BOX_RULES),
+        segmentation_area=one("segmentation_area").astype(np.float64),
     )
 
 
