@@ -1,6 +1,7 @@
 """smallpose build OUT --coco DIR …: published sources to one data set."""
 
 import argparse
+import sys
 from pathlib import Path
 
 HELP = "COCO, MPII, AI Challenger, HiEve and PoseTrack18 become one data set of 21 keypoints"
@@ -69,8 +70,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="chest,pelvis",
         help="put these in the middle of shoulders or hips where a source lacks them, marked",
     )
+    parser.add_argument(
+        "--accept",
+        type=lambda text: tuple(text.split(",")),
+        default=(),
+        metavar="coco,mpii,…",
+        help="accept these sources' terms; remembered, and needed for --images copy",
+    )
+    parser.add_argument(
+        "--from-index",
+        type=Path,
+        metavar="FILE",
+        help="make the set of this index.json again from your own copies of its sources",
+    )
     parser.add_argument("--jobs", type=int, default=2, help="threads for headers and videos (2)")
     parser.add_argument("--overwrite", action="store_true", help="replace a set built before")
+
+
+def _ask(question: str) -> str:
+    """On stderr, for stdout is for results."""
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline()
 
 
 def _share(text: str) -> float:
@@ -84,7 +104,9 @@ def _share(text: str) -> float:
 def run(args: argparse.Namespace) -> None:
     """Read, build, say what came out."""
     from smallpose.dataset.build import build_dataset
+    from smallpose.dataset.manifest import is_synthetic
     from smallpose.dataset.options import Options
+    from smallpose.dataset.terms import settle_terms
 
     names = ("coco", "mpii", "aic", "hieve", "posetrack")
     roots = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
@@ -100,7 +122,15 @@ def run(args: argparse.Namespace) -> None:
         derive=args.derive,
         leaks=args.leaks,
     )
-    build_dataset(roots, args.out, options)
+    # Worlds drawn by a program have no publisher.
+    published = [n for n, root in roots.items() if not is_synthetic(root)]
+    settle_terms(
+        published,
+        args.accept,
+        copying=args.images == "copy",
+        ask=_ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
+    )
+    build_dataset(roots, args.out, options, args.from_index)
     if args.leaks_sheet is not None and args.leaks != "off":
         from smallpose.report.leak_sheet import draw_leaks
 

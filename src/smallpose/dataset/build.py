@@ -15,11 +15,20 @@ import numpy as np
 
 from smallpose._version import __version__
 from smallpose.core.errors import InputError, RunError
-from smallpose.core.files import path_inside, write_whole
+from smallpose.core.files import path_inside, sha256, write_whole
 from smallpose.core.progress import say
 from smallpose.dataset.card import data_card
 from smallpose.dataset.derive import derive_joints, refuse_underivable
 from smallpose.dataset.gather import Gathered, gather
+from smallpose.dataset.index import (
+    ANNOTATIONS,
+    compare_with_index,
+    index_of,
+    indexed_options,
+    indexed_selection,
+    read_index,
+)
+from smallpose.dataset.index import FILE as INDEX_FILE
 from smallpose.dataset.leaks import FILE as LEAKS_FILE
 from smallpose.dataset.leaks import HOW, Search, search_and_mend
 from smallpose.dataset.manifest import hashes, manifest_of
@@ -36,42 +45,55 @@ from smallpose.table.instances import Instances
 __all__ = ["Options", "build_dataset"]
 
 
-def build_dataset(roots: Mapping[str, Path], out: Path, options: Options) -> dict[str, Any]:
+def build_dataset(
+    roots: Mapping[str, Path], out: Path, options: Options, index: Path | None = None
+) -> dict[str, Any]:
     """Make the data set of contracts in `out`; the same roots and seed give the same bytes.
 
     Args:
         roots: source name to its folder.
         out: a folder that does not exist yet or is empty.
+        index: `index.json` of another set, which is made again; its choices come before `options`.
     Returns: the manifest, as written to `out/manifest.json`.
     Raises: InputError for a source at fault, RefusedError for a path that leaves its root,
         RunError for a full disk; nothing is left behind then.
     """
     if not roots:
         raise InputError("build", "no source is given", "give at least one, such as --coco DIR")
+    given = None if index is None else read_index(index)
+    if given is not None:
+        options = indexed_options(given, options)
     refuse_underivable(options.derive)
     if options.leaks not in HOW:
         raise InputError(f"--leaks {options.leaks}", "no such way", f"choose {', '.join(HOW)}")
     refuse_if_taken(out, options.overwrite)
     # What does not change the set does not keep a killed build from going on.
     kept = replace(options, jobs=1, overwrite=False)
-    key = json.dumps([__version__, asdict(kept), {n: str(r) for n, r in roots.items()}])
+    where = {n: str(r) for n, r in roots.items()}
+    key = json.dumps([__version__, asdict(kept), where, index and sha256(index)])
     try:
         with workplace(out, key) as place:
-            manifest = _build_in(place, roots, options)
+            manifest = _build_in(place, roots, options, given)
             put_in_place(place, out)
     except OSError as error:
         raise RunError(str(out), f"{error.strerror or error}", "nothing was left behind") from None
     return manifest
 
 
-def _build_in(place: Workplace, roots: Mapping[str, Path], options: Options) -> dict[str, Any]:
+def _build_in(
+    place: Workplace, roots: Mapping[str, Path], options: Options, index: dict[str, Any] | None
+) -> dict[str, Any]:
     work = place.set
-    found = gather(READERS, roots, place, options)
+    found = gather(READERS, roots, place, options, index and index["pictures"])
     people, images = found.people, found.people.images
-    rng = np.random.default_rng(options.seed)
-    sides = assign_splits(images, found.official, options.split, rng)
-    chosen = _select(people, sides, rng)
-    chosen, leaks = _look_for_leaks(found, chosen, work / "images", options)
+    search: Search | None = None
+    if index is not None:
+        chosen = indexed_selection(index, people)
+    else:
+        rng = np.random.default_rng(options.seed)
+        sides = assign_splits(images, found.official, options.split, rng)
+        chosen = _select(people, sides, rng)
+        chosen, search = _look_for_leaks(found, chosen, work / "images", options)
     parts = _numbered(people, chosen)
     origins, pictures, there, notes = found.origins, found.pictures, found.there, found.notes
     del found, people  # at a million people, most of a gigabyte
@@ -84,11 +106,17 @@ def _build_in(place: Workplace, roots: Mapping[str, Path], options: Options) -> 
     placed = place_pictures(images, pictures, there, rows, work / "images", options)
     drop_unchosen(work / "images", placed)
     manifest |= {"notes": notes, "derived": derived, "pictures": placed}
-    manifest["leaks"] = {"how": "off"} if leaks is None else leaks.summary(options.leaks)
-    manifest["files"] = hashes(work, ["annotations/train.json", "annotations/test.json"])
+    leaks = search.to_json() if search else index and index["leaks_found"]
+    summary = search.summary(options.leaks) if search else index and index["leaks"]
+    manifest["leaks"] = summary or {"how": "off"}
+    manifest["files"] = hashes(work, ANNOTATIONS)
+    if index is not None:
+        compare_with_index(index, manifest)
+    sides_of = {images.file_names[r]: split for split, s in chosen.items() for r in s.rows}
+    write_whole(work / INDEX_FILE, _formatted(index_of(manifest, leaks, sides_of)))
     if leaks is not None:
-        write_whole(work / LEAKS_FILE, _formatted(leaks.to_json()))
-        manifest["files"] |= hashes(work, [LEAKS_FILE])
+        write_whole(work / LEAKS_FILE, _formatted(leaks))
+    manifest["files"] |= hashes(work, [INDEX_FILE, *([LEAKS_FILE] if leaks else [])])
     write_whole(work / "README.md", data_card(manifest, table.to_markdown()))
     manifest["files"] |= hashes(work, ["README.md"])
     write_whole(work / "manifest.json", _formatted(manifest))

@@ -2,13 +2,8 @@
 
 from typing import Any
 
-TERMS = {
-    "coco": ("COCO keypoints 2017", "annotations CC BY 4.0; pictures under their Flickr terms"),
-    "mpii": ("MPII Human Pose", "research use; the pictures are frames of others' videos"),
-    "aic": ("AI Challenger 2017", "research use; the pictures belong to news sites"),
-    "hieve": ("HiEve (HIE20)", "research use after registration; faces are blurred"),
-    "posetrack": ("PoseTrack18", "non-commercial research"),
-}
+from smallpose.dataset.terms import TERMS
+
 BOX_RULES = {
     "coco": "tight around the mask (`mask`)",
     "mpii": "extent of keypoints and head rectangle, × 1.3 (`extent_head130`)",
@@ -64,7 +59,7 @@ def _sources(manifest: dict[str, Any]) -> str:
     rows = []
     for name, s in manifest["sources"].items():
         counts = [f"{s[k]:,}" for k in ("images_read", "people_read", "images", "people")]
-        rows.append([TERMS[name][0], *counts, BOX_RULES[name]])
+        rows.append([TERMS[name].title, *counts, BOX_RULES[name]])
     head = ["source", "images read", "people read", "images here", "people here", "box"]
     notes = [f"- {name}: {note}" for name, s in manifest["sources"].items() for note in s["notes"]]
     return "\n\n".join(["## Where from", _table(head, rows), "\n".join(notes)])
@@ -139,5 +134,6 @@ def _files(manifest: dict[str, Any]) -> str:
 
 
 def _terms(manifest: dict[str, Any]) -> str:
-    rows = [[TERMS[name][0], TERMS[name][1]] for name in manifest["sources"]]
-    return _table(["source", "terms, as far as known"], rows)
+    found = [TERMS[name] for name in manifest["sources"]]
+    rows = [[terms.title, terms.summary, terms.page] for terms in found]
+    return _table(["source", "terms, as far as known", "where they stand"], rows)

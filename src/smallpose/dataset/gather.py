@@ -69,10 +69,17 @@ class Gathered:
 
 
 def gather(
-    readers: Mapping[str, Reader], roots: Mapping[str, Path], place: Workplace, options: Options
+    readers: Mapping[str, Reader],
+    roots: Mapping[str, Path],
+    place: Workplace,
+    options: Options,
+    only: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Gathered:
     """Read every source of `roots`.
 
+    Args:
+        only: the pictures of an index: other images are not looked at, and neither are the
+            pictures of those that had none when the index was made.
     Raises: InputError for a source at fault, for missing and for too many unreadable pictures;
         RefusedError for a path that leaves its root.
     """
@@ -80,6 +87,8 @@ def gather(
     for name in readers:
         if name in roots:
             source = _read(name, readers[name], roots[name])
+            if only is not None:
+                source = _only(source, only)
             kept, notes, unreadable = _with_pictures(source, place, options)
             sources.append(kept)
             origins.append(_origin(source, kept, notes, unreadable))
@@ -88,6 +97,8 @@ def gather(
     people = concat([s.people for s in sources])
     people, lost = _unified(people)
     there = np.array(existing(pictures), dtype=bool)
+    if only is not None:
+        there &= np.array(["sha256" in only[n] for n in people.images.file_names], dtype=bool)
     return Gathered(people, pictures, there, official, origins, lost)
 
 
@@ -104,6 +115,18 @@ def _read(name: str, reader: Reader, root: Path) -> Source:
     for note in source.people.notes:
         say(f"{name}: {note}")
     return source
+
+
+def _only(source: Source, pictures: Mapping[str, Mapping[str, object]]) -> Source:
+    """The images of an index; those that had no picture get a path that leads nowhere."""
+    names = source.people.images.file_names
+    out = [row for row, name in enumerate(names) if name not in pictures]
+    source = _without(source, out)
+    shown = tuple(
+        picture if "sha256" in pictures[name] else Picture("")
+        for name, picture in zip(source.people.images.file_names, source.pictures, strict=True)
+    )
+    return replace(source, pictures=shown)
 
 
 def _origin(

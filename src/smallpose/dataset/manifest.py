@@ -22,7 +22,7 @@ def manifest_of(
     return {
         "smallpose": __version__,
         # Worlds made by `smallpose synth` hold the exact answers beside the five layouts.
-        "synthetic": all(_is_synthetic(o.root) for o in origins),
+        "synthetic": all(is_synthetic(o.root) for o in origins),
         "seed": options.seed,
         "split": options.split,
         "images": options.images,
@@ -50,7 +50,8 @@ def hashes(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {n: {"bytes": (folder / n).stat().st_size, "sha256": sha256(folder / n)} for n in names}
 
 
-def _is_synthetic(root: Path) -> bool:
+def is_synthetic(root: Path) -> bool:
+    """Whether `smallpose synth` drew this source: the exact answers lie beside it."""
     return any((folder / "exact.json").is_file() for folder in root.resolve().parents[:2])
 
 
