@@ -114,6 +114,8 @@ def test_what_does_not_go_together_is_said_in_one_line(there, tmp_path, capsys):
         ((*crops, *out, *data, "--boxes", tmp_path / "boxes.json"), "none of its 1 boxes"),
         ((*whole, *out, *data, "--boxes", tmp_path / "boxes.json"), "finds people by itself"),
         ((*crops, *out, *data, "--max-people", 3), "is told where people are"),
+        ((*crops, *out, *data, "--tile", 64), "is told where people are"),
+        ((*whole, *out, *data, "--tile", 64, "--tile-overlap", 40), "tiles cannot share 40 px"),
         ((*crops, *out, *data, "--boxes-from", WHOLE), "go together"),
         (
             (*crops, *out, *data, "--boxes-from", CROPS, "--box-weights", there / CROPS),

@@ -78,6 +78,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--no-rescore", action="store_true", help="DEKR without the net that ranks its poses"
     )
+    how.add_argument(
+        *("--tile",),
+        type=int,
+        default=0,
+        metavar="PX",
+        help="look at tiles of this side too, for whole-image methods and large pictures",
+    )
+    how.add_argument(
+        "--tile-overlap", type=int, metavar="PX", help="at least a person's size (a quarter)"
+    )
     how.add_argument("--draw", type=Path, metavar="DIR", help="the pictures with people drawn")
 
     fast = parser.add_argument_group("how fast")
@@ -127,6 +137,11 @@ def _refuse_misfits(args: argparse.Namespace) -> None:
         raise InputError("--boxes", "names images by their ids", "name their file with --data")
     if args.boxes and args.boxes_from:
         raise InputError("--boxes-from", "there are --boxes already", "leave one out")
+    overlap = args.tile_overlap or 0
+    if args.tile < 0 or overlap < 0 or (args.tile and args.tile < 2 * overlap):
+        raise InputError(
+            f"--tile {args.tile}", f"tiles cannot share {overlap} px", "at most half of the tile"
+        )
     if bool(args.boxes_from) != bool(args.box_weights):
         raise InputError(
             "--boxes-from", "a method and its weights go together", "name both, --box-weights too"
@@ -150,6 +165,8 @@ def _options(args: argparse.Namespace) -> "Options":
         most=args.max_people,
         score_above=args.score_above,
         rescore=not args.no_rescore,
+        tile=args.tile,
+        tile_overlap=args.tile_overlap,
         half=args.half,
         compile=args.compile,
     )
@@ -170,10 +187,12 @@ def _method(args: argparse.Namespace) -> "PoseMethod":
             raise InputError(
                 f"predict {args.method}", "finds people by itself and takes no boxes", "leave out"
             )
-    elif (args.max_people or args.score_above) is not None and not args.boxes_from:
+    elif not args.boxes_from and (
+        args.tile or args.max_people is not None or args.score_above is not None
+    ):
         raise InputError(
             f"predict {args.method}",
-            "is told where people are; --max-people and --score-above ask who finds them",
+            "is told where people are; --max-people, --score-above and --tile ask who finds them",
             "leave them out, or name --boxes-from",
         )
     return method

@@ -18,6 +18,10 @@ class Options:
         most: people of a picture at most, for whole-image methods; no cap without.
         score_above: people of whole-image methods below are nobody.
         rescore: whether DEKR's net ranks poses by their shape, where the skeleton has that net.
+        tile: side of the tiles in which whole-image methods look at larger pictures as well, px of
+            the picture; 0 for the whole view alone.
+        tile_overlap: px that neighbouring tiles share: at least the size of the people who shall
+            be seen whole in one; a quarter of the tile without.
         half: compute in half precision: float16 on a GPU, bfloat16 on a CPU.
         compile: compile the network (`torch.compile`); the first batch of a size takes longer.
     """
@@ -30,5 +34,7 @@ class Options:
     most: int | None = None
     score_above: float | None = None
     rescore: bool = True
+    tile: int = 0
+    tile_overlap: int | None = None
     half: bool = False
     compile: bool = False

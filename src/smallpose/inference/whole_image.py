@@ -12,6 +12,7 @@ import numpy as np
 from smallpose.core.errors import InputError
 from smallpose.core.progress import track
 from smallpose.inference.options import Options
+from smallpose.inference.tiles import find_in_tiles
 from smallpose.methods.scores import SCORE_RULES
 from smallpose.methods.whole import Found, WholeImageMethod, gather, once_each
 from smallpose.samples.crops import check_size
@@ -50,7 +51,12 @@ def find_everybody(
     waiting: list[Picture] = []
 
     def look() -> None:
-        found.extend(method.find_in(waiting, flip, batch_size))
+        if options.tile:
+            overlap = options.tile // 4 if options.tile_overlap is None else options.tile_overlap
+            how = flip, batch_size, options.tile, overlap
+            found.extend(find_in_tiles(method, picture, *how) for picture in waiting)
+        else:
+            found.extend(method.find_in(waiting, flip, batch_size))
         waiting.clear()
 
     with _as_asked(method, options):
