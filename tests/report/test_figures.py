@@ -4,6 +4,7 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from smallpose.report import figures
 from smallpose.report.data import portrait
@@ -86,3 +87,75 @@ def test_each_method_goes_from_its_a_to_its_b(world):
     dots = [c.get_offsets()[0].tolist() for c in figure.axes[1].collections]
     expected = [(run.metric("AP_S"), y) for y in (0, 1) for run in (a, b)]
     assert dots == [pytest.approx(dot) for dot in expected]
+
+
+def test_the_files_carry_a_title_and_what_is_counted(drawings, tmp_path):
+    """The page has its own words, so what `save` gives back has none."""
+    draw = drawings["fig2_areas"].draw
+    plain = figures.save(draw(), tmp_path, "plain")
+    inside = figures.save(draw(), tmp_path, "titled", "People", "train: 30 people in 10 images")
+    assert inside == plain == (tmp_path / "plain.svg").read_bytes()
+    heights = []
+    for name in ("plain", "titled"):
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            heights.append(picture.height)
+    assert heights[1] > heights[0] + 40
+    again = tmp_path / "again"
+    figures.save(draw(), again, "titled", "People", "train: 30 people in 10 images")
+    for kind in ("svg", "png"):
+        assert (again / f"titled.{kind}").read_bytes() == (tmp_path / f"titled.{kind}").read_bytes()
+
+
+def test_numbers_of_people_that_no_image_shows_are_gaps():
+    axes = figures.people_in_images({"one": np.array([3, 5, 0, 0, 2])}).axes[0]
+    values = axes.patches[0].get_data().values
+    assert values[[0, 3]].tolist() == pytest.approx([500 / 7, 200 / 7])
+    assert np.isnan(values[[1, 2]]).all()
+
+
+def test_a_bin_that_holds_nobody_says_so(world):
+    people = portrait({"one": world.test})
+    axes = figures.areas(people.areas).axes[0]
+    empty = int((people.areas["one"].counts == 0).sum())
+    assert empty > 0
+    assert sum(text.get_text() == "0" for text in axes.texts) == empty
+
+
+def test_mean_crowding_is_drawn_with_its_interval(world):
+    people = portrait({"one": world.test})
+    mean = people.mean_crowding["one"]
+    axes = figures.crowding(people.crowds, people.mean_crowding).axes[0]
+    line, dot = axes.lines
+    assert line.get_xdata().tolist() == [mean.low, mean.high]
+    assert dot.get_xdata().tolist() == [mean.value]
+
+
+def test_a_set_of_one_source_has_no_ring(world):
+    one = world.test.take(np.flatnonzero(world.test.source == 1))
+    alone = portrait({"coco alone": one, "all": world.test})
+    rings = [d.name for d in alone.drawings() if d.name.startswith("fig1a")]
+    assert rings == ["fig1a_composition_all"]
+
+
+def test_real_files_stand_side_by_side_with_their_known_counts(real):
+    from smallpose.sources import read_aic, read_mpii, read_posetrack
+    from smallpose.table.coco_json import read_coco
+
+    sets = {
+        "COCO": read_coco(real / "coco/annotations/person_keypoints_val2017.subset538.json.gz"),
+        "CrowdPose": read_coco(real / "other/crowdpose/crowdpose_val.json.gz"),
+        "MPII": read_mpii(real / "mpii").people,
+        "AIC": read_aic(real / "aic").people,
+        "PoseTrack": read_posetrack(real / "posetrack/posetrack18").people,
+    }
+    people = portrait(sets)
+    drawn = {d.name: d.draw() for d in people.drawings()}
+    left, right = drawn["fig8_classes"].axes
+    texts = [text.get_text() for text in (*left.texts, *right.texts)]
+    for n in ("1,963", "1,700", "3,411", "266", "1,697"):
+        assert any(text.startswith(f"{n}\n") for text in texts), n
+    assert people.counts["CrowdPose"].densities == (266, 1_697, 0)
+    bars = drawn["fig2_areas"].axes[0].containers[1]
+    assert bars[0].get_height() == 0  # nobody in CrowdPose is below 32 × 32
+    labels = drawn["fig3_crowding"].axes[0].get_legend_handles_labels()[1]
+    assert len(labels) == 5

@@ -13,6 +13,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "runs", nargs="+", type=Path, metavar="RUN", help="folders that `smallpose train` made"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the report")
+    parser.add_argument(
+        "--latency",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also time each run on N images of the test set, on this machine (0: do not)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -21,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     from smallpose.report import make_report
     from smallpose.report.terminal import show
 
-    results = make_report(args.runs, args.out)
+    results = make_report(args.runs, args.out, args.latency)
     for table in results[:1]:
         show(table)
     say(f"open {args.out / 'index.html'}")

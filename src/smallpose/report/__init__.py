@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 __all__ = ["make_report"]
 
 
-def make_report(runs: Sequence[Path], out: Path) -> "list[Table]":
+def make_report(runs: Sequence[Path], out: Path, latency: int = 0) -> "list[Table]":
     """As `page.make_report`; matplotlib is loaded only now."""
     from smallpose.report.page import make_report as make
 
-    return make(runs, out)
+    return make(runs, out, latency)

@@ -182,25 +182,29 @@ class Portrait:
 
     @property
     def subject(self) -> str:
-        """The sets by name with their people, such as `train 9,000 people, test 3,000`."""
-        parts = [f"{name} {c.people:,}" for name, c in self.counts.items()]
-        return ", ".join(parts[:3]) + (" …" if len(parts) > 3 else "") + " people"
+        """The sets by name with what was counted, for figures that travel alone."""
+        return "; ".join(
+            f"{name}: {c.people:,} people in {c.images:,} images" for name, c in self.counts.items()
+        )
 
     @property
     def _split(self) -> bool:
         return "total" in self.table1.rows
 
     def _known_sources(self) -> dict[str, Mapping[str, Counts]]:
-        """Sets that say where their people come from; train and test of one set as one, ""."""
+        """Sets made of several sources; train and test of one set as one, "".
+
+        What has one source alone needs neither a ring nor a table of it.
+        """
         if not self._split:
-            return {name: s for name, s in self.sources.items() if set(s) - {""}}
+            return {name: s for name, s in self.sources.items() if _several(s)}
         train, test = (self.sources[split] for split in SPLITS)
         together = {
             name: train[name] + test[name] if name in train and name in test
             else train.get(name) or test[name]
             for name in SOURCE_NAMES if name in train or name in test
         }  # fmt: skip
-        return {"": together} if set(together) - {""} else {}
+        return {"": together} if _several(together) else {}
 
 
 def portrait(sets: Mapping[str, Instances], scenes: Mapping[str, Scenes] | None = None) -> Portrait:
@@ -222,13 +226,16 @@ def portrait_of(
     return Portrait(tallies, Table1(rows), sets or {}, scenes or {})
 
 
+def _several(sources: Mapping[str, Counts]) -> bool:
+    return sum(c.people > 0 for name, c in sources.items() if name) > 1
+
+
 def write_portrait(picture: Portrait, out: Path, read: Reader | None = None) -> None:
     """Tables, figures and, with a reader of pictures, sheets of people, as files in `out`."""
     for table in picture.tables():
         table.save(out)
     for drawing in track(picture.drawings(), "figures"):
-        title = f"{drawing.title} · {picture.subject}"
-        figures.save(drawing.draw(), out, drawing.name, title)
+        figures.save(drawing.draw(), out, drawing.name, drawing.title, picture.subject)
     if read is None or not picture.sets:
         return
     sets = picture.sets

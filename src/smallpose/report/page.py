@@ -21,26 +21,33 @@ from smallpose.core.progress import say, track
 from smallpose.report import figures, paper, sheets, tables
 from smallpose.report.along import curves
 from smallpose.report.claims.check import Claims, check_claims
-from smallpose.report.claims.ours import ours
+from smallpose.report.claims.ours import Ours, ours
 from smallpose.report.claims.sets import OWN, Sets
 from smallpose.report.crowd import MOST_RUNS, Crowd, Said, gather_crowd
 from smallpose.report.data import Drawing
+from smallpose.report.gallery import density_sheet
+from smallpose.report.latency import measure
 from smallpose.report.material import Material, gather
 from smallpose.report.overview import Overview, answer
 from smallpose.report.people import found_by_height
 from smallpose.report.pictures import picture_file, pictures_at
 from smallpose.report.results import Run
-from smallpose.report.scores import Score, by_seeds, score
+from smallpose.report.run_drawings import change_drawing, density_drawing, latency_drawing
+from smallpose.report.scores import Score, Seeds, by_seeds, score
 from smallpose.report.sheets import Answer, Sheet
 from smallpose.report.tables import Cell, Column, Table
 from smallpose.table.instances import SOURCES, Instances, concat
+from smallpose.table.predictions import Predictions
 
 MOST_BARS = 4  # runs beside each other in a bar chart
 MOST_CURVES = 6
 
 
-def make_report(runs: Sequence[Path], out: Path) -> list[Table]:
+def make_report(runs: Sequence[Path], out: Path, latency: int = 0) -> list[Table]:
     """Write the report of these runs' folders into `out`.
+
+    Args:
+        latency: images to time each run on; 0 for none, and then the same runs give the same files.
 
     Returns: the tables of our own results, one per protocol, the paper's first.
     Raises: InputError when a folder is no finished run.
@@ -48,7 +55,8 @@ def make_report(runs: Sequence[Path], out: Path) -> list[Table]:
     material = gather(runs)
     scores = _scores(material)
     seeds = by_seeds(material.runs, scores)
-    claims = _claims(material, scores)
+    mine = _ours(material, scores)
+    claims = _claims(material, mine)
     results = tables.all_results(seeds)
     beside = [
         tables.table1(material.picture.table1 if material.picture else None),
@@ -61,10 +69,14 @@ def make_report(runs: Sequence[Path], out: Path) -> list[Table]:
     others = [sentences, *tables.other_protocols(seeds), *([said.table] if said.table else [])]
     for table in (*results, *beside, *parts, *others):
         table.save(out / "tables")
-    drawings = _result_drawings(material)
+    drawings = _result_drawings(material, scores)
+    drawings += _run_drawings(material, scores, mine, latency, out)
     about_data = material.picture.drawings() if material.picture else []
     drawn = {
-        drawing.name: figures.save(drawing.draw(), out / "figures", drawing.name)
+        drawing.name: figures.save(
+            *(drawing.draw(), out / "figures", drawing.name, drawing.title),
+            _subject(drawing, material),
+        )
         for drawing in track([*drawings, *about_data], "figures")
     }
     made = _sheets(material)
@@ -86,6 +98,17 @@ def make_report(runs: Sequence[Path], out: Path) -> list[Table]:
     return results
 
 
+def _subject(drawing: Drawing, material: Material) -> str:
+    """For files that travel without the page: what the figure is of."""
+    if material.picture is None or material.test is None:
+        return ""
+    if any(drawing.name == d.name for d in material.picture.drawings()):
+        return material.picture.subject
+    people = int(material.test.counted.sum())
+    where = material.data.name if material.data else "data set"
+    return f"test set of {where}: {people:,} people in {len(material.test.images):,} images"
+
+
 def _scores(material: Material) -> dict[int, Score]:
     """Every run scored on the same draws of images; none where the data is not there."""
     if material.test is None:
@@ -96,20 +119,48 @@ def _scores(material: Material) -> dict[int, Score]:
     }
 
 
-def _claims(material: Material, scores: Mapping[int, Score]) -> Claims:
+def _ours(material: Material, scores: Mapping[int, Score]) -> Ours | None:
+    """The runs as cells of the paper's tables, for its sentences and for Fig. 5."""
+    if material.test is None:
+        return None
+    return ours(material.runs, material.test, _found(material), scores=scores)
+
+
+def _found(material: Material) -> dict[int, Predictions]:
+    return {n: predictions for n, (predictions, _) in material.found.items()}
+
+
+def _claims(material: Material, mine: Ours | None) -> Claims:
     """The paper's sentences, on its own numbers and on these runs."""
-    if material.test is None or material.picture is None:
-        return check_claims()
-    found = {n: predictions for n, (predictions, _) in material.found.items()}
-    mine = ours(material.runs, material.test, found, scores=scores)
+    if material.picture is None:
+        return check_claims(runs=mine)
     people = concat(list(material.picture.sets.values()))
     return check_claims(runs=mine, sets=Sets({OWN: people}))
 
 
-def _result_drawings(material: Material) -> list[Drawing]:
-    runs = _shown(material)
+def _run_drawings(
+    material: Material, scores: Mapping[int, Score], mine: Ours | None, latency: int, out: Path
+) -> list[Drawing]:
+    """Fig. 4a, Fig. 5, and latency where it was asked for."""
+    made = change_drawing(mine)
+    if material.test is None or material.data is None:
+        return made
+    made = [*density_drawing(material.runs, material.test, _found(material)), *made]
+    if latency and (material.data / "images").is_dir():
+        times = measure(
+            material.runs, material.test, pictures_at(material.data / "images"), latency
+        )
+        rows = [t.to_dict() for t in times.values()]
+        write_whole(out / "latency.json", json.dumps(rows, indent=1) + "\n")
+        made += latency_drawing(material.runs, times, scores)
+    return made
+
+
+def _result_drawings(material: Material, scores: Mapping[int, Score]) -> list[Drawing]:
+    shown = [n for n, run in enumerate(material.runs) if run in _shown(material)]
+    runs = [Seeds((material.runs[n],), (scores[n],) if n in scores else ()) for n in shown]
     out = [_by_class(runs, "coco")]
-    if any("owned" in run.protocols for run in runs):
+    if any("owned" in run.protocols() for run in runs):
         out.append(_by_class(runs, "owned"))
     pairs = _pairs(material.trained)
     if len(pairs) > 1:
@@ -121,7 +172,7 @@ def _result_drawings(material: Material) -> list[Drawing]:
     return out
 
 
-def _by_class(runs: Sequence[Run], protocol: str) -> Drawing:
+def _by_class(runs: Sequence[Seeds], protocol: str) -> Drawing:
     once = protocol == "owned"
     return Drawing(
         "fig5_ap_by_class" + ("_owned" if once else ""),
@@ -178,10 +229,10 @@ def _pairs(runs: Sequence[Run]) -> dict[str, tuple[Run, Run]]:
     }
 
 
-def _spoken(run: Run, runs: Sequence[Run], protocol: str = "coco") -> str:
-    values = {c: run.metric(m, protocol) for m, c in figures.CLASSES.items()}
-    words = [f"{name} {value:.1f}" for name, value in values.items() if value is not None]
-    return f"{figures.run_label(run, runs)}: {', '.join(words)}"
+def _spoken(run: Seeds, runs: Sequence[Seeds], protocol: str = "coco") -> str:
+    values = {c: run.measured(m, protocol) for m, c in figures.CLASSES.items()}
+    words = [f"{name} {v.value:.1f}" for name, v in values.items() if v is not None]
+    return f"{figures.run_label(run.first, [r.first for r in runs])}: {', '.join(words)}"
 
 
 def _sheets(material: Material) -> list[Sheet]:
@@ -197,6 +248,7 @@ def _sheets(material: Material) -> list[Sheet]:
     if answers:
         out.append(sheets.predictions_sheet(test, answers, read))
     out.append(sheets.sample_sheet(test, read))
+    out.append(density_sheet(test, read))
     out.append(sheets.source_sheet([test, *material.picture.sets.values()], read))
     return [s for s in out if any(row.tiles for row in s.rows)]
 
@@ -238,7 +290,7 @@ def _context(
         "results": [_table(t) for t in results],
         "notes": _notes(material.runs),
         "predictions": by_name.get("predictions"),
-        "samples": [by_name[n] for n in ("samples", "sources") if n in by_name],
+        "samples": [by_name[n] for n in ("samples", "densities", "sources") if n in by_name],
         "table1": _table(beside[0]),
         "beside": [_table(t) for t in beside[1:]],
         "parts": [_table(t) for t in parts],

@@ -192,6 +192,11 @@ def _sample(truth: Instances, which: NDArray[np.bool_], columns: int) -> Rows:
     return np.array([part[fully[part].argmax()] for part in parts], dtype=np.intp)
 
 
+def tiles_of(truth: Instances, people: Rows, read: Reader) -> tuple[Tile, ...]:
+    """Labelled people as tiles; those whose picture is not there are left out."""
+    return _tiles(truth, people, (), read)
+
+
 def _tiles(
     truth: Instances, people: Rows, answers: Sequence[Answer], read: Reader
 ) -> tuple[Tile, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from smallpose.core.density import DENSITIES
@@ -108,12 +108,13 @@ def crowding(sets: Mapping[str, Crowding], means: Mapping[str, Estimate] | None 
         mean = (means or {}).get(name) or crowd.estimate
         colour = SERIES[number % len(SERIES)]
         label = f"{name} (mean {_ends(mean)}, {crowd.histogram.total:,} images)"
-        steps(axes, crowd.histogram.edges, shares[name], colour, label)
+        steps(axes, crowd.histogram.edges, shares[name], colour, label, fill=len(sets) <= 2)
         y = top + room * (1 - (number + 0.5) / len(sets))
         axes.plot([mean.low, mean.high], [y, y], color=colour, lw=2.5, solid_capstyle="butt")
         axes.plot([mean.value], [y], color=colour, marker="o", ms=4.5)
     axes.set(xlim=(0, 1), xlabel="CrowdIndex; the dots are means with 95 % intervals")
     axes.set(ylim=(0, top + room), ylabel="images, %")
+    axes.set_yticks([t for t in axes.get_yticks() if t <= top])
     axes.set_xticks(np.linspace(0, 1, 6), ["0", "0.2", "0.4", "0.6", "0.8", "≥ 1"])
     legend_above(axes)
     return finished(figure)
@@ -148,9 +149,10 @@ def people_in_images(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
             label=label, zorder=3,
         )  # fmt: skip
     axes.set(xlim=(0.5, max(most, 2) + 0.5), xlabel="people in an image", ylabel="images, %")
-    axes.set_yscale("log")
+    if any(counts[1:].any() for counts in sets.values()):
+        axes.set_yscale("log")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend_above(axes)
     return finished(figure)
@@ -186,6 +188,8 @@ def classes(sets: Mapping[str, Counts]) -> Figure:
 
 def _stack(axes: Axes, y: float, parts: Sequence[int], colours: Sequence[str]) -> None:
     total, left = max(sum(parts), 1), 0.0
+    if not sum(parts):
+        axes.text(1, y, "nobody", va="center", size=7.5, color=LIGHT.quiet)
     for n, colour in zip(parts, colours, strict=True):
         width = 100 * n / total
         axes.barh(y, width, 0.62, left=left, color=colour)

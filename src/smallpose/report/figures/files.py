@@ -1,6 +1,7 @@
 """Figures as PNG and SVG: the same data give the same bytes."""
 
 import io
+import textwrap
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -38,26 +39,32 @@ def _saved(figure: Figure, kind: str, metadata: dict[str, None], **more: Any) ->
     return out.getvalue()
 
 
-def save(figure: Figure, folder: Path, name: str, title: str = "") -> bytes:
+def save(figure: Figure, folder: Path, name: str, title: str = "", subject: str = "") -> bytes:
     """`folder/name.png` and `folder/name.svg`; gives back the SVG, without the title.
 
     Args:
-        title: stands in the files, which travel alone; a page has its own.
+        title, subject: stand in the files, which travel alone; a page has its own words.
     """
     drawn = svg(figure)
     if title:
-        _add_title(figure, title)
+        _add_title(figure, title, subject)
     write_whole(folder / f"{name}.svg", svg(figure) if title else drawn)
     write_whole(folder / f"{name}.png", png(figure))
     return drawn
 
 
-def _add_title(figure: Figure, title: str) -> None:
-    """Above everything that is drawn, whatever stands there."""
+def _add_title(figure: Figure, title: str, subject: str) -> None:
+    """Above everything that is drawn, whatever stands there, and no wider."""
     width, height = figure.get_size_inches()
     with matplotlib.rc_context(RC):
         around = figure.get_tightbbox()
+        left, top = around.x0 / width, around.y1 + 0.06
+        # A letter of this size is about 0.075 in wide.
+        lines = textwrap.wrap(subject, max(int((around.x1 - around.x0) / 0.075), 30))
+        for line in reversed(lines):
+            figure.text(left, top / height, line, va="bottom", size=8.5, color=LIGHT.quiet)
+            top += 0.16
         figure.text(
-            around.x0 / width, (around.y1 + 0.08) / height, title,
-            ha="left", va="bottom", size=11, weight="bold", color=LIGHT.ink,
+            left, (top + 0.03) / height, title, va="bottom", size=11, weight="bold",
+            color=LIGHT.ink,
         )  # fmt: skip

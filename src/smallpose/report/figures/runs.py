@@ -21,27 +21,33 @@ from smallpose.report.figures.style import (
 )
 from smallpose.report.people import Curve
 from smallpose.report.results import Run
+from smallpose.report.tables import Runs, as_seeds
 
 
-def ap_by_class(runs: Sequence[Run], protocol: str = "coco") -> Figure:
-    """AP by size and density class, runs side by side: what setting B gains over A (Fig. 5)."""
+def ap_by_class(runs: Runs, protocol: str = "coco") -> Figure:
+    """AP by size and density class, runs side by side, whiskers 95 % where they are known."""
     figure, axes = new_axes(5.8, 3.4)
-    names = [n for n in CLASSES if any(r.metric(n, protocol) is not None for r in runs)]
-    width = 0.8 / max(len(runs), 1)
-    top = 1.0
-    colours = run_colours(runs)
-    for number, run in enumerate(runs):
-        values = [run.metric(n, protocol) for n in names]
-        x = np.arange(len(names)) + (number - (len(runs) - 1) / 2) * width
-        heights = [v or 0.0 for v in values]
-        top = max(top, *heights)
-        axes.bar(x, heights, width * 0.92, color=colours[number], label=run_label(run, runs))
-        if len(runs) <= 4:
-            for at, value in zip(x, values, strict=True):
-                text = "–" if value is None else f"{value:.1f}"
-                axes.text(
-                    at, (value or 0) + top * 0.012, text, ha="center", size=6.5, color=LIGHT.quiet
-                )
+    groups = as_seeds(runs)
+    firsts = [g.first for g in groups]
+    names = [n for n in CLASSES if any(g.measured(n, protocol) is not None for g in groups)]
+    width = 0.8 / max(len(groups), 1)
+    colours = run_colours(firsts)
+    values = [[g.measured(n, protocol) for n in names] for g in groups]
+    tops = [v for row in values for m in row if m is not None for v in (m.value, m.high or 0.0)]
+    top = max([1.0, *tops])
+    for number, (group, row) in enumerate(zip(groups, values, strict=True)):
+        x = np.arange(len(names)) + (number - (len(groups) - 1) / 2) * width
+        heights = [0.0 if m is None else m.value for m in row]
+        label = run_label(group.first, firsts)
+        axes.bar(x, heights, width * 0.92, color=colours[number], label=label)
+        for at, m in zip(x, row, strict=True):
+            above = 0.0 if m is None else m.value
+            if m is not None and m.low is not None and m.high is not None:
+                axes.vlines(at, m.low, m.high, color=LIGHT.ink, lw=1.1, zorder=3)
+                above = m.high
+            if len(groups) <= 4:
+                text = "–" if m is None else f"{m.value:.1f}"
+                axes.text(at, above + top * 0.012, text, ha="center", size=6.5, color=LIGHT.quiet)
     axes.set_xticks(range(len(names)), [CLASSES[n] for n in names])
     if "AP_S_sparse" in names or "AP_S_dense" in names:
         first = next(i for i, n in enumerate(names) if n.startswith("AP_S_"))

@@ -87,7 +87,7 @@ def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     for name, spine in axes.spines.items():
         spine.set_visible(name == "bottom")
         spine.set_color(LIGHT.grid)
-    axes.tick_params(length=0, colors=LIGHT.quiet)
+    axes.tick_params(which="both", length=0, colors=LIGHT.quiet)
     axes.xaxis.label.set_color(LIGHT.quiet)
     axes.yaxis.label.set_color(LIGHT.quiet)
     return figure, axes
@@ -100,9 +100,12 @@ def bare(axes: Axes) -> None:
     axes.tick_params(length=0, colors=LIGHT.ink)
 
 
-def steps(axes: Axes, edges: Floats, values: Floats, colour: str, label: str) -> None:
+def steps(
+    axes: Axes, edges: Floats, values: Floats, colour: str, label: str, fill: bool = True
+) -> None:
     axes.stairs(values, edges, color=colour, lw=2, label=label, zorder=3)
-    axes.stairs(values, edges, color=colour, fill=True, alpha=0.10, zorder=2)
+    if fill:
+        axes.stairs(values, edges, color=colour, fill=True, alpha=0.10, zorder=2)
 
 
 def is_dark(colour: str) -> bool:

@@ -1,0 +1,93 @@
+"""From setting A to B by class, method by method: the difference and its interval (Fig. 5)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from smallpose.report.claims.boards import Board
+from smallpose.report.figures.style import CLASSES, LIGHT, SERIES, bare, finished, new_figure
+from smallpose.report.scores import Measured
+
+UP, DOWN, UNSURE = SERIES[0], SERIES[1], "#9AA3AE"
+
+
+@dataclass(frozen=True)
+class Change:
+    """B minus A of one method.
+
+    Args:
+        ours: by metric, points; None where a class has nobody.
+        printed: the paper's, likewise.
+    """
+
+    label: str
+    ours: Mapping[str, Measured | None]
+    printed: Mapping[str, float | None]
+
+
+def changes_of(board: Board, printed: Board, methods: tuple[str, ...]) -> list[Change]:
+    """The methods that have both settings; B is scored on COCO's 17 joints, as A is."""
+    out = []
+    for method in methods:
+        ours: dict[str, Measured | None] = {}
+        theirs: dict[str, float | None] = {}
+        for metric in CLASSES:
+            one, other = (method, "B17", metric), (method, "A", metric)
+            span = board.difference(one, other)
+            ours[metric] = None if span is None else Measured(span.value, span.low, span.high)
+            known = printed.difference(one, other)
+            theirs[metric] = None if known is None else known.value
+        if any(ours.values()):
+            out.append(Change(board.label(method), ours, theirs))
+    return out
+
+
+def gains_by_class(changes: list[Change], printed: str = "the paper's") -> Figure:
+    """A panel a class, a bar a method: blue up, orange down, grey where the interval holds 0."""
+    rows = max(len(changes), 1)
+    figure = new_figure(9.2, 1.25 + 0.36 * rows)
+    grid = figure.add_gridspec(1, len(CLASSES), wspace=0.14)
+    reach = [
+        v for c in changes for m in c.ours.values() if m is not None for v in (m.low, m.high, 0.0)
+    ]
+    reach += [v for c in changes for v in c.printed.values()]
+    known = [v for v in reach if v is not None]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    room = 0.07 * max(high - low, 1.0)
+    for column, (metric, title) in enumerate(CLASSES.items()):
+        axes = figure.add_subplot(grid[0, column])
+        _panel(axes, [(c.ours[metric], c.printed[metric]) for c in changes])
+        axes.set(xlim=(low - room, high + room), ylim=(rows - 0.4, -0.6))
+        axes.set_title(title, fontsize=9.5, color=LIGHT.ink, pad=6)
+        names = [c.label for c in changes] if column == 0 else [""] * len(changes)
+        axes.set_yticks(range(len(changes)), names)
+    figure.text(
+        0.5, 0.0, f"AP of B minus AP of A, points, both on COCO's 17 joints; whiskers 95 %; ◇ "
+        f"{printed} (B on 21)", ha="center", va="top", size=8.5, color=LIGHT.quiet,
+    )  # fmt: skip
+    return finished(figure)
+
+
+def _panel(axes: Axes, values: list[tuple[Measured | None, float | None]]) -> None:
+    bare(axes)
+    axes.grid(axis="x", color=LIGHT.grid, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.axvline(0, color=LIGHT.quiet, lw=1)
+    for y, (ours, printed) in enumerate(values):
+        if ours is None:
+            axes.text(0, y, " n/a", va="center", size=7.5, color=LIGHT.quiet)
+        else:
+            low, high = (np.nan if e is None else e for e in (ours.low, ours.high))
+            colour = UP if low > 0 else DOWN if high < 0 else UNSURE
+            axes.barh(y, ours.value, 0.56, color=colour, zorder=2)
+            axes.hlines(y, low, high, color=LIGHT.ink, lw=1.2, zorder=3)
+        if printed is not None:
+            axes.plot(
+                [printed], [y], marker="D", ms=4.5, mfc=LIGHT.paper, mec=LIGHT.quiet, zorder=4
+            )
+    axes.xaxis.set_major_locator(MaxNLocator(3))
+    axes.tick_params(axis="x", colors=LIGHT.quiet, labelbottom=True, labelsize=8)

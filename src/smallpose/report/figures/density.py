@@ -1,0 +1,58 @@
+"""AP against keypoint density, several methods with intervals (Fig. 4a)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from smallpose.core.density import DENSE_FROM, SPARSE_BELOW
+from smallpose.evaluation.along import Bin
+from smallpose.report.figures.style import (
+    DENSITY_COLOURS,
+    LIGHT,
+    SERIES,
+    finished,
+    legend_above,
+    new_axes,
+)
+
+BANDS = {"sparse": (0.0, SPARSE_BELOW), "moderate": (SPARSE_BELOW, DENSE_FROM),
+         "dense": (DENSE_FROM, 1.0)}  # fmt: skip
+
+
+def ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
+    """AP (`owned`) in bins of equally many small people, whiskers 95 %; no bin, no point.
+
+    Args:
+        methods: label to bins along the density; the bins are the same people for all.
+    """
+    figure, axes = new_axes(6.8, 3.8)
+    top = max((b.interval[1] if b.interval else b.ap for bins in methods.values() for b in bins
+               if b.ap is not None), default=1.0)  # fmt: skip
+    height = max(100 * top * 1.16, 1.0)
+    for name, (low, high) in BANDS.items():
+        axes.axvspan(low, high, color=DENSITY_COLOURS[name], alpha=0.10, lw=0, zorder=0)
+        axes.text((low + high) / 2, height * 0.985, name, ha="center", va="top", size=8.5,
+                  color=LIGHT.quiet, rotation=90 if high - low < 0.1 else 0)  # fmt: skip
+    people = 0
+    for number, (label, bins) in enumerate(methods.items()):
+        # Side by side within a bin, so that whiskers do not hide each other.
+        shift = (number - (len(methods) - 1) / 2) * 0.006
+        x = np.array([(b.low + b.high) / 2 + shift for b in bins])
+        ap = np.array([np.nan if b.ap is None else 100 * b.ap for b in bins])
+        colour = SERIES[number % len(SERIES)]
+        axes.plot(x, ap, color=colour, lw=1.4, marker="o", ms=4.5, label=label, zorder=3)
+        for at, b in zip(x, bins, strict=True):
+            if b.interval is not None and b.ap is not None:
+                low, high = (100 * end for end in b.interval)
+                axes.vlines(at, low, high, color=colour, lw=1.3, zorder=2)
+        people = max(people, sum(b.people for b in bins))
+    bins_text = max((len(b) for b in methods.values()), default=0)
+    axes.set(xlim=(0, 1), ylim=(0, height), ylabel="AP (owned), points")
+    axes.set_xlabel(
+        f"keypoint density (Eq. 3); {people:,} small people in {bins_text} bins of equally many, "
+        "whiskers 95 %",
+        fontsize=8.5,
+    )
+    legend_above(axes)
+    return finished(figure)

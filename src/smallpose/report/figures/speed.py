@@ -1,0 +1,57 @@
+"""Latency against AP of small people: what a method finds for the time it takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from smallpose.report.figures.style import LIGHT, SERIES, finished, legend_above, new_axes
+from smallpose.report.latency import Latency
+from smallpose.report.scores import Measured
+
+
+@dataclass(frozen=True)
+class Point:
+    """A run: how long it takes and what it finds."""
+
+    label: str
+    latency: Latency
+    ap_small: Measured
+
+
+def milliseconds(value: float) -> str:
+    """Such as `8.3 ms` or `1,520 ms`."""
+    return f"{value:.1f} ms" if value < 100 else f"{value:,.0f} ms"
+
+
+def latency_against_ap(points: Sequence[Point]) -> Figure:
+    """Left is faster, up is better; whiskers are quartiles of time and 95 % intervals of AP_S."""
+    figure, axes = new_axes(6.2, 3.6)
+    axes.grid(axis="x", color=LIGHT.grid, lw=0.8)
+    for number, p in enumerate(points):
+        colour, ap = SERIES[number % len(SERIES)], p.ap_small
+        axes.hlines(ap.value, p.latency.low, p.latency.high, color=colour, lw=1.3)
+        if ap.low is not None and ap.high is not None:
+            axes.vlines(p.latency.median, ap.low, ap.high, color=colour, lw=1.3)
+        label = f"{p.label} ({milliseconds(p.latency.median)})"
+        axes.plot(
+            [p.latency.median], [ap.value], color=colour, marker="o", ms=7, ls="", label=label
+        )
+    first = points[0].latency
+    tops = [p.ap_small.high or p.ap_small.value for p in points]
+    axes.set(xscale="log", ylim=(0, max(*tops, 1.0) * 1.1), ylabel="AP_S (owned), points")
+    ends = [end for p in points for end in (p.latency.low, p.latency.high)]
+    axes.set_xlim(min(ends) / 1.5, max(ends) * 1.5)
+    ticks = [t for d in range(-1, 6) for m in (1, 2, 5) if min(ends) / 1.5 <= (t := m * 10.0**d)
+             <= max(ends) * 1.5]  # fmt: skip
+    axes.set_xticks(ticks)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel(
+        f"ms per image of {first.people:.1f} people, {first.device}; median and quartiles of "
+        f"{first.images} images",
+        fontsize=8.5,
+    )
+    legend_above(axes)
+    return finished(figure)
