@@ -44,6 +44,7 @@ def test_the_command_trains_tests_and_predicts_again_the_same(few, tmp_path, nam
 def test_the_loss_of_two_pictures_falls(few, tmp_path):
     overrides = (
         *(("epochs", "20"), ("batch_size", "2"), ("warm_up", "5"), ("learning_rate", "0.004")),
+        ("validate_every", "99"),
         *(("augment.shift", "0"), ("augment.rotate_deg", "0"), ("augment.scale_range", "1,1")),
     )
     name = "dekr_hrnet_w8_tiny"
