@@ -21,9 +21,10 @@ from smallpose.methods import create_method
 from smallpose.methods.weights import read_weights
 from smallpose.samples.crops import Batch
 from smallpose.table.coco_json import read_coco, write_coco
-from smallpose.training import run
+from smallpose.training import course
 from smallpose.training.log import Log
 from smallpose.training.loop import Trainer
+from smallpose.training.loss import LossOf
 from smallpose.training.run import Experiment, Interrupted, choose_recipe, train
 from smallpose.training.schedule import make_optimizer
 
@@ -157,7 +158,7 @@ def test_a_broken_state_is_named(eight, tmp_path):
 
 def always_saving(data: Path, out: Path) -> None:
     """A run that writes a checkpoint after each step, so that most kills hit the writing of one."""
-    run.CHECKPOINT_EVERY_S = 0.0
+    course.CHECKPOINT_EVERY_S = 0.0
     train(experiment(data, out, 40, resume=True))
 
 
@@ -205,18 +206,23 @@ def test_sigint_on_the_command_line_saves_and_leaves_130(eight, tmp_path, monkey
 
 def plant_nan(monkeypatch, at_steps: set[int], how: str) -> None:
     """Spoil the loss of some steps, or a label of theirs."""
-    loss_of = Trainer._loss
+    backward = Trainer._backward
+    loss_of = LossOf.forward
+    spoilt = []
 
-    def planted(self: Trainer, batch: Batch) -> torch.Tensor:
-        if self.step not in at_steps:
-            return loss_of(self, batch)
-        if how == "loss":
-            return loss_of(self, batch) * float("nan")
-        value = {"nan label": float("nan"), "far label": 1e30}[how]
-        batch.keypoints[0, 0] = torch.tensor([value, 5.0, 2.0])
-        return loss_of(self, batch)
+    def planted(self: Trainer, batch: Batch) -> float:
+        spoilt[:] = [self.step in at_steps]
+        if spoilt[0] and how != "loss":
+            value = {"nan label": float("nan"), "far label": 1e30}[how]
+            batch.keypoints[0, 0] = torch.tensor([value, 5.0, 2.0])
+        return backward(self, batch)
 
-    monkeypatch.setattr(Trainer, "_loss", planted)
+    def spoiling(self: LossOf, crops: torch.Tensor, people: torch.Tensor) -> torch.Tensor:
+        factor = float("nan") if spoilt[0] and how == "loss" else 1.0
+        return loss_of(self, crops, people) * factor
+
+    monkeypatch.setattr(Trainer, "_backward", planted)
+    monkeypatch.setattr(LossOf, "forward", spoiling)
 
 
 def test_a_loss_that_is_no_number_costs_its_steps_and_nothing_else(eight, tmp_path, monkeypatch):
@@ -241,7 +247,9 @@ def test_a_label_far_outside_or_nowhere_is_no_label(eight, tmp_path, monkeypatch
 
 def test_a_run_of_no_numbers_stops_and_keeps_the_last_good_checkpoint(eight, tmp_path, monkeypatch):
     plant_nan(monkeypatch, set(range(4, 100)), "loss")
-    with pytest.raises(RunError, match=r"not finite in 6 steps, the last with annotations \d+"):
+    with pytest.raises(
+        RunError, match=r"not finite in 6 of the last 100 steps, this one with annotations \d+"
+    ):
         train(experiment(eight, tmp_path, 20))
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     assert 4 <= state["step"] <= 10
@@ -250,18 +258,18 @@ def test_a_run_of_no_numbers_stops_and_keeps_the_last_good_checkpoint(eight, tmp
 
 def test_exploding_weights_do_not_spoil_the_norms(eight, tmp_path, monkeypatch):
     """Loss and running means go wrong in the forward pass; the means are put back."""
-    loss_of = Trainer._loss
+    backward = Trainer._backward
 
-    def exploding(self: Trainer, batch: Batch) -> torch.Tensor:
+    def exploding(self: Trainer, batch: Batch) -> float:
         if self.step == 3:
             before = self.method.prepare
             monkeypatch.setattr(self.method, "prepare", lambda c: before(c) * float("inf"))
-            value = loss_of(self, batch)
+            value = backward(self, batch)
             monkeypatch.setattr(self.method, "prepare", before)
             return value
-        return loss_of(self, batch)
+        return backward(self, batch)
 
-    monkeypatch.setattr(Trainer, "_loss", exploding)
+    monkeypatch.setattr(Trainer, "_backward", exploding)
     train(experiment(eight, tmp_path))
     assert all(torch.isfinite(t).all() for t in read_weights(tmp_path).tensors.values())
     assert 4 not in losses(tmp_path)

@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="name=value",
         help="change the recipe: epochs=2 learning_rate=1e-3 augment.rotate_deg=40",
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a built set")
-    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="a built set")
+    parser.add_argument("--out", type=Path, metavar="RUN", help="the run's folder")
     parser.add_argument(
         "--setting",
         choices=("A", "B"),
@@ -56,12 +56,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-bad", type=float, default=0.001, help="share of unreadable pictures allowed (0.001)"
     )
     parser.add_argument("--device", default="", help="cpu, cuda, …; a GPU where there is one")
+    parser.add_argument(
+        "--at-once",
+        type=int,
+        default=0,
+        metavar="N",
+        help="samples of a step through the network together, where memory is short; 0: all",
+    )
+    parser.add_argument(
+        "--compile",
+        nargs="?",
+        const="inductor",
+        default="",
+        metavar="BACKEND",
+        help="torch.compile the network; inductor without a word",
+    )
+    parser.add_argument("--tensorboard", action="store_true", help="curves in RUN/tensorboard too")
+    parser.add_argument("--wandb", default="", metavar="PROJECT", help="curves on W&B too")
+    parser.add_argument("--show-recipe", action="store_true", help="print the recipe and stop")
 
 
 def run(args: argparse.Namespace) -> None:
     """Train, test, write the run's folder, print its numbers."""
     overrides = tuple(_pair(text) for text in args.overrides)
     set_threads(args.threads)
+    if args.show_recipe:
+        _show(args.method, args.recipe, overrides)
+        return
+    for flag, value in (("--data DIR", args.data), ("--out RUN", args.out)):
+        if value is None:
+            raise InputError("smallpose train", f"needs {flag}", f"as in: {EXAMPLE}")
     from smallpose.training.run import Experiment, train
 
     result = train(
@@ -81,12 +105,28 @@ def run(args: argparse.Namespace) -> None:
             adapt=args.adapt,
             most_bad=args.max_bad,
             device=args.device,
+            at_once=max(args.at_once, 0),
+            compile=args.compile,
+            tensorboard=args.tensorboard,
+            wandb=args.wandb,
         )
     )
+    if not result:  # another process of several prints
+        return
     numbers = result["evaluation"]["protocols"]["coco"]
     shown = (f"{name} {_points(numbers.get(name))}" for name in ("AP", "AP_S", "AP_M", "AP_L"))
     print(f"{result['method']} {result['setting']}: {', '.join(shown)}")
     print(f"{args.out / 'result.json'}")
+
+
+def _show(name: str, recipe: str, overrides: tuple[tuple[str, str], ...]) -> None:
+    from smallpose.methods import create_method
+    from smallpose.training.recipes import choose_recipe, flat_fields
+
+    chosen, fields = choose_recipe(create_method(name), recipe, overrides)
+    print(f"{name}, recipe {chosen}:")
+    for key, value in flat_fields(fields).items():
+        print(f"  {key} = {value}")
 
 
 def set_threads(asked: int) -> None:

@@ -38,10 +38,13 @@ class Recipe:
     clip_norm: float = 0.0  # of the gradient; 0 for no clipping
     layer_decay: float = 1.0  # factor of the rate from each layer to the one before it (ViT)
     schedule: Literal["steps", "one_cycle"] = "steps"
-    decay_at: tuple[int, ...] = (170, 200)  # epochs; the paper names none, these are MMPose's
+    decay_at: tuple[float, ...] = (170, 200)  # epochs; the paper names none, these are MMPose's
     warm_up: int = 500  # steps of a rising rate; for one_cycle this is given in percent
     validate_every: int = 10  # epochs
     half: bool = False  # bfloat16 where it is safe
+    ema: tuple[float, float] = (0.0, 0.0)  # moving average's momentum and time constant, in steps
+    sync_norm: bool = False  # batch norms look at all processes' pictures
+    steps: int = 0  # of the whole run, which the schedule is fitted to; 0: as the epochs have
     augment: Augment = field(default_factory=Augment)
 
 
@@ -81,6 +84,7 @@ class PoseMethod(nn.Module, ABC):
         input_wh: of the pictures it takes.
         score_rule: key into `SCORE_RULES`.
         udp_warp: whether its crops are cut by the UDP warp (`samples/affine.py`).
+        sums_people: whether its loss is a sum over the people of a batch, and not a mean.
         joint_layers: modules whose rows are so many for each joint, and perhaps some behind; what
             changes when weights of one skeleton begin a training of another.
         for_training: beginnings of the names of weights that only training needs; published
@@ -96,6 +100,7 @@ class PoseMethod(nn.Module, ABC):
     recipes: Mapping[str, Recipe]
     score_rule = "box_times_sure"
     udp_warp = False
+    sums_people = False
     joint_layers: tuple[str, ...] = ("head.final_layer",)
     for_training: tuple[str, ...] = ()
     precision: torch.dtype | None = None

@@ -22,7 +22,7 @@ S_CARD = Card(
     checkpoint_folder="top_down/hrformer",
     checkpoint_hash="5310d898",
 )
-_ADAMW = Recipe(optimizer="adamw", weight_decay=0.01)
+_ADAMW = Recipe(optimizer="adamw", weight_decay=0.01, sync_norm=True)
 S_RECIPES = {
     "paper": replace(_ADAMW, batch_size=64),
     "mmpose": replace(_ADAMW, batch_size=256),  # 32 crops on each of eight GPUs

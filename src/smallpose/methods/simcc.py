@@ -50,6 +50,7 @@ class SimCC(PoseMethod):
     """
 
     joint_layers = ("head.deconv_head.final_layer",)
+    sums_people = True
 
     def __init__(
         self,

@@ -40,18 +40,16 @@ class WholeRecipe(Recipe):
         rates: name prefix of weights to the factor of their learning rate.
         cosine: (epoch, rate) between which the rate falls along a cosine, instead of `schedule`;
             the rate rises with the square of the step over `warm_epochs` before.
-        ema: momentum and time constant of the moving average of the weights; (0, 0) for none.
         sizes: sides, least and most, to which each batch is resized in multiples of 32.
         second_stage: epoch from which `method.stage` is 2.
     """
 
     augment: WholeAugment = field(default_factory=WholeAugment)
     rates: Mapping[str, float] = field(default_factory=dict)
-    cosine: tuple[tuple[int, float], ...] = ()
-    warm_epochs: int = 0
-    ema: tuple[float, float] = (0.0, 0.0)
+    cosine: tuple[tuple[float, float], ...] = ()
+    warm_epochs: float = 0
     sizes: tuple[int, int] | None = None
-    second_stage: int = 0
+    second_stage: float = 0
 
 
 class Found(NamedTuple):

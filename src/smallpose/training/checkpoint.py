@@ -6,6 +6,7 @@ Both are written whole or not at all, so a killed run leaves its last complete s
 
 import io
 import json
+import pickle
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from safetensors.torch import save
 
 from smallpose._version import __version__
-from smallpose.core.errors import InputError
+from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.files import sha256, write_whole, write_whole_with
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.methods.weights import FORMAT, skeleton_to
@@ -51,7 +52,7 @@ def save_state(folder: Path, state: Mapping[str, Any]) -> None:
 def load_state(folder: Path) -> dict[str, Any] | None:
     """What `save_state` wrote; None where there is nothing.
 
-    Raises: InputError when the file is not sound.
+    Raises: InputError when the file is not sound; RefusedError when it would run code to be read.
     """
     path = folder / STATE
     if not path.exists():
@@ -59,13 +60,25 @@ def load_state(folder: Path) -> dict[str, Any] | None:
     try:
         state = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
         state["step"], state["method"], state["optimizer"]
-    except Exception as error:
-        raise InputError(
+    except pickle.UnpicklingError as error:
+        if "weights_only" not in str(error).lower():
+            raise _unsound(path, error) from None
+        raise RefusedError(
             str(path),
-            f"not a state to go on from ({str(error).splitlines()[0][:100]})",
+            "reading it needs code execution, which no state of ours does",
             "start again in another folder",
         ) from None
+    except Exception as error:
+        raise _unsound(path, error) from None
     return dict(state)
+
+
+def _unsound(path: Path, error: Exception) -> InputError:
+    return InputError(
+        str(path),
+        f"not a state to go on from ({(str(error) or type(error).__name__).splitlines()[0][:100]})",
+        "start again in another folder",
+    )
 
 
 def drop_incomplete(folder: Path) -> int:

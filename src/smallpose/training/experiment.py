@@ -13,12 +13,12 @@ class Experiment:
     Args:
         method: key of `METHODS`.
         data: folder of a built set.
-        out: the run's folder.
+        out: the run's folder; under several processes one that all of them see.
         setting: "A" or "B".
         recipe: key of the method's recipes; its first without.
         overrides: recipe fields to change, `augment.`'s with that prefix, as text.
         seed: of beginning weights, order and chance.
-        jobs: worker processes that read pictures; 0 reads in this one.
+        jobs: worker processes that read pictures, for each process; 0 reads in this one.
         resume: go on where a run in `out` stopped.
         weights: to begin with.
         adapt: let weights of another skeleton in, joint by name.
@@ -26,6 +26,11 @@ class Experiment:
         trust: let a `.pth` run code while it is read, where it needs to.
         most_bad: share of the pictures that may be unreadable.
         device: "cpu", "cuda", …; a GPU where there is one without.
+        at_once: samples of a step that go through the network together, on each device; the
+            gradients of the parts are added up. 0 for all.
+        compile: a backend of `torch.compile` for the network, such as "inductor"; "" for none.
+        tensorboard: also write the log for TensorBoard, below `out`.
+        wandb: also tell the log to this project of Weights & Biases; "" for none.
     """
 
     method: str
@@ -43,3 +48,7 @@ class Experiment:
     trust: bool = False
     most_bad: float = 0.001
     device: str = ""
+    at_once: int = 0
+    compile: str = ""
+    tensorboard: bool = False
+    wandb: str = ""

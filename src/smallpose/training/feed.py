@@ -1,38 +1,22 @@
 """What a method is shown in training: crops of people, or whole pictures with all of theirs."""
 
-from collections.abc import Iterator
-from typing import Any, Protocol
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.errors import InputError
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.methods.whole import WholeImageMethod, WholeRecipe
-from smallpose.samples.crops import Batch, Crops, ImageOfPeople, trainable
+from smallpose.samples.crops import Crops, ImageOfPeople, trainable
+from smallpose.samples.feed import AnyBatch, Feed
 from smallpose.samples.images import Pictures
-from smallpose.samples.whole import WholeBatch, WholeImages, Wholes
+from smallpose.samples.whole import WholeImages, Wholes
 from smallpose.table.instances import Instances
 from smallpose.training.experiment import Experiment
+from smallpose.training.ranks import ALONE, Ranks
 
-AnyBatch = Batch | WholeBatch
-
-
-class Feed(Protocol):
-    """Batches of an epoch, from any step on; `Crops` and `Wholes` are such."""
-
-    dataset: Any
-    unreadable: dict[str, None]
-
-    @property
-    def people(self) -> int:
-        """Samples of an epoch."""
-
-    @property
-    def steps(self) -> int:
-        """Steps of an epoch."""
-
-    def batches(self, epoch: int, first_step: int = 0) -> Iterator[AnyBatch]:
-        """The steps of an epoch from `first_step` on."""
+__all__ = ["AnyBatch", "Feed", "images_of_people", "make_feed"]
 
 
 def make_feed(
@@ -41,20 +25,38 @@ def make_feed(
     pictures: Pictures,
     method: PoseMethod,
     recipe: Recipe,
+    ranks: Ranks = ALONE,
 ) -> Feed:
-    """The training people, in the form the method learns from."""
+    """This process's part of the training people, in the form the method learns from.
+
+    Raises: InputError when a step has no sample for some process.
+    """
+    place = {"rank": ranks.rank, "world": ranks.world}
+    how = (recipe.batch_size, experiment.jobs, experiment.most_bad)
+    feed: Feed
     if isinstance(method, WholeImageMethod):
         assert isinstance(recipe, WholeRecipe)
+        rows, augment, epochs = images_of_people(people), recipe.augment, recipe.epochs
+        if recipe.steps:  # the data's epochs are not the recipe's
+            epochs = -(-recipe.steps // -(-len(rows) // recipe.batch_size))
+            augment = replace(augment, closing=round(augment.closing * epochs / recipe.epochs))
         wholes = WholeImages(
-            *(people, images_of_people(people), pictures, method.input_wh, recipe.augment),
-            *(experiment.seed, recipe.epochs),
+            *(people, rows, pictures, method.input_wh, augment, experiment.seed, epochs)
         )
-        return Wholes(wholes, recipe.batch_size, experiment.jobs, experiment.most_bad, recipe.sizes)
-    crops = ImageOfPeople(
-        *(people, trainable(people), pictures, method.input_wh, recipe.augment),
-        *(experiment.seed, method.udp_warp),
-    )
-    return Crops(crops, recipe.batch_size, experiment.jobs, experiment.most_bad)
+        feed = Wholes(wholes, *how, recipe.sizes, **place)
+    else:
+        crops = ImageOfPeople(
+            *(people, trainable(people), pictures, method.input_wh, recipe.augment),
+            *(experiment.seed, method.udp_warp),
+        )
+        feed = Crops(crops, *how, **place)
+    if feed.people // feed.steps < ranks.world:
+        raise InputError(
+            f"batch_size={recipe.batch_size}",
+            f"steps of {feed.people // feed.steps} samples for {ranks.world} processes",
+            "start fewer processes, or take a larger batch_size",
+        )
+    return feed
 
 
 def images_of_people(people: Instances) -> NDArray[np.intp]:

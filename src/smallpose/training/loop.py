@@ -1,25 +1,29 @@
-"""Steps: forward, backward, and a guard against losses that are no numbers.
+"""Steps: forward, backward, and what is decided behind them.
 
 A step is a function of the state before it and its number: chance inside the network is seeded
 anew for each, so a run that was interrupted goes on as if it had not been.
 """
 
+import inspect
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
+from torch.nn.parallel import DistributedDataParallel
 
-from smallpose.core.errors import RunError
-from smallpose.core.progress import say
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.methods.whole import WholeImageMethod
+from smallpose.training.average import MovingAverage
 from smallpose.training.feed import AnyBatch, Feed
+from smallpose.training.guard import Guard
 from smallpose.training.log import Log
+from smallpose.training.loss import LossOf, in_parts
+from smallpose.training.norms import share_norms
+from smallpose.training.ranks import ALONE, Ranks
 from smallpose.training.schedule import learning_rate, make_optimizer
-
-MOST_SKIPPED = 5  # steps without finite loss or gradient before the run stops
 
 
 class Trainer:
@@ -31,35 +35,69 @@ class Trainer:
         feed: what on.
         seed: of chance inside the network.
         log: where steps are written down.
+        ranks: the processes that train together.
+        at_once: samples that go through the network together; 0 for all of a step.
     """
 
-    def __init__(self, method: PoseMethod, recipe: Recipe, feed: Feed, seed: int, log: Log) -> None:
+    def __init__(
+        self,
+        method: PoseMethod,
+        recipe: Recipe,
+        feed: Feed,
+        seed: int,
+        log: Log,
+        ranks: Ranks = ALONE,
+        at_once: int = 0,
+    ) -> None:
         self.method, self.recipe, self.feed, self.seed, self.log = method, recipe, feed, seed, log
+        self.ranks, self.at_once = ranks, at_once
+        if ranks.world > 1 and recipe.sync_norm:
+            share_norms(method, method.device.type == "cuda")
         self.optimizer = make_optimizer(method, recipe)
+        self.average = MovingAverage(method, *recipe.ema) if any(recipe.ema) else None
+        self.guard = Guard(log.path.parent)
         self.step = 0
-        self.skipped = 0
         self.seconds = 0.0
-        self._good: list[torch.Tensor] = []
+        self._loss: Any = LossOf(method, recipe.half)
+        if ranks.world > 1:
+            # Parts of whole-image methods have nothing to learn from pictures without people.
+            self._loss = _shared(self._loss, isinstance(method, WholeImageMethod))
 
     @property
     def steps(self) -> int:
         """Steps of the whole run."""
-        return self.feed.steps * self.recipe.epochs
+        return self.recipe.steps or self.feed.steps * self.recipe.epochs
+
+    @property
+    def steps_of_epoch(self) -> float:
+        """Of the recipe's epochs, which `recipe.steps` makes shorter or longer than the data's."""
+        return self.steps / max(self.recipe.epochs, 1)
 
     def state(self) -> dict[str, Any]:
-        """All that `load` needs."""
+        """All that `load` needs; to be asked in all processes, whose norms it brings together."""
+        self.ranks.average(list(self.method.buffers()))
         return {
             "step": self.step,
             "seconds": self.seconds,
             "method": self.method.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state() if self.average else {},
         }
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self.method.load_state_dict(state["method"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.average:
+            self.average.load(state["average"])
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
+
+    @contextmanager
+    def tested(self) -> Iterator[PoseMethod]:
+        """The method as it is tested and given away: with averaged weights, if any."""
+        self.ranks.average(list(self.method.buffers()))
+        with self.average.in_place(self.method) if self.average else nullcontext():
+            yield self.method
 
     def run_epoch(self, after_step: Callable[[float], None]) -> None:
         """The rest of the epoch that the run is in.
@@ -71,74 +109,67 @@ class Trainer:
         epoch, first_step = divmod(self.step, self.feed.steps)
         self.method.train()
         if isinstance(self.method, WholeImageMethod):
-            self.method.begin_epoch(epoch, self.recipe)
+            self.method.begin_epoch(int(self.step / self.steps_of_epoch), self.recipe)
         at = time.monotonic()
         for batch in self.feed.batches(epoch, first_step):
             loss = self._one_step(batch)
+            if self.average:
+                self.average.follow(self.method, self.step)
             self.step += 1
             now = time.monotonic()
             self.seconds, at = self.seconds + now - at, now
             after_step(loss)
+            if self.step >= self.steps:
+                return
 
     def _one_step(self, batch: AnyBatch) -> float:
-        torch.manual_seed(hash((self.seed, self.step)) & 0x7FFFFFFFFFFFFFFF)
-        rate = learning_rate(self.step, self.feed.steps, self.recipe)
+        torch.manual_seed(hash((self.seed, self.step, self.ranks.rank)) & 0x7FFFFFFFFFFFFFFF)
+        rate = learning_rate(self.step, self.steps_of_epoch, self.recipe)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["rate_share"]
-        self._remember_buffers()
-        loss = self._loss(batch)
+        self.guard.remember(self.method)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        mine = self._backward(batch)
         norm = torch.nn.utils.clip_grad_norm_(
             self.method.parameters(), self.recipe.clip_norm or math.inf
         )
-        value = float(loss.detach())
-        if not (math.isfinite(value) and math.isfinite(float(norm))):
-            self._skip(batch, value)
+        bad = not math.isfinite(float(norm))
+        loss, bad_somewhere = self.ranks.sum(mine / self.ranks.world, bad)
+        if bad_somewhere or not math.isfinite(loss):
+            self._skip(batch, loss)
             return math.nan
         self.optimizer.step()
-        return value
+        return loss
 
-    def _loss(self, batch: AnyBatch) -> torch.Tensor:
-        method = self.method
-        people: Any = batch.keypoints.to(method.device, non_blocking=True)
-        with torch.autocast(method.device.type, torch.bfloat16, enabled=self.recipe.half):
-            outputs = method(method.prepare(batch.crops))
-        if self.recipe.half:
-            outputs = single(outputs)
-        terms = method.loss(outputs, method.targets(people))
-        return torch.stack(list(terms.values())).sum()
-
-    def _remember_buffers(self) -> None:
-        """A forward pass moves the norms' running means before the loss shows what it was worth."""
-        buffers = list(self.method.buffers())
-        if not self._good:
-            self._good = [b.clone() for b in buffers]
-        else:
-            torch._foreach_copy_(self._good, buffers)
+    def _backward(self, batch: AnyBatch) -> float:
+        """Gradients of a step, averaged over processes; this one's loss, with its weight."""
+        device, total = self.method.device, torch.zeros((), device=self.method.device)
+        parts = list(in_parts(batch.crops, batch.keypoints, self.at_once))
+        for number, (crops, people, share) in enumerate(parts):
+            # Means count by their samples; losses that are sums add up, and DDP divides by ranks.
+            summed = self.method.sums_people
+            weight = self.ranks.world if summed else share * batch.weight
+            apart = self.ranks.world > 1 and number < len(parts) - 1
+            with self._loss.no_sync() if apart else nullcontext():
+                loss = self._loss(crops, people.to(device, non_blocking=True)) * weight
+                loss.backward()
+            total += loss.detach()
+        return float(total)
 
     def _skip(self, batch: AnyBatch, loss: float) -> None:
-        torch._foreach_copy_(list(self.method.buffers()), self._good)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.skipped += 1
-        people = self.feed.dataset.people
-        ids = people.ids[batch.rows].tolist()
+        self.guard.restore(self.method)
+        ids = self.feed.table.ids[batch.rows].tolist()
         self.log.write(step=self.step, skipped=ids, loss=str(loss))
-        if self.skipped > MOST_SKIPPED:
-            raise RunError(
-                f"step {self.step}",
-                f"loss or gradient was not finite in {self.skipped} steps, the last with "
-                f"annotations {', '.join(map(str, ids[:5]))}, …",
-                "the last good checkpoint is kept; look at 'skipped' in log.jsonl, or lower "
-                "learning_rate",
-            )
-        say(f"step {self.step}: loss {loss} is not finite, step skipped ({len(ids)} people logged)")
+        self.guard.count(self.step, loss, ids, batch)
 
 
-def single(outputs: Any) -> Any:
-    """Outputs in single precision, whatever holds them: losses are not to be trusted to half."""
-    if isinstance(outputs, torch.Tensor):
-        return outputs.float() if outputs.is_floating_point() else outputs
-    if isinstance(outputs, tuple) and hasattr(outputs, "_fields"):
-        return type(outputs)(*(single(part) for part in outputs))
-    return type(outputs)(single(part) for part in outputs)
+def _shared(loss: LossOf, some_idle: bool) -> DistributedDataParallel:
+    """With gradients averaged over processes; norms' statistics are left to each.
+
+    Args:
+        some_idle: whether weights may be without a gradient in some steps.
+    """
+    known = inspect.signature(DistributedDataParallel).parameters
+    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    how: dict[str, Any] = {name: False, "find_unused_parameters": some_idle}
+    return DistributedDataParallel(loss, gradient_as_bucket_view=True, **how)

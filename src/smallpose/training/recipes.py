@@ -1,16 +1,27 @@
-"""A method's recipe by name, changed by `name=value` where so asked."""
+"""A method's recipe by name, changed by `name=value` where so asked, and how recipes differ."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from smallpose.core.errors import InputError
 from smallpose.methods.base import PoseMethod, Recipe
+
+CHOICES = {
+    "optimizer": ("adam", "adamw"),
+    "schedule": ("steps", "one_cycle"),
+    "augment.fit": ("short", "long"),
+}
+LEAST = {"batch_size": 1, "epochs": 0, "validate_every": 1, "learning_rate": 0.0, "steps": 0}
 
 
 def choose_recipe(
     method: PoseMethod, name: str, overrides: tuple[tuple[str, str], ...] = ()
 ) -> tuple[str, Recipe]:
     """A method's recipe by name, changed where so asked.
+
+    With another number of epochs, the epochs at which something happens move along with it unless
+    they are given too.
 
     Raises: InputError for a name or field that is not there, or a value of the wrong kind.
     """
@@ -22,39 +33,94 @@ def choose_recipe(
             f"try {_words(method.recipes)}",
         )
     recipe = method.recipes[name]
+    asked = dict(overrides)
+    if "epochs" in asked:
+        recipe = with_epochs(recipe, _override(recipe, "epochs", asked["epochs"])["epochs"])
     for key, text in overrides:
         if key.startswith("augment."):
-            augment = replace(recipe.augment, **_override(recipe.augment, key[8:], text, key))
-            recipe = replace(recipe, augment=augment)
+            change = _override(recipe.augment, key[8:], text, key)
+            recipe = replace(recipe, augment=replace(recipe.augment, **change))
         else:
-            recipe = replace(recipe, **_override(recipe, key, text, key))
+            recipe = replace(recipe, **_override(recipe, key, text))
+    if recipe.steps:
+        recipe = _fitted(recipe)
     return name, recipe
 
 
-def _override(record: Any, field: str, text: str, key: str) -> dict[str, Any]:
-    fields = {k: v for k, v in vars(record).items() if k != "augment"}
-    if field not in fields:
-        raise InputError(f"{key}={text}", "no such part of a recipe", f"try {_words(fields)}")
-    before = fields[field]
+def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
+    """The recipe, stretched or pressed to so many epochs: all that it does at an epoch moves."""
+    if not recipe.epochs or epochs == recipe.epochs:
+        return replace(recipe, epochs=epochs)
+    factor = epochs / recipe.epochs
+
+    def moved(epoch: float) -> float:
+        place = round(epoch * factor, 2)
+        return int(place) if place == int(place) else place
+
+    changes: dict[str, Any] = {"decay_at": tuple(moved(e) for e in recipe.decay_at)}
+    there = vars(recipe)
+    for key in ("warm_epochs", "second_stage"):
+        if there.get(key):
+            changes[key] = moved(there[key])
+    if there.get("cosine"):
+        changes["cosine"] = tuple((moved(e), rate) for e, rate in there["cosine"])
+    closing = vars(recipe.augment).get("closing", 0)
+    if closing:
+        fewer: dict[str, Any] = {"closing": max(round(closing * factor), 1)}
+        changes["augment"] = replace(recipe.augment, **fewer)
+    return replace(recipe, epochs=epochs, **changes)
+
+
+def _fitted(recipe: Recipe) -> Recipe:
+    """A run of few steps does not spend them all on warming up."""
+    if not recipe.epochs:
+        raise InputError(f"steps={recipe.steps}", "with epochs=0", "leave one of the two out")
+    if recipe.schedule == "one_cycle":
+        return recipe
+    return replace(recipe, warm_up=min(recipe.warm_up, recipe.steps // 10))
+
+
+def differences(recipes: Mapping[str, Recipe]) -> dict[str, dict[str, Any]]:
+    """What is not the same in all of them: field to the value in each, by the recipe's name."""
+    flat = {name: flat_fields(recipe) for name, recipe in recipes.items()}
+    keys = dict.fromkeys(key for record in flat.values() for key in record)
+    table = {key: {name: record.get(key) for name, record in flat.items()} for key in keys}
+    return {key: row for key, row in table.items() if len({str(v) for v in row.values()}) > 1}
+
+
+def flat_fields(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's fields, those of its augmentation as `augment.…`."""
+    record = asdict(recipe)
+    augment = record.pop("augment")
+    return record | {f"augment.{key}": value for key, value in augment.items()}
+
+
+def _override(record: Any, field: str, text: str, key: str = "") -> dict[str, Any]:
+    key = key or field
+    known = [f.name for f in fields(record) if f.name not in ("augment", "rates", "cosine")]
+    if field not in known:
+        raise InputError(f"{key}={text}", "no such part of a recipe", f"try {_words(known)}")
+    before = getattr(record, field)
     try:
-        value = _parse(text, before)
+        value = _parse(text, before, field)
     except ValueError:
         raise InputError(f"{key}={text}", "not a value of its kind", f"it was {before}") from None
-    choices = {"optimizer": ("adam", "adamw"), "schedule": ("steps", "one_cycle")}.get(field)
-    if choices and value not in choices:
-        raise InputError(f"{key}={text}", "no such choice", f"try {_words(choices)}")
-    least = {"batch_size": 1, "epochs": 0, "validate_every": 1, "learning_rate": 0.0}.get(field)
+    if key in CHOICES and value not in CHOICES[key]:
+        raise InputError(f"{key}={text}", "no such choice", f"try {_words(CHOICES[key])}")
+    least = LEAST.get(key)
     if least is not None and not value >= least:
         raise InputError(f"{key}={text}", f"is below {least}", f"it was {before}")
     return {field: value}
 
 
-def _parse(text: str, like: Any) -> Any:
+def _parse(text: str, like: Any, field: str) -> Any:
+    if field == "sizes" and text.lower() == "none":
+        return None
     if isinstance(like, bool):
         if text.lower() not in ("true", "false", "1", "0"):
             raise ValueError(text)
         return text.lower() in ("true", "1")
-    if isinstance(like, tuple):
+    if isinstance(like, tuple) or field == "sizes":
         kind = type(like[0]) if like else int
         return tuple(kind(part) for part in text.strip("()[]").split(",") if part.strip())
     return type(like)(text)

@@ -2,67 +2,93 @@
 
 import json
 import platform
-import time
 from dataclasses import asdict
 from typing import Any
 
 import torch
 
 from smallpose._version import __version__
-from smallpose.core.errors import InputError, RunError
 from smallpose.core.files import write_whole
 from smallpose.core.progress import say
+from smallpose.core.skeleton import COCO17
 from smallpose.methods import PoseMethod, create_method, find_skeleton, find_weights
 from smallpose.methods.weights import read_weights
-from smallpose.samples.images import Pictures, pictures_of
+from smallpose.samples.images import pictures_of
+from smallpose.table.predictions import Predictions
 from smallpose.table.results_json import write_results
-from smallpose.training.checkpoint import save_model, save_state
+from smallpose.training import boards
+from smallpose.training.checkpoint import save_model
+from smallpose.training.course import Course
 from smallpose.training.experiment import Experiment
 from smallpose.training.feed import make_feed
-from smallpose.training.folder import begin_folder, identity_of, refuse_unlike
-from smallpose.training.log import Log
+from smallpose.training.folder import begin_folder, identity_of, ignored, refuse_unlike
+from smallpose.training.log import Board, Log
 from smallpose.training.loop import Trainer
-from smallpose.training.progress import TrainingBar
+from smallpose.training.ranks import Ranks, launched
 from smallpose.training.recipes import choose_recipe
 from smallpose.training.settings import Task, read_task
-from smallpose.training.signals import Interrupted, Signals
+from smallpose.training.signals import Interrupted
 from smallpose.training.testing import find_all, score
 
 __all__ = ["Experiment", "Interrupted", "choose_recipe", "train"]
 
-CHECKPOINT_EVERY_S = 120.0
-CHECKPOINT_APART_S = 10.0
 PROTOCOLS = ("coco", "owned", "recall")
 
 
 def train(experiment: Experiment) -> dict[str, Any]:
     """Run it, and write `result.json`, `found.json`, `model.safetensors` and `log.jsonl`.
 
-    Returns: what `result.json` holds.
+    Under torchrun the processes share the work and the first one writes.
+
+    Returns: what `result.json` holds; nothing in the other processes.
     Raises: Interrupted after SIGINT or SIGTERM, with everything saved.
     """
-    state = begin_folder(experiment)
+    with launched(experiment.device) as ranks:
+        return _train(experiment, ranks)
+
+
+def _train(experiment: Experiment, ranks: Ranks) -> dict[str, Any]:
+    state, incomplete = begin_folder(experiment, ranks)
     task = read_task(experiment.data, experiment.setting)
     pictures = pictures_of(experiment.data)
-    method = _make_method(experiment, task)
+    method = _make_method(experiment, task, ranks)
     name, recipe = choose_recipe(method, experiment.recipe, experiment.overrides)
-    feed = make_feed(experiment, task.train, pictures, method, recipe)
+    feed = make_feed(experiment, task.train, pictures, method, recipe, ranks)
     identity = identity_of(experiment, name, recipe)
     if recipe.epochs:
         refuse_unlike(experiment, identity, state)
-    log = Log(experiment.out / "log.jsonl", int(state["step"]) if state else -1)
-    trainer = Trainer(method, recipe, feed, experiment.seed, log)
+    step = int(state["step"]) if state else -1
+    log = Log(
+        *(experiment.out / "log.jsonl", step),
+        _boards(experiment, identity) if ranks.first else (),
+        silent=not ranks.first,
+    )
+    trainer = Trainer(method, recipe, feed, experiment.seed, log, ranks, experiment.at_once)
     if state is not None:
         trainer.load(state)
-        say(f"{experiment.out}: resumed from step {trainer.step}")
+        if ranks.first:
+            say(f"{experiment.out}: resumed from step {trainer.step}{ignored(incomplete)}")
+
+    def find() -> Predictions | None:
+        return find_all(method, task.test, pictures, experiment.most_bad, ranks)
+
+    def validate() -> dict[str, Any] | None:
+        with trainer.tested():
+            found = find()
+        return score(task.test, found)["protocols"]["coco"] if found is not None else None
+
     try:
-        _train(experiment, task, pictures, trainer, identity)
+        Course(experiment, trainer, identity, validate).run()
     finally:
         log.close()
-    weights = save_model(
-        *(method, experiment.out, recipe), setting=experiment.setting, seed=experiment.seed
-    )
-    found = find_all(method, task.test, pictures, experiment.most_bad)
+    weights: dict[str, str] = {}
+    with trainer.tested():
+        if ranks.first:
+            more = {"setting": experiment.setting, "seed": experiment.seed}
+            weights = save_model(method, experiment.out, recipe, **more)
+        found = find()
+    if found is None:
+        return {}
     write_results(found, experiment.out / "found.json", task.test.category_id)
     result = {
         "method": method.name,
@@ -77,15 +103,16 @@ def train(experiment: Experiment) -> dict[str, Any]:
         "people": feed.people,
         "unreadable": [*sorted(feed.unreadable), *found.notes],
         "weights": weights,
-        "environment": _environment(method),
+        "environment": _environment(method, ranks),
         "evaluation": score(task.test, found, protocols=PROTOCOLS),
+        **_on_17(task, found),
     }
     text = json.dumps(result, indent=1)
     write_whole(experiment.out / "result.json", text + "\n")
     return dict(json.loads(text))
 
 
-def _make_method(experiment: Experiment, task: Task) -> PoseMethod:
+def _make_method(experiment: Experiment, task: Task, ranks: Ranks) -> PoseMethod:
     torch.manual_seed(experiment.seed)
     method = create_method(experiment.method, task.train.skeleton)
     if experiment.weights is not None:
@@ -94,80 +121,39 @@ def _make_method(experiment: Experiment, task: Task) -> PoseMethod:
         said = experiment.weights_skeleton
         skeleton = find_skeleton(said) if said else None
         held.load_into(method, adapt=experiment.adapt, skeleton=skeleton)
-    return method.on(experiment.device)
+    device = experiment.device
+    if ranks.world > 1 and torch.cuda.is_available() and device != "cpu":
+        device = f"cuda:{ranks.local}"
+    method = method.on(device)
+    if experiment.compile:
+        method.compile(backend=experiment.compile)
+    return method
 
 
-def _train(
-    experiment: Experiment,
-    task: Task,
-    pictures: Pictures,
-    trainer: Trainer,
-    identity: dict[str, Any],
-) -> None:
-    recipe, feed = trainer.recipe, trainer.feed
-    bar = TrainingBar(
-        f"{trainer.method.name} {experiment.setting}", trainer.step, trainer.steps, feed.steps
-    )
-    log_every = max(feed.steps // 100, 1)
-    saved_at, began, at = time.monotonic(), time.monotonic(), trainer.step
-
-    def save() -> None:
-        nonlocal saved_at
-        save_state(experiment.out, trainer.state() | {"identity": identity})
-        saved_at = time.monotonic()
-
-    with Signals() as signals:
-
-        def after_step(loss: float) -> None:
-            step = trainer.step
-            if loss == loss and (step % log_every == 0 or step == trainer.steps):
-                trainer.log.write(step=step, epoch=(step - 1) // feed.steps + 1, loss=loss)
-            speed = (step - at) * recipe.batch_size / max(time.monotonic() - began, 1e-9)
-            bar.update(step, loss, speed)
-            if signals.received:
-                save()
-                raise Interrupted(
-                    str(experiment.out),
-                    f"interrupted at step {step} of {trainer.steps} and saved",
-                    "go on with --resume",
-                    128 + signals.received,
-                )
-            if time.monotonic() - saved_at > CHECKPOINT_EVERY_S:
-                save()
-
-        try:
-            while trainer.step < trainer.steps:
-                trainer.run_epoch(after_step)
-                # Epochs of a tiny set last less than writing the state does.
-                if time.monotonic() - saved_at > CHECKPOINT_APART_S:
-                    save()
-                epoch = trainer.step // feed.steps
-                if epoch % recipe.validate_every == 0 and trainer.step < trainer.steps:
-                    bar.ap_small = _validate(task, pictures, trainer, experiment.most_bad)
-            if recipe.epochs:
-                save()
-        except (RunError, InputError):
-            save()  # what went wrong spared the weights
-            raise
-        finally:
-            bar.close()
+def _boards(experiment: Experiment, config: dict[str, Any]) -> list[Board]:
+    out, name = experiment.out, f"{experiment.method} {experiment.setting} {experiment.seed}"
+    chosen = []
+    if experiment.tensorboard:
+        chosen.append(boards.tensorboard(out / "tensorboard"))
+    if experiment.wandb:
+        chosen.append(boards.wandb(experiment.wandb, name, config, out))
+    return chosen
 
 
-def _validate(task: Task, pictures: Pictures, trainer: Trainer, most_bad: float) -> str:
-    found = find_all(trainer.method, task.test, pictures, most_bad)
-    numbers = score(task.test, found)["protocols"]["coco"]
-    trainer.log.write(
-        step=trainer.step, AP=numbers["AP"], AP_S=numbers["AP_S"], skipped_steps=trainer.skipped
-    )
-    small = numbers["AP_S"]
-    return "" if small is None else f"  AP_S {100 * small:.1f}"
+def _on_17(task: Task, found: Predictions) -> dict[str, Any]:
+    """Setting B scored on the joints of setting A, so that the two compare (A31)."""
+    lacking = set(COCO17.joints) - set(found.skeleton.joints)
+    if task.setting == "A" or lacking:
+        return {}
+    return {"B17": score(task.test, found, protocols=PROTOCOLS, keypoints="coco17")}
 
 
-def _environment(method: PoseMethod) -> dict[str, Any]:
+def _environment(method: PoseMethod, ranks: Ranks) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "smallpose": __version__,
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if method.device.type == "cuda" else "cpu",
+        "processes": ranks.world,
     }

@@ -30,8 +30,12 @@ def make_optimizer(method: PoseMethod, recipe: Recipe) -> torch.optim.Optimizer:
     return kind(groups, lr=recipe.learning_rate, betas=recipe.betas, fused=True)
 
 
-def learning_rate(step: int, steps_of_epoch: int, recipe: Recipe) -> float:
-    """The rate of a step, counted from 0 over the whole run."""
+def learning_rate(step: int, steps_of_epoch: float, recipe: Recipe) -> float:
+    """The rate of a step, counted from 0 over the whole run.
+
+    Args:
+        steps_of_epoch: of the recipe's epochs; not those of the data where the run is cut short.
+    """
     if isinstance(recipe, WholeRecipe) and recipe.cosine:
         return _along_cosines(step, steps_of_epoch, recipe)
     if recipe.schedule == "one_cycle":
@@ -41,7 +45,7 @@ def learning_rate(step: int, steps_of_epoch: int, recipe: Recipe) -> float:
     return recipe.learning_rate * (WARM_UP_FROM + (1 - WARM_UP_FROM) * warm) * 0.1**passed
 
 
-def _one_cycle(step: int, steps: int, recipe: Recipe) -> float:
+def _one_cycle(step: int, steps: float, recipe: Recipe) -> float:
     """Up along half a cosine from 1/25, then down along another to nearly nothing."""
     rising = max(steps * recipe.warm_up / 100, 1.0)
     if step < rising:
@@ -49,7 +53,7 @@ def _one_cycle(step: int, steps: int, recipe: Recipe) -> float:
     return _cosine(1.0, 1e-4, (step - rising) / max(steps - rising, 1.0))
 
 
-def _along_cosines(step: int, steps_of_epoch: int, recipe: WholeRecipe) -> float:
+def _along_cosines(step: int, steps_of_epoch: float, recipe: WholeRecipe) -> float:
     """Up with the square of the step, then from each (epoch, rate) to the next; RTMO's."""
     rising = recipe.warm_epochs * steps_of_epoch
     if step < rising:

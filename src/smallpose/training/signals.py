@@ -17,6 +17,9 @@ class Interrupted(SmallposeError):
         super().__init__(where, what, mend)
         self.exit_code = exit_code
 
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), (self.where, self.what, self.mend, self.exit_code)
+
 
 class Signals:
     """Within it, the first SIGINT or SIGTERM is only noted; the second one ends the process."""
