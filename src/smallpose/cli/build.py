@@ -19,6 +19,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("posetrack", "posetrack_data/annotations/{train,val}/"),
     ):
         parser.add_argument(f"--{name}", type=Path, metavar="DIR", help=f"folder with {holds}")
+    parser.add_argument(
+        "--source",
+        action="append",
+        default=[],
+        metavar="NAME=DIR|FILE.py:READER",
+        help="a source of your own: COCO files in a folder, or a function of yours, which is run",
+    )
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE",
+        help="JSON of the joint names of such a folder to names of the 21",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the split and the draw (0)")
     parser.add_argument(
         "--split",
@@ -107,6 +121,7 @@ def run(args: argparse.Namespace) -> None:
     from smallpose.dataset.manifest import is_synthetic
     from smallpose.dataset.options import Options
     from smallpose.dataset.terms import settle_terms
+    from smallpose.sources.own import own_readers
 
     names = ("coco", "mpii", "aic", "hieve", "posetrack")
     roots = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
@@ -130,7 +145,10 @@ def run(args: argparse.Namespace) -> None:
         copying=args.images == "copy",
         ask=_ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
     )
-    build_dataset(roots, args.out, options, args.from_index)
+    own = own_readers(args.source, args.map)
+    roots |= {name: root for name, (root, _) in own.items()}
+    readers = {name: reader for name, (_, reader) in own.items()}
+    build_dataset(roots, args.out, options, args.from_index, readers)
     if args.leaks_sheet is not None and args.leaks != "off":
         from smallpose.report.leak_sheet import draw_leaks
 

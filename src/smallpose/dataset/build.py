@@ -5,7 +5,7 @@ leaves nothing that looks like a data set; the next one goes on where it stopped
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from smallpose.dataset.select import Selection, select_images
 from smallpose.dataset.split import SPLITS, assign_splits
 from smallpose.dataset.workplace import Workplace, put_in_place, refuse_if_taken, workplace
 from smallpose.sources import READERS
+from smallpose.sources.source import Source
 from smallpose.stats.counts import table1
 from smallpose.table.coco_json import write_coco
 from smallpose.table.instances import Instances
@@ -46,13 +47,18 @@ __all__ = ["Options", "build_dataset"]
 
 
 def build_dataset(
-    roots: Mapping[str, Path], out: Path, options: Options, index: Path | None = None
+    roots: Mapping[str, Path],
+    out: Path,
+    options: Options,
+    index: Path | None = None,
+    own: Mapping[str, Callable[[Path], Source]] | None = None,
 ) -> dict[str, Any]:
     """Make the data set of contracts in `out`; the same roots and seed give the same bytes.
 
     Args:
         roots: source name to its folder.
         out: a folder that does not exist yet or is empty.
+        own: readers of sources beyond the published five, by name; see `sources/own.py`.
         index: `index.json` of another set, which is made again; its choices come before `options`.
     Returns: the manifest, as written to `out/manifest.json`.
     Raises: InputError for a source at fault, RefusedError for a path that leaves its root,
@@ -73,7 +79,8 @@ def build_dataset(
     key = json.dumps([__version__, asdict(kept), where, index and sha256(index)])
     try:
         with workplace(out, key) as place:
-            manifest = _build_in(place, roots, options, given)
+            readers = {**READERS, **(own or {})}
+            manifest = _build_in(place, readers, roots, options, given)
             put_in_place(place, out)
     except OSError as error:
         raise RunError(str(out), f"{error.strerror or error}", "nothing was left behind") from None
@@ -81,10 +88,14 @@ def build_dataset(
 
 
 def _build_in(
-    place: Workplace, roots: Mapping[str, Path], options: Options, index: dict[str, Any] | None
+    place: Workplace,
+    readers: Mapping[str, Callable[[Path], Source]],
+    roots: Mapping[str, Path],
+    options: Options,
+    index: dict[str, Any] | None,
 ) -> dict[str, Any]:
     work = place.set
-    found = gather(READERS, roots, place, options, index and index["pictures"])
+    found = gather(readers, roots, place, options, index and index["pictures"])
     people, images = found.people, found.people.images
     search: Search | None = None
     if index is not None:

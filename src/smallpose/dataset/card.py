@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from smallpose.dataset.terms import TERMS
+from smallpose.dataset.terms import terms_of
 
 BOX_RULES = {
     "coco": "tight around the mask (`mask`)",
@@ -59,7 +59,7 @@ def _sources(manifest: dict[str, Any]) -> str:
     rows = []
     for name, s in manifest["sources"].items():
         counts = [f"{s[k]:,}" for k in ("images_read", "people_read", "images", "people")]
-        rows.append([TERMS[name].title, *counts, BOX_RULES[name]])
+        rows.append([terms_of(name).title, *counts, BOX_RULES.get(name, "as its file has it")])
     head = ["source", "images read", "people read", "images here", "people here", "box"]
     notes = [f"- {name}: {note}" for name, s in manifest["sources"].items() for note in s["notes"]]
     return "\n\n".join(["## Where from", _table(head, rows), "\n".join(notes)])
@@ -134,6 +134,6 @@ def _files(manifest: dict[str, Any]) -> str:
 
 
 def _terms(manifest: dict[str, Any]) -> str:
-    found = [TERMS[name] for name in manifest["sources"]]
+    found = [terms_of(name) for name in manifest["sources"]]
     rows = [[terms.title, terms.summary, terms.page] for terms in found]
     return _table(["source", "terms, as far as known", "where they stand"], rows)

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from smallpose._version import __version__
 from smallpose.core.files import sha256
 from smallpose.dataset.gather import Origin
 from smallpose.dataset.options import Options
 from smallpose.dataset.select import Selection
-from smallpose.table.instances import SOURCES, Instances
+from smallpose.table.instances import Instances
 
 
 def manifest_of(
@@ -56,13 +58,20 @@ def is_synthetic(root: Path) -> bool:
 
 
 def _source_record(origin: Origin, parts: Mapping[str, Instances]) -> dict[str, Any]:
-    code = SOURCES.index(origin.name)
+    # File names begin with the source's name; own sources share the words for what they label.
+    of = [
+        np.array([n.startswith(f"{origin.name}/") for n in p.images.file_names], dtype=bool)
+        for p in parts.values()
+    ]
     return {
         "root": str(origin.root.resolve()),
         "images_read": origin.images_read,
         "people_read": origin.people_read,
-        "images": sum(int((p.images.source == code).sum()) for p in parts.values()),
-        "people": sum(int(((p.source == code) & p.counted).sum()) for p in parts.values()),
+        "images": sum(int(of_source.sum()) for of_source in of),
+        "people": sum(
+            int((of_source[p.image_rows] & p.counted).sum())
+            for p, of_source in zip(parts.values(), of, strict=True)
+        ),
         "missing": list(origin.missing),
         "notes": list(origin.notes),
         "images_missing": origin.images_missing,

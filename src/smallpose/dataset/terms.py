@@ -50,6 +50,11 @@ TERMS = {
 }
 
 
+def terms_of(source: str) -> Terms:
+    """A published source's terms, or what can be said of a user's own."""
+    return TERMS.get(source, Terms(source, "your own source: its owner's terms", "–"))
+
+
 def memory_file() -> Path:
     """Where acceptance is remembered: below XDG_CONFIG_HOME, else ~/.config."""
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111

@@ -112,7 +112,7 @@ def gather_crowd(truth: Instances, said: Sequence[Said], read: Reader | None) ->
         "joints": [j.replace("_", " ") for j in truth.skeleton.joints],
         "edges": truth.skeleton.edges,
         "stand_ins": _stand_ins(truth.skeleton.joints),
-        "sources": [SOURCE_NAMES[s] for s in SOURCES],
+        "sources": [SOURCE_NAMES[s] for s in SOURCES[: truth.source.max(initial=5) + 1]],
         "images": [truth.images.file_names[i] for i in images.tolist()],
         "image": _column(image, "<u4"),
         "id": _column(truth.ids[rows], "<f8"),

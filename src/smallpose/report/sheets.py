@@ -18,7 +18,7 @@ from smallpose.core.errors import SmallposeError
 from smallpose.core.sizes import SIZES
 from smallpose.report.drawing import SIDES, Colour, Picture, person_tile
 from smallpose.report.people import Pairing
-from smallpose.table.instances import SOURCES, Instances
+from smallpose.table.instances import OWN_JOINTS, SOURCES, Instances
 from smallpose.table.predictions import Predictions
 
 Reader = Callable[[str], Picture]
@@ -33,6 +33,7 @@ SOURCE_NAMES = {
     "aic": "AI Challenger",
     "hieve": "HiEve",
     "posetrack": "PoseTrack",
+    **{f"own{k}": f"own, {k} joints" for k in OWN_JOINTS},
 }
 
 

@@ -22,8 +22,15 @@ Small = NDArray[np.int8]
 Mask = NDArray[np.bool_]
 
 # Number 0 stands for "not said": a COCO file of anybody's.
-SOURCES = ("", "coco", "mpii", "aic", "hieve", "posetrack")
+# `own14` is anybody's own source whose people were labelled with 14 joints, which is K of Eq. 3.
+OWN_JOINTS = tuple(range(1, 65))
+SOURCES = ("", "coco", "mpii", "aic", "hieve", "posetrack", *(f"own{k}" for k in OWN_JOINTS))
 SOURCE_SKELETONS = ("", "coco17", "mpii16", "aic14", "hieve14", "posetrack17")
+
+
+def own_source(joints: int) -> int:
+    """The number into `SOURCES` of an own source with that many joints."""
+    return SOURCES.index(f"own{joints}")
 
 
 @dataclass(frozen=True)
@@ -152,7 +159,7 @@ class Instances:
     def joints(self) -> Ints:
         """(n,) K of Eq. 3: joints of the skeleton each person was labelled with."""
         of_source = [len(SKELETONS[s]) if s else len(self.skeleton) for s in SOURCE_SKELETONS]
-        return np.array(of_source, dtype=np.int64)[self.source]
+        return np.array([*of_source, *OWN_JOINTS], dtype=np.int64)[self.source]
 
     @cached_property
     def size_class(self) -> Small:

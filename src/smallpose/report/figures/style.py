@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from smallpose.core.density import DENSITIES
 from smallpose.core.sizes import SIZES
+from smallpose.table.instances import OWN_JOINTS
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +50,7 @@ SOURCE_COLOURS = {
     "hieve": "#CC79A7",
     "posetrack": "#56B4E9",
     "": "#8C96A3",
+    **{f"own{k}": "#D55E00" for k in OWN_JOINTS},
 }
 
 # Sets side by side; also runs that are neither A nor B.
