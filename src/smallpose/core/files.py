@@ -145,8 +145,13 @@ def check_name(name: str, root: Path | str = "a data set") -> None:
         )
 
 
-@cache
 def _real(folder: str) -> str:
+    # A relative folder is another one after the process has gone to another place.
+    return _real_absolute(folder if os.path.isabs(folder) else os.path.abspath(folder))  # noqa: PTH100, PTH117
+
+
+@cache
+def _real_absolute(folder: str) -> str:
     return os.path.realpath(folder)
 
 
