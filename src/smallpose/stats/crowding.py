@@ -25,6 +25,7 @@ def crowd_index(truth: Instances) -> NDArray[np.float64]:
     start = np.searchsorted(image, np.arange(len(truth.images) + 1))
     company = np.diff(start)[image]  # people in the image of each, himself included
     inside = np.zeros(len(rows))
+    around = _extents(truth, rows)
     ends = np.cumsum(company)
     first = 0
     while first < len(rows):
@@ -36,7 +37,7 @@ def crowd_index(truth: Instances) -> NDArray[np.float64]:
         other = start[image[one]] + np.arange(len(one)) - np.repeat(starts, counts)
         alike = one == other
         one, other = one[~alike], other[~alike]
-        inside += np.bincount(one, _points_inside(truth, rows[one], rows[other]), len(rows))
+        inside += np.bincount(one, _points_inside(truth, rows, around, one, other), len(rows))
         first = stop
     ratio = inside / np.maximum(truth.labelled[rows], 1)
     sums = np.bincount(image, ratio, len(truth.images))
@@ -44,12 +45,36 @@ def crowd_index(truth: Instances) -> NDArray[np.float64]:
     return np.where(people > 0, sums / np.maximum(people, 1), np.nan)
 
 
+def _extents(truth: Instances, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """(4, r) left, top, right and bottom of each person's labelled points."""
+    points = truth.keypoints[rows]
+    there = points[:, :, 2] > 0
+    x, y = (points[:, :, axis] for axis in (0, 1))
+    low = [np.where(there, side, np.inf).min(axis=1) for side in (x, y)]
+    high = [np.where(there, side, -np.inf).max(axis=1) for side in (x, y)]
+    return np.array([*low, *high])
+
+
 def _points_inside(
-    truth: Instances, owner: NDArray[np.intp], other: NDArray[np.intp]
+    truth: Instances,
+    rows: NDArray[np.intp],
+    around: NDArray[np.float64],
+    one: NDArray[np.intp],
+    other: NDArray[np.intp],
 ) -> NDArray[np.int64]:
-    """(p,) labelled keypoints of `other` in the box of `owner`."""
-    x, y, w, h = (truth.boxes_xywh[owner, i, None] for i in range(4))
-    points = truth.keypoints[other]
+    """(p,) labelled keypoints of each `other` in the box of its `one`; both number `rows`.
+
+    Most pairs are decided by the extent of the points: all inside the box, or none.
+    """
+    x, y, w, h = (truth.boxes_xywh[rows[one], i] for i in range(4))
+    left, top, right, bottom = around[:, other]
+    all_in = (left >= x) & (right <= x + w) & (top >= y) & (bottom <= y + h)
+    counts = np.where(all_in, truth.labelled[rows[other]], 0).astype(np.int64)
+    none_in = (right < x) | (left > x + w) | (bottom < y) | (top > y + h)
+    open_ = np.flatnonzero(~(all_in | none_in))
+    x, y, w, h = (side[open_, None] for side in (x, y, w, h))
+    points = truth.keypoints[rows[other[open_]]]
     px, py = points[:, :, 0], points[:, :, 1]
     inside = (px >= x) & (px <= x + w) & (py >= y) & (py <= y + h) & (points[:, :, 2] > 0)
-    return np.asarray(np.count_nonzero(inside, axis=1), dtype=np.int64)
+    counts[open_] = np.count_nonzero(inside, axis=1)
+    return counts
