@@ -174,7 +174,7 @@ def table1(ours: Table1 | None) -> Table:
     for split, printed in paper.TABLE_1.items():
         quiet.add(len(rows))
         mean = printed.people_per_image
-        rows.append((split, PRINTED, None, printed.people, *printed.sizes, mean))
+        rows.append((split, PRINTED, printed.images, printed.people, *printed.sizes, mean))
         if ours is not None and split in ours.rows:
             rows.append((split, "ours", *_counts(ours.rows[split])))
     return Table(

@@ -44,8 +44,8 @@ def test_each_printed_error_is_named_with_its_numbers(key: str, words: tuple[str
 
 @pytest.mark.parametrize(
     "key",
-    ["D19", "E2", "E3", "E5", "E7", "E10", "E11", "E12", "E13", "E14", "N2", "N4", "C4", "C5",
-     "C6", "C7", "C8P", "C9", "C10", "C11", "C12", "C13", "C14"],
+    ["D19", "E2", "E3", "E5", "E7", "E10", "E11", "E12", "E13", "E14", "E16", "N2", "N4",
+     "C4", "C5", "C6", "C7", "C8P", "C9", "C10", "C11", "C12", "C13", "C14"],
 )  # fmt: skip
 def test_what_is_right_stays_right(key: str):
     finding = CLAIMS[key].paper
@@ -104,12 +104,18 @@ PLANTED = {
     "a share rounded up": ("E3", lambda p: said(p, train_ratio=("57", "36", "8"))),
     "a share with a wrong decimal": ("E5", lambda p: said(p, total_ratio=("55.5", "36.4", "8"))),
     "more small people than there are": ("D19", lambda p: said(p, small_over=430_000)),
-    "more images than people per image allow": ("D19", lambda p: said(p, images_over=80_000)),
+    "more images than there are": ("D19", lambda p: said(p, images_over=80_000)),
     "a gain with a wrong digit": ("E12", lambda p: said(p, whole_ap_s="2.8")),
     "a pair read from the wrong row": ("E14", lambda p: said(p, rtmo_over_cid="5.9")),
     "a table that repeats another wrongly": (
         "N2",
         lambda p: replace(p, table5=(*p.table5[:2], replace(p.table5[2], ap=62.8))),
+    ),
+    "a mean that is no quotient": (
+        "E16",
+        lambda p: replace(
+            p, table1={**p.table1, "test": replace(p.table1["test"], people_per_image=13.28)}
+        ),
     ),
     "an AP above its AR": ("N4", lambda p: row(p, "rtmo_s", "A", ar=33.0)),
     "a method that loses": ("C6", lambda p: row(p, "cid_hrnet_w32", "B", sparse=4.0)),

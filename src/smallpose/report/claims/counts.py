@@ -96,9 +96,23 @@ def _abstract(paper: Paper) -> Finding:
 
 
 def images_of(split: Split) -> Span | None:
-    """Images of a split, from its people and its people per image."""
+    """Images of a split, or what its people and its people per image say of them."""
+    if split.images is not None:
+        return exact(split.images)
     mean = split.people_per_image
     return None if mean is None else exact(split.people) / printed(f"{mean:.2f}")
+
+
+def _people_per_image(paper: Paper) -> Finding:
+    cells = []
+    for name, split in paper.table1.items():
+        if split.images is None or split.people_per_image is None:
+            continue
+        mean, said = split.people / split.images, f"{split.people_per_image:.2f}"
+        how = f"{split.people:,} / {split.images:,} = {mean:.3f}, printed {said}"
+        span = exact(float(said)) - exact(mean)
+        cells.append(Cell(f"people per image of {name}", span, rounds_to(mean, said), how))
+    return judged(cells)
 
 
 def _over(what: str, number: Span, limit: int) -> Cell:
@@ -162,7 +176,7 @@ COUNTS: tuple[tuple[Claim, Check], ...] = (
             "abstract, Sec. 3.2",
             "More than {images_over:,} images and {people_over:,} people, {small_over:,} of them "
             "small",
-            "Table 1's totals; images are people divided by people per image",
+            "Table 1's totals, train and test together",
         ),
         _abstract,
     ),
@@ -234,6 +248,15 @@ COUNTS: tuple[tuple[Claim, Check], ...] = (
             "boxes below 128×96 px² in COCO's own keypoint files",
         ),
         _coco_small_by_box,
+    ),
+    (
+        Claim(
+            "E16",
+            "Table 1",
+            "People per image are people divided by images",
+            "people / images of train and test, rounded",
+        ),
+        _people_per_image,
     ),
     (
         Claim(
