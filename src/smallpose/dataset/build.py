@@ -161,8 +161,9 @@ def _look_for_leaks(
         if not found.there[row]:
             continue
         picture = found.pictures[row]
-        frame = path_inside(frames, found.people.images.file_names[row])
-        path = picture.path if picture.frame is None else frame
+        path = picture.path
+        if picture.frame is not None:
+            path = path_inside(frames, found.people.images.file_names[row])
         if path.is_file():
             paths[row] = path
     # A generator of its own: whether anybody looks for leaks changes nothing else.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import RunError
-from smallpose.core.files import Inside, sha256
+from smallpose.core.files import check_name, sha256
 from smallpose.core.progress import track
 from smallpose.dataset.headers import read_header
 from smallpose.dataset.options import Options
@@ -91,7 +91,6 @@ def place_pictures(
         pictures, there: (m,) where each of `images` lies, and whether it does.
     Returns: file name to where the picture came from, and its size and hash where it is there.
     """
-    inside = Inside(folder)
 
     def one(row: int) -> dict[str, Any]:
         picture = pictures[row]
@@ -102,7 +101,10 @@ def place_pictures(
             return record
         stored = Path(picture.file)
         if picture.frame is not None or options.images != "none":
-            target = Path(inside.path(images.file_names[row]))
+            name = images.file_names[row]
+            # Not followed but replaced: a killed build may have left its link there.
+            check_name(name, folder)
+            target = folder / name
             if picture.frame is None:
                 place(options.images, stored, target)
             if not target.exists():

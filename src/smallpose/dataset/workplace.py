@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ def _take(lock: int, folder: Path) -> None:
             str(folder), f"locked by {holder}", "wait for it or name another folder"
         ) from None
     os.ftruncate(lock, 0)
-    os.pwrite(lock, f"process {os.getpid()}".encode(), 0)
+    os.pwrite(lock, f"process {os.getpid()} since {time.strftime('%F %T')}".encode(), 0)
 
 
 def _resume_or_clear(place: Workplace) -> None:

@@ -120,7 +120,7 @@ def _entries(path: Path, raws: list[Raw]) -> Iterator[tuple[int, _Entry]]:
         part = raws[start : start + BLOCK]
         try:
             block = decoder.decode(b"[" + b",".join(bytes(r) for r in part) + b"]")
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             block = [_decode_one(path, number, raw) for number, raw in enumerate(part, start)]
         yield from enumerate(block, start)
 
@@ -129,7 +129,7 @@ def _decode_one(path: Path, number: int, raw: Raw) -> _Entry:
     """Slowly, to name the entry that is broken."""
     try:
         entry: Any = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         entry = None
     named = isinstance(entry, dict) and "image_id" in entry
     label = f" (image {entry['image_id']})" if named else ""

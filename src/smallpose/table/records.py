@@ -27,7 +27,7 @@ def blocks(path: Path | str, name: str, raws: list[Raw], kind: type[T]) -> Itera
         part = raws[start : start + BLOCK]
         try:
             yield decoder.decode(b"[" + b",".join(bytes(r) for r in part) + b"]")
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             for number, raw in enumerate(part, start):
                 _decode_one(f"{path}, {name}[{number}]", raw, kind)
             raise
@@ -36,12 +36,14 @@ def blocks(path: Path | str, name: str, raws: list[Raw], kind: type[T]) -> Itera
 def _decode_one(where: str, raw: Raw, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(raw, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         try:
             one = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             one = {}
         label = f" (id {one['id']})" if isinstance(one, dict) and "id" in one else ""
+        if isinstance(error, UnicodeDecodeError):
+            raise InputError(where + label, "not UTF-8", "save it so") from None
         what = str(error).replace("`", "").replace(" - at $.", ": ").replace("$.", "")
         raise InputError(where + label, what, "mend the record or leave it out") from None
 

@@ -114,7 +114,7 @@ def _instances(
         start, end = parts[key]
         try:
             return msgspec.json.decode(text.map[start:end], type=kind)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise Unusual from None
 
     kinds = decode("categories", list[coco_records.Category]) if "categories" in parts else []
