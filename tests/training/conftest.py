@@ -102,7 +102,8 @@ def stick_set(tmp_path_factory: pytest.TempPathFactory) -> StickSet:
         write_coco(learned, folder / "annotations" / "train.json")
         asked = people(*(test or train), 2 if test else 1, tall, folder / "images" / "again")
         names = [f"again/{name}" for name in asked.images.file_names]
-        images = make_images(asked.images.ids, names, asked.images.width, asked.images.height)
+        sizes = (asked.images.width, asked.images.height)
+        images = make_images(asked.images.ids + 500_000, names, *sizes)
         write_coco(
             make_instances(
                 *(SMALLPOSE, images, asked.image_rows, asked.boxes_xywh, asked.keypoints),

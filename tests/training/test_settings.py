@@ -1,5 +1,6 @@
 """What settings A and B train on, and what they refuse."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -63,4 +64,25 @@ def test_an_image_of_the_test_set_is_refused_by_name_and_by_origin(folder):
     )
     write_coco(replace(test, images=images), folder / "annotations" / "test.json")
     with pytest.raises(InputError, match="training images are also in"):
+        read_task(folder, "B")
+
+
+def test_an_image_of_the_test_set_is_refused_by_id_and_by_its_bytes(folder):
+    test = read_coco(folder / "annotations" / "test.json")
+    train = read_coco(folder / "annotations" / "train.json")
+    ids = test.images.ids.copy()
+    ids[2] = train.images.ids[0]
+    taken = replace(test, images=replace(test.images, ids=ids))
+    write_coco(taken, folder / "annotations" / "test.json")
+    with pytest.raises(InputError, match=f"1 training images are also in .* the first {ids[2]}"):
+        read_task(folder, "B")
+    write_coco(test, folder / "annotations" / "test.json")
+    names = (*train.images.file_names, *test.images.file_names)
+    pictures = {name: {"sha256": f"{n:064}"} for n, name in enumerate(names)}
+    manifest = {"sources": {}, "files": {}, "pictures": pictures}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert len(read_task(folder, "B").train) == 8
+    pictures[names[5]] = pictures[names[1]]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match=f"1 training images .* the first {names[1]}"):
         read_task(folder, "B")

@@ -286,5 +286,5 @@ def w8_tiny(skeleton: Skeleton) -> CID:
     """HRNet-W8 with one module a stage at 192 × 192, for CPUs and tests."""
     method = CID(skeleton, TINY_PLAN, channels=16, std=0.1, input_wh=(192, 192))
     method.name, method.card = "cid_hrnet_w8_tiny", TINY_CARD
-    method.recipes = RECIPES
+    method.recipes = {"quick": RECIPES["quick"]} | RECIPES
     return method

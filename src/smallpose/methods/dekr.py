@@ -254,5 +254,5 @@ def w8_tiny(skeleton: Skeleton) -> DEKR:
     """HRNet-W8 with one module a stage at 192 × 192, for CPUs and tests."""
     method = DEKR(skeleton, TINY_PLAN, per_joint=4, input_wh=(192, 192))
     method.name, method.card = "dekr_hrnet_w8_tiny", TINY_CARD
-    method.recipes = RECIPES
+    method.recipes = {"quick": RECIPES["quick"]} | RECIPES
     return method

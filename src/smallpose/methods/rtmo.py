@@ -452,5 +452,6 @@ def tiny(skeleton: Skeleton) -> RTMO:
     )
     method.name = "rtmo_tiny"
     method.card = TINY_CARD
-    method.recipes = _recipes(still=True)
+    recipes = _recipes(still=True)
+    method.recipes = {"quick": recipes["quick"]} | recipes
     return method

@@ -12,6 +12,7 @@ import numpy as np
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
+from smallpose.dataset.folder import read_manifest
 from smallpose.samples.crops import trainable
 from smallpose.table.coco_json import read_coco
 from smallpose.table.instances import SOURCES, Images, Instances
@@ -65,12 +66,18 @@ def coco_part(people: Instances) -> Instances:
 
 
 def refuse_shared_images(data: Path, train: Images, test: Images) -> None:
-    """Raises InputError when an image is in both, by its file name or by what its source calls it.
+    """Raises InputError when an image is in both, whatever it is called there.
 
-    Such a test would be scored on what was learned by heart.
+    By its id, its file name, what its source calls it, or, where the set's manifest says, the hash
+    of its file. Such a test would be scored on what was learned by heart.
     """
-    names = set(train.file_names) & set(test.file_names)
-    shared = names or _origins(train) & _origins(test)
+    ways = (
+        set(train.ids.tolist()) & set(test.ids.tolist()),
+        set(train.file_names) & set(test.file_names),
+        _origins(train) & _origins(test),
+        _same_files(data, train, test),
+    )
+    shared = max(ways, key=len)
     if shared:
         first = min(str(s) for s in shared)
         raise InputError(
@@ -78,6 +85,16 @@ def refuse_shared_images(data: Path, train: Images, test: Images) -> None:
             f"{len(shared):,} training images are also in test.json, the first {first}",
             "build the set again, or take them out of one of the two",
         )
+
+
+def _same_files(data: Path, train: Images, test: Images) -> set[str]:
+    """Names of training images whose file is, byte for byte, that of a test image."""
+    if not (data / "manifest.json").is_file():
+        return set()
+    pictures = read_manifest(data)["pictures"]
+    hashes = {name: record.get("sha256") for name, record in pictures.items()}
+    asked = {hashes.get(name) for name in test.file_names} - {None}
+    return {name for name in train.file_names if hashes.get(name) in asked}
 
 
 def _origins(images: Images) -> set[tuple[str, str]]:
