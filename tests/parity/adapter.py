@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from smallpose.core.boxes import to_xywh
+from smallpose.core.skeleton import COCO17
 from smallpose.inference.nms import oks_nms as our_oks_nms
 from smallpose.methods import METHODS, create_method
 from smallpose.methods.base import PoseMethod
-from smallpose.methods.cal import confidence_mask, heatmap_and_offset_loss
-from smallpose.methods.simcc import bins_loss
 from smallpose.models.codecs import cal, coordinates, heatmap, simcc, udp
-from smallpose.models.heads.regression import RLELoss
-from smallpose.models.losses import heatmap_mse
+from smallpose.models.codecs.suppress import box_nms as our_box_nms
+from smallpose.models.codecs.suppress import nearby_joints_nms as our_nearby_joints_nms
 from smallpose.samples.affine import box_window, cut, warp_matrix
 
 Floats = NDArray[np.float64]
@@ -45,8 +44,10 @@ def _neighbour(name: str, path: Path) -> ModuleType:
 
 # The half for methods that find people by themselves; loaded by path, as this file is.
 whole = _neighbour("parity_whole_images", Path(__file__).with_name("whole_images.py"))
-letterbox, train_losses, dcc = whole.letterbox, whole.train_losses, whole.dcc
-box_nms, nearby_joints_nms = whole.box_nms_of, whole.nearby_joints_nms_of
+letterbox, dcc = whole.letterbox, whole.dcc
+losses = _neighbour("parity_losses", Path(__file__).with_name("losses.py"))
+loss, train_losses = losses.loss, losses.train_losses
+cal_gmm_mask, cal_loss = losses.cal_gmm_mask, losses.cal_loss
 
 
 def build(method: str) -> nn.Module:
@@ -183,66 +184,53 @@ def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     return points.numpy(), scores.numpy()
 
 
-def loss(name: str, **tensors: Tensor) -> Tensor:
-    """A loss by its name in `losses.npz`."""
-    if name == "rle":
-        weight = tensors["weight"].reshape(tensors["pred"].shape[:2])
-        coords = (tensors[key] for key in ("pred", "sigma", "target"))
-        return _rle_loss()(*coords, weight)
-    if name.startswith(("simcc", "kl")):
-        terms = []
-        for axis in "xy":
-            own = {key: t for key, t in tensors.items() if key.endswith(axis)}
-            (logits,) = (t for key, t in own.items() if not key.startswith(("target", "gt")))
-            (labels,) = (t for key, t in own.items() if key.startswith(("target", "gt")))
-            terms.append(bins_loss(logits, labels, tensors["weight"].reshape(logits.shape[:2])))
-        return terms[0] + terms[1]
-    if not name.startswith("keypoint_mse"):
-        return whole.loss(name, **tensors)
-    weight, mask = tensors.get("weight"), tensors.get("mask")
-    if weight is not None and mask is not None:
-        weight = weight * mask
-    return heatmap_mse(tensors["output"], tensors["target"], weight)
-
-
-def _rle_loss() -> RLELoss:
-    """With the material's weights in its flow."""
-    path = Path(__file__).resolve().parents[3] / "shared" / "parity" / "weights.py"
-    material = _neighbour("parity_weights_of_flow", path)
-    module = RLELoss()
-    state = material.fill_state_dict(module.state_dict(), prefix="head.loss_module.")
-    module.load_state_dict(state)
-    return module
-
-
 def rle_flow_log_prob(x: Tensor) -> Tensor:
-    """(n, 2) errors to the flow's (n,) log densities."""
-    return _rle_loss().flow_model.log_prob(x)
-
-
-def cal_gmm_mask(heatmaps: Tensor, true_heatmaps: Tensor, weights: Tensor) -> Tensor:
-    """(b, k, h, w) predicted and true heatmaps and (b, k) weights to the offsets' mask."""
-    return confidence_mask(heatmaps, true_heatmaps, weights.reshape(heatmaps.shape[:2]))
-
-
-def cal_loss(
-    heatmaps: Tensor,
-    offsets: Tensor,
-    true_heatmaps: Tensor,
-    true_offsets: Tensor,
-    mask: Tensor,
-    weights: Tensor,
-    offset_weight: float = 1.0,
-) -> Tensor:
-    """Heatmap loss and `offset_weight` times the masked offset loss."""
-    weights = weights.reshape(heatmaps.shape[:2])
-    targets = true_heatmaps, true_offsets, mask, weights
-    on_maps, on_offsets = heatmap_and_offset_loss((heatmaps, offsets), targets, mask)
-    return on_maps + offset_weight * on_offsets
+    """(n, 2) errors to the flow's (n,) log densities, with the material's weights."""
+    return losses.rle_loss().flow_model.log_prob(x)
 
 
 def oks_nms(
-    keypoints: Floats, scores: Floats, area: Floats, sigmas: Floats, threshold: float
+    keypoints: Any,
+    scores: Any = None,
+    area: Any = None,
+    sigmas: Any = None,
+    threshold: float = 0.9,
+    **more: Any,
 ) -> NDArray[np.intp]:
-    """Rows to keep of one picture's people."""
-    return our_oks_nms(keypoints, scores, area, sigmas, threshold)
+    """Rows to keep of one picture's people; MMPose's list of dicts and its `thr` will do too."""
+    if isinstance(keypoints, Sequence):
+        if scores is not None:
+            more.setdefault("thr", scores)
+        sigmas = area if sigmas is None else sigmas
+        scores = [np.mean(p["score"]) for p in keypoints]
+        area = [p["area"] for p in keypoints]
+        keypoints = [np.asarray(p["keypoints"]) for p in keypoints]
+    points = np.asarray(keypoints, np.float64)
+    sigmas = COCO17.sigmas if sigmas is None else sigmas
+    above = float(losses.first_of(more, ("thr", "thresh", "above")) or threshold)
+    columns = (np.asarray(c, np.float64) for c in (scores, area, sigmas))
+    return our_oks_nms(points, *columns, above)
+
+
+def nearby_joints_nms(
+    keypoints: Any,
+    scores: Any = None,
+    dist_thr: float = 0.05,
+    max_dets: int = whole.MOST,
+    num_nearby_joints_thr: int | None = None,
+    **more: Any,
+) -> NDArray[np.intp]:
+    """Rows of people to keep; scores of people or of their keypoints, or MMPose's dicts."""
+    if isinstance(keypoints, Sequence):
+        dist_thr = dist_thr if scores is None else float(scores)
+        scores = [np.mean(p["score"]) for p in keypoints]
+        keypoints = [np.asarray(p["keypoints"]) for p in keypoints]
+    scores = np.asarray(scores)
+    mean = scores.mean(axis=1) if scores.ndim == 2 else scores
+    how = {"near": dist_thr, "most": max_dets, "joints": num_nearby_joints_thr}
+    return our_nearby_joints_nms(np.asarray(keypoints), mean, **how)
+
+
+def box_nms(boxes: Any, scores: Any, threshold: float = 0.65) -> NDArray[np.intp]:
+    """Rows of (d, 4) corner boxes to keep, the surest first."""
+    return our_box_nms(np.asarray(boxes), np.asarray(scores), threshold)

@@ -12,12 +12,9 @@ from smallpose.methods import cid, dekr, rtmo
 from smallpose.methods.whole import Found, WholeImageMethod
 from smallpose.models.codecs import heatmap
 from smallpose.models.codecs.crowd import STRIDE, peaks
-from smallpose.models.codecs.offsets import iou
-from smallpose.models.codecs.suppress import box_nms, nearby_joints_nms
 from smallpose.models.heads.decouple import at_roots
 from smallpose.samples.affine import to_image
 from smallpose.samples.fit import fit_whole, show_whole
-from smallpose.samples.whole import People
 
 Floats = NDArray[np.float64]
 
@@ -148,112 +145,7 @@ def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     return points.numpy(), (scores * sure).numpy()
 
 
-def loss(name: str, **tensors: Tensor) -> Tensor:
-    """A loss by the beginning of its name; 1 is the weight of each."""
-    if "focal" in name and "vari" not in name:
-        output, target = tensors["output"], tensors["target"]
-        counts = torch.ones(())
-        for key in ("weight", "mask"):
-            if key in tensors:
-                t = tensors[key]
-                counts = counts * (t[..., None, None] if t.ndim == 2 else t)
-        return cid.focal(output, target, counts)
-    if "nce" in name or "contrast" in name:
-        (features,) = tensors.values()
-        picture = torch.zeros(len(features), dtype=torch.int64)
-        return cid.contrast(features, picture) * len(features)
-    if "smooth" in name:
-        near = tensors["weight"]
-        return dekr.offset_loss(tensors["output"], tensors["target"], near)
-    if "vari" in name:
-        lost = rtmo.varifocal(tensors["output"], tensors["target"])
-        return (lost * tensors["weight"]).sum() if "weight" in tensors else lost.sum()
-    if "iou" in name:
-        overlap = iou(tensors["output"], tensors["target"]).clamp(min=1e-16)
-        return (1 - overlap.square()).sum()
-    raise NotImplementedError(name)
-
-
-def train_losses(
-    model: WholeImageMethod,
-    method: str,
-    images: Tensor,
-    targets: Sequence[Mapping[str, Any]],
-    stage: int,
-) -> dict[str, Tensor]:
-    """The terms of the loss by MMPose's names.
-
-    Each target holds `keypoints`, `keypoints_visible`, `bboxes` and `areas` of a picture.
-    """
-    people = gather_people(targets, images.shape[-2:])
-    if isinstance(model, rtmo.RTMO):
-        model.stage = stage
-        names = rtmo_names
-    elif isinstance(model, cid.CID):
-        model.jitter, names = 0, cid_names
-    else:
-        names = dekr_names
-    terms = model.loss(model(images), model.targets(people))
-    return {names[name]: term for name, term in terms.items()}
-
-
-rtmo_names = {
-    "box": "loss_bbox",
-    "visible": "loss_vis",
-    "guess": "loss_oks",
-    "joints": "loss_mle",
-    "person": "loss_cls",
-    "raw_box": "loss_bbox_aux",
-}
-cid_names = {
-    "shared": "loss/heatmap_coupled",
-    "own": "loss/heatmap_decoupled",
-    "contrast": "loss/contrastive",
-}
-dekr_names = {"heatmap": "loss/heatmap", "offset": "loss/displacement"}
-
-
-def gather_people(targets: Sequence[Mapping[str, Any]], size_hw: Sequence[int]) -> People:
-    """Pictures' people as one table; `heatmap_mask` is 1 where the loss counts."""
-    parts = []
-    for number, target in enumerate(targets):
-        xy, seen = (
-            torch.as_tensor(np.asarray(target[key], np.float32))
-            for key in ("keypoints", "keypoints_visible")
-        )
-        boxes = torch.as_tensor(np.asarray(target["bboxes"], np.float32)).reshape(len(xy), -1)
-        if boxes.shape[1] == 4:
-            boxes = boxes[:, [0, 1, 0, 3, 2, 1, 2, 3]]
-        area = target.get("areas")
-        parts.append(
-            People(
-                torch.full((len(xy),), number),
-                torch.cat([xy, seen[..., None]], dim=2),
-                boxes.reshape(-1, 4, 2),
-                torch.ones(len(xy)) if area is None else torch.as_tensor(area).float(),
-                torch.as_tensor(
-                    target.get("heatmap_mask", np.ones([side // STRIDE for side in size_hw]))
-                ).float()[None],
-            )
-        )
-    return People(*(torch.cat(column) for column in zip(*parts, strict=True)))
-
-
 @torch.no_grad()
 def dcc(model: rtmo.RTMO, pose_feats: Tensor, bbox_cs: Tensor, grids: Tensor) -> Tensor:
     """Pose vectors, centres and (padded) sizes of boxes and cells' points to (n, k, 2) joints."""
     return model.head.dcc(pose_feats, bbox_cs[:, :2], bbox_cs[:, 2:], grids)[0]
-
-
-def box_nms_of(boxes: Floats, scores: Floats, threshold: float) -> NDArray[np.intp]:
-    """Rows of corner boxes to keep."""
-    return box_nms(np.asarray(boxes), np.asarray(scores), threshold)
-
-
-def nearby_joints_nms_of(
-    keypoints: Floats, scores: Floats, dist_thr: float = 0.05, max_dets: int = MOST
-) -> NDArray[np.intp]:
-    """Rows of people to keep; scores of people or of their keypoints."""
-    scores = np.asarray(scores)
-    mean = scores.mean(axis=1) if scores.ndim == 2 else scores
-    return nearby_joints_nms(np.asarray(keypoints), mean, near=dist_thr, most=max_dets)

@@ -219,7 +219,7 @@ def encode(
         corners: (n, 4, 2) of their boxes, map px.
         jitter: map px by which roots are moved by chance, either way.
     Returns: (k + 1, h, w) maps, the root last; and for m people with a root of their own the
-        (m, k, h, w) maps, (m, k) weights and (m, 2) roots. People are taken from small to large.
+        (m, k, h, w) maps, (m, k) weights and (m, 2) pixels of roots. Small people come first.
     """
     roots = find_roots(keypoints)
     sigma = person_sigma(corners).clamp(min=1e-3)
@@ -228,17 +228,18 @@ def encode(
     of_roots, root_weights = bells(roots.xy[:, None], there, sigma, map_wh)
     last = roots.xy.new_tensor([map_wh[0] - 1, map_wh[1] - 1])
     move = torch.randint(-jitter, jitter + 1, roots.xy.shape, device=roots.xy.device)
-    pixel = torch.minimum((roots.xy + move).clamp(min=0), last).long()
-    taken: dict[tuple[int, int], int] = {}
+    place = torch.minimum((roots.xy + move).clamp(min=0), last)
+    # People on one spot, and not merely in one pixel, are told apart by nothing: the first stays.
+    taken: dict[tuple[float, float], int] = {}
     for person in roots.diagonal.argsort(stable=True).tolist():
         if root_weights[person, 0] >= 1:
-            x, y = pixel[person].tolist()
+            x, y = place[person].tolist()
             taken.setdefault((x, y), person)
     rows = torch.tensor(list(taken.values()), dtype=torch.int64, device=keypoints.device)
     if len(rows) > MOST_ENCODED:
         rows = rows[torch.randperm(len(rows), device=rows.device)[:MOST_ENCODED]]
     maps = torch.cat([largest(own), largest(of_roots)])
-    return maps, own[rows], weights[rows], pixel[rows]
+    return maps, own[rows], weights[rows], place[rows].long()
 
 
 def smooth(maps: Tensor) -> Tensor:

@@ -289,11 +289,11 @@ class RTMO(WholeImageMethod):
         overlap = iou(mine, targets.boxes[person]).clamp(min=1e-16)
         terms = {"box": weights.box * (1 - overlap.square()).sum() / n}
         visible = cells.visible[picture, cell]
-        terms["visible"] = weights.visible * _mean(
+        terms["visible"] = weights.visible * mean(
             F.binary_cross_entropy_with_logits(visible, seen, reduction="none")
         )
         likely = self._likelihood(cells.poses[picture, cell], (p_x, p_y), mine, where, area)
-        terms["joints"] = weights.joints * _mean(-(likely + 1e-4).log() * seen)
+        terms["joints"] = weights.joints * mean(surprise(likely) * seen)
         aim, counted = where, seen
         if weights.from_classifier:
             aim = joints.detach()
@@ -301,8 +301,8 @@ class RTMO(WholeImageMethod):
             counted = seen * better
             oks = similarity(aim, where, seen, area, self.sigmas)
         # Over all k joints and not over the labelled ones: people with few labels pull less.
-        near = self._closeness(guess, aim, area) * counted / seen.shape[-1]
-        terms["guess"] = weights.guess * _mean(1 - near.sum(dim=-1))
+        near = closeness(guess, aim, area, self.sigmas) * counted / seen.shape[-1]
+        terms["guess"] = weights.guess * mean(1 - near.sum(dim=-1))
         if self.closing:
             raw = cells.boxes[picture, cell]
             aimed = encode_boxes(targets.boxes[person], at)
@@ -335,12 +335,6 @@ class RTMO(WholeImageMethod):
             parts.append((torch.full_like(cell, number), cell, rows[whom], oks))
         picture, cell, person, oks = (torch.cat(column) for column in zip(*parts, strict=True))
         return picture, cell, person, oks
-
-    def _closeness(self, found: Tensor, truth: Tensor, area: Tensor) -> Tensor:
-        """(m, k) each joint's part of the OKS."""
-        squared = (found - truth).square().sum(dim=-1)
-        size = area.clamp(min=1e-16)[:, None] * (2 * self.sigmas).square()
-        return torch.exp(-squared / size / 2)
 
     def _likelihood(
         self,
@@ -379,9 +373,21 @@ class RTMO(WholeImageMethod):
         return held[:, 0, 0]
 
 
-def _mean(values: Tensor) -> Tensor:
+def mean(values: Tensor) -> Tensor:
     """The mean; 0 of nothing, still with a gradient for every weight."""
     return values.sum() / max(values.numel(), 1)
+
+
+def closeness(found: Tensor, truth: Tensor, area: Tensor, sigmas: Tensor) -> Tensor:
+    """Each joint's part of the OKS of (m, k, 2) poses, (m, k); areas (m,), sigmas (k,)."""
+    squared = (found - truth).square().sum(dim=-1)
+    size = area.clamp(min=1e-16)[:, None] * (2 * sigmas).square()
+    return torch.exp(-squared / size / 2)
+
+
+def surprise(likely: Tensor) -> Tensor:
+    """Minus the logarithm of likelihoods that may be 0."""
+    return -(likely + 1e-4).log()
 
 
 def varifocal(logits: Tensor, quality: Tensor) -> Tensor:

@@ -1,0 +1,306 @@
+"""Codecs, windows, losses and suppressions on random inputs, as tasks for the peer and for ours.
+
+`parts(adapter)` gives (name, task for the peer, what ours make of it, tolerance); errors are in
+parts of the largest value, lists of people who stay must be the same.
+"""
+
+import numpy as np
+import torch
+
+SIZE, MAP = (192, 256), (48, 64)
+SIGMAS = [0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107,
+          0.087, 0.087, 0.089, 0.089]  # fmt: skip
+
+
+def parts(adapter, many=1):
+    """Everything but whole methods; `many` times as many random inputs."""
+    yield from _encodings(adapter, 12 * many)
+    yield from _decodings(adapter, 8 * many)
+    yield from _windows(adapter, 40 * many)
+    yield from _letterboxes(adapter, 12 * many)
+    yield from _losses(adapter, 4 * many)
+    yield from _suppressions(adapter, 25 * many)
+
+
+def _points(rng, n, size):
+    """Inside, far outside, just on every border, on whole, half and quarter pixels."""
+    points = rng.uniform(-0.3, 1.3, (n, 17, 2)) * size
+    w, h = size
+    points[0, :8] = [[0, 0], [w - 1, h - 1], [w, h], [-0.5, h / 2], [-24, 8], [w + 23, h + 23],
+                     [-2.9, -2.1], [w / 2 + 2, h / 2 + 2]]  # fmt: skip
+    points[0, 8:12] = np.round(points[0, 8:12])
+    points[0, 12:] = np.round(points[0, 12:] * 4) / 4
+    return points.astype(np.float32)
+
+
+def _encodings(adapter, many):
+    rng = np.random.default_rng(1)
+    for name in ("msra", "udp", "simcc", "regression", "msra_dark", "udp_offset"):
+        for _ in range(many):
+            n = 1
+            points = _points(rng, n, SIZE)
+            seen = (rng.random((n, 17)) > 0.25).astype(np.float32)
+            settings = {"input_size": SIZE}
+            if name in ("msra", "udp", "msra_dark", "udp_offset"):
+                settings["heatmap_size"] = MAP
+            task = {"do": "encode", "codec": name, "keypoints": points, "visible": seen}
+            yield (f"encode {name}", {**task, "settings": settings},
+                   lambda name=name, p=points, v=seen: adapter.encode(name, p, v),
+                   1e-6)  # fmt: skip
+    size = (256, 192)
+    for name in ("spr", "decoupled"):
+        for _ in range(many):
+            n = int(rng.integers(1, 7))
+            middle = rng.uniform(-0.1, 1.1, (n, 1, 2)) * size
+            points = middle + rng.normal(0, 1, (n, 17, 2)) * rng.uniform(1, 40, (n, 1, 1))
+            if n > 2:
+                points[1] = points[0] + rng.normal(0, 0.2, 2)  # roots in one pixel
+            points = points.astype(np.float32)
+            seen = (rng.random((n, 17)) > 0.3).astype(np.float32)
+            if n > 3:
+                seen[3] = 0
+            settings = {"input_size": size, "heatmap_size": (64, 48)}
+            task = {"do": "encode", "codec": name, "keypoints": points, "visible": seen}
+            yield (f"encode {name}", {**task, "settings": settings},
+                   lambda name=name, p=points, v=seen, s=settings: adapter.encode(name, p, v, **s),
+                   1e-6)  # fmt: skip
+
+
+def _maps(rng, k=17, size=MAP):
+    """Random, smooth, negative, flat and whole-number maps, peaks on every border."""
+    w, h = size
+    maps = rng.normal(0, 1, (k, h, w))
+    y, x = np.mgrid[:h, :w]
+    for i in range(k // 2):
+        cx, cy = rng.uniform(-2, w + 1), rng.uniform(-2, h + 1)
+        maps[i] = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 8) + 1e-3 * maps[i]
+    maps[k // 2] = -np.abs(maps[k // 2])
+    maps[k // 2 + 1] = 0
+    maps[k // 2 + 2] = np.round(maps[k // 2 + 2])  # many equal maxima
+    for i, (cx, cy) in enumerate([(0, 0), (w - 1, h - 1), (1, 1), (w - 2, h - 2), (0, h // 2)]):
+        maps[k - 1 - i, cy, cx] = 9
+    return maps.astype(np.float32)
+
+
+def _decodings(adapter, many):
+    rng = np.random.default_rng(2)
+    for name in (
+        "msra",
+        "udp",
+        "msra_dark",
+        "udp_offset",
+        "simcc",
+        "regression",
+        "decoupled",
+        "spr",
+    ):
+        for _ in range(many):
+            settings = {"input_size": SIZE, "heatmap_size": MAP}
+            if name == "simcc":
+                inputs = {a: rng.normal(0, 1, (2, 17, 2 * s)).astype(np.float32)
+                          for a, s in (("simcc_x", 192), ("simcc_y", 256))}  # fmt: skip
+                inputs["simcc_x"][0, 0] = -1
+                inputs["simcc_y"][1] = np.round(inputs["simcc_y"][1])
+                settings = {"input_size": SIZE}
+            elif name == "regression":
+                inputs = {"encoded": rng.uniform(-0.2, 1.2, (1, 17, 4)).astype(np.float32)}
+                settings = {"input_size": SIZE}
+            elif name == "decoupled":
+                inputs = {"instance_heatmaps": np.stack([_maps(rng), _maps(rng)]),
+                          "instance_scores": rng.random((2, 1)).astype(np.float32)}  # fmt: skip
+            elif name == "spr":
+                inputs = {"heatmaps": _maps(rng, 18), "displacements":
+                          rng.normal(0, 5, (34, 64, 48)).astype(np.float32)}  # fmt: skip
+                inputs["heatmaps"][17] = rng.random((64, 48)) ** 3
+                settings = {"input_size": SIZE, "heatmap_size": MAP}
+            elif name == "udp_offset":
+                inputs = {"encoded": np.concatenate([_maps(rng) for _ in range(3)])}
+            else:
+                inputs = {"heatmaps": _maps(rng)}
+            task = {"do": "decode", "codec": name, "inputs": inputs, "settings": settings}
+
+            def ours(name=name, inputs=inputs):
+                points, scores = adapter.decode(name, **inputs)
+                return {"keypoints": np.asarray(points), "scores": np.asarray(scores)}
+
+            yield f"decode {name}", task, ours, 1e-5
+
+
+def _windows(adapter, many):
+    rng = np.random.default_rng(3)
+    picture = rng.integers(0, 255, (90, 120, 3), np.uint8).repeat(4, 0).repeat(4, 1)
+    for udp in (False, True):
+        low = rng.uniform(-30, 400, (many, 2))
+        boxes = np.concatenate([low, low + np.exp(rng.uniform(0.7, 5.5, (many, 2)))], axis=1)
+        boxes = boxes.astype(np.float32)
+        turns = np.where(rng.random(many) > 0.5, rng.uniform(-80, 80, many), 0)
+        points = rng.uniform(0, 400, (17, 2))
+        for size in ((192, 256), (256, 256)):
+            task = {"do": "boxes", "bgr": picture, "boxes_xyxy": boxes, "rotations": turns,
+                    "size": size, "udp": udp, "points": points}  # fmt: skip
+
+            def ours(boxes=boxes, turns=turns, size=size, udp=udp, points=points):
+                import cv2
+
+                made = []
+                for box, turn in zip(boxes, turns, strict=True):
+                    center, scale, matrix = adapter.box_transform(box, size, udp, float(turn))
+                    moved = points @ matrix[:, :2].T + matrix[:, 2]
+                    crop = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR)
+                    made.append({"center": center, "scale": scale, "points": moved, "crop": crop})
+                return {"made": made}
+
+            yield f"window{' of UDP' if udp else ''}", task, ours, 1e-4
+
+
+def _letterboxes(adapter, many):
+    rng = np.random.default_rng(4)
+    how = {"rtmo_s": ((640, 640), "fit", 32), "cid_hrnet_w32": ((512, 512), "expand", 64),
+           "dekr_hrnet_w32": ((512, 512), "expand", 32)}  # fmt: skip
+    for method, (size, mode, multiple) in how.items():
+        for _ in range(many):
+            h, w = rng.integers(60, 700, 2)
+            bgr = rng.integers(0, 255, (int(h), int(w), 3), np.uint8)
+            task = {"do": "letterbox", "bgr": bgr, "size": size, "mode": mode, "multiple": multiple}
+
+            def ours(method=method, bgr=bgr):
+                rgb, meta = adapter.preprocess(method, bgr, None)
+                return {"picture": rgb[..., ::-1].astype(np.float64), **meta}
+
+            yield f"letterbox {method}", task, ours, 2e-3
+
+
+def _losses(adapter, many):
+    for seed in range(many):
+        g = torch.Generator().manual_seed(seed)
+
+        def normal(*shape, g=g):
+            return torch.randn(*shape, generator=g)
+
+        def some(*shape, g=g):
+            return torch.rand(*shape, generator=g)
+
+        maps = some(2, 5, 8, 6)
+        peaks = torch.where(maps > 0.9, torch.ones(()), 0.9 * maps)
+        seen = (some(2, 5) > 0.3).float()
+        boxes = some(9, 4) * 50
+        boxes[:, 2:] += boxes[:, :2]
+        others = boxes + 5 * normal(9, 4)
+        quality = torch.where(some(30, 1) > 0.7, some(30, 1), torch.zeros(()))
+        bins = [some(4, 17, n).softmax(-1) for n in (192, 256)]
+        truths = [some(4, 17, n) for n in (192, 256)]
+        cases = [
+            ("keypoint_mse", {"type": "KeypointMSELoss", "use_target_weight": True},
+             {"output": normal(2, 5, 8, 6), "target": maps, "weight": seen}),
+            ("kl_discret", {"type": "KLDiscretLoss", "use_target_weight": True},
+             {"output": (normal(2, 5, 20), normal(2, 5, 24)),
+              "target": (some(2, 5, 20), some(2, 5, 24)), "weight": seen}),
+            ("focal_heatmap", {"type": "FocalHeatmapLoss"},
+             {"output": some(2, 5, 8, 6).clamp(1e-4, 1 - 1e-4), "target": peaks, "weight": seen}),
+            ("focal_heatmap_none", {"type": "FocalHeatmapLoss"},
+             {"output": some(2, 5, 8, 6).clamp(1e-4, 1 - 1e-4), "target": 0.9 * maps,
+              "weight": seen}),
+            ("info_nce", {"type": "InfoNCELoss", "temperature": 0.05}, {"features": normal(6, 40)}),
+            ("soft_weight_smooth_l1",
+             {"type": "SoftWeightSmoothL1Loss", "use_target_weight": True, "supervise_empty": False,
+                  "beta": 1 / 9},
+             {"output": normal(2, 10, 8, 6), "target": normal(2, 10, 8, 6),
+              "weight": (some(2, 10, 8, 6) - 0.6).clamp(min=0)}),
+            ("vari_focal", {"type": "VariFocalLoss", "reduction": "sum", "use_target_weight": True},
+             {"output": 8 * normal(30, 1), "target": quality, "weight": some(30, 1)}),
+            ("iou", {"type": "IoULoss", "mode": "square", "eps": 1e-16, "reduction": "sum"},
+             {"output": others, "target": boxes}),
+            ("oks", {"type": "OKSLoss", "reduction": "mean", "metainfo": "COCO"},
+             {"output": 50 * some(4, 17, 2), "target": 50 * some(4, 17, 2),
+              "weight": (some(4, 17) > 0.4).float(), "areas": 900 * some(4) + 100}),
+            ("bce", {"type": "BCELoss", "use_target_weight": True, "reduction": "mean"},
+             {"output": 3 * normal(4, 17), "target": (some(4, 17) > 0.5).float(),
+              "weight": some(4, 17)}),
+            ("mlecc", {"type": "MLECCLoss", "use_target_weight": True},
+             {"output": tuple(bins), "target": tuple(truths), "weight": some(4, 17)}),
+            ("l1", {"type": "L1Loss", "reduction": "sum"},
+             {"output": normal(5, 4), "target": normal(5, 4)}),
+        ]  # fmt: skip
+        for name, config, inputs in cases:
+
+            def copies(inputs=inputs):
+                return {
+                    k: tuple(t.clone() for t in v) if isinstance(v, tuple) else v.clone()
+                    for k, v in inputs.items()
+                }
+
+            # MMPose's arguments stand in the order of ours.
+            given = list(copies().values())
+            task = {"do": "loss", "loss": config, "inputs": given}
+
+            def ours(name=name, copies=copies):
+                mine = copies()
+                leaves = [t for v in mine.values() for t in (v if isinstance(v, tuple) else (v,))]
+                for t in leaves:
+                    t.requires_grad_()
+                value = adapter.loss(name, **mine)
+                value.backward()
+                first = [t.grad for t in leaves[: 2 if name in ("kl_discret", "mlecc") else 1]]
+                return {"value": float(value.detach()), "gradients": first}
+
+            yield f"loss {name.removesuffix('_none')}", task, ours, 1e-5
+
+
+def _suppressions(adapter, many):
+    rng = np.random.default_rng(6)
+    for _ in range(many):
+        n = int(rng.integers(1, 25))
+        middle = rng.uniform(0, 300, (max(n // 3, 1), 1, 2))[rng.integers(0, max(n // 3, 1), n)]
+        points = middle + rng.normal(0, 30, (1, 17, 2)) + rng.normal(0, 6, (n, 17, 2))
+        scores, areas = rng.random((n, 17)), rng.uniform(500, 9000, n)
+        low = middle[:, 0] + rng.normal(0, 10, (n, 2))
+        boxes = np.concatenate([low, low + rng.uniform(20, 90, (n, 2))], axis=1).astype(np.float32)
+        sure = rng.permutation(n).astype(np.float32)
+        base = {"do": "nms", "keypoints": points, "areas": areas}
+        above = float(rng.uniform(0.3, 0.9))
+        yield ("OKS NMS",
+               {**base, "kind": "oks", "scores": scores.mean(1), "above": above,
+                "sigmas": np.array(SIGMAS)},
+               lambda p=points, s=scores, a=areas, t=above:
+               {"kept": adapter.oks_nms(p, s.mean(1), a, np.array(SIGMAS), t)}, 0)  # fmt: skip
+        near = float(rng.uniform(0.05, 0.2))
+        yield ("joints NMS",
+               {**base, "kind": "joints", "scores": scores, "above": near, "most": 4},
+               lambda p=points, s=scores, t=near:
+               {"kept": adapter.nearby_joints_nms(p, s, t, 4)}, 0)  # fmt: skip
+        yield ("box NMS",
+               {**base, "kind": "box", "scores": scores, "boxes": boxes, "box_scores": sure,
+                "above": 0.3},
+               lambda b=boxes, s=sure: {"kept": adapter.box_nms(b, s, 0.3)}, 0)  # fmt: skip
+
+
+def error(name, ours, theirs):
+    """The largest error of everything that both made, in parts of the largest value."""
+    if isinstance(theirs, dict):
+        worst = 0.0
+        for key, value in theirs.items():
+            if key == "root" or key not in ours:
+                continue
+            if "decode udp" in name and key == "keypoints":
+                # A step on a nearly flat map has no limit; nobody's map reads its neighbour's.
+                sure = np.asarray(theirs["scores"]) > 0
+                steep = np.abs(value).max(-1) < 1e3
+                kept = sure & steep
+                worst = max(worst, error(name, np.asarray(ours[key])[kept], value[kept]))
+            else:
+                worst = max(worst, error(name, ours[key], value))
+        return worst
+    if isinstance(theirs, list):
+        return max((error(name, o, t) for o, t in zip(ours, theirs, strict=False)
+                    if t is not None), default=0.0)  # fmt: skip
+    ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    if ours.size == theirs.size:
+        ours = ours.reshape(theirs.shape)
+    if ours.shape != theirs.shape:
+        return float("inf")
+    if not theirs.size:
+        return 0.0
+    if name.startswith(("window", "letterbox")) and theirs.ndim == 3:
+        # Pictures: how many pixels are more than a grey level apart.
+        return float((np.abs(ours - theirs) > 1).mean())
+    return float(np.abs(ours - theirs).max() / max(np.abs(theirs).max(), 1e-6))

@@ -1,0 +1,379 @@
+"""MMPose's side of bench/parity.py and bench/forward.py, run by the Python of its environment.
+
+    ENV/bin/python bench/mmpose/peer.py JOB THEIRS     JOB, THEIRS: files of torch.save
+
+A job is a list of tasks, dicts with a key `do`; the answer is a list of dicts of tensors. Nothing
+of smallpose is imported here.
+"""
+
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+warnings.filterwarnings("ignore")
+logging.disable(logging.WARNING)
+sys.path.insert(0, str(Path(__file__).parent))
+import stand_ins  # noqa: E402
+
+stand_ins.install()
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+
+COCO = "body_2d_keypoint"
+CONFIGS = {
+    "simplebaseline_res50": "topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco-256x192.py",
+    "hrnet_w32": "topdown_heatmap/coco/td-hm_hrnet-w32_8xb64-210e_coco-256x192.py",
+    "simcc_res50": "simcc/coco/simcc_res50_8xb64-210e_coco-256x192.py",
+    "rle_res50": "topdown_regression/coco/td-reg_res50_rle-8xb64-210e_coco-256x192.py",
+    "vitpose_s": "topdown_heatmap/coco/td-hm_ViTPose-small_8xb64-210e_coco-256x192.py",
+    "hrformer_s": "topdown_heatmap/coco/td-hm_hrformer-small_8xb32-210e_coco-256x192.py",
+    "rtmo_s": "rtmo/coco/rtmo-s_8xb32-600e_coco-640x640.py",
+    "rtmo_m": "rtmo/coco/rtmo-m_16xb16-600e_coco-640x640.py",
+    "rtmo_l": "rtmo/coco/rtmo-l_16xb16-600e_coco-640x640.py",
+    "cid_hrnet_w32": "cid/coco/cid_hrnet-w32_8xb20-140e_coco-512x512.py",
+    "dekr_hrnet_w32": "dekr/coco/dekr_hrnet-w32_8xb10-140e_coco-512x512.py",
+}
+CODECS = {
+    "msra": {"type": "MSRAHeatmap", "sigma": 2},
+    "msra_dark": {"type": "MSRAHeatmap", "sigma": 2, "unbiased": True},
+    "udp": {"type": "UDPHeatmap", "sigma": 2},
+    "udp_offset": {"type": "UDPHeatmap", "heatmap_type": "combined", "radius_factor": 0.0546875},
+    "simcc": {"type": "SimCCLabel", "sigma": 6.0, "simcc_split_ratio": 2.0},
+    "regression": {"type": "RegressionLabel"},
+    "spr": {
+        "type": "SPR", "sigma": (4, 2), "minimal_diagonal_length": 32**0.5,
+        "generate_keypoint_heatmaps": True, "decode_max_instances": 30,
+    },
+    "decoupled": {"type": "DecoupledHeatmap"},
+}  # fmt: skip
+
+
+def config_of(method):
+    from mmengine.config import Config
+
+    import mmpose
+
+    folder = Path(mmpose.__file__).parent / ".mim/configs" / COCO
+    if method == "vitpose_s_rle":
+        # MMPose has no such file: the one's backbone and the other's neck, head and test settings.
+        config = Config.fromfile(folder / CONFIGS["rle_res50"])
+        config.model.backbone = Config.fromfile(folder / CONFIGS["vitpose_s"]).model.backbone
+        config.model.head.in_channels = 384
+    else:
+        config = Config.fromfile(folder / CONFIGS[method])
+    config.model.backbone.pop("init_cfg", None)
+    return config
+
+
+def build(method):
+    from mmpose.registry import MODELS
+
+    return MODELS.build(config_of(method).model).eval()
+
+
+def coco_meta():
+    from mmpose.datasets.datasets.utils import parse_pose_metainfo
+
+    import mmpose
+
+    base = Path(mmpose.__file__).parent / ".mim/configs/_base_/datasets/coco.py"
+    return parse_pose_metainfo({"from_file": str(base)})
+
+
+def samples_of(metas):
+    from mmengine.structures import InstanceData
+    from mmpose.structures import PoseDataSample
+
+    coco = coco_meta()
+    samples = []
+    for meta in metas:
+        sample = PoseDataSample(
+            metainfo={
+                **{key: np.asarray(value) for key, value in meta.items()},
+                "flip_indices": list(coco["flip_indices"]),
+                "skeleton_links": coco["skeleton_links"],
+            }
+        )
+        sample.gt_instances = InstanceData(bboxes=np.zeros((1, 4)), bbox_scores=np.ones(1))
+        samples.append(sample)
+    return samples
+
+
+def raw_outputs(model, method, x, extra):
+    features = model.extract_feat(x)
+    if method.startswith("cid"):
+        maps = model.head.iia_module.keypoint_root_conv(features[-1])
+        made = {"root_heatmaps": torch.clamp(maps.sigmoid(), 1e-4, 1 - 1e-4)}
+        at = extra["instance_coords"].long(), extra["instance_imgids"].long()
+        person = features[-1][at[1], :, at[0][:, 1], at[0][:, 0]]
+        made["instance_feats"] = person
+        made["instance_heatmaps"] = model.head.gfd_module(features[-1], person, *at)
+        return made
+    out = model.head.forward(features)
+    if method.startswith("rtmo"):
+        names = ("cls_scores", "bbox_preds", "kpt_offsets", "kpt_vis", "pose_vecs")
+        flat = ([m.flatten(2).transpose(1, 2) for m in levels] for levels in out)
+        # Offsets exist in training only.
+        return {k: torch.cat(maps, 1) for k, maps in zip(names, flat, strict=True) if maps}
+    if method.startswith("dekr"):
+        return {"heatmaps": out[0], "displacements": out[1]}
+    if method.startswith("simcc"):
+        return {"simcc_x": out[0], "simcc_y": out[1]}
+    return {"coords" if "rle" in method else "heatmaps": out}
+
+
+def fill(model, state):
+    """With the versions of MMPose's modules, or it takes the weights for old and renames them."""
+    own = model.state_dict()
+    state = type(own)(state)
+    state._metadata = own._metadata
+    model.load_state_dict(state, strict=True)
+
+
+def run_method(task):
+    """Raw outputs, predictions plain and flipped, and losses with all their gradients."""
+    method = task["method"]
+    model = build(method)
+    fill(model, task["state"])
+    answer = {"keys": {k: list(v.shape) for k, v in model.state_dict().items()}}
+    answer["constants"] = {k: model.state_dict()[k] for k in task["constants"]}
+    with torch.no_grad():
+        answer["raw"] = raw_outputs(model, method, task["images"], task.get("extra", {}))
+    whole = method.startswith(("rtmo", "cid", "dekr"))
+    for flip in (False, True):
+        model.test_cfg["flip_test"] = flip and not method.startswith("rtmo")
+        found = []
+        with torch.no_grad():
+            if whole:
+                for i, meta in enumerate(task["metas"]):
+                    found += model.predict(task["images"][i : i + 1], samples_of([meta]))
+            else:
+                found = model.predict(task["images"], samples_of(task["metas"]))
+        answer["flip" if flip else "plain"] = [
+            {
+                key: np.asarray(f.pred_instances[key])
+                for key in ("keypoints", "keypoint_scores", "bboxes", "bbox_scores")
+                if key in f.pred_instances
+            }
+            for f in found
+        ]
+    answer["losses"] = {stage: losses(model, method, task, stage) for stage in task["stages"]}
+    return answer
+
+
+def losses(model, method, task, stage):
+    model.zero_grad()
+    head = model.head
+    if method.startswith("rtmo"):
+        head.use_aux_loss = stage in (2, 3)
+        if stage >= 2:
+            # What MMPose's hook for the second stage sets.
+            for hook in config_of(method).custom_hooks:
+                if hook["type"] == "RTMOModeSwitchHook":
+                    for attributes in hook["epoch_attributes"].values():
+                        for key, value in attributes.items():
+                            target = head
+                            *path, last = key.split(".")
+                            for part in path:
+                                target = getattr(target, part)
+                            setattr(target, last, value)
+        head.head_module.training = True  # so that it says offsets; its norms stay as they are
+    samples = task_samples(method, task)
+    features = model.extract_feat(task["images"])
+    terms = head.loss(features, samples, train_cfg=model.train_cfg or {})
+    terms = {k: v for k, v in terms.items() if k.startswith("loss")}
+    terms = {k: v.mean() for k, v in terms.items()}  # as MMEngine makes numbers of them
+    sum(terms.values()).backward()
+    gradients = {k: p.grad.clone() for k, p in model.named_parameters() if p.grad is not None}
+    return {
+        "terms": {k: float(v.detach()) for k, v in terms.items()},
+        "gradients": gradients,
+    }
+
+
+def task_samples(method, task):
+    """Targets encoded by MMPose's own codec, without its random jitter."""
+    from mmengine.structures import InstanceData, PixelData
+    from mmpose.registry import KEYPOINT_CODECS
+
+    samples = samples_of(task["metas"])
+    codec = config_of(method).get("codec")
+    if isinstance(codec, dict) and codec.get("type") and not method.startswith("rtmo"):
+        encoder = KEYPOINT_CODECS.build({**codec, **task.get("codec", {})})
+    for sample, truth in zip(samples, task["truth"], strict=True):
+        points, seen = truth["keypoints"], truth["keypoints_visible"]
+        labels, fields = InstanceData(), PixelData()
+        if method.startswith("rtmo"):
+            labels.keypoints = torch.as_tensor(points).float()
+            labels.keypoints_visible = torch.as_tensor(seen).float()
+            labels.bboxes = torch.as_tensor(truth["bboxes"]).float()
+            labels.areas = torch.as_tensor(truth["areas"]).float()
+            labels.labels = torch.zeros(len(points), dtype=torch.long)
+            if "invalid" in truth:
+                fields.heatmap_mask = torch.as_tensor(truth["invalid"]).float()[None]
+        else:
+            more = {}
+            if method.startswith("cid"):
+                x0, y0, x1, y1 = truth["bboxes"].T
+                corners = np.stack([x0, y0, x0, y1, x1, y0, x1, y1], 1)
+                more["bbox"] = corners.astype(np.float32)
+            kept = np.random.randint
+            np.random.randint = lambda low, high, size: np.zeros(size, int)
+            encoded = encoder.encode(points.astype(np.float32), seen.astype(np.float32), **more)
+            np.random.randint = kept
+            for key, value in encoded.items():
+                value = torch.as_tensor(np.asarray(value))
+                if key in ("heatmaps", "heatmap_weights", "displacements", "instance_heatmaps",
+                           "displacement_weights"):  # fmt: skip
+                    fields.set_field(value.float(), key)
+                elif key == "instance_coords":
+                    labels.instance_coords = value.long()
+                else:
+                    labels.set_field(value.float(), key)
+            if method.startswith(("cid", "dekr")):
+                fields.heatmap_mask = torch.as_tensor(truth["heatmap_mask"]).float()[None]
+        sample.gt_instance_labels, sample.gt_fields = labels, fields
+    return samples
+
+
+def run_encode(task):
+    from mmpose.registry import KEYPOINT_CODECS
+
+    codec = KEYPOINT_CODECS.build({**CODECS[task["codec"]], **task.get("settings", {})})
+    kept = np.random.randint
+    np.random.randint = lambda low, high, size: np.zeros(size, int)
+    made = codec.encode(task["keypoints"].copy(), task["visible"].copy(), **task.get("more", {}))
+    np.random.randint = kept
+    return {key: np.asarray(value) for key, value in made.items()}
+
+
+def run_decode(task):
+    from mmpose.registry import KEYPOINT_CODECS
+
+    codec = KEYPOINT_CODECS.build({**CODECS[task["codec"]], **task.get("settings", {})})
+    given = {key: value.copy() for key, value in task["inputs"].items()}
+    if task["codec"] == "spr":
+        given = {key: torch.as_tensor(value) for key, value in given.items()}
+    points, scores = codec.decode(*given.values())
+    if isinstance(scores, tuple):
+        return {"keypoints": points.numpy(), "root": scores[0].numpy(), "scores": scores[1].numpy()}
+    return {"keypoints": np.asarray(points), "scores": np.asarray(scores)}
+
+
+def run_loss(task):
+    from mmpose.registry import MODELS
+
+    if task["loss"].get("metainfo"):
+        import mmpose
+
+        coco = Path(mmpose.__file__).parent / ".mim/configs/_base_/datasets/coco.py"
+        task["loss"]["metainfo"] = str(coco)
+    loss = MODELS.build(task["loss"])
+    given = task["inputs"]
+    leaves = [t for g in given for t in (g if isinstance(g, tuple) else (g,))]
+    for t in leaves:
+        if isinstance(t, torch.Tensor):
+            t.requires_grad_(t.dtype.is_floating_point)
+    value = loss(*given).mean()  # as MMEngine makes a number of it
+    value.backward()
+    return {
+        "value": float(value.detach()),
+        "gradients": [None if t is None or t.grad is None else t.grad for t in leaves],
+    }
+
+
+def run_boxes(task):
+    """Top-down windows and crops of one picture."""
+    from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
+
+    made = []
+    for box, rotation in zip(task["boxes_xyxy"], task["rotations"], strict=True):
+        results = {"img": task["bgr"], "bbox": np.asarray(box, np.float32)[None],
+                       "keypoints": task["points"][None].astype(np.float32)}  # fmt: skip
+        results = GetBBoxCenterScale()(results)
+        results["bbox_rotation"] = np.array([rotation], np.float32)
+        affine = TopdownAffine(task["size"], use_udp=task["udp"])
+        results = affine(results)
+        made.append(
+            {
+                "center": results["input_center"],
+                "scale": results["input_scale"],
+                "crop": results["img"],
+                "points": results["transformed_keypoints"][0],
+            }
+        )
+    return {"made": made}
+
+
+def run_letterbox(task):
+    from mmpose.datasets.transforms import BottomupResize
+
+    settings = {
+        "input_size": tuple(task["size"]),
+        "resize_mode": task["mode"],
+        "size_factor": task["multiple"],
+    }
+    if task["mode"] == "fit":
+        settings["pad_val"] = (114, 114, 114)
+    height, width = task["bgr"].shape[:2]
+    out = BottomupResize(**settings)({"img": task["bgr"], "ori_shape": (height, width)})
+    return {
+        "picture": out["img"],
+        **{k: np.asarray(out[k]) for k in ("input_size", "input_center", "input_scale")},
+    }
+
+
+def run_nms(task):
+    from mmpose.evaluation.functional import nms as theirs
+
+    people = [
+        {"keypoints": np.asarray(k), "score": s, "area": a}
+        for k, s, a in zip(task["keypoints"], task["scores"], task["areas"], strict=True)
+    ]
+    if task["kind"] == "oks":
+        with_v = [
+            {**p, "keypoints": np.c_[p["keypoints"], np.ones(len(p["keypoints"]))]} for p in people
+        ]
+        return {"kept": np.asarray(theirs.oks_nms(with_v, task["above"], sigmas=task["sigmas"]))}
+    if task["kind"] == "joints":
+        kept = theirs.nearby_joints_nms(
+            people, task["above"], score_per_joint=True, max_dets=task["most"]
+        )
+        return {"kept": np.asarray(kept)}
+    boxes, scores = torch.as_tensor(task["boxes"]), torch.as_tensor(task["box_scores"])
+    return {"kept": theirs.nms_torch(boxes, scores, task["above"]).numpy()}
+
+
+def run_dcc(task):
+    model = build(task["method"])
+    fill(model, task["state"])
+    with torch.no_grad():
+        return {"keypoints": model.head.dcc.forward_test(*task["inputs"])}
+
+
+DO = {
+    "method": run_method,
+    "encode": run_encode,
+    "decode": run_decode,
+    "loss": run_loss,
+    "boxes": run_boxes,
+    "letterbox": run_letterbox,
+    "nms": run_nms,
+    "dcc": run_dcc,
+}
+
+
+def main(job, out):
+    from mmpose.utils import register_all_modules
+
+    register_all_modules()
+    import mmpretrain  # noqa: F401
+
+    tasks = torch.load(job, weights_only=False)
+    torch.save([DO[task["do"]](task) for task in tasks], out)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

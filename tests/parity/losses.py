@@ -1,0 +1,301 @@
+"""The adapter's half for losses: each by its name, and all of a method's for pictures and people.
+
+Names are those of MMPose's classes in lower case (`keypoint_mse`, `kl_discret`, `rle`,
+`focal_heatmap`, `info_nce`, `soft_weight_smooth_l1`, `vari_focal`, `iou`, `oks`, `bce`, `mlecc`,
+`l1`), with anything behind; arguments those of `losses.npz` or of MMPose's `forward`. The weight of
+each is 1.
+"""
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from smallpose.core.skeleton import COCO17
+from smallpose.methods import cal, cid, dekr, rtmo
+from smallpose.methods.simcc import bins_loss
+from smallpose.models.codecs.crowd import STRIDE
+from smallpose.models.codecs.offsets import iou
+from smallpose.models.heads.regression import RLELoss
+from smallpose.models.losses import heatmap_mse
+from smallpose.samples.whole import People
+
+OUTPUT = ("output", "outputs", "pred", "preds", "input", "pred_hm", "features", "logits")
+TARGET = ("target", "targets", "gt", "gt_hm", "label", "labels")
+WEIGHT = ("weight", "weights", "target_weight", "target_weights", "keypoint_weights")
+
+
+def first_of(tensors: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """The first of these arguments that was given; None without any."""
+    return next((tensors[name] for name in names if name in tensors), None)
+
+
+def by_axis(tensors: Mapping[str, Any], names: Sequence[str]) -> list[Tensor]:
+    """An argument for x and for y: a pair, or two names that end so."""
+    both = first_of(tensors, (*names, *(f"{name}_simcc" for name in (*names, "gt"))))
+    if isinstance(both, tuple | list):
+        return list(both)
+    return [
+        next(
+            t
+            for key, t in tensors.items()
+            if key.endswith(axis) and key.startswith(tuple(n[:2] for n in names))
+        )
+        for axis in "xy"
+    ]
+
+
+def loss(name: str, **tensors: Any) -> Tensor:
+    """A loss by the beginning of its name; gradients flow into what was given."""
+    output, target = first_of(tensors, OUTPUT), first_of(tensors, TARGET)
+    weight, mask = first_of(tensors, WEIGHT), tensors.get("mask")
+    if name.startswith("keypoint_mse"):
+        return heatmap_mse(output, target, _times(output, weight, mask))
+    if name.startswith("rle"):
+        shape = tensors["pred"].shape[:2]
+        weight = torch.ones(shape) if weight is None else weight.reshape(shape)
+        return rle_loss()(tensors["pred"], tensors["sigma"], target, weight)
+    if name.startswith(("simcc", "kl")):
+        outputs, targets = by_axis(tensors, ("output", "pred")), by_axis(tensors, ("target", "gt"))
+        terms = (
+            bins_loss(o, t, weight.reshape(o.shape[:2]))
+            for o, t in zip(outputs, targets, strict=True)
+        )
+        return sum(terms, torch.zeros(()))
+    if "vari" in name:
+        lost = rtmo.varifocal(output, target)
+        return (lost * (1 if weight is None else _behind(weight, lost))).sum()
+    if "focal" in name:
+        counts = _times(output, weight, mask)
+        return cid.focal(output, target, torch.ones(()) if counts is None else counts)
+    if "nce" in name or "contrast" in name:
+        (features,) = tensors.values()
+        picture = torch.zeros(len(features), dtype=torch.int64)
+        return cid.contrast(features, picture) * len(features)
+    if "smooth" in name:
+        return dekr.offset_loss(output, target, weight.expand_as(output))
+    return _of_rtmo(name, output, target, weight, tensors)
+
+
+def _of_rtmo(
+    name: str, output: Any, target: Any, weight: Any, tensors: Mapping[str, Any]
+) -> Tensor:
+    if "iou" in name or "box_square" in name:
+        overlap = iou(output, target).clamp(min=1e-16)
+        lost = 1 - overlap.square()
+        return (lost * (1 if weight is None else weight)).sum()
+    if "oks" in name:
+        sigmas = torch.tensor(COCO17.sigmas[: output.shape[-2]], dtype=torch.float32)
+        area = first_of(tensors, ("areas", "area"))
+        area = torch.ones(len(output)) if area is None else area
+        near = rtmo.closeness(output, target, area, sigmas)
+        if weight is not None:
+            near = near * weight / weight.shape[-1]
+        return (1 - near.sum(dim=-1)).mean()
+    if "mle" in name:
+        pairs = zip(by_axis(tensors, OUTPUT), by_axis(tensors, TARGET), strict=True)
+        likely = torch.stack([(p * t).sum(dim=-1) for p, t in pairs]).prod(dim=0)
+        return rtmo.mean(rtmo.surprise(likely) * (1 if weight is None else weight))
+    if "bce" in name or "vis" in name:
+        wrong = torch.nn.functional.binary_cross_entropy_with_logits(
+            output, target, reduction="none"
+        )
+        return rtmo.mean(wrong * (1 if weight is None else _behind(weight, wrong)))
+    if "l1" in name or "aux" in name:
+        return (output - target).abs().sum()
+    raise NotImplementedError(name)
+
+
+def _behind(weight: Tensor, like: Tensor) -> Tensor:
+    return weight.reshape(*weight.shape, *[1] * (like.ndim - weight.ndim))
+
+
+def _times(output: Tensor, weight: Tensor | None, mask: Tensor | None) -> Tensor | None:
+    """Weights of keypoints or of pixels, and a mask of pixels, as one."""
+    counts = None if weight is None else _behind(weight, output)
+    if mask is None:
+        return counts
+    mask = mask if mask.ndim == output.ndim else mask[:, None]
+    return mask if counts is None else counts * mask
+
+
+def neighbour(name: str, path: Path) -> ModuleType:
+    """A file as a module, by its path."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def rle_loss() -> RLELoss:
+    """With the material's weights in its flow."""
+    path = Path(__file__).resolve().parents[3] / "shared" / "parity" / "weights.py"
+    material = neighbour("parity_weights_of_flow", path)
+    module = RLELoss()
+    state = material.fill_state_dict(module.state_dict(), prefix="head.loss_module.")
+    module.load_state_dict(state)
+    return module
+
+
+def cal_gmm_mask(*given: Tensor, **named: Tensor) -> Tensor:
+    """Predicted heatmaps, true ones and weights, (b, k[, 1]), to the offsets' (b, k, h, w) mask."""
+    names = (("output", "heatmaps", "pred"), ("target", "true_heatmaps"), WEIGHT)
+    output, target, weight = _in_order(names, given, named)
+    return cal.confidence_mask(output, target, weight.reshape(output.shape[:2]))
+
+
+def cal_loss(*given: Any, **named: Any) -> Tensor:
+    """As the authors' `JointsOffsetLoss`: heatmap loss and `offset_weight` times the offset loss.
+
+    In order: output, hm_hps, target, target_offset, mask (or mask_01 and mask_g, of which the
+    second counts), target_weight, offset_weight (1).
+    """
+    given_list = list(given)
+    if len([g for g in given_list if isinstance(g, Tensor) and g.ndim == 4]) == 6:
+        del given_list[4]
+    if "mask_g" in named:
+        named.pop("mask_01", None)
+    names = (
+        *(("output", "heatmaps"), ("hm_hps", "offsets"), ("target", "true_heatmaps")),
+        *(("target_offset", "target_offsets", "true_offsets"), ("mask", "mask_g", "mask_01")),
+        *(WEIGHT, ("offset_weight", "lam", "lambda_")),
+    )
+    heatmaps, offsets, maps, fields, mask, weight, share = _in_order(names, given_list, named)
+    targets = maps, fields, mask, weight.reshape(heatmaps.shape[:2])
+    on_maps, on_offsets = cal.heatmap_and_offset_loss((heatmaps, offsets), targets, mask)
+    return on_maps + (1.0 if share is None else float(share)) * on_offsets
+
+
+def _in_order(
+    names: Sequence[Sequence[str]], given: Sequence[Any], named: Mapping[str, Any]
+) -> list[Any]:
+    found = list(given)
+    for aliases in names[len(given) :]:
+        found.append(first_of(named, aliases))
+    return found
+
+
+def train_losses(model: Any, method: str, images: Tensor, targets: Any, stage: int = 1) -> dict:
+    """The terms of a method's loss by MMPose's names, with gradients.
+
+    Args:
+        images: prepared pictures.
+        targets: for each picture a dict of its people (`keypoints`, `keypoints_visible`, `bboxes`,
+            `areas`, `heatmap_mask`), or of targets that a codec has made, by the codec's names; the
+            latter also as one dict of stacked tensors.
+        stage: RTMO's, 1 or 2; 3 for the closing epochs, whose additional term it has.
+    """
+    if method.startswith("rtmo"):
+        model.stage, model.closing = min(stage, 2), model.closing or stage > 2
+    if method.startswith("cid"):
+        model.jitter = 0
+    outputs = model(images)
+    terms = model.loss(outputs, _targets(model, method, targets, images.shape[-2:]))
+    if method not in TERMS:
+        whole = sum(terms.values(), torch.zeros(()))
+        return terms if method.startswith("cal") else {"loss_kpt": whole}
+    return {TERMS[method][name]: term for name, term in terms.items()}
+
+
+_RTMO = {
+    "box": "loss_bbox",
+    "visible": "loss_vis",
+    "guess": "loss_oks",
+    "joints": "loss_mle",
+    "person": "loss_cls",
+    "raw_box": "loss_bbox_aux",
+}
+TERMS = {
+    **{f"rtmo_{size}": _RTMO for size in "sml"},
+    "cid_hrnet_w32": {
+        "shared": "loss/heatmap_coupled",
+        "own": "loss/heatmap_decoupled",
+        "contrast": "loss/contrastive",
+    },
+    "dekr_hrnet_w32": {"heatmap": "loss/heatmap", "offset": "loss/displacement"},
+}
+
+
+def _targets(model: Any, method: str, targets: Any, size_hw: Sequence[int]) -> Any:
+    if isinstance(targets, Mapping):
+        count = len(next(iter(targets.values())))
+        targets = [{key: value[i] for key, value in targets.items()} for i in range(count)]
+    if "keypoints" not in targets[0]:
+        return _ready(method, targets)
+    if method.startswith(("rtmo", "cid", "dekr")):
+        return model.targets(gather_people(targets, size_hw))
+    rows = []
+    for target in targets:
+        xy = _float(target["keypoints"]).reshape(-1, len(model.skeleton), 2)[0]
+        seen = _float(target["keypoints_visible"]).reshape(-1, len(model.skeleton))[0]
+        rows.append(torch.cat([xy, seen[:, None]], dim=1))
+    return model.targets(torch.stack(rows))
+
+
+def _ready(method: str, targets: Sequence[Mapping[str, Any]]) -> Any:
+    """What codecs have made, as the methods' losses take it."""
+
+    def column(name: str) -> Tensor:
+        return torch.stack([_float(t[name]) for t in targets])
+
+    def masks() -> Tensor:
+        if "heatmap_mask" not in targets[0]:
+            return torch.ones(())
+        maps = [_float(t["heatmap_mask"]) for t in targets]
+        return torch.stack([m.reshape(1, *m.shape[-2:]) for m in maps])
+
+    if method.startswith("dekr"):
+        weights = column("heatmap_weights") * masks()
+        away = column("displacements"), column("displacement_weights")
+        return dekr.Targets(column("heatmaps"), weights, *away)
+    if method.startswith("cid"):
+        roots = [torch.as_tensor(np.asarray(t["instance_coords"])).long() for t in targets]
+        number = torch.cat([torch.full((len(r),), i) for i, r in enumerate(roots)])
+        weights = torch.cat([_float(t["keypoint_weights"]) for t in targets])
+        own = torch.cat([_float(t["instance_heatmaps"]) for t in targets])
+        own = own.reshape(*weights.shape, *own.shape[-2:])
+        return cid.Targets(column("heatmaps"), masks(), number, torch.cat(roots), own, weights)
+    k = len(COCO17)
+    weights = column("keypoint_weights").reshape(-1, k)
+    if method.startswith("simcc"):
+        bins = (column(f"keypoint_{axis}_labels") for axis in "xy")
+        return *(b.reshape(-1, k, b.shape[-1]) for b in bins), weights
+    if "rle" in method:
+        return column("keypoint_labels").reshape(-1, k, 2), weights
+    if method.startswith("cal"):
+        return column("heatmaps"), column("offsets"), column("offset_mask"), weights
+    return column("heatmaps"), weights
+
+
+def _float(value: Any) -> Tensor:
+    return torch.as_tensor(np.asarray(value)).float()
+
+
+def gather_people(targets: Sequence[Mapping[str, Any]], size_hw: Sequence[int]) -> People:
+    """Pictures' people as one table; `heatmap_mask` is 1 where the loss counts."""
+    parts = []
+    for number, target in enumerate(targets):
+        xy, seen = _float(target["keypoints"]), _float(target["keypoints_visible"])
+        boxes = _float(target["bboxes"]).reshape(len(xy), -1)
+        if boxes.shape[1] == 4:
+            # Upper left, lower left, upper right, lower right.
+            boxes = boxes[:, [0, 1, 0, 3, 2, 1, 2, 3]]
+        area = first_of(target, ("areas", "area"))
+        mask = target.get("heatmap_mask", np.ones([side // STRIDE for side in size_hw]))
+        mask = _float(mask)
+        parts.append(
+            People(
+                torch.full((len(xy),), number),
+                torch.cat([xy, seen[..., None]], dim=2),
+                boxes.reshape(-1, 4, 2),
+                torch.ones(len(xy)) if area is None else _float(area).reshape(-1),
+                mask.reshape(1, *mask.shape[-2:]),
+            )
+        )
+    return People(*(torch.cat(column) for column in zip(*parts, strict=True)))
