@@ -326,7 +326,9 @@ def run_letterbox(task):
 
 
 def run_nms(task):
-    from mmpose.evaluation.functional import nms as theirs
+    from importlib import import_module
+
+    theirs = import_module("mmpose.evaluation.functional.nms")
 
     people = [
         {"keypoints": np.asarray(k), "score": s, "area": a}

@@ -111,4 +111,4 @@ class RLEHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(b, c, h, w) to (b, k, 4): x and y in units of the crop, and logits of their spreads."""
         pooled = features.mean(dim=(-2, -1))
-        return self.fc(pooled).view(len(pooled), -1, 4)
+        return self.fc(pooled).unflatten(1, (-1, 4))
