@@ -26,7 +26,7 @@ VERBS = {
         "audit": "leaks between train and test, and labels worth a second look",
         "stats": "what a data set is made of: tables and figures",
         "select": "the images of a data set, from Parquet of any size",
-        "export": "a built set as YOLO-pose, Parquet, WebDataset and others",
+        "export": "a built set as YOLO-pose, Parquet and others; a method as ONNX",
     },
     "score a method": {
         "evaluate": "AP and AR by person size and keypoint density",

@@ -26,9 +26,9 @@ def deform_conv(x: Tensor, offsets: Tensor, weight: Tensor) -> Tensor:
         weight: (g * c_out, c, 3, 3).
     Returns: (b, g * c_out, h, w); outside the picture is 0, a bilinear sample fades towards it.
     """
-    b, g, _, _, h, w = offsets.shape
+    _, g, _, _, h, w = offsets.shape
     c = x.shape[1] // g
-    maps = x.reshape(b * g, c, h, w)
+    maps = x.reshape(-1, c, h, w)  # (b * g, …)
     # Half precision has too few digits for the places of a large map's pixels.
     maps = maps.float()
     row = torch.arange(h, device=x.device, dtype=torch.float32)[:, None]
@@ -37,13 +37,13 @@ def deform_conv(x: Tensor, offsets: Tensor, weight: Tensor) -> Tensor:
     kernels = weight.flatten(2).unbind(dim=2)
     # Unbound once: nine slices would each get a gradient of full size.
     for point, (moved, kernel) in enumerate(zip(offsets.unbind(dim=2), kernels, strict=True)):
-        move = moved.float().reshape(b * g, 2, h, w)
+        move = moved.float().reshape(-1, 2, h, w)
         y = row + (point // 3 - 1) + move[:, 0]
         at_x = column + (point % 3 - 1) + move[:, 1]
         # The picture's outer edges, half a pixel beyond the outer centres, are at -1 and 1.
         grid = torch.stack([(2 * at_x + 1) / w - 1, (2 * y + 1) / h - 1], dim=-1)
         seen = F.grid_sample(maps, grid, align_corners=False).to(x.dtype)
-        part = F.conv2d(seen.reshape(b, g * c, h, w), kernel[..., None, None], groups=g)
+        part = F.conv2d(seen.reshape(-1, g * c, h, w), kernel[..., None, None], groups=g)
         total = part if total is None else total + part
     assert total is not None
     return total
@@ -80,7 +80,7 @@ class AdaptiveBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, joints * per_joint, h, w) to the same."""
-        affine = self.transform_matrix_conv(x).unflatten(1, (self.joints, 2, 3))
+        affine = self.transform_matrix_conv(x).view(-1, self.joints, 2, 3, *x.shape[2:])
         # What the points become is added to where they are, as the checkpoints were trained.
         points = torch.einsum("bgrchw,cp->bgprhw", affine, self.get_buffer("regular_matrix"))
         moved = deform_conv(x, points, self.adapt_conv.weight)

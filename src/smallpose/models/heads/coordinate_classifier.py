@@ -114,7 +114,7 @@ class CoordinateClassifier(nn.Module):
         Returns: (n, k, 2) joints in px, and the probabilities of the bins, (n, k, x_bins) and
             (n, k, y_bins).
         """
-        tokens = self._tokens(poses).unflatten(-1, (self.joints, -1))
+        tokens = self._tokens(poses).view(-1, *self.pos_enc.shape)
         tokens = self.gau(tokens, self.pos_enc)
         near_x, near_y = self.bins(center - points, size)  # seen from the cell
         p_x = _softmax(tokens @ self.x_fc(self.spe(near_x)).transpose(-1, -2))
