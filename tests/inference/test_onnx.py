@@ -12,6 +12,7 @@ import torch
 
 from smallpose.cli.main import main
 from smallpose.methods import create_method
+from smallpose.methods.dekr import DEKR
 from smallpose.methods.whole import WholeImageMethod
 
 pytest.importorskip("onnx", reason="needs the extra [onnx]")
@@ -48,9 +49,10 @@ def filled(name: str) -> Any:
         if name.startswith("rtmo"):  # its pictures are not normalised
             next(w for w in method.parameters() if w.ndim > 1).mul_(0.01)
         for key, values in method.named_parameters():
-            if "heatmap_conv_layers.2.weight" in key or "displacement_conv_layers.3.weight" in key:
-                values.mul_(10)
-            for part, value in (("out_cls", 0.0), ("keypoint_root_conv", -2.0)):
+            for part, value in (
+                *(("out_cls", 0.0), ("keypoint_root_conv", -2.0)),
+                ("heatmap_conv_layers.2", 0.5),
+            ):
                 if part in key and values.ndim == 1:
                     values.fill_(value)
     return method
@@ -83,6 +85,8 @@ def test_a_whole_image_method_finds_the_same_people(name, flip, example, tmp_pat
         pytest.skip("RTMO has no mirrored pass")
     method = filled(name)
     assert isinstance(method, WholeImageMethod)
+    if isinstance(method, DEKR):
+        method.near = 1e-3  # poses of random weights are all alike; none shall be dropped
     export_onnx(method, tmp_path, flip_test=flip)
     rgb = picture(192, 192)
     ours = method.predict([rgb], flip_test=flip).keypoints
@@ -92,7 +96,8 @@ def test_a_whole_image_method_finds_the_same_people(name, flip, example, tmp_pat
     # CID's probabilities end short of 1, and many of such random maps' pixels share that maximum.
     away = np.abs(ours[..., :2] - theirs[..., :2]).max(axis=2)
     assert (away < 0.05).mean() > (0.99 if name.startswith("cid") else 0.9999)
-    np.testing.assert_allclose(theirs[..., 2], ours[..., 2], rtol=1e-4, atol=1e-4)
+    largest = max(np.abs(ours[..., 2]).max(), 1)
+    np.testing.assert_allclose(theirs[..., 2], ours[..., 2], atol=1e-3 * largest)
 
 
 def test_the_command_exports_a_run_and_says_how_to_use_it(tmp_path, capsys):

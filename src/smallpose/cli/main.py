@@ -36,6 +36,7 @@ VERBS = {
         "methods": "the methods, their parts and checkpoints",
         "train": "a method and a built set to a checkpoint and its numbers",
         "predict": "a checkpoint and pictures to keypoints",
+        "features": "what methods see of the same small people, side by side",
     },
     "show it": {
         "report": "finished runs to tables, figures and one page",

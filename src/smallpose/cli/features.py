@@ -1,0 +1,82 @@
+"""smallpose features RUN RUN … --data TRUTH.json --images DIR --out FILE.png: Figure 6."""
+
+import argparse
+from pathlib import Path
+
+from smallpose.core.errors import InputError
+
+HELP = "heatmaps and features of the same small people, method beside method (Fig. 6)"
+EXAMPLE = (
+    "smallpose features runs/hrnet runs/vitpose --data set/annotations/test.json "
+    "--images set/images --out fig6.png"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `features`."""
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="run folders or weights; METHOD=FILE where they do not say whose they are",
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="TRUTH.json")
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.png", help="or .svg, .pdf")
+    parser.add_argument("--people", type=int, default=5, help="how many rows (5)")
+    parser.add_argument("--size", choices=("small", "medium", "large"), default="small")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of people")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Choose people, look, draw."""
+    import io
+
+    import numpy as np
+
+    from smallpose.core.files import write_whole
+    from smallpose.core.sizes import SIZES, size_classes
+    from smallpose.inference.feature_maps import look
+    from smallpose.methods import create_method
+    from smallpose.methods.weights import read_weights
+    from smallpose.report.seen import seen_by
+    from smallpose.samples.crops import trainable
+    from smallpose.samples.images import Pictures, pictures_of
+    from smallpose.table.coco_json import read_coco
+
+    people = read_coco(args.data)
+    inside_set = args.images.name == "images" and (args.images.parent / "manifest.json").is_file()
+    pictures = pictures_of(args.images.parent) if inside_set else Pictures(args.images)
+    rows = trainable(people)
+    area = people.boxes_xywh[rows, 2] * people.boxes_xywh[rows, 3]
+    rows = rows[size_classes(area) == SIZES.index(args.size)]
+    if not len(rows):
+        raise InputError(str(args.data), f"no {args.size} people with a label", "try another size")
+    chance = np.random.default_rng(args.seed)
+    chosen = np.sort(chance.choice(rows, min(args.people, len(rows)), replace=False))
+    heatmaps: dict[str, list[np.ndarray]] = {}
+    features: dict[str, list[np.ndarray]] = {}
+    crops: list[np.ndarray] = []
+    for text in args.runs:
+        name, _, path = text.rpartition("=")
+        name = name or str(read_weights(Path(path)).about.get("method") or "")
+        if not name:
+            raise InputError(path, "does not say whose weights it holds", f"name METHOD={path}")
+        method = create_method(name, weights=Path(path))
+        title = name if name not in heatmaps else f"{name} ({Path(path).name})"
+        seen = [
+            look(
+                method,
+                pictures.read(people.images.file_names[people.image_rows[row]]),
+                people.boxes_xywh[row : row + 1],
+            )
+            for row in chosen.tolist()
+        ]
+        crops = crops or [s.crops[0] for s in seen]
+        heatmaps[title] = [s.heatmaps[0] for s in seen]
+        features[title] = [s.features[0] for s in seen]
+    figure = seen_by(crops, heatmaps, features, people.boxes_xywh[chosen, 3].tolist())
+    held = io.BytesIO()
+    figure.savefig(held, format=args.out.suffix.removeprefix(".") or "png")
+    write_whole(args.out, held.getvalue())
+    print(f"{len(chosen)} {args.size} people, {len(heatmaps)} methods: {args.out}")
