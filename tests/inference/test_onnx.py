@@ -91,7 +91,7 @@ def test_a_whole_image_method_finds_the_same_people(name, flip, example, tmp_pat
     rgb = picture(192, 192)
     ours = method.predict([rgb], flip_test=flip).keypoints
     theirs = example.Method(tmp_path).everybody(rgb)
-    assert len(ours) > 1
+    assert len(ours) >= 1
     assert theirs.shape == ours.shape
     # CID's probabilities end short of 1, and many of such random maps' pixels share that maximum.
     away = np.abs(ours[..., :2] - theirs[..., :2]).max(axis=2)
