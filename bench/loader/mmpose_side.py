@@ -1,11 +1,13 @@
 """MMPose's half of bench/loader.py, run by the interpreter of MMPose's environment.
 
-Samples per second of the training pipeline of its 256 × 192 heatmap configs, people in random
-order as its sampler draws them. Prints one JSON line.
+`speed`: samples per second of the training pipeline of its 256 × 192 heatmap configs, people in
+random order as its sampler draws them. `memory`: what its table of people takes, here and in each
+worker. Prints one JSON line.
 """
 
 import json
 import logging
+import os
 import sys
 import time
 import warnings
@@ -93,6 +95,55 @@ def speed(annotations: Path, images: Path, samples: int) -> dict[str, float]:
     }
 
 
+def memory(annotations: Path) -> dict[str, float]:
+    """MiB: of this process with its data set loaded, and by how much a worker's own part grows.
+
+    Two workers go through all records without opening a picture.
+    """
+    from mmpose.datasets import CocoDataset
+    from mmpose.utils import register_all_modules
+    from torch.utils.data import DataLoader
+
+    register_all_modules()
+    before = own_mib()
+    file = "configs/_base_/datasets/coco.py"
+    import mmpose
+
+    meta = {"from_file": str(Path(mmpose.__file__).parent / ".mim" / file)}
+    people = CocoDataset(ann_file=str(annotations), metainfo=meta, pipeline=[OwnMemory()])
+    loaded = own_mib() - before
+    loader = DataLoader(people, batch_size=64, num_workers=2, shuffle=True, collate_fn=list)
+    grown: dict[int, list[float]] = {}
+    for batch in loader:
+        for pid, mib in batch:
+            if mib:
+                grown.setdefault(pid, []).append(mib)
+    return {"people": len(people), "loaded": loaded, "worker": spread(grown)}
+
+
+class OwnMemory:
+    """In place of a pipeline: a worker's own memory, every now and then."""
+
+    calls = 0
+
+    def __call__(self, record: dict) -> tuple[int, float]:
+        self.calls += 1
+        return os.getpid(), own_mib() if self.calls % 2000 == 1 else 0.0
+
+
+def own_mib() -> float:
+    """MiB of this process that no other one shares."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+
+
+def spread(of_worker: dict[int, list[float]]) -> float:
+    """Between a worker's beginning and end, the mean over workers."""
+    return float(np.mean([values[-1] - values[0] for values in of_worker.values()]))
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "memory":
+        print(json.dumps(memory(Path(sys.argv[2]))))
     if sys.argv[1] == "speed":
         print(json.dumps(speed(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))))

@@ -5,7 +5,7 @@ number of workers or ranks nor an interruption changes a sample.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from smallpose.samples.affine import (
     warp_points,
 )
 from smallpose.samples.augment import NO_CHANGE, Augment, View, change, counter_rng
+from smallpose.samples.columns import Columns
 from smallpose.samples.feed import Feed
 from smallpose.samples.images import Picture, Pictures
 from smallpose.samples.order import epoch_order
@@ -63,7 +64,12 @@ def trainable(people: Instances) -> Rows:
 
 def check_size(picture: Picture, people: Instances, image_row: int, where: str) -> None:
     """Raises InputError when the picture is not of the size the annotations say."""
-    said = (int(people.images.width[image_row]), int(people.images.height[image_row]))
+    images = people.images
+    same_size(picture, (int(images.width[image_row]), int(images.height[image_row])), where)
+
+
+def same_size(picture: Picture, said: tuple[int, int], where: str) -> None:
+    """Raises InputError when the picture is not of the (width, height) said of it; 0 is unsaid."""
     height, width = picture.shape[:2]
     if said != (width, height) and 0 not in said:
         raise InputError(
@@ -125,10 +131,15 @@ class ImageOfPeople:
     ) -> None:
         self.people, self.pictures, self.input_wh, self.udp = people, pictures, input_wh, udp
         self.augment, self.seed = augment or NO_CHANGE, seed
+        self.columns = Columns.of(people)
         self.rows = rows[np.argsort(people.image_rows[rows], kind="stable")]
         self.sizes = np.unique(people.image_rows[self.rows], return_counts=True)[1]
         self.shape: tuple[int, ...] = (input_wh[1], input_wh[0], 3)
         self.most = max(TASK, int(self.sizes.max(initial=0)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # To a worker, which is told whom to cut; of the table it needs the columns alone.
+        return {**vars(self), "people": None, "rows": None, "sizes": None}
 
     def cut(self, epoch: int, rows: Rows) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """(n, h, w, 3) crops and (n, k, 3) keypoints of people.
@@ -153,39 +164,39 @@ class ImageOfPeople:
             task: epoch and (n,) people.
         """
         epoch, rows = task
-        keypoints = np.zeros((len(rows), len(self.people.skeleton), 3), np.float32)
+        columns = self.columns
+        keypoints = np.zeros((len(rows), len(columns.skeleton), 3), np.float32)
         wrong = []
-        images = self.people.image_rows[rows]
+        images = columns.arrays.image_rows[rows]
         for image in dict.fromkeys(images.tolist()):
             here = np.flatnonzero(images == image)
-            name = self.people.images.file_names[image]
+            name = columns.name(image)
             try:
                 picture = self.pictures.read(name)
             except InputError as error:
                 out[here] = 0
                 wrong.append(error)
                 continue
-            check_size(picture, self.people, image, name)
+            same_size(picture, columns.size_wh(image), name)
             for place in here.tolist():
                 keypoints[place] = self._sample(picture, int(rows[place]), epoch, out[place])
         return keypoints, wrong
 
     def describe(self, task: tuple[int, Rows]) -> str:
         """The pictures of a task."""
-        names = self.people.images.file_names
-        images = dict.fromkeys(self.people.image_rows[task[1]].tolist())
-        return f"picture {', '.join(names[i] for i in images)}"
+        images = dict.fromkeys(self.columns.arrays.image_rows[task[1]].tolist())
+        return f"picture {', '.join(self.columns.name(i) for i in images)}"
 
     def _sample(
         self, picture: Picture, row: int, epoch: int, out: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
         height, width = picture.shape[:2]
-        people = self.people
+        people, skeleton = self.columns.arrays, self.columns.skeleton
         box = clip_to_pixels(people.boxes_xywh[row : row + 1], width, height)
         center, scale = box_window(box, self.input_wh)
         view = View(people.keypoints[row], center[0], np.maximum(scale[0], 1e-3))
         rng = counter_rng(self.seed, epoch, int(people.ids[row]))
-        view = change(view, self.augment, people.skeleton, width, rng)
+        view = change(view, self.augment, skeleton, width, rng)
         window = fit_aspect(view.scale[None], self.input_wh)[0]
         matrix = warp_matrix(view.center, window, self.input_wh, view.rotate_deg, self.udp)
         points = view.keypoints.astype(np.float32)

@@ -16,7 +16,8 @@ from torch import Tensor
 from smallpose.core.errors import InputError
 from smallpose.samples.affine import mirrored, warp_matrix
 from smallpose.samples.augment import counter_rng
-from smallpose.samples.crops import check_size
+from smallpose.samples.columns import Columns
+from smallpose.samples.crops import same_size
 from smallpose.samples.feed import Feed
 from smallpose.samples.images import Picture, Pictures
 from smallpose.samples.pool import Pool
@@ -125,12 +126,14 @@ class WholeImages:
         self.image_rows, self.epochs = image_rows, epochs
         self.shape: tuple[int, ...] = (input_wh[1], input_wh[0], 3)
         self.most = 1
-        order = np.argsort(people.image_rows, kind="stable")
-        ends = np.searchsorted(people.image_rows[order], np.arange(len(people.images) + 1))
-        self.of_image = np.split(order, ends[1:-1])
+        self.columns = Columns.of(people)
 
     def __len__(self) -> int:
         return len(self.image_rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # To a worker, which needs the columns alone.
+        return {**vars(self), "people": None}
 
     def __getitem__(self, which: tuple[int, int]) -> tuple[Picture, People, str]:
         """Picture, people, and what was wrong: "" or why the picture could not be read.
@@ -141,12 +144,12 @@ class WholeImages:
         w, h = self.input_wh
         row = int(self.image_rows[place])
         # The image's id and not its place: other images may come or go without changing it.
-        rng = counter_rng(self.seed, epoch, int(self.people.images.ids[row]))
+        rng = counter_rng(self.seed, epoch, int(self.columns.arrays.image_ids[row]))
         try:
             scene = self._sample(row, epoch, rng)
         except InputError as error:
             empty = np.zeros((0, 4, 2))
-            k = len(self.people.skeleton)
+            k = len(self.columns.skeleton)
             grey = np.full((h, w, 3), self.augment.pad, np.uint8)
             scene = Scene(grey, np.zeros((0, k, 3)), empty, np.zeros(0), empty)
             return grey, self._people(scene), str(error)
@@ -163,7 +166,7 @@ class WholeImages:
             matrix = self._window(scene.picture, rng, still=closing and augment.closing_still)
             if rng.random() < augment.flip:
                 matrix = mirrored(matrix, scene.picture.shape[1])
-                swap = self.people.skeleton.mirror
+                swap = self.columns.skeleton.mirror
                 scene = scene._replace(
                     keypoints=scene.keypoints[:, swap], corners=scene.corners[:, [2, 3, 0, 1]]
                 )
@@ -171,19 +174,19 @@ class WholeImages:
         if any(augment.hsv):
             scene = scene._replace(picture=shift_hsv(scene.picture, augment.hsv, rng))
         if augment.mosaic and not closing and rng.random() < augment.flip:
-            scene = turned(scene, self.people.skeleton)
+            scene = turned(scene, self.columns.skeleton)
         return self._cut_off(scene)
 
     def _read(self, row: int) -> Scene:
         """The stored picture; people without keypoints or in crowds only as places."""
-        people, rows = self.people, self.of_image[row]
-        name = people.images.file_names[row]
+        people, rows = self.columns.arrays, self.columns.people_of(row)
+        name = self.columns.name(row)
         picture = self.pictures.read(name)
-        check_size(picture, people, row, name)
-        labelled = people.counted[rows] & (people.labelled[rows] > 0)
+        same_size(picture, self.columns.size_wh(row), name)
+        labelled = people.labelled[rows]
         good, rest = rows[labelled], rows[~labelled]
         boxes = people.boxes_xywh[good]
-        area = people.segmentation_area[good]
+        area = people.area[good]
         area = np.where(np.isfinite(area), area, np.maximum(0.53 * boxes[:, 2:].prod(axis=1), 1))
         return Scene(
             *(picture, people.keypoints[good], box_corners(boxes), area),
@@ -246,7 +249,7 @@ class WholeImages:
         matrix = np.array([[ratio, 0, at[0]], [0, ratio, at[1]]])
         if rng.random() < 0.5:
             matrix = mirrored(matrix, wide)
-            swap = self.people.skeleton.mirror
+            swap = self.columns.skeleton.mirror
             other = other._replace(
                 keypoints=other.keypoints[:, swap], corners=other.corners[:, [2, 3, 0, 1]]
             )
@@ -301,8 +304,8 @@ class WholeImages:
 
     def describe(self, task: tuple[int, list[int]]) -> str:
         """The pictures of a task."""
-        names = self.people.images.file_names
-        return f"picture {', '.join(names[int(self.image_rows[p])] for p in task[1])}"
+        names = [self.columns.name(int(self.image_rows[place])) for place in task[1]]
+        return f"picture {', '.join(names)}"
 
 
 def together(parts: list[People]) -> People:
@@ -353,7 +356,7 @@ class Wholes(Feed):
                 if wrong:
                     self.count_bad(wrong)
             images = self.dataset.image_rows[places]
-            rows = np.concatenate([self.dataset.of_image[int(i)] for i in images])
+            rows = np.concatenate([self.dataset.columns.people_of(int(i)) for i in images])
             batch = WholeBatch(rows, pictures, together(parts), self.weight(step))
             yield batch if self.sizes is None else self._resized(batch, epoch, step)
 
