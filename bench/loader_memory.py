@@ -75,7 +75,7 @@ def ours(file: Path) -> dict[str, float]:
     dataset = Measured(people, trainable(people), Unopened(), (24, 32), None, 0)
     loaded = own_mib() - before
     of_image = [dataset.columns.people_of(i) for i in range(len(people.images))]
-    tasks = [(0, rows) for rows in of_image if len(rows)]
+    tasks = [(0, rows, np.zeros_like(rows)) for rows in of_image if len(rows)]
     np.random.default_rng(0).shuffle(tasks)
     grown: dict[int, list[float]] = {}
     for (pid, mib, _), _ in Pool(dataset, 2).run(tasks):

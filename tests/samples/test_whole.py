@@ -164,6 +164,11 @@ def test_an_unreadable_picture_is_an_empty_sample_and_too_many_stop_the_run():
         list(Wholes(dataset, 2).batches(0))
 
 
+def test_options_for_crops_are_refused():
+    with pytest.raises(InputError, match="are for people cut out"):
+        samples(WholeAugment(balance=0.5), people())
+
+
 def test_the_last_epochs_have_no_mosaic_and_may_stand_still():
     truth = people()
     still = replace(MOSAIC, closing=2, closing_still=True, hsv=(0, 0, 0), flip=0)

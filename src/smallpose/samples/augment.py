@@ -19,7 +19,11 @@ _LOWER_BODY = ("hip", "pelvis", "knee", "ankle")
 
 @dataclass(frozen=True, kw_only=True)
 class Augment:
-    """How much a training crop may differ from the box's own. The defaults are MMPose's."""
+    """How much a training crop may differ from the box's own. The defaults are MMPose's.
+
+    The last three are for small people and no published recipe's; `bench/arms.py` measures what they
+    do. They are for crops.
+    """
 
     flip: float = 0.5  # chance to mirror
     half_body: float = 0.3  # chance to show only the upper or the lower body
@@ -28,6 +32,9 @@ class Augment:
     scale: float = 0.5  # the window becomes up to this much larger or smaller
     rotate_deg: float = 80.0  # at most, either way
     rotate_chance: float = 0.6
+    balance: float = 0.0  # 1 shows small, medium and large people equally often, 0 as they come
+    coarse: float = 0.0  # chance to show a person at a lower resolution, as if he were smaller
+    coarse_least: float = 0.25  # of the crop's resolution
 
 
 NO_CHANGE = Augment(flip=0, half_body=0, shift=0, shift_chance=0, scale=0, rotate_chance=0)

@@ -27,6 +27,7 @@ from smallpose.samples.feed import Feed
 from smallpose.samples.images import Picture, Pictures
 from smallpose.samples.order import epoch_order
 from smallpose.samples.pool import Pool
+from smallpose.samples.small import coarser, shares
 from smallpose.table.instances import Instances
 
 Rows = NDArray[np.intp]
@@ -34,7 +35,9 @@ Rows = NDArray[np.intp]
 WINDOW_BYTES = 512 * 2**20  # of crops among which one is shuffled; about two thirds of them wait
 WINDOW_PEOPLE = 4096
 TASK = 16  # people cut by a worker at a time, or those of one picture
-_ORDER = 1  # purpose of the generator that shuffles; a person's own has 0
+_ORDER, _SHARES, _COPY = 1, 2, 16  # purposes of generators; a person's first has 0
+
+Task = tuple[int, Rows, Rows]
 
 
 class Batch(NamedTuple):
@@ -147,13 +150,13 @@ class ImageOfPeople:
         Raises: InputError when a picture cannot be read.
         """
         crops = np.empty((len(rows), *self.shape), np.uint8)
-        keypoints, wrong = self.fill((epoch, rows), crops)
+        keypoints, wrong = self.fill((epoch, rows, np.zeros_like(rows)), crops)
         if wrong:
             raise wrong[0]
         return crops, keypoints
 
     def fill(
-        self, task: tuple[int, Rows], out: NDArray[np.uint8]
+        self, task: Task, out: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], list[InputError]]:
         """Crops into `out`; keypoints, and what was wrong with pictures that could not be read.
 
@@ -161,9 +164,9 @@ class ImageOfPeople:
         and batches stay what they were.
 
         Args:
-            task: epoch and (n,) people.
+            task: epoch, (n,) people, and (n,) which showing of them in the epoch, from 0.
         """
-        epoch, rows = task
+        epoch, rows, again = task
         columns = self.columns
         keypoints = np.zeros((len(rows), len(columns.skeleton), 3), np.float32)
         wrong = []
@@ -179,23 +182,25 @@ class ImageOfPeople:
                 continue
             same_size(picture, columns.size_wh(image), name)
             for place in here.tolist():
-                keypoints[place] = self._sample(picture, int(rows[place]), epoch, out[place])
+                keypoints[place] = self._sample(
+                    picture, int(rows[place]), epoch, int(again[place]), out[place]
+                )
         return keypoints, wrong
 
-    def describe(self, task: tuple[int, Rows]) -> str:
+    def describe(self, task: Task) -> str:
         """The pictures of a task."""
         images = dict.fromkeys(self.columns.arrays.image_rows[task[1]].tolist())
         return f"picture {', '.join(self.columns.name(i) for i in images)}"
 
     def _sample(
-        self, picture: Picture, row: int, epoch: int, out: NDArray[np.uint8]
+        self, picture: Picture, row: int, epoch: int, again: int, out: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
         height, width = picture.shape[:2]
         people, skeleton = self.columns.arrays, self.columns.skeleton
         box = clip_to_pixels(people.boxes_xywh[row : row + 1], width, height)
         center, scale = box_window(box, self.input_wh)
         view = View(people.keypoints[row], center[0], np.maximum(scale[0], 1e-3))
-        rng = counter_rng(self.seed, epoch, int(people.ids[row]))
+        rng = counter_rng(self.seed, epoch, int(people.ids[row]), _COPY + again if again else 0)
         view = change(view, self.augment, skeleton, width, rng)
         window = fit_aspect(view.scale[None], self.input_wh)[0]
         matrix = warp_matrix(view.center, window, self.input_wh, view.rotate_deg, self.udp)
@@ -205,6 +210,10 @@ class ImageOfPeople:
         if view.flipped:
             matrix = mirrored(matrix, width)
         cut(picture, matrix, self.input_wh, out)
+        if self.augment.coarse:
+            chance, much = rng.random(2)
+            if chance < self.augment.coarse:
+                out[...] = coarser(out, float(window[0]), self.augment.coarse_least, much)
         return points
 
 
@@ -233,20 +242,34 @@ class Crops(Feed):
         self.window = max(min(WINDOW_PEOPLE, WINDOW_BYTES // crop_bytes), batch_size)
         self._pool = Pool(dataset, jobs)
 
-    def order(self, epoch: int) -> Rows:
-        """Everybody once, in the order of an epoch."""
-        rng = counter_rng(self.dataset.seed, epoch, 0, _ORDER)
-        return self.dataset.rows[epoch_order(self.dataset.sizes, self.window, rng)]
+    def order(self, epoch: int) -> tuple[Rows, Rows]:
+        """People in the order of an epoch, and of each which showing it is, from 0.
+
+        Everybody comes once, or as often as `Augment.balance` wants.
+        """
+        dataset = self.dataset
+        rows, sizes = dataset.rows, dataset.sizes
+        again = np.zeros_like(rows)
+        if dataset.augment.balance:
+            rng = counter_rng(dataset.seed, epoch, 0, _SHARES)
+            counts = shares(self.table.size_class[rows], dataset.augment.balance, rng)
+            again = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+            rows = np.repeat(rows, counts)
+            sizes = np.unique(self.table.image_rows[rows], return_counts=True)[1]
+        rng = counter_rng(dataset.seed, epoch, 0, _ORDER)
+        order = epoch_order(sizes, self.window, rng)
+        return rows[order], again[order]
 
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """See `Feed`."""
         places = [self.places(step) for step in range(first_step, self.steps)]
         counts = np.array([len(p) for p in places], dtype=np.intp)
-        rows = self.order(epoch)[np.concatenate([*places, np.empty(0, np.intp)])]
+        mine = np.concatenate([*places, np.empty(0, np.intp)])
+        rows, again = (column[mine] for column in self.order(epoch))
         begins = np.cumsum(counts) - counts
         step_of = np.repeat(np.arange(len(counts)), counts)
         tasks = _tasks(self.table.image_rows[rows], self.dataset.most)
-        done = zip(tasks, self._pool.run([(epoch, rows[t]) for t in tasks]), strict=True)
+        done = zip(tasks, self._pool.run([(epoch, rows[t], again[t]) for t in tasks]), strict=True)
         begun: dict[int, Batch] = {}
         left = counts.copy()
         for step in range(len(counts)):
@@ -281,7 +304,8 @@ def _tasks(images: Rows, most: int) -> list[Rows]:
 
     Args:
         images: (n,) picture of each person, in the order in which they will be needed.
-        most: people in a task, and at least as many as any picture has.
+        most: people in a task. A picture that has more, because some are shown twice, is decoded
+            for every so many.
     """
     _, first, which = np.unique(images, return_index=True, return_inverse=True)
     by_image = np.argsort(first[which], kind="stable")
@@ -291,5 +315,8 @@ def _tasks(images: Rows, most: int) -> list[Rows]:
         if count >= TASK or count + size > most:
             ends.append(end - size)
             count = 0
+        while size > most:
+            size -= most
+            ends.append(end - size)
         count += size
     return np.split(by_image, ends) if len(images) else []

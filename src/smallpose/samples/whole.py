@@ -127,6 +127,12 @@ class WholeImages:
         self.shape: tuple[int, ...] = (input_wh[1], input_wh[0], 3)
         self.most = 1
         self.columns = Columns.of(people)
+        if self.augment.balance or self.augment.coarse:
+            raise InputError(
+                "augment.balance or augment.coarse",
+                "are for people cut out, and this method takes whole pictures",
+                "leave them at 0, or train a top-down method",
+            )
 
     def __len__(self) -> int:
         return len(self.image_rows)
