@@ -54,10 +54,7 @@ def test_people_shown_twice_are_changed_anew_and_nothing_depends_on_who_computes
     boxes = np.concatenate([rng.uniform(0, 20, (240, 2)), rng.uniform(10, 40, (240, 2))], axis=1)
     boxes[40:, 2:] = 140.0  # 40 small ones, 200 large ones
     keypoints = np.concatenate([rng.uniform(5, 55, (240, 17, 2)), np.full((240, 17, 1), 2.0)], 2)
-    people, pictures = (
-        make_instances(COCO17, images, np.arange(240) % 12, boxes, keypoints),
-        Noise(),
-    )
+    people = make_instances(COCO17, images, np.arange(240) % 12, boxes, keypoints)
     augment = replace(Augment(), balance=1.0, coarse=0.5)
 
     def batches(**more):

@@ -21,8 +21,8 @@ _LOWER_BODY = ("hip", "pelvis", "knee", "ankle")
 class Augment:
     """How much a training crop may differ from the box's own. The defaults are MMPose's.
 
-    The last three are for small people and no published recipe's; `bench/arms.py` measures what they
-    do. They are for crops.
+    The last three are for small people and no published recipe's; they are for crops, and
+    `bench/arms.py` measures what they do.
     """
 
     flip: float = 0.5  # chance to mirror
