@@ -1,4 +1,4 @@
-# make demo, make test, make install, make bench: each works in a fresh clone with nothing else installed.
+# make demo, make test, make install, make bench, make docs: each works in a fresh clone with nothing else installed.
 # TORCH_INDEX=<a PyTorch wheel index> picks another build of torch (cpu, cu126, rocm, ...).
 PY ?= python3
 V := .venv/bin
@@ -16,6 +16,17 @@ check: install
 	$(V)/ruff check --fix src tests bench examples
 	$(V)/mypy
 	$(V)/python -m pytest -q -n 2 -m "not slow and not gpu"
+
+# The page is tested by clicking in Chromium where there is one; this gets it where root may.
+chromium:
+	@for name in chromium-headless-shell chromium chromium-browser google-chrome; do \
+	  command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing Chromium for the tests of the page"; apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    chromium-headless-shell >/dev/null || \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else echo "no Chromium, and not root on Debian: install it, or the page is not clicked through"; fi
 
 lint: install
 	$(V)/ruff format --check src tests bench examples
@@ -38,4 +49,8 @@ $(V)/.ready: pyproject.toml constraints.txt setup.py $(wildcard src/smallpose/*/
 	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e ".[torch,dev]"
 	touch $@
 
-.PHONY: demo test check lint types bench golden install
+# docs/ as static HTML, with a reference from the docstrings; opens from disk.
+docs: install
+	$(V)/python docs/site/build.py --out build/docs
+
+.PHONY: demo test chromium docs check lint types bench golden install

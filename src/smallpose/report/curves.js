@@ -12,47 +12,41 @@ function drawCurves({ axes, runs }) {
   let axis = axes[0], measure = "ap", at = null;
 
   const controls = document.getElementById("curves-controls");
-  controls.hidden = false;
   controls.addEventListener("change", (event) => {
     if (event.target.name === "axis") axis = axes.find((a) => a.key === event.target.value);
     if (event.target.name === "measure") measure = event.target.value;
     at = null;
     draw();
   });
-  const legend = document.getElementById("curves-legend");
-  runs.forEach((run, i) => {
-    const button = make("button", { type: "button", "aria-pressed": "true" });
-    const mark = make("i");
-    mark.style.background = run.colour;
-    button.append(mark, run.label);
+  [...document.getElementById("curves-legend").children].forEach((button, i) => {
     button.addEventListener("click", () => {
       if (shown.has(i)) shown.delete(i); else shown.add(i);
       button.setAttribute("aria-pressed", String(shown.has(i)));
       draw();
     });
-    legend.append(button);
   });
 
   const bins = (run) => run.along[axis.key].map(([low, high, people, ap, down, up, share]) => {
     const middle = axis.log ? Math.sqrt(low * high) : (low + high) / 2;
     const value = measure === "ap" ? ap : share;
-    return { low, high, people, middle, value, down: measure === "ap" ? down : null, up };
+    return { low, high, people, middle, value, down: measure === "ap" ? down : null, up: measure === "ap" ? up : null };
   }).filter((b) => b.value !== null);
 
   function scales() {
     const all = runs.flatMap((run) => bins(run));
     const w = plot.clientWidth, h = plot.clientHeight;
+    const top = Math.min(100, 20 * Math.ceil(Math.max(...all.map((b) => b.up ?? b.value), 1) / 20));
     const low = Math.min(...all.map((b) => b.low)), high = Math.max(...all.map((b) => b.high));
     const lin = axis.log ? Math.log : (x) => x;
     const from = axis.marks.length ? 0 : low, to = axis.marks.length ? 1 : high;
     const width = lin(to) - lin(from) || 1;
     const x = (v) => room.left + (lin(v) - lin(from)) / width * (w - room.left - room.right);
-    const y = (v) => h - room.bottom - v / 100 * (h - room.top - room.bottom);
+    const y = (v) => h - room.bottom - v / top * (h - room.top - room.bottom);
     const back = (px) => {
       const part = lin(from) + (px - room.left) / (w - room.left - room.right) * width;
       return axis.log ? Math.exp(part) : part;
     };
-    return { w, h, x, y, back, from, to };
+    return { w, h, x, y, back, from, to, top };
   }
 
   function draw() {
@@ -65,7 +59,7 @@ function drawCurves({ axes, runs }) {
   }
 
   function grid(s) {
-    for (let v = 0; v <= 100; v += s.h < 300 ? 25 : 20) {
+    for (let v = 0; v <= s.top; v += s.top / (s.top === 100 || s.top === 60 ? 5 : 4)) {
       add("line", { x1: s.x(s.from), x2: s.x(s.to), y1: s.y(v), y2: s.y(v), class: "grid" });
       add("text", { x: room.left - 8, y: s.y(v) + 4, class: "tick end" }, v);
     }
@@ -79,10 +73,10 @@ function drawCurves({ axes, runs }) {
     add("text", { x: (s.x(s.from) + s.x(s.to)) / 2, y: s.h - 6, class: "tick mid" }, label);
     const ends = [s.from, ...axis.marks, s.to];
     axis.bands.forEach((word, i) => {
-      if (i) add("line", { x1: s.x(ends[i]), x2: s.x(ends[i]), y1: s.y(0), y2: s.y(100), class: "mark" });
+      if (i) add("line", { x1: s.x(ends[i]), x2: s.x(ends[i]), y1: s.y(0), y2: s.y(s.top), class: "mark" });
       const middle = (s.x(ends[i]) + s.x(ends[i + 1])) / 2;
       if (s.x(ends[i + 1]) - s.x(ends[i]) > 44 || i === 2) {
-        add("text", { x: Math.min(middle, s.w - 16), y: s.y(100) + 14, class: "tick mid" }, word);
+        add("text", { x: Math.min(middle, s.w - 16), y: s.y(s.top) + 14, class: "tick mid" }, word);
       }
     });
   }
@@ -121,7 +115,7 @@ function drawCurves({ axes, runs }) {
       told.textContent = "Point at the figure, or move along it with the arrow keys, to read values.";
       return;
     }
-    add("line", { x1: s.x(at), x2: s.x(at), y1: s.y(0), y2: s.y(100), class: "pointer" });
+    add("line", { x1: s.x(at), x2: s.x(at), y1: s.y(0), y2: s.y(s.top), class: "pointer" });
     const parts = [];
     runs.forEach((run, i) => {
       const there = bins(run);

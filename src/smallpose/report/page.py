@@ -317,6 +317,7 @@ def _overview(material: Material, said: Overview) -> dict[str, Any]:
     return out | {
         "curves": _for_script(drawn),
         "axes": drawn["axes"],
+        "curves_runs": drawn["runs"],
         "curves_alt": "AP of each run along the height of people, their keypoint density, or the "
         "crowding of their image; the table below holds the same numbers along height",
         "curves_table": _table(first),

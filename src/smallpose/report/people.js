@@ -304,6 +304,5 @@ function browsePeople(people) {
     setTimeout(() => { copy.textContent = "copy link to this view"; }, 2000);
   });
   addEventListener("hashchange", restore);
-  document.getElementById("people-browser").hidden = false;
   if (!restore()) choose();
 }

@@ -24,7 +24,6 @@ function remembered(value) {
   } catch { return null; }
 }
 
-themeButton.hidden = false;
 themeButton.addEventListener("click", () => {
   const next = isDark() ? "light" : "dark";
   document.documentElement.dataset.theme = next;
