@@ -101,7 +101,8 @@ def test_what_is_written_is_what_the_contracts_say(world, tmp_path):
     for name in train.images.file_names:
         assert (out / "images" / name).is_symlink()
     assert sorted(p.name for p in out.iterdir()) == [
-        *("README.md", "annotations", "images", "index.json", "leaks.json", "manifest.json"),
+        *("README.md", "annotations", "croissant.json", "images"),
+        *("index.json", "leaks.json", "manifest.json"),
     ]
     assert manifest == json.loads((out / "manifest.json").read_text())
 

@@ -191,7 +191,8 @@ def test_the_pairs_are_drawn_outside_the_set(build, planted, tmp_path):
     match = cv2.matchTemplate(sheet, small, cv2.TM_CCOEFF_NORMED)
     assert match.max() > 0.98
     assert sorted(p.name for p in folder.iterdir()) == [
-        *("README.md", "annotations", "images", "leaks.json", "manifest.json"),
+        *("README.md", "annotations", "croissant.json", "images"),
+        *("index.json", "leaks.json", "manifest.json"),
     ]
 
 

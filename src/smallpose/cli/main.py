@@ -26,6 +26,7 @@ VERBS = {
         "audit": "leaks between train and test, and labels worth a second look",
         "stats": "what a data set is made of: tables and figures",
         "select": "the images of a data set, from Parquet of any size",
+        "release": "a built set to pass on: annotations, index, card, checksums, no pictures",
         "export": "a built set as YOLO-pose, Parquet and others; a method as ONNX",
     },
     "score a method": {
@@ -40,6 +41,7 @@ VERBS = {
     },
     "show it": {
         "report": "finished runs to tables, figures and one page",
+        "zoo": "finished runs to a page of checkpoints: recipe, hash, metrics, environment",
         "claims": "the paper's claims, checked on its own numbers and on yours",
     },
 }

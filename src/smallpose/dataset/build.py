@@ -18,6 +18,7 @@ from smallpose.core.errors import InputError, RunError
 from smallpose.core.files import path_inside, sha256, write_whole
 from smallpose.core.progress import say
 from smallpose.dataset.card import data_card
+from smallpose.dataset.croissant import croissant
 from smallpose.dataset.derive import derive_joints, refuse_underivable
 from smallpose.dataset.gather import Gathered, gather
 from smallpose.dataset.index import (
@@ -128,6 +129,8 @@ def _build_in(
     if leaks is not None:
         write_whole(work / LEAKS_FILE, _formatted(leaks))
     manifest["files"] |= hashes(work, [INDEX_FILE, *([LEAKS_FILE] if leaks else [])])
+    write_whole(work / "croissant.json", croissant(manifest))
+    manifest["files"] |= hashes(work, ["croissant.json"])
     write_whole(work / "README.md", data_card(manifest, table.to_markdown()))
     manifest["files"] |= hashes(work, ["README.md"])
     write_whole(work / "manifest.json", _formatted(manifest))

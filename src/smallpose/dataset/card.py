@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from smallpose.dataset.datasheet import datasheet
 from smallpose.dataset.terms import terms_of
 
 BOX_RULES = {
@@ -31,6 +32,7 @@ def data_card(manifest: dict[str, Any], table: str) -> str:
         _how(manifest),
         _leaks(manifest["leaks"]),
         _files(manifest),
+        datasheet(manifest),
         "## Terms",
         "Pictures are the sources' own and stay under their terms; this folder holds "
         f"{_pictures(manifest['images'])}.",

@@ -1,0 +1,147 @@
+"""What is passed on: whole, checked, without pictures and without this machine's paths."""
+
+import hashlib
+import json
+import re
+import zipfile
+
+import pytest
+
+from smallpose.cli.main import main
+from smallpose.dataset.datasheet import QUESTIONS
+from smallpose.synthetic.world import make_world
+from smallpose.table.coco_json import read_coco
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    root = tmp_path_factory.mktemp("release")
+    make_world(root / "world", "tiny", 0)
+    roots = [w for s in ("coco", "aic") for w in (f"--{s}", str(root / "world" / s))]
+    assert main(["build", str(root / "set"), *roots, "--leaks", "off"]) == 0
+    return root / "set"
+
+
+@pytest.fixture(scope="module")
+def released(built, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "given"
+    assert main(["release", str(built), "--out", str(out)]) == 0
+    return out
+
+
+def test_a_release_holds_everything_but_pictures(released):
+    names = {p.relative_to(released).as_posix() for p in released.rglob("*") if p.is_file()}
+    assert names == {
+        *("annotations/train.json", "annotations/test.json", "README.md", "croissant.json"),
+        *("index.csv", "index.json", "manifest.json", "SHA256SUMS"),
+    }
+
+
+def test_every_file_has_its_checksum(released):
+    lines = (released / "SHA256SUMS").read_text().splitlines()
+    assert len(lines) == 7
+    for line in lines:
+        digest, name = line.split("  ")
+        assert hashlib.sha256((released / name).read_bytes()).hexdigest() == digest
+
+
+def test_nothing_tells_where_the_set_was_built(built, released):
+    for file in released.rglob("*"):
+        if file.is_file():
+            assert str(built.parent) not in file.read_text(), file.name
+
+
+def test_the_index_names_every_image_once(released):
+    rows = (released / "index.csv").read_text().splitlines()[1:]
+    images = [read_coco(released / "annotations" / f"{s}.json").images for s in ("train", "test")]
+    assert len(rows) == sum(len(part) for part in images)
+    assert len({row.split(",")[0] for row in rows}) == len(rows)
+
+
+def test_one_file_holds_the_same_bytes_whenever_it_is_made(built, released, tmp_path):
+    for name in ("a.zip", "b.zip"):
+        assert main(["release", str(built), "--out", str(tmp_path / name)]) == 0
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert archive.read("index.csv") == (released / "index.csv").read_bytes()
+
+
+def test_a_set_that_was_changed_is_not_released(built, tmp_path, capsys):
+    card = built / "README.md"
+    before = card.read_bytes()
+    card.write_bytes(before + b"!")
+    try:
+        assert main(["release", str(built), "--out", str(tmp_path / "out")]) == 2
+    finally:
+        card.write_bytes(before)
+    assert "not what was built" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_written_over(built, released, capsys):
+    assert main(["release", str(built), "--out", str(released)]) == 3
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_card_answers_every_question_with_the_manifests_numbers(built):
+    card = (built / "README.md").read_text()
+    manifest = json.loads((built / "manifest.json").read_text())
+    for question in QUESTIONS:
+        assert f"### {question}\n" in card
+    known = set(re.findall(r"\d+", json.dumps(manifest)))
+    mixes = [s["small_medium_large"] for s in manifest["selection"].values()]
+    known |= {str(sum(column)) for column in zip(*mixes, strict=True)}
+    for key in ("people", "images"):
+        known.add(str(sum(s[key] for s in manifest["sources"].values())))
+    sheet = card.split("## Datasheet")[1].split("## Terms")[0]
+    for number in re.findall(
+        r"(?<![\d.])\d[\d,]*(?= (?:small|medium|large|others|images|people|of))", sheet
+    ):
+        assert number.replace(",", "") in known, number
+    for source in manifest["sources"]:
+        assert f"- {source}: " in sheet
+
+
+@pytest.fixture
+def data(built):
+    return json.loads((built / "croissant.json").read_text())
+
+
+class TestCroissant:
+    """The structure that the format asks for, and references that lead somewhere."""
+
+    def test_it_has_what_every_data_set_must_have(self, data):
+        assert data["@type"] == "sc:Dataset"
+        assert data["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+        assert data["@context"]["cr"] == "http://mlcommons.org/croissant/"
+        for key in ("name", "description", "license", "version", "distribution", "recordSet"):
+            assert data[key], key
+
+    def test_files_are_there_with_their_hashes(self, data, built):
+        for file in data["distribution"]:
+            content = (built / file["contentUrl"]).read_bytes()
+            assert file["sha256"] == hashlib.sha256(content).hexdigest()
+            assert file["contentSize"] == f"{len(content)} B"
+
+    def test_every_field_leads_to_a_value_of_its_type(self, data, built):
+        kinds = {"sc:Integer": int, "sc:Float": float, "sc:Text": str}
+        files = {f["@id"]: json.loads((built / f["contentUrl"]).read_text())
+                 for f in data["distribution"]}  # fmt: skip
+        ids = set()
+        for records in data["recordSet"]:
+            for field in records["field"]:
+                ids.add(field["@id"])
+                path = re.fullmatch(
+                    r"\$\.(\w+)\[\*\]\.(\w+)", field["source"]["extract"]["jsonPath"]
+                )
+                assert path is not None
+                rows = files[field["source"]["fileObject"]["@id"]][path[1]]
+                assert rows
+                kind = kinds[field["dataType"]]
+                number = (int, float) if kind is float else kind
+                assert all(isinstance(row[path[2]], number) for row in rows), field["@id"]
+        assert len(ids) == sum(len(r["field"]) for r in data["recordSet"])
+
+    def test_the_formats_own_checker_finds_nothing(self, data, built):
+        checker = pytest.importorskip("mlcroissant", reason="pip install mlcroissant to check")
+        checker.Dataset(jsonld=str(built / "croissant.json"))

@@ -1,0 +1,45 @@
+"""The page of checkpoints says what a run said, with intervals, and trusts no file unseen."""
+
+import hashlib
+import json
+import shutil
+
+import pytest
+
+from smallpose.cli.main import main
+
+
+@pytest.fixture
+def runs(world, tmp_path):
+    """Runs whose weights are there."""
+    made = []
+    for name in ("A", "B"):
+        folder = shutil.copytree(world.runs[name], tmp_path / name)
+        (folder / "model.safetensors").write_bytes(name.encode())
+        result = json.loads((folder / "result.json").read_text())
+        result["weights"]["sha256"] = hashlib.sha256(name.encode()).hexdigest()
+        (folder / "result.json").write_text(json.dumps(result))
+        made.append(folder)
+    return made
+
+
+def test_every_run_has_its_recipe_hash_metrics_and_environment(runs, tmp_path):
+    assert main(["zoo", *map(str, runs), "--out", str(tmp_path / "zoo")]) == 0
+    page = (tmp_path / "zoo" / "README.md").read_text()
+    entries = json.loads((tmp_path / "zoo" / "zoo.json").read_text())
+    assert [e["name"] for e in entries] == ["A", "B"]
+    for entry in entries:
+        assert entry["weights"]["sha256"] == hashlib.sha256(entry["name"].encode()).hexdigest()
+        assert f"SHA-256 `{entry['weights']['sha256']}`" in page
+        assert entry["recipe"]["learning_rate"] == 0.001
+        assert entry["environment"]["device"] == "<cpu>"
+        ap = entry["metrics"]["AP"]
+        assert ap["interval"][0] <= ap["value"] <= ap["interval"][1]
+        assert f"{ap['value']:.1f} ({ap['interval'][0]:.1f} to {ap['interval'][1]:.1f})" in page
+
+
+def test_weights_that_were_changed_are_refused(runs, tmp_path, capsys):
+    (runs[0] / "model.safetensors").write_bytes(b"else")
+    assert main(["zoo", str(runs[0]), "--out", str(tmp_path / "zoo")]) == 2
+    assert "not the file this run wrote" in capsys.readouterr().err
+    assert not (tmp_path / "zoo").exists()
