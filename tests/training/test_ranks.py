@@ -275,7 +275,7 @@ def test_alone_there_is_nobody_to_ask():
 @pytest.mark.slow
 def test_torchrun_survives_kill_9_of_a_process_and_resumes(eight, tmp_path):
     words = [TINY, "--data", str(eight), "--recipe", "quick", "--device", "cpu"]
-    words += ["batch_size=4", "epochs=150"]
+    words += ["batch_size=4", "epochs=60"]
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "-m", "smallpose"]
 
