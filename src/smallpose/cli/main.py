@@ -38,6 +38,7 @@ VERBS = {
         "train": "a method and a built set to a checkpoint and its numbers",
         "predict": "a checkpoint and pictures to keypoints",
         "features": "what methods see of the same small people, side by side",
+        "benchmark": "methods × settings × seeds to one table; goes on where it stopped",
     },
     "show it": {
         "report": "finished runs to tables, figures and one page",
