@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.training import benchmark
 from smallpose.training.benchmark import Job, claim, plan, run_all
@@ -111,3 +112,32 @@ def test_commands_are_those_of_train(jobs):
     assert words[1:5] == ["-m", "smallpose", "train", "m"]
     assert words[words.index("--seed") + 1] == "0" and "--resume" in words
     assert benchmark.LOG == "train.log"
+
+
+@pytest.mark.slow
+def test_the_verb_trains_reports_and_goes_on_where_it_stopped(stick_set, tmp_path, capsys):
+    data, out = stick_set(train=(6, 2), test=(2, 2)), tmp_path / "bench"
+    words = [
+        *("benchmark", "batch_size=4", "--data", str(data), "--out", str(out)),
+        *("--methods", "simple_baseline_r18_tiny", "--settings", "B", "--recipe", "quick"),
+        *("--steps", "3", "--subsets", "1", "--subset-people", "6"),
+    ]
+    assert main(words) == 0, capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert "simple" in shown.out.lower()
+    runs = {p.parent.name: json.loads(p.read_text()) for p in out.glob("runs/*/result.json")}
+    assert set(runs) == {
+        "simple_baseline_r18_tiny-B-0", "simple_baseline_r18_tiny-subset1-0",
+    }  # fmt: skip
+    assert [run["subset"] for _, run in sorted(runs.items())] == [None, 1]
+    assert {run["steps"] for run in runs.values()} == {3}
+    assert runs["simple_baseline_r18_tiny-subset1-0"]["people"] == 6
+    assert (out / "report" / "index.html").is_file()
+    assert main(words) == 0
+    assert "2 finished before" in capsys.readouterr().err
+
+
+def test_an_unknown_method_gets_a_suggestion(tmp_path, capsys):
+    words = ["benchmark", "--data", str(tmp_path), "--out", str(tmp_path), "--methods", "simc_r50"]
+    assert main(words) == 2
+    assert "simcc_r50" in capsys.readouterr().err

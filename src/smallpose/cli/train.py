@@ -27,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="B",
         help="A: learn from the COCO part, 17 joints; B: from the whole set, its 21 (default)",
     )
+    parser.add_argument(
+        "--subset", type=Path, metavar="FILE", help="training images that count, as benchmark draws"
+    )
     parser.add_argument("--recipe", default="", help="paper, mmpose or quick")
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
     parser.add_argument("--seed", type=int, default=0)
@@ -94,6 +97,7 @@ def run(args: argparse.Namespace) -> None:
             data=args.data,
             out=args.out,
             setting=args.setting,
+            subset=args.subset,
             recipe=args.recipe,
             overrides=overrides,
             seed=args.seed,

@@ -15,6 +15,7 @@ class Experiment:
         data: folder of a built set.
         out: the run's folder; under several processes one that all of them see.
         setting: "A" or "B".
+        subset: file that says which training images count (Table 5); None for all.
         recipe: key of the method's recipes; its first without.
         overrides: recipe fields to change, `augment.`'s with that prefix, as text.
         seed: of beginning weights, order and chance.
@@ -37,6 +38,7 @@ class Experiment:
     data: Path
     out: Path
     setting: Setting = "B"
+    subset: Path | None = None
     recipe: str = ""
     overrides: tuple[tuple[str, str], ...] = ()
     seed: int = 0

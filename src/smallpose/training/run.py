@@ -49,7 +49,7 @@ def train(experiment: Experiment) -> dict[str, Any]:
 
 def _train(experiment: Experiment, ranks: Ranks) -> dict[str, Any]:
     state, incomplete = begin_folder(experiment, ranks)
-    task = read_task(experiment.data, experiment.setting)
+    task = read_task(experiment.data, experiment.setting, subset=experiment.subset)
     pictures = pictures_of(experiment.data)
     method = _make_method(experiment, task, ranks)
     name, recipe = choose_recipe(method, experiment.recipe, experiment.overrides)
@@ -95,6 +95,7 @@ def _train(experiment: Experiment, ranks: Ranks) -> dict[str, Any]:
         "setting": experiment.setting,
         "recipe": {"name": name, **asdict(recipe)},
         "seed": experiment.seed,
+        "subset": task.subset or None,
         "parameters": method.parameters_count,
         "steps": trainer.step,
         "epochs": recipe.epochs,

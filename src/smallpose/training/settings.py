@@ -13,6 +13,7 @@ import numpy as np
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
 from smallpose.dataset.folder import read_manifest
+from smallpose.dataset.subsets import read_subset
 from smallpose.samples.crops import trainable
 from smallpose.table.coco_json import read_coco
 from smallpose.table.instances import SOURCES, Images, Instances
@@ -28,17 +29,22 @@ class Task:
         setting: "A" or "B".
         train: people to learn from; their skeleton is the one that is found.
         test: people to be scored on, with all their joints.
+        subset: number of the training subset; 0 for everybody.
     """
 
     setting: Setting
     train: Instances
     test: Instances
+    subset: int = 0
 
 
-def read_task(data: Path, setting: Setting, *, derived: bool = False) -> Task:
+def read_task(
+    data: Path, setting: Setting, *, derived: bool = False, subset: Path | None = None
+) -> Task:
     """The training and the test people of a built set under a setting.
 
     Args:
+        subset: file of `dataset.subsets` that says which training images count (Table 5).
         derived: learn from keypoints that `build --derive` made up, too; nobody is scored on them.
     Raises: InputError when a file is missing, when nobody is left to learn from, or when an image
         is in both.
@@ -46,9 +52,11 @@ def read_task(data: Path, setting: Setting, *, derived: bool = False) -> Task:
     train = read_coco(data / "annotations" / "train.json", derived=derived)
     test = read_coco(data / "annotations" / "test.json")
     refuse_shared_images(data, train.images, test.images)
-    people = train
+    people, number = train, 0
+    if subset is not None:
+        number, people = read_subset(subset, train)
     if setting == "A":
-        people = coco_part(train)
+        people = coco_part(people)
     if not len(trainable(people)):
         part = "from COCO " if setting == "A" else ""
         raise InputError(
@@ -56,7 +64,7 @@ def read_task(data: Path, setting: Setting, *, derived: bool = False) -> Task:
             f"train.json has nobody {part}with a box and a labelled keypoint",
             "build the set with --coco, or train with --setting B" if part else "check the set",
         )
-    return Task(setting, people, test)
+    return Task(setting, people, test, number)
 
 
 def coco_part(people: Instances) -> Instances:
