@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--subset", type=Path, metavar="FILE", help="training images that count, as benchmark draws"
     )
+    parser.add_argument(
+        "--derived", action="store_true", help="learn from what `build --derive` made up, too"
+    )
     parser.add_argument("--recipe", default="", help="paper, mmpose or quick")
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
     parser.add_argument("--seed", type=int, default=0)
@@ -98,6 +101,7 @@ def run(args: argparse.Namespace) -> None:
             out=args.out,
             setting=args.setting,
             subset=args.subset,
+            derived=args.derived,
             recipe=args.recipe,
             overrides=overrides,
             seed=args.seed,

@@ -16,6 +16,7 @@ class Experiment:
         out: the run's folder; under several processes one that all of them see.
         setting: "A" or "B".
         subset: file that says which training images count (Table 5); None for all.
+        derived: learn from keypoints that `build --derive` made up, too.
         recipe: key of the method's recipes; its first without.
         overrides: recipe fields to change, `augment.`'s with that prefix, as text.
         seed: of beginning weights, order and chance.
@@ -39,6 +40,7 @@ class Experiment:
     out: Path
     setting: Setting = "B"
     subset: Path | None = None
+    derived: bool = False
     recipe: str = ""
     overrides: tuple[tuple[str, str], ...] = ()
     seed: int = 0

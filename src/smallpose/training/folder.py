@@ -54,6 +54,7 @@ def identity_of(experiment: Experiment, name: str, recipe: Recipe) -> dict[str, 
         "seed": experiment.seed,
         "train.json": sha256(experiment.data / "annotations" / "train.json"),
         **({} if experiment.subset is None else {"subset": sha256(experiment.subset)}),
+        **({"derived": True} if experiment.derived else {}),
         "recipe": name,
         **json.loads(json.dumps(asdict(recipe))),
     }

@@ -49,7 +49,11 @@ def train(experiment: Experiment) -> dict[str, Any]:
 
 def _train(experiment: Experiment, ranks: Ranks) -> dict[str, Any]:
     state, incomplete = begin_folder(experiment, ranks)
-    task = read_task(experiment.data, experiment.setting, subset=experiment.subset)
+    task = read_task(
+        *(experiment.data, experiment.setting),
+        derived=experiment.derived,
+        subset=experiment.subset,
+    )
     pictures = pictures_of(experiment.data)
     method = _make_method(experiment, task, ranks)
     name, recipe = choose_recipe(method, experiment.recipe, experiment.overrides)
