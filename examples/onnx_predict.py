@@ -59,7 +59,11 @@ class Method:
         return np.concatenate([back, scores[..., None]], axis=2)
 
     def everybody(self, rgb):
-        """(h, w, 3) uint8 to (d, k, 3): x, y in px of the picture and a score."""
+        """(h, w, 3) uint8 to (d, k, 3): x, y in px of the picture and a score.
+
+        People found twice are still there: drop who is nearer to a surer one than the OKS that
+        `people.oks_above` in method.json names.
+        """
         size = np.array(self.about["input_wh"])
         wh = np.array(rgb.shape[1::-1])
         factor = (size / wh).min()

@@ -9,6 +9,7 @@ import smallpose
 from smallpose.core.sizes import MEDIUM_BELOW, SMALL_BELOW
 from smallpose.dataset.build import Options, build_dataset
 from smallpose.dataset.verify import check_set
+from smallpose.sources import READERS
 from smallpose.synthetic import make_world
 from smallpose.table.instances import SOURCES, Instances
 
@@ -26,7 +27,7 @@ def world(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def built(world, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("built") / "set"
-    build_dataset({s: world / s for s in SOURCES[1:]}, out, Options(seed=1))
+    build_dataset({s: world / s for s in READERS}, out, Options(seed=1))
     return out
 
 
@@ -66,7 +67,7 @@ def test_every_person_is_recovered_within_the_formats_own_rounding(built, world)
         labelled = truth.keypoints[other][:, 2] > 0
         far = np.abs(part.keypoints[row] - truth.keypoints[other])[labelled, :2]
         assert far.max() <= ROUNDING[source] + 1e-6, f"{source}: {far.max():.3f} px off"
-    assert seen == set(SOURCES[1:]), "every source is in the set"
+    assert seen == set(READERS), "every source is in the set"
 
 
 def test_visibility_is_what_the_source_can_say(built, world):

@@ -176,6 +176,7 @@ def test_a_real_picture_gives_the_same_people_through_predict_and_through_the_ad
     corner = np.ascontiguousarray(rgb[128:384, 128:384])
     model = model_of(method, material)
     model.input_wh, model.most = (SIZE, SIZE), 30
+    model.nms_above = 1.0  # MMPose looks for people found twice when it evaluates, not here
     found = model.predict([corner], flip_test=False)
     meta = {"input_center": [SIZE / 2] * 2, "input_scale": [SIZE] * 2, "input_size": (SIZE, SIZE)}
     x = torch.from_numpy(material.to_network(corner[None]))
