@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--epochs",
         type=int,
-        default=5,
-        help="of each training (5; more people found for more time)",
+        default=3,
+        help="of each training (3; more people found for more time)",
     )
 
 
