@@ -21,8 +21,8 @@ _LOWER_BODY = ("hip", "pelvis", "knee", "ankle")
 class Augment:
     """How much a training crop may differ from the box's own. The defaults are MMPose's.
 
-    The last three are for small people and no published recipe's; they are for crops, and
-    `bench/arms.py` measures what they do.
+    The last four are for small people and no published recipe's; `bench/arms.py` measures what
+    they do. Of them whole pictures know `paste` alone.
     """
 
     flip: float = 0.5  # chance to mirror
@@ -35,6 +35,9 @@ class Augment:
     balance: float = 0.0  # 1 shows small, medium and large people equally often, 0 as they come
     coarse: float = 0.0  # chance to show a person at a lower resolution, as if he were smaller
     coarse_least: float = 0.25  # of the crop's resolution
+    # Chance to show a person cut out, shrunk to a small one and pasted elsewhere in his picture; to
+    # whole pictures, for each person of another picture to be so pasted into this one.
+    paste: float = 0.0
 
 
 NO_CHANGE = Augment(flip=0, half_body=0, shift=0, shift_chance=0, scale=0, rotate_chance=0)

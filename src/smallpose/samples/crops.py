@@ -5,6 +5,7 @@ number of workers or ranks nor an interruption changes a sample.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ from smallpose.samples.columns import Columns
 from smallpose.samples.feed import Feed
 from smallpose.samples.images import Picture, Pictures
 from smallpose.samples.order import epoch_order
+from smallpose.samples.paste import find_place, may_be_cut, paste_person, shrunk_person
 from smallpose.samples.pool import Pool
 from smallpose.samples.small import coarser, shares
 from smallpose.table.instances import Instances
@@ -35,7 +37,8 @@ Rows = NDArray[np.intp]
 WINDOW_BYTES = 512 * 2**20  # of crops among which one is shuffled; about two thirds of them wait
 WINDOW_PEOPLE = 4096
 TASK = 16  # people cut by a worker at a time, or those of one picture
-_ORDER, _SHARES, _COPY = 1, 2, 16  # purposes of generators; a person's first has 0
+# Purposes of generators; a person's first has 0.
+_ORDER, _SHARES, _COPY, _PASTE = 1, 2, 16, 2**20
 
 Task = tuple[int, Rows, Rows]
 
@@ -195,11 +198,59 @@ class ImageOfPeople:
     def _sample(
         self, picture: Picture, row: int, epoch: int, again: int, out: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
+        people = self.columns.arrays
+        keypoints, box = people.keypoints[row], people.boxes_xywh[row]
+        with self._pasted(picture, row, epoch, again) as elsewhere:
+            if elsewhere is not None:
+                keypoints, box = elsewhere
+            return self._view(picture, row, keypoints, box, epoch, again, out)
+
+    @contextmanager
+    def _pasted(
+        self, picture: Picture, row: int, epoch: int, again: int
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]] | None]:
+        """The picture with a person shrunk and pasted, for as long as he is cut from it.
+
+        His keypoints and box there; None where chance, he or the place did not allow it.
+        """
+        people = self.columns.arrays
+        keypoints, box = people.keypoints[row], people.boxes_xywh[row]
+        if not self.augment.paste or not may_be_cut(keypoints[None], box[None])[0]:
+            yield None
+            return
+        rng = counter_rng(self.seed, epoch, int(people.ids[row]), _PASTE + again)
+        chance, size = rng.random(2)
+        if chance >= self.augment.paste:
+            yield None
+            return
+        cutting = shrunk_person(picture, keypoints, box, self.columns.skeleton, size)
+        others = people.boxes_xywh[self.columns.people_of(int(people.image_rows[row]))]
+        others = np.concatenate([others[:, :2], others[:, :2] + others[:, 2:]], axis=1)
+        at = find_place((picture.shape[1], picture.shape[0]), cutting.size_wh, others, rng)
+        if at is None:
+            yield None
+            return
+        pasted = paste_person(picture, cutting, at)
+        try:
+            yield pasted.moved(keypoints), pasted.moved_box(box)
+        finally:
+            pasted.undo(picture)
+
+    def _view(
+        self,
+        picture: Picture,
+        row: int,
+        keypoints: NDArray[np.float64],
+        box_xywh: NDArray[np.float64],
+        epoch: int,
+        again: int,
+        out: NDArray[np.uint8],
+    ) -> NDArray[np.float32]:
         height, width = picture.shape[:2]
         people, skeleton = self.columns.arrays, self.columns.skeleton
-        box = clip_to_pixels(people.boxes_xywh[row : row + 1], width, height)
+        box = clip_to_pixels(box_xywh[None], width, height)
         center, scale = box_window(box, self.input_wh)
-        view = View(people.keypoints[row], center[0], np.maximum(scale[0], 1e-3))
+        view = View(keypoints, center[0], np.maximum(scale[0], 1e-3))
         rng = counter_rng(self.seed, epoch, int(people.ids[row]), _COPY + again if again else 0)
         view = change(view, self.augment, skeleton, width, rng)
         window = fit_aspect(view.scale[None], self.input_wh)[0]

@@ -20,6 +20,7 @@ from smallpose.samples.columns import Columns
 from smallpose.samples.crops import same_size
 from smallpose.samples.feed import Feed
 from smallpose.samples.images import Picture, Pictures
+from smallpose.samples.paste import find_place, may_be_cut, paste_person, shrunk_person
 from smallpose.samples.pool import Pool
 from smallpose.samples.scenes import (
     STILL,
@@ -41,7 +42,8 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 MASK_STRIDE = 4
-_ORDER, _SIZE = 1, 2  # purposes of generators that are nobody's in particular; a picture's has 0
+# Purposes of generators; the first two are nobody's in particular, a picture's own has 0.
+_ORDER, _SIZE, _PASTE = 1, 2, 3
 
 
 class People(NamedTuple):
@@ -165,10 +167,10 @@ class WholeImages:
         augment = self.augment
         closing = augment.closing > 0 and epoch >= self.epochs - augment.closing
         if augment.mosaic and not closing:
-            scene = self._mosaic(row, rng)
+            scene = self._mosaic(row, epoch, rng)
             scene = self._mixed(scene, rng)
         else:
-            scene = self._read(row)
+            scene = self._with_pasted(row, epoch)
             matrix = self._window(scene.picture, rng, still=closing and augment.closing_still)
             if rng.random() < augment.flip:
                 matrix = mirrored(matrix, scene.picture.shape[1])
@@ -219,7 +221,39 @@ class WholeImages:
         turn = 0.0 if still else augment.rotate_deg * v[3]
         return warp_matrix(size / 2 + move * v[:2] * size, fitted, self.input_wh, turn)
 
-    def _mosaic(self, row: int, rng: np.random.Generator) -> Scene:
+    def _with_pasted(self, row: int, epoch: int) -> Scene:
+        """The stored picture; if so asked, people of another one shrunk and pasted into it."""
+        scene, skeleton = self._read(row), self.columns.skeleton
+        if not self.augment.paste:
+            return scene
+        rng = counter_rng(self.seed, epoch, int(self.columns.arrays.image_ids[row]), _PASTE)
+        other = self._read(int(self.image_rows[rng.integers(len(self.image_rows))]))
+        boxes = np.concatenate([other.corners[:, 0], np.ptp(other.corners, axis=1)], axis=1)
+        chance, sizes = rng.random((2, len(boxes)))
+        chosen = may_be_cut(other.keypoints, boxes) & (chance < self.augment.paste)
+        picture = scene.picture.copy()
+        picture_wh = picture.shape[1], picture.shape[0]
+        for n in np.flatnonzero(chosen).tolist():
+            person = other.picture, other.keypoints[n], boxes[n], skeleton, sizes[n]
+            cutting = shrunk_person(*person)
+            there = np.concatenate([scene.corners, scene.unlabelled])
+            others = np.concatenate([there.min(axis=1), there.max(axis=1)], axis=1)
+            at = find_place(picture_wh, cutting.size_wh, others, rng)
+            if at is None:
+                continue
+            pasted = paste_person(picture, cutting, at)
+            whom = slice(n, n + 1)
+            one = Scene(
+                *(picture, other.keypoints[whom], other.corners[whom], other.area[whom]),
+                scene.unlabelled[:0],
+            )
+            one = people_moved(one, pasted.matrix)
+            one.keypoints[one.keypoints[..., 2] == 0] = 0
+            hidden = scene._replace(keypoints=pasted.hides(scene.keypoints))
+            scene = joined(picture, [hidden, one])
+        return scene
+
+    def _mosaic(self, row: int, epoch: int, rng: np.random.Generator) -> Scene:
         """Four pictures on a canvas of twice the size, and a warped piece of that."""
         w, h = self.input_wh
         center = rng.uniform(0.5, 1.5, 2) * (w, h)
@@ -227,7 +261,8 @@ class WholeImages:
         canvas = np.full((2 * h, 2 * w, 3), self.augment.pad, np.uint8)
         parts = []
         for corner, image in enumerate([row, *self.image_rows[others].tolist()]):
-            scene = self._read(int(image))
+            image = int(image)
+            scene = self._read(image) if corner else self._with_pasted(image, epoch)
             high, wide = scene.picture.shape[:2]
             ratio = min(h / high, w / wide)
             size = (max(round(wide * ratio), 1), max(round(high * ratio), 1))
