@@ -97,6 +97,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fast.add_argument("--half", action="store_true", help="half precision")
     fast.add_argument("--compile", action="store_true", help="compile the network first")
 
+    many = parser.add_argument_group("how many: pictures by the million, in shards that are kept")
+    many.add_argument(
+        *("--shards",),
+        type=Path,
+        metavar="DIR",
+        help="work in shards, and go on with those that are not in DIR yet",
+    )
+    many.add_argument(
+        "--shard-images", type=int, default=1000, metavar="N", help="in a shard (1000)"
+    )
+    many.add_argument(
+        *("--engine",),
+        choices=("here", "ray"),
+        help="ray: shards spread over a cluster, or this machine's cores (in FOUND.shards)",
+    )
+    many.add_argument(
+        "--actors", type=int, default=0, metavar="N", help="of Ray; one a GPU, or one a core"
+    )
+
 
 def run(args: argparse.Namespace) -> None:
     """Find the people, write them, say how many."""
@@ -111,6 +130,9 @@ def run(args: argparse.Namespace) -> None:
     options = _options(args)
     method = _method(args)
     finder = _finder(args, options)
+    if args.shards or args.engine:
+        _in_shards(args, method, options, finder)
+        return
     if args.data:
         boxes = args.boxes or finder
         answer = predict_file(method, args.data, args.images, boxes, options, args.device)
@@ -137,6 +159,8 @@ def _refuse_misfits(args: argparse.Namespace) -> None:
         raise InputError("--boxes", "names images by their ids", "name their file with --data")
     if args.boxes and args.boxes_from:
         raise InputError("--boxes-from", "there are --boxes already", "leave one out")
+    if args.draw and (args.shards or args.engine):
+        raise InputError("--draw", "draws what one process holds", "leave out --shards, --engine")
     overlap = args.tile_overlap or 0
     if args.tile < 0 or overlap < 0 or (args.tile and args.tile < 2 * overlap):
         raise InputError(
@@ -214,6 +238,36 @@ def _finder(args: argparse.Namespace, options: "Options") -> "Finder | None":
         )
     # Score rule and NMS are asked of the people in the end, not of their boxes.
     return Finder(method, replace(options, score_rule="", nms_above=None, batch_size=0))
+
+
+def _in_shards(
+    args: argparse.Namespace, method: "PoseMethod", options: "Options", finder: "Finder | None"
+) -> None:
+    from smallpose.core.progress import say
+    from smallpose.inference.asked import ask_file, ask_pictures
+    from smallpose.inference.shards import Worker, merge, work_through, write_sizes
+    from smallpose.methods.whole import WholeImageMethod
+
+    if args.data:
+        told_where = finder is None and not isinstance(method, WholeImageMethod)
+        boxes = args.boxes or told_where
+        asked = ask_file(args.data, args.images, boxes, args.shard_images)
+    else:
+        asked = ask_pictures(args.pictures, args.shard_images)
+    folder = args.shards or args.out.with_suffix(".shards")
+    worker = Worker(method, asked, folder, options, finder)
+    if args.engine == "ray":
+        from smallpose.inference.cluster import OnRay
+
+        told = work_through(worker, OnRay(worker, args.actors, args.device, max(args.threads, 1)))
+    else:
+        told = work_through(worker.on(args.device))
+    people, images = merge(folder, asked.shards, args.out)
+    if not args.data:
+        path = args.out.with_name(f"{args.out.stem}.images.json")
+        write_sizes(asked, told, method.skeleton, path)
+        say(f"which image is which: {path}")
+    print(f"{people:,} people in {images:,} images: {args.out}")
 
 
 def _write_images(out: Path, answer: "Answer") -> Path:

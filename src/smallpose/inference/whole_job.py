@@ -64,12 +64,7 @@ def predict_file(
 
     Whole-image methods look at no boxes.
     """
-    people = read_coco(data)
-    if not images.is_dir():
-        raise InputError(str(images), "no such folder", "name the pictures' folder with --images")
-    # A built set keeps its pictures in `images` beside its manifest, which says where links lead.
-    inside_set = images.name == "images" and (images.parent / "manifest.json").is_file()
-    pictures = pictures_of(images.parent) if inside_set else Pictures(images)
+    people, pictures = images_and_pictures(data, images)
     where: Boxes | None = None
     if isinstance(boxes, Path):
         where = read_boxes(boxes, people.images, people.category_id)
@@ -77,6 +72,16 @@ def predict_file(
         where = _boxes_by(boxes, people, pictures, device)
     found = find(method.on(device), people, where, pictures.read, options, method.name)
     return Answer(found, people)
+
+
+def images_and_pictures(data: Path, images: Path) -> tuple[Instances, Pictures]:
+    """A COCO file, and where its pictures lie."""
+    people = read_coco(data)
+    if not images.is_dir():
+        raise InputError(str(images), "no such folder", "name the pictures' folder with --images")
+    # A built set keeps its pictures in `images` beside its manifest, which says where links lead.
+    inside_set = images.name == "images" and (images.parent / "manifest.json").is_file()
+    return people, pictures_of(images.parent) if inside_set else Pictures(images)
 
 
 def predict_pictures(
@@ -90,7 +95,7 @@ def predict_pictures(
 
     A top-down method that is not told where people are takes each picture as one person's box.
     """
-    files = list(_files(paths))
+    files = list(files_of(paths))
     sizes = np.array([picture_size(path) for path in files]).reshape(-1, 2)
     ids = np.arange(1, len(files) + 1)
     images = make_images(ids, [str(p) for p in files], sizes[:, 0], sizes[:, 1])
@@ -128,7 +133,7 @@ class _Anywhere:
         return read_picture(Path(name))
 
 
-def _files(paths: Iterable[Path]) -> Iterable[Path]:
+def files_of(paths: Iterable[Path]) -> Iterable[Path]:
     """The files, and the pictures in and below the folders, in the order of their names."""
     for path in paths:
         if not path.is_dir():

@@ -138,6 +138,11 @@ def _refuse_floods(path: Path | str, image_ids: NDArray[np.int64]) -> None:
 
 def write_results(found: Predictions, path: Path | str, category_id: int = 1) -> None:
     """`Predictions` as a COCO result file, with `bbox` where there is one."""
+    write_whole(path, msgspec.json.encode(result_records(found, category_id)))
+
+
+def result_records(found: Predictions, category_id: int = 1) -> list[dict[str, Any]]:
+    """COCO's record of each person; the image's id comes first."""
     records = []
     columns = (
         *(
@@ -152,4 +157,4 @@ def write_results(found: Predictions, path: Path | str, category_id: int = 1) ->
         if box[0] == box[0]:
             record["bbox"] = box
         records.append(record)
-    write_whole(path, msgspec.json.encode(records))
+    return records
