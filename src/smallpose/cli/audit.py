@@ -12,6 +12,7 @@ HELP = "near-duplicates between train and test, suspicious labels, and how sourc
 EXAMPLE = "smallpose audit set --json audit.json --sheet audit"
 TILES = 48  # on a contact sheet
 IN_A_ROW = 8
+BOX_COLOUR = (230, 60, 230)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,7 +117,9 @@ def _bias_markdown(bias: list[dict[str, Any]]) -> str:
 
 def _draw(built: "BuiltSet", split: str, suspects: "list[Suspect]", target: Path) -> None:
     """A contact sheet of the first suspects whose pictures are there."""
-    from smallpose.core.boxes import extent, union
+    import cv2
+
+    from smallpose.core.boxes import extent, to_xyxy, union
     from smallpose.core.files import write_whole
     from smallpose.dataset.labels import REASONS
     from smallpose.report.drawing import person_tile
@@ -133,7 +136,11 @@ def _draw(built: "BuiltSet", split: str, suspects: "list[Suspect]", target: Path
         keypoints = people.keypoints[suspect.row]
         # Shows all of what was labelled, also where it lies far outside the box.
         shown = union(people.boxes_xywh[[suspect.row]], extent(keypoints[None]))[0]
-        drawn = person_tile(read_picture(path), shown, TILE_WH, people.skeleton, keypoints)
+        picture = read_picture(path).copy()
+        left, top, right, bottom = to_xyxy(people.boxes_xywh[[suspect.row]])[0].round().astype(int)
+        thick = 1 + round(float(shown[2:].max()) / max(TILE_WH))
+        cv2.rectangle(picture, (left, top), (right, bottom), BOX_COLOUR, thick)
+        drawn = person_tile(picture, shown, TILE_WH, people.skeleton, keypoints)
         name = f"id {people.ids[suspect.row]}"
         caption = (name, suspect.reason, f"{suspect.score:.1f}")
         tiles.append(Tile(drawn, caption, f"{name}: {REASONS[suspect.reason]}"))
@@ -143,6 +150,9 @@ def _draw(built: "BuiltSet", split: str, suspects: "list[Suspect]", target: Path
         for part in [tiles[start : start + IN_A_ROW]]
     ]
     if rows:
-        note = "Dense small people first, then by score; 1 is hardly ever seen in sound labels."
+        note = (
+            "Dense small people first, then by score; 1 is hardly ever seen in sound labels. "
+            "The thin frame is the labelled box."
+        )
         sheet = Sheet("suspects", f"Suspicious labels, {split}", note, ("label",), tuple(rows))
         write_whole(target, picture_file(paint(sheet), "png"))

@@ -83,15 +83,25 @@ def _collapsed(people: Instances) -> Floats:
 
 
 def _outside(people: Instances) -> Floats:
-    """How far the farthest keypoint lies from the box, in `FAR_OUT` of its diagonal."""
+    """How far the farthest keypoint lies from the box, in `FAR_OUT` of its diagonal.
+
+    Sources draw boxes around what is seen of a person and guess where the rest is, so a hidden
+    joint may lie anywhere; whether it hangs together with the others is a question for the limbs.
+    """
     corners = to_xyxy(people.boxes_xywh)
     points = people.keypoints[:, :, :2]
     beyond = np.maximum(corners[:, None, :2] - points, points - corners[:, None, 2:]).clip(0)
-    v = people.keypoints[:, :, 2]
-    # Boxes of COCO and others end where the visible person ends, and hidden joints lie beyond.
-    trust = np.where(v == 2, 1.0, np.where(v == 1, 1 / 3, 0.0))
-    far = trust * np.hypot(beyond[..., 0], beyond[..., 1])
+    seen = people.keypoints[:, :, 2] == 2
+    trust = np.where(seen, 1.0, np.where(seen.any(axis=1, keepdims=True), 0.0, 1 / 3))
+    far = trust * np.where(people.keypoints[:, :, 2] > 0, np.linalg.norm(beyond, axis=2), 0.0)
     return np.asarray(far.max(axis=1, initial=0.0) / _diagonal(people) / FAR_OUT)
+
+
+def _seen_or_all(people: Instances) -> NDArray[np.bool_]:
+    """(n, k) the joints that are seen; of people without any, all that are labelled."""
+    v = people.keypoints[:, :, 2]
+    some = (v == 2).any(axis=1, keepdims=True)
+    return np.asarray(np.where(some, v == 2, v > 0))
 
 
 def _mirrored(people: Instances) -> Floats:
@@ -194,9 +204,17 @@ def _longest(logs: Floats) -> Floats:
 def _odd_box(people: Instances) -> Floats:
     """How unusual the box's width and height are for its keypoints, by source.
 
-    Only people with three quarters of their joints: others are cut off, and their box is not.
+    Only people with three quarters of their joints: others are cut off, and their box is not. A box
+    may be drawn around all keypoints or around the seen ones; it is odd when it fits neither.
     """
-    span = extent(people.keypoints)
+    every = _box_misfit(people, people.keypoints)
+    seen = np.where(_seen_or_all(people)[:, :, None], people.keypoints, 0.0)
+    return np.asarray(np.minimum(every, _box_misfit(people, seen)) / ODD_BOX)
+
+
+def _box_misfit(people: Instances, keypoints: Floats) -> Floats:
+    """(n,) robust standard deviations, within the source, of box over extent of the keypoints."""
+    span = extent(keypoints)
     full = people.labelled >= 0.75 * people.joints
     with np.errstate(divide="ignore", invalid="ignore"):
         # A bent limb can make an extent very flat, so both sides are eased by the diagonal.
@@ -208,7 +226,7 @@ def _odd_box(people: Instances) -> Floats:
         middle = _median(logs[rows], axis=0)
         spread = 1.4826 * _median(np.abs(logs[rows] - middle), axis=0)
         z[rows] = np.nan_to_num(np.abs(logs[rows] - middle) / np.maximum(spread, 0.05)).max(axis=1)
-    return z / ODD_BOX
+    return z
 
 
 def _by_source(people: Instances) -> list[NDArray[np.intp]]:
