@@ -83,6 +83,25 @@ def gather(
     Raises: InputError for a source at fault, for missing and for too many unreadable pictures;
         RefusedError for a path that leaves its root.
     """
+    sources, origins = _read_all(readers, roots, place, options, only)
+    pictures = [p for s in sources for p in s.pictures]
+    official = [split for s in sources for split in s.splits]
+    people = concat([s.people for s in sources])
+    del sources  # at a million people, half a gigabyte
+    people, lost = _unified(people)
+    there = np.array(existing(pictures), dtype=bool)
+    if only is not None:
+        there &= np.array(["sha256" in only[n] for n in people.images.file_names], dtype=bool)
+    return Gathered(people, pictures, there, official, origins, lost)
+
+
+def _read_all(
+    readers: Mapping[str, Reader],
+    roots: Mapping[str, Path],
+    place: Workplace,
+    options: Options,
+    only: Mapping[str, Mapping[str, object]] | None,
+) -> tuple[list[Source], list[Origin]]:
     sources, origins = [], []
     for name in readers:
         if name in roots:
@@ -92,19 +111,13 @@ def gather(
             kept, notes, unreadable = _with_pictures(source, place, options)
             sources.append(kept)
             origins.append(_origin(source, kept, notes, unreadable))
-    pictures = [p for s in sources for p in s.pictures]
-    official = [split for s in sources for split in s.splits]
-    people = concat([s.people for s in sources])
-    people, lost = _unified(people)
-    there = np.array(existing(pictures), dtype=bool)
-    if only is not None:
-        there &= np.array(["sha256" in only[n] for n in people.images.file_names], dtype=bool)
-    return Gathered(people, pictures, there, official, origins, lost)
+    return sources, origins
 
 
 def _read(name: str, reader: Reader, root: Path) -> Source:
     if not root.is_dir():
         raise InputError(f"--{name} {root}", "no such folder", f"name the folder that holds {name}")
+    say(f"{name}: reading annotations in {root}")
     source = reader(root)
     say(
         f"{name}: {len(source.people.images):,} images, "
