@@ -12,6 +12,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.skeleton import SKELETONS, SMALLPOSE
 from smallpose.dataset import build as build_module
 from smallpose.dataset.build import Options, build_dataset
+from smallpose.dataset.export import export_set
 from smallpose.sources.source import Picture, Source
 from smallpose.stats.counts import count
 from smallpose.table import coco_json, mapped
@@ -174,3 +175,24 @@ def test_a_number_that_is_no_joint_is_named(sets, tmp_path):
 def test_an_unknown_joint_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(InputError, match="--derive elbow"):
         build_dataset({"coco": tmp_path}, tmp_path / "set", Options(derive=("elbow",)))
+
+
+@pytest.mark.parametrize("to", ["mmpose", "fiftyone"])
+def test_tools_that_know_no_derived_joints_get_the_labels_alone(sets, tmp_path, to):
+    out = tmp_path / to
+    written = export_set(sets["derived"], to, out, "none")
+    assert any("derived (chest, pelvis)" in line for line in written.losses)
+    for split in ("train", "test"):
+        name = f"annotations/{split}.json" if to == "mmpose" else f"{split}/labels.json"
+        # Every other record is the same, so without the made joints the files are equal.
+        plain = sets["plain"] / "annotations" / f"{split}.json"
+        assert (out / name).read_bytes() == plain.read_bytes()
+    if to == "mmpose":
+        config = (out / "smallpose_data.py").read_text().replace("{{ fileDirname }}", str(out))
+        data: dict = {}
+        exec(config, data)
+        for loader, split in (("train_dataloader", "train"), ("val_dataloader", "test")):
+            dataset = data[loader]["dataset"]
+            file = Path(dataset["data_root"]) / dataset["ann_file"]
+            assert file == out / "annotations" / f"{split}.json"
+        assert data["val_evaluator"]["ann_file"] == str(out / "annotations" / "test.json")

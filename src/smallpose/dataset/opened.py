@@ -22,6 +22,8 @@ class BuiltSet:
         pictures: those below `images/`.
         sources: the sources' folders.
         recorded: file name to the picture's place among the sources, for sets without pictures.
+        derived: joints that `build --derive` made up for some people; `parts` are without them, the
+            set's files are not.
     """
 
     folder: Path
@@ -29,6 +31,13 @@ class BuiltSet:
     pictures: PictureFolder
     sources: tuple[Path, ...]
     recorded: Mapping[str, Path]
+    derived: tuple[str, ...] = ()
+
+    def lost_derived(self) -> list[str]:
+        """A sentence for formats that cannot tell a derived joint from a labelled one."""
+        if not self.derived:
+            return []
+        return [f"joints that were derived ({', '.join(self.derived)}) are left out as unlabelled"]
 
     def picture(self, name: str) -> Path | None:
         """Where a picture lies: in the set, else in its source; None when it is in neither.
@@ -67,8 +76,10 @@ def open_set(folder: Path) -> BuiltSet:
             for name, record in manifest["pictures"].items()
             if "frame" not in record
         }
+        derived = tuple(joint for joint, n in manifest.get("derived", {}).items() if n)
     except (KeyError, TypeError, AttributeError) as error:
         where = f"{folder}/manifest.json"
         raise InputError(where, f"is not complete ({error})", "build the set again") from None
     parts = {split: read_coco(path) for split, path in files.items()}
-    return BuiltSet(folder, parts, picture_folder(folder / "images"), sources, recorded)
+    pictures = picture_folder(folder / "images")
+    return BuiltSet(folder, parts, pictures, sources, recorded, derived)

@@ -1,9 +1,8 @@
 """FiftyOne's COCO layout: per split a folder `data/` of pictures and a `labels.json`."""
 
-import shutil
 from pathlib import Path
 
-from smallpose.dataset.export.written import Written, put_pictures
+from smallpose.dataset.export.written import Written, labels_only, put_pictures
 from smallpose.dataset.opened import BuiltSet
 
 _USAGE = """```python
@@ -19,19 +18,19 @@ fo.launch_app(test)
 
 
 def export_fiftyone(built: BuiltSet, out: Path, pictures: str) -> Written:
-    """Fill `out` with `train/` and `test/`; annotations are the set's own file, byte for byte."""
+    """Fill `out` with `train/` and `test/`; annotations are the set's own."""
     written = Written("FiftyOne (COCO layout)", usage=_USAGE)
     for split, people in built.parts.items():
         data = out / split / "data"
         data.mkdir(parents=True)
-        source = built.folder / "annotations" / f"{split}.json"
-        shutil.copyfile(source, out / split / "labels.json")
+        labels_only(built, split, out / split / "labels.json")
         targets = {name: data / name for name in people.images.file_names}
         put_pictures(built, targets, pictures, written)
         written.images += len(people.images)
         written.people += len(people)
     written.losses = [
         "the file loses nothing; FiftyOne's importer does not keep whether a keypoint is hidden "
-        "(v = 1) or seen (v = 2)"
+        "(v = 1) or seen (v = 2)",
+        *built.lost_derived(),
     ]
     return written

@@ -1,10 +1,11 @@
 """MMPose: a config that describes the joints and one that loads the set where it lies."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from smallpose.core.files import write_whole
 from smallpose.core.skeleton import Skeleton
-from smallpose.dataset.export.written import Written
+from smallpose.dataset.export.written import Written, labels_only
 from smallpose.dataset.opened import BuiltSet
 
 _USAGE = """Put both files beside your model's config and begin that with
@@ -20,17 +21,27 @@ _LEGS = ("hip", "knee", "ankle", "pelvis")
 
 
 def export_mmpose(built: BuiltSet, out: Path, pictures: str) -> Written:
-    """Fill `out` with `smallpose_info.py` and `smallpose_data.py`; no data is copied."""
+    """Fill `out` with `smallpose_info.py` and `smallpose_data.py`.
+
+    The config points at the set itself and nothing is copied, unless the set has derived joints:
+    MMPose would train on them and score them, so it gets annotations of its own without them.
+    """
     del pictures  # the config points at the set itself
     parts = list(built.parts.values())
     skeleton = parts[0].skeleton
     write_whole(out / "smallpose_info.py", dataset_info(skeleton))
-    write_whole(out / "smallpose_data.py", _data_config(built.folder.resolve(), skeleton))
+    files = {split: f"annotations/{split}.json" for split in built.parts}
+    if built.derived:
+        for split, name in files.items():
+            labels_only(built, split, out / name)
+            files[split] = f"{{{{ fileDirname }}}}/{name}"
+    write_whole(out / "smallpose_data.py", _data_config(built.folder.resolve(), skeleton, files))
     return Written(
         "MMPose configs",
         images=sum(len(p.images) for p in parts),
         people=sum(len(p) for p in parts),
         usage=_USAGE,
+        losses=built.lost_derived(),
     )
 
 
@@ -67,7 +78,12 @@ def _colour(name: str) -> list[int]:
     return _COLOURS[_side(name)]
 
 
-def _data_config(root: Path, skeleton: Skeleton) -> str:
+def _scored(name: str) -> str:
+    """The metric joins no path to `data_root`, as the data set does."""
+    return repr(name) if name.startswith("{{") else f"data_root + {'/' + name!r}"
+
+
+def _data_config(root: Path, skeleton: Skeleton, files: Mapping[str, str]) -> str:
     return f'''"""Data loaders for a top-down method; set `data_root` where the set has moved."""
 
 data_root = {str(root)!r}
@@ -101,7 +117,7 @@ train_dataloader = dict(
         type='CocoDataset',
         data_root=data_root,
         data_mode='topdown',
-        ann_file='annotations/train.json',
+        ann_file={files["train"]!r},
         data_prefix=dict(img='images/'),
         metainfo=metainfo,
         pipeline=train_pipeline,
@@ -117,7 +133,7 @@ val_dataloader = dict(
         type='CocoDataset',
         data_root=data_root,
         data_mode='topdown',
-        ann_file='annotations/test.json',
+        ann_file={files["test"]!r},
         data_prefix=dict(img='images/'),
         metainfo=metainfo,
         test_mode=True,
@@ -125,6 +141,6 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='CocoMetric', ann_file=data_root + '/annotations/test.json')
+val_evaluator = dict(type='CocoMetric', ann_file={_scored(files["test"])})
 test_evaluator = val_evaluator
 '''

@@ -1,11 +1,13 @@
 """What an export wrote, and the steps that several formats share."""
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from smallpose.core.errors import InputError
 from smallpose.dataset.opened import BuiltSet
 from smallpose.dataset.pictures import place
+from smallpose.table.coco_json import write_coco
 
 
 @dataclass
@@ -42,6 +44,17 @@ class Written:
             "## Terms\n\nPictures and labels are the sources' own and stay under their terms; the "
             "data card of the set this was made from names them.\n"
         )
+
+
+def labels_only(built: BuiltSet, split: str, path: Path) -> None:
+    """The split's annotations at `path`: the set's own file, byte for byte, unless that has joints
+    that were made up, which other tools would take for labels; then the file without those.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if built.derived:
+        write_coco(built.parts[split], path)
+    else:
+        shutil.copyfile(built.folder / "annotations" / f"{split}.json", path)
 
 
 def put_pictures(built: BuiltSet, names: dict[str, Path], how: str, written: Written) -> None:
