@@ -264,6 +264,29 @@ def png_chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
+@pytest.mark.parametrize("where", [0.4, 0.9])
+def test_a_png_that_is_broken_in_its_middle_only_is_never_used(where, world, tmp_path):
+    """Its head and its end are whole; the checksum of the chunk between them is not."""
+    data = bytearray(encoded("PNG"))
+    data[int(where * len(data))] ^= 1
+    (tmp_path / "mpii" / "p" / "003.png").write_bytes(data)
+    with pytest.raises(
+        InputError, match=r"003\.png: cut off or broken .its IDAT chunk has changed"
+    ):
+        build_dataset(world["roots"], tmp_path / "set", Options())
+    manifest = build_dataset(world["roots"], tmp_path / "set", Options(max_bad=0.05))
+    assert list(manifest["sources"]["mpii"]["unreadable"]) == ["mpii/p/003.png"]
+
+
+def test_a_png_may_be_odd_where_no_pixel_depends_on_it(world, tmp_path):
+    """A comment with a wrong checksum, and junk behind the end."""
+    data = encoded("PNG")
+    comment = struct.pack(">I", 4) + b"tEXt" + b"a\0bc" + bytes(4)
+    (tmp_path / "mpii" / "p" / "003.png").write_bytes(data[:-12] + comment + data[-12:] + b"junk")
+    manifest = build_dataset(world["roots"], tmp_path / "set", Options())
+    assert manifest["sources"]["mpii"]["unreadable"] == {}
+
+
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("side", [9_460, 12_000, 30_000])
 def test_a_decompression_bomb_is_refused_by_its_header(side, world, tmp_path):

@@ -1,5 +1,7 @@
 """Frames come by their number, and as many as can be decoded."""
 
+import struct
+
 import numpy as np
 import pytest
 
@@ -60,3 +62,40 @@ def test_a_playlist_that_calls_itself_mp4_is_refused(tmp_path, text):
     (tmp_path / "1.mp4").write_text(text)
     with pytest.raises(RefusedError, match="no MP4"):
         list(read_frames(tmp_path / "1.mp4", [0]))
+
+
+def with_durations(data: bytes, durations: list[int]) -> bytes:
+    """The MP4 with a time to show each frame for, in ticks: its `stts` box written anew.
+
+    The index (`moov`) must stand behind the frames, so that no offset to one of them moves.
+    """
+    at = data.index(b"stts") - 4
+    old = int.from_bytes(data[at : at + 4], "big")
+    assert data.index(b"mdat") < at
+    entries = b"".join(struct.pack(">II", 1, d) for d in durations)
+    box = struct.pack(">I4sII", 16 + len(entries), b"stts", 0, len(durations)) + entries
+    out = bytearray(data[:at] + box + data[at + old :])
+    for parent in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+        place = out.index(parent) - 4
+        size = int.from_bytes(out[place : place + 4], "big") + len(box) - old
+        out[place : place + 4] = struct.pack(">I", size)
+    return bytes(out).replace(b"edts", b"free")  # an edit list ends the video at its old length
+
+
+def test_frames_of_a_video_of_variable_rate_are_counted_and_not_timed(video):
+    """As phones record: every third frame stays ten times as long. Labels count frames."""
+    tick = int.from_bytes(video.read_bytes().split(b"stts")[1][12:16], "big")
+    durations = [tick * (10 if n % 3 == 2 else 1) for n in range(FRAMES)]
+    video.write_bytes(with_durations(video.read_bytes(), durations))
+    capture = cv2.VideoCapture(str(video))
+    times = []
+    while capture.grab():
+        times.append(capture.get(cv2.CAP_PROP_POS_MSEC))
+    capture.release()
+    gaps = np.diff(times)
+    assert gaps.max() > 8 * gaps.min()  # the file really has a variable rate
+    found = list(read_frames(video, range(FRAMES)))
+    assert [number for number, _ in found] == list(range(FRAMES))
+    for number, picture in found:
+        assert abs(picture[:, :, 0].mean() - 20 * number) < 6
+    assert [number for number, _ in read_frames(video, [4, 9])] == [4, 9]

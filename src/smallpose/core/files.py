@@ -16,6 +16,7 @@ from typing import IO
 
 from smallpose.core.errors import InputError, RefusedError, RunError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk's, the user's or the process's limit
 LONGEST_NAME = 1024  # characters of a relative path; file systems stop at 4096 with the root
 
 
@@ -203,12 +204,12 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _reason(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
+    if error.errno in _FULL:
         return "no space left"
     return (error.strerror or str(error)).lower()
 
 
 def _cure(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
+    if error.errno in _FULL:
         return "free some space and run it again"
     return "choose a folder that can be written"

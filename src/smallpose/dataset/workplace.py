@@ -69,6 +69,7 @@ def workplace(out: Path, key: str) -> Iterator[Workplace]:
     with (place.folder / "lock").open("a+") as lock:
         _take(lock.fileno(), place.folder)
         try:
+            _say_who(lock.fileno())
             _resume_or_clear(place)
             place.set.mkdir(exist_ok=True)
             yield place
@@ -89,6 +90,9 @@ def _take(lock: int, folder: Path) -> None:
         raise InputError(
             str(folder), f"locked by {holder}", "wait for it or name another folder"
         ) from None
+
+
+def _say_who(lock: int) -> None:
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"process {os.getpid()} since {time.strftime('%F %T')}".encode(), 0)
 

@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 from smallpose.core.errors import InputError
 from smallpose.core.files import read_bytes
 from smallpose.core.json_text import decode, refuse_repeated_keys
+from smallpose.core.progress import track
 from smallpose.core.skeleton import AIC14
 from smallpose.sources.columns import Columns
 from smallpose.sources.places import PictureNames, find_base, natural, one_file
@@ -73,7 +74,7 @@ def _read(path: Path, base: Path, split: str, pictures: str, columns: Columns) -
     names = PictureNames(base)
     first: dict[str, int] = {}
     repeats = people = 0
-    for number, entry in _entries(path, raws):
+    for number, entry in track(_entries(path, raws), f"aic: {split}", total=len(raws)):
         people += len(entry.human_annotations)
         start = first.setdefault(entry.image_id, number)
         if start != number:

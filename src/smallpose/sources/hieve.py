@@ -7,6 +7,7 @@ ones, and a JSON list per video, which does not. Where a video has both, the she
 from collections import Counter
 from pathlib import Path
 
+from smallpose.core.progress import track
 from smallpose.core.skeleton import HIEVE14
 from smallpose.sources.columns import Columns
 from smallpose.sources.hieve_labels import Frame
@@ -40,7 +41,7 @@ def read_hieve(root: Path, every: int = EVERY) -> Source:
     told: Counter[str] = Counter()
     labelled = taken = 0
     clips = sorted({*lists, *sheets}, key=natural)
-    for clip in clips:
+    for clip in track(clips, "hieve: videos' labels"):
         frames, there = (
             read_sheets(sheets[clip], every, told)
             if clip in sheets

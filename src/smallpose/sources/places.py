@@ -6,6 +6,7 @@ come out of other people's files, so they pass `PictureNames` before anybody ope
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from smallpose.core.errors import InputError
@@ -75,6 +76,7 @@ def stem(path: Path) -> str:
     return path.name.split(".")[0]
 
 
+@lru_cache(maxsize=4096)
 def natural(text: str) -> tuple[tuple[str, int], ...]:
     """A sort key that puts human2 before human10."""
     parts = re.findall(r"([^0-9]*)([0-9]*)", text)

@@ -10,6 +10,7 @@ import numpy as np
 
 from smallpose.core import boxes
 from smallpose.core.errors import InputError
+from smallpose.core.progress import track
 from smallpose.core.skeleton import POSETRACK17
 from smallpose.sources.columns import Columns
 from smallpose.sources.places import PictureNames, files, find_base
@@ -46,7 +47,7 @@ def read_posetrack(root: Path) -> Source:
         videos: list[Path] = next(filter(None, found), [])
         if not videos:
             missing.append(f"annotations/{folder}/*.json")
-        for path in videos:
+        for path in track(videos, f"posetrack: {folder}"):
             _read(path, pictures, split, columns, names, told)
     return columns.finish(base, missing, [f"{n:,} {what}" for what, n in told.items()])
 
