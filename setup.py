@@ -1,4 +1,4 @@
-"""The two compiled parts, with twins in Python where there is no compiler."""
+"""The three compiled parts, with twins in Python where there is no compiler."""
 
 import os
 
@@ -24,6 +24,7 @@ def compiled(name: str, *files: str, depends: tuple[str, ...] = ()) -> Extension
 setup(
     ext_modules=[
         compiled("smallpose.evaluation._core", "_core.c"),  # loops of the evaluation
+        compiled("smallpose.synthetic._fill", "_fill.c"),  # polygons
         compiled("smallpose.table._text", "_scan.c", "_write.c", depends=("_text.h",)),  # JSON
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

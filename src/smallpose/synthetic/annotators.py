@@ -205,12 +205,19 @@ def _left_to_crowd(
 
 
 def _region(drawn: Drawn, rows: list[int], source: str) -> Person:
-    mask = np.isin(drawn.owner, np.array(rows) + 1)
+    # Only where they are: whole pictures are slow to search.
+    low, wide = drawn.boxes_xywh[rows, :2], drawn.boxes_xywh[rows, 2:]
+    x1, y1 = low.min(axis=0).astype(int).tolist()
+    x2, y2 = (low + wide).max(axis=0).astype(int).tolist()
+    mask = np.isin(drawn.owner[y1:y2, x1:x2], np.array(rows) + 1)
     ys, xs = np.nonzero(mask)
+    ys, xs = ys + y1, xs + x1
     extra: dict[str, Any] = {}
     if source == "coco":
         box = np.array([xs.min(), ys.min(), np.ptp(xs) + 1, np.ptp(ys) + 1], dtype=float)
-        extra["counts"] = run_lengths(mask)
+        whole = np.zeros(drawn.owner.shape, dtype=bool)
+        whole[y1:y2, x1:x2] = mask
+        extra["counts"] = run_lengths(whole)
     else:
         points = np.stack([xs, ys], axis=1).astype(np.int32)
         hull = cv2.convexHull(points)[:, 0].astype(float)
@@ -226,15 +233,19 @@ def polygons(drawn: Drawn, row: int) -> list[list[float]]:
     """The outlines of what is seen of a person, as COCO lists them: x, y, x, y, …"""
     x, y, w, h = drawn.boxes_xywh[row].astype(int).tolist()
     mask = (drawn.owner[y : y + h, x : x + w] == row + 1).astype(np.uint8)
-    found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_TC89_L1)
-    outlines = [(c[:, 0] + [x, y]).ravel().astype(float).tolist() for c in found if len(c) >= 3]
+    found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_TC89_L1, offset=(x, y))
+    outlines = [c.ravel().astype(float).tolist() for c in found if len(c) >= 3]
     box = [float(c) for c in (x, y, x + w, y, x + w, y + h, x, y + h)]
     return outlines or [box]
 
 
 def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
     """COCO's uncompressed run lengths: column by column, starting with how many are outside."""
-    flat = mask.ravel(order="F")
-    edges = np.flatnonzero(np.diff(flat)) + 1
-    counts = np.diff(np.concatenate([[0], edges, [flat.size]])).tolist()
-    return [0, *counts] if flat[0] else list(counts)
+    height, columns = len(mask), np.flatnonzero(mask.any(axis=0))
+    if not len(columns):
+        return [mask.size]
+    first, last = int(columns[0]), int(columns[-1])
+    inside = mask[:, first : last + 1].ravel(order="F").view(np.int8)
+    edges = np.flatnonzero(np.diff(inside, prepend=0, append=0)) + first * height
+    counts: list[int] = np.diff(edges, prepend=0, append=mask.size).tolist()
+    return counts if counts[-1] else counts[:-1]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from smallpose.synthetic.body import JOINT, Bodies, pose_bodies
 from smallpose.synthetic.figure import Shapes, Views, head_boxes, shape_figures
 from smallpose.synthetic.props import seats
-from smallpose.synthetic.raster import Paint
+from smallpose.synthetic.raster import Quads
 from smallpose.synthetic.scenes import Scene
 
 Floats = NDArray[np.float64]
@@ -37,7 +37,7 @@ class Cast:
     """
 
     shapes: Shapes
-    seats: list[list[Paint]]
+    seats: list[Quads | None]
     joints: Floats
     facing: NDArray[np.bool_]
     contact: Floats

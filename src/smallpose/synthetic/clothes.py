@@ -90,34 +90,37 @@ def draw_outfits(n: int, style: str, palette: str, rng: np.random.Generator) -> 
         palette: "train" or "test".
     """
     sleeve_share, leg_share = STYLES[style]
-    sleeves = rng.choice(3, size=n, p=sleeve_share)
-    legs = rng.choice(4, size=n, p=leg_share)
+    chance = rng.random((8, n))
+    sleeves = np.searchsorted(np.cumsum(sleeve_share)[:-1], chance[0], side="right")
+    legs = np.searchsorted(np.cumsum(leg_share)[:-1], chance[1], side="right")
     sporty = style == "sport"
-    colours = {
-        "top": _pick(TOPS[palette], n, rng, 9),
-        "leg": _pick(LEGS[palette], n, rng, 8),
-        "skin": _pick(SKIN[palette], n, rng, 6),
-        "hair": _pick(HAIR[palette], n, rng, 6),
-        "shoe": _pick(SHOES, n, rng, 8),
-        "bag": _pick(BAGS, n, rng, 8),
-        "trim": _pick(TOPS[palette], n, rng, 9),
-    }
+    colours = _pick(
+        {
+            "top": TOPS[palette],
+            "leg": TOPS[palette] if style == "beach" else LEGS[palette],
+            "skin": SKIN[palette],
+            "hair": HAIR[palette],
+            "shoe": SHOES,
+            "bag": BAGS,
+            "trim": TOPS[palette],
+        },
+        n,
+        rng,
+    )
     if sporty and n:
         team = _team(n, rng)
         kit = SPORT[rng.permutation(len(SPORT))[:4]]
         colours["top"] = kit[team] + rng.normal(0, 3, (n, 3))
         colours["leg"] = kit[(team + 2) % 4] * 0.9 + 10
         colours["trim"] = np.full((n, 3), 240.0) - (kit[team].mean(axis=1) > 150)[:, None] * 200.0
-    if style == "beach":
-        colours["leg"] = _pick(TOPS[palette], n, rng, 9)
     swim = legs == 3
-    bare = swim & (rng.random(n) < 0.55)
-    dress = (legs == 2) & (rng.random(n) < 0.55)
+    bare = swim & (chance[2] < 0.55)
+    dress = (legs == 2) & (chance[2] < 0.55)
     colours["leg"] = np.where(dress[:, None], colours["top"], colours["leg"])
     colours["top"] = np.where(bare[:, None], colours["skin"], colours["top"])
     sleeves = np.where(swim, 0, sleeves)
-    long_hair = rng.random(n) < np.where(legs == 2, 0.8, 0.36)
-    bald = (rng.random(n) < 0.05) & ~long_hair
+    long_hair = chance[3] < np.where(legs == 2, 0.8, 0.36)
+    bald = (chance[4] < 0.05) & ~long_hair
     plain = bare | dress
     return Outfits(
         palette=_paint(colours, sleeves, legs, bald),
@@ -126,9 +129,9 @@ def draw_outfits(n: int, style: str, palette: str, rng: np.random.Generator) -> 
         loose=np.clip(rng.normal(1.1 if style != "winter" else 1.3, 0.08, n), 1.0, 1.5),
         long_hair=long_hair,
         bald=bald,
-        hat=rng.random(n) < (0.5 if style == "winter" else 0.13),
-        bag=(rng.random(n) < 0.16) & (not sporty) & ~swim,
-        striped=(rng.random(n) < 0.2) & ~plain,
+        hat=chance[5] < (0.5 if style == "winter" else 0.13),
+        bag=(chance[6] < 0.16) & (not sporty) & ~swim,
+        striped=(chance[7] < 0.2) & ~plain,
         numbered=np.full(n, sporty) & ~plain,
     )
 
@@ -139,10 +142,19 @@ def _team(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.where(rng.random(n) < 0.06, 3, team)
 
 
-def _pick(colours: Floats, n: int, rng: np.random.Generator, spread: float) -> Floats:
-    """(n, 3) of the given colours, each a little off."""
-    picked = colours[rng.integers(len(colours), size=n)]
-    return np.asarray(picked + rng.normal(0, spread, (n, 1)) + rng.normal(0, spread / 3, (n, 3)))
+# How far a shade strays from its palette, all of it together; a third of that by channel.
+_SPREAD = {"skin": 6.0, "hair": 6.0, "leg": 8.0, "shoe": 8.0, "bag": 8.0, "top": 9.0, "trim": 9.0}
+
+
+def _pick(palettes: dict[str, Floats], n: int, rng: np.random.Generator) -> dict[str, Floats]:
+    """(n, 3) of each palette's colours, each a little off."""
+    which = rng.random((len(palettes), n))
+    off = rng.standard_normal((len(palettes), n, 4))
+    out = {}
+    for row, (name, colours) in enumerate(palettes.items()):
+        picked = colours[(which[row] * len(colours)).astype(np.intp)]
+        out[name] = picked + _SPREAD[name] * (off[row, :, :1] + off[row, :, 1:] / 3)
+    return out
 
 
 # Which colour a part has: a row of what `_paint` stacks.
@@ -169,9 +181,13 @@ _PARTS_OF = {
     "wheel": "wheel",
     "rim": "rim",
 }
+_ROW_OF = {name: row for row, name in enumerate(_ROWS)}
+_FIXED = np.zeros((len(_ROWS), 3))
+_FIXED[[_ROW_OF[n] for n in ("eye", "white", "wheel", "rim")]] = [[28], [236], [38], [190]]
+_FIXED[_ROW_OF["seat"]] = 112, 84, 58
 _ROW_OF_PART = np.zeros(len(PART), dtype=np.intp)
 for _row, _parts in _PARTS_OF.items():
-    _ROW_OF_PART[[PART[p] for p in _parts.split()]] = _ROWS.index(_row)
+    _ROW_OF_PART[[PART[p] for p in _parts.split()]] = _ROW_OF[_row]
 _ARMS = [PART[f"{s}_{p}"] for s in "lr" for p in ("upper_arm", "forearm")]
 _LEGS = [PART[f"{s}_{p}"] for s in "lr" for p in ("thigh", "shin")]
 
@@ -181,27 +197,23 @@ def _paint(
 ) -> Bytes:
     """(n, parts, 3) from the colours of top, legs, skin, hair, shoes and bag."""
     n, skin, hair, bag = len(sleeves), colours["skin"], colours["hair"], colours["bag"]
-    rows = np.zeros((n, len(_ROWS), 3))
-    all_rows: dict[str, Floats | float | list[float]] = {
+    rows = np.empty((n, len(_ROWS), 3))
+    rows[:] = _FIXED
+    made = {
         **colours,
         "ear": skin * np.array([0.93, 0.88, 0.86]),
         "mouth": skin * np.array([0.72, 0.5, 0.5]),
-        "eye": 28.0,
-        "white": 236.0,
         "brow": hair * 0.8,
         "scalp": np.where(bald[:, None], skin * 0.97, hair),
-        "seat": [112.0, 84.0, 58.0],
         "frame": bag * 0.6 + 40,
-        "wheel": 38.0,
-        "rim": 190.0,
     }
-    for name, colour in all_rows.items():
-        rows[:, _ROWS.index(name)] = colour
+    for name, colour in made.items():
+        rows[:, _ROW_OF[name]] = colour
     # Black and white leave no room for light and shade.
     palette = np.clip(rows, 14, 244).astype(np.uint8)
     palette[:, 0] = 0
     painted = palette[:, _ROW_OF_PART]
     for parts, covered, name in ((_ARMS, sleeves == 2, "top"), (_LEGS, legs == 1, "leg")):
-        cloth = palette[covered, _ROWS.index(name)]
+        cloth = palette[covered, _ROW_OF[name]]
         painted[np.ix_(covered, parts)] = cloth[:, None]
     return painted

@@ -18,6 +18,9 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _CAP = 6  # points of each half circle
+_TURN = np.linspace(np.pi / 2, 1.5 * np.pi, _CAP)
+_TURN = np.concatenate([_TURN, _TURN + np.pi])
+_CAPS = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=1)  # both ends, along and across the limb
 _ROUND = np.linspace(0, 2 * np.pi, 12, endpoint=False)
 
 # part, from, to, radii (heights), how much nearer it is drawn than it is.
@@ -79,15 +82,16 @@ _HULLS = (
     ("shirt", 3, 4, 0.004),
     ("skirt", 4, 6, 0.012),
 )
+_FLAT = [PART[p] for p in ("ear", "nose", "mouth", "eye", "white", "brow", "l_hand", "r_hand")]
 _CIRCLE = np.stack([np.cos(_ROUND), np.sin(_ROUND)], axis=1)
 _FAINT = 72.0  # px: below this height, marks on faces and cloth are under a pixel
 
 
 def oversampling(height: float) -> int:
     """How many times larger a thing of that height, px, is drawn before it is averaged."""
-    if height < 90:
-        return 3
-    return 2 if height < 220 else 1
+    if height < 48:
+        return 4
+    return 2 if height < 180 else 1
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,8 @@ class Shapes:
         outlines: (n, m, p, 2) polygons; hulls still need the convex hull of their points.
         lit: (n, m, p, 2) the brighter inner part of each.
         is_hull: (m,).
+        trunk: the numbers of the pieces of the trunk, one after the other.
+        is_flat: (m,) too small to have a lit part of their own.
         key: (n, m) nearness; far ones are drawn first.
         drawn: (n, m) whether to draw at all.
         dim: (n, m) 0 to 1, brightness by depth inside the figure.
@@ -108,6 +114,8 @@ class Shapes:
     outlines: Floats
     lit: Floats
     is_hull: Mask
+    trunk: tuple[int, ...]
+    is_flat: Mask
     key: Floats
     drawn: Mask
     dim: Floats
@@ -115,20 +123,21 @@ class Shapes:
     def of(self, rows: slice) -> "Shapes":
         """Those of the given figures."""
         return Shapes(
-            self.parts, self.outlines[rows], self.lit[rows], self.is_hull, self.key[rows],
-            self.drawn[rows], self.dim[rows],
+            self.parts, self.outlines[rows], self.lit[rows], self.is_hull, self.trunk,
+            self.is_flat, self.key[rows], self.drawn[rows], self.dim[rows],
         )  # fmt: skip
 
     @cached_property
     def around(self) -> Floats:
         """(n, 4) x1, y1, x2, y2 around all that is drawn of each figure."""
-        ends = []
-        for side in (self.outlines[..., 0], self.outlines[..., 1]):
-            # Along the last axis first, which is what NumPy does fast.
-            low, high = side.min(axis=2), side.max(axis=2)
-            ends.append(np.where(self.drawn, low, np.inf).min(axis=1))
-            ends.append(np.where(self.drawn, high, -np.inf).max(axis=1))
-        return np.stack([ends[0], ends[2], ends[1], ends[3]], axis=1)
+        # Point by point: NumPy is slow at the least of a short axis.
+        low, high = self.outlines[:, :, 0].copy(), self.outlines[:, :, 0].copy()
+        for k in range(1, self.outlines.shape[2]):
+            np.minimum(low, self.outlines[:, :, k], out=low)
+            np.maximum(high, self.outlines[:, :, k], out=high)
+        drawn = self.drawn[:, :, None]
+        low, high = np.where(drawn, low, np.inf), np.where(drawn, high, -np.inf)
+        return np.concatenate([low.min(axis=1), high.max(axis=1)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -187,9 +196,10 @@ def shape_figures(bodies: Bodies, outfits: Outfits, views: Views, light: Floats)
     is_hull = np.arange(len(rows)) >= len(_CAPSULES) + len(_ELLIPSOIDS)
     trunk = seen[:, names.index("chest"), 2:]
     dim = np.clip(0.95 + 0.35 * (key - trunk), 0.72, 1.0)
-    return Shapes(
-        parts, outlines, lit, is_hull, key, _drawn(outfits, turn, bodies, scale, parts), dim
-    )
+    drawn = _drawn(outfits, turn, bodies, scale, parts)
+    pieces = tuple(np.flatnonzero(is_hull & (parts == PART["shirt"])).tolist())
+    flat = np.isin(parts, _FLAT)
+    return Shapes(parts, outlines, lit, is_hull, pieces, flat, key, drawn, dim)
 
 
 def _points(bodies: Bodies, outfits: Outfits) -> dict[str, Floats]:
@@ -235,19 +245,20 @@ def _capsules(
     end = seen[:, [names.index(r[2]) for r in _CAPSULES]]
     radii = np.array([r[3:5] for r in _CAPSULES])[None] * scale[:, None, None]
     radii = radii * _thickness(bodies, outfits)[:, :, None]
-    # Filled polygons hold the pixels their outline runs through: half a drawn pixel too wide.
-    drawn_px = np.array([1.0 / oversampling(s) for s in scale.tolist()])[:, None, None]
-    radii = np.maximum(radii - 0.4 * drawn_px, 0.4 * radii)
     along = end[:, :, :2] - start[:, :, :2]
-    angle = np.arctan2(along[:, :, 1], along[:, :, 0])[:, :, None]
-    turn = np.linspace(np.pi / 2, 1.5 * np.pi, _CAP)
-    around = np.concatenate([angle + turn, angle + turn + np.pi], axis=2)
-    ring = np.stack([np.cos(around), np.sin(around)], axis=3)
+    length = np.hypot(along[..., 0], along[..., 1])
+    along[length < 1e-9] = 1e-9, 0.0  # seen from straight ahead: any direction will do
+    along /= np.maximum(length, 1e-9)[..., None]
+    aside = np.stack([-along[..., 1], along[..., 0]], axis=2)
+    ring = along[:, :, None] * _CAPS[:, :1] + aside[:, :, None] * _CAPS[:, 1:]
     r = np.repeat(radii, _CAP, axis=2)[..., None]
     middle = np.repeat(np.stack([start[:, :, :2], end[:, :, :2]], axis=2), _CAP, axis=2)
     key = (start[:, :, 2] + end[:, :, 2]) / 2 + np.array([r[5] for r in _CAPSULES])
-    lit = 0.52 * ring + 0.36 * light[:, None, None]
-    return middle + r * ring, middle + r * lit, key
+    outline = r * ring
+    lit = 0.52 * outline + r * (0.36 * light[:, None, None])
+    outline += middle
+    lit += middle
+    return outline, lit, key
 
 
 def _thickness(bodies: Bodies, outfits: Outfits) -> Floats:
@@ -282,10 +293,10 @@ def _ellipsoids(
     axes = np.array([e[2] for e in _ELLIPSOIDS])
     half = flat[:, None] * axes[None, :, None, :] * (size * views.scale)[:, None, None, None]
     reach = _CIRCLE @ half  # (n, e, 12, 3)
-    length = np.sqrt((reach * reach).sum(axis=3, keepdims=True)) + 1e-9
+    length = np.sqrt(np.einsum("nepi,nepi->nep", reach, reach))[..., None] + 1e-9
     ring = (reach / length) @ half.swapaxes(2, 3)
     middle = seen[:, :, None, :2]
-    radius = np.abs(ring).max(axis=(2, 3), keepdims=True)
+    radius = np.sqrt(np.einsum("neai,neai->nea", half, half).max(axis=2))[:, :, None, None]
     key = seen[:, :, 2] + np.array([e[3] for e in _ELLIPSOIDS])
     return middle + ring, middle + 0.6 * ring + 0.3 * radius * light[:, None, None], key
 

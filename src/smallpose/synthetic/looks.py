@@ -1,6 +1,7 @@
 """The look of a picture: which place, which plate of it, what light."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +88,7 @@ def walls(look: Look, size_wh: tuple[int, int], horizon: float) -> tuple[float, 
     return (size_wh[0] - middle if look.flip else middle), half / EYE
 
 
+@lru_cache(maxsize=1024)
 def plate_light(pool: str, number: int) -> tuple[float, float]:
     """Of a plate that is not mirrored: sun from -1 (left) to 1 (right), and its strength 0 to 1."""
     rng = np.random.default_rng([7, len(pool), *pool.encode(), number])

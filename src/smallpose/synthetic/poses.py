@@ -84,7 +84,10 @@ def _columns(spread: Spread) -> tuple[Floats, Floats]:
 
 
 _LOW, _HIGH = _bounds()
-_TABLE = {name: (*_columns(m.angles), *_columns(m.swing)) for name, m in MODES.items()}
+# (modes, 4, a): mean and deviation of each angle, amplitude and phase of its swing.
+_TABLE = np.array([(*_columns(m.angles), *_columns(m.swing)) for m in MODES.values()])
+_RATE = np.array([m.rate for m in MODES.values()])
+_ROW = {name: row for row, name in enumerate(MODES)}
 _MIRROR = np.array(
     [COLUMN[{"l": "r_", "r": "l_"}.get(n[0], "") + n[2:] if n[1] == "_" else n] for n in ANGLES]
 )
@@ -102,12 +105,12 @@ def draw_motions(modes: tuple[str, ...], rng: np.random.Generator) -> Motions:
     if not n:
         empty = np.zeros((0, len(ANGLES)))
         return Motions((), empty, empty, empty, np.zeros(0))
-    rows = [np.stack(r) for r in zip(*(_TABLE[m] for m in modes), strict=True)]
-    mean, deviation, swing, offset = rows
+    rows = [_ROW[m] for m in modes]
+    mean, deviation, swing, offset = _TABLE[rows].swapaxes(0, 1)
     base = mean + deviation * np.clip(rng.standard_normal(mean.shape), -2, 2)
     swing = swing * rng.uniform(0.75, 1.2, (n, 1))
     phase = offset + rng.uniform(0, 2 * np.pi, (n, 1))
-    rate = np.array([MODES[m].rate for m in modes]) * rng.uniform(0.85, 1.2, n)
+    rate = _RATE[rows] * rng.uniform(0.85, 1.2, n)
     left = rng.random(n) < 0.5
     base[left] = mirror_angles(base[left])
     # The mirrored swing keeps its amplitude; a negative one is half a turn of phase.
@@ -118,8 +121,8 @@ def draw_motions(modes: tuple[str, ...], rng: np.random.Generator) -> Motions:
 def draw_modes(n: int, weights: Mapping[str, float], rng: np.random.Generator) -> tuple[str, ...]:
     """n modes, families drawn by weight."""
     families = list(weights)
-    share = np.array([weights[f] for f in families])
-    picks = rng.choice(len(families), size=n, p=share / share.sum())
-    return tuple(
-        FAMILIES[families[p]][int(rng.integers(len(FAMILIES[families[p]])))] for p in picks
-    )
+    upto = np.cumsum(list(weights.values()))
+    family, member = rng.random((2, n))
+    picks = np.searchsorted(upto[:-1], family * upto[-1], side="right").tolist()
+    of = [FAMILIES[families[pick]] for pick in picks]
+    return tuple(names[int(m * len(names))] for names, m in zip(of, member.tolist(), strict=True))

@@ -1,5 +1,6 @@
 """Scenes as pictures, with the joints exactly where they were drawn and what is seen of them."""
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 
 from smallpose.synthetic.body import JOINT
 from smallpose.synthetic.cast import Cast, cast
+from smallpose.synthetic.filling import Sprite, lay
 from smallpose.synthetic.looks import plate_window
 from smallpose.synthetic.parts import CARRIED, SHOWS, SHOWS_NEAR
 from smallpose.synthetic.plates import plate
-from smallpose.synthetic.raster import Sprite, blend, draw_figures, draw_thing, tone_table
+from smallpose.synthetic.raster import draw_figures, draw_thing, tone_table
 from smallpose.synthetic.scenes import Scene
 from smallpose.synthetic.things import thing_paints
 
@@ -22,6 +24,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 NOBODY = 0
+_SHARP = 0.5  # px of deviation up to which a picture is left as sharp as it was drawn
 _NEAR_SIDE = 0.03  # heights a shoulder or hip may lie behind the middle and still be the near one
 _SHOWN = np.stack([SHOWS, SHOWS_NEAR])
 _FACE_JOINTS = [JOINT[j] for j in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")]
@@ -95,8 +98,8 @@ def _draw(scene: Scene, people: Cast, grain_seed: int) -> Drawn:
     owner = np.zeros(picture.shape[:2], np.int16)
     parts = np.zeros(picture.shape[:2], np.uint8)
     for _, number, sprite in sorted(sprites, key=lambda s: s[0]):
-        blend(picture, sprite)
-        _claim(owner, parts, sprite, number, number > 0 and bool(people.seats[number - 1]))
+        # A chair hides what is behind it but is no part of the person on it.
+        lay(picture, owner, parts, sprite, number, CARRIED)
     keypoints = _visibility(scene, people, owner, parts)
     boxes, areas = _masks(owner, figures)
     if scene.blur_faces:
@@ -116,7 +119,9 @@ def backdrop(scene: Scene) -> Bytes:
     part = painted[rows, int(window.x) : int(window.x + window.wide)]
     how = cv2.INTER_AREA if window.zoom < 0.6 else cv2.INTER_LINEAR
     sized = np.asarray(cv2.resize(part, (width, height), interpolation=how), dtype=np.uint8)
-    return np.asarray(cv2.flip(sized, 1), dtype=np.uint8) if look.flip else sized
+    if look.flip:
+        cv2.flip(sized, 1, dst=sized)
+    return sized
 
 
 def cast_shadows(
@@ -148,9 +153,15 @@ def cast_shadows(
         cv2.ellipse(soft, right, (wide, tall), 0, 0, 360, 120, -1)
         cv2.ellipse(soft, middle, (wider, taller), 0, 0, 360, 70, -1)
     size = max(3, int(0.01 * width) | 1)
-    shadow = cv2.max(cv2.blur(shadow, (3, 3)), cv2.blur(soft, (size, size)))
-    keep = cv2.resize(cv2.bitwise_not(shadow), (width, height), interpolation=cv2.INTER_LINEAR)
-    cv2.multiply(picture, cv2.cvtColor(keep, cv2.COLOR_GRAY2BGR), dst=picture, scale=1 / 255)
+    x, y, w, h = cv2.boundingRect(cv2.max(shadow, soft))
+    if not w:
+        return
+    x1, y1 = max(x - size, 0), max(y - size, 0)
+    x2, y2 = min(x + w + size, half[0]), min(y + h + size, half[1])
+    hard, soft = cv2.blur(shadow[y1:y2, x1:x2], (3, 3)), cv2.blur(soft[y1:y2, x1:x2], (size, size))
+    under = picture[2 * y1 : 2 * y2, 2 * x1 : 2 * x2]
+    keep = cv2.resize(cv2.bitwise_not(cv2.max(hard, soft)), (under.shape[1], under.shape[0]))
+    cv2.multiply(under, cv2.cvtColor(keep, cv2.COLOR_GRAY2BGR), dst=under, scale=1 / 255)
 
 
 def _lay_down(shadow: Bytes, sprite: Sprite, foot: float, lean: float, flat: float) -> None:
@@ -176,20 +187,6 @@ def _lay_down(shadow: Bytes, sprite: Sprite, foot: float, lean: float, flat: flo
     laid = cv2.warpAffine(sprite.cover, matrix, (x2 - x1, y2 - y1), flags=cv2.INTER_LINEAR)
     region = shadow[y1:y2, x1:x2]
     cv2.max(region, laid, dst=region)
-
-
-def _claim(
-    owner: NDArray[np.int16], parts: Bytes, sprite: Sprite, number: int, has_seat: bool
-) -> None:
-    height, width = sprite.parts.shape
-    window = slice(sprite.y, sprite.y + height), slice(sprite.x, sprite.x + width)
-    there = sprite.parts
-    cv2.copyTo(there, there, parts[window])
-    cv2.copyTo(np.full(there.shape, number, np.int16), there, owner[window])
-    if has_seat:
-        # A chair hides what is behind it but is no part of the person on it.
-        carried = cv2.inRange(there, CARRIED[0], CARRIED[1])  # type: ignore[call-overload]
-        cv2.copyTo(np.full(there.shape, -1, np.int16), carried, owner[window])
 
 
 def _visibility(scene: Scene, people: Cast, owner: NDArray[np.int16], parts: Bytes) -> Floats:
@@ -250,19 +247,20 @@ def _grain() -> Bytes:
 
 
 def develop(picture: Bytes, scene: Scene, grain_seed: int) -> Bytes:
-    """Optics and sensor: blur, exposure, contrast, grain."""
+    """Optics and sensor: blur, exposure, contrast, grain; the picture itself is changed."""
     height, width = picture.shape[:2]
-    if scene.blur > 0.35:
-        reach = 3 if scene.blur < 0.8 else 5
-        picture = np.asarray(cv2.GaussianBlur(picture, (reach, reach), scene.blur))
+    if scene.blur > _SHARP:
+        # The kernels that OpenCV has quick paths for: deviations of about 0.8 and 1.1 px.
+        reach = 3 if scene.blur < 0.9 else 5
+        cv2.GaussianBlur(picture, (reach, reach), 0, dst=picture)
     strength = 0.1 + 0.42 * scene.noise
-    rng = np.random.default_rng([13, grain_seed])
-    y, x = int(rng.integers(256)), int(rng.integers(256))
+    y, x = divmod(zlib.crc32(b"grain%d" % grain_seed) % 65_536, 256)
     grain = _tile(_grain(), x, y, width, height)
     # Contrast about middle grey, exposure and grain are one weighted sum.
     gain = scene.look.contrast * scene.look.exposure
     lift = 128 * scene.look.exposure * (1 - scene.look.contrast)
-    return np.asarray(cv2.addWeighted(picture, gain, grain, strength, lift - 128 * strength))
+    cv2.addWeighted(picture, gain, grain, strength, lift - 128 * strength, dst=picture)
+    return picture
 
 
 def _tile(grain: Bytes, x: int, y: int, width: int, height: int) -> Bytes:

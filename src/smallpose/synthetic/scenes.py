@@ -4,6 +4,7 @@ The ground is flat and the camera at a known height, so a person's size follows 
 feet: a foot `d` px below the horizon belongs to somebody `d * height / camera height` px tall.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -233,13 +234,13 @@ def _place_people(
     build = draw_build(4 * n, 0.11, rng)
     low, high = profile.heights
     # One picture spans a part of the whole range: a street far off, or a group near by.
-    middle = np.exp(rng.uniform(np.log(low), np.log(high)))
-    span = rng.uniform(0.5, 1.5)
-    tall = np.exp(np.log(middle) + span * rng.uniform(-0.7, 0.7, 4 * n))
-    tall = np.where(
-        rng.random(4 * n) < 0.3, np.exp(rng.uniform(np.log(low), np.log(high), 4 * n)), tall
+    low, high = math.log(low), math.log(high)
+    middle, span = rng.uniform(low, high), rng.uniform(0.5, 1.5)
+    near_by, anywhere, which = rng.random((3, 4 * n))
+    log_tall = np.where(
+        which < 0.3, low + (high - low) * anywhere, middle + span * (1.4 * near_by - 0.7)
     )
-    tall = np.clip(tall, low, high)
+    tall = np.exp(np.minimum(np.maximum(log_tall, low), high))
     metre = tall / 1.71
     y = horizon + metre * camera_m
     # Bodies may leave the picture below, but never beyond the waist.
@@ -252,15 +253,18 @@ def _place_people(
     middle_x, reach = walls(look, size_wh, horizon)
     fits &= np.abs(x - middle_x) < reach * np.maximum(y - horizon, 1.0)
     chosen: list[int] = []
+    # Plain numbers: NumPy is slow at single ones.
+    across, size, log_size = x.tolist(), tall.tolist(), np.log(tall).tolist()
+    fits &= (x > -10) & (x < width + 10)
     for row in np.flatnonzero(fits).tolist():
         if len(chosen) == n:
             break
-        near = [
-            c for c in chosen
-            if abs(x[c] - x[row]) < 0.2 * max(tall[c], tall[row])
-            and abs(np.log(tall[c] / tall[row])) < 0.12
-        ]  # fmt: skip
-        if not near and -10 < x[row] < width + 10:
+        # Nobody stands where another of about the same size does.
+        if not any(
+            abs(log_size[c] - log_size[row]) < 0.12
+            and abs(across[c] - across[row]) < 0.2 * max(size[c], size[row])
+            for c in chosen
+        ):
             chosen.append(row)
     if not chosen:
         # A camera that sees nobody of that size: one person in the middle, as large as fits.

@@ -38,7 +38,7 @@ class _Easel:
     ) -> None:
         to_px = self.metre * np.array([1.0, -1.0])
         bright = None if lit is None else self.foot + to_px * lit
-        self.paints.append(Paint(self.foot + to_px * points, part, 0.0, tone, bright))
+        self.paints.append(Paint(self.foot + to_px * points, part, tone, bright))
 
     def quad(
         self, x1: float, y1: float, x2: float, y2: float, part: int, tone: float = 1.0
