@@ -39,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=int, default=0, help="processes that read pictures; 0: this one (default)"
     )
+    parser.add_argument(
+        *("--cache",),
+        type=Path,
+        metavar="DIR",
+        help="keep people's windows there: later epochs open no whole pictures (top-down methods)",
+    )
     parser.add_argument("--threads", type=int, default=0, help="of PyTorch on a CPU (1)")
     parser.add_argument(
         "--weights", metavar="FILE", help="to begin with; 'mmpose' for MMPose's published ones"
@@ -106,6 +112,7 @@ def run(args: argparse.Namespace) -> None:
             overrides=overrides,
             seed=args.seed,
             jobs=max(args.jobs, 0),
+            cache=args.cache,
             resume=args.resume,
             weights=args.weights,
             weights_skeleton=args.weights_skeleton,

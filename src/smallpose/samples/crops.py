@@ -6,6 +6,7 @@ number of workers or ranks nor an interruption changes a sample.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ from smallpose.samples.order import epoch_order
 from smallpose.samples.paste import find_place, may_be_cut, paste_person, shrunk_person
 from smallpose.samples.pool import Pool
 from smallpose.samples.small import coarser, shares
+from smallpose.samples.windows import Window, Windows, open_windows
 from smallpose.table.instances import Instances
 
 Rows = NDArray[np.intp]
@@ -119,6 +121,8 @@ class ImageOfPeople:
         augment: how much chance; None for none.
         seed: of the chance.
         udp: which of the two warps of `warp_matrix`.
+        cache: a folder that keeps people's windows (`windows.py`); none without.
+        jobs: processes that cut them, where the folder has none yet.
 
     Attributes:
         rows: the people to take, picture by picture.
@@ -134,6 +138,8 @@ class ImageOfPeople:
         augment: Augment | None,
         seed: int,
         udp: bool = False,
+        cache: Path | None = None,
+        jobs: int = 0,
     ) -> None:
         self.people, self.pictures, self.input_wh, self.udp = people, pictures, input_wh, udp
         self.augment, self.seed = augment or NO_CHANGE, seed
@@ -141,6 +147,9 @@ class ImageOfPeople:
         self.rows = rows[np.argsort(people.image_rows[rows], kind="stable")]
         self.sizes = np.unique(people.image_rows[self.rows], return_counts=True)[1]
         self.shape: tuple[int, ...] = (input_wh[1], input_wh[0], 3)
+        self.windows: Windows | None = None
+        if cache is not None:
+            self.windows = open_windows(cache, self.columns, self.rows, pictures, input_wh, jobs)
         self.most = max(TASK, int(self.sizes.max(initial=0)))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -176,18 +185,14 @@ class ImageOfPeople:
         images = columns.arrays.image_rows[rows]
         for image in dict.fromkeys(images.tolist()):
             here = np.flatnonzero(images == image)
-            name = columns.name(image)
+            opened = _Opened(self.pictures, columns, image)
             try:
-                picture = self.pictures.read(name)
-            except InputError as error:
-                out[here] = 0
-                wrong.append(error)
-                continue
-            same_size(picture, columns.size_wh(image), name)
-            for place in here.tolist():
-                keypoints[place] = self._sample(
-                    picture, int(rows[place]), epoch, int(again[place]), out[place]
-                )
+                for place in here.tolist():
+                    person = int(rows[place]), epoch, int(again[place])
+                    keypoints[place] = self._sample(opened, *person, out[place])
+            except _Unreadable as error:
+                out[here], keypoints[here] = 0, 0
+                wrong.append(error.why)
         return keypoints, wrong
 
     def describe(self, task: Task) -> str:
@@ -196,18 +201,19 @@ class ImageOfPeople:
         return f"picture {', '.join(self.columns.name(i) for i in images)}"
 
     def _sample(
-        self, picture: Picture, row: int, epoch: int, again: int, out: NDArray[np.uint8]
+        self, opened: "_Opened", row: int, epoch: int, again: int, out: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
         people = self.columns.arrays
         keypoints, box = people.keypoints[row], people.boxes_xywh[row]
-        with self._pasted(picture, row, epoch, again) as elsewhere:
+        with self._pasted(opened, row, epoch, again) as elsewhere:
             if elsewhere is not None:
-                keypoints, box = elsewhere
-            return self._view(picture, row, keypoints, box, epoch, again, out)
+                return self._view(opened, None, row, *elsewhere, epoch, again, out)
+        window = None if self.windows is None else self.windows.read(row)
+        return self._view(opened, window, row, keypoints, box, epoch, again, out)
 
     @contextmanager
     def _pasted(
-        self, picture: Picture, row: int, epoch: int, again: int
+        self, opened: "_Opened", row: int, epoch: int, again: int
     ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]] | None]:
         """The picture with a person shrunk and pasted, for as long as he is cut from it.
 
@@ -223,6 +229,7 @@ class ImageOfPeople:
         if chance >= self.augment.paste:
             yield None
             return
+        picture = opened.picture()
         cutting = shrunk_person(picture, keypoints, box, self.columns.skeleton, size)
         others = people.boxes_xywh[self.columns.people_of(int(people.image_rows[row]))]
         others = np.concatenate([others[:, :2], others[:, :2] + others[:, 2:]], axis=1)
@@ -238,7 +245,8 @@ class ImageOfPeople:
 
     def _view(
         self,
-        picture: Picture,
+        opened: "_Opened",
+        window: Window | None,
         row: int,
         keypoints: NDArray[np.float64],
         box_xywh: NDArray[np.float64],
@@ -246,26 +254,64 @@ class ImageOfPeople:
         again: int,
         out: NDArray[np.uint8],
     ) -> NDArray[np.float32]:
-        height, width = picture.shape[:2]
+        width, height = opened.size_wh() if window is None else window.picture_wh
         people, skeleton = self.columns.arrays, self.columns.skeleton
         box = clip_to_pixels(box_xywh[None], width, height)
         center, scale = box_window(box, self.input_wh)
         view = View(keypoints, center[0], np.maximum(scale[0], 1e-3))
         rng = counter_rng(self.seed, epoch, int(people.ids[row]), _COPY + again if again else 0)
         view = change(view, self.augment, skeleton, width, rng)
-        window = fit_aspect(view.scale[None], self.input_wh)[0]
-        matrix = warp_matrix(view.center, window, self.input_wh, view.rotate_deg, self.udp)
+        scale = fit_aspect(view.scale[None], self.input_wh)[0]
+        matrix = warp_matrix(view.center, scale, self.input_wh, view.rotate_deg, self.udp)
         points = view.keypoints.astype(np.float32)
         points[:, :2] = warp_points(view.keypoints[:, :2], matrix)
         points[view.keypoints[:, 2] == 0, :2] = 0
         if view.flipped:
             matrix = mirrored(matrix, width)
-        cut(picture, matrix, self.input_wh, out)
+        if window is not None and window.shows(matrix, self.input_wh):
+            cut(window.pixels, window.moved(matrix), self.input_wh, out)
+        else:
+            cut(opened.picture(), matrix, self.input_wh, out)
         if self.augment.coarse:
             chance, much = rng.random(2)
             if chance < self.augment.coarse:
-                out[...] = coarser(out, float(window[0]), self.augment.coarse_least, much)
+                out[...] = coarser(out, float(scale[0]), self.augment.coarse_least, much)
         return points
+
+
+class _Unreadable(Exception):
+    """A picture that cannot be read."""
+
+    def __init__(self, why: InputError) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
+class _Opened:
+    """A picture that is read when somebody asks for it, and once."""
+
+    def __init__(self, pictures: Pictures, columns: Columns, image: int) -> None:
+        self._pictures, self._columns, self._image = pictures, columns, image
+        self._picture: Picture | None = None
+
+    def picture(self) -> Picture:
+        """Its pixels.
+
+        Raises: _Unreadable; InputError when it is not of the size the annotations say.
+        """
+        if self._picture is None:
+            name = self._columns.name(self._image)
+            try:
+                self._picture = self._pictures.read(name)
+            except InputError as error:
+                raise _Unreadable(error) from None
+            same_size(self._picture, self._columns.size_wh(self._image), name)
+        return self._picture
+
+    def size_wh(self) -> tuple[int, int]:
+        """Its own."""
+        height, width = self.picture().shape[:2]
+        return width, height
 
 
 class Crops(Feed):

@@ -93,6 +93,14 @@ def _decoded(data: NDArray[np.uint8]) -> Picture | None:
     return np.asarray(rgb, np.uint8)
 
 
+def decode_jpeg(data: NDArray[np.uint8]) -> Picture | None:
+    """(h, w, 3) uint8 RGB of a JPEG of our own making, unchecked; None when it is broken."""
+    try:
+        return _decoded(data)
+    except cv2.error:
+        return None
+
+
 def picture_size(path: Path) -> tuple[int, int]:
     """(width, height) of the stored grid, from the header alone; raises as `read_picture`."""
     return _header(_read(path), str(path))[1]

@@ -21,6 +21,7 @@ class Experiment:
         overrides: recipe fields to change, `augment.`'s with that prefix, as text.
         seed: of beginning weights, order and chance.
         jobs: worker processes that read pictures, for each process; 0 reads in this one.
+        cache: folder that keeps people's windows for later epochs; none without.
         resume: go on where a run in `out` stopped.
         weights: to begin with.
         adapt: let weights of another skeleton in, joint by name.
@@ -45,6 +46,7 @@ class Experiment:
     overrides: tuple[tuple[str, str], ...] = ()
     seed: int = 0
     jobs: int = 0
+    cache: Path | None = None
     resume: bool = False
     weights: Path | str | None = None
     adapt: bool = False

@@ -35,6 +35,12 @@ def make_feed(
     how = (recipe.batch_size, experiment.jobs, experiment.most_bad)
     feed: Feed
     if isinstance(method, WholeImageMethod):
+        if experiment.cache is not None:
+            raise InputError(
+                f"--cache {experiment.cache}",
+                f"keeps people cut out, and {method.name} takes whole pictures",
+                "leave it out, or train a top-down method",
+            )
         assert isinstance(recipe, WholeRecipe)
         rows, augment, epochs = images_of_people(people), recipe.augment, recipe.epochs
         if recipe.steps:  # the data's epochs are not the recipe's
@@ -45,10 +51,14 @@ def make_feed(
         )
         feed = Wholes(wholes, *how, recipe.sizes, **place)
     else:
+        if experiment.cache is not None and not ranks.first:
+            ranks.wait()  # the first process fills it
         crops = ImageOfPeople(
             *(people, trainable(people), pictures, method.input_wh, recipe.augment),
-            *(experiment.seed, method.udp_warp),
+            *(experiment.seed, method.udp_warp, experiment.cache, experiment.jobs),
         )
+        if experiment.cache is not None and ranks.first:
+            ranks.wait()
         feed = Crops(crops, *how, **place)
     if feed.people // feed.steps < ranks.world:
         raise InputError(

@@ -55,6 +55,7 @@ def identity_of(experiment: Experiment, name: str, recipe: Recipe) -> dict[str, 
         "train.json": sha256(experiment.data / "annotations" / "train.json"),
         **({} if experiment.subset is None else {"subset": sha256(experiment.subset)}),
         **({"derived": True} if experiment.derived else {}),
+        **({"cache": True} if experiment.cache else {}),  # its JPEGs round otherwise
         "recipe": name,
         **json.loads(json.dumps(asdict(recipe))),
     }
