@@ -131,6 +131,31 @@ def test_shards_of_another_job_are_refused(there, tmp_path, capsys):
     assert call(there, tmp_path / "g.json", CROPS, *of_file(there, *more), *how) == 0
 
 
+def test_jobs_share_the_shards_and_the_last_one_merges(there, tmp_path, capsys):
+    assert call(there, tmp_path / "plain.json", CROPS, *of_file(there)) == 0
+    out = tmp_path / "found.json"
+    how = (*of_file(there), "--shards", tmp_path / "s", "--shard-images", 2)
+    for number, lack in ((3, 5), (1, 3), (2, 1)):
+        assert call(there, out, CROPS, *how, "--part", f"{number}/4") == 0
+        assert f"{lack} of 6 shards are left to other jobs" in capsys.readouterr().out
+        assert not out.exists()
+    assert call(there, out, CROPS, *how, "--part", "4/4") == 0
+    assert same_people(tmp_path / "plain.json", out) == PICTURES * EACH
+    for text in ("0/4", "5/4", "4", "a/b", "-1/2"):
+        assert call(there, out, CROPS, *how, f"--part={text}") == 2
+    assert call(there, out, CROPS, *of_file(there), "--part", "1/2") == 2
+
+
+def test_a_picture_that_is_refused_is_one_that_cannot_be_read(there, tmp_path, capsys):
+    how = broken(there, tmp_path / "p", ())
+    (tmp_path / "p" / "03.png").write_bytes(b"GIF89a" + bytes(50))
+    shards = ("--shards", tmp_path / "s", "--max-bad", 0.1)
+    assert call(there, tmp_path / "f.json", CROPS, *how, *shards) == 0
+    assert "03.png: format GIF not allowed" in capsys.readouterr().err
+    seen = {f["image_id"] for f in json.loads((tmp_path / "f.json").read_text())}
+    assert seen == set(range(7, 7 + PICTURES)) - {10}
+
+
 def broken(there: Path, folder: Path, which: tuple[int, ...]) -> tuple:
     """The same call on pictures some of which are cut off."""
     folder.mkdir()

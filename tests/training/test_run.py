@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,20 @@ def test_a_run_is_not_resumed_with_other_options(eight, tmp_path):
 def test_resuming_where_nothing_is_begins(eight, tmp_path, capsys):
     train(experiment(eight, tmp_path, 1, resume=True))
     assert "nothing to resume" in capsys.readouterr().err
+
+
+def test_a_run_from_kept_windows_repeats_itself_and_is_near_the_plain_one(stick_set, tmp_path):
+    data, cache = stick_set(tall=(30, 45)), tmp_path / "windows"
+    kept = [tmp_path / name for name in ("first", "second")]
+    for out in kept:
+        train(experiment(data, out, 2, cache=cache))
+    train(experiment(data, tmp_path / "plain", 2))
+    assert (cache / "index.npy").is_file() and losses(kept[0]) == losses(kept[1])
+    plain = losses(tmp_path / "plain")
+    assert losses(kept[0]) != plain
+    assert list(losses(kept[0]).values()) == pytest.approx(list(plain.values()), rel=0.02)
+    with pytest.raises(InputError, match="rtmo_tiny takes whole pictures"):
+        train(replace(experiment(data, tmp_path / "w", 2, cache=cache), method="rtmo_tiny"))
 
 
 @pytest.mark.slow

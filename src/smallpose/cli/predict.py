@@ -108,6 +108,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--shard-images", type=int, default=1000, metavar="N", help="in a shard (1000)"
     )
     many.add_argument(
+        *("--part",),
+        default="1/1",
+        metavar="K/N",
+        help="every N-th shard from the K-th on, so that N jobs share them; the last one merges",
+    )
+    many.add_argument(
         *("--engine",),
         choices=("here", "ray"),
         help="ray: shards spread over a cluster, or this machine's cores (in FOUND.shards)",
@@ -161,6 +167,8 @@ def _refuse_misfits(args: argparse.Namespace) -> None:
         raise InputError("--boxes-from", "there are --boxes already", "leave one out")
     if args.draw and (args.shards or args.engine):
         raise InputError("--draw", "draws what one process holds", "leave out --shards, --engine")
+    if args.part != "1/1" and not (args.shards or args.engine):
+        raise InputError(f"--part {args.part}", "is of shards", "name their folder with --shards")
     overlap = args.tile_overlap or 0
     if args.tile < 0 or overlap < 0 or (args.tile and args.tile < 2 * overlap):
         raise InputError(
@@ -254,20 +262,33 @@ def _in_shards(
         asked = ask_file(args.data, args.images, boxes, args.shard_images)
     else:
         asked = ask_pictures(args.pictures, args.shard_images)
+    part = _part(args.part)
     folder = args.shards or args.out.with_suffix(".shards")
     worker = Worker(method, asked, folder, options, finder)
     if args.engine == "ray":
         from smallpose.inference.cluster import OnRay
 
-        told = work_through(worker, OnRay(worker, args.actors, args.device, max(args.threads, 1)))
+        on_ray = OnRay(worker, args.actors, args.device, max(args.threads, 1))
+        told = work_through(worker, on_ray, part, method.name)
     else:
-        told = work_through(worker.on(args.device))
+        told = work_through(worker.on(args.device), None, part, method.name)
+    if len(told) < asked.shards:
+        lack = asked.shards - len(told)
+        print(f"{lack:,} of {asked.shards:,} shards are left to other jobs: {folder}")
+        return
     people, images = merge(folder, asked.shards, args.out)
     if not args.data:
         path = args.out.with_name(f"{args.out.stem}.images.json")
         write_sizes(asked, told, method.skeleton, path)
         say(f"which image is which: {path}")
     print(f"{people:,} people in {images:,} images: {args.out}")
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, _, parts = text.partition("/")
+    if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
+        raise InputError(f"--part {text}", "not K/N with K from 1 to N", "as in --part 3/16")
+    return int(number) - 1, int(parts)
 
 
 def _write_images(out: Path, answer: "Answer") -> Path:

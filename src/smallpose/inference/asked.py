@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.core.errors import InputError
+from smallpose.core.errors import InputError, RefusedError
 from smallpose.inference.boxes import Boxes, read_boxes, true_boxes
 from smallpose.inference.whole_job import files_of, images_and_pictures
 from smallpose.samples.images import Picture, Pictures, read_picture
@@ -75,8 +75,14 @@ class Asked:
         )
 
     def read(self, name: str) -> Picture:
-        """The picture of that name."""
-        return read_picture(Path(name)) if self.pictures is None else self.pictures.read(name)
+        """The picture of that name.
+
+        Raises: InputError, also for what is refused: one file among millions is named and left.
+        """
+        try:
+            return read_picture(Path(name)) if self.pictures is None else self.pictures.read(name)
+        except RefusedError as error:
+            raise InputError(error.where, error.what, error.mend) from None
 
 
 def ask(

@@ -17,7 +17,7 @@ from typing import IO, Any
 import msgspec
 import numpy as np
 
-from smallpose.core.errors import InputError
+from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.files import read_bytes, write_whole, write_whole_with
 from smallpose.core.progress import say, track
 from smallpose.core.skeleton import Skeleton
@@ -115,12 +115,16 @@ def file_of(folder: Path, shard: int) -> Path:
 
 
 def work_through(
-    worker: Worker, run: Callable[[Sequence[int]], Iterable[Told]] | None = None, label: str = ""
+    worker: Worker,
+    run: Callable[[Sequence[int]], Iterable[Told]] | None = None,
+    part: tuple[int, int] = (0, 1),
+    label: str = "",
 ) -> list[Told]:
-    """All shards that are not there yet; what is to say of each, those there before too.
+    """All shards that are not there yet; what is to say of each that is there then, in order.
 
     Args:
         run: shards to what they told, in any order; this process without.
+        part: of how many jobs that share the shards this is which, from 0.
         label: of a progress bar over the shards.
 
     Raises: InputError when too many pictures cannot be read, or the folder holds another job.
@@ -132,20 +136,21 @@ def work_through(
         if file_of(folder, number).exists():
             with file_of(folder, number).open("rb") as lines:
                 told[number] = msgspec.json.decode(next(lines), type=Told)
-    lack = [number for number in range(shards) if number not in told]
+    lack = [n for n in range(part[0], shards, part[1]) if n not in told]
     if told:
         say(f"{folder}: {len(told):,} of {shards:,} shards are there already")
-    _refuse_many(worker, told)
+    wrong = [why for one in told.values() for why in one.unreadable]
+    _refuse_many(worker, wrong)
     for one in track((run or partial(map, worker.work))(lack), label, len(lack)):
         told[one.shard] = one
         for why in one.unreadable:
             say(f"not predicted: {why}")
-        _refuse_many(worker, told)
-    return [told[number] for number in range(shards)]
+        wrong += one.unreadable
+        _refuse_many(worker, wrong)
+    return [told[number] for number in sorted(told)]
 
 
-def _refuse_many(worker: Worker, told: dict[int, Told]) -> None:
-    wrong = [why for one in told.values() for why in one.unreadable]
+def _refuse_many(worker: Worker, wrong: list[str]) -> None:
     images = worker.asked.looked_at
     if len(wrong) > worker.most_bad * images:
         raise InputError(
@@ -238,7 +243,7 @@ def _sizes(paths: Sequence[str]) -> tuple[list[tuple[int, int]], list[str]]:
     for path in paths:
         try:
             sizes.append(picture_size(Path(path)))
-        except InputError as error:
+        except (InputError, RefusedError) as error:
             sizes.append((0, 0))
             wrong.append(str(error))
     return sizes, wrong
