@@ -14,7 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 # These take an hour, gigabytes, or an environment of MMPose that is given by path.
-BY_NAME_ONLY = {"arms", "loader_memory", "parity"}
+BY_NAME_ONLY = {"arms", "forward", "loader_memory", "parity"}
 
 
 def main(names: list[str]) -> int:

@@ -128,3 +128,28 @@ def test_what_does_not_go_together_is_said_in_one_line(there, tmp_path, capsys):
         err = capsys.readouterr().err.strip().splitlines()
         assert said in err[-1], err
     assert not (tmp_path / "f.json").exists()
+
+
+def test_a_list_of_images_without_people_serves_whoever_needs_no_true_boxes(
+    there, tmp_path, capsys
+):
+    listed = json.loads((there / "truth.json").read_text())
+    del listed["annotations"]
+    # As in COCO's image_info files: eighty categories, and no joints in any.
+    listed["categories"] = [{"id": 1, "name": "person"}, {"id": 2, "name": "bicycle"}]
+    (tmp_path / "info.json").write_text(json.dumps(listed))
+    out = tmp_path / "f.json"
+    where = ("--data", tmp_path / "info.json", "--images", there / "p", "--out", out)
+    score = ("--score-above", -1, "--max-people", 2, "--nms", 1)
+    assert call(WHOLE, "--weights", there / WHOLE, *where, *score) == 0
+    assert {f["image_id"] for f in json.loads(out.read_text())} == {7, 9}
+    crops = (CROPS, "--weights", there / CROPS, *where)
+    (tmp_path / "boxes.json").write_text(
+        '[{"image_id": 9, "category_id": 1, "bbox": [1, 1, 30, 40], "score": 0.5}]'
+    )
+    assert call(*crops, "--boxes", tmp_path / "boxes.json") == 0
+    (found,) = json.loads(out.read_text())
+    assert found["image_id"] == 9 and found["bbox"] == [1, 1, 30, 40]
+    capsys.readouterr()
+    assert call(*crops) == 2
+    assert "lists images without people" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.inference.boxes import Boxes, read_boxes, true_boxes
-from smallpose.inference.whole_job import files_of, images_and_pictures
+from smallpose.inference.whole_job import files_of, images_and_pictures, refuse_nobody
 from smallpose.samples.images import Picture, Pictures, read_picture
 from smallpose.table.instances import Images, make_images
 
@@ -119,6 +119,7 @@ def ask_file(data: Path, images: Path, boxes: Path | bool, per_shard: int = IMAG
     if isinstance(boxes, Path):
         where = read_boxes(boxes, people.images, people.category_id)
     elif boxes:
+        refuse_nobody(people, data)
         where = true_boxes(people)
     return ask(people.images, pictures, where, people.category_id, per_shard)
 

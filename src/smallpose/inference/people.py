@@ -36,7 +36,7 @@ def find(
         annotations say.
     """
     options = options or Options()
-    with _faster(method, options):
+    with faster(method, options):
         if isinstance(method, WholeImageMethod):
             return find_everybody(method, people, read, options, label)
         where = true_boxes(people) if boxes is None else boxes
@@ -44,7 +44,7 @@ def find(
 
 
 @contextmanager
-def _faster(method: PoseMethod, options: Options) -> Iterator[None]:
+def faster(method: PoseMethod, options: Options) -> Iterator[None]:
     """The method as fast as was asked for; its precision comes back, its compilation stays."""
     before = method.precision
     if options.half:

@@ -12,14 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from smallpose.core.errors import InputError
-from smallpose.core.progress import track
+from smallpose.inference.ahead import read_ahead
 from smallpose.inference.boxes import Boxes
 from smallpose.inference.nms import oks_nms
 from smallpose.inference.options import Options
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.scores import SCORE_RULES
-from smallpose.samples.crops import check_size, cut_boxes
+from smallpose.samples.crops import cut_boxes
 from smallpose.samples.images import Picture, one_thread
 from smallpose.table.instances import Instances
 from smallpose.table.predictions import Predictions
@@ -59,7 +58,8 @@ def find_people(
     options = options or Options()
     one_thread()
     was_training = method.training
-    method.eval()
+    if was_training:  # asking a network of 160 layers takes as long as cutting ten people
+        method.eval()
     unreadable: list[str] = []
     keypoints = np.zeros((len(boxes), len(method.skeleton), 3))
     windows = np.zeros(len(boxes))
@@ -72,7 +72,8 @@ def find_people(
         )
         windows[some.rows] = some.scale.prod(axis=1)
         done[some.rows] = True
-    method.train(was_training)
+    if was_training:
+        method.train()
     rule = SCORE_RULES[options.score_rule or method.score_rule]
     found = Predictions(
         method.skeleton,
@@ -113,22 +114,10 @@ def _cuts(
     images, counts = np.unique(boxes.image_rows, return_counts=True)
     order = np.argsort(boxes.image_rows, kind="stable")
     of_image = np.split(order, np.cumsum(counts))[: len(images)]
-    parts = list(zip(images.tolist(), of_image, strict=True))
-    for image, rows in track(parts, label) if label else parts:
-        name = people.images.file_names[image]
-        try:
-            picture = read(name)
-        except InputError as error:
-            unreadable.append(str(error))
-            if len(unreadable) > options.most_bad * len(images):
-                raise InputError(
-                    error.where,
-                    f"{error.what}: {len(unreadable)} of {len(images):,} pictures cannot be read, "
-                    f"more than {options.most_bad:.1%}",
-                    "mend or remove them, or allow more with --max-bad",
-                ) from None
-            continue
-        check_size(picture, people, image, name)
+    people_of = dict(zip(images.tolist(), of_image, strict=True))
+    how = options.most_bad, unreadable, label
+    for image, picture in read_ahead(people, list(people_of), read, *how):
+        rows = people_of[image]
         for part in np.array_split(rows, -(-len(rows) // (options.batch_size or BATCH))):
             cut = picture, boxes.boxes_xywh[part], method.input_wh
             yield _Cut(part, *cut_boxes(*cut, method.udp_warp))

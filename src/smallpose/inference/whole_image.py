@@ -9,13 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from smallpose.core.errors import InputError
-from smallpose.core.progress import track
+from smallpose.inference.ahead import read_ahead
 from smallpose.inference.options import Options
 from smallpose.inference.tiles import find_in_tiles
 from smallpose.methods.scores import SCORE_RULES
 from smallpose.methods.whole import Found, WholeImageMethod, gather, once_each
-from smallpose.samples.crops import check_size
 from smallpose.samples.images import Picture, one_thread
 from smallpose.table.instances import Instances
 from smallpose.table.predictions import Predictions
@@ -60,7 +58,9 @@ def find_everybody(
         waiting.clear()
 
     with _as_asked(method, options):
-        for row, picture in _pictures(people, read, unreadable, options.most_bad, label):
+        all_rows = range(len(people.images))
+        how = options.most_bad, unreadable, label
+        for row, picture in read_ahead(people, all_rows, read, *how):
             rows.append(row)
             waiting.append(picture)
             if len(waiting) == WAITING * batch_size:
@@ -86,36 +86,12 @@ def _as_asked(method: WholeImageMethod, options: Options) -> Iterator[None]:
     if options.score_above is not None:
         method.score_above = options.score_above
     method.rescore = method.rescore and options.rescore
-    method.eval()
+    if was_training:
+        method.eval()
     try:
         yield
     finally:
-        method.train(was_training)
+        if was_training:
+            method.train()
         for name, value in before.items():
             setattr(method, name, value)
-
-
-def _pictures(
-    people: Instances,
-    read: Callable[[str], Picture],
-    unreadable: list[str],
-    most_bad: float,
-    label: str,
-) -> Iterator[tuple[int, Picture]]:
-    """Rows of the images and their pictures; why one could not be read goes to `unreadable`."""
-    names = list(enumerate(people.images.file_names))
-    for row, name in track(names, label) if label else names:
-        try:
-            picture = read(name)
-        except InputError as error:
-            unreadable.append(str(error))
-            if len(unreadable) > most_bad * len(names):
-                raise InputError(
-                    error.where,
-                    f"{error.what}: {len(unreadable)} of {len(names):,} pictures cannot be read, "
-                    f"more than {most_bad:.1%}",
-                    "mend or remove them, or allow more with --max-bad",
-                ) from None
-            continue
-        check_size(picture, people, row, name)
-        yield row, picture

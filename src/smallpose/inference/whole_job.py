@@ -8,6 +8,7 @@ import numpy as np
 
 from smallpose.core.errors import InputError
 from smallpose.core.progress import say
+from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.inference.boxes import Boxes, found_boxes, read_boxes
 from smallpose.inference.options import Options
 from smallpose.inference.people import find
@@ -22,6 +23,7 @@ from smallpose.samples.images import (
     read_picture,
 )
 from smallpose.table.coco_json import read_coco
+from smallpose.table.image_list import read_image_list
 from smallpose.table.instances import Instances, make_images, make_instances
 from smallpose.table.predictions import Predictions
 
@@ -62,9 +64,14 @@ def predict_file(
 ) -> Answer:
     """People of a COCO file's images: in its own boxes, a detector's, or where another says.
 
-    Whole-image methods look at no boxes.
+    Whole-image methods look at no boxes. The file may list images alone, as COCO's image_info
+    files do, where nobody's own boxes are asked for.
+
+    Raises: InputError when they are.
     """
-    people, pictures = images_and_pictures(data, images)
+    people, pictures = images_and_pictures(data, images, method.skeleton)
+    if boxes is None and not isinstance(method, WholeImageMethod):
+        refuse_nobody(people, data)
     where: Boxes | None = None
     if isinstance(boxes, Path):
         where = read_boxes(boxes, people.images, people.category_id)
@@ -74,14 +81,30 @@ def predict_file(
     return Answer(found, people)
 
 
-def images_and_pictures(data: Path, images: Path) -> tuple[Instances, Pictures]:
-    """A COCO file, and where its pictures lie."""
-    people = read_coco(data)
+def images_and_pictures(
+    data: Path, images: Path, skeleton: Skeleton = COCO17
+) -> tuple[Instances, Pictures]:
+    """A COCO file, with or without people, and where its pictures lie.
+
+    Args:
+        skeleton: of the table, where the file lists images alone.
+    """
+    listed = read_image_list(data, skeleton)
+    people = read_coco(data) if listed is None else listed
     if not images.is_dir():
         raise InputError(str(images), "no such folder", "name the pictures' folder with --images")
     # A built set keeps its pictures in `images` beside its manifest, which says where links lead.
     inside_set = images.name == "images" and (images.parent / "manifest.json").is_file()
     return people, pictures_of(images.parent) if inside_set else Pictures(images)
+
+
+def refuse_nobody(people: Instances, data: Path) -> None:
+    """Raises InputError where a top-down method shall look at a file's own boxes and it has none."""
+    if not len(people):
+        raise InputError(
+            *(str(data), "lists images without people, and a top-down method must be told where"),
+            "name a detector's boxes (--boxes) or a method that finds people (--boxes-from)",
+        )
 
 
 def predict_pictures(

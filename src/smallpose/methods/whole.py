@@ -173,10 +173,12 @@ class WholeImageMethod(PoseMethod):
         alone = isinstance(images, np.ndarray) and images.ndim == 3
         pictures = [np.asarray(images)] if alone else list(images)
         was_training = self.training
-        self.eval()
+        if was_training:
+            self.eval()
         flip = self.default_flip_test if flip_test is None else flip_test
         found = self.find_in(pictures, flip, batch_size)
-        self.train(was_training)
+        if was_training:
+            self.train()
         return once_each(gather(self.skeleton, found, list(range(len(pictures)))), self.nms_above)
 
 

@@ -8,6 +8,8 @@ is what published weights were trained and are tested with.
 import torch
 from torch import Tensor
 
+from smallpose.models.codecs.peaks import largest_pixel
+
 STRIDE = 4
 
 
@@ -56,12 +58,9 @@ def decode(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     Returns: (b, k, 2) keypoints and (b, k) scores, the maxima as they are.
     """
     b, k, h, w = heatmaps.shape
-    flat = heatmaps.reshape(b, k, h * w)
-    scores = flat.amax(dim=-1)
-    # argmax may name any of several equal pixels; counting down makes the first one the largest.
-    countdown = torch.arange(h * w, 0, -1, device=flat.device)
-    place = ((flat == scores[..., None]) * countdown).argmax(dim=-1)
-    x, y = place % w, place // w
+    pixel, scores = largest_pixel(heatmaps)
+    x, y = pixel.unbind(dim=-1)
+    flat, place = heatmaps.reshape(b, k, h * w), y * w + x
     inside_x = (x > 1) & (x < w - 1) & (y > 0) & (y < h)
     inside_y = (y > 1) & (y < h - 1) & (x > 0) & (x < w)
     step_x = _slope(flat, place, 1) * inside_x

@@ -17,6 +17,7 @@ def first_largest(values: Tensor) -> tuple[Tensor, Tensor]:
 
 def largest_pixel(maps: Tensor) -> tuple[Tensor, Tensor]:
     """(b, k, h, w) maps to (b, k, 2) whole x, y of their first maximum, and the (b, k) maxima."""
-    largest, place = first_largest(maps.flatten(2))
-    w = maps.shape[-1]
-    return torch.stack([place % w, place // w], dim=-1), largest
+    # The first row that has it, and the first place in it: what is compared is not the whole map.
+    largest, y = first_largest(maps.amax(dim=-1))
+    row = maps.gather(2, y[..., None, None].expand(-1, -1, 1, maps.shape[-1]))[:, :, 0]
+    return torch.stack([first_largest(row)[1], y], dim=-1), largest
