@@ -99,7 +99,7 @@ def images_and_pictures(
 
 
 def refuse_nobody(people: Instances, data: Path) -> None:
-    """Raises InputError where a top-down method shall look at a file's own boxes and it has none."""
+    """Raises InputError when a top-down method shall look at true boxes and there are none."""
     if not len(people):
         raise InputError(
             *(str(data), "lists images without people, and a top-down method must be told where"),

@@ -38,8 +38,10 @@ def read_image_list(path: Path | str, skeleton: Skeleton) -> Instances | None:
 def _names(path: Path | str, key: bytes) -> bool:
     """Whether the text of a file has it; whoever reads the file says why it cannot be read."""
     try:
-        with Path(path).open("rb") as file:
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-                return text.find(key) >= 0
+        with (
+            Path(path).open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text,
+        ):
+            return text.find(key) >= 0
     except (OSError, ValueError):
         return False
