@@ -13,6 +13,7 @@ from smallpose.core.skeleton import (
     map_joints,
 )
 from smallpose.report.drawing import (
+    DOTS_FROM,
     LEFT,
     MIDDLE,
     OUTLINE,
@@ -22,6 +23,7 @@ from smallpose.report.drawing import (
     draw_pose,
     limbs,
     person_tile,
+    stroke_for,
     window_around,
 )
 
@@ -142,3 +144,49 @@ def test_pixel_centres_stay_pixel_centres():
     window = Window(10, 20, 24, 32, (240, 320))
     assert window.to_tile(np.array([10.0, 20.0])) == pytest.approx([4.5, 4.5])
     assert window.scale == (10.0, 10.0)
+
+
+def test_strokes_go_with_the_person_and_stop_at_both_ends():
+    widths = [stroke_for(tall) for tall in (5, 24, 100, 200, 400, 600, 5000)]
+    assert widths == sorted(widths)
+    assert stroke_for(400) == pytest.approx(2 * stroke_for(200))
+    assert widths[0] == widths[1] == 1.0 and widths[-1] == stroke_for(1000)
+
+
+def test_the_middle_of_a_hidden_joint_shows_the_picture():
+    tile, points = picture(100, 100), np.full((21, 2), 50.0)
+    there = np.zeros(21, dtype=bool)
+    there[SMALLPOSE.joints.index("nose")] = True
+    draw_pose(tile, points, SMALLPOSE, there=there, hidden=there, stroke=8.0)
+    assert tile[50, 50].tolist() == [GREY] * 3
+    assert near(tile, (58, 50), MIDDLE)
+
+
+def test_dots_are_round():
+    tile, there = picture(100, 100), np.zeros(21, dtype=bool)
+    there[SMALLPOSE.joints.index("nose")] = True
+    draw_pose(tile, np.full((21, 2), 50.0), SMALLPOSE, there=there, stroke=2.0)
+    drawn = (tile != GREY).any(axis=2)
+    assert (drawn == drawn.T).all()
+    # Of the square around it a disc covers 0.79, a diamond half.
+    side = int(drawn.any(axis=0).sum())
+    assert 0.65 < drawn.sum() / side**2 < 0.95
+
+
+def test_a_person_of_24_px_is_drawn_without_dots_and_a_large_one_with_them():
+    there = np.zeros(21, dtype=bool)
+    ends = SMALLPOSE.index(["left_knee", "left_ankle"])
+    there[ends] = True
+    small, large = picture(100, 100), picture(1000, 1000)
+    for tile, tall in ((small, 24.0), (large, 600.0)):
+        # A vertical shin, so that what is wider than the limb is a dot.
+        points = np.zeros((21, 2))
+        points[ends] = (50.0, 20.0), (50.0, 20.0 + tall)
+        draw_pose(tile, points, SMALLPOSE, there=there, stroke=stroke_for(tall))
+    wide = [
+        (tile[row, :100] != GREY).any(axis=1).sum()
+        for tile, row in ((small, 32), (small, 44), (large, 320), (large, 620))
+    ]
+    assert stroke_for(24) < DOTS_FROM < stroke_for(600)
+    assert wide[0] == wide[1] <= 5  # in the middle of the shin, at the ankle
+    assert wide[2] < wide[3]

@@ -26,6 +26,9 @@ SIDES = {"left": LEFT, "right": RIGHT, "middle": MIDDLE}
 
 _FINE = 16  # OpenCV draws at 1/16 px: 4 fractional bits
 _BITS = 4
+_TURN = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+_ROUND = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=1)
+DOTS_FROM = 1.5  # px of a limb; where it is thinner, joints get no dots
 
 # Where a source lacks the joint in the middle, its neighbours are joined directly: COCO has no
 # chest and no pelvis, AI Challenger no nose, PoseTrack no chest.
@@ -154,7 +157,8 @@ def draw_pose(
         points: (k, 2) px of the tile.
         hidden: (k,) joints drawn as rings (v = 1).
         there: (k,) joints drawn at all.
-        stroke: width of a limb, px; by the tile's height without it.
+        stroke: width of a limb, px; by the tile's height without it. Thin ones go without dots,
+            which would hide a small person's head and hands.
     """
     there = np.ones(len(points), dtype=bool) if there is None else there
     hidden = np.zeros(len(points), dtype=bool) if hidden is None else hidden
@@ -162,14 +166,18 @@ def draw_pose(
     reach = 4.0 * max(tile.shape[:2])
     points = np.clip(points, -reach, reach)
     stroke = max(tile.shape[0] / 95, 1.6) if stroke is None else stroke
-    edge = max(stroke * 0.45, 1.0)
-    for a, b, side in limbs(skeleton, there):
+    edge = min(max(stroke * 0.45, 0.6), 2.2)
+    joined = limbs(skeleton, there)
+    for a, b, side in joined:
         # A limb to a hidden joint is thinner, so that hidden parts do not look seen.
         width = stroke * (0.6 if hidden[a] or hidden[b] else 1.0)
         _line(tile, points[a], points[b], width + 2 * edge, OUTLINE)
         _line(tile, points[a], points[b], width, SIDES[side])
     radius = stroke * 0.95
-    for i in np.flatnonzero(there):
+    dotted = there.copy()
+    if stroke < DOTS_FROM:
+        dotted[[end for a, b, _ in joined for end in (a, b)]] = False
+    for i in np.flatnonzero(dotted):
         colour = SIDES[joint_side(skeleton.joints[i])]
         if hidden[i]:
             _ring(tile, points[i], radius, stroke * 0.55 + 2 * edge, OUTLINE)
@@ -214,9 +222,14 @@ def person_tile(
     return tile
 
 
-def _fixed(point: Floats) -> tuple[int, int]:
-    x, y = np.rint(point * _FINE).astype(int).tolist()
-    return x, y
+def stroke_for(tall: float) -> float:
+    """Width of the limbs of a person so tall on the drawing, px: thin and never vanishing."""
+    return float(np.clip(tall / 85, 1.0, 7.0))
+
+
+def _circle(at: Floats, radius: float) -> NDArray[np.int32]:
+    """A polygon in OpenCV's fixed point; its own small circles come out as diamonds."""
+    return np.rint((at + radius * _ROUND) * _FINE).astype(np.int32)
 
 
 def _line(tile: Picture, a: Floats, b: Floats, width: float, colour: Colour) -> None:
@@ -233,9 +246,10 @@ def _line(tile: Picture, a: Floats, b: Floats, width: float, colour: Colour) -> 
 
 
 def _dot(tile: Picture, at: Floats, radius: float, colour: Colour) -> None:
-    cv2.circle(tile, _fixed(at), round(radius * _FINE), colour, cv2.FILLED, cv2.LINE_AA, _BITS)
+    cv2.fillConvexPoly(tile, _circle(at, radius), colour, cv2.LINE_AA, _BITS)
 
 
 def _ring(tile: Picture, at: Floats, radius: float, width: float, colour: Colour) -> None:
-    thick = max(round(width), 1)
-    cv2.circle(tile, _fixed(at), round(radius * _FINE), colour, thick, cv2.LINE_AA, _BITS)
+    """`radius` of the middle of the ring's width; what it surrounds stays to be seen."""
+    outer, inner = _circle(at, radius + width / 2), _circle(at, max(radius - width / 2, 0.0))
+    cv2.fillPoly(tile, [outer, inner], colour, cv2.LINE_AA, _BITS)
