@@ -7,11 +7,12 @@ the same numbers to the last bit, because exponentials stay numpy's and sums kee
 import os
 import threading
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from smallpose.core.compiled import compiled
 
 T = TypeVar("T")
 Floats = NDArray[np.float64]
@@ -37,14 +38,7 @@ class Grouped(Protocol):
     def found_image(self) -> Ints: ...
 
 
-def _load() -> Any:
-    try:
-        return import_module("smallpose.evaluation._core")
-    except ImportError:  # no compiler when the package was installed
-        return None
-
-
-CORE: Any = _load()
+CORE: Any = compiled("smallpose.evaluation._core")
 _ROOM = 1 << 19  # doubles of a thread's workbench, 4 MB
 _ALONE = 20_000  # detections that are not worth a second thread
 

@@ -5,12 +5,13 @@ The compiled loops and their NumPy twins here give the same bytes; all they reck
 """
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from smallpose.core.compiled import compiled
 
 Bytes = NDArray[np.uint8]
 Canvas = NDArray[np.uint16]
@@ -19,14 +20,7 @@ Ints = NDArray[np.int32]
 ONE = 8  # units of a polygon's coordinates per drawn pixel, whose centre is at whole pixels
 
 
-def _load() -> Any:
-    try:
-        return import_module("smallpose.synthetic._fill")
-    except ImportError:  # no compiler when the package was installed
-        return None
-
-
-CORE: Any = _load()
+CORE: Any = compiled("smallpose.synthetic._fill")
 
 
 @dataclass(frozen=True)

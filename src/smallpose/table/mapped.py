@@ -6,13 +6,13 @@ the same tables and the same bytes.
 
 import mmap
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.compiled import compiled
 from smallpose.core.errors import InputError
 from smallpose.core.files import read_bytes
 
@@ -24,14 +24,7 @@ class Unusual(Exception):
     """Leave this file to the ordinary reader."""
 
 
-def _load() -> Any:
-    try:
-        return import_module("smallpose.table._text")
-    except ImportError:  # no compiler when the package was installed
-        return None
-
-
-CORE: Any = _load()
+CORE: Any = compiled("smallpose.table._text")
 
 
 def reciprocals(powers: int = POWERS) -> NDArray[np.uint64]:
