@@ -1,6 +1,7 @@
 """Figures show what they were given, and the same data give the same bytes."""
 
 from dataclasses import astuple
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -54,6 +55,52 @@ def test_bars_of_people_by_area_are_their_shares(world):
     draw = next(d for d in people.drawings() if d.name == "fig2_areas").draw
     heights = [bar.get_height() for bar in draw().axes[0].patches]
     assert sum(heights) == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize("name", ["fig2_areas", "fig3_crowding", "fig7_people_per_image"])
+def test_twelve_sets_side_by_side_can_be_told_apart_by_their_keys(world, name):
+    """By colour, or by line, marker and hatch where a colour comes again; grey prints by ink."""
+    people = portrait({f"set {n}": world.test for n in range(12)})
+    axes = next(d for d in people.drawings() if d.name == name).draw().axes[0]
+    keys = axes.get_legend().legend_handles
+
+    def seen(key) -> tuple[object, ...]:
+        colour = key.get_facecolor() if hasattr(key, "get_hatch") else key.get_color()
+        line = key.get_linestyle() if name != "fig2_areas" else ""
+        return str(colour), str(line), str(getattr(key, "get_hatch", lambda: "")())
+
+    assert len(keys) == 12
+    assert len({seen(key) for key in keys}) == 12
+
+
+def test_looks_differ_and_neighbours_differ_in_colour():
+    looks = [figures.look(n) for n in range(28)]
+    assert len(set(looks)) == 28
+    assert all(a.colour != b.colour for a, b in pairwise(looks))
+    # Of those that share a colour, bars, lines and marks differ each by themselves.
+    for n in range(21):
+        a, b = looks[n], looks[n + 7]
+        assert (a.colour, a.hatch != b.hatch, a.line != b.line, a.marker != b.marker) == (
+            b.colour, True, True, True,
+        )  # fmt: skip
+
+
+def test_the_colours_differ_for_those_who_see_no_red_no_green_or_no_blue():
+    """Machado, Oliveira and Fernandes (2009), severity 1; grey was like pink once."""
+    blind = {
+        "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+                   [-0.003882, -0.048116, 1.051998]],
+        "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                   [-0.011820, 0.042940, 0.968881]],
+        "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+                   [0.004733, 0.691367, 0.303900]],
+    }  # fmt: skip
+    rgb = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in figures.SERIES])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    for matrix in blind.values():
+        seen = np.clip(linear @ np.array(matrix).T, 0, 1) ** (1 / 2.4)
+        apart = np.linalg.norm(seen[:, None] - seen[None], axis=2) + 9 * np.eye(len(seen))
+        assert apart.min() > 0.1
 
 
 def test_the_sign_of_each_bar_difference_is_the_tables(world):

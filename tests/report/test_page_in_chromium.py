@@ -9,6 +9,9 @@ import pytest
 from chromium import Browser, chromium
 
 from smallpose.report import make_report
+from smallpose.report.false_positives import FALSE_KINDS, false_positives
+from smallpose.report.people import pair_people
+from smallpose.table.results_json import read_results
 
 HOW = "no Chromium: 'apt-get install chromium', or name one in CHROMIUM, and the page is clicked"
 
@@ -142,16 +145,40 @@ def test_tab_goes_down_the_page_in_the_order_of_reading(page: Browser):
 
 
 def test_predictions_are_drawn_over_the_pictures(page: Browser):
-    """The canvas of a person changes when picture, label or prediction are switched off."""
-    ink = "document.querySelector('.tile canvas').toDataURL()"
-    page.wait("(() => { const c = document.querySelector('.tile canvas');"
+    """The canvas of people changes when picture, label or prediction are switched off."""
+    ink = "document.querySelector('#people-list canvas').toDataURL()"
+    page.wait("(() => { const c = document.querySelector('#people-list canvas');"
               " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
               " return new Set(d).size > 60; })()")  # fmt: skip
     looks = [page.run(ink)]
     for name in ("picture", "truth", "found"):
         page.click(f"input[name={name}]")
+        page.wait(f"{ink} !== {json.dumps(looks[-1])}")  # people are drawn in the frames to come
         looks.append(page.run(ink))
     assert len(set(looks)) == 4
+
+
+def test_predictions_that_belong_to_nobody_are_shown_when_asked_for(page: Browser, world):
+    run = world.runs["untrained"]
+    found = read_results(run / "found.json", world.test)
+    alone = false_positives(world.test, found, pair_people(world.test, found))
+    assert len(alone) > 5
+    page.run("(() => { const s = document.querySelector('select[name=run]');"
+             " s.value = [...s.options].find((o) => o.text.includes('untrained')).value;"
+             " s.dispatchEvent(new Event('input', { bubbles: true })); })()")  # fmt: skip
+    assert shown(page) == 30
+    page.click("input[name=error][value=false]")
+    said = page.run("document.getElementById('people-count').textContent")
+    assert said.startswith(f"{len(alone)} of {len(alone)} false positives")
+    page.click("#tile-0")
+    assert page.run("document.querySelector('#person h3').textContent").startswith("False positive")
+    facts = page.run("document.querySelector('#person dl').textContent")
+    assert f"score{found.scores[alone.rows[0]]:#.3g}" in facts
+    assert FALSE_KINDS[alone.kinds[0]] in facts
+    link = page.run("location.href")
+    page.open(link)
+    page.wait("document.getElementById('person').open")
+    assert page.run("document.querySelector('#person dl').textContent") == facts
 
 
 def test_runs_are_switched_off_and_values_are_read_from_the_curves(page: Browser):
@@ -233,19 +260,26 @@ def test_only_visible_people_have_tiles(world, browser: Browser, address: str, t
 
 
 def _times(data: dict, times: int) -> dict:
-    """Every column so many times, as base64 text."""
+    """Every person's columns so many times, as base64 text; no false positives."""
     import base64
 
-    def longer(text: str) -> str:
-        return base64.b64encode(base64.b64decode(text) * times).decode()
+    share = data["n"] / data["all"]
+
+    def longer(text: str, share: float = 1.0) -> str:
+        values = base64.b64decode(text)
+        return base64.b64encode(values[: round(share * len(values))] * times).decode()
 
     columns = ("image", "id", "source", "size", "dense", "density", "wh", "corner", "box", "xy")
-    many = {name: longer(data[name]) for name in (*columns, "v")}
+    many = {name: longer(data[name], share) for name in (*columns, "v")}
+    n = data["n"] * times
     # The pictures of the first ones are all there are.
-    sizes = base64.b64decode(data["bytes"])
-    many["bytes"] = base64.b64encode(sizes.ljust(len(sizes) * times, b"\0")).decode()
+    sizes = base64.b64decode(data["bytes"])[: 2 * data["n"]]
+    many["bytes"] = base64.b64encode(sizes.ljust(2 * n, b"\0")).decode()
+    none = {"start": n, "n": 0, "kinds": "", "oks": "", "score": "", "xy": ""}
     runs = [
-        run | {n: longer(run[n]) for n in ("there", "oks", "score", "xy", "kinds")}
+        run
+        | {c: longer(run[c]) for c in ("there", "oks", "score", "xy", "kinds")}
+        | {"false": none}
         for run in data["runs"]
     ]
-    return data | many | {"runs": runs, "n": data["n"] * times}
+    return data | many | {"runs": runs, "n": n, "all": n}

@@ -1,5 +1,8 @@
 """Everybody who was labelled, for the page's browser: who he is, what was found, how he looks.
 
+Behind the people stand each run's false positives of the highest scores: the same columns, with the
+prediction's box, and the label that it fits best.
+
 Columns and not objects, each as base64 of little-endian numbers: ten thousand people with three
 runs are 5 MB of text. Pictures are small WebP files in packs. The first packs stand in the page
 itself; the others lie beside it as scripts, which a page opened from disk may still load, and
@@ -20,9 +23,12 @@ from PIL import Image
 
 from smallpose.core.errors import SmallposeError
 from smallpose.core.progress import track
+from smallpose.core.sizes import size_classes
 from smallpose.evaluation.along import density_of
 from smallpose.evaluation.diagnosis import GENEROUS, judge_joints
+from smallpose.evaluation.rules import found_boxes
 from smallpose.report.drawing import STAND_INS, Window, window_around
+from smallpose.report.false_positives import FalsePositives, false_positives
 from smallpose.report.people import Pairing
 from smallpose.report.sheets import SOURCE_NAMES, Reader
 from smallpose.table.instances import SOURCES, Instances
@@ -32,6 +38,7 @@ Ints = NDArray[np.intp]
 
 MOST_PEOPLE = 12_000  # in the browser; of more, the worst half of them and a draw of the others
 MOST_RUNS = 4
+MOST_FALSE = 2_000  # false positives, over all runs
 CELL_WH = (120, 160)  # px of a picture at most; smaller people keep the pixels they have
 FINE = 8  # coordinates are whole eighths of a cell's px
 PACK = 250  # pictures
@@ -58,29 +65,36 @@ class Crowd:
 
     Args:
         data: columns by name, ready for JSON.
-        packs: base64 of the pictures, `PACK` people each; none where there are no pictures.
+        packs: base64 of the pictures, `PACK` each; none where there are no pictures.
         people: how many are in it, and `judged` of how many.
+        false: (shown, of how many) false positives of each run.
     """
 
     data: Mapping[str, Any]
     packs: Sequence[str]
     people: int
     judged: int
+    false: Sequence[tuple[int, int]]
 
     @property
-    def inside(self) -> int:
-        """How many packs stand in the page itself; the others lie beside it."""
-        sizes = np.cumsum([len(pack) for pack in self.packs])
-        return int(np.searchsorted(sizes, IN_PAGE * 4 // 3, side="right"))
+    def inside(self) -> list[int]:
+        """Which packs stand in the page itself; the others lie beside it.
+
+        The worst people, and the highest scored false positives of each run.
+        """
+        starts = [run["false"]["start"] for run in self.data["runs"]]
+        first = {at // PACK for start in starts for at in (start, start + PACK - 1)}
+        ranked = sorted(range(len(self.packs)), key=lambda number: (number not in first, number))
+        sizes = np.cumsum([len(self.packs[number]) for number in ranked])
+        return sorted(ranked[: int(np.searchsorted(sizes, IN_PAGE * 4 // 3, side="right"))])
 
     def to_json(self) -> str:
         """For a script element; "<" cannot end it."""
-        text = json.dumps({**self.data, "inside": self.inside}, separators=(",", ":"))
-        return text.replace("<", "\\u003c")
+        return json.dumps(self.data, separators=(",", ":")).replace("<", "\\u003c")
 
     def beside(self) -> Iterator[tuple[str, str]]:
         """Name and text of each script that lies beside the page."""
-        for number in range(self.inside, len(self.packs)):
+        for number in sorted(set(range(len(self.packs))) - set(self.inside)):
             yield f"people/{number:03d}.js", f'smallposePack({number},"{self.packs[number]}");\n'
 
 
@@ -94,17 +108,25 @@ def gather_crowd(truth: Instances, said: Sequence[Said], read: Reader | None) ->
     oks = said[0].pairing.oks
     judged = np.flatnonzero(np.isfinite(oks))
     rows = _chosen(judged[np.argsort(oks[judged], kind="stable")])
-    windows = [_window(truth, row) for row in rows.tolist()]
-    pictures = _pictures(truth, rows, windows, read) if read is not None else [b""] * len(rows)
+    false = [false_positives(truth, run.found, run.pairing) for run in said]
+    shown = [f.first(MOST_FALSE // len(said)) for f in false]
+    them = _items(truth, said, rows, shown)
+    windows = [_window(truth, *of) for of in zip(them.image.tolist(), them.boxes, strict=True)]
+    pictures = [b""] * len(windows)
+    if read is not None:
+        pictures = _pictures(truth, them.image, windows, read)
     packs = [
         base64.b64encode(b"".join(pictures[start : start + PACK])).decode()
         for start in range(0, len(pictures), PACK)
     ]
-    images, image = np.unique(truth.image_rows[rows], return_inverse=True)
-    boxes = truth.boxes_xywh[rows]
+    images, image = np.unique(them.image, return_inverse=True)
+    labelled = them.label >= 0
+    boxes = truth.boxes_xywh[them.label] * labelled[:, None]
     corners = np.stack([boxes[:, :2] - 0.5, boxes[:, :2] + boxes[:, 2:] - 0.5], axis=1)
+    starts = np.cumsum([len(rows), *(len(f) for f in shown)])[: len(said)].tolist()
     data = {
         "n": len(rows),
+        "all": len(windows),
         "judged": len(judged),
         "cell": CELL_WH,
         "fine": FINE,
@@ -115,20 +137,65 @@ def gather_crowd(truth: Instances, said: Sequence[Said], read: Reader | None) ->
         "sources": [SOURCE_NAMES[s] for s in SOURCES[: truth.source.max(initial=5) + 1]],
         "images": [truth.images.file_names[i] for i in images.tolist()],
         "image": _column(image, "<u4"),
-        "id": _column(truth.ids[rows], "<f8"),
-        "source": _column(truth.source[rows], "u1"),
-        "size": _column(truth.size_class[rows], "i1"),
-        "dense": _column(truth.density_class[rows], "i1"),
-        "density": _column(density_of(truth)[rows], "<f4"),
-        "wh": _column(boxes[:, 2:], "<f4"),
-        "corner": _column(boxes[:, :2], "<f4"),
+        "id": _column(them.ids, "<f8"),
+        "source": _column(them.source, "u1"),
+        "size": _column(size_classes(them.boxes[:, 2:].prod(axis=1)), "i1"),
+        "dense": _column(them.density_class, "i1"),
+        "density": _column(them.density, "<f4"),
+        "wh": _column(them.boxes[:, 2:], "<f4"),
+        "corner": _column(them.boxes[:, :2], "<f4"),
         "box": _places(corners, windows),
-        "xy": _places(truth.keypoints[rows, :, :2], windows),
-        "v": _column(truth.keypoints[rows, :, 2], "u1"),
+        "xy": _places(truth.keypoints[them.label, :, :2], windows),
+        "v": _column(truth.keypoints[them.label, :, 2] * labelled[:, None], "u1"),
         "bytes": _column([len(p) for p in pictures], "<u2"),
-        "runs": [_run(truth, run, rows, windows) for run in said],
+        "runs": [
+            _run(truth, run, rows, windows[: len(rows)])
+            | {"false": _false(truth, run, f, start, windows[start : start + len(f)])}
+            for run, f, start in zip(said, shown, starts, strict=True)
+        ],
     }
-    return Crowd(data, packs if any(pictures) else (), len(rows), len(judged))
+    counts = [(len(f), len(whole)) for f, whole in zip(shown, false, strict=True)]
+    return Crowd(data, packs if any(pictures) else (), len(rows), len(judged), counts)
+
+
+@dataclass(frozen=True)
+class _Items:
+    """People, then false positives, run by run: what the columns are made of.
+
+    Args:
+        image: (m,) rows of the images.
+        boxes: (m, 4) labelled, or the prediction's, px.
+        label: (m,) rows of the truth; of a false positive the one it fits best, or -1.
+        ids: (m,) of the labels; of a false positive -1 - its row among the run's predictions.
+    """
+
+    image: Ints
+    boxes: NDArray[np.float64]
+    label: Ints
+    ids: NDArray[np.int64]
+    source: NDArray[np.int8]
+    density: NDArray[np.float64]
+    density_class: NDArray[np.int8]
+
+
+def _items(
+    truth: Instances, said: Sequence[Said], rows: Ints, false: Sequence[FalsePositives]
+) -> _Items:
+    more = sum(len(f) for f in false)
+    number = {image: row for row, image in enumerate(truth.images.ids.tolist())}
+    theirs = [number[i] for run, f in zip(said, false, strict=True)
+              for i in run.found.image_ids[f.rows].tolist()]  # fmt: skip
+    image = np.array([*truth.image_rows[rows].tolist(), *theirs], dtype=np.intp)
+    boxes = [found_boxes(run.found)[f.rows] for run, f in zip(said, false, strict=True)]
+    return _Items(
+        image,
+        np.concatenate([truth.boxes_xywh[rows], *boxes]),
+        np.concatenate([rows, *(f.near for f in false)]),
+        np.concatenate([truth.ids[rows], *(-1 - f.rows for f in false)]),
+        np.concatenate([truth.source[rows], truth.images.source[image[len(rows) :]]]),
+        np.concatenate([density_of(truth)[rows], np.full(more, np.nan)]),
+        np.concatenate([truth.density_class[rows], np.full(more, -1, dtype=np.int8)]),
+    )
 
 
 def _chosen(ranked: Ints) -> Ints:
@@ -141,16 +208,15 @@ def _chosen(ranked: Ints) -> Ints:
     return np.concatenate([ranked[:worst], ranked[worst + np.sort(drawn)]])
 
 
-def _window(truth: Instances, row: int) -> Window:
-    image = truth.image_rows[row]
+def _window(truth: Instances, image: int, box: NDArray[np.float64]) -> Window:
     wh = (int(truth.images.width[image]), int(truth.images.height[image]))
     # A picture of unknown size does not hold the window back.
     unbounded = (1 << 20, 1 << 20)
-    return window_around(truth.boxes_xywh[row], wh if min(wh) > 0 else unbounded, CELL_WH, 0.2)
+    return window_around(box, wh if min(wh) > 0 else unbounded, CELL_WH, 0.2)
 
 
 def _places(xy: NDArray[np.float64], windows: Sequence[Window]) -> str:
-    """(n, …, 2) px of the images as whole parts of a cell's px."""
+    """(n, k, 2) px of the images as whole parts of a cell's px."""
     scale = np.array([w.scale for w in windows]).reshape(len(windows), 1, 2)
     corner = np.array([(w.left, w.top) for w in windows]).reshape(len(windows), 1, 2) - 0.5
     cell = (xy - corner) * scale
@@ -175,10 +241,7 @@ def _run(truth: Instances, run: Said, rows: Ints, windows: Sequence[Window]) -> 
     found, pairing = run.found, run.pairing
     row, oks = pairing.rows[rows], pairing.oks[rows]
     there = row >= 0
-    # The place among the truth's joints; a skeleton of the run's own is shown as far as known.
-    joints = [truth.skeleton.joints.index(j) for j in found.skeleton.joints
-              if j in truth.skeleton.joints]  # fmt: skip
-    known = [i for i, j in enumerate(found.skeleton.joints) if j in truth.skeleton.joints]
+    joints, known = _shared(truth, found)
     xy = np.zeros((len(rows), len(known), 2))
     xy[there] = found.keypoints[row[there]][:, known, :2]
     kinds = np.full((len(rows), len(known)), NO_JOINT, dtype=np.uint8)
@@ -188,22 +251,52 @@ def _run(truth: Instances, run: Said, rows: Ints, windows: Sequence[Window]) -> 
         kinds[meant] = judged[:, known].astype(np.uint8)
     score = np.full(len(rows), np.nan)
     score[there] = found.scores[row[there]]
-    whole = np.where(np.isfinite(oks), np.floor(np.nan_to_num(oks) * 10_000), NO_OKS)
     return {
         "label": run.label,
         "joints": joints,
         "there": _column(there, "u1"),
-        "oks": _column(whole, "<u2"),
+        "oks": _oks_column(oks),
         "score": _column(score, "<f4"),
         "xy": _places(xy, windows),
         "kinds": _column(kinds, "u1"),
     }
 
 
-def _pictures(truth: Instances, rows: Ints, windows: Sequence[Window], read: Reader) -> list[bytes]:
-    """(n,) WebP of each person's window, b"" where the picture cannot be read."""
-    out = [b""] * len(rows)
-    image = truth.image_rows[rows]
+def _false(
+    truth: Instances, run: Said, false: FalsePositives, start: int, windows: Sequence[Window]
+) -> dict[str, Any]:
+    """A run's false positives, which stand from `start` on among everybody."""
+    _, known = _shared(truth, run.found)
+    return {
+        "start": start,
+        "n": len(false),
+        "kinds": _column(false.kinds, "u1"),
+        "oks": _oks_column(false.oks),
+        "score": _column(run.found.scores[false.rows], "<f4"),
+        "xy": _places(run.found.keypoints[false.rows][:, known, :2], windows),
+    }
+
+
+def _shared(truth: Instances, found: Predictions) -> tuple[list[int], list[int]]:
+    """Places of the predicted joints among the truth's, and of these among the predicted ones.
+
+    A skeleton of the run's own is shown as far as it is known.
+    """
+    ours = truth.skeleton.joints
+    known = [i for i, j in enumerate(found.skeleton.joints) if j in ours]
+    return [ours.index(found.skeleton.joints[i]) for i in known], known
+
+
+def _oks_column(oks: NDArray[np.float64]) -> str:
+    whole = np.where(np.isfinite(oks), np.floor(np.nan_to_num(oks) * 10_000), NO_OKS)
+    return _column(whole, "<u2")
+
+
+def _pictures(
+    truth: Instances, image: Ints, windows: Sequence[Window], read: Reader
+) -> list[bytes]:
+    """(m,) WebP of each window in its image, b"" where the picture cannot be read."""
+    out = [b""] * len(image)
     order = np.argsort(image, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(image[order])) + 1) if len(order) else []
 

@@ -52,12 +52,20 @@ def answer(material: Material, scores: Mapping[int, Score]) -> Overview:
     return Overview(headline, tuple(line for line in lines if line), _table(shown), shown)
 
 
+def looks_of(material: Material) -> dict[int, figures.Look]:
+    """How each run is drawn, the same everywhere; of many, the best get a colour of their own."""
+    ranked = list(dict.fromkeys([*material.ranked, *range(len(material.runs))]))
+    order = ranked if len(ranked) > len(figures.SERIES) else sorted(ranked)
+    looks = figures.run_looks([material.runs[n] for n in order])
+    return dict(zip(order, looks, strict=True))
+
+
 def _shown(material: Material, scores: Mapping[int, Score]) -> tuple[Shown, ...]:
     order = material.ranked
     test = material.test
     if test is None or not order:
         return ()
-    colours = figures.run_colours(material.runs)
+    looks = looks_of(material)
     trained = [n for n in order if not material.runs[n].untrained]
     rivals = trained[1 : MOST_COMPARED + 1]
     theirs = [(scores[n], material.found[n][0]) for n in rivals]
@@ -67,7 +75,7 @@ def _shown(material: Material, scores: Mapping[int, Score]) -> tuple[Shown, ...]
             n,
             material.runs[n],
             figures.run_label(material.runs[n], material.runs),
-            colours[n],
+            looks[n].colour,
             half_found(test, material.found[n][1]),
             dict(zip(rivals, ahead, strict=True)).get(n),
         )

@@ -28,7 +28,7 @@ from smallpose.report.data import Drawing
 from smallpose.report.gallery import density_sheet
 from smallpose.report.latency import measure
 from smallpose.report.material import Material, gather
-from smallpose.report.overview import Overview, answer
+from smallpose.report.overview import Overview, answer, looks_of
 from smallpose.report.people import found_by_height
 from smallpose.report.pictures import picture_file, pictures_at
 from smallpose.report.results import Run
@@ -186,7 +186,7 @@ def _by_class(runs: Sequence[Seeds], protocol: str) -> Drawing:
 def _by_height(material: Material, test: Instances) -> Drawing:
     """Found or not along height; of many runs the best ones."""
     best = sorted(material.found, key=lambda n: -_ap(material.runs[n]))[:MOST_CURVES]
-    colours = figures.run_colours(material.runs)
+    looks = looks_of(material)
     curves = {
         figures.run_label(material.runs[n], material.runs): found_by_height(
             test, material.found[n][1]
@@ -203,7 +203,7 @@ def _by_height(material: Material, test: Instances) -> Drawing:
         "found_by_height",
         "How small may a person get?",
         "Share of people found with OKS from 0.5 by height: " + "; ".join(ends),
-        partial(figures.found_along_height, curves, [colours[n] for n in sorted(best)]),
+        partial(figures.found_along_height, curves, [looks[n] for n in sorted(best)]),
     )
 
 
@@ -368,6 +368,7 @@ def _people(material: Material, crowd: Crowd | None) -> dict[str, Any]:
             f"of {crowd.data['runs'][0]['label']} and a random draw of the others, so shares below "
             "are of those shown and not of the test set."
         )
+    note += _false_note(crowd)
     return {
         "crowd": crowd,
         "crowd_json": Markup(crowd.to_json()),
@@ -377,6 +378,15 @@ def _people(material: Material, crowd: Crowd | None) -> dict[str, Any]:
     }
 
 
+def _false_note(crowd: Crowd) -> str:
+    """Which predictions without a person there are."""
+    shown, there = (sum(counts) for counts in zip(*crowd.false, strict=True))
+    if not there:
+        return " No run has a false positive."
+    few = f"the {shown:,} of the highest scores" if shown < there else "all of them"
+    return f" There are {there:,} false positives; {few} can be looked at under “error”."
+
+
 ERRORS = (
     ("good", "all good", "every labelled joint close to its label"),
     ("jitter", "jitter", "near its label, but not close"),
@@ -384,6 +394,7 @@ ERRORS = (
     ("swap", "swap", "on a joint of another person"),
     ("miss", "miss", "near no label"),
     ("missed", "not met", "nobody was found, or nobody with OKS from 0.1"),
+    ("false", "false positive", "a prediction that belongs to nobody: background, duplicate, swap"),
 )
 
 

@@ -1,87 +1,49 @@
-// The browser of people: filters, an order, a list of which only the visible part exists, one person
-// large, and an address that brings the same view back.
+// The browser of people: what its form says, one person large, and an address that brings the same
+// view back.
 const peopleData = document.getElementById("people-data");
 if (peopleData) browsePeople(readPeople(JSON.parse(peopleData.textContent)));
 
 function browsePeople(people) {
   const form = document.getElementById("people-form");
   const list = document.getElementById("people-list");
-  const inner = list.firstElementChild;
   const count = document.getElementById("people-count");
   const dialog = document.getElementById("person");
   const plain = new FormData(form); // what a form says that nobody touched
-  const filled = new Map();
-  let view = [], active = 0, open = -1, quiet = false;
+  const choice = new Choice(people);
+  let open = -1, quiet = false;
   const pictures = new Pictures(people, (person) => redraw(person));
+  const tiles = new PeopleList(list, people, { draw, say, open: openPerson });
 
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", () => choose());
+  form.addEventListener("input", (event) => {
+    if (!event.target.closest(".drawn")) choose();
+    else { redraw(-1); keepAddress(); }
+  });
   form.addEventListener("reset", () => { if (!quiet) requestAnimationFrame(() => choose()); });
   const value = (name) => form.elements[name].value;
-  const checked = (name) => new FormData(form).getAll(name);
   const run = () => people.runs[Number(value("run"))];
   const show = () => ({ picture: form.elements.picture.checked, truth: form.elements.truth.checked, found: form.elements.found.checked });
 
-  // ---- who is shown, in which order
   function choose() {
-    const r = run(), sizes = checked("size"), densities = checked("density");
-    const sources = checked("source"), errors = checked("error");
-    const bits = errors.reduce((sum, name) => sum | 1 << [...KINDS, "missed"].indexOf(name), 0);
+    const said = new FormData(form);
+    const numbers = (name, names) => new Set(said.getAll(name).map((word) => (names ? names.indexOf(word) : Number(word))));
     const number = (name, otherwise) => (value(name) === "" ? otherwise : Number(value(name)));
-    const low = number("from", 0), high = number("to", Infinity);
-    const worst = number("oks_from", 0), best = number("oks_to", 1);
-    view = [];
-    for (let i = 0; i < people.n; i++) {
-      const oks = r.oks[i], height = people.wh[2 * i + 1];
-      if (Number.isNaN(oks) || oks < worst || oks > best || height < low || height > high) continue;
-      if (sizes.length && !sizes.includes(SIZES[people.size[i]])) continue;
-      if (densities.length && !densities.includes(DENSITIES[people.dense[i]])) continue;
-      if (sources.length && !sources.includes(String(people.source[i]))) continue;
-      if (bits && !(r.errors[i] & bits)) continue;
-      view.push(i);
-    }
-    const key = orderBy(value("sort"), r);
-    const keys = Float64Array.from({ length: people.n }, (_, i) => key(i));
-    const last = (v) => (Number.isNaN(v) ? Infinity : v);
-    view.sort((a, b) => last(keys[a]) - last(keys[b]) || a - b);
-    summarise(r);
-    active = 0;
-    list.scrollTop = 0;
-    layout();
+    const errors = said.getAll("error").reduce((bits, name) => bits | 1 << [...KINDS, "missed", "false"].indexOf(name), 0);
+    const view = choice.view(run(), value("sort"), {
+      sizes: numbers("size", SIZES), densities: numbers("density", DENSITIES), sources: numbers("source"), errors,
+      low: number("from", 0), high: number("to", Infinity), worst: number("oks_from", 0), best: number("oks_to", 1),
+    });
+    const bars = document.getElementById("people-histogram").children;
+    const { words, counts } = summary(people, run(), view, bars.length);
+    count.textContent = words;
+    histogram(bars, counts);
+    document.getElementById("people-nobody").hidden = view.length > 0;
+    tiles.show(view);
     if (open >= 0) fillDialog();
     keepAddress();
   }
 
-  function orderBy(sort, r) {
-    if (sort.startsWith("below-")) {
-      const other = people.runs[Number(sort.slice(6))];
-      return (i) => r.oks[i] - other.oks[i];
-    }
-    return {
-      worst: (i) => r.oks[i], best: (i) => -r.oks[i],
-      small: (i) => people.wh[2 * i] * people.wh[2 * i + 1],
-      tall: (i) => -people.wh[2 * i + 1],
-      dense: (i) => -people.density[i], sparse: (i) => people.density[i],
-    }[sort];
-  }
-
-  function summarise(r) {
-    const oks = view.map((i) => r.oks[i]).sort((a, b) => a - b);
-    const hit = oks.filter((v) => v >= 0.5).length;
-    const few = view.length === 1 ? "person" : "people";
-    const said = [`${view.length.toLocaleString("en")} of ${people.n.toLocaleString("en")} ${few}`];
-    if (oks.length) {
-      said.push(`${(100 * hit / oks.length).toFixed(0)} % found (OKS from 0.5)`);
-      said.push(`middle OKS ${oks[Math.floor(oks.length / 2)].toFixed(2)}`);
-    }
-    count.textContent = said.join(" · ");
-    histogram(oks);
-  }
-
-  function histogram(oks) {
-    const bars = document.getElementById("people-histogram").children;
-    const counts = new Array(bars.length).fill(0);
-    for (const v of oks) counts[Math.min(Math.floor(v * bars.length), bars.length - 1)]++;
+  function histogram(bars, counts) {
     const most = Math.max(...counts, 1);
     counts.forEach((n, i) => {
       bars[i].style.height = `${100 * n / most}%`;
@@ -89,152 +51,72 @@ function browsePeople(people) {
     });
   }
 
-  // ---- the list: as many tiles as are visible, each moved to where its person stands
-  let columns = 1, tileWidth = 0, rowHeight = 0;
-  const GAP = 10, CAPTION = 46;
-
-  function layout() {
-    const width = inner.clientWidth;
-    columns = Math.max(2, Math.floor((width + GAP) / (128 + GAP)));
-    const wide = (width - GAP * (columns - 1)) / columns;
-    if (Math.abs(wide - tileWidth) > 0.5) dropTiles();
-    tileWidth = wide;
-    rowHeight = Math.round(tileWidth * people.cell[1] / people.cell[0]) + CAPTION + GAP;
-    inner.style.height = `${Math.ceil(view.length / columns) * rowHeight}px`;
-    dropTiles();
-    render();
-    document.getElementById("people-nobody").hidden = view.length > 0;
+  // ---- the tiles
+  function draw(pen, width, i) {
+    const shown = show();
+    if (shown.picture) pictures.of(i);
+    if (shown.picture && pictures.awaited(i)) return; // drawn once, when it is there
+    drawPerson(pen, width, people, pictures, i, run(), shown);
   }
 
-  const tiles = new Map(); // place in `view` to its element
-  const spare = [];
-
-  function dropTiles() {
-    for (const tile of tiles.values()) { tile.remove(); spare.push(tile); }
-    tiles.clear();
-  }
-
-  function render() {
-    const first = Math.max(0, Math.floor(list.scrollTop / rowHeight) - 1) * columns;
-    const end = Math.min(view.length, (Math.ceil((list.scrollTop + list.clientHeight) / rowHeight) + 1) * columns);
-    for (const [at, tile] of tiles) {
-      if (at < first || at >= end) { tile.remove(); spare.push(tile); tiles.delete(at); }
-    }
-    for (let at = first; at < end; at++) if (!tiles.has(at)) place(at);
-    mark();
-  }
-
-  function place(at) {
-    const tile = spare.pop() || newTile(), i = view[at], r = run();
-    const text = personText(people, r, i);
-    tile.id = `tile-${at}`;
-    tile.dataset.at = at;
-    tile.style.width = `${tileWidth}px`;
-    tile.style.transform = `translate(${(at % columns) * (tileWidth + GAP)}px, ${Math.floor(at / columns) * rowHeight}px)`;
-    tile.setAttribute("aria-posinset", at + 1);
-    tile.setAttribute("aria-setsize", view.length);
-    tile.setAttribute("aria-label", [`person ${text.height} tall`, text.source, text.oks, text.errors].filter(Boolean).join(", "));
+  function say(tile, i) {
+    const text = personText(people, run(), i);
+    const who = isFalse(people, i) ? "false positive" : "person";
+    tile.setAttribute("aria-label", [`${who} ${text.height} tall`, text.source, text.oks, text.errors].filter(Boolean).join(", "));
     tile.children[1].textContent = text.oks;
-    tile.children[2].textContent = [text.height, text.source].filter(Boolean).join(" · ");
-    tile.children[0].style.height = `${rowHeight - CAPTION - GAP}px`;
-    drawPerson(tile.children[0], people, pictures, i, r, show(), tileWidth);
-    filled.set(i, at);
-    inner.append(tile);
-    tiles.set(at, tile);
-  }
-
-  function newTile() {
-    return make("div", { role: "option", class: "tile" }, make("canvas", { "aria-hidden": "true" }), make("b"), make("span"));
+    tile.children[2].textContent = [isFalse(people, i) ? text.errors : "", text.height, isFalse(people, i) ? "" : text.source].filter(Boolean).join(" · ");
   }
 
   function redraw(person) {
-    const again = person < 0 ? [...tiles] : tiles.has(filled.get(person)) ? [[filled.get(person), tiles.get(filled.get(person))]] : [];
-    for (const [at, tile] of again) drawPerson(tile.children[0], people, pictures, view[at], run(), show(), tileWidth);
-    if (open >= 0 && (person < 0 || person === view[open])) drawLarge();
-    document.getElementById("people-missing").hidden = !pictures.missing;
+    tiles.again(person);
+    if (open >= 0 && (person < 0 || person === tiles.view[open])) drawLarge();
+    document.getElementById("people-missing").hidden = !pictures.lost.size;
   }
-
-  function mark() {
-    for (const [at, tile] of tiles) tile.setAttribute("aria-selected", String(at === active));
-    if (tiles.has(active)) list.setAttribute("aria-activedescendant", `tile-${active}`);
-    else list.removeAttribute("aria-activedescendant");
-  }
-
-  let waiting = false;
-  list.addEventListener("scroll", () => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => { waiting = false; render(); });
-  }, { passive: true });
-  list.addEventListener("click", (event) => {
-    const tile = event.target.closest(".tile");
-    if (tile) openPerson(Number(tile.dataset.at));
-  });
-  list.addEventListener("keydown", (event) => {
-    const page = Math.max(1, Math.floor(list.clientHeight / rowHeight)) * columns;
-    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
-    if (event.key === "Enter" || event.key === " ") {
-      event.preventDefault();
-      if (view.length) openPerson(active);
-    } else if (event.key in steps) {
-      event.preventDefault();
-      goTo(active + steps[event.key]);
-    }
-  });
-
-  function goTo(at) {
-    active = Math.min(Math.max(at, 0), Math.max(view.length - 1, 0));
-    const top = Math.floor(active / columns) * rowHeight;
-    if (top < list.scrollTop) list.scrollTop = top;
-    const below = top + rowHeight - list.clientHeight;
-    if (below > list.scrollTop) list.scrollTop = below;
-    render();
-  }
-  let known = 0;
-  new ResizeObserver(() => {
-    if (inner.clientWidth !== known) { known = inner.clientWidth; layout(); goTo(active); }
-  }).observe(inner);
 
   // ---- one person, large
   const canvas = dialog.querySelector("canvas");
 
   function openPerson(at) {
     open = at;
-    goTo(at);
+    tiles.goTo(at);
     fillDialog();
     if (!dialog.open) dialog.showModal();
     keepAddress();
   }
 
   function drawLarge() {
-    drawPerson(canvas, people, pictures, view[open], run(), show(), canvas.clientWidth || 360);
+    const width = canvas.clientWidth || 360, [cw, ch] = people.cell;
+    const { pen } = penOf(canvas, width, width * ch / cw);
+    drawPerson(pen, canvas.width, people, pictures, tiles.view[open], run(), show());
   }
 
   function fillDialog() {
-    if (open >= view.length) { dialog.close(); return; }
-    const i = view[open], r = run(), text = personText(people, r, i);
-    dialog.querySelector("h3").textContent = `Person ${people.id[i]}, ${text.height} tall`;
-    dialog.querySelector(".place").textContent = `${(open + 1).toLocaleString("en")} of ${view.length.toLocaleString("en")}`;
+    if (open >= tiles.view.length) { dialog.close(); return; }
+    const i = tiles.view[open], r = run(), text = personText(people, r, i);
+    const alone = isFalse(people, i);
+    dialog.querySelector("h3").textContent = alone ? `False positive, ${text.height} tall` : `Person ${people.id[i]}, ${text.height} tall`;
+    dialog.querySelector(".place").textContent = `${(open + 1).toLocaleString("en")} of ${tiles.view.length.toLocaleString("en")}`;
     const facts = [
       ["picture", people.images[people.image[i]]], ["source", text.source || "not said"],
       ["box", `${people.wh[2 * i].toFixed(0)} × ${people.wh[2 * i + 1].toFixed(0)} px at ${people.corner[2 * i].toFixed(0)}, ${people.corner[2 * i + 1].toFixed(0)}`],
       ["size", [SIZES[people.size[i]], DENSITIES[people.dense[i]]].filter(Boolean).join(", ")],
       ...(Number.isNaN(people.density[i]) ? [] : [["density", people.density[i].toFixed(3)]]),
     ];
-    for (const other of people.runs) {
-      facts.push([other.label, [personText(people, other, i).oks, errorWords(other, i)].filter(Boolean).join(" · ")]);
+    if (alone) facts.push(["run", r.label], ["score", r.score[i].toPrecision(3)], ["what it is", FALSE_MEANINGS[r.falseKinds[i - r.false.start]]], ["nearest label", `OKS ${r.oks[i].toFixed(2)}, in white`]);
+    else for (const other of people.runs) {
+      facts.push([other.label, [personText(people, other, i).oks, errorWords(people, other, i)].filter(Boolean).join(" · ")]);
     }
     dialog.querySelector("dl").replaceChildren(...facts.flatMap(([key, said]) => [make("dt", {}, key), make("dd", {}, said)]));
     dialog.querySelector(".joints").replaceChildren(...jointLines(i, r));
-    canvas.setAttribute("aria-label", `The picture of this person with the labelled pose in white and what ${r.label} found: ${text.oks}`);
-    dialog.querySelector(".run").textContent = r.label;
+    canvas.setAttribute("aria-label", alone ? `A prediction of ${r.label} that belongs to nobody, ${text.oks}, with the nearest label in white` : `The picture of this person with the labelled pose in white and what ${r.label} found: ${text.oks}`);
+    dialog.querySelector(".run").textContent = alone ? "" : r.label;
     requestAnimationFrame(drawLarge);
   }
 
   function jointLines(i, r) {
-    const m = r.joints.length, lines = [];
+    const { kinds } = r.pose(i), lines = [];
     [...KINDS.keys()].forEach((kind) => {
-      const names = r.joints.filter((_, at) => r.kinds[i * m + at] === kind).map((j) => people.joints[j]);
+      const names = r.joints.filter((_, at) => kinds[at] === kind).map((j) => people.joints[j]);
       if (!names.length) return;
       const dot = make("i");
       dot.style.background = KIND_COLOURS[kind];
@@ -243,7 +125,7 @@ function browsePeople(people) {
     return lines;
   }
 
-  const turn = (step) => { if (view[open + step] !== undefined) openPerson(open + step); };
+  const turn = (step) => { if (tiles.view[open + step] !== undefined) openPerson(open + step); };
   dialog.querySelector(".previous").addEventListener("click", () => turn(-1));
   dialog.querySelector(".next").addEventListener("click", () => turn(1));
   dialog.querySelector(".close").addEventListener("click", () => dialog.close());
@@ -261,7 +143,7 @@ function browsePeople(people) {
       const said = now.getAll(name).join("~");
       if (said !== plain.getAll(name).join("~")) words.set(name, said);
     }
-    if (open >= 0) words.set("person", people.id[view[open]]);
+    if (open >= 0) words.set("person", people.id[tiles.view[open]]);
     const text = words.toString();
     return text ? `#people?${text}` : "#people";
   }
@@ -288,7 +170,7 @@ function browsePeople(people) {
     if (form.elements.sort.value === "") form.elements.sort.value = "worst";
     open = -1;
     choose();
-    const at = words.has("person") ? view.findIndex((i) => people.id[i] === Number(words.get("person"))) : -1;
+    const at = words.has("person") ? tiles.view.findIndex((i) => people.id[i] === Number(words.get("person"))) : -1;
     document.getElementById("people").scrollIntoView({ behavior: "instant" });
     if (at >= 0) openPerson(at); else if (dialog.open) dialog.close();
     quiet = false;

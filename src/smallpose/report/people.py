@@ -41,8 +41,8 @@ def pair_people(truth: Instances, found: Predictions) -> Pairing:
     judged = truth.counted & seen.any(axis=1)
     rows = np.full(len(truth), -1, dtype=np.intp)
     best = np.where(judged, 0.0, np.nan)
-    of_image = _groups(truth.images.ids[truth.image_rows], np.flatnonzero(judged))
-    found_in = _groups(found.image_ids, np.arange(len(found)))
+    of_image = groups(truth.images.ids[truth.image_rows], np.flatnonzero(judged))
+    found_in = groups(found.image_ids, np.arange(len(found)))
     for image, people in of_image.items():
         there = found_in.get(image)
         if there is None:
@@ -58,7 +58,7 @@ def pair_people(truth: Instances, found: Predictions) -> Pairing:
     return Pairing(rows, best)
 
 
-def _groups(keys: NDArray[np.int64], rows: NDArray[np.intp]) -> dict[int, NDArray[np.intp]]:
+def groups(keys: NDArray[np.int64], rows: NDArray[np.intp]) -> dict[int, NDArray[np.intp]]:
     """Image id to the given rows that lie in it, in their order."""
     order = rows[np.argsort(keys[rows], kind="stable")]
     ids, starts = np.unique(keys[order], return_index=True)

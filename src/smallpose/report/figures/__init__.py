@@ -12,8 +12,8 @@ from smallpose.report.figures.runs import (
     ap_by_class,
     found_along_height,
     gains,
-    run_colours,
     run_label,
+    run_looks,
 )
 from smallpose.report.figures.skeletons import skeleton_drawing
 from smallpose.report.figures.style import (
@@ -23,14 +23,16 @@ from smallpose.report.figures.style import (
     ON_COLOUR,
     SERIES,
     SETTING_COLOURS,
+    Look,
     finished,
     legend_above,
+    look,
     new_axes,
 )
 
 __all__ = [
-    "CLASSES", "DARK", "LIGHT", "ON_COLOUR", "SERIES", "SETTING_COLOURS", "ap_by_class", "areas",
-    "by_night", "classes", "composition", "crowding", "finished", "found_along_height", "gains",
-    "legend_above", "new_axes", "people_in_images", "png", "run_colours", "run_label", "save",
-    "skeleton_drawing", "svg",
+    "CLASSES", "DARK", "LIGHT", "ON_COLOUR", "SERIES", "SETTING_COLOURS", "Look", "ap_by_class",
+    "areas", "by_night", "classes", "composition", "crowding", "finished", "found_along_height",
+    "gains", "legend_above", "look", "new_axes", "people_in_images", "png", "run_label",
+    "run_looks", "save", "skeleton_drawing", "svg",
 ]  # fmt: skip

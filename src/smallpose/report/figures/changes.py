@@ -49,7 +49,8 @@ def changes_of(board: Board, printed: Board, methods: tuple[str, ...]) -> list[C
 def gains_by_class(changes: list[Change], printed: str = "the paper's") -> Figure:
     """A panel a class, a bar a method: blue up, orange down, grey where the interval holds 0."""
     rows = max(len(changes), 1)
-    figure = new_figure(9.2, 1.25 + 0.36 * rows)
+    height = 1.25 + 0.36 * rows
+    figure = new_figure(9.2, height)
     grid = figure.add_gridspec(1, len(CLASSES), wspace=0.14)
     reach = [
         v for c in changes for m in c.ours.values() if m is not None for v in (m.low, m.high, 0.0)
@@ -66,7 +67,7 @@ def gains_by_class(changes: list[Change], printed: str = "the paper's") -> Figur
         names = [c.label for c in changes] if column == 0 else [""] * len(changes)
         axes.set_yticks(range(len(changes)), names)
     figure.text(
-        0.5, 0.0, f"AP of B minus AP of A, points, both on COCO's 17 joints; whiskers 95 %; ◇ "
+        0.5, -0.08 / height, f"AP of B minus AP of A, points, both on COCO's 17 joints; whiskers 95 %; ◇ "
         f"{printed} (B on 21)", ha="center", va="top", size=8.5, color=LIGHT.quiet,
     )  # fmt: skip
     return finished(figure)

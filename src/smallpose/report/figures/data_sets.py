@@ -17,13 +17,13 @@ from smallpose.report.figures.style import (
     LIGHT,
     ON_COLOUR,
     ON_PALE,
-    SERIES,
     SIZE_COLOURS,
     SOURCE_COLOURS,
     bare,
     finished,
     is_dark,
     legend_above,
+    look,
     new_axes,
     new_figure,
     steps,
@@ -71,9 +71,8 @@ def areas(sets: Mapping[str, Histogram]) -> Figure:
     width = 0.82 / max(len(sets), 1)
     for number, (name, histogram) in enumerate(sets.items()):
         x = np.arange(bins) + (number - (len(sets) - 1) / 2) * width
-        colour = SERIES[number % len(SERIES)]
         label = f"{name} ({histogram.total:,})"
-        axes.bar(x, 100 * histogram.shares, width * 0.94, color=colour, label=label)
+        axes.bar(x, 100 * histogram.shares, width * 0.94, label=label, **look(number).bar())
         if len(sets) <= 4:
             # A bin without a bar may hold a few people; that it holds nobody is said.
             for at in x[histogram.counts == 0] if histogram.total else ():
@@ -106,13 +105,13 @@ def crowding(sets: Mapping[str, Crowding], means: Mapping[str, Estimate] | None 
     room = top * (0.05 + 0.05 * len(sets))
     for number, (name, crowd) in enumerate(sets.items()):
         mean = (means or {}).get(name) or crowd.estimate
-        colour = SERIES[number % len(SERIES)]
+        drawn = look(number)
         label = f"{name} (mean {_ends(mean)}, {crowd.histogram.total:,} images)"
-        steps(axes, crowd.histogram.edges, shares[name], colour, label, fill=len(sets) <= 2)
+        steps(axes, crowd.histogram.edges, shares[name], drawn, label, fill=len(sets) <= 2)
         y = top + room * (1 - (number + 0.5) / len(sets))
-        axes.plot([mean.low, mean.high], [y, y], color=colour, lw=2.5, solid_capstyle="butt")
-        axes.plot([mean.value], [y], color=colour, marker="o", ms=4.5)
-    axes.set(xlim=(0, 1), xlabel="CrowdIndex; the dots are means with 95 % intervals")
+        axes.plot([mean.low, mean.high], [y, y], color=drawn.colour, lw=2.5, solid_capstyle="butt")
+        axes.plot([mean.value], [y], color=drawn.colour, marker=drawn.marker, ms=4.5)
+    axes.set(xlim=(0, 1), xlabel="CrowdIndex; marks are means with 95 % intervals")
     axes.set(ylim=(0, top + room), ylabel="images, %")
     axes.set_yticks([t for t in axes.get_yticks() if t <= top])
     axes.set_xticks(np.linspace(0, 1, 6), ["0", "0.2", "0.4", "0.6", "0.8", "≥ 1"])
@@ -141,12 +140,12 @@ def people_in_images(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
         mean = float((counts * np.arange(len(counts))).sum() / max(images, 1))
         shares = 100 * counts[1:] / max(images, 1)
         edges = np.arange(1, len(counts) + 1, dtype=np.float64) - 0.5
-        colour = SERIES[number % len(SERIES)]
+        drawn = look(number)
         label = f"{name} (mean {mean:.1f}, most {len(counts) - 1}, {images:,} images)"
         # Numbers of people that no image shows are gaps in the line.
         axes.stairs(
-            np.where(shares > 0, shares, np.nan), edges, baseline=None, color=colour, lw=2,
-            label=label, zorder=3,
+            np.where(shares > 0, shares, np.nan), edges, baseline=None, color=drawn.colour,
+            ls=drawn.line, lw=2, label=label, zorder=3,
         )  # fmt: skip
     axes.set(xlim=(0.5, max(most, 2) + 0.5), xlabel="people in an image", ylabel="images, %")
     if any(counts[1:].any() for counts in sets.values()):

@@ -10,9 +10,9 @@ from smallpose.evaluation.along import Bin
 from smallpose.report.figures.style import (
     DENSITY_COLOURS,
     LIGHT,
-    SERIES,
     finished,
     legend_above,
+    look,
     new_axes,
 )
 
@@ -40,12 +40,15 @@ def ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
         shift = (number - (len(methods) - 1) / 2) * 0.006
         x = np.array([(b.low + b.high) / 2 + shift for b in bins])
         ap = np.array([np.nan if b.ap is None else 100 * b.ap for b in bins])
-        colour = SERIES[number % len(SERIES)]
-        axes.plot(x, ap, color=colour, lw=1.4, marker="o", ms=4.5, label=label, zorder=3)
+        drawn = look(number)
+        axes.plot(
+            x, ap, color=drawn.colour, ls=drawn.line, lw=1.4, marker=drawn.marker, ms=4.5,
+            label=label, zorder=3,
+        )  # fmt: skip
         for at, b in zip(x, bins, strict=True):
             if b.interval is not None and b.ap is not None:
                 low, high = (100 * end for end in b.interval)
-                axes.vlines(at, low, high, color=colour, lw=1.3, zorder=2)
+                axes.vlines(at, low, high, color=drawn.colour, lw=1.3, zorder=2)
         people = max(people, sum(b.people for b in bins))
     bins_text = max((len(b) for b in methods.values()), default=0)
     axes.set(xlim=(0, 1), ylim=(0, height), ylabel="AP (owned), points")

@@ -11,11 +11,12 @@ from smallpose.report import paper
 from smallpose.report.figures.style import (
     CLASSES,
     LIGHT,
-    SERIES,
     SETTING_COLOURS,
+    Look,
     bare,
     finished,
     legend_above,
+    look,
     new_axes,
     new_figure,
 )
@@ -31,7 +32,7 @@ def ap_by_class(runs: Runs, protocol: str = "coco") -> Figure:
     firsts = [g.first for g in groups]
     names = [n for n in CLASSES if any(g.measured(n, protocol) is not None for g in groups)]
     width = 0.8 / max(len(groups), 1)
-    colours = run_colours(firsts)
+    looks = run_looks(firsts)
     values = [[g.measured(n, protocol) for n in names] for g in groups]
     tops = [v for row in values for m in row if m is not None for v in (m.value, m.high or 0.0)]
     top = max([1.0, *tops])
@@ -39,7 +40,7 @@ def ap_by_class(runs: Runs, protocol: str = "coco") -> Figure:
         x = np.arange(len(names)) + (number - (len(groups) - 1) / 2) * width
         heights = [0.0 if m is None else m.value for m in row]
         label = run_label(group.first, firsts)
-        axes.bar(x, heights, width * 0.92, color=colours[number], label=label)
+        axes.bar(x, heights, width * 0.92, label=label, **looks[number].bar())
         for at, m in zip(x, row, strict=True):
             above = 0.0 if m is None else m.value
             if m is not None and m.low is not None and m.high is not None:
@@ -104,15 +105,18 @@ def gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> Figur
     return finished(figure)
 
 
-def found_along_height(curves: Mapping[str, Curve], colours: Sequence[str]) -> Figure:
+def found_along_height(curves: Mapping[str, Curve], looks: Sequence[Look]) -> Figure:
     """The share of people found against their height: how small may a person get?"""
     figure, axes = new_axes(5.8, 3.4)
-    for (name, curve), colour in zip(curves.items(), colours, strict=True):
+    for (name, curve), drawn in zip(curves.items(), looks, strict=True):
         # Two standard errors of a share of this many people.
         error = 2 * np.sqrt(curve.share * (1 - curve.share) / np.maximum(curve.people, 1))
         low, high = np.clip(curve.share - error, 0, 1), np.clip(curve.share + error, 0, 1)
-        axes.fill_between(curve.x, 100 * low, 100 * high, color=colour, alpha=0.16, lw=0)
-        axes.plot(curve.x, 100 * curve.share, color=colour, lw=2, marker="o", ms=4, label=name)
+        axes.fill_between(curve.x, 100 * low, 100 * high, color=drawn.colour, alpha=0.16, lw=0)
+        axes.plot(
+            curve.x, 100 * curve.share, color=drawn.colour, ls=drawn.line, lw=2,
+            marker=drawn.marker, ms=4, label=name,
+        )  # fmt: skip
     axes.set(xscale="log", ylim=(-1, 102), xlabel="height of the person's box, px")
     axes.set_ylabel("people found (OKS ≥ 0.5), %")
     low = min((c.x.min() for c in curves.values() if len(c.x)), default=10.0)
@@ -138,10 +142,10 @@ def run_label(run: Run, runs: Sequence[Run]) -> str:
     return f"{short} ({run.folder.name})" if len(alike) > 1 else short or run.folder.name
 
 
-def run_colours(runs: Sequence[Run]) -> list[str]:
+def run_looks(runs: Sequence[Run]) -> list[Look]:
     """A grey, B green, untrained pale; otherwise one after the other."""
     if len({r.method for r in runs}) <= 1:
         own = ["#D3D8DE" if r.untrained else SETTING_COLOURS.get(r.setting, "") for r in runs]
         if len(set(own)) == len(own) and all(own):
-            return own
-    return [SERIES[i % len(SERIES)] for i in range(len(runs))]
+            return [Look(colour) for colour in own]
+    return [look(number) for number in range(len(runs))]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from smallpose.report.figures.style import LIGHT, SERIES, finished, legend_above, new_axes
+from smallpose.report.figures.style import LIGHT, finished, legend_above, look, new_axes
 from smallpose.report.latency import Latency
 from smallpose.report.scores import Measured
 
@@ -30,13 +30,19 @@ def latency_against_ap(points: Sequence[Point]) -> Figure:
     figure, axes = new_axes(6.2, 3.6)
     axes.grid(axis="x", color=LIGHT.grid, lw=0.8)
     for number, p in enumerate(points):
-        colour, ap = SERIES[number % len(SERIES)], p.ap_small
-        axes.hlines(ap.value, p.latency.low, p.latency.high, color=colour, lw=1.3)
+        drawn, ap = look(number), p.ap_small
+        axes.hlines(ap.value, p.latency.low, p.latency.high, color=drawn.colour, lw=1.3)
         if ap.low is not None and ap.high is not None:
-            axes.vlines(p.latency.median, ap.low, ap.high, color=colour, lw=1.3)
+            axes.vlines(p.latency.median, ap.low, ap.high, color=drawn.colour, lw=1.3)
         label = f"{p.label} ({milliseconds(p.latency.median)})"
         axes.plot(
-            [p.latency.median], [ap.value], color=colour, marker="o", ms=7, ls="", label=label
+            [p.latency.median],
+            [ap.value],
+            color=drawn.colour,
+            marker=drawn.marker,
+            ms=7,
+            ls="",
+            label=label,
         )
     first = points[0].latency
     tops = [p.ap_small.high or p.ap_small.value for p in points]

@@ -54,7 +54,39 @@ SOURCE_COLOURS = {
 }
 
 # Sets side by side; also runs that are neither A nor B.
-SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C96A3")
+SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#646C78")
+
+# From the eighth on a colour comes again, with another line, marker and hatch.
+LINES = ("solid", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
+MARKERS = ("o", "s", "^", "D")
+HATCHES = ("", "////", "....", "xxxx")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one of several things side by side is drawn; each can be told from all others.
+
+    Args:
+        line, marker, hatch: as matplotlib has them.
+    """
+
+    colour: str
+    line: Any = "solid"
+    marker: str = "o"
+    hatch: str = ""
+
+    def bar(self) -> dict[str, Any]:
+        """For `Axes.bar`: the hatch is drawn in the paper's white over the colour."""
+        if not self.hatch:
+            return {"color": self.colour}
+        return {"color": self.colour, "hatch": self.hatch, "edgecolor": LIGHT.paper, "lw": 0}
+
+
+def look(number: int) -> Look:
+    """Of the first, the second, … thing; 28 differ."""
+    again = number // len(SERIES) % len(LINES)
+    return Look(SERIES[number % len(SERIES)], LINES[again], MARKERS[again], HATCHES[again])
+
 
 CLASSES = {
     "AP": "all",
@@ -103,11 +135,11 @@ def bare(axes: Axes) -> None:
 
 
 def steps(
-    axes: Axes, edges: Floats, values: Floats, colour: str, label: str, fill: bool = True
+    axes: Axes, edges: Floats, values: Floats, drawn: Look, label: str, fill: bool = True
 ) -> None:
-    axes.stairs(values, edges, color=colour, lw=2, label=label, zorder=3)
+    axes.stairs(values, edges, color=drawn.colour, ls=drawn.line, lw=2, label=label, zorder=3)
     if fill:
-        axes.stairs(values, edges, color=colour, fill=True, alpha=0.10, zorder=2)
+        axes.stairs(values, edges, color=drawn.colour, fill=True, alpha=0.10, zorder=2)
 
 
 def is_dark(colour: str) -> bool:
