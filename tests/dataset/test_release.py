@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 import zipfile
 
 import pytest
@@ -18,7 +19,7 @@ def built(tmp_path_factory):
     root = tmp_path_factory.mktemp("release")
     make_world(root / "world", "tiny", 0)
     roots = [w for s in ("coco", "aic") for w in (f"--{s}", str(root / "world" / s))]
-    assert main(["build", str(root / "set"), *roots, "--leaks", "off"]) == 0
+    assert main(["build", str(root / "set"), *roots]) == 0
     return root / "set"
 
 
@@ -33,16 +34,31 @@ def test_a_release_holds_everything_but_pictures(released):
     names = {p.relative_to(released).as_posix() for p in released.rglob("*") if p.is_file()}
     assert names == {
         *("annotations/train.json", "annotations/test.json", "README.md", "croissant.json"),
-        *("index.csv", "index.json", "manifest.json", "SHA256SUMS"),
+        *("index.csv", "index.json", "leaks.json", "manifest.json", "SHA256SUMS"),
     }
 
 
 def test_every_file_has_its_checksum(released):
     lines = (released / "SHA256SUMS").read_text().splitlines()
-    assert len(lines) == 7
+    assert len(lines) == 8
     for line in lines:
         digest, name = line.split("  ")
         assert hashlib.sha256((released / name).read_bytes()).hexdigest() == digest
+
+
+def test_the_card_speaks_of_files_that_are_there(released):
+    named = re.findall(r"^\| `([^`]+)` \|", (released / "README.md").read_text(), re.MULTILINE)
+    assert len(named) >= 5
+    assert [name for name in named if not (released / name).is_file()] == []
+
+
+def test_whoever_gets_a_release_can_check_it(released, tmp_path, capsys):
+    assert main(["check", str(released)]) == 0
+    assert "pictures are not here" in capsys.readouterr().out
+    copy = shutil.copytree(released, tmp_path / "copy")
+    (copy / "annotations" / "test.json").write_text("{}")
+    assert main(["check", str(copy)]) == 2
+    assert "test.json has changed" in capsys.readouterr().out
 
 
 def test_nothing_tells_where_the_set_was_built(built, released):

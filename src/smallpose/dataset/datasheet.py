@@ -33,8 +33,9 @@ def _motivation(manifest: dict[str, Any]) -> str:
     return (
         "Made to find out how small a person in a picture may get before methods for human pose "
         "estimation fail, as the paper *SmallPose* asks. Common sets hold few small people, or "
-        "leave them without labels. Who paid for the labels: the makers of each source; this set "
-        "adds none of its own."
+        "leave them without labels. Who made it: whoever ran `smallpose build` here; the pictures "
+        "and labels are the work of each source's makers, who paid for them too, and this set adds "
+        "none of its own."
     )
 
 
@@ -53,15 +54,31 @@ def _composition(manifest: dict[str, Any]) -> str:
             for split, s in manifest["selection"].items()
         )
         + ".",
+        "- How records hang together: people of one image stand side by side, and frames of one "
+        f"video or sequence share a `group`. {_grouped(manifest['split'])}",
+        "- Splits: train for training, test for scoring, as the paper uses them; take images for "
+        "choosing settings out of train, by `group`.",
+        "- Errors and noise: the labels of the sources as they are, each with its makers' idea of "
+        "a joint and of a box (`source` and `box_rule` of every person say which); `smallpose "
+        "audit` names labels worth a second look.",
+        "- Does it hang on others: yes, on the sources' pictures, which stay where they are and "
+        "can go away; `index.json` names each with its hash.",
         "- What is missing: keypoints that a source never labels (each source has its own joints), "
         "and people whom no source labelled: a prediction on them counts as false.",
         "- Are parts confidential, offensive, or about people: the pictures show people in public "
         "and private places, mostly without their knowledge; nobody here has names, and nobody "
-        "checked the pictures for what may offend.",
+        "checked the pictures for what may offend. People can be known again by face or place, "
+        "and were not asked for this set; to be taken out, they turn to the source's makers.",
     ]
     if manifest["synthetic"]:
         lines[-1] = "- About people: none of them is real; a program drew them."
     return "\n".join(lines)
+
+
+def _grouped(split: str) -> str:
+    if split == "grouped":
+        return "No group that the builder made a split of stands on both sides."
+    return "MPII's and HiEve's frames were split one by one, so a video can stand on both sides."
 
 
 def _collection(manifest: dict[str, Any]) -> str:
@@ -95,7 +112,9 @@ def _uses(manifest: dict[str, Any]) -> str:
     return (
         "For training and comparing methods that find the joints of people. Not for finding out "
         "who somebody is, for watching people, nor for claims about groups of people: who is shown "
-        "was never balanced. Scores on small people hang on how each source drew its boxes; "
+        "was never balanced. Used before: by the paper, whose own copy is not to be had; a set "
+        "built anew is not its to the last image. Scores on small people hang on how each source "
+        "drew its boxes; "
         "compare methods on the same set and say which protocol was used."
     )
 
@@ -113,5 +132,6 @@ def _maintenance(manifest: dict[str, Any]) -> str:
     return (
         "Nobody mends this copy: errors are mended in the source or in smallpose, and the set is "
         "built anew. `smallpose check` says whether a copy is still what was built, `smallpose "
-        "audit` looks for labels worth a second look."
+        "audit` looks for labels worth a second look. Older builds are not kept: `index.json` and "
+        "the seed make them again. Whoever wants to add to it gives `build` a source of his own."
     )

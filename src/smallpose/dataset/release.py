@@ -17,6 +17,7 @@ from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.files import path_inside, read_bytes, sha256, write_whole
 from smallpose.dataset.folder import read_manifest
 from smallpose.dataset.index import FILE as REBUILD
+from smallpose.dataset.leaks import FILE as LEAKS
 from smallpose.dataset.split import SPLITS
 from smallpose.table.coco_json import read_coco
 from smallpose.table.instances import SOURCES
@@ -49,6 +50,8 @@ def release(built: Path, out: Path) -> list[str]:
     parts[REBUILD] = _unchanged(built, REBUILD, manifest)
     parts[INDEX] = _index(built, manifest).encode()
     parts[CROISSANT] = _unchanged(built, CROISSANT, manifest)
+    if LEAKS in manifest["files"]:  # the card speaks of it; not there with `--leaks off`
+        parts[LEAKS] = _unchanged(built, LEAKS, manifest)
     parts[MANIFEST] = msgspec.json.format(msgspec.json.encode(_without_paths(manifest))) + b"\n"
     parts[SUMS] = _sums(parts).encode()
     if out.suffix == ".zip":

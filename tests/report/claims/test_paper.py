@@ -170,3 +170,17 @@ def test_the_table_says_every_claim_once():
     assert len(keys) == len(set(keys))
     assert {f"C{i}" for i in range(1, 16)} <= set(keys)
     assert len(CLAIMS.broken) == sum(row[3] == "not supported" for row in table.rows)
+
+
+def test_what_medium_people_would_score_by_the_mean_of_sizes_gives_the_printed_ap_back():
+    from smallpose.report import paper
+    from smallpose.report.claims.methods import _medium_by_people
+
+    row, (small, medium, large) = (
+        paper.ROWS["simple_baseline_r50", "B"],
+        paper.TABLE_1["test"].sizes,
+    )
+    likely = _medium_by_people("simple_baseline_r50", "B")
+    whole = small * row.ap_s + medium * likely + large * row.ap_l
+    assert whole / (small + medium + large) == pytest.approx(row.ap)
+    assert likely - row.ap_s > 1.0  # were the rule true, the claim would be broken

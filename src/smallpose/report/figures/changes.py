@@ -67,8 +67,8 @@ def gains_by_class(changes: list[Change], printed: str = "the paper's") -> Figur
         names = [c.label for c in changes] if column == 0 else [""] * len(changes)
         axes.set_yticks(range(len(changes)), names)
     figure.text(
-        0.5, -0.08 / height, f"AP of B minus AP of A, points, both on COCO's 17 joints; whiskers 95 %; ◇ "
-        f"{printed} (B on 21)", ha="center", va="top", size=8.5, color=LIGHT.quiet,
+        0.5, -0.08 / height, "AP of B minus AP of A, points, both on COCO's 17 joints; whiskers "
+        f"95 %; ◇ {printed} (B on 21)", ha="center", va="top", size=8.5, color=LIGHT.quiet,
     )  # fmt: skip
     return finished(figure)
 
