@@ -31,6 +31,7 @@ import torch
 from loader import make_pictures
 from parity import fill
 from smallpose.inference import Boxes, Options, find
+from smallpose.inference.onnx_network import OnnxNetwork
 from smallpose.inference.people import faster
 from smallpose.methods import create_method
 from smallpose.methods.base import PoseMethod
@@ -98,6 +99,8 @@ class Ours:
 
     def __init__(self, method: PoseMethod, device: str, options: Options) -> None:
         self.method, self.device, self.options = method.on(device).eval(), device, options
+        if options.onnx:
+            self.method.network = OnnxNetwork(self.method)
 
     def forward(self, pictures: Path) -> float:
         x = torch.load(pictures).to(self.device).to(memory_format=torch.channels_last)
@@ -212,7 +215,7 @@ def measure(name: str, asked: argparse.Namespace, folder: Path, peer: Peer | Non
     weights, pictures = folder / "weights.pt", folder / "crops.pt"
     torch.save(state, weights)
     torch.save(crops(method, asked.batch), pictures)
-    ours = Ours(method, asked.device, Options(half=asked.half))
+    ours = Ours(method, asked.device, Options(half=asked.half, onnx=asked.onnx))
     ours.forward(pictures)
     theirs = None
     if peer is not None:
@@ -257,6 +260,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--half", action="store_true", help="ours in half precision")
+    parser.add_argument("--onnx", action="store_true", help="ours by onnxruntime")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     peer = Peer(asked.mmpose, asked.threads, asked.device) if asked.mmpose else None

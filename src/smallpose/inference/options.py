@@ -23,6 +23,7 @@ class Options:
         tile_overlap: px that neighbouring tiles share: at least the size of the people who shall
             be seen whole in one; a quarter of the tile without.
         half: compute in half precision: float16 on a GPU, bfloat16 on a CPU.
+        onnx: let onnxruntime compute the network, on a CPU; starts some seconds later.
         compile: compile the network (`torch.compile`); the first batch of a size takes longer.
     """
 
@@ -38,3 +39,4 @@ class Options:
     tile_overlap: int | None = None
     half: bool = False
     compile: bool = False
+    onnx: bool = False

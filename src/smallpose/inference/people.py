@@ -45,13 +45,20 @@ def find(
 
 @contextmanager
 def faster(method: PoseMethod, options: Options) -> Iterator[None]:
-    """The method as fast as was asked for; its precision comes back, its compilation stays."""
-    before = method.precision
+    """The method as fast as was asked for; its precision comes back, its compilation stays.
+
+    Raises: InputError when what was asked for does not go together, or is not there.
+    """
+    before, network = method.precision, method.network
     if options.half:
         method.precision = torch.float16 if method.device.type == "cuda" else torch.bfloat16
     if options.compile:
         method.compile()
     try:
+        if options.onnx and network is None:
+            from smallpose.inference.onnx_network import OnnxNetwork
+
+            method.network = OnnxNetwork(method)
         yield
     finally:
-        method.precision = before
+        method.precision, method.network = before, network

@@ -1,7 +1,7 @@
 """What training and inference ask of a method, and how a method says it is trained."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -90,6 +90,7 @@ class PoseMethod(nn.Module, ABC):
         for_training: beginnings of the names of weights that only training needs; published
             files may lack them.
         precision: the type that `run` computes in, where it is safe; None for single precision.
+        network: what `run` asks in place of `forward`, such as a compiled copy; None for itself.
     """
 
     _mean: Tensor
@@ -104,6 +105,7 @@ class PoseMethod(nn.Module, ABC):
     joint_layers: tuple[str, ...] = ("head.final_layer",)
     for_training: tuple[str, ...] = ()
     precision: torch.dtype | None = None
+    network: Callable[[Tensor], Any] | None = None
 
     def __init__(self, skeleton: Skeleton, input_wh: tuple[int, int]) -> None:
         super().__init__()
@@ -167,6 +169,8 @@ class PoseMethod(nn.Module, ABC):
 
     def run(self, pictures: Tensor) -> Any:
         """The outputs for (b, 3, h, w), computed in `precision` where that is set, as floats."""
+        if self.network is not None:
+            return self.network(pictures)
         if self.precision is None:
             return self(pictures)
         with torch.autocast(self.device.type, self.precision):
