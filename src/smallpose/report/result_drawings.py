@@ -1,0 +1,100 @@
+"""Figures of the runs' results: AP by class, from setting A to B, found along height."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from smallpose.report import figures, paper
+from smallpose.report.data import Drawing
+from smallpose.report.material import Material
+from smallpose.report.overview import looks_of
+from smallpose.report.people import found_by_height
+from smallpose.report.results import Run
+from smallpose.report.scores import Score, Seeds
+from smallpose.table.instances import Instances
+
+MOST_BARS = 4  # runs beside each other in a bar chart
+MOST_CURVES = 6
+
+
+def result_drawings(material: Material, scores: Mapping[int, Score]) -> list[Drawing]:
+    shown = [n for n, run in enumerate(material.runs) if run in _shown(material)]
+    runs = [Seeds((material.runs[n],), (scores[n],) if n in scores else ()) for n in shown]
+    out = [_by_class(runs, "coco")]
+    if any("owned" in run.protocols() for run in runs):
+        out.append(_by_class(runs, "owned"))
+    pairs = _pairs(material.trained)
+    if len(pairs) > 1:
+        words = [f"{name} {points(a):.1f} to {points(b):.1f}" for name, (a, b) in pairs.items()]
+        alt = "AP under setting A and B: " + ", ".join(words)
+        out.append(Drawing("fig5_gains", "From setting A to B", alt, partial(figures.gains, pairs)))
+    if material.test is not None and material.found:
+        out.append(_by_height(material, material.test))
+    return out
+
+
+def _by_class(runs: Sequence[Seeds], protocol: str) -> Drawing:
+    once = protocol == "owned"
+    return Drawing(
+        "fig5_ap_by_class" + ("_owned" if once else ""),
+        "AP by size and density" + (", each false positive counted once" if once else ""),
+        f"AP ({protocol}) in points by class: "
+        + "; ".join(_spoken(run, runs, protocol) for run in runs),
+        partial(figures.ap_by_class, runs, protocol),
+    )
+
+
+def _by_height(material: Material, test: Instances) -> Drawing:
+    """Found or not along height; of many runs the best ones."""
+    best = sorted(material.found, key=lambda n: -points(material.runs[n]))[:MOST_CURVES]
+    looks = looks_of(material)
+    curves = {
+        figures.run_label(material.runs[n], material.runs): found_by_height(
+            test, material.found[n][1]
+        )
+        for n in sorted(best)
+    }
+    ends = [
+        f"{name} {100 * c.share[0]:.0f} % at {c.x[0]:.0f} px, {100 * c.share[-1]:.0f} % at "
+        f"{c.x[-1]:.0f} px"
+        for name, c in curves.items()
+        if len(c.x)
+    ]
+    return Drawing(
+        "found_by_height",
+        "How small may a person get?",
+        "Share of people found with OKS from 0.5 by height: " + "; ".join(ends),
+        partial(figures.found_along_height, curves, [looks[n] for n in sorted(best)]),
+    )
+
+
+def _shown(material: Material) -> list[Run]:
+    """Runs whose bars fit beside each other: all that are trained, or those of the best method."""
+    runs = material.trained or list(material.runs)
+    if len(runs) <= MOST_BARS:
+        return runs
+    return [run for run in runs if run.method == material.best.method][:MOST_BARS]
+
+
+def _pairs(runs: Sequence[Run]) -> dict[str, tuple[Run, Run]]:
+    """Methods with a run under each setting, the best of each."""
+    best: dict[tuple[str, str], Run] = {}
+    for run in runs:
+        known = best.get((run.method, run.setting))
+        if known is None or points(run) > points(known):
+            best[run.method, run.setting] = run
+    return {
+        paper.label(method): (best[method, "A"], best[method, "B"])
+        for method in dict.fromkeys(run.method for run in runs)
+        if (method, "A") in best and (method, "B") in best
+    }
+
+
+def _spoken(run: Seeds, runs: Sequence[Seeds], protocol: str = "coco") -> str:
+    values = {c: run.measured(m, protocol) for m, c in figures.CLASSES.items()}
+    words = [f"{name} {v.value:.1f}" for name, v in values.items() if v is not None]
+    return f"{figures.run_label(run.first, [r.first for r in runs])}: {', '.join(words)}"
+
+
+def points(run: Run) -> float:
+    """AP by protocol coco; 0 where the run has none."""
+    return run.metric("AP") or 0.0
