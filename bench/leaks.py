@@ -1,6 +1,6 @@
 """How fast are leaks found: fingerprints per second and core, and the search among many.
 
-    python bench/leaks.py [--pictures DIR] [--count 100000]
+    python bench/leaks.py [--pictures DIR] [--count 100000] [--drawn 100000]
 
 Without a folder the pictures are drawn. The searched set is made of random hashes, and of corners
 drawn from those of the pictures with a fifth of their bits flipped, so that common corners stay
@@ -9,6 +9,10 @@ other one, in NumPy.
 
 What is found is counted on altered copies of the pictures; the peer, where it is installed, is
 ImageHash's phash within the 10 bits that its users usually allow.
+
+With `--drawn N` the whole way is gone instead: N picture files of 320 × 240, a hundredth of them
+altered copies of others (recompressed, halved, mirrored, cropped, all of it), from the files to the
+pairs.
 """
 
 import argparse
@@ -104,7 +108,7 @@ def found_again(files: list[Path], rng: np.random.Generator) -> dict[str, dict[s
     """Alteration to the share of copies found, ours and, where it is installed, the peer's."""
     pictures = [read_grey(f) for f in files]
     n, shares = len(pictures), {}
-    for how in ("jpeg", "half", "mirror", "crop", "crop mirror half jpeg"):
+    for how in HOW:
         copies = [altered(p, how, rng) for p in pictures]
         pairs = {(p.first, p.second) for p in find_near_duplicates([*pictures, *copies])}
         shares[how] = {"smallpose": sum((i, i + n) in pairs for i in range(n)) / n}
@@ -122,6 +126,62 @@ def found_again(files: list[Path], rng: np.random.Generator) -> dict[str, dict[s
     return {how: {k: round(v, 3) for k, v in s.items()} for how, s in shares.items()}
 
 
+HOW = ("jpeg", "half", "mirror", "crop", "crop mirror half jpeg")
+
+
+def draw_file(seed: int, path: Path) -> NDArray[np.uint8]:
+    """A small picture of its own: coarse and fine stains as in photographs, and some boards.
+
+    Boards alone would do wrong to the search: all corners of plain boards look the same.
+    """
+    rng = np.random.default_rng([7, seed])
+    picture = np.zeros((240, 320, 3), np.float32)
+    for side in (2, 4, 8, 16, 32, 64):
+        stains = rng.normal(0, 60 / side**0.4, (side * 3 // 4 + 1, side, 3)).astype(np.float32)
+        picture += cv2.resize(stains, (320, 240), interpolation=cv2.INTER_CUBIC)
+    picture = (picture + rng.integers(60, 190, 3)).clip(0, 255).astype(np.uint8)
+    for x, y, w, h, b, g, r in rng.integers(0, (320, 240, 70, 70, 256, 256, 256), (8, 7)).tolist():
+        cv2.rectangle(picture, (x, y), (x + w, y + h), (b, g, r), -1)
+    cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    return picture
+
+
+def whole_way(count: int, folder: Path, jobs: int) -> dict[str, object]:
+    """From `count` drawn files to the pairs, and how many of the planted ones are among them."""
+    rng = np.random.default_rng(1)
+    copies = count // 100
+    fresh = count - copies
+    files = [folder / f"{n:06d}.jpg" for n in range(count)]
+    planted = {int(n): fresh + k for k, n in enumerate(rng.choice(fresh, copies, replace=False))}
+    for n in range(fresh):
+        picture = draw_file(n, files[n])
+        if n in planted:
+            copy = altered(picture, HOW[planted[n] % len(HOW)], rng)
+            cv2.imwrite(str(files[planted[n]]), copy, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    start, clock = time.process_time(), time.perf_counter()
+    prints = fingerprints(files, jobs)
+    hashed = time.process_time() - start
+    found = {(p.first, p.second) for p in find_near_duplicates(prints)}
+    cpu, clock = time.process_time() - start, time.perf_counter() - clock
+    hits = found & set(planted.items())
+    return {
+        "drawn": count,
+        "planted": copies,
+        "recall": round(len(hits) / copies, 4),
+        "recall_by_kind": {
+            how: round(
+                np.mean([p in hits for p in planted.items() if p[1] % len(HOW) == k]).item(), 4
+            )
+            for k, how in enumerate(HOW)
+        },
+        "precision": round(len(hits) / max(len(found), 1), 4),
+        "fingerprints_cpu_s": round(hashed, 1),
+        "whole_cpu_s": round(cpu, 1),
+        "whole_clock_s": round(clock, 1),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
 def main() -> None:
     """Measure and print one JSON object."""
     import tempfile
@@ -129,9 +189,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=Path, help="folder of JPEG files")
     parser.add_argument("--count", type=int, default=100_000, help="pictures in the searched set")
+    parser.add_argument("--drawn", type=int, help="go the whole way with so many drawn files")
+    parser.add_argument("--jobs", type=int, default=2, help="threads, for --drawn")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     rng = np.random.default_rng(0)
+    if args.drawn:
+        with tempfile.TemporaryDirectory() as scratch:
+            print(json.dumps(whole_way(args.drawn, Path(scratch), args.jobs), indent=2))
+        return
     with tempfile.TemporaryDirectory() as scratch:
         files = files_of(args.pictures, Path(scratch))
         start = time.process_time()

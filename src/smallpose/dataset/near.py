@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.dataset.hashing import Grey, Prints, fingerprints
-from smallpose.dataset.overlay import LEAST_CORNERS, Look, Pair, Transform, align
+from smallpose.dataset.overlay import Look, Pair, Transform, align
 
 Ints = NDArray[np.intp]
 
 NEAR_BITS = 7  # of 64; four bands, each searched with one bit flipped, miss no pair up to here
 CLOSE_BITS = 64  # of 256, for corners that met
+MET_CORNERS = 4  # in common, different ones, or two pictures are not laid on each other
 NEIGHBOURS = 24  # of a crowd of equal corners, each is compared with so many, drawn at random
 
 
@@ -125,11 +126,28 @@ def _shared_corners(
     key, pairs = key[order], pairs[order]
     starts = np.flatnonzero(np.diff(key, prepend=-1))
     counts = np.diff(starts, append=len(key))
-    for start, n in zip(starts.tolist(), counts.tolist(), strict=True):
+    enough = _different(pairs, counts) >= MET_CORNERS
+    for start, n in zip(starts[enough].tolist(), counts[enough].tolist(), strict=True):
         rows = pairs[start : start + n]
-        if n >= LEAST_CORNERS:
-            one, other = divmod(int(key[start]), len(prints))
-            yield one, other, prints.points[rows[:, 0]], prints.points[rows[:, 1]]
+        one, other = divmod(int(key[start]), len(prints))
+        yield one, other, prints.points[rows[:, 0]], prints.points[rows[:, 1]]
+
+
+def _different(pairs: NDArray[np.int32], counts: Ints) -> Ints:
+    """(g,) different corners of the poorer side among the pairs of each group.
+
+    Corners of fences and windows meet many of their like, and many meetings of few corners align
+    with anything.
+    """
+    group = np.repeat(np.arange(len(counts)), counts)
+    sides = []
+    for side in (0, 1):
+        order = np.lexsort((pairs[:, side], group))
+        g, corner = group[order], pairs[order, side]
+        fresh = np.ones(len(g), dtype=bool)
+        fresh[1:] = (g[1:] != g[:-1]) | (corner[1:] != corner[:-1])
+        sides.append(np.bincount(g[fresh], minlength=len(counts)))
+    return np.minimum(*sides)
 
 
 def _meetings(prints: Prints, mirrored: bool, band: int, labels: Ints) -> NDArray[np.int32]:

@@ -74,12 +74,23 @@ def _line(
     ]
     if not len(slopes):
         return None
-    slope = float(np.median(slopes))
-    offset = float(np.median(y - slope * x))
+    slope = _middle(slopes)
+    offset = _middle(y - slope * x)
     close = np.abs(slope * x + offset - y) < 0.03
     if close.sum() >= LEAST_CORNERS and np.ptp(x[close]) > 0.08:
-        slope, offset = (float(v) for v in np.polyfit(x[close], y[close], 1))
+        u, w = x[close], y[close]
+        mean_u, mean_w = float(u.sum()) / len(u), float(w.sum()) / len(w)
+        u = u - mean_u
+        slope = float(u @ (w - mean_w)) / float(u @ u)  # least squares
+        offset = mean_w - slope * mean_u
     return slope, offset, close
+
+
+def _middle(values: NDArray[np.float64]) -> float:
+    """The median; millions of short lists of corners come by, and np.median is slow on them."""
+    ordered = np.sort(values)
+    n = len(ordered)
+    return float(ordered[(n - 1) // 2] + ordered[n // 2]) / 2
 
 
 class Look:
