@@ -1,6 +1,6 @@
 """The builder's annotation work against two others, at COCO's size and up.
 
-    python bench/build.py [--people 160000] [--repeats 3]
+    python bench/build.py [--people 160000] [--repeats 3] [--source coco|aic]
 
 The floor decodes the annotation files with msgspec, a fast maintained JSON library, into plain
 objects and encodes them again: no checks, no columns, no selection. The script is what one would
@@ -25,17 +25,16 @@ from pathlib import Path
 FLOOR = """
 import msgspec, sys
 from pathlib import Path
-for name in ("train", "val"):
-    path = Path(sys.argv[1]) / "annotations" / f"person_keypoints_{name}2017.json"
+for path in Path(sys.argv[1]).rglob("*.json"):
     data = msgspec.json.decode(path.read_bytes())
-    (Path(sys.argv[2]) / f"{name}.json").write_bytes(msgspec.json.encode(data))
+    (Path(sys.argv[2]) / path.name).write_bytes(msgspec.json.encode(data))
 """
 OURS = """
 import sys
 from pathlib import Path
 from smallpose.dataset.build import Options, build_dataset
 options = Options(missing_images="keep", images="none", leaks="off", overwrite=True)
-build_dataset({"coco": Path(sys.argv[1])}, Path(sys.argv[2]) / "set", options)
+build_dataset({sys.argv[3]: Path(sys.argv[1])}, Path(sys.argv[2]) / "set", options)
 """
 SCRIPT = """
 import json, random, sys
@@ -120,7 +119,36 @@ def make_coco(root: Path, people: int) -> int:
     return total
 
 
-def timed(code: str, *arguments: Path) -> tuple[float, float, float]:
+def make_aic(root: Path, people: int) -> int:
+    """An AI Challenger file with so many people, 1.8 an image as published; the bytes written."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    m = max(round(people * 210_000 / 378_352), 1)
+    count = 1 + np.bincount(rng.integers(0, m, people - m), minlength=m)
+    folder = root / "keypoint_train_20170909"
+    folder.mkdir(parents=True)
+    path = folder / "keypoint_train_annotations_20170909.json"
+    with path.open("w") as file:
+        for i in range(m):
+            corner = rng.integers(0, 400, (count[i], 1, 2))
+            sides = rng.integers(60, 500, (count[i], 1, 2))
+            xy = corner + (rng.random((count[i], 14, 2)) * sides).astype(int)
+            v = rng.integers(1, 4, (count[i], 14, 1))
+            points = np.concatenate([xy * (v < 3), v], axis=2).reshape(-1, 42).tolist()
+            boxes = np.concatenate([corner, corner + sides], axis=2).reshape(-1, 4).tolist()
+            record = {
+                "url": f"http://www.example.org/slides/2013_{i}.jpg",
+                "image_id": f"{i:040x}",
+                "keypoint_annotations": {f"human{n}": p for n, p in enumerate(points, 1)},
+                "human_annotations": {f"human{n}": b for n, b in enumerate(boxes, 1)},
+            }
+            file.write(("," if i else "[") + json.dumps(record))
+        file.write("]")
+    return path.stat().st_size
+
+
+def timed(code: str, *arguments: Path | str) -> tuple[float, float, float]:
     """Seconds on the clock, seconds of CPU, and peak MB of one process."""
     start = time.perf_counter()
     command = [sys.executable, "-c", code + MEMORY, *map(str, arguments)]
@@ -134,19 +162,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, default=160_000)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--source", choices=("coco", "aic"), default="coco")
     args = parser.parse_args()
     tasks = {"parse and write (msgspec)": FLOOR, "pycocotools and json": SCRIPT, "ours": OURS}
+    if args.source != "coco":
+        del tasks["pycocotools and json"]  # it reads nothing else
     rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in tasks}
     with tempfile.TemporaryDirectory() as folder:
         root, out = Path(folder) / "coco", Path(folder) / "out"
         out.mkdir()
         # Made in a process of its own: a child's peak memory begins at its parent's.
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            size = pool.apply(make_coco, (root, args.people))
+            make = make_coco if args.source == "coco" else make_aic
+            size = pool.apply(make, (root, args.people))
         print(f"{args.people:,} people, {size / 1e6:.0f} MB of JSON", flush=True)
         for _ in range(args.repeats):
             for name, code in tasks.items():
-                rows[name].append(timed(code, root, out))
+                rows[name].append(timed(code, root, out, args.source))
     floor = next(iter(rows.values()))
     print(f"{'':<28}{'clock':>9}{'CPU':>9}{'peak':>10}{'CPU ratio':>12}")
     for name, runs in rows.items():

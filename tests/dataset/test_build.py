@@ -395,3 +395,12 @@ def test_every_number_of_the_card_comes_from_the_manifest(world, tmp_path):
 def test_a_build_without_sources_says_what_to_give(tmp_path):
     with pytest.raises(InputError, match="no source is given; give at least one"):
         build_dataset({}, tmp_path / "set", Options())
+
+
+def test_pictures_whose_folder_is_missing_or_packed_say_so(world, tmp_path):
+    (tmp_path / "mpii" / "p").rename(tmp_path / "mpii" / "elsewhere")
+    with pytest.raises(InputError, match=r"put them into .*mpii/p, which is not there, or use"):
+        build_dataset(world["roots"], tmp_path / "set", Options())
+    (tmp_path / "mpii" / "p.zip").write_bytes(b"")
+    with pytest.raises(InputError, match=r"20 of 20 pictures are missing .*; unpack p\.zip, or"):
+        build_dataset(world["roots"], tmp_path / "set", Options())

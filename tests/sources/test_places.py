@@ -90,3 +90,29 @@ def test_readers_load_scipy_and_opencv_only_when_needed():
     code = "import sys, smallpose.sources; print({'scipy', 'cv2'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("files_there", "named", "mend"),
+    [
+        (["x/a.json"], "x/deep", "they are in {}/x: name that"),
+        (["x/a.json"], "x/deep/deeper", "they are in {}/x: name that"),
+        (["y/x/w/a.json"], "y", "they are in {}/y/x/w: name that"),
+        (["x/annotations.zip"], "x", "unpack annotations.zip there first"),
+        (["x/part.TAR.GZ", "x/readme"], "x", "unpack part.TAR.GZ there first"),
+    ],
+)
+def test_a_folder_too_high_too_low_or_not_unpacked_says_what_to_do(
+    tmp_path, files_there, named, mend
+):
+    for name in files_there:
+        touch(tmp_path / name)
+    (tmp_path / named).mkdir(parents=True, exist_ok=True)
+    with pytest.raises(InputError) as caught:
+        find_base(tmp_path / named, FILES, "X")
+    assert caught.value.mend == mend.format(tmp_path)
+
+
+def test_a_file_in_place_of_a_folder_is_called_one(tmp_path):
+    with pytest.raises(InputError, match="is a file; name the folder X was unpacked to"):
+        find_base(touch(tmp_path / "a.json"), FILES, "X")

@@ -58,6 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except SmallposeError as error:
         return _say(str(error), error.exit_code)
+    except PermissionError as error:
+        # Readers say it themselves where they expect it; a folder on the way can be anybody's.
+        return _say(f"{error.filename}: permission denied; allow reading it (chmod -R u+rX)", 2)
     except KeyboardInterrupt:
         return _say("interrupted", 130)
     except BrokenPipeError:

@@ -71,7 +71,8 @@ def write_whole_with(path: Path | str, fill: Callable[[IO[bytes]], object]) -> N
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        kept = "; the previous file is kept" if path.exists() else ""
+        there = os.path.exists(path)  # noqa: PTH110 (Path.exists raises in a folder not ours)
+        kept = "; the previous file is kept" if there else ""
         raise RunError(str(path), f"{_reason(error)} while writing{kept}", _cure(error)) from None
     finally:
         if temporary is not None:

@@ -86,7 +86,11 @@ def build_dataset(
             manifest = _build_in(place, readers, roots, options, given)
             put_in_place(place, out)
     except OSError as error:
-        raise RunError(str(out), f"{error.strerror or error}", "nothing was left behind") from None
+        raise RunError(
+            str(out),
+            f"{error.strerror or error}; nothing was left behind",
+            "free some space, or choose a folder that can be written",
+        ) from None
     return manifest
 
 

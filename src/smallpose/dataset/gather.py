@@ -16,6 +16,7 @@ from smallpose.dataset.headers import Header, read_headers
 from smallpose.dataset.options import Options
 from smallpose.dataset.pictures import existing
 from smallpose.dataset.workplace import Workplace
+from smallpose.sources.places import archives
 from smallpose.sources.source import Picture, Source
 from smallpose.table.instances import Instances, concat
 
@@ -116,7 +117,8 @@ def _read_all(
 
 def _read(name: str, reader: Reader, root: Path) -> Source:
     if not root.is_dir():
-        raise InputError(f"--{name} {root}", "no such folder", f"name the folder that holds {name}")
+        what = "is a file" if root.is_file() else "no such folder"
+        raise InputError(f"--{name} {root}", what, f"name the folder that holds {name}")
     say(f"{name}: reading annotations in {root}")
     source = reader(root)
     say(
@@ -208,13 +210,21 @@ def _with_pictures(
 
 
 def _refuse_missing(source: Source, there: NDArray[np.bool_], notes: Sequence[str]) -> None:
-    gone = [source.people.images.file_names[r] for r in np.flatnonzero(~there)[:3]]
+    rows = np.flatnonzero(~there)
+    gone = [source.people.images.file_names[r] for r in rows[:3]]
+    folder = source.pictures[rows[0]].path.parent
+    packed = archives(source.root) + archives(folder.parent) if not folder.is_dir() else []
+    fetch = f"unpack {packed[0]}" if packed else "fetch them"
+    if not folder.is_dir() and not packed:
+        fetch = f"put them into {folder}, which is not there"
+    elif not os.access(folder, os.R_OK | os.X_OK):
+        fetch = f"allow reading {folder} (chmod u+rx)"
     torn = "".join(f"; {note}" for note in notes[:1])
     raise InputError(
         f"--{source.name} {source.root}",
         f"{int((~there).sum()):,} of {len(there):,} pictures are missing "
         f"(first: {', '.join(gone)}){torn}",
-        "fetch them, or use --missing-images drop or keep",
+        f"{fetch}, or use --missing-images drop or keep",
     )
 
 

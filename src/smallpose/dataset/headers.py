@@ -69,6 +69,8 @@ def read_header(path: Path | str) -> Header:
         raise RefusedError(str(path), f"a decompression bomb? {error}", _SMALLER) from None
     except FileNotFoundError:
         raise InputError(str(path), "no such picture", "check the path") from None
+    except PermissionError:
+        raise InputError(str(path), "permission denied", "allow reading it") from None
     except UnidentifiedImageError:
         raise InputError(str(path), f"broken {kind} header", "fetch it again") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:

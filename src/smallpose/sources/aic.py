@@ -28,7 +28,7 @@ SPLITS = (
 PREFIXES = ("ai_challenger_", "")
 # AI Challenger counts the other way round: 1 seen, 2 hidden, 3 not labelled.
 VISIBILITY = {1: 2, 2: 1, 3: 0}
-BLOCK = 5_000  # entries decoded at a time, so that 200,000 images need no list per number
+BLOCK = 500  # entries decoded at a time: no list per number, and few objects for the collector
 
 
 class _Entry(Struct, gc=False):

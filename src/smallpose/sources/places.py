@@ -4,6 +4,7 @@ Folders and annotation files are found by the names their publishers gave them; 
 come out of other people's files, so they pass `PictureNames` before anybody opens them.
 """
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from smallpose.core.errors import InputError
 from smallpose.core.files import Inside, check_name
+
+_PACKED = (".zip", ".tar", ".tar.gz", ".tgz", ".rar", ".7z")
 
 
 def find_base(root: Path, patterns: Sequence[str], source: str) -> Path:
@@ -23,16 +26,17 @@ def find_base(root: Path, patterns: Sequence[str], source: str) -> Path:
     Raises: InputError when nothing is there, or when two folders in `root` could be meant.
     """
     if not root.is_dir():
-        raise InputError(str(root), "no such folder", f"name the folder {source} was unpacked to")
+        what = "is a file" if root.is_file() else "no such folder"
+        raise InputError(str(root), what, f"name the folder {source} was unpacked to")
     if _holds(root, patterns):
         return root
-    inner = [folder for folder in sorted(root.iterdir()) if folder.is_dir()]
+    inner = _folders(root)
     found = [folder for folder in inner if _holds(folder, patterns)]
     if not found:
         raise InputError(
             str(root),
             f"no annotations of {source} here or one folder down",
-            f"looked for {' and '.join(patterns)}",
+            _where_else(root, inner, patterns) or f"looked for {' and '.join(patterns)}",
         )
     if len(found) > 1:
         raise InputError(
@@ -41,6 +45,38 @@ def find_base(root: Path, patterns: Sequence[str], source: str) -> Path:
             "name one of the two",
         )
     return found[0]
+
+
+def _where_else(root: Path, inner: Sequence[Path], patterns: Sequence[str]) -> str:
+    """What a user who is a folder or an archive off should do; "" where nothing is near."""
+    start = Path(os.path.abspath(root))  # noqa: PTH100 (a link stays what the user called it)
+    for above in reversed(start.parents[:3]):  # the highest that will do: pictures lie below it too
+        if _holds(above, patterns):
+            return f"they are in {above}: name that"
+    for folder in inner:
+        for below in _folders(folder):
+            if _holds(below, patterns):
+                return f"they are in {below}: name that"
+    packed = archives(root)
+    if packed:
+        return f"unpack {packed[0]} there first"
+    return ""
+
+
+def archives(folder: Path) -> list[str]:
+    """Names of archives in a folder, which people forget to unpack."""
+    return sorted(p.name for p in _listed(folder) if p.name.lower().endswith(_PACKED))
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in _listed(folder) if path.is_dir())
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:  # not ours to read
+        return []
 
 
 def _holds(folder: Path, patterns: Iterable[str]) -> bool:
