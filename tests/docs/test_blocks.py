@@ -1,172 +1,176 @@
-"""Every code block of README and docs/ runs, in order, in a small world of its own.
+"""Every code block of README, CONTRIBUTING and docs/ runs, page by page, in the order of reading.
 
-A block that cannot run here is marked `<!-- not run: WHY -->` on the line before it; the marks are
-counted, so that nobody adds one unseen. README's blocks that this file names are marked here.
+What needs hardware, the network or hours runs in little, by the rules of `code_blocks.LESS`. A
+reader's own files are made beforehand. No block is left out: `test_no_block_is_left_out` counts.
 """
 
-import os
+import json
 import re
 import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from code_blocks import HOUSE, LESS, SHOWN, TINY, Block, blocks, run, tools
 
-HOUSE = Path(__file__).parents[2]
-TEXTS = sorted((HOUSE / "docs").glob("*.md"))
-MARKED = 0  # blocks with a mark in docs/
-# README is not ours to mark: blocks that hold one of these need the network, minutes, or the files
-# of a reader.
-README_NOT_RUN = ("make demo", "pip install", "~/data")
-# How-to pages whose blocks build on each other, in the order of reading.
+import smallpose
+from smallpose.core.skeleton import COCO17, SMALLPOSE
+from smallpose.table.instances import Instances, make_images, make_instances
+from smallpose.table.predictions import make_predictions
+
+TEXTS = [HOUSE / "README.md", HOUSE / "CONTRIBUTING.md", *sorted((HOUSE / "docs").glob("*.md"))]
+# How-to pages whose blocks build on each other, in the order of reading, and those that go on with
+# the set that the first of them built.
 LINE = ("build", "train", "predict", "report")
+AFTERWARDS = ("parquet", "cluster")
+# Run by tests of their own, which make a reader's folders and look at what came out.
+ELSEWHERE = {"own-source": HOUSE / "tests" / "sources" / "test_own.py"}
+BY_HAND = ("README", *LINE, *AFTERWARDS, *ELSEWHERE)
 
 
-@dataclass(frozen=True)
-class Block:
-    """Code of one language."""
-
-    text: Path
-    line: int
-    language: str
-    code: str
-    marked: bool
+def page(name: str) -> list[Block]:
+    """The blocks of one page that are run."""
+    (path,) = (p for p in TEXTS if p.stem == name)
+    return [b for b in blocks(path) if b.language not in SHOWN]
 
 
-def blocks(path: Path) -> list[Block]:
-    """The fenced blocks that are code."""
-    out, lines = [], path.read_text().splitlines()
-    start, before = None, ""
-    for number, line in enumerate(lines):
-        fence = re.match(r"```(\w*)", line)
-        if fence and start is None:
-            start, language = number, fence[1]
-            above = next((w for w in reversed(lines[:number]) if w.strip()), "")
-            before = above if above.startswith("<!-- not run") else ""
-        elif fence and start is not None:
-            code = "\n".join(lines[start + 1 : number])
-            if language in ("sh", "bash", "python"):
-                out.append(Block(path, start + 1, language, code, bool(before)))
-            start = None
-    assert start is None, f"{path.name}: a block is never closed"
-    return out
-
-
-def run(block: Block, folder: Path) -> None:
-    """In that folder, as a newcomer would; nothing of it may fail."""
-    tools = folder / ".tools"
-    tools.mkdir(exist_ok=True)
-    command = tools / "smallpose"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m smallpose "$@"\n')
-    command.chmod(0o755)
-    path = f"{tools}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
-    words = ["bash", "-euc", block.code]
-    if block.language == "python":
-        words = [sys.executable, "-c", block.code]
-    done = subprocess.run(
-        words, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=500
-    )
-    where = f"{block.text.name}, line {block.line}"
-    assert done.returncode == 0, (
-        f"{where}:\n{block.code}\n{done.stdout[-500:]}\n{done.stderr[-1500:]}"
-    )
+ALONE = [b for p in TEXTS if p.stem not in BY_HAND for b in page(p.stem)]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with truth.json, found.json and other.json, as the pages call them."""
-    from smallpose.synthetic.world import make_world
-
-    folder = tmp_path_factory.mktemp("docs")
-    make_world(folder / "made", "tiny", 0)
-    shutil.copyfile(folder / "made" / "truth.json", folder / "truth.json")
-    shutil.copyfile(folder / "made" / "truth.json", folder / "person_keypoints_val2017.json")
-    _write_found(folder)
-    return folder
-
-
-def _write_found(folder: Path) -> None:
-    import numpy as np
-
-    import smallpose
-    from smallpose.table.predictions import make_predictions
-
-    truth = smallpose.read_coco(folder / "truth.json")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reader's home, with a truth and result files as the pages call them."""
+    home = tmp_path_factory.mktemp("docs") / "home"
+    home.mkdir()
+    truth = _people(np.random.default_rng(0))
+    for name in ("truth.json", "person_keypoints_val2017.json"):
+        smallpose.write_coco(truth, home / name)
     ids = truth.images.ids[truth.image_rows]
     for seed, names in enumerate((("found.json", "a.json"), ("other.json", "b.json"))):
         poses = truth.keypoints.copy()
-        shake = np.random.default_rng(seed).normal(0, 2.0 + seed, poses[:, :, :2].shape)
-        poses[:, :, :2] += shake
+        poses[:, :, :2] += np.random.default_rng(seed).normal(0, 2.0 + seed, poses[:, :, :2].shape)
         found = make_predictions(truth.skeleton, ids, poses, np.ones(len(truth)), truth.boxes_xywh)
         for name in names:
-            smallpose.write_results(found, folder / name)
+            smallpose.write_results(found, home / name)
+    return home
 
 
-def runnable(path: Path) -> list[Block]:
-    return [b for b in blocks(path) if not b.marked]
+def _people(rng: np.random.Generator) -> Instances:
+    """120 people of all sizes in 30 images."""
+    images = make_images(range(1, 31), [f"{i}.jpg" for i in range(30)], [640] * 30, [480] * 30)
+    wh = np.geomspace(16, 400, 120)[:, None] * (0.5, 1.0)
+    boxes = np.concatenate([rng.uniform(0, (640, 480) - wh), wh], axis=1)
+    xy = boxes[:, None, :2] + rng.random((120, 21, 2)) * wh[:, None]
+    v = np.full((120, 21, 1), 2.0)
+    rows = rng.permutation(np.repeat(np.arange(30), 4))
+    return make_instances(SMALLPOSE, images, rows, boxes, np.concatenate([xy, v], axis=2))
 
 
-def test_the_marks_are_counted():
-    marked = [b for path in TEXTS for b in blocks(path) if b.marked]
-    assert len(marked) == MARKED, [f"{b.text.name}:{b.line}" for b in marked]
+def write_weights(folder: Path) -> None:
+    """Untrained tiny twins where `code_blocks.LESS` looks for published weights."""
+    from smallpose.methods import create_method
+    from smallpose.training.checkpoint import save_model
+
+    for name, tiny in TINY.items():
+        method = create_method(tiny, COCO17)
+        save_model(method, tools(folder) / name, method.recipes["quick"])
 
 
-def named(paths: list[Path]) -> list[object]:
-    return [pytest.param(b, id=f"{b.text.stem}-{b.line}") for p in paths for b in runnable(p)]
-
-
-# Pages whose blocks need a cluster or files of a reader; they are not run yet.
-NOT_YET = ("cluster", "own-source", "parquet")
-ALONE = [path for path in TEXTS if path.stem not in (*LINE, *NOT_YET)]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("block", named(ALONE))
-def test_blocks_that_stand_alone_run(block: Block, world: Path):
-    run(block, world)
-
-
-@pytest.mark.slow
-def test_the_blocks_from_sources_to_report_run_one_after_the_other(tmp_path: Path):
-    for name in LINE:
-        for block in runnable(HOUSE / "docs" / f"{name}.md"):
-            run(block, tmp_path)
-    assert (tmp_path / "report" / "index.html").is_file()
-    assert (tmp_path / "zoo" / "README.md").is_file()
-
-
-def test_readmes_python_runs(world: Path):
-    here = [b for b in blocks(HOUSE / "README.md") if b.language == "python"]
-    assert here
-    for block in here:
-        run(block, world)
-
-
-def test_readme_names_only_commands_and_flags_that_there_are():
-    """Blocks that need a reader's own files are not run, but every word of them is known."""
-    from smallpose.cli.main import VERBS
-
-    verbs = {verb for group in VERBS.values() for verb in group}
-    for block in blocks(HOUSE / "README.md"):
-        if block.language == "python":
-            continue
-        joined = block.code.replace("\\\n", " ")
-        for line in joined.splitlines():
-            words = line.split("#")[0].split()
-            if words[:1] != ["smallpose"]:
-                known = any(word in line for word in README_NOT_RUN) or not words
-                assert known, f"README, line {block.line}: {line}"
+def test_no_block_is_left_out():
+    """Each is run here or by the test that is named, or is of a language that is only shown."""
+    run_here = {b.name for name in (*LINE, *AFTERWARDS, "README") for b in page(name)}
+    run_here |= {b.name for b in ALONE}
+    for path in TEXTS:
+        for block in blocks(path):
+            assert block.language in ("sh", "python", *SHOWN), block.name
+            if block.language in SHOWN or block.name in run_here:
                 continue
-            assert words[1] in verbs
-            shown = _help(words[1])
-            for word in words[2:]:
-                if word.startswith("--"):
-                    assert word in shown, f"README: smallpose {words[1]} has no {word}"
+            number = [b.line for b in blocks(path) if b.language == block.language].index(
+                block.line
+            )
+            test = ELSEWHERE[path.stem].read_text()
+            assert path.name in test and f'blocks("{block.language}")[{number}]' in test, block.name
 
 
-def _help(verb: str) -> str:
-    words = [sys.executable, "-m", "smallpose", verb, "--help"]
-    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+def test_every_rule_is_needed():
+    """A rule that changes no command of any page would hide what it was made for."""
+    commands = [c for path in TEXTS for b in blocks(path) if b.language == "sh"
+                for c in b.commands()]  # fmt: skip
+    for number, (sought, _, why) in enumerate(LESS):
+        for earlier, put, _ in LESS[:number]:
+            commands = [re.sub(earlier, put, command) for command in commands]
+        assert any(re.search(sought, command) for command in commands), f"{sought} ({why})"
+
+
+def test_json_that_is_shown_is_json():
+    for path in TEXTS:
+        for block in blocks(path):
+            if block.language == "json":
+                json.loads(block.code)
+
+
+def test_a_block_at_fault_is_named(tmp_path: Path):
+    """A test of this test: commands that fail, and words that a command does not know."""
+    for code in ("false", "smallpose check nothing.json", "pip install '.[tensors]'", "make noise"):
+        with pytest.raises(AssertionError, match=r"README\.md, line 3"):
+            run(Block(HOUSE / "README.md", 3, "sh", code), tmp_path)
+    with pytest.raises(AssertionError, match="no_such_name"):
+        run(Block(HOUSE / "README.md", 3, "python", "no_such_name"), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", [pytest.param(b, id=b.name) for b in ALONE])
+def test_blocks_that_stand_alone_run(block: Block, home: Path):
+    run(block, home)
+
+
+@pytest.fixture(scope="module")
+def line(home: Path) -> Path:
+    """A home in which the pages of the line were read, from sources to report."""
+    line = home.parent / "line"
+    line.mkdir()
+    for name in LINE:
+        for block in page(name):
+            run(block, line)
+    return line
+
+
+@pytest.mark.slow
+def test_the_blocks_from_sources_to_report_run_one_after_the_other(line: Path):
+    assert (line / "report" / "index.html").is_file()
+    assert (line / "zoo" / "README.md").is_file()
+
+
+@pytest.mark.slow
+def test_the_blocks_about_parquet_run(line: Path):
+    (line / "pool").symlink_to("set-parquet/data")  # the shards of the first command
+    for block in page("parquet"):
+        run(block, line)
+    tables = [(line / folder / "table1.csv").read_text() for folder in ("stats", "stats-parquet")]
+    assert tables[0] == tables[1]
+    assert list((line / "chosen").glob("*.parquet"))
+
+
+@pytest.mark.slow
+def test_the_blocks_about_clusters_run_with_two_processes_on_a_cpu(line: Path):
+    for block in page("cluster"):
+        run(block, line)
+    for name in ("hrnet_B", "hrnet_16", "two", "rtmo_B"):
+        result = json.loads((line / "runs" / name / "result.json").read_text())
+        assert result["steps"] == 2
+        assert "AP" in result["evaluation"]["protocols"]["coco"]
+
+
+@pytest.mark.slow
+def test_readme_runs_from_top_to_bottom(home: Path, line: Path):
+    """But for commands that stand word for word in a how-to page, which run there."""
+    (home / "data").symlink_to(line / "world")
+    (home / "photos").mkdir()
+    for photo in sorted((line / "world" / "coco").rglob("*.jpg"))[:2]:
+        shutil.copyfile(photo, home / "photos" / photo.name)
+    write_weights(home)
+    there = {c for name in LINE for b in page(name) for c in b.commands()}
+    for block in page("README"):
+        run(block, home, without=there)
+    assert (home / "set.zip").is_file()
+    assert (home / "found.json").is_file()
