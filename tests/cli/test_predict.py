@@ -122,6 +122,9 @@ def test_what_does_not_go_together_is_said_in_one_line(there, tmp_path, capsys):
             "needs boxes itself",
         ),
         ((*crops, *out, tmp_path / "empty"), "no pictures in it"),
+        ((*crops, *out, tmp_path / "nowhere.jpg"), "no such picture or folder"),
+        ((*crops, *out, there / "truth.json"), "name a COCO file with --data"),
+        ((*crops, *out, *data[:3], tmp_path / "nowhere"), "no such folder"),
         ((*crops, *out, *data, "--skeleton", "coco71"), "no such skeleton"),
     ):
         assert call(*words) == 2

@@ -164,6 +164,17 @@ def _refuse_misfits(args: argparse.Namespace) -> None:
     """What can be seen to be wrong before PyTorch is loaded."""
     if bool(args.pictures) == bool(args.data):
         raise InputError("predict", "nothing or two things to look at", "name pictures or --data")
+    for path in args.pictures:
+        if not path.exists():
+            raise InputError(str(path), "no such picture or folder", "check the name")
+        if path.suffix.lower() == ".json":
+            raise InputError(
+                str(path), "no picture", "name a COCO file with --data and its pictures by --images"
+            )
+    if args.images and not args.images.is_dir():
+        raise InputError(
+            str(args.images), "no such folder", "name the pictures' folder with --images"
+        )
     if args.data and not args.images:
         raise InputError("--data", "its pictures are nowhere", "name their folder with --images")
     if args.boxes and not args.data:

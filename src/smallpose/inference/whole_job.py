@@ -130,7 +130,10 @@ def predict_pictures(
     if finder is not None:
         where = _boxes_by(finder, people, _Anywhere(), device)
     elif not isinstance(method, WholeImageMethod):
-        say(f"no boxes: each of the {len(files)} pictures is taken as one person's box")
+        say(
+            f"no boxes: each of the {len(files)} pictures is taken as one person's box; "
+            "--boxes-from METHOD looks for people first"
+        )
         whole = np.concatenate([np.zeros_like(sizes), sizes], axis=1).astype(np.float64)
         where = Boxes(np.arange(len(files)), whole, np.ones(len(files)))
     found = find(method.on(device), people, where, _Anywhere().read, options, method.name)
