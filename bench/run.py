@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-# These take an hour, gigabytes, or an environment of MMPose that is given by path.
-BY_NAME_ONLY = {"arms", "forward", "loader_memory", "parity"}
+# These take an hour, gigabytes, or code of others that is given by path.
+BY_NAME_ONLY = {"arms", "cal", "forward", "loader_memory", "parity"}
 
 
 def main(names: list[str]) -> int:

@@ -30,6 +30,28 @@ def test_any_skeleton_will_do(skeleton):
     assert maps.shape == (2, len(skeleton), 24, 16)
 
 
+# Millions, as the methods' papers and their authors' model zoos print them, for COCO's 17 joints.
+PUBLISHED_PARAMETERS = {
+    "simple_baseline_r50": 34.0,
+    "hrnet_w32": 28.5,
+    "simcc_r50": 36.8,
+    "rle_r50": 23.6,
+    "hrformer_s": 7.8,
+    "dekr_hrnet_w32": 29.6,
+    "cid_hrnet_w32": 29.4,
+    "rtmo_s": 9.9,
+    "rtmo_m": 22.6,
+    "rtmo_l": 44.8,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "millions"), PUBLISHED_PARAMETERS.items())
+def test_a_method_has_as_many_parameters_as_were_published(name, millions):
+    ours = create_method(name, "coco17").parameters_count
+    assert ours == pytest.approx(millions * 1e6, rel=0.01)
+
+
 def test_the_tiny_twin_is_tiny():
     assert 0.3e6 < create_method(TINY).parameters_count < 1e6
 

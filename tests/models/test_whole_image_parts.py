@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from smallpose.methods.cid import encode as encode_people
 from smallpose.models.codecs import heatmap
 from smallpose.models.codecs.assign import Guess, assign, similarity
 from smallpose.models.codecs.crowd import bells, encode_offsets, find_roots, peaks, person_sigma
@@ -206,3 +207,45 @@ def test_people_are_decoupled_by_who_and_where_they_are_not_by_their_order():
     again = head(features, picture[order], person[order], roots[order])
     torch.testing.assert_close(again, maps[order])
     assert (maps[1] - maps[2]).abs().max() > 1e-4
+
+
+def _standing(root: tuple[float, float], reach: float) -> torch.Tensor:
+    """(2, 3) two joints `reach` px up and down of their mean."""
+    x, y = root
+    return torch.tensor([[x, y - reach, 1.0], [x, y + reach, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("roots", "reaches", "kept"),
+    [
+        # In one pixel and yet not on one spot: both are people, the small one first.
+        ([(8.25, 8.25), (8.75, 8.25)], [4.0, 2.0], [1, 0]),
+        # On one spot they cannot be told apart: the small one stays, whoever was named first.
+        ([(8.25, 8.25), (8.25, 8.25)], [4.0, 2.0], [1]),
+        ([(8.25, 8.25), (8.25, 8.25)], [2.0, 4.0], [0]),
+        # Of people equally large on one spot the first one stays.
+        ([(8.25, 8.25), (8.25, 8.25)], [3.0, 3.0], [0]),
+        # One axis alone tells people apart, too.
+        ([(8.25, 8.25), (8.25, 8.5), (12.0, 8.25)], [2.0, 3.0, 4.0], [0, 1, 2]),
+    ],
+)
+def test_cid_tells_people_apart_by_the_exact_spot_of_their_roots(roots, reaches, kept):
+    pairs = zip(roots, reaches, strict=True)
+    keypoints = torch.stack([_standing(root, reach) for root, reach in pairs])
+    low, high = keypoints[..., :2].amin(dim=1) - 3, keypoints[..., :2].amax(dim=1) + 3
+    corners = torch.stack(
+        [
+            low,
+            torch.stack([low[:, 0], high[:, 1]], 1),
+            torch.stack([high[:, 0], low[:, 1]], 1),
+            high,
+        ],
+        dim=1,
+    )
+    maps, own, weights, places = encode_people(keypoints, corners, (24, 20), jitter=0)
+    assert maps.shape == (3, 20, 24)
+    assert len(own) == len(weights) == len(kept)
+    assert places.tolist() == [[int(v) for v in roots[i]] for i in kept]
+    alone = [encode_people(keypoints[[i]], corners[[i]], (24, 20), jitter=0)[1][0] for i in kept]
+    for mine, wanted in zip(own, alone, strict=True):
+        assert torch.equal(mine, wanted)

@@ -45,6 +45,7 @@ def _neighbour(name: str, path: Path) -> ModuleType:
 # The half for methods that find people by themselves; loaded by path, as this file is.
 whole = _neighbour("parity_whole_images", Path(__file__).with_name("whole_images.py"))
 letterbox, dcc = whole.letterbox, whole.dcc
+optional = _neighbour("parity_optional", Path(__file__).with_name("optional_codecs.py"))
 losses = _neighbour("parity_losses", Path(__file__).with_name("losses.py"))
 loss, train_losses = losses.loss, losses.train_losses
 cal_gmm_mask, cal_loss = losses.cal_gmm_mask, losses.cal_loss
@@ -130,6 +131,8 @@ def encode(
     """(n, k, 2) keypoints of a 192 × 256 crop to the codec's targets."""
     if codec in whole.CODECS:
         return whole.encode(codec, keypoints, visible, **kw)
+    if codec in optional.CODECS:
+        return optional.encode(codec, keypoints, visible)
     points, seen = (torch.from_numpy(np.asarray(a, np.float32)) for a in (keypoints, visible))
     size, map_size = (192, 256), (48, 64)
     if codec == "msra":
@@ -161,6 +164,9 @@ def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     """Outputs to (n, k, 2) keypoints of the crop and (n, k) scores."""
     if codec in whole.CODECS:
         return whole.decode(codec, **inputs)
+    if codec in optional.CODECS:
+        (maps,) = inputs.values()
+        return optional.decode(codec, maps)
     size = (192, 256)
     tensors = {key: torch.as_tensor(np.asarray(value)) for key, value in inputs.items()}
     if codec in ("msra", "udp", "cal"):

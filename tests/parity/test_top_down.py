@@ -1,7 +1,8 @@
 """The top-down methods but SimpleBaseline are MMPose's (CAL: its authors'), as far as files tell.
 
 References lie beside the repository for RLE alone; of the others the names, shapes and recipes are
-checked here, and their arithmetic in `tests/models` by hand.
+checked here, and their arithmetic in `tests/models` by hand. Beside MMPose's and CAL's authors' own
+code they are run by `bench/parity.py` and `bench/cal.py`.
 """
 
 import importlib.util

@@ -1,8 +1,9 @@
-"""What top-down networks see of people: their heatmaps and how strong their features are (Fig. 6).
+"""What networks see of people: their heatmaps and how strong their features are (Fig. 6).
 
 A person's heatmap is the largest of his joints' maps; SimCC's bins are the map whose rows and
 columns they are, and coordinates with a spread (RLE) are the Gaussian they claim. Features are the
-last ones before the head, their length over the channels.
+last ones before the head, their length over the channels. Whole-image methods are seen through the
+same windows (`whole_maps`).
 """
 
 from typing import NamedTuple
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from smallpose.core.errors import InputError
+from smallpose.inference.whole_maps import look_whole
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.cal import CAL
 from smallpose.methods.whole import WholeImageMethod
@@ -42,13 +43,13 @@ def look(method: PoseMethod, picture: Picture, boxes_xywh: Floats) -> Seen:
 
     Args:
         boxes_xywh: (n, 4) px.
-
-    Raises: InputError for a whole-image method, which has no crops to compare by.
     """
     if isinstance(method, WholeImageMethod):
-        raise InputError(
-            f"method {method.name}", "sees whole pictures, no people", "name a top-down method"
-        )
+        was_training = method.training
+        method.eval()
+        seen = Seen(*look_whole(method, picture, boxes_xywh))
+        method.train(was_training)
+        return seen
     crops, _, _ = cut_boxes(picture, boxes_xywh, method.input_wh, method.udp_warp)
     kept: list[Tensor] = []
 

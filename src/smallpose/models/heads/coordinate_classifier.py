@@ -71,6 +71,9 @@ class CoordinateClassifier(nn.Module):
         joints: k.
         bins_xy: number of bins along each axis.
         features: channels of a joint's token and of a bin's description.
+        spread: standard deviation with which the joints' encodings begin. The attention squares
+            their products, so with 1, as published methods begin, the bins are sharp and wrong at
+            first, which takes long to unlearn.
     """
 
     def __init__(
@@ -79,10 +82,11 @@ class CoordinateClassifier(nn.Module):
         joints: int,
         bins_xy: tuple[int, int] = BINS_XY,
         features: int = FEATURES,
+        spread: float = 1.0,
     ) -> None:
         super().__init__()
         self.joints = joints
-        self.pos_enc = nn.Parameter(torch.randn(joints, features))
+        self.pos_enc = nn.Parameter(spread * torch.randn(joints, features))
         self.register_buffer("x_bins", torch.linspace(-0.5, 0.5, bins_xy[0]))
         self.register_buffer("y_bins", torch.linspace(-0.5, 0.5, bins_xy[1]))
         self.spe = Positions(features, 300)
