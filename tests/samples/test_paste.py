@@ -12,7 +12,7 @@ from smallpose.samples import paste
 from smallpose.samples.augment import NO_CHANGE
 from smallpose.samples.crops import ImageOfPeople
 from smallpose.samples.paste import find_place, may_be_cut, paste_person, shrunk_person, silhouette
-from smallpose.samples.scenes import STILL
+from smallpose.samples.scenes import STILL, WholeAugment
 from smallpose.samples.whole import WholeImages
 from smallpose.table.instances import Instances, make_images, make_instances
 
@@ -200,3 +200,22 @@ def test_crops_show_who_was_pasted_and_leave_the_picture_as_it_was():
     half = ImageOfPeople(people, rows, pictures, (96, 128), replace(NO_CHANGE, paste=0.5), 0)
     shown = [(half.cut(epoch, rows)[0][0] == as_is[0]).all() for epoch in range(40)]
     assert 10 <= sum(shown) <= 30
+
+
+def test_a_mosaic_has_the_pasted_in_the_picture_it_is_about_and_draws_the_rest_as_ever():
+    mosaic = WholeAugment(pad=114, only_labelled=True, fit="long", mosaic=True)
+    truth, rows = two_pictures(), np.array([0, 1])
+    plain = WholeImages(truth, rows, Two(), (640, 480), mosaic, 3)
+    pasted = WholeImages(truth, rows, Two(), (640, 480), replace(mosaic, paste=1.0), 3)
+    more = 0
+    for epoch in range(8):
+        before, few, _ = plain[(epoch, 1)]
+        picture, many, wrong = pasted[(epoch, 1)]
+        assert not wrong and len(many.keypoints) - len(few.keypoints) in (0, 1)
+        more += len(many.keypoints) - len(few.keypoints)
+        # The same people stand at the same places, and little of the picture is another's.
+        for joints in few.keypoints.numpy():
+            apart = np.abs(many.keypoints.numpy()[..., :2] - joints[..., :2]).max(axis=(1, 2))
+            assert apart.min() == 0
+        assert (picture == before).mean() > 0.9
+    assert more >= 2
