@@ -198,7 +198,8 @@ def ray_ends():
 )
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 @pytest.mark.usefixtures("ray_ends")
-def test_actors_of_ray_find_what_one_process_finds(there, tmp_path, capfd):
+def test_actors_of_ray_find_what_one_process_finds(there, tmp_path, capfd, monkeypatch):
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # else the rest of the tests go first
     how = broken(there, tmp_path / "p", (5,))
     more = ("--max-bad", 0.2, "--device", "cpu")
     assert call(there, tmp_path / "plain.json", CROPS, *how, *more) == 0
