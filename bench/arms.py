@@ -133,13 +133,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--arms", default=";".join(ARMS), help="with ; between them")
+    parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--pictures", type=int, default=280, help="to learn from")
     parser.add_argument("--out", type=Path, metavar="FILE")
     asked = parser.parse_args()
-    arms = asked.arms.split(";")
+    arms = asked.arms.split(",")
     torch.set_num_threads(1)
     results = []
     if asked.out and asked.out.exists():

@@ -99,12 +99,19 @@ class OnRay:
     def _connect(self) -> None:
         if self.ray.is_initialized():
             return
-        alone = not os.environ.get("RAY_ADDRESS")
-        try:
-            self.ray.init(logging_level="ERROR", **({"include_dashboard": False} if alone else {}))
-        except Exception as error:  # Ray raises what its parts do
-            what = str(error).strip().splitlines()[0]
-            raise RunError("Ray", f"does not start: {what}", "see its log, try again") from None
+        how: dict[str, Any] = {"logging_level": "ERROR"}
+        if not os.environ.get("RAY_ADDRESS"):
+            how["include_dashboard"] = False
+        for tries_left in (1, 0):
+            try:
+                self.ray.init(**how)
+                return
+            except Exception as error:  # Ray raises what its parts do
+                # It gives its processes half a minute, which a busy machine may need once.
+                self.ray.shutdown()
+                what = str(error).strip().splitlines()[0]
+                if not tries_left:
+                    raise RunError("Ray", f"does not start: {what}", "see its log") from None
 
 
 def _error(packed: bytes) -> SmallposeError:
