@@ -102,7 +102,7 @@ def test_check_takes_result_files_without_their_truth(tmp_path, capsys):
     "words",
     [
         ["train", "simple_baseline_r18_tiny", "--data", "set", "--out", "run"],
-        ["predict", "simple_baseline_r18_tiny", "a.jpg", "--weights", "w", "--out", "f.json"],
+        ["predict", "simple_baseline_r18_tiny", __file__, "--weights", "w", "--out", "f.json"],
         ["methods"],
     ],
 )
