@@ -58,9 +58,9 @@ def _add_title(figure: Figure, title: str, subject: str) -> None:
     width, height = figure.get_size_inches()
     with matplotlib.rc_context(RC):
         around = figure.get_tightbbox()
-        left, top = around.x0 / width, around.y1 + 0.06
-        # A letter of this size is about 0.075 in wide.
-        lines = textwrap.wrap(subject, max(int((around.x1 - around.x0) / 0.075), 30))
+        left, top = around.x0 / width, around.y1 + 0.11
+        # A letter of this size is about 0.058 in wide, and hardly a line has 0.064 on average.
+        lines = textwrap.wrap(subject, max(int((around.x1 - around.x0) / 0.064), 30))
         for line in reversed(lines):
             figure.text(left, top / height, line, va="bottom", size=8.5, color=LIGHT.quiet)
             top += 0.16

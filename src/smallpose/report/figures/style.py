@@ -155,7 +155,9 @@ def legend_above(axes: Axes) -> None:
     axes.legend(
         loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns,
         frameon=False, labelcolor=LIGHT.ink, fontsize=9, borderaxespad=0.3,
-        handlelength=1.2, handleheight=0.8, columnspacing=1.6,
+        # Dashes are told apart over a longer key only.
+        handlelength=1.2 if len(labels) <= len(SERIES) else 3.0, handleheight=0.8,
+        columnspacing=1.6,
     )  # fmt: skip
 
 
