@@ -288,6 +288,25 @@ static int colon_after_key(Text *s, const char **key, Py_ssize_t *n) {
     return s->p < s->end ? 0 : -1;
 }
 
+/* Read the value of a key: the key's bit, 0 when nobody asked for it, -1 when it is unusual. */
+typedef int (*Field)(Text *s, void *to, Py_ssize_t row, const char *key, Py_ssize_t n);
+
+/* An object whose keys stand there once at most, those of `needed` exactly once. */
+static inline int record(Text *s, Field field, void *to, Py_ssize_t row, int needed) {
+    int seen = 0, next;
+    if (!pass(s, '{')) return -1;
+    do {
+        const char *key;
+        Py_ssize_t n;
+        if (colon_after_key(s, &key, &n) < 0) return -1;
+        int bit = field(s, to, row, key, n);
+        if (bit < 0 || (bit == 0 && skip(s) < 0) || (seen & bit)) return -1;
+        seen |= bit;
+        next = more(s);
+    } while (next == 1);
+    return next < 0 || (seen & needed) != needed ? -1 : 0;
+}
+
 typedef struct {
     int64_t *image, *category;
     double *score, *keypoints, *bbox;
@@ -295,44 +314,24 @@ typedef struct {
     Py_ssize_t k3;
 } Found;
 
-static int found_record(Text *s, const Found *to, Py_ssize_t row) {
-    unsigned seen = 0, bit;
-    int next;
+static int found_field(Text *s, void *found, Py_ssize_t row, const char *key, Py_ssize_t n) {
+    const Found *to = found;
+    if (key_is(key, n, "keypoints"))
+        return numbers(s, to->keypoints + row * to->k3, to->k3) == to->k3 ? 1 : -1;
+    if (key_is(key, n, "score")) return number(s, to->score + row) < 0 ? -1 : 2;
+    if (key_is(key, n, "image_id")) return integer(s, to->image + row) < 0 ? -1 : 4;
+    if (key_is(key, n, "category_id")) return integer(s, to->category + row) < 0 ? -1 : 8;
+    if (!key_is(key, n, "bbox")) return 0;
+    if (word(s, "null")) return 16;
+    Py_ssize_t values = numbers(s, to->bbox + row * 4, 4);
+    to->boxed[row] = values == 4;
+    return values == 4 || values == 0 ? 16 : -1;
+}
+
+static int found_record(Text *s, Found *to, Py_ssize_t row) {
     to->category[row] = 1;
     to->boxed[row] = 0;
-    if (!pass(s, '{')) return -1;
-    do {
-        const char *key;
-        Py_ssize_t n;
-        if (colon_after_key(s, &key, &n) < 0) return -1;
-        bit = 0;
-        if (key_is(key, n, "keypoints")) {
-            bit = 1;
-            if (numbers(s, to->keypoints + row * to->k3, to->k3) != to->k3) return -1;
-        } else if (key_is(key, n, "score")) {
-            bit = 2;
-            if (number(s, to->score + row) < 0) return -1;
-        } else if (key_is(key, n, "image_id")) {
-            bit = 4;
-            if (integer(s, to->image + row) < 0) return -1;
-        } else if (key_is(key, n, "category_id")) {
-            bit = 8;
-            if (integer(s, to->category + row) < 0) return -1;
-        } else if (key_is(key, n, "bbox")) {
-            bit = 16;
-            if (!word(s, "null")) {
-                Py_ssize_t values = numbers(s, to->bbox + row * 4, 4);
-                if (values != 4 && values != 0) return -1;
-                to->boxed[row] = values == 4;
-            }
-        } else if (skip(s) < 0) {
-            return -1;
-        }
-        if (seen & bit) return -1;
-        seen |= bit;
-        next = more(s);
-    } while (next == 1);
-    return next < 0 || (seen & 7) != 7 ? -1 : 0;
+    return record(s, found_field, to, row, 1 | 2 | 4);
 }
 
 /* scan_found(data, start, stop, row, k3, reciprocals, image, category, score, keypoints, bbox,
@@ -376,84 +375,63 @@ typedef struct {
     int8_t *source, *rule;
     const char *sources, *rules;
     Py_ssize_t k3, sources_size, rules_size;
+    uint64_t derived; /* joints of the record at hand that were made up */
 } People;
 
 static int area_or_null(Text *s, double *out) { return word(s, "null") ? 0 : number(s, out); }
 
-static int person_record(Text *s, const People *to, Py_ssize_t row) {
-    unsigned seen = 0, bit;
-    int next;
-    int64_t flag, joint;
-    uint64_t derived = 0;
+static int flag(Text *s, uint8_t *out) {
+    int64_t value = 1;
+    if (word(s, "false")) value = 0;
+    else if (!word(s, "true") && integer(s, &value) < 0) return -1;
+    *out = value != 0;
+    return 0;
+}
+
+/* `[1, 8, …]`, joints counted from 1, as bits. */
+static int joints(Text *s, Py_ssize_t k3, uint64_t *out) {
+    int64_t joint;
+    if (!pass(s, '[')) return -1;
+    if (pass(s, ']')) return 0;
+    do {
+        if (integer(s, &joint) < 0 || joint < 1 || joint > 64 || 3 * joint > k3) return -1;
+        *out |= (uint64_t)1 << (joint - 1);
+    } while (pass(s, ','));
+    return pass(s, ']') ? 0 : -1;
+}
+
+static int person_field(Text *s, void *people, Py_ssize_t row, const char *key, Py_ssize_t n) {
+    People *to = people;
+    if (key_is(key, n, "keypoints"))
+        return numbers(s, to->keypoints + row * to->k3, to->k3) == to->k3 ? 1 : -1;
+    if (key_is(key, n, "bbox")) return numbers(s, to->bbox + row * 4, 4) == 4 ? 2 : -1;
+    if (key_is(key, n, "id")) return integer(s, to->id + row) < 0 ? -1 : 4;
+    if (key_is(key, n, "image_id")) return integer(s, to->image + row) < 0 ? -1 : 8;
+    if (key_is(key, n, "num_keypoints")) return integer(s, to->said + row) < 0 ? -1 : 16;
+    if (key_is(key, n, "category_id")) return integer(s, to->category + row) < 0 ? -1 : 32;
+    if (key_is(key, n, "iscrowd")) return flag(s, to->crowd + row) < 0 ? -1 : 64;
+    if (key_is(key, n, "area")) return area_or_null(s, to->area + row) < 0 ? -1 : 128;
+    if (key_is(key, n, "segmentation_area")) return area_or_null(s, to->mask + row) < 0 ? -1 : 256;
+    if (key_is(key, n, "source"))
+        return code(s, to->sources, to->sources_size, to->source + row) < 0 ? -1 : 512;
+    if (key_is(key, n, "box_rule"))
+        return code(s, to->rules, to->rules_size, to->rule + row) < 0 ? -1 : 1024;
+    if (key_is(key, n, "derived")) return joints(s, to->k3, &to->derived) < 0 ? -1 : 2048;
+    return 0;
+}
+
+static int person_record(Text *s, People *to, Py_ssize_t row) {
     to->category[row] = 1;
     to->crowd[row] = 0;
     to->source[row] = to->rule[row] = 0;
     to->area[row] = to->mask[row] = Py_NAN;
-    if (!pass(s, '{')) return -1;
-    do {
-        const char *key;
-        Py_ssize_t n;
-        if (colon_after_key(s, &key, &n) < 0) return -1;
-        bit = 0;
-        if (key_is(key, n, "keypoints")) {
-            bit = 1;
-            if (numbers(s, to->keypoints + row * to->k3, to->k3) != to->k3) return -1;
-        } else if (key_is(key, n, "bbox")) {
-            bit = 2;
-            if (numbers(s, to->bbox + row * 4, 4) != 4) return -1;
-        } else if (key_is(key, n, "id")) {
-            bit = 4;
-            if (integer(s, to->id + row) < 0) return -1;
-        } else if (key_is(key, n, "image_id")) {
-            bit = 8;
-            if (integer(s, to->image + row) < 0) return -1;
-        } else if (key_is(key, n, "num_keypoints")) {
-            bit = 16;
-            if (integer(s, to->said + row) < 0) return -1;
-        } else if (key_is(key, n, "category_id")) {
-            bit = 32;
-            if (integer(s, to->category + row) < 0) return -1;
-        } else if (key_is(key, n, "iscrowd")) {
-            bit = 64;
-            if (word(s, "true")) flag = 1;
-            else if (word(s, "false")) flag = 0;
-            else if (integer(s, &flag) < 0) return -1;
-            to->crowd[row] = flag != 0;
-        } else if (key_is(key, n, "area")) {
-            bit = 128;
-            if (area_or_null(s, to->area + row) < 0) return -1;
-        } else if (key_is(key, n, "segmentation_area")) {
-            bit = 256;
-            if (area_or_null(s, to->mask + row) < 0) return -1;
-        } else if (key_is(key, n, "source")) {
-            bit = 512;
-            if (code(s, to->sources, to->sources_size, to->source + row) < 0) return -1;
-        } else if (key_is(key, n, "box_rule")) {
-            bit = 1024;
-            if (code(s, to->rules, to->rules_size, to->rule + row) < 0) return -1;
-        } else if (key_is(key, n, "derived")) {
-            bit = 2048;
-            if (!pass(s, '[')) return -1;
-            if (!pass(s, ']')) {
-                do {
-                    if (integer(s, &joint) < 0 || joint < 1 || joint > 64 || 3 * joint > to->k3)
-                        return -1;
-                    derived |= (uint64_t)1 << (joint - 1);
-                } while (pass(s, ','));
-                if (!pass(s, ']')) return -1;
-            }
-        } else if (skip(s) < 0) {
-            return -1;
-        }
-        if (seen & bit) return -1;
-        seen |= bit;
-        next = more(s);
-    } while (next == 1);
+    to->derived = 0;
+    int result = record(s, person_field, to, row, 1 | 2 | 4 | 8 | 16);
     /* What `build --derive` made up is no label. */
-    for (joint = 0; derived; joint++, derived >>= 1)
-        if (derived & 1)
-            for (int i = 0; i < 3; i++) to->keypoints[row * to->k3 + 3 * joint + i] = 0;
-    return next < 0 || (seen & 31) != 31 ? -1 : 0;
+    double *point = to->keypoints + row * to->k3;
+    for (uint64_t made = to->derived; made; point += 3, made >>= 1)
+        if (made & 1) point[0] = point[1] = point[2] = 0;
+    return result;
 }
 
 /* scan_people(data, start, stop, k3, reciprocals, sources, rules, id, image, category, said, crowd,
@@ -468,7 +446,7 @@ static PyObject *scan_people(PyObject *self, PyObject *args) {
     Text s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop, 
               (const char *)b[0].buf + b[0].len, b[1].buf, (int)(b[1].len / 16)};
     People to = {b[4].buf,  b[5].buf,  b[6].buf,  b[7].buf,  b[8].buf,  b[9].buf, b[10].buf, b[11].buf,
-                 b[12].buf, b[13].buf, b[14].buf, b[2].buf,  b[3].buf,  k3,       b[2].len,  b[3].len};
+                 b[12].buf, b[13].buf, b[14].buf, b[2].buf,  b[3].buf,  k3,       b[2].len,  b[3].len, 0};
     Py_ssize_t room = b[4].len / (Py_ssize_t)sizeof(int64_t);
     Py_BEGIN_ALLOW_THREADS
     if (!pass(&s, '[')) {
