@@ -21,7 +21,7 @@ Ints = NDArray[np.intp]
 NEAR_BITS = 7  # of 64; four bands, each searched with one bit flipped, miss no pair up to here
 CLOSE_BITS = 64  # of 256, for corners that met
 MET_CORNERS = 4  # in common, different ones, or two pictures are not laid on each other
-NEIGHBOURS = 24  # of a crowd of equal corners, each is compared with so many, drawn at random
+NEIGHBOURS = 8  # of a crowd of equal corners, each is compared with so many, drawn at random
 
 
 def find_near_duplicates(
