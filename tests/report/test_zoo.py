@@ -33,6 +33,8 @@ def test_every_run_has_its_recipe_hash_metrics_and_environment(runs, tmp_path):
         assert f"SHA-256 `{entry['weights']['sha256']}`" in page
         assert entry["recipe"]["learning_rate"] == 0.001
         assert entry["environment"]["device"] == "<cpu>"
+        assert "learning_rate `0.001`" in page
+        assert "augment.flip `0.5`" in page
         ap = entry["metrics"]["AP"]
         assert ap["interval"][0] <= ap["value"] <= ap["interval"][1]
         assert f"{ap['value']:.1f} ({ap['interval'][0]:.1f} to {ap['interval'][1]:.1f})" in page
@@ -43,3 +45,12 @@ def test_weights_that_were_changed_are_refused(runs, tmp_path, capsys):
     assert main(["zoo", str(runs[0]), "--out", str(tmp_path / "zoo")]) == 2
     assert "not the file this run wrote" in capsys.readouterr().err
     assert not (tmp_path / "zoo").exists()
+
+
+def test_the_command_that_trains_it_again_says_how_long(runs, tmp_path):
+    record = json.loads((runs[0] / "result.json").read_text())
+    record["recipe"] |= {"epochs": 3, "steps": 70}
+    (runs[0] / "result.json").write_text(json.dumps(record))
+    assert main(["zoo", str(runs[0]), "--out", str(tmp_path / "zoo")]) == 0
+    page = (tmp_path / "zoo" / "README.md").read_text()
+    assert "--recipe quick --seed 0 epochs=3 steps=70\n" in page

@@ -23,22 +23,22 @@ def run_facts(run: Run) -> dict[str, Any]:
         "how": tables.how(run),
         "setting": run.setting,
         "groups": [
-            ("run", _flat(facts)),
-            ("recipe", _flat(run.recipe_fields)),
-            ("evaluation", _flat(run.evaluation.get("settings") or {})),
-            ("weights", _flat(run.weights if isinstance(run.weights, dict) else {})),
-            ("environment", _flat(run.environment)),
+            ("run", flat(facts)),
+            ("recipe", flat(run.recipe_fields)),
+            ("evaluation", flat(run.evaluation.get("settings") or {})),
+            ("weights", flat(run.weights if isinstance(run.weights, dict) else {})),
+            ("environment", flat(run.environment)),
         ],
     }
 
 
-def _flat(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+def flat(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
     """Nested facts as lines; what is not said is left out."""
     lines: list[tuple[str, str]] = []
     for key, value in facts.items():
         name = f"{above}{key}"
         if isinstance(value, Mapping):
-            lines += _flat(value, f"{name}.")
+            lines += flat(value, f"{name}.")
         elif isinstance(value, list | tuple):
             lines.append((name, ", ".join(str(v) for v in value)))
         elif value not in (None, ""):

@@ -12,6 +12,7 @@ from smallpose.core.files import path_inside, sha256, write_whole
 from smallpose.report import paper
 from smallpose.report.material import gather
 from smallpose.report.results import METRICS, Run
+from smallpose.report.run_facts import flat
 from smallpose.report.scores import Score, score
 from smallpose.report.tables import HEADS, Cell, Column, Table
 
@@ -132,6 +133,9 @@ def _about(e: Entry) -> str:
     )
     again = f"smallpose train {run.method} --data SET --out RUN{setting} --recipe {run.recipe}"
     again += f" --seed {run.seed}" if run.seed is not None else ""
+    # What is changed most often; other changes are seen in the recipe's line.
+    changed = {name: run.recipe_fields.get(name) for name in ("epochs", "steps", "batch_size")}
+    again += "".join(f" {name}={value}" for name, value in changed.items() if value)
     lines = [
         f"## {run.folder.name}",
         f"{paper.label(run.method)} (`{run.method}`), setting {run.setting}.",
@@ -148,5 +152,4 @@ def _about(e: Entry) -> str:
 
 
 def _facts(facts: Mapping[str, Any]) -> str:
-    said = {k: v for k, v in facts.items() if v is not None}
-    return ", ".join(f"{key} `{value}`" for key, value in said.items())
+    return ", ".join(f"{key} `{value}`" for key, value in flat(facts))
