@@ -68,6 +68,8 @@ def seen_by(
         text = textwrap.fill(title.replace("_", " "), 16)
         grid[0][column].set_title(text, fontsize=7, color=LIGHT.ink)
     labels = ("heatmaps, largest joint", "features, of the method's median")
+    if m == 1:  # there is no room for more under a single column
+        labels = ("heatmap, largest joint", "features / median")
     for part, (image, label) in enumerate(zip(shown, labels, strict=True)):
         first = grid[-1][1 + part * m].get_position()
         last = grid[-1][m + part * m].get_position()
