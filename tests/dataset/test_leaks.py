@@ -12,8 +12,10 @@ import pytest
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import SKELETONS
 from smallpose.dataset import build as build_module
+from smallpose.dataset import near
 from smallpose.dataset.audit import balance_offenders, leaks_between, move_offenders
 from smallpose.dataset.build import Options, build_dataset
+from smallpose.dataset.near import find_near_duplicates
 from smallpose.dataset.overlay import Pair
 from smallpose.dataset.verify import check_set
 from smallpose.report.leak_sheet import draw_leaks
@@ -246,3 +248,15 @@ def test_the_test_side_stays_as_large_as_whole_components_allow(seed):
 def test_an_unknown_way_is_refused(tmp_path):
     with pytest.raises(InputError, match="choose report, move, off"):
         build_dataset({"coco": tmp_path}, tmp_path / "set", Options(leaks="hide"))
+
+
+def test_looking_at_few_pictures_at_a_time_changes_nothing(monkeypatch):
+    rng = np.random.default_rng(3)
+    pictures = []
+    for _ in range(12):
+        picture = cv2.resize(rng.integers(0, 256, (24, 32), np.uint8), (320, 240))
+        pictures += [picture, picture[20:220, 30:290], picture[:, ::-1]]
+    together = find_near_duplicates([np.ascontiguousarray(p) for p in pictures])
+    monkeypatch.setattr(near, "PART", 5)
+    assert find_near_duplicates([np.ascontiguousarray(p) for p in pictures]) == together
+    assert len(together) >= 24

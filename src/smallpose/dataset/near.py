@@ -21,6 +21,7 @@ Ints = NDArray[np.intp]
 NEAR_BITS = 7  # of 64; four bands, each searched with one bit flipped, miss no pair up to here
 CLOSE_BITS = 64  # of 256, for corners that met
 MET_CORNERS = 4  # in common, different ones, or two pictures are not laid on each other
+PART = 2_000  # pictures whose meetings are looked at together, so that memory stays bounded
 NEIGHBOURS = 8  # of a crowd of equal corners, each is compared with so many, drawn at random
 
 
@@ -117,8 +118,24 @@ def _shared_corners(
     prints: Prints, mirrored: bool, labels: Ints
 ) -> Iterator[tuple[int, int, NDArray[np.float32], NDArray[np.float32]]]:
     """Pictures with corners in common, i < j, and where these lie in each, (c, 2) and (c, 2)."""
-    met = [_meetings(prints, mirrored, band, labels) for band in range(8)]
-    pairs = np.unique(np.concatenate(met), axis=0)
+    parts = -(-len(prints) // PART)
+    met: list[list[NDArray[np.int32]]] = [[] for _ in range(parts)]
+    for band in range(8):
+        pairs = _meetings(prints, mirrored, band, labels)
+        part = prints.owners[pairs].min(axis=1) // PART
+        order = np.argsort(part, kind="stable")
+        edges = np.searchsorted(part[order], np.arange(1, parts))
+        for own, some in zip(met, np.split(pairs[order], edges), strict=True):
+            own.append(some)
+    for number in range(parts):
+        pairs, met[number] = np.concatenate(met[number]), []
+        yield from _together(prints, np.unique(pairs, axis=0))
+
+
+def _together(
+    prints: Prints, pairs: NDArray[np.int32]
+) -> Iterator[tuple[int, int, NDArray[np.float32], NDArray[np.float32]]]:
+    """The same of some pictures, from the pairs of their corners that met."""
     i, j = prints.owners[pairs[:, 0]], prints.owners[pairs[:, 1]]
     pairs = np.where((i < j)[:, None], pairs, pairs[:, ::-1])
     key = np.minimum(i, j).astype(np.int64) * len(prints) + np.maximum(i, j)
