@@ -118,7 +118,7 @@ def _shared_corners(
     prints: Prints, mirrored: bool, labels: Ints
 ) -> Iterator[tuple[int, int, NDArray[np.float32], NDArray[np.float32]]]:
     """Pictures with corners in common, i < j, and where these lie in each, (c, 2) and (c, 2)."""
-    parts = -(-len(prints) // PART)
+    parts = max(-(-len(prints) // PART), 1)
     met: list[list[NDArray[np.int32]]] = [[] for _ in range(parts)]
     for band in range(8):
         pairs = _meetings(prints, mirrored, band, labels)
