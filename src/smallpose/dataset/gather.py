@@ -213,10 +213,11 @@ def _refuse_missing(source: Source, there: NDArray[np.bool_], notes: Sequence[st
     rows = np.flatnonzero(~there)
     gone = [source.people.images.file_names[r] for r in rows[:3]]
     folder = source.pictures[rows[0]].path.parent
-    packed = archives(source.root) + archives(folder.parent) if not folder.is_dir() else []
-    fetch = f"unpack {packed[0]}" if packed else "fetch them"
-    if not folder.is_dir() and not packed:
-        fetch = f"put them into {folder}, which is not there"
+    fetch = "fetch them"
+    if not folder.is_dir():
+        packed = archives(source.root) + archives(folder.parent)
+        absent = f"put them into {folder}, which is not there"
+        fetch = f"unpack {packed[0]}" if packed else absent
     elif not os.access(folder, os.R_OK | os.X_OK):
         fetch = f"allow reading {folder} (chmod u+rx)"
     torn = "".join(f"; {note}" for note in notes[:1])
