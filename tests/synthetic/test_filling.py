@@ -114,7 +114,7 @@ def test_compiled_loops_and_twins_give_the_same_bytes(monkeypatch):
                 out += [colour.copy(), cover, tone, drawn]
                 shade(colour, tone, table)
                 sprite = Sprite(3 * over, 5, colour, cover, drawn)
-                lay(picture, owner, parts, sprite, number + 1, (18, 60))
+                lay(picture, owner, parts, sprite, number + 1, (18, 60) if number % 2 else (1, 0))
                 out.append(colour)
         return [*out, picture, owner, parts]
 

@@ -27,6 +27,10 @@ static uint64_t words(const uint8_t *bytes) { /* eight bytes at once */
     return word;
 }
 
+static int has_zero(uint64_t word) { /* is one of the eight bytes 0 */
+    return ((word - 0x0101010101010101u) & ~word & 0x8080808080808080u) != 0;
+}
+
 static int64_t floor_div(int64_t a, int64_t b) { /* b > 0 */
     int64_t q = a / b;
     return q - (a % b < 0);
@@ -153,12 +157,24 @@ static PyObject *fill(PyObject *self, PyObject *args) {
 }
 
 /* One row of a sprite; inlined for each `over`, so that the inner loops have fixed lengths. */
-static inline void average_row(const uint16_t *from, const uint64_t *packed, const int over,
-                               const int shift, Py_ssize_t width, uint8_t *colour, uint8_t *cover,
-                               uint8_t *tone, uint8_t *parts) {
+static inline void average_row(const uint16_t *from, const uint64_t *packed, const uint64_t blank,
+                               const int over, const int shift, Py_ssize_t width, uint8_t *colour,
+                               uint8_t *cover, uint8_t *tone, uint8_t *parts) {
     const unsigned half = (1u << shift) >> 1;
     const Py_ssize_t wide = width * over;
+    const Py_ssize_t skip = 4 / over; /* pixels of the sprite that eight bytes of a row make */
     for (Py_ssize_t x = 0; x < width; x++, from += over) {
+        /* Most of a canvas is as it began, and so is what is made of it. */
+        if (x + skip <= width) {
+            int empty = 1;
+            for (int j = 0; j < over; j++)
+                empty &= words((const uint8_t *)(from + j * wide)) == blank;
+            if (empty) {
+                x += skip - 1;
+                from += (skip - 1) * over;
+                continue;
+            }
+        }
         uint64_t sum = 0;
         unsigned bright = 0;
         for (int j = 0; j < over; j++)
@@ -175,14 +191,17 @@ static inline void average_row(const uint16_t *from, const uint64_t *packed, con
     }
 }
 
-/* average(canvas, table, over, width, colour, cover, tone, parts): see filling.average. */
+/* average(canvas, table, over, width, empty, colour, cover, tone, parts): see filling.average;
+ * colour, cover and parts are zeros and tone is what `empty` makes. */
 static PyObject *average(PyObject *self, PyObject *args) {
     Py_buffer b[6];
     int over;
     Py_ssize_t width;
-    if (!PyArg_ParseTuple(args, "y*y*inw*w*w*w*", &b[0], &b[1], &over, &width, &b[2], &b[3], &b[4],
-                          &b[5]))
+    unsigned empty;
+    if (!PyArg_ParseTuple(args, "y*y*inIw*w*w*w*", &b[0], &b[1], &over, &width, &empty, &b[2],
+                          &b[3], &b[4], &b[5]))
         return NULL;
+    const uint64_t blank = (uint64_t)empty * 0x0001000100010001u;
     const uint16_t *canvas = b[0].buf;
     const uint8_t *table = b[1].buf;
     uint8_t *colour = b[2].buf, *cover = b[3].buf, *tone = b[4].buf, *parts = b[5].buf;
@@ -196,11 +215,14 @@ static PyObject *average(PyObject *self, PyObject *args) {
         const uint16_t *from = canvas + y * over * width * over;
         Py_ssize_t at = y * width;
         if (over == 1)
-            average_row(from, packed, 1, 0, width, colour + 3 * at, cover + at, tone + at, parts + at);
+            average_row(from, packed, blank, 1, 0, width, colour + 3 * at, cover + at, tone + at,
+                        parts + at);
         else if (over == 2)
-            average_row(from, packed, 2, 2, width, colour + 3 * at, cover + at, tone + at, parts + at);
+            average_row(from, packed, blank, 2, 2, width, colour + 3 * at, cover + at, tone + at,
+                        parts + at);
         else
-            average_row(from, packed, 4, 4, width, colour + 3 * at, cover + at, tone + at, parts + at);
+            average_row(from, packed, blank, 4, 4, width, colour + 3 * at, cover + at, tone + at,
+                        parts + at);
     }
     release(b, 6);
     Py_RETURN_NONE;
@@ -254,6 +276,11 @@ static PyObject *lay(PyObject *self, PyObject *args) {
             }
             if (share == UINT64_MAX) {
                 memcpy(under + 3 * i, colour + 3 * i, 24);
+                if (first > last && !has_zero(words(drawn + i))) {
+                    memcpy(parts + i, drawn + i, 8);
+                    for (; i < stop; i++) owner[i] = (int16_t)number;
+                    continue;
+                }
             } else {
                 for (Py_ssize_t k = i; k < stop; k++)
                     for (int c = 0; c < 3; c++) {

@@ -17,6 +17,8 @@ Bytes = NDArray[np.uint8]
 Canvas = NDArray[np.uint16]
 Ints = NDArray[np.int32]
 
+MIDDLE = 118.0  # brightness of what is neither lit nor in shade
+EMPTY = np.uint16(int(MIDDLE) << 8)  # a canvas begins with no part, of middle brightness
 ONE = 8  # units of a polygon's coordinates per drawn pixel, whose centre is at whole pixels
 
 
@@ -97,9 +99,10 @@ def average(canvas: Canvas, table: Bytes, over: int) -> tuple[Bytes, Bytes, Byte
     """
     height, width = canvas.shape[0] // over, canvas.shape[1] // over
     if CORE is not None:
-        colour = np.empty((height, width, 3), np.uint8)
-        cover, tone, parts = (np.empty((height, width), np.uint8) for _ in range(3))
-        CORE.average(canvas, table, over, width, colour, cover, tone, parts)
+        colour = np.zeros((height, width, 3), np.uint8)
+        cover, parts = (np.zeros((height, width), np.uint8) for _ in range(2))
+        tone = np.full((height, width), EMPTY >> 8, np.uint8)
+        CORE.average(canvas, table, over, width, int(EMPTY), colour, cover, tone, parts)
         return colour, cover, tone, parts
     drawn = (canvas & 255).astype(np.uint8)
     parts = np.ascontiguousarray(drawn[over // 2 :: over, over // 2 :: over])
@@ -139,7 +142,8 @@ def lay(
         picture: (h, w, 3).
         owner, parts: (h, w) who and which part is on top.
         number: of the sprite's owner.
-        carried: first and last part that hide what is behind them but are nobody's: -1.
+        carried: first and last part that hide what is behind them but are nobody's: -1; none if
+            the first is beyond the last.
     """
     height, width = sprite.cover.shape
     if CORE is not None:

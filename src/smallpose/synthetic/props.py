@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from smallpose.synthetic.body import JOINT, Bodies
 from smallpose.synthetic.figure import Views
+from smallpose.synthetic.filling import MIDDLE
 from smallpose.synthetic.modes import MODES
 from smallpose.synthetic.parts import PART
-from smallpose.synthetic.raster import MIDDLE, Quads
+from smallpose.synthetic.raster import Quads
 
 Floats = NDArray[np.float64]
 

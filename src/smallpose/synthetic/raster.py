@@ -13,15 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.synthetic.figure import Shapes, oversampling
-from smallpose.synthetic.filling import ONE, Sprite, average, fill, shade
+from smallpose.synthetic.filling import EMPTY, MIDDLE, ONE, Sprite, average, fill, shade
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
 _FAR = 200_000  # units; polygons are placed to 1/8 of a drawn pixel
 _BASE = 128.0
-MIDDLE = 118.0  # brightness of what is neither lit nor in shade
-_EMPTY = np.uint16(int(MIDDLE) << 8)
 _LEVEL = np.arange(256.0)[:, None]
 _LIT = np.clip((_LEVEL / _BASE - 0.55) / 0.75, 0, 1)
 _SOLID = 56.0  # px of height from which limbs are shaded as round
@@ -207,7 +205,7 @@ class _Canvases:
         self.there = (wide > 0) & (tall > 0)
         size = np.where(self.there, wide * tall * over * over, 0)
         self.places = np.stack([np.cumsum(size) - size, tall * over, wide * over], axis=1)
-        self.pixels = np.full(int(size.sum()), _EMPTY)
+        self.pixels = np.full(int(size.sum()), EMPTY)
 
     def to_grid(self, points: Floats, row: int | None = None) -> NDArray[np.int32]:
         """Picture px (pixel centres at integers) to the grid of that canvas; of each if None.

@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 NOBODY = 0
+_NOTHING = (1, 0)
 _SHARP = 0.5  # px of deviation up to which a picture is left as sharp as it was drawn
 _NEAR_SIDE = 0.03  # heights a shoulder or hip may lie behind the middle and still be the near one
 _SHOWN = np.stack([SHOWS, SHOWS_NEAR])
@@ -99,7 +100,8 @@ def _draw(scene: Scene, people: Cast, grain_seed: int) -> Drawn:
     parts = np.zeros(picture.shape[:2], np.uint8)
     for _, number, sprite in sorted(sprites, key=lambda s: s[0]):
         # A chair hides what is behind it but is no part of the person on it.
-        lay(picture, owner, parts, sprite, number, CARRIED)
+        seated = number > 0 and people.seats[number - 1] is not None
+        lay(picture, owner, parts, sprite, number, CARRIED if seated else _NOTHING)
     keypoints = _visibility(scene, people, owner, parts)
     boxes, areas = _masks(owner, figures)
     if scene.blur_faces:
