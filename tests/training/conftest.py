@@ -1,11 +1,12 @@
 """A small set of drawn stick people in the layout of a built set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from smallpose.core.skeleton import SMALLPOSE
 from smallpose.table.coco_json import write_coco
@@ -114,3 +115,18 @@ def stick_set(tmp_path_factory: pytest.TempPathFactory) -> StickSet:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="module")
+def eight(stick_set: StickSet) -> Path:
+    """Eight people in four pictures, the same to learn and to be tested on."""
+    return stick_set()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums come out the same whatever the machine, and forked processes do not wait for threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

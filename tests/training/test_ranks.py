@@ -35,19 +35,9 @@ FORK = multiprocessing.get_context("fork")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread():
+def dynamo():
     # An optimizer imports it, which takes long; here once, and not in each forked process.
     importlib.import_module("torch._dynamo")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def eight(stick_set) -> Path:
-    """Eight people in four pictures, the same to learn and to be tested on."""
-    return stick_set()
 
 
 def _as_rank(rank: int, world: int, port: int, work: Callable[[], Any], answers: Any) -> None:

@@ -38,20 +38,6 @@ STILL = (
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def eight(stick_set) -> Path:
-    """Eight people in four pictures, the same to learn and to be tested on."""
-    return stick_set()
-
-
 def losses(run: Path) -> dict[int, float]:
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     return {line["step"]: line["loss"] for line in lines if "epoch" in line}

@@ -6,7 +6,6 @@ import os
 import pickle
 import signal
 import time
-from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,20 +26,6 @@ from smallpose.training.recipes import choose_recipe, differences
 from smallpose.training.run import Experiment, train
 
 TINY = "simple_baseline_r18_tiny"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def eight(stick_set) -> Path:
-    """Eight people in four pictures, the same to learn and to be tested on."""
-    return stick_set()
 
 
 def experiment(data: Path, out: Path, epochs: int = 3, **more: Any) -> Experiment:
