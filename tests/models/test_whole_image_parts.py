@@ -17,17 +17,24 @@ from smallpose.models.codecs.offsets import (
     encode_boxes,
 )
 from smallpose.models.codecs.suppress import box_nms, nearby_joints_nms
-from smallpose.models.heads.adaptive import AdaptiveBlock, deform_conv
+from smallpose.models.heads.adaptive import AdaptiveBlock, deform_conv, regular_points
 from smallpose.models.heads.coordinate_classifier import CoordinateClassifier
 from smallpose.models.heads.decouple import Decoupler
+
+
+def moved(offsets: torch.Tensor) -> torch.Tensor:
+    """(b, g, 9, 2, h, w) dy and dx in px to the points of a deformable convolution."""
+    h, w = offsets.shape[-2:]
+    away = offsets.flip(3).transpose(2, 3) * torch.tensor([2 / w, 2 / h]).view(2, 1, 1, 1)
+    return regular_points(h, w) + away
 
 
 def test_a_deformable_convolution_that_is_not_moved_is_a_convolution():
     torch.manual_seed(0)
     x, weight = torch.randn(2, 6, 7, 9), torch.randn(8, 3, 3, 3)
     plain = F.conv2d(x, weight, padding=1, groups=2)
-    moved = deform_conv(x, torch.zeros(2, 2, 9, 2, 7, 9), weight)
-    torch.testing.assert_close(moved, plain, atol=1e-5, rtol=1e-5)
+    still = deform_conv(x, moved(torch.zeros(2, 2, 9, 2, 7, 9)), weight)
+    torch.testing.assert_close(still, plain, atol=1e-5, rtol=1e-5)
 
 
 def test_moved_by_whole_pixels_it_reads_the_picture_there_and_zero_outside():
@@ -38,10 +45,12 @@ def test_moved_by_whole_pixels_it_reads_the_picture_there_and_zero_outside():
     offsets[:, :, 4, 0], offsets[:, :, 4, 1] = 1.0, -2.0  # the middle point one down, two left
     wanted = torch.zeros(4, 5)
     wanted[:3, 2:] = x[0, 0, 1:, :3]
-    torch.testing.assert_close(deform_conv(x, offsets, weight)[0, 0], wanted, atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        deform_conv(x, moved(offsets), weight)[0, 0], wanted, atol=1e-4, rtol=0
+    )
     half = torch.zeros(1, 1, 9, 2, 4, 5)
     half[:, :, 4, 1] = 0.5
-    got = deform_conv(x, half, weight)[0, 0]
+    got = deform_conv(x, moved(half), weight)[0, 0]
     torch.testing.assert_close(got[:, :4], x[0, 0, :, :4] + 0.5, atol=1e-4, rtol=0)
     torch.testing.assert_close(got[:, 4], x[0, 0, :, 4] / 2, atol=1e-4, rtol=0)
 
@@ -207,6 +216,24 @@ def test_people_are_decoupled_by_who_and_where_they_are_not_by_their_order():
     again = head(features, picture[order], person[order], roots[order])
     torch.testing.assert_close(again, maps[order])
     assert (maps[1] - maps[2]).abs().max() > 1e-4
+    none = torch.zeros(1, dtype=torch.int64)
+    for i, own in enumerate(maps):  # alone, and by the definition
+        one = features[picture[i], None]
+        torch.testing.assert_close(head(one, none, person[i, None], roots[i, None])[0], own)
+        torch.testing.assert_close(_decoupled(head, one, person[i], roots[i]), own)
+
+
+def _decoupled(head: Decoupler, features: torch.Tensor, person: torch.Tensor, root: torch.Tensor):
+    """One person's maps, each attention laid on the features and both fused (Wang & Zhang, 3.2)."""
+    shared = head.conv_down(features)
+    h, w = shared.shape[2:]
+    by_channel = shared * head.channel_attention.atn(person)[None, :, None, None]
+    alike = torch.einsum("bchw,c->bhw", shared, head.spatial_attention.atn(person))
+    y, x = torch.meshgrid(torch.arange(h) + 0.5, torch.arange(w) + 0.5, indexing="ij")
+    away = torch.stack([root[0] - x, root[1] - y]) / 32
+    at = head.spatial_attention.conv(torch.cat([alike, away])[None]).sigmoid()
+    mixed = head.fuse_attention(torch.cat([by_channel, shared * at], dim=1)).relu()
+    return head.heatmap_conv(mixed).sigmoid()[0]
 
 
 def _standing(root: tuple[float, float], reach: float) -> torch.Tensor:

@@ -72,14 +72,24 @@ class Decoupler(nn.Module):
             roots: (n, 2) whole x, y, map px.
         Returns: (n, k, h, w) in (0, 1).
         """
-        shared = self.conv_down(features)[picture]  # (n, channels, h, w)
-        by_channel = shared * self.channel_attention.atn(person)[..., None, None]
-        asked = self.spatial_attention.atn(person)[..., None, None]
-        alike = (shared * asked).sum(dim=1, keepdim=True)
-        place = torch.cat([alike, self._distance(roots, shared)], dim=1)  # (n, 3, h, w)
-        by_place = shared * self.spatial_attention.conv(place).sigmoid()
-        mixed = torch.relu(self.fuse_attention(torch.cat([by_channel, by_place], dim=1)))
-        return probability(self.heatmap_conv(mixed))
+        # One convolution fuses what the channels' and what the places' attention made of the same
+        # features. It is linear in both, so that its first half takes the channels' factors into
+        # its weights, and its second half is worked out once for all people of a picture.
+        down = self.conv_down(features)  # (b, channels, h, w)
+        h, w = down.shape[2:]
+        pixels = down.flatten(2)
+        first, second = self.fuse_attention.weight.flatten(1).chunk(2, dim=1)
+        base = second @ pixels
+        # People of one picture need no copy of it each.
+        pixels, base = (m[0] if len(features) == 1 else m[picture] for m in (pixels, base))
+        by_channel = (first * self.channel_attention.atn(person)[:, None]) @ pixels
+        alike = (self.spatial_attention.atn(person)[:, None] @ pixels).unflatten(2, (h, w))
+        place = torch.cat([alike, self._distance(roots, alike)], dim=1)  # (n, 3, h, w)
+        at = self.spatial_attention.conv(place).sigmoid().flatten(2)  # (n, 1, h * w)
+        bias = self.fuse_attention.bias
+        assert bias is not None
+        mixed = torch.relu(torch.addcmul(by_channel, base, at) + bias[:, None])
+        return probability(self.heatmap_conv(mixed.unflatten(2, (h, w))))
 
     @staticmethod
     def _distance(roots: Tensor, like: Tensor) -> Tensor:
