@@ -1,10 +1,14 @@
 """Memory of a table of 627,125 people in 68,311 pictures: ours, and MMPose's data set.
 
-    python bench/loader_memory.py [--mmpose ENV] [--people 627125]
+    python bench/loader_memory.py [--mmpose ENV] [--people 627125] [--starts fork,spawn]
 
-Two workers go once through everybody in random order, without opening a picture. `loaded` is what
-the training process takes for the table; `worker` is by how much a worker's own memory, which no
-other process shares, grows over the epoch. MiB.
+Two workers go once through everybody in random order, without opening a picture. MiB, of memory
+that no other process shares:
+
+- `table`: what the training process takes for it;
+- `grown`: by how much a worker grows over the epoch;
+- `its share`: by how much a worker is larger at the end than one that went through 2,000 people,
+  which is what the table costs each worker, whether it was copied when the worker began or later.
 """
 
 import argparse
@@ -26,6 +30,7 @@ from smallpose.table.instances import make_images, make_instances
 
 SIDE = Path(__file__).parent / "loader" / "mmpose_side.py"
 PEOPLE, PICTURES = 627_125, 68_311
+FEW = 2_000
 
 
 def write_people(file: Path, count: int) -> None:
@@ -82,7 +87,8 @@ def ours(file: Path) -> dict[str, float]:
         if mib:
             grown.setdefault(pid, []).append(mib)
     spread = float(np.mean([values[-1] - values[0] for values in grown.values()]))
-    return {"people": len(people.ids), "loaded": loaded, "worker": spread}
+    end = float(np.mean([values[-1] for values in grown.values()]))
+    return {"people": len(people.ids), "loaded": loaded, "grown": spread, "end": end}
 
 
 def main() -> None:
@@ -91,7 +97,7 @@ def main() -> None:
     )
     parser.add_argument("--mmpose", type=Path, metavar="ENV")
     parser.add_argument("--people", type=int, default=PEOPLE)
-    parser.add_argument("--starts", default="fork", help="how our workers start: fork,spawn")
+    parser.add_argument("--starts", default="fork,spawn", help="how workers start (fork,spawn)")
     parser.add_argument("--of", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--start", default="fork", help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -99,30 +105,39 @@ def main() -> None:
         multiprocessing.set_start_method(asked.start)
         print(json.dumps(ours(asked.of)))
         return
+    sides: dict[str, tuple[list[object], dict[str, str]]] = {
+        "smallpose": ([sys.executable, __file__, "--of"], {})
+    }
+    if asked.mmpose:
+        peer = [asked.mmpose / "bin" / "python", "-W", "ignore", SIDE, "memory"]
+        sides["MMPose"] = (peer, {"PYTHONPATH": str(asked.mmpose / "stubs")})
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "people.json"
-        write_people(file, asked.people)
-        calls = {
-            f"smallpose, {start}": ([sys.executable, __file__, "--of", file, "--start", start], {})
-            for start in asked.starts.split(",")
-        }
-        if asked.mmpose:
-            env = {"PYTHONPATH": str(asked.mmpose / "stubs")}
-            calls["MMPose"] = (
-                [asked.mmpose / "bin" / "python", "-W", "ignore", SIDE, "memory", file],
-                env,
-            )
-        for who, (call, env) in calls.items():
-            done = subprocess.run(
-                [str(part) for part in call],
-                env={**os.environ, "OMP_NUM_THREADS": "1", **env},
-                stdout=subprocess.PIPE,
-                text=True,
-                check=True,
-            )
-            told = json.loads(done.stdout.splitlines()[-1])
-            own = f"loaded {told['loaded']:>7,.0f}   worker {told['worker']:>7.1f}"
-            print(f"{who:<17} {told['people']:>9,} people   {own}", flush=True)
+        few, many = Path(folder) / "few.json", Path(folder) / "many.json"
+        write_people(few, FEW)
+        write_people(many, asked.people)
+        for start in asked.starts.split(","):
+            for who, (call, env) in sides.items():
+                less, told = (measure([*call, f, "--start", start], env) for f in (few, many))
+                share = told["end"] - less["end"]
+                print(
+                    f"{start:<6} {who:<10} {told['people']:>9,} people   "
+                    f"table {told['loaded']:>6,.0f}   grown {told['grown']:>6.1f}   "
+                    f"its share {share:>7.1f}",
+                    flush=True,
+                )
+
+
+def measure(call: list[object], env: dict[str, str]) -> dict[str, float]:
+    """What one half prints."""
+    done = subprocess.run(
+        [str(part) for part in call],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **env},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return told
 
 
 if __name__ == "__main__":

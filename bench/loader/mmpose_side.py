@@ -95,10 +95,11 @@ def speed(annotations: Path, images: Path, samples: int) -> dict[str, float]:
     }
 
 
-def memory(annotations: Path) -> dict[str, float]:
-    """MiB: of this process with its data set loaded, and by how much a worker's own part grows.
+def memory(annotations: Path, start: str) -> dict[str, float]:
+    """MiB: of the data set in this process, and by how much a worker grows and to what.
 
-    Two workers go through all records without opening a picture.
+    Two workers, which begin by `start` (fork, spawn), go through all records without opening a
+    picture.
     """
     from mmpose.datasets import CocoDataset
     from mmpose.utils import register_all_modules
@@ -112,13 +113,18 @@ def memory(annotations: Path) -> dict[str, float]:
     meta = {"from_file": str(Path(mmpose.__file__).parent / ".mim" / file)}
     people = CocoDataset(ann_file=str(annotations), metainfo=meta, pipeline=[OwnMemory()])
     loaded = own_mib() - before
-    loader = DataLoader(people, batch_size=64, num_workers=2, shuffle=True, collate_fn=list)
+    loader = DataLoader(
+        people, batch_size=64, num_workers=2, shuffle=True, collate_fn=list,
+        multiprocessing_context=start,
+    )  # fmt: skip
     grown: dict[int, list[float]] = {}
     for batch in loader:
         for pid, mib in batch:
             if mib:
                 grown.setdefault(pid, []).append(mib)
-    return {"people": len(people), "loaded": loaded, "worker": spread(grown)}
+    spread = float(np.mean([values[-1] - values[0] for values in grown.values()]))
+    end = float(np.mean([values[-1] for values in grown.values()]))
+    return {"people": len(people), "loaded": loaded, "grown": spread, "end": end}
 
 
 class OwnMemory:
@@ -128,7 +134,7 @@ class OwnMemory:
 
     def __call__(self, record: dict) -> tuple[int, float]:
         self.calls += 1
-        return os.getpid(), own_mib() if self.calls % 2000 == 1 else 0.0
+        return os.getpid(), own_mib() if self.calls % 500 == 400 else 0.0
 
 
 def own_mib() -> float:
@@ -137,13 +143,8 @@ def own_mib() -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
 
-def spread(of_worker: dict[int, list[float]]) -> float:
-    """Between a worker's beginning and end, the mean over workers."""
-    return float(np.mean([values[-1] - values[0] for values in of_worker.values()]))
-
-
 if __name__ == "__main__":
     if sys.argv[1] == "memory":
-        print(json.dumps(memory(Path(sys.argv[2]))))
+        print(json.dumps(memory(Path(sys.argv[2]), sys.argv[4])))
     if sys.argv[1] == "speed":
         print(json.dumps(speed(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))))
