@@ -87,6 +87,11 @@ def test_our_rows_follow_the_papers_row_of_the_same_setting(runs: list[Run]):
     assert not {1, 3, 4} & table.quiet
 
 
+def test_a_training_of_so_many_steps_is_called_so(runs: list[Run]):
+    run = replace(runs[0], epochs=2.31, steps=1200, recipe_fields={"steps": 1200})
+    assert tables.how(run) == "ours · quick · 1,200 steps · seed 0"
+
+
 def test_the_main_table_has_the_columns_of_the_contract(runs: list[Run]):
     heads = [c.head for c in tables.results(runs).columns]
     assert heads[:10] == ["method", "setting", "AP", "AP_S", "AP_M", "AP_L", "Sp", "Mo", "De", "AR"]

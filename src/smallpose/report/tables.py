@@ -100,12 +100,14 @@ PROTOCOL_NOTES = {
 
 
 def how(run: Run | Seeds) -> str:
-    """What tells runs of one method apart: recipe, epochs, seed."""
+    """What tells runs of one method apart: recipe, steps if they were asked for, epochs, seed."""
     one, number = (run.first, len(run.runs)) if isinstance(run, Seeds) else (run, 1)
     if one.untrained:
         return "ours · untrained"
     words = ["ours", one.recipe]
-    if one.epochs is not None:
+    if one.recipe_fields.get("steps"):
+        words.append(f"{one.steps:,} steps")
+    elif one.epochs is not None:
         words.append(f"{one.epochs:g} epoch{'' if one.epochs == 1 else 's'}")
     if number > 1:
         words.append(f"{number} {'seeds' if one.subset is None else 'subsets'}")
