@@ -176,6 +176,14 @@ def test_intervals_stand_beside_their_numbers_in_every_format():
     assert printed[at : at + 3] == ["43.2", "", ""]
 
 
+def test_an_interval_of_two_seeds_far_apart_ends_where_an_average_precision_does():
+    for values, wanted in ([1.0, 3.0], (0, None)), ([97.0, 99.0], (None, 100)):
+        whole = seeds(values, spread=0.1).measured("AP")
+        assert whole is not None
+        for end, last in zip((whole.low, whole.high), wanted, strict=True):
+            assert last is None or end == last
+
+
 def test_several_seeds_are_one_row_with_a_wider_interval():
     alike, apart = (
         tables.table2([seeds(values)]).rows[2][5] for values in ([60.0] * 3, [55.0, 60.0, 65.0])

@@ -121,7 +121,10 @@ class Seeds:
         middle = float(np.mean(values))
         if self.scores:
             span = spread(middle, self.draws(name, protocol), [values], self.scores[0].clusters)
-            return Measured(middle) if span is None else Measured(middle, *span)
+            if span is None:
+                return Measured(middle)
+            # How much few seeds differ reaches beyond what an average precision can be.
+            return Measured(middle, max(span[0], 0.0), min(span[1], 100.0))
         ends = self.first.ends(name, protocol) if len(values) == 1 else None
         return Measured(middle) if ends is None else Measured(middle, *ends)
 
