@@ -61,6 +61,14 @@ def test_an_adaptive_block_passes_gradients_to_where_its_points_lie():
     assert block.transform_matrix_conv.weight.grad.abs().sum() > 0
 
 
+def test_an_adaptive_block_does_not_mind_how_its_input_lies_in_memory():
+    torch.manual_seed(0)
+    block = AdaptiveBlock(2, 3)
+    torch.nn.init.normal_(block.transform_matrix_conv.weight, std=0.3)
+    x = torch.randn(2, 6, 8, 5)
+    torch.testing.assert_close(block(x.to(memory_format=torch.channels_last)), block(x))
+
+
 def test_bells_of_a_whole_reach_are_those_of_the_top_down_codec():
     points = torch.tensor([[[3.2, 4.9], [0.4, 11.6], [15.0, 2.0]], [[8.0, 8.0]] * 3])
     seen = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]])

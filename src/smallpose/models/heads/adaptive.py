@@ -79,7 +79,7 @@ class AdaptiveBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(b, joints * per_joint, h, w) to the same."""
         b, _, h, w = x.shape
-        affine = self.transform_matrix_conv(x).float().view(b * self.joints, 6, h * w)
+        affine = self.transform_matrix_conv(x).float().reshape(b * self.joints, 6, h * w)
         # What the points become, in px, is added to where they are, as checkpoints were trained.
         matrix = self.get_buffer("regular_matrix").float()
         moves = matrix.new_zeros(2, 9, 2, 3)  # of x and y at nine points, from the map's dy and dx
