@@ -86,11 +86,7 @@ class AdaptiveBlock(nn.Module):
         moves[0, :, 1] = matrix.T * (2 / w)
         moves[1, :, 0] = matrix.T * (2 / h)
         with torch.autocast(x.device.type, enabled=False):
-            points = torch.baddbmm(
-                regular_points(h, w, x.device).view(1, 18, h * w),
-                moves.view(1, 18, 6).expand(len(affine), -1, -1),
-                affine,
-            )
+            points = regular_points(h, w, x.device).view(18, h * w) + moves.view(18, 6) @ affine
         moved = deform_conv(x, points.view(b, -1, 2, 9, h, w), self.adapt_conv.weight)
         return F.relu(self.norm(moved) + x)
 

@@ -83,13 +83,14 @@ class Decoupler(nn.Module):
         # People of one picture need no copy of it each.
         pixels, base = (m[0] if len(features) == 1 else m[picture] for m in (pixels, base))
         by_channel = (first * self.channel_attention.atn(person)[:, None]) @ pixels
-        alike = (self.spatial_attention.atn(person)[:, None] @ pixels).unflatten(2, (h, w))
+        alike = self.spatial_attention.atn(person)[:, None] @ pixels  # (n, 1, h * w)
+        alike = alike.reshape(-1, 1, h, w)  # unflatten would write the number of people into ONNX
         place = torch.cat([alike, self._distance(roots, alike)], dim=1)  # (n, 3, h, w)
         at = self.spatial_attention.conv(place).sigmoid().flatten(2)  # (n, 1, h * w)
         bias = self.fuse_attention.bias
         assert bias is not None
         mixed = torch.relu(torch.addcmul(by_channel, base, at) + bias[:, None])
-        return probability(self.heatmap_conv(mixed.unflatten(2, (h, w))))
+        return probability(self.heatmap_conv(mixed.reshape(-1, len(first), h, w)))
 
     @staticmethod
     def _distance(roots: Tensor, like: Tensor) -> Tensor:
