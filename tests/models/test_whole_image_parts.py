@@ -61,6 +61,23 @@ def test_an_adaptive_block_passes_gradients_to_where_its_points_lie():
     assert block.transform_matrix_conv.weight.grad.abs().sum() > 0
 
 
+def test_an_adaptive_block_moves_its_points_by_the_map_that_it_computes():
+    """The map's first row is dy's, its second dx's, each of a point's y, x and 1."""
+    torch.manual_seed(0)
+    block = AdaptiveBlock(2, 3).eval()
+    torch.nn.init.normal_(block.transform_matrix_conv.bias, std=0.5)
+    torch.nn.init.zeros_(block.transform_matrix_conv.weight)  # the same map at every pixel
+    x = torch.randn(2, 6, 8, 5)
+    dy, dx = block.transform_matrix_conv.bias.view(2, 2, 3).unbind(dim=1)  # of each joint, (2, 3)
+    offsets = torch.zeros(2, 2, 9, 2, 8, 5)
+    for point in range(9):
+        at = torch.tensor([point // 3 - 1.0, point % 3 - 1.0, 1.0])
+        offsets[:, :, point, 0] = (dy @ at)[None, :, None, None]
+        offsets[:, :, point, 1] = (dx @ at)[None, :, None, None]
+    wanted = deform_conv(x, moved(offsets), block.adapt_conv.weight)
+    torch.testing.assert_close(block(x), F.relu(block.norm(wanted) + x), atol=1e-5, rtol=1e-5)
+
+
 def test_an_adaptive_block_does_not_mind_how_its_input_lies_in_memory():
     torch.manual_seed(0)
     block = AdaptiveBlock(2, 3)

@@ -102,7 +102,7 @@ def _train(experiment: Experiment, ranks: Ranks) -> dict[str, Any]:
         "subset": task.subset or None,
         "parameters": method.parameters_count,
         "steps": trainer.step,
-        "epochs": round(trainer.step / feed.steps, 2) if recipe.steps else recipe.epochs,
+        "epochs": trainer.step / feed.steps if recipe.steps else recipe.epochs,
         "seconds": round(trainer.seconds, 3),
         "data": str(experiment.data.resolve()),
         "people": feed.people,

@@ -38,7 +38,7 @@ def deform_conv(x: Tensor, points: Tensor, weight: Tensor) -> Tensor:
     """
     b, g, _, _, h, w = points.shape
     c = x.shape[1] // g
-    # One sampling of all nine and one product: nine of each take twice as long to train with.
+    # One sampling of all nine and one product: nine of each take half as long again on small maps.
     grid = points.reshape(b * g, 2, 9 * h, w).permute(0, 2, 3, 1)
     # Half precision has too few digits for the places of a large map's pixels.
     maps = x.reshape(b * g, c, h, w).to(points.dtype)
