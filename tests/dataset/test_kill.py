@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+import smallpose.dataset.build as build_module
 from smallpose.core.errors import InputError
 from smallpose.dataset.build import build_dataset
 from smallpose.dataset.options import Options
@@ -127,6 +128,26 @@ def test_twenty_kills_at_random_moments_change_no_byte(images, tmp_path):
     assert int(done.stdout) == 20
     assert everything(tmp_path / "set") == everything(tmp_path / "undisturbed")
     assert not (tmp_path / ".set.building").exists()
+
+
+def test_a_file_that_a_kill_caught_half_written_is_not_in_the_set(tmp_path, monkeypatch):
+    roots = write_sources(tmp_path)
+    build_dataset(roots, tmp_path / "undisturbed", Options(images="copy"))
+
+    def killed(place, out):
+        """As SIGKILL in the middle of a file leaves it: nothing is cleaned up."""
+        (place.set / "annotations/.train.json.abcdefgh.part").write_text('{"categories":[')
+        (place.set / ".leaks.json.abcdefgh.part").touch()
+        (place.set / "images/coco/train2017/000000000001.jpg.part").touch()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build_module, "put_in_place", killed)
+        with pytest.raises(KeyboardInterrupt):
+            build_dataset(roots, tmp_path / "set", Options(images="copy"))
+    assert len(list((tmp_path / ".set.building").rglob("*.part"))) == 3
+    build_dataset(roots, tmp_path / "set", Options(images="copy"))
+    assert everything(tmp_path / "set") == everything(tmp_path / "undisturbed")
 
 
 @pytest.mark.parametrize("jobs", [2, 5])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from smallpose.cli.main import main
-from smallpose.core.errors import InputError
+from smallpose.core.errors import InputError, RunError
 from smallpose.core.skeleton import SMALLPOSE
 from smallpose.dataset import shards
 from smallpose.dataset.export import export_set
@@ -172,3 +172,23 @@ def test_a_selection_is_never_written_over_something(exported, tmp_path):
     with pytest.raises(InputError, match="exists already"):
         select_shards(files_of(exported, "test"), tmp_path / "out", "test")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_selection_that_was_killed_or_failed_is_begun_again(exported, tmp_path, monkeypatch):
+    left = tmp_path / ".out.part"
+    left.mkdir()
+    (left / "of-another-day.parquet").write_bytes(b"PAR1")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            shards, "_write_chosen", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
+        )
+        with pytest.raises(RunError, match="full"):
+            select_shards(files_of(exported, "test"), tmp_path / "out", "test")
+    assert list(tmp_path.iterdir()) == []
+    left.mkdir()
+    (left / "of-another-day.parquet").write_bytes(b"PAR1")
+    select_shards(files_of(exported, "test"), tmp_path / "out", "test")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        p.name for p in files_of(exported, "test")
+    }

@@ -7,6 +7,7 @@ plain loop that both are held equal to.
 """
 
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial, reduce
 from importlib import import_module
@@ -74,12 +75,15 @@ def select_shards(
     chosen = np.zeros(len(counts), dtype=bool)
     chosen[selection.rows] = True
     work = out.with_name(f".{out.name}.part")
+    shutil.rmtree(work, ignore_errors=True)  # of one that was killed
     try:
         work.mkdir(parents=True)
         _write_chosen(files, chosen, work)
         work.replace(out)
     except OSError as error:
         raise RunError(str(out), f"{error.strerror or error}", "make room and try again") from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     return selection
 
 

@@ -104,12 +104,19 @@ def _resume_or_clear(place: Workplace) -> None:
         if place.journal.exists():
             # The next entry must not be glued to a line that the kill has torn.
             os.truncate(place.journal, place.journal.read_bytes().rfind(b"\n") + 1)
+        if place.set.exists():
+            # Only pictures are gone on with. A file that the kill caught half written beside its
+            # name would be written again under another one, and stay in the set for good.
+            _clear(place.set, "images")
         return
-    for path in place.folder.iterdir():
-        if path.name == "lock":
-            continue
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    _clear(place.folder, "lock")
     stamp.write_text(place.key)
+
+
+def _clear(folder: Path, kept: str) -> None:
+    for path in folder.iterdir():
+        if path.name != kept:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def refuse_if_taken(out: Path, overwrite: bool) -> None:
