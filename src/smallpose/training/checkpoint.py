@@ -7,7 +7,7 @@ Both are written whole or not at all, so a killed run leaves its last complete s
 import io
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.methods.weights import FORMAT, skeleton_to
 
 MODEL, MODEL_CARD, STATE = "model.safetensors", "model.json", "state.pt"
+# What else a run writes whole, and a kill may catch half written.
+REWRITTEN = ("log.jsonl", "found.json", "result.json", "asked.json", "stopped.safetensors")
 
 
 def save_model(method: PoseMethod, folder: Path, recipe: Recipe, **more: Any) -> dict[str, str]:
@@ -82,8 +84,12 @@ def _unsound(path: Path, error: Exception) -> InputError:
 
 
 def drop_incomplete(folder: Path) -> int:
-    """Remove what a killed run left half written; how many files that were."""
-    parts = [p for name in (STATE, MODEL, MODEL_CARD) for p in folder.glob(f".{name}.*.part")]
-    for part in parts:
+    """Remove what a killed run left half written; how many checkpoints that were."""
+    checkpoints = _parts(folder, (STATE, MODEL, MODEL_CARD))
+    for part in checkpoints + _parts(folder, REWRITTEN):
         part.unlink(missing_ok=True)
-    return len(parts)
+    return len(checkpoints)
+
+
+def _parts(folder: Path, names: Sequence[str]) -> list[Path]:
+    return [path for name in names for path in folder.glob(f".{name}.*.part")]

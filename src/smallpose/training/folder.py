@@ -35,7 +35,8 @@ def begin_folder(experiment: Experiment, ranks: Ranks = ALONE) -> tuple[dict[str
 
 def ignored(incomplete: int) -> str:
     """What to say of checkpoints that a kill cut short."""
-    return f" ({incomplete} incomplete checkpoint ignored)" if incomplete else ""
+    several = "s" if incomplete > 1 else ""
+    return f" ({incomplete} incomplete checkpoint{several} ignored)" if incomplete else ""
 
 
 def _make(out: Path) -> None:
