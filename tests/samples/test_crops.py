@@ -204,3 +204,16 @@ def test_a_name_that_leaves_the_root_is_no_unreadable_picture(tmp_path):
         (outside / f"{i}.png").symlink_to(tmp_path / f"{i}.png")
     with pytest.raises(RefusedError):
         list(crops_of(people, Pictures(outside), most_bad=1.0).batches(0))
+
+
+def test_workers_wait_from_one_epoch_for_the_next(tmp_path):
+    people, pictures = world(tmp_path)
+    crops = crops_of(people, pictures, jobs=2)
+    first = list(crops.batches(0))
+    workers = [worker.process.pid for worker in crops._pool._workers]
+    second = list(crops.batches(1))
+    assert len(workers) == 2
+    assert [worker.process.pid for worker in crops._pool._workers] == workers
+    assert equal(first, crops_of(people, pictures).batches(0))
+    assert equal(second, crops_of(people, pictures).batches(1))
+    crops.close()

@@ -177,3 +177,13 @@ def test_the_last_epochs_have_no_mosaic_and_may_stand_still():
     np.testing.assert_array_equal(picture, dataset.pictures.made["0.png"])
     np.testing.assert_allclose(found.keypoints[0].numpy(), truth.keypoints[0])
     assert (dataset[(2, 0)][0] != picture).any()
+
+
+def test_workers_wait_from_one_epoch_for_the_next():
+    feed = Wholes(samples(WholeAugment(), people()), 2, jobs=1)
+    pids = []
+    for epoch in range(2):
+        assert len(list(feed.batches(epoch))) == 2
+        pids.append([worker.process.pid for worker in feed._pool._workers])
+    feed.close()
+    assert len(pids[0]) == 1 and pids[0] == pids[1]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from smallpose.core.errors import InputError, RunError
+from smallpose.core.lock import locked
 from smallpose.core.skeleton import COCO17
 from smallpose.samples import windows
 from smallpose.samples.augment import Augment
@@ -158,6 +159,32 @@ def test_people_of_unreadable_pictures_have_none_and_are_counted_as_ever(world, 
     assert not batch.crops[bad].any() and not batch.keypoints[bad].any()
     assert batch.crops[~bad].flatten(1).any(1).all()
     assert len(crops.unreadable) == 1 and "3.jpg" in next(iter(crops.unreadable))
+
+
+def test_a_picture_of_another_size_than_its_annotations_is_refused_with_windows_too(
+    world, tmp_path
+):
+    people, pictures = world
+    wrong = replace(people.images, width=np.where(people.images.ids == 3, 641, 640))
+    world = (replace(people, images=wrong), pictures)
+    for cache in (None, tmp_path / "c"):
+        crops = Crops(dataset(world, cache), 36)
+        with pytest.raises(InputError, match="3.jpg.*the annotations say 641"):
+            next(crops.batches(0))
+
+
+def test_what_a_kill_left_is_removed_and_two_never_fill_one_folder(world, tmp_path):
+    folder = tmp_path / "c"
+    folder.mkdir()
+    (folder / ".windows-00000.bin.abc.part").write_bytes(b"half")
+    with (
+        locked(folder / "lock"),
+        pytest.raises(InputError, match=r"c: locked by process"),
+    ):
+        dataset(world, folder)
+    dataset(world, folder)
+    names = {path.name for path in folder.iterdir()}
+    assert names == {windows.INDEX, windows.ABOUT, "windows-00000.bin"}
 
 
 def test_people_shrunk_and_pasted_come_from_the_picture(world, tmp_path):

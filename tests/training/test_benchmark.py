@@ -100,7 +100,11 @@ def test_each_process_sees_its_own_gpu(jobs, monkeypatch):
 
 
 def test_a_folder_asked_for_otherwise_is_refused_by_what_differs(jobs):
+    other = replace(jobs[0], overrides=("stepz=9",))
+    claim([other])  # it fails before its first step, and may be asked for in other words
+    (other.folder / "train.log").write_text("stepz=9: no such part of a recipe")
     claim(jobs)
+    (jobs[0].folder / "state.pt").touch()
     claim(jobs)
     with pytest.raises(InputError, match="overrides"):
         claim([replace(jobs[0], overrides=("steps=9",))])

@@ -4,12 +4,14 @@ import importlib
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,10 @@ from smallpose.core.errors import InputError
 from smallpose.methods import METHODS, create_method
 from smallpose.methods.weights import read_weights
 from smallpose.samples.crops import Batch
+from smallpose.table.coco_json import read_coco
 from smallpose.table.predictions import make_predictions
 from smallpose.training import loop
+from smallpose.training.course import Course
 from smallpose.training.loss import LossOf, in_parts
 from smallpose.training.norms import SharedNorm, share_norms
 from smallpose.training.ranks import Ranks, launched
@@ -124,8 +128,6 @@ def test_a_test_shared_by_two_is_the_test_of_one(eight, tmp_path, name):
 
 
 def test_shards_are_merged_in_the_order_of_the_images(eight):
-    from smallpose.table.coco_json import read_coco
-
     people = read_coco(eight / "annotations" / "test.json")
     k, ids = len(people.skeleton), people.images.ids
     shards = [
@@ -179,6 +181,93 @@ def test_a_signal_to_one_process_stops_both_and_they_go_on_as_if_undisturbed(
     assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
     one, two = (read_weights(tmp_path / run).tensors for run in ("cut", "whole"))
     assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_averaged_weights_are_the_same_network_in_all_processes(eight, tmp_path, monkeypatch):
+    """Its norms' statistics too, or each would test its part of the images with another one."""
+    tested = loop.Trainer.tested
+    seen: list[dict[str, np.ndarray]] = []
+
+    @contextmanager
+    def noted(self: loop.Trainer) -> Iterator[Any]:
+        with tested(self) as method:
+            seen.append({k: t.numpy().copy() for k, t in method.state_dict().items()})
+            yield method
+
+    monkeypatch.setattr(loop.Trainer, "tested", noted)
+
+    def work() -> list[dict[str, np.ndarray]]:
+        more = {"overrides": {"ema": "0.2,3", "sync_norm": "false"}}
+        train(experiment(eight, tmp_path / "run", **more))
+        return seen
+
+    first, second = on_ranks(2, work)
+    assert len(first) == len(second) == 1
+    means = [k for k in first[0] if k.endswith("running_mean")]
+    assert means and any(first[0][k].any() for k in means)
+    for key, value in first[0].items():
+        np.testing.assert_array_equal(value, second[0][key], key)
+
+
+def test_unreadable_test_images_are_counted_over_all_processes(eight, tmp_path):
+    data = tmp_path / "set"
+    shutil.copytree(eight, data, symlinks=False)
+    people = read_coco(data / "annotations" / "test.json")
+    (data / "images" / people.images.file_names[1]).write_bytes(b"no picture")
+    n = len(people.images)
+    for allowed, good in ((1 / n, True), (0.9 / n, False)):
+        more = {"overrides": {"epochs": "0"}, "most_bad": allowed}
+        answers = on_ranks(
+            2, lambda m=more, g=good: train(experiment(data, tmp_path / str(g), **m))
+        )
+        if good:  # it is all of what one process tests, and half of what the other does
+            assert len(answers[0]["unreadable"]) == 1
+        else:
+            assert all(f"1 of {n} pictures cannot be read" in str(a) for a in answers)
+
+
+def test_people_of_a_step_without_a_number_are_written_down_for_all_processes(
+    eight, tmp_path, monkeypatch
+):
+    backward = loop.Trainer._backward
+    taken: dict[int, list[int]] = {}
+
+    def planted(self: loop.Trainer, batch: Batch) -> float:
+        loss = backward(self, batch)
+        if self.step != 1:
+            return loss
+        taken[self.ranks.rank] = self.feed.table.ids[batch.rows].tolist()
+        return float("nan") if self.ranks.rank == 1 else loss
+
+    monkeypatch.setattr(loop.Trainer, "_backward", planted)
+
+    def work() -> dict[int, list[int]]:
+        train(experiment(eight, tmp_path / "run"))
+        return taken
+
+    first, second = on_ranks(2, work)
+    lines = [json.loads(x) for x in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    (skipped,) = [line for line in lines if "skipped" in line]
+    assert skipped["step"] == 2
+    assert skipped["skipped"] == first[0] + second[1] and first[0] and second[1]
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (RuntimeError("[gloo/transport/tcp/pair.cc:553] Connection closed by peer"), True),
+        (torch.distributed.DistBackendError("NCCL error"), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), False),
+        (RuntimeError("in a worker process:\nTraceback: ValueError"), False),
+        (RuntimeError(""), False),
+    ],
+)
+def test_only_what_tells_of_a_lost_process_is_called_one(error, lost):
+    course = Course.__new__(Course)
+    course.ranks = Ranks(1, 2)
+    answer = course._left_alone(error)
+    assert (answer is not error) == lost
+    assert ("another process is gone" in str(answer)) == lost
 
 
 def test_norms_over_two_processes_are_norms_over_all_their_pictures():

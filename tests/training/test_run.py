@@ -17,12 +17,13 @@ import torch
 
 from smallpose.cli.main import main
 from smallpose.core.errors import InputError, RunError
+from smallpose.core.lock import locked
 from smallpose.core.skeleton import SMALLPOSE
 from smallpose.methods import create_method
 from smallpose.methods.weights import read_weights
 from smallpose.samples.crops import Batch
 from smallpose.table.coco_json import read_coco, write_coco
-from smallpose.training import course
+from smallpose.training import course, folder
 from smallpose.training.log import Log
 from smallpose.training.loop import Trainer
 from smallpose.training.loss import LossOf
@@ -129,6 +130,64 @@ def test_a_run_is_not_resumed_with_other_options(eight, tmp_path):
         train(experiment(eight, tmp_path, 1, seed=1, resume=True))
     with pytest.raises(InputError, match="began with batch_size 4, this is 2"):
         train(experiment(eight, tmp_path, 1, overrides=(("batch_size", "2"),), resume=True))
+
+
+@pytest.mark.parametrize("key", ["subset", "cache", "derived"])
+def test_a_run_is_not_resumed_without_what_it_began_with(eight, tmp_path, key):
+    ids = read_coco(eight / "annotations" / "train.json").images.ids[:6].tolist()
+    asked = {"subset": 1, "seed": 0, "people": 6, "images": ids}
+    (tmp_path / "subset.json").write_text(json.dumps(asked))
+    value = {"subset": tmp_path / "subset.json", "cache": tmp_path / "cache", "derived": True}[key]
+    train(experiment(eight, tmp_path / "run", 1, **{key: value}))
+    with pytest.raises(InputError, match=f"began with {key} .*, this is without"):
+        train(experiment(eight, tmp_path / "run", 1, resume=True))
+    train(experiment(eight, tmp_path / "plain", 1))
+    with pytest.raises(InputError, match=f"began without {key}, this is "):
+        train(experiment(eight, tmp_path / "plain", 1, resume=True, **{key: value}))
+
+
+def test_a_run_that_has_ended_is_not_written_over_when_its_state_is_gone(eight, tmp_path):
+    train(experiment(eight, tmp_path, 1))
+    kept = (tmp_path / "result.json").read_bytes()
+    (tmp_path / "state.pt").unlink()
+    for resume, what in ((False, "holds a run already"), (True, "has ended .* is gone")):
+        with pytest.raises(InputError, match=what):
+            train(experiment(eight, tmp_path, 2, resume=resume))
+    assert (tmp_path / "result.json").read_bytes() == kept
+
+
+def test_two_never_train_in_one_folder(eight, tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "WAIT_S", 0.1)
+    with (
+        locked(tmp_path / ".lock"),
+        pytest.raises(InputError, match=f"locked by process {os.getpid()} since"),
+    ):
+        train(experiment(eight, tmp_path, 1))
+    train(experiment(eight, tmp_path, 1))
+    assert not (tmp_path / ".lock").exists()
+
+
+def test_a_validation_that_an_interruption_left_out_is_made_up_for(eight, tmp_path, monkeypatch):
+    every = {"overrides": (("validate_every", "1"),)}
+    train(experiment(eight, tmp_path / "whole", **every))
+    one_step = Trainer._one_step
+
+    def stopping(self: Trainer, batch: Batch) -> float:
+        if self.step == 3:  # the last of the second epoch
+            os.kill(os.getpid(), signal.SIGTERM)
+        return one_step(self, batch)
+
+    monkeypatch.setattr(Trainer, "_one_step", stopping)
+    with pytest.raises(Interrupted, match="interrupted at step 4 of 12"):
+        train(experiment(eight, tmp_path / "cut", **every))
+    monkeypatch.undo()
+    train(experiment(eight, tmp_path / "cut", resume=True, **every))
+    logs = [
+        [x for x in (tmp_path / run / "log.jsonl").read_text().splitlines() if "AP" in x]
+        for run in ("cut", "whole")
+    ]
+    assert logs[0] == logs[1]
+    assert [json.loads(x)["step"] for x in logs[0]] == [2, 4, 6, 8, 10]
 
 
 def test_resuming_where_nothing_is_begins(eight, tmp_path, capsys):
@@ -257,6 +316,7 @@ def test_a_loss_that_is_no_number_costs_its_steps_and_nothing_else(eight, tmp_pa
         json.loads(x) for x in (tmp_path / "log.jsonl").read_text().splitlines() if "skipped" in x
     ]
     assert [len(line["skipped"]) for line in skipped] == [4, 4]
+    assert [line["step"] for line in skipped] == [3, 6]
     assert result["steps"] == 12
 
 

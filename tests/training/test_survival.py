@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pickle
+import resource
 import signal
 import time
 from multiprocessing import get_context
@@ -18,7 +19,7 @@ import torch
 from smallpose.core.errors import InputError, RefusedError, RunError
 from smallpose.methods import create_method
 from smallpose.methods.weights import read_weights
-from smallpose.training import boards
+from smallpose.training import boards, signals
 from smallpose.training.average import MovingAverage
 from smallpose.training.guard import DUMP, WITHIN, Exploded, Guard
 from smallpose.training.loop import Trainer
@@ -60,6 +61,27 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on(eight, tmp_pa
     assert not list((tmp_path / "run").glob(".*.part"))
     train(experiment(eight, tmp_path / "run", resume=True))
     assert losses(tmp_path / "run") == losses(tmp_path / "whole")
+
+
+def on_a_small_disk(data: Path, out: Path, answers: Any) -> None:
+    """A limit of the process stops its files where a full disk would."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    try:
+        train(experiment(data, out))
+    except BaseException as error:
+        answers.put(error)
+
+
+def test_a_disk_that_fills_within_a_checkpoint_is_named(eight, tmp_path):
+    """Torch's own writer hides the reason, which fsync in the test above does not."""
+    context = get_context("fork")
+    answers = context.Queue()
+    process = context.Process(target=on_a_small_disk, args=(eight, tmp_path, answers))
+    process.start()
+    error = answers.get(timeout=120)
+    process.join()
+    assert isinstance(error, RunError) and "state.pt: no space left while writing" in str(error)
+    assert not list(tmp_path.glob(".*.part"))
 
 
 def test_a_picture_that_is_gone_is_listed_once_and_the_limit_stops_the_run(eight, tmp_path):
@@ -121,7 +143,9 @@ def test_a_second_signal_ends_the_process_at_once(eight, tmp_path):
         assert time.monotonic() < deadline and process.is_alive()
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGTERM)
-    time.sleep(0.5)
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGTERM)  # as a parent passes on what its group was sent
+    time.sleep(signals.ECHO_S)
     assert process.is_alive()  # noted only
     at = time.monotonic()
     os.kill(process.pid, signal.SIGTERM)

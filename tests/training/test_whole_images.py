@@ -10,6 +10,7 @@ import torch
 from smallpose.cli.main import main
 from smallpose.core.skeleton import COCO17
 from smallpose.methods import create_method
+from smallpose.methods.rtmo import RTMO
 from smallpose.training.feed import images_of_people
 from smallpose.training.log import Log
 from smallpose.training.loop import Trainer
@@ -68,6 +69,23 @@ def test_the_second_stage_begins_at_its_epoch(few, tmp_path, monkeypatch):
     how = {"recipe": "quick", "overrides": (*overrides, *closing)}
     train(Experiment(method="rtmo_tiny", data=few, out=tmp_path, **how))
     assert begun == [(0, 1, False), (1, 1, False), (2, 2, False), (3, 2, True)]
+
+
+def test_a_run_of_few_steps_has_both_stages_within_one_epoch_of_its_data(
+    few, tmp_path, monkeypatch
+):
+    stages = []
+    loss = RTMO.loss
+
+    def noted(self, outputs, targets):
+        stages.append((self.stage, self.closing))
+        return loss(self, outputs, targets)
+
+    monkeypatch.setattr(RTMO, "loss", noted)
+    overrides = (("steps", "2"), ("batch_size", "1"))
+    train(Experiment(method="rtmo_tiny", data=few, out=tmp_path, recipe="paper",
+                     overrides=overrides))  # fmt: skip
+    assert stages == [(1, False), (2, False)]  # at epochs 0 and 300 of 600; 280 begins the second
 
 
 def test_rtmos_rate_rises_with_the_square_and_falls_along_two_cosines():

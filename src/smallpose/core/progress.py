@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -34,4 +35,5 @@ def track(items: Iterable[T], label: str, total: int | None = None) -> Iterator[
 
 def say(line: str) -> None:
     """One line on stderr, for people; results go to stdout."""
-    print(line, file=sys.stderr, flush=True)
+    with suppress(OSError):  # a terminal that is gone stops nothing
+        print(line, file=sys.stderr, flush=True)

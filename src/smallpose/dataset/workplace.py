@@ -5,11 +5,9 @@ far as it has come, and a journal of videos already taken apart. A build that fa
 itself; one that was killed leaves the folder, and the next build with the same call goes on there.
 """
 
-import fcntl
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from smallpose.core.errors import InputError, RefusedError
+from smallpose.core.lock import locked
 from smallpose.core.progress import say
 
 
@@ -66,10 +65,8 @@ def workplace(out: Path, key: str) -> Iterator[Workplace]:
     out.parent.mkdir(parents=True, exist_ok=True)
     place = Workplace(out.parent / f".{out.name}.building", key)
     place.folder.mkdir(exist_ok=True)
-    with (place.folder / "lock").open("a+") as lock:
-        _take(lock.fileno(), place.folder)
+    with locked(place.folder / "lock"):
         try:
-            _say_who(lock.fileno())
             _resume_or_clear(place)
             place.set.mkdir(exist_ok=True)
             yield place
@@ -80,21 +77,6 @@ def workplace(out: Path, key: str) -> Iterator[Workplace]:
             shutil.rmtree(place.folder, ignore_errors=True)
             raise
         shutil.rmtree(place.folder, ignore_errors=True)
-
-
-def _take(lock: int, folder: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(lock, 100, 0).decode() or "another process"
-        raise InputError(
-            str(folder), f"locked by {holder}", "wait for it or name another folder"
-        ) from None
-
-
-def _say_who(lock: int) -> None:
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"process {os.getpid()} since {time.strftime('%F %T')}".encode(), 0)
 
 
 def _resume_or_clear(place: Workplace) -> None:

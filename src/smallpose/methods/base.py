@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from smallpose.core.errors import InputError
 from smallpose.core.skeleton import Skeleton
 from smallpose.methods.scores import SCORE_RULES
 from smallpose.samples.affine import to_image
@@ -23,6 +24,22 @@ Outputs = Tensor | tuple[Tensor, ...]
 # ImageNet's, RGB on the 0..255 scale; what the published weights were trained with.
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
+
+
+def find_device(name: str) -> torch.device:
+    """A device by its name; a GPU where there is one without.
+
+    Raises: InputError when it is not there.
+    """
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        what = (str(error).splitlines() or ["no such device"])[0]
+        raise InputError(
+            f"--device {name}", f"cannot be used ({what[:100]})", "try cpu, cuda or cuda:1"
+        ) from None
+    return device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +137,11 @@ class PoseMethod(nn.Module, ABC):
         return self._mean.device
 
     def on(self, device: str = "") -> Self:
-        """Moved to a device, to a GPU where there is one without a word; weights channels-last."""
-        self.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        """Moved to a device, to a GPU where there is one without a word; weights channels-last.
+
+        Raises: InputError for a device that is not there.
+        """
+        self.to(find_device(device))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self
 

@@ -5,6 +5,7 @@ whoever computes it and in whatever order.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +22,11 @@ _LOWER_BODY = ("hip", "pelvis", "knee", "ankle")
 class Augment:
     """How much a training crop may differ from the box's own. The defaults are MMPose's.
 
-    The last four are for small people and no published recipe's; `bench/arms.py` measures what
-    they do. Of them whole pictures know `paste` alone.
+    Of its fields `without` change nothing. The last four are for small people and no published
+    recipe's; `bench/arms.py` measures what they do. Of them whole pictures know `paste` alone.
     """
 
+    without: ClassVar[tuple[str, ...]] = ()
     flip: float = 0.5  # chance to mirror
     half_body: float = 0.3  # chance to show only the upper or the lower body
     shift: float = 0.16  # of the window, at most, on each axis

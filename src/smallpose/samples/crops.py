@@ -19,13 +19,12 @@ from smallpose.samples.people import (
     ImageOfPeople,
     check_size,
     cut_boxes,
-    same_size,
     trainable,
 )
 from smallpose.samples.pool import Pool
 from smallpose.samples.small import shares
 
-__all__ = ["Batch", "Crops", "ImageOfPeople", "check_size", "cut_boxes", "same_size", "trainable"]
+__all__ = ["Batch", "Crops", "ImageOfPeople", "check_size", "cut_boxes", "trainable"]
 
 Rows = NDArray[np.intp]
 
@@ -121,6 +120,7 @@ class Crops(Feed):
                     left[into] -= 1
             batch = begun.pop(step, None)
             yield self._empty(rows[:0], first_step + step) if batch is None else batch
+        next(done, None)  # read to its end, the pool keeps its workers for the next epoch
 
     def close(self) -> None:
         """See `Feed`."""

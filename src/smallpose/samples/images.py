@@ -56,6 +56,17 @@ def pictures_of(data: Path) -> Pictures:
     return Pictures(root, folder.picture_folder(root).roots)
 
 
+def same_size(picture: Picture, said: tuple[int, int], where: str) -> None:
+    """Raises InputError when the picture is not of the (width, height) said of it; 0 is unsaid."""
+    height, width = picture.shape[:2]
+    if said != (width, height) and 0 not in said:
+        raise InputError(
+            where,
+            f"the picture is {width} × {height}, the annotations say {said[0]} × {said[1]}",
+            "use the picture that was annotated",
+        )
+
+
 def read_picture(path: Path) -> Picture:
     """(h, w, 3) uint8 RGB of the stored grid.
 

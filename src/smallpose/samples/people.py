@@ -24,7 +24,7 @@ from smallpose.samples.affine import (
 )
 from smallpose.samples.augment import NO_CHANGE, Augment, View, change, counter_rng
 from smallpose.samples.columns import Columns
-from smallpose.samples.images import Picture, Pictures
+from smallpose.samples.images import Picture, Pictures, same_size
 from smallpose.samples.paste import find_place, may_be_cut, paste_person, shrunk_person
 from smallpose.samples.small import coarser
 from smallpose.samples.windows import Window, Windows, open_windows
@@ -50,17 +50,6 @@ def check_size(picture: Picture, people: Instances, image_row: int, where: str) 
     """Raises InputError when the picture is not of the size the annotations say."""
     images = people.images
     same_size(picture, (int(images.width[image_row]), int(images.height[image_row])), where)
-
-
-def same_size(picture: Picture, said: tuple[int, int], where: str) -> None:
-    """Raises InputError when the picture is not of the (width, height) said of it; 0 is unsaid."""
-    height, width = picture.shape[:2]
-    if said != (width, height) and 0 not in said:
-        raise InputError(
-            where,
-            f"the picture is {width} × {height}, the annotations say {said[0]} × {said[1]}",
-            "use the picture that was annotated",
-        )
 
 
 def cut_boxes(

@@ -178,6 +178,7 @@ def _work(
     # before its state is saved; the parent ends us when it is done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     one_thread()
     slots = memory.array(np.uint8, shape)
     with contextlib.suppress(EOFError, OSError):  # the parent is gone

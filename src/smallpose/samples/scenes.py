@@ -5,7 +5,7 @@ have them.
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -38,6 +38,7 @@ class WholeAugment(Augment):
         closing_still: whether those pictures are only fitted, not warped.
     """
 
+    without: ClassVar[tuple[str, ...]] = ("half_body", "scale", "shift_chance", "rotate_chance")
     half_body: float = 0.0
     shift: float = 0.2
     shift_chance: float = 1.0

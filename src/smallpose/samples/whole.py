@@ -17,9 +17,8 @@ from smallpose.core.errors import InputError
 from smallpose.samples.affine import mirrored, warp_matrix
 from smallpose.samples.augment import counter_rng
 from smallpose.samples.columns import Columns
-from smallpose.samples.crops import same_size
 from smallpose.samples.feed import Feed
-from smallpose.samples.images import Picture, Pictures
+from smallpose.samples.images import Picture, Pictures, same_size
 from smallpose.samples.paste import find_place, may_be_cut, paste_person, shrunk_person
 from smallpose.samples.pool import Pool
 from smallpose.samples.scenes import (
@@ -400,6 +399,7 @@ class Wholes(Feed):
             rows = np.concatenate([self.dataset.columns.people_of(int(i)) for i in images])
             batch = WholeBatch(rows, pictures, together(parts), self.weight(step))
             yield batch if self.sizes is None else self._resized(batch, epoch, step)
+        next(done, None)  # read to its end, the pool keeps its workers for the next epoch
 
     def close(self) -> None:
         """See `Feed`."""

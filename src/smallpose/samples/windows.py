@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.files import read_bytes, write_whole, write_whole_with
+from smallpose.core.lock import locked
 from smallpose.core.progress import say, track
 from smallpose.samples.affine import box_window, clip_to_pixels
 from smallpose.samples.columns import Columns
-from smallpose.samples.images import Picture, Pictures, decode_jpeg
+from smallpose.samples.images import Picture, Pictures, decode_jpeg, same_size
 from smallpose.samples.pool import Pool
 
 Floats = NDArray[np.float64]
@@ -130,9 +131,11 @@ class _Cutter:
 
     def fill(self, task: Rows, out: NDArray[np.uint8]) -> list[tuple[int, bytes, tuple[int, ...]]]:
         """Rows, JPEGs, and x, y, width and height of the picture; nothing of an unreadable one."""
-        arrays = self.columns.arrays
+        arrays, image = self.columns.arrays, int(self.columns.arrays.image_rows[task[0]])
+        name = self.columns.name(image)
         try:
-            picture = self.pictures.read(self.columns.name(int(arrays.image_rows[task[0]])))
+            picture = self.pictures.read(name)
+            same_size(picture, self.columns.size_wh(image), name)
         except InputError:
             return []  # the training meets it, and counts it
         size = picture.shape[1], picture.shape[0]
@@ -163,25 +166,46 @@ def open_windows(
     input_wh: tuple[int, int],
     jobs: int = 0,
 ) -> Windows:
-    """The windows that a folder keeps of people; made first where it has none.
+    """The windows that a folder keeps of people; made first where it has none, by one process.
 
     Args:
         rows: people to be shown, picture by picture.
         jobs: processes that cut.
 
-    Raises: InputError when the folder keeps those of other people, or of crops of another shape.
+    Raises: InputError when the folder keeps those of other people, or of crops of another shape,
+        or another process is filling it.
     """
     about = _about(columns, rows, input_wh)
-    if (folder / INDEX).exists():
-        before = json.loads(read_bytes(folder / ABOUT))
-        for key, value in about.items():
-            if before.get(key) != value:
-                raise InputError(
-                    f"--cache {folder}",
-                    f"keeps windows of other people or crops: their {key} differ",
-                    "name another folder, or remove this one",
-                )
-        return Windows(folder)
+    if not (folder / INDEX).exists():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with locked(folder / "lock"):
+                if not (folder / INDEX).exists():
+                    _fill(folder, columns, rows, pictures, input_wh, jobs)
+        except OSError as error:
+            what = (error.strerror or str(error)).lower()
+            raise InputError(f"--cache {folder}", what, "name one that can be written") from None
+    before = json.loads(read_bytes(folder / ABOUT))
+    for key, value in about.items():
+        if before.get(key) != value:
+            raise InputError(
+                f"--cache {folder}",
+                f"keeps windows of other people or crops: their {key} differ",
+                "name another folder, or remove this one",
+            )
+    return Windows(folder)
+
+
+def _fill(
+    folder: Path,
+    columns: Columns,
+    rows: Rows,
+    pictures: Pictures,
+    input_wh: tuple[int, int],
+    jobs: int,
+) -> None:
+    for part in folder.glob(".*.part"):  # of one that was killed
+        part.unlink(missing_ok=True)
     say(f"{folder}: cutting {len(rows):,} people out for later epochs")
     index = np.zeros(len(columns.arrays.ids), _ENTRY)
     shard, offset = 0, 0
@@ -202,9 +226,9 @@ def open_windows(
     while more:
         write_whole_with(shard_file(folder, shard), fill)
         shard += 1
-    write_whole(folder / ABOUT, json.dumps(about, indent=1) + "\n")
+    about = json.dumps(_about(columns, rows, input_wh), indent=1)
+    write_whole(folder / ABOUT, about + "\n")
     write_whole_with(folder / INDEX, lambda file: np.save(file, index))
-    return Windows(folder)
 
 
 def _cut_out(

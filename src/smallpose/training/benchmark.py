@@ -19,7 +19,8 @@ from types import FrameType
 from typing import Any
 
 from smallpose.core.errors import InputError
-from smallpose.training.signals import Interrupted
+from smallpose.core.files import write_whole
+from smallpose.training.signals import Interrupted, stopping
 
 LOG = "train.log"
 _LOOK_S = 0.1
@@ -52,6 +53,11 @@ class Job:
     def finished(self) -> bool:
         """Whether its numbers are there."""
         return (self.folder / "result.json").is_file()
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has trained; one that failed before its first step may be asked for anew."""
+        return self.finished or (self.folder / "state.pt").is_file()
 
     def command(self, device: str) -> list[str]:
         """How to run it, or to go on with it."""
@@ -119,8 +125,8 @@ def claim(jobs: Sequence[Job]) -> None:
     """
     for job in jobs:
         path, asked = job.folder / "asked.json", job.asked()
-        if path.is_file():
-            before = json.loads(path.read_text())
+        if path.is_file() and job.begun:
+            before = _claimed(path)
             other = [k for k in asked if before.get(k) != asked[k]]
             if other:
                 raise InputError(
@@ -129,8 +135,16 @@ def claim(jobs: Sequence[Job]) -> None:
                     "go on with the same words, or name another --out",
                 )
             continue
-        job.folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asked) + "\n")
+        write_whole(path, json.dumps(asked) + "\n")
+
+
+def _claimed(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except ValueError as error:
+        raise InputError(
+            str(path), f"not what a benchmark wrote ({error})", "remove its folder"
+        ) from None
 
 
 def run_all(
@@ -144,7 +158,7 @@ def run_all(
         devices: "cuda:0", …, or "cpu" as often as runs may go side by side.
         tell: called with a job and "begun", "finished" or "failed".
     Returns: those that failed; the others have finished.
-    Raises: Interrupted after SIGINT or SIGTERM, when every run has saved and ended.
+    Raises: Interrupted after SIGINT, SIGTERM or SIGHUP, when every run has saved and ended.
     """
     waiting = [job for job in jobs if not job.finished]
     free, failed = list(devices), list[Failed]()
@@ -203,13 +217,13 @@ def _last_line(path: Path) -> str:
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Within it, SIGINT and SIGTERM are only noted."""
+    """Within it, signals that ask to stop are only noted."""
     received: list[int] = []
 
     def note(number: int, _: FrameType | None) -> None:
         received.append(number)
 
-    before = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)}
+    before = {n: signal.signal(n, note) for n in stopping()}
     try:
         yield received
     finally:

@@ -10,7 +10,7 @@ import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from safetensors.torch import save
@@ -48,7 +48,17 @@ def save_model(method: PoseMethod, folder: Path, recipe: Recipe, **more: Any) ->
 
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:
     """Write all a run needs to go on: tensors and plain values only."""
-    write_whole_with(folder / STATE, lambda file: torch.save(dict(state), file))
+
+    def fill(file: IO[bytes]) -> None:
+        try:
+            torch.save(dict(state), file)
+        except RuntimeError as error:
+            # Of a full disk torch tells only that its archive could not be ended.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
+
+    write_whole_with(folder / STATE, fill)
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:

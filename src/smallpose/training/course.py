@@ -1,8 +1,11 @@
 """The course of a training: epochs, with checkpoints, validations and signals along the way."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
+
+import torch
 
 from smallpose.core.errors import InputError, RunError
 from smallpose.core.progress import say
@@ -13,6 +16,11 @@ from smallpose.training.loop import Trainer
 from smallpose.training.progress import TrainingBar
 from smallpose.training.signals import Interrupted, Signals
 
+# What gloo and the sockets below it say when nobody is there any more.
+_LOST = re.compile(
+    r"gloo|nccl|by peer|connection (closed|reset|refused)|broken pipe|timed out|socket",
+    re.IGNORECASE,
+)
 CHECKPOINT_EVERY_S = 120.0
 CHECKPOINT_APART_S = 10.0  # epochs of a tiny set last less than writing the state does
 
@@ -44,8 +52,8 @@ class Course:
     def run(self) -> None:
         """To the end, or to a signal.
 
-        Raises: Interrupted after SIGINT or SIGTERM, with everything saved; Exploded when steps
-            have no finite loss any more; RunError and InputError as the feed does.
+        Raises: Interrupted after SIGINT, SIGTERM or SIGHUP, with everything saved; Exploded when
+            steps have no finite loss any more; RunError and InputError as the feed does.
         """
         trainer = self.trainer
         label = f"{trainer.method.name} {self.experiment.setting}"
@@ -79,13 +87,14 @@ class Course:
 
     def _epochs(self) -> None:
         trainer = self.trainer
+        # An interruption may have come between an epoch's last step and its validation.
+        if trainer.step and self._anybody(self.ranks.first and trainer.log.looked < trainer.step):
+            self._look_if_due()
         while trainer.step < trainer.steps:
             trainer.run_epoch(self._after_step)
             if self._anybody(time.monotonic() - self._saved_at > CHECKPOINT_APART_S):
                 self.save()
-            epoch = trainer.step // self.feed.steps
-            if epoch % trainer.recipe.validate_every == 0 and trainer.step < trainer.steps:
-                self._look()
+            self._look_if_due()
         if trainer.recipe.epochs:
             self.save()
 
@@ -114,12 +123,22 @@ class Course:
         """A signal or a late checkpoint of any process is everybody's."""
         if self.ranks.world == 1:
             return signal, late
-        # One bit each, so that sums tell SIGINT (2) from SIGTERM (15).
-        term, other, save = self.ranks.sum(signal == 15, signal not in (0, 15), late)
-        return (15 if term else 2 if other else 0), bool(save)
+        # One sum each, so that they tell SIGINT (2) from the others.
+        other, interrupt, save = self.ranks.sum(signal not in (0, 2), signal == 2, late)
+        return (15 if other else 2 if interrupt else 0), bool(save)
 
     def _anybody(self, wish: bool) -> bool:
         return bool(self.ranks.sum(wish)[0])
+
+    def _look_if_due(self) -> None:
+        trainer = self.trainer
+        epoch, inside = divmod(trainer.step, self.feed.steps)
+        if (
+            not inside
+            and epoch % trainer.recipe.validate_every == 0
+            and trainer.step < trainer.steps
+        ):
+            self._look()
 
     def _look(self) -> None:
         numbers = self.validate()
@@ -137,9 +156,10 @@ class Course:
 
     def _left_alone(self, error: RuntimeError) -> Exception:
         """What PyTorch raises when another process is gone; other defects stay what they are."""
-        if self.ranks.world == 1:
+        reason = (str(error).splitlines() or [""])[0][:160]
+        lost = isinstance(error, torch.distributed.DistError) or _LOST.search(str(error))
+        if self.ranks.world == 1 or not lost:
             return error
-        reason = str(error).splitlines()[0][:160]
         say(f"rank {self.ranks.rank}: {reason}")
         return RunError(
             f"rank {self.ranks.rank} of {self.ranks.world}",

@@ -28,10 +28,11 @@ class Guard:
 
     Args:
         folder: where the samples of the step that stops a run are left.
+        rank: of this process, each of which leaves its own.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, rank: int = 0) -> None:
+        self.file = folder / (f"stopped-rank{rank}.safetensors" if rank else DUMP)
         self.skipped = 0
         self._lately: deque[int] = deque()
         self._good: list[Tensor] = []
@@ -53,7 +54,8 @@ class Guard:
         """Say that a step was skipped.
 
         Args:
-            ids: of the annotations in it.
+            step: counted from 1.
+            ids: of the annotations in `batch`.
             batch: of this process.
         Raises: Exploded when it is one too many.
         """
@@ -63,15 +65,15 @@ class Guard:
             self._lately.popleft()
         if len(self._lately) <= MOST_SKIPPED:
             what = "loss" if not math.isfinite(loss) else "gradient"
-            say(f"step {step}: {what} is not finite, step skipped ({len(ids)} people logged)")
+            say(f"step {step}: {what} is not finite, step skipped (its people are in log.jsonl)")
             return
         self._dump(batch, ids)
         raise Exploded(
             f"step {step}",
             f"loss or gradient was not finite in {len(self._lately)} of the last {WITHIN} steps, "
             f"this one with annotations {', '.join(map(str, ids[:5]))}, …",
-            f"the last good checkpoint is kept; look at {DUMP} and at 'skipped' in log.jsonl, or "
-            "lower learning_rate",
+            f"the last good checkpoint is kept; look at {self.file.name} and at 'skipped' in "
+            "log.jsonl, or lower learning_rate",
         )
 
     def _dump(self, batch: Any, ids: list[int]) -> None:
@@ -79,4 +81,4 @@ class Guard:
         people = batch.keypoints
         parts |= people._asdict() if hasattr(people, "_asdict") else {"keypoints": people}
         whole = {name: tensor.detach().cpu().contiguous() for name, tensor in parts.items()}
-        write_whole(self.folder / DUMP, save(whole))
+        write_whole(self.file, save(whole))

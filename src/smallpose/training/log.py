@@ -20,12 +20,16 @@ class Log:
         step: records behind it are dropped.
         boards: who else is told each record.
         silent: write nothing, as all processes but the first do.
+
+    Attributes:
+        looked: the last step at which a validation was written down.
     """
 
     def __init__(
         self, path: Path, step: int, boards: Sequence[Board] = (), silent: bool = False
     ) -> None:
         self.path, self.boards = path, boards
+        self.looked = -1
         self._file = None if silent else self._begin(path, step)
 
     def _begin(self, path: Path, step: int) -> Any:
@@ -38,6 +42,7 @@ class Log:
                     continue  # the line that a kill cut short
                 if record.get("step", 0) <= step:
                     kept.append(line)
+                    self.looked = record["step"] if "AP" in record else self.looked
         write_whole(path, "".join(line + "\n" for line in kept))
         return path.open("a", buffering=1)
 

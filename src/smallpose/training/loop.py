@@ -55,9 +55,10 @@ class Trainer:
             share_norms(method, method.device.type == "cuda")
         self.optimizer = make_optimizer(method, recipe)
         self.average = MovingAverage(method, *recipe.ema) if any(recipe.ema) else None
-        self.guard = Guard(log.path.parent)
+        self.guard = Guard(log.path.parent, ranks.rank)
         self.step = 0
         self.seconds = 0.0
+        self._epoch = -1
         self._loss: Any = LossOf(method, recipe.half)
         if ranks.world > 1:
             # Parts of whole-image methods have nothing to learn from pictures without people.
@@ -75,7 +76,7 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """All that `load` needs; to be asked in all processes, whose norms it brings together."""
-        self.ranks.average(list(self.method.buffers()))
+        self._share_norms()
         return {
             "step": self.step,
             "seconds": self.seconds,
@@ -95,9 +96,15 @@ class Trainer:
     @contextmanager
     def tested(self) -> Iterator[PoseMethod]:
         """The method as it is tested and given away: with averaged weights, if any."""
-        self.ranks.average(list(self.method.buffers()))
+        self._share_norms()
         with self.average.in_place(self.method) if self.average else nullcontext():
             yield self.method
+
+    def _share_norms(self) -> None:
+        """Bring the statistics of norms together, the averaged ones, too; to be called by all."""
+        averaged = self.average.held if self.average else {}
+        kept = [averaged[name] for name, _ in self.method.named_buffers() if name in averaged]
+        self.ranks.average([*self.method.buffers(), *kept])
 
     def run_epoch(self, after_step: Callable[[float], None]) -> None:
         """The rest of the epoch that the run is in.
@@ -108,10 +115,9 @@ class Trainer:
         """
         epoch, first_step = divmod(self.step, self.feed.steps)
         self.method.train()
-        if isinstance(self.method, WholeImageMethod):
-            self.method.begin_epoch(int(self.step / self.steps_of_epoch), self.recipe)
         at = time.monotonic()
         for batch in self.feed.batches(epoch, first_step):
+            self._begin_epoch()
             loss = self._one_step(batch)
             if self.average:
                 self.average.follow(self.method, self.step)
@@ -121,6 +127,15 @@ class Trainer:
             after_step(loss)
             if self.step >= self.steps:
                 return
+
+    def _begin_epoch(self) -> None:
+        """Tell the method when one of the recipe's epochs begins, several of which may lie in one
+        of the data's.
+        """
+        epoch = int(self.step / self.steps_of_epoch)
+        if isinstance(self.method, WholeImageMethod) and epoch != self._epoch:
+            self.method.begin_epoch(epoch, self.recipe)
+        self._epoch = epoch
 
     def _one_step(self, batch: AnyBatch) -> float:
         torch.manual_seed(hash((self.seed, self.step, self.ranks.rank)) & 0x7FFFFFFFFFFFFFFF)
@@ -158,9 +173,10 @@ class Trainer:
 
     def _skip(self, batch: AnyBatch, loss: float) -> None:
         self.guard.restore(self.method)
-        ids = self.feed.table.ids[batch.rows].tolist()
-        self.log.write(step=self.step, skipped=ids, loss=str(loss))
-        self.guard.count(self.step, loss, ids, batch)
+        mine = self.feed.table.ids[batch.rows].tolist()
+        skipped = [i for part in self.ranks.gather(lambda: mine) for i in part]
+        self.log.write(step=self.step + 1, skipped=skipped, loss=str(loss))
+        self.guard.count(self.step + 1, loss, mine, batch)
 
 
 def _shared(loss: LossOf, some_idle: bool) -> DistributedDataParallel:

@@ -92,12 +92,17 @@ def flat_fields(recipe: Recipe) -> dict[str, Any]:
     """A recipe's fields, those of its augmentation as `augment.…`."""
     record = asdict(recipe)
     augment = record.pop("augment")
-    return record | {f"augment.{key}": value for key, value in augment.items()}
+    return record | {
+        f"augment.{key}": value
+        for key, value in augment.items()
+        if key not in recipe.augment.without
+    }
 
 
 def _override(record: Any, field: str, text: str, key: str = "") -> dict[str, Any]:
     key = key or field
-    known = [f.name for f in fields(record) if f.name not in ("augment", "rates", "cosine")]
+    hidden = ("augment", "rates", "cosine", *getattr(record, "without", ()))
+    known = [f.name for f in fields(record) if f.name not in hidden]
     if field not in known:
         raise InputError(f"{key}={text}", "no such part of a recipe", f"try {_words(known)}")
     before = getattr(record, field)

@@ -21,7 +21,14 @@ from smallpose.training.checkpoint import save_model
 from smallpose.training.course import Course
 from smallpose.training.experiment import Experiment
 from smallpose.training.feed import make_feed
-from smallpose.training.folder import begin_folder, identity_of, ignored, refuse_unlike
+from smallpose.training.folder import (
+    RESULT,
+    begin_folder,
+    identity_of,
+    ignored,
+    own_folder,
+    refuse_unlike,
+)
 from smallpose.training.log import Board, Log
 from smallpose.training.loop import Trainer
 from smallpose.training.ranks import Ranks, launched
@@ -41,9 +48,9 @@ def train(experiment: Experiment) -> dict[str, Any]:
     Under torchrun the processes share the work and the first one writes.
 
     Returns: what `result.json` holds; nothing in the other processes.
-    Raises: Interrupted after SIGINT or SIGTERM, with everything saved.
+    Raises: Interrupted after SIGINT, SIGTERM or SIGHUP, with everything saved.
     """
-    with launched(experiment.device) as ranks:
+    with launched(experiment.device) as ranks, own_folder(experiment.out, ranks):
         return _train(experiment, ranks)
 
 
@@ -113,7 +120,7 @@ def _train(experiment: Experiment, ranks: Ranks) -> dict[str, Any]:
         **_on_17(task, found),
     }
     text = json.dumps(result, indent=1)
-    write_whole(experiment.out / "result.json", text + "\n")
+    write_whole(experiment.out / RESULT, text + "\n")
     return dict(json.loads(text))
 
 

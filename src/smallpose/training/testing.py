@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from smallpose.core.errors import InputError
 from smallpose.inference import Options, find
 from smallpose.methods.base import PoseMethod
 from smallpose.samples.images import Pictures
@@ -26,16 +27,29 @@ def find_all(
     Each process takes every so-many-th image, so no image is tested twice; the first one has all
     people in the order that one process alone would find them in, and the others nothing.
 
-    Raises: InputError, in all processes, when too many pictures of one are unreadable.
+    Raises: InputError, in all processes, when too many pictures of all are unreadable.
     """
     mine = np.arange(len(people.images))[ranks.rank :: ranks.world]
     shard = people.take_images(mine) if ranks.world > 1 else people
     label = f"{method.name} test" if ranks.first else ""
+    # One process stops early; of several each may have more than its share.
+    options = Options(most_bad=most_bad if ranks.world == 1 else 1.0)
+    unreadable = 0
 
     def work() -> Predictions:
-        return find(method, shard, None, pictures.read, Options(most_bad=most_bad), label)
+        nonlocal unreadable
+        found = find(method, shard, None, pictures.read, options, label)
+        unreadable = len(found.notes)
+        return found
 
     parts = ranks.gather(work)
+    bad = int(ranks.sum(unreadable)[0])
+    if bad > most_bad * len(people.images):
+        raise InputError(
+            "test images",
+            f"{bad} of {len(people.images):,} pictures cannot be read, more than {most_bad:.1%}",
+            "mend or remove them, or allow more with --max-bad",
+        )
     return merged(parts, people) if parts else None
 
 
