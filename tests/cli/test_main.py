@@ -115,3 +115,39 @@ def test_without_pytorch_its_verbs_say_how_to_get_it(words):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "PyTorch is not installed; pip install 'smallpose[torch]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("evaluate", "t.json", "f.json"), ("compare", "t.json", "f.json", "g.json"),
+        ("build", "set", "--coco", "coco"), ("select", "a.parquet", "--out", "o"), ("demo",),
+        ("features", "run", "--data", "t.json", "--images", "i", "--out", "o.png"),
+        ("train", "rtmo_tiny", "--data", "set", "--out", "run"), ("synth", "world"),
+    ],
+)  # fmt: skip
+def test_a_seed_below_zero_is_refused_at_the_door(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--seed=-1"])
+    assert ended.value.code == 2
+    assert "-1: not a whole number from 0 on" in capsys.readouterr().err
+
+
+def test_check_refuses_what_it_would_not_look_at(tmp_path, capsys):
+    (tmp_path / "found.json").write_text("[]")
+    (tmp_path / "truth.json").write_text('{"images": [], "annotations": []}')
+    for words, said in (
+        (("found.json", "--images", "."), "is for annotation files"),
+        (("truth.json", "--truth", "truth.json"), "is for result files"),
+        ((".", "--images", "."), "is for annotation files"),
+    ):
+        assert main(["check", str(tmp_path / words[0]), *words[1:]]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_check_names_a_picture_whose_name_no_disk_can_hold(tmp_path, capsys):
+    name = "a" * 300 + ".jpg"
+    listed = {"images": [{"id": 1, "file_name": name}], "annotations": []}
+    (tmp_path / "truth.json").write_text(json.dumps(listed))
+    assert main(["check", str(tmp_path / "truth.json"), "--images", str(tmp_path)]) == 2
+    assert "1 of 1 pictures are missing" in capsys.readouterr().out

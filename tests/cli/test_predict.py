@@ -1,6 +1,9 @@
 """`smallpose predict` as a user calls it: every kind of method, of picture and of box."""
 
+import gzip
 import json
+import os
+import shutil
 
 import cv2
 import numpy as np
@@ -126,6 +129,9 @@ def test_what_does_not_go_together_is_said_in_one_line(there, tmp_path, capsys):
         ((*crops, *out, there / "truth.json"), "name a COCO file with --data"),
         ((*crops, *out, *data[:3], tmp_path / "nowhere"), "no such folder"),
         ((*crops, *out, *data, "--skeleton", "coco71"), "no such skeleton"),
+        ((*crops, *out, *data, "--actors", 2), "are Ray's"),
+        ((*crops, *out, *data, "--shard-images", 2), "name their folder with --shards"),
+        ((*crops, *out, *data, "--device", "gpu"), "--device gpu: cannot be used"),
     ):
         assert call(*words) == 2
         err = capsys.readouterr().err.strip().splitlines()
@@ -156,3 +162,55 @@ def test_a_list_of_images_without_people_serves_whoever_needs_no_true_boxes(
     capsys.readouterr()
     assert call(*crops) == 2
     assert "lists images without people" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [CROPS, WHOLE])
+def test_pictures_that_cannot_be_read_are_named_and_the_others_looked_at(
+    there, tmp_path, capsys, name
+):
+    shutil.copytree(there / "p", tmp_path / "p")
+    (tmp_path / "p" / "aa.png").write_text("<!DOCTYPE html>")
+    out = tmp_path / "f.json"
+    words = (name, tmp_path / "p", "--weights", there / name, "--out", out)
+    if name == WHOLE:
+        words += ("--score-above", -1, "--max-people", 1)
+    assert call(*words) == 2
+    assert "1 of 4 pictures cannot be read, more than 0.1%" in capsys.readouterr().err
+    assert not out.exists()
+    assert call(*words, "--max-bad", 0.25) == 0
+    assert "not predicted: " in (said := capsys.readouterr().err) and "aa.png" in said
+    names = read_coco(tmp_path / "f.images.json").images
+    (bad,) = [i for i, n in zip(names.ids, names.file_names, strict=True) if "aa.png" in n]
+    assert {f["image_id"] for f in json.loads(out.read_text())} == {1, 2, 3, 4} - {int(bad)}
+
+
+def test_a_name_that_no_result_can_hold_is_refused_before_any_work(there, tmp_path, capsys):
+    shutil.copytree(there / "p", tmp_path / "p")
+    (tmp_path / "p" / "a.png").rename(tmp_path / "p" / os.fsdecode(b"caf\xe9.png"))
+    words = (CROPS, tmp_path / "p", "--weights", there / CROPS, "--out", tmp_path / "f.json")
+    for more in ((), ("--shards", tmp_path / "s")):
+        assert call(*words, *more) == 2
+        assert "the name is not UTF-8" in capsys.readouterr().err
+    assert not (tmp_path / "f.json").exists()
+
+
+def test_a_file_of_boxes_alone_has_nobody_for_a_top_down_method(there, tmp_path, capsys):
+    truth = json.loads((there / "truth.json").read_text())
+    for person in truth["annotations"]:
+        person |= {"keypoints": [0] * 51, "num_keypoints": 0}
+    (tmp_path / "boxes.json").write_text(json.dumps(truth))
+    where = ("--data", tmp_path / "boxes.json", "--images", there / "p")
+    for more in ((), ("--shards", tmp_path / "s")):
+        words = (*where, "--weights", there / CROPS, "--out", tmp_path / "f.json", *more)
+        assert call(CROPS, *words) == 2
+        assert "has no people with keypoints" in capsys.readouterr().err
+
+
+def test_a_packed_list_of_images_is_one_too(there, tmp_path):
+    listed = json.loads((there / "truth.json").read_text())
+    del listed["annotations"]
+    (tmp_path / "info.json.gz").write_bytes(gzip.compress(json.dumps(listed).encode()))
+    where = ("--data", tmp_path / "info.json.gz", "--images", there / "p")
+    words = ("--weights", there / WHOLE, "--out", tmp_path / "f.json", "--score-above", -1)
+    assert call(WHOLE, *where, *words, "--max-people", 2) == 0
+    assert {f["image_id"] for f in json.loads((tmp_path / "f.json").read_text())} == {7, 9}

@@ -14,6 +14,7 @@ import pytest
 
 from smallpose.cli import export
 from smallpose.core.errors import InputError, RefusedError
+from smallpose.core.lock import locked
 from smallpose.core.skeleton import SMALLPOSE
 from smallpose.dataset.export import EXPORTS, export_set
 from smallpose.dataset.export.webdataset import webdataset_to_coco
@@ -313,3 +314,22 @@ def test_the_command_says_what_was_written_and_lost(built, tmp_path, capsys):
     out = capsys.readouterr().out
     assert out.startswith("Ultralytics YOLO-pose: 5 images, 7 annotations")
     assert "crowd regions" in out
+
+
+def test_an_export_that_was_killed_leaves_nothing_for_good(built, tmp_path):
+    left = tmp_path / ".yolo.part"
+    left.mkdir()
+    (left / "old.txt").write_text("half")
+    with (
+        locked(tmp_path / ".yolo.lock"),
+        pytest.raises(InputError, match="locked by process"),
+    ):
+        export_set(built, "yolo", tmp_path / "yolo")
+    export_set(built, "yolo", tmp_path / "yolo")
+    assert not [p.name for p in tmp_path.iterdir() if p.name.startswith(".")]
+    assert not (tmp_path / "yolo" / "old.txt").exists()
+
+
+def test_a_flag_that_a_format_does_not_know_is_refused(built, tmp_path):
+    with pytest.raises(InputError, match="--images copy: an MMPose config points at the set"):
+        export_set(built, "mmpose", tmp_path / "mmpose", "copy")

@@ -161,3 +161,15 @@ class TestCroissant:
     def test_the_formats_own_checker_finds_nothing(self, data, built):
         checker = pytest.importorskip("mlcroissant", reason="pip install mlcroissant to check")
         checker.Dataset(jsonld=str(built / "croissant.json"))
+
+
+def test_whoever_gets_a_release_can_export_and_audit_it(built, released, tmp_path):
+    """With the pictures put beside the annotations, and the labels without them."""
+    copy = shutil.copytree(released, tmp_path / "copy")
+    out = str(tmp_path / "parquet")
+    assert main(["export", str(copy), "--to", "parquet", "--out", out]) == 0
+    assert main(["audit", str(copy), "--labels-only"]) == 0
+    shutil.copytree(built / "images", copy / "images", symlinks=False)
+    assert main(["export", str(copy), "--to", "yolo", "--out", str(tmp_path / "yolo")]) == 0
+    assert any((tmp_path / "yolo").rglob("*.txt"))
+    assert main(["check", str(copy)]) == 0

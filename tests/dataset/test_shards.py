@@ -1,6 +1,7 @@
 """Parquet, streamed by any engine, gives the numbers and the selection of the file in memory."""
 
 import json
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -192,3 +193,21 @@ def test_a_selection_that_was_killed_or_failed_is_begun_again(exported, tmp_path
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         p.name for p in files_of(exported, "test")
     }
+
+
+def test_names_are_no_patterns_and_a_damaged_shard_is_named(exported, tmp_path):
+    folder = tmp_path / "pool [1]"
+    folder.mkdir()
+    for file in files_of(exported, "test"):
+        shutil.copy(file, folder)
+    files = sorted(folder.iterdir())
+    for engine in ("arrow", *(["polars"] if find_spec("polars") else [])):
+        there = tally_shards(files, engine).partials
+        plain = tally_shards(files_of(exported, "test"), engine).partials
+        assert all(np.array_equal(there[k], plain[k]) for k in plain)
+    torn = bytearray(files[0].read_bytes())
+    torn[len(torn) // 4 : len(torn) // 2] = bytes(len(torn) // 2 - len(torn) // 4)
+    files[0].write_bytes(torn)
+    for engine in ("arrow", *(["polars"] if find_spec("polars") else [])):
+        with pytest.raises(InputError, match=r"cannot be read .*fetch it again"):
+            tally_shards(files[:1], engine)

@@ -151,3 +151,14 @@ def test_a_world_without_people_or_with_an_empty_category_is_the_same(crowded_wo
     assert_same(both({**world.coco, "annotations": []}, world.results))
     world.coco["categories"].append({**world.coco["categories"][0], "id": 7, "name": "nobody"})
     assert_same(both(world.coco, world.results))
+
+
+def test_images_may_be_called_by_words(crowded_world):
+    world = crowded_world(1, images=5, people=6)
+    coco, results = copy.deepcopy((world.coco, world.results))
+    for record in coco["images"]:
+        record["id"] = f"image {record['id']}"
+    for record in [*coco["annotations"], *results]:
+        record["image_id"] = f"image {record['image_id']}"
+    assert results
+    assert_same(both(coco, results))

@@ -1,13 +1,14 @@
 """Intervals and comparisons: equal to copies of the data, covering as often as they say."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from smallpose import evaluate
 from smallpose.core.errors import InputError
-from smallpose.core.skeleton import COCO17
+from smallpose.core.skeleton import COCO17, SKELETONS, SMALLPOSE
 from smallpose.evaluation import compiled
 from smallpose.evaluation.comparison import compare, holm
 from smallpose.evaluation.intervals import clusters, draw_weights, draws_of, interval, resampled
@@ -222,3 +223,32 @@ def test_the_comparison_prints_and_writes_everything():
     assert set(data["results"]) == {"hrnet", "simcc"}
     assert len(data["differences"]) == 14
     assert data["settings"]["draws"] == 100
+
+
+def test_results_of_unlike_joints_are_compared_on_those_that_both_have(crowded_world):
+    """The same poses, once with 21 joints and once with COCO's 17 of them, are equally good."""
+    made = crowded_world(3, joints=21, images=30, people=6)
+    places = [SMALLPOSE.joints.index(joint) for joint in COCO17.joints]
+    seventeen = replace(made.found, skeleton=COCO17, keypoints=made.found.keypoints[:, places])
+    result = compare(made.truth, {"all": made.found, "coco": seventeen}, draws=50)
+    assert {d.difference for d in result.differences} <= {0.0, None}
+    assert any(d.base_value for d in result.differences)
+    assert "unlike joints (all 21, coco 17), so all are scored on COCO's 17" in str(result)
+    assert json.loads(result.to_json())["settings"]["keypoints"] == "coco17"
+    other = replace(
+        made.found, skeleton=SKELETONS["mpii16"], keypoints=made.found.keypoints[:, :16]
+    )
+    with pytest.raises(InputError, match="compare results of the same joints"):
+        compare(made.truth, {"all": made.found, "mpii": other}, draws=50)
+
+
+def test_a_comparison_says_what_is_to_be_known_of_each_result(crowded_world):
+    made = crowded_world(3, images=10)
+    noted = replace(made.found, notes=("2 results of other categories left out",))
+    result = compare(made.truth, {"a": made.found, "b": noted}, draws=50)
+    assert "note: b: 2 results of other categories left out" in str(result)
+    assert result.notes == tuple(json.loads(result.to_json())["notes"])
+    both = compare(made.truth, {"a": noted, "b": noted}, draws=50)
+    assert both.notes == ("2 results of other categories left out",)
+    with pytest.raises(InputError, match="too few draws to compare by; give 1000"):
+        compare(made.truth, {"a": noted, "b": noted}, draws=0)

@@ -4,6 +4,7 @@ import importlib
 import json
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from smallpose import create_method
 from smallpose.cli.main import main
 from smallpose.core.skeleton import COCO17
+from smallpose.inference.shards import Worker
 from smallpose.table.coco_json import write_coco
 from smallpose.table.instances import make_images, make_instances
 from smallpose.training.checkpoint import save_model
@@ -146,14 +148,38 @@ def test_jobs_share_the_shards_and_the_last_one_merges(there, tmp_path, capsys):
     assert call(there, out, CROPS, *of_file(there), "--part", "1/2") == 2
 
 
+def test_jobs_that_share_the_shards_at_the_same_time_leave_a_result(there, tmp_path):
+    """The other job does its part after this one has looked what is there, and before it ends."""
+    assert call(there, tmp_path / "plain.json", CROPS, *of_file(there)) == 0
+    out = tmp_path / "found.json"
+    how = (*of_file(there), "--shards", tmp_path / "s", "--shard-images", 2)
+    work = Worker.work
+
+    def meanwhile(self: Worker, shard: int) -> Any:
+        Worker.work = work
+        assert call(there, out, CROPS, *how, "--part", "2/2") == 0
+        assert not out.exists()
+        return work(self, shard)
+
+    Worker.work = meanwhile
+    try:
+        assert call(there, out, CROPS, *how, "--part", "1/2") == 0
+    finally:
+        Worker.work = work
+    assert same_people(tmp_path / "plain.json", out) == PICTURES * EACH
+
+
 def test_a_picture_that_is_refused_is_one_that_cannot_be_read(there, tmp_path, capsys):
     how = broken(there, tmp_path / "p", ())
     (tmp_path / "p" / "03.png").write_bytes(b"GIF89a" + bytes(50))
-    shards = ("--shards", tmp_path / "s", "--max-bad", 0.1)
-    assert call(there, tmp_path / "f.json", CROPS, *how, *shards) == 0
-    assert "03.png: format GIF not allowed" in capsys.readouterr().err
-    seen = {f["image_id"] for f in json.loads((tmp_path / "f.json").read_text())}
-    assert seen == set(range(7, 7 + PICTURES)) - {10}
+    for n, more in enumerate(((), ("--shards", tmp_path / "s"))):
+        out = tmp_path / f"{n}.json"
+        assert call(there, out, CROPS, *how, *more, "--max-bad", 0.1) == 0
+        assert "03.png: format GIF not allowed" in capsys.readouterr().err
+        seen = {f["image_id"] for f in json.loads(out.read_text())}
+        assert seen == set(range(7, 7 + PICTURES)) - {10}
+    assert call(there, tmp_path / "f.json", CROPS, *how) == 3
+    assert "1 of 11 pictures cannot be read" in capsys.readouterr().err
 
 
 def broken(there: Path, folder: Path, which: tuple[int, ...]) -> tuple:

@@ -169,7 +169,7 @@ def test_a_picture_of_another_size_than_its_annotations_is_refused_with_windows_
     world = (replace(people, images=wrong), pictures)
     for cache in (None, tmp_path / "c"):
         crops = Crops(dataset(world, cache), 36)
-        with pytest.raises(InputError, match="3.jpg.*the annotations say 641"):
+        with pytest.raises(InputError, match=r"3\.jpg.*the annotations say 641"):
             next(crops.batches(0))
 
 

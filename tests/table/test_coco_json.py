@@ -201,6 +201,9 @@ FAULTS = {
     ),
     "latin-1": (b'{"images":[{"id":1,"file_name":"\xe9"}]}', "not UTF-8 at byte 32"),
     "text id": (coco(person(id="x")), "annotations[0] (id x): Expected int, got str: id"),
+    "id of 65 bits": (coco(person(id=2**64)), "annotations[0] (id 18446744073709551616)"),
+    "image of 65 bits": (coco(images=[{"id": 2**64}]), "images[0]"),
+    "count of 65 bits": (coco(person(num_keypoints=2**63)), "annotations[0] (id 1)"),
     "51 for 63": (coco(person(keypoints=[1, 1, 1] * 16)), "annotation 1: 48 keypoint values"),
     "v = 7": (coco(person(keypoints=[1, 1, 7] * 17)), "keypoint 1 has visibility 7"),
     "no box": (coco(person(bbox=None)), "(id 1): Object missing required field bbox"),
@@ -233,7 +236,17 @@ def found(**changes):
     return {"image_id": 7, "category_id": 1, "keypoints": [1.5] * 51, "score": 0.5} | changes
 
 
+def test_an_annotation_of_another_category_needs_no_box(tmp_path):
+    people = read_coco(save(tmp_path, coco(person(), person(id=2, category_id=3, bbox=None))))
+    assert people.ids.tolist() == [1]
+
+
 FOUND_FAULTS = {
+    "all of another category": (
+        [found(category_id=0)] * 3,
+        "all 3 results are of other categories, the first of 0; give persons the truth's",
+    ),
+    "image of 65 bits": ([found(image_id=2**63)], "entry[0]"),
     "NaN score": ([found(), found(score=float("nan"))], "entry[1].score: nan"),
     "infinite point": ([found(keypoints=[float("inf")] * 51)], "entry[0].keypoints[0]: inf"),
     "unknown image": ([found(image_id=9)], "entry[0]: image 9 is not in the truth"),

@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from smallpose.cli.values import from_zero
+
 HELP = "COCO, MPII, AI Challenger, HiEve and PoseTrack18 become one data set of 21 keypoints"
 EXAMPLE = "smallpose build set --coco coco --mpii mpii --missing-images drop"
 
@@ -33,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="[NAME=]FILE",
         help="JSON of the joint names of such a folder to names of the 21",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the split and the draw (0)")
+    parser.add_argument("--seed", type=from_zero, default=0, help="of the split and the draw (0)")
     parser.add_argument(
         "--split",
         choices=("grouped", "paper"),

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from smallpose.core.errors import InputError
+
 HELP = "what is wrong with a COCO file or a result file; re-hash a built set"
 EXAMPLE = "smallpose check annotations/person_keypoints_val2017.json --images val2017"
 
@@ -24,9 +26,14 @@ def run(args: argparse.Namespace) -> int:
     from smallpose.table.coco_json import read_coco
     from smallpose.table.results_json import is_results, read_results, truth_for_results
 
+    of_results = not args.path.is_dir() and is_results(args.path)
+    if args.truth and not of_results:
+        raise InputError(f"--truth {args.truth}", "is for result files", "leave it out")
+    if args.images and (of_results or args.path.is_dir()):
+        raise InputError(f"--images {args.images}", "is for annotation files", "leave it out")
     if args.path.is_dir():
         findings, subject = check_set(args.path, max(args.jobs, 1))
-    elif is_results(args.path):
+    elif of_results:
         truth = read_coco(args.truth) if args.truth else truth_for_results(args.path)
         found = read_results(args.path, truth)
         findings = check_predictions(found)

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from smallpose.cli.evaluate import add_scoring, scoring
+from smallpose.cli.values import from_zero
 
 HELP = "which of several results is better, and how sure that is"
 EXAMPLE = "smallpose compare person_keypoints_val2017.json hrnet.json simcc.json"
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--intervals", type=int, default=1000, metavar="N", help="bootstrap draws (1000)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the draws (0)")
+    parser.add_argument("--seed", type=from_zero, default=0, help="of the draws (0)")
     parser.add_argument(
         "--json", metavar="FILE", help="write the numbers with all digits ('-': to stdout)"
     )

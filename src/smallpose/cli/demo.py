@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+from smallpose.cli.values import from_zero
 from smallpose.core.errors import InputError, RefusedError, RunError
 
 HELP = "the whole line on a synthetic world: synth, build, stats, train, predict, evaluate, report"
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `demo`."""
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="DIR")
     parser.add_argument("--size", choices=("tiny", "small"), default="small", help="of the world")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=from_zero, default=0)
     parser.add_argument(
         "--epochs",
         type=int,

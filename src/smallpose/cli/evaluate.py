@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from smallpose.cli.values import from_zero
 from smallpose.core.errors import InputError
 
 HELP = "AP and AR by person size and keypoint density"
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="95 %% intervals by N bootstrap draws of images, or of videos (0: none; 1000 is good)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the draws (0)")
+    parser.add_argument("--seed", type=from_zero, default=0, help="of the draws (0)")
     parser.add_argument(
         "--diagnose", action="store_true", help="which kinds of error cost how much AP"
     )

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from smallpose.cli.values import from_zero
 from smallpose.core.errors import InputError
 
 HELP = "heatmaps and features of the same small people, method beside method (Fig. 6)"
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.png", help="or .svg, .pdf")
     parser.add_argument("--people", type=int, default=5, help="how many rows (5)")
     parser.add_argument("--size", choices=("small", "medium", "large"), default="small")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of people")
+    parser.add_argument("--seed", type=from_zero, default=0, help="of the choice of people")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -44,6 +45,11 @@ def run(args: argparse.Namespace) -> None:
     from smallpose.samples.images import Pictures, pictures_of
     from smallpose.table.coco_json import read_coco
 
+    ending = args.out.suffix.removeprefix(".") or "png"
+    if ending not in ("png", "svg", "pdf"):
+        raise InputError(f"--out {args.out}", "no such kind of picture", "end it in .png or .svg")
+    if args.people < 1:
+        raise InputError(f"--people {args.people}", "nobody to look at", "give 1 or more")
     people = read_coco(args.data)
     inside_set = args.images.name == "images" and (args.images.parent / "manifest.json").is_file()
     pictures = pictures_of(args.images.parent) if inside_set else Pictures(args.images)
@@ -58,12 +64,14 @@ def run(args: argparse.Namespace) -> None:
     features: dict[str, list[np.ndarray]] = {}
     crops: list[np.ndarray] = []
     for text in args.runs:
-        name, _, path = text.rpartition("=")
+        name, path = _method_and_file(text)
         name = name or str(read_weights(Path(path)).about.get("method") or "")
         if not name:
             raise InputError(path, "does not say whose weights it holds", f"name METHOD={path}")
         method = create_method(name, weights=Path(path))
-        title = name if name not in heatmaps else f"{name} ({Path(path).name})"
+        title = name if name not in heatmaps else f"{name} ({path})"
+        if title in heatmaps:
+            raise InputError(text, "stands there twice", "name each once")
         seen = [
             look(
                 method,
@@ -77,6 +85,14 @@ def run(args: argparse.Namespace) -> None:
         features[title] = [s.features[0] for s in seen]
     figure = seen_by(crops, heatmaps, features, people.boxes_xywh[chosen, 3].tolist())
     held = io.BytesIO()
-    figure.savefig(held, format=args.out.suffix.removeprefix(".") or "png")
+    figure.savefig(held, format=ending)
     write_whole(args.out, held.getvalue())
     print(f"{len(chosen)} {args.size} people, {len(heatmaps)} methods: {args.out}")
+
+
+def _method_and_file(text: str) -> tuple[str, str]:
+    """METHOD=FILE, or a file alone, whose name may hold a = too."""
+    from smallpose.methods import METHODS
+
+    name, _, path = text.partition("=")
+    return (name, path) if name in METHODS and path else ("", text)

@@ -109,9 +109,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="work in shards, and go on with those that are not in DIR yet",
     )
-    many.add_argument(
-        "--shard-images", type=int, default=1000, metavar="N", help="in a shard (1000)"
-    )
+    many.add_argument("--shard-images", type=int, default=0, metavar="N", help="in a shard (1000)")
     many.add_argument(
         *("--part",),
         default="1/1",
@@ -185,6 +183,12 @@ def _refuse_misfits(args: argparse.Namespace) -> None:
         raise InputError("--draw", "draws what one process holds", "leave out --shards, --engine")
     if args.part != "1/1" and not (args.shards or args.engine):
         raise InputError(f"--part {args.part}", "is of shards", "name their folder with --shards")
+    if args.actors and args.engine != "ray":
+        raise InputError(f"--actors {args.actors}", "are Ray's", "add --engine ray")
+    if args.shard_images and not (args.shards or args.engine):
+        raise InputError(
+            f"--shard-images {args.shard_images}", "is of shards", "name their folder with --shards"
+        )
     if args.onnx and (args.half or args.compile):
         raise InputError(
             "--onnx", "computes in single precision, in a graph of its own", "leave one out"
@@ -273,16 +277,17 @@ def _in_shards(
     args: argparse.Namespace, method: "PoseMethod", options: "Options", finder: "Finder | None"
 ) -> None:
     from smallpose.core.progress import say
-    from smallpose.inference.asked import ask_file, ask_pictures
+    from smallpose.inference.asked import IMAGES, ask_file, ask_pictures
     from smallpose.inference.shards import Worker, merge, work_through, write_sizes
     from smallpose.methods.whole import WholeImageMethod
 
+    per_shard = args.shard_images or IMAGES
     if args.data:
         told_where = finder is None and not isinstance(method, WholeImageMethod)
         boxes = args.boxes or told_where
-        asked = ask_file(args.data, args.images, boxes, args.shard_images)
+        asked = ask_file(args.data, args.images, boxes, per_shard)
     else:
-        asked = ask_pictures(args.pictures, args.shard_images)
+        asked = ask_pictures(args.pictures, per_shard)
     part = _part(args.part)
     folder = args.shards or args.out.with_suffix(".shards")
     worker = Worker(method, asked, folder, options, finder)

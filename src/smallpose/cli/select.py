@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from smallpose.cli.values import from_zero
+
 HELP = "every image with a small person and a random share of the rest, from Parquet of any size"
 EXAMPLE = "smallpose select pool/*.parquet --split train --out chosen"
 
@@ -14,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", choices=("train", "test"), default="train", help="whose mix of sizes to reach"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the draw (0)")
+    parser.add_argument("--seed", type=from_zero, default=0, help="of the draw (0)")
     parser.add_argument(
         "--engine",
         choices=("polars", "ray", "arrow"),

@@ -4,6 +4,8 @@ import argparse
 import time
 from pathlib import Path
 
+from smallpose.cli.values import from_zero
+
 HELP = "a small world whose answers are known, in the five published layouts"
 EXAMPLE = "smallpose synth world --size tiny"
 
@@ -16,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="small",
         help="tiny (60 pictures, seconds), small (2,000), bench (20,000); default small",
     )
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same bytes; default 0")
+    parser.add_argument(
+        "--seed", type=from_zero, default=0, help="same seed, same bytes; default 0"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="processes; the bytes stay the same")
     parser.add_argument("--overwrite", action="store_true", help="replace what OUT holds")
 
@@ -26,8 +30,6 @@ def run(args: argparse.Namespace) -> None:
     from smallpose.core.errors import InputError
     from smallpose.synthetic.world import make_world
 
-    if args.seed < 0:
-        raise InputError(f"--seed {args.seed}", "is below zero", "use 0 or more")
     if args.jobs < 1:
         raise InputError(f"--jobs {args.jobs}", "is below one", "use 1 or more")
     start = time.monotonic()

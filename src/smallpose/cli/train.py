@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from smallpose.cli.values import from_zero
 from smallpose.core.errors import InputError
 
 HELP = "a method and a built set to a checkpoint and its numbers"
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--recipe", default="", help="paper, mmpose or quick")
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=from_zero, default=0)
     parser.add_argument(
         "--jobs", type=int, default=0, help="processes that read pictures; 0: this one (default)"
     )

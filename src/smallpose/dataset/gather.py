@@ -16,6 +16,7 @@ from smallpose.dataset.headers import Header, read_headers
 from smallpose.dataset.options import Options
 from smallpose.dataset.pictures import existing
 from smallpose.dataset.workplace import Workplace
+from smallpose.sources import READERS
 from smallpose.sources.places import archives
 from smallpose.sources.source import Picture, Source
 from smallpose.table.instances import Instances, concat
@@ -115,10 +116,15 @@ def _read_all(
     return sources, origins
 
 
+def flag_of(name: str, where: object) -> str:
+    """How the command line names a source: the published ones by flags of their own."""
+    return f"--{name} {where}" if name in READERS else f"--source {name}={where}"
+
+
 def _read(name: str, reader: Reader, root: Path) -> Source:
     if not root.is_dir():
         what = "is a file" if root.is_file() else "no such folder"
-        raise InputError(f"--{name} {root}", what, f"name the folder that holds {name}")
+        raise InputError(flag_of(name, root), what, f"name the folder that holds {name}")
     say(f"{name}: reading annotations in {root}")
     source = reader(root)
     say(
@@ -222,7 +228,7 @@ def _refuse_missing(source: Source, there: NDArray[np.bool_], notes: Sequence[st
         fetch = f"allow reading {folder} (chmod u+rx)"
     torn = "".join(f"; {note}" for note in notes[:1])
     raise InputError(
-        f"--{source.name} {source.root}",
+        flag_of(source.name, source.root),
         f"{int((~there).sum()):,} of {len(there):,} pictures are missing "
         f"(first: {', '.join(gone)}){torn}",
         f"{fetch}, or use --missing-images drop or keep",
@@ -237,7 +243,7 @@ def _refuse_too_many(
     first = next(iter(errors.values()))
     # The first one's own kind: a picture refused for safety is refused for safety here too.
     raise type(first)(
-        f"--{source.name} {first.where}",
+        flag_of(source.name, first.where),
         f"{first.what}; {len(errors):,} of {looked_at:,} pictures are unreadable",
         f"{first.mend}, or leave such pictures out with --max-bad {_enough(errors, looked_at)}",
     )
@@ -260,7 +266,7 @@ def _with_sizes(
             differ += 1
             if not trust_file:
                 raise InputError(
-                    f"--{source.name} {source.root}, {images.file_names[row]}",
+                    flag_of(source.name, f"{source.root}, {images.file_names[row]}"),
                     f"the picture is {size[0]} × {size[1]}, its annotation says "
                     f"{said[0]} × {said[1]}",
                     "use the picture that was annotated, or --trust file to believe the picture",

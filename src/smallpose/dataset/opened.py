@@ -45,7 +45,7 @@ class BuiltSet:
         Raises: RefusedError when the name or a link leads out of the set and its sources.
         """
         path = self.pictures.path(name)
-        if path.is_file():
+        if os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for a name that is too long)
             return path
         elsewhere = self.recorded.get(name)
         if elsewhere is None or not elsewhere.is_file():
@@ -69,12 +69,13 @@ def open_set(folder: Path) -> BuiltSet:
     manifest = read_manifest(folder)
     files = {split: folder / "annotations" / f"{split}.json" for split in SPLITS}
     try:
-        sources = tuple(Path(s["root"]) for s in manifest["sources"].values())
+        # A release says nothing of where things lay on the machine that built the set.
+        sources = tuple(Path(s["root"]) for s in manifest["sources"].values() if "root" in s)
         # A frame of a video has no picture of its own among the sources.
         recorded = {
             name: Path(record["path"])
             for name, record in manifest["pictures"].items()
-            if "frame" not in record
+            if "frame" not in record and "path" in record
         }
         derived = tuple(joint for joint, n in manifest.get("derived", {}).items() if n)
     except (KeyError, TypeError, AttributeError) as error:

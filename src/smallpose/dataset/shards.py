@@ -140,7 +140,17 @@ def _run(engine: str, files: Sequence[Path], kernel: Kernel) -> Iterator[Partial
         raise InputError(
             f"--engine {engine}", "no such engine", f"choose from {', '.join(ENGINES)}"
         )
-    return ENGINES[engine]([str(f) for f in files], kernel)
+    try:
+        yield from ENGINES[engine]([str(f) for f in files], kernel)
+    except (InputError, RunError):
+        raise
+    except Exception as error:
+        theirs = type(error).__module__.split(".")[0] in ("polars", "pyarrow")
+        if not (theirs or isinstance(error, OSError)):
+            raise
+        what = (str(error).strip().splitlines() or ["it is damaged"])[0]
+        where = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+        raise InputError(where, f"cannot be read ({what[:160]})", "fetch it again") from None
 
 
 def _with_arrow(files: list[str], kernel: Kernel, images: int = 0) -> Iterator[Partials]:
@@ -152,7 +162,7 @@ def _with_arrow(files: list[str], kernel: Kernel, images: int = 0) -> Iterator[P
 
 def _with_polars(files: list[str], kernel: Kernel) -> Iterator[Partials]:
     pl = _engine("polars", "polars")
-    scan = pl.scan_parquet(files).select(COLUMNS)
+    scan = pl.scan_parquet(files, glob=False).select(COLUMNS)
     for batch in scan.collect_batches(chunk_size=IMAGES, maintain_order=True):
         if len(batch):
             yield kernel(batch.to_arrow())

@@ -284,8 +284,8 @@ def _table(rows: Iterable[Any], width: int) -> Floats:
 
 
 def _pairing(p: Params, gts: list[Any], dts: list[Any], scores: Floats) -> Pairing:
-    image_ids = np.asarray(p.imgIds, dtype=np.int64)
-    people = np.array([g["image_id"] for g in gts], dtype=np.int64)
-    found = np.array([d["image_id"] for d in dts], dtype=np.int64)
-    of_people, of_found = np.searchsorted(image_ids, people), np.searchsorted(image_ids, found)
-    return group(image_ids, of_people, of_found, scores, p.maxDets[-1])
+    # By a dict, since ids may be words.
+    number_of = {image: number for number, image in enumerate(p.imgIds)}
+    of_people = np.array([number_of[g["image_id"]] for g in gts], dtype=np.intp)
+    of_found = np.array([number_of[d["image_id"]] for d in dts], dtype=np.intp)
+    return group(np.arange(len(number_of)), of_people, of_found, scores, p.maxDets[-1])

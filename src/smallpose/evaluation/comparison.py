@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
+from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.intervals import Interval, cluster_count, draws_of, interval
 from smallpose.evaluation.metrics import Evaluation, evaluate
 from smallpose.evaluation.protocols import CLASSES
@@ -62,6 +63,7 @@ class Comparison:
     evaluations: dict[str, Evaluation]
     differences: list[Difference]
     draws: int
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """The comparison as JSON text."""
@@ -71,6 +73,7 @@ class Comparison:
             "differences": [asdict(d) for d in self.differences],
             "people": first.people,
             "settings": first.settings | {"draws": self.draws},
+            "notes": list(self.notes),
         }
         return json.dumps(whole, indent=1) + "\n"
 
@@ -87,7 +90,9 @@ def compare(
     seed: int = 0,
     **scoring: Any,
 ) -> Comparison:
-    """Score all results on the same truth and compare each with the first.
+    """Score all results on the same truth and the same joints; compare each with the first.
+
+    Results of 17 and of 21 joints are compared on the 17, unless `keypoints` says otherwise.
 
     Args:
         found: results by name, two or more.
@@ -96,6 +101,12 @@ def compare(
     """
     if len(found) < 2:
         raise InputError("compare", f"{len(found)} results", "give two or more")
+    if draws < 1:
+        raise InputError(f"--intervals {draws}", "too few draws to compare by", "give 1000")
+    notes = []
+    if scoring.get("keypoints") is None and len({f.skeleton.name for f in found.values()}) > 1:
+        scoring["keypoints"] = "coco17"
+        notes.append(_of_seventeen(found))
     results = {n: evaluate(truth, f, protocols=protocols, **scoring) for n, f in found.items()}
     most = scoring.get("max_found", 20)
     spreads = {n: draws_of(e.tally, protocols, most, draws, seed) for n, e in results.items()}
@@ -107,7 +118,33 @@ def compare(
         for protocol in protocols
         for name in names
     ]
-    return Comparison(results, _corrected(cells), draws)
+    notes += _notes(results)
+    return Comparison(results, _corrected(cells), draws, tuple(notes))
+
+
+def _of_seventeen(found: Mapping[str, Predictions]) -> str:
+    """That results of unlike joints are scored on COCO's 17, if all have them."""
+    for name, predictions in found.items():
+        if not set(COCO17.joints) <= set(predictions.skeleton.joints):
+            raise InputError(
+                name,
+                f"has the joints of {predictions.skeleton.name}, and others have not",
+                "compare results of the same joints",
+            )
+    brought = ", ".join(f"{name} {len(f.skeleton)}" for name, f in found.items())
+    return f"the results have unlike joints ({brought}), so all are scored on COCO's 17"
+
+
+def _notes(results: Mapping[str, Evaluation]) -> list[str]:
+    """What a reader should know of the results, once where it is true of all."""
+    every = [evaluation.notes for evaluation in results.values()]
+    shared = [note for note in every[0] if all(note in notes for notes in every)]
+    return shared + [
+        f"{name}: {note}"
+        for name, evaluation in results.items()
+        for note in evaluation.notes
+        if note not in shared
+    ]
 
 
 def _difference(
@@ -177,6 +214,8 @@ def _as_text(result: Comparison) -> str:
         "(or videos)\ndetectable: the smallest true difference that data like these show in 80 % "
         "of all tries"
     )
+    if result.notes:
+        blocks.append("\n".join(f"note: {note}" for note in result.notes))
     return "\n\n".join(blocks)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from smallpose.core.errors import InputError
+from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.progress import track
 from smallpose.samples.crops import check_size
 from smallpose.samples.images import Picture
@@ -28,7 +28,8 @@ def read_ahead(
         most_bad: share of them that may be unreadable.
         label: of a progress bar over the images; none without.
 
-    Raises: InputError when more are unreadable, or one is not of the size the annotations say.
+    Raises: InputError or RefusedError when more are unreadable; InputError when one is not of the
+        size the annotations say.
     """
     names = people.images.file_names
     waiting: list[Future[Picture]] = []
@@ -39,10 +40,11 @@ def read_ahead(
                     waiting.append(reader.submit(read, names[later]))
                 try:
                     picture = waiting.pop(0).result()
-                except InputError as error:
+                except (InputError, RefusedError) as error:
                     unreadable.append(str(error))
                     if len(unreadable) > most_bad * len(rows):
-                        raise InputError(
+                        # What is refused for safety is refused for safety here too.
+                        raise type(error)(
                             error.where,
                             f"{error.what}: {len(unreadable)} of {len(rows):,} pictures cannot be "
                             f"read, more than {most_bad:.1%}",

@@ -13,6 +13,7 @@ from smallpose.core.progress import say
 from smallpose.samples.crops import trainable
 from smallpose.table.instances import Images, Instances
 from smallpose.table.predictions import Predictions
+from smallpose.table.records import Whole
 
 Floats = NDArray[np.float64]
 
@@ -38,10 +39,10 @@ class Boxes:
 
 
 class _Detection(msgspec.Struct):
-    image_id: int
+    image_id: Whole
     bbox: tuple[float, float, float, float]
     score: float
-    category_id: int = 1
+    category_id: Whole = 1
 
 
 def true_boxes(people: Instances) -> Boxes:

@@ -17,18 +17,17 @@ from typing import IO, Any
 import msgspec
 import numpy as np
 
-from smallpose.core.errors import InputError, RefusedError
+from smallpose.core.errors import InputError
 from smallpose.core.files import read_bytes, write_whole, write_whole_with
 from smallpose.core.progress import say, track
 from smallpose.core.skeleton import Skeleton
 from smallpose.inference.asked import Asked
-from smallpose.inference.boxes import Boxes, found_boxes
+from smallpose.inference.boxes import found_boxes
 from smallpose.inference.options import Options
 from smallpose.inference.people import find
-from smallpose.inference.whole_job import Finder
+from smallpose.inference.whole_job import Finder, sizes_of, whole_pictures
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.whole import WholeImageMethod
-from smallpose.samples.images import picture_size
 from smallpose.table.coco_json import write_coco
 from smallpose.table.instances import make_images, make_instances
 from smallpose.table.predictions import Predictions
@@ -92,7 +91,7 @@ class Worker:
         told = Told(shard)
         boxes = asked.boxes_of(shard)
         if asked.pictures is None:
-            told.sizes_wh, wrong = _sizes(people.images.file_names)
+            told.sizes_wh, wrong = sizes_of(people.images.file_names)
             told.unreadable += [] if isinstance(method, WholeImageMethod) else wrong
         if self.finder is not None:
             by, how = self.finder
@@ -100,7 +99,7 @@ class Worker:
             boxes = found_boxes(everybody, people.images, by.box_margin)
             told.unreadable = _reasons(everybody)
         elif boxes is None and not isinstance(method, WholeImageMethod):
-            boxes = _whole_pictures(told.sizes_wh)
+            boxes = whole_pictures(told.sizes_wh)
         found = find(method, people, boxes, asked.read, self.options)
         told.unreadable += _reasons(found)
         records = result_records(found, asked.category_id)
@@ -132,10 +131,7 @@ def work_through(
     folder, shards = worker.folder, worker.asked.shards
     _same_job(worker)
     told: dict[int, Told] = {}
-    for number in range(shards):
-        if file_of(folder, number).exists():
-            with file_of(folder, number).open("rb") as lines:
-                told[number] = msgspec.json.decode(next(lines), type=Told)
+    _look_in(folder, shards, told)
     lack = [n for n in range(part[0], shards, part[1]) if n not in told]
     if told:
         say(f"{folder}: {len(told):,} of {shards:,} shards are there already")
@@ -147,7 +143,21 @@ def work_through(
             say(f"not predicted: {why}")
         wrong += one.unreadable
         _refuse_many(worker, wrong)
+    # Jobs that share the shards have gone on meanwhile; whoever ends last finds all of them.
+    others = _look_in(folder, shards, told)
+    _refuse_many(worker, wrong + [why for one in others for why in one.unreadable])
     return [told[number] for number in sorted(told)]
+
+
+def _look_in(folder: Path, shards: int, told: dict[int, Told]) -> list[Told]:
+    """Add to `told` what the shards that are there say of themselves; those that were new."""
+    new = []
+    for number in range(shards):
+        if number not in told and file_of(folder, number).exists():
+            with file_of(folder, number).open("rb") as lines:
+                told[number] = msgspec.json.decode(next(lines), type=Told)
+            new.append(told[number])
+    return new
 
 
 def _refuse_many(worker: Worker, wrong: list[str]) -> None:
@@ -236,24 +246,6 @@ def write_sizes(asked: Asked, told: Sequence[Told], skeleton: Skeleton, path: Pa
     sizes = np.array([size for one in told for size in one.sizes_wh]).reshape(-1, 2)
     images = make_images(asked.image_ids, names, *sizes.T)
     write_coco(make_instances(skeleton, images, [], np.zeros((0, 4)), []), path)
-
-
-def _sizes(paths: Sequence[str]) -> tuple[list[tuple[int, int]], list[str]]:
-    sizes, wrong = [], []
-    for path in paths:
-        try:
-            sizes.append(picture_size(Path(path)))
-        except (InputError, RefusedError) as error:
-            sizes.append((0, 0))
-            wrong.append(str(error))
-    return sizes, wrong
-
-
-def _whole_pictures(sizes_wh: list[tuple[int, int]]) -> Boxes:
-    sizes = np.array(sizes_wh, dtype=np.float64).reshape(-1, 2)
-    rows = np.flatnonzero(sizes.all(axis=1))
-    whole = np.concatenate([np.zeros((len(rows), 2)), sizes[rows]], axis=1)
-    return Boxes(rows, whole, np.ones(len(rows)))
 
 
 def _reasons(found: Predictions) -> list[str]:

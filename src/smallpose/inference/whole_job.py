@@ -1,12 +1,13 @@
 """Files in, Predictions out: what `smallpose predict` does, callable from Python."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from smallpose.core.errors import InputError
+from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.progress import say
 from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.inference.boxes import Boxes, found_boxes, read_boxes
@@ -14,6 +15,7 @@ from smallpose.inference.options import Options
 from smallpose.inference.people import find
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.whole import WholeImageMethod
+from smallpose.samples.crops import trainable
 from smallpose.samples.images import (
     Picture,
     Pictures,
@@ -100,9 +102,10 @@ def images_and_pictures(
 
 def refuse_nobody(people: Instances, data: Path) -> None:
     """Raises InputError when a top-down method shall look at true boxes and there are none."""
-    if not len(people):
+    if not len(trainable(people)):
+        lacks = "has no people with keypoints" if len(people) else "lists images without people"
         raise InputError(
-            *(str(data), "lists images without people, and a top-down method must be told where"),
+            *(str(data), f"{lacks}, and a top-down method must be told where they are"),
             "name a detector's boxes (--boxes) or a method that finds people (--boxes-from)",
         )
 
@@ -119,11 +122,14 @@ def predict_pictures(
     A top-down method that is not told where people are takes each picture as one person's box.
     """
     files = list(files_of(paths))
-    sizes = np.array([picture_size(path) for path in files]).reshape(-1, 2)
+    sizes_wh, wrong = sizes_of([str(path) for path in files])
+    sizes = np.array(sizes_wh).reshape(-1, 2)
     ids = np.arange(1, len(files) + 1)
     images = make_images(ids, [str(p) for p in files], sizes[:, 0], sizes[:, 1])
     people = make_instances(method.skeleton, images, [], np.zeros((0, 4)), [])
-    turned = sum(is_turned(path.read_bytes()) for path in files)
+    turned = sum(
+        is_turned(path.read_bytes()) for path, (w, _) in zip(files, sizes_wh, strict=True) if w
+    )
     if turned:
         say(f"{turned} pictures ask viewers to turn them (EXIF); keypoints are those as stored")
     where: Boxes | None = None
@@ -134,10 +140,42 @@ def predict_pictures(
             f"no boxes: each of the {len(files)} pictures is taken as one person's box; "
             "--boxes-from METHOD looks for people first"
         )
-        whole = np.concatenate([np.zeros_like(sizes), sizes], axis=1).astype(np.float64)
-        where = Boxes(np.arange(len(files)), whole, np.ones(len(files)))
+        _refuse_many(wrong, len(files), options or Options())
+        where = whole_pictures(sizes_wh)
     found = find(method.on(device), people, where, _Anywhere().read, options, method.name)
+    if where is not None and finder is None:  # the others have been looked for and told
+        found = replace(found, notes=(*found.notes, *(f"not predicted: {why}" for why in wrong)))
     return Answer(found, people)
+
+
+def sizes_of(paths: Sequence[str]) -> tuple[list[tuple[int, int]], list[str]]:
+    """(width, height) of pictures, 0 where one cannot be read; and what was wrong with those."""
+    sizes, wrong = [], []
+    for path in paths:
+        try:
+            sizes.append(picture_size(Path(path)))
+        except (InputError, RefusedError) as error:
+            sizes.append((0, 0))
+            wrong.append(str(error))
+    return sizes, wrong
+
+
+def whole_pictures(sizes_wh: list[tuple[int, int]]) -> Boxes:
+    """Each picture that can be read as one person's box."""
+    sizes = np.array(sizes_wh, dtype=np.float64).reshape(-1, 2)
+    rows = np.flatnonzero(sizes.all(axis=1))
+    whole = np.concatenate([np.zeros((len(rows), 2)), sizes[rows]], axis=1)
+    return Boxes(rows, whole, np.ones(len(rows)))
+
+
+def _refuse_many(wrong: Sequence[str], pictures: int, options: Options) -> None:
+    if len(wrong) > options.most_bad * pictures:
+        raise InputError(
+            wrong[0].split(";")[0],
+            f"{len(wrong)} of {pictures:,} pictures cannot be read, more than "
+            f"{options.most_bad:.1%}",
+            "mend or remove them, or allow more with --max-bad",
+        )
 
 
 def _boxes_by(
@@ -163,9 +201,20 @@ def files_of(paths: Iterable[Path]) -> Iterable[Path]:
     """The files, and the pictures in and below the folders, in the order of their names."""
     for path in paths:
         if not path.is_dir():
-            yield path
+            yield _written(path)
             continue
         inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
         if not inside:
             raise InputError(str(path), "no pictures in it", f"looked for {', '.join(ENDINGS)}")
-        yield from inside
+        yield from map(_written, inside)
+
+
+def _written(path: Path) -> Path:
+    """The path, if it can stand in a JSON file."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            ascii(str(path)), "the name is not UTF-8, which results need", "rename it"
+        ) from None
+    return path

@@ -19,13 +19,13 @@ from smallpose.core.files import read_bytes
 from smallpose.core.json_text import decode, refuse_repeated_keys
 from smallpose.core.skeleton import COCO17, Skeleton, named_skeleton
 from smallpose.table.instances import SOURCES, Images, Instances
-from smallpose.table.records import blocks, guess_skeleton
+from smallpose.table.records import Whole, blocks, guess_skeleton
 
 
 class Category(Struct):
     """What is read of a category."""
 
-    id: int
+    id: Whole
     name: str = "person"
     keypoints: list[str] = []
     skeleton: list[tuple[int, int]] = []
@@ -34,22 +34,22 @@ class Category(Struct):
 class ImageRecord(Struct):
     """What is read of an image."""
 
-    id: int
+    id: Whole
     file_name: str = ""
-    width: int | float | None = None
-    height: int | float | None = None
+    width: Whole | float | None = None
+    height: Whole | float | None = None
     source: str | None = None
     source_id: str | int | None = None
     group: str | int | None = None
 
 
 class _Annotation(Struct):
-    id: int
-    image_id: int
-    bbox: tuple[float, float, float, float]
-    category_id: int = 1
+    id: Whole
+    image_id: Whole
+    bbox: tuple[float, float, float, float] | UnsetType = UNSET
+    category_id: Whole = 1
     keypoints: list[float] = []
-    num_keypoints: int | None = None
+    num_keypoints: Whole | None = None
     iscrowd: bool | int = 0
     area: float | None = None
     source: str | None = None
@@ -170,6 +170,13 @@ class _Columns:
                 f"{self.path}, annotation {lost.id}",
                 f"image {lost.image_id} is not in the list of images",
                 "add the image or leave the annotation out",
+            )
+        bare = next((i for i, a in people if a.bbox is UNSET), None)
+        if bare is not None:
+            raise InputError(
+                f"{self.path}, annotations[{bare}] (id {block[bare - first].id})",
+                "Object missing required field bbox",
+                "add it or leave the annotation out",
             )
         n = len(people)
         points = self._points([a for _, a in people])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from smallpose.core.errors import InputError
 from smallpose.core.files import read_bytes
 from smallpose.core.json_text import decode
 from smallpose.core.skeleton import Skeleton
@@ -42,6 +43,8 @@ def _names(path: Path | str, key: bytes) -> bool:
             Path(path).open("rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text,
         ):
-            return text.find(key) >= 0
-    except (OSError, ValueError):
+            if text[:2] != b"\x1f\x8b":
+                return text.find(key) >= 0
+        return key in read_bytes(Path(path))  # packed by gzip
+    except (OSError, ValueError, InputError):
         return False

@@ -31,6 +31,7 @@ class Names:
     def __init__(self, path: Path | str, images: Images) -> None:
         self.path = path
         self.ids: dict[str, int] = {}
+        self.numbers = set(images.ids.tolist())
         self.twice: set[str] = set()
         for image, name in zip(images.ids.tolist(), images.file_names, strict=True):
             for word in {name, PurePosixPath(name).name, PurePosixPath(name).stem}:
@@ -44,6 +45,8 @@ class Names:
         """
         if word in self.twice:
             raise InputError(where, f"several images are called {word!r}", "use image ids")
+        if word not in self.ids and word.lstrip("-").isdecimal() and int(word) in self.numbers:
+            return int(word)
         if word not in self.ids:
             raise InputError(where, f"image {word!r} is not in the truth", "leave the entry out")
         return self.ids[word]

@@ -5,14 +5,15 @@ Decoding in blocks needs memory for the columns and the text, not for a Python o
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import Raw
+from msgspec import Meta, Raw
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SMALLPOSE, Skeleton
 
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # what a column of 64 bits holds
 BLOCK = 10_000  # records decoded at a time
 T = TypeVar("T")
 

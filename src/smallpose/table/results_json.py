@@ -16,16 +16,16 @@ from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.table.instances import Instances, make_images, make_instances
 from smallpose.table.other_results import Names, read_folder, refuse_pickle
 from smallpose.table.predictions import Predictions
-from smallpose.table.records import blocks, guess_skeleton
+from smallpose.table.records import Whole, blocks, guess_skeleton
 
 MOST_IN_ONE_IMAGE = 100_000  # people found in one image; more is a mistake, not a crowd
 
 
 class _Found(Struct):
-    image_id: int | str
+    image_id: Whole | str
     keypoints: list[float]
     score: float
-    category_id: int = 1
+    category_id: Whole = 1
     bbox: list[float] | None = None
 
 
@@ -61,6 +61,13 @@ def read_results(path: Path | str, truth: Instances) -> Predictions:
         skeleton = skeleton or _found_skeleton(path, kept[0], truth)
         parts.append(_found_columns(path, kept, skeleton, truth.images.row_of))
     notes = (f"{left_out:,} results of other categories left out",) if left_out else ()
+    if left_out and not parts:
+        other = _decode_first(raws).category_id
+        raise InputError(
+            str(path),
+            f"all {left_out:,} results are of other categories, the first of {other}",
+            f"give persons the truth's category_id, {truth.category_id}",
+        )
     if not parts or skeleton is None:
         k = truth.skeleton
         empty = np.zeros(0)
@@ -70,6 +77,10 @@ def read_results(path: Path | str, truth: Instances) -> Predictions:
     image_ids, keypoints, scores, boxes = (np.concatenate(c) for c in zip(*parts, strict=True))
     _refuse_floods(path, image_ids)
     return Predictions(skeleton, image_ids, keypoints, scores, boxes, notes)
+
+
+def _decode_first(raws: list[Raw]) -> _Found:
+    return msgspec.json.decode(raws[0], type=_Found)
 
 
 def is_results(path: Path | str) -> bool:

@@ -6,12 +6,13 @@ rename.
 """
 
 import shutil
-import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from smallpose.core.errors import InputError, RunError
 from smallpose.core.files import write_whole
+from smallpose.core.lock import locked
 from smallpose.dataset.export.fiftyone import export_fiftyone
 from smallpose.dataset.export.mmpose import export_mmpose
 from smallpose.dataset.export.parquet import export_parquet
@@ -52,15 +53,27 @@ def export_set(folder: Path, to: str, out: Path, pictures: str | None = None) ->
         raise InputError(f"--to {to}", "no such format", f"choose from {', '.join(EXPORTS)}")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(str(out), "exists already", "choose another folder")
+    if to == "mmpose" and pictures not in (None, "none"):
+        raise InputError(
+            f"--images {pictures}", "an MMPose config points at the set itself", "leave it out"
+        )
     built = open_set(folder)
+    with ExitStack() as held:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(out.with_name(f".{out.name}.lock")))
+            work = out.with_name(f".{out.name}.part")
+            shutil.rmtree(work, ignore_errors=True)  # of one that was killed
+            work.mkdir()
+        except OSError as error:
+            what = f"{error.strerror or error}"
+            raise RunError(str(out), what, "choose another folder") from None
+        return _exported(built, to, work, out, pictures or DEFAULT_PICTURES[to])
+
+
+def _exported(built: BuiltSet, to: str, work: Path, out: Path, pictures: str) -> Written:
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent))
-    except OSError as error:
-        raise RunError(str(out), f"{error.strerror or error}", "choose another folder") from None
-    try:
-        work.chmod(0o755)
-        written = EXPORTS[to](built, work, pictures or DEFAULT_PICTURES[to])
+        written = EXPORTS[to](built, work, pictures)
         # Parquet's README is a card with a head of its own.
         if not (work / "README.md").exists():
             write_whole(work / "README.md", written.readme())
