@@ -46,7 +46,8 @@ import sys, time
 from pathlib import Path
 from smallpose.dataset.workplace import workplace
 with workplace(Path(sys.argv[1]), "key") as place:
-    (place.set / "picture").write_text("copied")
+    (place.set / "images").mkdir()
+    (place.set / "images" / "picture").write_text("copied")
     place.note({"video": "a"})
     with place.journal.open("a") as file:
         file.write('{"vid')
@@ -74,7 +75,7 @@ def killed(tmp_path):
 
 def test_after_kill_9_the_same_call_goes_on_without_torn_lines(killed, capsys):
     with workplace(killed, "key") as place:
-        assert (place.set / "picture").read_text() == "copied"
+        assert (place.set / "images" / "picture").read_text() == "copied"
         assert place.notes() == [{"video": "a"}]
         place.note({"video": "b"})
         assert place.notes() == [{"video": "a"}, {"video": "b"}]

@@ -5,7 +5,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from smallpose.core.errors import InputError
@@ -28,8 +28,9 @@ def locked(path: Path, wait_s: float = 0.0) -> Iterator[None]:
     while (handle := _take(path, until)) is None:
         pass
     try:
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"process {os.getpid()} since {time.strftime('%F %T')}".encode(), 0)
+        with suppress(OSError):  # a full disk locks all the same
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"process {os.getpid()} since {time.strftime('%F %T')}".encode(), 0)
         yield
     finally:
         path.unlink(missing_ok=True)
