@@ -32,13 +32,10 @@ def held(path, child_s):
 
 def test_one_process_holds_it_and_says_who_it_is(tmp_path):
     path = tmp_path / "lock"
-    process = held(path, 0)
-    try:
+    with held(path, 0) as process:
         with pytest.raises(InputError, match=rf"locked by process {process.pid} since 2"):
             locked(path).__enter__()
-    finally:
         process.kill()
-        process.wait()
     with locked(path):
         assert path.read_text().startswith(f"process {os.getpid()} since")
     assert not path.exists()
@@ -46,9 +43,8 @@ def test_one_process_holds_it_and_says_who_it_is(tmp_path):
 
 def test_the_children_of_a_killed_holder_are_waited_for(tmp_path):
     path = tmp_path / "lock"
-    process = held(path, 1.5)
-    process.kill()
-    process.wait()
+    with held(path, 1.5) as process:
+        process.kill()
     with pytest.raises(InputError, match="locked by process"):
         locked(path).__enter__()
     at = time.monotonic()
