@@ -5,6 +5,7 @@ import json
 import re
 import struct
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -404,3 +405,22 @@ def test_pictures_whose_folder_is_missing_or_packed_say_so(world, tmp_path):
     (tmp_path / "mpii" / "p.zip").write_bytes(b"")
     with pytest.raises(InputError, match=r"20 of 20 pictures are missing .*; unpack p\.zip, or"):
         build_dataset(world["roots"], tmp_path / "set", Options())
+
+
+def test_a_link_to_another_disk_stays_one_and_the_set_lies_behind_it(world, tmp_path):
+    big, out = tmp_path / "big", tmp_path / "out"
+    big.mkdir()
+    out.symlink_to(big)
+    build_dataset(world["roots"], out, Options())
+    assert out.is_symlink() and (big / "manifest.json").is_file()
+    assert not list(tmp_path.glob(".*building"))
+
+
+def test_the_folder_one_stands_in_is_refused_before_any_work(world, tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    for out in (Path(), Path("/"), here):
+        with pytest.raises(InputError, match="name a new folder inside it"):
+            build_dataset(world["roots"], out, Options())
+    assert list(here.iterdir()) == []

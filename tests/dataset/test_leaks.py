@@ -9,14 +9,17 @@ import cv2
 import numpy as np
 import pytest
 
+from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import SKELETONS
 from smallpose.dataset import build as build_module
 from smallpose.dataset import near
 from smallpose.dataset.audit import balance_offenders, leaks_between, move_offenders
 from smallpose.dataset.build import Options, build_dataset
+from smallpose.dataset.leaks import search_and_mend
 from smallpose.dataset.near import find_near_duplicates
 from smallpose.dataset.overlay import Pair
+from smallpose.dataset.select import chosen_again
 from smallpose.dataset.verify import check_set
 from smallpose.report.leak_sheet import draw_leaks
 from smallpose.sources.source import Picture, Source
@@ -260,3 +263,34 @@ def test_looking_at_few_pictures_at_a_time_changes_nothing(monkeypatch):
     monkeypatch.setattr(near, "PART", 5)
     assert find_near_duplicates([np.ascontiguousarray(p) for p in pictures]) == together
     assert len(together) >= 24
+
+
+def test_a_video_is_moved_with_its_frames_that_nobody_could_look_at(tmp_path):
+    images = make_images(
+        *(range(4), [f"{n}.png" for n in range(4)], [320] * 4, [240] * 4),
+        groups=["v", "v", "v", ""],
+    )
+    skeleton = SKELETONS["coco17"]
+    keypoints = np.full((4, 17, 3), 2.0)
+    boxes = np.tile([2.0, 3.0, 40.0, 60.0], (4, 1))
+    people = make_instances(skeleton, images, range(4), boxes, keypoints)
+    paths = {0: tmp_path / "0.png", 1: tmp_path / "1.png", 3: tmp_path / "3.png"}
+    for row, seed in ((0, 5), (1, 6), (3, 5)):
+        cv2.imwrite(str(paths[row]), drawn(seed))
+    chosen = {
+        split: chosen_again(people, np.array(rows), split)
+        for split, rows in (("train", [0, 1, 2]), ("test", [3]))
+    }
+    official = ["", "", "", "test"]
+    rng = np.random.default_rng(0)
+    after, _ = search_and_mend(people, chosen, official, paths, move=True, rng=rng, jobs=1)
+    assert {s: part.rows.tolist() for s, part in after.items()} == {
+        "train": [],
+        "test": [0, 1, 2, 3],
+    }
+
+
+def test_a_sheet_of_leaks_needs_somebody_who_looked(build, tmp_path, capsys):
+    words = ["build", str(tmp_path / "s"), "--leaks", "off", "--leaks-sheet", "s.png"]
+    assert main(words) == 2
+    assert "with --leaks off nobody looks" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from smallpose.core.boxes import BOX_RULES
-from smallpose.core.errors import RefusedError
+from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.skeleton import HIEVE14
 from smallpose.sources.hieve import read_hieve
 
@@ -110,6 +110,24 @@ def test_an_extracted_frame_wins_over_the_video(tmp_path, write_json):
     first, second = read_hieve(tmp_path).pictures
     assert (first.path, first.frame) == (videos / "1.mp4", 0)
     assert (second.path, second.frame) == (videos / "images/1/000020.jpg", None)
+
+
+def test_frames_that_were_numbered_from_1_are_never_taken_for_those_from_0(tmp_path, write_json):
+    """As FFmpeg numbers them: its 000020.jpg is what the labels call 000019."""
+    write_json(tmp_path / LIST.format(1), lists(frame("000000.jpg"), frame("000020.jpg")))
+    videos = tmp_path / "HIE20/videos/train"
+    (videos / "images/1").mkdir(parents=True)
+    for number in range(1, 31):
+        (videos / f"images/1/{number:06d}.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match=r"numbered from 000001.*-start_number 0"):
+        read_hieve(tmp_path)
+    (videos / "1.mp4").write_bytes(b"")
+    source = read_hieve(tmp_path)
+    assert [(p.path, p.frame) for p in source.pictures] == [
+        (videos / "1.mp4", 0),
+        (videos / "1.mp4", 20),
+    ]
+    assert any("1 videos whose extracted frames" in note for note in source.people.notes)
 
 
 def test_without_video_and_frames_the_expected_path_stays(tmp_path, write_json):

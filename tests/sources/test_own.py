@@ -167,3 +167,42 @@ def test_maps_must_name_joints_that_are_there(shop, tmp_path):
             read_map(tmp_path / "m.json")
     with pytest.raises(InputError, match="has no joint 'wing'"):
         read_mapped_coco("shop", shop / "shop", {"wing": "left_wrist"})
+
+
+def test_a_picture_that_stands_in_two_files_is_refused(shop):
+    """As where train, val and trainval lie side by side."""
+    both = [json.loads((shop / "shop" / f"{s}.json").read_text()) for s in ("train", "val")]
+    for part in both[1:]:
+        for key in ("images", "annotations"):
+            for record in part[key]:
+                record["id"] += 100
+                record["image_id"] = record.get("image_id", 0) + 100
+                both[0][key].append(record)
+    (shop / "shop" / "trainval.json").write_text(json.dumps(both[0]))
+    with pytest.raises(InputError, match=r"12 of 24 pictures stand there again, such as shop/tra"):
+        read_mapped_coco("shop", shop / "shop", read_map(shop / "map.json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("train", "train"), ("person_keypoints_val2017", "test"), ("my-test-part", "test"),
+        ("constraint", ""), ("evaluation", ""), ("trainval", ""), ("all", ""),
+    ],
+)  # fmt: skip
+def test_the_split_is_a_word_of_the_name(shop, name, split):
+    (shop / "shop" / "val.json").unlink()
+    (shop / "shop" / "train.json").rename(shop / "shop" / f"{name}.json")
+    source = read_mapped_coco("shop", shop / "shop", read_map(shop / "map.json"))
+    assert set(source.splits) == {split}
+
+
+def test_more_joints_than_there_are_numbers_for_are_refused_in_a_line(tmp_path):
+    names = ["nose", *(f"face_{n}" for n in range(132))]
+    skeleton = Skeleton("body133", tuple(names), own_sigmas=(0.05,) * 133)
+    picture(tmp_path / "images" / "a.png", 0)
+    images = make_images([1], ["a.png"], [120], [90])
+    people = make_instances(skeleton, images, [0], [[2.0, 3, 50, 60]], np.full((1, 133, 3), 2.0))
+    write_coco(people, tmp_path / "train.json")
+    with pytest.raises(InputError, match=r"133 joints: a source of one's own .* 64 at most"):
+        read_mapped_coco("body", tmp_path, {})

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from smallpose.cli.values import from_zero
+from smallpose.core.errors import InputError
 
 HELP = "COCO, MPII, AI Challenger, HiEve and PoseTrack18 become one data set of 21 keypoints"
 EXAMPLE = "smallpose build set --coco coco --mpii mpii --missing-images drop"
@@ -125,6 +126,8 @@ def run(args: argparse.Namespace) -> None:
     from smallpose.dataset.terms import settle_terms
     from smallpose.sources.own import own_readers
 
+    if args.leaks_sheet is not None and args.leaks == "off":
+        raise InputError("--leaks-sheet", "with --leaks off nobody looks", "leave one of them out")
     names = ("coco", "mpii", "aic", "hieve", "posetrack")
     roots = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
     options = Options(
@@ -151,10 +154,19 @@ def run(args: argparse.Namespace) -> None:
     roots |= {name: root for name, (root, _) in own.items()}
     readers = {name: reader for name, (_, reader) in own.items()}
     build_dataset(roots, args.out, options, args.from_index, readers)
-    if args.leaks_sheet is not None and args.leaks != "off":
-        from smallpose.report.leak_sheet import draw_leaks
-
-        draw_leaks(args.out, args.leaks_sheet)
+    if args.leaks_sheet is not None:
+        _draw_leaks(args.out, args.leaks_sheet)
     card = (args.out / "README.md").read_text()
     print(card[card.index("## How many") :].split("## Where from")[0].strip())
     print(f"\n{args.out}/README.md says how it was made")
+
+
+def _draw_leaks(built: Path, target: Path) -> None:
+    from smallpose.core.progress import say
+    from smallpose.dataset.leaks import FILE
+    from smallpose.report.leak_sheet import draw_leaks
+
+    if (built / FILE).is_file():
+        draw_leaks(built, target)
+    else:
+        say(f"{target} is not drawn: nobody looked for leaks when the index was made")

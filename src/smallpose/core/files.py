@@ -79,6 +79,19 @@ def write_whole_with(path: Path | str, fill: Callable[[IO[bytes]], object]) -> N
             temporary.unlink(missing_ok=True)
 
 
+def folder_to_make(out: Path) -> Path:
+    """Where a folder that is put in place by one rename comes to lie, links followed.
+
+    Raises: InputError when nothing can be put there so: the folder one stands in, or a mount.
+    """
+    real = Path(os.path.realpath(out))
+    if real.is_mount() or (real.is_dir() and real.samefile(Path.cwd())):
+        raise InputError(
+            str(out), "is a mount or the folder you stand in", "name a new folder inside it"
+        )
+    return real
+
+
 def path_inside(root: Path, name: str, also: Iterable[Path] = ()) -> Path:
     """`root / name`, if that stays inside `root` (or, by a link, inside one of `also`).
 

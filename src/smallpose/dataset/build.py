@@ -15,7 +15,7 @@ import numpy as np
 
 from smallpose._version import __version__
 from smallpose.core.errors import InputError, RunError
-from smallpose.core.files import path_inside, sha256, write_whole
+from smallpose.core.files import folder_to_make, path_inside, sha256, write_whole
 from smallpose.core.progress import say
 from smallpose.dataset.card import data_card
 from smallpose.dataset.croissant import croissant
@@ -75,6 +75,7 @@ def build_dataset(
     refuse_underivable(options.derive)
     if options.leaks not in HOW:
         raise InputError(f"--leaks {options.leaks}", "no such way", f"choose {', '.join(HOW)}")
+    out = folder_to_make(out)
     refuse_if_taken(out, options.overwrite)
     # What does not change the set does not keep a killed build from going on.
     kept = replace(options, jobs=1, overwrite=False)

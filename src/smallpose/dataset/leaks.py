@@ -103,10 +103,29 @@ def search_and_mend(
         after = balance_offenders(leaks.sides, leaks.pairs, leaks.groups, kept, rng)
         columns = zip(leaks.names, leaks.sides, after, strict=True)
         moved = {name: new for name, old, new in columns if new != old}
-        chosen = _moved(people, chosen, {row_of[name]: side for name, side in moved.items()})
+        to = _with_groups(people, chosen, {row_of[n]: side for n, side in moved.items()})
+        chosen = _moved(people, chosen, to)
     search = Search(leaks, moved)
     _tell(search, move)
     return dict(chosen), search
+
+
+def _with_groups(
+    people: Instances, chosen: Mapping[str, Selection], to: Mapping[int, str]
+) -> dict[int, str]:
+    """`to`, with those of a moved video whose pictures nobody could look at."""
+    images = people.images
+
+    def group_of(row: int, side: str) -> tuple[str, int, str] | None:
+        name = images.groups[row]
+        return (side, int(images.source[row]), name) if name else None
+
+    came_from = {row: side for side, s in chosen.items() for row in s.rows.tolist()}
+    moved = {group_of(row, came_from[row]): side for row, side in to.items()}
+    moved.pop(None, None)
+    more = {row: moved[key] for row, side in came_from.items()
+            if (key := group_of(row, side)) in moved}  # fmt: skip
+    return {**more, **to}
 
 
 def _moved(

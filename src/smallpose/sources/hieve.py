@@ -7,6 +7,7 @@ ones, and a JSON list per video, which does not. Where a video has both, the she
 from collections import Counter
 from pathlib import Path
 
+from smallpose.core.errors import InputError
 from smallpose.core.progress import track
 from smallpose.core.skeleton import HIEVE14
 from smallpose.sources.columns import Columns
@@ -47,7 +48,7 @@ def read_hieve(root: Path, every: int = EVERY) -> Source:
             if clip in sheets
             else read_annolist(lists[clip], every, told)
         )
-        _add_clip(base, clip, frames, columns)
+        told.update(_add_clip(base, clip, frames, columns))
         labelled, taken = labelled + there, taken + len(frames)
     notes = [
         f"{taken:,} of {labelled:,} labelled frames taken, those with number 0, {every}, "
@@ -69,11 +70,23 @@ def _unlabelled(base: Path, clips: list[str]) -> list[str]:
     return [f"{LISTS[0]}/{clip}.json" for clip in sorted(videos - {*clips}, key=natural)]
 
 
-def _add_clip(base: Path, clip: str, frames: list[Frame], columns: Columns) -> None:
+def _add_clip(base: Path, clip: str, frames: list[Frame], columns: Columns) -> list[str]:
+    """The clip's pictures and people; what is to be counted about it."""
     folder = f"{FRAMES}/{clip}"
     extracted = {p.name for p in (base / folder).glob("*.jpg")}
     names = PictureNames(base)
     video = Path(names.path(VIDEOS, f"{clip}.mp4", f"{base}, video {clip}"))
+    told = []
+    if "000001.jpg" in extracted and "000000.jpg" not in extracted:
+        # FFmpeg counts from 1 unless told otherwise, labels from 0.
+        if not video.exists():
+            raise InputError(
+                f"{base / folder}",
+                "the frames are numbered from 000001, their labels from 0",
+                "extract them with ffmpeg -start_number 0, or put the video back",
+            )
+        extracted = set()
+        told.append("videos whose extracted frames are numbered from 1 were read themselves")
     for frame in frames:
         name = f"{frame.number:06d}.jpg"
         use_file = name in extracted or (bool(extracted) and not video.exists())
@@ -94,3 +107,4 @@ def _add_clip(base: Path, clip: str, frames: list[Frame], columns: Columns) -> N
             columns.person(row, box, points, frame.where, f"person {count}")
         for box in frame.regions:
             columns.region(row, box)
+    return told

@@ -6,6 +6,7 @@ pictures. What they were labelled with decides K of Eq. 3, so each counts as `ow
 
 import importlib.util
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,8 @@ from smallpose.table.instances import SOURCES, Instances, concat, own_source
 Reader = Callable[[Path], Source]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_SPLITS = (("train", "train"), ("val", "test"), ("test", "test"))
+# Words of a file's name: `constraint.json` is no training part, and `trainval.json` is neither.
+_SPLITS = {"train": "train", "val": "test", "valid": "test", "validation": "test", "test": "test"}
 
 
 def own_readers(sources: Sequence[str], maps: Sequence[str] = ()) -> dict[str, tuple[Path, Reader]]:
@@ -107,8 +109,9 @@ def read_map(path: Path | None) -> dict[str, str]:
 def read_mapped_coco(name: str, root: Path, joints: Mapping[str, str]) -> Source:
     """COCO files in `root` or its `annotations/`, joints renamed; pictures below `root/images/`.
 
-    A file whose name holds train, val or test is that split; the people of another are split 8 : 2
-    by the builder. Joints that neither the map nor the 21 know are left out, but count for K.
+    A file whose name has the word train, val or test is that split; the people of another are
+    split 8 : 2 by the builder. Joints that neither the map nor the 21 know are left out, but count
+    for K.
 
     Raises: InputError when there is no file, or when none of its joints is one of the 21;
         RefusedError for a picture name that leads out.
@@ -128,7 +131,8 @@ def read_mapped_coco(name: str, root: Path, joints: Mapping[str, str]) -> Source
             notes.append(f"{path.name}: joints left out: {', '.join(lost)}")
         notes += [f"{path.name}: {note}" for note in people.notes]
         stem = path.name.split(".")[0].lower()
-        split = next((ours for theirs, ours in _SPLITS if theirs in stem), "")
+        words = re.split(r"[^a-z]+", stem)
+        split = next((_SPLITS[word] for word in words if word in _SPLITS), "")
         splits += [split] * len(people.images)
         for file_name in people.images.file_names:
             where = f"{path}, image {file_name}"
@@ -201,6 +205,14 @@ def checked(source: object, name: str, where: str) -> Source:
     if {len(source.pictures), len(source.splits)} != {m}:
         what = f"{m} images, {len(source.pictures)} pictures, {len(source.splits)} splits"
         raise InputError(f"--source {where}", what, "give one of each per image")
+    names = people.images.file_names
+    if len(set(names)) < m:
+        first = next(name for name, times in Counter(names).items() if times > 1)
+        raise InputError(
+            f"--source {where}",
+            f"{m - len(set(names)):,} of {m:,} pictures stand there again, such as {first}",
+            "keep one annotation file of each picture, such as train and val without trainval",
+        )
     if set(source.splits) - {"", "train", "test"}:
         raise InputError(f"--source {where}", "has other splits than train and test", 'use "" too')
     v = people.keypoints[:, :, 2]

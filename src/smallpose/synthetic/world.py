@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from smallpose.core.errors import InputError
+from smallpose.core.files import folder_to_make
 from smallpose.synthetic.formats.aic import write_aic
 from smallpose.synthetic.formats.coco import write_coco
 from smallpose.synthetic.formats.hieve import write_hieve
@@ -42,7 +43,7 @@ def make_world(
 
     Raises: InputError when the size is unknown or `out` is not empty.
     """
-    out = Path(out)
+    out = folder_to_make(Path(out))
     if size not in SIZES:
         raise InputError(f"--size {size}", "no such size", f"use one of {', '.join(SIZES)}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())) and not overwrite:

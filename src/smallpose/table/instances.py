@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from smallpose.core.boxes import box_area
 from smallpose.core.density import density_classes
+from smallpose.core.errors import InputError
 from smallpose.core.sizes import size_classes
 from smallpose.core.skeleton import SKELETONS, SMALLPOSE, Skeleton, map_joints
 
@@ -29,7 +30,16 @@ SOURCE_SKELETONS = ("", "coco17", "mpii16", "aic14", "hieve14", "posetrack17")
 
 
 def own_source(joints: int) -> int:
-    """The number into `SOURCES` of an own source with that many joints."""
+    """The number into `SOURCES` of an own source with that many joints.
+
+    Raises: InputError for more than there are numbers for.
+    """
+    if joints > OWN_JOINTS[-1]:
+        raise InputError(
+            f"{joints} joints",
+            f"a source of one's own may be labelled with {OWN_JOINTS[-1]} at most",
+            "leave out those that are none of the 21, such as fingers and the face",
+        )
     return SOURCES.index(f"own{joints}")
 
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from smallpose.core.errors import InputError, RunError
-from smallpose.core.files import write_whole
+from smallpose.core.files import folder_to_make, write_whole
 from smallpose.core.lock import locked
 from smallpose.dataset.export.fiftyone import export_fiftyone
 from smallpose.dataset.export.mmpose import export_mmpose
@@ -51,6 +51,7 @@ def export_set(folder: Path, to: str, out: Path, pictures: str | None = None) ->
     """
     if to not in EXPORTS:
         raise InputError(f"--to {to}", "no such format", f"choose from {', '.join(EXPORTS)}")
+    out = folder_to_make(out)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(str(out), "exists already", "choose another folder")
     if to == "mmpose" and pictures not in (None, "none"):
