@@ -137,7 +137,10 @@ def main():
     parser.add_argument("--box", type=float, nargs=4, action="append")
     args = parser.parse_args()
     method = Method(args.folder)
-    rgb = cv2.cvtColor(cv2.imread(str(args.picture)), cv2.COLOR_BGR2RGB)
+    picture = cv2.imread(str(args.picture))
+    if picture is None:
+        raise SystemExit(f"{args.picture}: no picture that OpenCV can read")
+    rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
     if "crop" in method.about:
         found = method.in_boxes(rgb, args.box or [[0, 0, rgb.shape[1], rgb.shape[0]]])
     else:

@@ -56,3 +56,13 @@ def test_the_demo_runs_again_over_itself_but_over_nothing_else(demo, capsys):
     assert "holds 'thesis.tex', which no demo made" in capsys.readouterr().err
     assert (out / "world").is_dir()
     (out / "thesis.tex").unlink()
+
+
+def test_a_folder_of_ones_own_work_is_never_cleared(tmp_path, capsys):
+    """Its names are the demo's, as in the README; only the mark tells them apart."""
+    for name in ("world", "set", "A", "B", "report"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "B" / "model.safetensors").write_bytes(b"days of training")
+    assert main(["demo", "--out", str(tmp_path)]) == 3
+    assert "holds 'A', which no demo made; name another folder" in capsys.readouterr().err
+    assert (tmp_path / "B" / "model.safetensors").is_file()

@@ -1,6 +1,7 @@
 """Runs are read from their folders, or refused in one line."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,19 @@ def test_the_set_that_most_runs_share_is_shown(world):
     assert len(runs) == 3
     assert same_data(runs) == world.data
     assert same_data([]) is None
+
+
+@pytest.mark.parametrize("place", ["set", "runs/set"])
+def test_a_project_that_was_moved_is_found_in_the_layout_of_the_readme(
+    world, tmp_path, place, monkeypatch
+):
+    run = tmp_path / "runs" / "B"
+    shutil.copytree(world.runs["B"], run)
+    result = json.loads((run / "result.json").read_text()) | {"data": "/gone/set"}
+    (run / "result.json").write_text(json.dumps(result))
+    assert read_run(run).data is None
+    shutil.copytree(world.data / "annotations", tmp_path / place / "annotations")
+    assert read_run(run).data == tmp_path / place
+    monkeypatch.chdir(run)
+    here = read_run(Path())
+    assert here.data == tmp_path / place and here.folder.name == "B"

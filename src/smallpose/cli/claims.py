@@ -65,5 +65,7 @@ def pairs(flag: str, words: list[str]) -> dict[str, Path]:
         name, equals, file = word.partition("=")
         if not (name and equals and file):
             raise InputError(f"{flag} {word}", "is not NAME=FILE", f"write {flag} coco=file.json")
+        if name in out:
+            raise InputError(f"{flag} {word}", f"{name} is there already", "give another name")
         out[name] = Path(file)
     return out

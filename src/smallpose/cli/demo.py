@@ -15,13 +15,16 @@ from pathlib import Path
 
 from smallpose.cli.values import from_zero
 from smallpose.core.errors import InputError, RefusedError, RunError
+from smallpose.core.files import write_whole
 
 HELP = "the whole line on a synthetic world: synth, build, stats, train, predict, evaluate, report"
 EXAMPLE = "smallpose demo --out runs/demo"
 SOURCES = ("coco", "mpii", "aic", "hieve", "posetrack")
 METHOD = "simple_baseline_r18_tiny"
-# What this verb makes; nothing else in the folder is touched when the demo runs again.
+# What this verb makes; nothing else in the folder is touched when the demo runs again. People give
+# their own work such names, too, so only the mark tells that a demo made it.
 MADE = ("world", "set", "stats", "untrained", "A", "B", "found_B.json", "score_B.json", "report")
+MARK = ".demo"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=from_zero, default=0)
     parser.add_argument(
         "--epochs",
-        type=int,
+        type=from_zero,
         default=2,
         help="of each training (2; more people found for more time)",
     )
@@ -76,19 +79,18 @@ def run(args: argparse.Namespace) -> None:
 
 def _clear(out: Path) -> None:
     """Remove what an earlier demo made, and only that."""
-    if not out.exists():
-        return
-    if not out.is_dir():
+    if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}", "is a file", "name a folder")
-    there = {p.name for p in out.iterdir()}
-    if there and not there <= {*MADE, ".demo"}:
-        foreign = sorted(there - {*MADE, ".demo"})[0]
+    there = {p.name for p in out.iterdir()} if out.exists() else set()
+    foreign = sorted(there - {*MADE, MARK}) or (sorted(there) if MARK not in there else [])
+    if foreign:
         raise RefusedError(
-            f"--out {out}", f"holds {foreign!r}, which no demo made", "name another folder"
+            f"--out {out}", f"holds {foreign[0]!r}, which no demo made", "name another folder"
         )
-    for name in there:
+    for name in there - {MARK}:
         path = out / name
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    write_whole(out / MARK, "made by smallpose demo, which removes it when it runs here again\n")
 
 
 def _show(words: list[object]) -> None:

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from smallpose.cli.values import from_zero
+
 HELP = "finished runs to one page, the paper's tables with ours beside them, and figures"
 EXAMPLE = "smallpose report runs/demo/A runs/demo/B --out report"
 
@@ -15,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the report")
     parser.add_argument(
         "--latency",
-        type=int,
+        type=from_zero,
         default=0,
         metavar="N",
         help="also time each run on N images of the test set, on this machine (0: do not)",

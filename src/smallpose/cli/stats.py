@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
     import json
     import sys
 
+    from smallpose.core.errors import InputError
     from smallpose.core.files import write_whole
     from smallpose.core.progress import say
     from smallpose.report.data import portrait_of, write_portrait
@@ -63,6 +64,10 @@ def run(args: argparse.Namespace) -> None:
 
     shards = [file for file in args.files if file.suffix == ".parquet"]
     files = [file for file in args.files if file.suffix != ".parquet"]
+    if args.images is not None and not files:
+        raise InputError(
+            f"--images {args.images}", "no pictures are drawn of Parquet", "name COCO files"
+        )
     sets = {name: read_coco(file) for name, file in short_names(files).items()}
     tallies = {name: tally_of(people) for name, people in sets.items()}
     tallies |= _tallies(shards, args.engine, set(tallies))
@@ -101,7 +106,8 @@ def _scenes(args: argparse.Namespace, sets: dict[str, Any]) -> dict[str, Any]:
     files = pairs("--scenes", args.scenes)
     unknown = [name for name in files if name not in sets]
     if unknown:
-        raise InputError(f"--scenes {unknown[0]}", "no such set", f"name one of {', '.join(sets)}")
+        mend = f"name one of {', '.join(sets)}" if sets else "name COCO files, not Parquet alone"
+        raise InputError(f"--scenes {unknown[0]}", "no such set", mend)
     rows = {name: read_probabilities(file) for name, file in files.items()}
     if args.scene_weights is not None:
         rows |= _look(args, {n: people for n, people in sets.items() if n not in rows})

@@ -4,16 +4,17 @@ From how tall on half of the people are found, and whether the best run on small
 better than the others: both with 95 % intervals over images, or over videos where images have one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.evaluation.intervals import draw_weights, interval
+from smallpose.evaluation.intervals import draw_weights
 from smallpose.report.people import FOUND_FROM, Pairing
-from smallpose.report.scores import Score, score
+from smallpose.report.results import Run
+from smallpose.report.scores import Seeds, difference, score
 from smallpose.table.instances import Instances
 from smallpose.table.predictions import Predictions
 
@@ -49,6 +50,8 @@ class Limit:
     @property
     def ends(self) -> str:
         """The interval in words."""
+        if self.high == 0:
+            return f"below {self.smallest:.0f} px"
         low = f"below {self.smallest:.0f}" if self.low == 0 else f"{self.low:.0f}"
         if np.isinf(self.low):
             return f"above {self.largest:.0f} px"
@@ -139,42 +142,40 @@ class Lead:
 
 
 def leads(
-    truth: Instances, best: Score, others: Sequence[tuple[Score, Predictions]], found: Predictions
+    truth: Instances, best: Seeds, others: Sequence[Seeds], found: Callable[[Run], Predictions]
 ) -> list[Lead | None]:
-    """The best run against each of the others, on the same draws of images and the same joints.
+    """The best runs against each of the others, on the same draws of images and the same joints.
 
     Args:
-        others: their scores and result files.
-        found: the best run's result file.
-    Returns: None for a run that cannot be compared: other joints, or nobody small.
+        best, others: runs that differ in nothing but their seed, with their scores.
+        found: what a run found.
+    Returns: None for runs that cannot be compared: other joints, or nobody small.
     """
+
+    def on_17(seeds: Seeds) -> Seeds:
+        draws = len(seeds.scores[0].draws[PROTOCOL][METRIC])
+        how: dict[str, Any] = {"keypoints": "coco17", "protocols": (PROTOCOL,), "draws": draws}
+        return Seeds(seeds.runs, tuple(score(r, truth, found(r), **how) for r in seeds.runs))
+
     out: list[Lead | None] = []
-    seventeen = None
-    for other, theirs in others:
-        one, words = best, f"the {len(found.skeleton)} joints"
-        if theirs.skeleton.name != found.skeleton.name:
-            names = {theirs.skeleton.name, found.skeleton.name}
-            if "coco17" not in names:
+    ours = found(best.first).skeleton
+    seventeen: Seeds | None = None
+    for other in others:
+        one, words = best, f"the {len(ours)} joints"
+        theirs = found(other.first).skeleton
+        if theirs.name != ours.name:
+            if "coco17" not in {theirs.name, ours.name}:
                 out.append(None)
                 continue
-            # A run of 17 joints and one of 21 can only be compared on the 17.
-            draws, words = len(best.draws[PROTOCOL][METRIC]), "the 17 joints that both have"
-            anew = partial(
-                score, truth=truth, keypoints="coco17", protocols=(PROTOCOL,), draws=draws
-            )
-            if found.skeleton.name == "coco17":
-                other = anew(other.run, found=theirs)
+            # Runs of 17 joints and of 21 can only be compared on the 17.
+            words = "the 17 joints that both have"
+            if ours.name == "coco17":
+                other = on_17(other)
             else:
-                seventeen = seventeen or anew(best.run, found=found)
-                one = seventeen
-        out.append(_lead(one, other, words))
+                one = seventeen = seventeen or on_17(best)
+        by = difference(one, other, (METRIC, METRIC), PROTOCOL)
+        if by is None or by.low is None or by.high is None:
+            out.append(None)
+        else:
+            out.append(Lead(by.value, by.low, by.high, words))
     return out
-
-
-def _lead(one: Score, other: Score, words: str) -> Lead | None:
-    a, b = one.value(METRIC, PROTOCOL), other.value(METRIC, PROTOCOL)
-    drawn = one.draws[PROTOCOL][METRIC] - other.draws[PROTOCOL][METRIC]
-    ends = interval(drawn, one.clusters)
-    if a is None or b is None or ends is None:
-        return None
-    return Lead(a - b, 100 * ends[0], 100 * ends[1], words)

@@ -44,6 +44,7 @@ def context(
         "cards": _cards(material),
         "results": [shown_table(t) for t in results],
         "notes": _notes(material.runs),
+        "all_share": all(run.data == material.data for run in material.runs),
         "predictions": by_name.get("predictions"),
         "samples": [by_name[n] for n in ("samples", "densities", "sources") if n in by_name],
         "table1": shown_table(beside[0]),
@@ -64,7 +65,7 @@ def overview(material: Material, said: Overview) -> dict[str, Any]:
         "answer_table": shown_table(said.table) if said.table else None,
         "curves": None,
     }
-    runs = [(run.colour, Said(run.label, *material.found[run.number])) for run in said.runs]
+    runs = [(run.colour, Said(run.drawn, *material.found[run.number])) for run in said.runs]
     if material.test is None or not runs:
         return out
     drawn = curves(material.test, runs[:MOST_CURVES])
@@ -148,16 +149,22 @@ def _cards(material: Material) -> list[tuple[str, str]]:
         cards += [(f"{counts.people:,}", "people"), (f"{counts.images_in_file:,}", "images")]
         cards.append((f"{100 * counts.sizes[0] / max(counts.people, 1):.0f} %", "of them small"))
     for metric, words in (("AP_S", "AP, small people, best run"), ("AP", "its AP, everybody")):
-        value = material.best.metric(metric)
+        value = material.mean(material.best, metric)
         if value is not None:
             cards.append((f"{value:.1f}", words))
     return cards
 
 
 def _notes(runs: Sequence[Run]) -> list[str]:
-    """What the evaluations say a reader should know; each sentence once."""
-    notes = [note for run in runs for note in run.evaluation.get("notes") or ()]
-    return list(dict.fromkeys(str(note) for note in notes))
+    """What the evaluations say a reader should know, and of which runs unless it is of all."""
+    whose: dict[str, list[str]] = {}
+    for run in runs:
+        for note in run.evaluation.get("notes") or ():
+            whose.setdefault(str(note), []).append(figures.run_label(run, runs))
+    return [
+        note if len(names) == len(runs) else f"{', '.join(names)}: {note}"
+        for note, names in whose.items()
+    ]
 
 
 def shown_table(table: Table) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a report is made of, read once: the runs, the set they share, and what they found in it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from smallpose.core.json_text import read_json
 from smallpose.core.progress import say
 from smallpose.report.data import SPLITS, Portrait, portrait
 from smallpose.report.people import Pairing, pair_people
-from smallpose.report.results import Run, read_runs, same_data
+from smallpose.report.results import Run, alike, read_runs, same_data
 from smallpose.table.coco_json import read_coco
 from smallpose.table.instances import Instances
 from smallpose.table.predictions import Predictions
@@ -49,22 +49,51 @@ class Material:
         return [run for run in self.runs if not run.untrained]
 
     @property
-    def best(self) -> Run:
-        """The run of highest AP on small people; of highest AP where that is not known."""
-        runs = self.trained or list(self.runs)
-        return max(runs, key=_standing)
+    def best(self) -> int:
+        """The number of the best run: of highest AP on small people, in the mean over its seeds.
+
+        One that has a result file about the set, where there is one.
+        """
+        return (self.ranked or self._in_order(range(len(self.runs))))[0]
 
     @property
     def ranked(self) -> list[int]:
-        """Numbers of the runs with a result file, the best one first, the untrained last."""
+        """Numbers of the runs with a result file, the best one first, the untrained last.
+
+        Of runs that differ in nothing but their seed only the middle one, so that no lucky seed
+        speaks for its method, and no method is its own rival.
+        """
+        return self._in_order(self.found)
+
+    def seeds_of(self, number: int) -> list[int]:
+        """The numbers of a run and those that differ from it in nothing but their seed."""
+        return next(group for group in alike(self.runs) if number in group)
+
+    def mean(self, number: int, metric: str) -> float | None:
+        """Points of a run, in the mean over its seeds, as the tables have it."""
+        values = [self.runs[n].metric(metric) for n in self.seeds_of(number)]
+        known = [v for v in values if v is not None]
+        return sum(known) / len(known) if len(known) == len(values) else None
+
+    def _in_order(self, numbers: Collection[int]) -> list[int]:
+        middles = []
+        for group in alike(self.runs):
+            there = sorted((n for n in group if n in numbers), key=self._standing_alone)
+            middles += there[len(there) // 2 : len(there) // 2 + 1]
         return sorted(
-            self.found,
-            key=lambda n: (self.runs[n].untrained, *(-v for v in _standing(self.runs[n]))),
+            middles,
+            key=lambda n: (self.runs[n].untrained, *(-v for v in self._standing(n)), n),
         )
 
+    def _standing(self, number: int) -> tuple[float, float]:
+        return _points(self.mean(number, "AP_S"), self.mean(number, "AP"))
 
-def _standing(run: Run) -> tuple[float, float]:
-    small, everybody = run.metric("AP_S"), run.metric("AP")
+    def _standing_alone(self, number: int) -> tuple[float, float]:
+        run = self.runs[number]
+        return _points(run.metric("AP_S"), run.metric("AP"))
+
+
+def _points(small: float | None, everybody: float | None) -> tuple[float, float]:
     return small if small is not None else -1.0, everybody if everybody is not None else -1.0
 
 
@@ -79,6 +108,9 @@ def gather(folders: Sequence[Path]) -> Material:
         return Material(runs, None, Manifest(), None, None, {})
     sets = {split: read_coco(data / "annotations" / f"{split}.json") for split in SPLITS
             if (data / "annotations" / f"{split}.json").is_file()}  # fmt: skip
+    elsewhere = [run.folder.name for run in runs if run.data != data]
+    if elsewhere:
+        say(f"not of the set {data}, and so only in tables: {', '.join(elsewhere)}")
     manifest = Manifest()
     if (data / "manifest.json").is_file():
         manifest = read_json(data / "manifest.json", Manifest)

@@ -7,7 +7,7 @@ from smallpose.report import figures, paper
 from smallpose.report.answer import Lead, Limit, half_found, leads
 from smallpose.report.material import Material
 from smallpose.report.results import Run
-from smallpose.report.scores import Score
+from smallpose.report.scores import Score, Seeds
 from smallpose.report.tables import Cell, Column, Table
 
 MOST_COMPARED = 6  # runs that the best one is compared with; each may cost an evaluation
@@ -18,14 +18,20 @@ class Shown:
     """A run of the overview.
 
     Args:
-        number: its place among the runs of the report.
+        number: its place among the runs of the report; of several seeds, the middle one.
+        seeds: how many runs there are of it.
+        label: what it is called with all its seeds, `drawn` where only this one is shown.
+        small: AP of small people, points, in the mean over seeds.
         limit: from how tall on half of the people are found.
         lead: of the best run over this one; None for the best, and where nothing can be compared.
     """
 
     number: int
     run: Run
+    seeds: int
     label: str
+    drawn: str
+    small: float | None
     colour: str
     limit: Limit | None
     lead: Lead | None
@@ -45,10 +51,11 @@ def answer(material: Material, scores: Mapping[int, Score]) -> Overview:
     """How small a person may get, and which run to take, as far as the runs can tell."""
     shown = _shown(material, scores)
     if not shown or shown[0].run.untrained:
-        return Overview(_plain(material.best), (), None, shown)
+        return Overview(_plain(material, material.best), (), None, shown)
     best = shown[0]
-    headline = _headline(best)
-    lines = [_which(best, shown)]
+    plain = _plain(material, best.number)
+    headline = _headline(best, plain)
+    lines = [_which(best, shown, plain)]
     return Overview(headline, tuple(line for line in lines if line), _table(shown), shown)
 
 
@@ -68,13 +75,22 @@ def _shown(material: Material, scores: Mapping[int, Score]) -> tuple[Shown, ...]
     looks = looks_of(material)
     trained = [n for n in order if not material.runs[n].untrained]
     rivals = trained[1 : MOST_COMPARED + 1]
-    theirs = [(scores[n], material.found[n][0]) for n in rivals]
-    ahead = leads(test, scores[order[0]], theirs, material.found[order[0]][0])
+    found = {id(material.runs[n]): predictions for n, (predictions, _) in material.found.items()}
+
+    def seeds(number: int) -> Seeds:
+        there = [n for n in material.seeds_of(number) if n in scores]
+        return Seeds(tuple(material.runs[n] for n in there), tuple(scores[n] for n in there))
+
+    ahead = leads(test, seeds(order[0]), [seeds(n) for n in rivals], lambda run: found[id(run)])
+    apart = [material.runs[n] for n in order]
     return tuple(
         Shown(
             n,
             material.runs[n],
+            len(material.seeds_of(n)),
+            _label(material, n, apart),
             figures.run_label(material.runs[n], material.runs),
+            material.mean(n, "AP_S"),
             looks[n].colour,
             half_found(test, material.found[n][1]),
             dict(zip(rivals, ahead, strict=True)).get(n),
@@ -83,20 +99,29 @@ def _shown(material: Material, scores: Mapping[int, Score]) -> tuple[Shown, ...]
     )
 
 
-def _plain(run: Run) -> str:
+def _label(material: Material, number: int, apart: Sequence[Run]) -> str:
+    run, seeds = material.runs[number], len(material.seeds_of(number))
+    several = "seeds" if run.subset is None else "subsets"
+    return figures.run_label(run, apart) + (f", {seeds} {several}" if seeds > 1 else "")
+
+
+def _plain(material: Material, number: int) -> str:
     """The numbers alone, where nobody's predictions are at hand."""
-    ap, small = run.metric("AP"), run.metric("AP_S")
+    run, seeds = material.runs[number], len(material.seeds_of(number))
+    ap, small = material.mean(number, "AP"), material.mean(number, "AP_S")
     name = paper.label(run.method)
     if ap is None:
         return f"{name}: no AP is known."
     text = f"{name}, setting {run.setting}, reaches {ap:.1f} AP"
-    return text + (f" and {small:.1f} on small people." if small is not None else ".")
+    text += f" and {small:.1f} on small people" if small is not None else ""
+    several = "seeds" if run.subset is None else "subsets"
+    return text + (f" in the mean of {seeds} {several}." if seeds > 1 else ".")
 
 
-def _headline(best: Shown) -> str:
+def _headline(best: Shown, plain: str) -> str:
     limit = best.limit
     if limit is None:
-        return _plain(best.run)
+        return plain
     if limit.height == 0:
         smallest = f"{limit.smallest:.0f} px"
         return f"Half of the people are found down to the smallest here, {smallest} tall."
@@ -105,11 +130,11 @@ def _headline(best: Shown) -> str:
     return f"Half of the people are found from {limit.height:.0f} px of height on."
 
 
-def _which(best: Shown, shown: Sequence[Shown]) -> str:
+def _which(best: Shown, shown: Sequence[Shown], plain: str) -> str:
     limit = best.limit
-    parts = [_plain(best.run)]
+    parts = [plain]
     if limit is not None and 0 < limit.height < float("inf"):
-        parts.append(f"The height is {best.label}'s, with a 95 % interval of {limit.ends}.")
+        parts.append(f"The height is {best.drawn}'s, with a 95 % interval of {limit.ends}.")
     for other in shown:
         if other.lead is None:
             continue
@@ -136,7 +161,7 @@ def _table(shown: Sequence[Shown]) -> Table:
         rows.append(
             (
                 s.label,
-                s.run.metric("AP_S"),
+                s.small,
                 limit.height if limit and 0 < limit.height < float("inf") else None,
                 limit.ends if limit else "",
                 lead.difference if lead else None,
@@ -166,7 +191,12 @@ def _table(shown: Sequence[Shown]) -> Table:
         "Found: OKS from 0.5. Heights are those of people's boxes in px; the share found is taken "
         "to rise with height. The best run's lead is measured on the same images and the same "
         "joints by protocol owned, so it need not be the difference of the AP_S beside it. A lead "
-        "whose 95 % interval holds 0 proves nothing.",
+        "whose 95 % interval holds 0 proves nothing."
+        + (
+            " Of several seeds AP_S and leads are means, and the height is that of the middle one."
+            if any(s.seeds > 1 for s in shown)
+            else ""
+        ),
     )
 
 

@@ -25,8 +25,7 @@ from smallpose.report.latency import measure
 from smallpose.report.material import Material, gather
 from smallpose.report.overview import answer
 from smallpose.report.pictures import picture_file, pictures_at
-from smallpose.report.result_drawings import points, result_drawings
-from smallpose.report.results import Run
+from smallpose.report.result_drawings import result_drawings
 from smallpose.report.run_drawings import change_drawing, density_drawing, latency_drawing
 from smallpose.report.scores import Score, by_seeds, score
 from smallpose.report.sheets import Answer, Sheet
@@ -138,7 +137,9 @@ def _run_drawings(
     if material.test is None or material.data is None:
         return made
     made = [*density_drawing(material.runs, material.test, _found(material)), *made]
-    if latency and (material.data / "images").is_dir():
+    if latency and not (material.data / "images").is_dir():
+        say(f"{material.data}: no pictures, so no run is timed")
+    elif latency:
         times = measure(
             material.runs, material.test, pictures_at(material.data / "images"), latency
         )
@@ -168,19 +169,14 @@ def _sheets(material: Material) -> list[Sheet]:
 
 def _answers(material: Material) -> list[Answer]:
     """The best method's runs under A and B, or the best run alone."""
-    numbers = {id(material.runs[n]): n for n in material.found}
-    there = [run for run in material.trained or material.runs if id(run) in numbers]
-    if not there:
-        return []
-    best = max(there, key=lambda run: run.metric("AP") or -1.0)
-    chosen: dict[str, Run] = {}
-    for run in there:
-        known = chosen.get(run.setting)
-        if run.method == best.method and (known is None or points(run) > points(known)):
-            chosen[run.setting] = run
+    chosen: dict[str, int] = {}
+    for number in material.ranked:
+        run = material.runs[number]
+        if run.method == material.runs[material.best].method and not (chosen and run.untrained):
+            chosen.setdefault(run.setting, number)
     return [
-        Answer(setting or run.folder.name, *material.found[numbers[id(run)]])
-        for setting, run in sorted(chosen.items())
+        Answer(setting or material.runs[number].folder.name, *material.found[number])
+        for setting, number in sorted(chosen.items())
     ]
 
 

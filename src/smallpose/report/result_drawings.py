@@ -9,7 +9,7 @@ from smallpose.report.material import Material
 from smallpose.report.overview import looks_of
 from smallpose.report.people import found_by_height
 from smallpose.report.results import Run
-from smallpose.report.scores import Score, Seeds
+from smallpose.report.scores import Score, Seeds, by_seeds
 from smallpose.table.instances import Instances
 
 MOST_BARS = 4  # runs beside each other in a bar chart
@@ -17,12 +17,11 @@ MOST_CURVES = 6
 
 
 def result_drawings(material: Material, scores: Mapping[int, Score]) -> list[Drawing]:
-    shown = [n for n, run in enumerate(material.runs) if run in _shown(material)]
-    runs = [Seeds((material.runs[n],), (scores[n],) if n in scores else ()) for n in shown]
+    runs = _shown(material, scores)
     out = [_by_class(runs, "coco")]
     if any("owned" in run.protocols() for run in runs):
         out.append(_by_class(runs, "owned"))
-    pairs = _pairs(material.trained)
+    pairs = _pairs(material)
     if len(pairs) > 1:
         words = [f"{name} {points(a):.1f} to {points(b):.1f}" for name, (a, b) in pairs.items()]
         alt = "AP under setting A and B: " + ", ".join(words)
@@ -45,7 +44,7 @@ def _by_class(runs: Sequence[Seeds], protocol: str) -> Drawing:
 
 def _by_height(material: Material, test: Instances) -> Drawing:
     """Found or not along height; of many runs the best ones."""
-    best = sorted(material.found, key=lambda n: -points(material.runs[n]))[:MOST_CURVES]
+    best = material.ranked[:MOST_CURVES]
     looks = looks_of(material)
     curves = {
         figures.run_label(material.runs[n], material.runs): found_by_height(
@@ -67,24 +66,31 @@ def _by_height(material: Material, test: Instances) -> Drawing:
     )
 
 
-def _shown(material: Material) -> list[Run]:
-    """Runs whose bars fit beside each other: all that are trained, or those of the best method."""
-    runs = material.trained or list(material.runs)
-    if len(runs) <= MOST_BARS:
-        return runs
-    return [run for run in runs if run.method == material.best.method][:MOST_BARS]
+def _shown(material: Material, scores: Mapping[int, Score]) -> list[Seeds]:
+    """Runs of the set whose bars fit beside each other, seeds together.
+
+    All that are trained, or those of the best method.
+    """
+    there = [g for g in by_seeds(material.runs, scores) if g.first.data == material.data]
+    trained = [g for g in there if not g.first.untrained]
+    groups = trained or there or by_seeds(material.runs, scores)
+    if len(groups) <= MOST_BARS:
+        return groups
+    best = material.runs[material.best].method
+    return [g for g in groups if g.first.method == best][:MOST_BARS]
 
 
-def _pairs(runs: Sequence[Run]) -> dict[str, tuple[Run, Run]]:
-    """Methods with a run under each setting, the best of each."""
+def _pairs(material: Material) -> dict[str, tuple[Run, Run]]:
+    """Methods with a run under each setting, the best of each; of several seeds the middle one."""
     best: dict[tuple[str, str], Run] = {}
-    for run in runs:
+    order = material.ranked or range(len(material.runs))
+    for run in [material.runs[n] for n in order if not material.runs[n].untrained]:
         known = best.get((run.method, run.setting))
         if known is None or points(run) > points(known):
             best[run.method, run.setting] = run
     return {
         paper.label(method): (best[method, "A"], best[method, "B"])
-        for method in dict.fromkeys(run.method for run in runs)
+        for method in dict.fromkeys(method for method, _ in best)
         if (method, "A") in best and (method, "B") in best
     }
 

@@ -106,6 +106,7 @@ def read_run(folder: Path) -> Run:
 
     Raises: InputError when there is no readable `result.json`.
     """
+    folder = folder if folder.name else folder.resolve()  # "." has no name to show
     path = folder / "result.json"
     if not path.is_file():
         what = "no result.json in it" if folder.is_dir() else "no such folder"
@@ -136,6 +137,16 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     return [read_run(folder) for folder in dict.fromkeys(folders)]
 
 
+def alike(runs: Sequence[Run]) -> list[list[int]]:
+    """Places of runs that differ in nothing but their seed, together, by the first of each."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for n, run in enumerate(runs):
+        recipe = tuple(sorted((k, str(v)) for k, v in run.recipe_fields.items()))
+        key = (run.method, run.trained_on, run.recipe, recipe, run.epochs, run.steps, run.data)
+        groups.setdefault(key, []).append(n)
+    return list(groups.values())
+
+
 def same_data(runs: Sequence[Run]) -> Path | None:
     """The data set most runs share, the first of several; None when it cannot be found."""
     folders = [run.data for run in runs if run.data is not None]
@@ -153,5 +164,8 @@ def _data(folder: Path, name: str | None) -> Path | None:
     """Runs and sets are moved together, so a relative or stale path is tried beside the run."""
     if not name:
         return None
-    tries = [Path(name), folder / name, folder.parent / name, folder.parent / Path(name).name]
+    folder = folder.resolve()
+    # Beside the run, as the demo has it, or beside the folder of runs, as the README does.
+    near = [folder, folder.parent, folder.parent.parent]
+    tries = [Path(name), *(n / name for n in near[:2]), *(n / Path(name).name for n in near[1:])]
     return next((p for p in tries if (p / "annotations" / "test.json").is_file()), None)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from smallpose.evaluation.intervals import LEVEL, Interval, cluster_count, draws_of, interval
 from smallpose.evaluation.metrics import Evaluation, evaluate
-from smallpose.report.results import PROTOCOLS, Run
+from smallpose.report.results import PROTOCOLS, Run, alike
 from smallpose.table.instances import Instances
 from smallpose.table.predictions import Predictions
 
@@ -176,15 +176,10 @@ def by_seeds(runs: Sequence[Run], scores: Mapping[int, Score] | None = None) -> 
         scores: of each run, by its place; a group has scores only when all of its runs do.
     """
     known = scores or {}
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for n, run in enumerate(runs):
-        recipe = tuple(sorted((k, str(v)) for k, v in run.recipe_fields.items()))
-        key = (run.method, run.trained_on, run.recipe, recipe, run.epochs, run.steps, run.data)
-        groups.setdefault(key, []).append(n)
     return [
         Seeds(
             tuple(runs[n] for n in numbers),
             tuple(known[n] for n in numbers) if all(n in known for n in numbers) else (),
         )
-        for numbers in groups.values()
+        for numbers in alike(runs)
     ]

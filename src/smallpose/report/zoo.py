@@ -135,7 +135,11 @@ def _about(e: Entry) -> str:
     again += f" --seed {run.seed}" if run.seed is not None else ""
     # What is changed most often; other changes are seen in the recipe's line.
     changed = {name: run.recipe_fields.get(name) for name in ("epochs", "steps", "batch_size")}
-    again += "".join(f" {name}={value}" for name, value in changed.items() if value)
+    again += "".join(
+        f" {name}={value}"
+        for name, value in changed.items()
+        if value or (name, value) == ("epochs", 0)
+    )
     lines = [
         f"## {run.folder.name}",
         f"{paper.label(run.method)} (`{run.method}`), setting {run.setting}.",
