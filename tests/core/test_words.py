@@ -190,3 +190,18 @@ def test_a_skeleton_comes_from_our_form_a_category_or_a_coco_file(tmp_path):
         (tmp_path / "bad.json").write_text(text)
         with pytest.raises(InputError, match=said):
             read_skeleton(tmp_path / "bad.json")
+
+
+@pytest.mark.parametrize(
+    ("names", "mirror"),
+    [
+        (("nose", "left_hip", "right_hip"), [0, 2, 1]),
+        (("hip_left", "nose", "hip_right"), [2, 1, 0]),
+        (("l_hip", "r_hip", "tail"), [1, 0, 2]),
+        (("hip_L", "hip_R", "tail"), [1, 0, 2]),
+        (("lower_leg", "rower_leg", "bill"), [0, 1, 2]),
+        (("l_hip", "tail", "nose"), [0, 1, 2]),
+    ],
+)
+def test_sides_are_words_wherever_they_stand(names, mirror):
+    assert sk.Skeleton("own", names, own_sigmas=(0.1,) * 3).mirror.tolist() == mirror

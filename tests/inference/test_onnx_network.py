@@ -9,6 +9,9 @@ from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
 from smallpose.inference import Options, find
+from smallpose.inference.onnx_network import MOST_SIZES, OnnxNetwork
+from smallpose.methods import METHODS
+from smallpose.methods.whole import WholeImageMethod
 from smallpose.table.instances import make_images, make_instances
 
 pytest.importorskip("onnxruntime")
@@ -56,3 +59,34 @@ def test_what_onnxruntime_does_not_do_is_said(tmp_path, capsys):
     method = create_method("simcc_r18_tiny").to("meta")
     with pytest.raises(InputError, match="is for CPUs"):
         find(method, None, None, None, Options(onnx=True))
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if "tiny" in name])
+def test_no_method_goes_round_the_network_it_was_given(name):
+    method = create_method(name).on("cpu").eval()
+    w, h = method.input_wh
+    asked = []
+
+    def network(pictures):
+        asked.append(len(pictures))
+        return method(pictures)
+
+    method.network = network
+    pictures = torch.zeros(1, 3, h, w)
+    with torch.inference_mode():
+        if isinstance(method, WholeImageMethod):
+            method.find(pictures, False)
+        else:
+            method.outputs(pictures, True)
+    assert asked
+
+
+def test_graphs_of_few_sizes_are_kept():
+    method = create_method("simple_baseline_r18_tiny").on("cpu").eval()
+    network = OnnxNetwork(method)
+    sizes = [(64 + 32 * n, 64) for n in range(MOST_SIZES + 2)]
+    for h, w in [*sizes, sizes[-1]]:
+        pictures = torch.randn(2, 3, h, w)
+        with torch.inference_mode():
+            torch.testing.assert_close(network(pictures), method(pictures), rtol=1e-3, atol=1e-4)
+    assert list(network.sessions) == sizes[2:]

@@ -14,7 +14,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
 from smallpose.inference import Boxes, Options, find, read_boxes, true_boxes
 from smallpose.inference.nms import oks_nms
-from smallpose.inference.top_down import find_people
+from smallpose.inference.top_down import _batches, _Cut, find_people
 from smallpose.inference.whole_job import predict_file, predict_pictures
 from smallpose.samples.images import Pictures, read_picture
 from smallpose.table.coco_json import write_coco
@@ -148,3 +148,13 @@ def test_a_file_and_bare_pictures_are_predicted(tmp_path, tiny, capsys):
 def test_nobody_to_find_is_no_error(tmp_path, tiny):
     people = world(tmp_path).take(np.zeros(0, dtype=np.intp))
     assert len(find_people(tiny, people, true_boxes(people), Pictures(tmp_path).read)) == 0
+
+
+def test_no_batch_is_larger_than_was_asked_for():
+    def cuts():
+        for rows in (3, 5, 1, 8, 7, 2):
+            parts = (np.arange(rows), np.zeros((rows, 1, 1, 3)), np.zeros((rows, 2)))
+            yield _Cut(*parts, np.zeros((rows, 2)))
+
+    sizes = [len(batch.rows) for batch in _batches(cuts(), Options(batch_size=8))]
+    assert sizes == [8, 1, 8, 7, 2]

@@ -279,3 +279,20 @@ def test_vitpose_in_transformers_form_is_the_same_function(tmp_path, experts):
     crops = torch.randn(1, 3, h, w)
     with torch.inference_mode():
         torch.testing.assert_close(read(crops), method(crops), atol=1e-6, rtol=1e-5)
+
+
+def test_dekrs_rescoring_net_stays_with_its_skeleton(tmp_path, capsys):
+    """It is COCO's: left out for 21 joints, and neutral where a file of 21 has none."""
+    torch.manual_seed(0)
+    of_17 = create_method("dekr_hrnet_w8_tiny", "coco17")
+    save_model(of_17, tmp_path / "17", of_17.recipes["quick"])
+    of_21 = create_method("dekr_hrnet_w8_tiny", "smallpose21", tmp_path / "17", adapt=True)
+    assert "6 tensors of its own skeleton alone are left out" in capsys.readouterr().err
+    save_model(of_21, tmp_path / "21", of_21.recipes["quick"])
+    back = create_method("dekr_hrnet_w8_tiny", "coco17", tmp_path / "21", adapt=True)
+    poses, scores = torch.rand(5, 17, 2) * 90, torch.rand(5, 17)
+    assert (of_17.head.rescore_net(poses, scores) != 1).all()
+    assert (back.head.rescore_net(poses, scores) == 1).all()
+    for name, tensor in of_17.state_dict().items():
+        if not name.startswith("head.rescore_net."):
+            assert torch.equal(back.state_dict()[name], tensor), name

@@ -4,6 +4,7 @@ Every source names its joints with the names of the 21, so that one rule, joint 
 keypoints from any skeleton to any other (`map_joints`).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -119,10 +120,21 @@ class Skeleton:
         return np.array([SIGMAS[name] for name in self.joints])
 
 
+_SIDES = tuple(
+    sides for a, b in (("left", "right"), ("l", "r"), ("Left", "Right"), ("L", "R"))
+    for sides in ((a, b), (b, a))
+)  # fmt: skip
+
+
 def _other_side(name: str, joints: Sequence[str]) -> str:
     for here, there in (("left", "right"), ("right", "left")):
         other = name.replace(here, there, 1)
         if name.startswith(here) and other in joints:
+            return other
+    for here, there in _SIDES:
+        # As a word of its own, wherever it stands: hip_left, l_hip.
+        other = re.sub(rf"(?<![A-Za-z0-9]){here}(?![A-Za-z0-9])", there, name, count=1)
+        if other != name and other in joints:
             return other
     return name
 

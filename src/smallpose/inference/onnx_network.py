@@ -7,6 +7,7 @@ the method's weights in some seconds, once for each size of pictures.
 
 import io
 import warnings
+from collections import OrderedDict
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from torch import Tensor
 from smallpose.core.errors import InputError
 from smallpose.inference.onnx_export import OPSET
 from smallpose.methods.base import PoseMethod
+
+MOST_SIZES = 8  # of pictures whose graphs are kept, each with the weights once more
 
 
 class OnnxNetwork:
@@ -37,17 +40,19 @@ class OnnxNetwork:
         if method.device.type != "cpu":
             raise InputError("--onnx", "is for CPUs", "leave it out, or name --device cpu")
         self.method, self.runtime = method, onnxruntime
-        self.sessions: dict[tuple[int, ...], Any] = {}
-        self.kinds: dict[tuple[int, ...], Any] = {}
+        self.sessions: OrderedDict[tuple[int, ...], tuple[Any, Any]] = OrderedDict()
 
     def __call__(self, pictures: Tensor) -> Any:
         """(b, 3, h, w) to what `method.forward` says."""
         size = tuple(pictures.shape[2:])
         if size not in self.sessions:
-            self.sessions[size], self.kinds[size] = self._prepared(pictures[:1])
+            self.sessions[size] = self._prepared(pictures[:1])
+            if len(self.sessions) > MOST_SIZES:
+                self.sessions.popitem(last=False)
+        self.sessions.move_to_end(size)
+        session, kind = self.sessions[size]
         given = {"pictures": pictures.contiguous().numpy()}
-        said = [torch.from_numpy(column) for column in self.sessions[size].run(None, given)]
-        kind = self.kinds[size]
+        said = [torch.from_numpy(column) for column in session.run(None, given)]
         if kind is Tensor:
             return said[0]
         return kind(*said) if hasattr(kind, "_fields") else kind(said)
@@ -77,6 +82,7 @@ class OnnxNetwork:
             )
         how = self.runtime.SessionOptions()
         how.intra_op_num_threads = torch.get_num_threads()
+        how.enable_cpu_mem_arena = False  # each size would keep what its largest batch took
         how.log_severity_level = 3  # its advice on the graph is nothing a user could follow
         session = self.runtime.InferenceSession(
             held.getvalue(), how, providers=["CPUExecutionProvider"]

@@ -125,15 +125,18 @@ def _cuts(
 
 def _batches(cuts: Iterator[_Cut], options: Options) -> Iterator[_Cut]:
     waiting: list[_Cut] = []
-    count = 0
     for some in cuts:
+        count = sum(len(cut.rows) for cut in waiting)
+        if count and count + len(some.rows) > (options.batch_size or BATCH):
+            yield _together(waiting)
+            waiting = []
         waiting.append(some)
-        count += len(some.rows)
-        if count >= (options.batch_size or BATCH):
-            yield _Cut(*(np.concatenate(column) for column in zip(*waiting, strict=True)))
-            waiting, count = [], 0
     if waiting:
-        yield _Cut(*(np.concatenate(column) for column in zip(*waiting, strict=True)))
+        yield _together(waiting)
+
+
+def _together(cuts: list[_Cut]) -> _Cut:
+    return _Cut(*(np.concatenate(column) for column in zip(*cuts, strict=True)))
 
 
 def _once_each(

@@ -104,6 +104,7 @@ class PoseMethod(nn.Module, ABC):
         sums_people: whether its loss is a sum over the people of a batch, and not a mean.
         joint_layers: modules whose rows are so many for each joint, and perhaps some behind; what
             changes when weights of one skeleton begin a training of another.
+        of_one_skeleton: beginnings of the names of weights that no other skeleton can use.
         for_training: beginnings of the names of weights that only training needs; published
             files may lack them.
         precision: the type that `run` computes in, where it is safe; None for single precision.
@@ -121,6 +122,7 @@ class PoseMethod(nn.Module, ABC):
     sums_people = False
     joint_layers: tuple[str, ...] = ("head.final_layer",)
     for_training: tuple[str, ...] = ()
+    of_one_skeleton: tuple[str, ...] = ()
     precision: torch.dtype | None = None
     network: Callable[[Tensor], Any] | None = None
 
@@ -157,6 +159,9 @@ class PoseMethod(nn.Module, ABC):
         """
         x = crops.to(self.device, non_blocking=True).float()
         return (x - self._mean).div_(self._std).permute(0, 3, 1, 2)
+
+    def forget_skeleton(self) -> None:
+        """Make weights `of_one_skeleton` neutral, since those of another are loaded."""
 
     def in_backbone(self, name: str) -> bool:
         """Whether ImageNet weights of the backbone hold the weight of that name."""

@@ -106,6 +106,7 @@ class DEKR(WholeImageMethod):
         most: people in a picture at most, before and after close ones are dropped; None for all.
     """
 
+    of_one_skeleton = ("head.rescore_net.",)
     multiple = 32
     fitting = "cover"
     box_margin = EXTENT_MARGIN
@@ -178,6 +179,12 @@ class DEKR(WholeImageMethod):
         """People at the peaks of the root map, the surest of close ones only."""
         heatmaps, offsets = self.maps(pictures, flip_test)
         return [self._people(*maps) for maps in zip(heatmaps, offsets, strict=True)]
+
+    def forget_skeleton(self) -> None:
+        """The rescoring net is of COCO's 17: one that nobody trained changes no score."""
+        if self.head.rescore_net is not None:
+            torch.nn.init.zeros_(self.head.rescore_net.l3.weight)
+            torch.nn.init.ones_(self.head.rescore_net.l3.bias)
 
     def _people(self, heatmaps: Tensor, offsets: Tensor) -> Found:
         """One picture's maps to its people."""

@@ -70,10 +70,10 @@ class RLE(PoseMethod):
 
     def outputs(self, pictures: Tensor, flip_test: bool) -> Tensor:
         """(b, k, 4): x, y and their spreads, no longer logits; spreads are what is averaged."""
-        plain = _with_spreads(self(pictures))
+        plain = _with_spreads(self.run(pictures))
         if not flip_test:
             return plain
-        return (plain + self.unmirror(_with_spreads(self(pictures.flip(-1))))) / 2
+        return (plain + self.unmirror(_with_spreads(self.run(pictures.flip(-1))))) / 2
 
     def unmirror(self, outputs: Tensor) -> Tensor:
         """Coordinates mirrored, sides exchanged."""

@@ -63,11 +63,26 @@ class Weights:
                     "use --adapt",
                 )
             _carry_joints(state, own, method, source)
+            state = self._without_alien(state, method)
         if alone:  # HRNet's classifier lets its last stage out at all strides
             state = {n: t for n, t in state.items() if n in own or ".fuse_layers." not in n}
         needed = [n for n in own if method.in_backbone(n)] if alone else list(own)
+        if source is not None and source.joints != method.skeleton.joints:
+            needed = [n for n in needed if not n.startswith(method.of_one_skeleton or "-")]
         self._refuse_misfits(state, own, needed, method)
         method.load_state_dict(own | state)
+
+    def _without_alien(self, state: dict[str, Tensor], method: PoseMethod) -> dict[str, Tensor]:
+        """Without what only the other skeleton could use; the method's own is made neutral."""
+        alien = method.of_one_skeleton
+        if not alien:
+            return state
+        kept = {name: t for name, t in state.items() if not name.startswith(alien)}
+        if len(kept) < len(state):
+            lost = len(state) - len(kept)
+            say(f"{self.path}: {lost} tensors of its own skeleton alone are left out")
+        method.forget_skeleton()
+        return kept
 
     def _skeleton_by_shape(
         self, state: Mapping[str, Tensor], method: PoseMethod

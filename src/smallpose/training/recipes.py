@@ -13,6 +13,8 @@ CHOICES = {
     "augment.fit": ("short", "long"),
 }
 LEAST = {"batch_size": 1, "epochs": 0, "validate_every": 1, "learning_rate": 0.0, "steps": 0}
+WARM_UP = {"one_cycle": 20, "steps": 500}  # where another schedule than the recipe's is asked for
+DECAY_AT = (170 / 210, 200 / 210)  # of the epochs, as MMPose's recipes have it
 
 
 def choose_recipe(
@@ -42,9 +44,38 @@ def choose_recipe(
             recipe = replace(recipe, augment=replace(recipe.augment, **change))
         else:
             recipe = replace(recipe, **_override(recipe, key, text))
+    recipe = _other_schedule(recipe, method.recipes[name], asked)
     if recipe.steps:
         recipe = _fitted(recipe)
     return name, recipe
+
+
+def _other_schedule(recipe: Recipe, before: Recipe, asked: Mapping[str, str]) -> Recipe:
+    """What else changes with the schedule or with the rate.
+
+    Raises: InputError for what the recipe's schedule does not know.
+    """
+    if vars(recipe).get("cosine"):
+        idle = next((k for k in ("schedule", "warm_up", "decay_at") if k in asked), None)
+        if idle is not None:
+            raise InputError(
+                f"{idle}={asked[idle]}",
+                "the rates of this recipe follow cosines between epochs",
+                "change learning_rate, epochs or warm_epochs, or take --recipe quick",
+            )
+        factor = recipe.learning_rate / before.learning_rate
+        more: dict[str, Any] = {"cosine": tuple((e, r * factor) for e, r in vars(recipe)["cosine"])}
+        return replace(recipe, **more) if factor != 1 else recipe
+    if recipe.schedule != before.schedule:
+        # Per cent of the steps there, steps here.
+        warm_up = recipe.warm_up if "warm_up" in asked else WARM_UP[recipe.schedule]
+        decay_at = recipe.decay_at
+        if "decay_at" not in asked:
+            decay_at = tuple(round(share * recipe.epochs, 2) for share in DECAY_AT)
+        recipe = replace(recipe, warm_up=warm_up, decay_at=decay_at)
+    if recipe.schedule == "one_cycle" and recipe.warm_up > 100:
+        raise InputError(f"warm_up={recipe.warm_up}", "is in per cent here", "give 100 at most")
+    return recipe
 
 
 def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
