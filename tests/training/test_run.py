@@ -17,13 +17,12 @@ import torch
 
 from smallpose.cli.main import main
 from smallpose.core.errors import InputError, RunError
-from smallpose.core.lock import locked
 from smallpose.core.skeleton import SMALLPOSE
 from smallpose.methods import create_method
 from smallpose.methods.weights import read_weights
 from smallpose.samples.crops import Batch
 from smallpose.table.coco_json import read_coco, write_coco
-from smallpose.training import course, folder
+from smallpose.training import course
 from smallpose.training.log import Log
 from smallpose.training.loop import Trainer
 from smallpose.training.loss import LossOf
@@ -118,55 +117,6 @@ def test_a_resumed_run_is_the_undisturbed_one_loss_by_loss(eight, tmp_path, monk
     assert result["weights"] == whole["weights"]
 
 
-def test_a_folder_with_a_run_is_not_overwritten(eight, tmp_path):
-    train(experiment(eight, tmp_path, 1))
-    with pytest.raises(InputError, match="holds a run already"):
-        train(experiment(eight, tmp_path, 1))
-
-
-def test_a_run_is_not_resumed_with_other_options(eight, tmp_path):
-    train(experiment(eight, tmp_path, 1))
-    with pytest.raises(InputError, match="began with seed 0, this is 1"):
-        train(experiment(eight, tmp_path, 1, seed=1, resume=True))
-    with pytest.raises(InputError, match="began with batch_size 4, this is 2"):
-        train(experiment(eight, tmp_path, 1, overrides=(("batch_size", "2"),), resume=True))
-
-
-@pytest.mark.parametrize("key", ["subset", "cache", "derived"])
-def test_a_run_is_not_resumed_without_what_it_began_with(eight, tmp_path, key):
-    ids = read_coco(eight / "annotations" / "train.json").images.ids[:6].tolist()
-    asked = {"subset": 1, "seed": 0, "people": 6, "images": ids}
-    (tmp_path / "subset.json").write_text(json.dumps(asked))
-    value = {"subset": tmp_path / "subset.json", "cache": tmp_path / "cache", "derived": True}[key]
-    train(experiment(eight, tmp_path / "run", 1, **{key: value}))
-    with pytest.raises(InputError, match=f"began with {key} .*, this is without"):
-        train(experiment(eight, tmp_path / "run", 1, resume=True))
-    train(experiment(eight, tmp_path / "plain", 1))
-    with pytest.raises(InputError, match=f"began without {key}, this is "):
-        train(experiment(eight, tmp_path / "plain", 1, resume=True, **{key: value}))
-
-
-def test_a_run_that_has_ended_is_not_written_over_when_its_state_is_gone(eight, tmp_path):
-    train(experiment(eight, tmp_path, 1))
-    kept = (tmp_path / "result.json").read_bytes()
-    (tmp_path / "state.pt").unlink()
-    for resume, what in ((False, "holds a run already"), (True, "has ended .* is gone")):
-        with pytest.raises(InputError, match=what):
-            train(experiment(eight, tmp_path, 2, resume=resume))
-    assert (tmp_path / "result.json").read_bytes() == kept
-
-
-def test_two_never_train_in_one_folder(eight, tmp_path, monkeypatch):
-    monkeypatch.setattr(folder, "WAIT_S", 0.1)
-    with (
-        locked(tmp_path / ".lock"),
-        pytest.raises(InputError, match=f"locked by process {os.getpid()} since"),
-    ):
-        train(experiment(eight, tmp_path, 1))
-    train(experiment(eight, tmp_path, 1))
-    assert not (tmp_path / ".lock").exists()
-
-
 def test_a_validation_that_an_interruption_left_out_is_made_up_for(eight, tmp_path, monkeypatch):
     every = {"overrides": (("validate_every", "1"),)}
     train(experiment(eight, tmp_path / "whole", **every))
@@ -188,11 +138,6 @@ def test_a_validation_that_an_interruption_left_out_is_made_up_for(eight, tmp_pa
     ]
     assert logs[0] == logs[1]
     assert [json.loads(x)["step"] for x in logs[0]] == [2, 4, 6, 8, 10]
-
-
-def test_resuming_where_nothing_is_begins(eight, tmp_path, capsys):
-    train(experiment(eight, tmp_path, 1, resume=True))
-    assert "nothing to resume" in capsys.readouterr().err
 
 
 def test_a_run_from_kept_windows_repeats_itself_and_is_near_the_plain_one(stick_set, tmp_path):

@@ -261,3 +261,15 @@ def test_boards_that_are_not_installed_are_named(tmp_path, monkeypatch, flag):
             boards.wandb("p", "n", {}, tmp_path)
         else:
             boards.tensorboard(tmp_path)
+
+
+def test_a_terminal_that_hangs_up_is_a_wish_to_stop_unless_nohup_has_seen_to_it():
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with signals.Signals() as listening:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert listening.received == signal.SIGHUP
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        assert signal.SIGHUP not in signals.stopping()
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -28,6 +28,7 @@ from smallpose.inference.people import find
 from smallpose.inference.whole_job import Finder, sizes_of, whole_pictures
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.whole import WholeImageMethod
+from smallpose.samples.images import refuse_unreadable
 from smallpose.table.coco_json import write_coco
 from smallpose.table.instances import make_images, make_instances
 from smallpose.table.predictions import Predictions
@@ -161,14 +162,9 @@ def _look_in(folder: Path, shards: int, told: dict[int, Told]) -> list[Told]:
 
 
 def _refuse_many(worker: Worker, wrong: list[str]) -> None:
-    images = worker.asked.looked_at
-    if len(wrong) > worker.most_bad * images:
-        raise InputError(
-            str(worker.folder),
-            f"{len(wrong):,} of {images:,} pictures cannot be read, more than "
-            f"{worker.most_bad:.1%}; the last: {wrong[-1]}",
-            "mend or remove them, or allow more with --max-bad",
-        )
+    where, images = str(worker.folder), worker.asked.looked_at
+    last = f"; the last: {wrong[-1]}" if wrong else ""
+    refuse_unreadable(where, len(wrong), images, worker.most_bad, last)
 
 
 def _same_job(worker: Worker) -> None:

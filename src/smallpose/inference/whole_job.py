@@ -23,6 +23,7 @@ from smallpose.samples.images import (
     picture_size,
     pictures_of,
     read_picture,
+    refuse_unreadable,
 )
 from smallpose.table.coco_json import read_coco
 from smallpose.table.image_list import read_image_list
@@ -140,7 +141,9 @@ def predict_pictures(
             f"no boxes: each of the {len(files)} pictures is taken as one person's box; "
             "--boxes-from METHOD looks for people first"
         )
-        _refuse_many(wrong, len(files), options or Options())
+        if wrong:
+            most = (options or Options()).most_bad
+            refuse_unreadable(wrong[0].split(";")[0], len(wrong), len(files), most)
         where = whole_pictures(sizes_wh)
     found = find(method.on(device), people, where, _Anywhere().read, options, method.name)
     if where is not None and finder is None:  # the others have been looked for and told
@@ -166,16 +169,6 @@ def whole_pictures(sizes_wh: list[tuple[int, int]]) -> Boxes:
     rows = np.flatnonzero(sizes.all(axis=1))
     whole = np.concatenate([np.zeros((len(rows), 2)), sizes[rows]], axis=1)
     return Boxes(rows, whole, np.ones(len(rows)))
-
-
-def _refuse_many(wrong: Sequence[str], pictures: int, options: Options) -> None:
-    if len(wrong) > options.most_bad * pictures:
-        raise InputError(
-            wrong[0].split(";")[0],
-            f"{len(wrong)} of {pictures:,} pictures cannot be read, more than "
-            f"{options.most_bad:.1%}",
-            "mend or remove them, or allow more with --max-bad",
-        )
 
 
 def _boxes_by(

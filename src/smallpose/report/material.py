@@ -44,11 +44,6 @@ class Material:
     found: Mapping[int, tuple[Predictions, Pairing]]
 
     @property
-    def trained(self) -> list[Run]:
-        """Without those that learned nothing."""
-        return [run for run in self.runs if not run.untrained]
-
-    @property
     def best(self) -> int:
         """The number of the best run: of highest AP on small people, in the mean over its seeds.
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from smallpose.core.errors import InputError
+from smallpose.samples.images import refuse_unreadable
 from smallpose.table.instances import Instances
 
 Rows = NDArray[np.intp]
@@ -106,10 +106,5 @@ class Feed(ABC):
     def count_bad(self, wrong: str) -> None:
         """Remember a picture that cannot be read; raises InputError when they are too many."""
         self.unreadable[wrong] = None
-        bad = len(self.unreadable)
-        if bad > self.most_bad * self.images:
-            raise InputError(
-                wrong.split(";")[0],
-                f"{bad} of {self.images:,} pictures cannot be read, more than {self.most_bad:.1%}",
-                "mend or remove them, or allow more with --max-bad",
-            )
+        where = wrong.split(";")[0]
+        refuse_unreadable(where, len(self.unreadable), self.images, self.most_bad)

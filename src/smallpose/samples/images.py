@@ -56,6 +56,22 @@ def pictures_of(data: Path) -> Pictures:
     return Pictures(root, folder.picture_folder(root).roots)
 
 
+def refuse_unreadable(where: str, bad: int, pictures: int, most_bad: float, last: str = "") -> None:
+    """Raises InputError when more than a share of the pictures cannot be read.
+
+    Args:
+        bad: how many cannot, of so many.
+        most_bad: the share that may.
+        last: why the last one could not.
+    """
+    if bad > most_bad * pictures:
+        raise InputError(
+            where,
+            f"{bad:,} of {pictures:,} pictures cannot be read, more than {most_bad:.1%}{last}",
+            "mend or remove them, or allow more with --max-bad",
+        )
+
+
 def same_size(picture: Picture, said: tuple[int, int], where: str) -> None:
     """Raises InputError when the picture is not of the (width, height) said of it; 0 is unsaid."""
     height, width = picture.shape[:2]

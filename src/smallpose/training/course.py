@@ -156,10 +156,11 @@ class Course:
 
     def _left_alone(self, error: RuntimeError) -> Exception:
         """What PyTorch raises when another process is gone; other defects stay what they are."""
-        reason = (str(error).splitlines() or [""])[0][:160]
-        lost = isinstance(error, torch.distributed.DistError) or _LOST.search(str(error))
-        if self.ranks.world == 1 or not lost:
+        if self.ranks.world == 1:
             return error
+        if not (isinstance(error, torch.distributed.DistError) or _LOST.search(str(error))):
+            return error
+        reason = (str(error).splitlines() or [""])[0][:160]
         say(f"rank {self.ranks.rank}: {reason}")
         return RunError(
             f"rank {self.ranks.rank} of {self.ranks.world}",

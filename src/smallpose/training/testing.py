@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from smallpose.core.errors import InputError
 from smallpose.inference import Options, find
 from smallpose.methods.base import PoseMethod
-from smallpose.samples.images import Pictures
+from smallpose.samples.images import Pictures, refuse_unreadable
 from smallpose.table.instances import Instances
 from smallpose.table.predictions import Predictions
 from smallpose.training.ranks import ALONE, Ranks
@@ -44,12 +43,7 @@ def find_all(
 
     parts = ranks.gather(work)
     bad = int(ranks.sum(unreadable)[0])
-    if bad > most_bad * len(people.images):
-        raise InputError(
-            "test images",
-            f"{bad} of {len(people.images):,} pictures cannot be read, more than {most_bad:.1%}",
-            "mend or remove them, or allow more with --max-bad",
-        )
+    refuse_unreadable("test images", bad, len(people.images), most_bad)
     return merged(parts, people) if parts else None
 
 
