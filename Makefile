@@ -43,7 +43,7 @@ golden: install
 
 install: $(V)/.ready
 
-$(V)/.ready: pyproject.toml constraints.txt setup.py $(wildcard src/smallpose/*/*.[ch])
+$(V)/.ready: pyproject.toml constraints.txt setup.py $(wildcard src/smallpose/*/*.[ch] src/smallpose/*/*/*.[ch])
 	$(PY) -m venv .venv
 	$(V)/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt \
 	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e ".[torch,dev]"

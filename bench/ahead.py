@@ -17,11 +17,11 @@ from typing import Any
 import torch
 
 from loader import make_pictures
-from smallpose.inference import find, whole_image
-from smallpose.inference.ahead import read_ahead
+from smallpose.dataloading.images import Picture, Pictures
+from smallpose.inference import find, full_image
+from smallpose.inference.prefetch import read_ahead
+from smallpose.io.coco_annotations import read_coco
 from smallpose.methods import create_method
-from smallpose.samples.images import Picture, Pictures
-from smallpose.table.coco_json import read_coco
 
 
 def one_by_one(
@@ -50,7 +50,7 @@ def main() -> None:
             for _ in range(asked.rounds):
                 seconds = []
                 for way in (read_ahead, one_by_one):
-                    whole_image.read_ahead = way
+                    full_image.read_ahead = way
                     start = time.perf_counter()
                     find(method, people, None, read)
                     seconds.append(time.perf_counter() - start)

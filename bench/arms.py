@@ -25,16 +25,16 @@ import numpy as np
 import torch
 from scipy import stats
 
+from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.skeleton import SMALLPOSE
-from smallpose.evaluation.metrics import evaluate
+from smallpose.dataloading.images import Pictures
+from smallpose.dataloading.top_down.batches import Crops, ImageOfPeople, trainable
+from smallpose.evaluation.evaluate import evaluate
 from smallpose.inference.boxes import true_boxes
 from smallpose.inference.options import Options
 from smallpose.inference.top_down import find_people
 from smallpose.methods import create_method
-from smallpose.samples.crops import Crops, ImageOfPeople, trainable
-from smallpose.samples.images import Pictures
 from smallpose.synthetic import draw_scene
-from smallpose.table.instances import Instances, make_images, make_instances
 from smallpose.training.schedule import learning_rate, make_optimizer
 
 METHOD = "simple_baseline_r18_tiny"
@@ -88,7 +88,7 @@ def learned(
     recipe = replace(method.recipes["quick"], epochs=epochs)
     augment = replace(recipe.augment, **ARMS[arm])
     dataset = ImageOfPeople(
-        *(train, trainable(train), pictures, method.input_wh, augment, seed, method.udp_warp)
+        train, trainable(train), pictures, method.input_wh, augment, seed, method.udp_warp
     )
     crops = Crops(dataset, recipe.batch_size)
     crops.window = len(dataset.rows) if arm == "shuffled" else len(dataset.rows) // 20
@@ -105,7 +105,7 @@ def learned(
             loss.backward()
             optimizer.step()
             step += 1
-    found = find_people(*(method, test, true_boxes(test), pictures.read, Options(flip_test=False)))
+    found = find_people(method, test, true_boxes(test), pictures.read, Options(flip_test=False))
     result = evaluate(test, found)["coco"]
     return {name: result[name] for name in NUMBERS}
 

@@ -80,8 +80,9 @@ def repeat(page: Path, times: int, out: Path) -> None:
 
 def _pictures(page: Path, text: str, data: dict[str, Any]) -> list[bytes]:
     sizes = np.frombuffer(base64.b64decode(data["bytes"]), "<u2")
-    packs = {int(number): packed for number, packed in
-             re.findall(r'id="pack-(\d+)">([^<]*)<', text)}  # fmt: skip
+    packs = {
+        int(number): packed for number, packed in re.findall(r'id="pack-(\d+)">([^<]*)<', text)
+    }
     for file in (page.parent / "people").glob("*.js"):
         packs[int(file.stem)] = file.read_text().split('"')[1]
     whole = b"".join(base64.b64decode(packs[number]) for number in sorted(packs))
@@ -97,10 +98,12 @@ def measured(browser: Browser, script: str) -> dict[str, float]:
     times = sorted(browser.run(script))
     n = len(times)
     return {
-        "median": times[n // 2], "p95": times[round(0.95 * n)], "worst": times[-1],
+        "median": times[n // 2],
+        "p95": times[round(0.95 * n)],
+        "worst": times[-1],
         "over 20 ms, %": 100 * sum(t > 20 for t in times) / n,
         "CPU": 1000 * (_cpu(browser) - before) / n,
-    }  # fmt: skip
+    }
 
 
 def _cpu(browser: Browser) -> float:

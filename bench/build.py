@@ -32,7 +32,7 @@ for path in Path(sys.argv[1]).rglob("*.json"):
 OURS = """
 import sys
 from pathlib import Path
-from smallpose.dataset.build import Options, build_dataset
+from smallpose.dataset.builder.build import Options, build_dataset
 options = Options(missing_images="keep", images="none", leaks="off", overwrite=True)
 build_dataset({sys.argv[3]: Path(sys.argv[1])}, Path(sys.argv[2]) / "set", options)
 """

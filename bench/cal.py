@@ -21,9 +21,9 @@ import torch
 
 from smallpose import create_method
 from smallpose.core.skeleton import COCO17
+from smallpose.dataloading.affine import to_image
 from smallpose.methods import cal as method
 from smallpose.models.codecs import cal
-from smallpose.samples.affine import to_image
 
 HERE = Path(__file__).parent
 # Sides of crops and maps, sigma and the offsets' share, as in the authors' three kinds of setting.
@@ -150,11 +150,17 @@ def compare_parts(theirs: SimpleNamespace, seed: int, setting: tuple) -> dict[st
     seen = (rng.random((6, 17)) > 0.25).astype(np.float32)
     maker = theirs.targets.__new__(theirs.targets)
     vars(maker).update(
-        num_joints=17, heatmap_size=np.array(map_wh), image_size=np.array((w, h)),
-        feat_stride=(np.array((w, h)) - 1.0) / (np.array(map_wh) - 1.0), sigma=sigma,
-        locref_stdev=1.5, mask_sigma=1.0, kpd=4.0, use_different_joints_weight=False,
+        num_joints=17,
+        heatmap_size=np.array(map_wh),
+        image_size=np.array((w, h)),
+        feat_stride=(np.array((w, h)) - 1.0) / (np.array(map_wh) - 1.0),
+        sigma=sigma,
+        locref_stdev=1.5,
+        mask_sigma=1.0,
+        kpd=4.0,
+        use_different_joints_weight=False,
         target_type="gaussian",
-    )  # fmt: skip
+    )
     made = [
         maker.generate_target(p.astype(np.float64), np.stack([v] * 3, axis=1))
         for p, v in zip(points, seen, strict=True)
@@ -174,9 +180,17 @@ def compare_parts(theirs: SimpleNamespace, seed: int, setting: tuple) -> dict[st
     errors.update(mask=0.0, losses=0.0, gradients=0.0)
     for confident in (True, False):
         criterion = theirs.loss(
-            True, share, False, False, confident, alpha=0.1, beta=0.9, gama=1,
-            smooth_l1=False, bce=False,
-        )  # fmt: skip
+            True,
+            share,
+            False,
+            False,
+            confident,
+            alpha=0.1,
+            beta=0.9,
+            gama=1,
+            smooth_l1=False,
+            bce=False,
+        )
         leaves = [[t.clone().requires_grad_() for t in (heatmaps, offsets)] for _ in "ab"]
         wanted_mask = criterion.gmm_mask(leaves[0][0], maps, weights)
         mask = method.confidence_mask(leaves[1][0], ours[0], ours[3])
@@ -196,8 +210,14 @@ def compare_parts(theirs: SimpleNamespace, seed: int, setting: tuple) -> dict[st
     center, scale = rng.uniform(50, 400, (6, 2)), rng.uniform(60, 300, (6, 2))
     # The authors count scales in units of 200 px.
     wanted_points, wanted_scores = theirs.decode(
-        *(heatmaps.numpy().copy(), offsets.numpy().copy(), 1.5, center, scale / 200),
-        *(None, None, list(map_wh)),
+        heatmaps.numpy().copy(),
+        offsets.numpy().copy(),
+        1.5,
+        center,
+        scale / 200,
+        None,
+        None,
+        list(map_wh),
     )
     found, scores = cal.decode(heatmaps, offsets, (w, h))
     placed = to_image(found.double().numpy(), center, scale, (w, h))

@@ -30,17 +30,17 @@ import torch
 
 from loader import make_pictures
 from parity import fill
+from smallpose.core.instances import make_images, make_instances
+from smallpose.dataloading.full_image.letterbox import show_whole
+from smallpose.dataloading.images import read_picture
 from smallpose.inference import Boxes, Options, find
-from smallpose.inference.onnx_network import OnnxNetwork
-from smallpose.inference.people import faster
+from smallpose.inference.onnx.session import OnnxNetwork
+from smallpose.inference.predict import faster
+from smallpose.io.coco_annotations import read_coco
 from smallpose.methods import create_method
 from smallpose.methods.base import PoseMethod
+from smallpose.methods.full_image import WholeImageMethod
 from smallpose.methods.rtmo import RTMO
-from smallpose.methods.whole import WholeImageMethod
-from smallpose.samples.fit import show_whole
-from smallpose.samples.images import read_picture
-from smallpose.table.coco_json import read_coco
-from smallpose.table.instances import make_images, make_instances
 
 SIDE = Path(__file__).parent / "mmpose/forward_side.py"
 METHODS = "simple_baseline_r50,simcc_r50,rle_r50,hrnet_w32,vitpose_s,hrformer_s,rtmo_s"
@@ -242,8 +242,10 @@ def measure(name: str, asked: argparse.Namespace, folder: Path, peer: Peer | Non
         for do in ("whole", "around"):
             if peer is not None:
                 theirs = lambda do=do, order=order: peer.ask(do, **order)["seconds"]  # noqa: E731
-            mine = {"whole": lambda: ours.whole(path, where)[0],  # noqa: B023
-                    "around": lambda: ours.around(path, where)}[do]  # noqa: B023  # fmt: skip
+            mine = {
+                "whole": lambda: ours.whole(path, where)[0],  # noqa: B023
+                "around": lambda: ours.around(path, where),  # noqa: B023
+            }[do]
             line = turns(asked.rounds, mine, theirs)
             print(f"{name:<20} {do:<8}{size[0]:>4}x{size[1]:<5} {line}   {same}", flush=True)
             same = ""

@@ -25,8 +25,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.dataset.hashing import FEATURES, THUMB, Prints, fingerprints, read_grey
-from smallpose.dataset.near import NEAR_BITS, find_near_duplicates, near_hashes
+from smallpose.dataset.duplicates.image_hash import FEATURES, THUMB, Prints, fingerprints, read_grey
+from smallpose.dataset.duplicates.near_duplicates import (
+    NEAR_BITS,
+    find_near_duplicates,
+    near_hashes,
+)
 
 
 def drawn(count: int) -> list[NDArray[np.uint8]]:

@@ -24,14 +24,14 @@ import cv2
 import numpy as np
 import torch
 
+from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import SMALLPOSE
+from smallpose.dataloading.augmentation import Augment
+from smallpose.dataloading.images import Pictures
+from smallpose.dataloading.top_down.batches import Crops, ImageOfPeople, trainable
+from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.methods import create_method
-from smallpose.samples.augment import Augment
-from smallpose.samples.crops import Crops, ImageOfPeople, trainable
-from smallpose.samples.images import Pictures
 from smallpose.synthetic import draw_scene
-from smallpose.table.coco_json import read_coco, write_coco
-from smallpose.table.instances import make_images, make_instances
 
 SIDE = Path(__file__).parent / "loader" / "mmpose_side.py"
 CASES = (((640, 480), 10, 40), ((1920, 1080), 10, 20), ((640, 480), 1, 150), ((1920, 1080), 1, 40))
@@ -54,9 +54,7 @@ def make_pictures(folder: Path, size_wh: tuple[int, int], each: int, count: int)
         names.append(f"{len(names)}.jpg")
         path = folder / "images" / names[-1]
         cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
-    images = make_images(
-        *(np.arange(1, count + 1), names, [size_wh[0]] * count, [size_wh[1]] * count)
-    )
+    images = make_images(np.arange(1, count + 1), names, [size_wh[0]] * count, [size_wh[1]] * count)
     file = folder / "people.json"
     write_coco(make_instances(SMALLPOSE, images, rows, boxes, keypoints), file)
     return file
@@ -77,7 +75,12 @@ def ours(file: Path, samples: int, cache: Path | None = None) -> dict[str, float
     people = read_coco(file)
     method = create_method("simple_baseline_r50", SMALLPOSE)
     dataset = ImageOfPeople(
-        *(people, trainable(people), Counting(file.parent / "images"), (192, 256), Augment(), 0),
+        people,
+        trainable(people),
+        Counting(file.parent / "images"),
+        (192, 256),
+        Augment(),
+        0,
         cache=cache,
     )
     crops = Crops(dataset, 64)

@@ -22,11 +22,11 @@ from pathlib import Path
 
 import numpy as np
 
+from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17
-from smallpose.samples.crops import ImageOfPeople, trainable
-from smallpose.samples.pool import Pool
-from smallpose.table.coco_json import read_coco, write_coco
-from smallpose.table.instances import make_images, make_instances
+from smallpose.dataloading.top_down.batches import ImageOfPeople, trainable
+from smallpose.dataloading.worker_pool import Pool
+from smallpose.io.coco_annotations import read_coco, write_coco
 
 SIDE = Path(__file__).parent / "loader" / "mmpose_side.py"
 PEOPLE, PICTURES = 627_125, 68_311

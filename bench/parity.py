@@ -23,9 +23,19 @@ import torch
 
 HERE = Path(__file__).parent
 METHODS = (
-    *("simplebaseline_res50", "hrnet_w32", "simcc_res50", "rle_res50", "vitpose_s"),
-    *("vitpose_s_rle", "hrformer_s", "cal_hrnet_w32", "dekr_hrnet_w32", "cid_hrnet_w32"),
-    *("rtmo_s", "rtmo_m", "rtmo_l"),
+    "simplebaseline_res50",
+    "hrnet_w32",
+    "simcc_res50",
+    "rle_res50",
+    "vitpose_s",
+    "vitpose_s_rle",
+    "hrformer_s",
+    "cal_hrnet_w32",
+    "dekr_hrnet_w32",
+    "cid_hrnet_w32",
+    "rtmo_s",
+    "rtmo_m",
+    "rtmo_l",
 )
 WHOLE = ("rtmo", "cid", "dekr")
 
@@ -57,12 +67,27 @@ def chance(key: str) -> np.random.Generator:
 
 
 # Entries a network computes for itself, which no weights may change.
-CONSTANT = ("relative_position_index", "regular_matrix", "flow_model.loc", "flow_model.cov",
-            "flow_model.mask", "dim_t", "x_bins", "y_bins", ".sigmas")  # fmt: skip
+CONSTANT = (
+    "relative_position_index",
+    "regular_matrix",
+    "flow_model.loc",
+    "flow_model.cov",
+    "flow_model.mask",
+    "dim_t",
+    "x_bins",
+    "y_bins",
+    ".sigmas",
+)
 # So that thresholds in the decoding are sometimes passed.
 SHIFTED = {"out_cls.": -1.0, "keypoint_root_conv.": -1.0, "heatmap_conv_layers.2.": 0.2}
-GAIN = {"flow_model": 0.5, "out_bbox": 0.5, "transform_matrix_conv": 0.5, "keypoint_root_conv": 0.4,
-        "displacement_conv_layers.3.": 4.0, "gfd_module.heatmap_conv": 0.15}  # fmt: skip
+GAIN = {
+    "flow_model": 0.5,
+    "out_bbox": 0.5,
+    "transform_matrix_conv": 0.5,
+    "keypoint_root_conv": 0.4,
+    "displacement_conv_layers.3.": 4.0,
+    "gfd_module.heatmap_conv": 0.15,
+}
 
 
 def fill(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

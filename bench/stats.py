@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.skeleton import SMALLPOSE
 from smallpose.stats.crowding import crowd_index
-from smallpose.stats.spread import mean_of
-from smallpose.stats.tally import tally_of
-from smallpose.table.instances import Instances, make_images, make_instances
+from smallpose.stats.dataset_counts import tally_of
+from smallpose.stats.mean_interval import mean_of
 
 PEOPLE, IMAGES = 769_444, 78_607
 K = (21, 17, 16, 14, 14, 17)  # of each source, as Instances count them
@@ -50,10 +50,13 @@ def annotations(people: Instances) -> list[dict[str, Any]]:
     return [
         {"image_id": int(i), "bbox": b, "keypoints": k, "source": int(s)}
         for i, b, k, s in zip(
-            people.image_rows, people.boxes_xywh.tolist(),
-            people.keypoints.reshape(len(people), -1).tolist(), people.source, strict=True,
+            people.image_rows,
+            people.boxes_xywh.tolist(),
+            people.keypoints.reshape(len(people), -1).tolist(),
+            people.source,
+            strict=True,
         )
-    ]  # fmt: skip
+    ]
 
 
 def plainly(people: list[dict[str, Any]]) -> tuple[Counter[str], float]:

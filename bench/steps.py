@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from smallpose.dataloading.top_down.batches import Batch
 from smallpose.methods import create_method
-from smallpose.samples.crops import Batch
-from smallpose.training.log import Log
-from smallpose.training.loop import Trainer
-from smallpose.training.ranks import ALONE, Ranks, launched
+from smallpose.training.distributed import ALONE, Ranks, launched
+from smallpose.training.run_log import Log
+from smallpose.training.trainer import Trainer
 
 
 class InMemory:

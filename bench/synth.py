@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from smallpose.synthetic.looks import PLACES
-from smallpose.synthetic.plates import plate
-from smallpose.synthetic.raster import one_thread
-from smallpose.synthetic.scenes import PROFILES, draw_scene_plan
-from smallpose.synthetic.units import Unit, batches, make_units
+from smallpose.synthetic.render_jobs import Unit, batches, make_units
+from smallpose.synthetic.rendering.backgrounds import plate
+from smallpose.synthetic.rendering.image_style import PLACES
+from smallpose.synthetic.rendering.raster import one_thread
+from smallpose.synthetic.scenes.layout import PROFILES, draw_scene_plan
 
 POOL = ("bench", 8)
 

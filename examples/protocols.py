@@ -9,16 +9,30 @@ from pathlib import Path
 import numpy as np
 
 import smallpose
+from smallpose.core.instances import make_images, make_instances
+from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
-from smallpose.table.instances import make_images, make_instances
-from smallpose.table.predictions import make_predictions
 
 # A standing person in a unit box, COCO's 17 joints.
 POSE = np.array(
     [
-        *((0.50, 0.08), (0.54, 0.06), (0.46, 0.06), (0.58, 0.08), (0.42, 0.08), (0.72, 0.24)),
-        *((0.28, 0.24), (0.82, 0.40), (0.18, 0.40), (0.86, 0.55), (0.14, 0.55), (0.64, 0.54)),
-        *((0.36, 0.54), (0.66, 0.76), (0.34, 0.76), (0.66, 0.97), (0.34, 0.97)),
+        (0.50, 0.08),
+        (0.54, 0.06),
+        (0.46, 0.06),
+        (0.58, 0.08),
+        (0.42, 0.08),
+        (0.72, 0.24),
+        (0.28, 0.24),
+        (0.82, 0.40),
+        (0.18, 0.40),
+        (0.86, 0.55),
+        (0.14, 0.55),
+        (0.64, 0.54),
+        (0.36, 0.54),
+        (0.66, 0.76),
+        (0.34, 0.76),
+        (0.66, 0.97),
+        (0.34, 0.97),
     ]
 )
 # Name, box, how many joints are labelled: few in a large box, all in a middling, all in a tiny one.

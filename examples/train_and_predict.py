@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import smallpose
-from smallpose.samples.images import pictures_of
+from smallpose.dataloading.images import pictures_of
 from smallpose.training.run import Experiment, train
 
 data, run = Path(sys.argv[1]), Path(sys.argv[2])

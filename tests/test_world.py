@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import smallpose
+from smallpose.core.instances import SOURCES, Instances
 from smallpose.core.sizes import MEDIUM_BELOW, SMALL_BELOW
-from smallpose.dataset.build import Options, build_dataset
+from smallpose.dataset.builder.build import Options, build_dataset
 from smallpose.dataset.verify import check_set
 from smallpose.sources import READERS
 from smallpose.synthetic import make_world
-from smallpose.table.instances import SOURCES, Instances
 
 # Half a pixel where a format keeps whole ones, next to nothing where it keeps decimals.
 ROUNDING = {"coco": 0.5, "mpii": 0.5, "aic": 0.5, "hieve": 0.5, "posetrack": 0.51}

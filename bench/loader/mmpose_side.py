@@ -114,9 +114,13 @@ def memory(annotations: Path, start: str) -> dict[str, float]:
     people = CocoDataset(ann_file=str(annotations), metainfo=meta, pipeline=[OwnMemory()])
     loaded = own_mib() - before
     loader = DataLoader(
-        people, batch_size=64, num_workers=2, shuffle=True, collate_fn=list,
+        people,
+        batch_size=64,
+        num_workers=2,
+        shuffle=True,
+        collate_fn=list,
         multiprocessing_context=start,
-    )  # fmt: skip
+    )
     grown: dict[int, list[float]] = {}
     for batch in loader:
         for pid, mib in batch:

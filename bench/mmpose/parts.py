@@ -8,8 +8,25 @@ import numpy as np
 import torch
 
 SIZE, MAP = (192, 256), (48, 64)
-SIGMAS = [0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107,
-          0.087, 0.087, 0.089, 0.089]  # fmt: skip
+SIGMAS = [
+    0.026,
+    0.025,
+    0.025,
+    0.035,
+    0.035,
+    0.079,
+    0.079,
+    0.072,
+    0.072,
+    0.062,
+    0.062,
+    0.107,
+    0.107,
+    0.087,
+    0.087,
+    0.089,
+    0.089,
+]
 
 
 def parts(adapter, many=1):
@@ -26,8 +43,16 @@ def _points(rng, n, size):
     """Inside, far outside, just on every border, on whole, half and quarter pixels."""
     points = rng.uniform(-0.3, 1.3, (n, 17, 2)) * size
     w, h = size
-    points[0, :8] = [[0, 0], [w - 1, h - 1], [w, h], [-0.5, h / 2], [-24, 8], [w + 23, h + 23],
-                     [-2.9, -2.1], [w / 2 + 2, h / 2 + 2]]  # fmt: skip
+    points[0, :8] = [
+        [0, 0],
+        [w - 1, h - 1],
+        [w, h],
+        [-0.5, h / 2],
+        [-24, 8],
+        [w + 23, h + 23],
+        [-2.9, -2.1],
+        [w / 2 + 2, h / 2 + 2],
+    ]
     points[0, 8:12] = np.round(points[0, 8:12])
     points[0, 12:] = np.round(points[0, 12:] * 4) / 4
     return points.astype(np.float32)
@@ -44,9 +69,12 @@ def _encodings(adapter, many):
             if name in ("msra", "udp", "msra_dark", "udp_offset"):
                 settings["heatmap_size"] = MAP
             task = {"do": "encode", "codec": name, "keypoints": points, "visible": seen}
-            yield (f"encode {name}", {**task, "settings": settings},
-                   lambda name=name, p=points, v=seen: adapter.encode(name, p, v),
-                   1e-6)  # fmt: skip
+            yield (
+                f"encode {name}",
+                {**task, "settings": settings},
+                lambda name=name, p=points, v=seen: adapter.encode(name, p, v),
+                1e-6,
+            )
     size = (256, 192)
     for name in ("spr", "decoupled"):
         for _ in range(many):
@@ -61,9 +89,12 @@ def _encodings(adapter, many):
                 seen[3] = 0
             settings = {"input_size": size, "heatmap_size": (64, 48)}
             task = {"do": "encode", "codec": name, "keypoints": points, "visible": seen}
-            yield (f"encode {name}", {**task, "settings": settings},
-                   lambda name=name, p=points, v=seen, s=settings: adapter.encode(name, p, v, **s),
-                   1e-6)  # fmt: skip
+            yield (
+                f"encode {name}",
+                {**task, "settings": settings},
+                lambda name=name, p=points, v=seen, s=settings: adapter.encode(name, p, v, **s),
+                1e-6,
+            )
 
 
 def _maps(rng, k=17, size=MAP):
@@ -97,8 +128,10 @@ def _decodings(adapter, many):
         for _ in range(many):
             settings = {"input_size": SIZE, "heatmap_size": MAP}
             if name == "simcc":
-                inputs = {a: rng.normal(0, 1, (2, 17, 2 * s)).astype(np.float32)
-                          for a, s in (("simcc_x", 192), ("simcc_y", 256))}  # fmt: skip
+                inputs = {
+                    a: rng.normal(0, 1, (2, 17, 2 * s)).astype(np.float32)
+                    for a, s in (("simcc_x", 192), ("simcc_y", 256))
+                }
                 inputs["simcc_x"][0, 0] = -1
                 inputs["simcc_y"][1] = np.round(inputs["simcc_y"][1])
                 settings = {"input_size": SIZE}
@@ -106,11 +139,15 @@ def _decodings(adapter, many):
                 inputs = {"encoded": rng.uniform(-0.2, 1.2, (1, 17, 4)).astype(np.float32)}
                 settings = {"input_size": SIZE}
             elif name == "decoupled":
-                inputs = {"instance_heatmaps": np.stack([_maps(rng), _maps(rng)]),
-                          "instance_scores": rng.random((2, 1)).astype(np.float32)}  # fmt: skip
+                inputs = {
+                    "instance_heatmaps": np.stack([_maps(rng), _maps(rng)]),
+                    "instance_scores": rng.random((2, 1)).astype(np.float32),
+                }
             elif name == "spr":
-                inputs = {"heatmaps": _maps(rng, 18), "displacements":
-                          rng.normal(0, 5, (34, 64, 48)).astype(np.float32)}  # fmt: skip
+                inputs = {
+                    "heatmaps": _maps(rng, 18),
+                    "displacements": rng.normal(0, 5, (34, 64, 48)).astype(np.float32),
+                }
                 inputs["heatmaps"][17] = rng.random((64, 48)) ** 3
                 settings = {"input_size": SIZE, "heatmap_size": MAP}
             elif name == "udp_offset":
@@ -136,8 +173,15 @@ def _windows(adapter, many):
         turns = np.where(rng.random(many) > 0.5, rng.uniform(-80, 80, many), 0)
         points = rng.uniform(0, 400, (17, 2))
         for size in ((192, 256), (256, 256)):
-            task = {"do": "boxes", "bgr": picture, "boxes_xyxy": boxes, "rotations": turns,
-                    "size": size, "udp": udp, "points": points}  # fmt: skip
+            task = {
+                "do": "boxes",
+                "bgr": picture,
+                "boxes_xyxy": boxes,
+                "rotations": turns,
+                "size": size,
+                "udp": udp,
+                "points": points,
+            }
 
             def ours(boxes=boxes, turns=turns, size=size, udp=udp, points=points):
                 import cv2
@@ -155,8 +199,11 @@ def _windows(adapter, many):
 
 def _letterboxes(adapter, many):
     rng = np.random.default_rng(4)
-    how = {"rtmo_s": ((640, 640), "fit", 32), "cid_hrnet_w32": ((512, 512), "expand", 64),
-           "dekr_hrnet_w32": ((512, 512), "expand", 32)}  # fmt: skip
+    how = {
+        "rtmo_s": ((640, 640), "fit", 32),
+        "cid_hrnet_w32": ((512, 512), "expand", 64),
+        "dekr_hrnet_w32": ((512, 512), "expand", 32),
+    }
     for method, (size, mode, multiple) in how.items():
         for _ in range(many):
             h, w = rng.integers(60, 700, 2)
@@ -190,37 +237,89 @@ def _losses(adapter, many):
         bins = [some(4, 17, n).softmax(-1) for n in (192, 256)]
         truths = [some(4, 17, n) for n in (192, 256)]
         cases = [
-            ("keypoint_mse", {"type": "KeypointMSELoss", "use_target_weight": True},
-             {"output": normal(2, 5, 8, 6), "target": maps, "weight": seen}),
-            ("kl_discret", {"type": "KLDiscretLoss", "use_target_weight": True},
-             {"output": (normal(2, 5, 20), normal(2, 5, 24)),
-              "target": (some(2, 5, 20), some(2, 5, 24)), "weight": seen}),
-            ("focal_heatmap", {"type": "FocalHeatmapLoss"},
-             {"output": some(2, 5, 8, 6).clamp(1e-4, 1 - 1e-4), "target": peaks, "weight": seen}),
-            ("focal_heatmap_none", {"type": "FocalHeatmapLoss"},
-             {"output": some(2, 5, 8, 6).clamp(1e-4, 1 - 1e-4), "target": 0.9 * maps,
-              "weight": seen}),
+            (
+                "keypoint_mse",
+                {"type": "KeypointMSELoss", "use_target_weight": True},
+                {"output": normal(2, 5, 8, 6), "target": maps, "weight": seen},
+            ),
+            (
+                "kl_discret",
+                {"type": "KLDiscretLoss", "use_target_weight": True},
+                {
+                    "output": (normal(2, 5, 20), normal(2, 5, 24)),
+                    "target": (some(2, 5, 20), some(2, 5, 24)),
+                    "weight": seen,
+                },
+            ),
+            (
+                "focal_heatmap",
+                {"type": "FocalHeatmapLoss"},
+                {"output": some(2, 5, 8, 6).clamp(1e-4, 1 - 1e-4), "target": peaks, "weight": seen},
+            ),
+            (
+                "focal_heatmap_none",
+                {"type": "FocalHeatmapLoss"},
+                {
+                    "output": some(2, 5, 8, 6).clamp(1e-4, 1 - 1e-4),
+                    "target": 0.9 * maps,
+                    "weight": seen,
+                },
+            ),
             ("info_nce", {"type": "InfoNCELoss", "temperature": 0.05}, {"features": normal(6, 40)}),
-            ("soft_weight_smooth_l1",
-             {"type": "SoftWeightSmoothL1Loss", "use_target_weight": True, "supervise_empty": False,
-                  "beta": 1 / 9},
-             {"output": normal(2, 10, 8, 6), "target": normal(2, 10, 8, 6),
-              "weight": (some(2, 10, 8, 6) - 0.6).clamp(min=0)}),
-            ("vari_focal", {"type": "VariFocalLoss", "reduction": "sum", "use_target_weight": True},
-             {"output": 8 * normal(30, 1), "target": quality, "weight": some(30, 1)}),
-            ("iou", {"type": "IoULoss", "mode": "square", "eps": 1e-16, "reduction": "sum"},
-             {"output": others, "target": boxes}),
-            ("oks", {"type": "OKSLoss", "reduction": "mean", "metainfo": "COCO"},
-             {"output": 50 * some(4, 17, 2), "target": 50 * some(4, 17, 2),
-              "weight": (some(4, 17) > 0.4).float(), "areas": 900 * some(4) + 100}),
-            ("bce", {"type": "BCELoss", "use_target_weight": True, "reduction": "mean"},
-             {"output": 3 * normal(4, 17), "target": (some(4, 17) > 0.5).float(),
-              "weight": some(4, 17)}),
-            ("mlecc", {"type": "MLECCLoss", "use_target_weight": True},
-             {"output": tuple(bins), "target": tuple(truths), "weight": some(4, 17)}),
-            ("l1", {"type": "L1Loss", "reduction": "sum"},
-             {"output": normal(5, 4), "target": normal(5, 4)}),
-        ]  # fmt: skip
+            (
+                "soft_weight_smooth_l1",
+                {
+                    "type": "SoftWeightSmoothL1Loss",
+                    "use_target_weight": True,
+                    "supervise_empty": False,
+                    "beta": 1 / 9,
+                },
+                {
+                    "output": normal(2, 10, 8, 6),
+                    "target": normal(2, 10, 8, 6),
+                    "weight": (some(2, 10, 8, 6) - 0.6).clamp(min=0),
+                },
+            ),
+            (
+                "vari_focal",
+                {"type": "VariFocalLoss", "reduction": "sum", "use_target_weight": True},
+                {"output": 8 * normal(30, 1), "target": quality, "weight": some(30, 1)},
+            ),
+            (
+                "iou",
+                {"type": "IoULoss", "mode": "square", "eps": 1e-16, "reduction": "sum"},
+                {"output": others, "target": boxes},
+            ),
+            (
+                "oks",
+                {"type": "OKSLoss", "reduction": "mean", "metainfo": "COCO"},
+                {
+                    "output": 50 * some(4, 17, 2),
+                    "target": 50 * some(4, 17, 2),
+                    "weight": (some(4, 17) > 0.4).float(),
+                    "areas": 900 * some(4) + 100,
+                },
+            ),
+            (
+                "bce",
+                {"type": "BCELoss", "use_target_weight": True, "reduction": "mean"},
+                {
+                    "output": 3 * normal(4, 17),
+                    "target": (some(4, 17) > 0.5).float(),
+                    "weight": some(4, 17),
+                },
+            ),
+            (
+                "mlecc",
+                {"type": "MLECCLoss", "use_target_weight": True},
+                {"output": tuple(bins), "target": tuple(truths), "weight": some(4, 17)},
+            ),
+            (
+                "l1",
+                {"type": "L1Loss", "reduction": "sum"},
+                {"output": normal(5, 4), "target": normal(5, 4)},
+            ),
+        ]
         for name, config, inputs in cases:
 
             def copies(inputs=inputs):
@@ -258,20 +357,40 @@ def _suppressions(adapter, many):
         sure = rng.permutation(n).astype(np.float32)
         base = {"do": "nms", "keypoints": points, "areas": areas}
         above = float(rng.uniform(0.3, 0.9))
-        yield ("OKS NMS",
-               {**base, "kind": "oks", "scores": scores.mean(1), "above": above,
-                "sigmas": np.array(SIGMAS)},
-               lambda p=points, s=scores, a=areas, t=above:
-               {"kept": adapter.oks_nms(p, s.mean(1), a, np.array(SIGMAS), t)}, 0)  # fmt: skip
+        yield (
+            "OKS NMS",
+            {
+                **base,
+                "kind": "oks",
+                "scores": scores.mean(1),
+                "above": above,
+                "sigmas": np.array(SIGMAS),
+            },
+            lambda p=points, s=scores, a=areas, t=above: {
+                "kept": adapter.oks_nms(p, s.mean(1), a, np.array(SIGMAS), t)
+            },
+            0,
+        )
         near = float(rng.uniform(0.05, 0.2))
-        yield ("joints NMS",
-               {**base, "kind": "joints", "scores": scores, "above": near, "most": 4},
-               lambda p=points, s=scores, t=near:
-               {"kept": adapter.nearby_joints_nms(p, s, t, 4)}, 0)  # fmt: skip
-        yield ("box NMS",
-               {**base, "kind": "box", "scores": scores, "boxes": boxes, "box_scores": sure,
-                "above": 0.3},
-               lambda b=boxes, s=sure: {"kept": adapter.box_nms(b, s, 0.3)}, 0)  # fmt: skip
+        yield (
+            "joints NMS",
+            {**base, "kind": "joints", "scores": scores, "above": near, "most": 4},
+            lambda p=points, s=scores, t=near: {"kept": adapter.nearby_joints_nms(p, s, t, 4)},
+            0,
+        )
+        yield (
+            "box NMS",
+            {
+                **base,
+                "kind": "box",
+                "scores": scores,
+                "boxes": boxes,
+                "box_scores": sure,
+                "above": 0.3,
+            },
+            lambda b=boxes, s=sure: {"kept": adapter.box_nms(b, s, 0.3)},
+            0,
+        )
 
 
 def error(name, ours, theirs):
@@ -291,8 +410,10 @@ def error(name, ours, theirs):
                 worst = max(worst, error(name, ours[key], value))
         return worst
     if isinstance(theirs, list):
-        return max((error(name, o, t) for o, t in zip(ours, theirs, strict=False)
-                    if t is not None), default=0.0)  # fmt: skip
+        return max(
+            (error(name, o, t) for o, t in zip(ours, theirs, strict=False) if t is not None),
+            default=0.0,
+        )
     ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
     if ours.size == theirs.size:
         ours = ours.reshape(theirs.shape)

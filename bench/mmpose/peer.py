@@ -43,11 +43,14 @@ CODECS = {
     "simcc": {"type": "SimCCLabel", "sigma": 6.0, "simcc_split_ratio": 2.0},
     "regression": {"type": "RegressionLabel"},
     "spr": {
-        "type": "SPR", "sigma": (4, 2), "minimal_diagonal_length": 32**0.5,
-        "generate_keypoint_heatmaps": True, "decode_max_instances": 30,
+        "type": "SPR",
+        "sigma": (4, 2),
+        "minimal_diagonal_length": 32**0.5,
+        "generate_keypoint_heatmaps": True,
+        "decode_max_instances": 30,
     },
     "decoupled": {"type": "DecoupledHeatmap"},
-}  # fmt: skip
+}
 
 
 def config_of(method):
@@ -225,8 +228,13 @@ def task_samples(method, task):
             np.random.randint = kept
             for key, value in encoded.items():
                 value = torch.as_tensor(np.asarray(value))
-                if key in ("heatmaps", "heatmap_weights", "displacements", "instance_heatmaps",
-                           "displacement_weights"):  # fmt: skip
+                if key in (
+                    "heatmaps",
+                    "heatmap_weights",
+                    "displacements",
+                    "instance_heatmaps",
+                    "displacement_weights",
+                ):
                     fields.set_field(value.float(), key)
                 elif key == "instance_coords":
                     labels.instance_coords = value.long()
@@ -290,8 +298,11 @@ def run_boxes(task):
 
     made = []
     for box, rotation in zip(task["boxes_xyxy"], task["rotations"], strict=True):
-        results = {"img": task["bgr"], "bbox": np.asarray(box, np.float32)[None],
-                       "keypoints": task["points"][None].astype(np.float32)}  # fmt: skip
+        results = {
+            "img": task["bgr"],
+            "bbox": np.asarray(box, np.float32)[None],
+            "keypoints": task["points"][None].astype(np.float32),
+        }
         results = GetBBoxCenterScale()(results)
         results["bbox_rotation"] = np.array([rotation], np.float32)
         affine = TopdownAffine(task["size"], use_udp=task["udp"])

@@ -2,7 +2,7 @@
 
 mmcv's compiled operators, MMDetection, torchvision and xtcocotools are looked for only where they
 are missing. DEKR's deformable convolution, the one operator that is needed, is written here from
-its definition (version 1: bilinear, no modulation), apart from ours in `models/heads/adaptive.py`.
+its definition (version 1: bilinear, no modulation), apart from ours in `models/heads/dekr.py`.
 """
 
 import importlib.abc
@@ -74,8 +74,18 @@ def deform_conv_class():
     from torch import nn
 
     class DeformConv2d(nn.Module):
-        def __init__(self, in_channels, out_channels, kernel_size=3, stride=1, padding=1,
-                     dilation=1, groups=1, deform_groups=1, bias=False):  # fmt: skip
+        def __init__(
+            self,
+            in_channels,
+            out_channels,
+            kernel_size=3,
+            stride=1,
+            padding=1,
+            dilation=1,
+            groups=1,
+            deform_groups=1,
+            bias=False,
+        ):
             super().__init__()
             assert (kernel_size, stride, padding, dilation, bias) == (3, 1, 1, 1, False)
             self.groups, self.deform_groups = groups, deform_groups

@@ -26,7 +26,7 @@ from pygments.util import ClassNotFound
 
 import smallpose
 from smallpose.cli.main import VERBS, main
-from smallpose.core.files import write_whole
+from smallpose.system.files import write_whole
 
 HERE = Path(__file__).parent
 HOUSE = HERE.parents[1]
@@ -123,8 +123,22 @@ def _help(verb: str) -> str:
 
 def _rooms() -> list[str]:
     """The package itself, then its rooms in the order of knowledge."""
-    order = ("core", "table", "sources", "synthetic", "dataset", "stats", "evaluation", "samples",
-             "models", "methods", "inference", "training", "report")  # fmt: skip
+    order = (
+        "core",
+        "system",
+        "io",
+        "sources",
+        "synthetic",
+        "dataset",
+        "stats",
+        "evaluation",
+        "models",
+        "dataloading",
+        "methods",
+        "inference",
+        "training",
+        "report",
+    )
     return ["", *(room for room in order if (HOUSE / "src/smallpose" / room).is_dir())]
 
 
@@ -158,8 +172,11 @@ def _reference(room: str) -> Page:
 def _public(path: Path) -> list[str]:
     """Functions and classes that the file defines, in its order."""
     kinds = (ast.FunctionDef, ast.ClassDef)
-    return [n.name for n in ast.parse(path.read_text()).body
-            if isinstance(n, kinds) and not n.name.startswith("_")]  # fmt: skip
+    return [
+        n.name
+        for n in ast.parse(path.read_text()).body
+        if isinstance(n, kinds) and not n.name.startswith("_")
+    ]
 
 
 def _entry(name: str, value: object) -> str:
@@ -206,9 +223,13 @@ def build(out: Path) -> list[Page]:
     day, night = (HtmlFormatter(style=s).get_style_defs(".page") for s in ("friendly", "monokai"))
     for page in made:
         text = template.render(
-            page=page, pages=made, version=smallpose.__version__, day=day,
-            night=night, style=(HERE / "style.css").read_text(),
-        )  # fmt: skip
+            page=page,
+            pages=made,
+            version=smallpose.__version__,
+            day=day,
+            night=night,
+            style=(HERE / "style.css").read_text(),
+        )
         write_whole(out / f"{page.name}.html", text)
     for picture in (HOUSE / "docs").rglob("*"):
         if picture.suffix in (".png", ".svg", ".webp"):

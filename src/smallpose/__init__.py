@@ -10,18 +10,18 @@ from typing import Any
 from smallpose._version import __version__
 
 _DOORS = {
-    "read_coco": "smallpose.table.coco_json",
-    "read_results": "smallpose.table.results_json",
-    "write_coco": "smallpose.table.coco_json",
-    "write_results": "smallpose.table.results_json",
-    "Instances": "smallpose.table.instances",
-    "Predictions": "smallpose.table.predictions",
+    "read_coco": "smallpose.io.coco_annotations",
+    "read_results": "smallpose.io.coco_results",
+    "write_coco": "smallpose.io.coco_annotations",
+    "write_results": "smallpose.io.coco_results",
+    "Instances": "smallpose.core.instances",
+    "Predictions": "smallpose.core.predictions",
     "keypoint_density": "smallpose.core.density",
     "crowd_index": "smallpose.stats.crowding",
-    "evaluate": "smallpose.evaluation.metrics",
-    "Evaluator": "smallpose.evaluation.streaming",
-    "compare": "smallpose.evaluation.comparison",
-    "diagnose": "smallpose.evaluation.diagnosis",
+    "evaluate": "smallpose.evaluation.evaluate",
+    "Evaluator": "smallpose.evaluation.evaluator",
+    "compare": "smallpose.evaluation.analysis.comparison",
+    "diagnose": "smallpose.evaluation.analysis.error_diagnosis",
     "COCOeval": "smallpose.evaluation.cocoeval",
     "create_method": "smallpose.methods",
 }

@@ -120,12 +120,16 @@ def test_without_pytorch_its_verbs_say_how_to_get_it(words):
 @pytest.mark.parametrize(
     "words",
     [
-        ("evaluate", "t.json", "f.json"), ("compare", "t.json", "f.json", "g.json"),
-        ("build", "set", "--coco", "coco"), ("select", "a.parquet", "--out", "o"), ("demo",),
+        ("evaluate", "t.json", "f.json"),
+        ("compare", "t.json", "f.json", "g.json"),
+        ("build", "set", "--coco", "coco"),
+        ("select", "a.parquet", "--out", "o"),
+        ("demo",),
         ("features", "run", "--data", "t.json", "--images", "i", "--out", "o.png"),
-        ("train", "rtmo_tiny", "--data", "set", "--out", "run"), ("synth", "world"),
+        ("train", "rtmo_tiny", "--data", "set", "--out", "run"),
+        ("synth", "world"),
     ],
-)  # fmt: skip
+)
 def test_a_seed_below_zero_is_refused_at_the_door(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main([*words, "--seed=-1"])

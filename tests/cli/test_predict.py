@@ -12,9 +12,9 @@ import torch
 
 from smallpose import create_method, read_coco, read_results
 from smallpose.cli.main import main
+from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17
-from smallpose.table.coco_json import write_coco
-from smallpose.table.instances import make_images, make_instances
+from smallpose.io.coco_annotations import write_coco
 from smallpose.training.checkpoint import save_model
 
 CROPS, WHOLE = "simple_baseline_r18_tiny", "cid_hrnet_w8_tiny"

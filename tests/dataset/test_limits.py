@@ -19,8 +19,8 @@ BUILDER = """
 import json, subprocess, sys
 from pathlib import Path
 from smallpose.core.errors import RunError
-from smallpose.core.files import write_whole
-from smallpose.dataset.build import build_dataset
+from smallpose.system.files import write_whole
+from smallpose.dataset.builder.build import build_dataset
 from smallpose.dataset.options import Options
 
 coco, disk, kept = map(Path, sys.argv[1:4])
@@ -92,8 +92,8 @@ LOOKER = """
 import resource, sys
 from pathlib import Path
 from smallpose.core.errors import RefusedError
-from smallpose.dataset.headers import read_header
-from smallpose.samples.images import read_picture
+from smallpose.dataset.image_headers import read_header
+from smallpose.dataloading.images import read_picture
 
 def peak_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

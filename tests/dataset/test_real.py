@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import smallpose
-from smallpose.dataset.build import Options, build_dataset
+from smallpose.core.instances import SOURCES
+from smallpose.dataset.builder.build import Options, build_dataset
 from smallpose.dataset.verify import check_set
-from smallpose.table.instances import SOURCES
 
 
 @pytest.fixture

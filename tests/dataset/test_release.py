@@ -9,9 +9,9 @@ import zipfile
 import pytest
 
 from smallpose.cli.main import main
-from smallpose.dataset.datasheet import QUESTIONS
+from smallpose.dataset.docs.datasheet import QUESTIONS
+from smallpose.io.coco_annotations import read_coco
 from smallpose.synthetic.world import make_world
-from smallpose.table.coco_json import read_coco
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,15 @@ def released(built, tmp_path_factory):
 def test_a_release_holds_everything_but_pictures(released):
     names = {p.relative_to(released).as_posix() for p in released.rglob("*") if p.is_file()}
     assert names == {
-        *("annotations/train.json", "annotations/test.json", "README.md", "croissant.json"),
-        *("index.csv", "index.json", "leaks.json", "manifest.json", "SHA256SUMS"),
+        "annotations/train.json",
+        "annotations/test.json",
+        "README.md",
+        "croissant.json",
+        "index.csv",
+        "index.json",
+        "leaks.json",
+        "manifest.json",
+        "SHA256SUMS",
     }
 
 
@@ -141,8 +148,10 @@ class TestCroissant:
 
     def test_every_field_leads_to_a_value_of_its_type(self, data, built):
         kinds = {"sc:Integer": int, "sc:Float": float, "sc:Text": str}
-        files = {f["@id"]: json.loads((built / f["contentUrl"]).read_text())
-                 for f in data["distribution"]}  # fmt: skip
+        files = {
+            f["@id"]: json.loads((built / f["contentUrl"]).read_text())
+            for f in data["distribution"]
+        }
         ids = set()
         for records in data["recordSet"]:
             for field in records["field"]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from smallpose.core.errors import InputError
+from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import SMALLPOSE
 from smallpose.dataset.subsets import (
     coco_size,
@@ -12,7 +13,6 @@ from smallpose.dataset.subsets import (
     read_subset,
     write_subset,
 )
-from smallpose.table.instances import make_images, make_instances
 
 IMAGES = 4_000
 
@@ -27,8 +27,9 @@ def people():
     side = np.exp(rng.normal(3.5 + 0.3 * source[rows] + rng.normal(0, 0.6, IMAGES)[rows], 0.5))
     boxes = np.stack([np.zeros_like(side), np.zeros_like(side), side, 2 * side], axis=1)
     keypoints = np.ones((len(rows), len(SMALLPOSE), 3))
-    images = make_images(np.arange(1, IMAGES + 1), [f"{k}.jpg" for k in range(IMAGES)],
-                         source=source.astype(np.int8))  # fmt: skip
+    images = make_images(
+        np.arange(1, IMAGES + 1), [f"{k}.jpg" for k in range(IMAGES)], source=source.astype(np.int8)
+    )
     return make_instances(SMALLPOSE, images, rows, boxes, keypoints, source=source[rows])
 
 

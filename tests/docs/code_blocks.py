@@ -38,7 +38,7 @@ LESS = (
     (r"^(smallpose benchmark) .*", r"TOOLS/\1 --help", "days on a GPU: its words alone"),
     (r"(hrnet_w32|rtmo_s) --(box-)?weights mmpose", r"\1 --\2weights TOOLS/\1", "the network"),
     (r"(?<!/)\b(hrnet_w32|rtmo_s)\b", lambda found: TINY[found[1]], "its weights are drawn here"),
-)  # fmt: skip
+)
 # Stand-ins for what a cluster brings along, beside the two launchers.
 TOOLS = {
     "both": '"$@" & first=$!; "$@"; wait "$first"',
@@ -157,9 +157,13 @@ def _call(block: Block, command: str, folder: Path) -> None:
     command = command.replace("TOOLS", str(tools(folder)))
     apart = f"printf '%s\\0' {command.removeprefix('smallpose ')}"
     words = subprocess.run(
-        ["bash", "-euc", apart], cwd=folder, env=_environment(folder), capture_output=True,
-        check=True, text=True,
-    ).stdout.split("\0")[:-1]  # fmt: skip
+        ["bash", "-euc", apart],
+        cwd=folder,
+        env=_environment(folder),
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout.split("\0")[:-1]
     with contextlib.chdir(folder), _home(folder):
         code = main(words)
     assert code == 0, f"{block.text.name}, line {block.line}: {command} ended with {code}"
@@ -180,9 +184,14 @@ def _home(folder: Path) -> Iterator[None]:
 
 def _process(block: Block, words: list[str], folder: Path) -> str:
     done = subprocess.run(
-        words, cwd=folder, env=_environment(folder), capture_output=True, text=True, check=False,
+        words,
+        cwd=folder,
+        env=_environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
         timeout=500,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, (
         f"{block.text.name}, line {block.line}:\n{words[-1]}\n"
         f"{done.stdout[-500:]}\n{done.stderr[-1500:]}"

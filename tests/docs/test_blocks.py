@@ -14,9 +14,9 @@ import pytest
 from code_blocks import HOUSE, LESS, SHOWN, TINY, Block, blocks, run, tools
 
 import smallpose
+from smallpose.core.instances import Instances, make_images, make_instances
+from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17, SMALLPOSE
-from smallpose.table.instances import Instances, make_images, make_instances
-from smallpose.table.predictions import make_predictions
 
 TEXTS = [HOUSE / "README.md", HOUSE / "CONTRIBUTING.md", *sorted((HOUSE / "docs").glob("*.md"))]
 # How-to pages whose blocks build on each other, in the order of reading, and those that go on with
@@ -24,7 +24,7 @@ TEXTS = [HOUSE / "README.md", HOUSE / "CONTRIBUTING.md", *sorted((HOUSE / "docs"
 LINE = ("build", "train", "predict", "report")
 AFTERWARDS = ("parquet", "cluster")
 # Run by tests of their own, which make a reader's folders and look at what came out.
-ELSEWHERE = {"own-source": HOUSE / "tests" / "sources" / "test_own.py"}
+ELSEWHERE = {"own-source": HOUSE / "tests" / "sources" / "test_custom.py"}
 BY_HAND = ("README", *LINE, *AFTERWARDS, *ELSEWHERE)
 
 
@@ -94,8 +94,9 @@ def test_no_block_is_left_out():
 
 def test_every_rule_is_needed():
     """A rule that changes no command of any page would hide what it was made for."""
-    commands = [c for path in TEXTS for b in blocks(path) if b.language == "sh"
-                for c in b.commands()]  # fmt: skip
+    commands = [
+        c for path in TEXTS for b in blocks(path) if b.language == "sh" for c in b.commands()
+    ]
     for number, (sought, _, why) in enumerate(LESS):
         for earlier, put, _ in LESS[:number]:
             commands = [re.sub(earlier, put, command) for command in commands]

@@ -12,9 +12,9 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from smallpose.core.instances import Instances, make_images, make_instances
+from smallpose.core.predictions import Predictions, make_predictions
 from smallpose.core.skeleton import COCO17, SMALLPOSE
-from smallpose.table.instances import Instances, make_images, make_instances
-from smallpose.table.predictions import Predictions, make_predictions
 
 SIZES = {
     "all": lambda a: 0 <= a <= 1e10,

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from smallpose import evaluate
+from smallpose.core.instances import make_images, make_instances
+from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
-from smallpose.evaluation.oks import oks
-from smallpose.evaluation.pairing import pair_up
+from smallpose.evaluation.config import found_boxes
+from smallpose.evaluation.matching.image_groups import pair_up
+from smallpose.evaluation.matching.oks import oks
 from smallpose.evaluation.protocols import owners
-from smallpose.evaluation.rules import found_boxes
-from smallpose.table.instances import make_images, make_instances
-from smallpose.table.predictions import make_predictions
 
 T = np.linspace(0.5, 0.95, 10)
 SMALL = ("sparse", "moderate", "dense")

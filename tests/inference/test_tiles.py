@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import torch
 
+from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17
 from smallpose.inference import Options, find
 from smallpose.inference.tiles import tile_windows
-from smallpose.methods.whole import Found, WholeImageMethod
-from smallpose.table.instances import make_images, make_instances
+from smallpose.methods.full_image import Found, WholeImageMethod
 
 LEAST = 8  # network px; who is less tall is not seen
 
@@ -112,9 +112,10 @@ def test_people_on_every_seam_are_found_once_and_whole():
 def test_tiles_find_the_small_ones_and_the_whole_view_the_large_one():
     rng = np.random.default_rng(0)
     x, y = np.meshgrid(np.arange(20, 1000, 70), np.arange(20, 500, 60))
-    small = [(int(a + rng.integers(9)), int(b + rng.integers(9)), 16, 30) for a, b in zip(
-        x.ravel(), y.ravel(), strict=True
-    )]  # fmt: skip
+    small = [
+        (int(a + rng.integers(9)), int(b + rng.integers(9)), 16, 30)
+        for a, b in zip(x.ravel(), y.ravel(), strict=True)
+    ]
     large = (200, 560, 500, 190)  # across three tiles
     plain = look((1024, 768), [*small, large])
     tiled = look((1024, 768), [*small, large], tile=256)

@@ -11,14 +11,14 @@ import torch
 
 from smallpose import create_method
 from smallpose.core.errors import InputError
+from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17
+from smallpose.dataloading.images import Pictures, read_picture
 from smallpose.inference import Boxes, Options, find, read_boxes, true_boxes
 from smallpose.inference.nms import oks_nms
+from smallpose.inference.predict_files import predict_file, predict_pictures
 from smallpose.inference.top_down import _batches, _Cut, find_people
-from smallpose.inference.whole_job import predict_file, predict_pictures
-from smallpose.samples.images import Pictures, read_picture
-from smallpose.table.coco_json import write_coco
-from smallpose.table.instances import make_images, make_instances
+from smallpose.io.coco_annotations import write_coco
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_batches_across_images_change_nothing(tmp_path, tiny):
         assert np.allclose(found.keypoints, by_size[0].keypoints, atol=1e-4)
     pictures = [read(f"{i}.png") for i in people.image_rows]
     alone = tiny.predict(
-        *(pictures, list(people.boxes_xywh[:, None])), box_scores=list(boxes.scores[:, None])
+        pictures, list(people.boxes_xywh[:, None]), box_scores=list(boxes.scores[:, None])
     )
     assert np.allclose(alone.keypoints, by_size[2].keypoints, atol=1e-4)
     assert np.allclose(alone.scores, by_size[2].scores, atol=1e-5)

@@ -10,7 +10,7 @@ import torch
 from smallpose import create_method
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import AIC14, COCO17, SMALLPOSE, Skeleton
-from smallpose.methods.scores import SCORE_RULES
+from smallpose.methods.person_score import SCORE_RULES
 
 TINY = "simple_baseline_r18_tiny"
 

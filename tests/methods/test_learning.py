@@ -15,19 +15,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.skeleton import SMALLPOSE
-from smallpose.evaluation.metrics import evaluate
+from smallpose.dataloading.full_image.samples import WholeImages, Wholes
+from smallpose.dataloading.images import Pictures
+from smallpose.dataloading.top_down.batches import ImageOfPeople
+from smallpose.evaluation.evaluate import evaluate
 from smallpose.inference import Options, true_boxes
+from smallpose.inference.full_image import find_everybody
 from smallpose.inference.top_down import find_people
-from smallpose.inference.whole_image import find_everybody
 from smallpose.methods import create_method
 from smallpose.methods.base import PoseMethod
+from smallpose.methods.full_image import WholeImageMethod
 from smallpose.methods.rtmo import RTMO
-from smallpose.methods.whole import WholeImageMethod
-from smallpose.samples.crops import ImageOfPeople
-from smallpose.samples.images import Pictures
-from smallpose.samples.whole import WholeImages, Wholes
-from smallpose.table.instances import Instances, make_images, make_instances
 
 pytestmark = [pytest.mark.learns, pytest.mark.slow]
 

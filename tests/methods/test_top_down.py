@@ -9,11 +9,17 @@ from safetensors.torch import save_file
 
 from smallpose import create_method
 from smallpose.core.skeleton import AIC14, COCO17, SMALLPOSE, Skeleton
-from smallpose.samples.affine import box_window, warp_matrix, warp_points
+from smallpose.dataloading.affine import box_window, warp_matrix, warp_points
 
 TWINS = [
-    *("hrnet_w16_tiny", "simcc_r18_tiny", "rle_r18_tiny", "vitpose_tiny", "vitpose_rle_tiny"),
-    *("hrformer_tiny", "cal_hrnet_w16_tiny", "simple_baseline_r18_tiny"),
+    "hrnet_w16_tiny",
+    "simcc_r18_tiny",
+    "rle_r18_tiny",
+    "vitpose_tiny",
+    "vitpose_rle_tiny",
+    "hrformer_tiny",
+    "cal_hrnet_w16_tiny",
+    "simple_baseline_r18_tiny",
 ]
 
 

@@ -9,7 +9,7 @@ import torch
 
 from smallpose.core.skeleton import COCO17
 from smallpose.methods.simcc import bins_loss
-from smallpose.models.codecs import cal, coordinates, simcc, udp
+from smallpose.models.codecs import cal, coordinates, simcc, udp_heatmap
 from smallpose.models.codecs.peaks import first_largest, largest_pixel
 
 SIZE, MAP = (192, 256), (48, 64)
@@ -99,7 +99,7 @@ def test_the_score_of_a_coordinate_is_its_mean_certainty():
 
 @pytest.mark.parametrize("point", [*INSIDE, (-6.0, 100.0), (190.9, -3.0)])
 def test_udp_maps_are_the_exact_gaussian_within_its_patch(point):
-    maps, weight = udp.encode(one(*point), SEEN, SIZE, MAP)
+    maps, weight = udp_heatmap.encode(one(*point), SEEN, SIZE, MAP)
     kx, ky = point[0] * 47 / 191, point[1] * 63 / 255
     mx, my = math.trunc(kx + 0.5), math.trunc(ky + 0.5)
     assert weight == 1
@@ -112,8 +112,8 @@ def test_udp_maps_are_the_exact_gaussian_within_its_patch(point):
 
 @pytest.mark.parametrize("point", [(95.5, 127.5), (60.3, 141.9), (100.0, 33.3)])
 def test_udp_comes_back_to_the_crop_pixel(point):
-    maps, _ = udp.encode(one(*point), SEEN, SIZE, MAP)
-    found, score = udp.decode(maps, SIZE)
+    maps, _ = udp_heatmap.encode(one(*point), SEEN, SIZE, MAP)
+    found, score = udp_heatmap.decode(maps, SIZE)
     # In units where the image's own formula divides by w, hence 192 / 191.
     exact = one(point[0] * 192 / 191, point[1] * 256 / 255)
     assert (found - exact).abs().max() < 0.02
@@ -122,7 +122,7 @@ def test_udp_comes_back_to_the_crop_pixel(point):
 
 def test_udp_finds_nothing_on_a_map_without_a_peak_and_stays_finite():
     maps = torch.stack([torch.zeros(64, 48), -torch.rand(64, 48), torch.full((64, 48), 1e-9)])
-    found, scores = udp.decode(maps[None], SIZE)
+    found, scores = udp_heatmap.decode(maps[None], SIZE)
     assert torch.allclose(found[0, :2], torch.tensor([-192 / 47, -256 / 63]))
     assert torch.isfinite(found).all()
     assert scores[0, 0] == 0
@@ -131,13 +131,13 @@ def test_udp_finds_nothing_on_a_map_without_a_peak_and_stays_finite():
 def test_the_blur_before_decoding_is_opencvs_to_the_bit():
     maps = torch.randn(2, 3, 64, 48)
     wanted = [cv2.GaussianBlur(np.pad(m, 5), (11, 11), 0) for m in maps.flatten(0, 1).numpy()]
-    ours = udp._smooth(maps, 11).flatten(0, 1).numpy()
+    ours = udp_heatmap._smooth(maps, 11).flatten(0, 1).numpy()
     assert (ours == np.stack(wanted)[:, 5:-5, 5:-5]).all()
 
 
 def test_a_mirrored_map_decodes_to_the_mirrored_keypoint():
-    maps, _ = udp.encode(one(60.3, 141.9), SEEN, SIZE, MAP)
-    here, there = udp.decode(maps, SIZE)[0], udp.decode(maps.flip(-1), SIZE)[0]
+    maps, _ = udp_heatmap.encode(one(60.3, 141.9), SEEN, SIZE, MAP)
+    here, there = udp_heatmap.decode(maps, SIZE)[0], udp_heatmap.decode(maps.flip(-1), SIZE)[0]
     assert here[0, 0, 0] + there[0, 0, 0] == pytest.approx(192, abs=1e-3)
 
 
@@ -191,7 +191,7 @@ def test_labels_that_are_no_places_get_no_weight(bad):
     for x, y in ((bad, 50.0), (50.0, bad)):
         point = one(x, y)
         for made in (
-            udp.encode(point, SEEN, SIZE, MAP),
+            udp_heatmap.encode(point, SEEN, SIZE, MAP),
             simcc.encode(point, SEEN, SIZE),
             cal.encode(point, SEEN, SIZE, MAP, 2.0),
         ):

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scipy.stats import multivariate_normal
 
 from smallpose.core.skeleton import COCO17
+from smallpose.dataloading.affine import to_image
 from smallpose.methods import cal as method
 from smallpose.models.codecs import cal
-from smallpose.samples.affine import to_image
 
 Floats = NDArray[np.float64]
 SIZE, MAP = (96, 128), (24, 32)

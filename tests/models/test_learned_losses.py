@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from smallpose.methods.cal import confidence_mask, heatmap_and_offset_loss
-from smallpose.models.heads.regression import Flow, RLEHead, RLELoss
+from smallpose.models.heads.rle import Flow, RLEHead, RLELoss
 
 
 def bent_flow() -> Flow:

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from smallpose.core.boxes import to_xywh
 from smallpose.core.skeleton import COCO17
+from smallpose.dataloading.affine import box_window, cut, warp_matrix
 from smallpose.inference.nms import oks_nms as our_oks_nms
 from smallpose.methods import METHODS, create_method
 from smallpose.methods.base import PoseMethod
-from smallpose.models.codecs import cal, coordinates, heatmap, simcc, udp
-from smallpose.models.codecs.suppress import box_nms as our_box_nms
-from smallpose.models.codecs.suppress import nearby_joints_nms as our_nearby_joints_nms
-from smallpose.samples.affine import box_window, cut, warp_matrix
+from smallpose.models.codecs import cal, coordinates, heatmap, simcc, udp_heatmap
+from smallpose.models.codecs.nms import box_nms as our_box_nms
+from smallpose.models.codecs.nms import nearby_joints_nms as our_nearby_joints_nms
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ def _neighbour(name: str, path: Path) -> ModuleType:
 
 
 # The half for methods that find people by themselves; loaded by path, as this file is.
-whole = _neighbour("parity_whole_images", Path(__file__).with_name("whole_images.py"))
+whole = _neighbour("parity_whole_images", Path(__file__).with_name("full_image.py"))
 letterbox, dcc = whole.letterbox, whole.dcc
 optional = _neighbour("parity_optional", Path(__file__).with_name("optional_codecs.py"))
 losses = _neighbour("parity_losses", Path(__file__).with_name("losses.py"))
@@ -84,7 +84,7 @@ def predict(
     flip_test: bool,
 ) -> list[dict[str, Any]]:
     """The whole test procedure from normalised crops to picture coordinates."""
-    from smallpose.samples.affine import to_image
+    from smallpose.dataloading.affine import to_image
 
     if method in whole.METHODS:
         return whole.predict(model, method, images, metas, flip_test)
@@ -140,7 +140,9 @@ def encode(
         # Several people on one map: the largest value of each pixel.
         made = {"heatmaps": maps.amax(dim=0)}
     elif codec == "udp":
-        maps, weights = udp.encode(points, seen, size, map_size, float(kw.get("sigma", 2.0)))
+        maps, weights = udp_heatmap.encode(
+            points, seen, size, map_size, float(kw.get("sigma", 2.0))
+        )
         made = {"heatmaps": maps.amax(dim=0)}
     elif codec == "simcc":
         x, y, weights = simcc.encode(points, seen, size, float(kw.get("sigma", 6.0)))
@@ -152,7 +154,7 @@ def encode(
         size = kw.get("input_size", size)
         map_size = kw.get("heatmap_size", (size[0] // 4, size[1] // 4))
         maps, offsets, near, weights = cal.encode(
-            *(points, seen, size, map_size), float(kw.get("sigma", 2.0))
+            points, seen, size, map_size, float(kw.get("sigma", 2.0))
         )
         made = {"heatmaps": maps[0], "offsets": offsets[0], "offset_mask": near[0]}
     else:
@@ -176,7 +178,7 @@ def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     if codec == "msra":
         points, scores = heatmap.decode(tensors["heatmaps"])
     elif codec == "udp":
-        points, scores = udp.decode(tensors["heatmaps"], size)
+        points, scores = udp_heatmap.decode(tensors["heatmaps"], size)
     elif codec == "cal":
         points, scores = cal.decode(tensors["heatmaps"], tensors["offsets"], size)
     elif codec == "simcc":

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from smallpose.core.skeleton import COCO17
+from smallpose.dataloading.full_image.samples import People
 from smallpose.methods import cal, cid, dekr, rtmo
 from smallpose.methods.simcc import bins_loss
-from smallpose.models.codecs.crowd import STRIDE
+from smallpose.models.codecs.center_heatmap import STRIDE
 from smallpose.models.codecs.offsets import iou
-from smallpose.models.heads.regression import RLELoss
+from smallpose.models.heads.rle import RLELoss
 from smallpose.models.losses import heatmap_mse
-from smallpose.samples.whole import People
 
 OUTPUT = ("output", "outputs", "pred", "preds", "input", "pred_hm", "features", "logits")
 TARGET = ("target", "targets", "gt", "gt_hm", "label", "labels")
@@ -162,9 +162,13 @@ def cal_loss(*given: Any, **named: Any) -> Tensor:
     if "mask_g" in named:
         named.pop("mask_01", None)
     names = (
-        *(("output", "heatmaps"), ("hm_hps", "offsets"), ("target", "true_heatmaps")),
-        *(("target_offset", "target_offsets", "true_offsets"), ("mask", "mask_g", "mask_01")),
-        *(WEIGHT, ("offset_weight", "lam", "lambda_")),
+        ("output", "heatmaps"),
+        ("hm_hps", "offsets"),
+        ("target", "true_heatmaps"),
+        ("target_offset", "target_offsets", "true_offsets"),
+        ("mask", "mask_g", "mask_01"),
+        WEIGHT,
+        ("offset_weight", "lam", "lambda_"),
     )
     heatmaps, offsets, maps, fields, mask, weight, share = _in_order(names, given_list, named)
     targets = maps, fields, mask, weight.reshape(heatmaps.shape[:2])

@@ -19,7 +19,12 @@ import torch
 
 PARITY = Path(__file__).resolve().parents[3] / "shared" / "parity"
 METHODS = [
-    *("hrnet_w32", "simcc_res50", "rle_res50", "vitpose_s", "vitpose_s_rle", "hrformer_s"),
+    "hrnet_w32",
+    "simcc_res50",
+    "rle_res50",
+    "vitpose_s",
+    "vitpose_s_rle",
+    "hrformer_s",
     "cal_hrnet_w32",
 ]
 

@@ -8,21 +8,38 @@ import cv2
 import numpy as np
 import pytest
 
+from smallpose.core.instances import Instances, make_images, make_instances
+from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17, SMALLPOSE
-from smallpose.table.coco_json import write_coco
-from smallpose.table.instances import Instances, make_images, make_instances
-from smallpose.table.predictions import make_predictions
-from smallpose.table.results_json import write_results
+from smallpose.io.coco_annotations import write_coco
+from smallpose.io.coco_results import write_results
 
 # A standing person in a box of 1 × 2.
 STANDING = np.array(
     [
-        (0.5, 0.16), (0.5, 0.04), (0.54, 0.13), (0.46, 0.13), (0.6, 0.15), (0.4, 0.15),
-        (0.5, 0.26), (0.5, 0.34), (0.68, 0.36), (0.32, 0.36), (0.78, 0.64), (0.22, 0.64),
-        (0.82, 0.92), (0.18, 0.92), (0.6, 0.98), (0.4, 0.98), (0.5, 0.98), (0.62, 1.42),
-        (0.38, 1.42), (0.63, 1.88), (0.37, 1.88),
+        (0.5, 0.16),
+        (0.5, 0.04),
+        (0.54, 0.13),
+        (0.46, 0.13),
+        (0.6, 0.15),
+        (0.4, 0.15),
+        (0.5, 0.26),
+        (0.5, 0.34),
+        (0.68, 0.36),
+        (0.32, 0.36),
+        (0.78, 0.64),
+        (0.22, 0.64),
+        (0.82, 0.92),
+        (0.18, 0.92),
+        (0.6, 0.98),
+        (0.4, 0.98),
+        (0.5, 0.98),
+        (0.62, 1.42),
+        (0.38, 1.42),
+        (0.63, 1.88),
+        (0.37, 1.88),
     ]
-)  # fmt: skip
+)
 HEIGHTS = (36, 60, 100, 150, 230, 380)
 NUMBERS = ("AP", "AP_S", "AP_M", "AP_L", "AP_S_sparse", "AP_S_moderate", "AP_S_dense", "AR")
 

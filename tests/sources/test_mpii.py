@@ -114,7 +114,9 @@ def test_people_without_points_are_left_out_and_counted(tmp_path):
 def test_test_images_are_left_out_and_counted_and_empty_training_images_stay(tmp_path):
     write(
         tmp_path,
-        *(entry(name="1.jpg"), entry(person(*TWO), name="2.jpg"), entry(name="3.jpg")),
+        entry(name="1.jpg"),
+        entry(person(*TWO), name="2.jpg"),
+        entry(name="3.jpg"),
         train=[1, 1, 0],
     )
     source = read_mpii(tmp_path)
@@ -128,7 +130,8 @@ def test_a_video_is_a_group_that_posetrack_calls_the_same(tmp_path):
     write(
         tmp_path,
         entry(name="1.jpg", vididx=np.uint16(3418)),
-        *(entry(name="2.jpg"), entry(name="3.jpg", vididx=np.int8(-1))),
+        entry(name="2.jpg"),
+        entry(name="3.jpg", vididx=np.int8(-1)),
     )
     assert read_mpii(tmp_path).people.images.groups == ("003418_mpii", "", "")
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.skeleton import COCO17, SMALLPOSE
+from smallpose.io.coco_annotations import read_coco
 from smallpose.stats.counts import Counts, count, count_by_source, table1
-from smallpose.table.coco_json import read_coco
-from smallpose.table.instances import Instances, make_images, make_instances
 
 
 def people(sides: list[tuple[float, float]], labelled: int = 17, **more: object) -> Instances:
@@ -80,12 +80,16 @@ def test_table_1_has_the_papers_layout(golden: Callable[[str, str], None]):
 @pytest.mark.parametrize(
     ("file", "images", "sizes", "densities"),
     [
-        ("coco/annotations/person_keypoints_val2017.subset538.json.gz", 538, (613, 450, 291),
-         (86, 527, 0)),
+        (
+            "coco/annotations/person_keypoints_val2017.subset538.json.gz",
+            538,
+            (613, 450, 291),
+            (86, 527, 0),
+        ),
         ("coco/val_subset250/val_subset.json.gz", 250, (155, 110, 64), (29, 126, 0)),
         ("other/crowdpose/crowdpose_val.json.gz", 2000, (1963, 1700, 3411), (266, 1697, 0)),
     ],
-)  # fmt: skip
+)
 def test_real_files_have_their_known_counts(
     real: Path,
     file: str,

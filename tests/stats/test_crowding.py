@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from smallpose import crowd_index, read_coco
+from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import CROWDPOSE14 as K14
-from smallpose.table.instances import make_images, make_instances
 
 
 def image(*people, **over):

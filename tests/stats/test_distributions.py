@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.skeleton import COCO17
+from smallpose.io.coco_annotations import read_coco
 from smallpose.stats.distributions import AREA_EDGES, AREA_NAMES, area_histogram, people_per_image
-from smallpose.table.coco_json import read_coco
-from smallpose.table.instances import Instances, make_images, make_instances
 
 
 def crowd(seed: int, n: int = 400, images: int = 60) -> Instances:

@@ -10,11 +10,11 @@ import pytest
 from smallpose.core.errors import InputError
 from smallpose.core.sizes import size_classes
 from smallpose.synthetic import make_world, world
-from smallpose.synthetic.annotators import annotate
+from smallpose.synthetic.labels.annotators import annotate
 from smallpose.synthetic.plan import SIZES, plan
-from smallpose.synthetic.raster import one_thread
-from smallpose.synthetic.render import draw
-from smallpose.synthetic.scenes import PROFILES, draw_scene_plan
+from smallpose.synthetic.rendering.raster import one_thread
+from smallpose.synthetic.scenes.layout import PROFILES, draw_scene_plan
+from smallpose.synthetic.scenes.render import draw
 
 
 def hashes(root):
@@ -130,7 +130,7 @@ def test_the_plans_hold_the_pictures_and_shares_they_promise():
 
 
 def test_the_sizes_of_people_are_near_the_papers_mix(monkeypatch):
-    from smallpose.synthetic import render
+    from smallpose.synthetic.scenes import render
 
     grey = np.full((1040, 1152, 3), 128, np.uint8)
     monkeypatch.setattr(render, "plate", lambda *_: grey)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from smallpose.core.instances import SOURCES, Instances, make_images, make_instances
 from smallpose.core.skeleton import SMALLPOSE
-from smallpose.table.coco_json import write_coco
-from smallpose.table.instances import SOURCES, Instances, make_images, make_instances
+from smallpose.io.coco_annotations import write_coco
 
 StickSet = Callable[..., Path]
 
@@ -81,8 +81,12 @@ def people(images: int, each: int, seed: int, tall: tuple[float, float], folder:
         names.append(name)
     source = SOURCES.index("coco")
     table = make_images(
-        *(np.arange(1, images + 1) + 1000 * seed, names),
-        *([320] * images, [240] * images, source, names),
+        np.arange(1, images + 1) + 1000 * seed,
+        names,
+        [320] * images,
+        [240] * images,
+        source,
+        names,
     )
     ids = np.arange(1, len(rows) + 1) + 1000 * seed
     return make_instances(SMALLPOSE, table, rows, boxes, keypoints, ids=ids, source=source)
@@ -107,7 +111,11 @@ def stick_set(tmp_path_factory: pytest.TempPathFactory) -> StickSet:
         images = make_images(asked.images.ids + 500_000, names, *sizes)
         write_coco(
             make_instances(
-                *(SMALLPOSE, images, asked.image_rows, asked.boxes_xywh, asked.keypoints),
+                SMALLPOSE,
+                images,
+                asked.image_rows,
+                asked.boxes_xywh,
+                asked.keypoints,
                 ids=asked.ids,
             ),
             folder / "annotations" / "test.json",

@@ -122,17 +122,33 @@ def test_commands_are_those_of_train(jobs):
 def test_the_verb_trains_reports_and_goes_on_where_it_stopped(stick_set, tmp_path, capsys):
     data, out = stick_set(train=(6, 2), test=(2, 2)), tmp_path / "bench"
     words = [
-        *("benchmark", "batch_size=4", "--data", str(data), "--out", str(out)),
-        *("--methods", "simple_baseline_r18_tiny", "--settings", "B", "--recipe", "quick"),
-        *("--steps", "3", "--subsets", "1", "--subset-people", "6"),
+        "benchmark",
+        "batch_size=4",
+        "--data",
+        str(data),
+        "--out",
+        str(out),
+        "--methods",
+        "simple_baseline_r18_tiny",
+        "--settings",
+        "B",
+        "--recipe",
+        "quick",
+        "--steps",
+        "3",
+        "--subsets",
+        "1",
+        "--subset-people",
+        "6",
     ]
     assert main(words) == 0, capsys.readouterr().err
     shown = capsys.readouterr()
     assert "simple" in shown.out.lower()
     runs = {p.parent.name: json.loads(p.read_text()) for p in out.glob("runs/*/result.json")}
     assert set(runs) == {
-        "simple_baseline_r18_tiny-B-0", "simple_baseline_r18_tiny-subset1-0",
-    }  # fmt: skip
+        "simple_baseline_r18_tiny-B-0",
+        "simple_baseline_r18_tiny-subset1-0",
+    }
     assert [run["subset"] for _, run in sorted(runs.items())] == [None, 1]
     assert {run["steps"] for run in runs.values()} == {3}
     assert runs["simple_baseline_r18_tiny-subset1-0"]["people"] == 6

@@ -18,16 +18,16 @@ import torch
 from smallpose.cli.main import main
 from smallpose.core.errors import InputError, RunError
 from smallpose.core.skeleton import SMALLPOSE
+from smallpose.dataloading.top_down.batches import Batch
+from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.methods import create_method
-from smallpose.methods.weights import read_weights
-from smallpose.samples.crops import Batch
-from smallpose.table.coco_json import read_coco, write_coco
-from smallpose.training import course
-from smallpose.training.log import Log
-from smallpose.training.loop import Trainer
+from smallpose.methods.checkpoints.read import read_weights
+from smallpose.training import loop
 from smallpose.training.loss import LossOf
 from smallpose.training.run import Experiment, Interrupted, choose_recipe, train
+from smallpose.training.run_log import Log
 from smallpose.training.schedule import make_optimizer
+from smallpose.training.trainer import Trainer
 
 TINY = "simple_baseline_r18_tiny"
 # Mirroring stays: the flip test shows the network the mirrored crops too.
@@ -52,7 +52,9 @@ def experiment(data: Path, out: Path, epochs: int = 6, **more: object) -> Experi
 def test_eight_people_are_learned_by_heart(eight, tmp_path, setting):
     result = train(
         experiment(
-            *(eight, tmp_path / "run", 150),
+            eight,
+            tmp_path / "run",
+            150,
             setting=setting,
             overrides=(*STILL, ("batch_size", "8"), ("learning_rate", "0.01")),
         )
@@ -181,7 +183,7 @@ KILLS = int(os.environ.get("SMALLPOSE_KILLS", "8"))  # fifty take minutes
 
 def always_saving(data: Path, out: Path) -> None:
     """A run that writes a checkpoint after each step, so that most kills hit the writing of one."""
-    course.CHECKPOINT_EVERY_S = 0.0
+    loop.CHECKPOINT_EVERY_S = 0.0
     train(experiment(data, out, 5 * KILLS, resume=True))
 
 
@@ -331,7 +333,8 @@ def test_training_begins_from_weights_of_other_joints_when_adapted(eight, tmp_pa
 def test_recipes_are_changed_by_name_and_nonsense_is_named():
     method = create_method(TINY)
     name, recipe = choose_recipe(
-        *(method, "paper"),
+        method,
+        "paper",
         (("epochs", "2"), ("decay_at", "5,7"), ("half", "true"), ("augment.flip", "0.25")),
     )
     assert name == "paper"
@@ -356,7 +359,7 @@ def test_recipes_are_changed_by_name_and_nonsense_is_named():
 
 
 def test_a_dead_worker_ends_the_run_with_the_picture_it_was_at(eight, tmp_path, monkeypatch):
-    from smallpose.samples.crops import ImageOfPeople
+    from smallpose.dataloading.top_down.batches import ImageOfPeople
 
     fill = ImageOfPeople.fill
 

@@ -6,7 +6,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
 from smallpose.methods import METHODS, create_method
 from smallpose.methods.base import Recipe
-from smallpose.training.recipes import choose_recipe
+from smallpose.training.recipe_overrides import choose_recipe
 from smallpose.training.schedule import learning_rate
 
 

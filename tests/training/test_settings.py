@@ -8,7 +8,7 @@ import pytest
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SMALLPOSE
-from smallpose.table.coco_json import read_coco, write_coco
+from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.training.settings import read_task
 
 
@@ -58,7 +58,7 @@ def test_an_image_of_the_test_set_is_refused_by_name_and_by_origin(folder):
     with pytest.raises(InputError, match="1 training images are also in"):
         read_task(folder, "B")
     images = replace(
-        *(test.images,),
+        test.images,
         source=np.ones(4, np.int8),
         source_ids=("x", train.images.source_ids[0], "", ""),
     )

@@ -18,13 +18,13 @@ import torch
 
 from smallpose.core.errors import InputError, RefusedError, RunError
 from smallpose.methods import create_method
-from smallpose.methods.weights import read_weights
-from smallpose.training import boards, signals
-from smallpose.training.average import MovingAverage
-from smallpose.training.guard import DUMP, WITHIN, Exploded, Guard
-from smallpose.training.loop import Trainer
-from smallpose.training.recipes import choose_recipe, differences
+from smallpose.methods.checkpoints.read import read_weights
+from smallpose.training import loggers, signals
+from smallpose.training.ema import MovingAverage
+from smallpose.training.nonfinite_guard import DUMP, WITHIN, Exploded, Guard
+from smallpose.training.recipe_overrides import choose_recipe, differences
 from smallpose.training.run import Experiment, train
+from smallpose.training.trainer import Trainer
 
 TINY = "simple_baseline_r18_tiny"
 
@@ -42,7 +42,7 @@ def losses(run: Path) -> list[float]:
 def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_goes_on(eight, tmp_path, monkeypatch):
     """Row 3: the disk fills while the second checkpoint is written."""
     train(experiment(eight, tmp_path / "whole"))
-    monkeypatch.setattr("smallpose.training.course.CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setattr("smallpose.training.loop.CHECKPOINT_EVERY_S", 0.0)
     sync, calls = os.fsync, []
 
     def filling(handle: int) -> None:
@@ -245,7 +245,7 @@ def test_boards_are_told_the_numbers_of_the_log(eight, tmp_path, monkeypatch):
     run = SimpleNamespace(log=lambda numbers, step: shown.append((numbers, step)))
     begun: list[dict[str, Any]] = []
     fake = SimpleNamespace(init=lambda **how: (begun.append(how), run)[1])
-    monkeypatch.setattr(boards.importlib, "import_module", lambda name: fake)
+    monkeypatch.setattr(loggers.importlib, "import_module", lambda name: fake)
     train(experiment(eight, tmp_path, 1, wandb="small people"))
     assert begun[0]["project"] == "small people" and begun[0]["config"]["method"] == TINY
     assert [step for _, step in shown] == [1, 2]
@@ -258,9 +258,9 @@ def test_boards_that_are_not_installed_are_named(tmp_path, monkeypatch, flag):
         monkeypatch.setitem(__import__("sys").modules, name, None)
     with pytest.raises(InputError, match=rf"--{flag}: {flag} is not installed; pip install"):
         if flag == "wandb":
-            boards.wandb("p", "n", {}, tmp_path)
+            loggers.wandb("p", "n", {}, tmp_path)
         else:
-            boards.tensorboard(tmp_path)
+            loggers.tensorboard(tmp_path)
 
 
 def test_a_terminal_that_hangs_up_is_a_wish_to_stop_unless_nohup_has_seen_to_it():

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from smallpose.dataset.labels import Suspect
-    from smallpose.dataset.opened import BuiltSet
+    from smallpose.dataset.built_set import BuiltSet
+    from smallpose.dataset.label_audit.ranking import Suspect
 
 HELP = "near-duplicates between train and test, suspicious labels, and how sources differ"
 EXAMPLE = "smallpose audit set --json audit.json --sheet audit"
@@ -38,12 +38,12 @@ def run(args: argparse.Namespace) -> None:
     """Look, then print Markdown; nothing in the set is changed."""
     import msgspec
 
-    from smallpose.core.files import write_whole
-    from smallpose.dataset.audit import find_leaks, leaks_json, leaks_markdown
-    from smallpose.dataset.bias import source_bias
-    from smallpose.dataset.labels import rank_suspects, suspect_rows
-    from smallpose.dataset.opened import open_set
-    from smallpose.table.instances import concat
+    from smallpose.core.instances import concat
+    from smallpose.dataset.built_set import open_set
+    from smallpose.dataset.duplicates.leaks import find_leaks, leaks_json, leaks_markdown
+    from smallpose.dataset.label_audit.ranking import rank_suspects, suspect_rows
+    from smallpose.dataset.label_audit.source_bias import source_bias
+    from smallpose.system.files import write_whole
 
     built = open_set(args.set)
     suspects = {split: rank_suspects(people) for split, people in built.parts.items()}
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
         for split, found in suspects.items():
             _draw(built, split, found, args.sheet / f"suspects-{split}.png")
         if leaks is not None:
-            from smallpose.report.leak_sheet import draw_pairs, reader
+            from smallpose.report.images.leak_sheet import draw_pairs, reader
 
             pairs = leaks_json(leaks)["pairs"]
             draw_pairs(pairs, reader(built), args.sheet / "near-duplicates.png")
@@ -84,7 +84,7 @@ def _table(head: str, rows: list[str]) -> str:
 
 
 def _labels_markdown(rows: dict[str, list[dict[str, Any]]], most: int) -> str:
-    from smallpose.dataset.labels import REASONS
+    from smallpose.dataset.label_audit.ranking import REASONS
 
     parts = ["## Labels worth a second look"]
     for split, people in rows.items():
@@ -120,12 +120,12 @@ def _draw(built: "BuiltSet", split: str, suspects: "list[Suspect]", target: Path
     import cv2
 
     from smallpose.core.boxes import extent, to_xyxy, union
-    from smallpose.core.files import write_whole
-    from smallpose.dataset.labels import REASONS
-    from smallpose.report.drawing import person_tile
-    from smallpose.report.pictures import picture_file
-    from smallpose.report.sheets import TILE_WH, Row, Sheet, Tile, paint
-    from smallpose.samples.images import read_picture
+    from smallpose.dataloading.images import read_picture
+    from smallpose.dataset.label_audit.ranking import REASONS
+    from smallpose.report.images.contact_sheet import TILE_WH, Row, Sheet, Tile, paint
+    from smallpose.report.images.encode import picture_file
+    from smallpose.report.images.pose_drawing import person_tile
+    from smallpose.system.files import write_whole
 
     people = built.parts[split]
     tiles = []

@@ -10,13 +10,30 @@ EXAMPLE = "smallpose benchmark --data set --out bench --methods tiny --settings 
 
 # Names for groups of methods; the paper's eleven, and their twins for a CPU.
 PAPER = [
-    *("simple_baseline_r50", "hrnet_w32", "simcc_r50", "cal_hrnet_w32", "dekr_hrnet_w32"),
-    *("cid_hrnet_w32", "rtmo_s", "hrformer_s", "vitpose_s", "rle_r50", "vitpose_s_rle"),
+    "simple_baseline_r50",
+    "hrnet_w32",
+    "simcc_r50",
+    "cal_hrnet_w32",
+    "dekr_hrnet_w32",
+    "cid_hrnet_w32",
+    "rtmo_s",
+    "hrformer_s",
+    "vitpose_s",
+    "rle_r50",
+    "vitpose_s_rle",
 ]
 TINY = [
-    *("simple_baseline_r18_tiny", "hrnet_w16_tiny", "simcc_r18_tiny", "cal_hrnet_w16_tiny"),
-    *("dekr_hrnet_w8_tiny", "cid_hrnet_w8_tiny", "rtmo_tiny", "hrformer_tiny", "vitpose_tiny"),
-    *("rle_r18_tiny", "vitpose_rle_tiny"),
+    "simple_baseline_r18_tiny",
+    "hrnet_w16_tiny",
+    "simcc_r18_tiny",
+    "cal_hrnet_w16_tiny",
+    "dekr_hrnet_w8_tiny",
+    "cid_hrnet_w8_tiny",
+    "rtmo_tiny",
+    "hrformer_tiny",
+    "vitpose_tiny",
+    "rle_r18_tiny",
+    "vitpose_rle_tiny",
 ]
 TABLE_5 = ("simple_baseline_r50", "simple_baseline_r18_tiny")  # who is trained on subsets
 
@@ -29,28 +46,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a built set")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="runs and tables")
     parser.add_argument(
-        "--methods", default="paper", metavar="LIST",
+        "--methods",
+        default="paper",
+        metavar="LIST",
         help="names with commas between; paper: the eleven (default), tiny: their twins for CPUs",
-    )  # fmt: skip
+    )
     parser.add_argument("--settings", default="A,B", metavar="LIST", help="A, B or both (both)")
     parser.add_argument("--seeds", default="0", metavar="LIST", help="such as 0,1,2 (0)")
     parser.add_argument("--recipe", default="", help="paper, mmpose or quick")
     parser.add_argument(
-        "--steps", type=int, default=0, metavar="N",
+        "--steps",
+        type=int,
+        default=0,
+        metavar="N",
         help="every run takes N steps, whatever its recipe says; 0: as the recipe says (default)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--subsets", type=int, default=0, metavar="N",
+        "--subsets",
+        type=int,
+        default=0,
+        metavar="N",
         help="train SimpleBaseline on N subsets of COCO's size, too (paper, Table 5: 5)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--subset-people", type=int, default=0, metavar="N",
+        "--subset-people",
+        type=int,
+        default=0,
+        metavar="N",
         help="people in a subset; 0: as many as the set's COCO part has (default)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--parallel", type=int, default=0, metavar="N",
+        "--parallel",
+        type=int,
+        default=0,
+        metavar="N",
         help="runs side by side; 0: one per GPU, or one on a CPU (default)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--jobs", type=int, default=0, help="processes that read pictures, for each run (0)"
     )
@@ -58,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Plan, run what has not finished, write the tables."""
-    from smallpose.core.progress import say
+    from smallpose.system.progress import say
     from smallpose.training.benchmark import Job, claim, plan, run_all
 
     methods = _methods(args.methods)
@@ -71,9 +102,17 @@ def run(args: argparse.Namespace) -> None:
             f"--subsets {args.subsets}", "no SimpleBaseline among the methods", f"add {TABLE_5[0]}"
         )
     jobs = plan(
-        args.out, args.data, methods, settings, seeds, recipe=args.recipe, overrides=overrides,
-        jobs=args.jobs, subsets=_subsets(args) if args.subsets else (), subset_methods=chosen,
-    )  # fmt: skip
+        args.out,
+        args.data,
+        methods,
+        settings,
+        seeds,
+        recipe=args.recipe,
+        overrides=overrides,
+        jobs=args.jobs,
+        subsets=_subsets(args) if args.subsets else (),
+        subset_methods=chosen,
+    )
     claim(jobs)
     done = sum(job.finished for job in jobs)
     say(f"{args.out}: {len(jobs)} runs, {done} finished before")
@@ -100,9 +139,9 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _tables(folders: list[Path], out: Path) -> None:
-    from smallpose.core.progress import say
     from smallpose.report import make_report
-    from smallpose.report.terminal import show
+    from smallpose.report.tables.console import show
+    from smallpose.system.progress import say
 
     for table in make_report(folders, out / "report")[:1]:
         show(table)
@@ -111,9 +150,9 @@ def _tables(folders: list[Path], out: Path) -> None:
 
 def _subsets(args: argparse.Namespace) -> list[Path]:
     """The files of the subsets; drawn on the first call, the same ones afterwards."""
-    from smallpose.core.progress import say
     from smallpose.dataset.subsets import coco_size, draw_subsets, overlaps, write_subset
-    from smallpose.table.coco_json import read_coco
+    from smallpose.io.coco_annotations import read_coco
+    from smallpose.system.progress import say
 
     people = read_coco(args.data / "annotations" / "train.json")
     drawn = draw_subsets(people, args.subsets, args.subset_people or coco_size(people))

@@ -120,11 +120,11 @@ def _share(text: str) -> float:
 
 def run(args: argparse.Namespace) -> None:
     """Read, build, say what came out."""
-    from smallpose.dataset.build import build_dataset
-    from smallpose.dataset.manifest import is_synthetic
+    from smallpose.dataset.builder.build import build_dataset
+    from smallpose.dataset.builder.manifest import is_synthetic
+    from smallpose.dataset.docs.licence_terms import settle_terms
     from smallpose.dataset.options import Options
-    from smallpose.dataset.terms import settle_terms
-    from smallpose.sources.own import own_readers
+    from smallpose.sources.custom import own_readers
 
     if args.leaks_sheet is not None and args.leaks == "off":
         raise InputError("--leaks-sheet", "with --leaks off nobody looks", "leave one of them out")
@@ -162,9 +162,9 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _draw_leaks(built: Path, target: Path) -> None:
-    from smallpose.core.progress import say
-    from smallpose.dataset.leaks import FILE
-    from smallpose.report.leak_sheet import draw_leaks
+    from smallpose.dataset.builder.leak_step import FILE
+    from smallpose.report.images.leak_sheet import draw_leaks
+    from smallpose.system.progress import say
 
     if (built / FILE).is_file():
         draw_leaks(built, target)

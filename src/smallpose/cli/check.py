@@ -22,9 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print one sentence per finding; exit code 2 when there is a fault."""
     from smallpose.dataset.verify import check_images, check_set
-    from smallpose.table.check import check_predictions, check_truth
-    from smallpose.table.coco_json import read_coco
-    from smallpose.table.results_json import is_results, read_results, truth_for_results
+    from smallpose.io.coco_annotations import read_coco
+    from smallpose.io.coco_results import is_results, read_results, truth_for_results
+    from smallpose.io.validation import check_predictions, check_truth
 
     of_results = not args.path.is_dir() and is_results(args.path)
     if args.truth and not of_results:

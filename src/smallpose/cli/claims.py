@@ -34,10 +34,10 @@ def run(args: argparse.Namespace) -> None:
     """Check, print a table, or the JSON."""
     import sys
 
-    from smallpose.core.files import write_whole
     from smallpose.report.claims.check import check_claims
-    from smallpose.report.claims.gathering import our_runs, our_sets
-    from smallpose.report.terminal import show_long
+    from smallpose.report.claims.inputs import our_runs, our_sets
+    from smallpose.report.tables.console import show_long
+    from smallpose.system.files import write_whole
 
     runs, trained_on = our_runs(args.runs)
     sets = our_sets(pairs("--set", args.set), pairs("--scenes", args.scenes), trained_on)

@@ -32,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print each number's difference from the first result, its interval and its p-value."""
     from smallpose.core.errors import InputError
-    from smallpose.core.files import write_whole
-    from smallpose.evaluation.comparison import compare
-    from smallpose.evaluation.scanning import read_found, read_truth
+    from smallpose.evaluation.analysis.comparison import compare
+    from smallpose.io.coco_results_fast import read_found, read_truth
+    from smallpose.system.files import write_whole
 
     if len(args.found) < 2:
         raise InputError("smallpose compare", "one result file", "name two or more")

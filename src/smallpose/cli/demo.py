@@ -15,7 +15,7 @@ from pathlib import Path
 
 from smallpose.cli.values import from_zero
 from smallpose.core.errors import InputError, RefusedError, RunError
-from smallpose.core.files import write_whole
+from smallpose.system.files import write_whole
 
 HELP = "the whole line on a synthetic world: synth, build, stats, train, predict, evaluate, report"
 EXAMPLE = "smallpose demo --out runs/demo"

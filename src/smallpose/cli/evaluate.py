@@ -80,7 +80,7 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
 
 def scoring(args: argparse.Namespace) -> dict[str, Any]:
     """The same flags as arguments of `smallpose.evaluate`."""
-    from smallpose.core.json_text import read_json
+    from smallpose.system.json_decode import read_json
 
     limits = {"size_limits": _limits(args.size_limits)} if args.size_limits else {}
     return limits | {
@@ -110,10 +110,10 @@ def _limits(text: str) -> tuple[float, float]:
 
 def run(args: argparse.Namespace) -> None:
     """Print the table, or the JSON, of one evaluation."""
-    from smallpose.core.files import write_whole
-    from smallpose.evaluation.metrics import evaluate
-    from smallpose.evaluation.scanning import read_found, read_truth, stream_found, too_large
-    from smallpose.evaluation.streaming import Evaluator
+    from smallpose.evaluation.evaluate import evaluate
+    from smallpose.evaluation.evaluator import Evaluator
+    from smallpose.io.coco_results_fast import read_found, read_truth, stream_found, too_large
+    from smallpose.system.files import write_whole
 
     rules = scoring(args)
     truth = read_truth(args.truth)
@@ -127,7 +127,7 @@ def run(args: argparse.Namespace) -> None:
         found = read_found(args.found, truth)
         result = evaluate(truth, found, intervals=args.intervals, seed=args.seed, **rules)
         if args.diagnose or args.by:
-            from smallpose.evaluation.sections import sections
+            from smallpose.evaluation.analysis.breakdown_tables import sections
 
             asked = [word.strip() for word in args.by.split(",") if word.strip()]
             asked += ["diagnosis"] if args.diagnose else []
@@ -148,14 +148,15 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _draw(args: argparse.Namespace, truth: Any, result: Any, rules: dict[str, Any]) -> None:
-    from smallpose.evaluation.along import ap_along, density_of, height_of
-    from smallpose.evaluation.scanning import read_found
-    from smallpose.report.score_figures import save_figures
+    from smallpose.evaluation.analysis.binned_ap import ap_along, density_of, height_of
+    from smallpose.io.coco_results_fast import read_found
+    from smallpose.report.figures.evaluation import save_figures
 
     found = read_found(args.found, truth)
     plain = {key: value for key, value in rules.items() if key != "protocols"} | {
-        "draws": args.intervals, "seed": args.seed,
-    }  # fmt: skip
+        "draws": args.intervals,
+        "seed": args.seed,
+    }
     values = {"density": density_of(truth, args.density_joints), "height": height_of(truth)}
     along = {name: ap_along(truth, found, v, **plain) for name, v in values.items()}
     save_figures(result, along, args.figures)
@@ -164,8 +165,8 @@ def _draw(args: argparse.Namespace, truth: Any, result: Any, rules: dict[str, An
 def _export(args: argparse.Namespace, result: Any) -> None:
     if not (args.csv or args.markdown or args.latex):
         return
-    from smallpose.core.files import write_whole
-    from smallpose.evaluation.export import as_csv, as_latex, as_markdown
+    from smallpose.evaluation.csv_latex import as_csv, as_latex, as_markdown
+    from smallpose.system.files import write_whole
 
     for path, made in ((args.csv, as_csv), (args.markdown, as_markdown), (args.latex, as_latex)):
         if path:

@@ -50,9 +50,9 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _method(args: argparse.Namespace) -> None:
-    from smallpose.inference.onnx_export import export_onnx
+    from smallpose.inference.onnx.export import export_onnx
     from smallpose.methods import create_method
-    from smallpose.methods.weights import read_weights
+    from smallpose.methods.checkpoints.read import read_weights
 
     name = args.method or read_weights(args.set).about.get("method")
     if not name:

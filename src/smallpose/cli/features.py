@@ -35,15 +35,15 @@ def run(args: argparse.Namespace) -> None:
 
     import numpy as np
 
-    from smallpose.core.files import write_whole
     from smallpose.core.sizes import SIZES, size_classes
-    from smallpose.inference.feature_maps import look
+    from smallpose.dataloading.images import Pictures, pictures_of
+    from smallpose.dataloading.top_down.batches import trainable
+    from smallpose.inference.feature_maps.top_down import look
+    from smallpose.io.coco_annotations import read_coco
     from smallpose.methods import create_method
-    from smallpose.methods.weights import read_weights
-    from smallpose.report.seen import seen_by
-    from smallpose.samples.crops import trainable
-    from smallpose.samples.images import Pictures, pictures_of
-    from smallpose.table.coco_json import read_coco
+    from smallpose.methods.checkpoints.read import read_weights
+    from smallpose.report.figures.feature_maps import seen_by
+    from smallpose.system.files import write_whole
 
     ending = args.out.suffix.removeprefix(".") or "png"
     if ending not in ("png", "svg", "pdf"):

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print or write the table."""
-    from smallpose.core.files import write_whole
+    from smallpose.system.files import write_whole
 
     records = _recipes(args.recipes) if args.recipes else _records()
     if args.json:
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
 def _recipes(name: str) -> dict[str, dict[str, Any]]:
     """For each method its recipes, the default first, and the fields that are not alike."""
     from smallpose.methods import METHODS, create_method
-    from smallpose.training.recipes import differences
+    from smallpose.training.recipe_overrides import differences
 
     names = [n for n in METHODS if "tiny" not in n] if name == "all" else [name]
     table = {}
@@ -82,7 +82,7 @@ def _short(value: Any) -> str:
 def _records() -> dict[str, dict[str, Any]]:
     from smallpose.core.skeleton import SMALLPOSE
     from smallpose.methods import METHODS
-    from smallpose.methods.published import address
+    from smallpose.methods.checkpoints.mmpose_zoo import address
 
     records = {}
     for name, make in METHODS.items():

@@ -8,7 +8,7 @@ from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
     from smallpose.inference.options import Options
-    from smallpose.inference.whole_job import Answer, Finder
+    from smallpose.inference.predict_files import Answer, Finder
     from smallpose.methods import PoseMethod
 
 HELP = "a checkpoint and pictures to keypoints"
@@ -22,14 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `predict`."""
     parser.add_argument("method", metavar="METHOD", help="see 'smallpose methods'")
     parser.add_argument(
-        *("pictures",),
+        "pictures",
         nargs="*",
         type=Path,
         metavar="PICTURE",
         help="files and folders; to a top-down method without boxes each is one person",
     )
     parser.add_argument(
-        *("--weights",),
+        "--weights",
         required=True,
         metavar="FILE",
         help="a checkpoint, a run's folder, or 'mmpose' for MMPose's published one",
@@ -52,10 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--skeleton", help="coco17, smallpose21, … or a JSON file; the weights' own")
     what.add_argument("--adapt", action="store_true", help="weights of another skeleton, by name")
     what.add_argument(
-        *("--weights-skeleton",), metavar="NAME", help="whose joints, where the file does not say"
+        "--weights-skeleton", metavar="NAME", help="whose joints, where the file does not say"
     )
     what.add_argument(
-        *("--i-trust-this-file",),
+        "--i-trust-this-file",
         dest="trust",
         action="store_true",
         help="let a .pth run code while it is read",
@@ -72,14 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--max-people", type=int, help="in a picture, for whole-image methods; no cap without"
     )
-    how.add_argument(
-        *("--score-above",), type=float, help="for whole-image methods; below is nobody"
-    )
+    how.add_argument("--score-above", type=float, help="for whole-image methods; below is nobody")
     how.add_argument(
         "--no-rescore", action="store_true", help="DEKR without the net that ranks its poses"
     )
     how.add_argument(
-        *("--tile",),
+        "--tile",
         type=int,
         default=0,
         metavar="PX",
@@ -97,27 +95,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fast.add_argument("--half", action="store_true", help="half precision")
     fast.add_argument("--compile", action="store_true", help="compile the network first")
     fast.add_argument(
-        *("--onnx",),
+        "--onnx",
         action="store_true",
         help="the network by onnxruntime, on a CPU: faster after some seconds (extra [onnx])",
     )
 
     many = parser.add_argument_group("how many: pictures by the million, in shards that are kept")
     many.add_argument(
-        *("--shards",),
+        "--shards",
         type=Path,
         metavar="DIR",
         help="work in shards, and go on with those that are not in DIR yet",
     )
     many.add_argument("--shard-images", type=int, default=0, metavar="N", help="in a shard (1000)")
     many.add_argument(
-        *("--part",),
+        "--part",
         default="1/1",
         metavar="K/N",
         help="every N-th shard from the K-th on, so that N jobs share them; the last one merges",
     )
     many.add_argument(
-        *("--engine",),
+        "--engine",
         choices=("here", "ray"),
         help="ray: shards spread over a cluster, or this machine's cores (in FOUND.shards)",
     )
@@ -132,9 +130,9 @@ def run(args: argparse.Namespace) -> None:
     from smallpose.cli.train import set_threads
 
     set_threads(args.threads)
-    from smallpose.core.progress import say
-    from smallpose.inference.whole_job import predict_file, predict_pictures
-    from smallpose.table.results_json import write_results
+    from smallpose.inference.predict_files import predict_file, predict_pictures
+    from smallpose.io.coco_results import write_results
+    from smallpose.system.progress import say
 
     options = _options(args)
     method = _method(args)
@@ -206,7 +204,7 @@ def _refuse_misfits(args: argparse.Namespace) -> None:
 
 def _options(args: argparse.Namespace) -> "Options":
     from smallpose.inference.options import Options
-    from smallpose.methods.scores import SCORE_RULES
+    from smallpose.methods.person_score import SCORE_RULES
 
     if args.score_rule and args.score_rule not in SCORE_RULES:
         raise InputError(
@@ -231,10 +229,12 @@ def _options(args: argparse.Namespace) -> "Options":
 
 def _method(args: argparse.Namespace) -> "PoseMethod":
     from smallpose.methods import create_method
-    from smallpose.methods.whole import WholeImageMethod
+    from smallpose.methods.full_image import WholeImageMethod
 
     method = create_method(
-        *(args.method, args.skeleton, args.weights),
+        args.method,
+        args.skeleton,
+        args.weights,
         adapt=args.adapt,
         weights_skeleton=args.weights_skeleton,
         trust=args.trust,
@@ -260,9 +260,9 @@ def _finder(args: argparse.Namespace, options: "Options") -> "Finder | None":
         return None
     from dataclasses import replace
 
-    from smallpose.inference.whole_job import Finder
+    from smallpose.inference.predict_files import Finder
     from smallpose.methods import create_method
-    from smallpose.methods.whole import WholeImageMethod
+    from smallpose.methods.full_image import WholeImageMethod
 
     method = create_method(args.boxes_from, weights=args.box_weights, trust=args.trust)
     if not isinstance(method, WholeImageMethod):
@@ -276,10 +276,10 @@ def _finder(args: argparse.Namespace, options: "Options") -> "Finder | None":
 def _in_shards(
     args: argparse.Namespace, method: "PoseMethod", options: "Options", finder: "Finder | None"
 ) -> None:
-    from smallpose.core.progress import say
-    from smallpose.inference.asked import IMAGES, ask_file, ask_pictures
-    from smallpose.inference.shards import Worker, merge, work_through, write_sizes
-    from smallpose.methods.whole import WholeImageMethod
+    from smallpose.inference.large_jobs.shards import Worker, merge, work_through, write_sizes
+    from smallpose.inference.large_jobs.work_list import IMAGES, ask_file, ask_pictures
+    from smallpose.methods.full_image import WholeImageMethod
+    from smallpose.system.progress import say
 
     per_shard = args.shard_images or IMAGES
     if args.data:
@@ -292,7 +292,7 @@ def _in_shards(
     folder = args.shards or args.out.with_suffix(".shards")
     worker = Worker(method, asked, folder, options, finder)
     if args.engine == "ray":
-        from smallpose.inference.cluster import OnRay
+        from smallpose.inference.large_jobs.ray_backend import OnRay
 
         on_ray = OnRay(worker, args.actors, args.device, max(args.threads, 1))
         told = work_through(worker, on_ray, part, method.name)
@@ -319,7 +319,7 @@ def _part(text: str) -> tuple[int, int]:
 
 def _write_images(out: Path, answer: "Answer") -> Path:
     """A COCO file without people beside the results, since those have numbers for pictures."""
-    from smallpose.table.coco_json import write_coco
+    from smallpose.io.coco_annotations import write_coco
 
     path = out.with_name(f"{out.stem}.images.json")
     write_coco(answer.people, path)
@@ -327,8 +327,8 @@ def _write_images(out: Path, answer: "Answer") -> Path:
 
 
 def _draw(args: argparse.Namespace, answer: "Answer") -> None:
-    from smallpose.report.found import draw_found
-    from smallpose.samples.images import read_picture
+    from smallpose.dataloading.images import read_picture
+    from smallpose.report.images.draw_predictions import draw_found
 
     root = args.images if args.data else Path()
     count = draw_found(answer.found, answer.people.images, root, read_picture, args.draw)

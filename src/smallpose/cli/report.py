@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read, write, print the main table and the page's name."""
-    from smallpose.core.progress import say
     from smallpose.report import make_report
-    from smallpose.report.terminal import show
+    from smallpose.report.tables.console import show
+    from smallpose.system.progress import say
 
     results = make_report(args.runs, args.out, args.latency)
     for table in results[:1]:

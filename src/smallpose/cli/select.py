@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Count, choose, write shards of the same names."""
-    from smallpose.dataset.shards import select_shards
+    from smallpose.dataset.parquet_shards import select_shards
 
     found = select_shards(args.files, args.out, args.split, args.seed, args.engine)
     drawn = len(found.rows) - found.with_small

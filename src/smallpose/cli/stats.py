@@ -54,13 +54,13 @@ def run(args: argparse.Namespace) -> None:
     import sys
 
     from smallpose.core.errors import InputError
-    from smallpose.core.files import write_whole
-    from smallpose.core.progress import say
-    from smallpose.report.data import portrait_of, write_portrait
-    from smallpose.report.pictures import pictures_at
-    from smallpose.report.terminal import show
-    from smallpose.stats.tally import tally_of
-    from smallpose.table.coco_json import read_coco
+    from smallpose.io.coco_annotations import read_coco
+    from smallpose.report.dataset_report import portrait_of, write_portrait
+    from smallpose.report.images.encode import pictures_at
+    from smallpose.report.tables.console import show
+    from smallpose.stats.dataset_counts import tally_of
+    from smallpose.system.files import write_whole
+    from smallpose.system.progress import say
 
     shards = [file for file in args.files if file.suffix == ".parquet"]
     files = [file for file in args.files if file.suffix != ".parquet"]
@@ -88,7 +88,7 @@ def _tallies(shards: list[Path], engine: str, taken: set[str]) -> dict[str, Any]
     if not shards:
         return {}
     from smallpose.core.errors import InputError
-    from smallpose.dataset.shards import shard_sets, tally_shards
+    from smallpose.dataset.parquet_shards import shard_sets, tally_shards
 
     sets = shard_sets(shards)
     twice = sorted(set(sets) & taken)
@@ -101,7 +101,7 @@ def _scenes(args: argparse.Namespace, sets: dict[str, Any]) -> dict[str, Any]:
     """Table 4's entropies by set, from files or from a network."""
     from smallpose.cli.claims import pairs
     from smallpose.core.errors import InputError
-    from smallpose.stats.scenes import read_probabilities, scenes
+    from smallpose.stats.scene_entropy import read_probabilities, scenes
 
     files = pairs("--scenes", args.scenes)
     unknown = [name for name in files if name not in sets]
@@ -126,12 +126,12 @@ def _look(args: argparse.Namespace, sets: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     from smallpose.core.errors import InputError
-    from smallpose.core.files import write_whole
-    from smallpose.report.pictures import pictures_at
+    from smallpose.report.images.encode import pictures_at
+    from smallpose.system.files import write_whole
 
     if args.images is None:
         raise InputError("--scene-weights", "no pictures to look at", "give --images too")
-    from smallpose.inference.scenes import read_scene_net, scene_probabilities
+    from smallpose.inference.scene_classifier import read_scene_net, scene_probabilities
 
     net, read = read_scene_net(args.scene_weights), pictures_at(args.images)
     out = {}

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=int, default=0, help="processes that read pictures; 0: this one (default)"
     )
     parser.add_argument(
-        *("--cache",),
+        "--cache",
         type=Path,
         metavar="DIR",
         help="keep people's windows there: later epochs open no whole pictures (top-down methods)",
@@ -51,13 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights", metavar="FILE", help="to begin with; 'mmpose' for MMPose's published ones"
     )
     parser.add_argument(
-        *("--weights-skeleton",),
+        "--weights-skeleton",
         default="",
         metavar="NAME",
         help="whose joints they find, where the file does not say",
     )
     parser.add_argument(
-        *("--i-trust-this-file",),
+        "--i-trust-this-file",
         dest="trust",
         action="store_true",
         help="let a .pth run code while it is read",
@@ -137,7 +137,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _show(name: str, recipe: str, overrides: tuple[tuple[str, str], ...]) -> None:
     from smallpose.methods import create_method
-    from smallpose.training.recipes import choose_recipe, flat_fields
+    from smallpose.training.recipe_overrides import choose_recipe, flat_fields
 
     chosen, fields = choose_recipe(create_method(name), recipe, overrides)
     print(f"{name}, recipe {chosen}:")

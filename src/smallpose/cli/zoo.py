@@ -17,9 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read, write, print the table and the page's name."""
-    from smallpose.core.progress import say
-    from smallpose.report.terminal import show
+    from smallpose.report.tables.console import show
     from smallpose.report.zoo import make_zoo, zoo_table
+    from smallpose.system.progress import say
 
     show(zoo_table(make_zoo(args.runs, args.out)))
     say(f"open {args.out / 'README.md'}")

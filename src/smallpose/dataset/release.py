@@ -14,18 +14,29 @@ from typing import Any
 import msgspec
 
 from smallpose.core.errors import InputError, RefusedError
-from smallpose.core.files import path_inside, read_bytes, sha256, write_whole
-from smallpose.dataset.folder import read_manifest
-from smallpose.dataset.index import FILE as REBUILD
-from smallpose.dataset.leaks import FILE as LEAKS
-from smallpose.dataset.split import SPLITS
-from smallpose.table.coco_json import read_coco
-from smallpose.table.instances import SOURCES
+from smallpose.core.instances import SOURCES
+from smallpose.dataset.builder.index import FILE as REBUILD
+from smallpose.dataset.builder.leak_step import FILE as LEAKS
+from smallpose.dataset.image_folder import read_manifest
+from smallpose.dataset.splits import SPLITS
+from smallpose.io.coco_annotations import read_coco
+from smallpose.system.files import path_inside, read_bytes, sha256, write_whole
 
 CARD, CROISSANT, INDEX, MANIFEST = "README.md", "croissant.json", "index.csv", "manifest.json"
 SUMS = "SHA256SUMS"
-COLUMNS = ("file_name", "image_id", "split", "source", "source_id", "group", "width", "height",
-           "frame", "bytes", "sha256")  # fmt: skip
+COLUMNS = (
+    "file_name",
+    "image_id",
+    "split",
+    "source",
+    "source_id",
+    "group",
+    "width",
+    "height",
+    "frame",
+    "bytes",
+    "sha256",
+)
 # The earliest time a ZIP file knows: the same set gives the same bytes.
 _EARLY = (1980, 1, 1, 0, 0, 0)
 
@@ -83,9 +94,14 @@ def _index(built: Path, manifest: Mapping[str, Any]) -> str:
             picture = manifest["pictures"].get(name, {})
             writer.writerow(
                 [
-                    *(name, int(images.ids[row]), split, SOURCES[images.source[row]]),
-                    *(images.source_ids[row], images.groups[row]),
-                    *(int(images.width[row]), int(images.height[row])),
+                    name,
+                    int(images.ids[row]),
+                    split,
+                    SOURCES[images.source[row]],
+                    images.source_ids[row],
+                    images.groups[row],
+                    int(images.width[row]),
+                    int(images.height[row]),
                     *(picture.get(key, "") for key in ("frame", "bytes", "sha256")),
                 ]
             )

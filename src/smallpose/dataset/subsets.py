@@ -13,9 +13,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
-from smallpose.core.files import write_whole
-from smallpose.core.json_text import read_json
-from smallpose.table.instances import SOURCES, Instances
+from smallpose.core.instances import SOURCES, Instances
+from smallpose.system.files import write_whole
+from smallpose.system.json_decode import read_json
 
 Rows = NDArray[np.intp]
 
@@ -108,9 +108,12 @@ def _draw(
 
 
 def _mend(
-    chosen: NDArray[np.bool_], per_image: NDArray[np.intp], there: Rows, size: int,
+    chosen: NDArray[np.bool_],
+    per_image: NDArray[np.intp],
+    there: Rows,
+    size: int,
     rng: np.random.Generator,
-) -> None:  # fmt: skip
+) -> None:
     """Images in or out, at random, until the people are as many as wanted or no image helps."""
     off = size - int(per_image[chosen].sum())
     for row in rng.permutation(there).tolist():
@@ -145,9 +148,12 @@ def write_subset(path: Path, subset: Subset, people: Instances) -> None:
     """The ids of its images as JSON, for `smallpose train --subset`."""
     ids = people.images.ids[subset.image_rows].tolist()
     record = {
-        "subset": subset.number, "seed": subset.seed, "people": subset.people,
-        "distance": round(subset.distance, 6), "images": ids,
-    }  # fmt: skip
+        "subset": subset.number,
+        "seed": subset.seed,
+        "people": subset.people,
+        "distance": round(subset.distance, 6),
+        "images": ids,
+    }
     write_whole(path, json.dumps(record) + "\n")
 
 

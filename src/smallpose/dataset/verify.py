@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from smallpose.core.errors import InputError
-from smallpose.core.files import path_inside, sha256
-from smallpose.core.progress import track
-from smallpose.dataset.folder import picture_folder, read_manifest
-from smallpose.dataset.pictures import picture_size
-from smallpose.table.check import Finding
-from smallpose.table.instances import Images
+from smallpose.core.instances import Images
+from smallpose.dataset.image_folder import picture_folder, read_manifest
+from smallpose.dataset.place_images import picture_size
+from smallpose.io.validation import Finding
+from smallpose.system.files import path_inside, sha256
+from smallpose.system.progress import track
 
 
 def check_set(folder: Path, jobs: int) -> tuple[list[Finding], str]:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
-from smallpose.evaluation.alignment import coco_doubles
-from smallpose.evaluation.matching import MOST_THRESHOLDS, find_people, match
-from smallpose.evaluation.oks import candidates, oks
-from smallpose.evaluation.pairing import Pairing, group
-from smallpose.evaluation.precision_recall import RECALLS, THRESHOLDS, curves
+from smallpose.evaluation.matching.greedy import MOST_THRESHOLDS, find_people, match
+from smallpose.evaluation.matching.image_groups import Pairing, group
+from smallpose.evaluation.matching.keypoint_selection import coco_doubles
+from smallpose.evaluation.matching.oks import candidates, oks
+from smallpose.evaluation.scoring.precision_recall import RECALLS, THRESHOLDS, curves
 
 Floats = NDArray[np.float64]
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from smallpose.core.density import DENSE_FROM, SPARSE_BELOW, keypoint_density
 from smallpose.core.sizes import MEDIUM_BELOW, SMALL_BELOW
-from smallpose.evaluation import compiled
-from smallpose.evaluation.pairing import Pairing
+from smallpose.evaluation.matching import native
+from smallpose.evaluation.matching.image_groups import Pairing
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -138,8 +138,8 @@ def owners(pairing: Pairing, found_xywh: Floats, people_xywh: Floats, counted: M
         people_xywh: (n, 4) px.
         counted: (n,) who may own.
     """
-    if compiled.CORE is not None:
-        return compiled.owners(pairing, found_xywh, people_xywh, counted)
+    if native.CORE is not None:
+        return native.owners(pairing, found_xywh, people_xywh, counted)
     owner = np.full(len(pairing.found), -1, dtype=np.intp)
     for d, g in pairing.pairs():
         there = counted[g]

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
-from smallpose.core.json_text import read_json
-from smallpose.core.progress import say
-from smallpose.samples.crops import trainable
-from smallpose.table.instances import Images, Instances
-from smallpose.table.predictions import Predictions
-from smallpose.table.records import Whole
+from smallpose.core.instances import Images, Instances
+from smallpose.core.predictions import Predictions
+from smallpose.dataloading.top_down.batches import trainable
+from smallpose.io.json_blocks import Whole
+from smallpose.system.json_decode import read_json
+from smallpose.system.progress import say
 
 Floats = NDArray[np.float64]
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from smallpose.methods.whole import Found, WholeImageMethod
-from smallpose.models.codecs.suppress import oks_nms
+from smallpose.methods.full_image import Found, WholeImageMethod
+from smallpose.models.codecs.nms import oks_nms
 
 Picture = NDArray[np.uint8]
 Ints = NDArray[np.int64]

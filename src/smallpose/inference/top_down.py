@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from smallpose.inference.ahead import read_ahead
+from smallpose.core.instances import Instances
+from smallpose.core.predictions import Predictions
+from smallpose.dataloading.images import Picture, one_thread
+from smallpose.dataloading.top_down.batches import cut_boxes
 from smallpose.inference.boxes import Boxes
 from smallpose.inference.nms import oks_nms
 from smallpose.inference.options import Options
+from smallpose.inference.prefetch import read_ahead
 from smallpose.methods.base import PoseMethod
-from smallpose.methods.scores import SCORE_RULES
-from smallpose.samples.crops import cut_boxes
-from smallpose.samples.images import Picture, one_thread
-from smallpose.table.instances import Instances
-from smallpose.table.predictions import Predictions
+from smallpose.methods.person_score import SCORE_RULES
 
 Floats = NDArray[np.float64]
 
@@ -148,8 +148,11 @@ def _once_each(
     first = np.unique(found.image_ids[by_image], return_index=True)[1]
     for here in np.split(by_image, first[1:]):
         best = oks_nms(
-            *(found.keypoints[here], found.scores[here], windows[here]),
-            *(found.skeleton.sigmas, above),
+            found.keypoints[here],
+            found.scores[here],
+            windows[here],
+            found.skeleton.sigmas,
+            above,
         )
         kept.append(here[np.sort(best)])
     return np.concatenate(kept) if kept else rows

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SKELETONS, Skeleton
-from smallpose.core.skeleton_file import read_skeleton
+from smallpose.io.skeleton_json import read_skeleton
 
 try:
     import torch  # noqa: F401
@@ -21,7 +21,6 @@ from smallpose.methods import (
     dekr,
     hrformer,
     hrnet,
-    published,
     rle,
     rtmo,
     simcc,
@@ -30,7 +29,8 @@ from smallpose.methods import (
     vitpose_rle,
 )
 from smallpose.methods.base import PoseMethod, Recipe
-from smallpose.methods.weights import read_weights
+from smallpose.methods.checkpoints import mmpose_zoo
+from smallpose.methods.checkpoints.read import read_weights
 
 __all__ = ["METHODS", "PoseMethod", "Recipe", "create_method", "find_skeleton", "find_weights"]
 
@@ -107,8 +107,8 @@ def find_weights(name: str, weights: Path | str) -> Path:
     if path.exists() or path.name != str(weights):
         return path
     card = METHODS[name](COCO17).card
-    if str(weights) in (published.NAME, card.checkpoint):
-        return published.find_checkpoint(str(weights), card, name)
+    if str(weights) in (mmpose_zoo.NAME, card.checkpoint):
+        return mmpose_zoo.find_checkpoint(str(weights), card, name)
     return path
 
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from smallpose.core.errors import InputError
+from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
-from smallpose.methods.scores import SCORE_RULES
-from smallpose.samples.affine import to_image
-from smallpose.samples.augment import Augment
-from smallpose.samples.crops import cut_boxes
-from smallpose.table.predictions import Predictions
+from smallpose.dataloading.affine import to_image
+from smallpose.dataloading.augmentation import Augment
+from smallpose.dataloading.top_down.batches import cut_boxes
+from smallpose.methods.person_score import SCORE_RULES
 
 Floats = NDArray[np.float64]
 Outputs = Tensor | tuple[Tensor, ...]
@@ -100,7 +100,7 @@ class PoseMethod(nn.Module, ABC):
         skeleton: the joints it finds, in its order.
         input_wh: of the pictures it takes.
         score_rule: key into `SCORE_RULES`.
-        udp_warp: whether its crops are cut by the UDP warp (`samples/affine.py`).
+        udp_warp: whether its crops are cut by the UDP warp (`dataloading/affine.py`).
         sums_people: whether its loss is a sum over the people of a batch, and not a mean.
         joint_layers: modules whose rows are so many for each joint, and perhaps some behind; what
             changes when weights of one skeleton begin a training of another.

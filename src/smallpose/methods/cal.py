@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from smallpose.core.skeleton import Skeleton
+from smallpose.dataloading.augmentation import Augment
 from smallpose.methods.base import Card, PoseMethod, Recipe
 from smallpose.methods.hrnet import QUICK, TINY_QUICK
 from smallpose.models.backbones.hrnet import (
@@ -31,7 +32,6 @@ from smallpose.models.backbones.hrnet import (
 from smallpose.models.backbones.resnet import BasicBlock
 from smallpose.models.codecs import cal, heatmap
 from smallpose.models.codecs.peaks import largest_pixel
-from smallpose.samples.augment import Augment
 
 W32_CARD = Card(
     title="CAL",

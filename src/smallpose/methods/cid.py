@@ -17,8 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from smallpose.core.skeleton import Skeleton
+from smallpose.dataloading.full_image.mosaic import WholeAugment
+from smallpose.dataloading.full_image.samples import People
 from smallpose.methods.base import Card, Recipe
-from smallpose.methods.whole import (
+from smallpose.methods.full_image import (
     EXTENT_MARGIN,
     TINY_PLAN,
     Found,
@@ -28,7 +30,7 @@ from smallpose.methods.whole import (
 )
 from smallpose.models.backbones.hrnet import W32, HRNet, Plan
 from smallpose.models.codecs import heatmap
-from smallpose.models.codecs.crowd import (
+from smallpose.models.codecs.center_heatmap import (
     STRIDE,
     bells,
     find_roots,
@@ -37,10 +39,8 @@ from smallpose.models.codecs.crowd import (
     peaks,
     person_sigma,
 )
-from smallpose.models.heads.decouple import CHANNELS, CidHead, at_roots
-from smallpose.models.heads.levels import stack_levels
-from smallpose.samples.scenes import WholeAugment
-from smallpose.samples.whole import People
+from smallpose.models.heads.cid import CHANNELS, CidHead, at_roots
+from smallpose.models.heads.feature_levels import stack_levels
 
 MOST_ENCODED = 30  # people of a picture that are taught one by one
 MOST_TAUGHT = 200  # and of a batch

@@ -21,8 +21,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from smallpose.core.skeleton import COCO17, Skeleton
+from smallpose.dataloading.full_image.mosaic import WholeAugment
+from smallpose.dataloading.full_image.samples import People
 from smallpose.methods.base import Card, Recipe
-from smallpose.methods.whole import (
+from smallpose.methods.full_image import (
     EXTENT_MARGIN,
     TINY_PLAN,
     Found,
@@ -31,7 +33,7 @@ from smallpose.methods.whole import (
     extent_xyxy,
 )
 from smallpose.models.backbones.hrnet import W32, HRNet, Plan
-from smallpose.models.codecs.crowd import (
+from smallpose.models.codecs.center_heatmap import (
     LEAST_DIAGONAL,
     STRIDE,
     bells,
@@ -40,12 +42,10 @@ from smallpose.models.codecs.crowd import (
     largest,
     peaks,
 )
-from smallpose.models.codecs.suppress import nearby_joints_nms
-from smallpose.models.heads.adaptive import PER_JOINT, DekrHead, RescoreNet
-from smallpose.models.heads.levels import stack_levels
+from smallpose.models.codecs.nms import nearby_joints_nms
+from smallpose.models.heads.dekr import PER_JOINT, DekrHead, RescoreNet
+from smallpose.models.heads.feature_levels import stack_levels
 from smallpose.models.losses import heatmap_mse
-from smallpose.samples.scenes import WholeAugment
-from smallpose.samples.whole import People
 
 SIGMA, SIGMA_ROOT = 2.0, 4.0  # map px
 BACKGROUND = 0.1  # weight of pixels without a bell
@@ -132,7 +132,9 @@ class DEKR(WholeImageMethod):
         super().__init__(skeleton, input_wh)
         self.backbone = HRNet(plan, every_level=True)
         self.head = DekrHead(
-            *(sum(plan.widths), len(skeleton), per_joint),
+            sum(plan.widths),
+            len(skeleton),
+            per_joint,
             rescore_net(skeleton),
         )
 
@@ -198,7 +200,8 @@ class DEKR(WholeImageMethod):
         if self.head.rescore_net is not None and self.rescore:
             root_scores = root_scores * self.head.rescore_net(points, sure).nan_to_num(nan=0.0)
         kept = nearby_joints_nms(
-            *(points.float().cpu().numpy(), sure.mean(dim=1).float().cpu().numpy()),
+            points.float().cpu().numpy(),
+            sure.mean(dim=1).float().cpu().numpy(),
             near=self.near,
             most=self.most,
         )
@@ -228,8 +231,10 @@ def encode(keypoints: Tensor, map_wh: tuple[int, int]) -> tuple[Tensor, Tensor, 
     sigma = torch.full_like(roots.diagonal, SIGMA)
     of_joints, _ = bells(points, visible, sigma, map_wh)
     of_roots, _ = bells(
-        *(roots.xy[:, None], there[:, None].to(visible.dtype)),
-        *(torch.full_like(sigma, SIGMA_ROOT), map_wh),
+        roots.xy[:, None],
+        there[:, None].to(visible.dtype),
+        torch.full_like(sigma, SIGMA_ROOT),
+        map_wh,
     )
     maps = torch.cat([largest(of_joints), largest(of_roots)])
     weights = torch.where(maps > 0, 1.0, BACKGROUND)

@@ -8,12 +8,12 @@ one CPU core, `hrnet_w16_tiny` at about two hundred.
 from torch import Tensor
 
 from smallpose.core.skeleton import Skeleton
+from smallpose.dataloading.augmentation import Augment
 from smallpose.methods.base import Card, PoseMethod, Recipe
 from smallpose.models.backbones.hrnet import W16_TINY, HRNet
 from smallpose.models.codecs import heatmap
 from smallpose.models.heads.deconv import DeconvHead
 from smallpose.models.losses import heatmap_mse
-from smallpose.samples.augment import Augment
 
 W32_CARD = Card(
     title="HRNet",

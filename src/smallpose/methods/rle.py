@@ -1,6 +1,6 @@
 """RLE (Li et al. 2021): ResNet, pooled, coordinates with a spread; the likelihood is learned.
 
-The loss and its flow are in `models/heads/regression.py`. Printed AP (Table 3): 44.1 in setting A,
+The loss and its flow are in `models/heads/rle.py`. Printed AP (Table 3): 44.1 in setting A,
 67.8 in B. `rle_r50` trains at about four crops a second on one CPU core, `rle_r18_tiny` at about
 three hundred.
 """
@@ -16,7 +16,7 @@ from smallpose.methods.hrnet import TINY_QUICK
 from smallpose.models.backbones.resnet import ResNet, resnet18_narrow, resnet50
 from smallpose.models.backbones.vit import ViT
 from smallpose.models.codecs import coordinates
-from smallpose.models.heads.regression import RLEHead
+from smallpose.models.heads.rle import RLEHead
 
 R50_CARD = Card(
     title="RLE",

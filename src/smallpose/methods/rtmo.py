@@ -20,10 +20,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smallpose.core.skeleton import Skeleton
+from smallpose.dataloading.full_image.mosaic import WholeAugment
+from smallpose.dataloading.full_image.samples import MASK_STRIDE, People
 from smallpose.methods.base import Card, Recipe
-from smallpose.methods.whole import Found, WholeImageMethod, WholeRecipe
+from smallpose.methods.full_image import Found, WholeImageMethod, WholeRecipe
 from smallpose.models.backbones.csp_darknet import CSPDarknet
-from smallpose.models.codecs.assign import Guess, assign, similarity
+from smallpose.models.codecs.nms import box_nms
 from smallpose.models.codecs.offsets import (
     Points,
     center_and_size,
@@ -32,12 +34,10 @@ from smallpose.models.codecs.offsets import (
     encode_boxes,
     iou,
 )
-from smallpose.models.codecs.suppress import box_nms
-from smallpose.models.heads.coordinate_classifier import BINS_XY, FEATURES, CoordinateClassifier
-from smallpose.models.heads.dense_pose import Cells, DensePose
+from smallpose.models.codecs.sim_ota import Guess, assign, similarity
 from smallpose.models.heads.hybrid_encoder import HIDDEN, HybridEncoder
-from smallpose.samples.scenes import WholeAugment
-from smallpose.samples.whole import MASK_STRIDE, People
+from smallpose.models.heads.rtmo import Cells, DensePose
+from smallpose.models.heads.rtmo_dcc import BINS_XY, FEATURES, CoordinateClassifier
 
 BOX_PADDING = 1.25  # the classifier's bins cover this much more than the box
 
@@ -182,8 +182,11 @@ class RTMO(WholeImageMethod):
     iou_above = 0.65
     joint_layers = (
         *(f"head.head_module.{n}.{i}" for n in ("out_kpt_vis", "out_kpt_reg") for i in (0, 1)),
-        *("head.dcc.pose_to_kpts.0", "head.dcc.pose_to_kpts.1", "head.dcc.sigma_fc.0"),
-        *("head.dcc.pos_enc", "head.loss_oks.sigmas"),
+        "head.dcc.pose_to_kpts.0",
+        "head.dcc.pose_to_kpts.1",
+        "head.dcc.sigma_fc.0",
+        "head.dcc.pos_enc",
+        "head.loss_oks.sigmas",
     )
     for_training = ("head.head_module.out_kpt_reg.", "head.dcc.sigma_fc.", "head.loss_oks.")
 
@@ -343,8 +346,13 @@ class RTMO(WholeImageMethod):
                 guesses[number].float(),
             )
             cell, whom, oks = assign(
-                *(guess, points, people.boxes[rows], people.keypoints[rows], people.area[rows]),
-                *(self.sigmas, self.keypoint_center),
+                guess,
+                points,
+                people.boxes[rows],
+                people.keypoints[rows],
+                people.area[rows],
+                self.sigmas,
+                self.keypoint_center,
             )
             parts.append((torch.full_like(cell, number), cell, rows[whom], oks))
         picture, cell, person, oks = (torch.cat(column) for column in zip(*parts, strict=True))
@@ -463,7 +471,11 @@ def l(skeleton: Skeleton) -> RTMO:  # noqa: E743
 def tiny(skeleton: Skeleton) -> RTMO:
     """RTMO at an eighth of its width at 192 × 192, 0.5 M parameters, for CPUs and tests."""
     method = RTMO(
-        *(skeleton, 0.25, 0.33, 64, STAGES_TINY),
+        skeleton,
+        0.25,
+        0.33,
+        64,
+        STAGES_TINY,
         keypoint_center=True,
         hidden=64,
         bins_xy=(48, 64),

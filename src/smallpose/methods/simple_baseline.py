@@ -9,12 +9,12 @@ left at stride 16.
 from torch import Tensor
 
 from smallpose.core.skeleton import Skeleton
+from smallpose.dataloading.augmentation import Augment
 from smallpose.methods.base import Card, PoseMethod, Recipe
 from smallpose.models.backbones.resnet import ResNet, resnet18_stride16, resnet50
 from smallpose.models.codecs import heatmap
 from smallpose.models.heads.deconv import DeconvHead
 from smallpose.models.losses import heatmap_mse
-from smallpose.samples.augment import Augment
 
 R50_CARD = Card(
     title="SimpleBaseline",

@@ -13,7 +13,7 @@ from smallpose.core.skeleton import Skeleton
 from smallpose.methods.base import Card, PoseMethod, Recipe
 from smallpose.methods.hrnet import TINY_QUICK
 from smallpose.models.backbones.vit import VIT_S, VIT_TINY, ViT, depth_of
-from smallpose.models.codecs import heatmap, udp
+from smallpose.models.codecs import heatmap, udp_heatmap
 from smallpose.models.heads.deconv import DeconvHead
 from smallpose.models.losses import heatmap_mse
 
@@ -69,7 +69,7 @@ class ViTPose(PoseMethod):
     def targets(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
         """(b, k, 3) keypoints to (b, k, h / 4, w / 4) heatmaps and (b, k) weights."""
         visible = keypoints[..., 2].clamp(max=1)
-        return udp.encode(keypoints[..., :2], visible, self.input_wh, self.map_wh)
+        return udp_heatmap.encode(keypoints[..., :2], visible, self.input_wh, self.map_wh)
 
     def loss(self, outputs: Tensor, targets: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         """The mean squared error of the heatmaps; joints that are not labelled do not count."""
@@ -81,7 +81,7 @@ class ViTPose(PoseMethod):
 
     def decode(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Each map's largest pixel, moved to the top of a parabola."""
-        return udp.decode(outputs, self.input_wh)
+        return udp_heatmap.decode(outputs, self.input_wh)
 
 
 def vit_treatment(

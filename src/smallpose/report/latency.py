@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from smallpose.core.errors import SmallposeError
-from smallpose.core.progress import say, track
-from smallpose.report.results import Run
-from smallpose.report.sheets import Reader
-from smallpose.table.instances import Instances
+from smallpose.core.instances import Instances
+from smallpose.report.images.contact_sheet import Reader
+from smallpose.report.inputs.runs import Run
+from smallpose.system.progress import say, track
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _measure(
 
     from smallpose.inference import find
     from smallpose.methods import create_method
-    from smallpose.methods.weights import read_weights
+    from smallpose.methods.checkpoints.read import read_weights
 
     held = read_weights(weights)
     method = create_method(run.method, held.skeleton or truth.skeleton).on()

@@ -8,13 +8,13 @@ from typing import Any
 
 from smallpose._version import __version__
 from smallpose.core.errors import InputError
-from smallpose.core.files import path_inside, sha256, write_whole
-from smallpose.report import paper
-from smallpose.report.material import gather
-from smallpose.report.results import METRICS, Run
-from smallpose.report.run_facts import flat
-from smallpose.report.scores import Score, score
-from smallpose.report.tables import HEADS, Cell, Column, Table
+from smallpose.report.inputs import paper_values
+from smallpose.report.inputs.runs import METRICS, Run
+from smallpose.report.inputs.scores import Score, score
+from smallpose.report.page.run_details import flat
+from smallpose.report.report_data import gather
+from smallpose.report.tables.paper_tables import HEADS, Cell, Column, Table
+from smallpose.system.files import path_inside, sha256, write_whole
 
 Interval = tuple[float, float] | None
 
@@ -98,7 +98,7 @@ def zoo_table(entries: Sequence[Entry]) -> Table:
     for e in entries:
         run = e.run
         points = [_points(*e.metrics[m]) for m in METRICS]
-        label, how = paper.label(run.method), run.recipe
+        label, how = paper_values.label(run.method), run.recipe
         rows.append(
             (run.folder.name, label, run.setting, how, run.parameters, *points, e.digest[:16])
         )
@@ -142,16 +142,27 @@ def _about(e: Entry) -> str:
     )
     lines = [
         f"## {run.folder.name}",
-        f"{paper.label(run.method)} (`{run.method}`), setting {run.setting}.",
+        f"{paper_values.label(run.method)} (`{run.method}`), setting {run.setting}.",
         f"- weights: `{e.weights.name if e.weights else 'not there'}`, SHA-256 `{e.digest}`",
-        *(f"- {title}: {_facts(facts)}" for title, facts in (
-            ("recipe", {"name": run.recipe, **run.recipe_fields}),
-            ("training", {"seed": run.seed, "epochs": run.epochs, "steps": run.steps,
-                          "seconds": run.seconds}),
-            ("environment", run.environment),
-            ("evaluation", run.evaluation.get("settings") or {}),
-        ) if facts),
-    ]  # fmt: skip
+        *(
+            f"- {title}: {_facts(facts)}"
+            for title, facts in (
+                ("recipe", {"name": run.recipe, **run.recipe_fields}),
+                (
+                    "training",
+                    {
+                        "seed": run.seed,
+                        "epochs": run.epochs,
+                        "steps": run.steps,
+                        "seconds": run.seconds,
+                    },
+                ),
+                ("environment", run.environment),
+                ("evaluation", run.evaluation.get("settings") or {}),
+            )
+            if facts
+        ),
+    ]
     return "\n\n".join([*lines[:2], "\n".join(lines[2:]), f"```sh\n{use}\n{again}\n```"])
 
 

@@ -12,13 +12,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from smallpose.core.errors import InputError
-from smallpose.core.files import read_bytes
-from smallpose.core.json_text import decode, refuse_repeated_keys
-from smallpose.core.progress import track
 from smallpose.core.skeleton import AIC14
-from smallpose.sources.columns import Columns
-from smallpose.sources.places import PictureNames, find_base, natural, one_file
+from smallpose.sources.locate import PictureNames, find_base, natural, one_file
 from smallpose.sources.source import Picture, Source
+from smallpose.sources.table_builder import Columns
+from smallpose.system.files import read_bytes
+from smallpose.system.json_decode import decode, refuse_repeated_keys
+from smallpose.system.progress import track
 
 # Split folder, our name of the split, and the pictures' folder, whose date differs in train.
 SPLITS = (

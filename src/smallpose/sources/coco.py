@@ -7,11 +7,11 @@ import numpy as np
 
 from smallpose.core.boxes import BOX_RULES
 from smallpose.core.errors import InputError
+from smallpose.core.instances import SOURCES, Instances, concat
 from smallpose.core.skeleton import COCO17
-from smallpose.sources.places import PictureNames, find_base, one_file
+from smallpose.io import coco_annotations
+from smallpose.sources.locate import PictureNames, find_base, one_file
 from smallpose.sources.source import Picture, Source
-from smallpose.table import coco_json
-from smallpose.table.instances import SOURCES, Instances, concat
 
 # COCO's test split has no public keypoints, so its val is our test.
 SPLITS = {"train2017": "train", "val2017": "test"}
@@ -40,12 +40,12 @@ def read_coco(root: Path) -> Source:
         pictures += _pictures(path, base, folder, people)
         splits += [SPLITS[folder]] * len(people.images)
     return Source(
-        *("coco", base, concat(parts, COCO17), tuple(pictures), tuple(splits), tuple(missing))
+        "coco", base, concat(parts, COCO17), tuple(pictures), tuple(splits), tuple(missing)
     )
 
 
 def _read(path: Path, folder: str) -> Instances:
-    people = coco_json.read_coco(path)
+    people = coco_annotations.read_coco(path)
     if people.skeleton.joints != COCO17.joints:
         raise InputError(
             str(path),

@@ -8,14 +8,14 @@ from collections import Counter
 from pathlib import Path
 
 from smallpose.core.errors import InputError
-from smallpose.core.progress import track
 from smallpose.core.skeleton import HIEVE14
-from smallpose.sources.columns import Columns
+from smallpose.sources.hieve_json import read_annolist
 from smallpose.sources.hieve_labels import Frame
-from smallpose.sources.hieve_lists import read_annolist
-from smallpose.sources.hieve_sheets import read_sheets
-from smallpose.sources.places import PictureNames, files, find_base, natural, stem
+from smallpose.sources.hieve_xml import read_sheets
+from smallpose.sources.locate import PictureNames, files, find_base, natural, stem
 from smallpose.sources.source import Picture, Source
+from smallpose.sources.table_builder import Columns
+from smallpose.system.progress import track
 
 # The paper says only "uniformly"; the videos run at 25 frames a second or so (A7).
 EVERY = 20

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from smallpose.core.errors import InputError
-from smallpose.core.files import check_name
 from smallpose.core.skeleton import HIEVE14
+from smallpose.system.files import check_name
 
 Box = tuple[float, float, float, float]
 Scalar = list[float | str] | float | str

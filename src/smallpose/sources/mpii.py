@@ -13,12 +13,12 @@ import numpy as np
 
 from smallpose.core import boxes
 from smallpose.core.errors import InputError
-from smallpose.core.files import read_bytes
 from smallpose.core.skeleton import MPII16
-from smallpose.sources.columns import Columns
+from smallpose.sources.locate import PictureNames, find_base, one_file
 from smallpose.sources.matlab import RESAVE, field, load, number, records, text
-from smallpose.sources.places import PictureNames, find_base, one_file
 from smallpose.sources.source import Picture, Source
+from smallpose.sources.table_builder import Columns
+from smallpose.system.files import read_bytes
 
 FILE = "mpii_human_pose_v1_u12_1.mat"
 FOLDER = "mpii_human_pose_v1_u12_2"  # what the publisher's archive unpacks to

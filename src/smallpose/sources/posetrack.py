@@ -10,12 +10,12 @@ import numpy as np
 
 from smallpose.core import boxes
 from smallpose.core.errors import InputError
-from smallpose.core.progress import track
 from smallpose.core.skeleton import POSETRACK17
-from smallpose.sources.columns import Columns
-from smallpose.sources.places import PictureNames, files, find_base
+from smallpose.sources.locate import PictureNames, files, find_base
 from smallpose.sources.posetrack_file import Annotation, Image, ignore_regions, read_video
 from smallpose.sources.source import Picture, Source
+from smallpose.sources.table_builder import Columns
+from smallpose.system.progress import track
 
 # PoseTrack18's two layouts, then 21's.
 LAYOUTS = ("annotations", "posetrack_data/annotations", "posetrack_data")

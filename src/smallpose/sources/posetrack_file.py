@@ -11,9 +11,9 @@ from typing import TypeVar
 from msgspec import Struct
 
 from smallpose.core.errors import InputError
-from smallpose.core.files import read_bytes
-from smallpose.core.json_text import decode, refuse_repeated_keys
 from smallpose.core.skeleton import POSETRACK17
+from smallpose.system.files import read_bytes
+from smallpose.system.json_decode import decode, refuse_repeated_keys
 
 Polygons = list[list[float] | float]
 T = TypeVar("T", "Image", "Annotation")

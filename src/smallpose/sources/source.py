@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from smallpose.table.instances import Instances
+from smallpose.core.instances import Instances
 
 
 class Picture(NamedTuple):

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.density import DENSITIES
+from smallpose.core.instances import SOURCES, Instances
 from smallpose.core.sizes import SIZES
-from smallpose.table.instances import SOURCES, Instances
 
 Three = tuple[int, int, int]
 

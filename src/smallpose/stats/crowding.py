@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.table.instances import Instances
+from smallpose.core.instances import Instances
 
 _PAIRS = 1 << 18  # of people, looked at together
 

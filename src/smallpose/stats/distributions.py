@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.instances import Instances
 from smallpose.core.sizes import MEDIUM_BELOW, SMALL_BELOW
-from smallpose.table.instances import Instances
 
 # Fig. 2 names 32 × 32 and the two class limits; the edges between them are our reading.
 AREA_EDGES = (0, 32 * 32, 64 * 48, 96 * 64, SMALL_BELOW, 192 * 128, MEDIUM_BELOW, np.inf)

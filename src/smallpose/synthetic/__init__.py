@@ -6,7 +6,7 @@ Procedural throughout: no photographs, scans or recorded motion. What it can tel
 absolute AP on it has no meaning outside.
 """
 
-from smallpose.synthetic.sample import draw_scene
+from smallpose.synthetic.scenes.sample import draw_scene
 from smallpose.synthetic.world import make_world
 
 __all__ = ["draw_scene", "make_world"]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from smallpose.synthetic.units import Unit
+from smallpose.synthetic.render_jobs import Unit
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,17 @@ def _mpii(count: int, what: Size, seed: int) -> list[Unit]:
     for k in range(groups):
         # Plates of their own: the builder decides which side a video goes to.
         units.append(
-            Unit("mpii", k, seed, "train", what.group, (f"mpii{k % (what.plates // 2 + 1)}", 1),
-                 _video("mpii", k), (1, k))
-        )  # fmt: skip
+            Unit(
+                "mpii",
+                k,
+                seed,
+                "train",
+                what.group,
+                (f"mpii{k % (what.plates // 2 + 1)}", 1),
+                _video("mpii", k),
+                (1, k),
+            )
+        )
     for k in range(2):
         video = _video("posetrack", k)
         split = _sequence_split(k)
@@ -78,9 +86,17 @@ def _mpii(count: int, what: Size, seed: int) -> list[Unit]:
         )
     for k in range(max(groups // 10, 1)):
         units.append(
-            Unit("mpii", groups + k, seed, "test", 1, (f"mpii{k % (what.plates // 2 + 1)}", 1),
-                 _video("mpii", groups + k), (3, k))
-        )  # fmt: skip
+            Unit(
+                "mpii",
+                groups + k,
+                seed,
+                "test",
+                1,
+                (f"mpii{k % (what.plates // 2 + 1)}", 1),
+                _video("mpii", groups + k),
+                (3, k),
+            )
+        )
     return units
 
 
@@ -94,15 +110,31 @@ def _sequences(count: int, what: Size, seed: int) -> list[Unit]:
         split = _sequence_split(k)
         kind = ("mpii", "mpii", "bonn")[k % 3]
         units.append(
-            Unit("posetrack", k, seed, split, what.sequence, _plates(split, what),
-                 _video("posetrack", k), (2, k), kind=kind)
-        )  # fmt: skip
+            Unit(
+                "posetrack",
+                k,
+                seed,
+                split,
+                what.sequence,
+                _plates(split, what),
+                _video("posetrack", k),
+                (2, k),
+                kind=kind,
+            )
+        )
     return units
 
 
 def _clips(what: Size, seed: int) -> list[Unit]:
     return [
-        Unit("hieve", k, seed, "train" if k % 5 else "test", what.frames, (f"hieve{k}", 1),
-             size_wh=what.clip_wh)
+        Unit(
+            "hieve",
+            k,
+            seed,
+            "train" if k % 5 else "test",
+            what.frames,
+            (f"hieve{k}", 1),
+            size_wh=what.clip_wh,
+        )
         for k in range(what.clips)
-    ]  # fmt: skip
+    ]

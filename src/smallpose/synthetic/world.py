@@ -8,17 +8,17 @@ from functools import partial
 from pathlib import Path
 
 from smallpose.core.errors import InputError
-from smallpose.core.files import folder_to_make
-from smallpose.synthetic.formats.aic import write_aic
-from smallpose.synthetic.formats.coco import write_coco
-from smallpose.synthetic.formats.hieve import write_hieve
-from smallpose.synthetic.formats.mpii import write_mpii
-from smallpose.synthetic.formats.posetrack import write_posetrack
-from smallpose.synthetic.formats.truth import write_truth
+from smallpose.synthetic.labels.formats.aic import write_aic
+from smallpose.synthetic.labels.formats.coco import write_coco
+from smallpose.synthetic.labels.formats.hieve import write_hieve
+from smallpose.synthetic.labels.formats.mpii import write_mpii
+from smallpose.synthetic.labels.formats.posetrack import write_posetrack
+from smallpose.synthetic.labels.formats.truth import write_truth
+from smallpose.synthetic.labels.records import Picture
 from smallpose.synthetic.plan import SIZES, plan
-from smallpose.synthetic.raster import one_thread
-from smallpose.synthetic.records import Picture
-from smallpose.synthetic.units import Unit, batches, make_units
+from smallpose.synthetic.render_jobs import Unit, batches, make_units
+from smallpose.synthetic.rendering.raster import one_thread
+from smallpose.system.files import folder_to_make
 
 _WRITERS = {
     "coco": write_coco,
@@ -71,9 +71,13 @@ def _drawn(root: Path, units: list[Unit], jobs: int) -> Iterator[list[Picture]]:
     console = Console(stderr=True)
     groups = batches(units)
     say = partial(
-        track, description="drawing", total=len(groups), console=console, transient=True,
+        track,
+        description="drawing",
+        total=len(groups),
+        console=console,
+        transient=True,
         disable=not console.is_terminal,
-    )  # fmt: skip
+    )
     if jobs <= 1:
         with one_thread():
             for made in say(make_units(root, group) for group in groups):

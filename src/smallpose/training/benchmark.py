@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 from smallpose.core.errors import InputError
-from smallpose.core.files import write_whole
+from smallpose.system.files import write_whole
 from smallpose.training.signals import Interrupted, stopping
 
 LOG = "train.log"
@@ -62,9 +62,23 @@ class Job:
     def command(self, device: str) -> list[str]:
         """How to run it, or to go on with it."""
         words = [
-            *(sys.executable, "-m", "smallpose", "train", self.method, *self.overrides),
-            *("--data", str(self.data), "--out", str(self.folder), "--setting", self.setting),
-            *("--seed", str(self.seed), "--jobs", str(self.jobs), "--resume"),
+            sys.executable,
+            "-m",
+            "smallpose",
+            "train",
+            self.method,
+            *self.overrides,
+            "--data",
+            str(self.data),
+            "--out",
+            str(self.folder),
+            "--setting",
+            self.setting,
+            "--seed",
+            str(self.seed),
+            "--jobs",
+            str(self.jobs),
+            "--resume",
         ]
         if self.recipe:
             words += ["--recipe", self.recipe]
@@ -75,10 +89,14 @@ class Job:
     def asked(self) -> dict[str, Any]:
         """What tells this run from another in the same folder."""
         return {
-            "method": self.method, "setting": self.setting, "seed": self.seed,
-            "recipe": self.recipe, "overrides": list(self.overrides),
-            "data": str(self.data.resolve()), "subset": self.subset and self.subset.name,
-        }  # fmt: skip
+            "method": self.method,
+            "setting": self.setting,
+            "seed": self.seed,
+            "recipe": self.recipe,
+            "overrides": list(self.overrides),
+            "data": str(self.data.resolve()),
+            "subset": self.subset and self.subset.name,
+        }
 
 
 @dataclass(frozen=True)
@@ -91,14 +109,20 @@ class Failed:
 
 
 def plan(
-    out: Path, data: Path, methods: Sequence[str], settings: Sequence[str], seeds: Sequence[int],
-    *, recipe: str = "", overrides: tuple[str, ...] = (), jobs: int = 0,
-    subsets: Sequence[Path] = (), subset_methods: Sequence[str] = (),
-) -> list[Job]:  # fmt: skip
+    out: Path,
+    data: Path,
+    methods: Sequence[str],
+    settings: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    recipe: str = "",
+    overrides: tuple[str, ...] = (),
+    jobs: int = 0,
+    subsets: Sequence[Path] = (),
+    subset_methods: Sequence[str] = (),
+) -> list[Job]:
     """The runs, methods one after the other; subsets train under setting B (paper, Table 5)."""
-    common: dict[str, Any] = {
-        "data": data, "recipe": recipe, "overrides": overrides, "jobs": jobs
-    }  # fmt: skip
+    common: dict[str, Any] = {"data": data, "recipe": recipe, "overrides": overrides, "jobs": jobs}
     planned = []
     for method in methods:
         for setting in settings:
@@ -112,9 +136,15 @@ def plan(
                 for seed in seeds:
                     folder = out / "runs" / f"{method}-{file.stem}-{seed}"
                     planned.append(
-                        Job(method=method, setting="B", seed=seed, folder=folder, subset=file,
-                            **common)
-                    )  # fmt: skip
+                        Job(
+                            method=method,
+                            setting="B",
+                            seed=seed,
+                            folder=folder,
+                            subset=file,
+                            **common,
+                        )
+                    )
     return planned
 
 
@@ -205,9 +235,13 @@ def _begin(job: Job, device: str) -> "subprocess.Popen[bytes]":
     with (job.folder / LOG).open("ab") as log:
         # A session of its own: Ctrl-C reaches this process, which then asks the runs to save.
         return subprocess.Popen(
-            job.command(kind), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment,
+            job.command(kind),
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            env=environment,
             start_new_session=True,
-        )  # fmt: skip
+        )
 
 
 def _last_line(path: Path) -> str:

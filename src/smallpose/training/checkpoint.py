@@ -17,9 +17,9 @@ from safetensors.torch import save
 
 from smallpose._version import __version__
 from smallpose.core.errors import InputError, RefusedError
-from smallpose.core.files import sha256, write_whole, write_whole_with
 from smallpose.methods.base import PoseMethod, Recipe
-from smallpose.methods.weights import FORMAT, skeleton_to
+from smallpose.methods.checkpoints.read import FORMAT, skeleton_to
+from smallpose.system.files import sha256, write_whole, write_whole_with
 
 MODEL, MODEL_CARD, STATE = "model.safetensors", "model.json", "state.pt"
 # What else a run writes whole, and a kill may catch half written.

@@ -1,191 +1,173 @@
-"""Steps: forward, backward, and what is decided behind them.
+"""The course of a training: epochs, with checkpoints, validations and signals along the way."""
 
-A step is a function of the state before it and its number: chance inside the network is seeded
-anew for each, so a run that was interrupted goes on as if it had not been.
-"""
-
-import inspect
-import math
+import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.nn.parallel import DistributedDataParallel
 
-from smallpose.methods.base import PoseMethod, Recipe
-from smallpose.methods.whole import WholeImageMethod
-from smallpose.training.average import MovingAverage
-from smallpose.training.feed import AnyBatch, Feed
-from smallpose.training.guard import Guard
-from smallpose.training.log import Log
-from smallpose.training.loss import LossOf, in_parts
-from smallpose.training.norms import share_norms
-from smallpose.training.ranks import ALONE, Ranks
-from smallpose.training.schedule import learning_rate, make_optimizer
+from smallpose.core.errors import InputError, RunError
+from smallpose.system.progress import say
+from smallpose.training.checkpoint import save_state
+from smallpose.training.config import Experiment
+from smallpose.training.nonfinite_guard import Exploded
+from smallpose.training.progress import TrainingBar
+from smallpose.training.signals import Interrupted, Signals
+from smallpose.training.trainer import Trainer
+
+# What gloo and the sockets below it say when nobody is there any more.
+_LOST = re.compile(
+    r"gloo|nccl|by peer|connection (closed|reset|refused)|broken pipe|timed out|socket",
+    re.IGNORECASE,
+)
+CHECKPOINT_EVERY_S = 120.0
+CHECKPOINT_APART_S = 10.0  # epochs of a tiny set last less than writing the state does
 
 
-class Trainer:
-    """A method that is being trained.
+class Course:
+    """One training from the step it is at to its last.
 
     Args:
-        method: on its device.
-        recipe: how.
-        feed: what on.
-        seed: of chance inside the network.
-        log: where steps are written down.
-        ranks: the processes that train together.
-        at_once: samples that go through the network together; 0 for all of a step.
+        experiment: whose.
+        trainer: with the state to begin from.
+        identity: stored with each checkpoint.
+        validate: the test set's numbers along the way; None in processes that have none.
     """
 
     def __init__(
         self,
-        method: PoseMethod,
-        recipe: Recipe,
-        feed: Feed,
-        seed: int,
-        log: Log,
-        ranks: Ranks = ALONE,
-        at_once: int = 0,
+        experiment: Experiment,
+        trainer: Trainer,
+        identity: dict[str, Any],
+        validate: Callable[[], dict[str, Any] | None],
     ) -> None:
-        self.method, self.recipe, self.feed, self.seed, self.log = method, recipe, feed, seed, log
-        self.ranks, self.at_once = ranks, at_once
-        if ranks.world > 1 and recipe.sync_norm:
-            share_norms(method, method.device.type == "cuda")
-        self.optimizer = make_optimizer(method, recipe)
-        self.average = MovingAverage(method, *recipe.ema) if any(recipe.ema) else None
-        self.guard = Guard(log.path.parent, ranks.rank)
-        self.step = 0
-        self.seconds = 0.0
-        self._epoch = -1
-        self._loss: Any = LossOf(method, recipe.half)
-        if ranks.world > 1:
-            # Parts of whole-image methods have nothing to learn from pictures without people.
-            self._loss = _shared(self._loss, isinstance(method, WholeImageMethod))
+        self.experiment, self.trainer = experiment, trainer
+        self.identity, self.validate = identity, validate
+        self.ranks, self.feed = trainer.ranks, trainer.feed
+        self._log_every = max(self.feed.steps // 100, 1)
+        self._began, self._from = time.monotonic(), trainer.step
+        self._saved_at = self._began
 
-    @property
-    def steps(self) -> int:
-        """Steps of the whole run."""
-        return self.recipe.steps or self.feed.steps * self.recipe.epochs
+    def run(self) -> None:
+        """To the end, or to a signal.
 
-    @property
-    def steps_of_epoch(self) -> float:
-        """Of the recipe's epochs, which `recipe.steps` makes shorter or longer than the data's."""
-        return self.steps / max(self.recipe.epochs, 1)
-
-    def state(self) -> dict[str, Any]:
-        """All that `load` needs; to be asked in all processes, whose norms it brings together."""
-        self._share_norms()
-        return {
-            "step": self.step,
-            "seconds": self.seconds,
-            "method": self.method.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "average": self.average.state() if self.average else {},
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
-        self.method.load_state_dict(state["method"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.average:
-            self.average.load(state["average"])
-        self.step, self.seconds = int(state["step"]), float(state["seconds"])
-
-    @contextmanager
-    def tested(self) -> Iterator[PoseMethod]:
-        """The method as it is tested and given away: with averaged weights, if any."""
-        self._share_norms()
-        with self.average.in_place(self.method) if self.average else nullcontext():
-            yield self.method
-
-    def _share_norms(self) -> None:
-        """Bring the statistics of norms together, the averaged ones, too; to be called by all."""
-        averaged = self.average.held if self.average else {}
-        kept = [averaged[name] for name, _ in self.method.named_buffers() if name in averaged]
-        self.ranks.average([*self.method.buffers(), *kept])
-
-    def run_epoch(self, after_step: Callable[[float], None]) -> None:
-        """The rest of the epoch that the run is in.
-
-        Args:
-            after_step: called with each step's loss, NaN for a step that was skipped; what it
-                raises ends the epoch.
+        Raises: Interrupted after SIGINT, SIGTERM or SIGHUP, with everything saved; Exploded when
+            steps have no finite loss any more; RunError and InputError as the feed does.
         """
-        epoch, first_step = divmod(self.step, self.feed.steps)
-        self.method.train()
-        at = time.monotonic()
-        for batch in self.feed.batches(epoch, first_step):
-            self._begin_epoch()
-            loss = self._one_step(batch)
-            if self.average:
-                self.average.follow(self.method, self.step)
-            self.step += 1
-            now = time.monotonic()
-            self.seconds, at = self.seconds + now - at, now
-            after_step(loss)
-            if self.step >= self.steps:
-                return
-
-    def _begin_epoch(self) -> None:
-        """Tell the method when one of the recipe's epochs begins, several of which may lie in one
-        of the data's.
-        """
-        epoch = int(self.step / self.steps_of_epoch)
-        if isinstance(self.method, WholeImageMethod) and epoch != self._epoch:
-            self.method.begin_epoch(epoch, self.recipe)
-        self._epoch = epoch
-
-    def _one_step(self, batch: AnyBatch) -> float:
-        torch.manual_seed(hash((self.seed, self.step, self.ranks.rank)) & 0x7FFFFFFFFFFFFFFF)
-        rate = learning_rate(self.step, self.steps_of_epoch, self.recipe)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["rate_share"]
-        self.guard.remember(self.method)
-        self.optimizer.zero_grad(set_to_none=True)
-        mine = self._backward(batch)
-        norm = torch.nn.utils.clip_grad_norm_(
-            self.method.parameters(), self.recipe.clip_norm or math.inf
+        trainer = self.trainer
+        label = f"{trainer.method.name} {self.experiment.setting}"
+        unit = "pictures" if trainer.method.card.paradigm != "top-down" else "people"
+        self._bar = TrainingBar(
+            label,
+            trainer.step,
+            trainer.steps,
+            self.feed.steps,
+            unit,
+            silent=not self.ranks.first,
         )
-        bad = not math.isfinite(float(norm))
-        loss, bad_somewhere = self.ranks.sum(mine / self.ranks.world, bad)
-        if bad_somewhere or not math.isfinite(loss):
-            self._skip(batch, loss)
-            return math.nan
-        self.optimizer.step()
-        return loss
+        try:
+            with Signals() as self._signals:
+                self._epochs()
+        except Exploded:
+            self.save()  # what went wrong spared the weights, in all processes
+            raise
+        except (RunError, InputError):
+            if self.ranks.world == 1:
+                self.save()
+            raise
+        except RuntimeError as error:
+            raise self._left_alone(error) from None
+        finally:
+            self._bar.close()
+            self.feed.close()
 
-    def _backward(self, batch: AnyBatch) -> float:
-        """Gradients of a step, averaged over processes; this one's loss, with its weight."""
-        device, total = self.method.device, torch.zeros((), device=self.method.device)
-        parts = list(in_parts(batch.crops, batch.keypoints, self.at_once))
-        for number, (crops, people, share) in enumerate(parts):
-            # Means count by their samples; losses that are sums add up, and DDP divides by ranks.
-            summed = self.method.sums_people
-            weight = self.ranks.world if summed else share * batch.weight
-            apart = self.ranks.world > 1 and number < len(parts) - 1
-            with self._loss.no_sync() if apart else nullcontext():
-                loss = self._loss(crops, people.to(device, non_blocking=True)) * weight
-                loss.backward()
-            total += loss.detach()
-        return float(total)
+    def save(self) -> None:
+        """Write the state, whole or not at all."""
+        state = self.trainer.state() | {"identity": self.identity}
+        if self.ranks.first:
+            save_state(self.experiment.out, state)
+        self._saved_at = time.monotonic()
 
-    def _skip(self, batch: AnyBatch, loss: float) -> None:
-        self.guard.restore(self.method)
-        mine = self.feed.table.ids[batch.rows].tolist()
-        skipped = [i for part in self.ranks.gather(lambda: mine) for i in part]
-        self.log.write(step=self.step + 1, skipped=skipped, loss=str(loss))
-        self.guard.count(self.step + 1, loss, mine, batch)
+    def _epochs(self) -> None:
+        trainer = self.trainer
+        # An interruption may have come between an epoch's last step and its validation.
+        if trainer.step and self._anybody(self.ranks.first and trainer.log.looked < trainer.step):
+            self._look_if_due()
+        while trainer.step < trainer.steps:
+            trainer.run_epoch(self._after_step)
+            if self._anybody(time.monotonic() - self._saved_at > CHECKPOINT_APART_S):
+                self.save()
+            self._look_if_due()
+        if trainer.recipe.epochs:
+            self.save()
 
+    def _after_step(self, loss: float) -> None:
+        trainer, step = self.trainer, self.trainer.step
+        if loss == loss and (step % self._log_every == 0 or step == trainer.steps):
+            epoch = (step - 1) // self.feed.steps + 1
+            trainer.log.write(step=step, epoch=epoch, loss=loss)
+        taken = max(time.monotonic() - self._began, 1e-9)
+        speed = (step - self._from) * self.feed.people / self.feed.steps / taken
+        self._bar.update(step, loss, speed)
+        late = self.ranks.first and time.monotonic() - self._saved_at > CHECKPOINT_EVERY_S
+        signal, save = self._together(self._signals.received, late)
+        if signal:
+            self.save()
+            raise Interrupted(
+                str(self.experiment.out),
+                f"interrupted at step {step} of {trainer.steps} and saved",
+                "go on with --resume",
+                128 + signal,
+            )
+        if save:
+            self.save()
 
-def _shared(loss: LossOf, some_idle: bool) -> DistributedDataParallel:
-    """With gradients averaged over processes; norms' statistics are left to each.
+    def _together(self, signal: int, late: bool) -> tuple[int, bool]:
+        """A signal or a late checkpoint of any process is everybody's."""
+        if self.ranks.world == 1:
+            return signal, late
+        # One sum each, so that they tell SIGINT (2) from the others.
+        other, interrupt, save = self.ranks.sum(signal not in (0, 2), signal == 2, late)
+        return (15 if other else 2 if interrupt else 0), bool(save)
 
-    Args:
-        some_idle: whether weights may be without a gradient in some steps.
-    """
-    known = inspect.signature(DistributedDataParallel).parameters
-    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    how: dict[str, Any] = {name: False, "find_unused_parameters": some_idle}
-    return DistributedDataParallel(loss, gradient_as_bucket_view=True, **how)
+    def _anybody(self, wish: bool) -> bool:
+        return bool(self.ranks.sum(wish)[0])
+
+    def _look_if_due(self) -> None:
+        trainer = self.trainer
+        epoch, inside = divmod(trainer.step, self.feed.steps)
+        if (
+            not inside
+            and epoch % trainer.recipe.validate_every == 0
+            and trainer.step < trainer.steps
+        ):
+            self._look()
+
+    def _look(self) -> None:
+        numbers = self.validate()
+        if numbers is None:
+            return
+        trainer = self.trainer
+        trainer.log.write(
+            step=trainer.step,
+            AP=numbers["AP"],
+            AP_S=numbers["AP_S"],
+            skipped_steps=trainer.guard.skipped,
+        )
+        small = numbers["AP_S"]
+        self._bar.ap_small = "" if small is None else f"  AP_S {100 * small:.1f}"
+
+    def _left_alone(self, error: RuntimeError) -> Exception:
+        """What PyTorch raises when another process is gone; other defects stay what they are."""
+        if self.ranks.world == 1:
+            return error
+        if not (isinstance(error, torch.distributed.DistError) or _LOST.search(str(error))):
+            return error
+        reason = (str(error).splitlines() or [""])[0][:160]
+        say(f"rank {self.ranks.rank}: {reason}")
+        return RunError(
+            f"rank {self.ranks.rank} of {self.ranks.world}",
+            f"another process is gone ({reason})",
+            "the last complete checkpoint is kept; go on with --resume",
+        )

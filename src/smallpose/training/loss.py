@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from smallpose.dataloading.full_image.samples import People
 from smallpose.methods.base import PoseMethod
-from smallpose.samples.whole import People
 
 
 class LossOf(nn.Module):
@@ -63,6 +63,9 @@ def _part(people: Any, first: int, last: int) -> Any:
         return people[first:last]
     there = (people.picture >= first) & (people.picture < last)
     return People(
-        *(people.picture[there] - first, people.keypoints[there], people.corners[there]),
-        *(people.area[there], people.counts[first:last]),
+        people.picture[there] - first,
+        people.keypoints[there],
+        people.corners[there],
+        people.area[there],
+        people.counts[first:last],
     )

@@ -7,7 +7,7 @@ from contextlib import suppress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from smallpose.core.progress import say
+from smallpose.system.progress import say
 
 
 class TrainingBar:
@@ -58,7 +58,7 @@ class TrainingBar:
         epoch = f"{-(-step // self.steps_of_epoch)}/{epochs}"
         if self._bar is not None:
             self._bar.update(
-                *(self._task,),
+                self._task,
                 completed=step,
                 epoch=epoch,
                 speed=per_s,

@@ -8,20 +8,22 @@ from typing import Any
 import torch
 
 from smallpose._version import __version__
-from smallpose.core.files import write_whole
-from smallpose.core.progress import say
+from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
+from smallpose.dataloading.images import pictures_of
+from smallpose.io.coco_results import write_results
 from smallpose.methods import PoseMethod, create_method, find_skeleton, find_weights
-from smallpose.methods.weights import read_weights
-from smallpose.samples.images import pictures_of
-from smallpose.table.predictions import Predictions
-from smallpose.table.results_json import write_results
-from smallpose.training import boards
+from smallpose.methods.checkpoints.read import read_weights
+from smallpose.system.files import write_whole
+from smallpose.system.progress import say
+from smallpose.training import loggers
 from smallpose.training.checkpoint import save_model
-from smallpose.training.course import Course
-from smallpose.training.experiment import Experiment
-from smallpose.training.feed import make_feed
-from smallpose.training.folder import (
+from smallpose.training.config import Experiment
+from smallpose.training.data import make_feed
+from smallpose.training.distributed import Ranks, launched
+from smallpose.training.loop import Course
+from smallpose.training.recipe_overrides import choose_recipe
+from smallpose.training.run_folder import (
     RESULT,
     begin_folder,
     identity_of,
@@ -29,13 +31,11 @@ from smallpose.training.folder import (
     own_folder,
     refuse_unlike,
 )
-from smallpose.training.log import Board, Log
-from smallpose.training.loop import Trainer
-from smallpose.training.ranks import Ranks, launched
-from smallpose.training.recipes import choose_recipe
+from smallpose.training.run_log import Board, Log
 from smallpose.training.settings import Task, read_task
 from smallpose.training.signals import Interrupted
-from smallpose.training.testing import find_all, score
+from smallpose.training.trainer import Trainer
+from smallpose.training.validation import find_all, score
 
 __all__ = ["Experiment", "Interrupted", "choose_recipe", "train"]
 
@@ -57,7 +57,8 @@ def train(experiment: Experiment) -> dict[str, Any]:
 def _train(experiment: Experiment, ranks: Ranks) -> dict[str, Any]:
     state, incomplete = begin_folder(experiment, ranks)
     task = read_task(
-        *(experiment.data, experiment.setting),
+        experiment.data,
+        experiment.setting,
         derived=experiment.derived,
         subset=experiment.subset,
     )
@@ -70,7 +71,8 @@ def _train(experiment: Experiment, ranks: Ranks) -> dict[str, Any]:
         refuse_unlike(experiment, identity, state)
     step = int(state["step"]) if state else -1
     log = Log(
-        *(experiment.out / "log.jsonl", step),
+        experiment.out / "log.jsonl",
+        step,
         _boards(experiment, identity) if ranks.first else (),
         silent=not ranks.first,
     )
@@ -146,9 +148,9 @@ def _boards(experiment: Experiment, config: dict[str, Any]) -> list[Board]:
     out, name = experiment.out, f"{experiment.method} {experiment.setting} {experiment.seed}"
     chosen = []
     if experiment.tensorboard:
-        chosen.append(boards.tensorboard(out / "tensorboard"))
+        chosen.append(loggers.tensorboard(out / "tensorboard"))
     if experiment.wandb:
-        chosen.append(boards.wandb(experiment.wandb, name, config, out))
+        chosen.append(loggers.wandb(experiment.wandb, name, config, out))
     return chosen
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from smallpose.methods.base import PoseMethod, Recipe
-from smallpose.methods.whole import WholeRecipe
+from smallpose.methods.full_image import WholeRecipe
 
 WARM_UP_FROM = 0.001  # share of the rate at the first step (MMPose)
 

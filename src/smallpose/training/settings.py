@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 
 from smallpose.core.errors import InputError
+from smallpose.core.instances import SOURCES, Images, Instances
 from smallpose.core.skeleton import COCO17
-from smallpose.dataset.folder import read_manifest
+from smallpose.dataloading.top_down.batches import trainable
+from smallpose.dataset.image_folder import read_manifest
 from smallpose.dataset.subsets import read_subset
-from smallpose.samples.crops import trainable
-from smallpose.table.coco_json import read_coco
-from smallpose.table.instances import SOURCES, Images, Instances
+from smallpose.io.coco_annotations import read_coco
 
 Setting = Literal["A", "B"]
 

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from smallpose.core.errors import SmallposeError
-from smallpose.core.progress import say
+from smallpose.system.progress import say
 
 ECHO_S = 2.0  # how much later
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from smallpose.report.claims.check import check_claims
-from smallpose.report.paper import PRINTED, Paper
+from smallpose.report.inputs.paper_values import PRINTED, Paper
 
 CLAIMS = check_claims()
 
@@ -44,9 +44,33 @@ def test_each_printed_error_is_named_with_its_numbers(key: str, words: tuple[str
 
 @pytest.mark.parametrize(
     "key",
-    ["D19", "E2", "E3", "E5", "E7", "E10", "E11", "E12", "E13", "E14", "E16", "N2", "N4",
-     "C4", "C5", "C6", "C7", "C8P", "C9", "C10", "C11", "C12", "C13", "C14"],
-)  # fmt: skip
+    [
+        "D19",
+        "E2",
+        "E3",
+        "E5",
+        "E7",
+        "E10",
+        "E11",
+        "E12",
+        "E13",
+        "E14",
+        "E16",
+        "N2",
+        "N4",
+        "C4",
+        "C5",
+        "C6",
+        "C7",
+        "C8P",
+        "C9",
+        "C10",
+        "C11",
+        "C12",
+        "C13",
+        "C14",
+    ],
+)
 def test_what_is_right_stays_right(key: str):
     finding = CLAIMS[key].paper
     assert finding is not None
@@ -173,12 +197,12 @@ def test_the_table_says_every_claim_once():
 
 
 def test_what_medium_people_would_score_by_the_mean_of_sizes_gives_the_printed_ap_back():
-    from smallpose.report import paper
-    from smallpose.report.claims.methods import _medium_by_people
+    from smallpose.report.claims.claims_methods import _medium_by_people
+    from smallpose.report.inputs import paper_values
 
     row, (small, medium, large) = (
-        paper.ROWS["simple_baseline_r50", "B"],
-        paper.TABLE_1["test"].sizes,
+        paper_values.ROWS["simple_baseline_r50", "B"],
+        paper_values.TABLE_1["test"].sizes,
     )
     likely = _medium_by_people("simple_baseline_r50", "B")
     whole = small * row.ap_s + medium * likely + large * row.ap_l

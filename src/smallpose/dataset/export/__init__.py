@@ -11,15 +11,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from smallpose.core.errors import InputError, RunError
-from smallpose.core.files import folder_to_make, write_whole
-from smallpose.core.lock import locked
+from smallpose.dataset.built_set import BuiltSet, open_set
+from smallpose.dataset.export.export_result import Written
 from smallpose.dataset.export.fiftyone import export_fiftyone
 from smallpose.dataset.export.mmpose import export_mmpose
 from smallpose.dataset.export.parquet import export_parquet
 from smallpose.dataset.export.webdataset import export_webdataset
-from smallpose.dataset.export.written import Written
 from smallpose.dataset.export.yolo import export_yolo
-from smallpose.dataset.opened import BuiltSet, open_set
+from smallpose.system.files import folder_to_make, write_whole
+from smallpose.system.lock import locked
 
 # Each takes the set, the folder to fill, and what to do with pictures ("link", "copy", "none").
 EXPORTS: dict[str, Callable[[BuiltSet, Path, str], Written]] = {

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from smallpose.dataset.export.written import Written, labels_only, put_pictures
-from smallpose.dataset.opened import BuiltSet
+from smallpose.dataset.built_set import BuiltSet
+from smallpose.dataset.export.export_result import Written, labels_only, put_pictures
 
 _USAGE = """```python
 import fiftyone as fo

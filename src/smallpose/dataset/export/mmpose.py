@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from smallpose.core.files import write_whole
 from smallpose.core.skeleton import Skeleton
-from smallpose.dataset.export.written import Written, labels_only
-from smallpose.dataset.opened import BuiltSet
+from smallpose.dataset.built_set import BuiltSet
+from smallpose.dataset.export.export_result import Written, labels_only
+from smallpose.system.files import write_whole
 
 _USAGE = """Put both files beside your model's config and begin that with
 

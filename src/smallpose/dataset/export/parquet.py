@@ -15,11 +15,11 @@ import numpy as np
 
 from smallpose.core.boxes import BOX_RULES
 from smallpose.core.errors import InputError
-from smallpose.core.files import write_whole
+from smallpose.core.instances import SOURCES, Instances, concat, make_images, make_instances
 from smallpose.core.skeleton import Skeleton, named_skeleton
-from smallpose.dataset.export.written import Written, read_picture_bytes
-from smallpose.dataset.opened import BuiltSet
-from smallpose.table.instances import SOURCES, Instances, concat, make_images, make_instances
+from smallpose.dataset.built_set import BuiltSet
+from smallpose.dataset.export.export_result import Written, read_picture_bytes
+from smallpose.system.files import write_whole
 
 PER_FILE = {False: 20_000, True: 500}  # images in a file, without and with their pictures
 _KEY = b"smallpose"

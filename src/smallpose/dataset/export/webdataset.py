@@ -12,10 +12,10 @@ import msgspec
 from msgspec import Raw
 
 from smallpose.core.errors import InputError
-from smallpose.core.files import read_bytes, write_whole_with
-from smallpose.core.json_text import decode, read_json
-from smallpose.dataset.export.written import Written, read_picture_bytes
-from smallpose.dataset.opened import BuiltSet
+from smallpose.dataset.built_set import BuiltSet
+from smallpose.dataset.export.export_result import Written, read_picture_bytes
+from smallpose.system.files import read_bytes, write_whole_with
+from smallpose.system.json_decode import decode, read_json
 
 PER_SHARD = 1000  # images; a few hundred megabytes of photographs
 _USAGE = """```python

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
-from smallpose.core.files import write_whole
+from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.skeleton import Skeleton
-from smallpose.dataset.export.written import Written, put_pictures
-from smallpose.dataset.opened import BuiltSet
-from smallpose.table.instances import Instances, make_images, make_instances
+from smallpose.dataset.built_set import BuiltSet
+from smallpose.dataset.export.export_result import Written, put_pictures
+from smallpose.system.files import write_whole
 
 DIGITS = 6
 _USAGE = """```sh
@@ -134,7 +134,7 @@ def read_yolo(folder: Path, split: str, skeleton: Skeleton) -> Instances:
         split: "train" or "val", the folder's name below `images/` and `labels/`.
     Raises: InputError naming the file and line that is no YOLO-pose label.
     """
-    from smallpose.dataset.pictures import picture_size
+    from smallpose.dataset.place_images import picture_size
 
     pictures = sorted(p for p in (folder / "images" / split).iterdir() if p.is_file())
     sizes = [picture_size(p) for p in pictures]

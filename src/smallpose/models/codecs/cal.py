@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from smallpose.models.codecs.peaks import largest_pixel
-from smallpose.models.codecs.udp import unit
+from smallpose.models.codecs.udp_heatmap import unit
 
 OFFSET_UNIT = 1.5  # map px
 OFFSET_RADIUS = 4.0  # map px; offsets are taught this near to a keypoint

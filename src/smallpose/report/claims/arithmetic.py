@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from smallpose.report.claims.claim import Claim, Finding
-from smallpose.report.claims.counts import COUNTS
-from smallpose.report.claims.score_sums import SCORES
-from smallpose.report.paper import Paper
+from smallpose.report.claims.claims_counts import COUNTS
+from smallpose.report.claims.claims_score_sums import SCORES
+from smallpose.report.inputs.paper_values import Paper
 
 
 def arithmetic(paper: Paper) -> list[tuple[Claim, Finding]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from smallpose.report.claims.spans import Span
+from smallpose.report.claims.interval import Span
 
 Verdict = Literal["supported", "not supported", "cannot tell"]
 

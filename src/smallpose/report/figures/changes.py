@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from smallpose.report.claims.boards import Board
+from smallpose.report.claims.result_source import Board
 from smallpose.report.figures.style import CLASSES, LIGHT, SERIES, bare, finished, new_figure
-from smallpose.report.scores import Measured
+from smallpose.report.inputs.scores import Measured
 
 UP, DOWN, UNSURE = SERIES[0], SERIES[1], "#9AA3AE"
 
@@ -67,9 +67,15 @@ def gains_by_class(changes: list[Change], printed: str = "the paper's") -> Figur
         names = [c.label for c in changes] if column == 0 else [""] * len(changes)
         axes.set_yticks(range(len(changes)), names)
     figure.text(
-        0.5, -0.08 / height, "AP of B minus AP of A, points, both on COCO's 17 joints; whiskers "
-        f"95 %; ◇ {printed} (B on 21)", ha="center", va="top", size=8.5, color=LIGHT.quiet,
-    )  # fmt: skip
+        0.5,
+        -0.08 / height,
+        "AP of B minus AP of A, points, both on COCO's 17 joints; whiskers "
+        f"95 %; ◇ {printed} (B on 21)",
+        ha="center",
+        va="top",
+        size=8.5,
+        color=LIGHT.quiet,
+    )
     return finished(figure)
 
 

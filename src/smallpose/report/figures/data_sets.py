@@ -28,11 +28,11 @@ from smallpose.report.figures.style import (
     new_figure,
     steps,
 )
-from smallpose.report.sheets import SOURCE_NAMES
+from smallpose.report.images.contact_sheet import SOURCE_NAMES
 from smallpose.stats.counts import Counts
+from smallpose.stats.dataset_counts import Crowding
 from smallpose.stats.distributions import AREA_NAMES, Histogram
-from smallpose.stats.spread import Estimate
-from smallpose.stats.tally import Crowding
+from smallpose.stats.mean_interval import Estimate
 
 
 def composition(sources: Mapping[str, Counts]) -> Figure:
@@ -144,9 +144,15 @@ def people_in_images(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
         label = f"{name} (mean {mean:.1f}, most {len(counts) - 1}, {images:,} images)"
         # Numbers of people that no image shows are gaps in the line.
         axes.stairs(
-            np.where(shares > 0, shares, np.nan), edges, baseline=None, color=drawn.colour,
-            ls=drawn.line, lw=2, label=label, zorder=3,
-        )  # fmt: skip
+            np.where(shares > 0, shares, np.nan),
+            edges,
+            baseline=None,
+            color=drawn.colour,
+            ls=drawn.line,
+            lw=2,
+            label=label,
+            zorder=3,
+        )
     axes.set(xlim=(0.5, max(most, 2) + 0.5), xlabel="people in an image", ylabel="images, %")
     if any(counts[1:].any() for counts in sets.values()):
         axes.set_yscale("log")
@@ -178,10 +184,19 @@ def classes(sets: Mapping[str, Counts]) -> Figure:
         axes.set_yticks(range(rows), list(sets) if column == 0 else [""] * rows)
         keys = [Patch(color=colours[name], label=name) for name in names]
         axes.legend(
-            handles=keys, loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, frameon=False,
-            labelcolor=LIGHT.quiet, fontsize=8.5, handlelength=0.9, handleheight=0.9,
-            columnspacing=1.2, handletextpad=0.5, borderaxespad=0.1,
-        )  # fmt: skip
+            handles=keys,
+            loc="lower left",
+            bbox_to_anchor=(-0.02, 1.0),
+            ncols=3,
+            frameon=False,
+            labelcolor=LIGHT.quiet,
+            fontsize=8.5,
+            handlelength=0.9,
+            handleheight=0.9,
+            columnspacing=1.2,
+            handletextpad=0.5,
+            borderaxespad=0.1,
+        )
     return finished(figure)
 
 

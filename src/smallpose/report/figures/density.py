@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from smallpose.core.density import DENSE_FROM, SPARSE_BELOW
-from smallpose.evaluation.along import Bin
+from smallpose.evaluation.analysis.binned_ap import Bin
 from smallpose.report.figures.style import (
     DENSITY_COLOURS,
     LIGHT,
@@ -16,8 +16,11 @@ from smallpose.report.figures.style import (
     new_axes,
 )
 
-BANDS = {"sparse": (0.0, SPARSE_BELOW), "moderate": (SPARSE_BELOW, DENSE_FROM),
-         "dense": (DENSE_FROM, 1.0)}  # fmt: skip
+BANDS = {
+    "sparse": (0.0, SPARSE_BELOW),
+    "moderate": (SPARSE_BELOW, DENSE_FROM),
+    "dense": (DENSE_FROM, 1.0),
+}
 
 
 def ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
@@ -27,13 +30,28 @@ def ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
         methods: label to bins along the density; the bins are the same people for all.
     """
     figure, axes = new_axes(6.8, 3.8)
-    top = max((b.interval[1] if b.interval else b.ap for bins in methods.values() for b in bins
-               if b.ap is not None), default=1.0)  # fmt: skip
+    top = max(
+        (
+            b.interval[1] if b.interval else b.ap
+            for bins in methods.values()
+            for b in bins
+            if b.ap is not None
+        ),
+        default=1.0,
+    )
     height = max(100 * top * 1.16, 1.0)
     for name, (low, high) in BANDS.items():
         axes.axvspan(low, high, color=DENSITY_COLOURS[name], alpha=0.10, lw=0, zorder=0)
-        axes.text((low + high) / 2, height * 0.985, name, ha="center", va="top", size=8.5,
-                  color=LIGHT.quiet, rotation=90 if high - low < 0.1 else 0)  # fmt: skip
+        axes.text(
+            (low + high) / 2,
+            height * 0.985,
+            name,
+            ha="center",
+            va="top",
+            size=8.5,
+            color=LIGHT.quiet,
+            rotation=90 if high - low < 0.1 else 0,
+        )
     people = 0
     for number, (label, bins) in enumerate(methods.items()):
         # Side by side within a bin, so that whiskers do not hide each other.
@@ -42,9 +60,16 @@ def ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
         ap = np.array([np.nan if b.ap is None else 100 * b.ap for b in bins])
         drawn = look(number)
         axes.plot(
-            x, ap, color=drawn.colour, ls=drawn.line, lw=1.4, marker=drawn.marker, ms=4.5,
-            label=label, zorder=3,
-        )  # fmt: skip
+            x,
+            ap,
+            color=drawn.colour,
+            ls=drawn.line,
+            lw=1.4,
+            marker=drawn.marker,
+            ms=4.5,
+            label=label,
+            zorder=3,
+        )
         for at, b in zip(x, bins, strict=True):
             if b.interval is not None and b.ap is not None:
                 low, high = (100 * end for end in b.interval)

@@ -9,8 +9,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from smallpose.core.files import write_whole
 from smallpose.report.figures.style import DARK, LIGHT, RC
+from smallpose.system.files import write_whole
 
 
 def svg(figure: Figure) -> bytes:
@@ -65,6 +65,11 @@ def _add_title(figure: Figure, title: str, subject: str) -> None:
             figure.text(left, top / height, line, va="bottom", size=8.5, color=LIGHT.quiet)
             top += 0.16
         figure.text(
-            left, (top + 0.03) / height, title, va="bottom", size=11, weight="bold",
+            left,
+            (top + 0.03) / height,
+            title,
+            va="bottom",
+            size=11,
+            weight="bold",
             color=LIGHT.ink,
-        )  # fmt: skip
+        )

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from smallpose.report import paper
 from smallpose.report.figures.style import (
     CLASSES,
     LIGHT,
@@ -20,9 +19,10 @@ from smallpose.report.figures.style import (
     new_axes,
     new_figure,
 )
-from smallpose.report.people import Curve
-from smallpose.report.results import Run
-from smallpose.report.tables import Runs, as_seeds
+from smallpose.report.inputs import paper_values
+from smallpose.report.inputs.person_matching import Curve
+from smallpose.report.inputs.runs import Run
+from smallpose.report.tables.paper_tables import Runs, as_seeds
 
 
 def ap_by_class(runs: Runs, protocol: str = "coco") -> Figure:
@@ -98,10 +98,17 @@ def gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> Figur
         axes.set_xlabel(f"AP ({protocol})", color=LIGHT.quiet)
         if column == 0:
             axes.legend(
-                handles=keys, loc="lower left", bbox_to_anchor=(-0.03, 1.0), ncols=2,
-                frameon=False, labelcolor=LIGHT.quiet, fontsize=8.5, handletextpad=0.1,
-                borderaxespad=0.1, columnspacing=1.0,
-            )  # fmt: skip
+                handles=keys,
+                loc="lower left",
+                bbox_to_anchor=(-0.03, 1.0),
+                ncols=2,
+                frameon=False,
+                labelcolor=LIGHT.quiet,
+                fontsize=8.5,
+                handletextpad=0.1,
+                borderaxespad=0.1,
+                columnspacing=1.0,
+            )
     return finished(figure)
 
 
@@ -114,9 +121,15 @@ def found_along_height(curves: Mapping[str, Curve], looks: Sequence[Look]) -> Fi
         low, high = np.clip(curve.share - error, 0, 1), np.clip(curve.share + error, 0, 1)
         axes.fill_between(curve.x, 100 * low, 100 * high, color=drawn.colour, alpha=0.16, lw=0)
         axes.plot(
-            curve.x, 100 * curve.share, color=drawn.colour, ls=drawn.line, lw=2,
-            marker=drawn.marker, ms=4, label=name,
-        )  # fmt: skip
+            curve.x,
+            100 * curve.share,
+            color=drawn.colour,
+            ls=drawn.line,
+            lw=2,
+            marker=drawn.marker,
+            ms=4,
+            label=name,
+        )
     axes.set(xscale="log", ylim=(-1, 102), xlabel="height of the person's box, px")
     axes.set_ylabel("people found (OKS ≥ 0.5), %")
     low = min((c.x.min() for c in curves.values() if len(c.x)), default=10.0)
@@ -132,13 +145,14 @@ def found_along_height(curves: Mapping[str, Curve], looks: Sequence[Look]) -> Fi
 
 def run_label(run: Run, runs: Sequence[Run]) -> str:
     """What a legend calls a run: as short as it can be told apart from the others."""
-    words = [paper.label(run.method)] if len({r.method for r in runs}) > 1 else []
+    words = [paper_values.label(run.method)] if len({r.method for r in runs}) > 1 else []
     words.append("untrained" if run.untrained else run.setting)
     short = " ".join(w for w in words if w)
     alike = [
-        r for r in runs
+        r
+        for r in runs
         if (r.method, r.setting, r.untrained) == (run.method, run.setting, run.untrained)
-    ]  # fmt: skip
+    ]
     return f"{short} ({run.folder.name})" if len(alike) > 1 else short or run.folder.name
 
 

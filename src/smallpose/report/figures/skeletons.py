@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from smallpose.core.skeleton import SMALLPOSE, Skeleton
-from smallpose.report.drawing import joint_side, limbs
 from smallpose.report.figures.style import LIGHT, ON_COLOUR, finished, new_figure
+from smallpose.report.images.pose_drawing import joint_side, limbs
 
 # A standing figure seen from the front: its left side is on our right.
 _STANDING = {
@@ -49,9 +49,15 @@ def skeleton_drawing(skeleton: Skeleton = SMALLPOSE) -> Figure:
         colour = _SIDE_INK[joint_side(name)]
         axes.scatter([x], [y], s=115, color=colour, edgecolor=LIGHT.paper, lw=1.2, zorder=2)
         axes.text(
-            x, y - 0.01, str(number),
-            ha="center", va="center", size=6, color=ON_COLOUR, weight="bold",
-        )  # fmt: skip
+            x,
+            y - 0.01,
+            str(number),
+            ha="center",
+            va="center",
+            size=6,
+            color=ON_COLOUR,
+            weight="bold",
+        )
     words = figure.add_axes((0.54, 0.04, 0.45, 0.92))
     words.set_axis_off()
     words.set(xlim=(0, 1), ylim=(len(skeleton) + 0.5, 0))

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from smallpose.report.figures.style import LIGHT, finished, legend_above, look, new_axes
+from smallpose.report.inputs.scores import Measured
 from smallpose.report.latency import Latency
-from smallpose.report.scores import Measured
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,12 @@ def latency_against_ap(points: Sequence[Point]) -> Figure:
     axes.set(xscale="log", ylim=(0, max(*tops, 1.0) * 1.1), ylabel="AP_S (owned), points")
     ends = [end for p in points for end in (p.latency.low, p.latency.high)]
     axes.set_xlim(min(ends) / 1.5, max(ends) * 1.5)
-    ticks = [t for d in range(-1, 6) for m in (1, 2, 5) if min(ends) / 1.5 <= (t := m * 10.0**d)
-             <= max(ends) * 1.5]  # fmt: skip
+    ticks = [
+        t
+        for d in range(-1, 6)
+        for m in (1, 2, 5)
+        if min(ends) / 1.5 <= (t := m * 10.0**d) <= max(ends) * 1.5
+    ]
     axes.set_xticks(ticks)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from smallpose.core.density import DENSITIES
+from smallpose.core.instances import OWN_JOINTS
 from smallpose.core.sizes import SIZES
-from smallpose.table.instances import OWN_JOINTS
 
 Floats = NDArray[np.float64]
 
@@ -153,12 +153,18 @@ def legend_above(axes: Axes) -> None:
     longest = max((len(label) for label in labels), default=0)
     columns = max(1, min(len(labels), 70 // (longest + 6)))
     axes.legend(
-        loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns,
-        frameon=False, labelcolor=LIGHT.ink, fontsize=9, borderaxespad=0.3,
+        loc="lower left",
+        bbox_to_anchor=(-0.01, 1.0),
+        ncols=columns,
+        frameon=False,
+        labelcolor=LIGHT.ink,
+        fontsize=9,
+        borderaxespad=0.3,
         # Dashes are told apart over a longer key only.
-        handlelength=1.2 if len(labels) <= len(SERIES) else 3.0, handleheight=0.8,
+        handlelength=1.2 if len(labels) <= len(SERIES) else 3.0,
+        handleheight=0.8,
         columnspacing=1.6,
-    )  # fmt: skip
+    )
 
 
 def finished(figure: Figure) -> Figure:

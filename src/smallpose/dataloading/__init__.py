@@ -1,0 +1,1 @@
+"""Turn images and annotations into batches of tensors."""

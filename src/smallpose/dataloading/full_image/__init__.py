@@ -1,0 +1,1 @@
+"""Prepare whole images and all their people for full-image methods."""

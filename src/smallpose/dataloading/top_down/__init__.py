@@ -1,0 +1,1 @@
+"""Cut one crop per person for top-down methods."""

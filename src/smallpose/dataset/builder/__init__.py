@@ -1,0 +1,1 @@
+"""Build one data set out of the five sources."""

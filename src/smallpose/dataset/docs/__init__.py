@@ -1,0 +1,1 @@
+"""Write the data card, the datasheet, Croissant metadata and the licence terms."""

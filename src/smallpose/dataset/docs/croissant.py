@@ -1,0 +1,161 @@
+"""Croissant 1.0 metadata of a built set: what search engines and loaders of data sets read.
+
+`sc` is schema.org's vocabulary and `cr` MLCommons'. The context is the one the format asks every
+file to bring along.
+"""
+
+import json
+from typing import Any
+
+from smallpose.core.skeleton import SMALLPOSE
+from smallpose.dataset.docs.licence_terms import terms_of
+
+FORMAT = "http://mlcommons.org/croissant/1.0"
+CONTEXT = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "sc": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "dct": "http://purl.org/dc/terms/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileObject": "cr:fileObject",
+    "fileProperty": "cr:fileProperty",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}
+# Name in the file, type, what it means.
+PERSON = (
+    ("id", "sc:Integer", "number of the person, unique over train and test"),
+    ("image_id", "sc:Integer", "number of the image the person stands in"),
+    ("num_keypoints", "sc:Integer", "labelled keypoints; 0 for a region to ignore"),
+    ("iscrowd", "sc:Integer", "1 for a region to ignore"),
+    ("area", "sc:Float", "width × height of the box, px²"),
+    ("source", "sc:Text", "coco, mpii, aic, hieve or posetrack"),
+)
+IMAGE = (
+    ("id", "sc:Integer", "number of the image, unique over train and test"),
+    ("file_name", "sc:Text", "path of the picture below images/"),
+    ("width", "sc:Integer", "px"),
+    ("height", "sc:Integer", "px"),
+    ("source", "sc:Text", "coco, mpii, aic, hieve or posetrack"),
+)
+
+
+def croissant(manifest: dict[str, Any]) -> str:
+    """The text of `croissant.json`.
+
+    Args:
+        manifest: with the hashes of both annotation files.
+    """
+    people = sum(s["people"] for s in manifest["sources"].values())
+    images = sum(s["images"] for s in manifest["sources"].values())
+    found = [terms_of(name) for name in manifest["sources"]]
+    terms = "; ".join(f"{t.title}: {t.summary}" for t in found)
+    splits = [name for name in ("train", "test") if _file(name) in manifest["files"]]
+    about = "Drawn by a program. " if manifest["synthetic"] else ""
+    return _text(
+        {
+            "@context": CONTEXT,
+            "@type": "sc:Dataset",
+            "conformsTo": FORMAT,
+            "name": "smallpose",
+            "description": f"{about}{people:,} people in {images:,} images with up to "
+            f"{len(SMALLPOSE)} keypoints each, for human pose estimation of small people; from "
+            + ", ".join(t.title for t in found)
+            + ". Pictures are not part of it.",
+            "license": f"Each source's own terms. {terms}.",
+            "citeAs": "SmallPose: A Large-Scale Benchmark for Small Human Pose Estimation",
+            "version": f"1.0.0+seed.{manifest['seed']}",
+            "keywords": ["human pose estimation", "keypoints", "small people"],
+            "isLiveDataset": False,
+            "distribution": [
+                _object(split, kind, manifest["files"][_file(split)])
+                for split in splits
+                for kind in ("images", "annotations")
+            ],
+            "recordSet": [
+                _records(split, kind, title, fields)
+                for split in splits
+                for kind, title, fields in (
+                    ("images", f"images of the {split} split", IMAGE),
+                    ("annotations", f"people of the {split} split", PERSON),
+                )
+            ],
+        }
+    )
+
+
+def _text(data: dict[str, Any]) -> str:
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+
+
+def _file(split: str) -> str:
+    return f"annotations/{split}.json"
+
+
+def _object(split: str, kind: str, record: dict[str, Any]) -> dict[str, Any]:
+    """The file under one name for its images and one for its people.
+
+    Loaders read all fields of a name into one table, and the two have different lengths.
+    """
+    return {
+        "@type": "cr:FileObject",
+        "@id": f"{split}-{kind}",
+        "name": f"{split}-{kind}",
+        "contentUrl": _file(split),
+        "contentSize": f"{record['bytes']} B",
+        "encodingFormat": "application/json",
+        "sha256": record["sha256"],
+    }
+
+
+def _records(
+    split: str, kind: str, title: str, fields: tuple[tuple[str, str, str], ...]
+) -> dict[str, Any]:
+    name = f"{split}/{kind}"
+    return {
+        "@type": "cr:RecordSet",
+        "@id": name,
+        "name": name,
+        "description": title,
+        "field": [
+            {
+                "@type": "cr:Field",
+                "@id": f"{name}/{field}",
+                "name": f"{name}/{field}",
+                "description": meaning,
+                "dataType": kind_of,
+                "source": {
+                    "fileObject": {"@id": f"{split}-{kind}"},
+                    "extract": {"jsonPath": f"$.{kind}[*].{field}"},
+                },
+            }
+            for field, kind_of, meaning in fields
+        ],
+    }

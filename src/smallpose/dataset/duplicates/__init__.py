@@ -1,0 +1,1 @@
+"""Find near-duplicate images and leaks between train and test."""

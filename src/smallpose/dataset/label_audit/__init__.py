@@ -1,0 +1,1 @@
+"""Find suspicious labels and biases between sources."""

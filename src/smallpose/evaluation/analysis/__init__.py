@@ -1,0 +1,1 @@
+"""Compare results, diagnose errors and break scores down."""

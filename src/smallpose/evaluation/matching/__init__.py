@@ -1,0 +1,1 @@
+"""Select keypoints, group by image, compute OKS and match greedily."""

@@ -1,0 +1,606 @@
+/* The slow loops of matching.py, oks.py, pairing.py, protocols.py and precision_recall.py.
+ *
+ * Each function here has a NumPy twin there that gives the same numbers to the last bit. Arrays
+ * come as contiguous buffers whose types compiled.py has made sure of; n is said where a length
+ * cannot be read off a buffer. All release the interpreter lock, so ranges can run in threads.
+ */
+#define PY_SSIZE_T_CLEAN
+#ifndef Py_LIMITED_API
+#define Py_LIMITED_API 0x030B0000
+#endif
+#include <Python.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TINY 2.220446049250313e-16 /* np.spacing(1.0) */
+
+static void release(Py_buffer *buffers, int n) {
+    for (int i = 0; i < n; i++) PyBuffer_Release(&buffers[i]);
+}
+
+/* numpy's order of summation: eight running sums, joined in pairs, then the rest; halves above
+ * 128. Only this order gives pycocotools' last bit. */
+static double pairwise(const double *a, Py_ssize_t n) {
+    if (n < 8) {
+        double sum = 0.0;
+        for (Py_ssize_t i = 0; i < n; i++) sum += a[i];
+        return sum;
+    }
+    if (n <= 128) {
+        double r[8];
+        Py_ssize_t i;
+        for (int j = 0; j < 8; j++) r[j] = a[j];
+        for (i = 8; i < n - n % 8; i += 8)
+            for (int j = 0; j < 8; j++) r[j] += a[i + j];
+        double sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
+        for (; i < n; i++) sum += a[i];
+        return sum;
+    }
+    Py_ssize_t half = n / 2;
+    half -= half % 8;
+    return pairwise(a, half) + pairwise(a + half, n - half);
+}
+
+/* The people of one image, ready to be compared with its detections. */
+typedef struct {
+    Py_ssize_t room, k;
+    double *x, *y, *variance, *nearness; /* (g, k) labelled joints, packed to the left */
+    double *low_x, *low_y, *high_x, *high_y, *scale, *reach;
+    int *count, *joint;
+} People;
+
+static int make_room(People *s, Py_ssize_t g, Py_ssize_t k) {
+    if (g <= s->room) return 0;
+    free(s->x);
+    free(s->count);
+    s->x = malloc((size_t)g * (4 * (size_t)k + 6) * sizeof(double));
+    s->count = malloc((size_t)g * (1 + (size_t)k) * sizeof(int));
+    if (!s->x || !s->count) return -1;
+    size_t n = (size_t)g, block = n * (size_t)k;
+    s->room = g;
+    s->k = k;
+    s->y = s->x + block;
+    s->variance = s->y + block;
+    s->nearness = s->variance + block;
+    s->low_x = s->nearness + block;
+    s->low_y = s->low_x + n;
+    s->high_x = s->low_y + n;
+    s->high_y = s->high_x + n;
+    s->scale = s->high_y + n;
+    s->reach = s->scale + n;
+    s->joint = s->count + n;
+    return 0;
+}
+
+static void prepare(People *s, const Py_ssize_t *rows, Py_ssize_t g, const double *keypoints,
+                    const double *boxes, const double *area, const double *variances, double limit) {
+    Py_ssize_t k = s->k;
+    for (Py_ssize_t i = 0; i < g; i++) {
+        const double *points = keypoints + rows[i] * 3 * k;
+        double lx = INFINITY, ly = INFINITY, hx = -INFINITY, hy = -INFINITY;
+        int n = 0;
+        s->scale[i] = area[rows[i]] + TINY;
+        for (Py_ssize_t j = 0; j < k; j++) {
+            if (!(points[3 * j + 2] > 0)) continue;
+            double x = points[3 * j], y = points[3 * j + 1];
+            Py_ssize_t at = i * k + n++;
+            s->x[at] = x;
+            s->y[at] = y;
+            s->joint[at] = (int)j;
+            s->variance[at] = variances[j];
+            s->nearness[at] = 1.0 / (variances[j] * s->scale[i] * 2);
+            lx = x < lx ? x : lx;
+            ly = y < ly ? y : ly;
+            hx = x > hx ? x : hx;
+            hy = y > hy ? y : hy;
+        }
+        if (n == 0) {
+            const double *b = boxes + rows[i] * 4;
+            double x0 = b[0] - b[2], x1 = b[0] + b[2] * 2, y0 = b[1] - b[3], y1 = b[1] + b[3] * 2;
+            lx = x0 < x1 ? x0 : x1;
+            hx = x0 < x1 ? x1 : x0;
+            ly = y0 < y1 ? y0 : y1;
+            hy = y0 < y1 ? y1 : y0;
+        }
+        s->count[i] = n;
+        s->low_x[i] = lx;
+        s->low_y[i] = ly;
+        s->high_x[i] = hx;
+        s->high_y[i] = hy;
+        /* A negative area turns the bound round: such a person is compared with everybody. */
+        s->reach[i] = s->scale[i] > 0 ? limit * s->scale[i] : INFINITY;
+    }
+}
+
+/* exp(-e) < 1 / (1 + e + e²/2 + e³/6) for e > 0: enough to see that a mean cannot reach `lowest`. */
+static int hopeless(const People *s, Py_ssize_t i, const double *pose, double lowest) {
+    int n = s->count[i];
+    double spare = n * (1.0 - lowest) + 1e-9 * n;
+    const double *x = s->x + i * s->k, *y = s->y + i * s->k, *near = s->nearness + i * s->k;
+    const int *joint = s->joint + i * s->k;
+    for (int j = 0; j < n; j++) {
+        double dx = pose[3 * joint[j]] - x[j], dy = pose[3 * joint[j] + 1] - y[j];
+        double e = (dx * dx + dy * dy) * near[j];
+        spare -= 1.0 - 1.0 / (1.0 + e * (1.0 + e * (0.5 + e * (1.0 / 6))));
+        if (spare < 0) return 1;
+    }
+    return 0;
+}
+
+/* near(found, keypoints, boxes, area, variances, rows, image, people, start, first, last, k,
+ *      limit, lowest, d, g, count, e) -> (next, pairs)
+ * Writes e of every joint of every pair that may reach `lowest`, until the room is used up. */
+static PyObject *near_pairs(PyObject *self, PyObject *args) {
+    Py_buffer b[13];
+    Py_ssize_t first, last, k;
+    double limit, lowest;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*nnnddw*w*w*w*", &b[0], &b[1], &b[2], &b[3], &b[4],
+                          &b[5], &b[6], &b[7], &b[8], &first, &last, &k, &limit, &lowest, &b[9],
+                          &b[10], &b[11], &b[12]))
+        return NULL;
+    const double *found = b[0].buf, *keypoints = b[1].buf, *boxes = b[2].buf, *area = b[3].buf;
+    const double *variances = b[4].buf;
+    const Py_ssize_t *rows = b[5].buf, *image = b[6].buf, *people = b[7].buf, *start = b[8].buf;
+    Py_ssize_t *out_d = b[9].buf, *out_g = b[10].buf;
+    int32_t *out_count = b[11].buf;
+    double *e = b[12].buf;
+    Py_ssize_t most = b[9].len / (Py_ssize_t)sizeof(Py_ssize_t);
+    Py_ssize_t room = b[12].len / (Py_ssize_t)sizeof(double);
+    Py_ssize_t pairs = 0, used = 0, here = -1, g = 0, d;
+    const Py_ssize_t *who = NULL;
+    People s = {0};
+    int failed = 0;
+
+    Py_BEGIN_ALLOW_THREADS
+    for (d = first; d < last; d++) {
+        if (image[d] != here) {
+            here = image[d];
+            who = people + start[here];
+            g = start[here + 1] - start[here];
+            if (make_room(&s, g, k) < 0) {
+                failed = 1;
+                break;
+            }
+            s.k = k;
+            prepare(&s, who, g, keypoints, boxes, area, variances, limit);
+        }
+        if (pairs + g > most || used + g * k > room) break;
+        const double *pose = found + rows[d] * 3 * k;
+        double lx = pose[0], hx = pose[0], ly = pose[1], hy = pose[1];
+        for (Py_ssize_t j = 1; j < k; j++) {
+            double x = pose[3 * j], y = pose[3 * j + 1];
+            lx = x < lx ? x : lx;
+            hx = x > hx ? x : hx;
+            ly = y < ly ? y : ly;
+            hy = y > hy ? y : hy;
+        }
+        for (Py_ssize_t i = 0; i < g; i++) {
+            double ax = s.low_x[i] - hx, bx = lx - s.high_x[i];
+            double ay = s.low_y[i] - hy, by = ly - s.high_y[i];
+            double gx = ax > bx ? ax : bx, gy = ay > by ? ay : by;
+            gx = gx > 0 ? gx : 0;
+            gy = gy > 0 ? gy : 0;
+            if (gx * gx + gy * gy > s.reach[i]) continue;
+            int n = s.count[i];
+            if (n && s.scale[i] > 0 && hopeless(&s, i, pose, lowest)) continue;
+            out_d[pairs] = d;
+            out_g[pairs] = who[i];
+            double scale = s.scale[i];
+            if (n) {
+                const double *x = s.x + i * k, *y = s.y + i * k, *variance = s.variance + i * k;
+                const int *joint = s.joint + i * k;
+                for (int j = 0; j < n; j++) {
+                    double dx = pose[3 * joint[j]] - x[j], dy = pose[3 * joint[j] + 1] - y[j];
+                    e[used + j] = (dx * dx + dy * dy) / variance[j] / scale / 2;
+                }
+            } else {
+                const double *box = boxes + who[i] * 4;
+                double x0 = box[0] - box[2], x1 = box[0] + box[2] * 2;
+                double y0 = box[1] - box[3], y1 = box[1] + box[3] * 2;
+                n = (int)k;
+                for (int j = 0; j < n; j++) {
+                    double x = pose[3 * j], y = pose[3 * j + 1];
+                    double dx = (x0 - x > 0 ? x0 - x : 0) + (x - x1 > 0 ? x - x1 : 0);
+                    double dy = (y0 - y > 0 ? y0 - y : 0) + (y - y1 > 0 ? y - y1 : 0);
+                    e[used + j] = (dx * dx + dy * dy) / variances[j] / scale / 2;
+                }
+            }
+            out_count[pairs++] = n;
+            used += n;
+        }
+    }
+    free(s.x);
+    free(s.count);
+    Py_END_ALLOW_THREADS
+    release(b, 13);
+    if (failed) return PyErr_NoMemory();
+    return Py_BuildValue("nnn", d, pairs, used);
+}
+
+/* keep(e, count, pairs, lowest, d, g, oks) -> kept
+ * e holds exp(-e) by now; pairs whose mean reaches `lowest` move to the front of d, g and oks. */
+static PyObject *keep(PyObject *self, PyObject *args) {
+    Py_buffer b[5];
+    Py_ssize_t pairs, kept = 0;
+    double lowest;
+    if (!PyArg_ParseTuple(args, "y*y*ndw*w*w*", &b[0], &b[1], &pairs, &lowest, &b[2], &b[3], &b[4]))
+        return NULL;
+    const double *e = b[0].buf;
+    const int32_t *count = b[1].buf;
+    Py_ssize_t *d = b[2].buf, *g = b[3].buf;
+    double *oks = b[4].buf;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < pairs; e += count[i], i++) {
+        double value = pairwise(e, count[i]) / count[i];
+        if (!(value >= lowest)) continue;
+        d[kept] = d[i];
+        g[kept] = g[i];
+        oks[kept++] = value;
+    }
+    Py_END_ALLOW_THREADS
+    release(b, 5);
+    return PyLong_FromSsize_t(kept);
+}
+
+/* match(d, g, oks, pairs, members, crowd, thresholds, classes, found, hit, absorbed, met)
+ * Candidates come detection by detection, best score of an image first. A threshold is a bit; a
+ * person's `taken` says at which of them he has been given away. */
+static PyObject *match(PyObject *self, PyObject *args) {
+    Py_buffer b[9];
+    Py_ssize_t pairs, classes, found;
+    if (!PyArg_ParseTuple(args, "y*y*y*ny*y*y*nnw*w*w*", &b[0], &b[1], &b[2], &pairs, &b[3], &b[4],
+                          &b[5], &classes, &found, &b[6], &b[7], &b[8]))
+        return NULL;
+    const Py_ssize_t *d = b[0].buf, *g = b[1].buf;
+    const double *oks = b[2].buf, *thresholds = b[5].buf;
+    const uint32_t *members = b[3].buf;
+    const uint8_t *crowd = b[4].buf;
+    uint16_t *hit = b[6].buf, *absorbed = b[7].buf, *met = b[8].buf;
+    int levels = (int)(b[5].len / (Py_ssize_t)sizeof(double));
+    Py_ssize_t people = b[3].len / (Py_ssize_t)sizeof(uint32_t), widest = 0;
+    for (Py_ssize_t i = 0, run = 0; i < pairs; i++) {
+        run = i && d[i] == d[i - 1] ? run + 1 : 1;
+        widest = run > widest ? run : widest;
+    }
+    uint16_t *taken = calloc((size_t)(people * classes + 1), sizeof(uint16_t));
+    Py_ssize_t *order = malloc((size_t)(widest + 1) * sizeof(Py_ssize_t));
+    uint16_t *good = malloc((size_t)(widest + 1) * sizeof(uint16_t));
+    if (!taken || !order || !good) {
+        free(taken);
+        free(order);
+        free(good);
+        release(b, 9);
+        return PyErr_NoMemory();
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0, end; i < pairs; i = end) {
+        for (end = i; end < pairs && d[end] == d[i]; end++) {
+            /* Falling OKS; of equal ones the last in the file first, as pycocotools lets it win. */
+            Py_ssize_t at = end - i;
+            for (; at > 0 && oks[order[at - 1]] <= oks[end]; at--) order[at] = order[at - 1];
+            order[at] = end;
+        }
+        for (Py_ssize_t j = 0; j < end - i; j++) {
+            good[j] = 0;
+            for (int t = 0; t < levels; t++)
+                good[j] |= (uint16_t)((oks[order[j]] >= thresholds[t]) << t);
+        }
+        for (Py_ssize_t c = 0; c < classes; c++) {
+            uint16_t open = (uint16_t)((1u << levels) - 1), won[2] = {0, 0};
+            for (int own = 1; own >= 0; own--) {
+                for (Py_ssize_t j = 0; j < end - i && open; j++) {
+                    Py_ssize_t p = g[order[j]];
+                    if ((int)(members[p] >> c & 1) != own) continue;
+                    uint16_t *gone = taken + p * classes + c;
+                    uint16_t now = open & good[j] & (crowd[p] ? 0xFFFF : (uint16_t)~*gone);
+                    *gone |= now;
+                    open &= (uint16_t)~now;
+                    won[own] |= now;
+                }
+            }
+            hit[c * found + d[i]] = won[1];
+            absorbed[c * found + d[i]] = won[0];
+        }
+    }
+    if (classes)
+        for (Py_ssize_t p = 0; p < people; p++) met[p] = taken[p * classes];
+    Py_END_ALLOW_THREADS
+    free(taken);
+    free(order);
+    free(good);
+    release(b, 9);
+    Py_RETURN_NONE;
+}
+
+/* order(image, scores, images, rows): rows image by image, best score first, ties as they stand. */
+static void merge(Py_ssize_t *rows, Py_ssize_t *spare, Py_ssize_t n, const double *scores) {
+    if (n <= 24) {
+        for (Py_ssize_t i = 1; i < n; i++) {
+            Py_ssize_t row = rows[i], at = i;
+            for (; at > 0 && scores[rows[at - 1]] < scores[row]; at--) rows[at] = rows[at - 1];
+            rows[at] = row;
+        }
+        return;
+    }
+    Py_ssize_t half = n / 2, i = 0, j = half, at = 0;
+    merge(rows, spare, half, scores);
+    merge(rows + half, spare, n - half, scores);
+    memcpy(spare, rows, (size_t)n * sizeof(Py_ssize_t));
+    while (i < half && j < n)
+        rows[at++] = scores[spare[i]] >= scores[spare[j]] ? spare[i++] : spare[j++];
+    while (i < half) rows[at++] = spare[i++];
+    while (j < n) rows[at++] = spare[j++];
+}
+
+static PyObject *order(PyObject *self, PyObject *args) {
+    Py_buffer b[4];
+    if (!PyArg_ParseTuple(args, "y*y*y*w*", &b[0], &b[1], &b[2], &b[3])) return NULL;
+    const Py_ssize_t *image = b[0].buf, *start = b[2].buf;
+    const double *scores = b[1].buf;
+    Py_ssize_t *rows = b[3].buf, n = b[0].len / (Py_ssize_t)sizeof(Py_ssize_t);
+    Py_ssize_t images = b[2].len / (Py_ssize_t)sizeof(Py_ssize_t) - 1;
+    Py_ssize_t *spare = malloc((size_t)(n + images + 1) * sizeof(Py_ssize_t));
+    if (!spare) {
+        release(b, 4);
+        return PyErr_NoMemory();
+    }
+    Py_BEGIN_ALLOW_THREADS
+    Py_ssize_t *next = spare + n;
+    memcpy(next, start, (size_t)images * sizeof(Py_ssize_t));
+    for (Py_ssize_t i = 0; i < n; i++) rows[next[image[i]]++] = i;
+    for (Py_ssize_t m = 0; m < images; m++)
+        merge(rows + start[m], spare, start[m + 1] - start[m], scores);
+    Py_END_ALLOW_THREADS
+    free(spare);
+    release(b, 4);
+    Py_RETURN_NONE;
+}
+
+/* owners(rows, image, people, start, found_boxes, boxes, counted, owner): see protocols.owners. */
+static PyObject *owners(PyObject *self, PyObject *args) {
+    Py_buffer b[8];
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*w*", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &b[6],
+                          &b[7]))
+        return NULL;
+    const Py_ssize_t *rows = b[0].buf, *image = b[1].buf, *people = b[2].buf, *start = b[3].buf;
+    const double *found = b[4].buf, *boxes = b[5].buf;
+    const uint8_t *counted = b[6].buf;
+    Py_ssize_t *owner = b[7].buf, n = b[0].len / (Py_ssize_t)sizeof(Py_ssize_t);
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t d = 0; d < n; d++) {
+        const double *a = found + rows[d] * 4;
+        double most = 0.0, nearest = INFINITY;
+        Py_ssize_t best = -1, near = -1;
+        for (Py_ssize_t i = start[image[d]]; i < start[image[d] + 1]; i++) {
+            if (!counted[people[i]]) continue;
+            const double *p = boxes + people[i] * 4;
+            double lx = a[0] > p[0] ? a[0] : p[0], ly = a[1] > p[1] ? a[1] : p[1];
+            double ax = a[0] + a[2], ay = a[1] + a[3], px = p[0] + p[2], py = p[1] + p[3];
+            double sx = (ax < px ? ax : px) - lx, sy = (ay < py ? ay : py) - ly;
+            double shared = (sx > 0 ? sx : 0) * (sy > 0 ? sy : 0);
+            double total = a[2] * a[3] + p[2] * p[3] - shared;
+            double iou = total > 0 ? shared / total : 0;
+            if (iou > most) {
+                most = iou;
+                best = people[i];
+            }
+            if (best >= 0) continue;
+            double cx = (a[0] + a[2] / 2) - (p[0] + p[2] / 2);
+            double cy = (a[1] + a[3] / 2) - (p[1] + p[3] / 2);
+            double apart = cx * cx + cy * cy;
+            if (apart <= p[2] * p[2] + p[3] * p[3] && apart < nearest) {
+                nearest = apart;
+                near = people[i];
+            }
+        }
+        owner[d] = best >= 0 ? best : near;
+    }
+    Py_END_ALLOW_THREADS
+    release(b, 8);
+    Py_RETURN_NONE;
+}
+
+/* curve(order, hit, false, scores, people, recalls, levels, precision, recall, at): one class. */
+static PyObject *curve(PyObject *self, PyObject *args) {
+    Py_buffer b[8];
+    Py_ssize_t people;
+    int levels;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*ny*iw*w*w*", &b[0], &b[1], &b[2], &b[3], &people, &b[4],
+                          &levels, &b[5], &b[6], &b[7]))
+        return NULL;
+    const Py_ssize_t *rank = b[0].buf;
+    const uint16_t *hit = b[1].buf, *wrong = b[2].buf;
+    const double *scores = b[3].buf, *recalls = b[4].buf;
+    double *precision = b[5].buf, *recall = b[6].buf, *at = b[7].buf;
+    Py_ssize_t n = b[0].len / (Py_ssize_t)sizeof(Py_ssize_t);
+    Py_ssize_t steps = b[4].len / (Py_ssize_t)sizeof(double), most = 0;
+    /* A person is found once, so there are at most `people` true positives; but the arguments are
+     * not trusted with memory: count. */
+    Py_ssize_t tp[16] = {0}, fp[16] = {0};
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (hit[rank[i]]) most++;
+    double *value = malloc((size_t)(most * levels + 1) * sizeof(double));
+    Py_ssize_t *where = malloc((size_t)(most * levels + 1) * sizeof(Py_ssize_t));
+    if (!value || !where) {
+        free(value);
+        free(where);
+        release(b, 8);
+        return PyErr_NoMemory();
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < n; i++) {
+        uint16_t h = hit[rank[i]], f = wrong[rank[i]];
+        if (!(h | f)) continue;
+        for (int t = 0; t < levels; t++) {
+            fp[t] += f >> t & 1;
+            if (!(h >> t & 1)) continue;
+            Py_ssize_t k = tp[t]++;
+            value[t * most + k] = (double)tp[t] / ((double)fp[t] + (double)tp[t] + TINY);
+            where[t * most + k] = rank[i];
+        }
+    }
+    for (int t = 0; t < levels; t++) {
+        double *p = value + t * most;
+        for (Py_ssize_t k = tp[t] - 1; k > 0; k--)
+            if (p[k] > p[k - 1]) p[k - 1] = p[k];
+        recall[t] = (double)tp[t] / (double)people;
+        for (Py_ssize_t r = 0; r < steps; r++) {
+            /* The first true positive whose recall is not below. */
+            Py_ssize_t low = 0, high = tp[t];
+            while (low < high) {
+                Py_ssize_t middle = (low + high) / 2;
+                if ((double)(middle + 1) / (double)people < recalls[r]) low = middle + 1;
+                else high = middle;
+            }
+            int reached = low < tp[t];
+            precision[t * steps + r] = reached ? p[low] : 0.0;
+            at[t * steps + r] = reached ? scores[where[t * most + low]] : 0.0;
+            if (n && recalls[r] <= 0) at[t * steps + r] = scores[rank[0]];
+        }
+    }
+    Py_END_ALLOW_THREADS
+    free(value);
+    free(where);
+    release(b, 8);
+    Py_RETURN_NONE;
+}
+
+/* extents(keypoints, k, boxes): (n, 4) xywh around all k joints of each pose. */
+static PyObject *extents(PyObject *self, PyObject *args) {
+    Py_buffer b[2];
+    Py_ssize_t k;
+    if (!PyArg_ParseTuple(args, "y*nw*", &b[0], &k, &b[1])) return NULL;
+    const double *points = b[0].buf;
+    double *box = b[1].buf;
+    Py_ssize_t n = b[1].len / (4 * (Py_ssize_t)sizeof(double));
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < n; i++, points += 3 * k, box += 4) {
+        double lx = points[0], hx = lx, ly = points[1], hy = ly;
+        for (Py_ssize_t j = 1; j < k; j++) {
+            double x = points[3 * j], y = points[3 * j + 1];
+            lx = x < lx ? x : lx;
+            hx = x > hx ? x : hx;
+            ly = y < ly ? y : ly;
+            hy = y > hy ? y : hy;
+        }
+        box[0] = lx;
+        box[1] = ly;
+        box[2] = hx - lx;
+        box[3] = hy - ly;
+    }
+    Py_END_ALLOW_THREADS
+    release(b, 2);
+    Py_RETURN_NONE;
+}
+
+/* tally(image, rows, members, met, classes, levels, people, found): sums image by image. */
+static PyObject *tally(PyObject *self, PyObject *args) {
+    Py_buffer b[6];
+    Py_ssize_t classes, levels;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*nnw*w*", &b[0], &b[1], &b[2], &b[3], &classes, &levels,
+                          &b[4], &b[5]))
+        return NULL;
+    const Py_ssize_t *image = b[0].buf, *rows = b[1].buf;
+    const uint32_t *members = b[2].buf;
+    const uint16_t *met = b[3].buf;
+    int64_t *people = b[4].buf, *found = b[5].buf;
+    Py_ssize_t n = b[0].len / (Py_ssize_t)sizeof(Py_ssize_t);
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < n; i++) {
+        for (Py_ssize_t c = 0; c < classes; c++) {
+            if (!(members[rows[i]] >> c & 1)) continue;
+            Py_ssize_t cell = image[i] * classes + c;
+            people[cell]++;
+            for (Py_ssize_t t = 0; t < levels; t++) found[cell * levels + t] += met[rows[i]] >> t & 1;
+        }
+    }
+    Py_END_ALLOW_THREADS
+    release(b, 6);
+    Py_RETURN_NONE;
+}
+
+/* resample(hit, false, image, weights, people, recalls, levels, images, first, last, precision,
+ *          recall): one class under draws first … last - 1, each a weight per image. Detections come
+ * by falling score; one with weight w stands for w copies of itself side by side. */
+static PyObject *resample(PyObject *self, PyObject *args) {
+    Py_buffer b[8];
+    Py_ssize_t images, first, last;
+    int levels;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*innnw*w*", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+                          &levels, &images, &first, &last, &b[6], &b[7]))
+        return NULL;
+    const uint16_t *hit = b[0].buf, *wrong = b[1].buf, *weights = b[3].buf;
+    const int32_t *image = b[2].buf;
+    const int64_t *people = b[4].buf;
+    const double *recalls = b[5].buf;
+    double *precision = b[6].buf, *recall = b[7].buf;
+    Py_ssize_t n = b[0].len / (Py_ssize_t)sizeof(uint16_t), most = 0;
+    Py_ssize_t steps = b[5].len / (Py_ssize_t)sizeof(double);
+    for (Py_ssize_t i = 0; i < n; i++) most += hit[i] != 0;
+    double *value = malloc((size_t)(most * levels + 1) * sizeof(double));
+    int64_t *reached = malloc((size_t)(most * levels + 1) * sizeof(int64_t));
+    if (!value || !reached) {
+        free(value);
+        free(reached);
+        release(b, 8);
+        return PyErr_NoMemory();
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t draw = first; draw < last; draw++) {
+        const uint16_t *weight = weights + draw * images;
+        int64_t tp[16] = {0}, fp[16] = {0};
+        Py_ssize_t count[16] = {0};
+        for (Py_ssize_t i = 0; i < n; i++) {
+            int64_t w = weight[image[i]];
+            if (!w) continue;
+            uint16_t h = hit[i], f = wrong[i];
+            for (int t = 0; t < levels; t++) fp[t] += w * (f >> t & 1);
+            for (int t = 0; h; t++, h >>= 1) {
+                if (!(h & 1)) continue;
+                tp[t] += w;
+                value[t * most + count[t]] = (double)tp[t] / ((double)fp[t] + (double)tp[t] + TINY);
+                reached[t * most + count[t]++] = tp[t];
+            }
+        }
+        double all = (double)people[draw];
+        for (int t = 0; t < levels; t++) {
+            double *p = value + t * most;
+            const int64_t *r = reached + t * most;
+            double *out = precision + (draw * levels + t) * steps;
+            for (Py_ssize_t k = count[t] - 1; k > 0; k--)
+                if (p[k] > p[k - 1]) p[k - 1] = p[k];
+            recall[draw * levels + t] = people[draw] ? (double)tp[t] / all : -1.0;
+            for (Py_ssize_t s = 0, k = 0; s < steps; s++) {
+                while (people[draw] && k < count[t] && (double)r[k] / all < recalls[s]) k++;
+                out[s] = people[draw] ? (k < count[t] ? p[k] : 0.0) : -1.0;
+            }
+        }
+    }
+    Py_END_ALLOW_THREADS
+    free(value);
+    free(reached);
+    release(b, 8);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"near", near_pairs, METH_VARARGS, "pairs that may be near enough"},
+    {"keep", keep, METH_VARARGS, "pairs that are"},
+    {"match", match, METH_VARARGS, "who was found"},
+    {"order", order, METH_VARARGS, "detections by image and score"},
+    {"owners", owners, METH_VARARGS, "whose false positive"},
+    {"curve", curve, METH_VARARGS, "precision and recall of a class"},
+    {"resample", resample, METH_VARARGS, "precision and recall under weights"},
+    {"extents", extents, METH_VARARGS, "boxes around poses"},
+    {"tally", tally, METH_VARARGS, "people by image and class"},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, "_native", "compiled loops of smallpose.evaluation", -1, methods,
+    NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__native(void) { return PyModule_Create(&module); }

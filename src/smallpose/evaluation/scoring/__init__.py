@@ -1,0 +1,1 @@
+"""Count matches and turn them into precision, recall and intervals."""

@@ -1,0 +1,1 @@
+"""Extract the feature maps that methods compute for small people."""

@@ -1,0 +1,1 @@
+"""Predict millions of images in resumable shards, on one machine or on many."""

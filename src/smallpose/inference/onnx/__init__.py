@@ -1,0 +1,1 @@
+"""Export methods to ONNX and run the graphs."""

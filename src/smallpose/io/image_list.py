@@ -1,0 +1,50 @@
+"""COCO files that list images without people (COCO's image_info files of its test sets)."""
+
+import mmap
+from pathlib import Path
+
+from msgspec import Struct
+
+from smallpose.core.errors import InputError
+from smallpose.core.instances import Instances, make_instances
+from smallpose.core.skeleton import Skeleton
+from smallpose.io.coco_annotations_slow import Category, ImageRecord, image_columns
+from smallpose.system.files import read_bytes
+from smallpose.system.json_decode import decode
+
+
+class _Listed(Struct):
+    images: list[ImageRecord]
+    categories: list[Category] = []
+
+
+def read_image_list(path: Path | str, skeleton: Skeleton) -> Instances | None:
+    """The images of a COCO file that has no list of annotations; None for one that has.
+
+    Args:
+        skeleton: of the table, in which nobody is.
+
+    Raises: InputError when there are no images either.
+    """
+    # Looked for without reading the file: lists of people may have gigabytes.
+    if not _names(path, b'"images"') or _names(path, b'"annotations"'):
+        return None
+    file = decode(path, read_bytes(Path(path)), _Listed)
+    notes: list[str] = []
+    images = image_columns(path, file.images, notes)
+    person = next((c.id for c in file.categories if c.name == "person"), 1)
+    return make_instances(skeleton, images, [], [], [], category_id=person, notes=notes)
+
+
+def _names(path: Path | str, key: bytes) -> bool:
+    """Whether the text of a file has it; whoever reads the file says why it cannot be read."""
+    try:
+        with (
+            Path(path).open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text,
+        ):
+            if text[:2] != b"\x1f\x8b":
+                return text.find(key) >= 0
+        return key in read_bytes(Path(path))  # packed by gzip
+    except (OSError, ValueError, InputError):
+        return False

@@ -1,0 +1,1 @@
+"""Read, translate and find checkpoints."""

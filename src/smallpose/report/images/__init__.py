@@ -1,0 +1,1 @@
+"""Draw poses, contact sheets and predictions."""

@@ -1,0 +1,1 @@
+"""Read runs, results and the paper's values for a report."""

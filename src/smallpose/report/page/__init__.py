@@ -1,0 +1,1 @@
+"""Build the report page from its parts."""

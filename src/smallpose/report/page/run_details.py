@@ -1,0 +1,57 @@
+"""What a run says of itself, line by line, for the page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from smallpose.report.inputs import paper_values
+from smallpose.report.inputs.runs import Run
+from smallpose.report.tables import paper_tables
+
+
+def run_facts(run: Run) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "method": run.method,
+        "setting": run.setting,
+        "recipe": run.recipe,
+        "seed": run.seed,
+        "parameters": f"{run.parameters:,}" if run.parameters is not None else None,
+        "epochs": f"{run.epochs:g}" if run.epochs is not None else None,
+        "steps": f"{run.steps:,}" if run.steps is not None else None,
+        "training took": _duration(run.seconds),
+    }
+    return {
+        "title": paper_values.label(run.method),
+        "how": paper_tables.how(run),
+        "setting": run.setting,
+        "groups": [
+            ("run", flat(facts)),
+            ("recipe", flat(run.recipe_fields)),
+            ("evaluation", flat(run.evaluation.get("settings") or {})),
+            ("weights", flat(run.weights if isinstance(run.weights, dict) else {})),
+            ("environment", flat(run.environment)),
+        ],
+    }
+
+
+def flat(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    """Nested facts as lines; what is not said is left out."""
+    lines: list[tuple[str, str]] = []
+    for key, value in facts.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping):
+            lines += flat(value, f"{name}.")
+        elif isinstance(value, list | tuple):
+            lines.append((name, ", ".join(str(v) for v in value)))
+        elif value not in (None, ""):
+            lines.append((name, str(value)))
+    return lines
+
+
+def _duration(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{seconds:.1f} s"

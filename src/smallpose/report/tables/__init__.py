@@ -1,0 +1,1 @@
+"""Lay out tables for Markdown, CSV, LaTeX, HTML and the terminal."""

@@ -1,0 +1,282 @@
+"""Tables 1 to 5 of the paper, ours beside the printed values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from smallpose.report.inputs import paper_values
+from smallpose.report.inputs.runs import METRICS, Run
+from smallpose.report.inputs.scores import Measured, Seeds
+from smallpose.report.tables.table import Cell, Column, Table
+from smallpose.stats.counts import Counts, Table1
+from smallpose.stats.scene_entropy import Scenes
+
+__all__ = ["Cell", "Column", "Table"]  # and the tables below
+Runs = Sequence[Run] | Sequence[Seeds]
+HEADS = dict(zip(METRICS, ("AP", "AP_S", "AP_M", "AP_L", "Sp", "Mo", "De", "AR"), strict=True))
+MEANINGS = {
+    "AP": "average precision over all people",
+    "AP_S": "small people: box below 128 × 96 px²",
+    "AP_M": "medium people: box below 256 × 192 px²",
+    "AP_L": "large people: box from 256 × 192 px² on",
+    "Sp": "small people whose keypoints lie sparse",
+    "Mo": "small people of moderate keypoint density",
+    "De": "small people whose keypoints lie dense",
+    "AR": "average recall over all people",
+}
+PRINTED = "paper"
+
+
+_POINTS = tuple(Column(head, "points", MEANINGS[head]) for head in HEADS.values())
+
+
+def as_seeds(runs: Runs) -> list[Seeds]:
+    """Groups of runs as they are; runs each as a group of its own."""
+    return [run if isinstance(run, Seeds) else Seeds((run,)) for run in runs]
+
+
+def _columns(protocol: str) -> tuple[tuple[str, ...], tuple[Column, ...]]:
+    """Metrics and their columns; under `recall` AP and AR are one number, printed once."""
+    if protocol != "recall":
+        return METRICS, _POINTS
+    heads = tuple(replace(c, head=c.head.replace("AP", "R")) for c in _POINTS[:-1])
+    return METRICS[:-1], heads
+
+
+def results(runs: Runs, protocol: str = "coco") -> Table:
+    """Our runs by one protocol, in the paper's columns."""
+    metrics, points = _columns(protocol)
+    rows = [
+        (
+            paper_values.label(r.first.method),
+            r.first.trained_on,
+            *(r.measured(m, protocol) for m in metrics),
+            how(r),
+        )
+        for r in as_seeds(runs)
+    ]
+    return Table(
+        "results" if protocol == "coco" else f"results_{protocol}",
+        f"Our runs, protocol {protocol}",
+        (Column("method"), Column("setting"), *points, Column("run")),
+        tuple(rows),
+        PROTOCOL_NOTES[protocol] + _interval_note(rows),
+    )
+
+
+def all_results(runs: Runs) -> list[Table]:
+    """`results` by every protocol there are numbers of, the paper's first."""
+    groups = as_seeds(runs)
+    by_protocol = {p: [g for g in groups if p in g.protocols()] for p in PROTOCOL_NOTES}
+    return [results(there, p) for p, there in by_protocol.items() if there]
+
+
+def other_protocols(runs: Runs) -> list[Table]:
+    """Tables 2, 3 and 5 by `owned` and `recall`, where there are rows."""
+    made = [
+        make(runs, protocol)
+        for protocol in ("owned", "recall")
+        for make in (table2, table3, table5)
+    ]
+    return [table for table in made if table.rows]
+
+
+def _interval_note(rows: Sequence[tuple[Cell, ...]]) -> str:
+    if not any(isinstance(c, Measured) and c.low is not None for row in rows for c in row):
+        return ""
+    return (
+        " In brackets 95 % intervals by a bootstrap over test images (or videos); with several "
+        "seeds their spread is in them, with one it is not."
+    )
+
+
+PROTOCOL_NOTES = {
+    "coco": "As pycocotools counts: 20 people per image at most, and every unmatched small "
+    "detection counts against each density class. Settings: A trains on the COCO part and is "
+    "scored on COCO's 17 keypoints, B trains on the whole set and is scored on all 21.",
+    "owned": "No cap on detections; each unmatched detection counts against one class only.",
+    "recall": "Eqs. 2 and 4 as printed: the share of people found with OKS at least T, averaged "
+    "over T.",
+}
+
+
+def how(run: Run | Seeds) -> str:
+    """What tells runs of one method apart: recipe, steps if they were asked for, epochs, seed."""
+    one, number = (run.first, len(run.runs)) if isinstance(run, Seeds) else (run, 1)
+    if one.untrained:
+        return "ours · untrained"
+    words = ["ours", one.recipe]
+    if one.recipe_fields.get("steps"):
+        words.append(f"{one.steps:,} steps")
+    elif one.epochs is not None:
+        words.append(f"{one.epochs:g} epoch{'' if one.epochs == 1 else 's'}")
+    if number > 1:
+        words.append(f"{number} {'seeds' if one.subset is None else 'subsets'}")
+    elif one.seed is not None:
+        words.append(f"seed {one.seed}")
+    return " · ".join(w for w in words if w)
+
+
+def table2(runs: Runs, protocol: str = "coco") -> Table:
+    """Paradigms and backbones: the paper's rows, each followed by ours."""
+    return _beside(runs, 2, "Table 2: paradigms and backbones", protocol)
+
+
+def table3(runs: Runs, protocol: str = "coco") -> Table:
+    """Ways of predicting and architectures: the paper's rows, each followed by ours."""
+    return _beside(runs, 3, "Table 3: ways of predicting and architectures", protocol)
+
+
+def _beside(runs: Runs, number: int, title: str, protocol: str) -> Table:
+    """The paper prints `coco` alone; by other protocols only our rows are there."""
+    metrics, points = _columns(protocol)
+    groups = [g for g in as_seeds(runs) if protocol in g.protocols()]
+    rows: list[tuple[Cell, ...]] = []
+    quiet = set()
+    for method in paper_values.METHODS:
+        if method.table != number:
+            continue
+        traits = (method.backbone, method.paradigm if number == 2 else method.output)
+        for setting in ("A", "B"):
+            if protocol == "coco":
+                quiet.add(len(rows))
+                printed = paper_values.ROWS[method.name, setting]
+                values = [printed.metric(m) for m in metrics]
+                rows.append((paper_values.label(method.name), *traits, setting, PRINTED, *values))
+            for group in groups:
+                run = group.first
+                if paper_values.family(run.method) == method.name and run.trained_on == setting:
+                    # A variant of ours has another backbone than the paper's method.
+                    own = traits if run.method == method.name else ("", traits[1])
+                    mine = [group.measured(m, protocol) for m in metrics]
+                    rows.append((paper_values.label(run.method), *own, setting, how(group), *mine))
+    second = Column("paradigm") if number == 2 else Column("output")
+    columns = (Column("method"), Column("backbone"), second, Column("setting"), Column("from"))
+    note = _OTHER_DATA if protocol == "coco" else PROTOCOL_NOTES[protocol]
+    return Table(
+        f"table{number}" + ("" if protocol == "coco" else f"_{protocol}"),
+        title + ("" if protocol == "coco" else f", protocol {protocol}"),
+        (*columns, *points),
+        tuple(rows),
+        note + _interval_note(rows),
+        frozenset(quiet),
+    )
+
+
+_OTHER_DATA = (
+    "Rows marked paper are printed values on the authors' test set; a dash is a value we do not "
+    "have. Ours are on the test set named above, so the two may be read beside each other but not "
+    "subtracted."
+)
+
+
+def table1(ours: Table1 | None) -> Table:
+    """Images and people by split and size, the paper's and ours."""
+    rows: list[tuple[Cell, ...]] = []
+    quiet = set()
+    for split, printed in paper_values.TABLE_1.items():
+        quiet.add(len(rows))
+        mean = printed.people_per_image
+        rows.append((split, PRINTED, printed.images, printed.people, *printed.sizes, mean))
+        if ours is not None and split in ours.rows:
+            rows.append((split, "ours", *_counts(ours.rows[split])))
+    return Table(
+        "table1",
+        "Table 1: images and people by split and size",
+        (Column("split"), Column("from"), *_COUNTS),
+        tuple(rows),
+        "Images are those with at least one labelled person.",
+        frozenset(quiet),
+    )
+
+
+_COUNTS = (
+    *(Column(head, "count") for head in ("images", "people", "small", "medium", "large")),
+    Column("people per image", "number"),
+)
+
+
+def _counts(counts: Counts) -> tuple[Cell, ...]:
+    return counts.images, counts.people, *counts.sizes, counts.people_per_image
+
+
+def table4(sets: Mapping[str, Scenes]) -> Table:
+    """How varied the scenes of several data sets are, the paper's variances among them."""
+    text = paper_values.PRINTED.text
+    rows: list[tuple[Cell, ...]] = [
+        ("SmallPose", PRINTED, None, None, float(text.variance)),
+        ("CrowdPose", PRINTED, None, None, float(text.variance_crowdpose)),
+    ]
+    quiet = frozenset(range(len(rows)))
+    for name, scenes in sets.items():
+        both = [Measured(e.value, e.low, e.high) for e in (scenes.mean, scenes.variance)]
+        rows.append((name, "ours", len(scenes.entropy), *both))
+    classes = ", ".join(dict.fromkeys(str(s.classes) for s in sets.values())) or "365"
+    columns = (
+        Column("set"),
+        Column("from"),
+        Column("images", "count"),
+        Column("mean entropy", "number", "of the scene classes, in nats"),
+        Column("variance", "number", "of the entropy over images, in nats²"),
+    )
+    note = (
+        f"Entropy of a scene classifier's probabilities, natural logarithm, {classes} classes (of "
+        "365 at most 5.900 nats). What the paper's head calls variation is the variance."
+    )
+    title = "Table 4: scene entropy"
+    return Table("table4", title, columns, tuple(rows), note + _interval_note(rows), quiet)
+
+
+def table5(runs: Runs, protocol: str = "coco") -> Table:
+    """How much training data matters: SimpleBaseline on COCO, on subsets, on everything."""
+    rows: list[tuple[Cell, ...]] = []
+    if protocol == "coco":
+        rows += [
+            ("SimpleBaseline R50", s.trained_on, PRINTED, s.ap, s.ap_s, s.ap_l)
+            for s in paper_values.TABLE_5
+        ]
+    quiet = frozenset(range(len(rows)))
+    trained_on = {"A": "the COCO part", "subset": "subsets", "B": "the whole training set"}
+    groups = [g for g in as_seeds(runs) if protocol in g.protocols() and not g.first.untrained]
+    own = [g for g in groups if paper_values.family(g.first.method) == "simple_baseline_r50"]
+    order = list(trained_on)
+    for group in sorted(
+        own,
+        key=lambda g: (
+            order.index(g.first.trained_on) if g.first.trained_on in order else len(order)
+        ),
+    ):
+        values = [group.measured(m, protocol) for m in ("AP", "AP_S", "AP_L")]
+        where = trained_on.get(group.first.trained_on, group.first.trained_on)
+        rows.append((paper_values.label(group.first.method), where, how(group), *values))
+    points = [Column(head, "points", MEANINGS[head]) for head in ("AP", "AP_S", "AP_L")]
+    columns = (Column("method"), Column("trained on"), Column("from"), *points)
+    title = "Table 5: how much training data matters"
+    note = _OTHER_DATA if protocol == "coco" else PROTOCOL_NOTES[protocol]
+    name = "table5" + ("" if protocol == "coco" else f"_{protocol}")
+    return Table(name, title, columns, tuple(rows), note + _interval_note(rows), quiet)
+
+
+def counts_table(sets: Mapping[str, Counts], name: str = "counts", first: str = "set") -> Table:
+    """Several sets, or the parts of one, side by side: sizes and densities (Fig. 8)."""
+    heads = ("images", "with people", "people", "small", "medium", "large")
+    columns = tuple(Column(h, "count") for h in (*heads, "sparse", "moderate", "dense"))
+    rows = tuple(
+        (
+            set_name,
+            c.images_in_file,
+            c.images,
+            c.people,
+            *c.sizes,
+            *c.densities,
+            c.people_per_image,
+        )
+        for set_name, c in sets.items()
+    )
+    return Table(
+        name,
+        f"Images and people by {first}",
+        (Column(first), *columns, Column("people per image", "number")),
+        rows,
+        "With people: images with at least one labelled person; the mean is over these. Sparse, "
+        "moderate and dense are the small people.",
+    )

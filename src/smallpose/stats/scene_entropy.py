@@ -1,0 +1,157 @@
+"""Scene entropy (paper, Table 4): how undecided a scene classifier is about each image.
+
+The probabilities come from outside: from a Places365 network
+(`inference/scene_classifier.py`) or from a file.
+Entropies are in nats; of 365 classes at most ln 365 = 5.900.
+"""
+
+import csv
+import io
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smallpose.core.errors import InputError
+from smallpose.stats.mean_interval import Estimate, mean_of, variance_of
+from smallpose.system.files import read_bytes
+from smallpose.system.json_decode import read_json
+
+Floats = NDArray[np.float64]
+_OFF = 1e-3  # by which probabilities of an image may miss the sum of 1
+
+
+def scene_entropy(probabilities: Floats) -> Floats:
+    """(m,) natural-log entropies of (m, classes) probabilities; 0 ln 0 is 0.
+
+    >>> float(scene_entropy(np.full((1, 365), 1 / 365))[0].round(3))
+    5.9
+    """
+    p = np.asarray(probabilities, dtype=np.float64)
+    logs = np.log(p, out=np.zeros_like(p), where=p > 0)
+    return np.asarray(np.abs((p * logs).sum(axis=1)))  # a certain image has 0, not -0
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Table 4's two numbers of one data set, each with its interval.
+
+    Args:
+        entropy: (m,) nats, one per image.
+        classes: of the classifier.
+    """
+
+    entropy: Floats
+    classes: int
+    mean: Estimate
+    variance: Estimate
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers."""
+        return {
+            "images": len(self.entropy),
+            "classes": self.classes,
+            "unit": "nats",
+            "mean": self.mean.to_dict(),
+            "variance": self.variance.to_dict(),
+        }
+
+
+def scenes(probabilities: Floats, groups: tuple[str, ...] | None = None) -> Scenes:
+    """Mean and variance of the entropy over images.
+
+    Args:
+        probabilities: (m, classes).
+        groups: (m,) video of each image, "" for none; images of one video resemble each other.
+    """
+    entropy = scene_entropy(probabilities)
+    return Scenes(
+        entropy, probabilities.shape[1], mean_of(entropy, groups), variance_of(entropy, groups)
+    )
+
+
+def read_probabilities(path: Path) -> Floats:
+    """(m, classes) of a file: `.npy`, `.csv`, `.json` or `.parquet`, one image a row.
+
+    A CSV may have a head and a first column of names; JSON is a list of rows, or names with a row
+    each; Parquet has a column a class, or one column of lists.
+
+    Raises: InputError when rows are no probabilities.
+    """
+    kind = path.name.removesuffix(".gz").rpartition(".")[2].lower()
+    readers = {"npy": _npy, "csv": _csv, "json": _json, "parquet": _parquet}
+    if kind not in readers:
+        raise InputError(
+            str(path), f"no probabilities in a .{kind} file", "give .npy, .csv, .json or .parquet"
+        )
+    try:
+        rows = np.asarray(readers[kind](path), dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            str(path), f"is no table of numbers ({error})", "give one row of numbers per image"
+        ) from None
+    if rows.ndim != 2 or rows.shape[1] < 2:
+        raise InputError(
+            str(path), f"its shape is {rows.shape}", "give one row of probabilities per image"
+        )
+    _check(path, rows)
+    return rows
+
+
+def _check(path: Path, rows: Floats) -> None:
+    sums = rows.sum(axis=1)
+    bad = ~(np.isfinite(rows).all(axis=1) & (rows >= 0).all(axis=1) & (np.abs(sums - 1) < _OFF))
+    if bad.any():
+        first = int(bad.argmax())
+        raise InputError(
+            f"{path}, row {first + 1}",
+            f"adds up to {sums[first]:.4g} with a least value of {rows[first].min():.4g}",
+            "give probabilities (softmax of the network's output), not scores",
+        )
+
+
+def _npy(path: Path) -> Any:
+    return np.load(io.BytesIO(read_bytes(path)), allow_pickle=False)
+
+
+def _csv(path: Path) -> Any:
+    rows = [row for row in csv.reader(io.StringIO(read_bytes(path).decode("utf-8-sig"))) if row]
+    names = bool(rows) and not _number(rows[-1][0])
+    if rows and not all(_number(cell) for cell in rows[0][1:]):
+        rows = rows[1:]
+    return [[float(cell) for cell in row[names:]] for row in rows]
+
+
+def _number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _json(path: Path) -> Any:
+    said = read_json(path, Any)
+    return list(said.values()) if isinstance(said, dict) else said
+
+
+def _parquet(path: Path) -> Any:
+    try:
+        arrow: Any = import_module("pyarrow")
+        parquet: Any = import_module("pyarrow.parquet")
+    except ImportError:
+        raise InputError(
+            str(path), "reading Parquet needs pyarrow", "pip install 'smallpose[parquet]'"
+        ) from None
+    try:
+        table = parquet.read_table(path)
+    except (arrow.ArrowInvalid, OSError) as error:
+        raise InputError(str(path), f"no Parquet file ({error})", "check it") from None
+    lists = [c for c in table.columns if arrow.types.is_nested(c.type)]
+    if lists:
+        return lists[0].to_pylist()
+    numbers = [c.to_numpy() for c in table.columns if arrow.types.is_floating(c.type)]
+    return np.stack(numbers, axis=1) if numbers else []

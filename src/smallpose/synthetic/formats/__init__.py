@@ -1,1 +1,0 @@
-"""The synthetic world in the five published layouts, quirks included, and its truth."""

@@ -1,0 +1,1 @@
+"""Annotate the rendered people as each source does."""

@@ -1,0 +1,1 @@
+"""Write the annotations in the five published layouts."""

@@ -1,0 +1,1 @@
+"""Create bodies, poses, clothes and the figures made of them."""

@@ -1,1 +1,0 @@
-"""Places painted from noise and geometry: what stands behind people."""

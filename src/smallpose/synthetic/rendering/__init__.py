@@ -1,0 +1,1 @@
+"""Fill polygons, paint backgrounds and give images their style."""

@@ -1,0 +1,1 @@
+"""Paint the backgrounds, one kind of place per file."""

@@ -1,0 +1,1 @@
+"""Place people and occluders in a scene and render it."""

@@ -1,0 +1,1 @@
+"""Handle files, locks, memory, threads, progress bars and extension modules."""

@@ -1,1 +1,0 @@
-"""People as columns: what people labelled (`Instances`) and what a method said (`Predictions`)."""

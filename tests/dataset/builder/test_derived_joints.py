@@ -1,0 +1,198 @@
+"""`build --derive`: what it makes is marked, and no reader takes it for a label unasked."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import smallpose
+from smallpose.cli.main import main
+from smallpose.core.errors import InputError
+from smallpose.core.instances import (
+    SOURCE_SKELETONS,
+    SOURCES,
+    Instances,
+    make_images,
+    make_instances,
+)
+from smallpose.core.skeleton import SKELETONS, SMALLPOSE
+from smallpose.dataset.builder import build as build_module
+from smallpose.dataset.builder.build import Options, build_dataset
+from smallpose.dataset.export import export_set
+from smallpose.io import coco_annotations, mapped_json
+from smallpose.io.coco_annotations import read_coco, write_coco
+from smallpose.io.coco_annotations_slow import read_plainly
+from smallpose.sources.source import Picture, Source
+from smallpose.stats.counts import count
+from smallpose.training.settings import read_task
+
+CHEST, PELVIS = (SMALLPOSE.joints.index(j) for j in ("chest", "pelvis"))
+
+
+def source(name: str, root: Path, images: int, seed: int) -> Source:
+    """People with any of their joints labelled; no pictures."""
+    skeleton = SKELETONS[SOURCE_SKELETONS[SOURCES.index(name)]]
+    rng = np.random.default_rng(seed)
+    n = 3 * images
+    keypoints = rng.uniform(5, 90, (n, len(skeleton), 3)).round(1)
+    keypoints[:, :, 2] = rng.choice([0, 1, 2], keypoints.shape[:2], p=[0.1, 0.2, 0.7])
+    keypoints[keypoints[:, :, 2] == 0] = 0
+    keypoints[3] = 0
+    code = SOURCES.index(name)
+    names = [f"{name}/{i}.jpg" for i in range(images)]
+    table = make_images(range(images), names, [200] * images, [200] * images, code, names)
+    boxes = np.concatenate([rng.uniform(0, 20, (n, 2)), rng.uniform(60, 90, (n, 2))], axis=1)
+    people = make_instances(
+        skeleton, table, np.repeat(np.arange(images), 3), boxes, keypoints, source=code
+    )
+    pictures = tuple(Picture(root / n) for n in names)
+    return Source(name, root, people, pictures, ("train", "test") * (images // 2))
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory) -> dict[str, Path]:
+    """The same people, built as they are and with derived joints."""
+    folder = tmp_path_factory.mktemp("derive")
+    made = {"coco": source("coco", folder, 20, 1), "mpii": source("mpii", folder, 12, 2)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build_module, "READERS", {n: (lambda _, n=n: made[n]) for n in made})
+        for name, joints in (("plain", ()), ("derived", ("chest", "pelvis"))):
+            options = Options(derive=joints, images="none", missing_images="keep")
+            build_dataset(dict.fromkeys(made, folder), folder / name, options)
+    return {n: folder / n for n in ("plain", "derived")}
+
+
+def test_everything_but_the_derived_keypoints_is_as_without(sets):
+    """Read the two files as JSON: the only differences are the listed joints."""
+    for split in ("train", "test"):
+        plain, more = (
+            json.loads((sets[n] / "annotations" / f"{split}.json").read_text())
+            for n in ("plain", "derived")
+        )
+        assert plain["images"] == more["images"]
+        made = 0
+        for one, other in zip(plain["annotations"], more["annotations"], strict=True):
+            for number in other.pop("derived", []):
+                at = 3 * (number - 1)
+                assert one["keypoints"][at : at + 3] == [0, 0, 0]
+                ends = {"chest": "shoulder", "pelvis": "hip"}[SMALLPOSE.joints[number - 1]]
+                left, right = (3 * SMALLPOSE.joints.index(f"{s}_{ends}") for s in ("left", "right"))
+                for axis in (0, 1):
+                    middle = (one["keypoints"][left + axis] + one["keypoints"][right + axis]) / 2
+                    assert other["keypoints"][at + axis] == middle
+                assert other["keypoints"][at + 2] == 1
+                other["keypoints"][at : at + 3] = [0, 0, 0]
+                made += 1
+            assert one == other
+        assert made > 20
+
+
+def test_no_count_density_or_metric_knows_that_joints_were_derived(sets):
+    for split in ("train", "test"):
+        plain, more = (
+            read_coco(sets[n] / "annotations" / f"{split}.json") for n in ("plain", "derived")
+        )
+        assert count(plain) == count(more)
+        assert np.array_equal(plain.keypoints, more.keypoints)
+        assert np.array_equal(plain.density_class, more.density_class)
+        crowds = smallpose.crowd_index(plain), smallpose.crowd_index(more)
+        assert np.array_equal(*crowds, equal_nan=True)
+    cards = [(sets[n] / "README.md").read_text().split("## Where from")[0] for n in sets]
+    assert cards[0] == cards[1]
+
+
+def test_a_pose_that_misses_every_derived_joint_is_still_perfect(sets, tmp_path):
+    truth = sets["derived"] / "annotations" / "test.json"
+    people = read_coco(truth)
+    found = [
+        {"image_id": int(i), "category_id": 1, "keypoints": k.ravel().tolist(), "score": 1.0}
+        for i, k in zip(people.images.ids[people.image_rows], people.keypoints, strict=True)
+        if k[:, 2].any()
+    ]
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    main(["evaluate", str(truth), str(tmp_path / "found.json"), "--json", str(tmp_path / "out")])
+    assert json.loads((tmp_path / "out").read_text())["protocols"]["recall"]["AP"] == 1.0
+
+
+@pytest.mark.skipif(mapped_json.CORE is None, reason="the compiled part was not built")
+def test_the_compiled_reader_and_the_plain_one_leave_out_the_same(sets, monkeypatch):
+    path = sets["derived"] / "annotations" / "train.json"
+    plain = read_plainly(path)
+
+    def never(*_: object) -> Instances:
+        raise AssertionError("left to the ordinary reader")
+
+    monkeypatch.setattr(coco_annotations, "read_plainly", never)
+    fast = read_coco(path)
+    assert np.array_equal(fast.keypoints, plain.keypoints)
+    assert np.array_equal(fast.num_keypoints, plain.num_keypoints)
+
+
+def test_they_are_learned_from_only_if_asked_and_never_tested_on(sets):
+    asked, unasked = (read_task(sets["derived"], "B", derived=d) for d in (True, False))
+    for joint in (CHEST, PELVIS):
+        more, less = (t.train.keypoints[:, joint, 2] > 0 for t in (asked, unasked))
+        assert more.sum() > less.sum() + 20
+        assert not (less & ~more).any()
+    assert np.array_equal(asked.test.keypoints, unasked.test.keypoints)
+    assert np.array_equal(asked.train.num_keypoints, unasked.train.num_keypoints)
+
+
+def test_check_finds_nothing_odd_in_them(sets, capsys):
+    before, after = [], []
+    for name, lines in (("plain", before), ("derived", after)):
+        main(["check", str(sets[name] / "annotations" / "train.json")])
+        lines += capsys.readouterr().out.splitlines()[1:]
+    assert before == after
+
+
+def test_the_manifest_and_the_card_say_what_was_made(sets):
+    manifest = json.loads((sets["derived"] / "manifest.json").read_text())
+    made = {"chest": 0, "pelvis": 0}
+    for split in ("train", "test"):
+        data = json.loads((sets["derived"] / "annotations" / f"{split}.json").read_text())
+        for record in data["annotations"]:
+            for number in record.get("derived", []):
+                made[SMALLPOSE.joints[number - 1]] += 1
+    assert manifest["derived"] == made
+    card = (sets["derived"] / "README.md").read_text()
+    assert f"{made['chest']:,} of the chest and {made['pelvis']:,} of the pelvis" in card
+    assert "never made up" in (sets["plain"] / "README.md").read_text()
+
+
+def test_a_number_that_is_no_joint_is_named(sets, tmp_path):
+    people = read_coco(sets["plain"] / "annotations" / "test.json")
+    write_coco(people, tmp_path / "a.json", np.eye(len(people), 21, dtype=bool))
+    text = (tmp_path / "a.json").read_text()
+    assert '"derived":[1]' in text
+    (tmp_path / "a.json").write_text(text.replace('"derived":[1]', '"derived":[22]'))
+    for read in (read_coco, read_plainly):
+        with pytest.raises(InputError, match="derived joint 22 of 21"):
+            read(tmp_path / "a.json")
+
+
+def test_an_unknown_joint_is_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(InputError, match="--derive elbow"):
+        build_dataset({"coco": tmp_path}, tmp_path / "set", Options(derive=("elbow",)))
+
+
+@pytest.mark.parametrize("to", ["mmpose", "fiftyone"])
+def test_tools_that_know_no_derived_joints_get_the_labels_alone(sets, tmp_path, to):
+    out = tmp_path / to
+    written = export_set(sets["derived"], to, out, "none")
+    assert any("derived (chest, pelvis)" in line for line in written.losses)
+    for split in ("train", "test"):
+        name = f"annotations/{split}.json" if to == "mmpose" else f"{split}/labels.json"
+        # Every other record is the same, so without the made joints the files are equal.
+        plain = sets["plain"] / "annotations" / f"{split}.json"
+        assert (out / name).read_bytes() == plain.read_bytes()
+    if to == "mmpose":
+        config = (out / "smallpose_data.py").read_text().replace("{{ fileDirname }}", str(out))
+        data: dict = {}
+        exec(config, data)
+        for loader, split in (("train_dataloader", "train"), ("val_dataloader", "test")):
+            dataset = data[loader]["dataset"]
+            file = Path(dataset["data_root"]) / dataset["ann_file"]
+            assert file == out / "annotations" / f"{split}.json"
+        assert data["val_evaluator"]["ann_file"] == str(out / "annotations" / "test.json")

@@ -1,0 +1,141 @@
+"""What a source means by a joint is recovered, and derived joints are never labels."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from smallpose.core.errors import InputError
+from smallpose.core.instances import SOURCES, Instances, concat, make_images, make_instances
+from smallpose.core.skeleton import SMALLPOSE
+from smallpose.dataset.builder.derived_joints import (
+    derive_joints,
+    derived_lists,
+    derived_mask,
+    without_derived,
+)
+from smallpose.dataset.label_audit.source_bias import source_bias
+
+J = {name: n for n, name in enumerate(SMALLPOSE.joints)}
+MPII, AIC = SOURCES.index("mpii"), SOURCES.index("aic")
+
+
+def standing(n: int, source: int, seed: int) -> Instances:
+    """People with a torso of any size and turn, whose other joints lie about their usual places."""
+    rng = np.random.default_rng(seed)
+    torso = np.zeros((n, 21, 2))
+    torso[:, J["left_shoulder"]], torso[:, J["right_shoulder"]] = (0.35, 0), (-0.35, 0)
+    torso[:, J["left_hip"]], torso[:, J["right_hip"]] = (0.2, 1), (-0.2, 1)
+    torso[:, J["head_bottom"]], torso[:, J["head_top"]] = (0, -0.2), (0, -0.75)
+    torso[:, J["left_elbow"]], torso[:, J["right_elbow"]] = (0.5, 0.6), (-0.5, 0.6)
+    torso[:, :, 0] *= rng.choice([-1, 1], n)[:, None] * rng.uniform(0.3, 1, n)[:, None]
+    torso += rng.normal(0, 0.04, torso.shape)
+    turn, size = rng.normal(0, 0.6, n), np.exp(rng.uniform(2, 5, n))
+    cos, sin = np.cos(turn)[:, None], np.sin(turn)[:, None]
+    xy = np.stack(
+        [torso[..., 0] * cos - torso[..., 1] * sin, torso[..., 0] * sin + torso[..., 1] * cos], 2
+    )
+    keypoints = np.concatenate([xy * size[:, None, None] + 500, np.full((n, 21, 1), 2.0)], axis=2)
+    boxes = np.stack([np.full(n, 500.0)] * 2 + [size, size * 2], axis=1)
+    images = make_images(np.arange(1, n + 1), [f"{i}.jpg" for i in range(n)])
+    return make_instances(SMALLPOSE, images, range(n), boxes, keypoints, source=source)
+
+
+def moved(people: Instances, joint: str, up: float, left: float) -> Instances:
+    """The same people as annotated by someone who puts a joint elsewhere, in torsos."""
+    middle = people.keypoints[:, [J["left_shoulder"], J["right_shoulder"]], :2].mean(axis=1)
+    hips = people.keypoints[:, [J["left_hip"], J["right_hip"]], :2].mean(axis=1)
+    upward = middle - hips
+    across = (
+        people.keypoints[:, J["left_shoulder"], :2] - people.keypoints[:, J["right_shoulder"], :2]
+    )
+    leftward = np.stack([-upward[:, 1], upward[:, 0]], axis=1)
+    leftward *= np.sign((leftward * across).sum(axis=1))[:, None]
+    sign = -1 if joint.startswith("right") else 1
+    keypoints = people.keypoints.copy()
+    keypoints[:, J[joint], :2] += up * upward + sign * left * leftward
+    return replace(people, keypoints=keypoints)
+
+
+@pytest.mark.parametrize(
+    ("joint", "up", "left"),
+    [("head_bottom", 0.12, 0.0), ("head_top", -0.05, 0.02), ("right_elbow", 0.0, 0.08)],
+)
+def test_planted_offsets_are_recovered_to_a_hundredth_of_a_torso(joint, up, left):
+    mpii = moved(standing(3000, MPII, 1), joint, up, left)
+    bias = source_bias(concat([mpii, standing(3000, AIC, 2)]), [joint])
+    assert len(bias) == 1
+    assert (bias[0].joint, bias[0].first, bias[0].second) == (joint, "mpii", "aic")
+    assert bias[0].up == pytest.approx(up, abs=0.01)
+    assert bias[0].left == pytest.approx(left, abs=0.01)
+    assert abs(bias[0].up - up) < 4 * bias[0].error_up < 0.01
+
+
+def test_with_one_models_predictions_different_people_cancel_out():
+    """AI Challenger's people crane their necks here: labels alone would call that a habit."""
+    mpii, aic = standing(800, MPII, 1), moved(standing(800, AIC, 2), "head_bottom", 0.3, 0.0)
+    people = concat([mpii, aic])
+    rng = np.random.default_rng(3)
+    predicted = people.keypoints.copy()
+    predicted[:, :, :2] += rng.normal(0, 0.3, predicted[:, :, :2].shape)
+    labelled = concat([moved(mpii, "head_bottom", 0.05, 0.0), aic])
+    alone = source_bias(labelled, ["head_bottom"])[0]
+    against = source_bias(labelled, ["head_bottom"], predicted)[0]
+    assert alone.up == pytest.approx(-0.25, abs=0.02)
+    assert against.up == pytest.approx(0.05, abs=0.01)
+
+
+def test_sources_with_hardly_anybody_say_nothing_and_wrong_references_are_refused():
+    people = concat([standing(100, MPII, 1), standing(10, AIC, 2)])
+    assert source_bias(people) == []
+    with pytest.raises(InputError, match="same order"):
+        source_bias(people, reference=people.keypoints[:5])
+
+
+def test_ai_challengers_neck_lies_above_mpiis_upper_neck(real):
+    """By some hundredths of a torso; both hang between head top and chest."""
+    from smallpose.sources import READERS
+
+    parts = [READERS[s](real / s).people for s in ("mpii", "aic")]
+    bias = source_bias(concat(parts), ["head_bottom"])
+    assert len(bias) == 1
+    assert 0.01 < -bias[0].up < 0.05
+    assert -bias[0].up > 4 * bias[0].error_up
+
+
+def test_the_middle_of_two_joints_is_derived_only_where_it_lacks_and_both_are_there():
+    people = standing(4, AIC, 0)
+    people.keypoints[:, J["chest"]] = 0
+    people.keypoints[1, J["left_shoulder"]] = 0
+    people.keypoints[2, J["chest"]] = (7, 8, 2)
+    more, derived = derive_joints(people, ("chest",))
+    assert derived[:, J["chest"]].tolist() == [True, False, False, True]
+    assert derived.sum() == 2
+    ends = people.keypoints[0, [J["left_shoulder"], J["right_shoulder"]], :2]
+    assert more.keypoints[0, J["chest"]].tolist() == [*ends.mean(axis=0), 1]
+    assert more.keypoints[2, J["chest"]].tolist() == [7, 8, 2]
+    assert people.keypoints[0, J["chest"], 2] == 0
+
+
+def test_derived_joints_count_nowhere_and_can_be_taken_back():
+    people = standing(50, AIC, 0)
+    people.keypoints[:, [J["chest"], J["pelvis"]]] = 0
+    people = replace(people, num_keypoints=people.labelled)
+    more, derived = derive_joints(people, ("chest", "pelvis"))
+    assert derived.sum() == 100
+    assert np.array_equal(more.num_keypoints, people.num_keypoints)
+    assert np.array_equal(without_derived(more, derived).keypoints, people.keypoints)
+    assert np.array_equal(without_derived(more, derived).labelled, people.labelled)
+
+
+def test_lists_of_derived_joints_come_back_as_the_same_mask():
+    derived = np.random.default_rng(0).random((40, 21)) < 0.1
+    assert np.array_equal(derived_mask(derived_lists(derived), 21), derived)
+    assert derived_lists(np.eye(21, dtype=bool)[[7, 16]]) == [[8], [17]]
+    with pytest.raises(InputError, match="count from 1"):
+        derived_mask([[0]], 21)
+
+
+def test_a_nose_cannot_be_derived():
+    with pytest.raises(InputError, match="chest, pelvis"):
+        derive_joints(standing(2, AIC, 0), ("nose",))

@@ -1,0 +1,81 @@
+"""Splits: 8 : 2 as close as the groups allow, and no video on both sides."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from smallpose.core.instances import make_images
+from smallpose.dataset.splits import assign_splits, closest_subset
+
+MPII, POSETRACK = 2, 5
+
+
+def images(groups, source=MPII):
+    m = len(groups)
+    return make_images(range(m), [f"{i}.jpg" for i in range(m)], source=source, groups=groups)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_video_is_on_both_sides_and_a_fifth_is_test(seed):
+    rng = np.random.default_rng(seed)
+    groups = [f"v{g}" for g in rng.integers(0, 60, 900)]
+    sides = assign_splits(images(groups), [""] * 900, "grouped", rng)
+    by_group = {g: {s for s, h in zip(sides, groups, strict=True) if h == g} for g in set(groups)}
+    assert all(len(s) == 1 for s in by_group.values())
+    assert sides.count("test") == 180
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_subset_is_as_close_as_any_can_be(seed):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 40, 9).tolist()
+    wanted = int(rng.integers(1, 60))
+    chosen = closest_subset(sizes, wanted, rng)
+    sums = [sum(c) for r in range(len(sizes) + 1) for c in itertools.combinations(sizes, r)]
+    best = min(abs(s - wanted) for s in sums)
+    assert abs(sum(sizes[i] for i in chosen) - wanted) == best
+    assert len(set(chosen)) == len(chosen)
+
+
+def test_images_without_a_video_are_split_one_by_one():
+    sides = assign_splits(images([""] * 50), [""] * 50, "grouped", np.random.default_rng(0))
+    assert sides.count("test") == 10
+
+
+def test_the_papers_way_splits_frame_by_frame_and_so_cuts_videos():
+    groups = ["v"] * 100
+    rng = np.random.default_rng(0)
+    assert assign_splits(images(groups), [""] * 100, "paper", rng).count("test") == 20
+    assert set(assign_splits(images(groups), [""] * 100, "grouped", rng)) == {"train"}
+
+
+def test_the_sources_own_split_stays():
+    official = ["train", "test", "test", "train"]
+    sides = assign_splits(
+        images(["", "", "a", "a"], 1), official, "grouped", np.random.default_rng(0)
+    )
+    assert list(sides) == official
+
+
+def test_a_video_that_another_source_has_split_stays_on_its_side():
+    """PoseTrack's videos come from MPII: its official split decides for both."""
+    groups = ["000001_mpii", "000002_mpii"] + ["000001_mpii"] * 30 + [""] * 70
+    source = [POSETRACK] * 2 + [MPII] * 100
+    official = ["test", "train"] + [""] * 100
+    for seed in range(5):
+        sides = assign_splits(
+            images(groups, source), official, "grouped", np.random.default_rng(seed)
+        )
+        assert set(sides[2:32]) == {"test"}
+        assert set(sides[32:]) == {"train"}, "a fifth and more is on the test side already"
+
+
+def test_the_seed_decides_and_decides_alike():
+    groups = [f"v{i % 37}" for i in range(200)]
+    one, again, other = (
+        assign_splits(images(groups), [""] * 200, "grouped", np.random.default_rng(s))
+        for s in (1, 1, 2)
+    )
+    assert one == again
+    assert one != other

@@ -1,0 +1,226 @@
+"""Breakdowns: groups are scored as if alone, joints counted right, scales without false zeros."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from smallpose import evaluate
+from smallpose.cli.main import main
+from smallpose.core.errors import InputError
+from smallpose.core.instances import make_images, make_instances
+from smallpose.core.predictions import make_predictions
+from smallpose.core.skeleton import COCO17
+from smallpose.evaluation.analysis.binned_ap import ap_along, density_of, height_of
+from smallpose.evaluation.analysis.breakdown import (
+    by_images,
+    crowding,
+    per_image,
+    per_joint,
+    sources,
+)
+from smallpose.evaluation.analysis.breakdown_tables import SECTIONS, sections
+from smallpose.evaluation.csv_latex import as_csv, as_latex, as_markdown
+
+ALL = ("coco", "owned", "recall")
+
+
+def test_a_group_of_images_scores_as_if_it_were_alone(crowded_world):
+    for seed in range(12):
+        world = crowded_world(seed, images=9, people=6)
+        whole = evaluate(world.truth, world.found, protocols=ALL)
+        labels = ["abc"[i % 3] for i in range(9)]
+        for label, part in by_images(whole, labels).items():
+            ids = whole.tally.image_ids[[one == label for one in labels]]
+            rows = np.flatnonzero(np.isin(world.truth.images.ids, ids))
+            here = np.isin(world.found.image_ids, ids)
+            found = replace(
+                world.found,
+                image_ids=world.found.image_ids[here],
+                keypoints=world.found.keypoints[here],
+                scores=world.found.scores[here],
+                boxes_xywh=world.found.boxes_xywh[here],
+            )
+            alone = evaluate(world.truth.take_images(rows), found, protocols=ALL)
+            assert part.protocols == alone.protocols
+            assert part.people == alone.people
+
+
+def test_an_image_without_a_source_has_its_peoples():
+    images = make_images([4, 2, 9], ["a", "b", "c"], source=[0, 3, 0])
+    truth = make_instances(
+        COCO17, images, [0, 1], np.ones((2, 4)), np.ones((2, 17, 3)), source=[1, 3]
+    )
+    assert sources(truth) == ["aic", "coco", ""]
+
+
+def test_crowding_has_crowdposes_levels_and_others_on_request():
+    boxes = [(0, 0, 10, 10), (0, 0, 10, 10), (50, 50, 9, 9)]
+    keypoints = np.zeros((3, 17, 3))
+    keypoints[:2, :10] = (5, 5, 1)
+    keypoints[2, :10] = (55, 55, 1)
+    images = make_images([1, 2, 3], ["a", "b", "c"])
+    truth = make_instances(COCO17, images, [0, 0, 1], boxes, keypoints)
+    assert crowding(truth) == ["hard", "easy", ""]
+    assert crowding(truth, (0.2, 2.0)) == ["medium", "easy", ""]
+
+
+def lines(n=40, height=100):
+    """One fully labelled person in each image, all joints hidden or seen, found perfectly."""
+    boxes = np.tile([0.0, 0, 50, height], (n, 1))
+    keypoints = np.zeros((n, 17, 3))
+    keypoints[:, :, 0] = np.linspace(0, 50, 17)
+    keypoints[:, :, 1] = np.linspace(0, height, 17)
+    keypoints[:, :, 2] = np.where(np.arange(17) % 2, 1, 2)
+    images = make_images(np.arange(1, n + 1), [str(i) for i in range(n)])
+    truth = make_instances(COCO17, images, np.arange(n), boxes, keypoints)
+    poses = keypoints.copy()
+    return truth, make_predictions(COCO17, images.ids, poses, np.linspace(1, 0.5, n))
+
+
+def test_a_joint_that_is_off_shows_in_its_own_line_only():
+    truth, found = lines()
+    wrist = COCO17.joints.index("left_wrist")
+    found.keypoints[:10, wrist, 0] += 500
+    joints = {j.name: j for j in per_joint(truth, found)}
+    assert joints["left_wrist"].pck == joints["left_wrist"].similarity == 0.75
+    assert {j.pck for name, j in joints.items() if name != "left_wrist"} == {1.0}
+    assert joints["nose"].labelled == 40
+
+
+def test_joints_are_told_apart_by_visibility():
+    truth, found = lines()
+    joints = {j.name: j for j in per_joint(truth, found, visibility=True)}
+    assert (joints["nose, seen"].labelled, joints["nose, hidden"].labelled) == (40, 0)
+    assert joints["nose, hidden"].pck is None
+    assert joints["left_eye, hidden"].labelled == 40
+
+
+def test_the_joints_of_a_missed_person_are_not_found():
+    truth, found = lines()
+    half = make_predictions(COCO17, found.image_ids[:20], found.keypoints[:20], found.scores[:20])
+    assert {j.similarity for j in per_joint(truth, half)} == {0.5}
+
+
+def test_per_image_counts_add_up(crowded_world):
+    world = crowded_world(3, images=8, people=6)
+    rows = per_image(evaluate(world.truth, world.found, protocols=("owned",), max_found=None))
+    assert sum(r["people"] for r in rows) == int((world.truth.counted).sum())
+    assert sum(r["found"] for r in rows) == len(world.found)
+    assert all(r["right"] <= r["people"] and r["right"] + r["wrong"] <= r["found"] for r in rows)
+
+
+def test_ap_along_a_scale_rises_where_the_skill_does_and_bins_are_equal():
+    truth, found = lines(200)
+    boxes = truth.boxes_xywh.copy()
+    boxes[:, 3] = np.linspace(100, 140, 200)
+    truth = replace(truth, boxes_xywh=boxes)
+    wrong = np.arange(200) < 100
+    found.keypoints[wrong, :, 0] += 40  # the shorter half is missed, each in his own box
+    bins = ap_along(truth, found, height_of(truth), bins=4, draws=50)
+    assert [b.people for b in bins] == [50] * 4
+    assert [b.ap for b in bins] == pytest.approx([0, 0, 1, 1])
+    assert all(b.interval[0] <= b.ap <= b.interval[1] + 1e-9 for b in bins)
+    assert bins[0].low == 100
+    assert bins[-1].high == 140
+
+
+def test_equal_values_share_a_bin_and_nobody_gives_none():
+    truth, found = lines()
+    (only,) = ap_along(truth, found, height_of(truth), bins=5)
+    assert (only.people, only.ap) == (40, pytest.approx(1.0))
+    assert ap_along(truth, found, np.full(40, np.nan)) == []
+
+
+def test_density_is_known_of_small_people_only():
+    truth, _ = lines(height=100)
+    assert np.isfinite(density_of(truth)).all()
+    tall, _ = lines(height=400)
+    assert np.isnan(density_of(tall)).all()
+
+
+def test_every_section_has_data_for_json_and_lines_to_read(crowded_world):
+    world = crowded_world(4, 21, images=8, people=6)
+    result = evaluate(world.truth, world.found, protocols=ALL)
+    made = sections(SECTIONS, world.truth, world.found, result, {"protocols": ALL}, draws=20)
+    assert list(made) == list(SECTIONS)
+    for data, text in made.values():
+        json.dumps(data)
+        assert text
+    with pytest.raises(InputError, match="no such breakdown"):
+        sections(["colour"], world.truth, world.found, result, {})
+
+
+def test_csv_markdown_and_latex_hold_the_same_numbers(crowded_world):
+    world = crowded_world(4, images=8, people=6)
+    result = evaluate(world.truth, world.found, protocols=("coco", "owned"), intervals=20)
+    rows = list(csv.DictReader(io.StringIO(as_csv(result))))
+    for row in rows:
+        value = result[row["protocol"]][row["metric"]]
+        assert row["value"] == ("" if value is None else repr(value))
+    assert {(r["protocol"], r["metric"]) for r in rows} == {
+        (p, n) for p in ("coco", "owned") for n in result[p]
+    }
+    cell = f"{100 * result['coco']['AP']:.1f}"
+    assert f"| coco | {cell} (" in as_markdown(result)
+    latex = as_latex(result)
+    assert f"coco & {cell} (" in latex
+    assert latex.count(r"\\") == 4
+    assert r"$AP^{S}_{De}$" in latex
+
+
+def test_the_command_prints_writes_and_exports(crowded_world, tmp_path, capsys):
+    world = crowded_world(4, 21, images=8, people=6)
+    gt, dt = tmp_path / "gt.json", tmp_path / "dt.json"
+    gt.write_text(json.dumps(world.coco))
+    dt.write_text(json.dumps(world.results))
+    out = {kind: tmp_path / f"out.{kind}" for kind in ("csv", "markdown", "latex", "json")}
+    flags = [f for kind, path in out.items() for f in (f"--{kind}", str(path))]
+    call = ["evaluate", str(gt), str(dt), "--protocol", "coco,owned", "--intervals", "20"]
+    assert main([*call, "--by", "source,joint", "--diagnose", *flags]) == 0
+    printed = capsys.readouterr().out
+    assert "what AP each kind of error costs" in printed
+    assert "95 %" in printed
+    data = json.loads(out["json"].read_text())
+    assert {"protocols", "people", "settings", "intervals", "diagnosis", "joint"} <= set(data)
+    whole = evaluate(world.truth, world.found, protocols=("coco", "owned"), intervals=20)
+    assert data["protocols"] == whole.protocols
+    assert out["csv"].read_text() == as_csv(whole)
+    assert main(["evaluate", str(gt), str(dt), "--json", "-"]) == 0
+    everything = json.loads(capsys.readouterr().out)
+    assert list(everything["protocols"]) == ["coco", "owned", "recall"]
+
+
+def test_the_command_refuses_in_one_line(crowded_world, tmp_path, capsys):
+    world = crowded_world(4)
+    gt, dt = tmp_path / "gt.json", tmp_path / "dt.json"
+    gt.write_text(json.dumps(world.coco))
+    dt.write_text(json.dumps(world.results)[:-40])
+    for words in (
+        ["evaluate", str(gt), str(dt)],
+        ["evaluate", str(gt), str(tmp_path / "missing.json")],
+        ["evaluate", str(gt), str(gt), "--protocol", "best"],
+        ["compare", str(gt), str(dt)],
+    ):
+        assert main(words) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert len(said.err.strip().splitlines()) == 1
+
+
+def test_compare_prints_every_pair_and_names_files_apart(crowded_world, tmp_path, capsys):
+    world = crowded_world(4, images=10, people=6)
+    gt = tmp_path / "gt.json"
+    gt.write_text(json.dumps(world.coco))
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "found.json").write_text(json.dumps(world.results))
+    files = [str(tmp_path / f / "found.json") for f in ("one", "two")]
+    assert main(["compare", str(gt), *files, "--intervals", "20", "--json", "-"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert list(data["results"]) == files
+    assert len(data["differences"]) == 14
+    assert main(["compare", str(gt), files[0], files[0]]) == 2

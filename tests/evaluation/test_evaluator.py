@@ -1,0 +1,192 @@
+"""State that adds up: pieces, merged in any way, give the whole to the last digit."""
+
+import json
+import pickle
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from smallpose import evaluate
+from smallpose.core.errors import InputError
+from smallpose.core.predictions import make_predictions
+from smallpose.core.skeleton import COCO17, SMALLPOSE, map_joints
+from smallpose.evaluation.evaluate import merge
+from smallpose.evaluation.evaluator import Evaluator, evaluate_stream
+from smallpose.evaluation.matching import native
+from smallpose.io import coco_results_fast
+from smallpose.io.coco_results_fast import read_found, read_truth, stream_found, too_large
+
+ALL = ("coco", "owned", "recall")
+
+
+def rows_of(found, rows):
+    return replace(
+        found,
+        image_ids=found.image_ids[rows],
+        keypoints=found.keypoints[rows],
+        scores=found.scores[rows],
+        boxes_xywh=found.boxes_xywh[rows],
+    )
+
+
+def same(a, b):
+    assert a.to_json() == b.to_json()
+    for name in ("image_ids", "given", "people", "met", "image", "rank", "scores", "hit"):
+        assert np.array_equal(getattr(a.tally, name), getattr(b.tally, name)), name
+
+
+@pytest.mark.parametrize("core", [True, False])
+def test_fed_in_pieces_it_equals_the_whole(core, crowded_world, monkeypatch):
+    if not core:
+        monkeypatch.setattr(native, "CORE", None)
+    for seed in range(25):
+        world = crowded_world(seed, 21, images=5, people=7)
+        for protocols in (("coco",), ALL):
+            whole = evaluate(world.truth, world.found, protocols=protocols)
+            pieces = np.array_split(np.arange(len(world.found)), 1 + seed % 6)
+            parts = (rows_of(world.found, rows) for rows in pieces)
+            same(evaluate_stream(world.truth, parts, protocols=protocols), whole)
+
+
+def test_ranks_that_saw_different_images_merge_to_the_whole_in_any_order(crowded_world):
+    for seed in range(20):
+        world = crowded_world(seed, images=8, people=7)
+        whole = evaluate(world.truth, world.found, protocols=ALL)
+        rank = np.random.default_rng(seed).integers(
+            0, 3, 1 + int(world.found.image_ids.max()) % 999
+        )
+        of = rank[world.found.image_ids % len(rank)] if len(world.found) else np.zeros(0)
+        ranks = []
+        for r in (2, 0, 1):
+            evaluator = Evaluator(world.truth, protocols=ALL)
+            evaluator.add(rows_of(world.found, np.flatnonzero(of == r)))
+            ranks.append(pickle.loads(pickle.dumps(evaluator)))  # as processes send it
+        first, *others = ranks
+        for other in others:
+            first.merge(other)
+        same(first.result(), whole)
+
+
+def test_evaluations_of_different_images_merge_to_the_whole(crowded_world):
+    for seed in range(20):
+        world = crowded_world(seed, images=8, people=7)
+        whole = evaluate(world.truth, world.found, protocols=ALL)
+        parts = []
+        for rows in ([5, 0], [7, 3, 1], [2], [6, 4]):
+            truth = world.truth.take_images(np.array(rows))
+            here = np.isin(world.found.image_ids, truth.images.ids)
+            parts.append(evaluate(truth, rows_of(world.found, here), protocols=ALL))
+        same(merge(parts), whole)
+
+
+def test_merging_keeps_apart_what_does_not_belong_together(crowded_world):
+    world = crowded_world(1)
+    result = evaluate(world.truth, world.found)
+    with pytest.raises(InputError, match="stands in two parts"):
+        merge([result, result])
+    with pytest.raises(InputError, match="different rules"):
+        merge([result, evaluate(world.truth, world.found, max_found=5)])
+    one, other = Evaluator(world.truth), Evaluator(world.truth, max_found=5)
+    other.add(world.found)
+    with pytest.raises(InputError, match="rules differ"):
+        one.merge(other)
+
+
+def test_intervals_of_a_stream_are_those_of_the_whole(crowded_world):
+    world = crowded_world(3, images=12, people=8)
+    evaluator = Evaluator(world.truth)
+    evaluator.add(world.found)
+    whole = evaluate(world.truth, world.found, intervals=40, seed=3)
+    assert evaluator.result(40, 3).to_json() == whole.to_json()
+
+
+def test_nothing_added_is_no_detections(crowded_world):
+    world = crowded_world(3)
+    nothing = make_predictions(COCO17, [], np.zeros((0, 17, 3)), [])
+    assert Evaluator(world.truth).result().to_json() == evaluate(world.truth, nothing).to_json()
+
+
+def test_results_of_17_joints_stream_onto_a_truth_of_21(crowded_world):
+    world = crowded_world(6, 21, images=6, people=6)
+    poses = map_joints(world.found.keypoints, SMALLPOSE, COCO17)
+    found = replace(world.found, skeleton=COCO17, keypoints=poses)
+    parts = [rows_of(found, rows) for rows in np.array_split(np.arange(len(found)), 3)]
+    same(evaluate_stream(world.truth, parts), evaluate(world.truth, found))
+    evaluator = Evaluator(world.truth)
+    evaluator.add(found)
+    with pytest.raises(InputError, match="joints changed"):
+        evaluator.add(world.found)
+
+
+def test_the_first_detection_of_all_decides_whether_boxes_count(crowded_world):
+    world = crowded_world(6, images=6, people=6)
+    boxes = world.found.boxes_xywh.copy()
+    boxes[:] = (3, 3, 40, 50)
+    boxes[0] = np.nan
+    mixed = replace(world.found, boxes_xywh=boxes)
+    parts = [rows_of(mixed, rows) for rows in np.array_split(np.arange(len(mixed)), 4)]
+    same(evaluate_stream(world.truth, parts), evaluate(world.truth, mixed))
+
+
+def big_world(crowded_world, tmp_path):
+    world = crowded_world(8, 21, images=60, people=12)
+    (tmp_path / "truth.json").write_text(json.dumps(world.coco))
+    (tmp_path / "found.json").write_text(json.dumps(world.results))
+    return tmp_path / "truth.json", tmp_path / "found.json"
+
+
+def test_a_streamed_file_equals_the_file_read_whole(crowded_world, tmp_path, monkeypatch):
+    gt, dt = big_world(crowded_world, tmp_path)
+    truth = read_truth(gt)
+    whole = evaluate(truth, read_found(dt, truth), protocols=ALL)
+    for chunk in (1000, 30_000):
+        monkeypatch.setattr(coco_results_fast, "CHUNK", chunk)
+        parts = list(stream_found(dt, truth))
+        assert (len(parts) > 5) == (native.CORE is not None)
+        same(evaluate_stream(truth, iter(parts), protocols=ALL), whole)
+
+
+@pytest.mark.skipif(native.CORE is None, reason="no compiler built the core")
+def test_what_is_unusual_far_down_the_file_is_found_before_the_first_piece(
+    crowded_world, tmp_path, monkeypatch
+):
+    gt, dt = big_world(crowded_world, tmp_path)
+    truth = read_truth(gt)
+    text = dt.read_text()
+    at = text.rindex('"score": ')
+    dt.write_text(text[:at] + '"score": 1' + "0" * 25 + ".0, " + '"note": ' + text[at + 9 :])
+    monkeypatch.setattr(coco_results_fast, "CHUNK", 1000)
+    (only,) = stream_found(dt, truth)
+    assert len(only) == len(json.loads(dt.read_text()))
+
+
+@pytest.mark.skipif(native.CORE is None, reason="no compiler built the core")
+def test_a_stream_keeps_a_fraction_of_the_file(crowded_world, tmp_path, monkeypatch):
+    gt, dt = big_world(crowded_world, tmp_path)
+    found = json.loads(dt.read_text())
+    dt.write_text(json.dumps(found * 12))
+    truth = read_truth(gt)
+    monkeypatch.setattr(coco_results_fast, "CHUNK", 30_000)
+    monkeypatch.setattr(native, "_ROOM", 4096)
+    peaks = []
+    for run in (
+        lambda: evaluate_stream(truth, stream_found(dt, truth)),
+        lambda: evaluate(truth, read_found(dt, truth)),
+    ):
+        run()
+        tracemalloc.start()
+        run()
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[0] < 0.6 * peaks[1], peaks
+
+
+def test_a_file_is_too_large_when_its_columns_would_fill_half_the_memory(tmp_path, monkeypatch):
+    path = tmp_path / "found.json"
+    path.write_bytes(b" " * 4096)
+    assert not too_large(path)
+    assert not too_large(tmp_path / "missing.json")
+    monkeypatch.setattr(coco_results_fast, "free_memory", lambda: 1600)
+    assert too_large(path)

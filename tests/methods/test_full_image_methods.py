@@ -1,0 +1,159 @@
+"""RTMO, CID and DEKR as methods: any skeleton, no hidden cap, hostile labels."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from smallpose.core.skeleton import COCO17, CROWDPOSE14, SMALLPOSE, Skeleton
+from smallpose.dataloading.full_image.mosaic import box_corners
+from smallpose.dataloading.full_image.samples import People
+from smallpose.methods import METHODS, cid, dekr, rtmo
+from smallpose.methods.full_image import WholeImageMethod, WholeRecipe
+
+TINY: dict[str, Callable[[Skeleton], WholeImageMethod]] = {
+    "rtmo_tiny": rtmo.tiny,
+    "cid_hrnet_w8_tiny": cid.w8_tiny,
+    "dekr_hrnet_w8_tiny": dekr.w8_tiny,
+}
+each_tiny = pytest.mark.parametrize("name", TINY)
+
+
+def people_of(keypoints: np.ndarray, boxes_xywh: np.ndarray, pictures: int, side: int) -> People:
+    """All people in the first picture."""
+    n = len(keypoints)
+    return People(
+        torch.zeros(n, dtype=torch.int64),
+        torch.from_numpy(keypoints.astype(np.float32)),
+        torch.from_numpy(box_corners(boxes_xywh).astype(np.float32)),
+        torch.from_numpy((0.53 * boxes_xywh[:, 2] * boxes_xywh[:, 3]).astype(np.float32)),
+        torch.ones(pictures, side // 4, side // 4),
+    )
+
+
+def test_every_method_has_its_place_in_the_list():
+    assert TINY.keys() <= METHODS.keys()
+    assert {"rtmo_s", "rtmo_m", "rtmo_l", "cid_hrnet_w32", "dekr_hrnet_w32"} <= METHODS.keys()
+
+
+@each_tiny
+@pytest.mark.parametrize("skeleton", [SMALLPOSE, CROWDPOSE14])
+def test_any_skeleton_goes_in_and_its_joints_come_out(name, skeleton):
+    torch.manual_seed(0)
+    method = TINY[name](skeleton).eval()
+    method.score_above, method.most = -1.0, 5
+    picture = np.random.default_rng(0).integers(0, 255, (96, 64, 3), dtype=np.uint8)
+    method.input_wh = (64, 64)
+    found = method.predict([picture, picture[:40]])
+    assert found.keypoints.shape[1:] == (len(skeleton), 3)
+    assert set(found.image_ids.tolist()) == {0, 1}
+    assert np.isfinite(found.keypoints).all() and found.has_boxes
+
+
+def test_the_net_that_rescores_poses_is_for_cocos_keypoints_only():
+    assert dekr.w8_tiny(COCO17).head.rescore_net is not None
+    assert dekr.w8_tiny(SMALLPOSE).head.rescore_net is None
+    assert not any("rescore" in key for key in dekr.w8_tiny(SMALLPOSE).state_dict())
+
+
+@pytest.mark.parametrize("make", [dekr.w8_tiny, cid.w8_tiny])
+def test_more_than_thirty_people_are_found_unless_a_cap_is_asked_for(make):
+    method = make(SMALLPOSE).eval()
+    k, side = len(SMALLPOSE), 64
+    roots = torch.zeros(side, side)
+    roots[4::8, 4::8] = torch.linspace(0.5, 0.9, 64).reshape(8, 8)
+    if isinstance(method, dekr.DEKR):
+        maps = torch.cat([torch.full((k, side, side), 0.5), roots[None]])
+        # Every joint elsewhere, so that poses have an extent and neighbours are not near.
+        away = torch.linspace(-3, 3, 2 * k)[:, None, None].expand(2 * k, side, side)
+        count = lambda: len(method._people(maps, away).scores)  # noqa: E731
+    else:
+        features = torch.randn(sum(method.backbone.out_channels), side, side)
+        method.head = _FixedRoots(method.head, roots)
+        count = lambda: len(method._people([features], (4 * side, 4 * side)).scores)  # noqa: E731
+    with torch.inference_mode():
+        assert count() == 64
+        method.most = 30
+        assert count() == 30
+
+
+class _FixedRoots(torch.nn.Module):
+    """A head whose root map is given."""
+
+    def __init__(self, head: cid.CidHead, roots: torch.Tensor) -> None:
+        super().__init__()
+        self.gfd_module, self.roots = head.gfd_module, roots
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.roots.expand(len(features), 1, *self.roots.shape)
+
+
+@each_tiny
+def test_nobody_one_person_and_hostile_people_give_finite_losses_and_gradients(name):
+    torch.manual_seed(0)
+    side, k = 64, len(SMALLPOSE)
+    crowds = {
+        "nobody": (np.zeros((0, k, 3)), np.zeros((0, 4))),
+        "one": (np.full((1, k, 3), 20.0), np.array([[10.0, 10, 30, 40]])),
+        # All joints on one pixel, a box without a side, labels far outside, and none at all.
+        "hostile": (
+            np.stack(
+                [
+                    np.tile([30.0, 30.0, 2.0], (k, 1)),
+                    np.tile([-500.0, 9000.0, 1.0], (k, 1)),
+                    np.zeros((k, 3)),
+                    np.tile([63.9, -0.4, 2.0], (k, 1)),
+                ]
+            ),
+            np.array([[30.0, 30, 0, 0], [-600, 8000, 200, 2000], [5, 5, 9, 9], [60, 0, 4, 1]]),
+        ),
+    }
+    pictures = torch.randint(0, 255, (2, side, side, 3), dtype=torch.uint8)
+    for label, (keypoints, boxes) in crowds.items():
+        method = TINY[name](SMALLPOSE).train()
+        for stage in (1, 2):
+            if isinstance(method, rtmo.RTMO):
+                method.stage, method.closing = stage, stage == 2
+            terms = method.losses(pictures, people_of(keypoints, boxes, 2, side))
+            total = torch.stack(list(terms.values())).sum()
+            assert torch.isfinite(total), (label, terms)
+            method.zero_grad()
+            total.backward()
+            for weight_name, weight in method.named_parameters():
+                if weight.grad is not None:
+                    assert torch.isfinite(weight.grad).all(), (label, weight_name)
+
+
+@each_tiny
+def test_joints_without_a_label_do_not_matter(name):
+    side, k = 64, len(SMALLPOSE)
+    rng = np.random.default_rng(1)
+    keypoints = np.concatenate([rng.uniform(10, 54, (2, k, 2)), np.ones((2, k, 1))], axis=2)
+    keypoints[:, ::2, 2] = 0
+    moved = keypoints.copy()
+    moved[:, ::2, :2] = 7.0
+    boxes = np.array([[8.0, 8, 48, 48], [10, 12, 40, 44]])
+    torch.manual_seed(0)
+    method = TINY[name](SMALLPOSE).eval()
+    pictures = torch.randint(0, 255, (1, side, side, 3), dtype=torch.uint8)
+    values = []
+    for points in (keypoints, moved):
+        torch.manual_seed(0)
+        terms = method.losses(pictures, people_of(points, boxes, 1, side))
+        values.append({key: float(term.detach()) for key, term in terms.items()})
+    assert values[0] == values[1]
+
+
+def test_rtmos_second_stage_and_closing_epochs_begin_where_the_recipe_says():
+    method = rtmo.tiny(COCO17)
+    recipe = rtmo.s(COCO17).recipes["mmpose"]
+    assert isinstance(recipe, WholeRecipe)
+    seen = []
+    for epoch in (0, 279, 280, 579, 580):
+        method.begin_epoch(epoch, recipe)
+        seen.append((method.stage, method.closing))
+    assert seen == [(1, False), (1, False), (2, False), (2, False), (2, True)]
+    weight = next(iter(method.parameters()))
+    assert method.treatment("neck.encoder.0.x", weight, recipe)[0] == 0.05
+    assert method.treatment("neck.fpn_blocks.0.x", weight, recipe)[0] == 1

@@ -1,0 +1,229 @@
+"""Figures show what they were given, and the same data give the same bytes."""
+
+from dataclasses import astuple
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from smallpose.report import figures
+from smallpose.report.dataset_report import portrait
+from smallpose.report.figures import DARK, LIGHT
+from smallpose.report.inputs.runs import read_runs
+
+
+@pytest.fixture(scope="session")
+def drawings(world):
+    return {d.name: d for d in portrait({"train": world.test, "test": world.test}).drawings()}
+
+
+def test_the_papers_figures_of_a_data_set_are_there(drawings):
+    assert list(drawings) == [
+        "fig1a_composition",
+        "fig1c_skeleton",
+        "fig2_areas",
+        "fig3_crowding",
+        "fig7_people_per_image",
+        "fig8_classes",
+    ]
+
+
+def test_every_drawing_has_a_sentence_for_those_who_cannot_see_it(drawings):
+    assert all(len(d.alt) > 20 for d in drawings.values())
+
+
+def test_the_same_data_give_the_same_bytes(drawings):
+    draw = drawings["fig2_areas"].draw
+    assert figures.svg(draw()) == figures.svg(draw())
+    assert figures.png(draw(), dpi=60) == figures.png(draw(), dpi=60)
+
+
+def test_no_date_and_no_maker_stand_in_a_figure(drawings):
+    text = figures.svg(drawings["fig2_areas"].draw()).decode()
+    assert "<dc:date>" not in text
+    assert "Matplotlib v" not in text
+
+
+def test_dark_figures_have_light_ink(drawings):
+    light = figures.svg(drawings["fig8_classes"].draw())
+    dark = figures.by_night(light)
+    assert LIGHT.ink.encode() in light
+    assert DARK.ink.encode() in dark
+    assert not any(colour.encode() in dark for colour in astuple(LIGHT))
+    assert figures.ON_COLOUR.encode() in dark
+
+
+def test_bars_of_people_by_area_are_their_shares(world):
+    people = portrait({"one": world.test})
+    draw = next(d for d in people.drawings() if d.name == "fig2_areas").draw
+    heights = [bar.get_height() for bar in draw().axes[0].patches]
+    assert sum(heights) == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize("name", ["fig2_areas", "fig3_crowding", "fig7_people_per_image"])
+def test_twelve_sets_side_by_side_can_be_told_apart_by_their_keys(world, name):
+    """By colour, or by line, marker and hatch where a colour comes again; grey prints by ink."""
+    people = portrait({f"set {n}": world.test for n in range(12)})
+    axes = next(d for d in people.drawings() if d.name == name).draw().axes[0]
+    keys = axes.get_legend().legend_handles
+
+    def seen(key) -> tuple[object, ...]:
+        colour = key.get_facecolor() if hasattr(key, "get_hatch") else key.get_color()
+        line = key.get_linestyle() if name != "fig2_areas" else ""
+        return str(colour), str(line), str(getattr(key, "get_hatch", lambda: "")())
+
+    assert len(keys) == 12
+    assert len({seen(key) for key in keys}) == 12
+
+
+def test_looks_differ_and_neighbours_differ_in_colour():
+    looks = [figures.look(n) for n in range(28)]
+    assert len(set(looks)) == 28
+    assert all(a.colour != b.colour for a, b in pairwise(looks))
+    # Of those that share a colour, bars, lines and marks differ each by themselves.
+    for n in range(21):
+        a, b = looks[n], looks[n + 7]
+        assert (a.colour, a.hatch != b.hatch, a.line != b.line, a.marker != b.marker) == (
+            b.colour,
+            True,
+            True,
+            True,
+        )
+
+
+def test_the_colours_differ_for_those_who_see_no_red_no_green_or_no_blue():
+    """Machado, Oliveira and Fernandes (2009), severity 1; grey was like pink once."""
+    blind = {
+        "protan": [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ],
+        "deutan": [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ],
+        "tritan": [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.303900],
+        ],
+    }
+    rgb = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in figures.SERIES])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    for matrix in blind.values():
+        seen = np.clip(linear @ np.array(matrix).T, 0, 1) ** (1 / 2.4)
+        apart = np.linalg.norm(seen[:, None] - seen[None], axis=2) + 9 * np.eye(len(seen))
+        assert apart.min() > 0.1
+
+
+def test_the_sign_of_each_bar_difference_is_the_tables(world):
+    runs = [r for r in read_runs(list(world.runs.values())) if not r.untrained]
+    axes = figures.ap_by_class(runs).axes[0]
+    a, b = (np.array([bar.get_height() for bar in group]) for group in axes.containers)
+    table = np.array(
+        [
+            runs[1].metric(m) - runs[0].metric(m)
+            for m in figures.CLASSES
+            if runs[0].metric(m) is not None
+        ]
+    )
+    assert (np.sign(b - a) == np.sign(table)).all()
+
+
+def test_files_without_people_are_drawn_too(world):
+    nobody = world.test.take(np.array([], dtype=np.intp))
+    for drawing in portrait({"nobody": nobody}).drawings():
+        figures.png(drawing.draw(), dpi=40)
+
+
+def test_crowded_names_get_a_legend_that_fits(world):
+    sets = {f"a set with quite a long name, number {i}": world.test for i in range(6)}
+    for drawing in portrait(sets).drawings():
+        if drawing.name in ("fig2_areas", "fig8_classes"):
+            figures.svg(drawing.draw())
+
+
+def test_each_method_goes_from_its_a_to_its_b(world):
+    from dataclasses import replace
+
+    a, b = (r for r in read_runs(list(world.runs.values())) if not r.untrained)
+    other = [replace(run, method="simcc_r18_tiny") for run in (a, b)]
+    figure = figures.gains({"one": (a, b), "two": (other[0], other[1])})
+    dots = [c.get_offsets()[0].tolist() for c in figure.axes[1].collections]
+    expected = [(run.metric("AP_S"), y) for y in (0, 1) for run in (a, b)]
+    assert dots == [pytest.approx(dot) for dot in expected]
+
+
+def test_the_files_carry_a_title_and_what_is_counted(drawings, tmp_path):
+    """The page has its own words, so what `save` gives back has none."""
+    draw = drawings["fig2_areas"].draw
+    plain = figures.save(draw(), tmp_path, "plain")
+    inside = figures.save(draw(), tmp_path, "titled", "People", "train: 30 people in 10 images")
+    assert inside == plain == (tmp_path / "plain.svg").read_bytes()
+    heights = []
+    for name in ("plain", "titled"):
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            heights.append(picture.height)
+    assert heights[1] > heights[0] + 40
+    again = tmp_path / "again"
+    figures.save(draw(), again, "titled", "People", "train: 30 people in 10 images")
+    for kind in ("svg", "png"):
+        assert (again / f"titled.{kind}").read_bytes() == (tmp_path / f"titled.{kind}").read_bytes()
+
+
+def test_numbers_of_people_that_no_image_shows_are_gaps():
+    axes = figures.people_in_images({"one": np.array([3, 5, 0, 0, 2])}).axes[0]
+    values = axes.patches[0].get_data().values
+    assert values[[0, 3]].tolist() == pytest.approx([500 / 7, 200 / 7])
+    assert np.isnan(values[[1, 2]]).all()
+
+
+def test_a_bin_that_holds_nobody_says_so(world):
+    people = portrait({"one": world.test})
+    axes = figures.areas(people.areas).axes[0]
+    empty = int((people.areas["one"].counts == 0).sum())
+    assert empty > 0
+    assert sum(text.get_text() == "0" for text in axes.texts) == empty
+
+
+def test_mean_crowding_is_drawn_with_its_interval(world):
+    people = portrait({"one": world.test})
+    mean = people.mean_crowding["one"]
+    axes = figures.crowding(people.crowds, people.mean_crowding).axes[0]
+    line, dot = axes.lines
+    assert line.get_xdata().tolist() == [mean.low, mean.high]
+    assert dot.get_xdata().tolist() == [mean.value]
+
+
+def test_a_set_of_one_source_has_no_ring(world):
+    one = world.test.take(np.flatnonzero(world.test.source == 1))
+    alone = portrait({"coco alone": one, "all": world.test})
+    rings = [d.name for d in alone.drawings() if d.name.startswith("fig1a")]
+    assert rings == ["fig1a_composition_all"]
+
+
+def test_real_files_stand_side_by_side_with_their_known_counts(real):
+    from smallpose.io.coco_annotations import read_coco
+    from smallpose.sources import read_aic, read_mpii, read_posetrack
+
+    sets = {
+        "COCO": read_coco(real / "coco/annotations/person_keypoints_val2017.subset538.json.gz"),
+        "CrowdPose": read_coco(real / "other/crowdpose/crowdpose_val.json.gz"),
+        "MPII": read_mpii(real / "mpii").people,
+        "AIC": read_aic(real / "aic").people,
+        "PoseTrack": read_posetrack(real / "posetrack/posetrack18").people,
+    }
+    people = portrait(sets)
+    drawn = {d.name: d.draw() for d in people.drawings()}
+    left, right = drawn["fig8_classes"].axes
+    texts = [text.get_text() for text in (*left.texts, *right.texts)]
+    for n in ("1,963", "1,700", "3,411", "266", "1,697"):
+        assert any(text.startswith(f"{n}\n") for text in texts), n
+    assert people.counts["CrowdPose"].densities == (266, 1_697, 0)
+    bars = drawn["fig2_areas"].axes[0].containers[1]
+    assert bars[0].get_height() == 0  # nobody in CrowdPose is below 32 × 32
+    labels = drawn["fig3_crowding"].axes[0].get_legend_handles_labels()[1]
+    assert len(labels) == 5

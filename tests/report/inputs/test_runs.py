@@ -1,0 +1,87 @@
+"""Runs are read from their folders, or refused in one line."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from smallpose.core.errors import InputError
+from smallpose.report.inputs.runs import read_run, read_runs, same_data
+
+
+def test_a_run_knows_its_numbers_in_points(world):
+    run = read_run(world.runs["B"])
+    assert run.metric("AP") == pytest.approx(43.0)
+    assert run.metric("AP_S_dense") is None
+    assert run.metric("AP", "no such protocol") is None
+    assert run.protocols == ("coco", "owned", "recall")
+    assert (run.recipe, run.untrained, run.data) == ("quick", False, world.data)
+
+
+def test_a_run_of_no_epoch_is_untrained(world):
+    assert read_run(world.runs["untrained"]).untrained
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path: Path):
+    with pytest.raises(InputError, match=r"no result\.json in it"):
+        read_run(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        read_run(tmp_path / "gone")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [("", "empty"), ("{", "broken JSON"), ("{}", "method"), ('{"method": 1}', "str")],
+)
+def test_a_broken_result_is_one_line(tmp_path: Path, text: str, what: str):
+    (tmp_path / "result.json").write_text(text)
+    with pytest.raises(InputError, match=what) as error:
+        read_run(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_result_without_protocols_is_refused(tmp_path: Path):
+    (tmp_path / "result.json").write_text('{"method": "x", "evaluation": {}}')
+    with pytest.raises(InputError, match="no protocols"):
+        read_run(tmp_path)
+
+
+def test_a_class_without_people_is_none_whether_null_or_minus_one(tmp_path: Path):
+    evaluation = {"protocols": {"coco": {"AP": -1, "AR": None, "AP_S": 0.0}}}
+    text = json.dumps({"method": "x", "evaluation": evaluation})
+    (tmp_path / "result.json").write_text(text)
+    run = read_run(tmp_path)
+    assert (run.metric("AP"), run.metric("AR"), run.metric("AP_S")) == (None, None, 0.0)
+
+
+def test_a_set_moved_together_with_its_runs_is_found(tmp_path: Path):
+    (tmp_path / "set" / "annotations").mkdir(parents=True)
+    (tmp_path / "set" / "annotations" / "test.json").write_text("{}")
+    (tmp_path / "run").mkdir()
+    result = {"method": "x", "data": "/gone/set", "evaluation": {"protocols": {}}}
+    (tmp_path / "run" / "result.json").write_text(json.dumps(result))
+    assert read_run(tmp_path / "run").data == tmp_path / "set"
+
+
+def test_the_set_that_most_runs_share_is_shown(world):
+    runs = read_runs(list(world.runs.values()) * 2)
+    assert len(runs) == 3
+    assert same_data(runs) == world.data
+    assert same_data([]) is None
+
+
+@pytest.mark.parametrize("place", ["set", "runs/set"])
+def test_a_project_that_was_moved_is_found_in_the_layout_of_the_readme(
+    world, tmp_path, place, monkeypatch
+):
+    run = tmp_path / "runs" / "B"
+    shutil.copytree(world.runs["B"], run)
+    result = json.loads((run / "result.json").read_text()) | {"data": "/gone/set"}
+    (run / "result.json").write_text(json.dumps(result))
+    assert read_run(run).data is None
+    shutil.copytree(world.data / "annotations", tmp_path / place / "annotations")
+    assert read_run(run).data == tmp_path / place
+    monkeypatch.chdir(run)
+    here = read_run(Path())
+    assert here.data == tmp_path / place and here.folder.name == "B"

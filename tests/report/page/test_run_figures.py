@@ -1,0 +1,171 @@
+"""Fig. 4a, 4b, 5 and latency: what is drawn is what was measured."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from smallpose.core.density import DENSE_FROM, SPARSE_BELOW
+from smallpose.evaluation.analysis.binned_ap import Bin, ap_along, density_of
+from smallpose.io.coco_results import read_results
+from smallpose.report.claims.claims_methods import METHODS
+from smallpose.report.claims.our_runs import ours
+from smallpose.report.claims.result_source import PaperBoard
+from smallpose.report.figures.changes import DOWN, UNSURE, UP, Change, changes_of, gains_by_class
+from smallpose.report.figures.density import ap_against_density
+from smallpose.report.figures.runs import ap_by_class
+from smallpose.report.figures.speed import Point, latency_against_ap
+from smallpose.report.figures.style import CLASSES
+from smallpose.report.images.density_sheet import density_sheet, density_text
+from smallpose.report.images.encode import pictures_at
+from smallpose.report.inputs import paper_values
+from smallpose.report.inputs.runs import read_runs
+from smallpose.report.inputs.scores import Measured, Seeds, score
+from smallpose.report.latency import Latency, measure
+
+
+@pytest.fixture(scope="module")
+def mine(world):
+    runs = read_runs([world.runs["A"], world.runs["B"]])
+    found = {n: read_results(run.found, world.test) for n, run in enumerate(runs)}
+    return ours(runs, world.test, found, draws=100)
+
+
+def test_each_bar_of_fig_5_is_the_difference_of_the_table(mine):
+    board = mine.boards["owned"]
+    changes = changes_of(board, PaperBoard(paper_values.PRINTED), METHODS)
+    assert [c.label for c in changes] == ["SimpleBaseline R18 tiny"]
+    figure = gains_by_class(changes)
+    cells = board.cells
+    for axes, metric in zip(figure.axes, CLASSES, strict=True):
+        a, b = (cells["simple_baseline_r50", s].measured(metric, "owned") for s in ("A", "B17"))
+        bars = [bar.get_width() for bar in axes.patches]
+        if a is None or b is None or a.low is None or b.low is None:
+            assert bars == []
+        else:
+            assert bars == [pytest.approx(b.value - a.value)]
+
+
+def test_colours_of_fig_5_come_from_the_interval():
+    values = {"AP": Measured(5, 1, 9), "AP_S": Measured(-5, -9, -1), "AP_M": Measured(1, -1, 3)}
+    change = Change("x", {m: values.get(m) for m in CLASSES}, dict.fromkeys(CLASSES))
+    axes = gains_by_class([change]).axes
+    colours = [a.patches[0].get_facecolor() for a in axes[:3]]
+    from matplotlib.colors import to_rgba
+
+    assert colours == [to_rgba(c) for c in (UP, DOWN, UNSURE)]
+    assert not axes[3].patches
+    assert "n/a" in axes[3].texts[0].get_text()
+
+
+def test_the_papers_own_fig_5_has_the_signs_of_its_tables():
+    printed = PaperBoard(paper_values.PRINTED)
+    for change in changes_of(printed, printed, METHODS):
+        method = next(m for m in METHODS if paper_values.label(m) == change.label)
+        for metric, drawn in change.ours.items():
+            rows = [paper_values.ROWS[method, setting].metric(metric) for setting in "AB"]
+            if drawn is None:
+                assert None in rows
+            else:
+                assert np.sign(drawn.value) == np.sign(rows[1] - rows[0])
+
+
+def bins(*aps: float | None) -> list[Bin]:
+    return [
+        Bin(i / 4, (i + 1) / 4, 10, ap, None if ap is None else [ap - 0.1, ap + 0.1])
+        for i, ap in enumerate(aps)
+    ]
+
+
+def test_a_bin_without_people_is_a_gap_and_not_a_zero():
+    axes = ap_against_density({"one": bins(0.5, None, 0.3), "two": bins(0.6, 0.5, 0.4)}).axes[0]
+    one, two = (line.get_ydata() for line in axes.lines)
+    assert one[[0, 2]].tolist() == [50, 30]
+    assert np.isnan(one[1])
+    assert two.tolist() == [60, 50, 40]
+    assert [c.get_segments()[0][:, 1].tolist() for c in axes.collections[:2]] == [
+        pytest.approx([40, 60]),
+        pytest.approx([20, 40]),
+    ]
+
+
+def test_points_of_fig_4a_lie_in_rising_density(world):
+    run = read_runs([world.runs["B"]])[0]
+    found = read_results(run.found, world.test)
+    made = ap_along(world.test, found, density_of(world.test), bins=4, draws=50)
+    x = ap_against_density({"B": made}).axes[0].lines[0].get_xdata()
+    assert (np.diff(x) > 0).all()
+
+
+def test_each_tile_says_its_density_and_it_lies_in_its_class(world):
+    sheet = density_sheet(world.test, pictures_at(world.data / "images"))
+    limits = {
+        "sparse": (0, SPARSE_BELOW),
+        "moderate": (SPARSE_BELOW, DENSE_FROM),
+        "dense": (DENSE_FROM, 1),
+    }
+    seen = []
+    for row in sheet.rows:
+        low, high = limits[row.title]
+        values = [float(tile.caption[0].removeprefix("KD ")) for tile in row.tiles]
+        assert all(low <= value < high for value in values)
+        assert values == sorted(values)
+        seen += values
+    people = [int((world.test.density_class == code).sum()) for code in range(3)]
+    assert len(seen) == sum(min(8, n) for n in people)
+
+
+@pytest.mark.parametrize(
+    ("density", "text"),
+    [
+        (0.5, "0.500"),
+        (0.94996, "0.94996"),
+        (0.95, "0.950"),
+        (0.3499999, "0.3499999"),
+        (0.35, "0.350"),
+    ],
+)
+def test_a_printed_density_stays_in_its_class(density: float, text: str):
+    assert density_text(density) == text
+
+
+def test_whiskers_of_ap_by_class_are_the_intervals(world):
+    run = read_runs([world.runs["B"]])[0]
+    scored = score(run, world.test, read_results(run.found, world.test), draws=100)
+    group = Seeds((run,), (scored,))
+    axes = ap_by_class([group], "owned").axes[0]
+    whiskers = [c.get_segments()[0][:, 1].tolist() for c in axes.collections]
+    known = [group.measured(m, "owned") for m in CLASSES]
+    expected = [[m.low, m.high] for m in known if m is not None and m.low is not None]
+    assert whiskers == [pytest.approx(e) for e in expected]
+    # What result.json says has no interval, and no whisker is invented.
+    assert not ap_by_class([replace(group, scores=())]).axes[0].collections
+
+
+def test_latency_is_of_runs_whose_weights_are_there(world):
+    runs = read_runs(list(world.runs.values()))
+    assert measure(runs, world.test, pictures_at(world.data / "images")) == {}
+
+
+def test_a_trained_run_is_timed_and_drawn(world, tmp_path):
+    from smallpose.methods import create_method
+    from smallpose.training.checkpoint import save_model
+
+    run = replace(read_runs([world.runs["B"]])[0], folder=tmp_path)
+    method = create_method(run.method, world.test.skeleton)
+    save_model(method, tmp_path, next(iter(method.recipes.values())), setting="B", seed=0)
+    times = measure([run], world.test, pictures_at(world.data / "images"), images=3)
+    latency = times[0]
+    assert 0 < latency.low <= latency.median <= latency.high
+    assert (latency.images, latency.people) == (3, 3.0)
+    axes = latency_against_ap([Point("B", latency, Measured(20, 15, 25))]).axes[0]
+    assert axes.lines[0].get_xdata()[0] == latency.median
+    assert "3 images" in axes.get_xlabel()
+    assert "people" in axes.get_xlabel()
+
+
+def test_latency_has_quartiles_as_whiskers():
+    times = Latency("x", 20.0, 10.0, 40.0, 5, 4.0, "CPU, 1 thread")
+    axes = latency_against_ap([Point("x", times, Measured(30))]).axes[0]
+    assert axes.collections[0].get_segments()[0][:, 0].tolist() == [10.0, 40.0]
+    assert "CPU, 1 thread" in axes.get_xlabel()

@@ -1,0 +1,244 @@
+"""Tables 1, 2, 3, 5: the paper's numbers in its order, ours beside them."""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from smallpose.report.inputs import paper_values
+from smallpose.report.inputs.runs import METRICS, Run, read_run
+from smallpose.report.inputs.scores import Measured, Score, Seeds
+from smallpose.report.tables import paper_tables
+from smallpose.report.tables.paper_tables import PRINTED, Column, Table
+from smallpose.stats.counts import table1
+from smallpose.stats.scene_entropy import scenes
+
+
+@pytest.fixture(scope="session")
+def runs(world) -> list[Run]:
+    return [read_run(folder) for folder in world.runs.values()]
+
+
+def test_the_papers_table_1_adds_up():
+    sums = {name: split.people for name, split in paper_values.TABLE_1.items()}
+    assert sums == {"train": 627_125, "test": 142_319, "total": 769_444}
+    for k in range(3):
+        train, test, total = (paper_values.TABLE_1[s].sizes[k] for s in ("train", "test", "total"))
+        assert train + test == total
+
+
+def test_all_eleven_methods_have_both_settings():
+    names = [m.name for m in paper_values.METHODS]
+    assert len(names) == 11
+    assert set(paper_values.ROWS) == {(name, setting) for name in names for setting in "AB"}
+
+
+def test_the_papers_arithmetic_on_these_numbers_comes_out():
+    rows = paper_values.ROWS
+    gap = rows["simple_baseline_r50", "B"].ap_s - rows["hrnet_w32", "B"].ap_s
+    assert gap == pytest.approx(3.7)  # Sec. 6.2
+    assert rows["rtmo_s", "B"].ap_s - rows["cid_hrnet_w32", "B"].ap_s == pytest.approx(5.7)
+    coco, subsets, everything = paper_values.TABLE_5
+    assert subsets.ap_s - coco.ap_s == pytest.approx(31.02)
+    assert everything.ap_s - subsets.ap_s == pytest.approx(2.48)
+    assert everything.ap - subsets.ap == pytest.approx(1.16)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "shown"),
+    [
+        ("simple_baseline_r50", "simple_baseline_r50", "SimpleBaseline R50"),
+        ("simple_baseline_r18_tiny", "simple_baseline_r50", "SimpleBaseline R18 tiny"),
+        ("vitpose_s_rle", "vitpose_s_rle", "ViTPose-S-RLE"),
+        ("vitpose_tiny", "vitpose_s", "ViTPose tiny"),
+        ("vitpose_rle_tiny", "vitpose_s_rle", "ViTPose-S-RLE tiny"),
+        ("hrnet_w32", "hrnet_w32", "HRNet W32"),
+        ("cal_hrnet_w8_tiny", "cal_hrnet_w32", "CAL W8 tiny"),
+        ("rtmo_l", "rtmo_s", "RTMO-l"),
+        ("mine", None, "mine"),
+    ],
+)
+def test_a_variant_stands_with_the_method_it_imitates(ours: str, theirs: str | None, shown: str):
+    assert paper_values.family(ours) == theirs
+    assert paper_values.label(ours) == shown
+
+
+def test_tables_2_and_3_hold_the_papers_rows_in_its_order():
+    rows = [*paper_tables.table2([]).rows, *paper_tables.table3([]).rows]
+    assert [(r[0], r[3]) for r in rows] == [
+        (paper_values.label(m.name), setting)
+        for m in paper_values.METHODS
+        for setting in ("A", "B")
+    ]
+
+
+def test_our_rows_follow_the_papers_row_of_the_same_setting(runs: list[Run]):
+    table = paper_tables.table2(runs)
+    assert [(r[3], r[4]) for r in table.rows[:5]] == [
+        ("A", "paper"),
+        ("A", "ours · quick · 6 epochs · seed 0"),
+        ("B", "paper"),
+        ("B", "ours · untrained"),
+        ("B", "ours · quick · 6 epochs · seed 0"),
+    ]
+    assert {0, 2} <= table.quiet
+    assert not {1, 3, 4} & table.quiet
+
+
+def test_a_training_of_so_many_steps_is_called_so(runs: list[Run]):
+    run = replace(runs[0], epochs=2.31, steps=1200, recipe_fields={"steps": 1200})
+    assert paper_tables.how(run) == "ours · quick · 1,200 steps · seed 0"
+
+
+def test_the_main_table_has_the_columns_of_the_contract(runs: list[Run]):
+    heads = [c.head for c in paper_tables.results(runs).columns]
+    assert heads[:10] == ["method", "setting", "AP", "AP_S", "AP_M", "AP_L", "Sp", "Mo", "De", "AR"]
+
+
+def test_recall_is_not_printed_twice(runs: list[Run]):
+    heads = [c.head for c in paper_tables.results(runs, "recall").columns]
+    assert heads[2:9] == ["R", "R_S", "R_M", "R_L", "Sp", "Mo", "De"]
+
+
+def test_table_1_puts_ours_below_the_papers(world):
+    table = paper_tables.table1(table1(world.test, world.test))
+    assert [row[:2] for row in table.rows] == [
+        (split, who) for split in ("train", "test", "total") for who in ("paper", "ours")
+    ]
+    assert table.rows[5][3] == 2 * 30
+
+
+def test_markdown_is_as_promised(runs: list[Run], golden: Callable[[str, str], None]):
+    golden("report_results.md", paper_tables.results(runs).to_markdown())
+    golden("report_table2.md", paper_tables.table2(runs).to_markdown())
+
+
+def test_csv_reads_back(runs: list[Run]):
+    table = paper_tables.table2(runs)
+    head, *rows = csv.reader(io.StringIO(table.to_csv()))
+    assert head == [c.head for c in table.columns]
+    assert len(rows) == len(table.rows)
+    assert rows[0][5:7] == ["43.2", "32.4"]
+    assert rows[0][7] == ""  # not known from the paper
+
+
+def test_html_escapes_what_users_wrote():
+    table = Table("t", "a < b", (Column("x"),), (("<script>",),))
+    assert "<script>" not in table.to_html()
+    assert "a &lt; b" in table.to_html()
+
+
+def test_a_bar_in_a_cell_does_not_break_markdown():
+    table = Table("t", "t", (Column("x"), Column("n", "count")), (("a|b", 1234),))
+    assert "| a\\|b | 1,234 |" in table.to_markdown()
+
+
+def seeds(values: list[float], spread: float = 2.0) -> Seeds:
+    """Runs of one method with these APs, and draws around them."""
+    rng = np.random.default_rng(0)
+    base = read_run_like("simple_baseline_r50")
+    scores = tuple(FakeScore(base, v, rng.normal(v, spread, 400) / 100) for v in values)
+    return Seeds(tuple(base for _ in values), scores)  # type: ignore[arg-type]
+
+
+class FakeScore(Score):
+    """One AP with draws around it."""
+
+    def __init__(self, run: Run, value: float, draws: np.ndarray) -> None:
+        names = dict.fromkeys(METRICS, value / 100)
+        evaluation = SimpleNamespace(protocols=dict.fromkeys(("coco", "owned", "recall"), names))
+        spread = {p: dict.fromkeys(METRICS, draws) for p in evaluation.protocols}
+        super().__init__(run, evaluation, spread, 400)  # type: ignore[arg-type]
+
+
+def read_run_like(method: str) -> Run:
+    return Run(Path(method), method, "B", "quick", {}, 0, 1, 10, 1.0, 1.0, None, None, None, {}, {})
+
+
+def test_intervals_stand_beside_their_numbers_in_every_format():
+    table = paper_tables.table2([seeds([60.0])])
+    cell = next(c for row in table.rows for c in row if isinstance(c, Measured))
+    assert cell.low is not None
+    assert 55 < cell.low < 57 < cell.value < 63 < (cell.high or 0) < 65
+    assert f"60.0 ({cell.low:.1f}–{cell.high:.1f})" in table.to_markdown()
+    assert f'data-value="60">60.0 <small>{cell.low:.1f}–' in table.to_html()
+    assert rf"60.0 {{\scriptsize ({cell.low:.1f}--" in table.to_latex()
+    head, *rows = csv.reader(io.StringIO(table.to_csv()))
+    at = head.index("AP")
+    assert head[at : at + 3] == ["AP", "AP_low", "AP_high"]
+    ours = next(row for row in rows if row[4].startswith("ours"))
+    assert [float(x) for x in ours[at : at + 3]] == pytest.approx(
+        [cell.value, cell.low, cell.high], abs=1e-3
+    )
+    printed = rows[0]
+    assert printed[at : at + 3] == ["43.2", "", ""]
+
+
+def test_an_interval_of_two_seeds_far_apart_ends_where_an_average_precision_does():
+    for values, wanted in ([1.0, 3.0], (0, None)), ([97.0, 99.0], (None, 100)):
+        whole = seeds(values, spread=0.1).measured("AP")
+        assert whole is not None
+        for end, last in zip((whole.low, whole.high), wanted, strict=True):
+            assert last is None or end == last
+
+
+def test_several_seeds_are_one_row_with_a_wider_interval():
+    alike, apart = (
+        paper_tables.table2([seeds(values)]).rows[2][5]
+        for values in ([60.0] * 3, [55.0, 60.0, 65.0])
+    )
+    assert isinstance(alike, Measured)
+    assert isinstance(apart, Measured)
+    assert alike.value == apart.value == pytest.approx(60)
+    assert (apart.high or 0) - (apart.low or 0) > 2 * ((alike.high or 0) - (alike.low or 0))
+    assert paper_tables.table2([seeds([1.0, 2.0])]).rows[2][4] == "ours · quick · 1 epoch · 2 seeds"
+
+
+def test_other_protocols_have_tables_of_our_rows_alone():
+    made = {t.name: t for t in paper_tables.other_protocols([seeds([60.0])])}
+    assert list(made) == ["table2_owned", "table5_owned", "table2_recall", "table5_recall"]
+    assert all(PRINTED not in row for table in made.values() for row in table.rows)
+    assert [c.head for c in made["table2_recall"].columns][5:7] == ["R", "R_S"]
+
+
+def test_table_5_goes_from_little_data_to_all_of_it():
+    a, b = read_run_like("simple_baseline_r50"), read_run_like("simple_baseline_r50")
+    subset = replace(b, subset=1)
+    table = paper_tables.table5(
+        [
+            replace(b, evaluation=EVALUATED),
+            replace(subset, evaluation=EVALUATED),
+            replace(a, setting="A", evaluation=EVALUATED),
+        ]
+    )
+    assert [row[1] for row in table.rows[3:]] == [
+        "the COCO part",
+        "subsets",
+        "the whole training set",
+    ]
+
+
+EVALUATED = {"protocols": {"coco": dict.fromkeys(METRICS, 0.5)}}
+
+
+def test_table_4_has_means_and_variances_with_intervals():
+    rows = np.full((50, 365), 1 / 365)
+    rows[::2] = np.eye(365)[0]
+    table = paper_tables.table4({"mine": scenes(rows)})
+    mean, variance = table.rows[2][3:]
+    assert isinstance(mean, Measured)
+    assert isinstance(variance, Measured)
+    assert mean.value == pytest.approx(np.log(365) / 2)
+    assert variance.value == pytest.approx(np.log(365) ** 2 / 4 * 50 / 49)
+    assert "5.900 nats" in table.note
+
+
+def test_latex_escapes_what_it_would_trip_over():
+    text = Table("t", "t", (Column("AP_S"),), (("50 % & $_{}",),)).to_latex()
+    assert r"AP\_S" in text
+    assert r"50 \% \& \$\_\{\}" in text

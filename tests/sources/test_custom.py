@@ -1,0 +1,213 @@
+"""A source of one's own joins the five: by a map of joints, or by a function."""
+
+import json
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from smallpose.cli.main import main
+from smallpose.core.density import keypoint_density
+from smallpose.core.errors import InputError, RefusedError
+from smallpose.core.instances import SOURCES, make_images, make_instances
+from smallpose.core.skeleton import Skeleton
+from smallpose.io.coco_annotations import read_coco, write_coco
+from smallpose.io.coco_annotations_fast import scan_coco
+from smallpose.sources.custom import own_readers, read_map, read_mapped_coco
+from smallpose.stats.counts import count_by_source
+
+DOC = Path(__file__).resolve().parents[2] / "docs" / "own-source.md"
+THEIRS = ("hat", "throat", "l_hand", "r_hand", "tail", "nose")
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", DOC.read_text(), flags=re.S)
+
+
+def picture(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).integers(0, 255, (90, 120, 3), dtype=np.uint8)
+    cv2.imwrite(str(path), noise)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A folder as the documentation has it: a skeleton of somebody else's, a tail among it."""
+    rng = np.random.default_rng(0)
+    skeleton = Skeleton("shop", THEIRS, own_sigmas=(0.05,) * 6)
+    for number, split in enumerate(("train", "val")):
+        names = [f"{split}_{i}.png" for i in range(6)]
+        for i, name in enumerate(names):
+            picture(tmp_path / "shop" / "images" / name, 10 * number + i)
+        keypoints = rng.uniform(5, 80, (12, 6, 3)).round(1)
+        keypoints[:, :, 2] = rng.integers(0, 3, (12, 6))
+        keypoints[:, 5, 2] = 2
+        keypoints[keypoints[:, :, 2] == 0] = 0
+        images = make_images(range(1, 7), names, [120] * 6, [90] * 6)
+        boxes = np.tile([2.0, 3.0, 50.0, 60.0], (12, 1))
+        people = make_instances(skeleton, images, np.repeat(np.arange(6), 2), boxes, keypoints)
+        write_coco(people, tmp_path / "shop" / f"{split}.json")
+    (tmp_path / "map.json").write_text(blocks("json")[0])
+    return tmp_path
+
+
+def run(words: str) -> int:
+    assert words.startswith("smallpose ")
+    return main(words.split()[1:])
+
+
+def both(folder: Path):
+    return [read_coco(folder / "annotations" / f"{s}.json") for s in ("train", "test")]
+
+
+def test_the_documented_folder_and_map_build_a_set(shop, monkeypatch):
+    monkeypatch.chdir(shop)
+    assert run(blocks("sh")[0]) == 0
+    renamed = json.loads(blocks("json")[0])
+    for split, part in zip(("train", "val"), both(shop / "set"), strict=True):
+        theirs = read_coco(shop / "shop" / f"{split}.json")
+        assert part.images.file_names == tuple(f"shop/{n}" for n in theirs.images.file_names)
+        for number, joint in enumerate(THEIRS):
+            ours = renamed.get(joint, joint)
+            if ours in part.skeleton.joints:
+                got = part.keypoints[:, part.skeleton.joints.index(ours)]
+                assert np.array_equal(got, theirs.keypoints[:, number])
+        assert part.labelled.sum() == np.count_nonzero(theirs.keypoints[:, [0, 1, 2, 3, 5], 2])
+        assert {SOURCES[s] for s in part.source} == {"own6"}
+    manifest = json.loads((shop / "set" / "manifest.json").read_text())
+    assert manifest["sources"]["shop"]["images"] == 12
+    assert manifest["sources"]["shop"]["people"] == 24
+    assert "joints left out: tail" in (shop / "set" / "README.md").read_text()
+    assert main(["check", str(shop / "set")]) == 0
+
+
+def test_the_density_of_an_own_source_counts_all_joints_it_was_labelled_with(shop):
+    source = read_mapped_coco("shop", shop / "shop", read_map(shop / "map.json"))
+    assert set(source.people.joints.tolist()) == {6}
+    write_coco(source.people, shop / "out.json")
+    back = read_coco(shop / "out.json")
+    scanned = scan_coco(shop / "out.json")
+    for people in (back, back if scanned is None else scanned):
+        assert set(people.joints.tolist()) == {6}
+        density = keypoint_density(people.area, people.labelled, people.joints)
+        six = keypoint_density(people.area, people.labelled, np.full(len(people), 6))
+        assert np.array_equal(density, six)
+
+
+def test_the_documented_function_builds_a_set(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(3)
+    lines = []
+    for number in range(30):
+        name = f"{number:02d}.png"
+        picture(tmp_path / "pictures" / name, number)
+        joints = ",".join(f"{x:.1f},{y:.1f},2" for x, y in rng.uniform(5, 80, (3, 2)))
+        lines.append(f"{name},video {number // 3},5,6,40,50,{joints}")
+    (tmp_path / "people.csv").write_text("\n".join(lines))
+    (tmp_path / "booth.py").write_text(blocks("python")[0])
+    assert run(blocks("sh")[1]) == 0
+    train, test = both(tmp_path / "set")
+    assert len(train) == 24 and len(test) == 6
+    assert not set(train.images.groups) & set(test.images.groups)
+    number = train.skeleton.joints.index("left_wrist")
+    first = [float(v) for v in lines[int(train.images.file_names[0][-6:-4])].split(",")[2:]]
+    assert train.keypoints[0, number].tolist() == first[7:10]
+    assert {SOURCES[s] for s in train.source} == {"own3"}
+    assert list(count_by_source(train)) == ["own3"]
+    assert count_by_source(train)["own3"].people == 24
+
+
+def test_a_picture_name_that_leads_out_is_refused(shop):
+    path = shop / "shop" / "train.json"
+    path.write_text(path.read_text().replace("train_0.png", "../../x.png"))
+    with pytest.raises(RefusedError):
+        read_mapped_coco("shop", shop / "shop", read_map(shop / "map.json"))
+
+
+@pytest.mark.parametrize(
+    ("sources", "maps", "said"),
+    [
+        (["coco=x"], [], "is taken"),
+        (["My Set=x"], [], "is no name"),
+        (["shop"], [], "not understood"),
+        (["a=x", "a=y"], [], "there twice"),
+        (["nowhere.py:read"], [], "no file"),
+        (["shop=x"], ["other=map.json"], "no such source"),
+    ],
+)
+def test_a_call_at_fault_is_named(sources, maps, said):
+    with pytest.raises(InputError, match=said):
+        own_readers(sources, maps)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("def read_x(folder): return 3", "returned int"),
+        ("raise ValueError('oh')", "fails with ValueError: oh"),
+        ("y = 1", "no function read_x"),
+    ],
+)
+def test_a_function_at_fault_is_named(tmp_path, code, said):
+    (tmp_path / "x.py").write_text(code)
+    with pytest.raises(InputError, match=said):
+        for root, reader in own_readers([f"{tmp_path / 'x.py'}:read_x"]).values():
+            reader(root)
+
+
+def test_maps_must_name_joints_that_are_there(shop, tmp_path):
+    for text, said in (
+        ('{"hat": "cap"}', "none of the 21"),
+        ('{"hat": "nose", "throat": "nose"}', "two joints become nose"),
+    ):
+        (tmp_path / "m.json").write_text(text)
+        with pytest.raises(InputError, match=said):
+            read_map(tmp_path / "m.json")
+    with pytest.raises(InputError, match="has no joint 'wing'"):
+        read_mapped_coco("shop", shop / "shop", {"wing": "left_wrist"})
+
+
+def test_a_picture_that_stands_in_two_files_is_refused(shop):
+    """As where train, val and trainval lie side by side."""
+    both = [json.loads((shop / "shop" / f"{s}.json").read_text()) for s in ("train", "val")]
+    for part in both[1:]:
+        for key in ("images", "annotations"):
+            for record in part[key]:
+                record["id"] += 100
+                record["image_id"] = record.get("image_id", 0) + 100
+                both[0][key].append(record)
+    (shop / "shop" / "trainval.json").write_text(json.dumps(both[0]))
+    with pytest.raises(InputError, match=r"12 of 24 pictures stand there again, such as shop/tra"):
+        read_mapped_coco("shop", shop / "shop", read_map(shop / "map.json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("train", "train"),
+        ("person_keypoints_val2017", "test"),
+        ("my-test-part", "test"),
+        ("constraint", ""),
+        ("evaluation", ""),
+        ("trainval", ""),
+        ("all", ""),
+    ],
+)
+def test_the_split_is_a_word_of_the_name(shop, name, split):
+    (shop / "shop" / "val.json").unlink()
+    (shop / "shop" / "train.json").rename(shop / "shop" / f"{name}.json")
+    source = read_mapped_coco("shop", shop / "shop", read_map(shop / "map.json"))
+    assert set(source.splits) == {split}
+
+
+def test_more_joints_than_there_are_numbers_for_are_refused_in_a_line(tmp_path):
+    names = ["nose", *(f"face_{n}" for n in range(132))]
+    skeleton = Skeleton("body133", tuple(names), own_sigmas=(0.05,) * 133)
+    picture(tmp_path / "images" / "a.png", 0)
+    images = make_images([1], ["a.png"], [120], [90])
+    people = make_instances(skeleton, images, [0], [[2.0, 3, 50, 60]], np.full((1, 133, 3), 2.0))
+    write_coco(people, tmp_path / "train.json")
+    with pytest.raises(InputError, match=r"133 joints: a source of one's own .* 64 at most"):
+        read_mapped_coco("body", tmp_path, {})

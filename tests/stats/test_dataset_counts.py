@@ -1,0 +1,96 @@
+"""Counted in any parts and any order, a data set has the same numbers to the last digit."""
+
+from fractions import Fraction
+from functools import reduce
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smallpose.core.instances import Instances, make_images, make_instances
+from smallpose.core.skeleton import SMALLPOSE
+from smallpose.stats.counts import count, count_by_source
+from smallpose.stats.crowding import crowd_index
+from smallpose.stats.dataset_counts import Tally, merge, tally, tally_of
+from smallpose.stats.distributions import area_histogram, people_per_image
+from smallpose.stats.exact_sum import digits, total
+from smallpose.stats.mean_interval import mean_of
+
+
+def world(images: int, seed: int) -> Instances:
+    """Crowds of up to 12 people, some regions and some without keypoints, of all sources."""
+    rng = np.random.default_rng(seed)
+    rows = np.repeat(np.arange(images), rng.integers(0, 13, images))
+    n = len(rows)
+    keypoints = rng.uniform(0, 200, (n, 21, 3))
+    keypoints[:, :, 2] = rng.integers(0, 3, (n, 21))
+    keypoints[rng.random(n) < 0.05] = 0
+    boxes = np.concatenate([rng.uniform(0, 100, (n, 2)), rng.uniform(1, 250, (n, 2))], axis=1)
+    source = rng.integers(0, 6, images)
+    names = [f"{i}.jpg" for i in range(images)]
+    return make_instances(
+        SMALLPOSE,
+        make_images(range(images), names, source=source),
+        rows,
+        boxes,
+        keypoints,
+        iscrowd=rng.random(n) < 0.05,
+        source=source[rows],
+    )
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_sums_are_those_of_rational_numbers(values):
+    array = np.array(values, dtype=np.float64)
+    assert total(digits(array)) == sum((Fraction(v) for v in values), Fraction(0))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_parts_in_any_order_give_what_the_whole_gives(seed):
+    people = world(60, seed)
+    rng = np.random.default_rng(seed)
+    whole = tally(people)
+    rows = rng.permutation(60)
+    cuts = np.sort(rng.integers(0, 61, 5))
+    parts = [tally(people.take_images(r)) for r in np.split(rows, cuts)]
+    merged = reduce(merge, parts)
+    backwards = reduce(lambda a, b: merge(b, a), parts[::-1])
+    for other in (merged, backwards):
+        one, two = Tally(whole), Tally(other)
+        assert one.counts == two.counts and one.sources == two.sources
+        assert one.crowding.to_dict() == two.crowding.to_dict()
+        for name in ("areas", "crowd", "crowd sum", "crowd squares"):
+            assert np.array_equal(whole[name], other[name]), name
+        for name in ("company", "everybody"):
+            assert np.array_equal(np.trim_zeros(whole[name], "b"), np.trim_zeros(other[name], "b"))
+
+
+def test_a_tally_says_what_the_plain_functions_say():
+    people = world(80, 9)
+    counted = tally_of(people)
+    assert counted.counts == count(people)
+    assert counted.sources == count_by_source(people)
+    assert np.array_equal(counted.areas.counts, area_histogram(people).counts)
+    assert np.array_equal(counted.company, people_per_image(people))
+    assert np.array_equal(counted.everybody, people_per_image(people, everybody=True))
+    crowds = crowd_index(people)
+    crowds = crowds[np.isfinite(crowds)]
+    assert counted.crowding.mean == pytest.approx(crowds.mean(), rel=1e-14)
+    error = crowds.std(ddof=1) / np.sqrt(len(crowds))
+    assert counted.crowding.standard_error == pytest.approx(error, rel=1e-12)
+    assert counted.crowding.histogram.total == len(crowds)
+    alone, summed = mean_of(crowds), counted.crowding.estimate
+    assert (summed.low, summed.high) == pytest.approx((alone.low, alone.high), rel=1e-12)
+
+
+def test_nobody_has_no_mean_and_adds_nothing():
+    nobody = world(4, 0).take_images(np.zeros(0, dtype=np.intp))
+    assert tally_of(nobody).crowding.to_dict() == {
+        "images": 0,
+        "mean": None,
+        "standard_error": None,
+    }
+    people = tally(world(10, 1))
+    assert Tally(merge(people, tally(nobody))).counts == Tally(people).counts

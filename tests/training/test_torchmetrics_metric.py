@@ -1,0 +1,126 @@
+"""The torchmetrics metric is the evaluator, fed batch by batch and rank by rank."""
+
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("torchmetrics", reason="torchmetrics is not installed")
+
+from smallpose.core.errors import InputError  # noqa: E402
+from smallpose.core.instances import make_images, make_instances  # noqa: E402
+from smallpose.core.predictions import make_predictions  # noqa: E402
+from smallpose.core.skeleton import COCO17  # noqa: E402
+from smallpose.evaluation.evaluate import evaluate  # noqa: E402
+from smallpose.training.torchmetrics_metric import KeypointAP  # noqa: E402
+
+
+def world(seed, images=12):
+    """Crowded images: people, and detections around most of them, as torchmetrics' lists."""
+    rng = np.random.default_rng(seed)
+    preds, target = [], []
+    for _ in range(images):
+        g = int(rng.integers(0, 5))
+        corner, side = rng.random((g, 2)) * 300, rng.integers(40, 400, (g, 2)).astype(float)
+        points = corner[:, None] + rng.random((g, 17, 2)) * side[:, None]
+        v = rng.integers(0, 3, (g, 17, 1)).astype(float)
+        truth = np.concatenate([points, v], axis=2)
+        d = np.repeat(np.arange(g), rng.integers(0, 3, g))
+        found = points[d] + rng.normal(0, 6, (len(d), 17, 2))
+        found = np.concatenate([found, rng.random((len(d), 17, 1))], axis=2)
+        boxes = np.concatenate([corner, corner + side], axis=1)
+        preds.append({"keypoints": found, "scores": rng.random(len(d)), "boxes": boxes[d]})
+        target.append({"keypoints": truth, "boxes": boxes, "iscrowd": rng.random(g) < 0.1})
+    return tensors(preds), tensors(target)
+
+
+def tensors(lists):
+    return [{k: torch.from_numpy(np.asarray(v)) for k, v in one.items()} for one in lists]
+
+
+def by_evaluate(preds, target):
+    n = range(1, len(preds) + 1)
+    images = make_images(n, [str(i) for i in n])
+
+    def column(lists, key, width):
+        return np.concatenate([np.asarray(one[key]).reshape(-1, *width) for one in lists])
+
+    def xywh(boxes):
+        return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+
+    people = np.repeat(np.arange(len(target)), [len(t["boxes"]) for t in target])
+    found_in = np.repeat(np.arange(1, len(preds) + 1), [len(p["scores"]) for p in preds])
+    truth = make_instances(
+        COCO17,
+        images,
+        people,
+        xywh(column(target, "boxes", (4,))),
+        column(target, "keypoints", (17, 3)),
+        iscrowd=column(target, "iscrowd", ()),
+    )
+    found = make_predictions(
+        COCO17,
+        found_in,
+        column(preds, "keypoints", (17, 3)),
+        column(preds, "scores", ()),
+        xywh(column(preds, "boxes", (4,))),
+    )
+    return evaluate(truth, found)["coco"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_batch_by_batch_is_the_evaluator_to_the_last_digit(seed):
+    preds, target = world(seed)
+    metric = KeypointAP("coco17")
+    for start in range(0, len(preds), 5):
+        metric.update(preds[start : start + 5], target[start : start + 5])
+    for name, value in by_evaluate(preds, target).items():
+        got = metric.compute()[name].item()
+        assert math.isnan(got) if value is None else got == pytest.approx(value, abs=1e-7)
+
+
+def _rank(rank, port, folder):
+    import json
+    import os
+
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
+    preds, target = world(9)
+    half = slice(0, 6) if rank == 0 else slice(6, None)
+    metric = KeypointAP("coco17")
+    metric.update(preds[half], target[half])
+    numbers = {n: v.item() for n, v in metric.compute().items()}
+    (folder / f"{rank}.json").write_text(json.dumps(numbers))
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_ranks_give_what_one_gives(tmp_path):
+    import json
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    torch.multiprocessing.spawn(_rank, args=(port, tmp_path), nprocs=2)
+    one = KeypointAP("coco17")
+    one.update(*world(9))
+    expected = {n: v.item() for n, v in one.compute().items()}
+    for rank in range(2):
+        got = json.loads((tmp_path / f"{rank}.json").read_text())
+        assert got == pytest.approx(expected, nan_ok=True, abs=0)
+
+
+def test_no_updates_and_classes_without_people_are_nan():
+    with pytest.warns(UserWarning, match="before the ``update``"):
+        assert math.isnan(KeypointAP("coco17").compute()["AP"].item())
+
+
+def test_lists_that_do_not_fit_are_named():
+    preds, target = world(0)
+    with pytest.raises(InputError, match="11 predictions, 12 targets"):
+        KeypointAP("coco17").update(preds[1:], target)
+    with pytest.raises(InputError, match=r"preds\[0\]: keypoints are .* \(\d, 21, 3\)"):
+        KeypointAP("smallpose21").update(preds, target)
