@@ -149,7 +149,7 @@ def test_check_refuses_what_it_would_not_look_at(tmp_path, capsys):
         assert said in capsys.readouterr().err
 
 
-def test_check_names_a_picture_whose_name_no_disk_can_hold(tmp_path, capsys):
+def test_check_names_a_image_whose_name_no_disk_can_hold(tmp_path, capsys):
     name = "a" * 300 + ".jpg"
     listed = {"images": [{"id": 1, "file_name": name}], "annotations": []}
     (tmp_path / "truth.json").write_text(json.dumps(listed))

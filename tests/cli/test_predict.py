@@ -47,7 +47,7 @@ def call(*words) -> int:
 
 
 @pytest.mark.parametrize("name", [WHOLE, "rtmo_tiny", "dekr_hrnet_w8_tiny"])
-def test_whole_image_methods_look_at_folders_and_say_which_image_is_which(there, name, tmp_path):
+def test_full_image_methods_look_at_folders_and_say_which_image_is_which(there, name, tmp_path):
     out = tmp_path / "found.json"
     score = ("--score-above", -1, "--max-people", 3)
     assert call(name, there / "p", "--weights", there / name, "--out", out, *score) == 0
@@ -58,7 +58,7 @@ def test_whole_image_methods_look_at_folders_and_say_which_image_is_which(there,
     assert all(len(f["keypoints"]) == 51 and len(f["bbox"]) == 4 for f in found)
 
 
-def test_a_top_down_method_gets_its_boxes_from_a_whole_image_one(there, tmp_path, capsys):
+def test_a_top_down_method_gets_its_boxes_from_a_full_image_one(there, tmp_path, capsys):
     base = (CROPS, "--weights", there / CROPS, "--out", tmp_path / "f.json")
     where = ("--data", there / "truth.json", "--images", there / "p")
     finder = ("--boxes-from", WHOLE, "--box-weights", there / WHOLE, "--max-people", 4)
@@ -165,7 +165,7 @@ def test_a_list_of_images_without_people_serves_whoever_needs_no_true_boxes(
 
 
 @pytest.mark.parametrize("name", [CROPS, WHOLE])
-def test_pictures_that_cannot_be_read_are_named_and_the_others_looked_at(
+def test_images_that_cannot_be_read_are_named_and_the_others_looked_at(
     there, tmp_path, capsys, name
 ):
     shutil.copytree(there / "p", tmp_path / "p")

@@ -56,7 +56,7 @@ def test_rotation_leaves_the_centre_and_distances():
         assert np.isclose(np.linalg.det(matrix[:, :2]), (192 / scale[0, 0]) ** 2)
 
 
-def test_the_mirrored_matrix_cuts_what_the_mirrored_picture_would_give():
+def test_the_mirrored_matrix_cuts_what_the_mirrored_image_would_give():
     picture = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
     matrix = warp_matrix(np.array([50.0, 40.0]), np.array([60.0, 80.0]), (48, 64), 20.0)
     by_picture = cut(np.ascontiguousarray(picture[:, ::-1]), matrix, (48, 64))
@@ -70,7 +70,7 @@ def test_boxes_are_cut_to_pixel_centres():
     assert clip_to_pixels(boxes, 100, 80).tolist() == [[0, 10, 25, 69], [90, 5, 9, 10]]
 
 
-def test_outside_the_picture_is_black():
+def test_outside_the_image_is_black():
     picture = np.full((20, 20, 3), 255, np.uint8)
     crop = cut(
         picture, warp_matrix(np.array([0.0, 0.0]), np.array([40.0, 40.0]), (40, 40)), (40, 40)

@@ -103,7 +103,7 @@ def test_the_silhouette_is_the_person_and_not_his_box():
         assert cover[y, x] == 0
 
 
-def test_people_at_the_edge_of_a_picture_are_pasted_as_far_as_they_go():
+def test_people_at_the_edge_of_a_image_are_pasted_as_far_as_they_go():
     box = np.array([0.0, 0, 200, 260])
     picture = spots(person(tuple(box)), (210, 262))
     cutting = shrunk_person(picture, person(tuple(box)), box, COCO17, 0.5)
@@ -171,7 +171,7 @@ def two_pictures() -> Instances:
     return make_instances(COCO17, images, [0, 1], boxes, [large, far])
 
 
-def test_whole_pictures_gain_small_people_whose_labels_are_right():
+def test_full_images_gain_small_people_whose_labels_are_right():
     people, augment = two_pictures(), replace(STILL, paste=1.0)
     pictures = Two()
     dataset = WholeImages(people, np.array([0, 1]), pictures, (640, 480), augment, 3)
@@ -198,7 +198,7 @@ def test_whole_pictures_gain_small_people_whose_labels_are_right():
     assert (pictures.given["field.png"] == 20).all()
 
 
-def test_crops_show_who_was_pasted_and_leave_the_picture_as_it_was():
+def test_crops_show_who_was_pasted_and_leave_the_image_as_it_was():
     people, pictures = two_pictures(), Two()
     before = pictures.given["large.png"].copy()
     rows = np.array([0, 1])
@@ -224,7 +224,7 @@ def test_crops_show_who_was_pasted_and_leave_the_picture_as_it_was():
     assert 10 <= sum(shown) <= 30
 
 
-def test_a_mosaic_has_the_pasted_in_the_picture_it_is_about_and_draws_the_rest_as_ever():
+def test_a_mosaic_has_the_pasted_in_the_image_it_is_about_and_draws_the_rest_as_ever():
     mosaic = WholeAugment(pad=114, only_labelled=True, fit="long", mosaic=True)
     truth, rows = two_pictures(), np.array([0, 1])
     plain = WholeImages(truth, rows, Two(), (640, 480), mosaic, 3)

@@ -169,6 +169,6 @@ def test_links_of_a_built_set_may_lead_to_its_sources(tmp_path):
     assert pictures_of(built).read("a.png").shape == (60, 80, 3)
 
 
-def test_a_set_without_pictures_says_how_to_get_them(tmp_path: Path):
+def test_a_set_without_images_says_how_to_get_them(tmp_path: Path):
     with pytest.raises(InputError, match="--images link"):
         pictures_of(tmp_path)

@@ -20,7 +20,7 @@ def test_everybody_comes_once(pictures, window):
     assert sorted(order.tolist()) == list(range(sizes.sum()))
 
 
-def test_people_of_a_picture_come_within_the_window():
+def test_people_of_a_image_come_within_the_window():
     sizes = RNG(0).integers(1, 20, 4000)
     order = epoch_order(sizes, 2000, RNG(1))
     place = np.empty(len(order), int)
@@ -38,14 +38,14 @@ def test_people_of_a_picture_come_within_the_window():
 
 
 @pytest.mark.parametrize("world", [2, 3, 4, 8])
-def test_hardly_a_picture_is_decoded_by_two_ranks(world):
+def test_hardly_a_image_is_decoded_by_two_ranks(world):
     sizes = RNG(0).integers(1, 20, 4000)
     pictures = pictures_of(sizes)[epoch_order(sizes, 2000, RNG(1))]
     decoded = sum(len(np.unique(pictures[rank::world])) for rank in range(world))
     assert decoded <= 4000 + 48
 
 
-def test_a_batch_shows_hardly_fewer_pictures_than_a_full_shuffle():
+def test_a_batch_shows_hardly_fewer_images_than_a_full_shuffle():
     """Measured as pairs of one picture in batches of 64, for ten people in each of 7,000."""
     sizes = np.full(7000, 10)
     pictures = pictures_of(sizes)

@@ -115,7 +115,7 @@ def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def test_a_picture_of_900_million_pixels_takes_no_memory(tmp_path):
+def test_a_image_of_900_million_pixels_takes_no_memory(tmp_path):
     """A whole and sound PNG of 30,000 × 30,000; decoded, it would take 900 MB."""
     side = 30_000
     packer = zlib.compressobj(1)

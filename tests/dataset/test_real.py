@@ -51,7 +51,7 @@ READ = {
 }
 
 
-def test_all_five_are_read_and_kept_without_their_pictures(roots, tmp_path):
+def test_all_five_are_read_and_kept_without_their_images(roots, tmp_path):
     out = tmp_path / "set"
     manifest = build_dataset(roots, out, Options(missing_images="keep"))
     assert read_counts(manifest) == READ
@@ -74,7 +74,7 @@ def test_all_five_are_read_and_kept_without_their_pictures(roots, tmp_path):
     assert densities.tolist() == [86 + 6, 527 + 38, 0]
 
 
-def test_what_has_pictures_is_built_and_checks_out(roots, tmp_path):
+def test_what_has_images_is_built_and_checks_out(roots, tmp_path):
     out = tmp_path / "set"
     manifest = build_dataset(roots, out, Options(missing_images="drop"))
     assert read_counts(manifest) == READ

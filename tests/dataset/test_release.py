@@ -30,7 +30,7 @@ def released(built, tmp_path_factory):
     return out
 
 
-def test_a_release_holds_everything_but_pictures(released):
+def test_a_release_holds_everything_but_images(released):
     names = {p.relative_to(released).as_posix() for p in released.rglob("*") if p.is_file()}
     assert names == {
         "annotations/train.json",

@@ -66,7 +66,7 @@ def table(sizes: list[tuple[int, int]]) -> Instances:
 
 @pytest.mark.parametrize("how", ["inside", "cover"])
 @pytest.mark.parametrize("size", [(640, 425), (425, 640), (333, 333), (1920, 40)])
-def test_a_fitted_picture_keeps_its_shape_and_comes_back(size, how):
+def test_a_fitted_image_keeps_its_shape_and_comes_back(size, how):
     fitting = fit_whole(size, (512, 512), 64, how)
     assert all(side % 64 == 0 for side in fitting.size_wh)
     corners = np.array([[[0.0, 0.0], [size[0], size[1]]]])
@@ -86,7 +86,7 @@ def test_a_fitted_picture_keeps_its_shape_and_comes_back(size, how):
     np.testing.assert_allclose(back.boxes_xyxy.numpy(), corners.reshape(1, 4), atol=1e-9)
 
 
-def test_what_lies_beside_the_picture_is_padded():
+def test_what_lies_beside_the_image_is_padded():
     fitting = fit_whole((64, 32), (64, 64), 32, "inside")
     shown = show_whole(np.full((32, 64, 3), 200, np.uint8), fitting, 114)
     assert shown.shape == (64, 64, 3)
@@ -112,7 +112,7 @@ def test_people_are_found_where_they_stand_whatever_the_batch(batch_size):
     assert again.image_ids.tolist() == [0, 1, 2]
 
 
-def test_a_picture_that_cannot_be_read_is_named_and_too_many_stop_the_run():
+def test_a_image_that_cannot_be_read_is_named_and_too_many_stop_the_run():
     def read(name: str) -> np.ndarray:
         if name == "1.png":
             raise InputError(name, "not an image", "fetch it again")
@@ -125,7 +125,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_too_many_stop_the_run():
         find_everybody(Spots(), table(SIZES), read)
 
 
-def test_a_picture_of_another_size_than_annotated_is_refused():
+def test_a_image_of_another_size_than_annotated_is_refused():
     with pytest.raises(InputError, match="annotations say"):
         find_everybody(Spots(), table([(64, 64)]), lambda name: spotted((32, 32), (5, 5)))
 
@@ -178,7 +178,7 @@ def test_one_door_takes_both_kinds_and_caps_are_asked_for():
     np.testing.assert_allclose(by_rule.scores, np.linspace(0.9, 0.1, 50) ** 2, atol=1e-6)
 
 
-def test_the_python_door_gives_what_the_command_finds_also_for_one_picture_alone():
+def test_the_python_door_gives_what_the_command_finds_also_for_one_image_alone():
     people = table([(64, 64)])
     picture = np.zeros((64, 64, 3), np.uint8)
     method = Crowd()

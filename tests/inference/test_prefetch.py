@@ -20,14 +20,14 @@ def picture_of(name):
     return np.full((2, 2, 3), int(name.split(".")[0]), np.uint8)
 
 
-def test_pictures_come_in_the_order_they_were_asked_for():
+def test_images_come_in_the_order_they_were_asked_for():
     rows = [5, 0, 31, 7, *range(8, 30)]
     got = list(read_ahead(images_of(40), rows, picture_of, 0, [], ""))
     assert [row for row, _ in got] == rows
     assert [picture[0, 0, 0] for _, picture in got] == rows
 
 
-def test_the_next_picture_is_read_while_one_is_looked_at():
+def test_the_next_image_is_read_while_one_is_looked_at():
     read_second = threading.Event()
 
     def read(name):
@@ -53,7 +53,7 @@ def test_no_more_is_held_than_is_said():
     assert 1 <= len(asked) <= AHEAD + 1
 
 
-def test_unreadable_pictures_are_left_out_until_they_are_too_many():
+def test_unreadable_images_are_left_out_until_they_are_too_many():
     def read(name):
         if name in ("3.png", "4.png"):
             raise InputError(name, "not an image", "fetch it again")

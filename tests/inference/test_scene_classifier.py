@@ -86,7 +86,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_pictures_are_cut_from_the_middle_at_256(tmp_path: Path):
+def test_images_are_cut_from_the_middle_at_256(tmp_path: Path):
     # One stripe of colour in the middle column of a wide picture: the middle of what is seen.
     picture = np.zeros((256, 512, 3), dtype=np.uint8)
     picture[:, 250:262] = 255
@@ -97,12 +97,12 @@ def test_pictures_are_cut_from_the_middle_at_256(tmp_path: Path):
     assert (columns.min(), columns.max()) == (250 - 144, 261 - 144)
 
 
-def test_a_picture_of_any_shape_can_be_looked_at():
+def test_a_image_of_any_shape_can_be_looked_at():
     for shape in ((30, 400), (400, 30), (224, 224), (1, 1)):
         assert prepare(np.zeros((*shape, 3), dtype=np.uint8)).shape == (3, 224, 224)
 
 
-def test_probabilities_come_in_the_order_of_the_pictures_that_are_there(net: SceneNet):
+def test_probabilities_come_in_the_order_of_the_images_that_are_there(net: SceneNet):
     rng = np.random.default_rng(0)
     there = {f"{i}.jpg": rng.integers(0, 256, (40, 60, 3), dtype=np.uint8) for i in range(3)}
 
@@ -121,7 +121,7 @@ def test_probabilities_come_in_the_order_of_the_pictures_that_are_there(net: Sce
         scene_probabilities(net, ["gone.jpg"], read)
 
 
-def test_stats_makes_table_4_from_weights_and_pictures(net: SceneNet, tmp_path: Path, capsys):
+def test_stats_makes_table_4_from_weights_and_images(net: SceneNet, tmp_path: Path, capsys):
     from smallpose.cli.main import main
     from smallpose.core.instances import make_images, make_instances
     from smallpose.core.skeleton import COCO17

@@ -75,7 +75,7 @@ def matches(found, boxes, within):
 
 @pytest.mark.parametrize("size", [(1024, 768), (1000, 130), (129, 128), (3840, 2160), (64, 900)])
 @pytest.mark.parametrize(("side", "overlap"), [(128, 32), (256, 0), (512, 256)])
-def test_tiles_cover_the_picture_have_one_size_and_share_enough(size, side, overlap):
+def test_tiles_cover_the_image_have_one_size_and_share_enough(size, side, overlap):
     windows = tile_windows(size, side, overlap)
     assert len(np.unique(windows[:, 2:], axis=0)) <= 1
     if not len(windows):
@@ -126,14 +126,14 @@ def test_tiles_find_the_small_ones_and_the_whole_view_the_large_one():
     assert len(tiled) == len(small) + 1
 
 
-def test_a_picture_no_larger_than_a_tile_is_looked_at_once():
+def test_a_image_no_larger_than_a_tile_is_looked_at_once():
     boxes = [(10, 10, 20, 40), (70, 30, 20, 50)]
     plain, tiled = look((128, 128), boxes), look((128, 128), boxes, tile=128)
     np.testing.assert_array_equal(plain.keypoints, tiled.keypoints)
     assert len(look((600, 128), [], tile=128)) == 0
 
 
-def test_a_cap_counts_people_of_the_picture_and_not_of_tiles():
+def test_a_cap_counts_people_of_the_image_and_not_of_tiles():
     boxes = [(x, 40, 16, 30) for x in range(10, 1000, 60)]
     assert len(look((1024, 128), boxes, tile=128)) == len(boxes)
     assert len(look((1024, 128), boxes, tile=128, most=5)) == 5

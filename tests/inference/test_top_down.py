@@ -57,7 +57,7 @@ def test_batches_across_images_change_nothing(tmp_path, tiny):
     assert np.allclose(alone.scores, by_size[2].scores, atol=1e-5)
 
 
-def test_one_picture_alone_needs_no_lists(tmp_path, tiny):
+def test_one_image_alone_needs_no_lists(tmp_path, tiny):
     people = world(tmp_path)
     picture = Pictures(tmp_path).read("0.png")
     boxes = people.boxes_xywh[people.image_rows == 0]
@@ -121,7 +121,7 @@ def test_oks_nms_keeps_the_surest_of_each_bunch():
     assert kept.tolist() == [1, 2]
 
 
-def test_an_unreadable_picture_is_noted_or_stops_the_run(tmp_path, tiny):
+def test_an_unreadable_image_is_noted_or_stops_the_run(tmp_path, tiny):
     people = world(tmp_path)
     (tmp_path / "2.png").write_bytes(b"<html>")
     read, boxes = Pictures(tmp_path).read, true_boxes(people)
@@ -132,7 +132,7 @@ def test_an_unreadable_picture_is_noted_or_stops_the_run(tmp_path, tiny):
         find_people(tiny, people, boxes, read)
 
 
-def test_a_file_and_bare_pictures_are_predicted(tmp_path, tiny, capsys):
+def test_a_file_and_bare_images_are_predicted(tmp_path, tiny, capsys):
     people = world(tmp_path)
     write_coco(people, tmp_path / "truth.json")
     found, looked_at = predict_file(tiny, tmp_path / "truth.json", tmp_path)

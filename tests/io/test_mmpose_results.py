@@ -63,7 +63,7 @@ def test_a_pickle_is_refused_unread(tmp_path, truth):
         read_results(path, truth)
 
 
-def test_an_id_written_as_text_is_an_id_where_no_picture_is_called_so(tmp_path, truth):
+def test_an_id_written_as_text_is_an_id_where_no_image_is_called_so(tmp_path, truth):
     record = {"image_id": "4", "category_id": 1, "keypoints": FLAT, "score": 0.5}
     assert read_results(save(tmp_path / "f.json", [record]), truth).image_ids.tolist() == [4]
     with pytest.raises(InputError, match="image '5' is not in the truth"):

@@ -35,7 +35,7 @@ def test_any_skeleton_will_do(name, skeleton):
 
 
 @pytest.mark.parametrize("name", TWINS)
-def test_the_flip_test_of_a_symmetric_picture_is_symmetric(name):
+def test_the_flip_test_of_a_symmetric_image_is_symmetric(name):
     """x of a joint and of its partner add up to the mirror's axis, twice."""
     torch.manual_seed(1)
     method = create_method(name, SMALLPOSE)

@@ -34,7 +34,7 @@ def test_people_of_a_batch_do_not_see_each_other_and_everything_learns(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_memory_order_of_the_pictures_does_not_matter(kind):
+def test_memory_order_of_the_images_does_not_matter(kind):
     torch.manual_seed(0)
     net = KINDS[kind]().eval()
     pictures = torch.randn(2, 3, 96, 64)
@@ -125,11 +125,11 @@ def test_a_dropped_path_is_kept_on_average_and_always_outside_training():
         ("head.deconv_layers.0.weight", 13),
     ],
 )
-def test_layers_of_a_vit_are_counted_from_the_picture(name, depth):
+def test_layers_of_a_vit_are_counted_from_the_image(name, depth):
     assert depth_of(name, 12) == depth
 
 
-def test_vitpose_learns_slower_towards_the_picture_and_decays_matrices_only():
+def test_vitpose_learns_slower_towards_the_image_and_decays_matrices_only():
     method = create_method("vitpose_tiny")
     recipe = method.recipes["mmpose"]
     treated = {n: method.treatment(n, p, recipe) for n, p in method.named_parameters()}

@@ -147,7 +147,7 @@ def test_mask_loss_and_gradient_are_the_definitions(seed):
     assert np.abs(outputs[1].grad.numpy() - by_hand).max() < 1e-4 * np.abs(by_hand).max()
 
 
-def test_decoding_to_the_picture_is_the_definitions():
+def test_decoding_to_the_image_is_the_definitions():
     rng = np.random.default_rng(0)
     heatmaps, offsets = rng.normal(-1, 1, (3, 17, 32, 24)), rng.normal(0, 1, (3, 34, 32, 24))
     heatmaps[0, 0] = -1

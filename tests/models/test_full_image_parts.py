@@ -43,7 +43,7 @@ def test_a_deformable_convolution_that_is_not_moved_is_a_convolution():
     torch.testing.assert_close(still, plain, atol=1e-5, rtol=1e-5)
 
 
-def test_moved_by_whole_pixels_it_reads_the_picture_there_and_zero_outside():
+def test_moved_by_whole_pixels_it_reads_the_image_there_and_zero_outside():
     x = torch.arange(20.0).reshape(1, 1, 4, 5)
     weight = torch.zeros(1, 1, 3, 3)
     weight[0, 0, 1, 1] = 1

@@ -155,7 +155,7 @@ def check(method: str, material: ModuleType) -> None:
             assert float(term.detach()) == pytest.approx(theirs, rel=1e-4)
 
 
-def test_pictures_are_fitted_as_mmpose_fits_them():
+def test_images_are_fitted_as_mmpose_fits_them():
     center, scale, size, _ = adapter.letterbox("cid_hrnet_w32", (640, 425))
     assert size == (832, 512)  # 771 × 512, rounded up to multiples of 64
     assert list(center) == [320, 212.5]
@@ -168,7 +168,7 @@ def test_pictures_are_fitted_as_mmpose_fits_them():
 
 
 @pytest.mark.parametrize("method", ["cid_hrnet_w32", "dekr_hrnet_w32"])
-def test_a_real_picture_gives_the_same_people_through_predict_and_through_the_adapter(
+def test_a_real_image_gives_the_same_people_through_predict_and_through_the_adapter(
     method, material
 ):
     rgb = np.load(PARITY / "pictures.npz")[f"input_rgb_{method}"][0]

@@ -151,7 +151,7 @@ def test_what_does_not_exist_yet_says_so():
         adapter.encode("no_such_codec", np.zeros((1, 17, 2)), np.ones((1, 17)))
 
 
-def test_the_whole_picture_is_the_box_when_there_is_none():
+def test_the_full_image_is_the_box_when_there_is_none():
     crop, meta = adapter.preprocess(METHOD, np.full((50, 80, 3), 9, np.uint8), None)
     assert crop.shape == (256, 192, 3)
     assert meta["input_center"].tolist() == [40, 25]

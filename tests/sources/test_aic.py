@@ -60,7 +60,7 @@ def test_both_spellings_of_the_folders_are_read(tmp_path, write_json, prefix):
     assert source.people.images.file_names[1] == ("aic/keypoint_validation_images_20170911/c.jpg")
 
 
-def test_pictures_in_a_folder_of_another_date_are_found(tmp_path, write_json):
+def test_images_in_a_folder_of_another_date_are_found(tmp_path, write_json):
     write_json(tmp_path / TRAIN, [entry("b")])
     (tmp_path / "keypoint_train_20170909/keypoint_train_images_20170909").mkdir()
     assert read_aic(tmp_path).pictures[0].path.parent.name == "keypoint_train_images_20170909"

@@ -111,14 +111,14 @@ def test_a_box_without_width_is_left_as_it_is(tmp_path, write_json):
     assert read_coco(tmp_path).people.boxes_xywh.tolist() == [[5, 6, 0, 80]]
 
 
-def test_a_name_with_the_splits_folder_means_the_same_picture(tmp_path, write_json):
+def test_a_name_with_the_splits_folder_means_the_same_image(tmp_path, write_json):
     write_json(tmp_path / VAL, coco([image(file_name="val2017/1.jpg")], []))
     source = read_coco(tmp_path)
     assert source.people.images.file_names == ("coco/val2017/1.jpg",)
     assert source.pictures[0].path == tmp_path / "val2017/1.jpg"
 
 
-def test_a_linked_picture_that_leads_out_is_refused(tmp_path, write_json, refuses):
+def test_a_linked_image_that_leads_out_is_refused(tmp_path, write_json, refuses):
     write_json(tmp_path / "coco" / VAL, coco([image(file_name="1.jpg")], []))
     (tmp_path / "coco/val2017").mkdir()
     (tmp_path / "secret.jpg").write_bytes(b"")
@@ -126,7 +126,7 @@ def test_a_linked_picture_that_leads_out_is_refused(tmp_path, write_json, refuse
     refuses(read_coco, tmp_path / "coco", "path leaves the data root", kind=RefusedError)
 
 
-def test_a_linked_picture_folder_is_the_users_own_and_fine(tmp_path, write_json):
+def test_a_linked_image_folder_is_the_users_own_and_fine(tmp_path, write_json):
     write_json(tmp_path / "coco" / VAL, coco([image(file_name="1.jpg")], []))
     (tmp_path / "disk").mkdir()
     (tmp_path / "disk/1.jpg").write_bytes(b"")

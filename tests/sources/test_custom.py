@@ -119,7 +119,7 @@ def test_the_documented_function_builds_a_set(tmp_path, monkeypatch):
     assert count_by_source(train)["own3"].people == 24
 
 
-def test_a_picture_name_that_leads_out_is_refused(shop):
+def test_a_image_name_that_leads_out_is_refused(shop):
     path = shop / "shop" / "train.json"
     path.write_text(path.read_text().replace("train_0.png", "../../x.png"))
     with pytest.raises(RefusedError):
@@ -169,7 +169,7 @@ def test_maps_must_name_joints_that_are_there(shop, tmp_path):
         read_mapped_coco("shop", shop / "shop", {"wing": "left_wrist"})
 
 
-def test_a_picture_that_stands_in_two_files_is_refused(shop):
+def test_a_image_that_stands_in_two_files_is_refused(shop):
     """As where train, val and trainval lie side by side."""
     both = [json.loads((shop / "shop" / f"{s}.json").read_text()) for s in ("train", "val")]
     for part in both[1:]:

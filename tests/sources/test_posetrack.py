@@ -135,7 +135,7 @@ def test_the_layouts_of_18_and_21_are_read_gzipped_and_from_above(tmp_path, writ
     assert source.missing == ()
 
 
-def test_pictures_may_lie_beside_the_annotations_in_posetrack_data(tmp_path, write_json):
+def test_images_may_lie_beside_the_annotations_in_posetrack_data(tmp_path, write_json):
     write_json(tmp_path / "posetrack_data" / VAL, video([image()]))
     (tmp_path / "posetrack_data/images").mkdir()
     picture = read_posetrack(tmp_path).pictures[0]

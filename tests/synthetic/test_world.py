@@ -69,7 +69,7 @@ def test_annotations_are_plain_coco_with_ids_from_one(truth):
             assert x + w <= image["width"] + 1e-3 and y + h <= image["height"] + 1e-3
 
 
-def test_every_picture_lies_where_its_name_says(speck, truth):
+def test_every_image_lies_where_its_name_says(speck, truth):
     for name, image in truth.items():
         if image["source"] in ("coco", "mpii", "posetrack"):
             picture = cv2.imread(str(speck / name))
@@ -117,7 +117,7 @@ def test_a_world_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_plans_hold_the_pictures_and_shares_they_promise():
+def test_the_plans_hold_the_images_and_shares_they_promise():
     for size, stills in (("tiny", 60), ("small", 2000), ("bench", 20_000)):
         units = [u for u in plan(size, 0) if u.source != "hieve" and u.split != "test"]
         assert sum(u.count for u in units) == pytest.approx(stills, rel=0.05)

@@ -270,7 +270,7 @@ def test_only_what_tells_of_a_lost_process_is_called_one(error, lost):
     assert ("another process is gone" in str(answer)) == lost
 
 
-def test_norms_over_two_processes_are_norms_over_all_their_pictures():
+def test_norms_over_two_processes_are_norms_over_all_their_images():
     torch.manual_seed(0)
     x = torch.randn(6, 5, 4, 3) * 3 + 7
     plain = nn.BatchNorm2d(5)
@@ -332,7 +332,7 @@ def test_parts_of_a_step_add_up_to_its_gradient():
             torch.testing.assert_close(parts, whole, rtol=1e-3, atol=1e-6)
 
 
-def test_whole_pictures_are_parted_with_their_people(eight):
+def test_full_images_are_parted_with_their_people(eight):
     from smallpose.dataloading.full_image.samples import People
 
     n = torch.tensor([0, 0, 2, 3, 3, 3])

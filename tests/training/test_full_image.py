@@ -42,7 +42,7 @@ def test_the_command_trains_tests_and_predicts_again_the_same(few, tmp_path, nam
     assert any(not torch.equal(before[key], after[key]) for key in before)
 
 
-def test_the_loss_of_two_pictures_falls(few, tmp_path):
+def test_the_loss_of_two_images_falls(few, tmp_path):
     overrides = (
         ("epochs", "20"),
         ("batch_size", "2"),
@@ -122,7 +122,7 @@ def test_parts_with_a_rate_of_their_own_learn_at_it(tmp_path):
     assert {s for n, s in shares.items() if not n.startswith("neck.encoder")} == {1.0}
 
 
-def test_pictures_without_anybody_to_learn_from_are_left_out(few):
+def test_images_without_anybody_to_learn_from_are_left_out(few):
     from smallpose.io.coco_annotations import read_coco
 
     people = read_coco(few / "annotations" / "train.json")

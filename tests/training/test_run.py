@@ -358,7 +358,7 @@ def test_recipes_are_changed_by_name_and_nonsense_is_named():
         choose_recipe(method, "fast")
 
 
-def test_a_dead_worker_ends_the_run_with_the_picture_it_was_at(eight, tmp_path, monkeypatch):
+def test_a_dead_worker_ends_the_run_with_the_image_it_was_at(eight, tmp_path, monkeypatch):
     from smallpose.dataloading.top_down.batches import ImageOfPeople
 
     fill = ImageOfPeople.fill

@@ -84,7 +84,7 @@ def test_a_disk_that_fills_within_a_checkpoint_is_named(eight, tmp_path):
     assert not list(tmp_path.glob(".*.part"))
 
 
-def test_a_picture_that_is_gone_is_listed_once_and_the_limit_stops_the_run(eight, tmp_path):
+def test_a_image_that_is_gone_is_listed_once_and_the_limit_stops_the_run(eight, tmp_path):
     """Row 15."""
     data = tmp_path / "set"
     (data / "images").mkdir(parents=True)

@@ -153,7 +153,7 @@ def test_people_nobody_labelled_are_places_that_do_not_count():
     assert counts.sum() > counts.size / 2
 
 
-def test_an_unreadable_picture_is_an_empty_sample_and_too_many_stop_the_run():
+def test_an_unreadable_image_is_an_empty_sample_and_too_many_stop_the_run():
     truth = people()
     dataset = samples(WholeAugment(pad=9), truth)
     del dataset.pictures.made["2.png"]

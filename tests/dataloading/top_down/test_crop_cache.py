@@ -69,7 +69,7 @@ def dataset(world, cache: Path | None, augment: Augment | None = None, **more) -
 
 
 @pytest.mark.parametrize("udp", [False, True])
-def test_samples_are_the_pictures_own_but_for_the_jpegs_loss(world, tmp_path, udp):
+def test_samples_are_the_images_own_but_for_the_jpegs_loss(world, tmp_path, udp):
     pictures = world[1]
     plain, kept = dataset(world, None, udp=udp), dataset(world, tmp_path / "c", udp=udp)
     small, opened = np.arange(6, 36), 0
@@ -86,7 +86,7 @@ def test_samples_are_the_pictures_own_but_for_the_jpegs_loss(world, tmp_path, ud
     assert opened <= 6  # of 24, for the few whom a window does not show
 
 
-def test_what_a_window_does_not_show_is_cut_from_the_picture(world, tmp_path):
+def test_what_a_window_does_not_show_is_cut_from_the_image(world, tmp_path):
     wild = replace(Augment(), shift=3.0, shift_chance=1.0, scale=0.9)
     plain, kept = dataset(world, None, wild), dataset(world, tmp_path / "c", wild)
     rows = np.arange(36)
@@ -97,7 +97,7 @@ def test_what_a_window_does_not_show_is_cut_from_the_picture(world, tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_window_is_inside_its_picture_and_reaches_around_the_person(seed):
+def test_a_window_is_inside_its_image_and_reaches_around_the_person(seed):
     rng = np.random.default_rng(seed)
     box = np.concatenate([rng.uniform([-20, -20], [600, 440]), rng.uniform(10, 70, 2)])
     x, y, w, h = window_of(box, SIZE, WH)
@@ -149,7 +149,7 @@ def test_what_was_cut_short_is_begun_anew(world, tmp_path, monkeypatch):
     assert about["people"] == 36 and Windows(tmp_path / "c").read(7) is not None
 
 
-def test_people_of_unreadable_pictures_have_none_and_are_counted_as_ever(world, tmp_path):
+def test_people_of_unreadable_images_have_none_and_are_counted_as_ever(world, tmp_path):
     people, pictures = world
     path = pictures.root / "3.jpg"
     path.write_bytes(path.read_bytes()[:2000])
@@ -161,9 +161,7 @@ def test_people_of_unreadable_pictures_have_none_and_are_counted_as_ever(world, 
     assert len(crops.unreadable) == 1 and "3.jpg" in next(iter(crops.unreadable))
 
 
-def test_a_picture_of_another_size_than_its_annotations_is_refused_with_windows_too(
-    world, tmp_path
-):
+def test_a_image_of_another_size_than_its_annotations_is_refused_with_windows_too(world, tmp_path):
     people, pictures = world
     wrong = replace(people.images, width=np.where(people.images.ids == 3, 641, 640))
     world = (replace(people, images=wrong), pictures)
@@ -187,7 +185,7 @@ def test_what_a_kill_left_is_removed_and_two_never_fill_one_folder(world, tmp_pa
     assert names == {crop_cache.INDEX, crop_cache.ABOUT, "windows-00000.bin"}
 
 
-def test_people_shrunk_and_pasted_come_from_the_picture(world, tmp_path):
+def test_people_shrunk_and_pasted_come_from_the_image(world, tmp_path):
     augment = replace(Augment(), paste=1.0)
     rows = np.arange(36)
     a, at = dataset(world, None, augment).cut(1, rows)

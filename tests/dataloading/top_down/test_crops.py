@@ -70,7 +70,7 @@ def test_who_is_trained_on(tmp_path):
     assert trainable(people).tolist() == list(range(4, 18))
 
 
-def test_an_epoch_has_everyone_once_and_opens_each_picture_once(tmp_path):
+def test_an_epoch_has_everyone_once_and_opens_each_image_once(tmp_path):
     people, pictures = world(tmp_path)
     batches = list(crops_of(people, pictures).batches(0))
     assert sorted(np.concatenate([b.rows for b in batches])) == list(range(18))
@@ -168,7 +168,7 @@ def test_keypoints_lie_on_the_same_spot_of_the_crop(tmp_path):
         assert joint in (5, 6)
 
 
-def test_a_picture_that_cannot_be_read_leaves_black_crops_without_labels(tmp_path):
+def test_a_image_that_cannot_be_read_leaves_black_crops_without_labels(tmp_path):
     people, pictures = world(tmp_path)
     whole = list(crops_of(people, pictures).batches(0))
     (tmp_path / "2.png").write_bytes(b"<html>")
@@ -182,21 +182,21 @@ def test_a_picture_that_cannot_be_read_leaves_black_crops_without_labels(tmp_pat
     assert "not an image" in next(iter(crops.unreadable))
 
 
-def test_too_many_unreadable_pictures_stop_the_run(tmp_path):
+def test_too_many_unreadable_images_stop_the_run(tmp_path):
     people, pictures = world(tmp_path)
     (tmp_path / "2.png").unlink()
     with pytest.raises(InputError, match="1 of 6 pictures cannot be read"):
         list(crops_of(people, pictures).batches(0))
 
 
-def test_a_picture_of_another_size_than_annotated_is_named(tmp_path):
+def test_a_image_of_another_size_than_annotated_is_named(tmp_path):
     people, pictures = world(tmp_path)
     cv2.imwrite(str(tmp_path / "2.png"), np.zeros((50, 80, 3), np.uint8))
     with pytest.raises(InputError, match=r"2.png: the picture is 80 × 50, .* say 80 × 60"):
         list(crops_of(people, pictures).batches(0))
 
 
-def test_a_name_that_leaves_the_root_is_no_unreadable_picture(tmp_path):
+def test_a_name_that_leaves_the_root_is_no_unreadable_image(tmp_path):
     people, _ = world(tmp_path)
     outside = tmp_path / "inner"
     outside.mkdir()

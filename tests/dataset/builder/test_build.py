@@ -151,13 +151,13 @@ def test_the_same_sources_and_seed_give_the_same_bytes(world, tmp_path, how):
     assert everything(tmp_path / "a") == everything(tmp_path / "b")
 
 
-def test_sizes_that_a_source_lacks_come_from_the_pictures(world, tmp_path):
+def test_sizes_that_a_source_lacks_come_from_the_images(world, tmp_path):
     build_dataset(world["roots"], tmp_path / "set", Options())
     images = smallpose.read_coco(tmp_path / "set" / "annotations" / "train.json").images
     assert set(zip(images.width.tolist(), images.height.tolist(), strict=True)) == {KNOWN_SIZE}
 
 
-def test_missing_pictures_are_refused_dropped_or_kept(world, tmp_path):
+def test_missing_images_are_refused_dropped_or_kept(world, tmp_path):
     for number in (0, 5):
         (tmp_path / "mpii" / "p" / f"{number:03d}.png").unlink()
     with pytest.raises(InputError, match=r"2 of 20 pictures are missing .first: mpii/p/000\.png"):
@@ -207,7 +207,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_a_file_that_is_no_picture_is_named(name, world, tmp_path):
+def test_a_file_that_is_no_image_is_named(name, world, tmp_path):
     content, kind, what = UNREADABLE[name]
     (tmp_path / "mpii" / "p" / "003.png").write_bytes(content)
     with pytest.raises(kind, match=rf"003\.png: {re.escape(what)}.*1 of 20 .*--max-bad 5%"):
@@ -239,7 +239,7 @@ def encoded(kind, share=1.0, **options):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
 @pytest.mark.parametrize("share", [0.5, 0.97])
-def test_a_picture_that_is_cut_off_is_never_used(kind, share, world, tmp_path):
+def test_a_image_that_is_cut_off_is_never_used(kind, share, world, tmp_path):
     (tmp_path / "mpii" / "p" / "003.png").write_bytes(encoded(kind, share))
     with pytest.raises(InputError, match=r"003\.png: cut off or broken"):
         build_dataset(world["roots"], tmp_path / "set", Options())
@@ -259,7 +259,7 @@ def test_a_picture_that_is_cut_off_is_never_used(kind, share, world, tmp_path):
         encoded("BMP"),
     ],
 )
-def test_a_whole_picture_is_used_whatever_stands_behind_it(whole, world, tmp_path):
+def test_a_full_image_is_used_whatever_stands_behind_it(whole, world, tmp_path):
     (tmp_path / "mpii" / "p" / "003.png").write_bytes(whole)
     manifest = build_dataset(world["roots"], tmp_path / "set", Options())
     assert manifest["sources"]["mpii"]["unreadable"] == {}
@@ -306,7 +306,7 @@ def test_a_decompression_bomb_is_refused_by_its_header(side, world, tmp_path):
     assert len(manifest["sources"]["mpii"]["unreadable"]) == 1
 
 
-def test_pictures_with_an_exif_orientation_are_counted_and_stay_as_stored(world, tmp_path, capsys):
+def test_images_with_an_exif_orientation_are_counted_and_stay_as_stored(world, tmp_path, capsys):
     exif = Image.Exif()
     exif[0x0112] = 6  # viewers turn it to 48 × 64; labels live in the stored 64 × 48
     for number in (3, 4):
@@ -325,7 +325,7 @@ def _notes(manifest, source):
     return manifest["sources"][source]["notes"]
 
 
-def test_a_picture_of_another_size_than_its_annotation_says_is_named(world, tmp_path):
+def test_a_image_of_another_size_than_its_annotation_says_is_named(world, tmp_path):
     other = np.zeros((10, 20, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "coco" / "p" / "004.png"), other)
     with pytest.raises(InputError, match=r"004\.png: the picture is 20 × 10, .* says 64 × 48"):
@@ -403,7 +403,7 @@ def test_a_build_without_sources_says_what_to_give(tmp_path):
         build_dataset({}, tmp_path / "set", Options())
 
 
-def test_pictures_whose_folder_is_missing_or_packed_say_so(world, tmp_path):
+def test_images_whose_folder_is_missing_or_packed_say_so(world, tmp_path):
     (tmp_path / "mpii" / "p").rename(tmp_path / "mpii" / "elsewhere")
     with pytest.raises(InputError, match=r"put them into .*mpii/p, which is not there, or use"):
         build_dataset(world["roots"], tmp_path / "set", Options())

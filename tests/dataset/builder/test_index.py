@@ -82,7 +82,7 @@ def test_the_index_names_no_place_of_the_machine_it_was_made_on(built, world):
     assert "keypoints" not in text
 
 
-def test_missing_and_differing_pictures_are_named_by_hash(built, other, tmp_path, capsys):
+def test_missing_and_differing_images_are_named_by_hash(built, other, tmp_path, capsys):
     wanted = json.loads((built / "index.json").read_text())["pictures"]
     victims = [n for n, r in wanted.items() if n.startswith("coco/") and "sha256" in r][:2]
     files = [next((other / "coco").rglob(name.rsplit("/", 1)[1])) for name in victims]

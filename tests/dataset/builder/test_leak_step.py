@@ -175,7 +175,7 @@ def test_a_set_with_its_leaks_mended_has_the_same_bytes_each_time(build):
         assert (one / name).read_bytes() == (two / name).read_bytes()
 
 
-def test_a_picture_that_cannot_be_decoded_is_counted_and_resembles_nobody(build, planted):
+def test_a_image_that_cannot_be_decoded_is_counted_and_resembles_nobody(build, planted):
     root, _, copies = planted
     victim = root / "mpii" / "000.png"
     whole = victim.read_bytes()
@@ -260,7 +260,7 @@ def test_an_unknown_way_is_refused(tmp_path):
         build_dataset({"coco": tmp_path}, tmp_path / "set", Options(leaks="hide"))
 
 
-def test_looking_at_few_pictures_at_a_time_changes_nothing(monkeypatch):
+def test_looking_at_few_images_at_a_time_changes_nothing(monkeypatch):
     rng = np.random.default_rng(3)
     pictures = []
     for _ in range(12):

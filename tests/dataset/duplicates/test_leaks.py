@@ -138,12 +138,12 @@ def test_a_pair_says_how_the_two_are_alike(scenes):
     assert kinds == {1: "same", 2: "mirrored", 3: "crop", 4: "mirrored crop"}
 
 
-def test_plain_pictures_resemble_nobody():
+def test_plain_images_resemble_nobody():
     ramp = np.linspace(0, 255, 300)[None].repeat(200, axis=0).astype(np.uint8)
     assert find_near_duplicates([ramp, ramp, np.full((90, 90), 7, np.uint8)]) == []
 
 
-def test_pictures_with_one_label_are_not_compared(scenes):
+def test_images_with_one_label_are_not_compared(scenes):
     crowd = [scenes[0], recompressed(scenes[0]), scenes[0]]
     pairs = find_near_duplicates(crowd, apart=["video", "video", ""])
     assert [(p.first, p.second) for p in pairs] == [(0, 2), (1, 2)]
@@ -159,7 +159,7 @@ def test_files_threads_and_arrays_give_the_same_prints(scenes, tmp_path):
         assert np.array_equal(getattr(one, field), getattr(two, field)), field
 
 
-def test_no_pictures_have_no_duplicates():
+def test_no_images_have_no_duplicates():
     assert find_near_duplicates([]) == []
 
 
@@ -228,7 +228,7 @@ def test_the_report_names_leaks_and_moves():
     assert "| coco – mpii | 1 |" in text
 
 
-def test_a_file_that_is_no_picture_is_named(tmp_path: Path):
+def test_a_file_that_is_no_image_is_named(tmp_path: Path):
     (tmp_path / "a.jpg").write_text("hello")
     with pytest.raises(InputError, match=r"a\.jpg"):
         fingerprints([tmp_path / "a.jpg"])
@@ -287,14 +287,14 @@ def test_the_command_names_the_leak_the_suspects_and_what_is_missing(leaky, tmp_
     assert sheet is not None and sheet.std() > 10
 
 
-def test_labels_alone_need_no_pictures_and_json_may_go_to_stdout(leaky, capsys):
+def test_labels_alone_need_no_images_and_json_may_go_to_stdout(leaky, capsys):
     shutil.rmtree(leaky / "images")
     audit_json(str(leaky), "--labels-only", "--json", "-")
     found = json.loads(capsys.readouterr().out)
     assert found["leaks"] is None and len(found["labels"]["test"]) == 3
 
 
-def test_a_picture_that_a_link_leads_astray_to_is_refused(leaky, tmp_path):
+def test_a_image_that_a_link_leads_astray_to_is_refused(leaky, tmp_path):
     outside = tmp_path / "outside.png"
     cv2.imwrite(str(outside), scene(9))
     (leaky / "images" / "coco" / "0.png").unlink()

@@ -124,7 +124,7 @@ def test_parquet_of_several_files_comes_back_as_one(built, tmp_path, monkeypatch
         assert same(parquet.read_parquet(tmp_path / "out", split), people)
 
 
-def test_parquet_holds_the_picture_files_byte_for_byte(built, tmp_path):
+def test_parquet_holds_the_image_files_byte_for_byte(built, tmp_path):
     pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is optional")
     export_set(built, "parquet", tmp_path / "out", "copy")
     table = pq.read_table(tmp_path / "out" / "data" / "train-00000-of-00001.parquet")
@@ -163,7 +163,7 @@ def test_what_a_record_holds_beyond_our_words_travels_in_shards(built, tmp_path)
     assert json.loads((tmp_path / "back.json").read_text()) == data
 
 
-def test_shards_pair_pictures_with_labels_and_depend_on_nothing_but_the_set(built, tmp_path):
+def test_shards_pair_images_with_labels_and_depend_on_nothing_but_the_set(built, tmp_path):
     export_set(built, "webdataset", tmp_path / "one")
     export_set(built, "webdataset", tmp_path / "two")
     names = sorted(p.name for p in (tmp_path / "one").iterdir())
@@ -227,7 +227,7 @@ def test_ultralytics_would_take_every_line_of_every_label(built, tmp_path):
     assert f"flip_idx: {SMALLPOSE.mirror.tolist()}" in text
 
 
-def test_pictures_of_the_same_name_in_two_folders_stay_two():
+def test_images_of_the_same_name_in_two_folders_stay_two():
     names = ("coco/a/1.jpg", "coco/a__1.png", "coco__a/1.jpg", "x/y.jpg")
     stems = [Path(n).stem for n in flat_names(names)]
     assert len(set(stems)) == 4
@@ -244,7 +244,7 @@ def test_yolo_needs_the_size_of_every_image(built, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_fiftyone_gets_the_sets_own_annotations_beside_the_pictures(built, tmp_path):
+def test_fiftyone_gets_the_sets_own_annotations_beside_the_images(built, tmp_path):
     export_set(built, "fiftyone", tmp_path / "out")
     for split, people in open_set(built).parts.items():
         assert filecmp.cmp(
@@ -308,7 +308,7 @@ def test_an_export_that_fails_leaves_nothing(built, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 
-def test_missing_pictures_are_counted(built, tmp_path):
+def test_missing_images_are_counted(built, tmp_path):
     (built / "images" / "aic" / "7.jpg").unlink()
     assert export_set(built, "fiftyone", tmp_path / "out").missing == 1
 

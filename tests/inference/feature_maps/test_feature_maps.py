@@ -66,7 +66,7 @@ def as_it_is(name: str) -> tuple[WholeImageMethod, np.ndarray]:
     return method, np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
 
 
-def test_a_whole_image_methods_maps_are_cut_at_the_persons_window():
+def test_a_full_image_methods_maps_are_cut_at_the_persons_window():
     method, whole = as_it_is("dekr_hrnet_w8_tiny")
     seen = look(method, whole, WINDOW)
     with torch.no_grad():
@@ -80,7 +80,7 @@ def test_a_whole_image_methods_maps_are_cut_at_the_persons_window():
 
 
 @pytest.mark.parametrize("name", ["rtmo_tiny", "cid_hrnet_w8_tiny", "dekr_hrnet_w8_tiny"])
-def test_whole_image_methods_see_the_crops_that_top_down_methods_see(name):
+def test_full_image_methods_see_the_crops_that_top_down_methods_see(name):
     method, whole = create_method(name), picture()
     method.train()
     seen = look(method, whole, BOXES)

@@ -169,7 +169,7 @@ def test_jobs_that_share_the_shards_at_the_same_time_leave_a_result(there, tmp_p
     assert same_people(tmp_path / "plain.json", out) == PICTURES * EACH
 
 
-def test_a_picture_that_is_refused_is_one_that_cannot_be_read(there, tmp_path, capsys):
+def test_a_image_that_is_refused_is_one_that_cannot_be_read(there, tmp_path, capsys):
     how = broken(there, tmp_path / "p", ())
     (tmp_path / "p" / "03.png").write_bytes(b"GIF89a" + bytes(50))
     for n, more in enumerate(((), ("--shards", tmp_path / "s"))):
@@ -192,7 +192,7 @@ def broken(there: Path, folder: Path, which: tuple[int, ...]) -> tuple:
 
 
 @pytest.mark.parametrize("method", [CROPS, WHOLE])
-def test_pictures_that_cannot_be_read_are_named_and_the_others_looked_at(
+def test_images_that_cannot_be_read_are_named_and_the_others_looked_at(
     there, tmp_path, capsys, method
 ):
     how = broken(there, tmp_path / "p", (1, 5, 6))

@@ -85,7 +85,7 @@ def test_a_top_down_method_finds_the_same_in_boxes(name, example, tmp_path):
 
 @pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("flip", [False, True])
-def test_a_whole_image_method_finds_the_same_people(name, flip, example, tmp_path):
+def test_a_full_image_method_finds_the_same_people(name, flip, example, tmp_path):
     if flip and name == "rtmo_tiny":
         pytest.skip("RTMO has no mirrored pass")
     method = filled(name)

@@ -70,7 +70,7 @@ def test_samples_grow_along_the_row(world, read):
         assert heights == sorted(heights)
 
 
-def test_a_missing_picture_leaves_a_shorter_row(world):
+def test_a_missing_image_leaves_a_shorter_row(world):
     def nothing(name: str):
         raise InputError(name, "no such file", "fetch it")
 

@@ -44,12 +44,12 @@ def drawn(tmp_path, size_wh, people):
         ((4000, 1000), 8, 1000),  # nor beyond what is large already
     ],
 )
-def test_pictures_are_enlarged_until_their_people_can_be_seen(tmp_path, size_wh, tall, shown):
+def test_images_are_enlarged_until_their_people_can_be_seen(tmp_path, size_wh, tall, shown):
     picture, _ = drawn(tmp_path, size_wh, [standing(tall, (size_wh[0] / 2, 40))])
     assert picture.shape[0] == pytest.approx(shown, abs=1)
 
 
-def test_small_and_large_people_of_one_picture_have_strokes_of_their_own(tmp_path):
+def test_small_and_large_people_of_one_image_have_strokes_of_their_own(tmp_path):
     people = [standing(40, (100, 50)), standing(600, (700, 60))]
     picture, scale = drawn(tmp_path, (1200, 720), people)
     assert scale == 1

@@ -123,7 +123,7 @@ def test_mirrored_people_have_mirrored_colours():
 @pytest.mark.parametrize(
     "box", [(0.0, 0.0, 20.0, 40.0), (600.0, 400.0, 40.0, 80.0), (300.0, 0.0, 30.0, 30.0)]
 )
-def test_a_window_stays_in_the_picture_where_it_can(box: tuple[float, ...]):
+def test_a_window_stays_in_the_image_where_it_can(box: tuple[float, ...]):
     window = window_around(np.array(box), (640, 480), (240, 320))
     assert window.left >= 0
     assert window.top >= 0
@@ -153,7 +153,7 @@ def test_strokes_go_with_the_person_and_stop_at_both_ends():
     assert widths[0] == widths[1] == 1.0 and widths[-1] == stroke_for(1000)
 
 
-def test_the_middle_of_a_hidden_joint_shows_the_picture():
+def test_the_middle_of_a_hidden_joint_shows_the_image():
     tile, points = picture(100, 100), np.full((21, 2), 50.0)
     there = np.zeros(21, dtype=bool)
     there[SMALLPOSE.joints.index("nose")] = True

@@ -155,7 +155,7 @@ def test_files_of_one_name_are_told_apart_by_their_folders():
     assert list(short_names([Path("x/train.json"), Path("y/test.json")])) == ["train", "test"]
 
 
-def test_stats_of_a_wrong_folder_of_pictures_writes_nothing(
+def test_stats_of_a_wrong_folder_of_images_writes_nothing(
     world, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     file, out = str(world.data / "annotations" / "test.json"), tmp_path / "out"

@@ -148,7 +148,7 @@ def test_tab_goes_down_the_page_in_the_order_of_reading(page: Browser):
     assert len(set(seen)) > 20
 
 
-def test_predictions_are_drawn_over_the_pictures(page: Browser):
+def test_predictions_are_drawn_over_the_images(page: Browser):
     """The canvas of people changes when picture, label or prediction are switched off."""
     ink = "document.querySelector('#people-list canvas').toDataURL()"
     page.wait(

@@ -63,7 +63,7 @@ def scene_of(heights, xs, yaws=0.0, feet=400.0, size_wh=(640, 480)):
     )
 
 
-def test_somebody_facing_the_camera_has_the_left_hand_on_the_right_of_the_picture():
+def test_somebody_facing_the_camera_has_the_left_hand_on_the_right_of_the_image():
     front, back = render.draw(scene_of([250, 250], [180, 460], [0, np.pi])).keypoints
     left, right = JOINT["left_wrist"], JOINT["right_wrist"]
     assert front[left, 0] > front[right, 0]
@@ -120,7 +120,7 @@ def test_joints_that_are_seen_lie_on_their_own_limb(height):
 
 
 @pytest.mark.parametrize("height", [18, 40, 88, 95, 210, 310])
-def test_a_person_is_as_tall_in_the_picture_as_asked_at_every_way_of_drawing(height):
+def test_a_person_is_as_tall_in_the_image_as_asked_at_every_way_of_drawing(height):
     drawn = render.draw(scene_of([height], [320], feet=440.0))
     assert drawn.boxes_xywh[0, 3] == pytest.approx(1.03 * height, abs=1.5 + 0.015 * height)
     assert drawn.mask_area[0] / height**2 == pytest.approx(0.2, abs=0.05)
@@ -144,7 +144,7 @@ def test_the_same_scene_is_drawn_the_same():
     assert not np.array_equal(a[0], draw_scene(4)[0])
 
 
-def test_a_drawn_scene_has_people_with_boxes_inside_the_picture():
+def test_a_drawn_scene_has_people_with_boxes_inside_the_image():
     picture, keypoints, boxes = draw_scene(11, size_wh=(320, 240))
     assert picture.shape == (240, 320, 3) and picture.dtype == np.uint8
     assert len(keypoints) == len(boxes) > 0
