@@ -177,7 +177,7 @@ def test_images_that_cannot_be_read_are_named_and_the_others_looked_at(
     assert call(*words) == 2
     assert "1 of 4 pictures cannot be read, more than 0.1%" in capsys.readouterr().err
     assert not out.exists()
-    assert call(*words, "--max-bad", 0.25) == 0
+    assert call(*words, "--max-unreadable", 0.25) == 0
     assert "not predicted: " in (said := capsys.readouterr().err) and "aa.png" in said
     names = read_coco(tmp_path / "f.images.json").images
     (bad,) = [i for i, n in zip(names.ids, names.file_names, strict=True) if "aa.png" in n]

@@ -32,7 +32,7 @@ LESS = (
     (r"\bHOST\b", "localhost", "two machines"),
     (r":29500", ":PORT", "a port that may be in use here"),
     (r"/shared/", "", "folders that several machines see"),
-    (r"--jobs \d+", "--jobs 0", "workers to feed a GPU"),
+    (r"--workers \d+", "--workers 0", "workers to feed a GPU"),
     (r"smallpose train (hrnet_w32|rtmo_s)\b", f"smallpose train {TINIER}", "hours on a CPU"),
     (r"(smallpose train .*)", r"\1 steps=2", "minutes on a CPU"),
     (r"^(smallpose benchmark) .*", r"TOOLS/\1 --help", "days on a GPU: its words alone"),

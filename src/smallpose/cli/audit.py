@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels-only", action="store_true", help="do not look at pictures for near-duplicates"
     )
     parser.add_argument("--most", type=int, default=20, help="rows of each printed table (20)")
-    parser.add_argument("--jobs", type=int, default=2, help="threads that look at pictures (2)")
+    parser.add_argument("--workers", type=int, default=2, help="threads that look at pictures (2)")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
     rows = {split: suspect_rows(built.parts[split], found) for split, found in suspects.items()}
     parts = list(built.parts.values())
     bias = source_bias(concat(parts, parts[0].skeleton))
-    leaks = None if args.labels_only else find_leaks(built, max(args.jobs, 1))
+    leaks = None if args.labels_only else find_leaks(built, max(args.workers, 1))
     if args.json:
         machine: dict[str, Any] = {
             "leaks": None if leaks is None else leaks_json(leaks),

@@ -83,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="runs side by side; 0: one per GPU, or one on a CPU (default)",
     )
     parser.add_argument(
-        "--jobs", type=int, default=0, help="processes that read pictures, for each run (0)"
+        "--workers", type=int, default=0, help="processes that read pictures, for each run (0)"
     )
 
 
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> None:
         seeds,
         recipe=args.recipe,
         overrides=overrides,
-        jobs=args.jobs,
+        jobs=args.workers,
         subsets=_subsets(args) if args.subsets else (),
         subset_methods=chosen,
     )

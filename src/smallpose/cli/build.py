@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="stop when pictures are missing (default), leave them out, or keep their labels",
     )
     parser.add_argument(
-        "--max-bad",
+        "--max-unreadable",
         type=_share,
         default=0.001,
         metavar="SHARE",
@@ -100,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="make the set of this index.json again from your own copies of its sources",
     )
-    parser.add_argument("--jobs", type=int, default=2, help="threads for headers and videos (2)")
+    parser.add_argument("--workers", type=int, default=2, help="threads for headers and videos (2)")
     parser.add_argument("--overwrite", action="store_true", help="replace a set built before")
 
 
@@ -124,7 +124,7 @@ def run(args: argparse.Namespace) -> None:
     from smallpose.dataset.builder.manifest import is_synthetic
     from smallpose.dataset.docs.licence_terms import settle_terms
     from smallpose.dataset.options import Options
-    from smallpose.sources.custom import own_readers
+    from smallpose.sources.custom import parse_custom_sources
 
     if args.leaks_sheet is not None and args.leaks == "off":
         raise InputError("--leaks-sheet", "with --leaks off nobody looks", "leave one of them out")
@@ -135,9 +135,9 @@ def run(args: argparse.Namespace) -> None:
         split=args.split,
         images=args.images,
         missing_images=args.missing_images,
-        max_bad=args.max_bad,
+        max_bad=args.max_unreadable,
         trust_file=args.trust == "file",
-        jobs=max(args.jobs, 1),
+        jobs=max(args.workers, 1),
         overwrite=args.overwrite,
         derive=args.derive,
         leaks=args.leaks,
@@ -150,7 +150,7 @@ def run(args: argparse.Namespace) -> None:
         copying=args.images == "copy",
         ask=_ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
     )
-    own = own_readers(args.source, args.map)
+    own = parse_custom_sources(args.source, args.map)
     roots |= {name: root for name, (root, _) in own.items()}
     readers = {name: reader for name, (_, reader) in own.items()}
     build_dataset(roots, args.out, options, args.from_index, readers)

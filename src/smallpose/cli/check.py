@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--truth", type=Path, metavar="FILE.json", help="the truth that results are about"
     )
-    parser.add_argument("--jobs", type=int, default=2, help="threads for hashing (2)")
+    parser.add_argument("--workers", type=int, default=2, help="threads for hashing (2)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     if args.images and (of_results or args.path.is_dir()):
         raise InputError(f"--images {args.images}", "is for annotation files", "leave it out")
     if args.path.is_dir():
-        findings, subject = check_set(args.path, max(args.jobs, 1))
+        findings, subject = check_set(args.path, max(args.workers, 1))
     elif of_results:
         truth = read_coco(args.truth) if args.truth else truth_for_results(args.path)
         found = read_results(args.path, truth)

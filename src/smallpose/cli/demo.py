@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
     world, dataset = out / "world", out / "set"
     seed = ["--seed", str(args.seed)]
     cores = str(min(os.cpu_count() or 1, 8))
-    _verb("synth", world, "--size", args.size, "--jobs", cores, *seed)
+    _verb("synth", world, "--size", args.size, "--workers", cores, *seed)
     roots = [
         w for s in ("coco", "mpii", "aic", "hieve", "posetrack") for w in (f"--{s}", world / s)
     ]

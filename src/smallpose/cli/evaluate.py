@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--diagnose", action="store_true", help="which kinds of error cost how much AP"
     )
     parser.add_argument(
-        "--by",
+        "--breakdown",
         default="",
         metavar="LIST",
         help="break it down by any of source, crowding, joint, visibility, density, height, image",
@@ -60,7 +60,11 @@ def add_scoring(parser: argparse.ArgumentParser) -> None:
         help="person size and OKS scale by width × height of bbox, or by the area field (box)",
     )
     parser.add_argument(
-        "--max-found", type=int, default=20, metavar="N", help="detections per image in coco (20)"
+        "--max-detections",
+        type=int,
+        default=20,
+        metavar="N",
+        help="detections per image in coco (20)",
     )
     parser.add_argument(
         "--keypoints",
@@ -86,7 +90,7 @@ def scoring(args: argparse.Namespace) -> dict[str, Any]:
     return limits | {
         "protocols": tuple(word.strip() for word in args.protocol.split(",") if word.strip()),
         "area": args.area,
-        "max_found": args.max_found,
+        "max_found": args.max_detections,
         "keypoints": args.keypoints,
         "sigmas": read_json(args.sigmas, list[float]) if args.sigmas else None,
         "density_joints": args.density_joints,
@@ -118,7 +122,7 @@ def run(args: argparse.Namespace) -> None:
     rules = scoring(args)
     truth = read_truth(args.truth)
     more: dict[str, tuple[Any, str]] = {}
-    if too_large(args.found) and not (args.diagnose or args.by):
+    if too_large(args.found) and not (args.diagnose or args.breakdown):
         evaluator = Evaluator(truth, **rules)
         for part in stream_found(args.found, truth):
             evaluator.add(part)
@@ -126,10 +130,10 @@ def run(args: argparse.Namespace) -> None:
     else:
         found = read_found(args.found, truth)
         result = evaluate(truth, found, intervals=args.intervals, seed=args.seed, **rules)
-        if args.diagnose or args.by:
+        if args.diagnose or args.breakdown:
             from smallpose.evaluation.analysis.breakdown_tables import sections
 
-            asked = [word.strip() for word in args.by.split(",") if word.strip()]
+            asked = [word.strip() for word in args.breakdown.split(",") if word.strip()]
             asked += ["diagnosis"] if args.diagnose else []
             more = sections(asked, truth, found, result, rules, args.intervals, args.seed)
     _export(args, result)

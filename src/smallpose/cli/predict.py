@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     where.add_argument("--box-weights", metavar="FILE", help="its weights, as --weights")
     where.add_argument(
-        "--max-bad", type=float, default=0.001, help="share of unreadable pictures (0.001)"
+        "--max-unreadable", type=float, default=0.001, help="share of unreadable pictures (0.001)"
     )
 
     what = parser.add_argument_group("what weights to trust, and whose joints they find")
@@ -215,7 +215,7 @@ def _options(args: argparse.Namespace) -> "Options":
         score_rule=args.score_rule,
         nms_above=args.nms,
         batch_size=max(args.batch_size, 0),
-        most_bad=args.max_bad,
+        most_bad=args.max_unreadable,
         most=args.max_people,
         score_above=args.score_above,
         rescore=not args.no_rescore,

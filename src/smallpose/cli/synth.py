@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=from_zero, default=0, help="same seed, same bytes; default 0"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="processes; the bytes stay the same")
+    parser.add_argument("--workers", type=int, default=1, help="processes; the bytes stay the same")
     parser.add_argument("--overwrite", action="store_true", help="replace what OUT holds")
 
 
@@ -30,10 +30,10 @@ def run(args: argparse.Namespace) -> None:
     from smallpose.core.errors import InputError
     from smallpose.synthetic.world import make_world
 
-    if args.jobs < 1:
-        raise InputError(f"--jobs {args.jobs}", "is below one", "use 1 or more")
+    if args.workers < 1:
+        raise InputError(f"--workers {args.workers}", "is below one", "use 1 or more")
     start = time.monotonic()
-    make_world(args.out, args.size, args.seed, args.jobs, args.overwrite)
+    make_world(args.out, args.size, args.seed, args.workers, args.overwrite)
     print(
         f"{args.out}: the {args.size} world of seed {args.seed}, {time.monotonic() - start:.0f} s"
     )

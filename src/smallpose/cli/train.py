@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
     parser.add_argument("--seed", type=from_zero, default=0)
     parser.add_argument(
-        "--jobs", type=int, default=0, help="processes that read pictures; 0: this one (default)"
+        "--workers", type=int, default=0, help="processes that read pictures; 0: this one (default)"
     )
     parser.add_argument(
         "--cache",
@@ -66,11 +66,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--adapt", action="store_true", help="let weights of another skeleton in, joint by name"
     )
     parser.add_argument(
-        "--max-bad", type=float, default=0.001, help="share of unreadable pictures allowed (0.001)"
+        "--max-unreadable",
+        type=float,
+        default=0.001,
+        help="share of unreadable pictures allowed (0.001)",
     )
     parser.add_argument("--device", default="", help="cpu, cuda, …; a GPU where there is one")
     parser.add_argument(
-        "--at-once",
+        "--micro-batch",
         type=int,
         default=0,
         metavar="N",
@@ -112,16 +115,16 @@ def run(args: argparse.Namespace) -> None:
             recipe=args.recipe,
             overrides=overrides,
             seed=args.seed,
-            jobs=max(args.jobs, 0),
+            jobs=max(args.workers, 0),
             cache=args.cache,
             resume=args.resume,
             weights=args.weights,
             weights_skeleton=args.weights_skeleton,
             trust=args.trust,
             adapt=args.adapt,
-            most_bad=args.max_bad,
+            most_bad=args.max_unreadable,
             device=args.device,
-            at_once=max(args.at_once, 0),
+            at_once=max(args.micro_batch, 0),
             compile=args.compile,
             tensorboard=args.tensorboard,
             wandb=args.wandb,

@@ -68,7 +68,7 @@ def refuse_unreadable(where: str, bad: int, pictures: int, most_bad: float, last
         raise InputError(
             where,
             f"{bad:,} of {pictures:,} pictures cannot be read, more than {most_bad:.1%}{last}",
-            "mend or remove them, or allow more with --max-bad",
+            "mend or remove them, or allow more with --max-unreadable",
         )
 
 

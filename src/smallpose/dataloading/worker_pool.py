@@ -116,7 +116,7 @@ class Pool:
                         where,
                         f"a worker process died near it ({how}), {deaths} times so far; "
                         f"{free_memory() >> 20:,} MiB of memory are free",
-                        "use fewer --jobs, then --resume",
+                        "use fewer --workers, then --resume",
                     )
                 say(f"{where}: a worker process died near it ({how}) and is started anew")
                 died_at = number

@@ -44,7 +44,7 @@ class Rules:
         if self.area not in ("box", "file"):
             raise InputError(f"--area {self.area}", "no such rule", "say box or file")
         for flag, value in (
-            ("--max-found", self.max_found),
+            ("--max-detections", self.max_found),
             ("--density-joints", self.density_joints),
         ):
             if value is not None and value < 1:

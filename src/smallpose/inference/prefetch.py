@@ -48,7 +48,7 @@ def read_ahead(
                             error.where,
                             f"{error.what}: {len(unreadable)} of {len(rows):,} pictures cannot be "
                             f"read, more than {most_bad:.1%}",
-                            "mend or remove them, or allow more with --max-bad",
+                            "mend or remove them, or allow more with --max-unreadable",
                         ) from None
                     continue
                 check_size(picture, people, row, names[row])

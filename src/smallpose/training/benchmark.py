@@ -76,7 +76,7 @@ class Job:
             self.setting,
             "--seed",
             str(self.seed),
-            "--jobs",
+            "--workers",
             str(self.jobs),
             "--resume",
         ]

@@ -180,7 +180,7 @@ def test_the_command_prints_writes_and_exports(crowded_world, tmp_path, capsys):
     out = {kind: tmp_path / f"out.{kind}" for kind in ("csv", "markdown", "latex", "json")}
     flags = [f for kind, path in out.items() for f in (f"--{kind}", str(path))]
     call = ["evaluate", str(gt), str(dt), "--protocol", "coco,owned", "--intervals", "20"]
-    assert main([*call, "--by", "source,joint", "--diagnose", *flags]) == 0
+    assert main([*call, "--breakdown", "source,joint", "--diagnose", *flags]) == 0
     printed = capsys.readouterr().out
     assert "what AP each kind of error costs" in printed
     assert "95 %" in printed

@@ -129,7 +129,7 @@ def test_shards_of_another_job_are_refused(there, tmp_path, capsys):
         assert call(there, tmp_path / "g.json", method, *words) == 2
         assert f"another job, whose {name} differ" in capsys.readouterr().err
     # More threads, larger batches and more patience do not make it another.
-    more = ("--batch-size", 5, "--max-bad", 0.5)
+    more = ("--batch-size", 5, "--max-unreadable", 0.5)
     assert call(there, tmp_path / "g.json", CROPS, *of_file(there, *more), *how) == 0
 
 
@@ -174,7 +174,7 @@ def test_a_image_that_is_refused_is_one_that_cannot_be_read(there, tmp_path, cap
     (tmp_path / "p" / "03.png").write_bytes(b"GIF89a" + bytes(50))
     for n, more in enumerate(((), ("--shards", tmp_path / "s"))):
         out = tmp_path / f"{n}.json"
-        assert call(there, out, CROPS, *how, *more, "--max-bad", 0.1) == 0
+        assert call(there, out, CROPS, *how, *more, "--max-unreadable", 0.1) == 0
         assert "03.png: format GIF not allowed" in capsys.readouterr().err
         seen = {f["image_id"] for f in json.loads(out.read_text())}
         assert seen == set(range(7, 7 + PICTURES)) - {10}
@@ -197,15 +197,15 @@ def test_images_that_cannot_be_read_are_named_and_the_others_looked_at(
 ):
     how = broken(there, tmp_path / "p", (1, 5, 6))
     plain, sharded = tmp_path / "plain.json", tmp_path / "sharded.json"
-    assert call(there, plain, method, *how, "--max-bad", 0.5) == 0
+    assert call(there, plain, method, *how, "--max-unreadable", 0.5) == 0
     shards = ("--shards", tmp_path / "s", "--shard-images", 4)
     capsys.readouterr()
     # Two are more than a tenth: stopped, and the shards that were done before are there.
-    assert call(there, sharded, method, *how, *shards, "--max-bad", 0.1) == 2
+    assert call(there, sharded, method, *how, *shards, "--max-unreadable", 0.1) == 2
     told = capsys.readouterr().err
     assert "3 of 11 pictures cannot be read, more than 10.0%" in told and "06.png" in told
     assert not sharded.exists() and len(list((tmp_path / "s").glob("*.jsonl"))) == 2
-    assert call(there, sharded, method, *how, *shards, "--max-bad", 0.5) == 0
+    assert call(there, sharded, method, *how, *shards, "--max-unreadable", 0.5) == 0
     same_people(plain, sharded)
     seen = {f["image_id"] for f in json.loads(sharded.read_text())}
     assert seen == set(range(7, 7 + PICTURES)) - {8, 12, 13} or method == WHOLE
@@ -227,7 +227,7 @@ def ray_ends():
 def test_actors_of_ray_find_what_one_process_finds(there, tmp_path, capfd, monkeypatch):
     monkeypatch.setenv("RAY_worker_niceness", "0")  # else the rest of the tests go first
     how = broken(there, tmp_path / "p", (5,))
-    more = ("--max-bad", 0.2, "--device", "cpu")
+    more = ("--max-unreadable", 0.2, "--device", "cpu")
     assert call(there, tmp_path / "plain.json", CROPS, *how, *more) == 0
     ray = ("--engine", "ray", "--shard-images", 4, "--actors", 2)
     assert call(there, tmp_path / "ray.json", CROPS, *how, *more, *ray) == 0

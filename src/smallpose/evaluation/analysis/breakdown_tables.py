@@ -66,7 +66,7 @@ def sections(
             out[name] = told_so.to_dict(), str(told_so)
         else:
             raise InputError(
-                f"--by {name}", "no such breakdown", f"choose from {', '.join(SECTIONS)}"
+                f"--breakdown {name}", "no such breakdown", f"choose from {', '.join(SECTIONS)}"
             )
     return out
 
