@@ -19,8 +19,8 @@ from smallpose.core.sizes import SIZES
 from smallpose.core.skeleton import SMALLPOSE
 from smallpose.report import figures
 from smallpose.report.images import contact_sheet
-from smallpose.report.images.contact_sheet import SOURCE_NAMES, Reader
-from smallpose.report.images.encode import picture_file
+from smallpose.report.images.contact_sheet import SOURCE_NAMES, ImageReader
+from smallpose.report.images.encode import encode_image
 from smallpose.report.tables import paper_tables
 from smallpose.report.tables.paper_tables import Table
 from smallpose.stats.counts import Counts, Table1
@@ -36,7 +36,7 @@ SPLITS = ("train", "test")
 
 
 @dataclass(frozen=True)
-class Drawing:
+class FigureSpec:
     """A figure not drawn yet.
 
     Args:
@@ -52,7 +52,7 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Portrait:
+class DatasetReport:
     """One or several data sets, counted.
 
     Args:
@@ -112,45 +112,47 @@ class Portrait:
         ]
         for name, sources in self._known_sources().items():
             named = {SOURCE_NAMES[source]: counts for source, counts in sources.items()}
-            out.append(paper_tables.counts_table(named, _file_name("sources", name), "source"))
+            out.append(
+                paper_tables.counts_table(named, _build_file_name("sources", name), "source")
+            )
         if self.scenes:
             out.append(paper_tables.table4(self.scenes))
         return out
 
-    def drawings(self) -> list[Drawing]:
+    def drawings(self) -> list[FigureSpec]:
         """The figures, in the paper's order."""
         out = [
-            Drawing(
-                _file_name("fig1a_composition", name),
+            FigureSpec(
+                _build_file_name("fig1a_composition", name),
                 "Composition" + (f": {name}" if name else ""),
-                _composition_alt(sources),
+                _describe_composition(sources),
                 partial(figures.composition, sources),
             )
             for name, sources in self._known_sources().items()
         ]
         return [
             *out,
-            Drawing(
+            FigureSpec(
                 "fig1c_skeleton",
                 "The 21 joints",
                 "A standing figure with the 21 joints numbered in the paper's order: "
                 + ", ".join(j.replace("_", " ") for j in SMALLPOSE.joints),
                 partial(figures.skeleton_drawing, SMALLPOSE),
             ),
-            Drawing(
+            FigureSpec(
                 "fig2_areas",
                 "People by box area",
-                _small_alt(self.counts),
+                _describe_small_share(self.counts),
                 partial(figures.areas, self.areas),
             ),
-            Drawing(
+            FigureSpec(
                 "fig3_crowding",
                 "CrowdIndex of images",
                 "Mean CrowdIndex: "
                 + ", ".join(f"{name} {crowd.mean or 0:.2f}" for name, crowd in self.crowds.items()),
                 partial(figures.crowding, self.crowds, self.mean_crowding),
             ),
-            Drawing(
+            FigureSpec(
                 "fig7_people_per_image",
                 "People in an image",
                 "People per image with people: "
@@ -160,10 +162,10 @@ class Portrait:
                 ),
                 partial(figures.people_in_images, self.company),
             ),
-            Drawing(
+            FigureSpec(
                 "fig8_classes",
                 "Sizes and densities",
-                _density_alt(self.counts),
+                _describe_classes(self.counts),
                 partial(figures.classes, self.counts),
             ),
         ]
@@ -201,7 +203,7 @@ class Portrait:
         What has one source alone needs neither a ring nor a table of it.
         """
         if not self._split:
-            return {name: s for name, s in self.sources.items() if _several(s)}
+            return {name: s for name, s in self.sources.items() if _has_several_sources(s)}
         train, test = (self.sources[split] for split in SPLITS)
         together = {
             name: train[name] + test[name]
@@ -210,33 +212,37 @@ class Portrait:
             for name in SOURCE_NAMES
             if name in train or name in test
         }
-        return {"": together} if _several(together) else {}
+        return {"": together} if _has_several_sources(together) else {}
 
 
-def portrait(sets: Mapping[str, Instances], scenes: Mapping[str, Scenes] | None = None) -> Portrait:
+def count_datasets(
+    sets: Mapping[str, Instances], scenes: Mapping[str, Scenes] | None = None
+) -> DatasetReport:
     """Count them all; sets named train and test are taken as one data set."""
     tallies = {name: tally_of(people) for name, people in sets.items()}
-    return portrait_of(tallies, sets, scenes)
+    return build_dataset_report(tallies, sets, scenes)
 
 
-def portrait_of(
+def build_dataset_report(
     tallies: Mapping[str, Tally],
     sets: Mapping[str, Instances] | None = None,
     scenes: Mapping[str, Scenes] | None = None,
-) -> Portrait:
+) -> DatasetReport:
     """The portrait of sets that are counted already, such as shards too large for memory."""
     rows = {name: one.counts for name, one in tallies.items()}
     if set(tallies) == set(SPLITS):
         rows = {split: rows[split] for split in SPLITS}
         rows["total"] = rows["train"] + rows["test"]
-    return Portrait(tallies, Table1(rows), sets or {}, scenes or {})
+    return DatasetReport(tallies, Table1(rows), sets or {}, scenes or {})
 
 
-def _several(sources: Mapping[str, Counts]) -> bool:
+def _has_several_sources(sources: Mapping[str, Counts]) -> bool:
     return sum(c.people > 0 for name, c in sources.items() if name) > 1
 
 
-def write_portrait(picture: Portrait, out: Path, read: Reader | None = None) -> None:
+def write_dataset_report(
+    picture: DatasetReport, out: Path, read: ImageReader | None = None
+) -> None:
     """Tables, figures and, with a reader of pictures, sheets of people, as files in `out`."""
     for table in picture.tables():
         table.save(out)
@@ -246,34 +252,35 @@ def write_portrait(picture: Portrait, out: Path, read: Reader | None = None) -> 
         return
     sets = picture.sets
     made = {
-        f"fig1b_samples_{name}": contact_sheet.sample_sheet(p, read) for name, p in sets.items()
+        f"fig1b_samples_{name}": contact_sheet.build_sample_sheet(p, read)
+        for name, p in sets.items()
     }
-    made["sources"] = contact_sheet.source_sheet(list(sets.values())[::-1], read)
+    made["sources"] = contact_sheet.build_source_sheet(list(sets.values())[::-1], read)
     shown = {n: sheet for n, sheet in made.items() if any(row.tiles for row in sheet.rows)}
     for name, sheet in shown.items():
-        painted = picture_file(contact_sheet.paint(sheet), "png")
+        painted = encode_image(contact_sheet.draw_sheet(sheet), "png")
         write_whole(out / f"{name.replace('/', '_')}.png", painted)
     if not shown:
         say("none of the pictures is there, so there are no sheets of people")
 
 
-def _file_name(stem: str, name: str) -> str:
+def _build_file_name(stem: str, name: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     return f"{stem}_{slug}" if slug else stem
 
 
-def _composition_alt(sources: Mapping[str, Counts]) -> str:
+def _describe_composition(sources: Mapping[str, Counts]) -> str:
     total = max(sum(c.people for c in sources.values()), 1)
     parts = [f"{SOURCE_NAMES[s]} {100 * c.people / total:.0f} %" for s, c in sources.items()]
     return f"{total:,} people by source: " + ", ".join(parts)
 
 
-def _small_alt(sets: Mapping[str, Counts]) -> str:
+def _describe_small_share(sets: Mapping[str, Counts]) -> str:
     parts = [f"{name} {100 * c.sizes[0] / max(c.people, 1):.0f} %" for name, c in sets.items()]
     return "Share of people by box area; small are: " + ", ".join(parts)
 
 
-def _density_alt(sets: Mapping[str, Counts]) -> str:
+def _describe_classes(sets: Mapping[str, Counts]) -> str:
     sizes = [
         f"{name} {', '.join(f'{n:,} {s}' for n, s in zip(c.sizes, SIZES, strict=True))}; "
         f"of the small {c.densities[0]:,} sparse, {c.densities[1]:,} moderate, "

@@ -13,7 +13,7 @@ import numpy as np
 
 from smallpose.core.errors import SmallposeError
 from smallpose.core.instances import Instances
-from smallpose.report.images.contact_sheet import Reader
+from smallpose.report.images.contact_sheet import ImageReader
 from smallpose.report.inputs.runs import Run
 from smallpose.system.progress import say, track
 
@@ -41,8 +41,8 @@ class Latency:
         return asdict(self)
 
 
-def measure(
-    runs: Sequence[Run], truth: Instances, read: Reader, images: int = 12
+def measure_latencies(
+    runs: Sequence[Run], truth: Instances, read: ImageReader, images: int = 12
 ) -> dict[int, Latency]:
     """The latency of each run whose weights are there, by its place.
 
@@ -64,17 +64,17 @@ def measure(
         return {}
     out = {}
     for number, run in track(list(enumerate(runs)), "latency"):
-        made = _measure(run, truth, pictures, rows)
+        made = _measure_run(run, truth, pictures, rows)
         if made is not None:
             out[number] = made
     return out
 
 
-def _measure(
+def _measure_run(
     run: Run, truth: Instances, pictures: dict[str, Any], rows: np.ndarray
 ) -> Latency | None:
     weights = run.folder / "model.safetensors"
-    if run.untrained or not weights.is_file():
+    if run.is_untrained or not weights.is_file():
         return None
     import torch
 

@@ -11,9 +11,9 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
-from smallpose.report.dataset_report import SPLITS, Portrait, portrait
-from smallpose.report.inputs.person_matching import Pairing, pair_people
-from smallpose.report.inputs.runs import Run, alike, read_runs, same_data
+from smallpose.report.dataset_report import SPLITS, DatasetReport, count_datasets
+from smallpose.report.inputs.person_matching import PersonMatches, match_people
+from smallpose.report.inputs.runs import Run, find_shared_dataset, group_seeds, read_runs
 from smallpose.system.json_decode import read_json
 from smallpose.system.progress import say
 
@@ -28,7 +28,7 @@ class Manifest(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Material:
+class ReportData:
     """All that the page shows, read and counted.
 
     Args:
@@ -39,9 +39,9 @@ class Material:
     runs: Sequence[Run]
     data: Path | None
     manifest: Manifest
-    picture: Portrait | None
+    picture: DatasetReport | None
     test: Instances | None
-    found: Mapping[int, tuple[Predictions, Pairing]]
+    found: Mapping[int, tuple[Predictions, PersonMatches]]
 
     @property
     def best(self) -> int:
@@ -62,7 +62,7 @@ class Material:
 
     def seeds_of(self, number: int) -> list[int]:
         """The numbers of a run and those that differ from it in nothing but their seed."""
-        return next(group for group in alike(self.runs) if number in group)
+        return next(group for group in group_seeds(self.runs) if number in group)
 
     def mean(self, number: int, metric: str) -> float | None:
         """Points of a run, in the mean over its seeds, as the tables have it."""
@@ -72,35 +72,35 @@ class Material:
 
     def _in_order(self, numbers: Collection[int]) -> list[int]:
         middles = []
-        for group in alike(self.runs):
+        for group in group_seeds(self.runs):
             there = sorted((n for n in group if n in numbers), key=self._standing_alone)
             middles += there[len(there) // 2 : len(there) // 2 + 1]
         return sorted(
             middles,
-            key=lambda n: (self.runs[n].untrained, *(-v for v in self._standing(n)), n),
+            key=lambda n: (self.runs[n].is_untrained, *(-v for v in self._standing(n)), n),
         )
 
     def _standing(self, number: int) -> tuple[float, float]:
-        return _points(self.mean(number, "AP_S"), self.mean(number, "AP"))
+        return _rank_values(self.mean(number, "AP_S"), self.mean(number, "AP"))
 
     def _standing_alone(self, number: int) -> tuple[float, float]:
         run = self.runs[number]
-        return _points(run.metric("AP_S"), run.metric("AP"))
+        return _rank_values(run.metric("AP_S"), run.metric("AP"))
 
 
-def _points(small: float | None, everybody: float | None) -> tuple[float, float]:
+def _rank_values(small: float | None, everybody: float | None) -> tuple[float, float]:
     return small if small is not None else -1.0, everybody if everybody is not None else -1.0
 
 
-def gather(folders: Sequence[Path]) -> Material:
+def read_report_data(folders: Sequence[Path]) -> ReportData:
     """Read the runs, the set that most of them share, and what they found in it."""
     if not folders:
         raise InputError("report", "no run is given", "name the folders of finished runs")
     runs = read_runs(folders)
-    data = same_data(runs)
+    data = find_shared_dataset(runs)
     if data is None:
         say("the data set of these runs is not there any more: a report without people")
-        return Material(runs, None, Manifest(), None, None, {})
+        return ReportData(runs, None, Manifest(), None, None, {})
     sets = {
         split: read_coco(data / "annotations" / f"{split}.json")
         for split in SPLITS
@@ -116,5 +116,5 @@ def gather(folders: Sequence[Path]) -> Material:
     for number, run in enumerate(runs):
         if run.data == data and run.found is not None:
             predictions = read_results(run.found, sets["test"])
-            found[number] = predictions, pair_people(sets["test"], predictions)
-    return Material(runs, data, manifest, portrait(sets), sets["test"], found)
+            found[number] = predictions, match_people(sets["test"], predictions)
+    return ReportData(runs, data, manifest, count_datasets(sets), sets["test"], found)

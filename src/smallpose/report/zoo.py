@@ -10,9 +10,9 @@ from smallpose._version import __version__
 from smallpose.core.errors import InputError
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import METRICS, Run
-from smallpose.report.inputs.scores import Score, score
-from smallpose.report.page.run_details import flat
-from smallpose.report.report_data import gather
+from smallpose.report.inputs.scores import RunScore, score_run
+from smallpose.report.page.run_details import flatten_facts
+from smallpose.report.report_data import read_report_data
 from smallpose.report.tables.paper_tables import HEADS, Cell, Column, Table
 from smallpose.system.files import path_inside, sha256, write_whole
 
@@ -20,7 +20,7 @@ Interval = tuple[float, float] | None
 
 
 @dataclass(frozen=True)
-class Entry:
+class ZooEntry:
     """One checkpoint.
 
     Args:
@@ -54,25 +54,25 @@ class Entry:
         }
 
 
-def make_zoo(folders: Sequence[Path], out: Path) -> list[Entry]:
+def write_zoo(folders: Sequence[Path], out: Path) -> list[ZooEntry]:
     """Write `out/README.md` and `out/zoo.json`.
 
     Raises: InputError when a folder is no finished run, or its weights are not those it wrote.
     """
-    material = gather(folders)
+    material = read_report_data(folders)
     scores = {
-        n: score(material.runs[n], material.test, found)
+        n: score_run(material.runs[n], material.test, found)
         for n, (found, _) in material.found.items()
         if material.test is not None
     }
-    entries = [_entry(run, scores.get(n)) for n, run in enumerate(material.runs)]
+    entries = [_read_entry(run, scores.get(n)) for n, run in enumerate(material.runs)]
     text = json.dumps([e.to_dict() for e in entries], indent=1) + "\n"
     write_whole(out / "zoo.json", text)
-    write_whole(out / "README.md", _page(entries, material.manifest.synthetic))
+    write_whole(out / "README.md", _format_page(entries, material.manifest.synthetic))
     return entries
 
 
-def _entry(run: Run, there: Score | None) -> Entry:
+def _read_entry(run: Run, there: RunScore | None) -> ZooEntry:
     said = run.weights if isinstance(run.weights, dict) else {}
     name, digest = str(said.get("file") or ""), str(said.get("sha256") or "")
     path = path_inside(run.folder, name) if name else None
@@ -86,10 +86,10 @@ def _entry(run: Run, there: Score | None) -> Entry:
         ends = there.ends(metric) if there else run.ends(metric)
         value = there.value(metric) if there else run.metric(metric)
         metrics[metric] = value, (ends[0], ends[1]) if ends else None
-    return Entry(run, path, digest, metrics)
+    return ZooEntry(run, path, digest, metrics)
 
 
-def zoo_table(entries: Sequence[Entry]) -> Table:
+def build_zoo_table(entries: Sequence[ZooEntry]) -> Table:
     """One row per checkpoint."""
     columns = [Column("checkpoint"), Column("method"), Column("setting"), Column("recipe")]
     columns += [Column("parameters", "count"), *(Column(HEADS[m]) for m in METRICS)]
@@ -97,8 +97,8 @@ def zoo_table(entries: Sequence[Entry]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for e in entries:
         run = e.run
-        points = [_points(*e.metrics[m]) for m in METRICS]
-        label, how = paper_values.label(run.method), run.recipe
+        points = [_format_points(*e.metrics[m]) for m in METRICS]
+        label, how = paper_values.format_method_label(run.method), run.recipe
         rows.append(
             (run.folder.name, label, run.setting, how, run.parameters, *points, e.digest[:16])
         )
@@ -106,25 +106,25 @@ def zoo_table(entries: Sequence[Entry]) -> Table:
     return Table("zoo", "Checkpoints", tuple(columns), tuple(rows), f"{note}.")
 
 
-def _points(value: float | None, ends: Interval) -> str:
+def _format_points(value: float | None, ends: Interval) -> str:
     if value is None:
         return "–"
     return f"{value:.1f}" + (f" ({ends[0]:.1f} to {ends[1]:.1f})" if ends else "")
 
 
-def _page(entries: Sequence[Entry], synthetic: bool) -> str:
+def _format_page(entries: Sequence[ZooEntry], synthetic: bool) -> str:
     parts = ["# Model zoo", f"Made by smallpose {__version__} from finished runs."]
     if synthetic:
         parts.append(
             "**Synthetic.** Trained and scored on people drawn by a program: these numbers show "
             "how the runs compare, and nothing about real pictures."
         )
-    parts.append(zoo_table(entries).to_markdown().rstrip())
-    parts += [_about(e) for e in entries]
+    parts.append(build_zoo_table(entries).to_markdown().rstrip())
+    parts += [_describe_entry(e) for e in entries]
     return "\n\n".join(parts) + "\n"
 
 
-def _about(e: Entry) -> str:
+def _describe_entry(e: ZooEntry) -> str:
     run = e.run
     setting = f" --setting {run.setting}" if run.setting else ""
     use = (
@@ -142,10 +142,10 @@ def _about(e: Entry) -> str:
     )
     lines = [
         f"## {run.folder.name}",
-        f"{paper_values.label(run.method)} (`{run.method}`), setting {run.setting}.",
+        f"{paper_values.format_method_label(run.method)} (`{run.method}`), setting {run.setting}.",
         f"- weights: `{e.weights.name if e.weights else 'not there'}`, SHA-256 `{e.digest}`",
         *(
-            f"- {title}: {_facts(facts)}"
+            f"- {title}: {_format_facts(facts)}"
             for title, facts in (
                 ("recipe", {"name": run.recipe, **run.recipe_fields}),
                 (
@@ -166,5 +166,5 @@ def _about(e: Entry) -> str:
     return "\n\n".join([*lines[:2], "\n".join(lines[2:]), f"```sh\n{use}\n{again}\n```"])
 
 
-def _facts(facts: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} `{value}`" for key, value in flat(facts))
+def _format_facts(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} `{value}`" for key, value in flatten_facts(facts))

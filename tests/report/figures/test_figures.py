@@ -8,14 +8,14 @@ import pytest
 from PIL import Image
 
 from smallpose.report import figures
-from smallpose.report.dataset_report import portrait
+from smallpose.report.dataset_report import count_datasets
 from smallpose.report.figures import DARK, LIGHT
 from smallpose.report.inputs.runs import read_runs
 
 
 @pytest.fixture(scope="session")
 def drawings(world):
-    return {d.name: d for d in portrait({"train": world.test, "test": world.test}).drawings()}
+    return {d.name: d for d in count_datasets({"train": world.test, "test": world.test}).drawings()}
 
 
 def test_the_papers_figures_of_a_data_set_are_there(drawings):
@@ -55,7 +55,7 @@ def test_dark_figures_have_light_ink(drawings):
 
 
 def test_bars_of_people_by_area_are_their_shares(world):
-    people = portrait({"one": world.test})
+    people = count_datasets({"one": world.test})
     draw = next(d for d in people.drawings() if d.name == "fig2_areas").draw
     heights = [bar.get_height() for bar in draw().axes[0].patches]
     assert sum(heights) == pytest.approx(100.0)
@@ -64,7 +64,7 @@ def test_bars_of_people_by_area_are_their_shares(world):
 @pytest.mark.parametrize("name", ["fig2_areas", "fig3_crowding", "fig7_people_per_image"])
 def test_twelve_sets_side_by_side_can_be_told_apart_by_their_keys(world, name):
     """By colour, or by line, marker and hatch where a colour comes again; grey prints by ink."""
-    people = portrait({f"set {n}": world.test for n in range(12)})
+    people = count_datasets({f"set {n}": world.test for n in range(12)})
     axes = next(d for d in people.drawings() if d.name == name).draw().axes[0]
     keys = axes.get_legend().legend_handles
 
@@ -120,7 +120,7 @@ def test_the_colours_differ_for_those_who_see_no_red_no_green_or_no_blue():
 
 
 def test_the_sign_of_each_bar_difference_is_the_tables(world):
-    runs = [r for r in read_runs(list(world.runs.values())) if not r.untrained]
+    runs = [r for r in read_runs(list(world.runs.values())) if not r.is_untrained]
     axes = figures.ap_by_class(runs).axes[0]
     a, b = (np.array([bar.get_height() for bar in group]) for group in axes.containers)
     table = np.array(
@@ -135,13 +135,13 @@ def test_the_sign_of_each_bar_difference_is_the_tables(world):
 
 def test_files_without_people_are_drawn_too(world):
     nobody = world.test.take(np.array([], dtype=np.intp))
-    for drawing in portrait({"nobody": nobody}).drawings():
+    for drawing in count_datasets({"nobody": nobody}).drawings():
         figures.png(drawing.draw(), dpi=40)
 
 
 def test_crowded_names_get_a_legend_that_fits(world):
     sets = {f"a set with quite a long name, number {i}": world.test for i in range(6)}
-    for drawing in portrait(sets).drawings():
+    for drawing in count_datasets(sets).drawings():
         if drawing.name in ("fig2_areas", "fig8_classes"):
             figures.svg(drawing.draw())
 
@@ -149,7 +149,7 @@ def test_crowded_names_get_a_legend_that_fits(world):
 def test_each_method_goes_from_its_a_to_its_b(world):
     from dataclasses import replace
 
-    a, b = (r for r in read_runs(list(world.runs.values())) if not r.untrained)
+    a, b = (r for r in read_runs(list(world.runs.values())) if not r.is_untrained)
     other = [replace(run, method="simcc_r18_tiny") for run in (a, b)]
     figure = figures.gains({"one": (a, b), "two": (other[0], other[1])})
     dots = [c.get_offsets()[0].tolist() for c in figure.axes[1].collections]
@@ -182,7 +182,7 @@ def test_numbers_of_people_that_no_image_shows_are_gaps():
 
 
 def test_a_bin_that_holds_nobody_says_so(world):
-    people = portrait({"one": world.test})
+    people = count_datasets({"one": world.test})
     axes = figures.areas(people.areas).axes[0]
     empty = int((people.areas["one"].counts == 0).sum())
     assert empty > 0
@@ -190,7 +190,7 @@ def test_a_bin_that_holds_nobody_says_so(world):
 
 
 def test_mean_crowding_is_drawn_with_its_interval(world):
-    people = portrait({"one": world.test})
+    people = count_datasets({"one": world.test})
     mean = people.mean_crowding["one"]
     axes = figures.crowding(people.crowds, people.mean_crowding).axes[0]
     line, dot = axes.lines
@@ -200,7 +200,7 @@ def test_mean_crowding_is_drawn_with_its_interval(world):
 
 def test_a_set_of_one_source_has_no_ring(world):
     one = world.test.take(np.flatnonzero(world.test.source == 1))
-    alone = portrait({"coco alone": one, "all": world.test})
+    alone = count_datasets({"coco alone": one, "all": world.test})
     rings = [d.name for d in alone.drawings() if d.name.startswith("fig1a")]
     assert rings == ["fig1a_composition_all"]
 
@@ -216,7 +216,7 @@ def test_real_files_stand_side_by_side_with_their_known_counts(real):
         "AIC": read_aic(real / "aic").people,
         "PoseTrack": read_posetrack(real / "posetrack/posetrack18").people,
     }
-    people = portrait(sets)
+    people = count_datasets(sets)
     drawn = {d.name: d.draw() for d in people.drawings()}
     left, right = drawn["fig8_classes"].axes
     texts = [text.get_text() for text in (*left.texts, *right.texts)]

@@ -8,7 +8,12 @@ from smallpose.core.instances import make_images
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.images import read_picture
-from smallpose.report.images.draw_predictions import LEAST_PERSON, LEAST_TALL, MOST_WIDE, draw_found
+from smallpose.report.images.draw_predictions import (
+    MAX_IMAGE_SIDE,
+    MIN_IMAGE_HEIGHT,
+    MIN_PERSON_HEIGHT,
+    draw_predictions,
+)
 from smallpose.report.images.pose_drawing import LEFT, RIGHT
 
 GREY = 128
@@ -30,7 +35,7 @@ def drawn(tmp_path, size_wh, people):
     points = np.stack(people)
     n = len(points)
     found = Predictions(COCO17, np.ones(n, np.int64), points, np.full(n, 0.9), np.zeros((n, 4)))
-    assert draw_found(found, images, tmp_path, read_picture, tmp_path / "out") == 1
+    assert draw_predictions(found, images, tmp_path, read_picture, tmp_path / "out") == 1
     result = read_picture(next((tmp_path / "out").iterdir()))
     return result, result.shape[0] / size_wh[1]
 
@@ -38,9 +43,9 @@ def drawn(tmp_path, size_wh, people):
 @pytest.mark.parametrize(
     ("size_wh", "tall", "shown"),
     [
-        ((640, 480), 400, LEAST_TALL),  # enlarged to a common height
-        ((640, 480), 24, 480 * LEAST_PERSON / 24),  # until its people can be seen
-        ((640, 480), 8, 480 * MOST_WIDE / 640),  # but not without end
+        ((640, 480), 400, MIN_IMAGE_HEIGHT),  # enlarged to a common height
+        ((640, 480), 24, 480 * MIN_PERSON_HEIGHT / 24),  # until its people can be seen
+        ((640, 480), 8, 480 * MAX_IMAGE_SIDE / 640),  # but not without end
         ((4000, 1000), 8, 1000),  # nor beyond what is large already
     ],
 )

@@ -13,18 +13,18 @@ from smallpose.core.skeleton import (
     map_joints,
 )
 from smallpose.report.images.pose_drawing import (
-    DOTS_FROM,
     LEFT,
     MIDDLE,
+    MIN_DOT_STROKE,
     OUTLINE,
     PAD,
     RIGHT,
     Window,
+    choose_stroke_width,
+    draw_person_tile,
     draw_pose,
-    limbs,
-    person_tile,
-    stroke_for,
-    window_around,
+    list_limbs,
+    place_window,
 )
 
 GREY = 128
@@ -49,8 +49,8 @@ def test_drawn_joints_land_where_the_joints_are(world, height: int):
     person[:, :2] = (person[:, :2] - box[:2]) * scale + (80.0, 15.0)
     person[:, 2] = 2
     here = np.array([80.0, 15.0, box[2] * scale, height])
-    tile = person_tile(picture(), here, (240, 320), SMALLPOSE, person)
-    window = window_around(here, (640, 480), (240, 320))
+    tile = draw_person_tile(picture(), here, (240, 320), SMALLPOSE, person)
+    window = place_window(here, (640, 480), (240, 320))
     for name, xy in zip(SMALLPOSE.joints, window.to_tile(person[:, :2]), strict=True):
         colour = LEFT if "left" in name else RIGHT if "right" in name else MIDDLE
         assert near(tile, xy, colour), name
@@ -82,8 +82,8 @@ def test_a_hidden_joint_is_a_ring_and_a_seen_one_a_dot():
 
 def test_nothing_is_drawn_for_joints_that_are_not_labelled():
     box = np.array([100.0, 100.0, 60.0, 120.0])
-    plain = person_tile(picture(), box, (240, 320), SMALLPOSE, None)
-    empty = person_tile(picture(), box, (240, 320), SMALLPOSE, np.zeros((21, 3)))
+    plain = draw_person_tile(picture(), box, (240, 320), SMALLPOSE, None)
+    empty = draw_person_tile(picture(), box, (240, 320), SMALLPOSE, np.zeros((21, 3)))
     assert (plain == empty).all()
 
 
@@ -100,7 +100,7 @@ def test_every_source_gives_one_connected_body(source):
     if source is POSETRACK17:
         labelled[SMALLPOSE.index(["left_ear", "right_ear"])] = False  # placeholders there
     group = {int(i): int(i) for i in np.flatnonzero(labelled)}
-    for a, b, _ in limbs(SMALLPOSE, labelled):
+    for a, b, _ in list_limbs(SMALLPOSE, labelled):
         old, new = group[a], group[b]
         group = {i: new if g == old else g for i, g in group.items()}
     assert len(set(group.values())) == (2 if source is COCO17 else 1)
@@ -109,11 +109,11 @@ def test_every_source_gives_one_connected_body(source):
 def test_hieves_nose_is_joined_to_its_chest():
     labelled = map_joints(np.ones((1, 14, 3)), HIEVE14, SMALLPOSE)[0, :, 2] > 0
     nose, chest = SMALLPOSE.index(["nose", "chest"]).tolist()
-    assert (nose, chest, "middle") in limbs(SMALLPOSE, labelled)
+    assert (nose, chest, "middle") in list_limbs(SMALLPOSE, labelled)
 
 
 def test_mirrored_people_have_mirrored_colours():
-    everything = limbs(SMALLPOSE, np.ones(21, dtype=bool))
+    everything = list_limbs(SMALLPOSE, np.ones(21, dtype=bool))
     other = {"left": "right", "right": "left", "middle": "middle"}
     mirror = SMALLPOSE.mirror
     turned = {(*sorted((int(mirror[a]), int(mirror[b]))), other[s]) for a, b, s in everything}
@@ -124,7 +124,7 @@ def test_mirrored_people_have_mirrored_colours():
     "box", [(0.0, 0.0, 20.0, 40.0), (600.0, 400.0, 40.0, 80.0), (300.0, 0.0, 30.0, 30.0)]
 )
 def test_a_window_stays_in_the_image_where_it_can(box: tuple[float, ...]):
-    window = window_around(np.array(box), (640, 480), (240, 320))
+    window = place_window(np.array(box), (640, 480), (240, 320))
     assert window.left >= 0
     assert window.top >= 0
     assert window.left + window.width <= 640
@@ -132,7 +132,7 @@ def test_a_window_stays_in_the_image_where_it_can(box: tuple[float, ...]):
 
 
 def test_a_window_shows_the_whole_box_even_of_a_wide_person():
-    window = window_around(np.array([0.0, 200.0, 640.0, 90.0]), (640, 480), (240, 320))
+    window = place_window(np.array([0.0, 200.0, 640.0, 90.0]), (640, 480), (240, 320))
     assert window.left <= 0
     assert window.left + window.width >= 640
     tile = window.cut(picture())
@@ -147,10 +147,10 @@ def test_pixel_centres_stay_pixel_centres():
 
 
 def test_strokes_go_with_the_person_and_stop_at_both_ends():
-    widths = [stroke_for(tall) for tall in (5, 24, 100, 200, 400, 600, 5000)]
+    widths = [choose_stroke_width(tall) for tall in (5, 24, 100, 200, 400, 600, 5000)]
     assert widths == sorted(widths)
-    assert stroke_for(400) == pytest.approx(2 * stroke_for(200))
-    assert widths[0] == widths[1] == 1.0 and widths[-1] == stroke_for(1000)
+    assert choose_stroke_width(400) == pytest.approx(2 * choose_stroke_width(200))
+    assert widths[0] == widths[1] == 1.0 and widths[-1] == choose_stroke_width(1000)
 
 
 def test_the_middle_of_a_hidden_joint_shows_the_image():
@@ -182,11 +182,11 @@ def test_a_person_of_24_px_is_drawn_without_dots_and_a_large_one_with_them():
         # A vertical shin, so that what is wider than the limb is a dot.
         points = np.zeros((21, 2))
         points[ends] = (50.0, 20.0), (50.0, 20.0 + tall)
-        draw_pose(tile, points, SMALLPOSE, there=there, stroke=stroke_for(tall))
+        draw_pose(tile, points, SMALLPOSE, there=there, stroke=choose_stroke_width(tall))
     wide = [
         (tile[row, :100] != GREY).any(axis=1).sum()
         for tile, row in ((small, 32), (small, 44), (large, 320), (large, 620))
     ]
-    assert stroke_for(24) < DOTS_FROM < stroke_for(600)
+    assert choose_stroke_width(24) < MIN_DOT_STROKE < choose_stroke_width(600)
     assert wide[0] == wide[1] <= 5  # in the middle of the shin, at the ankle
     assert wide[2] < wide[3]

@@ -7,8 +7,8 @@ import pytest
 
 from smallpose.core.predictions import make_predictions
 from smallpose.evaluation.analysis.error_diagnosis import diagnose
-from smallpose.report.inputs.false_positives import FALSE_KINDS, false_positives
-from smallpose.report.inputs.person_matching import pair_people
+from smallpose.report.inputs.false_positives import FALSE_POSITIVE_KINDS, find_false_positives
+from smallpose.report.inputs.person_matching import match_people
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def planted(world):
 
 def test_what_was_planted_is_found_the_highest_score_first(planted):
     test, found = planted
-    alone = false_positives(test, found, pair_people(test, found))
+    alone = find_false_positives(test, found, match_people(test, found))
     assert alone.rows.tolist() == [31, 33, 34, 32, 30, 35]
-    kinds = [FALSE_KINDS[k] for k in alone.kinds]
+    kinds = [FALSE_POSITIVE_KINDS[k] for k in alone.kinds]
     assert kinds == [
         "duplicate",
         "background",
@@ -48,7 +48,7 @@ def test_what_was_planted_is_found_the_highest_score_first(planted):
 def test_there_are_as_many_as_the_diagnosis_counts(planted):
     test, found = planted
     background = diagnose(test, found, protocol="owned").background
-    assert len(false_positives(test, found, pair_people(test, found))) == background == 6
+    assert len(find_false_positives(test, found, match_people(test, found))) == background == 6
 
 
 def test_a_pose_of_parts_of_two_people_who_are_both_met_better_is_a_swap(planted):
@@ -61,9 +61,9 @@ def test_a_pose_of_parts_of_two_people_who_are_both_met_better_is_a_swap(planted
     poses[32, 7, :2] = test.keypoints[1, 7, :2]
     seen = replace(test, keypoints=np.where([True, True, False], test.keypoints, 2.0))
     found = replace(found, keypoints=poses)
-    alone = false_positives(seen, found, pair_people(seen, found))
+    alone = find_false_positives(seen, found, match_people(seen, found))
     (kind,) = alone.kinds[alone.rows == 32]
-    assert FALSE_KINDS[kind] == "swap"
+    assert FALSE_POSITIVE_KINDS[kind] == "swap"
 
 
 def test_one_that_fits_a_crowd_or_somebody_who_does_not_count_is_none(planted):
@@ -73,10 +73,10 @@ def test_one_that_fits_a_crowd_or_somebody_who_does_not_count_is_none(planted):
         {"num_keypoints": np.where(np.arange(30) == 4, 0, test.num_keypoints)},
     ):
         people = replace(test, **change)
-        alone = false_positives(people, found, pair_people(people, found))
+        alone = find_false_positives(people, found, match_people(people, found))
         assert 4 not in alone.rows and 31 not in alone.rows
 
 
 def test_nothing_found_is_nothing_false(world):
     nobody = make_predictions(world.test.skeleton, [], np.zeros((0, 21, 3)), np.zeros(0))
-    assert len(false_positives(world.test, nobody, pair_people(world.test, nobody))) == 0
+    assert len(find_false_positives(world.test, nobody, match_people(world.test, nobody))) == 0

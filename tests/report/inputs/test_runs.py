@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from smallpose.core.errors import InputError
-from smallpose.report.inputs.runs import read_run, read_runs, same_data
+from smallpose.report.inputs.runs import find_shared_dataset, read_run, read_runs
 
 
 def test_a_run_knows_its_numbers_in_points(world):
@@ -16,11 +16,11 @@ def test_a_run_knows_its_numbers_in_points(world):
     assert run.metric("AP_S_dense") is None
     assert run.metric("AP", "no such protocol") is None
     assert run.protocols == ("coco", "owned", "recall")
-    assert (run.recipe, run.untrained, run.data) == ("quick", False, world.data)
+    assert (run.recipe, run.is_untrained, run.data) == ("quick", False, world.data)
 
 
 def test_a_run_of_no_epoch_is_untrained(world):
-    assert read_run(world.runs["untrained"]).untrained
+    assert read_run(world.runs["untrained"]).is_untrained
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path):
@@ -67,8 +67,8 @@ def test_a_set_moved_together_with_its_runs_is_found(tmp_path: Path):
 def test_the_set_that_most_runs_share_is_shown(world):
     runs = read_runs(list(world.runs.values()) * 2)
     assert len(runs) == 3
-    assert same_data(runs) == world.data
-    assert same_data([]) is None
+    assert find_shared_dataset(runs) == world.data
+    assert find_shared_dataset([]) is None
 
 
 @pytest.mark.parametrize("place", ["set", "runs/set"])

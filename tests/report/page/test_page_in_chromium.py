@@ -10,8 +10,8 @@ from chromium import Browser, chromium
 
 from smallpose.io.coco_results import read_results
 from smallpose.report import make_report
-from smallpose.report.inputs.false_positives import FALSE_KINDS, false_positives
-from smallpose.report.inputs.person_matching import pair_people
+from smallpose.report.inputs.false_positives import FALSE_POSITIVE_KINDS, find_false_positives
+from smallpose.report.inputs.person_matching import match_people
 
 HOW = "no Chromium: 'apt-get install chromium', or name one in CHROMIUM, and the page is clicked"
 
@@ -167,7 +167,7 @@ def test_predictions_are_drawn_over_the_images(page: Browser):
 def test_predictions_that_belong_to_nobody_are_shown_when_asked_for(page: Browser, world):
     run = world.runs["untrained"]
     found = read_results(run / "found.json", world.test)
-    alone = false_positives(world.test, found, pair_people(world.test, found))
+    alone = find_false_positives(world.test, found, match_people(world.test, found))
     assert len(alone) > 5
     page.run(
         "(() => { const s = document.querySelector('select[name=run]');"
@@ -182,7 +182,7 @@ def test_predictions_that_belong_to_nobody_are_shown_when_asked_for(page: Browse
     assert page.run("document.querySelector('#person h3').textContent").startswith("False positive")
     facts = page.run("document.querySelector('#person dl').textContent")
     assert f"score{found.scores[alone.rows[0]]:#.3g}" in facts
-    assert FALSE_KINDS[alone.kinds[0]] in facts
+    assert FALSE_POSITIVE_KINDS[alone.kinds[0]] in facts
     link = page.run("location.href")
     page.open(link)
     page.wait("document.getElementById('person').open")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from smallpose.core.density import DENSE_FROM, SPARSE_BELOW
-from smallpose.evaluation.analysis.binned_ap import Bin, ap_along, density_of
+from smallpose.evaluation.analysis.binned_ap import Bin, compute_binned_ap, measure_density
 from smallpose.io.coco_results import read_results
 from smallpose.report.claims.claims_methods import METHODS
 from smallpose.report.claims.our_runs import ours
@@ -16,12 +16,12 @@ from smallpose.report.figures.density import ap_against_density
 from smallpose.report.figures.runs import ap_by_class
 from smallpose.report.figures.speed import Point, latency_against_ap
 from smallpose.report.figures.style import CLASSES
-from smallpose.report.images.density_sheet import density_sheet, density_text
-from smallpose.report.images.encode import pictures_at
+from smallpose.report.images.density_sheet import build_density_sheet, format_density
+from smallpose.report.images.encode import open_image_reader
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import read_runs
-from smallpose.report.inputs.scores import Measured, Seeds, score
-from smallpose.report.latency import Latency, measure
+from smallpose.report.inputs.scores import Measurement, SeedGroup, score_run
+from smallpose.report.latency import Latency, measure_latencies
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_each_bar_of_fig_5_is_the_difference_of_the_table(mine):
     figure = gains_by_class(changes)
     cells = board.cells
     for axes, metric in zip(figure.axes, CLASSES, strict=True):
-        a, b = (cells["simple_baseline_r50", s].measured(metric, "owned") for s in ("A", "B17"))
+        a, b = (cells["simple_baseline_r50", s].measure(metric, "owned") for s in ("A", "B17"))
         bars = [bar.get_width() for bar in axes.patches]
         if a is None or b is None or a.low is None or b.low is None:
             assert bars == []
@@ -47,7 +47,11 @@ def test_each_bar_of_fig_5_is_the_difference_of_the_table(mine):
 
 
 def test_colours_of_fig_5_come_from_the_interval():
-    values = {"AP": Measured(5, 1, 9), "AP_S": Measured(-5, -9, -1), "AP_M": Measured(1, -1, 3)}
+    values = {
+        "AP": Measurement(5, 1, 9),
+        "AP_S": Measurement(-5, -9, -1),
+        "AP_M": Measurement(1, -1, 3),
+    }
     change = Change("x", {m: values.get(m) for m in CLASSES}, dict.fromkeys(CLASSES))
     axes = gains_by_class([change]).axes
     colours = [a.patches[0].get_facecolor() for a in axes[:3]]
@@ -61,7 +65,7 @@ def test_colours_of_fig_5_come_from_the_interval():
 def test_the_papers_own_fig_5_has_the_signs_of_its_tables():
     printed = PaperBoard(paper_values.PRINTED)
     for change in changes_of(printed, printed, METHODS):
-        method = next(m for m in METHODS if paper_values.label(m) == change.label)
+        method = next(m for m in METHODS if paper_values.format_method_label(m) == change.label)
         for metric, drawn in change.ours.items():
             rows = [paper_values.ROWS[method, setting].metric(metric) for setting in "AB"]
             if drawn is None:
@@ -92,13 +96,15 @@ def test_a_bin_without_people_is_a_gap_and_not_a_zero():
 def test_points_of_fig_4a_lie_in_rising_density(world):
     run = read_runs([world.runs["B"]])[0]
     found = read_results(run.found, world.test)
-    made = ap_along(world.test, found, density_of(world.test), bins=4, draws=50)
+    made = compute_binned_ap(
+        world.test, found, measure_density(world.test), num_bins=4, num_resamples=50
+    )
     x = ap_against_density({"B": made}).axes[0].lines[0].get_xdata()
     assert (np.diff(x) > 0).all()
 
 
 def test_each_tile_says_its_density_and_it_lies_in_its_class(world):
-    sheet = density_sheet(world.test, pictures_at(world.data / "images"))
+    sheet = build_density_sheet(world.test, open_image_reader(world.data / "images"))
     limits = {
         "sparse": (0, SPARSE_BELOW),
         "moderate": (SPARSE_BELOW, DENSE_FROM),
@@ -126,16 +132,16 @@ def test_each_tile_says_its_density_and_it_lies_in_its_class(world):
     ],
 )
 def test_a_printed_density_stays_in_its_class(density: float, text: str):
-    assert density_text(density) == text
+    assert format_density(density) == text
 
 
 def test_whiskers_of_ap_by_class_are_the_intervals(world):
     run = read_runs([world.runs["B"]])[0]
-    scored = score(run, world.test, read_results(run.found, world.test), draws=100)
-    group = Seeds((run,), (scored,))
+    scored = score_run(run, world.test, read_results(run.found, world.test), draws=100)
+    group = SeedGroup((run,), (scored,))
     axes = ap_by_class([group], "owned").axes[0]
     whiskers = [c.get_segments()[0][:, 1].tolist() for c in axes.collections]
-    known = [group.measured(m, "owned") for m in CLASSES]
+    known = [group.measure(m, "owned") for m in CLASSES]
     expected = [[m.low, m.high] for m in known if m is not None and m.low is not None]
     assert whiskers == [pytest.approx(e) for e in expected]
     # What result.json says has no interval, and no whisker is invented.
@@ -144,7 +150,7 @@ def test_whiskers_of_ap_by_class_are_the_intervals(world):
 
 def test_latency_is_of_runs_whose_weights_are_there(world):
     runs = read_runs(list(world.runs.values()))
-    assert measure(runs, world.test, pictures_at(world.data / "images")) == {}
+    assert measure_latencies(runs, world.test, open_image_reader(world.data / "images")) == {}
 
 
 def test_a_trained_run_is_timed_and_drawn(world, tmp_path):
@@ -154,11 +160,11 @@ def test_a_trained_run_is_timed_and_drawn(world, tmp_path):
     run = replace(read_runs([world.runs["B"]])[0], folder=tmp_path)
     method = create_method(run.method, world.test.skeleton)
     save_model(method, tmp_path, next(iter(method.recipes.values())), setting="B", seed=0)
-    times = measure([run], world.test, pictures_at(world.data / "images"), images=3)
+    times = measure_latencies([run], world.test, open_image_reader(world.data / "images"), images=3)
     latency = times[0]
     assert 0 < latency.low <= latency.median <= latency.high
     assert (latency.images, latency.people) == (3, 3.0)
-    axes = latency_against_ap([Point("B", latency, Measured(20, 15, 25))]).axes[0]
+    axes = latency_against_ap([Point("B", latency, Measurement(20, 15, 25))]).axes[0]
     assert axes.lines[0].get_xdata()[0] == latency.median
     assert "3 images" in axes.get_xlabel()
     assert "people" in axes.get_xlabel()
@@ -166,6 +172,6 @@ def test_a_trained_run_is_timed_and_drawn(world, tmp_path):
 
 def test_latency_has_quartiles_as_whiskers():
     times = Latency("x", 20.0, 10.0, 40.0, 5, 4.0, "CPU, 1 thread")
-    axes = latency_against_ap([Point("x", times, Measured(30))]).axes[0]
+    axes = latency_against_ap([Point("x", times, Measurement(30))]).axes[0]
     assert axes.collections[0].get_segments()[0][:, 0].tolist() == [10.0, 40.0]
     assert "CPU, 1 thread" in axes.get_xlabel()

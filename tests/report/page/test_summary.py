@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from smallpose.report import make_report
-from smallpose.report.inputs.scores import score
-from smallpose.report.page.result_figures import result_drawings
-from smallpose.report.page.summary import answer
-from smallpose.report.page.summary_statistics import Limit
-from smallpose.report.report_data import gather
+from smallpose.report.inputs.scores import score_run
+from smallpose.report.page.result_figures import make_result_figures
+from smallpose.report.page.summary import summarize_runs
+from smallpose.report.page.summary_statistics import HeightLimit
+from smallpose.report.report_data import read_report_data
 
 
 def copied(run: Path, to: Path, points: float, **more: object) -> Path:
@@ -42,21 +42,21 @@ def many(world, tmp_path_factory) -> list[Path]:
 
 
 def test_the_best_is_the_best_in_the_mean_and_no_rival_of_itself(many):
-    material = gather(many)
+    material = read_report_data(many)
     assert [material.runs[n].folder.name for n in material.ranked] == ["hr0", "simple1"]
     assert material.mean(material.best, "AP_S") == pytest.approx(50)
     scores = {
-        n: score(material.runs[n], material.test, found, draws=200)
+        n: score_run(material.runs[n], material.test, found, draws=200)
         for n, (found, _) in material.found.items()
     }
-    said = answer(material, scores)
+    said = summarize_runs(material, scores)
     assert "reaches 50.0 AP and 50.0 on small people in the mean of 3 seeds." in said.lines[0]
     assert "SimpleBaseline R18 tiny B, 2 seeds" in said.lines[0]
     assert [s.label for s in said.runs] == [
         "HRNet W16 tiny B, 3 seeds",
         "SimpleBaseline R18 tiny B, 2 seeds",
     ]
-    bars = result_drawings(material, scores)[0]
+    bars = make_result_figures(material, scores)[0]
     assert bars.alt.count(";") == 1  # a bar for each method
 
 
@@ -89,7 +89,7 @@ def test_runs_of_another_set_are_named_and_stay_out_of_answer_and_cards(
     ],
 )
 def test_an_interval_in_words(low, high, words):
-    assert Limit(50, low, high, 39, 364).ends == words
+    assert HeightLimit(50, low, high, 39, 364).ends == words
 
 
 def test_a_remark_says_whose_it_is_unless_it_is_everybodys(world, many, tmp_path):

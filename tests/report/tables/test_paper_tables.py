@@ -12,7 +12,7 @@ import pytest
 
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import METRICS, Run, read_run
-from smallpose.report.inputs.scores import Measured, Score, Seeds
+from smallpose.report.inputs.scores import Measurement, RunScore, SeedGroup
 from smallpose.report.tables import paper_tables
 from smallpose.report.tables.paper_tables import PRINTED, Column, Table
 from smallpose.stats.counts import table1
@@ -64,14 +64,14 @@ def test_the_papers_arithmetic_on_these_numbers_comes_out():
     ],
 )
 def test_a_variant_stands_with_the_method_it_imitates(ours: str, theirs: str | None, shown: str):
-    assert paper_values.family(ours) == theirs
-    assert paper_values.label(ours) == shown
+    assert paper_values.find_paper_method(ours) == theirs
+    assert paper_values.format_method_label(ours) == shown
 
 
 def test_tables_2_and_3_hold_the_papers_rows_in_its_order():
     rows = [*paper_tables.table2([]).rows, *paper_tables.table3([]).rows]
     assert [(r[0], r[3]) for r in rows] == [
-        (paper_values.label(m.name), setting)
+        (paper_values.format_method_label(m.name), setting)
         for m in paper_values.METHODS
         for setting in ("A", "B")
     ]
@@ -138,15 +138,15 @@ def test_a_bar_in_a_cell_does_not_break_markdown():
     assert "| a\\|b | 1,234 |" in table.to_markdown()
 
 
-def seeds(values: list[float], spread: float = 2.0) -> Seeds:
+def seeds(values: list[float], spread: float = 2.0) -> SeedGroup:
     """Runs of one method with these APs, and draws around them."""
     rng = np.random.default_rng(0)
     base = read_run_like("simple_baseline_r50")
     scores = tuple(FakeScore(base, v, rng.normal(v, spread, 400) / 100) for v in values)
-    return Seeds(tuple(base for _ in values), scores)  # type: ignore[arg-type]
+    return SeedGroup(tuple(base for _ in values), scores)  # type: ignore[arg-type]
 
 
-class FakeScore(Score):
+class FakeScore(RunScore):
     """One AP with draws around it."""
 
     def __init__(self, run: Run, value: float, draws: np.ndarray) -> None:
@@ -162,7 +162,7 @@ def read_run_like(method: str) -> Run:
 
 def test_intervals_stand_beside_their_numbers_in_every_format():
     table = paper_tables.table2([seeds([60.0])])
-    cell = next(c for row in table.rows for c in row if isinstance(c, Measured))
+    cell = next(c for row in table.rows for c in row if isinstance(c, Measurement))
     assert cell.low is not None
     assert 55 < cell.low < 57 < cell.value < 63 < (cell.high or 0) < 65
     assert f"60.0 ({cell.low:.1f}–{cell.high:.1f})" in table.to_markdown()
@@ -181,7 +181,7 @@ def test_intervals_stand_beside_their_numbers_in_every_format():
 
 def test_an_interval_of_two_seeds_far_apart_ends_where_an_average_precision_does():
     for values, wanted in ([1.0, 3.0], (0, None)), ([97.0, 99.0], (None, 100)):
-        whole = seeds(values, spread=0.1).measured("AP")
+        whole = seeds(values, spread=0.1).measure("AP")
         assert whole is not None
         for end, last in zip((whole.low, whole.high), wanted, strict=True):
             assert last is None or end == last
@@ -192,8 +192,8 @@ def test_several_seeds_are_one_row_with_a_wider_interval():
         paper_tables.table2([seeds(values)]).rows[2][5]
         for values in ([60.0] * 3, [55.0, 60.0, 65.0])
     )
-    assert isinstance(alike, Measured)
-    assert isinstance(apart, Measured)
+    assert isinstance(alike, Measurement)
+    assert isinstance(apart, Measurement)
     assert alike.value == apart.value == pytest.approx(60)
     assert (apart.high or 0) - (apart.low or 0) > 2 * ((alike.high or 0) - (alike.low or 0))
     assert paper_tables.table2([seeds([1.0, 2.0])]).rows[2][4] == "ours · quick · 1 epoch · 2 seeds"
@@ -231,8 +231,8 @@ def test_table_4_has_means_and_variances_with_intervals():
     rows[::2] = np.eye(365)[0]
     table = paper_tables.table4({"mine": scenes(rows)})
     mean, variance = table.rows[2][3:]
-    assert isinstance(mean, Measured)
-    assert isinstance(variance, Measured)
+    assert isinstance(mean, Measurement)
+    assert isinstance(variance, Measurement)
     assert mean.value == pytest.approx(np.log(365) / 2)
     assert variance.value == pytest.approx(np.log(365) ** 2 / 4 * 50 / 49)
     assert "5.900 nats" in table.note

@@ -8,7 +8,7 @@ from smallpose.core.density import DENSITIES
 from smallpose.report.claims.claim import Cell, Claim, Finding, judged
 from smallpose.report.claims.claims_counts import images_of, same
 from smallpose.report.claims.interval import Span, exact, printed
-from smallpose.report.inputs.paper_values import Paper, Row, label
+from smallpose.report.inputs.paper_values import Paper, ResultRow, format_method_label
 
 Check = Callable[[Paper], Finding]
 NEAR = 0.5  # points; most rows of the tables keep within 0.35
@@ -42,7 +42,16 @@ def _pair(text: str, one: str, other: str) -> Check:
         made = printed(f"{a:.1f}") - printed(f"{b:.1f}")
         said: str = getattr(paper.text, text)
         how = f"{a:.1f} − {b:.1f} = {a - b:.1f}, printed {said}"
-        return judged([same(f"AP_S, {label(one)} above {label(other)}", printed(said), made, how)])
+        return judged(
+            [
+                same(
+                    f"AP_S, {format_method_label(one)} above {format_method_label(other)}",
+                    printed(said),
+                    made,
+                    how,
+                )
+            ]
+        )
 
     return check
 
@@ -75,11 +84,13 @@ def _ap_is_made_of_its_classes(paper: Paper) -> Finding:
         if made is not None:
             off = printed(f"{row.ap:.1f}") - made
             how = f"AP {row.ap:.1f}, the sizes' weighted mean {made.value:.1f}"
-            cells.append(Cell(f"{label(method)} {setting}", off, off.within(NEAR), how))
+            cells.append(
+                Cell(f"{format_method_label(method)} {setting}", off, off.within(NEAR), how)
+            )
     return judged(cells)
 
 
-def _weighted(row: Row, sizes: tuple[int, int, int]) -> Span | None:
+def _weighted(row: ResultRow, sizes: tuple[int, int, int]) -> Span | None:
     if row.ap_m is None or row.ap_l is None:
         return None
     parts = zip((row.ap_s, row.ap_m, row.ap_l), sizes, strict=True)
@@ -93,7 +104,11 @@ def _recall_is_above(paper: Paper) -> Finding:
     for (method, setting), row in paper.rows.items():
         span = printed(f"{row.ar:.1f}") - printed(f"{row.ap:.1f}")
         how = f"AR {row.ar:.1f}, AP {row.ap:.1f}"
-        cells.append(Cell(f"{label(method)} {setting}: AR above AP", span, span.above(0.0), how))
+        cells.append(
+            Cell(
+                f"{format_method_label(method)} {setting}: AR above AP", span, span.above(0.0), how
+            )
+        )
     return judged(cells)
 
 
@@ -102,7 +117,11 @@ def _scores_rank(paper: Paper) -> Finding:
     for (method, setting), row in paper.rows.items():
         span = printed(f"{row.ar:.1f}") - printed(f"{row.ap:.1f}")
         how = f"AR {row.ar:.1f}, AP {row.ap:.1f}"
-        cells.append(Cell(f"{label(method)} {setting}: AR − AP", span, span.within(RANKED), how))
+        cells.append(
+            Cell(
+                f"{format_method_label(method)} {setting}: AR − AP", span, span.within(RANKED), how
+            )
+        )
     return judged(cells)
 
 

@@ -9,7 +9,7 @@ from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
 from smallpose.report.claims.claims_datasets import COCO, CROWDPOSE, OWN, Sets
 from smallpose.report.claims.our_runs import Ours, ours
-from smallpose.report.inputs.runs import read_runs, same_data
+from smallpose.report.inputs.runs import find_shared_dataset, read_runs
 from smallpose.stats.scene_entropy import read_probabilities, scenes
 
 
@@ -21,7 +21,7 @@ def our_runs(folders: Sequence[Path]) -> tuple[Ours | None, Instances | None]:
     if not folders:
         return None, None
     runs = read_runs(folders)
-    data = same_data(runs)
+    data = find_shared_dataset(runs)
     if data is None:
         raise InputError(
             str(folders[0]),

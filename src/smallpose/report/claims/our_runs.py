@@ -14,7 +14,13 @@ from smallpose.report.claims.interval import Span
 from smallpose.report.claims.result_source import Key
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import Run
-from smallpose.report.inputs.scores import Measured, Score, Seeds, difference, score
+from smallpose.report.inputs.scores import (
+    Measurement,
+    RunScore,
+    SeedGroup,
+    compute_difference,
+    score_run,
+)
 
 PROTOCOLS = ("owned", "coco")
 
@@ -28,13 +34,13 @@ class RunBoard:
 
     settings: Mapping[str, str] = {"B17": "B (17 joints)", "subset": "subsets"}
 
-    def __init__(self, cells: Mapping[tuple[str, str], Seeds], protocol: str) -> None:
+    def __init__(self, cells: Mapping[tuple[str, str], SeedGroup], protocol: str) -> None:
         self.cells, self.protocol = cells, protocol
 
     def number(self, key: Key) -> Span | None:
         """The mean over seeds with its interval."""
         there = self._cell(key)
-        return None if there is None else _span(there.measured(key[2], self.protocol))
+        return None if there is None else _span(there.measure(key[2], self.protocol))
 
     def difference(self, one: Key, other: Key, among: int = 1) -> Span | None:
         """Paired over the images drawn; unpaired over seeds."""
@@ -42,24 +48,24 @@ class RunBoard:
         if a is None or b is None:
             return None
         level = 1 - (1 - LEVEL) / among
-        return _span(difference(a, b, (one[2], other[2]), self.protocol, level))
+        return _span(compute_difference(a, b, (one[2], other[2]), self.protocol, level))
 
     def label(self, method: str) -> str:
         """Of the run that stands for a method of the paper."""
         own = next((s for (name, _), s in self.cells.items() if name == method), None)
-        return paper_values.label(method if own is None else own.first.method)
+        return paper_values.format_method_label(method if own is None else own.first_run.method)
 
     def learning_rate(self, method: str, setting: str) -> float | None:
         """Of the run's recipe."""
         there = self.cells.get((method, setting))
-        rate = None if there is None else there.first.recipe_fields.get("learning_rate")
+        rate = None if there is None else there.first_run.recipe_fields.get("learning_rate")
         return float(rate) if isinstance(rate, int | float) else None
 
-    def _cell(self, key: Key) -> Seeds | None:
+    def _cell(self, key: Key) -> SeedGroup | None:
         return self.cells.get((key[0], key[1]))
 
 
-def _span(measured: Measured | None) -> Span | None:
+def _span(measured: Measurement | None) -> Span | None:
     """None where there is no interval: then nothing can be told."""
     if measured is None or measured.low is None or measured.high is None:
         return None
@@ -84,7 +90,7 @@ def ours(
     truth: Instances,
     found: Mapping[int, Predictions],
     draws: int | None = None,
-    scores: Mapping[int, Score] | None = None,
+    scores: Mapping[int, RunScore] | None = None,
 ) -> Ours | None:
     """The boards of these runs; None when none of them is trained and has its result file.
 
@@ -94,17 +100,17 @@ def ours(
         scores: of runs that were scored already, likewise.
     """
     known = scores or {}
-    there = [n for n, run in enumerate(runs) if n in found and not run.untrained]
-    cells: dict[tuple[str, str], Seeds] = {}
+    there = [n for n, run in enumerate(runs) if n in found and not run.is_untrained]
+    cells: dict[tuple[str, str], SeedGroup] = {}
     for (family, setting), numbers in _chosen(runs, there).items():
         scored = [
-            known.get(n) or score(runs[n], truth, found[n], protocols=PROTOCOLS, draws=draws)
+            known.get(n) or score_run(runs[n], truth, found[n], protocols=PROTOCOLS, draws=draws)
             for n in numbers
         ]
         alike = tuple(runs[n] for n in numbers)
-        cells[family, setting] = Seeds(alike, tuple(scored))
+        cells[family, setting] = SeedGroup(alike, tuple(scored))
         if setting == "B":
-            cells[family, "B17"] = Seeds(
+            cells[family, "B17"] = SeedGroup(
                 alike,
                 tuple(
                     _on_17(one, truth, found[n], draws)
@@ -116,17 +122,17 @@ def ours(
     return Ours({p: RunBoard(cells, p) for p in PROTOCOLS}, tuple(_notes(cells)))
 
 
-def _on_17(scored: Score, truth: Instances, found: Predictions, draws: int | None) -> Score:
+def _on_17(scored: RunScore, truth: Instances, found: Predictions, draws: int | None) -> RunScore:
     if found.skeleton == COCO17 or truth.skeleton == COCO17:
         return scored
-    return score(scored.run, truth, found, keypoints="coco17", protocols=PROTOCOLS, draws=draws)
+    return score_run(scored.run, truth, found, keypoints="coco17", protocols=PROTOCOLS, draws=draws)
 
 
 def _chosen(runs: Sequence[Run], there: Sequence[int]) -> dict[tuple[str, str], list[int]]:
     """By the paper's method and setting, the runs that stand for it: one method, one recipe."""
     out: dict[tuple[str, str], list[int]] = {}
     for family in (m.name for m in paper_values.METHODS):
-        own = [n for n in there if paper_values.family(runs[n].method) == family]
+        own = [n for n in there if paper_values.find_paper_method(runs[n].method) == family]
         if not own:
             continue
         names = [runs[n].method for n in own]
@@ -139,9 +145,13 @@ def _chosen(runs: Sequence[Run], there: Sequence[int]) -> dict[tuple[str, str], 
     return {key: numbers for key, numbers in out.items() if numbers}
 
 
-def _notes(cells: Mapping[tuple[str, str], Seeds]) -> list[str]:
+def _notes(cells: Mapping[tuple[str, str], SeedGroup]) -> list[str]:
     notes = []
-    twins = {family: s.first.method for (family, _), s in cells.items() if s.first.method != family}
+    twins = {
+        family: s.first_run.method
+        for (family, _), s in cells.items()
+        if s.first_run.method != family
+    }
     if twins:
         words = ", ".join(f"{twin} for {family}" for family, twin in twins.items())
         notes.append(f"stand-ins: {words}; what they show need not hold for the methods themselves")
@@ -150,7 +160,7 @@ def _notes(cells: Mapping[tuple[str, str], Seeds]) -> list[str]:
             "cells with one seed: their intervals cover the choice of test images, not the chance "
             "of training"
         )
-    steps = {s.first.steps for (_, setting), s in cells.items() if setting == "B"}
+    steps = {s.first_run.steps for (_, setting), s in cells.items() if setting == "B"}
     if len(steps) > 1:
         notes.append("methods were trained for different numbers of steps")
     return notes

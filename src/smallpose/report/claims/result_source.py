@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from smallpose.report.claims.interval import Span, printed
-from smallpose.report.inputs.paper_values import Paper, label
+from smallpose.report.inputs.paper_values import Paper, format_method_label
 
 # Method, what it was trained on, metric. "B17" is B scored on COCO's 17 joints as A is; "subset"
 # is the mean of training sets of COCO's size drawn from the whole one (Table 5).
@@ -81,7 +81,7 @@ class PaperBoard:
 
     def label(self, method: str) -> str:
         """As people read it."""
-        return label(method)
+        return format_method_label(method)
 
     def learning_rate(self, method: str, setting: str) -> float | None:
         """Sec. 5.5's; that of setting A, COCO's checkpoints, is not printed."""

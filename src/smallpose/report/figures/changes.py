@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from smallpose.report.claims.result_source import Board
 from smallpose.report.figures.style import CLASSES, LIGHT, SERIES, bare, finished, new_figure
-from smallpose.report.inputs.scores import Measured
+from smallpose.report.inputs.scores import Measurement
 
 UP, DOWN, UNSURE = SERIES[0], SERIES[1], "#9AA3AE"
 
@@ -25,7 +25,7 @@ class Change:
     """
 
     label: str
-    ours: Mapping[str, Measured | None]
+    ours: Mapping[str, Measurement | None]
     printed: Mapping[str, float | None]
 
 
@@ -33,12 +33,12 @@ def changes_of(board: Board, printed: Board, methods: tuple[str, ...]) -> list[C
     """The methods that have both settings; B is scored on COCO's 17 joints, as A is."""
     out = []
     for method in methods:
-        ours: dict[str, Measured | None] = {}
+        ours: dict[str, Measurement | None] = {}
         theirs: dict[str, float | None] = {}
         for metric in CLASSES:
             one, other = (method, "B17", metric), (method, "A", metric)
             span = board.difference(one, other)
-            ours[metric] = None if span is None else Measured(span.value, span.low, span.high)
+            ours[metric] = None if span is None else Measurement(span.value, span.low, span.high)
             known = printed.difference(one, other)
             theirs[metric] = None if known is None else known.value
         if any(ours.values()):
@@ -79,7 +79,7 @@ def gains_by_class(changes: list[Change], printed: str = "the paper's") -> Figur
     return finished(figure)
 
 
-def _panel(axes: Axes, values: list[tuple[Measured | None, float | None]]) -> None:
+def _panel(axes: Axes, values: list[tuple[Measurement | None, float | None]]) -> None:
     bare(axes)
     axes.grid(axis="x", color=LIGHT.grid, lw=0.8)
     axes.set_axisbelow(True)

@@ -20,7 +20,7 @@ from smallpose.report.figures.style import (
     new_figure,
 )
 from smallpose.report.inputs import paper_values
-from smallpose.report.inputs.person_matching import Curve
+from smallpose.report.inputs.person_matching import DetectionCurve
 from smallpose.report.inputs.runs import Run
 from smallpose.report.tables.paper_tables import Runs, as_seeds
 
@@ -29,17 +29,17 @@ def ap_by_class(runs: Runs, protocol: str = "coco") -> Figure:
     """AP by size and density class, runs side by side, whiskers 95 % where they are known."""
     figure, axes = new_axes(5.8, 3.4)
     groups = as_seeds(runs)
-    firsts = [g.first for g in groups]
-    names = [n for n in CLASSES if any(g.measured(n, protocol) is not None for g in groups)]
+    firsts = [g.first_run for g in groups]
+    names = [n for n in CLASSES if any(g.measure(n, protocol) is not None for g in groups)]
     width = 0.8 / max(len(groups), 1)
     looks = run_looks(firsts)
-    values = [[g.measured(n, protocol) for n in names] for g in groups]
+    values = [[g.measure(n, protocol) for n in names] for g in groups]
     tops = [v for row in values for m in row if m is not None for v in (m.value, m.high or 0.0)]
     top = max([1.0, *tops])
     for number, (group, row) in enumerate(zip(groups, values, strict=True)):
         x = np.arange(len(names)) + (number - (len(groups) - 1) / 2) * width
         heights = [0.0 if m is None else m.value for m in row]
-        label = run_label(group.first, firsts)
+        label = run_label(group.first_run, firsts)
         axes.bar(x, heights, width * 0.92, label=label, **looks[number].bar())
         for at, m in zip(x, row, strict=True):
             above = 0.0 if m is None else m.value
@@ -112,7 +112,7 @@ def gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> Figur
     return finished(figure)
 
 
-def found_along_height(curves: Mapping[str, Curve], looks: Sequence[Look]) -> Figure:
+def found_along_height(curves: Mapping[str, DetectionCurve], looks: Sequence[Look]) -> Figure:
     """The share of people found against their height: how small may a person get?"""
     figure, axes = new_axes(5.8, 3.4)
     for (name, curve), drawn in zip(curves.items(), looks, strict=True):
@@ -145,13 +145,15 @@ def found_along_height(curves: Mapping[str, Curve], looks: Sequence[Look]) -> Fi
 
 def run_label(run: Run, runs: Sequence[Run]) -> str:
     """What a legend calls a run: as short as it can be told apart from the others."""
-    words = [paper_values.label(run.method)] if len({r.method for r in runs}) > 1 else []
-    words.append("untrained" if run.untrained else run.setting)
+    words = (
+        [paper_values.format_method_label(run.method)] if len({r.method for r in runs}) > 1 else []
+    )
+    words.append("untrained" if run.is_untrained else run.setting)
     short = " ".join(w for w in words if w)
     alike = [
         r
         for r in runs
-        if (r.method, r.setting, r.untrained) == (run.method, run.setting, run.untrained)
+        if (r.method, r.setting, r.is_untrained) == (run.method, run.setting, run.is_untrained)
     ]
     return f"{short} ({run.folder.name})" if len(alike) > 1 else short or run.folder.name
 
@@ -159,7 +161,7 @@ def run_label(run: Run, runs: Sequence[Run]) -> str:
 def run_looks(runs: Sequence[Run]) -> list[Look]:
     """A grey, B green, untrained pale; otherwise one after the other."""
     if len({r.method for r in runs}) <= 1:
-        own = ["#D3D8DE" if r.untrained else SETTING_COLOURS.get(r.setting, "") for r in runs]
+        own = ["#D3D8DE" if r.is_untrained else SETTING_COLOURS.get(r.setting, "") for r in runs]
         if len(set(own)) == len(own) and all(own):
             return [Look(colour) for colour in own]
     return [look(number) for number in range(len(runs))]

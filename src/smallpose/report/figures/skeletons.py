@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from smallpose.core.skeleton import SMALLPOSE, Skeleton
 from smallpose.report.figures.style import LIGHT, ON_COLOUR, finished, new_figure
-from smallpose.report.images.pose_drawing import joint_side, limbs
+from smallpose.report.images.pose_drawing import find_joint_side, list_limbs
 
 # A standing figure seen from the front: its left side is on our right.
 _STANDING = {
@@ -43,10 +43,10 @@ def skeleton_drawing(skeleton: Skeleton = SMALLPOSE) -> Figure:
     axes.set_axis_off()
     axes.set(xlim=(-2.9, 2.9), ylim=(-0.2, 9.8), aspect="equal")
     at = np.array([_STANDING[name] for name in skeleton.joints], dtype=np.float64)
-    for a, b, side in limbs(skeleton, np.ones(len(skeleton), dtype=bool)):
+    for a, b, side in list_limbs(skeleton, np.ones(len(skeleton), dtype=bool)):
         axes.plot(*at[[a, b]].T, color=_SIDE_INK[side], lw=3, solid_capstyle="round", zorder=1)
     for number, (name, (x, y)) in enumerate(zip(skeleton.joints, at, strict=True), 1):
-        colour = _SIDE_INK[joint_side(name)]
+        colour = _SIDE_INK[find_joint_side(name)]
         axes.scatter([x], [y], s=115, color=colour, edgecolor=LIGHT.paper, lw=1.2, zorder=2)
         axes.text(
             x,
@@ -62,7 +62,7 @@ def skeleton_drawing(skeleton: Skeleton = SMALLPOSE) -> Figure:
     words.set_axis_off()
     words.set(xlim=(0, 1), ylim=(len(skeleton) + 0.5, 0))
     for number, name in enumerate(skeleton.joints, 1):
-        words.scatter([0.05], [number], s=42, color=_SIDE_INK[joint_side(name)])
+        words.scatter([0.05], [number], s=42, color=_SIDE_INK[find_joint_side(name)])
         words.text(0.17, number, str(number), va="center", ha="right", size=8, color=LIGHT.quiet)
         words.text(0.22, number, name.replace("_", " "), va="center", size=8, color=LIGHT.ink)
     return finished(figure)

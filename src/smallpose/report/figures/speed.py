@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from smallpose.report.figures.style import LIGHT, finished, legend_above, look, new_axes
-from smallpose.report.inputs.scores import Measured
+from smallpose.report.inputs.scores import Measurement
 from smallpose.report.latency import Latency
 
 
@@ -17,7 +17,7 @@ class Point:
 
     label: str
     latency: Latency
-    ap_small: Measured
+    ap_small: Measurement
 
 
 def milliseconds(value: float) -> str:

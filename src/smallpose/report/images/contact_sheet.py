@@ -18,14 +18,14 @@ from smallpose.core.errors import SmallposeError
 from smallpose.core.instances import OWN_JOINTS, SOURCES, Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.sizes import SIZES
-from smallpose.report.images.pose_drawing import SIDES, Colour, Picture, person_tile
-from smallpose.report.inputs.person_matching import Pairing
+from smallpose.report.images.pose_drawing import SIDES, Colour, RgbImage, draw_person_tile
+from smallpose.report.inputs.person_matching import PersonMatches
 
-Reader = Callable[[str], Picture]
+ImageReader = Callable[[str], RgbImage]
 Rows = NDArray[np.intp]
 
 TILE_WH = (240, 320)  # px of one panel; shown at half of that on a page
-COLUMNS = 6
+NUM_COLUMNS = 6
 SOURCE_NAMES = {
     "": "not said",
     "coco": "COCO",
@@ -47,13 +47,13 @@ class Tile:
         alt: a sentence for those who cannot see it.
     """
 
-    picture: Picture
+    picture: RgbImage
     caption: tuple[str, ...]
     alt: str
 
 
 @dataclass(frozen=True)
-class Row:
+class TileRow:
     """Tiles of one class."""
 
     title: str
@@ -62,7 +62,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ContactSheet:
     """Rows of tiles.
 
     Args:
@@ -73,7 +73,7 @@ class Sheet:
     title: str
     note: str
     panels: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TileRow, ...]
 
 
 @dataclass(frozen=True)
@@ -82,29 +82,29 @@ class Answer:
 
     label: str
     found: Predictions
-    pairing: Pairing
+    pairing: PersonMatches
 
 
-def predictions_sheet(
-    truth: Instances, answers: Sequence[Answer], read: Reader, columns: int = COLUMNS
-) -> Sheet:
+def build_predictions_sheet(
+    truth: Instances, answers: Sequence[Answer], read: ImageReader, columns: int = NUM_COLUMNS
+) -> ContactSheet:
     """People by size and density class, truth beside every answer, best to worst by the last."""
     oks = answers[-1].pairing.oks
     rows = []
-    for title, note, which in _classes(truth):
+    for title, note, which in _list_classes(truth):
         judged = np.flatnonzero(which & np.isfinite(oks))
         ranked = judged[np.argsort(-oks[judged], kind="stable")]
-        people = _spread(ranked, columns)
+        people = _pick_evenly(ranked, columns)
         if len(people):
-            tiles = _tiles(truth, people, answers, read)
+            tiles = _make_tiles(truth, people, answers, read)
             rows.append(
-                Row(
+                TileRow(
                     title,
                     f"{note}{len(judged):,} {'person' if len(judged) == 1 else 'people'}",
                     tiles,
                 )
             )
-    return Sheet(
+    return ContactSheet(
         "predictions",
         "Predictions by size and density",
         f"Each row runs from the best to the worst person of its class by the OKS of "
@@ -115,14 +115,16 @@ def predictions_sheet(
     )
 
 
-def sample_sheet(truth: Instances, read: Reader, columns: int = 8) -> Sheet:
+def build_sample_sheet(truth: Instances, read: ImageReader, columns: int = 8) -> ContactSheet:
     """Labelled people by size class (Fig. 1b), from short to tall."""
     rows = []
     for code, name in enumerate(SIZES):
-        people = _sample(truth, truth.size_class == code, columns)
+        people = _sample_people(truth, truth.size_class == code, columns)
         if len(people):
-            rows.append(Row(name, _limit(code), _tiles(truth, people, (), read)))
-    return Sheet(
+            rows.append(
+                TileRow(name, _describe_size_limit(code), _make_tiles(truth, people, (), read))
+            )
+    return ContactSheet(
         "samples",
         "People by size",
         "Labelled people of each size class in even steps of height; the pictures are enlarged or "
@@ -132,7 +134,9 @@ def sample_sheet(truth: Instances, read: Reader, columns: int = 8) -> Sheet:
     )
 
 
-def source_sheet(tables: Sequence[Instances], read: Reader, columns: int = 8) -> Sheet:
+def build_source_sheet(
+    tables: Sequence[Instances], read: ImageReader, columns: int = 8
+) -> ContactSheet:
     """Labelled people of each source, from short to tall.
 
     Args:
@@ -143,12 +147,12 @@ def source_sheet(tables: Sequence[Instances], read: Reader, columns: int = 8) ->
         if not name:
             continue  # people whose file does not say
         for truth in tables:
-            people = _sample(truth, truth.source == code, columns)
+            people = _sample_people(truth, truth.source == code, columns)
             if len(people):
-                tiles = _tiles(truth, people, (), read)
-                rows.append(Row(SOURCE_NAMES[name], "", tuple(_height_only(t) for t in tiles)))
+                tiles = _make_tiles(truth, people, (), read)
+                rows.append(TileRow(SOURCE_NAMES[name], "", tuple(_drop_source(t) for t in tiles)))
                 break
-    return Sheet(
+    return ContactSheet(
         "sources",
         "People from each source",
         "Labelled people in even steps of height. Each source labels other joints, so the "
@@ -158,32 +162,33 @@ def source_sheet(tables: Sequence[Instances], read: Reader, columns: int = 8) ->
     )
 
 
-def _height_only(tile: Tile) -> Tile:
+def _drop_source(tile: Tile) -> Tile:
     """Without the source, which stands above the row."""
     return replace(tile, caption=tile.caption[:1])
 
 
-def _classes(truth: Instances) -> list[tuple[str, str, NDArray[np.bool_]]]:
+def _list_classes(truth: Instances) -> list[tuple[str, str, NDArray[np.bool_]]]:
     out = [
-        (name, f"{_limit(code)} · ", truth.size_class == code) for code, name in enumerate(SIZES)
+        (name, f"{_describe_size_limit(code)} · ", truth.size_class == code)
+        for code, name in enumerate(SIZES)
     ]
     return out + [
         (f"small, {name}", "", truth.density_class == code) for code, name in enumerate(DENSITIES)
     ]
 
 
-def _limit(code: int) -> str:
+def _describe_size_limit(code: int) -> str:
     return ("box below 128×96 px²", "below 256×192 px²", "from 256×192 px² on")[code]
 
 
-def _spread(ranked: Rows, columns: int) -> Rows:
+def _pick_evenly(ranked: Rows, columns: int) -> Rows:
     """Evenly spaced places of a ranking, first and last included."""
     if len(ranked) <= columns:
         return ranked
     return ranked[np.linspace(0, len(ranked) - 1, columns).round().astype(np.intp)]
 
 
-def _sample(truth: Instances, which: NDArray[np.bool_], columns: int) -> Rows:
+def _sample_people(truth: Instances, which: NDArray[np.bool_], columns: int) -> Rows:
     """People in even steps of height, each the one labelled most fully near his step."""
     people = np.flatnonzero(which & truth.counted & (truth.area > 0))
     ranked = people[np.argsort(truth.boxes_xywh[people, 3], kind="stable")]
@@ -193,13 +198,13 @@ def _sample(truth: Instances, which: NDArray[np.bool_], columns: int) -> Rows:
     return np.array([part[fully[part].argmax()] for part in parts], dtype=np.intp)
 
 
-def tiles_of(truth: Instances, people: Rows, read: Reader) -> tuple[Tile, ...]:
+def make_label_tiles(truth: Instances, people: Rows, read: ImageReader) -> tuple[Tile, ...]:
     """Labelled people as tiles; those whose picture is not there are left out."""
-    return _tiles(truth, people, (), read)
+    return _make_tiles(truth, people, (), read)
 
 
-def _tiles(
-    truth: Instances, people: Rows, answers: Sequence[Answer], read: Reader
+def _make_tiles(
+    truth: Instances, people: Rows, answers: Sequence[Answer], read: ImageReader
 ) -> tuple[Tile, ...]:
     tiles = []
     for person in people.tolist():
@@ -207,13 +212,13 @@ def _tiles(
             picture = read(truth.images.file_names[truth.image_rows[person]])
         except SmallposeError:
             continue  # a set built with --missing-images keep lacks some pictures
-        tiles.append(_tile(truth, person, answers, picture))
+        tiles.append(_make_tile(truth, person, answers, picture))
     return tuple(tiles)
 
 
-def _tile(truth: Instances, person: int, answers: Sequence[Answer], picture: Picture) -> Tile:
+def _make_tile(truth: Instances, person: int, answers: Sequence[Answer], picture: RgbImage) -> Tile:
     box = truth.boxes_xywh[person]
-    panels = [person_tile(picture, box, TILE_WH, truth.skeleton, truth.keypoints[person])]
+    panels = [draw_person_tile(picture, box, TILE_WH, truth.skeleton, truth.keypoints[person])]
     height, source = f"{box[3]:.0f} px", SOURCE_NAMES[SOURCES[truth.source[person]]]
     caption = [height, source] if truth.source[person] else [height]
     said = []
@@ -221,7 +226,7 @@ def _tile(truth: Instances, person: int, answers: Sequence[Answer], picture: Pic
         row = int(answer.pairing.rows[person])
         pose = answer.found.keypoints[row] if row >= 0 else None
         skeleton = answer.found.skeleton
-        panels.append(person_tile(picture, box, TILE_WH, skeleton, pose, predicted=True))
+        panels.append(draw_person_tile(picture, box, TILE_WH, skeleton, pose, predicted=True))
         oks = float(answer.pairing.oks[person])
         text = "not judged" if np.isnan(oks) else "nobody found" if row < 0 else f"{oks:.2f}"
         said.append(f"{answer.label} {text}" if len(answers) > 1 else f"OKS {text}")
@@ -236,7 +241,7 @@ def _tile(truth: Instances, person: int, answers: Sequence[Answer], picture: Pic
     return Tile(np.ascontiguousarray(np.hstack(joined)), (*caption, *said), alt)
 
 
-def paint(sheet: Sheet, width: int = 2000) -> Picture:
+def draw_sheet(sheet: ContactSheet, width: int = 2000) -> RgbImage:
     """(h, w, 3) the whole sheet as one picture with title, legend, rows and captions."""
     pad, gap = 48, 20
     per_line = {1: 8, 2: 4}.get(len(sheet.panels), 3)
@@ -244,26 +249,26 @@ def paint(sheet: Sheet, width: int = 2000) -> Picture:
     first = next((t.picture for row in sheet.rows for t in row.tiles), None)
     tile_h = round(tile_w * (first.shape[0] / first.shape[1] if first is not None else 1.0))
     line_h = tile_h + 46
-    words = _wrap(sheet.note, width - 2 * pad, 24)
+    words = _wrap_text(sheet.note, width - 2 * pad, 24)
     top = pad + 130 + 34 * len(words)
     heights = [56 + line_h * -(-len(row.tiles) // per_line) + gap for row in sheet.rows]
     canvas = Image.new("RGB", (width, top + sum(heights)), (255, 255, 255))
     pen = ImageDraw.Draw(canvas)
-    pen.text((pad, pad), sheet.title, INK, font=lettering(40, bold=True))
+    pen.text((pad, pad), sheet.title, INK, font=load_font(40, bold=True))
     for number, line in enumerate(words):
-        pen.text((pad, pad + 64 + 34 * number), line, QUIET, font=lettering(24))
-    _legend(pen, (pad, pad + 74 + 34 * len(words)), sheet.panels)
+        pen.text((pad, pad + 64 + 34 * number), line, QUIET, font=load_font(24))
+    _draw_legend(pen, (pad, pad + 74 + 34 * len(words)), sheet.panels)
     y = top
     for row, height in zip(sheet.rows, heights, strict=True):
-        pen.text((pad, y + 10), row.title, INK, font=lettering(28, bold=True))
-        at = pad + pen.textlength(row.title, font=lettering(28, bold=True)) + 18
-        pen.text((at, y + 14), row.note, QUIET, font=lettering(22))
+        pen.text((pad, y + 10), row.title, INK, font=load_font(28, bold=True))
+        at = pad + pen.textlength(row.title, font=load_font(28, bold=True)) + 18
+        pen.text((at, y + 14), row.note, QUIET, font=load_font(22))
         for number, tile in enumerate(row.tiles):
             x = pad + number % per_line * (tile_w + gap)
             corner = (x, y + 56 + number // per_line * line_h)
             small = Image.fromarray(tile.picture).resize((tile_w, tile_h), _RESIZE)
             canvas.paste(small, corner)
-            text, font = _fitting("  ·  ".join(tile.caption), tile_w)
+            text, font = _fit_text("  ·  ".join(tile.caption), tile_w)
             pen.text((x, corner[1] + tile_h + 8), text, QUIET, font=font)
         y += height
     return np.asarray(canvas, dtype=np.uint8)
@@ -278,9 +283,9 @@ LEGEND: Mapping[str, tuple[str, Colour]] = {
 }
 
 
-def _legend(pen: ImageDraw.ImageDraw, at: tuple[int, int], panels: Sequence[str]) -> None:
+def _draw_legend(pen: ImageDraw.ImageDraw, at: tuple[int, int], panels: Sequence[str]) -> None:
     x, y = at
-    font = lettering(24)
+    font = load_font(24)
     for text, colour in LEGEND.values():
         pen.line([(x, y + 16), (x + 44, y + 16)], fill=(18, 20, 26), width=14)
         pen.line([(x + 3, y + 16), (x + 41, y + 16)], fill=colour, width=8)
@@ -298,7 +303,7 @@ def _legend(pen: ImageDraw.ImageDraw, at: tuple[int, int], panels: Sequence[str]
 
 
 @lru_cache(maxsize=16)
-def lettering(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+def load_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     import matplotlib
 
     # Matplotlib brings this font along, so a sheet looks the same on every machine.
@@ -306,22 +311,22 @@ def lettering(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(folder / f"DejaVuSans{'-Bold' if bold else ''}.ttf", size)
 
 
-def _wrap(text: str, width: int, size: int) -> list[str]:
+def _wrap_text(text: str, width: int, size: int) -> list[str]:
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and lettering(size).getlength(longer) > width:
+        if lines[-1] and load_font(size).getlength(longer) > width:
             lines.append(word)
         else:
             lines[-1] = longer
     return lines
 
 
-def _fitting(text: str, width: int) -> tuple[str, ImageFont.FreeTypeFont]:
+def _fit_text(text: str, width: int) -> tuple[str, ImageFont.FreeTypeFont]:
     """The text in the largest type that fits, cut off when even the smallest does not."""
     for size in (22, 20, 18, 16, 14):
-        if lettering(size).getlength(text) <= width:
-            return text, lettering(size)
-    while text and lettering(14).getlength(text + "…") > width:
+        if load_font(size).getlength(text) <= width:
+            return text, load_font(size)
+    while text and load_font(14).getlength(text + "…") > width:
         text = text[:-1]
-    return text + "…", lettering(14)
+    return text + "…", load_font(14)

@@ -6,10 +6,15 @@ import numpy as np
 
 from smallpose.core.density import DENSE_FROM, DENSITIES, SPARSE_BELOW
 from smallpose.core.instances import Instances
-from smallpose.evaluation.analysis.binned_ap import density_of
-from smallpose.report.images.contact_sheet import Reader, Row, Sheet, tiles_of
+from smallpose.evaluation.analysis.binned_ap import measure_density
+from smallpose.report.images.contact_sheet import (
+    ContactSheet,
+    ImageReader,
+    TileRow,
+    make_label_tiles,
+)
 
-COLUMNS = 8
+NUM_COLUMNS = 8
 _LIMITS = (
     f"density below {SPARSE_BELOW:g}",
     f"from {SPARSE_BELOW:g} to below {DENSE_FROM:g}",
@@ -17,12 +22,14 @@ _LIMITS = (
 )
 
 
-def density_sheet(truth: Instances, read: Reader, columns: int = COLUMNS) -> Sheet:
+def build_density_sheet(
+    truth: Instances, read: ImageReader, columns: int = NUM_COLUMNS
+) -> ContactSheet:
     """Small people of each density class in even steps of their density; nobody is chosen by taste.
 
     Each tile says its density (Eq. 3) and how many of the source's joints are labelled.
     """
-    density = density_of(truth)
+    density = measure_density(truth)
     rows = []
     for code, name in enumerate(DENSITIES):
         people = np.flatnonzero((truth.density_class == code) & np.isfinite(density))
@@ -30,16 +37,16 @@ def density_sheet(truth: Instances, read: Reader, columns: int = COLUMNS) -> She
         steps = np.linspace(0, len(ranked) - 1, min(columns, len(ranked))).round().astype(np.intp)
         tiles = []
         for person in ranked[steps].tolist():
-            said = density_text(float(density[person]))
+            said = format_density(float(density[person]))
             labelled, joints = truth.labelled[person], truth.joints[person]
-            for tile in tiles_of(truth, np.array([person]), read):
+            for tile in make_label_tiles(truth, np.array([person]), read):
                 words = (f"KD {said}", tile.caption[0], f"{labelled}/{joints}")
                 alt = f"{tile.alt}; keypoint density {said}, {labelled} of {joints} joints labelled"
                 tiles.append(replace(tile, caption=words, alt=alt))
         if tiles:
             note = f"{_LIMITS[code]} · {len(people):,} {'person' if len(people) == 1 else 'people'}"
-            rows.append(Row(name, note, tuple(tiles)))
-    return Sheet(
+            rows.append(TileRow(name, note, tuple(tiles)))
+    return ContactSheet(
         "densities",
         "Small people by keypoint density",
         "Small people of each class in even steps of rank of their keypoint density (KD, Eq. 3): "
@@ -50,7 +57,7 @@ def density_sheet(truth: Instances, read: Reader, columns: int = COLUMNS) -> She
     )
 
 
-def density_text(density: float) -> str:
+def format_density(density: float) -> str:
     """Three digits, or as many more as keep it in its class: 0.94996 is moderate, 0.950 is not."""
     for digits in range(3, 9):
         text = f"{density:.{digits}f}"

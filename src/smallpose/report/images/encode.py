@@ -9,12 +9,12 @@ from PIL import Image
 
 from smallpose.core.errors import InputError
 from smallpose.dataloading.images import read_picture
-from smallpose.dataset.image_folder import picture_folder
-from smallpose.report.images.contact_sheet import Reader
-from smallpose.report.images.pose_drawing import Picture
+from smallpose.dataset.image_folder import open_image_folder
+from smallpose.report.images.contact_sheet import ImageReader
+from smallpose.report.images.pose_drawing import RgbImage
 
 
-def pictures_at(folder: Path) -> Reader:
+def open_image_reader(folder: Path) -> ImageReader:
     """A reader of the pictures in that folder, by file name.
 
     Where the folder is `images` of a set that `build` made, its links to the sources are followed.
@@ -23,17 +23,17 @@ def pictures_at(folder: Path) -> Reader:
     """
     if not folder.is_dir():
         raise InputError(str(folder), "no such folder", "name the folder of the pictures")
-    pictures = picture_folder(folder)
+    pictures = open_image_folder(folder)
 
     # One picture often shows several people of a sheet; a dozen of them fit in any memory.
     @lru_cache(maxsize=12)
-    def read(file_name: str) -> Picture:
-        return read_picture(pictures.path(file_name))
+    def read(file_name: str) -> RgbImage:
+        return read_picture(pictures.resolve_path(file_name))
 
     return read
 
 
-def picture_file(picture: Picture, kind: Literal["png", "webp"], quality: int = 84) -> bytes:
+def encode_image(picture: RgbImage, kind: Literal["png", "webp"], quality: int = 84) -> bytes:
     """RGB as bytes of a PNG or WebP file."""
     out = io.BytesIO()
     # Pillow's second method takes half the time of OpenCV's only one, for 3 % more bytes.

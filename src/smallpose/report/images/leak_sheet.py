@@ -9,38 +9,38 @@ from PIL import Image, ImageDraw
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.dataloading.images import read_picture
-from smallpose.dataset.builder.leak_step import FILE
+from smallpose.dataset.builder.leak_step import LEAKS_FILE
 from smallpose.dataset.built_set import BuiltSet, open_set
-from smallpose.report.images.contact_sheet import INK, QUIET, lettering
-from smallpose.report.images.encode import picture_file
-from smallpose.report.images.pose_drawing import Picture
+from smallpose.report.images.contact_sheet import INK, QUIET, load_font
+from smallpose.report.images.encode import encode_image
+from smallpose.report.images.pose_drawing import RgbImage
 from smallpose.system.files import write_whole
 from smallpose.system.json_decode import read_json
 from smallpose.system.progress import say
 
-PAIRS = 48  # at most on a sheet
+MAX_PAIRS = 48  # at most on a sheet
 _CELL_WH, _PER_LINE, _GAP, _PAD = (300, 225), 3, 10, 40
 
-Read = Callable[[str], Picture | None]
+Read = Callable[[str], RgbImage | None]
 
 
-def draw_leaks(folder: Path, target: Path) -> None:
+def draw_leak_pairs(folder: Path, target: Path) -> None:
     """The pairs that a build found, drawn to `target`; nothing where it found none."""
-    pairs = read_json(folder / FILE, dict)["pairs"]
-    draw_pairs(pairs, reader(open_set(folder)), target)
+    pairs = read_json(folder / LEAKS_FILE, dict)["pairs"]
+    draw_image_pairs(pairs, open_set_reader(open_set(folder)), target)
 
 
-def reader(built: BuiltSet) -> Read:
+def open_set_reader(built: BuiltSet) -> Read:
     """A reader of a set's pictures by file name."""
 
-    def read(name: str) -> Picture | None:
-        path = built.picture(name)
+    def read(name: str) -> RgbImage | None:
+        path = built.find_image(name)
         return None if path is None else read_picture(path)
 
     return read
 
 
-def draw_pairs(pairs: Sequence[Mapping[str, Any]], read: Read, target: Path) -> None:
+def draw_image_pairs(pairs: Sequence[Mapping[str, Any]], read: Read, target: Path) -> None:
     """Leaks first, then by similarity, the least alike of the leaks last.
 
     Args:
@@ -48,9 +48,9 @@ def draw_pairs(pairs: Sequence[Mapping[str, Any]], read: Read, target: Path) -> 
         read: a picture by its file name; None where it is not there.
     """
     order = sorted(pairs, key=lambda p: (not p["leak"], -p["similarity"], p["first"]))
-    shown: list[tuple[Mapping[str, Any], Picture, Picture]] = []
+    shown: list[tuple[Mapping[str, Any], RgbImage, RgbImage]] = []
     for pair in order:
-        if len(shown) == PAIRS:
+        if len(shown) == MAX_PAIRS:
             break
         try:
             both = read(pair["first"]), read(pair["second"])
@@ -61,20 +61,22 @@ def draw_pairs(pairs: Sequence[Mapping[str, Any]], read: Read, target: Path) -> 
     if not shown:
         say("no near-duplicates to draw")
         return
-    write_whole(target, picture_file(_paint(shown, len(pairs)), "png"))
+    write_whole(target, encode_image(_draw_sheet(shown, len(pairs)), "png"))
     say(f"{target}: {len(shown):,} of {len(pairs):,} pairs")
 
 
-def _paint(shown: Sequence[tuple[Mapping[str, Any], Picture, Picture]], total: int) -> Picture:
+def _draw_sheet(
+    shown: Sequence[tuple[Mapping[str, Any], RgbImage, RgbImage]], total: int
+) -> RgbImage:
     wide, high = 2 * _CELL_WH[0] + 4, _CELL_WH[1] + 58
     lines = -(-len(shown) // _PER_LINE)
     width = 2 * _PAD + _PER_LINE * wide + (_PER_LINE - 1) * 4 * _GAP
     canvas = Image.new("RGB", (width, 130 + lines * (high + 2 * _GAP) + _PAD), (255, 255, 255))
     pen = ImageDraw.Draw(canvas)
     title = f"Near-duplicates: {len(shown):,} of {total:,} pairs"
-    pen.text((_PAD, _PAD), title, INK, font=lettering(36, bold=True))
+    pen.text((_PAD, _PAD), title, INK, font=load_font(36, bold=True))
     note = "Leaks between train and test first, then by similarity."
-    pen.text((_PAD, _PAD + 46), note, QUIET, font=lettering(22))
+    pen.text((_PAD, _PAD + 46), note, QUIET, font=load_font(22))
     for number, (pair, *both) in enumerate(shown):
         x = _PAD + number % _PER_LINE * (wide + 4 * _GAP)
         y = 130 + number // _PER_LINE * (high + 2 * _GAP)
@@ -83,11 +85,11 @@ def _paint(shown: Sequence[tuple[Mapping[str, Any], Picture, Picture]], total: i
             thumb.thumbnail(_CELL_WH)
             canvas.paste(thumb, (x + side * (_CELL_WH[0] + 4), y))
         head = f"{'leak, ' if pair['leak'] else ''}{pair['kind']}, {pair['similarity']:.2f}"
-        pen.text((x, y + _CELL_WH[1] + 4), head, INK, font=lettering(20, bold=True))
-        names = f"{_tail(pair['first'])}  |  {_tail(pair['second'])}"
-        pen.text((x, y + _CELL_WH[1] + 30), names, QUIET, font=lettering(16))
+        pen.text((x, y + _CELL_WH[1] + 4), head, INK, font=load_font(20, bold=True))
+        names = f"{_shorten_name(pair['first'])}  |  {_shorten_name(pair['second'])}"
+        pen.text((x, y + _CELL_WH[1] + 30), names, QUIET, font=load_font(16))
     return np.asarray(canvas, dtype=np.uint8)
 
 
-def _tail(name: str, most: int = 34) -> str:
+def _shorten_name(name: str, most: int = 34) -> str:
     return name if len(name) <= most else "…" + name[1 - most :]

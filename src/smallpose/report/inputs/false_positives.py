@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import map_joints
-from smallpose.evaluation.analysis.error_diagnosis import GENEROUS, NEAR, similarity
-from smallpose.evaluation.matching.oks import oks
-from smallpose.report.inputs.person_matching import Floats, Pairing, groups
+from smallpose.evaluation.analysis.error_diagnosis import (
+    MIN_OKS,
+    NEAR_SIMILARITY,
+    compute_keypoint_similarity,
+)
+from smallpose.evaluation.matching.oks import compute_oks
+from smallpose.report.inputs.person_matching import Floats, PersonMatches, group_by_image
 
 Ints = NDArray[np.intp]
-FALSE_KINDS = ("background", "duplicate", "swap")
-NEAR_JOINTS = 2  # of one person, from which on a pose holds a part of him
+FALSE_POSITIVE_KINDS = ("background", "duplicate", "swap")
+MIN_NEAR_JOINTS = 2  # of one person, from which on a pose holds a part of him
 
 
 @dataclass(frozen=True)
@@ -48,45 +52,52 @@ class FalsePositives:
         )
 
 
-def false_positives(truth: Instances, found: Predictions, pairing: Pairing) -> FalsePositives:
+def find_false_positives(
+    truth: Instances, found: Predictions, pairing: PersonMatches
+) -> FalsePositives:
     """Those that `pairing` gives to nobody, or to somebody they do not fit (OKS below 0.1).
 
     A prediction that fits a crowd or a person who does not count is none, as in the evaluation.
     """
     spare = np.ones(len(found), dtype=bool)
-    spare[pairing.rows[(pairing.rows >= 0) & (pairing.oks >= GENEROUS)]] = False
+    spare[pairing.rows[(pairing.rows >= 0) & (pairing.oks >= MIN_OKS)]] = False
     keypoints = map_joints(truth.keypoints, truth.skeleton, found.skeleton)
     judged = np.isfinite(pairing.oks)
-    kinds = np.full(len(found), FALSE_KINDS.index("background"), dtype=np.int8)
+    kinds = np.full(len(found), FALSE_POSITIVE_KINDS.index("background"), dtype=np.int8)
     near = np.full(len(found), -1, dtype=np.intp)
     best = np.zeros(len(found))
     sigmas = found.skeleton.sigmas
-    of_image = groups(truth.images.ids[truth.image_rows], np.arange(len(truth)))
-    for image, there in groups(found.image_ids, np.flatnonzero(spare)).items():
+    of_image = group_by_image(truth.images.ids[truth.image_rows], np.arange(len(truth)))
+    for image, there in group_by_image(found.image_ids, np.flatnonzero(spare)).items():
         people = of_image.get(image)
         if people is None:
             continue
         boxes, area = truth.boxes_xywh[people], truth.area[people]
-        similar = oks(found.keypoints[there], keypoints[people], boxes, area, sigmas)
+        similar = compute_oks(found.keypoints[there], keypoints[people], boxes, area, sigmas)
         count = judged[people]
-        spare[there[(similar[:, ~count] >= GENEROUS).any(axis=1)]] = False
+        spare[there[(similar[:, ~count] >= MIN_OKS).any(axis=1)]] = False
         similar, people = similar[:, count], people[count]
         if not len(people):
             continue
         at = similar.argmax(axis=1)
         best[there] = similar[np.arange(len(there)), at]
         near[there] = people[at]
-        parts = _parts(found.keypoints[there], keypoints[people], truth.area[people], sigmas)
-        kinds[there[parts >= 2]] = FALSE_KINDS.index("swap")
-        kinds[there[best[there] >= GENEROUS]] = FALSE_KINDS.index("duplicate")
+        parts = _count_people_in_pose(
+            found.keypoints[there], keypoints[people], truth.area[people], sigmas
+        )
+        kinds[there[parts >= 2]] = FALSE_POSITIVE_KINDS.index("swap")
+        kinds[there[best[there] >= MIN_OKS]] = FALSE_POSITIVE_KINDS.index("duplicate")
     rows = np.flatnonzero(spare)
     rows = rows[np.argsort(-found.scores[rows], kind="stable")]
     return FalsePositives(rows, kinds[rows], near[rows], best[rows])
 
 
-def _parts(poses: Floats, keypoints: Floats, area: Floats, sigmas: Floats) -> Ints:
+def _count_people_in_pose(poses: Floats, keypoints: Floats, area: Floats, sigmas: Floats) -> Ints:
     """(d,) of how many people a pose holds two joints or more."""
     d, g = np.divmod(np.arange(len(poses) * len(keypoints)), len(keypoints))
-    close = similarity(poses[d, :, :2], keypoints[g], area[g], sigmas) >= NEAR
-    held = close.sum(axis=1).reshape(len(poses), len(keypoints)) >= NEAR_JOINTS
+    close = (
+        compute_keypoint_similarity(poses[d, :, :2], keypoints[g], area[g], sigmas)
+        >= NEAR_SIMILARITY
+    )
+    held = close.sum(axis=1).reshape(len(poses), len(keypoints)) >= MIN_NEAR_JOINTS
     return np.asarray(held.sum(axis=1))

@@ -47,7 +47,7 @@ METHODS = (
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """A printed row of Table 2 or 3, in points."""
 
     ap: float
@@ -75,28 +75,28 @@ class Row:
 
 # Setting A trains on COCO, setting B on the paper's own set (Sec. 5.3).
 ROWS = {
-    ("simple_baseline_r50", "A"): Row(43.2, 32.4, 8.8, 33.9, 0.1, 45.8),
-    ("simple_baseline_r50", "B"): Row(68.2, 65.9, 32.8, 69.4, 26.0, 69.1, ap_l=79.7),
-    ("hrnet_w32", "A"): Row(45.0, 34.3, 10.3, 36.0, 0.1, 47.7),
-    ("hrnet_w32", "B"): Row(66.4, 62.2, 32.0, 65.3, 11.7, 67.7),
-    ("simcc_r50", "A"): Row(43.2, 32.9, 18.7, 33.8, 0.0, 46.2),
-    ("simcc_r50", "B"): Row(68.8, 68.0, 38.6, 70.5, 63.6, 69.4, ap_m=67.3),
-    ("cal_hrnet_w32", "A"): Row(45.9, 34.4, 11.0, 35.8, 0.1, 48.4),
-    ("cal_hrnet_w32", "B"): Row(69.6, 66.3, 35.8, 68.9, 33.3, 70.5),
-    ("dekr_hrnet_w32", "A"): Row(32.5, 15.6, 3.6, 15.9, 0.0, 36.8),
-    ("dekr_hrnet_w32", "B"): Row(23.2, 20.1, 4.0, 20.0, 1.3, 46.6, ap_m=32.4, ap_l=22.8),
-    ("cid_hrnet_w32", "A"): Row(36.6, 20.5, 4.1, 21.2, 0.0, 41.1),
-    ("cid_hrnet_w32", "B"): Row(60.9, 49.4, 11.8, 52.1, 1.7, 63.0),
-    ("rtmo_s", "A"): Row(33.2, 17.2, 7.7, 17.3, 0.0, 37.4),
-    ("rtmo_s", "B"): Row(63.1, 55.1, 29.7, 58.1, 4.9, 64.3),
-    ("hrformer_s", "A"): Row(44.8, 33.9, 8.9, 35.6, 0.1, 47.3),
-    ("hrformer_s", "B"): Row(68.7, 66.1, 33.7, 69.1, 35.4, 69.4),
-    ("vitpose_s", "A"): Row(45.4, 34.6, 10.6, 36.1, 0.1, 47.8),
-    ("vitpose_s", "B"): Row(68.9, 66.9, 33.0, 70.3, 27.1, 69.6),
-    ("rle_r50", "A"): Row(44.1, 33.4, 10.9, 35.1, 0.1, 46.4),
-    ("rle_r50", "B"): Row(67.8, 65.5, 36.8, 68.7, 31.4, 68.4),
-    ("vitpose_s_rle", "A"): Row(29.2, 19.8, 8.9, 19.9, 0.0, 38.9),
-    ("vitpose_s_rle", "B"): Row(68.4, 66.9, 37.1, 69.9, 45.2, 68.9),
+    ("simple_baseline_r50", "A"): ResultRow(43.2, 32.4, 8.8, 33.9, 0.1, 45.8),
+    ("simple_baseline_r50", "B"): ResultRow(68.2, 65.9, 32.8, 69.4, 26.0, 69.1, ap_l=79.7),
+    ("hrnet_w32", "A"): ResultRow(45.0, 34.3, 10.3, 36.0, 0.1, 47.7),
+    ("hrnet_w32", "B"): ResultRow(66.4, 62.2, 32.0, 65.3, 11.7, 67.7),
+    ("simcc_r50", "A"): ResultRow(43.2, 32.9, 18.7, 33.8, 0.0, 46.2),
+    ("simcc_r50", "B"): ResultRow(68.8, 68.0, 38.6, 70.5, 63.6, 69.4, ap_m=67.3),
+    ("cal_hrnet_w32", "A"): ResultRow(45.9, 34.4, 11.0, 35.8, 0.1, 48.4),
+    ("cal_hrnet_w32", "B"): ResultRow(69.6, 66.3, 35.8, 68.9, 33.3, 70.5),
+    ("dekr_hrnet_w32", "A"): ResultRow(32.5, 15.6, 3.6, 15.9, 0.0, 36.8),
+    ("dekr_hrnet_w32", "B"): ResultRow(23.2, 20.1, 4.0, 20.0, 1.3, 46.6, ap_m=32.4, ap_l=22.8),
+    ("cid_hrnet_w32", "A"): ResultRow(36.6, 20.5, 4.1, 21.2, 0.0, 41.1),
+    ("cid_hrnet_w32", "B"): ResultRow(60.9, 49.4, 11.8, 52.1, 1.7, 63.0),
+    ("rtmo_s", "A"): ResultRow(33.2, 17.2, 7.7, 17.3, 0.0, 37.4),
+    ("rtmo_s", "B"): ResultRow(63.1, 55.1, 29.7, 58.1, 4.9, 64.3),
+    ("hrformer_s", "A"): ResultRow(44.8, 33.9, 8.9, 35.6, 0.1, 47.3),
+    ("hrformer_s", "B"): ResultRow(68.7, 66.1, 33.7, 69.1, 35.4, 69.4),
+    ("vitpose_s", "A"): ResultRow(45.4, 34.6, 10.6, 36.1, 0.1, 47.8),
+    ("vitpose_s", "B"): ResultRow(68.9, 66.9, 33.0, 70.3, 27.1, 69.6),
+    ("rle_r50", "A"): ResultRow(44.1, 33.4, 10.9, 35.1, 0.1, 46.4),
+    ("rle_r50", "B"): ResultRow(67.8, 65.5, 36.8, 68.7, 31.4, 68.4),
+    ("vitpose_s_rle", "A"): ResultRow(29.2, 19.8, 8.9, 19.9, 0.0, 38.9),
+    ("vitpose_s_rle", "B"): ResultRow(68.4, 66.9, 37.1, 69.9, 45.2, 68.9),
 }
 
 
@@ -147,7 +147,7 @@ TABLE_1 = {
 
 
 @dataclass(frozen=True)
-class Scale:
+class TrainingSetRow:
     """A row of Table 5: SimpleBaseline-R50 trained on sets of several sizes (points)."""
 
     trained_on: str
@@ -161,15 +161,15 @@ class Scale:
 
 
 TABLE_5 = (
-    Scale("COCO", 43.2, 32.4),
+    TrainingSetRow("COCO", 43.2, 32.4),
     # The mean of the five subsets; AP^S from "31.02 above COCO", 2.48 below the full set.
-    Scale("five subsets of COCO's size, mean", 67.04, 63.42),
-    Scale("the whole training set", 68.2, 65.9, 79.7),
+    TrainingSetRow("five subsets of COCO's size, mean", 67.04, 63.42),
+    TrainingSetRow("the whole training set", 68.2, 65.9, 79.7),
 )
 
 
 @dataclass(frozen=True)
-class Text:
+class TextNumbers:
     """Numbers that sentences print, as they print them: as many digits as stand there.
 
     Args:
@@ -207,17 +207,17 @@ class Text:
 class Paper:
     """All printed numbers together: what claims are checked against."""
 
-    rows: Mapping[tuple[str, str], Row]
+    rows: Mapping[tuple[str, str], ResultRow]
     recipes: Mapping[str, Training]
     table1: Mapping[str, Split]
-    table5: tuple[Scale, ...]
-    text: Text
+    table5: tuple[TrainingSetRow, ...]
+    text: TextNumbers
 
 
-PRINTED = Paper(ROWS, RECIPES, TABLE_1, TABLE_5, Text())
+PRINTED = Paper(ROWS, RECIPES, TABLE_1, TABLE_5, TextNumbers())
 
 # Tiny twins and other variants stand beside the method they imitate. Longer beginnings first.
-_FAMILIES = (
+_METHOD_PREFIXES = (
     ("vitpose_s_rle", "vitpose_s_rle"),
     ("vitpose_rle", "vitpose_s_rle"),
     ("simple_baseline", "simple_baseline_r50"),
@@ -233,14 +233,14 @@ _FAMILIES = (
 )
 
 
-def family(method: str) -> str | None:
+def find_paper_method(method: str) -> str | None:
     """The paper's method that this one is or imitates; None for one the paper does not have."""
-    return next((name for start, name in _FAMILIES if method.startswith(start)), None)
+    return next((name for start, name in _METHOD_PREFIXES if method.startswith(start)), None)
 
 
-def label(method: str) -> str:
+def format_method_label(method: str) -> str:
     """A method as people read it: `SimpleBaseline R18 tiny` for a variant of ours."""
-    base = next((m for m in METHODS if m.name == family(method)), None)
+    base = next((m for m in METHODS if m.name == find_paper_method(method)), None)
     if base is None:
         return method
     if method == base.name:

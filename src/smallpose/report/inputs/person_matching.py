@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import map_joints
-from smallpose.evaluation.matching.oks import oks
+from smallpose.evaluation.matching.oks import compute_oks
 
 Floats = NDArray[np.float64]
-FOUND_FROM = 0.5  # OKS; COCO's loosest threshold
+MATCH_OKS = 0.5  # OKS; COCO's loosest threshold
 
 
 @dataclass(frozen=True)
-class Pairing:
+class PersonMatches:
     """Each labelled person's prediction.
 
     Args:
@@ -31,7 +31,7 @@ class Pairing:
     oks: Floats
 
 
-def pair_people(truth: Instances, found: Predictions) -> Pairing:
+def match_people(truth: Instances, found: Predictions) -> PersonMatches:
     """One prediction for one person, the most similar pairs first, image by image.
 
     Joints are those of the predictions; size and area stay those of the full label.
@@ -41,13 +41,13 @@ def pair_people(truth: Instances, found: Predictions) -> Pairing:
     judged = truth.counted & seen.any(axis=1)
     rows = np.full(len(truth), -1, dtype=np.intp)
     best = np.where(judged, 0.0, np.nan)
-    of_image = groups(truth.images.ids[truth.image_rows], np.flatnonzero(judged))
-    found_in = groups(found.image_ids, np.arange(len(found)))
+    of_image = group_by_image(truth.images.ids[truth.image_rows], np.flatnonzero(judged))
+    found_in = group_by_image(found.image_ids, np.arange(len(found)))
     for image, people in of_image.items():
         there = found_in.get(image)
         if there is None:
             continue
-        similar = oks(
+        similar = compute_oks(
             found.keypoints[there],
             keypoints[people],
             truth.boxes_xywh[people],
@@ -58,10 +58,10 @@ def pair_people(truth: Instances, found: Predictions) -> Pairing:
             d, g = np.unravel_index(int(similar.argmax()), similar.shape)
             rows[people[g]], best[people[g]] = there[d], similar[d, g]
             similar[d, :] = similar[:, g] = -1.0
-    return Pairing(rows, best)
+    return PersonMatches(rows, best)
 
 
-def groups(keys: NDArray[np.int64], rows: NDArray[np.intp]) -> dict[int, NDArray[np.intp]]:
+def group_by_image(keys: NDArray[np.int64], rows: NDArray[np.intp]) -> dict[int, NDArray[np.intp]]:
     """Image id to the given rows that lie in it, in their order."""
     order = rows[np.argsort(keys[rows], kind="stable")]
     ids, starts = np.unique(keys[order], return_index=True)
@@ -69,7 +69,7 @@ def groups(keys: NDArray[np.int64], rows: NDArray[np.intp]) -> dict[int, NDArray
 
 
 @dataclass(frozen=True)
-class Curve:
+class DetectionCurve:
     """A share along a size, in bins of equal counts.
 
     Args:
@@ -83,14 +83,16 @@ class Curve:
     people: NDArray[np.int64]
 
 
-def found_by_height(truth: Instances, pairing: Pairing, bins: int = 12) -> Curve:
+def compute_detection_by_height(
+    truth: Instances, pairing: PersonMatches, bins: int = 12
+) -> DetectionCurve:
     """The share of people found (OKS from 0.5) by the height of their box in px."""
     judged = np.flatnonzero(np.isfinite(pairing.oks) & (truth.boxes_xywh[:, 3] > 0))
     height = truth.boxes_xywh[judged, 3]
     order = np.argsort(height, kind="stable")
     parts = [p for p in np.array_split(order, min(bins, max(len(order) // 20, 1))) if len(p)]
-    hit = pairing.oks[judged] >= FOUND_FROM
-    return Curve(
+    hit = pairing.oks[judged] >= MATCH_OKS
+    return DetectionCurve(
         np.array([np.exp(np.log(height[p]).mean()) for p in parts]),
         np.array([hit[p].mean() for p in parts]),
         np.array([len(p) for p in parts], dtype=np.int64),

@@ -24,7 +24,7 @@ METRICS = (
 PROTOCOLS = ("coco", "owned", "recall")
 
 
-class _File(Struct):
+class _ResultFile(Struct):
     method: str
     evaluation: dict[str, Any]
     setting: str = ""
@@ -80,7 +80,7 @@ class Run:
         return path if path.is_file() else None
 
     @property
-    def untrained(self) -> bool:
+    def is_untrained(self) -> bool:
         """Whether the network stayed as it was drawn: no epoch, no step."""
         return self.epochs == 0 or self.steps == 0
 
@@ -117,20 +117,20 @@ def read_run(folder: Path) -> Run:
     if not path.is_file():
         what = "no result.json in it" if folder.is_dir() else "no such folder"
         raise InputError(str(folder), what, "name a folder that 'smallpose train' finished")
-    file = read_json(path, _File)
+    file = read_json(path, _ResultFile)
     if not isinstance(file.evaluation.get("protocols"), dict):
         raise InputError(str(path), "its evaluation has no protocols", "train or evaluate it again")
     return Run(
         folder,
         file.method,
         file.setting,
-        *_recipe(file.recipe),
+        *_split_recipe(file.recipe),
         file.seed,
         file.parameters,
         file.steps,
         file.epochs,
         file.seconds,
-        _data(folder, file.data),
+        _find_dataset(folder, file.data),
         file.subset,
         file.weights,
         file.environment,
@@ -143,7 +143,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     return [read_run(folder) for folder in dict.fromkeys(folders)]
 
 
-def alike(runs: Sequence[Run]) -> list[list[int]]:
+def group_seeds(runs: Sequence[Run]) -> list[list[int]]:
     """Places of runs that differ in nothing but their seed, together, by the first of each."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for n, run in enumerate(runs):
@@ -153,20 +153,20 @@ def alike(runs: Sequence[Run]) -> list[list[int]]:
     return list(groups.values())
 
 
-def same_data(runs: Sequence[Run]) -> Path | None:
+def find_shared_dataset(runs: Sequence[Run]) -> Path | None:
     """The data set most runs share, the first of several; None when it cannot be found."""
     folders = [run.data for run in runs if run.data is not None]
     return max(dict.fromkeys(folders), key=folders.count) if folders else None
 
 
-def _recipe(recipe: Any) -> tuple[str, Mapping[str, Any]]:
+def _split_recipe(recipe: Any) -> tuple[str, Mapping[str, Any]]:
     """Its name and its fields; a name alone will do."""
     if not isinstance(recipe, dict):
         return str(recipe or ""), {}
     return str(recipe.get("name") or ""), {k: v for k, v in recipe.items() if k != "name"}
 
 
-def _data(folder: Path, name: str | None) -> Path | None:
+def _find_dataset(folder: Path, name: str | None) -> Path | None:
     """Runs and sets are moved together, so a relative or stale path is tried beside the run."""
     if not name:
         return None

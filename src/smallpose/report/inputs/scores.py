@@ -15,19 +15,19 @@ from smallpose.evaluation.evaluate import Evaluation, evaluate
 from smallpose.evaluation.scoring.bootstrap import (
     LEVEL,
     Interval,
-    cluster_count,
-    draws_of,
-    interval,
+    compute_interval,
+    count_clusters,
+    resample_metrics,
 )
-from smallpose.report.inputs.runs import PROTOCOLS, Run, alike
+from smallpose.report.inputs.runs import PROTOCOLS, Run, group_seeds
 
 Floats = NDArray[np.float64]
-DRAWS, FEWEST = 1000, 200
+MAX_RESAMPLES, MIN_RESAMPLES = 1000, 200
 _WORK = 2e8  # detections times draws; above it there are fewer draws
 
 
 @dataclass(frozen=True)
-class Score:
+class RunScore:
     """One run's numbers.
 
     Args:
@@ -48,11 +48,11 @@ class Score:
     def ends(self, name: str, protocol: str = "coco") -> Interval:
         """The 95 % interval, in points; None where nobody is there."""
         values = self.draws.get(protocol, {}).get(name)
-        ends = None if values is None else interval(values, self.clusters)
+        ends = None if values is None else compute_interval(values, self.clusters)
         return None if ends is None else [100 * end for end in ends]
 
 
-def score(
+def score_run(
     run: Run,
     truth: Instances,
     found: Predictions,
@@ -60,7 +60,7 @@ def score(
     keypoints: str | None = None,
     protocols: Sequence[str] = PROTOCOLS,
     draws: int | None = None,
-) -> Score:
+) -> RunScore:
     """Evaluate what a run found.
 
     Args:
@@ -68,14 +68,14 @@ def score(
         draws: of the bootstrap; without, 1,000 or what takes about a minute.
     """
     if draws is None:
-        draws = int(np.clip(_WORK / max(len(found), 1), FEWEST, DRAWS))
+        draws = int(np.clip(_WORK / max(len(found), 1), MIN_RESAMPLES, MAX_RESAMPLES))
     result = evaluate(truth, found, protocols=protocols, keypoints=keypoints)
-    spread = draws_of(result.tally, protocols, 20, draws)
-    return Score(run, result, spread, cluster_count(result.tally.groups))
+    spread = resample_metrics(result.match_counts, protocols, 20, draws)
+    return RunScore(run, result, spread, count_clusters(result.match_counts.groups))
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """Points, and the ends of their 95 % interval where it is known."""
 
     value: float
@@ -84,7 +84,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Seeds:
+class SeedGroup:
     """Runs that differ in nothing but their seed, or, of subsets, in which images were drawn.
 
     Args:
@@ -93,10 +93,10 @@ class Seeds:
     """
 
     runs: tuple[Run, ...]
-    scores: tuple[Score, ...] = ()
+    scores: tuple[RunScore, ...] = ()
 
     @property
-    def first(self) -> Run:
+    def first_run(self) -> Run:
         """Any of them; they are alike."""
         return self.runs[0]
 
@@ -104,13 +104,13 @@ class Seeds:
         """Those there are numbers of."""
         if self.scores:
             return tuple(p for p in PROTOCOLS if p in self.scores[0].evaluation.protocols)
-        return self.first.protocols
+        return self.first_run.protocols
 
     def values(self, name: str, protocol: str) -> list[float] | None:
         """Points of each run; None when one has none."""
         ones = self.scores or self.runs
         values = [
-            one.value(name, protocol) if isinstance(one, Score) else one.metric(name, protocol)
+            one.value(name, protocol) if isinstance(one, RunScore) else one.metric(name, protocol)
             for one in ones
         ]
         return None if None in values else [v for v in values if v is not None]
@@ -119,36 +119,38 @@ class Seeds:
         """(b,) points of their mean; only with scores."""
         return np.asarray(100 * np.mean([s.draws[protocol][name] for s in self.scores], axis=0))
 
-    def measured(self, name: str, protocol: str = "coco") -> Measured | None:
+    def measure(self, name: str, protocol: str = "coco") -> Measurement | None:
         """The mean over seeds; its interval holds the choice of images and that of seeds."""
         values = self.values(name, protocol)
         if values is None:
             return None
         middle = float(np.mean(values))
         if self.scores:
-            span = spread(middle, self.draws(name, protocol), [values], self.scores[0].clusters)
+            span = compute_spread(
+                middle, self.draws(name, protocol), [values], self.scores[0].clusters
+            )
             if span is None:
-                return Measured(middle)
+                return Measurement(middle)
             # How much few seeds differ reaches beyond what an average precision can be.
-            return Measured(middle, max(span[0], 0.0), min(span[1], 100.0))
-        ends = self.first.ends(name, protocol) if len(values) == 1 else None
-        return Measured(middle) if ends is None else Measured(middle, *ends)
+            return Measurement(middle, max(span[0], 0.0), min(span[1], 100.0))
+        ends = self.first_run.ends(name, protocol) if len(values) == 1 else None
+        return Measurement(middle) if ends is None else Measurement(middle, *ends)
 
 
-def difference(
-    one: Seeds, other: Seeds, names: tuple[str, str], protocol: str, level: float = LEVEL
-) -> Measured | None:
+def compute_difference(
+    one: SeedGroup, other: SeedGroup, names: tuple[str, str], protocol: str, level: float = LEVEL
+) -> Measurement | None:
     """A number of the first minus one of the second: paired over images, unpaired over seeds."""
     a, b = one.values(names[0], protocol), other.values(names[1], protocol)
     if a is None or b is None or not (one.scores and other.scores):
         return None
     middle = float(np.mean(a) - np.mean(b))
     draws = one.draws(names[0], protocol) - other.draws(names[1], protocol)
-    span = spread(middle, draws, [a, b], one.scores[0].clusters, level)
-    return Measured(middle) if span is None else Measured(middle, *span)
+    span = compute_spread(middle, draws, [a, b], one.scores[0].clusters, level)
+    return Measurement(middle) if span is None else Measurement(middle, *span)
 
 
-def spread(
+def compute_spread(
     middle: float,
     draws: Floats,
     values: Sequence[Sequence[float]],
@@ -156,15 +158,15 @@ def spread(
     level: float = LEVEL,
 ) -> tuple[float, float] | None:
     """The ends around a mean, from draws of images and from how much seeds differ."""
-    ends = interval(draws, clusters, level)
+    ends = compute_interval(draws, clusters, level)
     if ends is None:
         return None
-    seeds = _seed_reach(values, level)
+    seeds = _compute_seed_spread(values, level)
     low, high = max(middle - ends[0], 0.0), max(ends[1] - middle, 0.0)
     return middle - float(np.hypot(low, seeds)), middle + float(np.hypot(high, seeds))
 
 
-def _seed_reach(values: Sequence[Sequence[float]], level: float) -> float:
+def _compute_seed_spread(values: Sequence[Sequence[float]], level: float) -> float:
     """How far the mean over seeds, or the difference of two, may be off; 0 with one seed each."""
     parts = [(np.var(v, ddof=1) / len(v), len(v) - 1) for v in values if len(v) > 1]
     if not parts:
@@ -175,7 +177,9 @@ def _seed_reach(values: Sequence[Sequence[float]], level: float) -> float:
     return t * float(np.sqrt(sum(part for part, _ in parts)))
 
 
-def by_seeds(runs: Sequence[Run], scores: Mapping[int, Score] | None = None) -> list[Seeds]:
+def group_scores(
+    runs: Sequence[Run], scores: Mapping[int, RunScore] | None = None
+) -> list[SeedGroup]:
     """Runs that are alike but for their seed, together, in the order of their first.
 
     Args:
@@ -183,9 +187,9 @@ def by_seeds(runs: Sequence[Run], scores: Mapping[int, Score] | None = None) -> 
     """
     known = scores or {}
     return [
-        Seeds(
+        SeedGroup(
             tuple(runs[n] for n in numbers),
             tuple(known[n] for n in numbers) if all(n in known for n in numbers) else (),
         )
-        for numbers in alike(runs)
+        for numbers in group_seeds(runs)
     ]

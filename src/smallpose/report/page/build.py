@@ -18,19 +18,23 @@ from smallpose.report import figures
 from smallpose.report.claims.check import Claims, check_claims
 from smallpose.report.claims.claims_datasets import OWN, Sets
 from smallpose.report.claims.our_runs import Ours, ours
-from smallpose.report.dataset_report import Drawing
+from smallpose.report.dataset_report import FigureSpec
 from smallpose.report.images import contact_sheet
-from smallpose.report.images.contact_sheet import Answer, Sheet
-from smallpose.report.images.density_sheet import density_sheet
-from smallpose.report.images.encode import picture_file, pictures_at
-from smallpose.report.inputs.scores import Score, by_seeds, score
-from smallpose.report.latency import measure
+from smallpose.report.images.contact_sheet import Answer, ContactSheet
+from smallpose.report.images.density_sheet import build_density_sheet
+from smallpose.report.images.encode import encode_image, open_image_reader
+from smallpose.report.inputs.scores import RunScore, group_scores, score_run
+from smallpose.report.latency import measure_latencies
 from smallpose.report.page import context as given
-from smallpose.report.page.person_browser import MOST_RUNS, Crowd, Said, gather_crowd
-from smallpose.report.page.result_figures import result_drawings
-from smallpose.report.page.run_figures import change_drawing, density_drawing, latency_drawing
-from smallpose.report.page.summary import answer
-from smallpose.report.report_data import Material, gather
+from smallpose.report.page.person_browser import MAX_RUNS, BrowserData, Said, build_browser_data
+from smallpose.report.page.result_figures import make_result_figures
+from smallpose.report.page.run_figures import (
+    make_change_figure,
+    make_density_figure,
+    make_latency_figure,
+)
+from smallpose.report.page.summary import summarize_runs
+from smallpose.report.report_data import ReportData, read_report_data
 from smallpose.report.tables import paper_tables
 from smallpose.report.tables.paper_tables import Table
 from smallpose.system.files import write_whole
@@ -46,11 +50,11 @@ def make_report(runs: Sequence[Path], out: Path, latency: int = 0) -> list[Table
     Returns: the tables of our own results, one per protocol, the paper's first.
     Raises: InputError when a folder is no finished run.
     """
-    material = gather(runs)
-    scores = _scores(material)
-    seeds = by_seeds(material.runs, scores)
-    mine = _ours(material, scores)
-    claims = _claims(material, mine)
+    material = read_report_data(runs)
+    scores = _score_runs(material)
+    seeds = group_scores(material.runs, scores)
+    mine = _collect_our_results(material, scores)
+    claims = _check_claims(material, mine)
     results = paper_tables.all_results(seeds)
     beside = [
         paper_tables.table1(material.picture.table1 if material.picture else None),
@@ -59,7 +63,7 @@ def make_report(runs: Sequence[Path], out: Path, latency: int = 0) -> list[Table
     sentences = claims.table()
     write_whole(out / "claims.json", claims.to_json())
     parts = material.picture.tables()[1:] if material.picture else []
-    said = answer(material, scores)
+    said = summarize_runs(material, scores)
     others = [
         sentences,
         *paper_tables.other_protocols(seeds),
@@ -67,8 +71,8 @@ def make_report(runs: Sequence[Path], out: Path, latency: int = 0) -> list[Table
     ]
     for table in (*results, *beside, *parts, *others):
         table.save(out / "tables")
-    drawings = result_drawings(material, scores)
-    drawings += _run_drawings(material, scores, mine, latency, out)
+    drawings = make_result_figures(material, scores)
+    drawings += _make_run_figures(material, scores, mine, latency, out)
     about_data = material.picture.drawings() if material.picture else []
     drawn = {
         drawing.name: figures.save(
@@ -76,30 +80,30 @@ def make_report(runs: Sequence[Path], out: Path, latency: int = 0) -> list[Table
             out / "figures",
             drawing.name,
             drawing.title,
-            _subject(drawing, material),
+            _describe_subject(drawing, material),
         )
         for drawing in track([*drawings, *about_data], "figures")
     }
-    made = _sheets(material)
+    made = _build_sheets(material)
     for sheet in made:
         file = out / "figures" / f"{sheet.name}.png"
-        write_whole(file, picture_file(contact_sheet.paint(sheet), "png"))
+        write_whole(file, encode_image(contact_sheet.draw_sheet(sheet), "png"))
     crowd = _crowd(material)
     handed = {
-        **given.context(material, results, beside, parts, made),
-        **given.overview(material, said),
-        **given.people(material, crowd),
-        "claims": [given.shown_table(sentences)],
-        "drawings": [given.shown_figure(d, drawn[d.name]) for d in drawings],
-        "about_data": [given.shown_figure(d, drawn[d.name]) for d in about_data],
+        **given.build_context(material, results, beside, parts, made),
+        **given.build_summary_context(material, said),
+        **given.build_people_context(material, crowd),
+        "claims": [given.render_table(sentences)],
+        "drawings": [given.render_figure(d, drawn[d.name]) for d in drawings],
+        "about_data": [given.render_figure(d, drawn[d.name]) for d in about_data],
     }
     for name, text in crowd.beside() if crowd else ():
         write_whole(out / name, text)
-    write_whole(out / "index.html", _render(handed))
+    write_whole(out / "index.html", _render_page(handed))
     return results
 
 
-def _subject(drawing: Drawing, material: Material) -> str:
+def _describe_subject(drawing: FigureSpec, material: ReportData) -> str:
     """For files that travel without the page: what the figure is of."""
     if material.picture is None or material.test is None:
         return ""
@@ -110,28 +114,28 @@ def _subject(drawing: Drawing, material: Material) -> str:
     return f"test set of {where}: {people:,} people in {len(material.test.images):,} images"
 
 
-def _scores(material: Material) -> dict[int, Score]:
+def _score_runs(material: ReportData) -> dict[int, RunScore]:
     """Every run scored on the same draws of images; none where the data is not there."""
     if material.test is None:
         return {}
     return {
-        n: score(material.runs[n], material.test, found)
+        n: score_run(material.runs[n], material.test, found)
         for n, (found, _) in track(list(material.found.items()), "intervals")
     }
 
 
-def _ours(material: Material, scores: Mapping[int, Score]) -> Ours | None:
+def _collect_our_results(material: ReportData, scores: Mapping[int, RunScore]) -> Ours | None:
     """The runs as cells of the paper's tables, for its sentences and for Fig. 5."""
     if material.test is None:
         return None
     return ours(material.runs, material.test, _found(material), scores=scores)
 
 
-def _found(material: Material) -> dict[int, Predictions]:
+def _found(material: ReportData) -> dict[int, Predictions]:
     return {n: predictions for n, (predictions, _) in material.found.items()}
 
 
-def _claims(material: Material, mine: Ours | None) -> Claims:
+def _check_claims(material: ReportData, mine: Ours | None) -> Claims:
     """The paper's sentences, on its own numbers and on these runs."""
     if material.picture is None:
         return check_claims(runs=mine)
@@ -139,50 +143,50 @@ def _claims(material: Material, mine: Ours | None) -> Claims:
     return check_claims(runs=mine, sets=Sets({OWN: people}))
 
 
-def _run_drawings(
-    material: Material, scores: Mapping[int, Score], mine: Ours | None, latency: int, out: Path
-) -> list[Drawing]:
+def _make_run_figures(
+    material: ReportData, scores: Mapping[int, RunScore], mine: Ours | None, latency: int, out: Path
+) -> list[FigureSpec]:
     """Fig. 4a, Fig. 5, and latency where it was asked for."""
-    made = change_drawing(mine)
+    made = make_change_figure(mine)
     if material.test is None or material.data is None:
         return made
-    made = [*density_drawing(material.runs, material.test, _found(material)), *made]
+    made = [*make_density_figure(material.runs, material.test, _found(material)), *made]
     if latency and not (material.data / "images").is_dir():
         say(f"{material.data}: no pictures, so no run is timed")
     elif latency:
-        times = measure(
-            material.runs, material.test, pictures_at(material.data / "images"), latency
+        times = measure_latencies(
+            material.runs, material.test, open_image_reader(material.data / "images"), latency
         )
         rows = [t.to_dict() for t in times.values()]
         write_whole(out / "latency.json", json.dumps(rows, indent=1) + "\n")
-        made += latency_drawing(material.runs, times, scores)
+        made += make_latency_figure(material.runs, times, scores)
     return made
 
 
-def _sheets(material: Material) -> list[Sheet]:
+def _build_sheets(material: ReportData) -> list[ContactSheet]:
     """Predictions, people by size, people by source; none without pictures."""
     if material.test is None or material.data is None or material.picture is None:
         return []
     if not (material.data / "images").is_dir():
         say(f"{material.data}: no pictures, so no sheets of people")
         return []
-    read = pictures_at(material.data / "images")
+    read = open_image_reader(material.data / "images")
     test, out = material.test, []
     answers = _answers(material)
     if answers:
-        out.append(contact_sheet.predictions_sheet(test, answers, read))
-    out.append(contact_sheet.sample_sheet(test, read))
-    out.append(density_sheet(test, read))
-    out.append(contact_sheet.source_sheet([test, *material.picture.sets.values()], read))
+        out.append(contact_sheet.build_predictions_sheet(test, answers, read))
+    out.append(contact_sheet.build_sample_sheet(test, read))
+    out.append(build_density_sheet(test, read))
+    out.append(contact_sheet.build_source_sheet([test, *material.picture.sets.values()], read))
     return [s for s in out if any(row.tiles for row in s.rows)]
 
 
-def _answers(material: Material) -> list[Answer]:
+def _answers(material: ReportData) -> list[Answer]:
     """The best method's runs under A and B, or the best run alone."""
     chosen: dict[str, int] = {}
     for number in material.ranked:
         run = material.runs[number]
-        if run.method == material.runs[material.best].method and not (chosen and run.untrained):
+        if run.method == material.runs[material.best].method and not (chosen and run.is_untrained):
             chosen.setdefault(run.setting, number)
     return [
         Answer(setting or material.runs[number].folder.name, *material.found[number])
@@ -190,19 +194,19 @@ def _answers(material: Material) -> list[Answer]:
     ]
 
 
-def _crowd(material: Material) -> Crowd | None:
+def _crowd(material: ReportData) -> BrowserData | None:
     """Everybody in the test set with what the best runs said; None without any result file."""
-    order = material.ranked[:MOST_RUNS]
+    order = material.ranked[:MAX_RUNS]
     if material.test is None or material.data is None or not order:
         return None
     folder = material.data / "images"
-    read = pictures_at(folder) if folder.is_dir() else None
+    read = open_image_reader(folder) if folder.is_dir() else None
     label = partial(figures.run_label, runs=material.runs)
     said = [Said(label(material.runs[n]), *material.found[n]) for n in order]
-    return gather_crowd(material.test, said, read)
+    return build_browser_data(material.test, said, read)
 
 
-def _render(context: Mapping[str, Any]) -> str:
+def _render_page(context: Mapping[str, Any]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
             [

@@ -11,26 +11,26 @@ from markupsafe import Markup
 from smallpose._version import __version__
 from smallpose.core.instances import SOURCES
 from smallpose.report import figures
-from smallpose.report.dataset_report import Drawing
+from smallpose.report.dataset_report import FigureSpec
 from smallpose.report.images import contact_sheet
-from smallpose.report.images.contact_sheet import Sheet
-from smallpose.report.images.encode import picture_file
+from smallpose.report.images.contact_sheet import ContactSheet
+from smallpose.report.images.encode import encode_image
 from smallpose.report.inputs.runs import Run
-from smallpose.report.page.curves import curves
-from smallpose.report.page.person_browser import Crowd, Said
-from smallpose.report.page.result_figures import MOST_CURVES
-from smallpose.report.page.run_details import run_facts
-from smallpose.report.page.summary import Overview
-from smallpose.report.report_data import Material
+from smallpose.report.page.curves import compute_curves
+from smallpose.report.page.person_browser import BrowserData, Said
+from smallpose.report.page.result_figures import MAX_CURVES
+from smallpose.report.page.run_details import describe_run
+from smallpose.report.page.summary import Summary
+from smallpose.report.report_data import ReportData
 from smallpose.report.tables.paper_tables import Cell, Column, Table
 
 
-def context(
-    material: Material,
+def build_context(
+    material: ReportData,
     results: Sequence[Table],
     beside: Sequence[Table],
     parts: Sequence[Table],
-    made: Sequence[Sheet],
+    made: Sequence[ContactSheet],
 ) -> dict[str, Any]:
     """Everything but the overview, the people and the figures.
 
@@ -38,53 +38,53 @@ def context(
         results: our own, a table a protocol; `beside` the paper's, and `parts` of the data set.
         made: sheets of people that were drawn.
     """
-    by_name = {sheet.name: _sheet(sheet) for sheet in made}
+    by_name = {sheet.name: _render_sheet(sheet) for sheet in made}
     return {
         "version": __version__,
         "synthetic": material.manifest.synthetic,
-        "cards": _cards(material),
-        "results": [shown_table(t) for t in results],
-        "notes": _notes(material.runs),
+        "cards": _build_cards(material),
+        "results": [render_table(t) for t in results],
+        "notes": _collect_notes(material.runs),
         "all_share": all(run.data == material.data for run in material.runs),
         "predictions": by_name.get("predictions"),
         "samples": [by_name[n] for n in ("samples", "densities", "sources") if n in by_name],
-        "table1": shown_table(beside[0]),
-        "beside": [shown_table(t) for t in beside[1:]],
-        "parts": [shown_table(t) for t in parts],
-        "runs": [run_facts(run) for run in material.runs],
+        "table1": render_table(beside[0]),
+        "beside": [render_table(t) for t in beside[1:]],
+        "parts": [render_table(t) for t in parts],
+        "runs": [describe_run(run) for run in material.runs],
         "data": material.data.name if material.data else "",
         "manifest": material.manifest,
         "legend": [(text, f"rgb{colour}") for text, colour in contact_sheet.LEGEND.values()],
     }
 
 
-def overview(material: Material, said: Overview) -> dict[str, Any]:
+def build_summary_context(material: ReportData, said: Summary) -> dict[str, Any]:
     """The answer, and the curves that it is read from."""
     out: dict[str, Any] = {
         "headline": said.headline,
         "answers": said.lines,
-        "answer_table": shown_table(said.table) if said.table else None,
+        "answer_table": render_table(said.table) if said.table else None,
         "curves": None,
     }
     runs = [(run.colour, Said(run.drawn, *material.found[run.number])) for run in said.runs]
     if material.test is None or not runs:
         return out
-    drawn = curves(material.test, runs[:MOST_CURVES])
-    first = Table("along_height", "Along height", *_curve_rows(drawn["runs"]))
+    drawn = compute_curves(material.test, runs[:MAX_CURVES])
+    first = Table("along_height", "Along height", *_build_curve_table(drawn["runs"]))
     return out | {
-        "curves": _for_script(drawn),
+        "curves": _encode_for_script(drawn),
         "axes": drawn["axes"],
         "curves_runs": drawn["runs"],
         "curves_alt": "AP of each run along the height of people, their keypoint density, or the "
         "crowding of their image; the table below holds the same numbers along height",
-        "curves_table": shown_table(first),
+        "curves_table": render_table(first),
         "curves_note": "Bins hold equally many people; AP by protocol owned, so that each false "
         "positive counts in one bin. Pale areas are 95 % intervals, from drawing whole images "
         "or videos.",
     }
 
 
-def _curve_rows(
+def _build_curve_table(
     runs: Sequence[Mapping[str, Any]],
 ) -> tuple[tuple[Column, ...], tuple[tuple[Cell, ...], ...]]:
     columns = (
@@ -100,12 +100,12 @@ def _curve_rows(
     return columns, tuple((run["label"], *row) for run in runs for row in run["along"]["height"])
 
 
-def _for_script(data: Mapping[str, Any]) -> Markup:
+def _encode_for_script(data: Mapping[str, Any]) -> Markup:
     """JSON inside a script element; "<" cannot end it."""
     return Markup(json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"))
 
 
-def people(material: Material, crowd: Crowd | None) -> dict[str, Any]:
+def build_people_context(material: ReportData, crowd: BrowserData | None) -> dict[str, Any]:
     """What the browser of people needs."""
     if crowd is None or material.test is None:
         return {"crowd": None}
@@ -118,7 +118,7 @@ def people(material: Material, crowd: Crowd | None) -> dict[str, Any]:
             f"of {crowd.data['runs'][0]['label']} and a random draw of the others, so shares below "
             "are of those shown and not of the test set."
         )
-    note += _false_note(crowd)
+    note += _describe_false_positives(crowd)
     return {
         "crowd": crowd,
         "crowd_json": Markup(crowd.to_json()),
@@ -128,7 +128,7 @@ def people(material: Material, crowd: Crowd | None) -> dict[str, Any]:
     }
 
 
-def _false_note(crowd: Crowd) -> str:
+def _describe_false_positives(crowd: BrowserData) -> str:
     """Which predictions without a person there are."""
     shown, there = (sum(counts) for counts in zip(*crowd.false, strict=True))
     if not there:
@@ -148,7 +148,7 @@ ERRORS = (
 )
 
 
-def _cards(material: Material) -> list[tuple[str, str]]:
+def _build_cards(material: ReportData) -> list[tuple[str, str]]:
     cards = []
     if material.picture is not None:
         counts = list(material.picture.table1.rows.values())[-1]
@@ -161,7 +161,7 @@ def _cards(material: Material) -> list[tuple[str, str]]:
     return cards
 
 
-def _notes(runs: Sequence[Run]) -> list[str]:
+def _collect_notes(runs: Sequence[Run]) -> list[str]:
     """What the evaluations say a reader should know, and of which runs unless it is of all."""
     whose: dict[str, list[str]] = {}
     for run in runs:
@@ -173,26 +173,26 @@ def _notes(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def shown_table(table: Table) -> dict[str, Any]:
+def render_table(table: Table) -> dict[str, Any]:
     """A table with its note and the name of its files."""
     return {"html": Markup(table.to_html()), "note": table.note, "name": table.name}
 
 
-def shown_figure(drawing: Drawing, svg: bytes) -> dict[str, Any]:
+def render_figure(drawing: FigureSpec, svg: bytes) -> dict[str, Any]:
     """A figure by day and by night, with its size in CSS px, so that nothing moves."""
-    width, height = _svg_size(svg)
+    width, height = _read_svg_size(svg)
     return {
         "name": drawing.name,
         "title": drawing.title,
         "alt": drawing.alt,
-        "light": _data_uri(svg, "image/svg+xml"),
-        "dark": _data_uri(figures.by_night(svg), "image/svg+xml"),
+        "light": _build_data_uri(svg, "image/svg+xml"),
+        "dark": _build_data_uri(figures.by_night(svg), "image/svg+xml"),
         "width": width,
         "height": height,
     }
 
 
-def _svg_size(svg: bytes) -> tuple[int, int]:
+def _read_svg_size(svg: bytes) -> tuple[int, int]:
     """px of an SVG of ours, whose view box is in points."""
     found = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
     assert found is not None
@@ -200,14 +200,14 @@ def _svg_size(svg: bytes) -> tuple[int, int]:
     return width, height
 
 
-def _sheet(sheet: Sheet) -> dict[str, Any]:
+def _render_sheet(sheet: ContactSheet) -> dict[str, Any]:
     rows = [
         {
             "title": row.title,
             "note": row.note,
             "tiles": [
                 {
-                    "src": _data_uri(picture_file(t.picture, "webp"), "image/webp"),
+                    "src": _build_data_uri(encode_image(t.picture, "webp"), "image/webp"),
                     "width": t.picture.shape[1] // 2,
                     "height": t.picture.shape[0] // 2,
                     "caption": t.caption,
@@ -228,5 +228,5 @@ def _sheet(sheet: Sheet) -> dict[str, Any]:
     }
 
 
-def _data_uri(content: bytes, kind: str) -> str:
+def _build_data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -9,14 +9,20 @@ from numpy.typing import NDArray
 
 from smallpose.core.density import DENSE_FROM, SPARSE_BELOW
 from smallpose.core.instances import Instances
-from smallpose.evaluation.analysis.binned_ap import ap_along, density_of, height_of
-from smallpose.report.inputs.person_matching import FOUND_FROM
+from smallpose.evaluation.analysis.binned_ap import (
+    compute_binned_ap,
+    measure_density,
+    measure_height,
+)
+from smallpose.report.inputs.person_matching import MATCH_OKS
 from smallpose.report.page.person_browser import Said
 from smallpose.stats.crowding import crowd_index
 
 BINS = 12
-DRAWS = 100
-FEW = 30_000  # people up to which intervals are drawn; with more they are thinner than the line
+NUM_RESAMPLES = 100
+MAX_PEOPLE_WITH_INTERVALS = (
+    30_000  # people up to which intervals are drawn; with more they are thinner than the line
+)
 
 
 @dataclass(frozen=True)
@@ -36,17 +42,17 @@ class Axis:
     bands: tuple[str, ...] = ()
 
 
-def axes_of(truth: Instances) -> list[Axis]:
+def build_axes(truth: Instances) -> list[Axis]:
     """Height of everybody, density of small people, CrowdIndex of the image they stand in."""
     crowding = np.where(truth.counted, crowd_index(truth)[truth.image_rows], np.nan)
     return [
-        Axis("height", "height of the person", "px", True, height_of(truth)),
+        Axis("height", "height of the person", "px", True, measure_height(truth)),
         Axis(
             "density",
             "keypoint density, small people (Eq. 3)",
             "",
             False,
-            density_of(truth),
+            measure_density(truth),
             marks=(SPARSE_BELOW, DENSE_FROM),
             bands=("sparse", "moderate", "dense"),
         ),
@@ -54,20 +60,20 @@ def axes_of(truth: Instances) -> list[Axis]:
     ]
 
 
-def curves(truth: Instances, said: Sequence[tuple[str, Said]]) -> dict[str, Any]:
+def compute_curves(truth: Instances, said: Sequence[tuple[str, Said]]) -> dict[str, Any]:
     """Bins of equally many people: AP (`owned`) with its interval, and the share found.
 
     Args:
         said: runs and their colours.
     Returns: for JSON, by axis and run.
     """
-    axes = axes_of(truth)
-    draws = DRAWS if int(truth.counted.sum()) <= FEW else 0
+    axes = build_axes(truth)
+    draws = NUM_RESAMPLES if int(truth.counted.sum()) <= MAX_PEOPLE_WITH_INTERVALS else 0
     runs = [
         {
             "label": run.label,
             "colour": colour,
-            "along": {axis.key: _bins(truth, run, axis, draws) for axis in axes},
+            "along": {axis.key: _compute_bins(truth, run, axis, draws) for axis in axes},
         }
         for colour, run in said
     ]
@@ -85,15 +91,17 @@ def curves(truth: Instances, said: Sequence[tuple[str, Said]]) -> dict[str, Any]
     return {"axes": described, "runs": runs}
 
 
-def _bins(truth: Instances, run: Said, axis: Axis, draws: int) -> list[list[float | int | None]]:
+def _compute_bins(
+    truth: Instances, run: Said, axis: Axis, draws: int
+) -> list[list[float | int | None]]:
     """Per bin: low, high, people, AP, its interval's ends, share found; in percent."""
     rows = []
     oks = run.pairing.oks
-    for b in ap_along(truth, run.found, axis.values, bins=BINS, draws=draws):
+    for b in compute_binned_ap(truth, run.found, axis.values, num_bins=BINS, num_resamples=draws):
         if b.ap is None:
             continue
         there = (axis.values >= b.low) & (axis.values <= b.high) & np.isfinite(oks)
-        share = float((oks[there] >= FOUND_FROM).mean()) if there.any() else None
+        share = float((oks[there] >= MATCH_OKS).mean()) if there.any() else None
         ends = b.interval or (None, None)
         points = [None if v is None else round(100 * v, 2) for v in (b.ap, *ends, share)]
         rows.append([round(b.low, 4), round(b.high, 4), b.people, *points])

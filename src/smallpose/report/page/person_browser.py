@@ -25,24 +25,24 @@ from smallpose.core.errors import SmallposeError
 from smallpose.core.instances import SOURCES, Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.sizes import size_classes
-from smallpose.evaluation.analysis.binned_ap import density_of
-from smallpose.evaluation.analysis.error_diagnosis import GENEROUS, judge_joints
-from smallpose.evaluation.config import found_boxes
-from smallpose.report.images.contact_sheet import SOURCE_NAMES, Reader
-from smallpose.report.images.pose_drawing import STAND_INS, Window, window_around
-from smallpose.report.inputs.false_positives import FalsePositives, false_positives
-from smallpose.report.inputs.person_matching import Pairing
+from smallpose.evaluation.analysis.binned_ap import measure_density
+from smallpose.evaluation.analysis.error_diagnosis import MIN_OKS, classify_joints
+from smallpose.evaluation.config import get_detection_boxes
+from smallpose.report.images.contact_sheet import SOURCE_NAMES, ImageReader
+from smallpose.report.images.pose_drawing import SUBSTITUTE_LIMBS, Window, place_window
+from smallpose.report.inputs.false_positives import FalsePositives, find_false_positives
+from smallpose.report.inputs.person_matching import PersonMatches
 from smallpose.system.progress import track
 
 Ints = NDArray[np.intp]
 
-MOST_PEOPLE = 12_000  # in the browser; of more, the worst half of them and a draw of the others
-MOST_RUNS = 4
-MOST_FALSE = 2_000  # false positives, over all runs
+MAX_PEOPLE = 12_000  # in the browser; of more, the worst half of them and a draw of the others
+MAX_RUNS = 4
+MAX_FALSE_POSITIVES = 2_000  # false positives, over all runs
 CELL_WH = (120, 160)  # px of a picture at most; smaller people keep the pixels they have
-FINE = 8  # coordinates are whole eighths of a cell's px
-PACK = 250  # pictures
-IN_PAGE = 6 << 20  # bytes of pictures that stand in the page itself
+SUBPIXELS = 8  # coordinates are whole eighths of a cell's px
+PACK_SIZE = 250  # pictures
+MAX_INLINE_BYTES = 6 << 20  # bytes of pictures that stand in the page itself
 NO_OKS, NO_JOINT = 65535, 255
 
 
@@ -56,11 +56,11 @@ class Said:
 
     label: str
     found: Predictions
-    pairing: Pairing
+    pairing: PersonMatches
 
 
 @dataclass(frozen=True)
-class Crowd:
+class BrowserData:
     """The browser's people.
 
     Args:
@@ -83,10 +83,12 @@ class Crowd:
         The worst people, and the highest scored false positives of each run.
         """
         starts = [run["false"]["start"] for run in self.data["runs"]]
-        first = {at // PACK for start in starts for at in (start, start + PACK - 1)}
+        first = {at // PACK_SIZE for start in starts for at in (start, start + PACK_SIZE - 1)}
         ranked = sorted(range(len(self.packs)), key=lambda number: (number not in first, number))
         sizes = np.cumsum([len(self.packs[number]) for number in ranked])
-        return sorted(ranked[: int(np.searchsorted(sizes, IN_PAGE * 4 // 3, side="right"))])
+        return sorted(
+            ranked[: int(np.searchsorted(sizes, MAX_INLINE_BYTES * 4 // 3, side="right"))]
+        )
 
     def to_json(self) -> str:
         """For a script element; "<" cannot end it."""
@@ -98,7 +100,9 @@ class Crowd:
             yield f"people/{number:03d}.js", f'smallposePack({number},"{self.packs[number]}");\n'
 
 
-def gather_crowd(truth: Instances, said: Sequence[Said], read: Reader | None) -> Crowd:
+def build_browser_data(
+    truth: Instances, said: Sequence[Said], read: ImageReader | None
+) -> BrowserData:
     """The people of the test set that the first run was judged on, its worst first.
 
     Args:
@@ -107,17 +111,19 @@ def gather_crowd(truth: Instances, said: Sequence[Said], read: Reader | None) ->
     """
     oks = said[0].pairing.oks
     judged = np.flatnonzero(np.isfinite(oks))
-    rows = _chosen(judged[np.argsort(oks[judged], kind="stable")])
-    false = [false_positives(truth, run.found, run.pairing) for run in said]
-    shown = [f.first(MOST_FALSE // len(said)) for f in false]
-    them = _items(truth, said, rows, shown)
-    windows = [_window(truth, *of) for of in zip(them.image.tolist(), them.boxes, strict=True)]
+    rows = _choose_people(judged[np.argsort(oks[judged], kind="stable")])
+    false = [find_false_positives(truth, run.found, run.pairing) for run in said]
+    shown = [f.first(MAX_FALSE_POSITIVES // len(said)) for f in false]
+    them = _collect_items(truth, said, rows, shown)
+    windows = [
+        _place_window(truth, *of) for of in zip(them.image.tolist(), them.boxes, strict=True)
+    ]
     pictures = [b""] * len(windows)
     if read is not None:
-        pictures = _pictures(truth, them.image, windows, read)
+        pictures = _encode_images(truth, them.image, windows, read)
     packs = [
-        base64.b64encode(b"".join(pictures[start : start + PACK])).decode()
-        for start in range(0, len(pictures), PACK)
+        base64.b64encode(b"".join(pictures[start : start + PACK_SIZE])).decode()
+        for start in range(0, len(pictures), PACK_SIZE)
     ]
     images, image = np.unique(them.image, return_inverse=True)
     labelled = them.label >= 0
@@ -129,37 +135,41 @@ def gather_crowd(truth: Instances, said: Sequence[Said], read: Reader | None) ->
         "all": len(windows),
         "judged": len(judged),
         "cell": CELL_WH,
-        "fine": FINE,
-        "pack": PACK,
+        "fine": SUBPIXELS,
+        "pack": PACK_SIZE,
         "joints": [j.replace("_", " ") for j in truth.skeleton.joints],
         "edges": truth.skeleton.edges,
-        "stand_ins": _stand_ins(truth.skeleton.joints),
+        "stand_ins": _list_substitute_limbs(truth.skeleton.joints),
         "sources": [SOURCE_NAMES[s] for s in SOURCES[: truth.source.max(initial=5) + 1]],
         "images": [truth.images.file_names[i] for i in images.tolist()],
-        "image": _column(image, "<u4"),
-        "id": _column(them.ids, "<f8"),
-        "source": _column(them.source, "u1"),
-        "size": _column(size_classes(them.boxes[:, 2:].prod(axis=1)), "i1"),
-        "dense": _column(them.density_class, "i1"),
-        "density": _column(them.density, "<f4"),
-        "wh": _column(them.boxes[:, 2:], "<f4"),
-        "corner": _column(them.boxes[:, :2], "<f4"),
-        "box": _places(corners, windows),
-        "xy": _places(truth.keypoints[them.label, :, :2], windows),
-        "v": _column(truth.keypoints[them.label, :, 2] * labelled[:, None], "u1"),
-        "bytes": _column([len(p) for p in pictures], "<u2"),
+        "image": _encode_column(image, "<u4"),
+        "id": _encode_column(them.ids, "<f8"),
+        "source": _encode_column(them.source, "u1"),
+        "size": _encode_column(size_classes(them.boxes[:, 2:].prod(axis=1)), "i1"),
+        "dense": _encode_column(them.density_class, "i1"),
+        "density": _encode_column(them.density, "<f4"),
+        "wh": _encode_column(them.boxes[:, 2:], "<f4"),
+        "corner": _encode_column(them.boxes[:, :2], "<f4"),
+        "box": _encode_positions(corners, windows),
+        "xy": _encode_positions(truth.keypoints[them.label, :, :2], windows),
+        "v": _encode_column(truth.keypoints[them.label, :, 2] * labelled[:, None], "u1"),
+        "bytes": _encode_column([len(p) for p in pictures], "<u2"),
         "runs": [
-            _run(truth, run, rows, windows[: len(rows)])
-            | {"false": _false(truth, run, f, start, windows[start : start + len(f)])}
+            _encode_run(truth, run, rows, windows[: len(rows)])
+            | {
+                "false": _encode_false_positives(
+                    truth, run, f, start, windows[start : start + len(f)]
+                )
+            }
             for run, f, start in zip(said, shown, starts, strict=True)
         ],
     }
     counts = [(len(f), len(whole)) for f, whole in zip(shown, false, strict=True)]
-    return Crowd(data, packs if any(pictures) else (), len(rows), len(judged), counts)
+    return BrowserData(data, packs if any(pictures) else (), len(rows), len(judged), counts)
 
 
 @dataclass(frozen=True)
-class _Items:
+class _BrowserItems:
     """People, then false positives, run by run: what the columns are made of.
 
     Args:
@@ -178,9 +188,9 @@ class _Items:
     density_class: NDArray[np.int8]
 
 
-def _items(
+def _collect_items(
     truth: Instances, said: Sequence[Said], rows: Ints, false: Sequence[FalsePositives]
-) -> _Items:
+) -> _BrowserItems:
     more = sum(len(f) for f in false)
     number = {image: row for row, image in enumerate(truth.images.ids.tolist())}
     theirs = [
@@ -189,98 +199,100 @@ def _items(
         for i in run.found.image_ids[f.rows].tolist()
     ]
     image = np.array([*truth.image_rows[rows].tolist(), *theirs], dtype=np.intp)
-    boxes = [found_boxes(run.found)[f.rows] for run, f in zip(said, false, strict=True)]
-    return _Items(
+    boxes = [get_detection_boxes(run.found)[f.rows] for run, f in zip(said, false, strict=True)]
+    return _BrowserItems(
         image,
         np.concatenate([truth.boxes_xywh[rows], *boxes]),
         np.concatenate([rows, *(f.near for f in false)]),
         np.concatenate([truth.ids[rows], *(-1 - f.rows for f in false)]),
         np.concatenate([truth.source[rows], truth.images.source[image[len(rows) :]]]),
-        np.concatenate([density_of(truth)[rows], np.full(more, np.nan)]),
+        np.concatenate([measure_density(truth)[rows], np.full(more, np.nan)]),
         np.concatenate([truth.density_class[rows], np.full(more, -1, dtype=np.int8)]),
     )
 
 
-def _chosen(ranked: Ints) -> Ints:
+def _choose_people(ranked: Ints) -> Ints:
     """All of them, or the worst and a draw of the others; worst first."""
-    if len(ranked) <= MOST_PEOPLE:
+    if len(ranked) <= MAX_PEOPLE:
         return ranked
-    worst = MOST_PEOPLE // 2
+    worst = MAX_PEOPLE // 2
     others = len(ranked) - worst
-    drawn = np.random.default_rng(0).choice(others, MOST_PEOPLE - worst, replace=False)
+    drawn = np.random.default_rng(0).choice(others, MAX_PEOPLE - worst, replace=False)
     return np.concatenate([ranked[:worst], ranked[worst + np.sort(drawn)]])
 
 
-def _window(truth: Instances, image: int, box: NDArray[np.float64]) -> Window:
+def _place_window(truth: Instances, image: int, box: NDArray[np.float64]) -> Window:
     wh = (int(truth.images.width[image]), int(truth.images.height[image]))
     # A picture of unknown size does not hold the window back.
     unbounded = (1 << 20, 1 << 20)
-    return window_around(box, wh if min(wh) > 0 else unbounded, CELL_WH, 0.2)
+    return place_window(box, wh if min(wh) > 0 else unbounded, CELL_WH, 0.2)
 
 
-def _places(xy: NDArray[np.float64], windows: Sequence[Window]) -> str:
+def _encode_positions(xy: NDArray[np.float64], windows: Sequence[Window]) -> str:
     """(n, k, 2) px of the images as whole parts of a cell's px."""
     scale = np.array([w.scale for w in windows]).reshape(len(windows), 1, 2)
     corner = np.array([(w.left, w.top) for w in windows]).reshape(len(windows), 1, 2) - 0.5
     cell = (xy - corner) * scale
-    return _column(np.clip(np.rint(cell * FINE), -32768, 32767), "<i2")
+    return _encode_column(np.clip(np.rint(cell * SUBPIXELS), -32768, 32767), "<i2")
 
 
-def _column(values: ArrayLike, kind: str) -> str:
+def _encode_column(values: ArrayLike, kind: str) -> str:
     return base64.b64encode(np.ascontiguousarray(values).astype(kind).tobytes()).decode()
 
 
-def _stand_ins(joints: Sequence[str]) -> list[tuple[int, int, list[int]]]:
+def _list_substitute_limbs(joints: Sequence[str]) -> list[tuple[int, int, list[int]]]:
     number = {name: i for i, name in enumerate(joints)}
     return [
         (number[a], number[b], [number[m] for m in instead if m in number])
-        for a, b, instead in STAND_INS
+        for a, b, instead in SUBSTITUTE_LIMBS
         if a in number and b in number
     ]
 
 
-def _run(truth: Instances, run: Said, rows: Ints, windows: Sequence[Window]) -> dict[str, Any]:
+def _encode_run(
+    truth: Instances, run: Said, rows: Ints, windows: Sequence[Window]
+) -> dict[str, Any]:
     """One run's columns; a person nobody was found for has an OKS of 0 and no pose."""
     found, pairing = run.found, run.pairing
     row, oks = pairing.rows[rows], pairing.oks[rows]
     there = row >= 0
-    joints, known = _shared(truth, found)
+    joints, known = _find_shared_joints(truth, found)
     xy = np.zeros((len(rows), len(known), 2))
     xy[there] = found.keypoints[row[there]][:, known, :2]
     kinds = np.full((len(rows), len(known)), NO_JOINT, dtype=np.uint8)
-    meant = there & (oks >= GENEROUS)
+    meant = there & (oks >= MIN_OKS)
     if meant.any():
-        judged = judge_joints(truth, found, row[meant], rows[meant])
+        judged = classify_joints(truth, found, row[meant], rows[meant])
         kinds[meant] = judged[:, known].astype(np.uint8)
     score = np.full(len(rows), np.nan)
     score[there] = found.scores[row[there]]
     return {
         "label": run.label,
         "joints": joints,
-        "there": _column(there, "u1"),
-        "oks": _oks_column(oks),
-        "score": _column(score, "<f4"),
-        "xy": _places(xy, windows),
-        "kinds": _column(kinds, "u1"),
+        "there": _encode_column(there, "u1"),
+        "oks": _encode_oks(oks),
+        "score": _encode_column(score, "<f4"),
+        "xy": _encode_positions(xy, windows),
+        "kinds": _encode_column(kinds, "u1"),
     }
 
 
-def _false(
+def _encode_false_positives(
     truth: Instances, run: Said, false: FalsePositives, start: int, windows: Sequence[Window]
 ) -> dict[str, Any]:
     """A run's false positives, which stand from `start` on among everybody."""
-    _, known = _shared(truth, run.found)
+    _, known = _find_shared_joints(truth, run.found)
     return {
         "start": start,
         "n": len(false),
-        "kinds": _column(false.kinds, "u1"),
-        "oks": _oks_column(false.oks),
-        "score": _column(run.found.scores[false.rows], "<f4"),
-        "xy": _places(run.found.keypoints[false.rows][:, known, :2], windows),
+        "kinds": _encode_column(false.kinds, "u1"),
+        "oks": _encode_oks(false.oks),
+        "score": _encode_column(run.found.scores[false.rows], "<f4"),
+        "xy": _encode_positions(run.found.keypoints[false.rows][:, known, :2], windows),
     }
 
 
-def _shared(truth: Instances, found: Predictions) -> tuple[list[int], list[int]]:
+def _find_shared_joints(truth: Instances, found: Predictions) -> tuple[list[int], list[int]]:
     """Places of the predicted joints among the truth's, and of these among the predicted ones.
 
     A skeleton of the run's own is shown as far as it is known.
@@ -290,13 +302,13 @@ def _shared(truth: Instances, found: Predictions) -> tuple[list[int], list[int]]
     return [ours.index(found.skeleton.joints[i]) for i in known], known
 
 
-def _oks_column(oks: NDArray[np.float64]) -> str:
+def _encode_oks(oks: NDArray[np.float64]) -> str:
     whole = np.where(np.isfinite(oks), np.floor(np.nan_to_num(oks) * 10_000), NO_OKS)
-    return _column(whole, "<u2")
+    return _encode_column(whole, "<u2")
 
 
-def _pictures(
-    truth: Instances, image: Ints, windows: Sequence[Window], read: Reader
+def _encode_images(
+    truth: Instances, image: Ints, windows: Sequence[Window], read: ImageReader
 ) -> list[bytes]:
     """(m,) WebP of each window in its image, b"" where the picture cannot be read."""
     out = [b""] * len(image)
@@ -309,7 +321,7 @@ def _pictures(
         except SmallposeError:
             return  # a set built with --missing-images keep lacks some pictures
         for i in group.tolist():
-            out[i] = _webp(_cell(windows[i]).cut(picture))
+            out[i] = _encode_webp(_fit_cell(windows[i]).cut(picture))
 
     with ThreadPoolExecutor(2) as pool:
         for _ in track(pool.map(cut, groups), "people", total=len(groups)):
@@ -317,7 +329,7 @@ def _pictures(
     return out
 
 
-def _cell(window: Window) -> Window:
+def _fit_cell(window: Window) -> Window:
     """The same part of the picture, reduced to a cell but never enlarged."""
     if window.height <= CELL_WH[1]:
         wh = (window.width, window.height)
@@ -325,7 +337,7 @@ def _cell(window: Window) -> Window:
     return window
 
 
-def _webp(picture: NDArray[np.uint8]) -> bytes:
+def _encode_webp(picture: NDArray[np.uint8]) -> bytes:
     out = io.BytesIO()
     Image.fromarray(picture).save(out, "webp", quality=60, method=2)
     return out.getvalue()

@@ -8,7 +8,7 @@ from smallpose.report.inputs.runs import Run
 from smallpose.report.tables import paper_tables
 
 
-def run_facts(run: Run) -> dict[str, Any]:
+def describe_run(run: Run) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "method": run.method,
         "setting": run.setting,
@@ -17,29 +17,29 @@ def run_facts(run: Run) -> dict[str, Any]:
         "parameters": f"{run.parameters:,}" if run.parameters is not None else None,
         "epochs": f"{run.epochs:g}" if run.epochs is not None else None,
         "steps": f"{run.steps:,}" if run.steps is not None else None,
-        "training took": _duration(run.seconds),
+        "training took": _format_duration(run.seconds),
     }
     return {
-        "title": paper_values.label(run.method),
+        "title": paper_values.format_method_label(run.method),
         "how": paper_tables.how(run),
         "setting": run.setting,
         "groups": [
-            ("run", flat(facts)),
-            ("recipe", flat(run.recipe_fields)),
-            ("evaluation", flat(run.evaluation.get("settings") or {})),
-            ("weights", flat(run.weights if isinstance(run.weights, dict) else {})),
-            ("environment", flat(run.environment)),
+            ("run", flatten_facts(facts)),
+            ("recipe", flatten_facts(run.recipe_fields)),
+            ("evaluation", flatten_facts(run.evaluation.get("settings") or {})),
+            ("weights", flatten_facts(run.weights if isinstance(run.weights, dict) else {})),
+            ("environment", flatten_facts(run.environment)),
         ],
     }
 
 
-def flat(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+def flatten_facts(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
     """Nested facts as lines; what is not said is left out."""
     lines: list[tuple[str, str]] = []
     for key, value in facts.items():
         name = f"{above}{key}"
         if isinstance(value, Mapping):
-            lines += flat(value, f"{name}.")
+            lines += flatten_facts(value, f"{name}.")
         elif isinstance(value, list | tuple):
             lines.append((name, ", ".join(str(v) for v in value)))
         elif value not in (None, ""):
@@ -47,7 +47,7 @@ def flat(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
     return lines
 
 
-def _duration(seconds: float | None) -> str | None:
+def _format_duration(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     whole = round(seconds)

@@ -6,16 +6,21 @@ from dataclasses import dataclass
 from smallpose.report import figures
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import Run
-from smallpose.report.inputs.scores import Score, Seeds
-from smallpose.report.page.summary_statistics import Lead, Limit, half_found, leads
-from smallpose.report.report_data import Material
+from smallpose.report.inputs.scores import RunScore, SeedGroup
+from smallpose.report.page.summary_statistics import (
+    HeightLimit,
+    Lead,
+    compute_leads,
+    find_half_detected_height,
+)
+from smallpose.report.report_data import ReportData
 from smallpose.report.tables.paper_tables import Cell, Column, Table
 
-MOST_COMPARED = 6  # runs that the best one is compared with; each may cost an evaluation
+MAX_COMPARED = 6  # runs that the best one is compared with; each may cost an evaluation
 
 
 @dataclass(frozen=True)
-class Shown:
+class RunSummary:
     """A run of the overview.
 
     Args:
@@ -34,33 +39,33 @@ class Shown:
     drawn: str
     small: float | None
     colour: str
-    limit: Limit | None
+    limit: HeightLimit | None
     lead: Lead | None
 
 
 @dataclass(frozen=True)
-class Overview:
+class Summary:
     """What the report says first."""
 
     headline: str
     lines: tuple[str, ...]
     table: Table | None
-    runs: tuple[Shown, ...]
+    runs: tuple[RunSummary, ...]
 
 
-def answer(material: Material, scores: Mapping[int, Score]) -> Overview:
+def summarize_runs(material: ReportData, scores: Mapping[int, RunScore]) -> Summary:
     """How small a person may get, and which run to take, as far as the runs can tell."""
-    shown = _shown(material, scores)
-    if not shown or shown[0].run.untrained:
-        return Overview(_plain(material, material.best), (), None, shown)
+    shown = _summarize_each(material, scores)
+    if not shown or shown[0].run.is_untrained:
+        return Summary(_describe_scores(material, material.best), (), None, shown)
     best = shown[0]
-    plain = _plain(material, best.number)
-    headline = _headline(best, plain)
-    lines = [_which(best, shown, plain)]
-    return Overview(headline, tuple(line for line in lines if line), _table(shown), shown)
+    plain = _describe_scores(material, best.number)
+    headline = _write_headline(best, plain)
+    lines = [_compare_in_words(best, shown, plain)]
+    return Summary(headline, tuple(line for line in lines if line), _build_table(shown), shown)
 
 
-def looks_of(material: Material) -> dict[int, figures.Look]:
+def assign_looks(material: ReportData) -> dict[int, figures.Look]:
     """How each run is drawn, the same everywhere; of many, the best get a colour of their own."""
     ranked = list(dict.fromkeys([*material.ranked, *range(len(material.runs))]))
     order = ranked if len(ranked) > len(figures.SERIES) else sorted(ranked)
@@ -68,49 +73,51 @@ def looks_of(material: Material) -> dict[int, figures.Look]:
     return dict(zip(order, looks, strict=True))
 
 
-def _shown(material: Material, scores: Mapping[int, Score]) -> tuple[Shown, ...]:
+def _summarize_each(material: ReportData, scores: Mapping[int, RunScore]) -> tuple[RunSummary, ...]:
     order = material.ranked
     test = material.test
     if test is None or not order:
         return ()
-    looks = looks_of(material)
-    trained = [n for n in order if not material.runs[n].untrained]
-    rivals = trained[1 : MOST_COMPARED + 1]
+    looks = assign_looks(material)
+    trained = [n for n in order if not material.runs[n].is_untrained]
+    rivals = trained[1 : MAX_COMPARED + 1]
     found = {id(material.runs[n]): predictions for n, (predictions, _) in material.found.items()}
 
-    def seeds(number: int) -> Seeds:
+    def seeds(number: int) -> SeedGroup:
         there = [n for n in material.seeds_of(number) if n in scores]
-        return Seeds(tuple(material.runs[n] for n in there), tuple(scores[n] for n in there))
+        return SeedGroup(tuple(material.runs[n] for n in there), tuple(scores[n] for n in there))
 
-    ahead = leads(test, seeds(order[0]), [seeds(n) for n in rivals], lambda run: found[id(run)])
+    ahead = compute_leads(
+        test, seeds(order[0]), [seeds(n) for n in rivals], lambda run: found[id(run)]
+    )
     apart = [material.runs[n] for n in order]
     return tuple(
-        Shown(
+        RunSummary(
             n,
             material.runs[n],
             len(material.seeds_of(n)),
-            _label(material, n, apart),
+            _build_label(material, n, apart),
             figures.run_label(material.runs[n], material.runs),
             material.mean(n, "AP_S"),
             looks[n].colour,
-            half_found(test, material.found[n][1]),
+            find_half_detected_height(test, material.found[n][1]),
             dict(zip(rivals, ahead, strict=True)).get(n),
         )
         for n in order
     )
 
 
-def _label(material: Material, number: int, apart: Sequence[Run]) -> str:
+def _build_label(material: ReportData, number: int, apart: Sequence[Run]) -> str:
     run, seeds = material.runs[number], len(material.seeds_of(number))
     several = "seeds" if run.subset is None else "subsets"
     return figures.run_label(run, apart) + (f", {seeds} {several}" if seeds > 1 else "")
 
 
-def _plain(material: Material, number: int) -> str:
+def _describe_scores(material: ReportData, number: int) -> str:
     """The numbers alone, where nobody's predictions are at hand."""
     run, seeds = material.runs[number], len(material.seeds_of(number))
     ap, small = material.mean(number, "AP"), material.mean(number, "AP_S")
-    name = paper_values.label(run.method)
+    name = paper_values.format_method_label(run.method)
     if ap is None:
         return f"{name}: no AP is known."
     text = f"{name}, setting {run.setting}, reaches {ap:.1f} AP"
@@ -119,7 +126,7 @@ def _plain(material: Material, number: int) -> str:
     return text + (f" in the mean of {seeds} {several}." if seeds > 1 else ".")
 
 
-def _headline(best: Shown, plain: str) -> str:
+def _write_headline(best: RunSummary, plain: str) -> str:
     limit = best.limit
     if limit is None:
         return plain
@@ -131,7 +138,7 @@ def _headline(best: Shown, plain: str) -> str:
     return f"Half of the people are found from {limit.height:.0f} px of height on."
 
 
-def _which(best: Shown, shown: Sequence[Shown], plain: str) -> str:
+def _compare_in_words(best: RunSummary, shown: Sequence[RunSummary], plain: str) -> str:
     limit = best.limit
     parts = [plain]
     if limit is not None and 0 < limit.height < float("inf"):
@@ -155,7 +162,7 @@ def _which(best: Shown, shown: Sequence[Shown], plain: str) -> str:
     return " ".join(parts)
 
 
-def _table(shown: Sequence[Shown]) -> Table:
+def _build_table(shown: Sequence[RunSummary]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for s in shown:
         limit, lead = s.limit, s.lead
@@ -167,7 +174,7 @@ def _table(shown: Sequence[Shown]) -> Table:
                 limit.ends if limit else "",
                 lead.difference if lead else None,
                 f"{lead.low:+.1f} to {lead.high:+.1f}" if lead else "",
-                _verdict(s, shown[0]),
+                _describe_verdict(s, shown[0]),
                 s.run.parameters / 1e6 if s.run.parameters is not None else None,
             )
         )
@@ -201,10 +208,10 @@ def _table(shown: Sequence[Shown]) -> Table:
     )
 
 
-def _verdict(s: Shown, best: Shown) -> str:
+def _describe_verdict(s: RunSummary, best: RunSummary) -> str:
     if s is best:
         return "best on small people"
-    if s.run.untrained:
+    if s.run.is_untrained:
         return "untrained"
     if s.lead is None:
         return "not compared"

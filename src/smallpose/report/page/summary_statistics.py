@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.scoring.bootstrap import draw_weights
-from smallpose.report.inputs.person_matching import FOUND_FROM, Pairing
+from smallpose.report.inputs.person_matching import MATCH_OKS, PersonMatches
 from smallpose.report.inputs.runs import Run
-from smallpose.report.inputs.scores import Seeds, difference, score
+from smallpose.report.inputs.scores import SeedGroup, compute_difference, score_run
 
 Floats = NDArray[np.float64]
-DRAWS = 200
-BINS = 40
+NUM_RESAMPLES = 200
+NUM_BINS = 40
 METRIC, PROTOCOL = "AP_S", "owned"  # our own conclusions are drawn from `owned`
 
 
 @dataclass(frozen=True)
-class Limit:
+class HeightLimit:
     """The height from which on at least half of the people are found.
 
     Args:
@@ -59,7 +59,9 @@ class Limit:
         return f"{low} to {high} px"
 
 
-def half_found(truth: Instances, pairing: Pairing, draws: int = DRAWS) -> Limit | None:
+def find_half_detected_height(
+    truth: Instances, pairing: PersonMatches, draws: int = NUM_RESAMPLES
+) -> HeightLimit | None:
     """Where the share found (OKS from 0.5) rises to one half along the height of people's boxes.
 
     The share in bins of equally many people is first made to rise with height (isotonic
@@ -70,27 +72,27 @@ def half_found(truth: Instances, pairing: Pairing, draws: int = DRAWS) -> Limit 
     if not len(judged):
         return None
     judged = judged[np.argsort(height[judged], kind="stable")]
-    bins = min(BINS, max(len(judged) // 10, 1))
+    bins = min(NUM_BINS, max(len(judged) // 10, 1))
     number = np.arange(len(judged)) * bins // len(judged)
     log = np.log(height[judged])
     middle = np.bincount(number, log, bins) / np.bincount(number, minlength=bins)
-    hit = (pairing.oks[judged] >= FOUND_FROM).astype(np.float64)
+    hit = (pairing.oks[judged] >= MATCH_OKS).astype(np.float64)
     image = truth.image_rows[judged]
     drawn = []
     for weights in draw_weights(truth.images.groups, draws, 0):
         for weight in weights[:, image].astype(np.float64):
-            drawn.append(_half(hit, weight, number, middle))
+            drawn.append(_locate_half(hit, weight, number, middle))
     low, high = np.quantile(drawn, (0.025, 0.975), method="nearest") if drawn else (np.nan, np.nan)
-    at = _half(hit, np.ones(len(hit)), number, middle)
+    at = _locate_half(hit, np.ones(len(hit)), number, middle)
     ends = np.exp(log[[0, -1]])
-    return Limit(at, float(low), float(high), float(ends[0]), float(ends[1]))
+    return HeightLimit(at, float(low), float(high), float(ends[0]), float(ends[1]))
 
 
-def _half(hit: Floats, weight: Floats, number: NDArray[np.intp], middle: Floats) -> float:
+def _locate_half(hit: Floats, weight: Floats, number: NDArray[np.intp], middle: Floats) -> float:
     """px where the rising share reaches one half; 0 before the first bin, infinite never."""
     total = np.asarray(np.bincount(number, weight, len(middle)), dtype=np.float64)
     there = total > 0
-    share = rising(
+    share = fit_nondecreasing(
         np.bincount(number, hit * weight, len(middle))[there] / total[there], total[there]
     )
     x = middle[there]
@@ -103,7 +105,7 @@ def _half(hit: Floats, weight: Floats, number: NDArray[np.intp], middle: Floats)
     return float(np.exp(x[first - 1] + (0.5 - low) / (high - low) * (x[first] - x[first - 1])))
 
 
-def rising(values: Floats, weights: Floats) -> Floats:
+def fit_nondecreasing(values: Floats, weights: Floats) -> Floats:
     """The nearest values, by weighted squares, that never fall (pool adjacent violators).
 
     >>> rising(np.array([0.0, 0.6, 0.4, 1.0]), np.ones(4)).tolist()
@@ -141,8 +143,11 @@ class Lead:
         return "behind" if self.high < 0 else "cannot tell"
 
 
-def leads(
-    truth: Instances, best: Seeds, others: Sequence[Seeds], found: Callable[[Run], Predictions]
+def compute_leads(
+    truth: Instances,
+    best: SeedGroup,
+    others: Sequence[SeedGroup],
+    found: Callable[[Run], Predictions],
 ) -> list[Lead | None]:
     """The best runs against each of the others, on the same draws of images and the same joints.
 
@@ -152,17 +157,19 @@ def leads(
     Returns: None for runs that cannot be compared: other joints, or nobody small.
     """
 
-    def on_17(seeds: Seeds) -> Seeds:
+    def on_17(seeds: SeedGroup) -> SeedGroup:
         draws = len(seeds.scores[0].draws[PROTOCOL][METRIC])
         how: dict[str, Any] = {"keypoints": "coco17", "protocols": (PROTOCOL,), "draws": draws}
-        return Seeds(seeds.runs, tuple(score(r, truth, found(r), **how) for r in seeds.runs))
+        return SeedGroup(
+            seeds.runs, tuple(score_run(r, truth, found(r), **how) for r in seeds.runs)
+        )
 
     out: list[Lead | None] = []
-    ours = found(best.first).skeleton
-    seventeen: Seeds | None = None
+    ours = found(best.first_run).skeleton
+    seventeen: SeedGroup | None = None
     for other in others:
         one, words = best, f"the {len(ours)} joints"
-        theirs = found(other.first).skeleton
+        theirs = found(other.first_run).skeleton
         if theirs.name != ours.name:
             if "coco17" not in {theirs.name, ours.name}:
                 out.append(None)
@@ -173,7 +180,7 @@ def leads(
                 other = on_17(other)
             else:
                 one = seventeen = seventeen or on_17(best)
-        by = difference(one, other, (METRIC, METRIC), PROTOCOL)
+        by = compute_difference(one, other, (METRIC, METRIC), PROTOCOL)
         if by is None or by.low is None or by.high is None:
             out.append(None)
         else:

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import METRICS, Run
-from smallpose.report.inputs.scores import Measured, Seeds
+from smallpose.report.inputs.scores import Measurement, SeedGroup
 from smallpose.report.tables.table import Cell, Column, Table
 from smallpose.stats.counts import Counts, Table1
 from smallpose.stats.scene_entropy import Scenes
 
 __all__ = ["Cell", "Column", "Table"]  # and the tables below
-Runs = Sequence[Run] | Sequence[Seeds]
+Runs = Sequence[Run] | Sequence[SeedGroup]
 HEADS = dict(zip(METRICS, ("AP", "AP_S", "AP_M", "AP_L", "Sp", "Mo", "De", "AR"), strict=True))
 MEANINGS = {
     "AP": "average precision over all people",
@@ -29,9 +29,9 @@ PRINTED = "paper"
 _POINTS = tuple(Column(head, "points", MEANINGS[head]) for head in HEADS.values())
 
 
-def as_seeds(runs: Runs) -> list[Seeds]:
+def as_seeds(runs: Runs) -> list[SeedGroup]:
     """Groups of runs as they are; runs each as a group of its own."""
-    return [run if isinstance(run, Seeds) else Seeds((run,)) for run in runs]
+    return [run if isinstance(run, SeedGroup) else SeedGroup((run,)) for run in runs]
 
 
 def _columns(protocol: str) -> tuple[tuple[str, ...], tuple[Column, ...]]:
@@ -47,9 +47,9 @@ def results(runs: Runs, protocol: str = "coco") -> Table:
     metrics, points = _columns(protocol)
     rows = [
         (
-            paper_values.label(r.first.method),
-            r.first.trained_on,
-            *(r.measured(m, protocol) for m in metrics),
+            paper_values.format_method_label(r.first_run.method),
+            r.first_run.trained_on,
+            *(r.measure(m, protocol) for m in metrics),
             how(r),
         )
         for r in as_seeds(runs)
@@ -81,7 +81,7 @@ def other_protocols(runs: Runs) -> list[Table]:
 
 
 def _interval_note(rows: Sequence[tuple[Cell, ...]]) -> str:
-    if not any(isinstance(c, Measured) and c.low is not None for row in rows for c in row):
+    if not any(isinstance(c, Measurement) and c.low is not None for row in rows for c in row):
         return ""
     return (
         " In brackets 95 % intervals by a bootstrap over test images (or videos); with several "
@@ -99,10 +99,10 @@ PROTOCOL_NOTES = {
 }
 
 
-def how(run: Run | Seeds) -> str:
+def how(run: Run | SeedGroup) -> str:
     """What tells runs of one method apart: recipe, steps if they were asked for, epochs, seed."""
-    one, number = (run.first, len(run.runs)) if isinstance(run, Seeds) else (run, 1)
-    if one.untrained:
+    one, number = (run.first_run, len(run.runs)) if isinstance(run, SeedGroup) else (run, 1)
+    if one.is_untrained:
         return "ours · untrained"
     words = ["ours", one.recipe]
     if one.recipe_fields.get("steps"):
@@ -141,14 +141,33 @@ def _beside(runs: Runs, number: int, title: str, protocol: str) -> Table:
                 quiet.add(len(rows))
                 printed = paper_values.ROWS[method.name, setting]
                 values = [printed.metric(m) for m in metrics]
-                rows.append((paper_values.label(method.name), *traits, setting, PRINTED, *values))
+                rows.append(
+                    (
+                        paper_values.format_method_label(method.name),
+                        *traits,
+                        setting,
+                        PRINTED,
+                        *values,
+                    )
+                )
             for group in groups:
-                run = group.first
-                if paper_values.family(run.method) == method.name and run.trained_on == setting:
+                run = group.first_run
+                if (
+                    paper_values.find_paper_method(run.method) == method.name
+                    and run.trained_on == setting
+                ):
                     # A variant of ours has another backbone than the paper's method.
                     own = traits if run.method == method.name else ("", traits[1])
-                    mine = [group.measured(m, protocol) for m in metrics]
-                    rows.append((paper_values.label(run.method), *own, setting, how(group), *mine))
+                    mine = [group.measure(m, protocol) for m in metrics]
+                    rows.append(
+                        (
+                            paper_values.format_method_label(run.method),
+                            *own,
+                            setting,
+                            how(group),
+                            *mine,
+                        )
+                    )
     second = Column("paradigm") if number == 2 else Column("output")
     columns = (Column("method"), Column("backbone"), second, Column("setting"), Column("from"))
     note = _OTHER_DATA if protocol == "coco" else PROTOCOL_NOTES[protocol]
@@ -208,7 +227,7 @@ def table4(sets: Mapping[str, Scenes]) -> Table:
     ]
     quiet = frozenset(range(len(rows)))
     for name, scenes in sets.items():
-        both = [Measured(e.value, e.low, e.high) for e in (scenes.mean, scenes.variance)]
+        both = [Measurement(e.value, e.low, e.high) for e in (scenes.mean, scenes.variance)]
         rows.append((name, "ours", len(scenes.entropy), *both))
     classes = ", ".join(dict.fromkeys(str(s.classes) for s in sets.values())) or "365"
     columns = (
@@ -236,18 +255,26 @@ def table5(runs: Runs, protocol: str = "coco") -> Table:
         ]
     quiet = frozenset(range(len(rows)))
     trained_on = {"A": "the COCO part", "subset": "subsets", "B": "the whole training set"}
-    groups = [g for g in as_seeds(runs) if protocol in g.protocols() and not g.first.untrained]
-    own = [g for g in groups if paper_values.family(g.first.method) == "simple_baseline_r50"]
+    groups = [
+        g for g in as_seeds(runs) if protocol in g.protocols() and not g.first_run.is_untrained
+    ]
+    own = [
+        g
+        for g in groups
+        if paper_values.find_paper_method(g.first_run.method) == "simple_baseline_r50"
+    ]
     order = list(trained_on)
     for group in sorted(
         own,
         key=lambda g: (
-            order.index(g.first.trained_on) if g.first.trained_on in order else len(order)
+            order.index(g.first_run.trained_on) if g.first_run.trained_on in order else len(order)
         ),
     ):
-        values = [group.measured(m, protocol) for m in ("AP", "AP_S", "AP_L")]
-        where = trained_on.get(group.first.trained_on, group.first.trained_on)
-        rows.append((paper_values.label(group.first.method), where, how(group), *values))
+        values = [group.measure(m, protocol) for m in ("AP", "AP_S", "AP_L")]
+        where = trained_on.get(group.first_run.trained_on, group.first_run.trained_on)
+        rows.append(
+            (paper_values.format_method_label(group.first_run.method), where, how(group), *values)
+        )
     points = [Column(head, "points", MEANINGS[head]) for head in ("AP", "AP_S", "AP_L")]
     columns = (Column("method"), Column("trained on"), Column("from"), *points)
     title = "Table 5: how much training data matters"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from smallpose.report.inputs.scores import Measured
+from smallpose.report.inputs.scores import Measurement
 from smallpose.system.files import write_whole
 
-Cell = str | float | int | Measured | None
+Cell = str | float | int | Measurement | None
 Kind = Literal["text", "count", "points", "number"]
 
 
@@ -29,7 +29,7 @@ class Column:
             return "–"
         if isinstance(cell, str):
             return cell
-        if isinstance(cell, Measured):
+        if isinstance(cell, Measurement):
             ends = self.ends(cell)
             return self.text(cell.value) + (f" ({ends})" if ends else "")
         if self.kind == "count":
@@ -38,14 +38,14 @@ class Column:
 
     def ends(self, cell: Cell) -> str:
         """The interval of a measured cell, such as `18.0 – 20.9`; nothing without one."""
-        if not isinstance(cell, Measured) or cell.low is None or cell.high is None:
+        if not isinstance(cell, Measurement) or cell.low is None or cell.high is None:
             return ""
         dash = "–" if cell.low >= 0 else " to "
         return f"{self.text(cell.low)}{dash}{self.text(cell.high)}"
 
     def plain(self, cell: Cell) -> str:
         """A cell for programs; nothing for what is not known."""
-        if isinstance(cell, Measured):
+        if isinstance(cell, Measurement):
             return self.plain(cell.value)
         if cell is None or (isinstance(cell, float) and math.isnan(cell)):
             return ""
@@ -105,7 +105,7 @@ class Table:
 
     @staticmethod
     def _has_ends(cell: Cell) -> bool:
-        return isinstance(cell, Measured) and cell.low is not None
+        return isinstance(cell, Measurement) and cell.low is not None
 
     def to_latex(self) -> str:
         """A `tabular` to paste; intervals small beside their number, rules by booktabs."""
@@ -115,7 +115,7 @@ class Table:
             cells = []
             for column, cell in zip(self.columns, row, strict=True):
                 ends = column.ends(cell)
-                shown = cell.value if isinstance(cell, Measured) else cell
+                shown = cell.value if isinstance(cell, Measurement) else cell
                 text = _latex(column.text(shown))
                 cells.append(text + (rf" {{\scriptsize ({_latex(ends)})}}" if ends else ""))
             lines.append(" & ".join(cells) + r" \\")
@@ -160,7 +160,7 @@ class Table:
         out = []
         for number, (column, cell) in enumerate(zip(self.columns, row, strict=True)):
             ends = column.ends(cell)
-            shown = cell.value if isinstance(cell, Measured) else cell
+            shown = cell.value if isinstance(cell, Measurement) else cell
             text, plain = html.escape(column.text(shown)), html.escape(column.plain(cell))
             text += f" <small>{html.escape(ends)}</small>" if ends else ""
             if number == 0:
@@ -186,7 +186,7 @@ def _escape(cell: str) -> str:
 
 
 def _ends(cell: Cell) -> tuple[Cell, Cell]:
-    return (cell.low, cell.high) if isinstance(cell, Measured) else (None, None)
+    return (cell.low, cell.high) if isinstance(cell, Measurement) else (None, None)
 
 
 _LATEX = {
