@@ -21,7 +21,7 @@ def test_help_lists_every_verb_by_what_a_user_wants(capsys):
         assert f"{group}:" in out
         for verb in verbs:
             assert f"  {verb} " in out
-    assert "first time here: smallpose demo" in out
+    assert "New here? Run: smallpose demo" in out
 
 
 @pytest.mark.parametrize("verb", ALL)
@@ -33,7 +33,7 @@ def test_each_verb_has_help_with_an_example_that_parses(verb, capsys):
     assert module.EXAMPLE in capsys.readouterr().out
     words = shlex.split(module.EXAMPLE)
     assert words[:2] == ["smallpose", verb]
-    parser = door._Parser(prog=verb)
+    parser = door._OneLineParser(prog=verb)
     module.add_arguments(parser)
     parser.parse_intermixed_args(words[2:])
 
@@ -134,7 +134,7 @@ def test_a_seed_below_zero_is_refused_at_the_door(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main([*words, "--seed=-1"])
     assert ended.value.code == 2
-    assert "-1: not a whole number from 0 on" in capsys.readouterr().err
+    assert "-1: is not an integer of 0 or more" in capsys.readouterr().err
 
 
 def test_check_refuses_what_it_would_not_look_at(tmp_path, capsys):

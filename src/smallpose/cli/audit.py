@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from smallpose.dataset.built_set import BuiltSet
-    from smallpose.dataset.label_audit.ranking import Suspect
+    from smallpose.dataset.label_audit.ranking import SuspectLabel
 
 HELP = "near-duplicates between train and test, suspicious labels, and how sources differ"
 EXAMPLE = "smallpose audit set --json audit.json --sheet audit"
@@ -34,26 +34,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=2, help="threads that look at pictures (2)")
 
 
-def run(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace) -> None:
     """Look, then print Markdown; nothing in the set is changed."""
     import msgspec
 
     from smallpose.core.instances import concat
     from smallpose.dataset.built_set import open_set
-    from smallpose.dataset.duplicates.leaks import find_leaks, leaks_json, leaks_markdown
-    from smallpose.dataset.label_audit.ranking import rank_suspects, suspect_rows
-    from smallpose.dataset.label_audit.source_bias import source_bias
+    from smallpose.dataset.duplicates.leaks import encode_leaks, find_leaks, format_leaks
+    from smallpose.dataset.label_audit.ranking import describe_suspects, rank_suspect_labels
+    from smallpose.dataset.label_audit.source_bias import compute_source_bias
     from smallpose.system.files import write_whole
 
     built = open_set(args.set)
-    suspects = {split: rank_suspects(people) for split, people in built.parts.items()}
-    rows = {split: suspect_rows(built.parts[split], found) for split, found in suspects.items()}
+    suspects = {split: rank_suspect_labels(people) for split, people in built.parts.items()}
+    rows = {
+        split: describe_suspects(built.parts[split], found) for split, found in suspects.items()
+    }
     parts = list(built.parts.values())
-    bias = source_bias(concat(parts, parts[0].skeleton))
+    bias = compute_source_bias(concat(parts, parts[0].skeleton))
     leaks = None if args.labels_only else find_leaks(built, max(args.workers, 1))
     if args.json:
         machine: dict[str, Any] = {
-            "leaks": None if leaks is None else leaks_json(leaks),
+            "leaks": None if leaks is None else encode_leaks(leaks),
             "labels": rows,
             "sources": [msgspec.to_builtins(offset) for offset in bias],
         }
@@ -65,17 +67,17 @@ def run(args: argparse.Namespace) -> None:
     if args.json != "-":
         print(f"# Audit of {args.set}\n")
         if leaks is not None:
-            print(f"## Near-duplicates\n\n{leaks_markdown(leaks, args.most)}")
+            print(f"## Near-duplicates\n\n{format_leaks(leaks, args.most)}")
         print(_labels_markdown(rows, args.most))
         print(_bias_markdown(msgspec.to_builtins(bias)))
     if args.sheet is not None:
         for split, found in suspects.items():
             _draw(built, split, found, args.sheet / f"suspects-{split}.png")
         if leaks is not None:
-            from smallpose.report.images.leak_sheet import draw_pairs, reader
+            from smallpose.report.images.leak_sheet import draw_image_pairs, open_set_reader
 
-            pairs = leaks_json(leaks)["pairs"]
-            draw_pairs(pairs, reader(built), args.sheet / "near-duplicates.png")
+            pairs = encode_leaks(leaks)["pairs"]
+            draw_image_pairs(pairs, open_set_reader(built), args.sheet / "near-duplicates.png")
 
 
 def _table(head: str, rows: list[str]) -> str:
@@ -122,15 +124,21 @@ def _draw(built: "BuiltSet", split: str, suspects: "list[Suspect]", target: Path
     from smallpose.core.boxes import extent, to_xyxy, union
     from smallpose.dataloading.images import read_picture
     from smallpose.dataset.label_audit.ranking import REASONS
-    from smallpose.report.images.contact_sheet import TILE_WH, Row, Sheet, Tile, paint
-    from smallpose.report.images.encode import picture_file
-    from smallpose.report.images.pose_drawing import person_tile
+    from smallpose.report.images.contact_sheet import (
+        TILE_WH,
+        ContactSheet,
+        Tile,
+        TileRow,
+        draw_sheet,
+    )
+    from smallpose.report.images.encode import encode_image
+    from smallpose.report.images.pose_drawing import draw_person_tile
     from smallpose.system.files import write_whole
 
     people = built.parts[split]
     tiles = []
     for suspect in suspects[:TILES]:
-        path = built.picture(people.images.file_names[people.image_rows[suspect.row]])
+        path = built.find_image(people.images.file_names[people.image_rows[suspect.row]])
         if path is None:
             continue
         keypoints = people.keypoints[suspect.row]
@@ -140,12 +148,12 @@ def _draw(built: "BuiltSet", split: str, suspects: "list[Suspect]", target: Path
         left, top, right, bottom = to_xyxy(people.boxes_xywh[[suspect.row]])[0].round().astype(int)
         thick = 1 + round(float(shown[2:].max()) / max(TILE_WH))
         cv2.rectangle(picture, (left, top), (right, bottom), BOX_COLOUR, thick)
-        drawn = person_tile(picture, shown, TILE_WH, people.skeleton, keypoints)
+        drawn = draw_person_tile(picture, shown, TILE_WH, people.skeleton, keypoints)
         name = f"id {people.ids[suspect.row]}"
         caption = (name, suspect.reason, f"{suspect.score:.1f}")
         tiles.append(Tile(drawn, caption, f"{name}: {REASONS[suspect.reason]}"))
     rows = [
-        Row(f"{start + 1} to {start + len(part)}", "", tuple(part))
+        TileRow(f"{start + 1} to {start + len(part)}", "", tuple(part))
         for start in range(0, len(tiles), IN_A_ROW)
         for part in [tiles[start : start + IN_A_ROW]]
     ]
@@ -154,5 +162,7 @@ def _draw(built: "BuiltSet", split: str, suspects: "list[Suspect]", target: Path
             "Dense small people first, then by score; 1 is hardly ever seen in sound labels. "
             "The thin frame is the labelled box."
         )
-        sheet = Sheet("suspects", f"Suspicious labels, {split}", note, ("label",), tuple(rows))
-        write_whole(target, picture_file(paint(sheet), "png"))
+        sheet = ContactSheet(
+            "suspects", f"Suspicious labels, {split}", note, ("label",), tuple(rows)
+        )
+        write_whole(target, encode_image(draw_sheet(sheet), "png"))

@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace) -> None:
     """Plan, run what has not finished, write the tables."""
     from smallpose.system.progress import say
     from smallpose.training.benchmark import Job, claim, plan, run_all
@@ -150,12 +150,17 @@ def _tables(folders: list[Path], out: Path) -> None:
 
 def _subsets(args: argparse.Namespace) -> list[Path]:
     """The files of the subsets; drawn on the first call, the same ones afterwards."""
-    from smallpose.dataset.subsets import coco_size, draw_subsets, overlaps, write_subset
+    from smallpose.dataset.subsets import (
+        compute_overlaps,
+        count_coco_people,
+        draw_subsets,
+        write_subset,
+    )
     from smallpose.io.coco_annotations import read_coco
     from smallpose.system.progress import say
 
     people = read_coco(args.data / "annotations" / "train.json")
-    drawn = draw_subsets(people, args.subsets, args.subset_people or coco_size(people))
+    drawn = draw_subsets(people, args.subsets, args.subset_people or count_coco_people(people))
     (args.out / "subsets").mkdir(parents=True, exist_ok=True)
     files = []
     for subset in drawn:
@@ -166,7 +171,7 @@ def _subsets(args: argparse.Namespace) -> list[Path]:
             f"areas {subset.distance:.4f} from the whole set's (Kolmogorov–Smirnov)"
         )
         files.append(path)
-    shared = overlaps(drawn)
+    shared = compute_overlaps(drawn)
     pairs = [shared[a, b] for a in range(len(drawn)) for b in range(len(drawn)) if a != b]
     if pairs:
         say(f"two subsets share {100 * min(pairs):.1f} to {100 * max(pairs):.1f} % of their images")

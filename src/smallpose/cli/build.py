@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from smallpose.cli.values import from_zero
+from smallpose.cli.options import parse_non_negative
 from smallpose.core.errors import InputError
 
 HELP = "COCO, MPII, AI Challenger, HiEve and PoseTrack18 become one data set of 21 keypoints"
@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="[NAME=]FILE",
         help="JSON of the joint names of such a folder to names of the 21",
     )
-    parser.add_argument("--seed", type=from_zero, default=0, help="of the split and the draw (0)")
+    parser.add_argument(
+        "--seed", type=parse_non_negative, default=0, help="of the split and the draw (0)"
+    )
     parser.add_argument(
         "--split",
         choices=("grouped", "paper"),
@@ -118,33 +120,33 @@ def _share(text: str) -> float:
     return value
 
 
-def run(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace) -> None:
     """Read, build, say what came out."""
     from smallpose.dataset.builder.build import build_dataset
     from smallpose.dataset.builder.manifest import is_synthetic
-    from smallpose.dataset.docs.licence_terms import settle_terms
-    from smallpose.dataset.options import Options
+    from smallpose.dataset.docs.licence_terms import confirm_terms
+    from smallpose.dataset.options import BuildOptions
     from smallpose.sources.custom import parse_custom_sources
 
     if args.leaks_sheet is not None and args.leaks == "off":
         raise InputError("--leaks-sheet", "with --leaks off nobody looks", "leave one of them out")
     names = ("coco", "mpii", "aic", "hieve", "posetrack")
     roots = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
-    options = Options(
+    options = BuildOptions(
         seed=args.seed,
         split=args.split,
         images=args.images,
         missing_images=args.missing_images,
-        max_bad=args.max_unreadable,
+        max_unreadable=args.max_unreadable,
         trust_file=args.trust == "file",
-        jobs=max(args.workers, 1),
+        workers=max(args.workers, 1),
         overwrite=args.overwrite,
         derive=args.derive,
         leaks=args.leaks,
     )
     # Worlds drawn by a program have no publisher.
     published = [n for n, root in roots.items() if not is_synthetic(root)]
-    settle_terms(
+    confirm_terms(
         published,
         args.accept,
         copying=args.images == "copy",
@@ -162,11 +164,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _draw_leaks(built: Path, target: Path) -> None:
-    from smallpose.dataset.builder.leak_step import FILE
-    from smallpose.report.images.leak_sheet import draw_leaks
+    from smallpose.dataset.builder.leak_step import LEAKS_FILE
+    from smallpose.report.images.leak_sheet import draw_leak_pairs
     from smallpose.system.progress import say
 
-    if (built / FILE).is_file():
-        draw_leaks(built, target)
+    if (built / LEAKS_FILE).is_file():
+        draw_leak_pairs(built, target)
     else:
         say(f"{target} is not drawn: nobody looked for leaks when the index was made")

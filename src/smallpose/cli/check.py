@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=2, help="threads for hashing (2)")
 
 
-def run(args: argparse.Namespace) -> int:
+def run_command(args: argparse.Namespace) -> int:
     """Print one sentence per finding; exit code 2 when there is a fault."""
     from smallpose.dataset.verify import check_images, check_set
     from smallpose.io.coco_annotations import read_coco

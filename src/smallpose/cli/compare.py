@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from smallpose.cli.evaluate import add_scoring, scoring
-from smallpose.cli.values import from_zero
+from smallpose.cli.options import parse_non_negative
 
 HELP = "which of several results is better, and how sure that is"
 EXAMPLE = "smallpose compare person_keypoints_val2017.json hrnet.json simcc.json"
@@ -23,13 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--intervals", type=int, default=1000, metavar="N", help="bootstrap draws (1000)"
     )
-    parser.add_argument("--seed", type=from_zero, default=0, help="of the draws (0)")
+    parser.add_argument("--seed", type=parse_non_negative, default=0, help="of the draws (0)")
     parser.add_argument(
         "--json", metavar="FILE", help="write the numbers with all digits ('-': to stdout)"
     )
 
 
-def run(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace) -> None:
     """Print each number's difference from the first result, its interval and its p-value."""
     from smallpose.core.errors import InputError
     from smallpose.evaluation.analysis.comparison import compare
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     if len(set(names)) < len(names):
         raise InputError("smallpose compare", "a result file stands twice", "name each once")
     found = {name: read_found(path, truth) for name, path in zip(names, args.found, strict=True)}
-    result = compare(truth, found, draws=args.intervals, seed=args.seed, **scoring(args))
+    result = compare(truth, found, num_resamples=args.intervals, seed=args.seed, **scoring(args))
     if args.json == "-":
         sys.stdout.write(result.to_json())
         return

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from smallpose.cli.values import from_zero
+from smallpose.cli.options import parse_non_negative
 from smallpose.core.errors import InputError, RefusedError, RunError
 from smallpose.system.files import write_whole
 
@@ -31,16 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `demo`."""
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="DIR")
     parser.add_argument("--size", choices=("tiny", "small"), default="small", help="of the world")
-    parser.add_argument("--seed", type=from_zero, default=0)
+    parser.add_argument("--seed", type=parse_non_negative, default=0)
     parser.add_argument(
         "--epochs",
-        type=from_zero,
+        type=parse_non_negative,
         default=2,
         help="of each training (2; more people found for more time)",
     )
 
 
-def run(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace) -> None:
     """Run the line, each command printed before it runs, and name the page to open."""
     started = time.monotonic()
     out: Path = args.out

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from smallpose.cli.values import from_zero
+from smallpose.cli.options import parse_non_negative
 from smallpose.core.errors import InputError
 
 HELP = "AP and AR by person size and keypoint density"
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="95 %% intervals by N bootstrap draws of images, or of videos (0: none; 1000 is good)",
     )
-    parser.add_argument("--seed", type=from_zero, default=0, help="of the draws (0)")
+    parser.add_argument("--seed", type=parse_non_negative, default=0, help="of the draws (0)")
     parser.add_argument(
         "--diagnose", action="store_true", help="which kinds of error cost how much AP"
     )
@@ -112,7 +112,7 @@ def _limits(text: str) -> tuple[float, float]:
     return small, medium
 
 
-def run(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace) -> None:
     """Print the table, or the JSON, of one evaluation."""
     from smallpose.evaluation.evaluate import evaluate
     from smallpose.evaluation.evaluator import Evaluator
@@ -131,11 +131,11 @@ def run(args: argparse.Namespace) -> None:
         found = read_found(args.found, truth)
         result = evaluate(truth, found, intervals=args.intervals, seed=args.seed, **rules)
         if args.diagnose or args.breakdown:
-            from smallpose.evaluation.analysis.breakdown_tables import sections
+            from smallpose.evaluation.analysis.breakdown_tables import build_breakdowns
 
             asked = [word.strip() for word in args.breakdown.split(",") if word.strip()]
             asked += ["diagnosis"] if args.diagnose else []
-            more = sections(asked, truth, found, result, rules, args.intervals, args.seed)
+            more = build_breakdowns(asked, truth, found, result, rules, args.intervals, args.seed)
     _export(args, result)
     if args.figures:
         _draw(args, truth, result, rules)
@@ -152,7 +152,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _draw(args: argparse.Namespace, truth: Any, result: Any, rules: dict[str, Any]) -> None:
-    from smallpose.evaluation.analysis.binned_ap import ap_along, density_of, height_of
+    from smallpose.evaluation.analysis.binned_ap import (
+        compute_binned_ap,
+        measure_density,
+        measure_height,
+    )
     from smallpose.io.coco_results_fast import read_found
     from smallpose.report.figures.evaluation import save_figures
 
@@ -161,17 +165,24 @@ def _draw(args: argparse.Namespace, truth: Any, result: Any, rules: dict[str, An
         "draws": args.intervals,
         "seed": args.seed,
     }
-    values = {"density": density_of(truth, args.density_joints), "height": height_of(truth)}
-    along = {name: ap_along(truth, found, v, **plain) for name, v in values.items()}
+    values = {
+        "density": measure_density(truth, args.density_joints),
+        "height": measure_height(truth),
+    }
+    along = {name: compute_binned_ap(truth, found, v, **plain) for name, v in values.items()}
     save_figures(result, along, args.figures)
 
 
 def _export(args: argparse.Namespace, result: Any) -> None:
     if not (args.csv or args.markdown or args.latex):
         return
-    from smallpose.evaluation.csv_latex import as_csv, as_latex, as_markdown
+    from smallpose.evaluation.csv_latex import format_csv, format_latex, format_markdown
     from smallpose.system.files import write_whole
 
-    for path, made in ((args.csv, as_csv), (args.markdown, as_markdown), (args.latex, as_latex)):
+    for path, made in (
+        (args.csv, format_csv),
+        (args.markdown, format_markdown),
+        (args.latex, format_latex),
+    ):
         if path:
             write_whole(path, made(result))

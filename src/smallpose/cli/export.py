@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace) -> None:
     """Export, and say what the format could not hold."""
     if args.to == "onnx":
         _method(args)
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     from smallpose.dataset.export import export_set
 
     written = export_set(args.set, args.to, args.out, args.images)
-    head, *rest = written.lines()
+    head, *rest = written.to_lines()
     print(f"{head} in {args.out}")
     for line in rest:
         print(f"  {line}")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from smallpose.cli.values import from_zero
+from smallpose.cli.options import parse_non_negative
 from smallpose.core.errors import InputError
 
 HELP = "heatmaps and features of the same small people, method beside method (Fig. 6)"
@@ -26,10 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.png", help="or .svg, .pdf")
     parser.add_argument("--people", type=int, default=5, help="how many rows (5)")
     parser.add_argument("--size", choices=("small", "medium", "large"), default="small")
-    parser.add_argument("--seed", type=from_zero, default=0, help="of the choice of people")
+    parser.add_argument(
+        "--seed", type=parse_non_negative, default=0, help="of the choice of people"
+    )
 
 
-def run(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace) -> None:
     """Choose people, look, draw."""
     import io
 

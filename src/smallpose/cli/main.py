@@ -1,7 +1,8 @@
 """`smallpose VERB …`: the list of verbs; an error becomes one line and an exit code.
 
-A verb is a module with `HELP` (one line), `EXAMPLE` (a command that works when pasted),
-`add_arguments(parser)` and `run(args)`. Only the verb that was called is imported.
+A verb is a module with `HELP` (what it does, in a sentence), `EXAMPLE` (a command that works when
+pasted after `smallpose demo`), `add_arguments(parser)` and `run_command(args)`. Only the verb that
+was called is imported.
 """
 
 import argparse
@@ -14,106 +15,122 @@ from importlib import import_module
 from smallpose._version import __version__
 from smallpose.core.errors import SmallposeError
 
-# By what a user wants to do; the sentence is what `smallpose --help` says of the verb.
+# Grouped by what a user wants to do; `smallpose --help` prints the sentence of each verb.
 VERBS = {
-    "see it work": {
-        "demo": "the whole line on a synthetic world, from pictures to report, in minutes",
+    "See it work": {
+        "demo": "Run the whole pipeline on synthetic data, from images to report.",
     },
-    "make the data set": {
-        "synth": "a small world whose answers are known, in the five published layouts",
-        "build": "COCO, MPII, AI Challenger, HiEve and PoseTrack18 become one data set",
-        "check": "what is wrong with a COCO file, a result file or a built set",
-        "audit": "leaks between train and test, and labels worth a second look",
-        "stats": "what a data set is made of: tables and figures",
-        "select": "the images of a data set, from Parquet of any size",
-        "release": "a built set to pass on: annotations, index, card, checksums, no pictures",
-        "export": "a built set as YOLO-pose, Parquet and others; a method as ONNX",
+    "Make a data set": {
+        "synth": "Write synthetic data with known labels in the five source formats.",
+        "build": "Build one data set from the five published sources.",
+        "check": "Check a COCO file, a result file or a built set for faults.",
+        "audit": "Find leaks between train and test, and suspicious labels.",
+        "stats": "Describe data sets in tables and figures.",
+        "select": "Select the images of a data set from Parquet of any size.",
+        "release": "Pack a built set without its images, to pass it on.",
+        "export": "Convert a built set for other tools, or a method to ONNX.",
     },
-    "score a method": {
-        "evaluate": "AP and AR by person size and keypoint density",
-        "compare": "which of several results is better, and how sure that is",
+    "Score results": {
+        "evaluate": "Compute AP and AR by person size and keypoint density.",
+        "compare": "Compare results on the same images, with intervals.",
     },
-    "train and use a method": {
-        "methods": "the methods, their parts and checkpoints",
-        "train": "a method and a built set to a checkpoint and its numbers",
-        "predict": "a checkpoint and pictures to keypoints",
-        "features": "what methods see of the same small people, side by side",
-        "benchmark": "methods × settings × seeds to one table; goes on where it stopped",
+    "Train and use methods": {
+        "methods": "List the methods, their parts, recipes and checkpoints.",
+        "train": "Train a method on a built set and evaluate it.",
+        "predict": "Estimate the poses of people in images.",
+        "features": "Draw what several methods compute for the same small people.",
+        "benchmark": "Train and score methods × settings × seeds; resumes.",
     },
-    "show it": {
-        "report": "finished runs to tables, figures and one page",
-        "zoo": "finished runs to a page of checkpoints: recipe, hash, metrics, environment",
-        "claims": "the paper's claims, checked on its own numbers and on yours",
+    "Show results": {
+        "report": "Turn finished runs into tables, figures and one page.",
+        "zoo": "List the checkpoints of finished runs on one page.",
+        "claims": "Check the paper's claims on its own numbers and on yours.",
     },
 }
-_ALL = {verb: text for group in VERBS.values() for verb, text in group.items()}
+_ALL_VERBS = {verb: text for group in VERBS.values() for verb, text in group.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code of contracts: 0, 2, 3, 4, 130, 143."""
+    """Run one command and return its exit code: 0, 2, 3, 4, 130 or 143."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _answer(words)
+        code = _run_verb(words)
         sys.stdout.flush()
         return code
     except SmallposeError as error:
-        return _say(str(error), error.exit_code)
+        return _print_error(str(error), error.exit_code)
     except PermissionError as error:
-        # Readers say it themselves where they expect it; a folder on the way can be anybody's.
-        return _say(f"{error.filename}: permission denied; allow reading it (chmod -R u+rX)", 2)
+        # Readers report it themselves where they expect it; any folder on the way can raise it.
+        line = f"{error.filename}: permission denied; allow reading it (chmod -R u+rX)"
+        return _print_error(line, 2)
     except KeyboardInterrupt:
-        return _say("interrupted", 130)
+        return _print_error("interrupted", 130)
     except BrokenPipeError:
-        # The reader of our output (head, a pager) has left; that is no error of ours.
+        # The reader of our output (head, a pager) has closed it, which is not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
 
 
-def _answer(words: list[str]) -> int:
+def _run_verb(words: list[str]) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
-        print(_overview())
+        print(_format_overview())
         return 0
     if words[0] in ("-V", "--version"):
         print(f"smallpose {__version__}")
         return 0
-    if words[0] not in _ALL:
+    if words[0] not in _ALL_VERBS:
         import difflib
 
-        near = difflib.get_close_matches(words[0], _ALL, n=1)
+        near = difflib.get_close_matches(words[0], _ALL_VERBS, n=1)
         guess = f"did you mean '{near[0]}'?" if near else "see 'smallpose --help'"
-        return _say(f"smallpose {words[0]}: no such verb; {guess}", 2)
+        return _print_error(f"smallpose {words[0]}: no such verb; {guess}", 2)
     verb = import_module(f"smallpose.cli.{words[0]}")
-    parser = _Parser(
-        prog=f"smallpose {words[0]}",
+    # parse_intermixed_args allows options between files, as people type them.
+    args = create_parser(words[0]).parse_intermixed_args(words[1:])
+    return int(verb.run_command(args) or 0)
+
+
+def create_parser(name: str) -> argparse.ArgumentParser:
+    """Create the parser of one verb, with its arguments and its help."""
+    verb = import_module(f"smallpose.cli.{name}")
+    example = verb.EXAMPLE.replace("\n", "\n  ")
+    origin = ", with files that 'smallpose demo' writes" if "runs/demo" in example else ""
+    parser = _OneLineParser(
+        prog=f"smallpose {name}",
         description=verb.HELP,
-        epilog=f"example:\n  {verb.EXAMPLE}",
+        epilog=f"Example{origin}:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
     )
     verb.add_arguments(parser)
-    # parse_intermixed_args lets options stand between files, as people type them.
-    return int(verb.run(parser.parse_intermixed_args(words[1:])) or 0)
+    parser.add_argument("-h", "--help", action="help", help="Print this help and exit.")
+    return parser
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse whose complaints are one line that says how to mend it."""
+class _OneLineParser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line that names the remedy."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
         self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'\n")
 
 
-def _say(line: str, code: int) -> int:
+def _print_error(line: str, code: int) -> int:
     print(line, file=sys.stderr)
     return code
 
 
-def _overview() -> str:
+def _format_overview() -> str:
     lines = ["smallpose: how small may a person get before a pose model fails?", ""]
-    lines += ["usage: smallpose VERB …      smallpose VERB --help shows an example", ""]
+    lines += [
+        "usage: smallpose VERB …",
+        "'smallpose VERB --help' prints options and an example.",
+        "",
+    ]
     for group, verbs in VERBS.items():
         lines.append(f"{group}:")
         lines += [f"  {verb:<10}{text}" for verb, text in verbs.items()]
         lines.append("")
-    lines.append("first time here: smallpose demo")
+    lines.append("New here? Run: smallpose demo")
     return "\n".join(lines)
 
 

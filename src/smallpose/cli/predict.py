@@ -124,7 +124,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace) -> None:
     """Find the people, write them, say how many."""
     _refuse_misfits(args)
     from smallpose.cli.train import set_threads
@@ -328,8 +328,8 @@ def _write_images(out: Path, answer: "Answer") -> Path:
 
 def _draw(args: argparse.Namespace, answer: "Answer") -> None:
     from smallpose.dataloading.images import read_picture
-    from smallpose.report.images.draw_predictions import draw_found
+    from smallpose.report.images.draw_predictions import draw_predictions
 
     root = args.images if args.data else Path()
-    count = draw_found(answer.found, answer.people.images, root, read_picture, args.draw)
+    count = draw_predictions(answer.found, answer.people.images, root, read_picture, args.draw)
     print(f"{count:,} pictures drawn: {args.draw}")

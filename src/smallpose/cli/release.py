@@ -19,10 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace) -> None:
     """Release, and say what is in it."""
-    from smallpose.dataset.release import release
+    from smallpose.dataset.release import write_release
 
-    names = release(args.set, args.out)
+    names = write_release(args.set, args.out)
     print(f"{args.out}: {', '.join(names)}")
     print("no pictures: they stay under their sources' terms, and index.csv says which they are")

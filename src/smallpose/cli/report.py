@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from smallpose.cli.values import from_zero
+from smallpose.cli.options import parse_non_negative
 
 HELP = "finished runs to one page, the paper's tables with ours beside them, and figures"
 EXAMPLE = "smallpose report runs/demo/A runs/demo/B --out report"
@@ -17,14 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the report")
     parser.add_argument(
         "--latency",
-        type=from_zero,
+        type=parse_non_negative,
         default=0,
         metavar="N",
         help="also time each run on N images of the test set, on this machine (0: do not)",
     )
 
 
-def run(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace) -> None:
     """Read, write, print the main table and the page's name."""
     from smallpose.report import make_report
     from smallpose.report.tables.console import show

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from smallpose.cli.values import from_zero
+from smallpose.cli.options import parse_non_negative
 
 HELP = "every image with a small person and a random share of the rest, from Parquet of any size"
 EXAMPLE = "smallpose select pool/*.parquet --split train --out chosen"
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", choices=("train", "test"), default="train", help="whose mix of sizes to reach"
     )
-    parser.add_argument("--seed", type=from_zero, default=0, help="of the draw (0)")
+    parser.add_argument("--seed", type=parse_non_negative, default=0, help="of the draw (0)")
     parser.add_argument(
         "--engine",
         choices=("polars", "ray", "arrow"),
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace) -> None:
     """Count, choose, write shards of the same names."""
     from smallpose.dataset.parquet_shards import select_shards
 

@@ -48,15 +48,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", metavar="FILE", help="all numbers as JSON ('-' for stdout)")
 
 
-def run(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace) -> None:
     """Read, count, write tables, figures and sheets, print Table 1."""
     import json
     import sys
 
     from smallpose.core.errors import InputError
     from smallpose.io.coco_annotations import read_coco
-    from smallpose.report.dataset_report import portrait_of, write_portrait
-    from smallpose.report.images.encode import pictures_at
+    from smallpose.report.dataset_report import build_dataset_report, write_dataset_report
+    from smallpose.report.images.encode import open_image_reader
     from smallpose.report.tables.console import show
     from smallpose.stats.dataset_counts import tally_of
     from smallpose.system.files import write_whole
@@ -71,9 +71,9 @@ def run(args: argparse.Namespace) -> None:
     sets = {name: read_coco(file) for name, file in short_names(files).items()}
     tallies = {name: tally_of(people) for name, people in sets.items()}
     tallies |= _tallies(shards, args.engine, set(tallies))
-    read = None if args.images is None else pictures_at(args.images)
-    picture = portrait_of(tallies, sets, _scenes(args, sets))
-    write_portrait(picture, args.out, read)
+    read = None if args.images is None else open_image_reader(args.images)
+    picture = build_dataset_report(tallies, sets, _scenes(args, sets))
+    write_dataset_report(picture, args.out, read)
     for table in picture.tables():
         # With the JSON on stdout, people read the tables on stderr.
         show(table, sys.stderr if args.json == "-" else sys.stdout)
@@ -88,13 +88,13 @@ def _tallies(shards: list[Path], engine: str, taken: set[str]) -> dict[str, Any]
     if not shards:
         return {}
     from smallpose.core.errors import InputError
-    from smallpose.dataset.parquet_shards import shard_sets, tally_shards
+    from smallpose.dataset.parquet_shards import count_shards, group_shards
 
-    sets = shard_sets(shards)
+    sets = group_shards(shards)
     twice = sorted(set(sets) & taken)
     if twice:
         raise InputError(str(sets[twice[0]][0]), f"{twice[0]} is there as JSON too", "name one")
-    return {name: tally_shards(files, engine) for name, files in sets.items()}
+    return {name: count_shards(files, engine) for name, files in sets.items()}
 
 
 def _scenes(args: argparse.Namespace, sets: dict[str, Any]) -> dict[str, Any]:
@@ -126,14 +126,14 @@ def _look(args: argparse.Namespace, sets: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     from smallpose.core.errors import InputError
-    from smallpose.report.images.encode import pictures_at
+    from smallpose.report.images.encode import open_image_reader
     from smallpose.system.files import write_whole
 
     if args.images is None:
         raise InputError("--scene-weights", "no pictures to look at", "give --images too")
     from smallpose.inference.scene_classifier import read_scene_net, scene_probabilities
 
-    net, read = read_scene_net(args.scene_weights), pictures_at(args.images)
+    net, read = read_scene_net(args.scene_weights), open_image_reader(args.images)
     out = {}
     for name, people in sets.items():
         out[name] = scene_probabilities(net, people.images.file_names, read)

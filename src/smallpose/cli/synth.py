@@ -4,7 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
-from smallpose.cli.values import from_zero
+from smallpose.cli.options import parse_non_negative
 
 HELP = "a small world whose answers are known, in the five published layouts"
 EXAMPLE = "smallpose synth world --size tiny"
@@ -19,13 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="tiny (60 pictures, seconds), small (2,000), bench (20,000); default small",
     )
     parser.add_argument(
-        "--seed", type=from_zero, default=0, help="same seed, same bytes; default 0"
+        "--seed", type=parse_non_negative, default=0, help="same seed, same bytes; default 0"
     )
     parser.add_argument("--workers", type=int, default=1, help="processes; the bytes stay the same")
     parser.add_argument("--overwrite", action="store_true", help="replace what OUT holds")
 
 
-def run(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace) -> None:
     """Make the world and say what it holds."""
     from smallpose.core.errors import InputError
     from smallpose.synthetic.world import make_world

@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from smallpose.cli.values import from_zero
+from smallpose.cli.options import parse_non_negative
 from smallpose.core.errors import InputError
 
 HELP = "a method and a built set to a checkpoint and its numbers"
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--recipe", default="", help="paper, mmpose or quick")
     parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
-    parser.add_argument("--seed", type=from_zero, default=0)
+    parser.add_argument("--seed", type=parse_non_negative, default=0)
     parser.add_argument(
         "--workers", type=int, default=0, help="processes that read pictures; 0: this one (default)"
     )
@@ -92,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show-recipe", action="store_true", help="print the recipe and stop")
 
 
-def run(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace) -> None:
     """Train, test, write the run's folder, print its numbers."""
     overrides = tuple(_pair(text) for text in args.overrides)
     set_threads(args.threads)

@@ -15,11 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the page")
 
 
-def run(args: argparse.Namespace) -> None:
+def run_command(args: argparse.Namespace) -> None:
     """Read, write, print the table and the page's name."""
     from smallpose.report.tables.console import show
-    from smallpose.report.zoo import make_zoo, zoo_table
+    from smallpose.report.zoo import build_zoo_table, write_zoo
     from smallpose.system.progress import say
 
-    show(zoo_table(make_zoo(args.runs, args.out)))
+    show(build_zoo_table(write_zoo(args.runs, args.out)))
     say(f"open {args.out / 'README.md'}")

@@ -15,19 +15,19 @@ from smallpose.cli import audit
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import SMALLPOSE
-from smallpose.dataset.duplicates.image_alignment import Pair
-from smallpose.dataset.duplicates.image_hash import fingerprints, read_grey
+from smallpose.dataset.duplicates.image_alignment import DuplicatePair
+from smallpose.dataset.duplicates.image_hash import compute_fingerprints, read_grey
 from smallpose.dataset.duplicates.leaks import (
-    Leaks,
-    leaks_between,
-    leaks_json,
-    leaks_markdown,
-    move_offenders,
+    LeakReport,
+    encode_leaks,
+    find_leaking_pairs,
+    format_leaks,
+    move_leaking_images,
 )
 from smallpose.dataset.duplicates.near_duplicates import (
-    NEAR_BITS,
+    MAX_HASH_DISTANCE,
     find_near_duplicates,
-    near_hashes,
+    find_near_hashes,
 )
 from smallpose.io.coco_annotations import write_coco
 
@@ -145,7 +145,7 @@ def test_plain_images_resemble_nobody():
 
 def test_images_with_one_label_are_not_compared(scenes):
     crowd = [scenes[0], recompressed(scenes[0]), scenes[0]]
-    pairs = find_near_duplicates(crowd, apart=["video", "video", ""])
+    pairs = find_near_duplicates(crowd, labels=["video", "video", ""])
     assert [(p.first, p.second) for p in pairs] == [(0, 2), (1, 2)]
 
 
@@ -154,7 +154,7 @@ def test_files_threads_and_arrays_give_the_same_prints(scenes, tmp_path):
     for n, picture in enumerate(scenes[:6]):
         paths.append(tmp_path / f"{n}.png")
         cv2.imwrite(str(paths[-1]), picture)
-    one, two = fingerprints(scenes[:6]), fingerprints(paths, jobs=2)
+    one, two = compute_fingerprints(scenes[:6]), compute_fingerprints(paths, workers=2)
     for field in ("hashes", "thumbs", "codes", "points", "owners"):
         assert np.array_equal(getattr(one, field), getattr(two, field)), field
 
@@ -168,62 +168,64 @@ def test_the_index_finds_exactly_the_hashes_that_brute_force_finds(seed):
     rng = np.random.default_rng(seed)
     hashes = rng.integers(0, 2**64, 400, dtype=np.uint64)
     for n in range(100):  # neighbours at every distance up to twice the radius
-        bits = rng.choice(64, rng.integers(0, 2 * NEAR_BITS), replace=False)
+        bits = rng.choice(64, rng.integers(0, 2 * MAX_HASH_DISTANCE), replace=False)
         hashes[200 + n] = hashes[n] ^ np.bitwise_or.reduce(np.uint64(1) << bits.astype(np.uint64))
     distance = np.bitwise_count(hashes[:, None] ^ hashes[None])
-    expected = np.argwhere(np.triu(distance <= NEAR_BITS, 1))
+    expected = np.argwhere(np.triu(distance <= MAX_HASH_DISTANCE, 1))
     assert len(expected) > 20
-    assert np.array_equal(near_hashes(hashes), expected)
+    assert np.array_equal(find_near_hashes(hashes), expected)
     np.fill_diagonal(distance, 64)
-    assert np.array_equal(near_hashes(hashes, hashes), np.argwhere(distance <= NEAR_BITS))
+    assert np.array_equal(
+        find_near_hashes(hashes, hashes), np.argwhere(distance <= MAX_HASH_DISTANCE)
+    )
 
 
-def pair(first: int, second: int) -> Pair:
-    return Pair(first, second, False, 0.9, 1.0, False)
+def pair(first: int, second: int) -> DuplicatePair:
+    return DuplicatePair(first, second, False, 0.9, 1.0, False)
 
 
 def test_a_leak_is_a_pair_on_two_sides():
     sides = ("train", "train", "test")
-    assert leaks_between(sides, [pair(0, 1), pair(1, 2)]) == [pair(1, 2)]
+    assert find_leaking_pairs(sides, [pair(0, 1), pair(1, 2)]) == [pair(1, 2)]
 
 
 def test_all_that_hang_together_move_to_the_test_side():
     sides = ("train", "train", "test", "train", "train", "test")
     pairs = [pair(0, 1), pair(1, 2), pair(3, 4)]
-    moved = move_offenders(sides, pairs)
+    moved = move_leaking_images(sides, pairs)
     assert moved == ("test", "test", "test", "train", "train", "test")
-    assert leaks_between(moved, pairs) == []
-    assert move_offenders(sides, pairs, to="train")[:3] == ("train",) * 3
+    assert find_leaking_pairs(moved, pairs) == []
+    assert move_leaking_images(sides, pairs, target="train")[:3] == ("train",) * 3
 
 
 def test_a_video_moves_as_a_whole():
     sides = ("train", "train", "test", "train")
     groups = ("train 7", "train 7", "", "train 8")
-    assert move_offenders(sides, [pair(1, 2)], groups) == ("test", "test", "test", "train")
+    assert move_leaking_images(sides, [pair(1, 2)], groups) == ("test", "test", "test", "train")
 
 
 def test_moving_twice_moves_nothing_more():
     rng = np.random.default_rng(1)
     sides = tuple(rng.choice(["train", "test"], 60))
     pairs = [pair(min(a, b), max(a, b)) for a, b in rng.integers(0, 60, (40, 2)) if a != b]
-    moved = move_offenders(sides, pairs)
-    assert leaks_between(moved, pairs) == []
-    assert move_offenders(moved, pairs) == moved
+    moved = move_leaking_images(sides, pairs)
+    assert find_leaking_pairs(moved, pairs) == []
+    assert move_leaking_images(moved, pairs) == moved
 
 
 def test_the_report_names_leaks_and_moves():
-    leaks = Leaks(
+    leaks = LeakReport(
         ("coco/a.jpg", "mpii/b.jpg", "mpii/c.jpg"),
         ("train", "test", "test"),
         ("coco", "mpii", "mpii"),
         ("", "", ""),
         (pair(0, 1), pair(1, 2)),
     )
-    machine = leaks_json(leaks)
+    machine = encode_leaks(leaks)
     assert (machine["near_duplicates"], machine["leaks"]) == (2, 1)
     assert machine["move_to_test"] == ["coco/a.jpg"]
     assert [p["leak"] for p in machine["pairs"]] == [True, False]
-    text = leaks_markdown(leaks)
+    text = format_leaks(leaks)
     assert "| coco/a.jpg | mpii/b.jpg | same | 0.90 |" in text
     assert "| coco – mpii | 1 |" in text
 
@@ -231,7 +233,7 @@ def test_the_report_names_leaks_and_moves():
 def test_a_file_that_is_no_image_is_named(tmp_path: Path):
     (tmp_path / "a.jpg").write_text("hello")
     with pytest.raises(InputError, match=r"a\.jpg"):
-        fingerprints([tmp_path / "a.jpg"])
+        compute_fingerprints([tmp_path / "a.jpg"])
 
 
 @pytest.fixture
@@ -267,7 +269,7 @@ def leaky(tmp_path: Path) -> Path:
 def audit_json(*words: str) -> None:
     parser = argparse.ArgumentParser()
     audit.add_arguments(parser)
-    audit.run(parser.parse_args(list(words)))
+    audit.run_command(parser.parse_args(list(words)))
 
 
 def test_the_command_names_the_leak_the_suspects_and_what_is_missing(leaky, tmp_path, capsys):

@@ -17,9 +17,9 @@ from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.skeleton import SMALLPOSE
 from smallpose.dataset.built_set import open_set
-from smallpose.dataset.export import EXPORTS, export_set
-from smallpose.dataset.export.webdataset import webdataset_to_coco
-from smallpose.dataset.export.yolo import flat_names, read_yolo
+from smallpose.dataset.export import EXPORTERS, export_set
+from smallpose.dataset.export.webdataset import convert_to_coco
+from smallpose.dataset.export.yolo import flatten_names, read_yolo
 from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.system.lock import locked
 
@@ -117,7 +117,7 @@ def test_parquet_of_several_files_comes_back_as_one(built, tmp_path, monkeypatch
     pytest.importorskip("pyarrow", reason="pyarrow is optional: pip install 'smallpose[parquet]'")
     from smallpose.dataset.export import parquet
 
-    monkeypatch.setattr(parquet, "PER_FILE", {False: 1, True: 1})
+    monkeypatch.setattr(parquet, "IMAGES_PER_FILE", {False: 1, True: 1})
     export_set(built, "parquet", tmp_path / "out")
     assert len(list((tmp_path / "out" / "data").iterdir())) == 5
     for split, people in open_set(built).parts.items():
@@ -149,7 +149,7 @@ def test_without_pyarrow_one_line_says_what_to_install(built, tmp_path, monkeypa
 def test_webdataset_comes_back_to_the_last_bit(built, tmp_path):
     export_set(built, "webdataset", tmp_path / "out")
     for split, people in open_set(built).parts.items():
-        webdataset_to_coco(tmp_path / "out", split, tmp_path / f"{split}.json")
+        convert_to_coco(tmp_path / "out", split, tmp_path / f"{split}.json")
         assert same(read_coco(tmp_path / f"{split}.json"), people)
 
 
@@ -159,7 +159,7 @@ def test_what_a_record_holds_beyond_our_words_travels_in_shards(built, tmp_path)
     data["annotations"][0]["derived"] = [8, 17]
     path.write_text(json.dumps(data))
     export_set(built, "webdataset", tmp_path / "out")
-    webdataset_to_coco(tmp_path / "out", "train", tmp_path / "back.json")
+    convert_to_coco(tmp_path / "out", "train", tmp_path / "back.json")
     assert json.loads((tmp_path / "back.json").read_text()) == data
 
 
@@ -188,7 +188,7 @@ def test_a_cut_off_shard_is_refused(built, tmp_path):
     shard = tmp_path / "out" / "train-000000.tar"
     shard.write_bytes(shard.read_bytes()[:3000])
     with pytest.raises(InputError, match="train-000000"):
-        webdataset_to_coco(tmp_path / "out", "train", tmp_path / "back.json")
+        convert_to_coco(tmp_path / "out", "train", tmp_path / "back.json")
 
 
 def test_yolo_comes_back_but_for_what_it_names_as_lost(built, tmp_path):
@@ -199,7 +199,7 @@ def test_yolo_comes_back_but_for_what_it_names_as_lost(built, tmp_path):
         people = open_set(built).parts[split]
         expected = people.take(np.flatnonzero(people.counted))
         back = read_yolo(tmp_path / "out", side, SMALLPOSE)
-        order = [flat_names(people.images.file_names).index(n) for n in back.images.file_names]
+        order = [flatten_names(people.images.file_names).index(n) for n in back.images.file_names]
         expected = expected.take_images(np.array(order))
         assert np.array_equal(back.image_rows, expected.image_rows)
         assert np.abs(back.boxes_xywh - expected.boxes_xywh).max() < WIDTH * 1e-6
@@ -229,9 +229,9 @@ def test_ultralytics_would_take_every_line_of_every_label(built, tmp_path):
 
 def test_images_of_the_same_name_in_two_folders_stay_two():
     names = ("coco/a/1.jpg", "coco/a__1.png", "coco__a/1.jpg", "x/y.jpg")
-    stems = [Path(n).stem for n in flat_names(names)]
+    stems = [Path(n).stem for n in flatten_names(names)]
     assert len(set(stems)) == 4
-    assert all("/" not in n for n in flat_names(names))
+    assert all("/" not in n for n in flatten_names(names))
 
 
 def test_yolo_needs_the_size_of_every_image(built, tmp_path):
@@ -277,7 +277,7 @@ def test_the_mmpose_config_describes_the_21_joints_and_finds_the_set(built, tmp_
             assert (root / dataset["data_prefix"]["img"] / name).is_file()
 
 
-@pytest.mark.parametrize("to", EXPORTS)
+@pytest.mark.parametrize("to", EXPORTERS)
 def test_each_export_has_a_readme_whose_python_parses(built, tmp_path, to):
     if to == "parquet":
         pytest.importorskip("pyarrow", reason="pyarrow is optional")
@@ -325,7 +325,7 @@ def test_links_into_tar_files_and_unknown_formats_are_refused(built, tmp_path):
 def test_the_command_says_what_was_written_and_lost(built, tmp_path, capsys):
     parser = argparse.ArgumentParser()
     export.add_arguments(parser)
-    export.run(parser.parse_args([str(built), "--to", "yolo", "--out", str(tmp_path / "out")]))
+    export.run_command(parser.parse_args([str(built), "--to", "yolo", "--out", str(tmp_path / "out")]))
     out = capsys.readouterr().out
     assert out.startswith("Ultralytics YOLO-pose: 5 images, 7 annotations")
     assert "crowd regions" in out
