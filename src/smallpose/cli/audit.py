@@ -38,12 +38,12 @@ def run_command(args: argparse.Namespace) -> None:
     """Look, then print Markdown; nothing in the set is changed."""
     import msgspec
 
-    from smallpose.core.instances import concat
+    from smallpose.core.instances import concat_instances
     from smallpose.dataset.built_set import open_set
     from smallpose.dataset.duplicates.leaks import encode_leaks, find_leaks, format_leaks
     from smallpose.dataset.label_audit.ranking import describe_suspects, rank_suspect_labels
     from smallpose.dataset.label_audit.source_bias import compute_source_bias
-    from smallpose.system.files import write_whole
+    from smallpose.system.files import write_atomically
 
     built = open_set(args.set)
     suspects = {split: rank_suspect_labels(people) for split, people in built.parts.items()}
@@ -51,7 +51,7 @@ def run_command(args: argparse.Namespace) -> None:
         split: describe_suspects(built.parts[split], found) for split, found in suspects.items()
     }
     parts = list(built.parts.values())
-    bias = compute_source_bias(concat(parts, parts[0].skeleton))
+    bias = compute_source_bias(concat_instances(parts, parts[0].skeleton))
     leaks = None if args.labels_only else find_leaks(built, max(args.workers, 1))
     if args.json:
         machine: dict[str, Any] = {
@@ -63,7 +63,7 @@ def run_command(args: argparse.Namespace) -> None:
         if args.json == "-":
             print(text, end="")
         else:
-            write_whole(args.json, text)
+            write_atomically(args.json, text)
     if args.json != "-":
         print(f"# Audit of {args.set}\n")
         if leaks is not None:
@@ -121,8 +121,8 @@ def _draw(built: "BuiltSet", split: str, suspects: "list[Suspect]", target: Path
     """A contact sheet of the first suspects whose pictures are there."""
     import cv2
 
-    from smallpose.core.boxes import extent, to_xyxy, union
-    from smallpose.dataloading.images import read_picture
+    from smallpose.core.boxes import box_around_keypoints, enclose_boxes, to_xyxy
+    from smallpose.dataloading.images import read_image
     from smallpose.dataset.label_audit.ranking import REASONS
     from smallpose.report.images.contact_sheet import (
         TILE_WH,
@@ -133,7 +133,7 @@ def _draw(built: "BuiltSet", split: str, suspects: "list[Suspect]", target: Path
     )
     from smallpose.report.images.encode import encode_image
     from smallpose.report.images.pose_drawing import draw_person_tile
-    from smallpose.system.files import write_whole
+    from smallpose.system.files import write_atomically
 
     people = built.parts[split]
     tiles = []
@@ -143,8 +143,10 @@ def _draw(built: "BuiltSet", split: str, suspects: "list[Suspect]", target: Path
             continue
         keypoints = people.keypoints[suspect.row]
         # Shows all of what was labelled, also where it lies far outside the box.
-        shown = union(people.boxes_xywh[[suspect.row]], extent(keypoints[None]))[0]
-        picture = read_picture(path).copy()
+        shown = enclose_boxes(
+            people.boxes_xywh[[suspect.row]], box_around_keypoints(keypoints[None])
+        )[0]
+        picture = read_image(path).copy()
         left, top, right, bottom = to_xyxy(people.boxes_xywh[[suspect.row]])[0].round().astype(int)
         thick = 1 + round(float(shown[2:].max()) / max(TILE_WH))
         cv2.rectangle(picture, (left, top), (right, bottom), BOX_COLOUR, thick)
@@ -165,4 +167,4 @@ def _draw(built: "BuiltSet", split: str, suspects: "list[Suspect]", target: Path
         sheet = ContactSheet(
             "suspects", f"Suspicious labels, {split}", note, ("label",), tuple(rows)
         )
-        write_whole(target, encode_image(draw_sheet(sheet), "png"))
+        write_atomically(target, encode_image(draw_sheet(sheet), "png"))

@@ -89,8 +89,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_command(args: argparse.Namespace) -> None:
     """Plan, run what has not finished, write the tables."""
-    from smallpose.system.progress import say
-    from smallpose.training.benchmark import Job, claim, plan, run_all
+    from smallpose.system.progress import print_status
+    from smallpose.training.benchmark import Job, plan_jobs, run_jobs, write_job_files
 
     methods = _methods(args.methods)
     settings = _words(args.settings, "--settings", ("A", "B"))
@@ -101,7 +101,7 @@ def run_command(args: argparse.Namespace) -> None:
         raise InputError(
             f"--subsets {args.subsets}", "no SimpleBaseline among the methods", f"add {TABLE_5[0]}"
         )
-    jobs = plan(
+    jobs = plan_jobs(
         args.out,
         args.data,
         methods,
@@ -109,22 +109,22 @@ def run_command(args: argparse.Namespace) -> None:
         seeds,
         recipe=args.recipe,
         overrides=overrides,
-        jobs=args.workers,
+        workers=args.workers,
         subsets=_subsets(args) if args.subsets else (),
         subset_methods=chosen,
     )
-    claim(jobs)
+    write_job_files(jobs)
     done = sum(job.finished for job in jobs)
-    say(f"{args.out}: {len(jobs)} runs, {done} finished before")
+    print_status(f"{args.out}: {len(jobs)} runs, {done} finished before")
     total = len(jobs)
 
     def tell(job: Job, what: str) -> None:
         nonlocal done
         done += what == "finished"
         if what != "begun":
-            say(f"{done} of {total}  {what}  {job.folder.name}")
+            print_status(f"{done} of {total}  {what}  {job.folder.name}")
 
-    failed = run_all(jobs, _devices(args.parallel), tell)
+    failed = run_jobs(jobs, _devices(args.parallel), tell)
     finished = [job.folder for job in jobs if job.finished]
     if finished:
         _tables(finished, args.out)
@@ -141,11 +141,11 @@ def run_command(args: argparse.Namespace) -> None:
 def _tables(folders: list[Path], out: Path) -> None:
     from smallpose.report import make_report
     from smallpose.report.tables.console import show
-    from smallpose.system.progress import say
+    from smallpose.system.progress import print_status
 
     for table in make_report(folders, out / "report")[:1]:
         show(table)
-    say(f"open {out / 'report' / 'index.html'}")
+    print_status(f"open {out / 'report' / 'index.html'}")
 
 
 def _subsets(args: argparse.Namespace) -> list[Path]:
@@ -157,7 +157,7 @@ def _subsets(args: argparse.Namespace) -> list[Path]:
         write_subset,
     )
     from smallpose.io.coco_annotations import read_coco
-    from smallpose.system.progress import say
+    from smallpose.system.progress import print_status
 
     people = read_coco(args.data / "annotations" / "train.json")
     drawn = draw_subsets(people, args.subsets, args.subset_people or count_coco_people(people))
@@ -166,7 +166,7 @@ def _subsets(args: argparse.Namespace) -> list[Path]:
     for subset in drawn:
         path = args.out / "subsets" / f"subset{subset.number}.json"
         write_subset(path, subset, people)
-        say(
+        print_status(
             f"subset {subset.number}: {len(subset.image_rows):,} images, {subset.people:,} people, "
             f"areas {subset.distance:.4f} from the whole set's (Kolmogorov–Smirnov)"
         )
@@ -174,7 +174,9 @@ def _subsets(args: argparse.Namespace) -> list[Path]:
     shared = compute_overlaps(drawn)
     pairs = [shared[a, b] for a in range(len(drawn)) for b in range(len(drawn)) if a != b]
     if pairs:
-        say(f"two subsets share {100 * min(pairs):.1f} to {100 * max(pairs):.1f} % of their images")
+        print_status(
+            f"two subsets share {100 * min(pairs):.1f} to {100 * max(pairs):.1f} % of their images"
+        )
     return files
 
 

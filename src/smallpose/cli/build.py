@@ -36,9 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="[NAME=]FILE",
         help="JSON of the joint names of such a folder to names of the 21",
     )
-    parser.add_argument(
-        "--seed", type=parse_non_negative, default=0, help="of the split and the draw (0)"
-    )
+    parser.add_argument("--seed", type=parse_non_negative, default=0, help="of the split and the draw (0)")
     parser.add_argument(
         "--split",
         choices=("grouped", "paper"),
@@ -166,9 +164,9 @@ def run_command(args: argparse.Namespace) -> None:
 def _draw_leaks(built: Path, target: Path) -> None:
     from smallpose.dataset.builder.leak_step import LEAKS_FILE
     from smallpose.report.images.leak_sheet import draw_leak_pairs
-    from smallpose.system.progress import say
+    from smallpose.system.progress import print_status
 
     if (built / LEAKS_FILE).is_file():
         draw_leak_pairs(built, target)
     else:
-        say(f"{target} is not drawn: nobody looked for leaks when the index was made")
+        print_status(f"{target} is not drawn: nobody looked for leaks when the index was made")

@@ -23,10 +23,10 @@ def run_command(args: argparse.Namespace) -> int:
     """Print one sentence per finding; exit code 2 when there is a fault."""
     from smallpose.dataset.verify import check_images, check_set
     from smallpose.io.coco_annotations import read_coco
-    from smallpose.io.coco_results import is_results, read_results, truth_for_results
+    from smallpose.io.coco_results import is_result_file, make_truth_for_results, read_results
     from smallpose.io.validation import check_predictions, check_truth
 
-    of_results = not args.path.is_dir() and is_results(args.path)
+    of_results = not args.path.is_dir() and is_result_file(args.path)
     if args.truth and not of_results:
         raise InputError(f"--truth {args.truth}", "is for result files", "leave it out")
     if args.images and (of_results or args.path.is_dir()):
@@ -34,7 +34,7 @@ def run_command(args: argparse.Namespace) -> int:
     if args.path.is_dir():
         findings, subject = check_set(args.path, max(args.workers, 1))
     elif of_results:
-        truth = read_coco(args.truth) if args.truth else truth_for_results(args.path)
+        truth = read_coco(args.truth) if args.truth else make_truth_for_results(args.path)
         found = read_results(args.path, truth)
         findings = check_predictions(found)
         subject = f"{len(found):,} people found, {found.skeleton.name}"
@@ -44,10 +44,10 @@ def run_command(args: argparse.Namespace) -> int:
         if args.images is not None:
             findings += check_images(people.images, args.images)
         subject = (
-            f"{len(people.images):,} images, {int(people.counted.sum()):,} people with keypoints, "
-            f"{len(people) - int(people.counted.sum()):,} to ignore, {people.skeleton.name}"
+            f"{len(people.images):,} images, {int(people.is_counted.sum()):,} people with keypoints, "
+            f"{len(people) - int(people.is_counted.sum()):,} to ignore, {people.skeleton.name}"
         )
-    faults = sum(f.fault for f in findings)
+    faults = sum(f.is_fault for f in findings)
     print(f"{args.path}: {subject}")
     for finding in findings:
         print(f"  {finding}")

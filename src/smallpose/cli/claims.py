@@ -37,7 +37,7 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.report.claims.check import check_claims
     from smallpose.report.claims.inputs import our_runs, our_sets
     from smallpose.report.tables.console import show_long
-    from smallpose.system.files import write_whole
+    from smallpose.system.files import write_atomically
 
     runs, trained_on = our_runs(args.runs)
     sets = our_sets(pairs("--set", args.set), pairs("--scenes", args.scenes), trained_on)
@@ -49,7 +49,7 @@ def run_command(args: argparse.Namespace) -> None:
         sys.stdout.write(text)
         return
     if args.json:
-        write_whole(args.json, text)
+        write_atomically(args.json, text)
     show_long(claims.table())
 
 

@@ -34,7 +34,7 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.core.errors import InputError
     from smallpose.evaluation.analysis.comparison import compare
     from smallpose.io.coco_results_fast import read_found, read_truth
-    from smallpose.system.files import write_whole
+    from smallpose.system.files import write_atomically
 
     if len(args.found) < 2:
         raise InputError("smallpose compare", "one result file", "name two or more")
@@ -49,5 +49,5 @@ def run_command(args: argparse.Namespace) -> None:
         sys.stdout.write(result.to_json())
         return
     if args.json:
-        write_whole(args.json, result.to_json())
+        write_atomically(args.json, result.to_json())
     print(result)

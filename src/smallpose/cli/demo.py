@@ -15,7 +15,7 @@ from pathlib import Path
 
 from smallpose.cli.options import parse_non_negative
 from smallpose.core.errors import InputError, RefusedError, RunError
-from smallpose.system.files import write_whole
+from smallpose.system.files import write_atomically
 
 HELP = "the whole line on a synthetic world: synth, build, stats, train, predict, evaluate, report"
 EXAMPLE = "smallpose demo --out runs/demo"
@@ -90,7 +90,9 @@ def _clear(out: Path) -> None:
     for name in there - {MARK}:
         path = out / name
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    write_whole(out / MARK, "made by smallpose demo, which removes it when it runs here again\n")
+    write_atomically(
+        out / MARK, "made by smallpose demo, which removes it when it runs here again\n"
+    )
 
 
 def _show(words: list[object]) -> None:

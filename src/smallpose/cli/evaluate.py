@@ -90,7 +90,7 @@ def scoring(args: argparse.Namespace) -> dict[str, Any]:
     return limits | {
         "protocols": tuple(word.strip() for word in args.protocol.split(",") if word.strip()),
         "area": args.area,
-        "max_found": args.max_detections,
+        "max_detections": args.max_detections,
         "keypoints": args.keypoints,
         "sigmas": read_json(args.sigmas, list[float]) if args.sigmas else None,
         "density_joints": args.density_joints,
@@ -116,15 +116,20 @@ def run_command(args: argparse.Namespace) -> None:
     """Print the table, or the JSON, of one evaluation."""
     from smallpose.evaluation.evaluate import evaluate
     from smallpose.evaluation.evaluator import Evaluator
-    from smallpose.io.coco_results_fast import read_found, read_truth, stream_found, too_large
-    from smallpose.system.files import write_whole
+    from smallpose.io.coco_results_fast import (
+        exceeds_free_memory,
+        read_found,
+        read_truth,
+        stream_results,
+    )
+    from smallpose.system.files import write_atomically
 
     rules = scoring(args)
     truth = read_truth(args.truth)
     more: dict[str, tuple[Any, str]] = {}
-    if too_large(args.found) and not (args.diagnose or args.breakdown):
+    if exceeds_free_memory(args.found) and not (args.diagnose or args.breakdown):
         evaluator = Evaluator(truth, **rules)
-        for part in stream_found(args.found, truth):
+        for part in stream_results(args.found, truth):
             evaluator.add(part)
         result = evaluator.result(args.intervals, args.seed)
     else:
@@ -147,7 +152,7 @@ def run_command(args: argparse.Namespace) -> None:
         sys.stdout.write(text)
         return
     if args.json:
-        write_whole(args.json, text)
+        write_atomically(args.json, text)
     print("\n\n".join([str(result), *(words for _, words in more.values())]))
 
 
@@ -177,7 +182,7 @@ def _export(args: argparse.Namespace, result: Any) -> None:
     if not (args.csv or args.markdown or args.latex):
         return
     from smallpose.evaluation.csv_latex import format_csv, format_latex, format_markdown
-    from smallpose.system.files import write_whole
+    from smallpose.system.files import write_atomically
 
     for path, made in (
         (args.csv, format_csv),
@@ -185,4 +190,4 @@ def _export(args: argparse.Namespace, result: Any) -> None:
         (args.latex, format_latex),
     ):
         if path:
-            write_whole(path, made(result))
+            write_atomically(path, made(result))

@@ -26,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.png", help="or .svg, .pdf")
     parser.add_argument("--people", type=int, default=5, help="how many rows (5)")
     parser.add_argument("--size", choices=("small", "medium", "large"), default="small")
-    parser.add_argument(
-        "--seed", type=parse_non_negative, default=0, help="of the choice of people"
-    )
+    parser.add_argument("--seed", type=parse_non_negative, default=0, help="of the choice of people")
 
 
 def run_command(args: argparse.Namespace) -> None:
@@ -37,15 +35,15 @@ def run_command(args: argparse.Namespace) -> None:
 
     import numpy as np
 
-    from smallpose.core.sizes import SIZES, size_classes
-    from smallpose.dataloading.images import Pictures, pictures_of
-    from smallpose.dataloading.top_down.batches import trainable
-    from smallpose.inference.feature_maps.top_down import look
+    from smallpose.core.sizes import SIZES, classify_sizes
+    from smallpose.dataloading.images import ImageFolder, open_set_images
+    from smallpose.dataloading.top_down.batches import select_trainable
+    from smallpose.inference.feature_maps.top_down import compute_feature_maps
     from smallpose.io.coco_annotations import read_coco
     from smallpose.methods import create_method
     from smallpose.methods.checkpoints.read import read_weights
     from smallpose.report.figures.feature_maps import seen_by
-    from smallpose.system.files import write_whole
+    from smallpose.system.files import write_atomically
 
     ending = args.out.suffix.removeprefix(".") or "png"
     if ending not in ("png", "svg", "pdf"):
@@ -54,10 +52,10 @@ def run_command(args: argparse.Namespace) -> None:
         raise InputError(f"--people {args.people}", "nobody to look at", "give 1 or more")
     people = read_coco(args.data)
     inside_set = args.images.name == "images" and (args.images.parent / "manifest.json").is_file()
-    pictures = pictures_of(args.images.parent) if inside_set else Pictures(args.images)
-    rows = trainable(people)
+    pictures = open_set_images(args.images.parent) if inside_set else ImageFolder(args.images)
+    rows = select_trainable(people)
     area = people.boxes_xywh[rows, 2] * people.boxes_xywh[rows, 3]
-    rows = rows[size_classes(area) == SIZES.index(args.size)]
+    rows = rows[classify_sizes(area) == SIZES.index(args.size)]
     if not len(rows):
         raise InputError(str(args.data), f"no {args.size} people with a label", "try another size")
     chance = np.random.default_rng(args.seed)
@@ -75,7 +73,7 @@ def run_command(args: argparse.Namespace) -> None:
         if title in heatmaps:
             raise InputError(text, "stands there twice", "name each once")
         seen = [
-            look(
+            compute_feature_maps(
                 method,
                 pictures.read(people.images.file_names[people.image_rows[row]]),
                 people.boxes_xywh[row : row + 1],
@@ -88,7 +86,7 @@ def run_command(args: argparse.Namespace) -> None:
     figure = seen_by(crops, heatmaps, features, people.boxes_xywh[chosen, 3].tolist())
     held = io.BytesIO()
     figure.savefig(held, format=ending)
-    write_whole(args.out, held.getvalue())
+    write_atomically(args.out, held.getvalue())
     print(f"{len(chosen)} {args.size} people, {len(heatmaps)} methods: {args.out}")
 
 

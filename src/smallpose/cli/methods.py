@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_command(args: argparse.Namespace) -> None:
     """Print or write the table."""
-    from smallpose.system.files import write_whole
+    from smallpose.system.files import write_atomically
 
     records = _recipes(args.recipes) if args.recipes else _records()
     if args.json:
@@ -28,7 +28,7 @@ def run_command(args: argparse.Namespace) -> None:
         if args.json == "-":
             print(text, end="")
         else:
-            write_whole(Path(args.json), text)
+            write_atomically(Path(args.json), text)
         return
     if args.recipes:
         _print_recipes(records)
@@ -48,13 +48,13 @@ def run_command(args: argparse.Namespace) -> None:
 def _recipes(name: str) -> dict[str, dict[str, Any]]:
     """For each method its recipes, the default first, and the fields that are not alike."""
     from smallpose.methods import METHODS, create_method
-    from smallpose.training.recipe_overrides import differences
+    from smallpose.training.recipe_overrides import compare_recipes
 
     names = [n for n in METHODS if "tiny" not in n] if name == "all" else [name]
     table = {}
     for one in names:
         recipes = create_method(one).recipes
-        table[one] = {"recipes": list(recipes), "differences": differences(recipes)}
+        table[one] = {"recipes": list(recipes), "differences": compare_recipes(recipes)}
     return table
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
-    from smallpose.inference.options import Options
-    from smallpose.inference.predict_files import Answer, Finder
+    from smallpose.inference.options import InferenceOptions
+    from smallpose.inference.predict_files import BoxDetector, PredictionResult
     from smallpose.methods import PoseMethod
 
 HELP = "a checkpoint and pictures to keypoints"
@@ -130,9 +130,9 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.cli.train import set_threads
 
     set_threads(args.threads)
-    from smallpose.inference.predict_files import predict_file, predict_pictures
+    from smallpose.inference.predict_files import predict_coco_file, predict_image_files
     from smallpose.io.coco_results import write_results
-    from smallpose.system.progress import say
+    from smallpose.system.progress import print_status
 
     options = _options(args)
     method = _method(args)
@@ -142,15 +142,15 @@ def run_command(args: argparse.Namespace) -> None:
         return
     if args.data:
         boxes = args.boxes or finder
-        answer = predict_file(method, args.data, args.images, boxes, options, args.device)
+        answer = predict_coco_file(method, args.data, args.images, boxes, options, args.device)
     else:
-        answer = predict_pictures(method, args.pictures, finder, options, args.device)
+        answer = predict_image_files(method, args.pictures, finder, options, args.device)
     found = answer.found
     for note in found.notes:
-        say(note)
+        print_status(note)
     write_results(found, args.out, answer.people.category_id)
     if not args.data:
-        say(f"which image is which: {_write_images(args.out, answer)}")
+        print_status(f"which image is which: {_write_images(args.out, answer)}")
     if args.draw:
         _draw(args, answer)
     print(f"{len(found):,} people in {len(set(found.image_ids.tolist())):,} images: {args.out}")
@@ -202,15 +202,15 @@ def _refuse_misfits(args: argparse.Namespace) -> None:
         )
 
 
-def _options(args: argparse.Namespace) -> "Options":
-    from smallpose.inference.options import Options
+def _options(args: argparse.Namespace) -> "InferenceOptions":
+    from smallpose.inference.options import InferenceOptions
     from smallpose.methods.person_score import SCORE_RULES
 
     if args.score_rule and args.score_rule not in SCORE_RULES:
         raise InputError(
             f"--score-rule {args.score_rule}", "no such rule", f"try {', '.join(SCORE_RULES)}"
         )
-    return Options(
+    return InferenceOptions(
         flip_test=False if args.no_flip_test else None,
         score_rule=args.score_rule,
         nms_above=args.nms,
@@ -255,12 +255,12 @@ def _method(args: argparse.Namespace) -> "PoseMethod":
     return method
 
 
-def _finder(args: argparse.Namespace, options: "Options") -> "Finder | None":
+def _finder(args: argparse.Namespace, options: "InferenceOptions") -> "Finder | None":
     if not args.boxes_from:
         return None
     from dataclasses import replace
 
-    from smallpose.inference.predict_files import Finder
+    from smallpose.inference.predict_files import BoxDetector
     from smallpose.methods import create_method
     from smallpose.methods.full_image import WholeImageMethod
 
@@ -270,43 +270,55 @@ def _finder(args: argparse.Namespace, options: "Options") -> "Finder | None":
             f"--boxes-from {args.boxes_from}", "needs boxes itself", "name rtmo_s, cid_… or dekr_…"
         )
     # Score rule and NMS are asked of the people in the end, not of their boxes.
-    return Finder(method, replace(options, score_rule="", nms_above=None, batch_size=0))
+    return BoxDetector(method, replace(options, score_rule="", nms_above=None, batch_size=0))
 
 
 def _in_shards(
-    args: argparse.Namespace, method: "PoseMethod", options: "Options", finder: "Finder | None"
+    args: argparse.Namespace,
+    method: "PoseMethod",
+    options: "InferenceOptions",
+    finder: "Finder | None",
 ) -> None:
-    from smallpose.inference.large_jobs.shards import Worker, merge, work_through, write_sizes
-    from smallpose.inference.large_jobs.work_list import IMAGES, ask_file, ask_pictures
+    from smallpose.inference.large_jobs.shards import (
+        ShardWorker,
+        merge_shards,
+        process_shards,
+        write_image_list,
+    )
+    from smallpose.inference.large_jobs.work_list import (
+        IMAGES_PER_SHARD,
+        list_coco_file,
+        list_images,
+    )
     from smallpose.methods.full_image import WholeImageMethod
-    from smallpose.system.progress import say
+    from smallpose.system.progress import print_status
 
-    per_shard = args.shard_images or IMAGES
+    per_shard = args.shard_images or IMAGES_PER_SHARD
     if args.data:
         told_where = finder is None and not isinstance(method, WholeImageMethod)
         boxes = args.boxes or told_where
-        asked = ask_file(args.data, args.images, boxes, per_shard)
+        asked = list_coco_file(args.data, args.images, boxes, per_shard)
     else:
-        asked = ask_pictures(args.pictures, per_shard)
+        asked = list_images(args.pictures, per_shard)
     part = _part(args.part)
     folder = args.shards or args.out.with_suffix(".shards")
-    worker = Worker(method, asked, folder, options, finder)
+    worker = ShardWorker(method, asked, folder, options, finder)
     if args.engine == "ray":
-        from smallpose.inference.large_jobs.ray_backend import OnRay
+        from smallpose.inference.large_jobs.ray_backend import RayBackend
 
-        on_ray = OnRay(worker, args.actors, args.device, max(args.threads, 1))
-        told = work_through(worker, on_ray, part, method.name)
+        on_ray = RayBackend(worker, args.actors, args.device, max(args.threads, 1))
+        told = process_shards(worker, on_ray, part, method.name)
     else:
-        told = work_through(worker.on(args.device), None, part, method.name)
+        told = process_shards(worker.on(args.device), None, part, method.name)
     if len(told) < asked.shards:
         lack = asked.shards - len(told)
         print(f"{lack:,} of {asked.shards:,} shards are left to other jobs: {folder}")
         return
-    people, images = merge(folder, asked.shards, args.out)
+    people, images = merge_shards(folder, asked.shards, args.out)
     if not args.data:
         path = args.out.with_name(f"{args.out.stem}.images.json")
-        write_sizes(asked, told, method.skeleton, path)
-        say(f"which image is which: {path}")
+        write_image_list(asked, told, method.skeleton, path)
+        print_status(f"which image is which: {path}")
     print(f"{people:,} people in {images:,} images: {args.out}")
 
 
@@ -317,7 +329,7 @@ def _part(text: str) -> tuple[int, int]:
     return int(number) - 1, int(parts)
 
 
-def _write_images(out: Path, answer: "Answer") -> Path:
+def _write_images(out: Path, answer: "PredictionResult") -> Path:
     """A COCO file without people beside the results, since those have numbers for pictures."""
     from smallpose.io.coco_annotations import write_coco
 
@@ -326,10 +338,10 @@ def _write_images(out: Path, answer: "Answer") -> Path:
     return path
 
 
-def _draw(args: argparse.Namespace, answer: "Answer") -> None:
-    from smallpose.dataloading.images import read_picture
+def _draw(args: argparse.Namespace, answer: "PredictionResult") -> None:
+    from smallpose.dataloading.images import read_image
     from smallpose.report.images.draw_predictions import draw_predictions
 
     root = args.images if args.data else Path()
-    count = draw_predictions(answer.found, answer.people.images, root, read_picture, args.draw)
+    count = draw_predictions(answer.found, answer.people.images, root, read_image, args.draw)
     print(f"{count:,} pictures drawn: {args.draw}")

@@ -28,9 +28,9 @@ def run_command(args: argparse.Namespace) -> None:
     """Read, write, print the main table and the page's name."""
     from smallpose.report import make_report
     from smallpose.report.tables.console import show
-    from smallpose.system.progress import say
+    from smallpose.system.progress import print_status
 
     results = make_report(args.runs, args.out, args.latency)
     for table in results[:1]:
         show(table)
-    say(f"open {args.out / 'index.html'}")
+    print_status(f"open {args.out / 'index.html'}")

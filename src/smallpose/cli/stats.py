@@ -58,9 +58,9 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.report.dataset_report import build_dataset_report, write_dataset_report
     from smallpose.report.images.encode import open_image_reader
     from smallpose.report.tables.console import show
-    from smallpose.stats.dataset_counts import tally_of
-    from smallpose.system.files import write_whole
-    from smallpose.system.progress import say
+    from smallpose.stats.dataset_counts import count_dataset
+    from smallpose.system.files import write_atomically
+    from smallpose.system.progress import print_status
 
     shards = [file for file in args.files if file.suffix == ".parquet"]
     files = [file for file in args.files if file.suffix != ".parquet"]
@@ -69,7 +69,7 @@ def run_command(args: argparse.Namespace) -> None:
             f"--images {args.images}", "no pictures are drawn of Parquet", "name COCO files"
         )
     sets = {name: read_coco(file) for name, file in short_names(files).items()}
-    tallies = {name: tally_of(people) for name, people in sets.items()}
+    tallies = {name: count_dataset(people) for name, people in sets.items()}
     tallies |= _tallies(shards, args.engine, set(tallies))
     read = None if args.images is None else open_image_reader(args.images)
     picture = build_dataset_report(tallies, sets, _scenes(args, sets))
@@ -79,8 +79,8 @@ def run_command(args: argparse.Namespace) -> None:
         show(table, sys.stderr if args.json == "-" else sys.stdout)
     if args.json:
         text = json.dumps(picture.to_dict(), indent=1) + "\n"
-        sys.stdout.write(text) if args.json == "-" else write_whole(args.json, text)
-    say(f"{args.out}: tables (Markdown, CSV) and figures (PNG, SVG)")
+        sys.stdout.write(text) if args.json == "-" else write_atomically(args.json, text)
+    print_status(f"{args.out}: tables (Markdown, CSV) and figures (PNG, SVG)")
 
 
 def _tallies(shards: list[Path], engine: str, taken: set[str]) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _scenes(args: argparse.Namespace, sets: dict[str, Any]) -> dict[str, Any]:
     """Table 4's entropies by set, from files or from a network."""
     from smallpose.cli.claims import pairs
     from smallpose.core.errors import InputError
-    from smallpose.stats.scene_entropy import read_probabilities, scenes
+    from smallpose.stats.scene_entropy import read_probabilities, summarize_scenes
 
     files = pairs("--scenes", args.scenes)
     unknown = [name for name in files if name not in sets]
@@ -115,7 +115,7 @@ def _scenes(args: argparse.Namespace, sets: dict[str, Any]) -> dict[str, Any]:
     for name, probabilities in rows.items():
         images = sets[name].images
         alike = len(images) == len(probabilities)
-        made[name] = scenes(probabilities, images.groups if alike else None)
+        made[name] = summarize_scenes(probabilities, images.groups if alike else None)
     return made
 
 
@@ -127,19 +127,19 @@ def _look(args: argparse.Namespace, sets: dict[str, Any]) -> dict[str, Any]:
 
     from smallpose.core.errors import InputError
     from smallpose.report.images.encode import open_image_reader
-    from smallpose.system.files import write_whole
+    from smallpose.system.files import write_atomically
 
     if args.images is None:
         raise InputError("--scene-weights", "no pictures to look at", "give --images too")
-    from smallpose.inference.scene_classifier import read_scene_net, scene_probabilities
+    from smallpose.inference.scene_classifier import predict_scenes, read_scene_net
 
     net, read = read_scene_net(args.scene_weights), open_image_reader(args.images)
     out = {}
     for name, people in sets.items():
-        out[name] = scene_probabilities(net, people.images.file_names, read)
+        out[name] = predict_scenes(net, people.images.file_names, read)
         held = io.BytesIO()
         np.save(held, out[name])
-        write_whole(args.out / f"scenes_{name.replace('/', '_')}.npy", held.getvalue())
+        write_atomically(args.out / f"scenes_{name.replace('/', '_')}.npy", held.getvalue())
     return out
 
 

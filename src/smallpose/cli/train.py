@@ -102,10 +102,10 @@ def run_command(args: argparse.Namespace) -> None:
     for flag, value in (("--data DIR", args.data), ("--out RUN", args.out)):
         if value is None:
             raise InputError("smallpose train", f"needs {flag}", f"as in: {EXAMPLE}")
-    from smallpose.training.run import Experiment, train
+    from smallpose.training.run import TrainingConfig, train
 
     result = train(
-        Experiment(
+        TrainingConfig(
             method=args.method,
             data=args.data,
             out=args.out,
@@ -140,11 +140,11 @@ def run_command(args: argparse.Namespace) -> None:
 
 def _show(name: str, recipe: str, overrides: tuple[tuple[str, str], ...]) -> None:
     from smallpose.methods import create_method
-    from smallpose.training.recipe_overrides import choose_recipe, flat_fields
+    from smallpose.training.recipe_overrides import choose_recipe, flatten_recipe
 
     chosen, fields = choose_recipe(create_method(name), recipe, overrides)
     print(f"{name}, recipe {chosen}:")
-    for key, value in flat_fields(fields).items():
+    for key, value in flatten_recipe(fields).items():
         print(f"  {key} = {value}")
 
 

@@ -19,7 +19,7 @@ def run_command(args: argparse.Namespace) -> None:
     """Read, write, print the table and the page's name."""
     from smallpose.report.tables.console import show
     from smallpose.report.zoo import build_zoo_table, write_zoo
-    from smallpose.system.progress import say
+    from smallpose.system.progress import print_status
 
     show(build_zoo_table(write_zoo(args.runs, args.out)))
-    say(f"open {args.out / 'README.md'}")
+    print_status(f"open {args.out / 'README.md'}")
