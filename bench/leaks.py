@@ -25,11 +25,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.dataset.duplicates.image_hash import FEATURES, THUMB, Prints, fingerprints, read_grey
+from smallpose.dataset.duplicates.image_hash import (
+    MAX_CORNERS,
+    THUMBNAIL_SIDE,
+    Fingerprints,
+    compute_fingerprints,
+    read_grey,
+)
 from smallpose.dataset.duplicates.near_duplicates import (
-    NEAR_BITS,
+    MAX_HASH_DISTANCE,
     find_near_duplicates,
-    near_hashes,
+    find_near_hashes,
 )
 
 
@@ -56,28 +62,28 @@ def files_of(folder: Path | None, scratch: Path) -> list[Path]:
     return sorted(scratch.glob("*.jpg"))
 
 
-def many(prints: Prints, count: int, rng: np.random.Generator) -> Prints:
+def many(prints: Fingerprints, count: int, rng: np.random.Generator) -> Fingerprints:
     """`count` made-up pictures whose corners are as unevenly common as those of real ones."""
     copies = count // 100
     fresh = count - copies
     hashes = rng.integers(0, 2**64, (2, fresh), dtype=np.uint64)
-    drawn_from = rng.integers(0, prints.codes.shape[1], fresh * FEATURES)
-    codes = np.empty((2, count * FEATURES, 8), dtype=np.uint32)
-    fresh_corners = fresh * FEATURES
+    drawn_from = rng.integers(0, prints.descriptors.shape[1], fresh * MAX_CORNERS)
+    codes = np.empty((2, count * MAX_CORNERS, 8), dtype=np.uint32)
+    fresh_corners = fresh * MAX_CORNERS
     for bit in range(32):
         noise = (rng.random((2, fresh_corners, 8), dtype=np.float32) < 0.2).astype(np.uint32)
         shifted = noise << np.uint32(bit)
         codes[:, :fresh_corners] = shifted if bit == 0 else codes[:, :fresh_corners] | shifted
-    codes[:, :fresh_corners] ^= prints.codes[:, drawn_from]
-    codes[:, fresh_corners:] = codes[:, : copies * FEATURES]
-    thumbs = rng.integers(0, 256, (fresh, THUMB, THUMB), dtype=np.uint8)
+    codes[:, :fresh_corners] ^= prints.descriptors[:, drawn_from]
+    codes[:, fresh_corners:] = codes[:, : copies * MAX_CORNERS]
+    thumbs = rng.integers(0, 256, (fresh, THUMBNAIL_SIDE, THUMBNAIL_SIDE), dtype=np.uint8)
     points = rng.random((fresh_corners, 2), dtype=np.float32)
-    return Prints(
+    return Fingerprints(
         np.concatenate([hashes, hashes[:, :copies]], axis=1),
         np.concatenate([thumbs, thumbs[:copies]]),
         codes,
-        np.concatenate([points, points[: copies * FEATURES]]),
-        np.repeat(np.arange(count, dtype=np.int32), FEATURES),
+        np.concatenate([points, points[: copies * MAX_CORNERS]]),
+        np.repeat(np.arange(count, dtype=np.int32), MAX_CORNERS),
     )
 
 
@@ -85,7 +91,7 @@ def brute_force(hashes: NDArray[np.uint64]) -> int:
     """Pairs within the radius, by comparing all with all."""
     found = 0
     for start in range(len(hashes)):
-        near = np.bitwise_count(hashes[start] ^ hashes[start + 1 :]) <= NEAR_BITS
+        near = np.bitwise_count(hashes[start] ^ hashes[start + 1 :]) <= MAX_HASH_DISTANCE
         found += int(np.count_nonzero(near))
     return found
 
@@ -163,7 +169,7 @@ def whole_way(count: int, folder: Path, jobs: int) -> dict[str, object]:
             copy = altered(picture, HOW[planted[n] % len(HOW)], rng)
             cv2.imwrite(str(files[planted[n]]), copy, [cv2.IMWRITE_JPEG_QUALITY, 90])
     start, clock = time.process_time(), time.perf_counter()
-    prints = fingerprints(files, jobs)
+    prints = compute_fingerprints(files, jobs)
     hashed = time.process_time() - start
     found = {(p.first, p.second) for p in find_near_duplicates(prints)}
     cpu, clock = time.process_time() - start, time.perf_counter() - clock
@@ -205,7 +211,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         files = files_of(args.pictures, Path(scratch))
         start = time.process_time()
-        prints = fingerprints(files)
+        prints = compute_fingerprints(files)
         hashing = time.process_time() - start
         again = found_again(files, rng)
     result: dict[str, object] = {
@@ -215,7 +221,7 @@ def main() -> None:
     result["found_again"] = again
     crowd = many(prints, args.count, rng)
     start = time.process_time()
-    pairs = near_hashes(crowd.hashes[0])
+    pairs = find_near_hashes(crowd.hashes[0])
     result |= {"count": args.count, "hash_search_s": round(time.process_time() - start, 2)}
     start = time.process_time()
     assert brute_force(crowd.hashes[0]) == len(pairs)

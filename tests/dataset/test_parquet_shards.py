@@ -16,9 +16,9 @@ from smallpose.dataset import parquet_shards
 from smallpose.dataset.builder.select_images import select_images
 from smallpose.dataset.export import export_set
 from smallpose.dataset.export.parquet import read_shards
-from smallpose.dataset.parquet_shards import select_shards, shard_sets, tally_shards
+from smallpose.dataset.parquet_shards import count_shards, group_shards, select_shards
 from smallpose.io.coco_annotations import read_coco, write_coco
-from smallpose.stats.dataset_counts import tally_of
+from smallpose.stats.dataset_counts import count_dataset
 
 pytest.importorskip("pyarrow", reason="pyarrow is optional: pip install 'smallpose[parquet]'")
 ENGINES = [
@@ -73,7 +73,7 @@ def exported(tmp_path_factory) -> Path:
     manifest = {"sources": {}, "files": {}, "pictures": {}}
     (folder / "set" / "manifest.json").write_text(json.dumps(manifest))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("smallpose.dataset.export.parquet.PER_FILE", {False: 60, True: 60})
+        patch.setattr("smallpose.dataset.export.parquet.IMAGES_PER_FILE", {False: 60, True: 60})
         export_set(folder / "set", "parquet", folder / "parquet")
     return folder
 
@@ -85,15 +85,15 @@ def files_of(folder: Path, split: str) -> list[Path]:
 @pytest.fixture
 def small_batches(monkeypatch):
     """Batches that fit neither shards nor row groups."""
-    monkeypatch.setattr(parquet_shards, "IMAGES", 17)
+    monkeypatch.setattr(parquet_shards, "IMAGES_PER_BATCH", 17)
 
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_engine_counts_what_the_file_in_memory_holds(exported, small_batches, engine):
     for split in ("train", "test"):
-        whole = tally_of(read_coco(exported / "set" / "annotations" / f"{split}.json"))
-        streamed = tally_shards(files_of(exported, split), engine)
+        whole = count_dataset(read_coco(exported / "set" / "annotations" / f"{split}.json"))
+        streamed = count_shards(files_of(exported, split), engine)
         assert streamed.partials.keys() == whole.partials.keys()
         for name, values in whole.partials.items():
             assert np.array_equal(streamed.partials[name], values), name
@@ -143,7 +143,7 @@ def test_the_command_says_of_shards_what_it_says_of_json(exported, tmp_path, cap
 def test_shards_of_one_name_are_one_set(tmp_path):
     names = ("a/train-00001-of-00002.parquet", "a/train-00000-of-00002.parquet", "a/val_10.parquet")
     names += ("a/val_9.parquet", "b/0.parquet", "b/1.parquet", "c/train.parquet")
-    found = shard_sets([Path(n) for n in names])
+    found = group_shards([Path(n) for n in names])
     assert {k: [p.name for p in v] for k, v in found.items()} == {
         "a/train": ["train-00000-of-00002.parquet", "train-00001-of-00002.parquet"],
         "val": ["val_9.parquet", "val_10.parquet"],
@@ -158,12 +158,12 @@ def test_somebody_elses_parquet_and_no_parquet_are_named(tmp_path):
 
     pq.write_table(pa.table({"a": [1]}), tmp_path / "a.parquet")
     with pytest.raises(InputError, match="no metadata `smallpose`"):
-        tally_shards([tmp_path / "a.parquet"])
+        count_shards([tmp_path / "a.parquet"])
     (tmp_path / "b.parquet").write_text("hello")
     with pytest.raises(InputError, match="is no Parquet file"):
-        tally_shards([tmp_path / "b.parquet"])
+        count_shards([tmp_path / "b.parquet"])
     with pytest.raises(InputError, match="no such file"):
-        tally_shards([tmp_path / "c.parquet"])
+        count_shards([tmp_path / "c.parquet"])
 
 
 def test_an_engine_that_is_not_there_says_what_to_install(exported, monkeypatch):
@@ -171,7 +171,7 @@ def test_an_engine_that_is_not_there_says_what_to_install(exported, monkeypatch)
 
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"pip install 'smallpose\[ray\]'"):
-        tally_shards(files_of(exported, "test"), "ray")
+        count_shards(files_of(exported, "test"), "ray")
 
 
 def test_a_selection_is_never_written_over_something(exported, tmp_path):
@@ -187,7 +187,7 @@ def test_a_selection_that_was_killed_or_failed_is_begun_again(exported, tmp_path
     (left / "of-another-day.parquet").write_bytes(b"PAR1")
     with monkeypatch.context() as patch:
         patch.setattr(
-            parquet_shards, "_write_chosen", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
+            parquet_shards, "_write_selected", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
         )
         with pytest.raises(RunError, match="full"):
             select_shards(files_of(exported, "test"), tmp_path / "out", "test")
@@ -208,12 +208,12 @@ def test_names_are_no_patterns_and_a_damaged_shard_is_named(exported, tmp_path):
         shutil.copy(file, folder)
     files = sorted(folder.iterdir())
     for engine in ("arrow", *(["polars"] if find_spec("polars") else [])):
-        there = tally_shards(files, engine).partials
-        plain = tally_shards(files_of(exported, "test"), engine).partials
+        there = count_shards(files, engine).partials
+        plain = count_shards(files_of(exported, "test"), engine).partials
         assert all(np.array_equal(there[k], plain[k]) for k in plain)
     torn = bytearray(files[0].read_bytes())
     torn[len(torn) // 4 : len(torn) // 2] = bytes(len(torn) // 2 - len(torn) // 4)
     files[0].write_bytes(torn)
     for engine in ("arrow", *(["polars"] if find_spec("polars") else [])):
         with pytest.raises(InputError, match=r"cannot be read .*fetch it again"):
-            tally_shards(files[:1], engine)
+            count_shards(files[:1], engine)

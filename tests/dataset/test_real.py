@@ -8,7 +8,7 @@ import pytest
 
 import smallpose
 from smallpose.core.instances import SOURCES
-from smallpose.dataset.builder.build import Options, build_dataset
+from smallpose.dataset.builder.build import BuildOptions, build_dataset
 from smallpose.dataset.verify import check_set
 
 
@@ -53,14 +53,14 @@ READ = {
 
 def test_all_five_are_read_and_kept_without_their_images(roots, tmp_path):
     out = tmp_path / "set"
-    manifest = build_dataset(roots, out, Options(missing_images="keep"))
+    manifest = build_dataset(roots, out, BuildOptions(missing_images="keep"))
     assert read_counts(manifest) == READ
     parts = [smallpose.read_coco(out / "annotations" / f"{s}.json") for s in ("train", "test")]
-    small = sum(int((p.size_class[p.counted] == 0).sum()) for p in parts)
+    small = sum(int((p.size_class[p.is_counted] == 0).sum()) for p in parts)
     # COCO's 613 + 44 small people, MPII's and PoseTrack's; AI Challenger has none.
     per_source = {
         SOURCES[s]: sum(
-            int(((p.size_class == 0) & p.counted & (p.source == s)).sum()) for p in parts
+            int(((p.size_class == 0) & p.is_counted & (p.source == s)).sum()) for p in parts
         )
         for s in range(1, 6)
     }
@@ -69,14 +69,14 @@ def test_all_five_are_read_and_kept_without_their_images(roots, tmp_path):
     assert small == sum(per_source.values())
     densities = np.zeros(3, dtype=int)
     for part in parts:
-        of_coco = part.counted & (part.source == 1)
+        of_coco = part.is_counted & (part.source == 1)
         densities += [int((part.density_class[of_coco] == c).sum()) for c in range(3)]
     assert densities.tolist() == [86 + 6, 527 + 38, 0]
 
 
 def test_what_has_images_is_built_and_checks_out(roots, tmp_path):
     out = tmp_path / "set"
-    manifest = build_dataset(roots, out, Options(missing_images="drop"))
+    manifest = build_dataset(roots, out, BuildOptions(missing_images="drop"))
     assert read_counts(manifest) == READ
     assert manifest["sources"]["aic"]["images_missing"] == 499
     assert manifest["sources"]["mpii"]["images_missing"] == 1362
@@ -88,7 +88,7 @@ def test_what_has_images_is_built_and_checks_out(roots, tmp_path):
 
 def test_the_same_real_files_give_the_same_bytes(roots, tmp_path):
     for name in ("a", "b"):
-        build_dataset(roots, tmp_path / name, Options(missing_images="keep", seed=4))
+        build_dataset(roots, tmp_path / name, BuildOptions(missing_images="keep", seed=4))
     for file in ("annotations/train.json", "annotations/test.json", "README.md"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     assert json.loads((tmp_path / "a/manifest.json").read_text())["synthetic"] is False

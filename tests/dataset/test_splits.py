@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from smallpose.core.instances import make_images
-from smallpose.dataset.splits import assign_splits, closest_subset
+from smallpose.dataset.splits import assign_splits, find_closest_subset
 
 MPII, POSETRACK = 2, 5
 
@@ -31,7 +31,7 @@ def test_the_subset_is_as_close_as_any_can_be(seed):
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 40, 9).tolist()
     wanted = int(rng.integers(1, 60))
-    chosen = closest_subset(sizes, wanted, rng)
+    chosen = find_closest_subset(sizes, wanted, rng)
     sums = [sum(c) for r in range(len(sizes) + 1) for c in itertools.combinations(sizes, r)]
     best = min(abs(s - wanted) for s in sums)
     assert abs(sum(sizes[i] for i in chosen) - wanted) == best

@@ -7,9 +7,9 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import SMALLPOSE
 from smallpose.dataset.subsets import (
-    coco_size,
+    compute_overlaps,
+    count_coco_people,
     draw_subsets,
-    overlaps,
     read_subset,
     write_subset,
 )
@@ -47,14 +47,14 @@ def test_subsets_are_independent_draws_and_repeat_with_their_seed(people):
     first = draw_subsets(people, 5, size, seed=3)
     again = draw_subsets(people, 5, size, seed=3)
     assert all((a.image_rows == b.image_rows).all() for a, b in zip(first, again, strict=True))
-    shared = overlaps(first)
+    shared = compute_overlaps(first)
     assert (np.diag(shared) == 1).all()
     # Independent quarters share about a quarter.
     assert np.abs(shared[~np.eye(5, dtype=bool)] - 0.25).max() < 0.06
 
 
 def test_the_usual_size_is_that_of_the_coco_part(people):
-    assert coco_size(people) == (people.source == 1).sum()
+    assert count_coco_people(people) == (people.source == 1).sum()
 
 
 def test_more_people_than_there_are_is_an_error(people):

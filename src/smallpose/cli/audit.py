@@ -117,7 +117,7 @@ def _bias_markdown(bias: list[dict[str, Any]]) -> str:
     return f"{intro}\n\n{_table('| joint | sources | up | left or outward |', lines)}\n"
 
 
-def _draw(built: "BuiltSet", split: str, suspects: "list[Suspect]", target: Path) -> None:
+def _draw(built: "BuiltSet", split: str, suspects: "list[SuspectLabel]", target: Path) -> None:
     """A contact sheet of the first suspects whose pictures are there."""
     import cv2
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Instances
-from smallpose.dataset.image_folder import PictureFolder, picture_folder, read_manifest
+from smallpose.dataset.image_folder import ImageFolder, open_image_folder, read_manifest
 from smallpose.dataset.splits import SPLITS
 from smallpose.io.coco_annotations import read_coco
 
@@ -28,30 +28,30 @@ class BuiltSet:
 
     folder: Path
     parts: Mapping[str, Instances]
-    pictures: PictureFolder
+    image_folder: ImageFolder
     sources: tuple[Path, ...]
-    recorded: Mapping[str, Path]
+    recorded_paths: Mapping[str, Path]
     derived: tuple[str, ...] = ()
 
-    def lost_derived(self) -> list[str]:
+    def describe_dropped_joints(self) -> list[str]:
         """A sentence for formats that cannot tell a derived joint from a labelled one."""
         if not self.derived:
             return []
         return [f"joints that were derived ({', '.join(self.derived)}) are left out as unlabelled"]
 
-    def picture(self, name: str) -> Path | None:
+    def find_image(self, name: str) -> Path | None:
         """Where a picture lies: in the set, else in its source; None when it is in neither.
 
         Raises: RefusedError when the name or a link leads out of the set and its sources.
         """
-        path = self.pictures.path(name)
+        path = self.image_folder.resolve_path(name)
         if os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for a name that is too long)
             return path
-        elsewhere = self.recorded.get(name)
+        elsewhere = self.recorded_paths.get(name)
         if elsewhere is None or not elsewhere.is_file():
             return None
         real = Path(os.path.realpath(elsewhere))
-        allowed = (*self.sources, *self.pictures.roots)
+        allowed = (*self.sources, *self.image_folder.roots)
         if not any(real.is_relative_to(os.path.realpath(root)) for root in allowed):
             raise RefusedError(
                 f"{self.folder}/manifest.json: {elsewhere}",
@@ -82,5 +82,5 @@ def open_set(folder: Path) -> BuiltSet:
         where = f"{folder}/manifest.json"
         raise InputError(where, f"is not complete ({error})", "build the set again") from None
     parts = {split: read_coco(path) for split, path in files.items()}
-    pictures = picture_folder(folder / "images")
+    pictures = open_image_folder(folder / "images")
     return BuiltSet(folder, parts, pictures, sources, recorded, derived)

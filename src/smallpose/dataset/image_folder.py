@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from smallpose.core.errors import InputError
-from smallpose.system.files import path_inside
+from smallpose.system.files import resolve_inside
 from smallpose.system.json_decode import read_json
 
 
 @dataclass(frozen=True)
-class PictureFolder:
+class ImageFolder:
     """Pictures below a folder, opened by the names that annotation files give.
 
     Args:
@@ -22,21 +22,21 @@ class PictureFolder:
     folder: Path
     roots: tuple[Path, ...] = ()
 
-    def path(self, file_name: str) -> Path:
+    def resolve_path(self, file_name: str) -> Path:
         """Where the picture lies.
 
         Raises: RefusedError when the name, or a link nobody vouches for, leads out.
         """
-        return path_inside(self.folder, file_name, also=self.roots)
+        return resolve_inside(self.folder, file_name, extra_roots=self.roots)
 
 
-def picture_folder(folder: Path) -> PictureFolder:
+def open_image_folder(folder: Path) -> ImageFolder:
     """The pictures below `folder`; links are followed where the manifest beside it allows."""
     manifest = folder.parent / "manifest.json"
     if not manifest.is_file():
-        return PictureFolder(folder)
+        return ImageFolder(folder)
     sources = read_manifest(folder.parent)["sources"].values()
-    return PictureFolder(folder, tuple(Path(r) for s in sources for r in s["link_roots"]))
+    return ImageFolder(folder, tuple(Path(r) for s in sources for r in s["link_roots"]))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -12,11 +12,16 @@ from typing import IO, NamedTuple
 from zlib import crc32
 
 from smallpose.core.errors import InputError, RefusedError, SmallposeError
-from smallpose.system.progress import track
+from smallpose.system.progress import show_progress
 
 # The beginnings of what is opened, then of what people find under a wrong name.
-FORMATS = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n\x1a\n", "WEBP": b"RIFF", "BMP": b"BM"}
-_OTHERS = {
+FORMAT_SIGNATURES = {
+    "JPEG": b"\xff\xd8\xff",
+    "PNG": b"\x89PNG\r\n\x1a\n",
+    "WEBP": b"RIFF",
+    "BMP": b"BM",
+}
+_OTHER_SIGNATURES = {
     "GIF": b"GIF8",
     "FITS": b"SIMPLE",
     "EPS": b"%!PS",
@@ -30,10 +35,10 @@ _OTHERS = {
 }
 MOST_PIXELS = 89_000_000  # Pillow warns of decompression bombs from about here on
 _SMALLER = f"at most {MOST_PIXELS:,} are decoded; store it smaller"
-_TAIL = 512  # bytes in which a whole JPEG ends, but for junk behind it
+_TAIL_BYTES = 512  # bytes in which a whole JPEG ends, but for junk behind it
 
 
-class Header(NamedTuple):
+class ImageHeader(NamedTuple):
     """What is known of a picture without decoding it.
 
     Args:
@@ -43,10 +48,10 @@ class Header(NamedTuple):
 
     width: int
     height: int
-    turned: bool
+    has_exif_orientation: bool
 
 
-def read_header(path: Path | str) -> Header:
+def read_header(path: Path | str) -> ImageHeader:
     """The header of a picture that is whole.
 
     Raises: InputError when the file is no picture or is cut off; RefusedError when its format is
@@ -56,12 +61,12 @@ def read_header(path: Path | str) -> Header:
 
     try:
         with open(path, "rb") as file:  # noqa: PTH123 (a hundred thousand of them)
-            kind = _kind(file.read(64), path)
+            kind = _detect_format(file.read(64), path)
             file.seek(0)
             with Image.open(file, formats=(kind,)) as picture:
-                header = Header(*picture.size, _turned(picture))
-                _refuse_bomb(header, path)
-                if not _ends(file, kind):
+                header = ImageHeader(*picture.size, _has_exif_orientation(picture))
+                _check_size(header, path)
+                if not _has_end_marker(file, kind):
                     file.seek(0)
                     picture.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -78,27 +83,29 @@ def read_header(path: Path | str) -> Header:
     return header
 
 
-def read_headers(paths: Sequence[str | Path], jobs: int) -> list[Header | SmallposeError]:
+def read_headers(paths: Sequence[str | Path], workers: int) -> list[ImageHeader | SmallposeError]:
     """Of each picture its header, or what is wrong with it; in threads."""
     parts = [paths[i : i + 256] for i in range(0, len(paths), 256)]
-    with ThreadPoolExecutor(jobs) as pool:
-        done = pool.map(lambda part: [_header_or_error(p) for p in part], parts)
-        return [one for part in track(done, "picture headers", total=len(parts)) for one in part]
+    with ThreadPoolExecutor(workers) as pool:
+        done = pool.map(lambda part: [_try_read_header(p) for p in part], parts)
+        return [
+            one for part in show_progress(done, "picture headers", total=len(parts)) for one in part
+        ]
 
 
-def _header_or_error(path: str | Path) -> Header | SmallposeError:
+def _try_read_header(path: str | Path) -> ImageHeader | SmallposeError:
     try:
         return read_header(path)
     except SmallposeError as error:
         return error
 
 
-def _kind(start: bytes, path: Path | str) -> str:
-    for kind, magic in FORMATS.items():
+def _detect_format(start: bytes, path: Path | str) -> str:
+    for kind, magic in FORMAT_SIGNATURES.items():
         if start.startswith(magic) and (kind != "WEBP" or start[8:12] == b"WEBP"):
             return kind
-    mend = f"formats are {', '.join(FORMATS)}"
-    for kind, magic in _OTHERS.items():
+    mend = f"formats are {', '.join(FORMAT_SIGNATURES)}"
+    for kind, magic in _OTHER_SIGNATURES.items():
         if start.startswith(magic):
             raise RefusedError(str(path), f"format {kind} not allowed", mend)
     shown = ascii(start[:24].decode("latin-1"))
@@ -106,7 +113,7 @@ def _kind(start: bytes, path: Path | str) -> str:
     raise InputError(str(path), f"not an image ({what})", "fetch it again")
 
 
-def _turned(picture: object) -> bool:
+def _has_exif_orientation(picture: object) -> bool:
     if "exif" not in picture.info:  # type: ignore[attr-defined]
         return False
     try:
@@ -115,7 +122,7 @@ def _turned(picture: object) -> bool:
         return False
 
 
-def _refuse_bomb(header: Header, path: Path | str) -> None:
+def _check_size(header: ImageHeader, path: Path | str) -> None:
     if header.width * header.height > MOST_PIXELS:
         raise RefusedError(
             str(path),
@@ -124,15 +131,15 @@ def _refuse_bomb(header: Header, path: Path | str) -> None:
         )
 
 
-def _ends(file: IO[bytes], kind: str) -> bool:
+def _has_end_marker(file: IO[bytes], kind: str) -> bool:
     """Whether the file ends as its format does; only a look at the last bytes."""
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(size - _TAIL, 0))
+    file.seek(max(size - _TAIL_BYTES, 0))
     tail = file.read()
     if kind == "JPEG":
         return b"\xff\xd9" in tail
     if kind == "PNG":
-        return _png_is_whole(file, size)
+        return _is_png_complete(file, size)
     file.seek(0)
     start = file.read(8)
     if kind == "WEBP":
@@ -140,14 +147,14 @@ def _ends(file: IO[bytes], kind: str) -> bool:
     return int.from_bytes(start[2:6], "little") <= size
 
 
-def _png_is_whole(file: IO[bytes], bytes_there: int) -> bool:
+def _is_png_complete(file: IO[bytes], bytes_there: int) -> bool:
     """Whether every chunk up to the last one is there, as its checksum says it was written.
 
     Reads the whole file, which alone shows damage in its middle; the sources' pictures are JPEG.
 
     Raises: ValueError where a chunk that the picture is made of has changed.
     """
-    file.seek(len(FORMATS["PNG"]))
+    file.seek(len(FORMAT_SIGNATURES["PNG"]))
     while len(head := file.read(8)) == 8:
         size, name = int.from_bytes(head[:4], "big"), head[4:]
         if size + 4 > bytes_there - file.tell():

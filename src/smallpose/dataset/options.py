@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class BuildOptions:
     """How a set is built.
 
     Args:
@@ -24,9 +24,9 @@ class Options:
     split: str = "grouped"
     images: str = "link"
     missing_images: str = "refuse"
-    max_bad: float = 0.001
+    max_unreadable: float = 0.001
     trust_file: bool = False
-    jobs: int = 1
+    workers: int = 1
     overwrite: bool = False
     leaks: str = "report"
     derive: tuple[str, ...] = ()

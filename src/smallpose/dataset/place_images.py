@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from smallpose.core.errors import RunError
 from smallpose.core.instances import Images
 from smallpose.dataset.image_headers import read_header
-from smallpose.dataset.options import Options
-from smallpose.sources.source import Picture
-from smallpose.system.files import check_name, sha256
-from smallpose.system.progress import track
+from smallpose.dataset.options import BuildOptions
+from smallpose.sources.source import ImageFile
+from smallpose.system.files import check_file_name, hash_file
+from smallpose.system.progress import show_progress
 
 
-def existing(pictures: Sequence[Picture]) -> list[bool]:
+def check_files_exist(pictures: Sequence[ImageFile]) -> list[bool]:
     """Whether each picture's file (or video) is there.
 
     Folders are listed once, which a hundred thousand questions to the file system are slower than.
@@ -29,12 +29,12 @@ def existing(pictures: Sequence[Picture]) -> list[bool]:
     for picture in pictures:
         folder, name = os.path.split(picture.file)
         if folder not in files:
-            files[folder] = _files_in(folder)
+            files[folder] = _list_files(folder)
         answers.append(name in files[folder])
     return answers
 
 
-def _files_in(folder: str) -> set[str]:
+def _list_files(folder: str) -> set[str]:
     try:
         with os.scandir(folder) as entries:
             return {entry.name for entry in entries if entry.is_file()}
@@ -42,7 +42,7 @@ def _files_in(folder: str) -> set[str]:
         return set()
 
 
-def picture_size(path: Path) -> tuple[int, int]:
+def read_image_size(path: Path) -> tuple[int, int]:
     """(width, height) of the stored pixel grid, from the header.
 
     Labels live in the stored grid, so an EXIF orientation is not applied.
@@ -53,7 +53,7 @@ def picture_size(path: Path) -> tuple[int, int]:
     return header.width, header.height
 
 
-def place(how: str, picture: Path, target: Path) -> None:
+def place_image(how: str, picture: Path, target: Path) -> None:
     """Link or copy a picture to its place in the set, unless a killed build has done so already.
 
     Raises: RunError when the disk is full or links are not to be had there.
@@ -77,13 +77,13 @@ def place(how: str, picture: Path, target: Path) -> None:
         ) from None
 
 
-def place_pictures(
+def place_images(
     images: Images,
-    pictures: Sequence[Picture],
+    pictures: Sequence[ImageFile],
     there: NDArray[np.bool_],
     rows: Sequence[int],
     folder: Path,
-    options: Options,
+    options: BuildOptions,
 ) -> dict[str, dict[str, Any]]:
     """Put the pictures of `rows` into `folder`, in threads.
 
@@ -103,14 +103,14 @@ def place_pictures(
         if picture.frame is not None or options.images != "none":
             name = images.file_names[row]
             # Not followed but replaced: a killed build may have left its link there.
-            check_name(name, folder)
+            check_file_name(name, folder)
             target = folder / name
             if picture.frame is None:
-                place(options.images, stored, target)
+                place_image(options.images, stored, target)
             if not target.exists():
                 return record
             stored = target
-        return record | {"bytes": stored.stat().st_size, "sha256": sha256(stored)}
+        return record | {"bytes": stored.stat().st_size, "sha256": hash_file(stored)}
 
     def some(part: Sequence[int]) -> list[dict[str, Any]]:
         return [one(row) for row in part]
@@ -118,14 +118,14 @@ def place_pictures(
     parts = [rows[i : i + 64] for i in range(0, len(rows), 64)]
     label = {"link": "linking and hashing", "copy": "copying and hashing", "none": "hashing"}
     records: dict[str, dict[str, Any]] = {}
-    with ThreadPoolExecutor(options.jobs) as pool:
+    with ThreadPoolExecutor(options.workers) as pool:
         done = zip(parts, pool.map(some, parts), strict=True)
-        for part, made in track(done, label[options.images], total=len(parts)):
+        for part, made in show_progress(done, label[options.images], total=len(parts)):
             records |= zip((images.file_names[r] for r in part), made, strict=True)
     return records
 
 
-def drop_unchosen(folder: Path, pictures: Container[str]) -> None:
+def remove_unselected(folder: Path, pictures: Container[str]) -> None:
     """Remove from `folder` what is not among `pictures`: frames were taken from every sampled
     image, since sizes decide who is chosen.
     """

@@ -15,16 +15,21 @@ import msgspec
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import SOURCES
-from smallpose.dataset.builder.index import FILE as REBUILD
-from smallpose.dataset.builder.leak_step import FILE as LEAKS
+from smallpose.dataset.builder.index import INDEX_FILE as REBUILD
+from smallpose.dataset.builder.leak_step import LEAKS_FILE as LEAKS
 from smallpose.dataset.image_folder import read_manifest
 from smallpose.dataset.splits import SPLITS
 from smallpose.io.coco_annotations import read_coco
-from smallpose.system.files import path_inside, read_bytes, sha256, write_whole
+from smallpose.system.files import hash_file, read_bytes, resolve_inside, write_atomically
 
-CARD, CROISSANT, INDEX, MANIFEST = "README.md", "croissant.json", "index.csv", "manifest.json"
-SUMS = "SHA256SUMS"
-COLUMNS = (
+_CARD, _CROISSANT, _IMAGE_LIST, _MANIFEST = (
+    "README.md",
+    "croissant.json",
+    "index.csv",
+    "manifest.json",
+)
+_CHECKSUMS = "SHA256SUMS"
+_COLUMNS = (
     "file_name",
     "image_id",
     "split",
@@ -38,10 +43,10 @@ COLUMNS = (
     "sha256",
 )
 # The earliest time a ZIP file knows: the same set gives the same bytes.
-_EARLY = (1980, 1, 1, 0, 0, 0)
+_EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def release(built: Path, out: Path) -> list[str]:
+def write_release(built: Path, out: Path) -> list[str]:
     """Write the release of a built set.
 
     Args:
@@ -56,38 +61,38 @@ def release(built: Path, out: Path) -> list[str]:
     parts: dict[str, bytes] = {}
     for split in SPLITS:
         name = f"annotations/{split}.json"
-        parts[name] = _unchanged(built, name, manifest)
-    parts[CARD] = _unchanged(built, CARD, manifest)
-    parts[REBUILD] = _unchanged(built, REBUILD, manifest)
-    parts[INDEX] = _index(built, manifest).encode()
-    parts[CROISSANT] = _unchanged(built, CROISSANT, manifest)
+        parts[name] = _read_unchanged(built, name, manifest)
+    parts[_CARD] = _read_unchanged(built, _CARD, manifest)
+    parts[REBUILD] = _read_unchanged(built, REBUILD, manifest)
+    parts[_IMAGE_LIST] = _format_image_list(built, manifest).encode()
+    parts[_CROISSANT] = _read_unchanged(built, _CROISSANT, manifest)
     if LEAKS in manifest["files"]:  # the card speaks of it; not there with `--leaks off`
-        parts[LEAKS] = _unchanged(built, LEAKS, manifest)
-    parts[MANIFEST] = msgspec.json.format(msgspec.json.encode(_without_paths(manifest))) + b"\n"
-    parts[SUMS] = _sums(parts).encode()
+        parts[LEAKS] = _read_unchanged(built, LEAKS, manifest)
+    parts[_MANIFEST] = msgspec.json.format(msgspec.json.encode(_remove_paths(manifest))) + b"\n"
+    parts[_CHECKSUMS] = _format_checksums(parts).encode()
     if out.suffix == ".zip":
-        write_whole(out, _zipped(parts))
+        write_atomically(out, _build_zip(parts))
     else:
         for name, content in parts.items():
-            write_whole(out / name, content)
+            write_atomically(out / name, content)
     return list(parts)
 
 
-def _unchanged(built: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
-    path = path_inside(built, name)
+def _read_unchanged(built: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
+    path = resolve_inside(built, name)
     record = manifest["files"].get(name)
-    if record is None or not path.is_file() or sha256(path) != record["sha256"]:
+    if record is None or not path.is_file() or hash_file(path) != record["sha256"]:
         raise InputError(
             str(path), "is missing or not what was built", "build the set again, then release it"
         )
     return read_bytes(path)
 
 
-def _index(built: Path, manifest: Mapping[str, Any]) -> str:
+def _format_image_list(built: Path, manifest: Mapping[str, Any]) -> str:
     """One line per image."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(_COLUMNS)
     for split in SPLITS:
         images = read_coco(built / "annotations" / f"{split}.json").images
         for row, name in enumerate(images.file_names):
@@ -108,7 +113,7 @@ def _index(built: Path, manifest: Mapping[str, Any]) -> str:
     return out.getvalue()
 
 
-def _without_paths(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _remove_paths(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest without where things lay on the machine that built the set."""
     sources = {
         name: {k: v for k, v in record.items() if k not in ("root", "link_roots")}
@@ -122,18 +127,18 @@ def _without_paths(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {**manifest, "sources": sources, "pictures": pictures}
 
 
-def _sums(parts: Mapping[str, bytes]) -> str:
+def _format_checksums(parts: Mapping[str, bytes]) -> str:
     """As `sha256sum -c` reads it."""
     import hashlib
 
     return "".join(f"{hashlib.sha256(b).hexdigest()}  {name}\n" for name, b in parts.items())
 
 
-def _zipped(parts: Mapping[str, bytes]) -> bytes:
+def _build_zip(parts: Mapping[str, bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in parts.items():
-            record = zipfile.ZipInfo(name, _EARLY)
+            record = zipfile.ZipInfo(name, _EARLIEST_ZIP_TIME)
             record.compress_type = zipfile.ZIP_DEFLATED
             record.external_attr = 0o644 << 16
             archive.writestr(record, content)

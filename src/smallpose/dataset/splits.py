@@ -17,7 +17,7 @@ SPLITS = ("train", "test")
 
 
 def assign_splits(
-    images: Images, official: Sequence[str], how: str, rng: np.random.Generator
+    images: Images, official: Sequence[str], method: str, rng: np.random.Generator
 ) -> tuple[str, ...]:
     """(m,) "train" or "test" of each image.
 
@@ -30,9 +30,9 @@ def assign_splits(
     side = np.array([SPLITS.index(s) if s else -1 for s in official], dtype=np.int8)
     for source in np.unique(images.source[side < 0]):
         open_rows = np.flatnonzero((side < 0) & (images.source == source))
-        if how == "grouped":
-            units = _units(images, open_rows)
-            taken = _sides_of_groups(images, side)
+        if method == "grouped":
+            units = _group_rows(images, open_rows)
+            taken = _find_group_splits(images, side)
         else:
             units, taken = {str(r): [r] for r in open_rows.tolist()}, {}
         for name in [n for n in units if n in taken]:
@@ -40,14 +40,14 @@ def assign_splits(
         forced = int(np.count_nonzero(side[open_rows] == 1))
         wanted = round(TEST_SHARE * len(open_rows)) - forced
         rows = list(units.values())
-        for unit in closest_subset([len(r) for r in rows], wanted, rng):
+        for unit in find_closest_subset([len(r) for r in rows], wanted, rng):
             side[rows[unit]] = 1
         rest = open_rows[side[open_rows] < 0]
         side[rest] = 0
     return tuple(SPLITS[s] for s in side)
 
 
-def _units(images: Images, rows: NDArray[np.intp]) -> dict[str, list[int]]:
+def _group_rows(images: Images, rows: NDArray[np.intp]) -> dict[str, list[int]]:
     """Rows that must stay together, by group; an image without a group is alone."""
     units: dict[str, list[int]] = defaultdict(list)
     for row in rows.tolist():
@@ -55,7 +55,7 @@ def _units(images: Images, rows: NDArray[np.intp]) -> dict[str, list[int]]:
     return dict(units)
 
 
-def _sides_of_groups(images: Images, side: NDArray[np.int8]) -> dict[str, int]:
+def _find_group_splits(images: Images, side: NDArray[np.int8]) -> dict[str, int]:
     """The side each group is on already; one that is on both stays with the test side."""
     taken: dict[str, int] = {}
     for group, s in zip(images.groups, side.tolist(), strict=True):
@@ -64,7 +64,7 @@ def _sides_of_groups(images: Images, side: NDArray[np.int8]) -> dict[str, int]:
     return taken
 
 
-def closest_subset(sizes: Sequence[int], wanted: int, rng: np.random.Generator) -> list[int]:
+def find_closest_subset(sizes: Sequence[int], wanted: int, rng: np.random.Generator) -> list[int]:
     """Numbers of a random subset whose sizes add up as close to `wanted` as any can.
 
     Subset sums as the bits of one integer: bit b of `reach[i]` says that the first i units (in a

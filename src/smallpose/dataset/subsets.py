@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCES, Instances
-from smallpose.system.files import write_whole
+from smallpose.system.files import write_atomically
 from smallpose.system.json_decode import read_json
 
 Rows = NDArray[np.intp]
 
-CLOSE = 0.005  # share of the wanted people that a subset may be off by
-_BLOCK = 16  # images of one source and like sizes that are drawn from together
-_DRAWS = 8  # of which the one nearest to the whole set's areas is taken
+PEOPLE_TOLERANCE = 0.005  # share of the wanted people that a subset may be off by
+_IMAGES_PER_BLOCK = 16  # images of one source and like sizes that are drawn from together
+_NUM_DRAWS = 8  # of which the one nearest to the whole set's areas is taken
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Subset:
     distance: float
 
 
-def coco_size(people: Instances) -> int:
+def count_coco_people(people: Instances) -> int:
     """Labelled people of the set's COCO part: what setting A learns from."""
-    return int((people.counted & (people.source == SOURCES.index("coco"))).sum())
+    return int((people.is_counted & (people.source == SOURCES.index("coco"))).sum())
 
 
 def draw_subsets(people: Instances, count: int, size: int, seed: int = 0) -> list[Subset]:
@@ -53,7 +53,7 @@ def draw_subsets(people: Instances, count: int, size: int, seed: int = 0) -> lis
 
     Raises: InputError when the set has fewer people than that.
     """
-    counted = people.counted
+    counted = people.is_counted
     per_image = np.bincount(people.image_rows[counted], minlength=len(people.images))
     total = int(per_image.sum())
     if not 0 < size <= total:
@@ -64,18 +64,18 @@ def draw_subsets(people: Instances, count: int, size: int, seed: int = 0) -> lis
         )
     seeds = [seed + number for number in range(1, count + 1)]
     return [
-        _draw(people, counted, per_image, size, number, own)
+        _draw_subset(people, counted, per_image, size, number, own)
         for number, own in enumerate(seeds, start=1)
     ]
 
 
-def overlaps(subsets: list[Subset]) -> NDArray[np.float64]:
+def compute_overlaps(subsets: list[Subset]) -> NDArray[np.float64]:
     """(s, s) share of the row's images that the column's subset has too."""
     sets = [set(s.image_rows.tolist()) for s in subsets]
     return np.array([[len(a & b) / max(len(a), 1) for b in sets] for a in sets])
 
 
-def _draw(
+def _draw_subset(
     people: Instances,
     counted: NDArray[np.bool_],
     per_image: NDArray[np.intp],
@@ -90,24 +90,24 @@ def _draw(
     mean = np.bincount(rows, area, minlength=len(per_image))[there] / per_image[there]
     crowd = np.rint(np.log2(per_image[there]))
     share, best = size / per_image.sum(), Subset(number, seed, there, 0, np.inf)
-    for _ in range(_DRAWS):
+    for _ in range(_NUM_DRAWS):
         # Blocks of images alike in source, number and size of people; the same share of each.
         near = mean + rng.normal(0, 0.05, len(mean))
         order = there[np.lexsort((near, crowd, people.images.source[there]))]
         chosen = np.zeros(len(per_image), bool)
-        for start in range(0, len(order), _BLOCK):
-            block = rng.permutation(order[start : start + _BLOCK])
+        for start in range(0, len(order), _IMAGES_PER_BLOCK):
+            block = rng.permutation(order[start : start + _IMAGES_PER_BLOCK])
             want = len(block) * share
             chosen[block[: int(want) + (rng.random() < want % 1)]] = True
-        _mend(chosen, per_image, there, size, rng)
+        _adjust_size(chosen, per_image, there, size, rng)
         inside = chosen[rows]
-        distance = _distance(area[inside], area)
+        distance = _compute_ks_distance(area[inside], area)
         if distance < best.distance:
             best = Subset(number, seed, np.flatnonzero(chosen), int(inside.sum()), distance)
     return best
 
 
-def _mend(
+def _adjust_size(
     chosen: NDArray[np.bool_],
     per_image: NDArray[np.intp],
     there: Rows,
@@ -117,7 +117,7 @@ def _mend(
     """Images in or out, at random, until the people are as many as wanted or no image helps."""
     off = size - int(per_image[chosen].sum())
     for row in rng.permutation(there).tolist():
-        if abs(off) <= CLOSE * size / 10:
+        if abs(off) <= PEOPLE_TOLERANCE * size / 10:
             return
         step = int(per_image[row]) * (1 if off > 0 else -1)
         if chosen[row] == (off < 0) and abs(off - step) < abs(off):
@@ -125,7 +125,7 @@ def _mend(
             off -= step
 
 
-def _distance(sample: NDArray[np.float64], whole: NDArray[np.float64]) -> float:
+def _compute_ks_distance(sample: NDArray[np.float64], whole: NDArray[np.float64]) -> float:
     """Largest difference of the two cumulative distributions."""
     if not len(sample):
         return 1.0
@@ -154,7 +154,7 @@ def write_subset(path: Path, subset: Subset, people: Instances) -> None:
         "distance": round(subset.distance, 6),
         "images": ids,
     }
-    write_whole(path, json.dumps(record) + "\n")
+    write_atomically(path, json.dumps(record) + "\n")
 
 
 def read_subset(path: Path, people: Instances) -> tuple[int, Instances]:

@@ -17,9 +17,9 @@ from smallpose.core.errors import InputError, RefusedError, RunError
 from smallpose.core.instances import SOURCES, make_images, make_instances
 from smallpose.core.skeleton import COCO17, SKELETONS, SMALLPOSE, map_joints
 from smallpose.dataset.builder import build as build_module
-from smallpose.dataset.builder.build import Options, build_dataset
+from smallpose.dataset.builder.build import BuildOptions, build_dataset
 from smallpose.dataset.verify import check_set
-from smallpose.sources.source import Picture, Source
+from smallpose.sources.source import ImageFile, Source
 
 KNOWN_SIZE = (64, 48)
 
@@ -35,7 +35,7 @@ def a_source(root, name="coco", images=12, skeleton=COCO17, sizes=True, official
         path.parent.mkdir(exist_ok=True)
         noise = rng.integers(0, 255, (KNOWN_SIZE[1], KNOWN_SIZE[0], 3), dtype=np.uint8)
         cv2.imwrite(str(path), noise)
-        pictures.append(Picture(path))
+        pictures.append(ImageFile(path))
     code = SOURCES.index(name)
     table = make_images(
         range(images),
@@ -89,7 +89,7 @@ def everything(folder):
 
 def test_what_is_written_is_what_the_contracts_say(world, tmp_path):
     out = tmp_path / "set"
-    manifest = build_dataset(world["roots"], out, Options())
+    manifest = build_dataset(world["roots"], out, BuildOptions())
     train = smallpose.read_coco(out / "annotations" / "train.json")
     test = smallpose.read_coco(out / "annotations" / "test.json")
     assert train.skeleton is test.skeleton is SMALLPOSE
@@ -114,7 +114,7 @@ def test_what_is_written_is_what_the_contracts_say(world, tmp_path):
 
 
 def test_every_person_arrives_with_the_21_joints_by_name(world, tmp_path):
-    build_dataset(world["roots"], tmp_path / "set", Options())
+    build_dataset(world["roots"], tmp_path / "set", BuildOptions())
     built = {}
     for split in ("train", "test"):
         part = smallpose.read_coco(tmp_path / "set" / "annotations" / f"{split}.json")
@@ -129,7 +129,7 @@ def test_every_person_arrives_with_the_21_joints_by_name(world, tmp_path):
 
 
 def test_official_splits_stay_and_videos_are_not_cut(world, tmp_path):
-    build_dataset(world["roots"], tmp_path / "set", Options())
+    build_dataset(world["roots"], tmp_path / "set", BuildOptions())
     groups = {}
     for split in ("train", "test"):
         images = smallpose.read_coco(tmp_path / "set" / "annotations" / f"{split}.json").images
@@ -147,12 +147,14 @@ def test_official_splits_stay_and_videos_are_not_cut(world, tmp_path):
 @pytest.mark.parametrize("how", ["link", "copy", "none"])
 def test_the_same_sources_and_seed_give_the_same_bytes(world, tmp_path, how):
     for name, jobs in (("a", 1), ("b", 4)):
-        build_dataset(world["roots"], tmp_path / name, Options(images=how, jobs=jobs, seed=5))
+        build_dataset(
+            world["roots"], tmp_path / name, BuildOptions(images=how, workers=jobs, seed=5)
+        )
     assert everything(tmp_path / "a") == everything(tmp_path / "b")
 
 
 def test_sizes_that_a_source_lacks_come_from_the_images(world, tmp_path):
-    build_dataset(world["roots"], tmp_path / "set", Options())
+    build_dataset(world["roots"], tmp_path / "set", BuildOptions())
     images = smallpose.read_coco(tmp_path / "set" / "annotations" / "train.json").images
     assert set(zip(images.width.tolist(), images.height.tolist(), strict=True)) == {KNOWN_SIZE}
 
@@ -161,11 +163,11 @@ def test_missing_images_are_refused_dropped_or_kept(world, tmp_path):
     for number in (0, 5):
         (tmp_path / "mpii" / "p" / f"{number:03d}.png").unlink()
     with pytest.raises(InputError, match=r"2 of 20 pictures are missing .first: mpii/p/000\.png"):
-        build_dataset(world["roots"], tmp_path / "set", Options())
+        build_dataset(world["roots"], tmp_path / "set", BuildOptions())
     assert not (tmp_path / "set").exists()
     for policy, count in (("drop", 18), ("keep", 20)):
         out = tmp_path / policy
-        manifest = build_dataset(world["roots"], out, Options(missing_images=policy))
+        manifest = build_dataset(world["roots"], out, BuildOptions(missing_images=policy))
         assert manifest["sources"]["mpii"]["images"] == count
         assert check_set(out, 1)[0] == []
     kept = [
@@ -185,14 +187,14 @@ def test_boxes_are_cut_at_the_images_edge_and_those_without_area_are_ignored(wor
     boxes[0] = (50, 40, 100, 100)
     boxes[1] = (70, 10, 10, 10)
     boxes[2] = (5, 5, 0, 10)
-    manifest = build_dataset({"coco": tmp_path}, tmp_path / "set", Options())
+    manifest = build_dataset({"coco": tmp_path}, tmp_path / "set", BuildOptions())
     parts = [
         smallpose.read_coco(tmp_path / "set/annotations" / f"{s}.json") for s in ("train", "test")
     ]
     cut = [b for p in parts for b in p.boxes_xywh.tolist() if b[:2] == [50, 40]]
     assert cut == [[50, 40, 14, 8]]
     assert sum(int(p.iscrowd.sum()) for p in parts) == 2
-    assert sum(int(p.counted.sum()) for p in parts) == 22
+    assert sum(int(p.is_counted.sum()) for p in parts) == 22
     assert "2 people whose box has no area" in manifest["notes"][0]
 
 
@@ -210,8 +212,8 @@ UNREADABLE = {
 def test_a_file_that_is_no_image_is_named(name, world, tmp_path):
     content, kind, what = UNREADABLE[name]
     (tmp_path / "mpii" / "p" / "003.png").write_bytes(content)
-    with pytest.raises(kind, match=rf"003\.png: {re.escape(what)}.*1 of 20 .*--max-bad 5%"):
-        build_dataset(world["roots"], tmp_path / "set", Options())
+    with pytest.raises(kind, match=rf"003\.png: {re.escape(what)}.*1 of 20 .*--max-unreadable 5%"):
+        build_dataset(world["roots"], tmp_path / "set", BuildOptions())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["coco", "mpii"]
 
 
@@ -219,7 +221,7 @@ def test_a_file_that_is_no_image_is_named(name, world, tmp_path):
 def test_up_to_max_bad_they_are_left_out_and_listed(name, world, tmp_path, capsys):
     content, _, what = UNREADABLE[name]
     (tmp_path / "mpii" / "p" / "003.png").write_bytes(content)
-    manifest = build_dataset(world["roots"], tmp_path / "set", Options(max_bad=0.05))
+    manifest = build_dataset(world["roots"], tmp_path / "set", BuildOptions(max_unreadable=0.05))
     record = manifest["sources"]["mpii"]
     assert list(record["unreadable"]) == ["mpii/p/003.png"]
     assert record["unreadable"]["mpii/p/003.png"].startswith(what)
@@ -242,8 +244,8 @@ def encoded(kind, share=1.0, **options):
 def test_a_image_that_is_cut_off_is_never_used(kind, share, world, tmp_path):
     (tmp_path / "mpii" / "p" / "003.png").write_bytes(encoded(kind, share))
     with pytest.raises(InputError, match=r"003\.png: cut off or broken"):
-        build_dataset(world["roots"], tmp_path / "set", Options())
-    manifest = build_dataset(world["roots"], tmp_path / "set", Options(max_bad=0.05))
+        build_dataset(world["roots"], tmp_path / "set", BuildOptions())
+    manifest = build_dataset(world["roots"], tmp_path / "set", BuildOptions(max_unreadable=0.05))
     assert list(manifest["sources"]["mpii"]["unreadable"]) == ["mpii/p/003.png"]
     assert "mpii/p/003.png" not in manifest["pictures"]
 
@@ -261,7 +263,7 @@ def test_a_image_that_is_cut_off_is_never_used(kind, share, world, tmp_path):
 )
 def test_a_full_image_is_used_whatever_stands_behind_it(whole, world, tmp_path):
     (tmp_path / "mpii" / "p" / "003.png").write_bytes(whole)
-    manifest = build_dataset(world["roots"], tmp_path / "set", Options())
+    manifest = build_dataset(world["roots"], tmp_path / "set", BuildOptions())
     assert manifest["sources"]["mpii"]["unreadable"] == {}
     assert manifest["sources"]["mpii"]["images"] == 20
 
@@ -279,8 +281,8 @@ def test_a_png_that_is_broken_in_its_middle_only_is_never_used(where, world, tmp
     with pytest.raises(
         InputError, match=r"003\.png: cut off or broken .its IDAT chunk has changed"
     ):
-        build_dataset(world["roots"], tmp_path / "set", Options())
-    manifest = build_dataset(world["roots"], tmp_path / "set", Options(max_bad=0.05))
+        build_dataset(world["roots"], tmp_path / "set", BuildOptions())
+    manifest = build_dataset(world["roots"], tmp_path / "set", BuildOptions(max_unreadable=0.05))
     assert list(manifest["sources"]["mpii"]["unreadable"]) == ["mpii/p/003.png"]
 
 
@@ -289,7 +291,7 @@ def test_a_png_may_be_odd_where_no_pixel_depends_on_it(world, tmp_path):
     data = encoded("PNG")
     comment = struct.pack(">I", 4) + b"tEXt" + b"a\0bc" + bytes(4)
     (tmp_path / "mpii" / "p" / "003.png").write_bytes(data[:-12] + comment + data[-12:] + b"junk")
-    manifest = build_dataset(world["roots"], tmp_path / "set", Options())
+    manifest = build_dataset(world["roots"], tmp_path / "set", BuildOptions())
     assert manifest["sources"]["mpii"]["unreadable"] == {}
 
 
@@ -301,8 +303,8 @@ def test_a_decompression_bomb_is_refused_by_its_header(side, world, tmp_path):
     bomb = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", rows)
     (tmp_path / "mpii" / "p" / "003.png").write_bytes(bomb + png_chunk(b"IEND", b""))
     with pytest.raises(RefusedError, match=r"003\.png: .*(bomb|promises).*pixels"):
-        build_dataset(world["roots"], tmp_path / "set", Options())
-    manifest = build_dataset(world["roots"], tmp_path / "set", Options(max_bad=1))
+        build_dataset(world["roots"], tmp_path / "set", BuildOptions())
+    manifest = build_dataset(world["roots"], tmp_path / "set", BuildOptions(max_unreadable=1))
     assert len(manifest["sources"]["mpii"]["unreadable"]) == 1
 
 
@@ -312,7 +314,7 @@ def test_images_with_an_exif_orientation_are_counted_and_stay_as_stored(world, t
     for number in (3, 4):
         path = tmp_path / "mpii" / "p" / f"{number:03d}.png"
         path.write_bytes(encoded("JPEG", exif=exif))
-    manifest = build_dataset(world["roots"], tmp_path / "set", Options())
+    manifest = build_dataset(world["roots"], tmp_path / "set", BuildOptions())
     assert any("2 pictures have an EXIF orientation" in n for n in _notes(manifest, "mpii"))
     assert "2 pictures have an EXIF orientation" in capsys.readouterr().err
     for part in both_splits(tmp_path / "set"):
@@ -329,8 +331,8 @@ def test_a_image_of_another_size_than_its_annotation_says_is_named(world, tmp_pa
     other = np.zeros((10, 20, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "coco" / "p" / "004.png"), other)
     with pytest.raises(InputError, match=r"004\.png: the picture is 20 × 10, .* says 64 × 48"):
-        build_dataset(world["roots"], tmp_path / "set", Options())
-    manifest = build_dataset(world["roots"], tmp_path / "set", Options(trust_file=True))
+        build_dataset(world["roots"], tmp_path / "set", BuildOptions())
+    manifest = build_dataset(world["roots"], tmp_path / "set", BuildOptions(trust_file=True))
     assert "1 pictures have another size" in _notes(manifest, "coco")[0]
     sizes = {
         name: size
@@ -348,16 +350,16 @@ def test_a_folder_that_holds_something_else_is_never_replaced(world, tmp_path):
     out.mkdir()
     (out / "thesis.tex").write_text("precious")
     with pytest.raises(InputError, match="exists already"):
-        build_dataset(world["roots"], out, Options())
+        build_dataset(world["roots"], out, BuildOptions())
     with pytest.raises(RefusedError, match="no data set that build made"):
-        build_dataset(world["roots"], out, Options(overwrite=True))
+        build_dataset(world["roots"], out, BuildOptions(overwrite=True))
     assert (out / "thesis.tex").read_text() == "precious"
 
 
 def test_an_older_set_is_replaced_on_request_only(world, tmp_path):
     out = tmp_path / "set"
-    build_dataset(world["roots"], out, Options(seed=1))
-    build_dataset(world["roots"], out, Options(seed=2, overwrite=True))
+    build_dataset(world["roots"], out, BuildOptions(seed=1))
+    build_dataset(world["roots"], out, BuildOptions(seed=2, overwrite=True))
     assert json.loads((out / "manifest.json").read_text())["seed"] == 2
     assert sorted(p.name for p in tmp_path.iterdir()) == ["coco", "mpii", "set"]
 
@@ -368,25 +370,25 @@ def test_a_full_disk_leaves_nothing_behind(world, tmp_path, monkeypatch):
 
     monkeypatch.setattr("smallpose.dataset.place_images.shutil.copyfile", full)
     with pytest.raises(RunError, match="No space left"):
-        build_dataset(world["roots"], tmp_path / "set", Options(images="copy"))
+        build_dataset(world["roots"], tmp_path / "set", BuildOptions(images="copy"))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["coco", "mpii"]
 
 
 def test_a_set_knows_when_one_byte_of_it_has_changed(world, tmp_path):
     out = tmp_path / "set"
-    build_dataset(world["roots"], out, Options(images="copy"))
+    build_dataset(world["roots"], out, BuildOptions(images="copy"))
     assert check_set(out, 2)[0] == []
     victim = next((out / "images").rglob("*.png"))
     data = bytearray(victim.read_bytes())
     data[len(data) // 2] ^= 1
     victim.write_bytes(bytes(data))
     (finding,), _ = check_set(out, 2)
-    assert finding.fault
-    assert str(victim) in finding.sentence
+    assert finding.is_fault
+    assert str(victim) in finding.message
 
 
 def test_every_number_of_the_card_comes_from_the_manifest(world, tmp_path):
-    manifest = build_dataset(world["roots"], tmp_path / "set", Options(seed=3))
+    manifest = build_dataset(world["roots"], tmp_path / "set", BuildOptions(seed=3))
     card = (tmp_path / "set" / "README.md").read_text()
     assert "seed: 3" in card
     for name in ("coco", "mpii"):
@@ -400,23 +402,23 @@ def test_every_number_of_the_card_comes_from_the_manifest(world, tmp_path):
 
 def test_a_build_without_sources_says_what_to_give(tmp_path):
     with pytest.raises(InputError, match="no source is given; give at least one"):
-        build_dataset({}, tmp_path / "set", Options())
+        build_dataset({}, tmp_path / "set", BuildOptions())
 
 
 def test_images_whose_folder_is_missing_or_packed_say_so(world, tmp_path):
     (tmp_path / "mpii" / "p").rename(tmp_path / "mpii" / "elsewhere")
     with pytest.raises(InputError, match=r"put them into .*mpii/p, which is not there, or use"):
-        build_dataset(world["roots"], tmp_path / "set", Options())
+        build_dataset(world["roots"], tmp_path / "set", BuildOptions())
     (tmp_path / "mpii" / "p.zip").write_bytes(b"")
     with pytest.raises(InputError, match=r"20 of 20 pictures are missing .*; unpack p\.zip, or"):
-        build_dataset(world["roots"], tmp_path / "set", Options())
+        build_dataset(world["roots"], tmp_path / "set", BuildOptions())
 
 
 def test_a_link_to_another_disk_stays_one_and_the_set_lies_behind_it(world, tmp_path):
     big, out = tmp_path / "big", tmp_path / "out"
     big.mkdir()
     out.symlink_to(big)
-    build_dataset(world["roots"], out, Options())
+    build_dataset(world["roots"], out, BuildOptions())
     assert out.is_symlink() and (big / "manifest.json").is_file()
     assert not list(tmp_path.glob(".*building"))
 
@@ -427,5 +429,5 @@ def test_the_folder_one_stands_in_is_refused_before_any_work(world, tmp_path, mo
     monkeypatch.chdir(here)
     for out in (Path(), Path("/"), here):
         with pytest.raises(InputError, match="name a new folder inside it"):
-            build_dataset(world["roots"], out, Options())
+            build_dataset(world["roots"], out, BuildOptions())
     assert list(here.iterdir()) == []

@@ -9,23 +9,23 @@ import time
 import pytest
 
 from smallpose.core.errors import InputError
-from smallpose.dataset.builder.build_folder import put_in_place, workplace
+from smallpose.dataset.builder.build_folder import move_into_place, open_build_folder
 
 
 def test_a_second_build_is_refused_while_the_first_runs(tmp_path):
     out = tmp_path / "set"
     with (
-        workplace(out, "key"),
+        open_build_folder(out, "key"),
         pytest.raises(InputError, match=rf"locked by process {os.getpid()} since 20\d\d-"),
-        workplace(out, "key"),
+        open_build_folder(out, "key"),
     ):
         pass
 
 
 def test_a_failed_build_leaves_nothing(tmp_path):
     out = tmp_path / "set"
-    with pytest.raises(ValueError, match="boom"), workplace(out, "key") as place:
-        (place.set / "half.json").write_text("[")
+    with pytest.raises(ValueError, match="boom"), open_build_folder(out, "key") as place:
+        (place.data_set / "half.json").write_text("[")
         raise ValueError("boom")
     assert list(tmp_path.iterdir()) == []
 
@@ -34,9 +34,9 @@ def test_a_finished_build_is_put_in_place_whole(tmp_path):
     out = tmp_path / "set"
     out.mkdir()
     (out / "old.json").write_text("old")
-    with workplace(out, "key") as place:
-        (place.set / "new.json").write_text("new")
-        put_in_place(place, out)
+    with open_build_folder(out, "key") as place:
+        (place.data_set / "new.json").write_text("new")
+        move_into_place(place, out)
     assert [p.name for p in tmp_path.iterdir()] == ["set"]
     assert [p.name for p in out.iterdir()] == ["new.json"]
 
@@ -65,7 +65,7 @@ def killed(tmp_path):
         assert process.stdout.readline() == "ready\n"
         with (
             pytest.raises(InputError, match=rf"locked by process {process.pid}"),
-            workplace(out, "key"),
+            open_build_folder(out, "key"),
         ):
             pass
         process.send_signal(signal.SIGKILL)
@@ -74,15 +74,15 @@ def killed(tmp_path):
 
 
 def test_after_kill_9_the_same_call_goes_on_without_torn_lines(killed, capsys):
-    with workplace(killed, "key") as place:
-        assert (place.set / "images" / "picture").read_text() == "copied"
-        assert place.notes() == [{"video": "a"}]
-        place.note({"video": "b"})
-        assert place.notes() == [{"video": "a"}, {"video": "b"}]
+    with open_build_folder(killed, "key") as place:
+        assert (place.data_set / "images" / "picture").read_text() == "copied"
+        assert place.read_journal() == [{"video": "a"}]
+        place.append_to_journal({"video": "b"})
+        assert place.read_journal() == [{"video": "a"}, {"video": "b"}]
     assert "going on with the build that was interrupted" in capsys.readouterr().err
 
 
 def test_after_kill_9_another_call_starts_afresh(killed):
-    with workplace(killed, "another key") as place:
-        assert list(place.set.iterdir()) == []
-        assert place.notes() == []
+    with open_build_folder(killed, "another key") as place:
+        assert list(place.data_set.iterdir()) == []
+        assert place.read_journal() == []

@@ -18,14 +18,14 @@ from smallpose.core.instances import (
 )
 from smallpose.core.skeleton import SKELETONS, SMALLPOSE
 from smallpose.dataset.builder import build as build_module
-from smallpose.dataset.builder.build import Options, build_dataset
+from smallpose.dataset.builder.build import BuildOptions, build_dataset
 from smallpose.dataset.export import export_set
 from smallpose.io import coco_annotations, mapped_json
 from smallpose.io.coco_annotations import read_coco, write_coco
-from smallpose.io.coco_annotations_slow import read_plainly
-from smallpose.sources.source import Picture, Source
-from smallpose.stats.counts import count
-from smallpose.training.settings import read_task
+from smallpose.io.coco_annotations_slow import read_coco_slow
+from smallpose.sources.source import ImageFile, Source
+from smallpose.stats.counts import count_people
+from smallpose.training.settings import read_setting_data
 
 CHEST, PELVIS = (SMALLPOSE.joints.index(j) for j in ("chest", "pelvis"))
 
@@ -46,7 +46,7 @@ def source(name: str, root: Path, images: int, seed: int) -> Source:
     people = make_instances(
         skeleton, table, np.repeat(np.arange(images), 3), boxes, keypoints, source=code
     )
-    pictures = tuple(Picture(root / n) for n in names)
+    pictures = tuple(ImageFile(root / n) for n in names)
     return Source(name, root, people, pictures, ("train", "test") * (images // 2))
 
 
@@ -58,7 +58,7 @@ def sets(tmp_path_factory) -> dict[str, Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build_module, "READERS", {n: (lambda _, n=n: made[n]) for n in made})
         for name, joints in (("plain", ()), ("derived", ("chest", "pelvis"))):
-            options = Options(derive=joints, images="none", missing_images="keep")
+            options = BuildOptions(derive=joints, images="none", missing_images="keep")
             build_dataset(dict.fromkeys(made, folder), folder / name, options)
     return {n: folder / n for n in ("plain", "derived")}
 
@@ -93,7 +93,7 @@ def test_no_count_density_or_metric_knows_that_joints_were_derived(sets):
         plain, more = (
             read_coco(sets[n] / "annotations" / f"{split}.json") for n in ("plain", "derived")
         )
-        assert count(plain) == count(more)
+        assert count_people(plain) == count_people(more)
         assert np.array_equal(plain.keypoints, more.keypoints)
         assert np.array_equal(plain.density_class, more.density_class)
         crowds = smallpose.crowd_index(plain), smallpose.crowd_index(more)
@@ -115,22 +115,22 @@ def test_a_pose_that_misses_every_derived_joint_is_still_perfect(sets, tmp_path)
     assert json.loads((tmp_path / "out").read_text())["protocols"]["recall"]["AP"] == 1.0
 
 
-@pytest.mark.skipif(mapped_json.CORE is None, reason="the compiled part was not built")
+@pytest.mark.skipif(mapped_json.EXTENSION is None, reason="the compiled part was not built")
 def test_the_compiled_reader_and_the_plain_one_leave_out_the_same(sets, monkeypatch):
     path = sets["derived"] / "annotations" / "train.json"
-    plain = read_plainly(path)
+    plain = read_coco_slow(path)
 
     def never(*_: object) -> Instances:
         raise AssertionError("left to the ordinary reader")
 
-    monkeypatch.setattr(coco_annotations, "read_plainly", never)
+    monkeypatch.setattr(coco_annotations, "read_coco_slow", never)
     fast = read_coco(path)
     assert np.array_equal(fast.keypoints, plain.keypoints)
     assert np.array_equal(fast.num_keypoints, plain.num_keypoints)
 
 
 def test_they_are_learned_from_only_if_asked_and_never_tested_on(sets):
-    asked, unasked = (read_task(sets["derived"], "B", derived=d) for d in (True, False))
+    asked, unasked = (read_setting_data(sets["derived"], "B", derived=d) for d in (True, False))
     for joint in (CHEST, PELVIS):
         more, less = (t.train.keypoints[:, joint, 2] > 0 for t in (asked, unasked))
         assert more.sum() > less.sum() + 20
@@ -167,14 +167,14 @@ def test_a_number_that_is_no_joint_is_named(sets, tmp_path):
     text = (tmp_path / "a.json").read_text()
     assert '"derived":[1]' in text
     (tmp_path / "a.json").write_text(text.replace('"derived":[1]', '"derived":[22]'))
-    for read in (read_coco, read_plainly):
+    for read in (read_coco, read_coco_slow):
         with pytest.raises(InputError, match="derived joint 22 of 21"):
             read(tmp_path / "a.json")
 
 
 def test_an_unknown_joint_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(InputError, match="--derive elbow"):
-        build_dataset({"coco": tmp_path}, tmp_path / "set", Options(derive=("elbow",)))
+        build_dataset({"coco": tmp_path}, tmp_path / "set", BuildOptions(derive=("elbow",)))
 
 
 @pytest.mark.parametrize("to", ["mmpose", "fiftyone"])

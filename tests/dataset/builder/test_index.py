@@ -8,7 +8,7 @@ import pytest
 from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.dataset.builder.build import build_dataset
-from smallpose.dataset.options import Options
+from smallpose.dataset.options import BuildOptions
 from smallpose.dataset.verify import check_set
 from smallpose.synthetic.world import make_world
 
@@ -37,7 +37,7 @@ def built(world, tmp_path_factory):
     for path in gone:
         path.unlink()
     out = tmp_path_factory.mktemp("built") / "set"
-    options = Options(seed=11, missing_images="drop", derive=("chest",), images="none")
+    options = BuildOptions(seed=11, missing_images="drop", derive=("chest",), images="none")
     build_dataset(roots_of(world), out, options)
     for path, data in kept:
         path.write_bytes(data)
@@ -57,7 +57,7 @@ def same_files(a, b):
 
 def test_the_same_set_comes_of_other_copies(built, other, tmp_path):
     again = tmp_path / "again"
-    options = Options(seed=99, split="paper", images="copy", jobs=3)
+    options = BuildOptions(seed=99, split="paper", images="copy", workers=3)
     build_dataset(roots_of(other), again, options, built / "index.json")
     assert same_files(built, again)
     assert check_set(again, 2)[0] == []
@@ -71,7 +71,7 @@ def test_the_same_set_comes_of_other_copies(built, other, tmp_path):
 
 
 def test_without_the_index_it_would_have_been_another_set(built, other, tmp_path):
-    build_dataset(roots_of(other), tmp_path / "plain", Options(seed=99))
+    build_dataset(roots_of(other), tmp_path / "plain", BuildOptions(seed=99))
     assert not same_files(built, tmp_path / "plain")
 
 
@@ -91,7 +91,7 @@ def test_missing_and_differing_images_are_named_by_hash(built, other, tmp_path, 
     data[len(data) // 2] ^= 1
     files[1].write_bytes(data)
     with pytest.raises(InputError, match=r"2 of [0-9,]+ pictures are missing or differ"):
-        build_dataset(roots_of(other), tmp_path / "again", Options(), built / "index.json")
+        build_dataset(roots_of(other), tmp_path / "again", BuildOptions(), built / "index.json")
     told = capsys.readouterr().err
     assert f"{victims[0]} is missing (SHA-256 {wanted[victims[0]]['sha256'][:16]}" in told
     assert f"{victims[1]} differs" in told
@@ -101,7 +101,7 @@ def test_missing_and_differing_images_are_named_by_hash(built, other, tmp_path, 
 def test_a_source_that_is_not_given_is_asked_for(built, other, tmp_path):
     roots = {n: r for n, r in roots_of(other).items() if n != "mpii"}
     with pytest.raises(InputError, match=r"images are in none of the sources .*mpii/.*--mpii"):
-        build_dataset(roots, tmp_path / "again", Options(), built / "index.json")
+        build_dataset(roots, tmp_path / "again", BuildOptions(), built / "index.json")
 
 
 def test_other_annotations_are_noticed(built, other, tmp_path):
@@ -111,14 +111,14 @@ def test_other_annotations_are_noticed(built, other, tmp_path):
     moved["keypoints"][0] += 1
     path.write_text(json.dumps(data))
     with pytest.raises(InputError, match=r"annotations/train.json: differs from the index"):
-        build_dataset(roots_of(other), tmp_path / "again", Options(), built / "index.json")
+        build_dataset(roots_of(other), tmp_path / "again", BuildOptions(), built / "index.json")
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"kind": "smallpose index 1"}', "{"])
 def test_what_is_no_index_is_named(text, other, tmp_path):
     (tmp_path / "index.json").write_text(text)
     with pytest.raises(InputError, match=r"index\.json"):
-        build_dataset(roots_of(other), tmp_path / "again", Options(), tmp_path / "index.json")
+        build_dataset(roots_of(other), tmp_path / "again", BuildOptions(), tmp_path / "index.json")
 
 
 def test_the_verb_makes_it_again(built, other, tmp_path, capsys):

@@ -12,7 +12,7 @@ import pytest
 import smallpose.dataset.builder.build as build_module
 from smallpose.core.errors import InputError
 from smallpose.dataset.builder.build import build_dataset
-from smallpose.dataset.options import Options
+from smallpose.dataset.options import BuildOptions
 
 FRAMES = 60
 
@@ -121,7 +121,7 @@ print(kills)
 @pytest.mark.parametrize("images", ["link", "copy"])
 def test_twenty_kills_at_random_moments_change_no_byte(images, tmp_path):
     roots = write_sources(tmp_path)
-    build_dataset(roots, tmp_path / "undisturbed", Options(seed=3, images=images, jobs=1))
+    build_dataset(roots, tmp_path / "undisturbed", BuildOptions(seed=3, images=images, workers=1))
     command = [sys.executable, "-c", KILLER, str(tmp_path), str(tmp_path / "set"), images]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -132,21 +132,21 @@ def test_twenty_kills_at_random_moments_change_no_byte(images, tmp_path):
 
 def test_a_file_that_a_kill_caught_half_written_is_not_in_the_set(tmp_path, monkeypatch):
     roots = write_sources(tmp_path)
-    build_dataset(roots, tmp_path / "undisturbed", Options(images="copy"))
+    build_dataset(roots, tmp_path / "undisturbed", BuildOptions(images="copy"))
 
     def killed(place, out):
         """As SIGKILL in the middle of a file leaves it: nothing is cleaned up."""
-        (place.set / "annotations/.train.json.abcdefgh.part").write_text('{"categories":[')
-        (place.set / ".leaks.json.abcdefgh.part").touch()
-        (place.set / "images/coco/train2017/000000000001.jpg.part").touch()
+        (place.data_set / "annotations/.train.json.abcdefgh.part").write_text('{"categories":[')
+        (place.data_set / ".leaks.json.abcdefgh.part").touch()
+        (place.data_set / "images/coco/train2017/000000000001.jpg.part").touch()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(build_module, "put_in_place", killed)
+        patch.setattr(build_module, "move_into_place", killed)
         with pytest.raises(KeyboardInterrupt):
-            build_dataset(roots, tmp_path / "set", Options(images="copy"))
+            build_dataset(roots, tmp_path / "set", BuildOptions(images="copy"))
     assert len(list((tmp_path / ".set.building").rglob("*.part"))) == 3
-    build_dataset(roots, tmp_path / "set", Options(images="copy"))
+    build_dataset(roots, tmp_path / "set", BuildOptions(images="copy"))
     assert everything(tmp_path / "set") == everything(tmp_path / "undisturbed")
 
 
@@ -154,18 +154,18 @@ def test_a_file_that_a_kill_caught_half_written_is_not_in_the_set(tmp_path, monk
 def test_the_number_of_jobs_and_of_builds_changes_no_byte(jobs, tmp_path):
     roots = write_sources(tmp_path)
     for name, n in (("one", 1), ("other", jobs)):
-        build_dataset(roots, tmp_path / name, Options(seed=3, images="copy", jobs=n))
+        build_dataset(roots, tmp_path / name, BuildOptions(seed=3, images="copy", workers=n))
     assert everything(tmp_path / "one") == everything(tmp_path / "other")
-    build_dataset(roots, tmp_path / "seed", Options(seed=4, images="copy"))
+    build_dataset(roots, tmp_path / "seed", BuildOptions(seed=4, images="copy"))
     assert json.loads((tmp_path / "seed/manifest.json").read_text())["seed"] == 4
 
 
 def test_clocks_that_jump_change_no_byte(tmp_path):
     roots = write_sources(tmp_path)
-    build_dataset(roots, tmp_path / "now", Options(images="copy"))
+    build_dataset(roots, tmp_path / "now", BuildOptions(images="copy"))
     for number, path in enumerate(sorted(tmp_path.glob("coco/*2017/*.jpg"))):
         os.utime(path, [(0, 0), (4_000_000_000, 4_000_000_000)][number % 2])
-    build_dataset(roots, tmp_path / "then", Options(images="copy"))
+    build_dataset(roots, tmp_path / "then", BuildOptions(images="copy"))
     assert everything(tmp_path / "now") == everything(tmp_path / "then")
 
 
@@ -189,8 +189,8 @@ def test_a_video_with_fewer_frames_than_labels_is_counted(tmp_path, capsys):
     labels.write_text(kept)
     roots = {"hieve": tmp_path / "hieve"}
     with pytest.raises(InputError, match=r"2 of 5 .*video 7: 3 of 5 frames readable"):
-        build_dataset(roots, tmp_path / "set", Options())
-    manifest = build_dataset(roots, tmp_path / "set", Options(missing_images="drop"))
+        build_dataset(roots, tmp_path / "set", BuildOptions())
+    manifest = build_dataset(roots, tmp_path / "set", BuildOptions(missing_images="drop"))
     assert "video 7: 3 of 5 frames readable" in manifest["sources"]["hieve"]["notes"]
     assert "video 7: 3 of 5 frames readable" in capsys.readouterr().err
     assert manifest["sources"]["hieve"]["images"] == 3
@@ -206,6 +206,6 @@ def test_a_video_without_frames_is_counted(content, tmp_path, capfd):
     (tmp_path / "hieve/HIE20/videos/train/7.mp4").write_bytes(content)
     roots = {"hieve": tmp_path / "hieve"}
     with pytest.raises(InputError, match=r"2 of 2 .*video 7: 0 of 2 frames readable"):
-        build_dataset(roots, tmp_path / "set", Options())
+        build_dataset(roots, tmp_path / "set", BuildOptions())
     assert not (tmp_path / "set").exists()
     capfd.readouterr()  # FFmpeg says what it thinks of it

@@ -14,17 +14,21 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCE_SKELETONS, SOURCES, make_images, make_instances
 from smallpose.core.skeleton import SKELETONS
 from smallpose.dataset.builder import build as build_module
-from smallpose.dataset.builder.build import Options, build_dataset
-from smallpose.dataset.builder.leak_step import search_and_mend
-from smallpose.dataset.builder.select_images import chosen_again
+from smallpose.dataset.builder.build import BuildOptions, build_dataset
+from smallpose.dataset.builder.leak_step import find_and_fix_leaks
+from smallpose.dataset.builder.select_images import describe_selection
 from smallpose.dataset.duplicates import near_duplicates
-from smallpose.dataset.duplicates.image_alignment import Pair
-from smallpose.dataset.duplicates.leaks import balance_offenders, leaks_between, move_offenders
+from smallpose.dataset.duplicates.image_alignment import DuplicatePair
+from smallpose.dataset.duplicates.leaks import (
+    balance_leaking_images,
+    find_leaking_pairs,
+    move_leaking_images,
+)
 from smallpose.dataset.duplicates.near_duplicates import find_near_duplicates
 from smallpose.dataset.verify import check_set
 from smallpose.io.coco_annotations import read_coco
-from smallpose.report.images.leak_sheet import draw_leaks
-from smallpose.sources.source import Picture, Source
+from smallpose.report.images.leak_sheet import draw_leak_pairs
+from smallpose.sources.source import ImageFile, Source
 
 SIDE = (320, 240)
 
@@ -64,7 +68,7 @@ def source(name: str, root: Path, pictures: list[np.ndarray], splits, groups=Non
     images = make_images(range(len(names)), names, source=code, source_ids=names, groups=groups)
     boxes = np.tile([2.0, 3.0, 40.0, 60.0], (len(names), 1))
     people = make_instances(skeleton, images, range(len(names)), boxes, keypoints, source=code)
-    return Source(name, root, people, tuple(Picture(root / n) for n in names), tuple(splits))
+    return Source(name, root, people, tuple(ImageFile(root / n) for n in names), tuple(splits))
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +99,7 @@ def build(planted, monkeypatch, tmp_path):
     monkeypatch.setattr(build_module, "READERS", readers)
 
     def run(name: str = "set", **options) -> Path:
-        build_dataset(dict.fromkeys(made, root), tmp_path / name, Options(**options))
+        build_dataset(dict.fromkeys(made, root), tmp_path / name, BuildOptions(**options))
         return tmp_path / name
 
     return run
@@ -195,7 +199,7 @@ def test_a_image_that_cannot_be_decoded_is_counted_and_resembles_nobody(build, p
 
 def test_the_pairs_are_drawn_outside_the_set(build, planted, tmp_path):
     folder = build()
-    draw_leaks(folder, tmp_path / "pairs.png")
+    draw_leak_pairs(folder, tmp_path / "pairs.png")
     sheet = cv2.imread(str(tmp_path / "pairs.png"))
     original = cv2.imread(str(planted[0] / "coco" / "000.png"))
     small = cv2.resize(original, (300, 225), interpolation=cv2.INTER_AREA)
@@ -212,8 +216,8 @@ def test_the_pairs_are_drawn_outside_the_set(build, planted, tmp_path):
     ]
 
 
-def pair(first: int, second: int) -> Pair:
-    return Pair(first, second, False, 0.9, 1.0, False)
+def pair(first: int, second: int) -> DuplicatePair:
+    return DuplicatePair(first, second, False, 0.9, 1.0, False)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -225,14 +229,14 @@ def test_the_test_side_stays_as_large_as_whole_components_allow(seed):
     kept = [bool(s == "test" and rng.random() < 0.1) for s in sides]
     pairs = [pair(int(min(a, b)), int(max(a, b))) for a, b in rng.integers(0, m, (22, 2)) if a != b]
     groups = [f"g{i // 3}" if i < 12 else "" for i in range(m)]
-    after = balance_offenders(sides, pairs, groups, kept, np.random.default_rng(0))
-    assert leaks_between(after, pairs) == []
+    after = balance_leaking_images(sides, pairs, groups, kept, np.random.default_rng(0))
+    assert find_leaking_pairs(after, pairs) == []
     assert all(after[n] == "test" for n in range(m) if kept[n] and sides[n] == "test")
     offenders = {
         n
         for n, s in enumerate(sides)
-        if move_offenders(sides, pairs, groups, "test")[n] != s
-        or move_offenders(sides, pairs, groups, "train")[n] != s
+        if move_leaking_images(sides, pairs, groups, "test")[n] != s
+        or move_leaking_images(sides, pairs, groups, "train")[n] != s
     }
     assert all(after[n] == sides[n] for n in range(m) if n not in offenders)
     label = list(range(m))
@@ -257,7 +261,7 @@ def test_the_test_side_stays_as_large_as_whole_components_allow(seed):
 
 def test_an_unknown_way_is_refused(tmp_path):
     with pytest.raises(InputError, match="choose report, move, off"):
-        build_dataset({"coco": tmp_path}, tmp_path / "set", Options(leaks="hide"))
+        build_dataset({"coco": tmp_path}, tmp_path / "set", BuildOptions(leaks="hide"))
 
 
 def test_looking_at_few_images_at_a_time_changes_nothing(monkeypatch):
@@ -267,7 +271,7 @@ def test_looking_at_few_images_at_a_time_changes_nothing(monkeypatch):
         picture = cv2.resize(rng.integers(0, 256, (24, 32), np.uint8), (320, 240))
         pictures += [picture, picture[20:220, 30:290], picture[:, ::-1]]
     together = find_near_duplicates([np.ascontiguousarray(p) for p in pictures])
-    monkeypatch.setattr(near_duplicates, "PART", 5)
+    monkeypatch.setattr(near_duplicates, "IMAGES_PER_PART", 5)
     assert find_near_duplicates([np.ascontiguousarray(p) for p in pictures]) == together
     assert len(together) >= 24
 
@@ -288,12 +292,12 @@ def test_a_video_is_moved_with_its_frames_that_nobody_could_look_at(tmp_path):
     for row, seed in ((0, 5), (1, 6), (3, 5)):
         cv2.imwrite(str(paths[row]), drawn(seed))
     chosen = {
-        split: chosen_again(people, np.array(rows), split)
+        split: describe_selection(people, np.array(rows), split)
         for split, rows in (("train", [0, 1, 2]), ("test", [3]))
     }
     official = ["", "", "", "test"]
     rng = np.random.default_rng(0)
-    after, _ = search_and_mend(people, chosen, official, paths, move=True, rng=rng, jobs=1)
+    after, _ = find_and_fix_leaks(people, chosen, official, paths, move=True, rng=rng, workers=1)
     assert {s: part.rows.tolist() for s, part in after.items()} == {
         "train": [],
         "test": [0, 1, 2, 3],

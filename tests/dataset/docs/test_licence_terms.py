@@ -8,7 +8,7 @@ from smallpose.cli import build as verb
 from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.dataset.docs import licence_terms
-from smallpose.dataset.docs.licence_terms import TERMS, memory_file, settle_terms
+from smallpose.dataset.docs.licence_terms import TERMS, confirm_terms, get_answers_file
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def home(tmp_path, monkeypatch):
 
 
 def settle(*sources, accept=(), copying=False, ask=None):
-    settle_terms(sources, accept, copying=copying, ask=ask)
+    confirm_terms(sources, accept, copying=copying, ask=ask)
 
 
 def test_a_script_is_told_once_and_goes_on(capsys):
@@ -46,7 +46,7 @@ def test_copying_needs_them_accepted_by_name(capsys):
     capsys.readouterr()
     settle("coco", "aic", copying=True)
     assert capsys.readouterr().err == ""
-    assert json.loads(memory_file().read_text())["accepted"] == ["aic", "coco"]
+    assert json.loads(get_answers_file().read_text())["accepted"] == ["aic", "coco"]
 
 
 def test_being_told_is_not_accepting():
@@ -81,8 +81,8 @@ def test_an_unknown_name_is_named():
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"accepted": 3, "shown": []}', "\0"])
 def test_a_broken_memory_counts_as_none(text, capsys):
-    memory_file().parent.mkdir(parents=True)
-    memory_file().write_text(text)
+    get_answers_file().parent.mkdir(parents=True)
+    get_answers_file().write_text(text)
     settle("coco")
     assert TERMS["coco"].title in capsys.readouterr().err
     settle("coco", accept=("coco",), copying=True)
@@ -99,7 +99,7 @@ def test_the_verb_asks_only_about_published_sources(monkeypatch, tmp_path, capsy
     """A world that a program has drawn belongs to nobody; scripts need no new flag."""
     asked = []
     monkeypatch.setattr(
-        licence_terms, "settle_terms", lambda names, accept, **how: asked.append((names, how))
+        licence_terms, "confirm_terms", lambda names, accept, **how: asked.append((names, how))
     )
     world = tmp_path / "world"
     (world / "coco").mkdir(parents=True)

@@ -21,7 +21,7 @@ from smallpose.dataset.export import EXPORTERS, export_set
 from smallpose.dataset.export.webdataset import convert_to_coco
 from smallpose.dataset.export.yolo import flatten_names, read_yolo
 from smallpose.io.coco_annotations import read_coco, write_coco
-from smallpose.system.lock import locked
+from smallpose.system.lock import hold_lock
 
 WIDTH, HEIGHT = 333, 201
 
@@ -197,7 +197,7 @@ def test_yolo_comes_back_but_for_what_it_names_as_lost(built, tmp_path):
     assert any(line.startswith("2 keypoints outside") for line in written.losses)
     for side, split in (("train", "train"), ("val", "test")):
         people = open_set(built).parts[split]
-        expected = people.take(np.flatnonzero(people.counted))
+        expected = people.take(np.flatnonzero(people.is_counted))
         back = read_yolo(tmp_path / "out", side, SMALLPOSE)
         order = [flatten_names(people.images.file_names).index(n) for n in back.images.file_names]
         expected = expected.take_images(np.array(order))
@@ -224,7 +224,7 @@ def test_ultralytics_would_take_every_line_of_every_label(built, tmp_path):
         assert set(values[:, 7::3].ravel()) <= {0, 1, 2}
     text = (tmp_path / "out" / "data.yaml").read_text()
     assert "kpt_shape: [21, 3]" in text
-    assert f"flip_idx: {SMALLPOSE.mirror.tolist()}" in text
+    assert f"flip_idx: {SMALLPOSE.flip_indices.tolist()}" in text
 
 
 def test_images_of_the_same_name_in_two_folders_stay_two():
@@ -263,7 +263,7 @@ def test_the_mmpose_config_describes_the_21_joints_and_finds_the_set(built, tmp_
     names = [info["keypoint_info"][n]["name"] for n in range(21)]
     assert tuple(names) == SMALLPOSE.joints
     swaps = [info["keypoint_info"][n]["swap"] for n in range(21)]
-    assert [names.index(s) if s else n for n, s in enumerate(swaps)] == SMALLPOSE.mirror.tolist()
+    assert [names.index(s) if s else n for n, s in enumerate(swaps)] == SMALLPOSE.flip_indices.tolist()
     links = [tuple(names.index(j) for j in s["link"]) for s in info["skeleton_info"].values()]
     assert tuple(links) == SMALLPOSE.edges
     assert info["sigmas"] == SMALLPOSE.sigmas.tolist()
@@ -325,7 +325,7 @@ def test_links_into_tar_files_and_unknown_formats_are_refused(built, tmp_path):
 def test_the_command_says_what_was_written_and_lost(built, tmp_path, capsys):
     parser = argparse.ArgumentParser()
     export.add_arguments(parser)
-    export.run_command(parser.parse_args([str(built), "--to", "yolo", "--out", str(tmp_path / "out")]))
+    export.run(parser.parse_args([str(built), "--to", "yolo", "--out", str(tmp_path / "out")]))
     out = capsys.readouterr().out
     assert out.startswith("Ultralytics YOLO-pose: 5 images, 7 annotations")
     assert "crowd regions" in out
@@ -336,7 +336,7 @@ def test_an_export_that_was_killed_leaves_nothing_for_good(built, tmp_path):
     left.mkdir()
     (left / "old.txt").write_text("half")
     with (
-        locked(tmp_path / ".yolo.lock"),
+        hold_lock(tmp_path / ".yolo.lock"),
         pytest.raises(InputError, match="locked by process"),
     ):
         export_set(built, "yolo", tmp_path / "yolo")

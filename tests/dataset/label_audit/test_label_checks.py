@@ -5,11 +5,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from smallpose.core.boxes import extent, grow
+from smallpose.core.boxes import box_around_keypoints, scale_boxes
 from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.skeleton import COCO17, SMALLPOSE, map_joints
-from smallpose.dataset.label_audit.label_checks import suspicions
-from smallpose.dataset.label_audit.ranking import DENSE, REASONS, rank_suspects, suspect_rows
+from smallpose.dataset.label_audit.label_checks import score_labels
+from smallpose.dataset.label_audit.ranking import (
+    DENSE,
+    REASONS,
+    describe_suspects,
+    rank_suspect_labels,
+)
 from smallpose.synthetic.people.body import draw_build, pose_bodies
 from smallpose.synthetic.people.poses import draw_modes, draw_motions
 from smallpose.synthetic.scenes.layout import PROFILES
@@ -43,7 +48,7 @@ def crowd(n: int, seed: int = 0, source: int = 0) -> Instances:
         keypoints[face[:, column], J[name]] = 0
     gone = rng.random((n, 21)) < 0.05
     keypoints[gone] = 0
-    boxes = grow(extent(keypoints), 1.15)
+    boxes = scale_boxes(box_around_keypoints(keypoints), 1.15)
     images = make_images(np.arange(1, n + 1), [f"{i}.jpg" for i in range(n)])
     return make_instances(SMALLPOSE, images, range(n), boxes, keypoints, source=source)
 
@@ -101,7 +106,7 @@ def planted(n: int, each: int, seed: int = 0) -> tuple[Instances, dict[int, str]
 @pytest.mark.parametrize("seed", range(3))
 def test_nine_of_ten_of_the_first_hundred_are_planted_errors(seed):
     people, wrong = planted(4000, 60, seed)
-    first = rank_suspects(people)[:100]
+    first = rank_suspect_labels(people)[:100]
     assert len(first) == 100
     assert np.mean([s.row in wrong for s in first]) > 0.9
 
@@ -109,12 +114,12 @@ def test_nine_of_ten_of_the_first_hundred_are_planted_errors(seed):
 @pytest.mark.parametrize(("kind", "least"), [("collapsed", 0.99), ("outside", 0.95), ("box", 0.9)])
 def test_gross_errors_are_hardly_ever_missed_and_named_for_what_they_are(kind, least):
     people, wrong = planted(4000, 60)
-    named = {s.row for s in rank_suspects(people) if kind in s.scores}
+    named = {s.row for s in rank_suspect_labels(people) if kind in s.scores}
     assert np.mean([row in named for row, k in wrong.items() if k == kind]) >= least
 
 
 def test_sound_people_are_hardly_ever_suspected():
-    assert len(rank_suspects(crowd(4000, 7))) < 0.01 * 4000
+    assert len(rank_suspect_labels(crowd(4000, 7))) < 0.01 * 4000
 
 
 def test_a_box_around_what_is_seen_of_a_person_is_no_error():
@@ -124,10 +129,10 @@ def test_a_box_around_what_is_seen_of_a_person_is_no_error():
     at_table = np.zeros((2000, 21), dtype=bool)
     at_table[::2, legs] = people.keypoints[::2, legs, 2] > 0
     seen = np.where(at_table[:, :, None], 0.0, people.keypoints)
-    people.boxes_xywh[:] = grow(extent(seen), 1.15)
-    loud = len(rank_suspects(people))
+    people.boxes_xywh[:] = scale_boxes(box_around_keypoints(seen), 1.15)
+    loud = len(rank_suspect_labels(people))
     people.keypoints[at_table, 2] = 1
-    assert len(rank_suspects(people)) < 0.01 * 2000
+    assert len(rank_suspect_labels(people)) < 0.01 * 2000
     assert loud > 0.2 * 2000  # the same legs, said to be seen, are far outside
 
 
@@ -138,21 +143,21 @@ def test_a_mirror_image_of_a_whole_person_is_seen_by_the_face():
         & (np.abs(np.ptp(people.keypoints[:, [J["left_eye"], J["right_eye"]], 0], axis=1)) > 4)
     )[:60]
     assert len(from_front) == 60
-    assert (suspicions(people)["mirrored"][from_front] < 1).mean() > 0.95
-    people.keypoints[from_front] = people.keypoints[from_front][:, SMALLPOSE.mirror]
-    assert (suspicions(people)["mirrored"][from_front] > 1).mean() > 0.8
+    assert (score_labels(people)["mirrored"][from_front] < 1).mean() > 0.95
+    people.keypoints[from_front] = people.keypoints[from_front][:, SMALLPOSE.flip_indices]
+    assert (score_labels(people)["mirrored"][from_front] > 1).mean() > 0.8
 
 
 def test_dense_small_people_stand_first():
     people, _ = planted(4000, 60)
-    dense = [people.density_class[s.row] == DENSE for s in rank_suspects(people)]
+    dense = [people.density_class[s.row] == DENSE for s in rank_suspect_labels(people)]
     assert any(dense) and not all(dense)
     assert dense == sorted(dense, reverse=True)
 
 
 def test_within_a_density_the_worst_stands_first():
     people, _ = planted(4000, 60)
-    scores = [s.score for s in rank_suspects(people) if people.density_class[s.row] != DENSE]
+    scores = [s.score for s in rank_suspect_labels(people) if people.density_class[s.row] != DENSE]
     assert scores == sorted(scores, reverse=True)
     assert min(scores) > 1
 
@@ -160,7 +165,7 @@ def test_within_a_density_the_worst_stands_first():
 def test_crowd_regions_and_unlabelled_people_are_never_suspected():
     people, _ = planted(500, 20)
     people.iscrowd[:] = True
-    assert rank_suspects(people) == []
+    assert rank_suspect_labels(people) == []
 
 
 def test_any_skeleton_will_do_and_an_empty_table_too():
@@ -169,14 +174,14 @@ def test_any_skeleton_will_do_and_an_empty_table_too():
     coco = make_instances(
         COCO17, people.images, people.image_rows, people.boxes_xywh, keypoints, source=1
     )
-    assert np.mean([s.row in wrong for s in rank_suspects(coco)[:50]]) > 0.9
-    assert rank_suspects(people.take(np.zeros(0, dtype=np.intp))) == []
+    assert np.mean([s.row in wrong for s in rank_suspect_labels(coco)[:50]]) > 0.9
+    assert rank_suspect_labels(people.take(np.zeros(0, dtype=np.intp))) == []
 
 
 def test_rows_for_a_sheet_say_who_where_and_why():
     people, _ = planted(1000, 30)
-    suspects = rank_suspects(people)
-    row = suspect_rows(people, suspects)[0]
+    suspects = rank_suspect_labels(people)
+    row = describe_suspects(people, suspects)[0]
     assert row["id"] == people.ids[suspects[0].row]
     assert row["file_name"] == f"{suspects[0].row}.jpg"
     assert row["reason"] in REASONS and row["score"] == max(row["scores"].values())
@@ -187,5 +192,5 @@ def test_the_wildest_poses_of_real_people_are_few(real):
     from smallpose.io.coco_annotations import read_coco
 
     people = read_coco(real / "other" / "crowdpose" / "crowdpose_val.json.gz")
-    shares = {k: float((v[people.counted] > 1).mean()) for k, v in suspicions(people).items()}
+    shares = {k: float((v[people.is_counted] > 1).mean()) for k, v in score_labels(people).items()}
     assert shares["mirrored"] < 0.01 and shares["limbs"] < 0.01 and shares["collapsed"] < 0.01

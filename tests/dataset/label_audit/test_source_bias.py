@@ -6,15 +6,21 @@ import numpy as np
 import pytest
 
 from smallpose.core.errors import InputError
-from smallpose.core.instances import SOURCES, Instances, concat, make_images, make_instances
+from smallpose.core.instances import (
+    SOURCES,
+    Instances,
+    concat_instances,
+    make_images,
+    make_instances,
+)
 from smallpose.core.skeleton import SMALLPOSE
 from smallpose.dataset.builder.derived_joints import (
     derive_joints,
-    derived_lists,
-    derived_mask,
-    without_derived,
+    list_derived,
+    mask_derived,
+    remove_derived,
 )
-from smallpose.dataset.label_audit.source_bias import source_bias
+from smallpose.dataset.label_audit.source_bias import compute_source_bias
 
 J = {name: n for n, name in enumerate(SMALLPOSE.joints)}
 MPII, AIC = SOURCES.index("mpii"), SOURCES.index("aic")
@@ -63,7 +69,7 @@ def moved(people: Instances, joint: str, up: float, left: float) -> Instances:
 )
 def test_planted_offsets_are_recovered_to_a_hundredth_of_a_torso(joint, up, left):
     mpii = moved(standing(3000, MPII, 1), joint, up, left)
-    bias = source_bias(concat([mpii, standing(3000, AIC, 2)]), [joint])
+    bias = compute_source_bias(concat_instances([mpii, standing(3000, AIC, 2)]), [joint])
     assert len(bias) == 1
     assert (bias[0].joint, bias[0].first, bias[0].second) == (joint, "mpii", "aic")
     assert bias[0].up == pytest.approx(up, abs=0.01)
@@ -74,22 +80,22 @@ def test_planted_offsets_are_recovered_to_a_hundredth_of_a_torso(joint, up, left
 def test_with_one_models_predictions_different_people_cancel_out():
     """AI Challenger's people crane their necks here: labels alone would call that a habit."""
     mpii, aic = standing(800, MPII, 1), moved(standing(800, AIC, 2), "head_bottom", 0.3, 0.0)
-    people = concat([mpii, aic])
+    people = concat_instances([mpii, aic])
     rng = np.random.default_rng(3)
     predicted = people.keypoints.copy()
     predicted[:, :, :2] += rng.normal(0, 0.3, predicted[:, :, :2].shape)
-    labelled = concat([moved(mpii, "head_bottom", 0.05, 0.0), aic])
-    alone = source_bias(labelled, ["head_bottom"])[0]
-    against = source_bias(labelled, ["head_bottom"], predicted)[0]
+    labelled = concat_instances([moved(mpii, "head_bottom", 0.05, 0.0), aic])
+    alone = compute_source_bias(labelled, ["head_bottom"])[0]
+    against = compute_source_bias(labelled, ["head_bottom"], predicted)[0]
     assert alone.up == pytest.approx(-0.25, abs=0.02)
     assert against.up == pytest.approx(0.05, abs=0.01)
 
 
 def test_sources_with_hardly_anybody_say_nothing_and_wrong_references_are_refused():
-    people = concat([standing(100, MPII, 1), standing(10, AIC, 2)])
-    assert source_bias(people) == []
+    people = concat_instances([standing(100, MPII, 1), standing(10, AIC, 2)])
+    assert compute_source_bias(people) == []
     with pytest.raises(InputError, match="same order"):
-        source_bias(people, reference=people.keypoints[:5])
+        compute_source_bias(people, reference=people.keypoints[:5])
 
 
 def test_ai_challengers_neck_lies_above_mpiis_upper_neck(real):
@@ -97,7 +103,7 @@ def test_ai_challengers_neck_lies_above_mpiis_upper_neck(real):
     from smallpose.sources import READERS
 
     parts = [READERS[s](real / s).people for s in ("mpii", "aic")]
-    bias = source_bias(concat(parts), ["head_bottom"])
+    bias = compute_source_bias(concat_instances(parts), ["head_bottom"])
     assert len(bias) == 1
     assert 0.01 < -bias[0].up < 0.05
     assert -bias[0].up > 4 * bias[0].error_up
@@ -120,20 +126,20 @@ def test_the_middle_of_two_joints_is_derived_only_where_it_lacks_and_both_are_th
 def test_derived_joints_count_nowhere_and_can_be_taken_back():
     people = standing(50, AIC, 0)
     people.keypoints[:, [J["chest"], J["pelvis"]]] = 0
-    people = replace(people, num_keypoints=people.labelled)
+    people = replace(people, num_keypoints=people.num_labelled)
     more, derived = derive_joints(people, ("chest", "pelvis"))
     assert derived.sum() == 100
     assert np.array_equal(more.num_keypoints, people.num_keypoints)
-    assert np.array_equal(without_derived(more, derived).keypoints, people.keypoints)
-    assert np.array_equal(without_derived(more, derived).labelled, people.labelled)
+    assert np.array_equal(remove_derived(more, derived).keypoints, people.keypoints)
+    assert np.array_equal(remove_derived(more, derived).labelled, people.num_labelled)
 
 
 def test_lists_of_derived_joints_come_back_as_the_same_mask():
     derived = np.random.default_rng(0).random((40, 21)) < 0.1
-    assert np.array_equal(derived_mask(derived_lists(derived), 21), derived)
-    assert derived_lists(np.eye(21, dtype=bool)[[7, 16]]) == [[8], [17]]
+    assert np.array_equal(mask_derived(list_derived(derived), 21), derived)
+    assert list_derived(np.eye(21, dtype=bool)[[7, 16]]) == [[8], [17]]
     with pytest.raises(InputError, match="count from 1"):
-        derived_mask([[0]], 21)
+        mask_derived([[0]], 21)
 
 
 def test_a_nose_cannot_be_derived():

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from smallpose.core.errors import InputError, RefusedError
-from smallpose.system.lock import locked
-from smallpose.system.progress import say
+from smallpose.system.lock import hold_lock
+from smallpose.system.progress import print_status
 
 
 @dataclass(frozen=True)
-class Workplace:
+class BuildFolder:
     """The folder of a build under way.
 
     Args:
@@ -32,7 +32,7 @@ class Workplace:
     key: str
 
     @property
-    def set(self) -> Path:
+    def data_set(self) -> Path:
         """The set as far as it has come."""
         return self.folder / "set"
 
@@ -41,14 +41,14 @@ class Workplace:
         """One JSON line per finished video."""
         return self.folder / "journal.jsonl"
 
-    def note(self, entry: dict[str, Any]) -> None:
+    def append_to_journal(self, entry: dict[str, Any]) -> None:
         """Append one entry; it counts only once it is on the disk as a whole line."""
         with self.journal.open("ab") as file:
             file.write(json.dumps(entry).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
-    def notes(self) -> list[dict[str, Any]]:
+    def read_journal(self) -> list[dict[str, Any]]:
         """The journal's whole lines; a line that a kill has torn is not there."""
         if not self.journal.exists():
             return []
@@ -57,21 +57,21 @@ class Workplace:
 
 
 @contextmanager
-def workplace(out: Path, key: str) -> Iterator[Workplace]:
+def open_build_folder(out: Path, key: str) -> Iterator[BuildFolder]:
     """Lock the place beside `out`, resume or clear what lies there, clean up unless killed.
 
     Raises: InputError while another process builds there.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    place = Workplace(out.parent / f".{out.name}.building", key)
+    place = BuildFolder(out.parent / f".{out.name}.building", key)
     place.folder.mkdir(exist_ok=True)
-    with locked(place.folder / "lock"):
+    with hold_lock(place.folder / "lock"):
         try:
             _resume_or_clear(place)
-            place.set.mkdir(exist_ok=True)
+            place.data_set.mkdir(exist_ok=True)
             yield place
         except KeyboardInterrupt:
-            say("interrupted; the same call goes on from here")
+            print_status("interrupted; the same call goes on from here")
             raise
         except BaseException:
             shutil.rmtree(place.folder, ignore_errors=True)
@@ -79,29 +79,29 @@ def workplace(out: Path, key: str) -> Iterator[Workplace]:
         shutil.rmtree(place.folder, ignore_errors=True)
 
 
-def _resume_or_clear(place: Workplace) -> None:
+def _resume_or_clear(place: BuildFolder) -> None:
     stamp = place.folder / "key"
     if stamp.exists() and stamp.read_text() == place.key:
-        say(f"going on with the build that was interrupted in {place.folder}")
+        print_status(f"going on with the build that was interrupted in {place.folder}")
         if place.journal.exists():
             # The next entry must not be glued to a line that the kill has torn.
             os.truncate(place.journal, place.journal.read_bytes().rfind(b"\n") + 1)
-        if place.set.exists():
+        if place.data_set.exists():
             # Only pictures are gone on with. A file that the kill caught half written beside its
             # name would be written again under another one, and stay in the set for good.
-            _clear(place.set, "images")
+            _clear_folder(place.data_set, "images")
         return
-    _clear(place.folder, "lock")
+    _clear_folder(place.folder, "lock")
     stamp.write_text(place.key)
 
 
-def _clear(folder: Path, kept: str) -> None:
+def _clear_folder(folder: Path, kept: str) -> None:
     for path in folder.iterdir():
         if path.name != kept:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def refuse_if_taken(out: Path, overwrite: bool) -> None:
+def refuse_existing_output(out: Path, overwrite: bool) -> None:
     """Raises unless `out` is free, or a set that may be replaced."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
@@ -113,8 +113,8 @@ def refuse_if_taken(out: Path, overwrite: bool) -> None:
         )
 
 
-def put_in_place(place: Workplace, out: Path) -> None:
+def move_into_place(place: BuildFolder, out: Path) -> None:
     """Move the finished set to `out`; an older set there goes only once the new one is whole."""
     if out.exists():
         out.replace(place.folder / "old")
-    place.set.replace(out)
+    place.data_set.replace(out)

@@ -17,18 +17,18 @@ Mask = NDArray[np.bool_]
 
 # The middle of two joints. In MPII, which labels all of these, 99.7 % of the chests lie within
 # 1.5 px of the middle of the shoulders, and 98.7 % of the pelvises of the middle of the hips.
-MIDDLES = {
+MIDPOINTS = {
     "chest": ("left_shoulder", "right_shoulder"),
     "pelvis": ("left_hip", "right_hip"),
 }
 
 
-def refuse_underivable(joints: Sequence[str]) -> None:
+def check_derivable(joints: Sequence[str]) -> None:
     """Raises InputError when one of them is not of `MIDDLES`."""
     for joint in joints:
-        if joint not in MIDDLES:
+        if joint not in MIDPOINTS:
             raise InputError(
-                f"--derive {joint}", "cannot be derived", f"one can derive {', '.join(MIDDLES)}"
+                f"--derive {joint}", "cannot be derived", f"one can derive {', '.join(MIDPOINTS)}"
             )
 
 
@@ -44,35 +44,35 @@ def derive_joints(people: Instances, joints: Sequence[str]) -> tuple[Instances, 
     keypoints = people.keypoints.copy()
     derived = np.zeros(keypoints.shape[:2], dtype=bool)
     names = people.skeleton.joints
-    refuse_underivable(joints)
+    check_derivable(joints)
     for joint in joints:
-        if not {joint, *MIDDLES[joint]} <= set(names):
+        if not {joint, *MIDPOINTS[joint]} <= set(names):
             raise InputError(
                 f"--derive {joint}",
-                f"{people.skeleton.name} lacks it or {' and '.join(MIDDLES[joint])}",
+                f"{people.skeleton.name} lacks it or {' and '.join(MIDPOINTS[joint])}",
                 "derive joints in the 21",
             )
         target = names.index(joint)
-        ends = people.keypoints[:, people.skeleton.index(MIDDLES[joint])]
+        ends = people.keypoints[:, people.skeleton.joint_indices(MIDPOINTS[joint])]
         able = (ends[:, :, 2] > 0).all(axis=1) & (people.keypoints[:, target, 2] == 0)
-        able &= people.counted
+        able &= people.is_counted
         keypoints[able, target, :2] = ends[able, :, :2].mean(axis=1)
         keypoints[able, target, 2] = 1
         derived[able, target] = True
     return replace(people, keypoints=keypoints), derived
 
 
-def without_derived(people: Instances, derived: Mask) -> Instances:
+def remove_derived(people: Instances, derived: Mask) -> Instances:
     """The labels alone: derived keypoints become 0, 0, 0 again."""
     return replace(people, keypoints=np.where(derived[:, :, None], 0.0, people.keypoints))
 
 
-def derived_lists(derived: Mask) -> list[list[int]]:
+def list_derived(derived: Mask) -> list[list[int]]:
     """Per person the derived joints, counted from 1 as in a COCO category's `skeleton`."""
     return [(np.flatnonzero(row) + 1).tolist() for row in derived]
 
 
-def derived_mask(lists: Sequence[Sequence[int]], k: int) -> Mask:
+def mask_derived(lists: Sequence[Sequence[int]], k: int) -> Mask:
     """(n, k) from what `derived_lists` wrote.
 
     Raises: InputError for a number that is no joint.

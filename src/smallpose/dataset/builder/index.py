@@ -13,19 +13,19 @@ import numpy as np
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
-from smallpose.dataset.builder.select_images import Selection, chosen_again
-from smallpose.dataset.options import Options
+from smallpose.dataset.builder.select_images import Selection, describe_selection
+from smallpose.dataset.options import BuildOptions
 from smallpose.dataset.splits import SPLITS
 from smallpose.system.json_decode import read_json
-from smallpose.system.progress import say
+from smallpose.system.progress import print_status
 
-FILE = "index.json"
-KIND = "smallpose index 1"
-ANNOTATIONS = tuple(f"annotations/{split}.json" for split in SPLITS)
-_MOST_SHOWN = 10
+INDEX_FILE = "index.json"
+INDEX_KIND = "smallpose index 1"
+ANNOTATION_FILES = tuple(f"annotations/{split}.json" for split in SPLITS)
+_MAX_PRINTED = 10
 
 
-def index_of(
+def build_index(
     manifest: Mapping[str, Any], leaks: Mapping[str, Any] | None, sides: Mapping[str, str]
 ) -> dict[str, Any]:
     """The index that goes with a manifest.
@@ -39,7 +39,7 @@ def index_of(
         kept = {key: record[key] for key in ("frame", "bytes", "sha256") if key in record}
         pictures[name] = {"split": sides[name]} | kept
     return {
-        "kind": KIND,
+        "kind": INDEX_KIND,
         "smallpose": manifest["smallpose"],
         "sources": list(manifest["sources"]),
         "seed": manifest["seed"],
@@ -49,7 +49,7 @@ def index_of(
         "pool": {split: s["pool"] for split, s in manifest["selection"].items()},
         "leaks": manifest["leaks"],
         "leaks_found": leaks,
-        "annotations": {name: manifest["files"][name] for name in ANNOTATIONS},
+        "annotations": {name: manifest["files"][name] for name in ANNOTATION_FILES},
         "pictures": pictures,
     }
 
@@ -61,7 +61,7 @@ def read_index(path: Path) -> dict[str, Any]:
     """
     index = read_json(path, dict)
     try:
-        whole = index["kind"] == KIND and {*ANNOTATIONS} == {*index["annotations"]}
+        whole = index["kind"] == INDEX_KIND and {*ANNOTATION_FILES} == {*index["annotations"]}
         whole &= all(r["split"] in SPLITS for r in index["pictures"].values())
     except (KeyError, TypeError, AttributeError):
         whole = False
@@ -70,7 +70,7 @@ def read_index(path: Path) -> dict[str, Any]:
     return index
 
 
-def indexed_options(index: Mapping[str, Any], options: Options) -> Options:
+def apply_index_options(index: Mapping[str, Any], options: BuildOptions) -> BuildOptions:
     """The options with the choices of the index in place of the user's."""
     return replace(
         options,
@@ -80,11 +80,11 @@ def indexed_options(index: Mapping[str, Any], options: Options) -> Options:
         trust_file=index["trust"] == "file",
         leaks="off",  # the sides are given
         missing_images="keep",  # what is not there, or differs, is named by its hash
-        max_bad=0.0,
+        max_unreadable=0.0,
     )
 
 
-def indexed_selection(index: Mapping[str, Any], people: Instances) -> dict[str, Selection]:
+def select_indexed_images(index: Mapping[str, Any], people: Instances) -> dict[str, Selection]:
     """The images of each split.
 
     Raises: InputError when some are in none of the sources that were given.
@@ -104,7 +104,7 @@ def indexed_selection(index: Mapping[str, Any], people: Instances) -> dict[str, 
         rows = np.array(
             sorted(row_of[n] for n, r in pictures.items() if r["split"] == split), dtype=np.intp
         )
-        chosen[split] = replace(chosen_again(people, rows, split), pool=index["pool"][split])
+        chosen[split] = replace(describe_selection(people, rows, split), pool=index["pool"][split])
     return chosen
 
 
@@ -127,8 +127,8 @@ def compare_with_index(index: Mapping[str, Any], manifest: Mapping[str, Any]) ->
             wrong.append(
                 f"{name} differs (SHA-256 {found['sha256'][:16]}…, not {wanted['sha256'][:16]}…)"
             )
-    for line in wrong[:_MOST_SHOWN]:
-        say(line)
+    for line in wrong[:_MAX_PRINTED]:
+        print_status(line)
     if wrong:
         raise InputError(
             "--from-index",

@@ -13,22 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.instances import Instances
-from smallpose.dataset.builder.select_images import Selection, chosen_again
+from smallpose.dataset.builder.select_images import Selection, describe_selection
 from smallpose.dataset.duplicates.leaks import (
-    Leaks,
-    balance_offenders,
+    LeakReport,
+    balance_leaking_images,
+    find_leaking_pairs,
     find_leaks_among,
-    leaks_between,
 )
 from smallpose.dataset.splits import SPLITS
-from smallpose.system.progress import say
+from smallpose.system.progress import print_status
 
-HOW = ("report", "move", "off")
-FILE = "leaks.json"
+LEAK_MODES = ("report", "move", "off")
+LEAKS_FILE = "leaks.json"
 
 
 @dataclass(frozen=True)
-class Search:
+class LeakSearch:
     """What was found among the chosen pictures, and what was done about it.
 
     Args:
@@ -36,7 +36,7 @@ class Search:
         moved: file name to the side that it went to.
     """
 
-    leaks: Leaks
+    leaks: LeakReport
     moved: Mapping[str, str]
 
     def summary(self, how: str) -> dict[str, Any]:
@@ -48,15 +48,15 @@ class Search:
             "pictures": len(self.leaks.names),
             "not_looked_at": len(self.leaks.missing),
             "near_duplicates": len(self.leaks.pairs),
-            "leaks": len(self.leaks.across),
+            "leaks": len(self.leaks.leaking_pairs),
             "moved_to_test": to.count("test"),
             "moved_to_train": to.count("train"),
-            "leaks_left": len(leaks_between(sides, self.leaks.pairs)),
+            "leaks_left": len(find_leaking_pairs(sides, self.leaks.pairs)),
         }
 
     def to_json(self) -> dict[str, Any]:
         """Every pair: its two pictures and sides before anything moved, and how alike they are."""
-        across = set(self.leaks.across)
+        across = set(self.leaks.leaking_pairs)
         names, sides = self._columns
         return {
             "pairs": [
@@ -77,10 +77,10 @@ class Search:
 
     @property
     def _columns(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        return self.leaks.names, self.leaks.sides
+        return self.leaks.names, self.leaks.splits
 
 
-def search_and_mend(
+def find_and_fix_leaks(
     people: Instances,
     chosen: Mapping[str, Selection],
     official: Sequence[str],
@@ -88,8 +88,8 @@ def search_and_mend(
     *,
     move: bool,
     rng: np.random.Generator,
-    jobs: int,
-) -> tuple[dict[str, Selection], Search]:
+    workers: int,
+) -> tuple[dict[str, Selection], LeakSearch]:
     """Look at the chosen pictures; with `move`, put what leaks on one side.
 
     Args:
@@ -100,22 +100,22 @@ def search_and_mend(
     """
     rows = np.concatenate([chosen[s].rows for s in SPLITS]).tolist()
     sides = [s for s in SPLITS for _ in range(len(chosen[s].rows))]
-    leaks = find_leaks_among(people.images, rows, sides, [paths.get(r) for r in rows], jobs)
+    leaks = find_leaks_among(people.images, rows, sides, [paths.get(r) for r in rows], workers)
     moved: dict[str, str] = {}
     if move:
         row_of = {people.images.file_names[r]: r for r in rows}
         kept = [official[row_of[n]] == "test" for n in leaks.names]
-        after = balance_offenders(leaks.sides, leaks.pairs, leaks.groups, kept, rng)
-        columns = zip(leaks.names, leaks.sides, after, strict=True)
+        after = balance_leaking_images(leaks.splits, leaks.pairs, leaks.groups, kept, rng)
+        columns = zip(leaks.names, leaks.splits, after, strict=True)
         moved = {name: new for name, old, new in columns if new != old}
-        to = _with_groups(people, chosen, {row_of[n]: side for n, side in moved.items()})
-        chosen = _moved(people, chosen, to)
-    search = Search(leaks, moved)
-    _tell(search, move)
+        to = _extend_to_videos(people, chosen, {row_of[n]: side for n, side in moved.items()})
+        chosen = _move_images(people, chosen, to)
+    search = LeakSearch(leaks, moved)
+    _print_summary(search, move)
     return dict(chosen), search
 
 
-def _with_groups(
+def _extend_to_videos(
     people: Instances, chosen: Mapping[str, Selection], to: Mapping[int, str]
 ) -> dict[int, str]:
     """`to`, with those of a moved video whose pictures nobody could look at."""
@@ -134,7 +134,7 @@ def _with_groups(
     return {**more, **to}
 
 
-def _moved(
+def _move_images(
     people: Instances, chosen: Mapping[str, Selection], to: Mapping[int, str]
 ) -> dict[str, Selection]:
     out = {}
@@ -142,11 +142,11 @@ def _moved(
         stay = [r for r in chosen[split].rows.tolist() if to.get(r, split) == split]
         come = [r for r, side in to.items() if side == split]
         rows: NDArray[np.intp] = np.array(sorted({*stay, *come}), dtype=np.intp)
-        out[split] = replace(chosen_again(people, rows, split), pool=chosen[split].pool)
+        out[split] = replace(describe_selection(people, rows, split), pool=chosen[split].pool)
     return out
 
 
-def _tell(search: Search, move: bool) -> None:
+def _print_summary(search: LeakSearch, move: bool) -> None:
     n = search.summary("")
     text = f"{n['leaks']:,} near-duplicates stand on both sides"
     if move and search.moved:
@@ -156,4 +156,4 @@ def _tell(search: Search, move: bool) -> None:
         )
     elif n["leaks"]:
         text += "; --leaks move puts each on one side"
-    say(text)
+    print_status(text)

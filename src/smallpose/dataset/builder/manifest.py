@@ -8,17 +8,17 @@ import numpy as np
 
 from smallpose._version import __version__
 from smallpose.core.instances import Instances
-from smallpose.dataset.builder.read_sources import Origin
+from smallpose.dataset.builder.read_sources import SourceSummary
 from smallpose.dataset.builder.select_images import Selection
-from smallpose.dataset.options import Options
-from smallpose.system.files import sha256
+from smallpose.dataset.options import BuildOptions
+from smallpose.system.files import hash_file
 
 
-def manifest_of(
-    origins: Sequence[Origin],
+def build_manifest(
+    origins: Sequence[SourceSummary],
     parts: Mapping[str, Instances],
     chosen: Mapping[str, Selection],
-    options: Options,
+    options: BuildOptions,
 ) -> dict[str, Any]:
     """The manifest without what is only known at the end: pictures and files."""
     return {
@@ -29,10 +29,10 @@ def manifest_of(
         "split": options.split,
         "images": options.images,
         "missing_images": options.missing_images,
-        "max_bad": options.max_bad,
+        "max_bad": options.max_unreadable,
         "trust": "file" if options.trust_file else "refuse",
         "derive": list(options.derive),
-        "sources": {o.name: _source_record(o, parts) for o in origins},
+        "sources": {o.name: _describe_source(o, parts) for o in origins},
         "selection": {
             split: {
                 "images": len(s.rows),
@@ -47,9 +47,11 @@ def manifest_of(
     }
 
 
-def hashes(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def hash_files(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Size and SHA-256 of the files with these names."""
-    return {n: {"bytes": (folder / n).stat().st_size, "sha256": sha256(folder / n)} for n in names}
+    return {
+        n: {"bytes": (folder / n).stat().st_size, "sha256": hash_file(folder / n)} for n in names
+    }
 
 
 def is_synthetic(root: Path) -> bool:
@@ -57,7 +59,7 @@ def is_synthetic(root: Path) -> bool:
     return any((folder / "exact.json").is_file() for folder in root.resolve().parents[:2])
 
 
-def _source_record(origin: Origin, parts: Mapping[str, Instances]) -> dict[str, Any]:
+def _describe_source(origin: SourceSummary, parts: Mapping[str, Instances]) -> dict[str, Any]:
     # File names begin with the source's name; own sources share the words for what they label.
     of = [
         np.array([n.startswith(f"{origin.name}/") for n in p.images.file_names], dtype=bool)
@@ -69,7 +71,7 @@ def _source_record(origin: Origin, parts: Mapping[str, Instances]) -> dict[str, 
         "people_read": origin.people_read,
         "images": sum(int(of_source.sum()) for of_source in of),
         "people": sum(
-            int((of_source[p.image_rows] & p.counted).sum())
+            int((of_source[p.image_rows] & p.is_counted).sum())
             for p, of_source in zip(parts.values(), of, strict=True)
         ),
         "missing": list(origin.missing),

@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 
 from smallpose.core.boxes import clip_boxes
 from smallpose.core.errors import InputError, SmallposeError
-from smallpose.core.instances import Instances, concat
-from smallpose.dataset.builder.build_folder import Workplace
+from smallpose.core.instances import Instances, concat_instances
+from smallpose.dataset.builder.build_folder import BuildFolder
 from smallpose.dataset.builder.video_frames import extract_frames
-from smallpose.dataset.image_headers import Header, read_headers
-from smallpose.dataset.options import Options
-from smallpose.dataset.place_images import existing
+from smallpose.dataset.image_headers import ImageHeader, read_headers
+from smallpose.dataset.options import BuildOptions
+from smallpose.dataset.place_images import check_files_exist
 from smallpose.sources import READERS
-from smallpose.sources.locate import archives
-from smallpose.sources.source import Picture, Source
-from smallpose.system.progress import say
+from smallpose.sources.locate import list_archives
+from smallpose.sources.source import ImageFile, Source
+from smallpose.system.progress import print_status
 
 Reader = Callable[[Path], Source]
 
 
 @dataclass(frozen=True)
-class Origin:
+class SourceSummary:
     """What the manifest says of a source.
 
     Args:
@@ -50,7 +50,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Gathered:
+class MergedSources:
     """All sources together.
 
     Args:
@@ -63,20 +63,20 @@ class Gathered:
     """
 
     people: Instances
-    pictures: list[Picture]
+    pictures: list[ImageFile]
     there: NDArray[np.bool_]
     official: list[str]
-    origins: list[Origin]
+    origins: list[SourceSummary]
     notes: list[str]
 
 
-def gather(
+def read_sources(
     readers: Mapping[str, Reader],
     roots: Mapping[str, Path],
-    place: Workplace,
-    options: Options,
+    place: BuildFolder,
+    options: BuildOptions,
     only: Mapping[str, Mapping[str, object]] | None = None,
-) -> Gathered:
+) -> MergedSources:
     """Read every source of `roots`.
 
     Args:
@@ -85,81 +85,81 @@ def gather(
     Raises: InputError for a source at fault, for missing and for too many unreadable pictures;
         RefusedError for a path that leaves its root.
     """
-    sources, origins = _read_all(readers, roots, place, options, only)
-    pictures = [p for s in sources for p in s.pictures]
+    sources, origins = _read_each_source(readers, roots, place, options, only)
+    pictures = [p for s in sources for p in s.image_files]
     official = [split for s in sources for split in s.splits]
-    people = concat([s.people for s in sources])
+    people = concat_instances([s.people for s in sources])
     del sources  # at a million people, half a gigabyte
-    people, lost = _unified(people)
-    there = np.array(existing(pictures), dtype=bool)
+    people, lost = _clip_all_boxes(people)
+    there = np.array(check_files_exist(pictures), dtype=bool)
     if only is not None:
         there &= np.array(["sha256" in only[n] for n in people.images.file_names], dtype=bool)
-    return Gathered(people, pictures, there, official, origins, lost)
+    return MergedSources(people, pictures, there, official, origins, lost)
 
 
-def _read_all(
+def _read_each_source(
     readers: Mapping[str, Reader],
     roots: Mapping[str, Path],
-    place: Workplace,
-    options: Options,
+    place: BuildFolder,
+    options: BuildOptions,
     only: Mapping[str, Mapping[str, object]] | None,
-) -> tuple[list[Source], list[Origin]]:
+) -> tuple[list[Source], list[SourceSummary]]:
     sources, origins = [], []
     for name in readers:
         if name in roots:
-            source = _read(name, readers[name], roots[name])
+            source = _read_source(name, readers[name], roots[name])
             if only is not None:
-                source = _only(source, only)
-            kept, notes, unreadable = _with_pictures(source, place, options)
+                source = _keep_indexed_images(source, only)
+            kept, notes, unreadable = _check_images(source, place, options)
             sources.append(kept)
-            origins.append(_origin(source, kept, notes, unreadable))
+            origins.append(_summarise_source(source, kept, notes, unreadable))
     return sources, origins
 
 
-def flag_of(name: str, where: object) -> str:
+def format_source_flag(name: str, where: object) -> str:
     """How the command line names a source: the published ones by flags of their own."""
     return f"--{name} {where}" if name in READERS else f"--source {name}={where}"
 
 
-def _read(name: str, reader: Reader, root: Path) -> Source:
+def _read_source(name: str, reader: Reader, root: Path) -> Source:
     if not root.is_dir():
         what = "is a file" if root.is_file() else "no such folder"
-        raise InputError(flag_of(name, root), what, f"name the folder that holds {name}")
-    say(f"{name}: reading annotations in {root}")
+        raise InputError(format_source_flag(name, root), what, f"name the folder that holds {name}")
+    print_status(f"{name}: reading annotations in {root}")
     source = reader(root)
-    say(
+    print_status(
         f"{name}: {len(source.people.images):,} images, "
-        f"{int(source.people.counted.sum()):,} people with keypoints in {source.root}"
+        f"{int(source.people.is_counted.sum()):,} people with keypoints in {source.root}"
     )
     for missing in source.missing:
-        say(f"{name}: not there: {missing}")
+        print_status(f"{name}: not there: {missing}")
     for note in source.people.notes:
-        say(f"{name}: {note}")
+        print_status(f"{name}: {note}")
     return source
 
 
-def _only(source: Source, pictures: Mapping[str, Mapping[str, object]]) -> Source:
+def _keep_indexed_images(source: Source, pictures: Mapping[str, Mapping[str, object]]) -> Source:
     """The images of an index; those that had no picture get a path that leads nowhere."""
     names = source.people.images.file_names
     out = [row for row, name in enumerate(names) if name not in pictures]
-    source = _without(source, out)
+    source = _drop_images(source, out)
     shown = tuple(
-        picture if "sha256" in pictures[name] else Picture("")
-        for name, picture in zip(source.people.images.file_names, source.pictures, strict=True)
+        picture if "sha256" in pictures[name] else ImageFile("")
+        for name, picture in zip(source.people.images.file_names, source.image_files, strict=True)
     )
-    return replace(source, pictures=shown)
+    return replace(source, image_files=shown)
 
 
-def _origin(
+def _summarise_source(
     source: Source, kept: Source, notes: list[str], unreadable: list[tuple[str, str]]
-) -> Origin:
+) -> SourceSummary:
     root = os.path.realpath(source.root)
-    folders = {os.path.realpath(f) for f in {os.path.split(p.file)[0] for p in kept.pictures}}
-    return Origin(
+    folders = {os.path.realpath(f) for f in {os.path.split(p.file)[0] for p in kept.image_files}}
+    return SourceSummary(
         source.name,
         source.root,
         len(source.people.images),
-        int(source.people.counted.sum()),
+        int(source.people.is_counted.sum()),
         len(source.people.images) - len(kept.people.images),
         source.missing,
         (*source.people.notes, *notes),
@@ -168,39 +168,39 @@ def _origin(
     )
 
 
-def _with_pictures(
-    source: Source, place: Workplace, options: Options
+def _check_images(
+    source: Source, place: BuildFolder, options: BuildOptions
 ) -> tuple[Source, list[str], list[tuple[str, str]]]:
     """The source with sizes for every image whose picture is there, without those that must go;
     what there is to say about it; and the unreadable pictures with the reason.
     """
-    there = np.array(existing(source.pictures), dtype=bool)
-    frames = [r for r, p in enumerate(source.pictures) if p.frame is not None and there[r]]
-    sizes, notes = extract_frames(source, frames, place, options.jobs)
+    there = np.array(check_files_exist(source.image_files), dtype=bool)
+    frames = [r for r, p in enumerate(source.image_files) if p.frame is not None and there[r]]
+    sizes, notes = extract_frames(source, frames, place, options.workers)
     there[[r for r in frames if r not in sizes]] = False
     for note in notes:
-        say(f"{source.name}: {note}")
+        print_status(f"{source.name}: {note}")
     if not there.all() and options.missing_images == "refuse":
-        _refuse_missing(source, there, notes)
-    rows = [r for r in np.flatnonzero(there).tolist() if source.pictures[r].frame is None]
-    found = read_headers([source.pictures[r].file for r in rows], options.jobs)
-    headers = {r: h for r, h in zip(rows, found, strict=True) if isinstance(h, Header)}
+        _raise_missing_images(source, there, notes)
+    rows = [r for r in np.flatnonzero(there).tolist() if source.image_files[r].frame is None]
+    found = read_headers([source.image_files[r].file for r in rows], options.workers)
+    headers = {r: h for r, h in zip(rows, found, strict=True) if isinstance(h, ImageHeader)}
     errors = {r: e for r, e in zip(rows, found, strict=True) if isinstance(e, SmallposeError)}
     if errors:
-        _refuse_too_many(source, errors, len(rows), options.max_bad)
+        _check_unreadable_share(source, errors, len(rows), options.max_unreadable)
         notes.append(f"{len(errors):,} unreadable pictures left out, manifest.json lists them")
-        say(f"{source.name}: {notes[-1]}")
+        print_status(f"{source.name}: {notes[-1]}")
         for error in list(errors.values())[:3]:
-            say(f"{source.name}: {error}")
-    turned = sum(h.turned for h in headers.values())
+            print_status(f"{source.name}: {error}")
+    turned = sum(h.has_exif_orientation for h in headers.values())
     if turned:
         notes.append(
             f"{turned:,} pictures have an EXIF orientation; labels are taken to be in the stored "
             "grid, which is what smallpose reads"
         )
-        say(f"{source.name}: {notes[-1]}")
+        print_status(f"{source.name}: {notes[-1]}")
     sizes |= {r: (h.width, h.height) for r, h in headers.items()}
-    people = _with_sizes(source, sizes, options.trust_file, notes)
+    people = _set_image_sizes(source, sizes, options.trust_file, notes)
     out = [r for r in range(len(there)) if r in errors or not there[r]]
     if options.missing_images != "drop":
         out = [r for r in out if r in errors]
@@ -210,32 +210,34 @@ def _with_pictures(
     if out:
         lacking = len(out) - len(errors)
         if lacking:
-            say(f"{source.name}: {lacking:,} of {len(there):,} pictures are missing; left out")
-        source = _without(source, out)
+            print_status(
+                f"{source.name}: {lacking:,} of {len(there):,} pictures are missing; left out"
+            )
+        source = _drop_images(source, out)
     return source, notes, unreadable
 
 
-def _refuse_missing(source: Source, there: NDArray[np.bool_], notes: Sequence[str]) -> None:
+def _raise_missing_images(source: Source, there: NDArray[np.bool_], notes: Sequence[str]) -> None:
     rows = np.flatnonzero(~there)
     gone = [source.people.images.file_names[r] for r in rows[:3]]
-    folder = source.pictures[rows[0]].path.parent
+    folder = source.image_files[rows[0]].path.parent
     fetch = "fetch them"
     if not folder.is_dir():
-        packed = archives(source.root) + archives(folder.parent)
+        packed = list_archives(source.root) + list_archives(folder.parent)
         absent = f"put them into {folder}, which is not there"
         fetch = f"unpack {packed[0]}" if packed else absent
     elif not os.access(folder, os.R_OK | os.X_OK):
         fetch = f"allow reading {folder} (chmod u+rx)"
     torn = "".join(f"; {note}" for note in notes[:1])
     raise InputError(
-        flag_of(source.name, source.root),
+        format_source_flag(source.name, source.root),
         f"{int((~there).sum()):,} of {len(there):,} pictures are missing "
         f"(first: {', '.join(gone)}){torn}",
         f"{fetch}, or use --missing-images drop or keep",
     )
 
 
-def _refuse_too_many(
+def _check_unreadable_share(
     source: Source, errors: Mapping[int, SmallposeError], looked_at: int, share: float
 ) -> None:
     if len(errors) <= share * looked_at:
@@ -243,18 +245,18 @@ def _refuse_too_many(
     first = next(iter(errors.values()))
     # The first one's own kind: a picture refused for safety is refused for safety here too.
     raise type(first)(
-        flag_of(source.name, first.where),
+        format_source_flag(source.name, first.where),
         f"{first.what}; {len(errors):,} of {looked_at:,} pictures are unreadable",
-        f"{first.mend}, or leave such pictures out with --max-bad {_enough(errors, looked_at)}",
+        f"{first.remedy}, or leave such pictures out with --max-unreadable {_format_sufficient_share(errors, looked_at)}",
     )
 
 
-def _enough(errors: Mapping[int, SmallposeError], looked_at: int) -> str:
+def _format_sufficient_share(errors: Mapping[int, SmallposeError], looked_at: int) -> str:
     """A share that allows so many, as a percentage."""
     return f"{np.ceil(1000 * 100 * len(errors) / looked_at) / 1000:g}%"
 
 
-def _with_sizes(
+def _set_image_sizes(
     source: Source, sizes: Mapping[int, tuple[int, int]], trust_file: bool, notes: list[str]
 ) -> Instances:
     images = source.people.images
@@ -266,7 +268,7 @@ def _with_sizes(
             differ += 1
             if not trust_file:
                 raise InputError(
-                    flag_of(source.name, f"{source.root}, {images.file_names[row]}"),
+                    format_source_flag(source.name, f"{source.root}, {images.file_names[row]}"),
                     f"the picture is {size[0]} × {size[1]}, its annotation says "
                     f"{said[0]} × {said[1]}",
                     "use the picture that was annotated, or --trust file to believe the picture",
@@ -274,27 +276,27 @@ def _with_sizes(
         width[row], height[row] = size
     if differ:
         notes.append(f"{differ:,} pictures have another size than their annotation said; trusted")
-        say(f"{source.name}: {notes[-1]}")
+        print_status(f"{source.name}: {notes[-1]}")
     return replace(source.people, images=replace(images, width=width, height=height))
 
 
-def _without(source: Source, rows: Sequence[int]) -> Source:
-    kept = np.delete(np.arange(len(source.pictures)), rows)
+def _drop_images(source: Source, rows: Sequence[int]) -> Source:
+    kept = np.delete(np.arange(len(source.image_files)), rows)
     return replace(
         source,
         people=source.people.take_images(kept),
-        pictures=tuple(source.pictures[r] for r in kept.tolist()),
+        image_files=tuple(source.image_files[r] for r in kept.tolist()),
         splits=tuple(source.splits[r] for r in kept.tolist()),
     )
 
 
-def _unified(people: Instances) -> tuple[Instances, list[str]]:
+def _clip_all_boxes(people: Instances) -> tuple[Instances, list[str]]:
     """Boxes cut at the image's edge; a box without area becomes a region to ignore."""
     width = people.images.width[people.image_rows].astype(np.float64)
     height = people.images.height[people.image_rows].astype(np.float64)
     boxes = np.where(_has_area(people.boxes_xywh)[:, None], people.boxes_xywh, 0.0)
     boxes = clip_boxes(boxes, width, height)
-    lost = ~_has_area(boxes) & people.counted
+    lost = ~_has_area(boxes) & people.is_counted
     notes = []
     if lost.any():
         first = int(np.argmax(lost))
@@ -303,7 +305,7 @@ def _unified(people: Instances) -> tuple[Instances, list[str]]:
             f"{int(lost.sum()):,} people whose box has no area inside the image became regions to "
             f"ignore (first: in {name})"
         )
-        say(notes[0])
+        print_status(notes[0])
         people.keypoints[lost] = 0.0  # in place: the table was made a moment ago, and it is large
     return (
         replace(

@@ -8,9 +8,9 @@ import json
 from typing import Any
 
 from smallpose.core.skeleton import SMALLPOSE
-from smallpose.dataset.docs.licence_terms import terms_of
+from smallpose.dataset.docs.licence_terms import get_terms
 
-FORMAT = "http://mlcommons.org/croissant/1.0"
+CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 CONTEXT = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -50,7 +50,7 @@ CONTEXT = {
     "transform": "cr:transform",
 }
 # Name in the file, type, what it means.
-PERSON = (
+PERSON_FIELDS = (
     ("id", "sc:Integer", "number of the person, unique over train and test"),
     ("image_id", "sc:Integer", "number of the image the person stands in"),
     ("num_keypoints", "sc:Integer", "labelled keypoints; 0 for a region to ignore"),
@@ -58,7 +58,7 @@ PERSON = (
     ("area", "sc:Float", "width × height of the box, px²"),
     ("source", "sc:Text", "coco, mpii, aic, hieve or posetrack"),
 )
-IMAGE = (
+IMAGE_FIELDS = (
     ("id", "sc:Integer", "number of the image, unique over train and test"),
     ("file_name", "sc:Text", "path of the picture below images/"),
     ("width", "sc:Integer", "px"),
@@ -67,7 +67,7 @@ IMAGE = (
 )
 
 
-def croissant(manifest: dict[str, Any]) -> str:
+def format_croissant(manifest: dict[str, Any]) -> str:
     """The text of `croissant.json`.
 
     Args:
@@ -75,15 +75,15 @@ def croissant(manifest: dict[str, Any]) -> str:
     """
     people = sum(s["people"] for s in manifest["sources"].values())
     images = sum(s["images"] for s in manifest["sources"].values())
-    found = [terms_of(name) for name in manifest["sources"]]
+    found = [get_terms(name) for name in manifest["sources"]]
     terms = "; ".join(f"{t.title}: {t.summary}" for t in found)
-    splits = [name for name in ("train", "test") if _file(name) in manifest["files"]]
+    splits = [name for name in ("train", "test") if _annotation_file(name) in manifest["files"]]
     about = "Drawn by a program. " if manifest["synthetic"] else ""
-    return _text(
+    return _format_json(
         {
             "@context": CONTEXT,
             "@type": "sc:Dataset",
-            "conformsTo": FORMAT,
+            "conformsTo": CONFORMS_TO,
             "name": "smallpose",
             "description": f"{about}{people:,} people in {images:,} images with up to "
             f"{len(SMALLPOSE)} keypoints each, for human pose estimation of small people; from "
@@ -95,31 +95,31 @@ def croissant(manifest: dict[str, Any]) -> str:
             "keywords": ["human pose estimation", "keypoints", "small people"],
             "isLiveDataset": False,
             "distribution": [
-                _object(split, kind, manifest["files"][_file(split)])
+                _describe_file(split, kind, manifest["files"][_annotation_file(split)])
                 for split in splits
                 for kind in ("images", "annotations")
             ],
             "recordSet": [
-                _records(split, kind, title, fields)
+                _describe_records(split, kind, title, fields)
                 for split in splits
                 for kind, title, fields in (
-                    ("images", f"images of the {split} split", IMAGE),
-                    ("annotations", f"people of the {split} split", PERSON),
+                    ("images", f"images of the {split} split", IMAGE_FIELDS),
+                    ("annotations", f"people of the {split} split", PERSON_FIELDS),
                 )
             ],
         }
     )
 
 
-def _text(data: dict[str, Any]) -> str:
+def _format_json(data: dict[str, Any]) -> str:
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
 
-def _file(split: str) -> str:
+def _annotation_file(split: str) -> str:
     return f"annotations/{split}.json"
 
 
-def _object(split: str, kind: str, record: dict[str, Any]) -> dict[str, Any]:
+def _describe_file(split: str, kind: str, record: dict[str, Any]) -> dict[str, Any]:
     """The file under one name for its images and one for its people.
 
     Loaders read all fields of a name into one table, and the two have different lengths.
@@ -128,14 +128,14 @@ def _object(split: str, kind: str, record: dict[str, Any]) -> dict[str, Any]:
         "@type": "cr:FileObject",
         "@id": f"{split}-{kind}",
         "name": f"{split}-{kind}",
-        "contentUrl": _file(split),
+        "contentUrl": _annotation_file(split),
         "contentSize": f"{record['bytes']} B",
         "encodingFormat": "application/json",
         "sha256": record["sha256"],
     }
 
 
-def _records(
+def _describe_records(
     split: str, kind: str, title: str, fields: tuple[tuple[str, str, str], ...]
 ) -> dict[str, Any]:
     name = f"{split}/{kind}"

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from smallpose.dataset.docs.datasheet import datasheet
-from smallpose.dataset.docs.licence_terms import terms_of
+from smallpose.dataset.docs.datasheet import format_datasheet
+from smallpose.dataset.docs.licence_terms import get_terms
 
-BOX_RULES = {
+BOX_DESCRIPTIONS = {
     "coco": "tight around the mask (`mask`)",
     "mpii": "extent of keypoints and head rectangle, × 1.3 (`extent_head130`)",
     "aic": "drawn by people (`drawn`)",
@@ -14,7 +14,7 @@ BOX_RULES = {
 }
 
 
-def data_card(manifest: dict[str, Any], table: str) -> str:
+def format_data_card(manifest: dict[str, Any], table: str) -> str:
     """The README of a built set, as Markdown.
 
     Args:
@@ -28,15 +28,15 @@ def data_card(manifest: dict[str, Any], table: str) -> str:
         "21 keypoints, COCO's format.",
         "## How many",
         table,
-        _sources(manifest),
-        _how(manifest),
-        _leaks(manifest["leaks"]),
-        _files(manifest),
-        datasheet(manifest),
+        _format_sources(manifest),
+        _format_build_steps(manifest),
+        _format_leaks(manifest["leaks"]),
+        _format_files(manifest),
+        format_datasheet(manifest),
         "## Terms",
         "Pictures are the sources' own and stay under their terms; this folder holds "
-        f"{_pictures(manifest['images'])}.",
-        _terms(manifest),
+        f"{_describe_images(manifest['images'])}.",
+        _format_terms(manifest),
     ]
     if manifest["synthetic"]:
         note = "**Synthetic.** These people were drawn by a program; absolute scores on them mean "
@@ -44,7 +44,7 @@ def data_card(manifest: dict[str, Any], table: str) -> str:
     return "\n\n".join(p for p in parts if p) + "\n"
 
 
-def _pictures(how: str) -> str:
+def _describe_images(how: str) -> str:
     return {
         "link": "links to your copies of them, and copies of frames taken from videos",
         "copy": "copies of them: do not pass it on",
@@ -52,22 +52,24 @@ def _pictures(how: str) -> str:
     }[how]
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
+def _format_table(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _sources(manifest: dict[str, Any]) -> str:
+def _format_sources(manifest: dict[str, Any]) -> str:
     rows = []
     for name, s in manifest["sources"].items():
         counts = [f"{s[k]:,}" for k in ("images_read", "people_read", "images", "people")]
-        rows.append([terms_of(name).title, *counts, BOX_RULES.get(name, "as its file has it")])
+        rows.append(
+            [get_terms(name).title, *counts, BOX_DESCRIPTIONS.get(name, "as its file has it")]
+        )
     head = ["source", "images read", "people read", "images here", "people here", "box"]
     notes = [f"- {name}: {note}" for name, s in manifest["sources"].items() for note in s["notes"]]
-    return "\n\n".join(["## Where from", _table(head, rows), "\n".join(notes)])
+    return "\n\n".join(["## Where from", _format_table(head, rows), "\n".join(notes)])
 
 
-def _how(manifest: dict[str, Any]) -> str:
+def _format_build_steps(manifest: dict[str, Any]) -> str:
     lines = [
         f"- split: `{manifest['split']}` "
         + (
@@ -77,7 +79,7 @@ def _how(manifest: dict[str, Any]) -> str:
         ),
         f"- seed: {manifest['seed']}; the same sources and seed give the same bytes",
         f"- pictures that were missing: `{manifest['missing_images']}`",
-        _derived(manifest["derived"]),
+        _describe_derived_joints(manifest["derived"]),
         "- boxes are cut at the edge of the image; boxes without area become regions to ignore",
     ]
     for split, s in manifest["selection"].items():
@@ -88,7 +90,7 @@ def _how(manifest: dict[str, Any]) -> str:
     return "\n\n".join(["## How it was made", "\n".join(lines)])
 
 
-def _derived(made: dict[str, int]) -> str:
+def _describe_derived_joints(made: dict[str, int]) -> str:
     if not made:
         return "- keypoints a source does not label are `0, 0, 0`, never made up"
     which = " and ".join(f"{n:,} of the {joint}" for joint, n in made.items())
@@ -100,7 +102,7 @@ def _derived(made: dict[str, int]) -> str:
     )
 
 
-def _leaks(leaks: dict[str, Any]) -> str:
+def _format_leaks(leaks: dict[str, Any]) -> str:
     """What a search for near-duplicates between train and test found."""
     if leaks["how"] == "off":
         return "## Leaks\n\nNobody looked for near-duplicates (`--leaks off`)."
@@ -126,16 +128,16 @@ def _leaks(leaks: dict[str, Any]) -> str:
     return "## Leaks\n\n" + " ".join(lines)
 
 
-def _files(manifest: dict[str, Any]) -> str:
+def _format_files(manifest: dict[str, Any]) -> str:
     rows = [
         [f"`{name}`", f"{f['bytes']:,}", f"`{f['sha256'][:16]}…`"]
         for name, f in manifest["files"].items()
     ]
     check = "`smallpose check` on this folder compares every file with its hash."
-    return "\n\n".join(["## Files", _table(["file", "bytes", "SHA-256"], rows), check])
+    return "\n\n".join(["## Files", _format_table(["file", "bytes", "SHA-256"], rows), check])
 
 
-def _terms(manifest: dict[str, Any]) -> str:
-    found = [terms_of(name) for name in manifest["sources"]]
+def _format_terms(manifest: dict[str, Any]) -> str:
+    found = [get_terms(name) for name in manifest["sources"]]
     rows = [[terms.title, terms.summary, terms.page] for terms in found]
-    return _table(["source", "terms, as far as known", "where they stand"], rows)
+    return _format_table(["source", "terms, as far as known", "where they stand"], rows)

@@ -16,16 +16,16 @@ QUESTIONS = (
 )
 
 
-def datasheet(manifest: dict[str, Any]) -> str:
+def format_datasheet(manifest: dict[str, Any]) -> str:
     """The section of the data card, as Markdown."""
     answers = (
-        _motivation,
-        _composition,
-        _collection,
-        _preprocessing,
-        _uses,
-        _distribution,
-        _maintenance,
+        _describe_motivation,
+        _describe_composition,
+        _describe_collection,
+        _describe_preprocessing,
+        _describe_uses,
+        _describe_distribution,
+        _describe_maintenance,
     )
     parts = [
         f"### {title}\n\n{say(manifest)}" for title, say in zip(QUESTIONS, answers, strict=True)
@@ -33,17 +33,17 @@ def datasheet(manifest: dict[str, Any]) -> str:
     return "\n\n".join(["## Datasheet", *parts])
 
 
-def _sum(manifest: dict[str, Any], key: str) -> int:
+def _sum_over_sources(manifest: dict[str, Any], key: str) -> int:
     return sum(int(s[key]) for s in manifest["sources"].values())
 
 
-def _sizes(manifest: dict[str, Any]) -> list[int]:
+def _sum_size_classes(manifest: dict[str, Any]) -> list[int]:
     """Small, medium, large over both splits."""
     mixes = [s["small_medium_large"] for s in manifest["selection"].values()]
     return [sum(column) for column in zip(*mixes, strict=True)]
 
 
-def _motivation(manifest: dict[str, Any]) -> str:
+def _describe_motivation(manifest: dict[str, Any]) -> str:
     return (
         "Made to find out how small a person in a picture may get before methods for human pose "
         "estimation fail, as the paper *SmallPose* asks. Common sets hold few small people, or "
@@ -53,12 +53,12 @@ def _motivation(manifest: dict[str, Any]) -> str:
     )
 
 
-def _composition(manifest: dict[str, Any]) -> str:
-    small, medium, large = _sizes(manifest)
+def _describe_composition(manifest: dict[str, Any]) -> str:
+    small, medium, large = _sum_size_classes(manifest)
     people = max(small + medium + large, 1)
     lines = [
-        f"- What is a record: a person in an image, {_sum(manifest, 'people'):,} of them in "
-        f"{_sum(manifest, 'images'):,} images; boxes and up to 21 keypoints with visibility.",
+        f"- What is a record: a person in an image, {_sum_over_sources(manifest, 'people'):,} of them in "
+        f"{_sum_over_sources(manifest, 'images'):,} images; boxes and up to 21 keypoints with visibility.",
         f"- Sizes: {small:,} small ({100 * small / people:.1f} %), {medium:,} medium, {large:,} "
         "large, by width × height of the box (limits 128 × 96 and 256 × 192 px²).",
         "- Is it all there is: no. "
@@ -69,7 +69,7 @@ def _composition(manifest: dict[str, Any]) -> str:
         )
         + ".",
         "- How records hang together: people of one image stand side by side, and frames of one "
-        f"video or sequence share a `group`. {_grouped(manifest['split'])}",
+        f"video or sequence share a `group`. {_describe_split(manifest['split'])}",
         "- Splits: train for training, test for scoring, as the paper uses them; take images for "
         "choosing settings out of train, by `group`.",
         "- Errors and noise: the labels of the sources as they are, each with its makers' idea of "
@@ -89,13 +89,13 @@ def _composition(manifest: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _grouped(split: str) -> str:
+def _describe_split(split: str) -> str:
     if split == "grouped":
         return "No group that the builder made a split of stands on both sides."
     return "MPII's and HiEve's frames were split one by one, so a video can stand on both sides."
 
 
-def _collection(manifest: dict[str, Any]) -> str:
+def _describe_collection(manifest: dict[str, Any]) -> str:
     lines = [
         "The sources' makers collected and labelled the pictures; their papers say how. This set "
         "was put together by a program from their published files:",
@@ -111,7 +111,7 @@ def _collection(manifest: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _preprocessing(manifest: dict[str, Any]) -> str:
+def _describe_preprocessing(manifest: dict[str, Any]) -> str:
     notes = "".join(f"\n- {note}" for note in manifest["notes"])
     return (
         "Joints were renamed to the 21 of the paper, boxes cut at the edge of the image, boxes "
@@ -122,7 +122,7 @@ def _preprocessing(manifest: dict[str, Any]) -> str:
     )
 
 
-def _uses(manifest: dict[str, Any]) -> str:
+def _describe_uses(manifest: dict[str, Any]) -> str:
     return (
         "For training and comparing methods that find the joints of people. Not for finding out "
         "who somebody is, for watching people, nor for claims about groups of people: who is shown "
@@ -133,7 +133,7 @@ def _uses(manifest: dict[str, Any]) -> str:
     )
 
 
-def _distribution(manifest: dict[str, Any]) -> str:
+def _describe_distribution(manifest: dict[str, Any]) -> str:
     return (
         "Pictures may not be passed on unless their source allows it (see Terms). `smallpose "
         "release` makes a folder without pictures: annotations, an index of which picture of which "
@@ -142,7 +142,7 @@ def _distribution(manifest: dict[str, Any]) -> str:
     )
 
 
-def _maintenance(manifest: dict[str, Any]) -> str:
+def _describe_maintenance(manifest: dict[str, Any]) -> str:
     return (
         "Nobody mends this copy: errors are mended in the source or in smallpose, and the set is "
         "built anew. `smallpose check` says whether a copy is still what was built, `smallpose "

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smallpose.core.errors import InputError, SmallposeError
-from smallpose.system.files import write_whole
-from smallpose.system.progress import say
+from smallpose.system.files import write_atomically
+from smallpose.system.progress import print_status
 
 
 @dataclass(frozen=True)
-class Terms:
+class LicenceTerms:
     """Of one source: what it is called, what its terms come to, and where they stand."""
 
     title: str
@@ -26,42 +26,42 @@ class Terms:
 
 
 TERMS = {
-    "coco": Terms(
+    "coco": LicenceTerms(
         "COCO keypoints 2017",
         "annotations CC BY 4.0; pictures under their Flickr terms",
         "cocodataset.org/#termsofuse",
     ),
-    "mpii": Terms(
+    "mpii": LicenceTerms(
         "MPII Human Pose",
         "research use, not commercial: the pictures are frames of others' videos",
         "human-pose.mpi-inf.mpg.de",
     ),
-    "aic": Terms(
+    "aic": LicenceTerms(
         "AI Challenger 2017",
         "the challenge's terms, research use; the pictures belong to news sites",
         "github.com/AIChallenger/AI_Challenger_2017",
     ),
-    "hieve": Terms(
+    "hieve": LicenceTerms(
         "HiEve (HIE20)",
         "research use after registration; faces are blurred and stay so",
         "humaninevents.org",
     ),
-    "posetrack": Terms("PoseTrack18", "non-commercial research", "posetrack.net"),
+    "posetrack": LicenceTerms("PoseTrack18", "non-commercial research", "posetrack.net"),
 }
 
 
-def terms_of(source: str) -> Terms:
+def get_terms(source: str) -> LicenceTerms:
     """A published source's terms, or what can be said of a user's own."""
-    return TERMS.get(source, Terms(source, "your own source: its owner's terms", "–"))
+    return TERMS.get(source, LicenceTerms(source, "your own source: its owner's terms", "–"))
 
 
-def memory_file() -> Path:
+def get_answers_file() -> Path:
     """Where acceptance is remembered: below XDG_CONFIG_HOME, else ~/.config."""
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111
     return Path(home) / "smallpose" / "terms.json"
 
 
-def settle_terms(
+def confirm_terms(
     sources: Sequence[str],
     accept: Collection[str],
     *,
@@ -82,16 +82,16 @@ def settle_terms(
             raise InputError(
                 f"--accept {name}", "no such source", f"sources are {', '.join(TERMS)}"
             )
-    accepted, shown = _remembered()
+    accepted, shown = _read_answers()
     new = set(accept) - accepted
     accepted |= new
     open_ = [name for name in sources if name not in accepted]
     fresh = [name for name in open_ if name not in shown or copying or ask]
     if fresh:
-        say("Pictures and labels stay under their publishers' terms:")
+        print_status("Pictures and labels stay under their publishers' terms:")
     for name in fresh:
         terms = TERMS[name]
-        say(f"  {name:<10}{terms.title}: {terms.summary} ({terms.page})")
+        print_status(f"  {name:<10}{terms.title}: {terms.summary} ({terms.page})")
     if open_ and ask is not None:
         words = ask(f"Accept them? Type the names ({','.join(open_)}), 'all', or nothing: ")
         said = set(words.replace(",", " ").split())
@@ -100,7 +100,7 @@ def settle_terms(
         accepted |= now
         open_ = [name for name in open_ if name not in accepted]
     if new or set(fresh) - shown:
-        _remember(accepted, shown | set(fresh))
+        _write_answers(accepted, shown | set(fresh))
     if open_ and (copying or ask is not None):
         what = "copying pictures needs" if copying else "nobody accepted"
         raise InputError(
@@ -109,21 +109,25 @@ def settle_terms(
             f"read them, then use --accept {','.join(open_)}",
         )
     if fresh:
-        say(f"Going on, since nothing is copied; --accept {','.join(open_)} says you accept them.")
+        print_status(
+            f"Going on, since nothing is copied; --accept {','.join(open_)} says you accept them."
+        )
 
 
-def _remembered() -> tuple[set[str], set[str]]:
+def _read_answers() -> tuple[set[str], set[str]]:
     """Whose terms were accepted, and whose were shown; none where the file cannot be read."""
     try:
-        found = json.loads(memory_file().read_text())
+        found = json.loads(get_answers_file().read_text())
         return set(found["accepted"]) & set(TERMS), set(found["shown"]) & set(TERMS)
     except (OSError, ValueError, KeyError, TypeError):
         return set(), set()
 
 
-def _remember(accepted: Collection[str], shown: Collection[str]) -> None:
+def _write_answers(accepted: Collection[str], shown: Collection[str]) -> None:
     record = {"accepted": sorted(accepted), "shown": sorted(shown)}
     try:
-        write_whole(memory_file(), json.dumps(record, indent=1) + "\n")
+        write_atomically(get_answers_file(), json.dumps(record, indent=1) + "\n")
     except SmallposeError:
-        say(f"{memory_file()} cannot be written, so the terms will be shown again next time")
+        print_status(
+            f"{get_answers_file()} cannot be written, so the terms will be shown again next time"
+        )

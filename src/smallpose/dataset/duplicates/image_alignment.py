@@ -6,20 +6,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.dataset.duplicates.image_hash import THUMB, Prints
+from smallpose.dataset.duplicates.image_hash import THUMBNAIL_SIDE, Fingerprints
 
 Transform = tuple[float, float, float, float]  # x' = a x + b, y' = c y + d, in 0 … 1
 
-LEAST_CORNERS = 3  # in common, or two pictures are not looked at
-SIMILAR = 0.7  # correlation of aligned thumbnails
-OVERLAP = 0.5  # share of either picture that the other one must cover
-PLAIN = 3.0  # grey levels of detail; a plainer picture resembles all plain ones
-_ROWS, _COLUMNS = np.mgrid[:THUMB, :THUMB].astype(np.float32) / THUMB
+MIN_ALIGNED_CORNERS = 3  # in common, or two pictures are not looked at
+MIN_SIMILARITY = 0.7  # correlation of aligned thumbnails
+MIN_OVERLAP = 0.5  # share of either picture that the other one must cover
+MIN_DETAIL = 3.0  # grey levels of detail; a plainer picture resembles all plain ones
+_ROWS, _COLUMNS = np.mgrid[:THUMBNAIL_SIDE, :THUMBNAIL_SIDE].astype(np.float32) / THUMBNAIL_SIDE
 _PLANE = np.stack([np.ones_like(_ROWS), _ROWS, _COLUMNS], axis=2)
 
 
 @dataclass(frozen=True, order=True)
-class Pair:
+class DuplicatePair:
     """Two near-duplicates.
 
     Args:
@@ -32,36 +32,36 @@ class Pair:
 
     first: int
     second: int
-    mirrored: bool
+    is_mirrored: bool
     similarity: float
     overlap: float
-    crop: bool
+    is_crop: bool
 
     @property
     def kind(self) -> str:
         """In words: "same", "mirrored", "crop" or "mirrored crop"."""
-        words = [w for w, on in (("mirrored", self.mirrored), ("crop", self.crop)) if on]
+        words = [w for w, on in (("mirrored", self.is_mirrored), ("crop", self.is_crop)) if on]
         return " ".join(words) or "same"
 
 
-def align(
+def fit_transform(
     here: NDArray[np.float32], there: NDArray[np.float32], mirrored: bool
 ) -> Transform | None:
     """The stretch and shift along both axes that most corners agree on."""
     fits = []
     for axis in (0, 1):
-        fit = _line(here[:, axis], there[:, axis], mirrored and axis == 0)
+        fit = _fit_line(here[:, axis], there[:, axis], mirrored and axis == 0)
         if fit is None:
             return None
         fits.append(fit)
     (a, b, close_x), (c, d, close_y) = fits
     both = close_x & close_y
-    if both.sum() < LEAST_CORNERS:
+    if both.sum() < MIN_ALIGNED_CORNERS:
         return None
     return (a, b, c, d)
 
 
-def _line(
+def _fit_line(
     x: NDArray[np.float32], y: NDArray[np.float32], falling: bool
 ) -> tuple[float, float, NDArray[np.bool_]] | None:
     """Slope and offset of y over x by the median of all slopes, and who lies on the line."""
@@ -74,10 +74,10 @@ def _line(
     ]
     if not len(slopes):
         return None
-    slope = _middle(slopes)
-    offset = _middle(y - slope * x)
+    slope = _compute_median(slopes)
+    offset = _compute_median(y - slope * x)
     close = np.abs(slope * x + offset - y) < 0.03
-    if close.sum() >= LEAST_CORNERS and np.ptp(x[close]) > 0.08:
+    if close.sum() >= MIN_ALIGNED_CORNERS and np.ptp(x[close]) > 0.08:
         u, w = x[close], y[close]
         mean_u, mean_w = float(u.sum()) / len(u), float(w.sum()) / len(w)
         u = u - mean_u
@@ -86,44 +86,48 @@ def _line(
     return slope, offset, close
 
 
-def _middle(values: NDArray[np.float64]) -> float:
+def _compute_median(values: NDArray[np.float64]) -> float:
     """The median; millions of short lists of corners come by, and np.median is slow on them."""
     ordered = np.sort(values)
     n = len(ordered)
     return float(ordered[(n - 1) // 2] + ordered[n // 2]) / 2
 
 
-class Look:
+class ThumbnailComparison:
     """Compares two thumbnails where a transform lays one on the other."""
 
-    def __init__(self, prints: Prints) -> None:
-        self.thumbs = prints.thumbs
+    def __init__(self, prints: Fingerprints) -> None:
+        self.thumbnails = prints.thumbnails
 
-    def compare(self, i: int, j: int, mirrored: bool, transform: Transform) -> Pair | None:
+    def compare(self, i: int, j: int, mirrored: bool, transform: Transform) -> DuplicatePair | None:
         """The pair, if what both show is alike and enough of it."""
         a, b, c, d = transform
         if not (0.4 < abs(a) < 2.5 and 0.4 < c < 2.5):
             return None
         # Thumbnail i laid into the frame of j; pixel centres are at integers.
         move = np.array(
-            [[a, 0, b * THUMB + (a - 1) * 0.5], [0, c, d * THUMB + (c - 1) * 0.5]], dtype=np.float64
+            [
+                [a, 0, b * THUMBNAIL_SIDE + (a - 1) * 0.5],
+                [0, c, d * THUMBNAIL_SIDE + (c - 1) * 0.5],
+            ],
+            dtype=np.float64,
         )
-        size = (THUMB, THUMB)
-        seen = _lay(np.ones(size, np.float32), move, cv2.INTER_NEAREST)
+        size = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+        seen = _warp_thumbnail(np.ones(size, np.float32), move, cv2.INTER_NEAREST)
         share_j = float(seen.mean())
         share_i = share_j / (abs(a) * c)
-        if max(share_i, share_j) < OVERLAP or min(share_i, share_j) < 0.3:
+        if max(share_i, share_j) < MIN_OVERLAP or min(share_i, share_j) < 0.3:
             return None
-        laid = _lay(self.thumbs[i].astype(np.float32), move, cv2.INTER_LINEAR)
-        first = _detail(laid, seen)
-        second = _detail(self.thumbs[j].astype(np.float32), seen)
+        laid = _warp_thumbnail(self.thumbnails[i].astype(np.float32), move, cv2.INTER_LINEAR)
+        first = _extract_detail(laid, seen)
+        second = _extract_detail(self.thumbnails[j].astype(np.float32), seen)
         norm = float(np.linalg.norm(first)), float(np.linalg.norm(second))
-        if min(norm) < PLAIN * float(seen.sum()) ** 0.5:
+        if min(norm) < MIN_DETAIL * float(seen.sum()) ** 0.5:
             return None
         similarity = float((first * second).sum()) / (norm[0] * norm[1])
-        if similarity < SIMILAR:
+        if similarity < MIN_SIMILARITY:
             return None
-        return Pair(
+        return DuplicatePair(
             i,
             j,
             mirrored,
@@ -133,11 +137,15 @@ class Look:
         )
 
 
-def _lay(thumb: NDArray[np.float32], move: NDArray[np.float64], how: int) -> NDArray[np.float32]:
-    return np.asarray(cv2.warpAffine(thumb, move, (THUMB, THUMB), flags=how), dtype=np.float32)
+def _warp_thumbnail(
+    thumb: NDArray[np.float32], move: NDArray[np.float64], how: int
+) -> NDArray[np.float32]:
+    return np.asarray(
+        cv2.warpAffine(thumb, move, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), flags=how), dtype=np.float32
+    )
 
 
-def _detail(thumb: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float64]:
+def _extract_detail(thumb: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float64]:
     """What is left of a thumbnail without its slow shades, zero where nothing is seen.
 
     Skies, walls and vignettes are alike in any two pictures; edges are not. The even slope goes

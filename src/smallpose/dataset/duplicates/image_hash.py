@@ -17,20 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError, RefusedError
-from smallpose.dataset.place_images import picture_size
-from smallpose.system.progress import track
+from smallpose.dataset.place_images import read_image_size
+from smallpose.system.progress import show_progress
 
 Grey = NDArray[np.uint8]
 
-SIDE = 256  # px; pictures are compared at SIDE² pixels, whatever their shape
-FEATURES = 64  # corners kept; a crop to 70 % of the area keeps about 45 of them
-THUMB = 48  # px
+WORKING_SIDE = 256  # px; pictures are compared at SIDE² pixels, whatever their shape
+MAX_CORNERS = 64  # corners kept; a crop to 70 % of the area keeps about 45 of them
+THUMBNAIL_SIDE = 48  # px
 MOST_PIXELS = 89_000_000  # beyond, a header is taken for a decompression bomb
-_LEVELS, _STEP = 4, 1.2  # a crop to 70 % of the area enlarges what it keeps by 1.2
+_PYRAMID_LEVELS, _PYRAMID_SCALE = 4, 1.2  # a crop to 70 % of the area enlarges what it keeps by 1.2
 
 
 @dataclass(frozen=True)
-class Prints:
+class Fingerprints:
     """Fingerprints of m pictures.
 
     Args:
@@ -42,21 +42,21 @@ class Prints:
     """
 
     hashes: NDArray[np.uint64]
-    thumbs: NDArray[np.uint8]
-    codes: NDArray[np.uint32]
-    points: NDArray[np.float32]
-    owners: NDArray[np.int32]
+    thumbnails: NDArray[np.uint8]
+    descriptors: NDArray[np.uint32]
+    corner_positions: NDArray[np.float32]
+    image_numbers: NDArray[np.int32]
 
     def __len__(self) -> int:
-        return len(self.thumbs)
+        return len(self.thumbnails)
 
 
-_One = tuple[NDArray[np.uint64], Grey, NDArray[np.uint32], NDArray[np.float32]]
+_Fingerprint = tuple[NDArray[np.uint64], Grey, NDArray[np.uint32], NDArray[np.float32]]
 
 
-def fingerprints(
-    pictures: Sequence[Path | Grey], jobs: int = 1, broken: list[int] | None = None
-) -> Prints:
+def compute_fingerprints(
+    images: Sequence[Path | Grey], workers: int = 1, unreadable: list[int] | None = None
+) -> Fingerprints:
     """Fingerprints of files, or of (h, w) grey or (h, w, 3) colour arrays.
 
     Args:
@@ -65,29 +65,29 @@ def fingerprints(
     Raises: InputError for a file that is no picture, RefusedError for one of absurd size.
     """
 
-    def one(item: tuple[int, Path | Grey]) -> _One:
+    def one(item: tuple[int, Path | Grey]) -> _Fingerprint:
         number, picture = item
         try:
-            return _fingerprint(_grey(picture))
+            return _compute_fingerprint(_convert_to_grey(picture))
         except (InputError, RefusedError):
-            if broken is None:
+            if unreadable is None:
                 raise
-            broken.append(number)
-            return _fingerprint(np.zeros((THUMB, THUMB), np.uint8))
+            unreadable.append(number)
+            return _compute_fingerprint(np.zeros((THUMBNAIL_SIDE, THUMBNAIL_SIDE), np.uint8))
 
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # OpenCV's own pool and ours would fight over the cores
     try:
-        with ThreadPoolExecutor(max(jobs, 1)) as pool:
-            prints = pool.map(one, enumerate(pictures))
-            parts = list(track(prints, "fingerprints", total=len(pictures)))
+        with ThreadPoolExecutor(max(workers, 1)) as pool:
+            prints = pool.map(one, enumerate(images))
+            parts = list(show_progress(prints, "fingerprints", total=len(images)))
     finally:
         cv2.setNumThreads(threads)
-    if broken is not None:
-        broken.sort()
-    return Prints(
+    if unreadable is not None:
+        unreadable.sort()
+    return Fingerprints(
         np.array([p[0] for p in parts], dtype=np.uint64).reshape(-1, 2).T.copy(),
-        np.array([p[1] for p in parts], dtype=np.uint8).reshape(-1, THUMB, THUMB),
+        np.array([p[1] for p in parts], dtype=np.uint8).reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE),
         np.concatenate([np.zeros((2, 0, 8), np.uint32), *(p[2] for p in parts)], axis=1),
         np.concatenate([np.zeros((0, 2), np.float32), *(p[3] for p in parts)]),
         np.repeat(np.arange(len(parts), dtype=np.int32), [len(p[3]) for p in parts]),
@@ -99,14 +99,14 @@ def read_grey(path: Path) -> Grey:
 
     Raises: InputError when it cannot be decoded, RefusedError when its header promises too much.
     """
-    width, height = picture_size(path)
+    width, height = read_image_size(path)
     if width * height > MOST_PIXELS:
         raise RefusedError(
             str(path), f"the header promises {width} × {height} pixels", "store it smaller"
         )
     data = np.frombuffer(path.read_bytes(), np.uint8)
     # JPEG decodes at a half, a quarter or an eighth for less work than at full size.
-    shrink = next((s for s in (8, 4, 2) if min(width, height) >= 1.5 * s * SIDE), 1)
+    shrink = next((s for s in (8, 4, 2) if min(width, height) >= 1.5 * s * WORKING_SIDE), 1)
     flags = {
         1: cv2.IMREAD_GRAYSCALE,
         2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
@@ -119,7 +119,7 @@ def read_grey(path: Path) -> Grey:
     return np.asarray(grey, dtype=np.uint8)
 
 
-def _grey(picture: Path | Grey) -> Grey:
+def _convert_to_grey(picture: Path | Grey) -> Grey:
     if isinstance(picture, Path):
         return read_grey(picture)
     if picture.ndim == 3:
@@ -127,19 +127,19 @@ def _grey(picture: Path | Grey) -> Grey:
     return picture
 
 
-def _fingerprint(grey: Grey) -> _One:
+def _compute_fingerprint(grey: Grey) -> _Fingerprint:
     height, width = grey.shape
-    scale = SIDE / (height * width) ** 0.5
+    scale = WORKING_SIDE / (height * width) ** 0.5
     # A sliver of a picture would leave nothing to look at; stretch it to 48 px at least.
-    size = (max(THUMB, round(width * scale)), max(THUMB, round(height * scale)))
+    size = (max(THUMBNAIL_SIDE, round(width * scale)), max(THUMBNAIL_SIDE, round(height * scale)))
     same = cv2.resize(grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    small = cv2.resize(same, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(same, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
     thumb = np.asarray(small, dtype=np.uint8)
-    codes, points = _corners(np.asarray(same, dtype=np.uint8))
-    return _frequency_hashes(thumb), thumb, codes, points
+    codes, points = _describe_corners(np.asarray(same, dtype=np.uint8))
+    return _hash_frequencies(thumb), thumb, codes, points
 
 
-def _frequency_hashes(thumb: Grey) -> NDArray[np.uint64]:
+def _hash_frequencies(thumb: Grey) -> NDArray[np.uint64]:
     """(2,) 64 signs of the lowest frequencies about their median, and those of the mirror image.
 
     Mirroring a picture negates its odd horizontal cosines, so the second hash costs nothing.
@@ -154,17 +154,17 @@ def _frequency_hashes(thumb: Grey) -> NDArray[np.uint64]:
     return np.array(hashes, dtype=np.uint64)
 
 
-def _corners(grey: Grey) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+def _describe_corners(grey: Grey) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
     """(2, f, 8) descriptors of strong corners, plain and mirrored; (f, 2) their places."""
     height, width = grey.shape
     orb = cv2.ORB.create(
-        nfeatures=4 * FEATURES,
-        scaleFactor=_STEP,
-        nlevels=_LEVELS,
+        nfeatures=4 * MAX_CORNERS,
+        scaleFactor=_PYRAMID_SCALE,
+        nlevels=_PYRAMID_LEVELS,
         edgeThreshold=16,
         fastThreshold=8,
     )
-    found = _spread(orb.detect(grey, None), width, height)
+    found = _select_spread_corners(orb.detect(grey, None), width, height)
     # Pictures are not turned when they are copied: upright descriptors tell more apart.
     plain = [
         cv2.KeyPoint(k.pt[0], k.pt[1], k.size, 0, k.response, k.octave, n)
@@ -188,16 +188,16 @@ def _corners(grey: Grey) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
     )
 
 
-def _spread(found: Sequence[Any], width: int, height: int) -> list[Any]:
+def _select_spread_corners(found: Sequence[Any], width: int, height: int) -> list[Any]:
     """The strongest corners, but no more than an eighth of them from one of 4 × 4 fields.
 
     Corners that all lie on one banner say little of how two pictures lie on each other.
     """
-    left = [FEATURES // 8] * 16
+    left = [MAX_CORNERS // 8] * 16
     kept: list[Any] = []
     for corner in sorted(found, key=lambda k: (-k.response, k.pt)):
         field = 4 * int(4 * corner.pt[1] / height) + int(4 * corner.pt[0] / width)
-        if left[field] and len(kept) < FEATURES:
+        if left[field] and len(kept) < MAX_CORNERS:
             left[field] -= 1
             kept.append(corner)
     return kept

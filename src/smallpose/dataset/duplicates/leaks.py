@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from smallpose.core.instances import SOURCES, Images, concat
+from smallpose.core.instances import SOURCES, Images, concat_instances
 from smallpose.dataset.built_set import BuiltSet
-from smallpose.dataset.duplicates.image_alignment import Pair
-from smallpose.dataset.duplicates.image_hash import fingerprints
+from smallpose.dataset.duplicates.image_alignment import DuplicatePair
+from smallpose.dataset.duplicates.image_hash import compute_fingerprints
 from smallpose.dataset.duplicates.near_duplicates import find_near_duplicates
-from smallpose.dataset.splits import closest_subset
+from smallpose.dataset.splits import find_closest_subset
 
-Sides = Sequence[str]
+Splits = Sequence[str]
 
 
 @dataclass(frozen=True)
-class Leaks:
+class LeakReport:
     """What an audit of a set's pictures found.
 
     Args:
@@ -37,40 +37,40 @@ class Leaks:
     """
 
     names: tuple[str, ...]
-    sides: tuple[str, ...]
+    splits: tuple[str, ...]
     sources: tuple[str, ...]
     groups: tuple[str, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[DuplicatePair, ...]
     missing: tuple[str, ...] = ()
 
     @property
-    def across(self) -> list[Pair]:
+    def leaking_pairs(self) -> list[DuplicatePair]:
         """The pairs that are leaks: one in train, one in test."""
-        return leaks_between(self.sides, self.pairs)
+        return find_leaking_pairs(self.splits, self.pairs)
 
     @property
-    def moves(self) -> list[int]:
+    def images_to_move(self) -> list[int]:
         """Numbers of the pictures that `move_offenders` would move."""
-        moved = move_offenders(self.sides, self.pairs, self.groups)
-        return [n for n, side in enumerate(self.sides) if moved[n] != side]
+        moved = move_leaking_images(self.splits, self.pairs, self.groups)
+        return [n for n, side in enumerate(self.splits) if moved[n] != side]
 
 
-def find_leaks(built: BuiltSet, jobs: int = 1) -> Leaks:
+def find_leaks(built: BuiltSet, workers: int = 1) -> LeakReport:
     """Look at every picture of a built set."""
     parts = list(built.parts.values())
-    images = concat(parts, parts[0].skeleton).images
+    images = concat_instances(parts, parts[0].skeleton).images
     sides = [side for side, part in built.parts.items() for _ in range(len(part.images))]
-    paths = [built.picture(name) for name in images.file_names]
-    return find_leaks_among(images, range(len(images)), sides, paths, jobs)
+    paths = [built.find_image(name) for name in images.file_names]
+    return find_leaks_among(images, range(len(images)), sides, paths, workers)
 
 
 def find_leaks_among(
     images: Images,
     rows: Sequence[int],
-    sides: Sides,
+    splits: Splits,
     paths: Sequence[Path | None],
-    jobs: int = 1,
-) -> Leaks:
+    workers: int = 1,
+) -> LeakReport:
     """Look at some images' pictures.
 
     Args:
@@ -82,13 +82,13 @@ def find_leaks_among(
     groups = [images.groups[r] for r in rows]
     labels = [
         f"{side} {images.source[r]} {group}" if group else ""
-        for r, side, group in zip(rows, sides, groups, strict=True)
+        for r, side, group in zip(rows, splits, groups, strict=True)
     ]
     broken: list[int] = []
     files = [path for path in paths if path is not None]
-    prints = fingerprints(files, jobs, broken)
+    prints = compute_fingerprints(files, workers, broken)
     bad = {there[n] for n in broken}
-    pairs = find_near_duplicates(prints, apart=[labels[n] for n in there])
+    pairs = find_near_duplicates(prints, labels=[labels[n] for n in there])
     # Unreadable pictures resemble nothing, so their numbers can go without losing a pair.
     kept = [n for n in there if n not in bad]
     number = {n: i for i, n in enumerate(kept)}
@@ -97,9 +97,9 @@ def find_leaks_among(
     ]
     names = [images.file_names[r] for r in rows]
     gone = [n for n in range(len(rows)) if n not in number]
-    return Leaks(
+    return LeakReport(
         tuple(names[n] for n in kept),
-        tuple(sides[n] for n in kept),
+        tuple(splits[n] for n in kept),
         tuple(SOURCES[images.source[rows[n]]] or "unknown" for n in kept),
         tuple(labels[n] for n in kept),
         tuple(pairs),
@@ -107,13 +107,16 @@ def find_leaks_among(
     )
 
 
-def leaks_between(sides: Sides, pairs: Sequence[Pair]) -> list[Pair]:
+def find_leaking_pairs(splits: Splits, pairs: Sequence[DuplicatePair]) -> list[DuplicatePair]:
     """The pairs whose two pictures stand on different sides."""
-    return [p for p in pairs if sides[p.first] != sides[p.second]]
+    return [p for p in pairs if splits[p.first] != splits[p.second]]
 
 
-def move_offenders(
-    sides: Sides, pairs: Sequence[Pair], groups: Sequence[str] | None = None, to: str = "test"
+def move_leaking_images(
+    splits: Splits,
+    pairs: Sequence[DuplicatePair],
+    groups: Sequence[str] | None = None,
+    target: str = "test",
 ) -> tuple[str, ...]:
     """(m,) the sides after every leak is mended.
 
@@ -131,15 +134,15 @@ def move_offenders(
     is never trained on, so results on its own test set stay comparable with everyone's, and
     training, the larger side, loses a few pictures. With `to="train"` the test side gives way.
     """
-    offenders = set().union(*_hanging_together(sides, pairs, groups))
-    return tuple(to if n in offenders else side for n, side in enumerate(sides))
+    offenders = set().union(*_find_leaking_components(splits, pairs, groups))
+    return tuple(target if n in offenders else side for n, side in enumerate(splits))
 
 
-def balance_offenders(
-    sides: Sides,
-    pairs: Sequence[Pair],
+def balance_leaking_images(
+    splits: Splits,
+    pairs: Sequence[DuplicatePair],
     groups: Sequence[str],
-    kept: Sequence[bool],
+    is_official_test: Sequence[bool],
     rng: np.random.Generator,
 ) -> tuple[str, ...]:
     """(m,) the sides after every leak is mended, the test side as large as before if it can be.
@@ -153,23 +156,23 @@ def balance_offenders(
         kept: (m,) true for pictures that their source published for testing.
         rng: chooses among ways that are equally close.
     """
-    moved = np.array(sides, dtype=object)
+    moved = np.array(splits, dtype=object)
     free = []
-    for part in _hanging_together(sides, pairs, groups):
+    for part in _find_leaking_components(splits, pairs, groups):
         rows = np.array(sorted(part), dtype=np.intp)
-        if any(kept[r] for r in rows):
+        if any(is_official_test[r] for r in rows):
             moved[rows] = "test"
         else:
             moved[rows] = "train"
             free.append(rows)
-    wanted = int(sum(s == "test" for s in sides) - np.count_nonzero(moved == "test"))
-    for number in closest_subset([len(rows) for rows in free], wanted, rng):
+    wanted = int(sum(s == "test" for s in splits) - np.count_nonzero(moved == "test"))
+    for number in find_closest_subset([len(rows) for rows in free], wanted, rng):
         moved[free[number]] = "test"
     return tuple(str(side) for side in moved)
 
 
-def _hanging_together(
-    sides: Sides, pairs: Sequence[Pair], groups: Sequence[str] | None
+def _find_leaking_components(
+    sides: Splits, pairs: Sequence[DuplicatePair], groups: Sequence[str] | None
 ) -> list[set[int]]:
     """Connected components of near-duplicates and groups that stand on both sides."""
     root = list(range(len(sides)))
@@ -192,16 +195,16 @@ def _hanging_together(
     return [part for part in members.values() if len({sides[n] for n in part}) > 1]
 
 
-def leaks_json(leaks: Leaks) -> dict[str, Any]:
+def encode_leaks(leaks: LeakReport) -> dict[str, Any]:
     """The findings for machines: counts, every pair with its leak flag, and what to move."""
-    across = set(leaks.across)
+    across = set(leaks.leaking_pairs)
     return {
         "pictures": len(leaks.names),
         "missing": list(leaks.missing),
         "near_duplicates": len(leaks.pairs),
         "leaks": len(across),
         "kinds": dict(sorted(Counter(p.kind for p in leaks.pairs).items())),
-        "sources": _by_source(leaks, list(leaks.pairs)),
+        "sources": _count_by_source(leaks, list(leaks.pairs)),
         "pairs": [
             {
                 "first": leaks.names[p.first],
@@ -213,13 +216,13 @@ def leaks_json(leaks: Leaks) -> dict[str, Any]:
             }
             for p in leaks.pairs
         ],
-        "move_to_test": [leaks.names[n] for n in leaks.moves],
+        "move_to_test": [leaks.names[n] for n in leaks.images_to_move],
     }
 
 
-def leaks_markdown(leaks: Leaks, most: int = 20) -> str:
+def format_leaks(leaks: LeakReport, max_rows: int = 20) -> str:
     """The findings for people, the first `most` leaks by similarity."""
-    across = sorted(leaks.across, key=lambda p: (-p.similarity, p))
+    across = sorted(leaks.leaking_pairs, key=lambda p: (-p.similarity, p))
     lines = [
         f"{len(leaks.names):,} pictures, {len(leaks.pairs):,} pairs of near-duplicates, "
         f"{len(across):,} of them leaks between train and test."
@@ -227,24 +230,27 @@ def leaks_markdown(leaks: Leaks, most: int = 20) -> str:
     if leaks.missing:
         lines.append(f"{len(leaks.missing):,} pictures are missing and were not looked at.")
     if leaks.pairs:
-        rows = [f"| {name} | {count:,} |" for name, count in _by_source(leaks, leaks.pairs).items()]
+        rows = [
+            f"| {name} | {count:,} |"
+            for name, count in _count_by_source(leaks, leaks.pairs).items()
+        ]
         lines.append("\n".join(["| sources | pairs |", "| --- | --- |", *rows]))
     if across:
         rows = [
             f"| {leaks.names[p.first]} | {leaks.names[p.second]} | {p.kind} | {p.similarity:.2f} |"
-            for p in across[:most]
+            for p in across[:max_rows]
         ]
         head = ["| one side | other side | kind | similarity |", "| --- | --- | --- | --- |"]
         lines.append("\n".join([*head, *rows]))
-        if len(across) > most:
-            lines.append(f"… and {len(across) - most:,} more.")
+        if len(across) > max_rows:
+            lines.append(f"… and {len(across) - max_rows:,} more.")
         lines.append(
-            f"To mend this, {len(leaks.moves):,} pictures have to move from train to test."
+            f"To mend this, {len(leaks.images_to_move):,} pictures have to move from train to test."
         )
     return "\n\n".join(lines) + "\n"
 
 
-def _by_source(leaks: Leaks, pairs: Sequence[Pair]) -> dict[str, int]:
+def _count_by_source(leaks: LeakReport, pairs: Sequence[DuplicatePair]) -> dict[str, int]:
     count = Counter(
         " – ".join(sorted({leaks.sources[p.first], leaks.sources[p.second]})) for p in pairs
     )

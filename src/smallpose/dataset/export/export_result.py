@@ -6,12 +6,12 @@ from pathlib import Path
 
 from smallpose.core.errors import InputError
 from smallpose.dataset.built_set import BuiltSet
-from smallpose.dataset.place_images import place
+from smallpose.dataset.place_images import place_image
 from smallpose.io.coco_annotations import write_coco
 
 
 @dataclass
-class Written:
+class ExportResult:
     """An export's report.
 
     Args:
@@ -29,15 +29,15 @@ class Written:
     losses: list[str] = field(default_factory=list)
     missing: int = 0
 
-    def lines(self) -> list[str]:
+    def to_lines(self) -> list[str]:
         """The report for people, a sentence a line."""
         head = f"{self.title}: {self.images:,} images, {self.people:,} annotations"
         gone = [f"{self.missing:,} pictures are missing"] if self.missing else []
         return [head, *gone, *(self.losses or ["nothing is lost"])]
 
-    def readme(self) -> str:
+    def to_readme(self) -> str:
         """A README for the exported folder."""
-        lost = "\n".join(f"- {line}" for line in self.lines()[1:])
+        lost = "\n".join(f"- {line}" for line in self.to_lines()[1:])
         return (
             f"# {self.title}\n\n{self.images:,} images, {self.people:,} annotations.\n\n"
             f"{self.usage.strip()}\n\n## What this format could not hold\n\n{lost}\n\n"
@@ -46,7 +46,7 @@ class Written:
         )
 
 
-def labels_only(built: BuiltSet, split: str, path: Path) -> None:
+def copy_labels(built: BuiltSet, split: str, path: Path) -> None:
     """The split's annotations at `path`: the set's own file, byte for byte, unless that has joints
     that were made up, which other tools would take for labels; then the file without those.
     """
@@ -57,7 +57,7 @@ def labels_only(built: BuiltSet, split: str, path: Path) -> None:
         shutil.copyfile(built.folder / "annotations" / f"{split}.json", path)
 
 
-def put_pictures(built: BuiltSet, names: dict[str, Path], how: str, written: Written) -> None:
+def export_images(built: BuiltSet, names: dict[str, Path], how: str, written: ExportResult) -> None:
     """Link or copy the set's pictures; those that are not there are counted.
 
     Args:
@@ -68,14 +68,14 @@ def put_pictures(built: BuiltSet, names: dict[str, Path], how: str, written: Wri
     if how == "none":
         return
     for name, target in names.items():
-        picture = built.picture(name)
+        picture = built.find_image(name)
         if picture is None:
             written.missing += 1
         else:
-            place(how, picture, target)
+            place_image(how, picture, target)
 
 
-def read_picture_bytes(built: BuiltSet, name: str) -> bytes | None:
+def read_image_bytes(built: BuiltSet, name: str) -> bytes | None:
     """The picture file as it is; None when it is not there."""
-    picture = built.picture(name)
+    picture = built.find_image(name)
     return None if picture is None else picture.read_bytes()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from smallpose.dataset.built_set import BuiltSet
-from smallpose.dataset.export.export_result import Written, labels_only, put_pictures
+from smallpose.dataset.export.export_result import ExportResult, copy_labels, export_images
 
 _USAGE = """```python
 import fiftyone as fo
@@ -17,20 +17,20 @@ fo.launch_app(test)
 ```"""
 
 
-def export_fiftyone(built: BuiltSet, out: Path, pictures: str) -> Written:
+def export_fiftyone(built: BuiltSet, out: Path, image_mode: str) -> ExportResult:
     """Fill `out` with `train/` and `test/`; annotations are the set's own."""
-    written = Written("FiftyOne (COCO layout)", usage=_USAGE)
+    written = ExportResult("FiftyOne (COCO layout)", usage=_USAGE)
     for split, people in built.parts.items():
         data = out / split / "data"
         data.mkdir(parents=True)
-        labels_only(built, split, out / split / "labels.json")
+        copy_labels(built, split, out / split / "labels.json")
         targets = {name: data / name for name in people.images.file_names}
-        put_pictures(built, targets, pictures, written)
+        export_images(built, targets, image_mode, written)
         written.images += len(people.images)
         written.people += len(people)
     written.losses = [
         "the file loses nothing; FiftyOne's importer does not keep whether a keypoint is hidden "
         "(v = 1) or seen (v = 2)",
-        *built.lost_derived(),
+        *built.describe_dropped_joints(),
     ]
     return written

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataset.built_set import BuiltSet
-from smallpose.dataset.export.export_result import Written, labels_only
-from smallpose.system.files import write_whole
+from smallpose.dataset.export.export_result import ExportResult, copy_labels
+from smallpose.system.files import write_atomically
 
 _USAGE = """Put both files beside your model's config and begin that with
 
@@ -20,70 +20,72 @@ _COLOURS = {"left": [0, 255, 0], "right": [255, 128, 0], "middle": [51, 153, 255
 _LEGS = ("hip", "knee", "ankle", "pelvis")
 
 
-def export_mmpose(built: BuiltSet, out: Path, pictures: str) -> Written:
+def export_mmpose(built: BuiltSet, out: Path, image_mode: str) -> ExportResult:
     """Fill `out` with `smallpose_info.py` and `smallpose_data.py`.
 
     The config points at the set itself and nothing is copied, unless the set has derived joints:
     MMPose would train on them and score them, so it gets annotations of its own without them.
     """
-    del pictures  # the config points at the set itself
+    del image_mode  # the config points at the set itself
     parts = list(built.parts.values())
     skeleton = parts[0].skeleton
-    write_whole(out / "smallpose_info.py", dataset_info(skeleton))
+    write_atomically(out / "smallpose_info.py", format_dataset_info(skeleton))
     files = {split: f"annotations/{split}.json" for split in built.parts}
     if built.derived:
         for split, name in files.items():
-            labels_only(built, split, out / name)
+            copy_labels(built, split, out / name)
             files[split] = f"{{{{ fileDirname }}}}/{name}"
-    write_whole(out / "smallpose_data.py", _data_config(built.folder.resolve(), skeleton, files))
-    return Written(
+    write_atomically(
+        out / "smallpose_data.py", _format_data_config(built.folder.resolve(), skeleton, files)
+    )
+    return ExportResult(
         "MMPose configs",
         images=sum(len(p.images) for p in parts),
         people=sum(len(p) for p in parts),
         usage=_USAGE,
-        losses=built.lost_derived(),
+        losses=built.describe_dropped_joints(),
     )
 
 
-def dataset_info(skeleton: Skeleton) -> str:
+def format_dataset_info(skeleton: Skeleton) -> str:
     """The joints as MMPose's `dataset_info`, a Python text."""
     joints = skeleton.joints
     lines = ["dataset_info = dict(", "    dataset_name='smallpose',", "    paper_info=dict(),"]
     lines.append("    keypoint_info={")
     for number, name in enumerate(joints):
-        mirror = int(skeleton.mirror[number])
+        mirror = int(skeleton.flip_indices[number])
         swap = joints[mirror] if mirror != number else ""
         kind = "lower" if name.endswith(_LEGS) else "upper"
         lines.append(
-            f"        {number}: dict(name={name!r}, id={number}, color={_colour(name)}, "
+            f"        {number}: dict(name={name!r}, id={number}, color={_choose_colour(name)}, "
             f"type={kind!r}, swap={swap!r}),"
         )
     lines += ["    },", "    skeleton_info={"]
     for number, (a, b) in enumerate(skeleton.edges):
-        side = joints[a] if _side(joints[a]) == _side(joints[b]) else ""
+        side = joints[a] if _get_body_side(joints[a]) == _get_body_side(joints[b]) else ""
         lines.append(
             f"        {number}: dict(link=({joints[a]!r}, {joints[b]!r}), id={number}, "
-            f"color={_colour(side)}),"
+            f"color={_choose_colour(side)}),"
         )
     lines += ["    },", f"    joint_weights={[1.0] * len(joints)},"]
     lines += [f"    sigmas={skeleton.sigmas.tolist()},", ")"]
     return "\n".join(lines) + "\n"
 
 
-def _side(name: str) -> str:
+def _get_body_side(name: str) -> str:
     return next((s for s in ("left", "right") if name.startswith(s)), "middle")
 
 
-def _colour(name: str) -> list[int]:
-    return _COLOURS[_side(name)]
+def _choose_colour(name: str) -> list[int]:
+    return _COLOURS[_get_body_side(name)]
 
 
-def _scored(name: str) -> str:
+def _format_metric_path(name: str) -> str:
     """The metric joins no path to `data_root`, as the data set does."""
     return repr(name) if name.startswith("{{") else f"data_root + {'/' + name!r}"
 
 
-def _data_config(root: Path, skeleton: Skeleton, files: Mapping[str, str]) -> str:
+def _format_data_config(root: Path, skeleton: Skeleton, files: Mapping[str, str]) -> str:
     return f'''"""Data loaders for a top-down method; set `data_root` where the set has moved."""
 
 data_root = {str(root)!r}
@@ -141,6 +143,6 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='CocoMetric', ann_file={_scored(files["test"])})
+val_evaluator = dict(type='CocoMetric', ann_file={_format_metric_path(files["test"])})
 test_evaluator = val_evaluator
 '''

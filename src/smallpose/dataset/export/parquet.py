@@ -15,14 +15,20 @@ import numpy as np
 
 from smallpose.core.boxes import BOX_RULES
 from smallpose.core.errors import InputError
-from smallpose.core.instances import SOURCES, Instances, concat, make_images, make_instances
-from smallpose.core.skeleton import Skeleton, named_skeleton
+from smallpose.core.instances import (
+    SOURCES,
+    Instances,
+    concat_instances,
+    make_images,
+    make_instances,
+)
+from smallpose.core.skeleton import Skeleton, resolve_skeleton
 from smallpose.dataset.built_set import BuiltSet
-from smallpose.dataset.export.export_result import Written, read_picture_bytes
-from smallpose.system.files import write_whole
+from smallpose.dataset.export.export_result import ExportResult, read_image_bytes
+from smallpose.system.files import write_atomically
 
-PER_FILE = {False: 20_000, True: 500}  # images in a file, without and with their pictures
-_KEY = b"smallpose"
+IMAGES_PER_FILE = {False: 20_000, True: 500}  # images in a file, without and with their pictures
+_METADATA_KEY = b"smallpose"
 _USAGE = """```python
 from datasets import load_dataset
 
@@ -33,31 +39,31 @@ people = load_dataset("FOLDER")["test"][0]["people"]  # this folder, or a reposi
 The joints' names, edges and sigmas stand in the Parquet schema's metadata under `smallpose`."""
 
 
-def export_parquet(built: BuiltSet, out: Path, pictures: str) -> Written:
+def export_parquet(built: BuiltSet, out: Path, image_mode: str) -> ExportResult:
     """Fill `out` with `data/train-00000-of-00004.parquet` … and a data set card.
 
     Args:
         pictures: "copy" puts the picture files into the rows, "none" leaves them out.
     Raises: InputError when pyarrow is missing.
     """
-    pq = _pyarrow("pyarrow.parquet")
-    if pictures == "link":
+    pq = _import_pyarrow("pyarrow.parquet")
+    if image_mode == "link":
         raise InputError("--images link", "Parquet cannot hold links", "use copy or none")
-    written = Written("Parquet, for Hugging Face and others", usage=_USAGE)
+    written = ExportResult("Parquet, for Hugging Face and others", usage=_USAGE)
     (out / "data").mkdir()
     for split, people in built.parts.items():
-        total = max(1, -(-len(people.images) // PER_FILE[pictures == "copy"]))
-        for number, part in enumerate(_parts(people, pictures == "copy")):
-            table = _table(part, built if pictures == "copy" else None, written)
+        total = max(1, -(-len(people.images) // IMAGES_PER_FILE[image_mode == "copy"]))
+        for number, part in enumerate(_split_by_images(people, image_mode == "copy")):
+            table = _build_table(part, built if image_mode == "copy" else None, written)
             name = f"{split}-{number:05d}-of-{total:05d}.parquet"
             pq.write_table(table, out / "data" / name, compression="zstd", row_group_size=500)
         written.images += len(people.images)
         written.people += len(people)
-    write_whole(out / "README.md", _card(written))
+    write_atomically(out / "README.md", _format_card(written))
     return written
 
 
-def _pyarrow(part: str = "pyarrow") -> Any:
+def _import_pyarrow(part: str = "pyarrow") -> Any:
     """The optional package, looked up by name because it ships no types."""
     try:
         return import_module(part)
@@ -67,16 +73,16 @@ def _pyarrow(part: str = "pyarrow") -> Any:
         ) from None
 
 
-def _parts(people: Instances, with_pictures: bool) -> Iterator[Instances]:
+def _split_by_images(people: Instances, with_pictures: bool) -> Iterator[Instances]:
     """Runs of images with all their people; one empty part for an empty table."""
-    step = PER_FILE[with_pictures]
+    step = IMAGES_PER_FILE[with_pictures]
     for start in range(0, max(len(people.images), 1), step):
         stop = min(start + step, len(people.images))
         yield people.take_images(np.arange(start, stop, dtype=np.intp))
 
 
-def _table(people: Instances, pictures: BuiltSet | None, written: Written) -> Any:
-    pa = _pyarrow()
+def _build_table(people: Instances, pictures: BuiltSet | None, written: ExportResult) -> Any:
+    pa = _import_pyarrow()
 
     images, k3 = people.images, 3 * len(people.skeleton)
     columns: dict[str, Any] = {
@@ -84,12 +90,12 @@ def _table(people: Instances, pictures: BuiltSet | None, written: Written) -> An
         "file_name": pa.array(images.file_names, pa.string()),
         "width": pa.array(images.width, pa.int64()),
         "height": pa.array(images.height, pa.int64()),
-        "source": _words(SOURCES, images.source.tolist()),
+        "source": _encode_names(SOURCES, images.source.tolist()),
         "source_id": pa.array(images.source_ids, pa.string()),
         "group": pa.array(images.groups, pa.string()),
     }
     if pictures is not None:
-        files = [read_picture_bytes(pictures, name) for name in images.file_names]
+        files = [read_image_bytes(pictures, name) for name in images.file_names]
         written.missing += sum(f is None for f in files)
         columns["image"] = pa.array(
             [
@@ -100,13 +106,13 @@ def _table(people: Instances, pictures: BuiltSet | None, written: Written) -> An
         )
     person = {
         "id": pa.array(people.ids, pa.int64()),
-        "bbox": _fixed(people.boxes_xywh, 4),
+        "bbox": _build_fixed_lists(people.boxes_xywh, 4),
         "area": pa.array(np.where(np.isnan(people.file_area), people.area, people.file_area)),
         "iscrowd": pa.array(people.iscrowd, pa.bool_()),
         "num_keypoints": pa.array(people.num_keypoints, pa.int64()),
-        "keypoints": _fixed(people.keypoints, k3),
-        "source": _words(SOURCES, people.source.tolist()),
-        "box_rule": _words(BOX_RULES, people.box_rule.tolist()),
+        "keypoints": _build_fixed_lists(people.keypoints, k3),
+        "source": _encode_names(SOURCES, people.source.tolist()),
+        "box_rule": _encode_names(BOX_RULES, people.box_rule.tolist()),
         "segmentation_area": pa.array(
             people.segmentation_area, pa.float64(), mask=np.isnan(people.segmentation_area)
         ),
@@ -116,22 +122,22 @@ def _table(people: Instances, pictures: BuiltSet | None, written: Written) -> An
     offsets = pa.array(np.concatenate([[0], ends]), pa.int32())
     columns["people"] = pa.ListArray.from_arrays(offsets, records)
     table = pa.table(columns)
-    return table.replace_schema_metadata(_metadata(people, pictures is not None))
+    return table.replace_schema_metadata(_build_metadata(people, pictures is not None))
 
 
-def _words(known: tuple[str, ...], codes: list[int]) -> Any:
-    pa = _pyarrow()
+def _encode_names(known: tuple[str, ...], codes: list[int]) -> Any:
+    pa = _import_pyarrow()
 
     return pa.array([known[c] for c in codes], pa.string())
 
 
-def _fixed(values: np.ndarray[Any, np.dtype[np.float64]], width: int) -> Any:
-    pa = _pyarrow()
+def _build_fixed_lists(values: np.ndarray[Any, np.dtype[np.float64]], width: int) -> Any:
+    pa = _import_pyarrow()
 
     return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel(), pa.float64()), width)
 
 
-def _metadata(people: Instances, with_pictures: bool) -> dict[bytes, bytes]:
+def _build_metadata(people: Instances, with_pictures: bool) -> dict[bytes, bytes]:
     skeleton = people.skeleton
     own: dict[str, Any] = {
         "category_id": people.category_id,
@@ -139,14 +145,14 @@ def _metadata(people: Instances, with_pictures: bool) -> dict[bytes, bytes]:
         "skeleton": [[a + 1, b + 1] for a, b in skeleton.edges],
         "sigmas": skeleton.sigmas.tolist(),
     }
-    return {_KEY: json.dumps(own).encode()} | (
-        {b"huggingface": json.dumps({"info": {"features": _features(skeleton)}}).encode()}
+    return {_METADATA_KEY: json.dumps(own).encode()} | (
+        {b"huggingface": json.dumps({"info": {"features": _describe_features(skeleton)}}).encode()}
         if with_pictures
         else {}
     )
 
 
-def _features(skeleton: Skeleton) -> dict[str, Any]:
+def _describe_features(skeleton: Skeleton) -> dict[str, Any]:
     """The columns as Hugging Face's `datasets` describes them, so that it shows the pictures."""
 
     def value(kind: str) -> dict[str, str]:
@@ -175,13 +181,13 @@ def _features(skeleton: Skeleton) -> dict[str, Any]:
     }
 
 
-def _card(written: Written) -> str:
+def _format_card(written: ExportResult) -> str:
     head = (
         "---\nlicense: other\ntask_categories:\n- keypoint-detection\nconfigs:\n"
         "- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*\n"
         "  - split: test\n    path: data/test-*\n---\n\n"
     )
-    return head + written.readme()
+    return head + written.to_readme()
 
 
 def read_parquet(folder: Path, split: str) -> Instances:
@@ -200,49 +206,49 @@ def read_shards(files: Sequence[Path]) -> Instances:
 
     Raises: InputError when pyarrow is missing, or a file is somebody else's.
     """
-    pq = _pyarrow("pyarrow.parquet")
+    pq = _import_pyarrow("pyarrow.parquet")
     parts = []
     for path in files:
-        own = _own_metadata(path, pq.read_schema(path).metadata)
+        own = _parse_metadata(path, pq.read_schema(path).metadata)
         names = [n for n in pq.read_schema(path).names if n != "image"]
-        people = people_of_rows(pq.read_table(path, columns=names), _skeleton(own))
+        people = convert_rows(pq.read_table(path, columns=names), _build_skeleton(own))
         parts.append(replace(people, category_id=own["category_id"]))
-    return parts[0] if len(parts) == 1 else _joined(parts)
+    return parts[0] if len(parts) == 1 else _join_parts(parts)
 
 
-def skeleton_of(path: Path) -> Skeleton:
+def read_skeleton(path: Path) -> Skeleton:
     """The joints of a Parquet file that `export` wrote, or that holds the same metadata.
 
     Raises: InputError when it is no Parquet file or says nothing of joints.
     """
-    pq = _pyarrow("pyarrow.parquet")
+    pq = _import_pyarrow("pyarrow.parquet")
     try:
         metadata = pq.read_schema(path).metadata
     except (OSError, ValueError) as error:
         what = "no such file" if isinstance(error, FileNotFoundError) else "is no Parquet file"
         raise InputError(str(path), what, "name shards that export wrote") from None
-    return _skeleton(_own_metadata(path, metadata))
+    return _build_skeleton(_parse_metadata(path, metadata))
 
 
-def _own_metadata(path: Path, metadata: Mapping[bytes, bytes] | None) -> dict[str, Any]:
-    if not metadata or _KEY not in metadata:
+def _parse_metadata(path: Path, metadata: Mapping[bytes, bytes] | None) -> dict[str, Any]:
+    if not metadata or _METADATA_KEY not in metadata:
         raise InputError(
             str(path), "has no metadata `smallpose`", "write it with smallpose export --to parquet"
         )
-    own: dict[str, Any] = json.loads(metadata[_KEY])
+    own: dict[str, Any] = json.loads(metadata[_METADATA_KEY])
     return own
 
 
-def _skeleton(own: Mapping[str, Any]) -> Skeleton:
-    return named_skeleton(own["keypoints"], [(a - 1, b - 1) for a, b in own["skeleton"]])
+def _build_skeleton(own: Mapping[str, Any]) -> Skeleton:
+    return resolve_skeleton(own["keypoints"], [(a - 1, b - 1) for a, b in own["skeleton"]])
 
 
-def people_of_rows(rows: Any, skeleton: Skeleton) -> Instances:
+def convert_rows(rows: Any, skeleton: Skeleton) -> Instances:
     """Rows of images, as an Arrow table or batch of any engine, as `Instances`.
 
     Columns that are not there are unknown: counting needs only `source` and `people`.
     """
-    pa, pc = _pyarrow(), _pyarrow("pyarrow.compute")
+    pa, pc = _import_pyarrow(), _import_pyarrow("pyarrow.compute")
     table = pa.table(rows) if isinstance(rows, pa.RecordBatch) else rows
 
     def column(name: str) -> Any:
@@ -298,9 +304,9 @@ def people_of_rows(rows: Any, skeleton: Skeleton) -> Instances:
     )
 
 
-def _joined(parts: list[Instances]) -> Instances:
+def _join_parts(parts: list[Instances]) -> Instances:
     """The parts as one, with the ids they came with."""
-    whole = concat(parts, parts[0].skeleton)
+    whole = concat_instances(parts, parts[0].skeleton)
     images = replace(whole.images, ids=np.concatenate([p.images.ids for p in parts]))
     return replace(
         whole,

@@ -13,11 +13,11 @@ from msgspec import Raw
 
 from smallpose.core.errors import InputError
 from smallpose.dataset.built_set import BuiltSet
-from smallpose.dataset.export.export_result import Written, read_picture_bytes
-from smallpose.system.files import read_bytes, write_whole_with
-from smallpose.system.json_decode import decode, read_json
+from smallpose.dataset.export.export_result import ExportResult, read_image_bytes
+from smallpose.system.files import read_bytes, write_atomically_with
+from smallpose.system.json_decode import decode_json, read_json
 
-PER_SHARD = 1000  # images; a few hundred megabytes of photographs
+IMAGES_PER_SHARD = 1000  # images; a few hundred megabytes of photographs
 _USAGE = """```python
 import webdataset as wds
 
@@ -39,7 +39,7 @@ class _Image(msgspec.Struct):
     file_name: str
 
 
-class _Link(msgspec.Struct):
+class _ImageReference(msgspec.Struct):
     image_id: int
 
 
@@ -48,28 +48,30 @@ class _Sample(msgspec.Struct):
     annotations: list[Raw]
 
 
-def export_webdataset(built: BuiltSet, out: Path, pictures: str) -> Written:
+def export_webdataset(built: BuiltSet, out: Path, image_mode: str) -> ExportResult:
     """Fill `out` with `train-000000.tar` … and `test-000000.tar` …; the same set, the same bytes.
 
     Args:
         pictures: "copy", or "none" for shards of labels alone.
     """
-    if pictures == "link":
+    if image_mode == "link":
         raise InputError("--images link", "tar files cannot hold links", "use copy or none")
-    written = Written("WebDataset shards", usage=_USAGE)
+    written = ExportResult("WebDataset shards", usage=_USAGE)
     counts: dict[str, int] = {}
     for split in built.parts:
         path = built.folder / "annotations" / f"{split}.json"
-        file = decode(path, read_bytes(path), _File)
+        file = decode_json(path, read_bytes(path), _File)
         of_image: dict[int, list[Raw]] = {}
         for record in file.annotations:
-            of_image.setdefault(msgspec.json.decode(record, type=_Link).image_id, []).append(record)
-        for start in range(0, len(file.images), PER_SHARD):
-            part = file.images[start : start + PER_SHARD]
-            name = f"{split}-{start // PER_SHARD:06d}.tar"
+            of_image.setdefault(
+                msgspec.json.decode(record, type=_ImageReference).image_id, []
+            ).append(record)
+        for start in range(0, len(file.images), IMAGES_PER_SHARD):
+            part = file.images[start : start + IMAGES_PER_SHARD]
+            name = f"{split}-{start // IMAGES_PER_SHARD:06d}.tar"
             with tarfile.open(out / name, "w", format=tarfile.USTAR_FORMAT) as shard:
                 for record in part:
-                    _add_sample(shard, built, record, of_image, pictures, written)
+                    _add_sample(shard, built, record, of_image, image_mode, written)
             counts[name] = len(part)
         written.images += len(file.images)
         written.people += len(file.annotations)
@@ -84,22 +86,22 @@ def _add_sample(
     record: Raw,
     of_image: dict[int, list[Raw]],
     pictures: str,
-    written: Written,
+    written: ExportResult,
 ) -> None:
     image = msgspec.json.decode(record, type=_Image)
     key = f"{image.id:09d}"  # WebDataset cuts a name at its first dot, so file names will not do
     if pictures == "copy":
-        data = read_picture_bytes(built, image.file_name)
+        data = read_image_bytes(built, image.file_name)
         if data is None:
             written.missing += 1
         else:
             ending = Path(image.file_name).suffix.lower().lstrip(".") or "jpg"
-            _add(shard, f"{key}.{ending}", data)
+            _add_file(shard, f"{key}.{ending}", data)
     sample = _Sample(record, of_image.get(image.id, []))
-    _add(shard, f"{key}.json", msgspec.json.encode(sample))
+    _add_file(shard, f"{key}.json", msgspec.json.encode(sample))
 
 
-def _add(shard: tarfile.TarFile, name: str, data: bytes) -> None:
+def _add_file(shard: tarfile.TarFile, name: str, data: bytes) -> None:
     # A TarInfo starts without owner and time: the shards do not say who made them when.
     info = tarfile.TarInfo(name)
     info.size = len(data)
@@ -107,7 +109,7 @@ def _add(shard: tarfile.TarFile, name: str, data: bytes) -> None:
     shard.addfile(info, io.BytesIO(data))
 
 
-def webdataset_to_coco(folder: Path, split: str, path: Path) -> None:
+def convert_to_coco(folder: Path, split: str, path: Path) -> None:
     """Write the labels of one split's shards as a COCO file, record by record as they stand.
 
     Raises: InputError when a shard that `shards.json` names is missing, cut off or short.
@@ -122,7 +124,9 @@ def webdataset_to_coco(folder: Path, split: str, path: Path) -> None:
                 for member in shard:
                     file = shard.extractfile(member) if member.name.endswith(".json") else None
                     if file is not None:
-                        sample = decode(f"{folder / name}, {member.name}", file.read(), _Sample)
+                        sample = decode_json(
+                            f"{folder / name}, {member.name}", file.read(), _Sample
+                        )
                         images.append(sample.image)
                         annotations += sample.annotations
         except (OSError, tarfile.TarError) as error:
@@ -137,4 +141,4 @@ def webdataset_to_coco(folder: Path, split: str, path: Path) -> None:
     def fill(file: IO[bytes]) -> None:
         file.write(msgspec.json.encode(whole) + b"\n")
 
-    write_whole_with(path, fill)
+    write_atomically_with(path, fill)

@@ -15,7 +15,7 @@ import numpy as np
 from smallpose.core.density import DENSITIES
 from smallpose.core.instances import SOURCES, Instances
 from smallpose.core.sizes import SIZES
-from smallpose.dataset.label_audit.label_checks import suspicions
+from smallpose.dataset.label_audit.label_checks import score_labels
 
 REASONS = {
     "collapsed": "keypoints lie on one spot",
@@ -28,7 +28,7 @@ DENSE = DENSITIES.index("dense")
 
 
 @dataclass(frozen=True)
-class Suspect:
+class SuspectLabel:
     """A person worth a second look.
 
     Args:
@@ -44,9 +44,9 @@ class Suspect:
     scores: dict[str, float]
 
 
-def rank_suspects(people: Instances) -> list[Suspect]:
+def rank_suspect_labels(people: Instances) -> list[SuspectLabel]:
     """Everybody with a suspicion above 1: dense small people first, then by suspicion."""
-    scores = suspicions(people)
+    scores = score_labels(people)
     names = list(scores)
     table = np.stack([scores[n] for n in names], axis=1)
     worst = table.max(axis=1, initial=0.0)
@@ -54,7 +54,7 @@ def rank_suspects(people: Instances) -> list[Suspect]:
     rows = np.flatnonzero(worst > 1)
     order = rows[np.lexsort([rows, -worst[rows], ~dense[rows]])]
     return [
-        Suspect(
+        SuspectLabel(
             int(row),
             round(float(worst[row]), 3),
             names[int(table[row].argmax())],
@@ -64,7 +64,7 @@ def rank_suspects(people: Instances) -> list[Suspect]:
     ]
 
 
-def suspect_rows(people: Instances, suspects: Sequence[Suspect]) -> list[dict[str, Any]]:
+def describe_suspects(people: Instances, suspects: Sequence[SuspectLabel]) -> list[dict[str, Any]]:
     """The suspects as records, for JSON, tables and contact sheets."""
     rows = []
     for s in suspects:

@@ -18,14 +18,16 @@ from smallpose.core.instances import SOURCES, Instances
 
 Floats = NDArray[np.float64]
 
-LEAST = 30  # people with the joint in a source, below which nothing is said
-FLAT = 0.2  # torsos shorter than this share of the box's diagonal are seen from their end
+MIN_PEOPLE = 30  # people with the joint in a source, below which nothing is said
+MIN_TORSO_SHARE = (
+    0.2  # torsos shorter than this share of the box's diagonal are seen from their end
+)
 _SPINE = ("head_top", "head_bottom", "chest", "pelvis")
 _TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 
 @dataclass(frozen=True)
-class Offset:
+class JointOffset:
     """How far one source's joint lies from another's.
 
     Args:
@@ -47,9 +49,9 @@ class Offset:
     people: tuple[int, int]
 
 
-def source_bias(
+def compute_source_bias(
     people: Instances, joints: Sequence[str] | None = None, reference: Floats | None = None
-) -> list[Offset]:
+) -> list[JointOffset]:
     """Offsets of each joint between each two sources that label it.
 
     Args:
@@ -67,28 +69,28 @@ def source_bias(
         )
     names = people.skeleton.joints
     chosen = joints or [n for n in names if reference is not None or n in _SPINE]
-    frame = _Torso(people if reference is None else replace(people, keypoints=reference))
+    frame = _TorsoFrame(people if reference is None else replace(people, keypoints=reference))
     found = []
     for name in chosen:
         number = names.index(name)
-        place = frame.place(people.keypoints[:, number], name)
+        place = frame.locate(people.keypoints[:, number], name)
         if reference is not None:
-            place = place - frame.place(reference[:, number], name)
+            place = place - frame.locate(reference[:, number], name)
         known = {
-            source: place[(people.source == source) & people.counted & np.isfinite(place[:, 0])]
+            source: place[(people.source == source) & people.is_counted & np.isfinite(place[:, 0])]
             for source in np.unique(people.source).tolist()
         }
-        known = {s: p for s, p in known.items() if len(p) >= LEAST}
+        known = {s: p for s, p in known.items() if len(p) >= MIN_PEOPLE}
         for a in sorted(known):
             for b in (b for b in sorted(known) if b > a):
-                found.append(_offset(name, a, b, known[a], known[b]))
+                found.append(_compare_sources(name, a, b, known[a], known[b]))
     return found
 
 
-def _offset(joint: str, a: int, b: int, first: Floats, second: Floats) -> Offset:
+def _compare_sources(joint: str, a: int, b: int, first: Floats, second: Floats) -> JointOffset:
     gap = np.median(first, axis=0) - np.median(second, axis=0)
-    error = np.hypot(_median_error(first), _median_error(second))
-    return Offset(
+    error = np.hypot(_estimate_median_error(first), _estimate_median_error(second))
+    return JointOffset(
         joint,
         SOURCES[a] or "unknown",
         SOURCES[b] or "unknown",
@@ -100,30 +102,30 @@ def _offset(joint: str, a: int, b: int, first: Floats, second: Floats) -> Offset
     )
 
 
-def _median_error(values: Floats) -> Floats:
+def _estimate_median_error(values: Floats) -> Floats:
     """(2,) standard errors of the medians, from the spread of the middle half (normal theory)."""
     quarter, half = np.percentile(values, [25, 75], axis=0)
     return np.asarray(1.2533 * (half - quarter) / 1.349 / np.sqrt(len(values)))
 
 
-class _Torso:
+class _TorsoFrame:
     """Everybody's own frame: (n, 2) origin, unit vectors up and left, length in px."""
 
     def __init__(self, people: Instances) -> None:
-        corners = people.keypoints[:, people.skeleton.index(_TORSO)]
+        corners = people.keypoints[:, people.skeleton.joint_indices(_TORSO)]
         xy = np.where(corners[:, :, 2:] > 0, corners[:, :, :2], np.nan)
         self.origin = xy[:, :2].mean(axis=1)
         up = self.origin - xy[:, 2:].mean(axis=1)
         self.length = np.linalg.norm(up, axis=1)
         diagonal = np.hypot(people.boxes_xywh[:, 2], people.boxes_xywh[:, 3])
-        self.length[~(self.length > FLAT * diagonal)] = np.nan
+        self.length[~(self.length > MIN_TORSO_SHARE * diagonal)] = np.nan
         self.up = up / self.length[:, None]
         across = xy[:, 0] - xy[:, 1]
         left = np.stack([-self.up[:, 1], self.up[:, 0]], axis=1)
         # Which way the left arm hangs in the picture: to the right for those who face us.
         self.left = left * np.sign((left * across).sum(axis=1))[:, None]
 
-    def place(self, keypoint: Floats, joint: str) -> Floats:
+    def locate(self, keypoint: Floats, joint: str) -> Floats:
         """(n, 3) keypoints to (n, 2) up and left in torsos; outward for joints of a side."""
         offset = np.where(keypoint[:, 2:] > 0, keypoint[:, :2], np.nan) - self.origin
         sign = -1.0 if joint.startswith("right_") else 1.0

@@ -8,7 +8,7 @@ from typing import Literal
 from PIL import Image
 
 from smallpose.core.errors import InputError
-from smallpose.dataloading.images import read_picture
+from smallpose.dataloading.images import read_image
 from smallpose.dataset.image_folder import open_image_folder
 from smallpose.report.images.contact_sheet import ImageReader
 from smallpose.report.images.pose_drawing import RgbImage
@@ -28,7 +28,7 @@ def open_image_reader(folder: Path) -> ImageReader:
     # One picture often shows several people of a sheet; a dozen of them fit in any memory.
     @lru_cache(maxsize=12)
     def read(file_name: str) -> RgbImage:
-        return read_picture(pictures.resolve_path(file_name))
+        return read_image(pictures.resolve_path(file_name))
 
     return read
 

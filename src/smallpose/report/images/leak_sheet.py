@@ -8,15 +8,15 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from smallpose.core.errors import InputError, RefusedError
-from smallpose.dataloading.images import read_picture
+from smallpose.dataloading.images import read_image
 from smallpose.dataset.builder.leak_step import LEAKS_FILE
 from smallpose.dataset.built_set import BuiltSet, open_set
 from smallpose.report.images.contact_sheet import INK, QUIET, load_font
 from smallpose.report.images.encode import encode_image
 from smallpose.report.images.pose_drawing import RgbImage
-from smallpose.system.files import write_whole
+from smallpose.system.files import write_atomically
 from smallpose.system.json_decode import read_json
-from smallpose.system.progress import say
+from smallpose.system.progress import print_status
 
 MAX_PAIRS = 48  # at most on a sheet
 _CELL_WH, _PER_LINE, _GAP, _PAD = (300, 225), 3, 10, 40
@@ -35,7 +35,7 @@ def open_set_reader(built: BuiltSet) -> Read:
 
     def read(name: str) -> RgbImage | None:
         path = built.find_image(name)
-        return None if path is None else read_picture(path)
+        return None if path is None else read_image(path)
 
     return read
 
@@ -59,10 +59,10 @@ def draw_image_pairs(pairs: Sequence[Mapping[str, Any]], read: Read, target: Pat
         if both[0] is not None and both[1] is not None:
             shown.append((pair, both[0], both[1]))
     if not shown:
-        say("no near-duplicates to draw")
+        print_status("no near-duplicates to draw")
         return
-    write_whole(target, encode_image(_draw_sheet(shown, len(pairs)), "png"))
-    say(f"{target}: {len(shown):,} of {len(pairs):,} pairs")
+    write_atomically(target, encode_image(_draw_sheet(shown, len(pairs)), "png"))
+    print_status(f"{target}: {len(shown):,} of {len(pairs):,} pairs")
 
 
 def _draw_sheet(
