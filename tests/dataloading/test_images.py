@@ -12,12 +12,12 @@ from PIL import Image
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.dataloading.images import (
-    Pictures,
-    decode_picture,
-    is_turned,
-    picture_size,
-    pictures_of,
-    read_picture,
+    ImageFolder,
+    decode_image,
+    has_exif_orientation,
+    open_set_images,
+    read_image,
+    read_image_size,
 )
 
 
@@ -39,30 +39,30 @@ def jpeg(**options: object) -> bytes:
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "WEBP"])
 def test_what_is_stored_without_loss_comes_back_to_the_bit(kind):
     data = encoded(Image.fromarray(photo()), kind, **({"lossless": True} if kind == "WEBP" else {}))
-    assert (decode_picture(data, "x") == photo()).all()
+    assert (decode_image(data, "x") == photo()).all()
 
 
 def test_a_jpeg_comes_back_as_rgb():
-    assert np.abs(decode_picture(jpeg(), "x").astype(int) - photo()).mean() < 3
+    assert np.abs(decode_image(jpeg(), "x").astype(int) - photo()).mean() < 3
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.99])
 def test_a_jpeg_that_was_cut_off_is_refused_and_not_half_grey(share):
     data = jpeg()
     with pytest.raises(InputError, match=r"x: (cannot be decoded|broken JPEG)"):
-        decode_picture(data[: int(share * len(data))], "x")
+        decode_image(data[: int(share * len(data))], "x")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP"])
 def test_other_formats_that_were_cut_off_are_refused_too(kind):
     data = encoded(Image.fromarray(photo()), kind)
     with pytest.raises(InputError):
-        decode_picture(data[: int(0.7 * len(data))], "x")
+        decode_image(data[: int(0.7 * len(data))], "x")
 
 
 def test_a_jpeg_with_junk_behind_its_end_is_read():
-    assert decode_picture(jpeg() + b"\0" * 50, "x").shape == (60, 80, 3)
-    assert decode_picture(jpeg() + b"\xff\xda junk", "x").shape == (60, 80, 3)
+    assert decode_image(jpeg() + b"\0" * 50, "x").shape == (60, 80, 3)
+    assert decode_image(jpeg() + b"\xff\xda junk", "x").shape == (60, 80, 3)
 
 
 def test_a_cut_off_jpeg_is_not_saved_by_the_end_of_its_thumbnail():
@@ -70,20 +70,20 @@ def test_a_cut_off_jpeg_is_not_saved_by_the_end_of_its_thumbnail():
     block = b"Exif\0\0" + thumbnail
     data = jpeg()
     whole = data[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + data[2:]
-    assert decode_picture(whole, "x").shape == (60, 80, 3)
+    assert decode_image(whole, "x").shape == (60, 80, 3)
     with pytest.raises(InputError):
-        decode_picture(whole[:-200], "x")
+        decode_image(whole[:-200], "x")
 
 
 def test_a_page_named_jpg_is_named_for_what_it_is(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"<html><body>404")
     with pytest.raises(InputError, match=r"not an image \(starts with '<html><body>"):
-        read_picture(tmp_path / "a.jpg")
+        read_image(tmp_path / "a.jpg")
     (tmp_path / "b.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"not an image \(0 bytes\)"):
-        read_picture(tmp_path / "b.jpg")
+        read_image(tmp_path / "b.jpg")
     with pytest.raises(InputError, match="no such picture"):
-        read_picture(tmp_path / "c.jpg")
+        read_image(tmp_path / "c.jpg")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_page_named_jpg_is_named_for_what_it_is(tmp_path):
 )
 def test_other_formats_are_refused_by_name_whatever_the_file_is_called(start, name):
     with pytest.raises(RefusedError, match=f"format {name} not allowed"):
-        decode_picture(start + b" " * 600, "x.jpg")
+        decode_image(start + b" " * 600, "x.jpg")
 
 
 def test_a_bomb_is_refused_by_its_header():
@@ -104,13 +104,13 @@ def test_a_bomb_is_refused_by_its_header():
         return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"")
 
     for side in (9_500, 30_000):
-        with pytest.raises(RefusedError, match="the header promises"):
-            decode_picture(png(side), "x")
+        with pytest.raises(RefusedError, match="the header declares"):
+            decode_image(png(side), "x")
 
 
 def test_sixteen_bits_are_scaled_and_not_clipped():
     deep = np.linspace(0, 65535, 4000).astype(np.uint16).reshape(50, 80)
-    grey = decode_picture(encoded(Image.fromarray(deep), "PNG"), "x")
+    grey = decode_image(encoded(Image.fromarray(deep), "PNG"), "x")
     assert grey.shape == (50, 80, 3)
     assert np.abs(grey[..., 0].astype(int) - deep / 257).max() <= 1
 
@@ -119,38 +119,36 @@ def test_cmyk_palette_alpha_and_grey_become_rgb():
     picture = Image.fromarray(photo())
     shown = encoded(picture.convert("CMYK"), "JPEG", quality=95)
     wanted = np.asarray(Image.open(io.BytesIO(shown)).convert("RGB"))
-    assert (decode_picture(shown, "x") == wanted).all()
+    assert (decode_image(shown, "x") == wanted).all()
     palette = picture.quantize(64)
-    assert (
-        decode_picture(encoded(palette, "PNG"), "x") == np.asarray(palette.convert("RGB"))
-    ).all()
+    assert (decode_image(encoded(palette, "PNG"), "x") == np.asarray(palette.convert("RGB"))).all()
     alpha = picture.copy()
     alpha.putalpha(120)
-    assert (decode_picture(encoded(alpha, "PNG"), "x") == photo()).all()
+    assert (decode_image(encoded(alpha, "PNG"), "x") == photo()).all()
     grey = picture.convert("L")
-    assert (decode_picture(encoded(grey, "PNG"), "x") == np.asarray(grey)[..., None]).all()
+    assert (decode_image(encoded(grey, "PNG"), "x") == np.asarray(grey)[..., None]).all()
 
 
 def test_an_exif_orientation_is_noticed_and_the_stored_grid_kept():
     exif = Image.Exif()
     exif[0x0112] = 6
     turned = jpeg(exif=exif)
-    assert is_turned(turned)
-    assert not is_turned(jpeg())
-    assert decode_picture(turned, "x").shape == (60, 80, 3)
-    assert (decode_picture(turned, "x") == decode_picture(jpeg(), "x")).all()
+    assert has_exif_orientation(turned)
+    assert not has_exif_orientation(jpeg())
+    assert decode_image(turned, "x").shape == (60, 80, 3)
+    assert (decode_image(turned, "x") == decode_image(jpeg(), "x")).all()
 
 
 def test_the_size_is_that_of_the_stored_grid(tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg())
-    assert picture_size(tmp_path / "a.jpg") == (80, 60)
+    assert read_image_size(tmp_path / "a.jpg") == (80, 60)
 
 
 def test_names_that_leave_the_root_are_refused(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "secret.png").write_bytes(encoded(Image.fromarray(photo()), "PNG"))
     (tmp_path / "images" / "link.png").symlink_to(tmp_path / "secret.png")
-    pictures = Pictures(tmp_path / "images")
+    pictures = ImageFolder(tmp_path / "images")
     for name in ("../secret.png", str(tmp_path / "secret.png"), "link.png"):
         with pytest.raises(RefusedError):
             pictures.read(name)
@@ -163,12 +161,12 @@ def test_links_of_a_built_set_may_lead_to_its_sources(tmp_path):
     (source / "a.png").write_bytes(encoded(Image.fromarray(photo()), "PNG"))
     (built / "images" / "a.png").symlink_to(source / "a.png")
     with pytest.raises(RefusedError):
-        pictures_of(built).read("a.png")
+        open_set_images(built).read("a.png")
     manifest = {"sources": {"coco": {"link_roots": [str(source)]}}, "files": {}, "pictures": {}}
     (built / "manifest.json").write_text(json.dumps(manifest))
-    assert pictures_of(built).read("a.png").shape == (60, 80, 3)
+    assert open_set_images(built).read("a.png").shape == (60, 80, 3)
 
 
 def test_a_set_without_images_says_how_to_get_them(tmp_path: Path):
     with pytest.raises(InputError, match="--images link"):
-        pictures_of(tmp_path)
+        open_set_images(tmp_path)

@@ -18,18 +18,21 @@ from PIL import Image
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.dataset import image_folder
-from smallpose.system.files import path_inside
+from smallpose.system.files import resolve_inside
+from smallpose.system.image_limits import (
+    MAX_IMAGE_PIXELS,
+    check_image_pixels,
+    make_too_large_error,
+)
 
-Picture = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 
-# Pillow warns of decompression bombs from here on; HiEve's and PoseTrack's frames have 2 to 4 MP.
-MOST_PIXELS = 89_000_000
-MOST_BYTES = 256 * 2**20
-_HEAD = 512  # bytes shown to the reader of a message come from here
+MAX_BYTES = 256 * 2**20
+_MAX_SHOWN_BYTES = 512  # bytes shown to the reader of a message come from here
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageFolder:
     """Where the pictures of a data set lie.
 
     Args:
@@ -40,12 +43,12 @@ class Pictures:
     root: Path
     also: tuple[Path, ...] = ()
 
-    def read(self, name: str) -> Picture:
+    def read(self, name: str) -> ImageArray:
         """The picture of that file name; raises as `read_picture`, RefusedError for bad paths."""
-        return read_picture(path_inside(self.root, name, self.also))
+        return read_image(resolve_inside(self.root, name, self.also))
 
 
-def pictures_of(data: Path) -> Pictures:
+def open_set_images(data: Path) -> ImageFolder:
     """The pictures of a built set: `data/images`, and where its manifest says links may lead.
 
     Raises: InputError when the folder or the manifest is not what a build leaves behind.
@@ -53,26 +56,28 @@ def pictures_of(data: Path) -> Pictures:
     root = data / "images"
     if not root.is_dir():
         raise InputError(str(root), "no such folder", "build the set with --images link or copy")
-    return Pictures(root, image_folder.picture_folder(root).roots)
+    return ImageFolder(root, image_folder.open_image_folder(root).roots)
 
 
-def refuse_unreadable(where: str, bad: int, pictures: int, most_bad: float, last: str = "") -> None:
+def refuse_unreadable(
+    where: str, bad: int, pictures: int, max_unreadable: float, last: str = ""
+) -> None:
     """Raises InputError when more than a share of the pictures cannot be read.
 
     Args:
         bad: how many cannot, of so many.
-        most_bad: the share that may.
+        max_unreadable: the share that may.
         last: why the last one could not.
     """
-    if bad > most_bad * pictures:
+    if bad > max_unreadable * pictures:
         raise InputError(
             where,
-            f"{bad:,} of {pictures:,} pictures cannot be read, more than {most_bad:.1%}{last}",
+            f"{bad:,} of {pictures:,} pictures cannot be read, more than {max_unreadable:.1%}{last}",
             "mend or remove them, or allow more with --max-unreadable",
         )
 
 
-def same_size(picture: Picture, said: tuple[int, int], where: str) -> None:
+def check_image_size(picture: ImageArray, said: tuple[int, int], where: str) -> None:
     """Raises InputError when the picture is not of the (width, height) said of it; 0 is unsaid."""
     height, width = picture.shape[:2]
     if said != (width, height) and 0 not in said:
@@ -83,57 +88,57 @@ def same_size(picture: Picture, said: tuple[int, int], where: str) -> None:
         )
 
 
-def read_picture(path: Path) -> Picture:
+def read_image(path: Path) -> ImageArray:
     """(h, w, 3) uint8 RGB of the stored grid.
 
     Raises: InputError when the file is missing, no picture, or cut off; RefusedError when its
-        format is not one of the four or its header promises more than `MOST_PIXELS`.
+        format is not one of the four or its header declares more than `MAX_IMAGE_PIXELS`.
     """
-    return decode_picture(_read(path), str(path))
+    return decode_image(_read_file(path), str(path))
 
 
-def decode_picture(data: bytes, where: str) -> Picture:
+def decode_image(data: bytes, where: str) -> ImageArray:
     """As `read_picture`, for bytes; `where` names them in messages."""
-    kind, (width, height) = _header(data, where)
-    if kind == "JPEG" and not _ends(data):
-        return _strictly(data, where)
-    if kind == "JPEG" and _channels(data) == 4:
+    kind, (width, height) = _read_header(data, where)
+    if kind == "JPEG" and not _has_end_marker(data):
+        return _decode_with_pillow(data, where)
+    if kind == "JPEG" and _count_channels(data) == 4:
         # OpenCV's and Pillow's CMYK differ; Pillow's is what viewers show.
-        return _strictly(data, where)
+        return _decode_with_pillow(data, where)
     try:
-        rgb = _decoded(np.frombuffer(data, np.uint8))
+        rgb = _decode_with_opencv(np.frombuffer(data, np.uint8))
     except cv2.error:
         rgb = None
     if rgb is None or rgb.shape[:2] != (height, width):
-        return _strictly(data, where)
+        return _decode_with_pillow(data, where)
     return rgb
 
 
-def _decoded(data: NDArray[np.uint8]) -> Picture | None:
+def _decode_with_opencv(data: NDArray[np.uint8]) -> ImageArray | None:
     """As OpenCV reads it; newer ones write RGB at once, which saves a tenth of the time."""
-    at_once = hasattr(cv2, "IMREAD_COLOR_RGB")
-    flags = cv2.IMREAD_COLOR_RGB if at_once else cv2.IMREAD_COLOR
+    writes_rgb = hasattr(cv2, "IMREAD_COLOR_RGB")
+    flags = cv2.IMREAD_COLOR_RGB if writes_rgb else cv2.IMREAD_COLOR
     picture = cv2.imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION)
     if picture is None:
         return None
-    rgb = picture if at_once else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
+    rgb = picture if writes_rgb else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
     return np.asarray(rgb, np.uint8)
 
 
-def decode_jpeg(data: NDArray[np.uint8]) -> Picture | None:
+def decode_jpeg(data: NDArray[np.uint8]) -> ImageArray | None:
     """(h, w, 3) uint8 RGB of a JPEG of our own making, unchecked; None when it is broken."""
     try:
-        return _decoded(data)
+        return _decode_with_opencv(data)
     except cv2.error:
         return None
 
 
-def picture_size(path: Path) -> tuple[int, int]:
+def read_image_size(path: Path) -> tuple[int, int]:
     """(width, height) of the stored grid, from the header alone; raises as `read_picture`."""
-    return _header(_read(path), str(path))[1]
+    return _read_header(_read_file(path), str(path))[1]
 
 
-def is_turned(data: bytes) -> bool:
+def has_exif_orientation(data: bytes) -> bool:
     """Whether an EXIF orientation asks viewers to turn or mirror the stored grid."""
     if b"Exif" not in data[:65536]:
         return False
@@ -144,16 +149,16 @@ def is_turned(data: bytes) -> bool:
         return False
 
 
-def one_thread() -> None:
+def use_one_opencv_thread() -> None:
     """Keep OpenCV to one thread: ours are spread over processes, and its pool would fight them."""
     cv2.setNumThreads(0)
 
 
-def _read(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             raise RefusedError(
-                str(path), f"larger than {MOST_BYTES >> 20} MiB", "store the picture smaller"
+                str(path), f"larger than {MAX_BYTES >> 20} MiB", "store the picture smaller"
             )
         return path.read_bytes()
     except FileNotFoundError:
@@ -162,7 +167,7 @@ def _read(path: Path) -> bytes:
         raise InputError(str(path), f"cannot be read ({error.strerror})", "check it") from None
 
 
-def _format(data: bytes) -> str | None:
+def _detect_format(data: bytes) -> str | None:
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -172,7 +177,13 @@ def _format(data: bytes) -> str | None:
     return "BMP" if data.startswith(b"BM") else None
 
 
-_OTHERS = {b"SIMPLE": "FITS", b"gd2": "GD", b"%!PS": "EPS", b"GIF8": "GIF", b"%PDF": "PDF"} | {
+_REFUSED_FORMATS = {
+    b"SIMPLE": "FITS",
+    b"gd2": "GD",
+    b"%!PS": "EPS",
+    b"GIF8": "GIF",
+    b"%PDF": "PDF",
+} | {
     b"II*\x00": "TIFF",
     b"MM\x00*": "TIFF",
     b"\xff\xff": "GD",
@@ -180,14 +191,16 @@ _OTHERS = {b"SIMPLE": "FITS", b"gd2": "GD", b"%!PS": "EPS", b"GIF8": "GIF", b"%P
 }
 
 
-def _header(data: bytes, where: str) -> tuple[str, tuple[int, int]]:
+def _read_header(data: bytes, where: str) -> tuple[str, tuple[int, int]]:
     """Format and (width, height) of the bytes, checked against what we are willing to open."""
-    kind = _format(data)
+    kind = _detect_format(data)
     if kind is None:
-        other = next((name for magic, name in _OTHERS.items() if data.startswith(magic)), None)
+        other = next(
+            (name for magic, name in _REFUSED_FORMATS.items() if data.startswith(magic)), None
+        )
         if other is not None:
             raise RefusedError(where, f"format {other} not allowed", "convert it to JPEG or PNG")
-        start = data[:_HEAD].decode("ascii", "replace").strip()[:12]
+        start = data[:_MAX_SHOWN_BYTES].decode("ascii", "replace").strip()[:12]
         what = f"not an image (starts with {start!r})" if data else "not an image (0 bytes)"
         raise InputError(where, what, "fetch it again")
     try:
@@ -198,21 +211,14 @@ def _header(data: bytes, where: str) -> tuple[str, tuple[int, int]]:
             with Image.open(io.BytesIO(data), formats=(kind,)) as picture:
                 width, height = picture.size
     except Image.DecompressionBombError:
-        raise _bomb(where, f"more than {2 * MOST_PIXELS:,}") from None
+        raise make_too_large_error(where, f"more than {2 * MAX_IMAGE_PIXELS:,}") from None
     except (OSError, ValueError, SyntaxError) as error:
         raise InputError(where, f"broken {kind} header ({error})", "fetch it again") from None
-    if width * height > MOST_PIXELS:
-        raise _bomb(where, f"{width} × {height}")
+    check_image_pixels(where, width, height)
     return kind, (width, height)
 
 
-def _bomb(where: str, much: str) -> RefusedError:
-    return RefusedError(
-        where, f"the header promises {much} pixels", f"at most {MOST_PIXELS:,} are decoded"
-    )
-
-
-def _ends(data: bytes) -> bool:
+def _has_end_marker(data: bytes) -> bool:
     """Whether a JPEG's last scan is followed by its end marker.
 
     Inside a scan 0xFF is always followed by 0 or a restart number, so neither marker occurs there.
@@ -221,7 +227,7 @@ def _ends(data: bytes) -> bool:
     return end >= 0 and data.find(b"\xff\xda", end) < 0
 
 
-def _channels(data: bytes) -> int:
+def _count_channels(data: bytes) -> int:
     """Components in a JPEG's first frame header; 0 where there is none."""
     at = 2
     while at + 9 < len(data) and data[at] == 0xFF:
@@ -232,7 +238,7 @@ def _channels(data: bytes) -> int:
     return 0
 
 
-def _strictly(data: bytes, where: str) -> Picture:
+def _decode_with_pillow(data: bytes, where: str) -> ImageArray:
     """Decode with Pillow, which refuses cut-off files."""
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP", "BMP")) as picture:
