@@ -173,7 +173,7 @@ def density(annotation: dict[str, Any]) -> float:
 
 
 def run_pycocotools(
-    world: World, max_found: int = 20, area: str = "box", sigmas: Any = None
+    world: World, max_detections: int = 20, area: str = "box", sigmas: Any = None
 ) -> dict[str, dict[str, Any]]:
     """Each class in a run of its own: whoever is not in it gets num_keypoints 0."""
     out = {}
@@ -187,12 +187,12 @@ def run_pycocotools(
                 here = here and DENSITIES[name](density(a))
             a["num_keypoints"] *= here
         out[name] = _one_run(
-            coco, world.results, name if name in SIZES else "small", max_found, sigmas
+            coco, world.results, name if name in SIZES else "small", max_detections, sigmas
         )
     return out
 
 
-def _one_run(coco, results, size, max_found, sigmas):
+def _one_run(coco, results, size, max_detections, sigmas):
     tiny = float(np.nextafter(0, 1))
     ranges = {
         "all": [0, 1e10],
@@ -216,7 +216,7 @@ def _one_run(coco, results, size, max_found, sigmas):
         elif len(coco["categories"][0]["keypoints"]) == 21:
             scorer.params.kpt_oks_sigmas = SIGMAS21
         scorer.params.areaRng, scorer.params.areaRngLbl = [ranges[size]], [size]
-        scorer.params.maxDets = [max_found]
+        scorer.params.maxDets = [max_detections]
         scorer.evaluate()
         scorer.accumulate()
     met = scorer.eval

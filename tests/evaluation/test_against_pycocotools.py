@@ -22,9 +22,9 @@ def mean(values):
     return float(np.mean(there)) if len(there) else None
 
 
-def assert_equal(result, expected, max_found=20):
+def assert_equal(result, expected, max_detections=20):
     for (name, e), ours in zip(
-        expected.items(), result.tally.curves("coco", max_found), strict=True
+        expected.items(), result.match_counts.curves("coco", max_detections), strict=True
     ):
         assert result.people[name] == e["people"], name
         for array in ("precision", "recall", "scores"):
@@ -72,14 +72,14 @@ def test_the_worlds_have_teeth(crowded_world):
     assert np.nanmean([a for a in aps if a is not None]) > 0.2
 
 
-@pytest.mark.parametrize("max_found", [1, 3, 100])
-def test_any_cap_on_detections_is_pycocotools(max_found, crowded_world, pycocotools):
+@pytest.mark.parametrize("max_detections", [1, 3, 100])
+def test_any_cap_on_detections_is_pycocotools(max_detections, crowded_world, pycocotools):
     for seed in range(5):
         world = crowded_world(seed)
         assert_equal(
-            evaluate(world.truth, world.found, max_found=max_found),
-            pycocotools(world, max_found),
-            max_found,
+            evaluate(world.truth, world.found, max_detections=max_detections),
+            pycocotools(world, max_detections),
+            max_detections,
         )
 
 

@@ -11,7 +11,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17, SMALLPOSE, map_joints
-from smallpose.evaluation.matching.keypoint_selection import align
+from smallpose.evaluation.matching.keypoint_selection import select_keypoints
 
 KEYS = {
     "AP",
@@ -158,7 +158,7 @@ def test_results_of_17_joints_on_a_truth_of_21_are_scored_on_the_17():
 def test_the_17_can_be_forced_on_results_of_21_and_then_the_other_4_do_not_count():
     truth = people([[0, 0, 300, 300]], SMALLPOSE)
     found = perfect(truth)
-    found.keypoints[:, SMALLPOSE.index(["head_top", "head_bottom", "chest", "pelvis"]), 0] += 900
+    found.keypoints[:, SMALLPOSE.joint_indices(["head_top", "head_bottom", "chest", "pelvis"]), 0] += 900
     assert evaluate(truth, found)["coco"]["AP"] < 1
     assert evaluate(truth, found, keypoints="coco17")["coco"]["AP"] == pytest.approx(1)
     with pytest.raises(InputError, match="not among their joints"):
@@ -176,7 +176,7 @@ def test_aligned_people_keep_the_density_class_of_their_whole_label():
 def test_people_without_any_scored_joint_are_ignored_and_counted():
     truth = people([[0, 0, 300, 300], [0, 0, 300, 300]], SMALLPOSE)
     only = np.zeros((21, 1))
-    only[SMALLPOSE.index(["chest", "pelvis"])] = 1
+    only[SMALLPOSE.joint_indices(["chest", "pelvis"])] = 1
     keypoints = truth.keypoints.copy()
     keypoints[1] *= only
     truth = replace(truth, keypoints=keypoints)
@@ -218,7 +218,7 @@ def test_area_by_file_refuses_people_without_the_field():
         ({"protocols": ("cocoa",)}, "no such protocol"),
         ({"protocols": ()}, "none is named"),
         ({"area": "mask"}, "say box or file"),
-        ({"max_found": 0}, "not above zero"),
+        ({"max_detections": 0}, "not above zero"),
         ({"density_joints": 0}, "not above zero"),
         ({"size_limits": (9, 4)}, "do not rise"),
         ({"keypoints": "mpii"}, "say all or coco17"),
@@ -246,7 +246,7 @@ def test_the_json_holds_numbers_people_and_all_settings():
     assert set(data["protocols"]) == {"coco", "recall"}
     assert set(data["protocols"]["coco"]) == KEYS
     assert set(data["people"]) == {"all", "small", "medium", "large", "sparse", "moderate", "dense"}
-    needed = {"keypoints", "area", "found_area", "max_found", "density_joints", "sigmas"}
+    needed = {"keypoints", "area", "detection_area", "max_detections", "density_joints", "sigmas"}
     assert needed <= set(data["settings"])
 
 
@@ -269,5 +269,7 @@ def test_default_sigmas_are_the_doubles_that_pycocotools_has(skeleton):
 
     truth = people([[0, 0, 60, 80]], skeleton)
     theirs = dict(zip(COCO17.joints, Params("keypoints").kpt_oks_sigmas.tolist(), strict=True))
-    ours = dict(zip(skeleton.joints, align(truth, perfect(truth)).sigmas.tolist(), strict=True))
+    ours = dict(
+        zip(skeleton.joints, select_keypoints(truth, perfect(truth)).sigmas.tolist(), strict=True)
+    )
     assert {name: ours[name] for name in theirs} == theirs

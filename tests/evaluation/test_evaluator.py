@@ -12,11 +12,16 @@ from smallpose import evaluate
 from smallpose.core.errors import InputError
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17, SMALLPOSE, map_joints
-from smallpose.evaluation.evaluate import merge
+from smallpose.evaluation.evaluate import merge_evaluations
 from smallpose.evaluation.evaluator import Evaluator, evaluate_stream
 from smallpose.evaluation.matching import native
 from smallpose.io import coco_results_fast
-from smallpose.io.coco_results_fast import read_found, read_truth, stream_found, too_large
+from smallpose.io.coco_results_fast import (
+    exceeds_free_memory,
+    read_found,
+    read_truth,
+    stream_results,
+)
 
 ALL = ("coco", "owned", "recall")
 
@@ -34,7 +39,7 @@ def rows_of(found, rows):
 def same(a, b):
     assert a.to_json() == b.to_json()
     for name in ("image_ids", "given", "people", "met", "image", "rank", "scores", "hit"):
-        assert np.array_equal(getattr(a.tally, name), getattr(b.tally, name)), name
+        assert np.array_equal(getattr(a.match_counts, name), getattr(b.match_counts, name)), name
 
 
 @pytest.mark.parametrize("core", [True, False])
@@ -78,17 +83,17 @@ def test_evaluations_of_different_images_merge_to_the_whole(crowded_world):
             truth = world.truth.take_images(np.array(rows))
             here = np.isin(world.found.image_ids, truth.images.ids)
             parts.append(evaluate(truth, rows_of(world.found, here), protocols=ALL))
-        same(merge(parts), whole)
+        same(merge_evaluations(parts), whole)
 
 
 def test_merging_keeps_apart_what_does_not_belong_together(crowded_world):
     world = crowded_world(1)
     result = evaluate(world.truth, world.found)
     with pytest.raises(InputError, match="stands in two parts"):
-        merge([result, result])
+        merge_evaluations([result, result])
     with pytest.raises(InputError, match="different rules"):
-        merge([result, evaluate(world.truth, world.found, max_found=5)])
-    one, other = Evaluator(world.truth), Evaluator(world.truth, max_found=5)
+        merge_evaluations([result, evaluate(world.truth, world.found, max_detections=5)])
+    one, other = Evaluator(world.truth), Evaluator(world.truth, max_detections=5)
     other.add(world.found)
     with pytest.raises(InputError, match="rules differ"):
         one.merge(other)
@@ -142,8 +147,8 @@ def test_a_streamed_file_equals_the_file_read_whole(crowded_world, tmp_path, mon
     truth = read_truth(gt)
     whole = evaluate(truth, read_found(dt, truth), protocols=ALL)
     for chunk in (1000, 30_000):
-        monkeypatch.setattr(coco_results_fast, "CHUNK", chunk)
-        parts = list(stream_found(dt, truth))
+        monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", chunk)
+        parts = list(stream_results(dt, truth))
         assert (len(parts) > 5) == (native.CORE is not None)
         same(evaluate_stream(truth, iter(parts), protocols=ALL), whole)
 
@@ -157,8 +162,8 @@ def test_what_is_unusual_far_down_the_file_is_found_before_the_first_piece(
     text = dt.read_text()
     at = text.rindex('"score": ')
     dt.write_text(text[:at] + '"score": 1' + "0" * 25 + ".0, " + '"note": ' + text[at + 9 :])
-    monkeypatch.setattr(coco_results_fast, "CHUNK", 1000)
-    (only,) = stream_found(dt, truth)
+    monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", 1000)
+    (only,) = stream_results(dt, truth)
     assert len(only) == len(json.loads(dt.read_text()))
 
 
@@ -168,11 +173,11 @@ def test_a_stream_keeps_a_fraction_of_the_file(crowded_world, tmp_path, monkeypa
     found = json.loads(dt.read_text())
     dt.write_text(json.dumps(found * 12))
     truth = read_truth(gt)
-    monkeypatch.setattr(coco_results_fast, "CHUNK", 30_000)
+    monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", 30_000)
     monkeypatch.setattr(native, "_ROOM", 4096)
     peaks = []
     for run in (
-        lambda: evaluate_stream(truth, stream_found(dt, truth)),
+        lambda: evaluate_stream(truth, stream_results(dt, truth)),
         lambda: evaluate(truth, read_found(dt, truth)),
     ):
         run()
@@ -186,7 +191,7 @@ def test_a_stream_keeps_a_fraction_of_the_file(crowded_world, tmp_path, monkeypa
 def test_a_file_is_too_large_when_its_columns_would_fill_half_the_memory(tmp_path, monkeypatch):
     path = tmp_path / "found.json"
     path.write_bytes(b" " * 4096)
-    assert not too_large(path)
-    assert not too_large(tmp_path / "missing.json")
-    monkeypatch.setattr(coco_results_fast, "free_memory", lambda: 1600)
-    assert too_large(path)
+    assert not exceeds_free_memory(path)
+    assert not exceeds_free_memory(tmp_path / "missing.json")
+    monkeypatch.setattr(coco_results_fast, "get_free_memory", lambda: 1600)
+    assert exceeds_free_memory(path)

@@ -7,10 +7,10 @@ from smallpose import evaluate
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
-from smallpose.evaluation.config import found_boxes
-from smallpose.evaluation.matching.image_groups import pair_up
-from smallpose.evaluation.matching.oks import oks
-from smallpose.evaluation.protocols import owners
+from smallpose.evaluation.config import get_detection_boxes
+from smallpose.evaluation.matching.image_groups import group_by_image
+from smallpose.evaluation.matching.oks import compute_oks
+from smallpose.evaluation.protocols import find_owners
 
 T = np.linspace(0.5, 0.95, 10)
 SMALL = ("sparse", "moderate", "dense")
@@ -19,7 +19,7 @@ SMALL = ("sparse", "moderate", "dense")
 def classes_of(world, row):
     truth = world.truth
     area = truth.area[row]
-    if not truth.counted[row]:
+    if not truth.is_counted[row]:
         return set()
     size = None if area <= 0 else "small" if area < 12288 else "medium" if area < 49152 else "large"
     out = {"all"} | ({size} if size else set())
@@ -30,11 +30,11 @@ def classes_of(world, row):
 
 def plain_owner(world, i):
     """In plain loops: whose false positive detection `i` would be; None for nobody's."""
-    x, y, w, h = found_boxes(world.found)[i]
+    x, y, w, h = get_detection_boxes(world.found)[i]
     best, most = None, 0.0
     here = np.flatnonzero(
         (world.truth.images.ids[world.truth.image_rows] == world.found.image_ids[i])
-        & world.truth.counted
+        & world.truth.is_counted
     )
     for g in here:
         a, b, c, d = world.truth.boxes_xywh[g]
@@ -59,7 +59,7 @@ def greedy(world, t, counts):
     """One class at one threshold in plain loops: detections' fates and people's."""
     truth, found = world.truth, world.found
     sigmas = truth.skeleton.sigmas
-    table = oks(found.keypoints, truth.keypoints, truth.boxes_xywh, truth.area, sigmas)
+    table = compute_oks(found.keypoints, truth.keypoints, truth.boxes_xywh, truth.area, sigmas)
     fate, taken = {}, set()
     ids = truth.images.ids[truth.image_rows]
     for i in np.argsort(-found.scores, kind="stable"):
@@ -124,7 +124,7 @@ def test_owned_equals_plain_loops(seed, crowded_world):
 def test_recall_equals_plain_loops(seed, crowded_world):
     world = crowded_world(seed, images=4, people=7)
     result = evaluate(world.truth, world.found, protocols=("recall",))
-    everybody = world.truth.counted & (world.truth.area >= 0)
+    everybody = world.truth.is_counted & (world.truth.area >= 0)
     taken = [greedy(world, t, everybody)[1] for t in T]
     for name, suffix in (("all", ""), ("small", "_S"), ("moderate", "_S_moderate")):
         members = {g for g in range(len(world.truth)) if name in classes_of(world, g)}
@@ -139,16 +139,18 @@ def test_recall_equals_plain_loops(seed, crowded_world):
 def test_recall_is_coco_s_ar_where_the_cap_does_not_bind(crowded_world):
     for seed in range(10):
         world = crowded_world(seed)
-        result = evaluate(world.truth, world.found, protocols=("coco", "recall"), max_found=1000)
+        result = evaluate(
+            world.truth, world.found, protocols=("coco", "recall"), max_detections=1000
+        )
         assert result["recall"]["AR"] == pytest.approx(result["coco"]["AR"])
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_owners_are_found_as_in_plain_loops(seed, crowded_world):
     world = crowded_world(seed, images=5, people=8)
-    pairing = pair_up(world.truth, world.found)
-    boxes = found_boxes(world.found)
-    got = owners(pairing, boxes, world.truth.boxes_xywh, world.truth.counted)
+    pairing = group_by_image(world.truth, world.found)
+    boxes = get_detection_boxes(world.found)
+    got = find_owners(pairing, boxes, world.truth.boxes_xywh, world.truth.is_counted)
     expected = [plain_owner(world, i) for i in pairing.found]
     assert got.tolist() == [-1 if e is None else e for e in expected]
 
@@ -167,8 +169,8 @@ def one_image(boxes, found_xywh):
 
 def owner_of(box, people):
     truth, found = one_image(people, [box])
-    pairing = pair_up(truth, found)
-    return int(owners(pairing, found_boxes(found), truth.boxes_xywh, truth.counted)[0])
+    pairing = group_by_image(truth, found)
+    return int(find_owners(pairing, get_detection_boxes(found), truth.boxes_xywh, truth.is_counted)[0])
 
 
 def test_a_false_positive_belongs_to_the_person_it_overlaps_most():
@@ -184,9 +186,9 @@ def test_overlap_beats_nearness_and_nearness_reaches_one_diagonal():
 
 def test_people_who_are_ignored_own_nothing():
     truth, found = one_image([(0, 0, 10, 10)], [(0, 0, 10, 10)])
-    pairing = pair_up(truth, found)
-    boxes = found_boxes(found)
-    assert owners(pairing, boxes, truth.boxes_xywh, np.array([False])).tolist() == [-1]
+    pairing = group_by_image(truth, found)
+    boxes = get_detection_boxes(found)
+    assert find_owners(pairing, boxes, truth.boxes_xywh, np.array([False])).tolist() == [-1]
 
 
 def test_a_detection_near_nobody_counts_in_the_size_of_its_area_and_in_no_density():
@@ -256,4 +258,4 @@ def test_the_cap_of_20_is_reported_with_what_it_costs():
     assert "cap of 20 detections binds in 1 of 1 images and puts 10 of 30 people" in note
     assert result["coco"]["AP"] == pytest.approx(67 / 101)
     assert "AP would be 1.0000 without it, +0.3366" in note
-    assert evaluate(truth, found, max_found=None).notes == ()
+    assert evaluate(truth, found, max_detections=None).notes == ()

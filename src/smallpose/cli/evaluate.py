@@ -1,94 +1,138 @@
-"""smallpose evaluate TRUTH.json FOUND.json: AP and AR by person size and keypoint density."""
+"""smallpose evaluate TRUTH.json PREDICTIONS.json: AP and AR by person size and keypoint density."""
 
 import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from smallpose.cli.options import parse_non_negative
+from smallpose.cli.options import (
+    DEMO_TRUTH,
+    OptionGroup,
+    add_json,
+    add_option,
+    add_seed,
+    add_switch,
+    parse_names,
+)
 from smallpose.core.errors import InputError
 
-HELP = "AP and AR by person size and keypoint density"
-EXAMPLE = "smallpose evaluate person_keypoints_val2017.json results.json --protocol coco,owned"
+if TYPE_CHECKING:
+    from smallpose.core.instances import Instances
+    from smallpose.evaluation.evaluate import Evaluation
+
+HELP = "Compute AP and AR of pose results by person size and keypoint density."
+EXAMPLE = f"smallpose evaluate {DEMO_TRUTH} runs/demo/found_B.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `evaluate`."""
-    parser.add_argument("truth", type=Path, metavar="TRUTH.json", help="COCO keypoint annotations")
-    parser.add_argument("found", type=Path, metavar="FOUND.json", help="COCO keypoint results")
-    add_scoring(parser)
+    """Add the arguments of `evaluate`."""
+    parser.add_argument("truth", type=Path, metavar="TRUTH.json", help="COCO keypoint annotations.")
     parser.add_argument(
+        "predictions", type=Path, metavar="PREDICTIONS.json", help="COCO keypoint results."
+    )
+    add_scoring_options(parser, protocols="coco,owned,recall")
+    more = parser.add_argument_group("intervals and breakdowns")
+    add_option(
+        more,
         "--intervals",
         type=int,
         default=0,
+        default_text="0, no intervals; 1000 is a good choice",
         metavar="N",
-        help="95 %% intervals by N bootstrap draws of images, or of videos (0: none; 1000 is good)",
+        help="Number of bootstrap resamples of images, or of videos, for 95 % intervals.",
     )
-    parser.add_argument("--seed", type=parse_non_negative, default=0, help="of the draws (0)")
-    parser.add_argument(
-        "--diagnose", action="store_true", help="which kinds of error cost how much AP"
-    )
-    parser.add_argument(
+    add_seed(more, "the bootstrap resamples")
+    add_switch(more, "--diagnose", help="Print how much AP each kind of error costs.")
+    add_option(
+        more,
         "--breakdown",
         default="",
+        default_text="none",
         metavar="LIST",
-        help="break it down by any of source, crowding, joint, visibility, density, height, image",
+        help="Print the numbers by any of source, crowding, joint, visibility, density, height, "
+        "image.",
     )
-    for kind in ("csv", "markdown", "latex"):
-        parser.add_argument(f"--{kind}", metavar="FILE", help=f"write the table as {kind}")
-    parser.add_argument(
-        "--figures", type=Path, metavar="DIR", help="AP by class, along density and height, drawn"
+    files = parser.add_argument_group("output files")
+    for flag, kind in (("csv", "CSV"), ("markdown", "Markdown"), ("latex", "LaTeX")):
+        text = f"Write the table as {kind}."
+        add_option(files, f"--{flag}", metavar="FILE", default_text="not written", help=text)
+    add_option(
+        files,
+        "--figures",
+        type=Path,
+        metavar="DIR",
+        default_text="not drawn",
+        help="Draw AP by class, against density and against height.",
     )
-    parser.add_argument(
-        "--json", metavar="FILE", help="write the numbers with all digits ('-': to stdout)"
-    )
+    add_json(files, "all numbers")
 
 
-def add_scoring(parser: argparse.ArgumentParser) -> None:
-    """The flags that decide what a number means; `compare` has them too."""
-    parser.add_argument(
+def add_scoring_options(parser: OptionGroup, protocols: str) -> None:
+    """Add the options that decide what a number means; `compare` has them, too."""
+    group = parser.add_argument_group("scoring")
+    add_option(
+        group,
         "--protocol",
-        default="coco,owned,recall",
+        default=protocols,
         metavar="LIST",
-        help="which of coco, owned, recall, with commas between (all three)",
+        help="Protocols to score under: coco, owned, recall, or several with commas between.",
     )
-    parser.add_argument(
+    add_option(
+        group,
         "--area",
         choices=("box", "file"),
         default="box",
-        help="person size and OKS scale by width × height of bbox, or by the area field (box)",
+        help="Take person size and OKS scale from width × height of the box or from the field "
+        "'area' of the file.",
     )
-    parser.add_argument(
+    add_option(
+        group,
         "--max-detections",
         type=int,
         default=20,
         metavar="N",
-        help="detections per image in coco (20)",
+        help="Maximum detections per image under the coco protocol.",
     )
-    parser.add_argument(
+    add_option(
+        group,
         "--keypoints",
         choices=("coco17", "all"),
-        help="score COCO's 17 or all of the truth's (what the results have)",
+        default_text="those that the predictions have",
+        help="Score COCO's 17 keypoints or all keypoints of the ground truth.",
     )
-    parser.add_argument(
-        "--sigmas", type=Path, metavar="FILE", help="a JSON list, one OKS sigma per keypoint"
+    add_option(
+        group,
+        "--sigmas",
+        type=Path,
+        metavar="FILE",
+        default_text="those of the skeleton",
+        help="JSON file with a list of OKS sigmas, one per keypoint.",
     )
-    parser.add_argument(
-        "--size-limits", metavar="S,M", help="where small and medium end, px² (12288,49152)"
+    add_option(
+        group,
+        "--size-limits",
+        metavar="S,M",
+        default_text="12288,49152",
+        help="Areas in px² below which a person is small and medium.",
     )
-    parser.add_argument(
-        "--density-joints", type=int, metavar="N", help="K of the density for everybody (source's)"
+    add_option(
+        group,
+        "--density-joints",
+        type=int,
+        metavar="N",
+        default_text="the number of joints that the source labels",
+        help="Number of joints K in the keypoint density (Eq. 3) of every person.",
     )
 
 
-def scoring(args: argparse.Namespace) -> dict[str, Any]:
-    """The same flags as arguments of `smallpose.evaluate`."""
+def read_scoring_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the scoring options as keyword arguments of `smallpose.evaluate`."""
     from smallpose.system.json_decode import read_json
 
-    limits = {"size_limits": _limits(args.size_limits)} if args.size_limits else {}
+    limits = {"size_limits": _parse_limits(args.size_limits)} if args.size_limits else {}
     return limits | {
-        "protocols": tuple(word.strip() for word in args.protocol.split(",") if word.strip()),
+        "protocols": parse_names(args.protocol),
         "area": args.area,
         "max_detections": args.max_detections,
         "keypoints": args.keypoints,
@@ -97,23 +141,22 @@ def scoring(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _limits(text: str) -> tuple[float, float]:
-    """Two areas in px² with a comma between.
+def _parse_limits(text: str) -> tuple[float, float]:
+    """Parse two areas in px² with a comma between.
 
     Raises: InputError for anything else.
     """
-    words = text.split(",")
     try:
-        small, medium = (float(word) for word in words)
+        small, medium = (float(word) for word in text.split(","))
     except ValueError:
         raise InputError(
-            f"--size-limits {text}", "not two numbers", "write them like 1024,9216"
+            f"--size-limits {text}", "is not two numbers", "write them as in 1024,9216"
         ) from None
     return small, medium
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """Print the table, or the JSON, of one evaluation."""
+    """Evaluate, write the files that were asked for and print the table, or the JSON."""
     from smallpose.evaluation.evaluate import evaluate
     from smallpose.evaluation.evaluator import Evaluator
     from smallpose.io.coco_results_fast import (
@@ -124,39 +167,42 @@ def run_command(args: argparse.Namespace) -> None:
     )
     from smallpose.system.files import write_atomically
 
-    rules = scoring(args)
+    options = read_scoring_options(args)
     truth = read_truth(args.truth)
-    more: dict[str, tuple[Any, str]] = {}
-    if exceeds_free_memory(args.found) and not (args.diagnose or args.breakdown):
-        evaluator = Evaluator(truth, **rules)
-        for part in stream_results(args.found, truth):
+    breakdowns: dict[str, tuple[Any, str]] = {}
+    if exceeds_free_memory(args.predictions) and not (args.diagnose or args.breakdown):
+        evaluator = Evaluator(truth, **options)
+        for part in stream_results(args.predictions, truth):
             evaluator.add(part)
         result = evaluator.result(args.intervals, args.seed)
     else:
-        found = read_found(args.found, truth)
-        result = evaluate(truth, found, intervals=args.intervals, seed=args.seed, **rules)
+        predictions = read_found(args.predictions, truth)
+        result = evaluate(truth, predictions, intervals=args.intervals, seed=args.seed, **options)
         if args.diagnose or args.breakdown:
             from smallpose.evaluation.analysis.breakdown_tables import build_breakdowns
 
-            asked = [word.strip() for word in args.breakdown.split(",") if word.strip()]
-            asked += ["diagnosis"] if args.diagnose else []
-            more = build_breakdowns(asked, truth, found, result, rules, args.intervals, args.seed)
-    _export(args, result)
+            names = [*parse_names(args.breakdown), *(["diagnosis"] if args.diagnose else [])]
+            breakdowns = build_breakdowns(
+                names, truth, predictions, result, options, args.intervals, args.seed
+            )
+    _write_tables(args, result)
     if args.figures:
-        _draw(args, truth, result, rules)
+        _draw_figures(args, truth, result, options)
     text = result.to_json()
-    if more:
-        whole = result.to_dict() | {name: data for name, (data, _) in more.items()}
-        text = json.dumps(whole, indent=1) + "\n"
+    if breakdowns:
+        everything = result.to_dict() | {name: data for name, (data, _) in breakdowns.items()}
+        text = json.dumps(everything, indent=1) + "\n"
     if args.json == "-":
         sys.stdout.write(text)
         return
     if args.json:
         write_atomically(args.json, text)
-    print("\n\n".join([str(result), *(words for _, words in more.values())]))
+    print("\n\n".join([str(result), *(lines for _, lines in breakdowns.values())]))
 
 
-def _draw(args: argparse.Namespace, truth: Any, result: Any, rules: dict[str, Any]) -> None:
+def _draw_figures(
+    args: argparse.Namespace, truth: "Instances", result: "Evaluation", options: dict[str, Any]
+) -> None:
     from smallpose.evaluation.analysis.binned_ap import (
         compute_binned_ap,
         measure_density,
@@ -165,29 +211,30 @@ def _draw(args: argparse.Namespace, truth: Any, result: Any, rules: dict[str, An
     from smallpose.io.coco_results_fast import read_found
     from smallpose.report.figures.evaluation import save_figures
 
-    found = read_found(args.found, truth)
-    plain = {key: value for key, value in rules.items() if key != "protocols"} | {
-        "draws": args.intervals,
-        "seed": args.seed,
-    }
-    values = {
+    predictions = read_found(args.predictions, truth)
+    options = {key: value for key, value in options.items() if key != "protocols"}
+    options |= {"num_resamples": args.intervals, "seed": args.seed}
+    scales = {
         "density": measure_density(truth, args.density_joints),
         "height": measure_height(truth),
     }
-    along = {name: compute_binned_ap(truth, found, v, **plain) for name, v in values.items()}
-    save_figures(result, along, args.figures)
+    curves = {
+        name: compute_binned_ap(truth, predictions, values, **options)
+        for name, values in scales.items()
+    }
+    save_figures(result, curves, args.figures)
 
 
-def _export(args: argparse.Namespace, result: Any) -> None:
+def _write_tables(args: argparse.Namespace, result: "Evaluation") -> None:
     if not (args.csv or args.markdown or args.latex):
         return
     from smallpose.evaluation.csv_latex import format_csv, format_latex, format_markdown
     from smallpose.system.files import write_atomically
 
-    for path, made in (
+    for path, format_table in (
         (args.csv, format_csv),
         (args.markdown, format_markdown),
         (args.latex, format_latex),
     ):
         if path:
-            write_atomically(path, made(result))
+            write_atomically(path, format_table(result))

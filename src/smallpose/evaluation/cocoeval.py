@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
-from smallpose.evaluation.matching.greedy import MOST_THRESHOLDS, find_people, match
-from smallpose.evaluation.matching.image_groups import Pairing, group
+from smallpose.evaluation.matching.greedy import MAX_THRESHOLDS, match_detections, match_greedily
+from smallpose.evaluation.matching.image_groups import ImageGroups, group_rows
 from smallpose.evaluation.matching.keypoint_selection import coco_doubles
-from smallpose.evaluation.matching.oks import candidates, oks
-from smallpose.evaluation.scoring.precision_recall import RECALLS, THRESHOLDS, curves
+from smallpose.evaluation.matching.oks import compute_oks, find_candidates
+from smallpose.evaluation.scoring.precision_recall import RECALLS, THRESHOLDS, compute_curves
 
 Floats = NDArray[np.float64]
 
@@ -182,11 +182,11 @@ class _Category:
         self.reach = (area >= low) & (area <= high)
         self.thresholds = np.asarray(p.iouThrs, dtype=np.float64)
         self.slices = [
-            slice(i, i + MOST_THRESHOLDS) for i in range(0, len(self.thresholds), MOST_THRESHOLDS)
+            slice(i, i + MAX_THRESHOLDS) for i in range(0, len(self.thresholds), MAX_THRESHOLDS)
         ]
         columns = (self.found, self.keypoints, self.boxes, self.area, self.crowd, self.sigmas)
         self.matches = [
-            find_people(self.pairing, *columns, self.people, self.thresholds[s])
+            match_detections(self.pairing, *columns, self.people, self.thresholds[s])
             for s in self.slices
         ]
 
@@ -202,7 +202,7 @@ class _Category:
                 hit, absorbed = matches.hit[a], matches.absorbed[a]
                 false = ~(hit | absorbed) * self.reach[a]
                 number = len(self.thresholds[s])
-                parts.append(curves(order, scores, hit, false, count, number, recalls))
+                parts.append(compute_curves(order, scores, hit, false, count, number, recalls))
             yield (
                 np.concatenate([c.precision for c in parts]),
                 np.concatenate([c.recall for c in parts]),
@@ -225,7 +225,7 @@ class _Category:
             d, g = self.pairing.found[self._best(number)], self._people(number)
             filled = len(d) and len(g)
             columns = (self.keypoints[g], self.boxes[g], self.area[g], self.sigmas)
-            out[image, self.category] = oks(self.found[d], *columns) if filled else []
+            out[image, self.category] = compute_oks(self.found[d], *columns) if filled else []
         return out
 
     def images(self) -> Iterable[dict[str, Any] | None]:
@@ -233,11 +233,11 @@ class _Category:
         shape = (len(self.people), len(self.thresholds), len(self.pairing.found))
         partner = np.full(shape, -1, dtype=np.intp)
         columns = (self.found, self.keypoints, self.boxes, self.area, self.sigmas)
-        pairs = candidates(self.pairing, *columns, float(self.thresholds.min()))
+        pairs = find_candidates(self.pairing, *columns, float(self.thresholds.min()))
         for s in self.slices:
             part = partner[:, s]
             here = self.thresholds[s]
-            match(*pairs, self.pairing.rank, ~self.people, self.crowd, here, part)
+            match_greedily(*pairs, self.pairing.rank, ~self.people, self.crowd, here, part)
         for a in range(len(self.people)):
             for number, image in enumerate(self.p.imgIds):
                 yield self._image(a, number, image, partner[a])
@@ -283,9 +283,9 @@ def _table(rows: Iterable[Any], width: int) -> Floats:
     return values.reshape(-1, width)
 
 
-def _pairing(p: Params, gts: list[Any], dts: list[Any], scores: Floats) -> Pairing:
+def _pairing(p: Params, gts: list[Any], dts: list[Any], scores: Floats) -> ImageGroups:
     # By a dict, since ids may be words.
     number_of = {image: number for number, image in enumerate(p.imgIds)}
     of_people = np.array([number_of[g["image_id"]] for g in gts], dtype=np.intp)
     of_found = np.array([number_of[d["image_id"]] for d in dts], dtype=np.intp)
-    return group(np.arange(len(number_of)), of_people, of_found, scores, p.maxDets[-1])
+    return group_rows(np.arange(len(number_of)), of_people, of_found, scores, p.maxDets[-1])

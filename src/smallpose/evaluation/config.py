@@ -11,14 +11,14 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.matching import native
-from smallpose.evaluation.matching.keypoint_selection import Scored
+from smallpose.evaluation.matching.keypoint_selection import ScoredPoses
 from smallpose.evaluation.protocols import PAPER_LIMITS, PROTOCOLS, Limits
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
+class ScoringConfig:
     """The arguments of `evaluate`, under the same names.
 
     Raises: InputError for a value that makes no sense.
@@ -26,7 +26,7 @@ class Rules:
 
     protocols: Sequence[str] = ("coco",)
     area: str = "box"
-    max_found: int | None = 20
+    max_detections: int | None = 20
     keypoints: str | None = None
     sigmas: ArrayLike | None = None
     density_joints: int | None = None
@@ -44,7 +44,7 @@ class Rules:
         if self.area not in ("box", "file"):
             raise InputError(f"--area {self.area}", "no such rule", "say box or file")
         for flag, value in (
-            ("--max-detections", self.max_found),
+            ("--max-detections", self.max_detections),
             ("--density-joints", self.density_joints),
         ):
             if value is not None and value < 1:
@@ -58,15 +58,15 @@ class Rules:
     @property
     def looked_at(self) -> int | None:
         """Detections of an image that any protocol looks at; None for all."""
-        return self.max_found if set(self.protocols) == {"coco"} else None
+        return self.max_detections if set(self.protocols) == {"coco"} else None
 
     def joints(self, truth: Instances) -> NDArray[np.int64]:
         """(n,) K of Eq. 3."""
         if self.density_joints is None:
-            return truth.joints
+            return truth.num_source_joints
         return np.full(len(truth), self.density_joints)
 
-    def settings(self, scored: Scored, boxed: bool) -> dict[str, Any]:
+    def settings(self, scored: ScoredPoses, boxed: bool) -> dict[str, Any]:
         """For the JSON and the foot of the table.
 
         Args:
@@ -76,8 +76,8 @@ class Rules:
         return {
             "keypoints": scored.skeleton.name,
             "area": area,
-            "found_area": "width × height of bbox" if boxed else "extent of all keypoints",
-            "max_found": self.max_found,
+            "detection_area": "width × height of bbox" if boxed else "extent of all keypoints",
+            "max_detections": self.max_detections,
             "density_joints": self.density_joints
             or "source's skeleton, else the category's keypoints",
             "size_limits": list(self.size_limits),
@@ -85,14 +85,14 @@ class Rules:
         }
 
 
-def person_area(truth: Instances, area: str) -> Floats:
+def get_person_area(truth: Instances, area: str) -> Floats:
     """(n,) px² by the chosen rule.
 
     Raises: InputError when the `area` field is asked for and somebody lacks it.
     """
     if area == "box":
         return truth.area
-    lacking = np.flatnonzero(np.isnan(truth.file_area) & truth.counted)
+    lacking = np.flatnonzero(np.isnan(truth.file_area) & truth.is_counted)
     if len(lacking):
         raise InputError(
             f"annotation {truth.ids[lacking[0]]}",
@@ -102,7 +102,7 @@ def person_area(truth: Instances, area: str) -> Floats:
     return np.where(np.isnan(truth.file_area), truth.area, truth.file_area)
 
 
-def found_boxes(found: Predictions) -> Floats:
+def get_detection_boxes(found: Predictions) -> Floats:
     """(d, 4) boxes of the detections by the rule of their areas, px."""
     if found.has_boxes:
         return found.boxes_xywh

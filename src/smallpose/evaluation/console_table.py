@@ -8,7 +8,7 @@ from smallpose.evaluation.protocols import CLASSES
 Numbers = Mapping[str, float | None]
 
 
-def as_text(
+def format_evaluation(
     protocols: Mapping[str, Numbers],
     people: Mapping[str, int],
     settings: Mapping[str, Any],
@@ -29,14 +29,14 @@ def as_text(
             first = letter == "AP" or protocol == "recall"
             rows.append(
                 [protocol if first else "", letter]
-                + [number(numbers[name]) if name else "" for name in names]
+                + [format_number(numbers[name]) if name else "" for name in names]
             )
             if intervals:
                 ends = intervals[protocol]
                 rows.append(["", "95 %", *(_ends(ends[name]) if name else "" for name in names)])
     counts = ["people", "", f"{people['all']:,}", "", ""]
     counts += [f"{people[name]:,}" for name, _, _ in CLASSES[1:]]
-    lines = table(heading, rows, counts)
+    lines = format_table(heading, rows, counts)
     empty = [title for name, _, title in CLASSES if people[name] == 0]
     if empty:
         lines.append(f"n/a (0 people): {', '.join(empty)}")
@@ -52,7 +52,7 @@ def _columns(protocol: str, letter: str) -> list[str]:
     return names + [f"{letter}{suffix}" for _, suffix, _ in CLASSES[1:]]
 
 
-def table(
+def format_table(
     heading: Sequence[str], rows: Sequence[Sequence[str]], foot: Sequence[str] = (), left: int = 2
 ) -> list[str]:
     """Lines of a table, the first `left` columns flush left and the others right."""
@@ -68,7 +68,7 @@ def table(
     return [*lines, line(foot)] if foot else lines
 
 
-def number(value: float | None, digits: int = 4, sign: bool = False) -> str:
+def format_number(value: float | None, digits: int = 4, sign: bool = False) -> str:
     """A share without its leading zero, or n/a.
 
     >>> number(0.5), number(1.0), number(-0.125, 3, sign=True), number(None)
@@ -81,15 +81,15 @@ def number(value: float | None, digits: int = 4, sign: bool = False) -> str:
 
 
 def _ends(ends: Sequence[float] | None) -> str:
-    return "n/a" if ends is None else f"{number(ends[0], 3)}–{number(ends[1], 3)}"
+    return "n/a" if ends is None else f"{format_number(ends[0], 3)}–{format_number(ends[1], 3)}"
 
 
 def _settings(settings: Mapping[str, Any]) -> list[str]:
     limits = " and ".join(f"{limit:,.0f}" for limit in settings["size_limits"])
-    cap = settings["max_found"]
+    cap = settings["max_detections"]
     return [
         f"{settings['keypoints']}; size and OKS by {settings['area']}, of detections by "
-        f"{settings['found_area']}",
+        f"{settings['detection_area']}",
         f"S and M end at {limits} px²; K of the density: {settings['density_joints']}; coco counts "
         f"{'all' if cap is None else cap} detections per image",
     ]

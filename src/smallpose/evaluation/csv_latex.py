@@ -10,7 +10,7 @@ _HEADINGS = [title for _, _, title in CLASSES]
 _LATEX = ["", "^{S}", "^{M}", "^{L}", "^{S}_{Sp}", "^{S}_{Mo}", "^{S}_{De}"]
 
 
-def as_csv(result: Evaluation) -> str:
+def format_csv(result: Evaluation) -> str:
     """One line per number: protocol, metric, value, low and high end of 95 %, people."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -42,7 +42,7 @@ def _rows(result: Evaluation, name: str = "{}") -> list[list[str]]:
     return rows
 
 
-def as_markdown(result: Evaluation) -> str:
+def format_markdown(result: Evaluation) -> str:
     """A table in percent, classes as columns."""
     heading = ["", *(f"AP {t}" if t != "all" else "AP" for t in _HEADINGS), "AR"]
     counts = ["people", *(f"{result.people[n]:,}" for n, _, _ in CLASSES), ""]
@@ -50,7 +50,7 @@ def as_markdown(result: Evaluation) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def as_latex(result: Evaluation) -> str:
+def format_latex(result: Evaluation) -> str:
     """A booktabs table in percent with the paper's column heads."""
     heads = [f"$AP{mark}$" for mark in _LATEX] + ["$AR$"]
     lines = [

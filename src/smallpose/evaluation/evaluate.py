@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
-from smallpose.evaluation.config import Rules, refuse_missing_boxes
-from smallpose.evaluation.console_table import as_text
-from smallpose.evaluation.matching.keypoint_selection import Scored, align
-from smallpose.evaluation.metric_names import Numbers, names_of_curves, names_of_shares
+from smallpose.evaluation.config import ScoringConfig, refuse_missing_boxes
+from smallpose.evaluation.console_table import format_evaluation
+from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select_keypoints
+from smallpose.evaluation.metric_names import Metrics, name_curve_metrics, name_recall_metrics
 from smallpose.evaluation.protocols import PAPER_LIMITS, Limits
-from smallpose.evaluation.scoring.bootstrap import Interval, spread
-from smallpose.evaluation.scoring.count_matches import tally_up
-from smallpose.evaluation.scoring.match_counts import Tally, merged
+from smallpose.evaluation.scoring.bootstrap import Interval, compute_intervals
+from smallpose.evaluation.scoring.count_matches import evaluate_matches
+from smallpose.evaluation.scoring.match_counts import MatchCounts, merge_counts
 
 _CAP = "coco's cap of"
 
@@ -36,14 +36,14 @@ class Evaluation:
         intervals: likewise the 95 % interval of each number, where they were asked for.
     """
 
-    protocols: dict[str, Numbers]
+    protocols: dict[str, Metrics]
     people: dict[str, int]
     settings: dict[str, Any]
     notes: tuple[str, ...]
-    tally: Tally
+    match_counts: MatchCounts
     intervals: dict[str, dict[str, Interval]] = field(default_factory=dict)
 
-    def __getitem__(self, protocol: str) -> Numbers:
+    def __getitem__(self, protocol: str) -> Metrics:
         return self.protocols[protocol]
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,16 +60,18 @@ class Evaluation:
         return json.dumps(self.to_dict(), indent=1) + "\n"
 
     def __str__(self) -> str:
-        return as_text(self.protocols, self.people, self.settings, self.notes, self.intervals)
+        return format_evaluation(
+            self.protocols, self.people, self.settings, self.notes, self.intervals
+        )
 
 
 def evaluate(
     truth: Instances,
-    found: Predictions,
+    predictions: Predictions,
     *,
     protocols: Sequence[str] = ("coco",),
     area: str = "box",
-    max_found: int | None = 20,
+    max_detections: int | None = 20,
     keypoints: str | None = None,
     sigmas: ArrayLike | None = None,
     density_joints: int | None = None,
@@ -83,7 +85,7 @@ def evaluate(
         protocols: of `coco`, `owned`, `recall`; see `protocols`.
         area: "box": width × height of a person's box is his size and the OKS scale; "file": the
             `area` field is, as in plain pycocotools.
-        max_found: detections of an image that count under `coco`; None for all.
+        max_detections: detections of an image that count under `coco`; None for all.
         keypoints: "all" joints of the truth, "coco17", or None: what the predictions have.
         sigmas: one per scored joint; by default COCO's and those of the 21.
         density_joints: K of Eq. 3 for everybody; by default each source's own.
@@ -92,49 +94,51 @@ def evaluate(
         seed: of those draws.
     Raises: InputError when tables or arguments do not fit each other.
     """
-    rules = Rules(
+    rules = ScoringConfig(
         protocols=tuple(protocols),
         area=area,
-        max_found=max_found,
+        max_detections=max_detections,
         keypoints=keypoints,
         sigmas=sigmas,
         density_joints=density_joints,
         size_limits=size_limits,
     )
-    refuse_missing_boxes(found)
-    scored = align(truth, found, rules.keypoints, rules.sigmas)
-    tally = tally_up(truth, found, scored, rules)
-    settings = rules.settings(scored, found.has_boxes)
-    result = summarize(tally, protocols, max_found, settings, remarks(truth, found.notes, scored))
-    return with_intervals(result, intervals, seed) if intervals else result
+    refuse_missing_boxes(predictions)
+    scored = select_keypoints(truth, predictions, rules.keypoints, rules.sigmas)
+    tally = evaluate_matches(truth, predictions, scored, rules)
+    settings = rules.settings(scored, predictions.has_boxes)
+    result = summarize_counts(
+        tally, protocols, max_detections, settings, collect_notes(truth, predictions.notes, scored)
+    )
+    return add_intervals(result, intervals, seed) if intervals else result
 
 
-def with_intervals(result: Evaluation, draws: int, seed: int = 0) -> Evaluation:
+def add_intervals(result: Evaluation, draws: int, seed: int = 0) -> Evaluation:
     """The same evaluation with a 95 % interval around each number."""
-    most = result.settings["max_found"]
-    ends = spread(result.tally, tuple(result.protocols), most, draws, seed)
+    most = result.settings["max_detections"]
+    ends = compute_intervals(result.match_counts, tuple(result.protocols), most, draws, seed)
     return replace(result, intervals=ends)
 
 
-def merge(results: Sequence[Evaluation]) -> Evaluation:
+def merge_evaluations(results: Sequence[Evaluation]) -> Evaluation:
     """Evaluations of different images as one; the same as if all had been scored together.
 
     Raises: InputError when they were made by different rules, or share an image.
     """
     # Parts without detections do not know by which rule their areas would have been taken.
-    first = max(results, key=lambda r: bool(r.tally.given.any()))
+    first = max(results, key=lambda r: bool(r.match_counts.given.any()))
     for other in results:
         theirs = dict(other.settings)
-        if not other.tally.given.any():
-            theirs["found_area"] = first.settings["found_area"]
+        if not other.match_counts.given.any():
+            theirs["detection_area"] = first.settings["detection_area"]
         if theirs != first.settings or list(other.protocols) != list(first.protocols):
             raise InputError(
                 "merge", "the results were made by different rules", "evaluate all alike"
             )
-    tally = merged([r.tally for r in results])
+    tally = merge_counts([r.match_counts for r in results])
     notes = _added(note for r in results for note in r.notes if not _about_cap(note))
-    return summarize(
-        tally, tuple(first.protocols), first.settings["max_found"], first.settings, notes
+    return summarize_counts(
+        tally, tuple(first.protocols), first.settings["max_detections"], first.settings, notes
     )
 
 
@@ -150,52 +154,54 @@ def _added(notes: Iterable[str]) -> list[str]:
     return [f"{n:,}{key}" if key[0] == " " else key for key, n in sums.items()]
 
 
-def summarize(
-    tally: Tally,
+def summarize_counts(
+    tally: MatchCounts,
     protocols: Sequence[str],
-    max_found: int | None,
+    max_detections: int | None,
     settings: dict[str, Any],
     notes: Sequence[str] = (),
 ) -> Evaluation:
     """The numbers that a tally adds up to."""
-    numbers: dict[str, Numbers] = {}
+    numbers: dict[str, Metrics] = {}
     for protocol in protocols:
         if protocol == "recall":
-            numbers[protocol] = names_of_shares(tally.recall(), tally.thresholds)
+            numbers[protocol] = name_recall_metrics(tally.recall(), tally.thresholds)
         else:
-            most = max_found if protocol == "coco" else None
-            numbers[protocol] = names_of_curves(tally.curves(protocol, most), tally.thresholds)
+            most = max_detections if protocol == "coco" else None
+            numbers[protocol] = name_curve_metrics(tally.curves(protocol, most), tally.thresholds)
     people = dict(zip(tally.classes, tally.totals.tolist(), strict=True))
-    return Evaluation(numbers, people, settings, (*notes, *_cap(tally, numbers, max_found)), tally)
+    return Evaluation(
+        numbers, people, settings, (*notes, *_cap(tally, numbers, max_detections)), tally
+    )
 
 
 def _about_cap(note: str) -> bool:
     return note.startswith(_CAP)
 
 
-def _cap(tally: Tally, numbers: dict[str, Numbers], max_found: int | None) -> list[str]:
+def _cap(tally: MatchCounts, numbers: dict[str, Metrics], max_detections: int | None) -> list[str]:
     """Where the cap on detections binds, and what it costs where that is known."""
-    if max_found is None or "coco" not in numbers:
+    if max_detections is None or "coco" not in numbers:
         return []
-    binds = tally.given > max_found
-    crowded = tally.people[:, 0] > max_found
+    binds = tally.given > max_detections
+    crowded = tally.people[:, 0] > max_detections
     if not (binds.any() or crowded.any()):
         return []
-    beyond = int((tally.people[crowded, 0] - max_found).sum())
+    beyond = int((tally.people[crowded, 0] - max_detections).sum())
     line = (
-        f"{_CAP} {max_found} detections binds in {int(binds.sum()):,} of "
+        f"{_CAP} {max_detections} detections binds in {int(binds.sum()):,} of "
         f"{len(tally.image_ids):,} images and puts {beyond:,} of {int(tally.totals[0]):,} people "
         "out of reach"
     )
     if set(numbers) > {"coco"}:
-        free = names_of_curves(tally.curves("coco", None), tally.thresholds)["AP"]
+        free = name_curve_metrics(tally.curves("coco", None), tally.thresholds)["AP"]
         capped = numbers["coco"]["AP"]
         if free is not None and capped is not None:
             line += f"; AP would be {free:.4f} without it, {free - capped:+.4f}"
     return [line]
 
 
-def remarks(truth: Instances, found_notes: Sequence[str], scored: Scored) -> list[str]:
+def collect_notes(truth: Instances, found_notes: Sequence[str], scored: ScoredPoses) -> list[str]:
     """What a reader of the numbers should know about the tables."""
     notes = [*truth.notes, *found_notes]
     if scored.without:

@@ -15,14 +15,14 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton, map_joints
-from smallpose.evaluation.config import Rules, found_boxes, refuse_missing_boxes
-from smallpose.evaluation.evaluate import Evaluation, remarks, summarize, with_intervals
+from smallpose.evaluation.config import ScoringConfig, get_detection_boxes, refuse_missing_boxes
+from smallpose.evaluation.evaluate import Evaluation, add_intervals, collect_notes, summarize_counts
 from smallpose.evaluation.matching import native
-from smallpose.evaluation.matching.greedy import HIGHEST, match_candidates
-from smallpose.evaluation.matching.image_groups import Pairing, group, image_numbers
-from smallpose.evaluation.matching.keypoint_selection import Scored, align
-from smallpose.evaluation.matching.oks import candidates
-from smallpose.evaluation.scoring.count_matches import Side, settle, side
+from smallpose.evaluation.matching.greedy import MAX_OKS_THRESHOLD, match_candidates
+from smallpose.evaluation.matching.image_groups import ImageGroups, group_rows, index_images
+from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select_keypoints
+from smallpose.evaluation.matching.oks import find_candidates
+from smallpose.evaluation.scoring.count_matches import Side, count_matches, score_truth
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
 
 Floats = NDArray[np.float64]
@@ -58,18 +58,18 @@ class Evaluator:
     """
 
     def __init__(self, truth: Instances, **rules: Any) -> None:
-        self.truth, self.rules = truth, Rules(**rules)
+        self.truth, self.rules = truth, ScoringConfig(**rules)
         order = np.argsort(truth.images.ids, kind="stable")
         self._ids = truth.images.ids[order]
         number = np.empty(len(order), dtype=np.intp)
         number[order] = np.arange(len(order))
         self._people_image = number[truth.image_rows]
         nothing = np.zeros(0, np.intp)
-        self._empty = group(self._ids, self._people_image, nothing, np.zeros(0))
+        self._empty = group_rows(self._ids, self._people_image, nothing, np.zeros(0))
         self._sketches: list[_Sketch] = []
         self._notes: dict[str, None] = {}
         self._skeleton: Skeleton | None = None
-        self._scored: Scored | None = None
+        self._scored: ScoredPoses | None = None
         self._side: Side | None = None
         self._boxed = False
 
@@ -89,16 +89,16 @@ class Evaluator:
         poses = found.keypoints
         if found.skeleton.joints != scored.skeleton.joints:
             poses = map_joints(poses, found.skeleton, scored.skeleton)
-        image = image_numbers(self._ids, found.image_ids)
+        image = index_images(self._ids, found.image_ids)
         order = np.argsort(image, kind="stable")
         pairing = replace(
             self._empty, found=order, found_image=image[order], rank=np.zeros_like(order)
         )
         columns = (poses, here.keypoints, self.truth.boxes_xywh, here.scale, here.sigmas)
-        pairs = candidates if native.CORE is None else native.candidates
-        d, person, oks = pairs(pairing, *columns, min(float(THRESHOLDS.min()), HIGHEST))
+        pairs = find_candidates if native.CORE is None else native.candidates
+        d, person, oks = pairs(pairing, *columns, min(float(THRESHOLDS.min()), MAX_OKS_THRESHOLD))
         self._sketches.append(
-            _Sketch(image, found.scores.copy(), found_boxes(found), order[d], person, oks)
+            _Sketch(image, found.scores.copy(), get_detection_boxes(found), order[d], person, oks)
         )
 
     def merge(self, other: "Evaluator") -> None:
@@ -122,7 +122,7 @@ class Evaluator:
         else:
             scored, here = self._scored, self._side
         image, scores, boxes, row, person, oks = self._columns()
-        pairing = group(self._ids, self._people_image, image, scores, self.rules.looked_at)
+        pairing = group_rows(self._ids, self._people_image, image, scores, self.rules.looked_at)
         matches = match_candidates(
             *_in_order(pairing, len(image), row, person, oks),
             pairing.rank,
@@ -130,17 +130,17 @@ class Evaluator:
             self.truth.iscrowd,
             THRESHOLDS,
         )
-        tally = settle(here, pairing, matches, boxes, scores, self.rules)
-        result = summarize(
+        tally = count_matches(here, pairing, matches, boxes, scores, self.rules)
+        result = summarize_counts(
             tally,
             self.rules.protocols,
-            self.rules.max_found,
+            self.rules.max_detections,
             self.rules.settings(scored, self._boxed),
-            remarks(self.truth, tuple(self._notes), scored),
+            collect_notes(self.truth, tuple(self._notes), scored),
         )
-        return with_intervals(result, intervals, seed) if intervals else result
+        return add_intervals(result, intervals, seed) if intervals else result
 
-    def _prepare(self, found: Predictions) -> tuple[Scored, Side]:
+    def _prepare(self, found: Predictions) -> tuple[ScoredPoses, Side]:
         if self._scored is None or self._side is None:
             self._scored, self._side = self._start(found)
             self._skeleton, self._boxed = found.skeleton, found.has_boxes
@@ -148,11 +148,11 @@ class Evaluator:
             raise InputError("results", "their joints changed on the way", "score them apart")
         return self._scored, self._side
 
-    def _start(self, found: Predictions) -> tuple[Scored, Side]:
-        scored = align(self.truth, found, self.rules.keypoints, self.rules.sigmas)
+    def _start(self, found: Predictions) -> tuple[ScoredPoses, Side]:
+        scored = select_keypoints(self.truth, found, self.rules.keypoints, self.rules.sigmas)
         # The poses themselves must not be kept alive.
         scored = replace(scored, found=scored.found[:0].copy())
-        return scored, side(self.truth, scored, self.rules)
+        return scored, score_truth(self.truth, scored, self.rules)
 
     def _columns(self) -> tuple[Ints, Floats, Floats, Ints, Ints, Floats]:
         parts = self._sketches
@@ -171,7 +171,7 @@ class Evaluator:
 
 
 def _in_order(
-    pairing: Pairing, found: int, row: Ints, person: Ints, oks: Floats
+    pairing: ImageGroups, found: int, row: Ints, person: Ints, oks: Floats
 ) -> tuple[Ints, Ints, Floats]:
     """Candidates by place in the pairing; those of detections beyond the cap are left out."""
     place = np.full(found, -1, dtype=np.intp)

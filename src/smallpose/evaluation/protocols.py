@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from smallpose.core.density import DENSE_FROM, SPARSE_BELOW, keypoint_density
 from smallpose.core.sizes import MEDIUM_BELOW, SMALL_BELOW
 from smallpose.evaluation.matching import native
-from smallpose.evaluation.matching.image_groups import Pairing
+from smallpose.evaluation.matching.image_groups import ImageGroups
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -54,7 +54,7 @@ class Classes:
     reach: Mask
 
 
-def size_masks(area: Floats, limits: Limits = PAPER_LIMITS) -> Mask:
+def classify_sizes(area: Floats, limits: Limits = PAPER_LIMITS) -> Mask:
     """(4, n) in all, small, medium, large; half-open, so that nobody is in two sizes.
 
     An area of exactly 0 is in `all` alone, as in COCO; one below 0 or above 1e10 is in none.
@@ -74,7 +74,7 @@ def size_masks(area: Floats, limits: Limits = PAPER_LIMITS) -> Mask:
     )
 
 
-def person_classes(
+def classify_people(
     area: Floats,
     labelled: NDArray[np.int64],
     joints: NDArray[np.int64],
@@ -90,7 +90,7 @@ def person_classes(
         counted: (n,) people who are to be found.
         limits: where small and medium end, px²; the first is also S_small of Eq. 3.
     """
-    sizes = size_masks(area, limits)
+    sizes = classify_sizes(area, limits)
     density = np.full(len(area), np.nan)
     small = sizes[1]
     # With the paper's limit the ratio is exactly 1, and Eq. 3 is as printed to the last bit.
@@ -106,13 +106,15 @@ def person_classes(
     return np.concatenate([sizes, kinds]) & counted
 
 
-def coco_reach(area: Floats, limits: Limits = PAPER_LIMITS) -> Mask:
+def assign_coco_classes(area: Floats, limits: Limits = PAPER_LIMITS) -> Mask:
     """(7, d) where a detection of this area is a false positive if it finds nobody."""
-    sizes = size_masks(area, limits)
+    sizes = classify_sizes(area, limits)
     return np.concatenate([sizes, sizes[[1, 1, 1]]])
 
 
-def owned_reach(owner: Ints, people: Mask, area: Floats, limits: Limits = PAPER_LIMITS) -> Mask:
+def assign_owned_classes(
+    owner: Ints, people: Mask, area: Floats, limits: Limits = PAPER_LIMITS
+) -> Mask:
     """(7, d) as `coco_reach`, by the person each detection belongs to.
 
     Args:
@@ -120,14 +122,16 @@ def owned_reach(owner: Ints, people: Mask, area: Floats, limits: Limits = PAPER_
         people: (7, n) from `person_classes`.
         area: (d,) px² of the detections; decides where nobody is near.
     """
-    alone = size_masks(area, limits)
+    alone = classify_sizes(area, limits)
     alone = np.concatenate([alone, np.zeros((3, len(owner)), dtype=bool)])
     reach = np.where(owner >= 0, people[:, owner] if people.shape[1] else False, alone)
     reach[0] = True
     return reach
 
 
-def owners(pairing: Pairing, found_xywh: Floats, people_xywh: Floats, counted: Mask) -> Ints:
+def find_owners(
+    pairing: ImageGroups, found_xywh: Floats, people_xywh: Floats, counted: Mask
+) -> Ints:
     """(d,) the person each detection of `pairing.found` belongs to, -1 for none.
 
     The one whose box it overlaps most; if it overlaps nobody's, the one whose centre is nearest,

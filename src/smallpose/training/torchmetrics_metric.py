@@ -39,7 +39,7 @@ class KeypointAP(Metric):
     Args:
         skeleton: which joints the keypoints are; a name of `core.skeleton.SKELETONS` or one.
         protocol: `coco`, `owned` or `recall`.
-        rules: as for `smallpose.evaluate`, such as `max_found` and `sigmas`.
+        rules: as for `smallpose.evaluate`, such as `max_detections` and `sigmas`.
     """
 
     higher_is_better = True

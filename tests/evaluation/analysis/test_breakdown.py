@@ -14,16 +14,20 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
-from smallpose.evaluation.analysis.binned_ap import ap_along, density_of, height_of
-from smallpose.evaluation.analysis.breakdown import (
-    by_images,
-    crowding,
-    per_image,
-    per_joint,
-    sources,
+from smallpose.evaluation.analysis.binned_ap import (
+    compute_binned_ap,
+    measure_density,
+    measure_height,
 )
-from smallpose.evaluation.analysis.breakdown_tables import SECTIONS, sections
-from smallpose.evaluation.csv_latex import as_csv, as_latex, as_markdown
+from smallpose.evaluation.analysis.breakdown import (
+    count_per_image,
+    evaluate_image_groups,
+    label_crowding,
+    label_sources,
+    score_joints,
+)
+from smallpose.evaluation.analysis.breakdown_tables import BREAKDOWNS, build_breakdowns
+from smallpose.evaluation.csv_latex import format_csv, format_latex, format_markdown
 
 ALL = ("coco", "owned", "recall")
 
@@ -33,8 +37,8 @@ def test_a_group_of_images_scores_as_if_it_were_alone(crowded_world):
         world = crowded_world(seed, images=9, people=6)
         whole = evaluate(world.truth, world.found, protocols=ALL)
         labels = ["abc"[i % 3] for i in range(9)]
-        for label, part in by_images(whole, labels).items():
-            ids = whole.tally.image_ids[[one == label for one in labels]]
+        for label, part in evaluate_image_groups(whole, labels).items():
+            ids = whole.match_counts.image_ids[[one == label for one in labels]]
             rows = np.flatnonzero(np.isin(world.truth.images.ids, ids))
             here = np.isin(world.found.image_ids, ids)
             found = replace(
@@ -54,7 +58,7 @@ def test_an_image_without_a_source_has_its_peoples():
     truth = make_instances(
         COCO17, images, [0, 1], np.ones((2, 4)), np.ones((2, 17, 3)), source=[1, 3]
     )
-    assert sources(truth) == ["aic", "coco", ""]
+    assert label_sources(truth) == ["aic", "coco", ""]
 
 
 def test_crowding_has_crowdposes_levels_and_others_on_request():
@@ -64,8 +68,8 @@ def test_crowding_has_crowdposes_levels_and_others_on_request():
     keypoints[2, :10] = (55, 55, 1)
     images = make_images([1, 2, 3], ["a", "b", "c"])
     truth = make_instances(COCO17, images, [0, 0, 1], boxes, keypoints)
-    assert crowding(truth) == ["hard", "easy", ""]
-    assert crowding(truth, (0.2, 2.0)) == ["medium", "easy", ""]
+    assert label_crowding(truth) == ["hard", "easy", ""]
+    assert label_crowding(truth, (0.2, 2.0)) == ["medium", "easy", ""]
 
 
 def lines(n=40, height=100):
@@ -85,7 +89,7 @@ def test_a_joint_that_is_off_shows_in_its_own_line_only():
     truth, found = lines()
     wrist = COCO17.joints.index("left_wrist")
     found.keypoints[:10, wrist, 0] += 500
-    joints = {j.name: j for j in per_joint(truth, found)}
+    joints = {j.name: j for j in score_joints(truth, found)}
     assert joints["left_wrist"].pck == joints["left_wrist"].similarity == 0.75
     assert {j.pck for name, j in joints.items() if name != "left_wrist"} == {1.0}
     assert joints["nose"].labelled == 40
@@ -93,7 +97,7 @@ def test_a_joint_that_is_off_shows_in_its_own_line_only():
 
 def test_joints_are_told_apart_by_visibility():
     truth, found = lines()
-    joints = {j.name: j for j in per_joint(truth, found, visibility=True)}
+    joints = {j.name: j for j in score_joints(truth, found, visibility=True)}
     assert (joints["nose, seen"].labelled, joints["nose, hidden"].labelled) == (40, 0)
     assert joints["nose, hidden"].pck is None
     assert joints["left_eye, hidden"].labelled == 40
@@ -102,13 +106,15 @@ def test_joints_are_told_apart_by_visibility():
 def test_the_joints_of_a_missed_person_are_not_found():
     truth, found = lines()
     half = make_predictions(COCO17, found.image_ids[:20], found.keypoints[:20], found.scores[:20])
-    assert {j.similarity for j in per_joint(truth, half)} == {0.5}
+    assert {j.similarity for j in score_joints(truth, half)} == {0.5}
 
 
 def test_per_image_counts_add_up(crowded_world):
     world = crowded_world(3, images=8, people=6)
-    rows = per_image(evaluate(world.truth, world.found, protocols=("owned",), max_found=None))
-    assert sum(r["people"] for r in rows) == int((world.truth.counted).sum())
+    rows = count_per_image(
+        evaluate(world.truth, world.found, protocols=("owned",), max_detections=None)
+    )
+    assert sum(r["people"] for r in rows) == int((world.truth.is_counted).sum())
     assert sum(r["found"] for r in rows) == len(world.found)
     assert all(r["right"] <= r["people"] and r["right"] + r["wrong"] <= r["found"] for r in rows)
 
@@ -120,7 +126,7 @@ def test_ap_along_a_scale_rises_where_the_skill_does_and_bins_are_equal():
     truth = replace(truth, boxes_xywh=boxes)
     wrong = np.arange(200) < 100
     found.keypoints[wrong, :, 0] += 40  # the shorter half is missed, each in his own box
-    bins = ap_along(truth, found, height_of(truth), bins=4, draws=50)
+    bins = compute_binned_ap(truth, found, measure_height(truth), num_bins=4, num_resamples=50)
     assert [b.people for b in bins] == [50] * 4
     assert [b.ap for b in bins] == pytest.approx([0, 0, 1, 1])
     assert all(b.interval[0] <= b.ap <= b.interval[1] + 1e-9 for b in bins)
@@ -130,34 +136,36 @@ def test_ap_along_a_scale_rises_where_the_skill_does_and_bins_are_equal():
 
 def test_equal_values_share_a_bin_and_nobody_gives_none():
     truth, found = lines()
-    (only,) = ap_along(truth, found, height_of(truth), bins=5)
+    (only,) = compute_binned_ap(truth, found, measure_height(truth), num_bins=5)
     assert (only.people, only.ap) == (40, pytest.approx(1.0))
-    assert ap_along(truth, found, np.full(40, np.nan)) == []
+    assert compute_binned_ap(truth, found, np.full(40, np.nan)) == []
 
 
 def test_density_is_known_of_small_people_only():
     truth, _ = lines(height=100)
-    assert np.isfinite(density_of(truth)).all()
+    assert np.isfinite(measure_density(truth)).all()
     tall, _ = lines(height=400)
-    assert np.isnan(density_of(tall)).all()
+    assert np.isnan(measure_density(tall)).all()
 
 
 def test_every_section_has_data_for_json_and_lines_to_read(crowded_world):
     world = crowded_world(4, 21, images=8, people=6)
     result = evaluate(world.truth, world.found, protocols=ALL)
-    made = sections(SECTIONS, world.truth, world.found, result, {"protocols": ALL}, draws=20)
-    assert list(made) == list(SECTIONS)
+    made = build_breakdowns(
+        BREAKDOWNS, world.truth, world.found, result, {"protocols": ALL}, draws=20
+    )
+    assert list(made) == list(BREAKDOWNS)
     for data, text in made.values():
         json.dumps(data)
         assert text
     with pytest.raises(InputError, match="no such breakdown"):
-        sections(["colour"], world.truth, world.found, result, {})
+        build_breakdowns(["colour"], world.truth, world.found, result, {})
 
 
 def test_csv_markdown_and_latex_hold_the_same_numbers(crowded_world):
     world = crowded_world(4, images=8, people=6)
     result = evaluate(world.truth, world.found, protocols=("coco", "owned"), intervals=20)
-    rows = list(csv.DictReader(io.StringIO(as_csv(result))))
+    rows = list(csv.DictReader(io.StringIO(format_csv(result))))
     for row in rows:
         value = result[row["protocol"]][row["metric"]]
         assert row["value"] == ("" if value is None else repr(value))
@@ -165,8 +173,8 @@ def test_csv_markdown_and_latex_hold_the_same_numbers(crowded_world):
         (p, n) for p in ("coco", "owned") for n in result[p]
     }
     cell = f"{100 * result['coco']['AP']:.1f}"
-    assert f"| coco | {cell} (" in as_markdown(result)
-    latex = as_latex(result)
+    assert f"| coco | {cell} (" in format_markdown(result)
+    latex = format_latex(result)
     assert f"coco & {cell} (" in latex
     assert latex.count(r"\\") == 4
     assert r"$AP^{S}_{De}$" in latex
@@ -188,7 +196,7 @@ def test_the_command_prints_writes_and_exports(crowded_world, tmp_path, capsys):
     assert {"protocols", "people", "settings", "intervals", "diagnosis", "joint"} <= set(data)
     whole = evaluate(world.truth, world.found, protocols=("coco", "owned"), intervals=20)
     assert data["protocols"] == whole.protocols
-    assert out["csv"].read_text() == as_csv(whole)
+    assert out["csv"].read_text() == format_csv(whole)
     assert main(["evaluate", str(gt), str(dt), "--json", "-"]) == 0
     everything = json.loads(capsys.readouterr().out)
     assert list(everything["protocols"]) == ["coco", "owned", "recall"]

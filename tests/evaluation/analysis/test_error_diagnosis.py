@@ -36,7 +36,7 @@ def couples(images=30, skeleton=SMALLPOSE, size=(160, 320), labelled=None):
 
 
 def plant(truth, found, kind, rows, joints):
-    mirror = truth.skeleton.mirror
+    mirror = truth.skeleton.flip_indices
     area = truth.area
     for row in rows:
         for j in joints:
@@ -55,7 +55,7 @@ def plant(truth, found, kind, rows, joints):
 @pytest.mark.parametrize("kind", ["jitter", "inversion", "swap", "miss"])
 def test_planted_errors_are_recovered_to_the_last_joint(kind, skeleton):
     truth, found = couples(skeleton=skeleton)
-    joints = skeleton.index(["left_wrist", "right_knee", "left_hip"])
+    joints = skeleton.joint_indices(["left_wrist", "right_knee", "left_hip"])
     plant(truth, found, kind, range(0, 60, 3), joints)
     result = diagnose(truth, found)
     errors = {name: n for name, n in result.joints["all"].items() if name != "good" and n}
@@ -83,7 +83,7 @@ def test_joints_without_a_label_are_not_judged():
 
 def test_the_middle_of_the_body_cannot_be_inverted():
     truth, found = couples()
-    plant(truth, found, "inversion", range(60), SMALLPOSE.index(["pelvis", "nose"]))
+    plant(truth, found, "inversion", range(60), SMALLPOSE.joint_indices(["pelvis", "nose"]))
     assert diagnose(truth, found).joints["all"]["good"] == 60 * 21
 
 

@@ -9,15 +9,15 @@ import pytest
 
 from smallpose import evaluate, read_results
 from smallpose.core.errors import InputError
-from smallpose.evaluation.config import found_boxes
+from smallpose.evaluation.config import get_detection_boxes
 from smallpose.evaluation.matching import native
 from smallpose.io import coco_annotations, coco_results_fast, mapped_json
-from smallpose.io.coco_annotations_slow import read_plainly
-from smallpose.io.coco_results_fast import CHUNK, read_found, read_truth, reciprocals
+from smallpose.io.coco_annotations_slow import read_coco_slow
+from smallpose.io.coco_results_fast import CHUNK_BYTES, compute_reciprocals, read_found, read_truth
 from smallpose.system.threads import run_parts
 
 needs_core = pytest.mark.skipif(native.CORE is None, reason="no compiler built the core")
-ORDINARY = (read_plainly, read_results)  # held here, because a test takes the others away
+ORDINARY = (read_coco_slow, read_results)  # held here, because a test takes the others away
 ALL = ("coco", "owned", "recall")
 
 
@@ -35,18 +35,22 @@ def test_every_sum_of_an_evaluation_is_the_same_without_the_core(
     worlds = [crowded_world(seed, joints, images=5, people=9) for seed in range(60)]
     worlds.append(crowded_world(99, joints, images=40, people=40))
     fast = [evaluate(w.truth, w.found, protocols=ALL) for w in worlds]
-    boxes = [found_boxes(w.found) for w in worlds]
+    boxes = [get_detection_boxes(w.found) for w in worlds]
     without_core()
     for world, a, box in zip(worlds, fast, boxes, strict=True):
         b = evaluate(world.truth, world.found, protocols=ALL)
         assert a.to_json() == b.to_json()
-        assert np.array_equal(found_boxes(world.found), box, equal_nan=True)
+        assert np.array_equal(get_detection_boxes(world.found), box, equal_nan=True)
         for name in ("image_ids", "given", "people", "met", "image", "rank", "scores", "hit"):
-            assert np.array_equal(getattr(a.tally, name), getattr(b.tally, name)), name
+            assert np.array_equal(getattr(a.match_counts, name), getattr(b.match_counts, name)), (
+                name
+            )
         for protocol in ("coco", "owned"):
-            assert np.array_equal(a.tally.false[protocol], b.tally.false[protocol])
+            assert np.array_equal(a.match_counts.false[protocol], b.match_counts.false[protocol])
             for one, other in zip(
-                a.tally.curves(protocol, 20), b.tally.curves(protocol, 20), strict=True
+                a.match_counts.curves(protocol, 20),
+                b.match_counts.curves(protocol, 20),
+                strict=True,
             ):
                 assert np.array_equal(one.precision, other.precision)
                 assert np.array_equal(one.recall, other.recall)
@@ -61,7 +65,7 @@ def test_without_the_core_the_numbers_are_still_pycocotools(
         world = crowded_world(seed, 21)
         result = evaluate(world.truth, world.found)
         for ours, theirs in zip(
-            result.tally.curves("coco", 20), pycocotools(world).values(), strict=True
+            result.match_counts.curves("coco", 20), pycocotools(world).values(), strict=True
         ):
             assert np.array_equal(ours.precision, theirs["precision"])
             assert np.array_equal(ours.recall, theirs["recall"])
@@ -89,7 +93,7 @@ def test_an_error_in_a_thread_comes_out():
 
 
 def scan_number(text):
-    return mapped_json.CORE.decimals(text.encode() + b"]", reciprocals())
+    return mapped_json.EXTENSION.decimals(text.encode() + b"]", compute_reciprocals())
 
 
 @needs_core
@@ -130,7 +134,7 @@ def test_what_is_no_number_of_json_is_left_to_the_ordinary_reader(text):
 
 
 def test_the_bits_of_powers_of_5_are_counted_right():
-    for k in range(1, mapped_json.POWERS + 1):
+    for k in range(1, mapped_json.MAX_DECIMALS + 1):
         assert k * 1217359 // 524288 + 1 == (5**k).bit_length()
 
 
@@ -160,7 +164,7 @@ def scanned(monkeypatch):
     def refuse(*_):
         raise AssertionError("the ordinary reader was asked")
 
-    monkeypatch.setattr(coco_annotations, "read_plainly", refuse)
+    monkeypatch.setattr(coco_annotations, "read_coco_slow", refuse)
     monkeypatch.setattr(coco_results_fast, "read_results", refuse)
 
 
@@ -192,8 +196,8 @@ def test_a_result_file_of_many_chunks_is_read_as_one(crowded_world, tmp_path, sc
     gt, dt = write(tmp_path, world)
     truth = ORDINARY[0](gt)
     whole = ORDINARY[1](dt, truth)
-    for chunk in (200, 1000, 4096, CHUNK):
-        monkeypatch.setattr(coco_results_fast, "CHUNK", chunk)
+    for chunk in (200, 1000, 4096, CHUNK_BYTES):
+        monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", chunk)
         same_tables(read_found(dt, truth), whole)
 
 

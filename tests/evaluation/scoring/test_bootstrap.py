@@ -11,14 +11,14 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17, SKELETONS, SMALLPOSE
-from smallpose.evaluation.analysis.comparison import compare, holm
+from smallpose.evaluation.analysis.comparison import apply_holm_correction, compare
 from smallpose.evaluation.matching import native
 from smallpose.evaluation.scoring.bootstrap import (
-    clusters,
+    compute_interval,
     draw_weights,
-    draws_of,
-    interval,
-    resampled,
+    index_clusters,
+    resample_curves,
+    resample_metrics,
 )
 
 ALL = ("coco", "owned", "recall")
@@ -67,8 +67,8 @@ def test_a_weighted_draw_equals_an_evaluation_of_the_copied_images(core, monkeyp
     truth, found = population(12, 3)
     found.scores[:] = found.scores.argsort().argsort()  # copies of a detection lie side by side
     result = evaluate(truth, found, protocols=ALL)
-    drawn = draws_of(result.tally, ALL, 20, 5, seed=4)
-    (weights,) = draw_weights(result.tally.groups, 5, 4)
+    drawn = resample_metrics(result.match_counts, ALL, 20, 5, seed=4)
+    (weights,) = draw_weights(result.match_counts.groups, 5, 4)
     assert weights.sum(axis=1).tolist() == [12] * 5
     for b, weight in enumerate(weights):
         copied = evaluate(*part(truth, found, np.repeat(np.arange(12), weight)), protocols=ALL)
@@ -86,16 +86,16 @@ def test_draws_are_the_same_without_the_core(monkeypatch):
     image = rng.integers(0, 40, 300)
     weights = rng.integers(0, 4, (30, 40)).astype(np.uint16)
     people = rng.integers(0, 3, 30) * 200
-    fast = resampled(hit, false, image, weights, people, 10)
+    fast = resample_curves(hit, false, image, weights, people, 10)
     monkeypatch.setattr(native, "CORE", None)
-    slow = resampled(hit, false, image, weights, people, 10)
+    slow = resample_curves(hit, false, image, weights, people, 10)
     assert np.array_equal(fast[0], slow[0])
     assert np.array_equal(fast[1], slow[1])
 
 
 def test_images_of_a_video_are_drawn_together():
     groups = ["a", "a", "", "b", "b", ""]
-    assert clusters(groups).tolist() == [0, 0, 1, 2, 2, 3]
+    assert index_clusters(groups).tolist() == [0, 0, 1, 2, 2, 3]
     for weights in draw_weights(groups, 50, 0):
         assert (weights[:, 0] == weights[:, 1]).all()
         assert (weights[:, 3] == weights[:, 4]).all()
@@ -145,13 +145,13 @@ def test_a_class_without_people_has_no_interval():
 
 
 def test_an_interval_of_draws_that_are_mostly_empty_or_of_one_video_is_none():
-    assert interval(np.array([0.5, np.nan, np.nan]), 50) is None
-    assert interval(np.arange(101.0), 1) is None
+    assert compute_interval(np.array([0.5, np.nan, np.nan]), 50) is None
+    assert compute_interval(np.arange(101.0), 1) is None
 
 
 def test_the_interval_is_the_middle_of_the_draws_and_wider_for_few_clusters():
-    assert interval(np.arange(101.0), 10**6) == pytest.approx([2.5, 97.5], abs=1e-3)
-    few = interval(np.arange(1001.0), 5)
+    assert compute_interval(np.arange(101.0), 10**6) == pytest.approx([2.5, 97.5], abs=1e-3)
+    few = compute_interval(np.arange(1001.0), 5)
     # t with 4 degrees of freedom reaches 2.776, times the root of 5/4: the normal tail of .00096.
     assert few == pytest.approx([0.96, 999.04], abs=0.05)
 
@@ -165,13 +165,13 @@ def test_too_few_draws_are_refused():
 def test_paired_differences_are_narrower_than_unpaired_ones():
     truth, found = population(150, 7)
     _, better = population(150, 7, skill=1.1)
-    result = compare(truth, {"base": found, "better": better}, draws=300)
+    result = compare(truth, {"base": found, "better": better}, num_resamples=300)
     ap = next(d for d in result.differences if (d.protocol, d.name) == ("coco", "AP"))
     assert ap.difference == pytest.approx(ap.other_value - ap.base_value)
     assert ap.interval[0] > 0
     assert ap.p_holm < 0.05
-    alone = [e.tally for e in result.evaluations.values()]
-    widths = [np.std(draws_of(t, ("coco",), 20, 300)["coco"]["AP"]) for t in alone]
+    alone = [e.match_counts for e in result.evaluations.values()]
+    widths = [np.std(resample_metrics(t, ("coco",), 20, 300)["coco"]["AP"]) for t in alone]
     paired = (ap.interval[1] - ap.interval[0]) / 3.92
     assert paired < 0.5 * np.hypot(*widths)
     assert 0 < ap.detectable < ap.difference
@@ -179,7 +179,7 @@ def test_paired_differences_are_narrower_than_unpaired_ones():
 
 def test_a_result_compared_with_itself_differs_nowhere():
     truth, found = population(30, 7)
-    result = compare(truth, {"a": found, "b": found}, draws=50)
+    result = compare(truth, {"a": found, "b": found}, num_resamples=50)
     known = [d for d in result.differences if d.difference is not None]
     assert {d.difference for d in known} == {0.0}
     assert {d.p_holm for d in known if d.p_holm is not None} == {1.0}
@@ -201,15 +201,17 @@ def test_equal_models_are_called_different_in_about_1_of_20_comparisons():
             str(i): make_predictions(COCO17, found.image_ids, pose, found.scores)
             for i, pose in enumerate(poses)
         }
-        result = compare(truth, models, protocols=("coco",), draws=200, seed=seed)
+        result = compare(truth, models, protocols=("coco",), num_resamples=200, seed=seed)
         alarms += result.differences[0].p < 0.05
     assert alarms <= 12
 
 
 def test_holm_corrects_step_by_step_and_never_falls():
-    assert holm([0.01, 0.02, 0.03, 0.04]) == pytest.approx([0.04, 0.06, 0.06, 0.06])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([]) == []
+    assert apply_holm_correction([0.01, 0.02, 0.03, 0.04]) == pytest.approx(
+        [0.04, 0.06, 0.06, 0.06]
+    )
+    assert apply_holm_correction([0.9, 0.8]) == [1.0, 1.0]
+    assert apply_holm_correction([]) == []
 
 
 def test_a_comparison_needs_two_results():
@@ -221,7 +223,7 @@ def test_a_comparison_needs_two_results():
 def test_the_comparison_prints_and_writes_everything():
     truth, found = population(40, 7)
     _, better = population(40, 7, skill=1.3)
-    result = compare(truth, {"hrnet": found, "simcc": better}, draws=100)
+    result = compare(truth, {"hrnet": found, "simcc": better}, num_resamples=100)
     text = str(result)
     assert "AP of simcc against hrnet" in text
     assert "detectable" in text
@@ -236,7 +238,7 @@ def test_results_of_unlike_joints_are_compared_on_those_that_both_have(crowded_w
     made = crowded_world(3, joints=21, images=30, people=6)
     places = [SMALLPOSE.joints.index(joint) for joint in COCO17.joints]
     seventeen = replace(made.found, skeleton=COCO17, keypoints=made.found.keypoints[:, places])
-    result = compare(made.truth, {"all": made.found, "coco": seventeen}, draws=50)
+    result = compare(made.truth, {"all": made.found, "coco": seventeen}, num_resamples=50)
     assert {d.difference for d in result.differences} <= {0.0, None}
     assert any(d.base_value for d in result.differences)
     assert "unlike joints (all 21, coco 17), so all are scored on COCO's 17" in str(result)
@@ -245,16 +247,16 @@ def test_results_of_unlike_joints_are_compared_on_those_that_both_have(crowded_w
         made.found, skeleton=SKELETONS["mpii16"], keypoints=made.found.keypoints[:, :16]
     )
     with pytest.raises(InputError, match="compare results of the same joints"):
-        compare(made.truth, {"all": made.found, "mpii": other}, draws=50)
+        compare(made.truth, {"all": made.found, "mpii": other}, num_resamples=50)
 
 
 def test_a_comparison_says_what_is_to_be_known_of_each_result(crowded_world):
     made = crowded_world(3, images=10)
     noted = replace(made.found, notes=("2 results of other categories left out",))
-    result = compare(made.truth, {"a": made.found, "b": noted}, draws=50)
+    result = compare(made.truth, {"a": made.found, "b": noted}, num_resamples=50)
     assert "note: b: 2 results of other categories left out" in str(result)
     assert result.notes == tuple(json.loads(result.to_json())["notes"])
-    both = compare(made.truth, {"a": noted, "b": noted}, draws=50)
+    both = compare(made.truth, {"a": noted, "b": noted}, num_resamples=50)
     assert both.notes == ("2 results of other categories left out",)
     with pytest.raises(InputError, match="too few draws to compare by; give 1000"):
-        compare(made.truth, {"a": noted, "b": noted}, draws=0)
+        compare(made.truth, {"a": noted, "b": noted}, num_resamples=0)

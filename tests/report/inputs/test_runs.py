@@ -24,7 +24,7 @@ def test_a_run_of_no_epoch_is_untrained(world):
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path):
-    with pytest.raises(InputError, match=r"no result\.json in it"):
+    with pytest.raises(InputError, match=r"it has no result\.json"):
         read_run(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
         read_run(tmp_path / "gone")
@@ -53,6 +53,17 @@ def test_a_class_without_people_is_none_whether_null_or_minus_one(tmp_path: Path
     (tmp_path / "result.json").write_text(text)
     run = read_run(tmp_path)
     assert (run.metric("AP"), run.metric("AR"), run.metric("AP_S")) == (None, None, 0.0)
+
+
+def test_settings_of_a_run_written_under_their_old_names_are_read_under_the_new(tmp_path: Path):
+    old = {"max_found": 20, "found_area": "width × height of bbox", "keypoints": "coco17"}
+    evaluation = {"protocols": {"coco": {"AP": 0.5}}, "settings": old}
+    (tmp_path / "result.json").write_text(json.dumps({"method": "x", "evaluation": evaluation}))
+    assert read_run(tmp_path).evaluation["settings"] == {
+        "max_detections": 20,
+        "detection_area": "width × height of bbox",
+        "keypoints": "coco17",
+    }
 
 
 def test_a_set_moved_together_with_its_runs_is_found(tmp_path: Path):

@@ -13,20 +13,20 @@ from numpy.typing import ArrayLike, NDArray
 from smallpose.core.density import keypoint_density
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
-from smallpose.evaluation.config import Rules, found_boxes
-from smallpose.evaluation.matching.greedy import MOST_CLASSES, find_people
-from smallpose.evaluation.matching.image_groups import pair_up
-from smallpose.evaluation.matching.keypoint_selection import align
-from smallpose.evaluation.protocols import owners
+from smallpose.evaluation.config import ScoringConfig, get_detection_boxes
+from smallpose.evaluation.matching.greedy import MAX_CLASSES, match_detections
+from smallpose.evaluation.matching.image_groups import group_by_image
+from smallpose.evaluation.matching.keypoint_selection import select_keypoints
+from smallpose.evaluation.protocols import find_owners
 from smallpose.evaluation.scoring.bootstrap import (
     Interval,
-    cluster_count,
+    compute_interval,
+    count_clusters,
     draw_weights,
-    interval,
-    resampled,
+    resample_curves,
 )
-from smallpose.evaluation.scoring.count_matches import side
-from smallpose.evaluation.scoring.precision_recall import THRESHOLDS, curves
+from smallpose.evaluation.scoring.count_matches import score_truth
+from smallpose.evaluation.scoring.precision_recall import THRESHOLDS, compute_curves
 
 Floats = NDArray[np.float64]
 
@@ -49,27 +49,27 @@ class Bin:
     interval: Interval = None
 
 
-def density_of(truth: Instances, joints: int | None = None) -> Floats:
+def measure_density(truth: Instances, num_joints: int | None = None) -> Floats:
     """(n,) keypoint density of small people who count; NaN for all others."""
     out = np.full(len(truth), np.nan)
-    small = truth.counted & (truth.size_class == 0) & (truth.labelled > 0)
-    k = truth.joints if joints is None else np.full(len(truth), joints)
-    out[small] = keypoint_density(truth.area[small], truth.labelled[small], k[small])
+    small = truth.is_counted & (truth.size_class == 0) & (truth.num_labelled > 0)
+    k = truth.num_source_joints if num_joints is None else np.full(len(truth), num_joints)
+    out[small] = keypoint_density(truth.area[small], truth.num_labelled[small], k[small])
     return out
 
 
-def height_of(truth: Instances) -> Floats:
+def measure_height(truth: Instances) -> Floats:
     """(n,) height of the box in px, of people who count; NaN for all others."""
-    return np.where(truth.counted, truth.boxes_xywh[:, 3], np.nan)
+    return np.where(truth.is_counted, truth.boxes_xywh[:, 3], np.nan)
 
 
-def ap_along(
+def compute_binned_ap(
     truth: Instances,
-    found: Predictions,
+    predictions: Predictions,
     values: ArrayLike,
     *,
-    bins: int = 10,
-    draws: int = 0,
+    num_bins: int = 10,
+    num_resamples: int = 0,
     seed: int = 0,
     **rules: Any,
 ) -> list[Bin]:
@@ -81,24 +81,24 @@ def ap_along(
         draws: bootstrap draws for intervals; 0 for none.
         rules: as for `evaluate`.
     """
-    said = Rules(**{"protocols": ("owned",), **rules})
-    scored = align(truth, found, said.keypoints, said.sigmas)
-    here = side(truth, scored, said)
+    said = ScoringConfig(**{"protocols": ("owned",), **rules})
+    scored = select_keypoints(truth, predictions, said.keypoints, said.sigmas)
+    here = score_truth(truth, scored, said)
     value = np.where(here.people[0], np.asarray(values, dtype=np.float64), np.nan)
     known = np.isfinite(value)
     if not known.any():
         return []
-    edges = np.unique(np.quantile(value[known], np.linspace(0, 1, min(bins, MOST_CLASSES) + 1)))
+    edges = np.unique(np.quantile(value[known], np.linspace(0, 1, min(num_bins, MAX_CLASSES) + 1)))
     number = np.clip(np.searchsorted(edges, value, side="right") - 1, 0, max(len(edges) - 2, 0))
     people = (number == np.arange(max(len(edges) - 1, 1))[:, None]) & known
-    pairing = pair_up(truth, found)
+    pairing = group_by_image(truth, predictions)
     columns = (scored.found, here.keypoints, truth.boxes_xywh, here.scale, truth.iscrowd)
-    matches = find_people(pairing, *columns, here.sigmas, people, THRESHOLDS)
-    owner = owners(pairing, found_boxes(found), truth.boxes_xywh, scored.counted)
+    matches = match_detections(pairing, *columns, here.sigmas, people, THRESHOLDS)
+    owner = find_owners(pairing, get_detection_boxes(predictions), truth.boxes_xywh, scored.counted)
     mine = np.where(owner >= 0, people[:, owner], False)
     levels = len(THRESHOLDS)
     false = (~(matches.hit | matches.absorbed) & np.uint16((1 << levels) - 1)) * mine
-    scores = found.scores[pairing.found]
+    scores = predictions.scores[pairing.found]
     order = np.argsort(-scores, kind="stable")
     image = np.empty(len(truth), dtype=np.intp)
     image[pairing.people] = pairing.people_image
@@ -107,18 +107,18 @@ def ap_along(
     out = []
     for members, hit, wrong in zip(people, matches.hit, false, strict=True):
         n = int(members.sum())
-        ap = curves(order, scores, hit, wrong, n).ap
+        ap = compute_curves(order, scores, hit, wrong, n).ap
         ends = None
-        if draws and n:
+        if num_resamples and n:
             per_image = np.bincount(image[members], minlength=m)
             aps = []
-            for weights in draw_weights(groups, draws, seed):
+            for weights in draw_weights(groups, num_resamples, seed):
                 total = weights.astype(np.int64) @ per_image
-                precision, _ = resampled(
+                precision, _ = resample_curves(
                     hit[order], wrong[order], pairing.found_image[order], weights, total, levels
                 )
                 aps.append(np.where(total > 0, precision.mean(axis=(1, 2)), np.nan))
-            ends = interval(np.concatenate(aps), cluster_count(groups))
+            ends = compute_interval(np.concatenate(aps), count_clusters(groups))
         there = value[members]
         span = (float(there.min()), float(there.max())) if n else (np.nan, np.nan)
         out.append(Bin(*span, n, ap, ends))

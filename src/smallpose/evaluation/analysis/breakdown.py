@@ -13,39 +13,42 @@ from numpy.typing import NDArray
 
 from smallpose.core.instances import SOURCES, Instances
 from smallpose.core.predictions import Predictions
-from smallpose.evaluation.analysis.error_diagnosis import meant_for, similarity
-from smallpose.evaluation.config import Rules
-from smallpose.evaluation.evaluate import Evaluation, summarize
-from smallpose.evaluation.matching.image_groups import pair_up
-from smallpose.evaluation.matching.keypoint_selection import align
-from smallpose.evaluation.scoring.count_matches import side
-from smallpose.evaluation.scoring.match_counts import Tally
+from smallpose.evaluation.analysis.error_diagnosis import assign_people, compute_keypoint_similarity
+from smallpose.evaluation.config import ScoringConfig
+from smallpose.evaluation.evaluate import Evaluation, summarize_counts
+from smallpose.evaluation.matching.image_groups import group_by_image
+from smallpose.evaluation.matching.keypoint_selection import select_keypoints
+from smallpose.evaluation.scoring.count_matches import score_truth
+from smallpose.evaluation.scoring.match_counts import MatchCounts
 from smallpose.stats.crowding import crowd_index
 
 Floats = NDArray[np.float64]
 # CrowdPose's easy, medium and hard images, by CrowdIndex.
 CROWDING = (0.1, 0.8)
-PCK = 0.1  # of the longer side of the person's box
+PCK_THRESHOLD = 0.1  # of the longer side of the person's box
 V = ("hidden", "seen")
 
 
-def by_images(result: Evaluation, labels: Sequence[str]) -> dict[str, Evaluation]:
+def evaluate_image_groups(result: Evaluation, labels: Sequence[str]) -> dict[str, Evaluation]:
     """The evaluation of each group of images.
 
     Args:
         labels: (m,) group of each image in the order of their ids; "" for none.
     """
     names = np.array(labels, dtype=object)
-    most = result.settings["max_found"]
+    most = result.settings["max_detections"]
     return {
-        label: summarize(
-            _only(result.tally, names == label), tuple(result.protocols), most, result.settings
+        label: summarize_counts(
+            _only(result.match_counts, names == label),
+            tuple(result.protocols),
+            most,
+            result.settings,
         )
         for label in dict.fromkeys(sorted(label for label in labels if label))
     }
 
 
-def sources(truth: Instances) -> list[str]:
+def label_sources(truth: Instances) -> list[str]:
     """(m,) source of each image in the order of their ids, by its people where it says none."""
     source = truth.images.source.copy()
     silent = source[truth.image_rows] == 0
@@ -54,7 +57,7 @@ def sources(truth: Instances) -> list[str]:
     return [SOURCES[code] for code in source[order].tolist()]
 
 
-def crowding(truth: Instances, limits: tuple[float, float] = CROWDING) -> list[str]:
+def label_crowding(truth: Instances, limits: tuple[float, float] = CROWDING) -> list[str]:
     """(m,) easy, medium or hard by CrowdIndex, in the order of the image ids; "" without people.
 
     Args:
@@ -68,11 +71,11 @@ def crowding(truth: Instances, limits: tuple[float, float] = CROWDING) -> list[s
     ]
 
 
-def _only(tally: Tally, chosen: NDArray[np.bool_]) -> Tally:
+def _only(tally: MatchCounts, chosen: NDArray[np.bool_]) -> MatchCounts:
     """The same sums over some of the images."""
     number = np.cumsum(chosen) - 1
     kept = np.flatnonzero(chosen[tally.image])
-    return Tally(
+    return MatchCounts(
         classes=tally.classes,
         image_ids=tally.image_ids[chosen],
         groups=tuple(tally.groups[i] for i in np.flatnonzero(chosen).tolist()),
@@ -88,9 +91,9 @@ def _only(tally: Tally, chosen: NDArray[np.bool_]) -> Tally:
     )
 
 
-def per_image(result: Evaluation) -> list[dict[str, int]]:
+def count_per_image(result: Evaluation) -> list[dict[str, int]]:
     """Of each image: people, detections, who was found and what was false at OKS .50."""
-    tally = result.tally
+    tally = result.match_counts
     m = len(tally.image_ids)
     false = next(iter(tally.false.values()), np.zeros((1, len(tally.scores)), np.uint16))
     right = np.bincount(tally.image, tally.hit[0] & 1, m).astype(int)
@@ -104,7 +107,7 @@ def per_image(result: Evaluation) -> list[dict[str, int]]:
 
 
 @dataclass(frozen=True)
-class Joint:
+class JointScore:
     """How well one joint is found.
 
     Args:
@@ -120,22 +123,22 @@ class Joint:
     similarity: float | None
 
 
-def per_joint(
-    truth: Instances, found: Predictions, *, visibility: bool = False, **rules: Any
-) -> list[Joint]:
+def score_joints(
+    truth: Instances, predictions: Predictions, *, visibility: bool = False, **rules: Any
+) -> list[JointScore]:
     """Every scored joint, over all people; each told apart by visibility on request."""
-    said = Rules(**rules)
-    scored = align(truth, found, said.keypoints, said.sigmas)
-    here = side(truth, scored, said)
-    pairing = pair_up(truth, found, said.looked_at)
-    taken = meant_for(pairing, scored, here)
+    said = ScoringConfig(**rules)
+    scored = select_keypoints(truth, predictions, said.keypoints, said.sigmas)
+    here = score_truth(truth, scored, said)
+    pairing = group_by_image(truth, predictions, said.looked_at)
+    taken = assign_people(pairing, scored, here)
     d, g = pairing.found[taken >= 0], taken[taken >= 0]
     n, k = len(truth), len(scored.skeleton)
     alike, near = np.zeros((n, k)), np.zeros((n, k), dtype=bool)
     poses = scored.found[d, :, :2]
-    alike[g] = similarity(poses, here.keypoints[g], here.scale[g], here.sigmas)
+    alike[g] = compute_keypoint_similarity(poses, here.keypoints[g], here.scale[g], here.sigmas)
     apart = np.sqrt(((poses - here.keypoints[g, :, :2]) ** 2).sum(axis=2))
-    near[g] = apart <= PCK * truth.boxes_xywh[g, 2:].max(axis=1, initial=0)[:, None]
+    near[g] = apart <= PCK_THRESHOLD * truth.boxes_xywh[g, 2:].max(axis=1, initial=0)[:, None]
     v = np.where(here.people[0][:, None], here.keypoints[:, :, 2], 0)
     out = []
     for j, name in enumerate(scored.skeleton.joints):
@@ -147,5 +150,5 @@ def per_joint(
             count = int(which.sum())
             share = float(near[which, j].mean()) if count else None
             mean = float(alike[which, j].mean()) if count else None
-            out.append(Joint(name + suffix, count, share, mean))
+            out.append(JointScore(name + suffix, count, share, mean))
     return out

@@ -17,10 +17,15 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
-from smallpose.evaluation.console_table import number, table
+from smallpose.evaluation.console_table import format_number, format_table
 from smallpose.evaluation.evaluate import Evaluation, evaluate
 from smallpose.evaluation.protocols import CLASSES
-from smallpose.evaluation.scoring.bootstrap import Interval, cluster_count, draws_of, interval
+from smallpose.evaluation.scoring.bootstrap import (
+    Interval,
+    compute_interval,
+    count_clusters,
+    resample_metrics,
+)
 
 Floats = NDArray[np.float64]
 # A true difference of this many standard errors is found at the 5 % level in 80 % of all tries.
@@ -83,10 +88,10 @@ class Comparison:
 
 def compare(
     truth: Instances,
-    found: Mapping[str, Predictions],
+    predictions: Mapping[str, Predictions],
     *,
     protocols: Sequence[str] = ("coco", "owned"),
-    draws: int = 1000,
+    num_resamples: int = 1000,
     seed: int = 0,
     **scoring: Any,
 ) -> Comparison:
@@ -99,17 +104,25 @@ def compare(
         draws: of the bootstrap; p-values are no smaller than 1 / (draws + 1).
         scoring: as for `evaluate`.
     """
-    if len(found) < 2:
-        raise InputError("compare", f"{len(found)} results", "give two or more")
-    if draws < 1:
-        raise InputError(f"--intervals {draws}", "too few draws to compare by", "give 1000")
+    if len(predictions) < 2:
+        raise InputError("compare", f"{len(predictions)} results", "give two or more")
+    if num_resamples < 1:
+        raise InputError(f"--intervals {num_resamples}", "too few draws to compare by", "give 1000")
     notes = []
-    if scoring.get("keypoints") is None and len({f.skeleton.name for f in found.values()}) > 1:
+    if (
+        scoring.get("keypoints") is None
+        and len({f.skeleton.name for f in predictions.values()}) > 1
+    ):
         scoring["keypoints"] = "coco17"
-        notes.append(_of_seventeen(found))
-    results = {n: evaluate(truth, f, protocols=protocols, **scoring) for n, f in found.items()}
-    most = scoring.get("max_found", 20)
-    spreads = {n: draws_of(e.tally, protocols, most, draws, seed) for n, e in results.items()}
+        notes.append(_of_seventeen(predictions))
+    results = {
+        n: evaluate(truth, f, protocols=protocols, **scoring) for n, f in predictions.items()
+    }
+    most = scoring.get("max_detections", 20)
+    spreads = {
+        n: resample_metrics(e.match_counts, protocols, most, num_resamples, seed)
+        for n, e in results.items()
+    }
     names = [f"AP{suffix}" for _, suffix, _ in CLASSES]
     base, *others = results
     cells = [
@@ -119,7 +132,7 @@ def compare(
         for name in names
     ]
     notes += _notes(results)
-    return Comparison(results, _corrected(cells), draws, tuple(notes))
+    return Comparison(results, _corrected(cells), num_resamples, tuple(notes))
 
 
 def _of_seventeen(found: Mapping[str, Predictions]) -> str:
@@ -157,7 +170,7 @@ def _difference(
 ) -> Difference:
     a, b = results[base][protocol][name], results[other][protocol][name]
     drawn = spreads[other][protocol][name] - spreads[base][protocol][name]
-    ends = interval(drawn, cluster_count(results[base].tally.groups))
+    ends = compute_interval(drawn, count_clusters(results[base].match_counts.groups))
     p = difference = detectable = None
     if a is not None and b is not None:
         difference = b - a
@@ -170,7 +183,7 @@ def _difference(
     return Difference(base, other, protocol, name, a, b, difference, ends, p, None, detectable)
 
 
-def holm(p: Sequence[float]) -> list[float]:
+def apply_holm_correction(p: Sequence[float]) -> list[float]:
     """p-values corrected so that one false alarm in the whole table stays as rare as each was.
 
     >>> holm([0.01, 0.04, 0.03])
@@ -186,7 +199,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 def _corrected(cells: Sequence[Difference]) -> list[Difference]:
     known = [d.p for d in cells if d.p is not None]
-    values = iter(holm(known))
+    values = iter(apply_holm_correction(known))
     return [
         d if d.p is None else Difference(**{**asdict(d), "p_holm": next(values)}) for d in cells
     ]
@@ -201,14 +214,16 @@ def _as_text(result: Comparison) -> str:
         rows = []
         for protocol in first.protocols:
             cells = [d for d in result.differences if d.other == other and d.protocol == protocol]
-            rows.append([protocol, base, *(number(d.base_value) for d in cells)])
-            rows.append(["", other, *(number(d.other_value) for d in cells)])
+            rows.append([protocol, base, *(format_number(d.base_value) for d in cells)])
+            rows.append(["", other, *(format_number(d.other_value) for d in cells)])
             rows.append(["", "difference", *(_signed(d) for d in cells)])
             rows.append(["", "95 %", *(_ends(d.interval) for d in cells)])
             rows.append(["", "p (Holm)", *(_p(d.p_holm) for d in cells)])
-            rows.append(["", "detectable", *(number(d.detectable, 3) for d in cells)])
+            rows.append(["", "detectable", *(format_number(d.detectable, 3) for d in cells)])
         counts = ["people", "", *(f"{n:,}" for n in first.people.values())]
-        blocks.append("\n".join([f"AP of {other} against {base}", *table(heading, rows, counts)]))
+        blocks.append(
+            "\n".join([f"AP of {other} against {base}", *format_table(heading, rows, counts)])
+        )
     blocks.append(
         f"* differs, p < {_SURE} corrected over the table; {result.draws:,} draws of whole images "
         "(or videos)\ndetectable: the smallest true difference that data like these show in 80 % "
@@ -221,12 +236,16 @@ def _as_text(result: Comparison) -> str:
 
 def _signed(d: Difference) -> str:
     star = "*" if d.p_holm is not None and d.p_holm < _SURE else ""
-    return number(d.difference, sign=True) + star
+    return format_number(d.difference, sign=True) + star
 
 
 def _ends(ends: Interval) -> str:
-    return "n/a" if ends is None else f"{number(ends[0], 3, True)}…{number(ends[1], 3, True)}"
+    return (
+        "n/a"
+        if ends is None
+        else f"{format_number(ends[0], 3, True)}…{format_number(ends[1], 3, True)}"
+    )
 
 
 def _p(value: float | None) -> str:
-    return "n/a" if value is None else "<.001" if value < 0.001 else number(value, 3)
+    return "n/a" if value is None else "<.001" if value < 0.001 else format_number(value, 3)

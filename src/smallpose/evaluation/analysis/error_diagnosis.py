@@ -15,23 +15,26 @@ from numpy.typing import NDArray
 
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
-from smallpose.evaluation.config import Rules, found_boxes
-from smallpose.evaluation.console_table import number, table
+from smallpose.evaluation.config import ScoringConfig, get_detection_boxes
+from smallpose.evaluation.console_table import format_number, format_table
 from smallpose.evaluation.evaluate import evaluate
 from smallpose.evaluation.matching import native
-from smallpose.evaluation.matching.greedy import match
-from smallpose.evaluation.matching.image_groups import Pairing, pair_up
-from smallpose.evaluation.matching.keypoint_selection import Scored, align
-from smallpose.evaluation.matching.oks import TINY, candidates, oks_of_pairs
+from smallpose.evaluation.matching.greedy import match_greedily
+from smallpose.evaluation.matching.image_groups import ImageGroups, group_by_image
+from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select_keypoints
+from smallpose.evaluation.matching.oks import TINY, compute_pair_oks, find_candidates
 from smallpose.evaluation.protocols import CLASSES
-from smallpose.evaluation.scoring.count_matches import Side, side
+from smallpose.evaluation.scoring.count_matches import Side, score_truth
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 KINDS = ("good", "jitter", "inversion", "swap", "miss")
 FIXES = ("jitter", "inversion", "swap", "miss", "score", "background", "missed")
-GENEROUS = 0.1  # OKS from which on a detection is meant for a person
-NEAR, GOOD = 0.5, 0.85  # similarity of a joint: meant for this point; well placed
+MIN_OKS = 0.1  # OKS from which on a detection is meant for a person
+NEAR_SIMILARITY, GOOD_SIMILARITY = (
+    0.5,
+    0.85,
+)  # similarity of a joint: meant for this point; well placed
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Diagnosis:
 
 
 def diagnose(
-    truth: Instances, found: Predictions, *, protocol: str = "coco", **rules: Any
+    truth: Instances, predictions: Predictions, *, protocol: str = "coco", **rules: Any
 ) -> Diagnosis:
     """Find every error and mend one kind after the other.
 
@@ -79,11 +82,11 @@ def diagnose(
         protocol: whose AP the gains are of, `coco` or `owned`.
         rules: as for `evaluate`.
     """
-    said = Rules(protocols=(protocol,), **rules)
-    scored = align(truth, found, said.keypoints, said.sigmas)
-    here = side(truth, scored, said)
-    pairing = pair_up(truth, found, said.looked_at)
-    taken = meant_for(pairing, scored, here)
+    said = ScoringConfig(protocols=(protocol,), **rules)
+    scored = select_keypoints(truth, predictions, said.keypoints, said.sigmas)
+    here = score_truth(truth, scored, said)
+    pairing = group_by_image(truth, predictions, said.looked_at)
+    taken = assign_people(pairing, scored, here)
     d, g = pairing.found[taken >= 0], taken[taken >= 0]
     counted = here.people[0, g]
     d, g = d[counted], g[counted]
@@ -94,10 +97,10 @@ def diagnose(
 
     # Boxes are held, so that a mended pose keeps the area that its detection had.
     plain = replace(
-        found,
+        predictions,
         skeleton=scored.skeleton,
         keypoints=scored.found,
-        boxes_xywh=found_boxes(found),
+        boxes_xywh=get_detection_boxes(predictions),
     )
     mended = {
         fix: _mend(fix, truth, plain, scored, here, kinds, d, g, nobody, missed) for fix in FIXES
@@ -113,8 +116,8 @@ def diagnose(
     return Diagnosis(*_counts(here, kinds, g, missed), len(nobody), base, gains)
 
 
-def judge_joints(
-    truth: Instances, found: Predictions, detections: Ints, people: Ints, **rules: Any
+def classify_joints(
+    truth: Instances, predictions: Predictions, detections: Ints, people: Ints, **rules: Any
 ) -> NDArray[np.int8]:
     """How every joint of given pairs was placed.
 
@@ -123,40 +126,44 @@ def judge_joints(
         rules: as for `evaluate`.
     Returns: (p, k) numbers into `KINDS` of the scored joints; -1 where the label has none.
     """
-    said = Rules(**rules)
-    scored = align(truth, found, said.keypoints, said.sigmas)
-    pairing = pair_up(truth, found)
-    return _judge(pairing, scored, side(truth, scored, said), detections, people)
+    said = ScoringConfig(**rules)
+    scored = select_keypoints(truth, predictions, said.keypoints, said.sigmas)
+    pairing = group_by_image(truth, predictions)
+    return _judge(pairing, scored, score_truth(truth, scored, said), detections, people)
 
 
-def meant_for(pairing: Pairing, scored: Scored, here: Side) -> Ints:
+def assign_people(pairing: ImageGroups, scored: ScoredPoses, here: Side) -> Ints:
     """(d,) the person each detection is meant for, -1 for nobody."""
     columns = (scored.found, here.keypoints, here.truth.boxes_xywh, here.scale, here.sigmas)
-    pairs = candidates if native.CORE is None else native.candidates
-    near = pairs(pairing, *columns, GENEROUS)
+    pairs = find_candidates if native.CORE is None else native.candidates
+    near = pairs(pairing, *columns, MIN_OKS)
     partner = np.full((1, 1, len(pairing.found)), -1, dtype=np.intp)
-    match(
+    match_greedily(
         *near,
         pairing.rank,
         ~here.people[:1],
         here.truth.iscrowd,
-        np.array([GENEROUS]),
+        np.array([MIN_OKS]),
         partner,
     )
     return np.asarray(partner[0, 0])
 
 
-def _judge(pairing: Pairing, scored: Scored, here: Side, d: Ints, g: Ints) -> NDArray[np.int8]:
+def _judge(
+    pairing: ImageGroups, scored: ScoredPoses, here: Side, d: Ints, g: Ints
+) -> NDArray[np.int8]:
     """(p, k) number into `KINDS` of each joint of each pair; -1 where it has no label."""
     poses, points = scored.found[d, :, :2], here.keypoints
-    own = similarity(poses, points[g], here.scale[g], here.sigmas)
-    mirror = scored.skeleton.mirror
-    turned = similarity(poses, points[g][:, mirror], here.scale[g], here.sigmas[mirror])
+    own = compute_keypoint_similarity(poses, points[g], here.scale[g], here.sigmas)
+    mirror = scored.skeleton.flip_indices
+    turned = compute_keypoint_similarity(
+        poses, points[g][:, mirror], here.scale[g], here.sigmas[mirror]
+    )
     turned[:, mirror == np.arange(len(mirror))] = 0
     kinds = np.full(own.shape, KINDS.index("miss"), dtype=np.int8)
-    kinds[turned >= NEAR] = KINDS.index("inversion")
-    kinds[own >= NEAR] = KINDS.index("jitter")
-    kinds[own >= GOOD] = KINDS.index("good")
+    kinds[turned >= NEAR_SIMILARITY] = KINDS.index("inversion")
+    kinds[own >= NEAR_SIMILARITY] = KINDS.index("jitter")
+    kinds[own >= GOOD_SIMILARITY] = KINDS.index("good")
     kinds[~(points[g, :, 2] > 0)] = -1
     # Only joints that went astray are compared with all the neighbours.
     p, joint = np.nonzero(kinds == KINDS.index("miss"))
@@ -171,18 +178,20 @@ def _judge(pairing: Pairing, scored: Scored, here: Side, d: Ints, g: Ints) -> ND
     row, other = row[other != g[p[row]]], other[other != g[p[row]]]
     near = np.zeros(len(p), dtype=bool)
     for joints in (joint, mirror[joint]):
-        similar = similarity(
+        similar = compute_keypoint_similarity(
             poses[p[row], joint[row]][:, None],
             points[other, joints[row]][:, None],
             here.scale[other],
             here.sigmas[joints[row]][:, None],
         )
-        near[row[similar[:, 0] >= NEAR]] = True
+        near[row[similar[:, 0] >= NEAR_SIMILARITY]] = True
     kinds[p[near], joint[near]] = KINDS.index("swap")
     return kinds
 
 
-def similarity(poses: Floats, points: Floats, scale: Floats, sigmas: Floats) -> Floats:
+def compute_keypoint_similarity(
+    poses: Floats, points: Floats, scale: Floats, sigmas: Floats
+) -> Floats:
     """(p, k) of (p, k, 2) points with (p, k, 3) labelled ones; 0 where there is no label."""
     apart = ((poses - points[:, :, :2]) ** 2).sum(axis=2)
     with np.errstate(over="ignore"):
@@ -194,7 +203,7 @@ def _mend(
     fix: str,
     truth: Instances,
     found: Predictions,
-    scored: Scored,
+    scored: ScoredPoses,
     here: Side,
     kinds: NDArray[np.int8],
     d: Ints,
@@ -217,7 +226,7 @@ def _mend(
         # The best order there can be: by how well each pose really fits the person it is meant for.
         columns = (scored.found, here.keypoints, truth.boxes_xywh, here.scale, here.sigmas)
         scores = np.zeros(len(found))
-        scores[d] = oks_of_pairs(*columns, d, g)
+        scores[d] = compute_pair_oks(*columns, d, g)
         return truth, replace(found, scores=scores)
     keypoints = found.keypoints.copy()
     p, joint = np.nonzero(kinds == KINDS.index(fix))
@@ -256,10 +265,10 @@ def _counts(
 def _as_text(result: Diagnosis) -> str:
     titles = [title for _, _, title in CLASSES]
     names = [f"AP{suffix}" for _, suffix, _ in CLASSES]
-    rows = [["AP", *(number(result.base[name]) for name in names)]]
+    rows = [["AP", *(format_number(result.base[name]) for name in names)]]
     for fix, gains in result.gains.items():
-        rows.append([f"without {fix}", *(number(gains[name], sign=True) for name in names)])
-    lines = ["what AP each kind of error costs", *table(["", *titles], rows, left=1), ""]
+        rows.append([f"without {fix}", *(format_number(gains[name], sign=True) for name in names)])
+    lines = ["what AP each kind of error costs", *format_table(["", *titles], rows, left=1), ""]
     rows = []
     for kind in KINDS:
         row = [kind]
@@ -269,6 +278,9 @@ def _as_text(result: Diagnosis) -> str:
         rows.append(row)
     rows.append(["people missed", *(f"{c['missed']:,}" for c in result.people.values())])
     foot = ["people", *(f"{c['all']:,}" for c in result.people.values())]
-    lines += ["labelled joints of people who were met", *table(["", *titles], rows, foot, left=1)]
-    lines.append(f"{result.background:,} detections are meant for nobody (OKS below {GENEROUS})")
+    lines += [
+        "labelled joints of people who were met",
+        *format_table(["", *titles], rows, foot, left=1),
+    ]
+    lines.append(f"{result.background:,} detections are meant for nobody (OKS below {MIN_OKS})")
     return "\n".join(lines)

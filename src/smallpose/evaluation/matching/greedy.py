@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.evaluation.matching import native
-from smallpose.evaluation.matching.image_groups import Pairing
-from smallpose.evaluation.matching.oks import candidates
+from smallpose.evaluation.matching.image_groups import ImageGroups
+from smallpose.evaluation.matching.oks import find_candidates
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 Bits = NDArray[np.uint16]
-MOST_THRESHOLDS = 16  # one bit each
-MOST_CLASSES = 32  # likewise, in the compiled twin
-HIGHEST = 1 - 1e-10  # pycocotools asks for no more than this
+MAX_THRESHOLDS = 16  # one bit each
+MAX_CLASSES = 32  # likewise, in the compiled twin
+MAX_OKS_THRESHOLD = 1 - 1e-10  # pycocotools asks for no more than this
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Matches:
     met: Bits
 
 
-def find_people(
-    pairing: Pairing,
+def match_detections(
+    pairing: ImageGroups,
     found: Floats,
     keypoints: Floats,
     boxes_xywh: Floats,
@@ -57,8 +57,8 @@ def find_people(
         thresholds: (t,) OKS that makes a match.
     """
     columns = (found, keypoints, boxes_xywh, area, sigmas)
-    pairs = candidates if native.CORE is None else native.candidates
-    near = pairs(pairing, *columns, min(float(thresholds.min()), HIGHEST))
+    pairs = find_candidates if native.CORE is None else native.candidates
+    near = pairs(pairing, *columns, min(float(thresholds.min()), MAX_OKS_THRESHOLD))
     return match_candidates(*near, pairing.rank, people, crowd, thresholds)
 
 
@@ -66,13 +66,13 @@ def match_candidates(
     d: Ints, g: Ints, oks: Floats, rank: Ints, people: Mask, crowd: Mask, thresholds: Floats
 ) -> Matches:
     """Match pairs that are near enough; `d` rises and is a position in `rank`."""
-    if native.CORE is not None and len(people) <= MOST_CLASSES:
-        needed = np.minimum(thresholds, HIGHEST)
+    if native.CORE is not None and len(people) <= MAX_CLASSES:
+        needed = np.minimum(thresholds, MAX_OKS_THRESHOLD)
         return Matches(*native.match(d, g, oks, len(rank), people, crowd, needed))
-    return match(d, g, oks, rank, ~people, crowd, thresholds)
+    return match_greedily(d, g, oks, rank, ~people, crowd, thresholds)
 
 
-def match(
+def match_greedily(
     d: Ints,
     g: Ints,
     oks: Floats,
@@ -94,7 +94,7 @@ def match(
         partner: (c, t, d) to be filled with the row of whom each detection took, where it did.
     """
     classes, n = ignored.shape
-    needed = np.minimum(thresholds, HIGHEST)
+    needed = np.minimum(thresholds, MAX_OKS_THRESHOLD)
     taken = np.zeros((classes, len(needed), n), dtype=bool)
     hit = np.zeros((classes, len(rank)), dtype=np.uint16)
     absorbed = np.zeros_like(hit)

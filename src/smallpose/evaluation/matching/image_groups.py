@@ -21,7 +21,7 @@ BLOCK = 1 << 18  # pairs looked at together; bounds the memory, not the result
 
 
 @dataclass(frozen=True)
-class Pairing:
+class ImageGroups:
     """Truth and detections grouped by image.
 
     Args:
@@ -63,7 +63,7 @@ class Pairing:
             start = stop
 
 
-def pair_up(truth: Instances, found: Predictions, most: int | None = None) -> Pairing:
+def group_by_image(truth: Instances, found: Predictions, most: int | None = None) -> ImageGroups:
     """Group both tables by image.
 
     Args:
@@ -75,17 +75,17 @@ def pair_up(truth: Instances, found: Predictions, most: int | None = None) -> Pa
     image_ids = truth.images.ids[order]
     number = np.empty(len(order), dtype=np.intp)
     number[order] = np.arange(len(order))
-    found_image = image_numbers(image_ids, found.image_ids)
-    return group(image_ids, number[truth.image_rows], found_image, found.scores, most)
+    found_image = index_images(image_ids, found.image_ids)
+    return group_rows(image_ids, number[truth.image_rows], found_image, found.scores, most)
 
 
-def group(
+def group_rows(
     image_ids: NDArray[np.int64],
     people_image: Ints,
     found_image: Ints,
     scores: Floats,
     most: int | None = None,
-) -> Pairing:
+) -> ImageGroups:
     """As `pair_up`, from the number of the image that each person and detection stands in."""
     people = _in_order(people_image, len(image_ids))
     people_image = people_image[people]
@@ -97,7 +97,7 @@ def group(
         kept = rank < most
         rows, found_image, rank = rows[kept], found_image[kept], rank[kept]
     start = _starts(np.bincount(people_image, minlength=len(image_ids)))
-    return Pairing(image_ids, people, people_image, start, rows, found_image, rank, given)
+    return ImageGroups(image_ids, people, people_image, start, rows, found_image, rank, given)
 
 
 def _starts(counts: Ints) -> Ints:
@@ -115,7 +115,7 @@ def _in_order(image: Ints, images: int, scores: Floats | None = None) -> Ints:
     return native.order(image, flat, _starts(np.bincount(image, minlength=images)))
 
 
-def image_numbers(image_ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> Ints:
+def index_images(image_ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> Ints:
     """(d,) place of each wanted id among the rising ones.
 
     Raises: InputError naming the first that is not there.

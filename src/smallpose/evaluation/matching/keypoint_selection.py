@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredPoses:
     """Keypoints of both sides in the same joints.
 
     Args:
@@ -38,12 +38,12 @@ class Scored:
     sigmas: Floats
 
 
-def align(
+def select_keypoints(
     truth: Instances,
     found: Predictions,
     keypoints: str | None = None,
     sigmas: ArrayLike | None = None,
-) -> Scored:
+) -> ScoredPoses:
     """Bring truth and predictions to the joints that are scored.
 
     Args:
@@ -61,7 +61,7 @@ def align(
             f"{lacking[0]} is not among their joints, and {skeleton.name} is scored",
             "score them on the joints they have (--keypoints coco17)",
         )
-    counted = truth.counted
+    counted = truth.is_counted
     without = 0
     if skeleton.joints == truth.skeleton.joints:
         points = truth.keypoints
@@ -73,7 +73,7 @@ def align(
     poses = found.keypoints
     if found.skeleton.joints != skeleton.joints:
         poses = map_joints(poses, found.skeleton, skeleton)
-    return Scored(
+    return ScoredPoses(
         skeleton, points, poses, counted, without, _sigmas(truth.skeleton, skeleton, sigmas)
     )
 
@@ -102,7 +102,7 @@ def _sigmas(truth: Skeleton, scored: Skeleton, given: ArrayLike | None) -> Float
     sigmas = np.asarray(given, dtype=np.float64)
     wrong = None
     if sigmas.shape == (len(truth),):
-        sigmas = sigmas[truth.index(scored.joints)]
+        sigmas = sigmas[truth.joint_indices(scored.joints)]
     elif sigmas.shape != (len(scored),):
         wrong = f"{sigmas.size} values, {scored.name} has {len(scored)} joints"
     if wrong is None and not (np.isfinite(sigmas) & (sigmas > 0)).all():

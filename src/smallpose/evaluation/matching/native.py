@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.system.extension import compiled
+from smallpose.system.extension import load_extension
 from smallpose.system.threads import count_cores, run_parts
 
 Floats = NDArray[np.float64]
@@ -35,7 +35,7 @@ class Grouped(Protocol):
     def found_image(self) -> Ints: ...
 
 
-CORE: Any = compiled("smallpose.evaluation.matching._native")
+CORE: Any = load_extension("smallpose.evaluation.matching._native")
 _ROOM = 1 << 19  # doubles of a thread's workbench, 4 MB
 _ALONE = 20_000  # detections that are not worth a second thread
 

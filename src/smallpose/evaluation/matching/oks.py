@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.evaluation.matching.image_groups import BLOCK, Pairing
+from smallpose.evaluation.matching.image_groups import BLOCK, ImageGroups
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 TINY = np.spacing(1.0)  # pycocotools adds it to areas and to denominators
 
 
-def oks(
+def compute_oks(
     found: Floats, keypoints: Floats, boxes_xywh: Floats, area: Floats, sigmas: Floats
 ) -> Floats:
     """(d, g) OKS of d detected poses with g people of the same image.
@@ -36,11 +36,11 @@ def oks(
     0.6065
     """
     d, g = np.divmod(np.arange(len(found) * len(keypoints)), max(len(keypoints), 1))
-    flat = oks_of_pairs(found, keypoints, boxes_xywh, area, sigmas, d, g)
+    flat = compute_pair_oks(found, keypoints, boxes_xywh, area, sigmas, d, g)
     return flat.reshape(len(found), len(keypoints))
 
 
-def oks_of_pairs(
+def compute_pair_oks(
     found: Floats,
     keypoints: Floats,
     boxes_xywh: Floats,
@@ -93,8 +93,8 @@ def _beyond_double_box(found: Floats, boxes_xywh: Floats) -> tuple[Floats, Float
     return dx, dy
 
 
-def candidates(
-    pairing: Pairing,
+def find_candidates(
+    pairing: ImageGroups,
     found: Floats,
     keypoints: Floats,
     boxes_xywh: Floats,
@@ -121,7 +121,7 @@ def candidates(
         # A negative area (a box with a negative side) turns the bound round: keep those pairs.
         near = ((gap**2).sum(axis=1) <= limit * scale[g]) | (scale[g] <= 0)
         d, g, a = d[near], g[near], a[near]
-        similarity = oks_of_pairs(found, keypoints, boxes_xywh, area, sigmas, a, g)
+        similarity = compute_pair_oks(found, keypoints, boxes_xywh, area, sigmas, a, g)
         good = similarity >= lowest
         parts.append((d[good], g[good], similarity[good]))
     if not parts:

@@ -13,7 +13,7 @@ from smallpose.core.errors import InputError
 from smallpose.evaluation.matching import native
 from smallpose.evaluation.matching.oks import TINY
 from smallpose.evaluation.protocols import CLASSES
-from smallpose.evaluation.scoring.match_counts import Tally
+from smallpose.evaluation.scoring.match_counts import MatchCounts
 from smallpose.evaluation.scoring.precision_recall import RECALLS
 
 Floats = NDArray[np.float64]
@@ -24,7 +24,7 @@ _BATCH = 100  # draws at a time; bounds the memory
 _SCARCE = 0.2  # share of draws without a single person from which on an interval says nothing
 
 
-def clusters(groups: Sequence[str]) -> NDArray[np.intp]:
+def index_clusters(groups: Sequence[str]) -> NDArray[np.intp]:
     """(m,) number of each image's cluster: its group, or itself where it has none.
 
     >>> clusters(["a", "", "a", ""]).tolist()
@@ -35,18 +35,18 @@ def clusters(groups: Sequence[str]) -> NDArray[np.intp]:
     return np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.intp)
 
 
-def cluster_count(groups: Sequence[str]) -> int:
+def count_clusters(groups: Sequence[str]) -> int:
     """How many clusters there are to draw from."""
-    return int(clusters(groups).max(initial=-1)) + 1
+    return int(index_clusters(groups).max(initial=-1)) + 1
 
 
-def draw_weights(groups: Sequence[str], draws: int, seed: int) -> Iterator[Weights]:
+def draw_weights(groups: Sequence[str], num_resamples: int, seed: int) -> Iterator[Weights]:
     """Batches of (b, m): how often each image was drawn; clusters with replacement."""
-    cluster = clusters(groups)
-    number = cluster_count(groups)
+    cluster = index_clusters(groups)
+    number = count_clusters(groups)
     rng = np.random.default_rng(seed)
-    for start in range(0, draws, _BATCH):
-        size = min(_BATCH, draws - start)
+    for start in range(0, num_resamples, _BATCH):
+        size = min(_BATCH, num_resamples - start)
         times = np.zeros((size, max(number, 1)), dtype=np.uint16)
         for row in times:
             row += np.bincount(rng.integers(0, number, number), minlength=len(row)).astype(
@@ -55,7 +55,7 @@ def draw_weights(groups: Sequence[str], draws: int, seed: int) -> Iterator[Weigh
         yield times[:, cluster]
 
 
-def resampled(
+def resample_curves(
     hit: NDArray[np.uint16],
     false: NDArray[np.uint16],
     image: NDArray[np.intp],
@@ -90,11 +90,11 @@ def resampled(
     return precision, recall
 
 
-def draws_of(
-    tally: Tally,
+def resample_metrics(
+    match_counts: MatchCounts,
     protocols: Sequence[str],
-    most: int | None,
-    draws: int,
+    max_detections: int | None,
+    num_resamples: int,
     seed: int = 0,
 ) -> dict[str, dict[str, Floats]]:
     """By protocol and name, (b,) values of every number under the same draws; NaN without people.
@@ -103,30 +103,32 @@ def draws_of(
         most: detections of an image that count under `coco`.
     Raises: InputError for fewer than two draws.
     """
-    if draws < 2:
-        raise InputError(f"--intervals {draws}", "too few draws", "give 1000, or 0 for none")
+    if num_resamples < 2:
+        raise InputError(
+            f"--intervals {num_resamples}", "too few draws", "give 1000, or 0 for none"
+        )
     parts: dict[str, dict[str, list[Floats]]] = {p: {} for p in protocols}
     single = {50: 0.5, 75: 0.75}
-    for weights in draw_weights(tally.groups, draws, seed):
-        people = weights.astype(np.int64) @ tally.people
+    for weights in draw_weights(match_counts.groups, num_resamples, seed):
+        people = weights.astype(np.int64) @ match_counts.people
         for protocol in protocols:
             for c, (_, suffix, _) in enumerate(CLASSES):
                 if protocol == "recall":
-                    found = weights.astype(np.float64) @ tally.met[:, c]
+                    found = weights.astype(np.float64) @ match_counts.met[:, c]
                     with np.errstate(invalid="ignore"):
                         at = recall = found / people[:, c, None]
                     ap = ar = recall.mean(axis=1)
                 else:
-                    order = tally.counting(most if protocol == "coco" else None)
-                    hit, false = tally.hit[c, order], tally.false[protocol][c, order]
+                    order = match_counts.counting(max_detections if protocol == "coco" else None)
+                    hit, false = match_counts.hit[c, order], match_counts.false[protocol][c, order]
                     alive = (hit | false) > 0
-                    precision, recall = resampled(
+                    precision, recall = resample_curves(
                         hit[alive],
                         false[alive],
-                        tally.image[order[alive]],
+                        match_counts.image[order[alive]],
                         weights,
                         people[:, c].copy(),
-                        len(tally.thresholds),
+                        len(match_counts.thresholds),
                     )
                     none = people[:, c] == 0
                     precision[none], recall[none] = np.nan, np.nan
@@ -135,14 +137,14 @@ def draws_of(
                 values = {f"AP{suffix}": ap, f"AR{suffix}": ar}
                 if not suffix:
                     for percent, t in single.items():
-                        column = at[:, tally.thresholds == t]
+                        column = at[:, match_counts.thresholds == t]
                         values[f"AP{percent}"] = column.mean(axis=1) if column.size else ap * np.nan
                 for name, value in values.items():
                     parts[protocol].setdefault(name, []).append(value)
     return {p: {n: np.concatenate(v) for n, v in names.items()} for p, names in parts.items()}
 
 
-def interval(values: Floats, number: int, level: float = LEVEL) -> Interval:
+def compute_interval(values: Floats, num_clusters: int, level: float = LEVEL) -> Interval:
     """Low and high end that hold the true value with probability `level`.
 
     The middle of the draws is a little narrow when there are few clusters; the tails are moved out
@@ -154,19 +156,21 @@ def interval(values: Floats, number: int, level: float = LEVEL) -> Interval:
     Returns: None where too many draws had nobody, or there are not two clusters.
     """
     there = values[np.isfinite(values)]
-    if len(there) < (1 - _SCARCE) * len(values) or not len(there) or number < 2:
+    if len(there) < (1 - _SCARCE) * len(values) or not len(there) or num_clusters < 2:
         return None
     from scipy.special import ndtr, stdtrit  # only here: loading it takes longer than a small file
 
-    reach = np.sqrt(number / (number - 1)) * stdtrit(number - 1, (1 - level) / 2)
+    reach = np.sqrt(num_clusters / (num_clusters - 1)) * stdtrit(num_clusters - 1, (1 - level) / 2)
     tail = float(ndtr(reach))
     return [float(end) for end in np.quantile(there, [tail, 1 - tail])]
 
 
-def spread(
-    tally: Tally, protocols: Sequence[str], most: int | None, draws: int, seed: int = 0
+def compute_intervals(
+    tally: MatchCounts, protocols: Sequence[str], most: int | None, draws: int, seed: int = 0
 ) -> dict[str, dict[str, Interval]]:
     """The 95 % interval of every number, by protocol and name."""
-    values = draws_of(tally, protocols, most, draws, seed)
-    number = cluster_count(tally.groups)
-    return {p: {n: interval(v, number) for n, v in names.items()} for p, names in values.items()}
+    values = resample_metrics(tally, protocols, most, draws, seed)
+    number = count_clusters(tally.groups)
+    return {
+        p: {n: compute_interval(v, number) for n, v in names.items()} for p, names in values.items()
+    }

@@ -8,19 +8,19 @@ from numpy.typing import NDArray
 from smallpose.core.boxes import box_area
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
-from smallpose.evaluation.config import Rules, found_boxes, person_area
+from smallpose.evaluation.config import ScoringConfig, get_detection_boxes, get_person_area
 from smallpose.evaluation.matching import native
-from smallpose.evaluation.matching.greedy import Matches, find_people
-from smallpose.evaluation.matching.image_groups import Pairing, pair_up
-from smallpose.evaluation.matching.keypoint_selection import Scored
+from smallpose.evaluation.matching.greedy import Matches, match_detections
+from smallpose.evaluation.matching.image_groups import ImageGroups, group_by_image
+from smallpose.evaluation.matching.keypoint_selection import ScoredPoses
 from smallpose.evaluation.protocols import (
     CLASSES,
-    coco_reach,
-    owned_reach,
-    owners,
-    person_classes,
+    assign_coco_classes,
+    assign_owned_classes,
+    classify_people,
+    find_owners,
 )
-from smallpose.evaluation.scoring.match_counts import Tally
+from smallpose.evaluation.scoring.match_counts import MatchCounts
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
 
 Floats = NDArray[np.float64]
@@ -46,26 +46,26 @@ class Side:
     people: NDArray[np.bool_]
 
 
-def side(truth: Instances, scored: Scored, rules: Rules) -> Side:
+def score_truth(truth: Instances, scored: ScoredPoses, rules: ScoringConfig) -> Side:
     """The truth under the given rules."""
-    scale = person_area(truth, rules.area)
-    people = person_classes(
-        scale, truth.labelled, rules.joints(truth), scored.counted, rules.size_limits
+    scale = get_person_area(truth, rules.area)
+    people = classify_people(
+        scale, truth.num_labelled, rules.joints(truth), scored.counted, rules.size_limits
     )
     return Side(truth, scored.keypoints, scored.counted, scored.sigmas, scale, people)
 
 
-def tally_up(
+def evaluate_matches(
     truth: Instances,
     found: Predictions,
-    scored: Scored,
-    rules: Rules,
+    scored: ScoredPoses,
+    rules: ScoringConfig,
     thresholds: Floats = THRESHOLDS,
-) -> Tally:
+) -> MatchCounts:
     """Match everybody in every class and sum up image by image."""
-    here = side(truth, scored, rules)
-    pairing = pair_up(truth, found, rules.looked_at)
-    matches = find_people(
+    here = score_truth(truth, scored, rules)
+    pairing = group_by_image(truth, found, rules.looked_at)
+    matches = match_detections(
         pairing,
         scored.found,
         here.keypoints,
@@ -76,18 +76,20 @@ def tally_up(
         here.people,
         thresholds,
     )
-    return settle(here, pairing, matches, found_boxes(found), found.scores, rules, thresholds)
+    return count_matches(
+        here, pairing, matches, get_detection_boxes(found), found.scores, rules, thresholds
+    )
 
 
-def settle(
+def count_matches(
     here: Side,
-    pairing: Pairing,
+    pairing: ImageGroups,
     matches: Matches,
     found_xywh: Floats,
     scores: Floats,
-    rules: Rules,
+    rules: ScoringConfig,
     thresholds: Floats = THRESHOLDS,
-) -> Tally:
+) -> MatchCounts:
     """The tally of what was matched.
 
     Args:
@@ -98,13 +100,15 @@ def settle(
     false: dict[str, NDArray[np.uint16]] = {}
     areas = box_area(found_xywh)[pairing.found]
     if "coco" in rules.protocols:
-        false["coco"] = unmatched * coco_reach(areas, rules.size_limits)
+        false["coco"] = unmatched * assign_coco_classes(areas, rules.size_limits)
     if "owned" in rules.protocols:
-        owner = owners(pairing, found_xywh, here.truth.boxes_xywh, here.counted)
-        false["owned"] = unmatched * owned_reach(owner, here.people, areas, rules.size_limits)
+        owner = find_owners(pairing, found_xywh, here.truth.boxes_xywh, here.counted)
+        false["owned"] = unmatched * assign_owned_classes(
+            owner, here.people, areas, rules.size_limits
+        )
     levels = len(thresholds) if "recall" in rules.protocols else 0
     counts, met = _per_image(pairing, here.people, matches.met, levels)
-    return Tally(
+    return MatchCounts(
         classes=tuple(name for name, _, _ in CLASSES),
         image_ids=pairing.image_ids,
         groups=_groups(here.truth),
@@ -127,7 +131,7 @@ def _groups(truth: Instances) -> tuple[str, ...]:
 
 
 def _per_image(
-    pairing: Pairing, people: NDArray[np.bool_], met: NDArray[np.uint16], levels: int
+    pairing: ImageGroups, people: NDArray[np.bool_], met: NDArray[np.uint16], levels: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(m, c) people of each image, (m, c, t) those who were found."""
     if native.CORE is not None:

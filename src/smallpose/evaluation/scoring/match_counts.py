@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
-from smallpose.evaluation.scoring.precision_recall import Curves, curves
+from smallpose.evaluation.scoring.precision_recall import Curves, compute_curves
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -19,7 +19,7 @@ Bits = NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
-class Tally:
+class MatchCounts:
     """Images with their people and detections; bit t stands for OKS threshold t.
 
     Args:
@@ -72,7 +72,7 @@ class Tally:
         """
         order = self.counting(most)
         return [
-            curves(order, self.scores, hit, false, int(people), len(self.thresholds))
+            compute_curves(order, self.scores, hit, false, int(people), len(self.thresholds))
             for hit, false, people in zip(self.hit, self.false[protocol], self.totals, strict=True)
         ]
 
@@ -83,7 +83,7 @@ class Tally:
         return np.where(people > 0, met / np.maximum(people, 1), -1.0)
 
 
-def merged(parts: Sequence[Tally]) -> Tally:
+def merge_counts(parts: Sequence[MatchCounts]) -> MatchCounts:
     """Tallies of different images as one.
 
     Raises: InputError when an image is in two of them, or they count different things.
@@ -107,7 +107,7 @@ def merged(parts: Sequence[Tally]) -> Tally:
     )
     rows = np.argsort(image, kind="stable")
     groups = [group for part in parts for group in part.groups]
-    return Tally(
+    return MatchCounts(
         classes=first.classes,
         image_ids=ids[order],
         groups=tuple(groups[i] for i in order.tolist()),

@@ -36,15 +36,15 @@ class Curves:
     @property
     def ap(self) -> float | None:
         """Mean precision; None without people."""
-        return mean(self.precision)
+        return average_valid(self.precision)
 
     @property
     def ar(self) -> float | None:
         """Mean recall; None without people."""
-        return mean(self.recall)
+        return average_valid(self.recall)
 
 
-def mean(values: Floats) -> float | None:
+def average_valid(values: Floats) -> float | None:
     """As pycocotools sums up: over what is not -1; None when nothing is left.
 
     >>> mean(np.array([0.25, 0.75])), mean(np.array([-1.0]))
@@ -54,7 +54,7 @@ def mean(values: Floats) -> float | None:
     return float(np.mean(there)) if len(there) else None
 
 
-def curves(
+def compute_curves(
     order: Ints,
     scores: Floats,
     hit: Bits,

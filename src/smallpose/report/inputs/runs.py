@@ -1,4 +1,4 @@
-"""Finished runs, read from their folders: `result.json` and where `found.json` and the data lie."""
+"""Read finished runs from their folders: `result.json`, and the paths of `found.json` and data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +22,8 @@ METRICS = (
     "AR",
 )
 PROTOCOLS = ("coco", "owned", "recall")
+# Settings of an evaluation that older runs wrote under another name.
+_RENAMED_SETTINGS = {"max_found": "max_detections", "found_area": "detection_area"}
 
 
 class _ResultFile(Struct):
@@ -42,19 +44,19 @@ class _ResultFile(Struct):
 
 @dataclass(frozen=True)
 class Run:
-    """One finished training and its numbers.
+    """One finished training and its scores.
 
     Args:
-        folder: where it lies; its name tells runs of one method apart.
+        folder: of the run; its name tells runs of one method apart.
         method: as `smallpose methods` names it.
         setting: "A" or "B".
         recipe: its name.
-        recipe_fields: what it sets, as far as the run says.
+        recipe_fields: the recipe's values, as far as the run records them.
         parameters: weights of the network.
-        seconds: the training took.
-        data: the built set's folder, where it can still be found.
-        subset: number of the training subset of COCO's size (Table 5); None for everything.
-        evaluation: contracts' evaluation JSON, as it stands.
+        seconds: duration of the training.
+        data: the built set's folder, if it still exists.
+        subset: number of the training subset of COCO's size (Table 5); None for the full set.
+        evaluation: the evaluation JSON as recorded (see the contracts).
     """
 
     folder: Path
@@ -74,104 +76,120 @@ class Run:
     evaluation: Mapping[str, Any]
 
     @property
-    def found(self) -> Path | None:
-        """Its result file, if it is there."""
+    def predictions_path(self) -> Path | None:
+        """Return the path of its result file, if that exists."""
         path = self.folder / "found.json"
         return path if path.is_file() else None
 
     @property
     def is_untrained(self) -> bool:
-        """Whether the network stayed as it was drawn: no epoch, no step."""
+        """Return whether the network is as initialized: no epoch, no step."""
         return self.epochs == 0 or self.steps == 0
 
     @property
     def trained_on(self) -> str:
-        """ "A" or "B", or "subset" of B."""
+        """Return "A" or "B", or "subset" for a subset of B."""
         return self.setting if self.subset is None else "subset"
 
     @property
     def protocols(self) -> tuple[str, ...]:
-        """The protocols it was evaluated by, the paper's first."""
-        there = self.evaluation.get("protocols") or {}
-        return tuple(p for p in PROTOCOLS if p in there)
+        """Return the protocols it was evaluated by, the paper's first."""
+        evaluated = self.evaluation.get("protocols") or {}
+        return tuple(p for p in PROTOCOLS if p in evaluated)
 
     def metric(self, name: str, protocol: str = "coco") -> float | None:
-        """A metric in points, 0 to 100; None where the class has no people or was not computed."""
+        """Return a metric in points, 0 to 100; None for an empty class or an unknown metric."""
         value = ((self.evaluation.get("protocols") or {}).get(protocol) or {}).get(name)
         # pycocotools writes -1 for a class without people.
         return 100 * float(value) if value is not None and value >= 0 else None
 
-    def ends(self, name: str, protocol: str = "coco") -> tuple[float, float] | None:
-        """The 95 % interval of a metric in points, where the evaluation holds it."""
+    def interval(self, name: str, protocol: str = "coco") -> tuple[float, float] | None:
+        """Return the 95 % interval of a metric in points, if the evaluation has it."""
         ends = ((self.evaluation.get("intervals") or {}).get(protocol) or {}).get(name)
         return None if not ends else (100 * float(ends[0]), 100 * float(ends[1]))
 
 
 def read_run(folder: Path) -> Run:
-    """The run in that folder.
+    """Read the run in that folder.
 
     Raises: InputError when there is no readable `result.json`.
     """
     folder = folder if folder.name else folder.resolve()  # "." has no name to show
     path = folder / "result.json"
     if not path.is_file():
-        what = "no result.json in it" if folder.is_dir() else "no such folder"
-        raise InputError(str(folder), what, "name a folder that 'smallpose train' finished")
+        what = "it has no result.json" if folder.is_dir() else "no such folder"
+        raise InputError(str(folder), what, "pass the folder of a run that 'smallpose train' made")
     file = read_json(path, _ResultFile)
     if not isinstance(file.evaluation.get("protocols"), dict):
-        raise InputError(str(path), "its evaluation has no protocols", "train or evaluate it again")
+        raise InputError(
+            str(path), "its evaluation has no protocols", "train or evaluate the run again"
+        )
+    recipe, recipe_fields = _split_recipe(file.recipe)
     return Run(
-        folder,
-        file.method,
-        file.setting,
-        *_split_recipe(file.recipe),
-        file.seed,
-        file.parameters,
-        file.steps,
-        file.epochs,
-        file.seconds,
-        _find_dataset(folder, file.data),
-        file.subset,
-        file.weights,
-        file.environment,
-        file.evaluation,
+        folder=folder,
+        method=file.method,
+        setting=file.setting,
+        recipe=recipe,
+        recipe_fields=recipe_fields,
+        seed=file.seed,
+        parameters=file.parameters,
+        steps=file.steps,
+        epochs=file.epochs,
+        seconds=file.seconds,
+        data=_find_dataset(folder, file.data),
+        subset=file.subset,
+        weights=file.weights,
+        environment=file.environment,
+        evaluation=_rename_settings(file.evaluation),
     )
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
-    """All of them, in the order given; a folder named twice is read once."""
+    """Read all runs in the order given; a folder given twice is read once."""
     return [read_run(folder) for folder in dict.fromkeys(folders)]
 
 
 def group_seeds(runs: Sequence[Run]) -> list[list[int]]:
-    """Places of runs that differ in nothing but their seed, together, by the first of each."""
+    """Group the indices of runs that differ in nothing but their seed, by the first of each."""
     groups: dict[tuple[object, ...], list[int]] = {}
-    for n, run in enumerate(runs):
+    for index, run in enumerate(runs):
         recipe = tuple(sorted((k, str(v)) for k, v in run.recipe_fields.items()))
         key = (run.method, run.trained_on, run.recipe, recipe, run.epochs, run.steps, run.data)
-        groups.setdefault(key, []).append(n)
+        groups.setdefault(key, []).append(index)
     return list(groups.values())
 
 
 def find_shared_dataset(runs: Sequence[Run]) -> Path | None:
-    """The data set most runs share, the first of several; None when it cannot be found."""
+    """Find the data set that most runs share, the first of several; None if there is none."""
     folders = [run.data for run in runs if run.data is not None]
     return max(dict.fromkeys(folders), key=folders.count) if folders else None
 
 
+def _rename_settings(evaluation: dict[str, Any]) -> dict[str, Any]:
+    """Return the evaluation JSON with the settings of older runs under their names of today."""
+    settings = evaluation.get("settings")
+    if not isinstance(settings, dict):
+        return evaluation
+    renamed = {_RENAMED_SETTINGS.get(name, name): value for name, value in settings.items()}
+    return evaluation | {"settings": renamed}
+
+
 def _split_recipe(recipe: Any) -> tuple[str, Mapping[str, Any]]:
-    """Its name and its fields; a name alone will do."""
+    """Split a recipe into its name and its fields; a name alone is a recipe too."""
     if not isinstance(recipe, dict):
         return str(recipe or ""), {}
     return str(recipe.get("name") or ""), {k: v for k, v in recipe.items() if k != "name"}
 
 
 def _find_dataset(folder: Path, name: str | None) -> Path | None:
-    """Runs and sets are moved together, so a relative or stale path is tried beside the run."""
+    """Find the run's data set, also beside the run.
+
+    Runs and sets are moved together, so a relative or outdated path is tried there.
+    """
     if not name:
         return None
     folder = folder.resolve()
     # Beside the run, as the demo has it, or beside the folder of runs, as the README does.
     near = [folder, folder.parent, folder.parent.parent]
-    tries = [Path(name), *(n / name for n in near[:2]), *(n / Path(name).name for n in near[1:])]
-    return next((p for p in tries if (p / "annotations" / "test.json").is_file()), None)
+    paths = [Path(name), *(n / name for n in near[:2]), *(n / Path(name).name for n in near[1:])]
+    return next((p for p in paths if (p / "annotations" / "test.json").is_file()), None)
