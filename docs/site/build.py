@@ -26,7 +26,7 @@ from pygments.util import ClassNotFound
 
 import smallpose
 from smallpose.cli.main import VERBS, main
-from smallpose.system.files import write_whole
+from smallpose.system.files import write_atomically
 
 HERE = Path(__file__).parent
 HOUSE = HERE.parents[1]
@@ -230,7 +230,7 @@ def build(out: Path) -> list[Page]:
             night=night,
             style=(HERE / "style.css").read_text(),
         )
-        write_whole(out / f"{page.name}.html", text)
+        write_atomically(out / f"{page.name}.html", text)
     for picture in (HOUSE / "docs").rglob("*"):
         if picture.suffix in (".png", ".svg", ".webp"):
             target = out / picture.relative_to(HOUSE / "docs")

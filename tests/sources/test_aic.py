@@ -44,7 +44,7 @@ def test_an_unlabelled_point_loses_its_coordinates(tmp_path, write_json):
     write_json(tmp_path / VAL, [entry(people={"human1": [9, 9, 3] * 14})])
     people = read_aic(tmp_path).people
     assert not people.keypoints.any()
-    assert not people.counted.any()
+    assert not people.is_counted.any()
 
 
 @pytest.mark.parametrize("prefix", ["", "ai_challenger_"])
@@ -54,7 +54,7 @@ def test_both_spellings_of_the_folders_are_read(tmp_path, write_json, prefix):
     source = read_aic(tmp_path)
     assert source.splits == ("train", "test")
     assert source.missing == ()
-    assert source.pictures[0].path == (
+    assert source.image_files[0].path == (
         tmp_path / f"{prefix}keypoint_train_20170909/keypoint_train_images_20170902/b.jpg"
     )
     assert source.people.images.file_names[1] == ("aic/keypoint_validation_images_20170911/c.jpg")
@@ -63,7 +63,7 @@ def test_both_spellings_of_the_folders_are_read(tmp_path, write_json, prefix):
 def test_images_in_a_folder_of_another_date_are_found(tmp_path, write_json):
     write_json(tmp_path / TRAIN, [entry("b")])
     (tmp_path / "keypoint_train_20170909/keypoint_train_images_20170909").mkdir()
-    assert read_aic(tmp_path).pictures[0].path.parent.name == "keypoint_train_images_20170909"
+    assert read_aic(tmp_path).image_files[0].path.parent.name == "keypoint_train_images_20170909"
 
 
 def test_a_split_that_is_not_there_is_named(tmp_path, write_json):
@@ -94,7 +94,7 @@ def test_identical_images_are_merged_and_counted(tmp_path, write_json):
         ([entry("x", people={"human1": [1] * 51})], ["image x, human1", "51 keypoint values"]),
         ([entry("x", people={"human1": [1, 1, 4] * 14})], ["image x, human1", "visibility 4"]),
         ([entry("x", boxes={"human1": [1, 2, 3]})], ["image x, human1", "3 values instead of 4"]),
-        ([entry("x"), entry("x", {})], ["entry[0] and [1]", "image x", "differs"]),
+        ([entry("x"), entry("x", {})], ["entry[0] and [1]", "image x", "different labels"]),
         ([entry("y"), entry("x") | {"human_annotations": 3}], ["entry[1] (image x)"]),
         ([entry(" ")], ["entry[0]", "image_id is empty"]),
         ([entry(5)], ["entry[0] (image 5)", "Expected str"]),
@@ -148,7 +148,7 @@ def test_an_image_id_is_no_path_that_leads_out(tmp_path, write_json, refuses, na
 def test_the_organisers_example_gives_its_known_numbers(real):
     people = read_aic(real / "aic").people
     sizes = [int(np.count_nonzero(people.size_class == s)) for s in range(3)]
-    assert (len(people.images), int(people.counted.sum()), sizes) == (502, 1416, [0, 85, 1331])
+    assert (len(people.images), int(people.is_counted.sum()), sizes) == (502, 1416, [0, 85, 1331])
 
 
 def test_three_images_equal_somebody_elses_conversion(real):

@@ -39,7 +39,7 @@ def test_three_people_are_labelled_and_a_crowd_and_one_without_keypoints_are_ign
     people.append(person(5, 3, **NOBODY))
     write_json(tmp_path / VAL, coco([image(1), image(2), image(3)], people))
     table = read_coco(tmp_path).people
-    assert table.counted.tolist() == [True, True, True, False, False]
+    assert table.is_counted.tolist() == [True, True, True, False, False]
     assert table.iscrowd.tolist() == [False, False, False, True, False]
     assert table.keypoints[0].ravel().tolist() == LABELLED
     assert len(table.images) == 3
@@ -68,7 +68,7 @@ def test_val_is_the_test_split_and_ids_that_collide_are_numbered_anew(tmp_path, 
     assert source.people.images.source_ids == ("1", "2", "1")
     assert len(set(source.people.images.ids.tolist())) == 3
     assert source.people.image_rows.tolist() == [1, 2]
-    assert source.pictures[2].path == tmp_path / "val2017/000000000001.jpg"
+    assert source.image_files[2].path == tmp_path / "val2017/000000000001.jpg"
 
 
 def test_a_split_that_is_not_there_is_named(tmp_path, write_json):
@@ -103,7 +103,7 @@ def test_other_joints_than_cocos_are_refused(tmp_path, write_json, refuses):
     value = coco([image()], [])
     value["categories"][0]["keypoints"] = ["nose", "tail"]
     write_json(tmp_path / VAL, value)
-    refuses(read_coco, tmp_path, "other joints")
+    refuses(read_coco, tmp_path, "are not COCO's 17")
 
 
 def test_a_box_without_width_is_left_as_it_is(tmp_path, write_json):
@@ -115,7 +115,7 @@ def test_a_name_with_the_splits_folder_means_the_same_image(tmp_path, write_json
     write_json(tmp_path / VAL, coco([image(file_name="val2017/1.jpg")], []))
     source = read_coco(tmp_path)
     assert source.people.images.file_names == ("coco/val2017/1.jpg",)
-    assert source.pictures[0].path == tmp_path / "val2017/1.jpg"
+    assert source.image_files[0].path == tmp_path / "val2017/1.jpg"
 
 
 def test_a_linked_image_that_leads_out_is_refused(tmp_path, write_json, refuses):
@@ -131,7 +131,7 @@ def test_a_linked_image_folder_is_the_users_own_and_fine(tmp_path, write_json):
     (tmp_path / "disk").mkdir()
     (tmp_path / "disk/1.jpg").write_bytes(b"")
     (tmp_path / "coco/val2017").symlink_to(tmp_path / "disk")
-    assert read_coco(tmp_path / "coco").pictures[0].path.is_file()
+    assert read_coco(tmp_path / "coco").image_files[0].path.is_file()
 
 
 # ---- real files -----------------------------------------------------------------------------
@@ -139,7 +139,7 @@ def test_a_linked_image_folder_is_the_users_own_and_fine(tmp_path, write_json):
 
 def counts(people):
     """Images with people, people, and how many of them by size and by density class."""
-    counted = people.counted
+    counted = people.is_counted
     sizes = [int(np.count_nonzero(counted & (people.size_class == s))) for s in range(3)]
     density = [int(np.count_nonzero(counted & (people.density_class == d))) for d in range(3)]
     return int(counted.sum()), sizes, density
@@ -172,7 +172,7 @@ def test_coco_mini_gives_its_known_numbers_in_both_splits(real):
     source = read_coco(real / "coco/coco-mini")
     people = source.people
     splits = np.array(source.splits)
-    assert all(p.path.is_file() for p in source.pictures)
+    assert all(p.path.is_file() for p in source.image_files)
     for split, images, numbers in (
         ("train", 40, (86, [44, 21, 21], [6, 38, 0])),
         ("test", 43, (68, [28, 22, 18], [3, 25, 0])),

@@ -14,8 +14,8 @@ from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import SOURCES, make_images, make_instances
 from smallpose.core.skeleton import Skeleton
 from smallpose.io.coco_annotations import read_coco, write_coco
-from smallpose.io.coco_annotations_fast import scan_coco
-from smallpose.sources.custom import own_readers, read_map, read_mapped_coco
+from smallpose.io.coco_annotations_fast import read_coco_fast
+from smallpose.sources.custom import parse_custom_sources, read_joint_map, read_mapped_coco
 from smallpose.stats.counts import count_by_source
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "own-source.md"
@@ -36,7 +36,7 @@ def picture(path: Path, seed: int) -> None:
 def shop(tmp_path: Path) -> Path:
     """A folder as the documentation has it: a skeleton of somebody else's, a tail among it."""
     rng = np.random.default_rng(0)
-    skeleton = Skeleton("shop", THEIRS, own_sigmas=(0.05,) * 6)
+    skeleton = Skeleton("shop", THEIRS, custom_sigmas=(0.05,) * 6)
     for number, split in enumerate(("train", "val")):
         names = [f"{split}_{i}.png" for i in range(6)]
         for i, name in enumerate(names):
@@ -74,7 +74,7 @@ def test_the_documented_folder_and_map_build_a_set(shop, monkeypatch):
             if ours in part.skeleton.joints:
                 got = part.keypoints[:, part.skeleton.joints.index(ours)]
                 assert np.array_equal(got, theirs.keypoints[:, number])
-        assert part.labelled.sum() == np.count_nonzero(theirs.keypoints[:, [0, 1, 2, 3, 5], 2])
+        assert part.num_labelled.sum() == np.count_nonzero(theirs.keypoints[:, [0, 1, 2, 3, 5], 2])
         assert {SOURCES[s] for s in part.source} == {"own6"}
     manifest = json.loads((shop / "set" / "manifest.json").read_text())
     assert manifest["sources"]["shop"]["images"] == 12
@@ -84,15 +84,15 @@ def test_the_documented_folder_and_map_build_a_set(shop, monkeypatch):
 
 
 def test_the_density_of_an_own_source_counts_all_joints_it_was_labelled_with(shop):
-    source = read_mapped_coco("shop", shop / "shop", read_map(shop / "map.json"))
-    assert set(source.people.joints.tolist()) == {6}
+    source = read_mapped_coco("shop", shop / "shop", read_joint_map(shop / "map.json"))
+    assert set(source.people.num_source_joints.tolist()) == {6}
     write_coco(source.people, shop / "out.json")
     back = read_coco(shop / "out.json")
-    scanned = scan_coco(shop / "out.json")
+    scanned = read_coco_fast(shop / "out.json")
     for people in (back, back if scanned is None else scanned):
-        assert set(people.joints.tolist()) == {6}
-        density = keypoint_density(people.area, people.labelled, people.joints)
-        six = keypoint_density(people.area, people.labelled, np.full(len(people), 6))
+        assert set(people.num_source_joints.tolist()) == {6}
+        density = keypoint_density(people.area, people.num_labelled, people.num_source_joints)
+        six = keypoint_density(people.area, people.num_labelled, np.full(len(people), 6))
         assert np.array_equal(density, six)
 
 
@@ -119,27 +119,27 @@ def test_the_documented_function_builds_a_set(tmp_path, monkeypatch):
     assert count_by_source(train)["own3"].people == 24
 
 
-def test_a_image_name_that_leads_out_is_refused(shop):
+def test_an_image_name_that_leads_out_is_refused(shop):
     path = shop / "shop" / "train.json"
     path.write_text(path.read_text().replace("train_0.png", "../../x.png"))
     with pytest.raises(RefusedError):
-        read_mapped_coco("shop", shop / "shop", read_map(shop / "map.json"))
+        read_mapped_coco("shop", shop / "shop", read_joint_map(shop / "map.json"))
 
 
 @pytest.mark.parametrize(
     ("sources", "maps", "said"),
     [
-        (["coco=x"], [], "is taken"),
-        (["My Set=x"], [], "is no name"),
+        (["coco=x"], [], "is reserved"),
+        (["My Set=x"], [], "has other characters"),
         (["shop"], [], "not understood"),
-        (["a=x", "a=y"], [], "there twice"),
+        (["a=x", "a=y"], [], "used twice"),
         (["nowhere.py:read"], [], "no file"),
         (["shop=x"], ["other=map.json"], "no such source"),
     ],
 )
-def test_a_call_at_fault_is_named(sources, maps, said):
+def test_a_wrong_option_value_is_named(sources, maps, said):
     with pytest.raises(InputError, match=said):
-        own_readers(sources, maps)
+        parse_custom_sources(sources, maps)
 
 
 @pytest.mark.parametrize(
@@ -153,23 +153,23 @@ def test_a_call_at_fault_is_named(sources, maps, said):
 def test_a_function_at_fault_is_named(tmp_path, code, said):
     (tmp_path / "x.py").write_text(code)
     with pytest.raises(InputError, match=said):
-        for root, reader in own_readers([f"{tmp_path / 'x.py'}:read_x"]).values():
+        for root, reader in parse_custom_sources([f"{tmp_path / 'x.py'}:read_x"]).values():
             reader(root)
 
 
-def test_maps_must_name_joints_that_are_there(shop, tmp_path):
+def test_maps_must_name_existing_joints(shop, tmp_path):
     for text, said in (
         ('{"hat": "cap"}', "none of the 21"),
-        ('{"hat": "nose", "throat": "nose"}', "two joints become nose"),
+        ('{"hat": "nose", "throat": "nose"}', "two joints are mapped to nose"),
     ):
         (tmp_path / "m.json").write_text(text)
         with pytest.raises(InputError, match=said):
-            read_map(tmp_path / "m.json")
+            read_joint_map(tmp_path / "m.json")
     with pytest.raises(InputError, match="has no joint 'wing'"):
         read_mapped_coco("shop", shop / "shop", {"wing": "left_wrist"})
 
 
-def test_a_image_that_stands_in_two_files_is_refused(shop):
+def test_an_image_that_is_listed_in_two_files_is_refused(shop):
     """As where train, val and trainval lie side by side."""
     both = [json.loads((shop / "shop" / f"{s}.json").read_text()) for s in ("train", "val")]
     for part in both[1:]:
@@ -179,8 +179,10 @@ def test_a_image_that_stands_in_two_files_is_refused(shop):
                 record["image_id"] = record.get("image_id", 0) + 100
                 both[0][key].append(record)
     (shop / "shop" / "trainval.json").write_text(json.dumps(both[0]))
-    with pytest.raises(InputError, match=r"12 of 24 pictures stand there again, such as shop/tra"):
-        read_mapped_coco("shop", shop / "shop", read_map(shop / "map.json"))
+    with pytest.raises(
+        InputError, match=r"12 of 24 images are listed more than once, such as shop/tra"
+    ):
+        read_mapped_coco("shop", shop / "shop", read_joint_map(shop / "map.json"))
 
 
 @pytest.mark.parametrize(
@@ -198,13 +200,13 @@ def test_a_image_that_stands_in_two_files_is_refused(shop):
 def test_the_split_is_a_word_of_the_name(shop, name, split):
     (shop / "shop" / "val.json").unlink()
     (shop / "shop" / "train.json").rename(shop / "shop" / f"{name}.json")
-    source = read_mapped_coco("shop", shop / "shop", read_map(shop / "map.json"))
+    source = read_mapped_coco("shop", shop / "shop", read_joint_map(shop / "map.json"))
     assert set(source.splits) == {split}
 
 
 def test_more_joints_than_there_are_numbers_for_are_refused_in_a_line(tmp_path):
     names = ["nose", *(f"face_{n}" for n in range(132))]
-    skeleton = Skeleton("body133", tuple(names), own_sigmas=(0.05,) * 133)
+    skeleton = Skeleton("body133", tuple(names), custom_sigmas=(0.05,) * 133)
     picture(tmp_path / "images" / "a.png", 0)
     images = make_images([1], ["a.png"], [120], [90])
     people = make_instances(skeleton, images, [0], [[2.0, 3, 50, 60]], np.full((1, 133, 3), 2.0))

@@ -95,7 +95,7 @@ def test_these_are_all_readers_and_sound_files_are_read(tmp_path):
 def test_a_name_that_leads_out_is_refused(reader, name, tmp_path):
     path = WRITERS[reader](tmp_path, name)
     if (reader, name) == ("mpii", OUT["NUL"]):  # MATLAB's text has no NUL: it is read as a blank
-        assert READERS[reader](tmp_path).pictures[0].path == tmp_path / "images/a b.jpg"
+        assert READERS[reader](tmp_path).image_files[0].path == tmp_path / "images/a b.jpg"
         return
     if reader == "posetrack":  # whose names begin at the root
         folder = "images/val/000001_mpii_test/"

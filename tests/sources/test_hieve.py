@@ -41,7 +41,7 @@ POINTS = {"Nose": "10,20,0", "Right-shoulder": "30,40,1", "Left-shoulder": "5,6,
 CORNERS = {"xmin": "1", "ymin": "2", "xmax": "51", "ymax": "102"}
 
 
-def sheet(number=0, *people, **more):
+def frame_record(number=0, *people, **more):
     people = people or ({"name": "P-1", "bndbox": CORNERS | POINTS},)
     content = {"folder": "hm", "filename": f"{number}.jpg", "path": f"D:\\hm\\{number}.jpg"}
     content |= {"size": {"width": "1920", "height": "1080", "depth": "3"}}
@@ -55,10 +55,10 @@ def xml(value, tag="annotation"):
     return f"<{tag}>{inner}</{tag}>"
 
 
-def write_sheet(root, number=0, *people, clip="1", text=None, **more):
+def write_xml(root, number=0, *people, clip="1", text=None, **more):
     path = root / SHEET.format(clip, number)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text or xml(sheet(number, *people, **more)["annotation"]))
+    path.write_text(text or xml(frame_record(number, *people, **more)["annotation"]))
     return path
 
 
@@ -89,15 +89,15 @@ def test_bare_scalars_and_strings_mean_the_same(tmp_path, write_json):
     assert people.keypoints[0, 2].tolist() == [10, 20, 2]
 
 
-def test_every_twentieth_frame_is_taken_from_frame_0_on(tmp_path, write_json):
+def test_every_twentieth_frame_is_read_beginning_with_frame_0(tmp_path, write_json):
     frames = [frame(f"{n:06d}.jpg", person()) for n in range(45)]
     write_json(tmp_path / LIST.format(3), lists(*frames[::-1]))
     source = read_hieve(tmp_path)
     assert source.people.images.source_ids == ("3/000000", "3/000020", "3/000040")
     assert source.people.images.file_names[1] == "hieve/3/000020.jpg"
     assert source.people.images.groups == ("3", "3", "3")
-    assert "3 of 45 labelled frames taken" in source.people.notes[0]
-    assert len(read_hieve(tmp_path, every=1).people) == 45
+    assert "3 of 45 labelled frames read" in source.people.notes[0]
+    assert len(read_hieve(tmp_path, frame_step=1).people) == 45
 
 
 def test_an_extracted_frame_wins_over_the_video(tmp_path, write_json):
@@ -107,12 +107,12 @@ def test_an_extracted_frame_wins_over_the_video(tmp_path, write_json):
     (videos / "images/1").mkdir(parents=True)
     (videos / "images/1/000020.jpg").write_bytes(b"")
     (videos / "1.mp4").write_bytes(b"")
-    first, second = read_hieve(tmp_path).pictures
+    first, second = read_hieve(tmp_path).image_files
     assert (first.path, first.frame) == (videos / "1.mp4", 0)
     assert (second.path, second.frame) == (videos / "images/1/000020.jpg", None)
 
 
-def test_frames_that_were_numbered_from_1_are_never_taken_for_those_from_0(tmp_path, write_json):
+def test_frames_numbered_from_1_are_never_mistaken_for_frames_numbered_from_0(tmp_path, write_json):
     """As FFmpeg numbers them: its 000020.jpg is what the labels call 000019."""
     write_json(tmp_path / LIST.format(1), lists(frame("000000.jpg"), frame("000020.jpg")))
     videos = tmp_path / "HIE20/videos/train"
@@ -123,16 +123,16 @@ def test_frames_that_were_numbered_from_1_are_never_taken_for_those_from_0(tmp_p
         read_hieve(tmp_path)
     (videos / "1.mp4").write_bytes(b"")
     source = read_hieve(tmp_path)
-    assert [(p.path, p.frame) for p in source.pictures] == [
+    assert [(p.path, p.frame) for p in source.image_files] == [
         (videos / "1.mp4", 0),
         (videos / "1.mp4", 20),
     ]
-    assert any("1 videos whose extracted frames" in note for note in source.people.notes)
+    assert any("1 videos were decoded because" in note for note in source.people.notes)
 
 
 def test_without_video_and_frames_the_expected_path_stays(tmp_path, write_json):
     write_json(tmp_path / LIST.format(1), lists(frame("000000.jpg")))
-    (picture,) = read_hieve(tmp_path).pictures
+    (picture,) = read_hieve(tmp_path).image_files
     assert (picture.path, picture.frame) == (tmp_path / "HIE20/videos/train/1.mp4", 0)
 
 
@@ -179,13 +179,13 @@ def without(record, key):
     ("frames", "words"),
     [
         ([frame("0.jpg", person([(14, 1, 1)]))], ["annolist[0]", "person 1", "keypoint id 14"]),
-        ([frame("0.jpg", person([(1, 1, 1), (1, 2, 2)]))], ["keypoint 1 stands there twice"]),
+        ([frame("0.jpg", person([(1, 1, 1), (1, 2, 2)]))], ["keypoint 1 is listed twice"]),
         ([frame("0.jpg", person([(1, "a", 1)]))], ["person 1: x is 'a'"]),
         ([frame("0.jpg", person([(1, "nan", 1)]))], ["person 1: x is 'nan'"]),
         ([frame("0.jpg", person(x1=[1, 2]))], ["person 1: x1 has 2 values instead of one"]),
         ([frame("0.jpg", without(person(), "x1"))], ["annolist[0]", "field x1"]),
-        ([frame("a.jpg", person())], ["annolist[0]", "frame name 'a.jpg' is no number"]),
-        ([frame("0.jpg"), frame("0.jpg", person())], ["[0] and [1]", "frame 0 stands there twice"]),
+        ([frame("a.jpg", person())], ["annolist[0]", "frame name 'a.jpg' is not a number"]),
+        ([frame("0.jpg"), frame("0.jpg", person())], ["[0] and [1]", "frame 0 is listed twice"]),
         ([frame("0.jpg", regions=[{}])], ["ignore region 1", "x1 has 0 values"]),
         ([{"annorect": []}], ["annolist[0]", "field image"]),
         ([frame("0.jpg") | {"annorect": 3}], ["annolist[0]", "annorect"]),
@@ -199,8 +199,8 @@ def test_a_broken_record_of_a_list_is_named(tmp_path, write_json, refuses, frame
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("51", "NaN", "nan is no number"),
-        ("51", "1e400", "inf is no number"),
+        ("51", "NaN", "nan is no"),
+        ("51", "1e400", "inf is no"),
         ('"annorect": [', '"annorect": [], "annorect": [', "'annorect' stands twice"),
         ("}]}]}]}", "", "broken JSON at byte"),
     ],
@@ -211,64 +211,64 @@ def test_text_that_is_no_sound_json_is_refused(tmp_path, write_json, refuses, ol
     refuses(read_hieve, tmp_path, str(path), words)
 
 
-# ---- sheets ---------------------------------------------------------------------------------
+# ---- XML files ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", ["xml", "json", "page"])
-def test_a_sheet_tells_seen_hidden_and_unlabelled_apart(tmp_path, form):
+def test_an_xml_file_distinguishes_visible_hidden_and_unlabelled(tmp_path, form):
     """XML, sound JSON, and JSON with single backslashes as the publisher's page shows it."""
-    text = json.dumps(sheet())
+    text = json.dumps(frame_record())
     text = {"xml": None, "json": text, "page": text.replace("\\\\", "\\")}[form]
-    write_sheet(tmp_path, text=text)
+    write_xml(tmp_path, text=text)
     people = read_hieve(tmp_path).people
     assert people.boxes_xywh.tolist() == [[1, 2, 50, 100]]
-    assert people.keypoints[0, HIEVE14.index(["nose"])[0]].tolist() == [10, 20, 2]
-    assert people.keypoints[0, HIEVE14.index(["right_shoulder"])[0]].tolist() == [30, 40, 1]
-    assert not people.keypoints[0, HIEVE14.index(["left_shoulder"])[0]].any()
+    assert people.keypoints[0, HIEVE14.joint_indices(["nose"])[0]].tolist() == [10, 20, 2]
+    assert people.keypoints[0, HIEVE14.joint_indices(["right_shoulder"])[0]].tolist() == [30, 40, 1]
+    assert not people.keypoints[0, HIEVE14.joint_indices(["left_shoulder"])[0]].any()
     assert (people.images.width[0], people.images.height[0]) == (1920, 1080)
     assert people.images.source_ids == ("1/000000",)
 
 
 def test_a_single_person_may_stand_without_a_list(tmp_path):
-    write_sheet(tmp_path, text=json.dumps(sheet(object={"bndbox": CORNERS | POINTS})))
+    write_xml(tmp_path, text=json.dumps(frame_record(object={"bndbox": CORNERS | POINTS})))
     assert len(read_hieve(tmp_path).people) == 1
 
 
 def test_a_person_without_labelled_joints_stays_to_be_ignored(tmp_path):
-    write_sheet(tmp_path, 0, {"bndbox": CORNERS | {"Nose": "1,1,-1"}})
+    write_xml(tmp_path, 0, {"bndbox": CORNERS | {"Nose": "1,1,-1"}})
     people = read_hieve(tmp_path).people
-    assert people.counted.tolist() == [False]
+    assert people.is_counted.tolist() == [False]
     assert not people.keypoints.any()
 
 
-def test_only_the_sampled_sheets_are_opened(tmp_path):
-    write_sheet(tmp_path, 0)
-    write_sheet(tmp_path, 7, text="not XML at all")
+def test_only_the_sampled_xml_files_are_opened(tmp_path):
+    write_xml(tmp_path, 0)
+    write_xml(tmp_path, 7, text="not XML at all")
     assert len(read_hieve(tmp_path).people) == 1
 
 
-def test_sheets_win_over_a_list_of_the_same_video(tmp_path, write_json):
-    write_sheet(tmp_path, clip="1")
+def test_xml_files_win_over_the_json_list_of_the_same_video(tmp_path, write_json):
+    write_xml(tmp_path, clip="1")
     write_json(tmp_path / LIST.format(1), lists(frame("0.jpg", person(), person())))
     write_json(tmp_path / LIST.format(2), lists(frame("0.jpg", person())))
     people = read_hieve(tmp_path).people
     assert people.images.groups == ("1", "2")
     assert len(people) == 2
-    assert "videos 1 are labelled twice, all-track was taken" in people.notes
+    assert "videos 1 are labelled twice; all-track was used" in people.notes
 
 
-def test_a_sheet_that_names_another_frame_is_counted(tmp_path):
-    write_sheet(tmp_path, filename="4.jpg")
+def test_an_xml_file_that_names_another_frame_is_counted(tmp_path):
+    write_xml(tmp_path, filename="4.jpg")
     source = read_hieve(tmp_path)
     assert source.people.images.source_ids == ("1/000000",)
-    assert any("1 sheets name another frame inside" in note for note in source.people.notes)
+    assert any("1 label files name another frame" in note for note in source.people.notes)
 
 
 def test_an_unknown_key_is_counted_and_an_unknown_joint_is_refused(tmp_path, refuses):
-    write_sheet(tmp_path, 0, {"bndbox": CORNERS | POINTS | {"colour": "red"}})
+    write_xml(tmp_path, 0, {"bndbox": CORNERS | POINTS | {"colour": "red"}})
     assert any("'colour'" in note for note in read_hieve(tmp_path).people.notes)
-    write_sheet(tmp_path, 0, {"bndbox": CORNERS | {"Left-toe": "1,1,0"}})
-    refuses(read_hieve, tmp_path, "person 1", "no joint of HiEve is called 'Left-toe'")
+    write_xml(tmp_path, 0, {"bndbox": CORNERS | {"Left-toe": "1,1,0"}})
+    refuses(read_hieve, tmp_path, "person 1", "HiEve has no joint 'Left-toe'")
 
 
 @pytest.mark.parametrize(
@@ -279,11 +279,11 @@ def test_an_unknown_key_is_counted_and_an_unknown_joint_is_refused(tmp_path, ref
         (CORNERS | {"Nose": "1,2"}, ["person 1", "Nose is '1,2'"]),
         (CORNERS | {"Nose": "1,b,0"}, ["person 1", "Nose is 'b'"]),
         (CORNERS | {"Nose": "1,1,2"}, ["person 1", "keypoint 1 has visibility 2"]),
-        (CORNERS | {"Nose": ["1,1,0", "1,2,0"]}, ["person 1", "twice"]),
+        (CORNERS | {"Nose": ["1,1,0", "1,2,0"]}, ["person 1", "repeated"]),
     ],
 )
-def test_a_broken_person_of_a_sheet_is_named(tmp_path, refuses, bndbox, words):
-    path = write_sheet(tmp_path, 0, {"bndbox": bndbox})
+def test_a_broken_person_of_an_xml_file_is_named(tmp_path, refuses, bndbox, words):
+    path = write_xml(tmp_path, 0, {"bndbox": bndbox})
     refuses(read_hieve, tmp_path, str(path), *words)
 
 
@@ -293,15 +293,15 @@ def test_a_broken_person_of_a_sheet_is_named(tmp_path, refuses, bndbox, words):
         ("<annotation><object>", "broken XML"),
         ("<annotation/>\0", "broken XML"),
         ("", "broken XML"),
-        ("<svg/>", "XML of 'svg'"),
+        ("<svg/>", "XML with root 'svg'"),
         ("<annotation><object/></annotation>", "bndbox"),
         ('{"annotation": {"object": 3}}', "annotation.object"),
         ('{"annotation": {"filename": "0.jpg", "filename": "1.jpg"}}', "stands twice"),
         ('{"annotation"', "broken JSON"),
     ],
 )
-def test_a_sheet_that_is_none_is_one_line(tmp_path, refuses, text, words):
-    path = write_sheet(tmp_path)
+def test_a_file_that_is_no_label_file_is_refused_in_one_line(tmp_path, refuses, text, words):
+    path = write_xml(tmp_path)
     path.write_text(text)
     refuses(read_hieve, tmp_path, str(path), words)
 
@@ -317,13 +317,13 @@ BOMB = '<!DOCTYPE a [<!ENTITY x "xxxxxxxxxx"><!ENTITY y "&x;&x;&x;">]>'
     ],
 )
 def test_xml_that_declares_entities_is_refused_before_it_is_parsed(tmp_path, refuses, text):
-    write_sheet(tmp_path, text=text)
+    write_xml(tmp_path, text=text)
     refuses(read_hieve, tmp_path, "DOCTYPE", kind=RefusedError)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "cp037"])
 def test_no_encoding_hides_a_declaration(tmp_path, refuses, encoding):
-    path = write_sheet(tmp_path)
+    path = write_xml(tmp_path)
     path.write_bytes((BOMB + "<annotation>&y;</annotation>").encode(encoding))
     refuses(read_hieve, tmp_path, "broken XML")
 
@@ -333,7 +333,7 @@ def test_a_frame_name_that_leads_out_is_refused(tmp_path, write_json, refuses, n
     path = write_json(tmp_path / LIST.format(1), lists(frame(name)))
     refuses(read_hieve, tmp_path, str(path), "data root", kind=RefusedError)
     if "\0" not in name:
-        write_sheet(tmp_path, filename=name)
+        write_xml(tmp_path, filename=name)
         refuses(read_hieve, tmp_path, "000000.xml", "data root", kind=RefusedError)
 
 
@@ -347,10 +347,10 @@ def test_an_extracted_frame_that_is_a_link_out_is_refused(tmp_path, write_json, 
 
 
 def test_the_derived_example_holds_20_poses_in_5_frames(real):
-    source = read_hieve(real / "hieve/derived_layout_example", every=1)
+    source = read_hieve(real / "hieve/derived_layout_example", frame_step=1)
     people = source.people
     assert np.bincount(people.image_rows).tolist() == [4] * 5
-    assert all(p.path.is_file() for p in source.pictures)
+    assert all(p.path.is_file() for p in source.image_files)
     assert not people.keypoints[:, :2].any()  # that video has neither nose nor chest
-    assert (people.labelled == 12).all()
+    assert (people.num_labelled == 12).all()
     assert len(read_hieve(real / "hieve/derived_layout_example").people) == 4

@@ -8,7 +8,7 @@ import pytest
 from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCES
 from smallpose.sources import READERS
-from smallpose.sources.locate import files, find_base, natural, one_file
+from smallpose.sources.locate import find_base, find_files, find_one_file, natural_sort_key
 
 FILES = ("a.json", "b/*.json")
 
@@ -57,33 +57,41 @@ def test_a_folder_with_a_files_name_is_no_file(tmp_path):
 def test_two_folders_that_could_be_meant_are_an_error(tmp_path):
     touch(tmp_path / "one/a.json")
     touch(tmp_path / "two/a.json")
-    with pytest.raises(InputError, match="in 'one' and in 'two'; name one"):
+    with pytest.raises(InputError, match="in 'one' and in 'two'; give one"):
         find_base(tmp_path, FILES, "X")
 
 
 def test_a_plain_file_wins_over_its_gzipped_twin(tmp_path):
     touch(tmp_path / "a.json.gz")
     plain = touch(tmp_path / "a.json")
-    assert one_file(tmp_path, "a.json") == plain
-    assert one_file(tmp_path, "z.json") is None
+    assert find_one_file(tmp_path, "a.json") == plain
+    assert find_one_file(tmp_path, "z.json") is None
 
 
 def test_two_files_that_could_be_meant_are_an_error(tmp_path):
     touch(tmp_path / "a1.json")
     touch(tmp_path / "a2.json.gz")
-    with pytest.raises(InputError, match="could both be meant"):
-        one_file(tmp_path, "a*.json")
+    with pytest.raises(InputError, match="both match"):
+        find_one_file(tmp_path, "a*.json")
 
 
 def test_files_come_in_natural_order(tmp_path):
     for name in ("10.json", "2.json.gz", "1.json"):
         touch(tmp_path / name)
-    assert [p.name for p in files(tmp_path, "*.json")] == ["1.json", "2.json.gz", "10.json"]
+    assert [p.name for p in find_files(tmp_path, "*.json")] == ["1.json", "2.json.gz", "10.json"]
 
 
 def test_natural_order_counts():
     names = ["human10", "human2", "human", "2", "a2b10", "a2b9", ""]
-    assert sorted(names, key=natural) == ["", "2", "a2b9", "a2b10", "human", "human2", "human10"]
+    assert sorted(names, key=natural_sort_key) == [
+        "",
+        "2",
+        "a2b9",
+        "a2b10",
+        "human",
+        "human2",
+        "human10",
+    ]
 
 
 def test_readers_load_scipy_and_opencv_only_when_needed():
@@ -95,9 +103,9 @@ def test_readers_load_scipy_and_opencv_only_when_needed():
 @pytest.mark.parametrize(
     ("files_there", "named", "mend"),
     [
-        (["x/a.json"], "x/deep", "they are in {}/x: name that"),
-        (["x/a.json"], "x/deep/deeper", "they are in {}/x: name that"),
-        (["y/x/w/a.json"], "y", "they are in {}/y/x/w: name that"),
+        (["x/a.json"], "x/deep", "they are in {}/x: give that folder"),
+        (["x/a.json"], "x/deep/deeper", "they are in {}/x: give that folder"),
+        (["y/x/w/a.json"], "y", "they are in {}/y/x/w: give that folder"),
         (["x/annotations.zip"], "x", "unpack annotations.zip there first"),
         (["x/part.TAR.GZ", "x/readme"], "x", "unpack part.TAR.GZ there first"),
     ],
@@ -110,9 +118,9 @@ def test_a_folder_too_high_too_low_or_not_unpacked_says_what_to_do(
     (tmp_path / named).mkdir(parents=True, exist_ok=True)
     with pytest.raises(InputError) as caught:
         find_base(tmp_path / named, FILES, "X")
-    assert caught.value.mend == mend.format(tmp_path)
+    assert caught.value.remedy == mend.format(tmp_path)
 
 
 def test_a_file_in_place_of_a_folder_is_called_one(tmp_path):
-    with pytest.raises(InputError, match="is a file; name the folder X was unpacked to"):
+    with pytest.raises(InputError, match="is a file; give the folder that X was unpacked to"):
         find_base(touch(tmp_path / "a.json"), FILES, "X")

@@ -108,7 +108,7 @@ def test_people_without_points_are_left_out_and_counted(tmp_path):
     write(tmp_path, entry(person(*TWO, **HEAD), nobody), entry({"scale": 1.0}, name="2.jpg"))
     people = read_mpii(tmp_path).people
     assert len(people) == 1
-    assert "2 people without labelled points left out" in people.notes[0]
+    assert "2 people without labelled keypoints left out" in people.notes[0]
 
 
 def test_test_images_are_left_out_and_counted_and_empty_training_images_stay(tmp_path):
@@ -139,7 +139,7 @@ def test_a_video_is_a_group_that_posetrack_calls_the_same(tmp_path):
 def test_the_file_may_lie_in_the_folder_its_archive_makes(tmp_path):
     write(tmp_path / FOLDER, entry())
     (tmp_path / "images").mkdir()
-    assert read_mpii(tmp_path).pictures[0].path == tmp_path / "images/000000001.jpg"
+    assert read_mpii(tmp_path).image_files[0].path == tmp_path / "images/000000001.jpg"
 
 
 def test_an_image_listed_twice_keeps_the_people_of_both_once(tmp_path):
@@ -202,7 +202,7 @@ def test_a_missing_field_is_named_with_the_mend(tmp_path, refuses, replaced, wor
         (point(1, [1.0, 2.0], 1.0), "field x has 2 values"),
         (point(1, EMPTY, 1.0), "a point has id 1.0, x None"),
         (point(1, 1.0, 1.0, is_visible=3.0), "point 1 has is_visible 3"),
-        (point(LEFT_ANKLE, 1.0, 1.0, is_visible=1.0), "point 5 (left_ankle) stands there twice"),
+        (point(LEFT_ANKLE, 1.0, 1.0, is_visible=1.0), "point 5 (left_ankle) is listed twice"),
     ],
 )
 def test_a_broken_point_is_named_with_image_and_person(tmp_path, refuses, bad, words):
@@ -239,9 +239,9 @@ def test_the_real_structs_give_their_known_numbers(real):
     source = read_mpii(real / "mpii")
     people = source.people
     assert (len(people.images), len(people)) == (1367, 1471)
-    assert people.counted.all()
+    assert people.is_counted.all()
     assert "3 test images left out" in people.notes[0]
-    assert sum(p.path.is_file() for p in source.pictures) == 5
+    assert sum(p.path.is_file() for p in source.image_files) == 5
 
 
 def test_five_people_equal_somebody_elses_conversion_minus_one(real):

@@ -41,7 +41,7 @@ def test_a_person_is_read_with_the_files_own_box(tmp_path, write_json):
     assert source.splits == ("test",)
     assert source.missing == ("annotations/train/*.json",)
     assert people.images.file_names == (f"posetrack/images/val/{VIDEO}/000000.jpg",)
-    assert source.pictures[0].path == tmp_path / f"images/val/{VIDEO}/000000.jpg"
+    assert source.image_files[0].path == tmp_path / f"images/val/{VIDEO}/000000.jpg"
     assert people.images.groups == ("003418_mpii",)
 
 
@@ -70,7 +70,7 @@ def test_people_without_keypoints_stay_to_be_ignored(tmp_path, write_json):
     write_json(tmp_path / VAL, video([image()], people))
     table = read_posetrack(tmp_path).people
     assert table.boxes_xywh.tolist() == [[1.5, 2.5, 30, 40], [1, 2, 3, 4]]
-    assert not table.counted.any()
+    assert not table.is_counted.any()
     assert "1 people without box and keypoints left out" in table.notes[0]
 
 
@@ -93,7 +93,7 @@ def test_ignore_regions_become_boxes_of_crowds(tmp_path, write_json, x, y):
     people = read_posetrack(tmp_path).people
     assert people.iscrowd.tolist() == [True, True, False]
     assert people.boxes_xywh[:2].tolist() == [[4, 5, 5, 2], [1, 3, 1, 5]]
-    assert people.counted.tolist() == [False, False, True]
+    assert people.is_counted.tolist() == [False, False, True]
 
 
 def test_a_crowd_of_a_converted_file_stays_a_crowd(tmp_path, write_json):
@@ -138,7 +138,7 @@ def test_the_layouts_of_18_and_21_are_read_gzipped_and_from_above(tmp_path, writ
 def test_images_may_lie_beside_the_annotations_in_posetrack_data(tmp_path, write_json):
     write_json(tmp_path / "posetrack_data" / VAL, video([image()]))
     (tmp_path / "posetrack_data/images").mkdir()
-    picture = read_posetrack(tmp_path).pictures[0]
+    picture = read_posetrack(tmp_path).image_files[0]
     assert picture.path == tmp_path / f"posetrack_data/images/val/{VIDEO}/000000.jpg"
 
 
@@ -168,7 +168,7 @@ def test_track_100_may_carry_the_next_frames_number(tmp_path, write_json):
     [
         ([image()], [person(7), person(7, bbox=[0, 0, 1, 1])], ["[0] and [1]", "both have id 7"]),
         ([image(), image(number=3)], [], ["images[0] and [1]", f"both have id {FRAME}"]),
-        ([image(), image(5)], [], ["image 5", "stands in"]),
+        ([image(), image(5)], [], ["image 5", "is listed in"]),
         ([image()], [person(7, 99)], ["annotation 7", "image 99 is not in the list"]),
         ([image()], [person(7, keypoints=[0] * 45)], ["annotation 7", "45 keypoint values"]),
         ([image()], [person(7, keypoints=[1] * 5, bbox=None)], ["annotation 7", "5 keypoint"]),
@@ -216,9 +216,9 @@ def test_mmposes_two_official_videos_hold_1_and_11_people(real):
     people = source.people
     assert source.splits == ("test", "test")
     assert people.images.groups == ("003418_mpii", "012834_mpii")
-    assert np.bincount(people.image_rows[people.counted]).tolist() == [1, 11]
-    assert all(p.path.is_file() for p in source.pictures)
-    ears = POSETRACK17.index(["left_ear", "right_ear"])
+    assert np.bincount(people.image_rows[people.is_counted]).tolist() == [1, 11]
+    assert all(p.path.is_file() for p in source.image_files)
+    ears = POSETRACK17.joint_indices(["left_ear", "right_ear"])
     assert not people.keypoints[:, ears].any()
 
 
@@ -234,7 +234,7 @@ def test_official_boxes_are_the_extent_times_one_point_three(real, tmp_path, wri
             del annotation["bbox"]
         write_json(tmp_path / folder / path.name, content)
     ours = read_posetrack(tmp_path).people
-    counted = theirs.counted
+    counted = theirs.is_counted
     assert np.allclose(ours.boxes_xywh[counted], theirs.boxes_xywh[counted], atol=1e-3)
 
 

@@ -18,7 +18,7 @@ def video(tmp_path):
     path = tmp_path / "1.mp4"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 25, (64, 48))
     if not writer.isOpened():
-        pytest.skip("this OpenCV writes no MP4")
+        pytest.skip("this OpenCV writes not an MP4")
     for number in range(FRAMES):
         picture = np.full((48, 64, 3), (40, 0, 20 * number), dtype=np.uint8)
         writer.write(picture)
@@ -60,7 +60,7 @@ def test_a_video_that_is_not_there_is_an_error(tmp_path):
 @pytest.mark.parametrize("text", ["#EXTM3U\nhttp://example.org/a.ts", "ffconcat version 1.0\n"])
 def test_a_playlist_that_calls_itself_mp4_is_refused(tmp_path, text):
     (tmp_path / "1.mp4").write_text(text)
-    with pytest.raises(RefusedError, match="no MP4"):
+    with pytest.raises(RefusedError, match="not an MP4"):
         list(read_frames(tmp_path / "1.mp4", [0]))
 
 

@@ -1,4 +1,4 @@
-"""What others published, read as Instances: one file a format, one line in `READERS` each."""
+"""Read the published data sets as Instances: one file per format, one line in `READERS` each."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ from smallpose.sources.coco import read_coco
 from smallpose.sources.hieve import read_hieve
 from smallpose.sources.mpii import read_mpii
 from smallpose.sources.posetrack import read_posetrack
-from smallpose.sources.source import Picture, Source
+from smallpose.sources.source import ImageFile, Source
 
 READERS: dict[str, Callable[[Path], Source]] = {
     "coco": read_coco,
@@ -18,4 +18,4 @@ READERS: dict[str, Callable[[Path], Source]] = {
     "posetrack": read_posetrack,
 }
 
-__all__ = ["READERS", "Picture", "Source"]
+__all__ = ["READERS", "ImageFile", "Source"]

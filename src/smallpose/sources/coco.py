@@ -1,4 +1,4 @@
-"""COCO keypoints, both splits of 2017 (paper, Sec. 3.1)."""
+"""Read COCO keypoints, both splits of 2017 (paper, Sec. 3.1)."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,55 +7,63 @@ import numpy as np
 
 from smallpose.core.boxes import BOX_RULES
 from smallpose.core.errors import InputError
-from smallpose.core.instances import SOURCES, Instances, concat
+from smallpose.core.instances import SOURCES, Instances, concat_instances
 from smallpose.core.skeleton import COCO17
 from smallpose.io import coco_annotations
-from smallpose.sources.locate import PictureNames, find_base, one_file
-from smallpose.sources.source import Picture, Source
+from smallpose.sources.locate import ImagePaths, find_base, find_one_file
+from smallpose.sources.source import ImageFile, Source
 
-# COCO's test split has no public keypoints, so its val is our test.
+# COCO's test split has no public keypoints, so its validation split becomes our test split.
 SPLITS = {"train2017": "train", "val2017": "test"}
 
 
 def read_coco(root: Path) -> Source:
-    """COCO's people with its mask boxes; crowds and people without keypoints stay, as ignored rows.
+    """Read COCO's people with their mask boxes.
 
-    COCO's `area`, that of the mask, becomes `segmentation_area`.
+    Crowds and people without keypoints stay as ignored rows. COCO's `area`, that of the mask,
+    becomes `segmentation_area`.
 
-    Raises: InputError naming the record that is broken; RefusedError for a name that leads out.
+    Raises: InputError naming the broken record; RefusedError for a name that leaves its folder.
     """
     wanted = {split: f"annotations/person_keypoints_{split}.json" for split in SPLITS}
     base = find_base(root, tuple(wanted.values()), "COCO")
     parts: list[Instances] = []
-    pictures: list[Picture] = []
+    image_files: list[ImageFile] = []
     splits: list[str] = []
     missing: list[str] = []
     for folder, name in wanted.items():
-        path = one_file(base, name)
+        path = find_one_file(base, name)
         if path is None:
             missing.append(name)
             continue
-        people = _read(path, folder)
+        people = _read_split(path, folder)
         parts.append(people)
-        pictures += _pictures(path, base, folder, people)
+        image_files += _locate_images(path, base, folder, people)
         splits += [SPLITS[folder]] * len(people.images)
     return Source(
-        "coco", base, concat(parts, COCO17), tuple(pictures), tuple(splits), tuple(missing)
+        "coco",
+        base,
+        concat_instances(parts, COCO17),
+        tuple(image_files),
+        tuple(splits),
+        tuple(missing),
     )
 
 
-def _read(path: Path, folder: str) -> Instances:
+def _read_split(path: Path, folder: str) -> Instances:
     people = coco_annotations.read_coco(path)
     if people.skeleton.joints != COCO17.joints:
         raise InputError(
             str(path),
-            f"its person has other joints ({', '.join(people.skeleton.joints[:3])}, …) than COCO's",
+            f"its joints ({', '.join(people.skeleton.joints[:3])}, …) are not COCO's 17",
             "give COCO's own person_keypoints file",
         )
     code = SOURCES.index("coco")
     images = replace(
         people.images,
-        file_names=tuple(f"coco/{folder}/{_bare(n, folder)}" for n in people.images.file_names),
+        file_names=tuple(
+            f"coco/{folder}/{_strip_folder(n, folder)}" for n in people.images.file_names
+        ),
         source=np.full(len(people.images), code, dtype=np.int8),
         source_ids=tuple(map(str, people.images.ids.tolist())),
     )
@@ -70,15 +78,15 @@ def _read(path: Path, folder: str) -> Instances:
     )
 
 
-def _bare(name: str, folder: str) -> str:
-    """COCO's names have no folder; some tools write the split's folder before them."""
+def _strip_folder(name: str, folder: str) -> str:
+    """Remove the split's folder, which some tools write before COCO's file names."""
     return name.removeprefix(f"{folder}/")
 
 
-def _pictures(path: Path, base: Path, folder: str, people: Instances) -> list[Picture]:
-    names = PictureNames(base)
+def _locate_images(path: Path, base: Path, folder: str, people: Instances) -> list[ImageFile]:
+    names = ImagePaths(base)
     start = len(f"coco/{folder}/")
     return [
-        Picture(names.path(folder, name[start:], f"{path}, image {one}"))
+        ImageFile(names.path(folder, name[start:], f"{path}, image {one}"))
         for name, one in zip(people.images.file_names, people.images.source_ids, strict=True)
     ]

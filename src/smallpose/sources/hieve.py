@@ -1,7 +1,7 @@
-"""HiEve, Human in Events: frames sampled from labelled videos (paper, Sec. 3.1 and 9.1).
+"""Read HiEve (Human in Events): frames sampled from labelled videos (paper, Sec. 3.1 and 9.1).
 
-Two kinds of label file say the same: an XML sheet per frame, which tells hidden keypoints from seen
-ones, and a JSON list per video, which does not. Where a video has both, the sheets win.
+There are two label formats: an XML file per frame, which distinguishes hidden from visible
+keypoints, and a JSON list per video, which does not. Where a video has both, the XML files win.
 """
 
 from collections import Counter
@@ -11,100 +11,115 @@ from smallpose.core.errors import InputError
 from smallpose.core.skeleton import HIEVE14
 from smallpose.sources.hieve_json import read_annolist
 from smallpose.sources.hieve_labels import Frame
-from smallpose.sources.hieve_xml import read_sheets
-from smallpose.sources.locate import PictureNames, files, find_base, natural, stem
-from smallpose.sources.source import Picture, Source
-from smallpose.sources.table_builder import Columns
-from smallpose.system.progress import track
+from smallpose.sources.hieve_xml import read_frame_files
+from smallpose.sources.locate import (
+    ImagePaths,
+    find_base,
+    find_files,
+    name_before_first_dot,
+    natural_sort_key,
+)
+from smallpose.sources.source import ImageFile, Source
+from smallpose.sources.table_builder import TableBuilder
+from smallpose.system.progress import show_progress
 
-# The paper says only "uniformly"; the videos run at 25 frames a second or so (A7).
-EVERY = 20
-LISTS = ("labels/train/track2&3", "labels/track2&3/track2", "labels/track2&3")
-SHEETS = "labels/train/all-track"
+# The paper says only "uniformly"; the videos have about 25 frames per second (A7).
+DEFAULT_FRAME_STEP = 20
+JSON_FOLDERS = ("labels/train/track2&3", "labels/track2&3/track2", "labels/track2&3")
+XML_FOLDER = "labels/train/all-track"
 VIDEOS, FRAMES = "videos/train", "videos/train/images"
-PUBLISHED = 19  # training videos, numbered from 1
+NUM_PUBLISHED_VIDEOS = 19  # training videos, numbered from 1
 
 
-def read_hieve(root: Path, every: int = EVERY) -> Source:
-    """HiEve's people with their drawn boxes in frames 0, `every`, 2 × `every`, … of each video.
+def read_hieve(root: Path, frame_step: int = DEFAULT_FRAME_STEP) -> Source:
+    """Read HiEve's people with their drawn boxes in every `frame_step`-th frame of each video.
 
-    A picture is the frame's own file where the user has extracted it, else the video and the
-    frame's number. The builder splits the videos.
+    An image is the extracted frame where the user has one, else the video and the frame's index.
+    The builder splits the videos.
 
     Raises: InputError naming the video, frame and person at fault; RefusedError for a name that
-        leads out of its folder.
+        leaves its folder.
     """
-    patterns = [*(f"{folder}/*.json" for folder in LISTS), f"{SHEETS}/*/*.xml"]
+    patterns = [*(f"{folder}/*.json" for folder in JSON_FOLDERS), f"{XML_FOLDER}/*/*.xml"]
     base = find_base(root, patterns, "HiEve")
-    lists = {stem(p): p for folder in reversed(LISTS) for p in files(base, f"{folder}/*.json")}
-    sheets = {p.name: p for p in base.glob(f"{SHEETS}/*") if p.is_dir() and files(p, "*.xml")}
-    columns = Columns("hieve", HIEVE14, "drawn", {-1: 0, 0: 2, 1: 1})
-    told: Counter[str] = Counter()
-    labelled = taken = 0
-    clips = sorted({*lists, *sheets}, key=natural)
-    for clip in track(clips, "hieve: videos' labels"):
-        frames, there = (
-            read_sheets(sheets[clip], every, told)
-            if clip in sheets
-            else read_annolist(lists[clip], every, told)
+    json_files = {
+        name_before_first_dot(p): p
+        for folder in reversed(JSON_FOLDERS)
+        for p in find_files(base, f"{folder}/*.json")
+    }
+    xml_folders = {
+        p.name: p for p in base.glob(f"{XML_FOLDER}/*") if p.is_dir() and find_files(p, "*.xml")
+    }
+    builder = TableBuilder("hieve", HIEVE14, "drawn", {-1: 0, 0: 2, 1: 1})
+    note_counts: Counter[str] = Counter()
+    num_labelled = num_read = 0
+    clips = sorted({*json_files, *xml_folders}, key=natural_sort_key)
+    for clip in show_progress(clips, "hieve: videos' labels"):
+        frames, num_labelled_here = (
+            read_frame_files(xml_folders[clip], frame_step, note_counts)
+            if clip in xml_folders
+            else read_annolist(json_files[clip], frame_step, note_counts)
         )
-        told.update(_add_clip(base, clip, frames, columns))
-        labelled, taken = labelled + there, taken + len(frames)
+        note_counts.update(_add_clip(base, clip, frames, builder))
+        num_labelled += num_labelled_here
+        num_read += len(frames)
     notes = [
-        f"{taken:,} of {labelled:,} labelled frames taken, those with number 0, {every}, "
-        f"{2 * every} and so on"
+        f"{num_read:,} of {num_labelled:,} labelled frames read: numbers 0, {frame_step}, "
+        f"{2 * frame_step} and so on"
     ]
-    both = sorted({*lists} & {*sheets}, key=natural)
+    both = sorted({*json_files} & {*xml_folders}, key=natural_sort_key)
     if both:
-        notes.append(f"videos {', '.join(both)} are labelled twice, all-track was taken")
-    if len(clips) != PUBLISHED:
-        notes.append(f"{len(clips)} videos, the published training set has {PUBLISHED}")
-    notes += [f"{n:,} {what}" for what, n in told.items()]
-    return columns.finish(base, _unlabelled(base, clips), notes)
+        notes.append(f"videos {', '.join(both)} are labelled twice; all-track was used")
+    if len(clips) != NUM_PUBLISHED_VIDEOS:
+        notes.append(f"{len(clips)} videos, the published training set has {NUM_PUBLISHED_VIDEOS}")
+    notes += [f"{n:,} {what}" for what, n in note_counts.items()]
+    return builder.finish(base, _list_missing_labels(base, clips), notes)
 
 
-def _unlabelled(base: Path, clips: list[str]) -> list[str]:
-    """Label files of the videos that are there without any."""
-    videos = {stem(p) for p in files(base, f"{VIDEOS}/*.mp4")}
+def _list_missing_labels(base: Path, clips: list[str]) -> list[str]:
+    """List the label files that videos in the folder lack."""
+    videos = {name_before_first_dot(p) for p in find_files(base, f"{VIDEOS}/*.mp4")}
     videos |= {p.name for p in base.glob(f"{FRAMES}/*") if p.is_dir()}
-    return [f"{LISTS[0]}/{clip}.json" for clip in sorted(videos - {*clips}, key=natural)]
+    return [
+        f"{JSON_FOLDERS[0]}/{clip}.json" for clip in sorted(videos - {*clips}, key=natural_sort_key)
+    ]
 
 
-def _add_clip(base: Path, clip: str, frames: list[Frame], columns: Columns) -> list[str]:
-    """The clip's pictures and people; what is to be counted about it."""
+def _add_clip(base: Path, clip: str, frames: list[Frame], builder: TableBuilder) -> list[str]:
+    """Add a clip's images and people; return the notes to count."""
     folder = f"{FRAMES}/{clip}"
     extracted = {p.name for p in (base / folder).glob("*.jpg")}
-    names = PictureNames(base)
+    names = ImagePaths(base)
     video = Path(names.path(VIDEOS, f"{clip}.mp4", f"{base}, video {clip}"))
-    told = []
+    notes = []
     if "000001.jpg" in extracted and "000000.jpg" not in extracted:
-        # FFmpeg counts from 1 unless told otherwise, labels from 0.
+        # FFmpeg numbers frames from 1 by default, the labels from 0.
         if not video.exists():
             raise InputError(
                 f"{base / folder}",
-                "the frames are numbered from 000001, their labels from 0",
+                "the extracted frames are numbered from 000001, their labels from 0",
                 "extract them with ffmpeg -start_number 0, or put the video back",
             )
         extracted = set()
-        told.append("videos whose extracted frames are numbered from 1 were read themselves")
+        notes.append("videos were decoded because their extracted frames are numbered from 1")
     for frame in frames:
         name = f"{frame.number:06d}.jpg"
         use_file = name in extracted or (bool(extracted) and not video.exists())
-        picture = (
-            Picture(names.path(folder, name, frame.where))
+        image_file = (
+            ImageFile(names.path(folder, name, frame.where))
             if use_file
-            else Picture(video, frame.number)
+            else ImageFile(video, frame.number)
         )
-        row = columns.image(
+        row = builder.add_image(
             f"{clip}/{name}",
-            picture,
+            image_file,
             source_id=f"{clip}/{frame.number:06d}",
             group=clip,
             width=frame.width,
             height=frame.height,
         )
         for count, (box, points) in enumerate(frame.people, 1):
-            columns.person(row, box, points, frame.where, f"person {count}")
+            builder.add_person(row, box, points, frame.where, f"person {count}")
         for box in frame.regions:
-            columns.region(row, box)
-    return told
+            builder.add_ignore_region(row, box)
+    return notes

@@ -1,6 +1,6 @@
-"""HiEve's track2&3: a JSON list of frames per video, every number in a list of its own.
+"""Read HiEve's track2&3: a JSON list of frames per video, every number in a list of its own.
 
-A keypoint that is there is labelled; hidden and seen ones are not told apart.
+A listed keypoint is labelled; the format does not distinguish hidden from visible ones.
 """
 
 from collections import Counter
@@ -17,13 +17,13 @@ from smallpose.sources.hieve_labels import (
     Frame,
     K,
     Scalar,
-    frame_number,
-    many,
-    only,
-    scalar,
+    as_list,
+    parse_frame_number,
+    to_scalar,
+    unwrap_single,
 )
 from smallpose.system.files import read_bytes
-from smallpose.system.json_decode import decode, refuse_repeated_keys
+from smallpose.system.json_decode import decode_json, refuse_repeated_keys
 
 
 class _Name(Struct):
@@ -62,11 +62,11 @@ class _Region(Struct):
     y2: Scalar = []
 
 
-class _Title(Struct):
+class _ImageRecord(Struct):
     image: list[_Name] | _Name
 
 
-class _Listed(Struct):
+class _FrameRecord(Struct):
     annorect: list[_Person] | _Person = []
     ignore_regions: list[_Region] | _Region = []
 
@@ -75,74 +75,76 @@ class _Annolist(Struct):
     annolist: list[Raw]
 
 
-def read_annolist(path: Path, every: int, told: Counter[str]) -> tuple[list[Frame], int]:
-    """The sampled frames of a video's JSON list, and how many are labelled in all.
+def read_annolist(
+    path: Path, frame_step: int, note_counts: Counter[str]
+) -> tuple[list[Frame], int]:
+    """Read the sampled frames of a video's JSON list and the number of its labelled frames.
 
     Args:
-        every: frames whose number is a multiple of it are read.
-        told: counts what was merged or left out.
+        frame_step: frames whose number is a multiple of it are read.
+        note_counts: counts what was merged or left out.
     """
     data = read_bytes(path)
-    raws = decode(path, data, _Annolist).annolist
+    raws = decode_json(path, data, _Annolist).annolist
     if data.count(b'"annorect"') > len(raws) or data.count(b'"annolist"') > 1:
         refuse_repeated_keys(path, data)
     first: dict[int, int] = {}
     frames = []
-    for place, raw in enumerate(raws):
-        where = f"{path}, annolist[{place}]"
-        title = only(decode(where, bytes(raw), _Title).image, "image", where)
-        number = frame_number(str(only(title.name, "image.name", where)), where)
-        start = first.setdefault(number, place)
-        if start != place:
+    for index, raw in enumerate(raws):
+        where = f"{path}, annolist[{index}]"
+        title = unwrap_single(decode_json(where, bytes(raw), _ImageRecord).image, "image", where)
+        number = parse_frame_number(str(unwrap_single(title.name, "image.name", where)), where)
+        start = first.setdefault(number, index)
+        if start != index:
             if msgspec.json.decode(raws[start]) != msgspec.json.decode(raw):
                 raise InputError(
-                    f"{path}, annolist[{start}] and [{place}]",
-                    f"frame {number} stands there twice and differs",
+                    f"{path}, annolist[{start}] and [{index}]",
+                    f"frame {number} is listed twice with different labels",
                     "keep one of them",
                 )
-            told["repeated frames merged"] += 1
-        elif number % every == 0:
-            frames.append(_listed(number, decode(where, bytes(raw), _Listed), where))
+            note_counts["repeated frames merged"] += 1
+        elif number % frame_step == 0:
+            frames.append(_to_frame(number, decode_json(where, bytes(raw), _FrameRecord), where))
     return sorted(frames, key=lambda f: f.number), len(first)
 
 
-def _listed(number: int, listed: _Listed, where: str) -> Frame:
+def _to_frame(number: int, listed: _FrameRecord, where: str) -> Frame:
     frame = Frame(number, f"{where} (frame {number})")
-    for count, person in enumerate(many(listed.annorect), 1):
-        here = f"{frame.where}, person {count}"
-        points = [p for group in many(person.annopoints) for p in many(group.point)]
-        frame.people.append((_box(person, here), _points(points, here)))
-    for count, region in enumerate(many(listed.ignore_regions), 1):
-        frame.regions.append(_region(region, f"{frame.where}, ignore region {count}"))
+    for count, person in enumerate(as_list(listed.annorect), 1):
+        location = f"{frame.where}, person {count}"
+        points = [p for group in as_list(person.annopoints) for p in as_list(group.point)]
+        frame.people.append((_read_box(person, location), _read_points(points, location)))
+    for count, region in enumerate(as_list(listed.ignore_regions), 1):
+        frame.regions.append(_read_region(region, f"{frame.where}, ignore region {count}"))
     return frame
 
 
-def _points(points: list[_Point], where: str) -> list[float]:
+def _read_points(points: list[_Point], where: str) -> list[float]:
     flat: list[float] = [0.0, 0.0, NOT_LABELLED] * K
     for point in points:
-        joint = scalar(point.id, "id", where)
+        joint = to_scalar(point.id, "id", where)
         if joint not in range(K):
             raise InputError(where, f"keypoint id {joint:g}", f"ids are 0 to {K - 1}")
-        at = 3 * int(joint)
-        new = [scalar(point.x, "x", where), scalar(point.y, "y", where), SEEN]
-        if flat[at + 2] != NOT_LABELLED and flat[at : at + 3] != new:
-            raise InputError(where, f"keypoint {joint:g} stands there twice", "keep one of them")
-        flat[at : at + 3] = new
+        start = 3 * int(joint)
+        new = [to_scalar(point.x, "x", where), to_scalar(point.y, "y", where), SEEN]
+        if flat[start + 2] != NOT_LABELLED and flat[start : start + 3] != new:
+            raise InputError(where, f"keypoint {joint:g} is listed twice", "keep one of them")
+        flat[start : start + 3] = new
     return flat
 
 
-def _box(corners: _Corners | _Region, where: str) -> Box:
+def _read_box(corners: _Corners | _Region, where: str) -> Box:
     values = (corners.x1, corners.y1, corners.x2, corners.y2)
     x1, y1, x2, y2 = (
-        scalar(v, n, where) for v, n in zip(values, ("x1", "y1", "x2", "y2"), strict=True)
+        to_scalar(v, n, where) for v, n in zip(values, ("x1", "y1", "x2", "y2"), strict=True)
     )
     return x1, y1, x2 - x1, y2 - y1
 
 
-def _region(region: _Region, where: str) -> Box:
-    points = many(region.point)
+def _read_region(region: _Region, where: str) -> Box:
+    points = as_list(region.point)
     if not points:
-        return _box(region, where)
-    xs = [scalar(p.x, "x", where) for p in points]
-    ys = [scalar(p.y, "y", where) for p in points]
+        return _read_box(region, where)
+    xs = [to_scalar(p.x, "x", where) for p in points]
+    ys = [to_scalar(p.y, "y", where) for p in points]
     return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)

@@ -1,6 +1,6 @@
-"""What HiEve's two label forms have in common: frames with people, and their loose scalars.
+"""Define what HiEve's two label formats share: frames with people, and loosely typed scalars.
 
-A number may stand alone, as a string, or in a list of its own.
+A number may be a number, a string, or a list with one element.
 """
 
 import math
@@ -10,11 +10,11 @@ from typing import Any
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import HIEVE14
-from smallpose.system.files import check_name
+from smallpose.system.files import check_file_name
 
 Box = tuple[float, float, float, float]
 Scalar = list[float | str] | float | str
-NOT_LABELLED, SEEN, HIDDEN = -1, 0, 1  # the sheets' flags
+NOT_LABELLED, SEEN, HIDDEN = -1, 0, 1  # flags of the XML files
 K = len(HIEVE14)
 
 
@@ -24,8 +24,8 @@ class Frame:
 
     Args:
         number: 0-based, in the video.
-        where: its place, for messages.
-        width, height: px; 0 where the labels do not say.
+        where: its location, for messages.
+        width, height: px; 0 where the labels lack it.
         people: box (x, y, w, h) and x, y, flag of the 14 joints of each.
         regions: boxes of regions whose people are not labelled.
     """
@@ -38,36 +38,42 @@ class Frame:
     regions: list[Box] = field(default_factory=list)
 
 
-def frame_number(name: str, where: str) -> int:
-    """The number in "000020.jpg" or "20.jpg"; the name must not lead anywhere."""
-    check_name(name, where)
+def parse_frame_number(name: str, where: str) -> int:
+    """Return the number in "000020.jpg" or "20.jpg"; the name must not leave its folder."""
+    check_file_name(name, where)
     match = re.fullmatch(r"(?:.*/)?([0-9]{1,9})\.[A-Za-z]+", name)
     if match is None:
-        raise InputError(where, f"frame name {name[:40]!r} is no number", "name frames 000000.jpg")
+        raise InputError(
+            where, f"frame name {name[:40]!r} is not a number", "name frames 000000.jpg"
+        )
     return int(match[1])
 
 
-def many(value: Any) -> list[Any]:
-    """A list, also of what stands there alone."""
+def as_list(value: Any) -> list[Any]:
+    """Return `value` if it is a list, else a list with it."""
     return value if isinstance(value, list) else [value]
 
 
-def only(value: Any, name: str, where: str) -> Any:
-    """What a list of one holds, or what stands there without a list."""
+def unwrap_single(value: Any, name: str, where: str) -> Any:
+    """Return the only element of a list, or `value` if it is no list."""
     if not isinstance(value, list):
         return value
     if len(value) != 1:
-        raise InputError(where, f"{name} has {len(value)} values instead of one", "mend the record")
+        raise InputError(
+            where, f"{name} has {len(value)} values instead of one", "correct the record"
+        )
     return value[0]
 
 
-def scalar(value: Scalar, name: str, where: str) -> float:
-    """The finite number that stands there alone, as a string, or in a list of one."""
-    one: float | str = only(value, name, where)
+def to_scalar(value: Scalar, name: str, where: str) -> float:
+    """Return the finite number that is given as a number, a string or a list of one."""
+    one: float | str = unwrap_single(value, name, where)
     try:
         out = float(one)
     except ValueError:
         out = math.nan
     if not math.isfinite(out):
-        raise InputError(where, f"{name} is {str(one)[:40]!r} and no number", "mend the record")
+        raise InputError(
+            where, f"{name} is {str(one)[:40]!r} and not a number", "correct the record"
+        )
     return out

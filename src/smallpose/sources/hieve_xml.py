@@ -1,7 +1,7 @@
-"""HiEve's all-track: a sheet per frame, which tells hidden keypoints from seen ones.
+"""Read HiEve's all-track: one file per frame, which distinguishes hidden from visible keypoints.
 
-The publisher calls the sheets XML and shows them as JSON on the format's page, so the first
-character decides and not the file's name.
+The publisher calls the files XML and shows them as JSON in the documentation, so the first
+character decides and not the file name.
 """
 
 import re
@@ -20,14 +20,14 @@ from smallpose.sources.hieve_labels import (
     Frame,
     K,
     Scalar,
-    frame_number,
-    many,
-    only,
-    scalar,
+    as_list,
+    parse_frame_number,
+    to_scalar,
+    unwrap_single,
 )
-from smallpose.sources.locate import files, stem
+from smallpose.sources.locate import find_files, name_before_first_dot
 from smallpose.system.files import read_bytes
-from smallpose.system.json_decode import decode, refuse_repeated_keys
+from smallpose.system.json_decode import decode_json, refuse_repeated_keys
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -41,106 +41,122 @@ class _Object(Struct):
     bndbox: dict[str, Scalar]
 
 
-class _Sheet(Struct):
+class _FrameFile(Struct):
     filename: str = ""
     size: _Size | None = None
     object: list[_Object] | _Object = []
 
 
 class _Wrapped(Struct):
-    annotation: _Sheet
+    annotation: _FrameFile
 
 
-def read_sheets(folder: Path, every: int, told: Counter[str]) -> tuple[list[Frame], int]:
-    """The sampled frames of a video's folder of sheets, and how many sheets there are.
+def read_frame_files(
+    folder: Path, frame_step: int, note_counts: Counter[str]
+) -> tuple[list[Frame], int]:
+    """Read the sampled frames of a video's folder and the number of its label files.
 
-    The sheet's own name says which frame it is. Arguments as of `read_annolist`.
+    The file name decides which frame it is. Arguments as in `hieve_json.read_annolist`.
     """
-    sheets = files(folder, "*.xml")
+    paths = find_files(folder, "*.xml")
     frames = []
     first: dict[int, Path] = {}
-    for path in sheets:
-        number = frame_number(f"{stem(path)}.xml", str(path))
+    for path in paths:
+        number = parse_frame_number(f"{name_before_first_dot(path)}.xml", str(path))
         if number in first:
             raise InputError(
-                str(path), f"frame {number} is {first[number].name} too", "keep one of them"
+                str(path),
+                f"frame {number} is also in {first[number].name}",
+                "keep one of the two files",
             )
         first[number] = path
-        if number % every == 0:
-            frames.append(_of_sheet(number, _parse(path), str(path), told))
-    return sorted(frames, key=lambda f: f.number), len(sheets)
+        if number % frame_step == 0:
+            frames.append(_to_frame(number, _parse_file(path), str(path), note_counts))
+    return sorted(frames, key=lambda f: f.number), len(paths)
 
 
-def _of_sheet(number: int, sheet: _Sheet, where: str, told: Counter[str]) -> Frame:
-    if sheet.filename and frame_number(sheet.filename, where) != number:
-        told["sheets name another frame inside than outside; the outer was taken"] += 1
-    size = sheet.size or _Size()
+def _to_frame(number: int, frame_file: _FrameFile, where: str, note_counts: Counter[str]) -> Frame:
+    if frame_file.filename and parse_frame_number(frame_file.filename, where) != number:
+        note_counts[
+            "label files name another frame than their file name; the file name was used"
+        ] += 1
+    size = frame_file.size or _Size()
     frame = Frame(
         number,
         where,
-        int(scalar(size.width, "width", where)),
-        int(scalar(size.height, "height", where)),
+        int(to_scalar(size.width, "width", where)),
+        int(to_scalar(size.height, "height", where)),
     )
-    for count, person in enumerate(many(sheet.object), 1):
-        here = f"{where}, person {count}"
-        lacking = [c for c in CORNERS if c not in person.bndbox]
-        if lacking:
-            raise InputError(here, f"bndbox has no {lacking[0]}", "mend the record")
-        x1, y1, x2, y2 = (scalar(person.bndbox[c], c, here) for c in CORNERS)
-        frame.people.append(((x1, y1, x2 - x1, y2 - y1), _named_points(person.bndbox, here, told)))
+    for count, person in enumerate(as_list(frame_file.object), 1):
+        location = f"{where}, person {count}"
+        missing = [c for c in CORNERS if c not in person.bndbox]
+        if missing:
+            raise InputError(location, f"bndbox has no {missing[0]}", "correct the record")
+        x1, y1, x2, y2 = (to_scalar(person.bndbox[c], c, location) for c in CORNERS)
+        frame.people.append(
+            ((x1, y1, x2 - x1, y2 - y1), _read_points(person.bndbox, location, note_counts))
+        )
     return frame
 
 
-def _joint(name: str) -> str:
-    """ "Right-shoulder", "R-Shoulder" and "RShoulder" are one joint; the page shows few of them."""
+def _normalise_joint_name(name: str) -> str:
+    """Return the joint that "Right-shoulder", "R-Shoulder" and "RShoulder" name.
+
+    The publisher's documentation shows only a few of the names.
+    """
     words = re.sub(r"^([LR])(?=[A-Z])", r"\1_", name.strip())
     words = re.sub(r"[^a-z]+", "_", words.lower())
     return re.sub(r"^r_", "right_", re.sub(r"^l_", "left_", words))
 
 
-def _named_points(bndbox: dict[str, Scalar], where: str, told: Counter[str]) -> list[float]:
-    """x, y, flag of each joint out of "Right-shoulder": "928,185,0"."""
+def _read_points(bndbox: dict[str, Scalar], where: str, note_counts: Counter[str]) -> list[float]:
+    """Return x, y, flag of each joint, from entries such as "Right-shoulder": "928,185,0"."""
     flat: list[float] = [0.0, 0.0, NOT_LABELLED] * K
     for name, value in bndbox.items():
-        joint = _joint(name)
+        joint = _normalise_joint_name(name)
         if joint in HIEVE14.joints:
-            parts = str(only(value, name, where)).split(",")
+            parts = str(unwrap_single(value, name, where)).split(",")
             if len(parts) != 3:
                 raise InputError(where, f"{name} is {str(value)[:40]!r}", 'it should be "x,y,flag"')
-            at = 3 * HIEVE14.joints.index(joint)
-            flat[at : at + 3] = [scalar(p, name, where) for p in parts]
+            start = 3 * HIEVE14.joints.index(joint)
+            flat[start : start + 3] = [to_scalar(p, name, where) for p in parts]
         elif name not in CORNERS:
             if "," in str(value) and not isinstance(value, list):
-                raise InputError(where, f"no joint of HiEve is called {name!r}", "mend the record")
-            told[f"times an unknown key {name!r} of a bndbox was left alone"] += 1
+                raise InputError(where, f"HiEve has no joint {name!r}", "correct the record")
+            note_counts[f"unknown keys {name!r} in a bndbox ignored"] += 1
     return flat
 
 
-def _parse(path: Path) -> _Sheet:
+def _parse_file(path: Path) -> _FrameFile:
     data = read_bytes(path).removeprefix(b"\xef\xbb\xbf").strip()
     if data.startswith(b"{"):
-        data = _escape(data)
-        sheet = decode(path, data, _Wrapped).annotation
+        data = _escape_backslashes(data)
+        sheet = decode_json(path, data, _Wrapped).annotation
         refuse_repeated_keys(path, data)
         return sheet
-    # As text, so that no declared encoding can hide what is looked for here; the only words in
-    # other alphabets are in folder names, which nobody reads.
+    # Decoded here, so that no declared encoding can hide a DOCTYPE. The only words in other
+    # alphabets are in folder names, which are not read.
     text = data.decode("utf-8", "replace")
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise RefusedError(
             str(path),
             "XML with a <!DOCTYPE or <!ENTITY, which can grow without bound",
-            "take it out; labels need none",
+            "remove it; label files do not need it",
         )
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
-        raise InputError(str(path), f"broken XML ({error})", "fetch or write it again") from None
-    return _of_xml(root, path)
+        raise InputError(
+            str(path), f"broken XML ({error})", "download or write the file again"
+        ) from None
+    return _convert_xml(root, path)
 
 
-def _escape(data: bytes) -> bytes:
-    """The page's own example has Windows paths with single backslashes, which JSON forbids."""
+def _escape_backslashes(data: bytes) -> bytes:
+    """Double single backslashes.
+
+    The publisher's own example has Windows paths with single backslashes, which JSON forbids.
+    """
 
     def double(match: re.Match[bytes]) -> bytes:
         return match[0] if match[1] else rb"\\"
@@ -148,9 +164,13 @@ def _escape(data: bytes) -> bytes:
     return re.sub(rb'\\(["\\/bfnrtu])|\\', double, data)
 
 
-def _of_xml(root: ElementTree.Element, path: Path) -> _Sheet:
+def _convert_xml(root: ElementTree.Element, path: Path) -> _FrameFile:
     if root.tag != "annotation":
-        raise InputError(str(path), f"XML of {root.tag[:40]!r}", "HiEve's begins with <annotation>")
+        raise InputError(
+            str(path),
+            f"XML with root {root.tag[:40]!r}",
+            "give a file that begins with <annotation>",
+        )
     size = root.find("size")
     people = []
     for count, person in enumerate(root.findall("object"), 1):
@@ -158,13 +178,13 @@ def _of_xml(root: ElementTree.Element, path: Path) -> _Sheet:
         values = {} if inner is None else {e.tag: e.text or "" for e in inner}
         if inner is not None and len(values) < len(inner):
             raise InputError(
-                f"{path}, person {count}", "a key of bndbox stands there twice", "keep one of them"
+                f"{path}, person {count}", "a key of bndbox is repeated", "keep one of them"
             )
         people.append({} if inner is None else {"bndbox": values})
     plain: dict[str, Any] = {"filename": (root.findtext("filename") or "").strip()}
     plain["size"] = None if size is None else {e.tag: e.text or "0" for e in size}
     try:
-        return msgspec.convert(plain | {"object": people}, _Sheet)
+        return msgspec.convert(plain | {"object": people}, _FrameFile)
     except msgspec.ValidationError as error:
         what = str(error).replace("`", "").replace("$.", "")
-        raise InputError(str(path), what, "mend the record or leave it out") from None
+        raise InputError(str(path), what, "correct the record or remove it") from None

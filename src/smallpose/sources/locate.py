@@ -1,7 +1,7 @@
-"""Where the files of a source lie below the folder a user names.
+"""Find the files of a source below the folder that the user gave.
 
-Folders and annotation files are found by the names their publishers gave them; names of pictures
-come out of other people's files, so they pass `PictureNames` before anybody opens them.
+Folders and annotation files are found by their published names. Image names come from annotation
+files that cannot be trusted, so they pass `ImagePaths` before any of them is opened.
 """
 
 import os
@@ -11,131 +11,135 @@ from functools import lru_cache
 from pathlib import Path
 
 from smallpose.core.errors import InputError
-from smallpose.system.files import Inside, check_name
+from smallpose.system.files import InsideResolver, check_file_name
 
-_PACKED = (".zip", ".tar", ".tar.gz", ".tgz", ".rar", ".7z")
+_ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".rar", ".7z")
 
 
 def find_base(root: Path, patterns: Sequence[str], source: str) -> Path:
-    """The folder in which one of `patterns` is found: `root`, or the only such folder in it.
+    """Return the folder that contains one of `patterns`: `root`, or the only such folder in it.
 
     Args:
-        root: what the user named: the published root or the folder above it.
+        root: the folder that the user gave: the published root or the folder above it.
         patterns: globs below the published root; each may also be gzipped.
-        source: how the message calls it.
-    Raises: InputError when nothing is there, or when two folders in `root` could be meant.
+        source: name of the source for messages.
+    Raises: InputError when no folder matches, or when two folders in `root` do.
     """
     if not root.is_dir():
         what = "is a file" if root.is_file() else "no such folder"
-        raise InputError(str(root), what, f"name the folder {source} was unpacked to")
-    if _holds(root, patterns):
+        raise InputError(str(root), what, f"give the folder that {source} was unpacked to")
+    if _contains_match(root, patterns):
         return root
-    inner = _folders(root)
-    found = [folder for folder in inner if _holds(folder, patterns)]
-    if not found:
+    inner = _list_folders(root)
+    matches = [folder for folder in inner if _contains_match(folder, patterns)]
+    if not matches:
         raise InputError(
             str(root),
-            f"no annotations of {source} here or one folder down",
-            _where_else(root, inner, patterns) or f"looked for {' and '.join(patterns)}",
+            f"no annotations of {source} in it or one folder below",
+            _suggest_folder(root, inner, patterns) or f"looked for {' and '.join(patterns)}",
         )
-    if len(found) > 1:
+    if len(matches) > 1:
         raise InputError(
             str(root),
-            f"{source} lies in {found[0].name!r} and in {found[1].name!r}",
-            "name one of the two",
+            f"{source} exists in {matches[0].name!r} and in {matches[1].name!r}",
+            "give one of the two folders",
         )
-    return found[0]
+    return matches[0]
 
 
-def _where_else(root: Path, inner: Sequence[Path], patterns: Sequence[str]) -> str:
-    """What a user who is a folder or an archive off should do; "" where nothing is near."""
-    start = Path(os.path.abspath(root))  # noqa: PTH100 (a link stays what the user called it)
-    for above in reversed(start.parents[:3]):  # the highest that will do: pictures lie below it too
-        if _holds(above, patterns):
-            return f"they are in {above}: name that"
+def _suggest_folder(root: Path, inner: Sequence[Path], patterns: Sequence[str]) -> str:
+    """Return advice for a user who gave a folder above or below, or an archive; "" for none."""
+    start = Path(os.path.abspath(root))  # noqa: PTH100 (keeps links as the user wrote them)
+    for above in reversed(start.parents[:3]):  # the highest match, which contains the images too
+        if _contains_match(above, patterns):
+            return f"they are in {above}: give that folder"
     for folder in inner:
-        for below in _folders(folder):
-            if _holds(below, patterns):
-                return f"they are in {below}: name that"
-    packed = archives(root)
-    if packed:
-        return f"unpack {packed[0]} there first"
+        for below in _list_folders(folder):
+            if _contains_match(below, patterns):
+                return f"they are in {below}: give that folder"
+    names = list_archives(root)
+    if names:
+        return f"unpack {names[0]} there first"
     return ""
 
 
-def archives(folder: Path) -> list[str]:
-    """Names of archives in a folder, which people forget to unpack."""
-    return sorted(p.name for p in _listed(folder) if p.name.lower().endswith(_PACKED))
+def list_archives(folder: Path) -> list[str]:
+    """List the names of archives in a folder that are not unpacked yet."""
+    return sorted(
+        p.name for p in _list_entries(folder) if p.name.lower().endswith(_ARCHIVE_SUFFIXES)
+    )
 
 
-def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in _listed(folder) if path.is_dir())
+def _list_folders(folder: Path) -> list[Path]:
+    return sorted(path for path in _list_entries(folder) if path.is_dir())
 
 
-def _listed(folder: Path) -> list[Path]:
+def _list_entries(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
-    except OSError:  # not ours to read
+    except OSError:  # no permission
         return []
 
 
-def _holds(folder: Path, patterns: Iterable[str]) -> bool:
-    found = (path for p in patterns for end in ("", ".gz") for path in folder.glob(p + end))
-    return any(path.is_file() for path in found)
+def _contains_match(folder: Path, patterns: Iterable[str]) -> bool:
+    paths = (path for p in patterns for end in ("", ".gz") for path in folder.glob(p + end))
+    return any(path.is_file() for path in paths)
 
 
-def one_file(folder: Path, pattern: str) -> Path | None:
-    """The only file below `folder` that fits the glob, plain rather than gzipped; None for none.
+def find_one_file(folder: Path, pattern: str) -> Path | None:
+    """Return the only file below `folder` that matches the glob; None when there is none.
 
-    Raises: InputError when several differently named files fit.
+    Where a file exists plain and gzipped, the plain one is returned.
+
+    Raises: InputError when several differently named files match.
     """
-    found = files(folder, pattern)
-    if len(found) > 1:
+    paths = find_files(folder, pattern)
+    if len(paths) > 1:
         raise InputError(
             str(folder),
-            f"{found[0].name!r} and {found[1].name!r} could both be meant",
-            "keep one of them there",
+            f"{paths[0].name!r} and {paths[1].name!r} both match {pattern}",
+            "keep one of them",
         )
-    return found[0] if found else None
+    return paths[0] if paths else None
 
 
-def files(folder: Path, pattern: str) -> list[Path]:
-    """Files that fit the glob, gzipped ones too, in natural order; plain wins over gzipped."""
+def find_files(folder: Path, pattern: str) -> list[Path]:
+    """List files that match the glob in natural order; a plain file wins over its gzipped copy."""
     plain = {str(p): p for p in folder.glob(pattern) if p.is_file()}
-    packed = {str(p)[:-3]: p for p in folder.glob(pattern + ".gz") if p.is_file()}
-    found = packed | plain
-    return [found[name] for name in sorted(found, key=natural)]
+    gzipped = {str(p)[:-3]: p for p in folder.glob(pattern + ".gz") if p.is_file()}
+    paths = gzipped | plain
+    return [paths[name] for name in sorted(paths, key=natural_sort_key)]
 
 
-def stem(path: Path) -> str:
-    """The file's name up to its first dot: `1.json.gz` is clip `1`."""
+def name_before_first_dot(path: Path) -> str:
+    """Return the file's name up to its first dot: `1.json.gz` is clip `1`."""
     return path.name.split(".")[0]
 
 
 @lru_cache(maxsize=4096)
-def natural(text: str) -> tuple[tuple[str, int], ...]:
-    """A sort key that puts human2 before human10."""
+def natural_sort_key(text: str) -> tuple[tuple[str, int], ...]:
+    """Return a sort key that puts human2 before human10."""
     parts = re.findall(r"([^0-9]*)([0-9]*)", text)
     return tuple((word, int(digits or -1)) for word, digits in parts)
 
 
-class PictureNames:
-    """Picture names of somebody else's, below the layout's own folders of `base`.
+class ImagePaths:
+    """Paths of images below the layout's own folders of `base`, checked against path traversal.
 
-    A link in place of a layout's folder is the user's way of keeping pictures on another disk and
-    is followed; a link further down that leads out is not.
+    A link in place of a layout's folder is followed, because users keep images on another disk;
+    a link further down that leaves the folder is not.
     """
 
     def __init__(self, base: Path) -> None:
         self._base = base
-        self._folders: dict[str, Inside] = {}
+        self._folders: dict[str, InsideResolver] = {}
 
     def path(self, folder: str, name: str, where: str) -> str:
-        """`base / folder / name`.
+        """Return `base / folder / name`.
 
-        Raises: RefusedError, naming `where`, when the name leads out of the folder.
+        Raises: RefusedError, naming `where`, when the name leaves the folder.
         """
-        check_name(name, where)
+        check_file_name(name, where)
         if folder not in self._folders:
-            self._folders[folder] = Inside(self._base, also=(self._base / folder,))
+            self._folders[folder] = InsideResolver(self._base, also=(self._base / folder,))
         return self._folders[folder].path(f"{folder}/{name}")

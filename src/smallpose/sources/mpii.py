@@ -1,8 +1,8 @@
-"""MPII Human Pose: the people of its MATLAB file, and the boxes MPII does not have (Sec. 3.1).
+"""Read MPII Human Pose from its MATLAB file and derive the boxes that MPII lacks (Sec. 3.1).
 
-Coordinates are MATLAB's, the first pixel is 1, so 1 is subtracted. A person's box is the extent of
-his keypoints and his head rectangle, 1.3 times as long on both sides about its centre, as
-PoseTrack's boxes are.
+MATLAB counts pixels from 1, so 1 is subtracted from coordinates. A person's box is the box around
+their keypoints and head rectangle with both sides enlarged by 1.3 about its centre, as in
+PoseTrack.
 """
 
 from collections.abc import Iterator
@@ -14,20 +14,27 @@ import numpy as np
 from smallpose.core import boxes
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import MPII16
-from smallpose.sources.locate import PictureNames, find_base, one_file
-from smallpose.sources.matlab import RESAVE, field, load, number, records, text
-from smallpose.sources.source import Picture, Source
-from smallpose.sources.table_builder import Columns
+from smallpose.sources.locate import ImagePaths, find_base, find_one_file
+from smallpose.sources.matlab import (
+    RESAVE,
+    flatten_structs,
+    get_field,
+    load_variable,
+    to_number,
+    to_text,
+)
+from smallpose.sources.source import ImageFile, Source
+from smallpose.sources.table_builder import TableBuilder
 from smallpose.system.files import read_bytes
 
 FILE = "mpii_human_pose_v1_u12_1.mat"
-FOLDER = "mpii_human_pose_v1_u12_2"  # what the publisher's archive unpacks to
-GROW = 1.3
+FOLDER = "mpii_human_pose_v1_u12_2"  # folder in the publisher's archive
+BOX_SCALE = 1.3
 K = len(MPII16)
 
 
 class _Person(NamedTuple):
-    """A labelled person: the image's row, x y v of 16 joints, and x y w h of the head, or NaN."""
+    """A labelled person: image row, x y v of 16 joints, and x y w h of the head or NaN."""
 
     row: int
     points: tuple[float, ...]
@@ -36,158 +43,171 @@ class _Person(NamedTuple):
 
 
 def read_mpii(root: Path) -> Source:
-    """MPII's training images with their labelled people; the builder splits them.
+    """Read MPII's training images with their labelled people; the builder splits them.
 
-    The test images have no labels and are left out, as are people without a single point: they
-    could have no box. An image that is listed twice keeps the people of both entries.
+    Test images have no labels and are left out. People without any keypoint are left out too,
+    because no box can be derived. An image that is listed twice keeps the people of both entries.
 
     Raises: InputError naming the field, image or person at fault; RefusedError for an image name
-        that leads out of its folder.
+        that leaves its folder.
     """
     base = find_base(root, (FILE, f"{FOLDER}/{FILE}"), "MPII")
-    path = one_file(base, FILE) or one_file(base, f"{FOLDER}/{FILE}")
-    assert path is not None  # find_base has just seen it
-    folder, pictures = _pictures_folder(base, path), PictureNames(base)
-    columns = Columns("mpii", MPII16, "extent_head130", {0: 0, 1: 1, 2: 2})
+    path = find_one_file(base, FILE) or find_one_file(base, f"{FOLDER}/{FILE}")
+    assert path is not None  # find_base has checked that it exists
+    folder = _find_image_folder(base, path)
+    image_paths = ImagePaths(base)
+    builder = TableBuilder("mpii", MPII16, "extent_head130", {0: 0, 1: 1, 2: 2})
     people: list[_Person] = []
     rows: dict[str, int] = {}
-    untold = bare = 0
-    again: set[str] = set()
-    for entry, trained, where in _entries(path):
-        if not trained:
-            untold += 1
+    num_test_images = num_without_points = 0
+    repeated: set[str] = set()
+    for entry, is_training, where in _iterate_entries(path):
+        if not is_training:
+            num_test_images += 1
             continue
-        name = _image_name(entry, where)
+        name = _read_image_name(entry, where)
         where = f"{path}, image {name}"
         if name in rows:
-            again.add(name)
+            repeated.add(name)
         else:
-            picture = Picture(pictures.path(folder, name, where))
-            rows[name] = columns.image(
+            image_file = ImageFile(image_paths.path(folder, name, where))
+            rows[name] = builder.add_image(
                 f"{folder}/{name}",
-                picture,
+                image_file,
                 source_id=name.removesuffix(".jpg"),
-                group=_group(entry, where),
+                group=_name_group(entry, where),
             )
-        for count, person in enumerate(records(field(entry, "annorect", where)), 1):
-            one = _person(person, rows[name], f"{where}, person {count}")
-            if one is None:
-                bare += 1
+        for count, person in enumerate(flatten_structs(get_field(entry, "annorect", where)), 1):
+            labelled = _read_person(person, rows[name], f"{where}, person {count}")
+            if labelled is None:
+                num_without_points += 1
             else:
-                people.append(one)
-    kept = _once(people) if again else people
-    _add(kept, columns)
-    notes = _notes(untold, bare, again, len(people) - len(kept))
-    return columns.finish(base, (), notes)
+                people.append(labelled)
+    kept = _drop_repeated_people(people) if repeated else people
+    _add_people(kept, builder)
+    num_merged = len(people) - len(kept)
+    notes = _write_notes(num_test_images, num_without_points, repeated, num_merged)
+    return builder.finish(base, (), notes)
 
 
-def _pictures_folder(base: Path, path: Path) -> str:
+def _find_image_folder(base: Path, path: Path) -> str:
     beside = path.parent / "images"
     use = beside if beside.is_dir() and not (base / "images").is_dir() else base / "images"
     return use.relative_to(base).as_posix()
 
 
-def _entries(path: Path) -> Iterator[tuple[np.void, bool, str]]:
-    """Each image's record, whether it is of the training set, and its place in the file."""
+def _iterate_entries(path: Path) -> Iterator[tuple[np.void, bool, str]]:
+    """Yield each image's record, whether it belongs to the training set, and its location."""
     where = str(path)
-    release = records(load(path, read_bytes(path), "RELEASE"))
+    release = flatten_structs(load_variable(path, read_bytes(path), "RELEASE"))
     if len(release) != 1:
-        raise InputError(where, f"RELEASE is {len(release)} structs instead of one", RESAVE)
-    annolist = records(field(release[0], "annolist", where))
-    trained = np.ravel(field(release[0], "img_train", where))
+        raise InputError(where, f"RELEASE has {len(release)} structs instead of one", RESAVE)
+    annolist = flatten_structs(get_field(release[0], "annolist", where))
+    is_training = np.ravel(get_field(release[0], "img_train", where))
     if not annolist:
         raise InputError(where, "field annolist holds no images", RESAVE)
-    if len(trained) != len(annolist):
+    if len(is_training) != len(annolist):
         raise InputError(
             where,
-            f"field img_train has {len(trained)} values for {len(annolist)} images in annolist",
+            f"field img_train has {len(is_training)} values for {len(annolist)} images in annolist",
             RESAVE,
         )
-    for count, (entry, flag) in enumerate(zip(annolist, trained, strict=True), 1):
-        here = f"{path}, annolist({count})"
-        yield entry, bool(number(flag, "img_train", here)), here
+    for count, (entry, flag) in enumerate(zip(annolist, is_training, strict=True), 1):
+        location = f"{path}, annolist({count})"
+        yield entry, bool(to_number(flag, "img_train", location)), location
 
 
-def _image_name(entry: np.void, where: str) -> str:
-    image = records(field(entry, "image", where))
-    name = text(field(image[0], "name", where)) if image else ""
+def _read_image_name(entry: np.void, where: str) -> str:
+    image = flatten_structs(get_field(entry, "image", where))
+    name = to_text(get_field(image[0], "name", where)) if image else ""
     if not name:
         raise InputError(where, "field image.name is empty", RESAVE)
     return name
 
 
-def _group(entry: np.void, where: str) -> str:
-    """PoseTrack took its videos from MPII's and calls them so; one group, one side of the split."""
-    video = number(field(entry, "vididx", where), "vididx", where)
+def _name_group(entry: np.void, where: str) -> str:
+    """Return the name of the image's video; images of one group stay in one split."""
+    video = to_number(get_field(entry, "vididx", where), "vididx", where)
     return f"{int(video):06d}_mpii" if video is not None and video > 0 else ""
 
 
-def _person(person: np.void, row: int, where: str) -> _Person | None:
-    """None when not a single point is labelled."""
+def _read_person(person: np.void, row: int, where: str) -> _Person | None:
+    """Return the labelled person; None when no keypoint is labelled."""
     names = person.dtype.names or ()
-    labels = records(person["annopoints"]) if "annopoints" in names else []
-    points = [p for label in labels for p in records(field(label, "point", where))]
+    labels = flatten_structs(person["annopoints"]) if "annopoints" in names else []
+    points = [p for label in labels for p in flatten_structs(get_field(label, "point", where))]
     if not points:
         return None
     flat = [0.0] * (3 * K)
     for point in points:
-        joint, triple = _point(point, where)
-        old = tuple(flat[3 * joint : 3 * joint + 3])
-        if old[2] and old != triple:
+        joint, triple = _read_point(point, where)
+        previous = tuple(flat[3 * joint : 3 * joint + 3])
+        if previous[2] and previous != triple:
             raise InputError(
-                where, f"point {joint} ({MPII16.joints[joint]}) stands there twice", "keep one"
+                where, f"point {joint} ({MPII16.joints[joint]}) is listed twice", "keep one of them"
             )
         flat[3 * joint : 3 * joint + 3] = triple
     corners = [
-        number(person[c], c, where) if c in names else None for c in ("x1", "y1", "x2", "y2")
+        to_number(person[c], c, where) if c in names else None for c in ("x1", "y1", "x2", "y2")
     ]
     x1, y1, x2, y2 = (np.nan if c is None else c - 1 for c in corners)
     return _Person(row, tuple(flat), (x1, y1, x2 - x1, y2 - y1), where)
 
 
-def _point(point: np.void, where: str) -> tuple[int, tuple[float, float, float]]:
-    """The joint's number, and x, y, v; by field name, for the order of the fields varies."""
-    joint = number(field(point, "id", where), "id", where)
-    x = number(field(point, "x", where), "x", where)
-    y = number(field(point, "y", where), "y", where)
+def _read_point(point: np.void, where: str) -> tuple[int, tuple[float, float, float]]:
+    """Return the joint's index and x, y, v, read by field name because the field order varies."""
+    joint = to_number(get_field(point, "id", where), "id", where)
+    x = to_number(get_field(point, "x", where), "x", where)
+    y = to_number(get_field(point, "y", where), "y", where)
     if joint not in range(K) or x is None or y is None:
         raise InputError(
-            where, f"a point has id {joint}, x {x}, y {y}", f"ids are 0 to {K - 1}; mend the record"
+            where,
+            f"a point has id {joint}, x {x}, y {y}",
+            f"ids are 0 to {K - 1}; correct the record",
         )
     assert joint is not None
-    said = number(point["is_visible"], "is_visible", where) if _has_flag(point) else None
-    if said not in (None, 0.0, 1.0):
-        raise InputError(where, f"point {joint:g} has is_visible {said:g}", "it is 0, 1 or empty")
-    # Empty for upper neck and head top of some people, who were labelled all the same (A4).
-    return int(joint), (x - 1, y - 1, 1.0 if said == 0 else 2.0)
+    flag = to_number(point["is_visible"], "is_visible", where) if _has_flag(point) else None
+    if flag not in (None, 0.0, 1.0):
+        raise InputError(
+            where, f"point {joint:g} has is_visible {flag:g}", "use 0, 1 or an empty value"
+        )
+    # Empty for upper neck and head top of some people, although these are labelled (A4).
+    return int(joint), (x - 1, y - 1, 1.0 if flag == 0 else 2.0)
 
 
 def _has_flag(point: np.void) -> bool:
     return "is_visible" in (point.dtype.names or ())
 
 
-def _once(people: list[_Person]) -> list[_Person]:
-    """Without those that stand twice in one image, which only a repeated image can cause."""
+def _drop_repeated_people(people: list[_Person]) -> list[_Person]:
+    """Drop identical people of one image, which only a repeated image can cause."""
     return list({(p.row, p.points, str(p.head)): p for p in people}.values())
 
 
-def _add(people: list[_Person], columns: Columns) -> None:
+def _add_people(people: list[_Person], builder: TableBuilder) -> None:
     points = np.array([p.points for p in people]).reshape(len(people), K, 3)
     heads = np.array([p.head for p in people], dtype=np.float64).reshape(len(people), 4)
-    around = boxes.grow(boxes.union(boxes.extent(points), heads), GROW)
+    around = boxes.scale_boxes(
+        boxes.enclose_boxes(boxes.box_around_keypoints(points), heads), BOX_SCALE
+    )
     for person, box in zip(people, around.tolist(), strict=True):
-        columns.person(person.row, box, person.points, person.where)
+        builder.add_person(person.row, box, person.points, person.where)
 
 
-def _notes(untold: int, bare: int, again: set[str], merged: int) -> list[str]:
+def _write_notes(
+    num_test_images: int, num_without_points: int, repeated: set[str], num_merged: int
+) -> list[str]:
     notes = []
-    if untold:
-        notes.append(f"{untold:,} test images left out, they have no labels")
-    if bare:
-        notes.append(f"{bare:,} people without labelled points left out, no box is possible")
-    if again:
+    if num_test_images:
+        notes.append(f"{num_test_images:,} test images left out because they have no labels")
+    if num_without_points:
         notes.append(
-            f"{len(again):,} images are listed twice ({min(again)} first); the people of "
-            f"their entries were put together, {merged:,} identical ones merged"
+            f"{num_without_points:,} people without labelled keypoints left out because no box can "
+            "be derived"
+        )
+    if repeated:
+        notes.append(
+            f"{len(repeated):,} images are listed twice ({min(repeated)} first); the people of "
+            f"both entries are kept, {num_merged:,} identical ones merged"
         )
     return notes

@@ -1,7 +1,7 @@
-"""One PoseTrack18 or 21 file, which is one video, as typed records.
+"""Read one PoseTrack18 or 21 file, which is one video, as typed records.
 
-Repeats are settled and annotations matched with their images here; what a person or an image
-becomes in the table is said in `posetrack`.
+Repeated records are merged and annotations are matched with their images here; `posetrack` turns
+them into rows of the table.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from msgspec import Struct
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import POSETRACK17
 from smallpose.system.files import read_bytes
-from smallpose.system.json_decode import decode, refuse_repeated_keys
+from smallpose.system.json_decode import decode_json, refuse_repeated_keys
 
 Polygons = list[list[float] | float]
 T = TypeVar("T", "Image", "Annotation")
@@ -49,72 +49,80 @@ class Video(Struct):
     categories: list[_Category] = []
 
 
-def read_video(path: Path, told: Counter[str]) -> Video:
-    """The file without identical repeats, which `told` counts.
+def read_video(path: Path, note_counts: Counter[str]) -> Video:
+    """Read the file without identical repeats, which `note_counts` counts.
 
-    Raises: InputError naming the record that is broken, repeated with a difference, or of an
-        image that is not there.
+    Raises: InputError naming a record that is broken, repeated with other values, or of an image
+        that is not listed.
     """
     data = read_bytes(path)
-    video = decode(path, data, Video)
+    video = decode_json(path, data, Video)
     _refuse_lost_keys(path, data, video)
     _check_joints(path, video)
-    video.images = _once(path, "images", video.images, told)
-    video.annotations = _once(path, "annotations", video.annotations, told)
+    video.images = _drop_repeats(path, "images", video.images, note_counts)
+    video.annotations = _drop_repeats(path, "annotations", video.annotations, note_counts)
     known = {i.id for i in video.images}
-    lost = next((a for a in video.annotations if a.image_id not in known), None)
-    if lost is not None:
+    orphan = next((a for a in video.annotations if a.image_id not in known), None)
+    if orphan is not None:
         raise InputError(
-            f"{path}, annotation {lost.id}",
-            f"image {lost.image_id} is not in the list of images",
-            "add the image or leave the annotation out",
+            f"{path}, annotation {orphan.id}",
+            f"image {orphan.image_id} is not in the list of images",
+            "add the image or remove the annotation",
         )
     return video
 
 
-def ignore_regions(image: Image, where: str) -> list[tuple[float, float, float, float]]:
-    """The bounding box of each polygon whose people are not labelled."""
-    xs, ys = _polygons(image.ignore_regions_x, where), _polygons(image.ignore_regions_y, where)
+def read_ignore_regions(image: Image, where: str) -> list[tuple[float, float, float, float]]:
+    """Return the bounding box of each polygon whose people are not labelled."""
+    xs, ys = (
+        _to_polygons(image.ignore_regions_x, where),
+        _to_polygons(image.ignore_regions_y, where),
+    )
     if [len(x) for x in xs] != [len(y) for y in ys]:
         raise InputError(
-            where, "ignore_regions_x and ignore_regions_y differ in length", "mend the polygons"
+            where, "ignore_regions_x and ignore_regions_y differ in length", "correct the polygons"
         )
     return [
         (min(x), min(y), max(x) - min(x), max(y) - min(y)) for x, y in zip(xs, ys, strict=True) if x
     ]
 
 
-def _polygons(lists: Polygons | None, where: str) -> list[list[float]]:
-    """A single polygon stands there without the outer list."""
+def _to_polygons(lists: Polygons | None, where: str) -> list[list[float]]:
+    """Return the polygons; a single one may come without the outer list."""
     inner = [p for p in lists or [] if isinstance(p, list)]
     flat = [p for p in lists or [] if not isinstance(p, list)]
     if inner and flat:
-        raise InputError(where, "ignore_regions mix polygons and numbers", "mend the polygons")
+        raise InputError(where, "ignore_regions mix polygons and numbers", "correct the polygons")
     return [flat] if flat else inner
 
 
-def _once(path: Path, kind: str, records: list[T], told: Counter[str]) -> list[T]:
-    """Without identical repeats; a differing one is an error."""
+def _drop_repeats(path: Path, kind: str, records: list[T], note_counts: Counter[str]) -> list[T]:
+    """Drop identical repeats.
+
+    Raises: InputError for two records with one id and different values.
+    """
     first: dict[tuple[int, int], T] = {}
     kept = []
     for number, record in enumerate(records):
-        start = first.setdefault(_identity(record), record)
+        start = first.setdefault(_identify_record(record), record)
         if start is record:
             kept.append(record)
         elif start == record:
-            told[f"repeated {kind} merged"] += 1
+            note_counts[f"repeated {kind} merged"] += 1
         else:
             raise InputError(
                 f"{path}, {kind}[{records.index(start)}] and [{number}]",
                 f"both have id {record.id} and they differ",
-                "give each an id of its own",
+                "give each a unique id",
             )
     return kept
 
 
-def _identity(record: Image | Annotation) -> tuple[int, int]:
-    """The id. PoseTrack's own is image × 100 + track, so that track 100 runs into the next frame's
-    ids: where a record follows that rule, the image tells the two apart.
+def _identify_record(record: Image | Annotation) -> tuple[int, int]:
+    """Return a key that is unique per record.
+
+    PoseTrack computes ids as image × 100 + track, so that track 100 collides with the ids of the
+    next frame. Where a record follows that rule, the image is part of the key.
     """
     if not isinstance(record, Annotation) or record.track_id is None:
         return record.id, 0
@@ -123,12 +131,12 @@ def _identity(record: Image | Annotation) -> tuple[int, int]:
 
 
 def _refuse_lost_keys(path: Path, data: bytes, video: Video) -> None:
-    """A key that stands twice would lose the first silently: look closer when a count is odd."""
+    """Search for repeated keys where a count suggests them; the decoder keeps only the last."""
     n, c = len(video.annotations), len(video.categories)
-    odd = data.count(b'"annotations"') > 1 or data.count(b'"images"') > 1
-    odd |= data.count(b'"keypoints"') > n + c or data.count(b'"bbox"') > n
-    odd |= data.count(b'"image_id"') > n or data.count(b'"file_name"') > len(video.images)
-    if odd:
+    is_suspicious = data.count(b'"annotations"') > 1 or data.count(b'"images"') > 1
+    is_suspicious |= data.count(b'"keypoints"') > n + c or data.count(b'"bbox"') > n
+    is_suspicious |= data.count(b'"image_id"') > n or data.count(b'"file_name"') > len(video.images)
+    if is_suspicious:
         refuse_repeated_keys(path, data)
 
 

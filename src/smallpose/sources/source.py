@@ -1,7 +1,7 @@
-"""What every reader returns: a source's people, and where its pictures lie.
+"""Define what every reader returns: a source's people and the locations of its images.
 
-A reader reads annotations and opens no picture: sizes that the annotations lack stay 0, boxes stay
-unclipped, and whether a picture exists is the builder's question.
+A reader reads annotations and opens no image: sizes that the annotations lack stay 0, boxes stay
+unclipped, and the builder checks whether an image exists.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from typing import NamedTuple
 from smallpose.core.instances import Instances
 
 
-class Picture(NamedTuple):
-    """Where an image lies.
+class ImageFile(NamedTuple):
+    """The location of an image: an image file, or a frame of a video.
 
     Args:
-        file: the picture file, or the video it is a frame of; inside the source's root. A string
-            is enough, for there are hundreds of thousands.
-        frame: 0-based number of the frame in the video; None for a picture file.
+        file: the image file, or the video that has the frame; inside the source's root. A string
+            and not a `Path`, because there are hundreds of thousands of them.
+        frame: 0-based index of the frame in the video; None for an image file.
     """
 
     file: str | Path
@@ -25,7 +25,7 @@ class Picture(NamedTuple):
 
     @property
     def path(self) -> Path:
-        """The same as a `Path`."""
+        """Return `file` as a `Path`."""
         return Path(self.file)
 
 
@@ -35,19 +35,19 @@ class Source:
 
     Args:
         name: one of `instances.SOURCES`.
-        root: the folder its files were found in.
+        root: the folder that contains its files.
         people: every person and ignore region, in the source's own joints and order. Image
-            `file_names` start with the source's name and go on with a path that is the same however
-            the published folders are nested or renamed.
-        pictures: (m,) where each image of `people.images` lies.
-        splits: (m,) the source's own split of each image, "train" or "test"; "" where it has none
-            and the builder decides.
-        missing: annotation files of the published layout that were not there.
+            `file_names` begin with the source's name, followed by a path that does not depend on
+            how the published folders are nested or renamed.
+        image_files: (m,) location of each image of `people.images`.
+        splits: (m,) the source's own split of each image, "train" or "test"; "" where the source
+            has none and the builder decides.
+        missing: annotation files of the published layout that do not exist here.
     """
 
     name: str
     root: Path
     people: Instances
-    pictures: tuple[Picture, ...]
+    image_files: tuple[ImageFile, ...]
     splits: tuple[str, ...]
     missing: tuple[str, ...] = ()

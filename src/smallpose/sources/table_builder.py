@@ -1,6 +1,6 @@
-"""A source's images and people while a reader walks through its records.
+"""Collect a source's images and people while a reader iterates over its records.
 
-Numbers go into flat buffers of doubles, not into an array per person: the five sources together
+Numbers go into flat buffers of doubles instead of one array per person: the five sources together
 have more than a million people.
 """
 
@@ -15,19 +15,24 @@ from smallpose.core.boxes import BOX_RULES
 from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCES, make_images, make_instances
 from smallpose.core.skeleton import Skeleton
-from smallpose.sources.source import Picture, Source
+from smallpose.sources.source import ImageFile, Source
 
-_CALLED = {"mpii": "MPII", "aic": "AI Challenger", "hieve": "HiEve", "posetrack": "PoseTrack"}
+_DISPLAY_NAMES = {
+    "mpii": "MPII",
+    "aic": "AI Challenger",
+    "hieve": "HiEve",
+    "posetrack": "PoseTrack",
+}
 
 
-class Columns:
-    """Grows image by image and person by person; `finish` makes the table.
+class TableBuilder:
+    """A table that grows image by image and person by person; `finish` returns the source.
 
     Args:
         name: one of `instances.SOURCES`.
         skeleton: the source's joints in its own order.
         box_rule: one of `boxes.BOX_RULES`.
-        visibility: the source's code of each keypoint to COCO's 0, 1, 2.
+        visibility: maps the source's visibility codes to COCO's 0, 1, 2.
     """
 
     def __init__(
@@ -36,20 +41,20 @@ class Columns:
         self.name, self.skeleton, self.box_rule = name, skeleton, box_rule
         self.visibility = dict(visibility)
         self._codes = frozenset(visibility)
-        self._nothing = [0.0] * (3 * len(skeleton))
+        self._unlabelled = [0.0] * (3 * len(skeleton))
         self._file_names: list[str] = []
         self._source_ids: list[str] = []
         self._groups: list[str] = []
         self._width, self._height = array("q"), array("q")
-        self._pictures: list[Picture] = []
+        self._image_files: list[ImageFile] = []
         self._splits: list[str] = []
         self._rows, self._crowd = array("q"), array("b")
         self._boxes, self._points = array("d"), array("d")
 
-    def image(
+    def add_image(
         self,
         name: str,
-        picture: Picture,
+        image_file: ImageFile,
         *,
         source_id: str,
         split: str = "",
@@ -57,9 +62,9 @@ class Columns:
         width: int = 0,
         height: int = 0,
     ) -> int:
-        """Add an image and return its row; `name` is its path below the source's root."""
+        """Add an image and return its row; `name` is its path relative to the source's root."""
         self._file_names.append(f"{self.name}/{name}")
-        self._pictures.append(picture)
+        self._image_files.append(image_file)
         self._source_ids.append(source_id)
         self._splits.append(split)
         self._groups.append(group)
@@ -67,37 +72,38 @@ class Columns:
         self._height.append(height)
         return len(self._file_names) - 1
 
-    def person(
+    def add_person(
         self, row: int, box_xywh: Sequence[float], points: Sequence[float], *where: object
     ) -> None:
         """Add a person of the image at `row`.
 
         Args:
-            box_xywh: 4 numbers, px, as they stand: what is wrong with a box is the builder's.
-            points: x, y and the source's own visibility code of each joint, one after the other.
-            where: file, record and person, for a message.
-        Raises: InputError when there are too few points or an unknown code among them.
+            box_xywh: 4 numbers, px, as in the file; the builder checks and clips boxes.
+            points: x, y and the source's own visibility code of each joint, joint by joint.
+            where: file, record and person, for error messages.
+        Raises: InputError when there are too few points or an unknown visibility code.
         """
-        if len(points) != len(self._nothing):
+        if len(points) != len(self._unlabelled):
             raise InputError(
-                _place(where),
-                f"{len(points)} keypoint values, {self.skeleton.name} needs {len(self._nothing)}",
-                "mend the record or leave it out",
+                _join_location(where),
+                f"{len(points)} keypoint values instead of the {len(self._unlabelled)} of "
+                f"{self.skeleton.name}",
+                "correct the record or remove it",
             )
         if not self._codes.issuperset(points[2::3]):
             code = next(v for v in points[2::3] if v not in self._codes)
             raise InputError(
-                _place(where),
+                _join_location(where),
                 f"keypoint {points[2::3].index(code) + 1} has visibility {code:g}",
-                f"{_CALLED[self.name]} has only {', '.join(map(str, self.visibility))}",
+                f"{_DISPLAY_NAMES[self.name]} has only {', '.join(map(str, self.visibility))}",
             )
         self._rows.append(row)
         self._crowd.append(False)
         self._boxes.extend(box_xywh)
         self._points.extend(points)
 
-    def region(self, row: int, box_xywh: Sequence[float]) -> None:
-        """Add a region whose people nobody labelled; it becomes an ignored row like COCO's crowds.
+    def add_ignore_region(self, row: int, box_xywh: Sequence[float]) -> None:
+        """Add a region of unlabelled people; it becomes an ignored row like COCO's crowds.
 
         Args:
             box_xywh: 4 numbers around the region, px.
@@ -105,10 +111,10 @@ class Columns:
         self._rows.append(row)
         self._crowd.append(True)
         self._boxes.extend(box_xywh)
-        self._points.extend(self._nothing)
+        self._points.extend(self._unlabelled)
 
     def finish(self, root: Path, missing: Sequence[str], notes: Sequence[str]) -> Source:
-        """The whole source; points that are not labelled lose their coordinates."""
+        """Return the complete source; keypoints that are not labelled get the coordinates 0, 0."""
         n, m = len(self._rows), len(self._file_names)
         code = SOURCES.index(self.name)
         images = make_images(
@@ -135,18 +141,19 @@ class Columns:
             notes=notes,
         )
         return Source(
-            self.name, root, people, tuple(self._pictures), tuple(self._splits), tuple(missing)
+            self.name, root, people, tuple(self._image_files), tuple(self._splits), tuple(missing)
         )
 
-    def _recode(self, points: NDArray[np.float64], crowd: NDArray[np.bool_]) -> None:
-        theirs = points[:, :, 2].copy()
-        ours = np.zeros_like(theirs)
+    def _recode(self, points: NDArray[np.float64], is_region: NDArray[np.bool_]) -> None:
+        """Replace the source's visibility codes in `points` by COCO's, in place."""
+        source_codes = points[:, :, 2].copy()
+        coco_codes = np.zeros_like(source_codes)
         for code, v in self.visibility.items():
-            ours[theirs == code] = v
-        ours[crowd] = 0  # a region's zeros are nobody's code
-        points[:, :, 2] = ours
-        points[ours == 0] = 0
+            coco_codes[source_codes == code] = v
+        coco_codes[is_region] = 0  # the zeros of an ignore region are no visibility codes
+        points[:, :, 2] = coco_codes
+        points[coco_codes == 0] = 0
 
 
-def _place(where: Sequence[object]) -> str:
+def _join_location(where: Sequence[object]) -> str:
     return ", ".join(str(part) for part in where)
