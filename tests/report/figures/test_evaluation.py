@@ -8,7 +8,12 @@ from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.analysis.binned_ap import Bin
 from smallpose.evaluation.evaluate import evaluate
-from smallpose.report.figures.evaluation import CLASSES, ap_along_scale, ap_by_class, save_figures
+from smallpose.report.figures.evaluation import (
+    CLASSES,
+    draw_ap_along_scale,
+    draw_class_bars,
+    save_figures,
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +31,7 @@ def result():
 
 
 def test_bars_are_as_high_as_the_numbers_and_nobody_is_a_gap(result):
-    axes = ap_by_class(result).axes[0]
+    axes = draw_class_bars(result).axes[0]
     bars = {c.get_label(): [b.get_height() for b in c] for c in axes.containers}
     for protocol in ("coco", "owned"):
         for height, (key, *_) in zip(bars[protocol], CLASSES, strict=True):
@@ -46,7 +51,7 @@ def test_bins_stand_over_their_own_range_and_empty_ones_are_left_out():
         Bin(0.3, 0.6, 0, None),
         Bin(0.6, 0.9, 5, 0.75, None),
     ]
-    axes = ap_along_scale("density", bins).axes[0]
+    axes = draw_ap_along_scale("density", bins).axes[0]
     (line,) = [x for x in axes.lines if len(x.get_xdata()) == 2 and x.get_alpha() == 0.5]
     assert list(line.get_xdata()) == pytest.approx([0.2, 0.75])
     assert list(line.get_ydata()) == pytest.approx([25, 75])

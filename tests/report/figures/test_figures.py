@@ -35,19 +35,19 @@ def test_every_drawing_has_a_sentence_for_those_who_cannot_see_it(drawings):
 
 def test_the_same_data_give_the_same_bytes(drawings):
     draw = drawings["fig2_areas"].draw
-    assert figures.svg(draw()) == figures.svg(draw())
-    assert figures.png(draw(), dpi=60) == figures.png(draw(), dpi=60)
+    assert figures.render_svg(draw()) == figures.render_svg(draw())
+    assert figures.render_png(draw(), dpi=60) == figures.render_png(draw(), dpi=60)
 
 
 def test_no_date_and_no_maker_stand_in_a_figure(drawings):
-    text = figures.svg(drawings["fig2_areas"].draw()).decode()
+    text = figures.render_svg(drawings["fig2_areas"].draw()).decode()
     assert "<dc:date>" not in text
     assert "Matplotlib v" not in text
 
 
 def test_dark_figures_have_light_ink(drawings):
-    light = figures.svg(drawings["fig8_classes"].draw())
-    dark = figures.by_night(light)
+    light = figures.render_svg(drawings["fig8_classes"].draw())
+    dark = figures.recolour_dark(light)
     assert LIGHT.ink.encode() in light
     assert DARK.ink.encode() in dark
     assert not any(colour.encode() in dark for colour in astuple(LIGHT))
@@ -78,7 +78,7 @@ def test_twelve_sets_side_by_side_can_be_told_apart_by_their_keys(world, name):
 
 
 def test_looks_differ_and_neighbours_differ_in_colour():
-    looks = [figures.look(n) for n in range(28)]
+    looks = [figures.get_series_style(n) for n in range(28)]
     assert len(set(looks)) == 28
     assert all(a.colour != b.colour for a, b in pairwise(looks))
     # Of those that share a colour, bars, lines and marks differ each by themselves.
@@ -121,7 +121,7 @@ def test_the_colours_differ_for_those_who_see_no_red_no_green_or_no_blue():
 
 def test_the_sign_of_each_bar_difference_is_the_tables(world):
     runs = [r for r in read_runs(list(world.runs.values())) if not r.is_untrained]
-    axes = figures.ap_by_class(runs).axes[0]
+    axes = figures.draw_ap_by_class(runs).axes[0]
     a, b = (np.array([bar.get_height() for bar in group]) for group in axes.containers)
     table = np.array(
         [
@@ -136,14 +136,14 @@ def test_the_sign_of_each_bar_difference_is_the_tables(world):
 def test_files_without_people_are_drawn_too(world):
     nobody = world.test.take(np.array([], dtype=np.intp))
     for drawing in count_datasets({"nobody": nobody}).drawings():
-        figures.png(drawing.draw(), dpi=40)
+        figures.render_png(drawing.draw(), dpi=40)
 
 
 def test_crowded_names_get_a_legend_that_fits(world):
     sets = {f"a set with quite a long name, number {i}": world.test for i in range(6)}
     for drawing in count_datasets(sets).drawings():
         if drawing.name in ("fig2_areas", "fig8_classes"):
-            figures.svg(drawing.draw())
+            figures.render_svg(drawing.draw())
 
 
 def test_each_method_goes_from_its_a_to_its_b(world):
@@ -151,7 +151,7 @@ def test_each_method_goes_from_its_a_to_its_b(world):
 
     a, b = (r for r in read_runs(list(world.runs.values())) if not r.is_untrained)
     other = [replace(run, method="simcc_r18_tiny") for run in (a, b)]
-    figure = figures.gains({"one": (a, b), "two": (other[0], other[1])})
+    figure = figures.draw_gains({"one": (a, b), "two": (other[0], other[1])})
     dots = [c.get_offsets()[0].tolist() for c in figure.axes[1].collections]
     expected = [(run.metric("AP_S"), y) for y in (0, 1) for run in (a, b)]
     assert dots == [pytest.approx(dot) for dot in expected]
@@ -160,8 +160,10 @@ def test_each_method_goes_from_its_a_to_its_b(world):
 def test_the_files_carry_a_title_and_what_is_counted(drawings, tmp_path):
     """The page has its own words, so what `save` gives back has none."""
     draw = drawings["fig2_areas"].draw
-    plain = figures.save(draw(), tmp_path, "plain")
-    inside = figures.save(draw(), tmp_path, "titled", "People", "train: 30 people in 10 images")
+    plain = figures.save_figure(draw(), tmp_path, "plain")
+    inside = figures.save_figure(
+        draw(), tmp_path, "titled", "People", "train: 30 people in 10 images"
+    )
     assert inside == plain == (tmp_path / "plain.svg").read_bytes()
     heights = []
     for name in ("plain", "titled"):
@@ -169,13 +171,13 @@ def test_the_files_carry_a_title_and_what_is_counted(drawings, tmp_path):
             heights.append(picture.height)
     assert heights[1] > heights[0] + 40
     again = tmp_path / "again"
-    figures.save(draw(), again, "titled", "People", "train: 30 people in 10 images")
+    figures.save_figure(draw(), again, "titled", "People", "train: 30 people in 10 images")
     for kind in ("svg", "png"):
         assert (again / f"titled.{kind}").read_bytes() == (tmp_path / f"titled.{kind}").read_bytes()
 
 
 def test_numbers_of_people_that_no_image_shows_are_gaps():
-    axes = figures.people_in_images({"one": np.array([3, 5, 0, 0, 2])}).axes[0]
+    axes = figures.draw_people_per_image({"one": np.array([3, 5, 0, 0, 2])}).axes[0]
     values = axes.patches[0].get_data().values
     assert values[[0, 3]].tolist() == pytest.approx([500 / 7, 200 / 7])
     assert np.isnan(values[[1, 2]]).all()
@@ -183,7 +185,7 @@ def test_numbers_of_people_that_no_image_shows_are_gaps():
 
 def test_a_bin_that_holds_nobody_says_so(world):
     people = count_datasets({"one": world.test})
-    axes = figures.areas(people.areas).axes[0]
+    axes = figures.draw_areas(people.areas).axes[0]
     empty = int((people.areas["one"].counts == 0).sum())
     assert empty > 0
     assert sum(text.get_text() == "0" for text in axes.texts) == empty
@@ -192,7 +194,7 @@ def test_a_bin_that_holds_nobody_says_so(world):
 def test_mean_crowding_is_drawn_with_its_interval(world):
     people = count_datasets({"one": world.test})
     mean = people.mean_crowding["one"]
-    axes = figures.crowding(people.crowds, people.mean_crowding).axes[0]
+    axes = figures.draw_crowding(people.crowds, people.mean_crowding).axes[0]
     line, dot = axes.lines
     assert line.get_xdata().tolist() == [mean.low, mean.high]
     assert dot.get_xdata().tolist() == [mean.value]

@@ -15,8 +15,8 @@ from smallpose.report.inputs.runs import METRICS, Run, read_run
 from smallpose.report.inputs.scores import Measurement, RunScore, SeedGroup
 from smallpose.report.tables import paper_tables
 from smallpose.report.tables.paper_tables import PRINTED, Column, Table
-from smallpose.stats.counts import table1
-from smallpose.stats.scene_entropy import scenes
+from smallpose.stats.counts import build_table1
+from smallpose.stats.scene_entropy import summarize_scenes
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +69,7 @@ def test_a_variant_stands_with_the_method_it_imitates(ours: str, theirs: str | N
 
 
 def test_tables_2_and_3_hold_the_papers_rows_in_its_order():
-    rows = [*paper_tables.table2([]).rows, *paper_tables.table3([]).rows]
+    rows = [*paper_tables.build_table2([]).rows, *paper_tables.build_table3([]).rows]
     assert [(r[0], r[3]) for r in rows] == [
         (paper_values.format_method_label(m.name), setting)
         for m in paper_values.METHODS
@@ -78,7 +78,7 @@ def test_tables_2_and_3_hold_the_papers_rows_in_its_order():
 
 
 def test_our_rows_follow_the_papers_row_of_the_same_setting(runs: list[Run]):
-    table = paper_tables.table2(runs)
+    table = paper_tables.build_table2(runs)
     assert [(r[3], r[4]) for r in table.rows[:5]] == [
         ("A", "paper"),
         ("A", "ours · quick · 6 epochs · seed 0"),
@@ -92,21 +92,21 @@ def test_our_rows_follow_the_papers_row_of_the_same_setting(runs: list[Run]):
 
 def test_a_training_of_so_many_steps_is_called_so(runs: list[Run]):
     run = replace(runs[0], epochs=2.31, steps=1200, recipe_fields={"steps": 1200})
-    assert paper_tables.how(run) == "ours · quick · 1,200 steps · seed 0"
+    assert paper_tables.describe_run(run) == "ours · quick · 1,200 steps · seed 0"
 
 
 def test_the_main_table_has_the_columns_of_the_contract(runs: list[Run]):
-    heads = [c.head for c in paper_tables.results(runs).columns]
+    heads = [c.head for c in paper_tables.build_results_table(runs).columns]
     assert heads[:10] == ["method", "setting", "AP", "AP_S", "AP_M", "AP_L", "Sp", "Mo", "De", "AR"]
 
 
 def test_recall_is_not_printed_twice(runs: list[Run]):
-    heads = [c.head for c in paper_tables.results(runs, "recall").columns]
+    heads = [c.head for c in paper_tables.build_results_table(runs, "recall").columns]
     assert heads[2:9] == ["R", "R_S", "R_M", "R_L", "Sp", "Mo", "De"]
 
 
 def test_table_1_puts_ours_below_the_papers(world):
-    table = paper_tables.table1(table1(world.test, world.test))
+    table = paper_tables.build_table1(build_table1(world.test, world.test))
     assert [row[:2] for row in table.rows] == [
         (split, who) for split in ("train", "test", "total") for who in ("paper", "ours")
     ]
@@ -114,12 +114,12 @@ def test_table_1_puts_ours_below_the_papers(world):
 
 
 def test_markdown_is_as_promised(runs: list[Run], golden: Callable[[str, str], None]):
-    golden("report_results.md", paper_tables.results(runs).to_markdown())
-    golden("report_table2.md", paper_tables.table2(runs).to_markdown())
+    golden("report_results.md", paper_tables.build_results_table(runs).to_markdown())
+    golden("report_table2.md", paper_tables.build_table2(runs).to_markdown())
 
 
 def test_csv_reads_back(runs: list[Run]):
-    table = paper_tables.table2(runs)
+    table = paper_tables.build_table2(runs)
     head, *rows = csv.reader(io.StringIO(table.to_csv()))
     assert head == [c.head for c in table.columns]
     assert len(rows) == len(table.rows)
@@ -161,7 +161,7 @@ def read_run_like(method: str) -> Run:
 
 
 def test_intervals_stand_beside_their_numbers_in_every_format():
-    table = paper_tables.table2([seeds([60.0])])
+    table = paper_tables.build_table2([seeds([60.0])])
     cell = next(c for row in table.rows for c in row if isinstance(c, Measurement))
     assert cell.low is not None
     assert 55 < cell.low < 57 < cell.value < 63 < (cell.high or 0) < 65
@@ -189,18 +189,21 @@ def test_an_interval_of_two_seeds_far_apart_ends_where_an_average_precision_does
 
 def test_several_seeds_are_one_row_with_a_wider_interval():
     alike, apart = (
-        paper_tables.table2([seeds(values)]).rows[2][5]
+        paper_tables.build_table2([seeds(values)]).rows[2][5]
         for values in ([60.0] * 3, [55.0, 60.0, 65.0])
     )
     assert isinstance(alike, Measurement)
     assert isinstance(apart, Measurement)
     assert alike.value == apart.value == pytest.approx(60)
     assert (apart.high or 0) - (apart.low or 0) > 2 * ((alike.high or 0) - (alike.low or 0))
-    assert paper_tables.table2([seeds([1.0, 2.0])]).rows[2][4] == "ours · quick · 1 epoch · 2 seeds"
+    assert (
+        paper_tables.build_table2([seeds([1.0, 2.0])]).rows[2][4]
+        == "ours · quick · 1 epoch · 2 seeds"
+    )
 
 
 def test_other_protocols_have_tables_of_our_rows_alone():
-    made = {t.name: t for t in paper_tables.other_protocols([seeds([60.0])])}
+    made = {t.name: t for t in paper_tables.build_other_protocols([seeds([60.0])])}
     assert list(made) == ["table2_owned", "table5_owned", "table2_recall", "table5_recall"]
     assert all(PRINTED not in row for table in made.values() for row in table.rows)
     assert [c.head for c in made["table2_recall"].columns][5:7] == ["R", "R_S"]
@@ -209,7 +212,7 @@ def test_other_protocols_have_tables_of_our_rows_alone():
 def test_table_5_goes_from_little_data_to_all_of_it():
     a, b = read_run_like("simple_baseline_r50"), read_run_like("simple_baseline_r50")
     subset = replace(b, subset=1)
-    table = paper_tables.table5(
+    table = paper_tables.build_table5(
         [
             replace(b, evaluation=EVALUATED),
             replace(subset, evaluation=EVALUATED),
@@ -229,7 +232,7 @@ EVALUATED = {"protocols": {"coco": dict.fromkeys(METRICS, 0.5)}}
 def test_table_4_has_means_and_variances_with_intervals():
     rows = np.full((50, 365), 1 / 365)
     rows[::2] = np.eye(365)[0]
-    table = paper_tables.table4({"mine": scenes(rows)})
+    table = paper_tables.build_table4({"mine": summarize_scenes(rows)})
     mean, variance = table.rows[2][3:]
     assert isinstance(mean, Measurement)
     assert isinstance(variance, Measurement)

@@ -9,7 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from smallpose.report.claims.result_source import Board
-from smallpose.report.figures.style import CLASSES, LIGHT, SERIES, bare, finished, new_figure
+from smallpose.report.figures.style import (
+    CLASSES,
+    LIGHT,
+    SERIES,
+    apply_theme,
+    create_figure,
+    hide_frame,
+)
 from smallpose.report.inputs.scores import Measurement
 
 UP, DOWN, UNSURE = SERIES[0], SERIES[1], "#9AA3AE"
@@ -29,7 +36,7 @@ class Change:
     printed: Mapping[str, float | None]
 
 
-def changes_of(board: Board, printed: Board, methods: tuple[str, ...]) -> list[Change]:
+def compute_changes(board: Board, printed: Board, methods: tuple[str, ...]) -> list[Change]:
     """The methods that have both settings; B is scored on COCO's 17 joints, as A is."""
     out = []
     for method in methods:
@@ -46,11 +53,11 @@ def changes_of(board: Board, printed: Board, methods: tuple[str, ...]) -> list[C
     return out
 
 
-def gains_by_class(changes: list[Change], printed: str = "the paper's") -> Figure:
+def draw_gains_by_class(changes: list[Change], printed: str = "the paper's") -> Figure:
     """A panel a class, a bar a method: blue up, orange down, grey where the interval holds 0."""
     rows = max(len(changes), 1)
     height = 1.25 + 0.36 * rows
-    figure = new_figure(9.2, height)
+    figure = create_figure(9.2, height)
     grid = figure.add_gridspec(1, len(CLASSES), wspace=0.14)
     reach = [
         v for c in changes for m in c.ours.values() if m is not None for v in (m.low, m.high, 0.0)
@@ -61,7 +68,7 @@ def gains_by_class(changes: list[Change], printed: str = "the paper's") -> Figur
     room = 0.07 * max(high - low, 1.0)
     for column, (metric, title) in enumerate(CLASSES.items()):
         axes = figure.add_subplot(grid[0, column])
-        _panel(axes, [(c.ours[metric], c.printed[metric]) for c in changes])
+        _draw_panel(axes, [(c.ours[metric], c.printed[metric]) for c in changes])
         axes.set(xlim=(low - room, high + room), ylim=(rows - 0.4, -0.6))
         axes.set_title(title, fontsize=9.5, color=LIGHT.ink, pad=6)
         names = [c.label for c in changes] if column == 0 else [""] * len(changes)
@@ -74,19 +81,19 @@ def gains_by_class(changes: list[Change], printed: str = "the paper's") -> Figur
         ha="center",
         va="top",
         size=8.5,
-        color=LIGHT.quiet,
+        color=LIGHT.muted,
     )
-    return finished(figure)
+    return apply_theme(figure)
 
 
-def _panel(axes: Axes, values: list[tuple[Measurement | None, float | None]]) -> None:
-    bare(axes)
+def _draw_panel(axes: Axes, values: list[tuple[Measurement | None, float | None]]) -> None:
+    hide_frame(axes)
     axes.grid(axis="x", color=LIGHT.grid, lw=0.8)
     axes.set_axisbelow(True)
-    axes.axvline(0, color=LIGHT.quiet, lw=1)
+    axes.axvline(0, color=LIGHT.muted, lw=1)
     for y, (ours, printed) in enumerate(values):
         if ours is None:
-            axes.text(0, y, " n/a", va="center", size=7.5, color=LIGHT.quiet)
+            axes.text(0, y, " n/a", va="center", size=7.5, color=LIGHT.muted)
         else:
             low, high = (np.nan if e is None else e for e in (ours.low, ours.high))
             colour = UP if low > 0 else DOWN if high < 0 else UNSURE
@@ -94,7 +101,7 @@ def _panel(axes: Axes, values: list[tuple[Measurement | None, float | None]]) ->
             axes.hlines(y, low, high, color=LIGHT.ink, lw=1.2, zorder=3)
         if printed is not None:
             axes.plot(
-                [printed], [y], marker="D", ms=4.5, mfc=LIGHT.paper, mec=LIGHT.quiet, zorder=4
+                [printed], [y], marker="D", ms=4.5, mfc=LIGHT.paper, mec=LIGHT.muted, zorder=4
             )
     axes.xaxis.set_major_locator(MaxNLocator(3))
-    axes.tick_params(axis="x", colors=LIGHT.quiet, labelbottom=True, labelsize=8)
+    axes.tick_params(axis="x", colors=LIGHT.muted, labelbottom=True, labelsize=8)

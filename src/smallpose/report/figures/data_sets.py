@@ -19,14 +19,14 @@ from smallpose.report.figures.style import (
     ON_PALE,
     SIZE_COLOURS,
     SOURCE_COLOURS,
-    bare,
-    finished,
+    add_legend_above,
+    apply_theme,
+    create_axes,
+    create_figure,
+    draw_steps,
+    get_series_style,
+    hide_frame,
     is_dark,
-    legend_above,
-    look,
-    new_axes,
-    new_figure,
-    steps,
 )
 from smallpose.report.images.contact_sheet import SOURCE_NAMES
 from smallpose.stats.counts import Counts
@@ -35,9 +35,9 @@ from smallpose.stats.distributions import AREA_NAMES, Histogram
 from smallpose.stats.mean_interval import Estimate
 
 
-def composition(sources: Mapping[str, Counts]) -> Figure:
+def draw_composition(sources: Mapping[str, Counts]) -> Figure:
     """People by source as a ring, with numbers (Fig. 1a)."""
-    figure = new_figure(5.8, 3.0)
+    figure = create_figure(5.8, 3.0)
     axes = figure.add_axes((0.02, 0.04, 0.5, 0.92))
     people = {name: c.people for name, c in sources.items() if c.people}
     total = sum(people.values())
@@ -50,7 +50,7 @@ def composition(sources: Mapping[str, Counts]) -> Figure:
         wedgeprops={"width": 0.32, "edgecolor": LIGHT.paper, "linewidth": 2},
     )
     axes.text(0, 0.08, f"{total:,}", ha="center", va="center", size=17, weight="bold")
-    axes.text(0, -0.18, "people", ha="center", va="center", color=LIGHT.quiet)
+    axes.text(0, -0.18, "people", ha="center", va="center", color=LIGHT.muted)
     legend = figure.add_axes((0.55, 0.04, 0.44, 0.92))
     legend.set_axis_off()
     legend.set(xlim=(0, 1), ylim=(0, 1))
@@ -60,54 +60,62 @@ def composition(sources: Mapping[str, Counts]) -> Figure:
         legend.scatter([0.03], [y], s=90, color=SOURCE_COLOURS[name], marker="s")
         legend.text(0.10, y, SOURCE_NAMES[name], va="center", color=LIGHT.ink)
         legend.text(0.74, y, f"{n:,}", va="center", ha="right", color=LIGHT.ink)
-        legend.text(0.98, y, f"{100 * n / total:.1f} %", va="center", ha="right", color=LIGHT.quiet)
-    return finished(figure)
+        legend.text(0.98, y, f"{100 * n / total:.1f} %", va="center", ha="right", color=LIGHT.muted)
+    return apply_theme(figure)
 
 
-def areas(sets: Mapping[str, Histogram]) -> Figure:
+def draw_areas(sets: Mapping[str, Histogram]) -> Figure:
     """The share of people by box area, several sets side by side (Figs. 2, 8b)."""
-    figure, axes = new_axes(5.8, 3.4)
+    figure, axes = create_axes(5.8, 3.4)
     bins = len(AREA_NAMES) - 1
     width = 0.82 / max(len(sets), 1)
     for number, (name, histogram) in enumerate(sets.items()):
         x = np.arange(bins) + (number - (len(sets) - 1) / 2) * width
         label = f"{name} ({histogram.total:,})"
-        axes.bar(x, 100 * histogram.shares, width * 0.94, label=label, **look(number).bar())
+        axes.bar(
+            x,
+            100 * histogram.shares,
+            width * 0.94,
+            label=label,
+            **get_series_style(number).bar_options(),
+        )
         if len(sets) <= 4:
             # A bin without a bar may hold a few people; that it holds nobody is said.
             for at in x[histogram.counts == 0] if histogram.total else ():
-                axes.text(at, 0, "0", ha="center", va="bottom", size=7, color=LIGHT.quiet)
+                axes.text(at, 0, "0", ha="center", va="bottom", size=7, color=LIGHT.muted)
     top = max((100 * h.shares.max() for h in sets.values()), default=1.0) or 1.0
     axes.set(ylim=(0, top * 1.18), xlim=(-0.6, bins - 0.4))
     # The limits of the size classes fall between bins 3 | 4 and 5 | 6.
     for edge in (3.5, 5.5):
-        axes.axvline(edge, color=LIGHT.quiet, lw=1, ls=(0, (4, 3)), zorder=0)
+        axes.axvline(edge, color=LIGHT.muted, lw=1, ls=(0, (4, 3)), zorder=0)
     for middle, name in zip((1.5, 4.5, 6.0), SIZES, strict=True):
-        axes.text(middle, top * 1.11, name, ha="center", color=LIGHT.quiet, size=9)
+        axes.text(middle, top * 1.11, name, ha="center", color=LIGHT.muted, size=9)
     ticks = [f"{a} –\n{b}" for a, b in pairwise(AREA_NAMES)]
     axes.set_xticks(range(bins), ticks, fontsize=7)
     axes.set_ylabel("people, %")
     axes.set_xlabel("box area, px²")
-    legend_above(axes)
-    return finished(figure)
+    add_legend_above(axes)
+    return apply_theme(figure)
 
 
-def crowding(sets: Mapping[str, Crowding], means: Mapping[str, Estimate] | None = None) -> Figure:
+def draw_crowding(
+    sets: Mapping[str, Crowding], means: Mapping[str, Estimate] | None = None
+) -> Figure:
     """The share of images by CrowdIndex, with each set's mean and its interval (Fig. 3).
 
     Args:
         sets: name to CrowdIndex of its images.
         means: of each set; as if every image stood alone without.
     """
-    figure, axes = new_axes(5.8, 3.3)
+    figure, axes = create_axes(5.8, 3.3)
     shares = {name: 100 * crowd.histogram.shares for name, crowd in sets.items()}
     top = max((float(v.max()) for v in shares.values()), default=1.0) or 1.0
     room = top * (0.05 + 0.05 * len(sets))
     for number, (name, crowd) in enumerate(sets.items()):
         mean = (means or {}).get(name) or crowd.estimate
-        drawn = look(number)
-        label = f"{name} (mean {_ends(mean)}, {crowd.histogram.total:,} images)"
-        steps(axes, crowd.histogram.edges, shares[name], drawn, label, fill=len(sets) <= 2)
+        drawn = get_series_style(number)
+        label = f"{name} (mean {_format_interval(mean)}, {crowd.histogram.total:,} images)"
+        draw_steps(axes, crowd.histogram.edges, shares[name], drawn, label, fill=len(sets) <= 2)
         y = top + room * (1 - (number + 0.5) / len(sets))
         axes.plot([mean.low, mean.high], [y, y], color=drawn.colour, lw=2.5, solid_capstyle="butt")
         axes.plot([mean.value], [y], color=drawn.colour, marker=drawn.marker, ms=4.5)
@@ -115,11 +123,11 @@ def crowding(sets: Mapping[str, Crowding], means: Mapping[str, Estimate] | None 
     axes.set(ylim=(0, top + room), ylabel="images, %")
     axes.set_yticks([t for t in axes.get_yticks() if t <= top])
     axes.set_xticks(np.linspace(0, 1, 6), ["0", "0.2", "0.4", "0.6", "0.8", "≥ 1"])
-    legend_above(axes)
-    return finished(figure)
+    add_legend_above(axes)
+    return apply_theme(figure)
 
 
-def _ends(mean: Estimate) -> str:
+def _format_interval(mean: Estimate) -> str:
     if not np.isfinite(mean.value):
         return "–"
     if not np.isfinite(mean.low):
@@ -127,20 +135,20 @@ def _ends(mean: Estimate) -> str:
     return f"{mean.value:.2f} ± {(mean.high - mean.low) / 2:.2f}"
 
 
-def people_in_images(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
+def draw_people_per_image(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
     """How many people images show, on a logarithm so that the tail is seen (Fig. 7).
 
     Args:
         sets: name to (most + 1,) numbers of images with 0, 1, 2 … people.
     """
-    figure, axes = new_axes(5.8, 3.3)
+    figure, axes = create_axes(5.8, 3.3)
     most = max((len(c) - 1 for c in sets.values()), default=1)
     for number, (name, counts) in enumerate(sets.items()):
         images = int(counts[1:].sum())
         mean = float((counts * np.arange(len(counts))).sum() / max(images, 1))
         shares = 100 * counts[1:] / max(images, 1)
         edges = np.arange(1, len(counts) + 1, dtype=np.float64) - 0.5
-        drawn = look(number)
+        drawn = get_series_style(number)
         label = f"{name} (mean {mean:.1f}, most {len(counts) - 1}, {images:,} images)"
         # Numbers of people that no image shows are gaps in the line.
         axes.stairs(
@@ -159,14 +167,14 @@ def people_in_images(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    legend_above(axes)
-    return finished(figure)
+    add_legend_above(axes)
+    return apply_theme(figure)
 
 
-def classes(sets: Mapping[str, Counts]) -> Figure:
+def draw_classes(sets: Mapping[str, Counts]) -> Figure:
     """Size classes, and density classes of the small, of several sets (Fig. 8a and c)."""
     rows = max(len(sets), 1)
-    figure = new_figure(5.8, 1.25 + 0.62 * rows)
+    figure = create_figure(5.8, 1.25 + 0.62 * rows)
     grid = figure.add_gridspec(1, 2, wspace=0.09)
     for column, (title, names, colours) in enumerate(
         (
@@ -175,11 +183,11 @@ def classes(sets: Mapping[str, Counts]) -> Figure:
         )
     ):
         axes = figure.add_subplot(grid[0, column])
-        bare(axes)
+        hide_frame(axes)
         axes.set_title(title, loc="left", fontsize=10, color=LIGHT.ink, pad=24)
         for y, counts in enumerate(sets.values()):
             parts = counts.sizes if column == 0 else counts.densities
-            _stack(axes, y, parts, [colours[n] for n in names])
+            _draw_stack(axes, y, parts, [colours[n] for n in names])
         axes.set(xlim=(0, 100), ylim=(rows - 0.45, -0.55))
         axes.set_yticks(range(rows), list(sets) if column == 0 else [""] * rows)
         keys = [Patch(color=colours[name], label=name) for name in names]
@@ -189,7 +197,7 @@ def classes(sets: Mapping[str, Counts]) -> Figure:
             bbox_to_anchor=(-0.02, 1.0),
             ncols=3,
             frameon=False,
-            labelcolor=LIGHT.quiet,
+            labelcolor=LIGHT.muted,
             fontsize=8.5,
             handlelength=0.9,
             handleheight=0.9,
@@ -197,13 +205,13 @@ def classes(sets: Mapping[str, Counts]) -> Figure:
             handletextpad=0.5,
             borderaxespad=0.1,
         )
-    return finished(figure)
+    return apply_theme(figure)
 
 
-def _stack(axes: Axes, y: float, parts: Sequence[int], colours: Sequence[str]) -> None:
+def _draw_stack(axes: Axes, y: float, parts: Sequence[int], colours: Sequence[str]) -> None:
     total, left = max(sum(parts), 1), 0.0
     if not sum(parts):
-        axes.text(1, y, "nobody", va="center", size=7.5, color=LIGHT.quiet)
+        axes.text(1, y, "nobody", va="center", size=7.5, color=LIGHT.muted)
     for n, colour in zip(parts, colours, strict=True):
         width = 100 * n / total
         axes.barh(y, width, 0.62, left=left, color=colour)

@@ -10,10 +10,10 @@ from smallpose.evaluation.analysis.binned_ap import Bin
 from smallpose.report.figures.style import (
     DENSITY_COLOURS,
     LIGHT,
-    finished,
-    legend_above,
-    look,
-    new_axes,
+    add_legend_above,
+    apply_theme,
+    create_axes,
+    get_series_style,
 )
 
 BANDS = {
@@ -23,13 +23,13 @@ BANDS = {
 }
 
 
-def ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
+def draw_ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
     """AP (`owned`) in bins of equally many small people, whiskers 95 %; no bin, no point.
 
     Args:
         methods: label to bins along the density; the bins are the same people for all.
     """
-    figure, axes = new_axes(6.8, 3.8)
+    figure, axes = create_axes(6.8, 3.8)
     top = max(
         (
             b.interval[1] if b.interval else b.ap
@@ -49,7 +49,7 @@ def ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
             ha="center",
             va="top",
             size=8.5,
-            color=LIGHT.quiet,
+            color=LIGHT.muted,
             rotation=90 if high - low < 0.1 else 0,
         )
     people = 0
@@ -58,7 +58,7 @@ def ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
         shift = (number - (len(methods) - 1) / 2) * 0.006
         x = np.array([(b.low + b.high) / 2 + shift for b in bins])
         ap = np.array([np.nan if b.ap is None else 100 * b.ap for b in bins])
-        drawn = look(number)
+        drawn = get_series_style(number)
         axes.plot(
             x,
             ap,
@@ -82,5 +82,5 @@ def ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
         "whiskers 95 %",
         fontsize=8.5,
     )
-    legend_above(axes)
-    return finished(figure)
+    add_legend_above(axes)
+    return apply_theme(figure)

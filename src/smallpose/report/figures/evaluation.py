@@ -14,7 +14,14 @@ from matplotlib.figure import Figure
 from smallpose.core.density import DENSE_FROM, SPARSE_BELOW
 from smallpose.evaluation.analysis.binned_ap import Bin
 from smallpose.evaluation.evaluate import Evaluation
-from smallpose.report.figures import LIGHT, SERIES, finished, legend_above, new_axes, save
+from smallpose.report.figures import (
+    LIGHT,
+    SERIES,
+    add_legend_above,
+    apply_theme,
+    create_axes,
+    save_figure,
+)
 
 # Key of the metric, heading, key of the people.
 CLASSES = (
@@ -29,9 +36,9 @@ CLASSES = (
 AXES = {"density": "keypoint density (Eq. 3)", "height": "height of the person's box, px"}
 
 
-def ap_by_class(result: Evaluation) -> Figure:
+def draw_class_bars(result: Evaluation) -> Figure:
     """Bars by class, one colour a protocol, the people of each class beneath."""
-    figure, axes = new_axes(7.2, 3.6)
+    figure, axes = create_axes(7.2, 3.6)
     width = 0.8 / len(result.protocols)
     for number, (protocol, metrics) in enumerate(result.protocols.items()):
         ends = (result.intervals or {}).get(protocol, {})
@@ -45,28 +52,28 @@ def ap_by_class(result: Evaluation) -> Figure:
             if span is not None:
                 axes.vlines(x, 100 * span[0], 100 * span[1], color=LIGHT.ink, lw=1.2, zorder=3)
             elif np.isnan(height):
-                axes.text(x, 1, "n/a", ha="center", fontsize=7, color=LIGHT.quiet, rotation=90)
+                axes.text(x, 1, "n/a", ha="center", fontsize=7, color=LIGHT.muted, rotation=90)
     labels = [f"{name}\n{result.people[key]:,}" for _, name, key in CLASSES]
     axes.set_xticks(range(len(CLASSES)), labels)
     axes.axvline(3.5, color=LIGHT.grid, lw=1)
     axes.set(ylim=(0, 100), ylabel="AP, %")
     axes.set_xlabel("class, and how many people it holds; the last three are of the small")
-    legend_above(axes)
-    return finished(figure)
+    add_legend_above(axes)
+    return apply_theme(figure)
 
 
-def ap_along_scale(name: str, bins: Sequence[Bin]) -> Figure:
+def draw_ap_along_scale(name: str, bins: Sequence[Bin]) -> Figure:
     """AP (`owned`) in bins of equally many people, each drawn over its range of values."""
-    figure, axes = new_axes(6.2, 3.6)
+    figure, axes = create_axes(6.2, 3.6)
     shown = [b for b in bins if b.ap is not None]
     for b in shown:
         axes.hlines(100 * (b.ap or 0.0), b.low, b.high, color=SERIES[0], lw=3, zorder=3)
         if b.interval is not None:
-            middle = _middle(name, b)
+            middle = _find_middle(name, b)
             low, high = (100 * end for end in b.interval)
             axes.vlines(middle, low, high, color=SERIES[0], lw=1.2, zorder=2)
     axes.plot(
-        [_middle(name, b) for b in shown],
+        [_find_middle(name, b) for b in shown],
         [100 * (b.ap or 0.0) for b in shown],
         color=SERIES[0],
         lw=1,
@@ -75,7 +82,7 @@ def ap_along_scale(name: str, bins: Sequence[Bin]) -> Figure:
     )
     axes.set(ylim=(0, 100), xlabel=AXES[name], ylabel="AP, %")
     if name == "density":
-        _density_bands(axes)
+        _draw_density_bands(axes)
     else:
         axes.set_xscale("log")
         ticks = [t for t in (8, 16, 32, 64, 128, 256, 512, 1024) if shown and t <= shown[-1].high]
@@ -83,27 +90,27 @@ def ap_along_scale(name: str, bins: Sequence[Bin]) -> Figure:
         axes.set_xticks([], minor=True)
     people = sum(b.people for b in bins)
     axes.set_title(
-        f"{people:,} people in {len(bins)} bins", loc="left", fontsize=9, color=LIGHT.quiet
+        f"{people:,} people in {len(bins)} bins", loc="left", fontsize=9, color=LIGHT.muted
     )
-    return finished(figure)
+    return apply_theme(figure)
 
 
-def _middle(name: str, b: Bin) -> float:
+def _find_middle(name: str, b: Bin) -> float:
     """Of a bin, as the axis has it: heights are drawn on a logarithm."""
     return float(np.sqrt(b.low * b.high)) if name == "height" else (b.low + b.high) / 2
 
 
-def _density_bands(axes: Axes) -> None:
+def _draw_density_bands(axes: Axes) -> None:
     axes.set_xlim(0, 1)
     for edge in (SPARSE_BELOW, DENSE_FROM):
         axes.axvline(edge, color=LIGHT.grid, lw=1)
     for x, word in ((SPARSE_BELOW / 2, "sparse"), (0.65, "moderate"), (0.975, "dense")):
-        axes.text(x, 96, word, ha="center", va="top", fontsize=8, color=LIGHT.quiet)
+        axes.text(x, 96, word, ha="center", va="top", fontsize=8, color=LIGHT.muted)
 
 
 def save_figures(result: Evaluation, along: Mapping[str, Sequence[Bin]], folder: Path) -> None:
     """`ap_by_class` and `ap_along_<scale>` as PNG and SVG."""
-    save(ap_by_class(result), folder, "ap_by_class")
+    save_figure(draw_class_bars(result), folder, "ap_by_class")
     for name, bins in along.items():
         if bins:
-            save(ap_along_scale(name, bins), folder, f"ap_along_{name}")
+            save_figure(draw_ap_along_scale(name, bins), folder, f"ap_along_{name}")

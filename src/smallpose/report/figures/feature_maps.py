@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 Picture = NDArray[np.uint8]
 
 
-def seen_by(
+def draw_feature_maps(
     crops: Sequence[Picture],
     heatmaps: Mapping[str, Sequence[Floats]],
     features: Mapping[str, Sequence[Floats]],
@@ -56,7 +56,7 @@ def seen_by(
     for row in range(n):
         axes = grid[row]
         axes[0].imshow(crops[row], aspect="auto")
-        axes[0].set_ylabel(f"{heights[row]:.0f} px", color=LIGHT.quiet, fontsize=8)
+        axes[0].set_ylabel(f"{heights[row]:.0f} px", color=LIGHT.muted, fontsize=8)
         for column, name in enumerate(names):
             heat = axes[1 + column].imshow(
                 heatmaps[name][row], vmin=0, vmax=most_heat, cmap="magma", aspect="auto"
@@ -82,6 +82,6 @@ def seen_by(
         place = (first.x0, 0.34 / figure.get_figheight(), last.x1 - first.x0, 0.008)
         bar = figure.colorbar(image, cax=figure.add_axes(place), orientation="horizontal")
         bar.set_label(label, fontsize=8, color=LIGHT.ink)
-        bar.ax.tick_params(labelsize=7, colors=LIGHT.quiet, length=2)
+        bar.ax.tick_params(labelsize=7, colors=LIGHT.muted, length=2)
         bar.outline.set_visible(False)  # type: ignore[operator]
     return figure

@@ -10,27 +10,27 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from smallpose.report.figures.style import DARK, LIGHT, RC
-from smallpose.system.files import write_whole
+from smallpose.system.files import write_atomically
 
 
-def svg(figure: Figure) -> bytes:
+def render_svg(figure: Figure) -> bytes:
     """The figure as SVG, letters as outlines, no date."""
-    return _saved(figure, "svg", {"Date": None, "Creator": None})
+    return _render_figure(figure, "svg", {"Date": None, "Creator": None})
 
 
-def by_night(drawn: bytes) -> bytes:
+def recolour_dark(drawn: bytes) -> bytes:
     """An SVG of ours with the dark theme's colours."""
     for day, night in zip(astuple(LIGHT), astuple(DARK), strict=True):
         drawn = drawn.replace(day.encode(), night.encode())
     return drawn
 
 
-def png(figure: Figure, *, dpi: int = 200) -> bytes:
+def render_png(figure: Figure, *, dpi: int = 200) -> bytes:
     """The figure as PNG."""
-    return _saved(figure, "png", {"Software": None}, dpi=dpi)
+    return _render_figure(figure, "png", {"Software": None}, dpi=dpi)
 
 
-def _saved(figure: Figure, kind: str, metadata: dict[str, None], **more: Any) -> bytes:
+def _render_figure(figure: Figure, kind: str, metadata: dict[str, None], **more: Any) -> bytes:
     out = io.BytesIO()
     with matplotlib.rc_context(RC):
         figure.savefig(
@@ -39,17 +39,19 @@ def _saved(figure: Figure, kind: str, metadata: dict[str, None], **more: Any) ->
     return out.getvalue()
 
 
-def save(figure: Figure, folder: Path, name: str, title: str = "", subject: str = "") -> bytes:
+def save_figure(
+    figure: Figure, folder: Path, name: str, title: str = "", subject: str = ""
+) -> bytes:
     """`folder/name.png` and `folder/name.svg`; gives back the SVG, without the title.
 
     Args:
         title, subject: stand in the files, which travel alone; a page has its own words.
     """
-    drawn = svg(figure)
+    drawn = render_svg(figure)
     if title:
         _add_title(figure, title, subject)
-    write_whole(folder / f"{name}.svg", svg(figure) if title else drawn)
-    write_whole(folder / f"{name}.png", png(figure))
+    write_atomically(folder / f"{name}.svg", render_svg(figure) if title else drawn)
+    write_atomically(folder / f"{name}.png", render_png(figure))
     return drawn
 
 
@@ -62,7 +64,7 @@ def _add_title(figure: Figure, title: str, subject: str) -> None:
         # A letter of this size is about 0.058 in wide, and hardly a line has 0.064 on average.
         lines = textwrap.wrap(subject, max(int((around.x1 - around.x0) / 0.064), 30))
         for line in reversed(lines):
-            figure.text(left, top / height, line, va="bottom", size=8.5, color=LIGHT.quiet)
+            figure.text(left, top / height, line, va="bottom", size=8.5, color=LIGHT.muted)
             top += 0.16
         figure.text(
             left,

@@ -11,36 +11,36 @@ from smallpose.report.figures.style import (
     CLASSES,
     LIGHT,
     SETTING_COLOURS,
-    Look,
-    bare,
-    finished,
-    legend_above,
-    look,
-    new_axes,
-    new_figure,
+    SeriesStyle,
+    add_legend_above,
+    apply_theme,
+    create_axes,
+    create_figure,
+    get_series_style,
+    hide_frame,
 )
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.person_matching import DetectionCurve
 from smallpose.report.inputs.runs import Run
-from smallpose.report.tables.paper_tables import Runs, as_seeds
+from smallpose.report.tables.paper_tables import Runs, group_runs
 
 
-def ap_by_class(runs: Runs, protocol: str = "coco") -> Figure:
+def draw_ap_by_class(runs: Runs, protocol: str = "coco") -> Figure:
     """AP by size and density class, runs side by side, whiskers 95 % where they are known."""
-    figure, axes = new_axes(5.8, 3.4)
-    groups = as_seeds(runs)
+    figure, axes = create_axes(5.8, 3.4)
+    groups = group_runs(runs)
     firsts = [g.first_run for g in groups]
     names = [n for n in CLASSES if any(g.measure(n, protocol) is not None for g in groups)]
     width = 0.8 / max(len(groups), 1)
-    looks = run_looks(firsts)
+    looks = choose_run_styles(firsts)
     values = [[g.measure(n, protocol) for n in names] for g in groups]
     tops = [v for row in values for m in row if m is not None for v in (m.value, m.high or 0.0)]
     top = max([1.0, *tops])
     for number, (group, row) in enumerate(zip(groups, values, strict=True)):
         x = np.arange(len(names)) + (number - (len(groups) - 1) / 2) * width
         heights = [0.0 if m is None else m.value for m in row]
-        label = run_label(group.first_run, firsts)
-        axes.bar(x, heights, width * 0.92, label=label, **looks[number].bar())
+        label = label_run(group.first_run, firsts)
+        axes.bar(x, heights, width * 0.92, label=label, **looks[number].bar_options())
         for at, m in zip(x, row, strict=True):
             above = 0.0 if m is None else m.value
             if m is not None and m.low is not None and m.high is not None:
@@ -48,27 +48,27 @@ def ap_by_class(runs: Runs, protocol: str = "coco") -> Figure:
                 above = m.high
             if len(groups) <= 4:
                 text = "–" if m is None else f"{m.value:.1f}"
-                axes.text(at, above + top * 0.012, text, ha="center", size=6.5, color=LIGHT.quiet)
+                axes.text(at, above + top * 0.012, text, ha="center", size=6.5, color=LIGHT.muted)
     axes.set_xticks(range(len(names)), [CLASSES[n] for n in names])
     if "AP_S_sparse" in names or "AP_S_dense" in names:
         first = next(i for i, n in enumerate(names) if n.startswith("AP_S_"))
         axes.axvline(first - 0.5, color=LIGHT.grid, lw=1)
         axes.text(
-            first - 0.42, top * 1.13, "of the small", color=LIGHT.quiet, size=8.5, va="center"
+            first - 0.42, top * 1.13, "of the small", color=LIGHT.muted, size=8.5, va="center"
         )
     axes.set(ylim=(0, top * 1.18), xlim=(-0.55, len(names) - 0.45), ylabel=f"AP ({protocol})")
-    legend_above(axes)
-    return finished(figure)
+    add_legend_above(axes)
+    return apply_theme(figure)
 
 
-def gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> Figure:
+def draw_gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> Figure:
     """From setting A to B, method by method: all people, and the small ones (Fig. 5).
 
     Args:
         pairs: a method's label to its runs under A and B.
     """
     rows = max(len(pairs), 1)
-    figure = new_figure(5.8, 1.2 + 0.34 * rows)
+    figure = create_figure(5.8, 1.2 + 0.34 * rows)
     grid = figure.add_gridspec(1, 2, wspace=0.08)
     every = [
         r.metric(m, protocol) or 0.0 for p in pairs.values() for r in p for m in ("AP", "AP_S")
@@ -80,7 +80,7 @@ def gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> Figur
     ]
     for column, (metric, title) in enumerate((("AP", "all people"), ("AP_S", "small people"))):
         axes = figure.add_subplot(grid[0, column])
-        bare(axes)
+        hide_frame(axes)
         axes.grid(axis="x", color=LIGHT.grid, lw=0.8)
         axes.set_axisbelow(True)
         axes.set_title(title, loc="left", fontsize=10, color=LIGHT.ink, pad=24)
@@ -93,9 +93,9 @@ def gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> Figur
                     axes.scatter([value], [y], s=52, color=SETTING_COLOURS[setting], zorder=2)
         axes.set(xlim=(0, top * 1.08), ylim=(rows - 0.4, -0.6))
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.tick_params(axis="x", colors=LIGHT.quiet, labelbottom=True)
+        axes.tick_params(axis="x", colors=LIGHT.muted, labelbottom=True)
         axes.set_yticks(range(rows), list(pairs) if column == 0 else [""] * rows)
-        axes.set_xlabel(f"AP ({protocol})", color=LIGHT.quiet)
+        axes.set_xlabel(f"AP ({protocol})", color=LIGHT.muted)
         if column == 0:
             axes.legend(
                 handles=keys,
@@ -103,18 +103,20 @@ def gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> Figur
                 bbox_to_anchor=(-0.03, 1.0),
                 ncols=2,
                 frameon=False,
-                labelcolor=LIGHT.quiet,
+                labelcolor=LIGHT.muted,
                 fontsize=8.5,
                 handletextpad=0.1,
                 borderaxespad=0.1,
                 columnspacing=1.0,
             )
-    return finished(figure)
+    return apply_theme(figure)
 
 
-def found_along_height(curves: Mapping[str, DetectionCurve], looks: Sequence[Look]) -> Figure:
+def draw_detection_rate(
+    curves: Mapping[str, DetectionCurve], looks: Sequence[SeriesStyle]
+) -> Figure:
     """The share of people found against their height: how small may a person get?"""
-    figure, axes = new_axes(5.8, 3.4)
+    figure, axes = create_axes(5.8, 3.4)
     for (name, curve), drawn in zip(curves.items(), looks, strict=True):
         # Two standard errors of a share of this many people.
         error = 2 * np.sqrt(curve.share * (1 - curve.share) / np.maximum(curve.people, 1))
@@ -139,11 +141,11 @@ def found_along_height(curves: Mapping[str, DetectionCurve], looks: Sequence[Loo
     inside = [t for t in ticks if low * 0.88 <= t <= high * 1.14]
     axes.set_xticks(inside, [str(t) for t in inside])
     axes.set_xticks([], minor=True)
-    legend_above(axes)
-    return finished(figure)
+    add_legend_above(axes)
+    return apply_theme(figure)
 
 
-def run_label(run: Run, runs: Sequence[Run]) -> str:
+def label_run(run: Run, runs: Sequence[Run]) -> str:
     """What a legend calls a run: as short as it can be told apart from the others."""
     words = (
         [paper_values.format_method_label(run.method)] if len({r.method for r in runs}) > 1 else []
@@ -158,10 +160,10 @@ def run_label(run: Run, runs: Sequence[Run]) -> str:
     return f"{short} ({run.folder.name})" if len(alike) > 1 else short or run.folder.name
 
 
-def run_looks(runs: Sequence[Run]) -> list[Look]:
+def choose_run_styles(runs: Sequence[Run]) -> list[SeriesStyle]:
     """A grey, B green, untrained pale; otherwise one after the other."""
     if len({r.method for r in runs}) <= 1:
         own = ["#D3D8DE" if r.is_untrained else SETTING_COLOURS.get(r.setting, "") for r in runs]
         if len(set(own)) == len(own) and all(own):
-            return [Look(colour) for colour in own]
-    return [look(number) for number in range(len(runs))]
+            return [SeriesStyle(colour) for colour in own]
+    return [get_series_style(number) for number in range(len(runs))]

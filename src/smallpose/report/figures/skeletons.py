@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from smallpose.core.skeleton import SMALLPOSE, Skeleton
-from smallpose.report.figures.style import LIGHT, ON_COLOUR, finished, new_figure
+from smallpose.report.figures.style import LIGHT, ON_COLOUR, apply_theme, create_figure
 from smallpose.report.images.pose_drawing import find_joint_side, list_limbs
 
 # A standing figure seen from the front: its left side is on our right.
@@ -36,9 +36,9 @@ _STANDING = {
 _SIDE_INK = {"left": "#E69F00", "right": "#0072B2", "middle": "#8C96A3"}
 
 
-def skeleton_drawing(skeleton: Skeleton = SMALLPOSE) -> Figure:
+def draw_skeleton(skeleton: Skeleton = SMALLPOSE) -> Figure:
     """The joints, numbered in the paper's order, and what joins them (Fig. 1c)."""
-    figure = new_figure(5.8, 4.4)
+    figure = create_figure(5.8, 4.4)
     axes = figure.add_axes((0.02, 0.02, 0.5, 0.96))
     axes.set_axis_off()
     axes.set(xlim=(-2.9, 2.9), ylim=(-0.2, 9.8), aspect="equal")
@@ -63,6 +63,6 @@ def skeleton_drawing(skeleton: Skeleton = SMALLPOSE) -> Figure:
     words.set(xlim=(0, 1), ylim=(len(skeleton) + 0.5, 0))
     for number, name in enumerate(skeleton.joints, 1):
         words.scatter([0.05], [number], s=42, color=_SIDE_INK[find_joint_side(name)])
-        words.text(0.17, number, str(number), va="center", ha="right", size=8, color=LIGHT.quiet)
+        words.text(0.17, number, str(number), va="center", ha="right", size=8, color=LIGHT.muted)
         words.text(0.22, number, name.replace("_", " "), va="center", size=8, color=LIGHT.ink)
-    return finished(figure)
+    return apply_theme(figure)

@@ -6,13 +6,19 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from smallpose.report.figures.style import LIGHT, finished, legend_above, look, new_axes
+from smallpose.report.figures.style import (
+    LIGHT,
+    add_legend_above,
+    apply_theme,
+    create_axes,
+    get_series_style,
+)
 from smallpose.report.inputs.scores import Measurement
 from smallpose.report.latency import Latency
 
 
 @dataclass(frozen=True)
-class Point:
+class LatencyPoint:
     """A run: how long it takes and what it finds."""
 
     label: str
@@ -20,21 +26,21 @@ class Point:
     ap_small: Measurement
 
 
-def milliseconds(value: float) -> str:
+def format_milliseconds(value: float) -> str:
     """Such as `8.3 ms` or `1,520 ms`."""
     return f"{value:.1f} ms" if value < 100 else f"{value:,.0f} ms"
 
 
-def latency_against_ap(points: Sequence[Point]) -> Figure:
+def draw_latency_against_ap(points: Sequence[LatencyPoint]) -> Figure:
     """Left is faster, up is better; whiskers are quartiles of time and 95 % intervals of AP_S."""
-    figure, axes = new_axes(6.2, 3.6)
+    figure, axes = create_axes(6.2, 3.6)
     axes.grid(axis="x", color=LIGHT.grid, lw=0.8)
     for number, p in enumerate(points):
-        drawn, ap = look(number), p.ap_small
+        drawn, ap = get_series_style(number), p.ap_small
         axes.hlines(ap.value, p.latency.low, p.latency.high, color=drawn.colour, lw=1.3)
         if ap.low is not None and ap.high is not None:
             axes.vlines(p.latency.median, ap.low, ap.high, color=drawn.colour, lw=1.3)
-        label = f"{p.label} ({milliseconds(p.latency.median)})"
+        label = f"{p.label} ({format_milliseconds(p.latency.median)})"
         axes.plot(
             [p.latency.median],
             [ap.value],
@@ -63,5 +69,5 @@ def latency_against_ap(points: Sequence[Point]) -> Figure:
         f"{first.images} images",
         fontsize=8.5,
     )
-    legend_above(axes)
-    return finished(figure)
+    add_legend_above(axes)
+    return apply_theme(figure)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from smallpose.core.density import DENSITIES
-from smallpose.core.instances import OWN_JOINTS
+from smallpose.core.instances import CUSTOM_SOURCE_JOINTS
 from smallpose.core.sizes import SIZES
 
 Floats = NDArray[np.float64]
@@ -25,14 +25,14 @@ class Theme:
     """What changes between day and night."""
 
     ink: str
-    quiet: str
+    muted: str
     grid: str
     paper: str
 
 
-LIGHT = Theme(ink="#1b1f24", quiet="#5b6470", grid="#dfe3e8", paper="#ffffff")
+LIGHT = Theme(ink="#1b1f24", muted="#5b6470", grid="#dfe3e8", paper="#ffffff")
 
-DARK = Theme(ink="#e8eaed", quiet="#a3acb8", grid="#353b44", paper="#15181d")
+DARK = Theme(ink="#e8eaed", muted="#a3acb8", grid="#353b44", paper="#15181d")
 
 # Letters on coloured areas stay as they are by night, so they are none of the four of the theme.
 ON_COLOUR, ON_PALE = "#fefefe", "#101418"
@@ -50,7 +50,7 @@ SOURCE_COLOURS = {
     "hieve": "#CC79A7",
     "posetrack": "#56B4E9",
     "": "#8C96A3",
-    **{f"own{k}": "#D55E00" for k in OWN_JOINTS},
+    **{f"own{k}": "#D55E00" for k in CUSTOM_SOURCE_JOINTS},
 }
 
 # Sets side by side; also runs that are neither A nor B.
@@ -63,7 +63,7 @@ HATCHES = ("", "////", "....", "xxxx")
 
 
 @dataclass(frozen=True)
-class Look:
+class SeriesStyle:
     """How one of several things side by side is drawn; each can be told from all others.
 
     Args:
@@ -75,17 +75,17 @@ class Look:
     marker: str = "o"
     hatch: str = ""
 
-    def bar(self) -> dict[str, Any]:
+    def bar_options(self) -> dict[str, Any]:
         """For `Axes.bar`: the hatch is drawn in the paper's white over the colour."""
         if not self.hatch:
             return {"color": self.colour}
         return {"color": self.colour, "hatch": self.hatch, "edgecolor": LIGHT.paper, "lw": 0}
 
 
-def look(number: int) -> Look:
+def get_series_style(number: int) -> SeriesStyle:
     """Of the first, the second, … thing; 28 differ."""
     again = number // len(SERIES) % len(LINES)
-    return Look(SERIES[number % len(SERIES)], LINES[again], MARKERS[again], HATCHES[again])
+    return SeriesStyle(SERIES[number % len(SERIES)], LINES[again], MARKERS[again], HATCHES[again])
 
 
 CLASSES = {
@@ -107,13 +107,13 @@ RC: dict[Any, Any] = {
 }
 
 
-def new_figure(width: float, height: float) -> Figure:
+def create_figure(width: float, height: float) -> Figure:
     with matplotlib.rc_context({**RC, "text.color": LIGHT.ink}):
         return Figure(figsize=(width, height))
 
 
-def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = new_figure(width, height)
+def create_axes(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = create_figure(width, height)
     with matplotlib.rc_context({**RC, "text.color": LIGHT.ink}):
         axes = figure.add_subplot()
     axes.grid(axis="y", color=LIGHT.grid, lw=0.8)
@@ -121,21 +121,21 @@ def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     for name, spine in axes.spines.items():
         spine.set_visible(name == "bottom")
         spine.set_color(LIGHT.grid)
-    axes.tick_params(which="both", length=0, colors=LIGHT.quiet)
-    axes.xaxis.label.set_color(LIGHT.quiet)
-    axes.yaxis.label.set_color(LIGHT.quiet)
+    axes.tick_params(which="both", length=0, colors=LIGHT.muted)
+    axes.xaxis.label.set_color(LIGHT.muted)
+    axes.yaxis.label.set_color(LIGHT.muted)
     return figure, axes
 
 
-def bare(axes: Axes) -> None:
+def hide_frame(axes: Axes) -> None:
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_xticks([])
     axes.tick_params(length=0, colors=LIGHT.ink)
 
 
-def steps(
-    axes: Axes, edges: Floats, values: Floats, drawn: Look, label: str, fill: bool = True
+def draw_steps(
+    axes: Axes, edges: Floats, values: Floats, drawn: SeriesStyle, label: str, fill: bool = True
 ) -> None:
     axes.stairs(values, edges, color=drawn.colour, ls=drawn.line, lw=2, label=label, zorder=3)
     if fill:
@@ -147,7 +147,7 @@ def is_dark(colour: str) -> bool:
     return 0.299 * r + 0.587 * g + 0.114 * b < 150
 
 
-def legend_above(axes: Axes) -> None:
+def add_legend_above(axes: Axes) -> None:
     """Above the axes, where it covers nothing."""
     labels = axes.get_legend_handles_labels()[1]
     longest = max((len(label) for label in labels), default=0)
@@ -167,7 +167,7 @@ def legend_above(axes: Axes) -> None:
     )
 
 
-def finished(figure: Figure) -> Figure:
+def apply_theme(figure: Figure) -> Figure:
     figure.set_facecolor(LIGHT.paper)
     for axes in figure.axes:
         axes.set_facecolor("none")

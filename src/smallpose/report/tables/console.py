@@ -6,7 +6,7 @@ from typing import TextIO
 from smallpose.report.tables.paper_tables import Table
 
 
-def show(table: Table, out: TextIO | None = None) -> None:
+def print_table(table: Table, out: TextIO | None = None) -> None:
     """Print a table as wide as it needs to be, so that a file or a pipe gets whole lines."""
     from rich.console import Console
     from rich.table import Table as RichTable
@@ -23,7 +23,7 @@ def show(table: Table, out: TextIO | None = None) -> None:
     console.print(rich, soft_wrap=True)
 
 
-def show_long(table: Table, out: TextIO | None = None) -> None:
+def print_long_table(table: Table, out: TextIO | None = None) -> None:
     """Print a table whose cells are sentences: each row a short line, the last cell beneath it."""
     from rich.console import Console
     from rich.padding import Padding

@@ -8,7 +8,7 @@ from smallpose.report.inputs.runs import METRICS, Run
 from smallpose.report.inputs.scores import Measurement, SeedGroup
 from smallpose.report.tables.table import Cell, Column, Table
 from smallpose.stats.counts import Counts, Table1
-from smallpose.stats.scene_entropy import Scenes
+from smallpose.stats.scene_entropy import SceneStatistics
 
 __all__ = ["Cell", "Column", "Table"]  # and the tables below
 Runs = Sequence[Run] | Sequence[SeedGroup]
@@ -29,12 +29,12 @@ PRINTED = "paper"
 _POINTS = tuple(Column(head, "points", MEANINGS[head]) for head in HEADS.values())
 
 
-def as_seeds(runs: Runs) -> list[SeedGroup]:
+def group_runs(runs: Runs) -> list[SeedGroup]:
     """Groups of runs as they are; runs each as a group of its own."""
     return [run if isinstance(run, SeedGroup) else SeedGroup((run,)) for run in runs]
 
 
-def _columns(protocol: str) -> tuple[tuple[str, ...], tuple[Column, ...]]:
+def _metric_columns(protocol: str) -> tuple[tuple[str, ...], tuple[Column, ...]]:
     """Metrics and their columns; under `recall` AP and AR are one number, printed once."""
     if protocol != "recall":
         return METRICS, _POINTS
@@ -42,17 +42,17 @@ def _columns(protocol: str) -> tuple[tuple[str, ...], tuple[Column, ...]]:
     return METRICS[:-1], heads
 
 
-def results(runs: Runs, protocol: str = "coco") -> Table:
+def build_results_table(runs: Runs, protocol: str = "coco") -> Table:
     """Our runs by one protocol, in the paper's columns."""
-    metrics, points = _columns(protocol)
+    metrics, points = _metric_columns(protocol)
     rows = [
         (
             paper_values.format_method_label(r.first_run.method),
             r.first_run.trained_on,
             *(r.measure(m, protocol) for m in metrics),
-            how(r),
+            describe_run(r),
         )
-        for r in as_seeds(runs)
+        for r in group_runs(runs)
     ]
     return Table(
         "results" if protocol == "coco" else f"results_{protocol}",
@@ -63,19 +63,19 @@ def results(runs: Runs, protocol: str = "coco") -> Table:
     )
 
 
-def all_results(runs: Runs) -> list[Table]:
+def build_all_results(runs: Runs) -> list[Table]:
     """`results` by every protocol there are numbers of, the paper's first."""
-    groups = as_seeds(runs)
+    groups = group_runs(runs)
     by_protocol = {p: [g for g in groups if p in g.protocols()] for p in PROTOCOL_NOTES}
-    return [results(there, p) for p, there in by_protocol.items() if there]
+    return [build_results_table(there, p) for p, there in by_protocol.items() if there]
 
 
-def other_protocols(runs: Runs) -> list[Table]:
+def build_other_protocols(runs: Runs) -> list[Table]:
     """Tables 2, 3 and 5 by `owned` and `recall`, where there are rows."""
     made = [
         make(runs, protocol)
         for protocol in ("owned", "recall")
-        for make in (table2, table3, table5)
+        for make in (build_table2, build_table3, build_table5)
     ]
     return [table for table in made if table.rows]
 
@@ -99,7 +99,7 @@ PROTOCOL_NOTES = {
 }
 
 
-def how(run: Run | SeedGroup) -> str:
+def describe_run(run: Run | SeedGroup) -> str:
     """What tells runs of one method apart: recipe, steps if they were asked for, epochs, seed."""
     one, number = (run.first_run, len(run.runs)) if isinstance(run, SeedGroup) else (run, 1)
     if one.is_untrained:
@@ -116,20 +116,20 @@ def how(run: Run | SeedGroup) -> str:
     return " · ".join(w for w in words if w)
 
 
-def table2(runs: Runs, protocol: str = "coco") -> Table:
+def build_table2(runs: Runs, protocol: str = "coco") -> Table:
     """Paradigms and backbones: the paper's rows, each followed by ours."""
-    return _beside(runs, 2, "Table 2: paradigms and backbones", protocol)
+    return _build_comparison(runs, 2, "Table 2: paradigms and backbones", protocol)
 
 
-def table3(runs: Runs, protocol: str = "coco") -> Table:
+def build_table3(runs: Runs, protocol: str = "coco") -> Table:
     """Ways of predicting and architectures: the paper's rows, each followed by ours."""
-    return _beside(runs, 3, "Table 3: ways of predicting and architectures", protocol)
+    return _build_comparison(runs, 3, "Table 3: ways of predicting and architectures", protocol)
 
 
-def _beside(runs: Runs, number: int, title: str, protocol: str) -> Table:
+def _build_comparison(runs: Runs, number: int, title: str, protocol: str) -> Table:
     """The paper prints `coco` alone; by other protocols only our rows are there."""
-    metrics, points = _columns(protocol)
-    groups = [g for g in as_seeds(runs) if protocol in g.protocols()]
+    metrics, points = _metric_columns(protocol)
+    groups = [g for g in group_runs(runs) if protocol in g.protocols()]
     rows: list[tuple[Cell, ...]] = []
     quiet = set()
     for method in paper_values.METHODS:
@@ -164,7 +164,7 @@ def _beside(runs: Runs, number: int, title: str, protocol: str) -> Table:
                             paper_values.format_method_label(run.method),
                             *own,
                             setting,
-                            how(group),
+                            describe_run(group),
                             *mine,
                         )
                     )
@@ -188,7 +188,7 @@ _OTHER_DATA = (
 )
 
 
-def table1(ours: Table1 | None) -> Table:
+def build_table1(ours: Table1 | None) -> Table:
     """Images and people by split and size, the paper's and ours."""
     rows: list[tuple[Cell, ...]] = []
     quiet = set()
@@ -197,7 +197,7 @@ def table1(ours: Table1 | None) -> Table:
         mean = printed.people_per_image
         rows.append((split, PRINTED, printed.images, printed.people, *printed.sizes, mean))
         if ours is not None and split in ours.rows:
-            rows.append((split, "ours", *_counts(ours.rows[split])))
+            rows.append((split, "ours", *_count_cells(ours.rows[split])))
     return Table(
         "table1",
         "Table 1: images and people by split and size",
@@ -214,11 +214,11 @@ _COUNTS = (
 )
 
 
-def _counts(counts: Counts) -> tuple[Cell, ...]:
+def _count_cells(counts: Counts) -> tuple[Cell, ...]:
     return counts.images, counts.people, *counts.sizes, counts.people_per_image
 
 
-def table4(sets: Mapping[str, Scenes]) -> Table:
+def build_table4(sets: Mapping[str, SceneStatistics]) -> Table:
     """How varied the scenes of several data sets are, the paper's variances among them."""
     text = paper_values.PRINTED.text
     rows: list[tuple[Cell, ...]] = [
@@ -245,7 +245,7 @@ def table4(sets: Mapping[str, Scenes]) -> Table:
     return Table("table4", title, columns, tuple(rows), note + _interval_note(rows), quiet)
 
 
-def table5(runs: Runs, protocol: str = "coco") -> Table:
+def build_table5(runs: Runs, protocol: str = "coco") -> Table:
     """How much training data matters: SimpleBaseline on COCO, on subsets, on everything."""
     rows: list[tuple[Cell, ...]] = []
     if protocol == "coco":
@@ -256,7 +256,7 @@ def table5(runs: Runs, protocol: str = "coco") -> Table:
     quiet = frozenset(range(len(rows)))
     trained_on = {"A": "the COCO part", "subset": "subsets", "B": "the whole training set"}
     groups = [
-        g for g in as_seeds(runs) if protocol in g.protocols() and not g.first_run.is_untrained
+        g for g in group_runs(runs) if protocol in g.protocols() and not g.first_run.is_untrained
     ]
     own = [
         g
@@ -273,7 +273,12 @@ def table5(runs: Runs, protocol: str = "coco") -> Table:
         values = [group.measure(m, protocol) for m in ("AP", "AP_S", "AP_L")]
         where = trained_on.get(group.first_run.trained_on, group.first_run.trained_on)
         rows.append(
-            (paper_values.format_method_label(group.first_run.method), where, how(group), *values)
+            (
+                paper_values.format_method_label(group.first_run.method),
+                where,
+                describe_run(group),
+                *values,
+            )
         )
     points = [Column(head, "points", MEANINGS[head]) for head in ("AP", "AP_S", "AP_L")]
     columns = (Column("method"), Column("trained on"), Column("from"), *points)
@@ -283,7 +288,9 @@ def table5(runs: Runs, protocol: str = "coco") -> Table:
     return Table(name, title, columns, tuple(rows), note + _interval_note(rows), quiet)
 
 
-def counts_table(sets: Mapping[str, Counts], name: str = "counts", first: str = "set") -> Table:
+def build_counts_table(
+    sets: Mapping[str, Counts], name: str = "counts", first: str = "set"
+) -> Table:
     """Several sets, or the parts of one, side by side: sizes and densities (Fig. 8)."""
     heads = ("images", "with people", "people", "small", "medium", "large")
     columns = tuple(Column(h, "count") for h in (*heads, "sparse", "moderate", "dense"))

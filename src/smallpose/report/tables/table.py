@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from smallpose.report.inputs.scores import Measurement
-from smallpose.system.files import write_whole
+from smallpose.system.files import write_atomically
 
 Cell = str | float | int | Measurement | None
 Kind = Literal["text", "count", "points", "number"]
@@ -136,9 +136,9 @@ class Table:
 
     def save(self, folder: Path) -> None:
         """`folder/name.md`, `.csv` and `.tex`."""
-        write_whole(folder / f"{self.name}.md", self.to_markdown())
-        write_whole(folder / f"{self.name}.csv", self.to_csv())
-        write_whole(folder / f"{self.name}.tex", self.to_latex())
+        write_atomically(folder / f"{self.name}.md", self.to_markdown())
+        write_atomically(folder / f"{self.name}.csv", self.to_csv())
+        write_atomically(folder / f"{self.name}.tex", self.to_latex())
 
     def to_html(self) -> str:
         """Title and `<table>`; each number in `data-value`, so that a script can sort by it."""
