@@ -21,7 +21,7 @@ import torch
 
 from smallpose import create_method
 from smallpose.core.skeleton import COCO17
-from smallpose.dataloading.affine import to_image
+from smallpose.dataloading.affine import map_to_image
 from smallpose.methods import cal as method
 from smallpose.models.codecs import cal
 
@@ -169,7 +169,7 @@ def compare_parts(theirs: SimpleNamespace, seed: int, setting: tuple) -> dict[st
         torch.from_numpy(np.stack([m[i] for m in made])) for i in range(5)
     )
     given = torch.from_numpy(points), torch.from_numpy(seen)
-    ours = cal.encode(*given, (w, h), map_wh, sigma)
+    ours = cal.encode_cal(*given, (w, h), map_wh, sigma)
     pairs = zip(ours, (maps, fields, disc, weights[..., 0]), strict=True)
     errors = {"targets": max(float((a - b).abs().max()) for a, b in pairs)}
 
@@ -219,15 +219,15 @@ def compare_parts(theirs: SimpleNamespace, seed: int, setting: tuple) -> dict[st
         None,
         list(map_wh),
     )
-    found, scores = cal.decode(heatmaps, offsets, (w, h))
-    placed = to_image(found.double().numpy(), center, scale, (w, h))
+    found, scores = cal.decode_cal(heatmaps, offsets, (w, h))
+    placed = map_to_image(found.double().numpy(), center, scale, (w, h))
     errors["keypoints"] = float((np.abs(placed - wanted_points) / scale.max()).max())
     errors["scores"] = float(np.abs(scores.numpy() - wanted_scores[..., 0]).max())
     turned = theirs.flip_back(heatmaps.numpy().copy(), PAIRS)
     away = offsets.numpy().copy()
     away[:, 0::2] = theirs.flip_back(-away[:, 0::2], PAIRS)
     away[:, 1::2] = theirs.flip_back(away[:, 1::2], PAIRS)
-    back = cal.unmirror(heatmaps, offsets, torch.from_numpy(COCO17.mirror))
+    back = cal.flip_back_cal(heatmaps, offsets, torch.from_numpy(COCO17.flip_indices))
     errors["flip"] = max(
         float(np.abs(a.numpy() - b).max()) for a, b in zip(back, (turned, away), strict=True)
     )

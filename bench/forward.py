@@ -31,15 +31,15 @@ import torch
 from loader import make_pictures
 from parity import fill
 from smallpose.core.instances import make_images, make_instances
-from smallpose.dataloading.full_image.letterbox import show_whole
-from smallpose.dataloading.images import read_picture
-from smallpose.inference import Boxes, Options, find
+from smallpose.dataloading.full_image.letterbox import apply_letterbox
+from smallpose.dataloading.images import read_image
+from smallpose.inference import Boxes, InferenceOptions, predict_people
 from smallpose.inference.onnx.session import OnnxNetwork
-from smallpose.inference.predict import faster
+from smallpose.inference.predict import apply_speed_options
 from smallpose.io.coco_annotations import read_coco
 from smallpose.methods import create_method
 from smallpose.methods.base import PoseMethod
-from smallpose.methods.full_image import WholeImageMethod
+from smallpose.methods.full_image import FullImageMethod
 from smallpose.methods.rtmo import RTMO
 
 SIDE = Path(__file__).parent / "mmpose/forward_side.py"
@@ -97,16 +97,16 @@ def spent(device: str) -> float:
 class Ours:
     """What the peer does, by smallpose."""
 
-    def __init__(self, method: PoseMethod, device: str, options: Options) -> None:
-        self.method, self.device, self.options = method.on(device).eval(), device, options
+    def __init__(self, method: PoseMethod, device: str, options: InferenceOptions) -> None:
+        self.method, self.device, self.options = method.move_to(device).eval(), device, options
         if options.onnx:
             self.method.network = OnnxNetwork(self.method)
 
     def forward(self, pictures: Path) -> float:
         x = torch.load(pictures).to(self.device).to(memory_format=torch.channels_last)
-        with torch.inference_mode(), faster(self.method, self.options):
+        with torch.inference_mode(), apply_speed_options(self.method, self.options):
             start = spent(self.device)
-            self.method.run(x)
+            self.method.run_network(x)
             return spent(self.device) - start
 
     def whole(self, path: Path, boxes: np.ndarray | None) -> tuple[float, np.ndarray]:
@@ -116,8 +116,8 @@ class Ours:
         where = None
         if boxes is not None:
             where = Boxes(np.zeros(len(boxes), np.intp), boxes, np.ones(len(boxes)))
-        read = lambda name: read_picture(path.parent / name)  # noqa: E731
-        found = find(self.method, nobody, where, read, self.options)
+        read = lambda name: read_image(path.parent / name)  # noqa: E731
+        found = predict_people(self.method, nobody, where, read, self.options)
         return spent(self.device) - start, found.keypoints
 
     def around(self, path: Path, boxes: np.ndarray | None) -> float:
@@ -131,7 +131,7 @@ class Ours:
 def remembered(method: PoseMethod) -> Iterator[Callable[[], None]]:
     """A method whose network says the same again once it is told that one whole turn is over."""
     memory: list[Any] = []
-    network, calls = method.run, [0]
+    network, calls = method.run_network, [0]
 
     def outputs(pictures: torch.Tensor) -> Any:
         calls[0] += 1
@@ -146,29 +146,29 @@ def remembered(method: PoseMethod) -> Iterator[Callable[[], None]]:
         nonlocal known
         known, calls[0] = True, 0
 
-    method.run = outputs
+    method.run_network = outputs
     try:
         yield remember
     finally:
-        del method.run
+        del method.run_network
 
 
 def crops(method: PoseMethod, batch: int) -> torch.Tensor:
     """Normalised noise of the size the network sees."""
     w, h = method.input_wh
-    n = 1 if isinstance(method, WholeImageMethod) else batch
+    n = 1 if isinstance(method, FullImageMethod) else batch
     x = torch.from_numpy(np.random.default_rng(0).standard_normal((n, 3, h, w), np.float32))
     return x if not method.name.startswith("rtmo") else (x * 60 + 110).clamp(0, 255)
 
 
 def ten_people(method: RTMO, state: dict[str, torch.Tensor], folder: Path) -> dict[str, Any]:
     """The weights with another threshold in them: about ten cells say that someone is there."""
-    picture = read_picture(next((folder / str(SIZES[0][0]) / "images").iterdir()))
-    fitting = method.fit((picture.shape[1], picture.shape[0]))
-    shown = torch.from_numpy(show_whole(picture, fitting, method.pad)[None])
+    picture = read_image(next((folder / str(SIZES[0][0]) / "images").iterdir()))
+    fitting = method.fit_image((picture.shape[1], picture.shape[0]))
+    shown = torch.from_numpy(apply_letterbox(picture, fitting, method.pad_value)[None])
     with torch.inference_mode():
         logits = method(method.prepare(shown)).logits.flatten().sort(descending=True).values
-    away = torch.logit(torch.tensor(method.score_above)) - logits[PEOPLE : PEOPLE + 2].mean()
+    away = torch.logit(torch.tensor(method.score_threshold)) - logits[PEOPLE : PEOPLE + 2].mean()
     return {k: v + away if "out_cls." in k and k.endswith("bias") else v for k, v in state.items()}
 
 
@@ -215,7 +215,7 @@ def measure(name: str, asked: argparse.Namespace, folder: Path, peer: Peer | Non
     weights, pictures = folder / "weights.pt", folder / "crops.pt"
     torch.save(state, weights)
     torch.save(crops(method, asked.batch), pictures)
-    ours = Ours(method, asked.device, Options(half=asked.half, onnx=asked.onnx))
+    ours = Ours(method, asked.device, InferenceOptions(half=asked.half, onnx=asked.onnx))
     ours.forward(pictures)
     theirs = None
     if peer is not None:
@@ -233,7 +233,7 @@ def measure(name: str, asked: argparse.Namespace, folder: Path, peer: Peer | Non
         path = folder / str(size[0]) / "images" / people.images.file_names[0]
         where, corners = boxes, np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
         order: dict[str, Any] = {"path": str(path), "boxes_xyxy": corners.tolist()}
-        if isinstance(method, WholeImageMethod):
+        if isinstance(method, FullImageMethod):
             where, order["boxes_xyxy"] = None, None
         same = ""
         points = ours.whole(path, where)[1]

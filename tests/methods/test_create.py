@@ -26,7 +26,7 @@ def test_a_typo_gets_a_suggestion():
 def test_any_skeleton_will_do(skeleton):
     method = create_method(TINY, skeleton)
     pictures = torch.rand(2, 3, 96, 64)
-    maps = method.outputs(pictures, flip_test=True)
+    maps = method.compute_outputs(pictures, flip_test=True)
     assert maps.shape == (2, len(skeleton), 24, 16)
 
 
@@ -48,12 +48,12 @@ PUBLISHED_PARAMETERS = {
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "millions"), PUBLISHED_PARAMETERS.items())
 def test_a_method_has_as_many_parameters_as_were_published(name, millions):
-    ours = create_method(name, "coco17").parameters_count
+    ours = create_method(name, "coco17").num_parameters
     assert ours == pytest.approx(millions * 1e6, rel=0.01)
 
 
 def test_the_tiny_twin_is_tiny():
-    assert 0.3e6 < create_method(TINY).parameters_count < 1e6
+    assert 0.3e6 < create_method(TINY).num_parameters < 1e6
 
 
 def test_predictions_carry_the_boxes_they_were_given_in_their_order():
@@ -70,7 +70,7 @@ def test_predictions_carry_the_boxes_they_were_given_in_their_order():
 
 def test_score_rules_are_what_their_names_say():
     box, keypoints = np.array([0.5, 0.5]), np.array([[0.1, 0.3, 0.5], [0.1, 0.2, 0.0]])
-    assert SCORE_RULES["box_times_sure"](box, keypoints).tolist() == [0.2, 0]
+    assert SCORE_RULES["box_times_confident_mean"](box, keypoints).tolist() == [0.2, 0]
     assert np.allclose(SCORE_RULES["box_times_mean"](box, keypoints), [0.15, 0.05])
     assert np.allclose(SCORE_RULES["box_plus_mean_plus_best"](box, keypoints), [1.3, 0.8])
     assert SCORE_RULES["box"](box, keypoints).tolist() == [0.5, 0.5]

@@ -7,26 +7,28 @@ import pytest
 import torch
 
 from smallpose.core.skeleton import COCO17, CROWDPOSE14, SMALLPOSE, Skeleton
-from smallpose.dataloading.full_image.mosaic import box_corners
-from smallpose.dataloading.full_image.samples import People
+from smallpose.dataloading.full_image.mosaic import compute_box_corners
+from smallpose.dataloading.full_image.samples import BatchPeople
 from smallpose.methods import METHODS, cid, dekr, rtmo
-from smallpose.methods.full_image import WholeImageMethod, WholeRecipe
+from smallpose.methods.full_image import FullImageMethod, FullImageRecipe
 
-TINY: dict[str, Callable[[Skeleton], WholeImageMethod]] = {
-    "rtmo_tiny": rtmo.tiny,
-    "cid_hrnet_w8_tiny": cid.w8_tiny,
-    "dekr_hrnet_w8_tiny": dekr.w8_tiny,
+TINY: dict[str, Callable[[Skeleton], FullImageMethod]] = {
+    "rtmo_tiny": rtmo.create_tiny,
+    "cid_hrnet_w8_tiny": cid.create_w8_tiny,
+    "dekr_hrnet_w8_tiny": dekr.create_w8_tiny,
 }
 each_tiny = pytest.mark.parametrize("name", TINY)
 
 
-def people_of(keypoints: np.ndarray, boxes_xywh: np.ndarray, pictures: int, side: int) -> People:
+def people_of(
+    keypoints: np.ndarray, boxes_xywh: np.ndarray, pictures: int, side: int
+) -> BatchPeople:
     """All people in the first picture."""
     n = len(keypoints)
-    return People(
+    return BatchPeople(
         torch.zeros(n, dtype=torch.int64),
         torch.from_numpy(keypoints.astype(np.float32)),
-        torch.from_numpy(box_corners(boxes_xywh).astype(np.float32)),
+        torch.from_numpy(compute_box_corners(boxes_xywh).astype(np.float32)),
         torch.from_numpy((0.53 * boxes_xywh[:, 2] * boxes_xywh[:, 3]).astype(np.float32)),
         torch.ones(pictures, side // 4, side // 4),
     )
@@ -42,7 +44,7 @@ def test_every_method_has_its_place_in_the_list():
 def test_any_skeleton_goes_in_and_its_joints_come_out(name, skeleton):
     torch.manual_seed(0)
     method = TINY[name](skeleton).eval()
-    method.score_above, method.most = -1.0, 5
+    method.score_threshold, method.max_people = -1.0, 5
     picture = np.random.default_rng(0).integers(0, 255, (96, 64, 3), dtype=np.uint8)
     method.input_wh = (64, 64)
     found = method.predict([picture, picture[:40]])
@@ -52,12 +54,12 @@ def test_any_skeleton_goes_in_and_its_joints_come_out(name, skeleton):
 
 
 def test_the_net_that_rescores_poses_is_for_cocos_keypoints_only():
-    assert dekr.w8_tiny(COCO17).head.rescore_net is not None
-    assert dekr.w8_tiny(SMALLPOSE).head.rescore_net is None
-    assert not any("rescore" in key for key in dekr.w8_tiny(SMALLPOSE).state_dict())
+    assert dekr.create_w8_tiny(COCO17).head.rescore_net is not None
+    assert dekr.create_w8_tiny(SMALLPOSE).head.rescore_net is None
+    assert not any("rescore" in key for key in dekr.create_w8_tiny(SMALLPOSE).state_dict())
 
 
-@pytest.mark.parametrize("make", [dekr.w8_tiny, cid.w8_tiny])
+@pytest.mark.parametrize("make", [dekr.create_w8_tiny, cid.create_w8_tiny])
 def test_more_than_thirty_people_are_found_unless_a_cap_is_asked_for(make):
     method = make(SMALLPOSE).eval()
     k, side = len(SMALLPOSE), 64
@@ -74,14 +76,14 @@ def test_more_than_thirty_people_are_found_unless_a_cap_is_asked_for(make):
         count = lambda: len(method._people([features], (4 * side, 4 * side)).scores)  # noqa: E731
     with torch.inference_mode():
         assert count() == 64
-        method.most = 30
+        method.max_people = 30
         assert count() == 30
 
 
 class _FixedRoots(torch.nn.Module):
     """A head whose root map is given."""
 
-    def __init__(self, head: cid.CidHead, roots: torch.Tensor) -> None:
+    def __init__(self, head: cid.CIDHead, roots: torch.Tensor) -> None:
         super().__init__()
         self.gfd_module, self.roots = head.gfd_module, roots
 
@@ -115,7 +117,7 @@ def test_nobody_one_person_and_hostile_people_give_finite_losses_and_gradients(n
         for stage in (1, 2):
             if isinstance(method, rtmo.RTMO):
                 method.stage, method.closing = stage, stage == 2
-            terms = method.losses(pictures, people_of(keypoints, boxes, 2, side))
+            terms = method.compute_losses(pictures, people_of(keypoints, boxes, 2, side))
             total = torch.stack(list(terms.values())).sum()
             assert torch.isfinite(total), (label, terms)
             method.zero_grad()
@@ -140,20 +142,20 @@ def test_joints_without_a_label_do_not_matter(name):
     values = []
     for points in (keypoints, moved):
         torch.manual_seed(0)
-        terms = method.losses(pictures, people_of(points, boxes, 1, side))
+        terms = method.compute_losses(pictures, people_of(points, boxes, 1, side))
         values.append({key: float(term.detach()) for key, term in terms.items()})
     assert values[0] == values[1]
 
 
 def test_rtmos_second_stage_and_closing_epochs_begin_where_the_recipe_says():
-    method = rtmo.tiny(COCO17)
-    recipe = rtmo.s(COCO17).recipes["mmpose"]
-    assert isinstance(recipe, WholeRecipe)
+    method = rtmo.create_tiny(COCO17)
+    recipe = rtmo.create_s(COCO17).recipes["mmpose"]
+    assert isinstance(recipe, FullImageRecipe)
     seen = []
     for epoch in (0, 279, 280, 579, 580):
         method.begin_epoch(epoch, recipe)
         seen.append((method.stage, method.closing))
     assert seen == [(1, False), (1, False), (2, False), (2, False), (2, True)]
     weight = next(iter(method.parameters()))
-    assert method.treatment("neck.encoder.0.x", weight, recipe)[0] == 0.05
-    assert method.treatment("neck.fpn_blocks.0.x", weight, recipe)[0] == 1
+    assert method.param_group_factors("neck.encoder.0.x", weight, recipe)[0] == 0.05
+    assert method.param_group_factors("neck.fpn_blocks.0.x", weight, recipe)[0] == 1

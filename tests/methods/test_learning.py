@@ -17,16 +17,16 @@ from torch import Tensor
 
 from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.skeleton import SMALLPOSE
-from smallpose.dataloading.full_image.samples import WholeImages, Wholes
-from smallpose.dataloading.images import Pictures
-from smallpose.dataloading.top_down.batches import ImageOfPeople
+from smallpose.dataloading.full_image.samples import FullImageDataset, FullImageLoader
+from smallpose.dataloading.images import ImageReader
+from smallpose.dataloading.top_down.batches import CropDataset
 from smallpose.evaluation.evaluate import evaluate
-from smallpose.inference import Options, true_boxes
-from smallpose.inference.full_image import find_everybody
-from smallpose.inference.top_down import find_people
+from smallpose.inference import InferenceOptions, select_true_boxes
+from smallpose.inference.full_image import predict_full_images
+from smallpose.inference.top_down import predict_top_down
 from smallpose.methods import create_method
 from smallpose.methods.base import PoseMethod
-from smallpose.methods.full_image import WholeImageMethod
+from smallpose.methods.full_image import FullImageMethod
 from smallpose.methods.rtmo import RTMO
 
 pytestmark = [pytest.mark.learns, pytest.mark.slow]
@@ -54,14 +54,14 @@ LESSONS = {
     "vitpose_rle_tiny": Lesson(120, 3e-3),
 }
 # Learned by heart means without the mirror, in which these people are new.
-PLAIN = Options(flip_test=False)
+PLAIN = InferenceOptions(flip_test=False)
 
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_tiny_twin_learns_eight_people_by_heart(name, tmp_path):
     torch.manual_seed(0)
     method, lesson = create_method(name, SMALLPOSE), LESSONS[name]
-    school = whole_pictures if isinstance(method, WholeImageMethod) else crops
+    school = whole_pictures if isinstance(method, FullImageMethod) else crops
     losses, ap = school(method, lesson, tmp_path)
     untrained = ap()
     learn(method, lesson, losses)
@@ -72,10 +72,12 @@ def test_a_tiny_twin_learns_eight_people_by_heart(name, tmp_path):
 def learn(method: PoseMethod, lesson: Lesson, losses: Iterator[Tensor]) -> None:
     """Steps of AdamW at a rate that rises for a fifth of the time and falls afterwards."""
     method.train()
-    whole = isinstance(method, WholeImageMethod)
+    whole = isinstance(method, FullImageMethod)
     groups = []
     for name, weight in method.named_parameters():
-        factor = method.treatment(name, weight, method.recipes["quick"])[0] if whole else 1.0
+        factor = (
+            method.param_group_factors(name, weight, method.recipes["quick"])[0] if whole else 1.0
+        )
         groups.append({"params": [weight], "lr": lesson.rate * factor})
     rates = [group["lr"] for group in groups]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01 if whole else 0.0, fused=True)
@@ -94,10 +96,10 @@ School = tuple[Iterator[Tensor], Callable[[], float]]
 
 def crops(method: PoseMethod, lesson: Lesson, folder: Path) -> School:
     """Losses of all eight people's crops, and the AP on them."""
-    people, pictures = training_set().people(4, 2, 1, (90, 150), folder), Pictures(folder)
+    people, pictures = training_set().people(4, 2, 1, (90, 150), folder), ImageReader(folder)
     rows = np.arange(len(people))
     cut = people, rows, pictures, method.input_wh, None, 0, method.udp_warp
-    seen, keypoints = ImageOfPeople(*cut).cut(0, rows)
+    seen, keypoints = CropDataset(*cut).cut(0, rows)
     prepared, targets = method.prepare(torch.from_numpy(seen)), torch.from_numpy(keypoints)
 
     def losses() -> Iterator[Tensor]:
@@ -106,7 +108,7 @@ def crops(method: PoseMethod, lesson: Lesson, folder: Path) -> School:
             yield torch.stack(list(terms.values())).sum()
 
     def ap() -> float:
-        found = find_people(method, people, true_boxes(people), pictures.read, PLAIN)
+        found = predict_top_down(method, people, select_true_boxes(people), pictures.read, PLAIN)
         return float(evaluate(people, found)["coco"]["AP"] or 0)
 
     return losses(), ap
@@ -114,21 +116,23 @@ def crops(method: PoseMethod, lesson: Lesson, folder: Path) -> School:
 
 def whole_pictures(method: PoseMethod, lesson: Lesson, folder: Path) -> School:
     """Losses of all four pictures, and the AP on them."""
-    assert isinstance(method, WholeImageMethod)
+    assert isinstance(method, FullImageMethod)
     side = lesson.side
     people, pictures = stick_people(side)
     method.input_wh = (side, side)
-    dataset = WholeImages(people, np.arange(4), Memory(pictures), (side, side), None, 0)
-    batch = next(Wholes(dataset, 4).batches(0))
+    dataset = FullImageDataset(people, np.arange(4), Memory(pictures), (side, side), None, 0)
+    batch = next(FullImageLoader(dataset, 4).batches(0))
 
     def losses() -> Iterator[Tensor]:
         for step in range(lesson.steps):
             if isinstance(method, RTMO):
                 method.stage, method.closing = 1 + (step > 0.6 * lesson.steps), True
-            yield torch.stack(list(method.losses(batch.pictures, batch.people).values())).sum()
+            yield torch.stack(
+                list(method.compute_losses(batch.pictures, batch.people).values())
+            ).sum()
 
     def ap() -> float:
-        found = find_everybody(method, people, pictures.__getitem__, PLAIN)
+        found = predict_full_images(method, people, pictures.__getitem__, PLAIN)
         return float(evaluate(people, found)["coco"]["AP"] or 0)
 
     return losses(), ap

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from smallpose import create_method
 from smallpose.core.skeleton import AIC14, COCO17, SMALLPOSE, Skeleton
-from smallpose.dataloading.affine import box_window, warp_matrix, warp_points
+from smallpose.dataloading.affine import compute_box_window, compute_warp_matrix, warp_points
 
 TWINS = [
     "hrnet_w16_tiny",
@@ -27,9 +27,9 @@ TWINS = [
 @pytest.mark.parametrize("skeleton", [COCO17, AIC14, Skeleton("two", ("nose", "tail"))])
 def test_any_skeleton_will_do(name, skeleton):
     method = create_method(name, skeleton)
-    assert 0.3e6 < method.parameters_count < 1.5e6
+    assert 0.3e6 < method.num_parameters < 1.5e6
     w, h = method.input_wh
-    points, scores = method.decode(method.outputs(torch.randn(2, 3, h, w), flip_test=True))
+    points, scores = method.decode(method.compute_outputs(torch.randn(2, 3, h, w), flip_test=True))
     assert points.shape == (2, len(skeleton), 2)
     assert scores.shape == (2, len(skeleton))
 
@@ -41,11 +41,11 @@ def test_the_flip_test_of_a_symmetric_image_is_symmetric(name):
     method = create_method(name, SMALLPOSE)
     w, h = method.input_wh
     pictures = torch.randn(2, 3, h, w)
-    both = method.outputs(pictures, flip_test=True)
-    turned = method.outputs(pictures.flip(-1), flip_test=True)
+    both = method.compute_outputs(pictures, flip_test=True)
+    turned = method.compute_outputs(pictures.flip(-1), flip_test=True)
     if name.startswith(("hrnet", "hrformer", "simple_baseline")):
         return  # the shift by a column makes it an approximation
-    back = method.unmirror(turned)
+    back = method.flip_back(turned)
     pairs = zip(both, back, strict=True) if isinstance(both, tuple) else [(both, back)]
     for here, there in pairs:
         assert torch.allclose(here, there, atol=1e-4)
@@ -92,7 +92,7 @@ def test_weights_come_back_from_a_file(name, tmp_path):
     again = create_method(name, COCO17, weights=path)
     assert all((again.state_dict()[key] == t).all() for key, t in method.state_dict().items())
     wider = create_method(name, SMALLPOSE, weights=path, adapt=True)
-    for layer in method.joint_layers:
+    for layer in method.keypoint_layers:
         here, there = method.get_submodule(layer).weight, wider.get_submodule(layer).weight
         each = len(here) // 17
         wrist, wrist_of_21 = (s.joints.index("left_wrist") for s in (COCO17, SMALLPOSE))
@@ -114,8 +114,8 @@ def test_imagenet_weights_begin_cal_but_not_its_offsets(tmp_path):
 
 @pytest.mark.parametrize("udp", [False, True])
 def test_a_window_lands_where_its_warp_says(udp):
-    center, scale = box_window(np.array([[10.0, 20, 60, 160]]), (192, 256))
-    matrix = warp_matrix(center[0], scale[0], (192, 256), udp=udp)
+    center, scale = compute_box_window(np.array([[10.0, 20, 60, 160]]), (192, 256))
+    matrix = compute_warp_matrix(center[0], scale[0], (192, 256), udp=udp)
     corners = center + np.array([[-0.5, -0.5], [0, 0], [0.5, 0.5]]) * scale
     last = np.array([191, 255]) if udp else np.array([192, 256])
     wanted = np.array([[0, 0], last / 2, last])
@@ -124,7 +124,7 @@ def test_a_window_lands_where_its_warp_says(udp):
 
 def test_the_udp_warp_turns_about_the_centre_at_any_angle():
     center, scale = np.array([50.0, 80.0]), np.array([75.0, 100.0])
-    matrix = warp_matrix(center, scale, (192, 256), 90.0, udp=True)
+    matrix = compute_warp_matrix(center, scale, (192, 256), 90.0, udp=True)
     # 10 px to the right of the centre come to lie below it.
     right = warp_points(center + np.array([10, 0]), matrix)
     assert np.allclose(right, [95.5, 127.5 + 10 * 255 / 100])

@@ -5,9 +5,14 @@ import torch
 from torch import nn
 
 from smallpose import create_method
-from smallpose.models.backbones.hrformer import HRFORMER_TINY, HRFormer, WindowAttention, Windows
+from smallpose.models.backbones.hrformer import (
+    HRFORMER_TINY,
+    HRFormer,
+    LocalWindowSelfAttention,
+    WindowAttention,
+)
 from smallpose.models.backbones.hrnet import W8_TINY, HRNet
-from smallpose.models.backbones.vit import VIT_TINY, Attention, DropPath, ViT, depth_of
+from smallpose.models.backbones.vit import VIT_TINY, Attention, DropPath, ViT, get_layer_index
 
 KINDS = {
     "hrnet": lambda: HRNet(W8_TINY),
@@ -56,7 +61,7 @@ def test_hrnet_gives_the_finest_branch_or_all_four():
 
 def test_a_window_sees_itself_and_no_other():
     torch.manual_seed(0)
-    windows = Windows(8, 2, side=3)
+    windows = LocalWindowSelfAttention(8, 2, side=3)
     x = torch.randn(1, 7, 5, 8)  # grows to 9 × 6: one row before and one after, one column after
     changed = x.clone()
     changed[0, 2, 0] += 1
@@ -67,7 +72,7 @@ def test_a_window_sees_itself_and_no_other():
 
 def test_zeros_around_the_map_take_part_as_tokens():
     torch.manual_seed(0)
-    windows = Windows(8, 2, side=3)
+    windows = LocalWindowSelfAttention(8, 2, side=3)
     x = torch.randn(1, 2, 2, 8)
     padded = torch.zeros(1, 3, 3, 8)
     padded[:, :2, :2] = x
@@ -126,13 +131,13 @@ def test_a_dropped_path_is_kept_on_average_and_always_outside_training():
     ],
 )
 def test_layers_of_a_vit_are_counted_from_the_image(name, depth):
-    assert depth_of(name, 12) == depth
+    assert get_layer_index(name, 12) == depth
 
 
 def test_vitpose_learns_slower_towards_the_image_and_decays_matrices_only():
     method = create_method("vitpose_tiny")
     recipe = method.recipes["mmpose"]
-    treated = {n: method.treatment(n, p, recipe) for n, p in method.named_parameters()}
+    treated = {n: method.param_group_factors(n, p, recipe) for n, p in method.named_parameters()}
     assert treated["backbone.pos_embed"] == (pytest.approx(0.8**5), 0)
     assert treated["backbone.patch_embed.projection.weight"] == (pytest.approx(0.8**5), 1)
     assert treated["backbone.layers.3.attn.qkv.weight"] == (pytest.approx(0.8), 1)
@@ -145,6 +150,6 @@ def test_hrformer_decays_all_but_the_tables_of_relative_places():
     spared = {
         name.rsplit(".", 1)[1]
         for name, p in method.named_parameters()
-        if method.treatment(name, p, method.recipes["mmpose"])[1] == 0
+        if method.param_group_factors(name, p, method.recipes["mmpose"])[1] == 0
     }
     assert spared == {"relative_position_bias_table"}

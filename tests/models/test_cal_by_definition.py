@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from scipy.stats import multivariate_normal
 
 from smallpose.core.skeleton import COCO17
-from smallpose.dataloading.affine import to_image
+from smallpose.dataloading.affine import map_to_image
 from smallpose.methods import cal as method
 from smallpose.models.codecs import cal
 
 Floats = NDArray[np.float64]
 SIZE, MAP = (96, 128), (24, 32)
-MIRROR = torch.from_numpy(COCO17.mirror)
+MIRROR = torch.from_numpy(COCO17.flip_indices)
 
 
 def crowd(seed: int, people: int = 4, joints: int = 5) -> tuple[Floats, Floats]:
@@ -107,7 +107,7 @@ def targets(points: Floats, seen: Floats, sigma: float) -> tuple[Floats, Floats,
 def test_targets_are_the_definitions(sigma):
     points, seen = crowd(0)
     given = torch.from_numpy(points).float()
-    ours = cal.encode(given, torch.from_numpy(seen).float(), SIZE, MAP, sigma)
+    ours = cal.encode_cal(given, torch.from_numpy(seen).float(), SIZE, MAP, sigma)
     wanted = targets(given.double().numpy(), seen, sigma)
     assert 0 < wanted[3].sum() < seen.sum(), "some leave the map, some stay"
     for mine, by_hand in zip(ours, wanted, strict=True):
@@ -119,7 +119,7 @@ def test_targets_are_the_definitions(sigma):
 def test_mask_loss_and_gradient_are_the_definitions(seed):
     points, seen = crowd(seed)
     given = torch.from_numpy(points).float()
-    target = cal.encode(given, torch.from_numpy(seen).float(), SIZE, MAP, 2.0)
+    target = cal.encode_cal(given, torch.from_numpy(seen).float(), SIZE, MAP, 2.0)
     rng = np.random.default_rng(seed)
     bells, fields = target[0].double().numpy(), target[1].double().numpy()
     weights = target[3].double().numpy()
@@ -153,8 +153,8 @@ def test_decoding_to_the_image_is_the_definitions():
     heatmaps[0, 0] = -1
     center, scale = rng.uniform(50, 400, (3, 2)), rng.uniform(60, 300, (3, 2))
     given = (torch.from_numpy(heatmaps).float(), torch.from_numpy(offsets).float())
-    points, scores = cal.decode(*given, SIZE)
-    found = to_image(points.double().numpy(), center, scale, SIZE)
+    points, scores = cal.decode_cal(*given, SIZE)
+    found = map_to_image(points.double().numpy(), center, scale, SIZE)
     for i, j in np.ndindex(3, 17):
         x, y = maximum(heatmaps[i, j])
         at = np.array([x, y]) + 1.5 * offsets[i, 2 * j : 2 * j + 2, y, x]
@@ -166,8 +166,8 @@ def test_decoding_to_the_image_is_the_definitions():
 def test_the_mirrored_half_of_the_flip_test_is_the_definitions():
     rng = np.random.default_rng(0)
     heatmaps, offsets = rng.random((2, 17, 8, 6)), rng.normal(0, 1, (2, 34, 8, 6))
-    back = cal.unmirror(torch.from_numpy(heatmaps), torch.from_numpy(offsets), MIRROR)
-    for j, partner in enumerate(COCO17.mirror):
+    back = cal.flip_back_cal(torch.from_numpy(heatmaps), torch.from_numpy(offsets), MIRROR)
+    for j, partner in enumerate(COCO17.flip_indices):
         assert np.array_equal(back[0][:, j], heatmaps[:, partner, :, ::-1])
         assert np.array_equal(back[1][:, 2 * j], -offsets[:, 2 * partner, :, ::-1])
         assert np.array_equal(back[1][:, 2 * j + 1], offsets[:, 2 * partner + 1, :, ::-1])

@@ -5,41 +5,41 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from smallpose.methods.cid import encode as encode_people
+from smallpose.methods.cid import encode_decoupled_heatmaps as encode_people
 from smallpose.models.codecs import heatmap
 from smallpose.models.codecs.center_heatmap import (
     bells,
+    compute_person_sigma,
     encode_offsets,
+    find_peaks,
     find_roots,
-    peaks,
-    person_sigma,
 )
 from smallpose.models.codecs.nms import box_nms, nearby_joints_nms
 from smallpose.models.codecs.offsets import (
-    Points,
-    cell_points,
+    GridPoints,
     decode_boxes,
     decode_keypoints,
     encode_boxes,
+    make_grid_points,
 )
-from smallpose.models.codecs.sim_ota import Guess, assign, similarity
-from smallpose.models.heads.cid import Decoupler
-from smallpose.models.heads.dekr import AdaptiveBlock, deform_conv, regular_points
-from smallpose.models.heads.rtmo_dcc import CoordinateClassifier
+from smallpose.models.codecs.sim_ota import CellPredictions, assign_cells, compute_oks
+from smallpose.models.heads.cid import GFDModule
+from smallpose.models.heads.dekr import AdaptiveActivationBlock, deform_conv2d, regular_grid_points
+from smallpose.models.heads.rtmo_dcc import DynamicCoordinateClassifier
 
 
 def moved(offsets: torch.Tensor) -> torch.Tensor:
     """(b, g, 9, 2, h, w) dy and dx in px to the points of a deformable convolution."""
     h, w = offsets.shape[-2:]
     away = offsets.flip(3).transpose(2, 3) * torch.tensor([2 / w, 2 / h]).view(2, 1, 1, 1)
-    return regular_points(h, w) + away
+    return regular_grid_points(h, w) + away
 
 
 def test_a_deformable_convolution_that_is_not_moved_is_a_convolution():
     torch.manual_seed(0)
     x, weight = torch.randn(2, 6, 7, 9), torch.randn(8, 3, 3, 3)
     plain = F.conv2d(x, weight, padding=1, groups=2)
-    still = deform_conv(x, moved(torch.zeros(2, 2, 9, 2, 7, 9)), weight)
+    still = deform_conv2d(x, moved(torch.zeros(2, 2, 9, 2, 7, 9)), weight)
     torch.testing.assert_close(still, plain, atol=1e-5, rtol=1e-5)
 
 
@@ -52,17 +52,17 @@ def test_moved_by_whole_pixels_it_reads_the_image_there_and_zero_outside():
     wanted = torch.zeros(4, 5)
     wanted[:3, 2:] = x[0, 0, 1:, :3]
     torch.testing.assert_close(
-        deform_conv(x, moved(offsets), weight)[0, 0], wanted, atol=1e-4, rtol=0
+        deform_conv2d(x, moved(offsets), weight)[0, 0], wanted, atol=1e-4, rtol=0
     )
     half = torch.zeros(1, 1, 9, 2, 4, 5)
     half[:, :, 4, 1] = 0.5
-    got = deform_conv(x, moved(half), weight)[0, 0]
+    got = deform_conv2d(x, moved(half), weight)[0, 0]
     torch.testing.assert_close(got[:, :4], x[0, 0, :, :4] + 0.5, atol=1e-4, rtol=0)
     torch.testing.assert_close(got[:, 4], x[0, 0, :, 4] / 2, atol=1e-4, rtol=0)
 
 
 def test_an_adaptive_block_passes_gradients_to_where_its_points_lie():
-    block = AdaptiveBlock(2, 3)
+    block = AdaptiveActivationBlock(2, 3)
     block(torch.randn(2, 6, 8, 8)).square().sum().backward()
     assert block.transform_matrix_conv.weight.grad.abs().sum() > 0
 
@@ -70,7 +70,7 @@ def test_an_adaptive_block_passes_gradients_to_where_its_points_lie():
 def test_an_adaptive_block_moves_its_points_by_the_map_that_it_computes():
     """The map's first row is dy's, its second dx's, each of a point's y, x and 1."""
     torch.manual_seed(0)
-    block = AdaptiveBlock(2, 3).eval()
+    block = AdaptiveActivationBlock(2, 3).eval()
     torch.nn.init.normal_(block.transform_matrix_conv.bias, std=0.5)
     torch.nn.init.zeros_(block.transform_matrix_conv.weight)  # the same map at every pixel
     x = torch.randn(2, 6, 8, 5)
@@ -80,13 +80,13 @@ def test_an_adaptive_block_moves_its_points_by_the_map_that_it_computes():
         at = torch.tensor([point // 3 - 1.0, point % 3 - 1.0, 1.0])
         offsets[:, :, point, 0] = (dy @ at)[None, :, None, None]
         offsets[:, :, point, 1] = (dx @ at)[None, :, None, None]
-    wanted = deform_conv(x, moved(offsets), block.adapt_conv.weight)
+    wanted = deform_conv2d(x, moved(offsets), block.adapt_conv.weight)
     torch.testing.assert_close(block(x), F.relu(block.norm(wanted) + x), atol=1e-5, rtol=1e-5)
 
 
 def test_an_adaptive_block_does_not_mind_how_its_input_lies_in_memory():
     torch.manual_seed(0)
-    block = AdaptiveBlock(2, 3)
+    block = AdaptiveActivationBlock(2, 3)
     torch.nn.init.normal_(block.transform_matrix_conv.weight, std=0.3)
     x = torch.randn(2, 6, 8, 5)
     torch.testing.assert_close(block(x.to(memory_format=torch.channels_last)), block(x))
@@ -96,7 +96,7 @@ def test_bells_of_a_whole_reach_are_those_of_the_top_down_codec():
     points = torch.tensor([[[3.2, 4.9], [0.4, 11.6], [15.0, 2.0]], [[8.0, 8.0]] * 3])
     seen = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
     maps, weights = bells(points, seen, torch.tensor([2.0, 2.0]), (16, 12))
-    wanted, wanted_weights = heatmap.encode(points * 4, seen, (16, 12), 2.0)
+    wanted, wanted_weights = heatmap.encode_heatmaps(points * 4, seen, (16, 12), 2.0)
     torch.testing.assert_close(maps, wanted)
     torch.testing.assert_close(weights, wanted_weights)
 
@@ -113,8 +113,8 @@ def test_a_persons_sigma_grows_with_his_box_and_is_cids():
     # h + w = 30, w h = 200, overlap 0.7; the third case is the least:
     # (-42 + sqrt(42² + 16 · 0.7 · 0.3 · 200)) / 2 / 3
     wanted = (-42 + (42**2 + 16 * 0.7 * 0.3 * 200) ** 0.5) / 2 / 3
-    assert float(person_sigma(corners)) == pytest.approx(wanted, rel=1e-5)
-    assert float(person_sigma(2 * corners)) == pytest.approx(2 * wanted, rel=1e-5)
+    assert float(compute_person_sigma(corners)) == pytest.approx(wanted, rel=1e-5)
+    assert float(compute_person_sigma(2 * corners)) == pytest.approx(2 * wanted, rel=1e-5)
 
 
 def test_a_root_is_the_mean_of_the_labelled_and_nobody_without_a_label_has_one():
@@ -150,15 +150,15 @@ def test_where_two_people_cross_the_smaller_one_keeps_his_offsets():
 def test_peaks_are_found_in_order_and_no_more_than_asked_for():
     field = torch.zeros(10, 10)
     field[2, 3], field[2, 4], field[7, 7], field[9, 0] = 0.5, 0.4, 0.9, 0.005
-    places, values = peaks(field, 5, 0.01, None)
+    places, values = find_peaks(field, 5, 0.01, None)
     assert places.tolist() == [77, 23]
     assert values.tolist() == pytest.approx([0.9, 0.5])
-    assert peaks(field, 5, 0.01, 1)[0].tolist() == [77]
-    assert len(peaks(torch.zeros(4, 4), 3, 0.01, None)[0]) == 0
+    assert find_peaks(field, 5, 0.01, 1)[0].tolist() == [77]
+    assert len(find_peaks(torch.zeros(4, 4), 3, 0.01, None)[0]) == 0
 
 
 def test_a_cells_point_is_its_middle_pixel_and_boxes_come_back():
-    points = cell_points([(2, 3), (1, 2)], (16, 32), torch.zeros(1))
+    points = make_grid_points([(2, 3), (1, 2)], (16, 32), torch.zeros(1))
     assert points.xy[:4].tolist() == [[7.5, 7.5], [23.5, 7.5], [39.5, 7.5], [7.5, 23.5]]
     assert points.xy[6].tolist() == [15.5, 15.5]
     boxes = torch.tensor([[1.0, 2.0, 30.0, 50.0]]).expand(8, 4)
@@ -167,21 +167,21 @@ def test_a_cells_point_is_its_middle_pixel_and_boxes_come_back():
     assert joints.tolist() == [[[47.5 + 16, 15.5 - 32]]]
 
 
-def _scene() -> tuple[Guess, Points, torch.Tensor, torch.Tensor, torch.Tensor]:
-    points = cell_points([(8, 8)], (16,), torch.zeros(1))
+def _scene() -> tuple[CellPredictions, GridPoints, torch.Tensor, torch.Tensor, torch.Tensor]:
+    points = make_grid_points([(8, 8)], (16,), torch.zeros(1))
     boxes = torch.tensor([[10.0, 10.0, 60.0, 60.0], [70.0, 70.0, 120.0, 120.0]])
     joints = torch.stack([boxes[:, :2] + 20, boxes[:, 2:] - 10], dim=1)
     keypoints = torch.cat([joints, torch.ones(2, 2, 1)], dim=2)
     nearest = (points.xy[:, None] - (boxes[None, :, :2] + 25)).norm(dim=-1).argmin(dim=1)
     # A little off, so that a person takes six cells and not ten, which is more than fit in.
-    guess = Guess(torch.full((64,), 0.5), boxes[nearest], joints[nearest] + 4)
+    guess = CellPredictions(torch.full((64,), 0.5), boxes[nearest], joints[nearest] + 4)
     return guess, points, boxes, keypoints, torch.tensor([900.0, 900.0])
 
 
 def test_cells_learn_the_person_they_stand_in_and_no_cell_two():
     guess, points, boxes, keypoints, area = _scene()
     sigmas = torch.tensor([0.1, 0.1])
-    cell, whom, oks = assign(guess, points, boxes, keypoints, area, sigmas, True)
+    cell, whom, oks = assign_cells(guess, points, boxes, keypoints, area, sigmas, True)
     assert len(set(cell.tolist())) == len(cell)
     assert set(whom.tolist()) == {0, 1}
     for c, person in zip(cell.tolist(), whom.tolist(), strict=True):
@@ -189,7 +189,7 @@ def test_cells_learn_the_person_they_stand_in_and_no_cell_two():
         assert (points.xy[c] < boxes[person, 2:]).all()
     wanted = np.exp(-32 / 900 / 0.2**2 / 2)
     torch.testing.assert_close(oks, torch.full((len(cell),), wanted, dtype=torch.float32))
-    nobody = assign(guess, points, boxes[:0], keypoints[:0], area[:0], sigmas, True)
+    nobody = assign_cells(guess, points, boxes[:0], keypoints[:0], area[:0], sigmas, True)
     assert [len(column) for column in nobody] == [0, 0, 0]
 
 
@@ -197,9 +197,9 @@ def test_similarity_is_one_on_the_spot_and_counts_the_labelled_only():
     truth = torch.tensor([[[0.0, 0.0], [5.0, 5.0]]])
     far = truth + torch.tensor([[[0.0, 0.0], [1e6, 0.0]]])
     sigmas, area = torch.tensor([0.1, 0.1]), torch.tensor([100.0])
-    assert float(similarity(far, truth, torch.tensor([[1.0, 0.0]]), area, sigmas)) == 1
-    assert float(similarity(far, truth, torch.tensor([[1.0, 1.0]]), area, sigmas)) == 0.5
-    assert float(similarity(far, truth, torch.zeros(1, 2), area, sigmas)) == 0
+    assert float(compute_oks(far, truth, torch.tensor([[1.0, 0.0]]), area, sigmas)) == 1
+    assert float(compute_oks(far, truth, torch.tensor([[1.0, 1.0]]), area, sigmas)) == 0.5
+    assert float(compute_oks(far, truth, torch.zeros(1, 2), area, sigmas)) == 0
 
 
 def test_of_overlapping_boxes_the_surest_stays():
@@ -215,13 +215,13 @@ def test_of_close_people_the_best_stays_even_if_all_his_joints_are_on_one_spot()
     people = np.stack([one, one + 0.5, one + 60, np.full((17, 2), 7.0)])
     kept = nearby_joints_nms(people, np.array([0.3, 0.6, 0.2, 0.1]))
     assert kept.tolist() == [1, 2, 3]
-    assert nearby_joints_nms(people, np.array([0.3, 0.6, 0.2, 0.1]), most=1).tolist() == [1]
+    assert nearby_joints_nms(people, np.array([0.3, 0.6, 0.2, 0.1]), max_people=1).tolist() == [1]
     assert len(nearby_joints_nms(people[:0], np.zeros(0))) == 0
 
 
 def test_the_classifier_finds_joints_inside_the_padded_box_and_learns_from_one_person():
     torch.manual_seed(0)
-    classifier = CoordinateClassifier(16, 5, (12, 16), 8)
+    classifier = DynamicCoordinateClassifier(16, 5, (12, 16), 8)
     center, size = torch.tensor([[50.0, 60.0]]), torch.tensor([[20.0, 40.0]])
     for training in (True, False):
         joints, p_x, p_y = classifier.train(training)(torch.randn(1, 16), center, size, center + 3)
@@ -237,7 +237,7 @@ def test_the_classifier_finds_joints_inside_the_padded_box_and_learns_from_one_p
 
 def test_people_are_decoupled_by_who_and_where_they_are_not_by_their_order():
     torch.manual_seed(0)
-    head = Decoupler(6, 4, 8)
+    head = GFDModule(6, 4, 8)
     features = torch.randn(2, 6, 9, 7)
     picture, roots = torch.tensor([0, 1, 1]), torch.tensor([[1, 2], [3, 4], [6, 8]])
     person = features[picture, :, roots[:, 1], roots[:, 0]]
@@ -254,7 +254,7 @@ def test_people_are_decoupled_by_who_and_where_they_are_not_by_their_order():
         torch.testing.assert_close(_decoupled(head, one, person[i], roots[i]), own)
 
 
-def _decoupled(head: Decoupler, features: torch.Tensor, person: torch.Tensor, root: torch.Tensor):
+def _decoupled(head: GFDModule, features: torch.Tensor, person: torch.Tensor, root: torch.Tensor):
     """One person's maps, each attention laid on the features and both fused (Wang & Zhang, 3.2)."""
     shared = head.conv_down(features)
     h, w = shared.shape[2:]

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from smallpose.methods.cal import confidence_mask, heatmap_and_offset_loss
-from smallpose.models.heads.rle import Flow, RLEHead, RLELoss
+from smallpose.models.heads.rle import RealNVP, RLEHead, RLELoss
 
 
-def bent_flow() -> Flow:
+def bent_flow() -> RealNVP:
     """A flow whose nets do something."""
     torch.manual_seed(0)
-    flow = Flow()
+    flow = RealNVP()
     for layer in flow.modules():
         if isinstance(layer, nn.Linear):
             nn.init.normal_(layer.weight, std=0.12)

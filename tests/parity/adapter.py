@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from smallpose.core.boxes import to_xywh
 from smallpose.core.skeleton import COCO17
-from smallpose.dataloading.affine import box_window, cut, warp_matrix
+from smallpose.dataloading.affine import compute_box_window, compute_warp_matrix, cut_crop
 from smallpose.inference.nms import oks_nms as our_oks_nms
 from smallpose.methods import METHODS, create_method
 from smallpose.methods.base import PoseMethod
@@ -84,17 +84,17 @@ def predict(
     flip_test: bool,
 ) -> list[dict[str, Any]]:
     """The whole test procedure from normalised crops to picture coordinates."""
-    from smallpose.dataloading.affine import to_image
+    from smallpose.dataloading.affine import map_to_image
 
     if method in whole.METHODS:
         return whole.predict(model, method, images, metas, flip_test)
     with torch.no_grad():
-        points, scores = model.decode(model.outputs(images, flip_test))
+        points, scores = model.decode(model.compute_outputs(images, flip_test))
     center, scale = (
         np.array([m[key] for m in metas], dtype=np.float64)
         for key in ("input_center", "input_scale")
     )
-    back = to_image(points.double().numpy(), center, scale, model.input_wh)
+    back = map_to_image(points.double().numpy(), center, scale, model.input_wh)
     return [
         {"keypoints": k, "scores": s} for k, s in zip(back, scores.double().numpy(), strict=True)
     ]
@@ -110,10 +110,10 @@ def preprocess(
     height, width = bgr.shape[:2]
     box = to_xywh(np.array([[0, 0, width, height] if bbox is None else bbox], dtype=np.float64))
     # The box as it stands: MMPose cuts boxes to the picture where it reads annotations.
-    center, scale = box_window(box, size)
+    center, scale = compute_box_window(box, size)
     rgb = np.ascontiguousarray(bgr[..., ::-1])
-    matrix = warp_matrix(center[0], scale[0], size, udp=method in UDP_WARPED)
-    crop = cut(rgb, matrix, size)
+    matrix = compute_warp_matrix(center[0], scale[0], size, udp=method in UDP_WARPED)
+    crop = cut_crop(rgb, matrix, size)
     return crop, {"input_center": center[0], "input_scale": scale[0], "input_size": size}
 
 
@@ -121,8 +121,8 @@ def box_transform(
     bbox: Sequence[float], size_wh: tuple[int, int], udp: bool, rotation: float
 ) -> tuple[Floats, Floats, Floats]:
     """A corner box to centre, scale and the (2, 3) matrix."""
-    center, scale = box_window(to_xywh(np.array([bbox], dtype=np.float64)), size_wh)
-    return center[0], scale[0], warp_matrix(center[0], scale[0], size_wh, rotation, udp)
+    center, scale = compute_box_window(to_xywh(np.array([bbox], dtype=np.float64)), size_wh)
+    return center[0], scale[0], compute_warp_matrix(center[0], scale[0], size_wh, rotation, udp)
 
 
 def encode(
@@ -136,24 +136,24 @@ def encode(
     points, seen = (torch.from_numpy(np.asarray(a, np.float32)) for a in (keypoints, visible))
     size, map_size = (192, 256), (48, 64)
     if codec == "msra":
-        maps, weights = heatmap.encode(points, seen, map_size, float(kw.get("sigma", 2.0)))
+        maps, weights = heatmap.encode_heatmaps(points, seen, map_size, float(kw.get("sigma", 2.0)))
         # Several people on one map: the largest value of each pixel.
         made = {"heatmaps": maps.amax(dim=0)}
     elif codec == "udp":
-        maps, weights = udp_heatmap.encode(
+        maps, weights = udp_heatmap.encode_udp_heatmaps(
             points, seen, size, map_size, float(kw.get("sigma", 2.0))
         )
         made = {"heatmaps": maps.amax(dim=0)}
     elif codec == "simcc":
-        x, y, weights = simcc.encode(points, seen, size, float(kw.get("sigma", 6.0)))
+        x, y, weights = simcc.encode_simcc(points, seen, size, float(kw.get("sigma", 6.0)))
         made = {"keypoint_x_labels": x, "keypoint_y_labels": y}
     elif codec == "regression":
-        labels, weights = coordinates.encode(points, seen, size)
+        labels, weights = coordinates.encode_coordinates(points, seen, size)
         made = {"keypoint_labels": labels}
     elif codec == "cal":
         size = kw.get("input_size", size)
         map_size = kw.get("heatmap_size", (size[0] // 4, size[1] // 4))
-        maps, offsets, near, weights = cal.encode(
+        maps, offsets, near, weights = cal.encode_cal(
             points, seen, size, map_size, float(kw.get("sigma", 2.0))
         )
         made = {"heatmaps": maps[0], "offsets": offsets[0], "offset_mask": near[0]}
@@ -176,17 +176,17 @@ def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     else:
         tensors = {key: t if t.ndim == 3 else t[None] for key, t in tensors.items()}
     if codec == "msra":
-        points, scores = heatmap.decode(tensors["heatmaps"])
+        points, scores = heatmap.decode_heatmaps(tensors["heatmaps"])
     elif codec == "udp":
-        points, scores = udp_heatmap.decode(tensors["heatmaps"], size)
+        points, scores = udp_heatmap.decode_udp_heatmaps(tensors["heatmaps"], size)
     elif codec == "cal":
-        points, scores = cal.decode(tensors["heatmaps"], tensors["offsets"], size)
+        points, scores = cal.decode_cal(tensors["heatmaps"], tensors["offsets"], size)
     elif codec == "simcc":
-        points, scores = simcc.decode(tensors["simcc_x"], tensors["simcc_y"])
+        points, scores = simcc.decode_simcc(tensors["simcc_x"], tensors["simcc_y"])
     elif codec == "regression":
         (coords,) = tensors.values()
         spread = coords[..., 2:] if coords.shape[-1] == 4 else None
-        points, scores = coordinates.decode(coords[..., :2], spread, size)
+        points, scores = coordinates.decode_coordinates(coords[..., :2], spread, size)
     else:
         raise NotImplementedError(codec)
     return points.numpy(), scores.numpy()
@@ -235,8 +235,12 @@ def nearby_joints_nms(
         keypoints = [np.asarray(p["keypoints"]) for p in keypoints]
     scores = np.asarray(scores)
     mean = scores.mean(axis=1) if scores.ndim == 2 else scores
-    how = {"near": dist_thr, "most": max_dets, "joints": num_nearby_joints_thr}
-    return our_nearby_joints_nms(np.asarray(keypoints), mean, **how)
+    options = {
+        "distance_threshold": dist_thr,
+        "max_people": max_dets,
+        "num_nearby_joints": num_nearby_joints_thr,
+    }
+    return our_nearby_joints_nms(np.asarray(keypoints), mean, **options)
 
 
 def box_nms(boxes: Any, scores: Any, threshold: float = 0.65) -> NDArray[np.intp]:

@@ -8,13 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from smallpose.dataloading.affine import to_image
-from smallpose.dataloading.full_image.letterbox import fit_whole, show_whole
+from smallpose.dataloading.affine import map_to_image
+from smallpose.dataloading.full_image.letterbox import apply_letterbox, compute_letterbox
 from smallpose.methods import cid, dekr, rtmo
-from smallpose.methods.full_image import Found, WholeImageMethod
+from smallpose.methods.full_image import Detections, FullImageMethod
 from smallpose.models.codecs import heatmap
-from smallpose.models.codecs.center_heatmap import STRIDE, peaks
-from smallpose.models.heads.cid import at_roots
+from smallpose.models.codecs.center_heatmap import STRIDE, find_peaks
+from smallpose.models.heads.cid import sample_at_roots
 
 Floats = NDArray[np.float64]
 
@@ -25,7 +25,7 @@ MOST = 30  # people; MMPose's cap in DEKR and CID
 
 @torch.no_grad()
 def forward(
-    model: WholeImageMethod, method: str, images: Tensor, **extra: Tensor
+    model: FullImageMethod, method: str, images: Tensor, **extra: Tensor
 ) -> dict[str, Tensor]:
     """Raw outputs for prepared pictures."""
     if isinstance(model, rtmo.RTMO):
@@ -38,7 +38,7 @@ def forward(
     made = {"root_heatmaps": first, "feat": second}
     if "instance_coords" in extra:
         roots, picture = extra["instance_coords"].long(), extra["instance_imgids"].long()
-        person = at_roots(second, picture, roots)
+        person = sample_at_roots(second, picture, roots)
         made["instance_feats"] = person
         made["instance_heatmaps"] = model.head.gfd_module(second, picture, person, roots)
     return made
@@ -46,7 +46,7 @@ def forward(
 
 @torch.no_grad()
 def predict(
-    model: WholeImageMethod,
+    model: FullImageMethod,
     method: str,
     images: Tensor,
     metas: Sequence[Mapping[str, Any]],
@@ -54,11 +54,11 @@ def predict(
 ) -> list[dict[str, Any]]:
     """The people of each prepared picture in picture coordinates, keypoint scores as `scores`."""
     if not isinstance(model, rtmo.RTMO):
-        model.most = MOST
-    return [_back(f, m) for f, m in zip(model.find(images, flip_test), metas, strict=True)]
+        model.max_people = MOST
+    return [_back(f, m) for f, m in zip(model.detect(images, flip_test), metas, strict=True)]
 
 
-def _back(found: Found, meta: Mapping[str, Any]) -> dict[str, Any]:
+def _back(found: Detections, meta: Mapping[str, Any]) -> dict[str, Any]:
     n = len(found.scores)
     center, scale = (
         np.broadcast_to(np.asarray(meta[key], np.float64), (n, 2))
@@ -67,20 +67,20 @@ def _back(found: Found, meta: Mapping[str, Any]) -> dict[str, Any]:
     size = tuple(meta["input_size"])
     corners = found.boxes_xyxy.double().numpy().reshape(n, 2, 2)
     return {
-        "keypoints": to_image(found.keypoints.double().numpy(), center, scale, size),
+        "keypoints": map_to_image(found.keypoints.double().numpy(), center, scale, size),
         "scores": found.keypoint_scores.double().numpy(),
         "bbox_scores": found.scores.double().numpy(),
-        "bboxes": to_image(corners, center, scale, size).reshape(n, 4),
+        "bboxes": map_to_image(corners, center, scale, size).reshape(n, 4),
     }
 
 
 def letterbox(method: str, ori_wh: Sequence[int]) -> tuple[Floats, Floats, tuple[int, int], Floats]:
     """How a picture of that size is fitted: centre, scale, network size, (2, 3) matrix."""
     if method.startswith("rtmo"):
-        fitting = fit_whole((ori_wh[0], ori_wh[1]), (640, 640), 32, "inside")
+        fitting = compute_letterbox((ori_wh[0], ori_wh[1]), (640, 640), 32, "inside")
     else:
         multiple = 64 if method.startswith("cid") else 32
-        fitting = fit_whole((ori_wh[0], ori_wh[1]), (512, 512), multiple, "cover")
+        fitting = compute_letterbox((ori_wh[0], ori_wh[1]), (512, 512), multiple, "cover")
     return fitting.center, fitting.scale, fitting.size_wh, fitting.matrix
 
 
@@ -89,8 +89,8 @@ def preprocess(method: str, bgr: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], 
     height, width = bgr.shape[:2]
     center, scale, size, matrix = letterbox(method, (width, height))
     rgb = np.ascontiguousarray(bgr[..., ::-1])
-    how = fit_whole((width, height), size, 1, "inside")._replace(matrix=matrix)
-    shown = show_whole(rgb, how, 114 if method.startswith("rtmo") else 0)
+    how = compute_letterbox((width, height), size, 1, "inside")._replace(matrix=matrix)
+    shown = apply_letterbox(rgb, how, 114 if method.startswith("rtmo") else 0)
     return shown, {"input_center": center, "input_scale": scale, "input_size": size}
 
 
@@ -104,13 +104,15 @@ def encode(
     on_map[..., :2] /= STRIDE
     if codec == "spr":
         names = ("heatmaps", "heatmap_weights", "displacements", "displacement_weights")
-        return {n: t.numpy() for n, t in zip(names, dekr.encode(on_map, (w, h)), strict=True)}
+        return {n: t.numpy() for n, t in zip(names, dekr.encode_spr(on_map, (w, h)), strict=True)}
     corners = kw.get("bbox")
     if corners is None:
         corners = _corners_of_seen(on_map)
     else:
         corners = torch.from_numpy(np.asarray(corners, np.float32).reshape(-1, 4, 2)) / STRIDE
-    maps, own, weights, roots = cid.encode(on_map, corners, (w, h), int(kw.get("jitter", 0)))
+    maps, own, weights, roots = cid.encode_decoupled_heatmaps(
+        on_map, corners, (w, h), int(kw.get("jitter", 0))
+    )
     return {
         "heatmaps": maps.numpy(),
         "instance_heatmaps": own.flatten(0, 1).numpy(),
@@ -135,12 +137,12 @@ def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
             torch.as_tensor(np.asarray(inputs[key])) for key in ("heatmaps", "displacements")
         )
         k, w = len(maps) - 1, maps.shape[-1]
-        places, _ = peaks(maps[k], 5, 0.01, MOST)
+        places, _ = find_peaks(maps[k], 5, 0.01, MOST)
         roots = torch.stack([places % w, places // w], dim=-1)
         points = roots[:, None] + away.flatten(1)[:, places].T.unflatten(1, (k, 2))
         return (points * STRIDE).numpy(), dekr.sample_scores(maps[:k], points).numpy()
     own = torch.as_tensor(np.asarray(inputs["instance_heatmaps"]))
-    points, scores = heatmap.decode(own)
+    points, scores = heatmap.decode_heatmaps(own)
     sure = torch.as_tensor(np.asarray(inputs["instance_scores"])).reshape(-1, 1)
     return points.numpy(), (scores * sure).numpy()
 

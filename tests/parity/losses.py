@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from smallpose.core.skeleton import COCO17
-from smallpose.dataloading.full_image.samples import People
+from smallpose.dataloading.full_image.samples import BatchPeople
 from smallpose.methods import cal, cid, dekr, rtmo
-from smallpose.methods.simcc import bins_loss
+from smallpose.methods.simcc import kl_bin_loss
 from smallpose.models.codecs.center_heatmap import STRIDE
-from smallpose.models.codecs.offsets import iou
+from smallpose.models.codecs.offsets import box_iou
 from smallpose.models.heads.rle import RLELoss
-from smallpose.models.losses import heatmap_mse
+from smallpose.models.losses import heatmap_mse_loss
 
 OUTPUT = ("output", "outputs", "pred", "preds", "input", "pred_hm", "features", "logits")
 TARGET = ("target", "targets", "gt", "gt_hm", "label", "labels")
@@ -55,7 +55,7 @@ def loss(name: str, **tensors: Any) -> Tensor:
     output, target = first_of(tensors, OUTPUT), first_of(tensors, TARGET)
     weight, mask = first_of(tensors, WEIGHT), tensors.get("mask")
     if name.startswith("keypoint_mse"):
-        return heatmap_mse(output, target, _times(output, weight, mask))
+        return heatmap_mse_loss(output, target, _times(output, weight, mask))
     if name.startswith("rle"):
         shape = tensors["pred"].shape[:2]
         weight = torch.ones(shape) if weight is None else weight.reshape(shape)
@@ -63,20 +63,20 @@ def loss(name: str, **tensors: Any) -> Tensor:
     if name.startswith(("simcc", "kl")):
         outputs, targets = by_axis(tensors, ("output", "pred")), by_axis(tensors, ("target", "gt"))
         terms = (
-            bins_loss(o, t, weight.reshape(o.shape[:2]))
+            kl_bin_loss(o, t, weight.reshape(o.shape[:2]))
             for o, t in zip(outputs, targets, strict=True)
         )
         return sum(terms, torch.zeros(()))
     if "vari" in name:
-        lost = rtmo.varifocal(output, target)
+        lost = rtmo.varifocal_loss(output, target)
         return (lost * (1 if weight is None else _behind(weight, lost))).sum()
     if "focal" in name:
         counts = _times(output, weight, mask)
-        return cid.focal(output, target, torch.ones(()) if counts is None else counts)
+        return cid.focal_heatmap_loss(output, target, torch.ones(()) if counts is None else counts)
     if "nce" in name or "contrast" in name:
         (features,) = tensors.values()
         picture = torch.zeros(len(features), dtype=torch.int64)
-        return cid.contrast(features, picture) * len(features)
+        return cid.contrastive_loss(features, picture) * len(features)
     if "smooth" in name:
         return dekr.offset_loss(output, target, weight.expand_as(output))
     return _of_rtmo(name, output, target, weight, tensors)
@@ -86,21 +86,21 @@ def _of_rtmo(
     name: str, output: Any, target: Any, weight: Any, tensors: Mapping[str, Any]
 ) -> Tensor:
     if "iou" in name or "box_square" in name:
-        overlap = iou(output, target).clamp(min=1e-16)
+        overlap = box_iou(output, target).clamp(min=1e-16)
         lost = 1 - overlap.square()
         return (lost * (1 if weight is None else weight)).sum()
     if "oks" in name:
         sigmas = torch.tensor(COCO17.sigmas[: output.shape[-2]], dtype=torch.float32)
         area = first_of(tensors, ("areas", "area"))
         area = torch.ones(len(output)) if area is None else area
-        near = rtmo.closeness(output, target, area, sigmas)
+        near = rtmo.keypoint_similarity(output, target, area, sigmas)
         if weight is not None:
             near = near * weight / weight.shape[-1]
         return (1 - near.sum(dim=-1)).mean()
     if "mle" in name:
         pairs = zip(by_axis(tensors, OUTPUT), by_axis(tensors, TARGET), strict=True)
         likely = torch.stack([(p * t).sum(dim=-1) for p, t in pairs]).prod(dim=0)
-        return rtmo.mean(rtmo.surprise(likely) * (1 if weight is None else weight))
+        return rtmo.mean(rtmo.negative_log(likely) * (1 if weight is None else weight))
     if "bce" in name or "vis" in name:
         wrong = torch.nn.functional.binary_cross_entropy_with_logits(
             output, target, reduction="none"
@@ -281,7 +281,7 @@ def _float(value: Any) -> Tensor:
     return torch.as_tensor(np.asarray(value)).float()
 
 
-def gather_people(targets: Sequence[Mapping[str, Any]], size_hw: Sequence[int]) -> People:
+def gather_people(targets: Sequence[Mapping[str, Any]], size_hw: Sequence[int]) -> BatchPeople:
     """Pictures' people as one table; `heatmap_mask` is 1 where the loss counts."""
     parts = []
     for number, target in enumerate(targets):
@@ -294,7 +294,7 @@ def gather_people(targets: Sequence[Mapping[str, Any]], size_hw: Sequence[int]) 
         mask = target.get("heatmap_mask", np.ones([side // STRIDE for side in size_hw]))
         mask = _float(mask)
         parts.append(
-            People(
+            BatchPeople(
                 torch.full((len(xy),), number),
                 torch.cat([xy, seen[..., None]], dim=2),
                 boxes.reshape(-1, 4, 2),
@@ -302,4 +302,4 @@ def gather_people(targets: Sequence[Mapping[str, Any]], size_hw: Sequence[int]) 
                 mask.reshape(1, *mask.shape[-2:]),
             )
         )
-    return People(*(torch.cat(column) for column in zip(*parts, strict=True)))
+    return BatchPeople(*(torch.cat(column) for column in zip(*parts, strict=True)))

@@ -93,7 +93,7 @@ def test_keys_shapes_parameters_and_recipes_are_the_manifests(method):
         for name, t in model.state_dict().items()
     }
     assert ours == manifest["state_dict"]
-    assert model.parameters_count == manifest["params"]
+    assert model.num_parameters == manifest["params"]
     assert list(model.input_wh) == manifest["input_size_wh"]
     assert manifest["checkpoint"]["file"] == model.card.checkpoint
     mmpose, paper = manifest["training_mmpose"], manifest["training_paper"]
@@ -175,8 +175,8 @@ def test_a_real_image_gives_the_same_people_through_predict_and_through_the_adap
     # A corner of it, so that the whole test takes seconds; one that fits as it is.
     corner = np.ascontiguousarray(rgb[128:384, 128:384])
     model = model_of(method, material)
-    model.input_wh, model.most = (SIZE, SIZE), 30
-    model.nms_above = 1.0  # MMPose looks for people found twice when it evaluates, not here
+    model.input_wh, model.max_people = (SIZE, SIZE), 30
+    model.oks_threshold = 1.0  # MMPose looks for people found twice when it evaluates, not here
     found = model.predict([corner], flip_test=False)
     meta = {"input_center": [SIZE / 2] * 2, "input_scale": [SIZE] * 2, "input_size": (SIZE, SIZE)}
     x = torch.from_numpy(material.to_network(corner[None]))

@@ -66,7 +66,7 @@ def test_keys_shapes_and_parameters_are_the_manifests(model):
         for name, t in model.state_dict().items()
     }
     assert ours == manifest["state_dict"]
-    assert model.parameters_count == manifest["params"]
+    assert model.num_parameters == manifest["params"]
     assert list(model.input_wh) == manifest["input_size_wh"]
     assert manifest["checkpoint"]["file"] == model.card.checkpoint
     assert model.recipes["mmpose"].batch_size == manifest["training_mmpose"]["base_batch_for_lr"]

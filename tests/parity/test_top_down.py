@@ -88,7 +88,7 @@ def test_keys_shapes_and_parameters_are_the_manifests(built):
         for name, t in model.state_dict().items()
     }
     assert ours == manifest["state_dict"]
-    assert model.parameters_count == manifest["params"]
+    assert model.num_parameters == manifest["params"]
     assert list(model.input_wh) == manifest["input_size_wh"]
     assert model.udp_warp == manifest["box"]["udp_warp"]
     checkpoint = manifest.get("checkpoint") or {"file": None}

@@ -35,30 +35,30 @@ from smallpose.methods.checkpoints.read import read_weights
 __all__ = ["METHODS", "PoseMethod", "Recipe", "create_method", "find_skeleton", "find_weights"]
 
 METHODS: Mapping[str, Callable[[Skeleton], PoseMethod]] = {
-    "simple_baseline_r50": simple_baseline.r50,
-    "simple_baseline_r18_tiny": simple_baseline.r18_tiny,
-    "hrnet_w32": hrnet.w32,
-    "hrnet_w16_tiny": hrnet.w16_tiny,
-    "simcc_r50": simcc.r50,
-    "simcc_r18_tiny": simcc.r18_tiny,
-    "cal_hrnet_w32": cal.hrnet_w32,
-    "cal_hrnet_w16_tiny": cal.hrnet_w16_tiny,
-    "dekr_hrnet_w32": dekr.w32,
-    "dekr_hrnet_w8_tiny": dekr.w8_tiny,
-    "cid_hrnet_w32": cid.w32,
-    "cid_hrnet_w8_tiny": cid.w8_tiny,
-    "rtmo_s": rtmo.s,
-    "rtmo_m": rtmo.m,
-    "rtmo_l": rtmo.l,
-    "rtmo_tiny": rtmo.tiny,
-    "hrformer_s": hrformer.s,
-    "hrformer_tiny": hrformer.tiny,
-    "vitpose_s": vitpose.s,
-    "vitpose_tiny": vitpose.tiny,
-    "rle_r50": rle.r50,
-    "rle_r18_tiny": rle.r18_tiny,
-    "vitpose_s_rle": vitpose_rle.s,
-    "vitpose_rle_tiny": vitpose_rle.tiny,
+    "simple_baseline_r50": simple_baseline.create_r50,
+    "simple_baseline_r18_tiny": simple_baseline.create_r18_tiny,
+    "hrnet_w32": hrnet.create_w32,
+    "hrnet_w16_tiny": hrnet.create_w16_tiny,
+    "simcc_r50": simcc.create_r50,
+    "simcc_r18_tiny": simcc.create_r18_tiny,
+    "cal_hrnet_w32": cal.create_hrnet_w32,
+    "cal_hrnet_w16_tiny": cal.create_hrnet_w16_tiny,
+    "dekr_hrnet_w32": dekr.create_w32,
+    "dekr_hrnet_w8_tiny": dekr.create_w8_tiny,
+    "cid_hrnet_w32": cid.create_w32,
+    "cid_hrnet_w8_tiny": cid.create_w8_tiny,
+    "rtmo_s": rtmo.create_s,
+    "rtmo_m": rtmo.create_m,
+    "rtmo_l": rtmo.create_l,
+    "rtmo_tiny": rtmo.create_tiny,
+    "hrformer_s": hrformer.create_s,
+    "hrformer_tiny": hrformer.create_tiny,
+    "vitpose_s": vitpose.create_s,
+    "vitpose_tiny": vitpose.create_tiny,
+    "rle_r50": rle.create_r50,
+    "rle_r18_tiny": rle.create_r18_tiny,
+    "vitpose_s_rle": vitpose_rle.create_s,
+    "vitpose_rle_tiny": vitpose_rle.create_tiny,
 }
 
 
@@ -107,7 +107,7 @@ def find_weights(name: str, weights: Path | str) -> Path:
     if path.exists() or path.name != str(weights):
         return path
     card = METHODS[name](COCO17).card
-    if str(weights) in (mmpose_zoo.NAME, card.checkpoint):
+    if str(weights) in (mmpose_zoo.MMPOSE, card.checkpoint):
         return mmpose_zoo.find_checkpoint(str(weights), card, name)
     return path
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from smallpose.core.errors import InputError
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
-from smallpose.dataloading.affine import to_image
-from smallpose.dataloading.augmentation import Augment
+from smallpose.dataloading.affine import map_to_image
+from smallpose.dataloading.augmentation import Augmentation
 from smallpose.dataloading.top_down.batches import cut_boxes
 from smallpose.methods.person_score import SCORE_RULES
 
@@ -62,11 +62,11 @@ class Recipe:
     ema: tuple[float, float] = (0.0, 0.0)  # moving average's momentum and time constant, in steps
     sync_norm: bool = False  # batch norms look at all processes' pictures
     steps: int = 0  # of the whole run, which the schedule is fitted to; 0: as the epochs have
-    augment: Augment = field(default_factory=Augment)
+    augment: Augmentation = field(default_factory=Augmentation)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class MethodCard:
     """What is known of a method apart from its code.
 
     Args:
@@ -101,11 +101,11 @@ class PoseMethod(nn.Module, ABC):
         input_wh: of the pictures it takes.
         score_rule: key into `SCORE_RULES`.
         udp_warp: whether its crops are cut by the UDP warp (`dataloading/affine.py`).
-        sums_people: whether its loss is a sum over the people of a batch, and not a mean.
-        joint_layers: modules whose rows are so many for each joint, and perhaps some behind; what
+        sums_loss: whether its loss is a sum over the people of a batch, and not a mean.
+        keypoint_layers: modules whose rows are so many for each joint, and perhaps some behind; what
             changes when weights of one skeleton begin a training of another.
-        of_one_skeleton: beginnings of the names of weights that no other skeleton can use.
-        for_training: beginnings of the names of weights that only training needs; published
+        skeleton_specific: beginnings of the names of weights that no other skeleton can use.
+        training_only: beginnings of the names of weights that only training needs; published
             files may lack them.
         precision: the type that `run` computes in, where it is safe; None for single precision.
         network: what `run` asks in place of `forward`, such as a compiled copy; None for itself.
@@ -115,14 +115,14 @@ class PoseMethod(nn.Module, ABC):
     _std: Tensor
     _mirror: Tensor
     name: str
-    card: Card
+    card: MethodCard
     recipes: Mapping[str, Recipe]
-    score_rule = "box_times_sure"
+    score_rule = "box_times_confident_mean"
     udp_warp = False
-    sums_people = False
-    joint_layers: tuple[str, ...] = ("head.final_layer",)
-    for_training: tuple[str, ...] = ()
-    of_one_skeleton: tuple[str, ...] = ()
+    sums_loss = False
+    keypoint_layers: tuple[str, ...] = ("head.final_layer",)
+    training_only: tuple[str, ...] = ()
+    skeleton_specific: tuple[str, ...] = ()
     precision: torch.dtype | None = None
     network: Callable[[Tensor], Any] | None = None
 
@@ -131,14 +131,14 @@ class PoseMethod(nn.Module, ABC):
         self.skeleton, self.input_wh = skeleton, input_wh
         self.register_buffer("_mean", torch.tensor(MEAN), persistent=False)
         self.register_buffer("_std", torch.tensor(STD), persistent=False)
-        self.register_buffer("_mirror", torch.from_numpy(skeleton.mirror), persistent=False)
+        self.register_buffer("_mirror", torch.from_numpy(skeleton.flip_indices), persistent=False)
 
     @property
     def device(self) -> torch.device:
         """Where its weights are."""
         return self._mean.device
 
-    def on(self, device: str = "") -> Self:
+    def move_to(self, device: str = "") -> Self:
         """Moved to a device, to a GPU where there is one without a word; weights channels-last.
 
         Raises: InputError for a device that is not there.
@@ -148,7 +148,7 @@ class PoseMethod(nn.Module, ABC):
         return self
 
     @property
-    def parameters_count(self) -> int:
+    def num_parameters(self) -> int:
         """Numbers that are learned."""
         return sum(p.numel() for p in self.parameters())
 
@@ -160,14 +160,16 @@ class PoseMethod(nn.Module, ABC):
         x = crops.to(self.device, non_blocking=True).float()
         return (x - self._mean).div_(self._std).permute(0, 3, 1, 2)
 
-    def forget_skeleton(self) -> None:
-        """Make weights `of_one_skeleton` neutral, since those of another are loaded."""
+    def reset_skeleton_specific(self) -> None:
+        """Make weights `skeleton_specific` neutral, since those of another are loaded."""
 
-    def in_backbone(self, name: str) -> bool:
+    def is_backbone_weight(self, name: str) -> bool:
         """Whether ImageNet weights of the backbone hold the weight of that name."""
         return name.startswith("backbone.")
 
-    def treatment(self, name: str, weight: nn.Parameter, recipe: Recipe) -> tuple[float, float]:
+    def param_group_factors(
+        self, name: str, weight: nn.Parameter, recipe: Recipe
+    ) -> tuple[float, float]:
         """How the optimizer treats a weight: shares of the learning rate and of the weight decay.
 
         Args:
@@ -185,14 +187,14 @@ class PoseMethod(nn.Module, ABC):
         """The terms of the loss by name; their sum is what is made small."""
 
     @abstractmethod
-    def unmirror(self, outputs: Any) -> Any:
+    def flip_back(self, outputs: Any) -> Any:
         """Outputs for mirrored crops as if they were for the crops themselves."""
 
     @abstractmethod
     def decode(self, outputs: Any) -> tuple[Tensor, Tensor]:
         """Outputs to (b, k, 2) keypoints in crop px and (b, k) keypoint scores."""
 
-    def run(self, pictures: Tensor) -> Any:
+    def run_network(self, pictures: Tensor) -> Any:
         """The outputs for (b, 3, h, w), computed in `precision` where that is set, as floats."""
         if self.network is not None:
             return self.network(pictures)
@@ -205,12 +207,12 @@ class PoseMethod(nn.Module, ABC):
         singles = [column.float() for column in outputs]
         return type(outputs)(*singles) if hasattr(outputs, "_fields") else tuple(singles)
 
-    def outputs(self, pictures: Tensor, flip_test: bool) -> Any:
+    def compute_outputs(self, pictures: Tensor, flip_test: bool) -> Any:
         """The raw outputs for (b, 3, h, w), averaged with the mirrored crops' if so asked."""
-        plain = self.run(pictures)
+        plain = self.run_network(pictures)
         if not flip_test:
             return plain
-        turned = self.unmirror(self.run(pictures.flip(-1)))
+        turned = self.flip_back(self.run_network(pictures.flip(-1)))
         if isinstance(plain, tuple):
             return tuple((a + b) / 2 for a, b in zip(plain, turned, strict=True))
         return (plain + turned) / 2
@@ -225,8 +227,8 @@ class PoseMethod(nn.Module, ABC):
             crops: (b, h, w, 3) uint8 RGB.
             center, scale: (b, 2) of their windows.
         """
-        points, scores = self.decode(self.outputs(self.prepare(crops), flip_test))
-        back = to_image(points.double().cpu().numpy(), center, scale, self.input_wh)
+        points, scores = self.decode(self.compute_outputs(self.prepare(crops), flip_test))
+        back = map_to_image(points.double().cpu().numpy(), center, scale, self.input_wh)
         return np.concatenate([back, scores.double().cpu().numpy()[..., None]], axis=2)
 
     def predict(

@@ -17,23 +17,23 @@ import torch
 from torch import Tensor, nn
 
 from smallpose.core.skeleton import Skeleton
-from smallpose.dataloading.augmentation import Augment
-from smallpose.methods.base import Card, PoseMethod, Recipe
+from smallpose.dataloading.augmentation import Augmentation
+from smallpose.methods.base import MethodCard, PoseMethod, Recipe
 from smallpose.methods.hrnet import QUICK, TINY_QUICK
 from smallpose.models.backbones.hrnet import (
     W16_TINY,
     W32,
     HRNet,
-    Plan,
+    HRNetConfig,
     init_convolutions,
-    tail,
-    to_stage3,
+    run_stage4,
+    run_to_stage3,
 )
 from smallpose.models.backbones.resnet import BasicBlock
 from smallpose.models.codecs import cal, heatmap
-from smallpose.models.codecs.peaks import largest_pixel
+from smallpose.models.codecs.peaks import find_peak_pixels
 
-W32_CARD = Card(
+W32_CARD = MethodCard(
     title="CAL",
     paradigm="top-down",
     parts="HRNet-W32 with two last stages, heatmaps and offsets",
@@ -43,11 +43,11 @@ W32_CARD = Card(
 AUTHORS = Recipe(
     learning_rate=1e-3,
     batch_size=128,
-    augment=Augment(shift=0, scale=0.35, rotate_deg=45),
+    augment=Augmentation(shift=0, scale=0.35, rotate_deg=45),
 )
 W32_RECIPES = {"paper": AUTHORS, "mmpose": AUTHORS, "quick": QUICK}
 
-TINY_CARD = Card(
+TINY_CARD = MethodCard(
     title="CAL (tiny)",
     paradigm="top-down",
     parts="HRNet-W16 with two last stages, heatmaps and offsets, 96 × 64",
@@ -82,12 +82,12 @@ class CAL(PoseMethod):
     """Two maps of the same picture: where a keypoint may be, and how far off each pixel is."""
 
     udp_warp = True
-    joint_layers = ("head_hm.final_layer_hm", "head_om.final_layer_om")
+    keypoint_layers = ("head_hm.final_layer_hm", "head_om.final_layer_om")
     transition3: nn.ModuleList
     stage4: nn.Module
 
     def __init__(
-        self, skeleton: Skeleton, plan: Plan, teaching: Teaching, input_wh: tuple[int, int]
+        self, skeleton: Skeleton, plan: HRNetConfig, teaching: Teaching, input_wh: tuple[int, int]
     ) -> None:
         super().__init__(skeleton, input_wh)
         trunk = HRNet(plan)
@@ -103,22 +103,22 @@ class CAL(PoseMethod):
         self.teaching = teaching
         self.map_wh = (input_wh[0] // heatmap.STRIDE, input_wh[1] // heatmap.STRIDE)
 
-    def in_backbone(self, name: str) -> bool:
+    def is_backbone_weight(self, name: str) -> bool:
         """All but the heads and what leads to offsets; those begin by chance."""
         return not name.startswith("head_") and "_om." not in name
 
     def forward(self, pictures: Tensor) -> Outputs:
         """(b, 3, h, w) to heatmaps, (b, k, h / 4, w / 4), and offsets, (b, 2k, h / 4, w / 4)."""
-        levels = to_stage3(self, pictures)
-        heatmaps = self.head_hm(tail(self.transition3, self.stage4, levels)[0])
-        offsets = self.head_om(tail(self.transition3_om, self.stage4_om, levels)[0])
+        levels = run_to_stage3(self, pictures)
+        heatmaps = self.head_hm(run_stage4(self.transition3, self.stage4, levels)[0])
+        offsets = self.head_om(run_stage4(self.transition3_om, self.stage4_om, levels)[0])
         return heatmaps, offsets
 
     def targets(self, keypoints: Tensor) -> Targets:
         """(b, k, 3) keypoints to what `cal.encode` makes of them."""
         visible = keypoints[..., 2].clamp(max=1)
         places = self.input_wh, self.map_wh
-        return cal.encode(keypoints[..., :2], visible, *places, self.teaching.sigma)
+        return cal.encode_cal(keypoints[..., :2], visible, *places, self.teaching.sigma)
 
     def loss(self, outputs: Outputs, targets: Targets) -> dict[str, Tensor]:
         """Half the mean squared error of the heatmaps, and the masked mean error of the offsets."""
@@ -129,13 +129,13 @@ class CAL(PoseMethod):
         on_maps, on_offsets = heatmap_and_offset_loss(outputs, targets, mask)
         return {"heatmap": on_maps, "offset": self.teaching.offset_share * on_offsets}
 
-    def unmirror(self, outputs: Outputs) -> Outputs:
+    def flip_back(self, outputs: Outputs) -> Outputs:
         """Both mirrored back, sides exchanged, x offsets negated; UDP's grid needs no shift."""
-        return cal.unmirror(*outputs, self._mirror)
+        return cal.flip_back_cal(*outputs, self._mirror)
 
     def decode(self, outputs: Outputs) -> tuple[Tensor, Tensor]:
         """Each map's largest pixel, moved by the offset that stands there."""
-        return cal.decode(*outputs, self.input_wh)
+        return cal.decode_cal(*outputs, self.input_wh)
 
 
 class Head(nn.Module):
@@ -182,8 +182,8 @@ def confidence_mask(heatmaps: Tensor, true_heatmaps: Tensor, weights: Tensor) ->
     taught = weights > 0
     if not taught.any():
         return torch.zeros_like(true_heatmaps)
-    true_pixel = largest_pixel(true_heatmaps)[0]  # (b, k, 2)
-    pixel, largest = largest_pixel(heatmaps)
+    true_pixel = find_peak_pixels(true_heatmaps)[0]  # (b, k, 2)
+    pixel, largest = find_peak_pixels(heatmaps)
     pixel = pixel * (largest > 0)[..., None]  # where nothing is above 0, decoding says (0, 0) too
     misses = (pixel - true_pixel)[taught].double()
     patch = _density(misses)  # rows are y
@@ -230,14 +230,14 @@ def heatmap_and_offset_loss(
     return on_maps, (error * (mask * weight)[:, :, None]).mean()
 
 
-def hrnet_w32(skeleton: Skeleton) -> CAL:
+def create_hrnet_w32(skeleton: Skeleton) -> CAL:
     """HRNet-W32 at 256 × 192, 49.3 M parameters."""
     method = CAL(skeleton, W32, Teaching(), (192, 256))
     method.name, method.card, method.recipes = "cal_hrnet_w32", W32_CARD, W32_RECIPES
     return method
 
 
-def hrnet_w16_tiny(skeleton: Skeleton) -> CAL:
+def create_hrnet_w16_tiny(skeleton: Skeleton) -> CAL:
     """HRNet-W16 with one module a stage at 96 × 64, 1.2 M parameters."""
     method = CAL(skeleton, W16_TINY, Teaching(sigma=1.0), (64, 96))
     method.name, method.card = "cal_hrnet_w16_tiny", TINY_CARD

@@ -17,29 +17,29 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from smallpose.core.skeleton import Skeleton
-from smallpose.dataloading.full_image.mosaic import WholeAugment
-from smallpose.dataloading.full_image.samples import People
-from smallpose.methods.base import Card, Recipe
+from smallpose.dataloading.full_image.mosaic import FullImageAugmentation
+from smallpose.dataloading.full_image.samples import BatchPeople
+from smallpose.methods.base import MethodCard, Recipe
 from smallpose.methods.full_image import (
     EXTENT_MARGIN,
     TINY_PLAN,
-    Found,
-    WholeImageMethod,
-    WholeRecipe,
-    extent_xyxy,
+    Detections,
+    FullImageMethod,
+    FullImageRecipe,
+    boxes_around_keypoints,
 )
-from smallpose.models.backbones.hrnet import W32, HRNet, Plan
+from smallpose.models.backbones.hrnet import W32, HRNet, HRNetConfig
 from smallpose.models.codecs import heatmap
 from smallpose.models.codecs.center_heatmap import (
     STRIDE,
     bells,
+    compute_person_sigma,
+    find_peaks,
     find_roots,
-    half_pixel,
-    largest,
-    peaks,
-    person_sigma,
+    half_map_pixel,
+    merge_heatmaps,
 )
-from smallpose.models.heads.cid import CHANNELS, CidHead, at_roots
+from smallpose.models.heads.cid import CHANNELS, CIDHead, sample_at_roots
 from smallpose.models.heads.feature_levels import stack_levels
 
 MOST_ENCODED = 30  # people of a picture that are taught one by one
@@ -47,7 +47,7 @@ MOST_TAUGHT = 200  # and of a batch
 TEMPERATURE = 0.05
 TOGETHER = 64  # people decoupled at a time in tests, to bound the memory
 
-CARD = Card(
+CARD = MethodCard(
     title="CID",
     paradigm="single-stage",
     parts="HRNet-W32, root heatmap, global feature decoupling",
@@ -57,23 +57,23 @@ CARD = Card(
     checkpoint_hash="42b7e6e6",
 )
 RECIPES: dict[str, Recipe] = {
-    "paper": WholeRecipe(
+    "paper": FullImageRecipe(
         learning_rate=1e-3, batch_size=16, epochs=140, decay_at=(90, 120), warm_up=0
     ),
     # 20 pictures on each of eight GPUs.
-    "mmpose": WholeRecipe(
+    "mmpose": FullImageRecipe(
         learning_rate=1e-3, batch_size=160, epochs=140, decay_at=(90, 120), warm_up=0
     ),
-    "quick": WholeRecipe(
+    "quick": FullImageRecipe(
         learning_rate=1e-3,
         batch_size=16,
         epochs=20,
         schedule="one_cycle",
         warm_up=20,
-        augment=WholeAugment(rotate_deg=15, scale_range=(0.75, 1.25)),
+        augment=FullImageAugmentation(rotate_deg=15, scale_range=(0.75, 1.25)),
     ),
 }
-TINY_CARD = Card(
+TINY_CARD = MethodCard(
     title="CID (tiny)", paradigm="single-stage", parts="HRNet-W8, one module a stage, 192 × 192"
 )
 
@@ -98,33 +98,33 @@ class Targets(NamedTuple):
     weights: Tensor
 
 
-class CID(WholeImageMethod):
+class CID(FullImageMethod):
     """A backbone with all its levels, a root map and a decoupler.
 
     Attributes:
-        score_above: roots below are nobody.
-        most: people in a picture at most; None for all.
+        score_threshold: roots below are nobody.
+        max_people: people in a picture at most; None for all.
         jitter: map px by which roots are moved in training, either way.
     """
 
-    multiple = 64
-    fitting = "cover"
+    size_divisor = 64
+    fit_mode = "cover"
     box_margin = EXTENT_MARGIN
-    nms_above = 0.8
+    oks_threshold = 0.8
     jitter = 1
-    joint_layers = ("head.iia_module.keypoint_root_conv", "head.gfd_module.heatmap_conv")
+    keypoint_layers = ("head.iia_module.keypoint_root_conv", "head.gfd_module.heatmap_conv")
 
     def __init__(
         self,
         skeleton: Skeleton,
-        plan: Plan = W32,
+        plan: HRNetConfig = W32,
         channels: int = CHANNELS,
         std: float = 0.001,
         input_wh: tuple[int, int] = (512, 512),
     ) -> None:
         super().__init__(skeleton, input_wh)
         self.backbone = HRNet(plan, every_level=True)
-        self.head = CidHead(sum(plan.widths), len(skeleton), channels, std)
+        self.head = CIDHead(sum(plan.widths), len(skeleton), channels, std)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """(b, 3, h, w) to (b, k + 1, h / 4, w / 4) heatmaps and the features under them."""
@@ -133,21 +133,21 @@ class CID(WholeImageMethod):
 
     def targets(self, keypoints: Any) -> Targets:
         """`People` of a batch to maps of all and of each, roots moved a little by chance."""
-        people: People = keypoints
-        b, h, w = people.counts.shape
+        people: BatchPeople = keypoints
+        b, h, w = people.heatmap_mask.shape
         scaled = people.keypoints.clone()
         scaled[..., :2] /= STRIDE
         scaled[..., 2].clamp_(max=1)
         parts = []
         for number in range(b):
-            rows = people.picture == number
-            maps, own, weights, roots = encode(
+            rows = people.image_index == number
+            maps, own, weights, roots = encode_decoupled_heatmaps(
                 scaled[rows], people.corners[rows] / STRIDE, (w, h), self.jitter
             )
             whose = torch.full((len(roots),), number, device=roots.device)
             parts.append((maps[None], whose, roots, own, weights))
         maps, whose, roots, own, weights = (torch.cat(c) for c in zip(*parts, strict=True))
-        return Targets(maps, people.counts[:, None], whose, roots, own, weights)
+        return Targets(maps, people.heatmap_mask[:, None], whose, roots, own, weights)
 
     def loss(self, outputs: tuple[Tensor, Tensor], targets: Targets) -> dict[str, Tensor]:
         """Focal losses of the shared and the own heatmaps, and the contrastive one.
@@ -155,9 +155,9 @@ class CID(WholeImageMethod):
         Weights 1, 4 and 1 (Wang and Zhang, Sec. 3.5).
         """
         heatmaps, features = outputs
-        person = at_roots(features, targets.picture, targets.roots)  # (n, c)
-        terms = {"shared": focal(heatmaps, targets.heatmaps, targets.counts)}
-        terms["contrast"] = contrast(person, targets.picture)
+        person = sample_at_roots(features, targets.picture, targets.roots)  # (n, c)
+        terms = {"shared": focal_heatmap_loss(heatmaps, targets.heatmaps, targets.counts)}
+        terms["contrast"] = contrastive_loss(person, targets.picture)
         rows = torch.arange(len(person), device=person.device)
         if len(rows) > MOST_TAUGHT:
             rows = torch.randperm(len(rows), device=rows.device)[:MOST_TAUGHT]
@@ -165,51 +165,51 @@ class CID(WholeImageMethod):
             features, targets.picture[rows], person[rows], targets.roots[rows]
         )
         weights = targets.weights[rows, :, None, None]
-        terms["own"] = 4 * focal(own, targets.own[rows], weights)
+        terms["own"] = 4 * focal_heatmap_loss(own, targets.own[rows], weights)
         return terms
 
-    def find(self, pictures: Tensor, flip_test: bool) -> list[Found]:
+    def detect(self, pictures: Tensor, flip_test: bool) -> list[Detections]:
         """People at the peaks of the root map, each read from heatmaps of his own."""
-        _, features = self.run(pictures)
+        _, features = self.run_network(pictures)
         passes = [features]
         if flip_test:
             # The features go back as they are: left and right have no channels of their own.
-            passes.append(self.run(pictures.flip(-1))[1].flip(-1))
+            passes.append(self.run_network(pictures.flip(-1))[1].flip(-1))
         size = (pictures.shape[2], pictures.shape[3])
         return [self._people([p[b] for p in passes], size) for b in range(len(pictures))]
 
-    def _people(self, passes: list[Tensor], picture_hw: tuple[int, int]) -> Found:
+    def _people(self, passes: list[Tensor], picture_hw: tuple[int, int]) -> Detections:
         """One picture's (c, h, w) features, plain and mirrored back, to its people."""
         stacked = torch.stack(passes)
         h, w = stacked.shape[2:]
-        roots_map = smooth(self.head(stacked)[:, -1:].mean(dim=0, keepdim=True))[0, 0]
+        roots_map = smooth_heatmaps(self.head(stacked)[:, -1:].mean(dim=0, keepdim=True))[0, 0]
         mean_side = (h + w) / 2
         kernel = 7 if mean_side > 300 else 5 if mean_side > 200 else 3
-        places, scores = peaks(roots_map, kernel, self.score_above, self.most)
+        places, scores = find_peaks(roots_map, kernel, self.score_threshold, self.max_people)
         roots = torch.stack([places % w, places // w], dim=-1)
         found = [self._own(stacked, some) for some in roots.split(TOGETHER)]
         k = len(self.skeleton)
         points = torch.cat([stacked.new_zeros(0, k, 2), *(p for p, _ in found)])
         peak = torch.cat([stacked.new_zeros(0, k), *(s for _, s in found)])
         # The root's pixel stands for all of its pixels in the picture, so for their middle.
-        points = points + points.new_tensor(half_pixel((h, w), picture_hw))
+        points = points + points.new_tensor(half_map_pixel((h, w), picture_hw))
         sure = peak * scores[:, None]
-        return Found(points, sure, sure.mean(dim=1), extent_xyxy(points))
+        return Detections(points, sure, sure.mean(dim=1), boxes_around_keypoints(points))
 
     def _own(self, stacked: Tensor, roots: Tensor) -> tuple[Tensor, Tensor]:
         """(d, 2) roots to (d, k, 2) keypoints in picture px and the (d, k) maxima."""
         total: Tensor | None = None
         for turn, features in enumerate(stacked):
             one = torch.zeros_like(roots[:, 0])
-            person = at_roots(features[None], one, roots)
+            person = sample_at_roots(features[None], one, roots)
             own = self.head.gfd_module(features[None], one, person, roots)
             own = own[:, self._mirror] if turn else own
             total = own if total is None else total + own
         assert total is not None
-        return heatmap.decode(smooth(total / len(stacked)))
+        return heatmap.decode_heatmaps(smooth_heatmaps(total / len(stacked)))
 
 
-def encode(
+def encode_decoupled_heatmaps(
     keypoints: Tensor, corners: Tensor, map_wh: tuple[int, int], jitter: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """One picture's people to maps of all of them and of each alone.
@@ -222,7 +222,7 @@ def encode(
         (m, k, h, w) maps, (m, k) weights and (m, 2) pixels of roots. Small people come first.
     """
     roots = find_roots(keypoints)
-    sigma = person_sigma(corners).clamp(min=1e-3)
+    sigma = compute_person_sigma(corners).clamp(min=1e-3)
     own, weights = bells(keypoints[..., :2], keypoints[..., 2], sigma, map_wh)
     there = roots.there[:, None].to(keypoints.dtype)
     of_roots, root_weights = bells(roots.xy[:, None], there, sigma, map_wh)
@@ -238,16 +238,16 @@ def encode(
     rows = torch.tensor(list(taken.values()), dtype=torch.int64, device=keypoints.device)
     if len(rows) > MOST_ENCODED:
         rows = rows[torch.randperm(len(rows), device=rows.device)[:MOST_ENCODED]]
-    maps = torch.cat([largest(own), largest(of_roots)])
+    maps = torch.cat([merge_heatmaps(own), merge_heatmaps(of_roots)])
     return maps, own[rows], weights[rows], place[rows].long()
 
 
-def smooth(maps: Tensor) -> Tensor:
+def smooth_heatmaps(maps: Tensor) -> Tensor:
     """Half of each pixel and half of the mean of the nine around it; zeros lie outside."""
     return (maps + F.avg_pool2d(maps, 3, 1, 1)) / 2
 
 
-def focal(output: Tensor, target: Tensor, counts: Tensor) -> Tensor:
+def focal_heatmap_loss(output: Tensor, target: Tensor, counts: Tensor) -> Tensor:
     """CornerNet's focal loss: every peak is to be found, pixels near one are forgiven.
 
     Args:
@@ -267,7 +267,7 @@ def _count(at_peak: Tensor) -> Tensor:
     return torch.where(total == 0, torch.ones_like(total), total)
 
 
-def contrast(person: Tensor, picture: Tensor) -> Tensor:
+def contrastive_loss(person: Tensor, picture: Tensor) -> Tensor:
     """How alike the (n, c) features of people of the same picture are, per person."""
     unit = F.normalize(person, dim=1)
     alike = unit @ unit.T / TEMPERATURE
@@ -276,14 +276,14 @@ def contrast(person: Tensor, picture: Tensor) -> Tensor:
     return F.cross_entropy(alike, whoever, reduction="sum") / max(len(person), 1)
 
 
-def w32(skeleton: Skeleton) -> CID:
+def create_w32(skeleton: Skeleton) -> CID:
     """HRNet-W32 at 512 × 512, 29.4 M parameters."""
     method = CID(skeleton)
     method.name, method.card, method.recipes = "cid_hrnet_w32", CARD, RECIPES
     return method
 
 
-def w8_tiny(skeleton: Skeleton) -> CID:
+def create_w8_tiny(skeleton: Skeleton) -> CID:
     """HRNet-W8 with one module a stage at 192 × 192, for CPUs and tests."""
     method = CID(skeleton, TINY_PLAN, channels=16, std=0.1, input_wh=(192, 192))
     method.name, method.card = "cid_hrnet_w8_tiny", TINY_CARD

@@ -21,38 +21,38 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from smallpose.core.skeleton import COCO17, Skeleton
-from smallpose.dataloading.full_image.mosaic import WholeAugment
-from smallpose.dataloading.full_image.samples import People
-from smallpose.methods.base import Card, Recipe
+from smallpose.dataloading.full_image.mosaic import FullImageAugmentation
+from smallpose.dataloading.full_image.samples import BatchPeople
+from smallpose.methods.base import MethodCard, Recipe
 from smallpose.methods.full_image import (
     EXTENT_MARGIN,
     TINY_PLAN,
-    Found,
-    WholeImageMethod,
-    WholeRecipe,
-    extent_xyxy,
+    Detections,
+    FullImageMethod,
+    FullImageRecipe,
+    boxes_around_keypoints,
 )
-from smallpose.models.backbones.hrnet import W32, HRNet, Plan
+from smallpose.models.backbones.hrnet import W32, HRNet, HRNetConfig
 from smallpose.models.codecs.center_heatmap import (
-    LEAST_DIAGONAL,
+    MIN_DIAGONAL,
     STRIDE,
     bells,
     encode_offsets,
+    find_peaks,
     find_roots,
-    largest,
-    peaks,
+    merge_heatmaps,
 )
 from smallpose.models.codecs.nms import nearby_joints_nms
-from smallpose.models.heads.dekr import PER_JOINT, DekrHead, RescoreNet
+from smallpose.models.heads.dekr import PER_JOINT, DEKRHead, RescoreNet
 from smallpose.models.heads.feature_levels import stack_levels
-from smallpose.models.losses import heatmap_mse
+from smallpose.models.losses import heatmap_mse_loss
 
 SIGMA, SIGMA_ROOT = 2.0, 4.0  # map px
 BACKGROUND = 0.1  # weight of pixels without a bell
 OFFSET_WEIGHT = 0.002
 TORSO = (5, 6)  # of COCO's limbs: left and right shoulder to hip
 
-CARD = Card(
+CARD = MethodCard(
     title="DEKR",
     paradigm="bottom-up",
     parts="HRNet-W32, root heatmap, adaptive convolutions, offsets",
@@ -62,19 +62,19 @@ CARD = Card(
     checkpoint_hash="ac7c17bf",
 )
 RECIPES: dict[str, Recipe] = {
-    "paper": WholeRecipe(learning_rate=1e-3, batch_size=20, epochs=140, decay_at=(90, 120)),
+    "paper": FullImageRecipe(learning_rate=1e-3, batch_size=20, epochs=140, decay_at=(90, 120)),
     # 10 pictures on each of eight GPUs.
-    "mmpose": WholeRecipe(learning_rate=1e-3, batch_size=80, epochs=140, decay_at=(90, 120)),
-    "quick": WholeRecipe(
+    "mmpose": FullImageRecipe(learning_rate=1e-3, batch_size=80, epochs=140, decay_at=(90, 120)),
+    "quick": FullImageRecipe(
         learning_rate=1e-3,
         batch_size=16,
         epochs=20,
         schedule="one_cycle",
         warm_up=20,
-        augment=WholeAugment(rotate_deg=15, scale_range=(0.75, 1.25)),
+        augment=FullImageAugmentation(rotate_deg=15, scale_range=(0.75, 1.25)),
     ),
 }
-TINY_CARD = Card(
+TINY_CARD = MethodCard(
     title="DEKR (tiny)", paradigm="bottom-up", parts="HRNet-W8, one module a stage, 192 × 192"
 )
 
@@ -94,24 +94,24 @@ class Targets(NamedTuple):
     offset_weights: Tensor
 
 
-class DEKR(WholeImageMethod):
+class DEKR(FullImageMethod):
     """A backbone with all its levels, and a head for heatmaps and offsets.
 
     Args:
         per_joint: channels of each joint's branch.
     Attributes:
         rescore: whether poses are rescored by their shape, where the skeleton has that net.
-        score_above: roots below are nobody.
+        score_threshold: roots below are nobody.
         near: joints nearer than this part of a pose's diagonal are near.
-        most: people in a picture at most, before and after close ones are dropped; None for all.
+        max_people: people in a picture at most, before and after close ones are dropped; None for all.
     """
 
-    of_one_skeleton = ("head.rescore_net.",)
-    multiple = 32
-    fitting = "cover"
+    skeleton_specific = ("head.rescore_net.",)
+    size_divisor = 32
+    fit_mode = "cover"
     box_margin = EXTENT_MARGIN
-    near = 0.05
-    joint_layers = (
+    nms_distance = 0.05
+    keypoint_layers = (
         "head.heatmap_conv_layers.2",
         *(f"head.displacement_conv_layers.0.{part}" for part in ("conv", "bn")),
         *(
@@ -125,13 +125,13 @@ class DEKR(WholeImageMethod):
     def __init__(
         self,
         skeleton: Skeleton,
-        plan: Plan = W32,
+        plan: HRNetConfig = W32,
         per_joint: int = PER_JOINT,
         input_wh: tuple[int, int] = (512, 512),
     ) -> None:
         super().__init__(skeleton, input_wh)
         self.backbone = HRNet(plan, every_level=True)
-        self.head = DekrHead(
+        self.head = DEKRHead(
             sum(plan.widths),
             len(skeleton),
             per_joint,
@@ -144,30 +144,30 @@ class DEKR(WholeImageMethod):
 
     def targets(self, keypoints: Any) -> Targets:
         """`People` of a batch to maps; people too small for a root still get their keypoints."""
-        people: People = keypoints
-        b, h, w = people.counts.shape
+        people: BatchPeople = keypoints
+        b, h, w = people.heatmap_mask.shape
         scaled = people.keypoints.clone()
         scaled[..., :2] /= STRIDE
         scaled[..., 2].clamp_(max=1)
-        parts = [encode(scaled[people.picture == number], (w, h)) for number in range(b)]
+        parts = [encode_spr(scaled[people.image_index == number], (w, h)) for number in range(b)]
         maps, weights, offsets, near = (torch.stack(c) for c in zip(*parts, strict=True))
-        return Targets(maps, weights * people.counts[:, None], offsets, near)
+        return Targets(maps, weights * people.heatmap_mask[:, None], offsets, near)
 
     def loss(self, outputs: tuple[Tensor, Tensor], targets: Targets) -> dict[str, Tensor]:
         """Squared error of the heatmaps, smooth L1 of the offsets (Geng et al., Sec. 3.3)."""
         heatmaps, offsets = outputs
         wrong = offset_loss(offsets, targets.offsets, targets.offset_weights)
         return {
-            "heatmap": heatmap_mse(heatmaps, targets.heatmaps, targets.heatmap_weights),
+            "heatmap": heatmap_mse_loss(heatmaps, targets.heatmaps, targets.heatmap_weights),
             "offset": OFFSET_WEIGHT * wrong,
         }
 
     def maps(self, pictures: Tensor, flip_test: bool) -> tuple[Tensor, Tensor]:
         """Heatmaps and offsets, averaged with those of the mirrored pictures if so asked."""
-        heatmaps, offsets = self.run(pictures)
+        heatmaps, offsets = self.run_network(pictures)
         if not flip_test:
             return heatmaps, offsets
-        turned = self.run(pictures.flip(-1))
+        turned = self.run_network(pictures.flip(-1))
         root = self._mirror.new_tensor([len(self.skeleton)])
         back = turned[0].flip(-1)[:, torch.cat([self._mirror, root])]
         back = torch.cat([back[..., :1], back[..., :-1]], dim=-1)
@@ -177,21 +177,21 @@ class DEKR(WholeImageMethod):
         away = torch.stack([x, away[:, :, 1]], dim=2).flatten(1, 2)
         return (heatmaps + back) / 2, (offsets + away) / 2
 
-    def find(self, pictures: Tensor, flip_test: bool) -> list[Found]:
+    def detect(self, pictures: Tensor, flip_test: bool) -> list[Detections]:
         """People at the peaks of the root map, the surest of close ones only."""
         heatmaps, offsets = self.maps(pictures, flip_test)
         return [self._people(*maps) for maps in zip(heatmaps, offsets, strict=True)]
 
-    def forget_skeleton(self) -> None:
+    def reset_skeleton_specific(self) -> None:
         """The rescoring net is of COCO's 17: one that nobody trained changes no score."""
         if self.head.rescore_net is not None:
             torch.nn.init.zeros_(self.head.rescore_net.l3.weight)
             torch.nn.init.ones_(self.head.rescore_net.l3.bias)
 
-    def _people(self, heatmaps: Tensor, offsets: Tensor) -> Found:
+    def _people(self, heatmaps: Tensor, offsets: Tensor) -> Detections:
         """One picture's maps to its people."""
         k, w = len(self.skeleton), heatmaps.shape[-1]
-        places, root_scores = peaks(heatmaps[k], 5, self.score_above, self.most)
+        places, root_scores = find_peaks(heatmaps[k], 5, self.score_threshold, self.max_people)
         roots = torch.stack([places % w, places // w], dim=-1).to(offsets.dtype)  # (d, 2)
         away = offsets.flatten(1)[:, places].T.unflatten(1, (k, 2))  # (d, k, 2)
         points = roots[:, None] + away
@@ -202,12 +202,12 @@ class DEKR(WholeImageMethod):
         kept = nearby_joints_nms(
             points.float().cpu().numpy(),
             sure.mean(dim=1).float().cpu().numpy(),
-            near=self.near,
-            most=self.most,
+            distance_threshold=self.nms_distance,
+            max_people=self.max_people,
         )
         rows = torch.from_numpy(kept).to(points.device)
         points, scores = points[rows], (sure * root_scores[:, None])[rows]
-        return Found(points, scores, scores.mean(dim=1), extent_xyxy(points))
+        return Detections(points, scores, scores.mean(dim=1), boxes_around_keypoints(points))
 
 
 def offset_loss(output: Tensor, target: Tensor, near: Tensor) -> Tensor:
@@ -223,11 +223,11 @@ def rescore_net(skeleton: Skeleton) -> RescoreNet | None:
     return RescoreNet(len(COCO17), COCO17.edges, TORSO, hidden=256)
 
 
-def encode(keypoints: Tensor, map_wh: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def encode_spr(keypoints: Tensor, map_wh: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """One picture's (n, k, 3) keypoints in map px to the four maps of `Targets`."""
     points, visible = keypoints[..., :2], keypoints[..., 2]
     roots = find_roots(keypoints)
-    there = roots.there & (roots.diagonal >= LEAST_DIAGONAL)
+    there = roots.there & (roots.diagonal >= MIN_DIAGONAL)
     sigma = torch.full_like(roots.diagonal, SIGMA)
     of_joints, _ = bells(points, visible, sigma, map_wh)
     of_roots, _ = bells(
@@ -236,7 +236,7 @@ def encode(keypoints: Tensor, map_wh: tuple[int, int]) -> tuple[Tensor, Tensor, 
         torch.full_like(sigma, SIGMA_ROOT),
         map_wh,
     )
-    maps = torch.cat([largest(of_joints), largest(of_roots)])
+    maps = torch.cat([merge_heatmaps(of_joints), merge_heatmaps(of_roots)])
     weights = torch.where(maps > 0, 1.0, BACKGROUND)
     offsets, near = encode_offsets(keypoints, roots, there, SIGMA_ROOT, map_wh)
     return maps, weights, offsets.flatten(0, 1), near.repeat_interleave(2, dim=0)
@@ -255,14 +255,14 @@ def sample_scores(heatmaps: Tensor, points: Tensor) -> Tensor:
     return read[:, 0, 0].T
 
 
-def w32(skeleton: Skeleton) -> DEKR:
+def create_w32(skeleton: Skeleton) -> DEKR:
     """HRNet-W32 at 512 × 512, 29.6 M parameters."""
     method = DEKR(skeleton)
     method.name, method.card, method.recipes = "dekr_hrnet_w32", CARD, RECIPES
     return method
 
 
-def w8_tiny(skeleton: Skeleton) -> DEKR:
+def create_w8_tiny(skeleton: Skeleton) -> DEKR:
     """HRNet-W8 with one module a stage at 192 × 192, for CPUs and tests."""
     method = DEKR(skeleton, TINY_PLAN, per_joint=4, input_wh=(192, 192))
     method.name, method.card = "dekr_hrnet_w8_tiny", TINY_CARD

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from smallpose.core.predictions import Predictions
-from smallpose.dataloading.affine import to_image
-from smallpose.dataloading.full_image.letterbox import Fitting, fit_whole, show_whole
-from smallpose.dataloading.full_image.mosaic import WholeAugment
-from smallpose.dataloading.full_image.samples import People
+from smallpose.dataloading.affine import map_to_image
+from smallpose.dataloading.full_image.letterbox import Letterbox, apply_letterbox, compute_letterbox
+from smallpose.dataloading.full_image.mosaic import FullImageAugmentation
+from smallpose.dataloading.full_image.samples import BatchPeople
 from smallpose.methods.base import PoseMethod, Recipe
-from smallpose.models.backbones.hrnet import Plan
+from smallpose.models.backbones.hrnet import HRNetConfig
 from smallpose.models.codecs.nms import oks_nms
 
 Floats = NDArray[np.float64]
@@ -27,11 +27,11 @@ Floats = NDArray[np.float64]
 EXTENT_MARGIN = 0.12
 
 # HRNet at a quarter of W32's width and with a block where that has four, for CPUs and tests.
-TINY_PLAN = Plan(widths=(8, 16, 32, 64), modules=(1, 1, 1), depth=1, stem=16, first=1)
+TINY_PLAN = HRNetConfig(widths=(8, 16, 32, 64), modules=(1, 1, 1), depth=1, stem=16, first=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class WholeRecipe(Recipe):
+class FullImageRecipe(Recipe):
     """How a whole-image method is trained; `batch_size` counts pictures.
 
     What `Recipe` has no word for stands here, for the loop to use: RTMO's needs all of it.
@@ -44,7 +44,7 @@ class WholeRecipe(Recipe):
         second_stage: epoch from which `method.stage` is 2.
     """
 
-    augment: WholeAugment = field(default_factory=WholeAugment)
+    augment: FullImageAugmentation = field(default_factory=FullImageAugmentation)
     rates: Mapping[str, float] = field(default_factory=dict)
     cosine: tuple[tuple[float, float], ...] = ()
     warm_epochs: float = 0
@@ -52,7 +52,7 @@ class WholeRecipe(Recipe):
     second_stage: float = 0
 
 
-class Found(NamedTuple):
+class Detections(NamedTuple):
     """People in one picture, px of what the network saw.
 
     Args:
@@ -68,31 +68,31 @@ class Found(NamedTuple):
     boxes_xyxy: Tensor
 
 
-class WholeImageMethod(PoseMethod):
+class FullImageMethod(PoseMethod):
     """A network that finds and poses all people of a picture at once.
 
     A subclass defines `forward`, `targets`, `loss` and `find`, and sets:
 
     Attributes:
         multiple: the sides of what it takes are multiples of this.
-        fitting: how a picture is fitted; see `fit_whole`.
+        fit_mode: how a picture is fitted; see `fit_whole`.
         pad: grey level around the picture.
-        nms_above: people of one picture with a larger OKS are one; 1 keeps all.
+        oks_threshold: people of one picture with a larger OKS are one; 1 keeps all.
         default_flip_test: whether its published numbers are made with the mirrored picture too.
-        most: people in a picture at most; None for all.
-        score_above: people below are nobody.
+        max_people: people in a picture at most; None for all.
+        score_threshold: people below are nobody.
         box_margin: share of its sides by which a box of its people grows at every side before a
             top-down method looks at them.
         rescore: whether a net that ranks poses by their shape does so, where there is one.
     """
 
-    multiple = 32
-    fitting: Literal["inside", "cover"] = "cover"
-    pad = 0
-    nms_above = 1.0
+    size_divisor = 32
+    fit_mode: Literal["inside", "cover"] = "cover"
+    pad_value = 0
+    oks_threshold = 1.0
     default_flip_test = True
-    most: int | None = None
-    score_above = 0.01
+    max_people: int | None = None
+    score_threshold = 0.01
     rescore = True
     box_margin = 0.0
 
@@ -101,10 +101,10 @@ class WholeImageMethod(PoseMethod):
         """`People` of a batch to what `loss` compares outputs with."""
 
     @abstractmethod
-    def find(self, pictures: Tensor, flip_test: bool) -> list[Found]:
+    def detect(self, pictures: Tensor, flip_test: bool) -> list[Detections]:
         """(b, 3, h, w) prepared pictures to the people in each."""
 
-    def unmirror(self, outputs: Any) -> Any:
+    def flip_back(self, outputs: Any) -> Any:
         """Whole-image methods mirror their maps back in `find`, each by its own rule."""
         raise NotImplementedError(f"{self.name} has no crops")
 
@@ -112,14 +112,16 @@ class WholeImageMethod(PoseMethod):
         """Whole-image methods decode in `find`."""
         raise NotImplementedError(f"{self.name} has no crops")
 
-    def fit(self, picture_wh: tuple[int, int]) -> Fitting:
+    def fit_image(self, picture_wh: tuple[int, int]) -> Letterbox:
         """How the method sees a picture of that size."""
-        return fit_whole(picture_wh, self.input_wh, self.multiple, self.fitting)
+        return compute_letterbox(picture_wh, self.input_wh, self.size_divisor, self.fit_mode)
 
-    def treatment(self, name: str, weight: nn.Parameter, recipe: Recipe) -> tuple[float, float]:
+    def param_group_factors(
+        self, name: str, weight: nn.Parameter, recipe: Recipe
+    ) -> tuple[float, float]:
         """As every method, and the recipe's own rates for weights whose names begin so."""
-        rate, decay = super().treatment(name, weight, recipe)
-        rates = recipe.rates if isinstance(recipe, WholeRecipe) else {}
+        rate, decay = super().param_group_factors(name, weight, recipe)
+        rates = recipe.rates if isinstance(recipe, FullImageRecipe) else {}
         for prefix, factor in rates.items():
             if name.startswith(prefix):
                 rate *= factor
@@ -128,30 +130,34 @@ class WholeImageMethod(PoseMethod):
     def begin_epoch(self, epoch: int, recipe: Recipe) -> None:
         """Told before each epoch of a training, counted from 0."""
 
-    def losses(self, pictures: Tensor, people: People) -> dict[str, Tensor]:
+    def compute_losses(self, pictures: Tensor, people: BatchPeople) -> dict[str, Tensor]:
         """The terms of the loss for (b, h, w, 3) uint8 RGB samples and their people."""
         return self.loss(self(self.prepare(pictures)), self.targets(people.to(self.device)))
 
     @torch.inference_mode()
-    def find_in(
+    def detect_in_images(
         self, images: Sequence[NDArray[np.uint8]], flip_test: bool, batch_size: int
-    ) -> list[Found]:
+    ) -> list[Detections]:
         """The people of (h, w, 3) uint8 RGB images, px of the images.
 
         Images that are fitted to the same size go through the network together.
         """
-        fittings = [self.fit((image.shape[1], image.shape[0])) for image in images]
-        found: dict[int, Found] = {}
+        fittings = [self.fit_image((image.shape[1], image.shape[0])) for image in images]
+        found: dict[int, Detections] = {}
         by_size: dict[tuple[int, int], list[int]] = {}
         for place, fitting in enumerate(fittings):
             by_size.setdefault(fitting.size_wh, []).append(place)
         for places in by_size.values():
             for start in range(0, len(places), batch_size):
                 some = places[start : start + batch_size]
-                shown = np.stack([show_whole(images[p], fittings[p], self.pad) for p in some])
-                people = self.find(self.prepare(torch.from_numpy(shown)), flip_test)
+                shown = np.stack(
+                    [apply_letterbox(images[p], fittings[p], self.pad_value) for p in some]
+                )
+                people = self.detect(self.prepare(torch.from_numpy(shown)), flip_test)
                 found.update(zip(some, people, strict=True))
-        return [to_picture(found[place], fitting) for place, fitting in enumerate(fittings)]
+        return [
+            detections_to_image(found[place], fitting) for place, fitting in enumerate(fittings)
+        ]
 
     def predict(
         self,
@@ -176,13 +182,16 @@ class WholeImageMethod(PoseMethod):
         if was_training:
             self.eval()
         flip = self.default_flip_test if flip_test is None else flip_test
-        found = self.find_in(pictures, flip, batch_size)
+        found = self.detect_in_images(pictures, flip, batch_size)
         if was_training:
             self.train()
-        return once_each(gather(self.skeleton, found, list(range(len(pictures)))), self.nms_above)
+        return suppress_duplicates(
+            collect_predictions(self.skeleton, found, list(range(len(pictures)))),
+            self.oks_threshold,
+        )
 
 
-def to_picture(found: Found, fitting: Fitting) -> Found:
+def detections_to_image(found: Detections, fitting: Letterbox) -> Detections:
     """People in network px to people in picture px, in double precision on the CPU."""
     points = found.keypoints.double().cpu().numpy()
     corners = found.boxes_xyxy.double().cpu().numpy().reshape(-1, 2, 2)
@@ -192,19 +201,21 @@ def to_picture(found: Found, fitting: Fitting) -> Found:
         np.broadcast_to(fitting.scale, (n, 2)),
         fitting.size_wh,
     )
-    return Found(
-        torch.from_numpy(to_image(points, *frame)),
+    return Detections(
+        torch.from_numpy(map_to_image(points, *frame)),
         found.keypoint_scores.double().cpu(),
         found.scores.double().cpu(),
-        torch.from_numpy(to_image(corners, *frame).reshape(-1, 4)),
+        torch.from_numpy(map_to_image(corners, *frame).reshape(-1, 4)),
     )
 
 
-def gather(skeleton: Any, found: Sequence[Found], image_ids: Sequence[int]) -> Predictions:
+def collect_predictions(
+    skeleton: Any, found: Sequence[Detections], image_ids: Sequence[int]
+) -> Predictions:
     """People of several pictures, px of the pictures, as one table."""
     k = len(skeleton)
-    empty = Found(torch.zeros(0, k, 2), torch.zeros(0, k), torch.zeros(0), torch.zeros(0, 4))
-    parts = [Found(*(c.double() for c in part)) for part in (empty, *found)]
+    empty = Detections(torch.zeros(0, k, 2), torch.zeros(0, k), torch.zeros(0), torch.zeros(0, 4))
+    parts = [Detections(*(c.double() for c in part)) for part in (empty, *found)]
     points, sure, scores, boxes = (torch.cat(c).numpy() for c in zip(*parts, strict=True))
     boxes[:, 2:] -= boxes[:, :2]
     return Predictions(
@@ -216,7 +227,7 @@ def gather(skeleton: Any, found: Sequence[Found], image_ids: Sequence[int]) -> P
     )
 
 
-def once_each(found: Predictions, above: float) -> Predictions:
+def suppress_duplicates(found: Predictions, above: float) -> Predictions:
     """Predictions without people found twice; the area of a pose is its extent's."""
     if above >= 1 or not len(found):
         return found
@@ -239,6 +250,6 @@ def once_each(found: Predictions, above: float) -> Predictions:
     return replace(found, **{name: getattr(found, name)[rows] for name in columns})
 
 
-def extent_xyxy(keypoints: Tensor) -> Tensor:
+def boxes_around_keypoints(keypoints: Tensor) -> Tensor:
     """(d, k, 2) keypoints to the (d, 4) boxes around all of them."""
     return torch.cat([keypoints.amin(dim=1), keypoints.amax(dim=1)], dim=1)

@@ -9,11 +9,11 @@ from dataclasses import replace
 from torch import nn
 
 from smallpose.core.skeleton import Skeleton
-from smallpose.methods.base import Card, Recipe
+from smallpose.methods.base import MethodCard, Recipe
 from smallpose.methods.hrnet import TINY_QUICK, HRNetPose
 from smallpose.models.backbones.hrformer import HRFORMER_TINY, HRFormer
 
-S_CARD = Card(
+S_CARD = MethodCard(
     title="HRFormer-S",
     paradigm="top-down",
     parts="HRFormer-S, heatmaps",
@@ -29,7 +29,7 @@ S_RECIPES = {
     "quick": replace(_ADAMW, batch_size=64, epochs=20, schedule="one_cycle", warm_up=20),
 }
 
-TINY_CARD = Card(
+TINY_CARD = MethodCard(
     title="HRFormer (tiny)",
     paradigm="top-down",
     parts="HRFormer of half width, one module of one block a stage, 96 × 64",
@@ -39,19 +39,21 @@ TINY_CARD = Card(
 class HRFormerPose(HRNetPose):
     """HRNet's method, with weight decay as MMPose gives it to HRFormer."""
 
-    def treatment(self, name: str, weight: nn.Parameter, recipe: Recipe) -> tuple[float, float]:
+    def param_group_factors(
+        self, name: str, weight: nn.Parameter, recipe: Recipe
+    ) -> tuple[float, float]:
         """Everything is decayed, norms and biases too, but not the tables of relative places."""
         return 1.0, float(not name.endswith("relative_position_bias_table"))
 
 
-def s(skeleton: Skeleton) -> HRFormerPose:
+def create_s(skeleton: Skeleton) -> HRFormerPose:
     """HRFormer-S at 256 × 192, 7.7 M parameters."""
     method = HRFormerPose(skeleton, HRFormer(), (192, 256))
     method.name, method.card, method.recipes = "hrformer_s", S_CARD, S_RECIPES
     return method
 
 
-def tiny(skeleton: Skeleton) -> HRFormerPose:
+def create_tiny(skeleton: Skeleton) -> HRFormerPose:
     """Half as wide, one block a branch, at 96 × 64, 0.5 M parameters."""
     backbone = HRFormer(HRFORMER_TINY, head_width=16, drop_path=0.0)
     method = HRFormerPose(skeleton, backbone, (64, 96))

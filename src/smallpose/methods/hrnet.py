@@ -8,14 +8,14 @@ one CPU core, `hrnet_w16_tiny` at about two hundred.
 from torch import Tensor
 
 from smallpose.core.skeleton import Skeleton
-from smallpose.dataloading.augmentation import Augment
-from smallpose.methods.base import Card, PoseMethod, Recipe
+from smallpose.dataloading.augmentation import Augmentation
+from smallpose.methods.base import MethodCard, PoseMethod, Recipe
 from smallpose.models.backbones.hrnet import W16_TINY, HRNet
 from smallpose.models.codecs import heatmap
-from smallpose.models.heads.deconv import DeconvHead
-from smallpose.models.losses import heatmap_mse
+from smallpose.models.heads.deconv import HeatmapHead
+from smallpose.models.losses import heatmap_mse_loss
 
-W32_CARD = Card(
+W32_CARD = MethodCard(
     title="HRNet",
     paradigm="top-down",
     parts="HRNet-W32, heatmaps",
@@ -32,11 +32,11 @@ W32_RECIPES = {
     "quick": QUICK,
 }
 
-TINY_CARD = Card(
+TINY_CARD = MethodCard(
     title="HRNet (tiny)", paradigm="top-down", parts="HRNet-W16, one module a stage, 96 × 64"
 )
 # Milder chance than MMPose's: few epochs are too few to learn people upside down.
-MILD = Augment(half_body=0, shift=0.1, scale=0.25, rotate_deg=30, rotate_chance=0.5)
+MILD = Augmentation(half_body=0, shift=0.1, scale=0.25, rotate_deg=30, rotate_chance=0.5)
 TINY_QUICK = Recipe(
     optimizer="adamw",
     learning_rate=4e-3,
@@ -59,7 +59,7 @@ class HRNetPose(PoseMethod):
     def __init__(self, skeleton: Skeleton, backbone: HRNet, input_wh: tuple[int, int]) -> None:
         super().__init__(skeleton, input_wh)
         self.backbone = backbone
-        self.head = DeconvHead(backbone.out_channels[0], (), len(skeleton))
+        self.head = HeatmapHead(backbone.out_channels[0], (), len(skeleton))
         self.map_wh = (input_wh[0] // heatmap.STRIDE, input_wh[1] // heatmap.STRIDE)
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -68,29 +68,31 @@ class HRNetPose(PoseMethod):
 
     def targets(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
         """(b, k, 3) keypoints to (b, k, h / 4, w / 4) heatmaps and (b, k) weights."""
-        return heatmap.encode(keypoints[..., :2], keypoints[..., 2].clamp(max=1), self.map_wh)
+        return heatmap.encode_heatmaps(
+            keypoints[..., :2], keypoints[..., 2].clamp(max=1), self.map_wh
+        )
 
     def loss(self, outputs: Tensor, targets: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         """The mean squared error of the heatmaps; joints that are not labelled do not count."""
-        return {"heatmap": heatmap_mse(outputs, *targets)}
+        return {"heatmap": heatmap_mse_loss(outputs, *targets)}
 
-    def unmirror(self, outputs: Tensor) -> Tensor:
+    def flip_back(self, outputs: Tensor) -> Tensor:
         """Heatmaps mirrored back, sides exchanged, one column to the right."""
-        return heatmap.unmirror(outputs, self._mirror, shift=True)
+        return heatmap.flip_back_heatmaps(outputs, self._mirror, shift=True)
 
     def decode(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Each map's largest pixel, a quarter moved."""
-        return heatmap.decode(outputs)
+        return heatmap.decode_heatmaps(outputs)
 
 
-def w32(skeleton: Skeleton) -> HRNetPose:
+def create_w32(skeleton: Skeleton) -> HRNetPose:
     """HRNet-W32 at 256 × 192, 28.5 M parameters."""
     method = HRNetPose(skeleton, HRNet(), (192, 256))
     method.name, method.card, method.recipes = "hrnet_w32", W32_CARD, W32_RECIPES
     return method
 
 
-def w16_tiny(skeleton: Skeleton) -> HRNetPose:
+def create_w16_tiny(skeleton: Skeleton) -> HRNetPose:
     """HRNet-W16 with one module a stage at 96 × 64, 0.7 M parameters."""
     method = HRNetPose(skeleton, HRNet(W16_TINY), (64, 96))
     method.name, method.card = "hrnet_w16_tiny", TINY_CARD

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-def box_times_sure(box_scores: Floats, keypoint_scores: Floats) -> Floats:
+def box_times_confident_mean(box_scores: Floats, keypoint_scores: Floats) -> Floats:
     """Box score × mean of the keypoint scores above 0.2; 0 where none is (MMPose, heatmaps)."""
     sure = keypoint_scores > 0.2
     total = np.where(sure, keypoint_scores, 0.0).sum(axis=1)
@@ -37,7 +37,7 @@ def box_alone(box_scores: Floats, keypoint_scores: Floats) -> Floats:
 
 
 SCORE_RULES: dict[str, Callable[[Floats, Floats], Floats]] = {
-    "box_times_sure": box_times_sure,
+    "box_times_confident_mean": box_times_confident_mean,
     "box_times_mean": box_times_mean,
     "box_plus_mean_plus_best": box_plus_mean_plus_best,
     "box": box_alone,

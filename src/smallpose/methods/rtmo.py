@@ -20,24 +20,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smallpose.core.skeleton import Skeleton
-from smallpose.dataloading.full_image.mosaic import WholeAugment
-from smallpose.dataloading.full_image.samples import MASK_STRIDE, People
-from smallpose.methods.base import Card, Recipe
-from smallpose.methods.full_image import Found, WholeImageMethod, WholeRecipe
+from smallpose.dataloading.full_image.mosaic import FullImageAugmentation
+from smallpose.dataloading.full_image.samples import MASK_STRIDE, BatchPeople
+from smallpose.methods.base import MethodCard, Recipe
+from smallpose.methods.full_image import Detections, FullImageMethod, FullImageRecipe
 from smallpose.models.backbones.csp_darknet import CSPDarknet
 from smallpose.models.codecs.nms import box_nms
 from smallpose.models.codecs.offsets import (
-    Points,
-    center_and_size,
+    GridPoints,
+    box_iou,
+    corners_to_center_size,
     decode_boxes,
     decode_keypoints,
     encode_boxes,
-    iou,
 )
-from smallpose.models.codecs.sim_ota import Guess, assign, similarity
-from smallpose.models.heads.hybrid_encoder import HIDDEN, HybridEncoder
-from smallpose.models.heads.rtmo import Cells, DensePose
-from smallpose.models.heads.rtmo_dcc import BINS_XY, FEATURES, CoordinateClassifier
+from smallpose.models.codecs.sim_ota import CellPredictions, assign_cells, compute_oks
+from smallpose.models.heads.hybrid_encoder import HIDDEN_CHANNELS, HybridEncoder
+from smallpose.models.heads.rtmo import RTMOHeadModule, RTMOOutputs
+from smallpose.models.heads.rtmo_dcc import BINS_XY, FEATURES, DynamicCoordinateClassifier
 
 BOX_PADDING = 1.25  # the classifier's bins cover this much more than the box
 
@@ -79,8 +79,8 @@ STAGES_ML = (
 )
 
 
-def _mmpose(batch: int, still: bool) -> WholeRecipe:
-    return WholeRecipe(
+def _mmpose(batch: int, still: bool) -> FullImageRecipe:
+    return FullImageRecipe(
         optimizer="adamw",
         learning_rate=4e-3,
         batch_size=batch,
@@ -94,7 +94,7 @@ def _mmpose(batch: int, still: bool) -> WholeRecipe:
         ema=(2e-4, 2000.0),
         sizes=(480, 800),
         second_stage=280,
-        augment=WholeAugment(
+        augment=FullImageAugmentation(
             pad=114,
             hsv=(5, 30, 30),
             only_labelled=True,
@@ -110,7 +110,7 @@ def _recipes(still: bool) -> dict[str, Recipe]:
     return {
         "paper": _mmpose(32, still),
         "mmpose": _mmpose(256, still),
-        "quick": WholeRecipe(
+        "quick": FullImageRecipe(
             optimizer="adamw",
             learning_rate=1e-3,
             batch_size=16,
@@ -120,7 +120,7 @@ def _recipes(still: bool) -> dict[str, Recipe]:
             warm_up=20,
             # The classifier's waves of single px blur again at a rate that the rest likes.
             rates={"head.dcc": 0.25},
-            augment=WholeAugment(
+            augment=FullImageAugmentation(
                 pad=114, only_labelled=True, fit="long", rotate_deg=15, scale_range=(0.75, 1.25)
             ),
         ),
@@ -148,7 +148,9 @@ class Batch(NamedTuple):
 class _Head(nn.Module):
     """The parts under the names that checkpoints have for them."""
 
-    def __init__(self, dense: DensePose, classifier: CoordinateClassifier, sigmas: Tensor) -> None:
+    def __init__(
+        self, dense: RTMOHeadModule, classifier: DynamicCoordinateClassifier, sigmas: Tensor
+    ) -> None:
         super().__init__()
         self.head_module = dense
         self.dcc = classifier
@@ -156,7 +158,7 @@ class _Head(nn.Module):
         self.loss_oks.register_buffer("sigmas", sigmas)
 
 
-class RTMO(WholeImageMethod):
+class RTMO(FullImageMethod):
     """A backbone, a neck, a dense head and a coordinate classifier.
 
     Args:
@@ -170,17 +172,17 @@ class RTMO(WholeImageMethod):
     Attributes:
         stage: 1 or 2 of the training.
         closing: whether the last epochs run, in which the raw boxes are taught too.
-        score_above, iou_above: people below the one and boxes above the other are dropped.
-        most: people in a picture at most; None for all.
+        score_threshold, iou_above: people below the one and boxes above the other are dropped.
+        max_people: people in a picture at most; None for all.
     """
 
-    multiple = 32
-    fitting = "inside"
-    pad = 114
+    size_divisor = 32
+    fit_mode = "inside"
+    pad_value = 114
     default_flip_test = False
-    score_above = 0.1
-    iou_above = 0.65
-    joint_layers = (
+    score_threshold = 0.1
+    iou_threshold = 0.65
+    keypoint_layers = (
         *(f"head.head_module.{n}.{i}" for n in ("out_kpt_vis", "out_kpt_reg") for i in (0, 1)),
         "head.dcc.pose_to_kpts.0",
         "head.dcc.pose_to_kpts.1",
@@ -188,7 +190,7 @@ class RTMO(WholeImageMethod):
         "head.dcc.pos_enc",
         "head.loss_oks.sigmas",
     )
-    for_training = ("head.head_module.out_kpt_reg.", "head.dcc.sigma_fc.", "head.loss_oks.")
+    training_only = ("head.head_module.out_kpt_reg.", "head.dcc.sigma_fc.", "head.loss_oks.")
 
     def __init__(
         self,
@@ -199,7 +201,7 @@ class RTMO(WholeImageMethod):
         stages: tuple[Weighting, Weighting],
         keypoint_center: bool,
         *,
-        hidden: int = HIDDEN,
+        hidden: int = HIDDEN_CHANNELS,
         bins_xy: tuple[int, int] = BINS_XY,
         features: int = FEATURES,
         spread: float = 1.0,
@@ -210,8 +212,8 @@ class RTMO(WholeImageMethod):
         self.backbone = CSPDarknet(widen, deepen)
         self.neck = HybridEncoder(self.backbone.out_channels, channels, widen, deepen, hidden)
         self.head = _Head(
-            DensePose(channels, widen, channels, k),
-            CoordinateClassifier(channels, k, bins_xy, features, spread),
+            RTMOHeadModule(channels, widen, channels, k),
+            DynamicCoordinateClassifier(channels, k, bins_xy, features, spread),
             torch.tensor(skeleton.sigmas, dtype=torch.float32),
         )
         self.stages, self.keypoint_center = stages, keypoint_center
@@ -227,26 +229,26 @@ class RTMO(WholeImageMethod):
         x = crops.to(self.device, non_blocking=True).float()
         return x.flip(-1).permute(0, 3, 1, 2)
 
-    def forward(self, pictures: Tensor) -> Cells:
+    def forward(self, pictures: Tensor) -> RTMOOutputs:
         """(b, 3, h, w) BGR pictures to what their cells say."""
         return self.head.head_module(self.neck(self.backbone(pictures)))
 
     def begin_epoch(self, epoch: int, recipe: Recipe) -> None:
         """The second stage and the closing epochs begin when the recipe says so."""
-        if isinstance(recipe, WholeRecipe):
+        if isinstance(recipe, FullImageRecipe):
             self.stage = 2 if 0 < recipe.second_stage <= epoch else 1
             self.closing = epoch >= recipe.epochs - recipe.augment.closing
 
     def classify(
-        self, poses: Tensor, boxes: Tensor, points: Points
+        self, poses: Tensor, boxes: Tensor, points: GridPoints
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(n, c) pose vectors and (n, 4) corners to joints and bins, as `CoordinateClassifier`."""
-        center, size = center_and_size(boxes)
+        center, size = corners_to_center_size(boxes)
         return self.head.dcc(poses, center, size * BOX_PADDING, points.xy)
 
-    def find(self, pictures: Tensor, flip_test: bool) -> list[Found]:
+    def detect(self, pictures: Tensor, flip_test: bool) -> list[Detections]:
         """People above `score_above`, one for each box; there is no mirrored pass in RTMO."""
-        cells = self.run(pictures)
+        cells = self.run_network(pictures)
         points = cells.points
         boxes = decode_boxes(cells.boxes, points)  # (b, p, 4)
         scores = cells.logits.sigmoid()[..., 0]
@@ -259,36 +261,38 @@ class RTMO(WholeImageMethod):
         visible = cells.visible[number, cell].sigmoid()
         h, w = pictures.shape[2:]
         chosen = torch.minimum(chosen.clamp(min=0), chosen.new_tensor([w, h, w, h]))
-        all_of_them = Found(keypoints, visible, scores[number, cell], chosen)
+        all_of_them = Detections(keypoints, visible, scores[number, cell], chosen)
         lengths = [len(r) for r in rows]
         columns = (c.split(lengths) for c in all_of_them)
-        return [Found(*parts) for parts in zip(*columns, strict=True)]
+        return [Detections(*parts) for parts in zip(*columns, strict=True)]
 
     def _distinct(self, boxes: Tensor, scores: Tensor) -> Tensor:
         """(p, 4) and (p,) to the cells whose people are kept, the surest first."""
-        sure = torch.nonzero(scores > self.score_above)[:, 0]
+        sure = torch.nonzero(scores > self.score_threshold)[:, 0]
         kept = box_nms(
-            boxes[sure].float().cpu().numpy(), scores[sure].float().cpu().numpy(), self.iou_above
+            boxes[sure].float().cpu().numpy(),
+            scores[sure].float().cpu().numpy(),
+            self.iou_threshold,
         )
-        return sure[torch.from_numpy(kept[: self.most]).to(sure.device)]
+        return sure[torch.from_numpy(kept[: self.max_people]).to(sure.device)]
 
     def targets(self, keypoints: Any) -> Batch:
         """`People` of a batch as `loss` wants them; those without a keypoint teach nothing."""
-        people: People = keypoints
+        people: BatchPeople = keypoints
         seen = (people.keypoints[..., 2] > 0).any(dim=1)
         points = people.keypoints[seen].clone()
         points[..., 2].clamp_(max=1)
         return Batch(
-            people.picture[seen],
+            people.image_index[seen],
             people.boxes_xyxy[seen],
             points,
             people.area[seen],
-            1 - people.counts,
+            1 - people.heatmap_mask,
         )
 
     def loss(self, outputs: tuple[Tensor, ...], targets: Batch) -> dict[str, Tensor]:
         """The terms of RTMO's loss (Lu et al., Sec. 3.4), weighted for the stage at hand."""
-        cells = Cells(*outputs)
+        cells = RTMOOutputs(*outputs)
         points = cells.points
         weights = self.stages[self.stage - 1]
         boxes = decode_boxes(cells.boxes, points)
@@ -302,23 +306,23 @@ class RTMO(WholeImageMethod):
         joints, p_x, p_y = self.classify(cells.poses[picture, cell], mine, at)
         guess = guesses[picture, cell]
 
-        overlap = iou(mine, targets.boxes[person]).clamp(min=1e-16)
+        overlap = box_iou(mine, targets.boxes[person]).clamp(min=1e-16)
         terms = {"box": weights.box * (1 - overlap.square()).sum() / n}
         visible = cells.visible[picture, cell]
         terms["visible"] = weights.visible * mean(
             F.binary_cross_entropy_with_logits(visible, seen, reduction="none")
         )
         likely = self._likelihood(cells.poses[picture, cell], (p_x, p_y), mine, where, area)
-        terms["joints"] = weights.joints * mean(surprise(likely) * seen)
+        terms["joints"] = weights.joints * mean(negative_log(likely) * seen)
         aim, counted = where, seen
         if weights.from_classifier:
             aim = joints.detach()
             better = (aim - where).norm(dim=-1) < (guess.detach() - where).norm(dim=-1)
             counted = seen * better
-            oks = similarity(aim, where, seen, area, self.sigmas)
+            oks = compute_oks(aim, where, seen, area, self.sigmas)
         # Over all k joints and not over the labelled ones: people with few labels pull less.
         sigmas = weights.tolerance * self.sigmas
-        near = closeness(guess, aim, area, sigmas) * counted / seen.shape[-1]
+        near = keypoint_similarity(guess, aim, area, sigmas) * counted / seen.shape[-1]
         terms["guess"] = weights.guess * mean(1 - near.sum(dim=-1))
         if self.closing:
             raw = cells.boxes[picture, cell]
@@ -328,24 +332,24 @@ class RTMO(WholeImageMethod):
         quality = torch.zeros_like(cells.logits[..., 0])
         quality[picture, cell] = oks.detach().pow(weights.power).to(quality.dtype)
         counts = 1 - self._uncounted(cells, guesses, targets)
-        lost = varifocal(cells.logits[..., 0], quality) * counts
+        lost = varifocal_loss(cells.logits[..., 0], quality) * counts
         terms["person"] = weights.person * lost.sum() / n
         return terms
 
     @torch.no_grad()
     def _assign(
-        self, cells: Cells, points: Points, boxes: Tensor, guesses: Tensor, people: Batch
+        self, cells: RTMOOutputs, points: GridPoints, boxes: Tensor, guesses: Tensor, people: Batch
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Pictures, cells, people (rows of `people`) and OKS of the cells that learn somebody."""
         parts = []
         for number in range(len(boxes)):
             rows = torch.nonzero(people.picture == number)[:, 0]
-            guess = Guess(
+            guess = CellPredictions(
                 cells.logits[number, :, 0].float().sigmoid(),
                 boxes[number].float(),
                 guesses[number].float(),
             )
-            cell, whom, oks = assign(
+            cell, whom, oks = assign_cells(
                 guess,
                 points,
                 people.boxes[rows],
@@ -373,7 +377,7 @@ class RTMO(WholeImageMethod):
         """
         sigma = self.head.dcc.sigma_fc(poses).clamp(*self.stages[self.stage - 1].blur)[..., None]
         width = sigma * area.sqrt().clamp(min=1)[:, None, None]
-        center, size = center_and_size(boxes)
+        center, size = corners_to_center_size(boxes)
         places = self.head.dcc.bins(center, size * BOX_PADDING)
         likely = torch.ones_like(truth[..., 0])
         for axis, (p, place) in enumerate(zip(bins, places, strict=True)):
@@ -382,7 +386,7 @@ class RTMO(WholeImageMethod):
         return likely
 
     @torch.no_grad()
-    def _uncounted(self, cells: Cells, guesses: Tensor, people: Batch) -> Tensor:
+    def _uncounted(self, cells: RTMOOutputs, guesses: Tensor, people: Batch) -> Tensor:
         """(b, p) how far each cell's person stands among people whom nobody labelled."""
         if not people.uncounted.any():
             return torch.zeros_like(cells.logits[..., 0])
@@ -400,19 +404,19 @@ def mean(values: Tensor) -> Tensor:
     return values.sum() / max(values.numel(), 1)
 
 
-def closeness(found: Tensor, truth: Tensor, area: Tensor, sigmas: Tensor) -> Tensor:
+def keypoint_similarity(found: Tensor, truth: Tensor, area: Tensor, sigmas: Tensor) -> Tensor:
     """Each joint's part of the OKS of (m, k, 2) poses, (m, k); areas (m,), sigmas (k,)."""
     squared = (found - truth).square().sum(dim=-1)
     size = area.clamp(min=1e-16)[:, None] * (2 * sigmas).square()
     return torch.exp(-squared / size / 2)
 
 
-def surprise(likely: Tensor) -> Tensor:
+def negative_log(likely: Tensor) -> Tensor:
     """Minus the logarithm of likelihoods that may be 0."""
     return -(likely + 1e-4).log()
 
 
-def varifocal(logits: Tensor, quality: Tensor) -> Tensor:
+def varifocal_loss(logits: Tensor, quality: Tensor) -> Tensor:
     """Cross entropy with the quality as target; empty cells count by how wrong they are."""
     weights = torch.where(quality > 1e-4, quality, 0.75 * logits.sigmoid().square())
     held = logits.clamp(min=-10, max=10)
@@ -422,8 +426,8 @@ def varifocal(logits: Tensor, quality: Tensor) -> Tensor:
 PAPER_AP = {"A": (33.2, 17.2), "B": (63.1, 55.1)}
 
 
-def _card(size: str, checkpoint: str) -> Card:
-    return Card(
+def _card(size: str, checkpoint: str) -> MethodCard:
+    return MethodCard(
         title=f"RTMO-{size}",
         paradigm="single-stage",
         parts="CSPDarknet, hybrid encoder, dense head, dynamic coordinate classifier",
@@ -434,14 +438,14 @@ def _card(size: str, checkpoint: str) -> Card:
     )
 
 
-TINY_CARD = Card(
+TINY_CARD = MethodCard(
     title="RTMO (tiny)",
     paradigm="single-stage",
     parts="CSPDarknet at an eighth of its width, 192 × 192",
 )
 
 
-def s(skeleton: Skeleton) -> RTMO:
+def create_s(skeleton: Skeleton) -> RTMO:
     """RTMO-s, 9.9 M parameters."""
     method = RTMO(skeleton, 0.5, 0.33, 256, STAGES_S, keypoint_center=True)
     method.name = "rtmo_s"
@@ -450,7 +454,7 @@ def s(skeleton: Skeleton) -> RTMO:
     return method
 
 
-def m(skeleton: Skeleton) -> RTMO:
+def create_m(skeleton: Skeleton) -> RTMO:
     """RTMO-m, 22.5 M parameters."""
     method = RTMO(skeleton, 0.75, 0.67, 384, STAGES_ML, keypoint_center=False)
     method.name = "rtmo_m"
@@ -459,7 +463,7 @@ def m(skeleton: Skeleton) -> RTMO:
     return method
 
 
-def l(skeleton: Skeleton) -> RTMO:  # noqa: E743
+def create_l(skeleton: Skeleton) -> RTMO:  # noqa: E743
     """RTMO-l, 44.7 M parameters."""
     method = RTMO(skeleton, 1.0, 1.0, 512, STAGES_ML, keypoint_center=False)
     method.name = "rtmo_l"
@@ -468,7 +472,7 @@ def l(skeleton: Skeleton) -> RTMO:  # noqa: E743
     return method
 
 
-def tiny(skeleton: Skeleton) -> RTMO:
+def create_tiny(skeleton: Skeleton) -> RTMO:
     """RTMO at an eighth of its width at 192 × 192, 0.5 M parameters, for CPUs and tests."""
     method = RTMO(
         skeleton,
@@ -488,7 +492,7 @@ def tiny(skeleton: Skeleton) -> RTMO:
     recipes = _recipes(still=True)
     # Its classifier begins gently (`spread`) and learns at everybody's rate.
     quick = recipes["quick"]
-    assert isinstance(quick, WholeRecipe)
+    assert isinstance(quick, FullImageRecipe)
     method.recipes = {"quick": replace(quick, rates={})} | {
         n: recipes[n] for n in ("paper", "mmpose")
     }

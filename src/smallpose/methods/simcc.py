@@ -12,13 +12,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from smallpose.core.skeleton import Skeleton
-from smallpose.methods.base import Card, PoseMethod, Recipe
+from smallpose.methods.base import MethodCard, PoseMethod, Recipe
 from smallpose.methods.hrnet import TINY_QUICK
-from smallpose.models.backbones.resnet import ResNet, resnet18_narrow, resnet50
+from smallpose.models.backbones.resnet import ResNet, create_resnet18_narrow, create_resnet50
 from smallpose.models.codecs import simcc
 from smallpose.models.heads.simcc import SimCCHead
 
-R50_CARD = Card(
+R50_CARD = MethodCard(
     title="SimCC",
     paradigm="top-down",
     parts="ResNet-50, three transposed convolutions, bins along x and y",
@@ -33,7 +33,7 @@ R50_RECIPES = {
     "quick": Recipe(batch_size=64, epochs=20, learning_rate=1e-3, schedule="one_cycle", warm_up=20),
 }
 
-TINY_CARD = Card(
+TINY_CARD = MethodCard(
     title="SimCC (tiny)",
     paradigm="top-down",
     parts="ResNet-18 at a fifth of its width, bins along x and y, 96 × 64",
@@ -49,8 +49,8 @@ class SimCC(PoseMethod):
         sigma: of the labels, bins.
     """
 
-    joint_layers = ("head.deconv_head.final_layer",)
-    sums_people = True
+    keypoint_layers = ("head.deconv_head.final_layer",)
+    sums_loss = True
 
     def __init__(
         self,
@@ -72,24 +72,24 @@ class SimCC(PoseMethod):
     def targets(self, keypoints: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(b, k, 3) keypoints to labels over x and over y, and (b, k) weights."""
         visible = keypoints[..., 2].clamp(max=1)
-        return simcc.encode(keypoints[..., :2], visible, self.input_wh, self.sigma)
+        return simcc.encode_simcc(keypoints[..., :2], visible, self.input_wh, self.sigma)
 
     def loss(self, outputs: Bins, targets: tuple[Tensor, Tensor, Tensor]) -> dict[str, Tensor]:
         """How far the bins' distributions are from the labels, on both axes."""
         *labels, weights = targets
-        terms = [bins_loss(o, t, weights) for o, t in zip(outputs, labels, strict=True)]
+        terms = [kl_bin_loss(o, t, weights) for o, t in zip(outputs, labels, strict=True)]
         return {"x_bins": terms[0], "y_bins": terms[1]}
 
-    def unmirror(self, outputs: Bins) -> Bins:
+    def flip_back(self, outputs: Bins) -> Bins:
         """Sides exchanged, x reversed."""
-        return simcc.unmirror(*outputs, self._mirror)
+        return simcc.flip_back_simcc(*outputs, self._mirror)
 
     def decode(self, outputs: Bins) -> tuple[Tensor, Tensor]:
         """The largest bin of each axis; the smaller of the two logits as the score."""
-        return simcc.decode(*outputs)
+        return simcc.decode_simcc(*outputs)
 
 
-def bins_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+def kl_bin_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Kullback-Leibler divergence from labels to predicted bins.
 
     A mean over bins, but a sum over the batch and a mean over joints: that is how the published
@@ -104,16 +104,16 @@ def bins_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     return (divergence * weights).sum() / logits.shape[1]
 
 
-def r50(skeleton: Skeleton) -> SimCC:
+def create_r50(skeleton: Skeleton) -> SimCC:
     """ResNet-50 at 256 × 192, 36.8 M parameters."""
-    method = SimCC(skeleton, resnet50(), (256, 256, 256), (192, 256), sigma=6.0)
+    method = SimCC(skeleton, create_resnet50(), (256, 256, 256), (192, 256), sigma=6.0)
     method.name, method.card, method.recipes = "simcc_r50", R50_CARD, R50_RECIPES
     return method
 
 
-def r18_tiny(skeleton: Skeleton) -> SimCC:
+def create_r18_tiny(skeleton: Skeleton) -> SimCC:
     """ResNet-18 at a fifth of its width at 96 × 64, 0.6 M parameters."""
-    method = SimCC(skeleton, resnet18_narrow(), (32, 32, 32), (64, 96), sigma=4.0)
+    method = SimCC(skeleton, create_resnet18_narrow(), (32, 32, 32), (64, 96), sigma=4.0)
     method.name, method.card = "simcc_r18_tiny", TINY_CARD
     method.recipes = {"quick": replace(TINY_QUICK, learning_rate=2e-3)} | {
         n: R50_RECIPES[n] for n in ("paper", "mmpose")

@@ -9,14 +9,14 @@ left at stride 16.
 from torch import Tensor
 
 from smallpose.core.skeleton import Skeleton
-from smallpose.dataloading.augmentation import Augment
-from smallpose.methods.base import Card, PoseMethod, Recipe
-from smallpose.models.backbones.resnet import ResNet, resnet18_stride16, resnet50
+from smallpose.dataloading.augmentation import Augmentation
+from smallpose.methods.base import MethodCard, PoseMethod, Recipe
+from smallpose.models.backbones.resnet import ResNet, create_resnet18_stride16, create_resnet50
 from smallpose.models.codecs import heatmap
-from smallpose.models.heads.deconv import DeconvHead
-from smallpose.models.losses import heatmap_mse
+from smallpose.models.heads.deconv import HeatmapHead
+from smallpose.models.losses import heatmap_mse_loss
 
-R50_CARD = Card(
+R50_CARD = MethodCard(
     title="SimpleBaseline",
     paradigm="top-down",
     parts="ResNet-50, three transposed convolutions, heatmaps",
@@ -31,7 +31,7 @@ R50_RECIPES = {
     "quick": Recipe(batch_size=64, epochs=20, learning_rate=1e-3, schedule="one_cycle", warm_up=20),
 }
 
-TINY_CARD = Card(
+TINY_CARD = MethodCard(
     title="SimpleBaseline (tiny)",
     paradigm="top-down",
     parts="ResNet-18 at a fifth of its width and stride 16, two transposed convolutions, heatmaps",
@@ -47,7 +47,7 @@ TINY_RECIPES = {
         epochs=6,
         schedule="one_cycle",
         warm_up=20,
-        augment=Augment(half_body=0, shift=0.08, scale=0.15, rotate_deg=20, rotate_chance=0.4),
+        augment=Augmentation(half_body=0, shift=0.08, scale=0.15, rotate_deg=20, rotate_chance=0.4),
     ),
 } | {name: R50_RECIPES[name] for name in ("paper", "mmpose")}
 
@@ -65,7 +65,7 @@ class SimpleBaseline(PoseMethod):
     ) -> None:
         super().__init__(skeleton, input_wh)
         self.backbone, self.sigma = backbone, sigma
-        self.head = DeconvHead(backbone.out_channels, head_widths, len(skeleton))
+        self.head = HeatmapHead(backbone.out_channels, head_widths, len(skeleton))
         self.map_wh = (input_wh[0] // heatmap.STRIDE, input_wh[1] // heatmap.STRIDE)
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -75,33 +75,33 @@ class SimpleBaseline(PoseMethod):
     def targets(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
         """(b, k, 3) keypoints to (b, k, h / 4, w / 4) heatmaps and (b, k) weights."""
         visible = keypoints[..., 2].clamp(max=1)
-        return heatmap.encode(keypoints[..., :2], visible, self.map_wh, self.sigma)
+        return heatmap.encode_heatmaps(keypoints[..., :2], visible, self.map_wh, self.sigma)
 
     def loss(self, outputs: Tensor, targets: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         """The mean squared error of the heatmaps; joints that are not labelled do not count."""
-        return {"heatmap": heatmap_mse(outputs, *targets)}
+        return {"heatmap": heatmap_mse_loss(outputs, *targets)}
 
-    def unmirror(self, outputs: Tensor) -> Tensor:
+    def flip_back(self, outputs: Tensor) -> Tensor:
         """Heatmaps mirrored back, sides exchanged, one column to the right."""
-        return heatmap.unmirror(outputs, self._mirror, shift=True)
+        return heatmap.flip_back_heatmaps(outputs, self._mirror, shift=True)
 
     def decode(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Each map's largest pixel, a quarter moved."""
-        return heatmap.decode(outputs)
+        return heatmap.decode_heatmaps(outputs)
 
 
-def r50(skeleton: Skeleton) -> SimpleBaseline:
+def create_r50(skeleton: Skeleton) -> SimpleBaseline:
     """ResNet-50 at 256 × 192, 34.0 M parameters."""
-    method = SimpleBaseline(skeleton, resnet50(), (256, 256, 256), (192, 256))
+    method = SimpleBaseline(skeleton, create_resnet50(), (256, 256, 256), (192, 256))
     method.name, method.card = "simple_baseline_r50", R50_CARD
     method.recipes = R50_RECIPES
     return method
 
 
-def r18_tiny(skeleton: Skeleton) -> SimpleBaseline:
+def create_r18_tiny(skeleton: Skeleton) -> SimpleBaseline:
     """ResNet-18 at a fifth of its width at 96 × 64, 0.4 M parameters."""
     # On maps of 24 × 16 a sigma of 2 would melt a left and a right shoulder into one.
-    method = SimpleBaseline(skeleton, resnet18_stride16(), (32, 32), (64, 96), sigma=1.0)
+    method = SimpleBaseline(skeleton, create_resnet18_stride16(), (32, 32), (64, 96), sigma=1.0)
     method.name, method.card = "simple_baseline_r18_tiny", TINY_CARD
     method.recipes = TINY_RECIPES
     return method

@@ -10,19 +10,19 @@ from dataclasses import replace
 from torch import nn
 
 from smallpose.core.skeleton import Skeleton
-from smallpose.methods.base import Card, Recipe
+from smallpose.methods.base import MethodCard, Recipe
 from smallpose.methods.rle import RLE
-from smallpose.methods.vitpose import S_RECIPES, TINY_ADAMW, vit_treatment
+from smallpose.methods.vitpose import S_RECIPES, TINY_ADAMW, vit_param_group_factors
 from smallpose.models.backbones.vit import VIT_S, VIT_TINY, ViT
 
-S_CARD = Card(
+S_CARD = MethodCard(
     title="ViTPose-S-RLE",
     paradigm="top-down",
     parts="ViT-S, coordinates with a spread",
     paper_ap={"A": (29.2, 19.8), "B": (68.4, 66.9)},
 )
 
-TINY_CARD = Card(
+TINY_CARD = MethodCard(
     title="ViTPose-RLE (tiny)",
     paradigm="top-down",
     parts="ViT of four blocks on patches of 8, coordinates with a spread, 96 × 64",
@@ -34,12 +34,14 @@ class ViTPoseRLE(RLE):
 
     backbone: ViT
 
-    def treatment(self, name: str, weight: nn.Parameter, recipe: Recipe) -> tuple[float, float]:
+    def param_group_factors(
+        self, name: str, weight: nn.Parameter, recipe: Recipe
+    ) -> tuple[float, float]:
         """Rates fall towards the input; places, norms and biases are not decayed."""
-        return vit_treatment(self.backbone, name, weight, recipe)
+        return vit_param_group_factors(self.backbone, name, weight, recipe)
 
 
-def s(skeleton: Skeleton) -> ViTPoseRLE:
+def create_s(skeleton: Skeleton) -> ViTPoseRLE:
     """ViT-S at 256 × 192, 21.7 M parameters."""
     method = ViTPoseRLE(skeleton, ViT(VIT_S, (192, 256)), (192, 256))
     # MMPose has no recipe; its one for ViTPose-S stands in.
@@ -47,7 +49,7 @@ def s(skeleton: Skeleton) -> ViTPoseRLE:
     return method
 
 
-def tiny(skeleton: Skeleton) -> ViTPoseRLE:
+def create_tiny(skeleton: Skeleton) -> ViTPoseRLE:
     """Four blocks on patches of 8 at 96 × 64, 0.5 M parameters."""
     method = ViTPoseRLE(skeleton, ViT(VIT_TINY, (64, 96)), (64, 96))
     method.name, method.card = "vitpose_rle_tiny", TINY_CARD

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 
-def heatmap_mse(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+def heatmap_mse_loss(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Mean of weight × (output - target)² over all elements, those of weight 0 among them.
 
     Args:

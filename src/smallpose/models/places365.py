@@ -34,7 +34,7 @@ class SceneNet(ResNet):
         return self.fc(super().forward(pictures).mean(dim=(2, 3)))
 
 
-def scene_net(tensors: Mapping[str, Tensor], where: str) -> SceneNet:
+def create_scene_net(tensors: Mapping[str, Tensor], where: str) -> SceneNet:
     """The network that these weights are of, with them in it; its depth is read from their names.
 
     Args:

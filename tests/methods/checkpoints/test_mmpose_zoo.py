@@ -61,7 +61,7 @@ def test_every_published_method_has_an_address_with_its_hash_in_it():
         published_ones += [card] if card.checkpoint else []
     assert len(published_ones) == 11
     for card in published_ones:
-        url = mmpose_zoo.address(card)
+        url = mmpose_zoo.get_url(card)
         assert url.startswith("https://download.openmmlab.com/mmpose/")
         assert card.checkpoint_hash in card.checkpoint and len(card.checkpoint_hash) == 8
         assert card.checkpoint_folder in url and "//" not in url[8:]
@@ -94,7 +94,7 @@ def test_without_a_network_the_message_says_what_to_fetch_and_where_to_put_it(ca
         create_method(TINY, weights="mmpose")
     message = str(caught.value)
     assert "is in no cache and cannot be fetched" in message
-    assert mmpose_zoo.address(card) in message and str(cache / "cache" / "checkpoints") in message
+    assert mmpose_zoo.get_url(card) in message and str(cache / "cache" / "checkpoints") in message
     assert not list((cache / "cache").rglob("*.pth"))
 
 

@@ -189,7 +189,7 @@ def test_a_skeleton_of_ones_own_goes_to_weights_and_back(tmp_path):
     text += '"sigmas": [0.03, 0.1, 0.1, 0.2], "name": "fish"}'
     (tmp_path / "fish.json").write_text(text)
     method = joints_of(find_skeleton(str(tmp_path / "fish.json")))
-    assert method.skeleton.mirror.tolist() == [0, 2, 1, 3]
+    assert method.skeleton.flip_indices.tolist() == [0, 2, 1, 3]
     save_model(method, tmp_path, method.recipes["quick"])
     again = create_method(TINY, weights=tmp_path)
     assert again.skeleton == method.skeleton and same(method, again)
@@ -214,13 +214,13 @@ def test_posetracks_17_are_not_cocos_unless_said(tmp_path):
 def test_rtmo_without_what_only_training_needs_is_loaded_aloud(tmp_path, capsys):
     method = create_method("rtmo_tiny")
     state = method.state_dict()
-    less = {n: t for n, t in state.items() if not n.startswith(method.for_training)}
+    less = {n: t for n, t in state.items() if not n.startswith(method.training_only)}
     assert len(less) < len(state)
     torch.save(less, tmp_path / "m.pth")
     read = create_method("rtmo_tiny", weights=tmp_path / "m.pth")
     assert "only training needs" in capsys.readouterr().err
     picture = np.zeros((64, 64, 3), np.uint8)
-    read.score_above = method.score_above = 0.0
+    read.score_threshold = method.score_threshold = 0.0
     there, here = method.predict([picture]), read.predict([picture])
     np.testing.assert_array_equal(there.keypoints, here.keypoints)
     del less["head.dcc.gau.o.weight"]

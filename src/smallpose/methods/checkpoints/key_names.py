@@ -11,7 +11,7 @@ from torch import Tensor
 _OF_CLASSIFIER = re.compile(r"(fc|classifier|final_layer|incre_modules|downsamp_modules)\.")
 
 
-def our_names(state: Mapping[str, Any]) -> dict[str, Tensor]:
+def rename_keys(state: Mapping[str, Any]) -> dict[str, Tensor]:
     """Tensors of MMPose (also before its version 1), transformers, or a classifier, by our names.
 
     What is no tensor is left out.

@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import IO
 
 from smallpose.core.errors import InputError, RefusedError
-from smallpose.methods.base import Card
-from smallpose.system.files import sha256, write_whole_with
-from smallpose.system.progress import say
+from smallpose.methods.base import MethodCard
+from smallpose.system.files import hash_file, write_atomically_with
+from smallpose.system.progress import print_status
 
 SERVER = "https://download.openmmlab.com/mmpose"
-NAME = "mmpose"  # what a user writes instead of a path
+MMPOSE = "mmpose"  # what a user writes instead of a path
 WAIT_S = 20.0
 
 
-def address(card: Card) -> str:
+def get_url(card: MethodCard) -> str:
     """Where a method's published weights lie; "" where nobody published any."""
     return f"{SERVER}/{card.checkpoint_folder}/{card.checkpoint}" if card.checkpoint else ""
 
 
-def places() -> Iterator[Path]:
+def list_cache_folders() -> Iterator[Path]:
     """Folders that may hold them: ours first, which new ones go to, then PyTorch's and MIM's."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     yield Path(os.environ.get("SMALLPOSE_CACHE") or home / "smallpose") / "checkpoints"
@@ -34,7 +34,7 @@ def places() -> Iterator[Path]:
     yield home / "mim"
 
 
-def find_checkpoint(name: str, card: Card, method: str) -> Path:
+def find_checkpoint(name: str, card: MethodCard, method: str) -> Path:
     """The published weights of a method, from a cache or else from the network.
 
     Args:
@@ -47,18 +47,18 @@ def find_checkpoint(name: str, card: Card, method: str) -> Path:
         raise InputError(
             f"--weights {name}", f"nobody published weights of {method}", "name a file"
         )
-    for folder in places():
+    for folder in list_cache_folders():
         path = folder / card.checkpoint
         if path.is_file():
             _check(path, card)
             return path
-    path = next(places()) / card.checkpoint
-    _fetch(address(card), path, card)
+    path = next(list_cache_folders()) / card.checkpoint
+    _fetch(get_url(card), path, card)
     return path
 
 
-def _fetch(url: str, path: Path, card: Card) -> None:
-    say(f"fetching {url}")
+def _fetch(url: str, path: Path, card: MethodCard) -> None:
+    print_status(f"fetching {url}")
     try:
         with urllib.request.urlopen(url, timeout=WAIT_S) as answer:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def _fetch(url: str, path: Path, card: Card) -> None:
                 while block := answer.read(1 << 20):
                     out.write(block)
 
-            write_whole_with(path, copy)
+            write_atomically_with(path, copy)
     except (urllib.error.URLError, OSError) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise InputError(
@@ -82,8 +82,8 @@ def _fetch(url: str, path: Path, card: Card) -> None:
         raise
 
 
-def _check(path: Path, card: Card) -> None:
-    found = sha256(path)
+def _check(path: Path, card: MethodCard) -> None:
+    found = hash_file(path)
     if not found.startswith(card.checkpoint_hash):
         raise RefusedError(
             str(path),

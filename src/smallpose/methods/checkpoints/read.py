@@ -13,11 +13,11 @@ from torch import Tensor
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SKELETONS, Skeleton
 from smallpose.methods.base import PoseMethod
-from smallpose.methods.checkpoints.key_names import our_names
+from smallpose.methods.checkpoints.key_names import rename_keys
 from smallpose.methods.checkpoints.safe_unpickle import read_pickle
-from smallpose.system.progress import say
+from smallpose.system.progress import print_status
 
-FORMAT = "smallpose"  # key of our JSON among a safetensors file's metadata
+METADATA_KEY = "smallpose"  # key of our JSON among a safetensors file's metadata
 
 
 @dataclass
@@ -66,22 +66,22 @@ class Weights:
             state = self._without_alien(state, method)
         if alone:  # HRNet's classifier lets its last stage out at all strides
             state = {n: t for n, t in state.items() if n in own or ".fuse_layers." not in n}
-        needed = [n for n in own if method.in_backbone(n)] if alone else list(own)
+        needed = [n for n in own if method.is_backbone_weight(n)] if alone else list(own)
         if source is not None and source.joints != method.skeleton.joints:
-            needed = [n for n in needed if not n.startswith(method.of_one_skeleton or "-")]
+            needed = [n for n in needed if not n.startswith(method.skeleton_specific or "-")]
         self._refuse_misfits(state, own, needed, method)
         method.load_state_dict(own | state)
 
     def _without_alien(self, state: dict[str, Tensor], method: PoseMethod) -> dict[str, Tensor]:
         """Without what only the other skeleton could use; the method's own is made neutral."""
-        alien = method.of_one_skeleton
+        alien = method.skeleton_specific
         if not alien:
             return state
         kept = {name: t for name, t in state.items() if not name.startswith(alien)}
         if len(kept) < len(state):
             lost = len(state) - len(kept)
-            say(f"{self.path}: {lost} tensors of its own skeleton alone are left out")
-        method.forget_skeleton()
+            print_status(f"{self.path}: {lost} tensors of its own skeleton alone are left out")
+        method.reset_skeleton_specific()
         return kept
 
     def _skeleton_by_shape(
@@ -125,10 +125,10 @@ class Weights:
 
         needed = [name for name in needed if not name.endswith("num_batches_tracked")]
         lacking = [name for name in needed if name not in state]
-        forgone = [name for name in lacking if name.startswith(method.for_training or "-")]
+        forgone = [name for name in lacking if name.startswith(method.training_only or "-")]
         if forgone and len(forgone) == len(lacking):
             # Published files of RTMO come without what only training asks.
-            say(f"{self.path}: {len(forgone)} tensors that only training needs begin anew")
+            print_status(f"{self.path}: {len(forgone)} tensors that only training needs begin anew")
         elif lacking:
             raise refuse(f"{len(lacking)} of {len(needed)} tensors lack, the first {lacking[0]!r}")
         extra = [name for name in state if name not in own]
@@ -160,7 +160,7 @@ def read_weights(path: Path, *, trust: bool = False) -> Weights:
     state = held.get("state_dict", held.get("model", held))
     if not isinstance(state, dict) or not any(isinstance(t, Tensor) for t in state.values()):
         raise InputError(str(path), "no tensors under 'state_dict'", "name a checkpoint")
-    return Weights(path, our_names(state), None, {})
+    return Weights(path, rename_keys(state), None, {})
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -184,16 +184,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def _read_safetensors(path: Path) -> Weights:
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {}).get(FORMAT, "{}"))
+            about = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError) as error:
         raise InputError(
             str(path), f"not a sound safetensors file ({error})", "copy it again"
         ) from None
-    return Weights(path, our_names(tensors), skeleton_from(about.get("skeleton")), about)
+    return Weights(path, rename_keys(tensors), skeleton_from_json(about.get("skeleton")), about)
 
 
-def skeleton_from(about: Mapping[str, Any] | None) -> Skeleton | None:
+def skeleton_from_json(about: Mapping[str, Any] | None) -> Skeleton | None:
     """The skeleton that `skeleton_to` wrote."""
     if not about:
         return None
@@ -204,19 +204,19 @@ def skeleton_from(about: Mapping[str, Any] | None) -> Skeleton | None:
     )
 
 
-def skeleton_to(skeleton: Skeleton) -> dict[str, Any]:
+def skeleton_to_json(skeleton: Skeleton) -> dict[str, Any]:
     """A skeleton as JSON holds it."""
     return {
         "name": skeleton.name,
         "joints": list(skeleton.joints),
         "edges": [list(edge) for edge in skeleton.edges],
-        "sigmas": None if skeleton.own_sigmas is None else list(skeleton.own_sigmas),
+        "sigmas": None if skeleton.custom_sigmas is None else list(skeleton.custom_sigmas),
     }
 
 
 def _of_joints(name: str, own: Mapping[str, Tensor], method: PoseMethod) -> bool:
     """Whether an entry has rows for each joint; a norm's counter of batches has none."""
-    there = name in method.joint_layers or name.rsplit(".", 1)[0] in method.joint_layers
+    there = name in method.keypoint_layers or name.rsplit(".", 1)[0] in method.keypoint_layers
     return there and own[name].ndim > 0
 
 
@@ -240,7 +240,7 @@ def _carry_joints(
     source lacks keep the method's own beginning.
     """
     shared = [joint for joint in method.skeleton.joints if joint in source.joints]
-    to, since = method.skeleton.index(shared), source.index(shared)
+    to, since = method.skeleton.joint_indices(shared), source.joint_indices(shared)
     for name in own:
         if not _of_joints(name, own, method) or name not in state:
             continue

@@ -33,7 +33,7 @@ class Focus(nn.Module):
         return self.conv(torch.cat(quarters, dim=1))
 
 
-class Residual(nn.Module):
+class DarknetBottleneck(nn.Module):
     """1×1 and 3×3 convolutions at full width, with an identity around them or without."""
 
     def __init__(self, width: int, add: bool) -> None:
@@ -48,7 +48,7 @@ class Residual(nn.Module):
         return x + y if self.add else y
 
 
-class CSP(nn.Module):
+class CSPLayer(nn.Module):
     """Half of the channels through `depth` blocks, the other half around them."""
 
     def __init__(self, channels: int, depth: int, add: bool) -> None:
@@ -56,7 +56,7 @@ class CSP(nn.Module):
         half = channels // 2
         self.main_conv = _Conv(channels, half)
         self.short_conv = _Conv(channels, half)
-        self.blocks = nn.Sequential(*(Residual(half, add) for _ in range(depth)))
+        self.blocks = nn.Sequential(*(DarknetBottleneck(half, add) for _ in range(depth)))
         self.final_conv = _Conv(2 * half, channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class CSPDarknet(nn.Module):
             stage = nn.Sequential(
                 _Conv(widths[number - 1], channels, 3, 2),
                 *pooling,
-                CSP(channels, max(round(depth * deepen), 1), add=not last),
+                CSPLayer(channels, max(round(depth * deepen), 1), add=not last),
             )
             self.add_module(f"stage{number}", stage)
         self.out_channels = tuple(widths[2:])

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from smallpose.models.backbones.hrnet import W16_TINY, HRNet, Plan
+from smallpose.models.backbones.hrnet import W16_TINY, HRNet, HRNetConfig
 from smallpose.models.backbones.vit import DropPath
 
-HRFORMER_S = Plan(modules=(1, 4, 2), depth=2, first=2)
+HRFORMER_S = HRNetConfig(modules=(1, 4, 2), depth=2, first=2)
 HRFORMER_TINY = W16_TINY
 
 
@@ -56,7 +56,7 @@ def _relative_places(side: int) -> Tensor:
     return (down + side - 1) * (2 * side - 1) + right + side - 1
 
 
-class Windows(nn.Module):
+class LocalWindowSelfAttention(nn.Module):
     """A map cut into windows that do not overlap, each with attention of its own.
 
     The map grows to whole windows by zeros on all sides; those zeros are keys and values like any
@@ -82,7 +82,7 @@ class Windows(nn.Module):
         return x[:, top : top + h, left : left + w]
 
 
-class FeedForward(nn.Module):
+class CrossFFN(nn.Module):
     """Through four times the width, with a depth-wise 3×3 that lets windows see each other."""
 
     def __init__(self, width: int) -> None:
@@ -102,15 +102,15 @@ class FeedForward(nn.Module):
         return functional.gelu(self.norm3(self.fc2(x)))
 
 
-class Block(nn.Module):
+class HRFormerBlock(nn.Module):
     """Window attention, then the feed-forward, each normalised before and added after."""
 
     def __init__(self, width: int, heads: int, drop_path: float, side: int) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
-        self.attn = Windows(width, heads, side)
+        self.attn = LocalWindowSelfAttention(width, heads, side)
         self.norm2 = nn.LayerNorm(width, eps=1e-6)
-        self.ffn = FeedForward(width)
+        self.ffn = CrossFFN(width)
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ class HRFormer(HRNet):
 
     def __init__(
         self,
-        plan: Plan = HRFORMER_S,
+        plan: HRNetConfig = HRFORMER_S,
         head_width: int = 32,
         side: int = 7,
         drop_path: float = 0.1,
@@ -152,7 +152,7 @@ class HRFormer(HRNet):
         first = plan.depth * (sum(plan.modules[: stage - 2]) + module)
         chances = self._chances[first : first + plan.depth]
         heads = max(1, width // self._head_width)
-        return nn.Sequential(*(Block(width, heads, p, self._side) for p in chances))
+        return nn.Sequential(*(HRFormerBlock(width, heads, p, self._side) for p in chances))
 
     def make_step(self, in_channels: int, out_channels: int, last: bool) -> nn.Sequential:
         """One halving: depth-wise 3×3, then 1×1."""

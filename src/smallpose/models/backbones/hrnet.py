@@ -11,11 +11,11 @@ from typing import Literal
 from torch import Tensor, nn
 
 from smallpose.models.backbones.resnet import BasicBlock, Bottleneck
-from smallpose.models.layers import conv
+from smallpose.models.layers import make_conv
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class HRNetConfig:
     """How wide and how deep; the defaults are W32's.
 
     Args:
@@ -33,11 +33,11 @@ class Plan:
     first: int = 4
 
 
-W32 = Plan()
-W8_TINY = Plan(widths=(8, 16, 32, 64), modules=(1, 1, 1), depth=1, stem=16, first=1)
+W32 = HRNetConfig()
+W8_TINY = HRNetConfig(widths=(8, 16, 32, 64), modules=(1, 1, 1), depth=1, stem=16, first=1)
 # For heads on the finest branch alone: their heatmaps are sums of its channels, and 21 do not fit
 # into 8.
-W16_TINY = Plan(widths=(16, 32, 64, 128), modules=(1, 1, 1), depth=1, stem=16, first=1)
+W16_TINY = HRNetConfig(widths=(16, 32, 64, 128), modules=(1, 1, 1), depth=1, stem=16, first=1)
 
 
 class HRNet(nn.Module):
@@ -51,13 +51,13 @@ class HRNet(nn.Module):
 
     up_mode: Literal["nearest", "bilinear"] = "nearest"
 
-    def __init__(self, plan: Plan = W32, every_level: bool = False) -> None:
+    def __init__(self, plan: HRNetConfig = W32, every_level: bool = False) -> None:
         super().__init__()
         self.plan = plan
         self.out_channels = plan.widths if every_level else plan.widths[:1]
-        self.conv1 = conv(3, plan.stem, 3, 2)
+        self.conv1 = make_conv(3, plan.stem, 3, 2)
         self.bn1 = nn.BatchNorm2d(plan.stem)
-        self.conv2 = conv(plan.stem, plan.stem, 3, 2)
+        self.conv2 = make_conv(plan.stem, plan.stem, 3, 2)
         self.bn2 = nn.BatchNorm2d(plan.stem)
         self.relu = nn.ReLU(inplace=True)
         wide = plan.stem * Bottleneck.expansion
@@ -83,7 +83,7 @@ class HRNet(nn.Module):
 
     def make_step(self, in_channels: int, out_channels: int, last: bool) -> nn.Sequential:
         """One halving on the way from a fine branch to a coarse one."""
-        layers = [conv(in_channels, out_channels, 3, 2), nn.BatchNorm2d(out_channels)]
+        layers = [make_conv(in_channels, out_channels, 3, 2), nn.BatchNorm2d(out_channels)]
         return nn.Sequential(*layers, *([] if last else [nn.ReLU(inplace=True)]))
 
     def make_stage(self, stage: int, every_level: bool) -> nn.Sequential:
@@ -93,7 +93,7 @@ class HRNet(nn.Module):
         for module in range(count):
             branches = [self.make_branch(stage, module, level) for level in range(stage)]
             outputs = stage if every_level or module < count - 1 else 1
-            modules.append(Exchange(branches, self._fusion(stage, outputs)))
+            modules.append(HRModule(branches, self._fusion(stage, outputs)))
         return nn.Sequential(*modules)
 
     def make_transition(self, stage: int) -> nn.ModuleList:
@@ -114,7 +114,7 @@ class HRNet(nn.Module):
         if j > i:
             corners = False if self.up_mode == "bilinear" else None
             up = nn.Upsample(scale_factor=2 ** (j - i), mode=self.up_mode, align_corners=corners)
-            return nn.Sequential(conv(fro, to, 1), nn.BatchNorm2d(to), up)
+            return nn.Sequential(make_conv(fro, to, 1), nn.BatchNorm2d(to), up)
         # The width changes with the last halving only.
         steps = [self.make_step(fro, fro, last=False) for _ in range(i - j - 1)]
         return nn.Sequential(*steps, self.make_step(fro, to, last=True))
@@ -125,10 +125,10 @@ class HRNet(nn.Module):
         Returns: (b, widths[0], h / 4, w / 4) alone, or with `every_level` also those of strides 8,
             16 and 32. h and w are multiples of 32.
         """
-        return tail(self.transition3, self.stage4, to_stage3(self, pictures))
+        return run_stage4(self.transition3, self.stage4, run_to_stage3(self, pictures))
 
 
-class Exchange(nn.Module):
+class HRModule(nn.Module):
     """A module of HRNet: every branch by itself, then each output is a sum over all of them.
 
     Args:
@@ -156,7 +156,7 @@ class Exchange(nn.Module):
         return outputs
 
 
-def to_stage3(net: nn.Module, pictures: Tensor) -> list[Tensor]:
+def run_to_stage3(net: nn.Module, pictures: Tensor) -> list[Tensor]:
     """(b, 3, h, w) pictures to the three outputs of stage 3, strides 4, 8 and 16.
 
     Args:
@@ -172,7 +172,7 @@ def to_stage3(net: nn.Module, pictures: Tensor) -> list[Tensor]:
     return part("stage3")([*levels, part("transition2.2")(levels[-1])])
 
 
-def tail(transition: nn.ModuleList, stage: nn.Module, levels: list[Tensor]) -> list[Tensor]:
+def run_stage4(transition: nn.ModuleList, stage: nn.Module, levels: list[Tensor]) -> list[Tensor]:
     """Stage 4 with its transition, on the outputs of stage 3."""
     return stage([*levels, transition[-1](levels[-1])])
 
@@ -186,7 +186,7 @@ def init_convolutions(module: nn.Module) -> None:
 
 def _conv_norm_relu(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
-        conv(in_channels, out_channels, 3, stride),
+        make_conv(in_channels, out_channels, 3, stride),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )

@@ -6,7 +6,7 @@ convolution of its first block.
 
 from torch import Tensor, nn
 
-from smallpose.models.layers import conv
+from smallpose.models.layers import make_conv
 
 
 class BasicBlock(nn.Module):
@@ -16,9 +16,9 @@ class BasicBlock(nn.Module):
 
     def __init__(self, in_channels: int, width: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = conv(in_channels, width, 3, stride)
+        self.conv1 = make_conv(in_channels, width, 3, stride)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = conv(width, width, 3)
+        self.conv2 = make_conv(width, width, 3)
         self.bn2 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _shortcut(in_channels, width, stride)
@@ -37,11 +37,11 @@ class Bottleneck(nn.Module):
 
     def __init__(self, in_channels: int, width: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = conv(in_channels, width, 1)
+        self.conv1 = make_conv(in_channels, width, 1)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = conv(width, width, 3, stride)
+        self.conv2 = make_conv(width, width, 3, stride)
         self.bn2 = nn.BatchNorm2d(width)
-        self.conv3 = conv(width, 4 * width, 1)
+        self.conv3 = make_conv(width, 4 * width, 1)
         self.bn3 = nn.BatchNorm2d(4 * width)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _shortcut(in_channels, 4 * width, stride)
@@ -57,7 +57,9 @@ class Bottleneck(nn.Module):
 def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
     if stride == 1 and in_channels == out_channels:
         return None
-    return nn.Sequential(conv(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels))
+    return nn.Sequential(
+        make_conv(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels)
+    )
 
 
 class ResNet(nn.Module):
@@ -104,17 +106,17 @@ class ResNet(nn.Module):
         return x
 
 
-def resnet50() -> ResNet:
+def create_resnet50() -> ResNet:
     """ResNet-50: 2048 channels at stride 32."""
     return ResNet(Bottleneck, (3, 4, 6, 3))
 
 
-def resnet18_narrow() -> ResNet:
+def create_resnet18_narrow() -> ResNet:
     """ResNet-18 at about a fifth of its width: 96 channels at stride 32, for CPUs and tests."""
     return ResNet(BasicBlock, (2, 2, 2, 2), (16, 24, 48, 96))
 
 
-def resnet18_stride16() -> ResNet:
+def create_resnet18_stride16() -> ResNet:
     """The same with 80 channels that stay at stride 16, for pictures of 96 × 64.
 
     At stride 32 all a person is would have to pass through maps of 3 × 2.

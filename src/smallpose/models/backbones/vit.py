@@ -12,7 +12,7 @@ from torch.nn import functional
 
 
 @dataclass(frozen=True, kw_only=True)
-class ViTPlan:
+class ViTConfig:
     """How wide and how deep; the defaults are those of ViT-S.
 
     Args:
@@ -33,8 +33,8 @@ class ViTPlan:
     drop_path: float = 0.1
 
 
-VIT_S = ViTPlan()
-VIT_TINY = ViTPlan(width=96, depth=4, heads=4, patch=8, padding=0, drop_path=0.0)
+VIT_S = ViTConfig()
+VIT_TINY = ViTConfig(width=96, depth=4, heads=4, patch=8, padding=0, drop_path=0.0)
 
 
 class DropPath(nn.Module):
@@ -84,7 +84,7 @@ class FeedForward(nn.Module):
         return self.layers(tokens)
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Attention, then the feed-forward, each normalised before and added after."""
 
     def __init__(self, width: int, heads: int, drop_path: float) -> None:
@@ -101,10 +101,10 @@ class Block(nn.Module):
         return tokens + self.drop_path(self.ffn(self.ln2(tokens)))
 
 
-class Patches(nn.Module):
+class PatchEmbed(nn.Module):
     """Pictures to one token per patch."""
 
-    def __init__(self, plan: ViTPlan) -> None:
+    def __init__(self, plan: ViTConfig) -> None:
         super().__init__()
         self.projection = nn.Conv2d(3, plan.width, plan.patch, plan.patch, plan.padding)
 
@@ -121,14 +121,16 @@ class ViT(nn.Module):
         input_wh: of the pictures; each place has a learned embedding.
     """
 
-    def __init__(self, plan: ViTPlan, input_wh: tuple[int, int]) -> None:
+    def __init__(self, plan: ViTConfig, input_wh: tuple[int, int]) -> None:
         super().__init__()
         self.out_channels = plan.width
         places = (input_wh[0] // plan.patch) * (input_wh[1] // plan.patch)
         self.pos_embed = nn.Parameter(torch.zeros(1, places, plan.width))
-        self.patch_embed = Patches(plan)
+        self.patch_embed = PatchEmbed(plan)
         chances = torch.linspace(0, plan.drop_path, plan.depth).tolist()
-        self.layers = nn.ModuleList(Block(plan.width, plan.heads, chance) for chance in chances)
+        self.layers = nn.ModuleList(
+            TransformerBlock(plan.width, plan.heads, chance) for chance in chances
+        )
         self.ln1 = nn.LayerNorm(plan.width, eps=1e-6)
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
         for layer in self.modules():
@@ -146,7 +148,7 @@ class ViT(nn.Module):
         return self.ln1(tokens).transpose(1, 2).reshape(b, c, h, w)
 
 
-def depth_of(name: str, depth: int) -> int:
+def get_layer_index(name: str, depth: int) -> int:
     """How deep in a ViT a weight lies, for learning rates that fall towards the input.
 
     Args:

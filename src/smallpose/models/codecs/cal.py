@@ -7,14 +7,14 @@ also says how far away it is. Geometry as in `udp.py`: outer pixel centres of cr
 import torch
 from torch import Tensor
 
-from smallpose.models.codecs.peaks import largest_pixel
-from smallpose.models.codecs.udp_heatmap import unit
+from smallpose.models.codecs.peaks import find_peak_pixels
+from smallpose.models.codecs.udp_heatmap import crop_px_per_map_px
 
 OFFSET_UNIT = 1.5  # map px
 OFFSET_RADIUS = 4.0  # map px; offsets are taught this near to a keypoint
 
 
-def encode(
+def encode_cal(
     keypoints: Tensor,
     visible: Tensor,
     input_wh: tuple[int, int],
@@ -33,7 +33,9 @@ def encode(
     """
     w, h = map_wh
     # In double precision, so that a pixel just on the radius falls on the authors' side.
-    exact = keypoints.double() / keypoints.new_tensor(unit(input_wh, map_wh), dtype=torch.float64)
+    exact = keypoints.double() / keypoints.new_tensor(
+        crop_px_per_map_px(input_wh, map_wh), dtype=torch.float64
+    )
     middle = torch.trunc(exact + 0.5)
     size = exact.new_tensor(map_wh)
     reach = int(3 * sigma + 0.5)
@@ -54,7 +56,9 @@ def encode(
     return heatmaps, offsets, near.to(bell.dtype), weights
 
 
-def decode(heatmaps: Tensor, offsets: Tensor, input_wh: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def decode_cal(
+    heatmaps: Tensor, offsets: Tensor, input_wh: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
     """Heatmaps and offsets to keypoints in crop px and their scores.
 
     The largest pixel, (0, 0) where nothing is above 0, and the offset that stands there.
@@ -67,7 +71,7 @@ def decode(heatmaps: Tensor, offsets: Tensor, input_wh: tuple[int, int]) -> tupl
         w and not by w - 1; and (b, k) scores, the maxima.
     """
     b, k, h, w = heatmaps.shape
-    pixel, scores = largest_pixel(heatmaps)
+    pixel, scores = find_peak_pixels(heatmaps)
     pixel = pixel * (scores > 0)[..., None]
     place = pixel[..., 1] * w + pixel[..., 0]
     fields = offsets.view(b, k, 2, h * w)
@@ -76,7 +80,7 @@ def decode(heatmaps: Tensor, offsets: Tensor, input_wh: tuple[int, int]) -> tupl
     return points / points.new_tensor([w - 1, h - 1]) * points.new_tensor(input_wh), scores
 
 
-def unmirror(heatmaps: Tensor, offsets: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor]:
+def flip_back_cal(heatmaps: Tensor, offsets: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor]:
     """Outputs for mirrored crops as if for the crops: columns reversed, sides exchanged, -x.
 
     Args:

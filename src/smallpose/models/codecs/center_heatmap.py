@@ -76,7 +76,7 @@ def bells(
     return maps * drawn[..., None, None], weights
 
 
-def largest(maps: Tensor) -> Tensor:
+def merge_heatmaps(maps: Tensor) -> Tensor:
     """(n, k, h, w) people's maps to the (k, h, w) map of all of them; zeros for nobody."""
     return maps.amax(dim=0) if len(maps) else maps.new_zeros(maps.shape[1:])
 
@@ -126,7 +126,7 @@ def encode_offsets(
     return offsets, weights
 
 
-def peaks(maps: Tensor, kernel: int, above: float, most: int | None) -> tuple[Tensor, Tensor]:
+def find_peaks(maps: Tensor, kernel: int, above: float, most: int | None) -> tuple[Tensor, Tensor]:
     """Pixels of one (h, w) map that are the largest of their neighbourhood and above a threshold.
 
     Args:
@@ -141,7 +141,7 @@ def peaks(maps: Tensor, kernel: int, above: float, most: int | None) -> tuple[Te
     return places, values
 
 
-def person_sigma(corners: Tensor, overlap: float = 0.7) -> Tensor:
+def compute_person_sigma(corners: Tensor, overlap: float = 0.7) -> Tensor:
     """(n, 4, 2) corners of boxes in map px to CID's (n,) sigmas.
 
     CornerNet's radius within which a moved box still overlaps by so much, a third of it. Its three
@@ -157,9 +157,9 @@ def person_sigma(corners: Tensor, overlap: float = 0.7) -> Tensor:
     return torch.stack([both_in, inner, outer]).amin(dim=0) / 3
 
 
-def half_pixel(map_hw: tuple[int, int], picture_hw: tuple[int, int]) -> tuple[float, float]:
+def half_map_pixel(map_hw: tuple[int, int], picture_hw: tuple[int, int]) -> tuple[float, float]:
     """Half a map pixel in picture px, (x, y)."""
     return picture_hw[1] / map_hw[1] / 2, picture_hw[0] / map_hw[0] / 2
 
 
-LEAST_DIAGONAL = math.sqrt(32)  # map px; people with less get no root in DEKR
+MIN_DIAGONAL = math.sqrt(32)  # map px; people with less get no root in DEKR

@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 
 
-def encode(keypoints: Tensor, visible: Tensor, input_wh: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def encode_coordinates(
+    keypoints: Tensor, visible: Tensor, input_wh: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
     """Keypoints of crops to (b, k, 2) coordinates in [0, 1) and (b, k) weights.
 
     Args:
@@ -19,7 +21,7 @@ def encode(keypoints: Tensor, visible: Tensor, input_wh: tuple[int, int]) -> tup
     return keypoints / size, (inside & (visible > 0.5)).to(keypoints.dtype)
 
 
-def decode(
+def decode_coordinates(
     coordinates: Tensor, spread: Tensor | None, input_wh: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
     """Coordinates to keypoints in crop px and their scores.
@@ -35,7 +37,7 @@ def decode(
     return points, (1 - spread).mean(dim=-1)
 
 
-def unmirror(
+def flip_back_coordinates(
     coordinates: Tensor, spread: Tensor, mirror: Tensor, input_wh: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
     """Coordinates and spreads for mirrored crops as if for the crops.

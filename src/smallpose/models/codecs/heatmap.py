@@ -8,12 +8,12 @@ is what published weights were trained and are tested with.
 import torch
 from torch import Tensor
 
-from smallpose.models.codecs.peaks import largest_pixel
+from smallpose.models.codecs.peaks import find_peak_pixels
 
 STRIDE = 4
 
 
-def encode(
+def encode_heatmaps(
     keypoints: Tensor, visible: Tensor, map_wh: tuple[int, int], sigma: float = 2.0
 ) -> tuple[Tensor, Tensor]:
     """Keypoints of crops to heatmaps and to the weight of each in the loss.
@@ -47,7 +47,7 @@ def _bell(middle: Tensor, size: int, sigma: float, reach: float) -> Tensor:
     return torch.exp(away.square() / (-2 * sigma**2)) * (away.abs() <= reach)
 
 
-def decode(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+def decode_heatmaps(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     """Heatmaps to keypoints in crop px and their scores.
 
     The first largest pixel, moved a quarter of a pixel towards its larger neighbour where it has
@@ -58,7 +58,7 @@ def decode(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     Returns: (b, k, 2) keypoints and (b, k) scores, the maxima as they are.
     """
     b, k, h, w = heatmaps.shape
-    pixel, scores = largest_pixel(heatmaps)
+    pixel, scores = find_peak_pixels(heatmaps)
     x, y = pixel.unbind(dim=-1)
     flat, place = heatmaps.reshape(b, k, h * w), y * w + x
     inside_x = (x > 1) & (x < w - 1) & (y > 0) & (y < h)
@@ -78,7 +78,7 @@ def _slope(flat: Tensor, place: Tensor, step: int) -> Tensor:
     return torch.sign(after - before)
 
 
-def unmirror(heatmaps: Tensor, mirror: Tensor, shift: bool = True) -> Tensor:
+def flip_back_heatmaps(heatmaps: Tensor, mirror: Tensor, shift: bool = True) -> Tensor:
     """Heatmaps of mirrored crops, (b, k, h, w), as if of the crops themselves.
 
     Args:

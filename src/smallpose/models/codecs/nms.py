@@ -8,7 +8,7 @@ Doubles = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 
-def box_nms(boxes_xyxy: Floats, scores: Floats, above: float = 0.65) -> Rows:
+def box_nms(boxes_xyxy: Floats, scores: Floats, iou_threshold: float = 0.65) -> Rows:
     """Rows of boxes to keep, the surest first; others that overlap them by more than `above` go.
 
     Args:
@@ -26,16 +26,16 @@ def box_nms(boxes_xyxy: Floats, scores: Floats, above: float = 0.65) -> Rows:
         high = np.minimum(boxes_xyxy[best, 2:], boxes_xyxy[order, 2:])
         shared = np.clip(high - low, 0, None).prod(axis=1)
         union = np.maximum(area[best] + area[order] - shared, 1e-6)
-        order = order[shared / union <= above]
+        order = order[shared / union <= iou_threshold]
     return np.array(kept, dtype=np.intp)
 
 
 def nearby_joints_nms(
     keypoints: Floats,
     scores: Floats,
-    near: float = 0.05,
-    joints: int | None = None,
-    most: int | None = None,
+    distance_threshold: float = 0.05,
+    num_nearby_joints: int | None = None,
+    max_people: int | None = None,
 ) -> Rows:
     """Rows of people to keep, each better than all who are close to him.
 
@@ -50,7 +50,7 @@ def nearby_joints_nms(
     d, k, _ = keypoints.shape
     if d == 0:
         return np.zeros(0, dtype=np.intp)
-    enough = k // 2 if joints is None else joints
+    enough = k // 2 if num_nearby_joints is None else num_nearby_joints
     diagonal = np.linalg.norm(keypoints.max(axis=1) - keypoints.min(axis=1), axis=1)
     gone = np.zeros(d, dtype=bool)
     kept: list[int] = []
@@ -59,7 +59,7 @@ def nearby_joints_nms(
             continue
         # Row by row and not (d, d, k) at once: there is no cap on how many people there may be.
         away = np.linalg.norm(keypoints - keypoints[person], axis=2)  # (d, k)
-        close = (away < near * diagonal[person]).sum(axis=1) > enough
+        close = (away < distance_threshold * diagonal[person]).sum(axis=1) > enough
         close[person] = True  # all joints on one spot are not near even themselves
         group = np.flatnonzero(close)
         best = int(group[np.argmax(scores[group])])
@@ -67,13 +67,13 @@ def nearby_joints_nms(
             kept.append(best)
             gone[group] = True
     rows = np.array(kept, dtype=np.intp)
-    if most is not None and len(rows) > most:
-        rows = rows[np.argsort(scores[rows])[::-1][:most]]
+    if max_people is not None and len(rows) > max_people:
+        rows = rows[np.argsort(scores[rows])[::-1][:max_people]]
     return rows
 
 
 def oks_nms(
-    keypoints: Doubles, scores: Doubles, area: Doubles, sigmas: Doubles, above: float = 0.9
+    keypoints: Doubles, scores: Doubles, area: Doubles, sigmas: Doubles, oks_threshold: float = 0.9
 ) -> Rows:
     """Rows to keep of one image's people, the surest first.
 
@@ -94,5 +94,5 @@ def oks_nms(
         distance = np.square(points[order] - points[best]).sum(axis=2)  # (d, k)
         mean_area = (area[order] + area[best]) / 2 + np.spacing(1)
         oks = np.exp(-distance / np.square(2 * sigmas) / mean_area[:, None] / 2).mean(axis=1)
-        order = order[oks <= above]
+        order = order[oks <= oks_threshold]
     return np.array(kept, dtype=np.intp)

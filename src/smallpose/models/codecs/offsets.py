@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 
-class Points(NamedTuple):
+class GridPoints(NamedTuple):
     """The points of all cells of a picture, p of them.
 
     Args:
@@ -18,12 +18,14 @@ class Points(NamedTuple):
     xy: Tensor
     stride: Tensor
 
-    def take(self, rows: Tensor) -> "Points":
+    def take(self, rows: Tensor) -> "GridPoints":
         """The given cells."""
-        return Points(self.xy[rows], self.stride[rows])
+        return GridPoints(self.xy[rows], self.stride[rows])
 
 
-def cell_points(sizes_hw: Sequence[Sequence[int]], strides: Sequence[int], like: Tensor) -> Points:
+def make_grid_points(
+    sizes_hw: Sequence[Sequence[int]], strides: Sequence[int], like: Tensor
+) -> GridPoints:
     """The cells of a picture, level by level, row by row, on the device of `like`.
 
     The middle of a cell is (stride - 1) / 2 px from its first pixel, as pixel centres are whole.
@@ -37,36 +39,36 @@ def cell_points(sizes_hw: Sequence[Sequence[int]], strides: Sequence[int], like:
         level = torch.stack([x.expand(h, w), y[:, None].expand(h, w)], dim=-1).flatten(0, 1)
         xy.append(level)
         stride.append(torch.full_like(level[:, :1], step))
-    return Points(torch.cat(xy), torch.cat(stride))
+    return GridPoints(torch.cat(xy), torch.cat(stride))
 
 
-def decode_boxes(raw: Tensor, points: Points) -> Tensor:
+def decode_boxes(raw: Tensor, points: GridPoints) -> Tensor:
     """(…, p, 4) centres and log sizes in strides to corners, (…, p, 4) px."""
     center = raw[..., :2] * points.stride + points.xy
     half = raw[..., 2:].exp() * points.stride / 2
     return torch.cat([center - half, center + half], dim=-1)
 
 
-def encode_boxes(corners: Tensor, points: Points) -> Tensor:
+def encode_boxes(corners: Tensor, points: GridPoints) -> Tensor:
     """(p, 4) corners in px to centres and log sizes in strides."""
-    center, size = center_and_size(corners)
+    center, size = corners_to_center_size(corners)
     offset = (center - points.xy) / points.stride
     return torch.cat([offset, (size / points.stride + 1e-8).log()], dim=-1)
 
 
-def decode_keypoints(raw: Tensor, points: Points) -> Tensor:
+def decode_keypoints(raw: Tensor, points: GridPoints) -> Tensor:
     """(…, p, 2k) offsets in strides to (…, p, k, 2) px."""
     pairs = raw.unflatten(-1, (-1, 2))
     return pairs * points.stride[..., None] + points.xy[..., None, :]
 
 
-def center_and_size(corners: Tensor) -> tuple[Tensor, Tensor]:
+def corners_to_center_size(corners: Tensor) -> tuple[Tensor, Tensor]:
     """(…, 4) corners to (…, 2) centres and (…, 2) sizes."""
     low, high = corners[..., :2], corners[..., 2:]
     return (low + high) / 2, high - low
 
 
-def iou(first: Tensor, second: Tensor, floor: float = 1e-6) -> Tensor:
+def box_iou(first: Tensor, second: Tensor, floor: float = 1e-6) -> Tensor:
     """Overlap of boxes by their corners, (…, 4) and (…, 4), broadcast; no union below `floor`."""
     low = torch.maximum(first[..., :2], second[..., :2])
     high = torch.minimum(first[..., 2:], second[..., 2:])

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-def first_largest(values: Tensor) -> tuple[Tensor, Tensor]:
+def find_first_maximum(values: Tensor) -> tuple[Tensor, Tensor]:
     """(…, n) numbers to the largest, (…), and the first place that has it, (…).
 
     PyTorch's own argmax may name any of several equal places, and flat maps have many.
@@ -15,9 +15,9 @@ def first_largest(values: Tensor) -> tuple[Tensor, Tensor]:
     return largest, place
 
 
-def largest_pixel(maps: Tensor) -> tuple[Tensor, Tensor]:
+def find_peak_pixels(maps: Tensor) -> tuple[Tensor, Tensor]:
     """(b, k, h, w) maps to (b, k, 2) whole x, y of their first maximum, and the (b, k) maxima."""
     # The first row that has it, and the first place in it: what is compared is not the whole map.
-    largest, y = first_largest(maps.amax(dim=-1))
+    largest, y = find_first_maximum(maps.amax(dim=-1))
     row = maps.gather(2, y[..., None, None].expand(-1, -1, 1, maps.shape[-1]))[:, :, 0]
-    return torch.stack([first_largest(row)[1], y], dim=-1), largest
+    return torch.stack([find_first_maximum(row)[1], y], dim=-1), largest

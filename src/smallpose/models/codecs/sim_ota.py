@@ -10,14 +10,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from smallpose.models.codecs.offsets import Points, center_and_size, iou
+from smallpose.models.codecs.offsets import GridPoints, box_iou, corners_to_center_size
 
 RADIUS = 2.5  # strides around a person's centre
 CANDIDATES = 10
 FAR = 1e5  # cost of a cell that is not both in the box and near the centre
 
 
-class Guess(NamedTuple):
+class CellPredictions(NamedTuple):
     """What the p cells of a picture say now, without gradients.
 
     Args:
@@ -31,7 +31,7 @@ class Guess(NamedTuple):
     keypoints: Tensor
 
 
-def similarity(found: Tensor, truth: Tensor, seen: Tensor, area: Tensor, sigmas: Tensor) -> Tensor:
+def compute_oks(found: Tensor, truth: Tensor, seen: Tensor, area: Tensor, sigmas: Tensor) -> Tensor:
     """OKS of poses, mean over the joints that are labelled; 0 where none is.
 
     Args:
@@ -46,9 +46,9 @@ def similarity(found: Tensor, truth: Tensor, seen: Tensor, area: Tensor, sigmas:
     return (torch.exp(-distance.square() / 2) * weights).sum(dim=-1)
 
 
-def assign(
-    guess: Guess,
-    points: Points,
+def assign_cells(
+    guess: CellPredictions,
+    points: GridPoints,
     boxes: Tensor,
     keypoints: Tensor,
     area: Tensor,
@@ -69,14 +69,14 @@ def assign(
     worth = torch.nonzero((inside | near).any(dim=1))[:, 0]
     if len(worth) == 0 or len(boxes) == 0:
         return none, none, boxes.new_zeros(0)
-    oks = similarity(
+    oks = compute_oks(
         guess.keypoints[worth, None],
         keypoints[None, ..., :2],
         keypoints[None, ..., 2],
         area[None],
         sigmas,
     )  # (candidates, g)
-    overlap = iou(guess.boxes[worth, None], boxes[None])
+    overlap = box_iou(guess.boxes[worth, None], boxes[None])
     surprise = -guess.scores[worth].sqrt().log().clamp(min=-100)
     cost = (
         FAR * ~(inside & near)[worth]
@@ -91,12 +91,12 @@ def assign(
 
 
 def _where(
-    points: Points, boxes: Tensor, keypoints: Tensor, keypoint_center: bool
+    points: GridPoints, boxes: Tensor, keypoints: Tensor, keypoint_center: bool
 ) -> tuple[Tensor, Tensor]:
     """(p, g) whether each point is inside each box, and near each person's centre."""
     xy = points.xy[:, None]
     inside = ((xy > boxes[None, :, :2]) & (xy < boxes[None, :, 2:])).all(dim=-1)
-    center, _ = center_and_size(boxes)
+    center, _ = corners_to_center_size(boxes)
     if keypoint_center:
         seen = keypoints[..., 2:]
         mean = (keypoints[..., :2] * seen).sum(dim=1) / seen.sum(dim=1).clamp(min=1)

@@ -9,12 +9,12 @@ import math
 import torch
 from torch import Tensor
 
-from smallpose.models.codecs.peaks import first_largest
+from smallpose.models.codecs.peaks import find_first_maximum
 
-SPLIT = 2  # bins per crop px
+SPLIT_RATIO = 2  # bins per crop px
 
 
-def encode(
+def encode_simcc(
     keypoints: Tensor, visible: Tensor, input_wh: tuple[int, int], sigma: float = 6.0
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Keypoints of crops to labels over the bins, and to the weight of each in the loss.
@@ -27,8 +27,8 @@ def encode(
     Returns: (b, k, 2w) and (b, k, 2h) labels with a sum of 1 away from the border (what falls off
         it is lost), and (b, k) weights: 0 for what is not labelled or 3 sigma off an axis.
     """
-    bins = [SPLIT * side for side in input_wh]
-    middle = torch.round(keypoints.float() * SPLIT)  # half to even
+    bins = [SPLIT_RATIO * side for side in input_wh]
+    middle = torch.round(keypoints.float() * SPLIT_RATIO)  # half to even
     reach = 3 * sigma
     size = middle.new_tensor(bins)
     there = (middle - reach < size) & (middle + reach + 1 >= 0)  # false for what is no number
@@ -42,7 +42,7 @@ def encode(
     return labels[0], labels[1], weights
 
 
-def decode(x_bins: Tensor, y_bins: Tensor) -> tuple[Tensor, Tensor]:
+def decode_simcc(x_bins: Tensor, y_bins: Tensor) -> tuple[Tensor, Tensor]:
     """Raw outputs over the bins to keypoints in crop px and their scores.
 
     Args:
@@ -50,14 +50,14 @@ def decode(x_bins: Tensor, y_bins: Tensor) -> tuple[Tensor, Tensor]:
     Returns: (b, k, 2) keypoints, (-0.5, -0.5) where the score is not above 0; (b, k) scores, the
         smaller of the two largest logits.
     """
-    (x_score, x), (y_score, y) = first_largest(x_bins), first_largest(y_bins)
+    (x_score, x), (y_score, y) = find_first_maximum(x_bins), find_first_maximum(y_bins)
     scores = torch.minimum(x_score, y_score)
     points = torch.stack([x, y], dim=-1).to(x_bins.dtype)
     points = torch.where((scores > 0)[..., None], points, torch.full_like(points, -1.0))
-    return points / SPLIT, scores
+    return points / SPLIT_RATIO, scores
 
 
-def unmirror(x_bins: Tensor, y_bins: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor]:
+def flip_back_simcc(x_bins: Tensor, y_bins: Tensor, mirror: Tensor) -> tuple[Tensor, Tensor]:
     """Outputs for mirrored crops as if for the crops: sides exchanged, x reversed.
 
     Args:

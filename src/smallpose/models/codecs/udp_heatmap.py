@@ -10,18 +10,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from smallpose.models.codecs.peaks import largest_pixel
+from smallpose.models.codecs.peaks import find_peak_pixels
 
 BLUR = 11  # taps of the smoothing before decoding, for maps with a sigma of 2
 _EPS = 1.1920929e-07  # float32's; keeps the Hessian of a flat map from being singular
 
 
-def unit(input_wh: tuple[int, int], map_wh: tuple[int, int]) -> tuple[float, float]:
+def crop_px_per_map_px(input_wh: tuple[int, int], map_wh: tuple[int, int]) -> tuple[float, float]:
     """Crop px in a map px, on x and on y."""
     return (input_wh[0] - 1) / (map_wh[0] - 1), (input_wh[1] - 1) / (map_wh[1] - 1)
 
 
-def encode(
+def encode_udp_heatmaps(
     keypoints: Tensor,
     visible: Tensor,
     input_wh: tuple[int, int],
@@ -40,7 +40,9 @@ def encode(
     """
     reach = 3 * sigma
     w, h = map_wh
-    exact = keypoints.float() / keypoints.new_tensor(unit(input_wh, map_wh), dtype=torch.float32)
+    exact = keypoints.float() / keypoints.new_tensor(
+        crop_px_per_map_px(input_wh, map_wh), dtype=torch.float32
+    )
     middle = torch.trunc(exact + 0.5)  # toward zero, as an integer cast does it
     size = torch.tensor([w, h], device=keypoints.device)
     there = (middle - reach < size) & (middle + reach + 1 >= 0)  # false for what is no number
@@ -61,7 +63,9 @@ def _bell(exact: Tensor, middle: Tensor, size: int, sigma: float, reach: float) 
     return torch.exp(away.square() / (-2 * sigma**2)) * near
 
 
-def decode(heatmaps: Tensor, input_wh: tuple[int, int], blur: int = BLUR) -> tuple[Tensor, Tensor]:
+def decode_udp_heatmaps(
+    heatmaps: Tensor, input_wh: tuple[int, int], blur: int = BLUR
+) -> tuple[Tensor, Tensor]:
     """Heatmaps to keypoints in crop px and their scores.
 
     One Newton step from the first largest pixel on the logarithm of the blurred map. The step has
@@ -76,7 +80,7 @@ def decode(heatmaps: Tensor, input_wh: tuple[int, int], blur: int = BLUR) -> tup
         w and not by w - 1; and (b, k) scores, the maxima before smoothing.
     """
     h, w = heatmaps.shape[-2:]
-    pixel, scores = largest_pixel(heatmaps)
+    pixel, scores = find_peak_pixels(heatmaps)
     logs = _log_smooth(heatmaps, scores, blur)
     above = (scores > 0)[..., None]
     step = torch.nan_to_num(_newton(logs, pixel), posinf=0.0, neginf=0.0)

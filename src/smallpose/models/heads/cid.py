@@ -13,39 +13,39 @@ from torch import Tensor, nn
 from smallpose.models.layers import init_normal
 
 CHANNELS = 32
-SURE = 1e-4  # probabilities keep this far from 0 and 1, whose logarithms the loss takes
+SIGMOID_MARGIN = 1e-4  # probabilities keep this far from 0 and 1, whose logarithms the loss takes
 
 
-def probability(logits: Tensor) -> Tensor:
+def truncated_sigmoid(logits: Tensor) -> Tensor:
     """A sigmoid that reaches neither 0 nor 1."""
     # In half precision the number below 1 nearest to it would be 1.
-    return logits.float().sigmoid().clamp(min=SURE, max=1 - SURE)
+    return logits.float().sigmoid().clamp(min=SIGMOID_MARGIN, max=1 - SIGMOID_MARGIN)
 
 
-def at_roots(features: Tensor, picture: Tensor, roots: Tensor) -> Tensor:
+def sample_at_roots(features: Tensor, picture: Tensor, roots: Tensor) -> Tensor:
     """(b, c, h, w) features read at (n, 2) whole x, y of the given (n,) pictures, to (n, c)."""
     return features[picture, :, roots[:, 1], roots[:, 0]]
 
 
-class _Locator(nn.Module):
+class IIAModule(nn.Module):
     def __init__(self, in_channels: int, joints: int) -> None:
         super().__init__()
         self.keypoint_root_conv = nn.Conv2d(in_channels, joints + 1, 1)
 
 
-class _Attention(nn.Module):
+class ChannelAttention(nn.Module):
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__()
         self.atn = nn.Linear(in_channels, channels)
 
 
-class _SpatialAttention(_Attention):
+class SpatialAttention(ChannelAttention):
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__(in_channels, channels)
         self.conv = nn.Conv2d(3, 1, 5, padding=2)
 
 
-class Decoupler(nn.Module):
+class GFDModule(nn.Module):
     """People's features and roots to their own heatmaps.
 
     Args:
@@ -57,8 +57,8 @@ class Decoupler(nn.Module):
     def __init__(self, in_channels: int, joints: int, channels: int = CHANNELS) -> None:
         super().__init__()
         self.conv_down = nn.Conv2d(in_channels, channels, 1)
-        self.channel_attention = _Attention(in_channels, channels)
-        self.spatial_attention = _SpatialAttention(in_channels, channels)
+        self.channel_attention = ChannelAttention(in_channels, channels)
+        self.spatial_attention = SpatialAttention(in_channels, channels)
         self.fuse_attention = nn.Conv2d(2 * channels, channels, 1)
         self.heatmap_conv = nn.Conv2d(channels, joints, 1)
 
@@ -90,7 +90,7 @@ class Decoupler(nn.Module):
         bias = self.fuse_attention.bias
         assert bias is not None
         mixed = torch.relu(torch.addcmul(by_channel, base, at) + bias[:, None])
-        return probability(self.heatmap_conv(mixed.reshape(-1, len(first), h, w)))
+        return truncated_sigmoid(self.heatmap_conv(mixed.reshape(-1, len(first), h, w)))
 
     @staticmethod
     def _distance(roots: Tensor, like: Tensor) -> Tensor:
@@ -102,7 +102,7 @@ class Decoupler(nn.Module):
         return both.to(like.dtype) / 32
 
 
-class CidHead(nn.Module):
+class CIDHead(nn.Module):
     """Heatmaps of all people together with their roots, and the decoupler.
 
     Args:
@@ -116,8 +116,8 @@ class CidHead(nn.Module):
         self, in_channels: int, joints: int, channels: int = CHANNELS, std: float = 0.001
     ) -> None:
         super().__init__()
-        self.iia_module = _Locator(in_channels, joints)
-        self.gfd_module = Decoupler(in_channels, joints, channels)
+        self.iia_module = IIAModule(in_channels, joints)
+        self.gfd_module = GFDModule(in_channels, joints, channels)
         init_normal(self, std)
         # A hundredth of the pixels are a peak, about: begin by saying so everywhere.
         for layer in (self.iia_module.keypoint_root_conv, self.gfd_module.heatmap_conv):
@@ -126,4 +126,4 @@ class CidHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(b, c, h, w) to (b, k + 1, h, w) in (0, 1): keypoints of all people, roots last."""
-        return probability(self.iia_module.keypoint_root_conv(features))
+        return truncated_sigmoid(self.iia_module.keypoint_root_conv(features))

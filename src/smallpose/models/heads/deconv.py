@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from smallpose.models.layers import init_normal
 
 
-class DeconvHead(nn.Module):
+class HeatmapHead(nn.Module):
     """Transposed 4×4 convolutions that each double the size, then one map per joint.
 
     Args:

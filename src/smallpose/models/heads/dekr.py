@@ -17,7 +17,7 @@ PER_JOINT = 15  # channels of each joint's branch
 HEATMAP_CHANNELS = 32
 
 
-def regular_points(h: int, w: int, device: torch.device | None = None) -> Tensor:
+def regular_grid_points(h: int, w: int, device: torch.device | None = None) -> Tensor:
     """(2, 9, h, w) x and y of a 3×3 convolution's points, where the picture ends at -1 and 1."""
     step = torch.arange(-1.0, 2.0, device=device)
     y = (2 * (step[:, None] + torch.arange(h, device=device)) + 1) / h - 1  # (3, h)
@@ -26,7 +26,7 @@ def regular_points(h: int, w: int, device: torch.device | None = None) -> Tensor
     return torch.stack([axis.expand(3, 3, h, w).flatten(0, 1) for axis in both])
 
 
-def deform_conv(x: Tensor, points: Tensor, weight: Tensor) -> Tensor:
+def deform_conv2d(x: Tensor, points: Tensor, weight: Tensor) -> Tensor:
     """A 3×3 convolution whose nine points lie anywhere, group by group.
 
     Args:
@@ -47,14 +47,14 @@ def deform_conv(x: Tensor, points: Tensor, weight: Tensor) -> Tensor:
     return (kernels @ seen.reshape(b, g, c * 9, h * w)).reshape(b, -1, h, w)
 
 
-class _DeformConv(nn.Module):
+class DeformConv(nn.Module):
     def __init__(self, channels: int, groups: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(channels, channels // groups, 3, 3))
         nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
 
 
-class AdaptiveBlock(nn.Module):
+class AdaptiveActivationBlock(nn.Module):
     """An adaptive convolution and a norm, added to the input.
 
     Args:
@@ -70,7 +70,7 @@ class AdaptiveBlock(nn.Module):
         points = [(y, x, 1.0) for y in lines for x in lines]
         self.register_buffer("regular_matrix", torch.tensor(points).T.contiguous())
         self.transform_matrix_conv = nn.Conv2d(channels, 6 * joints, 3, padding=1, groups=joints)
-        self.adapt_conv = _DeformConv(channels, joints)
+        self.adapt_conv = DeformConv(channels, joints)
         self.norm = nn.BatchNorm2d(channels)
         nn.init.normal_(self.transform_matrix_conv.weight, std=0.001)
         assert self.transform_matrix_conv.bias is not None
@@ -86,8 +86,10 @@ class AdaptiveBlock(nn.Module):
         moves[0, :, 1] = matrix.T * (2 / w)
         moves[1, :, 0] = matrix.T * (2 / h)
         with torch.autocast(x.device.type, enabled=False):
-            points = regular_points(h, w, x.device).view(18, h * w) + moves.view(18, 6) @ affine
-        moved = deform_conv(x, points.view(b, -1, 2, 9, h, w), self.adapt_conv.weight)
+            points = (
+                regular_grid_points(h, w, x.device).view(18, h * w) + moves.view(18, 6) @ affine
+            )
+        moved = deform_conv2d(x, points.view(b, -1, 2, 9, h, w), self.adapt_conv.weight)
         return F.relu(self.norm(moved) + x)
 
 
@@ -121,7 +123,7 @@ class RescoreNet(nn.Module):
         return self.l3(F.relu(self.l2(x)))[:, 0]
 
 
-class DekrHead(nn.Module):
+class DEKRHead(nn.Module):
     """A heatmap branch for all joints and the root, and an offset branch for each joint.
 
     Args:
@@ -142,8 +144,8 @@ class DekrHead(nn.Module):
         )
         self.displacement_conv_layers = nn.Sequential(
             ConvNorm(in_channels, joints * per_joint, act="relu"),
-            AdaptiveBlock(joints, per_joint),
-            AdaptiveBlock(joints, per_joint),
+            AdaptiveActivationBlock(joints, per_joint),
+            AdaptiveActivationBlock(joints, per_joint),
             nn.Conv2d(joints * per_joint, 2 * joints, 1, groups=joints),
         )
         self.rescore_net = rescore

@@ -10,10 +10,13 @@ from torch import Tensor, nn
 
 from smallpose.models.conv_norm import ConvNorm, init_uniform
 
-HIDDEN, HEADS = 256, 8  # channels and attention heads inside, whatever the size of the method
+HIDDEN_CHANNELS, HEADS = (
+    256,
+    8,
+)  # channels and attention heads inside, whatever the size of the method
 
 
-class Positions(nn.Module):
+class SinePositionalEncoding(nn.Module):
     """Sines and cosines of positions, `channels` for each coordinate.
 
     Args:
@@ -60,7 +63,7 @@ class _FeedForward(nn.Module):
         )
 
 
-class EncoderLayer(nn.Module):
+class TransformerEncoderLayer(nn.Module):
     """Attention and a feed-forward net, each added to its input and then normed."""
 
     def __init__(self, channels: int, heads: int, hidden: int) -> None:
@@ -80,12 +83,12 @@ class EncoderLayer(nn.Module):
 
 
 class _Encoder(nn.Module):
-    def __init__(self, layer: EncoderLayer) -> None:
+    def __init__(self, layer: TransformerEncoderLayer) -> None:
         super().__init__()
         self.layers = nn.ModuleList([layer])
 
 
-class RepBlock(nn.Module):
+class RepVGGBlock(nn.Module):
     """A 3×3 and a 1×1 convolution side by side, added before the activation."""
 
     def __init__(self, channels: int) -> None:
@@ -98,14 +101,14 @@ class RepBlock(nn.Module):
         return F.silu(self.branch_3x3(x) + self.branch_1x1(x))
 
 
-class CSPRep(nn.Module):
+class CSPRepLayer(nn.Module):
     """Two 1×1 convolutions, one followed by `depth` blocks, added."""
 
     def __init__(self, in_channels: int, width: int, depth: int, out_channels: int) -> None:
         super().__init__()
         self.conv1 = ConvNorm(in_channels, width)
         self.conv2 = ConvNorm(in_channels, width)
-        self.bottlenecks = nn.Sequential(*(RepBlock(width) for _ in range(depth)))
+        self.bottlenecks = nn.Sequential(*(RepVGGBlock(width) for _ in range(depth)))
         self.conv3 = ConvNorm(width, out_channels) if width != out_channels else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -113,7 +116,7 @@ class CSPRep(nn.Module):
         return self.conv3(self.bottlenecks(self.conv1(x)) + self.conv2(x))
 
 
-class _Projector(nn.Module):
+class _ChannelMapper(nn.Module):
     def __init__(self, in_channels: int, channels: int, levels: int) -> None:
         super().__init__()
         self.convs = nn.ModuleList([ConvNorm(in_channels, channels, act="") for _ in range(levels)])
@@ -135,17 +138,19 @@ class HybridEncoder(nn.Module):
         out_channels: int,
         widen: float,
         deepen: float,
-        hidden: int = HIDDEN,
+        hidden: int = HIDDEN_CHANNELS,
     ) -> None:
         super().__init__()
         width, depth = int(hidden * widen), round(3 * deepen)
         self.input_proj = nn.ModuleList([ConvNorm(c, hidden, act="") for c in in_channels])
-        self.encoder = nn.ModuleList([_Encoder(EncoderLayer(hidden, HEADS, 4 * hidden))])
-        self.sincos_pos_enc = Positions(hidden // 2, 10000)
+        self.encoder = nn.ModuleList([_Encoder(TransformerEncoderLayer(hidden, HEADS, 4 * hidden))])
+        self.sincos_pos_enc = SinePositionalEncoding(hidden // 2, 10000)
         steps = len(in_channels) - 1
 
         def blocks() -> nn.ModuleList:
-            return nn.ModuleList([CSPRep(2 * hidden, width, depth, hidden) for _ in range(steps)])
+            return nn.ModuleList(
+                [CSPRepLayer(2 * hidden, width, depth, hidden) for _ in range(steps)]
+            )
 
         self.lateral_convs = nn.ModuleList([ConvNorm(hidden, hidden) for _ in range(steps)])
         self.fpn_blocks = blocks()
@@ -153,7 +158,7 @@ class HybridEncoder(nn.Module):
             [ConvNorm(hidden, hidden, 3, 2) for _ in range(steps)]
         )
         self.pan_blocks = blocks()
-        self.projector = _Projector(hidden, out_channels, 2)
+        self.projector = _ChannelMapper(hidden, out_channels, 2)
         init_uniform(self)
 
     def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:

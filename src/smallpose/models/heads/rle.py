@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-COUPLINGS = 6
+NUM_COUPLINGS = 6
 _HIDDEN = 64
 
 
-class Flow(nn.Module):
+class RealNVP(nn.Module):
     """RealNVP in two dimensions: points to the logarithm of their density.
 
     Each coupling keeps one axis and moves the other by what it reads from the first.
@@ -29,14 +29,14 @@ class Flow(nn.Module):
         super().__init__()
         self.register_buffer("loc", torch.zeros(2))
         self.register_buffer("cov", torch.eye(2))
-        self.register_buffer("mask", torch.tensor([[0.0, 1.0], [1.0, 0.0]] * (COUPLINGS // 2)))
-        self.s = nn.ModuleList(_net(nn.Tanh()) for _ in range(COUPLINGS))
-        self.t = nn.ModuleList(_net() for _ in range(COUPLINGS))
+        self.register_buffer("mask", torch.tensor([[0.0, 1.0], [1.0, 0.0]] * (NUM_COUPLINGS // 2)))
+        self.s = nn.ModuleList(_net(nn.Tanh()) for _ in range(NUM_COUPLINGS))
+        self.t = nn.ModuleList(_net() for _ in range(NUM_COUPLINGS))
 
     def log_prob(self, points: Tensor) -> Tensor:
         """(n, 2) points to (n,) log densities; `loc` and `cov` are those of a standard normal."""
         z, log_det = points, points.new_zeros(len(points))
-        for number in reversed(range(COUPLINGS)):
+        for number in reversed(range(NUM_COUPLINGS)):
             kept = self.mask[number]
             held = z * kept
             scale = self.s[number](held) * (1 - kept)
@@ -68,7 +68,7 @@ class RLELoss(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.flow_model = Flow()
+        self.flow_model = RealNVP()
 
     def forward(
         self, coordinates: Tensor, spread_logits: Tensor, target: Tensor, weight: Tensor

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from smallpose.models.codecs.offsets import Points, cell_points
+from smallpose.models.codecs.offsets import GridPoints, make_grid_points
 from smallpose.models.conv_norm import ConvNorm, init_uniform
 
 STRIDES = (16, 32)
@@ -20,7 +20,7 @@ GROUPS = 8
 _Conv = partial(ConvNorm, eps=1e-3, momentum=0.03, act="swish")
 
 
-class Cells(NamedTuple):
+class RTMOOutputs(NamedTuple):
     """What all cells of a picture say; p cells, those at stride 16 first, row by row.
 
     Args:
@@ -41,12 +41,12 @@ class Cells(NamedTuple):
     stride: Tensor
 
     @property
-    def points(self) -> Points:
+    def points(self) -> GridPoints:
         """Where the cells are."""
-        return Points(self.xy, self.stride)
+        return GridPoints(self.xy, self.stride)
 
 
-class DensePose(nn.Module):
+class RTMOHeadModule(nn.Module):
     """Two towers of convolutions for each level, one for the person and one for the pose.
 
     Args:
@@ -82,7 +82,7 @@ class DensePose(nn.Module):
             assert isinstance(layer, nn.Conv2d) and layer.bias is not None
             nn.init.constant_(layer.bias, -4.6)
 
-    def forward(self, levels: tuple[Tensor, Tensor]) -> Cells:
+    def forward(self, levels: tuple[Tensor, Tensor]) -> RTMOOutputs:
         """(b, in_channels, h, w) features of both levels to what their cells say."""
         said: list[list[Tensor]] = []
         for number, features in enumerate(levels):
@@ -97,8 +97,8 @@ class DensePose(nn.Module):
                 self.out_kpt_reg[number](pose),
             )
             said.append([m.flatten(2).transpose(1, 2) for m in maps])
-        places = cell_points([x.shape[2:] for x in levels], STRIDES, levels[0])
+        places = make_grid_points([x.shape[2:] for x in levels], STRIDES, levels[0])
         logits, boxes, visible, poses, offsets = (
             torch.cat(level, dim=1) for level in zip(*said, strict=True)
         )
-        return Cells(logits, boxes, visible, poses, offsets, places.xy, places.stride)
+        return RTMOOutputs(logits, boxes, visible, poses, offsets, places.xy, places.stride)

@@ -9,13 +9,13 @@ the expected position.
 import torch
 from torch import Tensor, nn
 
-from smallpose.models.heads.hybrid_encoder import Positions
+from smallpose.models.heads.hybrid_encoder import SinePositionalEncoding
 
 FEATURES = 128
 BINS_XY = (192, 256)
 
 
-class _Norm(nn.Module):
+class _ScaleNorm(nn.Module):
     """Tokens divided by their root mean square, times one learned number."""
 
     def __init__(self, channels: int) -> None:
@@ -39,13 +39,13 @@ class _Scale(nn.Module):
         return x * self.scale
 
 
-class GatedAttention(nn.Module):
+class GatedAttentionUnit(nn.Module):
     """Attention among the joints of a person, without a softmax, gated by themselves."""
 
     def __init__(self, channels: int, width: int, keys: int) -> None:
         super().__init__()
         self.split = (width, width, keys)
-        self.ln = _Norm(channels)
+        self.ln = _ScaleNorm(channels)
         self.uv = nn.Linear(channels, 2 * width + keys, bias=False)
         self.o = nn.Linear(width, channels, bias=False)
         self.gamma = nn.Parameter(torch.rand(2, keys))
@@ -63,7 +63,7 @@ class GatedAttention(nn.Module):
         return self.res_scale(tokens) + self.o(u * seen)
 
 
-class CoordinateClassifier(nn.Module):
+class DynamicCoordinateClassifier(nn.Module):
     """Pose vectors and boxes to joints.
 
     Args:
@@ -89,8 +89,8 @@ class CoordinateClassifier(nn.Module):
         self.pos_enc = nn.Parameter(spread * torch.randn(joints, features))
         self.register_buffer("x_bins", torch.linspace(-0.5, 0.5, bins_xy[0]))
         self.register_buffer("y_bins", torch.linspace(-0.5, 0.5, bins_xy[1]))
-        self.spe = Positions(features, 300)
-        self.gau = GatedAttention(features, 2 * features, features)
+        self.spe = SinePositionalEncoding(features, 300)
+        self.gau = GatedAttentionUnit(features, 2 * features, features)
         self.pose_to_kpts = nn.Sequential(
             nn.Linear(pose_channels, joints * features), nn.BatchNorm1d(joints * features)
         )

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
-from smallpose.models.codecs.simcc import SPLIT
-from smallpose.models.heads.deconv import DeconvHead
+from smallpose.models.codecs.simcc import SPLIT_RATIO
+from smallpose.models.heads.deconv import HeatmapHead
 
 
 class SimCCHead(nn.Module):
@@ -26,11 +26,11 @@ class SimCCHead(nn.Module):
         stride: int,
     ) -> None:
         super().__init__()
-        self.deconv_head = DeconvHead(in_channels, widths, joints)
+        self.deconv_head = HeatmapHead(in_channels, widths, joints)
         w, h = input_wh
         pixels = (w // stride) * (h // stride) * 4 ** len(widths)
-        self.mlp_head_x = nn.Linear(pixels, SPLIT * w)
-        self.mlp_head_y = nn.Linear(pixels, SPLIT * h)
+        self.mlp_head_x = nn.Linear(pixels, SPLIT_RATIO * w)
+        self.mlp_head_y = nn.Linear(pixels, SPLIT_RATIO * h)
         for layer in (self.mlp_head_x, self.mlp_head_y):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
