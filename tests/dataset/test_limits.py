@@ -19,7 +19,7 @@ BUILDER = """
 import json, subprocess, sys
 from pathlib import Path
 from smallpose.core.errors import RunError
-from smallpose.system.files import write_whole
+from smallpose.system.files import write_atomically
 from smallpose.dataset.builder.build import build_dataset
 from smallpose.dataset.options import Options
 
@@ -28,7 +28,7 @@ for kb in map(int, sys.argv[4:]):
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kb}k", "none", disk], check=True)
     error = ""
     try:
-        write_whole(disk / "found.json", b"old")
+        write_atomically(disk / "found.json", b"old")
         build_dataset({"coco": coco}, disk / "set", Options(images="copy"))
     except RunError as caught:
         error = str(caught)
@@ -36,7 +36,7 @@ for kb in map(int, sys.argv[4:]):
         subprocess.run(["cp", "-r", disk / "set", kept], check=True)
     left = sorted(p.name for p in disk.iterdir())
     try:
-        write_whole(disk / "found.json", bytes(kb * 1024))
+        write_atomically(disk / "found.json", bytes(kb * 1024))
     except RunError as caught:
         results = str(caught)
     old = (disk / "found.json").read_bytes() == b"old"
@@ -115,7 +115,7 @@ def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def test_a_image_of_900_million_pixels_takes_no_memory(tmp_path):
+def test_an_image_of_900_million_pixels_takes_no_memory(tmp_path):
     """A whole and sound PNG of 30,000 × 30,000; decoded, it would take 900 MB."""
     side = 30_000
     packer = zlib.compressobj(1)

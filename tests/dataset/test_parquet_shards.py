@@ -20,12 +20,12 @@ from smallpose.dataset.parquet_shards import count_shards, group_shards, select_
 from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.stats.dataset_counts import count_dataset
 
-pytest.importorskip("pyarrow", reason="pyarrow is optional: pip install 'smallpose[parquet]'")
+pytest.importorskip("pyarrow", reason="pyarrow is optional: pip install '.[parquet]'")
 ENGINES = [
     pytest.param(
         name,
         marks=pytest.mark.skipif(
-            find_spec(module) is None, reason=f"{name} is optional: pip install 'smallpose[{name}]'"
+            find_spec(module) is None, reason=f"{name} is optional: pip install '.[{name}]'"
         ),
     )
     for name, module in (("arrow", "pyarrow"), ("polars", "polars"), ("ray", "ray"))
@@ -170,7 +170,7 @@ def test_an_engine_that_is_not_there_says_what_to_install(exported, monkeypatch)
     import sys
 
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(InputError, match=r"pip install 'smallpose\[ray\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[ray\]'"):
         count_shards(files_of(exported, "test"), "ray")
 
 

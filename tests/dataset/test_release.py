@@ -11,13 +11,13 @@ import pytest
 from smallpose.cli.main import main
 from smallpose.dataset.docs.datasheet import QUESTIONS
 from smallpose.io.coco_annotations import read_coco
-from smallpose.synthetic.world import make_world
+from smallpose.synthetic.world import make_synthetic_dataset
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     root = tmp_path_factory.mktemp("release")
-    make_world(root / "world", "tiny", 0)
+    make_synthetic_dataset(root / "world", "tiny", 0)
     roots = [w for s in ("coco", "aic") for w in (f"--{s}", str(root / "world" / s))]
     assert main(["build", str(root / "set"), *roots]) == 0
     return root / "set"

@@ -1,1 +1,1 @@
-"""Five sources become one data set of 21 keypoints that holds every image with a small person."""
+"""Build one data set of 21 keypoints from five sources, with every image of a small person."""

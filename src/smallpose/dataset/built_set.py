@@ -1,4 +1,4 @@
-"""A built set, opened for reading: its two tables and where each picture lies."""
+"""A data set that `smallpose build` made, opened for reading."""
 
 import os
 from collections.abc import Mapping
@@ -14,16 +14,15 @@ from smallpose.io.coco_annotations import read_coco
 
 @dataclass(frozen=True)
 class BuiltSet:
-    """What `build` left in a folder.
+    """A data set that `build` made.
 
     Args:
-        folder: the set.
-        parts: "train" and "test" to their people.
-        pictures: those below `images/`.
-        sources: the sources' folders.
-        recorded: file name to the picture's place among the sources, for sets without pictures.
-        derived: joints that `build --derive` made up for some people; `parts` are without them, the
-            set's files are not.
+        folder: its folder.
+        parts: "train" and "test" to their people, without derived joints.
+        image_folder: the images below `images/`.
+        sources: the folders of the sources.
+        recorded_paths: file name to the image in its source, for a data set without images.
+        derived: joints that `build --derive` added to the annotation files.
     """
 
     folder: Path
@@ -34,53 +33,61 @@ class BuiltSet:
     derived: tuple[str, ...] = ()
 
     def describe_dropped_joints(self) -> list[str]:
-        """A sentence for formats that cannot tell a derived joint from a labelled one."""
+        """Describe what is lost in formats that cannot mark a joint as derived."""
         if not self.derived:
             return []
-        return [f"joints that were derived ({', '.join(self.derived)}) are left out as unlabelled"]
+        return [f"derived joints ({', '.join(self.derived)}) are exported as unlabelled"]
 
     def find_image(self, name: str) -> Path | None:
-        """Where a picture lies: in the set, else in its source; None when it is in neither.
+        """Return the path of an image in the data set or in its source; None if it is missing.
 
-        Raises: RefusedError when the name or a link leads out of the set and its sources.
+        Raises: RefusedError when the name or a link leads out of the data set and its sources.
         """
         path = self.image_folder.resolve_path(name)
         if os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for a name that is too long)
             return path
-        elsewhere = self.recorded_paths.get(name)
-        if elsewhere is None or not elsewhere.is_file():
+        recorded = self.recorded_paths.get(name)
+        if recorded is None or not recorded.is_file():
             return None
-        real = Path(os.path.realpath(elsewhere))
+        real = Path(os.path.realpath(recorded))
         allowed = (*self.sources, *self.image_folder.roots)
         if not any(real.is_relative_to(os.path.realpath(root)) for root in allowed):
             raise RefusedError(
-                f"{self.folder}/manifest.json: {elsewhere}",
-                "path leaves the sources' folders",
-                "build the set again",
+                f"{self.folder}/manifest.json: {recorded}",
+                "the path leaves the folders of the sources",
+                "build the data set again",
             )
-        return elsewhere
+        return recorded
 
 
 def open_set(folder: Path) -> BuiltSet:
-    """Read a built set's annotations and manifest.
+    """Read the annotations and the manifest of a built data set.
 
-    Raises: InputError when it is none.
+    Raises: InputError when the folder is no built data set.
     """
     manifest = read_manifest(folder)
     files = {split: folder / "annotations" / f"{split}.json" for split in SPLITS}
     try:
-        # A release says nothing of where things lay on the machine that built the set.
+        # The manifest of a release has no paths of the machine that built the data set.
         sources = tuple(Path(s["root"]) for s in manifest["sources"].values() if "root" in s)
-        # A frame of a video has no picture of its own among the sources.
+        # A frame of a video has no image file in its source.
         recorded = {
             name: Path(record["path"])
             for name, record in manifest["pictures"].items()
             if "frame" not in record and "path" in record
         }
-        derived = tuple(joint for joint, n in manifest.get("derived", {}).items() if n)
+        derived = tuple(joint for joint, count in manifest.get("derived", {}).items() if count)
     except (KeyError, TypeError, AttributeError) as error:
-        where = f"{folder}/manifest.json"
-        raise InputError(where, f"is not complete ({error})", "build the set again") from None
-    parts = {split: read_coco(path) for split, path in files.items()}
-    pictures = open_image_folder(folder / "images")
-    return BuiltSet(folder, parts, pictures, sources, recorded, derived)
+        raise InputError(
+            f"{folder}/manifest.json",
+            f"the manifest is incomplete ({error})",
+            "build the data set again",
+        ) from None
+    return BuiltSet(
+        folder,
+        parts={split: read_coco(path) for split, path in files.items()},
+        image_folder=open_image_folder(folder / "images"),
+        sources=sources,
+        recorded_paths=recorded,
+        derived=derived,
+    )

@@ -1,4 +1,4 @@
-"""A built set on disk: where its parts lie, and which folders its links may lead to."""
+"""A folder of images, and the folders outside of it that links in it may lead to."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,27 +11,28 @@ from smallpose.system.json_decode import read_json
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """Pictures below a folder, opened by the names that annotation files give.
+    """Images below a folder, located by the file names in annotation files.
 
     Args:
-        folder: such as a set's `images/`, or any folder of pictures.
-        roots: folders outside of it that links may lead to; for a set that build made, the
-            places of the user's own copies, as its manifest says.
+        folder: the folder `images/` of a built data set, or any other folder of images.
+        roots: folders outside of it that links may lead to. In a built data set these are the
+            folders of the sources, which its manifest lists.
     """
 
     folder: Path
     roots: tuple[Path, ...] = ()
 
     def resolve_path(self, file_name: str) -> Path:
-        """Where the picture lies.
+        """Return the path of an image.
 
-        Raises: RefusedError when the name, or a link nobody vouches for, leads out.
+        Raises: RefusedError when the name leads out of the folder, or a link leads elsewhere than
+            to `roots`.
         """
         return resolve_inside(self.folder, file_name, extra_roots=self.roots)
 
 
 def open_image_folder(folder: Path) -> ImageFolder:
-    """The pictures below `folder`; links are followed where the manifest beside it allows."""
+    """Open the images below `folder`; links may lead where the manifest beside it allows."""
     manifest = folder.parent / "manifest.json"
     if not manifest.is_file():
         return ImageFolder(folder)
@@ -40,16 +41,24 @@ def open_image_folder(folder: Path) -> ImageFolder:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """`manifest.json` of a built set.
+    """Read `manifest.json` of a built data set.
 
-    Raises: InputError when the folder is no built set, or its manifest is not whole.
+    Raises: InputError when the folder is no built data set, or its manifest is incomplete.
     """
     path = folder / "manifest.json"
     if not path.is_file():
-        raise InputError(str(folder), "holds no manifest.json", "name a set that build made")
+        raise InputError(
+            str(folder),
+            "the folder has no manifest.json",
+            "name a folder that smallpose build made",
+        )
     manifest = read_json(path, dict)
     sources = manifest.get("sources")
-    whole = isinstance(sources, dict) and {"files", "pictures"} <= set(manifest)
-    if not whole or not all("link_roots" in s for s in manifest["sources"].values()):
-        raise InputError(str(path), "is no manifest that build wrote", "build the set again")
+    is_complete = isinstance(sources, dict) and {"files", "pictures"} <= set(manifest)
+    if not is_complete or not all("link_roots" in s for s in manifest["sources"].values()):
+        raise InputError(
+            str(path),
+            "not a manifest that smallpose build wrote",
+            "build the data set again",
+        )
     return manifest

@@ -1,7 +1,7 @@
-"""What a picture's first and last bytes say: format, size, orientation, and whether it is whole.
+"""Read the format, size and orientation of image files, and detect truncated files.
 
-A format that is not on the list is never opened, whatever the file is called, and nothing is
-decoded but a file whose end looks torn.
+Files of other formats than the four in `FORMAT_SIGNATURES` are never opened, whatever their
+names say, and pixels are decoded only where the end of a file looks damaged.
 """
 
 import os
@@ -12,15 +12,20 @@ from typing import IO, NamedTuple
 from zlib import crc32
 
 from smallpose.core.errors import InputError, RefusedError, SmallposeError
+from smallpose.system.image_limits import (
+    MAX_IMAGE_PIXELS,
+    check_image_pixels,
+    make_too_large_error,
+)
 from smallpose.system.progress import show_progress
 
-# The beginnings of what is opened, then of what people find under a wrong name.
 FORMAT_SIGNATURES = {
     "JPEG": b"\xff\xd8\xff",
     "PNG": b"\x89PNG\r\n\x1a\n",
     "WEBP": b"RIFF",
     "BMP": b"BM",
 }
+# Formats that are refused, so that the message can name them.
 _OTHER_SIGNATURES = {
     "GIF": b"GIF8",
     "FITS": b"SIMPLE",
@@ -33,17 +38,16 @@ _OTHER_SIGNATURES = {
     "TIFF (big-endian)": b"MM\x00*",
     "AVIF or HEIC": b"\x00\x00\x00",
 }
-MOST_PIXELS = 89_000_000  # Pillow warns of decompression bombs from about here on
-_SMALLER = f"at most {MOST_PIXELS:,} are decoded; store it smaller"
-_TAIL_BYTES = 512  # bytes in which a whole JPEG ends, but for junk behind it
+_TAIL_BYTES = 512  # a complete JPEG ends within these, unless other data follow it
+_FILES_PER_TASK = 256
 
 
 class ImageHeader(NamedTuple):
-    """What is known of a picture without decoding it.
+    """What is known about an image without decoding it.
 
     Args:
-        width, height: px of the stored grid, in which labels live.
-        turned: whether an EXIF orientation asks viewers to turn or mirror that grid.
+        width, height: px of the stored grid, to which labels refer.
+        has_exif_orientation: whether EXIF asks viewers to rotate or mirror that grid.
     """
 
     width: int
@@ -52,45 +56,49 @@ class ImageHeader(NamedTuple):
 
 
 def read_header(path: Path | str) -> ImageHeader:
-    """The header of a picture that is whole.
+    """Read the header of an image file and check that the file is complete.
 
-    Raises: InputError when the file is no picture or is cut off; RefusedError when its format is
-        not one of the four, or its header promises more than `MOST_PIXELS`.
+    Raises: InputError when the file is no image or is truncated; RefusedError when its format is
+        not one of the four, or its header declares more than `MAX_IMAGE_PIXELS`.
     """
     from PIL import Image, UnidentifiedImageError
 
     try:
         with open(path, "rb") as file:  # noqa: PTH123 (a hundred thousand of them)
-            kind = _detect_format(file.read(64), path)
+            image_format = _detect_format(file.read(64), path)
             file.seek(0)
-            with Image.open(file, formats=(kind,)) as picture:
-                header = ImageHeader(*picture.size, _has_exif_orientation(picture))
-                _check_size(header, path)
-                if not _has_end_marker(file, kind):
+            with Image.open(file, formats=(image_format,)) as image:
+                header = ImageHeader(*image.size, _has_exif_orientation(image))
+                check_image_pixels(str(path), header.width, header.height)
+                if not _has_end_marker(file, image_format):
                     file.seek(0)
-                    picture.load()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        # Pillow's own limits lie just above ours and speak first.
-        raise RefusedError(str(path), f"a decompression bomb? {error}", _SMALLER) from None
+                    image.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        # Pillow's own limits are slightly above ours, and it checks first.
+        raise make_too_large_error(str(path), f"more than {MAX_IMAGE_PIXELS:,}") from None
     except FileNotFoundError:
-        raise InputError(str(path), "no such picture", "check the path") from None
+        raise InputError(str(path), "no such image", "check the path") from None
     except PermissionError:
         raise InputError(str(path), "permission denied", "allow reading it") from None
     except UnidentifiedImageError:
-        raise InputError(str(path), f"broken {kind} header", "fetch it again") from None
+        raise InputError(
+            str(path), f"broken {image_format} header", "download the image again"
+        ) from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise InputError(str(path), f"cut off or broken ({error})", "fetch it again") from None
+        raise InputError(
+            str(path), f"truncated or damaged ({error})", "download the image again"
+        ) from None
     return header
 
 
 def read_headers(paths: Sequence[str | Path], workers: int) -> list[ImageHeader | SmallposeError]:
-    """Of each picture its header, or what is wrong with it; in threads."""
-    parts = [paths[i : i + 256] for i in range(0, len(paths), 256)]
+    """Read the header of each image in threads; return the error where one cannot be read."""
+    starts = range(0, len(paths), _FILES_PER_TASK)
+    parts = [paths[start : start + _FILES_PER_TASK] for start in starts]
     with ThreadPoolExecutor(workers) as pool:
-        done = pool.map(lambda part: [_try_read_header(p) for p in part], parts)
-        return [
-            one for part in show_progress(done, "picture headers", total=len(parts)) for one in part
-        ]
+        results = pool.map(lambda part: [_try_read_header(path) for path in part], parts)
+        shown = show_progress(results, "image headers", total=len(parts))
+        return [header for part in shown for header in part]
 
 
 def _try_read_header(path: str | Path) -> ImageHeader | SmallposeError:
@@ -101,68 +109,64 @@ def _try_read_header(path: str | Path) -> ImageHeader | SmallposeError:
 
 
 def _detect_format(start: bytes, path: Path | str) -> str:
-    for kind, magic in FORMAT_SIGNATURES.items():
-        if start.startswith(magic) and (kind != "WEBP" or start[8:12] == b"WEBP"):
-            return kind
-    mend = f"formats are {', '.join(FORMAT_SIGNATURES)}"
-    for kind, magic in _OTHER_SIGNATURES.items():
-        if start.startswith(magic):
-            raise RefusedError(str(path), f"format {kind} not allowed", mend)
+    """Return the format that the first bytes of a file indicate."""
+    for name, signature in FORMAT_SIGNATURES.items():
+        if start.startswith(signature) and (name != "WEBP" or start[8:12] == b"WEBP"):
+            return name
+    for name, signature in _OTHER_SIGNATURES.items():
+        if start.startswith(signature):
+            raise RefusedError(
+                str(path),
+                f"images of format {name} are not opened",
+                f"convert it to {', '.join(FORMAT_SIGNATURES)}",
+            )
     shown = ascii(start[:24].decode("latin-1"))
-    what = f"starts with {shown}" if start else "it is empty"
-    raise InputError(str(path), f"not an image ({what})", "fetch it again")
+    what = f"it starts with {shown}" if start else "the file is empty"
+    raise InputError(str(path), f"not an image ({what})", "download the image again")
 
 
-def _has_exif_orientation(picture: object) -> bool:
-    if "exif" not in picture.info:  # type: ignore[attr-defined]
+def _has_exif_orientation(image: object) -> bool:
+    if "exif" not in image.info:  # type: ignore[attr-defined]
         return False
     try:
-        return picture.getexif().get(0x0112, 1) not in (0, 1)  # type: ignore[attr-defined]
-    except Exception:  # a broken EXIF block says nothing about the picture
+        return image.getexif().get(0x0112, 1) not in (0, 1)  # type: ignore[attr-defined]
+    except Exception:  # a damaged EXIF block does not make the image unreadable
         return False
 
 
-def _check_size(header: ImageHeader, path: Path | str) -> None:
-    if header.width * header.height > MOST_PIXELS:
-        raise RefusedError(
-            str(path),
-            f"its header promises {header.width:,} × {header.height:,} pixels",
-            _SMALLER,
-        )
-
-
-def _has_end_marker(file: IO[bytes], kind: str) -> bool:
-    """Whether the file ends as its format does; only a look at the last bytes."""
+def _has_end_marker(file: IO[bytes], image_format: str) -> bool:
+    """Return whether the file ends as its format requires; reads only its last bytes."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - _TAIL_BYTES, 0))
     tail = file.read()
-    if kind == "JPEG":
+    if image_format == "JPEG":
         return b"\xff\xd9" in tail
-    if kind == "PNG":
+    if image_format == "PNG":
         return _is_png_complete(file, size)
     file.seek(0)
     start = file.read(8)
-    if kind == "WEBP":
+    if image_format == "WEBP":
         return int.from_bytes(start[4:8], "little") + 8 <= size
     return int.from_bytes(start[2:6], "little") <= size
 
 
-def _is_png_complete(file: IO[bytes], bytes_there: int) -> bool:
-    """Whether every chunk up to the last one is there, as its checksum says it was written.
+def _is_png_complete(file: IO[bytes], num_bytes: int) -> bool:
+    """Return whether every chunk up to the last one exists and has the right checksum.
 
-    Reads the whole file, which alone shows damage in its middle; the sources' pictures are JPEG.
+    Reads the entire file, because nothing else detects damage in its middle. The images of the
+    published sources are JPEG.
 
-    Raises: ValueError where a chunk that the picture is made of has changed.
+    Raises: ValueError where a chunk that the pixels depend on is damaged.
     """
     file.seek(len(FORMAT_SIGNATURES["PNG"]))
     while len(head := file.read(8)) == 8:
         size, name = int.from_bytes(head[:4], "big"), head[4:]
-        if size + 4 > bytes_there - file.tell():
+        if size + 4 > num_bytes - file.tell():
             return False
-        data, said = file.read(size), file.read(4)
+        data, checksum = file.read(size), file.read(4)
         # Names of chunks that a reader may skip begin with a small letter.
-        if name[:1].isupper() and crc32(data, crc32(name)) != int.from_bytes(said, "big"):
-            raise ValueError(f"its {name.decode('latin-1')} chunk has changed")
+        if name[:1].isupper() and crc32(data, crc32(name)) != int.from_bytes(checksum, "big"):
+            raise ValueError(f"its {name.decode('latin-1')} chunk is damaged")
         if name == b"IEND":
             return True
     return False

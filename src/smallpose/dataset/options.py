@@ -1,23 +1,23 @@
-"""How a set is built; the command line's flags of the same names."""
+"""The options of a build."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildOptions:
-    """How a set is built.
+    """The options of a build, named as the flags of `smallpose build`.
 
     Args:
-        seed: of the split and the draw.
-        split: "grouped" (whole videos) or "paper" (image by image).
+        seed: seed of the split and of the selection.
+        split: "grouped" (entire videos) or "paper" (image by image).
         images: "link", "copy" or "none".
         missing_images: "refuse", "drop" or "keep".
-        max_bad: the share of a source's pictures that may be unreadable; they are left out.
-        trust_file: where a picture's size differs from what its annotation says, believe the file.
-        jobs: threads for headers, videos and hashes; the bytes of the set do not depend on it.
-        overwrite: replace a set that was built before.
+        max_unreadable: largest share of a source's images that may be unreadable and left out.
+        trust_file: whether to use the size of the image file where the annotation differs.
+        workers: threads for headers, videos and hashes; the output does not depend on them.
+        overwrite: whether to replace a data set that was built before.
         leaks: "report" near-duplicates between train and test, "move" them to one side, or "off".
-        derive: joints made from others where a source lacks them.
+        derive: joints to compute from others where a source lacks them.
     """
 
     seed: int = 0

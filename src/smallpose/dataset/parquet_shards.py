@@ -1,9 +1,9 @@
-"""Parquet of any size, one batch of images at a time: counted and selected through an engine.
+"""Count and select people in Parquet shards of any size, one batch of images at a time.
 
-Rows are images with their people, as `smallpose export --to parquet` writes them, so no image is
-cut by a batch. An engine only carries batches: the functions that look at people are those that
-look at a file in memory. `polars` streams on one machine, `ray` spreads over many, `arrow` is the
-plain loop that both are held equal to.
+A row is an image with its people, as `smallpose export --to parquet` writes it, so a batch never
+cuts an image. A backend only reads batches; the functions that look at people are the same as for
+a file in memory. `polars` streams on one machine, `ray` uses many, and `arrow` is the plain loop
+that tests compare both with.
 """
 
 import re
@@ -15,11 +15,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError, RunError
+from smallpose.core.instances import concat_instances
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataset.builder.select_images import (
     Selection,
@@ -31,44 +31,48 @@ from smallpose.sources.locate import natural_sort_key
 from smallpose.stats.dataset_counts import DatasetCounts, Partials, count_partials, merge_partials
 from smallpose.system.progress import print_status
 
+IMAGES_PER_BATCH = 2_000  # about 15 MB of keypoints in crowded images
 _COLUMNS = ("image_id", "source", "people")
-IMAGES_PER_BATCH = 2_000  # in a batch; some 15 MB of keypoints in crowded images
 
+# A function of one batch of rows.
 Kernel = Callable[[Any], dict[str, NDArray[np.int64]]]
 
 
 def count_shards(files: Sequence[Path], backend: str = "") -> DatasetCounts:
-    """What `stats` counts, over shards of one data set.
+    """Count what `stats` counts, over the shards of one data set.
 
     Args:
-        engine: "polars", "ray" or "arrow"; without, Polars where it is installed.
-    Raises: InputError for a file that is no such Parquet, or an engine that is not installed.
+        backend: "polars", "ray" or "arrow"; by default Polars if it is installed, else Arrow.
+    Raises: InputError for a file without our metadata, or a backend that is not installed.
     """
     skeleton = _read_common_skeleton(files)
     empty: Partials = {}
     parts = _map_batches(backend, files, partial(_count_dataset_batch, skeleton))
-    whole = reduce(merge_partials, parts, empty)
-    return DatasetCounts(whole if whole else count_partials(_make_empty_table(skeleton)))
+    total = reduce(merge_partials, parts, empty)
+    return DatasetCounts(total or count_partials(concat_instances([], skeleton)))
 
 
 def select_shards(
     files: Sequence[Path], out: Path, split: str, seed: int = 0, backend: str = ""
 ) -> Selection:
-    """The images that `build` would take of these, as shards of the same names in `out`.
+    """Write the images that `build` would select to shards of the same names in `out`.
 
-    Every image with a small person, and a random share of the rest (paper, Sec. 9.1). Only three
-    counts an image are held in memory.
+    These are all images with a small person, and a random share of the others (paper, Sec. 9.1).
+    Only three counts per image are kept in memory.
 
     Args:
-        split: "train" or "test", whose mix of the paper is the target.
         out: a folder that does not exist yet.
-    Raises: InputError for a file that is no such Parquet, RunError for a full disk.
+        split: "train" or "test"; the selection approaches the paper's mix of sizes of this split.
+        backend: as in `count_shards`.
+    Raises: InputError for a file without our metadata, RunError for a full disk.
     """
     if out.exists():
-        raise InputError(str(out), "exists already", "choose another folder")
+        raise InputError(str(out), "the folder exists already", "choose another folder")
     names = [f.name for f in files]
     if len(set(names)) < len(names):
-        raise InputError(str(files[0].parent), "two shards have one name", "rename one of them")
+        raise InputError(
+            str(files[0].parent), "two shards have the same name", "rename one of them"
+        )
     skeleton = _read_common_skeleton(files)
     parts = list(_map_batches(backend, files, partial(_count_sizes_batch, skeleton)))
     counts = np.concatenate([p["counts"] for p in parts])
@@ -76,45 +80,47 @@ def select_shards(
     selection = select_from_counts(counts, source, split, np.random.default_rng(seed))
     if selection.note:
         print_status(selection.note)
-    chosen = np.zeros(len(counts), dtype=bool)
-    chosen[selection.rows] = True
-    work = out.with_name(f".{out.name}.part")
-    shutil.rmtree(work, ignore_errors=True)  # of one that was killed
+    is_selected = np.zeros(len(counts), dtype=bool)
+    is_selected[selection.rows] = True
+    part = out.with_name(f".{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)  # left by an interrupted run
     try:
-        work.mkdir(parents=True)
-        _write_selected(files, chosen, work)
-        work.replace(out)
+        part.mkdir(parents=True)
+        _write_selected(files, is_selected, part)
+        part.replace(out)
     except OSError as error:
-        raise RunError(str(out), f"{error.strerror or error}", "make room and try again") from None
+        raise RunError(
+            str(out), f"{error.strerror or error}", "free some space and run it again"
+        ) from None
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)
     return selection
 
 
 def group_shards(files: Sequence[Path]) -> dict[str, list[Path]]:
-    """Shards by the name they share without their numbers, in natural order.
+    """Group shards by the name that they share except for their numbers, in natural order.
 
     `data/train-00000-of-00002.parquet` and `data/train-00001-of-00002.parquet` are `train`; the
-    folder comes before the name where two folders hold one.
+    folder is added to the name where two folders contain shards of that name.
     """
-    by_place: dict[tuple[str, str], list[Path]] = {}
+    groups: dict[tuple[str, str], list[Path]] = {}
     for path in sorted(dict.fromkeys(files), key=lambda p: natural_sort_key(str(p))):
         stem = re.sub(r"([-_.]?\d+)?([-_.]of[-_.]\d+)?$", "", path.name.removesuffix(".parquet"))
-        by_place.setdefault((str(path.parent), stem or path.parent.name), []).append(path)
-    stems = [stem for _, stem in by_place]
+        groups.setdefault((str(path.parent), stem or path.parent.name), []).append(path)
+    stems = [stem for _, stem in groups]
     return {
-        stem if stems.count(stem) == 1 else f"{Path(folder).name}/{stem}": found
-        for (folder, stem), found in by_place.items()
+        stem if stems.count(stem) == 1 else f"{Path(folder).name}/{stem}": shards
+        for (folder, stem), shards in groups.items()
     }
 
 
 def _count_dataset_batch(skeleton: Skeleton, rows: Any) -> Partials:
-    """Kernel: a batch of rows to partial sums."""
+    """Count a batch as `stats` does."""
     return count_partials(convert_rows(rows, skeleton))
 
 
 def _count_sizes_batch(skeleton: Skeleton, rows: Any) -> dict[str, NDArray[np.int64]]:
-    """Kernel: a batch of rows to each image's people by size, and its source."""
+    """Count the people of each image by size, and return its source."""
     people = convert_rows(rows, skeleton)
     return {
         "counts": count_people_by_size(people),
@@ -122,44 +128,43 @@ def _count_sizes_batch(skeleton: Skeleton, rows: Any) -> dict[str, NDArray[np.in
     }
 
 
-def _make_empty_table(skeleton: Skeleton) -> Any:
-    from smallpose.core.instances import concat_instances
-
-    return concat_instances([], skeleton)
-
-
 def _read_common_skeleton(files: Sequence[Path]) -> Skeleton:
-    """The joints that all files have."""
-    found = [read_skeleton(path) for path in files]
-    for path, skeleton in zip(files, found, strict=True):
-        if skeleton.joints != found[0].joints:
-            raise InputError(str(path), f"has other joints than {files[0]}", "count it on its own")
-    return found[0]
+    """Read the joints of all shards; raise InputError where they differ."""
+    first, *others = [read_skeleton(path) for path in files]
+    for path, skeleton in zip(files[1:], others, strict=True):
+        if skeleton.joints != first.joints:
+            raise InputError(
+                str(path), f"its joints differ from those of {files[0]}", "process it separately"
+            )
+    return first
 
 
 def _map_batches(backend: str, files: Sequence[Path], kernel: Kernel) -> Iterator[Partials]:
-    """The kernel's result of each batch, in the files' order."""
+    """Apply the kernel to each batch, in the order of the files."""
     backend = backend or ("polars" if find_spec("polars") else "arrow")
     if backend not in BACKENDS:
         raise InputError(
-            f"--engine {backend}", "no such engine", f"choose from {', '.join(BACKENDS)}"
+            f"--backend {backend}", "no such backend", f"choose from {', '.join(BACKENDS)}"
         )
     try:
         yield from BACKENDS[backend]([str(f) for f in files], kernel)
     except (InputError, RunError):
         raise
     except Exception as error:
-        theirs = type(error).__module__.split(".")[0] in ("polars", "pyarrow")
-        if not (theirs or isinstance(error, OSError)):
+        is_from_reader = type(error).__module__.split(".")[0] in ("polars", "pyarrow")
+        if not (is_from_reader or isinstance(error, OSError)):
             raise
-        what = (str(error).strip().splitlines() or ["it is damaged"])[0]
+        reason = (str(error).strip().splitlines() or ["the file is damaged"])[0]
         where = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
-        raise InputError(where, f"cannot be read ({what[:160]})", "fetch it again") from None
+        raise InputError(
+            where, f"cannot be read ({reason[:160]})", "download or export it again"
+        ) from None
 
 
-def _map_with_arrow(files: list[str], kernel: Kernel, images: int = 0) -> Iterator[Partials]:
+def _map_with_arrow(files: list[str], kernel: Kernel, batch_size: int = 0) -> Iterator[Partials]:
     data = _import_optional("pyarrow.dataset", "parquet").dataset(files)
-    for batch in data.to_batches(columns=list(_COLUMNS), batch_size=images or IMAGES_PER_BATCH):
+    batch_size = batch_size or IMAGES_PER_BATCH
+    for batch in data.to_batches(columns=list(_COLUMNS), batch_size=batch_size):
         if len(batch):
             yield kernel(batch)
 
@@ -173,22 +178,21 @@ def _map_with_polars(files: list[str], kernel: Kernel) -> Iterator[Partials]:
 
 
 def _map_with_ray(files: list[str], kernel: Kernel) -> Iterator[Partials]:
-    """On the cluster that Ray is connected to, else on this machine's cores; a shard is a task.
+    """Process each shard in a Ray task, on the connected cluster or on the cores of this machine.
 
-    Tasks open the shards by their own path: every machine must see them there, or they must have an
-    address such as s3://.
+    Tasks open the shards by path: every machine must be able to read them there, or they must
+    have an address such as s3://.
     """
     ray = _import_optional("ray", "ray")
-    data = import_module("ray.data")
-    data.DataContext.get_current().execution_options.preserve_order = True
-    absolute = [f if "://" in f else str(Path(f).resolve()) for f in files]
-    shards = data.from_items([{"file": f} for f in absolute], override_num_blocks=len(files))
+    process = ray.remote(_process_shard)
+    paths = [f if "://" in f else str(Path(f).resolve()) for f in files]
     try:
-        for row in shards.map(partial(_process_shard, kernel, IMAGES_PER_BATCH)).iter_rows():
-            yield from _decode_parts(row["parts"])
+        results = [process.remote(path, kernel, IMAGES_PER_BATCH) for path in paths]
+        for result in results:
+            yield from ray.get(result)
     except ray.exceptions.RayError as error:
-        what = str(error).strip().splitlines()[-1]
-        raise RunError("Ray", what, "see its log, or use --engine polars") from None
+        reason = str(error).strip().splitlines()[-1]
+        raise RunError("Ray", reason, "read Ray's log, or use --backend polars") from None
 
 
 BACKENDS: Mapping[str, Callable[[list[str], Kernel], Iterator[Partials]]] = {
@@ -198,43 +202,32 @@ BACKENDS: Mapping[str, Callable[[list[str], Kernel], Iterator[Partials]]] = {
 }
 
 
+def _process_shard(path: str, kernel: Kernel, batch_size: int) -> list[Partials]:
+    """Apply the kernel to each batch of one shard."""
+    return list(_map_with_arrow([path], kernel, batch_size))
+
+
 def _import_optional(module: str, extra: str) -> Any:
-    """An optional package, looked up by name because an engine need not be there."""
+    """Import an optional package by name, which keeps mypy from requiring it."""
     try:
         return import_module(module)
     except ImportError:
         name = module.split(".")[0]
         raise InputError(
-            "Parquet", f"{name} is not installed", f"pip install 'smallpose[{extra}]'"
+            "Parquet", f"{name} is not installed", f"pip install '.[{extra}]' in your clone"
         ) from None
 
 
-def _process_shard(kernel: Kernel, images: int, row: Mapping[str, str]) -> dict[str, bytes]:
-    """A task: the kernel's results over one shard as bytes; arrays of many shapes make no table."""
-    parts = [
-        {name: (values.shape, values.tobytes()) for name, values in part.items()}
-        for part in _map_with_arrow([row["file"]], kernel, images)
-    ]
-    return {"parts": msgspec.msgpack.encode(parts)}
-
-
-def _decode_parts(data: bytes) -> list[Partials]:
-    parts = msgspec.msgpack.decode(data, type=list[dict[str, tuple[tuple[int, ...], bytes]]])
-    return [
-        {n: np.frombuffer(flat, dtype=np.int64).reshape(shape) for n, (shape, flat) in p.items()}
-        for p in parts
-    ]
-
-
-def _write_selected(files: Sequence[Path], chosen: NDArray[np.bool_], out: Path) -> None:
-    """Each shard without the rows that were not chosen, batch by batch."""
-    pa, pq = _import_optional("pyarrow", "parquet"), _import_optional("pyarrow.parquet", "parquet")
+def _write_selected(files: Sequence[Path], is_selected: NDArray[np.bool_], out: Path) -> None:
+    """Copy the selected rows of each shard, batch by batch."""
+    pa = _import_optional("pyarrow", "parquet")
+    pq = _import_optional("pyarrow.parquet", "parquet")
     start = 0
     for path in files:
         shard = pq.ParquetFile(path)
         with pq.ParquetWriter(out / path.name, shard.schema_arrow, compression="zstd") as writer:
             for batch in shard.iter_batches(batch_size=IMAGES_PER_BATCH):
-                kept = batch.filter(pa.array(chosen[start : start + len(batch)]))
+                kept = batch.filter(pa.array(is_selected[start : start + len(batch)]))
                 start += len(batch)
                 if len(kept):
                     writer.write_batch(kept)

@@ -1,4 +1,4 @@
-"""Pictures of the sources: are they there, how large are they, and how do they get into the set."""
+"""Find the image files of the sources and link or copy them into the data set."""
 
 import os
 import shutil
@@ -18,20 +18,23 @@ from smallpose.sources.source import ImageFile
 from smallpose.system.files import check_file_name, hash_file
 from smallpose.system.progress import show_progress
 
+_IMAGES_PER_TASK = 64
+_PROGRESS_LABELS = {"link": "linking and hashing", "copy": "copying and hashing", "none": "hashing"}
 
-def check_files_exist(pictures: Sequence[ImageFile]) -> list[bool]:
-    """Whether each picture's file (or video) is there.
 
-    Folders are listed once, which a hundred thousand questions to the file system are slower than.
+def check_files_exist(image_files: Sequence[ImageFile]) -> list[bool]:
+    """Return whether the file (or video) of each image exists.
+
+    Each folder is listed once, which is faster than asking for a hundred thousand files.
     """
-    files: dict[str, set[str]] = {}
-    answers = []
-    for picture in pictures:
-        folder, name = os.path.split(picture.file)
-        if folder not in files:
-            files[folder] = _list_files(folder)
-        answers.append(name in files[folder])
-    return answers
+    names_by_folder: dict[str, set[str]] = {}
+    exists = []
+    for image_file in image_files:
+        folder, name = os.path.split(image_file.file)
+        if folder not in names_by_folder:
+            names_by_folder[folder] = _list_files(folder)
+        exists.append(name in names_by_folder[folder])
+    return exists
 
 
 def _list_files(folder: str) -> set[str]:
@@ -43,95 +46,99 @@ def _list_files(folder: str) -> set[str]:
 
 
 def read_image_size(path: Path) -> tuple[int, int]:
-    """(width, height) of the stored pixel grid, from the header.
+    """Read the (width, height) of the stored pixel grid from the header.
 
-    Labels live in the stored grid, so an EXIF orientation is not applied.
+    Labels refer to the stored grid, so an EXIF orientation is not applied.
 
-    Raises: as `headers.read_header`.
+    Raises: as `image_headers.read_header`.
     """
     header = read_header(path)
     return header.width, header.height
 
 
-def place_image(how: str, picture: Path, target: Path) -> None:
-    """Link or copy a picture to its place in the set, unless a killed build has done so already.
+def place_image(mode: str, image: Path, target: Path) -> None:
+    """Link or copy an image into the data set, unless an interrupted build has copied it already.
 
-    Raises: RunError when the disk is full or links are not to be had there.
+    Args:
+        mode: "link" or "copy".
+    Raises: RunError when the disk is full or the file system has no links.
     """
     part = target.with_name(f"{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         part.unlink(missing_ok=True)
-        if how == "link":
-            part.symlink_to(os.path.realpath(picture))
-        elif target.is_file() and target.stat().st_size == picture.stat().st_size:
+        if mode == "link":
+            part.symlink_to(os.path.realpath(image))
+        elif target.is_file() and target.stat().st_size == image.stat().st_size:
             return
         else:
-            shutil.copyfile(picture, part)
+            shutil.copyfile(image, part)
         part.replace(target)
     except OSError as error:
         raise RunError(
             str(target),
-            f"{error.strerror or error} while trying to {how} {picture.name}",
-            "make room, or choose another --images",
+            f"{error.strerror or error} while trying to {mode} {image.name}",
+            "free some space, or choose another value of --images",
         ) from None
 
 
 def place_images(
     images: Images,
-    pictures: Sequence[ImageFile],
-    there: NDArray[np.bool_],
+    image_files: Sequence[ImageFile],
+    has_file: NDArray[np.bool_],
     rows: Sequence[int],
     folder: Path,
     options: BuildOptions,
 ) -> dict[str, dict[str, Any]]:
-    """Put the pictures of `rows` into `folder`, in threads.
+    """Link or copy the images of `rows` into `folder`, in threads.
 
     Args:
-        pictures, there: (m,) where each of `images` lies, and whether it does.
-    Returns: file name to where the picture came from, and its size and hash where it is there.
+        image_files, has_file: (m,) location of each of `images`, and whether the file exists.
+    Returns: file name to the location in the source, and size and hash where the file exists.
     """
 
-    def one(row: int) -> dict[str, Any]:
-        picture = pictures[row]
-        record: dict[str, Any] = {"path": str(picture.file)}
-        if picture.frame is not None:
-            record["frame"] = picture.frame
-        if not there[row]:
+    def place_one(row: int) -> dict[str, Any]:
+        image_file = image_files[row]
+        record: dict[str, Any] = {"path": str(image_file.file)}
+        if image_file.frame is not None:
+            record["frame"] = image_file.frame
+        if not has_file[row]:
             return record
-        stored = Path(picture.file)
-        if picture.frame is not None or options.images != "none":
+        stored = Path(image_file.file)
+        if image_file.frame is not None or options.images != "none":
             name = images.file_names[row]
-            # Not followed but replaced: a killed build may have left its link there.
+            # A link that an interrupted build left here is replaced, not followed.
             check_file_name(name, folder)
             target = folder / name
-            if picture.frame is None:
+            if image_file.frame is None:
                 place_image(options.images, stored, target)
             if not target.exists():
                 return record
             stored = target
         return record | {"bytes": stored.stat().st_size, "sha256": hash_file(stored)}
 
-    def some(part: Sequence[int]) -> list[dict[str, Any]]:
-        return [one(row) for row in part]
+    def place_part(part: Sequence[int]) -> list[dict[str, Any]]:
+        return [place_one(row) for row in part]
 
-    parts = [rows[i : i + 64] for i in range(0, len(rows), 64)]
-    label = {"link": "linking and hashing", "copy": "copying and hashing", "none": "hashing"}
+    starts = range(0, len(rows), _IMAGES_PER_TASK)
+    parts = [rows[start : start + _IMAGES_PER_TASK] for start in starts]
     records: dict[str, dict[str, Any]] = {}
     with ThreadPoolExecutor(options.workers) as pool:
-        done = zip(parts, pool.map(some, parts), strict=True)
-        for part, made in show_progress(done, label[options.images], total=len(parts)):
-            records |= zip((images.file_names[r] for r in part), made, strict=True)
+        results = zip(parts, pool.map(place_part, parts), strict=True)
+        label = _PROGRESS_LABELS[options.images]
+        for part, placed in show_progress(results, label, total=len(parts)):
+            records |= zip((images.file_names[r] for r in part), placed, strict=True)
     return records
 
 
-def remove_unselected(folder: Path, pictures: Container[str]) -> None:
-    """Remove from `folder` what is not among `pictures`: frames were taken from every sampled
-    image, since sizes decide who is chosen.
+def remove_unselected(folder: Path, names: Container[str]) -> None:
+    """Remove the files below `folder` that are not among `names`.
+
+    Frames are extracted for every sampled image, because the selection needs their sizes.
     """
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_dir() and not path.is_symlink():
             if not any(path.iterdir()):
                 path.rmdir()
-        elif path.relative_to(folder).as_posix() not in pictures:
+        elif path.relative_to(folder).as_posix() not in names:
             path.unlink()

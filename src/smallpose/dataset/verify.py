@@ -1,4 +1,4 @@
-"""Is a built set still what it was: every file compared with the hash in its manifest."""
+"""Compare the files of a built data set with the hashes in its manifest."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -15,29 +15,29 @@ from smallpose.system.progress import show_progress
 
 
 def check_set(folder: Path, workers: int) -> tuple[list[Finding], str]:
-    """Findings about a built set, and a line that says what was looked at.
+    """Check every file of a built data set; return the findings and what was checked.
 
-    Raises: InputError when the folder is no built set.
+    Raises: InputError when the folder is no built data set.
     """
     manifest = read_manifest(folder)
-    pictures = open_image_folder(folder / "images")
+    image_folder = open_image_folder(folder / "images")
     files = [(resolve_inside(folder, name), record) for name, record in manifest["files"].items()]
-    absent = 0
+    num_absent = 0
     for name, record in manifest["pictures"].items():
         if "sha256" not in record:
             continue
-        inside = pictures.resolve_path(name)
-        if inside.exists() or inside.is_symlink():
-            files.append((inside, record))
+        path = image_folder.resolve_path(name)
+        if path.exists() or path.is_symlink():
+            files.append((path, record))
         elif "path" in record:
             files.append((Path(record["path"]), record))
         else:
-            absent += 1
+            num_absent += 1
     with ThreadPoolExecutor(workers) as pool:
         results = pool.map(_check_hash, files, chunksize=16)
         findings = [f for f in show_progress(results, "hashes", total=len(files)) if f]
-    if absent:
-        what = f"{absent:,} pictures are not here, as in every release; index.json names them"
+    if num_absent:
+        what = f"{num_absent:,} images are not included, as in every release; see index.json"
         findings.append(Finding(what, is_fault=False))
     return findings, f"{len(files):,} files with a hash"
 
@@ -47,18 +47,18 @@ def _check_hash(item: tuple[Path, dict[str, Any]]) -> Finding | None:
     if not path.is_file():
         return Finding(f"{path} is missing", is_fault=True)
     if hash_file(path) != record["sha256"]:
-        return Finding(f"{path} has changed since the set was built", is_fault=True)
+        return Finding(f"{path} has changed since the data set was built", is_fault=True)
     return None
 
 
 def check_images(images: Images, folder: Path) -> list[Finding]:
-    """Findings about the pictures of a COCO file: missing, no pictures, of another size."""
+    """Find images of a COCO file that are missing, unreadable or of another size."""
     findings = []
     missing = []
-    pictures = open_image_folder(folder)
+    image_folder = open_image_folder(folder)
     columns = zip(images.file_names, images.width.tolist(), images.height.tolist(), strict=True)
     for name, width, height in columns:
-        path = pictures.resolve_path(name)
+        path = image_folder.resolve_path(name)
         if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for a name too long)
             missing.append(name)
             continue
@@ -68,9 +68,9 @@ def check_images(images: Images, folder: Path) -> list[Finding]:
             findings.append(Finding(str(error), is_fault=True))
             continue
         if width and height and size != (width, height):
-            what = f"{name} is {size[0]} × {size[1]}, the file says {width} × {height}"
+            what = f"{name} is {size[0]} × {size[1]}, but the file declares {width} × {height}"
             findings.append(Finding(what, is_fault=True))
     if missing:
-        what = f"{len(missing):,} of {len(images):,} pictures are missing (first: {missing[0]})"
+        what = f"{len(missing):,} of {len(images):,} images are missing (first: {missing[0]})"
         findings.append(Finding(what, is_fault=True))
     return findings

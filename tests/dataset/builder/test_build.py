@@ -241,7 +241,7 @@ def encoded(kind, share=1.0, **options):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
 @pytest.mark.parametrize("share", [0.5, 0.97])
-def test_a_image_that_is_cut_off_is_never_used(kind, share, world, tmp_path):
+def test_an_image_that_is_cut_off_is_never_used(kind, share, world, tmp_path):
     (tmp_path / "mpii" / "p" / "003.png").write_bytes(encoded(kind, share))
     with pytest.raises(InputError, match=r"003\.png: cut off or broken"):
         build_dataset(world["roots"], tmp_path / "set", BuildOptions())
@@ -327,7 +327,7 @@ def _notes(manifest, source):
     return manifest["sources"][source]["notes"]
 
 
-def test_a_image_of_another_size_than_its_annotation_says_is_named(world, tmp_path):
+def test_an_image_of_another_size_than_its_annotation_says_is_named(world, tmp_path):
     other = np.zeros((10, 20, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "coco" / "p" / "004.png"), other)
     with pytest.raises(InputError, match=r"004\.png: the picture is 20 × 10, .* says 64 × 48"):

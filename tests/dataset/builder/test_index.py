@@ -10,7 +10,7 @@ from smallpose.core.errors import InputError
 from smallpose.dataset.builder.build import build_dataset
 from smallpose.dataset.options import BuildOptions
 from smallpose.dataset.verify import check_set
-from smallpose.synthetic.world import make_world
+from smallpose.synthetic.world import make_synthetic_dataset
 
 pytestmark = pytest.mark.slow
 SOURCES = ("coco", "mpii", "aic", "hieve", "posetrack")
@@ -25,7 +25,7 @@ def roots_of(world):
 def world(tmp_path_factory):
     """The tiny world in the five published layouts."""
     folder = tmp_path_factory.mktemp("index") / "world"
-    make_world(folder, "tiny", 3)
+    make_synthetic_dataset(folder, "tiny", 3)
     return folder
 
 

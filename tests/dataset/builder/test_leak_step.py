@@ -179,7 +179,7 @@ def test_a_set_with_its_leaks_mended_has_the_same_bytes_each_time(build):
         assert (one / name).read_bytes() == (two / name).read_bytes()
 
 
-def test_a_image_that_cannot_be_decoded_is_counted_and_resembles_nobody(build, planted):
+def test_an_image_that_cannot_be_decoded_is_counted_and_resembles_nobody(build, planted):
     root, _, copies = planted
     victim = root / "mpii" / "000.png"
     whole = victim.read_bytes()

@@ -296,7 +296,7 @@ def test_labels_alone_need_no_images_and_json_may_go_to_stdout(leaky, capsys):
     assert found["leaks"] is None and len(found["labels"]["test"]) == 3
 
 
-def test_a_image_that_a_link_leads_astray_to_is_refused(leaky, tmp_path):
+def test_an_image_that_a_link_leads_astray_to_is_refused(leaky, tmp_path):
     outside = tmp_path / "outside.png"
     cv2.imwrite(str(outside), scene(9))
     (leaky / "images" / "coco" / "0.png").unlink()

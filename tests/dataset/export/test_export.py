@@ -104,7 +104,7 @@ def same(one: Instances, two: Instances) -> bool:
 
 @pytest.mark.parametrize("pictures", ["none", "copy"])
 def test_parquet_comes_back_to_the_last_bit(built, tmp_path, pictures):
-    pytest.importorskip("pyarrow", reason="pyarrow is optional: pip install 'smallpose[parquet]'")
+    pytest.importorskip("pyarrow", reason="pyarrow is optional: pip install '.[parquet]'")
     from smallpose.dataset.export.parquet import read_parquet
 
     written = export_set(built, "parquet", tmp_path / "out", pictures)
@@ -114,7 +114,7 @@ def test_parquet_comes_back_to_the_last_bit(built, tmp_path, pictures):
 
 
 def test_parquet_of_several_files_comes_back_as_one(built, tmp_path, monkeypatch):
-    pytest.importorskip("pyarrow", reason="pyarrow is optional: pip install 'smallpose[parquet]'")
+    pytest.importorskip("pyarrow", reason="pyarrow is optional: pip install '.[parquet]'")
     from smallpose.dataset.export import parquet
 
     monkeypatch.setattr(parquet, "IMAGES_PER_FILE", {False: 1, True: 1})
@@ -141,7 +141,7 @@ def test_without_pyarrow_one_line_says_what_to_install(built, tmp_path, monkeypa
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(InputError, match=r"pip install 'smallpose\[parquet\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[parquet\]'"):
         export_set(built, "parquet", tmp_path / "out")
     assert [p.name for p in tmp_path.iterdir() if "out" in p.name] == []
 
@@ -263,7 +263,9 @@ def test_the_mmpose_config_describes_the_21_joints_and_finds_the_set(built, tmp_
     names = [info["keypoint_info"][n]["name"] for n in range(21)]
     assert tuple(names) == SMALLPOSE.joints
     swaps = [info["keypoint_info"][n]["swap"] for n in range(21)]
-    assert [names.index(s) if s else n for n, s in enumerate(swaps)] == SMALLPOSE.flip_indices.tolist()
+    assert [
+        names.index(s) if s else n for n, s in enumerate(swaps)
+    ] == SMALLPOSE.flip_indices.tolist()
     links = [tuple(names.index(j) for j in s["link"]) for s in info["skeleton_info"].values()]
     assert tuple(links) == SMALLPOSE.edges
     assert info["sigmas"] == SMALLPOSE.sigmas.tolist()

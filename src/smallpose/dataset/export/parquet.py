@@ -69,7 +69,7 @@ def _import_pyarrow(part: str = "pyarrow") -> Any:
         return import_module(part)
     except ImportError:
         raise InputError(
-            "--to parquet", "pyarrow is not installed", "pip install 'smallpose[parquet]'"
+            "--to parquet", "pyarrow is not installed", "pip install '.[parquet]' in your clone"
         ) from None
 
 
