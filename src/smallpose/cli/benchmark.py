@@ -114,7 +114,7 @@ def run_command(args: argparse.Namespace) -> None:
         subset_methods=chosen,
     )
     write_job_files(jobs)
-    done = sum(job.finished for job in jobs)
+    done = sum(job.is_finished for job in jobs)
     print_status(f"{args.out}: {len(jobs)} runs, {done} finished before")
     total = len(jobs)
 
@@ -125,26 +125,25 @@ def run_command(args: argparse.Namespace) -> None:
             print_status(f"{done} of {total}  {what}  {job.folder.name}")
 
     failed = run_jobs(jobs, _devices(args.parallel), tell)
-    finished = [job.folder for job in jobs if job.finished]
+    finished = [job.folder for job in jobs if job.is_finished]
     if finished:
         _tables(finished, args.out)
     if failed:
         first = failed[0]
         raise RunError(
             str(first.job.folder),
-            f"{len(failed)} of {total} runs failed, this one with exit code {first.code}: "
-            f"{first.said}",
+            f"{len(failed)} of {total} runs failed, this one with exit code {first.exit_code}: "
+            f"{first.last_line}",
             "the same command tries the failed ones again; what they said is in train.log",
         )
 
 
 def _tables(folders: list[Path], out: Path) -> None:
     from smallpose.report import make_report
-    from smallpose.report.tables.console import show
     from smallpose.system.progress import print_status
 
     for table in make_report(folders, out / "report")[:1]:
-        show(table)
+        print(table.to_text())
     print_status(f"open {out / 'report' / 'index.html'}")
 
 

@@ -36,21 +36,21 @@ def run_command(args: argparse.Namespace) -> None:
 
     from smallpose.report.claims.check import check_claims
     from smallpose.report.claims.inputs import our_runs, our_sets
-    from smallpose.report.tables.console import show_long
+    from smallpose.report.tables.files import save_table
     from smallpose.system.files import write_atomically
 
     runs, trained_on = our_runs(args.runs)
     sets = our_sets(pairs("--set", args.set), pairs("--scenes", args.scenes), trained_on)
     claims = check_claims(runs=runs, sets=sets)
     if args.out:
-        claims.table().save(args.out)
+        save_table(claims.table(), args.out)
     text = claims.to_json()
     if args.json == "-":
         sys.stdout.write(text)
         return
     if args.json:
         write_atomically(args.json, text)
-    show_long(claims.table())
+    print(claims.table().to_long_text(160))
 
 
 def pairs(flag: str, words: list[str]) -> dict[str, Path]:

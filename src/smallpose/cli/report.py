@@ -1,36 +1,38 @@
-"""smallpose report RUN… --out DIR: finished runs to tables, figures and one page."""
+"""smallpose report RUN… --out DIR: tables, figures and one page of finished runs."""
 
 import argparse
 from pathlib import Path
 
-from smallpose.cli.options import parse_non_negative
+from smallpose.cli.options import add_option, parse_non_negative
 
-HELP = "finished runs to one page, the paper's tables with ours beside them, and figures"
+HELP = "Turn finished runs into one page, the paper's tables with yours beside them,\nand figures."
 EXAMPLE = "smallpose report runs/demo/A runs/demo/B --out report"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `report`."""
+    """Add the arguments of `report`."""
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="folders that `smallpose train` made"
+        "runs", nargs="+", type=Path, metavar="RUN", help="Folders that 'smallpose train' made."
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the report")
-    parser.add_argument(
+    add_option(
+        parser, "--out", type=Path, required=True, metavar="DIR", help="Folder for the report."
+    )
+    add_option(
+        parser,
         "--latency",
         type=parse_non_negative,
         default=0,
+        default_text="0, not timed",
         metavar="N",
-        help="also time each run on N images of the test set, on this machine (0: do not)",
+        help="Number of test images on which each run is timed on this machine.",
     )
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """Read, write, print the main table and the page's name."""
+    """Write the report and print its main table and its name."""
     from smallpose.report import make_report
-    from smallpose.report.tables.console import show
     from smallpose.system.progress import print_status
 
-    results = make_report(args.runs, args.out, args.latency)
-    for table in results[:1]:
-        show(table)
+    main_table, *_ = make_report(args.runs, args.out, args.latency)
+    print(main_table.to_text())
     print_status(f"open {args.out / 'index.html'}")

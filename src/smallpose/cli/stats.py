@@ -57,7 +57,6 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.io.coco_annotations import read_coco
     from smallpose.report.dataset_report import build_dataset_report, write_dataset_report
     from smallpose.report.images.encode import open_image_reader
-    from smallpose.report.tables.console import show
     from smallpose.stats.dataset_counts import count_dataset
     from smallpose.system.files import write_atomically
     from smallpose.system.progress import print_status
@@ -74,9 +73,9 @@ def run_command(args: argparse.Namespace) -> None:
     read = None if args.images is None else open_image_reader(args.images)
     picture = build_dataset_report(tallies, sets, _scenes(args, sets))
     write_dataset_report(picture, args.out, read)
-    for table in picture.tables():
+    for table in picture.build_tables():
         # With the JSON on stdout, people read the tables on stderr.
-        show(table, sys.stderr if args.json == "-" else sys.stdout)
+        print(table.to_text(), file=sys.stderr if args.json == "-" else sys.stdout)
     if args.json:
         text = json.dumps(picture.to_dict(), indent=1) + "\n"
         sys.stdout.write(text) if args.json == "-" else write_atomically(args.json, text)

@@ -1,25 +1,28 @@
-"""smallpose zoo RUN… --out DIR: finished runs to a page of checkpoints."""
+"""smallpose zoo RUN… --out DIR: a page that lists the checkpoints of finished runs."""
 
 import argparse
 from pathlib import Path
 
-HELP = "a page of checkpoints: recipe, weights' hash, metrics with intervals, environment"
+from smallpose.cli.options import add_option
+
+HELP = "List checkpoints with recipe, hash of the weights, metrics and environment."
 EXAMPLE = "smallpose zoo runs/demo/A runs/demo/B --out zoo"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `zoo`."""
+    """Add the arguments of `zoo`."""
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="folders that `smallpose train` made"
+        "runs", nargs="+", type=Path, metavar="RUN", help="Folders that 'smallpose train' made."
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the page")
+    add_option(
+        parser, "--out", type=Path, required=True, metavar="DIR", help="Folder for the page."
+    )
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """Read, write, print the table and the page's name."""
-    from smallpose.report.tables.console import show
-    from smallpose.report.zoo import build_zoo_table, write_zoo
+    """Write the page and print its table and its name."""
+    from smallpose.report.zoo import make_zoo, zoo_table
     from smallpose.system.progress import print_status
 
-    show(build_zoo_table(write_zoo(args.runs, args.out)))
+    print(zoo_table(make_zoo(args.runs, args.out)).to_text())
     print_status(f"open {args.out / 'README.md'}")

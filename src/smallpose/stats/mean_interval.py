@@ -10,23 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from smallpose.core.interval import Interval
+
 Floats = NDArray[np.float64]
 LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A number with its 95 % interval.
+class Estimate(Interval):
+    """A number with its 95 % interval, and how many values it was computed from.
 
     Args:
-        n: values it was made from.
-        low, high: NaN where there are not two clusters.
+        n: number of values.
     """
 
-    value: float
-    low: float
-    high: float
-    n: int
+    n: int = 0
 
     def to_dict(self) -> dict[str, float | int | None]:
         """Plain numbers; None for what is not known."""
@@ -34,65 +32,67 @@ class Estimate:
         return {k: v if np.isfinite(v) else None for k, v in numbers.items()} | {"n": self.n}
 
 
-def mean_of(values: ArrayLike, groups: Sequence[str] | NDArray[np.intp] | None = None) -> Estimate:
+def estimate_mean(
+    values: ArrayLike, groups: Sequence[str] | NDArray[np.intp] | None = None
+) -> Estimate:
     """The mean of values with its interval.
 
     Args:
         values: (n,); those that are not finite are left out.
         groups: (n,) whose values resemble each other; "" stands alone. Without, all stand alone.
     """
-    x, cluster = _finite(values, groups)
+    x, cluster = _select_finite(values, groups)
     if not len(x):
         return Estimate(float("nan"), float("nan"), float("nan"), 0)
-    return _estimate(float(x.mean()), x - x.mean(), cluster)
+    return _estimate_interval(float(x.mean()), x - x.mean(), cluster)
 
 
-def variance_of(
+def estimate_variance(
     values: ArrayLike, groups: Sequence[str] | NDArray[np.intp] | None = None
 ) -> Estimate:
     """The variance (n − 1 below) of values with its interval; as `mean_of`."""
-    x, cluster = _finite(values, groups)
+    x, cluster = _select_finite(values, groups)
     if len(x) < 2:
         return Estimate(float("nan"), float("nan"), float("nan"), len(x))
     squares = (x - x.mean()) ** 2
-    return _estimate(float(x.var(ddof=1)), squares - squares.mean(), cluster)
+    return _estimate_interval(float(x.var(ddof=1)), squares - squares.mean(), cluster)
 
 
-def _estimate(value: float, influence: Floats, cluster: NDArray[np.intp]) -> Estimate:
+def _estimate_interval(value: float, influence: Floats, cluster: NDArray[np.intp]) -> Estimate:
     n, clusters = len(influence), int(cluster.max(initial=-1)) + 1
     if clusters < 2:
         return Estimate(value, float("nan"), float("nan"), n)
     sums = np.bincount(cluster, influence, clusters)
     error = float(np.sqrt((sums**2).sum() * clusters / (clusters - 1))) / n
-    reach = _reach(error, clusters)
+    reach = _compute_half_width(error, clusters)
     return Estimate(value, value - reach, value + reach, n)
 
 
-def _reach(error: float, clusters: int) -> float:
+def _compute_half_width(error: float, clusters: int) -> float:
     from scipy.special import stdtrit  # only here: loading it takes longer than a small file
 
     return -float(stdtrit(clusters - 1, (1 - LEVEL) / 2)) * error
 
 
-def estimate_from(mean: float | None, error: float | None, n: int) -> Estimate:
+def estimate_from_error(mean: float | None, error: float | None, n: int) -> Estimate:
     """The interval of a mean of n values that stand alone, from its standard error."""
     nan = float("nan")
     if mean is None or error is None:
         return Estimate(nan if mean is None else mean, nan, nan, n)
-    reach = _reach(error, n)
+    reach = _compute_half_width(error, n)
     return Estimate(mean, mean - reach, mean + reach, n)
 
 
-def _finite(
+def _select_finite(
     values: ArrayLike, groups: Sequence[str] | NDArray[np.intp] | None
 ) -> tuple[Floats, NDArray[np.intp]]:
     x = np.asarray(values, dtype=np.float64)
     there = np.isfinite(x)
-    cluster = _clusters(groups, len(x))[there]
+    cluster = _number_clusters(groups, len(x))[there]
     return x[there], np.unique(cluster, return_inverse=True)[1].astype(np.intp)
 
 
-def _clusters(groups: Sequence[str] | NDArray[np.intp] | None, n: int) -> NDArray[np.intp]:
+def _number_clusters(groups: Sequence[str] | NDArray[np.intp] | None, n: int) -> NDArray[np.intp]:
     if groups is None:
         return np.arange(n)
     if isinstance(groups, np.ndarray):

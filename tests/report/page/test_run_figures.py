@@ -6,36 +6,44 @@ import numpy as np
 import pytest
 
 from smallpose.core.density import DENSE_FROM, SPARSE_BELOW
+from smallpose.core.interval import Interval
 from smallpose.evaluation.analysis.binned_ap import Bin, compute_binned_ap, measure_density
 from smallpose.io.coco_results import read_results
 from smallpose.report.claims.claims_methods import METHODS
 from smallpose.report.claims.our_runs import ours
 from smallpose.report.claims.result_source import PaperBoard
-from smallpose.report.figures.changes import DOWN, UNSURE, UP, Change, changes_of, gains_by_class
-from smallpose.report.figures.density import ap_against_density
-from smallpose.report.figures.runs import ap_by_class
-from smallpose.report.figures.speed import Point, latency_against_ap
+from smallpose.report.figures.changes import (
+    DOWN,
+    UNSURE,
+    UP,
+    Change,
+    compute_changes,
+    draw_gains_by_class,
+)
+from smallpose.report.figures.density import draw_ap_against_density
+from smallpose.report.figures.runs import draw_ap_by_class
+from smallpose.report.figures.speed import LatencyPoint, draw_latency_against_ap
 from smallpose.report.figures.style import CLASSES
 from smallpose.report.images.density_sheet import build_density_sheet, format_density
 from smallpose.report.images.encode import open_image_reader
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import read_runs
-from smallpose.report.inputs.scores import Measurement, SeedGroup, score_run
+from smallpose.report.inputs.scores import SeedGroup, score_run
 from smallpose.report.latency import Latency, measure_latencies
 
 
 @pytest.fixture(scope="module")
 def mine(world):
     runs = read_runs([world.runs["A"], world.runs["B"]])
-    found = {n: read_results(run.found, world.test) for n, run in enumerate(runs)}
+    found = {n: read_results(run.predictions_path, world.test) for n, run in enumerate(runs)}
     return ours(runs, world.test, found, draws=100)
 
 
 def test_each_bar_of_fig_5_is_the_difference_of_the_table(mine):
     board = mine.boards["owned"]
-    changes = changes_of(board, PaperBoard(paper_values.PRINTED), METHODS)
+    changes = compute_changes(board, PaperBoard(paper_values.PRINTED), METHODS)
     assert [c.label for c in changes] == ["SimpleBaseline R18 tiny"]
-    figure = gains_by_class(changes)
+    figure = draw_gains_by_class(changes)
     cells = board.cells
     for axes, metric in zip(figure.axes, CLASSES, strict=True):
         a, b = (cells["simple_baseline_r50", s].measure(metric, "owned") for s in ("A", "B17"))
@@ -48,12 +56,12 @@ def test_each_bar_of_fig_5_is_the_difference_of_the_table(mine):
 
 def test_colours_of_fig_5_come_from_the_interval():
     values = {
-        "AP": Measurement(5, 1, 9),
-        "AP_S": Measurement(-5, -9, -1),
-        "AP_M": Measurement(1, -1, 3),
+        "AP": Interval(5, 1, 9),
+        "AP_S": Interval(-5, -9, -1),
+        "AP_M": Interval(1, -1, 3),
     }
     change = Change("x", {m: values.get(m) for m in CLASSES}, dict.fromkeys(CLASSES))
-    axes = gains_by_class([change]).axes
+    axes = draw_gains_by_class([change]).axes
     colours = [a.patches[0].get_facecolor() for a in axes[:3]]
     from matplotlib.colors import to_rgba
 
@@ -64,7 +72,7 @@ def test_colours_of_fig_5_come_from_the_interval():
 
 def test_the_papers_own_fig_5_has_the_signs_of_its_tables():
     printed = PaperBoard(paper_values.PRINTED)
-    for change in changes_of(printed, printed, METHODS):
+    for change in compute_changes(printed, printed, METHODS):
         method = next(m for m in METHODS if paper_values.format_method_label(m) == change.label)
         for metric, drawn in change.ours.items():
             rows = [paper_values.ROWS[method, setting].metric(metric) for setting in "AB"]
@@ -82,7 +90,9 @@ def bins(*aps: float | None) -> list[Bin]:
 
 
 def test_a_bin_without_people_is_a_gap_and_not_a_zero():
-    axes = ap_against_density({"one": bins(0.5, None, 0.3), "two": bins(0.6, 0.5, 0.4)}).axes[0]
+    axes = draw_ap_against_density({"one": bins(0.5, None, 0.3), "two": bins(0.6, 0.5, 0.4)}).axes[
+        0
+    ]
     one, two = (line.get_ydata() for line in axes.lines)
     assert one[[0, 2]].tolist() == [50, 30]
     assert np.isnan(one[1])
@@ -95,11 +105,11 @@ def test_a_bin_without_people_is_a_gap_and_not_a_zero():
 
 def test_points_of_fig_4a_lie_in_rising_density(world):
     run = read_runs([world.runs["B"]])[0]
-    found = read_results(run.found, world.test)
+    found = read_results(run.predictions_path, world.test)
     made = compute_binned_ap(
         world.test, found, measure_density(world.test), num_bins=4, num_resamples=50
     )
-    x = ap_against_density({"B": made}).axes[0].lines[0].get_xdata()
+    x = draw_ap_against_density({"B": made}).axes[0].lines[0].get_xdata()
     assert (np.diff(x) > 0).all()
 
 
@@ -137,15 +147,17 @@ def test_a_printed_density_stays_in_its_class(density: float, text: str):
 
 def test_whiskers_of_ap_by_class_are_the_intervals(world):
     run = read_runs([world.runs["B"]])[0]
-    scored = score_run(run, world.test, read_results(run.found, world.test), draws=100)
+    scored = score_run(
+        run, world.test, read_results(run.predictions_path, world.test), num_resamples=100
+    )
     group = SeedGroup((run,), (scored,))
-    axes = ap_by_class([group], "owned").axes[0]
+    axes = draw_ap_by_class([group], "owned").axes[0]
     whiskers = [c.get_segments()[0][:, 1].tolist() for c in axes.collections]
     known = [group.measure(m, "owned") for m in CLASSES]
     expected = [[m.low, m.high] for m in known if m is not None and m.low is not None]
     assert whiskers == [pytest.approx(e) for e in expected]
     # What result.json says has no interval, and no whisker is invented.
-    assert not ap_by_class([replace(group, scores=())]).axes[0].collections
+    assert not draw_ap_by_class([replace(group, scores=())]).axes[0].collections
 
 
 def test_latency_is_of_runs_whose_weights_are_there(world):
@@ -164,7 +176,7 @@ def test_a_trained_run_is_timed_and_drawn(world, tmp_path):
     latency = times[0]
     assert 0 < latency.low <= latency.median <= latency.high
     assert (latency.images, latency.people) == (3, 3.0)
-    axes = latency_against_ap([Point("B", latency, Measurement(20, 15, 25))]).axes[0]
+    axes = draw_latency_against_ap([LatencyPoint("B", latency, Interval(20, 15, 25))]).axes[0]
     assert axes.lines[0].get_xdata()[0] == latency.median
     assert "3 images" in axes.get_xlabel()
     assert "people" in axes.get_xlabel()
@@ -172,6 +184,6 @@ def test_a_trained_run_is_timed_and_drawn(world, tmp_path):
 
 def test_latency_has_quartiles_as_whiskers():
     times = Latency("x", 20.0, 10.0, 40.0, 5, 4.0, "CPU, 1 thread")
-    axes = latency_against_ap([Point("x", times, Measurement(30))]).axes[0]
+    axes = draw_latency_against_ap([LatencyPoint("x", times, Interval(30))]).axes[0]
     assert axes.collections[0].get_segments()[0][:, 0].tolist() == [10.0, 40.0]
     assert "CPU, 1 thread" in axes.get_xlabel()

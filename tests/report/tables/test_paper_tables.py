@@ -10,11 +10,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from smallpose.core.interval import Interval
+from smallpose.core.table import Column, Table
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import METRICS, Run, read_run
-from smallpose.report.inputs.scores import Measurement, RunScore, SeedGroup
+from smallpose.report.inputs.scores import RunScore, SeedGroup
 from smallpose.report.tables import paper_tables
-from smallpose.report.tables.paper_tables import PRINTED, Column, Table
+from smallpose.report.tables.paper_tables import PRINTED
 from smallpose.stats.counts import build_table1
 from smallpose.stats.scene_entropy import summarize_scenes
 
@@ -86,8 +88,8 @@ def test_our_rows_follow_the_papers_row_of_the_same_setting(runs: list[Run]):
         ("B", "ours · untrained"),
         ("B", "ours · quick · 6 epochs · seed 0"),
     ]
-    assert {0, 2} <= table.quiet
-    assert not {1, 3, 4} & table.quiet
+    assert {0, 2} <= table.muted_rows
+    assert not {1, 3, 4} & table.muted_rows
 
 
 def test_a_training_of_so_many_steps_is_called_so(runs: list[Run]):
@@ -162,8 +164,8 @@ def read_run_like(method: str) -> Run:
 
 def test_intervals_stand_beside_their_numbers_in_every_format():
     table = paper_tables.build_table2([seeds([60.0])])
-    cell = next(c for row in table.rows for c in row if isinstance(c, Measurement))
-    assert cell.low is not None
+    cell = next(c for row in table.rows for c in row if isinstance(c, Interval))
+    assert cell.has_ends
     assert 55 < cell.low < 57 < cell.value < 63 < (cell.high or 0) < 65
     assert f"60.0 ({cell.low:.1f}–{cell.high:.1f})" in table.to_markdown()
     assert f'data-value="60">60.0 <small>{cell.low:.1f}–' in table.to_html()
@@ -192,8 +194,8 @@ def test_several_seeds_are_one_row_with_a_wider_interval():
         paper_tables.build_table2([seeds(values)]).rows[2][5]
         for values in ([60.0] * 3, [55.0, 60.0, 65.0])
     )
-    assert isinstance(alike, Measurement)
-    assert isinstance(apart, Measurement)
+    assert isinstance(alike, Interval)
+    assert isinstance(apart, Interval)
     assert alike.value == apart.value == pytest.approx(60)
     assert (apart.high or 0) - (apart.low or 0) > 2 * ((alike.high or 0) - (alike.low or 0))
     assert (
@@ -234,8 +236,8 @@ def test_table_4_has_means_and_variances_with_intervals():
     rows[::2] = np.eye(365)[0]
     table = paper_tables.build_table4({"mine": summarize_scenes(rows)})
     mean, variance = table.rows[2][3:]
-    assert isinstance(mean, Measurement)
-    assert isinstance(variance, Measurement)
+    assert isinstance(mean, Interval)
+    assert isinstance(variance, Interval)
     assert mean.value == pytest.approx(np.log(365) / 2)
     assert variance.value == pytest.approx(np.log(365) ** 2 / 4 * 50 / 49)
     assert "5.900 nats" in table.note

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from smallpose.core.table import Cell, Column, Table
 from smallpose.report.claims.arithmetic import arithmetic
 from smallpose.report.claims.claim import Claim, Finding
 from smallpose.report.claims.claims_datasets import Sets, of_sets
@@ -12,7 +13,6 @@ from smallpose.report.claims.claims_methods import sentences
 from smallpose.report.claims.our_runs import Ours
 from smallpose.report.claims.result_source import PaperBoard
 from smallpose.report.inputs.paper_values import PRINTED, Paper
-from smallpose.report.tables.paper_tables import Cell, Column, Table
 
 NOT_ASKED = "–"
 

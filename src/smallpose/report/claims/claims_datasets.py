@@ -14,10 +14,10 @@ from smallpose.core.sizes import SMALL_BELOW
 from smallpose.report.claims.claim import Cell, Claim, Finding, judged
 from smallpose.report.claims.interval import Span, exact
 from smallpose.report.inputs.paper_values import Paper
-from smallpose.stats.counts import count
+from smallpose.stats.counts import count_people
 from smallpose.stats.crowding import crowd_index
-from smallpose.stats.mean_interval import Estimate, mean_of, variance_of
-from smallpose.stats.scene_entropy import Scenes
+from smallpose.stats.mean_interval import Estimate, estimate_mean, estimate_variance
+from smallpose.stats.scene_entropy import SceneStatistics
 
 OWN, COCO, CROWDPOSE = "smallpose", "coco", "crowdpose"
 RIVALS = (COCO, CROWDPOSE)
@@ -33,7 +33,7 @@ class Sets:
     """
 
     people: Mapping[str, Instances] = field(default_factory=dict)
-    scenes: Mapping[str, Scenes] = field(default_factory=dict)
+    scenes: Mapping[str, SceneStatistics] = field(default_factory=dict)
 
 
 def _span(estimate: Estimate) -> Span | None:
@@ -58,22 +58,22 @@ def _measured(sets: Sets, measure: Callable[[Instances], Estimate]) -> dict[str,
 
 
 def _crowding(people: Instances) -> Estimate:
-    return mean_of(crowd_index(people), people.images.groups)
+    return estimate_mean(crowd_index(people), people.images.groups)
 
 
 def _company(people: Instances) -> NDArray[np.float64]:
     """(m,) people of each image; NaN for images without any."""
-    number = np.bincount(people.image_rows[people.counted], minlength=len(people.images))
+    number = np.bincount(people.image_rows[people.is_counted], minlength=len(people.images))
     return np.where(number > 0, number.astype(np.float64), np.nan)
 
 
 def _width(people: Instances) -> Estimate:
-    return variance_of(_company(people), people.images.groups)
+    return estimate_variance(_company(people), people.images.groups)
 
 
 def _dense_share(people: Instances) -> Estimate:
-    small = np.flatnonzero(people.counted & (people.density_class >= 0))
-    return mean_of(people.density_class[small] == 2, people.image_rows[small])
+    small = np.flatnonzero(people.is_counted & (people.density_class >= 0))
+    return estimate_mean(people.density_class[small] == 2, people.image_rows[small])
 
 
 def _crowding_between(sets: Sets) -> Finding:
@@ -105,10 +105,10 @@ def _entropy(part: str) -> Callable[[Sets], Finding]:
 def _nobody_tiny(sets: Sets) -> Finding:
     people = sets.people.get(CROWDPOSE)
     what = "CrowdPose's smallest box above 32×32 px²"
-    if people is None or not people.counted.any():
+    if people is None or not people.is_counted.any():
         return judged([Cell(what, None, None, "CrowdPose is not given")])
-    least = float(people.area[people.counted].min())
-    number = int(people.counted.sum())
+    least = float(people.area[people.is_counted].min())
+    number = int(people.is_counted.sum())
     span = exact(least - 32 * 32)
     return judged(
         [Cell(what, span, span.above(0.0), f"of {number:,} people the smallest has {least:,.0f}")]
@@ -126,7 +126,7 @@ def _deficient_in_dense(sets: Sets) -> Finding:
 def _abstract(paper: Paper) -> Callable[[Sets], Finding]:
     def check(sets: Sets) -> Finding:
         people, text = sets.people.get(OWN), paper.text
-        counts = None if people is None else count(people)
+        counts = None if people is None else count_people(people)
         cells = []
         for what, limit in (
             ("images", text.images_over),
@@ -156,10 +156,10 @@ def _coco_small(paper: Paper) -> Callable[[Sets], Finding]:
         if people is None:
             return judged([Cell(what, None, None, "COCO is not given")])
         shares = {
-            rule: mean_of(area[known] < SMALL_BELOW, people.image_rows[known])
+            rule: estimate_mean(area[known] < SMALL_BELOW, people.image_rows[known])
             for rule, area, known in (
-                ("box", people.area, people.counted),
-                ("mask", people.file_area, people.counted & np.isfinite(people.file_area)),
+                ("box", people.area, people.is_counted),
+                ("mask", people.file_area, people.is_counted & np.isfinite(people.file_area)),
             )
         }
         how = "; ".join(f"by {rule} {100 * e.value:.1f} %" for rule, e in shares.items() if e.n)

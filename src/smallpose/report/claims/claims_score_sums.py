@@ -187,19 +187,19 @@ SCORES: tuple[tuple[Claim, Check], ...] = (
         Claim(
             "E11",
             "supplement",
-            "The whole set is {whole_ap} AP above the subsets",
+            "The whole set is {full_set_ap} AP above the subsets",
             "Table 5: whole − subsets",
         ),
-        _gain("whole_ap", "AP", 2, 1),
+        _gain("full_set_ap", "AP", 2, 1),
     ),
     (
         Claim(
             "E12",
             "supplement",
-            "The whole set is {whole_ap_s} AP_S above the subsets",
+            "The whole set is {full_set_ap_s} AP_S above the subsets",
             "Table 5: whole − subsets",
         ),
-        _gain("whole_ap_s", "AP_S", 2, 1),
+        _gain("full_set_ap_s", "AP_S", 2, 1),
     ),
     (
         Claim(

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from smallpose.core.errors import InputError
-from smallpose.core.instances import Instances, concat
+from smallpose.core.instances import Instances, concat_instances
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
 from smallpose.report.claims.claims_datasets import COCO, CROWDPOSE, OWN, Sets
 from smallpose.report.claims.our_runs import Ours, ours
 from smallpose.report.inputs.runs import find_shared_dataset, read_runs
-from smallpose.stats.scene_entropy import read_probabilities, scenes
+from smallpose.stats.scene_entropy import read_probabilities, summarize_scenes
 
 
 def our_runs(folders: Sequence[Path]) -> tuple[Ours | None, Instances | None]:
@@ -30,12 +30,12 @@ def our_runs(folders: Sequence[Path]) -> tuple[Ours | None, Instances | None]:
         )
     test = read_coco(data / "annotations" / "test.json")
     found = {
-        n: read_results(run.found, test)
+        n: read_results(run.predictions_path, test)
         for n, run in enumerate(runs)
-        if run.data == data and run.found is not None
+        if run.data == data and run.predictions_path is not None
     }
     train = data / "annotations" / "train.json"
-    people = concat([read_coco(train), test]) if train.is_file() else test
+    people = concat_instances([read_coco(train), test]) if train.is_file() else test
     return ours(runs, test, found), people
 
 
@@ -58,5 +58,5 @@ def our_sets(
         rows = read_probabilities(file)
         there = people.get(name)
         groups = there.images.groups if there and len(there.images) == len(rows) else None
-        scored[name] = scenes(rows, groups)
+        scored[name] = summarize_scenes(rows, groups)
     return Sets(people, scored)

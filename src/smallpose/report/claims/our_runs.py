@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from smallpose.core.instances import Instances
+from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.scoring.bootstrap import LEVEL
@@ -15,7 +16,6 @@ from smallpose.report.claims.result_source import Key
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import (
-    Measurement,
     RunScore,
     SeedGroup,
     compute_difference,
@@ -65,9 +65,9 @@ class RunBoard:
         return self.cells.get((key[0], key[1]))
 
 
-def _span(measured: Measurement | None) -> Span | None:
+def _span(measured: "Interval | None") -> Span | None:
     """None where there is no interval: then nothing can be told."""
-    if measured is None or measured.low is None or measured.high is None:
+    if measured is None or not measured.has_ends:
         return None
     return Span(measured.value, measured.low, measured.high)
 
@@ -104,7 +104,8 @@ def ours(
     cells: dict[tuple[str, str], SeedGroup] = {}
     for (family, setting), numbers in _chosen(runs, there).items():
         scored = [
-            known.get(n) or score_run(runs[n], truth, found[n], protocols=PROTOCOLS, draws=draws)
+            known.get(n)
+            or score_run(runs[n], truth, found[n], protocols=PROTOCOLS, num_resamples=draws)
             for n in numbers
         ]
         alike = tuple(runs[n] for n in numbers)
@@ -125,7 +126,9 @@ def ours(
 def _on_17(scored: RunScore, truth: Instances, found: Predictions, draws: int | None) -> RunScore:
     if found.skeleton == COCO17 or truth.skeleton == COCO17:
         return scored
-    return score_run(scored.run, truth, found, keypoints="coco17", protocols=PROTOCOLS, draws=draws)
+    return score_run(
+        scored.run, truth, found, keypoints="coco17", protocols=PROTOCOLS, num_resamples=draws
+    )
 
 
 def _chosen(runs: Sequence[Run], there: Sequence[int]) -> dict[tuple[str, str], list[int]]:

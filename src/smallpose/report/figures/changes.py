@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from smallpose.core.interval import Interval
 from smallpose.report.claims.result_source import Board
 from smallpose.report.figures.style import (
     CLASSES,
@@ -17,7 +17,6 @@ from smallpose.report.figures.style import (
     create_figure,
     hide_frame,
 )
-from smallpose.report.inputs.scores import Measurement
 
 UP, DOWN, UNSURE = SERIES[0], SERIES[1], "#9AA3AE"
 
@@ -32,7 +31,7 @@ class Change:
     """
 
     label: str
-    ours: Mapping[str, Measurement | None]
+    ours: Mapping[str, Interval | None]
     printed: Mapping[str, float | None]
 
 
@@ -40,12 +39,11 @@ def compute_changes(board: Board, printed: Board, methods: tuple[str, ...]) -> l
     """The methods that have both settings; B is scored on COCO's 17 joints, as A is."""
     out = []
     for method in methods:
-        ours: dict[str, Measurement | None] = {}
+        ours: dict[str, Interval | None] = {}
         theirs: dict[str, float | None] = {}
         for metric in CLASSES:
             one, other = (method, "B17", metric), (method, "A", metric)
-            span = board.difference(one, other)
-            ours[metric] = None if span is None else Measurement(span.value, span.low, span.high)
+            ours[metric] = board.difference(one, other)
             known = printed.difference(one, other)
             theirs[metric] = None if known is None else known.value
         if any(ours.values()):
@@ -86,7 +84,7 @@ def draw_gains_by_class(changes: list[Change], printed: str = "the paper's") -> 
     return apply_theme(figure)
 
 
-def _draw_panel(axes: Axes, values: list[tuple[Measurement | None, float | None]]) -> None:
+def _draw_panel(axes: Axes, values: list[tuple[Interval | None, float | None]]) -> None:
     hide_frame(axes)
     axes.grid(axis="x", color=LIGHT.grid, lw=0.8)
     axes.set_axisbelow(True)
@@ -95,13 +93,18 @@ def _draw_panel(axes: Axes, values: list[tuple[Measurement | None, float | None]
         if ours is None:
             axes.text(0, y, " n/a", va="center", size=7.5, color=LIGHT.muted)
         else:
-            low, high = (np.nan if e is None else e for e in (ours.low, ours.high))
-            colour = UP if low > 0 else DOWN if high < 0 else UNSURE
+            colour = _choose_colour(ours)
             axes.barh(y, ours.value, 0.56, color=colour, zorder=2)
-            axes.hlines(y, low, high, color=LIGHT.ink, lw=1.2, zorder=3)
+            axes.hlines(y, ours.low, ours.high, color=LIGHT.ink, lw=1.2, zorder=3)
         if printed is not None:
             axes.plot(
                 [printed], [y], marker="D", ms=4.5, mfc=LIGHT.paper, mec=LIGHT.muted, zorder=4
             )
     axes.xaxis.set_major_locator(MaxNLocator(3))
     axes.tick_params(axis="x", colors=LIGHT.muted, labelbottom=True, labelsize=8)
+
+
+def _choose_colour(change: Interval) -> str:
+    if change.low > 0:
+        return UP
+    return DOWN if change.high < 0 else UNSURE

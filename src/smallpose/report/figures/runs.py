@@ -34,8 +34,8 @@ def draw_ap_by_class(runs: Runs, protocol: str = "coco") -> Figure:
     width = 0.8 / max(len(groups), 1)
     looks = choose_run_styles(firsts)
     values = [[g.measure(n, protocol) for n in names] for g in groups]
-    tops = [v for row in values for m in row if m is not None for v in (m.value, m.high or 0.0)]
-    top = max([1.0, *tops])
+    known = [m for row in values for m in row if m is not None]
+    top = max([1.0, *(m.high if m.has_ends else m.value for m in known)])
     for number, (group, row) in enumerate(zip(groups, values, strict=True)):
         x = np.arange(len(names)) + (number - (len(groups) - 1) / 2) * width
         heights = [0.0 if m is None else m.value for m in row]
@@ -43,7 +43,7 @@ def draw_ap_by_class(runs: Runs, protocol: str = "coco") -> Figure:
         axes.bar(x, heights, width * 0.92, label=label, **looks[number].bar_options())
         for at, m in zip(x, row, strict=True):
             above = 0.0 if m is None else m.value
-            if m is not None and m.low is not None and m.high is not None:
+            if m is not None and m.has_ends:
                 axes.vlines(at, m.low, m.high, color=LIGHT.ink, lw=1.1, zorder=3)
                 above = m.high
             if len(groups) <= 4:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from smallpose.core.interval import Interval
 from smallpose.report.figures.style import (
     LIGHT,
     add_legend_above,
@@ -13,7 +14,6 @@ from smallpose.report.figures.style import (
     create_axes,
     get_series_style,
 )
-from smallpose.report.inputs.scores import Measurement
 from smallpose.report.latency import Latency
 
 
@@ -23,7 +23,7 @@ class LatencyPoint:
 
     label: str
     latency: Latency
-    ap_small: Measurement
+    ap_small: Interval
 
 
 def format_milliseconds(value: float) -> str:
@@ -38,7 +38,7 @@ def draw_latency_against_ap(points: Sequence[LatencyPoint]) -> Figure:
     for number, p in enumerate(points):
         drawn, ap = get_series_style(number), p.ap_small
         axes.hlines(ap.value, p.latency.low, p.latency.high, color=drawn.colour, lw=1.3)
-        if ap.low is not None and ap.high is not None:
+        if ap.has_ends:
             axes.vlines(p.latency.median, ap.low, ap.high, color=drawn.colour, lw=1.3)
         label = f"{p.label} ({format_milliseconds(p.latency.median)})"
         axes.plot(
@@ -51,7 +51,7 @@ def draw_latency_against_ap(points: Sequence[LatencyPoint]) -> Figure:
             label=label,
         )
     first = points[0].latency
-    tops = [p.ap_small.high or p.ap_small.value for p in points]
+    tops = [p.ap_small.high if p.ap_small.has_ends else p.ap_small.value for p in points]
     axes.set(xscale="log", ylim=(0, max(*tops, 1.0) * 1.1), ylabel="AP_S (owned), points")
     ends = [end for p in points for end in (p.latency.low, p.latency.high)]
     axes.set_xlim(min(ends) / 1.5, max(ends) * 1.5)

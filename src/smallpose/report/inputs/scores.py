@@ -1,6 +1,7 @@
-"""Finished runs scored anew on one truth: every protocol, intervals, and draws that can be paired.
+"""Score finished runs again on one ground truth: every protocol, with intervals that can be paired.
 
-Runs hold their evaluation, but two of them can only be compared well on the same draws of images.
+Runs record their evaluation, but two of them can only be compared well on the same resamples of
+images.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.instances import Instances
+from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.evaluate import Evaluation, evaluate
 from smallpose.evaluation.scoring.bootstrap import (
     LEVEL,
-    Interval,
+    IntervalEnds,
     compute_interval,
     count_clusters,
     resample_metrics,
@@ -22,74 +24,68 @@ from smallpose.evaluation.scoring.bootstrap import (
 from smallpose.report.inputs.runs import PROTOCOLS, Run, group_seeds
 
 Floats = NDArray[np.float64]
-MAX_RESAMPLES, MIN_RESAMPLES = 1000, 200
-_WORK = 2e8  # detections times draws; above it there are fewer draws
+MIN_RESAMPLES = 200
+MAX_RESAMPLES = 1000
+_MAX_WORK = 2e8  # detections times resamples; above it there are fewer resamples
 
 
 @dataclass(frozen=True)
 class RunScore:
-    """One run's numbers.
+    """The scores of one run.
 
     Args:
-        draws: by protocol and name, (b,) values under draws of images; the same draws for all.
-        clusters: images, or videos, that were drawn from.
+        resamples: by protocol and metric, (b,) values over resamples of images, the same for all
+            runs.
+        num_clusters: images, or videos, that are resampled.
     """
 
     run: Run
     evaluation: Evaluation
-    draws: Mapping[str, Mapping[str, Floats]]
-    clusters: int
+    resamples: Mapping[str, Mapping[str, Floats]]
+    num_clusters: int
 
-    def value(self, name: str, protocol: str = "coco") -> float | None:
-        """In points."""
+    def metric(self, name: str, protocol: str = "coco") -> float | None:
+        """Return a metric in points; None for an empty class."""
         value = self.evaluation.protocols.get(protocol, {}).get(name)
         return None if value is None else 100 * value
 
-    def ends(self, name: str, protocol: str = "coco") -> Interval:
-        """The 95 % interval, in points; None where nobody is there."""
-        values = self.draws.get(protocol, {}).get(name)
-        ends = None if values is None else compute_interval(values, self.clusters)
+    def interval(self, name: str, protocol: str = "coco") -> IntervalEnds:
+        """Return the 95 % interval of a metric, in points; None for an empty class."""
+        values = self.resamples.get(protocol, {}).get(name)
+        ends = None if values is None else compute_interval(values, self.num_clusters)
         return None if ends is None else [100 * end for end in ends]
 
 
 def score_run(
     run: Run,
     truth: Instances,
-    found: Predictions,
+    predictions: Predictions,
     *,
     keypoints: str | None = None,
     protocols: Sequence[str] = PROTOCOLS,
-    draws: int | None = None,
+    num_resamples: int | None = None,
 ) -> RunScore:
-    """Evaluate what a run found.
+    """Evaluate the predictions of a run.
 
     Args:
         keypoints: "coco17" scores runs of setting B on the joints of A.
-        draws: of the bootstrap; without, 1,000 or what takes about a minute.
+        num_resamples: of the bootstrap (default: 1,000, or what takes about a minute).
     """
-    if draws is None:
-        draws = int(np.clip(_WORK / max(len(found), 1), MIN_RESAMPLES, MAX_RESAMPLES))
-    result = evaluate(truth, found, protocols=protocols, keypoints=keypoints)
-    spread = resample_metrics(result.match_counts, protocols, 20, draws)
-    return RunScore(run, result, spread, count_clusters(result.match_counts.groups))
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Points, and the ends of their 95 % interval where it is known."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
+    if num_resamples is None:
+        affordable = _MAX_WORK / max(len(predictions), 1)
+        num_resamples = int(np.clip(affordable, MIN_RESAMPLES, MAX_RESAMPLES))
+    result = evaluate(truth, predictions, protocols=protocols, keypoints=keypoints)
+    resamples = resample_metrics(result.match_counts, protocols, 20, num_resamples)
+    return RunScore(run, result, resamples, count_clusters(result.match_counts.groups))
 
 
 @dataclass(frozen=True)
 class SeedGroup:
-    """Runs that differ in nothing but their seed, or, of subsets, in which images were drawn.
+    """Runs that differ in nothing but their seed, or, for subsets, in the images drawn.
 
     Args:
-        scores: one for each run; none where the runs' data or result files are gone, and then
-            there are the numbers that the runs wrote down.
+        scores: one for each run; empty where the runs' data or result files are missing, and then
+            the numbers are those that the runs recorded.
     """
 
     runs: tuple[Run, ...]
@@ -97,77 +93,78 @@ class SeedGroup:
 
     @property
     def first_run(self) -> Run:
-        """Any of them; they are alike."""
+        """Return one run for all that they share."""
         return self.runs[0]
 
     def protocols(self) -> tuple[str, ...]:
-        """Those there are numbers of."""
+        """Return the protocols that the runs are scored by."""
         if self.scores:
             return tuple(p for p in PROTOCOLS if p in self.scores[0].evaluation.protocols)
         return self.first_run.protocols
 
     def values(self, name: str, protocol: str) -> list[float] | None:
-        """Points of each run; None when one has none."""
-        ones = self.scores or self.runs
-        values = [
-            one.value(name, protocol) if isinstance(one, RunScore) else one.metric(name, protocol)
-            for one in ones
-        ]
+        """Return the points of each run; None when one of them has no value."""
+        values = [scored.metric(name, protocol) for scored in self.scores or self.runs]
         return None if None in values else [v for v in values if v is not None]
 
-    def draws(self, name: str, protocol: str) -> Floats:
-        """(b,) points of their mean; only with scores."""
-        return np.asarray(100 * np.mean([s.draws[protocol][name] for s in self.scores], axis=0))
+    def resample_mean(self, name: str, protocol: str) -> Floats:
+        """Return (b,) points of the mean over runs in each resample; needs scores."""
+        return np.asarray(100 * np.mean([s.resamples[protocol][name] for s in self.scores], axis=0))
 
-    def measure(self, name: str, protocol: str = "coco") -> Measurement | None:
-        """The mean over seeds; its interval holds the choice of images and that of seeds."""
+    def measure(self, name: str, protocol: str = "coco") -> Interval | None:
+        """Return the mean over seeds; its interval covers the choice of images and of seeds."""
         values = self.values(name, protocol)
         if values is None:
             return None
-        middle = float(np.mean(values))
+        mean = float(np.mean(values))
         if self.scores:
-            span = compute_spread(
-                middle, self.draws(name, protocol), [values], self.scores[0].clusters
-            )
-            if span is None:
-                return Measurement(middle)
-            # How much few seeds differ reaches beyond what an average precision can be.
-            return Measurement(middle, max(span[0], 0.0), min(span[1], 100.0))
-        ends = self.first_run.ends(name, protocol) if len(values) == 1 else None
-        return Measurement(middle) if ends is None else Measurement(middle, *ends)
+            resamples = self.resample_mean(name, protocol)
+            ends = compute_spread(mean, resamples, [values], self.scores[0].num_clusters)
+            if ends is None:
+                return Interval(mean)
+            # The spread of few seeds can reach beyond the range of an average precision.
+            return Interval(mean, max(ends[0], 0.0), min(ends[1], 100.0))
+        recorded = self.first_run.interval(name, protocol) if len(values) == 1 else None
+        return Interval(mean) if recorded is None else Interval(mean, *recorded)
 
 
 def compute_difference(
     one: SeedGroup, other: SeedGroup, names: tuple[str, str], protocol: str, level: float = LEVEL
-) -> Measurement | None:
-    """A number of the first minus one of the second: paired over images, unpaired over seeds."""
+) -> Interval | None:
+    """Subtract a metric of the second from one of the first.
+
+    Images are paired, seeds are not.
+    """
     a, b = one.values(names[0], protocol), other.values(names[1], protocol)
     if a is None or b is None or not (one.scores and other.scores):
         return None
-    middle = float(np.mean(a) - np.mean(b))
-    draws = one.draws(names[0], protocol) - other.draws(names[1], protocol)
-    span = compute_spread(middle, draws, [a, b], one.scores[0].clusters, level)
-    return Measurement(middle) if span is None else Measurement(middle, *span)
+    mean = float(np.mean(a) - np.mean(b))
+    resamples = one.resample_mean(names[0], protocol) - other.resample_mean(names[1], protocol)
+    ends = compute_spread(mean, resamples, [a, b], one.scores[0].num_clusters, level)
+    return Interval(mean) if ends is None else Interval(mean, *ends)
 
 
 def compute_spread(
-    middle: float,
-    draws: Floats,
+    mean: float,
+    resamples: Floats,
     values: Sequence[Sequence[float]],
-    clusters: int,
+    num_clusters: int,
     level: float = LEVEL,
 ) -> tuple[float, float] | None:
-    """The ends around a mean, from draws of images and from how much seeds differ."""
-    ends = compute_interval(draws, clusters, level)
+    """Compute the interval around a mean from resamples of images and the spread of seeds."""
+    ends = compute_interval(resamples, num_clusters, level)
     if ends is None:
         return None
     seeds = _compute_seed_spread(values, level)
-    low, high = max(middle - ends[0], 0.0), max(ends[1] - middle, 0.0)
-    return middle - float(np.hypot(low, seeds)), middle + float(np.hypot(high, seeds))
+    low, high = max(mean - ends[0], 0.0), max(ends[1] - mean, 0.0)
+    return mean - float(np.hypot(low, seeds)), mean + float(np.hypot(high, seeds))
 
 
 def _compute_seed_spread(values: Sequence[Sequence[float]], level: float) -> float:
-    """How far the mean over seeds, or the difference of two, may be off; 0 with one seed each."""
+    """Compute the half-width of the interval over seeds, for a mean or a difference of two.
+
+    It is 0 with one seed each.
+    """
     parts = [(np.var(v, ddof=1) / len(v), len(v) - 1) for v in values if len(v) > 1]
     if not parts:
         return 0.0
@@ -180,16 +177,16 @@ def _compute_seed_spread(values: Sequence[Sequence[float]], level: float) -> flo
 def group_scores(
     runs: Sequence[Run], scores: Mapping[int, RunScore] | None = None
 ) -> list[SeedGroup]:
-    """Runs that are alike but for their seed, together, in the order of their first.
+    """Group runs that differ in nothing but their seed, in the order of their first.
 
     Args:
-        scores: of each run, by its place; a group has scores only when all of its runs do.
+        scores: of each run, by its index; a group has scores only when all of its runs do.
     """
-    known = scores or {}
+    scores = scores or {}
     return [
         SeedGroup(
-            tuple(runs[n] for n in numbers),
-            tuple(known[n] for n in numbers) if all(n in known for n in numbers) else (),
+            runs=tuple(runs[n] for n in indices),
+            scores=tuple(scores[n] for n in indices) if all(n in scores for n in indices) else (),
         )
-        for numbers in group_seeds(runs)
+        for indices in group_seeds(runs)
     ]

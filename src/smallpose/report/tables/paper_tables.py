@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from smallpose.core.interval import Interval
+from smallpose.core.table import Cell, Column, Table
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import METRICS, Run
-from smallpose.report.inputs.scores import Measurement, SeedGroup
-from smallpose.report.tables.table import Cell, Column, Table
+from smallpose.report.inputs.scores import SeedGroup
 from smallpose.stats.counts import Counts, Table1
 from smallpose.stats.scene_entropy import SceneStatistics
 
-__all__ = ["Cell", "Column", "Table"]  # and the tables below
 Runs = Sequence[Run] | Sequence[SeedGroup]
 HEADS = dict(zip(METRICS, ("AP", "AP_S", "AP_M", "AP_L", "Sp", "Mo", "De", "AR"), strict=True))
 MEANINGS = {
@@ -81,7 +81,7 @@ def build_other_protocols(runs: Runs) -> list[Table]:
 
 
 def _interval_note(rows: Sequence[tuple[Cell, ...]]) -> str:
-    if not any(isinstance(c, Measurement) and c.low is not None for row in rows for c in row):
+    if not any(isinstance(c, Interval) and c.has_ends for row in rows for c in row):
         return ""
     return (
         " In brackets 95 % intervals by a bootstrap over test images (or videos); with several "
@@ -227,8 +227,7 @@ def build_table4(sets: Mapping[str, SceneStatistics]) -> Table:
     ]
     quiet = frozenset(range(len(rows)))
     for name, scenes in sets.items():
-        both = [Measurement(e.value, e.low, e.high) for e in (scenes.mean, scenes.variance)]
-        rows.append((name, "ours", len(scenes.entropy), *both))
+        rows.append((name, "ours", len(scenes.entropy), scenes.mean, scenes.variance))
     classes = ", ".join(dict.fromkeys(str(s.classes) for s in sets.values())) or "365"
     columns = (
         Column("set"),

@@ -1,0 +1,267 @@
+"""A table that renders as Markdown, CSV, LaTeX, HTML and text for a terminal."""
+
+import csv
+import html
+import io
+import itertools
+import math
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from smallpose.core.interval import Interval
+
+Cell = str | float | int | Interval | None
+Kind = Literal["text", "count", "points", "number", "exact"]
+_DIGITS = {"points": ".1f", "number": ".2f", "exact": ""}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading and the format of the cells below it.
+
+    Args:
+        kind: `text` is aligned left, all others right; `count` has separators of thousands,
+            `points` one decimal, `number` two, and `exact` all digits.
+        meaning: an explanation, which the HTML shows on hovering.
+        latex: the heading in LaTeX, where it is not `head` itself.
+        width: the limit of a cell in `Table.to_long_text`.
+    """
+
+    head: str
+    kind: Kind = "text"
+    meaning: str = ""
+    latex: str = ""
+    width: int = 22
+
+    def format(self, cell: Cell) -> str:
+        """Format a cell for readers; a dash where it is unknown."""
+        if isinstance(cell, str):
+            return cell
+        if isinstance(cell, Interval):
+            ends = self.format_ends(cell)
+            return self.format(cell.value) + (f" ({ends})" if ends else "")
+        if cell is None or math.isnan(cell):
+            return "–"
+        return f"{cell:,}" if self.kind == "count" else f"{cell:{_DIGITS.get(self.kind, '.2f')}}"
+
+    def format_value(self, cell: Cell) -> str:
+        """Format a cell without its interval."""
+        return self.format(cell.value if isinstance(cell, Interval) else cell)
+
+    def format_ends(self, cell: Cell) -> str:
+        """Format the interval of a cell, such as `18.0–20.9`; "" without one."""
+        if not _has_ends(cell):
+            return ""
+        dash = "–" if cell.low >= 0 else " to "
+        return f"{self.format(cell.low)}{dash}{self.format(cell.high)}"
+
+    def format_plain(self, cell: Cell) -> str:
+        """Format the value of a cell for programs; "" where it is unknown."""
+        if isinstance(cell, Interval):
+            return self.format_plain(cell.value)
+        if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+            return ""
+        is_rounded = isinstance(cell, float) and self.kind != "exact"
+        return f"{round(cell, 4):g}" if is_rounded else str(cell)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows below headings.
+
+    Args:
+        name: of its files and of its element in HTML.
+        title: one line above the table; may be empty.
+        note: what a reader must know; Markdown and LaTeX contain it.
+        muted_rows: indices of rows shown for comparison, such as the paper's.
+        foot: a last row below a rule; empty without one.
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    muted_rows: frozenset[int] = frozenset()
+    foot: tuple[Cell, ...] = ()
+
+    @property
+    def heads(self) -> list[str]:
+        """Return the headings."""
+        return [column.head for column in self.columns]
+
+    @property
+    def all_rows(self) -> tuple[tuple[Cell, ...], ...]:
+        """Return the rows, and the foot where there is one."""
+        return (*self.rows, self.foot) if self.foot else self.rows
+
+    def format_cells(self) -> list[list[str]]:
+        """Format all cells, row by row, for readers."""
+        return [[c.format(cell) for c, cell in self._pair(row)] for row in self.all_rows]
+
+    def to_markdown(self) -> str:
+        """Render title, table and note."""
+        lines = [self.heads, ["---" if c.kind == "text" else "---:" for c in self.columns]]
+        lines += [[cell.replace("|", "\\|") for cell in row] for row in self.format_cells()]
+        table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        title = f"**{self.title}**" if self.title else ""
+        return "\n\n".join(part for part in (title, table, self.note) if part) + "\n"
+
+    def to_csv(self) -> str:
+        """Render headings and cells, numbers without separators of thousands.
+
+        A column with intervals is followed by one of their low and one of their high ends.
+        """
+        with_ends = [any(_has_ends(cell) for cell in cells) for cells in self._cells_by_column()]
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        head: list[str] = []
+        for column, is_wide in zip(self.columns, with_ends, strict=True):
+            head.append(column.head)
+            head += [f"{column.head}_low", f"{column.head}_high"] if is_wide else []
+        writer.writerow(head)
+        for row in self.all_rows:
+            cells: list[str] = []
+            for (column, cell), is_wide in zip(self._pair(row), with_ends, strict=True):
+                cells.append(column.format_plain(cell))
+                ends = (cell.low, cell.high) if isinstance(cell, Interval) else (None, None)
+                cells += [column.format_plain(end) for end in ends] if is_wide else []
+            writer.writerow(cells)
+        return out.getvalue()
+
+    def to_latex(self) -> str:
+        """Render a `tabular` with the rules of booktabs, intervals in a smaller size."""
+        alignment = "".join("l" if c.kind == "text" else "r" for c in self.columns)
+        lines = [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule"]
+        lines += [_join_latex(c.latex or _escape_latex(c.head) for c in self.columns), r"\midrule"]
+        lines += [self._to_latex_row(row) for row in self.rows]
+        if self.foot:
+            lines += [r"\midrule", self._to_latex_row(self.foot)]
+        lines += [r"\bottomrule", r"\end{tabular}", ""]
+        comments = [line for line in (self.title, *self.note.splitlines()) if line]
+        return "\n".join([*(f"% {line}" for line in comments), *lines])
+
+    def to_html(self) -> str:
+        """Render title and `<table>`; `data-value` holds each number for sorting."""
+        head = "".join(_render_heading(column) for column in self.columns)
+        body = "".join(
+            f'<tr class="quiet">{self._to_html_cells(row)}</tr>'
+            if index in self.muted_rows
+            else f"<tr>{self._to_html_cells(row)}</tr>"
+            for index, row in enumerate(self.all_rows)
+        )
+        # The title is outside the scrolled part, or a narrow screen would cut it off.
+        return (
+            f'<h3 id="{self.name}-title">{html.escape(self.title)}</h3><div class="scroll">'
+            f'<table id="{self.name}-table" aria-labelledby="{self.name}-title">'
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        )
+
+    def to_text(self) -> str:
+        """Render for a terminal: title, headings and rows between rules, each row one line."""
+        cells = [self.heads, *self.format_cells()]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [self._align(row, widths) for row in cells]
+        rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
+        last = len(self.rows) + 1
+        parts = [lines[0], rule, *lines[1:last], rule, *lines[last:]]
+        return "\n".join([self.title, *parts] if self.title else parts)
+
+    def to_long_text(self, width: int) -> str:
+        """Render a table whose last column holds sentences: those of a row below its other cells.
+
+        Args:
+            width: of the terminal, in characters.
+        """
+        *short_heads, _ = self.heads
+        widths = [
+            min(max(map(len, column)), self.columns[index].width)
+            for index, column in enumerate(zip(short_heads, *(r[:-1] for r in self.format_cells())))
+        ]
+        lines = [self.title, self._align(short_heads, widths)]
+        for *short, sentences in self.format_cells():
+            wrapped = [textwrap.wrap(cell, w) for cell, w in zip(short, widths, strict=True)]
+            for parts in itertools.zip_longest(*wrapped, fillvalue=""):
+                lines.append(self._align(parts, widths))
+            lines += [
+                textwrap.fill(sentences, width, initial_indent=" " * 4, subsequent_indent=" " * 4),
+                "",
+            ]
+        return "\n".join([*lines, textwrap.fill(self.note, width)])
+
+    def _pair(self, row: tuple[Cell, ...]) -> list[tuple[Column, Cell]]:
+        return list(zip(self.columns, row, strict=True))
+
+    def _cells_by_column(self) -> list[list[Cell]]:
+        return [[row[index] for row in self.all_rows] for index in range(len(self.columns))]
+
+    def _align(self, cells: Sequence[str], widths: Sequence[int]) -> str:
+        parts = zip(self.columns, cells, widths, strict=False)
+        aligned = [t.ljust(w) if c.kind == "text" else t.rjust(w) for c, t, w in parts]
+        return "  ".join(aligned).rstrip()
+
+    def _to_latex_row(self, row: tuple[Cell, ...]) -> str:
+        cells = []
+        for column, cell in self._pair(row):
+            ends = column.format_ends(cell)
+            text = _escape_latex(column.format_value(cell))
+            cells.append(text + (rf" {{\scriptsize ({_escape_latex(ends)})}}" if ends else ""))
+        return _join_latex(cells)
+
+    def _to_html_cells(self, row: tuple[Cell, ...]) -> str:
+        out = []
+        for index, (column, cell) in enumerate(self._pair(row)):
+            text = html.escape(column.format_value(cell))
+            plain = html.escape(column.format_plain(cell))
+            ends = column.format_ends(cell)
+            text += f" <small>{html.escape(ends)}</small>" if ends else ""
+            if index == 0:
+                out.append(f'<th scope="row" data-value="{plain}">{text}</th>')
+            else:
+                css_class = "" if column.kind == "text" else ' class="n"'
+                out.append(f'<td{css_class} data-value="{plain}">{text}</td>')
+        return "".join(out)
+
+
+def _has_ends(cell: Cell) -> bool:
+    return isinstance(cell, Interval) and cell.has_ends
+
+
+def _render_heading(column: Column) -> str:
+    css_class = "" if column.kind == "text" else ' class="n"'
+    meaning = f' title="{html.escape(column.meaning)}"' if column.meaning else ""
+    head = html.escape(column.head)
+    if "_" in column.head:
+        base, index = column.head.split("_", 1)
+        head = f"{base}<sub>{index}</sub>"
+    return f'<th scope="col"{css_class}{meaning}>{head}</th>'
+
+
+def _join_latex(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+    "×": r"$\times$",
+    "·": r"$\cdot$",
+    "−": "$-$",
+    "≥": r"$\ge$",
+    "≤": r"$\le$",
+}
+
+
+def _escape_latex(text: str) -> str:
+    return "".join(_LATEX.get(letter, letter) for letter in text)
