@@ -1,4 +1,4 @@
-"""A small built set with pictures, and finished runs on it."""
+"""Make a small built set with images, and finished runs on it."""
 
 import json
 from dataclasses import dataclass, replace
@@ -41,24 +41,24 @@ STANDING = np.array(
     ]
 )
 HEIGHTS = (36, 60, 100, 150, 230, 380)
-NUMBERS = ("AP", "AP_S", "AP_M", "AP_L", "AP_S_sparse", "AP_S_moderate", "AP_S_dense", "AR")
+METRICS = ("AP", "AP_S", "AP_M", "AP_L", "AP_S_sparse", "AP_S_moderate", "AP_S_dense", "AR")
 
 
 @dataclass(frozen=True)
-class World:
-    """A built set, its test split, and folders of runs by name."""
+class Project:
+    """A built set, its test split, and the folders of runs by name."""
 
     data: Path
     test: Instances
     runs: dict[str, Path]
 
 
-def split(seed: int, first: int, name: str) -> Instances:
-    """Ten images of 640 × 480 with three people each, all five sources."""
+def make_split(seed: int, first_id: int, name: str) -> Instances:
+    """Make ten images of 640 × 480 with three people each, of all five sources."""
     rng = np.random.default_rng(seed)
     files = [f"{name}/{i}.png" for i in range(10)]
     source = np.arange(10) % 5 + 1
-    images = make_images(range(first, first + 10), files, [640] * 10, [480] * 10, source)
+    images = make_images(range(first_id, first_id + 10), files, [640] * 10, [480] * 10, source)
     rows = np.repeat(np.arange(10), 3)
     height = np.array([HEIGHTS[i % len(HEIGHTS)] for i in range(30)], dtype=np.float64)
     x, y = rng.uniform(0, 640 - height / 2), rng.uniform(0, 480 - height)
@@ -68,28 +68,28 @@ def split(seed: int, first: int, name: str) -> Instances:
     people = make_instances(
         SMALLPOSE, images, rows, boxes, np.concatenate([xy, v], axis=2), source=source[rows]
     )
-    return replace(people, ids=np.arange(first * 10, first * 10 + 30))
+    return replace(people, ids=np.arange(first_id * 10, first_id * 10 + 30))
 
 
 def write_run(
     folder: Path, truth: Instances, data: Path, setting: str, epochs: int, points: float
 ) -> Path:
-    """A run whose poses are the truth, shaken; its numbers are made up."""
-    seen = truth if setting == "B" else truth.to_skeleton(COCO17)
+    """Write a run whose poses are the ground truth with noise; its scores are made up."""
+    labelled = truth if setting == "B" else truth.to_skeleton(COCO17)
     rng = np.random.default_rng(epochs)
-    shake = rng.normal(0, 1, seen.keypoints[:, :, :2].shape) * (0.02 + 0.3 * (epochs == 0))
-    poses = seen.keypoints.copy()
-    poses[:, :, :2] += shake * truth.boxes_xywh[:, None, 3:]
-    found = make_predictions(
-        seen.skeleton,
-        seen.images.ids[seen.image_rows],
+    noise = rng.normal(0, 1, labelled.keypoints[:, :, :2].shape) * (0.02 + 0.3 * (epochs == 0))
+    poses = labelled.keypoints.copy()
+    poses[:, :, :2] += noise * truth.boxes_xywh[:, None, 3:]
+    predictions = make_predictions(
+        labelled.skeleton,
+        labelled.images.ids[labelled.image_rows],
         poses,
-        np.ones(len(seen)),
+        np.ones(len(labelled)),
         truth.boxes_xywh,
     )
-    write_results(found, folder / "found.json")
-    numbers = {name: points / 100 + 0.01 * i for i, name in enumerate(NUMBERS)}
-    numbers["AP_S_dense"] = None  # type: ignore[assignment]
+    write_results(predictions, folder / "found.json")
+    scores = {name: points / 100 + 0.01 * i for i, name in enumerate(METRICS)}
+    scores["AP_S_dense"] = None  # type: ignore[assignment]
     result = {
         "method": "simple_baseline_r18_tiny",
         "setting": setting,
@@ -103,7 +103,7 @@ def write_run(
         "weights": {"file": "model.safetensors", "sha256": "0" * 64},
         "environment": {"torch": "2.9", "device": "<cpu>"},
         "evaluation": {
-            "protocols": {"coco": numbers, "owned": numbers, "recall": numbers},
+            "protocols": {"coco": scores, "owned": scores, "recall": scores},
             "people": {},
             "settings": {"max_found": 20},
             "notes": ["20 detections count per image"],
@@ -114,10 +114,10 @@ def write_run(
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    root = tmp_path_factory.mktemp("world")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    root = tmp_path_factory.mktemp("project")
     data = root / "set"
-    parts = {"train": split(1, 1, "train"), "test": split(2, 11, "test")}
+    parts = {"train": make_split(1, 1, "train"), "test": make_split(2, 11, "test")}
     rng = np.random.default_rng(3)
     for name, part in parts.items():
         write_coco(part, data / "annotations" / f"{name}.json")
@@ -137,4 +137,4 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
             ("B", "B", 6, 43.0),
         )
     }
-    return World(data, parts["test"], runs)
+    return Project(data, parts["test"], runs)

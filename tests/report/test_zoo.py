@@ -1,4 +1,4 @@
-"""The page of checkpoints says what a run said, with intervals, and trusts no file unseen."""
+"""The page of checkpoints has what each run recorded, with intervals, and checks the files."""
 
 import hashlib
 import json
@@ -10,17 +10,17 @@ from smallpose.cli.main import main
 
 
 @pytest.fixture
-def runs(world, tmp_path):
-    """Runs whose weights are there."""
-    made = []
+def runs(project, tmp_path):
+    """Copy runs and give them weights."""
+    folders = []
     for name in ("A", "B"):
-        folder = shutil.copytree(world.runs[name], tmp_path / name)
+        folder = shutil.copytree(project.runs[name], tmp_path / name)
         (folder / "model.safetensors").write_bytes(name.encode())
         result = json.loads((folder / "result.json").read_text())
         result["weights"]["sha256"] = hashlib.sha256(name.encode()).hexdigest()
         (folder / "result.json").write_text(json.dumps(result))
-        made.append(folder)
-    return made
+        folders.append(folder)
+    return folders
 
 
 def test_every_run_has_its_recipe_hash_metrics_and_environment(runs, tmp_path):
@@ -40,14 +40,14 @@ def test_every_run_has_its_recipe_hash_metrics_and_environment(runs, tmp_path):
         assert f"{ap['value']:.1f} ({ap['interval'][0]:.1f} to {ap['interval'][1]:.1f})" in page
 
 
-def test_weights_that_were_changed_are_refused(runs, tmp_path, capsys):
-    (runs[0] / "model.safetensors").write_bytes(b"else")
+def test_changed_weights_are_refused(runs, tmp_path, capsys):
+    (runs[0] / "model.safetensors").write_bytes(b"changed")
     assert main(["zoo", str(runs[0]), "--out", str(tmp_path / "zoo")]) == 2
     assert "not the file this run wrote" in capsys.readouterr().err
     assert not (tmp_path / "zoo").exists()
 
 
-def test_the_command_that_trains_it_again_says_how_long(runs, tmp_path):
+def test_the_train_command_has_epochs_and_steps(runs, tmp_path):
     record = json.loads((runs[0] / "result.json").read_text())
     record["recipe"] |= {"epochs": 3, "steps": 70}
     (runs[0] / "result.json").write_text(json.dumps(record))

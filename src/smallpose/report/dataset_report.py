@@ -1,4 +1,4 @@
-"""What data sets are made of, as tables, figures and plain numbers: Table 1, Figs. 1 to 3, 7, 8.
+"""Report the people of data sets as tables, figures and numbers: Table 1, Figs. 1 to 3, 7, 8.
 
 Used by `smallpose stats` for any files and by the page for the set that runs were trained on.
 """
@@ -17,32 +17,33 @@ from numpy.typing import NDArray
 from smallpose.core.instances import Instances
 from smallpose.core.sizes import SIZES
 from smallpose.core.skeleton import SMALLPOSE
+from smallpose.core.table import Table
 from smallpose.report import figures
 from smallpose.report.images import contact_sheet
-from smallpose.report.images.contact_sheet import SOURCE_NAMES, ImageReader
+from smallpose.report.images.contact_sheet import SOURCE_NAMES, ReadImage
 from smallpose.report.images.encode import encode_image
+from smallpose.report.images.sheet_drawing import draw_sheet
 from smallpose.report.tables import paper_tables
-from smallpose.report.tables.paper_tables import Table
+from smallpose.report.tables.files import save_table
 from smallpose.stats.counts import Counts, Table1
 from smallpose.stats.crowding import crowd_index
-from smallpose.stats.dataset_counts import Crowding, Tally, tally_of
+from smallpose.stats.dataset_counts import Crowding, DatasetCounts, count_dataset
 from smallpose.stats.distributions import Histogram
-from smallpose.stats.mean_interval import Estimate, mean_of
-from smallpose.stats.scene_entropy import Scenes
-from smallpose.system.files import write_whole
-from smallpose.system.progress import say, track
+from smallpose.stats.mean_interval import Estimate, estimate_mean
+from smallpose.stats.scene_entropy import SceneStatistics
+from smallpose.system.files import write_atomically
+from smallpose.system.progress import print_status, show_progress
 
 SPLITS = ("train", "test")
 
 
 @dataclass(frozen=True)
 class FigureSpec:
-    """A figure not drawn yet.
+    """A figure that is not drawn yet.
 
     Args:
         name: of its files.
-        alt: what it shows, in a sentence, for those who cannot see it.
-        draw: makes the figure.
+        alt: a sentence for those who cannot see the figure.
     """
 
     name: str
@@ -53,82 +54,84 @@ class FigureSpec:
 
 @dataclass(frozen=True)
 class DatasetReport:
-    """One or several data sets, counted.
+    """The counts of one or several data sets.
 
     Args:
-        tallies: each set's sums, by its name.
+        totals: the counts of each set, by its name.
         table1: one row per set, and their total where they are train and test of one set.
-        sets: the people themselves, for sheets; not there for sets that were counted in parts.
+        sets: the people themselves, for contact sheets; absent for sets that were counted in parts.
         scenes: scene entropies of the sets that have them (Table 4).
     """
 
-    tallies: Mapping[str, Tally]
+    totals: Mapping[str, DatasetCounts]
     table1: Table1
     sets: Mapping[str, Instances]
-    scenes: Mapping[str, Scenes] = field(default_factory=dict)
+    scenes: Mapping[str, SceneStatistics] = field(default_factory=dict)
 
     @cached_property
     def counts(self) -> dict[str, Counts]:
-        """Of each set."""
-        return {name: one.counts for name, one in self.tallies.items()}
+        """Return the counts of each set."""
+        return {name: total.counts for name, total in self.totals.items()}
 
     @cached_property
     def sources(self) -> dict[str, dict[str, Counts]]:
-        """Of each source of each set."""
-        return {name: one.sources for name, one in self.tallies.items()}
+        """Return the counts of each source of each set."""
+        return {name: total.sources for name, total in self.totals.items()}
 
     @cached_property
-    def areas(self) -> dict[str, Histogram]:
-        """People by box area."""
-        return {name: one.areas for name, one in self.tallies.items()}
+    def area_histograms(self) -> dict[str, Histogram]:
+        """Return people by box area."""
+        return {name: total.area_histogram for name, total in self.totals.items()}
 
     @cached_property
-    def crowds(self) -> dict[str, Crowding]:
-        """CrowdIndex of the images."""
-        return {name: one.crowding for name, one in self.tallies.items()}
+    def crowding(self) -> dict[str, Crowding]:
+        """Return the CrowdIndex of the images."""
+        return {name: total.crowding for name, total in self.totals.items()}
 
     @cached_property
     def mean_crowding(self) -> dict[str, Estimate]:
-        """The mean CrowdIndex with its interval; images of one video count together.
+        """Return the mean CrowdIndex with its interval; images of one video are one cluster.
 
-        Sets that were counted in parts do not know their videos: there, images stand alone.
+        Sets that were counted in parts do not know their videos: there, each image is a cluster.
         """
         return {
-            name: mean_of(crowd_index(self.sets[name]), self.sets[name].images.groups)
+            name: estimate_mean(crowd_index(self.sets[name]), self.sets[name].images.groups)
             if name in self.sets
-            else crowd.estimate
-            for name, crowd in self.crowds.items()
+            else crowding.estimate
+            for name, crowding in self.crowding.items()
         }
 
     @cached_property
-    def company(self) -> dict[str, NDArray[np.int64]]:
-        """How many images show 0, 1, 2 … people."""
-        return {name: one.company for name, one in self.tallies.items()}
+    def people_per_image(self) -> dict[str, NDArray[np.int64]]:
+        """Return the number of images with 0, 1, 2 … people."""
+        return {name: total.people_per_image for name, total in self.totals.items()}
 
-    def tables(self) -> list[Table]:
-        """Sizes and densities by set, then by source where it is known."""
+    def build_tables(self) -> list[Table]:
+        """Build the tables of sizes and densities by set, then by source where it is known."""
         out = [
-            paper_tables.counts_table(self.table1.rows, "table1", "split" if self._split else "set")
+            paper_tables.build_counts_table(
+                self.table1.rows, "table1", "split" if self._is_split else "set"
+            )
         ]
-        for name, sources in self._known_sources().items():
+        for name, sources in self._list_source_counts().items():
             named = {SOURCE_NAMES[source]: counts for source, counts in sources.items()}
             out.append(
-                paper_tables.counts_table(named, _build_file_name("sources", name), "source")
+                paper_tables.build_counts_table(named, _build_file_name("sources", name), "source")
             )
         if self.scenes:
-            out.append(paper_tables.table4(self.scenes))
+            out.append(paper_tables.build_table4(self.scenes))
         return out
 
-    def drawings(self) -> list[FigureSpec]:
-        """The figures, in the paper's order."""
+    def list_figures(self) -> list[FigureSpec]:
+        """List the figures, in the paper's order."""
         out = [
             FigureSpec(
                 _build_file_name("fig1a_composition", name),
                 "Composition" + (f": {name}" if name else ""),
                 _describe_composition(sources),
-                partial(figures.composition, sources),
+                partial(figures.draw_composition, sources),
             )
-            for name, sources in self._known_sources().items()
+            for name, sources in self._list_source_counts().items()
         ]
         return [
             *out,
@@ -137,131 +140,132 @@ class DatasetReport:
                 "The 21 joints",
                 "A standing figure with the 21 joints numbered in the paper's order: "
                 + ", ".join(j.replace("_", " ") for j in SMALLPOSE.joints),
-                partial(figures.skeleton_drawing, SMALLPOSE),
+                partial(figures.draw_skeleton, SMALLPOSE),
             ),
             FigureSpec(
                 "fig2_areas",
                 "People by box area",
                 _describe_small_share(self.counts),
-                partial(figures.areas, self.areas),
+                partial(figures.draw_areas, self.area_histograms),
             ),
             FigureSpec(
                 "fig3_crowding",
                 "CrowdIndex of images",
                 "Mean CrowdIndex: "
-                + ", ".join(f"{name} {crowd.mean or 0:.2f}" for name, crowd in self.crowds.items()),
-                partial(figures.crowding, self.crowds, self.mean_crowding),
+                + ", ".join(f"{name} {c.mean or 0:.2f}" for name, c in self.crowding.items()),
+                partial(figures.draw_crowding, self.crowding, self.mean_crowding),
             ),
             FigureSpec(
                 "fig7_people_per_image",
                 "People in an image",
-                "People per image with people: "
-                + ", ".join(
-                    f"{name} mean {c.people_per_image:.1f}, most {len(self.company[name]) - 1}"
-                    for name, c in self.counts.items()
-                ),
-                partial(figures.people_in_images, self.company),
+                self._describe_people_per_image(),
+                partial(figures.draw_people_per_image, self.people_per_image),
             ),
             FigureSpec(
                 "fig8_classes",
                 "Sizes and densities",
                 _describe_classes(self.counts),
-                partial(figures.classes, self.counts),
+                partial(figures.draw_classes, self.counts),
             ),
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """All numbers behind the figures."""
+        """Return all numbers behind the figures."""
         return {
             name: {
                 "counts": self.counts[name].to_dict(),
                 "sources": {s or "not said": c.to_dict() for s, c in self.sources[name].items()},
-                "areas": self.areas[name].to_dict(),
-                "people_per_image": self.company[name].tolist(),
-                "everybody_per_image": one.everybody.tolist(),
-                "crowd_index": one.crowding.to_dict(),
+                "areas": self.area_histograms[name].to_dict(),
+                "people_per_image": self.people_per_image[name].tolist(),
+                "everybody_per_image": total.annotations_per_image.tolist(),
+                "crowd_index": total.crowding.to_dict(),
                 "mean_crowd_index": self.mean_crowding[name].to_dict(),
                 **({"scenes": self.scenes[name].to_dict()} if name in self.scenes else {}),
             }
-            for name, one in self.tallies.items()
+            for name, total in self.totals.items()
         }
 
     @property
-    def subject(self) -> str:
-        """The sets by name with what was counted, for figures that travel alone."""
+    def description(self) -> str:
+        """Describe the sets in one line, for figures that are shared without the page."""
         return "; ".join(
             f"{name}: {c.people:,} people in {c.images:,} images" for name, c in self.counts.items()
         )
 
+    def _describe_people_per_image(self) -> str:
+        parts = []
+        for name, counts in self.counts.items():
+            maximum = len(self.people_per_image[name]) - 1
+            parts.append(f"{name} mean {counts.people_per_image:.1f}, maximum {maximum}")
+        return "People per image with people: " + ", ".join(parts)
+
     @property
-    def _split(self) -> bool:
+    def _is_split(self) -> bool:
         return "total" in self.table1.rows
 
-    def _known_sources(self) -> dict[str, Mapping[str, Counts]]:
-        """Sets made of several sources; train and test of one set as one, "".
+    def _list_source_counts(self) -> dict[str, Mapping[str, Counts]]:
+        """List the sets of several sources by name; train and test of one set are joined as "".
 
-        What has one source alone needs neither a ring nor a table of it.
+        A set of a single source needs neither a figure nor a table of sources.
         """
-        if not self._split:
+        if not self._is_split:
             return {name: s for name, s in self.sources.items() if _has_several_sources(s)}
         train, test = (self.sources[split] for split in SPLITS)
-        together = {
+        joined = {
             name: train[name] + test[name]
             if name in train and name in test
             else train.get(name) or test[name]
             for name in SOURCE_NAMES
             if name in train or name in test
         }
-        return {"": together} if _has_several_sources(together) else {}
+        return {"": joined} if _has_several_sources(joined) else {}
 
 
 def count_datasets(
-    sets: Mapping[str, Instances], scenes: Mapping[str, Scenes] | None = None
+    sets: Mapping[str, Instances], scenes: Mapping[str, SceneStatistics] | None = None
 ) -> DatasetReport:
-    """Count them all; sets named train and test are taken as one data set."""
-    tallies = {name: tally_of(people) for name, people in sets.items()}
-    return build_dataset_report(tallies, sets, scenes)
+    """Count the people of all sets; sets named train and test are one data set."""
+    totals = {name: count_dataset(people) for name, people in sets.items()}
+    return build_dataset_report(totals, sets, scenes)
 
 
 def build_dataset_report(
-    tallies: Mapping[str, Tally],
+    totals: Mapping[str, DatasetCounts],
     sets: Mapping[str, Instances] | None = None,
-    scenes: Mapping[str, Scenes] | None = None,
+    scenes: Mapping[str, SceneStatistics] | None = None,
 ) -> DatasetReport:
-    """The portrait of sets that are counted already, such as shards too large for memory."""
-    rows = {name: one.counts for name, one in tallies.items()}
-    if set(tallies) == set(SPLITS):
+    """Build the report of sets that are counted already, such as shards too large for memory."""
+    rows = {name: total.counts for name, total in totals.items()}
+    if set(totals) == set(SPLITS):
         rows = {split: rows[split] for split in SPLITS}
         rows["total"] = rows["train"] + rows["test"]
-    return DatasetReport(tallies, Table1(rows), sets or {}, scenes or {})
+    return DatasetReport(totals, Table1(rows), sets or {}, scenes or {})
 
 
 def _has_several_sources(sources: Mapping[str, Counts]) -> bool:
     return sum(c.people > 0 for name, c in sources.items() if name) > 1
 
 
-def write_dataset_report(
-    picture: DatasetReport, out: Path, read: ImageReader | None = None
-) -> None:
-    """Tables, figures and, with a reader of pictures, sheets of people, as files in `out`."""
-    for table in picture.tables():
-        table.save(out)
-    for drawing in track(picture.drawings(), "figures"):
-        figures.save(drawing.draw(), out, drawing.name, drawing.title, picture.subject)
-    if read is None or not picture.sets:
+def write_dataset_report(report: DatasetReport, out: Path, read: ReadImage | None = None) -> None:
+    """Write tables, figures and, with a reader of images, contact sheets into `out`."""
+    for table in report.build_tables():
+        save_table(table, out)
+    for figure in show_progress(report.list_figures(), "figures"):
+        figures.save_figure(figure.draw(), out, figure.name, figure.title, report.description)
+    if read is None or not report.sets:
         return
-    sets = picture.sets
-    made = {
-        f"fig1b_samples_{name}": contact_sheet.build_sample_sheet(p, read)
-        for name, p in sets.items()
+    sheets = {
+        f"fig1b_samples_{name}": contact_sheet.build_sample_sheet(people, read)
+        for name, people in report.sets.items()
     }
-    made["sources"] = contact_sheet.build_source_sheet(list(sets.values())[::-1], read)
-    shown = {n: sheet for n, sheet in made.items() if any(row.tiles for row in sheet.rows)}
-    for name, sheet in shown.items():
-        painted = encode_image(contact_sheet.draw_sheet(sheet), "png")
-        write_whole(out / f"{name.replace('/', '_')}.png", painted)
-    if not shown:
-        say("none of the pictures is there, so there are no sheets of people")
+    # Test before train: the people of a source are taken from the first set that has any.
+    sheets["sources"] = contact_sheet.build_source_sheet(list(report.sets.values())[::-1], read)
+    sheets = {name: sheet for name, sheet in sheets.items() if sheet.has_tiles}
+    for name, sheet in sheets.items():
+        image = encode_image(draw_sheet(sheet), "png")
+        write_atomically(out / f"{name.replace('/', '_')}.png", image)
+    if not sheets:
+        print_status("none of the images exists, so no contact sheets were drawn")
 
 
 def _build_file_name(stem: str, name: str) -> str:

@@ -1,7 +1,7 @@
-"""How long a method takes for an image on this machine, beside what it finds (AP_S).
+"""Measure how long a method takes for an image on this machine, to show beside its AP_S.
 
-Measured image by image as a user waits for them: pictures are in memory, the network has run once.
-The numbers are this machine's and this crowd's; the figure says both.
+Images are timed one by one, as a user waits for them: they are in memory, and the network has run
+once. The values hold for this machine and this number of people per image; the figure names both.
 """
 
 import time
@@ -13,9 +13,9 @@ import numpy as np
 
 from smallpose.core.errors import SmallposeError
 from smallpose.core.instances import Instances
-from smallpose.report.images.contact_sheet import ImageReader
+from smallpose.report.images.contact_sheet import ReadImage
 from smallpose.report.inputs.runs import Run
-from smallpose.system.progress import say, track
+from smallpose.system.progress import print_status, show_progress
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,11 @@ class Latency:
     """Milliseconds for one image.
 
     Args:
+        run: its folder's name.
         median, low, high: over the images; low and high are the quartiles.
-        people: labelled in a timed image, on average; top-down methods run once for each.
-        device: with its threads.
+        images: number of timed images.
+        people: labelled per timed image, on average; top-down methods run once for each.
+        device: with its number of threads.
     """
 
     run: str
@@ -37,66 +39,79 @@ class Latency:
     device: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return asdict(self)
 
 
 def measure_latencies(
-    runs: Sequence[Run], truth: Instances, read: ImageReader, images: int = 12
+    runs: Sequence[Run], truth: Instances, read: ReadImage, num_images: int = 12
 ) -> dict[int, Latency]:
-    """The latency of each run whose weights are there, by its place.
+    """Measure the latency of each run that has its weights, by its index.
 
     Args:
-        images: how many are timed, evenly spaced among those with people.
+        num_images: number of timed images, evenly spaced among those with people.
     """
-    people = np.bincount(truth.image_rows[truth.counted], minlength=len(truth.images))
-    busy = np.flatnonzero(people)
-    rows = busy[np.linspace(0, len(busy) - 1, min(images, len(busy))).round().astype(np.intp)]
-    pictures = {}
+    people = np.bincount(truth.image_rows[truth.is_counted], minlength=len(truth.images))
+    populated = np.flatnonzero(people)
+    num_images = min(num_images, len(populated))
+    rows = populated[np.linspace(0, len(populated) - 1, num_images).round().astype(np.intp)]
+    images = {}
     for name in (truth.images.file_names[r] for r in rows.tolist()):
         try:
-            pictures[name] = read(name)
+            images[name] = read(name)
         except SmallposeError:
             continue
-    rows = np.array([r for r in rows if truth.images.file_names[r] in pictures], dtype=np.intp)
+    rows = np.array([r for r in rows if truth.images.file_names[r] in images], dtype=np.intp)
     if not len(rows):
-        say("none of the pictures is there, so no latency")
+        print_status("none of the images exists, so no run is timed")
         return {}
-    out = {}
-    for number, run in track(list(enumerate(runs)), "latency"):
-        made = _measure_run(run, truth, pictures, rows)
-        if made is not None:
-            out[number] = made
-    return out
+    latencies = {}
+    for index, run in show_progress(list(enumerate(runs)), "latency"):
+        latency = _measure_run(run, truth, images, rows)
+        if latency is not None:
+            latencies[index] = latency
+    return latencies
 
 
 def _measure_run(
-    run: Run, truth: Instances, pictures: dict[str, Any], rows: np.ndarray
+    run: Run, truth: Instances, images: dict[str, Any], rows: np.ndarray
 ) -> Latency | None:
-    weights = run.folder / "model.safetensors"
-    if run.is_untrained or not weights.is_file():
+    """Measure one run on the images of these rows; None without trained weights."""
+    path = run.folder / "model.safetensors"
+    if run.is_untrained or not path.is_file():
         return None
-    import torch
 
-    from smallpose.inference import find
+    from smallpose.inference import predict_people
     from smallpose.methods import create_method
     from smallpose.methods.checkpoints.read import read_weights
 
-    held = read_weights(weights)
-    method = create_method(run.method, held.skeleton or truth.skeleton).on()
-    held.load_into(method)
-    ones = [truth.take_images(np.array([row])) for row in rows.tolist()]
-    find(method, ones[0], None, pictures.__getitem__)
-    took = []
-    for one in ones:
-        began = time.perf_counter()
-        find(method, one, None, pictures.__getitem__)
-        took.append(1000 * (time.perf_counter() - began))
-    low, median, high = np.quantile(took, [0.25, 0.5, 0.75]).tolist()
-    number = int(np.isin(truth.image_rows[truth.counted], rows).sum()) / len(rows)
-    cuda = method.device.type == "cuda"
-    threads = torch.get_num_threads()
-    device = (
-        torch.cuda.get_device_name() if cuda else f"CPU, {threads} thread" + "s" * (threads > 1)
+    weights = read_weights(path)
+    method = create_method(run.method, weights.skeleton or truth.skeleton).on()
+    weights.load_into(method)
+    parts = [truth.take_images(np.array([row])) for row in rows.tolist()]
+    predict_people(method, parts[0], None, images.__getitem__)
+    times_ms = []
+    for part in parts:
+        start = time.perf_counter()
+        predict_people(method, part, None, images.__getitem__)
+        times_ms.append(1000 * (time.perf_counter() - start))
+    low, median, high = np.quantile(times_ms, [0.25, 0.5, 0.75]).tolist()
+    num_people = int(np.isin(truth.image_rows[truth.is_counted], rows).sum())
+    return Latency(
+        run=run.folder.name,
+        median=median,
+        low=low,
+        high=high,
+        images=len(rows),
+        people=num_people / len(rows),
+        device=_describe_device(method.device.type),
     )
-    return Latency(run.folder.name, median, low, high, len(rows), number, device)
+
+
+def _describe_device(kind: str) -> str:
+    import torch
+
+    if kind == "cuda":
+        return str(torch.cuda.get_device_name())
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread" + "s" * (threads > 1)

@@ -1,4 +1,4 @@
-"""Predictions that belong to nobody, planted and found again."""
+"""False positives that were planted are found and told apart."""
 
 from dataclasses import replace
 
@@ -12,27 +12,27 @@ from smallpose.report.inputs.person_matching import match_people
 
 
 @pytest.fixture
-def planted(world):
-    """Everybody found; and two duplicates, a pose of two people's halves, three in the grass."""
-    test = world.test
+def planted(project):
+    """Make a pose for everyone, two duplicates, one of two people's halves, three of background."""
+    test = project.test
     rows = np.arange(30)
     images = test.images.ids[test.image_rows]
     mixed = test.keypoints[0].copy()
     mixed[13:] = test.keypoints[1, 13:]
-    # A long way from everybody, one in each of three images.
-    grass = test.keypoints[[9, 12, 15]] + [2000.0, 2000.0, 0.0]
-    near = test.keypoints[[3, 4]] + np.random.default_rng(0).normal(0, 0.3, (2, 21, 3))
-    poses = np.concatenate([test.keypoints, near, mixed[None], grass])
-    of = np.concatenate([rows, [3, 4, 0, 9, 12, 15]])
+    # Far from all people, one in each of three images.
+    background = test.keypoints[[9, 12, 15]] + [2000.0, 2000.0, 0.0]
+    duplicates = test.keypoints[[3, 4]] + np.random.default_rng(0).normal(0, 0.3, (2, 21, 3))
+    poses = np.concatenate([test.keypoints, duplicates, mixed[None], background])
+    image_of = np.concatenate([rows, [3, 4, 0, 9, 12, 15]])
     scores = np.concatenate([np.full(30, 0.9), [0.3, 0.8, 0.5, 0.7, 0.6, 0.2]])
-    return test, make_predictions(test.skeleton, images[of], poses, scores)
+    return test, make_predictions(test.skeleton, images[image_of], poses, scores)
 
 
-def test_what_was_planted_is_found_the_highest_score_first(planted):
-    test, found = planted
-    alone = find_false_positives(test, found, match_people(test, found))
-    assert alone.rows.tolist() == [31, 33, 34, 32, 30, 35]
-    kinds = [FALSE_POSITIVE_KINDS[k] for k in alone.kinds]
+def test_planted_false_positives_are_found_in_order_of_score(planted):
+    test, predictions = planted
+    false_positives = find_false_positives(test, predictions, match_people(test, predictions))
+    assert false_positives.rows.tolist() == [31, 33, 34, 32, 30, 35]
+    kinds = [FALSE_POSITIVE_KINDS[k] for k in false_positives.kinds]
     assert kinds == [
         "duplicate",
         "background",
@@ -41,42 +41,52 @@ def test_what_was_planted_is_found_the_highest_score_first(planted):
         "duplicate",
         "background",
     ]
-    assert alone.near[[0, 4]].tolist() == [4, 3]
-    assert (alone.oks[[1, 2, 5]] < 0.1).all()
+    assert false_positives.nearest[[0, 4]].tolist() == [4, 3]
+    assert (false_positives.oks[[1, 2, 5]] < 0.1).all()
 
 
-def test_there_are_as_many_as_the_diagnosis_counts(planted):
-    test, found = planted
-    background = diagnose(test, found, protocol="owned").background
-    assert len(find_false_positives(test, found, match_people(test, found))) == background == 6
+def test_their_number_equals_that_of_the_diagnosis(planted):
+    test, predictions = planted
+    background = diagnose(test, predictions, protocol="owned").background
+    assert (
+        len(find_false_positives(test, predictions, match_people(test, predictions)))
+        == background
+        == 6
+    )
 
 
-def test_a_pose_of_parts_of_two_people_who_are_both_met_better_is_a_swap(planted):
-    """Few joints of either, so that it fits neither."""
-    test, found = planted
-    poses = found.keypoints.copy()
+def test_a_pose_of_parts_of_two_matched_people_is_a_swap(planted):
+    """It has few joints of either, so that it fits neither."""
+    test, predictions = planted
+    poses = predictions.keypoints.copy()
     poses[32] += [2000.0, 2000.0, 0.0]
     poses[32, 9:11, :2] = test.keypoints[0, 9:11, :2]
     poses[32, 0, :2] = test.keypoints[1, 0, :2]
     poses[32, 7, :2] = test.keypoints[1, 7, :2]
-    seen = replace(test, keypoints=np.where([True, True, False], test.keypoints, 2.0))
-    found = replace(found, keypoints=poses)
-    alone = find_false_positives(seen, found, match_people(seen, found))
-    (kind,) = alone.kinds[alone.rows == 32]
+    labelled = replace(test, keypoints=np.where([True, True, False], test.keypoints, 2.0))
+    predictions = replace(predictions, keypoints=poses)
+    false_positives = find_false_positives(
+        labelled, predictions, match_people(labelled, predictions)
+    )
+    (kind,) = false_positives.kinds[false_positives.rows == 32]
     assert FALSE_POSITIVE_KINDS[kind] == "swap"
 
 
-def test_one_that_fits_a_crowd_or_somebody_who_does_not_count_is_none(planted):
-    test, found = planted
+def test_a_prediction_that_fits_a_crowd_or_an_ignored_person_is_no_false_positive(planted):
+    test, predictions = planted
     for change in (
         {"iscrowd": np.arange(30) == 4},
         {"num_keypoints": np.where(np.arange(30) == 4, 0, test.num_keypoints)},
     ):
         people = replace(test, **change)
-        alone = find_false_positives(people, found, match_people(people, found))
-        assert 4 not in alone.rows and 31 not in alone.rows
+        false_positives = find_false_positives(
+            people, predictions, match_people(people, predictions)
+        )
+        assert 4 not in false_positives.rows and 31 not in false_positives.rows
 
 
-def test_nothing_found_is_nothing_false(world):
-    nobody = make_predictions(world.test.skeleton, [], np.zeros((0, 21, 3)), np.zeros(0))
-    assert len(find_false_positives(world.test, nobody, match_people(world.test, nobody))) == 0
+def test_no_predictions_give_no_false_positives(project):
+    nothing = make_predictions(project.test.skeleton, [], np.zeros((0, 21, 3)), np.zeros(0))
+    assert (
+        len(find_false_positives(project.test, nothing, match_people(project.test, nothing))) == 0
+    )

@@ -10,20 +10,20 @@ from smallpose.core.errors import InputError
 from smallpose.report.inputs.runs import find_shared_dataset, read_run, read_runs
 
 
-def test_a_run_knows_its_numbers_in_points(world):
-    run = read_run(world.runs["B"])
+def test_a_run_has_its_metrics_in_points(project):
+    run = read_run(project.runs["B"])
     assert run.metric("AP") == pytest.approx(43.0)
     assert run.metric("AP_S_dense") is None
     assert run.metric("AP", "no such protocol") is None
     assert run.protocols == ("coco", "owned", "recall")
-    assert (run.recipe, run.is_untrained, run.data) == ("quick", False, world.data)
+    assert (run.recipe, run.is_untrained, run.data) == ("quick", False, project.data)
 
 
-def test_a_run_of_no_epoch_is_untrained(world):
-    assert read_run(world.runs["untrained"]).is_untrained
+def test_a_run_of_zero_epochs_is_untrained(project):
+    assert read_run(project.runs["untrained"]).is_untrained
 
 
-def test_a_folder_that_is_no_run_is_named(tmp_path: Path):
+def test_a_folder_without_a_run_is_refused_with_its_reason(tmp_path: Path):
     with pytest.raises(InputError, match=r"it has no result\.json"):
         read_run(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
@@ -34,7 +34,7 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path):
     ("text", "what"),
     [("", "empty"), ("{", "broken JSON"), ("{}", "method"), ('{"method": 1}', "str")],
 )
-def test_a_broken_result_is_one_line(tmp_path: Path, text: str, what: str):
+def test_a_broken_result_is_refused_in_one_line(tmp_path: Path, text: str, what: str):
     (tmp_path / "result.json").write_text(text)
     with pytest.raises(InputError, match=what) as error:
         read_run(tmp_path)
@@ -75,24 +75,24 @@ def test_a_set_moved_together_with_its_runs_is_found(tmp_path: Path):
     assert read_run(tmp_path / "run").data == tmp_path / "set"
 
 
-def test_the_set_that_most_runs_share_is_shown(world):
-    runs = read_runs(list(world.runs.values()) * 2)
+def test_the_set_that_most_runs_share_is_found(project):
+    runs = read_runs(list(project.runs.values()) * 2)
     assert len(runs) == 3
-    assert find_shared_dataset(runs) == world.data
+    assert find_shared_dataset(runs) == project.data
     assert find_shared_dataset([]) is None
 
 
 @pytest.mark.parametrize("place", ["set", "runs/set"])
 def test_a_project_that_was_moved_is_found_in_the_layout_of_the_readme(
-    world, tmp_path, place, monkeypatch
+    project, tmp_path, place, monkeypatch
 ):
     run = tmp_path / "runs" / "B"
-    shutil.copytree(world.runs["B"], run)
+    shutil.copytree(project.runs["B"], run)
     result = json.loads((run / "result.json").read_text()) | {"data": "/gone/set"}
     (run / "result.json").write_text(json.dumps(result))
     assert read_run(run).data is None
-    shutil.copytree(world.data / "annotations", tmp_path / place / "annotations")
+    shutil.copytree(project.data / "annotations", tmp_path / place / "annotations")
     assert read_run(run).data == tmp_path / place
     monkeypatch.chdir(run)
-    here = read_run(Path())
-    assert here.data == tmp_path / place and here.folder.name == "B"
+    current = read_run(Path())
+    assert current.data == tmp_path / place and current.folder.name == "B"

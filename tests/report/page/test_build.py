@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from smallpose.cli.main import main
-from smallpose.cli.stats import short_names
+from smallpose.cli.stats import shorten_names
 from smallpose.report import make_report
 
 
 @pytest.fixture(scope="session")
-def report(world, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(project, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("report")
-    make_report(list(world.runs.values()), out)
+    make_report(list(project.runs.values()), out)
     return out
 
 
@@ -85,7 +85,7 @@ def test_what_a_run_wrote_is_escaped(page: str):
 
 def test_the_evaluations_notes_and_settings_are_shown_once(page: str):
     assert page.count("<li>20 detections count per image</li>") == 1
-    assert "max_detections" in page  # the run was written when this was `max_found`
+    assert "max_detections" in page  # the run was written under the old name `max_found`
     assert "augment.flip" in page
 
 
@@ -98,16 +98,16 @@ def test_tables_and_figures_lie_beside_the_page(report: Path):
     assert {"figures/predictions.png", "figures/samples.png", "figures/sources.png"} <= names
 
 
-def test_the_same_runs_give_the_same_bytes(world, report: Path, tmp_path: Path):
-    make_report(list(world.runs.values()), tmp_path)
+def test_the_same_runs_give_the_same_bytes(project, report: Path, tmp_path: Path):
+    make_report(list(project.runs.values()), tmp_path)
     for file in sorted(p for p in report.rglob("*") if p.is_file()):
         assert file.read_bytes() == (tmp_path / file.relative_to(report)).read_bytes(), file.name
 
 
-def test_runs_without_their_data_still_make_a_page(world, tmp_path: Path):
+def test_runs_without_their_data_still_make_a_page(project, tmp_path: Path):
     folder = tmp_path / "moved" / "B"
     folder.mkdir(parents=True)
-    result = json.loads((world.runs["B"] / "result.json").read_text())
+    result = json.loads((project.runs["B"] / "result.json").read_text())
     (folder / "result.json").write_text(json.dumps({**result, "data": "gone"}))
     make_report([folder], tmp_path / "out")
     page = (tmp_path / "out" / "index.html").read_text()
@@ -116,8 +116,8 @@ def test_runs_without_their_data_still_make_a_page(world, tmp_path: Path):
     assert "limits" not in re.findall(r'id="(\w+)"', page)
 
 
-def test_report_prints_the_main_table(world, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    text = (world.runs["A"] / "result.json").read_text().replace(str(world.data), "gone")
+def test_report_prints_the_main_table(project, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    text = (project.runs["A"] / "result.json").read_text().replace(str(project.data), "gone")
     (tmp_path / "result.json").write_text(text)
     assert main(["report", str(tmp_path), "--out", str(tmp_path / "out")]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -134,10 +134,10 @@ def test_report_of_something_else_is_one_line_and_exit_code_2(
 
 
 def test_stats_writes_tables_figures_and_sheets(
-    world, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    files = [str(world.data / "annotations" / f"{s}.json") for s in ("train", "test")]
-    images = ["--images", str(world.data / "images")]
+    files = [str(project.data / "annotations" / f"{s}.json") for s in ("train", "test")]
+    images = ["--images", str(project.data / "images")]
     assert main(["stats", *files, *images, "--out", str(tmp_path), "--json", "-"]) == 0
     numbers = json.loads(capsys.readouterr().out)
     assert numbers["train"]["counts"]["people"] == 30
@@ -151,14 +151,14 @@ def test_stats_writes_tables_figures_and_sheets(
 
 def test_files_of_one_name_are_told_apart_by_their_folders():
     files = [Path("one/test.json"), Path("two/test.json.gz"), Path("one/test.json")]
-    assert list(short_names(files)) == ["one/test", "two/test"]
-    assert list(short_names([Path("x/train.json"), Path("y/test.json")])) == ["train", "test"]
+    assert list(shorten_names(files)) == ["one/test", "two/test"]
+    assert list(shorten_names([Path("x/train.json"), Path("y/test.json")])) == ["train", "test"]
 
 
 def test_stats_of_a_wrong_folder_of_images_writes_nothing(
-    world, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    file, out = str(world.data / "annotations" / "test.json"), tmp_path / "out"
+    file, out = str(project.data / "annotations" / "test.json"), tmp_path / "out"
     assert main(["stats", file, "--images", str(tmp_path / "gone"), "--out", str(out)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not out.exists()

@@ -29,9 +29,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def address(world, tmp_path_factory: pytest.TempPathFactory) -> str:
+def address(project, tmp_path_factory: pytest.TempPathFactory) -> str:
     out = tmp_path_factory.mktemp("clicked")
-    make_report(list(world.runs.values()), out)
+    make_report(list(project.runs.values()), out)
     return (out / "index.html").as_uri()
 
 
@@ -164,10 +164,10 @@ def test_predictions_are_drawn_over_the_images(page: Browser):
     assert len(set(looks)) == 4
 
 
-def test_predictions_that_belong_to_nobody_are_shown_when_asked_for(page: Browser, world):
-    run = world.runs["untrained"]
-    found = read_results(run / "found.json", world.test)
-    alone = find_false_positives(world.test, found, match_people(world.test, found))
+def test_predictions_that_belong_to_nobody_are_shown_when_asked_for(page: Browser, project):
+    run = project.runs["untrained"]
+    found = read_results(run / "found.json", project.test)
+    alone = find_false_positives(project.test, found, match_people(project.test, found))
     assert len(alone) > 5
     page.run(
         "(() => { const s = document.querySelector('select[name=run]');"
@@ -246,7 +246,7 @@ def test_everything_that_can_be_used_has_a_name(page: Browser):
     assert [role for role, name in spoken if not name.strip()] == []
 
 
-def test_only_visible_people_have_tiles(world, browser: Browser, address: str, tmp_path: Path):
+def test_only_visible_people_have_tiles(project, browser: Browser, address: str, tmp_path: Path):
     """Ten thousand people are as many tiles as fit on the screen."""
     text = Path(address.removeprefix("file://")).read_text()
     start = text.index('id="people-data">') + len('id="people-data">')

@@ -33,10 +33,10 @@ from smallpose.report.latency import Latency, measure_latencies
 
 
 @pytest.fixture(scope="module")
-def mine(world):
-    runs = read_runs([world.runs["A"], world.runs["B"]])
-    found = {n: read_results(run.predictions_path, world.test) for n, run in enumerate(runs)}
-    return ours(runs, world.test, found, draws=100)
+def mine(project):
+    runs = read_runs([project.runs["A"], project.runs["B"]])
+    found = {n: read_results(run.predictions_path, project.test) for n, run in enumerate(runs)}
+    return ours(runs, project.test, found, draws=100)
 
 
 def test_each_bar_of_fig_5_is_the_difference_of_the_table(mine):
@@ -103,18 +103,18 @@ def test_a_bin_without_people_is_a_gap_and_not_a_zero():
     ]
 
 
-def test_points_of_fig_4a_lie_in_rising_density(world):
-    run = read_runs([world.runs["B"]])[0]
-    found = read_results(run.predictions_path, world.test)
+def test_points_of_fig_4a_lie_in_rising_density(project):
+    run = read_runs([project.runs["B"]])[0]
+    found = read_results(run.predictions_path, project.test)
     made = compute_binned_ap(
-        world.test, found, measure_density(world.test), num_bins=4, num_resamples=50
+        project.test, found, measure_density(project.test), num_bins=4, num_resamples=50
     )
     x = draw_ap_against_density({"B": made}).axes[0].lines[0].get_xdata()
     assert (np.diff(x) > 0).all()
 
 
-def test_each_tile_says_its_density_and_it_lies_in_its_class(world):
-    sheet = build_density_sheet(world.test, open_image_reader(world.data / "images"))
+def test_each_tile_says_its_density_and_it_lies_in_its_class(project):
+    sheet = build_density_sheet(project.test, open_image_reader(project.data / "images"))
     limits = {
         "sparse": (0, SPARSE_BELOW),
         "moderate": (SPARSE_BELOW, DENSE_FROM),
@@ -127,7 +127,7 @@ def test_each_tile_says_its_density_and_it_lies_in_its_class(world):
         assert all(low <= value < high for value in values)
         assert values == sorted(values)
         seen += values
-    people = [int((world.test.density_class == code).sum()) for code in range(3)]
+    people = [int((project.test.density_class == code).sum()) for code in range(3)]
     assert len(seen) == sum(min(8, n) for n in people)
 
 
@@ -145,10 +145,10 @@ def test_a_printed_density_stays_in_its_class(density: float, text: str):
     assert format_density(density) == text
 
 
-def test_whiskers_of_ap_by_class_are_the_intervals(world):
-    run = read_runs([world.runs["B"]])[0]
+def test_whiskers_of_ap_by_class_are_the_intervals(project):
+    run = read_runs([project.runs["B"]])[0]
     scored = score_run(
-        run, world.test, read_results(run.predictions_path, world.test), num_resamples=100
+        run, project.test, read_results(run.predictions_path, project.test), num_resamples=100
     )
     group = SeedGroup((run,), (scored,))
     axes = draw_ap_by_class([group], "owned").axes[0]
@@ -160,19 +160,21 @@ def test_whiskers_of_ap_by_class_are_the_intervals(world):
     assert not draw_ap_by_class([replace(group, scores=())]).axes[0].collections
 
 
-def test_latency_is_of_runs_whose_weights_are_there(world):
-    runs = read_runs(list(world.runs.values()))
-    assert measure_latencies(runs, world.test, open_image_reader(world.data / "images")) == {}
+def test_latency_is_of_runs_whose_weights_are_there(project):
+    runs = read_runs(list(project.runs.values()))
+    assert measure_latencies(runs, project.test, open_image_reader(project.data / "images")) == {}
 
 
-def test_a_trained_run_is_timed_and_drawn(world, tmp_path):
+def test_a_trained_run_is_timed_and_drawn(project, tmp_path):
     from smallpose.methods import create_method
     from smallpose.training.checkpoint import save_model
 
-    run = replace(read_runs([world.runs["B"]])[0], folder=tmp_path)
-    method = create_method(run.method, world.test.skeleton)
+    run = replace(read_runs([project.runs["B"]])[0], folder=tmp_path)
+    method = create_method(run.method, project.test.skeleton)
     save_model(method, tmp_path, next(iter(method.recipes.values())), setting="B", seed=0)
-    times = measure_latencies([run], world.test, open_image_reader(world.data / "images"), images=3)
+    times = measure_latencies(
+        [run], project.test, open_image_reader(project.data / "images"), images=3
+    )
     latency = times[0]
     assert 0 < latency.low <= latency.median <= latency.high
     assert (latency.images, latency.people) == (3, 3.0)

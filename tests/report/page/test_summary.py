@@ -27,15 +27,15 @@ def copied(run: Path, to: Path, points: float, **more: object) -> Path:
 
 
 @pytest.fixture(scope="module")
-def many(world, tmp_path_factory) -> list[Path]:
+def many(project, tmp_path_factory) -> list[Path]:
     """One method under two seeds, one of them lucky, and a better one under three."""
     root = tmp_path_factory.mktemp("many")
     simple = [
-        copied(world.runs["B"], root / f"simple{seed}", points, seed=seed)
+        copied(project.runs["B"], root / f"simple{seed}", points, seed=seed)
         for seed, points in enumerate((30.0, 60.0))
     ]
     better = [
-        copied(world.runs["B"], root / f"hr{seed}", points, seed=seed, method="hrnet_w16_tiny")
+        copied(project.runs["B"], root / f"hr{seed}", points, seed=seed, method="hrnet_w16_tiny")
         for seed, points in enumerate((49.0, 53.0, 48.0))
     ]
     return [*simple, *better]
@@ -46,7 +46,7 @@ def test_the_best_is_the_best_in_the_mean_and_no_rival_of_itself(many):
     assert [material.runs[n].folder.name for n in material.ranked] == ["hr0", "simple1"]
     assert material.mean(material.best, "AP_S") == pytest.approx(50)
     scores = {
-        n: score_run(material.runs[n], material.test, found, draws=200)
+        n: score_run(material.runs[n], material.test, found, num_resamples=200)
         for n, (found, _) in material.found.items()
     }
     said = summarize_runs(material, scores)
@@ -61,12 +61,12 @@ def test_the_best_is_the_best_in_the_mean_and_no_rival_of_itself(many):
 
 
 def test_runs_of_another_set_are_named_and_stay_out_of_answer_and_cards(
-    world, many, tmp_path, capsys
+    project, many, tmp_path, capsys
 ):
-    shutil.copytree(world.data, tmp_path / "other")
-    alien = copied(world.runs["B"], tmp_path / "alien", 99.0, data=str(tmp_path / "other"))
+    shutil.copytree(project.data, tmp_path / "other")
+    alien = copied(project.runs["B"], tmp_path / "alien", 99.0, data=str(tmp_path / "other"))
     make_report([many[0], many[2], alien], tmp_path / "report")
-    assert f"not of the set {world.data}, and so only in tables: alien" in capsys.readouterr().err
+    assert f"not of the set {project.data}, and so only in tables: alien" in capsys.readouterr().err
     page = re.sub(
         r"data:[^\"]+|<(script|style).*?</\1>",
         "",
@@ -92,7 +92,7 @@ def test_an_interval_in_words(low, high, words):
     assert HeightLimit(50, low, high, 39, 364).ends == words
 
 
-def test_a_remark_says_whose_it_is_unless_it_is_everybodys(world, many, tmp_path):
+def test_a_remark_says_whose_it_is_unless_it_is_everybodys(project, many, tmp_path):
     for number, run in enumerate(many[:2]):
         path = tmp_path / run.name
         shutil.copytree(run, path)

@@ -1,4 +1,4 @@
-"""Sparse, moderate and dense people with their keypoint density printed (Fig. 4b)."""
+"""Build the sheet of sparse, moderate and dense people with their keypoint density (Fig. 4b)."""
 
 from dataclasses import replace
 
@@ -9,7 +9,8 @@ from smallpose.core.instances import Instances
 from smallpose.evaluation.analysis.binned_ap import measure_density
 from smallpose.report.images.contact_sheet import (
     ContactSheet,
-    ImageReader,
+    ReadImage,
+    Tile,
     TileRow,
     make_label_tiles,
 )
@@ -23,42 +24,59 @@ _LIMITS = (
 
 
 def build_density_sheet(
-    truth: Instances, read: ImageReader, columns: int = NUM_COLUMNS
+    truth: Instances, read: ReadImage, num_columns: int = NUM_COLUMNS
 ) -> ContactSheet:
-    """Small people of each density class in even steps of their density; nobody is chosen by taste.
+    """Build the sheet of small people of each density class, in even steps of their rank.
 
-    Each tile says its density (Eq. 3) and how many of the source's joints are labelled.
+    Each tile has its density (Eq. 3) and how many of the source's joints are labelled.
     """
     density = measure_density(truth)
     rows = []
     for code, name in enumerate(DENSITIES):
         people = np.flatnonzero((truth.density_class == code) & np.isfinite(density))
         ranked = people[np.argsort(density[people], kind="stable")]
-        steps = np.linspace(0, len(ranked) - 1, min(columns, len(ranked))).round().astype(np.intp)
-        tiles = []
-        for person in ranked[steps].tolist():
-            said = format_density(float(density[person]))
-            labelled, joints = truth.labelled[person], truth.joints[person]
-            for tile in make_label_tiles(truth, np.array([person]), read):
-                words = (f"KD {said}", tile.caption[0], f"{labelled}/{joints}")
-                alt = f"{tile.alt}; keypoint density {said}, {labelled} of {joints} joints labelled"
-                tiles.append(replace(tile, caption=words, alt=alt))
+        count = min(num_columns, len(ranked))
+        steps = np.linspace(0, len(ranked) - 1, count).round().astype(np.intp)
+        tiles = [
+            tile
+            for person in ranked[steps].tolist()
+            for tile in _make_density_tiles(truth, person, float(density[person]), read)
+        ]
         if tiles:
             note = f"{_LIMITS[code]} · {len(people):,} {'person' if len(people) == 1 else 'people'}"
             rows.append(TileRow(name, note, tuple(tiles)))
     return ContactSheet(
-        "densities",
-        "Small people by keypoint density",
-        "Small people of each class in even steps of rank of their keypoint density (KD, Eq. 3): "
-        "many labelled joints in few pixels are dense. Below each: density, height, labelled "
-        "joints of those the source has.",
-        ("truth",),
-        tuple(rows),
+        name="densities",
+        title="Small people by keypoint density",
+        note="Small people of each class in even steps of rank by keypoint density (KD, Eq. 3): "
+        "dense people have many labelled joints in few pixels. Captions: density, height, labelled "
+        "joints of those the source labels.",
+        panels=("ground truth",),
+        rows=tuple(rows),
     )
 
 
+def _make_density_tiles(
+    truth: Instances, person: int, density: float, read: ReadImage
+) -> list[Tile]:
+    """Make the tile of one person; none without an image."""
+    text = format_density(density)
+    labelled, joints = truth.num_labelled[person], truth.num_source_joints[person]
+    return [
+        replace(
+            tile,
+            caption=(f"KD {text}", tile.caption[0], f"{labelled}/{joints}"),
+            alt=f"{tile.alt}; keypoint density {text}, {labelled} of {joints} joints labelled",
+        )
+        for tile in make_label_tiles(truth, np.array([person]), read)
+    ]
+
+
 def format_density(density: float) -> str:
-    """Three digits, or as many more as keep it in its class: 0.94996 is moderate, 0.950 is not."""
+    """Format a density with three digits, or as many more as keep it in its class.
+
+    0.94996 is moderate, but 0.950 would be dense.
+    """
     for digits in range(3, 9):
         text = f"{density:.{digits}f}"
         if all((float(text) < limit) == (density < limit) for limit in (SPARSE_BELOW, DENSE_FROM)):

@@ -1,4 +1,4 @@
-"""Whole pictures with the people that a method found drawn into them."""
+"""Draw predictions into full images."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,67 +9,80 @@ from numpy.typing import NDArray
 
 from smallpose.core.instances import Images
 from smallpose.core.predictions import Predictions
+from smallpose.dataloading.images import ImageArray
 from smallpose.report.images.pose_drawing import choose_stroke_width, draw_pose
-from smallpose.system.files import write_whole
+from smallpose.system.files import write_atomically
 
-Picture = NDArray[np.uint8]
-
-MIN_SCORE_SHARE = 0.2  # people and joints below are not drawn; they are in the results all the same
-MIN_IMAGE_HEIGHT = 720  # px; smaller pictures are enlarged, so that strokes do not cover people
-MIN_PERSON_HEIGHT = 64  # px; pictures of people most of whom are smaller are enlarged further
-MAX_IMAGE_SIDE = 2560  # px of the longer side beyond which nothing is enlarged
+MIN_SCORE_SHARE = 0.2  # of the best score; people and joints below it are not drawn
+MIN_IMAGE_HEIGHT = 720  # px; smaller images are enlarged, so that strokes do not cover people
+MIN_PERSON_HEIGHT = 64  # px; images whose median person is smaller are enlarged further
+MAX_IMAGE_SIDE = 2560  # px; no image is enlarged beyond this longer side
 
 
 def draw_predictions(
-    found: Predictions,
+    predictions: Predictions,
     images: Images,
     root: Path,
-    read: Callable[[Path], Picture],
+    read: Callable[[Path], ImageArray],
     out: Path,
-    sure: float = MIN_SCORE_SHARE,
+    min_score_share: float = MIN_SCORE_SHARE,
 ) -> int:
-    """One JPEG for each image with people; their strokes go with their size.
+    """Draw one JPEG for each image with predictions; strokes scale with the person.
 
     Args:
         root: the folder that file names are relative to.
-        sure: least score of people drawn, and of joints, as a share of the picture's best.
-    Returns: how many pictures were drawn.
+        min_score_share: the lowest score of people drawn, as a share of the image's best, and of
+            joints, as a share of the person's best.
+    Returns: the number of images drawn.
     """
     out.mkdir(parents=True, exist_ok=True)
-    ids = np.unique(found.image_ids)
-    for image in ids.tolist():
-        row = images.row_of[image]
-        picture = read(root / images.file_names[row])
-        people = np.flatnonzero(found.image_ids == image)
-        sizes = [
-            np.ptp(found.keypoints[p, _find_confident_joints(found, p, sure), :2], axis=0).max()
-            for p in people.tolist()
-        ]
-        scale = _choose_scale((picture.shape[1], picture.shape[0]), float(np.median(sizes)))
-        size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
-        canvas = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC), np.uint8)
-        # The surest is drawn last, over the others.
-        for person in people[np.argsort(found.scores[people], kind="stable")]:
-            if found.scores[person] < sure * found.scores[people].max():
-                continue
-            points = (found.keypoints[person, :, :2] + 0.5) * scale - 0.5
-            there = _find_confident_joints(found, person, sure)
-            tall = float(np.ptp(points[there], axis=0).max())
-            draw_pose(canvas, points, found.skeleton, there=there, stroke=choose_stroke_width(tall))
+    ids = np.unique(predictions.image_ids)
+    for image_id in ids.tolist():
+        file_name = images.file_names[images.row_of[image_id]]
+        detections = np.flatnonzero(predictions.image_ids == image_id)
+        image = read(root / file_name)
+        canvas = _draw_image(image, predictions, detections, min_score_share)
         _, data = cv2.imencode(".jpg", canvas[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
-        name = Path(images.file_names[row])
+        name = Path(file_name)
         stem = "-".join(name.with_suffix("").parts[-2:]) if not name.is_absolute() else name.stem
-        write_whole(out / f"{image}-{stem}.jpg", data.tobytes())
+        write_atomically(out / f"{image_id}-{stem}.jpg", data.tobytes())
     return len(ids)
 
 
-def _find_confident_joints(found: Predictions, person: int, sure: float) -> NDArray[np.bool_]:
-    """(k,) joints that are drawn; at least the best one."""
-    joints = found.keypoint_scores[person]
-    return np.asarray((joints >= sure * joints.max()) | (joints == joints.max()))
+def _draw_image(
+    image: ImageArray,
+    predictions: Predictions,
+    detections: NDArray[np.intp],
+    min_score_share: float,
+) -> ImageArray:
+    """Draw the given detections into a copy of the image, enlarged where people are small."""
+    masks = {d: _find_confident_joints(predictions, d, min_score_share) for d in detections}
+    sizes = [np.ptp(predictions.keypoints[d, mask, :2], axis=0).max() for d, mask in masks.items()]
+    height, width = image.shape[:2]
+    scale = _choose_scale((width, height), float(np.median(sizes)))
+    size = (round(width * scale), round(height * scale))
+    canvas = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+    scores = predictions.scores[detections]
+    # The most confident is drawn last, over the others.
+    for d in detections[np.argsort(scores, kind="stable")]:
+        if predictions.scores[d] < min_score_share * scores.max():
+            continue
+        points = (predictions.keypoints[d, :, :2] + 0.5) * scale - 0.5
+        height_px = float(np.ptp(points[masks[d]], axis=0).max())
+        stroke = choose_stroke_width(height_px)
+        draw_pose(canvas, points, predictions.skeleton, is_drawn=masks[d], stroke=stroke)
+    return canvas
 
 
-def _choose_scale(picture_wh: tuple[int, int], person: float) -> float:
-    """How many times as large a picture is drawn, of people `person` px tall."""
-    wanted = max(MIN_IMAGE_HEIGHT / picture_wh[1], MIN_PERSON_HEIGHT / max(person, 1.0), 1.0)
-    return max(min(wanted, MAX_IMAGE_SIDE / max(picture_wh)), 1.0)
+def _find_confident_joints(
+    predictions: Predictions, detection: int, min_score_share: float
+) -> NDArray[np.bool_]:
+    """Find the joints to draw, at least the best one: (k,)."""
+    scores = predictions.keypoint_scores[detection]
+    return np.asarray((scores >= min_score_share * scores.max()) | (scores == scores.max()))
+
+
+def _choose_scale(image_wh: tuple[int, int], person_px: float) -> float:
+    """Choose the factor by which an image is enlarged, for people of that size."""
+    wanted = max(MIN_IMAGE_HEIGHT / image_wh[1], MIN_PERSON_HEIGHT / max(person_px, 1.0), 1.0)
+    return max(min(wanted, MAX_IMAGE_SIDE / max(image_wh)), 1.0)

@@ -1,8 +1,8 @@
-"""People drawn on pictures: a window around one, enlarged, with limbs, joints and hidden joints.
+"""Draw people on images: a window around one person, enlarged, with limbs and joints.
 
-The same strokes suit a person of 24 px and one of 600: the picture is brought to the tile's size
-first and the strokes are measured by the tile. Colours are the person's own sides: orange left,
-blue right, near-white in the middle, each with a thin dark line around it.
+The image is brought to the tile's size first and strokes scale with the tile, so the same strokes
+suit a person of 24 px and one of 600. Colours mark the person's own sides: orange left, blue right,
+near-white in the middle, each with a thin dark outline.
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.skeleton import Skeleton
+from smallpose.dataloading.images import ImageArray
 
-RgbImage = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 LEFT: Colour = (255, 152, 30)
 RIGHT: Colour = (64, 196, 255)
@@ -24,13 +25,13 @@ OUTLINE: Colour = (18, 20, 26)
 PAD: Colour = (32, 35, 42)
 SIDES = {"left": LEFT, "right": RIGHT, "middle": MIDDLE}
 
-_FINE = 16  # OpenCV draws at 1/16 px: 4 fractional bits
-_BITS = 4
-_TURN = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-_ROUND = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=1)
-MIN_DOT_STROKE = 1.5  # px of a limb; where it is thinner, joints get no dots
+_FRACTION_BITS = 4  # OpenCV draws at 1/16 px
+_SUBPIXELS = 1 << _FRACTION_BITS
+_ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+_UNIT_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+MIN_DOT_STROKE = 1.5  # px of a limb; joints of thinner ones are drawn without dots
 
-# Where a source lacks the joint in the middle, its neighbours are joined directly: COCO has no
+# If a source lacks the joint in the middle, its neighbours are joined directly: COCO has no
 # chest and no pelvis, AI Challenger no nose, PoseTrack no chest.
 SUBSTITUTE_LIMBS = (
     ("left_shoulder", "right_shoulder", ("chest",)),
@@ -46,10 +47,10 @@ SUBSTITUTE_LIMBS = (
 
 @dataclass(frozen=True)
 class Window:
-    """A part of a picture and the tile it is shown on.
+    """A part of an image and the tile it is shown on.
 
     Args:
-        left, top, width, height: whole px of the picture; may reach beyond it.
+        left, top, width, height: integer px of the image; may reach beyond it.
         tile_wh: px of the tile.
     """
 
@@ -61,77 +62,78 @@ class Window:
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Tile px per picture px, along x and y."""
+        """Return tile px per image px, along x and y."""
         return self.tile_wh[0] / self.width, self.tile_wh[1] / self.height
 
     def to_tile(self, xy: Floats) -> Floats:
-        """(…, 2) picture px to tile px; pixel centres are integers in both."""
+        """Convert (…, 2) image px to tile px; pixel centres are integers in both."""
         corner = np.array([self.left, self.top]) - 0.5
         return np.asarray((xy - corner) * np.array(self.scale) - 0.5)
 
-    def cut(self, picture: RgbImage) -> RgbImage:
-        """The tile: smooth when enlarged, averaged when reduced, dark beyond the picture."""
-        height, width = picture.shape[:2]
+    def cut(self, image: ImageArray) -> ImageArray:
+        """Cut the tile: smooth when enlarged, averaged when reduced, dark beyond the image."""
+        height, width = image.shape[:2]
         x0, y0 = max(self.left, 0), max(self.top, 0)
         x1, y1 = min(self.left + self.width, width), min(self.top + self.height, height)
         part = np.empty((self.height, self.width, 3), dtype=np.uint8)
         part[:] = PAD
         if x1 > x0 and y1 > y0:
-            part[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left] = picture[
+            part[y0 - self.top : y1 - self.top, x0 - self.left : x1 - self.left] = image[
                 y0:y1, x0:x1
             ]
-        how = cv2.INTER_CUBIC if self.scale[0] > 1 else cv2.INTER_AREA
-        return np.asarray(cv2.resize(part, self.tile_wh, interpolation=how), dtype=np.uint8)
+        method = cv2.INTER_CUBIC if self.scale[0] > 1 else cv2.INTER_AREA
+        return np.asarray(cv2.resize(part, self.tile_wh, interpolation=method), dtype=np.uint8)
 
 
 def place_window(
-    box_xywh: Floats, picture_wh: tuple[int, int], tile_wh: tuple[int, int], margin: float = 0.14
+    box_xywh: Floats, image_wh: tuple[int, int], tile_wh: tuple[int, int], margin: float = 0.14
 ) -> Window:
-    """The window that shows a box with some of its surroundings, in the tile's proportions.
+    """Place a window of the tile's proportions around a box, with some surroundings.
 
     Args:
-        box_xywh: (4,) px of the picture.
+        box_xywh: (4,) px of the image.
         margin: of the box's longer side, added on every side.
     """
     x, y, w, h = box_xywh.tolist()
-    room = 2 * margin * max(w, h)
+    extra = 2 * margin * max(w, h)
     ratio = tile_wh[0] / tile_wh[1]
-    tight, roomy = max(h, w / ratio, 8.0), max(h + room, (w + room) / ratio)
-    # A large person gives up his surroundings before the window leaves the picture.
-    height = max(tight, min(roomy, picture_wh[1], picture_wh[0] / ratio))
+    min_height = max(h, w / ratio, 8.0)
+    wanted_height = max(h + extra, (w + extra) / ratio)
+    # A large person gets less surroundings, so that the window stays inside the image.
+    height = max(min_height, min(wanted_height, image_wh[1], image_wh[0] / ratio))
     size = max(round(height * ratio), 2), max(round(height), 2)
     corner = [
-        _shift_inside(middle - side / 2, side, limit)
-        for middle, side, limit in zip((x + w / 2, y + h / 2), size, picture_wh, strict=True)
+        _shift_inside(centre - side / 2, side, limit)
+        for centre, side, limit in zip((x + w / 2, y + h / 2), size, image_wh, strict=True)
     ]
-    return Window(corner[0], corner[1], size[0], size[1], tile_wh)
+    return Window(left=corner[0], top=corner[1], width=size[0], height=size[1], tile_wh=tile_wh)
 
 
 def _shift_inside(start: float, side: int, limit: int) -> int:
-    """A window is moved rather than padded; a picture smaller than it lies in its middle."""
+    """Shift a window into the image rather than pad it; centre it on a smaller image."""
     if side >= limit:
         return -((side - limit) // 2)
     return int(min(max(round(start), 0), limit - side))
 
 
-def list_limbs(skeleton: Skeleton, there: NDArray[np.bool_]) -> list[tuple[int, int, str]]:
-    """Which joints to join, and on whose side: (from, to, "left" | "right" | "middle").
+def list_limbs(skeleton: Skeleton, is_drawn: Mask) -> list[tuple[int, int, str]]:
+    """List the pairs of joints to join, with their side: (from, to, "left" | "right" | "middle").
 
     Args:
-        there: (k,) joints that can be drawn.
+        is_drawn: (k,) joints that can be drawn.
     """
-    pairs = [edge for edge in skeleton.edges if there[edge[0]] and there[edge[1]]]
+    pairs = [edge for edge in skeleton.edges if is_drawn[edge[0]] and is_drawn[edge[1]]]
     names = skeleton.joints
-    number = {name: i for i, name in enumerate(names) if there[i]}
+    index = {name: i for i, name in enumerate(names) if is_drawn[i]}
     for a, b, instead_of in SUBSTITUTE_LIMBS:
-        if a in number and b in number and any(n not in number for n in instead_of):
-            pairs.append((number[a], number[b]))
-    once = {(min(pair), max(pair)): None for pair in pairs}
-    return [(a, b, _find_limb_side(names[a], names[b])) for a, b in once]
+        if a in index and b in index and any(name not in index for name in instead_of):
+            pairs.append((index[a], index[b]))
+    unique = dict.fromkeys((min(pair), max(pair)) for pair in pairs)
+    return [(a, b, _find_limb_side(names[a], names[b])) for a, b in unique]
 
 
 def find_joint_side(name: str) -> str:
-    """ "left", "right" or "middle"."""
+    """Return "left", "right" or "middle"."""
     start = name.split("_", 1)[0]
     return start if start in ("left", "right") else "middle"
 
@@ -142,12 +144,12 @@ def _find_limb_side(a: str, b: str) -> str:
 
 
 def draw_pose(
-    tile: RgbImage,
+    tile: ImageArray,
     points: Floats,
     skeleton: Skeleton,
     *,
-    hidden: NDArray[np.bool_] | None = None,
-    there: NDArray[np.bool_] | None = None,
+    is_occluded: Mask | None = None,
+    is_drawn: Mask | None = None,
     stroke: float | None = None,
 ) -> None:
     """Draw one person into the tile.
@@ -155,31 +157,31 @@ def draw_pose(
     Args:
         tile: (h, w, 3) RGB, changed.
         points: (k, 2) px of the tile.
-        hidden: (k,) joints drawn as rings (v = 1).
-        there: (k,) joints drawn at all.
-        stroke: width of a limb, px; by the tile's height without it. Thin ones go without dots,
-            which would hide a small person's head and hands.
+        is_occluded: (k,) joints drawn as rings (v = 1).
+        is_drawn: (k,) joints drawn at all.
+        stroke: width of a limb, px (default: by the tile's height). Thin limbs are drawn without
+            dots, which would cover a small person's head and hands.
     """
-    there = np.ones(len(points), dtype=bool) if there is None else there
-    hidden = np.zeros(len(points), dtype=bool) if hidden is None else hidden
-    # Far beyond the tile nothing can be seen, and OpenCV's fixed point would overflow.
-    reach = 4.0 * max(tile.shape[:2])
-    points = np.clip(points, -reach, reach)
+    is_drawn = np.ones(len(points), dtype=bool) if is_drawn is None else is_drawn
+    is_occluded = np.zeros(len(points), dtype=bool) if is_occluded is None else is_occluded
+    # Far beyond the tile nothing is visible, and OpenCV's fixed-point numbers would overflow.
+    limit = 4.0 * max(tile.shape[:2])
+    points = np.clip(points, -limit, limit)
     stroke = max(tile.shape[0] / 95, 1.6) if stroke is None else stroke
     edge = min(max(stroke * 0.45, 0.6), 2.2)
-    joined = list_limbs(skeleton, there)
-    for a, b, side in joined:
-        # A limb to a hidden joint is thinner, so that hidden parts do not look seen.
-        width = stroke * (0.6 if hidden[a] or hidden[b] else 1.0)
+    limbs = list_limbs(skeleton, is_drawn)
+    for a, b, side in limbs:
+        # A limb to an occluded joint is thinner, so that occluded parts do not look visible.
+        width = stroke * (0.6 if is_occluded[a] or is_occluded[b] else 1.0)
         _draw_line(tile, points[a], points[b], width + 2 * edge, OUTLINE)
         _draw_line(tile, points[a], points[b], width, SIDES[side])
     radius = stroke * 0.95
-    dotted = there.copy()
+    has_dot = is_drawn.copy()
     if stroke < MIN_DOT_STROKE:
-        dotted[[end for a, b, _ in joined for end in (a, b)]] = False
-    for i in np.flatnonzero(dotted):
+        has_dot[[end for a, b, _ in limbs for end in (a, b)]] = False
+    for i in np.flatnonzero(has_dot):
         colour = SIDES[find_joint_side(skeleton.joints[i])]
-        if hidden[i]:
+        if is_occluded[i]:
             _draw_ring(tile, points[i], radius, stroke * 0.55 + 2 * edge, OUTLINE)
             _draw_ring(tile, points[i], radius, stroke * 0.55, colour)
         else:
@@ -187,72 +189,63 @@ def draw_pose(
             _draw_dot(tile, points[i], radius, colour)
 
 
-def draw_box(tile: RgbImage, corners: Floats, colour: Colour = MIDDLE) -> None:
-    """A thin box; corners (2, 2) are two opposite ones, px of the tile."""
-    (x0, y0), (x1, y1) = corners
-    around = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
-    stroke = max(tile.shape[0] / 200, 1.0)
-    for width, ink in ((stroke * 2.6, OUTLINE), (stroke, colour)):
-        for a, b in zip(around, np.roll(around, -1, axis=0), strict=True):
-            _draw_line(tile, a, b, width, ink)
-
-
 def draw_person_tile(
-    picture: RgbImage,
+    image: ImageArray,
     box_xywh: Floats,
     tile_wh: tuple[int, int],
     skeleton: Skeleton,
     keypoints: Floats | None,
     *,
     predicted: bool = False,
-) -> RgbImage:
-    """One person enlarged, with keypoints drawn.
+) -> ImageArray:
+    """Draw one person enlarged, with their keypoints.
 
     Args:
-        picture: (h, w, 3) RGB of the whole image.
-        box_xywh: (4,) px, what the window shows.
+        image: (h, w, 3) RGB, the full image.
+        box_xywh: (4,) px, shown in the window.
         keypoints: (k, 3) px of the image and v, or scores when `predicted`; None for none.
     """
-    window = place_window(box_xywh, (picture.shape[1], picture.shape[0]), tile_wh)
-    tile = window.cut(picture)
+    window = place_window(box_xywh, (image.shape[1], image.shape[0]), tile_wh)
+    tile = window.cut(image)
     if keypoints is not None:
         v = np.full(len(keypoints), 2.0) if predicted else keypoints[:, 2]
         points = window.to_tile(keypoints[:, :2])
-        draw_pose(tile, points, skeleton, hidden=v == 1, there=v > 0)
+        draw_pose(tile, points, skeleton, is_occluded=v == 1, is_drawn=v > 0)
     return tile
 
 
-def choose_stroke_width(tall: float) -> float:
-    """Width of the limbs of a person so tall on the drawing, px: thin and never vanishing."""
-    return float(np.clip(tall / 85, 1.0, 7.0))
+def choose_stroke_width(height_px: float) -> float:
+    """Choose the width of the limbs of a person of that height: thin, but visible."""
+    return float(np.clip(height_px / 85, 1.0, 7.0))
 
 
-def _build_circle(at: Floats, radius: float) -> NDArray[np.int32]:
-    """A polygon in OpenCV's fixed point; its own small circles come out as diamonds."""
-    return np.rint((at + radius * _ROUND) * _FINE).astype(np.int32)
+def _build_circle(centre: Floats, radius: float) -> NDArray[np.int32]:
+    """Build a polygon in OpenCV's fixed point; its own small circles are drawn as diamonds."""
+    return np.rint((centre + radius * _UNIT_CIRCLE) * _SUBPIXELS).astype(np.int32)
 
 
-def _draw_line(tile: RgbImage, a: Floats, b: Floats, width: float, colour: Colour) -> None:
-    """A round-ended line; polygons and discs, because OpenCV's widths are whole pixels."""
+def _draw_line(tile: ImageArray, a: Floats, b: Floats, width: float, colour: Colour) -> None:
+    """Draw a round-ended line of polygons, because OpenCV's widths are whole pixels."""
     along = b - a
     length = float(np.hypot(*along))
     if length > 1e-6:
         across = np.array([-along[1], along[0]]) * (width / 2 / length)
         corners = np.array([a + across, b + across, b - across, a - across])
-        fixed = np.rint(corners * _FINE).astype(np.int32)
-        cv2.fillConvexPoly(tile, fixed, colour, cv2.LINE_AA, _BITS)
+        fixed = np.rint(corners * _SUBPIXELS).astype(np.int32)
+        cv2.fillConvexPoly(tile, fixed, colour, cv2.LINE_AA, _FRACTION_BITS)
     for end in (a, b):
         _draw_dot(tile, end, width / 2, colour)
 
 
-def _draw_dot(tile: RgbImage, at: Floats, radius: float, colour: Colour) -> None:
-    cv2.fillConvexPoly(tile, _build_circle(at, radius), colour, cv2.LINE_AA, _BITS)
+def _draw_dot(tile: ImageArray, centre: Floats, radius: float, colour: Colour) -> None:
+    circle = _build_circle(centre, radius)
+    cv2.fillConvexPoly(tile, circle, colour, cv2.LINE_AA, _FRACTION_BITS)
 
 
-def _draw_ring(tile: RgbImage, at: Floats, radius: float, width: float, colour: Colour) -> None:
-    """`radius` of the middle of the ring's width; what it surrounds stays to be seen."""
-    outer, inner = (
-        _build_circle(at, radius + width / 2),
-        _build_circle(at, max(radius - width / 2, 0.0)),
-    )
-    cv2.fillPoly(tile, [outer, inner], colour, cv2.LINE_AA, _BITS)
+def _draw_ring(
+    tile: ImageArray, centre: Floats, radius: float, width: float, colour: Colour
+) -> None:
+    """Draw a ring whose mean radius is `radius`; the image inside it stays visible."""
+    outer = _build_circle(centre, radius + width / 2)
+    inner = _build_circle(centre, max(radius - width / 2, 0.0))
+    cv2.fillPoly(tile, [outer, inner], colour, cv2.LINE_AA, _FRACTION_BITS)

@@ -1,6 +1,6 @@
-"""Predictions that belong to nobody, and what they are: background, duplicates, swaps.
+"""Find false positives to show, and tell background, duplicates and swaps apart.
 
-For showing, as `people` is: what false positives cost is the evaluation's to say.
+What false positives cost in AP is in the evaluation.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,10 @@ from smallpose.evaluation.analysis.error_diagnosis import (
     compute_keypoint_similarity,
 )
 from smallpose.evaluation.matching.oks import compute_oks
-from smallpose.report.inputs.person_matching import Floats, PersonMatches, group_by_image
+from smallpose.report.inputs.person_matching import Floats, Ints, PersonMatches, group_by_image
 
-Ints = NDArray[np.intp]
 FALSE_POSITIVE_KINDS = ("background", "duplicate", "swap")
-MIN_NEAR_JOINTS = 2  # of one person, from which on a pose holds a part of him
+MIN_NEAR_JOINTS = 2  # joints near one person from which on a pose contains a part of them
 
 
 @dataclass(frozen=True)
@@ -30,74 +29,73 @@ class FalsePositives:
 
     Args:
         rows: (m,) of the predictions.
-        kinds: (m,) into `FALSE_KINDS`. A duplicate fits a person (OKS from 0.1) whom a better
-            prediction has; a swap fits nobody and holds parts of two people or more; the rest is
-            background, labelled or not.
-        near: (m,) rows of the truth that fit best; -1 where nobody labelled is in the image.
-        oks: (m,) with them; 0 where there is nobody.
+        kinds: (m,) into `FALSE_POSITIVE_KINDS`. A duplicate fits a person (OKS from 0.1) who is
+            matched with a better prediction; a swap fits no person and contains parts of two
+            people or more; the rest is background, labelled or not.
+        nearest: (m,) rows of the ground truth that fit best; -1 where the image has no label.
+        oks: (m,) with them; 0 without a label.
     """
 
     rows: Ints
     kinds: NDArray[np.int8]
-    near: Ints
+    nearest: Ints
     oks: Floats
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def first(self, most: int) -> "FalsePositives":
-        """Those of the highest scores."""
+    def take_first(self, count: int) -> "FalsePositives":
+        """Return those of the highest scores."""
         return FalsePositives(
-            self.rows[:most], self.kinds[:most], self.near[:most], self.oks[:most]
+            rows=self.rows[:count],
+            kinds=self.kinds[:count],
+            nearest=self.nearest[:count],
+            oks=self.oks[:count],
         )
 
 
 def find_false_positives(
-    truth: Instances, found: Predictions, pairing: PersonMatches
+    truth: Instances, predictions: Predictions, matches: PersonMatches
 ) -> FalsePositives:
-    """Those that `pairing` gives to nobody, or to somebody they do not fit (OKS below 0.1).
+    """Find the predictions that are matched with no person from OKS 0.1 on.
 
-    A prediction that fits a crowd or a person who does not count is none, as in the evaluation.
+    A prediction that fits a crowd region or an ignored person is none, as in the evaluation.
     """
-    spare = np.ones(len(found), dtype=bool)
-    spare[pairing.rows[(pairing.rows >= 0) & (pairing.oks >= MIN_OKS)]] = False
-    keypoints = map_joints(truth.keypoints, truth.skeleton, found.skeleton)
-    judged = np.isfinite(pairing.oks)
-    kinds = np.full(len(found), FALSE_POSITIVE_KINDS.index("background"), dtype=np.int8)
-    near = np.full(len(found), -1, dtype=np.intp)
-    best = np.zeros(len(found))
-    sigmas = found.skeleton.sigmas
-    of_image = group_by_image(truth.images.ids[truth.image_rows], np.arange(len(truth)))
-    for image, there in group_by_image(found.image_ids, np.flatnonzero(spare)).items():
-        people = of_image.get(image)
+    is_false = np.ones(len(predictions), dtype=bool)
+    is_false[matches.rows[(matches.rows >= 0) & (matches.oks >= MIN_OKS)]] = False
+    keypoints = map_joints(truth.keypoints, truth.skeleton, predictions.skeleton)
+    kinds = np.full(len(predictions), FALSE_POSITIVE_KINDS.index("background"), dtype=np.int8)
+    nearest = np.full(len(predictions), -1, dtype=np.intp)
+    best = np.zeros(len(predictions))
+    sigmas = predictions.skeleton.sigmas
+    people_in = group_by_image(truth.images.ids[truth.image_rows], np.arange(len(truth)))
+    detections_in = group_by_image(predictions.image_ids, np.flatnonzero(is_false))
+    for image, detections in detections_in.items():
+        people = people_in.get(image)
         if people is None:
             continue
         boxes, area = truth.boxes_xywh[people], truth.area[people]
-        similar = compute_oks(found.keypoints[there], keypoints[people], boxes, area, sigmas)
-        count = judged[people]
-        spare[there[(similar[:, ~count] >= MIN_OKS).any(axis=1)]] = False
-        similar, people = similar[:, count], people[count]
+        poses = predictions.keypoints[detections]
+        oks = compute_oks(poses, keypoints[people], boxes, area, sigmas)
+        is_scored = matches.is_scored[people]
+        is_false[detections[(oks[:, ~is_scored] >= MIN_OKS).any(axis=1)]] = False
+        oks, people = oks[:, is_scored], people[is_scored]
         if not len(people):
             continue
-        at = similar.argmax(axis=1)
-        best[there] = similar[np.arange(len(there)), at]
-        near[there] = people[at]
-        parts = _count_people_in_pose(
-            found.keypoints[there], keypoints[people], truth.area[people], sigmas
-        )
-        kinds[there[parts >= 2]] = FALSE_POSITIVE_KINDS.index("swap")
-        kinds[there[best[there] >= MIN_OKS]] = FALSE_POSITIVE_KINDS.index("duplicate")
-    rows = np.flatnonzero(spare)
-    rows = rows[np.argsort(-found.scores[rows], kind="stable")]
-    return FalsePositives(rows, kinds[rows], near[rows], best[rows])
+        fits_best = oks.argmax(axis=1)
+        best[detections] = oks[np.arange(len(detections)), fits_best]
+        nearest[detections] = people[fits_best]
+        num_people = _count_people_in_pose(poses, keypoints[people], truth.area[people], sigmas)
+        kinds[detections[num_people >= 2]] = FALSE_POSITIVE_KINDS.index("swap")
+        kinds[detections[best[detections] >= MIN_OKS]] = FALSE_POSITIVE_KINDS.index("duplicate")
+    rows = np.flatnonzero(is_false)
+    rows = rows[np.argsort(-predictions.scores[rows], kind="stable")]
+    return FalsePositives(rows=rows, kinds=kinds[rows], nearest=nearest[rows], oks=best[rows])
 
 
 def _count_people_in_pose(poses: Floats, keypoints: Floats, area: Floats, sigmas: Floats) -> Ints:
-    """(d,) of how many people a pose holds two joints or more."""
+    """Count the people of whom a pose contains two joints or more: (d,)."""
     d, g = np.divmod(np.arange(len(poses) * len(keypoints)), len(keypoints))
-    close = (
-        compute_keypoint_similarity(poses[d, :, :2], keypoints[g], area[g], sigmas)
-        >= NEAR_SIMILARITY
-    )
-    held = close.sum(axis=1).reshape(len(poses), len(keypoints)) >= MIN_NEAR_JOINTS
-    return np.asarray(held.sum(axis=1))
+    similarity = compute_keypoint_similarity(poses[d, :, :2], keypoints[g], area[g], sigmas)
+    num_near = (similarity >= NEAR_SIMILARITY).sum(axis=1).reshape(len(poses), len(keypoints))
+    return np.asarray((num_near >= MIN_NEAR_JOINTS).sum(axis=1))

@@ -1,25 +1,24 @@
-"""The numbers the paper prints, as data: Tables 1, 2, 3, 5, recipes, and what its sentences say.
+"""The numbers the paper prints, as data: Tables 1, 2, 3, 5, recipes, and those in its sentences.
 
-What we do not have from the paper is None and printed as a dash: of AP^M and AP^L only a few
-values, of Table 4 two variances. The errors among these numbers
-stay in: `claims` finds them.
+Values that we do not have are None and printed as a dash: of AP^M and AP^L we have only a few, of
+Table 4 two variances. The errors among these numbers are kept: `claims` reports them.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from smallpose.stats.counts import Three
+from smallpose.stats.counts import Triple
 
 
 @dataclass(frozen=True)
 class Method:
-    """How the paper names a method, and which of its tables holds it.
+    """A method as the paper names it, and the table that contains it.
 
     Args:
-        name: ours, as `smallpose methods` lists it.
-        label: the paper's.
-        table: 2 compares paradigms and backbones, 3 ways of predicting and architectures; that
-            the rows divide seven to four is our reading.
+        name: our name, as `smallpose methods` lists it.
+        label: the paper's name.
+        table: 2 compares paradigms and backbones, 3 output types and architectures; that the rows
+            divide seven to four is our reading.
     """
 
     name: str
@@ -60,7 +59,7 @@ class ResultRow:
     ap_l: float | None = None
 
     def metric(self, name: str) -> float | None:
-        """By the evaluation's names, such as `AP_S_dense`."""
+        """Return a value by the evaluation's name, such as `AP_S_dense`."""
         return {
             "AP": self.ap,
             "AP_S": self.ap_s,
@@ -102,7 +101,7 @@ ROWS = {
 
 @dataclass(frozen=True)
 class Training:
-    """What Sec. 5.5 prints of a training."""
+    """The training settings printed in Sec. 5.5."""
 
     optimizer: str
     learning_rate: float
@@ -129,13 +128,13 @@ RECIPES = {
 class Split:
     """A printed row of Table 1: people by size, people per image, and images."""
 
-    sizes: Three
+    sizes: Triple
     people_per_image: float | None = None
     images: int | None = None
 
     @property
     def people(self) -> int:
-        """All sizes together."""
+        """Return the people of all sizes."""
         return sum(self.sizes)
 
 
@@ -156,7 +155,7 @@ class TrainingSetRow:
     ap_l: float | None = None
 
     def metric(self, name: str) -> float | None:
-        """By the evaluation's names."""
+        """Return a value by the evaluation's name."""
         return {"AP": self.ap, "AP_S": self.ap_s, "AP_L": self.ap_l}.get(name)
 
 
@@ -170,18 +169,18 @@ TABLE_5 = (
 
 @dataclass(frozen=True)
 class TextNumbers:
-    """Numbers that sentences print, as they print them: as many digits as stand there.
+    """Numbers in the paper's sentences, with the digits they are printed with.
 
     Args:
         train_sizes, train_ratio: people by size, and in per cent; likewise of test and total.
         coco_people: "of the training set"; `coco_small` of them are small.
-        subsets_ap, subsets_ap_s: by how much the five subsets of Table 5 are above COCO.
-        whole_ap, whole_ap_s: by how much the whole training set is above the subsets.
+        subsets_ap, subsets_ap_s: gain of the five subsets of Table 5 over COCO.
+        full_set_ap, full_set_ap_s: gain of the full training set over the subsets.
         subsets_ap_l: lowest and highest of the five (Table 5).
         variance: of the scene entropy (Table 4).
     """
 
-    train_sizes: Three = (351_722, 255_950, 49_453)
+    train_sizes: Triple = (351_722, 255_950, 49_453)
     train_ratio: tuple[str, str, str] = ("56", "36", "8")
     test_ratio: tuple[str, str, str] = ("53", "39", "8")
     total_ratio: tuple[str, str, str] = ("55.6", "36.4", "8")
@@ -194,8 +193,8 @@ class TextNumbers:
     coco_small_share: str = "63.1"
     subsets_ap: str = "16.8"
     subsets_ap_s: str = "31"
-    whole_ap: str = "1.2"
-    whole_ap_s: str = "2.5"
+    full_set_ap: str = "1.2"
+    full_set_ap_s: str = "2.5"
     subsets_ap_l: tuple[str, str] = ("81.2", "81.6")
     resnet_over_hrnet: str = "3.7"
     rtmo_over_cid: str = "5.7"
@@ -205,7 +204,7 @@ class TextNumbers:
 
 @dataclass(frozen=True)
 class Paper:
-    """All printed numbers together: what claims are checked against."""
+    """All printed numbers, which the claims are checked against."""
 
     rows: Mapping[tuple[str, str], ResultRow]
     recipes: Mapping[str, Training]
@@ -216,7 +215,7 @@ class Paper:
 
 PRINTED = Paper(ROWS, RECIPES, TABLE_1, TABLE_5, TextNumbers())
 
-# Tiny twins and other variants stand beside the method they imitate. Longer beginnings first.
+# Tiny and other variants belong to the method they imitate. Longer prefixes come first.
 _METHOD_PREFIXES = (
     ("vitpose_s_rle", "vitpose_s_rle"),
     ("vitpose_rle", "vitpose_s_rle"),
@@ -234,23 +233,24 @@ _METHOD_PREFIXES = (
 
 
 def find_paper_method(method: str) -> str | None:
-    """The paper's method that this one is or imitates; None for one the paper does not have."""
-    return next((name for start, name in _METHOD_PREFIXES if method.startswith(start)), None)
+    """Find the paper's method that this one is or imitates; None if there is none."""
+    return next((name for prefix, name in _METHOD_PREFIXES if method.startswith(prefix)), None)
 
 
 def format_method_label(method: str) -> str:
-    """A method as people read it: `SimpleBaseline R18 tiny` for a variant of ours."""
+    """Format a method's name to be read: `SimpleBaseline R18 tiny` for a variant of ours."""
     base = next((m for m in METHODS if m.name == find_paper_method(method)), None)
     if base is None:
         return method
     if method == base.name:
-        return f"{base.label} {_SHORT[base.backbone]}" if base.backbone in _SHORT else base.label
+        short = _SHORT_BACKBONES.get(base.backbone)
+        return f"{base.label} {short}" if short else base.label
     rest = [word for word in method.split("_") if word not in base.name.split("_")]
-    # RTMO-s has the size in its name, so RTMO-l is no variant of it but a sibling.
+    # RTMO-s has the size in its name, so RTMO-l is another size and not a variant.
     stem = base.label if "-RLE" in base.label else base.label.split("-")[0]
     if rest and len(rest[0]) == 1:
         stem += f"-{rest.pop(0)}"
     return " ".join([stem, *(w.upper() if w[1:].isdigit() else w for w in rest)])
 
 
-_SHORT = {"ResNet-50": "R50", "HRNet-W32": "W32"}
+_SHORT_BACKBONES = {"ResNet-50": "R50", "HRNet-W32": "W32"}

@@ -10,11 +10,13 @@ from markupsafe import Markup
 
 from smallpose._version import __version__
 from smallpose.core.instances import SOURCES
+from smallpose.core.table import Cell, Column, Table
 from smallpose.report import figures
 from smallpose.report.dataset_report import FigureSpec
 from smallpose.report.images import contact_sheet
 from smallpose.report.images.contact_sheet import ContactSheet
 from smallpose.report.images.encode import encode_image
+from smallpose.report.images.sheet_drawing import LEGEND
 from smallpose.report.inputs.runs import Run
 from smallpose.report.page.curves import compute_curves
 from smallpose.report.page.person_browser import BrowserData, Said
@@ -22,7 +24,6 @@ from smallpose.report.page.result_figures import MAX_CURVES
 from smallpose.report.page.run_details import describe_run
 from smallpose.report.page.summary import Summary
 from smallpose.report.report_data import ReportData
-from smallpose.report.tables.paper_tables import Cell, Column, Table
 
 
 def build_context(
@@ -54,7 +55,7 @@ def build_context(
         "runs": [describe_run(run) for run in material.runs],
         "data": material.data.name if material.data else "",
         "manifest": material.manifest,
-        "legend": [(text, f"rgb{colour}") for text, colour in contact_sheet.LEGEND.values()],
+        "legend": [(text, f"rgb{colour}") for text, colour in LEGEND.values()],
     }
 
 
@@ -166,7 +167,7 @@ def _collect_notes(runs: Sequence[Run]) -> list[str]:
     whose: dict[str, list[str]] = {}
     for run in runs:
         for note in run.evaluation.get("notes") or ():
-            whose.setdefault(str(note), []).append(figures.run_label(run, runs))
+            whose.setdefault(str(note), []).append(figures.label_run(run, runs))
     return [
         note if len(names) == len(runs) else f"{', '.join(names)}: {note}"
         for note, names in whose.items()
@@ -186,7 +187,7 @@ def render_figure(drawing: FigureSpec, svg: bytes) -> dict[str, Any]:
         "title": drawing.title,
         "alt": drawing.alt,
         "light": _build_data_uri(svg, "image/svg+xml"),
-        "dark": _build_data_uri(figures.by_night(svg), "image/svg+xml"),
+        "dark": _build_data_uri(figures.recolour_dark(svg), "image/svg+xml"),
         "width": width,
         "height": height,
     }
@@ -207,9 +208,9 @@ def _render_sheet(sheet: ContactSheet) -> dict[str, Any]:
             "note": row.note,
             "tiles": [
                 {
-                    "src": _build_data_uri(encode_image(t.picture, "webp"), "image/webp"),
-                    "width": t.picture.shape[1] // 2,
-                    "height": t.picture.shape[0] // 2,
+                    "src": _build_data_uri(encode_image(t.image, "webp"), "image/webp"),
+                    "width": t.image.shape[1] // 2,
+                    "height": t.image.shape[0] // 2,
                     "caption": t.caption,
                     "alt": t.alt,
                 }
