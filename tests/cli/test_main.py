@@ -114,7 +114,7 @@ def test_without_pytorch_its_verbs_say_how_to_get_it(words):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "PyTorch is not installed; pip install 'smallpose[torch]'" in done.stderr
+    assert "PyTorch is not installed; pip install '.[torch]' in your clone" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_check_refuses_what_it_would_not_look_at(tmp_path, capsys):
         assert said in capsys.readouterr().err
 
 
-def test_check_names_a_image_whose_name_no_disk_can_hold(tmp_path, capsys):
+def test_check_names_an_image_whose_name_no_disk_can_hold(tmp_path, capsys):
     name = "a" * 300 + ".jpg"
     listed = {"images": [{"id": 1, "file_name": name}], "annotations": []}
     (tmp_path / "truth.json").write_text(json.dumps(listed))

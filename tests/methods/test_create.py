@@ -85,5 +85,5 @@ def test_without_pytorch_the_door_says_how_to_get_it():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == (
-        "methods: PyTorch is not installed; pip install 'smallpose[torch]'"
+        "methods: PyTorch is not installed; pip install '.[torch]' in your clone"
     )

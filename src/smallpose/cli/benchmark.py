@@ -1,15 +1,19 @@
-"""smallpose benchmark --data DIR --out DIR: methods × settings × seeds to one results table."""
+"""smallpose benchmark --data SET --out DIR: train and score methods × settings × seeds."""
 
 import argparse
 from pathlib import Path
 
+from smallpose.cli.options import DEMO_SET, add_option, parse_names
+from smallpose.cli.train import set_torch_threads
 from smallpose.core.errors import InputError, RunError
 
-HELP = "methods × settings × seeds, each trained and scored; goes on where it stopped"
-EXAMPLE = "smallpose benchmark --data set --out bench --methods tiny --settings A,B --recipe quick"
+HELP = "Train and score methods × settings × seeds; run again to resume after a stop."
+EXAMPLE = f"""\
+smallpose benchmark --data {DEMO_SET} --out bench \\
+    --methods simcc_r18_tiny,rle_r18_tiny --recipe quick --steps 50"""
 
-# Names for groups of methods; the paper's eleven, and their twins for a CPU.
-PAPER = [
+# Groups of methods: the paper's eleven, and their tiny variants for CPUs.
+PAPER_METHODS = (
     "simple_baseline_r50",
     "hrnet_w32",
     "simcc_r50",
@@ -21,8 +25,8 @@ PAPER = [
     "vitpose_s",
     "rle_r50",
     "vitpose_s_rle",
-]
-TINY = [
+)
+TINY_METHODS = (
     "simple_baseline_r18_tiny",
     "hrnet_w16_tiny",
     "simcc_r18_tiny",
@@ -34,72 +38,107 @@ TINY = [
     "vitpose_tiny",
     "rle_r18_tiny",
     "vitpose_rle_tiny",
-]
-TABLE_5 = ("simple_baseline_r50", "simple_baseline_r18_tiny")  # who is trained on subsets
+)
+SUBSET_METHODS = ("simple_baseline_r50", "simple_baseline_r18_tiny")  # of Table 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `benchmark`."""
+    """Add the arguments of `benchmark`."""
     parser.add_argument(
-        "overrides", nargs="*", metavar="name=value", help="change every recipe: steps=2000"
+        "overrides",
+        nargs="*",
+        metavar="name=value",
+        help="Fields to change in every recipe: epochs=2 learning_rate=1e-3.",
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a built set")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="runs and tables")
-    parser.add_argument(
+    add_option(
+        parser, "--data", type=Path, required=True, metavar="SET", help="Built set to train on."
+    )
+    add_option(
+        parser,
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="Folder for the runs and the report.",
+    )
+    add_option(
+        parser,
         "--methods",
         default="paper",
         metavar="LIST",
-        help="names with commas between; paper: the eleven (default), tiny: their twins for CPUs",
+        help="Methods with commas between; 'paper' is the eleven, 'tiny' their variants for CPUs.",
     )
-    parser.add_argument("--settings", default="A,B", metavar="LIST", help="A, B or both (both)")
-    parser.add_argument("--seeds", default="0", metavar="LIST", help="such as 0,1,2 (0)")
-    parser.add_argument("--recipe", default="", help="paper, mmpose or quick")
-    parser.add_argument(
+    add_option(parser, "--settings", default="A,B", metavar="LIST", help="Settings to train under.")
+    add_option(parser, "--seeds", default="0", metavar="LIST", help="Random seeds, such as 0,1,2.")
+    add_option(
+        parser,
+        "--recipe",
+        default="",
+        default_text="each method's first",
+        metavar="NAME",
+        help="Recipe to train by: paper, mmpose or quick.",
+    )
+    add_option(
+        parser,
         "--steps",
         type=int,
         default=0,
+        default_text="as the recipe says",
         metavar="N",
-        help="every run takes N steps, whatever its recipe says; 0: as the recipe says (default)",
+        help="Number of training steps of every run.",
     )
-    parser.add_argument(
+    add_option(
+        parser,
         "--subsets",
         type=int,
         default=0,
         metavar="N",
-        help="train SimpleBaseline on N subsets of COCO's size, too (paper, Table 5: 5)",
+        help="Number of subsets of COCO's size to train SimpleBaseline on, too (Table 5: 5).",
     )
-    parser.add_argument(
+    add_option(
+        parser,
         "--subset-people",
         type=int,
         default=0,
+        default_text="as many as in the COCO part",
         metavar="N",
-        help="people in a subset; 0: as many as the set's COCO part has (default)",
+        help="Number of people in a subset.",
     )
-    parser.add_argument(
+    add_option(
+        parser,
         "--parallel",
         type=int,
         default=0,
+        default_text="one per GPU, or one on a CPU",
         metavar="N",
-        help="runs side by side; 0: one per GPU, or one on a CPU (default)",
+        help="Number of runs at the same time.",
     )
-    parser.add_argument(
-        "--workers", type=int, default=0, help="processes that read pictures, for each run (0)"
+    add_option(
+        parser,
+        "--workers",
+        type=int,
+        default=0,
+        default_text="0, the training process itself",
+        metavar="N",
+        help="Number of processes that read images for each run.",
     )
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """Plan, run what has not finished, write the tables."""
+    """Run what has not finished and write the report of all that has."""
     from smallpose.system.progress import print_status
     from smallpose.training.benchmark import Job, plan_jobs, run_jobs, write_job_files
 
-    methods = _methods(args.methods)
-    settings = _words(args.settings, "--settings", ("A", "B"))
-    seeds = _numbers(args.seeds)
+    methods = _parse_methods(args.methods)
+    settings = _parse_choices(args.settings, "--settings", ("A", "B"))
+    seeds = _parse_seeds(args.seeds)
     overrides = tuple(args.overrides) + ((f"steps={args.steps}",) if args.steps else ())
-    chosen = [m for m in methods if m in TABLE_5]
-    if args.subsets and not chosen:
+    subset_methods = [name for name in methods if name in SUBSET_METHODS]
+    if args.subsets and not subset_methods:
         raise InputError(
-            f"--subsets {args.subsets}", "no SimpleBaseline among the methods", f"add {TABLE_5[0]}"
+            f"--subsets {args.subsets}",
+            "SimpleBaseline is not among the methods",
+            f"add {SUBSET_METHODS[0]} to --methods",
         )
     jobs = plan_jobs(
         args.out,
@@ -110,45 +149,45 @@ def run_command(args: argparse.Namespace) -> None:
         recipe=args.recipe,
         overrides=overrides,
         workers=args.workers,
-        subsets=_subsets(args) if args.subsets else (),
-        subset_methods=chosen,
+        subsets=_draw_subsets(args) if args.subsets else (),
+        subset_methods=subset_methods,
     )
     write_job_files(jobs)
-    done = sum(job.is_finished for job in jobs)
-    print_status(f"{args.out}: {len(jobs)} runs, {done} finished before")
-    total = len(jobs)
+    num_jobs = len(jobs)
+    num_finished = sum(job.is_finished for job in jobs)
+    print_status(f"{args.out}: {num_jobs} runs, {num_finished} of them already finished")
 
-    def tell(job: Job, what: str) -> None:
-        nonlocal done
-        done += what == "finished"
-        if what != "begun":
-            print_status(f"{done} of {total}  {what}  {job.folder.name}")
+    def report_change(job: Job, status: str) -> None:
+        nonlocal num_finished
+        num_finished += status == "finished"
+        if status in ("finished", "failed"):
+            print_status(f"{num_finished} of {num_jobs}  {status}  {job.folder.name}")
 
-    failed = run_jobs(jobs, _devices(args.parallel), tell)
+    failed = run_jobs(jobs, _choose_devices(args.parallel), report_change)
     finished = [job.folder for job in jobs if job.is_finished]
     if finished:
-        _tables(finished, args.out)
+        _write_report(finished, args.out)
     if failed:
         first = failed[0]
         raise RunError(
             str(first.job.folder),
-            f"{len(failed)} of {total} runs failed, this one with exit code {first.exit_code}: "
+            f"{len(failed)} of {num_jobs} runs failed, this one with exit code {first.exit_code}: "
             f"{first.last_line}",
-            "the same command tries the failed ones again; what they said is in train.log",
+            "read train.log in their folders; run the same command again to retry them",
         )
 
 
-def _tables(folders: list[Path], out: Path) -> None:
+def _write_report(folders: list[Path], out: Path) -> None:
     from smallpose.report import make_report
     from smallpose.system.progress import print_status
 
-    for table in make_report(folders, out / "report")[:1]:
-        print(table.to_text())
+    main_table, *_ = make_report(folders, out / "report")
+    print(main_table.to_text())
     print_status(f"open {out / 'report' / 'index.html'}")
 
 
-def _subsets(args: argparse.Namespace) -> list[Path]:
-    """The files of the subsets; drawn on the first call, the same ones afterwards."""
+def _draw_subsets(args: argparse.Namespace) -> list[Path]:
+    """Write the files of the subsets, which are the same on every call."""
     from smallpose.dataset.subsets import (
         compute_overlaps,
         count_coco_people,
@@ -159,65 +198,60 @@ def _subsets(args: argparse.Namespace) -> list[Path]:
     from smallpose.system.progress import print_status
 
     people = read_coco(args.data / "annotations" / "train.json")
-    drawn = draw_subsets(people, args.subsets, args.subset_people or count_coco_people(people))
+    subsets = draw_subsets(people, args.subsets, args.subset_people or count_coco_people(people))
     (args.out / "subsets").mkdir(parents=True, exist_ok=True)
     files = []
-    for subset in drawn:
+    for subset in subsets:
         path = args.out / "subsets" / f"subset{subset.number}.json"
         write_subset(path, subset, people)
         print_status(
-            f"subset {subset.number}: {len(subset.image_rows):,} images, {subset.people:,} people, "
-            f"areas {subset.distance:.4f} from the whole set's (Kolmogorov–Smirnov)"
+            f"subset {subset.number}: {len(subset.image_rows):,} images, {subset.people:,} people; "
+            f"its areas differ by {subset.distance:.4f} from the full set's (Kolmogorov–Smirnov)"
         )
         files.append(path)
-    shared = compute_overlaps(drawn)
-    pairs = [shared[a, b] for a in range(len(drawn)) for b in range(len(drawn)) if a != b]
-    if pairs:
-        print_status(
-            f"two subsets share {100 * min(pairs):.1f} to {100 * max(pairs):.1f} % of their images"
-        )
+    overlaps = compute_overlaps(subsets)
+    num = len(subsets)
+    shares = [100 * overlaps[a, b] for a in range(num) for b in range(num) if a != b]
+    if shares:
+        print_status(f"two subsets share {min(shares):.1f} to {max(shares):.1f} % of their images")
     return files
 
 
-def _devices(parallel: int) -> list[str]:
-    from smallpose.cli.train import set_threads
-
-    set_threads(0)  # says how to get PyTorch where it is not
+def _choose_devices(parallel: int) -> list[str]:
+    """List a device for each of the runs at the same time."""
+    set_torch_threads(0)  # reports a missing PyTorch
     import torch
 
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if gpus:
-        return [f"cuda:{k % gpus}" for k in range(parallel or gpus)]
+    num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if num_gpus:
+        return [f"cuda:{index % num_gpus}" for index in range(parallel or num_gpus)]
     return ["cpu"] * max(parallel, 1)
 
 
-def _methods(text: str) -> list[str]:
-    from smallpose.cli.train import set_threads
-
-    names: list[str] = []
-    for word in text.split(","):
-        names += {"paper": PAPER, "tiny": TINY}.get(word.strip(), [word.strip()])
-    set_threads(0)
+def _parse_methods(text: str) -> list[str]:
+    groups = {"paper": PAPER_METHODS, "tiny": TINY_METHODS}
+    names = [name for word in parse_names(text) for name in groups.get(word, (word,))]
+    set_torch_threads(0)
     from smallpose.methods import METHODS
 
-    return _words(",".join(names), "--methods", tuple(METHODS))
+    return _parse_choices(",".join(names), "--methods", tuple(METHODS))
 
 
-def _words(text: str, flag: str, known: tuple[str, ...]) -> list[str]:
+def _parse_choices(text: str, flag: str, known: tuple[str, ...]) -> list[str]:
     import difflib
 
-    words = [w.strip() for w in text.split(",") if w.strip()]
+    words = parse_names(text)
     for word in words:
         if word not in known:
             near = difflib.get_close_matches(word, known, n=1) or [", ".join(known[:4])]
-            raise InputError(f"{flag} {word}", "not known", f"try {near[0]}")
+            raise InputError(f"{flag} {word}", "is not known", f"try {near[0]}")
     if not words:
         raise InputError(flag, "is empty", f"try {known[0]}")
     return list(dict.fromkeys(words))
 
 
-def _numbers(text: str) -> list[int]:
+def _parse_seeds(text: str) -> list[int]:
     try:
-        return list(dict.fromkeys(int(w) for w in text.split(",")))
+        return list(dict.fromkeys(int(word) for word in text.split(",")))
     except ValueError:
-        raise InputError(f"--seeds {text}", "not numbers", "try 0,1,2") from None
+        raise InputError(f"--seeds {text}", "is not a list of integers", "try 0,1,2") from None

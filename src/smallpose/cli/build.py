@@ -1,125 +1,176 @@
-"""smallpose build OUT --coco DIR …: published sources to one data set."""
+"""smallpose build OUT --coco DIR …: one data set from published sources."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from smallpose.cli.options import parse_non_negative
+from smallpose.cli.options import add_option, add_seed, add_switch, parse_names
 from smallpose.core.errors import InputError
 
-HELP = "COCO, MPII, AI Challenger, HiEve and PoseTrack18 become one data set of 21 keypoints"
-EXAMPLE = "smallpose build set --coco coco --mpii mpii --missing-images drop"
+HELP = (
+    "Build one data set of 21 keypoints from COCO, MPII, AI Challenger, HiEve and\nPoseTrack18, "
+    "or from those of them that you have."
+)
+EXAMPLE = """\
+smallpose build set --coco runs/demo/synthetic/coco \\
+    --mpii runs/demo/synthetic/mpii"""
+SOURCES = {
+    "coco": ("COCO", "annotations/person_keypoints_{train,val}2017.json"),
+    "mpii": ("MPII", "mpii_human_pose_v1_u12_1.mat"),
+    "aic": ("AI Challenger", "keypoint_{train,validation}_…/"),
+    "hieve": ("HiEve", "HIE20/"),
+    "posetrack": ("PoseTrack18", "posetrack_data/annotations/{train,val}/"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `build`."""
-    parser.add_argument("out", type=Path, metavar="OUT", help="the folder to make")
-    for name, holds in (
-        ("coco", "annotations/person_keypoints_{train,val}2017.json"),
-        ("mpii", "mpii_human_pose_v1_u12_1.mat"),
-        ("aic", "keypoint_{train,validation}_…/"),
-        ("hieve", "HIE20/"),
-        ("posetrack", "posetrack_data/annotations/{train,val}/"),
-    ):
-        parser.add_argument(f"--{name}", type=Path, metavar="DIR", help=f"folder with {holds}")
-    parser.add_argument(
+    """Add the arguments of `build`."""
+    parser.add_argument("out", type=Path, metavar="OUT", help="Folder to create.")
+    _add_source_options(parser.add_argument_group("sources"))
+    _add_selection_options(parser.add_argument_group("splits, labels and leaks"))
+    _add_image_options(parser.add_argument_group("images"))
+    add_option(
+        parser,
+        "--workers",
+        type=int,
+        default=2,
+        metavar="N",
+        help="Number of threads that read image headers and videos.",
+    )
+    add_switch(parser, "--overwrite", help="Replace a set that was built into OUT before.")
+
+
+def _add_source_options(group: argparse._ArgumentGroup) -> None:
+    for name, (title, content) in SOURCES.items():
+        add_option(
+            group,
+            f"--{name}",
+            type=Path,
+            metavar="DIR",
+            default_text="left out",
+            help=f"Folder of {title}, with {content}.",
+        )
+    add_option(
+        group,
         "--source",
         action="append",
         default=[],
+        default_text="none",
         metavar="NAME=DIR|FILE.py:READER",
-        help="a source of your own: COCO files in a folder, or a function of yours, which is run",
+        help="Custom source: a folder of COCO files, or a Python function, whose file is run.",
     )
-    parser.add_argument(
+    add_option(
+        group,
         "--map",
         action="append",
         default=[],
+        default_text="names as they are",
         metavar="[NAME=]FILE",
-        help="JSON of the joint names of such a folder to names of the 21",
+        help="JSON file that maps the joint names of such a folder to ours.",
     )
-    parser.add_argument("--seed", type=parse_non_negative, default=0, help="of the split and the draw (0)")
-    parser.add_argument(
-        "--split",
-        choices=("grouped", "paper"),
-        default="grouped",
-        help="MPII and HiEve 8 : 2 by whole videos, or image by image as in the paper",
-    )
-    parser.add_argument(
-        "--images",
-        choices=("link", "copy", "none"),
-        default="link",
-        help="pictures as links to yours (default), as copies, or not at all",
-    )
-    parser.add_argument(
-        "--missing-images",
-        choices=("refuse", "drop", "keep"),
-        default="refuse",
-        help="stop when pictures are missing (default), leave them out, or keep their labels",
-    )
-    parser.add_argument(
-        "--max-unreadable",
-        type=_share,
-        default=0.001,
-        metavar="SHARE",
-        help="leave out unreadable pictures up to this share of a source, then stop (0.1%%)",
-    )
-    parser.add_argument(
-        "--trust",
-        choices=("file",),
-        help="where a picture's size differs from its annotation's, believe the picture's file",
-    )
-    parser.add_argument(
-        "--leaks",
-        choices=("report", "move", "off"),
-        default="report",
-        help="look for near-duplicates between train and test and report them (default), put each "
-        "on one side, or do not look",
-    )
-    parser.add_argument(
-        "--leaks-sheet",
-        type=Path,
-        metavar="FILE.png",
-        help="draw the pairs found; outside the set, because the pictures are the sources'",
-    )
-    parser.add_argument(
-        "--derive",
-        type=lambda text: tuple(text.split(",")),
-        default=(),
-        metavar="chest,pelvis",
-        help="put these in the middle of shoulders or hips where a source lacks them, marked",
-    )
-    parser.add_argument(
-        "--accept",
-        type=lambda text: tuple(text.split(",")),
-        default=(),
-        metavar="coco,mpii,…",
-        help="accept these sources' terms; remembered, and needed for --images copy",
-    )
-    parser.add_argument(
+    add_option(
+        group,
         "--from-index",
         type=Path,
         metavar="FILE",
-        help="make the set of this index.json again from your own copies of its sources",
+        default_text="images are selected",
+        help="Rebuild the set that this index.json lists from your copies of its sources.",
     )
-    parser.add_argument("--workers", type=int, default=2, help="threads for headers and videos (2)")
-    parser.add_argument("--overwrite", action="store_true", help="replace a set built before")
+    add_option(
+        group,
+        "--accept",
+        type=parse_names,
+        default=(),
+        default_text="none",
+        metavar="coco,mpii,…",
+        help="Accept the terms of these sources; needed for --images copy, and remembered.",
+    )
 
 
-def _ask(question: str) -> str:
-    """On stderr, for stdout is for results."""
-    print(question, end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline()
+def _add_selection_options(group: argparse._ArgumentGroup) -> None:
+    add_seed(group, "the split and of the selection")
+    add_option(
+        group,
+        "--split",
+        choices=("grouped", "paper"),
+        default="grouped",
+        help="Split MPII and HiEve 8 : 2 by videos, or image by image as the paper does.",
+    )
+    add_option(
+        group,
+        "--derive",
+        type=parse_names,
+        default=(),
+        default_text="none",
+        metavar="chest,pelvis",
+        help="Where a source lacks these joints, place them midway between shoulders or hips and "
+        "mark them as derived.",
+    )
+    add_option(
+        group,
+        "--leaks",
+        choices=("report", "move", "off"),
+        default="report",
+        help="Report near-duplicates between train and test, move each pair to one side, or do "
+        "not look for them.",
+    )
+    add_option(
+        group,
+        "--leaks-sheet",
+        type=Path,
+        metavar="FILE.png",
+        default_text="not drawn",
+        help="Draw the near-duplicates; the file must be outside the set.",
+    )
 
 
-def _share(text: str) -> float:
-    """0.1% or 0.001."""
-    value = float(text.rstrip(" %")) / (100 if text.rstrip().endswith("%") else 1)
+def _add_image_options(group: argparse._ArgumentGroup) -> None:
+    add_option(
+        group,
+        "--images",
+        choices=("link", "copy", "none"),
+        default="link",
+        help="Link to your images, copy them, or leave them where they are.",
+    )
+    add_option(
+        group,
+        "--missing-images",
+        choices=("refuse", "drop", "keep"),
+        default="refuse",
+        help="Stop when images are missing, drop them, or keep their labels.",
+    )
+    add_option(
+        group,
+        "--max-unreadable",
+        type=parse_share,
+        default=0.001,
+        default_text="0.1%",
+        metavar="SHARE",
+        help="Maximum share of a source's images that may be unreadable and are left out.",
+    )
+    add_option(
+        group,
+        "--trust",
+        choices=("file",),
+        default_text="stop",
+        help="Where an image has another size than its annotation says, trust the file.",
+    )
+
+
+def parse_share(text: str) -> float:
+    """Parse a share such as 0.1% or 0.001."""
+    is_percent = text.rstrip().endswith("%")
+    try:
+        value = float(text.rstrip(" %")) / (100 if is_percent else 1)
+    except ValueError:
+        value = -1.0
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share, such as 0.1% or 0.001")
+        raise argparse.ArgumentTypeError(f"{text}: is not a share; write 0.1% or 0.001")
     return value
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """Read, build, say what came out."""
+    """Read the sources, build the set and print how many images and people it has."""
     from smallpose.dataset.builder.build import build_dataset
     from smallpose.dataset.builder.manifest import is_synthetic
     from smallpose.dataset.docs.licence_terms import confirm_terms
@@ -127,9 +178,10 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.sources.custom import parse_custom_sources
 
     if args.leaks_sheet is not None and args.leaks == "off":
-        raise InputError("--leaks-sheet", "with --leaks off nobody looks", "leave one of them out")
-    names = ("coco", "mpii", "aic", "hieve", "posetrack")
-    roots = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
+        raise InputError(
+            "--leaks-sheet", "--leaks off does not look for leaks", "leave one of them out"
+        )
+    roots = {name: root for name in SOURCES if (root := getattr(args, name)) is not None}
     options = BuildOptions(
         seed=args.seed,
         split=args.split,
@@ -142,23 +194,30 @@ def run_command(args: argparse.Namespace) -> None:
         derive=args.derive,
         leaks=args.leaks,
     )
-    # Worlds drawn by a program have no publisher.
-    published = [n for n, root in roots.items() if not is_synthetic(root)]
+    # Synthetic sources have no publisher and no terms.
+    published = [name for name, root in roots.items() if not is_synthetic(root)]
     confirm_terms(
         published,
         args.accept,
         copying=args.images == "copy",
-        ask=_ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
+        ask=_ask_user if sys.stdin.isatty() and sys.stderr.isatty() else None,
     )
-    own = parse_custom_sources(args.source, args.map)
-    roots |= {name: root for name, (root, _) in own.items()}
-    readers = {name: reader for name, (_, reader) in own.items()}
+    custom = parse_custom_sources(args.source, args.map)
+    roots |= {name: root for name, (root, _) in custom.items()}
+    readers = {name: reader for name, (_, reader) in custom.items()}
     build_dataset(roots, args.out, options, args.from_index, readers)
     if args.leaks_sheet is not None:
         _draw_leaks(args.out, args.leaks_sheet)
+    # The first section of the data card is Table 1.
     card = (args.out / "README.md").read_text()
-    print(card[card.index("## How many") :].split("## Where from")[0].strip())
-    print(f"\n{args.out}/README.md says how it was made")
+    print("## " + card.split("\n## ")[1].strip())
+    print(f"\n{args.out}/README.md describes how the set was built")
+
+
+def _ask_user(question: str) -> str:
+    # On stderr, because stdout is for results.
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline()
 
 
 def _draw_leaks(built: Path, target: Path) -> None:
@@ -169,4 +228,4 @@ def _draw_leaks(built: Path, target: Path) -> None:
     if (built / LEAKS_FILE).is_file():
         draw_leak_pairs(built, target)
     else:
-        print_status(f"{target} is not drawn: nobody looked for leaks when the index was made")
+        print_status(f"{target} is not drawn: the index was made without looking for leaks")

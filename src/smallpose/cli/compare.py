@@ -1,50 +1,65 @@
-"""smallpose compare TRUTH.json FOUND_1.json FOUND_2.json…: which is better, and how sure."""
+"""smallpose compare TRUTH.json PREDICTIONS_1.json PREDICTIONS_2.json…: paired differences."""
 
 import argparse
 import sys
 from collections import Counter
 from pathlib import Path
 
-from smallpose.cli.evaluate import add_scoring, scoring
-from smallpose.cli.options import parse_non_negative
+from smallpose.cli.evaluate import add_scoring_options, read_scoring_options
+from smallpose.cli.options import DEMO_TRUTH, add_json, add_option, add_seed
+from smallpose.core.errors import InputError
 
-HELP = "which of several results is better, and how sure that is"
-EXAMPLE = "smallpose compare person_keypoints_val2017.json hrnet.json simcc.json"
+HELP = "Compare results on the same images, with intervals and p-values of the differences."
+EXAMPLE = f"""\
+smallpose compare {DEMO_TRUTH} \\
+    runs/demo/untrained/found.json runs/demo/B/found.json"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `compare`."""
-    parser.add_argument("truth", type=Path, metavar="TRUTH.json", help="COCO keypoint annotations")
+    """Add the arguments of `compare`."""
+    parser.add_argument("truth", type=Path, metavar="TRUTH.json", help="COCO keypoint annotations.")
     parser.add_argument(
-        "found", type=Path, nargs="+", metavar="FOUND.json", help="results; the first is the base"
+        "predictions",
+        type=Path,
+        nargs="+",
+        metavar="PREDICTIONS.json",
+        help="Two or more files of COCO keypoint results; the others are compared with the first.",
     )
-    add_scoring(parser)
-    parser.set_defaults(protocol="coco,owned")
-    parser.add_argument(
-        "--intervals", type=int, default=1000, metavar="N", help="bootstrap draws (1000)"
+    add_scoring_options(parser, protocols="coco,owned")
+    add_option(
+        parser,
+        "--intervals",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="Number of bootstrap resamples of images, or of videos, for 95 % intervals.",
     )
-    parser.add_argument("--seed", type=parse_non_negative, default=0, help="of the draws (0)")
-    parser.add_argument(
-        "--json", metavar="FILE", help="write the numbers with all digits ('-': to stdout)"
-    )
+    add_seed(parser, "the bootstrap resamples")
+    add_json(parser, "all numbers")
 
 
 def run_command(args: argparse.Namespace) -> None:
     """Print each number's difference from the first result, its interval and its p-value."""
-    from smallpose.core.errors import InputError
     from smallpose.evaluation.analysis.comparison import compare
-    from smallpose.io.coco_results_fast import read_found, read_truth
+    from smallpose.io.coco_annotations import read_coco
+    from smallpose.io.coco_results import read_results
     from smallpose.system.files import write_atomically
 
-    if len(args.found) < 2:
-        raise InputError("smallpose compare", "one result file", "name two or more")
-    truth = read_truth(args.truth)
-    stems = Counter(path.stem for path in args.found)
-    names = [str(path) if stems[path.stem] > 1 else path.stem for path in args.found]
+    paths = args.predictions
+    if len(paths) < 2:
+        raise InputError(
+            "smallpose compare", "only one result file was given", "pass two or more result files"
+        )
+    truth = read_coco(args.truth)
+    stems = Counter(path.stem for path in paths)
+    names = [str(path) if stems[path.stem] > 1 else path.stem for path in paths]
     if len(set(names)) < len(names):
-        raise InputError("smallpose compare", "a result file stands twice", "name each once")
-    found = {name: read_found(path, truth) for name, path in zip(names, args.found, strict=True)}
-    result = compare(truth, found, num_resamples=args.intervals, seed=args.seed, **scoring(args))
+        raise InputError(
+            "smallpose compare", "the same result file was given twice", "pass each file once"
+        )
+    predictions = {name: read_results(path, truth) for name, path in zip(names, paths, strict=True)}
+    options = read_scoring_options(args)
+    result = compare(truth, predictions, num_resamples=args.intervals, seed=args.seed, **options)
     if args.json == "-":
         sys.stdout.write(result.to_json())
         return

@@ -1,6 +1,6 @@
-"""smallpose demo: the whole line on a synthetic world, from pictures to a report, in minutes.
+"""smallpose demo: the whole pipeline on synthetic data, from images to a report, in minutes.
 
-It runs the same commands a user would type and prints each before it runs, so that the demo is
+It runs the commands that a user would type and prints each before it runs, so that the demo is
 also the shortest tutorial.
 """
 
@@ -13,125 +13,151 @@ import sys
 import time
 from pathlib import Path
 
-from smallpose.cli.options import parse_non_negative
+from smallpose.cli.options import add_option, add_seed, parse_non_negative
 from smallpose.core.errors import InputError, RefusedError, RunError
 from smallpose.system.files import write_atomically
 
-HELP = "the whole line on a synthetic world: synth, build, stats, train, predict, evaluate, report"
-EXAMPLE = "smallpose demo --out runs/demo"
+HELP = (
+    "Run the whole pipeline on synthetic data: synth, build, stats, train, predict,\n"
+    "evaluate, report."
+)
+EXAMPLE = "smallpose demo"
 SOURCES = ("coco", "mpii", "aic", "hieve", "posetrack")
 METHOD = "simple_baseline_r18_tiny"
-# What this verb makes; nothing else in the folder is touched when the demo runs again. People give
-# their own work such names, too, so only the mark tells that a demo made it.
-MADE = ("world", "set", "stats", "untrained", "A", "B", "found_B.json", "score_B.json", "report")
-MARK = ".demo"
+# What this verb writes, the last two under former names; nothing else in the folder is touched when
+# the demo runs again. Users choose such names for their own work, too, so only the marker file
+# shows that a demo wrote them.
+OUTPUTS = (
+    "synthetic",
+    "set",
+    "stats",
+    "untrained",
+    "A",
+    "B",
+    "predictions_B.json",
+    "score_B.json",
+    "report",
+    "world",
+    "found_B.json",
+)
+MARKER = ".demo"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `demo`."""
-    parser.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="DIR")
-    parser.add_argument("--size", choices=("tiny", "small"), default="small", help="of the world")
-    parser.add_argument("--seed", type=parse_non_negative, default=0)
-    parser.add_argument(
+    """Add the arguments of `demo`."""
+    add_option(
+        parser,
+        "--out",
+        type=Path,
+        default=Path("runs/demo"),
+        metavar="DIR",
+        help="Folder for everything that the demo writes.",
+    )
+    add_option(
+        parser,
+        "--size",
+        choices=("tiny", "small"),
+        default="small",
+        help="Size of the synthetic data.",
+    )
+    add_seed(parser, "the data and of the training")
+    add_option(
+        parser,
         "--epochs",
         type=parse_non_negative,
         default=2,
-        help="of each training (2; more people found for more time)",
+        metavar="N",
+        help="Number of epochs of each training; more epochs detect more people.",
     )
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """Run the line, each command printed before it runs, and name the page to open."""
-    started = time.monotonic()
+    """Run the pipeline, print each command before it runs and name the page to open."""
+    start = time.monotonic()
     out: Path = args.out
-    _clear(out)
-    world, dataset = out / "world", out / "set"
+    _clear_folder(out)
+    synthetic, dataset = out / "synthetic", out / "set"
     seed = ["--seed", str(args.seed)]
-    cores = str(min(os.cpu_count() or 1, 8))
-    _verb("synth", world, "--size", args.size, "--workers", cores, *seed)
-    roots = [
-        w for s in ("coco", "mpii", "aic", "hieve", "posetrack") for w in (f"--{s}", world / s)
-    ]
-    _verb("build", dataset, *roots, *seed)
+    num_workers = str(min(os.cpu_count() or 1, 8))
+    _run_verb("synth", synthetic, "--size", args.size, "--workers", num_workers, *seed)
+    sources = [word for name in SOURCES for word in (f"--{name}", synthetic / name)]
+    _run_verb("build", dataset, *sources, *seed)
     tables = [dataset / "annotations" / f"{split}.json" for split in ("train", "test")]
-    _verb("stats", *tables, "--images", dataset / "images", "--out", out / "stats")
+    _run_verb("stats", *tables, "--images", dataset / "images", "--out", out / "stats")
     train = ["train", METHOD, "--data", dataset, "--recipe", "quick", *seed]
     epochs = [f"epochs={args.epochs}"]
-    # Two trainings side by side, one core each: faster than two threads on one. A has fewer people,
-    # so its core measures the untrained network too.
-    _together(
+    # Two trainings side by side with one core each are faster than two threads on one. A has fewer
+    # people, so its core evaluates the untrained network, too.
+    _run_side_by_side(
         [
             [*train, "--setting", "A", "--out", out / "A", *epochs],
             [*train, "--setting", "B", "--out", out / "untrained", "epochs=0"],
         ],
         [[*train, "--setting", "B", "--out", out / "B", *epochs]],
     )
-    test, found = tables[1], out / "found_B.json"
-    weights = out / "B" / "model.safetensors"
-    pictures = ["--data", test, "--images", dataset / "images"]
-    _verb("predict", METHOD, "--weights", weights, *pictures, "--out", found)
-    _verb("evaluate", test, found, "--json", out / "score_B.json")
-    _verb("report", out / "untrained", out / "A", out / "B", "--out", out / "report")
-    print(f"\nthe whole line took {time.monotonic() - started:.0f} s")
-    print("people, pictures and numbers of this world are synthetic: they show that the line works")
+    test, predictions = tables[1], out / "predictions_B.json"
+    images = ["--data", test, "--images", dataset / "images"]
+    _run_verb("predict", METHOD, "--weights", out / "B", *images, "--out", predictions)
+    _run_verb("evaluate", test, predictions, "--json", out / "score_B.json")
+    _run_verb("report", out / "untrained", out / "A", out / "B", "--out", out / "report")
+    print(f"\nThe whole pipeline took {time.monotonic() - start:.0f} s.")
+    print("People, images and numbers are synthetic: they show that the pipeline works.")
     print(f"open {out / 'report' / 'index.html'}")
 
 
-def _clear(out: Path) -> None:
-    """Remove what an earlier demo made, and only that."""
+def _clear_folder(out: Path) -> None:
+    """Remove what an earlier demo wrote, and only that."""
     if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out}", "is a file", "name a folder")
-    there = {p.name for p in out.iterdir()} if out.exists() else set()
-    foreign = sorted(there - {*MADE, MARK}) or (sorted(there) if MARK not in there else [])
+        raise InputError(f"--out {out}", "is a file", "give a folder")
+    names = {path.name for path in out.iterdir()} if out.exists() else set()
+    foreign = sorted(names - {*OUTPUTS, MARKER})
+    if MARKER not in names:
+        foreign = foreign or sorted(names)
     if foreign:
         raise RefusedError(
-            f"--out {out}", f"holds {foreign[0]!r}, which no demo made", "name another folder"
+            f"--out {out}",
+            f"contains {foreign[0]!r}, which no demo wrote",
+            "give another folder, which may be new",
         )
-    for name in there - {MARK}:
+    for name in names - {MARKER}:
         path = out / name
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    write_atomically(
-        out / MARK, "made by smallpose demo, which removes it when it runs here again\n"
-    )
+    write_atomically(out / MARKER, "written by smallpose demo, which clears this folder\n")
 
 
-def _show(words: list[object]) -> None:
-    print(f"\n$ smallpose {shlex.join(str(w) for w in words)}", flush=True)
+def _run_verb(*words: object) -> None:
+    _run_side_by_side([list(words)])
 
 
-def _verb(*words: object) -> None:
-    _together([list(words)])
-
-
-def _together(*chains: list[list[object]]) -> None:
+def _run_side_by_side(*chains: list[list[object]]) -> None:
     """Run chains of commands side by side, the commands of a chain one after the other."""
     waiting = [list(chain) for chain in chains]
     running: list[subprocess.Popen[bytes] | None] = [None] * len(chains)
     try:
         while any(running) or any(waiting):
-            for row, chain in enumerate(waiting):
-                process = running[row]
+            for index, chain in enumerate(waiting):
+                process = running[index]
                 if process is not None and process.poll() is None:
                     continue
                 if process is not None and process.returncode:
                     code = process.returncode
                     raise RunError(
-                        "demo", f"a command left with exit code {code}", "see its line above"
+                        "demo", f"a command ended with exit code {code}", "read its error above"
                     )
-                running[row] = None
+                running[index] = None
                 if chain:
-                    _show(chain[0])
-                    running[row] = _start(chain.pop(0))
+                    running[index] = _start_process(chain.pop(0))
             time.sleep(0.05)
     finally:
-        # On Ctrl-C they have heard it, too.
+        # Ctrl-C reaches the processes as well; wait until they have ended.
         for process in running:
             if process is not None:
                 process.wait()
 
 
-def _start(words: list[object]) -> subprocess.Popen[bytes]:
-    # A process of its own per verb: what one has loaded does not weigh on the next.
+def _start_process(words: list[object]) -> subprocess.Popen[bytes]:
+    # One process per verb, so that what one has loaded does not slow the next.
+    print(f"\n$ smallpose {shlex.join(str(word) for word in words)}", flush=True)
     environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     command = [sys.executable, "-m", "smallpose", *map(str, words)]
     return subprocess.Popen(command, env=environment)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from smallpose.evaluation.evaluate import Evaluation
 
 HELP = "Compute AP and AR of pose results by person size and keypoint density."
-EXAMPLE = f"smallpose evaluate {DEMO_TRUTH} runs/demo/found_B.json"
+EXAMPLE = f"smallpose evaluate {DEMO_TRUTH} runs/demo/predictions_B.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -159,16 +159,13 @@ def run_command(args: argparse.Namespace) -> None:
     """Evaluate, write the files that were asked for and print the table, or the JSON."""
     from smallpose.evaluation.evaluate import evaluate
     from smallpose.evaluation.evaluator import Evaluator
-    from smallpose.io.coco_results_fast import (
-        exceeds_free_memory,
-        read_found,
-        read_truth,
-        stream_results,
-    )
+    from smallpose.io.coco_annotations import read_coco
+    from smallpose.io.coco_results import read_results
+    from smallpose.io.coco_results_fast import exceeds_free_memory, stream_results
     from smallpose.system.files import write_atomically
 
     options = read_scoring_options(args)
-    truth = read_truth(args.truth)
+    truth = read_coco(args.truth)
     breakdowns: dict[str, tuple[Any, str]] = {}
     if exceeds_free_memory(args.predictions) and not (args.diagnose or args.breakdown):
         evaluator = Evaluator(truth, **options)
@@ -176,7 +173,7 @@ def run_command(args: argparse.Namespace) -> None:
             evaluator.add(part)
         result = evaluator.result(args.intervals, args.seed)
     else:
-        predictions = read_found(args.predictions, truth)
+        predictions = read_results(args.predictions, truth)
         result = evaluate(truth, predictions, intervals=args.intervals, seed=args.seed, **options)
         if args.diagnose or args.breakdown:
             from smallpose.evaluation.analysis.breakdown_tables import build_breakdowns
@@ -208,10 +205,10 @@ def _draw_figures(
         measure_density,
         measure_height,
     )
-    from smallpose.io.coco_results_fast import read_found
+    from smallpose.io.coco_results import read_results
     from smallpose.report.figures.evaluation import save_figures
 
-    predictions = read_found(args.predictions, truth)
+    predictions = read_results(args.predictions, truth)
     options = {key: value for key, value in options.items() if key != "protocols"}
     options |= {"num_resamples": args.intervals, "seed": args.seed}
     scales = {

@@ -1,64 +1,80 @@
-"""smallpose export DIR --to FORMAT --out DIR: a built set, or a trained method, for other tools."""
+"""smallpose export SET --to FORMAT --out DIR: a built set, or a trained method, for other tools."""
 
 import argparse
 from pathlib import Path
 
+from smallpose.cli.options import DEMO_SET, add_option, add_switch
 from smallpose.core.errors import InputError
 
 HELP = (
-    "a built set for Ultralytics, Hugging Face, WebDataset, MMPose or FiftyOne; a method for ONNX"
+    "Convert a built set for Ultralytics, Hugging Face, WebDataset, MMPose or FiftyOne,\n"
+    "or a method to ONNX."
 )
-EXAMPLE = "smallpose export set --to yolo --out set-yolo"
+EXAMPLE = f"smallpose export {DEMO_SET} --to yolo --out set-yolo"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `export`."""
+    """Add the arguments of `export`."""
     parser.add_argument(
-        "set", type=Path, metavar="DIR", help="a set that build made; for onnx a run or weights"
+        "set",
+        type=Path,
+        metavar="SET|RUN",
+        help="Folder that 'smallpose build' made; for onnx a run's folder or a checkpoint.",
     )
-    parser.add_argument(
+    add_option(
+        parser,
         "--to",
         required=True,
         choices=("yolo", "parquet", "webdataset", "mmpose", "fiftyone", "onnx"),
-        help="the format",
+        help="Format to write.",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to make")
-    parser.add_argument(
+    add_option(parser, "--out", type=Path, required=True, metavar="DIR", help="Folder to create.")
+    add_option(
+        parser,
         "--images",
         choices=("link", "copy", "none"),
-        help="pictures as links (yolo, fiftyone by default), as copies (webdataset), or not at all "
-        "(parquet, mmpose)",
+        default_text="link for yolo and fiftyone, copy for webdataset, none for parquet and mmpose",
+        help="Link to the images, copy them or leave them out.",
     )
-    parser.add_argument("--method", help="onnx: whose weights they are, where they do not say")
-    parser.add_argument(
-        "--no-flip-test", action="store_true", help="onnx: twice as fast, less exact"
+    onnx = parser.add_argument_group("onnx")
+    add_option(
+        onnx,
+        "--method",
+        metavar="METHOD",
+        default_text="as the checkpoint says",
+        help="Name of the method that the weights belong to.",
+    )
+    add_switch(
+        onnx, "--no-flip-test", help="Leave out the flip test: twice as fast, less accurate."
     )
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """Export, and say what the format could not hold."""
+    """Export and print what the format could not represent."""
     if args.to == "onnx":
-        _method(args)
+        _export_method(args)
         return
     from smallpose.dataset.export import export_set
 
     written = export_set(args.set, args.to, args.out, args.images)
-    head, *rest = written.to_lines()
-    print(f"{head} in {args.out}")
-    for line in rest:
+    summary, *losses = written.to_lines()
+    print(f"{summary} in {args.out}")
+    for line in losses:
         print(f"  {line}")
 
 
-def _method(args: argparse.Namespace) -> None:
+def _export_method(args: argparse.Namespace) -> None:
     from smallpose.inference.onnx.export import export_onnx
     from smallpose.methods import create_method
     from smallpose.methods.checkpoints.read import read_weights
 
     name = args.method or read_weights(args.set).about.get("method")
     if not name:
-        raise InputError(str(args.set), "does not say whose weights it holds", "add --method NAME")
+        raise InputError(
+            str(args.set), "does not name the method of its weights", "add --method NAME"
+        )
     method = create_method(name, weights=args.set)
     files = export_onnx(method, args.out, flip_test=False if args.no_flip_test else None)
     for file in files:
         print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
-    print("examples/onnx_predict.py runs them with onnxruntime alone")
+    print("examples/onnx_predict.py runs them with onnxruntime and without PyTorch")

@@ -102,8 +102,8 @@ def create_parser(name: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
     )
-    verb.add_arguments(parser)
     parser.add_argument("-h", "--help", action="help", help="Print this help and exit.")
+    verb.add_arguments(parser)
     return parser
 
 

@@ -2,60 +2,68 @@
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-HELP = "the methods, their parts, parameters, recipes and published checkpoints"
+from smallpose.cli.options import add_json, add_option
+
+HELP = "List the methods with their parts, parameters, recipes and published checkpoints."
 EXAMPLE = "smallpose methods"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `methods`."""
-    parser.add_argument(
-        "--recipes", metavar="METHOD", help="how the recipes of a method (or of 'all') differ"
+    """Add the arguments of `methods`."""
+    add_option(
+        parser,
+        "--recipes",
+        metavar="METHOD",
+        default_text="methods are listed",
+        help="Print where the recipes of this method, or of 'all', differ.",
     )
-    parser.add_argument("--json", metavar="FILE", help="the same as JSON; - for stdout")
+    add_json(parser, "the list")
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """Print or write the table."""
+    """Print the list, or write it as JSON."""
     from smallpose.system.files import write_atomically
 
-    records = _recipes(args.recipes) if args.recipes else _records()
-    if args.json:
-        text = json.dumps(records, indent=1) + "\n"
-        if args.json == "-":
-            print(text, end="")
-        else:
-            write_atomically(Path(args.json), text)
-        return
-    if args.recipes:
+    records = _compare_recipes(args.recipes) if args.recipes else _describe_methods()
+    text = json.dumps(records, indent=1) + "\n"
+    if args.json == "-":
+        sys.stdout.write(text)
+    elif args.json:
+        write_atomically(args.json, text)
+    elif args.recipes:
         _print_recipes(records)
-        return
+    else:
+        _print_methods(records)
+
+
+def _print_methods(records: dict[str, dict[str, Any]]) -> None:
     for name, record in records.items():
-        print(f"{name}: {record['parts']}")
         width, height = record["input_wh"]
+        print(f"{name}: {record['parts']}")
         print(
             f"  {record['paradigm']}, {record['parameters'] / 1e6:.1f} M parameters, "
-            f"pictures {width} × {height} (w × h), recipes {', '.join(record['recipes'])}"
+            f"input {width} × {height} px (w × h), recipes {', '.join(record['recipes'])}"
         )
         if record["checkpoint"]:
             print(f"  --weights mmpose: {record['checkpoint_url']}")
             print(f"    SHA-256 begins with {record['checkpoint_hash']}")
 
 
-def _recipes(name: str) -> dict[str, dict[str, Any]]:
-    """For each method its recipes, the default first, and the fields that are not alike."""
+def _compare_recipes(name: str) -> dict[str, dict[str, Any]]:
+    """Collect each method's recipes, the default first, and the fields in which they differ."""
     from smallpose.methods import METHODS, create_method
     from smallpose.training.recipe_overrides import compare_recipes
 
     names = [n for n in METHODS if "tiny" not in n] if name == "all" else [name]
-    table = {}
-    for one in names:
-        recipes = create_method(one).recipes
-        table[one] = {"recipes": list(recipes), "differences": compare_recipes(recipes)}
-    return table
+    records = {}
+    for method_name in names:
+        recipes = create_method(method_name).recipes
+        records[method_name] = {"recipes": list(recipes), "differences": compare_recipes(recipes)}
+    return records
 
 
 def _print_recipes(records: dict[str, dict[str, Any]]) -> None:
@@ -67,30 +75,30 @@ def _print_recipes(records: dict[str, dict[str, Any]]) -> None:
         for heading in ("", *record["recipes"]):
             table.add_column(heading, overflow="fold")
         for key, row in record["differences"].items():
-            table.add_row(key, *(_short(row[recipe]) for recipe in record["recipes"]))
+            table.add_row(key, *(_format_value(row[recipe]) for recipe in record["recipes"]))
         Console().print(table)
 
 
-def _short(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple | list):
-        return ", ".join(_short(v) for v in value)
+        return ", ".join(_format_value(v) for v in value)
     return str(value)
 
 
-def _records() -> dict[str, dict[str, Any]]:
+def _describe_methods() -> dict[str, dict[str, Any]]:
     from smallpose.core.skeleton import SMALLPOSE
     from smallpose.methods import METHODS
-    from smallpose.methods.checkpoints.mmpose_zoo import address
+    from smallpose.methods.checkpoints.mmpose_zoo import get_url
 
     records = {}
-    for name, make in METHODS.items():
-        method = make(SMALLPOSE)
+    for name, create in METHODS.items():
+        method = create(SMALLPOSE)
         records[name] = {
             **asdict(method.card),
-            "checkpoint_url": address(method.card),
-            "parameters": method.parameters_count,
+            "checkpoint_url": get_url(method.card),
+            "parameters": method.num_parameters,
             "input_wh": list(method.input_wh),
             "score_rule": method.score_rule,
             "recipes": {key: asdict(recipe) for key, recipe in method.recipes.items()},

@@ -18,7 +18,7 @@ def add_option(
     help: str,
     default: Any = None,
     default_text: str = "",
-    type: Callable[[str], Any] | None = None,
+    type: Callable[[str], Any] = str,
     choices: Sequence[str] = (),
     metavar: str = "",
     **settings: Any,
@@ -33,7 +33,8 @@ def add_option(
         settings: passed on to `add_argument`.
     """
     if not settings.get("required"):
-        help = f"{help.removesuffix('.')} (default: {default_text or default})."
+        shown = default_text or ("none" if default is None else default)
+        help = f"{help.removesuffix('.')} (default: {shown})."
     if choices:
         settings["choices"] = choices
     group.add_argument(
@@ -62,6 +63,65 @@ def add_json(group: OptionGroup, contents: str) -> None:
     """Add `--json`; `contents` completes the sentence "Write … as JSON"."""
     text = f"Write {contents} as JSON to this file, or to stdout if it is '-'."
     add_option(group, "--json", metavar="FILE", default_text="not written", help=text)
+
+
+def add_trust_switch(group: OptionGroup) -> None:
+    """Add `--i-trust-this-file`."""
+    add_switch(
+        group,
+        "--i-trust-this-file",
+        dest="trust",
+        help="Let a .pth file run code while it is read.",
+    )
+
+
+def add_unreadable_option(group: OptionGroup) -> None:
+    """Add `--max-unreadable`."""
+    add_option(
+        group,
+        "--max-unreadable",
+        type=float,
+        default=0.001,
+        metavar="SHARE",
+        help="Maximum share of images that may be unreadable.",
+    )
+
+
+def add_device_option(group: OptionGroup) -> None:
+    """Add `--device`."""
+    add_option(
+        group,
+        "--device",
+        default="",
+        default_text="a GPU if there is one, else cpu",
+        metavar="NAME",
+        help="Device of PyTorch, such as cpu or cuda.",
+    )
+
+
+def add_threads_option(group: OptionGroup) -> None:
+    """Add `--threads`."""
+    add_option(
+        group,
+        "--threads",
+        type=parse_non_negative,
+        default=0,
+        default_text="OMP_NUM_THREADS, else 1",
+        metavar="N",
+        help="Number of PyTorch's threads on a CPU.",
+    )
+
+
+def add_engine_option(group: OptionGroup) -> None:
+    """Add `--engine`, which chooses what reads Parquet."""
+    add_option(
+        group,
+        "--engine",
+        choices=("polars", "ray", "arrow"),
+        default="",
+        default_text="polars where it is installed, else arrow",
+        help="Read Parquet with Polars on one machine, with Ray on many, or in a plain loop.",
+    )
 
 
 def parse_non_negative(text: str) -> int:

@@ -1,28 +1,31 @@
-"""smallpose release SET --out DIR|FILE.zip: a built set without its pictures, to pass on."""
+"""smallpose release SET --out DIR|FILE.zip: a built set without its images, to pass it on."""
 
 import argparse
 from pathlib import Path
 
-HELP = "a built set to pass on: annotations, index, card, Croissant, checksums; no pictures"
-EXAMPLE = "smallpose release set --out smallpose-set.zip"
+from smallpose.cli.options import DEMO_SET, add_option
+
+HELP = "Pack the annotations, index, card, Croissant file and checksums of a built set."
+EXAMPLE = f"smallpose release {DEMO_SET} --out smallpose-set.zip"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `release`."""
-    parser.add_argument("set", type=Path, metavar="DIR", help="a set that build made")
-    parser.add_argument(
+    """Add the arguments of `release`."""
+    parser.add_argument("set", type=Path, metavar="SET", help="Folder that 'smallpose build' made.")
+    add_option(
+        parser,
         "--out",
         type=Path,
         required=True,
         metavar="DIR|FILE.zip",
-        help="a folder to make, or one .zip file",
+        help="Folder or .zip file to create.",
     )
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """Release, and say what is in it."""
-    from smallpose.dataset.release import write_release
+    """Write the release and print what it contains."""
+    from smallpose.dataset.release import release
 
-    names = write_release(args.set, args.out)
+    names = release(args.set, args.out)
     print(f"{args.out}: {', '.join(names)}")
-    print("no pictures: they stay under their sources' terms, and index.csv says which they are")
+    print("It contains no images: they stay under their sources' terms; index.csv lists them.")

@@ -1,38 +1,47 @@
-"""smallpose select SHARDS… --out DIR: a data set's images, from Parquet of any size."""
+"""smallpose select SHARDS… --out DIR: the images of a data set, from Parquet of any size."""
 
 import argparse
 from pathlib import Path
 
-from smallpose.cli.options import parse_non_negative
+from smallpose.cli.options import DEMO_SET, add_engine_option, add_option, add_seed
 
-HELP = "every image with a small person and a random share of the rest, from Parquet of any size"
-EXAMPLE = "smallpose select pool/*.parquet --split train --out chosen"
+HELP = "Select every image with a small person and a random share of the others."
+EXAMPLE = f"""\
+smallpose export {DEMO_SET} --to parquet --out set-parquet
+smallpose select set-parquet/data/*.parquet --out selected"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `select`."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="SHARD.parquet", help="all shards")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the chosen")
+    """Add the arguments of `select`."""
     parser.add_argument(
-        "--split", choices=("train", "test"), default="train", help="whose mix of sizes to reach"
+        "files", nargs="+", type=Path, metavar="SHARD.parquet", help="All shards of the data set."
     )
-    parser.add_argument("--seed", type=parse_non_negative, default=0, help="of the draw (0)")
-    parser.add_argument(
-        "--engine",
-        choices=("polars", "ray", "arrow"),
-        default="",
-        help="what carries the batches: Polars on one machine (default where it is installed), "
-        "Ray on many, or a plain loop",
+    add_option(
+        parser,
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="Folder for the shards with the selected images.",
     )
+    add_option(
+        parser,
+        "--split",
+        choices=("train", "test"),
+        default="train",
+        help="Split of the paper whose mix of person sizes is aimed at.",
+    )
+    add_seed(parser, "the random share")
+    add_engine_option(parser)
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """Count, choose, write shards of the same names."""
+    """Select images and write them into shards of the same names."""
     from smallpose.dataset.parquet_shards import select_shards
 
-    found = select_shards(args.files, args.out, args.split, args.seed, args.engine)
-    drawn = len(found.rows) - found.with_small
+    selection = select_shards(args.files, args.out, args.split, args.seed, args.engine)
+    num_drawn = len(selection.rows) - selection.with_small
     print(
-        f"{args.out}: {len(found.rows):,} images, {found.with_small:,} with a small person and "
-        f"{drawn:,} drawn from {found.pool:,} others"
+        f"{args.out}: {len(selection.rows):,} images, {selection.with_small:,} with a small person "
+        f"and {num_drawn:,} drawn from {selection.pool:,} others"
     )

@@ -1,59 +1,81 @@
-"""smallpose stats FILE.json… --out DIR: what data sets are made of, as tables and figures."""
+"""smallpose stats FILE.json… --out DIR: tables and figures that describe data sets."""
 
 import argparse
+import io
+import json
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-HELP = "what data sets are made of: Table 1, sizes, densities, areas, crowding, side by side"
-EXAMPLE = (
-    "smallpose stats set/annotations/train.json set/annotations/test.json "
-    "--images set/images --out stats"
+from smallpose.cli.claims import pairs
+from smallpose.cli.options import (
+    DEMO_SET,
+    DEMO_TRUTH,
+    add_engine_option,
+    add_json,
+    add_option,
 )
+from smallpose.core.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from smallpose.core.instances import Instances
+
+HELP = "Describe data sets side by side: sizes, densities, areas, crowding (Tables 1 and 4)."
+EXAMPLE = f"""\
+smallpose stats {DEMO_SET}/annotations/train.json \\
+    {DEMO_TRUTH} --images {DEMO_SET}/images --out stats"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `stats`."""
+    """Add the arguments of `stats`."""
     parser.add_argument(
         "files",
         nargs="+",
         type=Path,
         metavar="FILE",
-        help="COCO files, or Parquet shards of any size: train-00000-of-00004.parquet and so on "
-        "are one set",
+        help="COCO files, or Parquet shards of any size; train-00000-of-00004.parquet and so on "
+        "are one data set.",
     )
-    parser.add_argument(
-        "--engine",
-        choices=("polars", "ray", "arrow"),
-        default="",
-        help="what reads Parquet: Polars on one machine (default where it is installed), Ray on "
-        "many, or a plain loop",
+    add_option(
+        parser,
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="Folder for tables and figures.",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the results")
-    parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="their pictures, for sheets of people"
+    add_engine_option(parser)
+    add_option(
+        parser,
+        "--images",
+        type=Path,
+        metavar="DIR",
+        default_text="sheets are not drawn",
+        help="Folder of the images, for sheets of people.",
     )
-    parser.add_argument(
+    add_option(
+        parser,
         "--scenes",
         action="append",
         default=[],
+        default_text="none",
         metavar="NAME=FILE",
-        help="scene probabilities of a set: .npy, .csv, .json or .parquet (Table 4)",
+        help="Scene probabilities of a data set, as .npy, .csv, .json or .parquet (Table 4).",
     )
-    parser.add_argument(
+    add_option(
+        parser,
         "--scene-weights",
         type=Path,
         metavar="FILE.pth",
-        help="a Places365 ResNet of yours, to make those probabilities from --images",
+        help="Weights of a Places365 ResNet that predicts these probabilities from --images.",
     )
-    parser.add_argument("--json", metavar="FILE", help="all numbers as JSON ('-' for stdout)")
+    add_json(parser, "all numbers")
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """Read, count, write tables, figures and sheets, print Table 1."""
-    import json
-    import sys
-
-    from smallpose.core.errors import InputError
+    """Count, write tables, figures and sheets, and print the tables."""
     from smallpose.io.coco_annotations import read_coco
     from smallpose.report.dataset_report import build_dataset_report, write_dataset_report
     from smallpose.report.images.encode import open_image_reader
@@ -65,85 +87,86 @@ def run_command(args: argparse.Namespace) -> None:
     files = [file for file in args.files if file.suffix != ".parquet"]
     if args.images is not None and not files:
         raise InputError(
-            f"--images {args.images}", "no pictures are drawn of Parquet", "name COCO files"
+            f"--images {args.images}", "no sheets are drawn of Parquet files", "pass COCO files"
         )
-    sets = {name: read_coco(file) for name, file in short_names(files).items()}
-    tallies = {name: count_dataset(people) for name, people in sets.items()}
-    tallies |= _tallies(shards, args.engine, set(tallies))
-    read = None if args.images is None else open_image_reader(args.images)
-    picture = build_dataset_report(tallies, sets, _scenes(args, sets))
-    write_dataset_report(picture, args.out, read)
-    for table in picture.build_tables():
+    sets = {name: read_coco(file) for name, file in shorten_names(files).items()}
+    counts = {name: count_dataset(people) for name, people in sets.items()}
+    counts |= _count_parquet(shards, args.engine, set(counts))
+    read_image = None if args.images is None else open_image_reader(args.images)
+    report = build_dataset_report(counts, sets, _summarize_scenes(args, sets))
+    write_dataset_report(report, args.out, read_image)
+    for table in report.build_tables():
         # With the JSON on stdout, people read the tables on stderr.
         print(table.to_text(), file=sys.stderr if args.json == "-" else sys.stdout)
-    if args.json:
-        text = json.dumps(picture.to_dict(), indent=1) + "\n"
-        sys.stdout.write(text) if args.json == "-" else write_atomically(args.json, text)
+    text = json.dumps(report.to_dict(), indent=1) + "\n"
+    if args.json == "-":
+        sys.stdout.write(text)
+    elif args.json:
+        write_atomically(args.json, text)
     print_status(f"{args.out}: tables (Markdown, CSV) and figures (PNG, SVG)")
 
 
-def _tallies(shards: list[Path], engine: str, taken: set[str]) -> dict[str, Any]:
-    """Shards of one name, counted together; sets of their own beside those of COCO files."""
+def _count_parquet(shards: list[Path], engine: str, taken: set[str]) -> dict[str, Any]:
+    """Count the data sets that the shards belong to, by their names."""
     if not shards:
         return {}
-    from smallpose.core.errors import InputError
     from smallpose.dataset.parquet_shards import count_shards, group_shards
 
     sets = group_shards(shards)
-    twice = sorted(set(sets) & taken)
-    if twice:
-        raise InputError(str(sets[twice[0]][0]), f"{twice[0]} is there as JSON too", "name one")
+    repeated = sorted(set(sets) & taken)
+    if repeated:
+        raise InputError(
+            str(sets[repeated[0]][0]), f"{repeated[0]} was given as JSON, too", "pass one of them"
+        )
     return {name: count_shards(files, engine) for name, files in sets.items()}
 
 
-def _scenes(args: argparse.Namespace, sets: dict[str, Any]) -> dict[str, Any]:
-    """Table 4's entropies by set, from files or from a network."""
-    from smallpose.cli.claims import pairs
-    from smallpose.core.errors import InputError
+def _summarize_scenes(args: argparse.Namespace, sets: "dict[str, Instances]") -> dict[str, Any]:
+    """Compute Table 4's entropies by data set, from files or from a network."""
     from smallpose.stats.scene_entropy import read_probabilities, summarize_scenes
 
     files = pairs("--scenes", args.scenes)
     unknown = [name for name in files if name not in sets]
     if unknown:
-        mend = f"name one of {', '.join(sets)}" if sets else "name COCO files, not Parquet alone"
-        raise InputError(f"--scenes {unknown[0]}", "no such set", mend)
+        remedy = f"use one of {', '.join(sets)}" if sets else "pass COCO files, too"
+        raise InputError(f"--scenes {unknown[0]}", "no such data set", remedy)
     rows = {name: read_probabilities(file) for name, file in files.items()}
     if args.scene_weights is not None:
-        rows |= _look(args, {n: people for n, people in sets.items() if n not in rows})
-    made = {}
+        rows |= _predict_scenes(args, {n: people for n, people in sets.items() if n not in rows})
+    summaries = {}
     for name, probabilities in rows.items():
         images = sets[name].images
-        alike = len(images) == len(probabilities)
-        made[name] = summarize_scenes(probabilities, images.groups if alike else None)
-    return made
+        is_per_image = len(images) == len(probabilities)
+        summaries[name] = summarize_scenes(probabilities, images.groups if is_per_image else None)
+    return summaries
 
 
-def _look(args: argparse.Namespace, sets: dict[str, Any]) -> dict[str, Any]:
-    """The network's probabilities, kept beside the results so that they need not be made again."""
-    import io
-
+def _predict_scenes(
+    args: argparse.Namespace, sets: "dict[str, Instances]"
+) -> "dict[str, np.ndarray]":
+    """Predict scene probabilities and write them beside the results, to be used again."""
     import numpy as np
 
-    from smallpose.core.errors import InputError
     from smallpose.report.images.encode import open_image_reader
     from smallpose.system.files import write_atomically
 
     if args.images is None:
-        raise InputError("--scene-weights", "no pictures to look at", "give --images too")
+        raise InputError("--scene-weights", "needs the images", "add --images DIR")
     from smallpose.inference.scene_classifier import predict_scenes, read_scene_net
 
-    net, read = read_scene_net(args.scene_weights), open_image_reader(args.images)
-    out = {}
+    net = read_scene_net(args.scene_weights)
+    read_image = open_image_reader(args.images)
+    probabilities = {}
     for name, people in sets.items():
-        out[name] = predict_scenes(net, people.images.file_names, read)
-        held = io.BytesIO()
-        np.save(held, out[name])
-        write_atomically(args.out / f"scenes_{name.replace('/', '_')}.npy", held.getvalue())
-    return out
+        probabilities[name] = predict_scenes(net, people.images.file_names, read_image)
+        buffer = io.BytesIO()
+        np.save(buffer, probabilities[name])
+        write_atomically(args.out / f"scenes_{name.replace('/', '_')}.npy", buffer.getvalue())
+    return probabilities
 
 
-def short_names(files: list[Path]) -> dict[str, Path]:
-    """Short names that tell the files apart: the stem, with its folders as far as needed."""
+def shorten_names(files: list[Path]) -> dict[str, Path]:
+    """Name files by their stems, with as many folders before them as tell them apart."""
     files = list(dict.fromkeys(files))
     stems = [f.name.removesuffix(".gz").removesuffix(".json") for f in files]
     for depth in range(1, 8):

@@ -1,40 +1,47 @@
-"""`smallpose synth OUT`: a small world whose answers are known, in the five published layouts."""
+"""smallpose synth OUT: synthetic data with known labels, in the five published layouts."""
 
 import argparse
 import time
 from pathlib import Path
 
-from smallpose.cli.options import parse_non_negative
+from smallpose.cli.options import add_option, add_seed, add_switch
+from smallpose.core.errors import InputError
 
-HELP = "a small world whose answers are known, in the five published layouts"
-EXAMPLE = "smallpose synth world --size tiny"
+HELP = "Write synthetic images with known labels in the layouts of the five sources."
+EXAMPLE = "smallpose synth synthetic --size tiny"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The verb's options."""
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder to write; new or empty")
-    parser.add_argument(
+    """Add the arguments of `synth`."""
+    parser.add_argument("out", type=Path, metavar="OUT", help="Folder to create; new or empty.")
+    add_option(
+        parser,
         "--size",
         default="small",
-        help="tiny (60 pictures, seconds), small (2,000), bench (20,000); default small",
+        metavar="tiny|small|bench",
+        help="Size of the data: tiny (60 images, seconds), small (2,000) or bench (20,000).",
     )
-    parser.add_argument(
-        "--seed", type=parse_non_negative, default=0, help="same seed, same bytes; default 0"
+    add_seed(parser, "the data; the same seed writes the same bytes")
+    add_option(
+        parser,
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="Number of processes; it does not change the bytes.",
     )
-    parser.add_argument("--workers", type=int, default=1, help="processes; the bytes stay the same")
-    parser.add_argument("--overwrite", action="store_true", help="replace what OUT holds")
+    add_switch(parser, "--overwrite", help="Replace the contents of OUT.")
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """Make the world and say what it holds."""
-    from smallpose.core.errors import InputError
-    from smallpose.synthetic.world import make_world
+    """Write the synthetic data and print where each part is."""
+    from smallpose.synthetic.generate import make_synthetic_dataset
 
     if args.workers < 1:
-        raise InputError(f"--workers {args.workers}", "is below one", "use 1 or more")
+        raise InputError(f"--workers {args.workers}", "is below 1", "use 1 or more")
     start = time.monotonic()
-    make_world(args.out, args.size, args.seed, args.workers, args.overwrite)
-    print(
-        f"{args.out}: the {args.size} world of seed {args.seed}, {time.monotonic() - start:.0f} s"
-    )
-    print("coco, mpii, aic, hieve, posetrack: as published; truth.json, exact.json: the answers")
+    make_synthetic_dataset(args.out, args.size, args.seed, args.workers, args.overwrite)
+    seconds = time.monotonic() - start
+    print(f"{args.out}: synthetic data of size {args.size}, seed {args.seed}, {seconds:.0f} s")
+    print("coco, mpii, aic, hieve, posetrack: in the published layouts")
+    print("truth.json, exact.json: the ground truth of all of them")

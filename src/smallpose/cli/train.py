@@ -1,110 +1,170 @@
-"""smallpose train METHOD --data DIR --out RUN: a method and a built set to a checkpoint."""
+"""smallpose train METHOD --data SET --out RUN: train a method on a built set and evaluate it."""
 
 import argparse
 import os
 from pathlib import Path
 
-from smallpose.cli.options import parse_non_negative
+from smallpose.cli.options import (
+    DEMO_SET,
+    add_device_option,
+    add_option,
+    add_seed,
+    add_switch,
+    add_threads_option,
+    add_trust_switch,
+    add_unreadable_option,
+)
 from smallpose.core.errors import InputError
 
-HELP = "a method and a built set to a checkpoint and its numbers"
-EXAMPLE = "smallpose train simple_baseline_r18_tiny --data set --out runs/tiny --recipe quick"
+HELP = "Train a method on a built set, evaluate it and write the run's folder."
+EXAMPLE = f"""\
+smallpose train simple_baseline_r18_tiny --data {DEMO_SET} \\
+    --out runs/tiny --recipe quick epochs=1"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `train`."""
-    parser.add_argument("method", metavar="METHOD", help="see 'smallpose methods'")
+    """Add the arguments of `train`."""
+    parser.add_argument(
+        "method", metavar="METHOD", help="Name of the method; 'smallpose methods' lists them."
+    )
     parser.add_argument(
         "overrides",
         nargs="*",
         metavar="name=value",
-        help="change the recipe: epochs=2 learning_rate=1e-3 augment.rotate_deg=40",
+        help="Fields of the recipe to change: epochs=2 learning_rate=1e-3 augment.rotate_deg=40.",
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="a built set")
-    parser.add_argument("--out", type=Path, metavar="RUN", help="the run's folder")
-    parser.add_argument(
+    _add_run_options(parser.add_argument_group("run"))
+    _add_weight_options(parser.add_argument_group("initial weights"))
+    _add_loading_options(parser.add_argument_group("reading of images"))
+    _add_device_options(parser.add_argument_group("device and speed"))
+    _add_log_options(parser.add_argument_group("logs"))
+
+
+def _add_run_options(group: argparse._ArgumentGroup) -> None:
+    add_option(group, "--data", type=Path, metavar="SET", help="Built set to train on.")
+    add_option(group, "--out", type=Path, metavar="RUN", help="Folder of the run.")
+    add_option(
+        group,
         "--setting",
         choices=("A", "B"),
         default="B",
-        help="A: learn from the COCO part, 17 joints; B: from the whole set, its 21 (default)",
+        help="Train on the COCO part and its 17 keypoints (A) or on all sources and 21 (B).",
     )
-    parser.add_argument(
-        "--subset", type=Path, metavar="FILE", help="training images that count, as benchmark draws"
+    add_option(
+        group,
+        "--subset",
+        type=Path,
+        metavar="FILE",
+        default_text="all images",
+        help="File that lists the training images to use, as 'smallpose benchmark' writes it.",
     )
-    parser.add_argument(
-        "--derived", action="store_true", help="learn from what `build --derive` made up, too"
+    add_switch(group, "--derived", help="Train on joints that 'build --derive' placed, too.")
+    add_option(
+        group,
+        "--recipe",
+        default="",
+        default_text="the method's first",
+        metavar="NAME",
+        help="Recipe to train by: paper, mmpose or quick.",
     )
-    parser.add_argument("--recipe", default="", help="paper, mmpose or quick")
-    parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
-    parser.add_argument("--seed", type=parse_non_negative, default=0)
-    parser.add_argument(
-        "--workers", type=int, default=0, help="processes that read pictures; 0: this one (default)"
+    add_switch(group, "--show-recipe", help="Print the recipe and exit.")
+    add_switch(group, "--resume", help="Resume the run from its last checkpoint, if there is one.")
+    add_seed(group, "initial weights, order and augmentation")
+
+
+def _add_weight_options(group: argparse._ArgumentGroup) -> None:
+    add_option(
+        group,
+        "--weights",
+        metavar="FILE",
+        default_text="random",
+        help="Checkpoint to start from, or 'mmpose' for the one that MMPose publishes.",
     )
-    parser.add_argument(
+    add_option(
+        group,
+        "--weights-skeleton",
+        default="",
+        default_text="as the file says",
+        metavar="NAME",
+        help="Skeleton of that checkpoint.",
+    )
+    add_switch(
+        group, "--adapt", help="Accept weights of another skeleton and match joints by name."
+    )
+    add_trust_switch(group)
+
+
+def _add_loading_options(group: argparse._ArgumentGroup) -> None:
+    add_option(
+        group,
+        "--workers",
+        type=int,
+        default=0,
+        default_text="0, the training process itself",
+        metavar="N",
+        help="Number of processes that read images.",
+    )
+    add_option(
+        group,
         "--cache",
         type=Path,
         metavar="DIR",
-        help="keep people's windows there: later epochs open no whole pictures (top-down methods)",
+        default_text="not cached",
+        help="Cache crops of people in this folder, for top-down methods; later epochs then do not "
+        "decode the images.",
     )
-    parser.add_argument("--threads", type=int, default=0, help="of PyTorch on a CPU (1)")
-    parser.add_argument(
-        "--weights", metavar="FILE", help="to begin with; 'mmpose' for MMPose's published ones"
-    )
-    parser.add_argument(
-        "--weights-skeleton",
-        default="",
-        metavar="NAME",
-        help="whose joints they find, where the file does not say",
-    )
-    parser.add_argument(
-        "--i-trust-this-file",
-        dest="trust",
-        action="store_true",
-        help="let a .pth run code while it is read",
-    )
-    parser.add_argument(
-        "--adapt", action="store_true", help="let weights of another skeleton in, joint by name"
-    )
-    parser.add_argument(
-        "--max-unreadable",
-        type=float,
-        default=0.001,
-        help="share of unreadable pictures allowed (0.001)",
-    )
-    parser.add_argument("--device", default="", help="cpu, cuda, …; a GPU where there is one")
-    parser.add_argument(
+    add_unreadable_option(group)
+
+
+def _add_device_options(group: argparse._ArgumentGroup) -> None:
+    add_device_option(group)
+    add_threads_option(group)
+    add_option(
+        group,
         "--micro-batch",
         type=int,
         default=0,
+        default_text="0, the whole batch",
         metavar="N",
-        help="samples of a step through the network together, where memory is short; 0: all",
+        help="Number of samples that go through the network together, where memory is short.",
     )
-    parser.add_argument(
+    add_option(
+        group,
         "--compile",
         nargs="?",
         const="inductor",
         default="",
+        default_text="not compiled",
         metavar="BACKEND",
-        help="torch.compile the network; inductor without a word",
+        help="Compile the network by torch.compile, with inductor unless a backend is named.",
     )
-    parser.add_argument("--tensorboard", action="store_true", help="curves in RUN/tensorboard too")
-    parser.add_argument("--wandb", default="", metavar="PROJECT", help="curves on W&B too")
-    parser.add_argument("--show-recipe", action="store_true", help="print the recipe and stop")
+
+
+def _add_log_options(group: argparse._ArgumentGroup) -> None:
+    add_switch(group, "--tensorboard", help="Write curves for TensorBoard to RUN/tensorboard, too.")
+    add_option(
+        group,
+        "--wandb",
+        default="",
+        default_text="not logged",
+        metavar="PROJECT",
+        help="Log curves to this project of Weights & Biases, too.",
+    )
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """Train, test, write the run's folder, print its numbers."""
-    overrides = tuple(_pair(text) for text in args.overrides)
-    set_threads(args.threads)
+    """Train, evaluate, write the run's folder and print its numbers."""
+    overrides = tuple(_parse_override(text) for text in args.overrides)
+    set_torch_threads(args.threads)
     if args.show_recipe:
-        _show(args.method, args.recipe, overrides)
+        _print_recipe(args.method, args.recipe, overrides)
         return
-    for flag, value in (("--data DIR", args.data), ("--out RUN", args.out)):
+    for flag, value in (("--data SET", args.data), ("--out RUN", args.out)):
         if value is None:
-            raise InputError("smallpose train", f"needs {flag}", f"as in: {EXAMPLE}")
-    from smallpose.training.run import TrainingConfig, train
+            raise InputError("smallpose train", f"{flag} is missing", f"as in: {EXAMPLE}")
+    from smallpose.training.run import TrainingConfig, run_training
 
-    result = train(
+    result = run_training(
         TrainingConfig(
             method=args.method,
             data=args.data,
@@ -115,59 +175,59 @@ def run_command(args: argparse.Namespace) -> None:
             recipe=args.recipe,
             overrides=overrides,
             seed=args.seed,
-            jobs=max(args.workers, 0),
+            workers=max(args.workers, 0),
             cache=args.cache,
             resume=args.resume,
             weights=args.weights,
             weights_skeleton=args.weights_skeleton,
             trust=args.trust,
             adapt=args.adapt,
-            most_bad=args.max_unreadable,
+            max_unreadable=args.max_unreadable,
             device=args.device,
-            at_once=max(args.micro_batch, 0),
+            micro_batch=max(args.micro_batch, 0),
             compile=args.compile,
             tensorboard=args.tensorboard,
             wandb=args.wandb,
         )
     )
-    if not result:  # another process of several prints
+    if not result:  # of several processes the first one prints
         return
     numbers = result["evaluation"]["protocols"]["coco"]
-    shown = (f"{name} {_points(numbers.get(name))}" for name in ("AP", "AP_S", "AP_M", "AP_L"))
+    shown = [f"{key} {_format_points(numbers.get(key))}" for key in ("AP", "AP_S", "AP_M", "AP_L")]
     print(f"{result['method']} {result['setting']}: {', '.join(shown)}")
     print(f"{args.out / 'result.json'}")
 
 
-def _show(name: str, recipe: str, overrides: tuple[tuple[str, str], ...]) -> None:
+def _print_recipe(method: str, recipe: str, overrides: tuple[tuple[str, str], ...]) -> None:
     from smallpose.methods import create_method
     from smallpose.training.recipe_overrides import choose_recipe, flatten_recipe
 
-    chosen, fields = choose_recipe(create_method(name), recipe, overrides)
-    print(f"{name}, recipe {chosen}:")
+    name, fields = choose_recipe(create_method(method), recipe, overrides)
+    print(f"{method}, recipe {name}:")
     for key, value in flatten_recipe(fields).items():
         print(f"  {key} = {value}")
 
 
-def set_threads(asked: int) -> None:
-    """One PyTorch thread unless the user says otherwise: ours are spread over processes."""
-    if asked > 0:
-        os.environ["OMP_NUM_THREADS"] = str(asked)
+def set_torch_threads(num_threads: int) -> None:
+    """Set PyTorch's threads: one unless the user asks for more, because we use processes."""
+    if num_threads > 0:
+        os.environ["OMP_NUM_THREADS"] = str(num_threads)
     try:
         import torch
     except ImportError:
         raise InputError(
-            "smallpose", "PyTorch is not installed", "pip install 'smallpose[torch]'"
+            "smallpose", "PyTorch is not installed", "pip install '.[torch]' in your clone"
         ) from None
 
-    torch.set_num_threads(max(asked, int(os.environ.get("OMP_NUM_THREADS", "1")), 1))
+    torch.set_num_threads(max(num_threads, int(os.environ.get("OMP_NUM_THREADS", "1")), 1))
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _parse_override(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise InputError(text, "not name=value", "as in epochs=2")
+        raise InputError(text, "is not name=value", "write it as in epochs=2")
     return name, value
 
 
-def _points(value: float | None) -> str:
+def _format_points(value: float | None) -> str:
     return "n/a" if value is None else f"{100 * value:.1f}"

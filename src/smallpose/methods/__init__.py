@@ -12,7 +12,7 @@ try:
     import torch  # noqa: F401
 except ImportError:
     raise InputError(
-        "methods", "PyTorch is not installed", "pip install 'smallpose[torch]'"
+        "methods", "PyTorch is not installed", "pip install '.[torch]' in your clone"
     ) from None
 
 from smallpose.methods import (

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from smallpose.core.errors import InputError
-from smallpose.training.run_log import Board
+from smallpose.training.run_log import RecordLogger
 
 
-def tensorboard(folder: Path) -> Board:
+def create_tensorboard_logger(folder: Path) -> RecordLogger:
     """Records as curves below `folder`, for `tensorboard --logdir`.
 
     Raises: InputError where it is not installed.
@@ -17,19 +17,23 @@ def tensorboard(folder: Path) -> Board:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise InputError(
-            "--tensorboard", "tensorboard is not installed", "pip install 'smallpose[tensorboard]'"
+            "--tensorboard",
+            "tensorboard is not installed",
+            "pip install '.[tensorboard]' in your clone",
         ) from None
     writer = SummaryWriter(str(folder))
 
     def show(record: dict[str, Any]) -> None:
-        for name, value in numbers_of(record).items():
+        for name, value in select_numbers(record).items():
             writer.add_scalar(name, value, record["step"])
         writer.flush()
 
     return show
 
 
-def wandb(project: str, name: str, config: dict[str, Any], folder: Path) -> Board:
+def create_wandb_logger(
+    project: str, name: str, config: dict[str, Any], folder: Path
+) -> RecordLogger:
     """Records as curves of a W&B project.
 
     Args:
@@ -45,12 +49,12 @@ def wandb(project: str, name: str, config: dict[str, Any], folder: Path) -> Boar
     run = board.init(project=project, name=name, config=config, dir=str(folder), resume="allow")
 
     def show(record: dict[str, Any]) -> None:
-        run.log(numbers_of(record), step=record["step"])
+        run.log(select_numbers(record), step=record["step"])
 
     return show
 
 
-def numbers_of(record: dict[str, Any]) -> dict[str, float]:
+def select_numbers(record: dict[str, Any]) -> dict[str, float]:
     """The curves in a record of the log."""
     rest = {k: v for k, v in record.items() if k != "step"}
     return {k: float(v) for k, v in rest.items() if isinstance(v, int | float)}

@@ -27,7 +27,7 @@ except ImportError:
     raise InputError(
         "smallpose.training.torchmetrics_metric",
         "torchmetrics is not installed",
-        "pip install 'smallpose[torchmetrics]'",
+        "pip install '.[torchmetrics]' in your clone",
     ) from None
 
 People = Mapping[str, Tensor]

@@ -15,11 +15,11 @@ import msgspec
 import torch
 
 from smallpose.core.errors import InputError, RunError, SmallposeError
-from smallpose.dataloading.images import one_thread
-from smallpose.inference.large_jobs.shards import Told, Worker
+from smallpose.dataloading.images import use_one_opencv_thread
+from smallpose.inference.large_jobs.shards import ShardReport, ShardWorker
 
 
-class Actor:
+class ShardActor:
     """A worker with a device of its own, as Ray starts it.
 
     Args:
@@ -30,20 +30,23 @@ class Actor:
 
     def __init__(self, worker: list[Any], device: str, threads: int) -> None:
         torch.set_num_threads(threads)
-        one_thread()
-        self.worker: Worker = import_module("ray").get(worker[0]).on(device)
+        use_one_opencv_thread()
+        self.worker: ShardWorker = import_module("ray").get(worker[0]).on(device)
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, bytes]:
         """A shard's number to what it told, or the error it met, as bytes."""
         try:
-            return {"told": msgspec.msgpack.encode(self.worker.work(int(row["shard"]))), "not": b""}
+            return {
+                "told": msgspec.msgpack.encode(self.worker.process_shard(int(row["shard"]))),
+                "not": b"",
+            }
         except SmallposeError as error:
             # Raised, Ray would try again and wrap it.
             kind, words = error.__reduce__()
             return {"told": b"", "not": msgspec.msgpack.encode((kind.__name__, *words))}
 
 
-class OnRay:
+class RayBackend:
     """Works through shards on the cluster that Ray is connected to, else on this machine.
 
     RAY_ADDRESS names a cluster, as everywhere in Ray.
@@ -56,16 +59,18 @@ class OnRay:
     Raises: InputError when Ray is not installed; RunError when it fails.
     """
 
-    def __init__(self, worker: Worker, actors: int = 0, device: str = "", threads: int = 1) -> None:
+    def __init__(
+        self, worker: ShardWorker, actors: int = 0, device: str = "", threads: int = 1
+    ) -> None:
         try:
             self.ray, self.data = import_module("ray"), import_module("ray.data")
         except ImportError:
             raise InputError(
-                "--engine ray", "Ray is not installed", "pip install 'smallpose[ray]'"
+                "--engine ray", "Ray is not installed", "pip install '.[ray]' in your clone"
             ) from None
         self.worker, self.actors, self.device, self.threads = worker, actors, device, threads
 
-    def __call__(self, shards: Sequence[int]) -> Iterator[Told]:
+    def __call__(self, shards: Sequence[int]) -> Iterator[ShardReport]:
         """What each shard told, in the order in which they are done."""
         ray, data = self.ray, self.data
         self._connect()
@@ -79,7 +84,7 @@ class OnRay:
         rows = data.from_items([{"shard": n} for n in shards], override_num_blocks=len(shards))
         stored = ray.put(self.worker)  # held here as long as an actor may be started again
         done = rows.map(
-            Actor,
+            ShardActor,
             fn_constructor_args=([stored], self.device, self.threads),
             compute=data.ActorPoolStrategy(size=actors),
             num_cpus=self.threads,
@@ -88,8 +93,8 @@ class OnRay:
         try:
             for row in done.iter_rows():
                 if row["not"]:
-                    raise _error(row["not"])
-                yield msgspec.msgpack.decode(row["told"], type=Told)
+                    raise _decode_error(row["not"])
+                yield msgspec.msgpack.decode(row["told"], type=ShardReport)
         except ray.exceptions.RayError as error:
             what = str(error).strip().splitlines()[-1]
             raise RunError(
@@ -114,7 +119,7 @@ class OnRay:
                     raise RunError("Ray", f"does not start: {what}", "see its log") from None
 
 
-def _error(packed: bytes) -> SmallposeError:
+def _decode_error(packed: bytes) -> SmallposeError:
     name, where, what, mend = msgspec.msgpack.decode(packed, type=tuple[str, str, str, str])
     kinds = {kind.__name__: kind for kind in SmallposeError.__subclasses__()}
     return kinds[name](where, what, mend)

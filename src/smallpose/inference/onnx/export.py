@@ -22,16 +22,16 @@ from torch import Tensor, nn
 from smallpose.core.errors import InputError
 from smallpose.dataloading.affine import PADDING
 from smallpose.methods.base import PoseMethod
-from smallpose.methods.checkpoints.read import skeleton_to
-from smallpose.methods.cid import CID, smooth
+from smallpose.methods.checkpoints.read import skeleton_to_json
+from smallpose.methods.cid import CID, smooth_heatmaps
 from smallpose.methods.dekr import DEKR, sample_scores
-from smallpose.methods.full_image import WholeImageMethod
+from smallpose.methods.full_image import FullImageMethod
 from smallpose.methods.rtmo import BOX_PADDING, RTMO
 from smallpose.models.codecs import heatmap
-from smallpose.models.codecs.center_heatmap import STRIDE, half_pixel
-from smallpose.models.codecs.offsets import center_and_size, decode_boxes
-from smallpose.models.heads.cid import at_roots
-from smallpose.system.files import write_whole
+from smallpose.models.codecs.center_heatmap import STRIDE, half_map_pixel
+from smallpose.models.codecs.offsets import corners_to_center_size, decode_boxes
+from smallpose.models.heads.cid import sample_at_roots
+from smallpose.system.files import write_atomically
 
 OPSET = 17
 NETWORK, PEOPLE, ABOUT = "network.onnx", "people.onnx", "method.json"
@@ -49,7 +49,9 @@ class Crops(nn.Module):
 
     def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         """As `PoseMethod.predict_crops`, before keypoints go back to the image."""
-        return self.method.decode(self.method.outputs(self.method.prepare(crops), self.flip_test))
+        return self.method.decode(
+            self.method.compute_outputs(self.method.prepare(crops), self.flip_test)
+        )
 
 
 class RtmoCells(nn.Module):
@@ -82,11 +84,11 @@ class RtmoPeople(nn.Module):
 
     def forward(self, poses: Tensor, boxes: Tensor, points: Tensor) -> Tensor:
         """(n, c) pose vectors, (n, 4) boxes and (n, 2) points."""
-        center, size = center_and_size(boxes)
+        center, size = corners_to_center_size(boxes)
         return self.dcc(poses, center, size * BOX_PADDING, points)[0]
 
 
-def _alone(maps: Tensor, kernel: int) -> Tensor:
+def _suppress_non_peaks(maps: Tensor, kernel: int) -> Tensor:
     """(b, h, w) maps that keep only what is largest in its neighbourhood; 0 elsewhere."""
     pooled = F.max_pool2d(maps[:, None], kernel, 1, kernel // 2)[:, 0]
     return torch.where(pooled == maps, maps, torch.zeros_like(maps))
@@ -105,7 +107,7 @@ class DekrMaps(nn.Module):
     def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """(b, h, w) roots, 0 beside a peak; (b, k, h, w) heatmaps; (b, 2k, h, w) offsets."""
         heatmaps, offsets = self.method.maps(self.method.prepare(pictures), self.flip_test)
-        return _alone(heatmaps[:, -1], 5), heatmaps[:, :-1], offsets
+        return _suppress_non_peaks(heatmaps[:, -1], 5), heatmaps[:, :-1], offsets
 
 
 class DekrPeople(nn.Module):
@@ -155,7 +157,7 @@ class CidMaps(nn.Module):
         roots = sum(self.method.head(f)[:, -1:] for f in passes) / len(passes)
         side = (passes[0].shape[2] + passes[0].shape[3]) / 2
         kernel = 7 if side > 300 else 5 if side > 200 else 3
-        return _alone(smooth(roots)[:, 0], kernel), torch.stack(passes, dim=1)
+        return _suppress_non_peaks(smooth_heatmaps(roots)[:, 0], kernel), torch.stack(passes, dim=1)
 
 
 class CidPeople(nn.Module):
@@ -168,7 +170,7 @@ class CidPeople(nn.Module):
         super().__init__()
         self.decouple = method.head.gfd_module
         self.flip_test = flip_test
-        self.register_buffer("mirror", torch.from_numpy(method.skeleton.mirror))
+        self.register_buffer("mirror", torch.from_numpy(method.skeleton.flip_indices))
 
     def forward(self, features: Tensor, roots: Tensor, root_scores: Tensor) -> tuple[Tensor, ...]:
         """(passes, c, h, w), (n, 2) whole x, y in map px and (n,)."""
@@ -176,13 +178,13 @@ class CidPeople(nn.Module):
         own = self._read(features[:1], one, roots)
         if self.flip_test:
             own = (own + self._read(features[1:2], one, roots)[:, self.get_buffer("mirror")]) / 2
-        points, peak = heatmap.decode(smooth(own))
+        points, peak = heatmap.decode_heatmaps(smooth_heatmaps(own))
         h, w = features.shape[2:]
-        points = points + points.new_tensor(half_pixel((h, w), (h * STRIDE, w * STRIDE)))
+        points = points + points.new_tensor(half_map_pixel((h, w), (h * STRIDE, w * STRIDE)))
         return points, peak * root_scores[:, None]
 
     def _read(self, features: Tensor, one: Tensor, roots: Tensor) -> Tensor:
-        return self.decouple(features, one, at_roots(features, one, roots), roots)
+        return self.decouple(features, one, sample_at_roots(features, one, roots), roots)
 
 
 def export_onnx(method: PoseMethod, out: Path, flip_test: bool | None = None) -> list[Path]:
@@ -195,28 +197,28 @@ def export_onnx(method: PoseMethod, out: Path, flip_test: bool | None = None) ->
 
     Raises: InputError where ONNX is not installed.
     """
-    _need_onnx()
+    _require_onnx()
     method = method.to("cpu").eval()
-    flip = method.default_flip_test if isinstance(method, WholeImageMethod) else True
+    flip = method.default_flip_test if isinstance(method, FullImageMethod) else True
     flip = flip if flip_test is None else flip_test
     w, h = method.input_wh
     pictures = torch.randint(0, 256, (2, h, w, 3), dtype=torch.uint8)
     graphs: dict[str, tuple[Any, tuple[Tensor, ...]]] = {}
-    network, people = _parts(method, flip)
+    network, people = _create_graphs(method, flip)
     graphs[NETWORK] = network, (pictures,)
     if people is not None:
         with torch.no_grad():
-            graphs[PEOPLE] = people, _some_people(method, network(pictures))
+            graphs[PEOPLE] = people, _make_example_people(method, network(pictures))
     written = []
     for name, (graph, given) in graphs.items():
-        _write(graph, given, out / name)
+        _write_graph(graph, given, out / name)
         written.append(out / name)
-    text = json.dumps(about(method, flip, list(graphs)), indent=2)
-    write_whole(out / ABOUT, text)
+    text = json.dumps(describe_graphs(method, flip, list(graphs)), indent=2)
+    write_atomically(out / ABOUT, text)
     return [*written, out / ABOUT]
 
 
-def _parts(method: PoseMethod, flip: bool) -> tuple[nn.Module, nn.Module | None]:
+def _create_graphs(method: PoseMethod, flip: bool) -> tuple[nn.Module, nn.Module | None]:
     if isinstance(method, RTMO):
         return RtmoCells(method), RtmoPeople(method)
     if isinstance(method, DEKR):
@@ -226,7 +228,7 @@ def _parts(method: PoseMethod, flip: bool) -> tuple[nn.Module, nn.Module | None]
     return Crops(method, flip), None
 
 
-def _some_people(method: PoseMethod, said: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _make_example_people(method: PoseMethod, said: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Three people to trace the second graph with."""
     if isinstance(method, RTMO):
         _, boxes, _, poses, points = said
@@ -236,7 +238,7 @@ def _some_people(method: PoseMethod, said: tuple[Tensor, ...]) -> tuple[Tensor, 
     return *(m[0] for m in maps), roots, torch.tensor([0.9, 0.8, 0.7])
 
 
-def _write(graph: Any, given: tuple[Tensor, ...], path: Path) -> None:
+def _write_graph(graph: Any, given: tuple[Tensor, ...], path: Path) -> None:
     # Free is how many crops, pictures or people there are; they come first in all that has them.
     names: Sequence[str] = (*graph.inputs, *graph.outputs)
     held_fast = ("points",) if path.name == NETWORK else ("heatmaps", "offsets", "features")
@@ -256,12 +258,12 @@ def _write(graph: Any, given: tuple[Tensor, ...], path: Path) -> None:
             opset_version=OPSET,
             dynamo=False,
         )
-    write_whole(path, held.getvalue())
+    write_atomically(path, held.getvalue())
 
 
-def about(method: PoseMethod, flip_test: bool, files: Sequence[str]) -> dict[str, Any]:
+def describe_graphs(method: PoseMethod, flip_test: bool, files: Sequence[str]) -> dict[str, Any]:
     """What a caller must know of a method's graphs."""
-    whole = isinstance(method, WholeImageMethod)
+    whole = isinstance(method, FullImageMethod)
     said: dict[str, Any] = {
         "method": method.name,
         "paradigm": method.card.paradigm,
@@ -270,25 +272,25 @@ def about(method: PoseMethod, flip_test: bool, files: Sequence[str]) -> dict[str
         "input": "uint8 RGB, (n, height, width, 3)",
         "inside_the_graph": "normalising, network, flip test, decoding to px of the input",
         "flip_test": flip_test,
-        "skeleton": skeleton_to(method.skeleton),
+        "skeleton": skeleton_to_json(method.skeleton),
         "score_rule": method.score_rule,
     }
-    if isinstance(method, WholeImageMethod):
-        said["picture"] = {"fit": "inside, in the middle", "pad": method.pad}
-        said["people"] = {"score_above": method.score_above, "oks_above": method.nms_above}
+    if isinstance(method, FullImageMethod):
+        said["picture"] = {"fit": "inside, in the middle", "pad": method.pad_value}
+        said["people"] = {"score_above": method.score_threshold, "oks_above": method.oks_threshold}
         if isinstance(method, RTMO):
-            said["people"]["iou_above"] = method.iou_above
+            said["people"]["iou_above"] = method.iou_threshold
         if isinstance(method, DEKR):
-            said["people"]["near"] = method.near
+            said["people"]["near"] = method.nms_distance
     if not whole:
         said["crop"] = {"padding": PADDING, "udp_warp": method.udp_warp}
     return said
 
 
-def _need_onnx() -> None:
+def _require_onnx() -> None:
     try:
         import onnx  # noqa: F401
     except ImportError:
         raise InputError(
-            "export --to onnx", "ONNX is not installed", "pip install 'smallpose[onnx]'"
+            "export --to onnx", "ONNX is not installed", "pip install '.[onnx]' in your clone"
         ) from None

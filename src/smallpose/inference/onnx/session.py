@@ -17,7 +17,7 @@ from smallpose.core.errors import InputError
 from smallpose.inference.onnx.export import OPSET
 from smallpose.methods.base import PoseMethod
 
-MOST_SIZES = 8  # of pictures whose graphs are kept, each with the weights once more
+MAX_SIZES = 8  # of pictures whose graphs are kept, each with the weights once more
 
 
 class OnnxNetwork:
@@ -35,7 +35,7 @@ class OnnxNetwork:
             import onnxruntime  # type: ignore[import-untyped]
         except ImportError:
             raise InputError(
-                "--onnx", "onnxruntime is not installed", "pip install 'smallpose[onnx]'"
+                "--onnx", "onnxruntime is not installed", "pip install '.[onnx]' in your clone"
             ) from None
         if method.device.type != "cpu":
             raise InputError("--onnx", "is for CPUs", "leave it out, or name --device cpu")
@@ -47,7 +47,7 @@ class OnnxNetwork:
         size = tuple(pictures.shape[2:])
         if size not in self.sessions:
             self.sessions[size] = self._prepared(pictures[:1])
-            if len(self.sessions) > MOST_SIZES:
+            if len(self.sessions) > MAX_SIZES:
                 self.sessions.popitem(last=False)
         self.sessions.move_to_end(size)
         session, kind = self.sessions[size]

@@ -1,0 +1,212 @@
+"""The options of `smallpose predict`, group by group."""
+
+import argparse
+from pathlib import Path
+
+from smallpose.cli.options import (
+    add_device_option,
+    add_option,
+    add_switch,
+    add_threads_option,
+    add_trust_switch,
+    add_unreadable_option,
+)
+
+
+def add_predict_options(parser: argparse.ArgumentParser) -> None:
+    """Add all groups of options."""
+    _add_input_options(parser.add_argument_group("images and boxes"))
+    _add_weight_options(parser.add_argument_group("weights"))
+    _add_method_options(parser.add_argument_group("method"))
+    _add_speed_options(parser.add_argument_group("device and speed"))
+    _add_shard_options(parser.add_argument_group("large jobs in shards, which can be resumed"))
+
+
+def _add_input_options(group: argparse._ArgumentGroup) -> None:
+    add_option(
+        group,
+        "--data",
+        type=Path,
+        metavar="TRUTH.json",
+        default_text="the images named",
+        help="COCO file of the images, and of the labelled boxes unless others are given.",
+    )
+    add_option(
+        group,
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="Folder of the images of --data.",
+    )
+    add_option(
+        group,
+        "--boxes",
+        type=Path,
+        metavar="FILE",
+        default_text="labelled boxes",
+        help="COCO results of a person detector.",
+    )
+    add_option(
+        group,
+        "--boxes-from",
+        metavar="METHOD",
+        help="Detect people with this full-image method and take their boxes.",
+    )
+    add_option(
+        group,
+        "--box-weights",
+        metavar="FILE",
+        help="Weights of the method of --boxes-from, as for --weights.",
+    )
+    add_unreadable_option(group)
+
+
+def _add_weight_options(group: argparse._ArgumentGroup) -> None:
+    add_option(
+        group,
+        "--skeleton",
+        metavar="NAME",
+        default_text="that of the weights",
+        help="Skeleton to predict: coco17, smallpose21, another name or a JSON file.",
+    )
+    add_switch(
+        group, "--adapt", help="Accept weights of another skeleton and match joints by name."
+    )
+    add_option(
+        group,
+        "--weights-skeleton",
+        metavar="NAME",
+        default_text="as the file says",
+        help="Skeleton of the weights.",
+    )
+    add_trust_switch(group)
+
+
+def _add_method_options(group: argparse._ArgumentGroup) -> None:
+    add_switch(
+        group, "--no-flip-test", help="Leave out the flip test: twice as fast, less accurate."
+    )
+    add_option(
+        group,
+        "--score-rule",
+        default="",
+        default_text="the method's",
+        metavar="RULE",
+        help="How a person's score is computed: box_times_confident_mean, box_times_mean, "
+        "box_plus_mean_plus_best or box.",
+    )
+    add_option(
+        group,
+        "--nms",
+        type=float,
+        default_text="the method's",
+        metavar="OKS",
+        help="OKS above which the detection with the lower score is dropped.",
+    )
+    add_option(
+        group,
+        "--max-people",
+        type=int,
+        default_text="no limit",
+        metavar="N",
+        help="Maximum detections per image of a full-image method.",
+    )
+    add_option(
+        group,
+        "--score-above",
+        type=float,
+        default_text="the method's",
+        metavar="SCORE",
+        help="Score below which detections of a full-image method are dropped.",
+    )
+    add_switch(group, "--no-rescore", help="Leave out the network that rescores DEKR's poses.")
+    add_option(
+        group,
+        "--tile",
+        type=int,
+        default=0,
+        default_text="0, no tiles",
+        metavar="PX",
+        help="Side of tiles in which a full-image method searches large images, too.",
+    )
+    add_option(
+        group,
+        "--tile-overlap",
+        type=int,
+        default_text="a quarter of the tile",
+        metavar="PX",
+        help="Overlap of neighbouring tiles; at least the size of a person.",
+    )
+    add_option(
+        group,
+        "--draw",
+        type=Path,
+        default_text="not drawn",
+        metavar="DIR",
+        help="Draw the predictions on the images and write them into this folder.",
+    )
+
+
+def _add_speed_options(group: argparse._ArgumentGroup) -> None:
+    add_option(
+        group,
+        "--batch-size",
+        type=int,
+        default=0,
+        default_text="64 crops, or 8 images",
+        metavar="N",
+        help="Number of crops, or of images, that go through the network together.",
+    )
+    add_threads_option(group)
+    add_device_option(group)
+    add_switch(group, "--half", help="Compute in half precision.")
+    add_switch(group, "--compile", help="Compile the network by torch.compile first.")
+    add_switch(
+        group,
+        "--onnx",
+        help="Run the network by onnxruntime on a CPU, which is faster after some seconds; needs "
+        "the extra [onnx].",
+    )
+
+
+def _add_shard_options(group: argparse._ArgumentGroup) -> None:
+    add_option(
+        group,
+        "--shards",
+        type=Path,
+        metavar="DIR",
+        default_text="PREDICTIONS.shards with --engine, else no shards",
+        help="Write shards into this folder, and only those that are missing there.",
+    )
+    add_option(
+        group,
+        "--shard-images",
+        type=int,
+        default=0,
+        default_text="1000",
+        metavar="N",
+        help="Number of images per shard.",
+    )
+    add_option(
+        group,
+        "--part",
+        default="1/1",
+        metavar="K/N",
+        help="Process every N-th shard from the K-th on, so that N jobs share them.",
+    )
+    add_option(
+        group,
+        "--engine",
+        choices=("here", "ray"),
+        default_text="here",
+        help="Process the shards in this process, or on a Ray cluster or this machine's cores.",
+    )
+    add_option(
+        group,
+        "--actors",
+        type=int,
+        default=0,
+        default_text="one per GPU, else one per core",
+        metavar="N",
+        help="Number of Ray actors.",
+    )
