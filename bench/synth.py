@@ -1,6 +1,6 @@
-"""How fast the synthetic world is drawn, on one core.
+"""Measure how fast the synthetic data set is rendered on one core.
 
-    OMP_NUM_THREADS=1 python bench/synth.py [PICTURES]
+    OMP_NUM_THREADS=1 python bench/synth.py [IMAGES]
 
 Stills: people drawn, annotated and written as JPEG per second;
 plates painted before. Video: frames drawn and encoded per second. Plates: seconds to paint one.
@@ -14,43 +14,43 @@ from pathlib import Path
 
 import numpy as np
 
-from smallpose.synthetic.render_jobs import Unit, batches, make_units
-from smallpose.synthetic.rendering.backgrounds import plate
+from smallpose.synthetic.render_jobs import RenderJob, batch_jobs, run_jobs
+from smallpose.synthetic.rendering.backgrounds import paint_background
 from smallpose.synthetic.rendering.image_style import PLACES
-from smallpose.synthetic.rendering.raster import one_thread
-from smallpose.synthetic.scenes.layout import PROFILES, draw_scene_plan
+from smallpose.synthetic.rendering.raster import use_one_thread
+from smallpose.synthetic.scenes.layout import PROFILES, plan_scene
 
 POOL = ("bench", 8)
 
 
-def drawn_people(unit: Unit) -> int:
-    """How many people the unit's scene holds; the records leave some of them out."""
-    source = ("coco", "mpii", "aic", "hieve", "posetrack").index(unit.source)
-    rng = np.random.default_rng([unit.seed, source, unit.number])
-    return len(draw_scene_plan(PROFILES[unit.source], "train", unit.plates, rng, unit.size_wh))
+def drawn_people(job: RenderJob) -> int:
+    """Return the number of people in the scene of a job; annotators leave some of them out."""
+    source = ("coco", "mpii", "aic", "hieve", "posetrack").index(job.source)
+    rng = np.random.default_rng([job.seed, source, job.number])
+    return len(plan_scene(PROFILES[job.source], "train", job.plates, rng, job.size_wh))
 
 
-def stills(root: Path, pictures: int) -> None:
-    """COCO's and AI Challenger's units, whose people can be counted from outside."""
+def stills(root: Path, images: int) -> None:
+    """COCO's and AI Challenger's jobs, whose people can be counted from outside."""
     sources = ["coco", "coco", "aic"]
-    units = [Unit(sources[k % 3], k, 1, "train", 1, POOL) for k in range(pictures)]
-    people = sum(drawn_people(u) for u in units)
-    for group in batches(units[:40]):
-        make_units(root / "warm", group)
+    jobs = [RenderJob(sources[k % 3], k, 1, "train", 1, POOL) for k in range(images)]
+    people = sum(drawn_people(u) for u in jobs)
+    for group in batch_jobs(jobs[:40]):
+        run_jobs(root / "warm", group)
     start = time.process_time()
-    for group in batches(units):
-        make_units(root, group)
+    for group in batch_jobs(jobs):
+        run_jobs(root, group)
     spent = time.process_time() - start
     print(
-        f"stills   {people / spent:,.0f} people/s   {pictures / spent:,.0f} pictures/s   "
-        f"{people / pictures:.1f} people per picture"
+        f"stills   {people / spent:,.0f} people/s   {images / spent:,.0f} images/s   "
+        f"{people / images:.1f} people per image"
     )
 
 
 def video(root: Path, frames: int) -> None:
-    unit = Unit("hieve", 0, 1, "train", frames, ("bench", 1), size_wh=(1280, 720))
+    job = RenderJob("hieve", 0, 1, "train", frames, ("bench", 1), size_wh=(1280, 720))
     start = time.process_time()
-    (records,) = make_units(root, [unit])
+    (records,) = run_jobs(root, [job])
     spent = time.process_time() - start
     people = sum(len(r.people) for r in records)
     print(f"video    {frames / spent:,.0f} frames/s   {people / spent:,.0f} people/s   1280x720")
@@ -58,18 +58,18 @@ def video(root: Path, frames: int) -> None:
 
 def plates() -> None:
     for number, place in enumerate(PLACES):
-        plate(place, "warm", number)
+        paint_background(place, "warm", number)
     start = time.process_time()
     for number, place in enumerate(PLACES):
-        plate(place, "timed", number)
+        paint_background(place, "timed", number)
     print(f"plates   {(time.process_time() - start) / len(PLACES):.2f} s each")
 
 
 def main() -> None:
-    pictures = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    with tempfile.TemporaryDirectory() as folder, one_thread():
+    images = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    with tempfile.TemporaryDirectory() as folder, use_one_thread():
         plates()
-        stills(Path(folder), pictures)
+        stills(Path(folder), images)
         video(Path(folder), 40)
 
 

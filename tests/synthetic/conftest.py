@@ -1,10 +1,10 @@
-"""A world of a handful of pictures, made once."""
+"""A data set of a few images, generated once."""
 
 import json
 
 import pytest
 
-from smallpose.synthetic import make_world
+from smallpose.synthetic import make_synthetic_dataset
 from smallpose.synthetic.plan import SIZES, Size
 
 SPECK = Size(20, sequence=5, group=2, clips=3, frames=5, clip_wh=(320, 180), plates=1)
@@ -12,10 +12,10 @@ SPECK = Size(20, sequence=5, group=2, clips=3, frames=5, clip_wh=(320, 180), pla
 
 @pytest.fixture(scope="session")
 def speck(tmp_path_factory):
-    """The folder of a world smaller than `tiny`."""
+    """The folder of a data set smaller than `tiny`."""
     SIZES["speck"] = SPECK
-    out = tmp_path_factory.mktemp("synthetic") / "world"
-    make_world(out, "speck", seed=5)
+    out = tmp_path_factory.mktemp("synthetic") / "dataset"
+    make_synthetic_dataset(out, "speck", seed=5)
     return out
 
 

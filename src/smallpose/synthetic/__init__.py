@@ -1,4 +1,4 @@
-"""A small world whose answers are known exactly, drawn from a seed.
+"""Generate a small data set with exactly known labels from a seed.
 
     from smallpose.synthetic import draw_scene, make_world
 
@@ -6,7 +6,7 @@ Procedural throughout: no photographs, scans or recorded motion. What it can tel
 absolute AP on it has no meaning outside.
 """
 
+from smallpose.synthetic.generate import make_synthetic_dataset
 from smallpose.synthetic.scenes.sample import draw_scene
-from smallpose.synthetic.world import make_world
 
-__all__ = ["draw_scene", "make_world"]
+__all__ = ["draw_scene", "make_synthetic_dataset"]

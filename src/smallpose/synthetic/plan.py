@@ -1,20 +1,20 @@
-"""How large a world is and what it is made of: COCO 45 %, AIC 20 %, MPII 15 %, PoseTrack 20 %."""
+"""Plan size and composition: COCO 45 %, AIC 20 %, MPII 15 %, PoseTrack 20 %."""
 
 from dataclasses import dataclass
 
-from smallpose.synthetic.render_jobs import Unit
+from smallpose.synthetic.render_jobs import RenderJob
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a world of a size holds.
+    """The content of a data set of one size.
 
     Args:
-        stills: pictures, videos apart.
-        sequence: frames of a PoseTrack sequence.
-        group: pictures of an MPII video.
+        stills: number of single images.
+        sequence: frames per PoseTrack sequence.
+        group: images per MPII video.
         clips, frames, clip_wh: HiEve's videos.
-        plates: places painted for training pictures; half as many for the others.
+        plates: number of backgrounds for training images; the other splits have half as many.
     """
 
     stills: int
@@ -34,107 +34,118 @@ SIZES = {
 _TEST_SHARE = 0.2
 
 
-def plan(size: str, seed: int) -> list[Unit]:
-    """Every unit of the world, in the order of its records."""
-    what = SIZES[size]
+def plan_jobs(size: str, seed: int) -> list[RenderJob]:
+    """List every job of the data set, in the order of its records."""
+    content = SIZES[size]
     return [
-        *_stills("coco", round(0.45 * what.stills), what, seed),
-        *_mpii(round(0.15 * what.stills), what, seed),
-        *_stills("aic", round(0.20 * what.stills), what, seed),
-        *_clips(what, seed),
-        *_sequences(round(0.20 * what.stills), what, seed),
+        *_plan_stills("coco", round(0.45 * content.stills), content, seed),
+        *_plan_mpii(round(0.15 * content.stills), content, seed),
+        *_plan_stills("aic", round(0.20 * content.stills), content, seed),
+        *_plan_clips(content, seed),
+        *_plan_sequences(round(0.20 * content.stills), content, seed),
     ]
 
 
-def _plates(split: str, what: Size) -> tuple[str, int]:
-    return ("train", what.plates) if split == "train" else ("test", max(8, what.plates // 2))
+def _choose_background_pool(split: str, content: Size) -> tuple[str, int]:
+    return ("train", content.plates) if split == "train" else ("test", max(8, content.plates // 2))
 
 
-def _stills(source: str, count: int, what: Size, seed: int) -> list[Unit]:
+def _plan_stills(source: str, count: int, content: Size, seed: int) -> list[RenderJob]:
     test = round(_TEST_SHARE * count)
     splits = ["train"] * (count - test) + ["val"] * test
-    return [Unit(source, k, seed, s, 1, _plates(s, what)) for k, s in enumerate(splits)]
+    return [
+        RenderJob(source, k, seed, s, 1, _choose_background_pool(s, content))
+        for k, s in enumerate(splits)
+    ]
 
 
-def _video(kind: str, number: int) -> int:
-    """Ids of PoseTrack's and MPII's videos; the first two of either are the same videos."""
+def _video_id(kind: str, number: int) -> int:
+    """Return the id of a PoseTrack or MPII video; the first two are the same videos in both."""
     return 3418 + 97 * number if kind == "posetrack" else 20_001 + 13 * number
 
 
-def _mpii(count: int, what: Size, seed: int) -> list[Unit]:
-    groups = max(count // what.group, 3)
-    units = []
+def _plan_mpii(count: int, content: Size, seed: int) -> list[RenderJob]:
+    groups = max(count // content.group, 3)
+    jobs = []
     for k in range(groups):
-        # Plates of their own: the builder decides which side a video goes to.
-        units.append(
-            Unit(
-                "mpii",
-                k,
-                seed,
-                "train",
-                what.group,
-                (f"mpii{k % (what.plates // 2 + 1)}", 1),
-                _video("mpii", k),
-                (1, k),
+        # Backgrounds of their own, because the builder decides the split of a video.
+        jobs.append(
+            RenderJob(
+                source="mpii",
+                number=k,
+                seed=seed,
+                split="train",
+                count=content.group,
+                plates=(f"mpii{k % (content.plates // 2 + 1)}", 1),
+                video=_video_id("mpii", k),
+                scene=(1, k),
             )
         )
     for k in range(2):
-        video = _video("posetrack", k)
+        video = _video_id("posetrack", k)
         split = _sequence_split(k)
-        units[k] = Unit(
-            "mpii", k, seed, "train", what.group, _plates(split, what), video, (2, k), kind="shared"
+        jobs[k] = RenderJob(
+            source="mpii",
+            number=k,
+            seed=seed,
+            split="train",
+            count=content.group,
+            plates=_choose_background_pool(split, content),
+            video=video,
+            scene=(2, k),
+            kind="shared",
         )
     for k in range(max(groups // 10, 1)):
-        units.append(
-            Unit(
-                "mpii",
-                groups + k,
-                seed,
-                "test",
-                1,
-                (f"mpii{k % (what.plates // 2 + 1)}", 1),
-                _video("mpii", groups + k),
-                (3, k),
+        jobs.append(
+            RenderJob(
+                source="mpii",
+                number=groups + k,
+                seed=seed,
+                split="test",
+                count=1,
+                plates=(f"mpii{k % (content.plates // 2 + 1)}", 1),
+                video=_video_id("mpii", groups + k),
+                scene=(3, k),
             )
         )
-    return units
+    return jobs
 
 
 def _sequence_split(number: int) -> str:
     return "val" if number % 4 == 1 else "train"
 
 
-def _sequences(count: int, what: Size, seed: int) -> list[Unit]:
-    units = []
-    for k in range(max(round(count / what.sequence), 2)):
+def _plan_sequences(count: int, content: Size, seed: int) -> list[RenderJob]:
+    jobs = []
+    for k in range(max(round(count / content.sequence), 2)):
         split = _sequence_split(k)
         kind = ("mpii", "mpii", "bonn")[k % 3]
-        units.append(
-            Unit(
-                "posetrack",
-                k,
-                seed,
-                split,
-                what.sequence,
-                _plates(split, what),
-                _video("posetrack", k),
-                (2, k),
+        jobs.append(
+            RenderJob(
+                source="posetrack",
+                number=k,
+                seed=seed,
+                split=split,
+                count=content.sequence,
+                plates=_choose_background_pool(split, content),
+                video=_video_id("posetrack", k),
+                scene=(2, k),
                 kind=kind,
             )
         )
-    return units
+    return jobs
 
 
-def _clips(what: Size, seed: int) -> list[Unit]:
+def _plan_clips(content: Size, seed: int) -> list[RenderJob]:
     return [
-        Unit(
+        RenderJob(
             "hieve",
             k,
             seed,
             "train" if k % 5 else "test",
-            what.frames,
+            content.frames,
             (f"hieve{k}", 1),
-            size_wh=what.clip_wh,
+            size_wh=content.clip_wh,
         )
-        for k in range(what.clips)
+        for k in range(content.clips)
     ]

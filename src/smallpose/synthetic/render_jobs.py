@@ -1,7 +1,10 @@
-"""The units of work: one still, one video's stills, one sequence, one clip.
+"""Render jobs: a still, the stills of a video, a sequence or a clip.
 
-Each unit draws from a generator of its own, so that the world is the same for any number of
-processes; a unit writes its pictures and returns what was written down about them.
+Each job has a random generator of its own, so that the data set does not depend on the number of
+processes. A job writes its images and returns their records.
+
+Each job draws from a generator of its own, so that the world is the same for any number of
+processes; a job writes its records and returns what was written down about them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,32 +15,32 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.synthetic.labels.annotators import annotate
-from smallpose.synthetic.labels.formats.aic import FOLDERS, hex_name
-from smallpose.synthetic.labels.formats.hieve import form_of
-from smallpose.synthetic.labels.records import Picture
+from smallpose.synthetic.labels.annotators import annotate_people
+from smallpose.synthetic.labels.formats.aic import FOLDERS, make_hex_name
+from smallpose.synthetic.labels.formats.hieve import choose_label_format
+from smallpose.synthetic.labels.records import ImageRecord
 from smallpose.synthetic.labels.video import FRAMES_PER_S, video_kind, write_video
-from smallpose.synthetic.scenes.layout import PROFILES, Scene, draw_scene_plan
-from smallpose.synthetic.scenes.render import TOGETHER, Drawn, Shot, draw_all
+from smallpose.synthetic.scenes.layout import PROFILES, Scene, plan_scene
+from smallpose.synthetic.scenes.render import IMAGES_PER_BATCH, RenderedImage, Shot, render_shots
 
-_STILLS = ("coco", "aic")  # one picture a unit
+_STILLS = ("coco", "aic")  # one image per job
 _SOURCES = ("coco", "mpii", "aic", "hieve", "posetrack")
 
 
 @dataclass(frozen=True)
-class Unit:
-    """A piece of the world that is made in one go.
+class RenderJob:
+    """A part of the data set that is rendered at once.
 
     Args:
         source: which data set it belongs to.
-        number: of the unit in its source.
-        seed: of the world.
+        number: index of the job in its source.
+        seed: of the data set.
         split: train, val or test.
-        count: pictures or frames.
-        plates: pool of plates and their number.
+        count: number of images or frames.
+        plates: background pool and the number of its backgrounds.
         video: id of the video (MPII, PoseTrack).
-        scene: seeds the scene; two units with the same one show the same video.
-        size_wh: of the pictures; None draws one.
+        scene: seed of the scene; two jobs with the same one show the same video.
+        size_wh: image size, px; None draws one.
         kind: middle part of a PoseTrack name.
     """
 
@@ -53,37 +56,42 @@ class Unit:
     kind: str = ""
 
 
-def batches(units: Sequence[Unit]) -> list[list[Unit]]:
-    """The units in order, neighbouring stills together: they are drawn faster in one go."""
-    out: list[list[Unit]] = []
-    for unit in units:
+def batch_jobs(jobs: Sequence[RenderJob]) -> list[list[RenderJob]]:
+    """Group neighbouring stills, which render faster together, and keep the order of the jobs."""
+    out: list[list[RenderJob]] = []
+    for job in jobs:
         last = out[-1] if out else []
-        if unit.source in _STILLS and last and len(last) < TOGETHER and last[0].source in _STILLS:
-            last.append(unit)
+        if (
+            job.source in _STILLS
+            and last
+            and len(last) < IMAGES_PER_BATCH
+            and last[0].source in _STILLS
+        ):
+            last.append(job)
         else:
-            out.append([unit])
+            out.append([job])
     return out
 
 
-def make_units(root: Path, units: Sequence[Unit]) -> list[list[Picture]]:
-    """Draw the pictures of one of the `batches` into `root`; each unit's records, in order."""
-    if units[0].source in _STILLS:
-        return [[picture] for picture in _make_stills(root, units)]
-    make = {"mpii": _mpii, "posetrack": _posetrack, "hieve": _hieve}
-    return [make[unit.source](root, unit) for unit in units]
+def run_jobs(root: Path, jobs: Sequence[RenderJob]) -> list[list[ImageRecord]]:
+    """Render the images of one batch of jobs into `root`; return the records of each job."""
+    if jobs[0].source in _STILLS:
+        return [[record] for record in _render_stills(root, jobs)]
+    make = {"mpii": _render_mpii, "posetrack": _render_posetrack, "hieve": _render_hieve}
+    return [make[job.source](root, job) for job in jobs]
 
 
-def _generator(unit: Unit) -> np.random.Generator:
-    return np.random.default_rng([unit.seed, _SOURCES.index(unit.source), unit.number])
+def _create_generator(job: RenderJob) -> np.random.Generator:
+    return np.random.default_rng([job.seed, _SOURCES.index(job.source), job.number])
 
 
-def _palette(unit: Unit) -> str:
-    return "train" if unit.split == "train" else "test"
+def _choose_palette(job: RenderJob) -> str:
+    return "train" if job.split == "train" else "test"
 
 
-def _write(root: Path, name: str, picture: NDArray[np.uint8], quality: int) -> None:
+def _write_jpeg(root: Path, name: str, image: NDArray[np.uint8], quality: int) -> None:
     path = root / name
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].data
     try:
         path.write_bytes(data)
@@ -92,123 +100,135 @@ def _write(root: Path, name: str, picture: NDArray[np.uint8], quality: int) -> N
         path.write_bytes(data)
 
 
-def _size(drawn: Drawn) -> tuple[int, int]:
-    return drawn.picture.shape[1], drawn.picture.shape[0]
+def _image_size(rendered: RenderedImage) -> tuple[int, int]:
+    return rendered.image.shape[1], rendered.image.shape[0]
 
 
-def _make_stills(root: Path, units: Sequence[Unit]) -> Iterator[Picture]:
-    """COCO's and AI Challenger's pictures, which have nothing to do with one another."""
-    rngs = [_generator(unit) for unit in units]
+def _render_stills(root: Path, jobs: Sequence[RenderJob]) -> Iterator[ImageRecord]:
+    """Render COCO's and AI Challenger's images, which are independent of each other."""
+    rngs = [_create_generator(job) for job in jobs]
     shots = []
-    for unit, rng in zip(units, rngs, strict=True):
-        profile = PROFILES[unit.source]
-        scene = draw_scene_plan(profile, _palette(unit), unit.plates, rng, unit.size_wh)
-        shots.append(Shot(scene, 0.0, unit.number))
-    for unit, rng, shot, drawn in zip(units, rngs, shots, draw_all(shots), strict=True):
-        if unit.source == "coco":
-            number = 785 + 37 * unit.number + int(rng.integers(37))
+    for job, rng in zip(jobs, rngs, strict=True):
+        profile = PROFILES[job.source]
+        scene = plan_scene(profile, _choose_palette(job), job.plates, rng, job.size_wh)
+        shots.append(Shot(scene, 0.0, job.number))
+    for job, rng, shot, rendered in zip(jobs, rngs, shots, render_shots(shots), strict=True):
+        if job.source == "coco":
+            number = 785 + 37 * job.number + int(rng.integers(37))
             ident = str(number)
-            name = path = f"coco/{unit.split}2017/{number:012d}.jpg"
+            name = path = f"coco/{job.split}2017/{number:012d}.jpg"
         else:
-            ident = hex_name(unit.seed, unit.number)
-            folder, _, pictures = FOLDERS[unit.split]
-            name, path = f"aic/{pictures}/{ident}.jpg", f"aic/{folder}/{pictures}/{ident}.jpg"
-        _write(root, path, drawn.picture, shot.scene.quality)
-        people = annotate(drawn, unit.source, rng)
-        yield Picture(unit.source, name, ident, *_size(drawn), unit.split, "", people)
+            ident = make_hex_name(job.seed, job.number)
+            folder, _, image_folder = FOLDERS[job.split]
+            name, path = (
+                f"aic/{image_folder}/{ident}.jpg",
+                f"aic/{folder}/{image_folder}/{ident}.jpg",
+            )
+        _write_jpeg(root, path, rendered.image, shot.scene.quality)
+        people = annotate_people(rendered, job.source, rng)
+        yield ImageRecord(job.source, name, ident, *_image_size(rendered), job.split, "", people)
 
 
-def _video_scene(unit: Unit, profile: str) -> Scene:
-    """The scene of a video; the same for every unit that shows this video."""
-    rng = np.random.default_rng([unit.seed, 17, *unit.scene])
-    size = unit.size_wh or ((640, 480), (854, 480), (640, 360))[int(rng.integers(3))]
-    return draw_scene_plan(PROFILES[profile], _palette(unit), unit.plates, rng, size, seconds=1.0)
+def _plan_video_scene(job: RenderJob, profile: str) -> Scene:
+    """Plan the scene of a video; all jobs that show the video get the same one."""
+    rng = np.random.default_rng([job.seed, 17, *job.scene])
+    size = job.size_wh or ((640, 480), (854, 480), (640, 360))[int(rng.integers(3))]
+    return plan_scene(PROFILES[profile], _choose_palette(job), job.plates, rng, size, seconds=1.0)
 
 
-def _mpii(root: Path, unit: Unit) -> list[Picture]:
-    rng = _generator(unit)
-    scene = _video_scene(unit, "posetrack" if unit.kind == "shared" else "mpii")
-    labelled = unit.split == "train"
-    group = f"{unit.video:06d}_mpii"
+def _render_mpii(root: Path, job: RenderJob) -> list[ImageRecord]:
+    rng = _create_generator(job)
+    scene = _plan_video_scene(job, "posetrack" if job.kind == "shared" else "mpii")
+    labelled = job.split == "train"
+    group = f"{job.video:06d}_mpii"
     out = []
-    shots = [Shot(scene, 1.3 * k, unit.number * 100 + k) for k in range(unit.count)]
-    for k, drawn in enumerate(draw_all(shots)):
-        number = 15_600_000 + 100 * unit.number + k + 7
+    shots = [Shot(scene, 1.3 * k, job.number * 100 + k) for k in range(job.count)]
+    for k, rendered in enumerate(render_shots(shots)):
+        number = 15_600_000 + 100 * job.number + k + 7
         name = f"mpii/images/{number:09d}.jpg"
-        _write(root, name, drawn.picture, scene.quality)
-        people = annotate(drawn, "mpii", rng)
-        if unit.number % 9 == 5 and k == 0:
-            people = ()  # an empty annorect, as the real file has them
-        extra = {"vididx": unit.video, "frame_sec": 11 + 4 * k}
-        picture = Picture(
-            "mpii", name, f"{number:09d}", *_size(drawn), None, group, people, labelled, extra
-        )
-        out.append(picture)
-    return out
-
-
-def _posetrack(root: Path, unit: Unit) -> list[Picture]:
-    rng = _generator(unit)
-    scene = _video_scene(unit, "posetrack")
-    ending = "train" if unit.split == "train" else "test"
-    sequence = f"{unit.video:06d}_{unit.kind}_{ending}"
-    out = []
-    times = [k / FRAMES_PER_S * 2 for k in range(unit.count)]
-    shots = [Shot(scene, t, unit.number * 1000 + k) for k, t in enumerate(times)]
-    for k, drawn in enumerate(draw_all(shots)):
-        name = f"posetrack/images/{unit.split}/{sequence}/{k:06d}.jpg"
-        _write(root, name, drawn.picture, scene.quality)
-        labelled = _is_labelled(k, unit.count, unit.split)
-        people = annotate(drawn, "posetrack", rng) if labelled else ()
-        heads = drawn.heads_xyxy.tolist()
-        people = tuple(
-            p if p.iscrowd else replace(p, extra={**p.extra, "head": heads[p.extra["row"]]})
-            for p in people
-        )
-        extra = {"sequence": sequence, "frame_id": 10**10 + unit.video * 10**4 + k}
-        picture = Picture(
-            "posetrack",
+        _write_jpeg(root, name, rendered.image, scene.quality)
+        people = annotate_people(rendered, "mpii", rng)
+        if job.number % 9 == 5 and k == 0:
+            people = ()  # an empty annorect, as in the real file
+        extra = {"vididx": job.video, "frame_sec": 11 + 4 * k}
+        record = ImageRecord(
+            "mpii",
             name,
-            f"{sequence}/{k:06d}",
-            *_size(drawn),
-            unit.split,
-            f"{unit.video:06d}_{unit.kind}",
+            f"{number:09d}",
+            *_image_size(rendered),
+            None,
+            group,
             people,
             labelled,
             extra,
         )
-        out.append(picture)
+        out.append(record)
+    return out
+
+
+def _render_posetrack(root: Path, job: RenderJob) -> list[ImageRecord]:
+    rng = _create_generator(job)
+    scene = _plan_video_scene(job, "posetrack")
+    ending = "train" if job.split == "train" else "test"
+    sequence = f"{job.video:06d}_{job.kind}_{ending}"
+    out = []
+    times = [k / FRAMES_PER_S * 2 for k in range(job.count)]
+    shots = [Shot(scene, t, job.number * 1000 + k) for k, t in enumerate(times)]
+    for k, rendered in enumerate(render_shots(shots)):
+        name = f"posetrack/images/{job.split}/{sequence}/{k:06d}.jpg"
+        _write_jpeg(root, name, rendered.image, scene.quality)
+        labelled = _is_labelled(k, job.count, job.split)
+        people = annotate_people(rendered, "posetrack", rng) if labelled else ()
+        heads = rendered.heads_xyxy.tolist()
+        people = tuple(
+            p if p.iscrowd else replace(p, extra={**p.extra, "head": heads[p.extra["row"]]})
+            for p in people
+        )
+        extra = {"sequence": sequence, "frame_id": 10**10 + job.video * 10**4 + k}
+        record = ImageRecord(
+            "posetrack",
+            name,
+            f"{sequence}/{k:06d}",
+            *_image_size(rendered),
+            job.split,
+            f"{job.video:06d}_{job.kind}",
+            people,
+            labelled,
+            extra,
+        )
+        out.append(record)
     return out
 
 
 def _is_labelled(frame: int, count: int, split: str) -> bool:
-    """The middle of a training video; of a validation video every fourth frame as well."""
+    """Return whether a frame is labelled.
+
+    Training videos have labels in the middle, validation videos in every fourth frame as well.
+    """
     block = min(30, count // 2)
     start = (count - block) // 2
     return start <= frame < start + block or (split != "train" and frame % 4 == 0)
 
 
-def _hieve(root: Path, unit: Unit) -> list[Picture]:
-    rng = _generator(unit)
-    size = unit.size_wh or (1280, 720)
-    clip = unit.number + 1
+def _render_hieve(root: Path, job: RenderJob) -> list[ImageRecord]:
+    rng = _create_generator(job)
+    size = job.size_wh or (1280, 720)
+    clip = job.number + 1
     profile = PROFILES["hieve"]
     factor = size[1] / 480
     profile = replace(profile, heights=(profile.heights[0], profile.heights[1] * factor))
-    scene = draw_scene_plan(
-        profile, _palette(unit), unit.plates, rng, size, seconds=unit.count / 25
-    )
+    scene = plan_scene(profile, _choose_palette(job), job.plates, rng, size, seconds=job.count / 25)
     scene = replace(scene, blur_faces=True, noise=0.4 * scene.noise)
-    tells = form_of(clip) != "list"
-    out: list[Picture] = []
+    tells = choose_label_format(clip) != "list"
+    out: list[ImageRecord] = []
 
     def frames() -> Iterator[NDArray[np.uint8]]:
-        times = [k / FRAMES_PER_S for k in range(unit.count)]
-        shots = [Shot(scene, t, unit.number * 10_000 + k) for k, t in enumerate(times)]
-        for k, drawn in enumerate(draw_all(shots)):
-            people = annotate(drawn, "hieve", rng, says_hidden=tells)
+        times = [k / FRAMES_PER_S for k in range(job.count)]
+        shots = [Shot(scene, t, job.number * 10_000 + k) for k, t in enumerate(times)]
+        for k, rendered in enumerate(render_shots(shots)):
+            people = annotate_people(rendered, "hieve", rng, says_hidden=tells)
             out.append(
-                Picture(
+                ImageRecord(
                     "hieve",
                     f"hieve/{clip}/{k:06d}.jpg",
                     f"{clip}/{k:06d}",
@@ -220,7 +240,7 @@ def _hieve(root: Path, unit: Unit) -> list[Picture]:
                     {"clip": clip, "frame": k},
                 )
             )
-            yield drawn.picture
+            yield rendered.image
 
     extension, code = video_kind()
     path = root / "hieve" / "HIE20" / "videos" / "train" / f"{clip}{extension}"

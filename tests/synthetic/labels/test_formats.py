@@ -78,7 +78,7 @@ def test_cocos_boxes_are_tight_around_masks_that_fill_half_of_them(truth):
 
 def test_aic_is_recovered(speck, truth):
     found = {}
-    for folder, name, pictures in (
+    for folder, name, images in (
         (
             "ai_challenger_keypoint_train_20170909",
             "keypoint_train_annotations_20170909.json",
@@ -92,7 +92,7 @@ def test_aic_is_recovered(speck, truth):
     ):
         data = (speck / "aic" / folder / name).read_bytes()
         for entry in json.loads(gzip.decompress(data) if name.endswith("gz") else data):
-            assert (speck / "aic" / folder / pictures / f"{entry['image_id']}.jpg").is_file()
+            assert (speck / "aic" / folder / images / f"{entry['image_id']}.jpg").is_file()
             assert len(entry["image_id"]) == 40
             people = []
             for human, flat in entry["keypoint_annotations"].items():
@@ -102,7 +102,7 @@ def test_aic_is_recovered(speck, truth):
                     if v != 3 or (x, y) != (0, 0)
                 }
                 people.append((in_21(points, AIC14), entry["human_annotations"][human]))
-            found[f"aic/{pictures}/{entry['image_id']}.jpg"] = people
+            found[f"aic/{images}/{entry['image_id']}.jpg"] = people
     compare(found, truth, "aic", 1.0)
 
 

@@ -54,12 +54,12 @@ def test_limbs_keep_their_lengths_in_every_pose(side):
 def test_mirrored_angles_make_the_mirror_image():
     angles, build = people(2)
     here, there = pose_bodies(angles, build), pose_bodies(mirror_angles(angles), build)
-    mirrored = here.joints[:, SMALLPOSE.mirror] * [-1, 1, 1]
+    mirrored = here.joints[:, SMALLPOSE.flip_indices] * [-1, 1, 1]
     assert np.allclose(there.joints, mirrored)
     assert np.allclose(mirror_angles(mirror_angles(angles)), angles)
 
 
-def test_nobody_sinks_into_the_floor_or_hovers():
+def test_no_person_sinks_into_the_floor_or_hovers():
     bodies = pose_bodies(*people(3))
     lowest = np.minimum(bodies.joints[:, :, 1].min(axis=1), bodies.toes[:, :, 1].min(axis=1))
     assert (lowest > -1e-9).all()
@@ -84,6 +84,6 @@ def test_a_walk_moves_arms_against_legs():
     assert np.corrcoef(arm, leg)[0, 1] < -0.9
 
 
-def test_a_crowd_of_nobody_is_no_error():
+def test_zero_people_are_no_error():
     rng = np.random.default_rng(6)
     assert len(pose_bodies(draw_motions((), rng).at(0.0), draw_build(0, 0.1, rng))) == 0

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from smallpose.synthetic.rendering import polygon_fill
-from smallpose.synthetic.rendering.polygon_fill import ONE, Sprite, average, fill, lay, shade
+from smallpose.synthetic.rendering.polygon_fill import (
+    ONE,
+    Sprite,
+    apply_shading,
+    average_blocks,
+    composite_sprite,
+    fill_polygons,
+)
 
 needs_core = pytest.mark.skipif(polygon_fill.CORE is None, reason="no compiler at installation")
 
@@ -17,7 +24,7 @@ def one(shape, size_wh, hull=False):
     places = np.array([[0, height, width]])
     points = np.asarray(shape, np.int32)
     polygons = np.array([[0, 0, len(points), int(hull)]], np.int32)
-    fill(canvas, places, points, polygons, np.array([7], np.uint16))
+    fill_polygons(canvas, places, points, polygons, np.array([7], np.uint16))
     return canvas.reshape(height, width) == 7
 
 
@@ -68,7 +75,7 @@ def test_later_polygons_lie_over_earlier_ones_and_each_in_its_own_canvas(either)
     places = np.array([[0, 3, 3], [9, 4, 4]])
     points = np.array([[0, 0], [100, 0], [100, 100], [0, 100]], np.int32)
     polygons = np.array([[0, 0, 4, 0], [1, 0, 4, 0], [0, 0, 4, 0]], np.int32)
-    fill(pixels, places, points, polygons, np.array([1, 2, 3], np.uint16))
+    fill_polygons(pixels, places, points, polygons, np.array([1, 2, 3], np.uint16))
     assert set(pixels[:9].tolist()) == {3}
     assert set(pixels[9:].tolist()) == {2}
 
@@ -79,7 +86,7 @@ def test_an_average_is_the_mean_of_what_was_drawn(either):
     canvas[:, 2:] = 2 | 50 << 8
     table = np.zeros((256, 3), np.uint8)
     table[1], table[2] = (80, 40, 0), (10, 20, 30)
-    colour, cover, tone, parts = average(canvas, table, 2)
+    colour, cover, tone, parts = average_blocks(canvas, table, 2)
     assert colour.tolist() == [[[20, 10, 0], [10, 20, 30]]]
     assert cover.tolist() == [[64, 255]]
     assert tone.tolist() == [[125, 50]]
@@ -101,22 +108,26 @@ def test_compiled_loops_and_twins_give_the_same_bytes(monkeypatch):
         polygons = np.column_stack(
             [rng.integers(0, 4, 25), np.cumsum(count) - count, count, np.ones(25)]
         ).astype(np.int32)
-        fill(pixels, places, points, polygons, rng.integers(0, 1 << 16, 25).astype(np.uint16))
+        fill_polygons(
+            pixels, places, points, polygons, rng.integers(0, 1 << 16, 25).astype(np.uint16)
+        )
         table = rng.integers(0, 256, (256, 3)).astype(np.uint8)
         table[0] = 0
-        picture = rng.integers(0, 256, (70, 80, 3)).astype(np.uint8)
+        image = rng.integers(0, 256, (70, 80, 3)).astype(np.uint8)
         owner, parts = np.zeros((70, 80), np.int16), np.zeros((70, 80), np.uint8)
         out = [pixels]
         for number, (start, height, width) in enumerate(places.tolist()):
             canvas = pixels[start : start + height * width].reshape(height, width)
             for over in (1, 2, 4):
-                colour, cover, tone, drawn = average(canvas, table, over)
+                colour, cover, tone, drawn = average_blocks(canvas, table, over)
                 out += [colour.copy(), cover, tone, drawn]
-                shade(colour, tone, table)
+                apply_shading(colour, tone, table)
                 sprite = Sprite(3 * over, 5, colour, cover, drawn)
-                lay(picture, owner, parts, sprite, number + 1, (18, 60) if number % 2 else (1, 0))
+                composite_sprite(
+                    image, owner, parts, sprite, number + 1, (18, 60) if number % 2 else (1, 0)
+                )
                 out.append(colour)
-        return [*out, picture, owner, parts]
+        return [*out, image, owner, parts]
 
     for seed in rng.integers(0, 1000, 6).tolist():
         compiled = everything(seed)

@@ -1,4 +1,4 @@
-"""What was written down about a picture: the record that all five formats and truth.json share."""
+"""Define the records that all five formats and truth.json share."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +14,8 @@ class Person:
     """One annotated person, or a region of people.
 
     Args:
-        keypoints: (21, 3) as the source's labeller placed them, v as a perfect reader gets it from
-            the source's file; zeros without label. Not yet rounded as the format rounds.
+        keypoints: (21, 3) as the source's labeller placed them, v as a perfect reader
+            returns it; zeros without label. Not yet rounded to the precision of the format.
         exact: (21, 3) as rendered.
         box_xywh: (4,) px by the source's rule, before rounding and before clipping.
         exact_box_xywh: (4,) the same from the rendered geometry.
@@ -34,18 +34,18 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImageRecord:
     """One image and the people annotated in it.
 
     Args:
         source: coco, mpii, aic, hieve or posetrack.
-        file_name: `<source>/<path below the source's pictures>`.
+        file_name: `<source>/<path below the source's records>`.
         source_id: what the source calls it.
         width, height: px.
         split: train or val where the source itself decides, else None.
         group: video or sequence, else "".
-        people: everybody annotated.
-        labelled: False for pictures the source leaves without annotation.
+        people: all annotated people.
+        labelled: False for records the source leaves without annotation.
         extra: what only the source's own format needs.
     """
 

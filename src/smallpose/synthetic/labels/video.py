@@ -1,4 +1,4 @@
-"""Videos that any OpenCV can read back: MPEG-4 where it works here, else Motion JPEG."""
+"""Write videos that every OpenCV can read: MPEG-4 where it works, else Motion JPEG."""
 
 import sys
 import tempfile
@@ -20,14 +20,14 @@ _KINDS = ((".mp4", "mp4v"), (".avi", "MJPG"))
 
 @cache
 def video_kind() -> tuple[str, str]:
-    """Extension and code of the first encoder that works on this machine.
+    """Return extension and codec of the first encoder that works on this machine.
 
     Raises: RunError when there is none.
     """
     for extension, code in _KINDS:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"probe{extension}"
-            if _works(path, code):
+            if _encodes_correctly(path, code):
                 if extension != ".mp4":
                     print(
                         "note: this OpenCV writes no mp4; videos are Motion JPEG in .avi",
@@ -41,8 +41,8 @@ def video_kind() -> tuple[str, str]:
     )
 
 
-def _works(path: Path, code: str) -> bool:
-    """Whether seven frames come back as seven frames of about the same grey."""
+def _encodes_correctly(path: Path, code: str) -> bool:
+    """Return whether seven frames come back as seven frames of about the same grey."""
     frames = [np.full((64, 96, 3), 20 + 30 * k, np.uint8) for k in range(7)]
     try:
         write_video(path, iter(frames), (96, 64), code)

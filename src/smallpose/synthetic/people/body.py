@@ -1,7 +1,7 @@
-"""A person's 21 joints in space by forward kinematics, exact to the last digit.
+"""Compute a person's 21 joints in space by forward kinematics, exact to the last digit.
 
 The body's frame: x to the person's own left, y up, z forward, in body heights (a standing adult is
-1 high). Lengths are those of the synthetic world's specification (6.2).
+1 high). Lengths are those of the synthetic data set's specification (6.2).
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ JOINT = {name: number for number, name in enumerate(SMALLPOSE.joints)}
 
 @dataclass(frozen=True)
 class Build:
-    """How n bodies are made.
+    """The proportions of n bodies.
 
     Args:
         height_m: (n,) standing height in metres.
@@ -53,7 +53,7 @@ class Build:
     girth: Floats
 
     def take(self, rows: NDArray[np.intp]) -> "Build":
-        """The given bodies."""
+        """Select the given bodies."""
         return Build(
             *(getattr(self, f)[rows] for f in ("height_m", "head", "limbs", "shoulders", "girth"))
         )
@@ -89,7 +89,7 @@ class Bodies:
 
 
 def draw_build(n: int, children: float, rng: np.random.Generator) -> Build:
-    """n bodies, a share `children` of them with a child's measures."""
+    """Draw n bodies, a share `children` of them with a child's proportions."""
     child = rng.random(n) < children
     age = rng.uniform(0.0, 1.0, n)  # 0 a toddler, 1 nearly grown up
     adult_m = np.clip(rng.normal(1.71, 0.09, n), 1.48, 1.98)
@@ -103,16 +103,19 @@ def draw_build(n: int, children: float, rng: np.random.Generator) -> Build:
 
 
 def pose_bodies(angles: Floats, build: Build) -> Bodies:
-    """Forward kinematics: (n, a) angles to bodies whose lowest point touches the floor."""
+    """Compute bodies from (n, a) angles; the lowest point of each touches the floor."""
 
     def col(name: str) -> Floats:
         return np.asarray(angles[:, COLUMN[name]])
 
     n = len(angles)
-    pelvis = _about_x(col("root_pitch")) @ _about_z(col("root_roll"))
-    chest = pelvis @ _about_x(col("lean")) @ _about_z(-col("side")) @ _about_y(col("twist"))
+    pelvis = _rotate_x(col("root_pitch")) @ _rotate_z(col("root_roll"))
+    chest = pelvis @ _rotate_x(col("lean")) @ _rotate_z(-col("side")) @ _rotate_y(col("twist"))
     head = (
-        chest @ _about_y(col("neck_yaw")) @ _about_x(col("neck_pitch")) @ _about_z(col("neck_roll"))
+        chest
+        @ _rotate_y(col("neck_yaw"))
+        @ _rotate_x(col("neck_pitch"))
+        @ _rotate_z(col("neck_roll"))
     )
     joints = np.zeros((n, len(SMALLPOSE), 3))
     ends = np.zeros((3, n, 2, 3))  # hands, heels, toes
@@ -134,21 +137,21 @@ def pose_bodies(angles: Floats, build: Build) -> Bodies:
     normals = face / HEAD_AXES**2
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     _place_limbs(angles, build, pelvis, chest, top, joints, ends)
-    lift = _lift(joints, ends)
+    lift = _height_above_floor(joints, ends)
     joints[:, :, 1] += lift[:, None]
     ends[:, :, :, 1] += lift[None, :, None]
     centre = centre + lift[:, None] * np.array([0.0, 1.0, 0.0])
     return Bodies(
-        joints,
-        ends[0],
-        ends[1],
-        ends[2],
-        pelvis,
-        chest,
-        head,
-        centre,
-        np.einsum("nij,fj->nfi", head, normals),
-        build,
+        joints=joints,
+        hands=ends[0],
+        heels=ends[1],
+        toes=ends[2],
+        pelvis_frame=pelvis,
+        chest_frame=chest,
+        head_frame=head,
+        head_centre=centre,
+        face_normals=np.einsum("nij,fj->nfi", head, normals),
+        build=build,
     )
 
 
@@ -161,7 +164,7 @@ def _place_limbs(
     joints: Floats,
     ends: Floats,
 ) -> None:
-    """Arms and legs, left ones before right ones in one stack: fills `joints` and `ends`."""
+    """Fill `joints` and `ends` with arms and legs, left before right in one stack."""
     n = len(angles)
     sign = np.repeat([1.0, -1.0], n)
     limbs = np.tile(build.limbs, 2)[:, None]
@@ -179,24 +182,26 @@ def _place_limbs(
     trunk, base = np.concatenate([chest, chest]), np.concatenate([pelvis, pelvis])
     reach = (sign * HALF_SHOULDERS * np.tile(build.shoulders, 2))[:, None]
     shoulder = put("shoulder", np.concatenate([top, top]) + reach * trunk[:, :, 0])
-    arm = trunk @ _three(-both("arm_flex"), sign * both("arm_abduct"), -sign * both("arm_twist"))
+    arm = trunk @ _rotate_xzy(
+        -both("arm_flex"), sign * both("arm_abduct"), -sign * both("arm_twist")
+    )
     elbow = put("elbow", shoulder - UPPER_ARM * limbs * arm[:, :, 1])
-    fore = arm @ _about_x(-both("elbow"))
+    fore = arm @ _rotate_x(-both("elbow"))
     wrist = put("wrist", elbow - FOREARM * limbs * fore[:, :, 1])
     end(0, wrist - HAND * fore[:, :, 1])
     hip = put("hip", (sign * HALF_HIPS)[:, None] * base[:, :, 0])
-    leg = base @ _three(-both("hip_flex"), sign * both("hip_abduct"), sign * both("hip_twist"))
+    leg = base @ _rotate_xzy(-both("hip_flex"), sign * both("hip_abduct"), sign * both("hip_twist"))
     knee = put("knee", hip - THIGH * limbs * leg[:, :, 1])
-    shin = leg @ _about_x(both("knee"))
+    shin = leg @ _rotate_x(both("knee"))
     ankle = put("ankle", knee - SHIN * limbs * shin[:, :, 1])
-    foot = shin @ _about_x(both("ankle"))
+    foot = shin @ _rotate_x(both("ankle"))
     sole = ankle - SOLE * foot[:, :, 1]
     end(1, sole - HEEL * foot[:, :, 2])
     end(2, sole + TOE * foot[:, :, 2])
 
 
-def _three(about_x: Floats, about_z: Floats, about_y: Floats) -> Floats:
-    """(n, 3, 3) the turns about x, then z, then y, multiplied out."""
+def _rotate_xzy(about_x: Floats, about_z: Floats, about_y: Floats) -> Floats:
+    """Return (n, 3, 3) rotations about x, then z, then y."""
     cx, sx, cy, sy = np.cos(about_x), np.sin(about_x), np.cos(about_y), np.sin(about_y)
     cz, sz = np.cos(about_z), np.sin(about_z)
     out = np.empty((len(cx), 3, 3))
@@ -208,8 +213,8 @@ def _three(about_x: Floats, about_z: Floats, about_y: Floats) -> Floats:
     return out
 
 
-def _lift(joints: Floats, ends: Floats) -> Floats:
-    """(n,) how far to raise each body so that its lowest surface lies on y = 0."""
+def _height_above_floor(joints: Floats, ends: Floats) -> Floats:
+    """Return (n,) how far to raise each body so that its lowest surface is at y = 0."""
     thick = [JOINT[j] for j in ("pelvis", "chest", "left_hip", "right_hip", "nose")]
     thin = [JOINT[f"{s}_{j}"] for s in ("left", "right") for j in ("elbow", "wrist", "knee")]
     lowest = np.minimum(
@@ -221,20 +226,20 @@ def _lift(joints: Floats, ends: Floats) -> Floats:
     return np.asarray(-lowest)
 
 
-def _about_x(turn: Floats) -> Floats:
-    return _rotation(turn, 1, 2)
+def _rotate_x(turn: Floats) -> Floats:
+    return _rotation_matrix(turn, 1, 2)
 
 
-def _about_y(turn: Floats) -> Floats:
-    return _rotation(turn, 2, 0)
+def _rotate_y(turn: Floats) -> Floats:
+    return _rotation_matrix(turn, 2, 0)
 
 
-def _about_z(turn: Floats) -> Floats:
-    return _rotation(turn, 0, 1)
+def _rotate_z(turn: Floats) -> Floats:
+    return _rotation_matrix(turn, 0, 1)
 
 
-def _rotation(turn: Floats, first: int, second: int) -> Floats:
-    """(n,) radians to (n, 3, 3): the first axis turns towards the second."""
+def _rotation_matrix(turn: Floats, first: int, second: int) -> Floats:
+    """Return (n, 3, 3) rotations by (n,) radians of the first axis towards the second."""
     matrix = np.zeros((len(turn), 3, 3))
     matrix[:, 0, 0] = matrix[:, 1, 1] = matrix[:, 2, 2] = 1.0
     cos, sin = np.cos(turn), np.sin(turn)

@@ -1,4 +1,7 @@
-"""The parts a figure is drawn from, and which of them a joint belongs to.
+"""Define the parts of a figure and which of them show a joint.
+
+Each pixel of a drawn figure has the number of the topmost part. Colours come from a palette
+afterwards, and a joint is visible where the topmost part is one of its own.
 
 Each pixel of a drawn figure holds the number of the part on top there; colours come from a palette
 afterwards, and a joint is seen where the top part is one of its own.
@@ -56,7 +59,7 @@ _OWN = {
 _NEAR = {"shoulder": "shirt detail number", "hip": "hips shirt skirt detail"}
 
 
-def _table(own: dict[str, str]) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+def _build_table(own: dict[str, str]) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
     table = np.zeros((len(SMALLPOSE), 64), dtype=bool)
     for row, joint in enumerate(SMALLPOSE.joints):
         side, _, kind = joint.partition("_")
@@ -66,9 +69,9 @@ def _table(own: dict[str, str]) -> np.ndarray[tuple[int, int], np.dtype[np.bool_
     return table
 
 
-# What carries a person and is no part of him: the first and the last number.
+# Objects that carry a person, such as a chair: the first and the last part number.
 CARRIED = (PART["seat"], PART["rim"])
 
 # (21, 64) whether a part shows a joint: always, and when the joint is on the near side.
-SHOWS = _table(_OWN)
-SHOWS_NEAR = SHOWS | _table(_NEAR)
+SHOWS = _build_table(_OWN)
+SHOWS_NEAR = SHOWS | _build_table(_NEAR)

@@ -1,4 +1,6 @@
-"""What people wear: colours by part, sleeves, legs, hair, hats and bags.
+"""Draw clothes: colours by part, sleeves, legs, hair, hats and bags.
+
+Train and test draw from palettes without a common colour, so that memorising colours does not help.
 
 Train and test draw from palettes without a shared colour, so that no model wins by heart.
 """
@@ -15,42 +17,44 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
-def _rgb(text: str) -> Floats:
+def _parse_colours(text: str) -> Floats:
     return np.array([[int(c[i : i + 2], 16) for i in (0, 2, 4)] for c in text.split()], dtype=float)
 
 
 TOPS = {
-    "train": _rgb(
+    "train": _parse_colours(
         "f2efe6 22304f c8553d 8fae8b e0b43c 5b7db1 7b2d3b 3c3f45 d98a7a 4f8f8b f4f4f6 a83f4f "
         "1f5f6b b7c4d6 6d5a7e e8d6b3 2f6f4f d0d0d4 c2410c 94a3b8 1d4ed8 eab308"
     ),
-    "test": _rgb(
+    "test": _parse_colours(
         "fafaf7 2b2d30 3f5e96 d97b4a 6e8f5f 9c3148 c9a0b8 86b3c7 54606e e3c567 2a7f76 b5524a "
         "7a6f5d ded8cf 4b3f72 ef9f9f 15803d 0f4c81 f59e0b"
     ),
 }
 LEGS = {
-    "train": _rgb(
+    "train": _parse_colours(
         "2c3444 3b4a66 55657d 23252a 6b6257 8a7a63 3f4a3c 52525b c8bfae 4a3a33 1e2a3e 747d8a"
     ),
-    "test": _rgb("343b4f 465a78 1d1f24 5f5a50 97876b 39443f 6a7280 d6cdbb 513f3a 27364d"),
+    "test": _parse_colours("343b4f 465a78 1d1f24 5f5a50 97876b 39443f 6a7280 d6cdbb 513f3a 27364d"),
 }
 SKIN = {
-    "train": _rgb("f3cfb3 e8b998 d9a07a c68863 a86b48 8a5537 6b4129 4e3020 efc4a6 bb7f5a"),
-    "test": _rgb("f0c8aa e2b08d d09570 b77a55 99603e 7a4a30 5c3825 f6d6bf"),
+    "train": _parse_colours(
+        "f3cfb3 e8b998 d9a07a c68863 a86b48 8a5537 6b4129 4e3020 efc4a6 bb7f5a"
+    ),
+    "test": _parse_colours("f0c8aa e2b08d d09570 b77a55 99603e 7a4a30 5c3825 f6d6bf"),
 }
 HAIR = {
-    "train": _rgb("1c1613 2e211a 4a3324 6b4a2f 8d6a3f b8935a 9a9a98 5a2e1c"),
-    "test": _rgb("17130f 392820 553a2a 7a5636 a07c4c d0b078 bdbdba 6e3a22"),
+    "train": _parse_colours("1c1613 2e211a 4a3324 6b4a2f 8d6a3f b8935a 9a9a98 5a2e1c"),
+    "test": _parse_colours("17130f 392820 553a2a 7a5636 a07c4c d0b078 bdbdba 6e3a22"),
 }
-SHOES = _rgb("26262a f2f2ee 6b3f2a 9aa0a8 b23a3a 2f4f7f e8e2d4 3a3a30")
-BAGS = _rgb("3a3f46 7a4a32 27466b 8a2f3a 4f5f3f c9a25f 1f1f22")
-SPORT = _rgb("d62839 1d4e9e f2f2f2 1f7a4d f2b705 141414 7cc4ea 7a1fa2 ef6c00 c2185b")
+SHOES = _parse_colours("26262a f2f2ee 6b3f2a 9aa0a8 b23a3a 2f4f7f e8e2d4 3a3a30")
+BAGS = _parse_colours("3a3f46 7a4a32 27466b 8a2f3a 4f5f3f c9a25f 1f1f22")
+SPORT = _parse_colours("d62839 1d4e9e f2f2f2 1f7a4d f2b705 141414 7cc4ea 7a1fa2 ef6c00 c2185b")
 
 
 @dataclass(frozen=True)
 class Outfits:
-    """What n people wear.
+    """The clothes of n people.
 
     Args:
         palette: (n, parts, 3) RGB of each part.
@@ -83,7 +87,7 @@ STYLES = {
 
 
 def draw_outfits(n: int, style: str, palette: str, rng: np.random.Generator) -> Outfits:
-    """Clothes for n people.
+    """Draw clothes for n people.
 
     Args:
         style: a key of `STYLES`.
@@ -94,7 +98,7 @@ def draw_outfits(n: int, style: str, palette: str, rng: np.random.Generator) -> 
     sleeves = np.searchsorted(np.cumsum(sleeve_share)[:-1], chance[0], side="right")
     legs = np.searchsorted(np.cumsum(leg_share)[:-1], chance[1], side="right")
     sporty = style == "sport"
-    colours = _pick(
+    colours = _draw_colours(
         {
             "top": TOPS[palette],
             "leg": TOPS[palette] if style == "beach" else LEGS[palette],
@@ -108,7 +112,7 @@ def draw_outfits(n: int, style: str, palette: str, rng: np.random.Generator) -> 
         rng,
     )
     if sporty and n:
-        team = _team(n, rng)
+        team = _assign_teams(n, rng)
         kit = SPORT[rng.permutation(len(SPORT))[:4]]
         colours["top"] = kit[team] + rng.normal(0, 3, (n, 3))
         colours["leg"] = kit[(team + 2) % 4] * 0.9 + 10
@@ -123,7 +127,7 @@ def draw_outfits(n: int, style: str, palette: str, rng: np.random.Generator) -> 
     bald = (chance[4] < 0.05) & ~long_hair
     plain = bare | dress
     return Outfits(
-        palette=_paint(colours, sleeves, legs, bald),
+        palette=_build_palette(colours, sleeves, legs, bald),
         sleeves=sleeves,
         legs=legs,
         loose=np.clip(rng.normal(1.1 if style != "winter" else 1.3, 0.08, n), 1.0, 1.5),
@@ -136,8 +140,8 @@ def draw_outfits(n: int, style: str, palette: str, rng: np.random.Generator) -> 
     )
 
 
-def _team(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """(n,) 0 or 1, and a few referees of team 3."""
+def _assign_teams(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return (n,) team 0 or 1, and a few referees as team 3."""
     team = rng.integers(0, 2, n)
     return np.where(rng.random(n) < 0.06, 3, team)
 
@@ -146,8 +150,10 @@ def _team(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
 _SPREAD = {"skin": 6.0, "hair": 6.0, "leg": 8.0, "shoe": 8.0, "bag": 8.0, "top": 9.0, "trim": 9.0}
 
 
-def _pick(palettes: dict[str, Floats], n: int, rng: np.random.Generator) -> dict[str, Floats]:
-    """(n, 3) of each palette's colours, each a little off."""
+def _draw_colours(
+    palettes: dict[str, Floats], n: int, rng: np.random.Generator
+) -> dict[str, Floats]:
+    """Return (n, 3) colours from each palette, each slightly varied."""
     which = rng.random((len(palettes), n))
     off = rng.standard_normal((len(palettes), n, 4))
     out = {}
@@ -208,10 +214,10 @@ _ARMS = [PART[f"{s}_{p}"] for s in "lr" for p in ("upper_arm", "forearm")]
 _LEGS = [PART[f"{s}_{p}"] for s in "lr" for p in ("thigh", "shin")]
 
 
-def _paint(
+def _build_palette(
     colours: dict[str, Floats], sleeves: NDArray[np.int64], legs: NDArray[np.int64], bald: Mask
 ) -> Bytes:
-    """(n, parts, 3) from the colours of top, legs, skin, hair, shoes and bag."""
+    """Return (n, parts, 3) colours from those of top, legs, skin, hair, shoes and bag."""
     n, skin, hair, bag = len(sleeves), colours["skin"], colours["hair"], colours["bag"]
     rows = np.empty((n, len(_ROWS), 3))
     rows[:] = _FIXED

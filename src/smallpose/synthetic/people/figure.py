@@ -1,7 +1,7 @@
 """Figures as flat outlines: posed bodies seen by a camera become polygons, sorted far to near.
 
 Limbs are tapered capsules, heads ellipsoids, trunks and skirts hulls of elliptical rings; all
-people of a picture are worked out together, and only filling the polygons is left to `render`.
+people of a image are worked out together, and only filling the polygons is left to `render`.
 """
 
 from dataclasses import dataclass
@@ -87,8 +87,8 @@ _CIRCLE = np.stack([np.cos(_ROUND), np.sin(_ROUND)], axis=1)
 _FAINT = 72.0  # px: below this height, marks on faces and cloth are under a pixel
 
 
-def oversampling(height: float) -> int:
-    """How many times larger a thing of that height, px, is drawn before it is averaged."""
+def choose_oversampling(height: float) -> int:
+    """Return the factor by which an object of that height, px, is drawn larger before averaging."""
     if height < 48:
         return 4
     return 2 if height < 180 else 1
@@ -96,10 +96,10 @@ def oversampling(height: float) -> int:
 
 @dataclass(frozen=True)
 class Shapes:
-    """Outlines of n figures, in px of the picture.
+    """Outlines of n figures, px of the image.
 
     Args:
-        parts: (m,) numbers into `PARTS`, the same list for everybody.
+        parts: (m,) numbers into `PARTS`, the same list for all people.
         outlines: (n, m, p, 2) polygons; hulls still need the convex hull of their points.
         lit: (n, m, p, 2) the brighter inner part of each.
         is_hull: (m,).
@@ -123,15 +123,15 @@ class Shapes:
     def of(self, rows: slice) -> "Shapes":
         """Those of the given figures."""
         return Shapes(
-            self.parts,
-            self.outlines[rows],
-            self.lit[rows],
-            self.is_hull,
-            self.trunk,
-            self.is_flat,
-            self.key[rows],
-            self.drawn[rows],
-            self.dim[rows],
+            parts=self.parts,
+            outlines=self.outlines[rows],
+            lit=self.lit[rows],
+            is_hull=self.is_hull,
+            trunk=self.trunk,
+            is_flat=self.is_flat,
+            key=self.key[rows],
+            drawn=self.drawn[rows],
+            dim=self.dim[rows],
         )
 
     @cached_property
@@ -149,7 +149,7 @@ class Shapes:
 
 @dataclass(frozen=True)
 class Views:
-    """How a camera sees n bodies (weak perspective).
+    """The camera of n bodies (weak perspective).
 
     Args:
         yaw: (n,) radians; 0 faces the camera.
@@ -183,18 +183,18 @@ class Views:
 
 
 def shape_figures(bodies: Bodies, outfits: Outfits, views: Views, light: Floats) -> Shapes:
-    """Everything about the figures that can be worked out for all people at once.
+    """Compute the outlines of all figures at once.
 
     Args:
-        light: (n, 2) where light comes from in the picture, x to the right, y down, length 1.
+        light: (n, 2) where light comes from in the image, x to the right, y down, length 1.
     """
-    points = _points(bodies, outfits)
+    points = _place_capsule_ends(bodies, outfits)
     names = list(points)
     seen = views.see(bodies, np.stack([points[p] for p in names], axis=1))
     turn, scale = views.turn, views.scale
-    capsules = _capsules(seen, names, bodies, outfits, scale, light)
-    heads = _ellipsoids(bodies, views, turn, light)
-    hulls = _hulls(bodies, outfits, views, light)
+    capsules = _outline_capsules(seen, names, bodies, outfits, scale, light)
+    heads = _outline_ellipsoids(bodies, views, turn, light)
+    hulls = _outline_hulls(bodies, outfits, views, light)
     outlines, lit, key = (
         np.concatenate(x, axis=1) for x in zip(capsules, heads, hulls, strict=True)
     )
@@ -203,14 +203,24 @@ def shape_figures(bodies: Bodies, outfits: Outfits, views: Views, light: Floats)
     is_hull = np.arange(len(rows)) >= len(_CAPSULES) + len(_ELLIPSOIDS)
     trunk = seen[:, names.index("chest"), 2:]
     dim = np.clip(0.95 + 0.35 * (key - trunk), 0.72, 1.0)
-    drawn = _drawn(outfits, turn, bodies, scale, parts)
+    drawn = _is_drawn(outfits, turn, bodies, scale, parts)
     pieces = tuple(np.flatnonzero(is_hull & (parts == PART["shirt"])).tolist())
     flat = np.isin(parts, _FLAT)
-    return Shapes(parts, outlines, lit, is_hull, pieces, flat, key, drawn, dim)
+    return Shapes(
+        parts=parts,
+        outlines=outlines,
+        lit=lit,
+        is_hull=is_hull,
+        trunk=pieces,
+        is_flat=flat,
+        key=key,
+        drawn=drawn,
+        dim=dim,
+    )
 
 
-def _points(bodies: Bodies, outfits: Outfits) -> dict[str, Floats]:
-    """Named (n, 3) points that capsules run between."""
+def _place_capsule_ends(bodies: Bodies, outfits: Outfits) -> dict[str, Floats]:
+    """Return the named (n, 3) points that capsules connect."""
     points = {name: bodies.joints[:, number] for name, number in JOINT.items()}
     head, chest, size = bodies.head_frame, bodies.chest_frame, bodies.build.head[:, None]
 
@@ -240,7 +250,7 @@ def _points(bodies: Bodies, outfits: Outfits) -> dict[str, Floats]:
     return points
 
 
-def _capsules(
+def _outline_capsules(
     seen: Floats,
     names: list[str],
     bodies: Bodies,
@@ -251,7 +261,7 @@ def _capsules(
     start = seen[:, [names.index(r[1]) for r in _CAPSULES]]
     end = seen[:, [names.index(r[2]) for r in _CAPSULES]]
     radii = np.array([r[3:5] for r in _CAPSULES])[None] * scale[:, None, None]
-    radii = radii * _thickness(bodies, outfits)[:, :, None]
+    radii = radii * _scale_radii(bodies, outfits)[:, :, None]
     along = end[:, :, :2] - start[:, :, :2]
     length = np.hypot(along[..., 0], along[..., 1])
     along[length < 1e-9] = 1e-9, 0.0  # seen from straight ahead: any direction will do
@@ -268,8 +278,8 @@ def _capsules(
     return outline, lit, key
 
 
-def _thickness(bodies: Bodies, outfits: Outfits) -> Floats:
-    """(n, capsules) factors on the radii: girth, loose clothes, a child's or big head."""
+def _scale_radii(bodies: Bodies, outfits: Outfits) -> Floats:
+    """Return (n, capsules) factors on the radii: girth, loose clothes, a child's or large head."""
     girth = bodies.build.girth
     columns = []
     for part in [row[0] for row in _CAPSULES]:
@@ -286,7 +296,7 @@ def _thickness(bodies: Bodies, outfits: Outfits) -> Floats:
     return np.stack(columns, axis=1)
 
 
-def _ellipsoids(
+def _outline_ellipsoids(
     bodies: Bodies, views: Views, turn: Floats, light: Floats
 ) -> tuple[Floats, Floats, Floats]:
     size = bodies.build.head
@@ -308,7 +318,7 @@ def _ellipsoids(
     return middle + ring, middle + 0.6 * ring + 0.3 * radius * light[:, None, None], key
 
 
-def _hulls(
+def _outline_hulls(
     bodies: Bodies, outfits: Outfits, views: Views, light: Floats
 ) -> tuple[Floats, Floats, Floats]:
     n, build = len(bodies), bodies.build
@@ -346,7 +356,7 @@ def _hulls(
     return outline, middle + squeeze * (outline - middle) + shift, key
 
 
-def _drawn(
+def _is_drawn(
     outfits: Outfits, turn: Floats, bodies: Bodies, scale: Floats, parts: NDArray[np.int64]
 ) -> Mask:
     n = len(scale)
@@ -380,7 +390,7 @@ def _drawn(
 
 
 def head_boxes(bodies: Bodies, views: Views) -> Floats:
-    """(n, 4) x1, y1, x2, y2 around each head, px."""
+    """Return (n, 4) x1, y1, x2, y2 around each head, px."""
     turn = views.turn
     centre = views.see(bodies, bodies.head_centre[:, None])[:, 0, :2]
     half = np.einsum("nij,njk->nik", turn[:, :2], bodies.head_frame) * HEAD_AXES

@@ -1,4 +1,4 @@
-"""The ways people hold themselves, one table row each: angles in radians, and how they sway.
+"""Define the pose modes, one table row each: angles in radians and how they swing.
 
 Set by hand; no recorded motion is used.
 """
@@ -13,7 +13,7 @@ Spread = Mapping[str, tuple[float, float]]
 
 @dataclass(frozen=True)
 class Mode:
-    """One way to hold oneself.
+    """One kind of pose.
 
     Args:
         angles: mean and deviation by angle; a paired name without side is drawn for each side.
@@ -50,8 +50,8 @@ _EASY: Spread = {
 _PI = np.pi
 
 
-def _gait(stride: float, knee: float, arms: float) -> Spread:
-    """Arms and legs of a walk: the right arm goes forward with the left leg."""
+def _swing_of_gait(stride: float, knee: float, arms: float) -> Spread:
+    """Return the swing of arms and legs in a walk: the right arm moves with the left leg."""
     return {
         "l_hip_flex": (stride, 0.0),
         "r_hip_flex": (stride, _PI),
@@ -82,7 +82,7 @@ _PLAY: Spread = {
 }
 
 
-def _mode(
+def _make_mode(
     changes: Spread,
     swing: Spread = _SWAY,
     rate: float = 0.12,
@@ -101,14 +101,14 @@ _SIT: Spread = {
 
 
 MODES = {
-    "stand": _mode({}),
-    "hands_on_hips": _mode(
+    "stand": _make_mode({}),
+    "hands_on_hips": _make_mode(
         {"arm_abduct": (0.75, 0.1), "arm_twist": (1.2, 0.1), "elbow": (1.75, 0.1)}
     ),
-    "arms_crossed": _mode(
+    "arms_crossed": _make_mode(
         {"arm_flex": (0.5, 0.08), "arm_twist": (1.3, 0.08), "elbow": (1.75, 0.1)}
     ),
-    "phone": _mode(
+    "phone": _make_mode(
         {
             "r_arm_flex": (0.55, 0.1),
             "r_elbow": (1.75, 0.15),
@@ -116,22 +116,22 @@ MODES = {
             "neck_pitch": (0.45, 0.12),
         }
     ),
-    "hand_on_head": _mode(
+    "hand_on_head": _make_mode(
         {"r_arm_flex": (1.2, 0.2), "r_arm_abduct": (1.7, 0.2), "r_elbow": (2.2, 0.15)}
     ),
-    "walk": _mode(
+    "walk": _make_mode(
         {
             "lean": (0.06, 0.04),
             "knee": (0.32, 0.08),
             "elbow": (0.45, 0.2),
             "hip_flex": (0.05, 0.05),
         },
-        _gait(0.42, 0.34, 0.4),
+        _swing_of_gait(0.42, 0.34, 0.4),
         0.9,
         0.75,
     ),
-    "stroll": _mode({"knee": (0.25, 0.06)}, _gait(0.3, 0.25, 0.22), 0.7, 0.45),
-    "run": _mode(
+    "stroll": _make_mode({"knee": (0.25, 0.06)}, _swing_of_gait(0.3, 0.25, 0.22), 0.7, 0.45),
+    "run": _make_mode(
         {
             "lean": (0.22, 0.06),
             "knee": (0.85, 0.15),
@@ -139,11 +139,11 @@ MODES = {
             "hip_flex": (0.3, 0.08),
             "arm_twist": (0.35, 0.1),
         },
-        _gait(0.75, 0.75, 0.75),
+        _swing_of_gait(0.75, 0.75, 0.75),
         1.4,
         1.8,
     ),
-    "reach": _mode(
+    "reach": _make_mode(
         {
             "arm_flex": (1.5, 0.6),
             "arm_abduct": (0.5, 0.4),
@@ -151,15 +151,15 @@ MODES = {
             "lean": (0.15, 0.15),
         }
     ),
-    "wave": _mode(
+    "wave": _make_mode(
         {"r_arm_abduct": (2.2, 0.25), "r_elbow": (0.7, 0.35), "r_arm_flex": (0.2, 0.2)},
         {"r_elbow": (0.4, 0.0), "neck_yaw": (0.15, 0.0)},
         0.5,
     ),
-    "cheer": _mode(
+    "cheer": _make_mode(
         {"arm_abduct": (2.4, 0.2), "elbow": (0.4, 0.3), "knee": (0.15, 0.1)}, _PLAY, 0.3
     ),
-    "kick": _mode(
+    "kick": _make_mode(
         {
             "r_hip_flex": (0.9, 0.4),
             "r_knee": (0.4, 0.3),
@@ -171,7 +171,7 @@ MODES = {
         _PLAY,
         0.4,
     ),
-    "ready": _mode(
+    "ready": _make_mode(
         {
             "lean": (0.55, 0.12),
             "hip_flex": (0.65, 0.12),
@@ -185,7 +185,7 @@ MODES = {
         _PLAY,
         0.35,
     ),
-    "throw": _mode(
+    "throw": _make_mode(
         {
             "r_arm_abduct": (1.7, 0.25),
             "r_arm_flex": (-0.2, 0.3),
@@ -199,7 +199,7 @@ MODES = {
         _PLAY,
         0.4,
     ),
-    "lunge": _mode(
+    "lunge": _make_mode(
         {
             "l_hip_flex": (1.0, 0.2),
             "l_knee": (1.1, 0.2),
@@ -212,7 +212,7 @@ MODES = {
         _PLAY,
         0.3,
     ),
-    "dance": _mode(
+    "dance": _make_mode(
         {
             "arm_abduct": (1.1, 0.5),
             "arm_flex": (0.5, 0.5),
@@ -225,8 +225,8 @@ MODES = {
         _PLAY,
         0.5,
     ),
-    "sit": _mode({**_SIT, "elbow": (1.0, 0.3), "arm_flex": (0.35, 0.15)}, seat="chair"),
-    "sit_phone": _mode(
+    "sit": _make_mode({**_SIT, "elbow": (1.0, 0.3), "arm_flex": (0.35, 0.15)}, seat="chair"),
+    "sit_phone": _make_mode(
         {
             **_SIT,
             "elbow": (1.7, 0.2),
@@ -237,8 +237,8 @@ MODES = {
         },
         seat="chair",
     ),
-    "sit_back": _mode({**_SIT, "lean": (-0.25, 0.08), "knee": (1.15, 0.15)}, seat="chair"),
-    "sit_floor": _mode(
+    "sit_back": _make_mode({**_SIT, "lean": (-0.25, 0.08), "knee": (1.15, 0.15)}, seat="chair"),
+    "sit_floor": _make_mode(
         {
             "hip_flex": (1.6, 0.15),
             "knee": (1.5, 0.4),
@@ -249,7 +249,7 @@ MODES = {
         },
         seat="floor",
     ),
-    "squat": _mode(
+    "squat": _make_mode(
         {
             "hip_flex": (1.9, 0.1),
             "knee": (2.2, 0.1),
@@ -260,10 +260,10 @@ MODES = {
             "ankle": (0.4, 0.1),
         }
     ),
-    "bend": _mode(
+    "bend": _make_mode(
         {"lean": (1.1, 0.2), "hip_flex": (0.5, 0.15), "knee": (0.25, 0.12), "arm_flex": (1.3, 0.25)}
     ),
-    "lie_back": _mode(
+    "lie_back": _make_mode(
         {
             "root_pitch": (-1.5, 0.06),
             "arm_abduct": (0.5, 0.4),
@@ -274,7 +274,7 @@ MODES = {
         },
         seat="floor",
     ),
-    "lie_front": _mode(
+    "lie_front": _make_mode(
         {
             "root_pitch": (1.42, 0.06),
             "arm_flex": (1.9, 0.3),
@@ -285,7 +285,7 @@ MODES = {
         },
         seat="floor",
     ),
-    "crawl": _mode(
+    "crawl": _make_mode(
         {
             "root_pitch": (1.2, 0.08),
             "arm_flex": (1.45, 0.15),
@@ -303,7 +303,7 @@ MODES = {
         0.4,
         0.2,
     ),
-    "cycle": _mode(
+    "cycle": _make_mode(
         {
             "lean": (0.62, 0.1),
             "arm_flex": (1.25, 0.08),
@@ -335,5 +335,5 @@ FAMILIES = {
     "low": ("squat", "bend", "sit_floor", "lie_back", "lie_front", "crawl", "lunge"),
     "cycle": ("cycle",),
 }
-# Stand and walk .45, action .25, sit .18, the rest .12 (specification of the synthetic world, 6.2).
+# Stand and walk .45, action .25, sit .18, the rest .12 (specification of the synthetic data set, 6.2).
 USUAL = {"stand": 0.21, "walk": 0.24, "action": 0.25, "sit": 0.18, "low": 0.09, "cycle": 0.03}

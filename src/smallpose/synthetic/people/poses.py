@@ -53,7 +53,7 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Motions:
-    """How n people move.
+    """The motion of n people.
 
     Args:
         modes: (n,) names in `MODES`.
@@ -68,18 +68,18 @@ class Motions:
     rate: Floats
 
     def at(self, time_s: float) -> Floats:
-        """(n, a) angles, inside the joints' limits."""
+        """Return (n, a) angles within the joints' limits."""
         turn = self.phase + (2 * np.pi * time_s) * self.rate[:, None]
         return np.clip(self.base + self.swing * np.sin(turn), _LOW, _HIGH)
 
 
-def _bounds() -> tuple[Floats, Floats]:
+def _joint_limits() -> tuple[Floats, Floats]:
     limits = [LIMITS.get(n.removeprefix("l_").removeprefix("r_"), (-4.0, 4.0)) for n in ANGLES]
     return np.array([a for a, _ in limits]), np.array([b for _, b in limits])
 
 
-def _columns(spread: Spread) -> tuple[Floats, Floats]:
-    """Two (a,) rows, first and second value of each angle; names with a side come last and win."""
+def _to_columns(spread: Spread) -> tuple[Floats, Floats]:
+    """Return two (a,) rows, first and second value of each angle; sided names override others."""
     first, second = np.zeros(len(ANGLES)), np.zeros(len(ANGLES))
     for sided in (False, True):
         for name, (a, b) in spread.items():
@@ -90,9 +90,9 @@ def _columns(spread: Spread) -> tuple[Floats, Floats]:
     return first, second
 
 
-_LOW, _HIGH = _bounds()
+_LOW, _HIGH = _joint_limits()
 # (modes, 4, a): mean and deviation of each angle, amplitude and phase of its swing.
-_TABLE = np.array([(*_columns(m.angles), *_columns(m.swing)) for m in MODES.values()])
+_TABLE = np.array([(*_to_columns(m.angles), *_to_columns(m.swing)) for m in MODES.values()])
 _RATE = np.array([m.rate for m in MODES.values()])
 _ROW = {name: row for row, name in enumerate(MODES)}
 _MIRROR = np.array(
@@ -102,12 +102,12 @@ _SIGN = np.where(np.isin(ANGLES, _SIGNED), -1.0, 1.0)
 
 
 def mirror_angles(angles: Floats) -> Floats:
-    """(n, a) angles of the people in the mirror."""
+    """Return (n, a) angles of the mirrored people."""
     return angles[:, _MIRROR] * _SIGN
 
 
 def draw_motions(modes: tuple[str, ...], rng: np.random.Generator) -> Motions:
-    """Angles for people in the given modes; half of them left-handed versions."""
+    """Draw angles for people in the given modes, half of them mirrored."""
     n = len(modes)
     if not n:
         empty = np.zeros((0, len(ANGLES)))
@@ -126,7 +126,7 @@ def draw_motions(modes: tuple[str, ...], rng: np.random.Generator) -> Motions:
 
 
 def draw_modes(n: int, weights: Mapping[str, float], rng: np.random.Generator) -> tuple[str, ...]:
-    """n modes, families drawn by weight."""
+    """Draw n modes, families by weight."""
     families = list(weights)
     upto = np.cumsum(list(weights.values()))
     family, member = rng.random((2, n))

@@ -250,7 +250,7 @@ static PyObject *shade(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* lay(picture, owner, parts, width, x, y, w, colour, cover, drawn, number, first, last): see
+/* lay(image, owner, parts, width, x, y, w, colour, cover, drawn, number, first, last): see
  * filling.lay. */
 static PyObject *lay(PyObject *self, PyObject *args) {
     Py_buffer b[6];
@@ -307,7 +307,7 @@ static PyMethodDef methods[] = {
     {"fill", fill, METH_VARARGS, "polygons into canvases"},
     {"average", average, METH_VARARGS, "a canvas as a sprite"},
     {"shade", shade, METH_VARARGS, "colours by brightness"},
-    {"lay", lay, METH_VARARGS, "a sprite over a picture"},
+    {"lay", lay, METH_VARARGS, "a sprite over a image"},
     {NULL, NULL, 0, NULL},
 };
 

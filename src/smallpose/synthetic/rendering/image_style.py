@@ -1,4 +1,4 @@
-"""The look of a picture: which place, which plate of it, what light."""
+"""Choose the style of an image: place, background and light."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,20 +24,20 @@ PLACES = {
 
 
 @dataclass(frozen=True)
-class Look:
-    """A plate, and how it is used in one picture.
+class ImageStyle:
+    """A background and how it is used in one image.
 
     Args:
         place: a key of `PLACES`.
         pool: plates of different pools share nothing.
         number: of the plate in its pool.
         flip: mirrored.
-        zoom: px of the picture per px of the plate.
+        zoom: px of the image per px of the plate.
         shift: 0 to 1, which part of the plate across.
-        light: (2,) where light comes from in the picture, x right, y down, length 1.
+        light: (2,) where light comes from in the image, x right, y down, length 1.
         sun: 0 overcast to 1 bright: how dark shadows are.
         shade, warmth: (3,) RGB factors of dark and lit sides.
-        exposure, contrast: of the whole picture.
+        exposure, contrast: of the whole image.
         style: of clothes.
     """
 
@@ -57,8 +57,8 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Window:
-    """The part of a plate that a picture shows: its corner and size in plate px, and the zoom."""
+class BackgroundCrop:
+    """The part of a background that an image shows: corner and size in its px, and the zoom."""
 
     x: float
     y: float
@@ -67,21 +67,23 @@ class Window:
     zoom: float
 
 
-def plate_window(look: Look, size_wh: tuple[int, int], horizon: float) -> Window:
-    """The part of the plate that brings its horizon to the picture's."""
+def crop_background(look: ImageStyle, size_wh: tuple[int, int], horizon: float) -> BackgroundCrop:
+    """Return the part of the background that aligns its horizon with the image's."""
     width, height = size_wh
     zoom = max(look.zoom * max(width, height) / 640, width / PLATE_WH[0], height / PLATE_WH[1])
     tall, wide = height / zoom, width / zoom
     y = float(np.clip(HORIZON - horizon / zoom, 0, max(PLATE_WH[1] - tall, 0)))
-    return Window(look.shift * max(PLATE_WH[0] - wide, 0), y, wide, tall, zoom)
+    return BackgroundCrop(look.shift * max(PLATE_WH[0] - wide, 0), y, wide, tall, zoom)
 
 
-def walls(look: Look, size_wh: tuple[int, int], horizon: float) -> tuple[float, float]:
-    """The column of the vanishing point, and how far to its sides one can walk per row below it.
+def find_walls(look: ImageStyle, size_wh: tuple[int, int], horizon: float) -> tuple[float, float]:
+    """Return the column of the vanishing point and the reach to both sides per row below it.
+
+    The reach is infinite where the place has no walls.
 
     Infinity where no wall stands beside the way.
     """
-    window = plate_window(look, size_wh, horizon)
+    window = crop_background(look, size_wh, horizon)
     middle = (MIDDLE - window.x) * window.zoom
     # As far as the narrowest street and hall of `places` reach, metres.
     half = {"street": 5.4, "hall": 7.6}.get(look.place, np.inf)
@@ -89,30 +91,32 @@ def walls(look: Look, size_wh: tuple[int, int], horizon: float) -> tuple[float, 
 
 
 @lru_cache(maxsize=1024)
-def plate_light(pool: str, number: int) -> tuple[float, float]:
-    """Of a plate that is not mirrored: sun from -1 (left) to 1 (right), and its strength 0 to 1."""
+def draw_light(pool: str, number: int) -> tuple[float, float]:
+    """Return the side of the sun, -1 (left) to 1 (right), and its strength, 0 to 1."""
     rng = np.random.default_rng([7, len(pool), *pool.encode(), number])
     side = rng.uniform(0.35, 1.0) * (1 if rng.random() < 0.5 else -1)
     return float(side), float(np.clip(rng.beta(1.6, 1.0), 0.05, 1.0))
 
 
-def plate_place(places: tuple[str, ...], pool: str, number: int) -> str:
-    """Plates of a pool go through the places in turn; pools start at different ones."""
+def choose_place(places: tuple[str, ...], pool: str, number: int) -> str:
+    """Return the place of a background; the backgrounds of a pool take turns."""
     return places[(number + sum(pool.encode())) % len(places)]
 
 
-def draw_look(places: tuple[str, ...], plates: tuple[str, int], rng: np.random.Generator) -> Look:
-    """A plate of the pool and a way to use it."""
+def draw_image_style(
+    places: tuple[str, ...], plates: tuple[str, int], rng: np.random.Generator
+) -> ImageStyle:
+    """Draw a background of the pool and a way to use it."""
     pool, count = plates
     number = int(rng.integers(count))
-    side, sun = plate_light(pool, number)
-    place = plate_place(places, pool, number)
+    side, sun = draw_light(pool, number)
+    place = choose_place(places, pool, number)
     flip = bool(rng.random() < 0.5)
     indoors = place == "hall"
     light = np.array([-side if flip else side, -1.15 if indoors else -0.85])
     warm = rng.uniform(-0.5, 1.0) * (0.3 if indoors else 1.0)
     strength = 0.25 if indoors else sun
-    return Look(
+    return ImageStyle(
         place=place,
         pool=pool,
         number=number,

@@ -1,7 +1,10 @@
-"""Polygons to pixels, and many drawn pixels to one of the picture: compiled where it can be.
+"""Fill polygons and average oversampled pixels, compiled where possible.
+
+A canvas has 16 bits per pixel: the topmost part in the lower eight, its brightness in the upper.
+The compiled loops and their NumPy fallbacks use integers and give the same bytes.
 
 A canvas holds 16 bits a pixel: the part on top in the lower eight, its brightness in the upper.
-The compiled loops and their NumPy twins here give the same bytes; all they reckon in is whole.
+The compiled loops and their NumPy fallbacks here give the same bytes, because all arithmetic uses integers.
 """
 
 from dataclasses import dataclass
@@ -11,26 +14,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.system.extension import compiled
+from smallpose.system.extension import load_extension
 
 Bytes = NDArray[np.uint8]
 Canvas = NDArray[np.uint16]
 Ints = NDArray[np.int32]
 
-MIDDLE = 118.0  # brightness of what is neither lit nor in shade
+MIDDLE = 118.0  # brightness of parts that are neither lit nor shaded
 EMPTY = np.uint16(int(MIDDLE) << 8)  # a canvas begins with no part, of middle brightness
 ONE = 8  # units of a polygon's coordinates per drawn pixel, whose centre is at whole pixels
 
 
-CORE: Any = compiled("smallpose.synthetic.rendering._fill")
+CORE: Any = load_extension("smallpose.synthetic.rendering._fill")
 
 
 @dataclass(frozen=True)
 class Sprite:
-    """A drawn thing.
+    """A drawn figure or object.
 
     Args:
-        x, y: its upper left pixel in the picture.
+        x, y: its upper left pixel in the image.
         colour: (h, w, 3) RGB, premultiplied by coverage.
         cover: (h, w) 0 to 255.
         parts: (h, w) number of the part on top, 0 where nothing is.
@@ -43,10 +46,10 @@ class Sprite:
     parts: Bytes
 
 
-def fill(
+def fill_polygons(
     canvases: Canvas, places: NDArray[np.int64], points: Ints, polygons: Ints, colours: Canvas
 ) -> None:
-    """Fill convex polygons, in order: pixels whose centres are inside or on the edge.
+    """Fill convex polygons in order: pixels whose centres are inside or on the edge.
 
     Args:
         canvases: all canvases one after the other, changed.
@@ -65,10 +68,10 @@ def fill(
         if hull:
             shape = np.asarray(cv2.convexHull(shape), dtype=np.int32)[:, 0]
         area = canvases[start : start + height * width].reshape(height, width)
-        _fill_one(area, shape.astype(np.int64), colour)
+        _fill_polygon(area, shape.astype(np.int64), colour)
 
 
-def _fill_one(canvas: Canvas, shape: NDArray[np.int64], colour: np.uint16) -> None:
+def _fill_polygon(canvas: Canvas, shape: NDArray[np.int64], colour: np.uint16) -> None:
     height, width = canvas.shape
     low, high = np.full(height, width), np.full(height, -1)
     for (ax, ay), (bx, by) in zip(shape.tolist(), np.roll(shape, -1, axis=0).tolist(), strict=True):
@@ -86,8 +89,8 @@ def _fill_one(canvas: Canvas, shape: NDArray[np.int64], colour: np.uint16) -> No
         canvas[row, low[row] : high[row] + 1] = colour
 
 
-def average(canvas: Canvas, table: Bytes, over: int) -> tuple[Bytes, Bytes, Bytes, Bytes]:
-    """Each `over` by `over` pixels as one; `over` is 1, 2 or 4.
+def average_blocks(canvas: Canvas, table: Bytes, over: int) -> tuple[Bytes, Bytes, Bytes, Bytes]:
+    """Average blocks of `over` by `over` pixels; `over` is 1, 2 or 4.
 
     Args:
         canvas: (h over, w over).
@@ -102,8 +105,9 @@ def average(canvas: Canvas, table: Bytes, over: int) -> tuple[Bytes, Bytes, Byte
         colour = np.zeros((height, width, 3), np.uint8)
         cover, parts = (np.zeros((height, width), np.uint8) for _ in range(2))
         tone = np.full((height, width), EMPTY >> 8, np.uint8)
-        CORE.average(canvas, table, over, width, int(EMPTY), colour, cover, tone, parts)
-        return colour, cover, tone, parts
+        out = (colour, cover, tone, parts)
+        CORE.average(canvas, table, over, width, int(EMPTY), *out)
+        return out
     drawn = (canvas & 255).astype(np.uint8)
     parts = np.ascontiguousarray(drawn[over // 2 :: over, over // 2 :: over])
 
@@ -114,7 +118,7 @@ def average(canvas: Canvas, table: Bytes, over: int) -> tuple[Bytes, Bytes, Byte
     return colour, cover[:, :, 0], tone[:, :, 0], parts
 
 
-def shade(colour: Bytes, tone: Bytes, tones: Bytes) -> None:
+def apply_shading(colour: Bytes, tone: Bytes, tones: Bytes) -> None:
     """Multiply colours, in place, by the factors of their brightness.
 
     Args:
@@ -128,45 +132,35 @@ def shade(colour: Bytes, tone: Bytes, tones: Bytes) -> None:
     colour[:] = np.minimum((colour.astype(np.int64) * tones[tone] + 64) >> 7, 255)
 
 
-def lay(
-    picture: Bytes,
+def composite_sprite(
+    image: Bytes,
     owner: NDArray[np.int16],
     parts: Bytes,
     sprite: Sprite,
     number: int,
     carried: tuple[int, int],
 ) -> None:
-    """Lay a sprite over the picture and note whose each pixel is now, in place.
+    """Draw a sprite over the image and update the owner of each pixel, in place.
 
     Args:
-        picture: (h, w, 3).
+        image: (h, w, 3).
         owner, parts: (h, w) who and which part is on top.
         number: of the sprite's owner.
-        carried: first and last part that hide what is behind them but are nobody's: -1; none if
-            the first is beyond the last.
+        carried: first and last part that hide what is behind them but belong to no person (-1);
+            none if the first is greater than the last.
     """
     height, width = sprite.cover.shape
     if CORE is not None:
-        CORE.lay(
-            picture,
-            owner,
-            parts,
-            picture.shape[1],
-            sprite.x,
-            sprite.y,
-            width,
-            sprite.colour,
-            sprite.cover,
-            sprite.parts,
-            number,
-            *carried,
-        )
+        target = (image, owner, parts, image.shape[1])
+        position = (sprite.x, sprite.y, width)
+        layers = (sprite.colour, sprite.cover, sprite.parts)
+        CORE.lay(*target, *position, *layers, number, *carried)
         return
     window = slice(sprite.y, sprite.y + height), slice(sprite.x, sprite.x + width)
     keep = 255 - sprite.cover[:, :, None].astype(np.int64)
-    mixed = (picture[window] * keep + 127) // 255 + sprite.colour
-    picture[window] = np.minimum(mixed, 255)
+    mixed = (image[window] * keep + 127) // 255 + sprite.colour
+    image[window] = np.minimum(mixed, 255)
     drawn = sprite.parts > 0
     parts[window][drawn] = sprite.parts[drawn]
-    nobodys = (sprite.parts >= carried[0]) & (sprite.parts <= carried[1])
-    owner[window][drawn] = np.where(nobodys, -1, number)[drawn]
+    is_carried = (sprite.parts >= carried[0]) & (sprite.parts <= carried[1])
+    owner[window][drawn] = np.where(is_carried, -1, number)[drawn]

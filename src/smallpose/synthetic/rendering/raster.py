@@ -1,6 +1,9 @@
-"""Outlines to pixels: one figure or thing becomes a sprite, drawn large and averaged down.
+"""Rasterise outlines: a figure or object becomes a sprite, drawn large and averaged down.
 
-A sprite holds premultiplied colour, coverage and the part on top of each pixel, in the picture's
+A sprite has premultiplied colour, coverage and the topmost part of each pixel in the grid of the
+image. Small people are therefore physically small: each pixel is the mean of what it covers.
+
+A sprite holds premultiplied colour, coverage and the part on top of each pixel, in the image's
 own grid, so that a small person is small physically: each pixel is the mean of what falls on it.
 """
 
@@ -12,15 +15,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.synthetic.people.figure import Shapes, oversampling
+from smallpose.synthetic.people.figure import Shapes, choose_oversampling
 from smallpose.synthetic.rendering.polygon_fill import (
     EMPTY,
     MIDDLE,
     ONE,
     Sprite,
-    average,
-    fill,
-    shade,
+    apply_shading,
+    average_blocks,
+    fill_polygons,
 )
 
 Bytes = NDArray[np.uint8]
@@ -34,8 +37,8 @@ _SOLID = 56.0  # px of height from which limbs are shaded as round
 
 
 @dataclass(frozen=True)
-class Paint:
-    """A polygon to fill: its points in px, part number, brightness and lit inner part."""
+class Polygon:
+    """A polygon to fill: points in px, part number, brightness and the lit inner part."""
 
     points: Floats
     part: int
@@ -45,7 +48,7 @@ class Paint:
 
 @dataclass(frozen=True)
 class Quads:
-    """What carries a person, in quadrilaterals.
+    """A chair or bicycle under a person, as quadrilaterals.
 
     Args:
         points: (s, 4, 2) px.
@@ -59,10 +62,10 @@ class Quads:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """OpenCV on the caller's core only, while the work lasts: its own threads cost more here."""
-    # glibc gives pictures of up to the largest block ever freed (32 MB at most) from memory it
-    # keeps; otherwise each of our pictures would ask the kernel for fresh, zeroed pages.
+def use_one_thread() -> Iterator[None]:
+    """Run OpenCV on the calling core only: its own threads cost more than they save here."""
+    # glibc gives images of up to the largest block ever freed (32 MB at most) from memory it
+    # keeps; otherwise each of our images would ask the kernel for fresh, zeroed pages.
     np.empty(31 << 20, np.uint8)
     before = cv2.getNumThreads()
     cv2.setNumThreads(0)
@@ -72,8 +75,8 @@ def one_thread() -> Iterator[None]:
         cv2.setNumThreads(before)
 
 
-def tone_table(shade: Floats, warmth: Floats) -> Bytes:
-    """(256, 3) factors (128 is 1) by brightness: shade tints the dark, warmth the lit."""
+def build_tone_table(shade: Floats, warmth: Floats) -> Bytes:
+    """Return (256, 3) factors (128 is 1) by brightness: shade tints dark, warmth lit parts."""
     table = _LEVEL * (shade + _LIT * (warmth - shade))
     return np.minimum(table, 255.0).astype(np.uint8)
 
@@ -86,40 +89,40 @@ def draw_figures(
     tones: Bytes,
     extras: Sequence[Quads | None],
 ) -> list[Sprite | None]:
-    """Each person of a picture as a sprite, None for those who do not fall into it.
+    """Return a sprite per person of an image; None for people outside the image.
 
     Args:
         palettes: (n, parts, 3) RGB.
         heights: (n,) px per body height, which decides how finely they are drawn.
-        size_wh: of the picture.
+        size_wh: of the image.
         tones: from `tone_table`.
-        extras: for each what belongs to him and may stand between the limbs: a chair, a bicycle.
+        extras: for each person the chair or bicycle that may be between the limbs.
     """
     carriers = [None if e is None else e.points.reshape(-1, 2) for e in extras]
-    boxes = _boxes(shapes.around, carriers, size_wh)
-    over = np.array([oversampling(h) for h in heights.tolist()])
+    boxes = _clip_boxes(shapes.around, carriers, size_wh)
+    over = np.array([choose_oversampling(h) for h in heights.tolist()])
     canvases = _Canvases(boxes, over)
-    points, polygons, colours = _polygons(shapes, heights, canvases, extras)
-    fill(canvases.pixels, canvases.places, points, polygons, colours)
+    points, polygons, colours = _collect_polygons(shapes, heights, canvases, extras)
+    fill_polygons(canvases.pixels, canvases.places, points, polygons, colours)
     tables = np.zeros((len(heights), 256, 3), np.uint8)
     tables[:, : palettes.shape[1]] = palettes
     return [
-        canvases.sprite(row, tables[row], tones, height) if there else None
-        for row, (height, there) in enumerate(
-            zip(heights.tolist(), canvases.there.tolist(), strict=True)
+        canvases.sprite(row, tables[row], tones, height) if is_in_image else None
+        for row, (height, is_in_image) in enumerate(
+            zip(heights.tolist(), canvases.is_in_image.tolist(), strict=True)
         )
     ]
 
 
-def _polygons(
+def _collect_polygons(
     shapes: Shapes, heights: Floats, canvases: "_Canvases", extras: Sequence[Quads | None]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint16]]:
-    """What `fill` takes: everybody's shapes and what carries them, each from far to near."""
+    """Return the input of `fill_polygons`: shapes with chairs and bicycles, from far to near."""
     n, m, corners = shapes.outlines.shape[:3]
     # Limbs of four px are drawn flat, a little brighter, and trunks of twenty in one piece.
     solid = heights >= _SOLID
     trunk = slice(shapes.trunk[0], shapes.trunk[-1] + 1)
-    drawn = shapes.drawn & canvases.there[:, None]
+    drawn = shapes.drawn & canvases.is_in_image[:, None]
     drawn[~solid, trunk.start + 1 : trunk.stop] = False
     has_lit = drawn & (shapes.is_hull | (solid[:, None] & ~shapes.is_flat))
     points = canvases.to_grid(np.stack([shapes.outlines, shapes.lit], axis=1)).reshape(-1, 2)
@@ -136,7 +139,7 @@ def _polygons(
     keys, ranks, filled = [shapes.key[row, k]], [2 * k + layer], [colours[row, layer, k]]
     pieces, used = [points], len(points)
     for person, quads in enumerate(extras):
-        if quads is None or not canvases.there[person]:
+        if quads is None or not canvases.is_in_image[person]:
             continue
         count = len(quads.keys)
         pieces.append(canvases.to_grid(quads.points, person).reshape(-1, 2))
@@ -155,10 +158,10 @@ def _polygons(
     )
 
 
-def draw_thing(
-    paints: Sequence[Paint], palette: Bytes, height: float, size_wh: tuple[int, int], tones: Bytes
+def draw_occluder(
+    paints: Sequence[Polygon], palette: Bytes, height: float, size_wh: tuple[int, int], tones: Bytes
 ) -> Sprite | None:
-    """Polygons, in the order given, as a sprite."""
+    """Draw polygons in the given order as a sprite."""
     shapes: list[Floats] = []
     colours = []
     for paint in paints:
@@ -168,26 +171,26 @@ def draw_thing(
             shapes.append(paint.lit)
             colours.append(paint.part + (int(142 * paint.tone) << 8))
     points = np.concatenate(shapes)
-    nobody = np.array([[np.inf, np.inf, -np.inf, -np.inf]])
-    canvases = _Canvases(_boxes(nobody, [points], size_wh), np.array([2]))
-    if not canvases.there[0]:
+    empty_box = np.array([[np.inf, np.inf, -np.inf, -np.inf]])
+    canvases = _Canvases(_clip_boxes(empty_box, [points], size_wh), np.array([2]))
+    if not canvases.is_in_image[0]:
         return None
     polygons = np.zeros((len(shapes), 4), np.int32)
     polygons[:, 2] = [len(s) for s in shapes]
     polygons[1:, 1] = np.cumsum(polygons[:-1, 2])
     flat = canvases.to_grid(points, 0)
-    fill(canvases.pixels, canvases.places, flat, polygons, np.array(colours, np.uint16))
+    fill_polygons(canvases.pixels, canvases.places, flat, polygons, np.array(colours, np.uint16))
     table = np.zeros((256, 3), np.uint8)
     table[: len(palette)] = palette
     return canvases.sprite(0, table, tones, height)
 
 
-def _boxes(
+def _clip_boxes(
     around: Floats, extras: Sequence[Floats | None], size_wh: tuple[int, int]
 ) -> NDArray[np.int64]:
-    """(n, 4) x1, y1, x2, y2 in whole px around everybody and what carries him, cut to the picture.
+    """Return (n, 4) x1, y1, x2, y2 in whole px around each person and seat, clipped to the image.
 
-    The second corner is not beyond the first where nothing falls into the picture.
+    The second corner is not beyond the first where nothing falls into the image.
     """
     low, high = around[:, :2].copy(), around[:, 2:].copy()
     for row, extra in enumerate(extras):
@@ -200,7 +203,7 @@ def _boxes(
 
 
 class _Canvases:
-    """A box of the picture for each of n figures, drawn `over` times as large.
+    """A part of the image for each of n figures, drawn `over` times as large.
 
     Args:
         boxes: (n, 4) from `_boxes`.
@@ -210,13 +213,13 @@ class _Canvases:
     def __init__(self, boxes: NDArray[np.int64], over: NDArray[np.int64]) -> None:
         self.boxes, self.over = boxes, over
         wide, tall = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-        self.there = (wide > 0) & (tall > 0)
-        size = np.where(self.there, wide * tall * over * over, 0)
+        self.is_in_image = (wide > 0) & (tall > 0)
+        size = np.where(self.is_in_image, wide * tall * over * over, 0)
         self.places = np.stack([np.cumsum(size) - size, tall * over, wide * over], axis=1)
         self.pixels = np.full(int(size.sum()), EMPTY)
 
     def to_grid(self, points: Floats, row: int | None = None) -> NDArray[np.int32]:
-        """Picture px (pixel centres at integers) to the grid of that canvas; of each if None.
+        """Image px (pixel centres at integers) to the grid of that canvas; of each if None.
 
         Args:
             points: (n, ..., 2), or (..., 2) of one.
@@ -234,7 +237,7 @@ class _Canvases:
         return moved.astype(np.int32)
 
     def sprite(self, row: int, table: Bytes, tones: Bytes, height: float) -> Sprite:
-        """The canvas as it shows in the picture.
+        """The canvas as it shows in the image.
 
         Args:
             table: (256, 3) RGB by part.
@@ -245,11 +248,11 @@ class _Canvases:
         start, tall, wide = self.places[row].tolist()
         canvas = self.pixels[start : start + tall * wide].reshape(tall, wide)
         # Brightness is soft, so it may be averaged before it meets the colour.
-        colour, cover, tone, parts = average(canvas, table, over)
+        colour, cover, tone, parts = average_blocks(canvas, table, over)
         soft = int(0.022 * height) | 1
         if soft > 1:
             cv2.blur(tone, (soft, soft), dst=tone)
-        shade(colour, tone, tones)
+        apply_shading(colour, tone, tones)
         if over == 1:
             # Large people are drawn once as large; a blur rounds the steps of their edges.
             # Without a deviation it takes OpenCV's quick path: 1 2 1.

@@ -1,7 +1,7 @@
-"""Scenes: where the camera stands, who stands where, how large, and what stands in front.
+"""Plan scenes: the camera, the positions and sizes of people, and occluders.
 
 The ground is flat and the camera at a known height, so a person's size follows from the row of the
-feet: a foot `d` px below the horizon belongs to somebody `d * height / camera height` px tall.
+feet: feet `d` px below the horizon belong to a person `d * height / camera height` px tall.
 """
 
 import math
@@ -14,18 +14,18 @@ from smallpose.synthetic.people.body import Build, draw_build
 from smallpose.synthetic.people.clothes import Outfits, draw_outfits
 from smallpose.synthetic.people.pose_modes import MODES, USUAL
 from smallpose.synthetic.people.poses import Motions, draw_modes, draw_motions
-from smallpose.synthetic.rendering.image_style import Look, draw_look, walls
+from smallpose.synthetic.rendering.image_style import ImageStyle, draw_image_style, find_walls
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What a source's pictures are like.
+    """The properties of a source's images.
 
     Args:
         heights: px per body height of the smallest and largest person, drawn log-uniformly.
-        people: mean and deviation of the logarithm of people per picture.
+        people: mean and deviation of the logarithm of people per image.
         most: no more people than that.
         camera_m: lowest and highest camera, metres above the ground, drawn log-uniformly.
         crowded: 0 spread out, 1 in one heap.
@@ -46,42 +46,67 @@ class Profile:
 
 _EVERYWHERE = ("street", "park", "pitch", "hall", "beach", "snow", "plaza", "meadow")
 PROFILES = {
-    "coco": Profile((18, 760), (2.15, 0.75), 60, (1.3, 3.5), 0.35, 1.0, _EVERYWHERE, USUAL),
-    "mpii": Profile(
-        (62, 780),
-        (1.9, 0.7),
-        30,
-        (1.2, 3.0),
-        0.25,
-        0.5,
-        ("pitch", "hall", "beach", "snow", "park", "street", "meadow"),
-        {**USUAL, "action": 0.5, "low": 0.16, "cycle": 0.08},
+    "coco": Profile(
+        heights=(18, 760),
+        people=(2.15, 0.75),
+        most=60,
+        camera_m=(1.3, 3.5),
+        crowded=0.35,
+        occluders=1.0,
+        places=_EVERYWHERE,
+        families=USUAL,
     ),
-    "aic": Profile((66, 760), (2.2, 0.6), 40, (1.4, 3.0), 0.5, 0.6, _EVERYWHERE, USUAL),
+    "mpii": Profile(
+        heights=(62, 780),
+        people=(1.9, 0.7),
+        most=30,
+        camera_m=(1.2, 3.0),
+        crowded=0.25,
+        occluders=0.5,
+        places=("pitch", "hall", "beach", "snow", "park", "street", "meadow"),
+        families={**USUAL, "action": 0.5, "low": 0.16, "cycle": 0.08},
+    ),
+    "aic": Profile(
+        heights=(66, 760),
+        people=(2.2, 0.6),
+        most=40,
+        camera_m=(1.4, 3.0),
+        crowded=0.5,
+        occluders=0.6,
+        places=_EVERYWHERE,
+        families=USUAL,
+    ),
     "hieve": Profile(
-        (36, 240),
-        (3.0, 0.35),
-        40,
-        (3.5, 7.0),
-        0.6,
-        1.5,
-        ("street", "plaza", "hall", "park"),
-        {"stand": 0.3, "walk": 0.5, "action": 0.05, "sit": 0.1, "low": 0.03, "cycle": 0.02},
+        heights=(36, 240),
+        people=(3.0, 0.35),
+        most=40,
+        camera_m=(3.5, 7.0),
+        crowded=0.6,
+        occluders=1.5,
+        places=("street", "plaza", "hall", "park"),
+        families={
+            "stand": 0.3,
+            "walk": 0.5,
+            "action": 0.05,
+            "sit": 0.1,
+            "low": 0.03,
+            "cycle": 0.02,
+        },
     ),
     "posetrack": Profile(
-        (56, 720),
-        (2.3, 0.55),
-        40,
-        (1.3, 4.0),
-        0.4,
-        0.6,
-        ("pitch", "hall", "street", "park", "snow", "meadow"),
-        {**USUAL, "action": 0.45, "walk": 0.35, "sit": 0.06},
+        heights=(56, 720),
+        people=(2.3, 0.55),
+        most=40,
+        camera_m=(1.3, 4.0),
+        crowded=0.4,
+        occluders=0.6,
+        places=("pitch", "hall", "street", "park", "snow", "meadow"),
+        families={**USUAL, "action": 0.45, "walk": 0.35, "sit": 0.06},
     ),
 }
 SIZES_WH = ((640, 480), (640, 480), (640, 427), (480, 640), (640, 480), (720, 480), (800, 600))
 # What may stand in front of people at each place, see `things.KINDS`.
-THINGS_AT = {
+OCCLUDERS_AT = {
     "street": ("post", "lamp", "bin", "car", "car", "sign", "planter", "fence"),
     "park": ("bench", "bush", "bush", "bin", "lamp", "fence"),
     "pitch": ("cone", "board", "bench", "fence", "post"),
@@ -92,12 +117,12 @@ THINGS_AT = {
     "meadow": ("bush", "bush", "fence", "bench", "post"),
 }
 _SPORT_PLACES = ("pitch",)
-_EYE_SHARE = 0.44  # of the picture's height: where an eye-level camera has its horizon
+_EYE_SHARE = 0.44  # of the image's height: where an eye-level camera has its horizon
 
 
 @dataclass(frozen=True)
-class Thing:
-    """Something in front of people: its kind, where it meets the ground, px per metre."""
+class Occluder:
+    """An object in front of people: kind, ground position, px per metre."""
 
     kind: str
     x: float
@@ -108,12 +133,12 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """A scene at time 0, and how it goes on.
+    """A scene at time 0 and its motion.
 
     Args:
-        size_wh: of the picture, px.
+        size_wh: of the image, px.
         look: place, light and plate.
-        horizon: row of the horizon, px; may lie outside the picture.
+        horizon: row of the horizon, px; may lie outside the image.
         camera_m: height of the camera.
         pitch: radians the camera looks down.
         motions, build, outfits: the n people.
@@ -128,7 +153,7 @@ class Scene:
     """
 
     size_wh: tuple[int, int]
-    look: Look
+    look: ImageStyle
     horizon: float
     camera_m: float
     pitch: float
@@ -139,7 +164,7 @@ class Scene:
     scale: Floats
     anchor: Floats
     pace: Floats
-    things: tuple[Thing, ...]
+    things: tuple[Occluder, ...]
     blur: float
     noise: float
     quality: int
@@ -149,7 +174,7 @@ class Scene:
         return len(self.scale)
 
     def at(self, time_s: float) -> "Scene":
-        """The same scene later: everybody walked on, on the ground and in perspective."""
+        """Return the scene at a later time, with everyone moved on the ground in perspective."""
         focal = self.metre_at(self.anchor[:, 1])
         depth = 1.0 / np.maximum(focal, 1e-6)
         metre = 1.0 / np.maximum(depth - self.pace[:, 1] * time_s / self._distance(), 1e-3)
@@ -164,15 +189,15 @@ class Scene:
         )
 
     def metre_at(self, row: Floats) -> Floats:
-        """(n,) px per metre for feet on the given rows."""
+        """Return (n,) px per metre for feet on the given rows."""
         return np.asarray((row - self.horizon) / self.camera_m)
 
     def _distance(self) -> float:
-        """Focal length in px: what turns px per metre into metres of distance."""
+        """Return the focal length in px, which converts px per metre into metres of distance."""
         return 1.1 * max(self.size_wh)
 
 
-def draw_scene_plan(
+def plan_scene(
     profile: Profile,
     palette: str,
     plates: tuple[str, int],
@@ -180,16 +205,16 @@ def draw_scene_plan(
     size_wh: tuple[int, int] | None = None,
     seconds: float = 0.0,
 ) -> Scene:
-    """A scene of the given kind.
+    """Draw a scene of the given profile.
 
     Args:
         palette: "train" or "test": whose clothes' colours.
         plates: pool of background plates and how many there are in it.
-        size_wh: of the picture; drawn without.
+        size_wh: of the image; drawn without.
         seconds: how long it goes on; people then keep clear of walking out at once.
     """
     size = SIZES_WH[int(rng.integers(len(SIZES_WH)))] if size_wh is None else size_wh
-    look = draw_look(profile.places, plates, rng)
+    look = draw_image_style(profile.places, plates, rng)
     height = size[1]
     low, high = np.log(profile.camera_m)
     camera_m = float(np.exp(rng.uniform(low, high)))
@@ -201,7 +226,7 @@ def draw_scene_plan(
     if look.place in _SPORT_PLACES:
         families = {"action": 0.62, "walk": 0.18, "stand": 0.16, "low": 0.04}
     motions = draw_motions(draw_modes(n, families, rng), rng)
-    yaw = _headings(n, profile.crowded, rng)
+    yaw = _draw_headings(n, profile.crowded, rng)
     speed = np.array([MODES[m].speed for m in motions.modes]) * build.height_m
     pace = (
         np.stack([np.sin(yaw), np.cos(yaw)], axis=1) * (speed * rng.uniform(0.3, 0.8, n))[:, None]
@@ -221,15 +246,15 @@ def draw_scene_plan(
         scale=metre * build.height_m,
         anchor=anchor,
         pace=pace,
-        things=_place_things(profile, look.place, size, horizon, camera_m, metre, rng),
+        things=_place_occluders(profile, look.place, size, horizon, camera_m, metre, rng),
         blur=float(np.clip(rng.lognormal(-0.75, 0.35), 0.2, 1.3)),
         noise=float(rng.beta(1.6, 3.5)),
         quality=int(np.clip(95 - 40 * rng.beta(1.1, 2.6), 30, 95)),
     )
 
 
-def _headings(n: int, crowded: float, rng: np.random.Generator) -> Floats:
-    """(n,) radians; in crowds many people look the same way."""
+def _draw_headings(n: int, crowded: float, rng: np.random.Generator) -> Floats:
+    """Draw (n,) headings in radians; in crowds many people face the same way."""
     common = rng.uniform(-np.pi, np.pi)
     own = rng.uniform(-np.pi, np.pi, n)
     together = rng.random(n) < 0.5 * crowded
@@ -238,18 +263,18 @@ def _headings(n: int, crowded: float, rng: np.random.Generator) -> Floats:
 
 def _place_people(
     profile: Profile,
-    look: Look,
+    look: ImageStyle,
     size_wh: tuple[int, int],
     horizon: float,
     camera_m: float,
     n: int,
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats, Build]:
-    """(n, 2) anchors, (n,) px per metre and bodies; fewer than asked where there is no room."""
+    """Return (n, 2) anchors, (n,) px per metre and bodies; fewer than n where there is no room."""
     width, height = size_wh
     build = draw_build(4 * n, 0.11, rng)
     low, high = profile.heights
-    # One picture spans a part of the whole range: a street far off, or a group near by.
+    # One image spans a part of the whole range: a street far off, or a group near by.
     low, high = math.log(low), math.log(high)
     middle, span = rng.uniform(low, high), rng.uniform(0.5, 1.5)
     near_by, anywhere, which = rng.random((3, 4 * n))
@@ -259,14 +284,14 @@ def _place_people(
     tall = np.exp(np.minimum(np.maximum(log_tall, low), high))
     metre = tall / 1.71
     y = horizon + metre * camera_m
-    # Bodies may leave the picture below, but never beyond the waist.
+    # Bodies may leave the image below, but never beyond the waist.
     fits = (y > 0.04 * height) & (y - 0.62 * tall < height - 8) & (y > 4)
     centre_x = rng.uniform(0.15, 0.85) * width
     heap = rng.random(4 * n) < profile.crowded
     x = np.where(
         heap, centre_x + rng.normal(0, 0.16, 4 * n) * width, rng.uniform(-0.02, 1.02, 4 * n) * width
     )
-    middle_x, reach = walls(look, size_wh, horizon)
+    middle_x, reach = find_walls(look, size_wh, horizon)
     fits &= np.abs(x - middle_x) < reach * np.maximum(y - horizon, 1.0)
     chosen: list[int] = []
     # Plain numbers: NumPy is slow at single ones.
@@ -275,7 +300,7 @@ def _place_people(
     for row in np.flatnonzero(fits).tolist():
         if len(chosen) == n:
             break
-        # Nobody stands where another of about the same size does.
+        # No person covers another one of about the same size.
         if not any(
             abs(log_size[c] - log_size[row]) < 0.12
             and abs(across[c] - across[row]) < 0.2 * max(size[c], size[row])
@@ -283,7 +308,7 @@ def _place_people(
         ):
             chosen.append(row)
     if not chosen:
-        # A camera that sees nobody of that size: one person in the middle, as large as fits.
+        # The camera cannot see people of that size: place one in the middle, as large as fits.
         y[0] = 0.93 * height
         metre[0], x[0] = max((y[0] - horizon) / camera_m, 8.0), width / 2
         chosen = [0]
@@ -291,7 +316,7 @@ def _place_people(
     return np.stack([x[rows], y[rows]], axis=1), metre[rows], build.take(rows)
 
 
-def _place_things(
+def _place_occluders(
     profile: Profile,
     place: str,
     size_wh: tuple[int, int],
@@ -299,16 +324,16 @@ def _place_things(
     camera_m: float,
     metre: Floats,
     rng: np.random.Generator,
-) -> tuple[Thing, ...]:
-    """Occluders a little nearer than somebody, so that they hide a part of him."""
+) -> tuple[Occluder, ...]:
+    """Place occluders slightly nearer than a person, so that they hide a part of them."""
     things = []
     for _ in range(int(rng.poisson(profile.occluders))):
         scale = float(metre[rng.integers(len(metre))] * rng.uniform(1.02, 1.3))
         y = horizon + scale * camera_m
         if y < 0.1 * size_wh[1] or scale * 0.9 > size_wh[1]:
             continue
-        kinds = THINGS_AT[place]
+        kinds = OCCLUDERS_AT[place]
         kind = kinds[int(rng.integers(len(kinds)))]
         x = float(rng.uniform(0, size_wh[0]))
-        things.append(Thing(kind, x, float(y), scale, int(rng.integers(2**31))))
+        things.append(Occluder(kind, x, float(y), scale, int(rng.integers(2**31))))
     return tuple(things)

@@ -1,12 +1,12 @@
-"""Things that stand in front of people: posts, benches, hedges, cars, signs."""
+"""Draw objects that occlude people: posts, benches, hedges, cars, signs."""
 
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.synthetic.rendering.raster import Paint
-from smallpose.synthetic.scenes.layout import Thing
+from smallpose.synthetic.rendering.raster import Polygon
+from smallpose.synthetic.scenes.layout import Occluder
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -23,13 +23,13 @@ _RING = np.linspace(0, 2 * np.pi, 20, endpoint=False)
 _CIRCLE = np.stack([np.cos(_RING), np.sin(_RING)], axis=1)
 
 
-class _Easel:
-    """Collects polygons given in metres: x to the right of the thing's foot, y up."""
+class _PolygonBuilder:
+    """Collects polygons given in metres: x to the right of the object's foot, y up."""
 
-    def __init__(self, thing: Thing) -> None:
+    def __init__(self, thing: Occluder) -> None:
         self.foot, self.metre = np.array([thing.x, thing.y]), thing.metre
         self.rng = np.random.default_rng(thing.seed)
-        self.paints: list[Paint] = []
+        self.paints: list[Polygon] = []
         self.body = _DULL[self.rng.integers(len(_DULL))]
         self.top = 1.0
 
@@ -38,7 +38,7 @@ class _Easel:
     ) -> None:
         to_px = self.metre * np.array([1.0, -1.0])
         bright = None if lit is None else self.foot + to_px * lit
-        self.paints.append(Paint(self.foot + to_px * points, part, tone, bright))
+        self.paints.append(Polygon(self.foot + to_px * points, part, tone, bright))
 
     def quad(
         self, x1: float, y1: float, x2: float, y2: float, part: int, tone: float = 1.0
@@ -54,9 +54,9 @@ class _Easel:
         self.shape(ring + np.array([x, y]), part, tone, 0.6 * ring + [x - 0.2 * rx, y + 0.25 * ry])
 
 
-def thing_paints(thing: Thing) -> tuple[list[Paint], Bytes, float]:
-    """An occluder's polygons, its palette and its height in px."""
-    easel = _Easel(thing)
+def draw_polygons(thing: Occluder) -> tuple[list[Polygon], Bytes, float]:
+    """Return an occluder's polygons, its palette and its height in px."""
+    easel = _PolygonBuilder(thing)
     KINDS[thing.kind](easel)
     palette = np.zeros((8, 3), np.uint8)
     palette[BODY] = easel.body
@@ -65,25 +65,25 @@ def thing_paints(thing: Thing) -> tuple[list[Paint], Bytes, float]:
     return easel.paints, palette, easel.top * thing.metre
 
 
-def _post(easel: _Easel) -> None:
+def _draw_post(easel: _PolygonBuilder) -> None:
     easel.top = easel.rng.uniform(0.9, 3.2)
     easel.quad(-0.07, 0, 0.07, easel.top, BODY)
     easel.disc(0, easel.top, 0.11, 0.11, BODY)
 
 
-def _lamp(easel: _Easel) -> None:
+def _draw_lamp(easel: _PolygonBuilder) -> None:
     easel.top = 3.6
     easel.quad(-0.05, 0, 0.05, easel.top, BODY)
     easel.disc(0, 0.1, 0.12, 0.14, BODY, 0.9)
     easel.disc(0, easel.top + 0.1, 0.22, 0.22, PALE)
 
 
-def _bin(easel: _Easel) -> None:
+def _draw_bin(easel: _PolygonBuilder) -> None:
     easel.quad(-0.25, 0, 0.25, 0.85, BODY)
     easel.disc(0, 0.86, 0.27, 0.07, BODY, 0.75)
 
 
-def _bench(easel: _Easel) -> None:
+def _draw_bench(easel: _PolygonBuilder) -> None:
     for leg in (-0.75, 0.66):
         easel.quad(leg, 0, leg + 0.09, 0.42, DARK)
     easel.quad(-0.9, 0.40, 0.9, 0.48, BODY)
@@ -91,7 +91,7 @@ def _bench(easel: _Easel) -> None:
         easel.quad(-0.9, slat, 0.9, slat + 0.09, BODY, 0.95)
 
 
-def _planter(easel: _Easel) -> None:
+def _draw_planter(easel: _PolygonBuilder) -> None:
     rng = easel.rng
     for _ in range(18):
         x, y, tone = rng.uniform(-0.7, 0.7), rng.uniform(0.5, 0.95), rng.uniform(0.75, 1.15)
@@ -99,7 +99,7 @@ def _planter(easel: _Easel) -> None:
     easel.quad(-0.8, 0, 0.8, 0.5, BODY)
 
 
-def _bush(easel: _Easel) -> None:
+def _draw_bush(easel: _PolygonBuilder) -> None:
     rng = easel.rng
     for k in range(26):
         y = rng.uniform(0.12, 0.9)
@@ -107,36 +107,36 @@ def _bush(easel: _Easel) -> None:
         easel.disc(rng.uniform(-0.8, 0.8), y, 0.16 + 0.004 * k, 0.15, LEAF, tone)
 
 
-def _fence(easel: _Easel) -> None:
+def _draw_fence(easel: _PolygonBuilder) -> None:
     for k in range(9):
         easel.quad(-1.6 + 0.4 * k, 0, -1.54 + 0.4 * k, 1.0, BODY)
     for rail in (0.2, 0.88):
         easel.quad(-1.6, rail, 1.66, rail + 0.06, BODY)
 
 
-def _sign(easel: _Easel) -> None:
+def _draw_sign(easel: _PolygonBuilder) -> None:
     easel.top = 2.3
     easel.quad(-0.035, 0, 0.035, 1.7, DARK)
     easel.disc(0, 2.0, 0.34, 0.34, ORANGE)
     easel.disc(0, 2.0, 0.25, 0.25, PALE)
 
 
-def _cone(easel: _Easel) -> None:
+def _draw_cone(easel: _PolygonBuilder) -> None:
     easel.top = 0.75
     easel.quad(-0.24, 0, 0.24, 0.06, ORANGE)
     easel.shape(np.array([[-0.19, 0.06], [0.19, 0.06], [0.03, 0.75], [-0.03, 0.75]]), ORANGE)
     easel.quad(-0.11, 0.34, 0.11, 0.46, PALE)
 
 
-def _board(easel: _Easel) -> None:
-    """A low advertising board."""
+def _draw_board(easel: _PolygonBuilder) -> None:
+    """Draw a low advertising board."""
     easel.body = _CARS[easel.rng.integers(len(_CARS))]
     easel.quad(-1.5, 0.05, 1.5, 0.95, BODY)
     for k in range(9):
         easel.quad(-1.2 + 0.27 * k, 0.35, -1.02 + 0.27 * k, easel.rng.uniform(0.5, 0.7), PALE)
 
 
-def _parasol(easel: _Easel) -> None:
+def _draw_parasol(easel: _PolygonBuilder) -> None:
     easel.top = 2.4
     easel.body = _CARS[easel.rng.integers(len(_CARS))]
     easel.quad(-0.03, 0, 0.03, 2.2, PALE)
@@ -147,37 +147,37 @@ def _parasol(easel: _Easel) -> None:
         easel.shape(points, BODY if k % 2 else PALE, 1.1 - 0.03 * k)
 
 
-def _car(easel: _Easel) -> None:
+def _draw_car(easel: _PolygonBuilder) -> None:
     easel.top = 1.45
     easel.body = _CARS[easel.rng.integers(len(_CARS))]
 
-    def shape(part: int, tone: float, *points: tuple[float, float]) -> None:
+    def shape(part: int, tone: float, points: list[tuple[float, float]]) -> None:
         easel.shape(np.array(points), part, tone)
 
-    shape(BODY, 0.95, (-1.2, 0.85), (-0.75, 1.42), (0.75, 1.42), (1.35, 0.85))
-    shape(GLASS, 1.0, (-1.02, 0.88), (-0.66, 1.34), (-0.05, 1.34), (-0.05, 0.88))
-    shape(GLASS, 1.0, (0.05, 0.88), (0.05, 1.34), (0.68, 1.34), (1.12, 0.88))
+    shape(BODY, 0.95, [(-1.2, 0.85), (-0.75, 1.42), (0.75, 1.42), (1.35, 0.85)])
+    shape(GLASS, 1.0, [(-1.02, 0.88), (-0.66, 1.34), (-0.05, 1.34), (-0.05, 0.88)])
+    shape(GLASS, 1.0, [(0.05, 0.88), (0.05, 1.34), (0.68, 1.34), (1.12, 0.88)])
     shape(
-        BODY, 1.08, (-2.1, 0.35), (-2.1, 0.7), (-1.25, 0.9), (1.4, 0.9), (2.1, 0.72), (2.15, 0.35)
+        BODY, 1.08, [(-2.1, 0.35), (-2.1, 0.7), (-1.25, 0.9), (1.4, 0.9), (2.1, 0.72), (2.15, 0.35)]
     )
-    shape(BODY, 0.7, (-2.1, 0.28), (-2.1, 0.48), (2.15, 0.48), (2.15, 0.28))
+    shape(BODY, 0.7, [(-2.1, 0.28), (-2.1, 0.48), (2.15, 0.48), (2.15, 0.28)])
     for wheel in (-1.3, 1.35):
         easel.disc(wheel, 0.32, 0.33, 0.33, DARK)
         easel.disc(wheel, 0.32, 0.18, 0.18, PALE, 0.8)
-    shape(PALE, 1.0, (1.95, 0.6), (2.12, 0.6), (2.1, 0.72), (1.95, 0.76))
+    shape(PALE, 1.0, [(1.95, 0.6), (2.12, 0.6), (2.1, 0.72), (1.95, 0.76)])
 
 
-KINDS: dict[str, Callable[[_Easel], None]] = {
-    "post": _post,
-    "lamp": _lamp,
-    "bin": _bin,
-    "bench": _bench,
-    "planter": _planter,
-    "bush": _bush,
-    "fence": _fence,
-    "sign": _sign,
-    "cone": _cone,
-    "board": _board,
-    "parasol": _parasol,
-    "car": _car,
+KINDS: dict[str, Callable[[_PolygonBuilder], None]] = {
+    "post": _draw_post,
+    "lamp": _draw_lamp,
+    "bin": _draw_bin,
+    "bench": _draw_bench,
+    "planter": _draw_planter,
+    "bush": _draw_bush,
+    "fence": _draw_fence,
+    "sign": _draw_sign,
+    "cone": _draw_cone,
+    "board": _draw_board,
+    "parasol": _draw_parasol,
+    "car": _draw_car,
 }

@@ -1,4 +1,4 @@
-"""The people of many pictures, posed and seen all at once: arrays cost little, calls cost much.
+"""The people of many images, posed and seen all at once: arrays cost little, calls cost much.
 
 A still of ten people or a frame of a video is too small for NumPy to be fast on it alone.
 """
@@ -14,7 +14,7 @@ from smallpose.synthetic.people.body import JOINT, Bodies, pose_bodies
 from smallpose.synthetic.people.figure import Shapes, Views, head_boxes, shape_figures
 from smallpose.synthetic.rendering.raster import Quads
 from smallpose.synthetic.scenes.layout import Scene
-from smallpose.synthetic.scenes.props import seats
+from smallpose.synthetic.scenes.props import place_seats
 
 Floats = NDArray[np.float64]
 T = TypeVar("T")
@@ -23,8 +23,8 @@ _FACE_LIMIT = np.array([-0.05, 0.0, 0.0, -0.1, -0.1])  # how far a normal may po
 
 
 @dataclass(frozen=True)
-class Cast:
-    """The n people of one picture.
+class PosedPeople:
+    """The n people of one image.
 
     Args:
         shapes: their outlines.
@@ -45,15 +45,15 @@ class Cast:
     around: Floats
 
 
-def cast(scenes: Sequence[Scene], times_s: Sequence[float]) -> list[Cast]:
-    """One cast per scene; each scene is as it stands at its time already, its motions go on.
+def pose_people(scenes: Sequence[Scene], times_s: Sequence[float]) -> list[PosedPeople]:
+    """Pose the people of each scene, which is already at its time; their motions continue.
 
     Args:
         times_s: where in their motions the people are.
     """
     count = [len(s) for s in scenes]
     angles = np.concatenate([s.motions.at(t) for s, t in zip(scenes, times_s, strict=True)])
-    bodies = pose_bodies(angles, _joined([s.build for s in scenes]))
+    bodies = pose_bodies(angles, _concatenate_records([s.build for s in scenes]))
     views = Views(
         np.concatenate([s.yaw for s in scenes]),
         np.repeat([s.pitch for s in scenes], count),
@@ -61,28 +61,28 @@ def cast(scenes: Sequence[Scene], times_s: Sequence[float]) -> list[Cast]:
         np.concatenate([s.anchor for s in scenes]),
     )
     light = np.repeat([s.look.light for s in scenes], count, axis=0)
-    shapes = shape_figures(bodies, _joined([s.outfits for s in scenes]), views, light)
+    shapes = shape_figures(bodies, _concatenate_records([s.outfits for s in scenes]), views, light)
     modes = tuple(mode for s in scenes for mode in s.motions.modes)
-    carried, around = seats(modes, bodies, views), shapes.around
+    carried, around = place_seats(modes, bodies, views), shapes.around
     joints, heads = views.see(bodies, bodies.joints), head_boxes(bodies, views)
     towards = (bodies.face_normals @ views.turn[:, 2, :, None])[:, :, 0]
-    facing, contact = towards > _FACE_LIMIT, _contact(bodies, views)
+    facing, contact = towards > _FACE_LIMIT, _find_ground_contact(bodies, views)
     ends = np.cumsum(count).tolist()
     rows = [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
     return [
-        Cast(shapes.of(r), carried[r], joints[r], facing[r], contact[r], heads[r], around[r])
+        PosedPeople(shapes.of(r), carried[r], joints[r], facing[r], contact[r], heads[r], around[r])
         for r in rows
     ]
 
 
-def _contact(bodies: Bodies, views: Views) -> Floats:
+def _find_ground_contact(bodies: Bodies, views: Views) -> Floats:
     points = [bodies.heels, bodies.toes, bodies.joints[:, [JOINT["pelvis"]]]]
     laid = np.concatenate(points, axis=1) * np.array([1.0, 0.0, 1.0])
     return views.see(bodies, laid)[:, :, :2]
 
 
-def _joined(records: Sequence[T]) -> T:
-    """Dataclasses whose fields have a row per person, one after the other."""
+def _concatenate_records(records: Sequence[T]) -> T:
+    """Concatenate dataclasses whose fields have one row per person."""
     if len(records) == 1:
         return records[0]
     first: Any = records[0]

@@ -14,33 +14,34 @@ from smallpose.synthetic.rendering.polygon_fill import MIDDLE
 from smallpose.synthetic.rendering.raster import Quads
 
 Floats = NDArray[np.float64]
+Corner = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class _Look:
-    """Of s quadrilaterals: colours as in `Quads`, how much nearer each is drawn than it is."""
+class _SideStyle:
+    """Style of s quadrilaterals."""
 
     colours: NDArray[np.int64]
     nearer: Floats
 
 
-def _look(sides: Sequence[tuple[str, float, float]]) -> _Look:
+def _make_side_style(sides: Sequence[tuple[str, float, float]]) -> _SideStyle:
     colours = [PART[part] + (int(MIDDLE * tone) << 8) for part, _, tone in sides]
-    return _Look(np.array(colours), np.array([nearer for _, nearer, _ in sides]))
+    return _SideStyle(np.array(colours), np.array([nearer for _, nearer, _ in sides]))
 
 
 _SIDES = ((0, 1, 3, 2), (4, 5, 7, 6), (0, 1, 5, 4), (2, 3, 7, 6), (0, 2, 6, 4), (1, 3, 7, 5))
 _WHEEL, _SPOKES = 0.19, 14
 
 
-def seats(modes: tuple[str, ...], bodies: Bodies, views: Views) -> list[Quads | None]:
-    """For each person the chair or bicycle that carries him; None for those who stand."""
+def place_seats(modes: tuple[str, ...], bodies: Bodies, views: Views) -> list[Quads | None]:
+    """Return the chair or bicycle of each person; None for people who stand."""
     out: list[Quads | None] = [None] * len(modes)
     for row, mode in enumerate(modes):
         kind = MODES[mode].seat
         if kind not in ("chair", "bicycle"):
             continue
-        corners, look = (_chair if kind == "chair" else _bicycle)(bodies, row)
+        corners, look = (_place_chair if kind == "chair" else _place_bicycle)(bodies, row)
         origin = bodies.joints[row, JOINT["pelvis"]] * np.array([1.0, 0.0, 1.0])
         seen = (corners - origin) @ views.turn[row].T
         flat = views.anchor[row] + views.scale[row] * seen[:, :, :2]
@@ -49,31 +50,29 @@ def seats(modes: tuple[str, ...], bodies: Bodies, views: Views) -> list[Quads | 
     return out
 
 
-def _box(low: Floats, high: Floats, sides: tuple[int, ...]) -> list[Floats]:
-    """Sides of a box, each (4, 3), of 0 left, 1 right, 2 below, 3 above, 4 behind, 5 in front."""
+def _make_box(low: Floats, high: Floats, sides: tuple[int, ...]) -> list[Floats]:
+    """Return box sides, each (4, 3): 0 left, 1 right, 2 below, 3 above, 4 behind, 5 in front."""
     corner = np.array([[a, b, c] for a in (0, 1) for b in (0, 1) for c in (0, 1)])
     corners = low + corner * (high - low)
     return [corners[list(_SIDES[k])] for k in sides]
 
 
-def _chair_at(top: float) -> Floats:
-    """(s, 4, 3): a chair whose seat is `top` high, under a pelvis at x = z = 0."""
+def _build_chair(top: float) -> Floats:
+    """Return (s, 4, 3): a chair with its seat at `top`, under a pelvis at x = z = 0."""
 
-    def box(
-        x1: float, y1: float, z1: float, x2: float, y2: float, z2: float, *sides: int
-    ) -> list[Floats]:
-        return _box(np.array([x1, y1, z1]), np.array([x2, y2, z2]), sides)
+    def box(low: Corner, high: Corner, *sides: int) -> list[Floats]:
+        return _make_box(np.array(low), np.array(high), sides)
 
     legs: list[Floats] = []
     for x in (-0.11, 0.095):
         for z in (-0.10, 0.11):
-            legs += box(x, 0.0, z, x + 0.016, top, z + 0.016, 1, 5)
-    seat = box(-0.12, top - 0.025, -0.11, 0.12, top, 0.15, 0, 1, 3, 4, 5)
-    back = box(-0.12, top, -0.125, 0.12, top + 0.24, -0.105, 0, 1, 3, 4, 5)
+            legs += box((x, 0.0, z), (x + 0.016, top, z + 0.016), 1, 5)
+    seat = box((-0.12, top - 0.025, -0.11), (0.12, top, 0.15), 0, 1, 3, 4, 5)
+    back = box((-0.12, top, -0.125), (0.12, top + 0.24, -0.105), 0, 1, 3, 4, 5)
     return np.stack([*legs, *seat, *back])
 
 
-_CHAIR = _look(
+_CHAIR = _make_side_style(
     [
         *[("seat", -0.12, 0.72)] * 8,
         *[("seat", -0.08, tone) for tone in (0.8, 0.8, 1.1, 0.85, 0.9)],
@@ -81,30 +80,30 @@ _CHAIR = _look(
     ]
 )
 # All of a chair's corners are linear in its height, so two chairs tell every other.
-_LOW_CHAIR = _chair_at(0.0)
-_RISE = _chair_at(1.0) - _LOW_CHAIR
+_LOW_CHAIR = _build_chair(0.0)
+_RISE = _build_chair(1.0) - _LOW_CHAIR
 
 
-def _chair(bodies: Bodies, row: int) -> tuple[Floats, _Look]:
-    """(s, 4, 3) corners, and how its sides look."""
+def _place_chair(bodies: Bodies, row: int) -> tuple[Floats, _SideStyle]:
+    """Return (s, 4, 3) corners and the style of the sides."""
     pelvis = bodies.joints[row, JOINT["pelvis"]]
     top = max(float(pelvis[1]) - 0.055, 0.05)
     return pelvis * np.array([1.0, 0.0, 1.0]) + _LOW_CHAIR + top * _RISE, _CHAIR
 
 
-def _tyre() -> Floats:
-    """(_SPOKES, 4, 3): a wheel's rim about its hub."""
+def _build_wheel() -> Floats:
+    """Return (_SPOKES, 4, 3): a wheel's rim about its hub."""
     turn = np.linspace(0, 2 * np.pi, _SPOKES + 1)
     circle = np.stack([0 * turn, np.sin(turn), np.cos(turn)], axis=1)
     outer, inner = _WHEEL * circle, (_WHEEL - 0.019) * circle
     return np.stack([outer[:-1], outer[1:], inner[1:], inner[:-1]], axis=1)
 
 
-_TYRE = _tyre()
-_BICYCLE = _look([*[("wheel", -0.02, 0.9)] * (2 * _SPOKES), *[("frame", 0.0, 1.0)] * 6])
+_TYRE = _build_wheel()
+_BICYCLE = _make_side_style([*[("wheel", -0.02, 0.9)] * (2 * _SPOKES), *[("frame", 0.0, 1.0)] * 6])
 
 
-def _bicycle(bodies: Bodies, row: int) -> tuple[Floats, _Look]:
+def _place_bicycle(bodies: Bodies, row: int) -> tuple[Floats, _SideStyle]:
     x, y, z = bodies.joints[row, JOINT["pelvis"]]
     hands = bodies.hands[row].mean(axis=0)
     front = max(float(hands[2]) + 0.12, float(z) + 0.3)

@@ -1,4 +1,4 @@
-"""Scenes as pictures, with the joints exactly where they were drawn and what is seen of them."""
+"""Render scenes with the exact joint positions and their visibility."""
 
 import zlib
 from collections.abc import Iterator, Sequence
@@ -11,35 +11,35 @@ from numpy.typing import NDArray
 
 from smallpose.synthetic.people.body import JOINT
 from smallpose.synthetic.people.body_parts import CARRIED, SHOWS, SHOWS_NEAR
-from smallpose.synthetic.rendering.backgrounds import plate
-from smallpose.synthetic.rendering.image_style import plate_window
-from smallpose.synthetic.rendering.polygon_fill import Sprite, lay
-from smallpose.synthetic.rendering.raster import draw_figures, draw_thing, tone_table
+from smallpose.synthetic.rendering.backgrounds import paint_background
+from smallpose.synthetic.rendering.image_style import crop_background
+from smallpose.synthetic.rendering.polygon_fill import Sprite, composite_sprite
+from smallpose.synthetic.rendering.raster import build_tone_table, draw_figures, draw_occluder
 from smallpose.synthetic.scenes.layout import Scene
-from smallpose.synthetic.scenes.occluders import thing_paints
-from smallpose.synthetic.scenes.people_in_scene import Cast, cast
+from smallpose.synthetic.scenes.occluders import draw_polygons
+from smallpose.synthetic.scenes.people_in_scene import PosedPeople, pose_people
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-NOBODY = 0
+NO_PERSON = 0
 _NOTHING = (1, 0)
-_SHARP = 0.5  # px of deviation up to which a picture is left as sharp as it was drawn
+_SHARP = 0.5  # px of deviation up to which a image is left as sharp as it was drawn
 _NEAR_SIDE = 0.03  # heights a shoulder or hip may lie behind the middle and still be the near one
 _SHOWN = np.stack([SHOWS, SHOWS_NEAR])
 _FACE_JOINTS = [JOINT[j] for j in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")]
-TOGETHER = 8  # pictures whose people are posed in one go
+IMAGES_PER_BATCH = 8  # images whose people are posed in one go
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A picture and the truth about it, before any annotator.
+class RenderedImage:
+    """An image and its exact labels, before any annotator.
 
     Args:
-        picture: (h, w, 3) RGB.
-        keypoints: (n, 21, 3) px; v is 2 seen, 1 hidden, 0 outside of the picture.
-        owner: (h, w) number of the person on top of each pixel, from 1; 0 nobody.
+        image: (h, w, 3) RGB.
+        keypoints: (n, 21, 3) px; v is 2 seen, 1 hidden, 0 outside of the image.
+        owner: (h, w) number of the person on top of each pixel, from 1; 0 no person.
         boxes_xywh: (n, 4) tight around what is seen of each person; zeros where nothing is.
         mask_area: (n,) seen px².
         whole_xyxy: (n, 4) around the whole body, hidden and outside parts too.
@@ -47,7 +47,7 @@ class Drawn:
         height: (n,) px per body height.
     """
 
-    picture: Bytes
+    image: Bytes
     keypoints: Floats
     owner: NDArray[np.int16]
     boxes_xywh: Floats
@@ -59,30 +59,30 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Shot:
-    """A scene, when it is taken, and which noise of the sensor (videos take another each frame)."""
+    """A scene, its time, and the seed of the sensor noise (videos use another one per frame)."""
 
     scene: Scene
     time_s: float = 0.0
     grain_seed: int = 0
 
 
-def draw(scene: Scene, time_s: float = 0.0, grain_seed: int = 0) -> Drawn:
-    """The scene at that time."""
-    return next(draw_all([Shot(scene, time_s, grain_seed)]))
+def render_scene(scene: Scene, time_s: float = 0.0, grain_seed: int = 0) -> RenderedImage:
+    """Render the scene at that time."""
+    return next(render_shots([Shot(scene, time_s, grain_seed)]))
 
 
-def draw_all(shots: Sequence[Shot]) -> Iterator[Drawn]:
-    """Each shot in turn; their people are posed `TOGETHER` pictures at a time."""
-    for first in range(0, len(shots), TOGETHER):
-        some = shots[first : first + TOGETHER]
+def render_shots(shots: Sequence[Shot]) -> Iterator[RenderedImage]:
+    """Render each shot; people are posed `IMAGES_PER_BATCH` images at a time."""
+    for first in range(0, len(shots), IMAGES_PER_BATCH):
+        some = shots[first : first + IMAGES_PER_BATCH]
         scenes = [s.scene.at(s.time_s) if s.time_s else s.scene for s in some]
-        casts = cast(scenes, [s.time_s for s in some])
+        casts = pose_people(scenes, [s.time_s for s in some])
         for shot, scene, people in zip(some, scenes, casts, strict=True):
-            yield _draw(scene, people, shot.grain_seed)
+            yield _render_shot(scene, people, shot.grain_seed)
 
 
-def _draw(scene: Scene, people: Cast, grain_seed: int) -> Drawn:
-    tones = tone_table(scene.look.shade, scene.look.warmth)
+def _render_shot(scene: Scene, people: PosedPeople, grain_seed: int) -> RenderedImage:
+    tones = build_tone_table(scene.look.shade, scene.look.warmth)
     figures = draw_figures(
         people.shapes, scene.outfits.palette, scene.scale, scene.size_wh, tones, people.seats
     )
@@ -90,39 +90,39 @@ def _draw(scene: Scene, people: Cast, grain_seed: int) -> Drawn:
         (float(scene.anchor[row, 1]), row + 1, s) for row, s in enumerate(figures) if s is not None
     ]
     for thing in scene.things:
-        paints, palette, tall = thing_paints(thing)
-        sprite = draw_thing(paints, palette, tall, scene.size_wh, tones)
+        paints, palette, tall = draw_polygons(thing)
+        sprite = draw_occluder(paints, palette, tall, scene.size_wh, tones)
         if sprite is not None:
             sprites.append((thing.y, -1, sprite))
-    picture = backdrop(scene)
-    cast_shadows(picture, scene, people.contact, sprites)
-    owner = np.zeros(picture.shape[:2], np.int16)
-    parts = np.zeros(picture.shape[:2], np.uint8)
+    image = render_background(scene)
+    cast_shadows(image, scene, people.contact, sprites)
+    owner = np.zeros(image.shape[:2], np.int16)
+    parts = np.zeros(image.shape[:2], np.uint8)
     for _, number, sprite in sorted(sprites, key=lambda s: s[0]):
         # A chair hides what is behind it but is no part of the person on it.
         seated = number > 0 and people.seats[number - 1] is not None
-        lay(picture, owner, parts, sprite, number, CARRIED if seated else _NOTHING)
-    keypoints = _visibility(scene, people, owner, parts)
-    boxes, areas = _masks(owner, figures)
+        composite_sprite(image, owner, parts, sprite, number, CARRIED if seated else _NOTHING)
+    keypoints = _find_visibility(scene, people, owner, parts)
+    boxes, areas = _measure_masks(owner, figures)
     if scene.blur_faces:
-        _blur_faces(picture, people.heads)
-    return Drawn(
-        develop(picture, scene, grain_seed),
-        keypoints,
-        owner,
-        boxes,
-        areas,
-        people.around,
-        people.heads,
-        scene.scale,
+        _blur_faces(image, people.heads)
+    return RenderedImage(
+        image=apply_camera(image, scene, grain_seed),
+        keypoints=keypoints,
+        owner=owner,
+        boxes_xywh=boxes,
+        mask_area=areas,
+        whole_xyxy=people.around,
+        heads_xyxy=people.heads,
+        height=scene.scale,
     )
 
 
-def backdrop(scene: Scene) -> Bytes:
-    """The scene's part of its plate, so that plate and scene share their horizon."""
+def render_background(scene: Scene) -> Bytes:
+    """Return the scene's part of its background, with the horizons aligned."""
     look, (width, height) = scene.look, scene.size_wh
-    window = plate_window(look, scene.size_wh, scene.horizon)
-    painted = plate(look.place, look.pool, look.number)
+    window = crop_background(look, scene.size_wh, scene.horizon)
+    painted = paint_background(look.place, look.pool, look.number)
     rows = slice(int(window.y), int(window.y + window.tall))
     part = painted[rows, int(window.x) : int(window.x + window.wide)]
     how = cv2.INTER_AREA if window.zoom < 0.6 else cv2.INTER_LINEAR
@@ -133,14 +133,14 @@ def backdrop(scene: Scene) -> Bytes:
 
 
 def cast_shadows(
-    picture: Bytes, scene: Scene, contact: Floats, sprites: list[tuple[float, int, Sprite]]
+    image: Bytes, scene: Scene, contact: Floats, sprites: list[tuple[float, int, Sprite]]
 ) -> None:
-    """Darken the ground: everybody's outline laid down away from the light, and under the feet.
+    """Darken the ground: cast the outlines away from the light, and darken under the feet.
 
     Args:
         contact: see `Cast`.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     half = (width // 2, height // 2)
     shadow = np.zeros((half[1], half[0]), np.uint8)
     look = scene.look
@@ -148,7 +148,7 @@ def cast_shadows(
         lean = -look.light[0] * 0.75 / max(-look.light[1], 0.3)
         flat = 0.22 + 0.5 * np.sin(scene.pitch) if scene.pitch > 0 else 0.22
         for foot, _, sprite in sprites:
-            _lay_down(shadow, sprite, foot, lean, -flat)
+            _project_shadow(shadow, sprite, foot, lean, -flat)
         shadow = np.asarray(cv2.convertScaleAbs(shadow, alpha=0.55 * look.sun), dtype=np.uint8)
     soft = np.zeros_like(shadow)
     squash = 0.28 + 0.6 * abs(np.sin(scene.pitch))
@@ -157,9 +157,22 @@ def cast_shadows(
     reach = 0.025 * scene.scale[:, None] * np.array([1.3, squash, 2.6, 2.2 * squash])
     axes = np.maximum(np.rint(reach), 1).astype(int).tolist()
     for (left, right, middle), (wide, tall, wider, taller) in zip(spots, axes, strict=True):
-        cv2.ellipse(soft, left, (wide, tall), 0, 0, 360, 120, -1)
-        cv2.ellipse(soft, right, (wide, tall), 0, 0, 360, 120, -1)
-        cv2.ellipse(soft, middle, (wider, taller), 0, 0, 360, 70, -1)
+        cv2.ellipse(
+            soft, left, (wide, tall), angle=0, startAngle=0, endAngle=360, color=120, thickness=-1
+        )
+        cv2.ellipse(
+            soft, right, (wide, tall), angle=0, startAngle=0, endAngle=360, color=120, thickness=-1
+        )
+        cv2.ellipse(
+            soft,
+            middle,
+            (wider, taller),
+            angle=0,
+            startAngle=0,
+            endAngle=360,
+            color=70,
+            thickness=-1,
+        )
     size = max(3, int(0.01 * width) | 1)
     x, y, w, h = cv2.boundingRect(cv2.max(shadow, soft))
     if not w:
@@ -167,13 +180,13 @@ def cast_shadows(
     x1, y1 = max(x - size, 0), max(y - size, 0)
     x2, y2 = min(x + w + size, half[0]), min(y + h + size, half[1])
     hard, soft = cv2.blur(shadow[y1:y2, x1:x2], (3, 3)), cv2.blur(soft[y1:y2, x1:x2], (size, size))
-    under = picture[2 * y1 : 2 * y2, 2 * x1 : 2 * x2]
+    under = image[2 * y1 : 2 * y2, 2 * x1 : 2 * x2]
     keep = cv2.resize(cv2.bitwise_not(cv2.max(hard, soft)), (under.shape[1], under.shape[0]))
     cv2.multiply(under, cv2.cvtColor(keep, cv2.COLOR_GRAY2BGR), dst=under, scale=1 / 255)
 
 
-def _lay_down(shadow: Bytes, sprite: Sprite, foot: float, lean: float, flat: float) -> None:
-    """The sprite's outline sheared and flattened about its foot row, into the half-size mask."""
+def _project_shadow(shadow: Bytes, sprite: Sprite, foot: float, lean: float, flat: float) -> None:
+    """Shear and flatten the sprite's outline about its foot row into the half-size mask."""
     h, w = sprite.cover.shape
     above = foot - sprite.y
     # x' = (x + lean * (foot - y)) / 2, y' = (foot + flat * (foot - y)) / 2
@@ -197,13 +210,15 @@ def _lay_down(shadow: Bytes, sprite: Sprite, foot: float, lean: float, flat: flo
     cv2.max(region, laid, dst=region)
 
 
-def _visibility(scene: Scene, people: Cast, owner: NDArray[np.int16], parts: Bytes) -> Floats:
-    """(n, 21, 3): 2 where the top part at the joint is one of its own, 1 hidden, 0 outside."""
+def _find_visibility(
+    scene: Scene, people: PosedPeople, owner: NDArray[np.int16], parts: Bytes
+) -> Floats:
+    """Return (n, 21, 3) with v 2 where a part of the joint is on top, 1 hidden, 0 outside."""
     width, height = scene.size_wh
     seen = people.joints
     x, y = np.rint(seen[:, :, 0]).astype(int), np.rint(seen[:, :, 1]).astype(int)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    # Two px of the drawing: one px of the picture where it was drawn two or more times as large.
+    # Two px of the drawing: one px of the image where it was drawn two or more times as large.
     reach = np.arange(-1, 2)
     ys = np.clip(y[:, :, None, None] + reach[:, None], 0, height - 1)
     xs = np.clip(x[:, :, None, None] + reach, 0, width - 1)
@@ -219,7 +234,9 @@ def _visibility(scene: Scene, people: Cast, owner: NDArray[np.int16], parts: Byt
     return np.concatenate([seen[:, :, :2], v[:, :, None]], axis=2)
 
 
-def _masks(owner: NDArray[np.int16], figures: Sequence[Sprite | None]) -> tuple[Floats, Floats]:
+def _measure_masks(
+    owner: NDArray[np.int16], figures: Sequence[Sprite | None]
+) -> tuple[Floats, Floats]:
     boxes, areas = np.zeros((len(figures), 4)), np.zeros(len(figures))
     for row, sprite in enumerate(figures):
         if sprite is None:
@@ -233,19 +250,19 @@ def _masks(owner: NDArray[np.int16], figures: Sequence[Sprite | None]) -> tuple[
     return boxes, areas
 
 
-def _blur_faces(picture: Bytes, heads: Floats) -> None:
-    height, width = picture.shape[:2]
+def _blur_faces(image: Bytes, heads: Floats) -> None:
+    height, width = image.shape[:2]
     for x1, y1, x2, y2 in heads.tolist():
         a, b = max(int(x1), 0), max(int(y1), 0)
         c, d = min(int(x2) + 1, width), min(int(y2) + 1, height)
         if c - a > 5 and d - b > 5:
             size = max(3, (c - a) // 3 | 1)
-            picture[b:d, a:c] = cv2.blur(picture[b:d, a:c], (size, size))
+            image[b:d, a:c] = cv2.blur(image[b:d, a:c], (size, size))
 
 
 @lru_cache(maxsize=1)
-def _grain() -> Bytes:
-    """(1024, 1024, 3) noise about 128, fine and a little coarse, as demosaicking leaves it."""
+def _make_grain() -> Bytes:
+    """Return (1024, 1024, 3) noise about 128, mostly fine, as after demosaicking."""
     rng = np.random.default_rng(5)
     fine = rng.standard_normal((1024, 1024, 3)).astype(np.float32)
     coarse = cv2.GaussianBlur(fine, (0, 0), 1.1)
@@ -254,24 +271,24 @@ def _grain() -> Bytes:
     return np.asarray(np.clip(mixed, 0, 255), dtype=np.uint8)
 
 
-def develop(picture: Bytes, scene: Scene, grain_seed: int) -> Bytes:
-    """Optics and sensor: blur, exposure, contrast, grain; the picture itself is changed."""
-    height, width = picture.shape[:2]
+def apply_camera(image: Bytes, scene: Scene, grain_seed: int) -> Bytes:
+    """Simulate optics and sensor: blur, exposure, contrast, grain; changes the image in place."""
+    height, width = image.shape[:2]
     if scene.blur > _SHARP:
         # The kernels that OpenCV has quick paths for: deviations of about 0.8 and 1.1 px.
         reach = 3 if scene.blur < 0.9 else 5
-        cv2.GaussianBlur(picture, (reach, reach), 0, dst=picture)
+        cv2.GaussianBlur(image, (reach, reach), 0, dst=image)
     strength = 0.1 + 0.42 * scene.noise
     y, x = divmod(zlib.crc32(b"grain%d" % grain_seed) % 65_536, 256)
-    grain = _tile(_grain(), x, y, width, height)
+    grain = _cut_grain(_make_grain(), x, y, width, height)
     # Contrast about middle grey, exposure and grain are one weighted sum.
     gain = scene.look.contrast * scene.look.exposure
     lift = 128 * scene.look.exposure * (1 - scene.look.contrast)
-    cv2.addWeighted(picture, gain, grain, strength, lift - 128 * strength, dst=picture)
-    return picture
+    cv2.addWeighted(image, gain, grain, strength, lift - 128 * strength, dst=image)
+    return image
 
 
-def _tile(grain: Bytes, x: int, y: int, width: int, height: int) -> Bytes:
+def _cut_grain(grain: Bytes, x: int, y: int, width: int, height: int) -> Bytes:
     part: Bytes = grain[y : y + height, x : x + width]
     if part.shape[:2] != (height, width):
         down, across = height - part.shape[0], width - part.shape[1]

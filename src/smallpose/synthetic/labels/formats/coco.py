@@ -1,33 +1,33 @@
-"""COCO keypoints: polygons, crowds as run lengths, whole px, no keypoints on small masks (6.4)."""
+"""Write COCO files: polygons, crowds as run lengths, no keypoints on small masks (6.4)."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from smallpose.core.skeleton import COCO17, SMALLPOSE
-from smallpose.synthetic.labels.formats.dump import whole, write_json
-from smallpose.synthetic.labels.records import Person, Picture
+from smallpose.synthetic.labels.formats.dump import round_half_up, write_json
+from smallpose.synthetic.labels.records import ImageRecord, Person
 
-_ORDER = SMALLPOSE.index(COCO17.joints)
+_ORDER = SMALLPOSE.joint_indices(COCO17.joints)
 
 
-def write_coco(root: Path, pictures: Sequence[Picture]) -> None:
-    """`annotations/person_keypoints_{train,val}2017.json` below `root`."""
+def write_coco(root: Path, records: Sequence[ImageRecord]) -> None:
+    """Write `annotations/person_keypoints_{train,val}2017.json` below `root`."""
     for split in ("train", "val"):
-        own = [p for p in pictures if p.split == split]
-        images = [_image(p) for p in own]
+        in_split = [r for r in records if r.split == split]
+        images = [_make_image(r) for r in in_split]
         annotations: list[dict[str, Any]] = []
-        for picture in own:
-            for person in picture.people:
-                # COCO's numbers are large and far apart, crowds have a range of their own.
-                number = (
+        for record in in_split:
+            for person in record.people:
+                # COCO's ids are large and far apart, and crowds have a range of their own.
+                annotation_id = (
                     900_100_000_000 if person.iscrowd else 183_000 + 4_000_000 * (split == "val")
                 )
-                number += 7 * (len(annotations) + 1)
-                annotations.append(_annotation(person, int(picture.source_id), number, picture))
+                annotation_id += 7 * (len(annotations) + 1)
+                annotations.append(_make_annotation(person, annotation_id, record))
         content = {
             "info": {
-                "description": "smallpose synthetic world, in the layout of COCO 2017",
+                "description": "smallpose synthetic data set, in the layout of COCO 2017",
                 "url": "",
                 "version": "1.0",
                 "year": 2017,
@@ -50,28 +50,28 @@ def write_coco(root: Path, pictures: Sequence[Picture]) -> None:
         write_json(root / "annotations" / f"person_keypoints_{split}2017.json", content)
 
 
-def _image(picture: Picture) -> dict[str, Any]:
+def _make_image(record: ImageRecord) -> dict[str, Any]:
     return {
         "license": 1,
-        "file_name": Path(picture.file_name).name,
+        "file_name": Path(record.file_name).name,
         "coco_url": "",
-        "height": picture.height,
-        "width": picture.width,
+        "height": record.height,
+        "width": record.width,
         "date_captured": "2013-11-14 17:02:52",
         "flickr_url": "",
-        "id": int(picture.source_id),
+        "id": int(record.source_id),
     }
 
 
-def _annotation(person: Person, image: int, number: int, picture: Picture) -> dict[str, Any]:
+def _make_annotation(person: Person, annotation_id: int, record: ImageRecord) -> dict[str, Any]:
     flat: list[int] = []
     for x, y, v in person.keypoints[_ORDER].tolist():
-        flat += [whole(x), whole(y), int(v)] if v else [0, 0, 0]
+        flat += [round_half_up(x), round_half_up(y), int(v)] if v else [0, 0, 0]
     segmentation: Any = person.extra.get("polygons")
     if person.iscrowd:
         segmentation = {
             "counts": person.extra["counts"],
-            "size": [picture.height, picture.width],
+            "size": [record.height, record.width],
         }
     return {
         "segmentation": segmentation,
@@ -79,8 +79,8 @@ def _annotation(person: Person, image: int, number: int, picture: Picture) -> di
         "area": person.segmentation_area,
         "iscrowd": int(person.iscrowd),
         "keypoints": flat,
-        "image_id": image,
+        "image_id": int(record.source_id),
         "bbox": [round(c, 2) for c in person.box_xywh.tolist()],
         "category_id": 1,
-        "id": number,
+        "id": annotation_id,
     }

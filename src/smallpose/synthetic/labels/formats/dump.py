@@ -1,4 +1,4 @@
-"""How all formats write JSON: the same bytes for the same content."""
+"""Write JSON the same way in all formats: the same bytes for the same content."""
 
 import gzip
 import json
@@ -9,13 +9,13 @@ import numpy as np
 
 
 def write_json(path: Path, content: Any, packed: bool = False) -> None:
-    """Write `content` compactly; `packed` as gzip without a time in its header."""
+    """Write `content` compactly; with `packed` as gzip without a time in its header."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = json.dumps(content, separators=(",", ":"), default=_plain, allow_nan=False).encode()
+    data = json.dumps(content, separators=(",", ":"), default=_to_builtin, allow_nan=False).encode()
     path.write_bytes(gzip.compress(data, 6, mtime=0) if packed else data)
 
 
-def _plain(value: Any) -> Any:
+def _to_builtin(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
@@ -23,6 +23,6 @@ def _plain(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
-def whole(value: float) -> int:
-    """To the nearest whole number, halves upwards."""
+def round_half_up(value: float) -> int:
+    """Round to the nearest whole number, halves upwards."""
     return int(np.floor(value + 0.5))

@@ -24,14 +24,14 @@ EYE = 1.9
 NEAR = FOCAL * EYE / (PLATE_WH[1] - HORIZON)  # metres to the lowest row
 
 
-def noise(
+def draw_noise(
     shape_hw: tuple[int, int],
     cells: float,
     rng: np.random.Generator,
     octaves: int = 4,
     stretch: float = 1.0,
 ) -> Image:
-    """(h, w) fractal noise about 0, deviation about 1; `cells` of the coarsest octave across."""
+    """Draw (h, w) fractal noise with mean 0 and deviation about 1."""
     h, w = shape_hw
     total = np.zeros(shape_hw, np.float32)
     weight, power = 1.0, 0.0
@@ -46,8 +46,8 @@ def noise(
 
 
 @lru_cache(maxsize=4)
-def speckle(kind: int) -> Image:
-    """(512, 512) noise about 0 whose edges join, for textures of the ground."""
+def draw_speckle(kind: int) -> Image:
+    """Draw (512, 512) noise with mean 0 that tiles seamlessly, for ground textures."""
     rng = np.random.default_rng([3, kind])
     grain = rng.standard_normal((512, 512)).astype(np.float32)
     sigma = (0.7, 1.4, 3.5, 9.0)[kind]
@@ -57,8 +57,8 @@ def speckle(kind: int) -> Image:
 
 
 @lru_cache(maxsize=1)
-def ground_maps() -> tuple[Image, Image, Image]:
-    """(h, w) metres to the right, metres away, and how near (1 lowest row, 0 horizon)."""
+def map_ground() -> tuple[Image, Image, Image]:
+    """Return (h, w) metres to the right, metres away and nearness (1 lowest row, 0 horizon)."""
     rows = np.arange(PLATE_WH[1] - HORIZON, dtype=np.float32) + 0.7
     away = (FOCAL * EYE / rows)[:, None]
     columns = np.arange(PLATE_WH[0], dtype=np.float32)[None] - MIDDLE
@@ -71,11 +71,11 @@ def ground_maps() -> tuple[Image, Image, Image]:
     )
 
 
-def ground_speckle(kind: int, per_metre: float, shift: float = 0.0) -> Image:
-    """(h, w) noise lying on the ground, fading where it would be finer than a pixel."""
-    across, away, near = ground_maps()
+def project_speckle(kind: int, per_metre: float, shift: float = 0.0) -> Image:
+    """Return (h, w) noise on the ground that fades where it would be finer than a pixel."""
+    across, away, near = map_ground()
     laid = cv2.remap(
-        speckle(kind),
+        draw_speckle(kind),
         (across + shift) * per_metre,
         away * per_metre,
         cv2.INTER_LINEAR,
@@ -84,11 +84,11 @@ def ground_speckle(kind: int, per_metre: float, shift: float = 0.0) -> Image:
     return np.asarray(laid * np.clip(near * 90 / per_metre, 0, 1), dtype=np.float32)
 
 
-def tiles(
+def draw_tiles(
     side_x: float, side_z: float, joint: float, rng: np.random.Generator, brick: bool = False
 ) -> tuple[Image, Image]:
-    """(h, w) joints (0 to 1) and a value (about 0) of each tile, of tiles lying on the ground."""
-    across, away, near = ground_maps()
+    """Return (h, w) joints (0 to 1) and a value (mean 0) of each tile on the ground."""
+    across, away, near = map_ground()
     z = away / side_z
     row = np.floor(z).astype(np.int32)
     x = across / side_x + (0.5 * (row & 1) if brick else 0.0)
@@ -107,42 +107,42 @@ def tiles(
     return np.asarray(lines, dtype=np.float32), np.asarray(value, dtype=np.float32)
 
 
-def to_screen(points: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
-    """(p, 2) X, Z in metres on the ground to columns and rows of the plate."""
+def project_ground(points: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+    """Project (p, 2) X, Z in metres on the ground to columns and rows of the background."""
     xz = np.asarray(points, dtype=np.float64)
     z = np.maximum(xz[:, 1], 0.6)
     return np.stack([MIDDLE + FOCAL * xz[:, 0] / z, HORIZON + FOCAL * EYE / z], axis=1)
 
 
-def fill(picture: Bytes, points: NDArray[np.float64], colour: Colour) -> None:
-    """A polygon in plate px, edges smoothed."""
+def fill_polygon(image: Bytes, points: NDArray[np.float64], colour: Colour) -> None:
+    """Fill a polygon in background px with smooth edges."""
     fixed = np.clip(np.rint(points * 16), -(10**6), 10**6).astype(np.int32)
-    cv2.fillPoly(picture, [fixed], [float(c) for c in colour], cv2.LINE_AA, 4)
+    cv2.fillPoly(image, [fixed], [float(c) for c in colour], cv2.LINE_AA, 4)
 
 
-def fill_ground(picture: Bytes, points: Sequence[tuple[float, float]], colour: Colour) -> None:
-    """A polygon on the ground, metres."""
-    fill(picture, to_screen(points), colour)
+def fill_ground(image: Bytes, points: Sequence[tuple[float, float]], colour: Colour) -> None:
+    """Fill a polygon on the ground, metres."""
+    fill_polygon(image, project_ground(points), colour)
 
 
-def stripe(
-    picture: Bytes, a: tuple[float, float], b: tuple[float, float], wide: float, colour: Colour
+def draw_stripe(
+    image: Bytes, a: tuple[float, float], b: tuple[float, float], wide: float, colour: Colour
 ) -> None:
-    """A painted line on the ground from a to b, `wide` metres."""
+    """Draw a painted line on the ground from a to b, `wide` metres."""
     start, end = np.array(a), np.array(b)
     along = end - start
     side = np.array([-along[1], along[0]]) * (wide / 2 / max(float(np.hypot(*along)), 1e-6))
     corners = [start + side, end + side, end - side, start - side]
-    fill_ground(picture, [(float(x), float(z)) for x, z in corners], colour)
+    fill_ground(image, [(float(x), float(z)) for x, z in corners], colour)
 
 
-def rgb(red: float, green: float, blue: float) -> Image:
-    """A colour in single precision: a double would make a whole plate double, and slow."""
+def make_colour(red: float, green: float, blue: float) -> Image:
+    """Return a colour in single precision; doubles would slow the whole background down."""
     return np.array([red, green, blue], dtype=np.float32)
 
 
-def tint(base: Colour, value: Image, depth: float, hue: Colour | None = None) -> Image:
-    """(h, w, 3) the colour made lighter and darker by `value` times `depth` (and by hue)."""
+def tint_colour(base: Colour, value: Image, depth: float, hue: Colour | None = None) -> Image:
+    """Return (h, w, 3) the colour made lighter and darker by `value` times `depth` (and by hue)."""
     single = np.asarray(base, dtype=np.float32)
     if hue is None:
         return np.asarray((1 + depth * value)[:, :, None] * single, dtype=np.float32)
@@ -150,22 +150,22 @@ def tint(base: Colour, value: Image, depth: float, hue: Colour | None = None) ->
     return np.asarray(single + value[:, :, None] * scaled, dtype=np.float32)
 
 
-def as_bytes(picture: Image) -> Bytes:
-    """Cut to 0 to 255."""
-    return np.asarray(np.clip(picture, 0, 255), dtype=np.uint8)
+def to_bytes(image: Image) -> Bytes:
+    """Clip to 0 to 255 and convert to bytes."""
+    return np.asarray(np.clip(image, 0, 255), dtype=np.uint8)
 
 
-def haze(picture: Bytes, colour: Colour, strength: float) -> None:
+def add_haze(image: Bytes, colour: Colour, strength: float) -> None:
     """Blend the ground near the horizon into the colour of the air, in place."""
     rows = np.arange(PLATE_WH[1] - HORIZON, dtype=np.float32)
     share = (strength * np.exp(-rows / 34))[:, None, None]
-    part = picture[HORIZON:].astype(np.float32)
+    part = image[HORIZON:].astype(np.float32)
     air = np.asarray(colour, dtype=np.float32)
-    picture[HORIZON:] = part + (air - part) * share
+    image[HORIZON:] = part + (air - part) * share
 
 
-def jitter(colour: Colour, spread: float, rng: np.random.Generator) -> Image:
-    """The colour, a little lighter or darker and a little off."""
+def jitter_colour(colour: Colour, spread: float, rng: np.random.Generator) -> Image:
+    """Return the colour with a small random change of brightness and hue."""
     base = np.asarray(colour, dtype=np.float64)
     moved = base + rng.normal(0, spread) + rng.normal(0, spread / 3, 3)
     return np.asarray(np.clip(moved, 8, 248), dtype=np.float32)

@@ -12,9 +12,9 @@ from smallpose.synthetic.rendering.places.brush import (
     Bytes,
     Colour,
     Image,
-    ground_maps,
-    ground_speckle,
-    tint,
+    map_ground,
+    project_speckle,
+    tint_colour,
 )
 
 LEAVES = (
@@ -30,21 +30,21 @@ LEAVES = (
 _FINE = 16  # fractions of a px that circles are placed to
 
 
-def _dots(picture: Bytes, x: Image, y: Image, r: Image, colours: Image) -> None:
-    """Many soft discs in plate px."""
+def _paint_dots(image: Bytes, x: Image, y: Image, r: Image, colours: Image) -> None:
+    """Paint many soft discs in background px."""
     fixed = np.rint(np.stack([x, y, r], axis=1) * _FINE).astype(int)
     for (cx, cy, cr), colour in zip(fixed.tolist(), colours.tolist(), strict=True):
-        cv2.circle(picture, (cx, cy), max(cr, _FINE // 2), colour, -1, cv2.LINE_AA, 4)
+        cv2.circle(image, (cx, cy), max(cr, _FINE // 2), colour, -1, cv2.LINE_AA, 4)
 
 
-def _air(colour: Colour, away: float, air: Colour) -> Image:
+def _blend_air(colour: Colour, away: float, air: Colour) -> Image:
     share = 1 - np.exp(-away / 110)
     base = np.asarray(colour, dtype=np.float32)
     return np.asarray(base + (np.asarray(air, dtype=np.float32) - base) * share, dtype=np.float32)
 
 
-def tree(
-    picture: Bytes,
+def paint_tree(
+    image: Bytes,
     rng: np.random.Generator,
     x_m: float,
     away: float,
@@ -53,12 +53,14 @@ def tree(
     height_m: float = 6.5,
     leaves: Colour | None = None,
 ) -> None:
-    """A broad-leaved tree standing on the ground, lit from `side` (-1 left, 1 right)."""
+    """Paint a broad-leaved tree on the ground, lit from `side` (-1 left, 1 right)."""
     metre = FOCAL / away
     x, y = MIDDLE + x_m * metre, HORIZON + EYE * metre
     tall = height_m * metre
-    green = _air(LEAVES[int(rng.integers(len(LEAVES)))] if leaves is None else leaves, away, air)
-    bark = _air((84, 66, 50), away, air)
+    green = _blend_air(
+        LEAVES[int(rng.integers(len(LEAVES)))] if leaves is None else leaves, away, air
+    )
+    bark = _blend_air((84, 66, 50), away, air)
     wide = max(1.0, 0.032 * tall)
     trunk = np.array(
         [
@@ -68,7 +70,7 @@ def tree(
             [x - 0.5 * wide, y - 0.55 * tall],
         ]
     )
-    cv2.fillPoly(picture, [np.rint(trunk * 16).astype(np.int32)], bark.tolist(), cv2.LINE_AA, 4)
+    cv2.fillPoly(image, [np.rint(trunk * 16).astype(np.int32)], bark.tolist(), cv2.LINE_AA, 4)
     n = int(np.clip(tall / 4, 14, 60))
     turn, reach = rng.uniform(0, 2 * np.pi, n), np.sqrt(rng.random(n))
     cx = x + 0.26 * tall * reach * np.cos(turn)
@@ -84,7 +86,7 @@ def tree(
         colours = np.clip(green * tone[:, None] + [4, 4, 0], 0, 255)
         ox = cx + side * shift * tall + rng.normal(0, 0.02, n) * tall
         oy = cy - 0.8 * shift * tall + rng.normal(0, 0.02, n) * tall
-        _dots(picture, ox[keep], oy[keep], (r * size)[keep], colours[keep])
+        _paint_dots(image, ox[keep], oy[keep], (r * size)[keep], colours[keep])
     m = int(np.clip(tall * 0.7, 0, 260))
     if m > 20:
         turn, reach = rng.uniform(0, 2 * np.pi, m), np.sqrt(rng.random(m))
@@ -92,11 +94,11 @@ def tree(
         oy = y - 0.69 * tall + 0.31 * tall * reach * np.sin(turn)
         tone = rng.uniform(0.75, 1.35, m) * (0.85 + 0.3 * (y - 0.5 * tall - oy) / (0.5 * tall))
         colours = np.clip(green * tone[:, None], 0, 255)
-        _dots(picture, ox, oy, np.full(m, 0.011 * tall + 0.4), colours)
+        _paint_dots(image, ox, oy, np.full(m, 0.011 * tall + 0.4), colours)
 
 
-def pine(
-    picture: Bytes,
+def paint_pine(
+    image: Bytes,
     rng: np.random.Generator,
     x_m: float,
     away: float,
@@ -105,14 +107,14 @@ def pine(
     height_m: float = 9.0,
     snowy: bool = False,
 ) -> None:
-    """A conifer of stacked boughs."""
+    """Paint a conifer of stacked boughs."""
     metre = FOCAL / away
     x, y = MIDDLE + x_m * metre, HORIZON + EYE * metre
     tall = height_m * metre
-    green = _air((52, 82, 66), away, air)
-    bark = _air((74, 58, 46), away, air).tolist()
+    green = _blend_air((52, 82, 66), away, air)
+    bark = _blend_air((74, 58, 46), away, air).tolist()
     top = (int(x), int(y - 0.2 * tall))
-    cv2.line(picture, (int(x), int(y)), top, bark, max(1, int(0.03 * tall)), cv2.LINE_AA)
+    cv2.line(image, (int(x), int(y)), top, bark, max(1, int(0.03 * tall)), cv2.LINE_AA)
     boughs = 9
     for k in range(boughs):
         low = y - tall * (0.08 + 0.86 * k / boughs)
@@ -129,7 +131,7 @@ def pine(
                 )
             colour = np.clip(green * tone, 0, 255)
             fixed = np.rint(np.array(points) * 16).astype(np.int32)
-            cv2.fillPoly(picture, [fixed], colour.tolist(), cv2.LINE_AA, 4)
+            cv2.fillPoly(image, [fixed], colour.tolist(), cv2.LINE_AA, 4)
         if snowy:
             cap = [
                 [x, low - rise],
@@ -139,12 +141,12 @@ def pine(
             ]
             fixed = np.rint(np.array(cap) * 16).astype(np.int32)
             cv2.fillPoly(
-                picture, [fixed], _air((232, 238, 246), away, air).tolist(), cv2.LINE_AA, 4
+                image, [fixed], _blend_air((232, 238, 246), away, air).tolist(), cv2.LINE_AA, 4
             )
 
 
-def treeline(
-    picture: Bytes,
+def paint_treeline(
+    image: Bytes,
     rng: np.random.Generator,
     height: float,
     air: Colour,
@@ -152,31 +154,35 @@ def treeline(
     leaves: Colour | None = None,
     away: float = 70.0,
 ) -> None:
-    """A far wood along the horizon, about `height` px high."""
+    """Paint a distant wood along the horizon, about `height` px high."""
     green = np.asarray(LEAVES[int(rng.integers(4))] if leaves is None else leaves, dtype=np.float32)
     row = HORIZON + EYE * FOCAL / away
     for tone, lift, size in ((0.66, 0.62, 0.34), (0.82, 0.5, 0.3), (0.98, 0.36, 0.26)):
         n = int(PLATE_WH[0] / (0.16 * height + 2))
         x = np.linspace(-10, PLATE_WH[0] + 10, n) + rng.normal(0, 0.2 * height, n)
         y = row - height * lift + rng.normal(0, 0.14 * height, n)
-        colours = np.clip(_air(green, away, air) * tone * rng.uniform(0.88, 1.12, (n, 1)), 0, 255)
-        _dots(picture, x, y, height * size * rng.uniform(0.7, 1.2, n), colours)
+        colours = np.clip(
+            _blend_air(green, away, air) * tone * rng.uniform(0.88, 1.12, (n, 1)), 0, 255
+        )
+        _paint_dots(image, x, y, height * size * rng.uniform(0.7, 1.2, n), colours)
         m = 3 * n
         x, y = rng.uniform(0, PLATE_WH[0], m), row - height * lift * rng.uniform(0.2, 1.5, m)
-        colours = np.clip(_air(green, away, air) * tone * rng.uniform(0.85, 1.3, (m, 1)), 0, 255)
-        _dots(picture, x + side * 2, y - 1, height * rng.uniform(0.03, 0.09, m), colours)
-    low = _air(green * 0.6, away, air)
-    cv2.rectangle(picture, (0, int(row - 0.3 * height)), (PLATE_WH[0], int(row)), low.tolist(), -1)
+        colours = np.clip(
+            _blend_air(green, away, air) * tone * rng.uniform(0.85, 1.3, (m, 1)), 0, 255
+        )
+        _paint_dots(image, x + side * 2, y - 1, height * rng.uniform(0.03, 0.09, m), colours)
+    low = _blend_air(green * 0.6, away, air)
+    cv2.rectangle(image, (0, int(row - 0.3 * height)), (PLATE_WH[0], int(row)), low.tolist(), -1)
 
 
-def grass(rng: np.random.Generator, colour: Colour) -> Image:
-    """(h, w, 3) ground covered with grass."""
-    across, away, near = ground_maps()
-    blades = 0.5 * ground_speckle(0, 60, 3.0) + 0.6 * ground_speckle(1, 22, rng.uniform(0, 9))
-    patches = ground_speckle(3, 9, rng.uniform(0, 50)) + 0.7 * ground_speckle(
+def paint_grass(rng: np.random.Generator, colour: Colour) -> Image:
+    """Paint (h, w, 3) ground covered with grass."""
+    across, away, near = map_ground()
+    blades = 0.5 * project_speckle(0, 60, 3.0) + 0.6 * project_speckle(1, 22, rng.uniform(0, 9))
+    patches = project_speckle(3, 9, rng.uniform(0, 50)) + 0.7 * project_speckle(
         2, 5, rng.uniform(0, 50)
     )
-    turf = tint(colour, blades * (0.35 + 0.65 * near), 0.13)
+    turf = tint_colour(colour, blades * (0.35 + 0.65 * near), 0.13)
     turf *= 1 + 0.055 * patches[:, :, None] * np.array([1.3, 0.9, 0.7], dtype=np.float32)
     del across, away
     return np.asarray(turf * (0.97 + 0.06 * (1 - near[:, :, None])), dtype=np.float32)

@@ -12,131 +12,144 @@ from smallpose.synthetic.rendering.places.brush import (
     Bytes,
     Colour,
     Image,
-    as_bytes,
+    draw_noise,
+    draw_stripe,
+    draw_tiles,
     fill_ground,
-    ground_maps,
-    ground_speckle,
-    jitter,
-    noise,
-    stripe,
-    tiles,
-    tint,
+    jitter_colour,
+    map_ground,
+    project_speckle,
+    tint_colour,
+    to_bytes,
 )
-from smallpose.synthetic.rendering.places.built import PX, front_wall, side_wall
+from smallpose.synthetic.rendering.places.built import PX, place_front_wall, place_side_wall
 
 
-def hall(rng: np.random.Generator, side: float, sun: float) -> Bytes:
-    """An indoor hall: a sports hall, a station, a gallery."""
+def paint_hall(rng: np.random.Generator, side: float, sun: float) -> Bytes:
+    """Paint an indoor hall: a sports hall, a station, a gallery."""
     del sun
     w = PLATE_WH[0]
-    picture = np.zeros((PLATE_WH[1], w, 3), np.uint8)
+    image = np.zeros((PLATE_WH[1], w, 3), np.uint8)
     sporty = rng.random() < 0.5
     away_m, half, tall = rng.uniform(20, 34), rng.uniform(8, 12), rng.uniform(6.0, 9.0)
-    wall = jitter(
+    wall = jitter_colour(
         ((222, 214, 200), (204, 212, 216), (214, 200, 178), (190, 202, 196))[int(rng.integers(4))],
         7,
         rng,
     )
-    trim = jitter(
+    trim = jitter_colour(
         ((176, 74, 58), (66, 96, 128), (92, 116, 96), (120, 98, 76))[int(rng.integers(4))], 8, rng
     )
-    picture[:HORIZON] = wall * 0.9
-    _ceiling(picture, rng, wall, away_m, half, tall)
+    image[:HORIZON] = wall * 0.9
+    _paint_ceiling(image, rng, wall, away_m, half, tall)
     for s in (-1, 1):
-        panel, there = _inner_wall(
+        panel, wall_mask = _paint_inner_wall(
             rng, away_m + 2, tall, wall * (1.02 if s * side < 0 else 0.88), trim
         )
-        side_wall(picture, panel, there, s * half, 1.0, away_m, 1.0, (226, 224, 218))
-    panel, there = _inner_wall(rng, 2 * half, tall, wall, trim)
-    front_wall(picture, panel, there, away_m, 1.0, (232, 230, 224))
-    ground = _hall_floor(rng, sporty)
+        place_side_wall(
+            image=image,
+            wall=panel,
+            wall_mask=wall_mask,
+            x_m=s * half,
+            z1=1.0,
+            z2=away_m,
+            tone=1.0,
+            air=(226, 224, 218),
+        )
+    panel, wall_mask = _paint_inner_wall(rng, 2 * half, tall, wall, trim)
+    place_front_wall(image, panel, wall_mask, away_m, 1.0, (232, 230, 224))
+    ground = _paint_floor(rng, sporty)
     foot = HORIZON + int(EYE * FOCAL / away_m)
     depth = min(PLATE_WH[1] - foot, foot)
-    mirror = np.asarray(cv2.blur(picture[foot - depth : foot][::-1], (5, 61)), dtype=np.float32)
+    mirror = np.asarray(cv2.blur(image[foot - depth : foot][::-1], (5, 61)), dtype=np.float32)
     floor = ground[foot - HORIZON :].copy()
     fade = np.linspace(0.30, 0.05, depth, dtype=np.float32)[:, None, None]
     floor[:depth] = floor[:depth] * (1 - fade) + mirror * fade
-    picture[foot:] = as_bytes(floor)
+    image[foot:] = to_bytes(floor)
     if sporty:
-        _court(picture, rng, away_m, half)
-    return picture
+        _paint_court(image, rng, away_m, half)
+    return image
 
 
-def _hall_floor(rng: np.random.Generator, sporty: bool) -> Image:
+def _paint_floor(rng: np.random.Generator, sporty: bool) -> Image:
     if sporty:
-        joints, value = tiles(0.12, 1.6, 0.004, rng, brick=True)
-        base = jitter(
+        joints, value = draw_tiles(0.12, 1.6, 0.004, rng, brick=True)
+        base = jitter_colour(
             ((206, 162, 108), (190, 146, 98), (214, 178, 128))[int(rng.integers(3))], 6, rng
         )
-        ground = tint(base, value, 0.045) * (1 - 0.22 * joints[:, :, None])
+        ground = tint_colour(base, value, 0.045) * (1 - 0.22 * joints[:, :, None])
     else:
         side = rng.uniform(0.5, 1.1)
-        joints, value = tiles(side, side, 0.006, rng)
-        base = jitter(
+        joints, value = draw_tiles(side, side, 0.006, rng)
+        base = jitter_colour(
             ((200, 194, 184), (176, 178, 180), (196, 178, 152), (150, 152, 150))[
                 int(rng.integers(4))
             ],
             6,
             rng,
         )
-        across, away, _ = ground_maps()
+        across, away, _ = map_ground()
         checks = (np.floor(across / side) + np.floor(away / side)) % 2 - 0.5
         dark = checks * (0.16 if rng.random() < 0.4 else 0.03) * np.clip(9 / away, 0, 1)
-        ground = tint(base, value, 0.02) * (1 - 0.18 * joints[:, :, None]) * (1 + dark[:, :, None])
-    return np.asarray(ground * (1 + 0.015 * ground_speckle(3, 9)[:, :, None]), dtype=np.float32)
+        ground = (
+            tint_colour(base, value, 0.02)
+            * (1 - 0.18 * joints[:, :, None])
+            * (1 + dark[:, :, None])
+        )
+    return np.asarray(ground * (1 + 0.015 * project_speckle(3, 9)[:, :, None]), dtype=np.float32)
 
 
-def _inner_wall(
+def _paint_inner_wall(
     rng: np.random.Generator, wide_m: float, tall_m: float, wall: Colour, trim: Colour
 ) -> tuple[Bytes, Bytes]:
     w, h = int(wide_m * PX), int(tall_m * PX)
     base, accent = np.asarray(wall, dtype=np.float32), np.asarray(trim, dtype=np.float32)
     shade = np.linspace(0.86, 1.06, h, dtype=np.float32)[:, None, None]
-    picture = as_bytes(base * shade * (1 + 0.015 * noise((h, w), 4, rng, 3)[:, :, None]))
-    cv2.rectangle(picture, (0, h - int(1.2 * PX)), (w, h), accent.tolist(), -1)
+    image = to_bytes(base * shade * (1 + 0.015 * draw_noise((h, w), 4, rng, 3)[:, :, None]))
+    cv2.rectangle(image, (0, h - int(1.2 * PX)), (w, h), accent.tolist(), -1)
     cv2.rectangle(
-        picture, (0, h - int(1.26 * PX)), (w, h - int(1.2 * PX)), (accent * 0.7).tolist(), -1
+        image, (0, h - int(1.26 * PX)), (w, h - int(1.2 * PX)), (accent * 0.7).tolist(), -1
     )
     pitch = int(rng.uniform(2.8, 4.5) * PX)
     kind = int(rng.integers(3))
     for x in range(pitch // 3, w - pitch // 3, pitch):
         if kind == 0:  # high windows, bright with day
             box = (x, int(0.8 * PX), x + int(0.68 * pitch), int(0.45 * h))
-            cv2.rectangle(picture, box[:2], box[2:], (236, 242, 246), -1)
-            cv2.rectangle(picture, box[:2], box[2:], (140, 146, 150), 3)
+            cv2.rectangle(image, box[:2], box[2:], (236, 242, 246), -1)
+            cv2.rectangle(image, box[:2], box[2:], (140, 146, 150), 3)
             for k in (1, 2):
                 a = box[0] + k * (box[2] - box[0]) // 3
-                cv2.line(picture, (a, box[1]), (a, box[3]), (150, 156, 160), 2)
+                cv2.line(image, (a, box[1]), (a, box[3]), (150, 156, 160), 2)
         elif kind == 1:  # banners
-            colour = jitter(
+            colour = jitter_colour(
                 ((180, 60, 56), (52, 90, 140), (222, 178, 72), (60, 120, 96))[int(rng.integers(4))],
                 9,
                 rng,
             )
             box = (x, int(0.16 * h), x + int(0.36 * pitch), int(0.6 * h))
-            cv2.rectangle(picture, box[:2], box[2:], colour.tolist(), -1)
+            cv2.rectangle(image, box[:2], box[2:], colour.tolist(), -1)
             cv2.rectangle(
-                picture, (box[0] + 8, box[1] + 14), (box[2] - 8, box[1] + 34), (240, 236, 228), -1
+                image, (box[0] + 8, box[1] + 14), (box[2] - 8, box[1] + 34), (240, 236, 228), -1
             )
-        else:  # doors and pictures
-            cv2.rectangle(picture, (x, h - int(2.3 * PX)), (x + int(1.6 * PX), h), (96, 84, 74), -1)
+        else:  # doors and images
+            cv2.rectangle(image, (x, h - int(2.3 * PX)), (x + int(1.6 * PX), h), (96, 84, 74), -1)
             cv2.rectangle(
-                picture, (x + 4, h - int(2.2 * PX)), (x + int(1.6 * PX) - 4, h), (142, 122, 100), -1
+                image, (x + 4, h - int(2.2 * PX)), (x + int(1.6 * PX) - 4, h), (142, 122, 100), -1
             )
         cv2.rectangle(
-            picture,
+            image,
             (x + int(0.78 * pitch), 0),
             (x + int(0.86 * pitch), h),
             (base * 0.8).tolist(),
             -1,
         )
-    return picture, np.full((h, w), 255, np.uint8)
+    return image, np.full((h, w), 255, np.uint8)
 
 
-def _ceiling(
-    picture: Bytes, rng: np.random.Generator, wall: Colour, away_m: float, half: float, tall: float
+def _paint_ceiling(
+    image: Bytes, rng: np.random.Generator, wall: Colour, away_m: float, half: float, tall: float
 ) -> None:
-    """Beams and lamps overhead, in perspective."""
+    """Paint beams and lamps overhead in perspective."""
     base = np.asarray(wall, dtype=np.float64)
     rise = tall - EYE
 
@@ -146,7 +159,7 @@ def _ceiling(
     def panel(x1: float, x2: float, z1: float, z2: float, colour: list[float]) -> None:
         corners = np.array([at(x1, z1), at(x2, z1), at(x2, z2), at(x1, z2)])
         fixed = np.clip(np.rint(corners * 16), -(10**6), 10**6).astype(np.int32)
-        cv2.fillPoly(picture, [fixed], colour, cv2.LINE_AA, 4)
+        cv2.fillPoly(image, [fixed], colour, cv2.LINE_AA, 4)
 
     panel(-half, half, 1.0, away_m, (base * 0.82).tolist())
     step = rng.uniform(2.4, 3.6)
@@ -156,14 +169,16 @@ def _ceiling(
             panel(x * half - 0.8, x * half + 0.8, z - 0.9, max(z - 1.5, 1.0), [250, 248, 238])
 
 
-def _court(picture: Bytes, rng: np.random.Generator, away_m: float, half: float) -> None:
-    """Lines and a coloured area of a sports hall's floor."""
+def _paint_court(image: Bytes, rng: np.random.Generator, away_m: float, half: float) -> None:
+    """Paint lines and a coloured area on a sports hall's floor."""
     x, z1, z2 = 0.72 * half, 1.0, away_m - 2.5
-    colour = jitter(((58, 108, 146), (164, 78, 62), (72, 122, 92))[int(rng.integers(3))], 8, rng)
-    overlay = picture.copy()
+    colour = jitter_colour(
+        ((58, 108, 146), (164, 78, 62), (72, 122, 92))[int(rng.integers(3))], 8, rng
+    )
+    overlay = image.copy()
     deep = z2 - 5.5
     fill_ground(overlay, [(-2.4, deep), (2.4, deep), (2.4, z2), (-2.4, z2)], colour)
-    picture[:] = cv2.addWeighted(picture, 0.25, overlay, 0.75, 0)
+    image[:] = cv2.addWeighted(image, 0.25, overlay, 0.75, 0)
     lines = (
         ((-x, z1), (-x, z2)),
         ((x, z1), (x, z2)),
@@ -174,14 +189,24 @@ def _court(picture: Bytes, rng: np.random.Generator, away_m: float, half: float)
         ((2.4, deep), (2.4, z2)),
     )
     for a, b in lines:
-        stripe(picture, a, b, 0.09, (244, 242, 234))
+        draw_stripe(image, a, b, 0.09, (244, 242, 234))
     metre = FOCAL / (z2 + 0.6)
     y = HORIZON + EYE * metre
     left, right = (round(MIDDLE + k * metre) for k in (-0.9, 0.9))
     board = (left, round(y - 3.9 * metre)), (right, round(y - 2.9 * metre))
     foot, rim = (round(MIDDLE), round(y)), (round(MIDDLE), round(y - 3.05 * metre))
-    cv2.line(picture, foot, rim, (92, 96, 102), max(1, round(0.15 * metre)))
-    cv2.rectangle(picture, *board, (246, 246, 244), -1)
-    cv2.rectangle(picture, *board, (60, 64, 70), 1)
+    cv2.line(image, foot, rim, (92, 96, 102), max(1, round(0.15 * metre)))
+    cv2.rectangle(image, *board, (246, 246, 244), -1)
+    cv2.rectangle(image, *board, (60, 64, 70), 1)
     hoop = (max(2, round(0.23 * metre)), 2)
-    cv2.ellipse(picture, rim, hoop, 0, 0, 360, (222, 96, 44), 2, cv2.LINE_AA)
+    cv2.ellipse(
+        image,
+        rim,
+        hoop,
+        angle=0,
+        startAngle=0,
+        endAngle=360,
+        color=(222, 96, 44),
+        thickness=2,
+        lineType=cv2.LINE_AA,
+    )

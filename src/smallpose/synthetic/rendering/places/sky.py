@@ -1,4 +1,4 @@
-"""Skies, far hills and mountains."""
+"""Paint skies, distant hills and mountains."""
 
 import cv2
 import numpy as np
@@ -8,8 +8,8 @@ from smallpose.synthetic.rendering.places.brush import (
     PLATE_WH,
     Bytes,
     Colour,
-    as_bytes,
-    noise,
+    draw_noise,
+    to_bytes,
 )
 
 # Zenith and horizon colours of a few kinds of day.
@@ -23,8 +23,8 @@ _DAYS = (
 )
 
 
-def sky(rng: np.random.Generator, sun_side: float, sun: float) -> tuple[Bytes, Colour]:
-    """(1040, 1152, 3) with sky above the horizon, and the colour of the air at the horizon."""
+def paint_sky(rng: np.random.Generator, sun_side: float, sun: float) -> tuple[Bytes, Colour]:
+    """Return (1040, 1152, 3) with sky above the horizon, and the colour of the air there."""
     w = PLATE_WH[0]
     top, low = (np.array(c, dtype=np.float32) for c in _DAYS[int(rng.integers(len(_DAYS)))])
     if sun < 0.35:
@@ -34,22 +34,22 @@ def sky(rng: np.random.Generator, sun_side: float, sun: float) -> tuple[Bytes, C
     small = (HORIZON // 2, w // 2)
     above = np.asarray(cv2.resize(top + (low - top) * share, (w // 2, small[0])))
     rows = np.linspace(0.15, 1, small[0], dtype=np.float32)[:, None]
-    field = noise(small, rng.uniform(2.5, 5.0), rng, 5, stretch=rng.uniform(1.6, 3.2))
+    field = draw_noise(small, rng.uniform(2.5, 5.0), rng, 5, stretch=rng.uniform(1.6, 3.2))
     cover = np.clip((field - rng.uniform(-0.1, 0.9) + 0.9 * (sun < 0.35)) * 0.9, 0, 1) * rows**0.4
-    lit = 246 + 6 * noise(small, 9, rng, 2)[:, :, None]
+    lit = 246 + 6 * draw_noise(small, 9, rng, 2)[:, :, None]
     shade = np.clip(field, 0, 2)[:, :, None] * np.array([16, 13, 8], dtype=np.float32)
     above = above + (np.minimum(lit - shade, 252) - above) * (0.85 * cover[:, :, None])
     columns = np.linspace(-1, 1, w // 2, dtype=np.float32)[None]
     glow = np.exp(-((columns - sun_side) ** 2) * 2.2 - ((rows - 0.55) ** 2) * 2.5)[:, :, None]
     above = above + glow * sun * np.array([34, 26, 8], dtype=np.float32)
-    picture = np.zeros((PLATE_WH[1], w, 3), np.uint8)
-    picture[:HORIZON] = cv2.resize(as_bytes(above), (w, HORIZON), interpolation=cv2.INTER_LINEAR)
-    picture[HORIZON:] = low
-    return picture, [float(c) for c in low]
+    image = np.zeros((PLATE_WH[1], w, 3), np.uint8)
+    image[:HORIZON] = cv2.resize(to_bytes(above), (w, HORIZON), interpolation=cv2.INTER_LINEAR)
+    image[HORIZON:] = low
+    return image, [float(c) for c in low]
 
 
-def ridge(
-    picture: Bytes,
+def paint_ridge(
+    image: Bytes,
     rng: np.random.Generator,
     height: float,
     colour: Colour,
@@ -57,9 +57,9 @@ def ridge(
     snow: bool = False,
     base: int = HORIZON,
 ) -> None:
-    """A line of hills or mountains standing on row `base`, up to `height` px high."""
+    """Paint a line of hills or mountains on row `base`, up to `height` px high."""
     w = PLATE_WH[0]
-    profile = noise((2, w), rng.uniform(2, 4), rng, rough)[0]
+    profile = draw_noise((2, w), rng.uniform(2, 4), rng, rough)[0]
     profile = np.abs(profile) if snow else profile * 0.5 + 0.8
     top = base - np.clip(height * (0.35 + 0.45 * profile), 3, base - 8)
     low = max(int(top.min()) - 1, 0)
@@ -72,12 +72,12 @@ def ridge(
         slope = np.asarray(
             cv2.GaussianBlur(np.gradient(profile)[None].astype(np.float32), (0, 0), 2)
         )
-        folds = noise((len(rows), w), 14, rng, 4)
+        folds = draw_noise((len(rows), w), 14, rng, 4)
         side = np.clip(0.5 + 60 * slope + 0.28 * folds, 0, 1)[:, :, None]
         white = np.array([172, 188, 212]) + side * np.array([74, 62, 38])
         line = np.clip(1.6 - 2.2 * deep + 0.35 * folds[:, :, None], 0, 1)
         body = body * (1 - line) + white * line
     else:
-        body = body * (1 + 0.05 * noise((len(rows), w), 50, rng, 3)[:, :, None])
-    part = picture[low:base].astype(np.float32)
-    picture[low:base] = as_bytes(np.asarray(part + (body - part) * inside, dtype=np.float32))
+        body = body * (1 + 0.05 * draw_noise((len(rows), w), 50, rng, 3)[:, :, None])
+    part = image[low:base].astype(np.float32)
+    image[low:base] = to_bytes(np.asarray(part + (body - part) * inside, dtype=np.float32))

@@ -9,78 +9,96 @@ from smallpose.synthetic.rendering.places.brush import (
     HORIZON,
     MIDDLE,
     Bytes,
-    as_bytes,
+    add_haze,
+    draw_stripe,
+    draw_tiles,
     fill_ground,
-    ground_maps,
-    ground_speckle,
-    haze,
-    jitter,
-    rgb,
-    stripe,
-    tiles,
-    tint,
+    jitter_colour,
+    make_colour,
+    map_ground,
+    project_speckle,
+    tint_colour,
+    to_bytes,
 )
-from smallpose.synthetic.rendering.places.built import front_wall, lamp, row_of_houses, side_wall
-from smallpose.synthetic.rendering.places.green import tree, treeline
-from smallpose.synthetic.rendering.places.sky import sky
+from smallpose.synthetic.rendering.places.built import (
+    paint_houses,
+    paint_lamp,
+    place_front_wall,
+    place_side_wall,
+)
+from smallpose.synthetic.rendering.places.green import paint_tree, paint_treeline
+from smallpose.synthetic.rendering.places.sky import paint_sky
 
 _STONES = ((182, 172, 158), (164, 160, 154), (196, 184, 164), (150, 146, 142), (188, 164, 142))
 
 
-def street(rng: np.random.Generator, side: float, sun: float) -> Bytes:
-    """A road between two rows of houses."""
-    picture, air = sky(rng, side, sun)
+def paint_street(rng: np.random.Generator, side: float, sun: float) -> Bytes:
+    """Paint a road between two rows of houses."""
+    image, air = paint_sky(rng, side, sun)
     low = int(rng.integers(2, 5))
-    houses, there = row_of_houses(rng, 60, low, low + 3)
-    front_wall(picture, houses, there, 78, 0.95, air)
-    treeline(picture, rng, 26, air, side, away=72)
+    houses, wall_mask = paint_houses(rng, 60, low, low + 3)
+    place_front_wall(image, houses, wall_mask, 78, 0.95, air)
+    paint_treeline(image, rng, 26, air, side, away=72)
     half = rng.uniform(3.2, 4.6)
     walk = rng.uniform(2.4, 4.0)
-    across, _, _ = ground_maps()
-    asphalt = tint(
-        jitter((112, 112, 114), 8, rng), ground_speckle(0, 60) + 0.5 * ground_speckle(3, 9), 0.05
+    across, _, _ = map_ground()
+    asphalt = tint_colour(
+        jitter_colour((112, 112, 114), 8, rng),
+        project_speckle(0, 60) + 0.5 * project_speckle(3, 9),
+        0.05,
     )
     worn = np.exp(-((np.abs(np.abs(across) - half / 2) - 0.8) ** 2) * 3)[:, :, None]
     asphalt = asphalt * (1 - 0.07 * worn)
-    joints, value = tiles(0.75, 0.75, 0.018, rng, brick=rng.random() < 0.5)
-    stone = tint(jitter(_STONES[int(rng.integers(len(_STONES)))], 7, rng), value, 0.03)
-    stone = stone * (1 - 0.2 * joints[:, :, None]) * (1 + 0.03 * ground_speckle(0, 60)[:, :, None])
+    joints, value = draw_tiles(0.75, 0.75, 0.018, rng, brick=rng.random() < 0.5)
+    stone = tint_colour(
+        jitter_colour(_STONES[int(rng.integers(len(_STONES)))], 7, rng), value, 0.03
+    )
+    stone = stone * (1 - 0.2 * joints[:, :, None]) * (1 + 0.03 * project_speckle(0, 60)[:, :, None])
     kerb = np.clip((np.abs(across) - half) * 12, 0, 1)[:, :, None]
     ground = asphalt + (stone - asphalt) * kerb
     edge = np.clip(1 - np.abs(np.abs(across) - half - 0.09) * 9, 0, 1)[:, :, None]
-    ground = ground + (rgb(196.0, 192, 184) - ground) * edge * 0.7
-    picture[HORIZON:] = as_bytes(np.asarray(ground, dtype=np.float32))
+    ground = ground + (make_colour(196.0, 192, 184) - ground) * edge * 0.7
+    image[HORIZON:] = to_bytes(np.asarray(ground, dtype=np.float32))
     white = (224, 222, 214)
     for z in np.arange(2.0, 60.0, 5.0).tolist():
-        stripe(picture, (0, z), (0, z + 2.4), 0.14, white)
+        draw_stripe(image, (0, z), (0, z + 2.4), 0.14, white)
     if rng.random() < 0.75:
         z = rng.uniform(4.5, 11)
         for x in np.arange(-half + 0.4, half - 0.3, 0.95).tolist():
-            fill_ground(picture, [(x, z), (x + 0.5, z), (x + 0.5, z + 2.6), (x, z + 2.6)], white)
+            fill_ground(image, [(x, z), (x + 0.5, z), (x + 0.5, z + 2.6), (x, z + 2.6)], white)
     for _ in range(int(rng.integers(1, 4))):
         z, x = rng.uniform(3, 12), rng.uniform(-half + 0.6, half - 0.6)
         ring = np.linspace(0, 2 * np.pi, 20)
         fill_ground(
-            picture, [(x + 0.32 * np.cos(t), z + 0.32 * np.sin(t)) for t in ring], (84, 84, 86)
+            image, [(x + 0.32 * np.cos(t), z + 0.32 * np.sin(t)) for t in ring], (84, 84, 86)
         )
-    haze(picture, air, 0.3)
+    add_haze(image, air, 0.3)
     for s in (-1, 1):
-        houses, there = row_of_houses(rng, 74, low, low + 3)
+        houses, wall_mask = paint_houses(rng, 74, low, low + 3)
         tone = 0.8 + 0.28 * max(-s * side, 0) * sun
-        side_wall(picture, houses, there, s * (half + walk), 1.2, 76, tone, air)
+        place_side_wall(
+            image=image,
+            wall=houses,
+            wall_mask=wall_mask,
+            x_m=s * (half + walk),
+            z1=1.2,
+            z2=76,
+            tone=tone,
+            air=air,
+        )
     if rng.random() < 0.7:
         for z in (44.0, 34.0, 26.0, 20.0, 15.0):
             for s in (-1, 1):
                 if rng.random() < 0.75:
-                    tree(picture, rng, s * (half + 0.7), z, air, side, rng.uniform(4.2, 5.6))
+                    paint_tree(image, rng, s * (half + 0.7), z, air, side, rng.uniform(4.2, 5.6))
     for z in (52.0, 38.0, 29.0, 17.0, 11.0):
-        lamp(picture, (half + 0.35) * (1 if int(z) % 2 else -1), z, 4.0, (58, 62, 68))
-    _parked(picture, rng, half)
-    return picture
+        paint_lamp(image, (half + 0.35) * (1 if int(z) % 2 else -1), z, 4.0, (58, 62, 68))
+    _paint_parked_cars(image, rng, half)
+    return image
 
 
-def _parked(picture: Bytes, rng: np.random.Generator, half: float) -> None:
-    """Cars along the kerb, seen from behind."""
+def _paint_parked_cars(image: Bytes, rng: np.random.Generator, half: float) -> None:
+    """Paint cars along the kerb, seen from behind."""
     colours = (
         (150, 46, 42),
         (52, 74, 116),
@@ -93,7 +111,7 @@ def _parked(picture: Bytes, rng: np.random.Generator, half: float) -> None:
         s = 1 if rng.random() < 0.5 else -1
         x, y = MIDDLE + s * (half - 1.0) * FOCAL / z, HORIZON + EYE * FOCAL / z
         m = FOCAL / z
-        body = jitter(colours[int(rng.integers(len(colours)))], 8, rng)
+        body = jitter_colour(colours[int(rng.integers(len(colours)))], 8, rng)
 
         def box(
             x1: float,
@@ -106,7 +124,7 @@ def _parked(picture: Bytes, rng: np.random.Generator, half: float) -> None:
             y: float = y,
         ) -> None:
             cv2.rectangle(
-                picture,
+                image,
                 (round(x + x1 * m), round(y - y1 * m)),
                 (round(x + x2 * m), round(y - y2 * m)),
                 colour,
@@ -124,19 +142,21 @@ def _parked(picture: Bytes, rng: np.random.Generator, half: float) -> None:
         box(0.6, 0.0, 0.84, 0.32, [30, 30, 34])
 
 
-def plaza(rng: np.random.Generator, side: float, sun: float) -> Bytes:
-    """A paved square before houses, with trees and bollards."""
-    picture, air = sky(rng, side, sun)
+def paint_plaza(rng: np.random.Generator, side: float, sun: float) -> Bytes:
+    """Paint a paved square before houses, with trees and bollards."""
+    image, air = paint_sky(rng, side, sun)
     low = int(rng.integers(3, 6))
     away_m = rng.uniform(32, 55)
-    houses, there = row_of_houses(rng, away_m * 1.9, low, low + 3)
-    front_wall(picture, houses, there, away_m, 0.92 + 0.12 * sun, air)
+    houses, wall_mask = paint_houses(rng, away_m * 1.9, low, low + 3)
+    place_front_wall(image, houses, wall_mask, away_m, 0.92 + 0.12 * sun, air)
     size = rng.uniform(0.7, 1.8)
-    joints, value = tiles(size, size * rng.uniform(0.7, 1.4), 0.02, rng, brick=rng.random() < 0.4)
-    stone = jitter(_STONES[int(rng.integers(len(_STONES)))], 8, rng)
-    across, away, _ = ground_maps()
-    ground = tint(stone, value, 0.035) * (1 - 0.2 * joints[:, :, None])
-    ground = ground * (1 + 0.035 * (ground_speckle(0, 60) + ground_speckle(3, 7))[:, :, None])
+    joints, value = draw_tiles(
+        size, size * rng.uniform(0.7, 1.4), 0.02, rng, brick=rng.random() < 0.4
+    )
+    stone = jitter_colour(_STONES[int(rng.integers(len(_STONES)))], 8, rng)
+    across, away, _ = map_ground()
+    ground = tint_colour(stone, value, 0.035) * (1 - 0.2 * joints[:, :, None])
+    ground = ground * (1 + 0.035 * (project_speckle(0, 60) + project_speckle(3, 7))[:, :, None])
     style = int(rng.integers(3))
     band_of = across if style == 0 else away
     broad = rng.uniform(5, 8)
@@ -144,27 +164,29 @@ def plaza(rng: np.random.Generator, side: float, sun: float) -> Bytes:
     if style == 2:
         radius = np.hypot(across, away - 13)
         band = np.clip(1.0 - np.abs(((radius + 0.5) % 3.4) - 1.7) / 0.4, 0, 1)
-    accent = jitter(((142, 86, 70), (96, 98, 104), (214, 206, 190))[int(rng.integers(3))], 8, rng)
+    accent = jitter_colour(
+        ((142, 86, 70), (96, 98, 104), (214, 206, 190))[int(rng.integers(3))], 8, rng
+    )
     share = np.clip(band * 3, 0, 1)[:, :, None] * 0.75
     ground = ground * (1 - share) + (accent * (1 + 0.04 * value[:, :, None])) * share
     far = np.clip((away - away_m + 0.5) * 3, 0, 1)[:, :, None]
     ground = ground * (1 - 0.3 * far)
-    picture_ground = as_bytes(np.asarray(ground, dtype=np.float32))
+    picture_ground = to_bytes(np.asarray(ground, dtype=np.float32))
     foot = int(EYE * FOCAL / away_m)
-    picture[HORIZON + foot :] = picture_ground[foot:]
-    haze(picture, air, 0.2)
+    image[HORIZON + foot :] = picture_ground[foot:]
+    add_haze(image, air, 0.2)
     for z in np.sort(rng.uniform(12, away_m - 4, int(rng.integers(2, 8))))[::-1].tolist():
         x = rng.uniform(-0.8, 0.8) * z
-        _bed(picture, x, z, rng)
-        tree(picture, rng, x, z, air, side, rng.uniform(4, 6))
+        _paint_flower_bed(image, x, z, rng)
+        paint_tree(image, rng, x, z, air, side, rng.uniform(4, 6))
     for k in range(7):
-        lamp(picture, -9 + 3.0 * k, away_m * 0.62, 0.8, (72, 70, 68))
+        paint_lamp(image, -9 + 3.0 * k, away_m * 0.62, 0.8, (72, 70, 68))
     for x in (-7.0, 7.5):
-        lamp(picture, x, 20.0, 4.2, (52, 56, 60))
-    return picture
+        paint_lamp(image, x, 20.0, 4.2, (52, 56, 60))
+    return image
 
 
-def _bed(picture: Bytes, x: float, z: float, rng: np.random.Generator) -> None:
+def _paint_flower_bed(image: Bytes, x: float, z: float, rng: np.random.Generator) -> None:
     half = 0.9
     corners = [
         (x - half, z - half),
@@ -172,6 +194,6 @@ def _bed(picture: Bytes, x: float, z: float, rng: np.random.Generator) -> None:
         (x + half, z + half),
         (x - half, z + half),
     ]
-    fill_ground(picture, corners, (170, 162, 150))
+    fill_ground(image, corners, (170, 162, 150))
     inner = [(x + 0.85 * (a - x), z + 0.85 * (b - z)) for a, b in corners]
-    fill_ground(picture, inner, jitter((96, 112, 66), 8, rng))
+    fill_ground(image, inner, jitter_colour((96, 112, 66), 8, rng))

@@ -1,4 +1,4 @@
-"""The world as a whole: same bytes, nothing half written, groups, videos, mix of sizes."""
+"""The complete synthetic data set: same bytes, atomic writes, groups, videos, mix of sizes."""
 
 import hashlib
 import json
@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from smallpose.core.errors import InputError
-from smallpose.core.sizes import size_classes
-from smallpose.synthetic import make_world, world
-from smallpose.synthetic.labels.annotators import annotate
-from smallpose.synthetic.plan import SIZES, plan
-from smallpose.synthetic.rendering.raster import one_thread
-from smallpose.synthetic.scenes.layout import PROFILES, draw_scene_plan
-from smallpose.synthetic.scenes.render import draw
+from smallpose.core.sizes import classify_sizes
+from smallpose.synthetic import generate, make_synthetic_dataset
+from smallpose.synthetic.labels.annotators import annotate_people
+from smallpose.synthetic.plan import SIZES, plan_jobs
+from smallpose.synthetic.rendering.raster import use_one_thread
+from smallpose.synthetic.scenes.layout import PROFILES, plan_scene
+from smallpose.synthetic.scenes.render import render_scene
 
 
 def hashes(root):
@@ -27,12 +27,12 @@ def hashes(root):
 
 @pytest.mark.slow
 def test_two_processes_write_the_same_bytes_as_one(speck, tmp_path):
-    make_world(tmp_path / "again", "speck", seed=5, jobs=2)
+    make_synthetic_dataset(tmp_path / "again", "speck", seed=5, workers=2)
     assert hashes(tmp_path / "again") == hashes(speck)
 
 
-def test_another_seed_is_another_world():
-    a, b = (plan("tiny", seed) for seed in (0, 1))
+def test_another_seed_gives_another_data_set():
+    a, b = (plan_jobs("tiny", seed) for seed in (0, 1))
     assert len(a) == len(b) and all(u.seed != w.seed for u, w in zip(a, b, strict=True))
 
 
@@ -72,8 +72,8 @@ def test_annotations_are_plain_coco_with_ids_from_one(truth):
 def test_every_image_lies_where_its_name_says(speck, truth):
     for name, image in truth.items():
         if image["source"] in ("coco", "mpii", "posetrack"):
-            picture = cv2.imread(str(speck / name))
-            assert picture.shape[:2] == (image["height"], image["width"])
+            pixels = cv2.imread(str(speck / name))
+            assert pixels.shape[:2] == (image["height"], image["width"])
 
 
 def test_videos_decode_to_as_many_frames_as_are_labelled(speck, truth):
@@ -98,28 +98,28 @@ def test_some_videos_stand_in_both_mpii_and_posetrack(truth):
 def test_a_folder_that_is_not_empty_is_refused_and_kept(tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
     with pytest.raises(InputError, match="not empty"):
-        make_world(tmp_path, "tiny")
+        make_synthetic_dataset(tmp_path, "tiny")
     assert (tmp_path / "mine.txt").read_text() == "keep"
 
 
 def test_an_unknown_size_is_an_error_that_names_the_known_ones(tmp_path):
     with pytest.raises(InputError, match="tiny, small, bench"):
-        make_world(tmp_path / "world", "huge")
+        make_synthetic_dataset(tmp_path / "dataset", "huge")
 
 
-def test_a_world_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
+def test_a_run_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(world, "make_units", fail)
+    monkeypatch.setattr(generate, "run_jobs", fail)
     with pytest.raises(KeyboardInterrupt):
-        make_world(tmp_path / "world", "tiny")
+        make_synthetic_dataset(tmp_path / "dataset", "tiny")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_plans_hold_the_images_and_shares_they_promise():
     for size, stills in (("tiny", 60), ("small", 2000), ("bench", 20_000)):
-        units = [u for u in plan(size, 0) if u.source != "hieve" and u.split != "test"]
+        units = [u for u in plan_jobs(size, 0) if u.source != "hieve" and u.split != "test"]
         assert sum(u.count for u in units) == pytest.approx(stills, rel=0.05)
         coco = sum(u.count for u in units if u.source == "coco")
         assert coco / stills == pytest.approx(0.45, abs=0.01)
@@ -133,16 +133,16 @@ def test_the_sizes_of_people_are_near_the_papers_mix(monkeypatch):
     from smallpose.synthetic.scenes import render
 
     grey = np.full((1040, 1152, 3), 128, np.uint8)
-    monkeypatch.setattr(render, "plate", lambda *_: grey)
+    monkeypatch.setattr(render, "paint_background", lambda *_: grey)
     areas = []
-    with one_thread():
-        for source, pictures in (("coco", 36), ("aic", 16), ("mpii", 12), ("posetrack", 16)):
-            for k in range(pictures):
+    with use_one_thread():
+        for source, images in (("coco", 36), ("aic", 16), ("mpii", 12), ("posetrack", 16)):
+            for k in range(images):
                 rng = np.random.default_rng([23, k, len(source)])
-                scene = draw_scene_plan(PROFILES[source], "train", ("train", 8), rng)
-                people = annotate(draw(scene), source, rng)
+                scene = plan_scene(PROFILES[source], "train", ("train", 8), rng)
+                people = annotate_people(render_scene(scene), source, rng)
                 areas += [p.box_xywh[2] * p.box_xywh[3] for p in people if p.keypoints.any()]
-    share = np.bincount(size_classes(areas), minlength=3) / len(areas)
+    share = np.bincount(classify_sizes(areas), minlength=3) / len(areas)
     assert share == pytest.approx([0.53, 0.38, 0.09], abs=0.12)
 
 
