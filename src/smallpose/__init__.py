@@ -1,7 +1,7 @@
-"""SmallPose: how small may a person get before a pose model fails, and which model to take.
+"""SmallPose: how small may a person get before a pose model fails, and which model to use.
 
-`import smallpose` and everything up to `evaluate` needs no PyTorch. Names are looked up when they
-are first used, so that a command starts as fast as the part of the line it needs.
+`import smallpose` and everything up to `evaluate` needs no PyTorch. A name is imported when it is
+first used, so that a command starts as fast as the modules it needs.
 """
 
 from importlib import import_module
@@ -9,30 +9,38 @@ from typing import Any
 
 from smallpose._version import __version__
 
-_DOORS = {
-    "read_coco": "smallpose.io.coco_annotations",
-    "read_results": "smallpose.io.coco_results",
-    "write_coco": "smallpose.io.coco_annotations",
-    "write_results": "smallpose.io.coco_results",
+# name: module, or module:name there
+_LAZY_EXPORTS = {
+    "Skeleton": "smallpose.core.skeleton",
     "Instances": "smallpose.core.instances",
+    "make_instances": "smallpose.core.instances",
+    "make_images": "smallpose.core.instances",
     "Predictions": "smallpose.core.predictions",
+    "make_predictions": "smallpose.core.predictions",
     "keypoint_density": "smallpose.core.density",
     "crowd_index": "smallpose.stats.crowding",
+    "read_coco": "smallpose.io.coco_annotations",
+    "write_coco": "smallpose.io.coco_annotations",
+    "read_results": "smallpose.io.coco_results",
+    "write_results": "smallpose.io.coco_results",
     "evaluate": "smallpose.evaluation.evaluate",
     "Evaluator": "smallpose.evaluation.evaluator",
     "compare": "smallpose.evaluation.analysis.comparison",
     "diagnose": "smallpose.evaluation.analysis.error_diagnosis",
     "COCOeval": "smallpose.evaluation.cocoeval",
     "create_method": "smallpose.methods",
+    "TrainingConfig": "smallpose.training.config",
+    "train": "smallpose.training.run:run_training",
 }
 
-__all__ = ["__version__", *sorted(_DOORS)]
+__all__ = ["__version__", *sorted(_LAZY_EXPORTS)]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _DOORS:
+    if name not in _LAZY_EXPORTS:
         raise AttributeError(f"module 'smallpose' has no attribute {name!r}")
-    value = getattr(import_module(_DOORS[name]), name)
+    module, _, original = _LAZY_EXPORTS[name].partition(":")
+    value = getattr(import_module(module), original or name)
     globals()[name] = value
     return value
 

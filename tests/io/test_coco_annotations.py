@@ -8,7 +8,7 @@ import pytest
 
 import smallpose
 from smallpose.core.errors import InputError
-from smallpose.core.instances import concat, make_images, make_instances
+from smallpose.core.instances import concat_instances, make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.io.coco_annotations import read_coco, write_coco
@@ -181,7 +181,7 @@ def test_crowds_with_masks_as_dicts_and_people_without_keypoints_are_read(tmp_pa
         "segmentation": {"counts": [1, 2], "size": [3, 4]}
     }
     people = read_coco(save(tmp_path, coco(person(), crowd)))
-    assert people.counted.tolist() == [True, False]
+    assert people.is_counted.tolist() == [True, False]
     assert not people.keypoints[1].any()
 
 
@@ -200,7 +200,7 @@ FAULTS = {
     "deep": ('{"images":[],"annotations":' + "[" * 10**5 + "]" * 10**5 + "}", "nested too deep"),
     "a key twice": (
         json.dumps(coco(person())).replace('"bbox"', '"bbox": [0, 0, 1, 1], "bbox"'),
-        "(id 1): key 'bbox' stands twice",
+        "(id 1): key 'bbox' occurs twice",
     ),
     "latin-1": (b'{"images":[{"id":1,"file_name":"\xe9"}]}', "not UTF-8 at byte 32"),
     "text id": (coco(person(id="x")), "annotations[0] (id x): Expected int, got str: id"),
@@ -228,7 +228,7 @@ def test_a_byte_order_mark_is_accepted(tmp_path):
 
 
 def test_the_record_is_named_in_a_late_block_too(tmp_path, monkeypatch):
-    monkeypatch.setattr("smallpose.io.json_blocks.BLOCK", 3)
+    monkeypatch.setattr("smallpose.io.json_blocks.BLOCK_SIZE", 3)
     records = [person(id=i) for i in range(1, 9)]
     assert read_coco(save(tmp_path, coco(*records))).ids.tolist() == list(range(1, 9))
     records[7]["bbox"] = [1, 2, "x", 4]
@@ -268,10 +268,10 @@ def test_a_broken_result_is_refused_with_its_entry(tmp_path, content, says):
 
 
 def test_a_flood_of_people_in_one_image_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("smallpose.io.coco_results.MOST_IN_ONE_IMAGE", 3)
+    monkeypatch.setattr("smallpose.io.coco_results_slow.MAX_DETECTIONS_IN_IMAGE", 3)
     truth = read_coco(save(tmp_path, coco(person()), "truth.json"))
     path = save(tmp_path, [found()] * 4)
-    assert "image 7: 4 people found in one image" in message(path, lambda p: read_results(p, truth))
+    assert "image 7: 4 detections in one image" in message(path, lambda p: read_results(p, truth))
 
 
 def test_any_finite_score_and_identical_detections_are_kept(tmp_path):
@@ -303,7 +303,7 @@ def test_all_of_the_papers_people_fit_in_well_under_a_gigabyte():
 
 def test_concat_carries_each_source_to_the_21_and_numbers_anew():
     a, b = random_people(1, COCO17, 6), random_people(2, SMALLPOSE, 5)
-    both = concat([a, b])
+    both = concat_instances([a, b])
     assert both.ids.tolist() == list(range(1, 12))
     assert both.images.ids.tolist() == list(range(1, 11))
     assert np.array_equal(both.keypoints[6:], b.keypoints)
@@ -356,7 +356,7 @@ REAL = {
 @pytest.mark.parametrize("name", REAL)
 def test_real_files_have_the_known_counts(real, name):
     people = smallpose.read_coco(real / name)
-    counted = people.take(np.flatnonzero(people.counted))
+    counted = people.take(np.flatnonzero(people.is_counted))
     sizes = tuple(int((counted.size_class == c).sum()) for c in range(3))
     densities = tuple(int((counted.density_class == c).sum()) for c in range(3))
     assert (len(people.images), len(counted), sizes, densities) == REAL[name]

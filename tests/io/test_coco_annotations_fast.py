@@ -13,9 +13,11 @@ from smallpose.core.instances import SOURCES, make_images, make_instances
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.io import mapped_json
 from smallpose.io.coco_annotations import read_coco, write_coco
-from smallpose.io.coco_annotations_slow import read_plainly
+from smallpose.io.coco_annotations_slow import read_coco_slow
 
-needs_core = pytest.mark.skipif(mapped_json.CORE is None, reason="no compiler built the writer")
+needs_core = pytest.mark.skipif(
+    mapped_json.EXTENSION is None, reason="no compiler built the writer"
+)
 
 
 def people_with(numbers, skeleton=COCO17, **fields):
@@ -48,7 +50,7 @@ def people_with(numbers, skeleton=COCO17, **fields):
 def both_ways(people, folder, monkeypatch, derived=None):
     write_coco(people, folder / "fast.json", derived)
     with monkeypatch.context() as without:
-        without.setattr(mapped_json, "CORE", None)
+        without.setattr(mapped_json, "EXTENSION", None)
         write_coco(people, folder / "plain.json", derived)
     return (folder / "fast.json").read_bytes(), (folder / "plain.json").read_bytes()
 
@@ -118,7 +120,7 @@ def test_writing_and_reading_gives_back_every_bit(tmp_path):
     people = replace(people, ids=np.arange(len(people)))
     people.__dict__["area"] = people.file_area  # every person has one
     write_coco(people, tmp_path / "all.json")
-    for read in (read_coco, read_plainly):
+    for read in (read_coco, read_coco_slow):
         back = read(tmp_path / "all.json")
         for name in ("boxes_xywh", "keypoints", "file_area", "segmentation_area"):
             ours, theirs = getattr(back, name), getattr(people, name)

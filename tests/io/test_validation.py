@@ -47,8 +47,8 @@ def test_collapsed_keypoints_are_a_fault():
 def test_results_are_remarked_on_but_never_at_fault_for_being_finite():
     points = np.zeros((22, 17, 3))
     found = make_predictions(COCO17, [1] * 22, points, [500.0] * 22)
-    text = " | ".join(f.sentence for f in check_predictions(found))
+    text = " | ".join(f.message for f in check_predictions(found))
     assert "21 detections are identical" in text
     assert "scores run from 500 to 500" in text
     assert "up to 22 detections in an image" in text
-    assert not any(f.fault for f in check_predictions(found))
+    assert not any(f.is_fault for f in check_predictions(found))

@@ -110,14 +110,14 @@ def test_a_broken_record_is_named(tmp_path, write_json, refuses, entries, words)
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('[{"image_id": "x", "keypoint_annotations": {"human1": [NaN]}}]', "nan is no number"),
-        (json.dumps([entry("x")]).replace("220", "1e400"), "inf is no number"),
+        ('[{"image_id": "x", "keypoint_annotations": {"human1": [NaN]}}]', "nan is not a number"),
+        (json.dumps([entry("x")]).replace("220", "1e400"), "inf is not a number"),
         (json.dumps([entry("x")])[:-30], "broken JSON at byte"),
         (
             json.dumps([entry("x")]).replace(
                 '"human1": [10', '"human1": [1, 2, 3, 4], "human1": [10'
             ),
-            "'human1' stands twice",
+            "'human1' occurs twice",
         ),
         ("[" * 100_000, "nested too deep"),
     ],

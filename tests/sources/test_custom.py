@@ -211,5 +211,5 @@ def test_more_joints_than_there_are_numbers_for_are_refused_in_a_line(tmp_path):
     images = make_images([1], ["a.png"], [120], [90])
     people = make_instances(skeleton, images, [0], [[2.0, 3, 50, 60]], np.full((1, 133, 3), 2.0))
     write_coco(people, tmp_path / "train.json")
-    with pytest.raises(InputError, match=r"133 joints: a source of one's own .* 64 at most"):
+    with pytest.raises(InputError, match=r"133 joints: a custom source may have at most 64"):
         read_mapped_coco("body", tmp_path, {})

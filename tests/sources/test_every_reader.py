@@ -136,10 +136,10 @@ def test_a_folder_of_links_that_lead_out_is_refused(reader, tmp_path):
 
 JSON = [name for name in WRITERS if name != "mpii"]
 SPOILED = {
-    "NaN": (lambda t: t.replace("12345.5", "NaN"), "nan is no number"),
-    "Infinity": (lambda t: t.replace("12345.5", "Infinity"), "inf is no number"),
-    "-Infinity": (lambda t: t.replace("12345.5", "-Infinity"), "-inf is no number"),
-    "1e400": (lambda t: t.replace("12345.5", "1e400"), "inf is no number"),
+    "NaN": (lambda t: t.replace("12345.5", "NaN"), "nan is not a number"),
+    "Infinity": (lambda t: t.replace("12345.5", "Infinity"), "inf is not a number"),
+    "-Infinity": (lambda t: t.replace("12345.5", "-Infinity"), "-inf is not a number"),
+    "1e400": (lambda t: t.replace("12345.5", "1e400"), "inf is not a number"),
     "cut off at 90 %": (lambda t: t[: len(t) * 9 // 10], "broken JSON at byte"),
     "cut off in the middle": (lambda t: t[: len(t) // 2], "broken JSON at byte"),
     "nested too deep": (lambda t: t.replace("12345.5", "[" * 10**5 + "]" * 10**5), "nested too"),
@@ -177,7 +177,7 @@ def test_a_key_that_stands_twice_is_refused(reader, tmp_path):
     text = path.read_text()
     at = text.rindex(f'"{key}"')
     path.write_text(f'{text[:at]}"{key}": {value}, {text[at:]}')
-    with pytest.raises(InputError, match=f"key '{key}' stands twice"):
+    with pytest.raises(InputError, match=f"key '{key}' occurs twice"):
         READERS[reader](tmp_path)
 
 

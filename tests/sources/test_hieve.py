@@ -201,7 +201,7 @@ def test_a_broken_record_of_a_list_is_named(tmp_path, write_json, refuses, frame
     [
         ("51", "NaN", "nan is no"),
         ("51", "1e400", "inf is no"),
-        ('"annorect": [', '"annorect": [], "annorect": [', "'annorect' stands twice"),
+        ('"annorect": [', '"annorect": [], "annorect": [', "'annorect' occurs twice"),
         ("}]}]}]}", "", "broken JSON at byte"),
     ],
 )
@@ -296,7 +296,7 @@ def test_a_broken_person_of_an_xml_file_is_named(tmp_path, refuses, bndbox, word
         ("<svg/>", "XML with root 'svg'"),
         ("<annotation><object/></annotation>", "bndbox"),
         ('{"annotation": {"object": 3}}', "annotation.object"),
-        ('{"annotation": {"filename": "0.jpg", "filename": "1.jpg"}}', "stands twice"),
+        ('{"annotation": {"filename": "0.jpg", "filename": "1.jpg"}}', "occurs twice"),
         ('{"annotation"', "broken JSON"),
     ],
 )

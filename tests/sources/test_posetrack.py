@@ -186,9 +186,9 @@ def test_a_broken_record_is_named(tmp_path, write_json, refuses, images, annotat
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("30, 40]", "NaN, 40]", f"(id {100 * FRAME}).bbox[2]: nan is no number"),
-        ("30, 40]", "1e400, 40]", "inf is no number"),
-        ('"bbox": ', '"bbox": [1, 2, 3, 4], "bbox": ', "'bbox' stands twice"),
+        ("30, 40]", "NaN, 40]", f"(id {100 * FRAME}).bbox[2]: nan is not a number"),
+        ("30, 40]", "1e400, 40]", "inf is not a number"),
+        ('"bbox": ', '"bbox": [1, 2, 3, 4], "bbox": ', "'bbox' occurs twice"),
         ("}]}", "", "broken JSON at byte"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.io.coco_annotations import read_coco
-from smallpose.stats.counts import Counts, count, count_by_source, table1
+from smallpose.stats.counts import Counts, build_table1, count_by_source, count_people
 
 
 def people(sides: list[tuple[float, float]], labelled: int = 17, **more: object) -> Instances:
@@ -26,30 +26,30 @@ SMALL, MEDIUM, LARGE = (40.0, 100.0), (128.0, 96.0), (256.0, 192.0)
 
 
 def test_each_person_is_in_one_size_class():
-    counts = count(people([SMALL, SMALL, MEDIUM, LARGE]))
+    counts = count_people(people([SMALL, SMALL, MEDIUM, LARGE]))
     assert counts.sizes == (2, 1, 1)
     assert sum(counts.sizes) == counts.people == counts.images == 4
 
 
 def test_only_small_people_have_a_density_class():
     # 17 of COCO's 17 points in 1,200 px² are dense, 17 in 4,000 moderate (paper, Sec. 4.2).
-    counts = count(people([(30.0, 40.0), SMALL, MEDIUM, LARGE]))
+    counts = count_people(people([(30.0, 40.0), SMALL, MEDIUM, LARGE]))
     assert counts.densities == (0, 1, 1)
 
 
 def test_crowds_and_people_without_keypoints_count_nowhere_but_as_ignored():
     table = people([SMALL, SMALL, LARGE], num_keypoints=[17, 0, 17], iscrowd=[False, False, True])
-    assert count(table) == Counts(1, 3, 1, (1, 0, 0), (0, 1, 0), 2)
+    assert count_people(table) == Counts(1, 3, 1, (1, 0, 0), (0, 1, 0), 2)
 
 
 def test_a_box_without_area_is_in_no_size_class():
-    counts = count(people([SMALL, (0.0, 50.0)]))
+    counts = count_people(people([SMALL, (0.0, 50.0)]))
     assert counts.people == 2
     assert counts.sizes == (1, 0, 0)
 
 
 def test_an_empty_table_has_zeros():
-    counts = count(people([]))
+    counts = count_people(people([]))
     assert counts.people == counts.images == 0
     assert np.isnan(counts.people_per_image)
 
@@ -60,11 +60,11 @@ def test_sources_sum_to_the_whole():
     assert count_by_source(mixed)["coco"].people == 0
     parts = count_by_source(second)
     assert list(parts) == ["coco"]
-    assert parts["coco"] == count(second)
+    assert parts["coco"] == count_people(second)
 
 
 def test_table_1_adds_up_in_every_column():
-    table = table1(people([SMALL, SMALL, MEDIUM]), people([LARGE, SMALL]))
+    table = build_table1(people([SMALL, SMALL, MEDIUM]), people([LARGE, SMALL]))
     train, test, total = table.rows["train"], table.rows["test"], table.rows["total"]
     assert train + test == total
     assert total.to_dict() == {
@@ -73,7 +73,7 @@ def test_table_1_adds_up_in_every_column():
 
 
 def test_table_1_has_the_papers_layout(golden: Callable[[str, str], None]):
-    table = table1(people([SMALL] * 56 + [MEDIUM] * 36 + [LARGE] * 8), people([SMALL, LARGE]))
+    table = build_table1(people([SMALL] * 56 + [MEDIUM] * 36 + [LARGE] * 8), people([SMALL, LARGE]))
     golden("stats_table1.md", table.to_markdown() + "\n")
 
 
@@ -97,7 +97,7 @@ def test_real_files_have_their_known_counts(
     sizes: tuple[int, int, int],
     densities: tuple[int, int, int],
 ):
-    counts = count(read_coco(real / file))
+    counts = count_people(read_coco(real / file))
     assert (counts.images_in_file, counts.sizes, counts.densities) == (images, sizes, densities)
     assert counts.people == sum(sizes)
 
@@ -106,4 +106,4 @@ def test_people_of_another_skeleton_take_its_number_of_joints():
     images = make_images([1], ["a.jpg"])
     keypoints = np.full((1, 17, 3), 2.0)
     table = make_instances(COCO17, images, [0], [[0, 0, 30, 40]], keypoints)
-    assert count(table).densities == (0, 0, 1)
+    assert count_people(table).densities == (0, 0, 1)

@@ -61,7 +61,7 @@ def test_the_value_of_an_image_does_not_depend_on_how_pairs_are_cut_into_blocks(
         for _ in range(12)
     ]
     whole = crowd_index(image(*people))
-    monkeypatch.setattr("smallpose.stats.crowding._PAIRS", 5)
+    monkeypatch.setattr("smallpose.stats.crowding._PAIRS_PER_BATCH", 5)
     assert crowd_index(image(*people))[0] == whole[0] > 0
 
 

@@ -10,12 +10,17 @@ from hypothesis import strategies as st
 
 from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.skeleton import SMALLPOSE
-from smallpose.stats.counts import count, count_by_source
+from smallpose.stats.counts import count_by_source, count_people
 from smallpose.stats.crowding import crowd_index
-from smallpose.stats.dataset_counts import Tally, merge, tally, tally_of
-from smallpose.stats.distributions import area_histogram, people_per_image
-from smallpose.stats.exact_sum import digits, total
-from smallpose.stats.mean_interval import mean_of
+from smallpose.stats.dataset_counts import (
+    DatasetCounts,
+    count_dataset,
+    count_partials,
+    merge_partials,
+)
+from smallpose.stats.distributions import build_area_histogram, count_people_per_image
+from smallpose.stats.exact_sum import combine_digits, sum_digits
+from smallpose.stats.mean_interval import estimate_mean
 
 
 def world(images: int, seed: int) -> Instances:
@@ -44,21 +49,21 @@ def world(images: int, seed: int) -> Instances:
 @settings(max_examples=200, deadline=None)
 def test_sums_are_those_of_rational_numbers(values):
     array = np.array(values, dtype=np.float64)
-    assert total(digits(array)) == sum((Fraction(v) for v in values), Fraction(0))
+    assert combine_digits(sum_digits(array)) == sum((Fraction(v) for v in values), Fraction(0))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_parts_in_any_order_give_what_the_whole_gives(seed):
     people = world(60, seed)
     rng = np.random.default_rng(seed)
-    whole = tally(people)
+    whole = count_partials(people)
     rows = rng.permutation(60)
     cuts = np.sort(rng.integers(0, 61, 5))
-    parts = [tally(people.take_images(r)) for r in np.split(rows, cuts)]
-    merged = reduce(merge, parts)
-    backwards = reduce(lambda a, b: merge(b, a), parts[::-1])
+    parts = [count_partials(people.take_images(r)) for r in np.split(rows, cuts)]
+    merged = reduce(merge_partials, parts)
+    backwards = reduce(lambda a, b: merge_partials(b, a), parts[::-1])
     for other in (merged, backwards):
-        one, two = Tally(whole), Tally(other)
+        one, two = DatasetCounts(whole), DatasetCounts(other)
         assert one.counts == two.counts and one.sources == two.sources
         assert one.crowding.to_dict() == two.crowding.to_dict()
         for name in ("areas", "crowd", "crowd sum", "crowd squares"):
@@ -69,28 +74,33 @@ def test_parts_in_any_order_give_what_the_whole_gives(seed):
 
 def test_a_tally_says_what_the_plain_functions_say():
     people = world(80, 9)
-    counted = tally_of(people)
-    assert counted.counts == count(people)
+    counted = count_dataset(people)
+    assert counted.counts == count_people(people)
     assert counted.sources == count_by_source(people)
-    assert np.array_equal(counted.areas.counts, area_histogram(people).counts)
-    assert np.array_equal(counted.company, people_per_image(people))
-    assert np.array_equal(counted.everybody, people_per_image(people, everybody=True))
+    assert np.array_equal(counted.area_histogram.counts, build_area_histogram(people).counts)
+    assert np.array_equal(counted.people_per_image, count_people_per_image(people))
+    assert np.array_equal(
+        counted.annotations_per_image, count_people_per_image(people, include_ignored=True)
+    )
     crowds = crowd_index(people)
     crowds = crowds[np.isfinite(crowds)]
     assert counted.crowding.mean == pytest.approx(crowds.mean(), rel=1e-14)
     error = crowds.std(ddof=1) / np.sqrt(len(crowds))
     assert counted.crowding.standard_error == pytest.approx(error, rel=1e-12)
     assert counted.crowding.histogram.total == len(crowds)
-    alone, summed = mean_of(crowds), counted.crowding.estimate
+    alone, summed = estimate_mean(crowds), counted.crowding.estimate
     assert (summed.low, summed.high) == pytest.approx((alone.low, alone.high), rel=1e-12)
 
 
 def test_nobody_has_no_mean_and_adds_nothing():
     nobody = world(4, 0).take_images(np.zeros(0, dtype=np.intp))
-    assert tally_of(nobody).crowding.to_dict() == {
+    assert count_dataset(nobody).crowding.to_dict() == {
         "images": 0,
         "mean": None,
         "standard_error": None,
     }
-    people = tally(world(10, 1))
-    assert Tally(merge(people, tally(nobody))).counts == Tally(people).counts
+    people = count_partials(world(10, 1))
+    assert (
+        DatasetCounts(merge_partials(people, count_partials(nobody))).counts
+        == DatasetCounts(people).counts
+    )

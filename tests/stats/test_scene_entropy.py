@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from smallpose.core.errors import InputError
-from smallpose.stats.scene_entropy import read_probabilities, scene_entropy, scenes
+from smallpose.stats.scene_entropy import (
+    compute_scene_entropy,
+    read_probabilities,
+    summarize_scenes,
+)
 
 
 def some(images: int = 6, classes: int = 365) -> np.ndarray:
@@ -15,18 +19,18 @@ def some(images: int = 6, classes: int = 365) -> np.ndarray:
 
 
 def test_no_idea_is_5_900_nats_and_certainty_0():
-    assert scene_entropy(np.full((2, 365), 1 / 365)) == pytest.approx([5.900] * 2, abs=5e-4)
-    certain = scene_entropy(np.eye(365)[:3])
+    assert compute_scene_entropy(np.full((2, 365), 1 / 365)) == pytest.approx([5.900] * 2, abs=5e-4)
+    certain = compute_scene_entropy(np.eye(365)[:3])
     assert certain.tolist() == [0.0, 0.0, 0.0]
     assert not np.signbit(certain).any()
 
 
 def test_entropy_is_in_nats():
-    assert scene_entropy(np.array([[0.5, 0.5]]))[0] == pytest.approx(np.log(2))
+    assert compute_scene_entropy(np.array([[0.5, 0.5]]))[0] == pytest.approx(np.log(2))
 
 
 def test_mean_and_variance_are_those_of_the_entropies():
-    made = scenes(some(40))
+    made = summarize_scenes(some(40))
     assert made.mean.value == pytest.approx(made.entropy.mean())
     assert made.variance.value == pytest.approx(made.entropy.var(ddof=1))
     assert made.to_dict()["unit"] == "nats"

@@ -1,32 +1,27 @@
-"""Files are whole or not there, paths stay inside, errors are one line."""
-
 import gzip
-import pickle
-from pathlib import Path
 
 import pytest
 
 from smallpose.core.errors import InputError, RefusedError, RunError
-from smallpose.system.files import path_inside, read_bytes, sha256, write_whole, write_whole_with
-
-
-def test_a_message_is_one_line_even_for_a_name_with_line_breaks():
-    error = InputError("a\nb.json", "what\tis\n wrong", "mend it")
-    assert str(error) == "a b.json: what is wrong; mend it"
-    again = pickle.loads(pickle.dumps(error))
-    assert (type(again), str(again), again.exit_code) == (InputError, str(error), 2)
+from smallpose.system.files import (
+    hash_file,
+    read_bytes,
+    resolve_inside,
+    write_atomically,
+    write_atomically_with,
+)
 
 
 def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_else(tmp_path):
     target = tmp_path / "results.json"
-    write_whole(target, "old")
+    write_atomically(target, "old")
 
     def full_disk(file):
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
     with pytest.raises(RunError, match=r"no space left while writing; the previous file is kept"):
-        write_whole_with(target, full_disk)
+        write_atomically_with(target, full_disk)
     assert target.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["results.json"]
 
@@ -37,12 +32,12 @@ def test_an_interrupted_write_leaves_nothing(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_whole_with(tmp_path / "new.json", interrupted)
+        write_atomically_with(tmp_path / "new.json", interrupted)
     assert not list(tmp_path.iterdir())
 
 
 BAD_NAMES = {
-    "climbs": "../../etc/passwd",
+    "climbs out": "../../etc/passwd",
     "climbs inside": "a/../../b.jpg",
     "absolute": "/etc/passwd",
     "a drive": "C:/x.jpg",
@@ -56,12 +51,12 @@ BAD_NAMES = {
 @pytest.mark.parametrize("name", BAD_NAMES.values(), ids=BAD_NAMES.keys())
 def test_a_name_that_leaves_the_root_is_refused(tmp_path, name):
     with pytest.raises(RefusedError, match="path leaves the data root") as caught:
-        path_inside(tmp_path, name)
+        resolve_inside(tmp_path, name)
     assert caught.value.exit_code == 3
     assert len(str(caught.value)) < 400
 
 
-def test_a_link_that_leads_out_is_refused_unless_its_target_is_known(tmp_path):
+def test_a_link_that_leads_out_is_refused_unless_its_target_is_an_extra_root(tmp_path):
     root, outside = tmp_path / "root", tmp_path / "outside"
     root.mkdir()
     outside.mkdir()
@@ -70,25 +65,25 @@ def test_a_link_that_leads_out_is_refused_unless_its_target_is_known(tmp_path):
     (root / "folder").symlink_to(outside)
     for name in ("a.jpg", "folder/a.jpg"):
         with pytest.raises(RefusedError, match="a link leads out"):
-            path_inside(root, name)
-        assert path_inside(root, name, also=[outside]) == root / name
+            resolve_inside(root, name)
+        assert resolve_inside(root, name, extra_roots=[outside]) == root / name
 
 
-def test_a_root_that_is_itself_a_link_is_the_users_choice(tmp_path):
+def test_a_root_that_is_itself_a_link_is_accepted(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "root").symlink_to(tmp_path / "real")
-    assert path_inside(tmp_path / "root", "a.jpg") == tmp_path / "root" / "a.jpg"
+    assert resolve_inside(tmp_path / "root", "a.jpg") == tmp_path / "root" / "a.jpg"
 
 
-def test_a_sibling_with_the_roots_name_as_beginning_is_outside(tmp_path):
+def test_a_sibling_whose_name_begins_with_the_roots_is_outside(tmp_path):
     (tmp_path / "root").mkdir()
     (tmp_path / "root2").mkdir()
     (tmp_path / "root" / "a").symlink_to(tmp_path / "root2")
     with pytest.raises(RefusedError):
-        path_inside(tmp_path / "root", "a/x.jpg")
+        resolve_inside(tmp_path / "root", "a/x.jpg")
 
 
-def test_gzip_is_unpacked_and_a_broken_one_named(tmp_path):
+def test_gzip_is_decompressed_and_a_broken_file_is_named(tmp_path):
     good, bad = tmp_path / "a.json.gz", tmp_path / "b.json.gz"
     good.write_bytes(gzip.compress(b"[]"))
     bad.write_bytes(gzip.compress(b"[1, 2, 3]" * 50)[:-9])
@@ -101,7 +96,7 @@ def test_gzip_is_unpacked_and_a_broken_one_named(tmp_path):
         read_bytes(tmp_path)
 
 
-def test_sha256_of_abc(tmp_path):
-    path = Path(tmp_path / "abc")
+def test_the_hash_is_sha256(tmp_path):
+    path = tmp_path / "abc"
     path.write_bytes(b"abc")
-    assert sha256(path).startswith("ba7816bf8f01cfea")
+    assert hash_file(path).startswith("ba7816bf8f01cfea")

@@ -1,29 +1,26 @@
-"""The memory that is left is the least of what the machine, a container and the shell allow."""
-
 import subprocess
 import sys
 
 from smallpose.system import memory
 
 
-def test_a_shell_limit_counts():
+def test_a_limit_of_the_shell_is_respected():
     code = (
-        "import resource; from smallpose.system.memory import free_memory;"
-        "resource.setrlimit(resource.RLIMIT_DATA, (300 << 20, 300 << 20)); print(free_memory())"
+        "import resource; from smallpose.system.memory import get_free_memory;"
+        "resource.setrlimit(resource.RLIMIT_DATA, (300 << 20, 300 << 20)); print(get_free_memory())"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(out.stdout) <= 300 << 20
 
 
-def test_a_containers_limit_counts(tmp_path, monkeypatch):
+def test_the_limit_of_a_container_is_respected(tmp_path, monkeypatch):
     (tmp_path / "memory.max").write_text("2000000000\n")
     (tmp_path / "memory.current").write_text("500000000\n")
-    inside = lambda folder, name: tmp_path / name  # noqa: E731
-    monkeypatch.setattr(memory, "Path", inside)
-    assert 1_500_000_000 in list(memory._container())
+    monkeypatch.setattr(memory, "Path", lambda folder, name: tmp_path / name)
+    assert 1_500_000_000 in list(memory._read_container_limits())
     (tmp_path / "memory.max").write_text("max\n")
-    assert list(memory._container()) == []
+    assert list(memory._read_container_limits()) == []
 
 
-def test_this_machine_has_some():
-    assert 1 << 20 < memory.free_memory() < 1 << 50
+def test_free_memory_of_this_machine_is_plausible():
+    assert 1 << 20 < memory.get_free_memory() < 1 << 50

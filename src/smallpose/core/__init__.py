@@ -1,1 +1,1 @@
-"""The words all else is written in: joints, boxes, sizes, density, errors, files."""
+"""Define the domain types: skeletons, boxes, sizes, density, instances, predictions, errors."""

@@ -1,10 +1,10 @@
-"""Keypoint density and its three classes (paper, Eq. 3)."""
+"""Compute the keypoint density and its three classes (paper, Eq. 3 and 4)."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from smallpose.core.errors import InputError
-from smallpose.core.sizes import SMALL_BELOW, size_classes
+from smallpose.core.sizes import SMALL_BELOW, classify_sizes
 
 SPARSE_BELOW = 0.35
 DENSE_FROM = 0.95  # Eq. 4 prints 0.95 in two classes; it is dense
@@ -15,15 +15,15 @@ NO_CLASS = -1
 def keypoint_density(
     area: ArrayLike, labelled: ArrayLike, joints: ArrayLike
 ) -> NDArray[np.float64]:
-    """How densely labelled keypoints fill a person's box (paper, Eq. 3).
+    """Compute how densely labelled keypoints fill a person's box (paper, Eq. 3).
 
     KD = 2 (1 - 1 / (1 + exp(-(S / 12288) (K / n)))).
 
     Args:
         area: (n,) box areas S, px², above zero.
-        labelled: (n,) keypoints with v > 0, the n of Eq. 3.
-        joints: (n,) or one number: K of the skeleton each person was labelled with.
-    Returns: (n,) in (0, 1), higher is denser; NaN where nothing is labelled.
+        labelled: (n,) number of keypoints with v > 0, the n of Eq. 3.
+        joints: (n,) or one number: K, the joints of the skeleton each person was labelled with.
+    Returns: (n,) in (0, 1), higher is denser; NaN where no keypoint is labelled.
     Raises: InputError, naming the first row whose area is not positive.
 
     >>> keypoint_density([600, 1200], [3, 17], 17).round(5).tolist()
@@ -37,10 +37,10 @@ def keypoint_density(
             f"area {np.atleast_1d(area)[wrong[0]]} is not above zero",
             "leave out people without a box",
         )
-    return _density(area, np.asarray(labelled), np.asarray(joints))
+    return _compute_density(area, np.asarray(labelled), np.asarray(joints))
 
 
-def _density(
+def _compute_density(
     area: NDArray[np.float64], labelled: ArrayLike, joints: ArrayLike
 ) -> NDArray[np.float64]:
     labelled, joints = np.asarray(labelled), np.asarray(joints)
@@ -50,13 +50,14 @@ def _density(
     return np.asarray(np.where(labelled > 0, density, np.nan))
 
 
-def density_classes(area: ArrayLike, labelled: ArrayLike, joints: ArrayLike) -> NDArray[np.int8]:
-    """(n,) numbers into `DENSITIES`; -1 for people who are not small or have nothing labelled.
+def classify_densities(area: ArrayLike, labelled: ArrayLike, joints: ArrayLike) -> NDArray[np.int8]:
+    """Return (n,) indices into `DENSITIES`; -1 for people not small or without labelled keypoints.
 
-    Takes what `keypoint_density` takes, but areas that are not above zero too (they have no class).
+    The arguments are those of `keypoint_density`, but areas that are not above zero are accepted
+    (these people have no class).
     """
     area = np.asarray(area, dtype=np.float64)
-    density = _density(area, labelled, joints)
+    density = _compute_density(area, labelled, joints)
     classes = np.searchsorted([SPARSE_BELOW, DENSE_FROM], density, side="right").astype(np.int8)
-    small = (size_classes(area) == 0) & np.isfinite(density)
-    return np.where(small, classes, np.int8(NO_CLASS))
+    has_class = (classify_sizes(area) == 0) & np.isfinite(density)
+    return np.where(has_class, classes, np.int8(NO_CLASS))

@@ -1,7 +1,7 @@
-"""Instances: the truth, one row per labelled person, and the images they stand in.
+"""Instances: the ground truth, one row per labelled person, and their images.
 
-Columns, not objects: 769,444 people with 21 keypoints take about 0.45 GB, nearly all of it the
-keypoints, which stay doubles so that no metric loses a digit.
+Stored as columns, not objects: 769,444 people with 21 keypoints take about 0.45 GB, nearly all of
+it the keypoints, which stay doubles so that no metric loses a digit.
 """
 
 from collections.abc import Sequence
@@ -12,35 +12,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import box_area
-from smallpose.core.density import density_classes
+from smallpose.core.density import classify_densities
 from smallpose.core.errors import InputError
-from smallpose.core.sizes import size_classes
+from smallpose.core.sizes import classify_sizes
 from smallpose.core.skeleton import SKELETONS, SMALLPOSE, Skeleton, map_joints
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Small = NDArray[np.int8]
+Codes = NDArray[np.int8]
 Mask = NDArray[np.bool_]
 
-# Number 0 stands for "not said": a COCO file of anybody's.
-# `own14` is anybody's own source whose people were labelled with 14 joints, which is K of Eq. 3.
-OWN_JOINTS = tuple(range(1, 65))
-SOURCES = ("", "coco", "mpii", "aic", "hieve", "posetrack", *(f"own{k}" for k in OWN_JOINTS))
+# Index 0 is an unknown source, as in any COCO file. `own14` is a custom source whose people were
+# labelled with 14 joints, which is K of Eq. 3.
+CUSTOM_SOURCE_JOINTS = tuple(range(1, 65))
+CUSTOM_SOURCES = tuple(f"own{k}" for k in CUSTOM_SOURCE_JOINTS)
+SOURCES = ("", "coco", "mpii", "aic", "hieve", "posetrack", *CUSTOM_SOURCES)
 SOURCE_SKELETONS = ("", "coco17", "mpii16", "aic14", "hieve14", "posetrack17")
 
 
-def own_source(joints: int) -> int:
-    """The number into `SOURCES` of an own source with that many joints.
+def custom_source(num_joints: int) -> int:
+    """Return the index into `SOURCES` of a custom source with that many joints.
 
-    Raises: InputError for more than there are numbers for.
+    Raises: InputError for more joints than a custom source may have.
     """
-    if joints > OWN_JOINTS[-1]:
+    if num_joints > CUSTOM_SOURCE_JOINTS[-1]:
         raise InputError(
-            f"{joints} joints",
-            f"a source of one's own may be labelled with {OWN_JOINTS[-1]} at most",
-            "leave out those that are none of the 21, such as fingers and the face",
+            f"{num_joints} joints",
+            f"a custom source may have at most {CUSTOM_SOURCE_JOINTS[-1]}",
+            "leave out joints that are none of the 21, such as those of fingers and face",
         )
-    return SOURCES.index(f"own{joints}")
+    return SOURCES.index(f"own{num_joints}")
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Images:
         ids: (m,) unique numbers.
         file_names: (m,) relative paths.
         width, height: (m,) px; 0 where unknown.
-        source: (m,) numbers into `SOURCES`.
-        source_ids: (m,) what the source calls the image; "" where it says nothing.
+        source: (m,) indices into `SOURCES`.
+        source_ids: (m,) the image's id in the source; "" where unknown.
         groups: (m,) video or sequence; "" where there is none.
     """
 
@@ -60,7 +61,7 @@ class Images:
     file_names: tuple[str, ...]
     width: Ints
     height: Ints
-    source: Small
+    source: Codes
     source_ids: tuple[str, ...]
     groups: tuple[str, ...]
 
@@ -69,20 +70,20 @@ class Images:
 
     @cached_property
     def row_of(self) -> dict[int, int]:
-        """Image id to row."""
+        """Return the row of each image id."""
         return {image: row for row, image in enumerate(self.ids.tolist())}
 
     def take(self, rows: NDArray[np.intp]) -> "Images":
-        """The given rows, in the given order."""
-        picked = rows.tolist()
+        """Return the given rows, in the given order."""
+        indices = rows.tolist()
         return Images(
-            self.ids[rows],
-            tuple(self.file_names[r] for r in picked),
-            self.width[rows],
-            self.height[rows],
-            self.source[rows],
-            tuple(self.source_ids[r] for r in picked),
-            tuple(self.groups[r] for r in picked),
+            ids=self.ids[rows],
+            file_names=tuple(self.file_names[i] for i in indices),
+            width=self.width[rows],
+            height=self.height[rows],
+            source=self.source[rows],
+            source_ids=tuple(self.source_ids[i] for i in indices),
+            groups=tuple(self.groups[i] for i in indices),
         )
 
 
@@ -91,21 +92,21 @@ def make_images(
     file_names: Sequence[str],
     width: Sequence[int] | Ints | None = None,
     height: Sequence[int] | Ints | None = None,
-    source: int | Sequence[int] | Small = 0,
+    source: int | Sequence[int] | Codes = 0,
     source_ids: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
 ) -> Images:
-    """`Images` from lists; what is left out is unknown."""
+    """Make `Images` from lists or arrays; what is left out is unknown."""
     m = len(file_names)
     zeros = np.zeros(m, dtype=np.int64)
     return Images(
-        np.asarray(ids, dtype=np.int64).reshape(m),
-        tuple(file_names),
-        zeros if width is None else np.asarray(width, dtype=np.int64).reshape(m),
-        zeros if height is None else np.asarray(height, dtype=np.int64).reshape(m),
-        np.broadcast_to(np.asarray(source, dtype=np.int8), m).copy(),
-        ("",) * m if source_ids is None else tuple(source_ids),
-        ("",) * m if groups is None else tuple(groups),
+        ids=np.asarray(ids, dtype=np.int64).reshape(m),
+        file_names=tuple(file_names),
+        width=zeros if width is None else np.asarray(width, dtype=np.int64).reshape(m),
+        height=zeros if height is None else np.asarray(height, dtype=np.int64).reshape(m),
+        source=np.broadcast_to(np.asarray(source, dtype=np.int8), m).copy(),
+        source_ids=("",) * m if source_ids is None else tuple(source_ids),
+        groups=("",) * m if groups is None else tuple(groups),
     )
 
 
@@ -115,21 +116,21 @@ class Instances:
 
     Args:
         skeleton: which joints the keypoints are.
-        images: the images, those without anybody too.
+        images: the images, also those without people.
         image_rows: (n,) row of each person's image in `images`.
         ids: (n,) unique numbers.
         boxes_xywh: (n, 4) px.
         keypoints: (n, k, 3) x, y in px of the stored image and v: 0 not labelled, 1 labelled but
-            hidden, 2 labelled and seen.
-        num_keypoints: (n,) the field of that name as the file has it. People with 0 are ignored
-            by every metric; it need not equal the count of v > 0 in other people's files.
+            hidden, 2 labelled and visible.
+        num_keypoints: (n,) the file's field of that name. People with 0 are ignored by every
+            metric. In files of others it need not equal the count of v > 0.
         iscrowd: (n,) a region of people, ignored likewise.
         file_area: (n,) the file's `area`, px²; NaN where it has none.
-        source: (n,) numbers into `SOURCES`.
-        box_rule: (n,) numbers into `boxes.BOX_RULES`.
+        source: (n,) indices into `SOURCES`.
+        box_rule: (n,) indices into `boxes.BOX_RULES`.
         segmentation_area: (n,) px² of the mask; NaN where unknown.
         category_id: the id that `person` has in the file; results must use the same.
-        notes: what was merged, repaired or left out on the way here, as plain sentences.
+        notes: what was merged, corrected or left out while reading, as plain sentences.
     """
 
     skeleton: Skeleton
@@ -141,8 +142,8 @@ class Instances:
     num_keypoints: Ints
     iscrowd: Mask
     file_area: Floats
-    source: Small
-    box_rule: Small
+    source: Codes
+    box_rule: Codes
     segmentation_area: Floats
     category_id: int = 1
     notes: tuple[str, ...] = field(default=())
@@ -152,37 +153,37 @@ class Instances:
 
     @cached_property
     def area(self) -> Floats:
-        """(n,) width × height of the box, px²."""
+        """Return (n,) width × height of the box, px²."""
         return box_area(self.boxes_xywh)
 
     @cached_property
-    def labelled(self) -> Ints:
-        """(n,) keypoints with v > 0."""
+    def num_labelled(self) -> Ints:
+        """Return (n,) the number of keypoints with v > 0."""
         return np.asarray(np.count_nonzero(self.keypoints[:, :, 2] > 0, axis=1), dtype=np.int64)
 
     @cached_property
-    def counted(self) -> Mask:
-        """(n,) who counts as a person in statistics and metrics: not crowd, num_keypoints > 0."""
+    def is_counted(self) -> Mask:
+        """Return (n,) who counts in statistics and metrics: not crowd, and num_keypoints > 0."""
         return ~self.iscrowd & (self.num_keypoints > 0)
 
     @cached_property
-    def joints(self) -> Ints:
-        """(n,) K of Eq. 3: joints of the skeleton each person was labelled with."""
+    def num_source_joints(self) -> Ints:
+        """Return (n,) K of Eq. 3: joints of the skeleton each person was labelled with."""
         of_source = [len(SKELETONS[s]) if s else len(self.skeleton) for s in SOURCE_SKELETONS]
-        return np.array([*of_source, *OWN_JOINTS], dtype=np.int64)[self.source]
+        return np.array([*of_source, *CUSTOM_SOURCE_JOINTS], dtype=np.int64)[self.source]
 
     @cached_property
-    def size_class(self) -> Small:
-        """(n,) numbers into `sizes.SIZES`; -1 for none."""
-        return size_classes(self.area)
+    def size_class(self) -> Codes:
+        """Return (n,) indices into `sizes.SIZES`; -1 for none."""
+        return classify_sizes(self.area)
 
     @cached_property
-    def density_class(self) -> Small:
-        """(n,) numbers into `density.DENSITIES`; -1 for people who are not small."""
-        return density_classes(self.area, self.labelled, self.joints)
+    def density_class(self) -> Codes:
+        """Return (n,) indices into `density.DENSITIES`; -1 for people who are not small."""
+        return classify_densities(self.area, self.num_labelled, self.num_source_joints)
 
     def take(self, rows: NDArray[np.intp]) -> "Instances":
-        """The given people; all images stay."""
+        """Return the given people; all images stay."""
         return replace(
             self,
             image_rows=self.image_rows[rows],
@@ -198,19 +199,19 @@ class Instances:
         )
 
     def take_images(self, rows: NDArray[np.intp]) -> "Instances":
-        """The given images in the given order, with all their people, image by image."""
+        """Return the given images in the given order, with all their people, image by image."""
         new_row = np.full(len(self.images), -1, dtype=np.intp)
         new_row[rows] = np.arange(len(rows))
-        there = np.flatnonzero(new_row[self.image_rows] >= 0)
-        order = np.argsort(new_row[self.image_rows[there]], kind="stable")
-        people = self.take(there[order])
+        kept = np.flatnonzero(new_row[self.image_rows] >= 0)
+        order = np.argsort(new_row[self.image_rows[kept]], kind="stable")
+        people = self.take(kept[order])
         return replace(people, images=self.images.take(rows), image_rows=new_row[people.image_rows])
 
     def to_skeleton(self, skeleton: Skeleton) -> "Instances":
-        """The same people with the joints of `skeleton`; what is lacking gets v = 0.
+        """Return the same people with the joints of `skeleton`; joints they lack get v = 0.
 
-        `num_keypoints` becomes the count of v > 0 among the new joints; size and, through
-        `source`, K of Eq. 3 stay those of the full label.
+        `num_keypoints` becomes the count of v > 0 among the new joints. Size and K of Eq. 3, which
+        goes by `source`, stay those of the full label.
         """
         keypoints = map_joints(self.keypoints, self.skeleton, skeleton)
         count = np.count_nonzero(keypoints[:, :, 2] > 0, axis=1).astype(np.int64)
@@ -228,80 +229,88 @@ def make_instances(
     num_keypoints: Sequence[int] | Ints | None = None,
     iscrowd: Sequence[bool] | Mask | None = None,
     file_area: Sequence[float] | Floats | None = None,
-    source: int | Sequence[int] | Small = 0,
-    box_rule: int | Sequence[int] | Small = 0,
+    source: int | Sequence[int] | Codes = 0,
+    box_rule: int | Sequence[int] | Codes = 0,
     segmentation_area: Sequence[float] | Floats | None = None,
     category_id: int = 1,
     notes: Sequence[str] = (),
 ) -> Instances:
-    """`Instances` from lists, with the usual values for what is left out.
+    """Make `Instances` from lists or arrays, with the usual values for what is left out.
 
-    Without `ids`, 1 … n; without `num_keypoints`, the count of v > 0.
+    Without `ids`, they are 1 … n; without `num_keypoints`, it is the count of v > 0.
     """
     n = len(image_rows)
     points = np.asarray(keypoints, dtype=np.float64).reshape(n, len(skeleton), 3)
-    nan = np.full(n, np.nan)
+    if ids is None:
+        ids = np.arange(1, n + 1)
+    if num_keypoints is None:
+        num_keypoints = np.count_nonzero(points[:, :, 2] > 0, axis=1)
+    if iscrowd is None:
+        iscrowd = np.zeros(n, dtype=bool)
+    if file_area is None:
+        file_area = np.full(n, np.nan)
+    if segmentation_area is None:
+        segmentation_area = np.full(n, np.nan)
     return Instances(
-        skeleton,
-        images,
-        np.asarray(image_rows, dtype=np.intp).reshape(n),
-        np.arange(1, n + 1) if ids is None else np.asarray(ids, dtype=np.int64).reshape(n),
-        np.asarray(boxes_xywh, dtype=np.float64).reshape(n, 4),
-        points,
-        np.count_nonzero(points[:, :, 2] > 0, axis=1).astype(np.int64)
-        if num_keypoints is None
-        else np.asarray(num_keypoints, dtype=np.int64).reshape(n),
-        np.zeros(n, dtype=bool) if iscrowd is None else np.asarray(iscrowd, dtype=bool).reshape(n),
-        nan if file_area is None else np.asarray(file_area, dtype=np.float64).reshape(n),
-        np.broadcast_to(np.asarray(source, dtype=np.int8), n).copy(),
-        np.broadcast_to(np.asarray(box_rule, dtype=np.int8), n).copy(),
-        nan
-        if segmentation_area is None
-        else np.asarray(segmentation_area, dtype=np.float64).reshape(n),
-        category_id,
-        tuple(notes),
+        skeleton=skeleton,
+        images=images,
+        image_rows=np.asarray(image_rows, dtype=np.intp).reshape(n),
+        ids=np.asarray(ids, dtype=np.int64).reshape(n),
+        boxes_xywh=np.asarray(boxes_xywh, dtype=np.float64).reshape(n, 4),
+        keypoints=points,
+        num_keypoints=np.asarray(num_keypoints, dtype=np.int64).reshape(n),
+        iscrowd=np.asarray(iscrowd, dtype=bool).reshape(n),
+        file_area=np.asarray(file_area, dtype=np.float64).reshape(n),
+        source=np.broadcast_to(np.asarray(source, dtype=np.int8), n).copy(),
+        box_rule=np.broadcast_to(np.asarray(box_rule, dtype=np.int8), n).copy(),
+        segmentation_area=np.asarray(segmentation_area, dtype=np.float64).reshape(n),
+        category_id=category_id,
+        notes=tuple(notes),
     )
 
 
-def concat(parts: Sequence[Instances], skeleton: Skeleton = SMALLPOSE) -> Instances:
-    """Several tables as one, all with the joints of `skeleton`; ids are numbered anew from 1.
+def concat_instances(parts: Sequence[Instances], skeleton: Skeleton = SMALLPOSE) -> Instances:
+    """Concatenate tables into one with the joints of `skeleton`; ids are renumbered from 1.
 
-    `num_keypoints` becomes the count of v > 0, and 0 for those who had 0.
+    `num_keypoints` becomes the count of v > 0, and stays 0 for people who had 0.
     """
     if not parts:
         return make_instances(skeleton, make_images([], []), [], np.zeros((0, 4)), [])
     # Filled part by part: at a million people a second copy would be most of a gigabyte.
     keypoints = np.empty((sum(map(len, parts)), len(skeleton), 3))
-    at = 0
+    start = 0
     for part in parts:
-        out = keypoints[at : at + len(part)]
+        out = keypoints[start : start + len(part)]
         map_joints(part.keypoints, part.skeleton, skeleton, out)
-        at += len(part)
+        start += len(part)
     counts = np.count_nonzero(keypoints[:, :, 2] > 0, axis=1).astype(np.int64)
     counts[np.concatenate([p.num_keypoints for p in parts]) <= 0] = 0
-    starts = np.cumsum([0] + [len(p.images) for p in parts])
-    images = Images(
-        np.arange(1, starts[-1] + 1),
-        sum((p.images.file_names for p in parts), ()),
-        np.concatenate([p.images.width for p in parts]),
-        np.concatenate([p.images.height for p in parts]),
-        np.concatenate([p.images.source for p in parts]),
-        sum((p.images.source_ids for p in parts), ()),
-        sum((p.images.groups for p in parts), ()),
-    )
-    rows = [p.image_rows + s for p, s in zip(parts, starts, strict=False)]
+    first_rows = np.cumsum([0] + [len(p.images) for p in parts])
+    image_rows = [p.image_rows + first for p, first in zip(parts, first_rows, strict=False)]
     return Instances(
-        skeleton,
-        images,
-        np.concatenate(rows),
-        np.arange(1, len(counts) + 1),
-        np.concatenate([p.boxes_xywh for p in parts]),
-        keypoints,
-        counts,
-        np.concatenate([p.iscrowd for p in parts]),
-        np.concatenate([p.file_area for p in parts]),
-        np.concatenate([p.source for p in parts]),
-        np.concatenate([p.box_rule for p in parts]),
-        np.concatenate([p.segmentation_area for p in parts]),
+        skeleton=skeleton,
+        images=_concat_images([p.images for p in parts]),
+        image_rows=np.concatenate(image_rows),
+        ids=np.arange(1, len(counts) + 1),
+        boxes_xywh=np.concatenate([p.boxes_xywh for p in parts]),
+        keypoints=keypoints,
+        num_keypoints=counts,
+        iscrowd=np.concatenate([p.iscrowd for p in parts]),
+        file_area=np.concatenate([p.file_area for p in parts]),
+        source=np.concatenate([p.source for p in parts]),
+        box_rule=np.concatenate([p.box_rule for p in parts]),
+        segmentation_area=np.concatenate([p.segmentation_area for p in parts]),
         notes=sum((p.notes for p in parts), ()),
+    )
+
+
+def _concat_images(parts: Sequence[Images]) -> Images:
+    return Images(
+        ids=np.arange(1, sum(map(len, parts)) + 1),
+        file_names=sum((p.file_names for p in parts), ()),
+        width=np.concatenate([p.width for p in parts]),
+        height=np.concatenate([p.height for p in parts]),
+        source=np.concatenate([p.source for p in parts]),
+        source_ids=sum((p.source_ids for p in parts), ()),
+        groups=sum((p.groups for p in parts), ()),
     )

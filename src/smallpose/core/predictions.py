@@ -1,13 +1,13 @@
-"""Predictions: what a method said, one row per person found, with scores."""
+"""Predictions: what a method returned, one row per detection."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.core.boxes import box_area, extent
+from smallpose.core.boxes import box_area, box_around_keypoints
 from smallpose.core.skeleton import Skeleton
 
 Floats = NDArray[np.float64]
@@ -15,15 +15,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Predictions:
-    """People found, as columns, in the order of their file.
+    """Detections as columns, in the order of their file.
 
     Args:
         skeleton: which joints the keypoints are.
-        image_ids: (d,) ids of the images they were found in.
+        image_ids: (d,) id of each detection's image.
         keypoints: (d, k, 3) x, y in px of the image, and the score of each keypoint.
-        scores: (d,) of each person; any finite numbers, higher is better.
-        boxes_xywh: (d, 4) px; NaN where a person came without one.
-        notes: what was left out on the way here, as plain sentences.
+        scores: (d,) of each detection; any finite numbers, higher is better.
+        boxes_xywh: (d, 4) px; NaN where a detection has no box.
+        notes: what was left out while reading, as plain sentences.
     """
 
     skeleton: Skeleton
@@ -38,22 +38,32 @@ class Predictions:
 
     @cached_property
     def has_boxes(self) -> bool:
-        """Whether the first one has a box, which is what COCO's `loadRes` goes by."""
+        """Return whether the first detection has a box; COCO's `loadRes` decides by it for all."""
         return len(self) > 0 and bool(np.isfinite(self.boxes_xywh[0]).all())
 
     @cached_property
     def area(self) -> Floats:
-        """(d,) px², as COCO's `loadRes` takes it: of the box, else the extent of all keypoints."""
+        """Return (d,) px² as COCO's `loadRes`: of the box, else of the extent of all keypoints."""
         if self.has_boxes:
             return box_area(self.boxes_xywh)
-        everywhere = self.keypoints.copy()
-        everywhere[:, :, 2] = 1  # a joint's score says nothing about where it lies
-        return box_area(extent(everywhere))
+        all_visible = self.keypoints.copy()
+        all_visible[:, :, 2] = 1  # a keypoint counts whatever its score
+        return box_area(box_around_keypoints(all_visible))
 
     @property
     def keypoint_scores(self) -> Floats:
-        """(d, k) score of each keypoint."""
+        """Return (d, k) the score of each keypoint."""
         return self.keypoints[:, :, 2]
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> "Predictions":
+        """Return the given detections, in the given order."""
+        return replace(
+            self,
+            image_ids=self.image_ids[rows],
+            keypoints=self.keypoints[rows],
+            scores=self.scores[rows],
+            boxes_xywh=self.boxes_xywh[rows],
+        )
 
 
 def make_predictions(
@@ -63,14 +73,13 @@ def make_predictions(
     scores: Sequence[float] | Floats,
     boxes_xywh: Sequence[Sequence[float]] | Floats | None = None,
 ) -> Predictions:
-    """`Predictions` from lists; without boxes, NaN."""
+    """Make `Predictions` from lists or arrays; without boxes, they are NaN."""
     d = len(scores)
+    boxes = np.full((d, 4), np.nan) if boxes_xywh is None else np.asarray(boxes_xywh, np.float64)
     return Predictions(
-        skeleton,
-        np.asarray(image_ids, dtype=np.int64).reshape(d),
-        np.asarray(keypoints, dtype=np.float64).reshape(d, len(skeleton), 3),
-        np.asarray(scores, dtype=np.float64).reshape(d),
-        np.full((d, 4), np.nan)
-        if boxes_xywh is None
-        else np.asarray(boxes_xywh, dtype=np.float64).reshape(d, 4),
+        skeleton=skeleton,
+        image_ids=np.asarray(image_ids, dtype=np.int64).reshape(d),
+        keypoints=np.asarray(keypoints, dtype=np.float64).reshape(d, len(skeleton), 3),
+        scores=np.asarray(scores, dtype=np.float64).reshape(d),
+        boxes_xywh=boxes.reshape(d, 4),
     )

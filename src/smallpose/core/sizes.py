@@ -1,4 +1,4 @@
-"""Small, medium, large by box area (paper, Sec. 3.1 and 4.1).
+"""Classify people as small, medium or large by box area (paper, Sec. 3.1 and 4.1).
 
 The paper prints intervals that share their ends; half-open ones give each person one class:
 small below 128 × 96 px², medium below 256 × 192, large from there on.
@@ -13,22 +13,12 @@ SIZES = ("small", "medium", "large")
 NO_CLASS = -1
 
 
-def size_classes(area: ArrayLike) -> NDArray[np.int8]:
-    """(n,) areas in px² to (n,) numbers into `SIZES`; -1 where the area is not above zero.
+def classify_sizes(area: ArrayLike) -> NDArray[np.int8]:
+    """Return (n,) indices into `SIZES` of areas in px²; -1 where the area is not above zero.
 
-    >>> [SIZES[c] for c in size_classes([12287.99, 12288, 49151.99, 49152])]
+    >>> [SIZES[c] for c in classify_sizes([12287.99, 12288, 49151.99, 49152])]
     ['small', 'medium', 'medium', 'large']
     """
     area = np.asarray(area, dtype=np.float64)
     classes = np.searchsorted([SMALL_BELOW, MEDIUM_BELOW], area, side="right").astype(np.int8)
     return np.where(area > 0, classes, np.int8(NO_CLASS))
-
-
-def size_class(area: float) -> str:
-    """The size class of one area, by name.
-
-    >>> size_class(128 * 96)
-    'medium'
-    """
-    code = int(size_classes([area])[0])
-    return SIZES[code] if code >= 0 else "none"

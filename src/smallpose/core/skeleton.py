@@ -1,7 +1,7 @@
-"""The 21 joints, each source's own joints in its own order, limbs, mirror pairs, sigmas.
+"""Define skeletons: the 21 joints, each source's joints in its order, limbs, mirror pairs, sigmas.
 
-Every source names its joints with the names of the 21, so that one rule, joint by name, carries
-keypoints from any skeleton to any other (`map_joints`).
+Every source names its joints with the names of the 21, so that keypoints are mapped between any
+two skeletons by name (`map_joints`).
 """
 
 import re
@@ -16,8 +16,8 @@ from smallpose.core.errors import InputError
 
 Edge = tuple[int, int]
 
-# OKS sigma of each joint: COCO's 17; head top and head bottom as CrowdPose has its head and neck;
-# chest like shoulders, pelvis like hips (the paper gives none for these four).
+# OKS sigma of each joint: COCO's 17; head top and head bottom have those of CrowdPose's head and
+# neck, chest that of shoulders, pelvis that of hips (the paper gives none for these four).
 SIGMAS = {
     "nose": 0.026,
     "head_top": 0.079,
@@ -42,7 +42,7 @@ SIGMAS = {
     "right_ankle": 0.089,
 }
 
-# Limbs that any skeleton may have; a skeleton draws those whose ends it has.
+# Limbs of any skeleton; a skeleton has those whose two joints it has.
 _LIMBS = (
     ("left_eye", "right_eye"),
     ("nose", "left_eye"),
@@ -64,7 +64,7 @@ _LIMBS = (
     ("head_top", "head_bottom"),
 )
 
-# Other people's words for the same points; only joints that mean the same point stand here.
+# Other names of the same points; only joints at the very same point are listed.
 _SYNONYMS = {
     "head": "head_top",
     "top_head": "head_top",
@@ -76,40 +76,42 @@ _SYNONYMS = {
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Joints in an order, and what joins them.
+    """Joints in an order, and the limbs between them.
 
     Args:
-        name: how messages call it.
-        joints: (k,) names, each of the 21 where it is one of them.
-        edges: pairs of 0-based joint numbers.
-        own_sigmas: (k,) OKS sigmas; without them, those of the 21 by name.
+        name: its name in messages.
+        joints: (k,) names; joints of the 21 have the names used there.
+        edges: pairs of joint indices.
+        custom_sigmas: (k,) OKS sigmas; without them, those of the 21 by name.
     """
 
     name: str
     joints: tuple[str, ...]
     edges: tuple[Edge, ...] = ()
-    own_sigmas: tuple[float, ...] | None = None
+    custom_sigmas: tuple[float, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.joints)
 
-    def index(self, names: Sequence[str]) -> NDArray[np.intp]:
-        """(m,) joint numbers of the given names."""
+    def joint_indices(self, names: Sequence[str]) -> NDArray[np.intp]:
+        """Return (m,) the indices of the named joints."""
         return np.array([self.joints.index(name) for name in names], dtype=np.intp)
 
     @cached_property
-    def mirror(self) -> NDArray[np.intp]:
-        """(k,) the number of each joint's partner on the other side, its own on the midline."""
-        return np.array([self.joints.index(_other_side(n, self.joints)) for n in self.joints])
+    def flip_indices(self) -> NDArray[np.intp]:
+        """Return (k,) the index of each joint's mirrored joint; on the midline, its own."""
+        return np.array(
+            [self.joints.index(_find_mirrored_joint(n, self.joints)) for n in self.joints]
+        )
 
     @cached_property
     def sigmas(self) -> NDArray[np.float64]:
-        """(k,) tolerance of each joint in the OKS.
+        """Return (k,) the OKS sigma of each joint.
 
         Raises: InputError when a joint is none of the 21 and no sigmas were given.
         """
-        if self.own_sigmas is not None:
-            return np.array(self.own_sigmas)
+        if self.custom_sigmas is not None:
+            return np.array(self.custom_sigmas)
         unknown = [name for name in self.joints if name not in SIGMAS]
         if unknown:
             raise InputError(
@@ -127,39 +129,40 @@ _SIDES = tuple(
 )
 
 
-def _other_side(name: str, joints: Sequence[str]) -> str:
-    for here, there in (("left", "right"), ("right", "left")):
-        other = name.replace(here, there, 1)
-        if name.startswith(here) and other in joints:
-            return other
-    for here, there in _SIDES:
-        # As a word of its own, wherever it stands: hip_left, l_hip.
-        other = re.sub(rf"(?<![A-Za-z0-9]){here}(?![A-Za-z0-9])", there, name, count=1)
-        if other != name and other in joints:
-            return other
+def _find_mirrored_joint(name: str, joints: Sequence[str]) -> str:
+    for side, other_side in (("left", "right"), ("right", "left")):
+        mirrored = name.replace(side, other_side, 1)
+        if name.startswith(side) and mirrored in joints:
+            return mirrored
+    for side, other_side in _SIDES:
+        # As a separate word anywhere in the name: hip_left, l_hip.
+        pattern = rf"(?<![A-Za-z0-9]){side}(?![A-Za-z0-9])"
+        mirrored = re.sub(pattern, other_side, name, count=1)
+        if mirrored != name and mirrored in joints:
+            return mirrored
     return name
 
 
-def _limbs(joints: Sequence[str]) -> tuple[Edge, ...]:
+def _find_limbs(joints: Sequence[str]) -> tuple[Edge, ...]:
     return tuple(
         (joints.index(a), joints.index(b)) for a, b in _LIMBS if a in joints and b in joints
     )
 
 
-def _skeleton(name: str, joints: str, edges: tuple[Edge, ...] | None = None) -> Skeleton:
+def _create_skeleton(name: str, joints: str, edges: tuple[Edge, ...] | None = None) -> Skeleton:
     names = tuple(joints.split())
-    return Skeleton(name, names, _limbs(names) if edges is None else edges)
+    return Skeleton(name, names, _find_limbs(names) if edges is None else edges)
 
 
-def _from_one(*pairs: Edge) -> tuple[Edge, ...]:
+def _count_from_zero(*pairs: Edge) -> tuple[Edge, ...]:
     return tuple((a - 1, b - 1) for a, b in pairs)
 
 
-# The paper's order (Sec. 3.1) and its Fig. 1c as a tree of 20 edges in the paper's numbering.
-SMALLPOSE = _skeleton(
+# The paper's order (Sec. 3.1); the tree of its Fig. 1c in the paper's numbering, from 1.
+SMALLPOSE = _create_skeleton(
     "smallpose21",
     " ".join(SIGMAS),
-    _from_one(
+    _count_from_zero(
         (2, 1),
         (1, 3),
         (1, 4),
@@ -183,13 +186,13 @@ SMALLPOSE = _skeleton(
     ),
 )
 
-# COCO's own edges, in its own order (1-based there as well).
-COCO17 = _skeleton(
+# COCO's edges in COCO's order; COCO counts joints from 1, too.
+COCO17 = _create_skeleton(
     "coco17",
     "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow "
     "right_elbow left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle "
     "right_ankle",
-    _from_one(
+    _count_from_zero(
         (16, 14),
         (14, 12),
         (17, 15),
@@ -212,35 +215,35 @@ COCO17 = _skeleton(
     ),
 )
 
-# MPII's thorax lies on the middle of the shoulders, which is the chest; its upper neck is the
-# point that AI Challenger calls neck and PoseTrack head bottom.
-MPII16 = _skeleton(
+# MPII's thorax is midway between the shoulders, which is the chest; its upper neck is AI
+# Challenger's neck and PoseTrack's head bottom.
+MPII16 = _create_skeleton(
     "mpii16",
     "right_ankle right_knee right_hip left_hip left_knee left_ankle pelvis chest head_bottom "
     "head_top right_wrist right_elbow right_shoulder left_shoulder left_elbow left_wrist",
 )
 
-AIC14 = _skeleton(
+AIC14 = _create_skeleton(
     "aic14",
     "right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip "
     "right_knee right_ankle left_hip left_knee left_ankle head_top head_bottom",
 )
 
-HIEVE14 = _skeleton(
+HIEVE14 = _create_skeleton(
     "hieve14",
     "nose chest right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist "
     "right_hip right_knee right_ankle left_hip left_knee left_ankle",
 )
 
-# The two ears are placeholders in PoseTrack18 and 21: never labelled.
-POSETRACK17 = _skeleton(
+# The two ears are placeholders in PoseTrack18 and 21; they are never labelled.
+POSETRACK17 = _create_skeleton(
     "posetrack17",
     "nose head_bottom head_top left_ear right_ear left_shoulder right_shoulder left_elbow "
     "right_elbow left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle "
     "right_ankle",
 )
 
-CROWDPOSE14 = _skeleton(
+CROWDPOSE14 = _create_skeleton(
     "crowdpose14",
     "left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_hip "
     "right_hip left_knee right_knee left_ankle right_ankle head_top head_bottom",
@@ -251,12 +254,12 @@ SKELETONS = {
 }
 
 
-def named_skeleton(joints: Sequence[str], edges: Sequence[Edge] = ()) -> Skeleton:
-    """The known skeleton with these joints in this order, else a new one made of them.
+def resolve_skeleton(joints: Sequence[str], edges: Sequence[Edge] = ()) -> Skeleton:
+    """Return the known skeleton with these joints in this order, else a new one.
 
     Args:
         joints: (k,) names as a COCO category lists them.
-        edges: 0-based pairs, used only when the skeleton is a new one.
+        edges: pairs of joint indices, used only for a new skeleton.
     """
     names = tuple(_SYNONYMS.get(j, j) for j in (j.strip().lower() for j in joints))
     if len(set(names)) < len(names):
@@ -264,7 +267,7 @@ def named_skeleton(joints: Sequence[str], edges: Sequence[Edge] = ()) -> Skeleto
     for skeleton in SKELETONS.values():
         if skeleton.joints == names:
             return skeleton
-    return Skeleton(f"{len(names)} keypoints", names, tuple(edges) or _limbs(names))
+    return Skeleton(f"{len(names)} keypoints", names, tuple(edges) or _find_limbs(names))
 
 
 def map_joints(
@@ -273,12 +276,15 @@ def map_joints(
     target: Skeleton,
     out: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
-    """(n, K_source, 3) to (n, K_target, 3), joint by name; what the source lacks gets 0, 0, 0.
+    """Map (n, K_source, 3) to (n, K_target, 3) by name; joints the source lacks get 0, 0, 0.
 
     Args:
         out: (n, K_target, 3) to write into.
     """
     mapped = np.empty((len(keypoints), len(target), 3)) if out is None else out
-    for place, name in enumerate(target.joints):
-        mapped[:, place] = keypoints[:, source.joints.index(name)] if name in source.joints else 0
+    for index, name in enumerate(target.joints):
+        if name in source.joints:
+            mapped[:, index] = keypoints[:, source.joints.index(name)]
+        else:
+            mapped[:, index] = 0
     return mapped

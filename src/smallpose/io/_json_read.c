@@ -312,10 +312,10 @@ typedef struct {
     double *score, *keypoints, *bbox;
     uint8_t *boxed;
     Py_ssize_t k3;
-} Found;
+} Results;
 
-static int found_field(Text *s, void *found, Py_ssize_t row, const char *key, Py_ssize_t n) {
-    const Found *to = found;
+static int result_field(Text *s, void *results, Py_ssize_t row, const char *key, Py_ssize_t n) {
+    const Results *to = results;
     if (key_is(key, n, "keypoints"))
         return numbers(s, to->keypoints + row * to->k3, to->k3) == to->k3 ? 1 : -1;
     if (key_is(key, n, "score")) return number(s, to->score + row) < 0 ? -1 : 2;
@@ -328,15 +328,15 @@ static int found_field(Text *s, void *found, Py_ssize_t row, const char *key, Py
     return values == 4 || values == 0 ? 16 : -1;
 }
 
-static int found_record(Text *s, Found *to, Py_ssize_t row) {
+static int result_record(Text *s, Results *to, Py_ssize_t row) {
     to->category[row] = 1;
     to->boxed[row] = 0;
-    return record(s, found_field, to, row, 1 | 2 | 4);
+    return record(s, result_field, to, row, 1 | 2 | 4);
 }
 
-/* scan_found(data, start, stop, row, k3, reciprocals, image, category, score, keypoints, bbox,
+/* scan_results(data, start, stop, row, k3, reciprocals, image, category, score, keypoints, bbox,
  *            boxed) -> records read, -1 when something is unusual */
-static PyObject *scan_found(PyObject *self, PyObject *args) {
+static PyObject *scan_results(PyObject *self, PyObject *args) {
     Py_buffer b[8];
     Py_ssize_t start, stop, row, k3, count = 0;
     if (!PyArg_ParseTuple(args, "y*nnnny*w*w*w*w*w*w*", &b[0], &start, &stop, &row, &k3, &b[1],
@@ -344,11 +344,11 @@ static PyObject *scan_found(PyObject *self, PyObject *args) {
         return NULL;
     Text s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop, 
               (const char *)b[0].buf + b[0].len, b[1].buf, (int)(b[1].len / 16)};
-    Found to = {b[2].buf, b[3].buf, b[4].buf, b[5].buf, b[6].buf, b[7].buf, k3};
+    Results to = {b[2].buf, b[3].buf, b[4].buf, b[5].buf, b[6].buf, b[7].buf, k3};
     Py_ssize_t room = b[2].len / (Py_ssize_t)sizeof(int64_t);
     Py_BEGIN_ALLOW_THREADS
     for (;;) {
-        if (row + count >= room || found_record(&s, &to, row + count) < 0) {
+        if (row + count >= room || result_record(&s, &to, row + count) < 0) {
             count = -1;
             break;
         }
@@ -557,7 +557,7 @@ static PyObject *decimals(PyObject *self, PyObject *args) {
 }
 
 static PyMethodDef scan_methods[] = {
-    {"scan_found", scan_found, METH_VARARGS, "results"},
+    {"scan_results", scan_results, METH_VARARGS, "results"},
     {"scan_people", scan_people, METH_VARARGS, "annotations"},
     {"key", key_at, METH_VARARGS, "next key"},
     {"skip", skip_at, METH_VARARGS, "over a value"},

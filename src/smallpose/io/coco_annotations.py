@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from smallpose.core.boxes import BOX_RULES
 from smallpose.core.instances import SOURCES, Images, Instances
 from smallpose.io import mapped_json
-from smallpose.io.coco_annotations_fast import scan_coco
-from smallpose.io.coco_annotations_slow import read_plainly
-from smallpose.io.json_blocks import BLOCK
-from smallpose.system.files import write_whole_with
+from smallpose.io.coco_annotations_fast import read_coco_fast
+from smallpose.io.coco_annotations_slow import read_coco_slow
+from smallpose.io.json_blocks import BLOCK_SIZE
+from smallpose.system.files import write_atomically_with
 
 
 def read_coco(path: Path | str, *, derived: bool = False) -> Instances:
@@ -29,8 +29,8 @@ def read_coco(path: Path | str, *, derived: bool = False) -> Instances:
 
     Raises: InputError naming the record that is broken, repeated with a difference, or unfit.
     """
-    people = None if derived else scan_coco(path)
-    return read_plainly(path, derived=derived) if people is None else people
+    people = None if derived else read_coco_fast(path)
+    return read_coco_slow(path, derived=derived) if people is None else people
 
 
 def write_coco(
@@ -46,13 +46,13 @@ def write_coco(
 
     def fill(file: IO[bytes]) -> None:
         encode = msgspec.json.encode
-        file.write(b'{"categories":' + encode([_category(people)]) + b',\n"images":[')
+        file.write(b'{"categories":' + encode([_category_record(people)]) + b',\n"images":[')
         _write_records(file, _image_records(people.images))
         file.write(b'],\n"annotations":[')
-        file.writelines(_annotation_text(people, derived))
+        file.writelines(_encode_annotations(people, derived))
         file.write(b"]}\n")
 
-    write_whole_with(path, fill)
+    write_atomically_with(path, fill)
 
 
 def _write_records(file: IO[bytes], records: Iterator[dict[str, Any]]) -> None:
@@ -61,7 +61,7 @@ def _write_records(file: IO[bytes], records: Iterator[dict[str, Any]]) -> None:
         file.write((b",\n" if number else b"\n") + encoder.encode(record))
 
 
-def _category(people: Instances) -> dict[str, Any]:
+def _category_record(people: Instances) -> dict[str, Any]:
     return {
         "id": people.category_id,
         "name": "person",
@@ -94,15 +94,19 @@ def _image_records(images: Images) -> Iterator[dict[str, Any]]:
         yield record
 
 
-def _annotation_text(people: Instances, derived: NDArray[np.bool_] | None) -> Iterator[bytes]:
+def _encode_annotations(people: Instances, derived: NDArray[np.bool_] | None) -> Iterator[bytes]:
     """The records with a line break before each, by whichever twin is there."""
     image_ids = people.images.ids[people.image_rows]
     area = np.where(np.isnan(people.file_area), people.area, people.file_area)
-    words = (mapped_json.joined(SOURCES), mapped_json.joined(BOX_RULES), len(people.skeleton))
-    for start in range(0, len(people), BLOCK):
-        rows = slice(start, start + BLOCK)
+    words = (
+        mapped_json.encode_words(SOURCES),
+        mapped_json.encode_words(BOX_RULES),
+        len(people.skeleton),
+    )
+    for start in range(0, len(people), BLOCK_SIZE):
+        rows = slice(start, start + BLOCK_SIZE)
         yield b",\n" if start else b"\n"
-        if mapped_json.CORE is None:
+        if mapped_json.EXTENSION is None:
             listed = None if derived is None else derived[rows]
             part = _annotation_records(people, rows, image_ids[rows], area[rows], listed)
             yield b",\n".join(map(msgspec.json.encode, part))
@@ -121,7 +125,7 @@ def _annotation_text(people: Instances, derived: NDArray[np.bool_] | None) -> It
         )
         ids, images, *others = (np.ascontiguousarray(column[rows]) for column in columns)
         made = b"" if derived is None else np.ascontiguousarray(derived[rows])
-        yield mapped_json.CORE.people(ids, images, people.category_id, *others, *words, made)
+        yield mapped_json.EXTENSION.people(ids, images, people.category_id, *others, *words, made)
 
 
 def _annotation_records(

@@ -16,51 +16,51 @@ from smallpose.core.boxes import BOX_RULES
 from smallpose.core.instances import SOURCES, Instances
 from smallpose.io import coco_annotations_slow, mapped_json
 from smallpose.io.json_blocks import guess_skeleton
-from smallpose.io.mapped_json import Text, Unusual
+from smallpose.io.mapped_json import MappedText, UnsupportedJson
 
 
-def scan_coco(path: Path | str) -> Instances | None:
+def read_coco_fast(path: Path | str) -> Instances | None:
     """As `coco_records.read_plainly`, in a fraction of the time; None when that has to read it."""
     try:
-        with Text(Path(path)) as text:
-            return _truth(path, text)
-    except Unusual:
+        with MappedText(Path(path)) as text:
+            return _read_members(path, text)
+    except UnsupportedJson:
         return None
 
 
-def _truth(path: Path | str, text: Text) -> Instances:
-    text.opens_and_closes_with(b"{}")
+def _read_members(path: Path | str, text: MappedText) -> Instances:
+    text.check_brackets(b"{}")
     parts: dict[str, tuple[int, int]] = {}
-    columns: _People | None = None
+    columns: _AnnotationColumns | None = None
     at = text.start + 1
     while True:
-        member = mapped_json.CORE.key(text.map, at)
+        member = mapped_json.EXTENSION.key(text.map, at)
         if member is None:
-            raise Unusual
+            raise UnsupportedJson
         key, start = member[0].decode("latin-1"), member[1]
         if key in parts:
-            raise Unusual
+            raise UnsupportedJson
         if key == "annotations":
-            columns, end = _scan_people(text, start)
+            columns, end = _scan_annotations(text, start)
         else:
-            end = mapped_json.CORE.skip(text.map, start)
+            end = mapped_json.EXTENSION.skip(text.map, start)
         parts[key] = (start, end)
         at = end
-        while 0 <= at < text.stop and text[at] in mapped_json.BLANKS:
+        while 0 <= at < text.stop and text[at] in mapped_json.WHITESPACE:
             at += 1
         if end < 0 or at >= text.stop:
-            raise Unusual
+            raise UnsupportedJson
         if text[at] == ord("}") and at == text.stop - 1:
             break
         if text[at] != ord(","):
-            raise Unusual
+            raise UnsupportedJson
         at += 1
     if columns is None or "images" not in parts:
-        raise Unusual
-    return _instances(path, text, parts, columns)
+        raise UnsupportedJson
+    return _build_instances(path, text, parts, columns)
 
 
-class _People(NamedTuple):
+class _AnnotationColumns(NamedTuple):
     """The annotation columns as the scanner fills them."""
 
     id: NDArray[np.int64]
@@ -76,12 +76,12 @@ class _People(NamedTuple):
     rule: NDArray[np.int8]
 
 
-def _scan_people(text: Text, start: int) -> tuple[_People, int]:
-    k3 = text.joints(start)
-    n = mapped_json.CORE.count(text.map, start, text.stop)
+def _scan_annotations(text: MappedText, start: int) -> tuple[_AnnotationColumns, int]:
+    k3 = text.count_keypoint_values(start)
+    n = mapped_json.EXTENSION.count(text.map, start, text.stop)
     if k3 % 3 or n == 0:
-        raise Unusual
-    columns = _People(
+        raise UnsupportedJson
+    columns = _AnnotationColumns(
         id=np.empty(n, np.int64),
         image=np.empty(n, np.int64),
         category=np.empty(n, np.int64),
@@ -94,19 +94,22 @@ def _scan_people(text: Text, start: int) -> tuple[_People, int]:
         source=np.empty(n, np.int8),
         rule=np.empty(n, np.int8),
     )
-    words = [mapped_json.joined(known) for known in (SOURCES, BOX_RULES)]
-    records, end = mapped_json.CORE.scan_people(
-        text.map, start, text.stop, k3, mapped_json.reciprocals(), *words, *columns
+    words = [mapped_json.encode_words(known) for known in (SOURCES, BOX_RULES)]
+    records, end = mapped_json.EXTENSION.scan_people(
+        text.map, start, text.stop, k3, mapped_json.compute_reciprocals(), *words, *columns
     )
     if records <= 0:
-        raise Unusual
-    text.forget(start, end)
+        raise UnsupportedJson
+    text.release_pages(start, end)
     used: list[Any] = [column[:records] for column in columns]
-    return _People(*used), end
+    return _AnnotationColumns(*used), end
 
 
-def _instances(
-    path: Path | str, text: Text, parts: dict[str, tuple[int, int]], columns: _People
+def _build_instances(
+    path: Path | str,
+    text: MappedText,
+    parts: dict[str, tuple[int, int]],
+    columns: _AnnotationColumns,
 ) -> Instances:
     """The table, if nothing in it needs merging, counting anew or an error message."""
 
@@ -115,15 +118,15 @@ def _instances(
         try:
             return msgspec.json.decode(text.map[start:end], type=kind)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            raise Unusual from None
+            raise UnsupportedJson from None
 
     kinds = (
         decode("categories", list[coco_annotations_slow.Category]) if "categories" in parts else []
     )
     file = coco_annotations_slow.CocoFile(annotations=[], categories=kinds)
-    category, skeleton = coco_annotations_slow.person_category(path, file)
+    category, skeleton = coco_annotations_slow.find_person_category(path, file)
     notes: list[str] = []
-    images = coco_annotations_slow.image_columns(
+    images = coco_annotations_slow.build_images(
         path, decode("images", list[coco_annotations_slow.ImageRecord]), notes
     )
     k = columns.keypoints.shape[1]
@@ -138,8 +141,8 @@ def _instances(
         or (np.diff(np.sort(columns.id)) == 0).any()
         or (columns.said < 0).any()
     ):
-        raise Unusual
-    rows = mapped_json.rows_of(images.ids, columns.image)
+        raise UnsupportedJson
+    rows = mapped_json.find_rows(images.ids, columns.image)
     return Instances(
         skeleton,
         images,

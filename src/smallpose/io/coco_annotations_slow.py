@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from smallpose.core.boxes import BOX_RULES
 from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCES, Images, Instances
-from smallpose.core.skeleton import COCO17, Skeleton, named_skeleton
-from smallpose.io.json_blocks import Whole, blocks, guess_skeleton
+from smallpose.core.skeleton import COCO17, Skeleton, resolve_skeleton
+from smallpose.io.json_blocks import Int64, decode_blocks, guess_skeleton
 from smallpose.system.files import read_bytes
-from smallpose.system.json_decode import decode, refuse_repeated_keys
+from smallpose.system.json_decode import decode_json, refuse_repeated_keys
 
 
 class Category(Struct):
     """What is read of a category."""
 
-    id: Whole
+    id: Int64
     name: str = "person"
     keypoints: list[str] = []
     skeleton: list[tuple[int, int]] = []
@@ -34,22 +34,22 @@ class Category(Struct):
 class ImageRecord(Struct):
     """What is read of an image."""
 
-    id: Whole
+    id: Int64
     file_name: str = ""
-    width: Whole | float | None = None
-    height: Whole | float | None = None
+    width: Int64 | float | None = None
+    height: Int64 | float | None = None
     source: str | None = None
     source_id: str | int | None = None
     group: str | int | None = None
 
 
 class _Annotation(Struct):
-    id: Whole
-    image_id: Whole
+    id: Int64
+    image_id: Int64
     bbox: tuple[float, float, float, float] | UnsetType = UNSET
-    category_id: Whole = 1
+    category_id: Int64 = 1
     keypoints: list[float] = []
-    num_keypoints: Whole | None = None
+    num_keypoints: Int64 | None = None
     iscrowd: bool | int = 0
     area: float | None = None
     source: str | None = None
@@ -66,23 +66,23 @@ class CocoFile(Struct):
     categories: list[Category] = []
 
 
-def read_plainly(path: Path | str, *, derived: bool = False) -> Instances:
+def read_coco_slow(path: Path | str, *, derived: bool = False) -> Instances:
     """As `coco_json.read_coco`."""
     data = read_bytes(Path(path))
-    file = decode(path, data, CocoFile)
+    file = decode_json(path, data, CocoFile)
     if file.images is UNSET:
         raise InputError(str(path), "no images list", "this is no COCO annotation file")
     _refuse_lost_keys(path, data, file)
-    category, skeleton = person_category(path, file)
+    category, skeleton = find_person_category(path, file)
     notes: list[str] = []
-    images = image_columns(path, file.images, notes)
-    people = _Columns(path, skeleton, category, len(file.annotations), derived)
-    for block in blocks(path, "annotations", file.annotations, _Annotation):
+    images = build_images(path, file.images, notes)
+    people = _ColumnBuilder(path, skeleton, category, len(file.annotations), derived)
+    for block in decode_blocks(path, "annotations", file.annotations, _Annotation):
         people.add(block, images.row_of)
     return people.finish(images, file.annotations, notes)
 
 
-def person_category(path: Path | str, file: CocoFile) -> tuple[int | None, Skeleton | None]:
+def find_person_category(path: Path | str, file: CocoFile) -> tuple[int | None, Skeleton | None]:
     """The id and skeleton of the category with keypoints; None where the file does not say."""
     with_joints = [c for c in file.categories if c.keypoints]
     if not with_joints:
@@ -95,10 +95,10 @@ def person_category(path: Path | str, file: CocoFile) -> tuple[int | None, Skele
     # CrowdPose's own file carries COCO's edges, which name joints it does not have.
     fits = all(min(e) >= 1 and max(e) <= k for e in category.skeleton)
     edges = [(a - 1, b - 1) for a, b in category.skeleton] if fits else []
-    return category.id, named_skeleton(category.keypoints, edges)
+    return category.id, resolve_skeleton(category.keypoints, edges)
 
 
-def image_columns(path: Path | str, entries: list[ImageRecord], notes: list[str]) -> Images:
+def build_images(path: Path | str, entries: list[ImageRecord], notes: list[str]) -> Images:
     """The images as columns; identical repeats are merged and noted."""
     kept: dict[int, ImageRecord] = {}
     for number, entry in enumerate(entries):
@@ -118,18 +118,18 @@ def image_columns(path: Path | str, entries: list[ImageRecord], notes: list[str]
         tuple(i.file_name for i in rows),
         np.array([i.width or 0 for i in rows], dtype=np.int64),
         np.array([i.height or 0 for i in rows], dtype=np.int64),
-        np.array([_code(SOURCES, i.source) for i in rows], dtype=np.int8),
+        np.array([_find_code(SOURCES, i.source) for i in rows], dtype=np.int8),
         tuple("" if i.source_id is None else str(i.source_id) for i in rows),
         tuple("" if i.group is None else str(i.group) for i in rows),
     )
 
 
-def _code(known: Sequence[str], word: str | None) -> int:
+def _find_code(known: Sequence[str], word: str | None) -> int:
     """The number of a source or box rule; words of other people's files count as not said."""
     return known.index(word) if word in known else 0
 
 
-class _Columns:
+class _ColumnBuilder:
     """The annotation columns while they grow, block by block."""
 
     def __init__(
@@ -192,8 +192,8 @@ class _Columns:
                 np.where(said < 0, count, said).astype(np.int64),
                 np.array([bool(a.iscrowd) for _, a in people], dtype=bool),
                 np.array([nan if a.area is None else a.area for _, a in people]),
-                np.array([_code(SOURCES, a.source) for _, a in people], dtype=np.int8),
-                np.array([_code(BOX_RULES, a.box_rule) for _, a in people], dtype=np.int8),
+                np.array([_find_code(SOURCES, a.source) for _, a in people], dtype=np.int8),
+                np.array([_find_code(BOX_RULES, a.box_rule) for _, a in people], dtype=np.int8),
                 np.array(
                     [nan if a.segmentation_area is None else a.segmentation_area for _, a in people]
                 ),

@@ -1,8 +1,8 @@
-"""Result files read fast: mapped, and scanned into arrays on all cores.
+"""Read COCO results fast: the file is mapped and scanned into arrays on all cores.
 
-For plain files only. Anything unusual, and every mistake, goes to the ordinary reader of
-`table.results_json`, which gives the same tables and good messages; so what stands here decides how
-long reading takes, never what is read. Truths are read by `table.coco_json`, in the same way.
+Only plain files are read here. Anything unusual, and every mistake, is left to
+`coco_results_slow`, which gives the same table and explains the mistake; so this file decides how
+long reading takes, never what is read.
 """
 
 from collections.abc import Iterator
@@ -12,140 +12,132 @@ import numpy as np
 
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
-from smallpose.core.skeleton import COCO17, Skeleton
-from smallpose.io import mapped_json
-from smallpose.io.coco_annotations import read_coco
-from smallpose.io.coco_results import MOST_IN_ONE_IMAGE, read_results
-from smallpose.io.mapped_json import BLANKS, Text, Unusual, reciprocals, rows_of
-from smallpose.system.memory import free_memory
+from smallpose.core.skeleton import Skeleton
+from smallpose.io import coco_results_slow, mapped_json
+from smallpose.io.mapped_json import (
+    WHITESPACE,
+    MappedText,
+    UnsupportedJson,
+    compute_reciprocals,
+    find_rows,
+)
+from smallpose.system.memory import get_free_memory
 from smallpose.system.threads import count_cores, run_parts
 
-CHUNK = 1 << 24  # bytes of a result file that a thread takes at a time
-
-read_truth = read_coco
+CHUNK_BYTES = 1 << 24  # of a result file that a thread scans at a time
 
 
-def too_large(path: Path | str) -> bool:
-    """Whether the columns of a result file would fill more than half of the free memory."""
+def exceeds_free_memory(path: Path | str) -> bool:
+    """Return whether the columns of a result file would fill more than half of the free memory."""
     try:
-        size = Path(path).stat().st_size
+        num_bytes = Path(path).stat().st_size
     except OSError:
         return False
     # A number of the text takes some 16 bytes, and 8 as a double.
-    return size / 2 > free_memory() / 2
+    return num_bytes / 2 > get_free_memory() / 2
 
 
-def read_found(path: Path | str, truth: Instances) -> Predictions:
-    """As `read_results`, faster where that is possible."""
+def read_results_fast(path: Path | str, truth: Instances) -> Predictions | None:
+    """Read a plain result file; None when it has to be read by `read_results_slow`."""
     try:
-        with Text(Path(path)) as text:
-            return _found(text, truth)
-    except Unusual:
-        return read_results(path, truth)
+        with MappedText(Path(path)) as text:
+            skeleton, num_values, cuts = _cut_into_chunks(text, truth)
+            return _scan_chunks(text, cuts, num_values, skeleton, truth)
+    except UnsupportedJson:
+        return None
 
 
-def stream_found(path: Path | str, truth: Instances) -> Iterator[Predictions]:
-    """A result file in pieces, in the file's order; only one of them is in memory.
+def stream_results(path: Path | str, truth: Instances) -> Iterator[Predictions]:
+    """Read a result file in pieces, in the file's order; only one of them is in memory.
 
-    A file that the scanner leaves to the ordinary reader comes in one piece.
+    A file that is not plain comes in one piece.
     """
     try:
-        text = Text(Path(path))
-    except Unusual:
-        yield read_results(path, truth)
+        text = MappedText(Path(path))
+    except UnsupportedJson:
+        yield coco_results_slow.read_results_slow(path, truth)
         return
     with text:
         pieces: list[list[int]] = []
         try:
-            skeleton, k3, cuts = _chunks(text, truth)
+            skeleton, num_values, cuts = _cut_into_chunks(text, truth)
             step = count_cores()
             pieces = [cuts[i : i + step + 1] for i in range(0, len(cuts) - 1, step)]
             # Every chunk must be plain before the first one goes out: afterwards it is too late
             # to read the file in another way.
             if len(pieces) > 1:
                 for piece in pieces:
-                    _scan(text, piece, k3, skeleton, truth)
-        except Unusual:
+                    _scan_chunks(text, piece, num_values, skeleton, truth)
+        except UnsupportedJson:
             pieces = []
         if not pieces:
-            yield read_results(path, truth)
+            yield coco_results_slow.read_results_slow(path, truth)
         for piece in pieces:
-            yield _scan(text, piece, k3, skeleton, truth)
+            yield _scan_chunks(text, piece, num_values, skeleton, truth)
 
 
-def _found(text: Text, truth: Instances) -> Predictions:
-    skeleton, k3, cuts = _chunks(text, truth)
-    return _scan(text, cuts, k3, skeleton, truth)
-
-
-def _chunks(text: Text, truth: Instances) -> tuple[Skeleton, int, list[int]]:
-    """The joints, values per pose, and places between records where the file may be cut."""
-    text.opens_and_closes_with(b"[]")
+def _cut_into_chunks(text: MappedText, truth: Instances) -> tuple[Skeleton, int, list[int]]:
+    """Find the skeleton, the values per pose, and where the text may be cut between records."""
+    text.check_brackets(b"[]")
     first = text.map.find(b"{", text.start)
-    if first < 0 or text.map[text.start + 1 : first].strip(BLANKS):
-        raise Unusual
-    k3 = text.joints(first)
-    skeleton = _skeleton(k3, truth)
+    if first < 0 or text.map[text.start + 1 : first].strip(WHITESPACE):
+        raise UnsupportedJson
+    num_values = text.count_keypoint_values(first)
+    skeleton = coco_results_slow.match_skeleton(num_values, truth)
+    if skeleton is None:
+        raise UnsupportedJson
     cuts = [first]
-    for at in range(first + CHUNK, text.stop - CHUNK // 4, CHUNK):
-        border = mapped_json.CORE.cut(text.map, max(at, cuts[-1]), text.stop)
-        if border > cuts[-1]:
-            cuts.append(border)
-    return skeleton, k3, [*cuts, text.stop]
+    for position in range(first + CHUNK_BYTES, text.stop - CHUNK_BYTES // 4, CHUNK_BYTES):
+        cut = mapped_json.EXTENSION.cut(text.map, max(position, cuts[-1]), text.stop)
+        if cut > cuts[-1]:
+            cuts.append(cut)
+    return skeleton, num_values, [*cuts, text.stop]
 
 
-def _scan(
-    text: Text, cuts: list[int], k3: int, skeleton: Skeleton, truth: Instances
+def _scan_chunks(
+    text: MappedText, cuts: list[int], num_values: int, skeleton: Skeleton, truth: Instances
 ) -> Predictions:
-    """The records between the first and the last cut."""
+    """Read the records between the first and the last cut, one chunk per thread."""
     workers = count_cores()
 
-    def count(part: int) -> int:
-        n = int(mapped_json.CORE.count(text.map, cuts[part], cuts[part + 1]))
-        text.forget(cuts[part], cuts[part + 1])
+    def count_records(chunk: int) -> int:
+        n = int(mapped_json.EXTENSION.count(text.map, cuts[chunk], cuts[chunk + 1]))
+        text.release_pages(cuts[chunk], cuts[chunk + 1])
         return n
 
-    counts = run_parts(count, len(cuts) - 1, workers)
+    counts = run_parts(count_records, len(cuts) - 1, workers)
     starts = np.cumsum([0, *counts]).tolist()
     n = starts[-1]
-    table = reciprocals()
-    image, category, score = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n)
-    keypoints, boxes = np.empty((n, k3 // 3, 3)), np.empty((n, 4))
-    boxed = np.empty(n, np.bool_)
+    image_ids, category_ids = np.empty(n, np.int64), np.empty(n, np.int64)
+    scores = np.empty(n)
+    keypoints = np.empty((n, num_values // 3, 3))
+    boxes = np.empty((n, 4))
+    has_box = np.empty(n, np.bool_)
+    columns = (image_ids, category_ids, scores, keypoints, boxes, has_box)
+    reciprocals = compute_reciprocals()
 
-    def scan(part: int) -> int:
-        records = mapped_json.CORE.scan_found(
-            text.map,
-            cuts[part],
-            cuts[part + 1],
-            starts[part],
-            k3,
-            table,
-            image,
-            category,
-            score,
-            keypoints,
-            boxes,
-            boxed,
+    def scan_chunk(chunk: int) -> int:
+        start, stop = cuts[chunk], cuts[chunk + 1]
+        num_records = mapped_json.EXTENSION.scan_results(
+            text.map, start, stop, starts[chunk], num_values, reciprocals, *columns
         )
-        text.forget(cuts[part], cuts[part + 1])
-        return int(records)
+        text.release_pages(start, stop)
+        return int(num_records)
 
-    if run_parts(scan, len(counts), workers) != counts:
-        raise Unusual
-    if (category != truth.category_id).any() or not np.isfinite(score).all():
-        raise Unusual
-    boxes[~boxed] = np.nan
-    numbers = np.unique(image)
-    rows_of(truth.images.ids, numbers)
-    if np.bincount(np.searchsorted(numbers, image)).max() > MOST_IN_ONE_IMAGE:
-        raise Unusual
-    return Predictions(skeleton, image, keypoints, score, boxes)
-
-
-def _skeleton(k3: int, truth: Instances) -> Skeleton:
-    if k3 == 3 * len(truth.skeleton):
-        return truth.skeleton
-    if k3 == 51 and set(COCO17.joints) <= set(truth.skeleton.joints):
-        return COCO17
-    raise Unusual
+    if run_parts(scan_chunk, len(counts), workers) != counts:
+        raise UnsupportedJson
+    if (category_ids != truth.category_id).any() or not np.isfinite(scores).all():
+        raise UnsupportedJson
+    boxes[~has_box] = np.nan
+    unique_ids = np.unique(image_ids)
+    find_rows(truth.images.ids, unique_ids)
+    per_image = np.bincount(np.searchsorted(unique_ids, image_ids))
+    if per_image.max() > coco_results_slow.MAX_DETECTIONS_IN_IMAGE:
+        raise UnsupportedJson
+    return Predictions(
+        skeleton=skeleton,
+        image_ids=image_ids,
+        keypoints=keypoints,
+        scores=scores,
+        boxes_xywh=boxes,
+    )

@@ -8,12 +8,12 @@ from msgspec import Struct
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances, make_instances
 from smallpose.core.skeleton import Skeleton
-from smallpose.io.coco_annotations_slow import Category, ImageRecord, image_columns
+from smallpose.io.coco_annotations_slow import Category, ImageRecord, build_images
 from smallpose.system.files import read_bytes
-from smallpose.system.json_decode import decode
+from smallpose.system.json_decode import decode_json
 
 
-class _Listed(Struct):
+class _ImageListFile(Struct):
     images: list[ImageRecord]
     categories: list[Category] = []
 
@@ -27,16 +27,16 @@ def read_image_list(path: Path | str, skeleton: Skeleton) -> Instances | None:
     Raises: InputError when there are no images either.
     """
     # Looked for without reading the file: lists of people may have gigabytes.
-    if not _names(path, b'"images"') or _names(path, b'"annotations"'):
+    if not _contains_key(path, b'"images"') or _contains_key(path, b'"annotations"'):
         return None
-    file = decode(path, read_bytes(Path(path)), _Listed)
+    file = decode_json(path, read_bytes(Path(path)), _ImageListFile)
     notes: list[str] = []
-    images = image_columns(path, file.images, notes)
+    images = build_images(path, file.images, notes)
     person = next((c.id for c in file.categories if c.name == "person"), 1)
     return make_instances(skeleton, images, [], [], [], category_id=person, notes=notes)
 
 
-def _names(path: Path | str, key: bytes) -> bool:
+def _contains_key(path: Path | str, key: bytes) -> bool:
     """Whether the text of a file has it; whoever reads the file says why it cannot be read."""
     try:
         with (

@@ -13,19 +13,19 @@ from msgspec import Meta, Raw
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SMALLPOSE, Skeleton
 
-Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # what a column of 64 bits holds
-BLOCK = 10_000  # records decoded at a time
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # what a column of 64 bits holds
+BLOCK_SIZE = 10_000  # records decoded at a time
 T = TypeVar("T")
 
 
-def blocks(path: Path | str, name: str, raws: list[Raw], kind: type[T]) -> Iterator[list[T]]:
+def decode_blocks(path: Path | str, name: str, raws: list[Raw], kind: type[T]) -> Iterator[list[T]]:
     """The records as `kind`, a block at a time.
 
     Raises: InputError with the place, and id, of the first record that is no `kind`.
     """
     decoder = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
-    for start in range(0, len(raws), BLOCK):
-        part = raws[start : start + BLOCK]
+    for start in range(0, len(raws), BLOCK_SIZE):
+        part = raws[start : start + BLOCK_SIZE]
         try:
             yield decoder.decode(b"[" + b",".join(bytes(r) for r in part) + b"]")
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

@@ -13,21 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
-from smallpose.system.extension import compiled
+from smallpose.system.extension import load_extension
 from smallpose.system.files import read_bytes
 
-POWERS = 60  # of 5, whose reciprocals the scanner gets; numbers with more decimals are unusual
-BLANKS = b" \t\r\n"
+MAX_DECIMALS = (
+    60  # of 5, whose reciprocals the scanner gets; numbers with more decimals are unusual
+)
+WHITESPACE = b" \t\r\n"
 
 
-class Unusual(Exception):
+class UnsupportedJson(Exception):
     """Leave this file to the ordinary reader."""
 
 
-CORE: Any = compiled("smallpose.io._json")
+EXTENSION: Any = load_extension("smallpose.io._json")
 
 
-def reciprocals(powers: int = POWERS) -> NDArray[np.uint64]:
+def compute_reciprocals(powers: int = MAX_DECIMALS) -> NDArray[np.uint64]:
     """(powers, 2) upper and lower half of floor(2^(127 + bits of 5^k) / 5^k), k = 1 …"""
     halves = []
     for k in range(1, powers + 1):
@@ -37,67 +39,67 @@ def reciprocals(powers: int = POWERS) -> NDArray[np.uint64]:
     return np.array(halves, dtype=np.uint64)
 
 
-def joined(words: Sequence[str]) -> bytes:
+def encode_words(words: Sequence[str]) -> bytes:
     """Words as the compiled half takes them: each with a NUL behind it."""
     return b"".join(word.encode() + b"\0" for word in words)
 
 
-class Text:
+class MappedText:
     """A mapped file, or an unpacked one, whose last byte is a bracket; else `Unusual`."""
 
     def __init__(self, path: Path) -> None:
-        if CORE is None:
-            raise Unusual
+        if EXTENSION is None:
+            raise UnsupportedJson
         self.map: mmap.mmap | bytes
         try:
             with path.open("rb") as file:
                 self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError):  # missing, a folder, a pipe, empty
-            raise Unusual from None
+            raise UnsupportedJson from None
         if self.map[:2] == b"\x1f\x8b":
             self.map.close()
             try:
                 self.map = read_bytes(path)
             except InputError:
-                raise Unusual from None
+                raise UnsupportedJson from None
         self.stop = len(self.map)
-        while self.stop and self.map[self.stop - 1] in BLANKS:
+        while self.stop and self.map[self.stop - 1] in WHITESPACE:
             self.stop -= 1
         self.start = 0
-        while self.start < self.stop and self.map[self.start] in BLANKS:
+        while self.start < self.stop and self.map[self.start] in WHITESPACE:
             self.start += 1
 
-    def __enter__(self) -> "Text":
+    def __enter__(self) -> "MappedText":
         return self
 
     def __exit__(self, *_: object) -> None:
         if isinstance(self.map, mmap.mmap):
             self.map.close()
 
-    def opens_and_closes_with(self, pair: bytes) -> None:
+    def check_brackets(self, pair: bytes) -> None:
         if self.stop - self.start < 2 or bytes((self[self.start], self[self.stop - 1])) != pair:
-            raise Unusual
+            raise UnsupportedJson
 
     def __getitem__(self, at: int) -> int:
         return self.map[at]
 
-    def forget(self, start: int, stop: int) -> None:
+    def release_pages(self, start: int, stop: int) -> None:
         """Give pages back that were read: a file need not fit into memory."""
         start += -start % mmap.PAGESIZE
         stop -= stop % mmap.PAGESIZE
         if stop > start and isinstance(self.map, mmap.mmap) and hasattr(self.map, "madvise"):
             self.map.madvise(mmap.MADV_DONTNEED, start, stop - start)
 
-    def joints(self, start: int) -> int:
+    def count_keypoint_values(self, start: int) -> int:
         """How many values the first list of keypoints after `start` has."""
         at = self.map.find(b'"keypoints"', start)
         first, last = self.map.find(b"[", at), self.map.find(b"]", at)
         if at < 0 or not 0 <= first < last or last - first > 1 << 16:
-            raise Unusual
+            raise UnsupportedJson
         return self.map[first:last].count(b",") + 1
 
 
-def rows_of(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.intp]:
+def find_rows(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.intp]:
     """Row of each wanted image.
 
     Args:
@@ -108,8 +110,8 @@ def rows_of(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int
     order = np.argsort(ids, kind="stable")
     place = np.searchsorted(ids, wanted, sorter=order)
     if len(wanted) and (len(ids) == 0 or place.max() >= len(ids)):
-        raise Unusual
+        raise UnsupportedJson
     rows = order[place]
     if (ids[rows] != wanted).any():
-        raise Unusual
+        raise UnsupportedJson
     return rows

@@ -17,19 +17,17 @@ from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Images
 from smallpose.system.json_decode import read_json
 
-SURE = 0.2  # MMPose counts keypoints above this in a person's score
+MIN_KEYPOINT_SCORE = 0.2  # MMPose counts keypoints above this in a person's score
 
 
-class Names:
+class ImageNames:
     """Image ids by file name, or by file name without folders and ending.
 
     Args:
-        path: the result file, for messages.
         images: of the truth.
     """
 
-    def __init__(self, path: Path | str, images: Images) -> None:
-        self.path = path
+    def __init__(self, images: Images) -> None:
         self.ids: dict[str, int] = {}
         self.numbers = set(images.ids.tolist())
         self.twice: set[str] = set()
@@ -38,7 +36,7 @@ class Names:
                 if self.ids.setdefault(word, image) != image:
                     self.twice.add(word)
 
-    def id_of(self, word: str, where: str) -> int:
+    def find_id(self, word: str, where: str) -> int:
         """The id of the image with this name.
 
         Raises: InputError when there is none, or more than one.
@@ -59,7 +57,7 @@ class _Person(Struct):
     bbox_score: float = 1.0
 
 
-def read_folder(folder: Path, images: Images) -> bytes:
+def read_mmpose_folder(folder: Path, images: Images) -> bytes:
     """A folder of MMPose's per-picture files as the text of one COCO result file.
 
     A person's score is the box's times the mean of the keypoint scores above 0.2, as MMPose has it
@@ -70,13 +68,13 @@ def read_folder(folder: Path, images: Images) -> bytes:
     files = sorted(folder.glob("*.json"))
     if not files:
         raise InputError(str(folder), "holds no .json file", "name a result file or such a folder")
-    names = Names(folder, images)
+    names = ImageNames(images)
     records = []
     for file in files:
-        image = names.id_of(file.stem, str(file))
+        image = names.find_id(file.stem, str(file))
         for person in read_json(file, list[_Person]):
-            points = np.array([(*xy, s) for xy, s in _paired(file, person)], dtype=float)
-            sure = points[points[:, 2] > SURE, 2]
+            points = np.array([(*xy, s) for xy, s in _pair_keypoints(file, person)], dtype=float)
+            sure = points[points[:, 2] > MIN_KEYPOINT_SCORE, 2]
             score = float(person.bbox_score * (sure.mean() if len(sure) else 0.0))
             record = {"image_id": image, "keypoints": points.ravel().tolist(), "score": score}
             if person.bbox:
@@ -86,7 +84,7 @@ def read_folder(folder: Path, images: Images) -> bytes:
     return msgspec.json.encode(records)
 
 
-def _paired(file: Path, person: _Person) -> list[tuple[tuple[float, float], float]]:
+def _pair_keypoints(file: Path, person: _Person) -> list[tuple[tuple[float, float], float]]:
     fits = len(person.keypoints) == len(person.keypoint_scores)
     if not fits or (person.bbox and len(person.bbox[0]) != 4):
         raise InputError(

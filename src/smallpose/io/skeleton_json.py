@@ -5,9 +5,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from smallpose.core.errors import InputError
-from smallpose.core.skeleton import SIGMAS, SKELETONS, Skeleton, named_skeleton
+from smallpose.core.skeleton import SIGMAS, SKELETONS, Skeleton, resolve_skeleton
 from smallpose.system.files import read_bytes
-from smallpose.system.json_decode import decode
+from smallpose.system.json_decode import decode_json
 
 
 class _Category(Struct):
@@ -35,7 +35,7 @@ def read_skeleton(path: Path | str) -> Skeleton:
 
     Raises: InputError when joints lack, repeat or are joined to nobody, or sigmas are missing.
     """
-    file = decode(path, read_bytes(Path(path)), _File)
+    file = decode_json(path, read_bytes(Path(path)), _File)
     category = next((c for c in file.categories if c.keypoints), None)
     joints, edges, sigmas = file.joints, file.edges, file.sigmas
     if not joints:
@@ -50,7 +50,7 @@ def read_skeleton(path: Path | str) -> Skeleton:
         raise InputError(
             str(path), f"edge {list(wrong[0])} joins no two of {len(joints)} joints", "mend it"
         )
-    found = named_skeleton(joints, edges)
+    found = resolve_skeleton(joints, edges)
     if sigmas is None:
         unknown = [joint for joint in found.joints if joint not in SIGMAS]
         if unknown:

@@ -13,87 +13,96 @@ from smallpose.core.boxes import to_xyxy
 from smallpose.core.errors import RefusedError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
-from smallpose.system.files import check_name
+from smallpose.system.files import check_file_name
 
 
 @dataclass(frozen=True)
 class Finding:
     """One sentence about a table, and whether it is a fault or only a remark."""
 
-    sentence: str
-    fault: bool
+    message: str
+    is_fault: bool
 
     def __str__(self) -> str:
-        return f"{'fault ' if self.fault else 'remark'}  {self.sentence}"
+        return f"{'fault ' if self.is_fault else 'remark'}  {self.message}"
 
 
 def check_truth(people: Instances) -> list[Finding]:
     """What is wrong with labelled people and their images, the gravest first."""
-    found = [*_names(people), *_boxes(people), *_keypoints(people), *_fields(people)]
-    found += [Finding(note, fault=False) for note in people.notes]
-    return sorted(found, key=lambda f: not f.fault)
+    found = [
+        *_check_images(people),
+        *_check_boxes(people),
+        *_check_keypoints(people),
+        *_check_fields(people),
+    ]
+    found += [Finding(note, is_fault=False) for note in people.notes]
+    return sorted(found, key=lambda f: not f.is_fault)
 
 
-def check_predictions(found: Predictions) -> list[Finding]:
+def check_predictions(predictions: Predictions) -> list[Finding]:
     """What is odd about results; anything finite is legal, so these are remarks."""
-    out = [Finding(note, fault=False) for note in found.notes]
-    if not len(found):
-        return [*out, Finding("nobody was found in any image", fault=False)]
+    out = [Finding(note, is_fault=False) for note in predictions.notes]
+    if not len(predictions):
+        return [*out, Finding("nobody was found in any image", is_fault=False)]
     rows = np.concatenate(
-        [found.image_ids[:, None], found.scores[:, None], found.keypoints.reshape(len(found), -1)],
+        [
+            predictions.image_ids[:, None],
+            predictions.scores[:, None],
+            predictions.keypoints.reshape(len(predictions), -1),
+        ],
         axis=1,
     )
     same = len(rows) - len(np.unique(rows, axis=0))
     if same:
-        out.append(Finding(f"{same:,} detections are identical to another one", fault=False))
-    low, high = found.scores.min(), found.scores.max()
+        out.append(Finding(f"{same:,} detections are identical to another one", is_fault=False))
+    low, high = predictions.scores.min(), predictions.scores.max()
     if low < 0 or high > 1:
-        out.append(Finding(f"scores run from {low:g} to {high:g}", fault=False))
-    boxed = np.isfinite(found.boxes_xywh).all(axis=1)
+        out.append(Finding(f"scores run from {low:g} to {high:g}", is_fault=False))
+    boxed = np.isfinite(predictions.boxes_xywh).all(axis=1)
     if boxed.any() and not boxed.all():
-        rule = "the boxes" if found.has_boxes else "the extent of the keypoints"
+        rule = "the boxes" if predictions.has_boxes else "the extent of the keypoints"
         out.append(
             Finding(
-                f"{int((~boxed).sum()):,} of {len(found):,} detections have no bbox; their areas "
+                f"{int((~boxed).sum()):,} of {len(predictions):,} detections have no bbox; their areas "
                 f"are taken from {rule}, as for the first one",
-                fault=bool(found.has_boxes),
+                is_fault=bool(predictions.has_boxes),
             )
         )
-    most = int(np.unique(found.image_ids, return_counts=True)[1].max())
+    most = int(np.unique(predictions.image_ids, return_counts=True)[1].max())
     if most > 20:
         out.append(
-            Finding(f"up to {most} detections in an image; COCO's rule counts 20", fault=False)
+            Finding(f"up to {most} detections in an image; COCO's rule counts 20", is_fault=False)
         )
     return out
 
 
-def _names(people: Instances) -> list[Finding]:
+def _check_images(people: Instances) -> list[Finding]:
     out = []
     bad = []
     for one, name in zip(people.images.ids.tolist(), people.images.file_names, strict=True):
         try:
-            check_name(name)
+            check_file_name(name)
         except RefusedError:
             bad.append(one)
     if bad:
         out.append(
             Finding(
                 f"{len(bad):,} images have an unusable file_name (first: image {bad[0]})",
-                fault=True,
+                is_fault=True,
             )
         )
     sizes = (people.images.width <= 0) | (people.images.height <= 0)
-    out += _count(sizes, people.images.ids, "images have no width and height", fault=False)
+    out += _report_rows(sizes, people.images.ids, "images have no width and height", fault=False)
     empty = np.ones(len(people.images), dtype=bool)
-    empty[people.image_rows[people.counted]] = False
-    out += _count(empty, people.images.ids, "images have nobody with keypoints", fault=False)
+    empty[people.image_rows[people.is_counted]] = False
+    out += _report_rows(empty, people.images.ids, "images have nobody with keypoints", fault=False)
     return out
 
 
-def _boxes(people: Instances) -> list[Finding]:
-    counted = people.counted
+def _check_boxes(people: Instances) -> list[Finding]:
+    counted = people.is_counted
     flat = counted & ~((people.boxes_xywh[:, 2] > 0) & (people.boxes_xywh[:, 3] > 0))
-    out = _count(flat, people.ids, "labelled people have a box without area", fault=True)
+    out = _report_rows(flat, people.ids, "labelled people have a box without area", fault=True)
     width = people.images.width[people.image_rows]
     height = people.images.height[people.image_rows]
     corners = to_xyxy(people.boxes_xywh)
@@ -101,20 +110,22 @@ def _boxes(people: Instances) -> list[Finding]:
     # Half a pixel of slack: boxes are written with two decimals or in whole pixels.
     beyond = np.asarray((corners[:, :2] < -0.5).any(axis=1))
     beyond |= (corners[:, 2] > width + 0.5) | (corners[:, 3] > height + 0.5)
-    out += _count(known & beyond, people.ids, "boxes leave their image", fault=False)
+    out += _report_rows(known & beyond, people.ids, "boxes leave their image", fault=False)
     outside = np.asarray((corners[:, 2:] <= 0).any(axis=1))
     outside |= (corners[:, 0] >= width) | (corners[:, 1] >= height)
-    out += _count(known & outside, people.ids, "boxes lie wholly outside their image", fault=True)
+    out += _report_rows(
+        known & outside, people.ids, "boxes lie wholly outside their image", fault=True
+    )
     return out
 
 
-def _keypoints(people: Instances) -> list[Finding]:
+def _check_keypoints(people: Instances) -> list[Finding]:
     v = people.keypoints[:, :, 2] > 0
     width = people.images.width[people.image_rows][:, None]
     height = people.images.height[people.image_rows][:, None]
     x, y = people.keypoints[:, :, 0], people.keypoints[:, :, 1]
     off = v & (width > 0) & ((x < -1) | (y < -1) | (x > width) | (y > height))
-    out = _count(
+    out = _report_rows(
         np.asarray(off.any(axis=1)),
         people.ids,
         "people have labelled keypoints off the image",
@@ -122,30 +133,39 @@ def _keypoints(people: Instances) -> list[Finding]:
     )
     low = np.where(v[:, :, None], people.keypoints[:, :, :2], np.inf).min(axis=1)
     high = np.where(v[:, :, None], people.keypoints[:, :, :2], -np.inf).max(axis=1)
-    collapsed = (people.labelled >= 3) & (high - low <= 1).all(axis=1)
-    out += _count(
-        collapsed & people.counted, people.ids, "people have all keypoints on one spot", fault=True
+    collapsed = (people.num_labelled >= 3) & (high - low <= 1).all(axis=1)
+    out += _report_rows(
+        collapsed & people.is_counted,
+        people.ids,
+        "people have all keypoints on one spot",
+        fault=True,
     )
     return out
 
 
-def _fields(people: Instances) -> list[Finding]:
-    wrong = (people.num_keypoints != people.labelled) & ~people.iscrowd
-    out = _count(wrong, people.ids, "annotations whose num_keypoints is not the count of v > 0")
-    hidden = ~people.iscrowd & (people.num_keypoints == 0) & (people.labelled > 0)
-    out += _count(hidden, people.ids, "people with labels but num_keypoints 0 (they are ignored)")
+def _check_fields(people: Instances) -> list[Finding]:
+    wrong = (people.num_keypoints != people.num_labelled) & ~people.iscrowd
+    out = _report_rows(
+        wrong, people.ids, "annotations whose num_keypoints is not the count of v > 0"
+    )
+    hidden = ~people.iscrowd & (people.num_keypoints == 0) & (people.num_labelled > 0)
+    out += _report_rows(
+        hidden, people.ids, "people with labels but num_keypoints 0 (they are ignored)"
+    )
     plain = np.isnan(people.file_area)
-    out += _count(plain & people.counted, people.ids, "people have no area field")
-    differs = ~plain & people.counted
+    out += _report_rows(plain & people.is_counted, people.ids, "people have no area field")
+    differs = ~plain & people.is_counted
     differs &= np.abs(people.file_area - people.area) > 0.01 * np.maximum(people.area, 1)
-    out += _count(differs, people.ids, "areas are not width × height of the box (a mask's area?)")
-    out += _count(
+    out += _report_rows(
+        differs, people.ids, "areas are not width × height of the box (a mask's area?)"
+    )
+    out += _report_rows(
         people.ids == 0, people.ids, "annotation has id 0, which pycocotools never matches"
     )
     return out
 
 
-def _count(
+def _report_rows(
     which: NDArray[np.bool_], ids: NDArray[np.int64], sentence: str, fault: bool = False
 ) -> list[Finding]:
     n = int(np.count_nonzero(which))

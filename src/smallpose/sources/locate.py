@@ -141,5 +141,5 @@ class ImagePaths:
         """
         check_file_name(name, where)
         if folder not in self._folders:
-            self._folders[folder] = InsideResolver(self._base, also=(self._base / folder,))
-        return self._folders[folder].path(f"{folder}/{name}")
+            self._folders[folder] = InsideResolver(self._base, extra_roots=(self._base / folder,))
+        return self._folders[folder].resolve(f"{folder}/{name}")

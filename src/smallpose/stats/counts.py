@@ -15,7 +15,7 @@ from smallpose.core.density import DENSITIES
 from smallpose.core.instances import SOURCES, Instances
 from smallpose.core.sizes import SIZES
 
-Three = tuple[int, int, int]
+Triple = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Counts:
     images: int
     images_in_file: int
     people: int
-    sizes: Three
-    densities: Three
+    sizes: Triple
+    densities: Triple
     ignored: int
 
     @property
@@ -61,16 +61,16 @@ class Counts:
             self.images + other.images,
             self.images_in_file + other.images_in_file,
             self.people + other.people,
-            _sum(self.sizes, other.sizes),
-            _sum(self.densities, other.densities),
+            _add_triples(self.sizes, other.sizes),
+            _add_triples(self.densities, other.densities),
             self.ignored + other.ignored,
         )
 
 
-def count(people: Instances) -> Counts:
+def count_people(people: Instances) -> Counts:
     """The counts of a whole table."""
     everyone = np.ones(len(people), dtype=bool)
-    return _count(people, everyone, len(people.images))
+    return _count_selected(people, everyone, len(people.images))
 
 
 def count_by_source(people: Instances) -> dict[str, Counts]:
@@ -81,30 +81,30 @@ def count_by_source(people: Instances) -> dict[str, Counts]:
     images = np.bincount(people.images.source, minlength=len(SOURCES))
     persons = np.bincount(people.source, minlength=len(SOURCES))
     return {
-        name: _count(people, people.source == code, int(images[code]))
+        name: _count_selected(people, people.source == code, int(images[code]))
         for code, name in enumerate(SOURCES)
         if images[code] or persons[code]
     }
 
 
-def _count(people: Instances, which: NDArray[np.bool_], images: int) -> Counts:
-    counted = people.counted & which
+def _count_selected(people: Instances, which: NDArray[np.bool_], images: int) -> Counts:
+    counted = people.is_counted & which
     return Counts(
         len(np.unique(people.image_rows[counted])),
         images,
         int(np.count_nonzero(counted)),
-        _classes(people.size_class[counted]),
-        _classes(people.density_class[counted]),
-        int(np.count_nonzero(which & ~people.counted)),
+        _count_classes(people.size_class[counted]),
+        _count_classes(people.density_class[counted]),
+        int(np.count_nonzero(which & ~people.is_counted)),
     )
 
 
-def _classes(codes: NDArray[np.int8]) -> Three:
+def _count_classes(codes: NDArray[np.int8]) -> Triple:
     first, second, third = np.bincount(codes[codes >= 0], minlength=3).tolist()
     return first, second, third
 
 
-def _sum(one: Three, other: Three) -> Three:
+def _add_triples(one: Triple, other: Triple) -> Triple:
     return one[0] + other[0], one[1] + other[1], one[2] + other[2]
 
 
@@ -135,19 +135,19 @@ class Table1:
                 name,
                 f"{c.images:,}",
                 f"{c.people:,}",
-                *(f"{n:,} ({share(n, c.people)})" for n in c.sizes),
+                *(f"{n:,} ({format_share(n, c.people)})" for n in c.sizes),
                 f"{c.people_per_image:.2f}" if c.images else "–",
             )
             for name, c in self.rows.items()
         ]
 
 
-def table1(train: Instances, test: Instances) -> Table1:
+def build_table1(train: Instances, test: Instances) -> Table1:
     """Table 1 of a built set: train, test and their sum."""
-    parts = {"train": count(train), "test": count(test)}
+    parts = {"train": count_people(train), "test": count_people(test)}
     return Table1({**parts, "total": parts["train"] + parts["test"]})
 
 
-def share(part: int, whole: int) -> str:
+def format_share(part: int, whole: int) -> str:
     """`part` of `whole` in per cent with one decimal, such as `33.3 %`; a dash of nothing."""
     return f"{100 * part / whole:.1f} %" if whole else "–"

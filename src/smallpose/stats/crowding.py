@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from smallpose.core.instances import Instances
 
-_PAIRS = 1 << 18  # of people, looked at together
+_PAIRS_PER_BATCH = 1 << 18  # of people, looked at together
 
 
 def crowd_index(truth: Instances) -> NDArray[np.float64]:
@@ -19,33 +19,33 @@ def crowd_index(truth: Instances) -> NDArray[np.float64]:
     Two people whose ten keypoints each lie in both boxes are crowded as 1, one alone as 0; see
     the tests.
     """
-    rows = np.flatnonzero(truth.counted & (truth.labelled > 0))
+    rows = np.flatnonzero(truth.is_counted & (truth.num_labelled > 0))
     rows = rows[np.argsort(truth.image_rows[rows], kind="stable")]
     image = truth.image_rows[rows]
     start = np.searchsorted(image, np.arange(len(truth.images) + 1))
     company = np.diff(start)[image]  # people in the image of each, himself included
     inside = np.zeros(len(rows))
-    around = _extents(truth, rows)
+    around = _find_extents(truth, rows)
     ends = np.cumsum(company)
     first = 0
     while first < len(rows):
         before = ends[first] - company[first]
-        stop = max(int(np.searchsorted(ends, before + _PAIRS, side="right")), first + 1)
+        stop = max(int(np.searchsorted(ends, before + _PAIRS_PER_BATCH, side="right")), first + 1)
         counts = company[first:stop]
         one = np.repeat(np.arange(first, stop), counts)
         starts = ends[first:stop] - counts - before
         other = start[image[one]] + np.arange(len(one)) - np.repeat(starts, counts)
         alike = one == other
         one, other = one[~alike], other[~alike]
-        inside += np.bincount(one, _points_inside(truth, rows, around, one, other), len(rows))
+        inside += np.bincount(one, _count_points_inside(truth, rows, around, one, other), len(rows))
         first = stop
-    ratio = inside / np.maximum(truth.labelled[rows], 1)
+    ratio = inside / np.maximum(truth.num_labelled[rows], 1)
     sums = np.bincount(image, ratio, len(truth.images))
     people = np.diff(start)
     return np.where(people > 0, sums / np.maximum(people, 1), np.nan)
 
 
-def _extents(truth: Instances, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+def _find_extents(truth: Instances, rows: NDArray[np.intp]) -> NDArray[np.float64]:
     """(4, r) left, top, right and bottom of each person's labelled points."""
     points = truth.keypoints[rows]
     there = points[:, :, 2] > 0
@@ -55,7 +55,7 @@ def _extents(truth: Instances, rows: NDArray[np.intp]) -> NDArray[np.float64]:
     return np.array([*low, *high])
 
 
-def _points_inside(
+def _count_points_inside(
     truth: Instances,
     rows: NDArray[np.intp],
     around: NDArray[np.float64],
@@ -69,7 +69,7 @@ def _points_inside(
     x, y, w, h = (truth.boxes_xywh[rows[one], i] for i in range(4))
     left, top, right, bottom = around[:, other]
     all_in = (left >= x) & (right <= x + w) & (top >= y) & (bottom <= y + h)
-    counts = np.where(all_in, truth.labelled[rows[other]], 0).astype(np.int64)
+    counts = np.where(all_in, truth.num_labelled[rows[other]], 0).astype(np.int64)
     none_in = (right < x) | (left > x + w) | (bottom < y) | (top > y + h)
     open_ = np.flatnonzero(~(all_in | none_in))
     x, y, w, h = (side[open_, None] for side in (x, y, w, h))

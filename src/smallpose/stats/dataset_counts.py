@@ -17,10 +17,15 @@ from numpy.typing import NDArray
 
 from smallpose.core.instances import SOURCES, Instances
 from smallpose.stats import exact_sum
-from smallpose.stats.counts import Counts, count, count_by_source
+from smallpose.stats.counts import Counts, count_by_source, count_people
 from smallpose.stats.crowding import crowd_index
-from smallpose.stats.distributions import AREA_EDGES, Histogram, area_histogram, people_per_image
-from smallpose.stats.mean_interval import Estimate, estimate_from
+from smallpose.stats.distributions import (
+    AREA_EDGES,
+    Histogram,
+    build_area_histogram,
+    count_people_per_image,
+)
+from smallpose.stats.mean_interval import Estimate, estimate_from_error
 
 Partials = dict[str, NDArray[np.int64]]
 
@@ -28,7 +33,7 @@ Partials = dict[str, NDArray[np.int64]]
 CROWD_EDGES = tuple(i / 10 for i in range(11))
 
 
-def tally(people: Instances) -> Partials:
+def count_partials(people: Instances) -> Partials:
     """The partial sums of a table, or of a part of one that holds whole images.
 
     Returns: `counts` and, for each source, `counts <source>`: (10,) the fields of `Counts`;
@@ -38,28 +43,30 @@ def tally(people: Instances) -> Partials:
     crowds = crowd_index(people)
     crowds = crowds[np.isfinite(crowds)]
     out = {
-        "counts": _numbers(count(people)),
-        "areas": area_histogram(people).counts,
-        "company": people_per_image(people),
-        "everybody": people_per_image(people, everybody=True),
+        "counts": _pack_counts(count_people(people)),
+        "areas": build_area_histogram(people).counts,
+        "company": count_people_per_image(people),
+        "everybody": count_people_per_image(people, include_ignored=True),
         "crowd": np.histogram(np.clip(crowds, 0, 1), CROWD_EDGES)[0].astype(np.int64),
-        "crowd sum": exact_sum.digits(crowds),
-        "crowd squares": exact_sum.digits(crowds**2),
+        "crowd sum": exact_sum.sum_digits(crowds),
+        "crowd squares": exact_sum.sum_digits(crowds**2),
     }
     for name, counts in count_by_source(people).items():
-        out[f"counts {name}"] = _numbers(counts)
+        out[f"counts {name}"] = _pack_counts(counts)
     return out
 
 
-def merge(one: Mapping[str, NDArray[np.int64]], other: Mapping[str, NDArray[np.int64]]) -> Partials:
+def merge_partials(
+    one: Mapping[str, NDArray[np.int64]], other: Mapping[str, NDArray[np.int64]]
+) -> Partials:
     """The partial sums of both parts together; in any order and grouping the same."""
     out = dict(one)
     for name, values in other.items():
-        out[name] = _padded_sum(out[name], values) if name in out else values
+        out[name] = _add_padded(out[name], values) if name in out else values
     return out
 
 
-def _padded_sum(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+def _add_padded(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
     """The sum of two arrays of which one may be longer along the first axis."""
     short, long = sorted((one, other), key=len)
     out = long.copy()
@@ -67,12 +74,12 @@ def _padded_sum(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.
     return out
 
 
-def _numbers(counts: Counts) -> NDArray[np.int64]:
+def _pack_counts(counts: Counts) -> NDArray[np.int64]:
     flat = np.hstack([np.atleast_1d(v) for v in astuple(counts)])
     return flat.astype(np.int64)
 
 
-def _counts(numbers: NDArray[np.int64]) -> Counts:
+def _unpack_counts(numbers: NDArray[np.int64]) -> Counts:
     images, in_file, people, small, medium, large, *densities, ignored = numbers.tolist()
     sparse, moderate, dense = densities
     sizes = (small, medium, large)
@@ -96,7 +103,7 @@ class Crowding:
     @property
     def estimate(self) -> Estimate:
         """The mean with its interval, as if every image stood alone."""
-        return estimate_from(self.mean, self.standard_error, self.histogram.total)
+        return estimate_from_error(self.mean, self.standard_error, self.histogram.total)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers."""
@@ -105,7 +112,7 @@ class Crowding:
 
 
 @dataclass(frozen=True)
-class Tally:
+class DatasetCounts:
     """Partial sums, read as what they mean.
 
     Args:
@@ -117,7 +124,7 @@ class Tally:
     @cached_property
     def counts(self) -> Counts:
         """Of everybody."""
-        return _counts(self.partials["counts"])
+        return _unpack_counts(self.partials["counts"])
 
     @cached_property
     def sources(self) -> dict[str, Counts]:
@@ -125,20 +132,20 @@ class Tally:
         found = [n.removeprefix("counts ") for n in self.partials if n.startswith("counts ")]
         own = sorted(set(found) - set(SOURCES))
         order = [n for n in (*SOURCES, *own) if n in found]
-        return {name: _counts(self.partials[f"counts {name}"]) for name in order}
+        return {name: _unpack_counts(self.partials[f"counts {name}"]) for name in order}
 
     @property
-    def areas(self) -> Histogram:
+    def area_histogram(self) -> Histogram:
         """People by box area."""
         return Histogram(np.asarray(AREA_EDGES, dtype=np.float64), self.partials["areas"])
 
     @property
-    def company(self) -> NDArray[np.int64]:
+    def people_per_image(self) -> NDArray[np.int64]:
         """(most + 1,) how many images show 0, 1, 2 … people."""
         return self.partials["company"]
 
     @property
-    def everybody(self) -> NDArray[np.int64]:
+    def annotations_per_image(self) -> NDArray[np.int64]:
         """The same with crowd regions and people without keypoints."""
         return self.partials["everybody"]
 
@@ -149,8 +156,8 @@ class Tally:
         n = histogram.total
         if not n:
             return Crowding(histogram, None, None)
-        sums = exact_sum.total(self.partials["crowd sum"])
-        squares = exact_sum.total(self.partials["crowd squares"])
+        sums = exact_sum.combine_digits(self.partials["crowd sum"])
+        squares = exact_sum.combine_digits(self.partials["crowd squares"])
         error = None
         if n > 1:
             variance = max(squares - sums * sums / n, Fraction(0)) / (n - 1) / n
@@ -160,6 +167,6 @@ class Tally:
         return Crowding(histogram, float(sums / n), error)
 
 
-def tally_of(people: Instances) -> Tally:
+def count_dataset(people: Instances) -> DatasetCounts:
     """A whole table, counted."""
-    return Tally(tally(people))
+    return DatasetCounts(count_partials(people))

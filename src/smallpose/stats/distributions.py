@@ -42,25 +42,27 @@ class Histogram:
         return {"edges": edges, "counts": self.counts.tolist()}
 
 
-def area_histogram(people: Instances, edges: tuple[float, ...] = AREA_EDGES) -> Histogram:
+def build_area_histogram(people: Instances, edges: tuple[float, ...] = AREA_EDGES) -> Histogram:
     """Counted people by box area, px² (Fig. 2).
 
     Over `AREA_EDGES` the counts sum to the people counted: boxes without area, which other people's
     files have, stand in the first bin.
     """
-    area = np.maximum(people.area[people.counted], 0.0)
+    area = np.maximum(people.area[people.is_counted], 0.0)
     bins = np.searchsorted(np.asarray(edges), area, side="right") - 1
     inside = bins[(bins >= 0) & (bins < len(edges) - 1)]
     counts = np.bincount(inside, minlength=len(edges) - 1)
     return Histogram(np.asarray(edges, dtype=np.float64), counts.astype(np.int64))
 
 
-def people_per_image(people: Instances, *, everybody: bool = False) -> NDArray[np.int64]:
+def count_people_per_image(
+    people: Instances, *, include_ignored: bool = False
+) -> NDArray[np.int64]:
     """(most + 1,) how many images show 0, 1, 2 … people (Fig. 7).
 
     Args:
         everybody: also those who count nowhere (crowd regions, people without keypoints).
     """
-    rows = people.image_rows if everybody else people.image_rows[people.counted]
+    rows = people.image_rows if include_ignored else people.image_rows[people.is_counted]
     in_image = np.bincount(rows, minlength=len(people.images))
     return np.bincount(in_image, minlength=1).astype(np.int64)

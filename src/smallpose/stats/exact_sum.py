@@ -14,7 +14,7 @@ _POWERS = 2100
 _HALF = 27  # bits; a significand of 53 is cut in two, so that 2 ** 36 terms fit into an int64
 
 
-def digits(values: NDArray[np.float64]) -> NDArray[np.int64]:
+def sum_digits(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """(2100, 2) sums of the upper and lower halves of the significands, power by power.
 
     Args:
@@ -34,7 +34,7 @@ def digits(values: NDArray[np.float64]) -> NDArray[np.int64]:
     return out
 
 
-def total(summed: NDArray[np.int64]) -> Fraction:
+def combine_digits(summed: NDArray[np.int64]) -> Fraction:
     """The sum that the digits stand for."""
     whole = 0
     for place in np.flatnonzero(summed.any(axis=1)).tolist():

@@ -16,18 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
-from smallpose.stats.mean_interval import Estimate, mean_of, variance_of
+from smallpose.stats.mean_interval import Estimate, estimate_mean, estimate_variance
 from smallpose.system.files import read_bytes
 from smallpose.system.json_decode import read_json
 
 Floats = NDArray[np.float64]
-_OFF = 1e-3  # by which probabilities of an image may miss the sum of 1
+_SUM_TOLERANCE = 1e-3  # by which probabilities of an image may miss the sum of 1
 
 
-def scene_entropy(probabilities: Floats) -> Floats:
+def compute_scene_entropy(probabilities: Floats) -> Floats:
     """(m,) natural-log entropies of (m, classes) probabilities; 0 ln 0 is 0.
 
-    >>> float(scene_entropy(np.full((1, 365), 1 / 365))[0].round(3))
+    >>> float(compute_scene_entropy(np.full((1, 365), 1 / 365))[0].round(3))
     5.9
     """
     p = np.asarray(probabilities, dtype=np.float64)
@@ -36,7 +36,7 @@ def scene_entropy(probabilities: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Scenes:
+class SceneStatistics:
     """Table 4's two numbers of one data set, each with its interval.
 
     Args:
@@ -60,16 +60,21 @@ class Scenes:
         }
 
 
-def scenes(probabilities: Floats, groups: tuple[str, ...] | None = None) -> Scenes:
+def summarize_scenes(
+    probabilities: Floats, groups: tuple[str, ...] | None = None
+) -> SceneStatistics:
     """Mean and variance of the entropy over images.
 
     Args:
         probabilities: (m, classes).
         groups: (m,) video of each image, "" for none; images of one video resemble each other.
     """
-    entropy = scene_entropy(probabilities)
-    return Scenes(
-        entropy, probabilities.shape[1], mean_of(entropy, groups), variance_of(entropy, groups)
+    entropy = compute_scene_entropy(probabilities)
+    return SceneStatistics(
+        entropy,
+        probabilities.shape[1],
+        estimate_mean(entropy, groups),
+        estimate_variance(entropy, groups),
     )
 
 
@@ -82,7 +87,12 @@ def read_probabilities(path: Path) -> Floats:
     Raises: InputError when rows are no probabilities.
     """
     kind = path.name.removesuffix(".gz").rpartition(".")[2].lower()
-    readers = {"npy": _npy, "csv": _csv, "json": _json, "parquet": _parquet}
+    readers = {
+        "npy": _read_npy,
+        "csv": _read_csv,
+        "json": _read_json_rows,
+        "parquet": _read_parquet,
+    }
     if kind not in readers:
         raise InputError(
             str(path), f"no probabilities in a .{kind} file", "give .npy, .csv, .json or .parquet"
@@ -97,13 +107,17 @@ def read_probabilities(path: Path) -> Floats:
         raise InputError(
             str(path), f"its shape is {rows.shape}", "give one row of probabilities per image"
         )
-    _check(path, rows)
+    _check_rows(path, rows)
     return rows
 
 
-def _check(path: Path, rows: Floats) -> None:
+def _check_rows(path: Path, rows: Floats) -> None:
     sums = rows.sum(axis=1)
-    bad = ~(np.isfinite(rows).all(axis=1) & (rows >= 0).all(axis=1) & (np.abs(sums - 1) < _OFF))
+    bad = ~(
+        np.isfinite(rows).all(axis=1)
+        & (rows >= 0).all(axis=1)
+        & (np.abs(sums - 1) < _SUM_TOLERANCE)
+    )
     if bad.any():
         first = int(bad.argmax())
         raise InputError(
@@ -113,19 +127,19 @@ def _check(path: Path, rows: Floats) -> None:
         )
 
 
-def _npy(path: Path) -> Any:
+def _read_npy(path: Path) -> Any:
     return np.load(io.BytesIO(read_bytes(path)), allow_pickle=False)
 
 
-def _csv(path: Path) -> Any:
+def _read_csv(path: Path) -> Any:
     rows = [row for row in csv.reader(io.StringIO(read_bytes(path).decode("utf-8-sig"))) if row]
-    names = bool(rows) and not _number(rows[-1][0])
-    if rows and not all(_number(cell) for cell in rows[0][1:]):
+    names = bool(rows) and not _is_number(rows[-1][0])
+    if rows and not all(_is_number(cell) for cell in rows[0][1:]):
         rows = rows[1:]
     return [[float(cell) for cell in row[names:]] for row in rows]
 
 
-def _number(cell: str) -> bool:
+def _is_number(cell: str) -> bool:
     try:
         float(cell)
     except ValueError:
@@ -133,18 +147,18 @@ def _number(cell: str) -> bool:
     return True
 
 
-def _json(path: Path) -> Any:
+def _read_json_rows(path: Path) -> Any:
     said = read_json(path, Any)
     return list(said.values()) if isinstance(said, dict) else said
 
 
-def _parquet(path: Path) -> Any:
+def _read_parquet(path: Path) -> Any:
     try:
         arrow: Any = import_module("pyarrow")
         parquet: Any = import_module("pyarrow.parquet")
     except ImportError:
         raise InputError(
-            str(path), "reading Parquet needs pyarrow", "pip install 'smallpose[parquet]'"
+            str(path), "reading Parquet needs pyarrow", "pip install '.[parquet]' in your clone"
         ) from None
     try:
         table = parquet.read_table(path)

@@ -1,11 +1,11 @@
-"""The package's compiled parts; where they were not built, their NumPy twins do the work."""
+"""Load the compiled extension modules; without them, NumPy fallbacks do the work."""
 
 from importlib import import_module
 from typing import Any
 
 
-def compiled(name: str) -> Any:
-    """The extension module of that dotted name, or None where it was not built."""
+def load_extension(name: str) -> Any:
+    """Return the extension module of that dotted name, or None where it was not built."""
     try:
         return import_module(name)
     except ImportError:

@@ -1,7 +1,7 @@
-"""Files written whole or not at all, paths that stay inside their root, hashes.
+"""Write files atomically, resolve paths inside their root, hash files.
 
-Names of files come from other people's data, so every one of them goes through `path_inside`
-before it is opened.
+File names come from the data of others, so each is checked by `resolve_inside` before the file is
+opened.
 """
 
 import errno
@@ -16,46 +16,45 @@ from typing import IO
 
 from smallpose.core.errors import InputError, RefusedError, RunError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk's, the user's or the process's limit
-LONGEST_NAME = 1024  # characters of a relative path; file systems stop at 4096 with the root
+# The limit of the disk, of the user, of the process.
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MAX_NAME_LENGTH = 1024  # characters of a relative path; file systems stop at 4096 with the root
 
 
 def read_bytes(path: Path) -> bytes:
-    """The whole file; a `.gz` file is unpacked.
+    """Read the whole file; gzip is decompressed, whatever the name.
 
-    Raises: InputError when it is missing, a folder, unreadable, or broken as gzip.
+    Raises: InputError when it is missing, a folder, unreadable, or broken gzip.
     """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise InputError(str(path), "no such file", "check the path") from None
     except IsADirectoryError:
-        raise InputError(str(path), "is a folder", "name a file") from None
+        raise InputError(str(path), "is a folder", "give a file") from None
     except OSError as error:
-        raise InputError(str(path), f"cannot be read ({error.strerror})", "check it") from None
+        raise InputError(
+            str(path), f"cannot be read ({error.strerror})", "check the file"
+        ) from None
     if data[:2] != b"\x1f\x8b":
         return data
     try:
         return gzip.decompress(data)
     except (OSError, EOFError) as error:
-        raise InputError(str(path), f"broken gzip file ({error})", "fetch it again") from None
+        raise InputError(str(path), f"broken gzip file ({error})", "download it again") from None
 
 
-def write_whole(path: Path | str, data: bytes | str) -> None:
-    """Write `data` so that `path` holds either all of it or what it held before.
+def write_atomically(path: Path | str, data: bytes | str) -> None:
+    """Write `data` so that `path` contains either all of it or its previous content.
 
     Raises: RunError when the disk is full or the folder cannot be written.
     """
     content = data.encode() if isinstance(data, str) else data
-
-    def fill(file: IO[bytes]) -> None:
-        file.write(content)
-
-    write_whole_with(path, fill)
+    write_atomically_with(path, lambda file: file.write(content))
 
 
-def write_whole_with(path: Path | str, fill: Callable[[IO[bytes]], object]) -> None:
-    """As `write_whole`, for content that `fill` writes into the open file."""
+def write_atomically_with(path: Path | str, write: Callable[[IO[bytes]], object]) -> None:
+    """Write atomically what `write` writes into the open file; raises as `write_atomically`."""
     path = Path(path)
     temporary = None
     try:
@@ -64,120 +63,123 @@ def write_whole_with(path: Path | str, fill: Callable[[IO[bytes]], object]) -> N
             dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part", delete=False
         ) as file:
             temporary = Path(file.name)
-            fill(file)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~_read_umask())
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        there = os.path.exists(path)  # noqa: PTH110 (Path.exists raises in a folder not ours)
-        kept = "; the previous file is kept" if there else ""
-        raise RunError(str(path), f"{_reason(error)} while writing{kept}", _cure(error)) from None
+        # Path.exists raises in a folder that may not be read.
+        has_previous = os.path.exists(path)  # noqa: PTH110
+        kept = "; the previous file is kept" if has_previous else ""
+        what = f"{_describe_error(error)} while writing{kept}"
+        raise RunError(str(path), what, _suggest_remedy(error)) from None
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
 
 
-def folder_to_make(out: Path) -> Path:
-    """Where a folder that is put in place by one rename comes to lie, links followed.
+def resolve_output_folder(out: Path) -> Path:
+    """Return where a folder can be put in place by one rename, with links resolved.
 
-    Raises: InputError when nothing can be put there so: the folder one stands in, or a mount.
+    Raises: InputError when it cannot: it is the working directory or a mount.
     """
     real = Path(os.path.realpath(out))
     if real.is_mount() or (real.is_dir() and real.samefile(Path.cwd())):
         raise InputError(
-            str(out), "is a mount or the folder you stand in", "name a new folder inside it"
+            str(out), "is a mount or the working directory", "choose a new folder inside it"
         )
     return real
 
 
-def path_inside(root: Path, name: str, also: Iterable[Path] = ()) -> Path:
-    """`root / name`, if that stays inside `root` (or, by a link, inside one of `also`).
+def resolve_inside(root: Path, name: str, extra_roots: Iterable[Path] = ()) -> Path:
+    """Return `root / name`, which must be inside `root` (or, by a link, in one of `extra_roots`).
 
     Args:
-        root: a folder of the user's; it may itself be a link.
-        name: a relative path from somebody else's file.
-        also: folders that links inside `root` may lead to, as in a set we built ourselves.
+        root: a folder that the user gave; it may itself be a link.
+        name: a relative path from a file of others.
+        extra_roots: folders that links inside `root` may lead to, as in a set that we built.
 
     Raises: RefusedError when the path is absolute, climbs out, or follows a link out.
     """
-    check_name(name, root)
-    path = os.path.join(root, name)  # noqa: PTH118 (a hundred thousand names: pathlib is too slow)
-    # They lie in a handful of folders: resolve a folder once.
+    check_file_name(name, root)
+    path = os.path.join(root, name)  # noqa: PTH118 (pathlib is too slow for 100,000 names)
+    # The files are in a handful of folders: each folder is resolved once.
     link = os.path.islink(path)  # noqa: PTH114
-    real = os.path.realpath(path) if link else _real(os.path.dirname(path))  # noqa: PTH120
-    roots = [_real(str(r)) for r in (root, *also)]
+    real = os.path.realpath(path) if link else _resolve_folder(os.path.dirname(path))  # noqa: PTH120
+    roots = [_resolve_folder(str(r)) for r in (root, *extra_roots)]
     if not any(real == r or real.startswith(r.rstrip(os.sep) + os.sep) for r in roots):
         raise RefusedError(
-            f"{root}: file name {_shown(name)}",
+            f"{root}: file name {_shorten_name(name)}",
             "path leaves the data root (a link leads out)",
-            "copy the file into the root",
+            "copy the file into the data root",
         )
     return Path(path)
 
 
-class Inside:
-    """`path_inside` for many names of one folder: each folder on the way is looked at once.
+class InsideResolver:
+    """`resolve_inside` for many names of one root: each folder is listed once.
 
     Args:
-        root, also: as of `path_inside`.
+        root, extra_roots: as for `resolve_inside`.
     """
 
-    def __init__(self, root: Path, also: Iterable[Path] = ()) -> None:
-        self.root, self.also = root, tuple(also)
+    def __init__(self, root: Path, extra_roots: Iterable[Path] = ()) -> None:
+        self.root = root
+        self.extra_roots = tuple(extra_roots)
         self._folders: dict[str, tuple[str, set[str]]] = {}
 
-    def path(self, name: str) -> str:
-        """`root / name`; raises as `path_inside`."""
-        if _why_not(name) is None:
-            folder, _, last = name.rpartition("/")
+    def resolve(self, name: str) -> str:
+        """Return `root / name`; raises as `resolve_inside`."""
+        if _find_name_problem(name) is None:
+            folder, _, file = name.rpartition("/")
             if folder not in self._folders:
-                self._folders[folder] = self._look(folder)
-            start, links = self._folders[folder]
-            if last not in links:
-                return start + last
-        return str(path_inside(self.root, name, self.also))
+                self._folders[folder] = self._list_links(folder)
+            prefix, links = self._folders[folder]
+            if file not in links:
+                return prefix + file
+        return str(resolve_inside(self.root, name, self.extra_roots))
 
-    def _look(self, folder: str) -> tuple[str, set[str]]:
-        """What its paths begin with, and the names in it that are links."""
-        inside = path_inside(self.root, folder, self.also) if folder else self.root
+    def _list_links(self, folder: str) -> tuple[str, set[str]]:
+        """Return the prefix of the folder's paths, and the names in it that are links."""
+        path = resolve_inside(self.root, folder, self.extra_roots) if folder else self.root
         try:
-            with os.scandir(inside) as entries:
-                return f"{inside}/", {entry.name for entry in entries if entry.is_symlink()}
-        except OSError:  # not there, so nothing in it is a link
-            return f"{inside}/", set()
+            with os.scandir(path) as entries:
+                return f"{path}/", {entry.name for entry in entries if entry.is_symlink()}
+        except OSError:  # no such folder, so no links in it
+            return f"{path}/", set()
 
 
-def check_name(name: str, root: Path | str = "a data set") -> None:
-    """Raises RefusedError when `name` is no relative path that stays below its root."""
-    what = _why_not(name)
-    if what is not None:
+def check_file_name(name: str, root: Path | str = "a data set") -> None:
+    """Raise RefusedError unless `name` is a relative path that stays below its root."""
+    problem = _find_name_problem(name)
+    if problem is not None:
         raise RefusedError(
-            f"{root}: file name {_shown(name)}",
-            f"path leaves the data root ({what})",
-            "mend the annotation file",
+            f"{root}: file name {_shorten_name(name)}",
+            f"path leaves the data root ({problem})",
+            "correct the file name in the annotation file",
         )
 
 
-def _real(folder: str) -> str:
-    # A relative folder is another one after the process has gone to another place.
-    return _real_absolute(folder if os.path.isabs(folder) else os.path.abspath(folder))  # noqa: PTH100, PTH117
+def _resolve_folder(folder: str) -> str:
+    # A relative folder changes with the working directory, so only absolute ones are cached.
+    return _resolve_absolute(folder if os.path.isabs(folder) else os.path.abspath(folder))  # noqa: PTH100, PTH117
 
 
 @cache
-def _real_absolute(folder: str) -> str:
+def _resolve_absolute(folder: str) -> str:
     return os.path.realpath(folder)
 
 
-def _why_not(name: str) -> str | None:
+def _find_name_problem(name: str) -> str | None:
     if not name.strip():
         return "it is empty"
     if "\0" in name:
         return "NUL character"
     if "\\" in name:
         return "backslash"
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME_LENGTH:
         return f"{len(name)} characters"
     if name.startswith("/") or (len(name) > 1 and name[1] == ":"):
         return "absolute"
@@ -186,25 +188,25 @@ def _why_not(name: str) -> str | None:
     return None
 
 
-def _shown(name: str) -> str:
+def _shorten_name(name: str) -> str:
     text = repr(name)
     return text if len(text) <= 80 else text[:60] + "…" + text[-15:]
 
 
-def sha256(path: Path) -> str:
-    """The file's SHA-256 as 64 hexadecimal digits."""
+def hash_file(path: Path) -> str:
+    """Return the file's SHA-256 as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _umask() -> int:
+def _read_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut; file systems that cannot do it are let be."""
+    """Make a rename survive a power cut, on file systems that can do it."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -217,13 +219,13 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _reason(error: OSError) -> str:
-    if error.errno in _FULL:
+def _describe_error(error: OSError) -> str:
+    if error.errno in _NO_SPACE:
         return "no space left"
     return (error.strerror or str(error)).lower()
 
 
-def _cure(error: OSError) -> str:
-    if error.errno in _FULL:
-        return "free some space and run it again"
-    return "choose a folder that can be written"
+def _suggest_remedy(error: OSError) -> str:
+    if error.errno in _NO_SPACE:
+        return "free some space and run the command again"
+    return "choose a folder that you can write to"

@@ -1,7 +1,7 @@
-"""JSON of other people's making, decoded into typed records, with errors that say where.
+"""Decode the JSON of others into typed records, with errors that name the place.
 
-The fast path is msgspec. Only when that fails is the text read again, slowly, to tell the user the
-byte, the line or the record at fault.
+Decoding is done by msgspec. Only when it fails is the text read again, slowly, to tell the user
+the byte, the line or the record that is wrong.
 """
 
 import json
@@ -20,24 +20,24 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def read_json(path: Path, kind: type[T]) -> T:
-    """The file decoded as `kind`, a msgspec type; `.gz` and a byte order mark are understood.
+    """Read the file as `kind`, a msgspec type; it may be gzipped or begin with a byte order mark.
 
     Raises: InputError with the byte and line of broken JSON, or the record with a wrong value.
     """
-    return decode(path, read_bytes(path), kind)
+    return decode_json(path, read_bytes(path), kind)
 
 
-def decode(path: Path | str, data: bytes, kind: type[T]) -> T:
-    """As `read_json`, for bytes that were read already; `path` only names them."""
+def decode_json(path: Path | str, data: bytes, kind: type[T]) -> T:
+    """Decode bytes that were read already as `read_json`; `path` only names them in errors."""
     data = data.removeprefix(_BOM)
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise _explain(path, data, error) from None
+        raise _explain_error(path, data, error) from None
 
 
 def refuse_repeated_keys(path: Path | str, data: bytes) -> None:
-    """Raises InputError when an object names a key twice; slow, so only call it on suspicion."""
+    """Raise InputError when an object has a key twice; slow, so call it on suspicion only."""
 
     def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         record = dict(pairs)
@@ -46,58 +46,69 @@ def refuse_repeated_keys(path: Path | str, data: bytes) -> None:
             twice = next(name for name in names if names.count(name) > 1)
             label = f" (id {record['id']})" if "id" in record else ""
             raise InputError(
-                f"{path}{label}", f"key {twice!r} stands twice in one object", "keep one of them"
+                f"{path}{label}", f"key {twice!r} occurs twice in one object", "keep one of them"
             )
         return record
 
     json.loads(data.removeprefix(_BOM), object_pairs_hook=check)
 
 
-def _explain(path: Path | str, data: bytes, error: Exception) -> InputError:
-    """The most helpful message for text that msgspec would not have."""
+def _explain_error(path: Path | str, data: bytes, error: Exception) -> InputError:
+    """Return the most helpful error for text that msgspec refused."""
     if not data.strip():
-        return InputError(str(path), "the file is empty", "write it again")
+        return InputError(str(path), "the file is empty", "download or write it again")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as wrong:
         return InputError(
-            str(path), f"not UTF-8 at byte {wrong.start} {_line(data, wrong.start)}", "save it so"
+            str(path),
+            f"not UTF-8 at byte {wrong.start} {_describe_line(data, wrong.start)}",
+            "save it as UTF-8",
         )
     try:
         parsed = json.loads(text)
     except json.JSONDecodeError as wrong:
         byte = len(text[: wrong.pos].encode())
         return InputError(
-            str(path), f"broken JSON at byte {byte} {_line(data, byte)}", "fetch or write it again"
+            str(path),
+            f"broken JSON at byte {byte} {_describe_line(data, byte)}",
+            "download or write it again",
         )
     except RecursionError:
-        return InputError(str(path), "nested too deep", "this is no annotation file")
+        return _describe_deep_nesting(path)
     except ValueError as wrong:
-        return InputError(str(path), str(wrong), "write it again")
-    for where, value in _walk(parsed, "", ""):
+        return InputError(str(path), str(wrong), "download or write it again")
+    for where, value in _iterate_leaves(parsed, ""):
         if isinstance(value, float) and not math.isfinite(value):
-            return InputError(f"{path}, {where}", f"{value} is no number", "mend or leave it out")
+            remedy = "correct the value or leave it out"
+            return InputError(f"{path}, {where}", f"{value} is not a number", remedy)
     if isinstance(error, RecursionError):
-        return InputError(str(path), "nested too deep", "this is no annotation file")
-    return InputError(str(path), _plain(error), "compare it with the format's description")
+        return _describe_deep_nesting(path)
+    return InputError(
+        str(path), _simplify_message(error), "compare it with the format's description"
+    )
 
 
-def _plain(error: Exception) -> str:
+def _simplify_message(error: Exception) -> str:
     return str(error).replace("`", "").replace("$.", "")
 
 
-def _line(data: bytes, byte: int) -> str:
+def _describe_line(data: bytes, byte: int) -> str:
     return f"(line {data.count(bytes([10]), 0, byte) + 1})"
 
 
-def _walk(value: Any, where: str, record: str) -> Iterator[tuple[str, Any]]:
-    """Every leaf with its place, such as `annotations[12] (id 345).bbox[2]`."""
+def _describe_deep_nesting(path: Path | str) -> InputError:
+    return InputError(str(path), "nested too deep", "give an annotation file; this is none")
+
+
+def _iterate_leaves(value: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """Yield every leaf with its place, such as `annotations[12] (id 345).bbox[2]`."""
     if isinstance(value, dict):
         label = f" (id {value['id']})" if "id" in value and where else ""
         for key, inner in value.items():
-            yield from _walk(inner, f"{where}{label}.{key}" if where else str(key), record)
+            yield from _iterate_leaves(inner, f"{where}{label}.{key}" if where else str(key))
     elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from _walk(inner, f"{where or 'entry'}[{number}]", record)
+        for index, inner in enumerate(value):
+            yield from _iterate_leaves(inner, f"{where or 'entry'}[{index}]")
     else:
         yield where, value

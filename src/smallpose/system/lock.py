@@ -1,4 +1,4 @@
-"""One process at a time in a folder: a lock that dies with its process, however that ends."""
+"""Let one process at a time work in a folder, by a lock that ends with its process."""
 
 import errno
 import fcntl
@@ -10,25 +10,26 @@ from pathlib import Path
 
 from smallpose.core.errors import InputError
 
-_NOT_HERE = (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS)  # of file systems without locks
-_AGAIN_S = 0.05
+_UNSUPPORTED = (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS)  # on file systems without locks
+_RETRY_S = 0.05
 
 
 @contextmanager
-def locked(path: Path, wait_s: float = 0.0) -> Iterator[None]:
-    """Hold the lock file, which says who does; it is removed in the end.
+def hold_lock(path: Path, wait_s: float = 0.0) -> Iterator[None]:
+    """Hold the lock file, which names the process that holds it; remove it at the end.
 
     Args:
         path: of the file, in the folder that it guards.
-        wait_s: for a holder that is just ending; the children of a killed one hold it, too.
+        wait_s: how long to wait for a process that is just ending; after a process was killed,
+            its children hold the lock until they end.
 
     Raises: InputError while another process holds it; OSError when it cannot be written.
     """
-    until = time.monotonic() + wait_s
-    while (handle := _take(path, until)) is None:
+    deadline = time.monotonic() + wait_s
+    while (handle := _acquire_lock(path, deadline)) is None:
         pass
     try:
-        with suppress(OSError):  # a full disk locks all the same
+        with suppress(OSError):  # on a full disk the lock works without the name
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"process {os.getpid()} since {time.strftime('%F %T')}".encode(), 0)
         yield
@@ -37,27 +38,12 @@ def locked(path: Path, wait_s: float = 0.0) -> Iterator[None]:
         os.close(handle)
 
 
-def _take(path: Path, until: float) -> int | None:
-    """The open file; None when its holder has just removed it."""
+def _acquire_lock(path: Path, deadline: float) -> int | None:
+    """Return the open and locked file; None when its last holder has removed it meanwhile."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= until:
-                    holder = os.pread(handle, 100, 0).decode() or "another process"
-                    raise InputError(
-                        str(path.parent),
-                        f"locked by {holder}",
-                        "wait for it or name another folder",
-                    ) from None
-                time.sleep(_AGAIN_S)
-            except OSError as error:
-                if error.errno not in _NOT_HERE:
-                    raise
-                return handle
+        if not _lock_file(handle, path, deadline):
+            return handle
         if path.exists() and os.path.samestat(path.stat(), os.fstat(handle)):
             return handle
     except BaseException:
@@ -65,3 +51,24 @@ def _take(path: Path, until: float) -> int | None:
         raise
     os.close(handle)
     return None
+
+
+def _lock_file(handle: int, path: Path, deadline: float) -> bool:
+    """Lock the open file; return whether the file system supports locks."""
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                holder = os.pread(handle, 100, 0).decode() or "another process"
+                raise InputError(
+                    str(path.parent),
+                    f"locked by {holder}",
+                    "wait until it ends or choose another folder",
+                ) from None
+            time.sleep(_RETRY_S)
+        except OSError as error:
+            if error.errno in _UNSUPPORTED:
+                return False
+            raise

@@ -1,4 +1,4 @@
-"""How much memory is left to this process: the machine's, the container's, the shell's limit."""
+"""Estimate how much memory this process may still use."""
 
 import os
 from collections.abc import Iterator
@@ -6,20 +6,20 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def free_memory() -> int:
-    """Bytes that may still be taken; a guess that errs on the safe side where it can tell."""
-    return min(_bounds(), default=1 << 62)
+def get_free_memory() -> int:
+    """Return the bytes that are free to this process, by the tightest limit that is known."""
+    return min(_iterate_bounds(), default=1 << 62)
 
 
-def _bounds() -> Iterator[int]:
+def _iterate_bounds() -> Iterator[int]:
     with suppress(OSError, ValueError, AttributeError):
         yield os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    yield from _limits()
-    yield from _container()
+    yield from _read_process_limits()
+    yield from _read_container_limits()
 
 
-def _limits() -> Iterator[int]:
-    """`ulimit -v` and `ulimit -d`."""
+def _read_process_limits() -> Iterator[int]:
+    """Read the limits of `ulimit -v` and `ulimit -d`."""
     try:
         import resource
     except ImportError:  # not on Windows
@@ -30,18 +30,19 @@ def _limits() -> Iterator[int]:
             yield soft
 
 
-def _container() -> Iterator[int]:
-    """What a cgroup, of version 2 or 1, leaves over."""
-    for folder, most, used in (
+def _read_container_limits() -> Iterator[int]:
+    """Read what is left of the memory of a cgroup, version 2 or 1."""
+    for folder, limit_file, usage_file in (
         ("/sys/fs/cgroup", "memory.max", "memory.current"),
         ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
     ):
-        limit, taken = _number(Path(folder, most)), _number(Path(folder, used))
-        if limit is not None and taken is not None:
-            yield max(limit - taken, 0)
+        limit = _read_number(Path(folder, limit_file))
+        usage = _read_number(Path(folder, usage_file))
+        if limit is not None and usage is not None:
+            yield max(limit - usage, 0)
 
 
-def _number(path: Path) -> int | None:
+def _read_number(path: Path) -> int | None:
     try:
         text = path.read_text().strip()
     except OSError:

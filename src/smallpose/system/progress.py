@@ -1,4 +1,4 @@
-"""Progress bars on stderr: what is done, how fast, how long yet. Quiet when nobody watches."""
+"""Show progress bars and status lines on stderr; results go to stdout."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sized
@@ -8,11 +8,8 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def track(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
-    """`items`, with a bar on stderr while they are used up.
-
-    Without a terminal (a log file, a pipe) nothing is printed.
-    """
+def show_progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    """Yield `items` and show a progress bar; without a terminal (in a log, a pipe), no bar."""
     if not sys.stderr.isatty():
         yield from items
         return
@@ -33,7 +30,7 @@ def track(items: Iterable[T], label: str, total: int | None = None) -> Iterator[
         yield from bar.track(items, total=total, description=label)
 
 
-def say(line: str) -> None:
-    """One line on stderr, for people; results go to stdout."""
-    with suppress(OSError):  # a terminal that is gone stops nothing
+def print_status(line: str) -> None:
+    """Print one line to stderr."""
+    with suppress(OSError):  # a closed terminal must not stop the work
         print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,159 @@
+"""Read COCO keypoint results with the ordinary JSON library, which explains every mistake."""
+
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import Raw, Struct
+from numpy.typing import NDArray
+
+from smallpose.core.errors import InputError
+from smallpose.core.instances import Instances
+from smallpose.core.predictions import Predictions, make_predictions
+from smallpose.core.skeleton import COCO17, Skeleton
+from smallpose.io.json_blocks import Int64, decode_blocks
+from smallpose.io.mmpose_results import ImageNames, read_mmpose_folder, refuse_pickle
+from smallpose.system.files import read_bytes
+from smallpose.system.json_decode import decode_json, refuse_repeated_keys
+
+MAX_DETECTIONS_IN_IMAGE = 100_000  # more in one image is a mistake, not a crowd
+
+
+class ResultRecord(Struct):
+    """The fields that are read of one result."""
+
+    image_id: Int64 | str
+    keypoints: list[float]
+    score: float
+    category_id: Int64 = 1
+    bbox: list[float] | None = None
+
+
+class _Columns(NamedTuple):
+    image_ids: NDArray[np.int64]
+    keypoints: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    boxes_xywh: NDArray[np.float64]
+
+
+def read_results_slow(path: Path | str, truth: Instances) -> Predictions:
+    """Read what `coco_results.read_results` reads, with errors that name the entry."""
+    is_folder = Path(path).is_dir()
+    data = read_mmpose_folder(Path(path), truth.images) if is_folder else read_bytes(Path(path))
+    refuse_pickle(path, data)
+    raws = decode_json(path, data, list[Raw])
+    if data.count(b'"keypoints"') > len(raws):
+        refuse_repeated_keys(path, data)
+    skeleton: Skeleton | None = None
+    parts: list[_Columns] = []
+    names: ImageNames | None = None
+    num_left_out = 0
+    start = 0
+    for block in decode_blocks(path, "entry", raws, ResultRecord):
+        numbered = enumerate(block, start)
+        records = [(i, r) for i, r in numbered if r.category_id == truth.category_id]
+        num_left_out += len(block) - len(records)
+        start += len(block)
+        if not records:
+            continue
+        for number, record in records:
+            if isinstance(record.image_id, str):
+                names = names or ImageNames(truth.images)
+                record.image_id = names.find_id(record.image_id, f"{path}, entry[{number}]")
+        skeleton = skeleton or _require_skeleton(path, *records[0], truth)
+        parts.append(_build_columns(path, records, skeleton, truth.images.row_of))
+    if num_left_out and not parts:
+        other = msgspec.json.decode(raws[0], type=ResultRecord).category_id
+        raise InputError(
+            str(path),
+            f"all {num_left_out:,} results are of other categories, the first of {other}",
+            f"give persons the truth's category_id, {truth.category_id}",
+        )
+    notes = (f"{num_left_out:,} results of other categories left out",) if num_left_out else ()
+    if skeleton is None:
+        return make_predictions(truth.skeleton, [], [], [])
+    columns = _Columns(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    _refuse_too_many(path, columns.image_ids)
+    return Predictions(
+        skeleton=skeleton,
+        image_ids=columns.image_ids,
+        keypoints=columns.keypoints,
+        scores=columns.scores,
+        boxes_xywh=columns.boxes_xywh,
+        notes=notes,
+    )
+
+
+def match_skeleton(num_values: int, truth: Instances) -> Skeleton | None:
+    """Return the skeleton of results with that many values per pose.
+
+    It is the truth's, or COCO's 17 where the truth has those joints among others; else None.
+    """
+    if num_values == 3 * len(truth.skeleton):
+        return truth.skeleton
+    if num_values == 3 * len(COCO17) and set(COCO17.joints) <= set(truth.skeleton.joints):
+        return COCO17
+    return None
+
+
+def _require_skeleton(
+    path: Path | str, number: int, record: ResultRecord, truth: Instances
+) -> Skeleton:
+    num_values = len(record.keypoints)
+    skeleton = match_skeleton(num_values, truth)
+    if skeleton is None:
+        raise InputError(
+            f"{path}, entry[{number}]",
+            f"{num_values} keypoint values, {truth.skeleton.name} needs {3 * len(truth.skeleton)}",
+            "give results of the truth's own skeleton, or of COCO's 17 joints",
+        )
+    return skeleton
+
+
+def _build_columns(
+    path: Path | str,
+    records: list[tuple[int, ResultRecord]],
+    skeleton: Skeleton,
+    row_of: dict[int, int],
+) -> _Columns:
+    num_values = 3 * len(skeleton)
+    no_box = [float("nan")] * 4
+    for number, record in records:
+        problem = _find_problem(record, num_values, skeleton, row_of)
+        if problem:
+            raise InputError(
+                f"{path}, entry[{number}]", problem, "correct the entry or leave it out"
+            )
+    n = len(records)
+    keypoints = np.array([r.keypoints for _, r in records])
+    boxes = np.array([r.bbox or no_box for _, r in records], dtype=np.float64)
+    return _Columns(
+        image_ids=np.array([r.image_id for _, r in records], dtype=np.int64),
+        keypoints=keypoints.reshape(n, len(skeleton), 3),
+        scores=np.array([r.score for _, r in records], dtype=np.float64),
+        boxes_xywh=boxes.reshape(n, 4),
+    )
+
+
+def _find_problem(
+    record: ResultRecord, num_values: int, skeleton: Skeleton, row_of: dict[int, int]
+) -> str | None:
+    if len(record.keypoints) != num_values:
+        return f"{len(record.keypoints)} keypoint values, {skeleton.name} needs {num_values}"
+    if record.image_id not in row_of:
+        return f"image {record.image_id} is not in the truth"
+    if record.bbox is not None and len(record.bbox) not in (0, 4):
+        return f"bbox has {len(record.bbox)} values instead of 4"
+    return None
+
+
+def _refuse_too_many(path: Path | str, image_ids: NDArray[np.int64]) -> None:
+    image, count = max(Counter(image_ids.tolist()).items(), key=lambda item: item[1])
+    if count > MAX_DETECTIONS_IN_IMAGE:
+        raise InputError(
+            f"{path}, image {image}",
+            f"{count:,} detections in one image",
+            f"keep at most {MAX_DETECTIONS_IN_IMAGE:,}, those with the highest scores",
+        )
