@@ -1,4 +1,4 @@
-"""smallpose claims: the door."""
+"""`smallpose claims`: its table, its JSON and its errors."""
 
 import json
 
@@ -14,8 +14,8 @@ def test_the_papers_own_numbers_need_no_run(capsys):
 
 def test_json_holds_every_comparison(capsys, tmp_path):
     assert main(["claims", "--json", "-", "--out", str(tmp_path)]) == 0
-    said = json.loads(capsys.readouterr().out)
-    by_key = {c["key"]: c for c in said["claims"]}
+    result = json.loads(capsys.readouterr().out)
+    by_key = {c["key"]: c for c in result["claims"]}
     assert by_key["E9"]["paper"]["verdict"] == "not supported"
     assert by_key["E9"]["paper"]["decides"]["interval"][1] < 0
     assert len(by_key["C12"]["paper"]["cells"]) == 44

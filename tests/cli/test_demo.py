@@ -1,17 +1,22 @@
-"""The whole line as a newcomer runs it, on the smallest world and with hardly any training."""
+"""The whole pipeline as a newcomer runs it, on the smallest data and with hardly any training."""
 
 import json
+import shutil
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
-from smallpose.cli.main import main
+from smallpose.cli.main import VERBS, main
+
+VERBS_WITH_FILES = [v for group in VERBS.values() for v in group if v != "demo"]
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    out = tmp_path_factory.mktemp("demo") / "demo"
+    """The folder of a demo, where the examples of the help texts expect it, and its output."""
+    out = tmp_path_factory.mktemp("demo") / "runs" / "demo"
     command = [sys.executable, "-m", "smallpose", "demo", "--size", "tiny", "--epochs", "1"]
     done = subprocess.run(
         [*command, "--out", str(out)], capture_output=True, text=True, check=False, timeout=500
@@ -21,17 +26,17 @@ def demo(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_demo_runs_every_station_and_names_the_page(demo):
-    out, said = demo
+def test_the_demo_runs_every_step_of_the_pipeline_and_names_the_page(demo):
+    out, output = demo
     for verb in ("synth", "build", "stats", "train", "predict", "evaluate", "report"):
-        assert f"$ smallpose {verb} " in said
+        assert f"$ smallpose {verb} " in output
     page = out / "report" / "index.html"
     assert page.is_file()
-    assert said.rstrip().endswith(f"open {page}")
+    assert output.rstrip().endswith(f"open {page}")
 
 
 @pytest.mark.slow
-def test_what_predict_and_evaluate_say_is_what_the_training_said(demo):
+def test_predict_and_evaluate_give_the_numbers_of_the_training(demo):
     out, _ = demo
     trained = json.loads((out / "B" / "result.json").read_text())["evaluation"]
     scored = json.loads((out / "score_B.json").read_text())
@@ -49,20 +54,43 @@ def test_setting_a_is_scored_on_the_17_and_b_on_the_21(demo):
 
 
 @pytest.mark.slow
-def test_the_demo_runs_again_over_itself_but_over_nothing_else(demo, capsys):
+@pytest.mark.parametrize("verb", VERBS_WITH_FILES)
+def test_the_example_in_the_help_of_a_verb_runs_when_pasted(verb, demo, tmp_path, monkeypatch):
+    """As it is, but for the length of trainings."""
     out, _ = demo
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "demo").symlink_to(out)
+    monkeypatch.chdir(tmp_path)
+    example = import_module(f"smallpose.cli.{verb}").EXAMPLE.replace("\\\n", " ")
+    for line in example.splitlines():
+        # A shell expands the patterns of files.
+        expand = f"printf '%s\\0' {line}"
+        words = subprocess.run(
+            ["bash", "-c", expand], capture_output=True, check=True, text=True
+        ).stdout.split("\0")[:-1]
+        assert words[0] == "smallpose"
+        if words[1] == "train":
+            words += ["steps=2"]
+        if words[1] == "benchmark":
+            words += ["--steps", "2", "--settings", "B"]
+        assert main(words[1:]) == 0, line
+
+
+@pytest.mark.slow
+def test_the_demo_replaces_its_own_folder_but_no_other_file(demo, tmp_path, capsys):
+    out = tmp_path / "demo"
+    shutil.copytree(demo[0], out, symlinks=True)
     (out / "thesis.tex").write_text("precious")
     assert main(["demo", "--out", str(out)]) == 3
-    assert "holds 'thesis.tex', which no demo made" in capsys.readouterr().err
-    assert (out / "world").is_dir()
-    (out / "thesis.tex").unlink()
+    assert "contains 'thesis.tex', which no demo wrote" in capsys.readouterr().err
+    assert (out / "synthetic").is_dir()
 
 
-def test_a_folder_of_ones_own_work_is_never_cleared(tmp_path, capsys):
-    """Its names are the demo's, as in the README; only the mark tells them apart."""
-    for name in ("world", "set", "A", "B", "report"):
+def test_a_folder_without_the_marker_of_a_demo_is_never_cleared(tmp_path, capsys):
+    """Its names are the demo's, as in the README; only the marker tells them apart."""
+    for name in ("synthetic", "set", "A", "B", "report"):
         (tmp_path / name).mkdir()
     (tmp_path / "B" / "model.safetensors").write_bytes(b"days of training")
     assert main(["demo", "--out", str(tmp_path)]) == 3
-    assert "holds 'A', which no demo made; name another folder" in capsys.readouterr().err
+    assert "contains 'A', which no demo wrote; give another folder" in capsys.readouterr().err
     assert (tmp_path / "B" / "model.safetensors").is_file()

@@ -1,4 +1,4 @@
-"""Flags of `evaluate` that change what a number means."""
+"""Options of `evaluate` that change what a number means, and of `compare`."""
 
 import json
 
@@ -9,40 +9,48 @@ from smallpose.cli.main import main
 
 @pytest.fixture
 def files(tmp_path):
-    """One image with a person of 40 × 40 px and one of 200 × 200, both found exactly."""
-    people, found = [], []
+    """One image with a person of 40 × 40 px and one of 200 × 200, both detected exactly."""
+    people, results = [], []
     for number, side in enumerate((40, 200), 1):
         points = [v for i in range(17) for v in (i * side / 17, i * side / 17, 2)]
         box = [0, 0, side, side]
         person = {"id": number, "image_id": 1, "bbox": box, "area": side * side / 2}
         people.append(person | {"keypoints": points, "num_keypoints": 17, "iscrowd": 0})
-        found.append(
+        results.append(
             {"image_id": 1, "category_id": 1, "keypoints": points, "score": 1, "bbox": box}
         )
     images = [{"id": 1, "file_name": "a.jpg", "width": 300, "height": 300}]
     truth = tmp_path / "truth.json"
     truth.write_text(json.dumps({"images": images, "annotations": people}))
-    (tmp_path / "found.json").write_text(json.dumps(found))
-    return [str(truth), str(tmp_path / "found.json")]
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    return [str(truth), str(tmp_path / "results.json")]
 
 
-def people(files, capsys, *flags):
+def count_people(files, capsys, *flags):
     assert main(["evaluate", *files, "--json", "-", *flags]) == 0
     return json.loads(capsys.readouterr().out)["people"]
 
 
-def test_sizes_follow_the_limits_and_the_area_that_were_asked_for(files, capsys):
-    plain = people(files, capsys)
+def test_size_classes_follow_the_size_limits_and_the_area_field(files, capsys):
+    plain = count_people(files, capsys)
     assert (plain["small"], plain["medium"], plain["large"]) == (1, 1, 0)
-    limited = people(files, capsys, "--size-limits", "1024,9216")
+    limited = count_people(files, capsys, "--size-limits", "1024,9216")
     assert (limited["small"], limited["medium"], limited["large"]) == (0, 1, 1)
-    by_field = people(files, capsys, "--size-limits", "1024,9216", "--area", "file")
+    by_field = count_people(files, capsys, "--size-limits", "1024,9216", "--area", "file")
     assert (by_field["small"], by_field["medium"], by_field["large"]) == (1, 0, 1)
 
 
 @pytest.mark.parametrize("text", ["12", "a,b", "5,1", "1,2,3"])
-def test_limits_that_are_none_are_one_line(files, capsys, text):
+def test_size_limits_that_are_not_two_areas_are_a_one_line_error(files, capsys, text):
     assert main(["evaluate", *files, "--size-limits", text]) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "limits" in err
+
+
+def test_compare_refuses_one_result_and_the_same_result_twice(files, capsys):
+    truth, results = files
+    assert main(["compare", truth, results]) == 2
+    assert "only one result file was given; pass two or more" in capsys.readouterr().err
+    assert main(["compare", truth, results, results]) == 2
+    assert "the same result file was given twice; pass each file once" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from smallpose.cli.options import add_option, add_seed, add_switch, parse_names
 from smallpose.core.errors import InputError
 
 HELP = (
-    "Build one data set of 21 keypoints from COCO, MPII, AI Challenger, HiEve and\nPoseTrack18, "
+    "Build one data set of 21 keypoints from COCO, MPII, AI Challenger, HiEve and PoseTrack18, "
     "or from those of them that you have."
 )
 EXAMPLE = """\

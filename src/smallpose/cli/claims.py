@@ -3,31 +3,44 @@
 import argparse
 from pathlib import Path
 
-HELP = "the paper's claims, checked on its own tables, on runs and on data sets"
-EXAMPLE = "smallpose claims runs/demo/A runs/demo/B --set crowdpose=crowdpose_val.json"
+from smallpose.cli.options import add_json, add_option
+
+HELP = "Check the paper's claims on its own tables, on your runs and on data sets."
+EXAMPLE = "smallpose claims runs/demo/A runs/demo/B"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `claims`."""
+    """Add the arguments of `claims`."""
     parser.add_argument(
-        "runs", nargs="*", type=Path, metavar="RUN", help="folders that `smallpose train` made"
+        "runs", nargs="*", type=Path, metavar="RUN", help="Folders that 'smallpose train' made."
     )
-    parser.add_argument(
+    add_option(
+        parser,
         "--set",
         action="append",
         default=[],
+        default_text="that of the runs, as smallpose",
         metavar="NAME=FILE",
-        help="a data set: smallpose, coco or crowdpose; runs bring their own as smallpose",
+        help="COCO file of a data set: smallpose, coco or crowdpose.",
     )
-    parser.add_argument(
+    add_option(
+        parser,
         "--scenes",
         action="append",
         default=[],
+        default_text="none",
         metavar="NAME=FILE",
-        help="scene probabilities of such a set: .npy, .csv, .json or .parquet",
+        help="Scene probabilities of such a data set, as .npy, .csv, .json or .parquet.",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="the table as files")
-    parser.add_argument("--json", metavar="FILE", help="everything, with digits ('-' for stdout)")
+    add_option(
+        parser,
+        "--out",
+        type=Path,
+        metavar="DIR",
+        default_text="not written",
+        help="Write the table as Markdown and CSV into this folder.",
+    )
+    add_json(parser, "all comparisons")
 
 
 def run_command(args: argparse.Namespace) -> None:

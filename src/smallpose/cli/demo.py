@@ -18,7 +18,7 @@ from smallpose.core.errors import InputError, RefusedError, RunError
 from smallpose.system.files import write_atomically
 
 HELP = (
-    "Run the whole pipeline on synthetic data: synth, build, stats, train, predict,\n"
+    "Run the whole pipeline on synthetic data: synth, build, stats, train, predict, "
     "evaluate, report."
 )
 EXAMPLE = "smallpose demo"

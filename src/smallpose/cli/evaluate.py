@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from smallpose.evaluation.evaluate import Evaluation
 
 HELP = "Compute AP and AR of pose results by person size and keypoint density."
-EXAMPLE = f"smallpose evaluate {DEMO_TRUTH} runs/demo/predictions_B.json"
+EXAMPLE = f"""\
+smallpose evaluate {DEMO_TRUTH} \\
+    runs/demo/predictions_B.json"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

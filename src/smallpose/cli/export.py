@@ -7,7 +7,7 @@ from smallpose.cli.options import DEMO_SET, add_option, add_switch
 from smallpose.core.errors import InputError
 
 HELP = (
-    "Convert a built set for Ultralytics, Hugging Face, WebDataset, MMPose or FiftyOne,\n"
+    "Convert a built set for Ultralytics, Hugging Face, WebDataset, MMPose or FiftyOne, "
     "or a method to ONNX."
 )
 EXAMPLE = f"smallpose export {DEMO_SET} --to yolo --out set-yolo"

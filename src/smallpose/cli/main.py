@@ -9,6 +9,7 @@ import argparse
 import os
 import signal
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -97,7 +98,7 @@ def create_parser(name: str) -> argparse.ArgumentParser:
     origin = ", with files that 'smallpose demo' writes" if "runs/demo" in example else ""
     parser = _OneLineParser(
         prog=f"smallpose {name}",
-        description=verb.HELP,
+        description=textwrap.fill(verb.HELP, 78),
         epilog=f"Example{origin}:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,

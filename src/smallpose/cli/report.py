@@ -5,7 +5,7 @@ from pathlib import Path
 
 from smallpose.cli.options import add_option, parse_non_negative
 
-HELP = "Turn finished runs into one page, the paper's tables with yours beside them,\nand figures."
+HELP = "Turn finished runs into one page, the paper's tables with yours beside them, and figures."
 EXAMPLE = "smallpose report runs/demo/A runs/demo/B --out report"
 
 

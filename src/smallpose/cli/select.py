@@ -40,8 +40,8 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.dataset.parquet_shards import select_shards
 
     selection = select_shards(args.files, args.out, args.split, args.seed, args.engine)
-    num_drawn = len(selection.rows) - selection.with_small
+    num_drawn = len(selection.rows) - selection.num_with_small
     print(
-        f"{args.out}: {len(selection.rows):,} images, {selection.with_small:,} with a small person "
+        f"{args.out}: {len(selection.rows):,} images, {selection.num_with_small:,} with a small person "
         f"and {num_drawn:,} drawn from {selection.pool:,} others"
     )

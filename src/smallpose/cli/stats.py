@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 HELP = "Describe data sets side by side: sizes, densities, areas, crowding (Tables 1 and 4)."
 EXAMPLE = f"""\
 smallpose stats {DEMO_SET}/annotations/train.json \\
-    {DEMO_TRUTH} --images {DEMO_SET}/images --out stats"""
+    {DEMO_TRUTH} \\
+    --images {DEMO_SET}/images --out stats"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
