@@ -109,7 +109,7 @@ def test_every_engine_selects_what_the_builder_would(exported, small_batches, tm
             files_of(exported, "train"), tmp_path / str(seed), "train", seed, engine
         )
         expected = select_images(people, everyone, "train", np.random.default_rng(seed))
-        assert 0 < expected.with_small < len(expected.rows) < len(everyone)
+        assert 0 < expected.num_with_small < len(expected.rows) < len(everyone)
         assert np.array_equal(found.rows, expected.rows)
         assert (found.mix, found.note) == (expected.mix, expected.note)
         written = read_shards(sorted((tmp_path / str(seed)).iterdir()))

@@ -11,7 +11,7 @@ import pytest
 from smallpose.cli.main import main
 from smallpose.dataset.docs.datasheet import QUESTIONS
 from smallpose.io.coco_annotations import read_coco
-from smallpose.synthetic.world import make_synthetic_dataset
+from smallpose.synthetic.generate import make_synthetic_dataset
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
-"""`build --derive`: what it makes is marked, and no reader takes it for a label unasked."""
+"""`build --derive`: derived joints are marked, and no reader takes them for labels unasked."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from smallpose.core.instances import (
 from smallpose.core.skeleton import SKELETONS, SMALLPOSE
 from smallpose.dataset.builder import build as build_module
 from smallpose.dataset.builder.build import BuildOptions, build_dataset
+from smallpose.dataset.builder.derived_joints import derive_joints
 from smallpose.dataset.export import export_set
 from smallpose.io import coco_annotations, mapped_json
 from smallpose.io.coco_annotations import read_coco, write_coco
@@ -27,7 +29,8 @@ from smallpose.sources.source import ImageFile, Source
 from smallpose.stats.counts import count_people
 from smallpose.training.settings import read_setting_data
 
-CHEST, PELVIS = (SMALLPOSE.joints.index(j) for j in ("chest", "pelvis"))
+J = {name: index for index, name in enumerate(SMALLPOSE.joints)}
+CHEST, PELVIS = J["chest"], J["pelvis"]
 
 
 def source(name: str, root: Path, images: int, seed: int) -> Source:
@@ -61,6 +64,63 @@ def sets(tmp_path_factory) -> dict[str, Path]:
             options = BuildOptions(derive=joints, images="none", missing_images="keep")
             build_dataset(dict.fromkeys(made, folder), folder / name, options)
     return {n: folder / n for n in ("plain", "derived")}
+
+
+def make_people(n: int) -> Instances:
+    """People whose 21 joints are all labelled."""
+    keypoints = np.random.default_rng(0).uniform(5, 90, (n, 21, 3)).round(1)
+    keypoints[:, :, 2] = 2
+    images = make_images(range(1, n + 1), [f"{i}.jpg" for i in range(n)], [200] * n, [200] * n)
+    boxes = np.tile([5.0, 5.0, 85.0, 85.0], (n, 1))
+    return make_instances(SMALLPOSE, images, range(n), boxes, keypoints, ids=range(1, n + 1))
+
+
+def test_a_midpoint_is_derived_only_where_it_is_unlabelled_and_both_ends_are_labelled():
+    people = make_people(4)
+    people.keypoints[:, CHEST] = 0
+    people.keypoints[1, J["left_shoulder"]] = 0
+    people.keypoints[2, CHEST] = (7, 8, 2)
+    with_chest, is_derived = derive_joints(people, ("chest",))
+    assert is_derived[:, CHEST].tolist() == [True, False, False, True]
+    assert is_derived.sum() == 2
+    ends = people.keypoints[0, [J["left_shoulder"], J["right_shoulder"]], :2]
+    assert with_chest.keypoints[0, CHEST].tolist() == [*ends.mean(axis=0), 1]
+    assert with_chest.keypoints[2, CHEST].tolist() == [7, 8, 2]
+    assert people.keypoints[0, CHEST, 2] == 0
+
+
+def test_derived_joints_are_not_counted_and_a_reader_removes_them(tmp_path):
+    people = make_people(50)
+    people.keypoints[:, [CHEST, PELVIS]] = 0
+    people = replace(people, num_keypoints=people.num_labelled)
+    with_derived, is_derived = derive_joints(people, ("chest", "pelvis"))
+    assert is_derived.sum() == 100
+    assert np.array_equal(with_derived.num_keypoints, people.num_keypoints)
+    write_coco(with_derived, tmp_path / "a.json", is_derived)
+    assert np.array_equal(read_coco(tmp_path / "a.json").keypoints, people.keypoints)
+    assert np.array_equal(read_coco(tmp_path / "a.json").num_labelled, people.num_labelled)
+    asked = read_coco(tmp_path / "a.json", derived=True)
+    assert np.array_equal(asked.keypoints, with_derived.keypoints)
+
+
+def test_lists_of_derived_joints_count_from_1_and_are_read_as_the_same_mask(tmp_path):
+    people = make_people(40)
+    is_derived = np.random.default_rng(0).random((40, 21)) < 0.1
+    is_derived[:2] = np.eye(21, dtype=bool)[[CHEST, PELVIS]]
+    path = tmp_path / "a.json"
+    write_coco(people, path, is_derived)
+    data = json.loads(path.read_text())
+    assert [a["derived"] for a in data["annotations"][:2]] == [[CHEST + 1], [PELVIS + 1]]
+    assert np.array_equal(read_coco(path).keypoints[:, :, 2] == 0, is_derived)
+    data["annotations"][0]["derived"] = [0]
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError, match="count from 1"):
+        read_coco(path)
+
+
+def test_a_nose_cannot_be_derived():
+    with pytest.raises(InputError, match="chest, pelvis"):
+        derive_joints(make_people(2), ("nose",))
 
 
 def test_everything_but_the_derived_keypoints_is_as_without(sets):

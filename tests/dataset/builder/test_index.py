@@ -10,7 +10,7 @@ from smallpose.core.errors import InputError
 from smallpose.dataset.builder.build import build_dataset
 from smallpose.dataset.options import BuildOptions
 from smallpose.dataset.verify import check_set
-from smallpose.synthetic.world import make_synthetic_dataset
+from smallpose.synthetic.generate import make_synthetic_dataset
 
 pytestmark = pytest.mark.slow
 SOURCES = ("coco", "mpii", "aic", "hieve", "posetrack")

@@ -30,7 +30,7 @@ def test_every_image_with_a_small_person_is_chosen_for_every_seed(seed):
     np.random.default_rng(7).shuffle(images)
     chosen = select(world(images), seed)
     assert {i for i, p in enumerate(images) if "S" in p} <= set(chosen.rows.tolist())
-    assert chosen.with_small == 37
+    assert chosen.num_with_small == 37
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

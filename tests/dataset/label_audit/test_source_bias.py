@@ -1,4 +1,4 @@
-"""What a source means by a joint is recovered, and derived joints are never labels."""
+"""Tests of `label_audit/source_bias.py`: offsets between the joints of sources are recovered."""
 
 from dataclasses import replace
 
@@ -14,12 +14,6 @@ from smallpose.core.instances import (
     make_instances,
 )
 from smallpose.core.skeleton import SMALLPOSE
-from smallpose.dataset.builder.derived_joints import (
-    derive_joints,
-    list_derived,
-    mask_derived,
-    remove_derived,
-)
 from smallpose.dataset.label_audit.source_bias import compute_source_bias
 
 J = {name: n for n, name in enumerate(SMALLPOSE.joints)}
@@ -107,41 +101,3 @@ def test_ai_challengers_neck_lies_above_mpiis_upper_neck(real):
     assert len(bias) == 1
     assert 0.01 < -bias[0].up < 0.05
     assert -bias[0].up > 4 * bias[0].error_up
-
-
-def test_the_middle_of_two_joints_is_derived_only_where_it_lacks_and_both_are_there():
-    people = standing(4, AIC, 0)
-    people.keypoints[:, J["chest"]] = 0
-    people.keypoints[1, J["left_shoulder"]] = 0
-    people.keypoints[2, J["chest"]] = (7, 8, 2)
-    more, derived = derive_joints(people, ("chest",))
-    assert derived[:, J["chest"]].tolist() == [True, False, False, True]
-    assert derived.sum() == 2
-    ends = people.keypoints[0, [J["left_shoulder"], J["right_shoulder"]], :2]
-    assert more.keypoints[0, J["chest"]].tolist() == [*ends.mean(axis=0), 1]
-    assert more.keypoints[2, J["chest"]].tolist() == [7, 8, 2]
-    assert people.keypoints[0, J["chest"], 2] == 0
-
-
-def test_derived_joints_count_nowhere_and_can_be_taken_back():
-    people = standing(50, AIC, 0)
-    people.keypoints[:, [J["chest"], J["pelvis"]]] = 0
-    people = replace(people, num_keypoints=people.num_labelled)
-    more, derived = derive_joints(people, ("chest", "pelvis"))
-    assert derived.sum() == 100
-    assert np.array_equal(more.num_keypoints, people.num_keypoints)
-    assert np.array_equal(remove_derived(more, derived).keypoints, people.keypoints)
-    assert np.array_equal(remove_derived(more, derived).labelled, people.num_labelled)
-
-
-def test_lists_of_derived_joints_come_back_as_the_same_mask():
-    derived = np.random.default_rng(0).random((40, 21)) < 0.1
-    assert np.array_equal(mask_derived(list_derived(derived), 21), derived)
-    assert list_derived(np.eye(21, dtype=bool)[[7, 16]]) == [[8], [17]]
-    with pytest.raises(InputError, match="count from 1"):
-        mask_derived([[0]], 21)
-
-
-def test_a_nose_cannot_be_derived():
-    with pytest.raises(InputError, match="chest, pelvis"):
-        derive_joints(standing(2, AIC, 0), ("nose",))

@@ -1,1 +1,1 @@
-"""Build one data set out of the five sources."""
+"""Build one data set from the five sources."""

@@ -1,7 +1,7 @@
-"""Five sources become one data set: read, look for pictures, unify, split, select, write.
+"""Build one data set from five sources: read, check images, merge, split, select, write.
 
-The set is made in a folder beside `out` and put in place with one rename, so a build that dies
-leaves nothing that looks like a data set; the next one goes on where it stopped.
+The data set is built in a folder beside `out` and moved to its place by one rename, so a build
+that is interrupted leaves nothing that looks like a data set, and the next one resumes.
 """
 
 import json
@@ -25,17 +25,21 @@ from smallpose.dataset.builder.build_folder import (
 from smallpose.dataset.builder.derived_joints import check_derivable, derive_joints
 from smallpose.dataset.builder.index import (
     ANNOTATION_FILES,
+    INDEX_FILE,
     apply_index_options,
     build_index,
     compare_with_index,
     read_index,
     select_indexed_images,
 )
-from smallpose.dataset.builder.index import INDEX_FILE as INDEX_FILE
-from smallpose.dataset.builder.leak_step import LEAK_MODES, LeakSearch, find_and_fix_leaks
-from smallpose.dataset.builder.leak_step import LEAKS_FILE as LEAKS_FILE
+from smallpose.dataset.builder.leak_step import (
+    LEAK_MODES,
+    LEAKS_FILE,
+    LeakSearch,
+    find_and_fix_leaks,
+)
 from smallpose.dataset.builder.manifest import build_manifest, hash_files
-from smallpose.dataset.builder.read_sources import MergedSources, read_sources
+from smallpose.dataset.builder.read_sources import MergedSources, Reader, read_sources
 from smallpose.dataset.builder.select_images import Selection, select_images
 from smallpose.dataset.docs.croissant import format_croissant
 from smallpose.dataset.docs.data_card import format_data_card
@@ -56,7 +60,7 @@ from smallpose.system.progress import print_status
 
 __all__ = ["BuildOptions", "build_dataset"]
 
-JOINTS_PER_PASS = 7  # of the 21, when people are put in order
+JOINTS_PER_PASS = 7  # of the 21 that are copied at once when people are sorted
 
 
 def build_dataset(
@@ -66,92 +70,94 @@ def build_dataset(
     index: Path | None = None,
     custom_readers: Mapping[str, Callable[[Path], Source]] | None = None,
 ) -> dict[str, Any]:
-    """Make the data set of contracts in `out`; the same roots and seed give the same bytes.
+    """Build a data set in `out`; the same sources and seed give the same bytes.
 
     Args:
         roots: source name to its folder.
         out: a folder that does not exist yet or is empty.
-        own: readers of sources beyond the published five, by name; see `sources/custom.py`.
-        index: `index.json` of another set, which is made again; its choices come before `options`.
+        index: `index.json` of a data set to build again; its choices replace `options`.
+        custom_readers: name to reader of custom sources; see `sources/custom.py`.
     Returns: the manifest, as written to `out/manifest.json`.
-    Raises: InputError for a source at fault, RefusedError for a path that leaves its root,
-        RunError for a full disk; nothing is left behind then.
+    Raises: InputError for a source with errors, RefusedError for a path that leaves its root,
+        RunError for a full disk. In these cases the build folder is removed.
     """
     if not roots:
         raise InputError("build", "no source is given", "give at least one, such as --coco DIR")
-    given = None if index is None else read_index(index)
-    if given is not None:
-        options = apply_index_options(given, options)
+    index_content = None if index is None else read_index(index)
+    if index_content is not None:
+        options = apply_index_options(index_content, options)
     check_derivable(options.derive)
     if options.leaks not in LEAK_MODES:
         raise InputError(
-            f"--leaks {options.leaks}", "no such way", f"choose {', '.join(LEAK_MODES)}"
+            f"--leaks {options.leaks}", "no such mode", f"choose {', '.join(LEAK_MODES)}"
         )
     out = resolve_output_folder(out)
     refuse_existing_output(out, options.overwrite)
-    # What does not change the set does not keep a killed build from going on.
-    kept = replace(options, workers=1, overwrite=False)
-    where = {n: str(r) for n, r in roots.items()}
-    key = json.dumps([__version__, asdict(kept), where, index and hash_file(index)])
+    # An interrupted build is resumed if the options that affect the output are the same.
+    output_options = replace(options, workers=1, overwrite=False)
+    folders = {name: str(root) for name, root in roots.items()}
+    key = json.dumps([__version__, asdict(output_options), folders, index and hash_file(index)])
+    readers = {**READERS, **(custom_readers or {})}
     try:
-        with open_build_folder(out, key) as place:
-            readers = {**READERS, **(custom_readers or {})}
-            manifest = _build_into(place, readers, roots, options, given)
-            move_into_place(place, out)
+        with open_build_folder(out, key) as build:
+            manifest = _build_into(build, readers, roots, options, index_content)
+            move_into_place(build, out)
     except OSError as error:
         raise RunError(
             str(out),
-            f"{error.strerror or error}; nothing was left behind",
+            f"{error.strerror or error}; unfinished files were removed",
             "free some space, or choose a folder that can be written",
         ) from None
     return manifest
 
 
 def _build_into(
-    place: BuildFolder,
-    readers: Mapping[str, Callable[[Path], Source]],
+    build: BuildFolder,
+    readers: Mapping[str, Reader],
     roots: Mapping[str, Path],
     options: BuildOptions,
     index: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    work = place.data_set
-    found = read_sources(readers, roots, place, options, index and index["pictures"])
-    people, images = found.people, found.people.images
+    work = build.data_set
+    merged = read_sources(readers, roots, build, options, index and index["pictures"])
+    people, images = merged.people, merged.people.images
     search: LeakSearch | None = None
     if index is not None:
-        chosen = select_indexed_images(index, people)
+        selections = select_indexed_images(index, people)
     else:
         rng = np.random.default_rng(options.seed)
-        sides = assign_splits(images, found.official, options.split, rng)
-        chosen = _select_by_split(people, sides, rng)
-        chosen, search = _find_leaks(found, chosen, work / "images", options)
-    parts = _assign_ids(people, chosen)
-    origins, pictures, there, notes = found.origins, found.pictures, found.there, found.notes
-    del found, people  # at a million people, most of a gigabyte
+        splits = assign_splits(images, merged.official, options.split, rng)
+        selections = _select_by_split(people, splits, rng)
+        selections, search = _find_leaks(merged, selections, work / "images", options)
+    parts = _assign_ids(people, selections)
+    image_files, has_file = merged.image_files, merged.has_file
+    summaries, notes = merged.summaries, merged.notes
+    del merged, people  # almost a gigabyte at a million people
     print_status(f"writing {sum(map(len, parts.values())):,} annotations")
     derived = _write_annotations(parts, work / "annotations", options.derive)
     table = build_table1(parts["train"], parts["test"])
-    manifest = build_manifest(origins, parts, chosen, options)
+    manifest = build_manifest(summaries, parts, selections, options)
     del parts
-    rows = np.sort(np.concatenate([s.rows for s in chosen.values()])).tolist()
-    placed = place_images(images, pictures, there, rows, work / "images", options)
+    rows = np.sort(np.concatenate([s.rows for s in selections.values()])).tolist()
+    placed = place_images(images, image_files, has_file, rows, work / "images", options)
     remove_unselected(work / "images", placed)
     manifest |= {"notes": notes, "derived": derived, "pictures": placed}
-    leaks = search.to_json() if search else index and index["leaks_found"]
-    summary = search.summary(options.leaks) if search else index and index["leaks"]
+    leaks, summary = _get_leaks(search, index, options)
     manifest["leaks"] = summary or {"how": "off"}
     manifest["files"] = hash_files(work, ANNOTATION_FILES)
     if index is not None:
         compare_with_index(index, manifest)
-    sides_of = {images.file_names[r]: split for split, s in chosen.items() for r in s.rows}
-    write_atomically(work / INDEX_FILE, _format_json(build_index(manifest, leaks, sides_of)))
+    split_of = {images.file_names[r]: split for split, s in selections.items() for r in s.rows}
+
+    def write_and_hash(name: str, content: bytes | str) -> None:
+        write_atomically(work / name, content)
+        manifest["files"] |= hash_files(work, [name])
+
+    write_and_hash(INDEX_FILE, _format_json(build_index(manifest, leaks, split_of)))
     if leaks is not None:
-        write_atomically(work / LEAKS_FILE, _format_json(leaks))
-    manifest["files"] |= hash_files(work, [INDEX_FILE, *([LEAKS_FILE] if leaks else [])])
-    write_atomically(work / "croissant.json", format_croissant(manifest))
-    manifest["files"] |= hash_files(work, ["croissant.json"])
-    write_atomically(work / "README.md", format_data_card(manifest, table.to_markdown()))
-    manifest["files"] |= hash_files(work, ["README.md"])
+        write_and_hash(LEAKS_FILE, _format_json(leaks))
+    write_and_hash("croissant.json", format_croissant(manifest))
+    write_and_hash("README.md", format_data_card(manifest, table.to_markdown()))
     write_atomically(work / "manifest.json", _format_json(manifest))
     return manifest
 
@@ -161,39 +167,44 @@ def _format_json(value: dict[str, Any]) -> bytes:
 
 
 def _select_by_split(
-    people: Instances, sides: Sequence[str], rng: np.random.Generator
+    people: Instances, splits: Sequence[str], rng: np.random.Generator
 ) -> dict[str, Selection]:
-    side = np.array(sides)
-    chosen = {}
+    split_of_image = np.array(splits)
+    selections = {}
     for split in SPLITS:
-        chosen[split] = select_images(people, np.flatnonzero(side == split), split, rng)
-        if chosen[split].note:
-            print_status(chosen[split].note)
-    return chosen
+        rows = np.flatnonzero(split_of_image == split)
+        selections[split] = select_images(people, rows, split, rng)
+        if selections[split].note:
+            print_status(selections[split].note)
+    return selections
 
 
 def _find_leaks(
-    found: MergedSources, chosen: dict[str, Selection], frames: Path, options: BuildOptions
+    merged: MergedSources, selections: dict[str, Selection], frames: Path, options: BuildOptions
 ) -> tuple[dict[str, Selection], LeakSearch | None]:
-    """The selection, mended if asked, and what was found; None where nobody looked."""
+    """Search for near-duplicates unless it is off, and move leaks if the options say so.
+
+    Args:
+        frames: the folder of extracted frames.
+    """
     if options.leaks == "off":
-        return chosen, None
+        return selections, None
     paths = {}
-    for row in np.concatenate([s.rows for s in chosen.values()]).tolist():
-        if not found.there[row]:
+    for row in np.concatenate([s.rows for s in selections.values()]).tolist():
+        if not merged.has_file[row]:
             continue
-        picture = found.pictures[row]
-        path = picture.path
-        if picture.frame is not None:
-            path = resolve_inside(frames, found.people.images.file_names[row])
+        image_file = merged.image_files[row]
+        path = image_file.path
+        if image_file.frame is not None:
+            path = resolve_inside(frames, merged.people.images.file_names[row])
         if path.is_file():
             paths[row] = path
-    # A generator of its own: whether anybody looks for leaks changes nothing else.
+    # A separate generator, so that a search without moves does not change anything else.
     rng = np.random.default_rng([options.seed, 1])
     return find_and_fix_leaks(
-        found.people,
-        chosen,
-        found.official,
+        merged.people,
+        selections,
+        merged.official,
         paths,
         move=options.leaks == "move",
         rng=rng,
@@ -201,31 +212,42 @@ def _find_leaks(
     )
 
 
-def _assign_ids(people: Instances, chosen: Mapping[str, Selection]) -> dict[str, Instances]:
-    """Each split's table, images by source and name, ids from 1 on over both.
+def _get_leaks(
+    search: LeakSearch | None, index: dict[str, Any] | None, options: BuildOptions
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Return the near-duplicates and their summary, from the search or from the index."""
+    if search is not None:
+        return search.to_json(), search.summary(options.leaks)
+    if index is not None:
+        return index["leaks_found"], index["leaks"]
+    return None, None
 
-    The keypoints of `people` are moved within their own array and are not theirs afterwards: at a
-    million people a second copy would be most of a gigabyte.
+
+def _assign_ids(people: Instances, selections: Mapping[str, Selection]) -> dict[str, Instances]:
+    """Sort the images of each split by source and name, and number them and their people from 1.
+
+    The keypoints of `people` are sorted within their own array and must not be used afterwards: a
+    second copy would take almost a gigabyte at a million people.
     """
     images, points = people.images, people.keypoints
     orders = {
         split: sorted(s.rows.tolist(), key=lambda r: (images.source[r], images.file_names[r]))
-        for split, s in chosen.items()
+        for split, s in selections.items()
     }
-    bare = replace(people, keypoints=points[:, :0], ids=np.arange(len(people)))
-    bare = bare.take_images(np.concatenate(list(orders.values())).astype(np.intp))
+    without_keypoints = replace(people, keypoints=points[:, :0], ids=np.arange(len(people)))
+    table = without_keypoints.take_images(np.concatenate(list(orders.values())).astype(np.intp))
     for first in range(0, points.shape[1], JOINTS_PER_PASS):
         joints = slice(first, first + JOINTS_PER_PASS)
-        points[: len(bare), joints] = points[bare.ids, joints]
+        points[: len(table), joints] = points[table.ids, joints]
     parts: dict[str, Instances] = {}
     start = 0
     for split, order in orders.items():
-        ids = np.arange(start, start + len(order))
-        begin, end = np.searchsorted(bare.image_rows, [start, start + len(order)])
-        part = bare.take(np.arange(begin, end))
+        rows = np.arange(start, start + len(order))
+        begin, end = np.searchsorted(table.image_rows, [start, start + len(order)])
+        part = table.take(np.arange(begin, end))
         parts[split] = replace(
             part,
-            images=replace(bare.images.take(ids), ids=ids + 1),
+            images=replace(table.images.take(rows), ids=rows + 1),
             image_rows=part.image_rows - start,
             ids=np.arange(begin, end) + 1,
             keypoints=points[begin:end],
@@ -237,17 +259,17 @@ def _assign_ids(people: Instances, chosen: Mapping[str, Selection]) -> dict[str,
 def _write_annotations(
     parts: Mapping[str, Instances], folder: Path, joints: Sequence[str]
 ) -> dict[str, int]:
-    """Write each split; how many keypoints of each of `joints` were made up on the way.
+    """Write the annotations of each split; return how often each of `joints` was derived.
 
-    `parts` stay as labelled, so nothing that counts them meets a derived keypoint.
+    `parts` do not change, so that counts never include a derived keypoint.
     """
-    made = dict.fromkeys(joints, 0)
+    num_derived = dict.fromkeys(joints, 0)
     for split, part in parts.items():
         if not joints:
             write_coco(part, folder / f"{split}.json")
             continue
-        more, derived = derive_joints(part, joints)
-        write_coco(more, folder / f"{split}.json", derived)
+        people, is_derived = derive_joints(part, joints)
+        write_coco(people, folder / f"{split}.json", is_derived)
         for joint in joints:
-            made[joint] += int(derived[:, part.skeleton.joints.index(joint)].sum())
-    return made
+            num_derived[joint] += int(is_derived[:, part.skeleton.joints.index(joint)].sum())
+    return num_derived

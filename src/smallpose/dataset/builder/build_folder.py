@@ -1,8 +1,9 @@
-"""Where a set is made before it is put in place: one build at a time, and killed builds go on.
+"""The folder in which a data set is built before it is moved to its place.
 
-Beside `OUT` lies `.OUT.building/` while a build runs: a lock that dies with its process, the set as
-far as it has come, and a journal of videos already taken apart. A build that fails cleans up after
-itself; one that was killed leaves the folder, and the next build with the same call goes on there.
+While a build runs, `.OUT.building/` beside `OUT` contains a lock that is released when the process
+ends, the unfinished data set, and a journal of the videos whose frames are extracted. A build that
+fails removes the folder. One that was killed leaves it, and the next build with the same arguments
+resumes there.
 """
 
 import json
@@ -21,11 +22,11 @@ from smallpose.system.progress import print_status
 
 @dataclass(frozen=True)
 class BuildFolder:
-    """The folder of a build under way.
+    """The folder of a running build.
 
     Args:
         folder: `.OUT.building`, beside `OUT`.
-        key: the call that makes this set; a leftover of another call is of no use.
+        key: the arguments of the build; files of a build with other arguments are not reused.
     """
 
     folder: Path
@@ -33,23 +34,23 @@ class BuildFolder:
 
     @property
     def data_set(self) -> Path:
-        """The set as far as it has come."""
+        """Return the folder of the unfinished data set."""
         return self.folder / "set"
 
     @property
     def journal(self) -> Path:
-        """One JSON line per finished video."""
+        """Return the path of the journal, which has one line of JSON per finished video."""
         return self.folder / "journal.jsonl"
 
     def append_to_journal(self, entry: dict[str, Any]) -> None:
-        """Append one entry; it counts only once it is on the disk as a whole line."""
+        """Append an entry, and return when it is on disk."""
         with self.journal.open("ab") as file:
             file.write(json.dumps(entry).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
     def read_journal(self) -> list[dict[str, Any]]:
-        """The journal's whole lines; a line that a kill has torn is not there."""
+        """Read the complete lines of the journal; ignore one that a kill has cut off."""
         if not self.journal.exists():
             return []
         lines = self.journal.read_bytes().split(b"\n")[:-1]
@@ -58,63 +59,67 @@ class BuildFolder:
 
 @contextmanager
 def open_build_folder(out: Path, key: str) -> Iterator[BuildFolder]:
-    """Lock the place beside `out`, resume or clear what lies there, clean up unless killed.
+    """Lock the build folder of `out`, resume or clear it, and remove it at the end.
+
+    An interrupted or killed build leaves the folder.
 
     Raises: InputError while another process builds there.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    place = BuildFolder(out.parent / f".{out.name}.building", key)
-    place.folder.mkdir(exist_ok=True)
-    with hold_lock(place.folder / "lock"):
+    build = BuildFolder(out.parent / f".{out.name}.building", key)
+    build.folder.mkdir(exist_ok=True)
+    with hold_lock(build.folder / "lock"):
         try:
-            _resume_or_clear(place)
-            place.data_set.mkdir(exist_ok=True)
-            yield place
+            _resume_or_clear(build)
+            build.data_set.mkdir(exist_ok=True)
+            yield build
         except KeyboardInterrupt:
-            print_status("interrupted; the same call goes on from here")
+            print_status("interrupted; run the same command again to resume")
             raise
         except BaseException:
-            shutil.rmtree(place.folder, ignore_errors=True)
+            shutil.rmtree(build.folder, ignore_errors=True)
             raise
-        shutil.rmtree(place.folder, ignore_errors=True)
+        shutil.rmtree(build.folder, ignore_errors=True)
 
 
-def _resume_or_clear(place: BuildFolder) -> None:
-    stamp = place.folder / "key"
-    if stamp.exists() and stamp.read_text() == place.key:
-        print_status(f"going on with the build that was interrupted in {place.folder}")
-        if place.journal.exists():
-            # The next entry must not be glued to a line that the kill has torn.
-            os.truncate(place.journal, place.journal.read_bytes().rfind(b"\n") + 1)
-        if place.data_set.exists():
-            # Only pictures are gone on with. A file that the kill caught half written beside its
-            # name would be written again under another one, and stay in the set for good.
-            _clear_folder(place.data_set, "images")
+def _resume_or_clear(build: BuildFolder) -> None:
+    key_file = build.folder / "key"
+    if key_file.exists() and key_file.read_text() == build.key:
+        print_status(f"resuming the interrupted build in {build.folder}")
+        if build.journal.exists():
+            # A cut-off line is removed, because the next entry would be appended to it.
+            os.truncate(build.journal, build.journal.read_bytes().rfind(b"\n") + 1)
+        if build.data_set.exists():
+            # Only images are reused. A file that was being written has a temporary name, and
+            # would never be overwritten.
+            _clear_folder(build.data_set, "images")
         return
-    _clear_folder(place.folder, "lock")
-    stamp.write_text(place.key)
+    _clear_folder(build.folder, "lock")
+    key_file.write_text(build.key)
 
 
-def _clear_folder(folder: Path, kept: str) -> None:
+def _clear_folder(folder: Path, kept_name: str) -> None:
     for path in folder.iterdir():
-        if path.name != kept:
+        if path.name != kept_name:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def refuse_existing_output(out: Path, overwrite: bool) -> None:
-    """Raises unless `out` is free, or a set that may be replaced."""
+    """Raise an error unless `out` does not exist, is empty, or may be replaced."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not overwrite:
         raise InputError(str(out), "exists already", "choose another folder, or use --overwrite")
     if not (out / "manifest.json").is_file():
         raise RefusedError(
-            str(out), "is no data set that build made (no manifest.json)", "remove it yourself"
+            str(out),
+            "not a data set that smallpose build made (no manifest.json)",
+            "remove it yourself, or choose another folder",
         )
 
 
-def move_into_place(place: BuildFolder, out: Path) -> None:
-    """Move the finished set to `out`; an older set there goes only once the new one is whole."""
+def move_into_place(build: BuildFolder, out: Path) -> None:
+    """Move the finished data set to `out`; an older one is removed only after that."""
     if out.exists():
-        out.replace(place.folder / "old")
-    place.data_set.replace(out)
+        out.replace(build.folder / "old")
+    build.data_set.replace(out)

@@ -1,7 +1,8 @@
-"""An index of a set: enough to make the same set again from somebody else's copies of the sources.
+"""The index of a data set, from which others build the same data set with their own sources.
 
-It holds the choices, and names, sizes and hashes of pictures, but no picture, no label and no path
-of the machine it was made on, so it may be passed on where the set may not.
+The index records the choices of a build and the names, sizes and hashes of the images. It has no
+image, no label and no path of the machine it was made on, so it may be published where the data
+set may not.
 """
 
 from collections.abc import Mapping
@@ -26,18 +27,18 @@ _MAX_PRINTED = 10
 
 
 def build_index(
-    manifest: Mapping[str, Any], leaks: Mapping[str, Any] | None, sides: Mapping[str, str]
+    manifest: Mapping[str, Any], leaks: Mapping[str, Any] | None, splits: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The index that goes with a manifest.
+    """Build the index that belongs to a manifest.
 
     Args:
-        leaks: what `leaks.json` holds; None where nobody looked.
-        sides: file name to "train" or "test".
+        leaks: content of `leaks.json`; None if near-duplicates were not searched for.
+        splits: file name to "train" or "test".
     """
-    pictures = {}
+    images = {}
     for name, record in manifest["pictures"].items():
         kept = {key: record[key] for key in ("frame", "bytes", "sha256") if key in record}
-        pictures[name] = {"split": sides[name]} | kept
+        images[name] = {"split": splits[name]} | kept
     return {
         "kind": INDEX_KIND,
         "smallpose": manifest["smallpose"],
@@ -50,96 +51,96 @@ def build_index(
         "leaks": manifest["leaks"],
         "leaks_found": leaks,
         "annotations": {name: manifest["files"][name] for name in ANNOTATION_FILES},
-        "pictures": pictures,
+        "pictures": images,
     }
 
 
 def read_index(path: Path) -> dict[str, Any]:
-    """An index that `build` wrote.
+    """Read an index that `build` wrote.
 
-    Raises: InputError when it is none.
+    Raises: InputError when the file is no index.
     """
     index = read_json(path, dict)
     try:
-        whole = index["kind"] == INDEX_KIND and {*ANNOTATION_FILES} == {*index["annotations"]}
-        whole &= all(r["split"] in SPLITS for r in index["pictures"].values())
+        is_index = index["kind"] == INDEX_KIND and {*ANNOTATION_FILES} == {*index["annotations"]}
+        is_index &= all(r["split"] in SPLITS for r in index["pictures"].values())
     except (KeyError, TypeError, AttributeError):
-        whole = False
-    if not whole:
-        raise InputError(str(path), "is no index", "give the index.json of a set that build made")
+        is_index = False
+    if not is_index:
+        raise InputError(
+            str(path), "not an index", "name the index.json of a data set that smallpose build made"
+        )
     return index
 
 
 def apply_index_options(index: Mapping[str, Any], options: BuildOptions) -> BuildOptions:
-    """The options with the choices of the index in place of the user's."""
+    """Replace the user's options by the choices of the index."""
     return replace(
         options,
         seed=index["seed"],
         split=index["split"],
         derive=tuple(index["derive"]),
         trust_file=index["trust"] == "file",
-        leaks="off",  # the sides are given
-        missing_images="keep",  # what is not there, or differs, is named by its hash
+        leaks="off",  # the index says which split each image belongs to
+        missing_images="keep",  # missing and different images are reported by their hashes
         max_unreadable=0.0,
     )
 
 
 def select_indexed_images(index: Mapping[str, Any], people: Instances) -> dict[str, Selection]:
-    """The images of each split.
+    """Select the images of each split.
 
-    Raises: InputError when some are in none of the sources that were given.
+    Raises: InputError when the sources do not contain some of them.
     """
-    pictures = index["pictures"]
+    records = index["pictures"]
     row_of = {name: row for row, name in enumerate(people.images.file_names)}
-    lost = [name for name in pictures if name not in row_of]
-    if lost:
+    lacking = [name for name in records if name not in row_of]
+    if lacking:
+        flags = ", ".join(f"--{source}" for source in index["sources"])
         raise InputError(
             "--from-index",
-            f"{len(lost):,} of {len(pictures):,} images are in none of the sources given "
-            f"(first: {lost[0]})",
-            f"it wants {', '.join('--' + s for s in index['sources'])}, whole",
+            f"the sources lack {len(lacking):,} of {len(records):,} images (first: {lacking[0]})",
+            f"pass all its sources, complete: {flags}",
         )
-    chosen = {}
+    selections = {}
     for split in SPLITS:
-        rows = np.array(
-            sorted(row_of[n] for n, r in pictures.items() if r["split"] == split), dtype=np.intp
-        )
-        chosen[split] = replace(describe_selection(people, rows, split), pool=index["pool"][split])
-    return chosen
+        rows = sorted(row_of[name] for name, r in records.items() if r["split"] == split)
+        selection = describe_selection(people, np.array(rows, dtype=np.intp), split)
+        selections[split] = replace(selection, pool=index["pool"][split])
+    return selections
 
 
 def compare_with_index(index: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
-    """Is what was built what the index says?
+    """Compare the data set that was built with the index.
 
-    Frames of videos are compressed anew, so that their bytes depend on the machine's codecs; of
-    them it is only asked that they are there.
+    The bytes of video frames depend on the codecs of the machine, so frames must only exist.
 
-    Raises: InputError naming pictures that are missing or differ, or annotations that differ.
+    Raises: InputError naming images that are missing or differ, or annotations that differ.
     """
-    wrong = []
-    for name, wanted in index["pictures"].items():
-        if "sha256" not in wanted:
+    problems = []
+    for name, expected in index["pictures"].items():
+        if "sha256" not in expected:
             continue
-        found = manifest["pictures"][name]
-        if "sha256" not in found:
-            wrong.append(f"{name} is missing (SHA-256 {wanted['sha256'][:16]}…)")
-        elif "frame" not in wanted and found["sha256"] != wanted["sha256"]:
-            wrong.append(
-                f"{name} differs (SHA-256 {found['sha256'][:16]}…, not {wanted['sha256'][:16]}…)"
+        actual = manifest["pictures"][name]
+        if "sha256" not in actual:
+            problems.append(f"{name} is missing (SHA-256 {expected['sha256'][:16]}…)")
+        elif "frame" not in expected and actual["sha256"] != expected["sha256"]:
+            problems.append(
+                f"{name} differs (SHA-256 {actual['sha256'][:16]}…, not {expected['sha256'][:16]}…)"
             )
-    for line in wrong[:_MAX_PRINTED]:
-        print_status(line)
-    if wrong:
+    for problem in problems[:_MAX_PRINTED]:
+        print_status(problem)
+    if problems:
         raise InputError(
             "--from-index",
-            f"{len(wrong):,} of {len(index['pictures']):,} pictures are missing or differ "
-            f"(first: {wrong[0]})",
-            "fetch the publisher's files",
+            f"{len(problems):,} of {len(index['pictures']):,} images are missing or differ "
+            f"(first: {problems[0]})",
+            "download the files of the publisher",
         )
-    for name, wanted in index["annotations"].items():
-        if manifest["files"][name]["sha256"] != wanted["sha256"]:
+    for name, expected in index["annotations"].items():
+        if manifest["files"][name]["sha256"] != expected["sha256"]:
             raise InputError(
                 f"--from-index: {name}",
-                "differs from the index although the pictures are the same",
-                f"the sources' annotations are other ones, or use smallpose {index['smallpose']}",
+                "differs from the index although the images are the same",
+                f"use the original annotations of the sources and smallpose {index['smallpose']}",
             )

@@ -1,7 +1,8 @@
-"""Leaks while a set is being built: found among the chosen pictures, reported, mended if asked.
+"""Find near-duplicates between train and test during a build, and move them on request.
 
-The pictures are looked at after the selection, because only what is handed out can leak. `audit.py`
-does the same for a set that stands; here the sides may still change.
+Only the selected images are compared, because only they are part of the data set.
+`duplicates/leaks.py` does the same for a data set that is already built; here the splits may still
+change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,45 +30,48 @@ LEAKS_FILE = "leaks.json"
 
 @dataclass(frozen=True)
 class LeakSearch:
-    """What was found among the chosen pictures, and what was done about it.
+    """The near-duplicates among the selected images, and which images were moved.
 
     Args:
-        leaks: as the selection left the sides.
-        moved: file name to the side that it went to.
+        leaks: the near-duplicates, with the splits before any image was moved.
+        moved: file name to the split that the image was moved to.
     """
 
     leaks: LeakReport
     moved: Mapping[str, str]
 
-    def summary(self, how: str) -> dict[str, Any]:
-        """The counts, for the manifest and the card."""
-        sides = [self.moved.get(n, s) for n, s in zip(*self._columns, strict=True)]
-        to = list(self.moved.values())
+    def summary(self, mode: str) -> dict[str, Any]:
+        """Return the counts, for the manifest and the data card."""
+        splits = [
+            self.moved.get(name, split)
+            for name, split in zip(self.leaks.names, self.leaks.splits, strict=True)
+        ]
+        targets = list(self.moved.values())
         return {
-            "how": how,
+            "how": mode,
             "pictures": len(self.leaks.names),
             "not_looked_at": len(self.leaks.missing),
             "near_duplicates": len(self.leaks.pairs),
             "leaks": len(self.leaks.leaking_pairs),
-            "moved_to_test": to.count("test"),
-            "moved_to_train": to.count("train"),
-            "leaks_left": len(find_leaking_pairs(sides, self.leaks.pairs)),
+            "moved_to_test": targets.count("test"),
+            "moved_to_train": targets.count("train"),
+            "leaks_left": len(find_leaking_pairs(splits, self.leaks.pairs)),
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Every pair: its two pictures and sides before anything moved, and how alike they are."""
-        across = set(self.leaks.leaking_pairs)
-        names, sides = self._columns
+        """Return every pair with its similarity and its splits before any image was moved."""
+        leaking = set(self.leaks.leaking_pairs)
+        names, splits = self.leaks.names, self.leaks.splits
         return {
             "pairs": [
                 {
                     "first": names[p.first],
                     "second": names[p.second],
-                    "sides": [sides[p.first], sides[p.second]],
+                    "sides": [splits[p.first], splits[p.second]],
                     "kind": p.kind,
                     "similarity": p.similarity,
                     "overlap": p.overlap,
-                    "leak": p in across,
+                    "leak": p in leaking,
                 }
                 for p in self.leaks.pairs
             ],
@@ -75,14 +79,10 @@ class LeakSearch:
             "not_looked_at": sorted(self.leaks.missing),
         }
 
-    @property
-    def _columns(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        return self.leaks.names, self.leaks.splits
-
 
 def find_and_fix_leaks(
     people: Instances,
-    chosen: Mapping[str, Selection],
+    selections: Mapping[str, Selection],
     official: Sequence[str],
     paths: Mapping[int, Path],
     *,
@@ -90,70 +90,76 @@ def find_and_fix_leaks(
     rng: np.random.Generator,
     workers: int,
 ) -> tuple[dict[str, Selection], LeakSearch]:
-    """Look at the chosen pictures; with `move`, put what leaks on one side.
+    """Find near-duplicates among the selected images; with `move`, put leaks on one side.
 
     Args:
         official: (m,) the source's own split of each image, "" where there is none.
-        paths: image row to its picture, for those that are there.
-        jobs: threads.
-    Returns: the selection, the same without `move`, and what was found.
+        paths: image row to its file, for files that exist.
+        workers: number of threads.
+    Returns: the selections, which change only with `move`, and the near-duplicates.
     """
-    rows = np.concatenate([chosen[s].rows for s in SPLITS]).tolist()
-    sides = [s for s in SPLITS for _ in range(len(chosen[s].rows))]
-    leaks = find_leaks_among(people.images, rows, sides, [paths.get(r) for r in rows], workers)
+    rows = np.concatenate([selections[s].rows for s in SPLITS]).tolist()
+    splits = [s for s in SPLITS for _ in range(len(selections[s].rows))]
+    leaks = find_leaks_among(people.images, rows, splits, [paths.get(r) for r in rows], workers)
     moved: dict[str, str] = {}
     if move:
         row_of = {people.images.file_names[r]: r for r in rows}
-        kept = [official[row_of[n]] == "test" for n in leaks.names]
-        after = balance_leaking_images(leaks.splits, leaks.pairs, leaks.groups, kept, rng)
-        columns = zip(leaks.names, leaks.splits, after, strict=True)
+        is_official_test = [official[row_of[name]] == "test" for name in leaks.names]
+        balanced = balance_leaking_images(
+            leaks.splits, leaks.pairs, leaks.groups, is_official_test, rng
+        )
+        columns = zip(leaks.names, leaks.splits, balanced, strict=True)
         moved = {name: new for name, old, new in columns if new != old}
-        to = _extend_to_videos(people, chosen, {row_of[n]: side for n, side in moved.items()})
-        chosen = _move_images(people, chosen, to)
+        targets = {row_of[name]: split for name, split in moved.items()}
+        selections = _move_images(
+            people, selections, _extend_to_videos(people, selections, targets)
+        )
     search = LeakSearch(leaks, moved)
     _print_summary(search, move)
-    return dict(chosen), search
+    return dict(selections), search
 
 
 def _extend_to_videos(
-    people: Instances, chosen: Mapping[str, Selection], to: Mapping[int, str]
+    people: Instances, selections: Mapping[str, Selection], targets: Mapping[int, str]
 ) -> dict[int, str]:
-    """`to`, with those of a moved video whose pictures nobody could look at."""
+    """Add the frames of moved videos whose files could not be compared."""
     images = people.images
 
-    def group_of(row: int, side: str) -> tuple[str, int, str] | None:
+    def get_video(row: int, split: str) -> tuple[str, int, str] | None:
         name = images.groups[row]
-        return (side, int(images.source[row]), name) if name else None
+        return (split, int(images.source[row]), name) if name else None
 
-    came_from = {row: side for side, s in chosen.items() for row in s.rows.tolist()}
-    moved = {group_of(row, came_from[row]): side for row, side in to.items()}
-    moved.pop(None, None)
-    more = {
-        row: moved[key] for row, side in came_from.items() if (key := group_of(row, side)) in moved
+    old_splits = {row: split for split, s in selections.items() for row in s.rows.tolist()}
+    moved_videos = {get_video(row, old_splits[row]): split for row, split in targets.items()}
+    moved_videos.pop(None, None)
+    of_videos = {
+        row: moved_videos[video]
+        for row, split in old_splits.items()
+        if (video := get_video(row, split)) in moved_videos
     }
-    return {**more, **to}
+    return {**of_videos, **targets}
 
 
 def _move_images(
-    people: Instances, chosen: Mapping[str, Selection], to: Mapping[int, str]
+    people: Instances, selections: Mapping[str, Selection], targets: Mapping[int, str]
 ) -> dict[str, Selection]:
-    out = {}
+    moved = {}
     for split in SPLITS:
-        stay = [r for r in chosen[split].rows.tolist() if to.get(r, split) == split]
-        come = [r for r, side in to.items() if side == split]
-        rows: NDArray[np.intp] = np.array(sorted({*stay, *come}), dtype=np.intp)
-        out[split] = replace(describe_selection(people, rows, split), pool=chosen[split].pool)
-    return out
+        staying = [r for r in selections[split].rows.tolist() if targets.get(r, split) == split]
+        arriving = [row for row, target in targets.items() if target == split]
+        rows: NDArray[np.intp] = np.array(sorted({*staying, *arriving}), dtype=np.intp)
+        moved[split] = replace(describe_selection(people, rows, split), pool=selections[split].pool)
+    return moved
 
 
 def _print_summary(search: LeakSearch, move: bool) -> None:
-    n = search.summary("")
-    text = f"{n['leaks']:,} near-duplicates stand on both sides"
+    counts = search.summary("")
+    text = f"{counts['leaks']:,} pairs of near-duplicates between train and test"
     if move and search.moved:
         text += (
-            f"; {n['moved_to_test']:,} pictures went to test and {n['moved_to_train']:,} to "
-            f"train, {n['leaks_left']:,} leaks are left"
+            f"; moved {counts['moved_to_test']:,} images to test and "
+            f"{counts['moved_to_train']:,} to train, {counts['leaks_left']:,} pairs are left"
         )
-    elif n["leaks"]:
-        text += "; --leaks move puts each on one side"
+    elif counts["leaks"]:
+        text += "; use --leaks move to put both images of each pair on the same side"
     print_status(text)

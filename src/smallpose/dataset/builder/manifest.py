@@ -1,4 +1,4 @@
-"""What a built set says of itself: where it came from, what was chosen, hashes of its files."""
+"""The manifest of a built data set: its sources, the selection, and the hashes of its files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,16 +15,15 @@ from smallpose.system.files import hash_file
 
 
 def build_manifest(
-    origins: Sequence[SourceSummary],
+    summaries: Sequence[SourceSummary],
     parts: Mapping[str, Instances],
-    chosen: Mapping[str, Selection],
+    selections: Mapping[str, Selection],
     options: BuildOptions,
 ) -> dict[str, Any]:
-    """The manifest without what is only known at the end: pictures and files."""
+    """Build the manifest without what is known only at the end: images and files."""
     return {
         "smallpose": __version__,
-        # Worlds made by `smallpose synth` hold the exact answers beside the five layouts.
-        "synthetic": all(is_synthetic(o.root) for o in origins),
+        "synthetic": all(is_synthetic(s.root) for s in summaries),
         "seed": options.seed,
         "split": options.split,
         "images": options.images,
@@ -32,51 +31,53 @@ def build_manifest(
         "max_bad": options.max_unreadable,
         "trust": "file" if options.trust_file else "refuse",
         "derive": list(options.derive),
-        "sources": {o.name: _describe_source(o, parts) for o in origins},
+        "sources": {s.name: _describe_source(s, parts) for s in summaries},
         "selection": {
             split: {
                 "images": len(s.rows),
-                "with_small": s.with_small,
-                "drawn": len(s.rows) - s.with_small,
+                "with_small": s.num_with_small,
+                "drawn": len(s.rows) - s.num_with_small,
                 "pool": s.pool,
                 "small_medium_large": list(s.mix),
                 "note": s.note,
             }
-            for split, s in chosen.items()
+            for split, s in selections.items()
         },
     }
 
 
 def hash_files(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Size and SHA-256 of the files with these names."""
+    """Return the size and the SHA-256 of the named files."""
     return {
-        n: {"bytes": (folder / n).stat().st_size, "sha256": hash_file(folder / n)} for n in names
+        name: {"bytes": (folder / name).stat().st_size, "sha256": hash_file(folder / name)}
+        for name in names
     }
 
 
 def is_synthetic(root: Path) -> bool:
-    """Whether `smallpose synth` drew this source: the exact answers lie beside it."""
+    """Return whether `smallpose synth` made this source, which writes `exact.json` beside it."""
     return any((folder / "exact.json").is_file() for folder in root.resolve().parents[:2])
 
 
-def _describe_source(origin: SourceSummary, parts: Mapping[str, Instances]) -> dict[str, Any]:
-    # File names begin with the source's name; own sources share the words for what they label.
-    of = [
-        np.array([n.startswith(f"{origin.name}/") for n in p.images.file_names], dtype=bool)
+def _describe_source(summary: SourceSummary, parts: Mapping[str, Instances]) -> dict[str, Any]:
+    # File names begin with the source's name. The code in `images.source` does not tell custom
+    # sources apart.
+    in_source = [
+        np.array([n.startswith(f"{summary.name}/") for n in p.images.file_names], dtype=bool)
         for p in parts.values()
     ]
     return {
-        "root": str(origin.root.resolve()),
-        "images_read": origin.images_read,
-        "people_read": origin.people_read,
-        "images": sum(int(of_source.sum()) for of_source in of),
+        "root": str(summary.root.resolve()),
+        "images_read": summary.images_read,
+        "people_read": summary.people_read,
+        "images": sum(int(mask.sum()) for mask in in_source),
         "people": sum(
-            int((of_source[p.image_rows] & p.is_counted).sum())
-            for p, of_source in zip(parts.values(), of, strict=True)
+            int((mask[part.image_rows] & part.is_counted).sum())
+            for part, mask in zip(parts.values(), in_source, strict=True)
         ),
-        "missing": list(origin.missing),
-        "notes": list(origin.notes),
-        "images_missing": origin.images_missing,
-        "unreadable": dict(origin.unreadable),
-        "link_roots": list(origin.link_roots),
+        "missing": list(summary.missing),
+        "notes": list(summary.notes),
+        "images_missing": summary.images_missing,
+        "unreadable": dict(summary.unreadable),
+        "link_roots": list(summary.link_roots),
     }
