@@ -1,8 +1,8 @@
-# make demo, make test, make install, make bench, make docs: each works in a fresh clone with nothing else installed.
-# TORCH_INDEX=<a PyTorch wheel index> picks another build of torch (cpu, cu126, rocm, ...).
+# make demo, test, install, bench, docs: each works in a fresh clone with nothing else installed.
+# TORCH_INDEX=<a PyTorch wheel index> installs another build of torch (cpu, cu126, rocm, ...).
 PY ?= python3
 V := .venv/bin
-# Two OpenMP threads on two busy cores are slower than one; we use processes instead.
+# Two OpenMP threads on two busy cores are slower than one; processes are used instead.
 export OMP_NUM_THREADS ?= 1
 
 demo: install
@@ -17,7 +17,7 @@ check: install
 	$(V)/mypy
 	$(V)/python -m pytest -q -n 2 -m "not slow and not gpu"
 
-# The page is tested by clicking in Chromium where there is one; this gets it where root may.
+# Tests of the report page run in Chromium and are skipped without it; this installs it, given root.
 chromium:
 	@for name in chromium-headless-shell chromium chromium-browser google-chrome; do \
 	  command -v $$name >/dev/null && exit 0; done; \
@@ -26,7 +26,7 @@ chromium:
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	    chromium-headless-shell >/dev/null || \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
-	else echo "no Chromium, and not root on Debian: install it, or the page is not clicked through"; fi
+	else echo "Chromium is missing and this is not root on Debian; install it, or tests of the page are skipped"; fi
 
 lint: install
 	$(V)/ruff format --check src tests bench examples
@@ -49,7 +49,7 @@ $(V)/.ready: pyproject.toml constraints.txt setup.py $(wildcard src/smallpose/*/
 	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e ".[torch,dev]"
 	touch $@
 
-# docs/ as static HTML, with a reference from the docstrings; opens from disk.
+# Builds docs/ and an API reference as static HTML, which opens from disk.
 docs: install
 	$(V)/python docs/site/build.py --out build/docs
 

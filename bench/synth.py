@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python bench/synth.py [IMAGES]
 
-Stills: people drawn, annotated and written as JPEG per second;
-plates painted before. Video: frames drawn and encoded per second. Plates: seconds to paint one.
-CPU seconds of this process, so that other people's work on the machine does not count.
+Stills: people drawn, annotated and written as JPEG per second, with the backgrounds painted before.
+Video: frames drawn and encoded per second. Backgrounds: seconds to paint one. All in CPU seconds of
+this process, so that other work on the machine does not count.
 """
 
 import sys
@@ -20,21 +20,21 @@ from smallpose.synthetic.rendering.image_style import PLACES
 from smallpose.synthetic.rendering.raster import use_one_thread
 from smallpose.synthetic.scenes.layout import PROFILES, plan_scene
 
-POOL = ("bench", 8)
+BACKGROUNDS = ("bench", 8)
 
 
-def drawn_people(job: RenderJob) -> int:
+def count_drawn_people(job: RenderJob) -> int:
     """Return the number of people in the scene of a job; annotators leave some of them out."""
     source = ("coco", "mpii", "aic", "hieve", "posetrack").index(job.source)
     rng = np.random.default_rng([job.seed, source, job.number])
     return len(plan_scene(PROFILES[job.source], "train", job.plates, rng, job.size_wh))
 
 
-def stills(root: Path, images: int) -> None:
-    """COCO's and AI Challenger's jobs, whose people can be counted from outside."""
+def time_stills(root: Path, images: int) -> None:
+    """Time jobs of COCO and AI Challenger, whose people can be counted from outside."""
     sources = ["coco", "coco", "aic"]
-    jobs = [RenderJob(sources[k % 3], k, 1, "train", 1, POOL) for k in range(images)]
-    people = sum(drawn_people(u) for u in jobs)
+    jobs = [RenderJob(sources[k % 3], k, 1, "train", 1, BACKGROUNDS) for k in range(images)]
+    people = sum(count_drawn_people(job) for job in jobs)
     for group in batch_jobs(jobs[:40]):
         run_jobs(root / "warm", group)
     start = time.process_time()
@@ -47,7 +47,7 @@ def stills(root: Path, images: int) -> None:
     )
 
 
-def video(root: Path, frames: int) -> None:
+def time_video(root: Path, frames: int) -> None:
     job = RenderJob("hieve", 0, 1, "train", frames, ("bench", 1), size_wh=(1280, 720))
     start = time.process_time()
     (records,) = run_jobs(root, [job])
@@ -56,21 +56,21 @@ def video(root: Path, frames: int) -> None:
     print(f"video    {frames / spent:,.0f} frames/s   {people / spent:,.0f} people/s   1280x720")
 
 
-def plates() -> None:
+def time_backgrounds() -> None:
     for number, place in enumerate(PLACES):
         paint_background(place, "warm", number)
     start = time.process_time()
     for number, place in enumerate(PLACES):
         paint_background(place, "timed", number)
-    print(f"plates   {(time.process_time() - start) / len(PLACES):.2f} s each")
+    print(f"backgrounds   {(time.process_time() - start) / len(PLACES):.2f} s each")
 
 
 def main() -> None:
     images = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     with tempfile.TemporaryDirectory() as folder, use_one_thread():
-        plates()
-        stills(Path(folder), images)
-        video(Path(folder), 40)
+        time_backgrounds()
+        time_stills(Path(folder), images)
+        time_video(Path(folder), 40)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fixtures that several rooms' tests share."""
+"""Fixtures that the tests of several packages share."""
 
 import difflib
 from collections.abc import Callable
@@ -15,25 +15,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """`golden("table1.md", text)`: `text` equals the file we promised; --golden rewrites it."""
+    """Return a function that compares a text with a file of tests/golden; --golden rewrites it."""
 
     def compare(name: str, text: str) -> None:
         path = GOLDEN / name
         if request.config.getoption("--golden"):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        promised = path.read_text() if path.exists() else ""
+        expected = path.read_text() if path.exists() else ""
         diff = difflib.unified_diff(
-            promised.splitlines(), text.splitlines(), "promised", "made", lineterm=""
+            expected.splitlines(), text.splitlines(), "expected", "actual", lineterm=""
         )
-        assert promised == text, "\n".join(diff)
+        assert expected == text, "\n".join(diff)
 
     return compare
 
 
 @pytest.fixture(scope="session")
 def real() -> Path:
-    """Real files of the five sources, where the developer has them beside the repository."""
+    """Return the folder of real files of the five sources, if it exists beside the repository."""
     folder = Path(__file__).resolve().parents[2] / "shared" / "data" / "real"
     if not folder.exists():
         pytest.skip("no real data beside the repository (../shared/data/real)")

@@ -1,4 +1,4 @@
-"""The plan of the house holds: who may import whom, and what needs PyTorch."""
+"""Packages are layers: each imports only from those before it, and the first need no PyTorch."""
 
 import ast
 import subprocess
@@ -7,74 +7,76 @@ from pathlib import Path
 
 import smallpose
 
-HOUSE = Path(smallpose.__file__).parent
-LIGHT = ["core", "system", "io", "stats", "sources", "synthetic", "dataset", "evaluation"]
-HEAVY = ["models", "dataloading", "methods", "inference", "training"]
-ROOMS = [*LIGHT, *HEAVY, "report", "cli"]
+ROOT = Path(smallpose.__file__).parent
+WITHOUT_TORCH = ["core", "system", "io", "stats", "sources", "synthetic", "dataset", "evaluation"]
+WITH_TORCH = ["models", "dataloading", "methods", "inference", "training"]
+LAYERS = [*WITHOUT_TORCH, *WITH_TORCH, "report", "cli"]
 
 
-def imports(file: Path) -> set[str]:
-    """Every module that the file names in an import, wherever the import stands."""
-    found = set()
+def list_imports(file: Path) -> set[str]:
+    """Return every module that the file imports, at its top or inside functions."""
+    names = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: imports are absolute"
-            found.add(node.module or "")
-    return found
+            names.add(node.module or "")
+    return names
 
 
-def module_name(file: Path) -> str:
-    parts = file.relative_to(HOUSE).with_suffix("").parts
+def get_module_name(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
     return ".".join(("smallpose", *(p for p in parts if p != "__init__")))
 
 
-def room_of(file: Path) -> str:
-    return file.relative_to(HOUSE).parts[0]
+def get_package(file: Path) -> str:
+    return file.relative_to(ROOT).parts[0]
 
 
-FILES = [f for f in HOUSE.rglob("*.py") if len(f.relative_to(HOUSE).parts) > 1]
+FILES = [f for f in ROOT.rglob("*.py") if len(f.relative_to(ROOT).parts) > 1]
 
 
-def test_every_room_stands_in_the_plan():
-    assert {room_of(f) for f in FILES} <= set(ROOMS)
+def test_every_package_has_its_place_in_the_layers():
+    assert {get_package(f) for f in FILES} <= set(LAYERS)
 
 
-def test_a_room_imports_only_from_rooms_before_it():
+def test_a_package_imports_only_from_packages_before_it():
     for file in FILES:
-        here = ROOMS.index(room_of(file))
-        for name in imports(file):
+        layer = LAYERS.index(get_package(file))
+        for name in list_imports(file):
             parts = name.split(".")
-            if parts[0] == "smallpose" and len(parts) > 1 and parts[1] in ROOMS:
-                assert ROOMS.index(parts[1]) <= here, f"{file.relative_to(HOUSE)} imports {name}"
+            if parts[0] == "smallpose" and len(parts) > 1 and parts[1] in LAYERS:
+                assert LAYERS.index(parts[1]) <= layer, f"{file.relative_to(ROOT)} imports {name}"
 
 
-def test_no_import_goes_in_circles():
-    """Only imports at the top of a module count; one inside a function is looked up later."""
-    names = {module_name(file): file for file in FILES}
+def test_there_are_no_import_cycles():
+    """Only imports at the top of a module count; those inside functions run later."""
+    files = {get_module_name(file): file for file in FILES}
     graph = {}
-    for name, file in names.items():
+    for module, file in files.items():
         top = [n for n in ast.parse(file.read_text()).body if isinstance(n, ast.ImportFrom)]
-        wanted = {f"{n.module}.{a.name}": n.module for n in top for a in n.names}
-        graph[name] = {full if full in names else part for full, part in wanted.items()}
+        targets = {f"{n.module}.{alias.name}": n.module for n in top for alias in n.names}
+        graph[module] = {name if name in files else parent for name, parent in targets.items()}
     done: set[str] = set()
 
-    def visit(name: str, above: tuple[str, ...]) -> None:
-        assert name not in above, f"circle: {' -> '.join((*above, name))}"
-        if name not in done:
-            for other in graph.get(name, ()):
-                visit(other, (*above, name))
-            done.add(name)
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, f"import cycle: {' -> '.join((*path, module))}"
+        if module not in done:
+            for other in graph.get(module, ()):
+                visit(other, (*path, module))
+            done.add(module)
 
-    for name in graph:
-        visit(name, ())
+    for module in graph:
+        visit(module, ())
 
 
-def test_rooms_up_to_evaluation_never_import_pytorch():
+def test_packages_up_to_evaluation_never_import_pytorch():
     for file in FILES:
-        if room_of(file) in LIGHT:
-            assert not {n.split(".")[0] for n in imports(file)} & {"torch", "safetensors"}, file
+        if get_package(file) in WITHOUT_TORCH:
+            assert not {n.split(".")[0] for n in list_imports(file)} & {"torch", "safetensors"}, (
+                file
+            )
 
 
 def test_importing_smallpose_loads_neither_pytorch_nor_matplotlib_nor_opencv():
