@@ -1,5 +1,3 @@
-"""Counts by split, source, size and density class."""
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from smallpose.io.coco_annotations import read_coco
 from smallpose.stats.counts import Counts, build_table1, count_by_source, count_people
 
 
-def people(sides: list[tuple[float, float]], labelled: int = 17, **more: object) -> Instances:
+def make_people(sides: list[tuple[float, float]], labelled: int = 17, **more: object) -> Instances:
     """One image per person, boxes of the given widths and heights."""
     n = len(sides)
     images = make_images(range(1, n + 1), [f"{i}.jpg" for i in range(n)], source=1)
@@ -26,36 +24,40 @@ SMALL, MEDIUM, LARGE = (40.0, 100.0), (128.0, 96.0), (256.0, 192.0)
 
 
 def test_each_person_is_in_one_size_class():
-    counts = count_people(people([SMALL, SMALL, MEDIUM, LARGE]))
+    counts = count_people(make_people([SMALL, SMALL, MEDIUM, LARGE]))
     assert counts.sizes == (2, 1, 1)
     assert sum(counts.sizes) == counts.people == counts.images == 4
 
 
 def test_only_small_people_have_a_density_class():
     # 17 of COCO's 17 points in 1,200 px² are dense, 17 in 4,000 moderate (paper, Sec. 4.2).
-    counts = count_people(people([(30.0, 40.0), SMALL, MEDIUM, LARGE]))
+    counts = count_people(make_people([(30.0, 40.0), SMALL, MEDIUM, LARGE]))
     assert counts.densities == (0, 1, 1)
 
 
-def test_crowds_and_people_without_keypoints_count_nowhere_but_as_ignored():
-    table = people([SMALL, SMALL, LARGE], num_keypoints=[17, 0, 17], iscrowd=[False, False, True])
-    assert count_people(table) == Counts(1, 3, 1, (1, 0, 0), (0, 1, 0), 2)
+def test_crowd_regions_and_people_without_keypoints_are_counted_as_ignored_only():
+    table = make_people(
+        [SMALL, SMALL, LARGE], num_keypoints=[17, 0, 17], iscrowd=[False, False, True]
+    )
+    assert count_people(table) == Counts(
+        images=1, images_in_file=3, people=1, sizes=(1, 0, 0), densities=(0, 1, 0), ignored=2
+    )
 
 
 def test_a_box_without_area_is_in_no_size_class():
-    counts = count_people(people([SMALL, (0.0, 50.0)]))
+    counts = count_people(make_people([SMALL, (0.0, 50.0)]))
     assert counts.people == 2
     assert counts.sizes == (1, 0, 0)
 
 
 def test_an_empty_table_has_zeros():
-    counts = count_people(people([]))
+    counts = count_people(make_people([]))
     assert counts.people == counts.images == 0
     assert np.isnan(counts.people_per_image)
 
 
-def test_sources_sum_to_the_whole():
-    first, second = people([SMALL, MEDIUM]), people([LARGE, LARGE, SMALL])
+def test_the_counts_of_the_sources_are_those_of_the_table():
+    first, second = make_people([SMALL, MEDIUM]), make_people([LARGE, LARGE, SMALL])
     mixed = first.take(np.array([], dtype=np.intp))
     assert count_by_source(mixed)["coco"].people == 0
     parts = count_by_source(second)
@@ -64,7 +66,7 @@ def test_sources_sum_to_the_whole():
 
 
 def test_table_1_adds_up_in_every_column():
-    table = build_table1(people([SMALL, SMALL, MEDIUM]), people([LARGE, SMALL]))
+    table = build_table1(make_people([SMALL, SMALL, MEDIUM]), make_people([LARGE, SMALL]))
     train, test, total = table.rows["train"], table.rows["test"], table.rows["total"]
     assert train + test == total
     assert total.to_dict() == {
@@ -73,7 +75,9 @@ def test_table_1_adds_up_in_every_column():
 
 
 def test_table_1_has_the_papers_layout(golden: Callable[[str, str], None]):
-    table = build_table1(people([SMALL] * 56 + [MEDIUM] * 36 + [LARGE] * 8), people([SMALL, LARGE]))
+    table = build_table1(
+        make_people([SMALL] * 56 + [MEDIUM] * 36 + [LARGE] * 8), make_people([SMALL, LARGE])
+    )
     golden("stats_table1.md", table.to_markdown() + "\n")
 
 
@@ -102,7 +106,7 @@ def test_real_files_have_their_known_counts(
     assert counts.people == sum(sizes)
 
 
-def test_people_of_another_skeleton_take_its_number_of_joints():
+def test_density_uses_the_number_of_joints_of_the_skeleton():
     images = make_images([1], ["a.jpg"])
     keypoints = np.full((1, 17, 3), 2.0)
     table = make_instances(COCO17, images, [0], [[0, 0, 30, 40]], keypoints)

@@ -1,5 +1,3 @@
-"""Counted in any parts and any order, a data set has the same numbers to the last digit."""
-
 from fractions import Fraction
 from functools import reduce
 
@@ -23,8 +21,8 @@ from smallpose.stats.exact_sum import combine_digits, sum_digits
 from smallpose.stats.mean_interval import estimate_mean
 
 
-def world(images: int, seed: int) -> Instances:
-    """Crowds of up to 12 people, some regions and some without keypoints, of all sources."""
+def make_people(images: int, seed: int) -> Instances:
+    """Images of up to 12 people of all sources, some crowd regions and some without keypoints."""
     rng = np.random.default_rng(seed)
     rows = np.repeat(np.arange(images), rng.integers(0, 13, images))
     n = len(rows)
@@ -47,14 +45,14 @@ def world(images: int, seed: int) -> Instances:
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=40))
 @settings(max_examples=200, deadline=None)
-def test_sums_are_those_of_rational_numbers(values):
+def test_exact_sums_equal_sums_of_fractions(values):
     array = np.array(values, dtype=np.float64)
     assert combine_digits(sum_digits(array)) == sum((Fraction(v) for v in values), Fraction(0))
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_parts_in_any_order_give_what_the_whole_gives(seed):
-    people = world(60, seed)
+def test_parts_merged_in_any_order_have_the_counts_of_the_whole(seed):
+    people = make_people(60, seed)
     rng = np.random.default_rng(seed)
     whole = count_partials(people)
     rows = rng.permutation(60)
@@ -66,14 +64,14 @@ def test_parts_in_any_order_give_what_the_whole_gives(seed):
         one, two = DatasetCounts(whole), DatasetCounts(other)
         assert one.counts == two.counts and one.sources == two.sources
         assert one.crowding.to_dict() == two.crowding.to_dict()
-        for name in ("areas", "crowd", "crowd sum", "crowd squares"):
+        for name in ("areas", "crowd_index", "crowd_index_sum", "crowd_index_squares"):
             assert np.array_equal(whole[name], other[name]), name
-        for name in ("company", "everybody"):
+        for name in ("people_per_image", "annotations_per_image"):
             assert np.array_equal(np.trim_zeros(whole[name], "b"), np.trim_zeros(other[name], "b"))
 
 
-def test_a_tally_says_what_the_plain_functions_say():
-    people = world(80, 9)
+def test_dataset_counts_equal_the_plain_functions():
+    people = make_people(80, 9)
     counted = count_dataset(people)
     assert counted.counts == count_people(people)
     assert counted.sources == count_by_source(people)
@@ -82,25 +80,25 @@ def test_a_tally_says_what_the_plain_functions_say():
     assert np.array_equal(
         counted.annotations_per_image, count_people_per_image(people, include_ignored=True)
     )
-    crowds = crowd_index(people)
-    crowds = crowds[np.isfinite(crowds)]
-    assert counted.crowding.mean == pytest.approx(crowds.mean(), rel=1e-14)
-    error = crowds.std(ddof=1) / np.sqrt(len(crowds))
+    index = crowd_index(people)
+    index = index[np.isfinite(index)]
+    assert counted.crowding.mean == pytest.approx(index.mean(), rel=1e-14)
+    error = index.std(ddof=1) / np.sqrt(len(index))
     assert counted.crowding.standard_error == pytest.approx(error, rel=1e-12)
-    assert counted.crowding.histogram.total == len(crowds)
-    alone, summed = estimate_mean(crowds), counted.crowding.estimate
-    assert (summed.low, summed.high) == pytest.approx((alone.low, alone.high), rel=1e-12)
+    assert counted.crowding.histogram.total == len(index)
+    direct, merged = estimate_mean(index), counted.crowding.estimate
+    assert (merged.low, merged.high) == pytest.approx((direct.low, direct.high), rel=1e-12)
 
 
-def test_nobody_has_no_mean_and_adds_nothing():
-    nobody = world(4, 0).take_images(np.zeros(0, dtype=np.intp))
-    assert count_dataset(nobody).crowding.to_dict() == {
+def test_a_table_without_people_has_no_mean_and_adds_nothing():
+    empty = make_people(4, 0).take_images(np.zeros(0, dtype=np.intp))
+    assert count_dataset(empty).crowding.to_dict() == {
         "images": 0,
         "mean": None,
         "standard_error": None,
     }
-    people = count_partials(world(10, 1))
+    people = count_partials(make_people(10, 1))
     assert (
-        DatasetCounts(merge_partials(people, count_partials(nobody))).counts
+        DatasetCounts(merge_partials(people, count_partials(empty))).counts
         == DatasetCounts(people).counts
     )

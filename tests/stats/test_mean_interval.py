@@ -1,5 +1,3 @@
-"""Intervals of means and variances: against textbooks, against draws, and that they cover."""
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,49 +7,51 @@ from smallpose.stats.mean_interval import estimate_mean, estimate_variance
 
 def test_the_mean_of_independent_values_has_students_interval():
     x = np.random.default_rng(0).normal(3, 2, 40)
-    made = estimate_mean(x)
+    estimate = estimate_mean(x)
     expected = stats.t.interval(0.95, 39, x.mean(), stats.sem(x))
-    assert (made.low, made.high) == pytest.approx(expected)
-    assert (made.value, made.n) == (pytest.approx(x.mean()), 40)
+    assert (estimate.low, estimate.high) == pytest.approx(expected)
+    assert (estimate.value, estimate.n) == (pytest.approx(x.mean()), 40)
 
 
-def test_values_of_one_video_count_once():
+def test_repeated_values_of_one_video_do_not_narrow_the_interval():
     x = np.random.default_rng(1).normal(0, 1, 30)
-    alone = estimate_mean(x)
-    often = estimate_mean(np.repeat(x, 10), [f"video {i}" for i in np.repeat(np.arange(30), 10)])
-    assert (often.value, often.low, often.high) == pytest.approx(
-        (alone.value, alone.low, alone.high)
+    independent = estimate_mean(x)
+    repeated = estimate_mean(np.repeat(x, 10), [f"video {i}" for i in np.repeat(np.arange(30), 10)])
+    assert (repeated.value, repeated.low, repeated.high) == pytest.approx(
+        (independent.value, independent.low, independent.high)
     )
-    fooled = estimate_mean(np.repeat(x, 10))
-    assert fooled.high - fooled.low < 0.4 * (often.high - often.low)
+    ungrouped = estimate_mean(np.repeat(x, 10))
+    assert ungrouped.high - ungrouped.low < 0.4 * (repeated.high - repeated.low)
 
 
-def test_images_without_a_video_stand_alone():
+def test_images_without_a_video_are_independent():
     x = np.random.default_rng(2).normal(0, 1, 30)
     assert estimate_mean(x, [""] * 30) == estimate_mean(x)
 
 
-def test_the_variance_is_that_of_the_sample_and_its_interval_that_of_draws():
+def test_the_interval_of_a_variance_is_that_of_a_bootstrap():
     rng = np.random.default_rng(3)
     x = rng.gamma(4, 1, 2000)
-    made = estimate_variance(x)
-    assert made.value == pytest.approx(x.var(ddof=1))
-    drawn = [rng.choice(x, len(x)).var(ddof=1) for _ in range(1500)]
-    assert [made.low, made.high] == pytest.approx(np.quantile(drawn, [0.025, 0.975]), rel=0.04)
+    estimate = estimate_variance(x)
+    assert estimate.value == pytest.approx(x.var(ddof=1))
+    resampled = [rng.choice(x, len(x)).var(ddof=1) for _ in range(1500)]
+    assert [estimate.low, estimate.high] == pytest.approx(
+        np.quantile(resampled, [0.025, 0.975]), rel=0.04
+    )
 
 
-def test_intervals_cover_what_they_should():
+def test_95_percent_of_the_intervals_contain_the_true_mean():
     rng = np.random.default_rng(4)
-    hits = 0
+    num_covered = 0
     for _ in range(500):
         video = rng.normal(0, 1, 60)
         x = np.repeat(video, 5) + rng.normal(0, 0.5, 300)
-        made = estimate_mean(x, np.repeat(np.arange(60), 5))
-        hits += made.low <= 0 <= made.high
-    assert 0.92 <= hits / 500 <= 0.98
+        estimate = estimate_mean(x, np.repeat(np.arange(60), 5))
+        num_covered += estimate.low <= 0 <= estimate.high
+    assert 0.92 <= num_covered / 500 <= 0.98
 
 
-def test_what_cannot_be_known_is_nan():
+def test_values_that_cannot_be_estimated_are_nan():
     assert np.isnan(estimate_mean([]).value)
     assert np.isnan(estimate_mean([1.0]).low)
     assert np.isnan(estimate_mean([1.0, 2.0], ["a", "a"]).low)

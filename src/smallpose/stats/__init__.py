@@ -1,1 +1,1 @@
-"""What a data set is made of: counts, distributions, crowding. Pure NumPy, nothing drawn here."""
+"""Count and describe a data set: counts, distributions, crowding, scenes."""

@@ -1,7 +1,7 @@
-"""How many: images and people by split, source, size and density class (Table 1, Figs. 1a, 8).
+"""Count images and people by split, source, size and density class (Table 1, Figs. 1a, 8).
 
-Only counted people count (not crowd, `num_keypoints` > 0), and only images with at least one of
-them, as the paper's Table 1 has it; `images_in_file` keeps the number of all the others too.
+As in the paper's Table 1, only people who count (not crowd, `num_keypoints` > 0) and images with
+at least one of them are counted; `images_in_file` is the number of all images.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from smallpose.core.density import DENSITIES
 from smallpose.core.instances import SOURCES, Instances
 from smallpose.core.sizes import SIZES
+from smallpose.core.table import Cell, Column, Table
 
 Triple = tuple[int, int, int]
 
@@ -23,13 +24,13 @@ class Counts:
     """Images and people of one table, or of a part of it.
 
     Args:
-        images: images with at least one counted person.
-        images_in_file: all images, those without anybody too.
-        people: counted people.
-        sizes: of them small, medium, large; boxes without area are in none.
-        densities: of the small ones sparse, moderate, dense; those without a point of v > 0 are
-            in none.
-        ignored: crowd regions and people without keypoints, counted nowhere else.
+        images: images with at least one person who counts.
+        images_in_file: all images, also those without people.
+        people: people who count.
+        sizes: the small, medium and large ones of them; boxes without area are in none.
+        densities: the sparse, moderate and dense ones of the small; people without a keypoint of
+            v > 0 are in none.
+        ignored: crowd regions and people without keypoints, which are counted nowhere else.
     """
 
     images: int
@@ -41,11 +42,11 @@ class Counts:
 
     @property
     def people_per_image(self) -> float:
-        """Mean over images with people; NaN without any."""
+        """Return the mean over images with people; NaN without any."""
         return self.people / self.images if self.images else float("nan")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, classes by name."""
+        """Return plain numbers, classes by name."""
         return {
             "images": self.images,
             "images_in_file": self.images_in_file,
@@ -56,46 +57,48 @@ class Counts:
         }
 
     def __add__(self, other: "Counts") -> "Counts":
-        """Both together; their images must differ."""
+        """Add the counts of two tables that have no image in common."""
         return Counts(
-            self.images + other.images,
-            self.images_in_file + other.images_in_file,
-            self.people + other.people,
-            _add_triples(self.sizes, other.sizes),
-            _add_triples(self.densities, other.densities),
-            self.ignored + other.ignored,
+            images=self.images + other.images,
+            images_in_file=self.images_in_file + other.images_in_file,
+            people=self.people + other.people,
+            sizes=_add_triples(self.sizes, other.sizes),
+            densities=_add_triples(self.densities, other.densities),
+            ignored=self.ignored + other.ignored,
         )
 
 
 def count_people(people: Instances) -> Counts:
-    """The counts of a whole table."""
-    everyone = np.ones(len(people), dtype=bool)
-    return _count_selected(people, everyone, len(people.images))
+    """Count a whole table."""
+    all_rows = np.ones(len(people), dtype=bool)
+    return _count_selected(people, all_rows, len(people.images))
 
 
 def count_by_source(people: Instances) -> dict[str, Counts]:
-    """The counts of each source that has an image or a person, in the order of `SOURCES`.
+    """Count each source that has an image or a person, in the order of `SOURCES`.
 
-    People and images whose file does not say where they come from stand under "".
+    People and images of a file that does not name their source are under "".
     """
-    images = np.bincount(people.images.source, minlength=len(SOURCES))
-    persons = np.bincount(people.source, minlength=len(SOURCES))
+    num_images = np.bincount(people.images.source, minlength=len(SOURCES))
+    num_people = np.bincount(people.source, minlength=len(SOURCES))
     return {
-        name: _count_selected(people, people.source == code, int(images[code]))
+        name: _count_selected(people, people.source == code, int(num_images[code]))
         for code, name in enumerate(SOURCES)
-        if images[code] or persons[code]
+        if num_images[code] or num_people[code]
     }
 
 
-def _count_selected(people: Instances, which: NDArray[np.bool_], images: int) -> Counts:
-    counted = people.is_counted & which
+def _count_selected(
+    people: Instances, is_selected: NDArray[np.bool_], images_in_file: int
+) -> Counts:
+    counts = people.is_counted & is_selected
     return Counts(
-        len(np.unique(people.image_rows[counted])),
-        images,
-        int(np.count_nonzero(counted)),
-        _count_classes(people.size_class[counted]),
-        _count_classes(people.density_class[counted]),
-        int(np.count_nonzero(which & ~people.is_counted)),
+        images=len(np.unique(people.image_rows[counts])),
+        images_in_file=images_in_file,
+        people=int(np.count_nonzero(counts)),
+        sizes=_count_classes(people.size_class[counts]),
+        densities=_count_classes(people.density_class[counts]),
+        ignored=int(np.count_nonzero(is_selected & ~people.is_counted)),
     )
 
 
@@ -110,44 +113,49 @@ def _add_triples(one: Triple, other: Triple) -> Triple:
 
 @dataclass(frozen=True)
 class Table1:
-    """Images and people by split and size, in the shape of the paper's Table 1.
+    """Images and people by split and size, in the layout of the paper's Table 1.
 
     Args:
-        rows: name of a split (or of a file) to its counts; `total` last, where one makes sense.
+        rows: the counts of each split (or file) by name; `total` last, where it makes sense.
     """
 
     rows: Mapping[str, Counts]
 
-    head = ("split", "images", "people", "small", "medium", "large", "people per image")
-
     def to_markdown(self) -> str:
-        """The table with shares beside the size classes."""
-        lines = [self.head, ("---",) + ("---:",) * (len(self.head) - 1), *self._cells()]
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        """Render the table, with shares beside the size classes."""
+        columns = (
+            Column("split"),
+            Column("images", "count"),
+            Column("people", "count"),
+            *(Column(size, "count") for size in SIZES),
+            Column("people per image", "number"),
+        )
+        table = Table("table1", "", columns, tuple(self._build_cells()))
+        return table.to_markdown().removesuffix("\n")
 
     def to_dict(self) -> dict[str, Any]:
-        """Split to counts, plain numbers."""
+        """Return the counts of each split as plain numbers."""
         return {name: counts.to_dict() for name, counts in self.rows.items()}
 
-    def _cells(self) -> list[tuple[str, ...]]:
+    def _build_cells(self) -> list[tuple[Cell, ...]]:
         return [
             (
                 name,
-                f"{c.images:,}",
-                f"{c.people:,}",
+                c.images,
+                c.people,
                 *(f"{n:,} ({format_share(n, c.people)})" for n in c.sizes),
-                f"{c.people_per_image:.2f}" if c.images else "–",
+                c.people_per_image,
             )
             for name, c in self.rows.items()
         ]
 
 
 def build_table1(train: Instances, test: Instances) -> Table1:
-    """Table 1 of a built set: train, test and their sum."""
+    """Count train, test and their sum for Table 1."""
     parts = {"train": count_people(train), "test": count_people(test)}
     return Table1({**parts, "total": parts["train"] + parts["test"]})
 
 
-def format_share(part: int, whole: int) -> str:
-    """`part` of `whole` in per cent with one decimal, such as `33.3 %`; a dash of nothing."""
-    return f"{100 * part / whole:.1f} %" if whole else "–"
+def format_share(part: int, total: int) -> str:
+    """Format `part` of `total` in per cent, such as `33.3 %`; a dash for a total of 0."""
+    return f"{100 * part / total:.1f} %" if total else "–"

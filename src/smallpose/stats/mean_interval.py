@@ -1,9 +1,10 @@
-"""How sure a mean or a variance over images is, where images of one video resemble each other.
+"""Estimate a mean or a variance over images with its interval, for images clustered in videos.
 
-No draws: the influence of each cluster on the number is added up (the sandwich of robust
-statistics), which takes milliseconds for any number of images.
+Nothing is resampled: the influence of each cluster on the estimate is summed (the sandwich
+estimator of robust statistics), which takes milliseconds for any number of images.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,69 +28,71 @@ class Estimate(Interval):
     n: int = 0
 
     def to_dict(self) -> dict[str, float | int | None]:
-        """Plain numbers; None for what is not known."""
+        """Return plain numbers; None for what is unknown."""
         numbers = {"value": self.value, "low": self.low, "high": self.high}
-        return {k: v if np.isfinite(v) else None for k, v in numbers.items()} | {"n": self.n}
+        return {k: v if math.isfinite(v) else None for k, v in numbers.items()} | {"n": self.n}
 
 
 def estimate_mean(
     values: ArrayLike, groups: Sequence[str] | NDArray[np.intp] | None = None
 ) -> Estimate:
-    """The mean of values with its interval.
+    """Estimate the mean of values.
 
     Args:
-        values: (n,); those that are not finite are left out.
-        groups: (n,) whose values resemble each other; "" stands alone. Without, all stand alone.
+        values: (n,); values that are not finite are left out.
+        groups: (n,) values of one group are correlated; "" is a group of its own. Without groups,
+            all values are independent.
+    Returns: the mean; its ends are NaN where there are not two groups.
     """
     x, cluster = _select_finite(values, groups)
     if not len(x):
-        return Estimate(float("nan"), float("nan"), float("nan"), 0)
+        return Estimate(math.nan)
     return _estimate_interval(float(x.mean()), x - x.mean(), cluster)
 
 
 def estimate_variance(
     values: ArrayLike, groups: Sequence[str] | NDArray[np.intp] | None = None
 ) -> Estimate:
-    """The variance (n − 1 below) of values with its interval; as `mean_of`."""
+    """Estimate the variance of values, with n − 1 below; otherwise as `estimate_mean`."""
     x, cluster = _select_finite(values, groups)
     if len(x) < 2:
-        return Estimate(float("nan"), float("nan"), float("nan"), len(x))
+        return Estimate(math.nan, n=len(x))
     squares = (x - x.mean()) ** 2
     return _estimate_interval(float(x.var(ddof=1)), squares - squares.mean(), cluster)
 
 
-def _estimate_interval(value: float, influence: Floats, cluster: NDArray[np.intp]) -> Estimate:
-    n, clusters = len(influence), int(cluster.max(initial=-1)) + 1
-    if clusters < 2:
-        return Estimate(value, float("nan"), float("nan"), n)
-    sums = np.bincount(cluster, influence, clusters)
-    error = float(np.sqrt((sums**2).sum() * clusters / (clusters - 1))) / n
-    reach = _compute_half_width(error, clusters)
-    return Estimate(value, value - reach, value + reach, n)
-
-
-def _compute_half_width(error: float, clusters: int) -> float:
-    from scipy.special import stdtrit  # only here: loading it takes longer than a small file
-
-    return -float(stdtrit(clusters - 1, (1 - LEVEL) / 2)) * error
-
-
 def estimate_from_error(mean: float | None, error: float | None, n: int) -> Estimate:
-    """The interval of a mean of n values that stand alone, from its standard error."""
-    nan = float("nan")
+    """Return the interval of a mean of n independent values, from its standard error."""
     if mean is None or error is None:
-        return Estimate(nan if mean is None else mean, nan, nan, n)
-    reach = _compute_half_width(error, n)
-    return Estimate(mean, mean - reach, mean + reach, n)
+        return Estimate(math.nan if mean is None else mean, n=n)
+    half_width = _compute_half_width(error, n)
+    return Estimate(mean, mean - half_width, mean + half_width, n)
+
+
+def _estimate_interval(value: float, influence: Floats, cluster: NDArray[np.intp]) -> Estimate:
+    n = len(influence)
+    num_clusters = int(cluster.max(initial=-1)) + 1
+    if num_clusters < 2:
+        return Estimate(value, n=n)
+    sums = np.bincount(cluster, influence, num_clusters)
+    error = float(np.sqrt((sums**2).sum() * num_clusters / (num_clusters - 1))) / n
+    half_width = _compute_half_width(error, num_clusters)
+    return Estimate(value, value - half_width, value + half_width, n)
+
+
+def _compute_half_width(error: float, num_clusters: int) -> float:
+    from scipy.special import stdtrit  # imported here: it takes longer than reading a small file
+
+    return -float(stdtrit(num_clusters - 1, (1 - LEVEL) / 2)) * error
 
 
 def _select_finite(
     values: ArrayLike, groups: Sequence[str] | NDArray[np.intp] | None
 ) -> tuple[Floats, NDArray[np.intp]]:
     x = np.asarray(values, dtype=np.float64)
-    there = np.isfinite(x)
-    cluster = _number_clusters(groups, len(x))[there]
-    return x[there], np.unique(cluster, return_inverse=True)[1].astype(np.intp)
+    is_finite = np.isfinite(x)
+    cluster = _number_clusters(groups, len(x))[is_finite]
+    return x[is_finite], np.unique(cluster, return_inverse=True)[1].astype(np.intp)
 
 
 def _number_clusters(groups: Sequence[str] | NDArray[np.intp] | None, n: int) -> NDArray[np.intp]:
@@ -97,6 +100,6 @@ def _number_clusters(groups: Sequence[str] | NDArray[np.intp] | None, n: int) ->
         return np.arange(n)
     if isinstance(groups, np.ndarray):
         return groups
-    seen: dict[object, int] = {}
+    numbers: dict[object, int] = {}
     keys = (group or row for row, group in enumerate(groups))
-    return np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.intp)
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.intp)

@@ -1,8 +1,7 @@
-"""Scene entropy (paper, Table 4): how undecided a scene classifier is about each image.
+"""Compute scene entropy (paper, Table 4): how undecided a scene classifier is about each image.
 
-The probabilities come from outside: from a Places365 network
-(`inference/scene_classifier.py`) or from a file.
-Entropies are in nats; of 365 classes at most ln 365 = 5.900.
+The probabilities come from a Places365 network (`inference/scene_classifier.py`) or from a file.
+Entropies are in nats; for 365 classes they are at most ln 365 = 5.900.
 """
 
 import csv
@@ -21,11 +20,11 @@ from smallpose.system.files import read_bytes
 from smallpose.system.json_decode import read_json
 
 Floats = NDArray[np.float64]
-_SUM_TOLERANCE = 1e-3  # by which probabilities of an image may miss the sum of 1
+_SUM_TOLERANCE = 1e-3  # the probabilities of an image may miss the sum of 1 by this
 
 
 def compute_scene_entropy(probabilities: Floats) -> Floats:
-    """(m,) natural-log entropies of (m, classes) probabilities; 0 ln 0 is 0.
+    """Return (m,) entropies, natural log, of (m, classes) probabilities; 0 ln 0 is 0.
 
     >>> float(compute_scene_entropy(np.full((1, 365), 1 / 365))[0].round(3))
     5.9
@@ -37,11 +36,11 @@ def compute_scene_entropy(probabilities: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class SceneStatistics:
-    """Table 4's two numbers of one data set, each with its interval.
+    """The two numbers of Table 4 for one data set, each with its interval.
 
     Args:
         entropy: (m,) nats, one per image.
-        classes: of the classifier.
+        classes: number of classes of the classifier.
     """
 
     entropy: Floats
@@ -50,7 +49,7 @@ class SceneStatistics:
     variance: Estimate
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers."""
+        """Return plain numbers."""
         return {
             "images": len(self.entropy),
             "classes": self.classes,
@@ -63,7 +62,7 @@ class SceneStatistics:
 def summarize_scenes(
     probabilities: Floats, groups: tuple[str, ...] | None = None
 ) -> SceneStatistics:
-    """Mean and variance of the entropy over images.
+    """Estimate the mean and the variance of the entropy over images.
 
     Args:
         probabilities: (m, classes).
@@ -71,20 +70,20 @@ def summarize_scenes(
     """
     entropy = compute_scene_entropy(probabilities)
     return SceneStatistics(
-        entropy,
-        probabilities.shape[1],
-        estimate_mean(entropy, groups),
-        estimate_variance(entropy, groups),
+        entropy=entropy,
+        classes=probabilities.shape[1],
+        mean=estimate_mean(entropy, groups),
+        variance=estimate_variance(entropy, groups),
     )
 
 
 def read_probabilities(path: Path) -> Floats:
-    """(m, classes) of a file: `.npy`, `.csv`, `.json` or `.parquet`, one image a row.
+    """Read (m, classes) from `.npy`, `.csv`, `.json` or `.parquet`, one row per image.
 
-    A CSV may have a head and a first column of names; JSON is a list of rows, or names with a row
-    each; Parquet has a column a class, or one column of lists.
+    A CSV may have a head and a first column of names; JSON is a list of rows, or maps names to
+    rows; Parquet has one column per class, or one column of lists.
 
-    Raises: InputError when rows are no probabilities.
+    Raises: InputError when rows are not probabilities.
     """
     kind = path.name.removesuffix(".gz").rpartition(".")[2].lower()
     readers = {
@@ -95,17 +94,19 @@ def read_probabilities(path: Path) -> Floats:
     }
     if kind not in readers:
         raise InputError(
-            str(path), f"no probabilities in a .{kind} file", "give .npy, .csv, .json or .parquet"
+            str(path),
+            f"probabilities are not read from .{kind} files",
+            "give .npy, .csv, .json or .parquet",
         )
     try:
         rows = np.asarray(readers[kind](path), dtype=np.float64)
     except (ValueError, TypeError) as error:
         raise InputError(
-            str(path), f"is no table of numbers ({error})", "give one row of numbers per image"
+            str(path), f"is not a table of numbers ({error})", "give one row of numbers per image"
         ) from None
     if rows.ndim != 2 or rows.shape[1] < 2:
         raise InputError(
-            str(path), f"its shape is {rows.shape}", "give one row of probabilities per image"
+            str(path), f"has the shape {rows.shape}", "give one row of probabilities per image"
         )
     _check_rows(path, rows)
     return rows
@@ -113,16 +114,13 @@ def read_probabilities(path: Path) -> Floats:
 
 def _check_rows(path: Path, rows: Floats) -> None:
     sums = rows.sum(axis=1)
-    bad = ~(
-        np.isfinite(rows).all(axis=1)
-        & (rows >= 0).all(axis=1)
-        & (np.abs(sums - 1) < _SUM_TOLERANCE)
-    )
-    if bad.any():
-        first = int(bad.argmax())
+    is_probability = np.isfinite(rows).all(axis=1) & (rows >= 0).all(axis=1)
+    is_wrong = ~(is_probability & (np.abs(sums - 1) < _SUM_TOLERANCE))
+    if is_wrong.any():
+        first = int(is_wrong.argmax())
         raise InputError(
             f"{path}, row {first + 1}",
-            f"adds up to {sums[first]:.4g} with a least value of {rows[first].min():.4g}",
+            f"adds up to {sums[first]:.4g}, and its smallest value is {rows[first].min():.4g}",
             "give probabilities (softmax of the network's output), not scores",
         )
 
@@ -133,10 +131,10 @@ def _read_npy(path: Path) -> Any:
 
 def _read_csv(path: Path) -> Any:
     rows = [row for row in csv.reader(io.StringIO(read_bytes(path).decode("utf-8-sig"))) if row]
-    names = bool(rows) and not _is_number(rows[-1][0])
+    has_names = bool(rows) and not _is_number(rows[-1][0])
     if rows and not all(_is_number(cell) for cell in rows[0][1:]):
         rows = rows[1:]
-    return [[float(cell) for cell in row[names:]] for row in rows]
+    return [[float(cell) for cell in row[has_names:]] for row in rows]
 
 
 def _is_number(cell: str) -> bool:
@@ -148,8 +146,8 @@ def _is_number(cell: str) -> bool:
 
 
 def _read_json_rows(path: Path) -> Any:
-    said = read_json(path, Any)
-    return list(said.values()) if isinstance(said, dict) else said
+    content = read_json(path, Any)
+    return list(content.values()) if isinstance(content, dict) else content
 
 
 def _read_parquet(path: Path) -> Any:
@@ -163,7 +161,7 @@ def _read_parquet(path: Path) -> Any:
     try:
         table = parquet.read_table(path)
     except (arrow.ArrowInvalid, OSError) as error:
-        raise InputError(str(path), f"no Parquet file ({error})", "check it") from None
+        raise InputError(str(path), f"is not a Parquet file ({error})", "check the file") from None
     lists = [c for c in table.columns if arrow.types.is_nested(c.type)]
     if lists:
         return lists[0].to_pylist()
