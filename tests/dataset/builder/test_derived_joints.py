@@ -158,7 +158,7 @@ def test_no_count_density_or_metric_knows_that_joints_were_derived(sets):
         assert np.array_equal(plain.density_class, more.density_class)
         crowds = smallpose.crowd_index(plain), smallpose.crowd_index(more)
         assert np.array_equal(*crowds, equal_nan=True)
-    cards = [(sets[n] / "README.md").read_text().split("## Where from")[0] for n in sets]
+    cards = [(sets[n] / "README.md").read_text().split("## Sources")[0] for n in sets]
     assert cards[0] == cards[1]
 
 

@@ -1,7 +1,7 @@
-"""Croissant 1.0 metadata of a built set: what search engines and loaders of data sets read.
+"""Write Croissant 1.0 metadata of a built data set, for search engines and data set loaders.
 
-`sc` is schema.org's vocabulary and `cr` MLCommons'. The context is the one the format asks every
-file to bring along.
+`sc` is the vocabulary of schema.org and `cr` that of MLCommons. The format requires the context in
+every file.
 """
 
 import json
@@ -9,6 +9,7 @@ from typing import Any
 
 from smallpose.core.skeleton import SMALLPOSE
 from smallpose.dataset.docs.licence_terms import get_terms
+from smallpose.dataset.splits import SPLITS
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 CONTEXT = {
@@ -49,18 +50,18 @@ CONTEXT = {
     "subField": "cr:subField",
     "transform": "cr:transform",
 }
-# Name in the file, type, what it means.
+# Field name, type and description.
 PERSON_FIELDS = (
-    ("id", "sc:Integer", "number of the person, unique over train and test"),
-    ("image_id", "sc:Integer", "number of the image the person stands in"),
-    ("num_keypoints", "sc:Integer", "labelled keypoints; 0 for a region to ignore"),
-    ("iscrowd", "sc:Integer", "1 for a region to ignore"),
+    ("id", "sc:Integer", "id of the person, unique over train and test"),
+    ("image_id", "sc:Integer", "id of the image that shows the person"),
+    ("num_keypoints", "sc:Integer", "number of labelled keypoints; 0 for an ignore region"),
+    ("iscrowd", "sc:Integer", "1 for an ignore region"),
     ("area", "sc:Float", "width × height of the box, px²"),
     ("source", "sc:Text", "coco, mpii, aic, hieve or posetrack"),
 )
 IMAGE_FIELDS = (
-    ("id", "sc:Integer", "number of the image, unique over train and test"),
-    ("file_name", "sc:Text", "path of the picture below images/"),
+    ("id", "sc:Integer", "id of the image, unique over train and test"),
+    ("file_name", "sc:Text", "path of the image file below images/"),
     ("width", "sc:Integer", "px"),
     ("height", "sc:Integer", "px"),
     ("source", "sc:Text", "coco, mpii, aic, hieve or posetrack"),
@@ -68,34 +69,34 @@ IMAGE_FIELDS = (
 
 
 def format_croissant(manifest: dict[str, Any]) -> str:
-    """The text of `croissant.json`.
+    """Format the content of `croissant.json`.
 
     Args:
-        manifest: with the hashes of both annotation files.
+        manifest: the manifest with the hashes of both annotation files.
     """
     people = sum(s["people"] for s in manifest["sources"].values())
     images = sum(s["images"] for s in manifest["sources"].values())
-    found = [get_terms(name) for name in manifest["sources"]]
-    terms = "; ".join(f"{t.title}: {t.summary}" for t in found)
-    splits = [name for name in ("train", "test") if _annotation_file(name) in manifest["files"]]
-    about = "Drawn by a program. " if manifest["synthetic"] else ""
+    terms = [get_terms(name) for name in manifest["sources"]]
+    licences = "; ".join(f"{t.title}: {t.summary}" for t in terms)
+    splits = [name for name in SPLITS if _name_annotations(name) in manifest["files"]]
+    prefix = "Synthetic. " if manifest["synthetic"] else ""
     return _format_json(
         {
             "@context": CONTEXT,
             "@type": "sc:Dataset",
             "conformsTo": CONFORMS_TO,
             "name": "smallpose",
-            "description": f"{about}{people:,} people in {images:,} images with up to "
+            "description": f"{prefix}{people:,} people in {images:,} images with up to "
             f"{len(SMALLPOSE)} keypoints each, for human pose estimation of small people; from "
-            + ", ".join(t.title for t in found)
-            + ". Pictures are not part of it.",
-            "license": f"Each source's own terms. {terms}.",
+            + ", ".join(t.title for t in terms)
+            + ". Images are not included.",
+            "license": f"The terms of each source. {licences}.",
             "citeAs": "SmallPose: A Large-Scale Benchmark for Small Human Pose Estimation",
             "version": f"1.0.0+seed.{manifest['seed']}",
             "keywords": ["human pose estimation", "keypoints", "small people"],
             "isLiveDataset": False,
             "distribution": [
-                _describe_file(split, kind, manifest["files"][_annotation_file(split)])
+                _describe_file(split, kind, manifest["files"][_name_annotations(split)])
                 for split in splits
                 for kind in ("images", "annotations")
             ],
@@ -115,20 +116,20 @@ def _format_json(data: dict[str, Any]) -> str:
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
 
-def _annotation_file(split: str) -> str:
+def _name_annotations(split: str) -> str:
     return f"annotations/{split}.json"
 
 
 def _describe_file(split: str, kind: str, record: dict[str, Any]) -> dict[str, Any]:
-    """The file under one name for its images and one for its people.
+    """Describe an annotation file, under one name for its images and another for its people.
 
-    Loaders read all fields of a name into one table, and the two have different lengths.
+    Loaders read all fields of one name into one table, and the two have different lengths.
     """
     return {
         "@type": "cr:FileObject",
         "@id": f"{split}-{kind}",
         "name": f"{split}-{kind}",
-        "contentUrl": _annotation_file(split),
+        "contentUrl": _name_annotations(split),
         "contentSize": f"{record['bytes']} B",
         "encodingFormat": "application/json",
         "sha256": record["sha256"],
@@ -149,13 +150,13 @@ def _describe_records(
                 "@type": "cr:Field",
                 "@id": f"{name}/{field}",
                 "name": f"{name}/{field}",
-                "description": meaning,
-                "dataType": kind_of,
+                "description": description,
+                "dataType": data_type,
                 "source": {
                     "fileObject": {"@id": f"{split}-{kind}"},
                     "extract": {"jsonPath": f"$.{kind}[*].{field}"},
                 },
             }
-            for field, kind_of, meaning in fields
+            for field, data_type, description in fields
         ],
     }

@@ -1,8 +1,8 @@
-"""The sources' terms of use: shown once, accepted by name, remembered in a file of the user's.
+"""Show the terms of use of the sources once, and record which ones the user accepts.
 
-Pictures stay the sources' own, so a build that only links to the user's copies goes on after it has
-shown the terms; one that copies pictures wants them accepted. This is no legal advice, and what is
-summed up here is what the publishers' pages said when it was written.
+Images remain the sources' own. A build that only links to the user's copies continues after the
+terms were shown; one that copies images requires that they are accepted. This is no legal advice.
+The summaries below are from the publishers' pages at the time of writing.
 """
 
 import json
@@ -18,7 +18,7 @@ from smallpose.system.progress import print_status
 
 @dataclass(frozen=True)
 class LicenceTerms:
-    """Of one source: what it is called, what its terms come to, and where they stand."""
+    """The terms of use of a source: its title, a summary, and the page that states them."""
 
     title: str
     summary: str
@@ -28,22 +28,22 @@ class LicenceTerms:
 TERMS = {
     "coco": LicenceTerms(
         "COCO keypoints 2017",
-        "annotations CC BY 4.0; pictures under their Flickr terms",
+        "annotations CC BY 4.0; images under their Flickr terms",
         "cocodataset.org/#termsofuse",
     ),
     "mpii": LicenceTerms(
         "MPII Human Pose",
-        "research use, not commercial: the pictures are frames of others' videos",
+        "non-commercial research; the images are frames of videos by others",
         "human-pose.mpi-inf.mpg.de",
     ),
     "aic": LicenceTerms(
         "AI Challenger 2017",
-        "the challenge's terms, research use; the pictures belong to news sites",
+        "terms of the challenge, research use; the images belong to news sites",
         "github.com/AIChallenger/AI_Challenger_2017",
     ),
     "hieve": LicenceTerms(
         "HiEve (HIE20)",
-        "research use after registration; faces are blurred and stay so",
+        "research use after registration; faces are blurred and must remain so",
         "humaninevents.org",
     ),
     "posetrack": LicenceTerms("PoseTrack18", "non-commercial research", "posetrack.net"),
@@ -51,12 +51,12 @@ TERMS = {
 
 
 def get_terms(source: str) -> LicenceTerms:
-    """A published source's terms, or what can be said of a user's own."""
-    return TERMS.get(source, LicenceTerms(source, "your own source: its owner's terms", "–"))
+    """Return the terms of a published source, or a placeholder for a custom source."""
+    return TERMS.get(source, LicenceTerms(source, "custom source: the terms of its owner", "–"))
 
 
 def get_answers_file() -> Path:
-    """Where acceptance is remembered: below XDG_CONFIG_HOME, else ~/.config."""
+    """Return the file that records acceptance, below XDG_CONFIG_HOME or ~/.config."""
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111
     return Path(home) / "smallpose" / "terms.json"
 
@@ -68,57 +68,61 @@ def confirm_terms(
     copying: bool,
     ask: Callable[[str], str] | None,
 ) -> None:
-    """Show what has not been accepted yet, and have it accepted where that is needed.
+    """Show the terms that are not accepted yet, and ask for acceptance where it is required.
 
     Args:
-        sources: names of the sources a build reads.
-        accept: names given with `--accept`.
-        copying: whether pictures are to be copied.
-        ask: puts a question to somebody at a terminal; None when nobody is there.
-    Raises: InputError for an unknown name, or when the terms must be accepted and are not.
+        sources: names of the sources that a build reads.
+        accept: names passed to `--accept`.
+        copying: whether images will be copied.
+        ask: asks the user a question at a terminal; None without a terminal.
+    Raises: InputError for an unknown name, or when terms must be accepted and are not.
     """
     for name in accept:
         if name not in TERMS:
             raise InputError(
-                f"--accept {name}", "no such source", f"sources are {', '.join(TERMS)}"
+                f"--accept {name}", "no such source", f"choose from {', '.join(TERMS)}"
             )
     accepted, shown = _read_answers()
-    new = set(accept) - accepted
-    accepted |= new
-    open_ = [name for name in sources if name not in accepted]
-    fresh = [name for name in open_ if name not in shown or copying or ask]
-    if fresh:
-        print_status("Pictures and labels stay under their publishers' terms:")
-    for name in fresh:
+    newly_accepted = set(accept) - accepted
+    accepted |= newly_accepted
+    open_names = [name for name in sources if name not in accepted]
+    to_show = [name for name in open_names if name not in shown or copying or ask]
+    if to_show:
+        print_status("Images and labels remain under the terms of their publishers:")
+    for name in to_show:
         terms = TERMS[name]
         print_status(f"  {name:<10}{terms.title}: {terms.summary} ({terms.page})")
-    if open_ and ask is not None:
-        words = ask(f"Accept them? Type the names ({','.join(open_)}), 'all', or nothing: ")
-        said = set(words.replace(",", " ").split())
-        now = set(open_) if "all" in said else said & set(open_)
-        new |= now
-        accepted |= now
-        open_ = [name for name in open_ if name not in accepted]
-    if new or set(fresh) - shown:
-        _write_answers(accepted, shown | set(fresh))
-    if open_ and (copying or ask is not None):
-        what = "copying pictures needs" if copying else "nobody accepted"
-        raise InputError(
-            "build",
-            f"{what} the terms of {', '.join(open_)}",
-            f"read them, then use --accept {','.join(open_)}",
-        )
-    if fresh:
+    if open_names and ask is not None:
+        answered = _ask_for_acceptance(open_names, ask)
+        newly_accepted |= answered
+        accepted |= answered
+        open_names = [name for name in open_names if name not in accepted]
+    if newly_accepted or set(to_show) - shown:
+        _write_answers(accepted, shown | set(to_show))
+    if open_names and (copying or ask is not None):
+        what = f"the terms of {', '.join(open_names)} are not accepted"
+        if copying:
+            what = f"copying images requires accepting the terms of {', '.join(open_names)}"
+        raise InputError("build", what, f"read them, then use --accept {','.join(open_names)}")
+    if to_show:
         print_status(
-            f"Going on, since nothing is copied; --accept {','.join(open_)} says you accept them."
+            "Continuing, because no image is copied. Use --accept "
+            f"{','.join(open_names)} to accept these terms."
         )
+
+
+def _ask_for_acceptance(names: Sequence[str], ask: Callable[[str], str]) -> set[str]:
+    """Ask which terms the user accepts; return the names."""
+    answer = ask(f"Accept these terms? Type the names ({','.join(names)}), 'all', or nothing: ")
+    words = set(answer.replace(",", " ").split())
+    return set(names) if "all" in words else words & set(names)
 
 
 def _read_answers() -> tuple[set[str], set[str]]:
-    """Whose terms were accepted, and whose were shown; none where the file cannot be read."""
+    """Read which terms were accepted and which were shown; none if the file cannot be read."""
     try:
-        found = json.loads(get_answers_file().read_text())
-        return set(found["accepted"]) & set(TERMS), set(found["shown"]) & set(TERMS)
+        answers = json.loads(get_answers_file().read_text())
+        return set(answers["accepted"]) & set(TERMS), set(answers["shown"]) & set(TERMS)
     except (OSError, ValueError, KeyError, TypeError):
         return set(), set()
 
@@ -128,6 +132,4 @@ def _write_answers(accepted: Collection[str], shown: Collection[str]) -> None:
     try:
         write_atomically(get_answers_file(), json.dumps(record, indent=1) + "\n")
     except SmallposeError:
-        print_status(
-            f"{get_answers_file()} cannot be written, so the terms will be shown again next time"
-        )
+        print_status(f"{get_answers_file()} cannot be written, so the terms will be shown again")

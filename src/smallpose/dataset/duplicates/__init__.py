@@ -1,1 +1,1 @@
-"""Find near-duplicate images and leaks between train and test."""
+"""Find near-duplicate images, and leaks between train and test."""

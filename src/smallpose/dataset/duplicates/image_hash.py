@@ -1,9 +1,9 @@
-"""Fingerprints of pictures that survive cropping, mirroring, resizing and recompression.
+"""Compute image fingerprints that survive cropping, mirroring, resizing and recompression.
 
-Each picture is brought to the same number of pixels and leaves three things behind: a 64-bit hash
-of its lowest frequencies, up to 64 binary descriptors of its corners (of the picture and of its
-mirror image), and a thumbnail of 48 × 48 with which a suspicion is checked. About 7 KB a picture.
-`near.py` compares them; nothing here knows about data sets.
+Each image is resized to the same number of pixels. Its fingerprint has three parts: a 64-bit hash
+of its lowest frequencies, up to 64 binary descriptors of its corners (for the image and for its
+mirror image), and a thumbnail of 48 × 48 px that confirms candidates. This takes about 7 KB per
+image. `near_duplicates.py` compares the fingerprints.
 """
 
 from collections.abc import Sequence
@@ -22,131 +22,135 @@ from smallpose.system.progress import show_progress
 
 Grey = NDArray[np.uint8]
 
-WORKING_SIDE = 256  # px; pictures are compared at SIDE² pixels, whatever their shape
-MAX_CORNERS = 64  # corners kept; a crop to 70 % of the area keeps about 45 of them
+WORKING_SIDE = 256  # px; images are resized to this number squared of pixels
+MAX_CORNERS = 64  # per image; a crop to 70 % of the area keeps about 45 of them
 THUMBNAIL_SIDE = 48  # px
-MOST_PIXELS = 89_000_000  # beyond, a header is taken for a decompression bomb
-_PYRAMID_LEVELS, _PYRAMID_SCALE = 4, 1.2  # a crop to 70 % of the area enlarges what it keeps by 1.2
+# A crop to 70 % of the area, resized to as many pixels, is enlarged by 1.2.
+_PYRAMID_LEVELS, _PYRAMID_SCALE = 4, 1.2
 
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """Fingerprints of m pictures.
+    """Fingerprints of m images with f corners in total.
 
     Args:
-        hashes: (2, m) uint64, of each picture and of its mirror image.
-        thumbs: (m, THUMB, THUMB) uint8, squeezed to a square.
-        codes: (2, f, 8) uint32 descriptors of all corners, plain and mirrored.
-        points: (f, 2) where each corner lies in its (unmirrored) picture, 0 to 1 along both sides.
-        owners: (f,) the picture each corner belongs to, ascending.
+        hashes: (2, m) uint64, of each image and of its mirror image.
+        thumbnails: (m, THUMBNAIL_SIDE, THUMBNAIL_SIDE) uint8, resized to a square.
+        descriptors: (2, f, 8) uint32, of each corner and of its mirror image.
+        corner_positions: (f, 2) position in the (unmirrored) image, 0 to 1 along both sides.
+        image_index: (f,) index of the image that has the corner, ascending.
     """
 
     hashes: NDArray[np.uint64]
     thumbnails: NDArray[np.uint8]
     descriptors: NDArray[np.uint32]
     corner_positions: NDArray[np.float32]
-    image_numbers: NDArray[np.int32]
+    image_index: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.thumbnails)
 
 
+# Hashes, thumbnail, descriptors and corner positions of one image.
 _Fingerprint = tuple[NDArray[np.uint64], Grey, NDArray[np.uint32], NDArray[np.float32]]
 
 
 def compute_fingerprints(
     images: Sequence[Path | Grey], workers: int = 1, unreadable: list[int] | None = None
 ) -> Fingerprints:
-    """Fingerprints of files, or of (h, w) grey or (h, w, 3) colour arrays.
+    """Compute the fingerprints of files, or of (h, w) grey or (h, w, 3) colour arrays.
 
     Args:
-        broken: gets the numbers of files that cannot be read; those resemble nothing. Without it
-            they raise.
-    Raises: InputError for a file that is no picture, RefusedError for one of absurd size.
+        unreadable: a list to which the indices of unreadable files are appended; these are similar
+            to no image. By default the error is raised.
+    Raises: InputError for a file that is no image, RefusedError for one that is too large.
     """
 
-    def one(item: tuple[int, Path | Grey]) -> _Fingerprint:
-        number, picture = item
+    def compute_one(item: tuple[int, Path | Grey]) -> _Fingerprint:
+        index, image = item
         try:
-            return _compute_fingerprint(_convert_to_grey(picture))
+            return _compute_fingerprint(_convert_to_grey(image))
         except (InputError, RefusedError):
             if unreadable is None:
                 raise
-            unreadable.append(number)
+            unreadable.append(index)
             return _compute_fingerprint(np.zeros((THUMBNAIL_SIDE, THUMBNAIL_SIDE), np.uint8))
 
     threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # OpenCV's own pool and ours would fight over the cores
+    cv2.setNumThreads(1)  # threads of OpenCV would compete with ours for the cores
     try:
         with ThreadPoolExecutor(max(workers, 1)) as pool:
-            prints = pool.map(one, enumerate(images))
-            parts = list(show_progress(prints, "fingerprints", total=len(images)))
+            results = pool.map(compute_one, enumerate(images))
+            parts = list(show_progress(results, "fingerprints", total=len(images)))
     finally:
         cv2.setNumThreads(threads)
     if unreadable is not None:
         unreadable.sort()
     return Fingerprints(
-        np.array([p[0] for p in parts], dtype=np.uint64).reshape(-1, 2).T.copy(),
-        np.array([p[1] for p in parts], dtype=np.uint8).reshape(-1, THUMBNAIL_SIDE, THUMBNAIL_SIDE),
-        np.concatenate([np.zeros((2, 0, 8), np.uint32), *(p[2] for p in parts)], axis=1),
-        np.concatenate([np.zeros((0, 2), np.float32), *(p[3] for p in parts)]),
-        np.repeat(np.arange(len(parts), dtype=np.int32), [len(p[3]) for p in parts]),
+        hashes=np.array([p[0] for p in parts], dtype=np.uint64).reshape(-1, 2).T.copy(),
+        thumbnails=np.array([p[1] for p in parts], dtype=np.uint8).reshape(
+            -1, THUMBNAIL_SIDE, THUMBNAIL_SIDE
+        ),
+        descriptors=np.concatenate(
+            [np.zeros((2, 0, 8), np.uint32), *(p[2] for p in parts)], axis=1
+        ),
+        corner_positions=np.concatenate([np.zeros((0, 2), np.float32), *(p[3] for p in parts)]),
+        image_index=np.repeat(np.arange(len(parts), dtype=np.int32), [len(p[3]) for p in parts]),
     )
 
 
 def read_grey(path: Path) -> Grey:
-    """(h, w) grey levels of the stored grid, reduced while decoding where the picture is large.
+    """Read the (h, w) grey levels of the stored grid, reduced while decoding large images.
 
-    Raises: InputError when it cannot be decoded, RefusedError when its header promises too much.
+    Raises: InputError when it cannot be decoded, RefusedError when it is too large.
     """
     width, height = read_image_size(path)
-    if width * height > MOST_PIXELS:
-        raise RefusedError(
-            str(path), f"the header promises {width} × {height} pixels", "store it smaller"
-        )
     data = np.frombuffer(path.read_bytes(), np.uint8)
-    # JPEG decodes at a half, a quarter or an eighth for less work than at full size.
-    shrink = next((s for s in (8, 4, 2) if min(width, height) >= 1.5 * s * WORKING_SIDE), 1)
+    # JPEG decodes faster at a half, a quarter or an eighth of its size.
+    reduction = next((s for s in (8, 4, 2) if min(width, height) >= 1.5 * s * WORKING_SIDE), 1)
     flags = {
         1: cv2.IMREAD_GRAYSCALE,
         2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
         4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
         8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
-    }[shrink]
+    }[reduction]
     grey = cv2.imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION)
     if grey is None:
-        raise InputError(str(path), "cannot be decoded", "fetch it again")
+        raise InputError(str(path), "cannot be decoded", "download the image again")
     return np.asarray(grey, dtype=np.uint8)
 
 
-def _convert_to_grey(picture: Path | Grey) -> Grey:
-    if isinstance(picture, Path):
-        return read_grey(picture)
-    if picture.ndim == 3:
-        return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-    return picture
+def _convert_to_grey(image: Path | Grey) -> Grey:
+    if isinstance(image, Path):
+        return read_grey(image)
+    if image.ndim == 3:
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    return image
 
 
 def _compute_fingerprint(grey: Grey) -> _Fingerprint:
     height, width = grey.shape
     scale = WORKING_SIDE / (height * width) ** 0.5
-    # A sliver of a picture would leave nothing to look at; stretch it to 48 px at least.
+    # Very narrow images are stretched to at least 48 px, so that some content is left.
     size = (max(THUMBNAIL_SIDE, round(width * scale)), max(THUMBNAIL_SIDE, round(height * scale)))
-    same = cv2.resize(grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    small = cv2.resize(same, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
-    thumb = np.asarray(small, dtype=np.uint8)
-    codes, points = _describe_corners(np.asarray(same, dtype=np.uint8))
-    return _hash_frequencies(thumb), thumb, codes, points
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    resized = cv2.resize(grey, size, interpolation=interpolation)
+    small = cv2.resize(resized, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), interpolation=cv2.INTER_AREA)
+    thumbnail = np.asarray(small, dtype=np.uint8)
+    descriptors, positions = _describe_corners(np.asarray(resized, dtype=np.uint8))
+    return _hash_frequencies(thumbnail), thumbnail, descriptors, positions
 
 
-def _hash_frequencies(thumb: Grey) -> NDArray[np.uint64]:
-    """(2,) 64 signs of the lowest frequencies about their median, and those of the mirror image.
+def _hash_frequencies(thumbnail: Grey) -> NDArray[np.uint64]:
+    """Hash the 64 lowest frequencies by their signs about the median.
 
-    Mirroring a picture negates its odd horizontal cosines, so the second hash costs nothing.
+    Mirroring an image negates its odd horizontal cosines, so the second hash costs nothing.
+
+    Returns: (2,) the hashes of the image and of its mirror image.
     """
-    cosines = cv2.dct(thumb.astype(np.float32))
+    cosines = cv2.dct(thumbnail.astype(np.float32))
     waves = cosines[:8, :8].copy()
-    waves[0, 0] = cosines[8, 0]  # the mean brightness says nothing; another takes its place
+    waves[0, 0] = cosines[8, 0]  # replaces the mean brightness, which is not informative
     hashes = []
     for values in (waves, waves * np.where(np.arange(8) % 2, -1, 1)):
         bits = (values > np.median(values)).ravel()
@@ -155,7 +159,10 @@ def _hash_frequencies(thumb: Grey) -> NDArray[np.uint64]:
 
 
 def _describe_corners(grey: Grey) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
-    """(2, f, 8) descriptors of strong corners, plain and mirrored; (f, 2) their places."""
+    """Detect strong corners and describe them in the image and in its mirror image.
+
+    Returns: (2, f, 8) descriptors and (f, 2) positions, 0 to 1.
+    """
     height, width = grey.shape
     orb = cv2.ORB.create(
         nfeatures=4 * MAX_CORNERS,
@@ -164,40 +171,40 @@ def _describe_corners(grey: Grey) -> tuple[NDArray[np.uint32], NDArray[np.float3
         edgeThreshold=16,
         fastThreshold=8,
     )
-    found = _select_spread_corners(orb.detect(grey, None), width, height)
-    # Pictures are not turned when they are copied: upright descriptors tell more apart.
-    plain = [
-        cv2.KeyPoint(k.pt[0], k.pt[1], k.size, 0, k.response, k.octave, n)
-        for n, k in enumerate(found)
+    corners = _select_spread_corners(orb.detect(grey, None), width, height)
+    # Copies of images are not rotated, and upright descriptors are more distinctive.
+    upright = [
+        cv2.KeyPoint(k.pt[0], k.pt[1], k.size, 0, k.response, k.octave, index)
+        for index, k in enumerate(corners)
     ]
     mirrored = [
-        cv2.KeyPoint(width - 1 - k.pt[0], k.pt[1], k.size, 0, k.response, k.octave, n)
-        for n, k in enumerate(found)
+        cv2.KeyPoint(width - 1 - k.pt[0], k.pt[1], k.size, 0, k.response, k.octave, index)
+        for index, k in enumerate(corners)
     ]
-    by_number: list[dict[int, NDArray[np.uint32]]] = []
-    for picture, corners in ((grey, plain), (cv2.flip(grey, 1), mirrored)):
-        kept, codes = orb.compute(picture, corners)
+    by_index: list[dict[int, NDArray[np.uint32]]] = []
+    for image, image_corners in ((grey, upright), (cv2.flip(grey, 1), mirrored)):
+        described, codes = orb.compute(image, image_corners)
         rows = [] if codes is None else list(codes.view(np.uint32))
-        by_number.append({k.class_id: row for k, row in zip(kept, rows, strict=True)})
-    both = sorted(by_number[0].keys() & by_number[1].keys())
-    descriptors = [[side[n] for n in both] for side in by_number]
-    places = [(found[n].pt[0] / width, found[n].pt[1] / height) for n in both]
+        by_index.append({k.class_id: row for k, row in zip(described, rows, strict=True)})
+    in_both = sorted(by_index[0].keys() & by_index[1].keys())
+    descriptors = [[rows_by_index[n] for n in in_both] for rows_by_index in by_index]
+    positions = [(corners[n].pt[0] / width, corners[n].pt[1] / height) for n in in_both]
     return (
         np.array(descriptors, dtype=np.uint32).reshape(2, -1, 8),
-        np.array(places, dtype=np.float32).reshape(-1, 2),
+        np.array(positions, dtype=np.float32).reshape(-1, 2),
     )
 
 
-def _select_spread_corners(found: Sequence[Any], width: int, height: int) -> list[Any]:
-    """The strongest corners, but no more than an eighth of them from one of 4 × 4 fields.
+def _select_spread_corners(corners: Sequence[Any], width: int, height: int) -> list[Any]:
+    """Select the strongest corners, at most an eighth of them from each of 4 × 4 cells.
 
-    Corners that all lie on one banner say little of how two pictures lie on each other.
+    If all corners were on one banner, they would not determine how two images align.
     """
-    left = [MAX_CORNERS // 8] * 16
-    kept: list[Any] = []
-    for corner in sorted(found, key=lambda k: (-k.response, k.pt)):
-        field = 4 * int(4 * corner.pt[1] / height) + int(4 * corner.pt[0] / width)
-        if left[field] and len(kept) < MAX_CORNERS:
-            left[field] -= 1
-            kept.append(corner)
-    return kept
+    num_left = [MAX_CORNERS // 8] * 16
+    selected: list[Any] = []
+    for corner in sorted(corners, key=lambda k: (-k.response, k.pt)):
+        cell = 4 * int(4 * corner.pt[1] / height) + int(4 * corner.pt[0] / width)
+        if num_left[cell] and len(selected) < MAX_CORNERS:
+            num_left[cell] -= 1
+            selected.append(corner)
+    return selected

@@ -1,7 +1,7 @@
-"""Leaks of a built set: near-duplicates that stand on both sides, and who has to move.
+"""Find leaks of a built data set: near-duplicates with one image in train and one in test.
 
-Splitting by video keeps frames together that say which video they are from. What nobody says, that
-a source holds another's picture cropped or mirrored, only the pixels tell.
+Splitting by video keeps frames of the same video together. That a source contains a cropped or
+mirrored image of another source is written nowhere, so the pixels have to be compared.
 """
 
 from collections import Counter
@@ -24,16 +24,16 @@ Splits = Sequence[str]
 
 @dataclass(frozen=True)
 class LeakReport:
-    """What an audit of a set's pictures found.
+    """The near-duplicates among the images of a data set.
 
     Args:
-        names: (m,) file names of the pictures that were looked at.
-        sides: (m,) "train" or "test" of each.
-        sources: (m,) each one's source.
-        groups: (m,) what must stay together: source, video and side; "" where there is no video.
-        pairs: every two near-duplicates, by number into `names`. Pictures of the same group on the
-            same side were not compared: they belong together anyway.
-        missing: file names of pictures that are not there or cannot be decoded.
+        names: (m,) file names of the images that were compared.
+        splits: (m,) "train" or "test" of each.
+        sources: (m,) name of each one's source.
+        groups: (m,) images that must stay together: split, source and video; "" without a video.
+        pairs: all near-duplicates, as indices into `names`. Images of the same group were not
+            compared, because they stay together anyway.
+        missing: file names of images that are missing or cannot be decoded.
     """
 
     names: tuple[str, ...]
@@ -45,23 +45,23 @@ class LeakReport:
 
     @property
     def leaking_pairs(self) -> list[DuplicatePair]:
-        """The pairs that are leaks: one in train, one in test."""
+        """Return the pairs that are leaks: one image in train, one in test."""
         return find_leaking_pairs(self.splits, self.pairs)
 
     @property
     def images_to_move(self) -> list[int]:
-        """Numbers of the pictures that `move_offenders` would move."""
+        """Return the indices of the images that `move_leaking_images` would move."""
         moved = move_leaking_images(self.splits, self.pairs, self.groups)
-        return [n for n, side in enumerate(self.splits) if moved[n] != side]
+        return [index for index, split in enumerate(self.splits) if moved[index] != split]
 
 
 def find_leaks(built: BuiltSet, workers: int = 1) -> LeakReport:
-    """Look at every picture of a built set."""
+    """Compare all images of a built data set."""
     parts = list(built.parts.values())
     images = concat_instances(parts, parts[0].skeleton).images
-    sides = [side for side, part in built.parts.items() for _ in range(len(part.images))]
+    splits = [split for split, part in built.parts.items() for _ in range(len(part.images))]
     paths = [built.find_image(name) for name in images.file_names]
-    return find_leaks_among(images, range(len(images)), sides, paths, workers)
+    return find_leaks_among(images, range(len(images)), splits, paths, workers)
 
 
 def find_leaks_among(
@@ -71,44 +71,44 @@ def find_leaks_among(
     paths: Sequence[Path | None],
     workers: int = 1,
 ) -> LeakReport:
-    """Look at some images' pictures.
+    """Compare some of the images.
 
     Args:
-        rows: of `images`.
-        sides, paths: (r,) each one's side and picture; None where there is none.
-    Returns: pictures that are not there or cannot be decoded are among the missing.
+        rows: rows of `images`.
+        splits, paths: (r,) split and file of each; None where there is no file.
+    Returns: the report; images without a file, or that cannot be decoded, are among the missing.
     """
-    there = [n for n, path in enumerate(paths) if path is not None]
-    groups = [images.groups[r] for r in rows]
+    with_file = [index for index, path in enumerate(paths) if path is not None]
+    groups = [images.groups[row] for row in rows]
     labels = [
-        f"{side} {images.source[r]} {group}" if group else ""
-        for r, side, group in zip(rows, splits, groups, strict=True)
+        f"{split} {images.source[row]} {group}" if group else ""
+        for row, split, group in zip(rows, splits, groups, strict=True)
     ]
-    broken: list[int] = []
+    unreadable: list[int] = []
     files = [path for path in paths if path is not None]
-    prints = compute_fingerprints(files, workers, broken)
-    bad = {there[n] for n in broken}
-    pairs = find_near_duplicates(prints, labels=[labels[n] for n in there])
-    # Unreadable pictures resemble nothing, so their numbers can go without losing a pair.
-    kept = [n for n in there if n not in bad]
-    number = {n: i for i, n in enumerate(kept)}
+    prints = compute_fingerprints(files, workers, unreadable)
+    is_unreadable = {with_file[n] for n in unreadable}
+    pairs = find_near_duplicates(prints, labels=[labels[n] for n in with_file])
+    # Unreadable images are in no pair, so they can be left out.
+    compared = [n for n in with_file if n not in is_unreadable]
+    index_of = {n: index for index, n in enumerate(compared)}
     pairs = [
-        replace(p, first=number[there[p.first]], second=number[there[p.second]]) for p in pairs
+        replace(p, first=index_of[with_file[p.first]], second=index_of[with_file[p.second]])
+        for p in pairs
     ]
-    names = [images.file_names[r] for r in rows]
-    gone = [n for n in range(len(rows)) if n not in number]
+    names = [images.file_names[row] for row in rows]
     return LeakReport(
-        tuple(names[n] for n in kept),
-        tuple(splits[n] for n in kept),
-        tuple(SOURCES[images.source[rows[n]]] or "unknown" for n in kept),
-        tuple(labels[n] for n in kept),
-        tuple(pairs),
-        tuple(names[n] for n in gone),
+        names=tuple(names[n] for n in compared),
+        splits=tuple(splits[n] for n in compared),
+        sources=tuple(SOURCES[images.source[rows[n]]] or "unknown" for n in compared),
+        groups=tuple(labels[n] for n in compared),
+        pairs=tuple(pairs),
+        missing=tuple(name for n, name in enumerate(names) if n not in index_of),
     )
 
 
 def find_leaking_pairs(splits: Splits, pairs: Sequence[DuplicatePair]) -> list[DuplicatePair]:
-    """The pairs whose two pictures stand on different sides."""
+    """Return the pairs whose images are in different splits."""
     return [p for p in pairs if splits[p.first] != splits[p.second]]
 
 
@@ -118,24 +118,24 @@ def move_leaking_images(
     groups: Sequence[str] | None = None,
     target: str = "test",
 ) -> tuple[str, ...]:
-    """(m,) the sides after every leak is mended.
+    """Return the (m,) splits after every leak is moved to the target split.
 
-    Near-duplicates hang together in connected components: if a resembles b and b resembles c, they
-    go together although a and c were never found alike. A component that stands on both sides
-    goes to `to` as a whole; the others stay where they are.
+    Images are moved in connected components: if a is similar to b and b to c, all three move
+    together although a and c are not a pair. A component with images in both splits moves to
+    `target` entirely; the others do not change.
+
+    The default is test, as for videos in `splits.py`. Then a model is never trained on what a
+    source published for testing, results on that source's test set stay comparable with others,
+    and training, the larger split, loses few images.
 
     Args:
-        sides: (m,) "train" or "test".
-        groups: (m,) pictures with the same one, unless it is "", hang together too: where one
-            frame of a video moves, its neighbours would leak next.
-        to: the side that offenders go to.
-
-    The default is the test side, as for videos in `split.py`: what a source published for testing
-    is never trained on, so results on its own test set stay comparable with everyone's, and
-    training, the larger side, loses a few pictures. With `to="train"` the test side gives way.
+        splits: (m,) "train" or "test".
+        groups: (m,) images with the same group, unless it is "", are connected as well: if one
+            frame of a video moves, its neighbours would be the next leaks.
+        target: the split that leaking images move to.
     """
-    offenders = set().union(*_find_leaking_components(splits, pairs, groups))
-    return tuple(target if n in offenders else side for n, side in enumerate(splits))
+    leaking = set().union(*_find_leaking_components(splits, pairs, groups))
+    return tuple(target if index in leaking else split for index, split in enumerate(splits))
 
 
 def balance_leaking_images(
@@ -145,64 +145,66 @@ def balance_leaking_images(
     is_official_test: Sequence[bool],
     rng: np.random.Generator,
 ) -> tuple[str, ...]:
-    """(m,) the sides after every leak is mended, the test side as large as before if it can be.
+    """Return the (m,) splits without leaks, with the number of test images as before if possible.
 
-    What hangs together goes to one side as a whole, as in `move_offenders`. Where a source
-    published one of it for testing, that is the test side, so that results on the source's own test
-    set stay comparable; the others go where they bring the number of test pictures closest to what
+    Connected components move entirely, as in `move_leaking_images`. One with an image that its
+    source published for testing moves to test, so that results on the source's own test set stay
+    comparable. The others move to the split that brings the number of test images closest to what
     it was.
 
     Args:
-        kept: (m,) true for pictures that their source published for testing.
-        rng: chooses among ways that are equally close.
+        is_official_test: (m,) true for images that their source published for testing.
+        rng: chooses among assignments that are equally close.
     """
-    moved = np.array(splits, dtype=object)
-    free = []
-    for part in _find_leaking_components(splits, pairs, groups):
-        rows = np.array(sorted(part), dtype=np.intp)
-        if any(is_official_test[r] for r in rows):
-            moved[rows] = "test"
+    balanced = np.array(splits, dtype=object)
+    free_components = []
+    for component in _find_leaking_components(splits, pairs, groups):
+        rows = np.array(sorted(component), dtype=np.intp)
+        if any(is_official_test[row] for row in rows):
+            balanced[rows] = "test"
         else:
-            moved[rows] = "train"
-            free.append(rows)
-    wanted = int(sum(s == "test" for s in splits) - np.count_nonzero(moved == "test"))
-    for number in find_closest_subset([len(rows) for rows in free], wanted, rng):
-        moved[free[number]] = "test"
-    return tuple(str(side) for side in moved)
+            balanced[rows] = "train"
+            free_components.append(rows)
+    num_test = sum(split == "test" for split in splits)
+    num_lacking = int(num_test - np.count_nonzero(balanced == "test"))
+    sizes = [len(rows) for rows in free_components]
+    for index in find_closest_subset(sizes, num_lacking, rng):
+        balanced[free_components[index]] = "test"
+    return tuple(str(split) for split in balanced)
 
 
 def _find_leaking_components(
-    sides: Splits, pairs: Sequence[DuplicatePair], groups: Sequence[str] | None
+    splits: Splits, pairs: Sequence[DuplicatePair], groups: Sequence[str] | None
 ) -> list[set[int]]:
-    """Connected components of near-duplicates and groups that stand on both sides."""
-    root = list(range(len(sides)))
+    """Find connected components of near-duplicates and groups with images in both splits."""
+    parent = list(range(len(splits)))
 
-    def find(n: int) -> int:
-        while root[n] != n:
-            root[n] = root[root[n]]
-            n = root[n]
-        return n
+    def find_root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
 
     for pair in pairs:
-        root[find(pair.first)] = find(pair.second)
-    first: dict[str, int] = {}
-    for n, group in enumerate(groups or ()):
+        parent[find_root(pair.first)] = find_root(pair.second)
+    first_of_group: dict[str, int] = {}
+    for index, group in enumerate(groups or ()):
         if group:
-            root[find(n)] = find(first.setdefault(group, n))
-    members: dict[int, set[int]] = {}
-    for n in range(len(sides)):
-        members.setdefault(find(n), set()).add(n)
-    return [part for part in members.values() if len({sides[n] for n in part}) > 1]
+            parent[find_root(index)] = find_root(first_of_group.setdefault(group, index))
+    components: dict[int, set[int]] = {}
+    for index in range(len(splits)):
+        components.setdefault(find_root(index), set()).add(index)
+    return [c for c in components.values() if len({splits[index] for index in c}) > 1]
 
 
 def encode_leaks(leaks: LeakReport) -> dict[str, Any]:
-    """The findings for machines: counts, every pair with its leak flag, and what to move."""
-    across = set(leaks.leaking_pairs)
+    """Return the report as JSON: counts, every pair, and the images to move."""
+    leaking = set(leaks.leaking_pairs)
     return {
         "pictures": len(leaks.names),
         "missing": list(leaks.missing),
         "near_duplicates": len(leaks.pairs),
-        "leaks": len(across),
+        "leaks": len(leaking),
         "kinds": dict(sorted(Counter(p.kind for p in leaks.pairs).items())),
         "sources": _count_by_source(leaks, list(leaks.pairs)),
         "pairs": [
@@ -212,46 +214,48 @@ def encode_leaks(leaks: LeakReport) -> dict[str, Any]:
                 "kind": p.kind,
                 "similarity": p.similarity,
                 "overlap": p.overlap,
-                "leak": p in across,
+                "leak": p in leaking,
             }
             for p in leaks.pairs
         ],
-        "move_to_test": [leaks.names[n] for n in leaks.images_to_move],
+        "move_to_test": [leaks.names[index] for index in leaks.images_to_move],
     }
 
 
 def format_leaks(leaks: LeakReport, max_rows: int = 20) -> str:
-    """The findings for people, the first `most` leaks by similarity."""
-    across = sorted(leaks.leaking_pairs, key=lambda p: (-p.similarity, p))
+    """Format the report as Markdown, with the `max_rows` most similar leaks."""
+    leaking = sorted(leaks.leaking_pairs, key=lambda p: (-p.similarity, p))
     lines = [
-        f"{len(leaks.names):,} pictures, {len(leaks.pairs):,} pairs of near-duplicates, "
-        f"{len(across):,} of them leaks between train and test."
+        f"{len(leaks.names):,} images, {len(leaks.pairs):,} pairs of near-duplicates, "
+        f"{len(leaking):,} of them leaks between train and test."
     ]
     if leaks.missing:
-        lines.append(f"{len(leaks.missing):,} pictures are missing and were not looked at.")
+        lines.append(
+            f"{len(leaks.missing):,} images are missing or cannot be decoded, and were not "
+            "compared."
+        )
     if leaks.pairs:
-        rows = [
-            f"| {name} | {count:,} |"
-            for name, count in _count_by_source(leaks, leaks.pairs).items()
-        ]
+        counts = _count_by_source(leaks, leaks.pairs)
+        rows = [f"| {sources} | {count:,} |" for sources, count in counts.items()]
         lines.append("\n".join(["| sources | pairs |", "| --- | --- |", *rows]))
-    if across:
+    if leaking:
         rows = [
             f"| {leaks.names[p.first]} | {leaks.names[p.second]} | {p.kind} | {p.similarity:.2f} |"
-            for p in across[:max_rows]
+            for p in leaking[:max_rows]
         ]
-        head = ["| one side | other side | kind | similarity |", "| --- | --- | --- | --- |"]
+        head = ["| image | near-duplicate | kind | similarity |", "| --- | --- | --- | --- |"]
         lines.append("\n".join([*head, *rows]))
-        if len(across) > max_rows:
-            lines.append(f"… and {len(across) - max_rows:,} more.")
+        if len(leaking) > max_rows:
+            lines.append(f"… and {len(leaking) - max_rows:,} more.")
         lines.append(
-            f"To mend this, {len(leaks.images_to_move):,} pictures have to move from train to test."
+            f"To remove the leaks, move {len(leaks.images_to_move):,} images from train to test, "
+            "or build again with `--leaks move`."
         )
     return "\n\n".join(lines) + "\n"
 
 
 def _count_by_source(leaks: LeakReport, pairs: Sequence[DuplicatePair]) -> dict[str, int]:
-    count = Counter(
+    counts = Counter(
         " – ".join(sorted({leaks.sources[p.first], leaks.sources[p.second]})) for p in pairs
     )
-    return dict(sorted(count.items()))
+    return dict(sorted(counts.items()))
