@@ -1,4 +1,4 @@
-"""docs/faults.md promises tests by name; each of them is there."""
+"""docs/faults.md names the tests that cover each fault; all of them exist."""
 
 import re
 from pathlib import Path
@@ -8,10 +8,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def test_every_test_that_the_table_of_faults_names_exists():
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "faults.md").read_text()))
-    there = {
+    existing = {
         name
         for path in (ROOT / "tests").rglob("test_*.py")
         for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
     }
     assert len(named) > 40
-    assert named <= there, sorted(named - there)
+    assert named <= existing, sorted(named - existing)

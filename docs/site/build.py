@@ -1,7 +1,7 @@
-"""docs/*.md, README and CHANGELOG as static HTML, with a reference from the docstrings.
+"""Build docs/*.md, README and CHANGELOG as static HTML, with a reference from the docstrings.
 
-`make docs` writes `build/docs/index.html`, which opens from disk. Nothing is needed that smallpose
-itself does not bring along: markdown-it and Pygments come with rich, Jinja2 makes the report.
+`make docs` writes `build/docs/index.html`, which opens from disk. Everything that is needed comes
+with smallpose: markdown-it and Pygments with rich, and Jinja2 for the report.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import html
 import importlib
 import inspect
 import io
+import os
 import re
 import shutil
 import sys
@@ -28,74 +29,121 @@ import smallpose
 from smallpose.cli.main import VERBS, main
 from smallpose.system.files import write_atomically
 
-HERE = Path(__file__).parent
-HOUSE = HERE.parents[1]
-FIRST = ("score", "build", "train", "predict", "report", "extend", "protocols")
+FOLDER = Path(__file__).parent
+ROOT = FOLDER.parents[1]
+# The menu: pages of docs/ by group, in this order; pages that are not named follow in "background".
+GROUPS = {
+    "how to": (
+        "evaluate",
+        "build",
+        "custom-source",
+        "train",
+        "predict",
+        "report",
+        "cluster",
+        "parquet",
+        "extend",
+    ),
+    "background": (
+        "glossary",
+        "outputs",
+        "protocols",
+        "label-audit",
+        "exports",
+        "parity",
+        "faults",
+    ),
+}
+PACKAGES = (
+    "core",
+    "system",
+    "io",
+    "stats",
+    "sources",
+    "synthetic",
+    "dataset",
+    "evaluation",
+    "models",
+    "dataloading",
+    "methods",
+    "inference",
+    "training",
+    "report",
+)
+# The names of README and others among the pages.
+PROJECT_PAGES = {"README": "index", "CHANGELOG": "changes", "CONTRIBUTING": "contributing"}
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page of the site."""
+    """One page of the site.
 
-    name: str  # of its file, without .html
+    Args:
+        name: of its file, without `.html`.
+        title: in the menu.
+        group: of the menu.
+        body: HTML.
+    """
+
+    name: str
     title: str
     group: str
     body: str
 
 
-def pages() -> list[Page]:
-    """All of them, in the order of the menu."""
-    order = {name: number for number, name in enumerate(FIRST)}
-    texts = sorted((HOUSE / "docs").glob("*.md"), key=lambda p: (order.get(p.stem, 99), p.stem))
-    known = {f"docs/{p.name}": f"{p.stem}.html" for p in texts} | {
-        p.name: f"{p.stem}.html" for p in texts
-    }
-    known |= {
-        "README.md": "index.html",
-        "CHANGELOG.md": "changes.html",
-        "../README.md": "index.html",
-    }
-    known |= {"CONTRIBUTING.md": "contributing.html", "../CONTRIBUTING.md": "contributing.html"}
-    out = [_text("index", HOUSE / "README.md", "start", known)]
-    out += [_text(p.stem, p, "how to", known) for p in texts]
-    out.append(Page("commands", "Commands", "reference", _commands()))
-    out += [_reference(room) for room in _rooms()]
-    out.append(_text("contributing", HOUSE / "CONTRIBUTING.md", "project", known))
-    out.append(_text("changes", HOUSE / "CHANGELOG.md", "project", known))
-    return out
+def list_pages() -> list[Page]:
+    """Render all pages, in the order of the menu."""
+    group_of = {name: group for group, names in GROUPS.items() for name in names}
+    order = list(group_of)
+    files = {path.stem: path for path in sorted((ROOT / "docs").glob("*.md"))}
+    names = sorted(files, key=lambda name: order.index(name) if name in order else len(order))
+    links = {f"{prefix}{name}.md": f"{name}.html" for name in names for prefix in ("", "docs/")}
+    for name, target in PROJECT_PAGES.items():
+        links |= {f"{prefix}{name}.md": f"{target}.html" for prefix in ("", "../")}
+    pages = [_render_file("index", ROOT / "README.md", "start", links)]
+    for name in names:
+        pages.append(_render_file(name, files[name], group_of.get(name, "background"), links))
+    pages.append(Page("commands", "Commands", "reference", _render_commands()))
+    pages.append(_render_public_names())
+    pages += [_render_package(package) for package in PACKAGES]
+    for name in ("CONTRIBUTING", "CHANGELOG"):
+        pages.append(_render_file(PROJECT_PAGES[name], ROOT / f"{name}.md", "project", links))
+    return pages
 
 
-def _text(name: str, path: Path, group: str, known: dict[str, str]) -> Page:
+def _render_file(name: str, path: Path, group: str, links: dict[str, str]) -> Page:
     text = path.read_text()
-    # Marks for the tests are comments and not for readers.
+    # HTML comments are for the tests and not for readers.
     text = re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL)
-    body = _markdown(text)
     body = re.sub(
-        r'href="([^":#]+)(#[^"]*)?"', lambda m: f'href="{known.get(m[1], m[1])}{m[2] or ""}"', body
+        r'href="([^":#]+)(#[^"]*)?"',
+        lambda match: f'href="{links.get(match[1], match[1])}{match[2] or ""}"',
+        _render_markdown(text),
     )
+    # README names images by their path in the repository; the site has them beside its pages.
+    body = body.replace('src="docs/', 'src="')
     title = re.search(r"^# (.+)$", text, re.MULTILINE)
     return Page(name, title[1].strip("`") if title else name, group, body)
 
 
-def _markdown(text: str) -> str:
-    parser = MarkdownIt("commonmark", {"highlight": _coloured}).enable("table")
+def _render_markdown(text: str) -> str:
+    parser = MarkdownIt("commonmark", {"highlight": _highlight_code}).enable("table")
     body = str(parser.render(text))
     # Wide tables scroll by themselves, and headings can be linked to.
-    body = body.replace("<table>", '<div class="scroll"><table>').replace(
-        "</table>", "</table></div>"
-    )
+    body = body.replace("<table>", '<div class="scroll"><table>')
+    body = body.replace("</table>", "</table></div>")
     return re.sub(
         r"<h([23])>(.*?)</h\1>",
-        lambda m: f'<h{m[1]} id="{_slug(m[2])}">{m[2]}</h{m[1]}>',
+        lambda match: f'<h{match[1]} id="{_make_anchor(match[2])}">{match[2]}</h{match[1]}>',
         body,
     )
 
 
-def _slug(heading: str) -> str:
+def _make_anchor(heading: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", re.sub(r"<[^>]+>", "", heading).lower()).strip("-")
 
 
-def _coloured(code: str, language: str, _: str) -> str:
+def _highlight_code(code: str, language: str, _: str) -> str:
     try:
         lexer = get_lexer_by_name(language.split()[0] if language else "text")
     except ClassNotFound:
@@ -103,83 +151,67 @@ def _coloured(code: str, language: str, _: str) -> str:
     return str(highlight(code, lexer, HtmlFormatter(nowrap=True)))
 
 
-def _commands() -> str:
-    """What every verb says of itself."""
+def _render_commands() -> str:
+    """Render the help of every verb."""
     parts = ["<h1>Commands</h1>"]
     for group, verbs in VERBS.items():
         parts.append(f"<h2>{html.escape(group)}</h2>")
         for verb in verbs:
             parts.append(f'<h3 id="{verb}">smallpose {verb}</h3>')
-            parts.append(f"<pre><code>{html.escape(_help(verb))}</code></pre>")
+            parts.append(f"<pre><code>{html.escape(_capture_help(verb))}</code></pre>")
     return "\n".join(parts)
 
 
-def _help(verb: str) -> str:
+def _capture_help(verb: str) -> str:
+    # The width of the help is not that of the terminal in which the site is built.
+    os.environ["COLUMNS"] = "100"
     out = io.StringIO()
     with redirect_stdout(out), suppress(SystemExit):
         main([verb, "--help"])
     return out.getvalue()
 
 
-def _rooms() -> list[str]:
-    """The package itself, then its rooms in the order of knowledge."""
-    order = (
-        "core",
-        "system",
-        "io",
-        "sources",
-        "synthetic",
-        "dataset",
-        "stats",
-        "evaluation",
-        "models",
-        "dataloading",
-        "methods",
-        "inference",
-        "training",
-        "report",
-    )
-    return ["", *(room for room in order if (HOUSE / "src/smallpose" / room).is_dir())]
+def _render_public_names() -> Page:
+    """Render what `import smallpose` offers."""
+    parts = ["<h1>import smallpose</h1>", _render_docstring(smallpose.__doc__ or "")]
+    for name in smallpose.__all__:
+        if name != "__version__":
+            parts.append(_render_entry(f"smallpose.{name}", getattr(smallpose, name)))
+    return Page("smallpose", "import smallpose", "reference", "\n".join(parts))
 
 
-def _reference(room: str) -> Page:
-    """Public names of a room, module by module."""
-    if not room:
-        parts = ["<h1>import smallpose</h1>", _prose(smallpose.__doc__ or "")]
-        for name in smallpose.__all__:
-            if name != "__version__":
-                parts.append(_entry(f"smallpose.{name}", getattr(smallpose, name)))
-        return Page("smallpose", "import smallpose", "reference", "\n".join(parts))
-    folder = HOUSE / "src" / "smallpose" / room
-    package = importlib.import_module(f"smallpose.{room}")
-    parts = [f"<h1>smallpose.{room}</h1>", _prose(package.__doc__ or "")]
+def _render_package(package: str) -> Page:
+    """Render the public names of a package, module by module."""
+    folder = ROOT / "src" / "smallpose" / package
+    docstring = importlib.import_module(f"smallpose.{package}").__doc__ or ""
+    parts = [f"<h1>smallpose.{package}</h1>", _render_docstring(docstring)]
     for path in sorted(folder.rglob("*.py")):
         if path.name == "__init__.py":
             continue
-        name = ".".join(path.relative_to(HOUSE / "src").with_suffix("").parts)
+        name = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
         try:
             module = importlib.import_module(name)
-        except ImportError as error:  # a tool that this module serves is not installed
+        except ImportError as error:  # an optional dependency of this module is not installed
             print(f"{name} is left out: {error}", file=sys.stderr)
             continue
         parts.append(f'<h2 id="{name}">{name}</h2>')
-        parts.append(_prose(module.__doc__ or ""))
-        for own in _public(path):
-            parts.append(_entry(own, getattr(module, own)))
-    return Page(room, f"smallpose.{room}", "reference", "\n".join(parts))
+        parts.append(_render_docstring(module.__doc__ or ""))
+        for entry in _list_public_names(path):
+            parts.append(_render_entry(entry, getattr(module, entry)))
+    return Page(package, f"smallpose.{package}", "reference", "\n".join(parts))
 
 
-def _public(path: Path) -> list[str]:
-    """Functions and classes that the file defines, in its order."""
+def _list_public_names(path: Path) -> list[str]:
+    """List the functions and classes that the file defines, in its order."""
     kinds = (ast.FunctionDef, ast.ClassDef)
     return [
-        n.name
-        for n in ast.parse(path.read_text()).body
-        if isinstance(n, kinds) and not n.name.startswith("_")
+        node.name
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, kinds) and not node.name.startswith("_")
     ]
 
 
-def _entry(name: str, value: object) -> str:
+def _render_entry(name: str, value: object) -> str:
     if not callable(value):
         return ""
     try:
@@ -187,60 +219,67 @@ def _entry(name: str, value: object) -> str:
     except (TypeError, ValueError):
         signature = "(…)"
     kind = "class" if inspect.isclass(value) else "def"
-    # Values of defaults may carry addresses of this process.
+    # Defaults may be printed with memory addresses of this process.
     signature = re.sub(r" at 0x[0-9a-f]+", "", signature)
-    head = _coloured(f"{kind} {name}{signature}", "python", "")
+    head = _highlight_code(f"{kind} {name}{signature}", "python", "")
     parts = [f'<section class="entry"><pre><code>{head}</code></pre>']
-    parts.append(_prose(inspect.getdoc(value) or ""))
+    parts.append(_render_docstring(inspect.getdoc(value) or ""))
     if inspect.isclass(value):
-        for own, part in vars(value).items():
-            if own.startswith("_") or not (inspect.isfunction(part) or isinstance(part, property)):
+        for attribute, member in vars(value).items():
+            is_documented = inspect.isfunction(member) or isinstance(member, property)
+            if attribute.startswith("_") or not is_documented:
                 continue
-            called = "" if isinstance(part, property) else str(inspect.signature(part))
-            parts.append(f"<h4><code>.{own}{html.escape(called)}</code></h4>")
-            parts.append(_prose(inspect.getdoc(part) or ""))
+            call = "" if isinstance(member, property) else str(inspect.signature(member))
+            parts.append(f"<h4><code>.{attribute}{html.escape(call)}</code></h4>")
+            parts.append(_render_docstring(inspect.getdoc(member) or ""))
     return "\n".join([*parts, "</section>"])
 
 
-def _prose(text: str) -> str:
-    """A docstring of ours: sentences, and indented parts that keep their lines."""
+def _render_docstring(text: str) -> str:
+    """Render sentences as paragraphs, and sections such as Args as they are laid out."""
     blocks = []
     for block in re.split(r"\n\s*\n|\n(?=(?:Args|Returns|Raises|>>>)\b)", inspect.cleandoc(text)):
-        code = block.startswith(">>>")
-        if code or re.match(r"(Args|Returns|Raises):", block):
-            blocks.append(f'<pre class="{"code" if code else "args"}">{html.escape(block)}</pre>')
+        is_code = block.startswith(">>>")
+        if is_code or re.match(r"(Args|Returns|Raises):", block):
+            style = "code" if is_code else "args"
+            blocks.append(f'<pre class="{style}">{html.escape(block)}</pre>')
         elif block.strip():
-            said = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(block))
-            blocks.append(f"<p>{said}</p>")
+            sentence = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(block))
+            blocks.append(f"<p>{sentence}</p>")
     return "\n".join(blocks)
 
 
 def build(out: Path) -> list[Page]:
-    """Write the site into `out`; pictures that pages show are copied beside them."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=False)
+    """Write the site into `out`, with the images of its pages beside them."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(FOLDER), autoescape=False)
     template = environment.get_template("page.html")
-    made = pages()
-    day, night = (HtmlFormatter(style=s).get_style_defs(".page") for s in ("friendly", "monokai"))
-    for page in made:
+    pages = list_pages()
+    light, dark = (
+        HtmlFormatter(style=style).get_style_defs(".page") for style in ("friendly", "monokai")
+    )
+    for page in pages:
         text = template.render(
             page=page,
-            pages=made,
+            pages=pages,
+            groups=(*GROUPS, "reference", "project"),
             version=smallpose.__version__,
-            day=day,
-            night=night,
-            style=(HERE / "style.css").read_text(),
+            light=light,
+            dark=dark,
+            style=(FOLDER / "style.css").read_text(),
         )
         write_atomically(out / f"{page.name}.html", text)
-    for picture in (HOUSE / "docs").rglob("*"):
-        if picture.suffix in (".png", ".svg", ".webp"):
-            target = out / picture.relative_to(HOUSE / "docs")
+    for image in (ROOT / "docs").rglob("*"):
+        if image.suffix in (".png", ".svg", ".webp"):
+            target = out / image.relative_to(ROOT / "docs")
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(picture, target)
-    return made
+            shutil.copyfile(image, target)
+    return pages
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="docs/ as static HTML")
-    parser.add_argument("--out", type=Path, default=HOUSE / "build" / "docs")
-    where = parser.parse_args().out
-    print(f"{len(build(where))} pages; open {where / 'index.html'}")
+    parser = argparse.ArgumentParser(description="Build docs/ as static HTML.")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "build" / "docs", help="Folder to write."
+    )
+    folder = parser.parse_args().out
+    print(f"{len(build(folder))} pages; open {folder / 'index.html'}")

@@ -1,7 +1,7 @@
-"""The code blocks of a Markdown file, and how they run here, in little.
+"""The code blocks of a Markdown file, and how they run in a test.
 
-A block is run as it stands, except for what `LESS` names: commands that need hardware, the network
-or hours are made smaller by these rules and by no others.
+A block runs as it is, except for what `SUBSTITUTIONS` changes: commands that need hardware, the
+network or hours are reduced by these rules and by no others.
 """
 
 import contextlib
@@ -17,29 +17,40 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-HOUSE = Path(__file__).parents[2]
-SHOWN = ("text", "json")  # languages that are looked at and not run
-TINY = {"hrnet_w32": "hrnet_w16_tiny", "rtmo_s": "rtmo_tiny"}
-TINIER = "simple_baseline_r18_tiny"
-# What is sought, what is put there, and why.
-LESS = (
-    (r"^make (\w+)", r"make -C HOUSE -n \1", "installs or runs everything: the plan alone"),
-    (r"^(pip install .+)", r"python TOOLS/pip.py HOUSE/pyproject.toml \1", "the network: extras"),
-    (r"^python (bench/\S+).*", r"python HOUSE/\1 --help", "the peers' environment: its words"),
+ROOT = Path(__file__).parents[2]
+SHOWN_LANGUAGES = ("text", "json")  # not run
+TINY_VARIANTS = {"hrnet_w32": "hrnet_w16_tiny", "rtmo_s": "rtmo_tiny"}
+TRAINED_METHOD = "simple_baseline_r18_tiny"
+# Pattern, replacement, and what the original command would need.
+SUBSTITUTIONS = (
+    (r"^make (\w+)", r"make -C ROOT -n \1", "the network or hours: prints its commands only"),
+    (r"^git clone .*", "true", "the network"),
+    (r"^cd smallpose$", "true", "the clone"),
+    (r"^(pip install .+)", r"python TOOLS/pip.py ROOT/pyproject.toml \1", "the network: extras"),
+    (r"^python (bench/\S+).*", r"python ROOT/\1 --help", "environments of peers: its help only"),
+    (r"^python (examples/\S+)", r"python ROOT/\1", "the clone"),
     (r"--nnodes 2 --nproc-per-node 8", "--nnodes 2 --nproc-per-node 1", "eight GPUs a machine"),
     (r"--nproc-per-node [48]", "--nproc-per-node 1", "as many GPUs"),
     (r"^torchrun (?=--nnodes 2)", "both torchrun ", "two machines: two launchers on this one"),
     (r"\bHOST\b", "localhost", "two machines"),
-    (r":29500", ":PORT", "a port that may be in use here"),
-    (r"/shared/", "", "folders that several machines see"),
-    (r"--workers \d+", "--workers 0", "workers to feed a GPU"),
-    (r"smallpose train (hrnet_w32|rtmo_s)\b", f"smallpose train {TINIER}", "hours on a CPU"),
+    (r":29500", ":PORT", "a port that may be in use"),
+    (r"/shared/", "", "folders that several machines share"),
+    (r"--workers \d+", "--workers 0", "workers that keep a GPU busy"),
+    (
+        r"smallpose train (hrnet_w32|rtmo_s)\b",
+        f"smallpose train {TRAINED_METHOD}",
+        "hours on a CPU",
+    ),
     (r"(smallpose train .*)", r"\1 steps=2", "minutes on a CPU"),
-    (r"^(smallpose benchmark) .*", r"TOOLS/\1 --help", "days on a GPU: its words alone"),
+    (r"^(smallpose benchmark) .*", r"TOOLS/\1 --help", "days on a GPU: its help only"),
     (r"(hrnet_w32|rtmo_s) --(box-)?weights mmpose", r"\1 --\2weights TOOLS/\1", "the network"),
-    (r"(?<!/)\b(hrnet_w32|rtmo_s)\b", lambda found: TINY[found[1]], "its weights are drawn here"),
+    (
+        r"(?<!/)\b(hrnet_w32|rtmo_s)\b",
+        lambda match: TINY_VARIANTS[match[1]],
+        "published weights: those of the tests are random",
+    ),
 )
-# Stand-ins for what a cluster brings along, beside the two launchers.
+# Stand-ins for the commands of a cluster, beside the two launchers.
 TOOLS = {
     "both": '"$@" & first=$!; "$@"; wait "$first"',
     "srun": 'exec "$@"',
@@ -49,12 +60,12 @@ TOOLS = {
     "torchrun": 'exec "$PYTHON" -m torch.distributed.run "$@"',
 }
 SLURM = {"SLURM_NNODES": "1", "SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "localhost"}
-# What a reader's pip would ask for must be there to be asked for.
+# Checks that the project has the extras that a reader's pip would install.
 PIP = """
 import re, sys, tomllib
 project = tomllib.load(open(sys.argv[1], "rb"))["project"]
 for word in sys.argv[4:]:
-    name, extras = re.fullmatch(r"(\\.|smallpose)(?:\\[(.*)\\])?", word).groups()
+    extras = re.fullmatch(r"\\.(?:\\[(.*)\\])?", word)[1]
     assert all(e in project["optional-dependencies"] for e in (extras or "").split(",") if e), word
 """
 
@@ -64,113 +75,117 @@ class Block:
     """Code of one language.
 
     Args:
+        file: the Markdown file.
         line: of the file, from 1.
-        code: as it stands, or as `little` made it.
+        language: "text" where the file names none.
+        code: as in the file, or as `substitute` changed it.
     """
 
-    text: Path
+    file: Path
     line: int
     language: str
     code: str
 
     @property
     def name(self) -> str:
-        """For a test's name and for messages."""
-        return f"{self.text.stem}-{self.line}"
+        """Return a name for tests and messages."""
+        return f"{self.file.stem}-{self.line}"
 
-    def commands(self) -> list[str]:
-        """A shell block's commands, continued lines joined, comments and repeated blanks gone."""
-        joined = self.code.replace("\\\n", " ")
-        bare = (re.sub(r"(^|\s)#.*", "", line) for line in joined.splitlines())
-        return [" ".join(line.split()) for line in bare if line.strip()]
+    def list_commands(self) -> list[str]:
+        """Return the commands of a shell block, with continued lines joined and no comments."""
+        code = self.code.replace("\\\n", " ")
+        lines = (re.sub(r"(^|\s)#.*", "", line) for line in code.splitlines())
+        return [" ".join(line.split()) for line in lines if line.strip()]
 
 
-def blocks(path: Path) -> list[Block]:
-    """Every block of code of the file, fenced or indented, whatever its language."""
+def read_blocks(path: Path) -> list[Block]:
+    """Read every block of code of the file, fenced or indented, whatever its language."""
     parser = MarkdownIt("commonmark").enable("table")
     return [
-        Block(path, token.map[0] + 1, _language(token), token.content)
+        Block(path, token.map[0] + 1, _read_language(token), token.content)
         for token in parser.parse(path.read_text())
         if token.type in ("fence", "code_block") and token.map is not None
     ]
 
 
-def _language(token: Token) -> str:
+def _read_language(token: Token) -> str:
     if token.type == "code_block":
         return "indented"
     return token.info.strip() or "text"
 
 
-def little(block: Block) -> Block:
-    """The same as it runs here: `LESS`, command by command. Python stays as it is."""
+def substitute(block: Block) -> Block:
+    """Apply `SUBSTITUTIONS` to each command of a shell block; Python stays as it is."""
     if block.language == "python":
         return block
-    commands = block.commands()
-    for sought, put, _ in LESS:
-        commands = [re.sub(sought, put, command) for command in commands]
+    commands = block.list_commands()
+    for pattern, replacement, _ in SUBSTITUTIONS:
+        commands = [re.sub(pattern, replacement, command) for command in commands]
     return replace(block, code="\n".join(commands))
 
 
-def run(block: Block, folder: Path, *, without: Set[str] = frozenset()) -> None:
-    """In that folder, as a newcomer would; nothing of it may fail.
+def run_block(block: Block, folder: Path, *, without: Set[str] = frozenset()) -> None:
+    """Run a block in a folder as a newcomer would; raise AssertionError if anything fails.
 
-    Commands of smallpose are called in this process, which has PyTorch in memory already; a shell
-    still takes their words apart. Everything else is a process of its own.
+    Commands of smallpose are called in this process, which has loaded PyTorch already; a shell
+    still splits their words. Everything else is a process of its own.
 
     Args:
-        folder: stands for the reader's home, too.
-        without: commands (as the page has them) that are run elsewhere.
+        folder: the working directory and the reader's home.
+        without: commands, as in the page, that run elsewhere.
     """
     if block.language == "python":
-        _process(block, [sys.executable, "-c", block.code], folder)
+        _run_process(block, [sys.executable, "-c", block.code], folder)
         return
-    commands = [c for c in block.commands() if c not in without]
-    made = little(replace(block, code="\n".join(commands))).code.splitlines()
-    if block.code.startswith("#!"):  # a script is one thing, and hangs together
-        commands, made = ["\n".join(commands)], ["\n".join(made)]
-    for command, less in zip(commands, made, strict=True):
-        if less.startswith("smallpose "):
-            _call(block, less, folder)
+    commands = [c for c in block.list_commands() if c not in without]
+    reduced = substitute(replace(block, code="\n".join(commands))).code.splitlines()
+    if block.code.startswith("#!"):  # a script runs as a unit
+        commands = ["\n".join(commands)]
+        reduced = ["\n".join(reduced)]
+    for original, command in zip(commands, reduced, strict=True):
+        if command.startswith("smallpose "):
+            _call_smallpose(block, command, folder)
             continue
-        less = less.replace("HOUSE", str(HOUSE)).replace("PORT", str(_free_port()))
-        said = _process(block, ["bash", "-euc", less.replace("TOOLS", str(tools(folder)))], folder)
-        if less.endswith("--help"):
-            for word in re.findall(r"--[a-z-]+", command):
-                assert word in said, f"{block.text.name}, line {block.line}: no {word}"
+        command = command.replace("ROOT", str(ROOT)).replace("PORT", str(_find_free_port()))
+        command = command.replace("TOOLS", str(write_tools(folder)))
+        output = _run_process(block, ["bash", "-euc", command], folder)
+        if command.endswith("--help"):
+            for flag in re.findall(r"--[a-z-]+", original):
+                assert flag in output, f"{block.file.name}, line {block.line}: no {flag}"
 
 
-def tools(folder: Path) -> Path:
-    """Where the stand-ins lie; they are written on the first call."""
-    where = folder / ".tools"
-    if not where.is_dir():
-        where.mkdir()
+def write_tools(folder: Path) -> Path:
+    """Return the folder of the stand-ins, which the first call writes."""
+    tools = folder / ".tools"
+    if not tools.is_dir():
+        tools.mkdir()
         for name, line in TOOLS.items():
-            (where / name).write_text(f"#!/bin/bash\n{line}\n")
-            (where / name).chmod(0o755)
-        (where / "pip.py").write_text(PIP)
-    return where
+            (tools / name).write_text(f"#!/bin/bash\n{line}\n")
+            (tools / name).chmod(0o755)
+        (tools / "pip.py").write_text(PIP)
+    return tools
 
 
-def _call(block: Block, command: str, folder: Path) -> None:
+def _call_smallpose(block: Block, command: str, folder: Path) -> None:
     from smallpose.cli.main import main
 
-    command = command.replace("TOOLS", str(tools(folder)))
-    apart = f"printf '%s\\0' {command.removeprefix('smallpose ')}"
+    command = command.replace("TOOLS", str(write_tools(folder)))
+    split = f"printf '%s\\0' {command.removeprefix('smallpose ')}"
     words = subprocess.run(
-        ["bash", "-euc", apart],
+        ["bash", "-euc", split],
         cwd=folder,
-        env=_environment(folder),
+        env=_make_environment(folder),
         capture_output=True,
         check=True,
         text=True,
     ).stdout.split("\0")[:-1]
-    with contextlib.chdir(folder), _home(folder):
+    with contextlib.chdir(folder), _set_home(folder):
         code = main(words)
-    assert code == 0, f"{block.text.name}, line {block.line}: {command} ended with {code}"
+    assert code == 0, f"{block.file.name}, line {block.line}: {command} ended with {code}"
 
 
 @contextlib.contextmanager
-def _home(folder: Path) -> Iterator[None]:
+def _set_home(folder: Path) -> Iterator[None]:
     before = os.environ.get("HOME")
     os.environ["HOME"] = str(folder)
     try:
@@ -182,34 +197,38 @@ def _home(folder: Path) -> Iterator[None]:
             os.environ["HOME"] = before
 
 
-def _process(block: Block, words: list[str], folder: Path) -> str:
+def _run_process(block: Block, words: list[str], folder: Path) -> str:
     done = subprocess.run(
         words,
         cwd=folder,
-        env=_environment(folder),
+        env=_make_environment(folder),
         capture_output=True,
         text=True,
         check=False,
         timeout=500,
     )
     assert done.returncode == 0, (
-        f"{block.text.name}, line {block.line}:\n{words[-1]}\n"
+        f"{block.file.name}, line {block.line}:\n{words[-1]}\n"
         f"{done.stdout[-500:]}\n{done.stderr[-1500:]}"
     )
     return done.stdout
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    path = f"{tools(folder)}{os.pathsep}{os.environ['PATH']}"
-    here = {"PATH": path, "PYTHON": sys.executable, "HOME": str(folder), "OMP_NUM_THREADS": "1"}
-    kept = dict(os.environ)
-    if kept.pop("PYTHONDONTWRITEBYTECODE", ""):
+def _make_environment(folder: Path) -> dict[str, str]:
+    environment = dict(os.environ) | SLURM
+    environment |= {
+        "PATH": f"{write_tools(folder)}{os.pathsep}{os.environ['PATH']}",
+        "PYTHON": sys.executable,
+        "HOME": str(folder),
+        "OMP_NUM_THREADS": "1",
+    }
+    if environment.pop("PYTHONDONTWRITEBYTECODE", ""):
         # PyTorch is compiled once for all of these processes and not by each of them.
-        here["PYTHONPYCACHEPREFIX"] = str(folder.parent / "pycache")
-    return {**kept, **SLURM, **here}
+        environment["PYTHONPYCACHEPREFIX"] = str(folder.parent / "pycache")
+    return environment
 
 
-def _free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("localhost", 0))
-        return int(door.getsockname()[1])
+def _find_free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return int(listener.getsockname()[1])

@@ -18,7 +18,7 @@ from smallpose.io.coco_annotations_fast import read_coco_fast
 from smallpose.sources.custom import parse_custom_sources, read_joint_map, read_mapped_coco
 from smallpose.stats.counts import count_by_source
 
-DOC = Path(__file__).resolve().parents[2] / "docs" / "own-source.md"
+DOC = Path(__file__).resolve().parents[2] / "docs" / "custom-source.md"
 THEIRS = ("hat", "throat", "l_hand", "r_hand", "tail", "nose")
 
 
@@ -102,7 +102,7 @@ def test_the_documented_function_builds_a_set(tmp_path, monkeypatch):
     lines = []
     for number in range(30):
         name = f"{number:02d}.png"
-        picture(tmp_path / "pictures" / name, number)
+        picture(tmp_path / "images" / name, number)
         joints = ",".join(f"{x:.1f},{y:.1f},2" for x, y in rng.uniform(5, 80, (3, 2)))
         lines.append(f"{name},video {number // 3},5,6,40,50,{joints}")
     (tmp_path / "people.csv").write_text("\n".join(lines))
