@@ -1,4 +1,4 @@
-"""Random crowded worlds, and an independent driver of pycocotools that scores them."""
+"""Random crowded datasets, and an independent driver of pycocotools that scores them."""
 
 import contextlib
 import copy
@@ -34,16 +34,16 @@ CLASSES = [*SIZES, *DENSITIES]
 
 
 @dataclass
-class World:
+class Dataset:
     """The same people and detections as COCO's dicts and as our tables."""
 
     coco: dict[str, Any]
     results: list[dict[str, Any]]
     truth: Instances
-    found: Predictions
+    predictions: Predictions
 
 
-def make_world(seed: int, joints: int = 17, images: int = 4, people: int = 5) -> World:
+def make_dataset(seed: int, joints: int = 17, images: int = 4, people: int = 5) -> Dataset:
     """Few images, all the trouble: ties, twins, crowds, unlabelled people, class ends, copies."""
     rng = np.random.default_rng(seed)
     skeleton = COCO17 if joints == 17 else SMALLPOSE
@@ -74,7 +74,7 @@ def make_world(seed: int, joints: int = 17, images: int = 4, people: int = 5) ->
         "annotations": annotations,
         "categories": [{"id": 1, "name": "person", "keypoints": list(skeleton.joints)}],
     }
-    return World(coco, results, as_truth(coco), as_found(results, skeleton))
+    return Dataset(coco, results, as_truth(coco), as_predictions(results, skeleton))
 
 
 def _person(rng, image, joints, before):
@@ -151,7 +151,7 @@ def as_truth(coco: dict[str, Any], joints: Any = None) -> Instances:
     )
 
 
-def as_found(results: list[dict[str, Any]], skeleton: Any) -> Predictions:
+def as_predictions(results: list[dict[str, Any]], skeleton: Any) -> Predictions:
     boxes = [r.get("bbox", [np.nan] * 4) for r in results]
     return make_predictions(
         skeleton,
@@ -173,12 +173,12 @@ def density(annotation: dict[str, Any]) -> float:
 
 
 def run_pycocotools(
-    world: World, max_detections: int = 20, area: str = "box", sigmas: Any = None
+    dataset: Dataset, max_detections: int = 20, area: str = "box", sigmas: Any = None
 ) -> dict[str, dict[str, Any]]:
     """Each class in a run of its own: whoever is not in it gets num_keypoints 0."""
     out = {}
     for name in CLASSES:
-        coco = copy.deepcopy(world.coco)
+        coco = copy.deepcopy(dataset.coco)
         for a in coco["annotations"]:
             if area == "box":
                 a["area"] = a["bbox"][2] * a["bbox"][3]
@@ -187,7 +187,7 @@ def run_pycocotools(
                 here = here and DENSITIES[name](density(a))
             a["num_keypoints"] *= here
         out[name] = _one_run(
-            coco, world.results, name if name in SIZES else "small", max_detections, sigmas
+            coco, dataset.results, name if name in SIZES else "small", max_detections, sigmas
         )
     return out
 
@@ -230,8 +230,8 @@ def _one_run(coco, results, size, max_detections, sigmas):
 
 
 @pytest.fixture(scope="session")
-def crowded_world() -> Callable[..., World]:
-    return make_world
+def crowded_dataset() -> Callable[..., Dataset]:
+    return make_dataset
 
 
 @pytest.fixture(scope="session")

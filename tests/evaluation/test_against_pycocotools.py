@@ -24,7 +24,7 @@ def mean(values):
 
 def assert_equal(result, expected, max_detections=20):
     for (name, e), ours in zip(
-        expected.items(), result.match_counts.curves("coco", max_detections), strict=True
+        expected.items(), result.match_counts.compute_curves("coco", max_detections), strict=True
     ):
         assert result.people[name] == e["people"], name
         for array in ("precision", "recall", "scores"):
@@ -40,88 +40,91 @@ def assert_equal(result, expected, max_detections=20):
     "batch", [0, *(pytest.param(batch, marks=pytest.mark.slow) for batch in range(1, 10))]
 )
 def test_fifty_crowded_worlds_equal_pycocotools_in_every_array(
-    batch, joints, crowded_world, pycocotools
+    batch, joints, crowded_dataset, pycocotools
 ):
     for seed in range(50 * batch, 50 * batch + 50):
-        world = crowded_world(seed, joints)
-        expected = pycocotools(world)
-        assert_equal(evaluate(world.truth, world.found), expected)
+        dataset = crowded_dataset(seed, joints)
+        expected = pycocotools(dataset)
+        assert_equal(evaluate(dataset.truth, dataset.predictions), expected)
 
 
-def test_the_worlds_have_teeth(crowded_world):
-    """What the worlds are said to hold is there, so that equality means something."""
+def test_the_worlds_have_teeth(crowded_dataset):
+    """What the datasets are said to hold is there, so that equality means something."""
     seen = dict.fromkeys(
         ["tied scores", "twins", "crowd hit", "class end", "flat box", "over the cap"], 0
     )
     aps = []
     for seed in range(60):
-        world = crowded_world(seed)
-        scores = world.found.scores
+        dataset = crowded_dataset(seed)
+        scores = dataset.predictions.scores
         seen["tied scores"] += len(np.unique(scores)) < len(scores)
-        boxes = [tuple(a["bbox"]) for a in world.coco["annotations"]]
+        boxes = [tuple(a["bbox"]) for a in dataset.coco["annotations"]]
         seen["twins"] += len(set(boxes)) < len(boxes)
-        seen["crowd hit"] += bool(world.truth.iscrowd.any())
-        seen["class end"] += bool((world.truth.area == 128 * 96).any())
-        seen["flat box"] += bool((world.truth.area == 0).any())
+        seen["crowd hit"] += bool(dataset.truth.iscrowd.any())
+        seen["class end"] += bool((dataset.truth.area == 128 * 96).any())
+        seen["flat box"] += bool((dataset.truth.area == 0).any())
         seen["over the cap"] += bool(
-            (np.unique(world.found.image_ids, return_counts=True)[1] > 20).any()
+            (np.unique(dataset.predictions.image_ids, return_counts=True)[1] > 20).any()
         )
-        aps.append(evaluate(world.truth, world.found)["coco"]["AP"])
+        aps.append(evaluate(dataset.truth, dataset.predictions)["coco"]["AP"])
     assert min(seen.values()) >= 5, seen
     assert np.quantile([a for a in aps if a is not None], [0.1, 0.9]).tolist() != [0, 0]
     assert np.nanmean([a for a in aps if a is not None]) > 0.2
 
 
 @pytest.mark.parametrize("max_detections", [1, 3, 100])
-def test_any_cap_on_detections_is_pycocotools(max_detections, crowded_world, pycocotools):
+def test_any_cap_on_detections_is_pycocotools(max_detections, crowded_dataset, pycocotools):
     for seed in range(5):
-        world = crowded_world(seed)
+        dataset = crowded_dataset(seed)
         assert_equal(
-            evaluate(world.truth, world.found, max_detections=max_detections),
-            pycocotools(world, max_detections),
+            evaluate(dataset.truth, dataset.predictions, max_detections=max_detections),
+            pycocotools(dataset, max_detections),
             max_detections,
         )
 
 
-def test_own_sigmas_are_pycocotools(crowded_world, pycocotools):
+def test_own_sigmas_are_pycocotools(crowded_dataset, pycocotools):
     sigmas = np.linspace(0.02, 0.12, 17)
     for seed in range(5):
-        world = crowded_world(seed)
-        result = evaluate(world.truth, world.found, sigmas=sigmas)
-        assert_equal(result, pycocotools(world, sigmas=sigmas))
+        dataset = crowded_dataset(seed)
+        result = evaluate(dataset.truth, dataset.predictions, sigmas=sigmas)
+        assert_equal(result, pycocotools(dataset, sigmas=sigmas))
 
 
-def test_a_larger_crowded_world_equals_pycocotools(crowded_world, pycocotools):
-    world = crowded_world(7, 21, images=30, people=25)
-    assert_equal(evaluate(world.truth, world.found), pycocotools(world))
+def test_a_larger_crowded_world_equals_pycocotools(crowded_dataset, pycocotools):
+    dataset = crowded_dataset(7, 21, images=30, people=25)
+    assert_equal(evaluate(dataset.truth, dataset.predictions), pycocotools(dataset))
 
 
-def test_through_files_the_numbers_are_the_same(crowded_world, pycocotools, tmp_path):
-    world = crowded_world(3, 21)
-    (tmp_path / "truth.json").write_text(json.dumps(world.coco))
-    (tmp_path / "found.json").write_text(json.dumps(world.results))
+def test_through_files_the_numbers_are_the_same(crowded_dataset, pycocotools, tmp_path):
+    dataset = crowded_dataset(3, 21)
+    (tmp_path / "truth.json").write_text(json.dumps(dataset.coco))
+    (tmp_path / "found.json").write_text(json.dumps(dataset.results))
     truth = read_coco(tmp_path / "truth.json")
     found = read_results(tmp_path / "found.json", truth)
-    assert_equal(evaluate(truth, found), pycocotools(world))
+    assert_equal(evaluate(truth, found), pycocotools(dataset))
 
 
-def test_annotation_id_0_is_an_id_like_any_other(crowded_world, pycocotools):
+def test_annotation_id_0_is_an_id_like_any_other(crowded_dataset, pycocotools):
     """pycocotools reads id 0 as 'no match' and scores a perfect detection 0."""
-    world = crowded_world(11)
-    zero = copy.deepcopy(world.coco)
+    dataset = crowded_dataset(11)
+    zero = copy.deepcopy(dataset.coco)
     zero["annotations"][0]["id"] = 0
-    expected = pycocotools(world)
+    expected = pycocotools(dataset)
     from dataclasses import replace
 
-    ids = world.truth.ids.copy()
+    ids = dataset.truth.ids.copy()
     ids[0] = 0
-    assert_equal(evaluate(replace(world.truth, ids=ids), world.found), expected)
+    assert_equal(evaluate(replace(dataset.truth, ids=ids), dataset.predictions), expected)
 
 
-def test_the_order_of_images_in_the_file_does_not_matter_but_their_ids_do(crowded_world):
-    world = crowded_world(5, images=8)
-    turned = world.truth.take_images(np.arange(len(world.truth.images))[::-1])
-    assert evaluate(turned, world.found)["coco"] == evaluate(world.truth, world.found)["coco"]
+def test_the_order_of_images_in_the_file_does_not_matter_but_their_ids_do(crowded_dataset):
+    dataset = crowded_dataset(5, images=8)
+    turned = dataset.truth.take_images(np.arange(len(dataset.truth.images))[::-1])
+    assert (
+        evaluate(turned, dataset.predictions)["coco"]
+        == evaluate(dataset.truth, dataset.predictions)["coco"]
+    )
 
 
 REFERENCE = [  # the values that pycocotools 2.0.11 prints for real files, at its default settings
@@ -192,7 +195,7 @@ def test_on_real_files_every_array_equals_pycocotools(gt, dt, values, real, pyco
         data = path.read_bytes()
         return json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
 
-    world = SimpleNamespace(coco=load(real / "coco" / gt), results=load(real / "coco" / dt))
+    dataset = SimpleNamespace(coco=load(real / "coco" / gt), results=load(real / "coco" / dt))
     truth = read_coco(real / "coco" / gt)
     found = read_results(real / "coco" / dt, truth)
-    assert_equal(evaluate(truth, found), pycocotools(world))
+    assert_equal(evaluate(truth, found), pycocotools(dataset))

@@ -44,14 +44,14 @@ def assert_same(pair):
     assert our_text == their_text
 
 
-def test_the_worlds_give_the_same_arrays_stats_and_printed_summary(crowded_world):
+def test_the_worlds_give_the_same_arrays_stats_and_printed_summary(crowded_dataset):
     for seed in range(40):
-        world = crowded_world(seed, images=5, people=6)
-        if world.results:
-            assert_same(both(world.coco, world.results))
+        dataset = crowded_dataset(seed, images=5, people=6)
+        if dataset.results:
+            assert_same(both(dataset.coco, dataset.results))
 
 
-def test_changed_parameters_give_the_same_arrays(crowded_world):
+def test_changed_parameters_give_the_same_arrays(crowded_dataset):
     def change(p):
         p.maxDets = [1, 20, 5]
         p.iouThrs = np.linspace(0.3, 0.95, 23)
@@ -61,36 +61,36 @@ def test_changed_parameters_give_the_same_arrays(crowded_world):
         p.imgIds = p.imgIds[1:]
 
     for seed in range(10):
-        world = crowded_world(seed, images=5, people=6)
-        assert_same(both(world.coco, world.results, change))
+        dataset = crowded_dataset(seed, images=5, people=6)
+        assert_same(both(dataset.coco, dataset.results, change))
 
 
-def test_21_keypoints_with_own_sigmas_give_the_same_arrays(crowded_world):
+def test_21_keypoints_with_own_sigmas_give_the_same_arrays(crowded_dataset):
     def change(p):
         p.kpt_oks_sigmas = np.linspace(0.03, 0.1, 21)
 
     for seed in range(10):
-        world = crowded_world(seed, 21)
-        assert_same(both(world.coco, world.results, change))
+        dataset = crowded_dataset(seed, 21)
+        assert_same(both(dataset.coco, dataset.results, change))
 
 
-def test_several_categories_stay_apart(crowded_world):
-    world = crowded_world(2, images=6, people=8)
-    world.coco["categories"].append({**world.coco["categories"][0], "id": 7, "name": "climber"})
+def test_several_categories_stay_apart(crowded_dataset):
+    dataset = crowded_dataset(2, images=6, people=8)
+    dataset.coco["categories"].append({**dataset.coco["categories"][0], "id": 7, "name": "climber"})
     rng = np.random.default_rng(0)
-    for record in (*world.coco["annotations"], *world.results):
+    for record in (*dataset.coco["annotations"], *dataset.results):
         record["category_id"] = int(rng.choice([1, 7]))
-    pair = both(world.coco, world.results)
+    pair = both(dataset.coco, dataset.results)
     assert pair[0][0].eval["precision"].shape[2] == 2
     assert_same(pair)
 
 
-def test_per_image_records_are_the_same(crowded_world):
+def test_per_image_records_are_the_same(crowded_dataset):
     for seed in range(15):
-        world = crowded_world(seed)
-        if not world.results:
+        dataset = crowded_dataset(seed)
+        if not dataset.results:
             continue
-        (theirs, _), (ours, _) = both(world.coco, world.results)
+        (theirs, _), (ours, _) = both(dataset.coco, dataset.results)
         assert len(ours.evalImgs) == len(theirs.evalImgs)
         for a, b in zip(ours.evalImgs, theirs.evalImgs, strict=True):
             assert (a is None) == (b is None)
@@ -101,21 +101,21 @@ def test_per_image_records_are_the_same(crowded_world):
                 assert np.array_equal(np.asarray(a[name]), np.asarray(value)), name
 
 
-def test_the_oks_matrices_are_the_same(crowded_world):
-    world = crowded_world(4)
-    (theirs, _), (ours, _) = both(world.coco, world.results)
+def test_the_oks_matrices_are_the_same(crowded_dataset):
+    dataset = crowded_dataset(4)
+    (theirs, _), (ours, _) = both(dataset.coco, dataset.results)
     assert set(ours.ious) == set(theirs.ious)
     for key, matrix in theirs.ious.items():
         assert np.array_equal(np.asarray(ours.ious[key]), np.asarray(matrix))
 
 
-def test_id_0_is_matched_where_pycocotools_says_no_match(crowded_world):
-    world = crowded_world(11)
-    shifted = copy.deepcopy(world.coco)
+def test_id_0_is_matched_where_pycocotools_says_no_match(crowded_dataset):
+    dataset = crowded_dataset(11)
+    shifted = copy.deepcopy(dataset.coco)
     for annotation in shifted["annotations"]:
-        annotation["id"] -= min(a["id"] for a in world.coco["annotations"])
-    (right, _), _ = both(world.coco, world.results)
-    _, (ours, _) = both(shifted, world.results)
+        annotation["id"] -= min(a["id"] for a in dataset.coco["annotations"])
+    (right, _), _ = both(dataset.coco, dataset.results)
+    _, (ours, _) = both(shifted, dataset.results)
     assert np.array_equal(ours.stats, right.stats)
 
 
@@ -133,10 +133,10 @@ def test_boxes_and_masks_are_left_to_pycocotools():
         COCOeval(iouType="bbox")
 
 
-def test_a_wrong_number_of_sigmas_is_said_in_one_line(crowded_world):
-    world = crowded_world(1, 21)
-    with pytest.raises(InputError, match="63 values in a record, 51 are due"):
-        both(world.coco, world.results, lambda p: None, [COCOeval])
+def test_a_wrong_number_of_sigmas_is_said_in_one_line(crowded_dataset):
+    dataset = crowded_dataset(1, 21)
+    with pytest.raises(InputError, match="63 values in a record instead of 51"):
+        both(dataset.coco, dataset.results, lambda p: None, [COCOeval])
 
 
 def test_default_sigmas_are_pycocotools_doubles():
@@ -146,16 +146,16 @@ def test_default_sigmas_are_pycocotools_doubles():
     )
 
 
-def test_a_world_without_people_or_with_an_empty_category_is_the_same(crowded_world):
-    world = crowded_world(4)
-    assert_same(both({**world.coco, "annotations": []}, world.results))
-    world.coco["categories"].append({**world.coco["categories"][0], "id": 7, "name": "nobody"})
-    assert_same(both(world.coco, world.results))
+def test_a_world_without_people_or_with_an_empty_category_is_the_same(crowded_dataset):
+    dataset = crowded_dataset(4)
+    assert_same(both({**dataset.coco, "annotations": []}, dataset.results))
+    dataset.coco["categories"].append({**dataset.coco["categories"][0], "id": 7, "name": "nobody"})
+    assert_same(both(dataset.coco, dataset.results))
 
 
-def test_images_may_be_called_by_words(crowded_world):
-    world = crowded_world(1, images=5, people=6)
-    coco, results = copy.deepcopy((world.coco, world.results))
+def test_images_may_be_called_by_words(crowded_dataset):
+    dataset = crowded_dataset(1, images=5, people=6)
+    coco, results = copy.deepcopy((dataset.coco, dataset.results))
     for record in coco["images"]:
         record["id"] = f"image {record['id']}"
     for record in [*coco["annotations"], *results]:

@@ -11,6 +11,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17, SMALLPOSE, map_joints
+from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.matching.keypoint_selection import select_keypoints
 
 KEYS = {
@@ -158,10 +159,12 @@ def test_results_of_17_joints_on_a_truth_of_21_are_scored_on_the_17():
 def test_the_17_can_be_forced_on_results_of_21_and_then_the_other_4_do_not_count():
     truth = people([[0, 0, 300, 300]], SMALLPOSE)
     found = perfect(truth)
-    found.keypoints[:, SMALLPOSE.joint_indices(["head_top", "head_bottom", "chest", "pelvis"]), 0] += 900
+    found.keypoints[
+        :, SMALLPOSE.joint_indices(["head_top", "head_bottom", "chest", "pelvis"]), 0
+    ] += 900
     assert evaluate(truth, found)["coco"]["AP"] < 1
     assert evaluate(truth, found, keypoints="coco17")["coco"]["AP"] == pytest.approx(1)
-    with pytest.raises(InputError, match="not among their joints"):
+    with pytest.raises(InputError, match="which is among the scored"):
         evaluate(truth, aligned(truth), keypoints="all")
 
 
@@ -183,7 +186,7 @@ def test_people_without_any_scored_joint_are_ignored_and_counted():
     result = evaluate(truth, aligned(truth))
     assert result.people["all"] == 1
     assert result["coco"]["AP"] == pytest.approx(1)
-    assert any("1 people are ignored: no labelled joint" in note for note in result.notes)
+    assert any("1 person is ignored: no labelled joint" in note for note in result.notes)
     # He takes up a detection on his place, which then is not wrong.
     assert evaluate(truth, aligned(truth, scores=[0.5, 0.9]))["coco"]["AP"] == pytest.approx(1)
 
@@ -216,12 +219,12 @@ def test_area_by_file_refuses_people_without_the_field():
     ("call", "says"),
     [
         ({"protocols": ("cocoa",)}, "no such protocol"),
-        ({"protocols": ()}, "none is named"),
-        ({"area": "mask"}, "say box or file"),
+        ({"protocols": ()}, "no protocol is given"),
+        ({"area": "mask"}, "use box or file"),
         ({"max_detections": 0}, "not above zero"),
         ({"density_joints": 0}, "not above zero"),
         ({"size_limits": (9, 4)}, "do not rise"),
-        ({"keypoints": "mpii"}, "say all or coco17"),
+        ({"keypoints": "mpii"}, "use all or coco17"),
         ({"sigmas": [0.1, 0.2]}, "2 values, coco17 has 17 joints"),
         ({"sigmas": [0.0] * 17}, "not above zero"),
     ],
@@ -270,6 +273,10 @@ def test_default_sigmas_are_the_doubles_that_pycocotools_has(skeleton):
     truth = people([[0, 0, 60, 80]], skeleton)
     theirs = dict(zip(COCO17.joints, Params("keypoints").kpt_oks_sigmas.tolist(), strict=True))
     ours = dict(
-        zip(skeleton.joints, select_keypoints(truth, perfect(truth)).sigmas.tolist(), strict=True)
+        zip(
+            skeleton.joints,
+            select_keypoints(truth, perfect(truth), ScoringConfig()).poses.sigmas.tolist(),
+            strict=True,
+        )
     )
     assert {name: ours[name] for name in theirs} == theirs

@@ -16,12 +16,9 @@ from smallpose.evaluation.evaluate import merge_evaluations
 from smallpose.evaluation.evaluator import Evaluator, evaluate_stream
 from smallpose.evaluation.matching import native
 from smallpose.io import coco_results_fast
-from smallpose.io.coco_results_fast import (
-    exceeds_free_memory,
-    read_found,
-    read_truth,
-    stream_results,
-)
+from smallpose.io.coco_annotations import read_coco
+from smallpose.io.coco_results import read_results
+from smallpose.io.coco_results_fast import exceeds_free_memory, stream_results
 
 ALL = ("coco", "owned", "recall")
 
@@ -38,35 +35,48 @@ def rows_of(found, rows):
 
 def same(a, b):
     assert a.to_json() == b.to_json()
-    for name in ("image_ids", "given", "people", "met", "image", "rank", "scores", "hit"):
+    for name in (
+        "image_ids",
+        "num_detections",
+        "num_people",
+        "num_matched",
+        "image",
+        "rank",
+        "scores",
+        "true_positives",
+    ):
         assert np.array_equal(getattr(a.match_counts, name), getattr(b.match_counts, name)), name
 
 
 @pytest.mark.parametrize("core", [True, False])
-def test_fed_in_pieces_it_equals_the_whole(core, crowded_world, monkeypatch):
+def test_fed_in_pieces_it_equals_the_whole(core, crowded_dataset, monkeypatch):
     if not core:
         monkeypatch.setattr(native, "CORE", None)
     for seed in range(25):
-        world = crowded_world(seed, 21, images=5, people=7)
+        dataset = crowded_dataset(seed, 21, images=5, people=7)
         for protocols in (("coco",), ALL):
-            whole = evaluate(world.truth, world.found, protocols=protocols)
-            pieces = np.array_split(np.arange(len(world.found)), 1 + seed % 6)
-            parts = (rows_of(world.found, rows) for rows in pieces)
-            same(evaluate_stream(world.truth, parts, protocols=protocols), whole)
+            whole = evaluate(dataset.truth, dataset.predictions, protocols=protocols)
+            pieces = np.array_split(np.arange(len(dataset.predictions)), 1 + seed % 6)
+            parts = (rows_of(dataset.predictions, rows) for rows in pieces)
+            same(evaluate_stream(dataset.truth, parts, protocols=protocols), whole)
 
 
-def test_ranks_that_saw_different_images_merge_to_the_whole_in_any_order(crowded_world):
+def test_ranks_that_saw_different_images_merge_to_the_whole_in_any_order(crowded_dataset):
     for seed in range(20):
-        world = crowded_world(seed, images=8, people=7)
-        whole = evaluate(world.truth, world.found, protocols=ALL)
+        dataset = crowded_dataset(seed, images=8, people=7)
+        whole = evaluate(dataset.truth, dataset.predictions, protocols=ALL)
         rank = np.random.default_rng(seed).integers(
-            0, 3, 1 + int(world.found.image_ids.max()) % 999
+            0, 3, 1 + int(dataset.predictions.image_ids.max()) % 999
         )
-        of = rank[world.found.image_ids % len(rank)] if len(world.found) else np.zeros(0)
+        of = (
+            rank[dataset.predictions.image_ids % len(rank)]
+            if len(dataset.predictions)
+            else np.zeros(0)
+        )
         ranks = []
         for r in (2, 0, 1):
-            evaluator = Evaluator(world.truth, protocols=ALL)
-            evaluator.add(rows_of(world.found, np.flatnonzero(of == r)))
+            evaluator = Evaluator(dataset.truth, protocols=ALL)
+            evaluator.add(rows_of(dataset.predictions, np.flatnonzero(of == r)))
             ranks.append(pickle.loads(pickle.dumps(evaluator)))  # as processes send it
         first, *others = ranks
         for other in others:
@@ -74,78 +84,78 @@ def test_ranks_that_saw_different_images_merge_to_the_whole_in_any_order(crowded
         same(first.result(), whole)
 
 
-def test_evaluations_of_different_images_merge_to_the_whole(crowded_world):
+def test_evaluations_of_different_images_merge_to_the_whole(crowded_dataset):
     for seed in range(20):
-        world = crowded_world(seed, images=8, people=7)
-        whole = evaluate(world.truth, world.found, protocols=ALL)
+        dataset = crowded_dataset(seed, images=8, people=7)
+        whole = evaluate(dataset.truth, dataset.predictions, protocols=ALL)
         parts = []
         for rows in ([5, 0], [7, 3, 1], [2], [6, 4]):
-            truth = world.truth.take_images(np.array(rows))
-            here = np.isin(world.found.image_ids, truth.images.ids)
-            parts.append(evaluate(truth, rows_of(world.found, here), protocols=ALL))
+            truth = dataset.truth.take_images(np.array(rows))
+            here = np.isin(dataset.predictions.image_ids, truth.images.ids)
+            parts.append(evaluate(truth, rows_of(dataset.predictions, here), protocols=ALL))
         same(merge_evaluations(parts), whole)
 
 
-def test_merging_keeps_apart_what_does_not_belong_together(crowded_world):
-    world = crowded_world(1)
-    result = evaluate(world.truth, world.found)
-    with pytest.raises(InputError, match="stands in two parts"):
+def test_merging_keeps_apart_what_does_not_belong_together(crowded_dataset):
+    dataset = crowded_dataset(1)
+    result = evaluate(dataset.truth, dataset.predictions)
+    with pytest.raises(InputError, match="it is in two parts"):
         merge_evaluations([result, result])
-    with pytest.raises(InputError, match="different rules"):
-        merge_evaluations([result, evaluate(world.truth, world.found, max_detections=5)])
-    one, other = Evaluator(world.truth), Evaluator(world.truth, max_detections=5)
-    other.add(world.found)
-    with pytest.raises(InputError, match="rules differ"):
+    with pytest.raises(InputError, match="different settings"):
+        merge_evaluations([result, evaluate(dataset.truth, dataset.predictions, max_detections=5)])
+    one, other = Evaluator(dataset.truth), Evaluator(dataset.truth, max_detections=5)
+    other.add(dataset.predictions)
+    with pytest.raises(InputError, match="settings differ"):
         one.merge(other)
 
 
-def test_intervals_of_a_stream_are_those_of_the_whole(crowded_world):
-    world = crowded_world(3, images=12, people=8)
-    evaluator = Evaluator(world.truth)
-    evaluator.add(world.found)
-    whole = evaluate(world.truth, world.found, intervals=40, seed=3)
+def test_intervals_of_a_stream_are_those_of_the_whole(crowded_dataset):
+    dataset = crowded_dataset(3, images=12, people=8)
+    evaluator = Evaluator(dataset.truth)
+    evaluator.add(dataset.predictions)
+    whole = evaluate(dataset.truth, dataset.predictions, intervals=40, seed=3)
     assert evaluator.result(40, 3).to_json() == whole.to_json()
 
 
-def test_nothing_added_is_no_detections(crowded_world):
-    world = crowded_world(3)
+def test_nothing_added_is_no_detections(crowded_dataset):
+    dataset = crowded_dataset(3)
     nothing = make_predictions(COCO17, [], np.zeros((0, 17, 3)), [])
-    assert Evaluator(world.truth).result().to_json() == evaluate(world.truth, nothing).to_json()
+    assert Evaluator(dataset.truth).result().to_json() == evaluate(dataset.truth, nothing).to_json()
 
 
-def test_results_of_17_joints_stream_onto_a_truth_of_21(crowded_world):
-    world = crowded_world(6, 21, images=6, people=6)
-    poses = map_joints(world.found.keypoints, SMALLPOSE, COCO17)
-    found = replace(world.found, skeleton=COCO17, keypoints=poses)
+def test_results_of_17_joints_stream_onto_a_truth_of_21(crowded_dataset):
+    dataset = crowded_dataset(6, 21, images=6, people=6)
+    poses = map_joints(dataset.predictions.keypoints, SMALLPOSE, COCO17)
+    found = replace(dataset.predictions, skeleton=COCO17, keypoints=poses)
     parts = [rows_of(found, rows) for rows in np.array_split(np.arange(len(found)), 3)]
-    same(evaluate_stream(world.truth, parts), evaluate(world.truth, found))
-    evaluator = Evaluator(world.truth)
+    same(evaluate_stream(dataset.truth, parts), evaluate(dataset.truth, found))
+    evaluator = Evaluator(dataset.truth)
     evaluator.add(found)
     with pytest.raises(InputError, match="joints changed"):
-        evaluator.add(world.found)
+        evaluator.add(dataset.predictions)
 
 
-def test_the_first_detection_of_all_decides_whether_boxes_count(crowded_world):
-    world = crowded_world(6, images=6, people=6)
-    boxes = world.found.boxes_xywh.copy()
+def test_the_first_detection_of_all_decides_whether_boxes_count(crowded_dataset):
+    dataset = crowded_dataset(6, images=6, people=6)
+    boxes = dataset.predictions.boxes_xywh.copy()
     boxes[:] = (3, 3, 40, 50)
     boxes[0] = np.nan
-    mixed = replace(world.found, boxes_xywh=boxes)
+    mixed = replace(dataset.predictions, boxes_xywh=boxes)
     parts = [rows_of(mixed, rows) for rows in np.array_split(np.arange(len(mixed)), 4)]
-    same(evaluate_stream(world.truth, parts), evaluate(world.truth, mixed))
+    same(evaluate_stream(dataset.truth, parts), evaluate(dataset.truth, mixed))
 
 
-def big_world(crowded_world, tmp_path):
-    world = crowded_world(8, 21, images=60, people=12)
-    (tmp_path / "truth.json").write_text(json.dumps(world.coco))
-    (tmp_path / "found.json").write_text(json.dumps(world.results))
+def write_large_dataset(crowded_dataset, tmp_path):
+    dataset = crowded_dataset(8, 21, images=60, people=12)
+    (tmp_path / "truth.json").write_text(json.dumps(dataset.coco))
+    (tmp_path / "found.json").write_text(json.dumps(dataset.results))
     return tmp_path / "truth.json", tmp_path / "found.json"
 
 
-def test_a_streamed_file_equals_the_file_read_whole(crowded_world, tmp_path, monkeypatch):
-    gt, dt = big_world(crowded_world, tmp_path)
-    truth = read_truth(gt)
-    whole = evaluate(truth, read_found(dt, truth), protocols=ALL)
+def test_a_streamed_file_equals_the_file_read_whole(crowded_dataset, tmp_path, monkeypatch):
+    gt, dt = write_large_dataset(crowded_dataset, tmp_path)
+    truth = read_coco(gt)
+    whole = evaluate(truth, read_results(dt, truth), protocols=ALL)
     for chunk in (1000, 30_000):
         monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", chunk)
         parts = list(stream_results(dt, truth))
@@ -155,10 +165,10 @@ def test_a_streamed_file_equals_the_file_read_whole(crowded_world, tmp_path, mon
 
 @pytest.mark.skipif(native.CORE is None, reason="no compiler built the core")
 def test_what_is_unusual_far_down_the_file_is_found_before_the_first_piece(
-    crowded_world, tmp_path, monkeypatch
+    crowded_dataset, tmp_path, monkeypatch
 ):
-    gt, dt = big_world(crowded_world, tmp_path)
-    truth = read_truth(gt)
+    gt, dt = write_large_dataset(crowded_dataset, tmp_path)
+    truth = read_coco(gt)
     text = dt.read_text()
     at = text.rindex('"score": ')
     dt.write_text(text[:at] + '"score": 1' + "0" * 25 + ".0, " + '"note": ' + text[at + 9 :])
@@ -168,17 +178,17 @@ def test_what_is_unusual_far_down_the_file_is_found_before_the_first_piece(
 
 
 @pytest.mark.skipif(native.CORE is None, reason="no compiler built the core")
-def test_a_stream_keeps_a_fraction_of_the_file(crowded_world, tmp_path, monkeypatch):
-    gt, dt = big_world(crowded_world, tmp_path)
+def test_a_stream_keeps_a_fraction_of_the_file(crowded_dataset, tmp_path, monkeypatch):
+    gt, dt = write_large_dataset(crowded_dataset, tmp_path)
     found = json.loads(dt.read_text())
     dt.write_text(json.dumps(found * 12))
-    truth = read_truth(gt)
+    truth = read_coco(gt)
     monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", 30_000)
-    monkeypatch.setattr(native, "_ROOM", 4096)
+    monkeypatch.setattr(native, "_BUFFER_SIZE", 4096)
     peaks = []
     for run in (
         lambda: evaluate_stream(truth, stream_results(dt, truth)),
-        lambda: evaluate(truth, read_found(dt, truth)),
+        lambda: evaluate(truth, read_results(dt, truth)),
     ):
         run()
         tracemalloc.start()

@@ -7,7 +7,7 @@ from smallpose import evaluate
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
-from smallpose.evaluation.config import get_detection_boxes
+from smallpose.evaluation.areas import get_detection_boxes
 from smallpose.evaluation.matching.image_groups import group_by_image
 from smallpose.evaluation.matching.oks import compute_oks
 from smallpose.evaluation.protocols import find_owners
@@ -16,8 +16,8 @@ T = np.linspace(0.5, 0.95, 10)
 SMALL = ("sparse", "moderate", "dense")
 
 
-def classes_of(world, row):
-    truth = world.truth
+def classes_of(dataset, row):
+    truth = dataset.truth
     area = truth.area[row]
     if not truth.is_counted[row]:
         return set()
@@ -28,16 +28,16 @@ def classes_of(world, row):
     return out
 
 
-def plain_owner(world, i):
+def plain_owner(dataset, i):
     """In plain loops: whose false positive detection `i` would be; None for nobody's."""
-    x, y, w, h = get_detection_boxes(world.found)[i]
+    x, y, w, h = get_detection_boxes(dataset.predictions)[i]
     best, most = None, 0.0
     here = np.flatnonzero(
-        (world.truth.images.ids[world.truth.image_rows] == world.found.image_ids[i])
-        & world.truth.is_counted
+        (dataset.truth.images.ids[dataset.truth.image_rows] == dataset.predictions.image_ids[i])
+        & dataset.truth.is_counted
     )
     for g in here:
-        a, b, c, d = world.truth.boxes_xywh[g]
+        a, b, c, d = dataset.truth.boxes_xywh[g]
         sx = min(x + w, a + c) - max(x, a)
         sy = min(y + h, b + d) - max(y, b)
         shared = max(sx, 0) * max(sy, 0)
@@ -48,16 +48,16 @@ def plain_owner(world, i):
         return best
     nearest = np.inf
     for g in here:
-        a, b, c, d = world.truth.boxes_xywh[g]
+        a, b, c, d = dataset.truth.boxes_xywh[g]
         apart = (x + w / 2 - a - c / 2) ** 2 + (y + h / 2 - b - d / 2) ** 2
         if apart <= c**2 + d**2 and apart < nearest:
             best, nearest = g, apart
     return best
 
 
-def greedy(world, t, counts):
+def greedy(dataset, t, counts):
     """One class at one threshold in plain loops: detections' fates and people's."""
-    truth, found = world.truth, world.found
+    truth, found = dataset.truth, dataset.predictions
     sigmas = truth.skeleton.sigmas
     table = compute_oks(found.keypoints, truth.keypoints, truth.boxes_xywh, truth.area, sigmas)
     fate, taken = {}, set()
@@ -77,21 +77,21 @@ def greedy(world, t, counts):
     return fate, taken
 
 
-def plain_ap(world, name, t):
-    truth, found = world.truth, world.found
-    counts = np.array([name in classes_of(world, g) for g in range(len(truth))], dtype=bool)
+def plain_ap(dataset, name, t):
+    truth, found = dataset.truth, dataset.predictions
+    counts = np.array([name in classes_of(dataset, g) for g in range(len(truth))], dtype=bool)
     if not counts.any():
         return None
-    fate, _ = greedy(world, t, counts)
+    fate, _ = greedy(dataset, t, counts)
     order = np.lexsort((np.arange(len(found)), found.image_ids, -found.scores))
     tp, fp, points = 0, 0, []
     for i in order:
         if fate[i] == "hit":
             tp += 1
         elif fate[i] == "unmatched":
-            owner = plain_owner(world, i)
+            owner = plain_owner(dataset, i)
             if owner is not None:
-                fp += name == "all" or name in classes_of(world, owner)
+                fp += name == "all" or name in classes_of(dataset, owner)
             else:
                 area = found.area[i]
                 size = "small" if area < 12288 else "medium" if area < 49152 else "large"
@@ -104,15 +104,15 @@ def plain_ap(world, name, t):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_owned_equals_plain_loops(seed, crowded_world):
-    world = crowded_world(seed, images=4, people=7)
-    result = evaluate(world.truth, world.found, protocols=("owned",))
+def test_owned_equals_plain_loops(seed, crowded_dataset):
+    dataset = crowded_dataset(seed, images=4, people=7)
+    result = evaluate(dataset.truth, dataset.predictions, protocols=("owned",))
     for name, suffix in zip(
         ("all", "small", "medium", "large", *SMALL),
         ("", "_S", "_M", "_L", "_S_sparse", "_S_moderate", "_S_dense"),
         strict=True,
     ):
-        values = [plain_ap(world, name, t) for t in T]
+        values = [plain_ap(dataset, name, t) for t in T]
         ours = result["owned"][f"AP{suffix}"]
         if values[0] is None:
             assert ours is None
@@ -121,13 +121,13 @@ def test_owned_equals_plain_loops(seed, crowded_world):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_recall_equals_plain_loops(seed, crowded_world):
-    world = crowded_world(seed, images=4, people=7)
-    result = evaluate(world.truth, world.found, protocols=("recall",))
-    everybody = world.truth.is_counted & (world.truth.area >= 0)
-    taken = [greedy(world, t, everybody)[1] for t in T]
+def test_recall_equals_plain_loops(seed, crowded_dataset):
+    dataset = crowded_dataset(seed, images=4, people=7)
+    result = evaluate(dataset.truth, dataset.predictions, protocols=("recall",))
+    everybody = dataset.truth.is_counted & (dataset.truth.area >= 0)
+    taken = [greedy(dataset, t, everybody)[1] for t in T]
     for name, suffix in (("all", ""), ("small", "_S"), ("moderate", "_S_moderate")):
-        members = {g for g in range(len(world.truth)) if name in classes_of(world, g)}
+        members = {g for g in range(len(dataset.truth)) if name in classes_of(dataset, g)}
         ours = result["recall"][f"AR{suffix}"]
         if not members:
             assert ours is None
@@ -136,22 +136,22 @@ def test_recall_equals_plain_loops(seed, crowded_world):
             assert result["recall"][f"AP{suffix}"] == ours
 
 
-def test_recall_is_coco_s_ar_where_the_cap_does_not_bind(crowded_world):
+def test_recall_is_coco_s_ar_where_the_cap_does_not_bind(crowded_dataset):
     for seed in range(10):
-        world = crowded_world(seed)
+        dataset = crowded_dataset(seed)
         result = evaluate(
-            world.truth, world.found, protocols=("coco", "recall"), max_detections=1000
+            dataset.truth, dataset.predictions, protocols=("coco", "recall"), max_detections=1000
         )
         assert result["recall"]["AR"] == pytest.approx(result["coco"]["AR"])
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_owners_are_found_as_in_plain_loops(seed, crowded_world):
-    world = crowded_world(seed, images=5, people=8)
-    pairing = group_by_image(world.truth, world.found)
-    boxes = get_detection_boxes(world.found)
-    got = find_owners(pairing, boxes, world.truth.boxes_xywh, world.truth.is_counted)
-    expected = [plain_owner(world, i) for i in pairing.found]
+def test_owners_are_found_as_in_plain_loops(seed, crowded_dataset):
+    dataset = crowded_dataset(seed, images=5, people=8)
+    groups = group_by_image(dataset.truth, dataset.predictions)
+    boxes = get_detection_boxes(dataset.predictions)
+    got = find_owners(groups, boxes, dataset.truth.boxes_xywh, dataset.truth.is_counted)
+    expected = [plain_owner(dataset, i) for i in groups.detections]
     assert got.tolist() == [-1 if e is None else e for e in expected]
 
 
@@ -169,8 +169,10 @@ def one_image(boxes, found_xywh):
 
 def owner_of(box, people):
     truth, found = one_image(people, [box])
-    pairing = group_by_image(truth, found)
-    return int(find_owners(pairing, get_detection_boxes(found), truth.boxes_xywh, truth.is_counted)[0])
+    groups = group_by_image(truth, found)
+    return int(
+        find_owners(groups, get_detection_boxes(found), truth.boxes_xywh, truth.is_counted)[0]
+    )
 
 
 def test_a_false_positive_belongs_to_the_person_it_overlaps_most():
@@ -186,9 +188,9 @@ def test_overlap_beats_nearness_and_nearness_reaches_one_diagonal():
 
 def test_people_who_are_ignored_own_nothing():
     truth, found = one_image([(0, 0, 10, 10)], [(0, 0, 10, 10)])
-    pairing = group_by_image(truth, found)
+    groups = group_by_image(truth, found)
     boxes = get_detection_boxes(found)
-    assert find_owners(pairing, boxes, truth.boxes_xywh, np.array([False])).tolist() == [-1]
+    assert find_owners(groups, boxes, truth.boxes_xywh, np.array([False])).tolist() == [-1]
 
 
 def test_a_detection_near_nobody_counts_in_the_size_of_its_area_and_in_no_density():
@@ -255,7 +257,7 @@ def test_the_cap_of_20_is_reported_with_what_it_costs():
     found = make_predictions(COCO17, [1] * n, truth.keypoints, np.linspace(1, 0.1, n))
     result = evaluate(truth, found, protocols=("coco", "owned"))
     (note,) = result.notes
-    assert "cap of 20 detections binds in 1 of 1 images and puts 10 of 30 people" in note
+    assert "limit of 20 detections binds in 1 of 1 image and puts 10 of 30 people" in note
     assert result["coco"]["AP"] == pytest.approx(67 / 101)
     assert "AP would be 1.0000 without it, +0.3366" in note
     assert evaluate(truth, found, max_detections=None).notes == ()

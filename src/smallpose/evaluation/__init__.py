@@ -1,1 +1,1 @@
-"""Truth and predictions in, numbers out; needs no PyTorch and knows of no model."""
+"""Score predictions against the ground truth; needs no PyTorch and no model."""

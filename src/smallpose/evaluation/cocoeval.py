@@ -1,26 +1,30 @@
 """`COCOeval` for scripts written for pycocotools: the same calls, arrays and printed summary.
 
-Keypoints only. Two differences are meant: an annotation with id 0 can be matched, and the summary
-speaks of the largest of `params.maxDets` where 20 is not among them.
+Keypoints only. Two differences are on purpose: an annotation with id 0 can be matched, and the
+summary is of the largest of `params.maxDets` where 20 is not among them.
 """
 
 import copy
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
+from smallpose.evaluation.matching.arrays import Floats, ImageGroups, Ints, Poses
 from smallpose.evaluation.matching.greedy import MAX_THRESHOLDS, match_detections, match_greedily
-from smallpose.evaluation.matching.image_groups import ImageGroups, group_rows
-from smallpose.evaluation.matching.keypoint_selection import coco_doubles
+from smallpose.evaluation.matching.image_groups import group_rows
+from smallpose.evaluation.matching.keypoint_selection import round_like_coco
 from smallpose.evaluation.matching.oks import compute_oks, find_candidates
-from smallpose.evaluation.scoring.precision_recall import RECALLS, THRESHOLDS, compute_curves
-
-Floats = NDArray[np.float64]
+from smallpose.evaluation.scoring.precision_recall import (
+    RECALLS,
+    THRESHOLDS,
+    Curves,
+    average_valid,
+    compute_curves,
+)
 
 
 class Params:
@@ -29,7 +33,9 @@ class Params:
     def __init__(self, iouType: str = "keypoints") -> None:
         if iouType != "keypoints":
             raise InputError(
-                f"COCOeval, iouType {iouType!r}", "only keypoints are scored", "use pycocotools"
+                f"COCOeval, iouType {iouType!r}",
+                "only keypoints are scored",
+                "use pycocotools for others",
             )
         self.iouType = iouType
         self.imgIds: list[int] = []
@@ -41,11 +47,11 @@ class Params:
         self.areaRngLbl = ["all", "medium", "large"]
         self.useCats = 1
         self.useSegm = None
-        self.kpt_oks_sigmas = coco_doubles(COCO17.sigmas)
+        self.kpt_oks_sigmas = round_like_coco(COCO17.sigmas)
 
 
 class COCOeval:
-    """Stands in for `pycocotools.cocoeval.COCOeval(cocoGt, cocoDt, "keypoints")`.
+    """A drop-in replacement for `pycocotools.cocoeval.COCOeval(cocoGt, cocoDt, "keypoints")`.
 
     Args:
         cocoGt, cocoDt: pycocotools' `COCO` objects, or anything with its `getImgIds`,
@@ -63,7 +69,7 @@ class COCOeval:
         self.eval: dict[str, Any] = {}
         self.stats: Any = []
         self._paramsEval: Any = {}
-        self._scored: list[_Category] = []
+        self._categories: list[_Category] = []
         if cocoGt is not None:
             self.params.imgIds = sorted(cocoGt.getImgIds())
             self.params.catIds = sorted(cocoGt.getCatIds())
@@ -79,7 +85,7 @@ class COCOeval:
             p.catIds = list(np.unique(p.catIds))
         p.maxDets = sorted(p.maxDets)
         groups = [[c] for c in p.catIds] if p.useCats else [list(p.catIds)]
-        self._scored = [_Category(self.cocoGt, self.cocoDt, p, c) for c in groups]
+        self._categories = [_Category(self.cocoGt, self.cocoDt, p, c) for c in groups]
         self._paramsEval = copy.deepcopy(p)
         self.eval = {}
         print(f"DONE (t={time.time() - started:0.2f}s).")
@@ -88,20 +94,20 @@ class COCOeval:
         """Fill `eval` with precision (T, R, K, A, M), recall (T, K, A, M) and scores."""
         print("Accumulating evaluation results...")
         started = time.time()
-        if not self._scored:
+        if not self._categories:
             print("Please run evaluate() first")
         evaluated = self._paramsEval
         recalls = (self.params if p is None else p).recThrs
-        sizes = (len(evaluated.iouThrs), len(recalls), len(self._scored))
+        sizes = (len(evaluated.iouThrs), len(recalls), len(self._categories))
         shape = (*sizes, len(evaluated.areaRng), len(evaluated.maxDets))
         precision, scores = -np.ones(shape), -np.ones(shape)
         recall = -np.ones((shape[0], *shape[2:]))
-        for k, category in enumerate(self._scored):
-            for m, most in enumerate(evaluated.maxDets):
-                for a, (one, reached, at) in enumerate(category.curves(most, recalls)):
-                    precision[:, :, k, a, m] = one
-                    recall[:, k, a, m] = reached
-                    scores[:, :, k, a, m] = at
+        for k, category in enumerate(self._categories):
+            for m, max_detections in enumerate(evaluated.maxDets):
+                for a, curves in enumerate(category.compute_curves(max_detections, recalls)):
+                    precision[:, :, k, a, m] = curves.precision
+                    recall[:, k, a, m] = curves.recall
+                    scores[:, :, k, a, m] = curves.scores
         self.eval = {
             "params": self.params if p is None else p,
             "counts": list(shape),
@@ -120,37 +126,37 @@ class COCOeval:
         for precision in (1, 0):
             rows += [(precision, None, "all"), (precision, 0.5, "all"), (precision, 0.75, "all")]
             rows += [(precision, None, "medium"), (precision, None, "large")]
-        self.stats = np.array([self._summary(*row) for row in rows])
+        self.stats = np.array([self._summarize_one(*row) for row in rows])
 
-    def _summary(self, precision: int, threshold: float | None, size: str) -> float:
+    def _summarize_one(self, precision: int, threshold: float | None, size: str) -> float:
         p = self.params
-        most = 20 if 20 in p.maxDets else p.maxDets[-1]
+        max_detections = 20 if 20 in p.maxDets else p.maxDets[-1]
         values = self.eval["precision" if precision else "recall"]
         if threshold is not None:
             values = values[np.where(threshold == p.iouThrs)[0]]
         sizes = [i for i, label in enumerate(p.areaRngLbl) if label == size]
-        values = values[..., sizes, [i for i, n in enumerate(p.maxDets) if n == most]]
-        there = values[values > -1]
-        value = float(np.mean(there)) if len(there) else -1
+        values = values[..., sizes, [i for i, n in enumerate(p.maxDets) if n == max_detections]]
+        mean = average_valid(values)
+        value = -1 if mean is None else mean
         name = "Average Precision (AP)" if precision else "Average Recall    (AR)"
         span = f"{p.iouThrs[0]:0.2f}:{p.iouThrs[-1]:0.2f}"
-        at = span if threshold is None else f"{threshold:0.2f}"
-        where = f"IoU={at:<9} | area={size:>6s} | maxDets={most:>3d}"
-        print(f" {name[:18]:<18} {name[-4:]} @[ {where} ] = {value:0.3f}")
+        iou = span if threshold is None else f"{threshold:0.2f}"
+        conditions = f"IoU={iou:<9} | area={size:>6s} | maxDets={max_detections:>3d}"
+        print(f" {name[:18]:<18} {name[-4:]} @[ {conditions} ] = {value:0.3f}")
         return value
 
     @property
     def ious(self) -> dict[tuple[int, int], Any]:
-        """OKS of the best detections with all people, by (image, category)."""
-        keys: dict[tuple[int, int], Any] = {}
-        for category in self._scored:
-            keys |= category.matrices()
-        return keys
+        """Return the OKS of the best detections with all people, by (image, category)."""
+        matrices: dict[tuple[int, int], Any] = {}
+        for category in self._categories:
+            matrices |= category.compute_matrices()
+        return matrices
 
     @property
     def evalImgs(self) -> list[dict[str, Any] | None]:
-        """What became of each image: by category, area range and image, made when asked for."""
-        return [one for category in self._scored for one in category.images()]
+        """Return the record of each image, by category, area range and image."""
+        return [record for category in self._categories for record in category.make_records()]
 
     def __str__(self) -> str:
         self.summarize()
@@ -160,132 +166,160 @@ class COCOeval:
 class _Category:
     """The columns of one category, matched."""
 
-    def __init__(self, truth: Any, found: Any, p: Params, categories: list[int]) -> None:
-        self.p, self.category = copy.deepcopy(p), categories[0] if p.useCats else -1
+    def __init__(self, truth: Any, results: Any, p: Params, categories: list[int]) -> None:
+        self.p = copy.deepcopy(p)
+        self.category = categories[0] if p.useCats else -1
         gts = truth.loadAnns(truth.getAnnIds(imgIds=p.imgIds, catIds=categories))
-        dts = found.loadAnns(found.getAnnIds(imgIds=p.imgIds, catIds=categories))
+        dts = results.loadAnns(results.getAnnIds(imgIds=p.imgIds, catIds=categories))
         self.gt_ids = np.array([g["id"] for g in gts], dtype=np.int64)
         self.dt_ids = np.array([d["id"] for d in dts], dtype=np.int64)
-        self.sigmas = np.asarray(p.kpt_oks_sigmas, dtype=np.float64)
-        k3 = 3 * len(self.sigmas)
-        self.keypoints = _table((g["keypoints"] for g in gts), k3).reshape(len(gts), k3 // 3, 3)
-        self.found = _table((d["keypoints"] for d in dts), k3).reshape(len(dts), k3 // 3, 3)
-        self.boxes = _table((g["bbox"] for g in gts), 4)
-        self.area = np.array([g["area"] for g in gts], dtype=np.float64)
-        self.crowd = np.array([bool(g.get("iscrowd", 0)) for g in gts], dtype=bool)
-        empty = np.array([g["num_keypoints"] == 0 for g in gts], dtype=bool)
         self.scores = np.array([d["score"] for d in dts], dtype=np.float64)
-        self.pairing = _pairing(p, gts, dts, self.scores)
+        self.groups = _group_records(p, gts, dts, self.scores)
+        self.poses = _collect_poses(p, gts, dts)
+        is_empty = np.array([g["num_keypoints"] == 0 for g in gts], dtype=bool)
         low, high = np.array([r[:2] for r in p.areaRng], dtype=np.float64).T[:, :, None]
-        self.people = (self.area >= low) & (self.area <= high) & ~(self.crowd | empty)
-        area = np.array([d["area"] for d in dts], dtype=np.float64)[self.pairing.found]
-        self.reach = (area >= low) & (area <= high)
+        area = self.poses.area
+        self.classes = (area >= low) & (area <= high) & ~(self.poses.is_crowd | is_empty)
+        area = np.array([d["area"] for d in dts], dtype=np.float64)[self.groups.detections]
+        self.is_in_range = (area >= low) & (area <= high)
         self.thresholds = np.asarray(p.iouThrs, dtype=np.float64)
         self.slices = [
             slice(i, i + MAX_THRESHOLDS) for i in range(0, len(self.thresholds), MAX_THRESHOLDS)
         ]
-        columns = (self.found, self.keypoints, self.boxes, self.area, self.crowd, self.sigmas)
         self.matches = [
-            match_detections(self.pairing, *columns, self.people, self.thresholds[s])
-            for s in self.slices
+            match_detections(self.groups, self.poses, self.classes, self.thresholds[some])
+            for some in self.slices
         ]
 
-    def curves(self, most: int, recalls: Floats) -> Iterable[tuple[Floats, Floats, Floats]]:
-        """Of each area range: (T, R) precision, (T,) recall, (T, R) scores."""
-        scores = self.scores[self.pairing.found]
+    def compute_curves(self, max_detections: int, recalls: Floats) -> Iterator[Curves]:
+        """Yield the curves of each area range."""
+        scores = self.scores[self.groups.detections]
         order = np.argsort(-scores, kind="stable")
-        order = order[self.pairing.rank[order] < most]
-        for a, people in enumerate(self.people):
-            count = int(np.count_nonzero(people))
+        order = order[self.groups.rank[order] < max_detections]
+        for a, is_member in enumerate(self.classes):
             parts = []
-            for matches, s in zip(self.matches, self.slices, strict=True):
-                hit, absorbed = matches.hit[a], matches.absorbed[a]
-                false = ~(hit | absorbed) * self.reach[a]
-                number = len(self.thresholds[s])
-                parts.append(compute_curves(order, scores, hit, false, count, number, recalls))
-            yield (
-                np.concatenate([c.precision for c in parts]),
-                np.concatenate([c.recall for c in parts]),
-                np.concatenate([c.scores for c in parts]),
+            for matches, some in zip(self.matches, self.slices, strict=True):
+                is_unmatched = ~(matches.true_positives[a] | matches.ignored[a])
+                parts.append(
+                    compute_curves(
+                        order,
+                        scores,
+                        true_positives=matches.true_positives[a],
+                        false_positives=is_unmatched * self.is_in_range[a],
+                        num_people=int(np.count_nonzero(is_member)),
+                        num_thresholds=len(self.thresholds[some]),
+                        recalls=recalls,
+                    )
+                )
+            yield Curves(
+                precision=np.concatenate([part.precision for part in parts]),
+                recall=np.concatenate([part.recall for part in parts]),
+                scores=np.concatenate([part.scores for part in parts]),
             )
 
-    def _best(self, image: int) -> NDArray[np.intp]:
-        """Positions in the pairing of an image's detections."""
-        first, last = np.searchsorted(self.pairing.found_image, [image, image + 1])
+    def _get_detections(self, image: int) -> Ints:
+        """Return positions in the groups of an image's detections."""
+        first, last = np.searchsorted(self.groups.detection_image, [image, image + 1])
         return np.arange(first, last)
 
-    def _people(self, image: int) -> NDArray[np.intp]:
-        start = self.pairing.people_start
-        return self.pairing.people[start[image] : start[image + 1]]
+    def _get_people(self, image: int) -> Ints:
+        """Return rows of an image's people."""
+        start = self.groups.people_start
+        return self.groups.people[start[image] : start[image + 1]]
 
-    def matrices(self) -> dict[tuple[int, int], Any]:
-        """OKS matrices as pycocotools keeps them: an empty list where a side is empty."""
-        out: dict[tuple[int, int], Any] = {}
-        for number, image in enumerate(self.p.imgIds):
-            d, g = self.pairing.found[self._best(number)], self._people(number)
-            filled = len(d) and len(g)
-            columns = (self.keypoints[g], self.boxes[g], self.area[g], self.sigmas)
-            out[image, self.category] = compute_oks(self.found[d], *columns) if filled else []
-        return out
+    def compute_matrices(self) -> dict[tuple[int, int], Any]:
+        """Return OKS matrices as pycocotools keeps them: an empty list where a side is empty."""
+        matrices: dict[tuple[int, int], Any] = {}
+        poses = self.poses
+        for index, image in enumerate(self.p.imgIds):
+            d, g = self.groups.detections[self._get_detections(index)], self._get_people(index)
+            matrices[image, self.category] = []
+            if len(d) and len(g):
+                matrices[image, self.category] = compute_oks(
+                    poses.detections[d],
+                    poses.keypoints[g],
+                    poses.boxes_xywh[g],
+                    poses.area[g],
+                    poses.sigmas,
+                )
+        return matrices
 
-    def images(self) -> Iterable[dict[str, Any] | None]:
-        """pycocotools' `evalImgs` of this category."""
-        shape = (len(self.people), len(self.thresholds), len(self.pairing.found))
+    def make_records(self) -> Iterable[dict[str, Any] | None]:
+        """Yield pycocotools' `evalImgs` of this category."""
+        shape = (len(self.classes), len(self.thresholds), len(self.groups.detections))
         partner = np.full(shape, -1, dtype=np.intp)
-        columns = (self.found, self.keypoints, self.boxes, self.area, self.sigmas)
-        pairs = find_candidates(self.pairing, *columns, float(self.thresholds.min()))
-        for s in self.slices:
-            part = partner[:, s]
-            here = self.thresholds[s]
-            match_greedily(*pairs, self.pairing.rank, ~self.people, self.crowd, here, part)
-        for a in range(len(self.people)):
-            for number, image in enumerate(self.p.imgIds):
-                yield self._image(a, number, image, partner[a])
+        candidates = find_candidates(self.groups, self.poses, float(self.thresholds.min()))
+        for some in self.slices:
+            match_greedily(
+                candidates,
+                self.groups.rank,
+                self.classes,
+                self.poses.is_crowd,
+                self.thresholds[some],
+                partner[:, some],
+            )
+        for a in range(len(self.classes)):
+            for index, image in enumerate(self.p.imgIds):
+                yield self._make_record(a, index, image, partner[a])
 
-    def _image(
-        self, a: int, number: int, image: int, partner: NDArray[np.intp]
-    ) -> dict[str, Any] | None:
-        d, g = self._best(number), self._people(number)
+    def _make_record(self, a: int, index: int, image: int, partner: Ints) -> dict[str, Any] | None:
+        d, g = self._get_detections(index), self._get_people(index)
         if not len(d) and not len(g):
             return None
-        ignored = ~self.people[a, g]
-        g = g[np.argsort(ignored, kind="stable")]
-        took = partner[:, d]
-        matched = took >= 0
-        gt_matches = np.zeros((len(took), len(g)))
-        place = {row: i for i, row in enumerate(g.tolist())}
-        for t, i in np.argwhere(matched):
-            gt_matches[t, place[int(took[t, i])]] = self.dt_ids[self.pairing.found[d[i]]]
-        outside = ~self.reach[a, d]
+        is_member = self.classes[a]
+        g = g[np.argsort(~is_member[g], kind="stable")]
+        matched = partner[:, d]
+        is_matched = matched >= 0
+        gt_matches = np.zeros((len(matched), len(g)))
+        position = {row: i for i, row in enumerate(g.tolist())}
+        for t, i in np.argwhere(is_matched):
+            gt_matches[t, position[int(matched[t, i])]] = self.dt_ids[self.groups.detections[d[i]]]
+        matched_ids = self.gt_ids[matched] if len(g) else 0
+        is_ignored = ~is_member[matched] if len(g) else False
         return {
             "image_id": image,
             "category_id": self.category,
             "aRng": self.p.areaRng[a],
             "maxDet": self.p.maxDets[-1],
-            "dtIds": self.dt_ids[self.pairing.found[d]].tolist(),
+            "dtIds": self.dt_ids[self.groups.detections[d]].tolist(),
             "gtIds": self.gt_ids[g].tolist(),
-            "dtMatches": np.where(matched, self.gt_ids[took] if len(g) else 0, 0).astype(float),
+            "dtMatches": np.where(is_matched, matched_ids, 0).astype(float),
             "gtMatches": gt_matches,
-            "dtScores": self.scores[self.pairing.found[d]].tolist(),
-            "gtIgnore": (~self.people[a, g]).astype(int),
-            "dtIgnore": np.where(matched, ~self.people[a, took] if len(g) else False, outside),
+            "dtScores": self.scores[self.groups.detections[d]].tolist(),
+            "gtIgnore": (~is_member[g]).astype(int),
+            "dtIgnore": np.where(is_matched, is_ignored, ~self.is_in_range[a, d]),
         }
 
 
-def _table(rows: Iterable[Any], width: int) -> Floats:
+def _collect_poses(p: Params, gts: list[Any], dts: list[Any]) -> Poses:
+    sigmas = np.asarray(p.kpt_oks_sigmas, dtype=np.float64)
+    k = len(sigmas)
+    keypoints = _collect_values((g["keypoints"] for g in gts), 3 * k)
+    detections = _collect_values((d["keypoints"] for d in dts), 3 * k)
+    return Poses(
+        detections=detections.reshape(len(dts), k, 3),
+        keypoints=keypoints.reshape(len(gts), k, 3),
+        boxes_xywh=_collect_values((g["bbox"] for g in gts), 4),
+        area=np.array([g["area"] for g in gts], dtype=np.float64),
+        is_crowd=np.array([bool(g.get("iscrowd", 0)) for g in gts], dtype=bool),
+        sigmas=sigmas,
+    )
+
+
+def _collect_values(rows: Iterable[Any], width: int) -> Floats:
     values = np.array(list(rows), dtype=np.float64)
     if values.size and values.shape[1:] != (width,):
         raise InputError(
             "COCOeval",
-            f"{values.shape[-1]} values in a record, {width} are due",
+            f"{values.shape[-1]} values in a record instead of {width}",
             "set params.kpt_oks_sigmas to one sigma per keypoint",
         )
     return values.reshape(-1, width)
 
 
-def _pairing(p: Params, gts: list[Any], dts: list[Any], scores: Floats) -> ImageGroups:
-    # By a dict, since ids may be words.
-    number_of = {image: number for number, image in enumerate(p.imgIds)}
-    of_people = np.array([number_of[g["image_id"]] for g in gts], dtype=np.intp)
-    of_found = np.array([number_of[d["image_id"]] for d in dts], dtype=np.intp)
-    return group_rows(np.arange(len(number_of)), of_people, of_found, scores, p.maxDets[-1])
+def _group_records(p: Params, gts: list[Any], dts: list[Any], scores: Floats) -> ImageGroups:
+    # By a dict, since ids may be text.
+    index = {image: i for i, image in enumerate(p.imgIds)}
+    people_image = np.array([index[g["image_id"]] for g in gts], dtype=np.intp)
+    detection_image = np.array([index[d["image_id"]] for d in dts], dtype=np.intp)
+    return group_rows(np.arange(len(index)), people_image, detection_image, scores, p.maxDets[-1])

@@ -3,76 +3,79 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from smallpose.core.interval import Interval
 from smallpose.evaluation.protocols import CLASSES
 
-Numbers = Mapping[str, float | None]
+Metrics = Mapping[str, float | None]
 
 
 def format_evaluation(
-    protocols: Mapping[str, Numbers],
+    protocols: Mapping[str, Metrics],
     people: Mapping[str, int],
     settings: Mapping[str, Any],
     notes: Sequence[str],
-    intervals: Mapping[str, Mapping[str, Sequence[float] | None]] | None = None,
+    intervals: Mapping[str, Mapping[str, Interval | None]],
 ) -> str:
-    """The table, people counts beneath it, then what the numbers depend on.
+    """Format the metrics, the number of people beneath them, then settings and notes.
 
-    AP at single thresholds stands beside `all`; a class without people says so.
+    AP at single thresholds is beside `all`; classes without people are listed.
     """
-    heading = ["", "", "all", "@.50", "@.75", *(h for _, _, h in CLASSES[1:])]
+    heading = ["", "", "all", "@.50", "@.75", *(one.heading for one in CLASSES[1:])]
     rows: list[list[str]] = []
-    for protocol, numbers in protocols.items():
-        for letter in ("AP", "AR"):
-            if protocol == "recall" and letter == "AP":
-                continue  # the same number twice would look like two
-            names = _columns(protocol, letter)
-            first = letter == "AP" or protocol == "recall"
-            rows.append(
-                [protocol if first else "", letter]
-                + [format_number(numbers[name]) if name else "" for name in names]
-            )
+    for protocol, metrics in protocols.items():
+        # Under `recall` AP and AR are equal; the same number twice would look like two.
+        for letters in ("AR",) if protocol == "recall" else ("AP", "AR"):
+            names = _list_columns(protocol, letters)
+            label = "" if rows and rows[-1][0] == protocol else protocol
+            cells = [format_number(metrics[name]) if name else "" for name in names]
+            rows.append([label, letters, *cells])
             if intervals:
                 ends = intervals[protocol]
-                rows.append(["", "95 %", *(_ends(ends[name]) if name else "" for name in names)])
+                cells = [format_interval(ends[name]) if name else "" for name in names]
+                rows.append(["", "95 %", *cells])
     counts = ["people", "", f"{people['all']:,}", "", ""]
-    counts += [f"{people[name]:,}" for name, _, _ in CLASSES[1:]]
+    counts += [f"{people[one.name]:,}" for one in CLASSES[1:]]
     lines = format_table(heading, rows, counts)
-    empty = [title for name, _, title in CLASSES if people[name] == 0]
+    empty = [one.heading for one in CLASSES if people[one.name] == 0]
     if empty:
         lines.append(f"n/a (0 people): {', '.join(empty)}")
-    lines += ["", *_settings(settings)]
+    lines += ["", *_format_settings(settings)]
     lines += [f"note: {note}" for note in notes]
     return "\n".join(lines)
 
 
-def _columns(protocol: str, letter: str) -> list[str]:
-    """The metric of each column; "" where there is none."""
-    single = protocol == "recall" or letter == "AP"
-    names = [letter, *(["AP50", "AP75"] if single else ["", ""])]
-    return names + [f"{letter}{suffix}" for _, suffix, _ in CLASSES[1:]]
+def _list_columns(protocol: str, letters: str) -> list[str]:
+    """List the metric of each column; "" where there is none."""
+    has_thresholds = protocol == "recall" or letters == "AP"
+    names = [letters, *(["AP50", "AP75"] if has_thresholds else ["", ""])]
+    return names + [f"{letters}{one.suffix}" for one in CLASSES[1:]]
 
 
 def format_table(
     heading: Sequence[str], rows: Sequence[Sequence[str]], foot: Sequence[str] = (), left: int = 2
 ) -> list[str]:
-    """Lines of a table, the first `left` columns flush left and the others right."""
-    everything = [heading, *rows, *([foot] if foot else [])]
-    widths = [max(len(row[i]) for row in everything) for i in range(len(heading))]
+    """Format lines of a table, the first `left` columns flush left and the others right."""
+    every_row = [heading, *rows, *([foot] if foot else [])]
+    widths = [max(len(row[i]) for row in every_row) for i in range(len(heading))]
     rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
 
-    def line(cells: Sequence[str]) -> str:
-        pairs = enumerate(zip(cells, widths, strict=True))
-        return "  ".join(c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in pairs).rstrip()
+    def format_row(row: Sequence[str]) -> str:
+        cells = []
+        for i, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            cells.append(cell.ljust(width) if i < left else cell.rjust(width))
+        return "  ".join(cells).rstrip()
 
-    lines = [line(heading), rule, *(line(row) for row in rows), rule]
-    return [*lines, line(foot)] if foot else lines
+    lines = [format_row(heading), rule, *(format_row(row) for row in rows), rule]
+    return [*lines, format_row(foot)] if foot else lines
 
 
 def format_number(value: float | None, digits: int = 4, sign: bool = False) -> str:
-    """A share without its leading zero, or n/a.
+    """Format a share without its leading zero, or n/a.
 
-    >>> number(0.5), number(1.0), number(-0.125, 3, sign=True), number(None)
-    ('.5000', '1.0000', '-.125', 'n/a')
+    >>> format_number(0.5), format_number(1.0), format_number(-0.125, 3, sign=True)
+    ('.5000', '1.0000', '-.125')
+    >>> format_number(None)
+    'n/a'
     """
     if value is None:
         return "n/a"
@@ -80,16 +83,20 @@ def format_number(value: float | None, digits: int = 4, sign: bool = False) -> s
     return text.replace("0.", ".", 1) if abs(value) < 1 and text.lstrip("+-")[0] == "0" else text
 
 
-def _ends(ends: Sequence[float] | None) -> str:
-    return "n/a" if ends is None else f"{format_number(ends[0], 3)}–{format_number(ends[1], 3)}"
+def format_interval(interval: Interval | None) -> str:
+    """Format both ends with three digits, or n/a."""
+    if interval is None:
+        return "n/a"
+    return f"{format_number(interval.low, 3)}–{format_number(interval.high, 3)}"
 
 
-def _settings(settings: Mapping[str, Any]) -> list[str]:
+def _format_settings(settings: Mapping[str, Any]) -> list[str]:
     limits = " and ".join(f"{limit:,.0f}" for limit in settings["size_limits"])
-    cap = settings["max_detections"]
+    max_detections = settings["max_detections"]
+    num_counted = "all" if max_detections is None else max_detections
     return [
         f"{settings['keypoints']}; size and OKS by {settings['area']}, of detections by "
         f"{settings['detection_area']}",
         f"S and M end at {limits} px²; K of the density: {settings['density_joints']}; coco counts "
-        f"{'all' if cap is None else cap} detections per image",
+        f"{num_counted} detections per image",
     ]

@@ -1,6 +1,6 @@
-"""An evaluation that is fed piece by piece: a validation loop, several ranks, a file too large.
+"""Evaluate in pieces: a validation loop, several ranks, a file too large for the memory.
 
-What is kept of a detection is its score, its box and whom it resembles, about a fifth of its
+What is kept of a detection is its score, its box and its candidate people, about a fifth of its
 keypoints; so a result file larger than the memory can be scored as it is read.
 """
 
@@ -9,190 +9,198 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
-from smallpose.core.predictions import Predictions
-from smallpose.core.skeleton import Skeleton, map_joints
-from smallpose.evaluation.config import ScoringConfig, get_detection_boxes, refuse_missing_boxes
-from smallpose.evaluation.evaluate import Evaluation, add_intervals, collect_notes, summarize_counts
-from smallpose.evaluation.matching import native
-from smallpose.evaluation.matching.greedy import MAX_OKS_THRESHOLD, match_candidates
-from smallpose.evaluation.matching.image_groups import ImageGroups, group_rows, index_images
-from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select_keypoints
+from smallpose.core.predictions import Predictions, make_predictions
+from smallpose.core.skeleton import Skeleton
+from smallpose.evaluation.areas import get_detection_boxes, refuse_missing_boxes
+from smallpose.evaluation.config import ScoringConfig
+from smallpose.evaluation.evaluate import (
+    Evaluation,
+    add_intervals,
+    describe_settings,
+    summarize_counts,
+)
+from smallpose.evaluation.matching.arrays import Candidates, Floats, ImageGroups, Ints
+from smallpose.evaluation.matching.greedy import match_candidates
+from smallpose.evaluation.matching.image_groups import group_rows, index_images, index_truth_images
+from smallpose.evaluation.matching.keypoint_selection import (
+    ScoredPoses,
+    select_detections,
+    select_keypoints,
+)
+from smallpose.evaluation.matching.native import concat_candidates
 from smallpose.evaluation.matching.oks import find_candidates
-from smallpose.evaluation.scoring.count_matches import Side, count_matches, score_truth
+from smallpose.evaluation.notes import collect_notes
+from smallpose.evaluation.scoring.count_matches import count_matches
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class _Sketch:
+class _Piece:
     """What is kept of some detections.
 
     Args:
         image, scores, boxes: (d,), (d,), (d, 4) of each.
-        row, person, oks: (p,) pairs that could match; `row` is a place in this sketch.
+        candidates: pairs that could match; their `detections` are rows of this piece.
     """
 
     image: Ints
     scores: Floats
     boxes: Floats
-    row: Ints
-    person: Ints
-    oks: Floats
+    candidates: Candidates
 
 
 class Evaluator:
-    """Takes predictions in pieces and gives the `Evaluation` of all of them.
+    """Takes predictions in pieces and returns the `Evaluation` of all of them.
 
     The detections of one image may come in several pieces, best in the order of their file: among
     equal scores the earlier one goes first, as in COCO.
 
     Args:
-        truth: everybody, also of images that other ranks look at.
-        rules: as for `evaluate`.
+        truth: all people, also of images that other ranks process.
+        options: as for `evaluate`.
     """
 
-    def __init__(self, truth: Instances, **rules: Any) -> None:
-        self.truth, self.rules = truth, ScoringConfig(**rules)
-        order = np.argsort(truth.images.ids, kind="stable")
-        self._ids = truth.images.ids[order]
-        number = np.empty(len(order), dtype=np.intp)
-        number[order] = np.arange(len(order))
-        self._people_image = number[truth.image_rows]
-        nothing = np.zeros(0, np.intp)
-        self._empty = group_rows(self._ids, self._people_image, nothing, np.zeros(0))
-        self._sketches: list[_Sketch] = []
+    def __init__(self, truth: Instances, **options: Any) -> None:
+        self.truth = truth
+        self.config = ScoringConfig(**options)
+        self._image_ids, self._people_image = index_truth_images(truth)
+        self._empty_groups = self._group(np.zeros(0, np.intp), np.zeros(0))
+        self._pieces: list[_Piece] = []
         self._notes: dict[str, None] = {}
         self._skeleton: Skeleton | None = None
         self._scored: ScoredPoses | None = None
-        self._side: Side | None = None
-        self._boxed = False
+        self._has_boxes = False
 
-    def add(self, found: Predictions) -> None:
-        """Take some more detections.
+    def add(self, predictions: Predictions) -> None:
+        """Add some detections.
 
         Raises: InputError when they have other joints than those before, or an unknown image.
         """
-        if not len(found):
+        if not len(predictions):
             return
-        scored, here = self._prepare(found)
-        if self._boxed:
-            refuse_missing_boxes(found)
+        scored = self._prepare(predictions)
+        if self._has_boxes:
+            refuse_missing_boxes(predictions)
         else:  # the first detection of all decides, as in COCO
-            found = replace(found, boxes_xywh=np.full((len(found), 4), np.nan))
-        self._notes |= dict.fromkeys(found.notes)
-        poses = found.keypoints
-        if found.skeleton.joints != scored.skeleton.joints:
-            poses = map_joints(poses, found.skeleton, scored.skeleton)
-        image = index_images(self._ids, found.image_ids)
-        order = np.argsort(image, kind="stable")
-        pairing = replace(
-            self._empty, found=order, found_image=image[order], rank=np.zeros_like(order)
+            no_boxes = np.full((len(predictions), 4), np.nan)
+            predictions = replace(predictions, boxes_xywh=no_boxes)
+        self._notes |= dict.fromkeys(predictions.notes)
+        image = index_images(self._image_ids, predictions.image_ids)
+        rows = np.argsort(image, kind="stable")
+        groups = replace(
+            self._empty_groups,
+            detections=rows,
+            detection_image=image[rows],
+            rank=np.zeros_like(rows),
         )
-        columns = (poses, here.keypoints, self.truth.boxes_xywh, here.scale, here.sigmas)
-        pairs = find_candidates if native.CORE is None else native.candidates
-        d, person, oks = pairs(pairing, *columns, min(float(THRESHOLDS.min()), MAX_OKS_THRESHOLD))
-        self._sketches.append(
-            _Sketch(image, found.scores.copy(), get_detection_boxes(found), order[d], person, oks)
+        detections = select_detections(predictions, scored.skeleton)
+        poses = replace(scored.poses, detections=detections)
+        candidates = find_candidates(groups, poses, float(THRESHOLDS.min()))
+        self._pieces.append(
+            _Piece(
+                image=image,
+                scores=predictions.scores.copy(),
+                boxes=get_detection_boxes(predictions),
+                candidates=replace(candidates, detections=rows[candidates.detections]),
+            )
         )
 
     def merge(self, other: "Evaluator") -> None:
-        """Take what another evaluator of the same truth was fed with."""
-        if not other._sketches:
+        """Add what another evaluator of the same truth was given."""
+        if not other._pieces:
             return
-        if not np.array_equal(other._ids, self._ids) or other.rules != self.rules:
-            raise InputError("merge", "the truth or the rules differ", "evaluate all alike")
+        if not np.array_equal(other._image_ids, self._image_ids) or other.config != self.config:
+            raise InputError("merge", "the truth or the settings differ", "evaluate all alike")
         if self._skeleton is None:
-            self._skeleton, self._boxed = other._skeleton, other._boxed
-            self._scored, self._side = other._scored, other._side
-        if other._skeleton != self._skeleton or other._boxed != self._boxed:
-            raise InputError("merge", "only some results have boxes, or all joints", "mend them")
-        self._sketches += other._sketches
+            self._skeleton, self._has_boxes = other._skeleton, other._has_boxes
+            self._scored = other._scored
+        if other._skeleton != self._skeleton or other._has_boxes != self._has_boxes:
+            raise InputError(
+                "merge",
+                "only some results have boxes, or all joints",
+                "write all results with the same fields and joints",
+            )
+        self._pieces += other._pieces
         self._notes |= other._notes
 
     def result(self, intervals: int = 0, seed: int = 0) -> Evaluation:
-        """The numbers of all that was added so far."""
-        if self._scored is None or self._side is None:
-            scored, here = self._start(_nothing(self.truth))
-        else:
-            scored, here = self._scored, self._side
-        image, scores, boxes, row, person, oks = self._columns()
-        pairing = group_rows(self._ids, self._people_image, image, scores, self.rules.looked_at)
+        """Evaluate all that was added so far; arguments as for `evaluate`."""
+        scored = self._scored
+        if scored is None:
+            skeleton = self.truth.skeleton
+            no_poses = np.zeros((0, len(skeleton), 3))
+            scored = self._start(make_predictions(skeleton, [], no_poses, []))
+        image = _concat([piece.image for piece in self._pieces], np.zeros(0, np.intp))
+        scores = _concat([piece.scores for piece in self._pieces], np.zeros(0))
+        boxes = _concat([piece.boxes for piece in self._pieces], np.zeros((0, 4)))
+        groups = self._group(image, scores, self.config.detection_limit)
         matches = match_candidates(
-            *_in_order(pairing, len(image), row, person, oks),
-            pairing.rank,
-            here.people,
+            _sort_candidates(groups, self._collect_candidates(), len(image)),
+            groups.rank,
+            scored.classes,
             self.truth.iscrowd,
             THRESHOLDS,
         )
-        tally = count_matches(here, pairing, matches, boxes, scores, self.rules)
+        counts = count_matches(scored, groups, matches, boxes, scores, self.config)
         result = summarize_counts(
-            tally,
-            self.rules.protocols,
-            self.rules.max_detections,
-            self.rules.settings(scored, self._boxed),
-            collect_notes(self.truth, tuple(self._notes), scored),
+            counts,
+            self.config.protocols,
+            describe_settings(self.config, scored, self._has_boxes),
+            collect_notes(scored, self._notes),
         )
         return add_intervals(result, intervals, seed) if intervals else result
 
-    def _prepare(self, found: Predictions) -> tuple[ScoredPoses, Side]:
-        if self._scored is None or self._side is None:
-            self._scored, self._side = self._start(found)
-            self._skeleton, self._boxed = found.skeleton, found.has_boxes
-        elif found.skeleton != self._skeleton:
-            raise InputError("results", "their joints changed on the way", "score them apart")
-        return self._scored, self._side
+    def _group(self, image: Ints, scores: Floats, max_detections: int | None = None) -> ImageGroups:
+        return group_rows(self._image_ids, self._people_image, image, scores, max_detections)
 
-    def _start(self, found: Predictions) -> tuple[ScoredPoses, Side]:
-        scored = select_keypoints(self.truth, found, self.rules.keypoints, self.rules.sigmas)
-        # The poses themselves must not be kept alive.
-        scored = replace(scored, found=scored.found[:0].copy())
-        return scored, score_truth(self.truth, scored, self.rules)
+    def _prepare(self, predictions: Predictions) -> ScoredPoses:
+        """Return the scored truth, from the first detections on the same."""
+        if self._scored is None:
+            self._scored = self._start(predictions)
+            self._skeleton, self._has_boxes = predictions.skeleton, predictions.has_boxes
+        elif predictions.skeleton != self._skeleton:
+            raise InputError(
+                "results", "their joints changed on the way", "score each skeleton in its own run"
+            )
+        return self._scored
 
-    def _columns(self) -> tuple[Ints, Floats, Floats, Ints, Ints, Floats]:
-        parts = self._sketches
-        starts = np.cumsum([0, *(len(s.scores) for s in parts)])
-        if not parts:
-            none = np.zeros(0, np.intp)
-            return none, np.zeros(0), np.zeros((0, 4)), none, none, np.zeros(0)
-        return (
-            np.concatenate([s.image for s in parts]),
-            np.concatenate([s.scores for s in parts]),
-            np.concatenate([s.boxes for s in parts]),
-            np.concatenate([s.row + start for s, start in zip(parts, starts, strict=False)]),
-            np.concatenate([s.person for s in parts]),
-            np.concatenate([s.oks for s in parts]),
-        )
+    def _start(self, predictions: Predictions) -> ScoredPoses:
+        scored = select_keypoints(self.truth, predictions, self.config)
+        # A copy, because a view would keep the detections in memory.
+        no_detections = scored.poses.detections[:0].copy()
+        return replace(scored, poses=replace(scored.poses, detections=no_detections))
+
+    def _collect_candidates(self) -> Candidates:
+        """Return the candidates of all pieces, by row of all detections."""
+        parts = []
+        start = 0
+        for piece in self._pieces:
+            rows = piece.candidates.detections + start
+            parts.append(replace(piece.candidates, detections=rows))
+            start += len(piece.scores)
+        return concat_candidates(parts)
 
 
-def _in_order(
-    pairing: ImageGroups, found: int, row: Ints, person: Ints, oks: Floats
-) -> tuple[Ints, Ints, Floats]:
-    """Candidates by place in the pairing; those of detections beyond the cap are left out."""
-    place = np.full(found, -1, dtype=np.intp)
-    place[pairing.found] = np.arange(len(pairing.found))
-    d = place[row]
+def _concat(parts: list[Any], empty: Any) -> Any:
+    return np.concatenate(parts) if parts else empty
+
+
+def _sort_candidates(groups: ImageGroups, candidates: Candidates, num_rows: int) -> Candidates:
+    """Sort candidates by position in the groups, without detections beyond the limit."""
+    position = np.full(num_rows, -1, dtype=np.intp)
+    position[groups.detections] = np.arange(len(groups.detections))
+    d = position[candidates.detections]
     kept = np.flatnonzero(d >= 0)
     kept = kept[np.argsort(d[kept], kind="stable")]
-    return d[kept], person[kept], oks[kept]
+    return Candidates(d[kept], candidates.people[kept], candidates.oks[kept])
 
 
-def _nothing(truth: Instances) -> Predictions:
-    k = len(truth.skeleton)
-    none = np.zeros(0)
-    return Predictions(
-        truth.skeleton, np.zeros(0, np.int64), np.zeros((0, k, 3)), none, np.zeros((0, 4))
-    )
-
-
-def evaluate_stream(truth: Instances, parts: Iterable[Predictions], **rules: Any) -> Evaluation:
-    """Score predictions that come piece by piece; what was scored is forgotten."""
-    evaluator = Evaluator(truth, **rules)
+def evaluate_stream(truth: Instances, parts: Iterable[Predictions], **options: Any) -> Evaluation:
+    """Score predictions that come in pieces; what was scored is not kept."""
+    evaluator = Evaluator(truth, **options)
     for part in parts:
         evaluator.add(part)
     return evaluator.result()

@@ -1,15 +1,15 @@
-"""Who counts in which class: the classes of people, and the class of a false positive.
+"""Classes of people, and the classes in which a false positive counts.
 
-Three protocols differ in what a detection that found nobody costs:
+Three protocols differ in what an unmatched detection costs:
 
 - `coco`: a false positive in the size class of its own area, and, because a detection has no
   keypoint density, in every density class if it is small; only the 20 best of an image count.
 - `owned`: a false positive in the classes of the one person it belongs to, if any is near, and
   never in two classes of a kind; all detections count.
-- `recall`: nothing. The share of the class's people who were found (Eq. 2 and 4 as printed).
+- `recall`: nothing. The share of the class's people who were matched (Eq. 2 and 4 as printed).
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,154 +17,144 @@ from numpy.typing import NDArray
 from smallpose.core.density import DENSE_FROM, SPARSE_BELOW, keypoint_density
 from smallpose.core.sizes import MEDIUM_BELOW, SMALL_BELOW
 from smallpose.evaluation.matching import native
-from smallpose.evaluation.matching.image_groups import ImageGroups
+from smallpose.evaluation.matching.arrays import Floats, ImageGroups, Ints, Mask
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
-Mask = NDArray[np.bool_]
-Limits = tuple[float, float]
-PAPER_LIMITS: Limits = (float(SMALL_BELOW), float(MEDIUM_BELOW))
-TOP = 1e5**2  # px²; COCO's upper end of every range
+SizeLimits = tuple[float, float]
+PAPER_LIMITS: SizeLimits = (float(SMALL_BELOW), float(MEDIUM_BELOW))
+MAX_AREA = 1e5**2  # px²; COCO's upper end of every range
 PROTOCOLS = ("coco", "owned", "recall")
 
-# Name, what metrics append, heading.
+
+class PersonClass(NamedTuple):
+    """A class of people: its name, what metrics append to theirs, the heading of its column."""
+
+    name: str
+    suffix: str
+    heading: str
+
+
 CLASSES = (
-    ("all", "", "all"),
-    ("small", "_S", "S"),
-    ("medium", "_M", "M"),
-    ("large", "_L", "L"),
-    ("sparse", "_S_sparse", "S sparse"),
-    ("moderate", "_S_moderate", "S moderate"),
-    ("dense", "_S_dense", "S dense"),
+    PersonClass("all", "", "all"),
+    PersonClass("small", "_S", "S"),
+    PersonClass("medium", "_M", "M"),
+    PersonClass("large", "_L", "L"),
+    PersonClass("sparse", "_S_sparse", "S sparse"),
+    PersonClass("moderate", "_S_moderate", "S moderate"),
+    PersonClass("dense", "_S_dense", "S dense"),
 )
+AP_NAMES = tuple(f"AP{one.suffix}" for one in CLASSES)
 
 
-@dataclass(frozen=True)
-class Classes:
-    """Classes of people, and what an unmatched detection counts in.
-
-    Args:
-        names: (c,) of the classes.
-        people: (c, n) who is in the class; everybody else is ignored there.
-        reach: (c, d) an unmatched detection is a false positive of the class.
-    """
-
-    names: tuple[str, ...]
-    people: Mask
-    reach: Mask
-
-
-def classify_sizes(area: Floats, limits: Limits = PAPER_LIMITS) -> Mask:
-    """(4, n) in all, small, medium, large; half-open, so that nobody is in two sizes.
+def classify_sizes(area: Floats, limits: SizeLimits = PAPER_LIMITS) -> Mask:
+    """Return (4, n) membership in all, small, medium, large; half-open, so in at most one size.
 
     An area of exactly 0 is in `all` alone, as in COCO; one below 0 or above 1e10 is in none.
 
-    >>> size_masks(np.array([0, 12288.0])).astype(int).tolist()
+    >>> classify_sizes(np.array([0, 12288.0])).astype(int).tolist()
     [[1, 1], [0, 0], [0, 1], [0, 0]]
     """
     small, medium = limits
-    real = (area >= 0) & (area <= TOP)
+    is_valid = (area >= 0) & (area <= MAX_AREA)
     return np.stack(
         [
-            real,
-            real & (area > 0) & (area < small),
-            real & (area >= small) & (area < medium),
-            real & (area >= medium),
+            is_valid,
+            is_valid & (area > 0) & (area < small),
+            is_valid & (area >= small) & (area < medium),
+            is_valid & (area >= medium),
         ]
     )
 
 
 def classify_people(
     area: Floats,
-    labelled: NDArray[np.int64],
-    joints: NDArray[np.int64],
-    counted: Mask,
-    limits: Limits = PAPER_LIMITS,
+    num_labelled: NDArray[np.int64],
+    num_joints: NDArray[np.int64],
+    is_counted: Mask,
+    limits: SizeLimits = PAPER_LIMITS,
 ) -> Mask:
-    """(7, n) membership in `CLASSES`, false for people who do not count.
+    """Return (7, n) membership in `CLASSES`, false for people who do not count.
 
     Args:
         area: (n,) px².
-        labelled: (n,) keypoints with v > 0 on the whole label, the n of Eq. 3.
-        joints: (n,) K of Eq. 3.
-        counted: (n,) people who are to be found.
+        num_labelled: (n,) keypoints with v > 0 of the complete label, the n of Eq. 3.
+        num_joints: (n,) K of Eq. 3.
+        is_counted: (n,) people who must be detected.
         limits: where small and medium end, px²; the first is also S_small of Eq. 3.
     """
     sizes = classify_sizes(area, limits)
     density = np.full(len(area), np.nan)
-    small = sizes[1]
+    is_small = sizes[1]
     # With the paper's limit the ratio is exactly 1, and Eq. 3 is as printed to the last bit.
-    scaled = area[small] * (SMALL_BELOW / limits[0])
-    density[small] = keypoint_density(scaled, labelled[small], joints[small])
-    kinds = np.stack(
+    scaled = area[is_small] * (SMALL_BELOW / limits[0])
+    density[is_small] = keypoint_density(scaled, num_labelled[is_small], num_joints[is_small])
+    densities = np.stack(
         [
-            small & (density < SPARSE_BELOW),
-            small & (density >= SPARSE_BELOW) & (density < DENSE_FROM),
-            small & (density >= DENSE_FROM),
+            is_small & (density < SPARSE_BELOW),
+            is_small & (density >= SPARSE_BELOW) & (density < DENSE_FROM),
+            is_small & (density >= DENSE_FROM),
         ]
     )
-    return np.concatenate([sizes, kinds]) & counted
+    return np.concatenate([sizes, densities]) & is_counted
 
 
-def assign_coco_classes(area: Floats, limits: Limits = PAPER_LIMITS) -> Mask:
-    """(7, d) where a detection of this area is a false positive if it finds nobody."""
+def assign_coco_classes(area: Floats, limits: SizeLimits = PAPER_LIMITS) -> Mask:
+    """Return (7, d) the classes where an unmatched detection of this area is a false positive."""
     sizes = classify_sizes(area, limits)
     return np.concatenate([sizes, sizes[[1, 1, 1]]])
 
 
 def assign_owned_classes(
-    owner: Ints, people: Mask, area: Floats, limits: Limits = PAPER_LIMITS
+    owners: Ints, classes: Mask, area: Floats, limits: SizeLimits = PAPER_LIMITS
 ) -> Mask:
-    """(7, d) as `coco_reach`, by the person each detection belongs to.
+    """Return (7, d) as `assign_coco_classes` does, by the person each detection belongs to.
 
     Args:
-        owner: (d,) row of that person; -1 for none.
-        people: (7, n) from `person_classes`.
-        area: (d,) px² of the detections; decides where nobody is near.
+        owners: (d,) row of that person; -1 for none.
+        classes: (7, n) from `classify_people`.
+        area: (d,) px² of the detections; decides where no person is near.
     """
-    alone = classify_sizes(area, limits)
-    alone = np.concatenate([alone, np.zeros((3, len(owner)), dtype=bool)])
-    reach = np.where(owner >= 0, people[:, owner] if people.shape[1] else False, alone)
-    reach[0] = True
-    return reach
+    by_area = classify_sizes(area, limits)
+    by_area = np.concatenate([by_area, np.zeros((3, len(owners)), dtype=bool)])
+    by_owner = classes[:, owners] if classes.shape[1] else False
+    assigned = np.where(owners >= 0, by_owner, by_area)
+    assigned[0] = True
+    return assigned
 
 
+@native.prefer_compiled(native.find_owners)
 def find_owners(
-    pairing: ImageGroups, found_xywh: Floats, people_xywh: Floats, counted: Mask
+    groups: ImageGroups, detections_xywh: Floats, people_xywh: Floats, is_counted: Mask
 ) -> Ints:
-    """(d,) the person each detection of `pairing.found` belongs to, -1 for none.
+    """Return the (d,) person each of `groups.detections` belongs to, -1 for none.
 
-    The one whose box it overlaps most; if it overlaps nobody's, the one whose centre is nearest,
-    if that is no farther than the diagonal of his box. Of equals, the first in the file.
+    The one whose box it overlaps most; if it overlaps none, the one whose centre is nearest, if
+    that is no farther than the diagonal of their box. Of equals, the first in the file.
 
     Args:
-        found_xywh: (d, 4) boxes of all predictions, px.
+        detections_xywh: (·, 4) boxes of all predictions, px.
         people_xywh: (n, 4) px.
-        counted: (n,) who may own.
+        is_counted: (n,) people who may own a detection.
     """
-    if native.CORE is not None:
-        return native.owners(pairing, found_xywh, people_xywh, counted)
-    owner = np.full(len(pairing.found), -1, dtype=np.intp)
-    for d, g in pairing.pairs():
-        there = counted[g]
-        d, g = d[there], g[there]
-        a, b = found_xywh[pairing.found[d]], people_xywh[g]
-        closeness = _overlap(a, b)
-        centres = (a[:, :2] + a[:, 2:] / 2) - (b[:, :2] + b[:, 2:] / 2)
-        apart2 = (centres**2).sum(axis=1)
-        near = (closeness <= 0) & (apart2 <= (b[:, 2:] ** 2).sum(axis=1))
+    owners = np.full(len(groups.detections), -1, dtype=np.intp)
+    for d, g in groups.iterate_pairs():
+        is_candidate = is_counted[g]
+        d, g = d[is_candidate], g[is_candidate]
+        a, b = detections_xywh[groups.detections[d]], people_xywh[g]
+        iou = _compute_pair_iou(a, b)
+        offset = (a[:, :2] + a[:, 2:] / 2) - (b[:, :2] + b[:, 2:] / 2)
+        distance2 = (offset**2).sum(axis=1)
+        is_near = (iou <= 0) & (distance2 <= (b[:, 2:] ** 2).sum(axis=1))
         # Any overlap beats any distance; among the distant ones less is better.
-        value = np.where(closeness > 0, closeness, np.where(near, -1 - apart2, -np.inf))
+        value = np.where(iou > 0, iou, np.where(is_near, -1 - distance2, -np.inf))
         order = np.lexsort((-np.arange(len(d)), value, d))
-        last = np.flatnonzero(np.diff(d[order], append=-1))
-        best = order[last]
+        best = order[np.flatnonzero(np.diff(d[order], append=-1))]
         best = best[value[best] > -np.inf]
-        owner[d[best]] = g[best]
-    return owner
+        owners[d[best]] = g[best]
+    return owners
 
 
-def _overlap(a: Floats, b: Floats) -> Floats:
-    """(p,) intersection over union of boxes, pair by pair."""
+def _compute_pair_iou(a: Floats, b: Floats) -> Floats:
+    """Return the (p,) intersection over union of (p, 4) boxes, pair by pair."""
     low = np.maximum(a[:, :2], b[:, :2])
     high = np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
     shared = np.prod(np.maximum(high - low, 0.0), axis=1)

@@ -32,23 +32,23 @@ from smallpose.evaluation.csv_latex import format_csv, format_latex, format_mark
 ALL = ("coco", "owned", "recall")
 
 
-def test_a_group_of_images_scores_as_if_it_were_alone(crowded_world):
+def test_a_group_of_images_scores_as_if_it_were_alone(crowded_dataset):
     for seed in range(12):
-        world = crowded_world(seed, images=9, people=6)
-        whole = evaluate(world.truth, world.found, protocols=ALL)
+        dataset = crowded_dataset(seed, images=9, people=6)
+        whole = evaluate(dataset.truth, dataset.predictions, protocols=ALL)
         labels = ["abc"[i % 3] for i in range(9)]
         for label, part in evaluate_image_groups(whole, labels).items():
             ids = whole.match_counts.image_ids[[one == label for one in labels]]
-            rows = np.flatnonzero(np.isin(world.truth.images.ids, ids))
-            here = np.isin(world.found.image_ids, ids)
+            rows = np.flatnonzero(np.isin(dataset.truth.images.ids, ids))
+            here = np.isin(dataset.predictions.image_ids, ids)
             found = replace(
-                world.found,
-                image_ids=world.found.image_ids[here],
-                keypoints=world.found.keypoints[here],
-                scores=world.found.scores[here],
-                boxes_xywh=world.found.boxes_xywh[here],
+                dataset.predictions,
+                image_ids=dataset.predictions.image_ids[here],
+                keypoints=dataset.predictions.keypoints[here],
+                scores=dataset.predictions.scores[here],
+                boxes_xywh=dataset.predictions.boxes_xywh[here],
             )
-            alone = evaluate(world.truth.take_images(rows), found, protocols=ALL)
+            alone = evaluate(dataset.truth.take_images(rows), found, protocols=ALL)
             assert part.protocols == alone.protocols
             assert part.people == alone.people
 
@@ -97,7 +97,7 @@ def test_a_joint_that_is_off_shows_in_its_own_line_only():
 
 def test_joints_are_told_apart_by_visibility():
     truth, found = lines()
-    joints = {j.name: j for j in score_joints(truth, found, visibility=True)}
+    joints = {j.name: j for j in score_joints(truth, found, by_visibility=True)}
     assert (joints["nose, seen"].labelled, joints["nose, hidden"].labelled) == (40, 0)
     assert joints["nose, hidden"].pck is None
     assert joints["left_eye, hidden"].labelled == 40
@@ -109,13 +109,13 @@ def test_the_joints_of_a_missed_person_are_not_found():
     assert {j.similarity for j in score_joints(truth, half)} == {0.5}
 
 
-def test_per_image_counts_add_up(crowded_world):
-    world = crowded_world(3, images=8, people=6)
+def test_per_image_counts_add_up(crowded_dataset):
+    dataset = crowded_dataset(3, images=8, people=6)
     rows = count_per_image(
-        evaluate(world.truth, world.found, protocols=("owned",), max_detections=None)
+        evaluate(dataset.truth, dataset.predictions, protocols=("owned",), max_detections=None)
     )
-    assert sum(r["people"] for r in rows) == int((world.truth.is_counted).sum())
-    assert sum(r["found"] for r in rows) == len(world.found)
+    assert sum(r["people"] for r in rows) == int((dataset.truth.is_counted).sum())
+    assert sum(r["found"] for r in rows) == len(dataset.predictions)
     assert all(r["right"] <= r["people"] and r["right"] + r["wrong"] <= r["found"] for r in rows)
 
 
@@ -129,7 +129,7 @@ def test_ap_along_a_scale_rises_where_the_skill_does_and_bins_are_equal():
     bins = compute_binned_ap(truth, found, measure_height(truth), num_bins=4, num_resamples=50)
     assert [b.people for b in bins] == [50] * 4
     assert [b.ap for b in bins] == pytest.approx([0, 0, 1, 1])
-    assert all(b.interval[0] <= b.ap <= b.interval[1] + 1e-9 for b in bins)
+    assert all(b.interval.low <= b.ap <= b.interval.high + 1e-9 for b in bins)
     assert bins[0].low == 100
     assert bins[-1].high == 140
 
@@ -148,23 +148,23 @@ def test_density_is_known_of_small_people_only():
     assert np.isnan(measure_density(tall)).all()
 
 
-def test_every_section_has_data_for_json_and_lines_to_read(crowded_world):
-    world = crowded_world(4, 21, images=8, people=6)
-    result = evaluate(world.truth, world.found, protocols=ALL)
+def test_every_section_has_data_for_json_and_lines_to_read(crowded_dataset):
+    dataset = crowded_dataset(4, 21, images=8, people=6)
+    result = evaluate(dataset.truth, dataset.predictions, protocols=ALL)
     made = build_breakdowns(
-        BREAKDOWNS, world.truth, world.found, result, {"protocols": ALL}, draws=20
+        BREAKDOWNS, dataset.truth, dataset.predictions, result, {"protocols": ALL}, num_resamples=20
     )
     assert list(made) == list(BREAKDOWNS)
     for data, text in made.values():
         json.dumps(data)
         assert text
     with pytest.raises(InputError, match="no such breakdown"):
-        build_breakdowns(["colour"], world.truth, world.found, result, {})
+        build_breakdowns(["colour"], dataset.truth, dataset.predictions, result, {})
 
 
-def test_csv_markdown_and_latex_hold_the_same_numbers(crowded_world):
-    world = crowded_world(4, images=8, people=6)
-    result = evaluate(world.truth, world.found, protocols=("coco", "owned"), intervals=20)
+def test_csv_markdown_and_latex_hold_the_same_numbers(crowded_dataset):
+    dataset = crowded_dataset(4, images=8, people=6)
+    result = evaluate(dataset.truth, dataset.predictions, protocols=("coco", "owned"), intervals=20)
     rows = list(csv.DictReader(io.StringIO(format_csv(result))))
     for row in rows:
         value = result[row["protocol"]][row["metric"]]
@@ -180,11 +180,11 @@ def test_csv_markdown_and_latex_hold_the_same_numbers(crowded_world):
     assert r"$AP^{S}_{De}$" in latex
 
 
-def test_the_command_prints_writes_and_exports(crowded_world, tmp_path, capsys):
-    world = crowded_world(4, 21, images=8, people=6)
+def test_the_command_prints_writes_and_exports(crowded_dataset, tmp_path, capsys):
+    dataset = crowded_dataset(4, 21, images=8, people=6)
     gt, dt = tmp_path / "gt.json", tmp_path / "dt.json"
-    gt.write_text(json.dumps(world.coco))
-    dt.write_text(json.dumps(world.results))
+    gt.write_text(json.dumps(dataset.coco))
+    dt.write_text(json.dumps(dataset.results))
     out = {kind: tmp_path / f"out.{kind}" for kind in ("csv", "markdown", "latex", "json")}
     flags = [f for kind, path in out.items() for f in (f"--{kind}", str(path))]
     call = ["evaluate", str(gt), str(dt), "--protocol", "coco,owned", "--intervals", "20"]
@@ -194,7 +194,7 @@ def test_the_command_prints_writes_and_exports(crowded_world, tmp_path, capsys):
     assert "95 %" in printed
     data = json.loads(out["json"].read_text())
     assert {"protocols", "people", "settings", "intervals", "diagnosis", "joint"} <= set(data)
-    whole = evaluate(world.truth, world.found, protocols=("coco", "owned"), intervals=20)
+    whole = evaluate(dataset.truth, dataset.predictions, protocols=("coco", "owned"), intervals=20)
     assert data["protocols"] == whole.protocols
     assert out["csv"].read_text() == format_csv(whole)
     assert main(["evaluate", str(gt), str(dt), "--json", "-"]) == 0
@@ -202,11 +202,11 @@ def test_the_command_prints_writes_and_exports(crowded_world, tmp_path, capsys):
     assert list(everything["protocols"]) == ["coco", "owned", "recall"]
 
 
-def test_the_command_refuses_in_one_line(crowded_world, tmp_path, capsys):
-    world = crowded_world(4)
+def test_the_command_refuses_in_one_line(crowded_dataset, tmp_path, capsys):
+    dataset = crowded_dataset(4)
     gt, dt = tmp_path / "gt.json", tmp_path / "dt.json"
-    gt.write_text(json.dumps(world.coco))
-    dt.write_text(json.dumps(world.results)[:-40])
+    gt.write_text(json.dumps(dataset.coco))
+    dt.write_text(json.dumps(dataset.results)[:-40])
     for words in (
         ["evaluate", str(gt), str(dt)],
         ["evaluate", str(gt), str(tmp_path / "missing.json")],
@@ -219,13 +219,13 @@ def test_the_command_refuses_in_one_line(crowded_world, tmp_path, capsys):
         assert len(said.err.strip().splitlines()) == 1
 
 
-def test_compare_prints_every_pair_and_names_files_apart(crowded_world, tmp_path, capsys):
-    world = crowded_world(4, images=10, people=6)
+def test_compare_prints_every_pair_and_names_files_apart(crowded_dataset, tmp_path, capsys):
+    dataset = crowded_dataset(4, images=10, people=6)
     gt = tmp_path / "gt.json"
-    gt.write_text(json.dumps(world.coco))
+    gt.write_text(json.dumps(dataset.coco))
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "found.json").write_text(json.dumps(world.results))
+        (tmp_path / folder / "found.json").write_text(json.dumps(dataset.results))
     files = [str(tmp_path / f / "found.json") for f in ("one", "two")]
     assert main(["compare", str(gt), *files, "--intervals", "20", "--json", "-"]) == 0
     data = json.loads(capsys.readouterr().out)

@@ -117,11 +117,11 @@ def test_errors_are_told_apart_by_size_class():
     assert result.gains["jitter"]["AP_L"] is None
 
 
-def test_the_base_is_the_evaluation_and_everything_prints_and_writes(crowded_world):
+def test_the_base_is_the_evaluation_and_everything_prints_and_writes(crowded_dataset):
     for seed in range(8):
-        world = crowded_world(seed, 21, images=4, people=6)
-        result = diagnose(world.truth, world.found)
-        whole = evaluate(world.truth, world.found)["coco"]
+        dataset = crowded_dataset(seed, 21, images=4, people=6)
+        result = diagnose(dataset.truth, dataset.predictions)
+        whole = evaluate(dataset.truth, dataset.predictions)["coco"]
         assert {n: whole[n] for n in result.base} == result.base
         assert json.loads(result.to_json())["gains"].keys() == set(FIXES)
         assert "what AP each kind of error costs" in str(result)

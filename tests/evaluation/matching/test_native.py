@@ -7,17 +7,18 @@ import struct
 import numpy as np
 import pytest
 
-from smallpose import evaluate, read_results
+from smallpose import evaluate, read_coco, read_results
 from smallpose.core.errors import InputError
-from smallpose.evaluation.config import get_detection_boxes
+from smallpose.evaluation.areas import get_detection_boxes
 from smallpose.evaluation.matching import native
-from smallpose.io import coco_annotations, coco_results_fast, mapped_json
+from smallpose.io import coco_annotations, coco_results, coco_results_fast, mapped_json
 from smallpose.io.coco_annotations_slow import read_coco_slow
-from smallpose.io.coco_results_fast import CHUNK_BYTES, compute_reciprocals, read_found, read_truth
+from smallpose.io.coco_results_fast import CHUNK_BYTES, compute_reciprocals
+from smallpose.io.coco_results_slow import read_results_slow
 from smallpose.system.threads import run_parts
 
 needs_core = pytest.mark.skipif(native.CORE is None, reason="no compiler built the core")
-ORDINARY = (read_coco_slow, read_results)  # held here, because a test takes the others away
+ORDINARY = (read_coco_slow, read_results_slow)  # held here, because a test takes the others away
 ALL = ("coco", "owned", "recall")
 
 
@@ -30,26 +31,37 @@ def without_core(monkeypatch):
 @needs_core
 @pytest.mark.parametrize("joints", [17, 21])
 def test_every_sum_of_an_evaluation_is_the_same_without_the_core(
-    joints, crowded_world, without_core
+    joints, crowded_dataset, without_core
 ):
-    worlds = [crowded_world(seed, joints, images=5, people=9) for seed in range(60)]
-    worlds.append(crowded_world(99, joints, images=40, people=40))
-    fast = [evaluate(w.truth, w.found, protocols=ALL) for w in worlds]
-    boxes = [get_detection_boxes(w.found) for w in worlds]
+    datasets = [crowded_dataset(seed, joints, images=5, people=9) for seed in range(60)]
+    datasets.append(crowded_dataset(99, joints, images=40, people=40))
+    fast = [evaluate(w.truth, w.predictions, protocols=ALL) for w in datasets]
+    boxes = [get_detection_boxes(w.predictions) for w in datasets]
     without_core()
-    for world, a, box in zip(worlds, fast, boxes, strict=True):
-        b = evaluate(world.truth, world.found, protocols=ALL)
+    for dataset, a, box in zip(datasets, fast, boxes, strict=True):
+        b = evaluate(dataset.truth, dataset.predictions, protocols=ALL)
         assert a.to_json() == b.to_json()
-        assert np.array_equal(get_detection_boxes(world.found), box, equal_nan=True)
-        for name in ("image_ids", "given", "people", "met", "image", "rank", "scores", "hit"):
+        assert np.array_equal(get_detection_boxes(dataset.predictions), box, equal_nan=True)
+        for name in (
+            "image_ids",
+            "num_detections",
+            "num_people",
+            "num_matched",
+            "image",
+            "rank",
+            "scores",
+            "true_positives",
+        ):
             assert np.array_equal(getattr(a.match_counts, name), getattr(b.match_counts, name)), (
                 name
             )
         for protocol in ("coco", "owned"):
-            assert np.array_equal(a.match_counts.false[protocol], b.match_counts.false[protocol])
+            assert np.array_equal(
+                a.match_counts.false_positives[protocol], b.match_counts.false_positives[protocol]
+            )
             for one, other in zip(
-                a.match_counts.curves(protocol, 20),
-                b.match_counts.curves(protocol, 20),
+                a.match_counts.compute_curves(protocol, 20),
+                b.match_counts.compute_curves(protocol, 20),
                 strict=True,
             ):
                 assert np.array_equal(one.precision, other.precision)
@@ -58,27 +70,29 @@ def test_every_sum_of_an_evaluation_is_the_same_without_the_core(
 
 
 def test_without_the_core_the_numbers_are_still_pycocotools(
-    crowded_world, pycocotools, without_core
+    crowded_dataset, pycocotools, without_core
 ):
     without_core()
     for seed in range(20):
-        world = crowded_world(seed, 21)
-        result = evaluate(world.truth, world.found)
+        dataset = crowded_dataset(seed, 21)
+        result = evaluate(dataset.truth, dataset.predictions)
         for ours, theirs in zip(
-            result.match_counts.curves("coco", 20), pycocotools(world).values(), strict=True
+            result.match_counts.compute_curves("coco", 20),
+            pycocotools(dataset).values(),
+            strict=True,
         ):
             assert np.array_equal(ours.precision, theirs["precision"])
             assert np.array_equal(ours.recall, theirs["recall"])
 
 
 @needs_core
-def test_more_threads_than_images_give_the_same_numbers(crowded_world, monkeypatch):
-    world = crowded_world(3, images=3, people=9)
-    alone = evaluate(world.truth, world.found, protocols=ALL).to_json()
-    monkeypatch.setattr(native, "_ALONE", 0)
+def test_more_threads_than_images_give_the_same_numbers(crowded_dataset, monkeypatch):
+    dataset = crowded_dataset(3, images=3, people=9)
+    alone = evaluate(dataset.truth, dataset.predictions, protocols=ALL).to_json()
+    monkeypatch.setattr(native, "_MIN_DETECTIONS_PER_THREAD", 0)
     monkeypatch.setattr(native, "count_cores", lambda: 7)
-    monkeypatch.setattr(native, "_ROOM", 200)  # several rounds on a small workbench
-    assert evaluate(world.truth, world.found, protocols=ALL).to_json() == alone
+    monkeypatch.setattr(native, "_BUFFER_SIZE", 200)  # several rounds on a small workbench
+    assert evaluate(dataset.truth, dataset.predictions, protocols=ALL).to_json() == alone
 
 
 def test_an_error_in_a_thread_comes_out():
@@ -93,7 +107,7 @@ def test_an_error_in_a_thread_comes_out():
 
 
 def scan_number(text):
-    return mapped_json.EXTENSION.decimals(text.encode() + b"]", compute_reciprocals())
+    return mapped_json.EXTENSION.parse_number(text.encode() + b"]", compute_reciprocals())
 
 
 @needs_core
@@ -138,9 +152,9 @@ def test_the_bits_of_powers_of_5_are_counted_right():
         assert k * 1217359 // 524288 + 1 == (5**k).bit_length()
 
 
-def write(folder, world, **dump):
-    (folder / "truth.json").write_text(json.dumps(world.coco, **dump))
-    (folder / "found.json").write_text(json.dumps(world.results, **dump))
+def write(folder, dataset, **dump):
+    (folder / "truth.json").write_text(json.dumps(dataset.coco, **dump))
+    (folder / "found.json").write_text(json.dumps(dataset.results, **dump))
     return folder / "truth.json", folder / "found.json"
 
 
@@ -165,40 +179,42 @@ def scanned(monkeypatch):
         raise AssertionError("the ordinary reader was asked")
 
     monkeypatch.setattr(coco_annotations, "read_coco_slow", refuse)
-    monkeypatch.setattr(coco_results_fast, "read_results", refuse)
+    monkeypatch.setattr(coco_results, "read_results_slow", refuse)
 
 
 @needs_core
 @pytest.mark.parametrize("dump", [{}, {"indent": 4}, {"separators": (",", ":")}])
-def test_scanned_tables_are_the_ordinary_readers(dump, crowded_world, tmp_path, scanned):
+def test_scanned_tables_are_the_ordinary_readers(dump, crowded_dataset, tmp_path, scanned):
     for seed in range(12):
-        world = crowded_world(seed, 21 if seed % 2 else 17, images=6, people=8)
-        if not world.results or not world.coco["annotations"]:
+        dataset = crowded_dataset(seed, 21 if seed % 2 else 17, images=6, people=8)
+        if not dataset.results or not dataset.coco["annotations"]:
             continue
-        for i, a in enumerate(world.coco["annotations"]):
+        for i, a in enumerate(dataset.coco["annotations"]):
             extra = [
                 {"segmentation": [[1, 2.5, 3]], "note": 'a "{quoted}" \\ word', "area": None},
                 {"source": "aic", "box_rule": "drawn", "iscrowd": bool(a["iscrowd"])},
                 {"source": "someone", "segmentation_area": 1.25, "segmentation": {"size": [1, 2]}},
             ][i % 3]
             a.update(extra)
-        for i, r in enumerate(world.results):
+        for i, r in enumerate(dataset.results):
             if i and r.get("bbox") is None:
                 r["bbox"] = [[], None][i % 2]
-        gt, dt = write(tmp_path, world, **dump)
-        same_tables(read_truth(gt), ORDINARY[0](gt))
-        same_tables(read_found(dt, ORDINARY[0](gt)), ORDINARY[1](dt, ORDINARY[0](gt)))
+        gt, dt = write(tmp_path, dataset, **dump)
+        same_tables(read_coco(gt), ORDINARY[0](gt))
+        same_tables(read_results(dt, ORDINARY[0](gt)), ORDINARY[1](dt, ORDINARY[0](gt)))
 
 
 @needs_core
-def test_a_result_file_of_many_chunks_is_read_as_one(crowded_world, tmp_path, scanned, monkeypatch):
-    world = crowded_world(8, images=20, people=10)
-    gt, dt = write(tmp_path, world)
+def test_a_result_file_of_many_chunks_is_read_as_one(
+    crowded_dataset, tmp_path, scanned, monkeypatch
+):
+    dataset = crowded_dataset(8, images=20, people=10)
+    gt, dt = write(tmp_path, dataset)
     truth = ORDINARY[0](gt)
     whole = ORDINARY[1](dt, truth)
     for chunk in (200, 1000, 4096, CHUNK_BYTES):
         monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", chunk)
-        same_tables(read_found(dt, truth), whole)
+        same_tables(read_results(dt, truth), whole)
 
 
 @needs_core
@@ -206,20 +222,20 @@ def test_real_files_are_scanned_as_they_are_read(real, tmp_path):
     import gzip
 
     for name in ("example4/example_coco_val.json", "example1/gt_dataset.json"):
-        same_tables(read_truth(real / "coco" / name), ORDINARY[0](real / "coco" / name))
+        same_tables(read_coco(real / "coco" / name), ORDINARY[0](real / "coco" / name))
     folder = real / "coco" / "val_subset250"
     for name in ("val_subset.json", "detections_C.json"):
         data = gzip.decompress((folder / f"{name}.gz").read_bytes())
         (tmp_path / name).write_bytes(data)
-    truth = read_truth(tmp_path / "val_subset.json")
+    truth = read_coco(tmp_path / "val_subset.json")
     same_tables(truth, ORDINARY[0](folder / "val_subset.json.gz"))
-    found = read_found(tmp_path / "detections_C.json", truth)
+    found = read_results(tmp_path / "detections_C.json", truth)
     same_tables(found, ORDINARY[1](folder / "detections_C.json.gz", truth))
     crowdpose = gzip.decompress(
         (real / "other" / "crowdpose" / "crowdpose_val.json.gz").read_bytes()
     )
     (tmp_path / "crowdpose.json").write_bytes(crowdpose)
-    same_tables(read_truth(tmp_path / "crowdpose.json"), ORDINARY[0](tmp_path / "crowdpose.json"))
+    same_tables(read_coco(tmp_path / "crowdpose.json"), ORDINARY[0](tmp_path / "crowdpose.json"))
 
 
 def spoiled(text):
@@ -241,14 +257,14 @@ def spoiled(text):
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_spoiled_files_are_read_or_refused_as_by_the_ordinary_reader(
-    which, crowded_world, tmp_path
+    which, crowded_dataset, tmp_path
 ):
-    world = crowded_world(6, images=3, people=3)
-    paths = write(tmp_path, world)
+    dataset = crowded_dataset(6, images=3, people=3)
+    paths = write(tmp_path, dataset)
     truth = ORDINARY[0](paths[0])
     fast, slow = [
-        (read_truth, ORDINARY[0]),
-        (lambda path: read_found(path, truth), lambda path: ORDINARY[1](path, truth)),
+        (read_coco, ORDINARY[0]),
+        (lambda path: read_results(path, truth), lambda path: ORDINARY[1](path, truth)),
     ][which]
     for text in spoiled(paths[which].read_text()):
         paths[which].write_text(text, encoding="utf-8")

@@ -17,9 +17,11 @@ from smallpose.evaluation.scoring.bootstrap import (
     compute_interval,
     draw_weights,
     index_clusters,
+    list_ends,
     resample_curves,
     resample_metrics,
 )
+from smallpose.evaluation.scoring.precision_recall import RECALLS
 
 ALL = ("coco", "owned", "recall")
 
@@ -49,7 +51,7 @@ def population(images, seed, skill=1.0, groups=None):
 
 
 def part(truth, found, rows):
-    """The same world with only some images, some of them several times."""
+    """The same dataset with only some images, some of them several times."""
     pieces = [(truth.image_rows == row, found.image_ids == truth.images.ids[row]) for row in rows]
     people = np.concatenate([np.flatnonzero(p) for p, _ in pieces])
     seen = np.concatenate([np.flatnonzero(d) for _, d in pieces])
@@ -86,9 +88,9 @@ def test_draws_are_the_same_without_the_core(monkeypatch):
     image = rng.integers(0, 40, 300)
     weights = rng.integers(0, 4, (30, 40)).astype(np.uint16)
     people = rng.integers(0, 3, 30) * 200
-    fast = resample_curves(hit, false, image, weights, people, 10)
+    fast = resample_curves(hit, false, image, weights, people, 10, RECALLS)
     monkeypatch.setattr(native, "CORE", None)
-    slow = resample_curves(hit, false, image, weights, people, 10)
+    slow = resample_curves(hit, false, image, weights, people, 10, RECALLS)
     assert np.array_equal(fast[0], slow[0])
     assert np.array_equal(fast[1], slow[1])
 
@@ -113,9 +115,10 @@ def test_the_interval_holds_the_number_and_narrows_with_more_images():
     for images in (40, 640):
         truth, found = population(images, 5)
         result = evaluate(truth, found, intervals=200)
-        low, high = result.intervals["coco"]["AP"]
-        assert low < result["coco"]["AP"] < high
-        widths.append(high - low)
+        interval = result.intervals["coco"]["AP"]
+        assert interval.value == result["coco"]["AP"]
+        assert interval.low < interval.value < interval.high
+        widths.append(interval.high - interval.low)
     assert 2 < widths[0] / widths[1] < 8  # about 4, the root of 16
 
 
@@ -128,9 +131,9 @@ def test_95_percent_intervals_cover_the_true_value_in_about_95_percent():
     tries = 200
     for seed in range(tries):
         sample = part(truth, found, rng.choice(6000, 120, replace=True))
-        ends = evaluate(*sample, intervals=200, seed=seed).intervals["coco"]
+        intervals = evaluate(*sample, intervals=200, seed=seed).intervals["coco"]
         for name in covered:
-            covered[name] += ends[name][0] <= whole[name] <= ends[name][1]
+            covered[name] += intervals[name].low <= whole[name] <= intervals[name].high
     # Two standard errors of 200 tries are 3 points; percentile intervals run a little narrow.
     assert all(0.90 <= n / tries <= 0.985 for n in covered.values()), covered
 
@@ -145,20 +148,21 @@ def test_a_class_without_people_has_no_interval():
 
 
 def test_an_interval_of_draws_that_are_mostly_empty_or_of_one_video_is_none():
-    assert compute_interval(np.array([0.5, np.nan, np.nan]), 50) is None
-    assert compute_interval(np.arange(101.0), 1) is None
+    assert compute_interval(0.5, np.array([0.5, np.nan, np.nan]), 50) is None
+    assert compute_interval(50.0, np.arange(101.0), 1) is None
 
 
 def test_the_interval_is_the_middle_of_the_draws_and_wider_for_few_clusters():
-    assert compute_interval(np.arange(101.0), 10**6) == pytest.approx([2.5, 97.5], abs=1e-3)
-    few = compute_interval(np.arange(1001.0), 5)
+    many = compute_interval(50.0, np.arange(101.0), 10**6)
+    assert list_ends(many) == pytest.approx([2.5, 97.5], abs=1e-3)
+    few = compute_interval(500.0, np.arange(1001.0), 5)
     # t with 4 degrees of freedom reaches 2.776, times the root of 5/4: the normal tail of .00096.
-    assert few == pytest.approx([0.96, 999.04], abs=0.05)
+    assert list_ends(few) == pytest.approx([0.96, 999.04], abs=0.05)
 
 
 def test_too_few_draws_are_refused():
     truth, found = population(5, 1)
-    with pytest.raises(InputError, match="too few draws"):
+    with pytest.raises(InputError, match="too few resamples"):
         evaluate(truth, found, intervals=1)
 
 
@@ -168,11 +172,11 @@ def test_paired_differences_are_narrower_than_unpaired_ones():
     result = compare(truth, {"base": found, "better": better}, num_resamples=300)
     ap = next(d for d in result.differences if (d.protocol, d.name) == ("coco", "AP"))
     assert ap.difference == pytest.approx(ap.other_value - ap.base_value)
-    assert ap.interval[0] > 0
+    assert ap.interval.low > 0
     assert ap.p_holm < 0.05
     alone = [e.match_counts for e in result.evaluations.values()]
     widths = [np.std(resample_metrics(t, ("coco",), 20, 300)["coco"]["AP"]) for t in alone]
-    paired = (ap.interval[1] - ap.interval[0]) / 3.92
+    paired = (ap.interval.high - ap.interval.low) / 3.92
     assert paired < 0.5 * np.hypot(*widths)
     assert 0 < ap.detectable < ap.difference
 
@@ -233,30 +237,36 @@ def test_the_comparison_prints_and_writes_everything():
     assert data["settings"]["draws"] == 100
 
 
-def test_results_of_unlike_joints_are_compared_on_those_that_both_have(crowded_world):
+def test_results_of_unlike_joints_are_compared_on_those_that_both_have(crowded_dataset):
     """The same poses, once with 21 joints and once with COCO's 17 of them, are equally good."""
-    made = crowded_world(3, joints=21, images=30, people=6)
+    dataset = crowded_dataset(3, joints=21, images=30, people=6)
     places = [SMALLPOSE.joints.index(joint) for joint in COCO17.joints]
-    seventeen = replace(made.found, skeleton=COCO17, keypoints=made.found.keypoints[:, places])
-    result = compare(made.truth, {"all": made.found, "coco": seventeen}, num_resamples=50)
+    seventeen = replace(
+        dataset.predictions, skeleton=COCO17, keypoints=dataset.predictions.keypoints[:, places]
+    )
+    result = compare(
+        dataset.truth, {"all": dataset.predictions, "coco": seventeen}, num_resamples=50
+    )
     assert {d.difference for d in result.differences} <= {0.0, None}
     assert any(d.base_value for d in result.differences)
-    assert "unlike joints (all 21, coco 17), so all are scored on COCO's 17" in str(result)
+    assert "different joints (all 21, coco 17), so all are scored on COCO's 17" in str(result)
     assert json.loads(result.to_json())["settings"]["keypoints"] == "coco17"
     other = replace(
-        made.found, skeleton=SKELETONS["mpii16"], keypoints=made.found.keypoints[:, :16]
+        dataset.predictions,
+        skeleton=SKELETONS["mpii16"],
+        keypoints=dataset.predictions.keypoints[:, :16],
     )
     with pytest.raises(InputError, match="compare results of the same joints"):
-        compare(made.truth, {"all": made.found, "mpii": other}, num_resamples=50)
+        compare(dataset.truth, {"all": dataset.predictions, "mpii": other}, num_resamples=50)
 
 
-def test_a_comparison_says_what_is_to_be_known_of_each_result(crowded_world):
-    made = crowded_world(3, images=10)
-    noted = replace(made.found, notes=("2 results of other categories left out",))
-    result = compare(made.truth, {"a": made.found, "b": noted}, num_resamples=50)
+def test_a_comparison_says_what_is_to_be_known_of_each_result(crowded_dataset):
+    dataset = crowded_dataset(3, images=10)
+    noted = replace(dataset.predictions, notes=("2 results of other categories left out",))
+    result = compare(dataset.truth, {"a": dataset.predictions, "b": noted}, num_resamples=50)
     assert "note: b: 2 results of other categories left out" in str(result)
     assert result.notes == tuple(json.loads(result.to_json())["notes"])
-    both = compare(made.truth, {"a": noted, "b": noted}, num_resamples=50)
+    both = compare(dataset.truth, {"a": noted, "b": noted}, num_resamples=50)
     assert both.notes == ("2 results of other categories left out",)
-    with pytest.raises(InputError, match="too few draws to compare by; give 1000"):
-        compare(made.truth, {"a": noted, "b": noted}, num_resamples=0)
+    with pytest.raises(InputError, match="too few resamples to compare by; use 1000"):
+        compare(dataset.truth, {"a": noted, "b": noted}, num_resamples=0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from smallpose.core.instances import make_images, make_instances
+from smallpose.core.interval import Interval
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.analysis.binned_ap import Bin
@@ -47,7 +48,7 @@ def test_bars_are_as_high_as_the_numbers_and_nobody_is_a_gap(result):
 
 def test_bins_stand_over_their_own_range_and_empty_ones_are_left_out():
     bins = [
-        Bin(0.1, 0.3, 5, 0.25, (0.1, 0.4)),
+        Bin(0.1, 0.3, 5, 0.25, Interval(0.25, 0.1, 0.4)),
         Bin(0.3, 0.6, 0, None),
         Bin(0.6, 0.9, 5, 0.75, None),
     ]

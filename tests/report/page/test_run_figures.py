@@ -4,14 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from smallpose.report.claims.cells import METHODS, PaperSource
 
 from smallpose.core.density import DENSE_FROM, SPARSE_BELOW
 from smallpose.core.interval import Interval
 from smallpose.evaluation.analysis.binned_ap import Bin, compute_binned_ap, measure_density
 from smallpose.io.coco_results import read_results
-from smallpose.report.claims.claims_methods import METHODS
-from smallpose.report.claims.our_runs import ours
-from smallpose.report.claims.result_source import PaperBoard
+from smallpose.report.claims.our_runs import collect_our_results
 from smallpose.report.figures.changes import (
     DOWN,
     UNSURE,
@@ -33,22 +32,24 @@ from smallpose.report.latency import Latency, measure_latencies
 
 
 @pytest.fixture(scope="module")
-def mine(project):
+def our_results(project):
     runs = read_runs([project.runs["A"], project.runs["B"]])
-    found = {n: read_results(run.predictions_path, project.test) for n, run in enumerate(runs)}
-    return ours(runs, project.test, found, draws=100)
+    predictions = {
+        n: read_results(run.predictions_path, project.test) for n, run in enumerate(runs)
+    }
+    return collect_our_results(runs, project.test, predictions, num_resamples=100)
 
 
-def test_each_bar_of_fig_5_is_the_difference_of_the_table(mine):
-    board = mine.boards["owned"]
-    changes = compute_changes(board, PaperBoard(paper_values.PRINTED), METHODS)
+def test_each_bar_of_fig_5_is_the_difference_of_the_table(our_results):
+    source = our_results.sources["owned"]
+    changes = compute_changes(source, PaperSource(paper_values.PRINTED), METHODS)
     assert [c.label for c in changes] == ["SimpleBaseline R18 tiny"]
     figure = draw_gains_by_class(changes)
-    cells = board.cells
+    cells = source.cells
     for axes, metric in zip(figure.axes, CLASSES, strict=True):
         a, b = (cells["simple_baseline_r50", s].measure(metric, "owned") for s in ("A", "B17"))
         bars = [bar.get_width() for bar in axes.patches]
-        if a is None or b is None or a.low is None or b.low is None:
+        if a is None or b is None or not (a.has_ends and b.has_ends):
             assert bars == []
         else:
             assert bars == [pytest.approx(b.value - a.value)]
@@ -71,7 +72,7 @@ def test_colours_of_fig_5_come_from_the_interval():
 
 
 def test_the_papers_own_fig_5_has_the_signs_of_its_tables():
-    printed = PaperBoard(paper_values.PRINTED)
+    printed = PaperSource(paper_values.PRINTED)
     for change in compute_changes(printed, printed, METHODS):
         method = next(m for m in METHODS if paper_values.format_method_label(m) == change.label)
         for metric, drawn in change.ours.items():
@@ -84,7 +85,7 @@ def test_the_papers_own_fig_5_has_the_signs_of_its_tables():
 
 def bins(*aps: float | None) -> list[Bin]:
     return [
-        Bin(i / 4, (i + 1) / 4, 10, ap, None if ap is None else [ap - 0.1, ap + 0.1])
+        Bin(i / 4, (i + 1) / 4, 10, ap, None if ap is None else Interval(ap, ap - 0.1, ap + 0.1))
         for i, ap in enumerate(aps)
     ]
 

@@ -1,34 +1,36 @@
 """AP along a scale: along keypoint density (Fig. 4a), along a person's height in pixels.
 
-Bins hold equally many people. A detection that found nobody is false in the bin of the person it
-belongs to (protocol `owned`), so that a bin's AP does not hang on how full the others are.
+Bins have equally many people. An unmatched detection is a false positive in the bin of the person
+it belongs to (protocol `owned`), so that a bin's AP does not depend on how full the others are.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from smallpose.core.density import keypoint_density
 from smallpose.core.instances import Instances
+from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
-from smallpose.evaluation.config import ScoringConfig, get_detection_boxes
-from smallpose.evaluation.matching.greedy import MAX_CLASSES, match_detections
+from smallpose.evaluation.areas import get_detection_boxes
+from smallpose.evaluation.config import ScoringConfig
+from smallpose.evaluation.matching.arrays import Bits, Floats, ImageGroups, Ints, Mask
+from smallpose.evaluation.matching.greedy import match_detections
 from smallpose.evaluation.matching.image_groups import group_by_image
 from smallpose.evaluation.matching.keypoint_selection import select_keypoints
+from smallpose.evaluation.matching.native import MAX_CLASSES
 from smallpose.evaluation.protocols import find_owners
 from smallpose.evaluation.scoring.bootstrap import (
-    Interval,
     compute_interval,
     count_clusters,
     draw_weights,
+    list_ends,
     resample_curves,
 )
-from smallpose.evaluation.scoring.count_matches import score_truth
-from smallpose.evaluation.scoring.precision_recall import THRESHOLDS, compute_curves
-
-Floats = NDArray[np.float64]
+from smallpose.evaluation.scoring.count_matches import find_unmatched, sort_groups
+from smallpose.evaluation.scoring.precision_recall import RECALLS, THRESHOLDS, compute_curves
 
 
 @dataclass(frozen=True)
@@ -38,28 +40,38 @@ class Bin:
     Args:
         low, high: smallest and largest value among them.
         people: how many they are.
-        ap: None when nobody is there: a gap, not a zero.
-        interval: 95 % of it, where draws were asked for.
+        ap: None without people: a gap, not a zero.
+        interval: 95 % of it, where there are resamples.
     """
 
     low: float
     high: float
     people: int
     ap: float | None
-    interval: Interval = None
+    interval: Interval | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the bin for JSON."""
+        return asdict(self) | {"interval": list_ends(self.interval)}
 
 
 def measure_density(truth: Instances, num_joints: int | None = None) -> Floats:
-    """(n,) keypoint density of small people who count; NaN for all others."""
-    out = np.full(len(truth), np.nan)
-    small = truth.is_counted & (truth.size_class == 0) & (truth.num_labelled > 0)
+    """Return the (n,) keypoint density of small people who count; NaN for all others.
+
+    Args:
+        num_joints: K of Eq. 3 for all people; by default each source's own.
+    """
+    density = np.full(len(truth), np.nan)
+    is_small = truth.is_counted & (truth.size_class == 0) & (truth.num_labelled > 0)
     k = truth.num_source_joints if num_joints is None else np.full(len(truth), num_joints)
-    out[small] = keypoint_density(truth.area[small], truth.num_labelled[small], k[small])
-    return out
+    density[is_small] = keypoint_density(
+        truth.area[is_small], truth.num_labelled[is_small], k[is_small]
+    )
+    return density
 
 
 def measure_height(truth: Instances) -> Floats:
-    """(n,) height of the box in px, of people who count; NaN for all others."""
+    """Return the (n,) height of the box in px, of people who count; NaN for all others."""
     return np.where(truth.is_counted, truth.boxes_xywh[:, 3], np.nan)
 
 
@@ -71,55 +83,80 @@ def compute_binned_ap(
     num_bins: int = 10,
     num_resamples: int = 0,
     seed: int = 0,
-    **rules: Any,
+    **options: Any,
 ) -> list[Bin]:
-    """AP in bins of equally many people, in the order of their values.
+    """Compute AP in bins of equally many people, in the order of their values.
 
     Args:
-        values: (n,) such as `density_of(truth)`; people with NaN are ignored.
-        bins: at most 32; fewer come back when many values are equal.
-        draws: bootstrap draws for intervals; 0 for none.
-        rules: as for `evaluate`.
+        values: (n,) such as `measure_density(truth)`; people with NaN are ignored.
+        num_bins: at most 32; fewer come back when many values are equal.
+        num_resamples: of the bootstrap for intervals; 0 for none.
+        options: as for `evaluate`.
     """
-    said = ScoringConfig(**{"protocols": ("owned",), **rules})
-    scored = select_keypoints(truth, predictions, said.keypoints, said.sigmas)
-    here = score_truth(truth, scored, said)
-    value = np.where(here.people[0], np.asarray(values, dtype=np.float64), np.nan)
-    known = np.isfinite(value)
-    if not known.any():
+    config = ScoringConfig(**{"protocols": ("owned",), **options})
+    scored = select_keypoints(truth, predictions, config)
+    value = np.where(scored.classes[0], np.asarray(values, dtype=np.float64), np.nan)
+    if not np.isfinite(value).any():
         return []
-    edges = np.unique(np.quantile(value[known], np.linspace(0, 1, min(num_bins, MAX_CLASSES) + 1)))
-    number = np.clip(np.searchsorted(edges, value, side="right") - 1, 0, max(len(edges) - 2, 0))
-    people = (number == np.arange(max(len(edges) - 1, 1))[:, None]) & known
-    pairing = group_by_image(truth, predictions)
-    columns = (scored.found, here.keypoints, truth.boxes_xywh, here.scale, truth.iscrowd)
-    matches = match_detections(pairing, *columns, here.sigmas, people, THRESHOLDS)
-    owner = find_owners(pairing, get_detection_boxes(predictions), truth.boxes_xywh, scored.counted)
-    mine = np.where(owner >= 0, people[:, owner], False)
-    levels = len(THRESHOLDS)
-    false = (~(matches.hit | matches.absorbed) & np.uint16((1 << levels) - 1)) * mine
-    scores = predictions.scores[pairing.found]
+    members = _split_people(value, min(num_bins, MAX_CLASSES))
+    groups = group_by_image(truth, predictions)
+    matches = match_detections(groups, scored.poses, members, THRESHOLDS)
+    boxes_xywh = get_detection_boxes(predictions)
+    owners = find_owners(groups, boxes_xywh, truth.boxes_xywh, scored.is_counted)
+    is_owned = np.where(owners >= 0, members[:, owners], False)
+    false_positives = find_unmatched(matches, len(THRESHOLDS)) * is_owned
+    scores = predictions.scores[groups.detections]
     order = np.argsort(-scores, kind="stable")
-    image = np.empty(len(truth), dtype=np.intp)
-    image[pairing.people] = pairing.people_image
-    m = len(pairing.image_ids)
-    groups = tuple(truth.images.groups[i] for i in np.argsort(truth.images.ids, kind="stable"))
-    out = []
-    for members, hit, wrong in zip(people, matches.hit, false, strict=True):
-        n = int(members.sum())
-        ap = compute_curves(order, scores, hit, wrong, n).ap
-        ends = None
-        if num_resamples and n:
-            per_image = np.bincount(image[members], minlength=m)
-            aps = []
-            for weights in draw_weights(groups, num_resamples, seed):
-                total = weights.astype(np.int64) @ per_image
-                precision, _ = resample_curves(
-                    hit[order], wrong[order], pairing.found_image[order], weights, total, levels
-                )
-                aps.append(np.where(total > 0, precision.mean(axis=(1, 2)), np.nan))
-            ends = compute_interval(np.concatenate(aps), count_clusters(groups))
-        there = value[members]
-        span = (float(there.min()), float(there.max())) if n else (np.nan, np.nan)
-        out.append(Bin(*span, n, ap, ends))
-    return out
+    clusters = sort_groups(truth)
+    bins = []
+    for is_member, tp, fp in zip(members, matches.true_positives, false_positives, strict=True):
+        num_people = int(is_member.sum())
+        ap = compute_curves(
+            order, scores, true_positives=tp, false_positives=fp, num_people=num_people
+        ).ap
+        interval = None
+        if num_resamples and num_people:
+            people_per_image = np.bincount(
+                groups.people_image[is_member[groups.people]], minlength=len(groups.image_ids)
+            )
+            weights = draw_weights(clusters, num_resamples, seed)
+            resampled = [
+                _resample_ap(groups, order, tp, fp, batch, people_per_image) for batch in weights
+            ]
+            interval = compute_interval(ap, np.concatenate(resampled), count_clusters(clusters))
+        low, high = np.nan, np.nan
+        if num_people:
+            low, high = float(value[is_member].min()), float(value[is_member].max())
+        bins.append(Bin(low=low, high=high, people=num_people, ap=ap, interval=interval))
+    return bins
+
+
+def _split_people(value: Floats, num_bins: int) -> Mask:
+    """Return (b, n) the people of each bin; people with NaN are in none."""
+    is_known = np.isfinite(value)
+    edges = np.unique(np.quantile(value[is_known], np.linspace(0, 1, num_bins + 1)))
+    index = np.searchsorted(edges, value, side="right") - 1
+    index = np.clip(index, 0, max(len(edges) - 2, 0))
+    return np.asarray((index == np.arange(max(len(edges) - 1, 1))[:, None]) & is_known)
+
+
+def _resample_ap(
+    groups: ImageGroups,
+    order: Ints,
+    true_positives: Bits,
+    false_positives: Bits,
+    weights: np.ndarray[Any, np.dtype[np.uint16]],
+    people_per_image: Ints,
+) -> Floats:
+    """Return the (b,) AP of a bin under (b, m) weights of the images; NaN without people."""
+    num_people = weights.astype(np.int64) @ people_per_image
+    precision, _ = resample_curves(
+        true_positives[order],
+        false_positives[order],
+        groups.detection_image[order],
+        weights,
+        num_people,
+        len(THRESHOLDS),
+        RECALLS,
+    )
+    return np.where(num_people > 0, precision.mean(axis=(1, 2)), np.nan)

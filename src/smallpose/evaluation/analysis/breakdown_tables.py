@@ -1,4 +1,4 @@
-"""What may stand below the main table: each breakdown as data for JSON and as lines to read."""
+"""Breakdowns of an evaluation, each as data for JSON and as text for the terminal."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,11 +9,12 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.analysis import binned_ap, breakdown
 from smallpose.evaluation.analysis.error_diagnosis import diagnose
-from smallpose.evaluation.console_table import format_number, format_table
+from smallpose.evaluation.console_table import format_interval, format_number, format_table
 from smallpose.evaluation.evaluate import Evaluation
-from smallpose.evaluation.protocols import CLASSES
+from smallpose.evaluation.notes import format_count
+from smallpose.evaluation.protocols import AP_NAMES, CLASSES
 
-Breakdown = tuple[Any, str]  # for JSON, for people
+Breakdown = tuple[Any, str]  # for JSON, for the terminal
 BREAKDOWNS = (
     "source",
     "crowding",
@@ -27,93 +28,93 @@ BREAKDOWNS = (
 
 
 def build_breakdowns(
-    asked: Sequence[str],
+    names: Sequence[str],
     truth: Instances,
-    found: Predictions,
+    predictions: Predictions,
     result: Evaluation,
-    rules: dict[str, Any],
-    draws: int = 0,
+    options: dict[str, Any],
+    num_resamples: int = 0,
     seed: int = 0,
 ) -> dict[str, Breakdown]:
-    """The sections that were asked for, in that order.
+    """Build the named breakdowns, in that order.
 
     Args:
-        result: the evaluation of the same tables by the same rules.
-        rules: as for `evaluate`.
-        draws: bootstrap draws for those along a scale; 0 for none.
-    Raises: InputError for a word that is none of `SECTIONS`.
+        names: of `BREAKDOWNS`.
+        result: the evaluation of the same tables with the same options.
+        options: as for `evaluate`.
+        num_resamples: of the bootstrap, for AP along a scale; 0 for none.
+    Raises: InputError for an unknown name.
     """
-    plain = {key: value for key, value in rules.items() if key != "protocols"}
-    out: dict[str, Breakdown] = {}
-    for name in asked:
-        if name in ("source", "crowding"):
-            label = breakdown.label_sources if name == "source" else breakdown.label_crowding
-            out[name] = _groups(name, breakdown.evaluate_image_groups(result, label(truth)))
+    options = {key: value for key, value in options.items() if key != "protocols"}
+    resampling = {"num_resamples": num_resamples, "seed": seed}
+    made: dict[str, Breakdown] = {}
+    for name in names:
+        if name == "source":
+            labels = breakdown.label_sources(truth)
+            made[name] = _tabulate_groups(name, breakdown.evaluate_image_groups(result, labels))
+        elif name == "crowding":
+            labels = breakdown.label_crowding(truth)
+            made[name] = _tabulate_groups(name, breakdown.evaluate_image_groups(result, labels))
         elif name in ("joint", "visibility"):
-            told = breakdown.score_joints(truth, found, visibility=name == "visibility", **plain)
-            out[name] = _joints(name, told)
+            joints = breakdown.score_joints(
+                truth, predictions, by_visibility=name == "visibility", **options
+            )
+            made[name] = _tabulate_joints(name, joints)
         elif name in ("density", "height"):
-            k = rules.get("density_joints")
-            values = (
-                binned_ap.measure_density(truth, k)
-                if name == "density"
-                else binned_ap.measure_height(truth)
-            )
-            bins = binned_ap.compute_binned_ap(
-                truth, found, values, num_resamples=draws, seed=seed, **plain
-            )
-            out[name] = _bins(name, bins)
+            if name == "density":
+                values = binned_ap.measure_density(truth, options.get("density_joints"))
+            else:
+                values = binned_ap.measure_height(truth)
+            bins = binned_ap.compute_binned_ap(truth, predictions, values, **resampling, **options)
+            made[name] = _tabulate_bins(name, bins)
         elif name == "image":
-            out[name] = _images(breakdown.count_per_image(result))
+            made[name] = _tabulate_images(breakdown.count_per_image(result))
         elif name == "diagnosis":
-            told_so = diagnose(truth, found, **plain)
-            out[name] = told_so.to_dict(), str(told_so)
+            diagnosis = diagnose(truth, predictions, **options)
+            made[name] = diagnosis.to_dict(), str(diagnosis)
         else:
             raise InputError(
                 f"--breakdown {name}", "no such breakdown", f"choose from {', '.join(BREAKDOWNS)}"
             )
-    return out
+    return made
 
 
-def _groups(name: str, groups: dict[str, Evaluation]) -> Breakdown:
+def _tabulate_groups(name: str, groups: dict[str, Evaluation]) -> Breakdown:
     data = {label: {"protocols": e.protocols, "people": e.people} for label, e in groups.items()}
+    if not groups:
+        return data, f"{name}: no image has one"
     rows = []
-    for label, e in groups.items():
-        for protocol, numbers in e.protocols.items():
-            cells = [format_number(numbers[f"AP{suffix}"]) for _, suffix, _ in CLASSES]
-            rows.append([label, protocol, *cells, f"{e.people['all']:,}"])
-    heading = [name, "", *(f"AP {title}" for _, _, title in CLASSES), "people"]
-    return data, "\n".join(format_table(heading, rows)) if rows else f"{name}: nothing is said"
+    for label, evaluation in groups.items():
+        for protocol, metrics in evaluation.protocols.items():
+            cells = [format_number(metrics[metric]) for metric in AP_NAMES]
+            rows.append([label, protocol, *cells, f"{evaluation.people['all']:,}"])
+    heading = [name, "", *(f"AP {one.heading}" for one in CLASSES), "people"]
+    return data, "\n".join(format_table(heading, rows))
 
 
-def _joints(name: str, joints: Sequence[breakdown.JointScore]) -> Breakdown:
-    rows = [
-        [j.name, f"{j.labelled:,}", format_number(j.pck, 3), format_number(j.similarity, 3)]
-        for j in joints
-    ]
+def _tabulate_joints(name: str, joints: Sequence[breakdown.JointScore]) -> Breakdown:
+    rows = []
+    for joint in joints:
+        numbers = [format_number(value, 3) for value in (joint.pck, joint.similarity)]
+        rows.append([joint.name, f"{joint.labelled:,}", *numbers])
     heading = [name, "labelled", f"PCK@{breakdown.PCK_THRESHOLD:g}", "similarity"]
-    return [asdict(j) for j in joints], "\n".join(format_table(heading, rows, left=1))
+    return [asdict(joint) for joint in joints], "\n".join(format_table(heading, rows, left=1))
 
 
-def _bins(name: str, bins: Sequence[binned_ap.Bin]) -> Breakdown:
+def _tabulate_bins(name: str, bins: Sequence[binned_ap.Bin]) -> Breakdown:
     rows = []
-    for b in bins:
-        ends = (
-            ""
-            if b.interval is None
-            else f"{format_number(b.interval[0], 3)}–{format_number(b.interval[1], 3)}"
-        )
-        rows.append([f"{b.low:.4g} – {b.high:.4g}", f"{b.people:,}", format_number(b.ap), ends])
+    for one in bins:
+        ends = "" if one.interval is None else format_interval(one.interval)
+        span = f"{one.low:.4g} – {one.high:.4g}"
+        rows.append([span, f"{one.people:,}", format_number(one.ap), ends])
     heading = [name, "people", "AP (owned)", "95 %"]
-    return [asdict(b) for b in bins], "\n".join(format_table(heading, rows, left=1))
+    return [one.to_dict() for one in bins], "\n".join(format_table(heading, rows, left=1))
 
 
-def _images(images: Sequence[dict[str, int]], most: int = 10) -> Breakdown:
+def _tabulate_images(images: Sequence[dict[str, int]], max_rows: int = 10) -> Breakdown:
     worst = sorted(images, key=lambda i: (i["right"] - i["people"] - i["wrong"], i["image_id"]))
-    rows = [[str(value) for value in image.values()] for image in worst[:most]]
-    heading = ["image", "people", "found", "right", "wrong"]
-    lines = [
-        f"the {len(rows)} images with most errors at OKS .50",
-        *format_table(heading, rows, left=1),
-    ]
+    rows = [[str(value) for value in image.values()] for image in worst[:max_rows]]
+    heading = ["image", "people", "detections", "true", "false"]
+    subject = format_count(len(rows), "image", "images")
+    lines = [f"the {subject} with most errors at OKS .50", *format_table(heading, rows, left=1)]
     return list(images), "\n".join(lines)

@@ -1,45 +1,45 @@
 """Is one model better than another? Paired differences on the same images.
 
-Both are scored under the same draws of images, so what makes an image hard cancels out. p-values
-are corrected by Holm over all cells of the table, because a table of fourteen cells shows
+Both are scored under the same resamples of images, so what makes an image hard cancels out.
+p-values are corrected by Holm over all cells of the table, because a table of fourteen cells shows
 something "significant" at one time in two by chance alone.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
+from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.console_table import format_number, format_table
 from smallpose.evaluation.evaluate import Evaluation, evaluate
-from smallpose.evaluation.protocols import CLASSES
+from smallpose.evaluation.matching.arrays import Floats
+from smallpose.evaluation.protocols import AP_NAMES, CLASSES
 from smallpose.evaluation.scoring.bootstrap import (
-    Interval,
     compute_interval,
     count_clusters,
+    list_ends,
     resample_metrics,
 )
 
-Floats = NDArray[np.float64]
-# A true difference of this many standard errors is found at the 5 % level in 80 % of all tries.
-_SEEN = 1.959964 + 0.841621
-_SURE = 0.05
+# A true difference of this many standard errors is detected at the 5 % level in 80 % of all tries.
+_DETECTABLE = 1.959964 + 0.841621
+_SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One number of two results.
+    """One metric of two results.
 
     Args:
         base, other: names of the results.
-        protocol, name: which number, such as `coco`, `AP_S`.
+        protocol, name: which metric, such as `coco`, `AP_S`.
         base_value, other_value: None without people.
         difference: other minus base.
         interval: 95 % of it.
@@ -54,11 +54,15 @@ class Difference:
     name: str
     base_value: float | None
     other_value: float | None
-    difference: float | None
-    interval: Interval
-    p: float | None
-    p_holm: float | None
-    detectable: float | None
+    difference: float | None = None
+    interval: Interval | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    detectable: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the difference for JSON."""
+        return asdict(self) | {"interval": list_ends(self.interval)}
 
 
 @dataclass(frozen=True)
@@ -67,23 +71,23 @@ class Comparison:
 
     evaluations: dict[str, Evaluation]
     differences: list[Difference]
-    draws: int
+    num_resamples: int
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
-        """The comparison as JSON text."""
+        """Return the comparison as JSON text."""
         first = next(iter(self.evaluations.values()))
-        whole: dict[str, Any] = {
+        content: dict[str, Any] = {
             "results": {name: e.protocols for name, e in self.evaluations.items()},
-            "differences": [asdict(d) for d in self.differences],
+            "differences": [one.to_dict() for one in self.differences],
             "people": first.people,
-            "settings": first.settings | {"draws": self.draws},
+            "settings": first.settings | {"draws": self.num_resamples},
             "notes": list(self.notes),
         }
-        return json.dumps(whole, indent=1) + "\n"
+        return json.dumps(content, indent=1) + "\n"
 
     def __str__(self) -> str:
-        return _as_text(self)
+        return _format_comparison(self)
 
 
 def compare(
@@ -93,63 +97,72 @@ def compare(
     protocols: Sequence[str] = ("coco", "owned"),
     num_resamples: int = 1000,
     seed: int = 0,
-    **scoring: Any,
+    **options: Any,
 ) -> Comparison:
     """Score all results on the same truth and the same joints; compare each with the first.
 
-    Results of 17 and of 21 joints are compared on the 17, unless `keypoints` says otherwise.
+    Results of 17 and of 21 joints are compared on the 17, unless `keypoints` decides otherwise.
 
     Args:
-        found: results by name, two or more.
-        draws: of the bootstrap; p-values are no smaller than 1 / (draws + 1).
-        scoring: as for `evaluate`.
+        predictions: results by name, two or more.
+        num_resamples: of the bootstrap; p-values are no smaller than 1 / (num_resamples + 1).
+        options: as for `evaluate`.
     """
     if len(predictions) < 2:
-        raise InputError("compare", f"{len(predictions)} results", "give two or more")
+        raise InputError("compare", "fewer than two results", "give two or more")
     if num_resamples < 1:
-        raise InputError(f"--intervals {num_resamples}", "too few draws to compare by", "give 1000")
+        raise InputError(
+            f"--intervals {num_resamples}", "too few resamples to compare by", "use 1000"
+        )
     notes = []
-    if (
-        scoring.get("keypoints") is None
-        and len({f.skeleton.name for f in predictions.values()}) > 1
-    ):
-        scoring["keypoints"] = "coco17"
-        notes.append(_of_seventeen(predictions))
+    skeletons = {one.skeleton.name for one in predictions.values()}
+    if options.get("keypoints") is None and len(skeletons) > 1:
+        options["keypoints"] = "coco17"
+        notes.append(_describe_common_joints(predictions))
     results = {
-        n: evaluate(truth, f, protocols=protocols, **scoring) for n, f in predictions.items()
+        name: evaluate(truth, one, protocols=protocols, **options)
+        for name, one in predictions.items()
     }
-    most = scoring.get("max_detections", 20)
-    spreads = {
-        n: resample_metrics(e.match_counts, protocols, most, num_resamples, seed)
-        for n, e in results.items()
+    limit = options.get("max_detections", 20)
+    resamples = {
+        name: resample_metrics(result.match_counts, protocols, limit, num_resamples, seed)
+        for name, result in results.items()
     }
-    names = [f"AP{suffix}" for _, suffix, _ in CLASSES]
     base, *others = results
-    cells = [
-        _difference(base, other, protocol, name, results, spreads)
-        for other in others
-        for protocol in protocols
-        for name in names
-    ]
-    notes += _notes(results)
-    return Comparison(results, _corrected(cells), num_resamples, tuple(notes))
+    num_clusters = count_clusters(results[base].match_counts.groups)
+    differences = []
+    for other in others:
+        for protocol in protocols:
+            for metric in AP_NAMES:
+                values = Difference(
+                    base=base,
+                    other=other,
+                    protocol=protocol,
+                    name=metric,
+                    base_value=results[base][protocol][metric],
+                    other_value=results[other][protocol][metric],
+                )
+                resampled = resamples[other][protocol][metric] - resamples[base][protocol][metric]
+                differences.append(_test_difference(values, resampled, num_clusters))
+    notes += _merge_notes(results)
+    return Comparison(results, _correct_p_values(differences), num_resamples, tuple(notes))
 
 
-def _of_seventeen(found: Mapping[str, Predictions]) -> str:
-    """That results of unlike joints are scored on COCO's 17, if all have them."""
-    for name, predictions in found.items():
-        if not set(COCO17.joints) <= set(predictions.skeleton.joints):
+def _describe_common_joints(predictions: Mapping[str, Predictions]) -> str:
+    """Explain that results of different joints are scored on COCO's 17, if all have them."""
+    for name, one in predictions.items():
+        if not set(COCO17.joints) <= set(one.skeleton.joints):
             raise InputError(
                 name,
-                f"has the joints of {predictions.skeleton.name}, and others have not",
+                f"it has the joints of {one.skeleton.name}, and others have not",
                 "compare results of the same joints",
             )
-    brought = ", ".join(f"{name} {len(f.skeleton)}" for name, f in found.items())
-    return f"the results have unlike joints ({brought}), so all are scored on COCO's 17"
+    counts = ", ".join(f"{name} {len(one.skeleton)}" for name, one in predictions.items())
+    return f"the results have different joints ({counts}), so all are scored on COCO's 17"
 
 
-def _notes(results: Mapping[str, Evaluation]) -> list[str]:
-    """What a reader should know of the results, once where it is true of all."""
+def _merge_notes(results: Mapping[str, Evaluation]) -> list[str]:
+    """Return the notes of all results; one that is true of all is there once."""
     every = [evaluation.notes for evaluation in results.values()]
     shared = [note for note in every[0] if all(note in notes for notes in every)]
     return shared + [
@@ -160,33 +173,34 @@ def _notes(results: Mapping[str, Evaluation]) -> list[str]:
     ]
 
 
-def _difference(
-    base: str,
-    other: str,
-    protocol: str,
-    name: str,
-    results: Mapping[str, Evaluation],
-    spreads: Mapping[str, Mapping[str, Mapping[str, Floats]]],
-) -> Difference:
-    a, b = results[base][protocol][name], results[other][protocol][name]
-    drawn = spreads[other][protocol][name] - spreads[base][protocol][name]
-    ends = compute_interval(drawn, count_clusters(results[base].match_counts.groups))
-    p = difference = detectable = None
-    if a is not None and b is not None:
-        difference = b - a
-    if difference is not None and ends is not None:
-        drawn = drawn[np.isfinite(drawn)]
-        # Where nothing differs the draws would lie around 0 as they now lie around `difference`.
-        beyond = int(np.count_nonzero(np.abs(drawn - drawn.mean()) >= abs(difference)))
-        p = (1 + beyond) / (1 + len(drawn))
-        detectable = float(_SEEN * np.std(drawn, ddof=1))
-    return Difference(base, other, protocol, name, a, b, difference, ends, p, None, detectable)
+def _test_difference(values: Difference, resamples: Floats, num_clusters: int) -> Difference:
+    """Add the difference, its interval and its p-value to the two values.
+
+    Args:
+        resamples: (b,) differences under each resample.
+    """
+    if values.base_value is None or values.other_value is None:
+        return values
+    difference = values.other_value - values.base_value
+    interval = compute_interval(difference, resamples, num_clusters)
+    if interval is None:
+        return replace(values, difference=difference)
+    known = resamples[np.isfinite(resamples)]
+    # Without a true difference the resamples would lie around 0 as they now lie around it.
+    num_beyond = int(np.count_nonzero(np.abs(known - known.mean()) >= abs(difference)))
+    return replace(
+        values,
+        difference=difference,
+        interval=interval,
+        p=(1 + num_beyond) / (1 + len(known)),
+        detectable=float(_DETECTABLE * np.std(known, ddof=1)),
+    )
 
 
 def apply_holm_correction(p: Sequence[float]) -> list[float]:
-    """p-values corrected so that one false alarm in the whole table stays as rare as each was.
+    """Correct p-values so that one false alarm in the table stays as rare as each was.
 
-    >>> holm([0.01, 0.04, 0.03])
+    >>> apply_holm_correction([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
     order = np.argsort(p, kind="stable")
@@ -197,18 +211,16 @@ def apply_holm_correction(p: Sequence[float]) -> list[float]:
     return [float(value) for value in corrected]
 
 
-def _corrected(cells: Sequence[Difference]) -> list[Difference]:
-    known = [d.p for d in cells if d.p is not None]
-    values = iter(apply_holm_correction(known))
-    return [
-        d if d.p is None else Difference(**{**asdict(d), "p_holm": next(values)}) for d in cells
-    ]
+def _correct_p_values(differences: Sequence[Difference]) -> list[Difference]:
+    known = [one.p for one in differences if one.p is not None]
+    corrected = iter(apply_holm_correction(known))
+    return [one if one.p is None else replace(one, p_holm=next(corrected)) for one in differences]
 
 
-def _as_text(result: Comparison) -> str:
+def _format_comparison(result: Comparison) -> str:
     base, *others = result.evaluations
     first = result.evaluations[base]
-    heading = ["", "", *(title for _, _, title in CLASSES)]
+    heading = ["", "", *(one.heading for one in CLASSES)]
     blocks = []
     for other in others:
         rows = []
@@ -216,36 +228,34 @@ def _as_text(result: Comparison) -> str:
             cells = [d for d in result.differences if d.other == other and d.protocol == protocol]
             rows.append([protocol, base, *(format_number(d.base_value) for d in cells)])
             rows.append(["", other, *(format_number(d.other_value) for d in cells)])
-            rows.append(["", "difference", *(_signed(d) for d in cells)])
-            rows.append(["", "95 %", *(_ends(d.interval) for d in cells)])
-            rows.append(["", "p (Holm)", *(_p(d.p_holm) for d in cells)])
+            rows.append(["", "difference", *(_format_difference(d) for d in cells)])
+            rows.append(["", "95 %", *(_format_signed_interval(d.interval) for d in cells)])
+            rows.append(["", "p (Holm)", *(_format_p_value(d.p_holm) for d in cells)])
             rows.append(["", "detectable", *(format_number(d.detectable, 3) for d in cells)])
         counts = ["people", "", *(f"{n:,}" for n in first.people.values())]
-        blocks.append(
-            "\n".join([f"AP of {other} against {base}", *format_table(heading, rows, counts)])
-        )
+        table = format_table(heading, rows, counts)
+        blocks.append("\n".join([f"AP of {other} against {base}", *table]))
     blocks.append(
-        f"* differs, p < {_SURE} corrected over the table; {result.draws:,} draws of whole images "
-        "(or videos)\ndetectable: the smallest true difference that data like these show in 80 % "
-        "of all tries"
+        f"* differs, p < {_SIGNIFICANCE} corrected over the table; {result.num_resamples:,} "
+        "resamples of images (or videos)\n"
+        "detectable: the smallest true difference that data like these show in 80 % of all tries"
     )
     if result.notes:
         blocks.append("\n".join(f"note: {note}" for note in result.notes))
     return "\n\n".join(blocks)
 
 
-def _signed(d: Difference) -> str:
-    star = "*" if d.p_holm is not None and d.p_holm < _SURE else ""
+def _format_difference(d: Difference) -> str:
+    star = "*" if d.p_holm is not None and d.p_holm < _SIGNIFICANCE else ""
     return format_number(d.difference, sign=True) + star
 
 
-def _ends(ends: Interval) -> str:
-    return (
-        "n/a"
-        if ends is None
-        else f"{format_number(ends[0], 3, True)}…{format_number(ends[1], 3, True)}"
-    )
+def _format_signed_interval(interval: Interval | None) -> str:
+    if interval is None:
+        return "n/a"
+    low, high = (format_number(end, 3, sign=True) for end in (interval.low, interval.high))
+    return f"{low}…{high}"
 
 
-def _p(value: float | None) -> str:
-    return "n/a" if value is None else "<.001" if value < 0.001 else format_number(value, 3)
+def _format_p_value(value: float | None) -> str:
+    return "<.001" if value is not None and value < 0.001 else format_number(value, 3)

@@ -1,8 +1,8 @@
 """Where the AP went: jitter, inversion, swap, miss, score, background, missed people.
 
-After Ronchi and Perona (2017): each detection is matched with a person generously, each labelled
-joint of the pair is judged by its own similarity, and each kind of error is then mended to see how
-much AP it costs. Joints without a label are not judged.
+After Ronchi and Perona (2017): each detection is matched with a person loosely, each labelled
+joint of the pair is judged by its own similarity, and each kind of error is then corrected to see
+how much AP it costs. Joints without a label are not judged.
 """
 
 import json
@@ -15,26 +15,23 @@ from numpy.typing import NDArray
 
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
-from smallpose.evaluation.config import ScoringConfig, get_detection_boxes
+from smallpose.evaluation.areas import get_detection_boxes
+from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.console_table import format_number, format_table
 from smallpose.evaluation.evaluate import evaluate
-from smallpose.evaluation.matching import native
+from smallpose.evaluation.matching.arrays import Floats, ImageGroups, Ints, Mask
 from smallpose.evaluation.matching.greedy import match_greedily
-from smallpose.evaluation.matching.image_groups import ImageGroups, group_by_image
+from smallpose.evaluation.matching.image_groups import group_by_image
 from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select_keypoints
 from smallpose.evaluation.matching.oks import TINY, compute_pair_oks, find_candidates
-from smallpose.evaluation.protocols import CLASSES
-from smallpose.evaluation.scoring.count_matches import Side, score_truth
+from smallpose.evaluation.notes import format_count
+from smallpose.evaluation.protocols import AP_NAMES, CLASSES
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
 KINDS = ("good", "jitter", "inversion", "swap", "miss")
 FIXES = ("jitter", "inversion", "swap", "miss", "score", "background", "missed")
-MIN_OKS = 0.1  # OKS from which on a detection is meant for a person
-NEAR_SIMILARITY, GOOD_SIMILARITY = (
-    0.5,
-    0.85,
-)  # similarity of a joint: meant for this point; well placed
+MIN_OKS = 0.1  # from which on a detection matches a person loosely
+NEAR_SIMILARITY = 0.5  # from which on a joint is near a point
+GOOD_SIMILARITY = 0.85  # from which on a joint is well placed
 
 
 @dataclass(frozen=True)
@@ -42,9 +39,9 @@ class Diagnosis:
     """Errors, and what they cost.
 
     Args:
-        joints: by class and kind, labelled joints of people who were met.
-        people: by class, how many there are, were `met`, and were `missed`.
-        background: detections that are meant for nobody.
+        joints: by class and kind, labelled joints of matched people.
+        people: by class, how many there are, were `met` (matched), and were `missed`.
+        background: detections that match no person.
         base: AP by name as it is.
         gains: by fix and name, how much AP would rise; None without people.
     """
@@ -56,7 +53,7 @@ class Diagnosis:
     gains: dict[str, dict[str, float | None]]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the diagnosis for JSON."""
         return {
             "joints": self.joints,
             "people": self.people,
@@ -66,209 +63,251 @@ class Diagnosis:
         }
 
     def to_json(self) -> str:
-        """The diagnosis as JSON text."""
+        """Return the diagnosis as JSON text."""
         return json.dumps(self.to_dict(), indent=1) + "\n"
 
     def __str__(self) -> str:
-        return _as_text(self)
+        return _format_diagnosis(self)
+
+
+@dataclass(frozen=True)
+class _Errors:
+    """The errors of all detections.
+
+    Args:
+        scored: both tables in the scored joints.
+        detections, people: (p,) rows of matched pairs, of people who count.
+        kinds: (p, k) into `KINDS`; -1 where a joint has no label.
+        background: (b,) rows of detections that match no person.
+        is_missed: (n,) people who count and are not matched.
+    """
+
+    scored: ScoredPoses
+    detections: Ints
+    people: Ints
+    kinds: NDArray[np.int8]
+    background: Ints
+    is_missed: Mask
 
 
 def diagnose(
-    truth: Instances, predictions: Predictions, *, protocol: str = "coco", **rules: Any
+    truth: Instances, predictions: Predictions, *, protocol: str = "coco", **options: Any
 ) -> Diagnosis:
-    """Find every error and mend one kind after the other.
+    """Find every error and correct one kind after the other.
 
     Args:
         protocol: whose AP the gains are of, `coco` or `owned`.
-        rules: as for `evaluate`.
+        options: as for `evaluate`.
     """
-    said = ScoringConfig(protocols=(protocol,), **rules)
-    scored = select_keypoints(truth, predictions, said.keypoints, said.sigmas)
-    here = score_truth(truth, scored, said)
-    pairing = group_by_image(truth, predictions, said.looked_at)
-    taken = assign_people(pairing, scored, here)
-    d, g = pairing.found[taken >= 0], taken[taken >= 0]
-    counted = here.people[0, g]
-    d, g = d[counted], g[counted]
-    kinds = _judge(pairing, scored, here, d, g)
-    missed = here.people[0].copy()
-    missed[g] = False
-    nobody = pairing.found[taken < 0]
-
-    # Boxes are held, so that a mended pose keeps the area that its detection had.
+    errors = _find_errors(truth, predictions, ScoringConfig(protocols=(protocol,), **options))
+    # Boxes are kept, so that a corrected pose has the area that its detection had.
     plain = replace(
         predictions,
-        skeleton=scored.skeleton,
-        keypoints=scored.found,
+        skeleton=errors.scored.skeleton,
+        keypoints=errors.scored.poses.detections,
         boxes_xywh=get_detection_boxes(predictions),
     )
-    mended = {
-        fix: _mend(fix, truth, plain, scored, here, kinds, d, g, nobody, missed) for fix in FIXES
+
+    def compute_ap(truth: Instances, predictions: Predictions) -> dict[str, float | None]:
+        metrics = evaluate(truth, predictions, protocols=(protocol,), **options)[protocol]
+        return {name: metrics[name] for name in AP_NAMES}
+
+    base = compute_ap(truth, plain)
+    gains = {
+        fix: _subtract(compute_ap(*_correct_errors(fix, truth, plain, errors)), base)
+        for fix in FIXES
     }
-    names = [f"AP{suffix}" for _, suffix, _ in CLASSES]
-
-    def ap(a: Instances, b: Predictions) -> dict[str, float | None]:
-        numbers = evaluate(a, b, protocols=(protocol,), **rules)[protocol]
-        return {name: numbers[name] for name in names}
-
-    base = ap(truth, plain)
-    gains = {fix: _risen(base, ap(*pair)) for fix, pair in mended.items()}
-    return Diagnosis(*_counts(here, kinds, g, missed), len(nobody), base, gains)
+    return Diagnosis(
+        joints=_count_joints(errors),
+        people=_count_people(errors),
+        background=len(errors.background),
+        base=base,
+        gains=gains,
+    )
 
 
 def classify_joints(
-    truth: Instances, predictions: Predictions, detections: Ints, people: Ints, **rules: Any
+    truth: Instances, predictions: Predictions, detections: Ints, people: Ints, **options: Any
 ) -> NDArray[np.int8]:
-    """How every joint of given pairs was placed.
+    """Classify how every joint of given pairs was placed.
 
     Args:
         detections, people: (p,) rows of the two tables that belong together.
-        rules: as for `evaluate`.
-    Returns: (p, k) numbers into `KINDS` of the scored joints; -1 where the label has none.
+        options: as for `evaluate`.
+    Returns: (p, k) indices into `KINDS` of the scored joints; -1 where a joint has no label.
     """
-    said = ScoringConfig(**rules)
-    scored = select_keypoints(truth, predictions, said.keypoints, said.sigmas)
-    pairing = group_by_image(truth, predictions)
-    return _judge(pairing, scored, score_truth(truth, scored, said), detections, people)
+    scored = select_keypoints(truth, predictions, ScoringConfig(**options))
+    groups = group_by_image(truth, predictions)
+    return _classify_pairs(groups, scored, detections, people)
 
 
-def assign_people(pairing: ImageGroups, scored: ScoredPoses, here: Side) -> Ints:
-    """(d,) the person each detection is meant for, -1 for nobody."""
-    columns = (scored.found, here.keypoints, here.truth.boxes_xywh, here.scale, here.sigmas)
-    pairs = find_candidates if native.CORE is None else native.candidates
-    near = pairs(pairing, *columns, MIN_OKS)
-    partner = np.full((1, 1, len(pairing.found)), -1, dtype=np.intp)
+def match_loosely(groups: ImageGroups, scored: ScoredPoses) -> Ints:
+    """Return the (d,) person that each detection matches from OKS .1 on, -1 for none."""
+    partner = np.full((1, 1, len(groups.detections)), -1, dtype=np.intp)
     match_greedily(
-        *near,
-        pairing.rank,
-        ~here.people[:1],
-        here.truth.iscrowd,
+        find_candidates(groups, scored.poses, MIN_OKS),
+        groups.rank,
+        scored.classes[:1],
+        scored.poses.is_crowd,
         np.array([MIN_OKS]),
         partner,
     )
     return np.asarray(partner[0, 0])
 
 
-def _judge(
-    pairing: ImageGroups, scored: ScoredPoses, here: Side, d: Ints, g: Ints
-) -> NDArray[np.int8]:
-    """(p, k) number into `KINDS` of each joint of each pair; -1 where it has no label."""
-    poses, points = scored.found[d, :, :2], here.keypoints
-    own = compute_keypoint_similarity(poses, points[g], here.scale[g], here.sigmas)
-    mirror = scored.skeleton.flip_indices
-    turned = compute_keypoint_similarity(
-        poses, points[g][:, mirror], here.scale[g], here.sigmas[mirror]
+def compute_keypoint_similarity(
+    poses: Floats, keypoints: Floats, area: Floats, sigmas: Floats
+) -> Floats:
+    """Return the (p, k) similarity of (p, k, 2) points with (p, k, 3) labelled ones.
+
+    It is exp(-d² / …) as in the OKS, and 0 where there is no label.
+    """
+    distance2 = ((poses - keypoints[:, :, :2]) ** 2).sum(axis=2)
+    with np.errstate(over="ignore"):
+        value = np.exp(-distance2 / (2 * (2 * sigmas) ** 2 * (area[:, None] + TINY)))
+    return np.where(keypoints[:, :, 2] > 0, value, 0.0)
+
+
+def _find_errors(truth: Instances, predictions: Predictions, config: ScoringConfig) -> _Errors:
+    scored = select_keypoints(truth, predictions, config)
+    groups = group_by_image(truth, predictions, config.detection_limit)
+    person = match_loosely(groups, scored)
+    is_matched = person >= 0
+    detections, people = groups.detections[is_matched], person[is_matched]
+    is_member = scored.classes[0]
+    is_counted = is_member[people]
+    detections, people = detections[is_counted], people[is_counted]
+    is_missed = is_member.copy()
+    is_missed[people] = False
+    return _Errors(
+        scored=scored,
+        detections=detections,
+        people=people,
+        kinds=_classify_pairs(groups, scored, detections, people),
+        background=groups.detections[~is_matched],
+        is_missed=is_missed,
     )
-    turned[:, mirror == np.arange(len(mirror))] = 0
-    kinds = np.full(own.shape, KINDS.index("miss"), dtype=np.int8)
-    kinds[turned >= NEAR_SIMILARITY] = KINDS.index("inversion")
-    kinds[own >= NEAR_SIMILARITY] = KINDS.index("jitter")
-    kinds[own >= GOOD_SIMILARITY] = KINDS.index("good")
-    kinds[~(points[g, :, 2] > 0)] = -1
-    # Only joints that went astray are compared with all the neighbours.
+
+
+def _classify_pairs(groups: ImageGroups, scored: ScoredPoses, d: Ints, g: Ints) -> NDArray[np.int8]:
+    """Return (p, k) the index into `KINDS` of each joint of each pair; -1 without a label."""
+    points = scored.poses.detections[d, :, :2]
+    labels, area, sigmas = scored.poses.keypoints[g], scored.poses.area[g], scored.poses.sigmas
+    similarity = compute_keypoint_similarity(points, labels, area, sigmas)
+    mirror = scored.skeleton.flip_indices
+    mirrored = compute_keypoint_similarity(points, labels[:, mirror], area, sigmas[mirror])
+    mirrored[:, mirror == np.arange(len(mirror))] = 0
+    kinds = np.full(similarity.shape, KINDS.index("miss"), dtype=np.int8)
+    kinds[mirrored >= NEAR_SIMILARITY] = KINDS.index("inversion")
+    kinds[similarity >= NEAR_SIMILARITY] = KINDS.index("jitter")
+    kinds[similarity >= GOOD_SIMILARITY] = KINDS.index("good")
+    kinds[~(labels[:, :, 2] > 0)] = -1
+    # Only misplaced joints are compared with all the neighbours.
     p, joint = np.nonzero(kinds == KINDS.index("miss"))
-    start = pairing.people_start
-    number = np.empty(len(here.truth), dtype=np.intp)
-    number[pairing.people] = pairing.people_image
-    image = number[g[p]]
-    company = start[image + 1] - start[image]
-    row = np.repeat(np.arange(len(p)), company)
-    within = np.arange(len(row)) - np.repeat(np.cumsum(company) - company, company)
-    other = pairing.people[start[image[row]] + within]
-    row, other = row[other != g[p[row]]], other[other != g[p[row]]]
-    near = np.zeros(len(p), dtype=bool)
-    for joints in (joint, mirror[joint]):
-        similar = compute_keypoint_similarity(
-            poses[p[row], joint[row]][:, None],
-            points[other, joints[row]][:, None],
-            here.scale[other],
-            here.sigmas[joints[row]][:, None],
-        )
-        near[row[similar[:, 0] >= NEAR_SIMILARITY]] = True
-    kinds[p[near], joint[near]] = KINDS.index("swap")
+    is_swap = _find_swaps(groups, scored, points[p, joint], g[p], joint)
+    kinds[p[is_swap], joint[is_swap]] = KINDS.index("swap")
     return kinds
 
 
-def compute_keypoint_similarity(
-    poses: Floats, points: Floats, scale: Floats, sigmas: Floats
-) -> Floats:
-    """(p, k) of (p, k, 2) points with (p, k, 3) labelled ones; 0 where there is no label."""
-    apart = ((poses - points[:, :, :2]) ** 2).sum(axis=2)
-    with np.errstate(over="ignore"):
-        value = np.exp(-apart / (2 * (2 * sigmas) ** 2 * (scale[:, None] + TINY)))
-    return np.where(points[:, :, 2] > 0, value, 0.0)
+def _find_swaps(
+    groups: ImageGroups, scored: ScoredPoses, points: Floats, person: Ints, joint: Ints
+) -> Mask:
+    """Return (q,) whether a point is near the same joint, or its mirror, of another person.
+
+    Args:
+        points: (q, 2) px.
+        person, joint: (q,) which joint of whom each point should be.
+    """
+    poses = scored.poses
+    image_of_person = np.empty(len(scored.truth), dtype=np.intp)
+    image_of_person[groups.people] = groups.people_image
+    image = image_of_person[person]
+    start = groups.people_start
+    num_people = start[image + 1] - start[image]
+    row = np.repeat(np.arange(len(points)), num_people)
+    within = np.arange(len(row)) - np.repeat(np.cumsum(num_people) - num_people, num_people)
+    other = groups.people[start[image[row]] + within]
+    is_other = other != person[row]
+    row, other = row[is_other], other[is_other]
+    is_near = np.zeros(len(points), dtype=bool)
+    for joints in (joint, scored.skeleton.flip_indices[joint]):
+        similarity = compute_keypoint_similarity(
+            points[row][:, None],
+            poses.keypoints[other, joints[row]][:, None],
+            poses.area[other],
+            poses.sigmas[joints[row]][:, None],
+        )
+        is_near[row[similarity[:, 0] >= NEAR_SIMILARITY]] = True
+    return is_near
 
 
-def _mend(
-    fix: str,
-    truth: Instances,
-    found: Predictions,
-    scored: ScoredPoses,
-    here: Side,
-    kinds: NDArray[np.int8],
-    d: Ints,
-    g: Ints,
-    nobody: Ints,
-    missed: NDArray[np.bool_],
+def _correct_errors(
+    fix: str, truth: Instances, predictions: Predictions, errors: _Errors
 ) -> tuple[Instances, Predictions]:
+    """Return both tables without one kind of error."""
+    poses = errors.scored.poses
     if fix == "background":
-        rows = np.delete(np.arange(len(found)), nobody)
+        rows = np.delete(np.arange(len(predictions)), errors.background)
         return truth, replace(
-            found,
-            image_ids=found.image_ids[rows],
-            keypoints=found.keypoints[rows],
-            scores=found.scores[rows],
-            boxes_xywh=found.boxes_xywh[rows],
+            predictions,
+            image_ids=predictions.image_ids[rows],
+            keypoints=predictions.keypoints[rows],
+            scores=predictions.scores[rows],
+            boxes_xywh=predictions.boxes_xywh[rows],
         )
     if fix == "missed":
-        return replace(truth, num_keypoints=np.where(missed, 0, truth.num_keypoints)), found
+        num_keypoints = np.where(errors.is_missed, 0, truth.num_keypoints)
+        return replace(truth, num_keypoints=num_keypoints), predictions
     if fix == "score":
-        # The best order there can be: by how well each pose really fits the person it is meant for.
-        columns = (scored.found, here.keypoints, truth.boxes_xywh, here.scale, here.sigmas)
-        scores = np.zeros(len(found))
-        scores[d] = compute_pair_oks(*columns, d, g)
-        return truth, replace(found, scores=scores)
-    keypoints = found.keypoints.copy()
-    p, joint = np.nonzero(kinds == KINDS.index(fix))
-    keypoints[d[p], joint, :2] = here.keypoints[g[p], joint, :2]
-    return truth, replace(found, keypoints=keypoints)
+        # The best order there can be: by how well each pose fits the person it matches.
+        scores = np.zeros(len(predictions))
+        scores[errors.detections] = compute_pair_oks(poses, errors.detections, errors.people)
+        return truth, replace(predictions, scores=scores)
+    keypoints = predictions.keypoints.copy()
+    p, joint = np.nonzero(errors.kinds == KINDS.index(fix))
+    keypoints[errors.detections[p], joint, :2] = poses.keypoints[errors.people[p], joint, :2]
+    return truth, replace(predictions, keypoints=keypoints)
 
 
-def _risen(
-    base: Mapping[str, float | None], mended: Mapping[str, float | None]
+def _subtract(
+    corrected: Mapping[str, float | None], base: Mapping[str, float | None]
 ) -> dict[str, float | None]:
-    out: dict[str, float | None] = {}
+    gains: dict[str, float | None] = {}
     for name, before in base.items():
-        after = mended[name]
-        # A class of which everybody was missed is empty once they are forgiven: nothing to gain.
-        out[name] = None if before is None or after is None else after - before
-    return out
+        after = corrected[name]
+        # A class whose people were all missed is empty once these are ignored: nothing to gain.
+        gains[name] = None if before is None or after is None else after - before
+    return gains
 
 
-def _counts(
-    here: Side, kinds: NDArray[np.int8], g: Ints, missed: NDArray[np.bool_]
-) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
-    joints, people = {}, {}
-    met = np.zeros(len(missed), dtype=bool)
-    met[g] = True
-    for (name, _, _), members in zip(CLASSES, here.people, strict=True):
-        those = kinds[members[g]]
-        joints[name] = {kind: int((those == i).sum()) for i, kind in enumerate(KINDS)}
-        people[name] = {
-            "all": int(members.sum()),
-            "met": int((members & met).sum()),
-            "missed": int((members & missed).sum()),
+def _count_joints(errors: _Errors) -> dict[str, dict[str, int]]:
+    counts = {}
+    for one, is_member in zip(CLASSES, errors.scored.classes, strict=True):
+        kinds = errors.kinds[is_member[errors.people]]
+        counts[one.name] = {kind: int((kinds == i).sum()) for i, kind in enumerate(KINDS)}
+    return counts
+
+
+def _count_people(errors: _Errors) -> dict[str, dict[str, int]]:
+    is_matched = np.zeros(len(errors.is_missed), dtype=bool)
+    is_matched[errors.people] = True
+    return {
+        one.name: {
+            "all": int(is_member.sum()),
+            "met": int((is_member & is_matched).sum()),
+            "missed": int((is_member & errors.is_missed).sum()),
         }
-    return joints, people
+        for one, is_member in zip(CLASSES, errors.scored.classes, strict=True)
+    }
 
 
-def _as_text(result: Diagnosis) -> str:
-    titles = [title for _, _, title in CLASSES]
-    names = [f"AP{suffix}" for _, suffix, _ in CLASSES]
-    rows = [["AP", *(format_number(result.base[name]) for name in names)]]
+def _format_diagnosis(result: Diagnosis) -> str:
+    heading = ["", *(one.heading for one in CLASSES)]
+    rows = [["AP", *(format_number(result.base[name]) for name in AP_NAMES)]]
     for fix, gains in result.gains.items():
-        rows.append([f"without {fix}", *(format_number(gains[name], sign=True) for name in names)])
-    lines = ["what AP each kind of error costs", *format_table(["", *titles], rows, left=1), ""]
+        cells = [format_number(gains[name], sign=True) for name in AP_NAMES]
+        rows.append([f"without {fix}", *cells])
+    lines = ["what AP each kind of error costs", *format_table(heading, rows, left=1), ""]
     rows = []
     for kind in KINDS:
         row = [kind]
@@ -278,9 +317,9 @@ def _as_text(result: Diagnosis) -> str:
         rows.append(row)
     rows.append(["people missed", *(f"{c['missed']:,}" for c in result.people.values())])
     foot = ["people", *(f"{c['all']:,}" for c in result.people.values())]
-    lines += [
-        "labelled joints of people who were met",
-        *format_table(["", *titles], rows, foot, left=1),
-    ]
-    lines.append(f"{result.background:,} detections are meant for nobody (OKS below {MIN_OKS})")
+    lines += ["labelled joints of matched people", *format_table(heading, rows, foot, left=1)]
+    background = format_count(
+        result.background, "detection matches no person", "detections match no person"
+    )
+    lines.append(f"{background} (OKS below {MIN_OKS})")
     return "\n".join(lines)

@@ -1,8 +1,8 @@
-/* The slow loops of matching.py, oks.py, pairing.py, protocols.py and precision_recall.py.
+/* The slow loops of an evaluation. native.py names the module of each NumPy fallback, which gives
+ * the same numbers to the last bit.
  *
- * Each function here has a NumPy twin there that gives the same numbers to the last bit. Arrays
- * come as contiguous buffers whose types compiled.py has made sure of; n is said where a length
- * cannot be read off a buffer. All release the interpreter lock, so ranges can run in threads.
+ * Arrays come as contiguous buffers whose types native.py ensures; a length is an argument where it
+ * does not follow from a buffer. All release the interpreter lock, so ranges can run in threads.
  */
 #define PY_SSIZE_T_CLEAN
 #ifndef Py_LIMITED_API
@@ -20,9 +20,9 @@ static void release(Py_buffer *buffers, int n) {
     for (int i = 0; i < n; i++) PyBuffer_Release(&buffers[i]);
 }
 
-/* numpy's order of summation: eight running sums, joined in pairs, then the rest; halves above
- * 128. Only this order gives pycocotools' last bit. */
-static double pairwise(const double *a, Py_ssize_t n) {
+/* numpy's order of summation: eight running sums, added in pairs, then the rest; halves above
+ * 128 values. Only this order gives pycocotools' last bit. */
+static double sum_pairwise(const double *a, Py_ssize_t n) {
     if (n < 8) {
         double sum = 0.0;
         for (Py_ssize_t i = 0; i < n; i++) sum += a[i];
@@ -40,42 +40,44 @@ static double pairwise(const double *a, Py_ssize_t n) {
     }
     Py_ssize_t half = n / 2;
     half -= half % 8;
-    return pairwise(a, half) + pairwise(a + half, n - half);
+    return sum_pairwise(a, half) + sum_pairwise(a + half, n - half);
 }
 
-/* The people of one image, ready to be compared with its detections. */
+/* The people of one image, packed for the comparison with its detections. */
 typedef struct {
-    Py_ssize_t room, k;
-    double *x, *y, *variance, *nearness; /* (g, k) labelled joints, packed to the left */
-    double *low_x, *low_y, *high_x, *high_y, *scale, *reach;
-    int *count, *joint;
+    Py_ssize_t capacity, k;
+    double *x, *y, *variance, *factor; /* (g, k) labelled joints, packed to the left */
+    double *low_x, *low_y, *high_x, *high_y, *scale, *max_gap2; /* (g,) */
+    int *count, *joint; /* (g,) labelled joints, (g, k) which ones */
 } People;
 
-static int make_room(People *s, Py_ssize_t g, Py_ssize_t k) {
-    if (g <= s->room) return 0;
+/* Make room for g people of k joints; return -1 without memory. */
+static int reserve_people(People *s, Py_ssize_t g, Py_ssize_t k) {
+    if (g <= s->capacity) return 0;
     free(s->x);
     free(s->count);
     s->x = malloc((size_t)g * (4 * (size_t)k + 6) * sizeof(double));
     s->count = malloc((size_t)g * (1 + (size_t)k) * sizeof(int));
     if (!s->x || !s->count) return -1;
     size_t n = (size_t)g, block = n * (size_t)k;
-    s->room = g;
+    s->capacity = g;
     s->k = k;
     s->y = s->x + block;
     s->variance = s->y + block;
-    s->nearness = s->variance + block;
-    s->low_x = s->nearness + block;
+    s->factor = s->variance + block;
+    s->low_x = s->factor + block;
     s->low_y = s->low_x + n;
     s->high_x = s->low_y + n;
     s->high_y = s->high_x + n;
     s->scale = s->high_y + n;
-    s->reach = s->scale + n;
+    s->max_gap2 = s->scale + n;
     s->joint = s->count + n;
     return 0;
 }
 
-static void prepare(People *s, const Py_ssize_t *rows, Py_ssize_t g, const double *keypoints,
-                    const double *boxes, const double *area, const double *variances, double limit) {
+static void pack_people(People *s, const Py_ssize_t *rows, Py_ssize_t g, const double *keypoints,
+                        const double *boxes, const double *area, const double *variances,
+                        double limit) {
     Py_ssize_t k = s->k;
     for (Py_ssize_t i = 0; i < g; i++) {
         const double *points = keypoints + rows[i] * 3 * k;
@@ -90,7 +92,7 @@ static void prepare(People *s, const Py_ssize_t *rows, Py_ssize_t g, const doubl
             s->y[at] = y;
             s->joint[at] = (int)j;
             s->variance[at] = variances[j];
-            s->nearness[at] = 1.0 / (variances[j] * s->scale[i] * 2);
+            s->factor[at] = 1.0 / (variances[j] * s->scale[i] * 2);
             lx = x < lx ? x : lx;
             ly = y < ly ? y : ly;
             hx = x > hx ? x : hx;
@@ -109,65 +111,66 @@ static void prepare(People *s, const Py_ssize_t *rows, Py_ssize_t g, const doubl
         s->low_y[i] = ly;
         s->high_x[i] = hx;
         s->high_y[i] = hy;
-        /* A negative area turns the bound round: such a person is compared with everybody. */
-        s->reach[i] = s->scale[i] > 0 ? limit * s->scale[i] : INFINITY;
+        /* A negative area reverses the bound: such a person is compared with every detection. */
+        s->max_gap2[i] = s->scale[i] > 0 ? limit * s->scale[i] : INFINITY;
     }
 }
 
-/* exp(-e) < 1 / (1 + e + e²/2 + e³/6) for e > 0: enough to see that a mean cannot reach `lowest`. */
-static int hopeless(const People *s, Py_ssize_t i, const double *pose, double lowest) {
+/* exp(-e) < 1 / (1 + e + e²/2 + e³/6) for e > 0: enough to tell that a mean cannot reach min_oks. */
+static int cannot_reach(const People *s, Py_ssize_t i, const double *pose, double min_oks) {
     int n = s->count[i];
-    double spare = n * (1.0 - lowest) + 1e-9 * n;
-    const double *x = s->x + i * s->k, *y = s->y + i * s->k, *near = s->nearness + i * s->k;
+    double spare = n * (1.0 - min_oks) + 1e-9 * n;
+    const double *x = s->x + i * s->k, *y = s->y + i * s->k, *factor = s->factor + i * s->k;
     const int *joint = s->joint + i * s->k;
     for (int j = 0; j < n; j++) {
         double dx = pose[3 * joint[j]] - x[j], dy = pose[3 * joint[j] + 1] - y[j];
-        double e = (dx * dx + dy * dy) * near[j];
+        double e = (dx * dx + dy * dy) * factor[j];
         spare -= 1.0 - 1.0 / (1.0 + e * (1.0 + e * (0.5 + e * (1.0 / 6))));
         if (spare < 0) return 1;
     }
     return 0;
 }
 
-/* near(found, keypoints, boxes, area, variances, rows, image, people, start, first, last, k,
- *      limit, lowest, d, g, count, e) -> (next, pairs)
- * Writes e of every joint of every pair that may reach `lowest`, until the room is used up. */
-static PyObject *near_pairs(PyObject *self, PyObject *args) {
+/* find_near_pairs(detections, keypoints, boxes, area, variances, rows, image, people, start, first,
+ *                 last, k, limit, min_oks, d, g, count, e) -> (next, num_pairs, used)
+ * Writes e = d² / (2 variance area) of every joint of every pair that may reach min_oks, for the
+ * detections from `first` on, until an output is full. The e of a pair are side by side. */
+static PyObject *find_near_pairs(PyObject *self, PyObject *args) {
     Py_buffer b[13];
     Py_ssize_t first, last, k;
-    double limit, lowest;
+    double limit, min_oks;
     if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*nnnddw*w*w*w*", &b[0], &b[1], &b[2], &b[3], &b[4],
-                          &b[5], &b[6], &b[7], &b[8], &first, &last, &k, &limit, &lowest, &b[9],
+                          &b[5], &b[6], &b[7], &b[8], &first, &last, &k, &limit, &min_oks, &b[9],
                           &b[10], &b[11], &b[12]))
         return NULL;
-    const double *found = b[0].buf, *keypoints = b[1].buf, *boxes = b[2].buf, *area = b[3].buf;
+    const double *detections = b[0].buf, *keypoints = b[1].buf, *boxes = b[2].buf, *area = b[3].buf;
     const double *variances = b[4].buf;
     const Py_ssize_t *rows = b[5].buf, *image = b[6].buf, *people = b[7].buf, *start = b[8].buf;
     Py_ssize_t *out_d = b[9].buf, *out_g = b[10].buf;
     int32_t *out_count = b[11].buf;
     double *e = b[12].buf;
-    Py_ssize_t most = b[9].len / (Py_ssize_t)sizeof(Py_ssize_t);
-    Py_ssize_t room = b[12].len / (Py_ssize_t)sizeof(double);
-    Py_ssize_t pairs = 0, used = 0, here = -1, g = 0, d;
-    const Py_ssize_t *who = NULL;
+    Py_ssize_t max_pairs = b[9].len / (Py_ssize_t)sizeof(Py_ssize_t);
+    Py_ssize_t capacity = b[12].len / (Py_ssize_t)sizeof(double);
+    Py_ssize_t pairs = 0, used = 0, current = -1, g = 0, d;
+    const Py_ssize_t *group = NULL; /* rows of the people of the current image */
     People s = {0};
     int failed = 0;
 
     Py_BEGIN_ALLOW_THREADS
     for (d = first; d < last; d++) {
-        if (image[d] != here) {
-            here = image[d];
-            who = people + start[here];
-            g = start[here + 1] - start[here];
-            if (make_room(&s, g, k) < 0) {
+        if (image[d] != current) {
+            current = image[d];
+            group = people + start[current];
+            g = start[current + 1] - start[current];
+            if (reserve_people(&s, g, k) < 0) {
                 failed = 1;
                 break;
             }
             s.k = k;
-            prepare(&s, who, g, keypoints, boxes, area, variances, limit);
+            pack_people(&s, group, g, keypoints, boxes, area, variances, limit);
         }
-        if (pairs + g > most || used + g * k > room) break;
-        const double *pose = found + rows[d] * 3 * k;
+        if (pairs + g > max_pairs || used + g * k > capacity) break;
+        const double *pose = detections + rows[d] * 3 * k;
         double lx = pose[0], hx = pose[0], ly = pose[1], hy = pose[1];
         for (Py_ssize_t j = 1; j < k; j++) {
             double x = pose[3 * j], y = pose[3 * j + 1];
@@ -182,11 +185,11 @@ static PyObject *near_pairs(PyObject *self, PyObject *args) {
             double gx = ax > bx ? ax : bx, gy = ay > by ? ay : by;
             gx = gx > 0 ? gx : 0;
             gy = gy > 0 ? gy : 0;
-            if (gx * gx + gy * gy > s.reach[i]) continue;
+            if (gx * gx + gy * gy > s.max_gap2[i]) continue;
             int n = s.count[i];
-            if (n && s.scale[i] > 0 && hopeless(&s, i, pose, lowest)) continue;
+            if (n && s.scale[i] > 0 && cannot_reach(&s, i, pose, min_oks)) continue;
             out_d[pairs] = d;
-            out_g[pairs] = who[i];
+            out_g[pairs] = group[i];
             double scale = s.scale[i];
             if (n) {
                 const double *x = s.x + i * k, *y = s.y + i * k, *variance = s.variance + i * k;
@@ -196,7 +199,7 @@ static PyObject *near_pairs(PyObject *self, PyObject *args) {
                     e[used + j] = (dx * dx + dy * dy) / variance[j] / scale / 2;
                 }
             } else {
-                const double *box = boxes + who[i] * 4;
+                const double *box = boxes + group[i] * 4;
                 double x0 = box[0] - box[2], x1 = box[0] + box[2] * 2;
                 double y0 = box[1] - box[3], y1 = box[1] + box[3] * 2;
                 n = (int)k;
@@ -219,13 +222,13 @@ static PyObject *near_pairs(PyObject *self, PyObject *args) {
     return Py_BuildValue("nnn", d, pairs, used);
 }
 
-/* keep(e, count, pairs, lowest, d, g, oks) -> kept
- * e holds exp(-e) by now; pairs whose mean reaches `lowest` move to the front of d, g and oks. */
-static PyObject *keep(PyObject *self, PyObject *args) {
+/* keep_candidates(e, count, num_pairs, min_oks, d, g, oks) -> num_kept
+ * e is exp(-e) by now; pairs whose mean reaches min_oks move to the front of d, g and oks. */
+static PyObject *keep_candidates(PyObject *self, PyObject *args) {
     Py_buffer b[5];
     Py_ssize_t pairs, kept = 0;
-    double lowest;
-    if (!PyArg_ParseTuple(args, "y*y*ndw*w*w*", &b[0], &b[1], &pairs, &lowest, &b[2], &b[3], &b[4]))
+    double min_oks;
+    if (!PyArg_ParseTuple(args, "y*y*ndw*w*w*", &b[0], &b[1], &pairs, &min_oks, &b[2], &b[3], &b[4]))
         return NULL;
     const double *e = b[0].buf;
     const int32_t *count = b[1].buf;
@@ -233,8 +236,8 @@ static PyObject *keep(PyObject *self, PyObject *args) {
     double *oks = b[4].buf;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < pairs; e += count[i], i++) {
-        double value = pairwise(e, count[i]) / count[i];
-        if (!(value >= lowest)) continue;
+        double value = sum_pairwise(e, count[i]) / count[i];
+        if (!(value >= min_oks)) continue;
         d[kept] = d[i];
         g[kept] = g[i];
         oks[kept++] = value;
@@ -244,20 +247,22 @@ static PyObject *keep(PyObject *self, PyObject *args) {
     return PyLong_FromSsize_t(kept);
 }
 
-/* match(d, g, oks, pairs, members, crowd, thresholds, classes, found, hit, absorbed, met)
- * Candidates come detection by detection, best score of an image first. A threshold is a bit; a
- * person's `taken` says at which of them he has been given away. */
-static PyObject *match(PyObject *self, PyObject *args) {
+/* match_candidates(d, g, oks, num_pairs, members, is_crowd, thresholds, num_classes, num_detections,
+ *                  true_positives, ignored, matched_people)
+ * Candidates come detection by detection, best score of an image first. A threshold is a bit, a
+ * class is a bit of a person's `members`; `taken` has the thresholds at which a person of a class
+ * has been matched. */
+static PyObject *match_candidates(PyObject *self, PyObject *args) {
     Py_buffer b[9];
-    Py_ssize_t pairs, classes, found;
+    Py_ssize_t pairs, classes, detections;
     if (!PyArg_ParseTuple(args, "y*y*y*ny*y*y*nnw*w*w*", &b[0], &b[1], &b[2], &pairs, &b[3], &b[4],
-                          &b[5], &classes, &found, &b[6], &b[7], &b[8]))
+                          &b[5], &classes, &detections, &b[6], &b[7], &b[8]))
         return NULL;
     const Py_ssize_t *d = b[0].buf, *g = b[1].buf;
     const double *oks = b[2].buf, *thresholds = b[5].buf;
     const uint32_t *members = b[3].buf;
     const uint8_t *crowd = b[4].buf;
-    uint16_t *hit = b[6].buf, *absorbed = b[7].buf, *met = b[8].buf;
+    uint16_t *true_positives = b[6].buf, *ignored = b[7].buf, *matched_people = b[8].buf;
     int levels = (int)(b[5].len / (Py_ssize_t)sizeof(double));
     Py_ssize_t people = b[3].len / (Py_ssize_t)sizeof(uint32_t), widest = 0;
     for (Py_ssize_t i = 0, run = 0; i < pairs; i++) {
@@ -288,24 +293,25 @@ static PyObject *match(PyObject *self, PyObject *args) {
                 good[j] |= (uint16_t)((oks[order[j]] >= thresholds[t]) << t);
         }
         for (Py_ssize_t c = 0; c < classes; c++) {
-            uint16_t open = (uint16_t)((1u << levels) - 1), won[2] = {0, 0};
-            for (int own = 1; own >= 0; own--) {
+            uint16_t open = (uint16_t)((1u << levels) - 1), matched[2] = {0, 0};
+            /* People of the class before ignored ones, whatever their OKS. */
+            for (int in_class = 1; in_class >= 0; in_class--) {
                 for (Py_ssize_t j = 0; j < end - i && open; j++) {
                     Py_ssize_t p = g[order[j]];
-                    if ((int)(members[p] >> c & 1) != own) continue;
-                    uint16_t *gone = taken + p * classes + c;
-                    uint16_t now = open & good[j] & (crowd[p] ? 0xFFFF : (uint16_t)~*gone);
-                    *gone |= now;
+                    if ((int)(members[p] >> c & 1) != in_class) continue;
+                    uint16_t *person = taken + p * classes + c;
+                    uint16_t now = open & good[j] & (crowd[p] ? 0xFFFF : (uint16_t)~*person);
+                    *person |= now;
                     open &= (uint16_t)~now;
-                    won[own] |= now;
+                    matched[in_class] |= now;
                 }
             }
-            hit[c * found + d[i]] = won[1];
-            absorbed[c * found + d[i]] = won[0];
+            true_positives[c * detections + d[i]] = matched[1];
+            ignored[c * detections + d[i]] = matched[0];
         }
     }
     if (classes)
-        for (Py_ssize_t p = 0; p < people; p++) met[p] = taken[p * classes];
+        for (Py_ssize_t p = 0; p < people; p++) matched_people[p] = taken[p * classes];
     Py_END_ALLOW_THREADS
     free(taken);
     free(order);
@@ -314,8 +320,8 @@ static PyObject *match(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* order(image, scores, images, rows): rows image by image, best score first, ties as they stand. */
-static void merge(Py_ssize_t *rows, Py_ssize_t *spare, Py_ssize_t n, const double *scores) {
+/* Sort rows by falling score; ties keep their order. */
+static void merge_sort(Py_ssize_t *rows, Py_ssize_t *spare, Py_ssize_t n, const double *scores) {
     if (n <= 24) {
         for (Py_ssize_t i = 1; i < n; i++) {
             Py_ssize_t row = rows[i], at = i;
@@ -325,8 +331,8 @@ static void merge(Py_ssize_t *rows, Py_ssize_t *spare, Py_ssize_t n, const doubl
         return;
     }
     Py_ssize_t half = n / 2, i = 0, j = half, at = 0;
-    merge(rows, spare, half, scores);
-    merge(rows + half, spare, n - half, scores);
+    merge_sort(rows, spare, half, scores);
+    merge_sort(rows + half, spare, n - half, scores);
     memcpy(spare, rows, (size_t)n * sizeof(Py_ssize_t));
     while (i < half && j < n)
         rows[at++] = scores[spare[i]] >= scores[spare[j]] ? spare[i++] : spare[j++];
@@ -334,7 +340,8 @@ static void merge(Py_ssize_t *rows, Py_ssize_t *spare, Py_ssize_t n, const doubl
     while (j < n) rows[at++] = spare[j++];
 }
 
-static PyObject *order(PyObject *self, PyObject *args) {
+/* sort_by_image(image, scores, start, rows): rows image by image, best score first. */
+static PyObject *sort_by_image(PyObject *self, PyObject *args) {
     Py_buffer b[4];
     if (!PyArg_ParseTuple(args, "y*y*y*w*", &b[0], &b[1], &b[2], &b[3])) return NULL;
     const Py_ssize_t *image = b[0].buf, *start = b[2].buf;
@@ -351,30 +358,31 @@ static PyObject *order(PyObject *self, PyObject *args) {
     memcpy(next, start, (size_t)images * sizeof(Py_ssize_t));
     for (Py_ssize_t i = 0; i < n; i++) rows[next[image[i]]++] = i;
     for (Py_ssize_t m = 0; m < images; m++)
-        merge(rows + start[m], spare, start[m + 1] - start[m], scores);
+        merge_sort(rows + start[m], spare, start[m + 1] - start[m], scores);
     Py_END_ALLOW_THREADS
     free(spare);
     release(b, 4);
     Py_RETURN_NONE;
 }
 
-/* owners(rows, image, people, start, found_boxes, boxes, counted, owner): see protocols.owners. */
-static PyObject *owners(PyObject *self, PyObject *args) {
+/* find_owners(rows, image, people, start, detection_boxes, boxes, is_counted, owners): the person of
+ * whom an unmatched detection is a false positive; see protocols.find_owners. */
+static PyObject *find_owners(PyObject *self, PyObject *args) {
     Py_buffer b[8];
     if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*w*", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &b[6],
                           &b[7]))
         return NULL;
     const Py_ssize_t *rows = b[0].buf, *image = b[1].buf, *people = b[2].buf, *start = b[3].buf;
-    const double *found = b[4].buf, *boxes = b[5].buf;
-    const uint8_t *counted = b[6].buf;
-    Py_ssize_t *owner = b[7].buf, n = b[0].len / (Py_ssize_t)sizeof(Py_ssize_t);
+    const double *detection_boxes = b[4].buf, *boxes = b[5].buf;
+    const uint8_t *is_counted = b[6].buf;
+    Py_ssize_t *owners = b[7].buf, n = b[0].len / (Py_ssize_t)sizeof(Py_ssize_t);
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t d = 0; d < n; d++) {
-        const double *a = found + rows[d] * 4;
-        double most = 0.0, nearest = INFINITY;
+        const double *a = detection_boxes + rows[d] * 4;
+        double best_iou = 0.0, nearest = INFINITY;
         Py_ssize_t best = -1, near = -1;
         for (Py_ssize_t i = start[image[d]]; i < start[image[d] + 1]; i++) {
-            if (!counted[people[i]]) continue;
+            if (!is_counted[people[i]]) continue;
             const double *p = boxes + people[i] * 4;
             double lx = a[0] > p[0] ? a[0] : p[0], ly = a[1] > p[1] ? a[1] : p[1];
             double ax = a[0] + a[2], ay = a[1] + a[3], px = p[0] + p[2], py = p[1] + p[3];
@@ -382,8 +390,8 @@ static PyObject *owners(PyObject *self, PyObject *args) {
             double shared = (sx > 0 ? sx : 0) * (sy > 0 ? sy : 0);
             double total = a[2] * a[3] + p[2] * p[3] - shared;
             double iou = total > 0 ? shared / total : 0;
-            if (iou > most) {
-                most = iou;
+            if (iou > best_iou) {
+                best_iou = iou;
                 best = people[i];
             }
             if (best >= 0) continue;
@@ -395,34 +403,35 @@ static PyObject *owners(PyObject *self, PyObject *args) {
                 near = people[i];
             }
         }
-        owner[d] = best >= 0 ? best : near;
+        owners[d] = best >= 0 ? best : near;
     }
     Py_END_ALLOW_THREADS
     release(b, 8);
     Py_RETURN_NONE;
 }
 
-/* curve(order, hit, false, scores, people, recalls, levels, precision, recall, at): one class. */
-static PyObject *curve(PyObject *self, PyObject *args) {
+/* accumulate_matches(order, true_positives, false_positives, scores, num_people, recalls,
+ *                    num_thresholds, precision, recall, score_at): the curves of one class. */
+static PyObject *accumulate_matches(PyObject *self, PyObject *args) {
     Py_buffer b[8];
     Py_ssize_t people;
     int levels;
     if (!PyArg_ParseTuple(args, "y*y*y*y*ny*iw*w*w*", &b[0], &b[1], &b[2], &b[3], &people, &b[4],
                           &levels, &b[5], &b[6], &b[7]))
         return NULL;
-    const Py_ssize_t *rank = b[0].buf;
-    const uint16_t *hit = b[1].buf, *wrong = b[2].buf;
+    const Py_ssize_t *order = b[0].buf;
+    const uint16_t *true_positives = b[1].buf, *false_positives = b[2].buf;
     const double *scores = b[3].buf, *recalls = b[4].buf;
-    double *precision = b[5].buf, *recall = b[6].buf, *at = b[7].buf;
+    double *precision = b[5].buf, *recall = b[6].buf, *score_at = b[7].buf;
     Py_ssize_t n = b[0].len / (Py_ssize_t)sizeof(Py_ssize_t);
-    Py_ssize_t steps = b[4].len / (Py_ssize_t)sizeof(double), most = 0;
-    /* A person is found once, so there are at most `people` true positives; but the arguments are
+    Py_ssize_t steps = b[4].len / (Py_ssize_t)sizeof(double), capacity = 0;
+    /* A person is matched once, so there are at most `people` true positives; but the arguments are
      * not trusted with memory: count. */
     Py_ssize_t tp[16] = {0}, fp[16] = {0};
     for (Py_ssize_t i = 0; i < n; i++)
-        if (hit[rank[i]]) most++;
-    double *value = malloc((size_t)(most * levels + 1) * sizeof(double));
-    Py_ssize_t *where = malloc((size_t)(most * levels + 1) * sizeof(Py_ssize_t));
+        if (true_positives[order[i]]) capacity++;
+    double *value = malloc((size_t)(capacity * levels + 1) * sizeof(double));
+    Py_ssize_t *where = malloc((size_t)(capacity * levels + 1) * sizeof(Py_ssize_t));
     if (!value || !where) {
         free(value);
         free(where);
@@ -431,18 +440,18 @@ static PyObject *curve(PyObject *self, PyObject *args) {
     }
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < n; i++) {
-        uint16_t h = hit[rank[i]], f = wrong[rank[i]];
+        uint16_t h = true_positives[order[i]], f = false_positives[order[i]];
         if (!(h | f)) continue;
         for (int t = 0; t < levels; t++) {
             fp[t] += f >> t & 1;
             if (!(h >> t & 1)) continue;
             Py_ssize_t k = tp[t]++;
-            value[t * most + k] = (double)tp[t] / ((double)fp[t] + (double)tp[t] + TINY);
-            where[t * most + k] = rank[i];
+            value[t * capacity + k] = (double)tp[t] / ((double)fp[t] + (double)tp[t] + TINY);
+            where[t * capacity + k] = order[i];
         }
     }
     for (int t = 0; t < levels; t++) {
-        double *p = value + t * most;
+        double *p = value + t * capacity;
         for (Py_ssize_t k = tp[t] - 1; k > 0; k--)
             if (p[k] > p[k - 1]) p[k - 1] = p[k];
         recall[t] = (double)tp[t] / (double)people;
@@ -456,8 +465,8 @@ static PyObject *curve(PyObject *self, PyObject *args) {
             }
             int reached = low < tp[t];
             precision[t * steps + r] = reached ? p[low] : 0.0;
-            at[t * steps + r] = reached ? scores[where[t * most + low]] : 0.0;
-            if (n && recalls[r] <= 0) at[t * steps + r] = scores[rank[0]];
+            score_at[t * steps + r] = reached ? scores[where[t * capacity + low]] : 0.0;
+            if (n && recalls[r] <= 0) score_at[t * steps + r] = scores[order[0]];
         }
     }
     Py_END_ALLOW_THREADS
@@ -467,8 +476,8 @@ static PyObject *curve(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* extents(keypoints, k, boxes): (n, 4) xywh around all k joints of each pose. */
-static PyObject *extents(PyObject *self, PyObject *args) {
+/* box_around_poses(poses, k, boxes): (n, 4) xywh around all k joints of each pose. */
+static PyObject *box_around_poses(PyObject *self, PyObject *args) {
     Py_buffer b[2];
     Py_ssize_t k;
     if (!PyArg_ParseTuple(args, "y*nw*", &b[0], &k, &b[1])) return NULL;
@@ -495,8 +504,9 @@ static PyObject *extents(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* tally(image, rows, members, met, classes, levels, people, found): sums image by image. */
-static PyObject *tally(PyObject *self, PyObject *args) {
+/* count_people(image, rows, members, matched_people, num_classes, num_thresholds, num_people,
+ *              num_matched): sums image by image. */
+static PyObject *count_people(PyObject *self, PyObject *args) {
     Py_buffer b[6];
     Py_ssize_t classes, levels;
     if (!PyArg_ParseTuple(args, "y*y*y*y*nnw*w*", &b[0], &b[1], &b[2], &b[3], &classes, &levels,
@@ -504,16 +514,17 @@ static PyObject *tally(PyObject *self, PyObject *args) {
         return NULL;
     const Py_ssize_t *image = b[0].buf, *rows = b[1].buf;
     const uint32_t *members = b[2].buf;
-    const uint16_t *met = b[3].buf;
-    int64_t *people = b[4].buf, *found = b[5].buf;
+    const uint16_t *matched_people = b[3].buf;
+    int64_t *num_people = b[4].buf, *num_matched = b[5].buf;
     Py_ssize_t n = b[0].len / (Py_ssize_t)sizeof(Py_ssize_t);
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < n; i++) {
         for (Py_ssize_t c = 0; c < classes; c++) {
             if (!(members[rows[i]] >> c & 1)) continue;
             Py_ssize_t cell = image[i] * classes + c;
-            people[cell]++;
-            for (Py_ssize_t t = 0; t < levels; t++) found[cell * levels + t] += met[rows[i]] >> t & 1;
+            num_people[cell]++;
+            for (Py_ssize_t t = 0; t < levels; t++)
+                num_matched[cell * levels + t] += matched_people[rows[i]] >> t & 1;
         }
     }
     Py_END_ALLOW_THREADS
@@ -521,26 +532,27 @@ static PyObject *tally(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* resample(hit, false, image, weights, people, recalls, levels, images, first, last, precision,
- *          recall): one class under draws first … last - 1, each a weight per image. Detections come
- * by falling score; one with weight w stands for w copies of itself side by side. */
-static PyObject *resample(PyObject *self, PyObject *args) {
+/* resample_curves(true_positives, false_positives, image, weights, num_people, recalls,
+ *                 num_thresholds, num_images, first, last, precision, recall)
+ * The curves of one class under resamples first … last - 1, each a weight per image. Detections come
+ * by falling score; one with weight w counts as w copies of itself side by side. */
+static PyObject *resample_curves(PyObject *self, PyObject *args) {
     Py_buffer b[8];
     Py_ssize_t images, first, last;
     int levels;
     if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*innnw*w*", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
                           &levels, &images, &first, &last, &b[6], &b[7]))
         return NULL;
-    const uint16_t *hit = b[0].buf, *wrong = b[1].buf, *weights = b[3].buf;
+    const uint16_t *true_positives = b[0].buf, *false_positives = b[1].buf, *weights = b[3].buf;
     const int32_t *image = b[2].buf;
     const int64_t *people = b[4].buf;
     const double *recalls = b[5].buf;
     double *precision = b[6].buf, *recall = b[7].buf;
-    Py_ssize_t n = b[0].len / (Py_ssize_t)sizeof(uint16_t), most = 0;
+    Py_ssize_t n = b[0].len / (Py_ssize_t)sizeof(uint16_t), capacity = 0;
     Py_ssize_t steps = b[5].len / (Py_ssize_t)sizeof(double);
-    for (Py_ssize_t i = 0; i < n; i++) most += hit[i] != 0;
-    double *value = malloc((size_t)(most * levels + 1) * sizeof(double));
-    int64_t *reached = malloc((size_t)(most * levels + 1) * sizeof(int64_t));
+    for (Py_ssize_t i = 0; i < n; i++) capacity += true_positives[i] != 0;
+    double *value = malloc((size_t)(capacity * levels + 1) * sizeof(double));
+    int64_t *reached = malloc((size_t)(capacity * levels + 1) * sizeof(int64_t));
     if (!value || !reached) {
         free(value);
         free(reached);
@@ -555,19 +567,19 @@ static PyObject *resample(PyObject *self, PyObject *args) {
         for (Py_ssize_t i = 0; i < n; i++) {
             int64_t w = weight[image[i]];
             if (!w) continue;
-            uint16_t h = hit[i], f = wrong[i];
+            uint16_t h = true_positives[i], f = false_positives[i];
             for (int t = 0; t < levels; t++) fp[t] += w * (f >> t & 1);
             for (int t = 0; h; t++, h >>= 1) {
                 if (!(h & 1)) continue;
                 tp[t] += w;
-                value[t * most + count[t]] = (double)tp[t] / ((double)fp[t] + (double)tp[t] + TINY);
-                reached[t * most + count[t]++] = tp[t];
+                value[t * capacity + count[t]] = (double)tp[t] / ((double)fp[t] + (double)tp[t] + TINY);
+                reached[t * capacity + count[t]++] = tp[t];
             }
         }
         double all = (double)people[draw];
         for (int t = 0; t < levels; t++) {
-            double *p = value + t * most;
-            const int64_t *r = reached + t * most;
+            double *p = value + t * capacity;
+            const int64_t *r = reached + t * capacity;
             double *out = precision + (draw * levels + t) * steps;
             for (Py_ssize_t k = count[t] - 1; k > 0; k--)
                 if (p[k] > p[k - 1]) p[k - 1] = p[k];
@@ -586,15 +598,15 @@ static PyObject *resample(PyObject *self, PyObject *args) {
 }
 
 static PyMethodDef methods[] = {
-    {"near", near_pairs, METH_VARARGS, "pairs that may be near enough"},
-    {"keep", keep, METH_VARARGS, "pairs that are"},
-    {"match", match, METH_VARARGS, "who was found"},
-    {"order", order, METH_VARARGS, "detections by image and score"},
-    {"owners", owners, METH_VARARGS, "whose false positive"},
-    {"curve", curve, METH_VARARGS, "precision and recall of a class"},
-    {"resample", resample, METH_VARARGS, "precision and recall under weights"},
-    {"extents", extents, METH_VARARGS, "boxes around poses"},
-    {"tally", tally, METH_VARARGS, "people by image and class"},
+    {"find_near_pairs", find_near_pairs, METH_VARARGS, "Find pairs that may be near enough."},
+    {"keep_candidates", keep_candidates, METH_VARARGS, "Keep the pairs that are near enough."},
+    {"match_candidates", match_candidates, METH_VARARGS, "Match detections with people."},
+    {"sort_by_image", sort_by_image, METH_VARARGS, "Sort detections by image and score."},
+    {"find_owners", find_owners, METH_VARARGS, "Find the person of each false positive."},
+    {"accumulate_matches", accumulate_matches, METH_VARARGS, "Compute the curves of a class."},
+    {"resample_curves", resample_curves, METH_VARARGS, "Compute the curves under weights."},
+    {"box_around_poses", box_around_poses, METH_VARARGS, "Compute boxes around poses."},
+    {"count_people", count_people, METH_VARARGS, "Count people by image and class."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,11 +1,4 @@
-"""Who stands with whom: people and detections side by side, image by image.
-
-Images go in the order of their ids and detections in an image by falling score, because that is
-the order in which COCO's evaluation meets them and therefore how it breaks ties.
-"""
-
-from collections.abc import Iterator
-from dataclasses import dataclass
+"""Group people and detections by image, detections by falling score."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,120 +7,86 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.matching import native
-
-Ints = NDArray[np.intp]
-Floats = NDArray[np.float64]
-BLOCK = 1 << 18  # pairs looked at together; bounds the memory, not the result
+from smallpose.evaluation.matching.arrays import Floats, ImageGroups, Ints
 
 
-@dataclass(frozen=True)
-class ImageGroups:
-    """Truth and detections grouped by image.
-
-    Args:
-        image_ids: (m,) in rising order.
-        people: (n,) rows of the truth, image by image, in file order within an image.
-        people_start: (m + 1,) where each image's people begin.
-        found: (d,) rows of the predictions, image by image, best score first.
-        found_image: (d,) number of the image, 0 … m - 1.
-        rank: (d,) 0 for the best detection of its image.
-        given: (m,) detections of each image before any were dropped.
-    """
-
-    image_ids: NDArray[np.int64]
-    people: Ints
-    people_image: Ints
-    people_start: Ints
-    found: Ints
-    found_image: Ints
-    rank: Ints
-    given: Ints
-
-    def pairs(self) -> Iterator[tuple[Ints, Ints]]:
-        """Blocks of (positions in `found`, rows of the truth): all pairs of an image's two sides.
-
-        Ordered by detection, then by file order of the people.
-        """
-        people_in = np.diff(self.people_start)
-        per_found = people_in[self.found_image]
-        ends = np.cumsum(per_found)
-        start = 0
-        while start < len(ends):
-            before = ends[start] - per_found[start]
-            stop = max(int(np.searchsorted(ends, before + BLOCK, side="right")), start + 1)
-            counts = per_found[start:stop]
-            d = np.repeat(np.arange(start, stop), counts)
-            first = ends[start:stop] - counts
-            within = np.arange(len(d)) - np.repeat(first - before, counts)
-            yield d, self.people[self.people_start[self.found_image[d]] + within]
-            start = stop
-
-
-def group_by_image(truth: Instances, found: Predictions, most: int | None = None) -> ImageGroups:
+def group_by_image(
+    truth: Instances, predictions: Predictions, max_detections: int | None = None
+) -> ImageGroups:
     """Group both tables by image.
 
     Args:
-        most: detections kept in each image, the best by score; ties in file order.
+        max_detections: kept in each image, the best by score; ties in file order. None for all.
 
     Raises: InputError when a detection's image is not in the truth.
     """
-    order = np.argsort(truth.images.ids, kind="stable")
-    image_ids = truth.images.ids[order]
-    number = np.empty(len(order), dtype=np.intp)
-    number[order] = np.arange(len(order))
-    found_image = index_images(image_ids, found.image_ids)
-    return group_rows(image_ids, number[truth.image_rows], found_image, found.scores, most)
+    image_ids, people_image = index_truth_images(truth)
+    detection_image = index_images(image_ids, predictions.image_ids)
+    return group_rows(image_ids, people_image, detection_image, predictions.scores, max_detections)
 
 
 def group_rows(
     image_ids: NDArray[np.int64],
     people_image: Ints,
-    found_image: Ints,
+    detection_image: Ints,
     scores: Floats,
-    most: int | None = None,
+    max_detections: int | None = None,
 ) -> ImageGroups:
-    """As `pair_up`, from the number of the image that each person and detection stands in."""
-    people = _in_order(people_image, len(image_ids))
+    """Group rows as `group_by_image` does, given the image index of each person and detection."""
+    num_images = len(image_ids)
+    people = sort_by_image(people_image, num_images)
     people_image = people_image[people]
-    given = np.bincount(found_image, minlength=len(image_ids))
-    rows = _in_order(found_image, len(image_ids), scores)
-    found_image = found_image[rows]
-    rank = np.arange(len(rows)) - np.repeat(np.cumsum(given) - given, given)
-    if most is not None:
-        kept = rank < most
-        rows, found_image, rank = rows[kept], found_image[kept], rank[kept]
-    start = _starts(np.bincount(people_image, minlength=len(image_ids)))
-    return ImageGroups(image_ids, people, people_image, start, rows, found_image, rank, given)
+    num_people = np.bincount(people_image, minlength=num_images)
+    num_detections = np.bincount(detection_image, minlength=num_images)
+    rows = sort_by_image(detection_image, num_images, scores)
+    detection_image = detection_image[rows]
+    rank = np.arange(len(rows)) - np.repeat(
+        np.cumsum(num_detections) - num_detections, num_detections
+    )
+    if max_detections is not None:
+        is_kept = rank < max_detections
+        rows, detection_image, rank = rows[is_kept], detection_image[is_kept], rank[is_kept]
+    return ImageGroups(
+        image_ids=image_ids,
+        people=people,
+        people_image=people_image,
+        people_start=np.concatenate([np.zeros(1, np.intp), np.cumsum(num_people)]),
+        detections=rows,
+        detection_image=detection_image,
+        rank=rank,
+        num_detections=num_detections,
+    )
 
 
-def _starts(counts: Ints) -> Ints:
-    """(m,) counts to (m + 1,) where each begins."""
-    return np.concatenate([np.zeros(1, np.intp), np.cumsum(counts)])
+@native.prefer_compiled(native.sort_by_image)
+def sort_by_image(image: Ints, num_images: int, scores: Floats | None = None) -> Ints:
+    """Sort rows by image, within an image by falling score if given; ties keep their order."""
+    if scores is None:
+        return np.argsort(image, kind="stable")
+    return np.lexsort((-scores, image))
 
 
-def _in_order(image: Ints, images: int, scores: Floats | None = None) -> Ints:
-    """Rows image by image, by falling score where there is one, ties as they stand."""
-    if native.CORE is None:
-        if scores is None:
-            return np.argsort(image, kind="stable")
-        return np.lexsort((-scores, image))
-    flat = np.zeros(len(image)) if scores is None else scores
-    return native.order(image, flat, _starts(np.bincount(image, minlength=images)))
+def index_truth_images(truth: Instances) -> tuple[NDArray[np.int64], Ints]:
+    """Return the (m,) rising image ids of the truth and the (n,) index of each person's image."""
+    order = np.argsort(truth.images.ids, kind="stable")
+    index = np.empty(len(order), dtype=np.intp)
+    index[order] = np.arange(len(order))
+    return truth.images.ids[order], index[truth.image_rows]
 
 
 def index_images(image_ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> Ints:
-    """(d,) place of each wanted id among the rising ones.
+    """Return the (d,) index of each wanted id among the rising ones.
 
-    Raises: InputError naming the first that is not there.
+    Raises: InputError that names the first unknown id.
     """
-    place = np.searchsorted(image_ids, wanted)
-    there = place < len(image_ids)
-    there[there] = image_ids[place[there]] == wanted[there]
-    lost = np.flatnonzero(~there)
-    if len(lost):
+    index = np.searchsorted(image_ids, wanted)
+    is_known = index < len(image_ids)
+    is_known[is_known] = image_ids[index[is_known]] == wanted[is_known]
+    unknown = np.flatnonzero(~is_known)
+    if len(unknown):
         raise InputError(
-            f"results, entry[{lost[0]}]",
-            f"image {wanted[lost[0]]} is not in the truth",
-            "mend the entry or leave it out",
+            f"results, entry[{unknown[0]}]",
+            f"image {wanted[unknown[0]]} is not in the truth",
+            "correct its image_id or remove the entry",
         )
-    return place.astype(np.intp)
+    return index.astype(np.intp)

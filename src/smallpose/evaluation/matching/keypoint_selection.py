@@ -1,119 +1,139 @@
 """Which keypoints are scored (paper, Sec. 5.3): all of the truth's, or COCO's 17 among them.
 
 Setting A scores a model of COCO's 17 joints on people labelled with 21. People keep the size and
-density of their whole label; those without any scored joint are ignored.
+density of their complete label; those without any scored joint are ignored.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17, Skeleton, map_joints
-
-Floats = NDArray[np.float64]
+from smallpose.evaluation.areas import get_person_area
+from smallpose.evaluation.config import ScoringConfig
+from smallpose.evaluation.matching.arrays import Floats, Mask, Poses
+from smallpose.evaluation.protocols import classify_people
 
 
 @dataclass(frozen=True)
 class ScoredPoses:
-    """Keypoints of both sides in the same joints.
+    """Both tables in the scored joints, and the classes of the people.
 
     Args:
+        truth: the table.
         skeleton: the joints that are scored.
-        keypoints: (n, k, 3) of the truth.
-        found: (d, k, 3) of the predictions.
-        counted: (n,) who is a person to be found; the others are ignored.
-        without: how many people have labels, but none among the scored joints.
-        sigmas: (k,) their tolerances.
+        poses: of people and detections, in these joints.
+        is_counted: (n,) people who must be detected; the others are ignored.
+        classes: (c, n) membership in `CLASSES`.
+        num_without_joints: how many people have labels, but none among the scored joints.
     """
 
+    truth: Instances
     skeleton: Skeleton
-    keypoints: Floats
-    found: Floats
-    counted: NDArray[np.bool_]
-    without: int
-    sigmas: Floats
+    poses: Poses
+    is_counted: Mask
+    classes: Mask
+    num_without_joints: int
 
 
 def select_keypoints(
-    truth: Instances,
-    found: Predictions,
-    keypoints: str | None = None,
-    sigmas: ArrayLike | None = None,
+    truth: Instances, predictions: Predictions, config: ScoringConfig
 ) -> ScoredPoses:
-    """Bring truth and predictions to the joints that are scored.
+    """Bring truth and predictions to the joints that are scored, and classify the people.
+
+    Raises: InputError when the predictions lack a joint, or sigmas do not fit.
+    """
+    skeleton = _choose_skeleton(truth.skeleton, predictions.skeleton, config.keypoints)
+    missing = [j for j in skeleton.joints if j not in predictions.skeleton.joints]
+    if missing and len(predictions):
+        raise InputError(
+            f"results with {predictions.skeleton.name}",
+            f"they have no {missing[0]}, which is among the scored {skeleton.name}",
+            "use --keypoints coco17 to score the joints they have",
+        )
+    is_counted = truth.is_counted
+    num_without_joints = 0
+    keypoints = truth.keypoints
+    if skeleton.joints != truth.skeleton.joints:
+        keypoints = map_joints(keypoints, truth.skeleton, skeleton)
+        is_bare = is_counted & ~(keypoints[:, :, 2] > 0).any(axis=1)
+        num_without_joints = int(np.count_nonzero(is_bare))
+        is_counted = is_counted & ~is_bare
+    sigmas = _choose_sigmas(truth.skeleton, skeleton, config.sigmas)
+    area = get_person_area(truth, config.area)
+    density_joints = truth.num_source_joints
+    if config.density_joints is not None:
+        density_joints = np.full(len(truth), config.density_joints)
+    return ScoredPoses(
+        truth=truth,
+        skeleton=skeleton,
+        poses=Poses(
+            detections=select_detections(predictions, skeleton),
+            keypoints=keypoints,
+            boxes_xywh=truth.boxes_xywh,
+            area=area,
+            is_crowd=truth.iscrowd,
+            sigmas=sigmas,
+        ),
+        is_counted=is_counted,
+        classes=classify_people(
+            area, truth.num_labelled, density_joints, is_counted, config.size_limits
+        ),
+        num_without_joints=num_without_joints,
+    )
+
+
+def select_detections(predictions: Predictions, skeleton: Skeleton) -> Floats:
+    """Return the (d, k, 3) keypoints of the predictions in the joints of `skeleton`."""
+    if predictions.skeleton.joints == skeleton.joints:
+        return predictions.keypoints
+    return map_joints(predictions.keypoints, predictions.skeleton, skeleton)
+
+
+def _choose_skeleton(truth: Skeleton, predicted: Skeleton, keypoints: str | None) -> Skeleton:
+    """Return the joints to score.
 
     Args:
         keypoints: "all" of the truth's, "coco17", or None: COCO's 17 when the predictions are of
             these and the truth has others as well, else all.
-        sigmas: (k,) for the scored joints or for all of the truth's.
-
-    Raises: InputError when the predictions lack a joint, or sigmas do not fit.
     """
-    skeleton = _choose(truth.skeleton, found.skeleton, keypoints)
-    lacking = [j for j in skeleton.joints if j not in found.skeleton.joints]
-    if lacking and len(found):
-        raise InputError(
-            f"results with {found.skeleton.name}",
-            f"{lacking[0]} is not among their joints, and {skeleton.name} is scored",
-            "score them on the joints they have (--keypoints coco17)",
-        )
-    counted = truth.is_counted
-    without = 0
-    if skeleton.joints == truth.skeleton.joints:
-        points = truth.keypoints
-    else:
-        points = map_joints(truth.keypoints, truth.skeleton, skeleton)
-        bare = counted & ~(points[:, :, 2] > 0).any(axis=1)
-        without = int(np.count_nonzero(bare))
-        counted = counted & ~bare
-    poses = found.keypoints
-    if found.skeleton.joints != skeleton.joints:
-        poses = map_joints(poses, found.skeleton, skeleton)
-    return ScoredPoses(
-        skeleton, points, poses, counted, without, _sigmas(truth.skeleton, skeleton, sigmas)
-    )
-
-
-def _choose(truth: Skeleton, found: Skeleton, keypoints: str | None) -> Skeleton:
     if keypoints not in (None, "all", "coco17"):
-        raise InputError(f"--keypoints {keypoints}", "no such choice", "say all or coco17")
-    if keypoints == "coco17" or (
-        keypoints is None
-        and found.joints == COCO17.joints
-        and set(COCO17.joints) < set(truth.joints)
-    ):
-        if not set(COCO17.joints) <= set(truth.joints):
-            raise InputError(
-                "--keypoints coco17",
-                f"the truth's {truth.name} lacks joints of COCO",
-                "leave the flag out",
-            )
-        return truth if truth.joints == COCO17.joints else COCO17
-    return truth
+        raise InputError(f"--keypoints {keypoints}", "no such choice", "use all or coco17")
+    is_subset = predicted.joints == COCO17.joints and set(COCO17.joints) < set(truth.joints)
+    if keypoints == "all" or (keypoints is None and not is_subset):
+        return truth
+    if not set(COCO17.joints) <= set(truth.joints):
+        raise InputError(
+            "--keypoints coco17",
+            f"the truth's {truth.name} lacks joints of COCO",
+            "leave out --keypoints",
+        )
+    return truth if truth.joints == COCO17.joints else COCO17
 
 
-def _sigmas(truth: Skeleton, scored: Skeleton, given: ArrayLike | None) -> Floats:
-    if given is None:
-        return coco_doubles(scored.sigmas)
-    sigmas = np.asarray(given, dtype=np.float64)
-    wrong = None
-    if sigmas.shape == (len(truth),):
-        sigmas = sigmas[truth.joint_indices(scored.joints)]
-    elif sigmas.shape != (len(scored),):
-        wrong = f"{sigmas.size} values, {scored.name} has {len(scored)} joints"
-    if wrong is None and not (np.isfinite(sigmas) & (sigmas > 0)).all():
-        wrong = "a sigma is not above zero"
-    if wrong is not None:
-        raise InputError("--sigmas", wrong, "give one positive number per keypoint, in their order")
-    return sigmas
+def _choose_sigmas(truth: Skeleton, scored: Skeleton, sigmas: ArrayLike | None) -> Floats:
+    """Return (k,) sigmas of the scored joints, from ones for these or for all of the truth's."""
+    if sigmas is None:
+        return round_like_coco(scored.sigmas)
+    values = np.asarray(sigmas, dtype=np.float64)
+    fault = None
+    if values.shape == (len(truth),):
+        values = values[truth.joint_indices(scored.joints)]
+    elif values.shape != (len(scored),):
+        fault = f"{values.size} values, {scored.name} has {len(scored)} joints"
+    if fault is None and not (np.isfinite(values) & (values > 0)).all():
+        fault = "a sigma is not above zero"
+    if fault is not None:
+        raise InputError("--sigmas", fault, "give one positive number per keypoint, in their order")
+    return values
 
 
-def coco_doubles(sigmas: Floats) -> Floats:
-    """(k,) the doubles that pycocotools has for the same sigmas.
+def round_like_coco(sigmas: Floats) -> Floats:
+    """Return the (k,) doubles that pycocotools has for the same sigmas.
 
     It writes [.26, .25, …] / 10.0, and .26 / 10.0 is not the double next to .026; an OKS would
     differ in its last bit.

@@ -1,221 +1,270 @@
-"""The compiled core, where there is one: arrays of the right types in, arrays out.
+"""The compiled loops of the evaluation, and the choice between each and its NumPy fallback.
 
-Whoever has a compiled twin asks `CORE` first; without it everything works and is slower. Both give
-the same numbers to the last bit, because exponentials stay numpy's and sums keep numpy's order.
+Both give the same numbers to the last bit, because exponentials stay numpy's and sums keep numpy's
+order. Each function here takes and returns what the fallback of the same name does.
 """
 
-from typing import Any, Protocol
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.evaluation.matching.arrays import (
+    Bits,
+    Candidates,
+    Floats,
+    ImageGroups,
+    Ints,
+    Mask,
+    Matches,
+    Poses,
+)
 from smallpose.system.extension import load_extension
 from smallpose.system.threads import count_cores, run_parts
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
-Mask = NDArray[np.bool_]
-Bits = NDArray[np.uint16]
-
-
-class Grouped(Protocol):
-    """What is used of a `pairing.Pairing`, which itself uses this module."""
-
-    @property
-    def image_ids(self) -> NDArray[np.int64]: ...
-    @property
-    def people(self) -> Ints: ...
-    @property
-    def people_image(self) -> Ints: ...
-    @property
-    def people_start(self) -> Ints: ...
-    @property
-    def found(self) -> Ints: ...
-    @property
-    def found_image(self) -> Ints: ...
-
+P = ParamSpec("P")
+R = TypeVar("R")
 
 CORE: Any = load_extension("smallpose.evaluation.matching._native")
-_ROOM = 1 << 19  # doubles of a thread's workbench, 4 MB
-_ALONE = 20_000  # detections that are not worth a second thread
+MAX_CLASSES = 32  # one bit each
+MAX_OKS_THRESHOLD = 1 - 1e-10  # pycocotools requires no more than this
+_BUFFER_SIZE = 1 << 19  # doubles of a thread's buffer, 4 MB
+_MIN_DETECTIONS_PER_THREAD = 20_000
 
 
-def floats(values: NDArray[Any]) -> Floats:
-    """The same numbers as contiguous doubles."""
-    return np.ascontiguousarray(values, dtype=np.float64)
+def prefer_compiled(compiled: Callable[..., R]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator that replaces a NumPy fallback by `compiled` where a compiler built it."""
+
+    def decorate(fallback: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(fallback)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            return fallback(*args, **kwargs) if CORE is None else compiled(*args, **kwargs)
+
+        return call
+
+    return decorate
 
 
-def candidates(
-    pairing: Grouped,
-    found: Floats,
-    keypoints: Floats,
-    boxes_xywh: Floats,
-    area: Floats,
-    sigmas: Floats,
-    lowest: float,
-) -> tuple[Ints, Ints, Floats]:
-    """As `oks.candidates`."""
-    k = found.shape[1]
-    variances = (sigmas * 2) ** 2
-    nearness = -np.log(lowest) if lowest > 0 else np.inf
-    limit = float(nearness * 2 * np.max(variances) * (1 + 1e-9))
-    tables = [floats(t) for t in (found, keypoints, boxes_xywh, area, variances)]
-    places = (pairing.found, pairing.found_image, pairing.people, pairing.people_start)
-    d = len(pairing.found)
-    workers = 1 if d < _ALONE else count_cores()
-    most = int(np.diff(pairing.people_start).max(initial=0))
-
-    def part(number: int) -> list[tuple[Ints, Ints, Floats]]:
-        at, last = d * number // workers, d * (number + 1) // workers
-        e = np.empty(max(_ROOM, most * k))
-        room = max(_ROOM // 4, most)
-        one, other = np.empty(room, np.intp), np.empty(room, np.intp)
-        oks, count = np.empty(room), np.empty(room, np.int32)
-        out = []
-        while at < last:
-            at, pairs, used = CORE.near(
-                *tables, *places, at, last, k, limit, lowest, one, other, count, e
-            )
-            with np.errstate(over="ignore", under="ignore"):
-                np.exp(np.negative(e[:used], out=e[:used]), out=e[:used])
-            kept = CORE.keep(e, count, pairs, lowest, one, other, oks)
-            out.append((one[:kept].copy(), other[:kept].copy(), oks[:kept].copy()))
-        return out
-
-    pieces = [piece for pieces in run_parts(part, workers, workers) for piece in pieces]
-    if not pieces:
-        return np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0)
-    one, other, oks = (np.concatenate(column) for column in zip(*pieces, strict=True))
-    return one, other, oks
-
-
-def match(
-    d: Ints,
-    g: Ints,
-    oks: Floats,
-    found: int,
-    people: Mask,
-    crowd: Mask,
-    needed: Floats,
-) -> tuple[Bits, Bits, Bits]:
-    """As `matching.match`: (c, d) hit, (c, d) absorbed, (n,) met."""
-    classes, n = people.shape
-    hit, absorbed = np.zeros((2, classes, found), np.uint16)
-    met = np.zeros(n, np.uint16)
-    members = member_bits(people)
-    CORE.match(
-        d,
-        g,
-        oks,
-        len(d),
-        members,
-        np.ascontiguousarray(crowd),
-        needed,
-        classes,
-        found,
-        hit,
-        absorbed,
-        met,
-    )
-    return hit, absorbed, met
-
-
-def member_bits(people: Mask) -> NDArray[np.uint32]:
-    """(c, n) flags to (n,) numbers with a bit per class."""
-    members = np.zeros(people.shape[1], np.uint32)
-    for c, row in enumerate(people):
-        members |= row.astype(np.uint32) << np.uint32(c)
-    return members
-
-
-def order(image: Ints, scores: Floats, start: Ints) -> Ints:
-    """(d,) rows image by image, best score first."""
+def sort_by_image(image: Ints, num_images: int, scores: Floats | None = None) -> Ints:
+    """Run the compiled `image_groups.sort_by_image`."""
+    start = np.zeros(num_images + 1, np.intp)
+    np.cumsum(np.bincount(image, minlength=num_images), out=start[1:])
     rows = np.empty(len(image), np.intp)
-    CORE.order(image, floats(scores), start, rows)
+    CORE.sort_by_image(
+        image, np.zeros(len(image)) if scores is None else to_doubles(scores), start, rows
+    )
     return rows
 
 
-def owners(pairing: Grouped, found_xywh: Floats, people_xywh: Floats, counted: Mask) -> Ints:
-    """As `protocols.owners`."""
-    owner = np.empty(len(pairing.found), np.intp)
-    CORE.owners(
-        pairing.found,
-        pairing.found_image,
-        pairing.people,
-        pairing.people_start,
-        floats(found_xywh),
-        floats(people_xywh),
-        np.ascontiguousarray(counted),
-        owner,
+def find_candidates(groups: ImageGroups, poses: Poses, min_oks: float) -> Candidates:
+    """Run the compiled `oks.find_candidates` in threads."""
+    k = poses.detections.shape[1]
+    variances = (poses.sigmas * 2) ** 2
+    nearness = -np.log(min_oks) if min_oks > 0 else np.inf
+    limit = float(nearness * 2 * np.max(variances) * (1 + 1e-9))
+    columns = (poses.detections, poses.keypoints, poses.boxes_xywh, poses.area, variances)
+    tables = [to_doubles(column) for column in columns]
+    rows = (groups.detections, groups.detection_image, groups.people, groups.people_start)
+    d = len(groups.detections)
+    num_threads = 1 if d < _MIN_DETECTIONS_PER_THREAD else count_cores()
+    max_people = int(np.diff(groups.people_start).max(initial=0))
+
+    def find_part(part: int) -> list[Candidates]:
+        first = d * part // num_threads
+        last = d * (part + 1) // num_threads
+        exponents = np.empty(max(_BUFFER_SIZE, max_people * k))
+        max_pairs = max(_BUFFER_SIZE // 4, max_people)
+        detections = np.empty(max_pairs, np.intp)
+        people = np.empty(max_pairs, np.intp)
+        oks = np.empty(max_pairs)
+        num_joints = np.empty(max_pairs, np.int32)
+        found: list[Candidates] = []
+        while first < last:
+            first, num_pairs, used = CORE.find_near_pairs(
+                *tables,
+                *rows,
+                first,
+                last,
+                k,
+                limit,
+                min_oks,
+                detections,
+                people,
+                num_joints,
+                exponents,
+            )
+            with np.errstate(over="ignore", under="ignore"):
+                np.exp(np.negative(exponents[:used], out=exponents[:used]), out=exponents[:used])
+            kept = CORE.keep_candidates(
+                exponents, num_joints, num_pairs, min_oks, detections, people, oks
+            )
+            found.append(
+                Candidates(detections[:kept].copy(), people[:kept].copy(), oks[:kept].copy())
+            )
+        return found
+
+    parts = [part for parts in run_parts(find_part, num_threads, num_threads) for part in parts]
+    return concat_candidates(parts)
+
+
+def concat_candidates(parts: list[Candidates]) -> Candidates:
+    """Join the candidates of consecutive ranges of detections."""
+    if not parts:
+        return Candidates(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0))
+    return Candidates(
+        detections=np.concatenate([part.detections for part in parts]),
+        people=np.concatenate([part.people for part in parts]),
+        oks=np.concatenate([part.oks for part in parts]),
     )
-    return owner
 
 
-def curve(
-    order: Ints, hit: Bits, false: Bits, scores: Floats, people: int, recalls: Floats, levels: int
+def match_candidates(
+    candidates: Candidates, rank: Ints, classes: Mask, is_crowd: Mask, thresholds: Floats
+) -> Matches:
+    """Run the compiled `greedy.match_candidates`, with as many classes at a time as have bits."""
+    num_classes, n = classes.shape
+    true_positives, ignored = np.zeros((2, num_classes, len(rank)), np.uint16)
+    matched_people = np.zeros(n, np.uint16)
+    for first in range(0, num_classes, MAX_CLASSES):
+        some = slice(first, first + MAX_CLASSES)
+        CORE.match_candidates(
+            candidates.detections,
+            candidates.people,
+            candidates.oks,
+            len(candidates.oks),
+            _pack_classes(classes[some]),
+            np.ascontiguousarray(is_crowd),
+            np.minimum(thresholds, MAX_OKS_THRESHOLD),
+            len(classes[some]),
+            len(rank),
+            true_positives[some],
+            ignored[some],
+            matched_people if first == 0 else np.zeros(n, np.uint16),
+        )
+    return Matches(true_positives, ignored, matched_people)
+
+
+def _pack_classes(classes: Mask) -> NDArray[np.uint32]:
+    """Pack (c, n) flags into (n,) numbers with a bit per class."""
+    packed = np.zeros(classes.shape[1], np.uint32)
+    for c, is_member in enumerate(classes):
+        packed |= is_member.astype(np.uint32) << np.uint32(c)
+    return packed
+
+
+def find_owners(
+    groups: ImageGroups, detections_xywh: Floats, people_xywh: Floats, is_counted: Mask
+) -> Ints:
+    """Run the compiled `protocols.find_owners`."""
+    owners = np.empty(len(groups.detections), np.intp)
+    CORE.find_owners(
+        groups.detections,
+        groups.detection_image,
+        groups.people,
+        groups.people_start,
+        to_doubles(detections_xywh),
+        to_doubles(people_xywh),
+        np.ascontiguousarray(is_counted),
+        owners,
+    )
+    return owners
+
+
+def accumulate_matches(
+    order: Ints,
+    scores: Floats,
+    true_positives: Bits,
+    false_positives: Bits,
+    num_people: int,
+    num_thresholds: int,
+    recalls: Floats,
 ) -> tuple[Floats, Floats, Floats]:
-    """As `precision_recall.curves`, for detections in the given order."""
-    shape = (levels, len(recalls))
-    precision, recall, at = np.empty(shape), np.empty(levels), np.empty(shape)
-    CORE.curve(
+    """Run the compiled `precision_recall.accumulate_matches`."""
+    shape = (num_thresholds, len(recalls))
+    precision = np.empty(shape)
+    recall = np.empty(num_thresholds)
+    score_at = np.empty(shape)
+    CORE.accumulate_matches(
         order,
-        np.ascontiguousarray(hit),
-        np.ascontiguousarray(false),
-        scores,
-        people,
-        floats(recalls),
-        levels,
+        np.ascontiguousarray(true_positives),
+        np.ascontiguousarray(false_positives),
+        to_doubles(scores),
+        num_people,
+        to_doubles(recalls),
+        num_thresholds,
         precision,
         recall,
-        at,
+        score_at,
     )
-    return precision, recall, at
+    return precision, recall, score_at
 
 
-def resample(
-    hit: Bits,
-    false: Bits,
+def resample_curves(
+    true_positives: Bits,
+    false_positives: Bits,
     image: Ints,
     weights: NDArray[np.uint16],
-    people: NDArray[np.int64],
-    levels: int,
+    num_people: NDArray[np.int64],
+    num_thresholds: int,
     recalls: Floats,
 ) -> tuple[Floats, Floats]:
-    """As `intervals.resampled`."""
-    draws, images = weights.shape
-    precision, recall = np.empty((draws, levels, len(recalls))), np.empty((draws, levels))
-    columns = (hit, false, image.astype(np.int32), np.ascontiguousarray(weights), people, recalls)
-    parts = min(draws, 4 * count_cores())
+    """Run the compiled `bootstrap.resample_curves` in threads."""
+    num_resamples, num_images = weights.shape
+    precision = np.empty((num_resamples, num_thresholds, len(recalls)))
+    recall = np.empty((num_resamples, num_thresholds))
+    image = image.astype(np.int32)
+    weights = np.ascontiguousarray(weights)
+    parts = min(num_resamples, 4 * count_cores())
 
-    def part(number: int) -> None:
-        first, last = draws * number // parts, draws * (number + 1) // parts
-        CORE.resample(*columns, levels, images, first, last, precision, recall)
+    def resample_part(part: int) -> None:
+        CORE.resample_curves(
+            true_positives,
+            false_positives,
+            image,
+            weights,
+            num_people,
+            recalls,
+            num_thresholds,
+            num_images,
+            num_resamples * part // parts,
+            num_resamples * (part + 1) // parts,
+            precision,
+            recall,
+        )
 
-    run_parts(part, parts, count_cores())
+    run_parts(resample_part, parts, count_cores())
     return precision, recall
 
 
-def extents(keypoints: Floats) -> Floats:
-    """(d, k, 3) poses to (d, 4) boxes around all their joints."""
-    boxes = np.empty((len(keypoints), 4))
-    CORE.extents(floats(keypoints), keypoints.shape[1], boxes)
+def box_around_poses(poses: Floats) -> Floats:
+    """Run the compiled `areas.box_around_poses`."""
+    boxes = np.empty((len(poses), 4))
+    CORE.box_around_poses(to_doubles(poses), poses.shape[1], boxes)
     return boxes
 
 
-def per_image(
-    pairing: Grouped, people: Mask, met: Bits, levels: int
+def count_people(
+    groups: ImageGroups, classes: Mask, matched_people: Bits, num_thresholds: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(m, c) people of each image, (m, c, t) those who were found."""
-    shape = (len(pairing.image_ids), len(people), levels)
-    total, found = np.zeros(shape[:2], np.int64), np.zeros(shape, np.int64)
-    CORE.tally(
-        pairing.people_image,
-        pairing.people,
-        member_bits(people),
-        met,
-        len(people),
-        levels,
-        total,
-        found,
+    """Run the compiled `count_matches.count_people`."""
+    shape = (len(groups.image_ids), len(classes), num_thresholds)
+    num_people = np.zeros(shape[:2], np.int64)
+    num_matched = np.zeros(shape, np.int64)
+    CORE.count_people(
+        groups.people_image,
+        groups.people,
+        _pack_classes(classes),
+        matched_people,
+        len(classes),
+        num_thresholds,
+        num_people,
+        num_matched,
     )
-    return total, found
+    return num_people, num_matched
+
+
+def to_doubles(values: NDArray[Any]) -> Floats:
+    """Return the same numbers as contiguous doubles."""
+    return np.ascontiguousarray(values, dtype=np.float64)

@@ -1,7 +1,7 @@
-"""How sure the numbers are: a bootstrap over images, or over videos where images have one.
+"""Confidence intervals by a bootstrap over images, or over videos where images have one.
 
-People of one image, and images of one video, resemble each other; drawing whole clusters keeps
-that. A draw is a weight per image, so that nothing is matched again.
+People of one image, and images of one video, resemble each other; resampling clusters keeps that.
+A resample is a weight per image, so that nothing is matched again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,83 +10,83 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
+from smallpose.core.interval import Interval
 from smallpose.evaluation.matching import native
+from smallpose.evaluation.matching.arrays import Bits, Floats, Ints
 from smallpose.evaluation.matching.oks import TINY
 from smallpose.evaluation.protocols import CLASSES
 from smallpose.evaluation.scoring.match_counts import MatchCounts
 from smallpose.evaluation.scoring.precision_recall import RECALLS
 
-Floats = NDArray[np.float64]
 Weights = NDArray[np.uint16]
-Interval = list[float] | None  # low and high end of 95 %
 LEVEL = 0.95
-_BATCH = 100  # draws at a time; bounds the memory
-_SCARCE = 0.2  # share of draws without a single person from which on an interval says nothing
+_BATCH = 100  # resamples at a time; bounds the memory
+_MAX_EMPTY = 0.2  # share of resamples without any person above which there is no interval
 
 
-def index_clusters(groups: Sequence[str]) -> NDArray[np.intp]:
-    """(m,) number of each image's cluster: its group, or itself where it has none.
+def index_clusters(groups: Sequence[str]) -> Ints:
+    """Return the (m,) index of each image's cluster: its group, or itself where it has none.
 
-    >>> clusters(["a", "", "a", ""]).tolist()
+    >>> index_clusters(["a", "", "a", ""]).tolist()
     [0, 1, 0, 2]
     """
-    seen: dict[object, int] = {}
+    indices: dict[object, int] = {}
     keys = (group or row for row, group in enumerate(groups))
-    return np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.intp)
+    return np.array([indices.setdefault(key, len(indices)) for key in keys], dtype=np.intp)
 
 
 def count_clusters(groups: Sequence[str]) -> int:
-    """How many clusters there are to draw from."""
+    """Count the clusters to resample."""
     return int(index_clusters(groups).max(initial=-1)) + 1
 
 
 def draw_weights(groups: Sequence[str], num_resamples: int, seed: int) -> Iterator[Weights]:
-    """Batches of (b, m): how often each image was drawn; clusters with replacement."""
+    """Yield batches of (b, m): how often each image was drawn; clusters with replacement."""
     cluster = index_clusters(groups)
-    number = count_clusters(groups)
+    num_clusters = count_clusters(groups)
     rng = np.random.default_rng(seed)
     for start in range(0, num_resamples, _BATCH):
         size = min(_BATCH, num_resamples - start)
-        times = np.zeros((size, max(number, 1)), dtype=np.uint16)
-        for row in times:
-            row += np.bincount(rng.integers(0, number, number), minlength=len(row)).astype(
-                np.uint16
-            )
-        yield times[:, cluster]
+        counts = np.zeros((size, max(num_clusters, 1)), dtype=np.uint16)
+        for row in counts:
+            drawn = rng.integers(0, num_clusters, num_clusters)
+            row += np.bincount(drawn, minlength=len(row)).astype(np.uint16)
+        yield counts[:, cluster]
 
 
+@native.prefer_compiled(native.resample_curves)
 def resample_curves(
-    hit: NDArray[np.uint16],
-    false: NDArray[np.uint16],
-    image: NDArray[np.intp],
+    true_positives: Bits,
+    false_positives: Bits,
+    image: Ints,
     weights: Weights,
-    people: NDArray[np.int64],
-    levels: int,
-    recalls: Floats = RECALLS,
+    num_people: NDArray[np.int64],
+    num_thresholds: int,
+    recalls: Floats,
 ) -> tuple[Floats, Floats]:
-    """Precision (b, t, r) and recall (b, t) of one class under each draw; -1 without people.
+    """Return (b, t, r) precision and (b, t) recall of one class, resampled; -1 without people.
 
     Args:
-        hit, false: (d,) by falling score; a bit per threshold.
-        image: (d,) row of each detection's image.
+        true_positives, false_positives: (d,) by falling score; a bit per threshold.
+        image: (d,) index of each detection's image.
         weights: (b, m) how often each image was drawn.
-        people: (b,) of the class, weighted.
+        num_people: (b,) of the class, weighted.
+        recalls: (r,) at which precision is read off.
     """
-    if native.CORE is not None:
-        return native.resample(hit, false, image, weights, people, levels, recalls)
-    precision = np.full((len(weights), levels, len(recalls)), -1.0)
-    recall = np.full((len(weights), levels), -1.0)
+    precision = np.full((len(weights), num_thresholds, len(recalls)), -1.0)
+    recall = np.full((len(weights), num_thresholds), -1.0)
     for b, weight in enumerate(weights.astype(np.int64)[:, image]):
-        if people[b] == 0:
+        if num_people[b] == 0:
             continue
-        for t in range(levels):
-            true = np.flatnonzero(weight * ((hit >> t) & 1))
-            tp = np.cumsum(weight[true])
-            fp = np.cumsum(weight * ((false >> t) & 1))[true]
+        for t in range(num_thresholds):
+            positives = np.flatnonzero(weight * ((true_positives >> t) & 1))
+            tp = np.cumsum(weight[positives])
+            fp = np.cumsum(weight * ((false_positives >> t) & 1))[positives]
             value = tp / (fp.astype(float) + tp + TINY)
             falling = np.append(np.maximum.accumulate(value[::-1])[::-1], 0.0)
-            precision[b, t] = falling[np.searchsorted(tp / people[b], recalls, side="left")]
-            recall[b, t] = tp[-1] / people[b] if len(tp) else 0.0
+            index = np.searchsorted(tp / num_people[b], recalls, side="left")
+            precision[b, t] = falling[index]
+            recall[b, t] = tp[-1] / num_people[b] if len(tp) else 0.0
     return precision, recall
 
 
@@ -97,80 +97,108 @@ def resample_metrics(
     num_resamples: int,
     seed: int = 0,
 ) -> dict[str, dict[str, Floats]]:
-    """By protocol and name, (b,) values of every number under the same draws; NaN without people.
+    """Return (b,) values of every metric under the same resamples, by protocol and name.
 
     Args:
-        most: detections of an image that count under `coco`.
-    Raises: InputError for fewer than two draws.
+        max_detections: of an image that count under `coco`.
+    Returns: NaN where a class has no people.
+    Raises: InputError for fewer than two resamples.
     """
     if num_resamples < 2:
         raise InputError(
-            f"--intervals {num_resamples}", "too few draws", "give 1000, or 0 for none"
+            f"--intervals {num_resamples}", "too few resamples", "use 1000, or 0 for no intervals"
         )
-    parts: dict[str, dict[str, list[Floats]]] = {p: {} for p in protocols}
-    single = {50: 0.5, 75: 0.75}
+    batches: dict[str, dict[str, list[Floats]]] = {protocol: {} for protocol in protocols}
     for weights in draw_weights(match_counts.groups, num_resamples, seed):
-        people = weights.astype(np.int64) @ match_counts.people
+        num_people = weights.astype(np.int64) @ match_counts.num_people
         for protocol in protocols:
-            for c, (_, suffix, _) in enumerate(CLASSES):
+            order = match_counts.select_best(max_detections if protocol == "coco" else None)
+            for c, one in enumerate(CLASSES):
+                people = num_people[:, c].copy()
                 if protocol == "recall":
-                    found = weights.astype(np.float64) @ match_counts.met[:, c]
-                    with np.errstate(invalid="ignore"):
-                        at = recall = found / people[:, c, None]
-                    ap = ar = recall.mean(axis=1)
+                    precision = recall = _resample_recall(match_counts, c, weights, people)
                 else:
-                    order = match_counts.counting(max_detections if protocol == "coco" else None)
-                    hit, false = match_counts.hit[c, order], match_counts.false[protocol][c, order]
-                    alive = (hit | false) > 0
-                    precision, recall = resample_curves(
-                        hit[alive],
-                        false[alive],
-                        match_counts.image[order[alive]],
-                        weights,
-                        people[:, c].copy(),
-                        len(match_counts.thresholds),
+                    precision, recall = _resample_class(
+                        match_counts, protocol, c, order, weights, people
                     )
-                    none = people[:, c] == 0
-                    precision[none], recall[none] = np.nan, np.nan
-                    at = precision.mean(axis=2)
-                    ap, ar = at.mean(axis=1), recall.mean(axis=1)
-                values = {f"AP{suffix}": ap, f"AR{suffix}": ar}
-                if not suffix:
-                    for percent, t in single.items():
-                        column = at[:, match_counts.thresholds == t]
-                        values[f"AP{percent}"] = column.mean(axis=1) if column.size else ap * np.nan
-                for name, value in values.items():
-                    parts[protocol].setdefault(name, []).append(value)
-    return {p: {n: np.concatenate(v) for n, v in names.items()} for p, names in parts.items()}
+                metrics = {
+                    f"AP{one.suffix}": precision.mean(axis=1),
+                    f"AR{one.suffix}": recall.mean(axis=1),
+                }
+                if one.name == "all":
+                    for percent in (50, 75):
+                        is_level = match_counts.thresholds == percent / 100
+                        metrics[f"AP{percent}"] = precision[:, is_level].mean(axis=1)
+                for name, values in metrics.items():
+                    batches[protocol].setdefault(name, []).append(values)
+    return {
+        protocol: {name: np.concatenate(values) for name, values in metrics.items()}
+        for protocol, metrics in batches.items()
+    }
 
 
-def compute_interval(values: Floats, num_clusters: int, level: float = LEVEL) -> Interval:
-    """Low and high end that hold the true value with probability `level`.
+def _resample_recall(
+    match_counts: MatchCounts, c: int, weights: Weights, num_people: NDArray[np.int64]
+) -> Floats:
+    """Return the (b, t) share of a class's people who were matched; NaN without people."""
+    num_matched = weights.astype(np.float64) @ match_counts.num_matched[:, c]
+    with np.errstate(invalid="ignore"):
+        return np.asarray(num_matched / num_people[:, None])
 
-    The middle of the draws is a little narrow when there are few clusters; the tails are moved out
-    as far as Student's t reaches beyond the normal curve (Hesterberg 2015, expanded percentiles).
+
+def _resample_class(
+    match_counts: MatchCounts,
+    protocol: str,
+    c: int,
+    order: Ints,
+    weights: Weights,
+    num_people: NDArray[np.int64],
+) -> tuple[Floats, Floats]:
+    """Return a class's (b, t) precision, averaged over recalls, and recall; NaN without people."""
+    true_positives = match_counts.true_positives[c, order]
+    false_positives = match_counts.false_positives[protocol][c, order]
+    is_counting = (true_positives | false_positives) > 0
+    precision, recall = resample_curves(
+        true_positives[is_counting],
+        false_positives[is_counting],
+        match_counts.image[order[is_counting]],
+        weights,
+        num_people,
+        len(match_counts.thresholds),
+        RECALLS,
+    )
+    is_empty = num_people == 0
+    precision[is_empty], recall[is_empty] = np.nan, np.nan
+    return precision.mean(axis=2), recall
+
+
+def compute_interval(
+    value: float | None, resamples: Floats, num_clusters: int, level: float = LEVEL
+) -> Interval | None:
+    """Compute the interval that contains the true value with probability `level`.
+
+    The middle of the resamples is a little narrow when there are few clusters; the tails are moved
+    out as far as Student's t reaches beyond the normal curve (Hesterberg 2015, expanded
+    percentiles).
 
     Args:
-        values: (b,) of the draws; NaN where the class had nobody.
-        number: of clusters that were drawn from.
-    Returns: None where too many draws had nobody, or there are not two clusters.
+        value: computed from all images.
+        resamples: (b,) values; NaN where the class has no people.
+        num_clusters: that were resampled.
+    Returns: None where too many resamples have no people, or there are not two clusters.
     """
-    there = values[np.isfinite(values)]
-    if len(there) < (1 - _SCARCE) * len(values) or not len(there) or num_clusters < 2:
+    known = resamples[np.isfinite(resamples)]
+    is_scarce = len(known) < (1 - _MAX_EMPTY) * len(resamples) or not len(known)
+    if value is None or is_scarce or num_clusters < 2:
         return None
     from scipy.special import ndtr, stdtrit  # only here: loading it takes longer than a small file
 
     reach = np.sqrt(num_clusters / (num_clusters - 1)) * stdtrit(num_clusters - 1, (1 - level) / 2)
     tail = float(ndtr(reach))
-    return [float(end) for end in np.quantile(there, [tail, 1 - tail])]
+    low, high = np.quantile(known, [tail, 1 - tail])
+    return Interval(value, float(low), float(high))
 
 
-def compute_intervals(
-    tally: MatchCounts, protocols: Sequence[str], most: int | None, draws: int, seed: int = 0
-) -> dict[str, dict[str, Interval]]:
-    """The 95 % interval of every number, by protocol and name."""
-    values = resample_metrics(tally, protocols, most, draws, seed)
-    number = count_clusters(tally.groups)
-    return {
-        p: {n: compute_interval(v, number) for n, v in names.items()} for p, names in values.items()
-    }
+def list_ends(interval: Interval | None) -> list[float] | None:
+    """Return [low, high] as JSON has them."""
+    return None if interval is None else [interval.low, interval.high]

@@ -1,6 +1,6 @@
-"""What an evaluation knows of each image, and the numbers it adds up to.
+"""What an evaluation knows of each image, and the numbers that follow from it.
 
-A tally is a sum over images: tallies of parts, in any order, make the tally of the whole.
+Counts are sums over images: counts of parts, in any order, add up to the counts of the total.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
+from smallpose.evaluation.matching.arrays import Bits, Floats, Ints, Mask
 from smallpose.evaluation.scoring.precision_recall import Curves, compute_curves
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.intp]
-Bits = NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -25,85 +22,118 @@ class MatchCounts:
     Args:
         classes: (c,) names.
         image_ids: (m,) rising.
-        groups: (m,) video or sequence of each image; "" where it stands alone.
-        given: (m,) detections before any cap.
-        people: (m, c) people of each class in each image.
-        met: (m, c, t) how many of them were found; (m, c, 0) unless `recall` was asked for.
-        image: (d,) number of each detection's image, rising.
-        rank: (d,) its place in the image by falling score.
+        groups: (m,) video or sequence of each image; "" where it has none.
+        num_detections: (m,) detections of each image, also those beyond a limit.
+        num_people: (m, c) people of each class in each image.
+        num_matched: (m, c, t) how many of them were matched; (m, c, 0) without `recall`.
+        image: (d,) index of each detection's image, rising.
+        rank: (d,) its position in the image by falling score.
         scores: (d,).
-        hit: (c, d) true positives.
-        false: by protocol, (c, d) false positives.
+        true_positives: (c, d).
+        false_positives: by protocol, (c, d).
         thresholds: (t,) of the OKS.
     """
 
     classes: tuple[str, ...]
     image_ids: NDArray[np.int64]
     groups: tuple[str, ...]
-    given: NDArray[np.int64]
-    people: NDArray[np.int64]
-    met: NDArray[np.int64]
+    num_detections: NDArray[np.int64]
+    num_people: NDArray[np.int64]
+    num_matched: NDArray[np.int64]
     image: Ints
     rank: Ints
     scores: Floats
-    hit: Bits
-    false: dict[str, Bits]
+    true_positives: Bits
+    false_positives: dict[str, Bits]
     thresholds: Floats
 
     @cached_property
     def order(self) -> Ints:
-        """(d,) all detections by falling score; equal scores by image, then by rank."""
+        """Return (d,) all detections by falling score; equal scores by image, then by rank."""
         return np.argsort(-self.scores, kind="stable")
 
     @cached_property
-    def totals(self) -> NDArray[np.int64]:
-        """(c,) people of each class."""
-        return np.asarray(self.people.sum(axis=0))
+    def people_per_class(self) -> NDArray[np.int64]:
+        """Return the (c,) people of each class."""
+        return np.asarray(self.num_people.sum(axis=0))
 
-    def counting(self, most: int | None) -> Ints:
-        """`order` without the detections beyond the best `most` of their image."""
-        return self.order if most is None else self.order[self.rank[self.order] < most]
+    def select_best(self, max_detections: int | None) -> Ints:
+        """Return `order` without the detections beyond the best `max_detections` of an image."""
+        if max_detections is None:
+            return self.order
+        return self.order[self.rank[self.order] < max_detections]
 
-    def curves(self, protocol: str, most: int | None) -> list[Curves]:
-        """(c,) precision and recall of each class under `coco` or `owned`.
+    def compute_curves(self, protocol: str, max_detections: int | None) -> list[Curves]:
+        """Return (c,) precision and recall of each class under `coco` or `owned`.
 
         Args:
-            most: detections of an image that count.
+            max_detections: of an image that count.
         """
-        order = self.counting(most)
+        order = self.select_best(max_detections)
+        columns = (self.true_positives, self.false_positives[protocol], self.people_per_class)
         return [
-            compute_curves(order, self.scores, hit, false, int(people), len(self.thresholds))
-            for hit, false, people in zip(self.hit, self.false[protocol], self.totals, strict=True)
+            compute_curves(
+                order,
+                self.scores,
+                true_positives=true_positives,
+                false_positives=false_positives,
+                num_people=int(num_people),
+                num_thresholds=len(self.thresholds),
+            )
+            for true_positives, false_positives, num_people in zip(*columns, strict=True)
         ]
 
-    def recall(self) -> Floats:
-        """(c, t) share of each class's people who were found; -1 where there are none."""
-        met = self.met.sum(axis=0)
-        people = self.totals[:, None]
-        return np.where(people > 0, met / np.maximum(people, 1), -1.0)
+    def compute_recall(self) -> Floats:
+        """Return the (c, t) share of each class's people who were matched; -1 without any."""
+        num_matched = self.num_matched.sum(axis=0)
+        num_people = self.people_per_class[:, None]
+        return np.where(num_people > 0, num_matched / np.maximum(num_people, 1), -1.0)
+
+    def select_images(self, is_selected: Mask) -> "MatchCounts":
+        """Return the counts of some of the (m,) images."""
+        index = np.cumsum(is_selected) - 1
+        kept = np.flatnonzero(is_selected[self.image])
+        return MatchCounts(
+            classes=self.classes,
+            image_ids=self.image_ids[is_selected],
+            groups=tuple(self.groups[i] for i in np.flatnonzero(is_selected).tolist()),
+            num_detections=self.num_detections[is_selected],
+            num_people=self.num_people[is_selected],
+            num_matched=self.num_matched[is_selected],
+            image=index[self.image[kept]],
+            rank=self.rank[kept],
+            scores=self.scores[kept],
+            true_positives=self.true_positives[:, kept],
+            false_positives={
+                protocol: bits[:, kept] for protocol, bits in self.false_positives.items()
+            },
+            thresholds=self.thresholds,
+        )
 
 
 def merge_counts(parts: Sequence[MatchCounts]) -> MatchCounts:
-    """Tallies of different images as one.
+    """Add up counts of different images.
 
     Raises: InputError when an image is in two of them, or they count different things.
     """
     first = parts[0]
     for part in parts:
         if part.classes != first.classes or not np.array_equal(part.thresholds, first.thresholds):
-            raise InputError("merge", "the parts count different classes", "evaluate all alike")
+            raise InputError(
+                "merge", "the parts count different classes", "evaluate all parts alike"
+            )
     ids = np.concatenate([part.image_ids for part in parts])
     order = np.argsort(ids, kind="stable")
-    twice = np.flatnonzero(np.diff(ids[order]) == 0)
-    if len(twice):
+    repeated = np.flatnonzero(np.diff(ids[order]) == 0)
+    if len(repeated):
         raise InputError(
-            f"merge, image {ids[order][twice[0]]}", "stands in two parts", "leave it in one"
+            f"merge, image {ids[order][repeated[0]]}", "it is in two parts", "keep it in one"
         )
-    number = np.empty(len(ids), dtype=np.intp)
-    number[order] = np.arange(len(ids))
+    index = np.empty(len(ids), dtype=np.intp)
+    index[order] = np.arange(len(ids))
     starts = np.cumsum([0, *(len(part.image_ids) for part in parts)])
     image = np.concatenate(
-        [number[start + part.image] for part, start in zip(parts, starts[:-1], strict=True)]
+        [index[start + part.image] for part, start in zip(parts, starts[:-1], strict=True)]
     )
     rows = np.argsort(image, kind="stable")
     groups = [group for part in parts for group in part.groups]
@@ -111,16 +141,18 @@ def merge_counts(parts: Sequence[MatchCounts]) -> MatchCounts:
         classes=first.classes,
         image_ids=ids[order],
         groups=tuple(groups[i] for i in order.tolist()),
-        given=np.concatenate([part.given for part in parts])[order],
-        people=np.concatenate([part.people for part in parts])[order],
-        met=np.concatenate([part.met for part in parts])[order],
+        num_detections=np.concatenate([part.num_detections for part in parts])[order],
+        num_people=np.concatenate([part.num_people for part in parts])[order],
+        num_matched=np.concatenate([part.num_matched for part in parts])[order],
         image=image[rows],
         rank=np.concatenate([part.rank for part in parts])[rows],
         scores=np.concatenate([part.scores for part in parts])[rows],
-        hit=np.concatenate([part.hit for part in parts], axis=1)[:, rows],
-        false={
-            protocol: np.concatenate([part.false[protocol] for part in parts], axis=1)[:, rows]
-            for protocol in first.false
+        true_positives=np.concatenate([part.true_positives for part in parts], axis=1)[:, rows],
+        false_positives={
+            protocol: np.concatenate([part.false_positives[protocol] for part in parts], axis=1)[
+                :, rows
+            ]
+            for protocol in first.false_positives
         },
         thresholds=first.thresholds,
     )

@@ -32,7 +32,7 @@ def draw_ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
     figure, axes = create_axes(6.8, 3.8)
     top = max(
         (
-            b.interval[1] if b.interval else b.ap
+            b.interval.high if b.interval else b.ap
             for bins in methods.values()
             for b in bins
             if b.ap is not None
@@ -72,7 +72,7 @@ def draw_ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
         )
         for at, b in zip(x, bins, strict=True):
             if b.interval is not None and b.ap is not None:
-                low, high = (100 * end for end in b.interval)
+                low, high = 100 * b.interval.low, 100 * b.interval.high
                 axes.vlines(at, low, high, color=drawn.colour, lw=1.3, zorder=2)
         people = max(people, sum(b.people for b in bins))
     bins_text = max((len(b) for b in methods.values()), default=0)

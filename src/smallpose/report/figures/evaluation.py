@@ -41,16 +41,17 @@ def draw_class_bars(result: Evaluation) -> Figure:
     figure, axes = create_axes(7.2, 3.6)
     width = 0.8 / len(result.protocols)
     for number, (protocol, metrics) in enumerate(result.protocols.items()):
-        ends = (result.intervals or {}).get(protocol, {})
+        intervals = result.intervals.get(protocol, {})
         at = np.arange(len(CLASSES)) + (number - (len(result.protocols) - 1) / 2) * width
         values = [metrics[key] for key, *_ in CLASSES]
         heights = [np.nan if value is None else 100 * value for value in values]
         colour = SERIES[number]
         axes.bar(at, heights, width * 0.92, color=colour, label=protocol, zorder=2)
         for x, height, (key, *_) in zip(at, heights, CLASSES, strict=True):
-            span = ends.get(key)
-            if span is not None:
-                axes.vlines(x, 100 * span[0], 100 * span[1], color=LIGHT.ink, lw=1.2, zorder=3)
+            interval = intervals.get(key)
+            if interval is not None:
+                low, high = 100 * interval.low, 100 * interval.high
+                axes.vlines(x, low, high, color=LIGHT.ink, lw=1.2, zorder=3)
             elif np.isnan(height):
                 axes.text(x, 1, "n/a", ha="center", fontsize=7, color=LIGHT.muted, rotation=90)
     labels = [f"{name}\n{result.people[key]:,}" for _, name, key in CLASSES]
@@ -70,7 +71,7 @@ def draw_ap_along_scale(name: str, bins: Sequence[Bin]) -> Figure:
         axes.hlines(100 * (b.ap or 0.0), b.low, b.high, color=SERIES[0], lw=3, zorder=3)
         if b.interval is not None:
             middle = _find_middle(name, b)
-            low, high = (100 * end for end in b.interval)
+            low, high = 100 * b.interval.low, 100 * b.interval.high
             axes.vlines(middle, low, high, color=SERIES[0], lw=1.2, zorder=2)
     axes.plot(
         [_find_middle(name, b) for b in shown],

@@ -16,7 +16,6 @@ from smallpose.core.predictions import Predictions
 from smallpose.evaluation.evaluate import Evaluation, evaluate
 from smallpose.evaluation.scoring.bootstrap import (
     LEVEL,
-    IntervalEnds,
     compute_interval,
     count_clusters,
     resample_metrics,
@@ -49,11 +48,14 @@ class RunScore:
         value = self.evaluation.protocols.get(protocol, {}).get(name)
         return None if value is None else 100 * value
 
-    def interval(self, name: str, protocol: str = "coco") -> IntervalEnds:
+    def interval(self, name: str, protocol: str = "coco") -> tuple[float, float] | None:
         """Return the 95 % interval of a metric, in points; None for an empty class."""
-        values = self.resamples.get(protocol, {}).get(name)
-        ends = None if values is None else compute_interval(values, self.num_clusters)
-        return None if ends is None else [100 * end for end in ends]
+        resamples = self.resamples.get(protocol, {}).get(name)
+        if resamples is None:
+            return None
+        value = self.evaluation[protocol][name]
+        interval = compute_interval(value, resamples, self.num_clusters)
+        return None if interval is None else (100 * interval.low, 100 * interval.high)
 
 
 def score_run(
@@ -152,11 +154,11 @@ def compute_spread(
     level: float = LEVEL,
 ) -> tuple[float, float] | None:
     """Compute the interval around a mean from resamples of images and the spread of seeds."""
-    ends = compute_interval(resamples, num_clusters, level)
-    if ends is None:
+    interval = compute_interval(mean, resamples, num_clusters, level)
+    if interval is None:
         return None
     seeds = _compute_seed_spread(values, level)
-    low, high = max(mean - ends[0], 0.0), max(ends[1] - mean, 0.0)
+    low, high = max(mean - interval.low, 0.0), max(interval.high - mean, 0.0)
     return mean - float(np.hypot(low, seeds)), mean + float(np.hypot(high, seeds))
 
 

@@ -1,4 +1,4 @@
-"""AP and the share found along height, density and crowding, for the page's curves (Fig. 4a)."""
+"""Compute AP and the share detected along height, density and crowding, for the page's curves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,23 +14,21 @@ from smallpose.evaluation.analysis.binned_ap import (
     measure_density,
     measure_height,
 )
-from smallpose.report.inputs.person_matching import MATCH_OKS
-from smallpose.report.page.person_browser import Said
+from smallpose.report.inputs.person_matching import RunPredictions
 from smallpose.stats.crowding import crowd_index
 
-BINS = 12
+NUM_BINS = 12
 NUM_RESAMPLES = 100
-MAX_PEOPLE_WITH_INTERVALS = (
-    30_000  # people up to which intervals are drawn; with more they are thinner than the line
-)
+MAX_PEOPLE_WITH_INTERVALS = 30_000  # with more people the intervals are thinner than the line
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What people are sorted by.
+    """The quantity that people are sorted by.
 
     Args:
-        marks: values where classes end, and `bands` what lies between them.
+        marks: values where classes end.
+        bands: names of the classes between the marks.
     """
 
     key: str
@@ -41,68 +39,79 @@ class Axis:
     marks: tuple[float, ...] = ()
     bands: tuple[str, ...] = ()
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the axis for JSON, without the people's values."""
+        fields = ("key", "label", "unit", "log", "marks", "bands")
+        return {name: getattr(self, name) for name in fields}
+
 
 def build_axes(truth: Instances) -> list[Axis]:
-    """Height of everybody, density of small people, CrowdIndex of the image they stand in."""
-    crowding = np.where(truth.counted, crowd_index(truth)[truth.image_rows], np.nan)
+    """Build the axes: height of all people, density of small ones, CrowdIndex of their image."""
+    crowding = np.where(truth.is_counted, crowd_index(truth)[truth.image_rows], np.nan)
     return [
-        Axis("height", "height of the person", "px", True, measure_height(truth)),
         Axis(
-            "density",
-            "keypoint density, small people (Eq. 3)",
-            "",
-            False,
-            measure_density(truth),
+            key="height",
+            label="height of the person",
+            unit="px",
+            log=True,
+            values=measure_height(truth),
+        ),
+        Axis(
+            key="density",
+            label="keypoint density, small people (Eq. 3)",
+            unit="",
+            log=False,
+            values=measure_density(truth),
             marks=(SPARSE_BELOW, DENSE_FROM),
             bands=("sparse", "moderate", "dense"),
         ),
-        Axis("crowding", "CrowdIndex of the image (Eq. 1)", "", False, crowding),
+        Axis(
+            key="crowding",
+            label="CrowdIndex of the image (Eq. 1)",
+            unit="",
+            log=False,
+            values=crowding,
+        ),
     ]
 
 
-def compute_curves(truth: Instances, said: Sequence[tuple[str, Said]]) -> dict[str, Any]:
-    """Bins of equally many people: AP (`owned`) with its interval, and the share found.
+def compute_curves(
+    truth: Instances, results: Sequence[RunPredictions], colours: Sequence[str]
+) -> dict[str, Any]:
+    """Compute AP (`owned`) with intervals, and the share detected, in bins of equal counts.
 
     Args:
-        said: runs and their colours.
+        colours: of the runs.
     Returns: for JSON, by axis and run.
     """
     axes = build_axes(truth)
-    draws = NUM_RESAMPLES if int(truth.counted.sum()) <= MAX_PEOPLE_WITH_INTERVALS else 0
+    has_intervals = int(truth.is_counted.sum()) <= MAX_PEOPLE_WITH_INTERVALS
+    num_resamples = NUM_RESAMPLES if has_intervals else 0
     runs = [
         {
-            "label": run.label,
+            "label": result.label,
             "colour": colour,
-            "along": {axis.key: _compute_bins(truth, run, axis, draws) for axis in axes},
+            "along": {axis.key: _compute_bins(truth, result, axis, num_resamples) for axis in axes},
         }
-        for colour, run in said
+        for result, colour in zip(results, colours, strict=True)
     ]
-    described = [
-        {
-            "key": a.key,
-            "label": a.label,
-            "unit": a.unit,
-            "log": a.log,
-            "marks": a.marks,
-            "bands": a.bands,
-        }
-        for a in axes
-    ]
-    return {"axes": described, "runs": runs}
+    return {"axes": [axis.to_dict() for axis in axes], "runs": runs}
 
 
 def _compute_bins(
-    truth: Instances, run: Said, axis: Axis, draws: int
+    truth: Instances, result: RunPredictions, axis: Axis, num_resamples: int
 ) -> list[list[float | int | None]]:
-    """Per bin: low, high, people, AP, its interval's ends, share found; in percent."""
+    """Compute per bin: low, high, people, AP, its interval's ends, share detected; in percent."""
     rows = []
-    oks = run.pairing.oks
-    for b in compute_binned_ap(truth, run.found, axis.values, num_bins=BINS, num_resamples=draws):
+    bins = compute_binned_ap(
+        truth, result.predictions, axis.values, num_bins=NUM_BINS, num_resamples=num_resamples
+    )
+    for b in bins:
         if b.ap is None:
             continue
-        there = (axis.values >= b.low) & (axis.values <= b.high) & np.isfinite(oks)
-        share = float((oks[there] >= MATCH_OKS).mean()) if there.any() else None
-        ends = b.interval or (None, None)
+        in_bin = (axis.values >= b.low) & (axis.values <= b.high) & result.matches.is_scored
+        share = float(result.matches.is_matched[in_bin].mean()) if in_bin.any() else None
+        ends = (None, None) if b.interval is None else (b.interval.low, b.interval.high)
         points = [None if v is None else round(100 * v, 2) for v in (b.ap, *ends, share)]
         rows.append([round(b.low, 4), round(b.high, 4), b.people, *points])
     return rows

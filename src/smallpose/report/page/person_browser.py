@@ -1,343 +1,182 @@
-"""Everybody who was labelled, for the page's browser: who he is, what was found, how he looks.
+"""Collect the people of the test set for the page's person browser.
 
-Behind the people stand each run's false positives of the highest scores: the same columns, with the
-prediction's box, and the label that it fits best.
+Each person comes with label, predictions and image. After the people come each run's false
+positives of the highest scores: the same columns, with the prediction's box and the label that it
+fits best.
 
-Columns and not objects, each as base64 of little-endian numbers: ten thousand people with three
-runs are 5 MB of text. Pictures are small WebP files in packs. The first packs stand in the page
-itself; the others lie beside it as scripts, which a page opened from disk may still load, and
-where they are missing the page draws the people without their pictures.
+The data are columns and not objects, each as base64 of little-endian numbers: ten thousand people
+with three runs are 5 MB of text. Images are small WebP files in packs. The first packs are part of
+the page itself; the others are scripts beside it, which a page opened from disk may still load.
+Without them the page draws the people without their images.
 """
 
 import base64
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from PIL import Image
 
-from smallpose.core.errors import SmallposeError
 from smallpose.core.instances import SOURCES, Instances
-from smallpose.core.predictions import Predictions
-from smallpose.core.sizes import size_classes
 from smallpose.evaluation.analysis.binned_ap import measure_density
-from smallpose.evaluation.analysis.error_diagnosis import MIN_OKS, classify_joints
-from smallpose.evaluation.config import get_detection_boxes
-from smallpose.report.images.contact_sheet import SOURCE_NAMES, ImageReader
-from smallpose.report.images.pose_drawing import SUBSTITUTE_LIMBS, Window, place_window
+from smallpose.evaluation.areas import get_detection_boxes
+from smallpose.report.images.contact_sheet import SOURCE_NAMES, ReadImage
 from smallpose.report.inputs.false_positives import FalsePositives, find_false_positives
-from smallpose.report.inputs.person_matching import PersonMatches
-from smallpose.system.progress import track
+from smallpose.report.inputs.person_matching import Ints, RunPredictions
+from smallpose.report.page.browser_columns import (
+    SUBPIXELS,
+    BrowserItems,
+    encode_column,
+    encode_false_positives,
+    encode_items,
+    encode_run,
+    list_substitute_limbs,
+)
+from smallpose.report.page.browser_images import CELL_WH, encode_images, place_cell_window
 
-Ints = NDArray[np.intp]
-
-MAX_PEOPLE = 12_000  # in the browser; of more, the worst half of them and a draw of the others
+MAX_PEOPLE = 12_000  # in the browser; of more, the worst half of them and a sample of the others
 MAX_RUNS = 4
-MAX_FALSE_POSITIVES = 2_000  # false positives, over all runs
-CELL_WH = (120, 160)  # px of a picture at most; smaller people keep the pixels they have
-SUBPIXELS = 8  # coordinates are whole eighths of a cell's px
-PACK_SIZE = 250  # pictures
-MAX_INLINE_BYTES = 6 << 20  # bytes of pictures that stand in the page itself
-NO_OKS, NO_JOINT = 65535, 255
-
-
-@dataclass(frozen=True)
-class Said:
-    """What one run said about the people.
-
-    Args:
-        label: as the page's tables have it.
-    """
-
-    label: str
-    found: Predictions
-    pairing: PersonMatches
+MAX_FALSE_POSITIVES = 2_000  # over all runs
+PACK_SIZE = 250  # images
+MAX_INLINE_BYTES = 6 << 20  # of images within the page itself
 
 
 @dataclass(frozen=True)
 class BrowserData:
-    """The browser's people.
+    """The people of the browser.
 
     Args:
         data: columns by name, ready for JSON.
-        packs: base64 of the pictures, `PACK` each; none where there are no pictures.
-        people: how many are in it, and `judged` of how many.
-        false: (shown, of how many) false positives of each run.
+        packs: base64 of the images, `PACK_SIZE` each; empty if there are no images.
+        num_people: people in the browser, and `num_scored` in the test set.
+        false_positives: (shown, total) of each run.
     """
 
     data: Mapping[str, Any]
     packs: Sequence[str]
-    people: int
-    judged: int
-    false: Sequence[tuple[int, int]]
+    num_people: int
+    num_scored: int
+    false_positives: Sequence[tuple[int, int]]
 
     @property
-    def inside(self) -> list[int]:
-        """Which packs stand in the page itself; the others lie beside it.
+    def inline_packs(self) -> list[int]:
+        """Return the packs within the page itself; the others are files beside it.
 
-        The worst people, and the highest scored false positives of each run.
+        They are those of the worst people and of each run's false positives of highest score.
         """
-        starts = [run["false"]["start"] for run in self.data["runs"]]
-        first = {at // PACK_SIZE for start in starts for at in (start, start + PACK_SIZE - 1)}
+        starts = [run["false_positives"]["start"] for run in self.data["runs"]]
+        first = {item // PACK_SIZE for start in starts for item in (start, start + PACK_SIZE - 1)}
         ranked = sorted(range(len(self.packs)), key=lambda number: (number not in first, number))
         sizes = np.cumsum([len(self.packs[number]) for number in ranked])
-        return sorted(
-            ranked[: int(np.searchsorted(sizes, MAX_INLINE_BYTES * 4 // 3, side="right"))]
-        )
+        limit = MAX_INLINE_BYTES * 4 // 3  # in base64
+        return sorted(ranked[: int(np.searchsorted(sizes, limit, side="right"))])
 
     def to_json(self) -> str:
-        """For a script element; "<" cannot end it."""
+        """Return JSON for a script element, which no "<" can end."""
         return json.dumps(self.data, separators=(",", ":")).replace("<", "\\u003c")
 
-    def beside(self) -> Iterator[tuple[str, str]]:
-        """Name and text of each script that lies beside the page."""
-        for number in sorted(set(range(len(self.packs))) - set(self.inside)):
+    def list_external_packs(self) -> Iterator[tuple[str, str]]:
+        """List name and text of each script beside the page."""
+        for number in sorted(set(range(len(self.packs))) - set(self.inline_packs)):
             yield f"people/{number:03d}.js", f'smallposePack({number},"{self.packs[number]}");\n'
 
 
 def build_browser_data(
-    truth: Instances, said: Sequence[Said], read: ImageReader | None
+    truth: Instances, results: Sequence[RunPredictions], read: ReadImage | None
 ) -> BrowserData:
-    """The people of the test set that the first run was judged on, its worst first.
+    """Collect the people of the test set that the first run is scored on, its worst first.
 
     Args:
-        said: at least one run; their order is that of the page.
-        read: opens pictures; None where there are none.
+        results: of at least one run, in the order of the page.
+        read: reads images; None if there are none.
     """
-    oks = said[0].pairing.oks
-    judged = np.flatnonzero(np.isfinite(oks))
-    rows = _choose_people(judged[np.argsort(oks[judged], kind="stable")])
-    false = [find_false_positives(truth, run.found, run.pairing) for run in said]
-    shown = [f.first(MAX_FALSE_POSITIVES // len(said)) for f in false]
-    them = _collect_items(truth, said, rows, shown)
+    oks = results[0].matches.oks
+    scored = np.flatnonzero(results[0].matches.is_scored)
+    people = _choose_people(scored[np.argsort(oks[scored], kind="stable")])
+    all_false = [find_false_positives(truth, r.predictions, r.matches) for r in results]
+    false = [f.take_first(MAX_FALSE_POSITIVES // len(results)) for f in all_false]
+    items = _collect_items(truth, results, people, false)
     windows = [
-        _place_window(truth, *of) for of in zip(them.image.tolist(), them.boxes, strict=True)
+        place_cell_window(truth, image, box)
+        for image, box in zip(items.image.tolist(), items.boxes, strict=True)
     ]
-    pictures = [b""] * len(windows)
+    images = [b""] * len(windows)
     if read is not None:
-        pictures = _encode_images(truth, them.image, windows, read)
+        images = encode_images(truth, items.image, windows, read)
     packs = [
-        base64.b64encode(b"".join(pictures[start : start + PACK_SIZE])).decode()
-        for start in range(0, len(pictures), PACK_SIZE)
+        base64.b64encode(b"".join(images[start : start + PACK_SIZE])).decode()
+        for start in range(0, len(images), PACK_SIZE)
     ]
-    images, image = np.unique(them.image, return_inverse=True)
-    labelled = them.label >= 0
-    boxes = truth.boxes_xywh[them.label] * labelled[:, None]
-    corners = np.stack([boxes[:, :2] - 0.5, boxes[:, :2] + boxes[:, 2:] - 0.5], axis=1)
-    starts = np.cumsum([len(rows), *(len(f) for f in shown)])[: len(said)].tolist()
+    starts = np.cumsum([len(people), *(len(f) for f in false)])[: len(results)].tolist()
+    runs = [
+        encode_run(truth, result, people, windows[: len(people)])
+        | {
+            "false_positives": encode_false_positives(
+                truth, result.predictions, f, start, windows[start : start + len(f)]
+            )
+        }
+        for result, f, start in zip(results, false, starts, strict=True)
+    ]
     data = {
-        "n": len(rows),
-        "all": len(windows),
-        "judged": len(judged),
+        "num_people": len(people),
+        "num_items": len(windows),
+        "num_scored": len(scored),
         "cell": CELL_WH,
-        "fine": SUBPIXELS,
-        "pack": PACK_SIZE,
-        "joints": [j.replace("_", " ") for j in truth.skeleton.joints],
+        "subpixels": SUBPIXELS,
+        "pack_size": PACK_SIZE,
+        "joints": [joint.replace("_", " ") for joint in truth.skeleton.joints],
         "edges": truth.skeleton.edges,
-        "stand_ins": _list_substitute_limbs(truth.skeleton.joints),
+        "substitute_limbs": list_substitute_limbs(truth.skeleton.joints),
         "sources": [SOURCE_NAMES[s] for s in SOURCES[: truth.source.max(initial=5) + 1]],
-        "images": [truth.images.file_names[i] for i in images.tolist()],
-        "image": _encode_column(image, "<u4"),
-        "id": _encode_column(them.ids, "<f8"),
-        "source": _encode_column(them.source, "u1"),
-        "size": _encode_column(size_classes(them.boxes[:, 2:].prod(axis=1)), "i1"),
-        "dense": _encode_column(them.density_class, "i1"),
-        "density": _encode_column(them.density, "<f4"),
-        "wh": _encode_column(them.boxes[:, 2:], "<f4"),
-        "corner": _encode_column(them.boxes[:, :2], "<f4"),
-        "box": _encode_positions(corners, windows),
-        "xy": _encode_positions(truth.keypoints[them.label, :, :2], windows),
-        "v": _encode_column(truth.keypoints[them.label, :, 2] * labelled[:, None], "u1"),
-        "bytes": _encode_column([len(p) for p in pictures], "<u2"),
-        "runs": [
-            _encode_run(truth, run, rows, windows[: len(rows)])
-            | {
-                "false": _encode_false_positives(
-                    truth, run, f, start, windows[start : start + len(f)]
-                )
-            }
-            for run, f, start in zip(said, shown, starts, strict=True)
-        ],
+        **encode_items(truth, items, windows),
+        "image_bytes": encode_column([len(image) for image in images], "<u2"),
+        "runs": runs,
     }
-    counts = [(len(f), len(whole)) for f, whole in zip(shown, false, strict=True)]
-    return BrowserData(data, packs if any(pictures) else (), len(rows), len(judged), counts)
-
-
-@dataclass(frozen=True)
-class _BrowserItems:
-    """People, then false positives, run by run: what the columns are made of.
-
-    Args:
-        image: (m,) rows of the images.
-        boxes: (m, 4) labelled, or the prediction's, px.
-        label: (m,) rows of the truth; of a false positive the one it fits best, or -1.
-        ids: (m,) of the labels; of a false positive -1 - its row among the run's predictions.
-    """
-
-    image: Ints
-    boxes: NDArray[np.float64]
-    label: Ints
-    ids: NDArray[np.int64]
-    source: NDArray[np.int8]
-    density: NDArray[np.float64]
-    density_class: NDArray[np.int8]
+    return BrowserData(
+        data=data,
+        packs=packs if any(images) else (),
+        num_people=len(people),
+        num_scored=len(scored),
+        false_positives=[(len(f), len(total)) for f, total in zip(false, all_false, strict=True)],
+    )
 
 
 def _collect_items(
-    truth: Instances, said: Sequence[Said], rows: Ints, false: Sequence[FalsePositives]
-) -> _BrowserItems:
-    more = sum(len(f) for f in false)
-    number = {image: row for row, image in enumerate(truth.images.ids.tolist())}
-    theirs = [
-        number[i]
-        for run, f in zip(said, false, strict=True)
-        for i in run.found.image_ids[f.rows].tolist()
+    truth: Instances,
+    results: Sequence[RunPredictions],
+    people: Ints,
+    false: Sequence[FalsePositives],
+) -> BrowserItems:
+    num_false = sum(len(f) for f in false)
+    row_of_image = {image_id: row for row, image_id in enumerate(truth.images.ids.tolist())}
+    false_images = [
+        row_of_image[image_id]
+        for result, f in zip(results, false, strict=True)
+        for image_id in result.predictions.image_ids[f.rows].tolist()
     ]
-    image = np.array([*truth.image_rows[rows].tolist(), *theirs], dtype=np.intp)
-    boxes = [get_detection_boxes(run.found)[f.rows] for run, f in zip(said, false, strict=True)]
-    return _BrowserItems(
-        image,
-        np.concatenate([truth.boxes_xywh[rows], *boxes]),
-        np.concatenate([rows, *(f.near for f in false)]),
-        np.concatenate([truth.ids[rows], *(-1 - f.rows for f in false)]),
-        np.concatenate([truth.source[rows], truth.images.source[image[len(rows) :]]]),
-        np.concatenate([measure_density(truth)[rows], np.full(more, np.nan)]),
-        np.concatenate([truth.density_class[rows], np.full(more, -1, dtype=np.int8)]),
+    false_boxes = [
+        get_detection_boxes(result.predictions)[f.rows]
+        for result, f in zip(results, false, strict=True)
+    ]
+    false_sources = truth.images.source[np.array(false_images, dtype=np.intp)]
+    no_class = np.full(num_false, -1, dtype=np.int8)
+    return BrowserItems(
+        image=np.array([*truth.image_rows[people].tolist(), *false_images], dtype=np.intp),
+        boxes=np.concatenate([truth.boxes_xywh[people], *false_boxes]),
+        label=np.concatenate([people, *(f.nearest for f in false)]),
+        ids=np.concatenate([truth.ids[people], *(-1 - f.rows for f in false)]),
+        source=np.concatenate([truth.source[people], false_sources]),
+        density=np.concatenate([measure_density(truth)[people], np.full(num_false, np.nan)]),
+        density_class=np.concatenate([truth.density_class[people], no_class]),
     )
 
 
 def _choose_people(ranked: Ints) -> Ints:
-    """All of them, or the worst and a draw of the others; worst first."""
+    """Choose all of them, or the worst and a random sample of the others; worst first."""
     if len(ranked) <= MAX_PEOPLE:
         return ranked
-    worst = MAX_PEOPLE // 2
-    others = len(ranked) - worst
-    drawn = np.random.default_rng(0).choice(others, MAX_PEOPLE - worst, replace=False)
-    return np.concatenate([ranked[:worst], ranked[worst + np.sort(drawn)]])
-
-
-def _place_window(truth: Instances, image: int, box: NDArray[np.float64]) -> Window:
-    wh = (int(truth.images.width[image]), int(truth.images.height[image]))
-    # A picture of unknown size does not hold the window back.
-    unbounded = (1 << 20, 1 << 20)
-    return place_window(box, wh if min(wh) > 0 else unbounded, CELL_WH, 0.2)
-
-
-def _encode_positions(xy: NDArray[np.float64], windows: Sequence[Window]) -> str:
-    """(n, k, 2) px of the images as whole parts of a cell's px."""
-    scale = np.array([w.scale for w in windows]).reshape(len(windows), 1, 2)
-    corner = np.array([(w.left, w.top) for w in windows]).reshape(len(windows), 1, 2) - 0.5
-    cell = (xy - corner) * scale
-    return _encode_column(np.clip(np.rint(cell * SUBPIXELS), -32768, 32767), "<i2")
-
-
-def _encode_column(values: ArrayLike, kind: str) -> str:
-    return base64.b64encode(np.ascontiguousarray(values).astype(kind).tobytes()).decode()
-
-
-def _list_substitute_limbs(joints: Sequence[str]) -> list[tuple[int, int, list[int]]]:
-    number = {name: i for i, name in enumerate(joints)}
-    return [
-        (number[a], number[b], [number[m] for m in instead if m in number])
-        for a, b, instead in SUBSTITUTE_LIMBS
-        if a in number and b in number
-    ]
-
-
-def _encode_run(
-    truth: Instances, run: Said, rows: Ints, windows: Sequence[Window]
-) -> dict[str, Any]:
-    """One run's columns; a person nobody was found for has an OKS of 0 and no pose."""
-    found, pairing = run.found, run.pairing
-    row, oks = pairing.rows[rows], pairing.oks[rows]
-    there = row >= 0
-    joints, known = _find_shared_joints(truth, found)
-    xy = np.zeros((len(rows), len(known), 2))
-    xy[there] = found.keypoints[row[there]][:, known, :2]
-    kinds = np.full((len(rows), len(known)), NO_JOINT, dtype=np.uint8)
-    meant = there & (oks >= MIN_OKS)
-    if meant.any():
-        judged = classify_joints(truth, found, row[meant], rows[meant])
-        kinds[meant] = judged[:, known].astype(np.uint8)
-    score = np.full(len(rows), np.nan)
-    score[there] = found.scores[row[there]]
-    return {
-        "label": run.label,
-        "joints": joints,
-        "there": _encode_column(there, "u1"),
-        "oks": _encode_oks(oks),
-        "score": _encode_column(score, "<f4"),
-        "xy": _encode_positions(xy, windows),
-        "kinds": _encode_column(kinds, "u1"),
-    }
-
-
-def _encode_false_positives(
-    truth: Instances, run: Said, false: FalsePositives, start: int, windows: Sequence[Window]
-) -> dict[str, Any]:
-    """A run's false positives, which stand from `start` on among everybody."""
-    _, known = _find_shared_joints(truth, run.found)
-    return {
-        "start": start,
-        "n": len(false),
-        "kinds": _encode_column(false.kinds, "u1"),
-        "oks": _encode_oks(false.oks),
-        "score": _encode_column(run.found.scores[false.rows], "<f4"),
-        "xy": _encode_positions(run.found.keypoints[false.rows][:, known, :2], windows),
-    }
-
-
-def _find_shared_joints(truth: Instances, found: Predictions) -> tuple[list[int], list[int]]:
-    """Places of the predicted joints among the truth's, and of these among the predicted ones.
-
-    A skeleton of the run's own is shown as far as it is known.
-    """
-    ours = truth.skeleton.joints
-    known = [i for i, j in enumerate(found.skeleton.joints) if j in ours]
-    return [ours.index(found.skeleton.joints[i]) for i in known], known
-
-
-def _encode_oks(oks: NDArray[np.float64]) -> str:
-    whole = np.where(np.isfinite(oks), np.floor(np.nan_to_num(oks) * 10_000), NO_OKS)
-    return _encode_column(whole, "<u2")
-
-
-def _encode_images(
-    truth: Instances, image: Ints, windows: Sequence[Window], read: ImageReader
-) -> list[bytes]:
-    """(m,) WebP of each window in its image, b"" where the picture cannot be read."""
-    out = [b""] * len(image)
-    order = np.argsort(image, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(image[order])) + 1) if len(order) else []
-
-    def cut(group: Ints) -> None:
-        try:
-            picture = read(truth.images.file_names[image[group[0]]])
-        except SmallposeError:
-            return  # a set built with --missing-images keep lacks some pictures
-        for i in group.tolist():
-            out[i] = _encode_webp(_fit_cell(windows[i]).cut(picture))
-
-    with ThreadPoolExecutor(2) as pool:
-        for _ in track(pool.map(cut, groups), "people", total=len(groups)):
-            pass
-    return out
-
-
-def _fit_cell(window: Window) -> Window:
-    """The same part of the picture, reduced to a cell but never enlarged."""
-    if window.height <= CELL_WH[1]:
-        wh = (window.width, window.height)
-        return Window(window.left, window.top, window.width, window.height, wh)
-    return window
-
-
-def _encode_webp(picture: NDArray[np.uint8]) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(picture).save(out, "webp", quality=60, method=2)
-    return out.getvalue()
+    num_worst = MAX_PEOPLE // 2
+    num_others = len(ranked) - num_worst
+    drawn = np.random.default_rng(0).choice(num_others, MAX_PEOPLE - num_worst, replace=False)
+    return np.concatenate([ranked[:num_worst], ranked[num_worst + np.sort(drawn)]])
