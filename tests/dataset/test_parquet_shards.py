@@ -15,7 +15,7 @@ from smallpose.core.skeleton import SMALLPOSE
 from smallpose.dataset import parquet_shards
 from smallpose.dataset.builder.select_images import select_images
 from smallpose.dataset.export import export_set
-from smallpose.dataset.export.parquet import read_shards
+from smallpose.dataset.export.read_parquet import read_shards
 from smallpose.dataset.parquet_shards import count_shards, group_shards, select_shards
 from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.stats.dataset_counts import count_dataset

@@ -26,7 +26,7 @@ from smallpose.dataset.builder.select_images import (
     count_people_by_size,
     select_from_counts,
 )
-from smallpose.dataset.export.parquet import convert_rows, read_skeleton
+from smallpose.dataset.export.read_parquet import convert_rows, read_skeleton
 from smallpose.sources.locate import natural_sort_key
 from smallpose.stats.dataset_counts import DatasetCounts, Partials, count_partials, merge_partials
 from smallpose.system.progress import print_status

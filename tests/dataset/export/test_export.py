@@ -105,7 +105,7 @@ def same(one: Instances, two: Instances) -> bool:
 @pytest.mark.parametrize("pictures", ["none", "copy"])
 def test_parquet_comes_back_to_the_last_bit(built, tmp_path, pictures):
     pytest.importorskip("pyarrow", reason="pyarrow is optional: pip install '.[parquet]'")
-    from smallpose.dataset.export.parquet import read_parquet
+    from smallpose.dataset.export.read_parquet import read_parquet
 
     written = export_set(built, "parquet", tmp_path / "out", pictures)
     assert (written.images, written.missing, written.losses) == (5, 0, [])
@@ -116,12 +116,13 @@ def test_parquet_comes_back_to_the_last_bit(built, tmp_path, pictures):
 def test_parquet_of_several_files_comes_back_as_one(built, tmp_path, monkeypatch):
     pytest.importorskip("pyarrow", reason="pyarrow is optional: pip install '.[parquet]'")
     from smallpose.dataset.export import parquet
+    from smallpose.dataset.export.read_parquet import read_parquet
 
     monkeypatch.setattr(parquet, "IMAGES_PER_FILE", {False: 1, True: 1})
     export_set(built, "parquet", tmp_path / "out")
     assert len(list((tmp_path / "out" / "data").iterdir())) == 5
     for split, people in open_set(built).parts.items():
-        assert same(parquet.read_parquet(tmp_path / "out", split), people)
+        assert same(read_parquet(tmp_path / "out", split), people)
 
 
 def test_parquet_holds_the_image_files_byte_for_byte(built, tmp_path):

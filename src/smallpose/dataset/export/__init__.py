@@ -1,8 +1,7 @@
-"""A built set in the formats that other tools read: one file a format, one line in `EXPORTS`.
+"""Export a built data set to the formats of other tools: one module and one entry per format.
 
-`export_set` opens the set, lets the format write into a folder beside the wanted one, adds a README
-that says how to use it and what the format could not hold, and puts the folder in place with one
-rename.
+`export_set` reads the data set, lets the exporter write into a folder beside the target, adds a
+README on how to use the export and what it lost, and moves the folder into place by one rename.
 """
 
 import shutil
@@ -21,7 +20,7 @@ from smallpose.dataset.export.yolo import export_yolo
 from smallpose.system.files import resolve_output_folder, write_atomically
 from smallpose.system.lock import hold_lock
 
-# Each takes the set, the folder to fill, and what to do with pictures ("link", "copy", "none").
+# Arguments: the data set, the folder to fill, and "link", "copy" or "none" for images.
 EXPORTERS: dict[str, Callable[[BuiltSet, Path, str], ExportResult]] = {
     "yolo": export_yolo,
     "parquet": export_parquet,
@@ -29,7 +28,7 @@ EXPORTERS: dict[str, Callable[[BuiltSet, Path, str], ExportResult]] = {
     "mmpose": export_mmpose,
     "fiftyone": export_fiftyone,
 }
-# Pictures stay the sources': none leaves the folder unless asked for.
+# Images are copied by default only where the format is useless without them.
 DEFAULT_IMAGE_MODES = {
     "yolo": "link",
     "parquet": "none",
@@ -40,14 +39,14 @@ DEFAULT_IMAGE_MODES = {
 
 
 def export_set(folder: Path, to: str, out: Path, image_mode: str | None = None) -> ExportResult:
-    """Write the set in `folder` to `out` in the format `to`, whole or not at all.
+    """Export the data set in `folder` to `out`, completely or not at all.
 
     Args:
-        to: a key of `EXPORTS`.
+        to: format, a key of `EXPORTERS`.
         out: a folder that does not exist yet or is empty.
-        pictures: "link", "copy" or "none"; without, what the format needs and the terms allow.
-    Raises: InputError when the call or the set is at fault, RunError for a full disk; nothing is
-        left behind then.
+        image_mode: "link", "copy" or "none" (default: `DEFAULT_IMAGE_MODES`).
+    Raises: InputError for wrong arguments or a damaged data set, RunError for a full disk; in
+        both cases no files are left.
     """
     if to not in EXPORTERS:
         raise InputError(f"--to {to}", "no such format", f"choose from {', '.join(EXPORTERS)}")
@@ -56,32 +55,38 @@ def export_set(folder: Path, to: str, out: Path, image_mode: str | None = None) 
         raise InputError(str(out), "exists already", "choose another folder")
     if to == "mmpose" and image_mode not in (None, "none"):
         raise InputError(
-            f"--images {image_mode}", "an MMPose config points at the set itself", "leave it out"
+            f"--images {image_mode}",
+            "an MMPose config refers to the images of the data set itself",
+            "omit --images",
         )
     built = open_set(folder)
-    with ExitStack() as held:
+    with ExitStack() as stack:
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
-            held.enter_context(hold_lock(out.with_name(f".{out.name}.lock")))
-            work = out.with_name(f".{out.name}.part")
-            shutil.rmtree(work, ignore_errors=True)  # of one that was killed
-            work.mkdir()
+            stack.enter_context(hold_lock(out.with_name(f".{out.name}.lock")))
+            part = out.with_name(f".{out.name}.part")
+            shutil.rmtree(part, ignore_errors=True)  # left by an interrupted export
+            part.mkdir()
         except OSError as error:
-            what = f"{error.strerror or error}"
-            raise RunError(str(out), what, "choose another folder") from None
-        return _export_into(built, to, work, out, image_mode or DEFAULT_IMAGE_MODES[to])
+            raise RunError(
+                str(out), f"{error.strerror or error}", "choose another folder"
+            ) from None
+        return _export_into(built, to, part, out, image_mode or DEFAULT_IMAGE_MODES[to])
 
 
-def _export_into(built: BuiltSet, to: str, work: Path, out: Path, pictures: str) -> ExportResult:
+def _export_into(built: BuiltSet, to: str, part: Path, out: Path, image_mode: str) -> ExportResult:
     try:
-        written = EXPORTERS[to](built, work, pictures)
-        # Parquet's README is a card with a head of its own.
-        if not (work / "README.md").exists():
-            write_atomically(work / "README.md", written.to_readme())
-        work.replace(out)
+        result = EXPORTERS[to](built, part, image_mode)
+        # The README of Parquet is a Hugging Face card, which the exporter writes itself.
+        if not (part / "README.md").exists():
+            write_atomically(part / "README.md", result.to_readme())
+        part.replace(out)
     except OSError as error:
-        what = f"{error.strerror or error} while writing"
-        raise RunError(str(out), what, "make room; nothing was left behind") from None
+        raise RunError(
+            str(out),
+            f"{error.strerror or error} while writing; unfinished files were removed",
+            "free some space and run it again",
+        ) from None
     finally:
-        shutil.rmtree(work, ignore_errors=True)
-    return written
+        shutil.rmtree(part, ignore_errors=True)
+    return result

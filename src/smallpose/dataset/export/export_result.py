@@ -1,4 +1,4 @@
-"""What an export wrote, and the steps that several formats share."""
+"""The result of an export, and the steps that several exporters share."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ from smallpose.io.coco_annotations import write_coco
 
 @dataclass
 class ExportResult:
-    """An export's report.
+    """What an export wrote and lost.
 
     Args:
-        title: the format, in words.
-        images, people: how many were written.
-        usage: how to read it, as Markdown.
-        losses: what the format cannot hold, as plain sentences.
-        missing: pictures that are not there.
+        title: name of the format.
+        images, people: number of images and annotations written.
+        usage: how to read the export, as Markdown.
+        losses: what the format cannot represent, one sentence each.
+        missing: number of missing images.
     """
 
     title: str
@@ -30,25 +30,27 @@ class ExportResult:
     missing: int = 0
 
     def to_lines(self) -> list[str]:
-        """The report for people, a sentence a line."""
+        """Return a summary, one sentence per line."""
         head = f"{self.title}: {self.images:,} images, {self.people:,} annotations"
-        gone = [f"{self.missing:,} pictures are missing"] if self.missing else []
-        return [head, *gone, *(self.losses or ["nothing is lost"])]
+        missing = [f"{self.missing:,} images are missing"] if self.missing else []
+        return [head, *missing, *(self.losses or ["nothing is lost"])]
 
     def to_readme(self) -> str:
-        """A README for the exported folder."""
-        lost = "\n".join(f"- {line}" for line in self.to_lines()[1:])
+        """Return a README for the exported folder."""
+        losses = "\n".join(f"- {line}" for line in self.to_lines()[1:])
         return (
             f"# {self.title}\n\n{self.images:,} images, {self.people:,} annotations.\n\n"
-            f"{self.usage.strip()}\n\n## What this format could not hold\n\n{lost}\n\n"
-            "## Terms\n\nPictures and labels are the sources' own and stay under their terms; the "
-            "data card of the set this was made from names them.\n"
+            f"{self.usage.strip()}\n\n## What is lost in this format\n\n{losses}\n\n"
+            "## Licences\n\nImages and labels remain under the licences of their sources, which "
+            "the data card of the original data set lists.\n"
         )
 
 
 def copy_labels(built: BuiltSet, split: str, path: Path) -> None:
-    """The split's annotations at `path`: the set's own file, byte for byte, unless that has joints
-    that were made up, which other tools would take for labels; then the file without those.
+    """Copy the annotation file of a split to `path`, without derived joints.
+
+    The file is copied byte for byte, unless the data set has derived joints: other tools would
+    treat them as labels.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if built.derived:
@@ -57,25 +59,27 @@ def copy_labels(built: BuiltSet, split: str, path: Path) -> None:
         shutil.copyfile(built.folder / "annotations" / f"{split}.json", path)
 
 
-def export_images(built: BuiltSet, names: dict[str, Path], how: str, written: ExportResult) -> None:
-    """Link or copy the set's pictures; those that are not there are counted.
+def export_images(
+    built: BuiltSet, targets: dict[str, Path], image_mode: str, result: ExportResult
+) -> None:
+    """Link or copy images of the data set, and count those that are missing.
 
     Args:
-        names: file name in the set to the path it gets.
+        targets: file name in the data set to the path in the export.
     """
-    if how not in ("link", "copy", "none"):
-        raise InputError(f"--images {how}", "no such way", "choose link, copy or none")
-    if how == "none":
+    if image_mode not in ("link", "copy", "none"):
+        raise InputError(f"--images {image_mode}", "no such mode", "choose link, copy or none")
+    if image_mode == "none":
         return
-    for name, target in names.items():
-        picture = built.find_image(name)
-        if picture is None:
-            written.missing += 1
+    for name, target in targets.items():
+        path = built.find_image(name)
+        if path is None:
+            result.missing += 1
         else:
-            place_image(how, picture, target)
+            place_image(image_mode, path, target)
 
 
 def read_image_bytes(built: BuiltSet, name: str) -> bytes | None:
-    """The picture file as it is; None when it is not there."""
-    picture = built.find_image(name)
-    return None if picture is None else picture.read_bytes()
+    """Read an image file without decoding it; return None if it is missing."""
+    path = built.find_image(name)
+    return None if path is None else path.read_bytes()

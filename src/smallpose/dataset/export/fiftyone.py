@@ -1,4 +1,4 @@
-"""FiftyOne's COCO layout: per split a folder `data/` of pictures and a `labels.json`."""
+"""Export to FiftyOne's COCO layout: per split a folder `data/` of images and a `labels.json`."""
 
 from pathlib import Path
 
@@ -18,19 +18,19 @@ fo.launch_app(test)
 
 
 def export_fiftyone(built: BuiltSet, out: Path, image_mode: str) -> ExportResult:
-    """Fill `out` with `train/` and `test/`; annotations are the set's own."""
-    written = ExportResult("FiftyOne (COCO layout)", usage=_USAGE)
+    """Fill `out` with `train/` and `test/`; the annotation files are those of the data set."""
+    result = ExportResult("FiftyOne (COCO layout)", usage=_USAGE)
     for split, people in built.parts.items():
         data = out / split / "data"
         data.mkdir(parents=True)
         copy_labels(built, split, out / split / "labels.json")
         targets = {name: data / name for name in people.images.file_names}
-        export_images(built, targets, image_mode, written)
-        written.images += len(people.images)
-        written.people += len(people)
-    written.losses = [
-        "the file loses nothing; FiftyOne's importer does not keep whether a keypoint is hidden "
-        "(v = 1) or seen (v = 2)",
+        export_images(built, targets, image_mode, result)
+        result.images += len(people.images)
+        result.people += len(people)
+    result.losses = [
+        "the file loses nothing, but FiftyOne does not import whether a keypoint is hidden "
+        "(v = 1) or visible (v = 2)",
         *built.describe_dropped_joints(),
     ]
-    return written
+    return result

@@ -1,4 +1,4 @@
-"""MMPose: a config that describes the joints and one that loads the set where it lies."""
+"""Export to MMPose: a config that describes the joints, and one that loads the data set."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,13 +8,13 @@ from smallpose.dataset.built_set import BuiltSet
 from smallpose.dataset.export.export_result import ExportResult, copy_labels
 from smallpose.system.files import write_atomically
 
-_USAGE = """Put both files beside your model's config and begin that with
+_USAGE = """Put both files beside your model's config, and begin that config with
 
 ```python
 _base_ = ["smallpose_data.py"]
 ```
 
-Heads need `out_channels=21`. `CocoMetric` knows COCO's size classes, not the paper's: write the
+Heads need `out_channels=21`. `CocoMetric` uses COCO's size classes, not the paper's: write the
 results with `format_only=True` and score them with `smallpose evaluate`."""
 _COLOURS = {"left": [0, 255, 0], "right": [255, 128, 0], "middle": [51, 153, 255]}
 _LEGS = ("hip", "knee", "ankle", "pelvis")
@@ -23,10 +23,10 @@ _LEGS = ("hip", "knee", "ankle", "pelvis")
 def export_mmpose(built: BuiltSet, out: Path, image_mode: str) -> ExportResult:
     """Fill `out` with `smallpose_info.py` and `smallpose_data.py`.
 
-    The config points at the set itself and nothing is copied, unless the set has derived joints:
-    MMPose would train on them and score them, so it gets annotations of its own without them.
+    The config refers to the data set itself and nothing is copied, unless the data set has derived
+    joints: MMPose would train on them and score them, so it gets annotations without them.
     """
-    del image_mode  # the config points at the set itself
+    del image_mode  # the config refers to the images of the data set
     parts = list(built.parts.values())
     skeleton = parts[0].skeleton
     write_atomically(out / "smallpose_info.py", format_dataset_info(skeleton))
@@ -35,9 +35,8 @@ def export_mmpose(built: BuiltSet, out: Path, image_mode: str) -> ExportResult:
         for split, name in files.items():
             copy_labels(built, split, out / name)
             files[split] = f"{{{{ fileDirname }}}}/{name}"
-    write_atomically(
-        out / "smallpose_data.py", _format_data_config(built.folder.resolve(), skeleton, files)
-    )
+    config = _format_data_config(built.folder.resolve(), skeleton, files)
+    write_atomically(out / "smallpose_data.py", config)
     return ExportResult(
         "MMPose configs",
         images=sum(len(p.images) for p in parts),
@@ -48,24 +47,25 @@ def export_mmpose(built: BuiltSet, out: Path, image_mode: str) -> ExportResult:
 
 
 def format_dataset_info(skeleton: Skeleton) -> str:
-    """The joints as MMPose's `dataset_info`, a Python text."""
+    """Format the joints as MMPose's `dataset_info`, a Python text."""
     joints = skeleton.joints
     lines = ["dataset_info = dict(", "    dataset_name='smallpose',", "    paper_info=dict(),"]
     lines.append("    keypoint_info={")
-    for number, name in enumerate(joints):
-        mirror = int(skeleton.flip_indices[number])
-        swap = joints[mirror] if mirror != number else ""
+    for index, name in enumerate(joints):
+        mirrored = int(skeleton.flip_indices[index])
+        swap = joints[mirrored] if mirrored != index else ""
         kind = "lower" if name.endswith(_LEGS) else "upper"
         lines.append(
-            f"        {number}: dict(name={name!r}, id={number}, color={_choose_colour(name)}, "
+            f"        {index}: dict(name={name!r}, id={index}, color={_choose_colour(name)}, "
             f"type={kind!r}, swap={swap!r}),"
         )
     lines += ["    },", "    skeleton_info={"]
-    for number, (a, b) in enumerate(skeleton.edges):
-        side = joints[a] if _get_body_side(joints[a]) == _get_body_side(joints[b]) else ""
+    for index, (a, b) in enumerate(skeleton.edges):
+        is_on_one_side = _get_body_side(joints[a]) == _get_body_side(joints[b])
+        colour = _choose_colour(joints[a] if is_on_one_side else "")
         lines.append(
-            f"        {number}: dict(link=({joints[a]!r}, {joints[b]!r}), id={number}, "
-            f"color={_choose_colour(side)}),"
+            f"        {index}: dict(link=({joints[a]!r}, {joints[b]!r}), id={index}, "
+            f"color={colour}),"
         )
     lines += ["    },", f"    joint_weights={[1.0] * len(joints)},"]
     lines += [f"    sigmas={skeleton.sigmas.tolist()},", ")"]
@@ -73,7 +73,7 @@ def format_dataset_info(skeleton: Skeleton) -> str:
 
 
 def _get_body_side(name: str) -> str:
-    return next((s for s in ("left", "right") if name.startswith(s)), "middle")
+    return next((side for side in ("left", "right") if name.startswith(side)), "middle")
 
 
 def _choose_colour(name: str) -> list[int]:
@@ -81,12 +81,12 @@ def _choose_colour(name: str) -> list[int]:
 
 
 def _format_metric_path(name: str) -> str:
-    """The metric joins no path to `data_root`, as the data set does."""
+    """Format the path for the metric, which does not prepend `data_root` as the data set does."""
     return repr(name) if name.startswith("{{") else f"data_root + {'/' + name!r}"
 
 
 def _format_data_config(root: Path, skeleton: Skeleton, files: Mapping[str, str]) -> str:
-    return f'''"""Data loaders for a top-down method; set `data_root` where the set has moved."""
+    return f'''"""Data loaders for a top-down method; set `data_root` if the data set was moved."""
 
 data_root = {str(root)!r}
 metainfo = dict(from_file='{{{{ fileDirname }}}}/smallpose_info.py')
