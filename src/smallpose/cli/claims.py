@@ -48,25 +48,26 @@ def run_command(args: argparse.Namespace) -> None:
     import sys
 
     from smallpose.report.claims.check import check_claims
-    from smallpose.report.claims.inputs import our_runs, our_sets
+    from smallpose.report.claims.inputs import read_datasets, read_our_runs
     from smallpose.report.tables.files import save_table
     from smallpose.system.files import write_atomically
 
-    runs, trained_on = our_runs(args.runs)
-    sets = our_sets(pairs("--set", args.set), pairs("--scenes", args.scenes), trained_on)
-    claims = check_claims(runs=runs, sets=sets)
+    runs, our_people = read_our_runs(args.runs)
+    sets = parse_assignments("--set", args.set)
+    scenes = parse_assignments("--scenes", args.scenes)
+    claims = check_claims(runs=runs, datasets=read_datasets(sets, scenes, our_people))
     if args.out:
-        save_table(claims.table(), args.out)
+        save_table(claims.to_table(), args.out)
     text = claims.to_json()
     if args.json == "-":
         sys.stdout.write(text)
         return
     if args.json:
         write_atomically(args.json, text)
-    print(claims.table().to_long_text(160))
+    print(claims.to_table().to_long_text(160))
 
 
-def pairs(flag: str, words: list[str]) -> dict[str, Path]:
+def parse_assignments(flag: str, words: list[str]) -> dict[str, Path]:
     """NAME=FILE, several of them.
 
     Raises: InputError for anything else.

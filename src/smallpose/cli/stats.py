@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smallpose.cli.claims import pairs
+from smallpose.cli.claims import parse_assignments
 from smallpose.cli.options import (
     DEMO_SET,
     DEMO_TRUTH,
@@ -126,7 +126,7 @@ def _summarize_scenes(args: argparse.Namespace, sets: "dict[str, Instances]") ->
     """Compute Table 4's entropies by data set, from files or from a network."""
     from smallpose.stats.scene_entropy import read_probabilities, summarize_scenes
 
-    files = pairs("--scenes", args.scenes)
+    files = parse_assignments("--scenes", args.scenes)
     unknown = [name for name in files if name not in sets]
     if unknown:
         remedy = f"use one of {', '.join(sets)}" if sets else "pass COCO files, too"

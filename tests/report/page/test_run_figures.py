@@ -1,15 +1,15 @@
-"""Fig. 4a, 4b, 5 and latency: what is drawn is what was measured."""
+"""Figs. 4a, 4b, 5 and latency show the measured values."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from smallpose.report.claims.cells import METHODS, PaperSource
 
 from smallpose.core.density import DENSE_FROM, SPARSE_BELOW
 from smallpose.core.interval import Interval
 from smallpose.evaluation.analysis.binned_ap import Bin, compute_binned_ap, measure_density
 from smallpose.io.coco_results import read_results
+from smallpose.report.claims.cells import METHODS, PaperSource
 from smallpose.report.claims.our_runs import collect_our_results
 from smallpose.report.figures.changes import (
     DOWN,

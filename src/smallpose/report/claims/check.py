@@ -1,30 +1,26 @@
-"""All claims, the paper's numbers and ours side by side, as a table and as JSON."""
+"""Check all claims, on the paper's numbers and on ours, as a table and as JSON."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from smallpose.core.table import Cell, Column, Table
-from smallpose.report.claims.arithmetic import arithmetic
+from smallpose.report.claims.cells import PaperSource
 from smallpose.report.claims.claim import Claim, Finding
-from smallpose.report.claims.claims_datasets import Sets, of_sets
-from smallpose.report.claims.claims_methods import sentences
-from smallpose.report.claims.our_runs import Ours
-from smallpose.report.claims.result_source import PaperBoard
+from smallpose.report.claims.claim_table import CLAIMS
+from smallpose.report.claims.datasets import DatasetSource
+from smallpose.report.claims.our_runs import OurResults
 from smallpose.report.inputs.paper_values import PRINTED, Paper
-
-NOT_ASKED = "–"
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A claim and what came out.
+class CheckedClaim:
+    """A claim and what was found out about it.
 
     Args:
-        paper: of the paper's own numbers; None where it prints none.
-        owned, coco: of our runs by each protocol; `owned` also of our data sets. None where there
-            are none of ours.
+        paper: on the paper's own numbers; None where it prints none.
+        owned, coco: on our runs by each protocol; `owned` also on our data sets. None where we
+            have none of the numbers.
     """
 
     claim: Claim
@@ -32,13 +28,8 @@ class Checked:
     owned: Finding | None = None
     coco: Finding | None = None
 
-    @property
-    def ours(self) -> Finding | None:
-        """What we conclude from: each false detection counts against one class only."""
-        return self.owned
-
     def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """Convert to plain values for JSON."""
         findings = {"paper": self.paper, "ours": self.owned, "ours_coco": self.coco}
         return {
             "key": self.claim.key,
@@ -46,117 +37,102 @@ class Checked:
             "sentence": self.claim.sentence,
             "formula": self.claim.formula,
             "note": self.claim.note,
-            **{name: None if f is None else f.to_dict() for name, f in findings.items()},
+            **{name: finding and finding.to_dict() for name, finding in findings.items()},
         }
 
 
 @dataclass(frozen=True)
-class Claims:
-    """Everything checked.
+class CheckedClaims:
+    """All claims.
 
     Args:
-        notes: what our verdicts rest on.
+        notes: what our verdicts are based on.
     """
 
-    checked: tuple[Checked, ...]
+    checked: tuple[CheckedClaim, ...]
     notes: tuple[str, ...] = ()
 
-    def __getitem__(self, key: str) -> Checked:
+    def __getitem__(self, key: str) -> CheckedClaim:
         return next(c for c in self.checked if c.claim.key == key)
 
-    @property
-    def broken(self) -> list[Checked]:
-        """What the paper's own numbers do not support."""
-        return [c for c in self.checked if c.paper and c.paper.verdict == "not supported"]
-
-    def to_dict(self) -> dict[str, Any]:
-        """For `--json`."""
-        return {"claims": [c.to_dict() for c in self.checked], "notes": list(self.notes)}
-
     def to_json(self) -> str:
-        """As text."""
-        return json.dumps(self.to_dict(), indent=1) + "\n"
+        """Convert to JSON text."""
+        claims = [c.to_dict() for c in self.checked]
+        return json.dumps({"claims": claims, "notes": list(self.notes)}, indent=1) + "\n"
 
-    def table(self) -> Table:
-        """One row per sentence."""
-        ours = any(c.owned or c.coco for c in self.checked)
-        rows = [_row(c, ours) for c in self.checked]
-        columns = [Column("claim"), Column("where"), Column("the paper says")]
-        columns.append(Column("its own numbers", meaning="what the paper's tables say of it"))
-        if ours:
-            columns.append(Column("ours", meaning="each false detection counts against one class"))
-            columns.append(Column("ours, coco", meaning="as pycocotools counts"))
-        columns += [Column("because")]
-        return Table("claims", "The paper's claims", tuple(columns), tuple(rows), self._note())
-
-    def _note(self) -> str:
-        words = [
-            "A claim is supported when every comparison holds with its whole interval, not "
-            "supported when one surely does not, and cannot be told otherwise. Intervals: of "
-            "rounding for printed numbers, 95 % of the bootstrap over images (or videos) for ours."
+    def to_table(self) -> Table:
+        """Build a table with a row for each claim; its last column holds sentences."""
+        has_ours = any(c.owned or c.coco for c in self.checked)
+        ours = [
+            Column("ours", meaning="each false positive counts against one class"),
+            Column("ours, coco", meaning="as pycocotools counts"),
         ]
-        return " ".join([*words, *(f"{note[0].upper()}{note[1:]}." for note in self.notes)])
+        columns = (
+            Column("claim"),
+            Column("where"),
+            Column("the paper says", width=46),
+            Column("its own numbers", meaning="the verdict of the paper's tables"),
+            *(ours if has_ours else []),
+            Column("because"),
+        )
+        note = (
+            "A claim is supported when every comparison holds with its whole interval, not "
+            "supported when one certainly does not, and cannot be told otherwise. Intervals: of "
+            "rounding for printed numbers, 95 % of the bootstrap over images (or videos) for ours."
+        )
+        notes = " ".join([note, *(f"{_capitalize(text)}." for text in self.notes)])
+        rows = tuple(_build_row(c, has_ours) for c in self.checked)
+        return Table("claims", "The paper's claims", columns, rows, notes)
 
 
-def _row(c: Checked, ours: bool) -> tuple[Cell, ...]:
-    because = []
-    for name, finding in (("paper", c.paper), ("ours", c.owned)):
-        if finding is not None and (name == "ours" or finding.decides is not None):
-            text = "; ".join([finding.why, *finding.caveats])
-            because.append(f"{name}: {text}" if ours and c.owned else text)
-    if c.paper is None and c.owned is None:
-        because.append("counted when the data sets are given")
-    if c.claim.note:
-        because.append(c.claim.note)
-    verdicts = [c.paper.verdict if c.paper else NOT_ASKED]
-    if ours:
-        verdicts += [f.verdict if f else NOT_ASKED for f in (c.owned, c.coco)]
-    return (c.claim.key, c.claim.where, c.claim.sentence, *verdicts, _sentences(because))
+def _build_row(checked: CheckedClaim, has_ours: bool) -> tuple[Cell, ...]:
+    claim, paper, owned = checked.claim, checked.paper, checked.owned
+    reasons = []
+    if paper is not None and paper.decisive is not None:
+        label = "paper: " if has_ours and owned else ""
+        reasons.append(label + "; ".join([paper.why, *paper.caveats]))
+    if owned is not None:
+        label = "ours: " if has_ours else ""
+        reasons.append(label + "; ".join([owned.why, *owned.caveats]))
+    if paper is None and owned is None:
+        reasons.append("counted when the data sets are given")
+    reasons += [claim.note] if claim.note else []
+    findings = [paper, owned, checked.coco] if has_ours else [paper]
+    verdicts = ["–" if finding is None else finding.verdict for finding in findings]
+    because = ". ".join(map(_capitalize, reasons))
+    return claim.key, claim.where, claim.sentence, *verdicts, because
 
 
-def _sentences(parts: Sequence[str]) -> str:
-    return ". ".join(f"{part[0].upper()}{part[1:]}" for part in parts)
+def _capitalize(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def check_claims(
-    paper: Paper = PRINTED, runs: Ours | None = None, sets: Sets | None = None
-) -> Claims:
-    """Check every sentence on the paper's numbers, on our runs, and on our data sets."""
-    out = [Checked(claim, finding) for claim, finding in arithmetic(paper)]
-    out += _methods(paper, runs)
-    for claim, finding in of_sets(paper, sets or Sets()):
-        # Nothing of ours was counted, and the paper's figures print no numbers.
-        mine = finding if any(cell.span for cell in finding.cells) else None
-        known = next((c for c in out if c.claim.key == claim.key), None)
-        if known is None:
-            out.append(Checked(claim, None, mine))
-        else:
-            out[out.index(known)] = Checked(known.claim, known.paper, mine)
-    return Claims(tuple(sorted(out, key=_order)), runs.notes if runs else ())
+    paper: Paper = PRINTED, runs: OurResults | None = None, datasets: DatasetSource | None = None
+) -> CheckedClaims:
+    """Check every claim on the paper's numbers, on our runs, and on data sets."""
+    datasets = replace(datasets, paper=paper) if datasets else None
+    checked = tuple(_check_claim(claim, paper, runs, datasets) for claim in CLAIMS)
+    return CheckedClaims(checked, runs.notes if runs else ())
 
 
-def _methods(paper: Paper, runs: Ours | None) -> list[Checked]:
-    printed = sentences(PaperBoard(paper))
-    by_protocol: dict[str, Sequence[tuple[Claim, Finding]]] = {}
-    if runs is not None:
-        by_protocol = {p: sentences(board) for p, board in runs.boards.items()}
-    out = []
-    for number, (claim, finding) in enumerate(printed):
-        own = {p: _known(found[number][1]) for p, found in by_protocol.items()}
-        out.append(Checked(claim, finding, own.get("owned"), own.get("coco")))
-    return out
+def _check_claim(
+    claim: Claim, paper: Paper, runs: OurResults | None, datasets: DatasetSource | None
+) -> CheckedClaim:
+    filled = replace(claim, sentence=claim.sentence.format_map(vars(paper.text)))
+    if claim.results:
+        ours = (
+            {p: _keep_known(s.judge(claim.results)) for p, s in runs.sources.items()}
+            if runs
+            else {}
+        )
+        printed = PaperSource(paper).judge(claim.results)
+        return CheckedClaim(filled, printed, ours.get("owned"), ours.get("coco"))
+    printed = Finding(tuple(claim.printed(paper))) if claim.printed else None
+    counted = datasets.judge(claim.datasets) if datasets and claim.datasets else None
+    return CheckedClaim(filled, printed, counted and _keep_known(counted))
 
 
-def _known(finding: Finding) -> Finding | None:
-    """None where our runs have not one of the cells it takes."""
-    return finding if any(cell.span for cell in finding.cells) else None
-
-
-_LETTERS = "DCSEN"
-
-
-def _order(checked: Checked) -> tuple[int, int, str]:
-    """D19, then C1 to C15, S, E, N; by number."""
-    key = checked.claim.key
-    digits = "".join(c for c in key[1:] if c.isdigit())
-    return _LETTERS.index(key[0]), int(digits), key
+def _keep_known(finding: Finding) -> Finding | None:
+    """Return None for a finding on numbers that we do not have."""
+    return finding if finding.is_known else None

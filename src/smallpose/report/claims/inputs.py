@@ -1,4 +1,4 @@
-"""Runs and data sets from their files, ready for the claims."""
+"""Read runs and data sets for the claims."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,14 +7,14 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances, concat_instances
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
-from smallpose.report.claims.claims_datasets import COCO, CROWDPOSE, OWN, Sets
-from smallpose.report.claims.our_runs import Ours, ours
+from smallpose.report.claims.datasets import NAMES, OWN, DatasetSource
+from smallpose.report.claims.our_runs import OurResults, collect_our_results
 from smallpose.report.inputs.runs import find_shared_dataset, read_runs
 from smallpose.stats.scene_entropy import read_probabilities, summarize_scenes
 
 
-def our_runs(folders: Sequence[Path]) -> tuple[Ours | None, Instances | None]:
-    """The runs scored on the set most of them share, and all people of that set.
+def read_our_runs(folders: Sequence[Path]) -> tuple[OurResults | None, Instances | None]:
+    """Score the runs on the data set that most of them share; also return all its people.
 
     Raises: InputError when a folder is no finished run, or the set cannot be found.
     """
@@ -25,38 +25,41 @@ def our_runs(folders: Sequence[Path]) -> tuple[Ours | None, Instances | None]:
     if data is None:
         raise InputError(
             str(folders[0]),
-            "the data set of these runs is not there",
+            "the data set of these runs does not exist any more",
             "put it beside them: verdicts need its test.json",
         )
     test = read_coco(data / "annotations" / "test.json")
-    found = {
+    predictions = {
         n: read_results(run.predictions_path, test)
         for n, run in enumerate(runs)
         if run.data == data and run.predictions_path is not None
     }
     train = data / "annotations" / "train.json"
     people = concat_instances([read_coco(train), test]) if train.is_file() else test
-    return ours(runs, test, found), people
+    return collect_our_results(runs, test, predictions), people
 
 
-def our_sets(
-    files: Mapping[str, Path], entropies: Mapping[str, Path], trained_on: Instances | None
-) -> Sets:
-    """The data sets to count.
+def read_datasets(
+    files: Mapping[str, Path], entropies: Mapping[str, Path], our_people: Instances | None
+) -> DatasetSource:
+    """Read the data sets to count.
 
-    Raises: InputError for a name the claims do not know.
+    Args:
+        files: COCO files by the name of the set.
+        entropies: files of scene probabilities, likewise.
+        our_people: of our runs' own set.
+    Raises: InputError for a name that no claim is about.
     """
     for name in (*files, *entropies):
-        if name not in (OWN, COCO, CROWDPOSE):
-            raise InputError(
-                name, "no claim is about a set of that name", "smallpose, coco, crowdpose"
-            )
-    people = {} if trained_on is None else {OWN: trained_on}
+        if name not in NAMES:
+            names = ", ".join(NAMES)
+            raise InputError(name, "no claim is about a set of that name", f"use one of {names}")
+    people = {} if our_people is None else {OWN: our_people}
     people |= {name: read_coco(file) for name, file in files.items()}
-    scored = {}
+    scenes = {}
     for name, file in entropies.items():
         rows = read_probabilities(file)
-        there = people.get(name)
-        groups = there.images.groups if there and len(there.images) == len(rows) else None
-        scored[name] = summarize_scenes(rows, groups)
-    return Sets(people, scored)
+        images = people[name].images if name in people else None
+        has_groups = images is not None and len(images) == len(rows)
+        scenes[name] = summarize_scenes(rows, images.groups if images and has_groups else None)
+    return DatasetSource(people, scenes)

@@ -1,6 +1,6 @@
-"""The cells of our own runs, with intervals that pair what two runs found in the same images.
+"""Cells of our own runs, with intervals that pair the results of two runs on the same images.
 
-Several seeds of one method are averaged, and how much they differ widens the interval.
+Several seeds of one method are averaged, and their spread widens the interval.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,159 +11,143 @@ from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.scoring.bootstrap import LEVEL
-from smallpose.report.claims.interval import Span
-from smallpose.report.claims.result_source import Key
+from smallpose.report.claims.cells import METHODS, CellSource
+from smallpose.report.claims.claim import Key
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import Run
-from smallpose.report.inputs.scores import (
-    RunScore,
-    SeedGroup,
-    compute_difference,
-    score_run,
-)
+from smallpose.report.inputs.scores import RunScore, SeedGroup, compute_difference, score_run
 
 PROTOCOLS = ("owned", "coco")
+Cells = Mapping[tuple[str, str], SeedGroup]
 
 
-class RunBoard:
-    """What our runs say, by one protocol.
+class RunSource(CellSource):
+    """The cells of our runs by one protocol.
 
-    A method of the paper is stood for by its own runs, or else by those of one variant of it, such
-    as a tiny twin; `stand_ins` says which.
+    A method of the paper is represented by its own runs, or else by those of one variant of it,
+    such as a tiny variant.
     """
 
-    settings: Mapping[str, str] = {"B17": "B (17 joints)", "subset": "subsets"}
+    setting_labels: Mapping[str, str] = {"B17": "B (17 joints)", "subset": "subsets"}
 
-    def __init__(self, cells: Mapping[tuple[str, str], SeedGroup], protocol: str) -> None:
-        self.cells, self.protocol = cells, protocol
+    def __init__(self, cells: Cells, protocol: str) -> None:
+        self.cells = cells
+        self.protocol = protocol
 
-    def number(self, key: Key) -> Span | None:
-        """The mean over seeds with its interval."""
-        there = self._cell(key)
-        return None if there is None else _span(there.measure(key[2], self.protocol))
+    def value(self, key: Key) -> Interval | None:
+        """Return the mean over seeds with its interval; None without an interval."""
+        group = self.cells.get((key[0], key[1]))
+        return _require_ends(group.measure(key[2], self.protocol) if group else None)
 
-    def difference(self, one: Key, other: Key, among: int = 1) -> Span | None:
-        """Paired over the images drawn; unpaired over seeds."""
-        a, b = self._cell(one), self._cell(other)
-        if a is None or b is None:
+    def subtract(self, left: Key, right: Key, num_comparisons: int = 1) -> Interval | None:
+        """Compute left minus right, paired over images and unpaired over seeds."""
+        one, other = (self.cells.get((key[0], key[1])) for key in (left, right))
+        if one is None or other is None:
             return None
-        level = 1 - (1 - LEVEL) / among
-        return _span(compute_difference(a, b, (one[2], other[2]), self.protocol, level))
+        level = 1 - (1 - LEVEL) / num_comparisons
+        metrics = left[2], right[2]
+        return _require_ends(compute_difference(one, other, metrics, self.protocol, level))
 
     def label(self, method: str) -> str:
-        """Of the run that stands for a method of the paper."""
-        own = next((s for (name, _), s in self.cells.items() if name == method), None)
-        return paper_values.format_method_label(method if own is None else own.first_run.method)
+        """Return the name of the run that represents a method of the paper."""
+        groups = [group for (name, _), group in self.cells.items() if name == method]
+        return super().label(groups[0].first_run.method if groups else method)
 
     def learning_rate(self, method: str, setting: str) -> float | None:
-        """Of the run's recipe."""
-        there = self.cells.get((method, setting))
-        rate = None if there is None else there.first_run.recipe_fields.get("learning_rate")
+        """Return the learning rate of the run's recipe."""
+        group = self.cells.get((method, setting))
+        rate = group.first_run.recipe_fields.get("learning_rate") if group else None
         return float(rate) if isinstance(rate, int | float) else None
 
-    def _cell(self, key: Key) -> SeedGroup | None:
-        return self.cells.get((key[0], key[1]))
 
-
-def _span(measured: "Interval | None") -> Span | None:
-    """None where there is no interval: then nothing can be told."""
-    if measured is None or not measured.has_ends:
-        return None
-    return Span(measured.value, measured.low, measured.high)
+def _require_ends(number: Interval | None) -> Interval | None:
+    return number if number is not None and number.has_ends else None
 
 
 @dataclass(frozen=True)
-class Ours:
-    """Our runs, ready to be asked.
+class OurResults:
+    """Our runs as a source for each protocol, `owned` first.
 
     Args:
-        boards: by protocol, `owned` first.
-        notes: what stands for what, and what the intervals do not cover.
+        notes: which variants represent which methods, and what the intervals do not cover.
     """
 
-    boards: Mapping[str, RunBoard]
+    sources: Mapping[str, RunSource]
     notes: tuple[str, ...]
 
 
-def ours(
+def collect_our_results(
     runs: Sequence[Run],
     truth: Instances,
-    found: Mapping[int, Predictions],
-    draws: int | None = None,
+    predictions: Mapping[int, Predictions],
+    num_resamples: int | None = None,
     scores: Mapping[int, RunScore] | None = None,
-) -> Ours | None:
-    """The boards of these runs; None when none of them is trained and has its result file.
+) -> OurResults | None:
+    """Score the runs; None when none of them is trained and has its result file.
 
     Args:
-        found: what each found in `truth`, by its place among the runs.
-        draws: of the bootstrap; as many as take about a minute without.
-        scores: of runs that were scored already, likewise.
+        predictions: on `truth`, by the index of the run.
+        num_resamples: of the bootstrap (default: as many as take about a minute).
+        scores: of runs that were scored already, by index.
     """
-    known = scores or {}
-    there = [n for n, run in enumerate(runs) if n in found and not run.is_untrained]
+
+    def score(index: int, keypoints: str | None = None) -> RunScore:
+        return score_run(
+            runs[index],
+            truth,
+            predictions[index],
+            keypoints=keypoints,
+            protocols=PROTOCOLS,
+            num_resamples=num_resamples,
+        )
+
+    def score_on_17(index: int, scored: RunScore) -> RunScore:
+        is_on_17 = COCO17 in (predictions[index].skeleton, truth.skeleton)
+        return scored if is_on_17 else score(index, keypoints="coco17")
+
     cells: dict[tuple[str, str], SeedGroup] = {}
-    for (family, setting), numbers in _chosen(runs, there).items():
-        scored = [
-            known.get(n)
-            or score_run(runs[n], truth, found[n], protocols=PROTOCOLS, num_resamples=draws)
-            for n in numbers
-        ]
-        alike = tuple(runs[n] for n in numbers)
-        cells[family, setting] = SeedGroup(alike, tuple(scored))
+    for (method, setting), indices in _choose_runs(runs, predictions).items():
+        group = tuple(runs[n] for n in indices)
+        scored = {n: (scores or {}).get(n) or score(n) for n in indices}
+        cells[method, setting] = SeedGroup(group, tuple(scored.values()))
         if setting == "B":
-            cells[family, "B17"] = SeedGroup(
-                alike,
-                tuple(
-                    _on_17(one, truth, found[n], draws)
-                    for one, n in zip(scored, numbers, strict=True)
-                ),
-            )
+            on_17 = tuple(score_on_17(n, one) for n, one in scored.items())
+            cells[method, "B17"] = SeedGroup(group, on_17)
     if not cells:
         return None
-    return Ours({p: RunBoard(cells, p) for p in PROTOCOLS}, tuple(_notes(cells)))
+    return OurResults({p: RunSource(cells, p) for p in PROTOCOLS}, tuple(_list_notes(cells)))
 
 
-def _on_17(scored: RunScore, truth: Instances, found: Predictions, draws: int | None) -> RunScore:
-    if found.skeleton == COCO17 or truth.skeleton == COCO17:
-        return scored
-    return score_run(
-        scored.run, truth, found, keypoints="coco17", protocols=PROTOCOLS, num_resamples=draws
-    )
+def _choose_runs(
+    runs: Sequence[Run], predictions: Mapping[int, Predictions]
+) -> dict[tuple[str, str], list[int]]:
+    """Choose the runs for each of the paper's methods and settings: one method, one recipe."""
+    usable = [n for n, run in enumerate(runs) if n in predictions and not run.is_untrained]
+    chosen: dict[tuple[str, str], list[int]] = {}
+    for method in METHODS:
+        variants = [n for n in usable if paper_values.find_paper_method(runs[n].method) == method]
+        names = [runs[n].method for n in variants]
+        name = method if method in names else next(iter(names), "")
+        for n in (n for n in variants if runs[n].method == name):
+            group = chosen.setdefault((method, runs[n].trained_on), [])
+            if not group or runs[group[0]].recipe == runs[n].recipe:
+                group.append(n)
+    return chosen
 
 
-def _chosen(runs: Sequence[Run], there: Sequence[int]) -> dict[tuple[str, str], list[int]]:
-    """By the paper's method and setting, the runs that stand for it: one method, one recipe."""
-    out: dict[tuple[str, str], list[int]] = {}
-    for family in (m.name for m in paper_values.METHODS):
-        own = [n for n in there if paper_values.find_paper_method(runs[n].method) == family]
-        if not own:
-            continue
-        names = [runs[n].method for n in own]
-        method = family if family in names else names[0]
-        for n in own:
-            first = out.setdefault((family, runs[n].trained_on), [])
-            alike = not first or runs[first[0]].recipe == runs[n].recipe
-            if runs[n].method == method and alike:
-                first.append(n)
-    return {key: numbers for key, numbers in out.items() if numbers}
-
-
-def _notes(cells: Mapping[tuple[str, str], SeedGroup]) -> list[str]:
+def _list_notes(cells: Cells) -> list[str]:
     notes = []
-    twins = {
-        family: s.first_run.method
-        for (family, _), s in cells.items()
-        if s.first_run.method != family
-    }
-    if twins:
-        words = ", ".join(f"{twin} for {family}" for family, twin in twins.items())
-        notes.append(f"stand-ins: {words}; what they show need not hold for the methods themselves")
-    if any(len(s.scores) == 1 for s in cells.values()):
+    used = {method: group.first_run.method for (method, _), group in cells.items()}
+    variants = [f"{used[method]} for {method}" for method in used if used[method] != method]
+    if variants:
+        words = ", ".join(variants)
+        notes.append(f"stand-ins: {words}; their results need not hold for the methods themselves")
+    if any(len(group.scores) == 1 for group in cells.values()):
         notes.append(
             "cells with one seed: their intervals cover the choice of test images, not the chance "
             "of training"
         )
-    steps = {s.first_run.steps for (_, setting), s in cells.items() if setting == "B"}
+    steps = {group.first_run.steps for (_, setting), group in cells.items() if setting == "B"}
     if len(steps) > 1:
         notes.append("methods were trained for different numbers of steps")
     return notes

@@ -1,6 +1,6 @@
 """From setting A to B by class, method by method: the difference and its interval (Fig. 5)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from smallpose.core.interval import Interval
-from smallpose.report.claims.result_source import Board
+from smallpose.report.claims.cells import CellSource
 from smallpose.report.figures.style import (
     CLASSES,
     LIGHT,
@@ -35,19 +35,21 @@ class Change:
     printed: Mapping[str, float | None]
 
 
-def compute_changes(board: Board, printed: Board, methods: tuple[str, ...]) -> list[Change]:
-    """The methods that have both settings; B is scored on COCO's 17 joints, as A is."""
+def compute_changes(
+    ours: CellSource, printed: CellSource, methods: Sequence[str]
+) -> list[Change]:
+    """Compute B minus A of the methods that have both; B is scored on COCO's 17 joints, as A is."""
     out = []
     for method in methods:
-        ours: dict[str, Interval | None] = {}
+        measured: dict[str, Interval | None] = {}
         theirs: dict[str, float | None] = {}
         for metric in CLASSES:
-            one, other = (method, "B17", metric), (method, "A", metric)
-            ours[metric] = board.difference(one, other)
-            known = printed.difference(one, other)
+            b, a = (method, "B17", metric), (method, "A", metric)
+            measured[metric] = ours.subtract(b, a)
+            known = printed.subtract(b, a)
             theirs[metric] = None if known is None else known.value
-        if any(ours.values()):
-            out.append(Change(board.label(method), ours, theirs))
+        if any(measured.values()):
+            out.append(Change(ours.label(method), measured, theirs))
     return out
 
 

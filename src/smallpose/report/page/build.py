@@ -1,32 +1,40 @@
-"""The page: finished runs, and the data they were trained on, as one HTML file without a network.
+"""Build the report page: finished runs and their data set as one HTML file that needs no network.
 
-`make_report` reads, computes nothing that has no file of its own (tables as Markdown and CSV,
-figures and sheets as PNG and SVG), and writes `index.html` last.
+`make_report` reads the runs, writes everything on the page also as a file of its own (tables as
+Markdown and CSV, figures and contact sheets as PNG and SVG), and writes `index.html` last.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from smallpose.core.instances import concat
+from smallpose.core.instances import concat_instances
 from smallpose.core.predictions import Predictions
+from smallpose.core.table import Table
 from smallpose.report import figures
-from smallpose.report.claims.check import Claims, check_claims
-from smallpose.report.claims.claims_datasets import OWN, Sets
-from smallpose.report.claims.our_runs import Ours, ours
+from smallpose.report.claims.check import CheckedClaims, check_claims
+from smallpose.report.claims.datasets import OWN, DatasetSource
+from smallpose.report.claims.our_runs import OurResults, collect_our_results
 from smallpose.report.dataset_report import FigureSpec
-from smallpose.report.images import contact_sheet
-from smallpose.report.images.contact_sheet import Answer, ContactSheet
+from smallpose.report.images.contact_sheet import (
+    ContactSheet,
+    ReadImage,
+    build_predictions_sheet,
+    build_sample_sheet,
+    build_source_sheet,
+)
 from smallpose.report.images.density_sheet import build_density_sheet
 from smallpose.report.images.encode import encode_image, open_image_reader
-from smallpose.report.inputs.scores import RunScore, group_scores, score_run
+from smallpose.report.images.sheet_drawing import draw_sheet
+from smallpose.report.inputs.person_matching import RunPredictions
+from smallpose.report.inputs.scores import RunScore, SeedGroup, group_scores, score_run
 from smallpose.report.latency import measure_latencies
-from smallpose.report.page import context as given
-from smallpose.report.page.person_browser import MAX_RUNS, BrowserData, Said, build_browser_data
+from smallpose.report.page import context
+from smallpose.report.page.person_browser import MAX_RUNS, BrowserData, build_browser_data
 from smallpose.report.page.result_figures import make_result_figures
 from smallpose.report.page.run_figures import (
     make_change_figure,
@@ -36,177 +44,196 @@ from smallpose.report.page.run_figures import (
 from smallpose.report.page.summary import summarize_runs
 from smallpose.report.report_data import ReportData, read_report_data
 from smallpose.report.tables import paper_tables
-from smallpose.report.tables.paper_tables import Table
-from smallpose.system.files import write_whole
-from smallpose.system.progress import say, track
+from smallpose.report.tables.files import save_table
+from smallpose.system.files import write_atomically
+from smallpose.system.progress import print_status, show_progress
 
 
-def make_report(runs: Sequence[Path], out: Path, latency: int = 0) -> list[Table]:
+def make_report(runs: Sequence[Path], out: Path, num_latency_images: int = 0) -> list[Table]:
     """Write the report of these runs' folders into `out`.
 
     Args:
-        latency: images to time each run on; 0 for none, and then the same runs give the same files.
+        num_latency_images: images to time each run on; with 0 no run is timed, and the same runs
+            give the same files.
 
     Returns: the tables of our own results, one per protocol, the paper's first.
     Raises: InputError when a folder is no finished run.
     """
-    material = read_report_data(runs)
-    scores = _score_runs(material)
-    seeds = group_scores(material.runs, scores)
-    mine = _collect_our_results(material, scores)
-    claims = _check_claims(material, mine)
-    results = paper_tables.all_results(seeds)
-    beside = [
-        paper_tables.table1(material.picture.table1 if material.picture else None),
-        *(make(seeds) for make in (paper_tables.table2, paper_tables.table3, paper_tables.table5)),
-    ]
-    sentences = claims.table()
-    write_whole(out / "claims.json", claims.to_json())
-    parts = material.picture.tables()[1:] if material.picture else []
-    said = summarize_runs(material, scores)
-    others = [
-        sentences,
-        *paper_tables.other_protocols(seeds),
-        *([said.table] if said.table else []),
-    ]
-    for table in (*results, *beside, *parts, *others):
-        table.save(out / "tables")
-    drawings = make_result_figures(material, scores)
-    drawings += _make_run_figures(material, scores, mine, latency, out)
-    about_data = material.picture.drawings() if material.picture else []
-    drawn = {
-        drawing.name: figures.save(
-            drawing.draw(),
-            out / "figures",
-            drawing.name,
-            drawing.title,
-            _describe_subject(drawing, material),
+    data = read_report_data(runs)
+    scores = _score_runs(data)
+    our_results = _collect_our_results(data, scores)
+    claims = _check_claims(data, our_results)
+    write_atomically(out / "claims.json", claims.to_json())
+    tables = _build_tables(group_scores(data.runs, scores), data, claims)
+    summary = summarize_runs(data, scores)
+    for table in [*tables.all, *([summary.table] if summary.table else [])]:
+        save_table(table, out / "tables")
+    result_figures = make_result_figures(data, scores)
+    result_figures += _make_run_figures(data, scores, our_results, num_latency_images, out)
+    data_figures = data.dataset.list_figures() if data.dataset else []
+    svgs = _draw_figures([*result_figures, *data_figures], data, out / "figures")
+    read = _open_images(data)
+    sheets = _build_sheets(data, read)
+    for sheet in sheets:
+        image = encode_image(draw_sheet(sheet), "png")
+        write_atomically(out / "figures" / f"{sheet.name}.png", image)
+    browser = _build_browser(data, read)
+    for name, text in browser.list_external_packs() if browser else ():
+        write_atomically(out / name, text)
+    values = {
+        **context.build_page_context(data, tables),
+        **context.build_sheet_context(sheets),
+        **context.build_summary_context(data, summary),
+        **context.build_people_context(data, browser),
+        "result_figures": [context.render_figure(f, svgs[f.name]) for f in result_figures],
+        "data_figures": [context.render_figure(f, svgs[f.name]) for f in data_figures],
+    }
+    write_atomically(out / "index.html", _render_page(values))
+    return list(tables.results)
+
+
+def _build_tables(
+    groups: Sequence[SeedGroup], data: ReportData, claims: CheckedClaims
+) -> context.PageTables:
+    return context.PageTables(
+        results=paper_tables.build_all_results(groups),
+        table1=paper_tables.build_table1(data.dataset.table1 if data.dataset else None),
+        comparisons=[
+            paper_tables.build_table2(groups),
+            paper_tables.build_table3(groups),
+            paper_tables.build_table5(groups),
+        ],
+        # The first one has the same counts as Table 1.
+        data_parts=data.dataset.build_tables()[1:] if data.dataset else [],
+        claims=claims.to_table(),
+        only_files=paper_tables.build_other_protocols(groups),
+    )
+
+
+def _draw_figures(specs: Sequence[FigureSpec], data: ReportData, folder: Path) -> dict[str, bytes]:
+    """Draw and save all figures; return their SVG by name."""
+    return {
+        spec.name: figures.save_figure(
+            spec.draw(), folder, spec.name, spec.title, _describe_subject(spec, data)
         )
-        for drawing in track([*drawings, *about_data], "figures")
+        for spec in show_progress(specs, "figures")
     }
-    made = _build_sheets(material)
-    for sheet in made:
-        file = out / "figures" / f"{sheet.name}.png"
-        write_whole(file, encode_image(contact_sheet.draw_sheet(sheet), "png"))
-    crowd = _crowd(material)
-    handed = {
-        **given.build_context(material, results, beside, parts, made),
-        **given.build_summary_context(material, said),
-        **given.build_people_context(material, crowd),
-        "claims": [given.render_table(sentences)],
-        "drawings": [given.render_figure(d, drawn[d.name]) for d in drawings],
-        "about_data": [given.render_figure(d, drawn[d.name]) for d in about_data],
-    }
-    for name, text in crowd.beside() if crowd else ():
-        write_whole(out / name, text)
-    write_whole(out / "index.html", _render_page(handed))
-    return results
 
 
-def _describe_subject(drawing: FigureSpec, material: ReportData) -> str:
-    """For files that travel without the page: what the figure is of."""
-    if material.picture is None or material.test is None:
+def _describe_subject(spec: FigureSpec, data: ReportData) -> str:
+    """Describe the data of a figure, for files that are shared without the page."""
+    if data.dataset is None or data.test is None:
         return ""
-    if any(drawing.name == d.name for d in material.picture.drawings()):
-        return material.picture.subject
-    people = int(material.test.counted.sum())
-    where = material.data.name if material.data else "data set"
-    return f"test set of {where}: {people:,} people in {len(material.test.images):,} images"
+    if any(spec.name == other.name for other in data.dataset.list_figures()):
+        return data.dataset.description
+    num_people = int(data.test.is_counted.sum())
+    name = data.data.name if data.data else "data set"
+    return f"test set of {name}: {num_people:,} people in {len(data.test.images):,} images"
 
 
-def _score_runs(material: ReportData) -> dict[int, RunScore]:
-    """Every run scored on the same draws of images; none where the data is not there."""
-    if material.test is None:
+def _score_runs(data: ReportData) -> dict[int, RunScore]:
+    """Score every run on the same resamples of images; none if the data set is missing."""
+    if data.test is None:
         return {}
     return {
-        n: score_run(material.runs[n], material.test, found)
-        for n, (found, _) in track(list(material.found.items()), "intervals")
+        index: score_run(data.runs[index], data.test, result.predictions)
+        for index, result in show_progress(list(data.results.items()), "intervals")
     }
 
 
-def _collect_our_results(material: ReportData, scores: Mapping[int, RunScore]) -> Ours | None:
-    """The runs as cells of the paper's tables, for its sentences and for Fig. 5."""
-    if material.test is None:
+def _collect_our_results(data: ReportData, scores: Mapping[int, RunScore]) -> OurResults | None:
+    """Collect the runs as cells of the paper's tables, for the claims and for Fig. 5."""
+    if data.test is None:
         return None
-    return ours(material.runs, material.test, _found(material), scores=scores)
+    return collect_our_results(data.runs, data.test, _list_predictions(data), scores=scores)
 
 
-def _found(material: ReportData) -> dict[int, Predictions]:
-    return {n: predictions for n, (predictions, _) in material.found.items()}
+def _list_predictions(data: ReportData) -> dict[int, Predictions]:
+    return {index: result.predictions for index, result in data.results.items()}
 
 
-def _check_claims(material: ReportData, mine: Ours | None) -> Claims:
-    """The paper's sentences, on its own numbers and on these runs."""
-    if material.picture is None:
-        return check_claims(runs=mine)
-    people = concat(list(material.picture.sets.values()))
-    return check_claims(runs=mine, sets=Sets({OWN: people}))
+def _check_claims(data: ReportData, our_results: OurResults | None) -> CheckedClaims:
+    """Check the paper's sentences on its own numbers and on these runs."""
+    if data.dataset is None:
+        return check_claims(runs=our_results)
+    people = concat_instances(list(data.dataset.sets.values()))
+    return check_claims(runs=our_results, datasets=DatasetSource({OWN: people}))
 
 
 def _make_run_figures(
-    material: ReportData, scores: Mapping[int, RunScore], mine: Ours | None, latency: int, out: Path
+    data: ReportData,
+    scores: Mapping[int, RunScore],
+    our_results: OurResults | None,
+    num_latency_images: int,
+    out: Path,
 ) -> list[FigureSpec]:
-    """Fig. 4a, Fig. 5, and latency where it was asked for."""
-    made = make_change_figure(mine)
-    if material.test is None or material.data is None:
-        return made
-    made = [*make_density_figure(material.runs, material.test, _found(material)), *made]
-    if latency and not (material.data / "images").is_dir():
-        say(f"{material.data}: no pictures, so no run is timed")
-    elif latency:
-        times = measure_latencies(
-            material.runs, material.test, open_image_reader(material.data / "images"), latency
-        )
-        rows = [t.to_dict() for t in times.values()]
-        write_whole(out / "latency.json", json.dumps(rows, indent=1) + "\n")
-        made += make_latency_figure(material.runs, times, scores)
-    return made
+    """Make Fig. 4a, Fig. 5, and latency if it is wanted."""
+    specs = make_change_figure(our_results)
+    if data.test is None or data.data is None:
+        return specs
+    specs = [*make_density_figure(data.runs, data.test, _list_predictions(data)), *specs]
+    images = data.data / "images"
+    if num_latency_images and not images.is_dir():
+        print_status(f"{data.data}: it has no images, so no run is timed")
+    elif num_latency_images:
+        read = open_image_reader(images)
+        latencies = measure_latencies(data.runs, data.test, read, num_latency_images)
+        rows = [latency.to_dict() for latency in latencies.values()]
+        write_atomically(out / "latency.json", json.dumps(rows, indent=1) + "\n")
+        specs += make_latency_figure(data.runs, latencies, scores)
+    return specs
 
 
-def _build_sheets(material: ReportData) -> list[ContactSheet]:
-    """Predictions, people by size, people by source; none without pictures."""
-    if material.test is None or material.data is None or material.picture is None:
+def _open_images(data: ReportData) -> ReadImage | None:
+    """Open the images of the data set, if it has any."""
+    if data.data is None:
+        return None
+    if not (data.data / "images").is_dir():
+        print_status(f"{data.data}: it has no images, so no contact sheets are drawn")
+        return None
+    return open_image_reader(data.data / "images")
+
+
+def _build_sheets(data: ReportData, read: ReadImage | None) -> list[ContactSheet]:
+    """Build the sheets of predictions, and of people by size, density and source."""
+    if data.test is None or data.dataset is None or read is None:
         return []
-    if not (material.data / "images").is_dir():
-        say(f"{material.data}: no pictures, so no sheets of people")
-        return []
-    read = open_image_reader(material.data / "images")
-    test, out = material.test, []
-    answers = _answers(material)
-    if answers:
-        out.append(contact_sheet.build_predictions_sheet(test, answers, read))
-    out.append(contact_sheet.build_sample_sheet(test, read))
-    out.append(build_density_sheet(test, read))
-    out.append(contact_sheet.build_source_sheet([test, *material.picture.sets.values()], read))
-    return [s for s in out if any(row.tiles for row in s.rows)]
+    sheets = []
+    results = _choose_sheet_results(data)
+    if results:
+        sheets.append(build_predictions_sheet(data.test, results, read))
+    sheets.append(build_sample_sheet(data.test, read))
+    sheets.append(build_density_sheet(data.test, read))
+    sheets.append(build_source_sheet([data.test, *data.dataset.sets.values()], read))
+    return [sheet for sheet in sheets if sheet.has_tiles]
 
 
-def _answers(material: ReportData) -> list[Answer]:
-    """The best method's runs under A and B, or the best run alone."""
+def _choose_sheet_results(data: ReportData) -> list[RunPredictions]:
+    """Choose the best method's runs under A and B, or the best run alone."""
     chosen: dict[str, int] = {}
-    for number in material.ranked:
-        run = material.runs[number]
-        if run.method == material.runs[material.best].method and not (chosen and run.is_untrained):
-            chosen.setdefault(run.setting, number)
+    for index in data.ranked:
+        run = data.runs[index]
+        if run.method == data.runs[data.best].method and not (chosen and run.is_untrained):
+            chosen.setdefault(run.setting, index)
     return [
-        Answer(setting or material.runs[number].folder.name, *material.found[number])
-        for setting, number in sorted(chosen.items())
+        replace(data.results[index], label=setting or data.runs[index].folder.name)
+        for setting, index in sorted(chosen.items())
     ]
 
 
-def _crowd(material: ReportData) -> BrowserData | None:
-    """Everybody in the test set with what the best runs said; None without any result file."""
-    order = material.ranked[:MAX_RUNS]
-    if material.test is None or material.data is None or not order:
+def _build_browser(data: ReportData, read: ReadImage | None) -> BrowserData | None:
+    """Collect the people of the test set with the best runs; None without any result file."""
+    best = data.ranked[:MAX_RUNS]
+    if data.test is None or not best:
         return None
-    folder = material.data / "images"
-    read = open_image_reader(folder) if folder.is_dir() else None
-    label = partial(figures.run_label, runs=material.runs)
-    said = [Said(label(material.runs[n]), *material.found[n]) for n in order]
-    return build_browser_data(material.test, said, read)
+    results = [
+        replace(data.results[index], label=figures.label_run(data.runs[index], data.runs))
+        for index in best
+    ]
+    return build_browser_data(data.test, results, read)
 
 
-def _render_page(context: Mapping[str, Any]) -> str:
+def _render_page(values: Mapping[str, Any]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
             [
@@ -219,4 +246,4 @@ def _render_page(context: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    return environment.get_template("page.html").render(context) + "\n"
+    return environment.get_template("page.html").render(values) + "\n"

@@ -1,4 +1,4 @@
-"""Claims about data sets, on files whose answer is known."""
+"""Claims about data sets, on sets whose statistics are known."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.skeleton import COCO17
 from smallpose.io.coco_annotations import read_coco
 from smallpose.report.claims.check import check_claims
-from smallpose.report.claims.claims_datasets import Sets
-from smallpose.stats.scene_entropy import scenes
+from smallpose.report.claims.datasets import DatasetSource
+from smallpose.stats.scene_entropy import summarize_scenes
 
 
 def crowd(each: int, apart: float, images: int = 60, spread: int = 0) -> Instances:
@@ -31,39 +31,39 @@ def crowd(each: int, apart: float, images: int = 60, spread: int = 0) -> Instanc
     return make_instances(COCO17, table, rows, boxes, keypoints)
 
 
-def verdict(sets: Sets, key: str) -> str | None:
-    finding = check_claims(sets=sets)[key].ours
+def verdict(datasets: DatasetSource, key: str) -> str | None:
+    finding = check_claims(datasets=datasets)[key].owned
     return None if finding is None else finding.verdict
 
 
-def test_crowding_between_the_two_is_seen_and_crowding_beyond_them_is_not():
+def test_crowding_between_the_others_supports_the_claim_and_crowding_beyond_breaks_it():
     loose, middle, tight = crowd(3, 200), crowd(3, 15), crowd(3, 4)
     between = {"smallpose": middle, "coco": loose, "crowdpose": tight}
-    assert verdict(Sets(between), "C15") == "supported"
+    assert verdict(DatasetSource(between), "C15") == "supported"
     beyond = {"smallpose": tight, "coco": loose, "crowdpose": middle}
-    assert verdict(Sets(beyond), "C15") == "not supported"
+    assert verdict(DatasetSource(beyond), "C15") == "not supported"
     alike = {"smallpose": middle, "coco": loose, "crowdpose": crowd(3, 15, 59)}
-    assert verdict(Sets(alike), "C15") == "cannot tell"
+    assert verdict(DatasetSource(alike), "C15") == "cannot tell"
 
 
-def test_a_set_that_is_not_given_leaves_it_open():
-    some = Sets({"smallpose": crowd(3, 15), "coco": crowd(3, 200)})
+def test_a_missing_set_leaves_the_claim_open():
+    some = DatasetSource({"smallpose": crowd(3, 15), "coco": crowd(3, 200)})
     assert verdict(some, "C15") == "cannot tell"
-    assert verdict(Sets(), "C15") is None
+    assert verdict(DatasetSource(), "C15") is None
 
 
-def test_the_widest_crowds_are_seen():
-    sets = Sets(
+def test_the_largest_variance_of_people_per_image_supports_the_claim():
+    datasets = DatasetSource(
         {
             "smallpose": crowd(9, 30, spread=7),
             "coco": crowd(3, 30, spread=1),
             "crowdpose": crowd(4, 30, spread=1),
         }
     )
-    assert verdict(sets, "C15P") == "supported"
+    assert verdict(datasets, "C15P") == "supported"
 
 
-def test_entropies_decide_table_4():
+def test_scene_entropies_decide_the_claim_of_table_4():
     rng = np.random.default_rng(0)
 
     def probabilities(sharp: float) -> np.ndarray:
@@ -71,23 +71,25 @@ def test_entropies_decide_table_4():
         return scores / scores.sum(axis=1, keepdims=True)
 
     sharp = {"smallpose": 1.0, "coco": 2.0, "crowdpose": 1.5}
-    sets = Sets({}, {name: scenes(probabilities(s)) for name, s in sharp.items()})
-    assert verdict(sets, "C15E") == "supported"
+    datasets = DatasetSource(
+        {}, {name: summarize_scenes(probabilities(s)) for name, s in sharp.items()}
+    )
+    assert verdict(datasets, "C15E") == "supported"
 
 
-def test_the_abstract_is_held_against_the_built_set():
-    assert verdict(Sets({"smallpose": crowd(3, 30)}), "D19") == "not supported"
+def test_the_totals_of_the_abstract_are_compared_with_the_built_set():
+    assert verdict(DatasetSource({"smallpose": crowd(3, 30)}), "D19") == "not supported"
 
 
-def test_real_crowdpose_and_coco_answer_as_measured(real: Path):
-    sets = Sets(
+def test_real_crowdpose_and_coco_have_the_known_verdicts(real: Path):
+    datasets = DatasetSource(
         {
             "crowdpose": read_coco(real / "other/crowdpose/crowdpose_val.json.gz"),
             "coco": read_coco(real / "coco/annotations/person_keypoints_val2017.subset538.json.gz"),
         }
     )
-    claims = check_claims(sets=sets)
-    tiny, small = claims["S6"].ours, claims["E8"].ours
+    claims = check_claims(datasets=datasets)
+    tiny, small = claims["S6"].owned, claims["E8"].owned
     assert tiny is not None
     assert small is not None
     assert tiny.verdict == "supported"
@@ -96,5 +98,5 @@ def test_real_crowdpose_and_coco_answer_as_measured(real: Path):
 
 
 @pytest.mark.parametrize("key", ["C15", "C15P", "C15E", "S6", "S7"])
-def test_figures_without_numbers_say_nothing_of_the_paper(key: str):
+def test_figures_without_printed_numbers_have_no_verdict_on_the_paper(key: str):
     assert check_claims()[key].paper is None

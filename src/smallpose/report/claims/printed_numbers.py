@@ -1,0 +1,240 @@
+"""Recompute the numbers that the paper prints from other numbers that it prints.
+
+Nothing in here knows which of them are wrong.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from smallpose.core.density import DENSITIES
+from smallpose.core.interval import Interval
+from smallpose.core.sizes import SIZES
+from smallpose.report.claims.cells import PaperSource
+from smallpose.report.claims.claim import Assertion, Comparison, Key, Relation, compare
+from smallpose.report.inputs.paper_values import Paper, ResultRow, format_method_label
+
+Comparisons = Iterator[Comparison]
+exact = Interval.exact
+# Keypoint annotations of COCO 2017, counted in its files: people with keypoints, not crowd.
+COCO_IMAGES = {"train2017": 118_287, "val2017": 5_000}
+COCO_PEOPLE = {"train2017": 149_813, "val2017": 6_352}
+COCO_SMALL_BY_BOX = 72_310  # of both splits, box below 128 × 96 px²
+
+
+def compare_totals(paper: Paper) -> Comparisons:
+    """Compare Table 1's totals with the limits of the abstract."""
+    text, table = paper.text, paper.table1
+    numbers = {"people": table["total"].people, "small people": table["total"].sizes[0]}
+    limits = {"people": text.people_over, "small people": text.small_over}
+    if table["train"].images is not None and table["test"].images is not None:
+        numbers["images"] = table["train"].images + table["test"].images
+        limits["images"] = text.images_over
+    for what, number in numbers.items():
+        difference = exact(number - limits[what])
+        yield compare(
+            f"{what} above {limits[what]:,}", difference, "above", how=f"{number:,} {what}"
+        )
+
+
+def compare_train_sizes(paper: Paper) -> Comparisons:
+    """Compare the text's sizes of train with total minus test, size by size and together."""
+    text, table = paper.text.train_sizes, paper.table1
+    computed = [a - b for a, b in zip(table["total"].sizes, table["test"].sizes, strict=True)]
+    for k, size in enumerate(SIZES):
+        how = (
+            f"the text has {text[k]:,}, Table 1 {table['train'].sizes[k]:,}; total minus test is "
+            f"{computed[k]:,}"
+        )
+        yield compare(f"{size} people of train", exact(text[k] - computed[k]), "equals", how=how)
+    how = f"the text's three add up to {sum(text):,}, total minus test to {sum(computed):,}"
+    difference = exact(sum(text) - sum(computed))
+    yield compare("all people of train", difference, "equals", how=how)
+
+
+def compare_table_1(paper: Paper) -> Comparisons:
+    """Compare the total with train plus test, size by size."""
+    rows = [paper.table1[split].sizes for split in ("train", "test", "total")]
+    for size, train, test, total in zip(SIZES, *rows, strict=True):
+        how = f"{train:,} + {test:,} = {train + test:,}, printed {total:,}"
+        difference = exact(total - train - test)
+        yield compare(f"{size} people of the total", difference, "equals", how=how)
+
+
+def compare_ratio(split: str) -> Callable[[Paper], Comparisons]:
+    """Create the comparison of the shares of sizes in a split with those printed."""
+
+    def compare_shares(paper: Paper) -> Comparisons:
+        printed: Sequence[str] = getattr(paper.text, f"{split}_ratio")
+        for size, number, text in zip(SIZES, paper.table1[split].sizes, printed, strict=True):
+            people = paper.table1[split].people
+            yield _compare_share(f"{size} people of {split}", number, people, text)
+
+    return compare_shares
+
+
+def compare_coco_share(paper: Paper) -> Comparisons:
+    """Compare the share of small people in COCO with the printed one."""
+    text = paper.text
+    share = text.coco_small_share
+    yield _compare_share("share of small people", text.coco_small, text.coco_people, share)
+
+
+def _compare_share(what: str, part: int, total: int, printed: str) -> Comparison:
+    share = 100 * part / total
+    how = f"{part:,} of {total:,} are {share:.2f} %, printed {printed}"
+    return _compare_rounded(what, share, printed, how)
+
+
+def _compare_rounded(what: str, number: float, printed: str, how: str) -> Comparison:
+    """Check whether a number rounds to a printed one."""
+    half_unit = Interval.printed(printed).high - float(printed)
+    return compare(what, exact(float(printed) - number), "within", half_unit, how)
+
+
+def compare_people_per_image(paper: Paper) -> Comparisons:
+    """Compare the printed people per image with people divided by images."""
+    for name, split in paper.table1.items():
+        if split.images is not None and split.people_per_image is not None:
+            mean, printed = split.people / split.images, f"{split.people_per_image:.2f}"
+            how = f"{split.people:,} / {split.images:,} = {mean:.3f}, printed {printed}"
+            yield _compare_rounded(f"people per image of {name}", mean, printed, how)
+
+
+def compare_splits(limit: float) -> Callable[[Paper], Comparisons]:
+    """Create the comparison of people per image of test with that of train, in per cent."""
+
+    def compare_means(paper: Paper) -> Comparisons:
+        train, test = (paper.table1[split].people_per_image for split in ("train", "test"))
+        if train is not None and test is not None:
+            ratio = Interval.printed(f"{test:.2f}") / Interval.printed(f"{train:.2f}")
+            what = "per cent more people in a test image"
+            how = f"{test:.2f} people per test image against {train:.2f}"
+            yield compare(what, (ratio - exact(1.0)) * 100, "within", limit, how)
+
+    return compare_means
+
+
+def compare_coco_set(paper: Paper) -> Comparisons:
+    """Compare the printed size of COCO's training set with its files."""
+    people, images = paper.text.coco_people, paper.text.coco_images
+    how = f"train2017 has {COCO_PEOPLE['train2017']:,}"
+    if people == sum(COCO_PEOPLE.values()):
+        how += f"; {people:,} is {' + '.join(COCO_PEOPLE)}"
+    difference = exact(people - COCO_PEOPLE["train2017"])
+    yield compare("people of COCO's training set", difference, "equals", how=how)
+    difference = exact(images - COCO_IMAGES["train2017"])
+    how = f"train2017 has {COCO_IMAGES['train2017']:,}"
+    yield compare("images of COCO's training set", difference, "equals", how=how)
+
+
+def compare_coco_boxes(paper: Paper) -> Comparisons:
+    """Compare the printed number of small people in COCO with their boxes."""
+    printed, people = paper.text.coco_small, sum(COCO_PEOPLE.values())
+    how = (
+        f"by box area {COCO_SMALL_BY_BOX:,} of {people:,} ({100 * COCO_SMALL_BY_BOX / people:.1f} "
+        f"%) are below 128×96; printed {printed:,} ({100 * printed / people:.1f} %)"
+    )
+    difference = exact(printed - COCO_SMALL_BY_BOX)
+    yield compare("COCO's small people by box area", difference, "equals", how=how)
+
+
+def compare_gain(name: str, left: Key, right: Key) -> Callable[[Paper], Comparisons]:
+    """Create the comparison of a gain in the text with the difference of two printed cells."""
+
+    def compare_difference(paper: Paper) -> Comparisons:
+        source, printed = PaperSource(paper), getattr(paper.text, name)
+        one, other = source.value(left), source.value(right)
+        if one is not None and other is not None:
+            gain = one - other
+            how = f"{one.value:g} − {other.value:g} = {gain.value:.4g}, printed {printed}"
+            what, _ = source.describe(Assertion(left, "above", right))
+            yield compare(what, Interval.printed(printed) - gain, "equals", how=how)
+
+    return compare_difference
+
+
+def compare_repeated_rows(paper: Paper) -> Comparisons:
+    """Compare the rows of Table 5 that repeat rows of Table 2."""
+    for repeated, setting in ((paper.table5[0], "A"), (paper.table5[-1], "B")):
+        for metric in ("AP", "AP_S", "AP_L"):
+            a = repeated.metric(metric)
+            b = paper.rows["simple_baseline_r50", setting].metric(metric)
+            if a is not None and b is not None:
+                what = f"{metric} of {repeated.trained_on}"
+                yield compare(what, exact(a - b), "equals", how=f"Table 5 {a:g}, Table 2 {b:g}")
+
+
+def compare_size_means(limit: float) -> Callable[[Paper], Comparisons]:
+    """Create the comparison of AP with the mean of the sizes' AP, weighted by people of test."""
+
+    def compare_means(paper: Paper) -> Comparisons:
+        sizes = paper.table1["test"].sizes
+        for name, row in _name_rows(paper):
+            if row.ap_m is not None and row.ap_l is not None:
+                mean = float(np.average((row.ap_s, row.ap_m, row.ap_l), weights=sizes))
+                difference = _printed(row.ap) - Interval(mean, mean - 0.05, mean + 0.05)
+                how = f"AP {row.ap:.1f}, the sizes' weighted mean {mean:.1f}"
+                yield compare(name, difference, "within", limit, how)
+
+    return compare_means
+
+
+def compare_recall(relation: Relation, limit: float = 0.0) -> Callable[[Paper], Comparisons]:
+    """Create the comparison of AR with AP, row by row.
+
+    AP averages precisions of at most 1 up to the recall reached, so it is at most AR.
+    """
+
+    def compare_rows(paper: Paper) -> Comparisons:
+        for name, row in _name_rows(paper):
+            how = f"AR {row.ar:.1f}, AP {row.ap:.1f}"
+            difference = _printed(row.ar) - _printed(row.ap)
+            yield compare(f"{name}: AR − AP", difference, relation, limit, how)
+
+    return compare_rows
+
+
+def compare_density_weights(paper: Paper) -> Comparisons:
+    """Compare the weight of moderate people in AP_S with one half.
+
+    AP_S is nearly the mean of the densities' AP, weighted by their people; least squares over all
+    rows finds the weights.
+    """
+    rows = list(paper.rows.values())
+    classes = np.array([(row.sparse, row.moderate, row.dense) for row in rows])
+    # The weights add up to 1, so the third follows from the other two.
+    columns = classes[:, :2] - classes[:, 2:]
+    target = np.array([row.ap_s for row in rows]) - classes[:, 2]
+    weights, *_ = np.linalg.lstsq(columns, target, rcond=None)
+    residual = target - columns @ weights
+    variance = residual @ residual / (len(rows) - 2) * np.linalg.inv(columns.T @ columns)[1, 1]
+    shares = [*weights.tolist(), 1 - float(weights.sum())]
+    how = ", ".join(f"{name} {100 * w:.0f} %" for name, w in zip(DENSITIES, shares, strict=True))
+    value, half_width = 100 * shares[1], 196 * float(np.sqrt(variance))
+    share = Interval(value, value - half_width, value + half_width)
+    yield compare("per cent of AP_S that moderate people make", share, "at most", 50.0, how)
+
+
+def compare_entropy_variance(paper: Paper) -> Comparisons:
+    """Compare the printed variances of the scene entropy, with the error of chance."""
+    own, other = paper.text.variance, paper.text.variance_crowdpose
+    difference, error = Interval.printed(own) - Interval.printed(other), 0.0
+    how = f"{own} against {other}, printed without intervals"
+    images = [paper.table1[split].images for split in ("train", "test")]
+    if None not in images:
+        num_images = sum(n for n in images if n is not None)
+        # For normal values, a variance s² of n images has a standard error of s² √(2 / n).
+        error = 1.96 * float(other) * (2 / num_images) ** 0.5
+        how += f"; {num_images:,} images alone leave ±{error:.3f}"
+    wide = Interval(difference.value, difference.low - error, difference.high + error)
+    yield compare("variance of the entropy above CrowdPose's", wide, "above", how=how)
+
+
+def _printed(points: float) -> Interval:
+    return Interval.printed(f"{points:.1f}")
+
+
+def _name_rows(paper: Paper) -> Iterator[tuple[str, ResultRow]]:
+    for (method, setting), row in paper.rows.items():
+        yield f"{format_method_label(method)} {setting}", row
