@@ -156,14 +156,16 @@ def test_identical_repeats_are_merged_and_counted(tmp_path):
     image = {"id": 7, "file_name": "a.jpg", "width": 64, "height": 48}
     people = read_coco(save(tmp_path, coco(person(), person(), images=[image, image])))
     assert (len(people), len(people.images)) == (1, 1)
-    assert people.notes == ("1 repeated image entries merged", "1 repeated annotations merged")
+    assert people.notes == ("1 repeated images merged", "1 repeated annotations merged")
 
 
 def test_differing_repeats_are_an_error_that_names_both(tmp_path):
     path = save(tmp_path, coco(person(), person(area=1.0)))
     assert "annotations[0] and [1]: both have id 1 and they differ" in message(path)
     images = [{"id": 7, "file_name": "a.jpg"}, {"id": 7, "file_name": "b.jpg"}]
-    assert "image 7 stands there twice" in message(save(tmp_path, coco(images=images)))
+    assert "images[0] and [1]: both have id 7 and they differ" in message(
+        save(tmp_path, coco(images=images))
+    )
 
 
 def test_id_zero_is_read_as_any_other(tmp_path):
@@ -188,7 +190,7 @@ def test_crowds_with_masks_as_dicts_and_people_without_keypoints_are_read(tmp_pa
 def test_a_missing_num_keypoints_is_counted(tmp_path):
     people = read_coco(save(tmp_path, coco(person(num_keypoints=None))))
     assert people.num_keypoints.tolist() == [17]
-    assert "counted anew" in people.notes[0]
+    assert "num_keypoints counted in 1 annotations without it" in people.notes[0]
 
 
 FAULTS = {

@@ -52,7 +52,9 @@ def test_mmposes_folder_of_files_is_one_table(tmp_path, truth):
     assert found.boxes_xywh[0].tolist() == [10, 20, 20, 40]
     assert found.scores.tolist() == pytest.approx([0.8 * 0.5] * 2)
     save(folder / "cat.json", [person | {"keypoint_scores": [1.0]}])
-    with pytest.raises(InputError, match=r"cat\.json: keypoints, keypoint_scores and bbox"):
+    with pytest.raises(
+        InputError, match=r"cat\.json: the lengths of keypoints, keypoint_scores or bbox"
+    ):
         read_results(folder, truth)
 
 

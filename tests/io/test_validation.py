@@ -28,8 +28,8 @@ def test_a_sound_file_has_no_findings():
 
 def test_each_planted_fault_is_named_with_its_record():
     assert "fault   1 labelled people have a box without area" in faults(people((5, 5, 0, 9)))
-    assert "boxes leave their image" in faults(people((90, 10, 20, 30)))
-    assert "wholly outside" in faults(people((200, 10, 20, 30)))
+    assert "boxes extend beyond their image" in faults(people((90, 10, 20, 30)))
+    assert "entirely outside" in faults(people((200, 10, 20, 30)))
     assert "unusable file_name (first: image 1)" in faults(people(name="../x.jpg"))
     assert "not the count of v > 0" in faults(people(num_keypoints=[3]))
     assert "they are ignored" in faults(people(num_keypoints=[0]))
@@ -41,7 +41,7 @@ def test_each_planted_fault_is_named_with_its_record():
 def test_collapsed_keypoints_are_a_fault():
     table = people()
     table.keypoints[:, :, :2] = 15
-    assert "all keypoints on one spot" in faults(table)
+    assert "all keypoints at one point" in faults(table)
 
 
 def test_results_are_remarked_on_but_never_at_fault_for_being_finite():

@@ -94,7 +94,10 @@ def test_identical_images_are_merged_and_counted(tmp_path, write_json):
         ([entry("x", people={"human1": [1] * 51})], ["image x, human1", "51 keypoint values"]),
         ([entry("x", people={"human1": [1, 1, 4] * 14})], ["image x, human1", "visibility 4"]),
         ([entry("x", boxes={"human1": [1, 2, 3]})], ["image x, human1", "3 values instead of 4"]),
-        ([entry("x"), entry("x", {})], ["entry[0] and [1]", "image x", "different labels"]),
+        (
+            [entry("x"), entry("x", {})],
+            ["entry[0] and [1]", "both have image_id x and they differ"],
+        ),
         ([entry("y"), entry("x") | {"human_annotations": 3}], ["entry[1] (image x)"]),
         ([entry(" ")], ["entry[0]", "image_id is empty"]),
         ([entry(5)], ["entry[0] (image 5)", "Expected str"]),

@@ -185,7 +185,10 @@ def without(record, key):
         ([frame("0.jpg", person(x1=[1, 2]))], ["person 1: x1 has 2 values instead of one"]),
         ([frame("0.jpg", without(person(), "x1"))], ["annolist[0]", "field x1"]),
         ([frame("a.jpg", person())], ["annolist[0]", "frame name 'a.jpg' is not a number"]),
-        ([frame("0.jpg"), frame("0.jpg", person())], ["[0] and [1]", "frame 0 is listed twice"]),
+        (
+            [frame("0.jpg"), frame("0.jpg", person())],
+            ["[0] and [1]", "both have frame number 0 and they differ"],
+        ),
         ([frame("0.jpg", regions=[{}])], ["ignore region 1", "x1 has 0 values"]),
         ([{"annorect": []}], ["annolist[0]", "field image"]),
         ([frame("0.jpg") | {"annorect": 3}], ["annolist[0]", "annorect"]),

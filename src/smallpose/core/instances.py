@@ -182,7 +182,7 @@ class Instances:
         """Return (n,) indices into `density.DENSITIES`; -1 for people who are not small."""
         return classify_densities(self.area, self.num_labelled, self.num_source_joints)
 
-    def take(self, rows: NDArray[np.intp]) -> "Instances":
+    def take(self, rows: NDArray[np.intp] | slice) -> "Instances":
         """Return the given people; all images stay."""
         return replace(
             self,

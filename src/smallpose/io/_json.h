@@ -1,6 +1,6 @@
-/* What reading and writing JSON text share. */
-#ifndef SMALLPOSE_TEXT_H
-#define SMALLPOSE_TEXT_H
+/* Included by the reader and the writer of JSON. */
+#ifndef SMALLPOSE_JSON_H
+#define SMALLPOSE_JSON_H
 
 #define PY_SSIZE_T_CLEAN
 #ifndef Py_LIMITED_API

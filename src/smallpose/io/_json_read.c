@@ -1,37 +1,39 @@
-/* COCO's JSON straight into flat arrays.
+/* Read COCO's JSON into flat arrays.
  *
- * Only plain files are read here: whatever is unusual (escapes in a key, a number with more than
- * 19 digits, a key that stands twice, broken text) makes a scan answer -1, and the whole file is
- * read with the ordinary JSON library, which knows how to complain. What is read is exact: every
- * number is the double nearest to its text.
+ * Only plain files are read here. Anything unusual (escapes in a key, a number with more than 19
+ * digits, a repeated key, broken text) makes a scan return -1; the file is then read with the
+ * ordinary JSON library, which explains mistakes. What is read is exact: every number is the double
+ * nearest to its text.
  *
- * Text ends with a bracket or a brace, so a run of digits or blanks always stops inside it; only
- * strings have to look for the end.
+ * The text ends with a bracket or a brace, so a run of digits or blanks always ends inside it; only
+ * in strings must the end of the text be checked.
  */
 #include "_json.h"
 
 typedef struct {
-    const char *p, *end, *limit; /* where this scan ends, where the buffer does */
+    const char *p, *end, *limit; /* position, end of this scan, end of the buffer */
     const uint64_t *reciprocals; /* of 5, 5², …: floor(2^(127 + bits) / 5^k) as (high, low) */
-    int powers;                  /* how many of them */
+    int num_powers;              /* number of reciprocals */
 } Text;
 
-static void blanks(Text *s) {
-    while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t')) s->p++;
+static void skip_blanks(Text *s) {
+    while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\r' || *s->p == '\t'))
+        s->p++;
 }
 
-static int is(const Text *s, char c) { return s->p < s->end && *s->p == c; }
+static int next_is(const Text *s, char c) { return s->p < s->end && *s->p == c; }
 
-static int pass(Text *s, char c) {
-    blanks(s);
-    if (!is(s, c)) return 0;
+/* Skip blanks and the character c; 0 where another one follows. */
+static int accept(Text *s, char c) {
+    skip_blanks(s);
+    if (!next_is(s, c)) return 0;
     s->p++;
     return 1;
 }
 
-/* A string without escapes; its inside. */
-static int string(Text *s, const char **start, Py_ssize_t *length) {
-    if (!pass(s, '"')) return -1;
+/* Read a string without escapes: where its content starts, and its length. */
+static int read_string(Text *s, const char **start, Py_ssize_t *length) {
+    if (!accept(s, '"')) return -1;
     const char *stop = memchr(s->p, '"', (size_t)(s->end - s->p));
     if (!stop || memchr(s->p, '\\', (size_t)(stop - s->p))) return -1;
     *start = s->p;
@@ -40,7 +42,8 @@ static int string(Text *s, const char **start, Py_ssize_t *length) {
     return 0;
 }
 
-static uint64_t multiply(uint64_t a, uint64_t b, uint64_t *low) {
+/* Return the upper half of the product of a and b; the lower half goes to `low`. */
+static uint64_t multiply_128(uint64_t a, uint64_t b, uint64_t *low) {
 #ifdef __SIZEOF_INT128__
     unsigned __int128 product = (unsigned __int128)a * b;
     *low = (uint64_t)product;
@@ -56,8 +59,8 @@ static uint64_t multiply(uint64_t a, uint64_t b, uint64_t *low) {
 static const double TENS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                               1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-/* digits / 10^k, rounded to nearest, ties to even. */
-static int decimal(const Text *s, uint64_t digits, int k, double *out) {
+/* Compute digits / 10^k, rounded to nearest, ties to even. */
+static int divide_by_power(const Text *s, uint64_t digits, int k, double *out) {
     if (digits == 0) {
         *out = 0.0;
         return 0;
@@ -66,14 +69,14 @@ static int decimal(const Text *s, uint64_t digits, int k, double *out) {
         *out = (double)digits;
         return 0;
     }
-    /* Both exact as doubles: one rounding, the right one. */
+    /* Both are exact as doubles, so the one rounding of the division is correct. */
     if (digits <= (1ull << 53) && k >= -22 && k <= 22) {
         *out = k > 0 ? (double)digits / TENS[k] : (double)digits * TENS[-k];
         return 0;
     }
-    if (k < 0 || k > s->powers) return -1;
-    /* Times the reciprocal of 5^k. It was rounded down, so the upper 128 bits of the product are
-     * right or one too small; unless that one decides the rounding, it does not matter. */
+    if (k < 0 || k > s->num_powers) return -1;
+    /* Multiply by the reciprocal of 5^k. It was rounded down, so the upper 128 bits of the product
+     * are correct or one too small; where that one would decide the rounding, give up. */
     int lead = 0, bits = 0;
     uint64_t w = digits;
 #ifdef __GNUC__
@@ -82,9 +85,9 @@ static int decimal(const Text *s, uint64_t digits, int k, double *out) {
 #else
     while (!(w >> 63)) w <<= 1, lead++;
 #endif
-    bits = (k * 1217359) / 524288 + 1; /* length of 5^k in bits; right up to k = 3528 */
-    uint64_t low, low2, high = multiply(w, s->reciprocals[2 * (k - 1)], &low);
-    uint64_t carry = multiply(w, s->reciprocals[2 * (k - 1) + 1], &low2);
+    bits = (k * 1217359) / 524288 + 1; /* length of 5^k in bits; correct up to k = 3528 */
+    uint64_t low, low2, high = multiply_128(w, s->reciprocals[2 * (k - 1)], &low);
+    uint64_t carry = multiply_128(w, s->reciprocals[2 * (k - 1) + 1], &low2);
     uint64_t middle = low + carry;
     high += middle < low;
     int cut = high >> 63 ? 11 : 10;
@@ -100,8 +103,8 @@ static int decimal(const Text *s, uint64_t digits, int k, double *out) {
     return 0;
 }
 
-/* A run of digits, eight at a time where the machine's bytes lie as the text's. */
-static const char *run(const char *p, const char *limit, uint64_t *digits) {
+/* Read a run of digits, eight at a time on little-endian machines. */
+static const char *read_digits(const char *p, const char *limit, uint64_t *digits) {
     uint64_t value = *digits;
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     while (limit - p >= 8) {
@@ -123,8 +126,9 @@ static const char *run(const char *p, const char *limit, uint64_t *digits) {
     return p;
 }
 
-static int number(Text *s, double *out) {
-    blanks(s);
+/* Read a number as the nearest double. */
+static int read_number(Text *s, double *out) {
+    skip_blanks(s);
     const char *p = s->p;
     int negative = *p == '-', count, k = 0;
     p += negative;
@@ -137,13 +141,13 @@ static int number(Text *s, double *out) {
     count = (int)(p - first);
     if (*p == '.') {
         const char *point = ++p;
-        p = run(p, s->limit, &digits);
+        p = read_digits(p, s->limit, &digits);
         if (p == point || p - point > 400) return -1;
         k = (int)(p - point);
         count += k;
     }
     if (count > 19) {
-        /* 0.000…: zeros in front are no digits. */
+        /* Zeros in front, as in 0.000…, do not count. */
         const char *q = first;
         for (; (*q == '0' || *q == '.') && q < p; q++) count -= *q == '0';
         if (count > 19) return -1;
@@ -157,14 +161,15 @@ static int number(Text *s, double *out) {
         k += sign ? power : -power;
     }
     double value;
-    if (decimal(s, digits, k, &value) < 0) return -1;
+    if (divide_by_power(s, digits, k, &value) < 0) return -1;
     *out = negative ? -value : value;
     s->p = p;
     return 0;
 }
 
-static int integer(Text *s, int64_t *out) {
-    blanks(s);
+/* Read an integer of at most 18 digits. */
+static int read_integer(Text *s, int64_t *out) {
+    skip_blanks(s);
     const char *p = s->p;
     int negative = *p == '-';
     p += negative;
@@ -178,31 +183,32 @@ static int integer(Text *s, int64_t *out) {
     return 0;
 }
 
-static int word(Text *s, const char *text) {
+/* Skip blanks and the given text; 0 where something else follows. */
+static int accept_word(Text *s, const char *text) {
     size_t n = strlen(text);
-    blanks(s);
+    skip_blanks(s);
     if ((size_t)(s->end - s->p) < n || memcmp(s->p, text, n)) return 0;
     s->p += n;
     return 1;
 }
 
-/* `[a, b, …]` into out; how many, or -1. */
-static Py_ssize_t numbers(Text *s, double *out, Py_ssize_t most) {
-    if (!pass(s, '[')) return -1;
-    if (pass(s, ']')) return 0;
-    for (Py_ssize_t n = 0; n < most; n++) {
-        if (number(s, out + n) < 0) return -1;
-        blanks(s);
+/* Read `[a, b, …]` into out; return how many, or -1. */
+static Py_ssize_t read_numbers(Text *s, double *out, Py_ssize_t max_count) {
+    if (!accept(s, '[')) return -1;
+    if (accept(s, ']')) return 0;
+    for (Py_ssize_t n = 0; n < max_count; n++) {
+        if (read_number(s, out + n) < 0) return -1;
+        skip_blanks(s);
         if (*s->p == ',') {
             s->p++;
             continue;
         }
-        return pass(s, ']') ? n + 1 : -1;
+        return accept(s, ']') ? n + 1 : -1;
     }
     return -1;
 }
 
-#define DEEPEST 64 /* brackets in brackets of a value that nobody asked for */
+#define MAX_DEPTH 64 /* nesting of a value that is skipped */
 
 static int skip_string(Text *s) {
     for (s->p++; s->p < s->end && *s->p != '"'; s->p++) {
@@ -233,130 +239,144 @@ static int skip_number(Text *s) {
     return 0;
 }
 
-/* Over a value that nobody asked for, which must be sound JSON all the same. */
+/* Skip a value that is not needed; it must be valid JSON all the same. */
 static int skip_value(Text *s, int depth) {
-    blanks(s);
-    if (s->p >= s->end || depth > DEEPEST) return -1;
+    skip_blanks(s);
+    if (s->p >= s->end || depth > MAX_DEPTH) return -1;
     char c = *s->p;
     if (c == '"') return skip_string(s);
-    if (c == 't') return word(s, "true") ? 0 : -1;
-    if (c == 'f') return word(s, "false") ? 0 : -1;
-    if (c == 'n') return word(s, "null") ? 0 : -1;
+    if (c == 't') return accept_word(s, "true") ? 0 : -1;
+    if (c == 'f') return accept_word(s, "false") ? 0 : -1;
+    if (c == 'n') return accept_word(s, "null") ? 0 : -1;
     if (c != '[' && c != '{') return skip_number(s);
     char close = c == '[' ? ']' : '}';
     s->p++;
-    if (pass(s, close)) return 0;
+    if (accept(s, close)) return 0;
     for (;;) {
-        blanks(s);
-        if (c == '{' && (!is(s, '"') || skip_string(s) < 0 || !pass(s, ':'))) return -1;
+        skip_blanks(s);
+        if (c == '{' && (!next_is(s, '"') || skip_string(s) < 0 || !accept(s, ':'))) return -1;
         if (skip_value(s, depth + 1) < 0) return -1;
-        if (pass(s, close)) return 0;
-        if (!pass(s, ',')) return -1;
+        if (accept(s, close)) return 0;
+        if (!accept(s, ',')) return -1;
     }
 }
 
-static int skip(Text *s) { return skip_value(s, 0); }
+static int skip_any(Text *s) { return skip_value(s, 0); }
 
 static int key_is(const char *key, Py_ssize_t n, const char *name) {
     return (size_t)n == strlen(name) && !memcmp(key, name, (size_t)n);
 }
 
-/* The place of a string in "one\0two\0"; 0 for anything else and for null. */
-static int code(Text *s, const char *known, Py_ssize_t size, int8_t *out) {
+/* Read a string as its index in "one\0two\0"; unknown strings and null are 0. */
+static int read_word_index(Text *s, const char *known, Py_ssize_t size, int8_t *out) {
     const char *text;
     Py_ssize_t n;
     *out = 0;
-    if (word(s, "null")) return 0;
-    if (string(s, &text, &n) < 0) return -1;
-    int8_t place = 0;
-    for (const char *k = known; k < known + size; k += strlen(k) + 1, place++)
-        if ((size_t)n == strlen(k) && !memcmp(k, text, (size_t)n)) *out = place;
+    if (accept_word(s, "null")) return 0;
+    if (read_string(s, &text, &n) < 0) return -1;
+    int8_t index = 0;
+    for (const char *k = known; k < known + size; k += strlen(k) + 1, index++)
+        if ((size_t)n == strlen(k) && !memcmp(k, text, (size_t)n)) *out = index;
     return 0;
 }
 
-/* After a record's value: 1 another key follows, 0 the record is over, -1 neither. */
-static int more(Text *s) {
-    blanks(s);
+/* Read what follows a value: 1 for a comma, 0 for the end of the record, -1 for neither. */
+static int read_separator(Text *s) {
+    skip_blanks(s);
     if (!(s->p < s->end)) return -1;
     char c = *s->p++;
     return c == ',' ? 1 : c == '}' ? 0 : -1;
 }
 
-static int colon_after_key(Text *s, const char **key, Py_ssize_t *n) {
-    if (string(s, key, n) < 0 || !pass(s, ':')) return -1;
-    blanks(s);
+static int read_key_and_colon(Text *s, const char **key, Py_ssize_t *n) {
+    if (read_string(s, key, n) < 0 || !accept(s, ':')) return -1;
+    skip_blanks(s);
     return s->p < s->end ? 0 : -1;
 }
 
-/* Read the value of a key: the key's bit, 0 when nobody asked for it, -1 when it is unusual. */
+/* Read the value of a key and return the key's bit; 0 when it is not needed, -1 when unusual. */
 typedef int (*Field)(Text *s, void *to, Py_ssize_t row, const char *key, Py_ssize_t n);
 
-/* An object whose keys stand there once at most, those of `needed` exactly once. */
-static inline int record(Text *s, Field field, void *to, Py_ssize_t row, int needed) {
+/* Read all values of a pose into row `row` of keypoints. */
+static int read_keypoints(Text *s, double *keypoints, Py_ssize_t num_values, Py_ssize_t row) {
+    return read_numbers(s, keypoints + row * num_values, num_values) == num_values ? 0 : -1;
+}
+
+/* Read an object. Each key may occur once; those in `required` must occur. */
+static inline int read_record(Text *s, Field field, void *to, Py_ssize_t row, int required) {
     int seen = 0, next;
-    if (!pass(s, '{')) return -1;
+    if (!accept(s, '{')) return -1;
     do {
         const char *key;
         Py_ssize_t n;
-        if (colon_after_key(s, &key, &n) < 0) return -1;
+        if (read_key_and_colon(s, &key, &n) < 0) return -1;
         int bit = field(s, to, row, key, n);
-        if (bit < 0 || (bit == 0 && skip(s) < 0) || (seen & bit)) return -1;
+        if (bit < 0 || (bit == 0 && skip_any(s) < 0) || (seen & bit)) return -1;
         seen |= bit;
-        next = more(s);
+        next = read_separator(s);
     } while (next == 1);
-    return next < 0 || (seen & needed) != needed ? -1 : 0;
+    return next < 0 || (seen & required) != required ? -1 : 0;
 }
 
 typedef struct {
-    int64_t *image, *category;
-    double *score, *keypoints, *bbox;
-    uint8_t *boxed;
-    Py_ssize_t k3;
+    int64_t *image_ids, *category_ids;
+    double *scores, *keypoints, *boxes;
+    uint8_t *has_box;
+    Py_ssize_t num_values; /* per pose */
 } Results;
 
-static int result_field(Text *s, void *results, Py_ssize_t row, const char *key, Py_ssize_t n) {
+static int read_result_field(Text *s, void *results, Py_ssize_t row, const char *key,
+                             Py_ssize_t n) {
     const Results *to = results;
     if (key_is(key, n, "keypoints"))
-        return numbers(s, to->keypoints + row * to->k3, to->k3) == to->k3 ? 1 : -1;
-    if (key_is(key, n, "score")) return number(s, to->score + row) < 0 ? -1 : 2;
-    if (key_is(key, n, "image_id")) return integer(s, to->image + row) < 0 ? -1 : 4;
-    if (key_is(key, n, "category_id")) return integer(s, to->category + row) < 0 ? -1 : 8;
+        return read_keypoints(s, to->keypoints, to->num_values, row) < 0 ? -1 : 1;
+    if (key_is(key, n, "score")) return read_number(s, to->scores + row) < 0 ? -1 : 2;
+    if (key_is(key, n, "image_id")) return read_integer(s, to->image_ids + row) < 0 ? -1 : 4;
+    if (key_is(key, n, "category_id")) return read_integer(s, to->category_ids + row) < 0 ? -1 : 8;
     if (!key_is(key, n, "bbox")) return 0;
-    if (word(s, "null")) return 16;
-    Py_ssize_t values = numbers(s, to->bbox + row * 4, 4);
-    to->boxed[row] = values == 4;
+    if (accept_word(s, "null")) return 16;
+    Py_ssize_t values = read_numbers(s, to->boxes + row * 4, 4);
+    to->has_box[row] = values == 4;
     return values == 4 || values == 0 ? 16 : -1;
 }
 
-static int result_record(Text *s, Results *to, Py_ssize_t row) {
-    to->category[row] = 1;
-    to->boxed[row] = 0;
-    return record(s, result_field, to, row, 1 | 2 | 4);
+static int read_result(Text *s, Results *to, Py_ssize_t row) {
+    to->category_ids[row] = 1;
+    to->has_box[row] = 0;
+    return read_record(s, read_result_field, to, row, 1 | 2 | 4); /* keypoints, score, image_id */
 }
 
-/* scan_results(data, start, stop, row, k3, reciprocals, image, category, score, keypoints, bbox,
- *            boxed) -> records read, -1 when something is unusual */
+/* scan_results(data, start, stop, row, num_values, reciprocals, image_ids, category_ids, scores,
+ *              keypoints, boxes, has_box) -> number of records, -1 when something is unusual */
 static PyObject *scan_results(PyObject *self, PyObject *args) {
     Py_buffer b[8];
-    Py_ssize_t start, stop, row, k3, count = 0;
-    if (!PyArg_ParseTuple(args, "y*nnnny*w*w*w*w*w*w*", &b[0], &start, &stop, &row, &k3, &b[1],
-                          &b[2], &b[3], &b[4], &b[5], &b[6], &b[7]))
+    Py_ssize_t start, stop, row, num_values, count = 0;
+    if (!PyArg_ParseTuple(args, "y*nnnny*w*w*w*w*w*w*", &b[0], &start, &stop, &row,
+                          &num_values, &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &b[7]))
         return NULL;
-    Text s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop, 
+    Text s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop,
               (const char *)b[0].buf + b[0].len, b[1].buf, (int)(b[1].len / 16)};
-    Results to = {b[2].buf, b[3].buf, b[4].buf, b[5].buf, b[6].buf, b[7].buf, k3};
-    Py_ssize_t room = b[2].len / (Py_ssize_t)sizeof(int64_t);
+    Results to = {
+        .image_ids = b[2].buf,
+        .category_ids = b[3].buf,
+        .scores = b[4].buf,
+        .keypoints = b[5].buf,
+        .boxes = b[6].buf,
+        .has_box = b[7].buf,
+        .num_values = num_values,
+    };
+    Py_ssize_t capacity = b[2].len / (Py_ssize_t)sizeof(int64_t);
     Py_BEGIN_ALLOW_THREADS
     for (;;) {
-        if (row + count >= room || result_record(&s, &to, row + count) < 0) {
+        if (row + count >= capacity || read_result(&s, &to, row + count) < 0) {
             count = -1;
             break;
         }
         count++;
-        blanks(&s);
+        skip_blanks(&s);
         char c = s.p < s.end ? *s.p++ : 0;
-        blanks(&s);
-        /* A chunk ends behind a comma, the last one behind the bracket that is the file's last. */
+        skip_blanks(&s);
+        /* A chunk ends after a comma, the last one after the bracket that ends the file. */
         if (s.p >= s.end && (c == ',' || c == ']')) break;
         if (c != ',') {
             count = -1;
@@ -369,96 +389,126 @@ static PyObject *scan_results(PyObject *self, PyObject *args) {
 }
 
 typedef struct {
-    int64_t *id, *image, *category, *said;
-    uint8_t *crowd;
-    double *area, *bbox, *keypoints, *mask;
-    int8_t *source, *rule;
-    const char *sources, *rules;
-    Py_ssize_t k3, sources_size, rules_size;
-    uint64_t derived; /* joints of the record at hand that were made up */
-} People;
+    int64_t *ids, *image_ids, *category_ids, *num_keypoints;
+    uint8_t *iscrowd;
+    double *areas, *boxes, *keypoints, *segmentation_areas;
+    int8_t *sources, *box_rules;
+    const char *source_names, *rule_names;
+    Py_ssize_t num_values, source_names_size, rule_names_size;
+    uint64_t derived; /* a bit for each derived joint of the current record */
+} Annotations;
 
-static int area_or_null(Text *s, double *out) { return word(s, "null") ? 0 : number(s, out); }
+static int read_area(Text *s, double *out) {
+    return accept_word(s, "null") ? 0 : read_number(s, out);
+}
 
-static int flag(Text *s, uint8_t *out) {
+static int read_flag(Text *s, uint8_t *out) {
     int64_t value = 1;
-    if (word(s, "false")) value = 0;
-    else if (!word(s, "true") && integer(s, &value) < 0) return -1;
+    if (accept_word(s, "false")) value = 0;
+    else if (!accept_word(s, "true") && read_integer(s, &value) < 0) return -1;
     *out = value != 0;
     return 0;
 }
 
-/* `[1, 8, …]`, joints counted from 1, as bits. */
-static int joints(Text *s, Py_ssize_t k3, uint64_t *out) {
+/* Read `[1, 8, …]`, joints counted from 1, as bits. */
+static int read_joint_bits(Text *s, Py_ssize_t num_values, uint64_t *out) {
     int64_t joint;
-    if (!pass(s, '[')) return -1;
-    if (pass(s, ']')) return 0;
+    if (!accept(s, '[')) return -1;
+    if (accept(s, ']')) return 0;
     do {
-        if (integer(s, &joint) < 0 || joint < 1 || joint > 64 || 3 * joint > k3) return -1;
+        if (read_integer(s, &joint) < 0) return -1;
+        if (joint < 1 || joint > 64 || 3 * joint > num_values) return -1;
         *out |= (uint64_t)1 << (joint - 1);
-    } while (pass(s, ','));
-    return pass(s, ']') ? 0 : -1;
+    } while (accept(s, ','));
+    return accept(s, ']') ? 0 : -1;
 }
 
-static int person_field(Text *s, void *people, Py_ssize_t row, const char *key, Py_ssize_t n) {
-    People *to = people;
+static int read_annotation_field(Text *s, void *annotations, Py_ssize_t row, const char *key,
+                                 Py_ssize_t n) {
+    Annotations *to = annotations;
     if (key_is(key, n, "keypoints"))
-        return numbers(s, to->keypoints + row * to->k3, to->k3) == to->k3 ? 1 : -1;
-    if (key_is(key, n, "bbox")) return numbers(s, to->bbox + row * 4, 4) == 4 ? 2 : -1;
-    if (key_is(key, n, "id")) return integer(s, to->id + row) < 0 ? -1 : 4;
-    if (key_is(key, n, "image_id")) return integer(s, to->image + row) < 0 ? -1 : 8;
-    if (key_is(key, n, "num_keypoints")) return integer(s, to->said + row) < 0 ? -1 : 16;
-    if (key_is(key, n, "category_id")) return integer(s, to->category + row) < 0 ? -1 : 32;
-    if (key_is(key, n, "iscrowd")) return flag(s, to->crowd + row) < 0 ? -1 : 64;
-    if (key_is(key, n, "area")) return area_or_null(s, to->area + row) < 0 ? -1 : 128;
-    if (key_is(key, n, "segmentation_area")) return area_or_null(s, to->mask + row) < 0 ? -1 : 256;
-    if (key_is(key, n, "source"))
-        return code(s, to->sources, to->sources_size, to->source + row) < 0 ? -1 : 512;
-    if (key_is(key, n, "box_rule"))
-        return code(s, to->rules, to->rules_size, to->rule + row) < 0 ? -1 : 1024;
-    if (key_is(key, n, "derived")) return joints(s, to->k3, &to->derived) < 0 ? -1 : 2048;
+        return read_keypoints(s, to->keypoints, to->num_values, row) < 0 ? -1 : 1;
+    if (key_is(key, n, "bbox")) return read_numbers(s, to->boxes + row * 4, 4) == 4 ? 2 : -1;
+    if (key_is(key, n, "id")) return read_integer(s, to->ids + row) < 0 ? -1 : 4;
+    if (key_is(key, n, "image_id")) return read_integer(s, to->image_ids + row) < 0 ? -1 : 8;
+    if (key_is(key, n, "num_keypoints"))
+        return read_integer(s, to->num_keypoints + row) < 0 ? -1 : 16;
+    if (key_is(key, n, "category_id")) return read_integer(s, to->category_ids + row) < 0 ? -1 : 32;
+    if (key_is(key, n, "iscrowd")) return read_flag(s, to->iscrowd + row) < 0 ? -1 : 64;
+    if (key_is(key, n, "area")) return read_area(s, to->areas + row) < 0 ? -1 : 128;
+    if (key_is(key, n, "segmentation_area"))
+        return read_area(s, to->segmentation_areas + row) < 0 ? -1 : 256;
+    if (key_is(key, n, "source")) {
+        int8_t *source = to->sources + row;
+        return read_word_index(s, to->source_names, to->source_names_size, source) < 0 ? -1 : 512;
+    }
+    if (key_is(key, n, "box_rule")) {
+        int8_t *rule = to->box_rules + row;
+        return read_word_index(s, to->rule_names, to->rule_names_size, rule) < 0 ? -1 : 1024;
+    }
+    if (key_is(key, n, "derived"))
+        return read_joint_bits(s, to->num_values, &to->derived) < 0 ? -1 : 2048;
     return 0;
 }
 
-static int person_record(Text *s, People *to, Py_ssize_t row) {
-    to->category[row] = 1;
-    to->crowd[row] = 0;
-    to->source[row] = to->rule[row] = 0;
-    to->area[row] = to->mask[row] = Py_NAN;
+static int read_annotation(Text *s, Annotations *to, Py_ssize_t row) {
+    to->category_ids[row] = 1;
+    to->iscrowd[row] = 0;
+    to->sources[row] = to->box_rules[row] = 0;
+    to->areas[row] = to->segmentation_areas[row] = Py_NAN;
     to->derived = 0;
-    int result = record(s, person_field, to, row, 1 | 2 | 4 | 8 | 16);
-    /* What `build --derive` made up is no label. */
-    double *point = to->keypoints + row * to->k3;
-    for (uint64_t made = to->derived; made; point += 3, made >>= 1)
-        if (made & 1) point[0] = point[1] = point[2] = 0;
+    /* Required: keypoints, bbox, id, image_id, num_keypoints. */
+    int result = read_record(s, read_annotation_field, to, row, 1 | 2 | 4 | 8 | 16);
+    /* Joints that `build --derive` computed are not labels. */
+    double *point = to->keypoints + row * to->num_values;
+    for (uint64_t derived = to->derived; derived; point += 3, derived >>= 1)
+        if (derived & 1) point[0] = point[1] = point[2] = 0;
     return result;
 }
 
-/* scan_people(data, start, stop, k3, reciprocals, sources, rules, id, image, category, said, crowd,
- *             area, bbox, keypoints, mask, source, rule) -> (records, where the list ended) */
-static PyObject *scan_people(PyObject *self, PyObject *args) {
+/* scan_annotations(data, start, stop, num_values, reciprocals, source_names, rule_names, ids,
+ *                  image_ids, category_ids, num_keypoints, iscrowd, areas, boxes, keypoints,
+ *                  segmentation_areas, sources, box_rules)
+ *     -> (number of records, end of the list) */
+static PyObject *scan_annotations(PyObject *self, PyObject *args) {
     Py_buffer b[15];
-    Py_ssize_t start, stop, k3, count = 0;
-    if (!PyArg_ParseTuple(args, "y*nnny*y*y*w*w*w*w*w*w*w*w*w*w*w*", &b[0], &start, &stop, &k3, &b[1],
-                          &b[2], &b[3], &b[4], &b[5], &b[6], &b[7], &b[8], &b[9], &b[10], &b[11],
-                          &b[12], &b[13], &b[14]))
+    Py_ssize_t start, stop, num_values, count = 0;
+    if (!PyArg_ParseTuple(args, "y*nnny*y*y*w*w*w*w*w*w*w*w*w*w*w*", &b[0], &start, &stop,
+                          &num_values, &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &b[7], &b[8],
+                          &b[9], &b[10], &b[11], &b[12], &b[13], &b[14]))
         return NULL;
-    Text s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop, 
+    Text s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop,
               (const char *)b[0].buf + b[0].len, b[1].buf, (int)(b[1].len / 16)};
-    People to = {b[4].buf,  b[5].buf,  b[6].buf,  b[7].buf,  b[8].buf,  b[9].buf, b[10].buf, b[11].buf,
-                 b[12].buf, b[13].buf, b[14].buf, b[2].buf,  b[3].buf,  k3,       b[2].len,  b[3].len, 0};
-    Py_ssize_t room = b[4].len / (Py_ssize_t)sizeof(int64_t);
+    Annotations to = {
+        .source_names = b[2].buf,
+        .source_names_size = b[2].len,
+        .rule_names = b[3].buf,
+        .rule_names_size = b[3].len,
+        .ids = b[4].buf,
+        .image_ids = b[5].buf,
+        .category_ids = b[6].buf,
+        .num_keypoints = b[7].buf,
+        .iscrowd = b[8].buf,
+        .areas = b[9].buf,
+        .boxes = b[10].buf,
+        .keypoints = b[11].buf,
+        .segmentation_areas = b[12].buf,
+        .sources = b[13].buf,
+        .box_rules = b[14].buf,
+        .num_values = num_values,
+    };
+    Py_ssize_t capacity = b[4].len / (Py_ssize_t)sizeof(int64_t);
     Py_BEGIN_ALLOW_THREADS
-    if (!pass(&s, '[')) {
+    if (!accept(&s, '[')) {
         count = -1;
-    } else if (!pass(&s, ']')) {
+    } else if (!accept(&s, ']')) {
         for (;;) {
-            if (count >= room || person_record(&s, &to, count) < 0) {
+            if (count >= capacity || read_annotation(&s, &to, count) < 0) {
                 count = -1;
                 break;
             }
             count++;
-            blanks(&s);
+            skip_blanks(&s);
             char c = s.p < s.end ? *s.p++ : 0;
             if (c == ']') break;
             if (c != ',') {
@@ -473,17 +523,17 @@ static PyObject *scan_people(PyObject *self, PyObject *args) {
     return Py_BuildValue("nn", count, end);
 }
 
-/* key(data, at) -> (key, value's start) of the next member of an object, or None; `at` stands
- * before the key. */
-static PyObject *key_at(PyObject *self, PyObject *args) {
+/* read_key(data, position) -> (key, start of its value), or None; `position` is before the key of
+ * a member of an object. */
+static PyObject *read_key(PyObject *self, PyObject *args) {
     Py_buffer b;
-    Py_ssize_t at;
-    if (!PyArg_ParseTuple(args, "y*n", &b, &at)) return NULL;
+    Py_ssize_t position;
+    if (!PyArg_ParseTuple(args, "y*n", &b, &position)) return NULL;
     const char *data = b.buf;
-    Text s = {data + at, data + b.len, data + b.len, NULL, 0};
+    Text s = {data + position, data + b.len, data + b.len, NULL, 0};
     const char *key = "";
     Py_ssize_t n = 0;
-    int ok = colon_after_key(&s, &key, &n) == 0;
+    int ok = read_key_and_colon(&s, &key, &n) == 0;
     PyObject *out = NULL;
     if (ok) out = Py_BuildValue("y#n", key, n, (Py_ssize_t)(s.p - (const char *)b.buf));
     PyBuffer_Release(&b);
@@ -491,23 +541,23 @@ static PyObject *key_at(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* skip(data, at) -> where the value that begins there ends; -1 when it does not. */
-static PyObject *skip_at(PyObject *self, PyObject *args) {
+/* skip_value(data, position) -> where the value that begins there ends; -1 when it is unusual. */
+static PyObject *skip_value_at(PyObject *self, PyObject *args) {
     Py_buffer b;
-    Py_ssize_t at;
-    if (!PyArg_ParseTuple(args, "y*n", &b, &at)) return NULL;
+    Py_ssize_t position;
+    if (!PyArg_ParseTuple(args, "y*n", &b, &position)) return NULL;
     const char *data = b.buf;
-    Text s = {data + at, data + b.len, data + b.len, NULL, 0};
+    Text s = {data + position, data + b.len, data + b.len, NULL, 0};
     int result;
     Py_BEGIN_ALLOW_THREADS
-    result = skip(&s);
+    result = skip_any(&s);
     Py_END_ALLOW_THREADS
     Py_ssize_t end = s.p - (const char *)b.buf;
     PyBuffer_Release(&b);
     return PyLong_FromSsize_t(result < 0 ? -1 : end);
 }
 
-/* count(data, start, stop) -> opening braces: the most records there can be. */
+/* count_braces(data, start, stop) -> opening braces, an upper bound of the number of records. */
 static PyObject *count_braces(PyObject *self, PyObject *args) {
     Py_buffer b;
     Py_ssize_t start, stop, n = 0;
@@ -520,63 +570,64 @@ static PyObject *count_braces(PyObject *self, PyObject *args) {
     return PyLong_FromSsize_t(n);
 }
 
-/* cut(data, at, stop) -> the first record that begins after `at`: a brace after `}` and `,`. */
-static PyObject *cut(PyObject *self, PyObject *args) {
+/* find_cut(data, position, stop) -> start of the first record that begins after `position`: the
+ * brace after `}` and `,`; -1 without one. */
+static PyObject *find_cut(PyObject *self, PyObject *args) {
     Py_buffer b;
-    Py_ssize_t at, stop;
-    if (!PyArg_ParseTuple(args, "y*nn", &b, &at, &stop)) return NULL;
+    Py_ssize_t position, stop;
+    if (!PyArg_ParseTuple(args, "y*nn", &b, &position, &stop)) return NULL;
     const char *data = b.buf;
-    Text s = {data + at, data + stop, data + b.len, NULL, 0};
-    Py_ssize_t found = -1;
+    Text s = {data + position, data + stop, data + b.len, NULL, 0};
+    Py_ssize_t start = -1;
     while (s.p < s.end && (s.p = memchr(s.p, '}', (size_t)(s.end - s.p)))) {
         s.p++;
         Text ahead = s;
-        if (!pass(&ahead, ',')) continue;
-        blanks(&ahead);
-        if (!is(&ahead, '{')) continue;
-        found = ahead.p - data;
+        if (!accept(&ahead, ',')) continue;
+        skip_blanks(&ahead);
+        if (!next_is(&ahead, '{')) continue;
+        start = ahead.p - data;
         break;
     }
     PyBuffer_Release(&b);
-    return PyLong_FromSsize_t(found);
+    return PyLong_FromSsize_t(start);
 }
 
-/* decimals(text, reciprocals) -> the number, or None when it is left to others; for tests. */
-static PyObject *decimals(PyObject *self, PyObject *args) {
+/* parse_number(text, reciprocals) -> the number, or None when it is unusual; for tests. */
+static PyObject *parse_number(PyObject *self, PyObject *args) {
     Py_buffer b[2];
     if (!PyArg_ParseTuple(args, "y*y*", &b[0], &b[1])) return NULL;
     const char *text = b[0].buf;
     Text s = {text, text + b[0].len - 1, text + b[0].len, b[1].buf, (int)(b[1].len / 16)};
     double value = 0;
-    int result = number(&s, &value);
-    int whole = s.p == s.end;
+    int result = read_number(&s, &value);
+    int is_complete = s.p == s.end;
     PyBuffer_Release(&b[0]);
     PyBuffer_Release(&b[1]);
-    if (result == 0 && whole) return PyFloat_FromDouble(value);
+    if (result == 0 && is_complete) return PyFloat_FromDouble(value);
     Py_RETURN_NONE;
 }
 
-static PyMethodDef scan_methods[] = {
-    {"scan_results", scan_results, METH_VARARGS, "results"},
-    {"scan_people", scan_people, METH_VARARGS, "annotations"},
-    {"key", key_at, METH_VARARGS, "next key"},
-    {"skip", skip_at, METH_VARARGS, "over a value"},
-    {"count", count_braces, METH_VARARGS, "opening braces"},
-    {"cut", cut, METH_VARARGS, "a border between records"},
-    {"decimals", decimals, METH_VARARGS, "one number"},
+static PyMethodDef read_methods[] = {
+    {"scan_results", scan_results, METH_VARARGS, "Read results into columns."},
+    {"scan_annotations", scan_annotations, METH_VARARGS, "Read annotations into columns."},
+    {"read_key", read_key, METH_VARARGS, "Read the key of a member of an object."},
+    {"skip_value", skip_value_at, METH_VARARGS, "Find the end of a value."},
+    {"count_braces", count_braces, METH_VARARGS, "Count opening braces."},
+    {"find_cut", find_cut, METH_VARARGS, "Find the start of the next record."},
+    {"parse_number", parse_number, METH_VARARGS, "Parse one number."},
     {NULL, NULL, 0, NULL},
 };
 
 static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "_json", "compiled reading and writing of COCO's JSON", -1, scan_methods,
+    PyModuleDef_HEAD_INIT, "_json", "Read and write COCO's JSON.", -1, read_methods,
     NULL, NULL, NULL, NULL,
 };
 
 PyMODINIT_FUNC PyInit__json(void) {
-    PyObject *text = PyModule_Create(&module);
-    if (text && PyModule_AddFunctions(text, write_methods) < 0) {
-        Py_DECREF(text);
+    PyObject *extension = PyModule_Create(&module);
+    if (extension && PyModule_AddFunctions(extension, write_methods) < 0) {
+        Py_DECREF(extension);
         return NULL;
     }
-    return text;
+    return extension;
 }

@@ -1,5 +1,6 @@
-"""Instances from and to COCO's JSON: anybody's keypoint files, and our own with provenance."""
+"""Read and write COCO keypoint annotations, with the provenance of each person in our own files."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -18,16 +19,16 @@ from smallpose.system.files import write_atomically_with
 
 
 def read_coco(path: Path | str, *, derived: bool = False) -> Instances:
-    """A COCO keypoint file as `Instances`, with whatever skeleton its category names.
+    """Read a COCO keypoint file as `Instances`, with the skeleton of its category.
 
-    Args:
-        derived: keep the keypoints that `build --derive` made up, with v = 1. Without it they are
-            not labelled, so that no count, density or metric takes them for labels.
-
-    Boxes stay as they stand. Identical repeats of images and annotations, which real files have,
+    Boxes are not clipped. Identical duplicates of images and annotations, which real files have,
     are merged and noted; annotations of other categories are left out and noted.
 
-    Raises: InputError naming the record that is broken, repeated with a difference, or unfit.
+    Args:
+        derived: keep the keypoints that `build --derive` computed, with v = 1. Without it they are
+            not labelled, so that no count, density or metric uses them as labels.
+
+    Raises: InputError naming the record that is broken, or two records with one id that differ.
     """
     people = None if derived else read_coco_fast(path)
     return read_coco_slow(path, derived=derived) if people is None else people
@@ -36,32 +37,32 @@ def read_coco(path: Path | str, *, derived: bool = False) -> Instances:
 def write_coco(
     people: Instances, path: Path | str, derived: NDArray[np.bool_] | None = None
 ) -> None:
-    """`Instances` as a COCO keypoint file; the same table gives the same bytes.
-
-    Args:
-        derived: (n, k) keypoints that were made up; they are listed beside each annotation.
+    """Write `Instances` as a COCO keypoint file; the same table gives the same bytes.
 
     What is unknown (a size, a group, a mask's area) is left out of the record.
+
+    Args:
+        derived: (n, k) keypoints that were computed from others; each annotation lists them.
     """
 
-    def fill(file: IO[bytes]) -> None:
-        encode = msgspec.json.encode
-        file.write(b'{"categories":' + encode([_category_record(people)]) + b',\n"images":[')
-        _write_records(file, _image_records(people.images))
+    def write(file: IO[bytes]) -> None:
+        categories = msgspec.json.encode([_build_category_record(people)])
+        file.write(b'{"categories":' + categories + b',\n"images":[')
+        _write_records(file, _build_image_records(people.images))
         file.write(b'],\n"annotations":[')
         file.writelines(_encode_annotations(people, derived))
         file.write(b"]}\n")
 
-    write_atomically_with(path, fill)
+    write_atomically_with(path, write)
 
 
 def _write_records(file: IO[bytes], records: Iterator[dict[str, Any]]) -> None:
     encoder = msgspec.json.Encoder()
-    for number, record in enumerate(records):
-        file.write((b",\n" if number else b"\n") + encoder.encode(record))
+    for index, record in enumerate(records):
+        file.write((b",\n" if index else b"\n") + encoder.encode(record))
 
 
-def _category_record(people: Instances) -> dict[str, Any]:
+def _build_category_record(people: Instances) -> dict[str, Any]:
     return {
         "id": people.category_id,
         "name": "person",
@@ -71,7 +72,7 @@ def _category_record(people: Instances) -> dict[str, Any]:
     }
 
 
-def _image_records(images: Images) -> Iterator[dict[str, Any]]:
+def _build_image_records(images: Images) -> Iterator[dict[str, Any]]:
     columns = (
         images.ids.tolist(),
         images.file_names,
@@ -81,8 +82,8 @@ def _image_records(images: Images) -> Iterator[dict[str, Any]]:
         images.source_ids,
         images.groups,
     )
-    for one, name, width, height, source, source_id, group in zip(*columns, strict=True):
-        record: dict[str, Any] = {"id": one, "file_name": name}
+    for image_id, name, width, height, source, source_id, group in zip(*columns, strict=True):
+        record: dict[str, Any] = {"id": image_id, "file_name": name}
         if width and height:
             record |= {"width": width, "height": height}
         if source:
@@ -95,74 +96,77 @@ def _image_records(images: Images) -> Iterator[dict[str, Any]]:
 
 
 def _encode_annotations(people: Instances, derived: NDArray[np.bool_] | None) -> Iterator[bytes]:
-    """The records with a line break before each, by whichever twin is there."""
-    image_ids = people.images.ids[people.image_rows]
+    """Encode the records, each after a line break, with the extension where it was built."""
     area = np.where(np.isnan(people.file_area), people.area, people.file_area)
-    words = (
+    for start in range(0, len(people), BLOCK_SIZE):
+        rows = slice(start, start + BLOCK_SIZE)
+        block = people.take(rows)
+        block_derived = None if derived is None else derived[rows]
+        yield b",\n" if start else b"\n"
+        if mapped_json.EXTENSION is None:
+            records = _build_annotation_records(block, area[rows], block_derived)
+            yield b",\n".join(map(msgspec.json.encode, records))
+        else:
+            yield _encode_with_extension(block, area[rows], block_derived)
+
+
+def _encode_with_extension(
+    people: Instances, area: NDArray[np.float64], derived: NDArray[np.bool_] | None
+) -> bytes:
+    columns = (
+        people.boxes_xywh,
+        area,
+        people.iscrowd,
+        people.num_keypoints,
+        people.keypoints,
+        people.source,
+        people.box_rule,
+        people.segmentation_area,
+    )
+    text: bytes = mapped_json.EXTENSION.encode_annotations(
+        np.ascontiguousarray(people.ids),
+        people.images.ids[people.image_rows],
+        people.category_id,
+        *map(np.ascontiguousarray, columns),
         mapped_json.encode_words(SOURCES),
         mapped_json.encode_words(BOX_RULES),
         len(people.skeleton),
+        b"" if derived is None else np.ascontiguousarray(derived),
     )
-    for start in range(0, len(people), BLOCK_SIZE):
-        rows = slice(start, start + BLOCK_SIZE)
-        yield b",\n" if start else b"\n"
-        if mapped_json.EXTENSION is None:
-            listed = None if derived is None else derived[rows]
-            part = _annotation_records(people, rows, image_ids[rows], area[rows], listed)
-            yield b",\n".join(map(msgspec.json.encode, part))
-            continue
-        columns = (
-            people.ids,
-            image_ids,
-            people.boxes_xywh,
-            area,
-            people.iscrowd,
-            people.num_keypoints,
-            people.keypoints,
-            people.source,
-            people.box_rule,
-            people.segmentation_area,
-        )
-        ids, images, *others = (np.ascontiguousarray(column[rows]) for column in columns)
-        made = b"" if derived is None else np.ascontiguousarray(derived[rows])
-        yield mapped_json.EXTENSION.people(ids, images, people.category_id, *others, *words, made)
+    return text
 
 
-def _annotation_records(
-    people: Instances,
-    rows: slice,
-    image_ids: NDArray[np.int64],
-    area: NDArray[np.float64],
-    derived: NDArray[np.bool_] | None,
+def _build_annotation_records(
+    people: Instances, area: NDArray[np.float64], derived: NDArray[np.bool_] | None
 ) -> Iterator[dict[str, Any]]:
-    """The plain twin of `_write.c`."""
-    points = people.keypoints[rows]
-    visible = points[:, :, 2].astype(int).tolist()
-    flat = points.reshape(len(points), -1).tolist()
+    """Build the records; the fallback of `_json_write.c`."""
+    values = people.keypoints.reshape(len(people), 3 * len(people.skeleton)).tolist()
     columns = (
-        people.ids[rows].tolist(),
-        image_ids.tolist(),
-        people.boxes_xywh[rows].tolist(),
+        people.ids.tolist(),
+        people.images.ids[people.image_rows].tolist(),
+        people.boxes_xywh.tolist(),
         area.tolist(),
-        people.iscrowd[rows].tolist(),
-        people.num_keypoints[rows].tolist(),
-        flat,
-        visible,
-        people.source[rows].tolist(),
-        people.box_rule[rows].tolist(),
-        people.segmentation_area[rows].tolist(),
+        people.iscrowd.tolist(),
+        people.num_keypoints.tolist(),
+        values,
+        people.keypoints[:, :, 2].astype(int).tolist(),
+        people.source.tolist(),
+        people.box_rule.tolist(),
+        people.segmentation_area.tolist(),
     )
     records = zip(*columns, strict=True)
-    for row, (one, image, box, a, crowd, n, k, v, source, rule, mask) in enumerate(records):
-        k[2::3] = v
-        record: dict[str, Any] = {"id": one, "image_id": image}
-        record |= {"category_id": people.category_id, "bbox": box, "area": a}
-        record |= {"iscrowd": int(crowd), "num_keypoints": n, "keypoints": k}
+    for row, (id_, image, box, px2, crowd, n, keypoints, v, source, rule, mask) in enumerate(
+        records
+    ):
+        keypoints[2::3] = v
+        record: dict[str, Any] = {"id": id_, "image_id": image}
+        record |= {"category_id": people.category_id, "bbox": box, "area": px2}
+        record |= {"iscrowd": int(crowd), "num_keypoints": n, "keypoints": keypoints}
         if source:
             record["source"] = SOURCES[source]
         if rule:
             record["box_rule"] = BOX_RULES[rule]
-        if mask == mask:
+        if not math.isnan(mask):
             record["segmentation_area"] = mask
         if derived is not None and derived[row].any():
             # Counted from 1, as in the category's skeleton.

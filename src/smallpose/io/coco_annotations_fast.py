@@ -1,8 +1,8 @@
-"""COCO's annotations read fast: a mapped file, scanned into columns.
+"""Read COCO annotations fast: the file is mapped and scanned into columns.
 
-For plain files only. Anything unusual, and every mistake, goes to the ordinary reader of
-`coco_records`, which gives the same tables and good messages; so what stands here decides how long
-reading takes, never what is read.
+Only plain files are read here. Anything unusual, and every mistake, is left to
+`coco_annotations_slow`, which gives the same table and explains the mistake; so this file decides
+how long reading takes, never what is read.
 """
 
 from pathlib import Path
@@ -14,121 +14,127 @@ from numpy.typing import NDArray
 
 from smallpose.core.boxes import BOX_RULES
 from smallpose.core.instances import SOURCES, Instances
-from smallpose.io import coco_annotations_slow, mapped_json
+from smallpose.io import mapped_json
+from smallpose.io.coco_annotations_slow import (
+    Category,
+    CocoFile,
+    ImageRecord,
+    build_images,
+    find_person_category,
+)
 from smallpose.io.json_blocks import guess_skeleton
-from smallpose.io.mapped_json import MappedText, UnsupportedJson
+from smallpose.io.mapped_json import WHITESPACE, MappedText, UnsupportedJson
+
+_Members = dict[str, tuple[int, int]]  # where the value of each key of the file starts and ends
 
 
 def read_coco_fast(path: Path | str) -> Instances | None:
-    """As `coco_records.read_plainly`, in a fraction of the time; None when that has to read it."""
+    """Read a plain annotation file; None when it has to be read by `read_coco_slow`."""
     try:
         with MappedText(Path(path)) as text:
-            return _read_members(path, text)
+            members, columns = _scan_file(text)
+            return _build_instances(path, text, members, columns)
     except UnsupportedJson:
         return None
 
 
-def _read_members(path: Path | str, text: MappedText) -> Instances:
+class _AnnotationColumns(NamedTuple):
+    """The annotations as the extension fills them in."""
+
+    ids: NDArray[np.int64]
+    image_ids: NDArray[np.int64]
+    category_ids: NDArray[np.int64]
+    num_keypoints: NDArray[np.int64]
+    iscrowd: NDArray[np.bool_]
+    file_area: NDArray[np.float64]
+    boxes_xywh: NDArray[np.float64]
+    keypoints: NDArray[np.float64]
+    segmentation_area: NDArray[np.float64]
+    source: NDArray[np.int8]
+    box_rule: NDArray[np.int8]
+
+
+def _scan_file(text: MappedText) -> tuple[_Members, _AnnotationColumns]:
+    """Find the members of the file's object and scan its annotations."""
     text.check_brackets(b"{}")
-    parts: dict[str, tuple[int, int]] = {}
+    members: _Members = {}
     columns: _AnnotationColumns | None = None
-    at = text.start + 1
+    position = text.start + 1
     while True:
-        member = mapped_json.EXTENSION.key(text.map, at)
+        member = mapped_json.EXTENSION.read_key(text.map, position)
         if member is None:
             raise UnsupportedJson
         key, start = member[0].decode("latin-1"), member[1]
-        if key in parts:
+        if key in members:
             raise UnsupportedJson
         if key == "annotations":
             columns, end = _scan_annotations(text, start)
         else:
-            end = mapped_json.EXTENSION.skip(text.map, start)
-        parts[key] = (start, end)
-        at = end
-        while 0 <= at < text.stop and text[at] in mapped_json.WHITESPACE:
-            at += 1
-        if end < 0 or at >= text.stop:
+            end = mapped_json.EXTENSION.skip_value(text.map, start)
+        members[key] = (start, end)
+        position = end
+        while 0 <= position < text.stop and text[position] in WHITESPACE:
+            position += 1
+        if end < 0 or position >= text.stop:
             raise UnsupportedJson
-        if text[at] == ord("}") and at == text.stop - 1:
+        if text[position] == ord("}") and position == text.stop - 1:
             break
-        if text[at] != ord(","):
+        if text[position] != ord(","):
             raise UnsupportedJson
-        at += 1
-    if columns is None or "images" not in parts:
+        position += 1
+    if columns is None or "images" not in members:
         raise UnsupportedJson
-    return _build_instances(path, text, parts, columns)
-
-
-class _AnnotationColumns(NamedTuple):
-    """The annotation columns as the scanner fills them."""
-
-    id: NDArray[np.int64]
-    image: NDArray[np.int64]
-    category: NDArray[np.int64]
-    said: NDArray[np.int64]
-    crowd: NDArray[np.bool_]
-    area: NDArray[np.float64]
-    bbox: NDArray[np.float64]
-    keypoints: NDArray[np.float64]
-    mask: NDArray[np.float64]
-    source: NDArray[np.int8]
-    rule: NDArray[np.int8]
+    return members, columns
 
 
 def _scan_annotations(text: MappedText, start: int) -> tuple[_AnnotationColumns, int]:
-    k3 = text.count_keypoint_values(start)
-    n = mapped_json.EXTENSION.count(text.map, start, text.stop)
-    if k3 % 3 or n == 0:
+    """Scan the list that begins at `start`; return its columns and where it ends."""
+    num_values = text.count_keypoint_values(start)
+    n = mapped_json.EXTENSION.count_braces(text.map, start, text.stop)  # at least the annotations
+    if num_values % 3 or n == 0:
         raise UnsupportedJson
     columns = _AnnotationColumns(
-        id=np.empty(n, np.int64),
-        image=np.empty(n, np.int64),
-        category=np.empty(n, np.int64),
-        said=np.empty(n, np.int64),
-        crowd=np.empty(n, np.bool_),
-        area=np.empty(n),
-        bbox=np.empty((n, 4)),
-        keypoints=np.empty((n, k3 // 3, 3)),
-        mask=np.empty(n),
+        ids=np.empty(n, np.int64),
+        image_ids=np.empty(n, np.int64),
+        category_ids=np.empty(n, np.int64),
+        num_keypoints=np.empty(n, np.int64),
+        iscrowd=np.empty(n, np.bool_),
+        file_area=np.empty(n),
+        boxes_xywh=np.empty((n, 4)),
+        keypoints=np.empty((n, num_values // 3, 3)),
+        segmentation_area=np.empty(n),
         source=np.empty(n, np.int8),
-        rule=np.empty(n, np.int8),
+        box_rule=np.empty(n, np.int8),
     )
     words = [mapped_json.encode_words(known) for known in (SOURCES, BOX_RULES)]
-    records, end = mapped_json.EXTENSION.scan_people(
-        text.map, start, text.stop, k3, mapped_json.compute_reciprocals(), *words, *columns
+    reciprocals = mapped_json.compute_reciprocals()
+    num_records, end = mapped_json.EXTENSION.scan_annotations(
+        text.map, start, text.stop, num_values, reciprocals, *words, *columns
     )
-    if records <= 0:
+    if num_records <= 0:
         raise UnsupportedJson
     text.release_pages(start, end)
-    used: list[Any] = [column[:records] for column in columns]
-    return _AnnotationColumns(*used), end
+    filled: list[Any] = [column[:num_records] for column in columns]
+    return _AnnotationColumns(*filled), end
 
 
 def _build_instances(
-    path: Path | str,
-    text: MappedText,
-    parts: dict[str, tuple[int, int]],
-    columns: _AnnotationColumns,
+    path: Path | str, text: MappedText, members: _Members, columns: _AnnotationColumns
 ) -> Instances:
-    """The table, if nothing in it needs merging, counting anew or an error message."""
+    """Build the table, unless something has to be merged, recounted or explained."""
 
-    def decode(key: str, kind: Any) -> Any:
-        start, end = parts[key]
+    def decode_member(key: str, kind: Any) -> Any:
+        start, end = members[key]
         try:
             return msgspec.json.decode(text.map[start:end], type=kind)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise UnsupportedJson from None
 
-    kinds = (
-        decode("categories", list[coco_annotations_slow.Category]) if "categories" in parts else []
-    )
-    file = coco_annotations_slow.CocoFile(annotations=[], categories=kinds)
-    category, skeleton = coco_annotations_slow.find_person_category(path, file)
+    categories = decode_member("categories", list[Category]) if "categories" in members else []
+    file = CocoFile(annotations=[], categories=categories)
+    category, skeleton = find_person_category(file)
     notes: list[str] = []
-    images = coco_annotations_slow.build_images(
-        path, decode("images", list[coco_annotations_slow.ImageRecord]), notes
-    )
+    images = build_images(path, decode_member("images", list[ImageRecord]), notes)
     k = columns.keypoints.shape[1]
     if skeleton is None:
         skeleton = guess_skeleton(path, [3 * k])
@@ -136,26 +142,25 @@ def _build_instances(
     if (
         skeleton is None
         or len(skeleton) != k
-        or (category is not None and (columns.category != category).any())
+        or (category is not None and (columns.category_ids != category).any())
         or not ((v == 0) | (v == 1) | (v == 2)).all()
-        or (np.diff(np.sort(columns.id)) == 0).any()
-        or (columns.said < 0).any()
+        or (np.diff(np.sort(columns.ids)) == 0).any()
+        or (columns.num_keypoints < 0).any()
     ):
         raise UnsupportedJson
-    rows = mapped_json.find_rows(images.ids, columns.image)
     return Instances(
-        skeleton,
-        images,
-        rows,
-        columns.id,
-        columns.bbox,
-        columns.keypoints,
-        columns.said,
-        columns.crowd,
-        columns.area,
-        columns.source,
-        columns.rule,
-        columns.mask,
-        1 if category is None else category,
-        tuple(notes),
+        skeleton=skeleton,
+        images=images,
+        image_rows=mapped_json.find_rows(images.ids, columns.image_ids),
+        ids=columns.ids,
+        boxes_xywh=columns.boxes_xywh,
+        keypoints=columns.keypoints,
+        num_keypoints=columns.num_keypoints,
+        iscrowd=columns.iscrowd,
+        file_area=columns.file_area,
+        source=columns.source,
+        box_rule=columns.box_rule,
+        segmentation_area=columns.segmentation_area,
+        category_id=1 if category is None else category,
+        notes=tuple(notes),
     )

@@ -88,7 +88,7 @@ def _cut_into_chunks(text: MappedText, truth: Instances) -> tuple[Skeleton, int,
         raise UnsupportedJson
     cuts = [first]
     for position in range(first + CHUNK_BYTES, text.stop - CHUNK_BYTES // 4, CHUNK_BYTES):
-        cut = mapped_json.EXTENSION.cut(text.map, max(position, cuts[-1]), text.stop)
+        cut = mapped_json.EXTENSION.find_cut(text.map, max(position, cuts[-1]), text.stop)
         if cut > cuts[-1]:
             cuts.append(cut)
     return skeleton, num_values, [*cuts, text.stop]
@@ -101,7 +101,7 @@ def _scan_chunks(
     workers = count_cores()
 
     def count_records(chunk: int) -> int:
-        n = int(mapped_json.EXTENSION.count(text.map, cuts[chunk], cuts[chunk + 1]))
+        n = int(mapped_json.EXTENSION.count_braces(text.map, cuts[chunk], cuts[chunk + 1]))
         text.release_pages(cuts[chunk], cuts[chunk + 1])
         return n
 

@@ -1,4 +1,4 @@
-"""COCO files that list images without people (COCO's image_info files of its test sets)."""
+"""Read COCO files that list images without people, such as COCO's image_info files."""
 
 import mmap
 from pathlib import Path
@@ -19,14 +19,14 @@ class _ImageListFile(Struct):
 
 
 def read_image_list(path: Path | str, skeleton: Skeleton) -> Instances | None:
-    """The images of a COCO file that has no list of annotations; None for one that has.
+    """Read the images of a COCO file without a list of annotations; None for one with such a list.
 
     Args:
-        skeleton: of the table, in which nobody is.
+        skeleton: of the table, which has no people.
 
     Raises: InputError when there are no images either.
     """
-    # Looked for without reading the file: lists of people may have gigabytes.
+    # Searched without reading the file: lists of people may have gigabytes.
     if not _contains_key(path, b'"images"') or _contains_key(path, b'"annotations"'):
         return None
     file = decode_json(path, read_bytes(Path(path)), _ImageListFile)
@@ -37,7 +37,7 @@ def read_image_list(path: Path | str, skeleton: Skeleton) -> Instances | None:
 
 
 def _contains_key(path: Path | str, key: bytes) -> bool:
-    """Whether the text of a file has it; whoever reads the file says why it cannot be read."""
+    """Return whether the file contains the key; errors are left to whatever reads the file."""
     try:
         with (
             Path(path).open("rb") as file,
@@ -45,6 +45,6 @@ def _contains_key(path: Path | str, key: bytes) -> bool:
         ):
             if text[:2] != b"\x1f\x8b":
                 return text.find(key) >= 0
-        return key in read_bytes(Path(path))  # packed by gzip
+        return key in read_bytes(Path(path))  # gzipped
     except (OSError, ValueError, InputError):
         return False

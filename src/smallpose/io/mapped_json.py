@@ -1,6 +1,6 @@
-"""JSON text in memory, for the compiled scanner and writer, where there is one.
+"""Map JSON text into memory for the compiled reader and writer (`_json_read.c`, `_json_write.c`).
 
-Whoever has a compiled twin asks `CORE` first; without it everything works and is slower. Both give
+`EXTENSION` is None where they were not built; then everything works and is slower. Both ways give
 the same tables and the same bytes.
 """
 
@@ -16,36 +16,40 @@ from smallpose.core.errors import InputError
 from smallpose.system.extension import load_extension
 from smallpose.system.files import read_bytes
 
-MAX_DECIMALS = (
-    60  # of 5, whose reciprocals the scanner gets; numbers with more decimals are unusual
-)
+MAX_DECIMALS = 60  # of a number that the compiled reader accepts
 WHITESPACE = b" \t\r\n"
 
 
 class UnsupportedJson(Exception):
-    """Leave this file to the ordinary reader."""
+    """Raised for text that has to be read by the slow reader."""
 
 
 EXTENSION: Any = load_extension("smallpose.io._json")
 
 
-def compute_reciprocals(powers: int = MAX_DECIMALS) -> NDArray[np.uint64]:
-    """(powers, 2) upper and lower half of floor(2^(127 + bits of 5^k) / 5^k), k = 1 …"""
+def compute_reciprocals(num_powers: int = MAX_DECIMALS) -> NDArray[np.uint64]:
+    """Return (n, 2) upper and lower half of floor(2^(127 + bits of 5^k) / 5^k), k = 1 … n."""
     halves = []
-    for k in range(1, powers + 1):
-        five = 5**k
-        inverse = (1 << (127 + five.bit_length())) // five
-        halves.append((inverse >> 64, inverse & (2**64 - 1)))
+    for k in range(1, num_powers + 1):
+        power = 5**k
+        reciprocal = (1 << (127 + power.bit_length())) // power
+        halves.append((reciprocal >> 64, reciprocal & (2**64 - 1)))
     return np.array(halves, dtype=np.uint64)
 
 
 def encode_words(words: Sequence[str]) -> bytes:
-    """Words as the compiled half takes them: each with a NUL behind it."""
+    """Encode words as the extension reads them: each followed by a NUL."""
     return b"".join(word.encode() + b"\0" for word in words)
 
 
 class MappedText:
-    """A mapped file, or an unpacked one, whose last byte is a bracket; else `Unusual`."""
+    """The text of a mapped file, or of a decompressed one.
+
+    Args:
+        path: of the file.
+
+    Raises: UnsupportedJson where the file cannot be mapped or the extension was not built.
+    """
 
     def __init__(self, path: Path) -> None:
         if EXTENSION is None:
@@ -76,42 +80,43 @@ class MappedText:
         if isinstance(self.map, mmap.mmap):
             self.map.close()
 
+    def __getitem__(self, index: int) -> int:
+        return self.map[index]
+
     def check_brackets(self, pair: bytes) -> None:
+        """Raise UnsupportedJson unless the text begins and ends with this pair of brackets."""
         if self.stop - self.start < 2 or bytes((self[self.start], self[self.stop - 1])) != pair:
             raise UnsupportedJson
 
-    def __getitem__(self, at: int) -> int:
-        return self.map[at]
-
     def release_pages(self, start: int, stop: int) -> None:
-        """Give pages back that were read: a file need not fit into memory."""
+        """Release the memory of pages that were read: a file need not fit into memory."""
         start += -start % mmap.PAGESIZE
         stop -= stop % mmap.PAGESIZE
         if stop > start and isinstance(self.map, mmap.mmap) and hasattr(self.map, "madvise"):
             self.map.madvise(mmap.MADV_DONTNEED, start, stop - start)
 
     def count_keypoint_values(self, start: int) -> int:
-        """How many values the first list of keypoints after `start` has."""
-        at = self.map.find(b'"keypoints"', start)
-        first, last = self.map.find(b"[", at), self.map.find(b"]", at)
-        if at < 0 or not 0 <= first < last or last - first > 1 << 16:
+        """Count the values of the first list of keypoints after `start`."""
+        key = self.map.find(b'"keypoints"', start)
+        first, last = self.map.find(b"[", key), self.map.find(b"]", key)
+        if key < 0 or not 0 <= first < last or last - first > 1 << 16:
             raise UnsupportedJson
         return self.map[first:last].count(b",") + 1
 
 
 def find_rows(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Row of each wanted image.
+    """Return the row of each wanted image.
 
     Args:
         ids: (m,) unique numbers of the images.
         wanted: (n,) numbers to look up.
-    Raises: Unusual when one is not there.
+    Raises: UnsupportedJson when one is missing.
     """
     order = np.argsort(ids, kind="stable")
-    place = np.searchsorted(ids, wanted, sorter=order)
-    if len(wanted) and (len(ids) == 0 or place.max() >= len(ids)):
+    position = np.searchsorted(ids, wanted, sorter=order)
+    if len(wanted) and (len(ids) == 0 or position.max() >= len(ids)):
         raise UnsupportedJson
-    rows = order[place]
+    rows = order[position]
     if (ids[rows] != wanted).any():
         raise UnsupportedJson
     return rows

@@ -1,10 +1,10 @@
-"""Results in other tools' words: images named instead of numbered, one file per image.
+"""Read the result forms of other tools: images by name instead of id, one file per image.
 
-- Ultralytics writes COCO results whose `image_id` is the picture's name without its ending, where
-  that name is no number.
-- MMPose's inferencer writes a folder with one file per picture, `<name>.json`, each a list of
+- Ultralytics writes COCO results whose `image_id` is the image's name without its suffix, unless
+  that name is a number.
+- MMPose's inferencer writes a folder with one file per image, `<name>.json`, each a list of
   `{keypoints [[x, y] …], keypoint_scores, bbox [[x1, y1, x2, y2]], bbox_score}`.
-- MMPose's `DumpResults` writes a pickle, which would have to be run to be read; it is refused.
+- MMPose's `DumpResults` writes a pickle, which would run code when it is read; it is refused.
 """
 
 from pathlib import Path, PurePosixPath
@@ -17,37 +17,37 @@ from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Images
 from smallpose.system.json_decode import read_json
 
-MIN_KEYPOINT_SCORE = 0.2  # MMPose counts keypoints above this in a person's score
+MIN_KEYPOINT_SCORE = 0.2  # MMPose counts keypoints above this in a detection's score
 
 
 class ImageNames:
-    """Image ids by file name, or by file name without folders and ending.
+    """Image ids by file name, or by file name without folders and suffix.
 
     Args:
-        images: of the truth.
+        images: of the ground truth.
     """
 
     def __init__(self, images: Images) -> None:
-        self.ids: dict[str, int] = {}
-        self.numbers = set(images.ids.tolist())
-        self.twice: set[str] = set()
-        for image, name in zip(images.ids.tolist(), images.file_names, strict=True):
-            for word in {name, PurePosixPath(name).name, PurePosixPath(name).stem}:
-                if self.ids.setdefault(word, image) != image:
-                    self.twice.add(word)
+        self._id_by_name: dict[str, int] = {}
+        self._ids = set(images.ids.tolist())
+        self._ambiguous: set[str] = set()
+        for image_id, path in zip(images.ids.tolist(), images.file_names, strict=True):
+            for name in {path, PurePosixPath(path).name, PurePosixPath(path).stem}:
+                if self._id_by_name.setdefault(name, image_id) != image_id:
+                    self._ambiguous.add(name)
 
-    def find_id(self, word: str, where: str) -> int:
-        """The id of the image with this name.
+    def find_id(self, name: str, where: str) -> int:
+        """Return the id of the image with this name, or of the image whose id is this text.
 
-        Raises: InputError when there is none, or more than one.
+        Raises: InputError when there is no such image, or more than one.
         """
-        if word in self.twice:
-            raise InputError(where, f"several images are called {word!r}", "use image ids")
-        if word not in self.ids and word.lstrip("-").isdecimal() and int(word) in self.numbers:
-            return int(word)
-        if word not in self.ids:
-            raise InputError(where, f"image {word!r} is not in the truth", "leave the entry out")
-        return self.ids[word]
+        if name in self._ambiguous:
+            raise InputError(where, f"several images are called {name!r}", "use image ids")
+        if name in self._id_by_name:
+            return self._id_by_name[name]
+        if name.lstrip("-").isdecimal() and int(name) in self._ids:
+            return int(name)
+        raise InputError(where, f"image {name!r} is not in the truth", "leave the entry out")
 
 
 class _Person(Struct):
@@ -58,25 +58,30 @@ class _Person(Struct):
 
 
 def read_mmpose_folder(folder: Path, images: Images) -> bytes:
-    """A folder of MMPose's per-picture files as the text of one COCO result file.
+    """Convert a folder of MMPose's files per image to the text of one COCO result file.
 
-    A person's score is the box's times the mean of the keypoint scores above 0.2, as MMPose has it
-    in its own COCO results.
+    A detection's score is that of the box times the mean of the keypoint scores above 0.2, as in
+    MMPose's own COCO results.
 
-    Raises: InputError naming the file that is broken or of no image of the truth.
+    Raises: InputError naming the file that is broken or of an image that is not in the truth.
     """
     files = sorted(folder.glob("*.json"))
     if not files:
-        raise InputError(str(folder), "holds no .json file", "name a result file or such a folder")
+        raise InputError(
+            str(folder), "contains no .json file", "give a result file or such a folder"
+        )
     names = ImageNames(images)
     records = []
     for file in files:
-        image = names.find_id(file.stem, str(file))
+        image_id = names.find_id(file.stem, str(file))
         for person in read_json(file, list[_Person]):
-            points = np.array([(*xy, s) for xy, s in _pair_keypoints(file, person)], dtype=float)
-            sure = points[points[:, 2] > MIN_KEYPOINT_SCORE, 2]
-            score = float(person.bbox_score * (sure.mean() if len(sure) else 0.0))
-            record = {"image_id": image, "keypoints": points.ravel().tolist(), "score": score}
+            _check_lengths(file, person)
+            points = np.column_stack(
+                [np.reshape(person.keypoints, (-1, 2)), person.keypoint_scores]
+            )
+            confident = points[points[:, 2] > MIN_KEYPOINT_SCORE, 2]
+            score = float(person.bbox_score * (confident.mean() if len(confident) else 0.0))
+            record = {"image_id": image_id, "keypoints": points.ravel().tolist(), "score": score}
             if person.bbox:
                 x1, y1, x2, y2 = person.bbox[0]
                 record["bbox"] = [x1, y1, x2 - x1, y2 - y1]
@@ -84,17 +89,18 @@ def read_mmpose_folder(folder: Path, images: Images) -> bytes:
     return msgspec.json.encode(records)
 
 
-def _pair_keypoints(file: Path, person: _Person) -> list[tuple[tuple[float, float], float]]:
-    fits = len(person.keypoints) == len(person.keypoint_scores)
-    if not fits or (person.bbox and len(person.bbox[0]) != 4):
+def _check_lengths(file: Path, person: _Person) -> None:
+    has_pairs = len(person.keypoints) == len(person.keypoint_scores)
+    if not has_pairs or (person.bbox and len(person.bbox[0]) != 4):
         raise InputError(
-            str(file), "keypoints, keypoint_scores and bbox do not fit", "write the file again"
+            str(file),
+            "the lengths of keypoints, keypoint_scores or bbox are wrong",
+            "write the file again with MMPose",
         )
-    return list(zip(person.keypoints, person.keypoint_scores, strict=True))
 
 
 def refuse_pickle(path: Path | str, data: bytes) -> None:
-    """Raises RefusedError for a pickle, whatever it is called."""
+    """Raise RefusedError for a pickle, whatever its name."""
     if data[:1] == b"\x80" and data[1:2] <= b"\x05":
         raise RefusedError(
             str(path),

@@ -1,4 +1,4 @@
-"""A skeleton of the user's own, from a JSON file."""
+"""Read a custom skeleton from a JSON file."""
 
 from pathlib import Path
 
@@ -27,42 +27,57 @@ class _File(Struct):
 
 
 def read_skeleton(path: Path | str) -> Skeleton:
-    """A skeleton from JSON: our own form, a COCO category, or a COCO file with one.
+    """Read a skeleton from JSON: our own form, a COCO category, or a COCO file with one.
 
     Ours is {"joints": […], "edges": [[0, 1], …], "sigmas": […], "name": "…"} with 0-based edges;
-    a COCO category has "keypoints" and, 1-based, "skeleton". Edges and name may lack; sigmas may
-    where every joint is one of the 21.
+    a COCO category has "keypoints" and, 1-based, "skeleton". Edges and name are optional; sigmas
+    are optional where every joint is one of the 21.
 
-    Raises: InputError when joints lack, repeat or are joined to nobody, or sigmas are missing.
+    Raises: InputError when joints are missing or repeated, an edge has no joint, or sigmas are
+        missing.
     """
     file = decode_json(path, read_bytes(Path(path)), _File)
-    category = next((c for c in file.categories if c.keypoints), None)
     joints, edges, sigmas = file.joints, file.edges, file.sigmas
     if not joints:
-        coco = category or file
-        joints, sigmas = coco.keypoints, coco.sigmas
-        edges = [(a - 1, b - 1) for a, b in coco.skeleton]
+        category = next((c for c in file.categories if c.keypoints), file)
+        joints, sigmas = category.keypoints, category.sigmas
+        edges = [(a - 1, b - 1) for a, b in category.skeleton]
+    _check_joints(path, joints, edges)
+    skeleton = resolve_skeleton(joints, edges)
+    if sigmas is None:
+        _require_known_sigmas(path, skeleton)
+        return skeleton
+    if len(sigmas) != len(joints) or not all(s > 0 for s in sigmas):
+        raise InputError(
+            str(path),
+            f"{len(sigmas)} sigmas for {len(joints)} joints",
+            "give one number above zero for each joint",
+        )
+    known_name = "" if skeleton.name in SKELETONS else skeleton.name
+    name = file.name or known_name or Path(path).stem
+    return Skeleton(name, skeleton.joints, skeleton.edges, tuple(sigmas))
+
+
+def _check_joints(path: Path | str, joints: list[str], edges: list[tuple[int, int]]) -> None:
     if not joints or len(set(joints)) < len(joints):
-        what = "names no joints" if not joints else "names a joint twice"
-        raise InputError(str(path), what, 'as in {"joints": ["nose", "tail"], "sigmas": [.03, .1]}')
+        what = "names a joint twice" if joints else "names no joints"
+        raise InputError(
+            str(path), what, 'write it as {"joints": ["nose", "tail"], "sigmas": [0.03, 0.1]}'
+        )
     wrong = [edge for edge in edges if not all(0 <= end < len(joints) for end in edge)]
     if wrong:
         raise InputError(
-            str(path), f"edge {list(wrong[0])} joins no two of {len(joints)} joints", "mend it"
+            str(path),
+            f"edge {list(wrong[0])} joins no two of {len(joints)} joints",
+            "give edges as pairs of joint numbers",
         )
-    found = resolve_skeleton(joints, edges)
-    if sigmas is None:
-        unknown = [joint for joint in found.joints if joint not in SIGMAS]
-        if unknown:
-            raise InputError(
-                str(path),
-                f"no OKS sigma is known for joint {unknown[0]!r}",
-                f'give {len(joints)} numbers under "sigmas"',
-            )
-        return found
-    if len(sigmas) != len(joints) or not all(s > 0 for s in sigmas):
+
+
+def _require_known_sigmas(path: Path | str, skeleton: Skeleton) -> None:
+    unknown = [joint for joint in skeleton.joints if joint not in SIGMAS]
+    if unknown:
         raise InputError(
-            str(path), f"{len(sigmas)} sigmas for {len(joints)} joints", "one above zero for each"
+            str(path),
+            f"no OKS sigma is known for joint {unknown[0]!r}",
+            f'give {len(skeleton)} numbers under "sigmas"',
         )
-    name = file.name or ("" if found.name in SKELETONS else found.name) or Path(path).stem
-    return Skeleton(name, found.joints, found.edges, tuple(sigmas))

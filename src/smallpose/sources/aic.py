@@ -4,6 +4,7 @@ Each split is one JSON list with an entry per image. An entry has two objects, k
 with the same people as keys.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from msgspec import Raw, Struct
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import AIC14
+from smallpose.io.duplicates import drop_duplicates
 from smallpose.sources.locate import ImagePaths, find_base, find_one_file, natural_sort_key
 from smallpose.sources.source import ImageFile, Source
 from smallpose.sources.table_builder import TableBuilder
@@ -76,17 +78,16 @@ def _read_split(
     folders = sorted(path.parent.glob(images.rsplit("_", 1)[0] + "_*/"))
     folder = (folders[0] if folders else path.parent / images).relative_to(base).as_posix()
     names = ImagePaths(base)
-    first: dict[str, int] = {}
-    repeats = people = 0
-    for number, entry in show_progress(
-        _iterate_entries(path, raws), f"aic: {split}", total=len(raws)
-    ):
-        people += len(entry.human_annotations)
-        start = first.setdefault(entry.image_id, number)
-        if start != number:
-            _refuse_difference(path, entry.image_id, raws, start, number)
-            repeats += 1
-            continue
+    counts: Counter[str] = Counter()
+    entries = drop_duplicates(
+        show_progress(_iterate_entries(path, raws, counts), f"aic: {split}", total=len(raws)),
+        key=lambda entry: entry.image_id,
+        is_equal=lambda i, j: msgspec.json.decode(raws[i]) == msgspec.json.decode(raws[j]),
+        where=f"{path}, entry",
+        describe=lambda entry: f"image_id {entry.image_id}",
+    )
+    for number, entry in entries:
+        counts["kept"] += 1
         if not entry.image_id.strip():
             raise InputError(f"{path}, entry[{number}]", "image_id is empty", "correct the record")
         where = f"{path}, image {entry.image_id}"
@@ -100,9 +101,10 @@ def _read_split(
         )
         _add_people(entry, row, where, builder)
     # Each person is two lists; a repeated key would have lost one of them silently.
-    if data.count(b"[") > 1 + 2 * people:
+    if data.count(b"[") > 1 + 2 * counts["people"]:
         refuse_repeated_keys(path, data)
-    return [f"{path.name}: {repeats:,} repeated images merged"] if repeats else []
+    num_repeated = len(raws) - counts["kept"]
+    return [f"{path.name}: {num_repeated:,} repeated images merged"] if num_repeated else []
 
 
 def _add_people(entry: _Entry, row: int, where: str, builder: TableBuilder) -> None:
@@ -123,7 +125,10 @@ def _add_people(entry: _Entry, row: int, where: str, builder: TableBuilder) -> N
         builder.add_person(row, (x1, y1, x2 - x1, y2 - y1), keypoints[name], where, name)
 
 
-def _iterate_entries(path: Path, raws: list[Raw]) -> Iterator[tuple[int, _Entry]]:
+def _iterate_entries(
+    path: Path, raws: list[Raw], counts: Counter[str]
+) -> Iterator[tuple[int, _Entry]]:
+    """Decode the entries, each with its index, and count their people."""
     decoder = msgspec.json.Decoder(list[_Entry])
     for start in range(0, len(raws), BLOCK):
         part = raws[start : start + BLOCK]
@@ -131,6 +136,7 @@ def _iterate_entries(path: Path, raws: list[Raw]) -> Iterator[tuple[int, _Entry]
             block = decoder.decode(b"[" + b",".join(bytes(r) for r in part) + b"]")
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             block = [_decode_one(path, number, raw) for number, raw in enumerate(part, start)]
+        counts["people"] += sum(len(entry.human_annotations) for entry in block)
         yield from enumerate(block, start)
 
 
@@ -143,12 +149,3 @@ def _decode_one(path: Path, number: int, raw: Raw) -> _Entry:
     named = isinstance(entry, dict) and "image_id" in entry
     label = f" (image {entry['image_id']})" if named else ""
     return decode_json(f"{path}, entry[{number}]{label}", bytes(raw), _Entry)
-
-
-def _refuse_difference(path: Path, image: str, raws: list[Raw], first: int, second: int) -> None:
-    if msgspec.json.decode(raws[first]) != msgspec.json.decode(raws[second]):
-        raise InputError(
-            f"{path}, entry[{first}] and [{second}]",
-            f"image {image} is listed twice with different labels",
-            "keep one of them",
-        )

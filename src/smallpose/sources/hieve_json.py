@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from smallpose.core.errors import InputError
+from smallpose.io.duplicates import drop_duplicates
 from smallpose.sources.hieve_labels import (
     NOT_LABELLED,
     SEEN,
@@ -88,24 +89,30 @@ def read_annolist(
     raws = decode_json(path, data, _Annolist).annolist
     if data.count(b'"annorect"') > len(raws) or data.count(b'"annolist"') > 1:
         refuse_repeated_keys(path, data)
-    first: dict[int, int] = {}
+    numbers = [_read_frame_number(raw, f"{path}, annolist[{i}]") for i, raw in enumerate(raws)]
+    unique = list(
+        drop_duplicates(
+            enumerate(numbers),
+            key=lambda number: number,
+            is_equal=lambda i, j: msgspec.json.decode(raws[i]) == msgspec.json.decode(raws[j]),
+            where=f"{path}, annolist",
+            describe=lambda number: f"frame number {number}",
+        )
+    )
+    if len(unique) < len(raws):
+        note_counts["repeated frames merged"] += len(raws) - len(unique)
     frames = []
-    for index, raw in enumerate(raws):
-        where = f"{path}, annolist[{index}]"
-        title = unwrap_single(decode_json(where, bytes(raw), _ImageRecord).image, "image", where)
-        number = parse_frame_number(str(unwrap_single(title.name, "image.name", where)), where)
-        start = first.setdefault(number, index)
-        if start != index:
-            if msgspec.json.decode(raws[start]) != msgspec.json.decode(raw):
-                raise InputError(
-                    f"{path}, annolist[{start}] and [{index}]",
-                    f"frame {number} is listed twice with different labels",
-                    "keep one of them",
-                )
-            note_counts["repeated frames merged"] += 1
-        elif number % frame_step == 0:
-            frames.append(_to_frame(number, decode_json(where, bytes(raw), _FrameRecord), where))
-    return sorted(frames, key=lambda f: f.number), len(first)
+    for index, number in unique:
+        if number % frame_step == 0:
+            where = f"{path}, annolist[{index}]"
+            record = decode_json(where, bytes(raws[index]), _FrameRecord)
+            frames.append(_to_frame(number, record, where))
+    return sorted(frames, key=lambda f: f.number), len(unique)
+
+
+def _read_frame_number(raw: Raw, where: str) -> int:
+    image = unwrap_single(decode_json(where, bytes(raw), _ImageRecord).image, "image", where)
+    return parse_frame_number(str(unwrap_single(image.name, "image.name", where)), where)
 
 
 def _to_frame(number: int, listed: _FrameRecord, where: str) -> Frame:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import POSETRACK17
+from smallpose.io.duplicates import drop_duplicates
 from smallpose.system.files import read_bytes
 from smallpose.system.json_decode import decode_json, refuse_repeated_keys
 
@@ -97,24 +98,17 @@ def _to_polygons(lists: Polygons | None, where: str) -> list[list[float]]:
 
 
 def _drop_repeats(path: Path, kind: str, records: list[T], note_counts: Counter[str]) -> list[T]:
-    """Drop identical repeats.
-
-    Raises: InputError for two records with one id and different values.
-    """
-    first: dict[tuple[int, int], T] = {}
-    kept = []
-    for number, record in enumerate(records):
-        start = first.setdefault(_identify_record(record), record)
-        if start is record:
-            kept.append(record)
-        elif start == record:
-            note_counts[f"repeated {kind} merged"] += 1
-        else:
-            raise InputError(
-                f"{path}, {kind}[{records.index(start)}] and [{number}]",
-                f"both have id {record.id} and they differ",
-                "give each a unique id",
-            )
+    """Drop identical repeats; raises as `drop_duplicates`."""
+    unique = drop_duplicates(
+        enumerate(records),
+        key=_identify_record,
+        is_equal=lambda i, j: records[i] == records[j],
+        where=f"{path}, {kind}",
+        describe=lambda record: f"id {record.id}",
+    )
+    kept = [record for _, record in unique]
+    if len(kept) < len(records):
+        note_counts[f"repeated {kind} merged"] += len(records) - len(kept)
     return kept
 
 

@@ -114,7 +114,7 @@ def test_lists_of_derived_joints_count_from_1_and_are_read_as_the_same_mask(tmp_
     assert np.array_equal(read_coco(path).keypoints[:, :, 2] == 0, is_derived)
     data["annotations"][0]["derived"] = [0]
     path.write_text(json.dumps(data))
-    with pytest.raises(InputError, match="count from 1"):
+    with pytest.raises(InputError, match="count joints from 1"):
         read_coco(path)
 
 
