@@ -112,11 +112,11 @@ def add_threads_option(group: OptionGroup) -> None:
     )
 
 
-def add_engine_option(group: OptionGroup) -> None:
-    """Add `--engine`, which chooses what reads Parquet."""
+def add_backend_option(group: OptionGroup) -> None:
+    """Add `--backend`, which chooses what reads Parquet."""
     add_option(
         group,
-        "--engine",
+        "--backend",
         choices=("polars", "ray", "arrow"),
         default="",
         default_text="polars where it is installed, else arrow",

@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_command(args: argparse.Namespace) -> None:
     """Write the release and print what it contains."""
-    from smallpose.dataset.release import release
+    from smallpose.dataset.release import write_release
 
-    names = release(args.set, args.out)
+    names = write_release(args.set, args.out)
     print(f"{args.out}: {', '.join(names)}")
     print("It contains no images: they stay under their sources' terms; index.csv lists them.")

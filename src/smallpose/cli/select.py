@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from smallpose.cli.options import DEMO_SET, add_engine_option, add_option, add_seed
+from smallpose.cli.options import DEMO_SET, add_backend_option, add_option, add_seed
 
 HELP = "Select every image with a small person and a random share of the others."
 EXAMPLE = f"""\
@@ -32,14 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Split of the paper whose mix of person sizes is aimed at.",
     )
     add_seed(parser, "the random share")
-    add_engine_option(parser)
+    add_backend_option(parser)
 
 
 def run_command(args: argparse.Namespace) -> None:
     """Select images and write them into shards of the same names."""
     from smallpose.dataset.parquet_shards import select_shards
 
-    selection = select_shards(args.files, args.out, args.split, args.seed, args.engine)
+    selection = select_shards(args.files, args.out, args.split, args.seed, args.backend)
     num_drawn = len(selection.rows) - selection.num_with_small
     print(
         f"{args.out}: {len(selection.rows):,} images, {selection.num_with_small:,} with a small person "

@@ -11,7 +11,7 @@ from smallpose.cli.claims import parse_assignments
 from smallpose.cli.options import (
     DEMO_SET,
     DEMO_TRUTH,
-    add_engine_option,
+    add_backend_option,
     add_json,
     add_option,
 )
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="Folder for tables and figures.",
     )
-    add_engine_option(parser)
+    add_backend_option(parser)
     add_option(
         parser,
         "--images",
@@ -92,7 +92,7 @@ def run_command(args: argparse.Namespace) -> None:
         )
     sets = {name: read_coco(file) for name, file in shorten_names(files).items()}
     counts = {name: count_dataset(people) for name, people in sets.items()}
-    counts |= _count_parquet(shards, args.engine, set(counts))
+    counts |= _count_parquet(shards, args.backend, set(counts))
     read_image = None if args.images is None else open_image_reader(args.images)
     report = build_dataset_report(counts, sets, _summarize_scenes(args, sets))
     write_dataset_report(report, args.out, read_image)
@@ -107,7 +107,7 @@ def run_command(args: argparse.Namespace) -> None:
     print_status(f"{args.out}: tables (Markdown, CSV) and figures (PNG, SVG)")
 
 
-def _count_parquet(shards: list[Path], engine: str, taken: set[str]) -> dict[str, Any]:
+def _count_parquet(shards: list[Path], backend: str, taken: set[str]) -> dict[str, Any]:
     """Count the data sets that the shards belong to, by their names."""
     if not shards:
         return {}
@@ -119,7 +119,7 @@ def _count_parquet(shards: list[Path], engine: str, taken: set[str]) -> dict[str
         raise InputError(
             str(sets[repeated[0]][0]), f"{repeated[0]} was given as JSON, too", "pass one of them"
         )
-    return {name: count_shards(files, engine) for name, files in sets.items()}
+    return {name: count_shards(files, backend) for name, files in sets.items()}
 
 
 def _summarize_scenes(args: argparse.Namespace, sets: "dict[str, Instances]") -> dict[str, Any]:

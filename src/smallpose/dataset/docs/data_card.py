@@ -81,9 +81,10 @@ def _format_build_steps(manifest: dict[str, Any]) -> str:
         "- boxes are clipped to the image; people whose boxes have no area become ignore regions",
     ]
     for split, s in manifest["selection"].items():
+        note = s["note"].removeprefix(f"{split}: ")
         lines.append(
             f"- {split}: {s['with_small']:,} images with a small person, and {s['drawn']:,} drawn "
-            f"from {s['pool']:,} others" + (f"; {s['note']}" if s["note"] else "")
+            f"from {s['pool']:,} others" + (f"; {note}" if note else "")
         )
     return "\n\n".join(["## Construction", "\n".join(lines)])
 

@@ -1,1 +1,1 @@
-"""Find suspicious labels and biases between sources."""
+"""Find suspect labels, and differences between the sources' definitions of joints."""

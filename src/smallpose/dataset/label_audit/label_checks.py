@@ -1,6 +1,7 @@
-"""How suspicious a person's label is, test by test: numbers of which 1 is hardly ever exceeded.
+"""Score how suspect each label is, check by check; correct labels hardly ever score above 1.
 
-Only geometry is looked at, no pixel. Statistics, of limbs and boxes, are each source's own.
+The checks use only the geometry of keypoints and boxes. Statistics of limbs and boxes are computed
+for each source separately.
 """
 
 import warnings
@@ -13,11 +14,12 @@ from smallpose.core.instances import SOURCES, Instances
 
 Floats = NDArray[np.float64]
 
-MAX_OUTSIDE = 0.12  # of the box's diagonal
-MIN_EXTENT = 0.12  # of the box's diagonal, for all keypoints of a person
-MIN_PEOPLE = 50  # of a source, below which its statistics come from everybody
+MAX_OUTSIDE = 0.12  # distance of a keypoint from the box, relative to the box's diagonal
+MIN_EXTENT = 0.12  # extent of a person's keypoints, relative to the box's diagonal
+MIN_PEOPLE = 50  # sources with fewer people share their statistics
 MAX_LIMB_DEVIATION = 6.0  # robust standard deviations of a limb's logarithmic length
-MAX_BOX_DEVIATION = 6.0  # the same, of the box's size about its keypoints
+MAX_BOX_DEVIATION = 6.0  # robust standard deviations of the ratio of box to keypoint extent
+_NORMAL_MAD = 1.4826  # standard deviation of a normal distribution over its MAD
 _LIMBS = (
     ("left_shoulder", "left_elbow"),
     ("right_shoulder", "right_elbow"),
@@ -37,20 +39,26 @@ _LIMB_JOINTS = sorted({joint for limb in _LIMBS for joint in limb})
 
 
 def score_labels(people: Instances) -> dict[str, Floats]:
-    """Reason to (n,) numbers, 0 where a test says nothing and for people who do not count."""
-    tests = {
+    """Compute the (n,) scores of each check, a key of `ranking.REASONS`.
+
+    A score is 0 where a check does not apply, and for people who are not counted.
+    """
+    checks = {
         "collapsed": _score_collapsed,
         "outside": _score_outside,
         "mirrored": _score_mirrored,
         "limbs": _score_limbs,
         "box": _score_box,
     }
-    usable = people.is_counted & np.asarray((people.boxes_xywh[:, 2:] > 0).all(axis=1))
-    return {n: np.where(usable, np.nan_to_num(test(people)), 0.0) for n, test in tests.items()}
+    is_checked = people.is_counted & np.asarray((people.boxes_xywh[:, 2:] > 0).all(axis=1))
+    return {
+        name: np.where(is_checked, np.nan_to_num(check(people)), 0.0)
+        for name, check in checks.items()
+    }
 
 
 def _get_joint(people: Instances, name: str) -> Floats:
-    """(n, 2) px; NaN where the joint is not labelled or the skeleton lacks it."""
+    """Return (n, 2) px; NaN where the joint is not labelled or the skeleton lacks it."""
     if name not in people.skeleton.joints:
         return np.full((len(people), 2), np.nan)
     points = people.keypoints[:, people.skeleton.joints.index(name)]
@@ -68,73 +76,78 @@ def _compute_diagonal(people: Instances) -> Floats:
 
 
 def _score_collapsed(people: Instances) -> Floats:
-    """All keypoints within a fraction of the box, or four limb joints on exactly one spot."""
+    """Score keypoints within a fraction of the box, or several limb joints at one position."""
+    diagonal = _compute_diagonal(people)
     span = box_around_keypoints(people.keypoints)
-    ratio = np.hypot(span[:, 2], span[:, 3]) / _compute_diagonal(people)
-    whole = np.where(people.num_labelled >= 5, MIN_EXTENT / np.maximum(ratio, MIN_EXTENT / 10), 0.0)
+    extent = np.hypot(span[:, 2], span[:, 3]) / diagonal
+    extent_score = MIN_EXTENT / np.maximum(extent, MIN_EXTENT / 10)
+    all_joints = np.where(people.num_labelled >= 5, extent_score, 0.0)
     points = np.stack([_get_joint(people, name) for name in _LIMB_JOINTS], axis=1)
-    heap = np.zeros(len(people))
-    for centre in range(len(_LIMB_JOINTS)):
-        gap = np.linalg.norm(points - points[:, centre : centre + 1], axis=2)
-        same = (gap <= 0.01 * _compute_diagonal(people)[:, None]).sum(axis=1)
-        heap = np.maximum(heap, same)
-    # In a side view two shoulders or hips share a spot, and three joints may by chance.
-    return np.asarray(np.maximum(whole, (heap - 1) / 2.5))
+    max_coincident = np.zeros(len(people))
+    for joint in range(len(_LIMB_JOINTS)):
+        distance = np.linalg.norm(points - points[:, joint : joint + 1], axis=2)
+        num_coincident = (distance <= 0.01 * diagonal[:, None]).sum(axis=1)
+        max_coincident = np.maximum(max_coincident, num_coincident)
+    # In a side view two shoulders or hips coincide, and three joints may do so by chance.
+    return np.asarray(np.maximum(all_joints, (max_coincident - 1) / 2.5))
 
 
 def _score_outside(people: Instances) -> Floats:
-    """How far the farthest keypoint lies from the box, in `FAR_OUT` of its diagonal.
+    """Score the distance of the farthest keypoint from the box.
 
-    Sources draw boxes around what is seen of a person and guess where the rest is, so a hidden
-    joint may lie anywhere; whether it hangs together with the others is a question for the limbs.
+    Sources draw boxes around the visible parts of a person and guess where the others are, so a
+    hidden joint may be anywhere. Whether it fits the other joints is checked by the limbs.
     """
     corners = to_xyxy(people.boxes_xywh)
     points = people.keypoints[:, :, :2]
-    beyond = np.maximum(corners[:, None, :2] - points, points - corners[:, None, 2:]).clip(0)
-    seen = people.keypoints[:, :, 2] == 2
-    trust = np.where(seen, 1.0, np.where(seen.any(axis=1, keepdims=True), 0.0, 1 / 3))
-    far = trust * np.where(people.keypoints[:, :, 2] > 0, np.linalg.norm(beyond, axis=2), 0.0)
-    return np.asarray(far.max(axis=1, initial=0.0) / _compute_diagonal(people) / MAX_OUTSIDE)
+    visibility = people.keypoints[:, :, 2]
+    offset = np.maximum(corners[:, None, :2] - points, points - corners[:, None, 2:]).clip(0)
+    is_visible = visibility == 2
+    has_visible = is_visible.any(axis=1, keepdims=True)
+    hidden_weight = np.where(has_visible, 0.0, 1 / 3)
+    weight = np.where(is_visible, 1.0, hidden_weight)
+    distance = weight * np.where(visibility > 0, np.linalg.norm(offset, axis=2), 0.0)
+    return np.asarray(distance.max(axis=1, initial=0.0) / _compute_diagonal(people) / MAX_OUTSIDE)
 
 
 def _mask_visible_or_all(people: Instances) -> NDArray[np.bool_]:
-    """(n, k) the joints that are seen; of people without any, all that are labelled."""
+    """Return (n, k) visible joints; of people without any, all labelled ones."""
     v = people.keypoints[:, :, 2]
-    some = (v == 2).any(axis=1, keepdims=True)
-    return np.asarray(np.where(some, v == 2, v > 0))
+    has_visible = (v == 2).any(axis=1, keepdims=True)
+    return np.asarray(np.where(has_visible, v == 2, v > 0))
 
 
 def _score_mirrored(people: Instances) -> Floats:
-    """Sides that cannot be as labelled, whichever way the person faces or hangs."""
+    """Score contradictions between left and right, whichever way the person faces."""
     pairs = {
         part: _get_joint(people, f"left_{part}") - _get_joint(people, f"right_{part}")
         for part in ("shoulder", "elbow", "hip", "knee")
     }
     up = _compute_midpoint(people, "shoulder") - _compute_midpoint(people, "hip")
     torso = np.maximum(np.linalg.norm(up, axis=1), 1e-9)
-    # A torso seen from its end is short and says little: the shoulders are a measure too.
+    # A foreshortened torso is a poor scale, so the shoulders are used where they are longer.
     scale = np.maximum(torso, np.nan_to_num(np.linalg.norm(pairs["shoulder"], axis=1)))
     # Signed widths across the torso: all positive from the front, all negative from behind.
-    wide = {part: -_cross_product(between, up) / torso / scale for part, between in pairs.items()}
+    widths = {part: -_cross_product(between, up) / torso / scale for part, between in pairs.items()}
     face = _measure_face(people)
-    every = [
-        _score_contradiction(wide["shoulder"], 0.35, wide["hip"], 0.25),
-        _score_contradiction(wide["shoulder"], 0.5, wide["elbow"], 0.5),
-        _score_contradiction(wide["hip"], 0.34, wide["knee"], 0.34),
-        _score_contradiction(face, 0.5, wide["shoulder"], 0.5),
-        np.maximum(-face, 0) / 0.5,  # a face with the left eye on the wrong side of its nose
+    scores = [
+        _score_contradiction(widths["shoulder"], 0.35, widths["hip"], 0.25),
+        _score_contradiction(widths["shoulder"], 0.5, widths["elbow"], 0.5),
+        _score_contradiction(widths["hip"], 0.34, widths["knee"], 0.34),
+        _score_contradiction(face, 0.5, widths["shoulder"], 0.5),
+        np.maximum(-face, 0) / 0.5,  # the left eye is on the wrong side of the nose
         _score_swapped_ends(people, "shoulder", "elbow", scale) / 0.42,
         _score_swapped_ends(people, "hip", "knee", scale) / 0.6,
     ]
-    return np.asarray(np.nan_to_num(every).max(axis=0))
+    return np.asarray(np.nan_to_num(scores).max(axis=0))
 
 
 def _score_contradiction(
-    first: Floats, usual: float, second: Floats, usual_second: float
+    first: Floats, first_usual: float, second: Floats, second_usual: float
 ) -> Floats:
-    """How clearly two signed widths contradict each other; 0 where they agree."""
-    clear = np.minimum(np.abs(first) / usual, np.abs(second) / usual_second)
-    return np.where(first * second < 0, clear, 0.0)
+    """Score how clearly two signed widths have opposite signs; 0 where they agree."""
+    clearness = np.minimum(np.abs(first) / first_usual, np.abs(second) / second_usual)
+    return np.where(first * second < 0, clearness, 0.0)
 
 
 def _compute_midpoint(people: Instances, joint: str) -> Floats:
@@ -146,43 +159,46 @@ def _cross_product(first: Floats, second: Floats) -> Floats:
 
 
 def _measure_face(people: Instances) -> Floats:
-    """(n,) from 1, both eyes seen from the front, to -1, seen with the left one on the right.
+    """Measure on which side of the nose the left eye is.
 
-    0 where the face is not seen or too small to tell; the order of the eyes about the nose does
-    not depend on how the head hangs.
+    The order of the eyes about the nose does not depend on how the head is rotated in the image.
+
+    Returns: (n,) from 1, as seen from the front, to -1, with the left eye on the right; 0 where
+        the face is not visible or too small.
     """
     left, right = _get_joint(people, "left_eye"), _get_joint(people, "right_eye")
     across = left - right
     upward = (left + right) / 2 - _get_joint(people, "nose")
     width, height = np.linalg.norm(across, axis=1), np.linalg.norm(upward, axis=1)
     sine = -_cross_product(across, upward) / np.maximum(width * height, 1e-9)
-    seen = (
-        _is_visible(people, "left_eye")
-        & _is_visible(people, "right_eye")
-        & _is_visible(people, "nose")
-    )
-    # Two pixels are within the hand's tremble.
-    telling = seen & (width >= 3) & (height >= 2) & (width > 0.5 * height)
-    return np.where(telling, np.nan_to_num(sine), 0.0)
+    is_visible = _is_visible(people, "left_eye") & _is_visible(people, "right_eye")
+    is_visible &= _is_visible(people, "nose")
+    # Two pixels are within the precision of annotators.
+    is_reliable = is_visible & (width >= 3) & (height >= 2) & (width > 0.5 * height)
+    return np.where(is_reliable, np.nan_to_num(sine), 0.0)
 
 
 def _score_swapped_ends(people: Instances, inner: str, outer: str, scale: Floats) -> Floats:
-    """By how many torsos two limbs get shorter when their outer ends are exchanged."""
-    ends = {
-        s: (_get_joint(people, f"{s}_{inner}"), _get_joint(people, f"{s}_{outer}"))
-        for s in ("left", "right")
-    }
-    kept = sum(np.linalg.norm(a - b, axis=1) for a, b in ends.values())
-    swapped = np.linalg.norm(ends["left"][0] - ends["right"][1], axis=1) + np.linalg.norm(
-        ends["right"][0] - ends["left"][1], axis=1
+    """Score by how many torsos two limbs get shorter when their outer ends are swapped."""
+    left_inner, left_outer = (
+        _get_joint(people, f"left_{inner}"),
+        _get_joint(people, f"left_{outer}"),
     )
-    return np.asarray((kept - swapped) / scale)
+    right_inner = _get_joint(people, f"right_{inner}")
+    right_outer = _get_joint(people, f"right_{outer}")
+    as_labelled = np.linalg.norm(left_inner - left_outer, axis=1) + np.linalg.norm(
+        right_inner - right_outer, axis=1
+    )
+    swapped = np.linalg.norm(left_inner - right_outer, axis=1) + np.linalg.norm(
+        right_inner - left_outer, axis=1
+    )
+    return np.asarray((as_labelled - swapped) / scale)
 
 
 def _score_limbs(people: Instances) -> Floats:
-    """How far the longest limb is beyond what its source shows, against the person's others.
+    """Score how far the longest limb exceeds its usual length, relative to the other limbs.
 
-    Foreshortening makes limbs short as often as one likes, never long: only the upper side counts.
+    Foreshortening makes limbs short, never long, so only the upper side is checked.
     """
     lengths = np.stack(
         [np.linalg.norm(_get_joint(people, a) - _get_joint(people, b), axis=1) for a, b in _LIMBS],
@@ -198,54 +214,64 @@ def _score_limbs(people: Instances) -> Floats:
 
 
 def _score_longest_limb(logs: Floats) -> Floats:
-    """(n, limbs) logarithmic lengths to each person's largest robust z-score."""
+    """Compute the largest robust z-score of each person's limbs.
+
+    Args:
+        logs: (n, limbs) logarithmic lengths; NaN where unknown.
+    """
     usual = _nan_median(logs - _nan_median(logs, axis=1)[:, None], axis=0)
-    scale = _nan_median(logs - usual, axis=1)  # the person's size, by the middle one of his limbs
+    scale = _nan_median(logs - usual, axis=1)  # the person's size, by their median limb
     excess = logs - usual - scale[:, None]
-    spread = 1.4826 * _nan_median(np.abs(excess), axis=0)
+    spread = _NORMAL_MAD * _nan_median(np.abs(excess), axis=0)
     z = excess / np.maximum(spread, 0.05)
-    enough = np.isfinite(logs).sum(axis=1) >= 4
-    return np.where(enough, np.nan_to_num(z, nan=0.0).max(axis=1, initial=0.0), 0.0)
+    has_enough_limbs = np.isfinite(logs).sum(axis=1) >= 4
+    largest = np.nan_to_num(z, nan=0.0).max(axis=1, initial=0.0)
+    return np.where(has_enough_limbs, largest, 0.0)
 
 
 def _score_box(people: Instances) -> Floats:
-    """How unusual the box's width and height are for its keypoints, by source.
+    """Score how unusual the box's width and height are for its keypoints, by source.
 
-    Only people with three quarters of their joints: others are cut off, and their box is not. A box
-    may be drawn around all keypoints or around the seen ones; it is odd when it fits neither.
+    Boxes may be drawn around all keypoints or around the visible ones, so the better fit of both
+    is scored.
     """
-    every = _measure_box_misfit(people, people.keypoints)
-    seen = np.where(_mask_visible_or_all(people)[:, :, None], people.keypoints, 0.0)
-    return np.asarray(np.minimum(every, _measure_box_misfit(people, seen)) / MAX_BOX_DEVIATION)
+    all_keypoints = _measure_box_misfit(people, people.keypoints)
+    visible = np.where(_mask_visible_or_all(people)[:, :, None], people.keypoints, 0.0)
+    misfit = np.minimum(all_keypoints, _measure_box_misfit(people, visible))
+    return np.asarray(misfit / MAX_BOX_DEVIATION)
 
 
 def _measure_box_misfit(people: Instances, keypoints: Floats) -> Floats:
-    """(n,) robust standard deviations, within the source, of box over extent of the keypoints."""
+    """Measure the (n,) deviation of the ratio of box to keypoint extent within the source.
+
+    Only people with three quarters of their joints are measured: others are truncated by the
+    image, and their boxes are not. The unit is robust standard deviations.
+    """
     span = box_around_keypoints(keypoints)
-    full = people.num_labelled >= 0.75 * people.num_source_joints
+    has_most_joints = people.num_labelled >= 0.75 * people.num_source_joints
     with np.errstate(divide="ignore", invalid="ignore"):
-        # A bent limb can make an extent very flat, so both sides are eased by the diagonal.
-        ease = 0.15 * _compute_diagonal(people)[:, None]
-        logs = np.log((people.boxes_xywh[:, 2:] + ease) / (span[:, 2:] + ease))
-    logs[~full] = np.nan
+        # The extent can be very flat, so a share of the diagonal is added to both sides.
+        margin = 0.15 * _compute_diagonal(people)[:, None]
+        logs = np.log((people.boxes_xywh[:, 2:] + margin) / (span[:, 2:] + margin))
+    logs[~has_most_joints] = np.nan
     z = np.zeros(len(people))
     for rows in _group_by_source(people):
-        middle = _nan_median(logs[rows], axis=0)
-        spread = 1.4826 * _nan_median(np.abs(logs[rows] - middle), axis=0)
-        z[rows] = np.nan_to_num(np.abs(logs[rows] - middle) / np.maximum(spread, 0.05)).max(axis=1)
+        deviation = np.abs(logs[rows] - _nan_median(logs[rows], axis=0))
+        spread = _NORMAL_MAD * _nan_median(deviation, axis=0)
+        z[rows] = np.nan_to_num(deviation / np.maximum(spread, 0.05)).max(axis=1)
     return z
 
 
 def _group_by_source(people: Instances) -> list[NDArray[np.intp]]:
-    """Rows that share statistics: a source's own, those of small sources together."""
-    known = [np.flatnonzero(people.source == s) for s in range(len(SOURCES))]
-    few = [rows for rows in known if 0 < len(rows) < MIN_PEOPLE]
-    groups = [rows for rows in known if len(rows) >= MIN_PEOPLE]
-    return groups + ([np.concatenate(few)] if few else [])
+    """Group the rows that share statistics: one group per source, small sources together."""
+    by_source = [np.flatnonzero(people.source == code) for code in range(len(SOURCES))]
+    small = [rows for rows in by_source if 0 < len(rows) < MIN_PEOPLE]
+    groups = [rows for rows in by_source if len(rows) >= MIN_PEOPLE]
+    return groups + ([np.concatenate(small)] if small else [])
 
 
 def _nan_median(values: Floats, axis: int) -> Floats:
-    """As nanmedian, NaN without a warning where there is nothing."""
+    """Compute the median without NaN; NaN, without a warning, where nothing is left."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return np.asarray(np.nanmedian(values, axis=axis))

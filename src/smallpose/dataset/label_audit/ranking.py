@@ -1,9 +1,9 @@
-"""Labels that look wrong: which people a second look is worth, the most suspicious first.
+"""Rank suspect labels: people whose labels are worth checking, the most suspect first.
 
-Every test gives a person a number of which 1 means "hardly ever seen in sound labels"; a person's
-suspicion is his worst number. Dense small people stand first, because one slip of the hand costs
-most there. Nothing here says that a label is wrong, and geometry cannot see everything: a person
-without a labelled face whose left and right are wholly exchanged is a perfect back view.
+Every check scores a person; a person's score is the largest of these, and correct labels hardly
+ever score above 1. Dense small people come first, because small errors cost most there. A suspect
+label is not necessarily wrong, and geometry cannot detect all errors: a person without a labelled
+face whose left and right are swapped entirely looks like a correct back view.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from smallpose.core.sizes import SIZES
 from smallpose.dataset.label_audit.label_checks import score_labels
 
 REASONS = {
-    "collapsed": "keypoints lie on one spot",
-    "outside": "keypoints lie far outside the box",
-    "mirrored": "left and right seem exchanged",
+    "collapsed": "keypoints are at one position",
+    "outside": "keypoints are far outside the box",
+    "mirrored": "left and right seem to be swapped",
     "limbs": "a limb is impossibly long",
     "box": "the box does not fit the keypoints",
 }
@@ -29,13 +29,13 @@ DENSE = DENSITIES.index("dense")
 
 @dataclass(frozen=True)
 class SuspectLabel:
-    """A person worth a second look.
+    """A person whose label is worth checking.
 
     Args:
-        row: of the table.
-        score: the worst of `scores`; above 1.
-        reason: what it is of, one of `REASONS`.
-        scores: every reason above 1 with its number.
+        row: row of the person.
+        score: the largest of `scores`, above 1.
+        reason: the check with that score, a key of `REASONS`.
+        scores: all scores above 1, by check.
     """
 
     row: int
@@ -45,43 +45,48 @@ class SuspectLabel:
 
 
 def rank_suspect_labels(people: Instances) -> list[SuspectLabel]:
-    """Everybody with a suspicion above 1: dense small people first, then by suspicion."""
+    """Rank all people with a score above 1: dense small people first, then by score."""
     scores = score_labels(people)
     names = list(scores)
-    table = np.stack([scores[n] for n in names], axis=1)
-    worst = table.max(axis=1, initial=0.0)
-    dense = people.density_class == DENSE
-    rows = np.flatnonzero(worst > 1)
-    order = rows[np.lexsort([rows, -worst[rows], ~dense[rows]])]
+    table = np.stack([scores[name] for name in names], axis=1)
+    largest = table.max(axis=1, initial=0.0)
+    is_dense = people.density_class == DENSE
+    rows = np.flatnonzero(largest > 1)
+    order = rows[np.lexsort([rows, -largest[rows], ~is_dense[rows]])]
     return [
         SuspectLabel(
-            int(row),
-            round(float(worst[row]), 3),
-            names[int(table[row].argmax())],
-            {n: round(float(s), 3) for n, s in zip(names, table[row], strict=True) if s > 1},
+            row=int(row),
+            score=round(float(largest[row]), 3),
+            reason=names[int(table[row].argmax())],
+            scores={
+                name: round(float(score), 3)
+                for name, score in zip(names, table[row], strict=True)
+                if score > 1
+            },
         )
         for row in order.tolist()
     ]
 
 
 def describe_suspects(people: Instances, suspects: Sequence[SuspectLabel]) -> list[dict[str, Any]]:
-    """The suspects as records, for JSON, tables and contact sheets."""
-    rows = []
-    for s in suspects:
-        image = int(people.image_rows[s.row])
-        size, density = int(people.size_class[s.row]), int(people.density_class[s.row])
-        rows.append(
+    """Describe the suspect labels as records, for JSON, tables and contact sheets."""
+    records = []
+    for suspect in suspects:
+        image = int(people.image_rows[suspect.row])
+        size = int(people.size_class[suspect.row])
+        density = int(people.density_class[suspect.row])
+        records.append(
             {
-                "id": int(people.ids[s.row]),
+                "id": int(people.ids[suspect.row]),
                 "image_id": int(people.images.ids[image]),
                 "file_name": people.images.file_names[image],
-                "source": SOURCES[people.source[s.row]],
+                "source": SOURCES[people.source[suspect.row]],
                 "size": SIZES[size] if size >= 0 else None,
                 "density": DENSITIES[density] if density >= 0 else None,
-                "reason": s.reason,
-                "score": s.score,
-                "scores": s.scores,
-                "bbox": people.boxes_xywh[s.row].tolist(),
+                "reason": suspect.reason,
+                "score": suspect.score,
+                "scores": suspect.scores,
+                "bbox": people.boxes_xywh[suspect.row].tolist(),
             }
         )
-    return rows
+    return records

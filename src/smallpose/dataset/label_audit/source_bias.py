@@ -1,10 +1,11 @@
-"""Do two sources mean the same point by the same word: offsets of shared joints, in torsos.
+"""Measure whether two sources mean the same point by the same joint name, in torso lengths.
 
-Everybody is laid into his own torso: the middle of the shoulders at 0, the middle of the hips one
-torso below, his left to the left. There a joint has a place that neither size nor posture of the
-picture changes, and sources can be compared person for person. What remains between them is habit
-of the annotators, and whatever else their people differ in; with one model's predictions for all of
-them as the reference the people cancel out.
+Keypoints are expressed in the frame of each person's torso: the midpoint of the shoulders is the
+origin, the midpoint of the hips is one unit below, and the person's left is to the left. In this
+frame the position of a joint depends neither on the person's size nor on their rotation in the
+image, so sources can be compared. The remaining differences are caused by annotation conventions
+and by different people and poses. With one model's predictions as a reference, the latter cancel
+out.
 """
 
 from collections.abc import Sequence
@@ -18,25 +19,23 @@ from smallpose.core.instances import SOURCES, Instances
 
 Floats = NDArray[np.float64]
 
-MIN_PEOPLE = 30  # people with the joint in a source, below which nothing is said
-MIN_TORSO_SHARE = (
-    0.2  # torsos shorter than this share of the box's diagonal are seen from their end
-)
+MIN_PEOPLE = 30  # with the joint, in each of the sources that are compared
+MIN_TORSO_SHARE = 0.2  # of the box's diagonal; shorter torsos are foreshortened and left out
 _SPINE = ("head_top", "head_bottom", "chest", "pelvis")
 _TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 
 @dataclass(frozen=True)
 class JointOffset:
-    """How far one source's joint lies from another's.
+    """The offset between the positions of a joint in two sources.
 
     Args:
-        joint: which.
-        first, second: the sources; offsets are first's place minus second's.
-        up: along the torso towards the head, in torsos.
-        left: to the person's left, in torsos; joints with a side count outward instead.
-        error_up, error_left: standard errors of the two medians' difference.
-        people: how many of each source it rests on.
+        joint: name of the joint.
+        first, second: the sources; offsets are those of first minus second.
+        up: along the torso towards the head, in torso lengths.
+        left: to the person's left, in torso lengths; outward for joints with a side.
+        error_up, error_left: standard errors of the difference of the two medians.
+        people: number of people in each source.
     """
 
     joint: str
@@ -52,64 +51,75 @@ class JointOffset:
 def compute_source_bias(
     people: Instances, joints: Sequence[str] | None = None, reference: Floats | None = None
 ) -> list[JointOffset]:
-    """Offsets of each joint between each two sources that label it.
+    """Compute the offset of each joint between each pair of sources that label it.
 
     Args:
-        joints: which; without, those of head and spine, or with a reference all. Elbows and knees
-            lie where the pose puts them, so labels alone say little of them.
-        reference: (n, k, 3) one model's keypoints for the same people, row by row. Offsets are
-            then of label minus prediction, so that different people and poses cancel out.
-    Raises: InputError when the reference does not fit the people.
+        joints: names of joints (default: those of head and spine, or all with a reference). The
+            positions of elbows and knees depend on the pose, so labels alone say little.
+        reference: (n, k, 3) one model's keypoints for the same people, row by row. Then offsets of
+            label minus prediction are compared, so that different people and poses cancel out.
+    Raises: InputError when the reference has another shape.
     """
     if reference is not None and reference.shape != people.keypoints.shape:
         raise InputError(
             "the reference",
             f"has shape {reference.shape} instead of {people.keypoints.shape}",
-            "give one prediction per person, in the same order",
+            "pass one prediction per person, in the same order",
         )
     names = people.skeleton.joints
-    chosen = joints or [n for n in names if reference is not None or n in _SPINE]
+    selected = joints or [n for n in names if reference is not None or n in _SPINE]
     frame = _TorsoFrame(people if reference is None else replace(people, keypoints=reference))
-    found = []
-    for name in chosen:
-        number = names.index(name)
-        place = frame.locate(people.keypoints[:, number], name)
+    offsets = []
+    for name in selected:
+        index = names.index(name)
+        positions = frame.locate(people.keypoints[:, index], name)
         if reference is not None:
-            place = place - frame.locate(reference[:, number], name)
-        known = {
-            source: place[(people.source == source) & people.is_counted & np.isfinite(place[:, 0])]
+            positions = positions - frame.locate(reference[:, index], name)
+        is_known = people.is_counted & np.isfinite(positions[:, 0])
+        by_source = {
+            source: positions[(people.source == source) & is_known]
             for source in np.unique(people.source).tolist()
         }
-        known = {s: p for s, p in known.items() if len(p) >= MIN_PEOPLE}
-        for a in sorted(known):
-            for b in (b for b in sorted(known) if b > a):
-                found.append(_compare_sources(name, a, b, known[a], known[b]))
-    return found
+        compared = sorted(s for s, values in by_source.items() if len(values) >= MIN_PEOPLE)
+        for first in compared:
+            for second in (s for s in compared if s > first):
+                offsets.append(
+                    _compare_sources(name, first, second, by_source[first], by_source[second])
+                )
+    return offsets
 
 
-def _compare_sources(joint: str, a: int, b: int, first: Floats, second: Floats) -> JointOffset:
-    gap = np.median(first, axis=0) - np.median(second, axis=0)
-    error = np.hypot(_estimate_median_error(first), _estimate_median_error(second))
+def _compare_sources(
+    joint: str, first: int, second: int, first_positions: Floats, second_positions: Floats
+) -> JointOffset:
+    offset = np.median(first_positions, axis=0) - np.median(second_positions, axis=0)
+    error = np.hypot(
+        _estimate_median_error(first_positions), _estimate_median_error(second_positions)
+    )
     return JointOffset(
-        joint,
-        SOURCES[a] or "unknown",
-        SOURCES[b] or "unknown",
-        up=float(gap[0]),
-        left=float(gap[1]),
+        joint=joint,
+        first=SOURCES[first] or "unknown",
+        second=SOURCES[second] or "unknown",
+        up=float(offset[0]),
+        left=float(offset[1]),
         error_up=float(error[0]),
         error_left=float(error[1]),
-        people=(len(first), len(second)),
+        people=(len(first_positions), len(second_positions)),
     )
 
 
 def _estimate_median_error(values: Floats) -> Floats:
-    """(2,) standard errors of the medians, from the spread of the middle half (normal theory)."""
-    quarter, half = np.percentile(values, [25, 75], axis=0)
-    return np.asarray(1.2533 * (half - quarter) / 1.349 / np.sqrt(len(values)))
+    """Estimate the (2,) standard errors of the medians from the interquartile range.
+
+    Assumes normal distributions: 1.349 is the interquartile range of the standard normal, and
+    1.2533 the standard error of a median over that of a mean.
+    """
+    lower, upper = np.percentile(values, [25, 75], axis=0)
+    return np.asarray(1.2533 * (upper - lower) / 1.349 / np.sqrt(len(values)))
 
 
 class _TorsoFrame:
-    """Everybody's own frame: (n, 2) origin, unit vectors up and left, length in px."""
+    """The torso frame of each person: (n, 2) origin, unit vectors up and left, and length in px."""
 
     def __init__(self, people: Instances) -> None:
         corners = people.keypoints[:, people.skeleton.joint_indices(_TORSO)]
@@ -122,11 +132,11 @@ class _TorsoFrame:
         self.up = up / self.length[:, None]
         across = xy[:, 0] - xy[:, 1]
         left = np.stack([-self.up[:, 1], self.up[:, 0]], axis=1)
-        # Which way the left arm hangs in the picture: to the right for those who face us.
+        # The left shoulder is on the right in the image for people who face the camera.
         self.left = left * np.sign((left * across).sum(axis=1))[:, None]
 
     def locate(self, keypoint: Floats, joint: str) -> Floats:
-        """(n, 3) keypoints to (n, 2) up and left in torsos; outward for joints of a side."""
+        """Convert (n, 3) keypoints to (n, 2) up and left; outward for joints with a side."""
         offset = np.where(keypoint[:, 2:] > 0, keypoint[:, :2], np.nan) - self.origin
         sign = -1.0 if joint.startswith("right_") else 1.0
         upward = (offset * self.up).sum(axis=1) / self.length
