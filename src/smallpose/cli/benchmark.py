@@ -127,7 +127,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run_command(args: argparse.Namespace) -> None:
     """Run what has not finished and write the report of all that has."""
     from smallpose.system.progress import print_status
-    from smallpose.training.benchmark import Job, plan_jobs, run_jobs, write_job_files
+    from smallpose.training.benchmark import Benchmark, Job, run_jobs, write_job_files
 
     methods = _parse_methods(args.methods)
     settings = _parse_choices(args.settings, "--settings", ("A", "B"))
@@ -140,18 +140,19 @@ def run_command(args: argparse.Namespace) -> None:
             "SimpleBaseline is not among the methods",
             f"add {SUBSET_METHODS[0]} to --methods",
         )
-    jobs = plan_jobs(
-        args.out,
-        args.data,
-        methods,
-        settings,
-        seeds,
+    benchmark = Benchmark(
+        out=args.out,
+        data=args.data,
+        methods=methods,
+        settings=settings,
+        seeds=seeds,
         recipe=args.recipe,
         overrides=overrides,
         workers=args.workers,
         subsets=_draw_subsets(args) if args.subsets else (),
         subset_methods=subset_methods,
     )
+    jobs = benchmark.plan_jobs()
     write_job_files(jobs)
     num_jobs = len(jobs)
     num_finished = sum(job.is_finished for job in jobs)

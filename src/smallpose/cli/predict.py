@@ -176,11 +176,11 @@ def _read_options(args: argparse.Namespace) -> "InferenceOptions":
     return InferenceOptions(
         flip_test=False if args.no_flip_test else None,
         score_rule=args.score_rule,
-        nms_above=args.nms,
+        oks_threshold=args.nms,
         batch_size=max(args.batch_size, 0),
         max_unreadable=args.max_unreadable,
         max_people=args.max_people,
-        score_above=args.score_above,
+        score_threshold=args.score_above,
         rescore=not args.no_rescore,
         tile=args.tile,
         tile_overlap=args.tile_overlap,
@@ -238,7 +238,7 @@ def _load_detector(args: argparse.Namespace, options: "InferenceOptions") -> "Bo
             "use rtmo_s, cid_hrnet_w32 or dekr_hrnet_w32",
         )
     # The score rule and the NMS of the options apply to the final people, not to their boxes.
-    return BoxDetector(method, replace(options, score_rule="", nms_above=None, batch_size=0))
+    return BoxDetector(method, replace(options, score_rule="", oks_threshold=None, batch_size=0))
 
 
 def _predict_in_shards(
@@ -277,7 +277,7 @@ def _predict_in_shards(
         backend = RayBackend(worker, args.actors, args.device, max(args.threads, 1))
         reports = process_shards(worker, backend, part, method.name)
     else:
-        reports = process_shards(worker.on(args.device), None, part, method.name)
+        reports = process_shards(worker.move_to(args.device), None, part, method.name)
     num_missing = work.num_shards - len(reports)
     if num_missing:
         print(f"{num_missing:,} of {work.num_shards:,} shards are left to other jobs: {folder}")

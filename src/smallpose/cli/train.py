@@ -162,9 +162,9 @@ def run_command(args: argparse.Namespace) -> None:
     for flag, value in (("--data SET", args.data), ("--out RUN", args.out)):
         if value is None:
             raise InputError("smallpose train", f"{flag} is missing", f"as in: {EXAMPLE}")
-    from smallpose.training.run import TrainingConfig, run_training
+    from smallpose.training.run import TrainingConfig, train
 
-    result = run_training(
+    result = train(
         TrainingConfig(
             method=args.method,
             data=args.data,

@@ -1,12 +1,13 @@
-"""What a training loop asks for: the steps of an epoch, as one of several processes sees them.
+"""Batch loaders: the steps of an epoch, as one of several training processes sees them.
 
-The samples of a step are the same for any number of workers and of ranks, and a rank is given
-every world-th of them. Steps differ by one sample at most, so that the last one of an epoch is
-not a handful that batch norms choke on, and no rank goes without.
+The samples of a step are the same for any number of workers and ranks; each rank takes every
+world_size-th of them. Step sizes differ by at most one sample, so that the last step of an epoch is
+not a small remainder that makes batch norm statistics noisy, and every rank has samples.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,91 +21,96 @@ Rows = NDArray[np.intp]
 
 
 class AnyBatch(Protocol):
-    """What batches of crops and of whole pictures have in common."""
+    """The interface that batches of crops and of full images share."""
 
     @property
     def rows(self) -> Rows:
-        """Of the people's table: whom the batch is about."""
+        """Return the rows of the people in the batch, in the table of people."""
 
     @property
     def crops(self) -> Tensor:
-        """(b, h, w, 3) uint8 RGB: what a method's `prepare` takes."""
+        """Return the samples, (b, h, w, 3) uint8 RGB: the input of a method's `prepare`."""
 
     @property
     def keypoints(self) -> Any:
-        """What a method's `targets` takes, moved by its `to`."""
+        """Return the labels: the input of a method's `targets`; they have a method `to`."""
 
     @property
     def weight(self) -> float:
-        """Of a rank's mean loss in the mean over ranks: its samples × ranks / the step's."""
+        """Return the weight of this rank's mean loss: its samples × ranks / the step's samples."""
 
 
-class Feed(ABC):
-    """Batches of an epoch, from any step on.
+@dataclass(frozen=True, kw_only=True)
+class LoaderOptions:
+    """How samples are grouped into steps and shared between processes.
 
     Args:
-        people: the table that batches' `rows` are of.
-        samples: what an epoch goes through.
-        images: how many pictures these are of.
-        batch_size: samples per step at most, summed over ranks.
-        jobs: worker processes of this rank; 0 works in this one.
-        most_bad: share of the images that may be unreadable before the run stops.
-        rank, world: which of how many processes this is.
+        batch_size: maximum number of samples per step, summed over ranks.
+        num_workers: worker processes of this rank; 0 prepares samples in this process.
+        max_unreadable: share of the images that may be unreadable before the run stops.
+        rank, world_size: the index of this process, and the number of processes.
+    """
+
+    batch_size: int
+    num_workers: int = 0
+    max_unreadable: float = 0.001
+    rank: int = 0
+    world_size: int = 1
+
+
+class BatchLoader(ABC):
+    """Loads the batches of an epoch, starting at any step.
+
+    Args:
+        people: the table that `rows` of batches refer to.
+        num_samples: samples per epoch, over all ranks.
+        num_images: number of images that the samples come from.
+        options: how samples are grouped and shared.
+
+    Attributes:
+        unreadable: what was wrong with each unreadable image, in the order of their discovery.
     """
 
     def __init__(
-        self,
-        people: Instances,
-        samples: int,
-        images: int,
-        batch_size: int,
-        jobs: int,
-        most_bad: float,
-        rank: int,
-        world: int,
+        self, people: Instances, num_samples: int, num_images: int, options: LoaderOptions
     ) -> None:
-        self.table, self.samples, self.images = people, samples, images
-        self.batch_size, self.jobs, self.most_bad = batch_size, jobs, most_bad
-        self.rank, self.world = rank, world
+        self.people, self.options = people, options
+        self.num_samples, self.num_images = num_samples, num_images
         self.unreadable: dict[str, None] = {}
 
     @property
-    def people(self) -> int:
-        """How many samples an epoch goes through, over all ranks."""
-        return self.samples
-
-    @property
-    def steps(self) -> int:
-        """Steps of an epoch."""
-        return -(-self.samples // self.batch_size)
+    def steps_per_epoch(self) -> int:
+        """Return the number of steps of an epoch."""
+        return -(-self.num_samples // self.options.batch_size)
 
     @abstractmethod
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[AnyBatch]:
-        """This rank's part of the steps of an epoch from `first_step` on.
+        """Yield this rank's part of the steps of an epoch from `first_step` on.
 
-        Raises: RunError when workers die, InputError when too many pictures are unreadable.
+        Raises: RunError when workers die, InputError when too many images are unreadable.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """End the workers; they start anew with the next epoch."""
+        """Stop the workers; the next epoch starts new ones."""
 
-    def begin(self, step: int) -> int:
-        """Place in the epoch's order of a step's first sample."""
-        return -(-step * self.samples // self.steps)
+    def first_index(self, step: int) -> int:
+        """Return the index of a step's first sample in the order of the epoch."""
+        return -(-step * self.num_samples // self.steps_per_epoch)
 
-    def places(self, step: int) -> Rows:
-        """This rank's places of a step in the epoch's order."""
-        all_ranks = np.arange(self.begin(step), self.begin(step + 1))
-        return all_ranks[all_ranks % self.world == self.rank]
+    def sample_indices(self, step: int) -> Rows:
+        """Return the indices of this rank's samples of a step in the order of the epoch."""
+        indices = np.arange(self.first_index(step), self.first_index(step + 1))
+        return indices[indices % self.options.world_size == self.options.rank]
 
-    def weight(self, step: int) -> float:
-        """See `AnyBatch.weight`."""
-        all_ranks = self.begin(step + 1) - self.begin(step)
-        return len(self.places(step)) * self.world / all_ranks
+    def compute_weight(self, step: int) -> float:
+        """Return `AnyBatch.weight` of a step."""
+        num_samples = self.first_index(step + 1) - self.first_index(step)
+        return len(self.sample_indices(step)) * self.options.world_size / num_samples
 
-    def count_bad(self, wrong: str) -> None:
-        """Remember a picture that cannot be read; raises InputError when they are too many."""
-        self.unreadable[wrong] = None
-        where = wrong.split(";")[0]
-        refuse_unreadable(where, len(self.unreadable), self.images, self.most_bad)
+    def count_unreadable(self, problem: str) -> None:
+        """Record an unreadable image; raise InputError when there are too many."""
+        self.unreadable[problem] = None
+        where = problem.split(";")[0]
+        max_unreadable = self.options.max_unreadable
+        refuse_unreadable(where, len(self.unreadable), self.num_images, max_unreadable)

@@ -1,13 +1,14 @@
-"""In which order an epoch shows people, so that each picture need be decoded only once.
+"""The order in which an epoch shows people, such that an image is rarely decoded twice.
 
-Fully shuffled, the ten people of a picture stand far apart, and the picture is decoded ten times
-or its crops wait for half an epoch. Here the pictures are shuffled, dealt to lanes, and each
-person moves back by chance as far as a window: people of one picture come within a few thousand
-of each other, yet a batch takes turns among the lanes and so shows many pictures.
+In a full shuffle the ten people of an image are far apart: the image is decoded ten times, or its
+crops wait for half an epoch. Here the images are shuffled and dealt to lanes, and each person is
+moved back by a random distance up to a window. The people of an image stay within a few thousand
+positions of each other, while a batch takes turns among the lanes and so shows many images.
 
-The order depends on the generator alone, neither on batches nor on processes. The person at place
-i is of lane i mod lanes; a process that takes every world-th place has whole lanes to itself
-wherever the lanes can be divided so, and then no picture is decoded by two of them.
+The order depends on the random generator alone, not on batches or processes. The person at
+position i belongs to lane i mod lanes. A process that takes every world_size-th position has whole
+lanes to itself if world_size divides the number of lanes; then no two processes decode the same
+image.
 """
 
 import numpy as np
@@ -15,38 +16,36 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.intp]
 
-LANES = (48, 24, 12, 4, 2, 1)  # 48 can be dealt to 1, 2, 3, 4, 6, 8, 12, 16, 24 and 48 processes
-PICTURES_PER_LANE = 32  # at least: where a lane begins, one picture is decoded twice
+LANES = (48, 24, 12, 4, 2, 1)  # 48 is divisible by 1, 2, 3, 4, 6, 8, 12, 16, 24 and 48 processes
+IMAGES_PER_LANE = 32  # minimum: at the beginning of a lane one image is decoded twice
 
 
-def lanes_for(pictures: int) -> int:
-    """How many lanes so many pictures are dealt to."""
-    return next(n for n in LANES if n == 1 or pictures >= n * PICTURES_PER_LANE)
+def choose_num_lanes(num_images: int) -> int:
+    """Return the number of lanes for so many images."""
+    return next(n for n in LANES if n == 1 or num_images >= n * IMAGES_PER_LANE)
 
 
-def epoch_order(sizes: NDArray[np.intp], window: int, rng: np.random.Generator) -> Rows:
-    """A permutation of people that keeps those of a picture near each other.
+def shuffle_by_image(sizes: NDArray[np.intp], window: int, rng: np.random.Generator) -> Rows:
+    """Return a random permutation of people in which those of an image stay close together.
 
     Args:
-        sizes: (m,) people of each picture; people are numbered picture by picture.
-        window: people among whom a person is moved. From as many on as there are, the order is a
-            full shuffle.
+        sizes: (m,) people per image; people are numbered image by image.
+        window: number of people within which a person is moved. From the number of all people
+            on, the order is a full shuffle.
     Returns: (n,) numbers of people.
     """
     n = int(sizes.sum())
     if window >= n:
         return rng.permutation(n)
-    lanes = lanes_for(len(sizes))
-    pictures = rng.permutation(len(sizes))
+    num_lanes = choose_num_lanes(len(sizes))
+    images = rng.permutation(len(sizes))
     first = np.cumsum(sizes) - sizes
-    starts = np.repeat(
-        first[pictures] - (np.cumsum(sizes[pictures]) - sizes[pictures]), sizes[pictures]
-    )
-    dealt = starts + np.arange(n)  # people laid end to end, picture by picture
-    lengths = (n - np.arange(lanes) + lanes - 1) // lanes
-    lane = np.repeat(np.arange(lanes), lengths)
-    at = np.arange(n) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    moved = at + rng.random(n) * (window / lanes)
+    shifts = np.repeat(first[images] - (np.cumsum(sizes[images]) - sizes[images]), sizes[images])
+    by_image = shifts + np.arange(n)  # people of the shuffled images, end to end
+    lane_lengths = (n - np.arange(num_lanes) + num_lanes - 1) // num_lanes
+    lane = np.repeat(np.arange(num_lanes), lane_lengths)
+    position = np.arange(n) - np.repeat(np.cumsum(lane_lengths) - lane_lengths, lane_lengths)
+    moved = position + rng.random(n) * (window / num_lanes)
     order = np.empty(n, dtype=np.intp)
-    order[at * lanes + lane] = dealt[np.lexsort((moved, lane))]
+    order[position * num_lanes + lane] = by_image[np.lexsort((moved, lane))]
     return order

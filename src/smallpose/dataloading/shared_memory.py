@@ -1,6 +1,6 @@
-"""Memory that several processes map: written by one, read by another, copied by none.
+"""Memory that several processes map, so that arrays pass between them without a copy.
 
-It belongs to no file that could be left behind: the last process that maps it frees it.
+No named file is left behind: the last process that maps the memory frees it.
 """
 
 import mmap
@@ -13,41 +13,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Shared:
-    """So many bytes, seen by this process and by every process it is passed to.
+class SharedMemory:
+    """A block of bytes that this process and every process it is passed to can access.
 
-    Forked processes inherit the mapping; to others it is passed as the descriptor of an open file
-    without a name.
+    Forked processes inherit the mapping; other processes receive the descriptor of an open,
+    unnamed file.
+
+    Args:
+        size: bytes.
+        descriptor: of the file to map; a new file is created by default.
     """
 
     def __init__(self, size: int, descriptor: int | None = None) -> None:
         self.size = max(size, 1)
         if descriptor is None:
-            descriptor = _nameless()
+            descriptor = _create_unnamed_file()
             os.ftruncate(descriptor, self.size)
         self._descriptor = descriptor
         self._map = mmap.mmap(descriptor, self.size)
 
     def array(self, dtype: Any, shape: tuple[int, ...], offset: int = 0) -> NDArray[Any]:
-        """An array in it, from a byte on."""
+        """Return an array that views the memory from byte `offset` on."""
         count = int(np.prod(shape, dtype=np.int64))
         return np.frombuffer(self._map, dtype, count, offset).reshape(shape)
 
     def __reduce__(self) -> Any:
-        return _opened, (self.size, DupFd(self._descriptor))
+        return _open_passed, (self.size, DupFd(self._descriptor))
 
     def __del__(self) -> None:
-        # The mapping lives on under arrays that still look into it.
+        # The mapping stays alive as long as arrays view it.
         if hasattr(self, "_descriptor"):
             os.close(self._descriptor)
 
 
-def _opened(size: int, passed: Any) -> Shared:
-    return Shared(size, passed.detach())
+def _open_passed(size: int, passed: Any) -> SharedMemory:
+    return SharedMemory(size, passed.detach())
 
 
-def _nameless() -> int:
-    """A file in memory where the system has such, on the disk else."""
+def _create_unnamed_file() -> int:
+    """Create a file in memory if the system supports it, else on disk; return its descriptor."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("smallpose")
     with tempfile.TemporaryFile() as file:

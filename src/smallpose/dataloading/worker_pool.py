@@ -1,8 +1,8 @@
-"""Worker processes that fill arrays, with results in the order of the tasks.
+"""A pool of worker processes that fill arrays, with results in the order of the tasks.
 
-A worker writes its samples into memory that this process maps too, so pictures pass from one to
-the other without being packed or sent. A worker that dies is started anew and given its tasks
-again; one that dies twice at the same task, which memory that ran full does, stops the run.
+A worker writes its samples into memory that this process maps too, so pixels pass between them
+without being pickled or sent. A worker that dies is restarted and given its tasks again; if a
+worker dies twice at the same task, which happens when memory runs out, the run stops.
 """
 
 import contextlib
@@ -19,36 +19,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import RunError, SmallposeError
-from smallpose.dataloading.images import one_thread
-from smallpose.dataloading.shared_memory import Shared
-from smallpose.system.memory import free_memory
-from smallpose.system.progress import say
+from smallpose.dataloading.images import use_one_opencv_thread
+from smallpose.dataloading.shared_memory import SharedMemory
+from smallpose.system.memory import get_free_memory
+from smallpose.system.progress import print_status
 
 Samples = NDArray[np.uint8]
 
-DEPTH = 4  # tasks that a worker is given ahead
-MOST_DEATHS = 10  # of workers, while one list of tasks is worked through
+TASKS_AHEAD = 4  # per worker, so that it does not wait for the next task
+MAX_DEATHS = 10  # of workers within one list of tasks
 
 
 class Filler(Protocol):
-    """What a pool works with; passed to the workers, so it should map its tables and not own them.
+    """What a pool runs. It is passed to the workers, so it should map its tables, not own them.
 
     Attributes:
         shape: of a sample.
-        most: samples of a task at most.
+        max_samples: maximum number of samples of a task.
     """
 
     shape: tuple[int, ...]
-    most: int
+    max_samples: int
 
     def fill(self, task: Any, out: Samples) -> Any:
-        """Make a task's samples in `out`, (most, *shape) of whatever stood there before.
+        """Write a task's samples to `out`, (max_samples, *shape), which holds old samples.
 
-        Returns: what else there is to say of them, small, without tensors.
+        Returns: anything else about the samples, small and without tensors.
         """
 
     def describe(self, task: Any) -> str:
-        """A task's pictures, for a message."""
+        """Return the names of a task's images, for a message."""
 
 
 class _Worker(NamedTuple):
@@ -57,85 +57,92 @@ class _Worker(NamedTuple):
     slots: NDArray[np.uint8]
 
 
-class Pool:
-    """`jobs` processes that work through lists of tasks; with 0, this process does.
+class WorkerPool:
+    """`num_workers` processes that work through lists of tasks; with 0, this process does.
 
-    They are started by the first list, and wait for the next one behind each.
+    The first list starts them, and after each list they wait for the next one.
     """
 
-    def __init__(self, filler: Filler, jobs: int) -> None:
-        self.filler, self.jobs = filler, jobs
+    def __init__(self, filler: Filler, num_workers: int) -> None:
+        self.filler, self.num_workers = filler, num_workers
         self._workers: list[_Worker] = []
-        # Ahead of multiprocessing's own end, which asks by a signal that workers do not hear.
-        Finalize(self, _end, (self._workers,), exitpriority=10)
+        # Must run before multiprocessing's own clean-up, which sends a signal that workers ignore.
+        Finalize(self, _end_workers, (self._workers,), exitpriority=10)
 
     def run(self, tasks: Sequence[Any]) -> Iterator[tuple[Any, Samples]]:
-        """For each task, in order, what `fill` returned and the array it filled.
+        """Yield for each task, in order, what `fill` returned and the array it filled.
 
-        The array is good until the next one is asked for.
+        The array is valid until the next one is requested.
 
         Raises: what `fill` raises; RunError when workers die.
         """
-        if self.jobs == 0:
-            yield from self._here(tasks)
+        if self.num_workers == 0:
+            yield from self._run_in_this_process(tasks)
             return
-        while len(self._workers) < self.jobs:
-            self._workers.append(self._start())
-        whole = False
+        while len(self._workers) < self.num_workers:
+            self._workers.append(self._start_worker())
+        is_finished = False
         try:
-            yield from self._spread(tasks)
-            whole = True
+            yield from self._run_in_workers(tasks)
+            is_finished = True
         finally:
-            if not whole:  # what was asked for would come in between the next list's answers
+            if not is_finished:  # results still under way would mix with those of the next list
                 self.close()
 
     def close(self) -> None:
-        """End the workers."""
-        _end(self._workers)
+        """Stop the workers."""
+        _end_workers(self._workers)
 
-    def _here(self, tasks: Sequence[Any]) -> Iterator[tuple[Any, Samples]]:
-        one_thread()
-        out = np.empty((self.filler.most, *self.filler.shape), np.uint8)
+    def _run_in_this_process(self, tasks: Sequence[Any]) -> Iterator[tuple[Any, Samples]]:
+        use_one_opencv_thread()
+        out = np.empty((self.filler.max_samples, *self.filler.shape), np.uint8)
         for task in tasks:
             yield self.filler.fill(task, out), out
 
-    def _spread(self, tasks: Sequence[Any]) -> Iterator[tuple[Any, Samples]]:
-        sent, died_at, deaths = 0, -1, 0
-        for number, task in enumerate(tasks):
-            while sent < min(len(tasks), number + DEPTH * self.jobs):
-                # A worker that is gone is noticed when its answer is waited for.
+    def _run_in_workers(self, tasks: Sequence[Any]) -> Iterator[tuple[Any, Samples]]:
+        num_sent = 0
+        died_at = -1
+        num_deaths = 0
+        for index, task in enumerate(tasks):
+            while num_sent < min(len(tasks), index + TASKS_AHEAD * self.num_workers):
+                # A dead worker is noticed when its result is awaited.
                 with contextlib.suppress(OSError):
-                    self._send(sent, tasks[sent])
-                sent += 1
-            while (answer := self._receive(number)) is None:
-                deaths += 1
+                    self._send(num_sent, tasks[num_sent])
+                num_sent += 1
+            while (result := self._receive(index)) is None:
+                num_deaths += 1
                 where = self.filler.describe(task)
-                how = self._exit_of(number)
-                if died_at == number or deaths > MOST_DEATHS:
+                reason = self._describe_exit(index)
+                if died_at == index or num_deaths > MAX_DEATHS:
                     raise RunError(
                         where,
-                        f"a worker process died near it ({how}), {deaths} times so far; "
-                        f"{free_memory() >> 20:,} MiB of memory are free",
+                        f"a worker process died near here ({reason}), {num_deaths} times so far; "
+                        f"{get_free_memory() >> 20:,} MiB of memory are free",
                         "use fewer --workers, then --resume",
                     )
-                say(f"{where}: a worker process died near it ({how}) and is started anew")
-                died_at = number
-                self._workers[number % self.jobs] = self._start()
-                for again in range(number, sent, self.jobs):
+                print_status(
+                    f"{where}: a worker process died near here ({reason}) and is restarted"
+                )
+                died_at = index
+                self._workers[index % self.num_workers] = self._start_worker()
+                for resent in range(index, num_sent, self.num_workers):
                     with contextlib.suppress(OSError):
-                        self._send(again, tasks[again])
-            good, value = answer
-            if not good:
+                        self._send(resent, tasks[resent])
+            succeeded, value = result
+            if not succeeded:
                 raise value
-            yield value, self._workers[number % self.jobs].slots[number // self.jobs % DEPTH]
+            yield value, self._workers[index % self.num_workers].slots[self._slot_of(index)]
 
-    def _send(self, number: int, task: Any) -> None:
-        slot = number // self.jobs % DEPTH
-        self._workers[number % self.jobs].pipe.send((slot, task))
+    def _slot_of(self, index: int) -> int:
+        """Return the slot of its worker's memory that a task fills."""
+        return index // self.num_workers % TASKS_AHEAD
 
-    def _receive(self, number: int) -> tuple[bool, Any] | None:
-        """The next answer of the worker that has the task; None when it is dead."""
-        worker = self._workers[number % self.jobs]
+    def _send(self, index: int, task: Any) -> None:
+        self._workers[index % self.num_workers].pipe.send((self._slot_of(index), task))
+
+    def _receive(self, index: int) -> tuple[bool, Any] | None:
+        """Wait for the next result of the worker that has the task; None when it is dead."""
+        worker = self._workers[index % self.num_workers]
         wait([worker.pipe, worker.process.sentinel])
         try:
             if worker.pipe.poll():
@@ -144,25 +151,25 @@ class Pool:
             pass
         return None
 
-    def _exit_of(self, number: int) -> str:
-        process = self._workers[number % self.jobs].process
+    def _describe_exit(self, index: int) -> str:
+        process = self._workers[index % self.num_workers].process
         process.join(1)
         code = process.exitcode
         return signal.Signals(-code).name if code is not None and code < 0 else f"exit {code}"
 
-    def _start(self) -> _Worker:
-        shape = (DEPTH, self.filler.most, *self.filler.shape)
-        memory = Shared(int(np.prod(shape)))
+    def _start_worker(self) -> _Worker:
+        shape = (TASKS_AHEAD, self.filler.max_samples, *self.filler.shape)
+        memory = SharedMemory(int(np.prod(shape)))
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.Process(
-            target=_work, args=(self.filler, memory, shape, theirs, os.getpid()), daemon=True
+            target=_run_worker, args=(self.filler, memory, shape, theirs, os.getpid()), daemon=True
         )
         process.start()
         theirs.close()
         return _Worker(process, ours, memory.array(np.uint8, shape))
 
 
-def _end(workers: list[_Worker]) -> None:
+def _end_workers(workers: list[_Worker]) -> None:
     for worker in workers:
         worker.pipe.close()
         worker.process.kill()
@@ -171,26 +178,26 @@ def _end(workers: list[_Worker]) -> None:
     workers.clear()
 
 
-def _work(
-    filler: Filler, memory: Shared, shape: tuple[int, ...], pipe: Connection, parent: int
+def _run_worker(
+    filler: Filler, memory: SharedMemory, shape: tuple[int, ...], pipe: Connection, parent: int
 ) -> None:
-    # Whoever stops the run stops all its processes alike, but the step at hand must be finished
-    # before its state is saved; the parent ends us when it is done.
+    # A signal that stops the run reaches all its processes, but the current step must be finished
+    # before the state is saved; the parent kills the workers afterwards.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    one_thread()
+    use_one_opencv_thread()
     slots = memory.array(np.uint8, shape)
     with contextlib.suppress(EOFError, OSError):  # the parent is gone
         while True:
             while not pipe.poll(1.0):
-                if os.getppid() != parent:  # other workers may hold our pipe's other end open
+                if os.getppid() != parent:  # other workers may hold the other end of the pipe open
                     return
             slot, task = pipe.recv()
-            pipe.send(_answer(filler.fill, task, slots[slot]))
+            pipe.send(_fill_safely(filler.fill, task, slots[slot]))
 
 
-def _answer(fill: Callable[[Any, Samples], Any], task: Any, out: Samples) -> tuple[bool, Any]:
+def _fill_safely(fill: Callable[[Any, Samples], Any], task: Any, out: Samples) -> tuple[bool, Any]:
     try:
         return True, fill(task, out)
     except SmallposeError as error:

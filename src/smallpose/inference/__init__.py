@@ -1,7 +1,28 @@
-"""A method and images in, Predictions out."""
+"""Predict people in images with any method.
 
-from smallpose.inference.boxes import Boxes, found_boxes, read_boxes, true_boxes
-from smallpose.inference.options import Options
-from smallpose.inference.predict import find
+`predict.py` has the one entry point, `predict_people`. The steps of a top-down method are
 
-__all__ = ["Boxes", "Options", "find", "found_boxes", "read_boxes", "true_boxes"]
+1. boxes: annotated, from a file, or from another method (`boxes.py`);
+2. crops, cut out of the images (`cut_boxes` in `dataloading/top_down/crops.py`);
+3. the network, with the flip test (`compute_outputs` in `methods/base.py`);
+4. decoding to keypoints in crop px (`decode` of each method);
+5. mapping to image px (`map_to_image` in `dataloading/affine.py`);
+6. scores of people (`methods/person_score.py`);
+7. non-maximum suppression by OKS (`models/codecs/nms.py`).
+
+`top_down.py` runs them. A full-image method does the same without boxes and crops: letterbox,
+network, decoding, mapping, NMS (`full_image.py`), with tiles for large images (`tiles.py`).
+"""
+
+from smallpose.inference.boxes import Boxes, convert_to_boxes, read_boxes, select_true_boxes
+from smallpose.inference.options import InferenceOptions
+from smallpose.inference.predict import predict_people
+
+__all__ = [
+    "Boxes",
+    "InferenceOptions",
+    "convert_to_boxes",
+    "predict_people",
+    "read_boxes",
+    "select_true_boxes",
+]

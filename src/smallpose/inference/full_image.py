@@ -1,6 +1,6 @@
-"""Pictures in, Predictions out, for methods that find people by themselves.
+"""Predict all people of images with a full-image method.
 
-Pictures that are fitted to the same size go through the network together.
+Images that are letterboxed to the same size pass through the network together.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,80 +11,93 @@ import numpy as np
 
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
-from smallpose.dataloading.images import Picture, one_thread
-from smallpose.inference.options import Options
-from smallpose.inference.prefetch import read_ahead
-from smallpose.inference.tiles import find_in_tiles
-from smallpose.methods.full_image import Found, WholeImageMethod, gather, once_each
+from smallpose.dataloading.images import ImageArray, use_one_opencv_thread
+from smallpose.inference.options import InferenceOptions
+from smallpose.inference.prefetch import prefetch_images
+from smallpose.inference.tiles import detect_in_tiles
+from smallpose.methods.full_image import (
+    Detections,
+    FullImageMethod,
+    collect_predictions,
+    suppress_duplicates,
+)
 from smallpose.methods.person_score import SCORE_RULES
 
-BATCH = 8  # pictures through the network at a time
-WAITING = 4  # batches of pictures that are held to be sorted by size
+BATCH_SIZE = 8  # images
+NUM_SORTED = 4  # batches of images that are sorted by size together
 
 
-def find_everybody(
-    method: WholeImageMethod,
+def predict_full_images(
+    method: FullImageMethod,
     people: Instances,
-    read: Callable[[str], Picture],
-    options: Options | None = None,
+    read: Callable[[str], ImageArray],
+    options: InferenceOptions | None = None,
     label: str = "",
 ) -> Predictions:
-    """All people of all images, image by image in their order, with the boxes they were found in.
+    """Predict all people of all images, with their boxes, in the order of the images.
 
     Args:
-        people: names the images; nothing of its people is looked at.
-        read: file name to picture.
-        label: of a progress bar over the images; none without.
+        people: names the images; its people are not used.
+        read: file name to image.
+        label: of a progress bar over the images; "" for none.
 
-    Raises: InputError when too many pictures are unreadable, or one is not of the size the
-        annotations say.
+    Raises: InputError when too many images are unreadable, or one does not have the annotated
+        size.
     """
-    options = options or Options()
-    one_thread()
-    flip = method.default_flip_test if options.flip_test is None else options.flip_test
-    batch_size = options.batch_size or BATCH
+    options = options or InferenceOptions()
+    use_one_opencv_thread()
+    batch_size = options.batch_size or BATCH_SIZE
     unreadable: list[str] = []
-    found: list[Found] = []
+    detections: list[Detections] = []
     rows: list[int] = []
-    waiting: list[Picture] = []
-
-    def look() -> None:
-        if options.tile:
-            overlap = options.tile // 4 if options.tile_overlap is None else options.tile_overlap
-            how = flip, batch_size, options.tile, overlap
-            found.extend(find_in_tiles(method, picture, *how) for picture in waiting)
-        else:
-            found.extend(method.find_in(waiting, flip, batch_size))
-        waiting.clear()
-
-    with _as_asked(method, options):
-        all_rows = range(len(people.images))
-        how = options.most_bad, unreadable, label
-        for row, picture in read_ahead(people, all_rows, read, *how):
+    pending: list[ImageArray] = []
+    with _apply_options(method, options):
+        images = prefetch_images(
+            people, range(len(people.images)), read, options.max_unreadable, unreadable, label
+        )
+        for row, image in images:
             rows.append(row)
-            waiting.append(picture)
-            if len(waiting) == WAITING * batch_size:
-                look()
-        look()
+            pending.append(image)
+            if len(pending) == NUM_SORTED * batch_size:
+                detections += _detect_people(method, pending, options, batch_size)
+                pending = []
+        detections += _detect_people(method, pending, options, batch_size)
     ids = people.images.ids[np.array(rows, dtype=np.intp)].tolist()
-    all_found = gather(method.skeleton, found, ids)
+    predictions = collect_predictions(method.skeleton, detections, ids)
     if options.score_rule:
-        rule = SCORE_RULES[options.score_rule]
-        scores = rule(all_found.scores, all_found.keypoint_scores)
-        all_found = replace(all_found, scores=scores)
-    above = method.nms_above if options.nms_above is None else options.nms_above
-    notes = tuple(f"not predicted: {why}" for why in unreadable)
-    return replace(once_each(all_found, above), notes=notes)
+        score_people = SCORE_RULES[options.score_rule]
+        scores = score_people(predictions.scores, predictions.keypoint_scores)
+        predictions = replace(predictions, scores=scores)
+    threshold = options.oks_threshold
+    if threshold is None:
+        threshold = method.oks_threshold
+    notes = tuple(f"not predicted: {reason}" for reason in unreadable)
+    return replace(suppress_duplicates(predictions, threshold), notes=notes)
+
+
+def _detect_people(
+    method: FullImageMethod, images: list[ImageArray], options: InferenceOptions, batch_size: int
+) -> list[Detections]:
+    """Detect the people of some images: letterbox, network, flip test, decoding, mapping."""
+    flip_test = method.default_flip_test if options.flip_test is None else options.flip_test
+    if not options.tile:
+        return method.detect_in_images(images, flip_test, batch_size)
+    overlap = options.tile // 4 if options.tile_overlap is None else options.tile_overlap
+    return [
+        detect_in_tiles(method, image, flip_test, batch_size, options.tile, overlap)
+        for image in images
+    ]
 
 
 @contextmanager
-def _as_asked(method: WholeImageMethod, options: Options) -> Iterator[None]:
-    """The method in eval mode and with the caps that were asked for; as it was afterwards."""
+def _apply_options(method: FullImageMethod, options: InferenceOptions) -> Iterator[None]:
+    """Set the method to eval mode and to the options as long as the context lasts."""
     was_training = method.training
-    before = {name: getattr(method, name) for name in ("most", "score_above", "rescore")}
-    method.most = options.most if options.most is not None else method.most
-    if options.score_above is not None:
-        method.score_above = options.score_above
+    before = {name: getattr(method, name) for name in ("max_people", "score_threshold", "rescore")}
+    if options.max_people is not None:
+        method.max_people = options.max_people
+    if options.score_threshold is not None:
+        method.score_threshold = options.score_threshold
     method.rescore = method.rescore and options.rescore
     if was_training:
         method.eval()

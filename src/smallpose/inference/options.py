@@ -1,39 +1,40 @@
-"""How a test is run: what is the same question for methods of every kind."""
+"""Options of prediction, the same for methods of every kind."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """How a test is run (paper's methods by MMPose's settings); None and 0 leave it to the method.
+class InferenceOptions:
+    """How people are predicted; None, 0 and "" mean the method's own setting (MMPose's).
 
     Args:
-        flip_test: average with the mirrored crop or picture.
-        score_rule: key into `SCORE_RULES`. For whole-image methods the person's own score takes
-            the place of the box's.
-        nms_above: people of one image nearer than this OKS are one. Top-down methods ask it of
-            detected boxes only, since a truth has nobody twice; 0.9 there.
-        batch_size: crops (64) or pictures (8) through the network at a time.
-        most_bad: share of the images that may be unreadable.
-        most: people of a picture at most, for whole-image methods; no cap without.
-        score_above: people of whole-image methods below are nobody.
-        rescore: whether DEKR's net ranks poses by their shape, where the skeleton has that net.
-        tile: side of the tiles in which whole-image methods look at larger pictures as well, px of
-            the picture; 0 for the whole view alone.
-        tile_overlap: px that neighbouring tiles share: at least the size of the people who shall
-            be seen whole in one; a quarter of the tile without.
+        flip_test: average with the predictions for the mirrored crop or image.
+        score_rule: key into `SCORE_RULES`. Full-image methods use a person's own score in place of
+            the box score.
+        oks_threshold: people of one image whose OKS is larger are duplicates. Top-down methods
+            apply it (default: 0.9) to detected boxes only, since annotated boxes have no duplicates.
+        batch_size: crops (default: 64) or images (default: 8) that pass through the network
+            together.
+        max_unreadable: share of the images that may be unreadable.
+        max_people: maximum number of people per image, for full-image methods.
+        score_threshold: full-image methods drop people with lower scores.
+        rescore: whether DEKR's network ranks poses by their shape, if the skeleton has that network.
+        tile: side of the tiles in which full-image methods also predict, px of the image; 0 for
+            the full image alone.
+        tile_overlap: px that neighbouring tiles share, at least the size of the people to be seen
+            complete in one (default: a quarter of the tile).
         half: compute in half precision: float16 on a GPU, bfloat16 on a CPU.
-        onnx: let onnxruntime compute the network, on a CPU; starts some seconds later.
         compile: compile the network (`torch.compile`); the first batch of a size takes longer.
+        onnx: let onnxruntime compute the network on a CPU; starts some seconds later.
     """
 
     flip_test: bool | None = None
     score_rule: str = ""
-    nms_above: float | None = None
+    oks_threshold: float | None = None
     batch_size: int = 0
-    most_bad: float = 0.001
-    most: int | None = None
-    score_above: float | None = None
+    max_unreadable: float = 0.001
+    max_people: int | None = None
+    score_threshold: float | None = None
     rescore: bool = True
     tile: int = 0
     tile_overlap: int | None = None

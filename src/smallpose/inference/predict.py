@@ -1,4 +1,4 @@
-"""Any method and images in, Predictions out: the one door for training, commands and scripts."""
+"""Predict people with any method: the entry point of training, commands and scripts."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,49 +7,49 @@ import torch
 
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
-from smallpose.dataloading.images import Picture
-from smallpose.inference.boxes import Boxes, true_boxes
-from smallpose.inference.full_image import find_everybody
-from smallpose.inference.options import Options
-from smallpose.inference.top_down import find_people
+from smallpose.dataloading.images import ImageArray
+from smallpose.inference.boxes import Boxes, select_true_boxes
+from smallpose.inference.full_image import predict_full_images
+from smallpose.inference.options import InferenceOptions
+from smallpose.inference.top_down import predict_top_down
 from smallpose.methods.base import PoseMethod
-from smallpose.methods.full_image import WholeImageMethod
+from smallpose.methods.full_image import FullImageMethod
 
 
-def find(
+def predict_people(
     method: PoseMethod,
     people: Instances,
     boxes: Boxes | None,
-    read: Callable[[str], Picture],
-    options: Options | None = None,
+    read: Callable[[str], ImageArray],
+    options: InferenceOptions | None = None,
     label: str = "",
 ) -> Predictions:
-    """People of the images: in the given boxes by a top-down method, everybody by the others.
+    """Predict the people in the boxes with a top-down method, or all people with another method.
 
     Args:
         people: names the images.
-        boxes: for top-down methods; those of `people` without. Whole-image methods look at none.
-        read: file name to picture.
-        label: of a progress bar over the images; none without.
+        boxes: for top-down methods (default: those of `people`). Full-image methods ignore them.
+        read: file name to image.
+        label: of a progress bar over the images; "" for none.
 
-    Raises: InputError when too many pictures are unreadable, or one is not of the size the
-        annotations say.
+    Raises: InputError when too many images are unreadable, or one does not have the annotated
+        size.
     """
-    options = options or Options()
-    with faster(method, options):
-        if isinstance(method, WholeImageMethod):
-            return find_everybody(method, people, read, options, label)
-        where = true_boxes(people) if boxes is None else boxes
-        return find_people(method, people, where, read, options, label)
+    options = options or InferenceOptions()
+    with apply_speed_options(method, options):
+        if isinstance(method, FullImageMethod):
+            return predict_full_images(method, people, read, options, label)
+        boxes = select_true_boxes(people) if boxes is None else boxes
+        return predict_top_down(method, people, boxes, read, options, label)
 
 
 @contextmanager
-def faster(method: PoseMethod, options: Options) -> Iterator[None]:
-    """The method as fast as was asked for; its precision comes back, its compilation stays.
+def apply_speed_options(method: PoseMethod, options: InferenceOptions) -> Iterator[None]:
+    """Apply `half`, `compile` and `onnx`; afterwards only the compiled network stays.
 
-    Raises: InputError when what was asked for does not go together, or is not there.
+    Raises: InputError when options exclude each other, or onnxruntime is not installed.
     """
-    before, network = method.precision, method.network
+    precision, network = method.precision, method.network
     if options.half:
         method.precision = torch.float16 if method.device.type == "cuda" else torch.bfloat16
     if options.compile:
@@ -61,4 +61,4 @@ def faster(method: PoseMethod, options: Options) -> Iterator[None]:
             method.network = OnnxNetwork(method)
         yield
     finally:
-        method.precision, method.network = before, network
+        method.precision, method.network = precision, network

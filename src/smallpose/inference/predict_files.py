@@ -1,4 +1,4 @@
-"""Files in, Predictions out: what `smallpose predict` does, callable from Python."""
+"""Predict people in image files or in the images of a COCO file, as `smallpose predict` does."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,203 +12,223 @@ from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.dataloading.images import (
-    Picture,
-    Pictures,
-    is_turned,
-    picture_size,
-    pictures_of,
-    read_picture,
+    ImageArray,
+    ImageReader,
+    has_exif_orientation,
+    open_set_images,
+    read_image,
+    read_image_size,
     refuse_unreadable,
 )
-from smallpose.dataloading.top_down.batches import trainable
-from smallpose.inference.boxes import Boxes, found_boxes, read_boxes
-from smallpose.inference.options import Options
-from smallpose.inference.predict import find
+from smallpose.dataloading.top_down.batches import select_trainable
+from smallpose.inference.boxes import Boxes, convert_to_boxes, read_boxes
+from smallpose.inference.options import InferenceOptions
+from smallpose.inference.predict import predict_people
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.image_list import read_image_list
 from smallpose.methods.base import PoseMethod
-from smallpose.methods.full_image import WholeImageMethod
-from smallpose.system.progress import say
+from smallpose.methods.full_image import FullImageMethod
+from smallpose.system.progress import print_status
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-
-
-class Finder(NamedTuple):
-    """A whole-image method that says where people are, for a top-down one to look at.
-
-    Args:
-        method: on any device; it is moved to the other's.
-        options: its own.
-    """
-
-    method: WholeImageMethod
-    options: Options
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
-class Answer(NamedTuple):
-    """What was found, and what it was looked for in.
+class BoxDetector(NamedTuple):
+    """A full-image method whose predictions become the boxes of a top-down method.
 
     Args:
-        found: the people.
-        people: the table whose images were looked at; of bare pictures, nobody.
+        method: on any device; it is moved to that of the top-down method.
+        options: of the detection.
     """
 
-    found: Predictions
+    method: FullImageMethod
+    options: InferenceOptions
+
+
+class PredictionResult(NamedTuple):
+    """The predictions, and the table that names the images.
+
+    Args:
+        predictions: in all readable images.
+        people: the table; without people if image files were given.
+    """
+
+    predictions: Predictions
     people: Instances
 
 
-def predict_file(
+def predict_coco_file(
     method: PoseMethod,
     data: Path,
     images: Path,
-    boxes: Path | Finder | None = None,
-    options: Options | None = None,
+    boxes: Path | BoxDetector | None = None,
+    options: InferenceOptions | None = None,
     device: str = "",
-) -> Answer:
-    """People of a COCO file's images: in its own boxes, a detector's, or where another says.
-
-    Whole-image methods look at no boxes. The file may list images alone, as COCO's image_info
-    files do, where nobody's own boxes are asked for.
-
-    Raises: InputError when they are.
-    """
-    people, pictures = images_and_pictures(data, images, method.skeleton)
-    if boxes is None and not isinstance(method, WholeImageMethod):
-        refuse_nobody(people, data)
-    where: Boxes | None = None
-    if isinstance(boxes, Path):
-        where = read_boxes(boxes, people.images, people.category_id)
-    elif boxes is not None:
-        where = _boxes_by(boxes, people, pictures, device)
-    found = find(method.on(device), people, where, pictures.read, options, method.name)
-    return Answer(found, people)
-
-
-def images_and_pictures(
-    data: Path, images: Path, skeleton: Skeleton = COCO17
-) -> tuple[Instances, Pictures]:
-    """A COCO file, with or without people, and where its pictures lie.
+) -> PredictionResult:
+    """Predict people in the images of a COCO file.
 
     Args:
-        skeleton: of the table, where the file lists images alone.
+        data: the COCO file. It may list images alone, as COCO's image_info files do, unless its
+            own boxes are needed.
+        images: folder of the images.
+        boxes: for top-down methods: a detector's file or a detector (default: those of `data`).
+
+    Raises: InputError when boxes of `data` are needed and it has none.
     """
-    listed = read_image_list(data, skeleton)
-    people = read_coco(data) if listed is None else listed
+    people, reader = open_coco_file(data, images, method.skeleton)
+    if boxes is None and not isinstance(method, FullImageMethod):
+        refuse_missing_boxes(people, data)
+    boxes_of_images: Boxes | None = None
+    if isinstance(boxes, Path):
+        boxes_of_images = read_boxes(boxes, people.images, people.category_id)
+    elif boxes is not None:
+        boxes_of_images = _detect_boxes(boxes, people, reader, device)
+    method = method.move_to(device)
+    predictions = predict_people(
+        method, people, boxes_of_images, reader.read, options, method.name
+    )
+    return PredictionResult(predictions, people)
+
+
+def open_coco_file(
+    data: Path, images: Path, skeleton: Skeleton = COCO17
+) -> tuple[Instances, ImageReader]:
+    """Read a COCO file, with or without people, and open the folder of its images.
+
+    Args:
+        skeleton: of the table, if the file lists images alone.
+    """
+    without_people = read_image_list(data, skeleton)
+    people = read_coco(data) if without_people is None else without_people
     if not images.is_dir():
-        raise InputError(str(images), "no such folder", "name the pictures' folder with --images")
-    # A built set keeps its pictures in `images` beside its manifest, which says where links lead.
-    inside_set = images.name == "images" and (images.parent / "manifest.json").is_file()
-    return people, pictures_of(images.parent) if inside_set else Pictures(images)
+        raise InputError(str(images), "no such folder", "name the folder of the images with --images")
+    # In a built set the images are in `images` beside the manifest, which lists the link targets.
+    is_built_set = images.name == "images" and (images.parent / "manifest.json").is_file()
+    return people, open_set_images(images.parent) if is_built_set else ImageReader(images)
 
 
-def refuse_nobody(people: Instances, data: Path) -> None:
-    """Raises InputError when a top-down method shall look at true boxes and there are none."""
-    if not len(trainable(people)):
+def refuse_missing_boxes(people: Instances, data: Path) -> None:
+    """Raise InputError when a top-down method needs annotated boxes and there are none."""
+    if not len(select_trainable(people)):
         lacks = "has no people with keypoints" if len(people) else "lists images without people"
         raise InputError(
             str(data),
-            f"{lacks}, and a top-down method must be told where they are",
-            "name a detector's boxes (--boxes) or a method that finds people (--boxes-from)",
+            f"{lacks}, and a top-down method needs boxes",
+            "pass a detector's boxes (--boxes) or a method that detects people (--boxes-from)",
         )
 
 
-def predict_pictures(
+def predict_image_files(
     method: PoseMethod,
     paths: Iterable[Path],
-    finder: Finder | None = None,
-    options: Options | None = None,
+    detector: BoxDetector | None = None,
+    options: InferenceOptions | None = None,
     device: str = "",
-) -> Answer:
-    """People of pictures and of folders of pictures; image ids count from 1.
+) -> PredictionResult:
+    """Predict people in image files and in folders of them; image ids count from 1.
 
-    A top-down method that is not told where people are takes each picture as one person's box.
+    A top-down method without a detector takes each image as the box of one person.
     """
-    files = list(files_of(paths))
-    sizes_wh, wrong = sizes_of([str(path) for path in files])
+    files = list(list_image_files(paths))
+    sizes_wh, problems = read_image_sizes([str(path) for path in files])
     sizes = np.array(sizes_wh).reshape(-1, 2)
     ids = np.arange(1, len(files) + 1)
     images = make_images(ids, [str(p) for p in files], sizes[:, 0], sizes[:, 1])
     people = make_instances(method.skeleton, images, [], np.zeros((0, 4)), [])
-    turned = sum(
-        is_turned(path.read_bytes()) for path, (w, _) in zip(files, sizes_wh, strict=True) if w
+    num_rotated = sum(
+        has_exif_orientation(path.read_bytes())
+        for path, (w, _) in zip(files, sizes_wh, strict=True)
+        if w
     )
-    if turned:
-        say(f"{turned} pictures ask viewers to turn them (EXIF); keypoints are those as stored")
-    where: Boxes | None = None
-    if finder is not None:
-        where = _boxes_by(finder, people, _Anywhere(), device)
-    elif not isinstance(method, WholeImageMethod):
-        say(
-            f"no boxes: each of the {len(files)} pictures is taken as one person's box; "
-            "--boxes-from METHOD looks for people first"
+    if num_rotated:
+        print_status(
+            f"{num_rotated} images have an EXIF orientation; keypoints are those of the stored pixels"
         )
-        if wrong:
-            most = (options or Options()).most_bad
-            refuse_unreadable(wrong[0].split(";")[0], len(wrong), len(files), most)
-        where = whole_pictures(sizes_wh)
-    found = find(method.on(device), people, where, _Anywhere().read, options, method.name)
-    if where is not None and finder is None:  # the others have been looked for and told
-        found = replace(found, notes=(*found.notes, *(f"not predicted: {why}" for why in wrong)))
-    return Answer(found, people)
+    boxes: Boxes | None = None
+    if detector is not None:
+        boxes = _detect_boxes(detector, people, _PathReader(), device)
+    elif not isinstance(method, FullImageMethod):
+        print_status(
+            f"no boxes: each of the {len(files)} images is taken as the box of one person; "
+            "--boxes-from METHOD detects people first"
+        )
+        if problems:
+            max_unreadable = (options or InferenceOptions()).max_unreadable
+            where = problems[0].split(";")[0]
+            refuse_unreadable(where, len(problems), len(files), max_unreadable)
+        boxes = make_full_image_boxes(sizes_wh)
+    method = method.move_to(device)
+    predictions = predict_people(method, people, boxes, _PathReader().read, options, method.name)
+    if boxes is not None and detector is None:  # images without a box have not been opened again
+        notes = (f"not predicted: {reason}" for reason in problems)
+        predictions = replace(predictions, notes=(*predictions.notes, *notes))
+    return PredictionResult(predictions, people)
 
 
-def sizes_of(paths: Sequence[str]) -> tuple[list[tuple[int, int]], list[str]]:
-    """(width, height) of pictures, 0 where one cannot be read; and what was wrong with those."""
-    sizes, wrong = [], []
+def read_image_sizes(paths: Sequence[str]) -> tuple[list[tuple[int, int]], list[str]]:
+    """Read (width, height) of images, 0 for unreadable ones, and the reasons for those."""
+    sizes = []
+    problems = []
     for path in paths:
         try:
-            sizes.append(picture_size(Path(path)))
+            sizes.append(read_image_size(Path(path)))
         except (InputError, RefusedError) as error:
             sizes.append((0, 0))
-            wrong.append(str(error))
-    return sizes, wrong
+            problems.append(str(error))
+    return sizes, problems
 
 
-def whole_pictures(sizes_wh: list[tuple[int, int]]) -> Boxes:
-    """Each picture that can be read as one person's box."""
+def make_full_image_boxes(sizes_wh: list[tuple[int, int]]) -> Boxes:
+    """Return each readable image as the box of one person."""
     sizes = np.array(sizes_wh, dtype=np.float64).reshape(-1, 2)
     rows = np.flatnonzero(sizes.all(axis=1))
-    whole = np.concatenate([np.zeros((len(rows), 2)), sizes[rows]], axis=1)
-    return Boxes(rows, whole, np.ones(len(rows)))
+    boxes = np.concatenate([np.zeros((len(rows), 2)), sizes[rows]], axis=1)
+    return Boxes(rows, boxes, np.ones(len(rows)))
 
 
-def _boxes_by(
-    finder: Finder, people: Instances, pictures: "Pictures | _Anywhere", device: str
+def _detect_boxes(
+    detector: BoxDetector, people: Instances, reader: "ImageReader | _PathReader", device: str
 ) -> Boxes:
-    method, options = finder
+    method = detector.method.move_to(device)
     label = f"{method.name} boxes"
-    found = find(method.on(device), people, None, pictures.read, options, label)
-    boxes = found_boxes(found, people.images, method.box_margin)
-    say(f"{method.name} found {len(boxes):,} boxes in {len(people.images):,} images")
+    predictions = predict_people(method, people, None, reader.read, detector.options, label)
+    boxes = convert_to_boxes(predictions, people.images, method.box_margin)
+    print_status(f"{method.name}: {len(boxes):,} boxes in {len(people.images):,} images")
     return boxes
 
 
-class _Anywhere:
-    """Pictures by their paths."""
+class _PathReader:
+    """Reads images by their paths."""
 
-    def read(self, name: str) -> Picture:
-        """The picture of that path."""
-        return read_picture(Path(name))
+    def read(self, name: str) -> ImageArray:
+        """Read the image at a path."""
+        return read_image(Path(name))
 
 
-def files_of(paths: Iterable[Path]) -> Iterable[Path]:
-    """The files, and the pictures in and below the folders, in the order of their names."""
+def list_image_files(paths: Iterable[Path]) -> Iterable[Path]:
+    """Yield the files, and the images in and below the folders, sorted by name."""
     for path in paths:
         if not path.is_dir():
-            yield _written(path)
+            yield _require_utf8_name(path)
             continue
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
-        if not inside:
-            raise InputError(str(path), "no pictures in it", f"looked for {', '.join(ENDINGS)}")
-        yield from map(_written, inside)
+        files = sorted(
+            p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
+        )
+        if not files:
+            raise InputError(
+                str(path),
+                "the folder has no images",
+                f"name one with files that end in {', '.join(IMAGE_SUFFIXES)}",
+            )
+        yield from map(_require_utf8_name, files)
 
 
-def _written(path: Path) -> Path:
-    """The path, if it can stand in a JSON file."""
+def _require_utf8_name(path: Path) -> Path:
+    """Return the path if a JSON file can contain it."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
         raise InputError(
-            ascii(str(path)), "the name is not UTF-8, which results need", "rename it"
+            ascii(str(path)), "the name is not UTF-8, which results need", "rename the file"
         ) from None
     return path

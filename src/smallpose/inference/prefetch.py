@@ -1,58 +1,59 @@
-"""Pictures read while the network looks at the ones before."""
+"""Read images in another thread while the network processes the ones before."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Instances
-from smallpose.dataloading.images import Picture
-from smallpose.dataloading.top_down.batches import check_size
-from smallpose.system.progress import track
+from smallpose.dataloading.images import ImageArray
+from smallpose.dataloading.top_down.batches import check_labelled_size
+from smallpose.system.progress import show_progress
 
-AHEAD = 16  # pictures read before they are asked for; decoding lets the network go on meanwhile
+NUM_PREFETCHED = 16  # images; decoding releases the GIL, so the network runs meanwhile
 
 
-def read_ahead(
+def prefetch_images(
     people: Instances,
     rows: Sequence[int],
-    read: Callable[[str], Picture],
-    most_bad: float,
+    read: Callable[[str], ImageArray],
+    max_unreadable: float,
     unreadable: list[str],
     label: str,
-) -> Iterator[tuple[int, Picture]]:
-    """Rows of images and their pictures, in that order; why one cannot be read to `unreadable`.
+) -> Iterator[tuple[int, ImageArray]]:
+    """Yield the rows of images and the images, in order, without the unreadable ones.
 
     Args:
         rows: of the images to read.
-        read: file name to picture; called in another thread, a picture at a time.
-        most_bad: share of them that may be unreadable.
-        label: of a progress bar over the images; none without.
+        read: file name to image; called in another thread, one image at a time.
+        max_unreadable: share of them that may be unreadable.
+        unreadable: receives the reason for each unreadable image.
+        label: of a progress bar over the images; "" for none.
 
-    Raises: InputError or RefusedError when more are unreadable; InputError when one is not of the
-        size the annotations say.
+    Raises: InputError or RefusedError when too many are unreadable; InputError when one does not
+        have the annotated size.
     """
     names = people.images.file_names
-    waiting: list[Future[Picture]] = []
+    queue: list[Future[ImageArray]] = []
     with ThreadPoolExecutor(1) as reader:
         try:
-            for number, row in enumerate(track(rows, label) if label else rows):
-                for later in rows[number + len(waiting) : number + 1 + AHEAD]:
-                    waiting.append(reader.submit(read, names[later]))
+            for index, row in enumerate(show_progress(rows, label) if label else rows):
+                for later_row in rows[index + len(queue) : index + 1 + NUM_PREFETCHED]:
+                    queue.append(reader.submit(read, names[later_row]))
                 try:
-                    picture = waiting.pop(0).result()
+                    image = queue.pop(0).result()
                 except (InputError, RefusedError) as error:
                     unreadable.append(str(error))
-                    if len(unreadable) > most_bad * len(rows):
-                        # What is refused for safety is refused for safety here too.
+                    if len(unreadable) > max_unreadable * len(rows):
+                        # The same class: what is refused for safety keeps its exit code.
                         raise type(error)(
                             error.where,
-                            f"{error.what}: {len(unreadable)} of {len(rows):,} pictures cannot be "
-                            f"read, more than {most_bad:.1%}",
-                            "mend or remove them, or allow more with --max-unreadable",
+                            f"{error.what}: {len(unreadable)} of {len(rows):,} images cannot be "
+                            f"read, more than {max_unreadable:.1%}",
+                            "repair or remove them, or allow more with --max-unreadable",
                         ) from None
                     continue
-                check_size(picture, people, row, names[row])
-                yield row, picture
+                check_labelled_size(image, people, row, names[row])
+                yield row, image
         finally:
-            for one in waiting:
-                one.cancel()
+            for future in queue:
+                future.cancel()

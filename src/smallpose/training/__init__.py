@@ -1,1 +1,1 @@
-"""A recipe and a data set in, a checkpoint out."""
+"""Train a method with a recipe on a built set, and save a checkpoint and its scores."""

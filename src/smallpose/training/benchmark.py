@@ -1,8 +1,8 @@
-"""Methods × settings × seeds, each a run of its own process, until all have finished.
+"""Train methods × settings × seeds, each in a process of its own, until all have finished.
 
-A run is `smallpose train … --resume` in its own folder, so a benchmark that was stopped, or a run
-that failed, goes on where it was; what has finished is not touched. One process per GPU, each of
-which sees that GPU only; on a CPU as many as asked for.
+A run is `smallpose train ... --resume` in its own folder, so a benchmark that was stopped, or a run
+that failed, resumes where it was, and finished runs are not touched. One process runs per GPU and
+sees that GPU only; on a CPU as many run as requested.
 """
 
 import json
@@ -19,11 +19,13 @@ from types import FrameType
 from typing import Any
 
 from smallpose.core.errors import InputError
-from smallpose.system.files import write_whole
-from smallpose.training.signals import Interrupted, stopping
+from smallpose.system.files import write_atomically
+from smallpose.training.signals import Interrupted, list_stop_signals
 
 LOG = "train.log"
-_LOOK_S = 0.1
+JOB_FILE = "job.json"
+OLD_JOB_FILE = "asked.json"  # its name in runs of older versions
+_POLL_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +36,9 @@ class Job:
         method, setting, seed, recipe: as `smallpose train` takes them.
         overrides: recipe fields as name=value.
         data: the built set.
-        folder: the run's.
-        subset: file of `dataset.subsets`; None trains on everything.
-        jobs: processes that read pictures, in each run.
+        folder: of the run.
+        subset: file of `dataset.subsets`; None trains on all images.
+        workers: processes that load images, in each run.
     """
 
     method: str
@@ -47,21 +49,21 @@ class Job:
     recipe: str = ""
     overrides: tuple[str, ...] = ()
     subset: Path | None = None
-    jobs: int = 0
+    workers: int = 0
 
     @property
-    def finished(self) -> bool:
-        """Whether its numbers are there."""
+    def is_finished(self) -> bool:
+        """Return whether the run has written its scores."""
         return (self.folder / "result.json").is_file()
 
     @property
-    def begun(self) -> bool:
-        """Whether it has trained; one that failed before its first step may be asked for anew."""
-        return self.finished or (self.folder / "state.pt").is_file()
+    def has_started(self) -> bool:
+        """Return whether the run has trained; one that failed before its first step has not."""
+        return self.is_finished or (self.folder / "state.pt").is_file()
 
-    def command(self, device: str) -> list[str]:
-        """How to run it, or to go on with it."""
-        words = [
+    def build_command(self, device: str) -> list[str]:
+        """Return the command that starts or resumes the run."""
+        command = [
             sys.executable,
             "-m",
             "smallpose",
@@ -77,17 +79,17 @@ class Job:
             "--seed",
             str(self.seed),
             "--workers",
-            str(self.jobs),
+            str(self.workers),
             "--resume",
         ]
         if self.recipe:
-            words += ["--recipe", self.recipe]
+            command += ["--recipe", self.recipe]
         if self.subset is not None:
-            words += ["--subset", str(self.subset)]
-        return words + (["--device", device] if device else [])
+            command += ["--subset", str(self.subset)]
+        return command + (["--device", device] if device else [])
 
-    def asked(self) -> dict[str, Any]:
-        """What tells this run from another in the same folder."""
+    def describe(self) -> dict[str, Any]:
+        """Return what distinguishes this run from another one in the same folder."""
         return {
             "method": self.method,
             "setting": self.setting,
@@ -100,142 +102,161 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Failed:
-    """A run that ended without its numbers: its exit code and the last line it wrote."""
+class FailedJob:
+    """A run that ended without scores: its exit code and the last line of its log."""
 
     job: Job
-    code: int
-    said: str
+    exit_code: int
+    last_line: str
 
 
-def plan(
-    out: Path,
-    data: Path,
-    methods: Sequence[str],
-    settings: Sequence[str],
-    seeds: Sequence[int],
-    *,
-    recipe: str = "",
-    overrides: tuple[str, ...] = (),
-    jobs: int = 0,
-    subsets: Sequence[Path] = (),
-    subset_methods: Sequence[str] = (),
-) -> list[Job]:
-    """The runs, methods one after the other; subsets train under setting B (paper, Table 5)."""
-    common: dict[str, Any] = {"data": data, "recipe": recipe, "overrides": overrides, "jobs": jobs}
-    planned = []
-    for method in methods:
-        for setting in settings:
-            for seed in seeds:
-                folder = out / "runs" / f"{method}-{setting}-{seed}"
-                planned.append(
-                    Job(method=method, setting=setting, seed=seed, folder=folder, **common)
-                )
-        if method in subset_methods:
-            for file in subsets:
-                for seed in seeds:
-                    folder = out / "runs" / f"{method}-{file.stem}-{seed}"
-                    planned.append(
-                        Job(
-                            method=method,
-                            setting="B",
-                            seed=seed,
-                            folder=folder,
-                            subset=file,
-                            **common,
-                        )
-                    )
-    return planned
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """The runs of a benchmark: each combination of methods, settings and seeds.
+
+    Args:
+        out: folder; runs are in `out/runs`.
+        data: the built set.
+        methods, settings, seeds: as `smallpose train` takes them.
+        recipe, overrides, workers: of every run, as of `Job`.
+        subsets: files of `dataset.subsets`.
+        subset_methods: the methods that are also trained on each subset (paper, Table 5).
+    """
+
+    out: Path
+    data: Path
+    methods: Sequence[str]
+    settings: Sequence[str]
+    seeds: Sequence[int]
+    recipe: str = ""
+    overrides: tuple[str, ...] = ()
+    workers: int = 0
+    subsets: Sequence[Path] = ()
+    subset_methods: Sequence[str] = ()
+
+    def plan_jobs(self) -> list[Job]:
+        """Return all runs, method by method; subsets are trained under setting B."""
+        jobs = []
+        for method in self.methods:
+            for setting in self.settings:
+                jobs += [self._create_job(method, setting, seed) for seed in self.seeds]
+            if method in self.subset_methods:
+                for subset in self.subsets:
+                    jobs += [self._create_job(method, "B", seed, subset) for seed in self.seeds]
+        return jobs
+
+    def _create_job(self, method: str, setting: str, seed: int, subset: Path | None = None) -> Job:
+        part = setting if subset is None else subset.stem
+        return Job(
+            method=method,
+            setting=setting,
+            seed=seed,
+            data=self.data,
+            folder=self.out / "runs" / f"{method}-{part}-{seed}",
+            recipe=self.recipe,
+            overrides=self.overrides,
+            subset=subset,
+            workers=self.workers,
+        )
 
 
-def claim(jobs: Sequence[Job]) -> None:
-    """Note in each run's folder what was asked for.
+def write_job_files(jobs: Sequence[Job]) -> None:
+    """Write `job.json` to the folder of each run that has not started.
 
-    Raises: InputError when a folder holds a run that was asked for otherwise.
+    Raises: InputError when a folder holds a run with other options.
     """
     for job in jobs:
-        path, asked = job.folder / "asked.json", job.asked()
-        if path.is_file() and job.begun:
-            before = _claimed(path)
-            other = [k for k in asked if before.get(k) != asked[k]]
-            if other:
-                raise InputError(
-                    str(job.folder),
-                    f"holds a run with {other[0]} {before.get(other[0])}, now {asked[other[0]]}",
-                    "go on with the same words, or name another --out",
-                )
+        options = job.describe()
+        stored = _read_job_file(job.folder)
+        if stored is None or not job.has_started:
+            write_atomically(job.folder / JOB_FILE, json.dumps(options) + "\n")
             continue
-        write_whole(path, json.dumps(asked) + "\n")
+        differing = [key for key in options if stored.get(key) != options[key]]
+        if differing:
+            key = differing[0]
+            raise InputError(
+                str(job.folder),
+                f"holds a run with {key} {stored.get(key)}, now {options[key]}",
+                "continue with the same options, or name another --out",
+            )
 
 
-def _claimed(path: Path) -> dict[str, Any]:
+def _read_job_file(folder: Path) -> dict[str, Any] | None:
+    """Read what `write_job_files` wrote; None if there is no such file."""
+    paths = [folder / name for name in (JOB_FILE, OLD_JOB_FILE) if (folder / name).is_file()]
+    if not paths:
+        return None
     try:
-        return dict(json.loads(path.read_text()))
+        return dict(json.loads(paths[0].read_text()))
     except ValueError as error:
         raise InputError(
-            str(path), f"not what a benchmark wrote ({error})", "remove its folder"
+            str(paths[0]), f"not a file that a benchmark wrote ({error})", "remove its folder"
         ) from None
 
 
-def run_all(
+def run_jobs(
     jobs: Sequence[Job],
     devices: Sequence[str],
-    tell: Callable[[Job, str], None] = lambda *_: None,
-) -> list[Failed]:
-    """Run what has not finished, one process per device at a time.
+    report: Callable[[Job, str], None] = lambda *_: None,
+) -> list[FailedJob]:
+    """Run the jobs that have not finished, one process per device at a time.
 
     Args:
-        devices: "cuda:0", …, or "cpu" as often as runs may go side by side.
-        tell: called with a job and "begun", "finished" or "failed".
-    Returns: those that failed; the others have finished.
+        devices: "cuda:0", ..., or "cpu" as many times as runs may be active at the same time.
+        report: called with a job and "started", "finished" or "failed".
+    Returns: the jobs that failed; the others have finished.
     Raises: Interrupted after SIGINT, SIGTERM or SIGHUP, when every run has saved and ended.
     """
-    waiting = [job for job in jobs if not job.finished]
-    free, failed = list(devices), list[Failed]()
+    waiting = [job for job in jobs if not job.is_finished]
+    free_devices = list(devices)
+    failed: list[FailedJob] = []
     running: dict[subprocess.Popen[bytes], tuple[Job, str]] = {}
-    told: set[subprocess.Popen[bytes]] = set()
-    with _signals() as received:
+    signalled: set[subprocess.Popen[bytes]] = set()
+    with _record_stop_signals() as received:
         while waiting or running:
-            while waiting and free and not received:
-                job, device = waiting.pop(0), free.pop(0)
-                running[_begin(job, device)] = (job, device)
-                tell(job, "begun")
+            while waiting and free_devices and not received:
+                job = waiting.pop(0)
+                device = free_devices.pop(0)
+                running[_start_job(job, device)] = (job, device)
+                report(job, "started")
             for process in [p for p in running if p.poll() is not None]:
                 job, device = running.pop(process)
-                free.append(device)
-                if process.returncode == 0 and job.finished:
-                    tell(job, "finished")
+                free_devices.append(device)
+                if process.returncode == 0 and job.is_finished:
+                    report(job, "finished")
                 elif not received:
-                    failed.append(Failed(job, process.returncode, _last_line(job.folder / LOG)))
-                    tell(job, "failed")
+                    last_line = _read_last_line(job.folder / LOG)
+                    failed.append(FailedJob(job, process.returncode, last_line))
+                    report(job, "failed")
             if received:
-                # They finish their step and save; a second signal would end them at once.
-                for process in running.keys() - told:
+                # Each run finishes its step and saves; a second signal would end it immediately.
+                for process in running.keys() - signalled:
                     process.send_signal(signal.SIGTERM)
-                    told.add(process)
+                    signalled.add(process)
                 if not running:
+                    num_finished = sum(job.is_finished for job in jobs)
                     raise Interrupted(
                         f"{len(jobs)} runs",
-                        f"interrupted with {sum(j.finished for j in jobs)} finished, others saved",
-                        "the same command goes on",
+                        f"interrupted with {num_finished} finished, the others saved",
+                        "run the same command again to resume",
                         128 + received[0],
                     )
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
     return failed
 
 
-def _begin(job: Job, device: str) -> "subprocess.Popen[bytes]":
+def _start_job(job: Job, device: str) -> "subprocess.Popen[bytes]":
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    kind, _, number = device.partition(":")
+    kind, _, index = device.partition(":")
     if kind == "cuda":
-        # Numbers count what this process may see, which need not be all there is.
+        # Indices count the GPUs that this process may see, which need not be all.
         visible = [v for v in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if v]
-        environment["CUDA_VISIBLE_DEVICES"] = visible[int(number)] if visible else number
+        environment["CUDA_VISIBLE_DEVICES"] = visible[int(index)] if visible else index
     job.folder.mkdir(parents=True, exist_ok=True)
     with (job.folder / LOG).open("ab") as log:
-        # A session of its own: Ctrl-C reaches this process, which then asks the runs to save.
+        # In a session of its own: Ctrl-C reaches this process only, which then signals the runs.
         return subprocess.Popen(
-            job.command(kind),
+            job.build_command(kind),
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
@@ -244,22 +265,22 @@ def _begin(job: Job, device: str) -> "subprocess.Popen[bytes]":
         )
 
 
-def _last_line(path: Path) -> str:
+def _read_last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").replace("\r", "\n").splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "its log is empty")
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Within it, signals that ask to stop are only noted."""
+def _record_stop_signals() -> Iterator[list[int]]:
+    """Record stop signals in a list, instead of stopping, as long as the context lasts."""
     received: list[int] = []
 
-    def note(number: int, _: FrameType | None) -> None:
+    def record(number: int, _: FrameType | None) -> None:
         received.append(number)
 
-    before = {n: signal.signal(n, note) for n in stopping()}
+    previous = {n: signal.signal(n, record) for n in list_stop_signals()}
     try:
         yield received
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

@@ -1,5 +1,6 @@
-"""What one training is: a method, a built set, a recipe, a seed and a folder."""
+"""The configuration of one training run: method, data, recipe, seed and output folder."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,33 +8,34 @@ from smallpose.training.settings import Setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
-    """What is run.
+class TrainingConfig:
+    """What a training run does.
 
     Args:
         method: key of `METHODS`.
         data: folder of a built set.
-        out: the run's folder; under several processes one that all of them see.
+        out: folder of the run; with several processes, one that all of them can access.
         setting: "A" or "B".
-        subset: file that says which training images count (Table 5); None for all.
-        derived: learn from keypoints that `build --derive` made up, too.
-        recipe: key of the method's recipes; its first without.
-        overrides: recipe fields to change, `augment.`'s with that prefix, as text.
-        seed: of beginning weights, order and chance.
-        jobs: worker processes that read pictures, for each process; 0 reads in this one.
-        cache: folder that keeps people's windows for later epochs; none without.
-        resume: go on where a run in `out` stopped.
-        weights: to begin with.
-        adapt: let weights of another skeleton in, joint by name.
-        weights_skeleton: whose joints the weights find, where their file does not say.
-        trust: let a `.pth` run code while it is read, where it needs to.
-        most_bad: share of the pictures that may be unreadable.
-        device: "cpu", "cuda", …; a GPU where there is one without.
-        at_once: samples of a step that go through the network together, on each device; the
-            gradients of the parts are added up. 0 for all.
-        compile: a backend of `torch.compile` for the network, such as "inductor"; "" for none.
+        subset: file with the training images to use (Table 5); None for all.
+        derived: also train on keypoints that `build --derive` computed.
+        recipe: key of the method's recipes (default: its first).
+        overrides: recipe fields to change, by name; those of the augmentation as `augment.NAME`.
+            Values are parsed from text.
+        seed: of the initial weights, the order of samples and the augmentation.
+        workers: processes per rank that load images; 0 loads in the training process.
+        cache: folder for a cache of crops, which later epochs read (default: no cache).
+        resume: continue the run in `out`.
+        weights: initial weights.
+        adapt: accept weights of another skeleton, joint by name.
+        weights_skeleton: skeleton of the weights, if their file does not name it.
+        trust: allow a `.pth` file to run code while it is read, if it needs to.
+        max_unreadable: share of the images that may be unreadable.
+        device: "cpu", "cuda", ... (default: a GPU if there is one).
+        micro_batch: samples of a step that pass through the network together, on each device; the
+            gradients of the parts are added. 0 for all.
+        compile: backend of `torch.compile` for the network, such as "inductor"; "" for none.
         tensorboard: also write the log for TensorBoard, below `out`.
-        wandb: also tell the log to this project of Weights & Biases; "" for none.
+        wandb: also send the log to this project of Weights & Biases; "" for none.
     """
 
     method: str
@@ -43,18 +45,18 @@ class Experiment:
     subset: Path | None = None
     derived: bool = False
     recipe: str = ""
-    overrides: tuple[tuple[str, str], ...] = ()
+    overrides: Mapping[str, object] | tuple[tuple[str, object], ...] = ()
     seed: int = 0
-    jobs: int = 0
+    workers: int = 0
     cache: Path | None = None
     resume: bool = False
     weights: Path | str | None = None
     adapt: bool = False
     weights_skeleton: str = ""
     trust: bool = False
-    most_bad: float = 0.001
+    max_unreadable: float = 0.001
     device: str = ""
-    at_once: int = 0
+    micro_batch: int = 0
     compile: str = ""
     tensorboard: bool = False
     wandb: str = ""

@@ -1,4 +1,4 @@
-"""What a method is shown in training: crops of people, or whole pictures with all of theirs."""
+"""The training data of a method: crops of people, or full images with all their people."""
 
 from dataclasses import replace
 
@@ -7,75 +7,107 @@ from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
-from smallpose.dataloading.batches import AnyBatch, Feed
-from smallpose.dataloading.full_image.samples import WholeImages, Wholes
-from smallpose.dataloading.images import Pictures
-from smallpose.dataloading.top_down.batches import Crops, ImageOfPeople, trainable
+from smallpose.dataloading.batches import AnyBatch, BatchLoader, LoaderOptions
+from smallpose.dataloading.full_image.batches import FullImageLoader
+from smallpose.dataloading.full_image.samples import FullImageDataset
+from smallpose.dataloading.images import ImageReader
+from smallpose.dataloading.top_down.batches import CropDataset, CropLoader, select_trainable
 from smallpose.methods.base import PoseMethod, Recipe
-from smallpose.methods.full_image import WholeImageMethod, WholeRecipe
-from smallpose.training.config import Experiment
-from smallpose.training.distributed import ALONE, Ranks
+from smallpose.methods.full_image import FullImageMethod, FullImageRecipe
+from smallpose.training.config import TrainingConfig
+from smallpose.training.distributed import SINGLE_PROCESS, DistributedContext
 
-__all__ = ["AnyBatch", "Feed", "images_of_people", "make_feed"]
+__all__ = ["AnyBatch", "BatchLoader", "create_loader", "select_labelled_images"]
 
 
-def make_feed(
-    experiment: Experiment,
+def create_loader(
+    config: TrainingConfig,
     people: Instances,
-    pictures: Pictures,
+    reader: ImageReader,
     method: PoseMethod,
     recipe: Recipe,
-    ranks: Ranks = ALONE,
-) -> Feed:
-    """This process's part of the training people, in the form the method learns from.
+    distributed: DistributedContext = SINGLE_PROCESS,
+) -> BatchLoader:
+    """Create the loader of this process's part of the training data, in the method's form.
 
     Raises: InputError when a step has no sample for some process.
     """
-    place = {"rank": ranks.rank, "world": ranks.world}
-    how = (recipe.batch_size, experiment.jobs, experiment.most_bad)
-    feed: Feed
-    if isinstance(method, WholeImageMethod):
-        if experiment.cache is not None:
+    options = LoaderOptions(
+        batch_size=recipe.batch_size,
+        num_workers=config.workers,
+        max_unreadable=config.max_unreadable,
+        rank=distributed.rank,
+        world_size=distributed.world_size,
+    )
+    loader: BatchLoader
+    if isinstance(method, FullImageMethod):
+        if config.cache is not None:
             raise InputError(
-                f"--cache {experiment.cache}",
-                f"keeps people cut out, and {method.name} takes whole pictures",
+                f"--cache {config.cache}",
+                f"caches crops of people, and {method.name} takes full images",
                 "leave it out, or train a top-down method",
             )
-        assert isinstance(recipe, WholeRecipe)
-        rows, augment, epochs = images_of_people(people), recipe.augment, recipe.epochs
-        if recipe.steps:  # the data's epochs are not the recipe's
-            epochs = -(-recipe.steps // -(-len(rows) // recipe.batch_size))
-            augment = replace(augment, closing=round(augment.closing * epochs / recipe.epochs))
-        wholes = WholeImages(
-            people, rows, pictures, method.input_wh, augment, experiment.seed, epochs
-        )
-        feed = Wholes(wholes, *how, recipe.sizes, **place)
+        assert isinstance(recipe, FullImageRecipe)
+        dataset = _create_full_image_dataset(config, people, reader, method, recipe)
+        loader = FullImageLoader(dataset, options, recipe.sizes)
     else:
-        if experiment.cache is not None and not ranks.first:
-            ranks.wait()  # the first process fills it
-        crops = ImageOfPeople(
-            people,
-            trainable(people),
-            pictures,
-            method.input_wh,
-            recipe.augment,
-            experiment.seed,
-            method.udp_warp,
-            experiment.cache,
-            experiment.jobs,
-        )
-        if experiment.cache is not None and ranks.first:
-            ranks.wait()
-        feed = Crops(crops, *how, **place)
-    if feed.people // feed.steps < ranks.world:
+        crops = _create_crop_dataset(config, people, reader, method, recipe, distributed)
+        loader = CropLoader(crops, options)
+    step_size = loader.num_samples // loader.steps_per_epoch
+    if step_size < distributed.world_size:
         raise InputError(
             f"batch_size={recipe.batch_size}",
-            f"steps of {feed.people // feed.steps} samples for {ranks.world} processes",
-            "start fewer processes, or take a larger batch_size",
+            f"steps of {step_size} samples for {distributed.world_size} processes",
+            "start fewer processes, or use a larger batch_size",
         )
-    return feed
+    return loader
 
 
-def images_of_people(people: Instances) -> NDArray[np.intp]:
-    """Rows of the images with somebody to learn from; the others teach nothing but background."""
-    return np.unique(people.image_rows[trainable(people)])
+def select_labelled_images(people: Instances) -> NDArray[np.intp]:
+    """Return the rows of images with trainable people; the others would teach background only."""
+    return np.unique(people.image_rows[select_trainable(people)])
+
+
+def _create_full_image_dataset(
+    config: TrainingConfig,
+    people: Instances,
+    reader: ImageReader,
+    method: FullImageMethod,
+    recipe: FullImageRecipe,
+) -> FullImageDataset:
+    rows = select_labelled_images(people)
+    augmentation = recipe.augment
+    epochs = recipe.epochs
+    if recipe.steps:  # epochs of the data are not those of the recipe
+        epochs = -(-recipe.steps // -(-len(rows) // recipe.batch_size))
+        closing = round(augmentation.closing * epochs / recipe.epochs)
+        augmentation = replace(augmentation, closing=closing)
+    return FullImageDataset(
+        people, rows, reader, method.input_wh, augmentation, config.seed, epochs
+    )
+
+
+def _create_crop_dataset(
+    config: TrainingConfig,
+    people: Instances,
+    reader: ImageReader,
+    method: PoseMethod,
+    recipe: Recipe,
+    distributed: DistributedContext,
+) -> CropDataset:
+    crops = CropDataset(
+        people,
+        select_trainable(people),
+        reader,
+        method.input_wh,
+        recipe.augment,
+        config.seed,
+        method.udp_warp,
+    )
+    if config.cache is not None:
+        if not distributed.is_first:
+            distributed.wait_for_all()  # the first process fills the cache
+        crops.open_cache(config.cache, config.workers)
+        if distributed.is_first:
+            distributed.wait_for_all()
+    return crops

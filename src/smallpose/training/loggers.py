@@ -1,4 +1,4 @@
-"""TensorBoard and Weights & Biases, where they are installed and asked for."""
+"""Loggers that send the records of a run to TensorBoard and to Weights & Biases."""
 
 import importlib
 from pathlib import Path
@@ -9,9 +9,9 @@ from smallpose.training.run_log import RecordLogger
 
 
 def create_tensorboard_logger(folder: Path) -> RecordLogger:
-    """Records as curves below `folder`, for `tensorboard --logdir`.
+    """Create a logger that writes curves below `folder`, for `tensorboard --logdir`.
 
-    Raises: InputError where it is not installed.
+    Raises: InputError if TensorBoard is not installed.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter
@@ -23,38 +23,38 @@ def create_tensorboard_logger(folder: Path) -> RecordLogger:
         ) from None
     writer = SummaryWriter(str(folder))
 
-    def show(record: dict[str, Any]) -> None:
+    def log_record(record: dict[str, Any]) -> None:
         for name, value in select_numbers(record).items():
             writer.add_scalar(name, value, record["step"])
         writer.flush()
 
-    return show
+    return log_record
 
 
 def create_wandb_logger(
     project: str, name: str, config: dict[str, Any], folder: Path
 ) -> RecordLogger:
-    """Records as curves of a W&B project.
+    """Create a logger that draws curves in a W&B project.
 
     Args:
         name: of the run.
-        config: what W&B shall show as its settings.
-        folder: where W&B leaves its own files.
-    Raises: InputError where it is not installed.
+        config: what W&B shows as the run's configuration.
+        folder: for the files of W&B.
+    Raises: InputError if wandb is not installed.
     """
     try:
-        board: Any = importlib.import_module("wandb")
+        wandb: Any = importlib.import_module("wandb")
     except ImportError:
         raise InputError("--wandb", "wandb is not installed", "pip install wandb") from None
-    run = board.init(project=project, name=name, config=config, dir=str(folder), resume="allow")
+    run = wandb.init(project=project, name=name, config=config, dir=str(folder), resume="allow")
 
-    def show(record: dict[str, Any]) -> None:
+    def log_record(record: dict[str, Any]) -> None:
         run.log(select_numbers(record), step=record["step"])
 
-    return show
+    return log_record
 
 
 def select_numbers(record: dict[str, Any]) -> dict[str, float]:
-    """The curves in a record of the log."""
-    rest = {k: v for k, v in record.items() if k != "step"}
-    return {k: float(v) for k, v in rest.items() if isinstance(v, int | float)}
+    """Return the numbers in a record that are drawn as curves."""
+    others = {k: v for k, v in record.items() if k != "step"}
+    return {k: float(v) for k, v in others.items() if isinstance(v, int | float)}

@@ -1,4 +1,4 @@
-"""The course of a training: epochs, with checkpoints, validations and signals along the way."""
+"""The training loop: epochs, with checkpoints, validations and the handling of signals."""
 
 import re
 import time
@@ -8,166 +8,173 @@ from typing import Any
 import torch
 
 from smallpose.core.errors import InputError, RunError
-from smallpose.system.progress import say
+from smallpose.system.progress import print_status
 from smallpose.training.checkpoint import save_state
-from smallpose.training.config import Experiment
-from smallpose.training.nonfinite_guard import Exploded
-from smallpose.training.progress import TrainingBar
-from smallpose.training.signals import Interrupted, Signals
+from smallpose.training.config import TrainingConfig
+from smallpose.training.nonfinite_guard import TrainingDiverged
+from smallpose.training.progress import TrainingProgressBar
+from smallpose.training.signals import Interrupted, StopSignals
 from smallpose.training.trainer import Trainer
 
-# What gloo and the sockets below it say when nobody is there any more.
-_LOST = re.compile(
+# Messages of gloo and of the sockets below it when another process has ended.
+_LOST_PROCESS = re.compile(
     r"gloo|nccl|by peer|connection (closed|reset|refused)|broken pipe|timed out|socket",
     re.IGNORECASE,
 )
 CHECKPOINT_EVERY_S = 120.0
-CHECKPOINT_APART_S = 10.0  # epochs of a tiny set last less than writing the state does
+MIN_CHECKPOINT_GAP_S = 10.0  # epochs of a tiny set take less time than writing the state
 
 
-class Course:
-    """One training from the step it is at to its last.
+class TrainingLoop:
+    """Runs a trainer from its present step to its last.
 
     Args:
-        experiment: whose.
-        trainer: with the state to begin from.
+        config: of the run.
+        trainer: in its initial or a restored state.
         identity: stored with each checkpoint.
-        validate: the test set's numbers along the way; None in processes that have none.
+        validate: computes the scores on the test set; None in processes that have none.
     """
 
     def __init__(
         self,
-        experiment: Experiment,
+        config: TrainingConfig,
         trainer: Trainer,
         identity: dict[str, Any],
         validate: Callable[[], dict[str, Any] | None],
     ) -> None:
-        self.experiment, self.trainer = experiment, trainer
+        self.config, self.trainer = config, trainer
         self.identity, self.validate = identity, validate
-        self.ranks, self.feed = trainer.ranks, trainer.feed
-        self._log_every = max(self.feed.steps // 100, 1)
-        self._began, self._from = time.monotonic(), trainer.step
-        self._saved_at = self._began
+        self.distributed, self.loader = trainer.distributed, trainer.loader
+        self._log_every = max(self.loader.steps_per_epoch // 100, 1)
+        self._start_time = time.monotonic()
+        self._start_step = trainer.step
+        self._saved_at = self._start_time
 
     def run(self) -> None:
-        """To the end, or to a signal.
+        """Train to the end, or until a signal arrives.
 
-        Raises: Interrupted after SIGINT, SIGTERM or SIGHUP, with everything saved; Exploded when
-            steps have no finite loss any more; RunError and InputError as the feed does.
+        Raises: Interrupted after SIGINT, SIGTERM or SIGHUP, with everything saved;
+            TrainingDiverged when losses stay non-finite; RunError and InputError of the loader.
         """
         trainer = self.trainer
-        label = f"{trainer.method.name} {self.experiment.setting}"
-        unit = "pictures" if trainer.method.card.paradigm != "top-down" else "people"
-        self._bar = TrainingBar(
-            label,
+        is_top_down = trainer.method.card.paradigm == "top-down"
+        self._bar = TrainingProgressBar(
+            f"{trainer.method.name} {self.config.setting}",
             trainer.step,
             trainer.steps,
-            self.feed.steps,
-            unit,
-            silent=not self.ranks.first,
+            self.loader.steps_per_epoch,
+            unit="people" if is_top_down else "images",
+            silent=not self.distributed.is_first,
         )
         try:
-            with Signals() as self._signals:
-                self._epochs()
-        except Exploded:
-            self.save()  # what went wrong spared the weights, in all processes
+            with StopSignals() as self._signals:
+                self._run_epochs()
+        except TrainingDiverged:
+            self.save()  # the skipped steps left the weights unchanged, in all processes
             raise
         except (RunError, InputError):
-            if self.ranks.world == 1:
+            if self.distributed.world_size == 1:
                 self.save()
             raise
         except RuntimeError as error:
-            raise self._left_alone(error) from None
+            raise self._explain_lost_process(error) from None
         finally:
             self._bar.close()
-            self.feed.close()
+            self.loader.close()
 
     def save(self) -> None:
-        """Write the state, whole or not at all."""
-        state = self.trainer.state() | {"identity": self.identity}
-        if self.ranks.first:
-            save_state(self.experiment.out, state)
+        """Write the state atomically; must be called in all processes."""
+        state = self.trainer.get_state() | {"identity": self.identity}
+        if self.distributed.is_first:
+            save_state(self.config.out, state)
         self._saved_at = time.monotonic()
 
-    def _epochs(self) -> None:
+    def _run_epochs(self) -> None:
         trainer = self.trainer
-        # An interruption may have come between an epoch's last step and its validation.
-        if trainer.step and self._anybody(self.ranks.first and trainer.log.looked < trainer.step):
-            self._look_if_due()
+        # The interruption may have come between the last step of an epoch and its validation.
+        lacks_validation = self.distributed.is_first and trainer.log.validated_step < trainer.step
+        if trainer.step and self._any_process(lacks_validation):
+            self._validate_if_due()
         while trainer.step < trainer.steps:
             trainer.run_epoch(self._after_step)
-            if self._anybody(time.monotonic() - self._saved_at > CHECKPOINT_APART_S):
+            if self._any_process(time.monotonic() - self._saved_at > MIN_CHECKPOINT_GAP_S):
                 self.save()
-            self._look_if_due()
+            self._validate_if_due()
         if trainer.recipe.epochs:
             self.save()
 
     def _after_step(self, loss: float) -> None:
-        trainer, step = self.trainer, self.trainer.step
-        if loss == loss and (step % self._log_every == 0 or step == trainer.steps):
-            epoch = (step - 1) // self.feed.steps + 1
+        """Log a step, then stop or save if any process has to."""
+        trainer = self.trainer
+        step = trainer.step
+        is_finite = loss == loss
+        if is_finite and (step % self._log_every == 0 or step == trainer.steps):
+            epoch = (step - 1) // self.loader.steps_per_epoch + 1
             trainer.log.write(step=step, epoch=epoch, loss=loss)
-        taken = max(time.monotonic() - self._began, 1e-9)
-        speed = (step - self._from) * self.feed.people / self.feed.steps / taken
-        self._bar.update(step, loss, speed)
-        late = self.ranks.first and time.monotonic() - self._saved_at > CHECKPOINT_EVERY_S
-        signal, save = self._together(self._signals.received, late)
+        elapsed = max(time.monotonic() - self._start_time, 1e-9)
+        samples_per_step = self.loader.num_samples / self.loader.steps_per_epoch
+        self._bar.update(step, loss, (step - self._start_step) * samples_per_step / elapsed)
+        is_due = time.monotonic() - self._saved_at > CHECKPOINT_EVERY_S
+        signal, save = self._agree(self._signals.received, self.distributed.is_first and is_due)
         if signal:
             self.save()
             raise Interrupted(
-                str(self.experiment.out),
+                str(self.config.out),
                 f"interrupted at step {step} of {trainer.steps} and saved",
-                "go on with --resume",
+                "continue with --resume",
                 128 + signal,
             )
         if save:
             self.save()
 
-    def _together(self, signal: int, late: bool) -> tuple[int, bool]:
-        """A signal or a late checkpoint of any process is everybody's."""
-        if self.ranks.world == 1:
-            return signal, late
-        # One sum each, so that they tell SIGINT (2) from the others.
-        other, interrupt, save = self.ranks.sum(signal not in (0, 2), signal == 2, late)
-        return (15 if other else 2 if interrupt else 0), bool(save)
+    def _agree(self, signal: int, save: bool) -> tuple[int, bool]:
+        """Share a signal or a due checkpoint of any process with all processes."""
+        if self.distributed.world_size == 1:
+            return signal, save
+        # SIGINT (2) is summed separately, because its exit code differs from the others'.
+        num_other, num_interrupt, num_save = self.distributed.sum_values(
+            signal not in (0, 2), signal == 2, save
+        )
+        if num_other:
+            return 15, bool(num_save)
+        return 2 if num_interrupt else 0, bool(num_save)
 
-    def _anybody(self, wish: bool) -> bool:
-        return bool(self.ranks.sum(wish)[0])
+    def _any_process(self, condition: bool) -> bool:
+        return bool(self.distributed.sum_values(condition)[0])
 
-    def _look_if_due(self) -> None:
+    def _validate_if_due(self) -> None:
         trainer = self.trainer
-        epoch, inside = divmod(trainer.step, self.feed.steps)
-        if (
-            not inside
-            and epoch % trainer.recipe.validate_every == 0
-            and trainer.step < trainer.steps
-        ):
-            self._look()
+        epoch, step_of_epoch = divmod(trainer.step, self.loader.steps_per_epoch)
+        is_due = not step_of_epoch and epoch % trainer.recipe.validate_every == 0
+        if is_due and trainer.step < trainer.steps:
+            self._log_validation()
 
-    def _look(self) -> None:
-        numbers = self.validate()
-        if numbers is None:
+    def _log_validation(self) -> None:
+        scores = self.validate()
+        if scores is None:
             return
         trainer = self.trainer
         trainer.log.write(
             step=trainer.step,
-            AP=numbers["AP"],
-            AP_S=numbers["AP_S"],
-            skipped_steps=trainer.guard.skipped,
+            AP=scores["AP"],
+            AP_S=scores["AP_S"],
+            skipped_steps=trainer.guard.num_skipped,
         )
-        small = numbers["AP_S"]
-        self._bar.ap_small = "" if small is None else f"  AP_S {100 * small:.1f}"
+        ap_small = scores["AP_S"]
+        self._bar.ap_small = "" if ap_small is None else f"  AP_S {100 * ap_small:.1f}"
 
-    def _left_alone(self, error: RuntimeError) -> Exception:
-        """What PyTorch raises when another process is gone; other defects stay what they are."""
-        if self.ranks.world == 1:
+    def _explain_lost_process(self, error: RuntimeError) -> Exception:
+        """Turn PyTorch's error about a process that ended into ours; return others unchanged."""
+        distributed = self.distributed
+        if distributed.world_size == 1:
             return error
-        if not (isinstance(error, torch.distributed.DistError) or _LOST.search(str(error))):
+        is_lost = isinstance(error, torch.distributed.DistError)
+        if not (is_lost or _LOST_PROCESS.search(str(error))):
             return error
         reason = (str(error).splitlines() or [""])[0][:160]
-        say(f"rank {self.ranks.rank}: {reason}")
+        print_status(f"rank {distributed.rank}: {reason}")
         return RunError(
-            f"rank {self.ranks.rank} of {self.ranks.world}",
-            f"another process is gone ({reason})",
-            "the last complete checkpoint is kept; go on with --resume",
+            f"rank {distributed.rank} of {distributed.world_size}",
+            f"another process has ended ({reason})",
+            "the last complete checkpoint is kept; continue with --resume",
         )

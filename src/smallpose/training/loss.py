@@ -1,4 +1,4 @@
-"""The loss of a batch as one number, and batches in parts for GPUs that cannot hold them whole."""
+"""The loss of a batch as one number, and micro-batches for GPUs with little memory."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,66 +6,68 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from smallpose.dataloading.full_image.samples import People
+from smallpose.dataloading.full_image.batch_people import BatchPeople
 from smallpose.methods.base import PoseMethod
 
 
-class LossOf(nn.Module):
-    """A method that answers with its loss: what DDP must wrap, since losses have weights too.
+class LossModule(nn.Module):
+    """A module that returns the loss of a method; DDP wraps it, since losses have weights too.
 
     Args:
-        method: whose.
-        half: bfloat16 for the network, single precision for the loss.
+        method: whose loss.
+        half: compute the network in bfloat16 and the loss in single precision.
     """
 
     def __init__(self, method: PoseMethod, half: bool) -> None:
         super().__init__()
-        self.method, self.in_half = method, half
+        self.method, self.uses_bfloat16 = method, half
 
     def forward(self, crops: Tensor, people: Any) -> Tensor:
-        """(b, h, w, 3) samples and what the method's `targets` takes, to one number."""
+        """Return the loss of (b, h, w, 3) samples and the labels that `targets` takes."""
         method = self.method
-        with torch.autocast(method.device.type, torch.bfloat16, enabled=self.in_half):
+        with torch.autocast(method.device.type, torch.bfloat16, enabled=self.uses_bfloat16):
             outputs = method(method.prepare(crops))
-        if self.in_half:
-            outputs = single(outputs)
+        if self.uses_bfloat16:
+            outputs = cast_to_float32(outputs)
         terms = method.loss(outputs, method.targets(people))
         return torch.stack(list(terms.values())).sum()
 
 
-def single(outputs: Any) -> Any:
-    """Outputs in single precision, whatever holds them: losses are not to be trusted to half."""
+def cast_to_float32(outputs: Any) -> Any:
+    """Cast floating point tensors in nested tuples and lists, for a loss in single precision."""
     if isinstance(outputs, Tensor):
         return outputs.float() if outputs.is_floating_point() else outputs
     if isinstance(outputs, tuple) and hasattr(outputs, "_fields"):
-        return type(outputs)(*(single(part) for part in outputs))
+        return type(outputs)(*(cast_to_float32(part) for part in outputs))
     if isinstance(outputs, tuple | list):
-        return type(outputs)(single(part) for part in outputs)
+        return type(outputs)(cast_to_float32(part) for part in outputs)
     return outputs
 
 
-def in_parts(crops: Tensor, people: Any, at_once: int) -> Iterator[tuple[Tensor, Any, float]]:
-    """A batch as parts of `at_once` samples, even ones, each with its share of the samples.
+def split_batch(
+    crops: Tensor, people: Any, micro_batch: int
+) -> Iterator[tuple[Tensor, Any, float]]:
+    """Split a batch into micro-batches of equal size; yield each with its share of the samples.
 
     Args:
-        people: (b, k, 3) keypoints of crops, or `People` of whole pictures.
-        at_once: samples at most; 0 for all.
+        people: (b, k, 3) keypoints of crops, or `BatchPeople` of full images.
+        micro_batch: maximum number of samples; 0 for all.
     """
     n = len(crops)
-    parts = -(-n // at_once) if at_once else 1
-    for chosen in torch.arange(n).tensor_split(parts):
-        first, last = int(chosen[0]), int(chosen[-1]) + 1
-        yield crops[first:last], _part(people, first, last), (last - first) / n
+    num_parts = -(-n // micro_batch) if micro_batch else 1
+    for indices in torch.arange(n).tensor_split(num_parts):
+        start, end = int(indices[0]), int(indices[-1]) + 1
+        yield crops[start:end], _take_samples(people, start, end), (end - start) / n
 
 
-def _part(people: Any, first: int, last: int) -> Any:
-    if not isinstance(people, People):
-        return people[first:last]
-    there = (people.picture >= first) & (people.picture < last)
-    return People(
-        people.picture[there] - first,
-        people.keypoints[there],
-        people.corners[there],
-        people.area[there],
-        people.counts[first:last],
+def _take_samples(people: Any, start: int, end: int) -> Any:
+    if not isinstance(people, BatchPeople):
+        return people[start:end]
+    is_taken = (people.image_index >= start) & (people.image_index < end)
+    return BatchPeople(
+        people.image_index[is_taken] - start,
+        people.keypoints[is_taken],
+        people.corners[is_taken],
+        people.area[is_taken],
+        people.heatmap_mask[start:end],
     )

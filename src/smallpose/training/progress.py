@@ -1,4 +1,4 @@
-"""The line that tells how a training goes: epoch, speed, time left, loss, the last AP of small."""
+"""The progress of a training run: epoch, speed, time left, loss, and the last AP of small."""
 
 import sys
 import time
@@ -7,18 +7,21 @@ from contextlib import suppress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from smallpose.system.progress import say
+from smallpose.system.progress import print_status
 
 
-class TrainingBar:
-    """A bar on stderr while somebody watches, else some twenty lines over the run.
+class TrainingProgressBar:
+    """A bar on stderr if that is a terminal, otherwise some twenty lines over the run.
 
     Args:
         label: what is trained.
-        step, steps: where it stands, of how many.
-        steps_of_epoch: of them.
+        step, steps: the present step, and the last one.
+        steps_per_epoch: of the data.
         unit: what the speed counts.
-        silent: say nothing, as all processes but the first do.
+        silent: print nothing, as all processes but the first do.
+
+    Attributes:
+        ap_small: text about the last validation, appended to the line.
     """
 
     def __init__(
@@ -26,13 +29,13 @@ class TrainingBar:
         label: str,
         step: int,
         steps: int,
-        steps_of_epoch: int,
+        steps_per_epoch: int,
         unit: str = "people",
         silent: bool = False,
     ) -> None:
         self.unit, self.silent = unit, silent
-        self._began, self._from = time.monotonic(), step
-        self.label, self.steps, self.steps_of_epoch = label, steps, max(steps_of_epoch, 1)
+        self._start_time, self._start_step = time.monotonic(), step
+        self.label, self.steps, self.steps_per_epoch = label, steps, max(steps_per_epoch, 1)
         self.ap_small = ""
         self._loss = float("nan")
         self._bar: Progress | None = None
@@ -51,11 +54,11 @@ class TrainingBar:
             self._bar.start()
 
     def update(self, step: int, loss: float, per_s: float) -> None:
-        """After a step."""
+        """Show the state after a step; NaN losses are left out of the running mean."""
         if loss == loss:
             self._loss = loss if self._loss != self._loss else 0.95 * self._loss + 0.05 * loss
-        epochs = -(-self.steps // self.steps_of_epoch)
-        epoch = f"{-(-step // self.steps_of_epoch)}/{epochs}"
+        epochs = -(-self.steps // self.steps_per_epoch)
+        epoch = f"{-(-step // self.steps_per_epoch)}/{epochs}"
         if self._bar is not None:
             self._bar.update(
                 self._task,
@@ -67,23 +70,23 @@ class TrainingBar:
             )
         elif self.silent:
             return
-        elif step % (self.steps_of_epoch * max(epochs // 20, 1)) == 0 or step == self.steps:
-            say(
+        elif step % (self.steps_per_epoch * max(epochs // 20, 1)) == 0 or step == self.steps:
+            print_status(
                 f"{self.label}: epoch {epoch}, loss {self._loss:.3g}, "
-                f"{per_s:,.0f} {self.unit}/s{self._left(step)}{self.ap_small}"
+                f"{per_s:,.0f} {self.unit}/s{self._format_time_left(step)}{self.ap_small}"
             )
 
-    def _left(self, step: int) -> str:
-        """How long yet, at the speed so far."""
-        if step >= self.steps or step <= self._from:
+    def _format_time_left(self, step: int) -> str:
+        """Return the remaining time at the mean speed so far."""
+        if step >= self.steps or step <= self._start_step:
             return ""
-        each = (time.monotonic() - self._began) / (step - self._from)
-        minutes, seconds = divmod(round(each * (self.steps - step)), 60)
+        per_step = (time.monotonic() - self._start_time) / (step - self._start_step)
+        minutes, seconds = divmod(round(per_step * (self.steps - step)), 60)
         hours, minutes = divmod(minutes, 60)
         return f", {hours}:{minutes:02}:{seconds:02} left"
 
     def close(self) -> None:
-        """Leave the line as it is."""
+        """Stop the bar and leave its last line."""
         if self._bar is not None:
             with suppress(OSError):  # the terminal is gone
                 self._bar.stop()

@@ -1,6 +1,6 @@
-"""A method's recipe by name, changed by `name=value` where so asked, and how recipes differ."""
+"""Choose a method's recipe by name, change its fields by `name=value`, and compare recipes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from typing import Any
 
@@ -12,115 +12,127 @@ CHOICES = {
     "schedule": ("steps", "one_cycle"),
     "augment.fit": ("short", "long"),
 }
-LEAST = {"batch_size": 1, "epochs": 0, "validate_every": 1, "learning_rate": 0.0, "steps": 0}
-WARM_UP = {"one_cycle": 20, "steps": 500}  # where another schedule than the recipe's is asked for
-DECAY_AT = (170 / 210, 200 / 210)  # of the epochs, as MMPose's recipes have it
+MIN_VALUES = {"batch_size": 1, "epochs": 0, "validate_every": 1, "learning_rate": 0.0, "steps": 0}
+WARM_UP = {"one_cycle": 20, "steps": 500}  # when the override names another schedule
+DECAY_AT = (170 / 210, 200 / 210)  # of the epochs, as in MMPose's recipes
 
 
 def choose_recipe(
-    method: PoseMethod, name: str, overrides: tuple[tuple[str, str], ...] = ()
+    method: PoseMethod,
+    name: str,
+    overrides: Mapping[str, object] | tuple[tuple[str, object], ...] = (),
 ) -> tuple[str, Recipe]:
-    """A method's recipe by name, changed where so asked.
+    """Return a method's recipe by name, with fields changed by overrides.
 
-    With another number of epochs, the epochs at which something happens move along with it unless
-    they are given too.
+    With another number of epochs, the epochs at which something happens are scaled along with it,
+    unless they are overridden too.
 
-    Raises: InputError for a name or field that is not there, or a value of the wrong kind.
+    Args:
+        name: of the recipe; "" for the method's first.
+        overrides: field to value; `augment.NAME` for those of the augmentation.
+    Raises: InputError for an unknown name or field, or a value of the wrong type.
     """
     name = name or next(iter(method.recipes))
     if name not in method.recipes:
         raise InputError(
             f"--recipe {name}",
-            f"{method.name} has none of that name",
-            f"try {_words(method.recipes)}",
+            f"{method.name} has no such recipe",
+            f"try {_join_names(method.recipes)}",
         )
     recipe = method.recipes[name]
-    asked = dict(overrides)
-    if "epochs" in asked:
-        recipe = with_epochs(recipe, _override(recipe, "epochs", asked["epochs"])["epochs"])
-    for key, text in overrides:
+    values = {key: str(value) for key, value in dict(overrides).items()}
+    if "epochs" in values:
+        recipe = scale_to_epochs(recipe, _parse_override(recipe, "epochs", values["epochs"]))
+    for key, text in values.items():
         if key.startswith("augment."):
-            change = _override(recipe.augment, key[8:], text, key)
+            field = key.removeprefix("augment.")
+            change: dict[str, Any] = {field: _parse_override(recipe.augment, field, text, key)}
             recipe = replace(recipe, augment=replace(recipe.augment, **change))
         else:
-            recipe = replace(recipe, **_override(recipe, key, text))
-    recipe = _other_schedule(recipe, method.recipes[name], asked)
+            change = {key: _parse_override(recipe, key, text)}
+            recipe = replace(recipe, **change)
+    recipe = _adapt_schedule(recipe, method.recipes[name], values)
     if recipe.steps:
-        recipe = _fitted(recipe)
+        recipe = _shorten_warm_up(recipe)
     return name, recipe
 
 
-def _other_schedule(recipe: Recipe, before: Recipe, asked: Mapping[str, str]) -> Recipe:
-    """What else changes with the schedule or with the rate.
+def _adapt_schedule(recipe: Recipe, original: Recipe, overrides: Mapping[str, str]) -> Recipe:
+    """Adapt the fields that depend on the schedule or on the learning rate.
 
-    Raises: InputError for what the recipe's schedule does not know.
+    Raises: InputError for a field that the recipe's schedule does not use.
     """
     if vars(recipe).get("cosine"):
-        idle = next((k for k in ("schedule", "warm_up", "decay_at") if k in asked), None)
-        if idle is not None:
+        unused = next((k for k in ("schedule", "warm_up", "decay_at") if k in overrides), None)
+        if unused is not None:
             raise InputError(
-                f"{idle}={asked[idle]}",
-                "the rates of this recipe follow cosines between epochs",
-                "change learning_rate, epochs or warm_epochs, or take --recipe quick",
+                f"{unused}={overrides[unused]}",
+                "the learning rate of this recipe follows cosines between epochs",
+                "change learning_rate, epochs or warm_epochs, or use --recipe quick",
             )
-        factor = recipe.learning_rate / before.learning_rate
-        more: dict[str, Any] = {"cosine": tuple((e, r * factor) for e, r in vars(recipe)["cosine"])}
-        return replace(recipe, **more) if factor != 1 else recipe
-    if recipe.schedule != before.schedule:
-        # Per cent of the steps there, steps here.
-        warm_up = recipe.warm_up if "warm_up" in asked else WARM_UP[recipe.schedule]
+        factor = recipe.learning_rate / original.learning_rate
+        if factor == 1:
+            return recipe
+        cosine: Any = tuple((epoch, rate * factor) for epoch, rate in vars(recipe)["cosine"])
+        changes: dict[str, Any] = {"cosine": cosine}
+        return replace(recipe, **changes)
+    if recipe.schedule != original.schedule:
+        # Warm-up is in percent of the steps in one schedule, and in steps in the other.
+        warm_up = recipe.warm_up if "warm_up" in overrides else WARM_UP[recipe.schedule]
         decay_at = recipe.decay_at
-        if "decay_at" not in asked:
+        if "decay_at" not in overrides:
             decay_at = tuple(round(share * recipe.epochs, 2) for share in DECAY_AT)
         recipe = replace(recipe, warm_up=warm_up, decay_at=decay_at)
     if recipe.schedule == "one_cycle" and recipe.warm_up > 100:
-        raise InputError(f"warm_up={recipe.warm_up}", "is in per cent here", "give 100 at most")
+        raise InputError(
+            f"warm_up={recipe.warm_up}", "is in percent for one_cycle", "give 100 or less"
+        )
     return recipe
 
 
-def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
-    """The recipe, stretched or pressed to so many epochs: all that it does at an epoch moves."""
+def scale_to_epochs(recipe: Recipe, epochs: int) -> Recipe:
+    """Scale a recipe to a number of epochs, with all epochs at which something changes."""
     if not recipe.epochs or epochs == recipe.epochs:
         return replace(recipe, epochs=epochs)
     factor = epochs / recipe.epochs
 
-    def moved(epoch: float) -> float:
-        place = round(epoch * factor, 2)
-        return int(place) if place == int(place) else place
+    def scale(epoch: float) -> float:
+        scaled = round(epoch * factor, 2)
+        return int(scaled) if scaled == int(scaled) else scaled
 
-    changes: dict[str, Any] = {"decay_at": tuple(moved(e) for e in recipe.decay_at)}
-    there = vars(recipe)
+    changes: dict[str, Any] = {"decay_at": tuple(scale(e) for e in recipe.decay_at)}
+    values = vars(recipe)
     for key in ("warm_epochs", "second_stage"):
-        if there.get(key):
-            changes[key] = moved(there[key])
-    if there.get("cosine"):
-        changes["cosine"] = tuple((moved(e), rate) for e, rate in there["cosine"])
+        if values.get(key):
+            changes[key] = scale(values[key])
+    if values.get("cosine"):
+        changes["cosine"] = tuple((scale(epoch), rate) for epoch, rate in values["cosine"])
     closing = vars(recipe.augment).get("closing", 0)
     if closing:
-        fewer: dict[str, Any] = {"closing": max(round(closing * factor), 1)}
-        changes["augment"] = replace(recipe.augment, **fewer)
+        scaled_closing: dict[str, Any] = {"closing": max(round(closing * factor), 1)}
+        changes["augment"] = replace(recipe.augment, **scaled_closing)
     return replace(recipe, epochs=epochs, **changes)
 
 
-def _fitted(recipe: Recipe) -> Recipe:
-    """A run of few steps does not spend them all on warming up."""
+def _shorten_warm_up(recipe: Recipe) -> Recipe:
+    """Limit the warm-up of a run of few steps to a tenth of them."""
     if not recipe.epochs:
-        raise InputError(f"steps={recipe.steps}", "with epochs=0", "leave one of the two out")
+        raise InputError(f"steps={recipe.steps}", "contradicts epochs=0", "leave one of them out")
     if recipe.schedule == "one_cycle":
         return recipe
     return replace(recipe, warm_up=min(recipe.warm_up, recipe.steps // 10))
 
 
-def differences(recipes: Mapping[str, Recipe]) -> dict[str, dict[str, Any]]:
-    """What is not the same in all of them: field to the value in each, by the recipe's name."""
-    flat = {name: flat_fields(recipe) for name, recipe in recipes.items()}
+def compare_recipes(recipes: Mapping[str, Recipe]) -> dict[str, dict[str, Any]]:
+    """Return the fields that differ between recipes: field to value by the recipe's name."""
+    flat = {name: flatten_recipe(recipe) for name, recipe in recipes.items()}
     keys = dict.fromkeys(key for record in flat.values() for key in record)
     table = {key: {name: record.get(key) for name, record in flat.items()} for key in keys}
     return {key: row for key, row in table.items() if len({str(v) for v in row.values()}) > 1}
 
 
-def flat_fields(recipe: Recipe) -> dict[str, Any]:
-    """A recipe's fields, those of its augmentation as `augment.…`."""
+def flatten_recipe(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe's fields, with those of its augmentation as `augment.NAME`."""
     record = asdict(recipe)
     augment = record.pop("augment")
     return record | {
@@ -130,37 +142,44 @@ def flat_fields(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _override(record: Any, field: str, text: str, key: str = "") -> dict[str, Any]:
+def _parse_override(record: Any, field: str, text: str, key: str = "") -> Any:
+    """Parse the text of a field, in the type of its present value, and check its range.
+
+    Args:
+        key: name of the field in messages, if it is not `field`.
+    """
     key = key or field
     hidden = ("augment", "rates", "cosine", *getattr(record, "without", ()))
     known = [f.name for f in fields(record) if f.name not in hidden]
     if field not in known:
-        raise InputError(f"{key}={text}", "no such part of a recipe", f"try {_words(known)}")
-    before = getattr(record, field)
+        raise InputError(f"{key}={text}", "no such field of a recipe", f"try {_join_names(known)}")
+    present = getattr(record, field)
     try:
-        value = _parse(text, before, field)
+        value = _parse_value(text, present, field)
     except ValueError:
-        raise InputError(f"{key}={text}", "not a value of its kind", f"it was {before}") from None
+        raise InputError(
+            f"{key}={text}", "not a value of the field's type", f"it was {present}"
+        ) from None
     if key in CHOICES and value not in CHOICES[key]:
-        raise InputError(f"{key}={text}", "no such choice", f"try {_words(CHOICES[key])}")
-    least = LEAST.get(key)
-    if least is not None and not value >= least:
-        raise InputError(f"{key}={text}", f"is below {least}", f"it was {before}")
-    return {field: value}
+        raise InputError(f"{key}={text}", "no such choice", f"try {_join_names(CHOICES[key])}")
+    minimum = MIN_VALUES.get(key)
+    if minimum is not None and not value >= minimum:
+        raise InputError(f"{key}={text}", f"is below {minimum}", f"it was {present}")
+    return value
 
 
-def _parse(text: str, like: Any, field: str) -> Any:
+def _parse_value(text: str, present: Any, field: str) -> Any:
     if field == "sizes" and text.lower() == "none":
         return None
-    if isinstance(like, bool):
+    if isinstance(present, bool):
         if text.lower() not in ("true", "false", "1", "0"):
             raise ValueError(text)
         return text.lower() in ("true", "1")
-    if isinstance(like, tuple) or field == "sizes":
-        kind = type(like[0]) if like else int
+    if isinstance(present, tuple) or field == "sizes":
+        kind = type(present[0]) if present else int
         return tuple(kind(part) for part in text.strip("()[]").split(",") if part.strip())
-    return type(like)(text)
+    return type(present)(text)
 
 
-def _words(names: Any) -> str:
+def _join_names(names: Iterable[str]) -> str:
     return ", ".join(names)

@@ -1,4 +1,4 @@
-"""One experiment from start to finish: a method and a built set to a checkpoint and its numbers."""
+"""One training run from start to finish: method and built set in, checkpoint and scores out."""
 
 import json
 import platform
@@ -10,164 +10,175 @@ import torch
 from smallpose._version import __version__
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
-from smallpose.dataloading.images import pictures_of
+from smallpose.dataloading.images import open_set_images
 from smallpose.io.coco_results import write_results
 from smallpose.methods import PoseMethod, create_method, find_skeleton, find_weights
+from smallpose.methods.base import Recipe
 from smallpose.methods.checkpoints.read import read_weights
-from smallpose.system.files import write_whole
-from smallpose.system.progress import say
-from smallpose.training import loggers
+from smallpose.system.files import write_atomically
+from smallpose.system.progress import print_status
 from smallpose.training.checkpoint import save_model
-from smallpose.training.config import Experiment
-from smallpose.training.data import make_feed
-from smallpose.training.distributed import Ranks, launched
-from smallpose.training.loop import Course
+from smallpose.training.config import TrainingConfig
+from smallpose.training.data import BatchLoader, create_loader
+from smallpose.training.distributed import DistributedContext, join_process_group
+from smallpose.training.loggers import create_tensorboard_logger, create_wandb_logger
+from smallpose.training.loop import TrainingLoop
 from smallpose.training.recipe_overrides import choose_recipe
 from smallpose.training.run_folder import (
     RESULT,
-    begin_folder,
-    identity_of,
-    ignored,
-    own_folder,
-    refuse_unlike,
+    compute_run_identity,
+    describe_incomplete,
+    lock_run_folder,
+    prepare_run_folder,
+    refuse_different_run,
 )
-from smallpose.training.run_log import Board, Log
-from smallpose.training.settings import Task, read_task
+from smallpose.training.run_log import RecordLogger, RunLog
+from smallpose.training.settings import SettingData, read_setting_data
 from smallpose.training.signals import Interrupted
 from smallpose.training.trainer import Trainer
-from smallpose.training.validation import find_all, score
+from smallpose.training.validation import predict_test_set, score_predictions
 
-__all__ = ["Experiment", "Interrupted", "choose_recipe", "train"]
+__all__ = ["Interrupted", "TrainingConfig", "choose_recipe", "train"]
 
 PROTOCOLS = ("coco", "owned", "recall")
 
 
-def train(experiment: Experiment) -> dict[str, Any]:
-    """Run it, and write `result.json`, `found.json`, `model.safetensors` and `log.jsonl`.
+def train(config: TrainingConfig) -> dict[str, Any]:
+    """Train a method, test it, and write the run's folder.
 
-    Under torchrun the processes share the work and the first one writes.
+    The folder has `result.json`, `found.json`, `model.safetensors` and `log.jsonl`. Under torchrun
+    the processes share the work and the first one writes.
 
-    Returns: what `result.json` holds; nothing in the other processes.
+    Returns: the contents of `result.json`; an empty dict in the other processes.
     Raises: Interrupted after SIGINT, SIGTERM or SIGHUP, with everything saved.
     """
-    with launched(experiment.device) as ranks, own_folder(experiment.out, ranks):
-        return _train(experiment, ranks)
+    with (
+        join_process_group(config.device) as distributed,
+        lock_run_folder(config.out, distributed),
+    ):
+        return _train_in_folder(config, distributed)
 
 
-def _train(experiment: Experiment, ranks: Ranks) -> dict[str, Any]:
-    state, incomplete = begin_folder(experiment, ranks)
-    task = read_task(
-        experiment.data,
-        experiment.setting,
-        derived=experiment.derived,
-        subset=experiment.subset,
+def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) -> dict[str, Any]:
+    state, num_incomplete = prepare_run_folder(config, distributed)
+    data = read_setting_data(
+        config.data, config.setting, derived=config.derived, subset=config.subset
     )
-    pictures = pictures_of(experiment.data)
-    method = _make_method(experiment, task, ranks)
-    name, recipe = choose_recipe(method, experiment.recipe, experiment.overrides)
-    feed = make_feed(experiment, task.train, pictures, method, recipe, ranks)
-    identity = identity_of(experiment, name, recipe)
+    reader = open_set_images(config.data)
+    method = _create_method(config, data, distributed)
+    recipe_name, recipe = choose_recipe(method, config.recipe, config.overrides)
+    loader = create_loader(config, data.train, reader, method, recipe, distributed)
+    identity = compute_run_identity(config, recipe_name, recipe)
     if recipe.epochs:
-        refuse_unlike(experiment, identity, state)
-    step = int(state["step"]) if state else -1
-    log = Log(
-        experiment.out / "log.jsonl",
-        step,
-        _boards(experiment, identity) if ranks.first else (),
-        silent=not ranks.first,
+        refuse_different_run(config, identity, state)
+    log = RunLog(
+        config.out / "log.jsonl",
+        int(state["step"]) if state else -1,
+        _create_loggers(config, identity) if distributed.is_first else (),
+        silent=not distributed.is_first,
     )
-    trainer = Trainer(method, recipe, feed, experiment.seed, log, ranks, experiment.at_once)
+    trainer = Trainer(method, recipe, loader, config.seed, log, distributed, config.micro_batch)
     if state is not None:
-        trainer.load(state)
-        if ranks.first:
-            say(f"{experiment.out}: resumed from step {trainer.step}{ignored(incomplete)}")
+        trainer.load_state(state)
+        if distributed.is_first:
+            remark = describe_incomplete(num_incomplete)
+            print_status(f"{config.out}: resumed from step {trainer.step}{remark}")
 
-    def find() -> Predictions | None:
-        return find_all(method, task.test, pictures, experiment.most_bad, ranks)
+    def predict() -> Predictions | None:
+        return predict_test_set(method, data.test, reader, config.max_unreadable, distributed)
 
     def validate() -> dict[str, Any] | None:
-        with trainer.tested():
-            found = find()
-        return score(task.test, found)["protocols"]["coco"] if found is not None else None
+        with trainer.averaged_weights():
+            predictions = predict()
+        if predictions is None:
+            return None
+        return dict(score_predictions(data.test, predictions)["protocols"]["coco"])
 
     try:
-        Course(experiment, trainer, identity, validate).run()
+        TrainingLoop(config, trainer, identity, validate).run()
     finally:
         log.close()
     weights: dict[str, str] = {}
-    with trainer.tested():
-        if ranks.first:
-            more = {"setting": experiment.setting, "seed": experiment.seed}
-            weights = save_model(method, experiment.out, recipe, **more)
-        found = find()
-    if found is None:
+    with trainer.averaged_weights():
+        if distributed.is_first:
+            more = {"setting": config.setting, "seed": config.seed}
+            weights = save_model(method, config.out, recipe, **more)
+        predictions = predict()
+    if predictions is None:
         return {}
-    write_results(found, experiment.out / "found.json", task.test.category_id)
+    write_results(predictions, config.out / "found.json", data.test.category_id)
     result = {
         "method": method.name,
-        "setting": experiment.setting,
-        "recipe": {"name": name, **asdict(recipe)},
-        "seed": experiment.seed,
-        "subset": task.subset or None,
-        "parameters": method.parameters_count,
+        "setting": config.setting,
+        "recipe": {"name": recipe_name, **asdict(recipe)},
+        "seed": config.seed,
+        "subset": data.subset or None,
+        "parameters": method.num_parameters,
         "steps": trainer.step,
-        "epochs": trainer.step / feed.steps if recipe.steps else recipe.epochs,
+        "epochs": _count_epochs(trainer, recipe, loader),
         "seconds": round(trainer.seconds, 3),
-        "data": str(experiment.data.resolve()),
-        "people": feed.people,
-        "unreadable": [*sorted(feed.unreadable), *found.notes],
+        "data": str(config.data.resolve()),
+        "people": loader.num_samples,
+        "unreadable": [*sorted(loader.unreadable), *predictions.notes],
         "weights": weights,
-        "environment": _environment(method, ranks),
-        "evaluation": score(task.test, found, protocols=PROTOCOLS),
-        **_on_17(task, found),
+        "environment": _describe_environment(method, distributed),
+        "evaluation": score_predictions(data.test, predictions, protocols=PROTOCOLS),
+        **_score_on_coco17(data, predictions),
     }
     text = json.dumps(result, indent=1)
-    write_whole(experiment.out / RESULT, text + "\n")
+    write_atomically(config.out / RESULT, text + "\n")
     return dict(json.loads(text))
 
 
-def _make_method(experiment: Experiment, task: Task, ranks: Ranks) -> PoseMethod:
-    torch.manual_seed(experiment.seed)
-    method = create_method(experiment.method, task.train.skeleton)
-    if experiment.weights is not None:
-        path = find_weights(experiment.method, experiment.weights)
-        held = read_weights(path, trust=experiment.trust)
-        said = experiment.weights_skeleton
-        skeleton = find_skeleton(said) if said else None
-        held.load_into(method, adapt=experiment.adapt, skeleton=skeleton)
-    device = experiment.device
-    if ranks.world > 1 and torch.cuda.is_available() and device != "cpu":
-        device = f"cuda:{ranks.local}"
-    method = method.on(device)
-    if experiment.compile:
-        method.compile(backend=experiment.compile)
+def _create_method(
+    config: TrainingConfig, data: SettingData, distributed: DistributedContext
+) -> PoseMethod:
+    """Create the method with its initial weights, on its device."""
+    torch.manual_seed(config.seed)
+    method = create_method(config.method, data.train.skeleton)
+    if config.weights is not None:
+        weights = read_weights(find_weights(config.method, config.weights), trust=config.trust)
+        skeleton = find_skeleton(config.weights_skeleton) if config.weights_skeleton else None
+        weights.load_into(method, adapt=config.adapt, skeleton=skeleton)
+    device = config.device
+    if distributed.world_size > 1 and torch.cuda.is_available() and device != "cpu":
+        device = f"cuda:{distributed.local_rank}"
+    method = method.move_to(device)
+    if config.compile:
+        method.compile(backend=config.compile)
     return method
 
 
-def _boards(experiment: Experiment, config: dict[str, Any]) -> list[Board]:
-    out, name = experiment.out, f"{experiment.method} {experiment.setting} {experiment.seed}"
-    chosen = []
-    if experiment.tensorboard:
-        chosen.append(loggers.tensorboard(out / "tensorboard"))
-    if experiment.wandb:
-        chosen.append(loggers.wandb(experiment.wandb, name, config, out))
-    return chosen
+def _create_loggers(config: TrainingConfig, identity: dict[str, Any]) -> list[RecordLogger]:
+    name = f"{config.method} {config.setting} {config.seed}"
+    loggers = []
+    if config.tensorboard:
+        loggers.append(create_tensorboard_logger(config.out / "tensorboard"))
+    if config.wandb:
+        loggers.append(create_wandb_logger(config.wandb, name, identity, config.out))
+    return loggers
 
 
-def _on_17(task: Task, found: Predictions) -> dict[str, Any]:
-    """Setting B scored on the joints of setting A, so that the two compare (A31)."""
-    lacking = set(COCO17.joints) - set(found.skeleton.joints)
-    if task.setting == "A" or lacking:
+def _count_epochs(trainer: Trainer, recipe: Recipe, loader: BatchLoader) -> float:
+    """Return the number of epochs of the data; with `recipe.steps` it need not be an integer."""
+    return trainer.step / loader.steps_per_epoch if recipe.steps else recipe.epochs
+
+
+def _score_on_coco17(data: SettingData, predictions: Predictions) -> dict[str, Any]:
+    """Score setting B on the joints of setting A, so that the two can be compared (A31)."""
+    missing = set(COCO17.joints) - set(predictions.skeleton.joints)
+    if data.setting == "A" or missing:
         return {}
-    return {"B17": score(task.test, found, protocols=PROTOCOLS, keypoints="coco17")}
+    scores = score_predictions(data.test, predictions, protocols=PROTOCOLS, keypoints="coco17")
+    return {"B17": scores}
 
 
-def _environment(method: PoseMethod, ranks: Ranks) -> dict[str, Any]:
+def _describe_environment(method: PoseMethod, distributed: DistributedContext) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "smallpose": __version__,
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if method.device.type == "cuda" else "cpu",
-        "processes": ranks.world,
+        "processes": distributed.world_size,
     }

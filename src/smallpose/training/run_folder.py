@@ -1,4 +1,4 @@
-"""A run's folder: nothing is overwritten, and a run goes on only as what it began as."""
+"""The folder of a run: nothing is overwritten, and a run resumes only with the same options."""
 
 import json
 from collections.abc import Iterator
@@ -9,99 +9,107 @@ from typing import Any
 
 from smallpose.core.errors import InputError
 from smallpose.methods.base import Recipe
-from smallpose.system.files import sha256
-from smallpose.system.lock import locked
-from smallpose.system.progress import say
-from smallpose.training.checkpoint import STATE, drop_incomplete, load_state
-from smallpose.training.config import Experiment
-from smallpose.training.distributed import ALONE, Ranks
+from smallpose.system.files import hash_file
+from smallpose.system.lock import hold_lock
+from smallpose.system.progress import print_status
+from smallpose.training.checkpoint import STATE, load_state, remove_incomplete
+from smallpose.training.config import TrainingConfig
+from smallpose.training.distributed import SINGLE_PROCESS, DistributedContext
 
 RESULT, LOCK = "result.json", ".lock"
 WAIT_S = 5.0  # for the workers of a run that was just killed
 
 
-def begin_folder(experiment: Experiment, ranks: Ranks = ALONE) -> tuple[dict[str, Any] | None, int]:
-    """The state to go on from, if there is one and it is wanted, and how many were incomplete."""
-    out = experiment.out
-    begun, done = (out / STATE).exists(), (out / RESULT).exists()
-    if not experiment.resume and (begun or done):
+def prepare_run_folder(
+    config: TrainingConfig, distributed: DistributedContext = SINGLE_PROCESS
+) -> tuple[dict[str, Any] | None, int]:
+    """Return the state to resume from, if any, and the number of incomplete checkpoints removed."""
+    out = config.out
+    has_state = (out / STATE).exists()
+    has_result = (out / RESULT).exists()
+    if not config.resume and (has_state or has_result):
         raise InputError(
-            f"--out {out}", "holds a run already", "go on with --resume, or name another folder"
+            f"--out {out}",
+            "already holds a run",
+            "continue it with --resume, or name another folder",
         )
-    if done and not begun:
+    if has_result and not has_state:
         raise InputError(
             f"--resume {out}",
-            f"the run there has ended ({RESULT}), and its {STATE} is gone",
+            f"its run has finished ({RESULT}), and its {STATE} is gone",
             "name another folder",
         )
-    ranks.wait()  # all have looked before anybody writes
-    incomplete = drop_incomplete(out) if ranks.first else 0
-    ranks.wait()
-    state = load_state(out) if experiment.resume else None
-    if experiment.resume and state is None and ranks.first:
-        say(f"{out}: nothing to resume, beginning at step 0{ignored(incomplete)}")
-    return state, incomplete
+    distributed.wait_for_all()  # every process has looked before the first one writes
+    num_incomplete = remove_incomplete(out) if distributed.is_first else 0
+    distributed.wait_for_all()
+    state = load_state(out) if config.resume else None
+    if config.resume and state is None and distributed.is_first:
+        remark = describe_incomplete(num_incomplete)
+        print_status(f"{out}: nothing to resume, beginning at step 0{remark}")
+    return state, num_incomplete
 
 
 @contextmanager
-def own_folder(out: Path, ranks: Ranks = ALONE) -> Iterator[None]:
-    """The run's folder, made where there is none; nobody else trains there meanwhile.
+def lock_run_folder(out: Path, distributed: DistributedContext = SINGLE_PROCESS) -> Iterator[None]:
+    """Create the folder of a run and lock it, so that no other run trains there meanwhile.
 
-    Raises: InputError, in all processes, when somebody does or it cannot be written.
+    Raises: InputError, in all processes, when it is locked or cannot be written.
     """
-    with ExitStack() as held:
+    with ExitStack() as stack:
 
-        def take() -> None:
-            if not ranks.first:
+        def lock_folder() -> None:
+            if not distributed.is_first:
                 return
             try:
                 out.mkdir(parents=True, exist_ok=True)
-                held.enter_context(locked(out / LOCK, WAIT_S))
+                stack.enter_context(hold_lock(out / LOCK, WAIT_S))
             except OSError as error:
                 what = (error.strerror or str(error)).lower()
                 raise InputError(
                     f"--out {out}", what, "name a folder that can be written"
                 ) from None
 
-        ranks.gather(take)
+        distributed.gather(lock_folder)
         yield
 
 
-def ignored(incomplete: int) -> str:
-    """What to say of checkpoints that a kill cut short."""
-    several = "s" if incomplete > 1 else ""
-    return f" ({incomplete} incomplete checkpoint{several} ignored)" if incomplete else ""
+def describe_incomplete(num_incomplete: int) -> str:
+    """Return a remark about checkpoints that a kill left incomplete; "" if there are none."""
+    if not num_incomplete:
+        return ""
+    plural = "s" if num_incomplete > 1 else ""
+    return f" ({num_incomplete} incomplete checkpoint{plural} ignored)"
 
 
-def identity_of(experiment: Experiment, name: str, recipe: Recipe) -> dict[str, Any]:
-    """What must be the same for a run to go on; how many processes share it need not."""
+def compute_run_identity(config: TrainingConfig, name: str, recipe: Recipe) -> dict[str, Any]:
+    """Return what must be the same for a run to resume; the number of processes may differ."""
     return {
-        "method": experiment.method,
-        "setting": experiment.setting,
-        "seed": experiment.seed,
-        "train.json": sha256(experiment.data / "annotations" / "train.json"),
-        # None where it was not asked for, so that it is missed when it was.
-        "subset": experiment.subset and sha256(experiment.subset),
-        "derived": experiment.derived or None,
-        "cache": True if experiment.cache else None,  # its JPEGs round otherwise
+        "method": config.method,
+        "setting": config.setting,
+        "seed": config.seed,
+        "train.json": hash_file(config.data / "annotations" / "train.json"),
+        # None if the option was not used, so that its absence is noticed too.
+        "subset": config.subset and hash_file(config.subset),
+        "derived": config.derived or None,
+        "cache": True if config.cache else None,  # JPEG compression changes the crops
         "recipe": name,
         **json.loads(json.dumps(asdict(recipe))),
     }
 
 
-def refuse_unlike(
-    experiment: Experiment, identity: dict[str, Any], state: dict[str, Any] | None
+def refuse_different_run(
+    config: TrainingConfig, identity: dict[str, Any], state: dict[str, Any] | None
 ) -> None:
-    """Raises InputError when the state was reached with other data or options."""
+    """Raise InputError when the state was reached with other data or options."""
     if state is None:
         return
-    began = state.get("identity", {})
+    stored = state.get("identity", {})
     for key, value in identity.items():
-        if began.get(key) != value and key != "validate_every":
-            before = f"without {key}" if began.get(key) is None else f"with {key} {began[key]}"
+        if stored.get(key) != value and key != "validate_every":
+            before = f"without {key}" if stored.get(key) is None else f"with {key} {stored[key]}"
             now = "without" if value is None else value
             raise InputError(
-                f"--resume {experiment.out}",
+                f"--resume {config.out}",
                 f"the run began {before}, this is {now}",
                 "resume with the same data and options, or name another folder",
             )

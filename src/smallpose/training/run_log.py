@@ -1,4 +1,4 @@
-"""What a run writes down as it goes: a file of lines, and boards for who likes to watch."""
+"""The log of a run: `log.jsonl`, and loggers that receive the same records."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -7,47 +7,49 @@ from pathlib import Path
 from typing import Any
 
 from smallpose.core.errors import RunError
-from smallpose.system.files import write_whole
+from smallpose.system.files import write_atomically
 
-Board = Callable[[dict[str, Any]], None]
+RecordLogger = Callable[[dict[str, Any]], None]
 
 
-class Log:
-    """`log.jsonl`: one line per record, cut back to where a resumed run goes on from.
+class RunLog:
+    """`log.jsonl`: one line per record, cut back to the step from which a run resumes.
 
     Args:
         path: of the file.
-        step: records behind it are dropped.
-        boards: who else is told each record.
+        step: later records are dropped.
+        loggers: called with each record.
         silent: write nothing, as all processes but the first do.
 
     Attributes:
-        looked: the last step at which a validation was written down.
+        validated_step: the last step with a validation in the log; -1 without any.
     """
 
     def __init__(
-        self, path: Path, step: int, boards: Sequence[Board] = (), silent: bool = False
+        self, path: Path, step: int, loggers: Sequence[RecordLogger] = (), silent: bool = False
     ) -> None:
-        self.path, self.boards = path, boards
-        self.looked = -1
-        self._file = None if silent else self._begin(path, step)
+        self.path, self.loggers = path, loggers
+        self.validated_step = -1
+        self._file = None if silent else self._open_file(path, step)
 
-    def _begin(self, path: Path, step: int) -> Any:
-        kept = []
+    def _open_file(self, path: Path, step: int) -> Any:
+        kept_lines = []
         if path.exists():
             for line in path.read_text().splitlines():
                 try:
                     record = json.loads(line)
                 except ValueError:
-                    continue  # the line that a kill cut short
-                if record.get("step", 0) <= step:
-                    kept.append(line)
-                    self.looked = record["step"] if "AP" in record else self.looked
-        write_whole(path, "".join(line + "\n" for line in kept))
+                    continue  # a kill cut this line short
+                if record.get("step", 0) > step:
+                    continue
+                kept_lines.append(line)
+                if "AP" in record:
+                    self.validated_step = record["step"]
+        write_atomically(path, "".join(line + "\n" for line in kept_lines))
         return path.open("a", buffering=1)
 
     def write(self, **record: Any) -> None:
-        """One line.
+        """Write a record as one line and pass it to the loggers.
 
         Raises: RunError when the disk is full.
         """
@@ -59,13 +61,13 @@ class Log:
             raise RunError(
                 str(self.path),
                 f"{(error.strerror or str(error)).lower()} while writing",
-                "free some space, then go on with --resume",
+                "free some space, then continue with --resume",
             ) from None
-        for board in self.boards:
-            board(record)
+        for log_record in self.loggers:
+            log_record(record)
 
     def close(self) -> None:
-        """No more lines."""
+        """Close the file."""
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()

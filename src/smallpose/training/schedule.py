@@ -7,63 +7,67 @@ import torch
 from torch import nn
 
 from smallpose.methods.base import PoseMethod, Recipe
-from smallpose.methods.full_image import WholeRecipe
+from smallpose.methods.full_image import FullImageRecipe
 
 WARM_UP_FROM = 0.001  # share of the rate at the first step (MMPose)
 
 
-def make_optimizer(method: PoseMethod, recipe: Recipe) -> torch.optim.Optimizer:
-    """Adam or AdamW; which weights are decayed, and how fast each learns, the method says.
+def create_optimizer(method: PoseMethod, recipe: Recipe) -> torch.optim.Optimizer:
+    """Create Adam or AdamW with the method's factors of learning rate and weight decay.
 
-    Each group has its share of the rate under "rate_share".
+    Each parameter group has its factor of the rate under "rate_share".
     """
-    alike: dict[tuple[float, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, weight in method.named_parameters():
         if weight.requires_grad:
-            alike.setdefault(method.treatment(name, weight, recipe), []).append(weight)
-    groups = [
+            factors = method.param_group_factors(name, weight, recipe)
+            groups.setdefault(factors, []).append(weight)
+    param_groups = [
         {"params": weights, "rate_share": rate, "weight_decay": decay * recipe.weight_decay}
-        for (rate, decay), weights in alike.items()
+        for (rate, decay), weights in groups.items()
     ]
-    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    # Fused: one call instead of ten small ones per tensor, which is a tenth of a tiny step.
-    return kind(groups, lr=recipe.learning_rate, betas=recipe.betas, fused=True)
+    optimizer_class = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    # Fused: one kernel instead of ten small ones per tensor, a tenth of the time of a tiny step.
+    return optimizer_class(param_groups, lr=recipe.learning_rate, betas=recipe.betas, fused=True)
 
 
-def learning_rate(step: int, steps_of_epoch: float, recipe: Recipe) -> float:
-    """The rate of a step, counted from 0 over the whole run.
+def compute_learning_rate(step: int, steps_per_epoch: float, recipe: Recipe) -> float:
+    """Return the learning rate of a step, counted from 0 over the whole run.
 
     Args:
-        steps_of_epoch: of the recipe's epochs; not those of the data where the run is cut short.
+        steps_per_epoch: of the recipe's epochs; not those of the data where `recipe.steps` is set.
     """
-    if isinstance(recipe, WholeRecipe) and recipe.cosine:
-        return _along_cosines(step, steps_of_epoch, recipe)
+    if isinstance(recipe, FullImageRecipe) and recipe.cosine:
+        return _follow_cosines(step, steps_per_epoch, recipe)
     if recipe.schedule == "one_cycle":
-        return recipe.learning_rate * _one_cycle(step, steps_of_epoch * recipe.epochs, recipe)
-    warm = min(step / max(recipe.warm_up - 1, 1), 1.0) if recipe.warm_up else 1.0
-    passed = sum(step >= epoch * steps_of_epoch for epoch in recipe.decay_at)
-    return recipe.learning_rate * (WARM_UP_FROM + (1 - WARM_UP_FROM) * warm) * 0.1**passed
+        return recipe.learning_rate * _follow_one_cycle(
+            step, steps_per_epoch * recipe.epochs, recipe
+        )
+    warm_up = min(step / max(recipe.warm_up - 1, 1), 1.0) if recipe.warm_up else 1.0
+    num_decays = sum(step >= epoch * steps_per_epoch for epoch in recipe.decay_at)
+    return recipe.learning_rate * (WARM_UP_FROM + (1 - WARM_UP_FROM) * warm_up) * 0.1**num_decays
 
 
-def _one_cycle(step: int, steps: float, recipe: Recipe) -> float:
-    """Up along half a cosine from 1/25, then down along another to nearly nothing."""
-    rising = max(steps * recipe.warm_up / 100, 1.0)
-    if step < rising:
-        return _cosine(1 / 25, 1.0, step / rising)
-    return _cosine(1.0, 1e-4, (step - rising) / max(steps - rising, 1.0))
+def _follow_one_cycle(step: int, steps: float, recipe: Recipe) -> float:
+    """Return the factor of a rise along half a cosine from 1/25, then a fall to nearly 0."""
+    warm_up_steps = max(steps * recipe.warm_up / 100, 1.0)
+    if step < warm_up_steps:
+        return _interpolate_cosine(1 / 25, 1.0, step / warm_up_steps)
+    share = (step - warm_up_steps) / max(steps - warm_up_steps, 1.0)
+    return _interpolate_cosine(1.0, 1e-4, share)
 
 
-def _along_cosines(step: int, steps_of_epoch: float, recipe: WholeRecipe) -> float:
-    """Up with the square of the step, then from each (epoch, rate) to the next; RTMO's."""
-    rising = recipe.warm_epochs * steps_of_epoch
-    if step < rising:
-        return recipe.cosine[0][1] * ((step + 1) / rising) ** 2
-    epoch = step / steps_of_epoch
+def _follow_cosines(step: int, steps_per_epoch: float, recipe: FullImageRecipe) -> float:
+    """Return RTMO's rate: a quadratic rise, then cosines from each (epoch, rate) to the next."""
+    warm_up_steps = recipe.warm_epochs * steps_per_epoch
+    if step < warm_up_steps:
+        return recipe.cosine[0][1] * ((step + 1) / warm_up_steps) ** 2
+    epoch = step / steps_per_epoch
     for (begin, high), (end, low) in pairwise(recipe.cosine):
         if begin <= epoch < end:
-            return _cosine(high, low, (epoch - begin) / (end - begin))
+            return _interpolate_cosine(high, low, (epoch - begin) / (end - begin))
     return recipe.cosine[-1][1]
 
 
-def _cosine(start: float, end: float, share: float) -> float:
+def _interpolate_cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2

@@ -1,7 +1,7 @@
-"""Settings A and B: what is trained on, which joints are found (paper, Sec. 5.3).
+"""Settings A and B: which people are trained on, and which joints are predicted (paper, Sec. 5.3).
 
 A trains on the COCO part with COCO's 17 joints; B on the whole set with the set's own joints (the
-21). Both are tested on the whole test set, on boxes that people drew.
+21). Both are tested on the whole test set, with annotated boxes.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import numpy as np
 from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCES, Images, Instances
 from smallpose.core.skeleton import COCO17
-from smallpose.dataloading.top_down.batches import trainable
+from smallpose.dataloading.top_down.batches import select_trainable
 from smallpose.dataset.image_folder import read_manifest
 from smallpose.dataset.subsets import read_subset
 from smallpose.io.coco_annotations import read_coco
@@ -22,14 +22,14 @@ Setting = Literal["A", "B"]
 
 
 @dataclass(frozen=True)
-class Task:
-    """What one training is about.
+class SettingData:
+    """The training and test people of a setting.
 
     Args:
         setting: "A" or "B".
-        train: people to learn from; their skeleton is the one that is found.
+        train: people to train on; the method predicts their skeleton.
         test: people to be scored on, with all their joints.
-        subset: number of the training subset; 0 for everybody.
+        subset: number of the training subset; 0 for all images.
     """
 
     setting: Setting
@@ -38,73 +38,76 @@ class Task:
     subset: int = 0
 
 
-def read_task(
+def read_setting_data(
     data: Path, setting: Setting, *, derived: bool = False, subset: Path | None = None
-) -> Task:
-    """The training and the test people of a built set under a setting.
+) -> SettingData:
+    """Read the training and the test people of a built set under a setting.
 
     Args:
-        subset: file of `dataset.subsets` that says which training images count (Table 5).
-        derived: learn from keypoints that `build --derive` made up, too; nobody is scored on them.
-    Raises: InputError when a file is missing, when nobody is left to learn from, or when an image
-        is in both.
+        subset: file of `dataset.subsets` with the training images to use (Table 5).
+        derived: also train on keypoints that `build --derive` computed; they are never scored.
+    Raises: InputError when a file is missing, when no person is left to train on, or when an
+        image is in both parts.
     """
     train = read_coco(data / "annotations" / "train.json", derived=derived)
     test = read_coco(data / "annotations" / "test.json")
     refuse_shared_images(data, train.images, test.images)
-    people, number = train, 0
+    number = 0
     if subset is not None:
-        number, people = read_subset(subset, train)
+        number, train = read_subset(subset, train)
     if setting == "A":
-        people = coco_part(people)
-    if not len(trainable(people)):
-        part = "from COCO " if setting == "A" else ""
+        train = select_coco_part(train)
+    if not len(select_trainable(train)):
+        is_setting_a = setting == "A"
+        part = "from COCO " if is_setting_a else ""
         raise InputError(
             f"{data}, setting {setting}",
-            f"train.json has nobody {part}with a box and a labelled keypoint",
-            "build the set with --coco, or train with --setting B" if part else "check the set",
+            f"train.json has no person {part}with a box and a labelled keypoint",
+            "build the set with --coco, or train with --setting B"
+            if is_setting_a
+            else "check the set",
         )
-    return Task(setting, people, test, number)
+    return SettingData(setting, train, test, number)
 
 
-def coco_part(people: Instances) -> Instances:
-    """People whose images are COCO's, with COCO's 17 joints."""
+def select_coco_part(people: Instances) -> Instances:
+    """Select the people in images of COCO, with COCO's 17 joints."""
     rows = np.flatnonzero(people.source == SOURCES.index("coco"))
     return people.take(rows).to_skeleton(COCO17)
 
 
 def refuse_shared_images(data: Path, train: Images, test: Images) -> None:
-    """Raises InputError when an image is in both, whatever it is called there.
+    """Raise InputError when an image is in both parts, possibly under another name.
 
-    By its id, its file name, what its source calls it, or, where the set's manifest says, the hash
-    of its file. Such a test would be scored on what was learned by heart.
+    Images are compared by id, file name, their name in the source, and, if the set's manifest has
+    it, the hash of the file. A method could score on such images by overfitting.
     """
-    ways = (
+    overlaps = (
         set(train.ids.tolist()) & set(test.ids.tolist()),
         set(train.file_names) & set(test.file_names),
-        _origins(train) & _origins(test),
-        _same_files(data, train, test),
+        _collect_origins(train) & _collect_origins(test),
+        _find_same_files(data, train, test),
     )
-    shared = max(ways, key=len)
+    shared = max(overlaps, key=len)
     if shared:
         first = min(str(s) for s in shared)
         raise InputError(
             f"{data}",
             f"{len(shared):,} training images are also in test.json, the first {first}",
-            "build the set again, or take them out of one of the two",
+            "build the set again, or remove them from one of the two",
         )
 
 
-def _same_files(data: Path, train: Images, test: Images) -> set[str]:
-    """Names of training images whose file is, byte for byte, that of a test image."""
+def _find_same_files(data: Path, train: Images, test: Images) -> set[str]:
+    """Return the names of training images whose file equals that of a test image, by hash."""
     if not (data / "manifest.json").is_file():
         return set()
-    pictures = read_manifest(data)["pictures"]
-    hashes = {name: record.get("sha256") for name, record in pictures.items()}
-    asked = {hashes.get(name) for name in test.file_names} - {None}
-    return {name for name in train.file_names if hashes.get(name) in asked}
+    records = read_manifest(data)["pictures"]
+    hashes = {name: record.get("sha256") for name, record in records.items()}
+    test_hashes = {hashes.get(name) for name in test.file_names} - {None}
+    return {name for name in train.file_names if hashes.get(name) in test_hashes}
 
 
-def _origins(images: Images) -> set[tuple[str, str]]:
+def _collect_origins(images: Images) -> set[tuple[str, str]]:
     pairs = zip(images.source.tolist(), images.source_ids, strict=True)
-    return {(SOURCES[source], one) for source, one in pairs if source and one}
+    return {(SOURCES[source], name) for source, name in pairs if source and name}

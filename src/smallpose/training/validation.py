@@ -1,4 +1,4 @@
-"""A method on the test set, and its numbers: along the way and at the end."""
+"""Predict the test set and score it: after epochs and at the end of a run."""
 
 import json
 from collections.abc import Sequence
@@ -8,64 +8,72 @@ import numpy as np
 
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
-from smallpose.dataloading.images import Pictures, refuse_unreadable
-from smallpose.inference import Options, find
+from smallpose.dataloading.images import ImageReader, refuse_unreadable
+from smallpose.inference import InferenceOptions, predict_people
 from smallpose.methods.base import PoseMethod
-from smallpose.training.distributed import ALONE, Ranks
+from smallpose.training.distributed import SINGLE_PROCESS, DistributedContext
 
 
-def find_all(
+def predict_test_set(
     method: PoseMethod,
     people: Instances,
-    pictures: Pictures,
-    most_bad: float,
-    ranks: Ranks = ALONE,
+    reader: ImageReader,
+    max_unreadable: float,
+    distributed: DistributedContext = SINGLE_PROCESS,
 ) -> Predictions | None:
-    """People of the test images: in their true boxes, or wherever the method sees any.
+    """Predict people of the test images; top-down methods use the annotated boxes.
 
-    Each process takes every so-many-th image, so no image is tested twice; the first one has all
-    people in the order that one process alone would find them in, and the others nothing.
+    Each process takes every world_size-th image. The first one returns all predictions in the
+    order in which a single process would make them, and the others return None.
 
-    Raises: InputError, in all processes, when too many pictures of all are unreadable.
+    Raises: InputError, in all processes, when too many images are unreadable.
     """
-    mine = np.arange(len(people.images))[ranks.rank :: ranks.world]
-    shard = people.take_images(mine) if ranks.world > 1 else people
-    label = f"{method.name} test" if ranks.first else ""
-    # One process stops early; of several each may have more than its share.
-    options = Options(most_bad=most_bad if ranks.world == 1 else 1.0)
-    unreadable = 0
+    rank, world_size = distributed.rank, distributed.world_size
+    shard = people
+    if world_size > 1:
+        shard = people.take_images(np.arange(len(people.images))[rank::world_size])
+    label = f"{method.name} test" if distributed.is_first else ""
+    # A single process stops early; of several, each may have more than its share.
+    options = InferenceOptions(max_unreadable=max_unreadable if world_size == 1 else 1.0)
+    num_unreadable = 0
 
-    def work() -> Predictions:
-        nonlocal unreadable
-        found = find(method, shard, None, pictures.read, options, label)
-        unreadable = len(found.notes)
-        return found
+    def predict_shard() -> Predictions:
+        nonlocal num_unreadable
+        predictions = predict_people(method, shard, None, reader.read, options, label)
+        num_unreadable = len(predictions.notes)
+        return predictions
 
-    parts = ranks.gather(work)
-    bad = int(ranks.sum(unreadable)[0])
-    refuse_unreadable("test images", bad, len(people.images), most_bad)
-    return merged(parts, people) if parts else None
+    parts = distributed.gather(predict_shard)
+    total_unreadable = int(distributed.sum_values(num_unreadable)[0])
+    refuse_unreadable("test images", total_unreadable, len(people.images), max_unreadable)
+    return merge_predictions(parts, people) if parts else None
 
 
-def merged(parts: Sequence[Predictions], people: Instances) -> Predictions:
-    """Shards as one table, image by image in the order of `people.images`."""
+def merge_predictions(parts: Sequence[Predictions], people: Instances) -> Predictions:
+    """Merge the predictions of shards into one table, in the order of `people.images`."""
     if len(parts) == 1:
         return parts[0]
     ids = np.concatenate([part.image_ids for part in parts])
     rows = np.array([people.images.row_of[image] for image in ids.tolist()], dtype=np.intp)
     order = np.argsort(rows, kind="stable")
     return Predictions(
-        parts[0].skeleton,
-        ids[order],
-        np.concatenate([part.keypoints for part in parts])[order],
-        np.concatenate([part.scores for part in parts])[order],
-        np.concatenate([part.boxes_xywh for part in parts])[order],
-        tuple(note for part in parts for note in part.notes),
+        skeleton=parts[0].skeleton,
+        image_ids=ids[order],
+        keypoints=np.concatenate([part.keypoints for part in parts])[order],
+        scores=np.concatenate([part.scores for part in parts])[order],
+        boxes_xywh=np.concatenate([part.boxes_xywh for part in parts])[order],
+        notes=tuple(note for part in parts for note in part.notes),
     )
 
 
-def score(people: Instances, found: Predictions, **rules: Any) -> dict[str, Any]:
-    """The evaluation as JSON holds it; rules as `evaluate` has them."""
+def score_predictions(
+    people: Instances, predictions: Predictions, **options: Any
+) -> dict[str, Any]:
+    """Evaluate predictions; return the evaluation JSON.
+
+    Args:
+        options: as for `evaluate`.
+    """
     from smallpose.evaluation.evaluate import evaluate
 
-    return dict(json.loads(evaluate(people, found, **rules).to_json()))
+    return dict(json.loads(evaluate(people, predictions, **options).to_json()))

@@ -1,7 +1,6 @@
-"""A picture with its people on the way to a training sample, and what chance may do to it.
+"""Augmentation of full images with their labels: warp, flip, mosaic of four, mixture of two.
 
-Warps, mirrors, mosaics of four and mixtures of two, as MMPose's recipes for DEKR, CID and RTMO
-have them.
+These are the operations of MMPose's recipes for DEKR, CID and RTMO.
 """
 
 from dataclasses import dataclass
@@ -14,28 +13,30 @@ from scipy.special import ndtr, ndtri
 
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.affine import warp_points
-from smallpose.dataloading.augmentation import Augment
-from smallpose.dataloading.images import Picture
+from smallpose.dataloading.augmentation import Augmentation
+from smallpose.dataloading.images import ImageArray
 
 Floats = NDArray[np.float64]
 
+_MIRRORED_CORNERS = [2, 3, 0, 1]  # the former top right corner is the top left one now
+
 
 @dataclass(frozen=True, kw_only=True)
-class WholeAugment(Augment):
-    """How much a training picture may differ from the stored one.
+class FullImageAugmentation(Augmentation):
+    """How far a training sample may differ from the stored image.
 
-    `flip`, `shift` and `rotate_deg` are `Augment`'s; half bodies there are none. The defaults are
-    those of MMPose's DEKR and CID, and the last lines are for RTMO.
+    `flip`, `shift` and `rotate_deg` are those of `Augmentation`; there is no half body. The
+    defaults are those of MMPose's DEKR and CID; the fields from `hsv` on are for RTMO.
 
     Args:
-        scale_range: the window is that much of the picture.
-        fit: which side of the picture the window's shape is made from.
-        pad: grey level where the picture ends.
-        hsv: at most, up or down, of hue (of 180), saturation and value (of 255).
-        only_labelled: drop people without a keypoint in the picture, or with a box of a pixel.
-        mosaic: whether samples are four pictures, warped, and mixed with a fifth.
+        scale_range: size of the window, as shares of the image.
+        fit: the side of the image from which the shape of the window is made.
+        pad: grey level outside of the image.
+        hsv: maximum change of hue (of 180), saturation and value (of 255).
+        only_labelled: drop people without a keypoint in the sample, or with a box of one pixel.
+        mosaic: whether samples are four images, warped, and mixed with a fifth.
         closing: epochs at the end without mosaic.
-        closing_still: whether those pictures are only fitted, not warped.
+        closing_still: whether images of these epochs are only letterboxed, not warped.
     """
 
     without: ClassVar[tuple[str, ...]] = ("half_body", "scale", "shift_chance", "rotate_chance")
@@ -54,100 +55,128 @@ class WholeAugment(Augment):
     closing_still: bool = False
 
 
-STILL = WholeAugment(
+NO_AUGMENTATION = FullImageAugmentation(
     flip=0, shift=0, rotate_deg=0, scale_range=(1, 1), fit="long", shift_chance=0, rotate_chance=0
 )
 
 
-class Scene(NamedTuple):
-    """A picture and its people on their way to a sample; the last rows are nobody's labels."""
+class LabelledImage(NamedTuple):
+    """An image and its people on the way to a training sample; x and y in px of the image.
 
-    picture: Picture
-    keypoints: Floats  # (n, k, 3)
-    corners: Floats  # (n, 4, 2)
-    area: Floats  # (n,)
-    unlabelled: Floats  # (m, 4, 2) boxes of crowds and of people without keypoints
+    Args:
+        image: (h, w, 3) uint8 RGB.
+        keypoints: (n, k, 3) of labelled people.
+        corners: (n, 4, 2) of their boxes.
+        area: (n,) px².
+        unlabelled_corners: (m, 4, 2) of boxes of crowds and of people without keypoints.
+    """
+
+    image: ImageArray
+    keypoints: Floats
+    corners: Floats
+    area: Floats
+    unlabelled_corners: Floats
+
+    def mirror_people(self, skeleton: Skeleton) -> "LabelledImage":
+        """Exchange left and right joints and corners; the coordinates are mirrored elsewhere."""
+        keypoints = self.keypoints[:, skeleton.flip_indices]
+        return self._replace(keypoints=keypoints, corners=self.corners[:, _MIRRORED_CORNERS])
 
 
-def box_corners(boxes_xywh: Floats) -> Floats:
-    """(n, 4) boxes to (n, 4, 2): top left, bottom left, top right, bottom right."""
-    low, high = boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]
+def compute_box_corners(boxes_xywh: Floats) -> Floats:
+    """Return (n, 4, 2) corners of boxes: top left, bottom left, top right, bottom right."""
+    low = boxes_xywh[:, :2]
+    high = boxes_xywh[:, :2] + boxes_xywh[:, 2:]
     x = np.stack([low[:, 0], low[:, 0], high[:, 0], high[:, 0]], axis=1)
     y = np.stack([low[:, 1], high[:, 1], low[:, 1], high[:, 1]], axis=1)
     return np.stack([x, y], axis=2)
 
 
-def moved(scene: Scene, matrix: Floats, size_wh: tuple[int, int], pad: int) -> Scene:
-    """The scene through a (2, 3) matrix, cut to a size."""
-    picture = cv2.warpAffine(
-        scene.picture, matrix, size_wh, flags=cv2.INTER_LINEAR, borderValue=(pad, pad, pad)
+def warp_image(
+    labelled: LabelledImage, matrix: Floats, size_wh: tuple[int, int], pad_value: int
+) -> LabelledImage:
+    """Warp an image and its labels by a (2, 3) matrix to a size."""
+    warped = cv2.warpAffine(
+        labelled.image,
+        matrix,
+        size_wh,
+        flags=cv2.INTER_LINEAR,
+        borderValue=(pad_value, pad_value, pad_value),
     )
-    return people_moved(scene._replace(picture=np.asarray(picture, np.uint8)), matrix)
+    return warp_labels(labelled._replace(image=np.asarray(warped, np.uint8)), matrix)
 
 
-def people_moved(scene: Scene, matrix: Floats) -> Scene:
-    keypoints = scene.keypoints.copy()
+def warp_labels(labelled: LabelledImage, matrix: Floats) -> LabelledImage:
+    """Transform the labels of an image by a (2, 3) matrix and leave the pixels."""
+    keypoints = labelled.keypoints.copy()
     keypoints[..., :2] = warp_points(keypoints[..., :2], matrix)
-    return Scene(
-        scene.picture,
+    return LabelledImage(
+        labelled.image,
         keypoints,
-        warp_points(scene.corners, matrix),
-        scene.area * abs(np.linalg.det(matrix[:, :2])),
-        warp_points(scene.unlabelled, matrix),
+        warp_points(labelled.corners, matrix),
+        labelled.area * abs(np.linalg.det(matrix[:, :2])),
+        warp_points(labelled.unlabelled_corners, matrix),
     )
 
 
-def turned(scene: Scene, skeleton: Skeleton) -> Scene:
-    """The scene in a mirror, left joints exchanged with right ones."""
-    last = scene.picture.shape[1] - 1
-    keypoints = scene.keypoints[:, skeleton.mirror]
+def mirror_image(labelled: LabelledImage, skeleton: Skeleton) -> LabelledImage:
+    """Mirror an image and its labels; left and right joints are exchanged."""
+    last = labelled.image.shape[1] - 1
+    mirrored = labelled.mirror_people(skeleton)
+    keypoints = mirrored.keypoints
     keypoints[..., 0] = last - keypoints[..., 0]
-    flipped = [c * [-1, 1] + [last, 0] for c in (scene.corners, scene.unlabelled)]
-    # What was top right is top left now.
-    corners = flipped[0][:, [2, 3, 0, 1]]
-    picture = np.ascontiguousarray(scene.picture[:, ::-1])
-    return Scene(picture, keypoints, corners, scene.area, flipped[1])
+    return LabelledImage(
+        np.ascontiguousarray(labelled.image[:, ::-1]),
+        keypoints,
+        mirrored.corners * [-1, 1] + [last, 0],
+        labelled.area,
+        labelled.unlabelled_corners * [-1, 1] + [last, 0],
+    )
 
 
-def joined(picture: Picture, parts: list[Scene]) -> Scene:
+def combine_labels(image: ImageArray, parts: list[LabelledImage]) -> LabelledImage:
+    """Put the labels of several images on one image, without moving them."""
     columns = [np.concatenate(column) for column in list(zip(*parts, strict=True))[1:]]
-    return Scene(picture, *columns)
+    return LabelledImage(image, *columns)
 
 
-def paste(canvas: Picture, small: Picture, at: NDArray[np.int_]) -> None:
-    """Lay a picture on a canvas with its corner at (x, y), cut where the canvas ends."""
-    end = np.minimum(at + small.shape[1::-1], canvas.shape[1::-1])
-    begin = np.maximum(at, 0)
+def paste_image(canvas: ImageArray, image: ImageArray, corner: NDArray[np.int_]) -> None:
+    """Paste an image into a canvas with its corner at (x, y), clipped to the canvas."""
+    end = np.minimum(corner + image.shape[1::-1], canvas.shape[1::-1])
+    begin = np.maximum(corner, 0)
     if (end > begin).all():
-        (x0, y0), (x1, y1) = begin - at, end - at
-        canvas[begin[1] : end[1], begin[0] : end[0]] = small[y0:y1, x0:x1]
+        x0, y0 = begin - corner
+        x1, y1 = end - corner
+        canvas[begin[1] : end[1], begin[0] : end[0]] = image[y0:y1, x0:x1]
 
 
-def perspective(rng: np.random.Generator, size_wh: tuple[int, int]) -> Floats:
-    """RTMO's warp of the mosaic: shear, turn, shrink and shift, all uniform.
+def draw_mosaic_warp(rng: np.random.Generator, size_wh: tuple[int, int]) -> Floats:
+    """Draw RTMO's random (2, 3) warp of the mosaic: shear, rotation, scale and shift, uniform.
 
-    It is centred on half the sample's size and not on half the canvas: mostly the upper left
-    picture is seen, with parts of the others.
+    It is centred on half the sample's size and not on half the canvas, so samples show mostly the
+    upper left image with parts of the others.
     """
     half = np.array(size_wh) / 2
-    shrink = rng.uniform(0.75, 1.0)
-    turn, shear_x, shear_y = np.deg2rad(rng.uniform(-1, 1, 3) * (10, 2, 2))
-    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    scale = rng.uniform(0.75, 1.0)
+    angle, shear_x, shear_y = np.deg2rad(rng.uniform(-1, 1, 3) * (10, 2, 2))
+    rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     shear = np.array([[1, np.tan(shear_x)], [np.tan(shear_y), 1]])
-    linear = shrink * rotation @ shear
+    linear = scale * rotation @ shear
     shift = half + rng.uniform(-0.1, 0.1, 2) * size_wh - linear @ half
     return np.concatenate([linear, shift[:, None]], axis=1)
 
 
-def shift_hsv(picture: Picture, most: tuple[int, int, int], rng: np.random.Generator) -> Picture:
-    """Hue, saturation and value each moved with probability 1/2."""
-    step = rng.uniform(-1, 1, 3) * most * (rng.random(3) < 0.5)
-    hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV).astype(np.int16) + step.astype(np.int16)
+def jitter_hsv(
+    image: ImageArray, max_change: tuple[int, int, int], rng: np.random.Generator
+) -> ImageArray:
+    """Change hue, saturation and value, each with probability 1/2."""
+    change = rng.uniform(-1, 1, 3) * max_change * (rng.random(3) < 0.5)
+    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV).astype(np.int16) + change.astype(np.int16)
     hsv[..., 0] %= 180
     np.clip(hsv[..., 1:], 0, 255, out=hsv[..., 1:])
     return np.asarray(cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB), np.uint8)
 
 
-def cut_normal(rng: np.random.Generator, n: int) -> Floats:
-    """The standard normal cut to [-1, 1], by its inverse distribution function."""
+def draw_truncated_normal(rng: np.random.Generator, n: int) -> Floats:
+    """Draw from the standard normal truncated to [-1, 1], by its inverse distribution function."""
     return np.asarray(ndtri(ndtr(-1) + rng.random(n) * (ndtr(1) - ndtr(-1))))

@@ -1,137 +1,83 @@
-"""One picture per sample with all its people: for bottom-up and single-stage methods.
+"""One full image per sample with all its people: for bottom-up and one-stage methods.
 
-Every change is a function of (seed, epoch, picture), so neither workers nor an interruption change
-a sample.
+Every augmentation is a function of (seed, epoch, image), so neither the number of workers nor an
+interruption changes a sample.
 """
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
-from smallpose.dataloading.affine import mirrored, warp_matrix
-from smallpose.dataloading.augmentation import counter_rng
-from smallpose.dataloading.batches import Feed
-from smallpose.dataloading.copy_paste import find_place, may_be_cut, paste_person, shrunk_person
-from smallpose.dataloading.full_image.mosaic import (
-    STILL,
-    Scene,
-    WholeAugment,
-    box_corners,
-    cut_normal,
-    joined,
-    moved,
-    paste,
-    people_moved,
-    perspective,
-    shift_hsv,
-    turned,
+from smallpose.dataloading.affine import compute_warp_matrix, mirror_matrix
+from smallpose.dataloading.augmentation import make_counter_rng
+from smallpose.dataloading.copy_paste import (
+    choose_place,
+    cut_and_shrink_person,
+    paste_person,
+    select_cuttable,
 )
-from smallpose.dataloading.images import Picture, Pictures, same_size
-from smallpose.dataloading.worker_pool import Pool
-from smallpose.dataloading.worker_tables import Columns
+from smallpose.dataloading.full_image.batch_people import MASK_STRIDE, BatchPeople
+from smallpose.dataloading.full_image.mosaic import (
+    NO_AUGMENTATION,
+    FullImageAugmentation,
+    LabelledImage,
+    combine_labels,
+    compute_box_corners,
+    draw_mosaic_warp,
+    draw_truncated_normal,
+    jitter_hsv,
+    mirror_image,
+    paste_image,
+    warp_image,
+    warp_labels,
+)
+from smallpose.dataloading.images import ImageArray, ImageReader, check_image_size
+from smallpose.dataloading.worker_tables import WorkerTable
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-MASK_STRIDE = 4
-# Purposes of generators; the first two are nobody's in particular, a picture's own has 0.
-_ORDER, _SIZE, _PASTE = 1, 2, 3
+_PASTE = 3  # purpose of a generator; an image's first has 0, and 1 and 2 belong to the loader
 
 
-class People(NamedTuple):
-    """The people of a batch's pictures, one row each; x and y in px of the pictures.
+class FullImageDataset:
+    """Training samples of full images; `dataset[(epoch, index)]` prepares one.
 
     Args:
-        picture: (n,) whose people they are: numbers in the batch.
-        keypoints: (n, k, 3) float32 x, y, v.
-        corners: (n, 4, 2) float32 of the boxes: top left, bottom left, top right, bottom right
-            as they stood before the picture was turned.
-        area: (n,) float32 px²; of the mask where it is known, else 0.53 of the box.
-        counts: (b, h / 4, w / 4) float32, 0 where people stand that nobody labelled.
-    """
-
-    picture: Tensor
-    keypoints: Tensor
-    corners: Tensor
-    area: Tensor
-    counts: Tensor
-
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> "People":
-        """The same on another device."""
-        return People(*(column.to(device, non_blocking=non_blocking) for column in self))
-
-    @property
-    def boxes_xyxy(self) -> Tensor:
-        """(n, 4) upright boxes around the corners."""
-        return torch.cat([self.corners.amin(dim=1), self.corners.amax(dim=1)], dim=1)
-
-
-class WholeBatch(NamedTuple):
-    """Pictures of one step.
-
-    Args:
-        rows: of the people's table: everybody the pictures were chosen for.
-        pictures: (b, h, w, 3) uint8 RGB.
-        people: theirs.
-        weight: of this rank's mean loss; see `AnyBatch`.
-    """
-
-    rows: Rows
-    pictures: Tensor
-    people: People
-    weight: float = 1.0
-
-    @property
-    def crops(self) -> Tensor:
-        """The pictures, under the name a loop over crops has for them."""
-        return self.pictures
-
-    @property
-    def keypoints(self) -> People:
-        """The people, under the name a loop over crops has for what `targets` takes."""
-        return self.people
-
-
-class WholeImages:
-    """Asked for (epoch, place), one picture as a training sample.
-
-    Args:
-        people: the table; columns only, so that forked workers share its memory.
+        people: the table.
         image_rows: (m,) images to take.
-        pictures: where they lie.
-        input_wh: of the samples.
-        augment: how much chance; None fits pictures and changes nothing.
-        seed: of the chance.
-        epochs: of the whole run, which says when its closing epochs begin.
+        reader: reads the images.
+        input_wh: size of the samples.
+        augmentation: None letterboxes images and changes nothing else.
+        seed: of the augmentation.
+        epochs: of the whole run, which decides when its closing epochs begin.
     """
 
     def __init__(
         self,
         people: Instances,
         image_rows: Rows,
-        pictures: Pictures,
+        reader: ImageReader,
         input_wh: tuple[int, int],
-        augment: WholeAugment | None,
+        augmentation: FullImageAugmentation | None,
         seed: int,
         epochs: int = 0,
     ) -> None:
-        self.people, self.pictures, self.input_wh = people, pictures, input_wh
-        self.augment, self.seed = augment or STILL, seed
+        self.people, self.reader, self.input_wh = people, reader, input_wh
+        self.augmentation, self.seed = augmentation or NO_AUGMENTATION, seed
         self.image_rows, self.epochs = image_rows, epochs
         self.shape: tuple[int, ...] = (input_wh[1], input_wh[0], 3)
-        self.most = 1
-        self.columns = Columns.of(people)
-        if self.augment.balance or self.augment.coarse:
+        self.max_samples = 1
+        self.table = WorkerTable.from_instances(people)
+        if self.augmentation.balance or self.augmentation.coarse:
             raise InputError(
                 "augment.balance or augment.coarse",
-                "are for people cut out, and this method takes whole pictures",
+                "these augment crops of people, and this method takes full images",
                 "leave them at 0, or train a top-down method",
             )
 
@@ -139,301 +85,218 @@ class WholeImages:
         return len(self.image_rows)
 
     def __getstate__(self) -> dict[str, Any]:
-        # To a worker, which needs the columns alone.
+        # Workers use the arrays of `table` only.
         return {**vars(self), "people": None}
 
-    def __getitem__(self, which: tuple[int, int]) -> tuple[Picture, People, str]:
-        """Picture, people, and what was wrong: "" or why the picture could not be read.
+    def __getitem__(self, key: tuple[int, int]) -> tuple[ImageArray, BatchPeople, str]:
+        """Return image, people and problem: "" or why the image could not be read.
 
-        One that cannot be read is a grey sample without people.
+        An unreadable image becomes a grey sample without people.
         """
-        epoch, place = which
+        epoch, index = key
         w, h = self.input_wh
-        row = int(self.image_rows[place])
-        # The image's id and not its place: other images may come or go without changing it.
-        rng = counter_rng(self.seed, epoch, int(self.columns.arrays.image_ids[row]))
+        row = int(self.image_rows[index])
+        # By the image's id and not its row: adding or removing other images changes nothing.
+        rng = make_counter_rng(self.seed, epoch, int(self.table.arrays.image_ids[row]))
         try:
-            scene = self._sample(row, epoch, rng)
+            labelled = self._augment(row, epoch, rng)
         except InputError as error:
-            empty = np.zeros((0, 4, 2))
-            k = len(self.columns.skeleton)
-            grey = np.full((h, w, 3), self.augment.pad, np.uint8)
-            scene = Scene(grey, np.zeros((0, k, 3)), empty, np.zeros(0), empty)
-            return grey, self._people(scene), str(error)
-        return scene.picture, self._people(scene), ""
+            no_corners = np.zeros((0, 4, 2))
+            no_keypoints = np.zeros((0, len(self.table.skeleton), 3))
+            grey = np.full((h, w, 3), self.augmentation.pad, np.uint8)
+            empty = LabelledImage(grey, no_keypoints, no_corners, np.zeros(0), no_corners)
+            return grey, self._to_tensors(empty), str(error)
+        return labelled.image, self._to_tensors(labelled), ""
 
-    def _sample(self, row: int, epoch: int, rng: np.random.Generator) -> Scene:
-        augment = self.augment
-        closing = augment.closing > 0 and epoch >= self.epochs - augment.closing
-        if augment.mosaic and not closing:
-            scene = self._mosaic(row, epoch, rng)
-            scene = self._mixed(scene, rng)
+    def fill(self, task: tuple[int, list[int]], out: ImageArray) -> list[tuple[Any, str]]:
+        """Write images to `out`; return for each its people as arrays, and its problem.
+
+        Args:
+            task: epoch and indices.
+        """
+        epoch, indices = task
+        labels = []
+        for n, index in enumerate(indices):
+            out[n], people, problem = self[(epoch, index)]
+            # Arrays: tensors would be passed through files of their own.
+            labels.append((tuple(column.numpy() for column in people), problem))
+        return labels
+
+    def describe(self, task: tuple[int, list[int]]) -> str:
+        """Return the names of a task's images."""
+        names = [self.table.file_name(int(self.image_rows[index])) for index in task[1]]
+        return f"image {', '.join(names)}"
+
+    def _augment(self, row: int, epoch: int, rng: np.random.Generator) -> LabelledImage:
+        augmentation = self.augmentation
+        is_closing = augmentation.closing > 0 and epoch >= self.epochs - augmentation.closing
+        uses_mosaic = augmentation.mosaic and not is_closing
+        if uses_mosaic:
+            labelled = self._mix_in_image(self._make_mosaic(row, epoch, rng), rng)
         else:
-            scene = self._with_pasted(row, epoch)
-            matrix = self._window(scene.picture, rng, still=closing and augment.closing_still)
-            if rng.random() < augment.flip:
-                matrix = mirrored(matrix, scene.picture.shape[1])
-                swap = self.columns.skeleton.mirror
-                scene = scene._replace(
-                    keypoints=scene.keypoints[:, swap], corners=scene.corners[:, [2, 3, 0, 1]]
-                )
-            scene = moved(scene, matrix, self.input_wh, augment.pad)
-        if any(augment.hsv):
-            scene = scene._replace(picture=shift_hsv(scene.picture, augment.hsv, rng))
-        if augment.mosaic and not closing and rng.random() < augment.flip:
-            scene = turned(scene, self.columns.skeleton)
-        return self._cut_off(scene)
+            labelled = self._read_with_pasted(row, epoch)
+            letterbox_only = is_closing and augmentation.closing_still
+            matrix = self._draw_warp(labelled.image, rng, letterbox_only)
+            if rng.random() < augmentation.flip:
+                matrix = mirror_matrix(matrix, labelled.image.shape[1])
+                labelled = labelled.mirror_people(self.table.skeleton)
+            labelled = warp_image(labelled, matrix, self.input_wh, augmentation.pad)
+        if any(augmentation.hsv):
+            labelled = labelled._replace(image=jitter_hsv(labelled.image, augmentation.hsv, rng))
+        if uses_mosaic and rng.random() < augmentation.flip:
+            labelled = mirror_image(labelled, self.table.skeleton)
+        return self._drop_outside(labelled) if augmentation.only_labelled else labelled
 
-    def _read(self, row: int) -> Scene:
-        """The stored picture; people without keypoints or in crowds only as places."""
-        people, rows = self.columns.arrays, self.columns.people_of(row)
-        name = self.columns.name(row)
-        picture = self.pictures.read(name)
-        same_size(picture, self.columns.size_wh(row), name)
-        labelled = people.labelled[rows]
-        good, rest = rows[labelled], rows[~labelled]
-        boxes = people.boxes_xywh[good]
-        area = people.area[good]
+    def _read(self, row: int) -> LabelledImage:
+        """Read an image; of crowds and people without keypoints it keeps the boxes only."""
+        people = self.table.arrays
+        rows = self.table.rows_of_image(row)
+        name = self.table.file_name(row)
+        image = self.reader.read(name)
+        check_image_size(image, self.table.size_wh(row), name)
+        is_labelled = people.is_labelled[rows]
+        labelled = rows[is_labelled]
+        boxes = people.boxes_xywh[labelled]
+        area = people.area[labelled]
         area = np.where(np.isfinite(area), area, np.maximum(0.53 * boxes[:, 2:].prod(axis=1), 1))
-        return Scene(
-            picture,
-            people.keypoints[good],
-            box_corners(boxes),
+        return LabelledImage(
+            image,
+            people.keypoints[labelled],
+            compute_box_corners(boxes),
             area,
-            box_corners(people.boxes_xywh[rest]),
+            compute_box_corners(people.boxes_xywh[rows[~is_labelled]]),
         )
 
-    def _window(self, picture: Picture, rng: np.random.Generator, still: bool) -> Floats:
-        """The (2, 3) matrix of one picture alone: a window about its centre, changed by chance."""
-        augment, (w, h) = self.augment, self.input_wh
-        size = np.array([picture.shape[1], picture.shape[0]], dtype=np.float64)
-        v = cut_normal(rng, 4)
-        low, high = (1.0, 1.0) if still else augment.scale_range
+    def _draw_warp(
+        self, image: ImageArray, rng: np.random.Generator, letterbox_only: bool
+    ) -> Floats:
+        """Draw the (2, 3) matrix of a single image: a random window about its centre."""
+        augmentation = self.augmentation
+        w, h = self.input_wh
+        size = np.array([image.shape[1], image.shape[0]], dtype=np.float64)
+        v = draw_truncated_normal(rng, 4)
+        low, high = (1.0, 1.0) if letterbox_only else augmentation.scale_range
         window = size * (low + (high - low) * (v[2] + 1) / 2)
         aspect = w / h
-        wide = window[0] > window[1] * aspect
-        # The window has the sample's shape; made from the short side it cuts the long one.
-        from_height = wide == (augment.fit == "short" and not still)
-        fitted = (
-            np.array([window[1] * aspect, window[1]])
-            if from_height
-            else np.array([window[0], window[0] / aspect])
-        )
-        move = 0.0 if still else augment.shift
-        turn = 0.0 if still else augment.rotate_deg * v[3]
-        return warp_matrix(size / 2 + move * v[:2] * size, fitted, self.input_wh, turn)
+        is_wide = window[0] > window[1] * aspect
+        # The window has the shape of the sample; made from the short side it cuts the long one.
+        from_height = is_wide == (augmentation.fit == "short" and not letterbox_only)
+        if from_height:
+            scale = np.array([window[1] * aspect, window[1]])
+        else:
+            scale = np.array([window[0], window[0] / aspect])
+        shift = 0.0 if letterbox_only else augmentation.shift
+        rotate_deg = 0.0 if letterbox_only else augmentation.rotate_deg * v[3]
+        center = size / 2 + shift * v[:2] * size
+        return compute_warp_matrix(center, scale, self.input_wh, rotate_deg)
 
-    def _with_pasted(self, row: int, epoch: int) -> Scene:
-        """The stored picture; if so asked, people of another one shrunk and pasted into it."""
-        scene, skeleton = self._read(row), self.columns.skeleton
-        if not self.augment.paste:
-            return scene
-        rng = counter_rng(self.seed, epoch, int(self.columns.arrays.image_ids[row]), _PASTE)
+    def _read_with_pasted(self, row: int, epoch: int) -> LabelledImage:
+        """Read an image and, with `paste`, paste shrunk people of another image into it."""
+        labelled = self._read(row)
+        if not self.augmentation.paste:
+            return labelled
+        rng = make_counter_rng(self.seed, epoch, int(self.table.arrays.image_ids[row]), _PASTE)
         other = self._read(int(self.image_rows[rng.integers(len(self.image_rows))]))
         boxes = np.concatenate([other.corners[:, 0], np.ptp(other.corners, axis=1)], axis=1)
-        chance, sizes = rng.random((2, len(boxes)))
-        chosen = may_be_cut(other.keypoints, boxes) & (chance < self.augment.paste)
-        picture = scene.picture.copy()
-        picture_wh = picture.shape[1], picture.shape[0]
-        for n in np.flatnonzero(chosen).tolist():
-            person = other.picture, other.keypoints[n], boxes[n], skeleton, sizes[n]
-            cutting = shrunk_person(*person)
-            there = np.concatenate([scene.corners, scene.unlabelled])
-            others = np.concatenate([there.min(axis=1), there.max(axis=1)], axis=1)
-            at = find_place(picture_wh, cutting.size_wh, others, rng)
-            if at is None:
-                continue
-            pasted = paste_person(picture, cutting, at)
-            whom = slice(n, n + 1)
-            one = Scene(
-                picture,
-                other.keypoints[whom],
-                other.corners[whom],
-                other.area[whom],
-                scene.unlabelled[:0],
+        chances, sizes = rng.random((2, len(boxes)))
+        is_chosen = select_cuttable(other.keypoints, boxes) & (chances < self.augmentation.paste)
+        image = labelled.image.copy()
+        image_wh = image.shape[1], image.shape[0]
+        for n in np.flatnonzero(is_chosen).tolist():
+            cutout = cut_and_shrink_person(
+                other.image, other.keypoints[n], boxes[n], self.table.skeleton, sizes[n]
             )
-            one = people_moved(one, pasted.matrix)
-            one.keypoints[one.keypoints[..., 2] == 0] = 0
-            hidden = scene._replace(keypoints=pasted.hides(scene.keypoints))
-            scene = joined(picture, [hidden, one])
-        return scene
+            corners = np.concatenate([labelled.corners, labelled.unlabelled_corners])
+            others_xyxy = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+            corner = choose_place(image_wh, cutout.size_wh, others_xyxy, rng)
+            if corner is None:
+                continue
+            pasted = paste_person(image, cutout, corner)
+            person = slice(n, n + 1)
+            copy = LabelledImage(
+                image,
+                other.keypoints[person],
+                other.corners[person],
+                other.area[person],
+                labelled.unlabelled_corners[:0],
+            )
+            copy = warp_labels(copy, pasted.matrix)
+            copy.keypoints[copy.keypoints[..., 2] == 0] = 0
+            occluded = labelled._replace(keypoints=pasted.occlude_keypoints(labelled.keypoints))
+            labelled = combine_labels(image, [occluded, copy])
+        return labelled
 
-    def _mosaic(self, row: int, epoch: int, rng: np.random.Generator) -> Scene:
-        """Four pictures on a canvas of twice the size, and a warped piece of that."""
+    def _make_mosaic(self, row: int, epoch: int, rng: np.random.Generator) -> LabelledImage:
+        """Put four images on a canvas of twice the size, and warp a part of it to a sample."""
         w, h = self.input_wh
         center = rng.uniform(0.5, 1.5, 2) * (w, h)
         others = rng.integers(len(self.image_rows), size=3)
-        canvas = np.full((2 * h, 2 * w, 3), self.augment.pad, np.uint8)
+        canvas = np.full((2 * h, 2 * w, 3), self.augmentation.pad, np.uint8)
         parts = []
-        for corner, image in enumerate([row, *self.image_rows[others].tolist()]):
-            image = int(image)
-            scene = self._read(image) if corner else self._with_pasted(image, epoch)
-            high, wide = scene.picture.shape[:2]
-            ratio = min(h / high, w / wide)
-            size = (max(round(wide * ratio), 1), max(round(high * ratio), 1))
-            # Each picture touches the centre with the corner that faces it.
-            at = np.round(center).astype(int) - np.array(
-                [size[0] * (corner % 2 == 0), size[1] * (corner < 2)]
+        for quadrant, image_row in enumerate([row, *self.image_rows[others].tolist()]):
+            is_first = quadrant == 0
+            labelled = (
+                self._read_with_pasted(int(image_row), epoch)
+                if is_first
+                else self._read(int(image_row))
             )
-            small = cv2.resize(scene.picture, size)
-            paste(canvas, np.asarray(small, np.uint8), at)
-            # Resizing keeps the outer edges in place, half a pixel beyond the outer centres.
-            grown = np.array(size) / (wide, high)
-            matrix = np.column_stack([np.diag(grown), at + (grown - 1) / 2])
-            parts.append(people_moved(scene, matrix))
-        laid = joined(canvas, parts)
-        return moved(laid, perspective(rng, (w, h)), (w, h), self.augment.pad)
+            image_h, image_w = labelled.image.shape[:2]
+            ratio = min(h / image_h, w / image_w)
+            size = (max(round(image_w * ratio), 1), max(round(image_h * ratio), 1))
+            # Each image touches the centre with the corner that faces it.
+            corner = np.round(center).astype(int) - np.array(
+                [size[0] * (quadrant % 2 == 0), size[1] * (quadrant < 2)]
+            )
+            resized = cv2.resize(labelled.image, size)
+            paste_image(canvas, np.asarray(resized, np.uint8), corner)
+            # Resizing keeps the outer edges fixed, half a pixel beyond the outer pixel centres.
+            scale = np.array(size) / (image_w, image_h)
+            matrix = np.column_stack([np.diag(scale), corner + (scale - 1) / 2])
+            parts.append(warp_labels(labelled, matrix))
+        mosaic = combine_labels(canvas, parts)
+        return warp_image(mosaic, draw_mosaic_warp(rng, (w, h)), (w, h), self.augmentation.pad)
 
-    def _mixed(self, scene: Scene, rng: np.random.Generator) -> Scene:
-        """Half this scene and half another picture, its people beside ours."""
+    def _mix_in_image(self, labelled: LabelledImage, rng: np.random.Generator) -> LabelledImage:
+        """Blend with another image, half of each; the sample has the people of both (MixUp)."""
         w, h = self.input_wh
         other = self._read(int(self.image_rows[rng.integers(len(self.image_rows))]))
-        high, wide = other.picture.shape[:2]
-        ratio = min(h / high, w / wide) * rng.uniform(0.8, 1.6)
-        slack = np.array([w - wide * ratio, h - high * ratio])
-        at = rng.random(2) * slack  # inside where it is smaller, across where it is larger
-        matrix = np.array([[ratio, 0, at[0]], [0, ratio, at[1]]])
+        image_h, image_w = other.image.shape[:2]
+        ratio = min(h / image_h, w / image_w) * rng.uniform(0.8, 1.6)
+        slack = np.array([w - image_w * ratio, h - image_h * ratio])
+        corner = rng.random(2) * slack  # a smaller image is inside, a larger one reaches across
+        matrix = np.array([[ratio, 0, corner[0]], [0, ratio, corner[1]]])
         if rng.random() < 0.5:
-            matrix = mirrored(matrix, wide)
-            swap = self.columns.skeleton.mirror
-            other = other._replace(
-                keypoints=other.keypoints[:, swap], corners=other.corners[:, [2, 3, 0, 1]]
-            )
-        other = moved(other, matrix, (w, h), self.augment.pad)
-        half = cv2.addWeighted(scene.picture, 0.5, other.picture, 0.5, 0)
-        return joined(np.asarray(half, np.uint8), [scene, other])
+            matrix = mirror_matrix(matrix, image_w)
+            other = other.mirror_people(self.table.skeleton)
+        other = warp_image(other, matrix, (w, h), self.augmentation.pad)
+        blended = cv2.addWeighted(labelled.image, 0.5, other.image, 0.5, 0)
+        return combine_labels(np.asarray(blended, np.uint8), [labelled, other])
 
-    def _cut_off(self, scene: Scene) -> Scene:
-        """Keypoints outside the sample lose their label, and people without any may go."""
+    def _drop_outside(self, labelled: LabelledImage) -> LabelledImage:
+        """Drop labels of keypoints outside the sample, and people without any left."""
         w, h = self.input_wh
-        keypoints = scene.keypoints.copy()
-        if not self.augment.only_labelled:
-            return scene
+        keypoints = labelled.keypoints.copy()
         x, y = keypoints[..., 0], keypoints[..., 1]
         keypoints[..., 2] *= (x >= 0) & (x < w) & (y >= 0) & (y < h)
-        corners = np.clip(scene.corners, 0, (w, h))
+        corners = np.clip(labelled.corners, 0, (w, h))
         sides = corners.max(axis=1) - corners.min(axis=1)
-        keep = (keypoints[..., 2] > 0).any(axis=1) & (sides > 1).all(axis=1)
-        return Scene(
-            scene.picture, keypoints[keep], corners[keep], scene.area[keep], scene.unlabelled
+        is_kept = (keypoints[..., 2] > 0).any(axis=1) & (sides > 1).all(axis=1)
+        return labelled._replace(
+            keypoints=keypoints[is_kept], corners=corners[is_kept], area=labelled.area[is_kept]
         )
 
-    def _people(self, scene: Scene) -> People:
+    def _to_tensors(self, labelled: LabelledImage) -> BatchPeople:
         w, h = self.input_wh
-        keypoints = scene.keypoints.astype(np.float32)
+        keypoints = labelled.keypoints.astype(np.float32)
         keypoints[keypoints[..., 2] == 0, :2] = 0
-        counts = np.ones((h // MASK_STRIDE, w // MASK_STRIDE), np.float32)
-        for corners in scene.unlabelled:
+        mask = np.ones((h // MASK_STRIDE, w // MASK_STRIDE), np.float32)
+        for corners in labelled.unlabelled_corners:
             outline = np.round(corners[[0, 1, 3, 2]] / MASK_STRIDE).astype(np.int32)
-            cv2.fillPoly(counts, [outline], 0.0)
-        return People(
+            cv2.fillPoly(mask, [outline], 0.0)
+        return BatchPeople(
             torch.zeros(len(keypoints), dtype=torch.int64),
             torch.from_numpy(keypoints),
-            torch.from_numpy(scene.corners.astype(np.float32)),
-            torch.from_numpy(scene.area.astype(np.float32)),
-            torch.from_numpy(counts)[None],
+            torch.from_numpy(labelled.corners.astype(np.float32)),
+            torch.from_numpy(labelled.area.astype(np.float32)),
+            torch.from_numpy(mask)[None],
         )
-
-    def fill(self, task: tuple[int, list[int]], out: Picture) -> list[tuple[Any, str]]:
-        """Pictures into `out`; of each its people as arrays, and what was wrong.
-
-        Args:
-            task: epoch and places.
-        """
-        epoch, places = task
-        told = []
-        for n, place in enumerate(places):
-            out[n], people, wrong = self[(epoch, place)]
-            # Tensors would be passed through files of their own.
-            told.append((tuple(column.numpy() for column in people), wrong))
-        return told
-
-    def describe(self, task: tuple[int, list[int]]) -> str:
-        """The pictures of a task."""
-        names = [self.columns.name(int(self.image_rows[place])) for place in task[1]]
-        return f"picture {', '.join(names)}"
-
-
-def together(parts: list[People]) -> People:
-    """The people of several pictures, numbered in their order."""
-    number = torch.cat([torch.full_like(p.picture, i) for i, p in enumerate(parts)])
-    return People(number, *(torch.cat(column) for column in list(zip(*parts, strict=True))[1:]))
-
-
-class Wholes(Feed):
-    """Batches of whole pictures; see `Feed`.
-
-    Args:
-        dataset: what to show.
-        sizes: least and most side to which each step is resized by chance, in multiples of 32;
-            None leaves all as they are.
-    """
-
-    def __init__(
-        self,
-        dataset: WholeImages,
-        batch_size: int,
-        jobs: int = 0,
-        most_bad: float = 0.001,
-        sizes: tuple[int, int] | None = None,
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        super().__init__(
-            dataset.people,
-            len(dataset),
-            len(dataset),
-            batch_size,
-            jobs,
-            most_bad,
-            rank,
-            world,
-        )
-        self.dataset, self.sizes = dataset, sizes
-        self._pool = Pool(dataset, jobs)
-
-    def batches(self, epoch: int, first_step: int = 0) -> Iterator[WholeBatch]:
-        """See `Feed`."""
-        order = counter_rng(self.dataset.seed, epoch, 0, _ORDER).permutation(len(self.dataset))
-        steps = [order[self.places(step)] for step in range(first_step, self.steps)]
-        tasks = [(epoch, [place]) for places in steps for place in places.tolist()]
-        done = self._pool.run(tasks)
-        w, h = self.dataset.input_wh
-        for step, places in enumerate(steps, first_step):
-            pictures = torch.empty((len(places), h, w, 3), dtype=torch.uint8)
-            parts = []
-            for n in range(len(places)):
-                ((columns, wrong),), picture = next(done)
-                pictures.numpy()[n] = picture[0]
-                parts.append(People(*(torch.from_numpy(column) for column in columns)))
-                if wrong:
-                    self.count_bad(wrong)
-            images = self.dataset.image_rows[places]
-            rows = np.concatenate([self.dataset.columns.people_of(int(i)) for i in images])
-            batch = WholeBatch(rows, pictures, together(parts), self.weight(step))
-            yield batch if self.sizes is None else self._resized(batch, epoch, step)
-        next(done, None)  # read to its end, the pool keeps its workers for the next epoch
-
-    def close(self) -> None:
-        """See `Feed`."""
-        self._pool.close()
-
-    def _resized(self, batch: WholeBatch, epoch: int, step: int) -> WholeBatch:
-        """The batch at a side of its own, drawn for its epoch and step."""
-        assert self.sizes is not None
-        rng = counter_rng(self.dataset.seed, epoch, step, _SIZE)
-        side = 32 * int(rng.integers(self.sizes[0] // 32, self.sizes[1] // 32 + 1))
-        pictures = [cv2.resize(picture, (side, side)) for picture in batch.pictures.numpy()]
-        people = batch.people
-        factor = torch.tensor([side / batch.pictures.shape[2], side / batch.pictures.shape[1]])
-        keypoints = people.keypoints.clone()
-        keypoints[..., :2] *= factor
-        counts = torch.nn.functional.interpolate(people.counts[:, None], side // MASK_STRIDE)
-        resized = People(
-            people.picture,
-            keypoints,
-            people.corners * factor,
-            people.area * factor.prod(),
-            counts[:, 0],
-        )
-        return batch._replace(pictures=torch.from_numpy(np.stack(pictures)), people=resized)

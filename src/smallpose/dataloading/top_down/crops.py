@@ -1,13 +1,13 @@
-"""People cut out of their pictures, by their boxes or by chance; each picture opened once for all.
+"""Cut people out of their images, with or without augmentation; each image is opened once.
 
-Every augmentation is a function of (seed, epoch, person), so nobody's sample depends on who cuts
-it, or when.
+Every augmentation is a function of (seed, epoch, person), so a sample does not depend on the
+process that cuts it, or on the order.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,265 +15,294 @@ from numpy.typing import NDArray
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.dataloading.affine import (
-    box_window,
     clip_to_pixels,
-    cut,
+    compute_box_window,
+    compute_warp_matrix,
+    cut_crop,
     fit_aspect,
-    mirrored,
-    warp_matrix,
+    mirror_matrix,
     warp_points,
 )
-from smallpose.dataloading.augmentation import NO_CHANGE, Augment, View, change, counter_rng
-from smallpose.dataloading.copy_paste import find_place, may_be_cut, paste_person, shrunk_person
-from smallpose.dataloading.images import Picture, Pictures, same_size
-from smallpose.dataloading.top_down.crop_cache import Window, Windows, open_windows
-from smallpose.dataloading.top_down.small_people import coarser
-from smallpose.dataloading.worker_tables import Columns
+from smallpose.dataloading.augmentation import (
+    NO_AUGMENTATION,
+    Augmentation,
+    PersonView,
+    augment_view,
+    make_counter_rng,
+)
+from smallpose.dataloading.copy_paste import (
+    choose_place,
+    cut_and_shrink_person,
+    paste_person,
+    select_cuttable,
+)
+from smallpose.dataloading.images import ImageArray, ImageReader, check_image_size
+from smallpose.dataloading.top_down.crop_cache import CachedWindow, CropCache, open_crop_cache
+from smallpose.dataloading.top_down.small_people import reduce_resolution
+from smallpose.dataloading.worker_tables import WorkerTable
 
+Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 Task = tuple[int, Rows, Rows]
 
-TASK = 16  # people cut by a worker at a time, or those of one picture
-_COPY, _PASTE = 16, 2**20  # purposes of generators; a person's first has 0
+PEOPLE_PER_TASK = 16  # or all of one image
+_REPEAT, _PASTE = 16, 2**20  # purposes of generators; a person's first crop has 0
 
 
-def trainable(people: Instances) -> Rows:
-    """Rows of those a top-down method is trained and tested on.
+def select_trainable(people: Instances) -> Rows:
+    """Return the rows of people on whom top-down methods are trained and tested.
 
-    Not a crowd, at least one labelled keypoint, a box of positive size.
+    They are no crowd, have at least one labelled keypoint and a box of positive size.
     """
-    there = people.counted & (people.labelled > 0) & (people.boxes_xywh[:, 2:] > 0).all(axis=1)
-    return np.flatnonzero(there)
+    has_box = (people.boxes_xywh[:, 2:] > 0).all(axis=1)
+    return np.flatnonzero(people.is_counted & (people.num_labelled > 0) & has_box)
 
 
-def check_size(picture: Picture, people: Instances, image_row: int, where: str) -> None:
-    """Raises InputError when the picture is not of the size the annotations say."""
+def check_labelled_size(image: ImageArray, people: Instances, image_row: int, where: str) -> None:
+    """Raise InputError when the image does not have the size that the annotations say."""
     images = people.images
-    same_size(picture, (int(images.width[image_row]), int(images.height[image_row])), where)
+    expected_wh = int(images.width[image_row]), int(images.height[image_row])
+    check_image_size(image, expected_wh, where)
 
 
 def cut_boxes(
-    picture: Picture,
-    boxes_xywh: NDArray[np.float64],
-    input_wh: tuple[int, int],
-    udp: bool = False,
-) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
-    """(n, h, w, 3) crops of boxes without chance, with the (n, 2) centres and scales they show.
+    image: ImageArray, boxes_xywh: Floats, input_wh: tuple[int, int], udp: bool = False
+) -> tuple[NDArray[np.uint8], Floats, Floats]:
+    """Cut (n, h, w, 3) crops of boxes without augmentation.
 
-    Boxes are cut to the picture first, as MMPose does; what is left of one outside is a point.
+    Boxes are clipped to the image first, as in MMPose; a box outside is clipped to a point.
 
     Args:
-        udp: which of the two warps of `warp_matrix`.
+        udp: which of the two warps of `compute_warp_matrix`.
+    Returns: crops, and the (n, 2) centres and scales of their windows.
     """
-    height, width = picture.shape[:2]
-    center, scale = box_window(clip_to_pixels(boxes_xywh, width, height), input_wh)
+    height, width = image.shape[:2]
+    center, scale = compute_box_window(clip_to_pixels(boxes_xywh, width, height), input_wh)
     scale = np.maximum(scale, 1e-3)
     w, h = input_wh
     crops = np.empty((len(center), h, w, 3), np.uint8)
     for row in range(len(center)):
-        crops[row] = cut(picture, warp_matrix(center[row], scale[row], input_wh, udp=udp), input_wh)
+        matrix = compute_warp_matrix(center[row], scale[row], input_wh, udp=udp)
+        crops[row] = cut_crop(image, matrix, input_wh)
     return crops, center, scale
 
 
-class ImageOfPeople:
-    """Cuts people out of their pictures, each picture opened once for all that are asked for.
+class _Sample(NamedTuple):
+    """Which person is shown in which epoch, and the how-many-eth time in it, from 0."""
+
+    row: int
+    epoch: int
+    repeat: int
+
+    @property
+    def purpose(self) -> int:
+        """Return the purpose of the generator that augments this sample."""
+        return _REPEAT + self.repeat if self.repeat else 0
+
+
+class CropDataset:
+    """Training samples of people cut out of their images.
 
     Args:
         people: the table.
         rows: (m,) people to take.
-        pictures: where they lie.
-        input_wh: of the crops.
-        augment: how much chance; None for none.
-        seed: of the chance.
-        udp: which of the two warps of `warp_matrix`.
-        cache: a folder that keeps people's windows (`windows.py`); none without.
-        jobs: processes that cut them, where the folder has none yet.
+        reader: reads the images.
+        input_wh: size of the crops.
+        augmentation: None for none.
+        seed: of the augmentation.
+        udp: which of the two warps of `compute_warp_matrix`.
 
     Attributes:
-        rows: the people to take, picture by picture.
-        sizes: (i,) how many they are in each picture.
+        rows: the people to take, image by image.
+        sizes: (i,) number of them in each image.
     """
 
     def __init__(
         self,
         people: Instances,
         rows: Rows,
-        pictures: Pictures,
+        reader: ImageReader,
         input_wh: tuple[int, int],
-        augment: Augment | None,
+        augmentation: Augmentation | None,
         seed: int,
         udp: bool = False,
-        cache: Path | None = None,
-        jobs: int = 0,
     ) -> None:
-        self.people, self.pictures, self.input_wh, self.udp = people, pictures, input_wh, udp
-        self.augment, self.seed = augment or NO_CHANGE, seed
-        self.columns = Columns.of(people)
+        self.people, self.reader, self.input_wh, self.udp = people, reader, input_wh, udp
+        self.augmentation, self.seed = augmentation or NO_AUGMENTATION, seed
+        self.table = WorkerTable.from_instances(people)
         self.rows = rows[np.argsort(people.image_rows[rows], kind="stable")]
         self.sizes = np.unique(people.image_rows[self.rows], return_counts=True)[1]
         self.shape: tuple[int, ...] = (input_wh[1], input_wh[0], 3)
-        self.windows: Windows | None = None
-        if cache is not None:
-            self.windows = open_windows(cache, self.columns, self.rows, pictures, input_wh, jobs)
-        self.most = max(TASK, int(self.sizes.max(initial=0)))
+        self.cache: CropCache | None = None
+        self.max_samples = max(PEOPLE_PER_TASK, int(self.sizes.max(initial=0)))
 
     def __getstate__(self) -> dict[str, Any]:
-        # To a worker, which is told whom to cut; of the table it needs the columns alone.
+        # Tasks name people by row; workers use the arrays of `table` only.
         return {**vars(self), "people": None, "rows": None, "sizes": None}
 
-    def cut(self, epoch: int, rows: Rows) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """(n, h, w, 3) crops and (n, k, 3) keypoints of people.
+    def open_cache(self, folder: Path, num_workers: int = 0) -> None:
+        """Read people from the crop cache of a folder, which is filled first if it is empty."""
+        self.cache = open_crop_cache(
+            folder, self.table, self.rows, self.reader, self.input_wh, num_workers
+        )
 
-        Raises: InputError when a picture cannot be read.
+    def cut(self, epoch: int, rows: Rows) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Return (n, h, w, 3) crops and (n, k, 3) keypoints of people.
+
+        Raises: InputError when an image cannot be read.
         """
         crops = np.empty((len(rows), *self.shape), np.uint8)
-        keypoints, wrong = self.fill((epoch, rows, np.zeros_like(rows)), crops)
-        if wrong:
-            raise wrong[0]
+        keypoints, problems = self.fill((epoch, rows, np.zeros_like(rows)), crops)
+        if problems:
+            raise problems[0]
         return crops, keypoints
 
     def fill(
         self, task: Task, out: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], list[InputError]]:
-        """Crops into `out`; keypoints, and what was wrong with pictures that could not be read.
+        """Write crops to `out`; return keypoints, and the errors of unreadable images.
 
-        People of such a picture become black crops without labels, so that the others' samples
-        and batches stay what they were.
+        People of such an image become black crops without labels, so that other people's samples
+        and batches stay the same.
 
         Args:
-            task: epoch, (n,) people, and (n,) which showing of them in the epoch, from 0.
+            task: epoch, (n,) rows of people, and (n,) how often each was shown in it before.
         """
-        epoch, rows, again = task
-        columns = self.columns
-        keypoints = np.zeros((len(rows), len(columns.skeleton), 3), np.float32)
-        wrong = []
-        images = columns.arrays.image_rows[rows]
-        for image in dict.fromkeys(images.tolist()):
-            here = np.flatnonzero(images == image)
-            opened = _Opened(self.pictures, columns, image)
+        epoch, rows, repeats = task
+        keypoints = np.zeros((len(rows), len(self.table.skeleton), 3), np.float32)
+        problems = []
+        image_rows = self.table.arrays.image_rows[rows]
+        for image_row in dict.fromkeys(image_rows.tolist()):
+            in_image = np.flatnonzero(image_rows == image_row)
+            image = _LazyImage(self.reader, self.table, image_row)
             try:
-                for place in here.tolist():
-                    person = int(rows[place]), epoch, int(again[place])
-                    keypoints[place] = self._sample(opened, *person, out[place])
-            except _Unreadable as error:
-                out[here], keypoints[here] = 0, 0
-                wrong.append(error.why)
-        return keypoints, wrong
+                for index in in_image.tolist():
+                    sample = _Sample(int(rows[index]), epoch, int(repeats[index]))
+                    keypoints[index] = self._cut_sample(image, sample, out[index])
+            except _UnreadableImage as error:
+                out[in_image] = 0
+                keypoints[in_image] = 0
+                problems.append(error.reason)
+        return keypoints, problems
 
     def describe(self, task: Task) -> str:
-        """The pictures of a task."""
-        images = dict.fromkeys(self.columns.arrays.image_rows[task[1]].tolist())
-        return f"picture {', '.join(self.columns.name(i) for i in images)}"
+        """Return the names of a task's images."""
+        image_rows = dict.fromkeys(self.table.arrays.image_rows[task[1]].tolist())
+        return f"image {', '.join(self.table.file_name(row) for row in image_rows)}"
 
-    def _sample(
-        self, opened: "_Opened", row: int, epoch: int, again: int, out: NDArray[np.uint8]
+    def _cut_sample(
+        self, image: "_LazyImage", sample: _Sample, out: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
-        people = self.columns.arrays
-        keypoints, box = people.keypoints[row], people.boxes_xywh[row]
-        with self._pasted(opened, row, epoch, again) as elsewhere:
-            if elsewhere is not None:
-                return self._view(opened, None, row, *elsewhere, epoch, again, out)
-        window = None if self.windows is None else self.windows.read(row)
-        return self._view(opened, window, row, keypoints, box, epoch, again, out)
+        people = self.table.arrays
+        with self._paste_copy(image, sample) as pasted:
+            if pasted is not None:
+                return self._augment_and_cut(image, None, sample, *pasted, out)
+        window = None if self.cache is None else self.cache.read(sample.row)
+        keypoints = people.keypoints[sample.row]
+        box_xywh = people.boxes_xywh[sample.row]
+        return self._augment_and_cut(image, window, sample, keypoints, box_xywh, out)
 
     @contextmanager
-    def _pasted(
-        self, opened: "_Opened", row: int, epoch: int, again: int
-    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]] | None]:
-        """The picture with a person shrunk and pasted, for as long as he is cut from it.
+    def _paste_copy(
+        self, image: "_LazyImage", sample: _Sample
+    ) -> Iterator[tuple[Floats, Floats] | None]:
+        """Shrink a person and paste them into their image, as long as the context lasts.
 
-        His keypoints and box there; None where chance, he or the place did not allow it.
+        Yields: their keypoints and box there; None if chance, the person or the image forbid it.
         """
-        people = self.columns.arrays
+        people = self.table.arrays
+        row = sample.row
         keypoints, box = people.keypoints[row], people.boxes_xywh[row]
-        if not self.augment.paste or not may_be_cut(keypoints[None], box[None])[0]:
+        if not self.augmentation.paste or not select_cuttable(keypoints[None], box[None])[0]:
             yield None
             return
-        rng = counter_rng(self.seed, epoch, int(people.ids[row]), _PASTE + again)
+        purpose = _PASTE + sample.repeat
+        rng = make_counter_rng(self.seed, sample.epoch, int(people.ids[row]), purpose)
         chance, size = rng.random(2)
-        if chance >= self.augment.paste:
+        if chance >= self.augmentation.paste:
             yield None
             return
-        picture = opened.picture()
-        cutting = shrunk_person(picture, keypoints, box, self.columns.skeleton, size)
-        others = people.boxes_xywh[self.columns.people_of(int(people.image_rows[row]))]
+        pixels = image.pixels()
+        cutout = cut_and_shrink_person(pixels, keypoints, box, self.table.skeleton, size)
+        others = people.boxes_xywh[self.table.rows_of_image(int(people.image_rows[row]))]
         others = np.concatenate([others[:, :2], others[:, :2] + others[:, 2:]], axis=1)
-        at = find_place((picture.shape[1], picture.shape[0]), cutting.size_wh, others, rng)
-        if at is None:
+        corner = choose_place((pixels.shape[1], pixels.shape[0]), cutout.size_wh, others, rng)
+        if corner is None:
             yield None
             return
-        pasted = paste_person(picture, cutting, at)
+        pasted = paste_person(pixels, cutout, corner)
         try:
-            yield pasted.moved(keypoints), pasted.moved_box(box)
+            yield pasted.move_keypoints(keypoints), pasted.move_box(box)
         finally:
-            pasted.undo(picture)
+            pasted.undo(pixels)
 
-    def _view(
+    def _augment_and_cut(
         self,
-        opened: "_Opened",
-        window: Window | None,
-        row: int,
-        keypoints: NDArray[np.float64],
-        box_xywh: NDArray[np.float64],
-        epoch: int,
-        again: int,
+        image: "_LazyImage",
+        window: CachedWindow | None,
+        sample: _Sample,
+        keypoints: Floats,
+        box_xywh: Floats,
         out: NDArray[np.uint8],
     ) -> NDArray[np.float32]:
-        width, height = opened.size_wh() if window is None else window.picture_wh
-        people, skeleton = self.columns.arrays, self.columns.skeleton
-        box = clip_to_pixels(box_xywh[None], width, height)
-        center, scale = box_window(box, self.input_wh)
-        view = View(keypoints, center[0], np.maximum(scale[0], 1e-3))
-        rng = counter_rng(self.seed, epoch, int(people.ids[row]), _COPY + again if again else 0)
-        view = change(view, self.augment, skeleton, width, rng)
+        """Augment a person's view and cut it, from the cached window if that suffices."""
+        width, height = image.size_wh() if window is None else window.image_wh
+        center, scale = compute_box_window(
+            clip_to_pixels(box_xywh[None], width, height), self.input_wh
+        )
+        view = PersonView(keypoints, center[0], np.maximum(scale[0], 1e-3))
+        person_id = int(self.table.arrays.ids[sample.row])
+        rng = make_counter_rng(self.seed, sample.epoch, person_id, sample.purpose)
+        view = augment_view(view, self.augmentation, self.table.skeleton, width, rng)
         scale = fit_aspect(view.scale[None], self.input_wh)[0]
-        matrix = warp_matrix(view.center, scale, self.input_wh, view.rotate_deg, self.udp)
+        matrix = compute_warp_matrix(view.center, scale, self.input_wh, view.rotate_deg, self.udp)
         points = view.keypoints.astype(np.float32)
         points[:, :2] = warp_points(view.keypoints[:, :2], matrix)
         points[view.keypoints[:, 2] == 0, :2] = 0
-        if view.flipped:
-            matrix = mirrored(matrix, width)
-        if window is not None and window.shows(matrix, self.input_wh):
-            cut(window.pixels, window.moved(matrix), self.input_wh, out)
+        if view.is_flipped:
+            matrix = mirror_matrix(matrix, width)
+        if window is not None and window.contains_crop(matrix, self.input_wh):
+            cut_crop(window.pixels, window.shift_matrix(matrix), self.input_wh, out)
         else:
-            cut(opened.picture(), matrix, self.input_wh, out)
-        if self.augment.coarse:
-            chance, much = rng.random(2)
-            if chance < self.augment.coarse:
-                out[...] = coarser(out, float(scale[0]), self.augment.coarse_least, much)
+            cut_crop(image.pixels(), matrix, self.input_wh, out)
+        if self.augmentation.coarse:
+            chance, draw = rng.random(2)
+            if chance < self.augmentation.coarse:
+                min_resolution = self.augmentation.coarse_least
+                out[...] = reduce_resolution(out, float(scale[0]), min_resolution, draw)
         return points
 
 
-class _Unreadable(Exception):
-    """A picture that cannot be read."""
+class _UnreadableImage(Exception):
+    """An image that cannot be read."""
 
-    def __init__(self, why: InputError) -> None:
-        super().__init__(str(why))
-        self.why = why
+    def __init__(self, reason: InputError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
-class _Opened:
-    """A picture that is read when somebody asks for it, and once."""
+class _LazyImage:
+    """An image that is read at the first request, and only once."""
 
-    def __init__(self, pictures: Pictures, columns: Columns, image: int) -> None:
-        self._pictures, self._columns, self._image = pictures, columns, image
-        self._picture: Picture | None = None
+    def __init__(self, reader: ImageReader, table: WorkerTable, row: int) -> None:
+        self._reader, self._table, self._row = reader, table, row
+        self._pixels: ImageArray | None = None
 
-    def picture(self) -> Picture:
-        """Its pixels.
+    def pixels(self) -> ImageArray:
+        """Return (h, w, 3) uint8 RGB.
 
-        Raises: _Unreadable; InputError when it is not of the size the annotations say.
+        Raises: _UnreadableImage; InputError when it does not have the annotated size.
         """
-        if self._picture is None:
-            name = self._columns.name(self._image)
+        if self._pixels is None:
+            name = self._table.file_name(self._row)
             try:
-                self._picture = self._pictures.read(name)
+                self._pixels = self._reader.read(name)
             except InputError as error:
-                raise _Unreadable(error) from None
-            same_size(self._picture, self._columns.size_wh(self._image), name)
-        return self._picture
+                raise _UnreadableImage(error) from None
+            check_image_size(self._pixels, self._table.size_wh(self._row), name)
+        return self._pixels
 
     def size_wh(self) -> tuple[int, int]:
-        """Its own."""
-        height, width = self.picture().shape[:2]
+        """Return the size of the file's image."""
+        height, width = self.pixels().shape[:2]
         return width, height

@@ -1,7 +1,7 @@
-"""Size-aware training: what is done for small people, beyond the published recipes.
+"""Size-aware training: sampling and augmentation for small people, beyond published recipes.
 
-Sizes even out (`shares`), and large people are shown as if they were small (`coarser`): both ask
-nothing of a method.
+Size classes are balanced (`draw_balanced_counts`), and large people are shown at a lower
+resolution (`reduce_resolution`). Both work with any method.
 """
 
 import cv2
@@ -11,46 +11,49 @@ from numpy.typing import NDArray
 Rows = NDArray[np.intp]
 
 
-def shares(classes: NDArray[np.int8], balance: float, rng: np.random.Generator) -> Rows:
-    """How often an epoch shows each person so that classes of size even out.
+def draw_balanced_counts(
+    classes: NDArray[np.int8], balance: float, rng: np.random.Generator
+) -> Rows:
+    """Draw how often an epoch shows each person, so that size classes are balanced.
 
-    A class of n people gets a share of the epoch in proportion to n ^ (1 - balance), and each of
-    its people the whole number above or below his part of that, by chance. As many are shown as
-    there are people.
+    A class of n people gets a share of the epoch in proportion to n ^ (1 - balance). Each of its
+    people is shown their part of it, rounded up or down at random. The epoch shows as many people
+    as there are.
 
     Args:
-        classes: (n,) of people.
-        balance: 0 shows everybody once, 1 each class equally often.
+        classes: (n,) size class of each person.
+        balance: 0 shows everyone once, 1 shows each class equally often.
     Returns: (n,) counts; their sum is n.
     """
-    _, which, sizes = np.unique(classes, return_inverse=True, return_counts=True)
-    share = sizes ** (1.0 - balance)
-    each = len(classes) * share / share.sum() / sizes
+    _, class_of, class_sizes = np.unique(classes, return_inverse=True, return_counts=True)
+    share = class_sizes ** (1.0 - balance)
+    expected = len(classes) * share / share.sum() / class_sizes
     order = rng.permutation(len(classes))
-    # A grid of step 1, laid at random over everybody's parts end to end.
-    ends = np.floor(np.cumsum(each[which[order]]) + rng.random()).astype(np.intp)
-    ends[-1:] = len(classes)  # where the parts end but for rounding
+    # Systematic sampling: a grid of step 1 with a random start over the expected counts end to end.
+    ends = np.floor(np.cumsum(expected[class_of[order]]) + rng.random()).astype(np.intp)
+    ends[-1:] = len(classes)  # the exact sum, which rounding may miss
     counts = np.empty(len(classes), dtype=np.intp)
     counts[order] = np.diff(np.minimum(ends, len(classes)), prepend=0)
     return counts
 
 
-def coarser(
-    crop: NDArray[np.uint8], window_w: float, least: float, draw: float
+def reduce_resolution(
+    crop: NDArray[np.uint8], window_w: float, min_resolution: float, draw: float
 ) -> NDArray[np.uint8]:
-    """The crop as from a camera of lower resolution.
+    """Degrade a crop as if it came from a camera of lower resolution.
 
     Args:
         crop: (h, w, 3).
-        window_w: picture px across the crop; one that shows fewer than its own is coarse already.
-        least: of the crop's resolution; a crop as coarse as that stays as it is.
-        draw: in [0, 1), uniform; the resolution is log-uniform between what it is and the least.
+        window_w: image px across the crop; fewer than the crop's own mean a low resolution.
+        min_resolution: as a share of the crop's; a crop that is no better stays as it is.
+        draw: in [0, 1), uniform; the resolution is log-uniform between the present one and the
+            minimum.
     """
     h, w = crop.shape[:2]
-    now = min(window_w / w, 1.0)
-    if now <= least:
+    resolution = min(window_w / w, 1.0)
+    if resolution <= min_resolution:
         return crop
-    factor = now * (least / now) ** draw
+    factor = resolution * (min_resolution / resolution) ** draw
     size = max(round(w * factor), 1), max(round(h * factor), 1)
     small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR), np.uint8)

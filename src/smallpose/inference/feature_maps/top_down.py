@@ -13,17 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from smallpose.dataloading.images import Picture
+from smallpose.dataloading.images import ImageArray
 from smallpose.dataloading.top_down.batches import cut_boxes
-from smallpose.inference.feature_maps.full_image import look_whole
+from smallpose.inference.feature_maps.full_image import compute_full_image_maps
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.cal import CAL
-from smallpose.methods.full_image import WholeImageMethod
+from smallpose.methods.full_image import FullImageMethod
 
 Floats = NDArray[np.float64]
 
 
-class Seen(NamedTuple):
+class FeatureMaps(NamedTuple):
     """What a network sees of n people.
 
     Args:
@@ -38,16 +38,18 @@ class Seen(NamedTuple):
 
 
 @torch.inference_mode()
-def look(method: PoseMethod, picture: Picture, boxes_xywh: Floats) -> Seen:
+def compute_feature_maps(
+    method: PoseMethod, picture: ImageArray, boxes_xywh: Floats
+) -> FeatureMaps:
     """One picture's people as a method sees them, without the mirrored pass.
 
     Args:
         boxes_xywh: (n, 4) px.
     """
-    if isinstance(method, WholeImageMethod):
+    if isinstance(method, FullImageMethod):
         was_training = method.training
         method.eval()
-        seen = Seen(*look_whole(method, picture, boxes_xywh))
+        seen = FeatureMaps(*compute_full_image_maps(method, picture, boxes_xywh))
         method.train(was_training)
         return seen
     crops, _, _ = cut_boxes(picture, boxes_xywh, method.input_wh, method.udp_warp)
@@ -66,10 +68,12 @@ def look(method: PoseMethod, picture: Picture, boxes_xywh: Floats) -> Seen:
         hook.remove()
         method.train(was_training)
     features = torch.linalg.vector_norm(kept[-1].float(), dim=1)
-    return Seen(crops, _map_of(method, outputs).numpy(), features.double().cpu().numpy())
+    return FeatureMaps(
+        crops, _compute_heatmaps(method, outputs).numpy(), features.double().cpu().numpy()
+    )
 
 
-def _map_of(method: PoseMethod, outputs: Tensor | tuple[Tensor, ...]) -> Tensor:
+def _compute_heatmaps(method: PoseMethod, outputs: Tensor | tuple[Tensor, ...]) -> Tensor:
     """(n, h, w): the largest joint's value at each place."""
     if isinstance(outputs, tuple) and outputs[0].ndim == 3:
         rows, columns = outputs[1].softmax(dim=-1), outputs[0].softmax(dim=-1)
@@ -79,11 +83,11 @@ def _map_of(method: PoseMethod, outputs: Tensor | tuple[Tensor, ...]) -> Tensor:
     if isinstance(outputs, tuple):
         outputs = outputs[0]  # CAL: heatmaps, then offsets
     if outputs.ndim == 3:
-        return _bells(outputs.double().cpu(), method.input_wh)
+        return _draw_gaussians(outputs.double().cpu(), method.input_wh)
     return outputs.amax(dim=1).double().cpu()
 
 
-def _bells(coordinates: Tensor, input_wh: tuple[int, int]) -> Tensor:
+def _draw_gaussians(coordinates: Tensor, input_wh: tuple[int, int]) -> Tensor:
     """(n, k, 4) coordinates and logits of spreads to the largest of their Gaussians."""
     w, h = (side // 4 for side in input_wh)
     spread = coordinates[..., 2:].sigmoid().clamp(min=1e-3)

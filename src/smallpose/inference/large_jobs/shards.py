@@ -1,9 +1,9 @@
-"""Prediction in shards: so many pictures at a time, each shard a file that is whole or not there.
+"""Predict in shards: a fixed number of images at a time, each shard in a file written atomically.
 
-A job that was stopped goes on with the shards that lack, and whoever works through them, this
-process or many (`cluster.py`), calls the same function. A shard is JSON Lines: first what there is
-to say of it, then one line for each person as COCO's results have them; put end to end, shards are
-the file that one process would have written.
+A job that was stopped resumes with the missing shards. This process and remote workers
+(`ray_backend.py`) call the same function. A shard is JSON Lines: first a report, then one line for
+each person in the form of COCO's results. Concatenated, shards are the file that a single process
+would have written.
 """
 
 import hashlib
@@ -22,28 +22,40 @@ from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.images import refuse_unreadable
-from smallpose.inference.boxes import found_boxes
-from smallpose.inference.large_jobs.work_list import Asked
-from smallpose.inference.options import Options
-from smallpose.inference.predict import find
-from smallpose.inference.predict_files import Finder, sizes_of, whole_pictures
+from smallpose.inference.boxes import convert_to_boxes
+from smallpose.inference.large_jobs.work_list import WorkList
+from smallpose.inference.options import InferenceOptions
+from smallpose.inference.predict import predict_people
+from smallpose.inference.predict_files import (
+    BoxDetector,
+    make_full_image_boxes,
+    read_image_sizes,
+)
 from smallpose.io.coco_annotations import write_coco
-from smallpose.io.coco_results import result_records
+from smallpose.io.coco_results import build_result_records
 from smallpose.methods.base import PoseMethod
-from smallpose.methods.full_image import WholeImageMethod
-from smallpose.system.files import read_bytes, write_whole, write_whole_with
-from smallpose.system.progress import say, track
+from smallpose.methods.full_image import FullImageMethod
+from smallpose.system.files import read_bytes, write_atomically, write_atomically_with
+from smallpose.system.progress import print_status, show_progress
 
 JOB = "job.json"
+# Names of options and values in the job files of older versions.
+_OLD_OPTIONS = {
+    "nms_above": "oks_threshold",
+    "most_bad": "max_unreadable",
+    "most": "max_people",
+    "score_above": "score_threshold",
+}
+_OLD_SCORE_RULES = {"box_times_sure": "box_times_confident_mean"}
 
 
-class Told(msgspec.Struct):
-    """First line of a shard's file.
+class ShardReport(msgspec.Struct):
+    """The first line of a shard's file.
 
     Args:
-        shard: its number, from 0.
-        unreadable: what was wrong with pictures that could not be read.
-        sizes_wh: of its pictures, where nobody had said them; 0 of the unreadable.
+        shard: its index, from 0.
+        unreadable: reasons why images could not be read.
+        sizes_wh: of its images, if they were unknown before; 0 for unreadable ones.
     """
 
     shard: int
@@ -51,151 +63,147 @@ class Told(msgspec.Struct):
     sizes_wh: list[tuple[int, int]] = []
 
 
-class Worker:
-    """Looks at shards, one after another, and writes their files.
+class ShardWorker:
+    """Predicts shards, one after another, and writes their files.
 
     Args:
-        method: a network of its own.
-        asked: what to look at.
-        folder: where shards go.
-        finder: who says where people are, for a top-down method without boxes.
+        method: used by this worker alone.
+        work: the images.
+        folder: of the shards.
+        options: of the prediction.
+        detector: predicts boxes for a top-down method without boxes.
     """
 
     def __init__(
         self,
         method: PoseMethod,
-        asked: Asked,
+        work: WorkList,
         folder: Path,
-        options: Options,
-        finder: Finder | None = None,
+        options: InferenceOptions,
+        detector: BoxDetector | None = None,
     ) -> None:
-        self.method, self.asked, self.finder = method, asked, finder
+        self.method, self.work, self.detector = method, work, detector
         self.folder = folder.absolute()
-        self.most_bad = options.most_bad
-        # The whole job counts its unreadable pictures; a shard of few is not stopped by one.
-        self.options = replace(options, most_bad=1.0)
+        self.max_unreadable = options.max_unreadable
+        # The share counts for the whole job; one unreadable image must not stop a small shard.
+        self.options = replace(options, max_unreadable=1.0)
 
-    def on(self, device: str) -> "Worker":
-        """With its networks there; on a GPU where there is one without a word."""
-        self.method.on(device)
-        if self.finder is not None:
-            self.finder.method.on(device)
+    def move_to(self, device: str) -> "ShardWorker":
+        """Move the networks to a device; "" is a GPU if there is one."""
+        self.method.move_to(device)
+        if self.detector is not None:
+            self.detector.method.move_to(device)
         return self
 
-    def work(self, shard: int) -> Told:
-        """Look at a shard's pictures and write its file."""
-        asked, method = self.asked, self.method
+    def process_shard(self, shard: int) -> ShardReport:
+        """Predict the images of a shard and write its file."""
+        work, method = self.work, self.method
         people = make_instances(
             method.skeleton,
-            asked.images(shard),
+            work.images_of(shard),
             [],
             np.zeros((0, 4)),
             [],
-            category_id=asked.category_id,
+            category_id=work.category_id,
         )
-        told = Told(shard)
-        boxes = asked.boxes_of(shard)
-        if asked.pictures is None:
-            told.sizes_wh, wrong = sizes_of(people.images.file_names)
-            told.unreadable += [] if isinstance(method, WholeImageMethod) else wrong
-        if self.finder is not None:
-            by, how = self.finder
-            everybody = find(by, people, None, asked.read, replace(how, most_bad=1.0))
-            boxes = found_boxes(everybody, people.images, by.box_margin)
-            told.unreadable = _reasons(everybody)
-        elif boxes is None and not isinstance(method, WholeImageMethod):
-            boxes = whole_pictures(told.sizes_wh)
-        found = find(method, people, boxes, asked.read, self.options)
-        told.unreadable += _reasons(found)
-        records = result_records(found, asked.category_id)
+        report = ShardReport(shard)
+        boxes = work.boxes_of(shard)
+        is_full_image = isinstance(method, FullImageMethod)
+        if work.reader is None:
+            report.sizes_wh, problems = read_image_sizes(people.images.file_names)
+            report.unreadable += [] if is_full_image else problems
+        if self.detector is not None:
+            detector, options = self.detector
+            options = replace(options, max_unreadable=1.0)
+            detected = predict_people(detector, people, None, work.read, options)
+            boxes = convert_to_boxes(detected, people.images, detector.box_margin)
+            report.unreadable = _list_reasons(detected)
+        elif boxes is None and not is_full_image:
+            boxes = make_full_image_boxes(report.sizes_wh)
+        predictions = predict_people(method, people, boxes, work.read, self.options)
+        report.unreadable += _list_reasons(predictions)
+        records = build_result_records(predictions, work.category_id)
         lines = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
-        write_whole(file_of(self.folder, shard), msgspec.json.encode(told) + b"\n" + lines)
-        return told
+        path = get_shard_path(self.folder, shard)
+        write_atomically(path, msgspec.json.encode(report) + b"\n" + lines)
+        return report
 
 
-def file_of(folder: Path, shard: int) -> Path:
-    """Where a shard is kept."""
+def get_shard_path(folder: Path, shard: int) -> Path:
+    """Return the path of a shard's file."""
     return folder / f"found-{shard:06d}.jsonl"
 
 
-def work_through(
-    worker: Worker,
-    run: Callable[[Sequence[int]], Iterable[Told]] | None = None,
+def process_shards(
+    worker: ShardWorker,
+    run: Callable[[Sequence[int]], Iterable[ShardReport]] | None = None,
     part: tuple[int, int] = (0, 1),
     label: str = "",
-) -> list[Told]:
-    """All shards that are not there yet; what is to say of each that is there then, in order.
+) -> list[ShardReport]:
+    """Process all shards whose files are missing; return the reports of all that exist then.
 
     Args:
-        run: shards to what they told, in any order; this process without.
-        part: of how many jobs that share the shards this is which, from 0.
+        run: processes shards and yields their reports in any order (default: in this process).
+        part: index of this job, from 0, and the number of jobs that share the shards.
         label: of a progress bar over the shards.
 
-    Raises: InputError when too many pictures cannot be read, or the folder holds another job.
+    Raises: InputError when too many images cannot be read, or the folder holds another job.
     """
-    folder, shards = worker.folder, worker.asked.shards
-    _same_job(worker)
-    told: dict[int, Told] = {}
-    _look_in(folder, shards, told)
-    lack = [n for n in range(part[0], shards, part[1]) if n not in told]
-    if told:
-        say(f"{folder}: {len(told):,} of {shards:,} shards are there already")
-    wrong = [why for one in told.values() for why in one.unreadable]
-    _refuse_many(worker, wrong)
-    for one in track((run or partial(map, worker.work))(lack), label, len(lack)):
-        told[one.shard] = one
-        for why in one.unreadable:
-            say(f"not predicted: {why}")
-        wrong += one.unreadable
-        _refuse_many(worker, wrong)
-    # Jobs that share the shards have gone on meanwhile; whoever ends last finds all of them.
-    others = _look_in(folder, shards, told)
-    _refuse_many(worker, wrong + [why for one in others for why in one.unreadable])
-    return [told[number] for number in sorted(told)]
+    folder, num_shards = worker.folder, worker.work.num_shards
+    _check_job(worker)
+    reports: dict[int, ShardReport] = {}
+    _read_finished(folder, num_shards, reports)
+    index, num_jobs = part
+    missing = [n for n in range(index, num_shards, num_jobs) if n not in reports]
+    if reports:
+        print_status(f"{folder}: {len(reports):,} of {num_shards:,} shards exist already")
+    problems = [reason for report in reports.values() for reason in report.unreadable]
+    _refuse_unreadable(worker, problems)
+    new_reports = (run or partial(map, worker.process_shard))(missing)
+    for report in show_progress(new_reports, label, len(missing)):
+        reports[report.shard] = report
+        for reason in report.unreadable:
+            print_status(f"not predicted: {reason}")
+        problems += report.unreadable
+        _refuse_unreadable(worker, problems)
+    # Other jobs have written shards meanwhile; the job that ends last reads all of them.
+    others = _read_finished(folder, num_shards, reports)
+    problems += [reason for report in others for reason in report.unreadable]
+    _refuse_unreadable(worker, problems)
+    return [reports[shard] for shard in sorted(reports)]
 
 
-def _look_in(folder: Path, shards: int, told: dict[int, Told]) -> list[Told]:
-    """Add to `told` what the shards that are there say of themselves; those that were new."""
-    new = []
-    for number in range(shards):
-        if number not in told and file_of(folder, number).exists():
-            with file_of(folder, number).open("rb") as lines:
-                told[number] = msgspec.json.decode(next(lines), type=Told)
-            new.append(told[number])
-    return new
+def _read_finished(
+    folder: Path, num_shards: int, reports: dict[int, ShardReport]
+) -> list[ShardReport]:
+    """Add the reports of existing shards to `reports`; return those that were added."""
+    added = []
+    for shard in range(num_shards):
+        path = get_shard_path(folder, shard)
+        if shard not in reports and path.exists():
+            with path.open("rb") as lines:
+                reports[shard] = msgspec.json.decode(next(lines), type=ShardReport)
+            added.append(reports[shard])
+    return added
 
 
-def _refuse_many(worker: Worker, wrong: list[str]) -> None:
-    where, images = str(worker.folder), worker.asked.looked_at
-    last = f"; the last: {wrong[-1]}" if wrong else ""
-    refuse_unreadable(where, len(wrong), images, worker.most_bad, last)
+def _refuse_unreadable(worker: ShardWorker, problems: list[str]) -> None:
+    where, num_images = str(worker.folder), worker.work.num_images_read
+    details = f"; the last: {problems[-1]}" if problems else ""
+    refuse_unreadable(where, len(problems), num_images, worker.max_unreadable, details)
 
 
-def _same_job(worker: Worker) -> None:
-    """Write down what the folder's shards are of; raises InputError when they are of another."""
-    asked, method = worker.asked, worker.method
-    boxes = asked.boxes
-    arrays = [asked.image_ids, asked.letters, asked.ends]
-    if boxes is not None:
-        arrays += [boxes.image_rows, boxes.boxes_xywh, boxes.scores]
-    options = asdict(worker.options)
-    job: dict[str, Any] = {
-        "method": method.name,
-        "weights": _hash_of(method),
-        "joints": list(method.skeleton.joints),
-        "images": len(asked.image_ids),
-        "per_shard": asked.per_shard,
-        "pictures and boxes": _hash(arrays),
-        "options": {name: options[name] for name in options if name != "batch_size"},
-        "boxes from": _hash_of(worker.finder.method) if worker.finder else "",
-    }
+def _check_job(worker: ShardWorker) -> None:
+    """Write `job.json`, or raise InputError if it describes another job."""
+    job = _describe_job(worker)
     path = worker.folder / JOB
     if not path.exists():
-        write_whole(path, json.dumps(job, indent=1) + "\n")
+        write_atomically(path, json.dumps(job, indent=1) + "\n")
         return
-    before = msgspec.json.decode(read_bytes(path), type=dict[str, Any])
+    stored = msgspec.json.decode(read_bytes(path), type=dict[str, Any])
+    stored["options"] = _rename_old_options(stored.get("options", {}))
     for name, value in job.items():
-        if before.get(name) != value:
+        if stored.get(name) != value:
             raise InputError(
                 str(worker.folder),
                 f"holds shards of another job, whose {name} differ",
@@ -203,50 +211,82 @@ def _same_job(worker: Worker) -> None:
             )
 
 
-def _hash(arrays: Iterable[Any]) -> str:
+def _describe_job(worker: ShardWorker) -> dict[str, Any]:
+    """Return what must be the same for a job to resume; the batch size may differ."""
+    work, method = worker.work, worker.method
+    boxes = work.boxes
+    arrays = [work.image_ids, work.name_bytes, work.name_ends]
+    if boxes is not None:
+        arrays += [boxes.image_rows, boxes.boxes_xywh, boxes.scores]
+    options = asdict(worker.options)
+    del options["batch_size"]
+    return {
+        "method": method.name,
+        "weights": _hash_weights(method),
+        "joints": list(method.skeleton.joints),
+        "images": len(work.image_ids),
+        "per_shard": work.per_shard,
+        "pictures and boxes": _hash_arrays(arrays),
+        "options": options,
+        "boxes from": _hash_weights(worker.detector.method) if worker.detector else "",
+    }
+
+
+def _rename_old_options(options: dict[str, Any]) -> dict[str, Any]:
+    renamed = {_OLD_OPTIONS.get(name, name): value for name, value in options.items()}
+    rule = renamed.get("score_rule", "")
+    return renamed | {"score_rule": _OLD_SCORE_RULES.get(rule, rule)}
+
+
+def _hash_arrays(arrays: Iterable[Any]) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 
-def _hash_of(method: PoseMethod) -> str:
-    return _hash(weight.cpu().numpy() for weight in method.state_dict().values())
+def _hash_weights(method: PoseMethod) -> str:
+    return _hash_arrays(weight.cpu().numpy() for weight in method.state_dict().values())
 
 
-def merge(folder: Path, shards: int, out: Path) -> tuple[int, int]:
-    """The shards end to end as one COCO result file; people in it, and images with somebody.
+def merge_shards(folder: Path, num_shards: int, out: Path) -> tuple[int, int]:
+    """Concatenate the shards to one COCO result file, line by line to save memory.
 
-    A line at a time: no more than one is held in memory.
+    Returns: the number of people in it, and of images with people.
     """
-    people, images = 0, 0
+    num_people = 0
+    num_images = 0
 
     def fill(file: IO[bytes]) -> None:
-        nonlocal people, images
-        before = b"["
-        last: object = None
-        for shard in range(shards):
-            with file_of(folder, shard).open("rb") as lines:
+        nonlocal num_people, num_images
+        separator = b"["
+        last_image: object = None
+        for shard in range(num_shards):
+            with get_shard_path(folder, shard).open("rb") as lines:
                 next(lines)
                 for line in lines:
-                    file.write(before + line.rstrip())
-                    before, people = b",", people + 1
+                    file.write(separator + line.rstrip())
+                    separator = b","
+                    num_people += 1
                     image = line.split(b",", 1)[0]
-                    images, last = images + (image != last), image
-        file.write(b"[]" if before == b"[" else b"]")
+                    num_images += image != last_image
+                    last_image = image
+        file.write(b"[]" if separator == b"[" else b"]")
 
-    write_whole_with(out, fill)
-    return people, images
+    write_atomically_with(out, fill)
+    return num_people, num_images
 
 
-def write_sizes(asked: Asked, told: Sequence[Told], skeleton: Skeleton, path: Path) -> None:
-    """A COCO file without people that says which bare picture has which number."""
-    parts = [asked.images(one.shard) for one in told]
+def write_image_list(
+    work: WorkList, reports: Sequence[ShardReport], skeleton: Skeleton, path: Path
+) -> None:
+    """Write a COCO file without people, which maps image ids to the names of image files."""
+    parts = [work.images_of(report.shard) for report in reports]
     names = [name for part in parts for name in part.file_names]
-    sizes = np.array([size for one in told for size in one.sizes_wh]).reshape(-1, 2)
-    images = make_images(asked.image_ids, names, *sizes.T)
+    sizes = np.array([size for report in reports for size in report.sizes_wh]).reshape(-1, 2)
+    images = make_images(work.image_ids, names, *sizes.T)
     write_coco(make_instances(skeleton, images, [], np.zeros((0, 4)), []), path)
 
 
-def _reasons(found: Predictions) -> list[str]:
-    return [note.removeprefix("not predicted: ") for note in found.notes]
+def _list_reasons(predictions: Predictions) -> list[str]:
+    return [note.removeprefix("not predicted: ") for note in predictions.notes]

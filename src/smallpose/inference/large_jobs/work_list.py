@@ -1,4 +1,4 @@
-"""What a large prediction looks at, as arrays: pictures' names, their sizes, people's boxes."""
+"""The images of a large prediction job as arrays: names, sizes, and boxes of people."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,60 +10,67 @@ from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Images, make_images
-from smallpose.dataloading.images import Picture, Pictures, read_picture
-from smallpose.inference.boxes import Boxes, read_boxes, true_boxes
-from smallpose.inference.predict_files import files_of, images_and_pictures, refuse_nobody
+from smallpose.dataloading.images import ImageArray, ImageReader, read_image
+from smallpose.inference.boxes import Boxes, read_boxes, select_true_boxes
+from smallpose.inference.predict_files import (
+    list_image_files,
+    open_coco_file,
+    refuse_missing_boxes,
+)
 
-IMAGES = 1000  # of a shard
+IMAGES_PER_SHARD = 1000
 
 Numbers = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is to be looked at: plain arrays, which workers of one machine map and do not copy.
+@dataclass(frozen=True, kw_only=True)
+class WorkList:
+    """The images of a job: plain arrays, which workers of one machine map instead of copying.
 
     Args:
         image_ids: (m,).
-        letters, ends: of the file names, UTF-8 end to end, and (m,) where each ends.
-        sizes_wh: (m, 2) px; 0 where not said.
-        pictures: where the names lead; None where they are paths.
-        boxes: people's places, image by image; None for a method that finds people itself.
+        name_bytes, name_ends: file names end to end, UTF-8, and (m,) the index at which each ends.
+        sizes_wh: (m, 2) px; 0 where unknown.
+        reader: reads images by their names; None if the names are paths.
+        boxes: of people, sorted by image; None for a method that detects people itself.
         category_id: of a person.
-        per_shard: images.
+        per_shard: images per shard.
     """
 
     image_ids: Numbers
-    letters: Numbers
-    ends: Numbers
+    name_bytes: Numbers
+    name_ends: Numbers
     sizes_wh: Numbers
-    pictures: Pictures | None
+    reader: ImageReader | None
     boxes: Boxes | None
     category_id: int = 1
-    per_shard: int = IMAGES
+    per_shard: int = IMAGES_PER_SHARD
 
     @property
-    def shards(self) -> int:
-        """How many there are."""
+    def num_shards(self) -> int:
+        """Return the number of shards."""
         return -(-len(self.image_ids) // self.per_shard)
 
     @property
-    def looked_at(self) -> int:
-        """Images that are opened: with boxes, those that have one."""
+    def num_images_read(self) -> int:
+        """Return the number of images that are opened; images without a box are not."""
         return len(self.image_ids) if self.boxes is None else len(np.unique(self.boxes.image_rows))
 
-    def images(self, shard: int) -> Images:
-        """Of a shard."""
+    def images_of(self, shard: int) -> Images:
+        """Return the images of a shard."""
         rows = slice(shard * self.per_shard, (shard + 1) * self.per_shard)
-        ends = self.ends[rows].tolist()
-        first = int(self.ends[rows.start - 1]) if rows.start else 0
-        letters = self.letters[first : ends[-1]].tobytes()
+        ends = self.name_ends[rows].tolist()
+        first = int(self.name_ends[rows.start - 1]) if rows.start else 0
+        name_bytes = self.name_bytes[first : ends[-1]].tobytes()
         starts = [first, *ends[:-1]]
-        names = [letters[a - first : b - first].decode() for a, b in zip(starts, ends, strict=True)]
+        names = [
+            name_bytes[start - first : end - first].decode()
+            for start, end in zip(starts, ends, strict=True)
+        ]
         return make_images(self.image_ids[rows], names, *self.sizes_wh[rows].T)
 
     def boxes_of(self, shard: int) -> Boxes | None:
-        """Of a shard's images, which are numbered from its first."""
+        """Return the boxes in the images of a shard; rows count from its first image."""
         if self.boxes is None:
             return None
         edges = np.array([shard, shard + 1]) * self.per_shard
@@ -73,65 +80,72 @@ class Asked:
             self.boxes.image_rows[rows] - edges[0],
             self.boxes.boxes_xywh[rows],
             self.boxes.scores[rows],
-            self.boxes.detected,
+            self.boxes.from_detector,
         )
 
-    def read(self, name: str) -> Picture:
-        """The picture of that name.
+    def read(self, name: str) -> ImageArray:
+        """Read an image.
 
-        Raises: InputError, also for what is refused: one file among millions is named and left.
+        Raises: InputError, also in place of RefusedError: one file among millions is reported and
+            skipped.
         """
         try:
-            return read_picture(Path(name)) if self.pictures is None else self.pictures.read(name)
+            return read_image(Path(name)) if self.reader is None else self.reader.read(name)
         except RefusedError as error:
-            raise InputError(error.where, error.what, error.mend) from None
+            raise InputError(error.where, error.what, error.remedy) from None
 
 
-def ask(
+def make_work_list(
     images: Images,
-    pictures: Pictures | None,
+    reader: ImageReader | None,
     boxes: Boxes | None = None,
     category_id: int = 1,
-    per_shard: int = IMAGES,
-) -> Asked:
-    """`Asked` of a table's images."""
+    per_shard: int = IMAGES_PER_SHARD,
+) -> WorkList:
+    """Make the work list of a table's images."""
     names = [name.encode() for name in images.file_names]
     if boxes is not None:
         order = np.argsort(boxes.image_rows, kind="stable")
-        rows, xywh, scores = boxes.image_rows, boxes.boxes_xywh, boxes.scores
-        boxes = Boxes(rows[order], xywh[order], scores[order], boxes.detected)
-    return Asked(
-        images.ids,
-        np.frombuffer(b"".join(names), np.uint8),
-        np.cumsum([len(name) for name in names], dtype=np.int64),
-        np.stack([images.width, images.height], axis=1),
-        pictures,
-        boxes,
-        category_id,
-        max(per_shard, 1),
+        boxes = Boxes(
+            boxes.image_rows[order],
+            boxes.boxes_xywh[order],
+            boxes.scores[order],
+            boxes.from_detector,
+        )
+    return WorkList(
+        image_ids=images.ids,
+        name_bytes=np.frombuffer(b"".join(names), np.uint8),
+        name_ends=np.cumsum([len(name) for name in names], dtype=np.int64),
+        sizes_wh=np.stack([images.width, images.height], axis=1),
+        reader=reader,
+        boxes=boxes,
+        category_id=category_id,
+        per_shard=max(per_shard, 1),
     )
 
 
-def ask_file(data: Path, images: Path, boxes: Path | bool, per_shard: int = IMAGES) -> Asked:
-    """The images of a COCO file.
+def list_coco_file(
+    data: Path, images: Path, boxes: Path | bool, per_shard: int = IMAGES_PER_SHARD
+) -> WorkList:
+    """Make the work list of the images of a COCO file.
 
     Args:
         boxes: a detector's file; True for those in `data`, False for none.
     """
-    # Workers may stand in other folders.
-    people, pictures = images_and_pictures(data, images.absolute())
-    where: Boxes | None = None
+    # Workers may have other working directories.
+    people, reader = open_coco_file(data, images.absolute())
+    boxes_of_images: Boxes | None = None
     if isinstance(boxes, Path):
-        where = read_boxes(boxes, people.images, people.category_id)
+        boxes_of_images = read_boxes(boxes, people.images, people.category_id)
     elif boxes:
-        refuse_nobody(people, data)
-        where = true_boxes(people)
-    return ask(people.images, pictures, where, people.category_id, per_shard)
+        refuse_missing_boxes(people, data)
+        boxes_of_images = select_true_boxes(people)
+    return make_work_list(people.images, reader, boxes_of_images, people.category_id, per_shard)
 
 
-def ask_pictures(paths: Iterable[Path], per_shard: int = IMAGES) -> Asked:
-    """Pictures and folders of pictures, none of them opened; image ids count from 1."""
-    names = [str(path.absolute()) for path in files_of(paths)]
+def list_images(paths: Iterable[Path], per_shard: int = IMAGES_PER_SHARD) -> WorkList:
+    """Make the work list of image files and folders, without opening any; ids count from 1."""
+    names = [str(path.absolute()) for path in list_image_files(paths)]
     if not names:
-        raise InputError("predict", "no picture to look at", "name pictures or folders")
-    return ask(make_images(range(1, len(names) + 1), names), None, per_shard=per_shard)
+        raise InputError("predict", "there is no image to predict", "name images or folders")
+    return make_work_list(make_images(range(1, len(names) + 1), names), None, per_shard=per_shard)
