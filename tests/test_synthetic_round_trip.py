@@ -11,7 +11,7 @@ from smallpose.core.sizes import MEDIUM_BELOW, SMALL_BELOW
 from smallpose.dataset.builder.build import BuildOptions, build_dataset
 from smallpose.dataset.verify import check_set
 from smallpose.sources import READERS
-from smallpose.synthetic import make_world
+from smallpose.synthetic import make_synthetic_dataset
 
 # Half a pixel where a format keeps whole ones, next to nothing where it keeps decimals.
 ROUNDING = {"coco": 0.5, "mpii": 0.5, "aic": 0.5, "hieve": 0.5, "posetrack": 0.51}
@@ -20,7 +20,7 @@ ROUNDING = {"coco": 0.5, "mpii": 0.5, "aic": 0.5, "hieve": 0.5, "posetrack": 0.5
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("world") / "world"
-    make_world(out, size="tiny", seed=11)
+    make_synthetic_dataset(out, size="tiny", seed=11)
     return out
 
 
@@ -59,7 +59,7 @@ def matched(built: Path, world: Path):
                 yield part, row, truth, candidates[p]
 
 
-def test_every_person_is_recovered_within_the_formats_own_rounding(built, world):
+def test_every_person_is_recovered_within_the_rounding_of_the_format(built, world):
     seen = set()
     for part, row, truth, other in matched(built, world):
         source = SOURCES[part.source[row]]
@@ -70,7 +70,7 @@ def test_every_person_is_recovered_within_the_formats_own_rounding(built, world)
     assert seen == set(READERS), "every source is in the set"
 
 
-def test_visibility_is_what_the_source_can_say(built, world):
+def test_visibility_is_recovered_as_far_as_the_source_has_it(built, world):
     for part, row, truth, other in matched(built, world):
         assert np.array_equal(part.keypoints[row][:, 2], truth.keypoints[other][:, 2])
 
@@ -87,7 +87,7 @@ def test_size_classes_follow_each_sources_box_rule(built, world):
             assert part.size_class[row] == truth.size_class[other]
 
 
-def test_every_image_with_a_small_person_is_there_and_keeps_all_its_people(built, world):
+def test_every_image_with_a_small_person_is_selected_with_all_its_people(built, world):
     truth = smallpose.read_coco(world / "truth.json")
     names = {n for part in splits(built) for n in part.images.file_names}
     for name, rows in by_image(truth).items():
@@ -99,13 +99,13 @@ def test_every_image_with_a_small_person_is_there_and_keeps_all_its_people(built
             assert name in names, f"{name} holds a small person"
 
 
-def test_the_set_checks_out_and_says_that_it_is_synthetic(built):
+def test_the_data_set_passes_check_and_its_card_says_synthetic(built):
     findings, _ = check_set(built, 1)
     assert findings == []
     assert "**Synthetic.**" in (built / "README.md").read_text()
 
 
-def test_no_video_is_on_both_sides(built):
+def test_no_video_is_in_both_splits(built):
     train, test = (set(p.images.groups) - {""} for p in splits(built))
     assert train
     assert test

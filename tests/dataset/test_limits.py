@@ -62,7 +62,7 @@ def write_coco(root, pictures):
 
 
 @pytest.mark.slow
-def test_a_disk_that_is_really_full_keeps_what_was_there_and_nothing_else(tmp_path):
+def test_a_full_file_system_keeps_previous_files_and_no_others(tmp_path):
     """A file system of a few kilobytes, at every place of a build where it can overflow."""
     if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
         pytest.skip("no name spaces here to mount a small file system in")
@@ -115,7 +115,7 @@ def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def test_an_image_of_900_million_pixels_takes_no_memory(tmp_path):
+def test_an_image_of_900_million_pixels_is_refused_without_memory(tmp_path):
     """A whole and sound PNG of 30,000 × 30,000; decoded, it would take 900 MB."""
     side = 30_000
     packer = zlib.compressobj(1)

@@ -90,7 +90,7 @@ def small_batches(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 @pytest.mark.parametrize("engine", ENGINES)
-def test_every_engine_counts_what_the_file_in_memory_holds(exported, small_batches, engine):
+def test_every_backend_counts_as_in_memory(exported, small_batches, engine):
     for split in ("train", "test"):
         whole = count_dataset(read_coco(exported / "set" / "annotations" / f"{split}.json"))
         streamed = count_shards(files_of(exported, split), engine)
@@ -101,7 +101,7 @@ def test_every_engine_counts_what_the_file_in_memory_holds(exported, small_batch
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("engine", ENGINES)
-def test_every_engine_selects_what_the_builder_would(exported, small_batches, tmp_path, engine):
+def test_every_backend_selects_what_the_builder_selects(exported, small_batches, tmp_path, engine):
     people = read_coco(exported / "set" / "annotations" / "train.json")
     everyone = np.arange(len(people.images))
     for seed in range(3):
@@ -120,7 +120,7 @@ def test_every_engine_selects_what_the_builder_would(exported, small_batches, tm
         assert written.skeleton == kept.skeleton
 
 
-def test_the_command_says_of_shards_what_it_says_of_json(exported, tmp_path, capsys):
+def test_stats_of_shards_equal_those_of_json(exported, tmp_path, capsys):
     numbers, printed = [], []
     for name, files in (
         ("json", sorted((exported / "set" / "annotations").iterdir(), reverse=True)),
@@ -140,7 +140,7 @@ def test_the_command_says_of_shards_what_it_says_of_json(exported, tmp_path, cap
         assert file.read_bytes() == (tmp_path / "shards" / file.name).read_bytes()
 
 
-def test_shards_of_one_name_are_one_set(tmp_path):
+def test_shards_of_one_name_are_one_data_set(tmp_path):
     names = ("a/train-00001-of-00002.parquet", "a/train-00000-of-00002.parquet", "a/val_10.parquet")
     names += ("a/val_9.parquet", "b/0.parquet", "b/1.parquet", "c/train.parquet")
     found = group_shards([Path(n) for n in names])
@@ -152,7 +152,7 @@ def test_shards_of_one_name_are_one_set(tmp_path):
     }
 
 
-def test_somebody_elses_parquet_and_no_parquet_are_named(tmp_path):
+def test_files_without_our_metadata_and_other_formats_are_named(tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -166,7 +166,7 @@ def test_somebody_elses_parquet_and_no_parquet_are_named(tmp_path):
         count_shards([tmp_path / "c.parquet"])
 
 
-def test_an_engine_that_is_not_there_says_what_to_install(exported, monkeypatch):
+def test_the_error_for_a_missing_backend_names_what_to_install(exported, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "ray", None)
@@ -174,14 +174,14 @@ def test_an_engine_that_is_not_there_says_what_to_install(exported, monkeypatch)
         count_shards(files_of(exported, "test"), "ray")
 
 
-def test_a_selection_is_never_written_over_something(exported, tmp_path):
+def test_a_selection_never_overwrites_a_folder(exported, tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(InputError, match="exists already"):
         select_shards(files_of(exported, "test"), tmp_path / "out", "test")
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_selection_that_was_killed_or_failed_is_begun_again(exported, tmp_path, monkeypatch):
+def test_a_killed_or_failed_selection_starts_again(exported, tmp_path, monkeypatch):
     left = tmp_path / ".out.part"
     left.mkdir()
     (left / "of-another-day.parquet").write_bytes(b"PAR1")
@@ -201,7 +201,7 @@ def test_a_selection_that_was_killed_or_failed_is_begun_again(exported, tmp_path
     }
 
 
-def test_names_are_no_patterns_and_a_damaged_shard_is_named(exported, tmp_path):
+def test_names_are_not_patterns_and_a_damaged_shard_is_named(exported, tmp_path):
     folder = tmp_path / "pool [1]"
     folder.mkdir()
     for file in files_of(exported, "test"):

@@ -51,7 +51,7 @@ READ = {
 }
 
 
-def test_all_five_are_read_and_kept_without_their_images(roots, tmp_path):
+def test_five_real_sources_are_built_without_their_images(roots, tmp_path):
     out = tmp_path / "set"
     manifest = build_dataset(roots, out, BuildOptions(missing_images="keep"))
     assert read_counts(manifest) == READ
@@ -74,7 +74,7 @@ def test_all_five_are_read_and_kept_without_their_images(roots, tmp_path):
     assert densities.tolist() == [86 + 6, 527 + 38, 0]
 
 
-def test_what_has_images_is_built_and_checks_out(roots, tmp_path):
+def test_real_images_are_built_and_checked(roots, tmp_path):
     out = tmp_path / "set"
     manifest = build_dataset(roots, out, BuildOptions(missing_images="drop"))
     assert read_counts(manifest) == READ
@@ -86,7 +86,7 @@ def test_what_has_images_is_built_and_checks_out(roots, tmp_path):
         assert (out / "images" / name).is_file()
 
 
-def test_the_same_real_files_give_the_same_bytes(roots, tmp_path):
+def test_real_sources_give_the_same_bytes_twice(roots, tmp_path):
     for name in ("a", "b"):
         build_dataset(roots, tmp_path / name, BuildOptions(missing_images="keep", seed=4))
     for file in ("annotations/train.json", "annotations/test.json", "README.md"):

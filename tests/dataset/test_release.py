@@ -53,13 +53,13 @@ def test_every_file_has_its_checksum(released):
         assert hashlib.sha256((released / name).read_bytes()).hexdigest() == digest
 
 
-def test_the_card_speaks_of_files_that_are_there(released):
+def test_every_file_that_the_card_lists_exists(released):
     named = re.findall(r"^\| `([^`]+)` \|", (released / "README.md").read_text(), re.MULTILINE)
     assert len(named) >= 5
     assert [name for name in named if not (released / name).is_file()] == []
 
 
-def test_whoever_gets_a_release_can_check_it(released, tmp_path, capsys):
+def test_a_release_can_be_checked(released, tmp_path, capsys):
     assert main(["check", str(released)]) == 0
     assert "pictures are not here" in capsys.readouterr().out
     copy = shutil.copytree(released, tmp_path / "copy")
@@ -68,7 +68,7 @@ def test_whoever_gets_a_release_can_check_it(released, tmp_path, capsys):
     assert "test.json has changed" in capsys.readouterr().out
 
 
-def test_nothing_tells_where_the_set_was_built(built, released):
+def test_a_release_has_no_path_of_the_machine_that_built_it(built, released):
     for file in released.rglob("*"):
         if file.is_file():
             assert str(built.parent) not in file.read_text(), file.name
@@ -81,7 +81,7 @@ def test_the_index_names_every_image_once(released):
     assert len({row.split(",")[0] for row in rows}) == len(rows)
 
 
-def test_one_file_holds_the_same_bytes_whenever_it_is_made(built, released, tmp_path):
+def test_a_zip_file_has_the_same_bytes_whenever_it_is_written(built, released, tmp_path):
     for name in ("a.zip", "b.zip"):
         assert main(["release", str(built), "--out", str(tmp_path / name)]) == 0
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
@@ -89,7 +89,7 @@ def test_one_file_holds_the_same_bytes_whenever_it_is_made(built, released, tmp_
         assert archive.read("index.csv") == (released / "index.csv").read_bytes()
 
 
-def test_a_set_that_was_changed_is_not_released(built, tmp_path, capsys):
+def test_a_data_set_that_has_changed_is_not_released(built, tmp_path, capsys):
     card = built / "README.md"
     before = card.read_bytes()
     card.write_bytes(before + b"!")
@@ -101,12 +101,12 @@ def test_a_set_that_was_changed_is_not_released(built, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_nothing_is_written_over(built, released, capsys):
+def test_an_existing_folder_is_not_overwritten_by_a_release(built, released, capsys):
     assert main(["release", str(built), "--out", str(released)]) == 3
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_the_card_answers_every_question_with_the_manifests_numbers(built):
+def test_the_datasheet_has_every_section_and_only_numbers_of_the_manifest(built):
     card = (built / "README.md").read_text()
     manifest = json.loads((built / "manifest.json").read_text())
     for question in QUESTIONS:
@@ -133,20 +133,20 @@ def data(built):
 class TestCroissant:
     """The structure that the format asks for, and references that lead somewhere."""
 
-    def test_it_has_what_every_data_set_must_have(self, data):
+    def test_required_properties_are_set(self, data):
         assert data["@type"] == "sc:Dataset"
         assert data["conformsTo"] == "http://mlcommons.org/croissant/1.0"
         assert data["@context"]["cr"] == "http://mlcommons.org/croissant/"
         for key in ("name", "description", "license", "version", "distribution", "recordSet"):
             assert data[key], key
 
-    def test_files_are_there_with_their_hashes(self, data, built):
+    def test_files_have_their_hashes_and_sizes(self, data, built):
         for file in data["distribution"]:
             content = (built / file["contentUrl"]).read_bytes()
             assert file["sha256"] == hashlib.sha256(content).hexdigest()
             assert file["contentSize"] == f"{len(content)} B"
 
-    def test_every_field_leads_to_a_value_of_its_type(self, data, built):
+    def test_every_field_extracts_a_value_of_its_type(self, data, built):
         kinds = {"sc:Integer": int, "sc:Float": float, "sc:Text": str}
         files = {
             f["@id"]: json.loads((built / f["contentUrl"]).read_text())
@@ -167,12 +167,12 @@ class TestCroissant:
                 assert all(isinstance(row[path[2]], number) for row in rows), field["@id"]
         assert len(ids) == sum(len(r["field"]) for r in data["recordSet"])
 
-    def test_the_formats_own_checker_finds_nothing(self, data, built):
+    def test_mlcroissant_accepts_the_file(self, data, built):
         checker = pytest.importorskip("mlcroissant", reason="pip install mlcroissant to check")
         checker.Dataset(jsonld=str(built / "croissant.json"))
 
 
-def test_whoever_gets_a_release_can_export_and_audit_it(built, released, tmp_path):
+def test_a_release_can_be_exported_and_audited(built, released, tmp_path):
     """With the pictures put beside the annotations, and the labels without them."""
     copy = shutil.copytree(released, tmp_path / "copy")
     out = str(tmp_path / "parquet")

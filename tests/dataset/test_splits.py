@@ -17,7 +17,7 @@ def images(groups, source=MPII):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_no_video_is_on_both_sides_and_a_fifth_is_test(seed):
+def test_no_video_is_in_both_splits_and_a_fifth_is_test(seed):
     rng = np.random.default_rng(seed)
     groups = [f"v{g}" for g in rng.integers(0, 60, 900)]
     sides = assign_splits(images(groups), [""] * 900, "grouped", rng)
@@ -27,7 +27,7 @@ def test_no_video_is_on_both_sides_and_a_fifth_is_test(seed):
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_the_subset_is_as_close_as_any_can_be(seed):
+def test_the_closest_subset_equals_that_of_brute_force(seed):
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 40, 9).tolist()
     wanted = int(rng.integers(1, 60))
@@ -43,14 +43,14 @@ def test_images_without_a_video_are_split_one_by_one():
     assert sides.count("test") == 10
 
 
-def test_the_papers_way_splits_frame_by_frame_and_so_cuts_videos():
+def test_the_paper_method_splits_frame_by_frame_and_divides_videos():
     groups = ["v"] * 100
     rng = np.random.default_rng(0)
     assert assign_splits(images(groups), [""] * 100, "paper", rng).count("test") == 20
     assert set(assign_splits(images(groups), [""] * 100, "grouped", rng)) == {"train"}
 
 
-def test_the_sources_own_split_stays():
+def test_official_splits_are_kept():
     official = ["train", "test", "test", "train"]
     sides = assign_splits(
         images(["", "", "a", "a"], 1), official, "grouped", np.random.default_rng(0)
@@ -58,7 +58,7 @@ def test_the_sources_own_split_stays():
     assert list(sides) == official
 
 
-def test_a_video_that_another_source_has_split_stays_on_its_side():
+def test_a_video_that_another_source_has_split_keeps_that_split():
     """PoseTrack's videos come from MPII: its official split decides for both."""
     groups = ["000001_mpii", "000002_mpii"] + ["000001_mpii"] * 30 + [""] * 70
     source = [POSETRACK] * 2 + [MPII] * 100
@@ -71,7 +71,7 @@ def test_a_video_that_another_source_has_split_stays_on_its_side():
         assert set(sides[32:]) == {"train"}, "a fifth and more is on the test side already"
 
 
-def test_the_seed_decides_and_decides_alike():
+def test_equal_seeds_give_equal_splits_and_others_do_not():
     groups = [f"v{i % 37}" for i in range(200)]
     one, again, other = (
         assign_splits(images(groups), [""] * 200, "grouped", np.random.default_rng(s))

@@ -33,7 +33,7 @@ def people():
     return make_instances(SMALLPOSE, images, rows, boxes, keypoints, source=source[rows])
 
 
-def test_five_subsets_have_the_people_asked_for_and_the_areas_of_the_whole(people):
+def test_subsets_have_the_requested_people_and_the_areas_of_the_data_set(people):
     size = len(people) // 4
     subsets = draw_subsets(people, 5, size, seed=3)
     for subset in subsets:
@@ -42,7 +42,7 @@ def test_five_subsets_have_the_people_asked_for_and_the_areas_of_the_whole(peopl
         assert subset.distance < 0.01
 
 
-def test_subsets_are_independent_draws_and_repeat_with_their_seed(people):
+def test_subsets_are_independent_draws_and_reproducible(people):
     size = len(people) // 4
     first = draw_subsets(people, 5, size, seed=3)
     again = draw_subsets(people, 5, size, seed=3)
@@ -53,16 +53,16 @@ def test_subsets_are_independent_draws_and_repeat_with_their_seed(people):
     assert np.abs(shared[~np.eye(5, dtype=bool)] - 0.25).max() < 0.06
 
 
-def test_the_usual_size_is_that_of_the_coco_part(people):
+def test_the_default_size_is_that_of_the_coco_part(people):
     assert count_coco_people(people) == (people.source == 1).sum()
 
 
-def test_more_people_than_there_are_is_an_error(people):
+def test_more_people_than_the_data_set_has_is_an_error(people):
     with pytest.raises(InputError, match="the training set has"):
         draw_subsets(people, 1, len(people) + 1)
 
 
-def test_a_subset_comes_back_from_its_file(people, tmp_path):
+def test_a_subset_is_read_back_from_its_file(people, tmp_path):
     (subset,) = draw_subsets(people, 1, len(people) // 10)
     write_subset(tmp_path / "subset1.json", subset, people)
     number, chosen = read_subset(tmp_path / "subset1.json", people)
@@ -70,7 +70,7 @@ def test_a_subset_comes_back_from_its_file(people, tmp_path):
     assert set(np.unique(chosen.image_rows)) == set(subset.image_rows.tolist())
 
 
-def test_a_subset_of_another_set_is_refused(people, tmp_path):
+def test_a_subset_of_another_data_set_is_refused(people, tmp_path):
     path = tmp_path / "subset.json"
     path.write_text('{"subset": 1, "seed": 0, "people": 1, "images": [999999]}')
     with pytest.raises(InputError, match="999999"):

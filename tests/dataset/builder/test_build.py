@@ -87,7 +87,7 @@ def everything(folder):
     return files
 
 
-def test_what_is_written_is_what_the_contracts_say(world, tmp_path):
+def test_a_built_data_set_has_the_documented_files_ids_and_joints(world, tmp_path):
     out = tmp_path / "set"
     manifest = build_dataset(world["roots"], out, BuildOptions())
     train = smallpose.read_coco(out / "annotations" / "train.json")
@@ -113,7 +113,7 @@ def test_what_is_written_is_what_the_contracts_say(world, tmp_path):
     assert manifest == json.loads((out / "manifest.json").read_text())
 
 
-def test_every_person_arrives_with_the_21_joints_by_name(world, tmp_path):
+def test_joints_are_mapped_to_the_21_by_name(world, tmp_path):
     build_dataset(world["roots"], tmp_path / "set", BuildOptions())
     built = {}
     for split in ("train", "test"):
@@ -128,7 +128,7 @@ def test_every_person_arrives_with_the_21_joints_by_name(world, tmp_path):
             assert any(np.array_equal(expected[row], k) for k in built[file_name])
 
 
-def test_official_splits_stay_and_videos_are_not_cut(world, tmp_path):
+def test_official_splits_are_kept_and_videos_are_not_divided(world, tmp_path):
     build_dataset(world["roots"], tmp_path / "set", BuildOptions())
     groups = {}
     for split in ("train", "test"):
@@ -153,7 +153,7 @@ def test_the_same_sources_and_seed_give_the_same_bytes(world, tmp_path, how):
     assert everything(tmp_path / "a") == everything(tmp_path / "b")
 
 
-def test_sizes_that_a_source_lacks_come_from_the_images(world, tmp_path):
+def test_image_sizes_that_a_source_lacks_are_read_from_the_images(world, tmp_path):
     build_dataset(world["roots"], tmp_path / "set", BuildOptions())
     images = smallpose.read_coco(tmp_path / "set" / "annotations" / "train.json").images
     assert set(zip(images.width.tolist(), images.height.tolist(), strict=True)) == {KNOWN_SIZE}
@@ -182,7 +182,7 @@ def test_missing_images_are_refused_dropped_or_kept(world, tmp_path):
     assert sizes["mpii/p/001.png"] == KNOWN_SIZE[0]
 
 
-def test_boxes_are_cut_at_the_images_edge_and_those_without_area_are_ignored(world, tmp_path):
+def test_boxes_are_clipped_and_people_without_box_area_are_ignored(world, tmp_path):
     boxes = world["coco"].people.boxes_xywh
     boxes[0] = (50, 40, 100, 100)
     boxes[1] = (70, 10, 10, 10)
@@ -218,7 +218,9 @@ def test_a_file_that_is_no_image_is_named(name, world, tmp_path):
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_up_to_max_bad_they_are_left_out_and_listed(name, world, tmp_path, capsys):
+def test_unreadable_images_are_left_out_and_listed_up_to_max_unreadable(
+    name, world, tmp_path, capsys
+):
     content, _, what = UNREADABLE[name]
     (tmp_path / "mpii" / "p" / "003.png").write_bytes(content)
     manifest = build_dataset(world["roots"], tmp_path / "set", BuildOptions(max_unreadable=0.05))
@@ -241,7 +243,7 @@ def encoded(kind, share=1.0, **options):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
 @pytest.mark.parametrize("share", [0.5, 0.97])
-def test_an_image_that_is_cut_off_is_never_used(kind, share, world, tmp_path):
+def test_a_truncated_image_is_never_used(kind, share, world, tmp_path):
     (tmp_path / "mpii" / "p" / "003.png").write_bytes(encoded(kind, share))
     with pytest.raises(InputError, match=r"003\.png: cut off or broken"):
         build_dataset(world["roots"], tmp_path / "set", BuildOptions())
@@ -261,7 +263,7 @@ def test_an_image_that_is_cut_off_is_never_used(kind, share, world, tmp_path):
         encoded("BMP"),
     ],
 )
-def test_a_full_image_is_used_whatever_stands_behind_it(whole, world, tmp_path):
+def test_a_complete_image_is_used_whatever_follows_it_in_the_file(whole, world, tmp_path):
     (tmp_path / "mpii" / "p" / "003.png").write_bytes(whole)
     manifest = build_dataset(world["roots"], tmp_path / "set", BuildOptions())
     assert manifest["sources"]["mpii"]["unreadable"] == {}
@@ -273,7 +275,7 @@ def png_chunk(kind, data):
 
 
 @pytest.mark.parametrize("where", [0.4, 0.9])
-def test_a_png_that_is_broken_in_its_middle_only_is_never_used(where, world, tmp_path):
+def test_a_png_that_is_damaged_in_its_middle_is_never_used(where, world, tmp_path):
     """Its head and its end are whole; the checksum of the chunk between them is not."""
     data = bytearray(encoded("PNG"))
     data[int(where * len(data))] ^= 1
@@ -286,7 +288,7 @@ def test_a_png_that_is_broken_in_its_middle_only_is_never_used(where, world, tmp
     assert list(manifest["sources"]["mpii"]["unreadable"]) == ["mpii/p/003.png"]
 
 
-def test_a_png_may_be_odd_where_no_pixel_depends_on_it(world, tmp_path):
+def test_a_png_with_a_damaged_comment_is_used(world, tmp_path):
     """A comment with a wrong checksum, and junk behind the end."""
     data = encoded("PNG")
     comment = struct.pack(">I", 4) + b"tEXt" + b"a\0bc" + bytes(4)
@@ -308,7 +310,7 @@ def test_a_decompression_bomb_is_refused_by_its_header(side, world, tmp_path):
     assert len(manifest["sources"]["mpii"]["unreadable"]) == 1
 
 
-def test_images_with_an_exif_orientation_are_counted_and_stay_as_stored(world, tmp_path, capsys):
+def test_images_with_an_exif_orientation_are_counted_and_not_rotated(world, tmp_path, capsys):
     exif = Image.Exif()
     exif[0x0112] = 6  # viewers turn it to 48 × 64; labels live in the stored 64 × 48
     for number in (3, 4):
@@ -327,7 +329,7 @@ def _notes(manifest, source):
     return manifest["sources"][source]["notes"]
 
 
-def test_an_image_of_another_size_than_its_annotation_says_is_named(world, tmp_path):
+def test_a_build_stops_at_an_image_of_another_size_than_annotated(world, tmp_path):
     other = np.zeros((10, 20, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "coco" / "p" / "004.png"), other)
     with pytest.raises(InputError, match=r"004\.png: the picture is 20 × 10, .* says 64 × 48"):
@@ -345,7 +347,7 @@ def test_an_image_of_another_size_than_its_annotation_says_is_named(world, tmp_p
     assert sizes["coco/p/003.png"] == list(KNOWN_SIZE)
 
 
-def test_a_folder_that_holds_something_else_is_never_replaced(world, tmp_path):
+def test_a_folder_with_other_files_is_never_replaced(world, tmp_path):
     out = tmp_path / "set"
     out.mkdir()
     (out / "thesis.tex").write_text("precious")
@@ -356,7 +358,7 @@ def test_a_folder_that_holds_something_else_is_never_replaced(world, tmp_path):
     assert (out / "thesis.tex").read_text() == "precious"
 
 
-def test_an_older_set_is_replaced_on_request_only(world, tmp_path):
+def test_an_older_data_set_is_replaced_only_on_request(world, tmp_path):
     out = tmp_path / "set"
     build_dataset(world["roots"], out, BuildOptions(seed=1))
     build_dataset(world["roots"], out, BuildOptions(seed=2, overwrite=True))
@@ -364,7 +366,7 @@ def test_an_older_set_is_replaced_on_request_only(world, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["coco", "mpii", "set"]
 
 
-def test_a_full_disk_leaves_nothing_behind(world, tmp_path, monkeypatch):
+def test_a_full_disk_leaves_no_unfinished_files(world, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -374,7 +376,7 @@ def test_a_full_disk_leaves_nothing_behind(world, tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["coco", "mpii"]
 
 
-def test_a_set_knows_when_one_byte_of_it_has_changed(world, tmp_path):
+def test_check_detects_one_changed_byte(world, tmp_path):
     out = tmp_path / "set"
     build_dataset(world["roots"], out, BuildOptions(images="copy"))
     assert check_set(out, 2)[0] == []
@@ -400,12 +402,12 @@ def test_every_number_of_the_card_comes_from_the_manifest(world, tmp_path):
             assert manifest["files"][file]["sha256"][:16] in card
 
 
-def test_a_build_without_sources_says_what_to_give(tmp_path):
+def test_the_error_of_a_build_without_sources_names_a_flag(tmp_path):
     with pytest.raises(InputError, match="no source is given; give at least one"):
         build_dataset({}, tmp_path / "set", BuildOptions())
 
 
-def test_images_whose_folder_is_missing_or_packed_say_so(world, tmp_path):
+def test_the_error_for_missing_images_names_the_folder_or_archive(world, tmp_path):
     (tmp_path / "mpii" / "p").rename(tmp_path / "mpii" / "elsewhere")
     with pytest.raises(InputError, match=r"put them into .*mpii/p, which is not there, or use"):
         build_dataset(world["roots"], tmp_path / "set", BuildOptions())
@@ -414,7 +416,7 @@ def test_images_whose_folder_is_missing_or_packed_say_so(world, tmp_path):
         build_dataset(world["roots"], tmp_path / "set", BuildOptions())
 
 
-def test_a_link_to_another_disk_stays_one_and_the_set_lies_behind_it(world, tmp_path):
+def test_an_output_folder_that_is_a_link_remains_one(world, tmp_path):
     big, out = tmp_path / "big", tmp_path / "out"
     big.mkdir()
     out.symlink_to(big)
@@ -423,7 +425,7 @@ def test_a_link_to_another_disk_stays_one_and_the_set_lies_behind_it(world, tmp_
     assert not list(tmp_path.glob(".*building"))
 
 
-def test_the_folder_one_stands_in_is_refused_before_any_work(world, tmp_path, monkeypatch):
+def test_the_current_folder_is_refused_before_anything_is_read(world, tmp_path, monkeypatch):
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)

@@ -22,7 +22,7 @@ def test_a_second_build_is_refused_while_the_first_runs(tmp_path):
         pass
 
 
-def test_a_failed_build_leaves_nothing(tmp_path):
+def test_a_failed_build_leaves_no_files(tmp_path):
     out = tmp_path / "set"
     with pytest.raises(ValueError, match="boom"), open_build_folder(out, "key") as place:
         (place.data_set / "half.json").write_text("[")
@@ -30,7 +30,7 @@ def test_a_failed_build_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_finished_build_is_put_in_place_whole(tmp_path):
+def test_a_finished_build_replaces_the_output_folder(tmp_path):
     out = tmp_path / "set"
     out.mkdir()
     (out / "old.json").write_text("old")
@@ -73,7 +73,7 @@ def killed(tmp_path):
     return out
 
 
-def test_after_kill_9_the_same_call_goes_on_without_torn_lines(killed, capsys):
+def test_after_kill_9_the_same_build_resumes_with_complete_journal_lines(killed, capsys):
     with open_build_folder(killed, "key") as place:
         assert (place.data_set / "images" / "picture").read_text() == "copied"
         assert place.read_journal() == [{"video": "a"}]
@@ -82,7 +82,7 @@ def test_after_kill_9_the_same_call_goes_on_without_torn_lines(killed, capsys):
     assert "going on with the build that was interrupted" in capsys.readouterr().err
 
 
-def test_after_kill_9_another_call_starts_afresh(killed):
+def test_after_kill_9_a_build_with_other_options_starts_again(killed):
     with open_build_folder(killed, "another key") as place:
         assert list(place.data_set.iterdir()) == []
         assert place.read_journal() == []

@@ -123,7 +123,7 @@ def test_a_nose_cannot_be_derived():
         derive_joints(make_people(2), ("nose",))
 
 
-def test_everything_but_the_derived_keypoints_is_as_without(sets):
+def test_only_derived_keypoints_differ_from_a_build_without_derive(sets):
     """Read the two files as JSON: the only differences are the listed joints."""
     for split in ("train", "test"):
         plain, more = (
@@ -148,7 +148,7 @@ def test_everything_but_the_derived_keypoints_is_as_without(sets):
         assert made > 20
 
 
-def test_no_count_density_or_metric_knows_that_joints_were_derived(sets):
+def test_counts_densities_and_metrics_exclude_derived_joints(sets):
     for split in ("train", "test"):
         plain, more = (
             read_coco(sets[n] / "annotations" / f"{split}.json") for n in ("plain", "derived")
@@ -162,7 +162,7 @@ def test_no_count_density_or_metric_knows_that_joints_were_derived(sets):
     assert cards[0] == cards[1]
 
 
-def test_a_pose_that_misses_every_derived_joint_is_still_perfect(sets, tmp_path):
+def test_predictions_without_derived_joints_score_an_ap_of_1(sets, tmp_path):
     truth = sets["derived"] / "annotations" / "test.json"
     people = read_coco(truth)
     found = [
@@ -176,7 +176,7 @@ def test_a_pose_that_misses_every_derived_joint_is_still_perfect(sets, tmp_path)
 
 
 @pytest.mark.skipif(mapped_json.EXTENSION is None, reason="the compiled part was not built")
-def test_the_compiled_reader_and_the_plain_one_leave_out_the_same(sets, monkeypatch):
+def test_the_fast_and_the_slow_reader_remove_the_same_derived_joints(sets, monkeypatch):
     path = sets["derived"] / "annotations" / "train.json"
     plain = read_coco_slow(path)
 
@@ -189,7 +189,7 @@ def test_the_compiled_reader_and_the_plain_one_leave_out_the_same(sets, monkeypa
     assert np.array_equal(fast.num_keypoints, plain.num_keypoints)
 
 
-def test_they_are_learned_from_only_if_asked_and_never_tested_on(sets):
+def test_derived_joints_are_trained_on_only_on_request_and_never_tested_on(sets):
     asked, unasked = (read_setting_data(sets["derived"], "B", derived=d) for d in (True, False))
     for joint in (CHEST, PELVIS):
         more, less = (t.train.keypoints[:, joint, 2] > 0 for t in (asked, unasked))
@@ -199,7 +199,7 @@ def test_they_are_learned_from_only_if_asked_and_never_tested_on(sets):
     assert np.array_equal(asked.train.num_keypoints, unasked.train.num_keypoints)
 
 
-def test_check_finds_nothing_odd_in_them(sets, capsys):
+def test_check_reports_no_finding_about_derived_joints(sets, capsys):
     before, after = [], []
     for name, lines in (("plain", before), ("derived", after)):
         main(["check", str(sets[name] / "annotations" / "train.json")])
@@ -207,7 +207,7 @@ def test_check_finds_nothing_odd_in_them(sets, capsys):
     assert before == after
 
 
-def test_the_manifest_and_the_card_say_what_was_made(sets):
+def test_the_manifest_and_the_card_count_derived_joints(sets):
     manifest = json.loads((sets["derived"] / "manifest.json").read_text())
     made = {"chest": 0, "pelvis": 0}
     for split in ("train", "test"):
@@ -221,7 +221,7 @@ def test_the_manifest_and_the_card_say_what_was_made(sets):
     assert "never made up" in (sets["plain"] / "README.md").read_text()
 
 
-def test_a_number_that_is_no_joint_is_named(sets, tmp_path):
+def test_a_derived_joint_out_of_range_is_named(sets, tmp_path):
     people = read_coco(sets["plain"] / "annotations" / "test.json")
     write_coco(people, tmp_path / "a.json", np.eye(len(people), 21, dtype=bool))
     text = (tmp_path / "a.json").read_text()
@@ -238,7 +238,7 @@ def test_an_unknown_joint_is_refused_before_anything_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("to", ["mmpose", "fiftyone"])
-def test_tools_that_know_no_derived_joints_get_the_labels_alone(sets, tmp_path, to):
+def test_exports_to_other_tools_exclude_derived_joints(sets, tmp_path, to):
     out = tmp_path / to
     written = export_set(sets["derived"], to, out, "none")
     assert any("derived (chest, pelvis)" in line for line in written.losses)

@@ -55,7 +55,7 @@ def same_files(a, b):
     return all((a / name).read_bytes() == (b / name).read_bytes() for name in FILES)
 
 
-def test_the_same_set_comes_of_other_copies(built, other, tmp_path):
+def test_an_index_and_other_copies_give_the_same_data_set(built, other, tmp_path):
     again = tmp_path / "again"
     options = BuildOptions(seed=99, split="paper", images="copy", workers=3)
     build_dataset(roots_of(other), again, options, built / "index.json")
@@ -70,12 +70,12 @@ def test_the_same_set_comes_of_other_copies(built, other, tmp_path):
     assert (built / "index.json").read_bytes() == (again / "index.json").read_bytes()
 
 
-def test_without_the_index_it_would_have_been_another_set(built, other, tmp_path):
+def test_without_the_index_the_data_set_differs(built, other, tmp_path):
     build_dataset(roots_of(other), tmp_path / "plain", BuildOptions(seed=99))
     assert not same_files(built, tmp_path / "plain")
 
 
-def test_the_index_names_no_place_of_the_machine_it_was_made_on(built, world):
+def test_the_index_has_no_path_and_no_label(built, world):
     text = (built / "index.json").read_text()
     assert str(world) not in text
     assert str(built) not in text
@@ -98,13 +98,13 @@ def test_missing_and_differing_images_are_named_by_hash(built, other, tmp_path, 
     assert not (tmp_path / "again").exists()
 
 
-def test_a_source_that_is_not_given_is_asked_for(built, other, tmp_path):
+def test_the_error_for_a_lacking_source_names_its_flag(built, other, tmp_path):
     roots = {n: r for n, r in roots_of(other).items() if n != "mpii"}
     with pytest.raises(InputError, match=r"images are in none of the sources .*mpii/.*--mpii"):
         build_dataset(roots, tmp_path / "again", BuildOptions(), built / "index.json")
 
 
-def test_other_annotations_are_noticed(built, other, tmp_path):
+def test_different_annotations_are_detected(built, other, tmp_path):
     path = other / "coco/annotations/person_keypoints_train2017.json"
     data = json.loads(path.read_text())
     moved = next(a for a in data["annotations"] if a["num_keypoints"] > 3)
@@ -115,13 +115,13 @@ def test_other_annotations_are_noticed(built, other, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"kind": "smallpose index 1"}', "{"])
-def test_what_is_no_index_is_named(text, other, tmp_path):
+def test_a_file_that_is_no_index_is_named(text, other, tmp_path):
     (tmp_path / "index.json").write_text(text)
     with pytest.raises(InputError, match=r"index\.json"):
         build_dataset(roots_of(other), tmp_path / "again", BuildOptions(), tmp_path / "index.json")
 
 
-def test_the_verb_makes_it_again(built, other, tmp_path, capsys):
+def test_build_from_index_gives_the_same_data_set(built, other, tmp_path, capsys):
     flags = [x for n in SOURCES for x in (f"--{n}", str(other / n))]
     index = ["--from-index", str(built / "index.json")]
     assert main(["build", str(tmp_path / "again"), *flags, *index]) == 0

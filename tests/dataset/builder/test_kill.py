@@ -119,7 +119,7 @@ print(kills)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("images", ["link", "copy"])
-def test_twenty_kills_at_random_moments_change_no_byte(images, tmp_path):
+def test_twenty_kills_at_random_times_change_no_byte(images, tmp_path):
     roots = write_sources(tmp_path)
     build_dataset(roots, tmp_path / "undisturbed", BuildOptions(seed=3, images=images, workers=1))
     command = [sys.executable, "-c", KILLER, str(tmp_path), str(tmp_path / "set"), images]
@@ -130,7 +130,7 @@ def test_twenty_kills_at_random_moments_change_no_byte(images, tmp_path):
     assert not (tmp_path / ".set.building").exists()
 
 
-def test_a_file_that_a_kill_caught_half_written_is_not_in_the_set(tmp_path, monkeypatch):
+def test_a_partially_written_file_of_a_killed_build_is_not_in_the_data_set(tmp_path, monkeypatch):
     roots = write_sources(tmp_path)
     build_dataset(roots, tmp_path / "undisturbed", BuildOptions(images="copy"))
 
@@ -151,7 +151,7 @@ def test_a_file_that_a_kill_caught_half_written_is_not_in_the_set(tmp_path, monk
 
 
 @pytest.mark.parametrize("jobs", [2, 5])
-def test_the_number_of_jobs_and_of_builds_changes_no_byte(jobs, tmp_path):
+def test_the_number_of_workers_changes_no_byte(jobs, tmp_path):
     roots = write_sources(tmp_path)
     for name, n in (("one", 1), ("other", jobs)):
         build_dataset(roots, tmp_path / name, BuildOptions(seed=3, images="copy", workers=n))
@@ -160,7 +160,7 @@ def test_the_number_of_jobs_and_of_builds_changes_no_byte(jobs, tmp_path):
     assert json.loads((tmp_path / "seed/manifest.json").read_text())["seed"] == 4
 
 
-def test_clocks_that_jump_change_no_byte(tmp_path):
+def test_file_times_change_no_byte(tmp_path):
     roots = write_sources(tmp_path)
     build_dataset(roots, tmp_path / "now", BuildOptions(images="copy"))
     for number, path in enumerate(sorted(tmp_path.glob("coco/*2017/*.jpg"))):
@@ -169,7 +169,7 @@ def test_clocks_that_jump_change_no_byte(tmp_path):
     assert everything(tmp_path / "now") == everything(tmp_path / "then")
 
 
-def test_a_home_that_cannot_be_written_keeps_nobody_from_building(tmp_path):
+def test_a_build_works_when_the_home_folder_cannot_be_written(tmp_path):
     write_sources(tmp_path)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("XDG_")}
     environment |= {"HOME": "/dev/null/nowhere"}
@@ -181,7 +181,7 @@ def test_a_home_that_cannot_be_written_keeps_nobody_from_building(tmp_path):
     assert (tmp_path / "set/annotations/train.json").is_file()
 
 
-def test_a_video_with_fewer_frames_than_labels_is_counted(tmp_path, capsys):
+def test_missing_frames_of_a_video_are_counted(tmp_path, capsys):
     write_clip(tmp_path / "hieve", 7, 100)
     labels = tmp_path / "hieve/HIE20/labels/train/track2&3/7.json"
     kept = labels.read_text()

@@ -143,7 +143,9 @@ def test_a_report_names_the_leaks_and_changes_nothing(build):
 
 
 @pytest.mark.parametrize("split", ["grouped", "paper"])
-def test_moving_leaves_no_leak_no_cut_video_and_the_official_test_set_whole(build, planted, split):
+def test_moving_removes_leaks_and_keeps_videos_and_official_test_sets_together(
+    build, planted, split
+):
     _, made, _ = planted
     before, after = (
         side_of(build(how, leaks=how, split=split, seed=1)) for how in ("report", "move")
@@ -169,7 +171,7 @@ def test_moving_leaves_no_leak_no_cut_video_and_the_official_test_set_whole(buil
     assert abs(tests[0] - tests[1]) <= 10
 
 
-def test_a_set_with_its_leaks_mended_has_the_same_bytes_each_time(build):
+def test_a_build_that_moves_leaks_is_reproducible(build):
     one, two = (build(n, leaks="move", seed=2, jobs=j) for n, j in (("one", 1), ("two", 4)))
     for name in ("train.json", "test.json"):
         assert (one / "annotations" / name).read_bytes() == (
@@ -179,7 +181,7 @@ def test_a_set_with_its_leaks_mended_has_the_same_bytes_each_time(build):
         assert (one / name).read_bytes() == (two / name).read_bytes()
 
 
-def test_an_image_that_cannot_be_decoded_is_counted_and_resembles_nobody(build, planted):
+def test_an_image_that_cannot_be_decoded_is_counted_and_in_no_pair(build, planted):
     root, _, copies = planted
     victim = root / "mpii" / "000.png"
     whole = victim.read_bytes()
@@ -197,7 +199,7 @@ def test_an_image_that_cannot_be_decoded_is_counted_and_resembles_nobody(build, 
     assert json.loads((folder / "manifest.json").read_text())["leaks"]["not_looked_at"] == 1
 
 
-def test_the_pairs_are_drawn_outside_the_set(build, planted, tmp_path):
+def test_a_sheet_of_pairs_is_drawn_outside_the_data_set(build, planted, tmp_path):
     folder = build()
     draw_leak_pairs(folder, tmp_path / "pairs.png")
     sheet = cv2.imread(str(tmp_path / "pairs.png"))
@@ -221,7 +223,7 @@ def pair(first: int, second: int) -> DuplicatePair:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_test_side_stays_as_large_as_whole_components_allow(seed):
+def test_the_test_split_keeps_its_size_as_far_as_components_allow(seed):
     """Against trying every way of placing the components that may go to either side."""
     rng = np.random.default_rng(seed)
     m = 40
@@ -259,12 +261,12 @@ def test_the_test_side_stays_as_large_as_whole_components_allow(seed):
     assert abs(sum(s == "test" for s in after) - wanted) == best
 
 
-def test_an_unknown_way_is_refused(tmp_path):
+def test_an_unknown_leak_mode_is_refused(tmp_path):
     with pytest.raises(InputError, match="choose report, move, off"):
         build_dataset({"coco": tmp_path}, tmp_path / "set", BuildOptions(leaks="hide"))
 
 
-def test_looking_at_few_images_at_a_time_changes_nothing(monkeypatch):
+def test_the_number_of_images_per_part_does_not_change_the_pairs(monkeypatch):
     rng = np.random.default_rng(3)
     pictures = []
     for _ in range(12):
@@ -276,7 +278,7 @@ def test_looking_at_few_images_at_a_time_changes_nothing(monkeypatch):
     assert len(together) >= 24
 
 
-def test_a_video_is_moved_with_its_frames_that_nobody_could_look_at(tmp_path):
+def test_a_video_is_moved_with_its_frames_that_were_not_compared(tmp_path):
     images = make_images(
         range(4),
         [f"{n}.png" for n in range(4)],
@@ -304,7 +306,7 @@ def test_a_video_is_moved_with_its_frames_that_nobody_could_look_at(tmp_path):
     }
 
 
-def test_a_sheet_of_leaks_needs_somebody_who_looked(build, tmp_path, capsys):
+def test_a_sheet_of_leaks_requires_a_search(build, tmp_path, capsys):
     words = ["build", str(tmp_path / "s"), "--leaks", "off", "--leaks-sheet", "s.png"]
     assert main(words) == 2
     assert "with --leaks off nobody looks" in capsys.readouterr().err

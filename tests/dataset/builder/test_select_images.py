@@ -25,7 +25,7 @@ def select(people, seed=0, split="train"):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_every_image_with_a_small_person_is_chosen_for_every_seed(seed):
+def test_every_image_with_a_small_person_is_selected_for_every_seed(seed):
     images = ["SM"] * 37 + ["M"] * 40 + ["L"] * 23
     np.random.default_rng(7).shuffle(images)
     chosen = select(world(images), seed)
@@ -34,7 +34,7 @@ def test_every_image_with_a_small_person_is_chosen_for_every_seed(seed):
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_the_mix_is_the_papers_within_half_a_point(split):
+def test_the_mix_is_the_papers_within_half_a_percentage_point(split):
     rng = np.random.default_rng(0)
     images = ["SSS"] * 2000 + [("M" if r < 0.8 else "L") for r in rng.random(9000)]
     chosen = select(world(images), split=split)
@@ -60,13 +60,13 @@ def test_a_mix_out_of_reach_is_explained():
     assert "no more images without small people" in lonely.note
 
 
-def test_images_without_labelled_people_are_never_chosen():
+def test_images_without_labelled_people_are_never_selected():
     people = world(["S", "M", "M"])
     nobody = people.take(np.array([0, 1]))
     assert 2 not in select(nobody).rows
 
 
-def test_each_source_is_drawn_in_proportion():
+def test_images_are_drawn_from_each_source_in_proportion():
     people = world(["S"] * 900 + ["M"] * 3000, source=[1] * 900 + [1] * 2000 + [2] * 1000)
     drawn = [r for r in select(people).rows.tolist() if r >= 900]
     of_first = sum(r < 2900 for r in drawn) / len(drawn)

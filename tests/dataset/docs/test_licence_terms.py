@@ -22,7 +22,7 @@ def settle(*sources, accept=(), copying=False, ask=None):
     confirm_terms(sources, accept, copying=copying, ask=ask)
 
 
-def test_a_script_is_told_once_and_goes_on(capsys):
+def test_terms_are_shown_once_and_a_script_continues(capsys):
     settle("coco", "mpii")
     told = capsys.readouterr().err
     for name in ("coco", "mpii"):
@@ -37,7 +37,7 @@ def test_a_script_is_told_once_and_goes_on(capsys):
     assert TERMS["coco"].title not in told
 
 
-def test_copying_needs_them_accepted_by_name(capsys):
+def test_copying_requires_acceptance_by_name(capsys):
     with pytest.raises(InputError, match=r"copying .* terms of coco, aic; .*--accept coco,aic"):
         settle("coco", "aic", copying=True)
     with pytest.raises(InputError, match=r"terms of aic; .*--accept aic"):
@@ -49,7 +49,7 @@ def test_copying_needs_them_accepted_by_name(capsys):
     assert json.loads(get_answers_file().read_text())["accepted"] == ["aic", "coco"]
 
 
-def test_being_told_is_not_accepting():
+def test_shown_terms_are_not_accepted_terms():
     settle("coco")
     with pytest.raises(InputError, match="terms of coco"):
         settle("coco", copying=True)
@@ -58,7 +58,7 @@ def test_being_told_is_not_accepting():
 @pytest.mark.parametrize(
     ("answer", "left"), [("coco,mpii", ""), ("all", ""), ("mpii", "coco"), ("", "coco, mpii")]
 )
-def test_at_a_terminal_one_is_asked(answer, left):
+def test_a_user_at_a_terminal_is_asked(answer, left):
     asked = []
 
     def ask(question):
@@ -74,13 +74,13 @@ def test_at_a_terminal_one_is_asked(answer, left):
     assert len(asked) == 1
 
 
-def test_an_unknown_name_is_named():
+def test_an_unknown_source_to_accept_is_named():
     with pytest.raises(InputError, match="--accept lsp: no such source"):
         settle("coco", accept=("lsp",))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"accepted": 3, "shown": []}', "\0"])
-def test_a_broken_memory_counts_as_none(text, capsys):
+def test_a_damaged_file_of_answers_is_treated_as_missing(text, capsys):
     get_answers_file().parent.mkdir(parents=True)
     get_answers_file().write_text(text)
     settle("coco")
@@ -89,13 +89,13 @@ def test_a_broken_memory_counts_as_none(text, capsys):
     settle("coco", copying=True)
 
 
-def test_a_home_that_cannot_be_written_is_said_and_nothing_fails(monkeypatch, capsys):
+def test_a_home_folder_that_cannot_be_written_is_reported(monkeypatch, capsys):
     monkeypatch.setenv("XDG_CONFIG_HOME", "/dev/null/nowhere")
     settle("coco", accept=("coco",), copying=True)
     assert "cannot be written, so the terms will be shown again" in capsys.readouterr().err
 
 
-def test_the_verb_asks_only_about_published_sources(monkeypatch, tmp_path, capsys):
+def test_build_asks_only_about_published_sources(monkeypatch, tmp_path, capsys):
     """A world that a program has drawn belongs to nobody; scripts need no new flag."""
     asked = []
     monkeypatch.setattr(

@@ -123,14 +123,14 @@ def test_frames_of_one_video_are_found_and_other_photographs_are_not(real):
     assert {n for p in pairs for n in (p.first, p.second)} == set(range(len(frames)))
 
 
-def test_two_frames_of_a_video_that_mpii_holds_as_strangers_are_found(real):
+def test_two_mpii_images_of_one_video_are_found(real):
     """Both are training pictures of MPII; the same man at the same truck."""
     names = ("004645041", "051423444", "005808361", "060754485")
     pairs = find_near_duplicates([real / "mpii" / "images" / f"{n}.jpg" for n in names])
     assert [(p.first, p.second) for p in pairs] == [(0, 3)]
 
 
-def test_a_pair_says_how_the_two_are_alike(scenes):
+def test_the_kind_of_a_pair_names_the_alteration(scenes):
     rng = np.random.default_rng(0)
     p = scenes[0]
     copies = [p, recompressed(p), p[:, ::-1].copy(), cropped(p, rng), cropped(p[:, ::-1], rng)]
@@ -138,7 +138,7 @@ def test_a_pair_says_how_the_two_are_alike(scenes):
     assert kinds == {1: "same", 2: "mirrored", 3: "crop", 4: "mirrored crop"}
 
 
-def test_plain_images_resemble_nobody():
+def test_images_without_detail_are_in_no_pair():
     ramp = np.linspace(0, 255, 300)[None].repeat(200, axis=0).astype(np.uint8)
     assert find_near_duplicates([ramp, ramp, np.full((90, 90), 7, np.uint8)]) == []
 
@@ -149,7 +149,7 @@ def test_images_with_one_label_are_not_compared(scenes):
     assert [(p.first, p.second) for p in pairs] == [(0, 2), (1, 2)]
 
 
-def test_files_threads_and_arrays_give_the_same_prints(scenes, tmp_path):
+def test_files_threads_and_arrays_give_the_same_fingerprints(scenes, tmp_path):
     paths = []
     for n, picture in enumerate(scenes[:6]):
         paths.append(tmp_path / f"{n}.png")
@@ -164,7 +164,7 @@ def test_no_images_have_no_duplicates():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_index_finds_exactly_the_hashes_that_brute_force_finds(seed):
+def test_near_hashes_equal_those_of_brute_force(seed):
     rng = np.random.default_rng(seed)
     hashes = rng.integers(0, 2**64, 400, dtype=np.uint64)
     for n in range(100):  # neighbours at every distance up to twice the radius
@@ -184,12 +184,12 @@ def pair(first: int, second: int) -> DuplicatePair:
     return DuplicatePair(first, second, False, 0.9, 1.0, False)
 
 
-def test_a_leak_is_a_pair_on_two_sides():
+def test_a_leak_is_a_pair_in_different_splits():
     sides = ("train", "train", "test")
     assert find_leaking_pairs(sides, [pair(0, 1), pair(1, 2)]) == [pair(1, 2)]
 
 
-def test_all_that_hang_together_move_to_the_test_side():
+def test_connected_images_move_to_test_together():
     sides = ("train", "train", "test", "train", "train", "test")
     pairs = [pair(0, 1), pair(1, 2), pair(3, 4)]
     moved = move_leaking_images(sides, pairs)
@@ -198,13 +198,13 @@ def test_all_that_hang_together_move_to_the_test_side():
     assert move_leaking_images(sides, pairs, target="train")[:3] == ("train",) * 3
 
 
-def test_a_video_moves_as_a_whole():
+def test_a_video_moves_entirely():
     sides = ("train", "train", "test", "train")
     groups = ("train 7", "train 7", "", "train 8")
     assert move_leaking_images(sides, [pair(1, 2)], groups) == ("test", "test", "test", "train")
 
 
-def test_moving_twice_moves_nothing_more():
+def test_moving_twice_changes_nothing():
     rng = np.random.default_rng(1)
     sides = tuple(rng.choice(["train", "test"], 60))
     pairs = [pair(min(a, b), max(a, b)) for a, b in rng.integers(0, 60, (40, 2)) if a != b]
@@ -213,7 +213,7 @@ def test_moving_twice_moves_nothing_more():
     assert move_leaking_images(moved, pairs) == moved
 
 
-def test_the_report_names_leaks_and_moves():
+def test_the_report_lists_leaks_and_images_to_move():
     leaks = LeakReport(
         ("coco/a.jpg", "mpii/b.jpg", "mpii/c.jpg"),
         ("train", "test", "test"),
@@ -272,7 +272,7 @@ def audit_json(*words: str) -> None:
     audit.run_command(parser.parse_args(list(words)))
 
 
-def test_the_command_names_the_leak_the_suspects_and_what_is_missing(leaky, tmp_path, capsys):
+def test_audit_prints_leaks_suspects_and_missing_images(leaky, tmp_path, capsys):
     out = tmp_path / "audit.json"
     audit_json(str(leaky), "--json", str(out), "--sheet", str(tmp_path / "sheets"))
     found = json.loads(out.read_text())
@@ -289,14 +289,14 @@ def test_the_command_names_the_leak_the_suspects_and_what_is_missing(leaky, tmp_
     assert sheet is not None and sheet.std() > 10
 
 
-def test_labels_alone_need_no_images_and_json_may_go_to_stdout(leaky, capsys):
+def test_audit_of_labels_needs_no_images_and_writes_json_to_stdout(leaky, capsys):
     shutil.rmtree(leaky / "images")
     audit_json(str(leaky), "--labels-only", "--json", "-")
     found = json.loads(capsys.readouterr().out)
     assert found["leaks"] is None and len(found["labels"]["test"]) == 3
 
 
-def test_an_image_that_a_link_leads_astray_to_is_refused(leaky, tmp_path):
+def test_audit_refuses_a_link_that_leaves_the_sources(leaky, tmp_path):
     outside = tmp_path / "outside.png"
     cv2.imwrite(str(outside), scene(9))
     (leaky / "images" / "coco" / "0.png").unlink()

@@ -103,7 +103,7 @@ def same(one: Instances, two: Instances) -> bool:
 
 
 @pytest.mark.parametrize("pictures", ["none", "copy"])
-def test_parquet_comes_back_to_the_last_bit(built, tmp_path, pictures):
+def test_parquet_is_read_back_to_the_last_bit(built, tmp_path, pictures):
     pytest.importorskip("pyarrow", reason="pyarrow is optional: pip install '.[parquet]'")
     from smallpose.dataset.export.read_parquet import read_parquet
 
@@ -113,7 +113,7 @@ def test_parquet_comes_back_to_the_last_bit(built, tmp_path, pictures):
         assert same(read_parquet(tmp_path / "out", split), people)
 
 
-def test_parquet_of_several_files_comes_back_as_one(built, tmp_path, monkeypatch):
+def test_parquet_of_several_files_is_read_back_as_one_table(built, tmp_path, monkeypatch):
     pytest.importorskip("pyarrow", reason="pyarrow is optional: pip install '.[parquet]'")
     from smallpose.dataset.export import parquet
     from smallpose.dataset.export.read_parquet import read_parquet
@@ -125,7 +125,7 @@ def test_parquet_of_several_files_comes_back_as_one(built, tmp_path, monkeypatch
         assert same(read_parquet(tmp_path / "out", split), people)
 
 
-def test_parquet_holds_the_image_files_byte_for_byte(built, tmp_path):
+def test_parquet_stores_image_files_byte_for_byte(built, tmp_path):
     pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is optional")
     export_set(built, "parquet", tmp_path / "out", "copy")
     table = pq.read_table(tmp_path / "out" / "data" / "train-00000-of-00001.parquet")
@@ -135,7 +135,7 @@ def test_parquet_holds_the_image_files_byte_for_byte(built, tmp_path):
         assert row["image"]["bytes"] == (built / "images" / row["file_name"]).read_bytes()
 
 
-def test_without_pyarrow_one_line_says_what_to_install(built, tmp_path, monkeypatch):
+def test_the_error_without_pyarrow_names_what_to_install(built, tmp_path, monkeypatch):
     import sys
 
     for name in [n for n in sys.modules if n.split(".")[0] == "pyarrow"]:
@@ -147,14 +147,14 @@ def test_without_pyarrow_one_line_says_what_to_install(built, tmp_path, monkeypa
     assert [p.name for p in tmp_path.iterdir() if "out" in p.name] == []
 
 
-def test_webdataset_comes_back_to_the_last_bit(built, tmp_path):
+def test_webdataset_is_read_back_to_the_last_bit(built, tmp_path):
     export_set(built, "webdataset", tmp_path / "out")
     for split, people in open_set(built).parts.items():
         convert_to_coco(tmp_path / "out", split, tmp_path / f"{split}.json")
         assert same(read_coco(tmp_path / f"{split}.json"), people)
 
 
-def test_what_a_record_holds_beyond_our_words_travels_in_shards(built, tmp_path):
+def test_shards_keep_fields_that_smallpose_does_not_know(built, tmp_path):
     path = built / "annotations" / "train.json"
     data = json.loads(path.read_text())
     data["annotations"][0]["derived"] = [8, 17]
@@ -164,7 +164,7 @@ def test_what_a_record_holds_beyond_our_words_travels_in_shards(built, tmp_path)
     assert json.loads((tmp_path / "back.json").read_text()) == data
 
 
-def test_shards_pair_images_with_labels_and_depend_on_nothing_but_the_set(built, tmp_path):
+def test_shards_pair_images_with_labels_and_are_reproducible(built, tmp_path):
     export_set(built, "webdataset", tmp_path / "one")
     export_set(built, "webdataset", tmp_path / "two")
     names = sorted(p.name for p in (tmp_path / "one").iterdir())
@@ -184,7 +184,7 @@ def test_shards_pair_images_with_labels_and_depend_on_nothing_but_the_set(built,
         assert picture.read() == (built / "images/mpii/images/2.png").read_bytes()
 
 
-def test_a_cut_off_shard_is_refused(built, tmp_path):
+def test_a_truncated_shard_is_refused(built, tmp_path):
     export_set(built, "webdataset", tmp_path / "out")
     shard = tmp_path / "out" / "train-000000.tar"
     shard.write_bytes(shard.read_bytes()[:3000])
@@ -192,7 +192,7 @@ def test_a_cut_off_shard_is_refused(built, tmp_path):
         convert_to_coco(tmp_path / "out", "train", tmp_path / "back.json")
 
 
-def test_yolo_comes_back_but_for_what_it_names_as_lost(built, tmp_path):
+def test_yolo_is_read_back_except_for_the_reported_losses(built, tmp_path):
     written = export_set(built, "yolo", tmp_path / "out")
     assert any(line.startswith("2 crowd regions") for line in written.losses)
     assert any(line.startswith("2 keypoints outside") for line in written.losses)
@@ -210,7 +210,7 @@ def test_yolo_comes_back_but_for_what_it_names_as_lost(built, tmp_path):
         assert np.abs(back.keypoints - keypoints).max() < WIDTH * 1e-6
 
 
-def test_ultralytics_would_take_every_line_of_every_label(built, tmp_path):
+def test_every_yolo_label_follows_the_rules_of_ultralytics_loader(built, tmp_path):
     """Its loader's rules: 5 + 3 k columns, shares in 0 to 1, no line twice, pairs by path."""
     export_set(built, "yolo", tmp_path / "out")
     pictures = sorted((tmp_path / "out" / "images").rglob("*.*"))
@@ -228,14 +228,14 @@ def test_ultralytics_would_take_every_line_of_every_label(built, tmp_path):
     assert f"flip_idx: {SMALLPOSE.flip_indices.tolist()}" in text
 
 
-def test_images_of_the_same_name_in_two_folders_stay_two():
+def test_images_of_the_same_name_in_two_folders_get_different_names():
     names = ("coco/a/1.jpg", "coco/a__1.png", "coco__a/1.jpg", "x/y.jpg")
     stems = [Path(n).stem for n in flatten_names(names)]
     assert len(set(stems)) == 4
     assert all("/" not in n for n in flatten_names(names))
 
 
-def test_yolo_needs_the_size_of_every_image(built, tmp_path):
+def test_yolo_requires_the_size_of_every_image(built, tmp_path):
     path = built / "annotations" / "train.json"
     people = read_coco(path)
     unknown = replace(people.images, width=np.zeros_like(people.images.width))
@@ -245,7 +245,7 @@ def test_yolo_needs_the_size_of_every_image(built, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_fiftyone_gets_the_sets_own_annotations_beside_the_images(built, tmp_path):
+def test_fiftyone_gets_the_annotation_files_of_the_data_set(built, tmp_path):
     export_set(built, "fiftyone", tmp_path / "out")
     for split, people in open_set(built).parts.items():
         assert filecmp.cmp(
@@ -256,7 +256,7 @@ def test_fiftyone_gets_the_sets_own_annotations_beside_the_images(built, tmp_pat
             assert link.is_symlink() and link.is_file()
 
 
-def test_the_mmpose_config_describes_the_21_joints_and_finds_the_set(built, tmp_path):
+def test_the_mmpose_config_describes_the_21_joints_and_loads_the_data_set(built, tmp_path):
     export_set(built, "mmpose", tmp_path / "out")
     info: dict = {}
     exec((tmp_path / "out" / "smallpose_info.py").read_text(), info)
@@ -291,7 +291,7 @@ def test_each_export_has_a_readme_whose_python_parses(built, tmp_path, to):
         ast.parse(block.split("```")[0])
 
 
-def test_a_folder_with_something_in_it_is_never_written_to(built, tmp_path):
+def test_an_export_into_a_folder_with_files_is_refused(built, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="exists already"):
@@ -299,7 +299,7 @@ def test_a_folder_with_something_in_it_is_never_written_to(built, tmp_path):
     assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
 
 
-def test_an_export_that_fails_leaves_nothing(built, tmp_path):
+def test_a_failed_export_leaves_no_files(built, tmp_path):
     outside = tmp_path / "elsewhere.jpg"
     outside.write_bytes(b"\xff\xd8\xff")
     link = built / "images" / "coco" / "a" / "1.jpg"
@@ -316,7 +316,7 @@ def test_missing_images_are_counted(built, tmp_path):
     assert export_set(built, "fiftyone", tmp_path / "out").missing == 1
 
 
-def test_links_into_tar_files_and_unknown_formats_are_refused(built, tmp_path):
+def test_links_in_tar_files_and_unknown_formats_are_refused(built, tmp_path):
     with pytest.raises(InputError, match="copy or none"):
         export_set(built, "webdataset", tmp_path / "out", "link")
     with pytest.raises(InputError, match="yolo"):
@@ -325,7 +325,7 @@ def test_links_into_tar_files_and_unknown_formats_are_refused(built, tmp_path):
         export_set(tmp_path, "yolo", tmp_path / "out")
 
 
-def test_the_command_says_what_was_written_and_lost(built, tmp_path, capsys):
+def test_export_prints_what_was_written_and_lost(built, tmp_path, capsys):
     parser = argparse.ArgumentParser()
     export.add_arguments(parser)
     export.run(parser.parse_args([str(built), "--to", "yolo", "--out", str(tmp_path / "out")]))
@@ -334,7 +334,7 @@ def test_the_command_says_what_was_written_and_lost(built, tmp_path, capsys):
     assert "crowd regions" in out
 
 
-def test_an_export_that_was_killed_leaves_nothing_for_good(built, tmp_path):
+def test_files_of_a_killed_export_are_removed_by_the_next(built, tmp_path):
     left = tmp_path / ".yolo.part"
     left.mkdir()
     (left / "old.txt").write_text("half")
@@ -348,6 +348,6 @@ def test_an_export_that_was_killed_leaves_nothing_for_good(built, tmp_path):
     assert not (tmp_path / "yolo" / "old.txt").exists()
 
 
-def test_a_flag_that_a_format_does_not_know_is_refused(built, tmp_path):
+def test_images_option_is_refused_for_mmpose(built, tmp_path):
     with pytest.raises(InputError, match="--images copy: an MMPose config points at the set"):
         export_set(built, "mmpose", tmp_path / "mmpose", "copy")

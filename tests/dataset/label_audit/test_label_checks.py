@@ -112,17 +112,17 @@ def test_nine_of_ten_of_the_first_hundred_are_planted_errors(seed):
 
 
 @pytest.mark.parametrize(("kind", "least"), [("collapsed", 0.99), ("outside", 0.95), ("box", 0.9)])
-def test_gross_errors_are_hardly_ever_missed_and_named_for_what_they_are(kind, least):
+def test_gross_errors_are_almost_always_found_with_their_reason(kind, least):
     people, wrong = planted(4000, 60)
     named = {s.row for s in rank_suspect_labels(people) if kind in s.scores}
     assert np.mean([row in named for row, k in wrong.items() if k == kind]) >= least
 
 
-def test_sound_people_are_hardly_ever_suspected():
+def test_correct_labels_are_hardly_ever_suspect():
     assert len(rank_suspect_labels(crowd(4000, 7))) < 0.01 * 4000
 
 
-def test_a_box_around_what_is_seen_of_a_person_is_no_error():
+def test_a_box_around_the_visible_joints_is_no_error():
     """AI Challenger's habit: hidden legs are guessed, and the box ends at the table."""
     people = crowd(2000, 5)
     legs = [J[f"{side}_{part}"] for side in ("left", "right") for part in ("knee", "ankle")]
@@ -136,7 +136,7 @@ def test_a_box_around_what_is_seen_of_a_person_is_no_error():
     assert loud > 0.2 * 2000  # the same legs, said to be seen, are far outside
 
 
-def test_a_mirror_image_of_a_whole_person_is_seen_by_the_face():
+def test_swapped_sides_of_an_entire_person_are_detected_by_the_face():
     people = crowd(1500, 3)
     from_front = np.flatnonzero(
         (people.keypoints[:, [J["nose"], J["left_eye"], J["right_eye"]], 2] == 2).all(axis=1)
@@ -148,27 +148,27 @@ def test_a_mirror_image_of_a_whole_person_is_seen_by_the_face():
     assert (score_labels(people)["mirrored"][from_front] > 1).mean() > 0.8
 
 
-def test_dense_small_people_stand_first():
+def test_dense_small_people_are_ranked_first():
     people, _ = planted(4000, 60)
     dense = [people.density_class[s.row] == DENSE for s in rank_suspect_labels(people)]
     assert any(dense) and not all(dense)
     assert dense == sorted(dense, reverse=True)
 
 
-def test_within_a_density_the_worst_stands_first():
+def test_within_a_density_class_labels_are_ranked_by_score():
     people, _ = planted(4000, 60)
     scores = [s.score for s in rank_suspect_labels(people) if people.density_class[s.row] != DENSE]
     assert scores == sorted(scores, reverse=True)
     assert min(scores) > 1
 
 
-def test_crowd_regions_and_unlabelled_people_are_never_suspected():
+def test_crowd_regions_and_unlabelled_people_are_never_suspect():
     people, _ = planted(500, 20)
     people.iscrowd[:] = True
     assert rank_suspect_labels(people) == []
 
 
-def test_any_skeleton_will_do_and_an_empty_table_too():
+def test_checks_work_for_any_skeleton_and_for_an_empty_table():
     people, wrong = planted(1000, 30)
     keypoints = map_joints(people.keypoints, SMALLPOSE, COCO17)
     coco = make_instances(
@@ -178,7 +178,7 @@ def test_any_skeleton_will_do_and_an_empty_table_too():
     assert rank_suspect_labels(people.take(np.zeros(0, dtype=np.intp))) == []
 
 
-def test_rows_for_a_sheet_say_who_where_and_why():
+def test_records_of_suspects_have_person_image_and_reason():
     people, _ = planted(1000, 30)
     suspects = rank_suspect_labels(people)
     row = describe_suspects(people, suspects)[0]
@@ -188,7 +188,7 @@ def test_rows_for_a_sheet_say_who_where_and_why():
     assert row["density"] == "dense"
 
 
-def test_the_wildest_poses_of_real_people_are_few(real):
+def test_few_real_people_of_crowdpose_are_suspect(real):
     from smallpose.io.coco_annotations import read_coco
 
     people = read_coco(real / "other" / "crowdpose" / "crowdpose_val.json.gz")

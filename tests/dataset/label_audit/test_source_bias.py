@@ -71,7 +71,7 @@ def test_planted_offsets_are_recovered_to_a_hundredth_of_a_torso(joint, up, left
     assert abs(bias[0].up - up) < 4 * bias[0].error_up < 0.01
 
 
-def test_with_one_models_predictions_different_people_cancel_out():
+def test_differences_between_people_cancel_out_against_one_models_predictions():
     """AI Challenger's people crane their necks here: labels alone would call that a habit."""
     mpii, aic = standing(800, MPII, 1), moved(standing(800, AIC, 2), "head_bottom", 0.3, 0.0)
     people = concat_instances([mpii, aic])
@@ -85,14 +85,14 @@ def test_with_one_models_predictions_different_people_cancel_out():
     assert against.up == pytest.approx(0.05, abs=0.01)
 
 
-def test_sources_with_hardly_anybody_say_nothing_and_wrong_references_are_refused():
+def test_small_sources_are_left_out_and_wrong_references_refused():
     people = concat_instances([standing(100, MPII, 1), standing(10, AIC, 2)])
     assert compute_source_bias(people) == []
     with pytest.raises(InputError, match="same order"):
         compute_source_bias(people, reference=people.keypoints[:5])
 
 
-def test_ai_challengers_neck_lies_above_mpiis_upper_neck(real):
+def test_ai_challengers_neck_is_above_mpiis_upper_neck(real):
     """By some hundredths of a torso; both hang between head top and chest."""
     from smallpose.sources import READERS
 
