@@ -1,9 +1,8 @@
-"""A real browser without a window, spoken to over its DevTools pipe; nothing but Chromium needed.
+"""Control a headless Chromium over its DevTools pipe, without any other package.
 
-Chromium reads commands on file descriptor 3 and answers on 4, each message ended by a NUL byte.
+Chromium reads commands from file descriptor 3 and answers on 4; a NUL byte ends each message.
 """
 
-import base64
 import itertools
 import json
 import os
@@ -31,17 +30,17 @@ KEYS = {
 }
 
 
-def chromium() -> str | None:
-    """Where it is installed; the environment's CHROMIUM first."""
+def find_chromium() -> str | None:
+    """Find the program; the environment variable CHROMIUM comes first."""
     names = (os.environ.get("CHROMIUM", ""), *NAMES)
     return next((path for name in names if name and (path := shutil.which(name))), None)
 
 
 class Browser:
-    """One page in one browser.
+    """A browser with one page.
 
     Args:
-        program: Chromium's path.
+        program: path of Chromium.
         folder: for its profile.
     """
 
@@ -53,19 +52,21 @@ class Browser:
         self.events: list[dict[str, Any]] = []
         flags = ["--headless", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu"]
         flags += ["--hide-scrollbars", "--force-color-profile=srgb", f"--user-data-dir={folder}"]
-        flags += ["--disable-dev-shm-usage", "--no-sandbox"]  # containers have neither
+        flags += ["--disable-dev-shm-usage", "--no-sandbox"]  # containers have neither of the two
 
-        # Chromium wants its pipe on these two numbers.
-        def descriptors() -> None:
+        # Chromium expects its pipe on these two descriptors.
+        def duplicate_descriptors() -> None:
             os.dup2(commands_out, 3)
             os.dup2(answers_in, 4)
 
-        # Numbers 3 and 4 may be those of the pipes themselves; higher ones are safe.
-        commands_out, answers_in = (self._high(fd) for fd in (commands_out, answers_in))
-        self._commands, self._answers = (self._high(fd) for fd in (self._commands, self._answers))
+        # The pipes themselves may be 3 and 4, so they are moved to higher descriptors.
+        commands_out, answers_in = (self._move_up(fd) for fd in (commands_out, answers_in))
+        self._commands, self._answers = (
+            self._move_up(fd) for fd in (self._commands, self._answers)
+        )
         self._process = subprocess.Popen(
             [program, *flags, "about:blank"],
-            preexec_fn=descriptors,
+            preexec_fn=duplicate_descriptors,
             close_fds=False,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -80,7 +81,7 @@ class Browser:
             self.send(f"{domain}.enable")
 
     @staticmethod
-    def _high(descriptor: int) -> int:
+    def _move_up(descriptor: int) -> int:
         import fcntl
 
         moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD, 20)
@@ -88,25 +89,25 @@ class Browser:
         return moved
 
     def send(self, method: str, timeout_s: float = 60.0, **parameters: Any) -> dict[str, Any]:
-        """One command and its answer."""
+        """Send a command and return its answer."""
         number = next(self._numbers)
         message: dict[str, Any] = {"id": number, "method": method, "params": parameters}
         if self._session is not None:
             message["sessionId"] = self._session
         os.write(self._commands, json.dumps(message).encode() + b"\0")
-        until = time.monotonic() + timeout_s
+        deadline = time.monotonic() + timeout_s
         while True:
-            answer = self._receive(until)
+            answer = self._receive(deadline)
             if answer.get("id") == number:
                 assert "error" not in answer, f"{method}: {answer['error']['message']}"
                 return dict(answer["result"])
             self.events.append(answer)
 
-    def _receive(self, until: float) -> dict[str, Any]:
+    def _receive(self, deadline: float) -> dict[str, Any]:
         while b"\0" not in self._rest:
-            left = until - time.monotonic()
+            left = deadline - time.monotonic()
             ready = left > 0 and select.select([self._answers], [], [], left)[0]
-            assert ready, "Chromium does not answer"
+            assert ready, "Chromium does not answer in time"
             part = os.read(self._answers, 1 << 20)
             assert part, f"Chromium has ended ({self._process.poll()})"
             self._rest += part
@@ -115,28 +116,30 @@ class Browser:
 
     def open(self, address: str) -> None:
         """Load a page and wait until it is complete."""
-        # A new hash alone would not load a page again.
+        # A change of the hash alone does not load a page again.
         self.send("Page.navigate", url="about:blank")
         self.send("Page.navigate", url=address)
-        self.wait("location.href !== 'about:blank' && document.readyState === 'complete'")
+        self.wait_for("location.href !== 'about:blank' && document.readyState === 'complete'")
 
-    def run(self, expression: str) -> Any:
-        """The value of a JavaScript expression; a promise is awaited."""
+    def evaluate(self, expression: str) -> Any:
+        """Evaluate a JavaScript expression; a promise is awaited."""
         answer = self.send(
             "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
         )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def wait(self, expression: str, timeout_s: float = 30.0) -> None:
-        """Until the expression is true."""
-        until = time.monotonic() + timeout_s
-        while not self.run(expression):
-            assert time.monotonic() < until, f"never true: {expression}"
+    def wait_for(self, expression: str, timeout_s: float = 30.0) -> None:
+        """Wait until the expression is true."""
+        deadline = time.monotonic() + timeout_s
+        while not self.evaluate(expression):
+            assert time.monotonic() < deadline, f"never true: {expression}"
             time.sleep(0.02)
 
-    def screen(self, width: int, height: int, *, dark: bool = False, touch: bool = False) -> None:
-        """The window's size in CSS px, and what the system wishes."""
+    def set_screen(
+        self, width: int, height: int, *, dark: bool = False, touch: bool = False
+    ) -> None:
+        """Set the window's size in CSS px and the system's settings."""
         self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -148,18 +151,18 @@ class Browser:
         self.send("Emulation.setEmulatedMedia", features=[scheme])
 
     def click(self, selector: str) -> None:
-        """A real click in the middle of the first element that fits."""
-        x, y = self.middle(selector)
+        """Click the middle of the first element that matches."""
+        x, y = self.find_middle(selector)
         for kind in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
-    def point(self, x: float, y: float) -> None:
-        """Move the mouse there."""
+    def move_mouse(self, x: float, y: float) -> None:
+        """Move the mouse to a point of the window."""
         self.send("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
-    def middle(self, selector: str) -> tuple[float, float]:
-        """px of the window, after it was scrolled into view."""
-        found = self.run(
+    def find_middle(self, selector: str) -> tuple[float, float]:
+        """Scroll an element into view and return its middle, px of the window."""
+        middle = self.evaluate(
             f"""(() => {{
               const node = document.querySelector({json.dumps(selector)});
               if (!node) return null;
@@ -168,11 +171,11 @@ class Browser:
               return [box.x + box.width / 2, box.y + box.height / 2];
             }})()"""
         )
-        assert found is not None, f"no element {selector}"
-        return found[0], found[1]
+        assert middle is not None, f"no element {selector}"
+        return middle[0], middle[1]
 
     def press(self, key: str, modifier: str = "") -> None:
-        """A key of `KEYS`, or a letter."""
+        """Press a key of `KEYS`, or a letter."""
         code, text = KEYS.get(key, (0, key))
         common = {
             "key": key,
@@ -182,27 +185,25 @@ class Browser:
         self.send("Input.dispatchKeyEvent", type="keyDown", text=text, **common)
         self.send("Input.dispatchKeyEvent", type="keyUp", **common)
 
-    def picture(self) -> bytes:
-        """PNG of what is visible."""
-        return base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"])
-
     @property
-    def complaints(self) -> list[str]:
-        """Errors of the page's scripts, and what its console and network complained about."""
-        self.run("0")
-        out = []
+    def errors(self) -> list[str]:
+        """Return errors of the page's scripts, console and network."""
+        self.evaluate("0")
+        errors = []
         for event in self.events:
-            what = event.get("params", {})
+            parameters = event.get("params", {})
             if event.get("method") == "Runtime.exceptionThrown":
-                out.append(str(what["exceptionDetails"].get("exception", what)))
-            if event.get("method") == "Log.entryAdded" and what["entry"]["level"] == "error":
-                out.append(what["entry"]["text"])
-        return out
+                details = parameters["exceptionDetails"]
+                errors.append(str(details.get("exception", parameters)))
+            is_log = event.get("method") == "Log.entryAdded"
+            if is_log and parameters["entry"]["level"] == "error":
+                errors.append(parameters["entry"]["text"])
+        return errors
 
     @property
-    def asked_for(self) -> list[str]:
-        """Addresses that were loaded."""
-        self.run("0")
+    def loaded_addresses(self) -> list[str]:
+        """Return the addresses that were loaded."""
+        self.evaluate("0")
         return [
             e["params"]["request"]["url"]
             for e in self.events
@@ -210,7 +211,7 @@ class Browser:
         ]
 
     def close(self) -> None:
-        """End the browser."""
+        """Close the browser."""
         self._process.terminate()
         try:
             self._process.wait(10)

@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_command(args: argparse.Namespace) -> None:
     """Write the page and print its table and its name."""
-    from smallpose.report.zoo import make_zoo, zoo_table
+    from smallpose.report.zoo import build_zoo_table, write_zoo
     from smallpose.system.progress import print_status
 
-    print(zoo_table(make_zoo(args.runs, args.out)).to_text())
+    print(build_zoo_table(write_zoo(args.runs, args.out)).to_text())
     print_status(f"open {args.out / 'README.md'}")

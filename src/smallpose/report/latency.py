@@ -86,7 +86,7 @@ def _measure_run(
     from smallpose.methods.checkpoints.read import read_weights
 
     weights = read_weights(path)
-    method = create_method(run.method, weights.skeleton or truth.skeleton).on()
+    method = create_method(run.method, weights.skeleton or truth.skeleton).move_to()
     weights.load_into(method)
     parts = [truth.take_images(np.array([row])) for row in rows.tolist()]
     predict_people(method, parts[0], None, images.__getitem__)

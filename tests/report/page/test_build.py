@@ -1,4 +1,4 @@
-"""One HTML file that needs nothing else; and the two verbs."""
+"""The page is one HTML file that needs nothing else; `report` and `stats` write their files."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def page(report: Path) -> str:
 
 
 class Tags(HTMLParser):
-    """All opening tags with their attributes, and the ids."""
+    """All opening tags with their attributes; every tag must be closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -43,8 +43,8 @@ class Tags(HTMLParser):
 
 
 def test_the_page_needs_no_network(page: str):
-    without_pictures = re.sub(r"data:[a-z]+/[a-z+]+;base64,[A-Za-z0-9+/=]+", "data:", page)
-    assert not re.search(r"https?:|//[a-z]+\.|@import|url\(", without_pictures)
+    without_images = re.sub(r"data:[a-z]+/[a-z+]+;base64,[A-Za-z0-9+/=]+", "data:", page)
+    assert not re.search(r"https?:|//[a-z]+\.|@import|url\(", without_images)
     for tag, attributes in Tags(page).tags:
         for name in ("src", "srcset", "href"):
             value = attributes.get(name)
@@ -69,16 +69,16 @@ def test_the_page_is_well_formed_and_its_ids_are_unique(page: str):
     assert all(link and link[1:] in ids for link in links)
 
 
-def test_figures_come_in_light_and_dark(page: str):
+def test_figures_exist_in_light_and_dark(page: str):
     assert page.count("prefers-color-scheme: dark") > 8
 
 
-def test_synthetic_data_come_with_their_limits(page: str):
+def test_synthetic_data_are_shown_with_their_limits(page: str):
     assert 'id="limits"' in page
-    assert "mean nothing for real pictures" in page
+    assert "mean nothing for real images" in page
 
 
-def test_what_a_run_wrote_is_escaped(page: str):
+def test_text_of_a_run_is_escaped(page: str):
     assert "&lt;cpu&gt;" in page
     assert "<cpu>" not in page
 
@@ -89,12 +89,13 @@ def test_the_evaluations_notes_and_settings_are_shown_once(page: str):
     assert "augment.flip" in page
 
 
-def test_tables_and_figures_lie_beside_the_page(report: Path):
+def test_tables_and_figures_are_written_beside_the_page(report: Path):
     names = {p.relative_to(report).as_posix() for p in report.rglob("*") if p.is_file()}
-    tables = ("results", "results_owned", "results_recall", "table1", "table2", "table3", "table5")
+    tables = ("results", "results_owned", "results_recall", "summary", "claims")
+    tables += ("table1", "table2", "table3", "table5")
     assert {f"tables/{t}.{kind}" for t in tables for kind in ("md", "csv")} <= names
-    drawn = ("fig1a_composition", "fig2_areas", "fig5_ap_by_class", "found_by_height")
-    assert {f"figures/{f}.{kind}" for f in drawn for kind in ("png", "svg")} <= names
+    figures = ("fig1a_composition", "fig2_areas", "fig5_ap_by_class", "detected_by_height")
+    assert {f"figures/{f}.{kind}" for f in figures for kind in ("png", "svg")} <= names
     assert {"figures/predictions.png", "figures/samples.png", "figures/sources.png"} <= names
 
 
@@ -104,7 +105,7 @@ def test_the_same_runs_give_the_same_bytes(project, report: Path, tmp_path: Path
         assert file.read_bytes() == (tmp_path / file.relative_to(report)).read_bytes(), file.name
 
 
-def test_runs_without_their_data_still_make_a_page(project, tmp_path: Path):
+def test_runs_without_their_data_set_still_make_a_page(project, tmp_path: Path):
     folder = tmp_path / "moved" / "B"
     folder.mkdir(parents=True)
     result = json.loads((project.runs["B"] / "result.json").read_text())
@@ -125,7 +126,7 @@ def test_report_prints_the_main_table(project, tmp_path: Path, capsys: pytest.Ca
     assert head[:10] == ["method", "setting", "AP", "AP_S", "AP_M", "AP_L", "Sp", "Mo", "De", "AR"]
 
 
-def test_report_of_something_else_is_one_line_and_exit_code_2(
+def test_report_of_another_folder_is_refused_in_one_line_with_exit_code_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     assert main(["report", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
@@ -149,13 +150,13 @@ def test_stats_writes_tables_figures_and_sheets(
     assert "| total |" in (tmp_path / "table1.md").read_text()
 
 
-def test_files_of_one_name_are_told_apart_by_their_folders():
+def test_files_of_the_same_name_are_labelled_with_their_folders():
     files = [Path("one/test.json"), Path("two/test.json.gz"), Path("one/test.json")]
     assert list(shorten_names(files)) == ["one/test", "two/test"]
     assert list(shorten_names([Path("x/train.json"), Path("y/test.json")])) == ["train", "test"]
 
 
-def test_stats_of_a_wrong_folder_of_images_writes_nothing(
+def test_stats_with_a_missing_folder_of_images_writes_nothing(
     project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     file, out = str(project.data / "annotations" / "test.json"), tmp_path / "out"

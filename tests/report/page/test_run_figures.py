@@ -12,9 +12,9 @@ from smallpose.io.coco_results import read_results
 from smallpose.report.claims.cells import METHODS, PaperSource
 from smallpose.report.claims.our_runs import collect_our_results
 from smallpose.report.figures.changes import (
-    DOWN,
-    UNSURE,
-    UP,
+    GAIN,
+    LOSS,
+    UNDECIDED,
     Change,
     compute_changes,
     draw_gains_by_class,
@@ -66,7 +66,7 @@ def test_colours_of_fig_5_come_from_the_interval():
     colours = [a.patches[0].get_facecolor() for a in axes[:3]]
     from matplotlib.colors import to_rgba
 
-    assert colours == [to_rgba(c) for c in (UP, DOWN, UNSURE)]
+    assert colours == [to_rgba(c) for c in (GAIN, LOSS, UNDECIDED)]
     assert not axes[3].patches
     assert "n/a" in axes[3].texts[0].get_text()
 

@@ -1,4 +1,4 @@
-"""The page's first lines: what they say of several seeds, of another set, of very good models."""
+"""The page's first lines with several seeds, another data set, and limits beyond the data."""
 
 import json
 import re
@@ -16,64 +16,67 @@ from smallpose.report.page.summary_statistics import HeightLimit
 from smallpose.report.report_data import read_report_data
 
 
-def copied(run: Path, to: Path, points: float, **more: object) -> Path:
-    """A run like another, of other numbers."""
+def copy_run(run: Path, to: Path, points: float, **changes: object) -> Path:
+    """Copy a run and change its scores."""
     shutil.copytree(run, to)
-    result = json.loads((to / "result.json").read_text()) | more
-    for numbers in result["evaluation"]["protocols"].values():
-        numbers |= {"AP": points / 100, "AP_S": points / 100}
+    result = json.loads((to / "result.json").read_text()) | changes
+    for scores in result["evaluation"]["protocols"].values():
+        scores |= {"AP": points / 100, "AP_S": points / 100}
     (to / "result.json").write_text(json.dumps(result))
     return to
 
 
 @pytest.fixture(scope="module")
-def many(project, tmp_path_factory) -> list[Path]:
-    """One method under two seeds, one of them lucky, and a better one under three."""
-    root = tmp_path_factory.mktemp("many")
+def seed_runs(project, tmp_path_factory) -> list[Path]:
+    """Make runs of one method with two seeds, one of them lucky, and of a better one with three."""
+    root = tmp_path_factory.mktemp("seed_runs")
     simple = [
-        copied(project.runs["B"], root / f"simple{seed}", points, seed=seed)
+        copy_run(project.runs["B"], root / f"simple{seed}", points, seed=seed)
         for seed, points in enumerate((30.0, 60.0))
     ]
     better = [
-        copied(project.runs["B"], root / f"hr{seed}", points, seed=seed, method="hrnet_w16_tiny")
+        copy_run(project.runs["B"], root / f"hr{seed}", points, seed=seed, method="hrnet_w16_tiny")
         for seed, points in enumerate((49.0, 53.0, 48.0))
     ]
     return [*simple, *better]
 
 
-def test_the_best_is_the_best_in_the_mean_and_no_rival_of_itself(many):
-    material = read_report_data(many)
-    assert [material.runs[n].folder.name for n in material.ranked] == ["hr0", "simple1"]
-    assert material.mean(material.best, "AP_S") == pytest.approx(50)
+def test_the_best_run_is_the_best_in_the_mean_and_is_not_compared_with_itself(seed_runs):
+    data = read_report_data(seed_runs)
+    assert [data.runs[n].folder.name for n in data.ranked] == ["hr0", "simple1"]
+    assert data.mean(data.best, "AP_S") == pytest.approx(50)
     scores = {
-        n: score_run(material.runs[n], material.test, found, num_resamples=200)
-        for n, (found, _) in material.found.items()
+        n: score_run(data.runs[n], data.test, result.predictions, num_resamples=200)
+        for n, result in data.results.items()
     }
-    said = summarize_runs(material, scores)
-    assert "reaches 50.0 AP and 50.0 on small people in the mean of 3 seeds." in said.lines[0]
-    assert "SimpleBaseline R18 tiny B, 2 seeds" in said.lines[0]
-    assert [s.label for s in said.runs] == [
+    summary = summarize_runs(data, scores)
+    assert "reaches 50.0 AP and 50.0 on small people in the mean of 3 seeds." in summary.lines[0]
+    assert "SimpleBaseline R18 tiny B, 2 seeds" in summary.lines[0]
+    assert [s.label for s in summary.runs] == [
         "HRNet W16 tiny B, 3 seeds",
         "SimpleBaseline R18 tiny B, 2 seeds",
     ]
-    bars = make_result_figures(material, scores)[0]
-    assert bars.alt.count(";") == 1  # a bar for each method
+    figure = make_result_figures(data, scores)[0]
+    assert figure.alt.count(";") == 1  # a bar for each method
 
 
-def test_runs_of_another_set_are_named_and_stay_out_of_answer_and_cards(
-    project, many, tmp_path, capsys
+def test_runs_on_another_data_set_are_named_and_only_in_tables(
+    project, seed_runs, tmp_path, capsys
 ):
     shutil.copytree(project.data, tmp_path / "other")
-    alien = copied(project.runs["B"], tmp_path / "alien", 99.0, data=str(tmp_path / "other"))
-    make_report([many[0], many[2], alien], tmp_path / "report")
-    assert f"not of the set {project.data}, and so only in tables: alien" in capsys.readouterr().err
+    other = copy_run(project.runs["B"], tmp_path / "other_run", 99.0, data=str(tmp_path / "other"))
+    make_report([seed_runs[0], seed_runs[2], other], tmp_path / "report")
+    assert (
+        f"not on the data set {project.data}, so only in tables: other_run"
+        in capsys.readouterr().err
+    )
     page = re.sub(
         r"data:[^\"]+|<(script|style).*?</\1>",
         "",
         (tmp_path / "report/index.html").read_text(),
         flags=re.S,
     )
-    assert "Most of the runs above share the set" in page
+    assert "Most of the runs above share the data set" in page
     card = re.search(r">([\d.]+)<[^>]*>\s*(?:<[^>]*>)?\s*AP, small people, best run", page)
     assert card is not None and card[1] == "49.0"
 
@@ -88,18 +91,18 @@ def test_runs_of_another_set_are_named_and_stay_out_of_answer_and_cards(
         (np.inf, np.inf, "above 364 px"),
     ],
 )
-def test_an_interval_in_words(low, high, words):
+def test_an_interval_is_formatted_in_words(low, high, words):
     assert HeightLimit(50, low, high, 39, 364).ends == words
 
 
-def test_a_remark_says_whose_it_is_unless_it_is_everybodys(project, many, tmp_path):
-    for number, run in enumerate(many[:2]):
+def test_a_note_names_its_run_unless_all_runs_have_it(seed_runs, tmp_path):
+    for number, run in enumerate(seed_runs[:2]):
         path = tmp_path / run.name
         shutil.copytree(run, path)
         result = json.loads((path / "result.json").read_text())
-        result["evaluation"]["notes"] = ["said of all", f"said of {number}"]
+        result["evaluation"]["notes"] = ["note of all", f"note of {number}"]
         (path / "result.json").write_text(json.dumps(result))
     make_report([tmp_path / "simple0", tmp_path / "simple1"], tmp_path / "report")
     page = (tmp_path / "report/index.html").read_text()
-    assert "<li>said of all</li>" in page
-    assert "<li>B (simple0): said of 0</li>" in page
+    assert "<li>note of all</li>" in page
+    assert "<li>B (simple0): note of 0</li>" in page

@@ -1,9 +1,10 @@
-"""What the page's template is given: numbers as words, figures and sheets as data URIs."""
+"""Build the context of the page's template: numbers in words, figures and sheets as data URIs."""
 
 import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
@@ -13,81 +14,123 @@ from smallpose.core.instances import SOURCES
 from smallpose.core.table import Cell, Column, Table
 from smallpose.report import figures
 from smallpose.report.dataset_report import FigureSpec
-from smallpose.report.images import contact_sheet
-from smallpose.report.images.contact_sheet import ContactSheet
+from smallpose.report.images.contact_sheet import SOURCE_NAMES, ContactSheet, Tile
 from smallpose.report.images.encode import encode_image
 from smallpose.report.images.sheet_drawing import LEGEND
 from smallpose.report.inputs.runs import Run
 from smallpose.report.page.curves import compute_curves
-from smallpose.report.page.person_browser import BrowserData, Said
+from smallpose.report.page.person_browser import BrowserData
 from smallpose.report.page.result_figures import MAX_CURVES
 from smallpose.report.page.run_details import describe_run
 from smallpose.report.page.summary import Summary
 from smallpose.report.report_data import ReportData
 
+# Name, label and explanation of each error that the person browser filters by.
+ERRORS = (
+    ("good", "all good", "every labelled joint is close to its label"),
+    ("jitter", "jitter", "near its label, but not close"),
+    ("inversion", "inversion", "left and right of the same person are swapped"),
+    ("swap", "swap", "on a joint of another person"),
+    ("miss", "miss", "near no label"),
+    ("missed", "missed person", "no prediction fits the person with an OKS of at least 0.1"),
+    ("false", "false positive", "a prediction without a person: background, duplicate or swap"),
+)
+_CURVES_ALT = (
+    "AP of each run along the height of people, their keypoint density, or the crowding of their "
+    "image; the table below has the same numbers along height"
+)
+_CURVES_NOTE = (
+    "Bins have equally many people; AP by protocol owned, so that each false positive counts in "
+    "one bin. Pale areas are 95 % intervals, from resampling full images or videos."
+)
 
-def build_context(
-    material: ReportData,
-    results: Sequence[Table],
-    beside: Sequence[Table],
-    parts: Sequence[Table],
-    made: Sequence[ContactSheet],
-) -> dict[str, Any]:
-    """Everything but the overview, the people and the figures.
+
+@dataclass(frozen=True)
+class PageTables:
+    """The tables of the report, by their place on the page.
 
     Args:
-        results: our own, a table a protocol; `beside` the paper's, and `parts` of the data set.
-        made: sheets of people that were drawn.
+        results: our own, one per protocol.
+        table1: the paper's Table 1 with our counts.
+        comparisons: the paper's Tables 2, 3 and 5 with our rows.
+        data_parts: the data set's people by source.
+        only_files: tables that are written but not shown.
     """
-    by_name = {sheet.name: _render_sheet(sheet) for sheet in made}
+
+    results: Sequence[Table]
+    table1: Table
+    comparisons: Sequence[Table]
+    data_parts: Sequence[Table]
+    claims: Table
+    only_files: Sequence[Table]
+
+    @property
+    def all(self) -> list[Table]:
+        """Return all tables."""
+        return [
+            *self.results,
+            self.table1,
+            *self.comparisons,
+            *self.data_parts,
+            self.claims,
+            *self.only_files,
+        ]
+
+
+def build_page_context(data: ReportData, tables: PageTables) -> dict[str, Any]:
+    """Build the values of the sections on results, claims, data, paper and runs."""
     return {
         "version": __version__,
-        "synthetic": material.manifest.synthetic,
-        "cards": _build_cards(material),
-        "results": [render_table(t) for t in results],
-        "notes": _collect_notes(material.runs),
-        "all_share": all(run.data == material.data for run in material.runs),
-        "predictions": by_name.get("predictions"),
-        "samples": [by_name[n] for n in ("samples", "densities", "sources") if n in by_name],
-        "table1": render_table(beside[0]),
-        "beside": [render_table(t) for t in beside[1:]],
-        "parts": [render_table(t) for t in parts],
-        "runs": [describe_run(run) for run in material.runs],
-        "data": material.data.name if material.data else "",
-        "manifest": material.manifest,
+        "synthetic": data.manifest.synthetic,
+        "cards": _build_cards(data),
+        "results": [render_table(table) for table in tables.results],
+        "notes": _collect_notes(data.runs),
+        "is_data_shared": all(run.data == data.data for run in data.runs),
+        "claims": render_table(tables.claims),
+        "table1": render_table(tables.table1),
+        "comparisons": [render_table(table) for table in tables.comparisons],
+        "data_parts": [render_table(table) for table in tables.data_parts],
+        "runs": [describe_run(run) for run in data.runs],
+        "data": data.data.name if data.data else "",
+        "manifest": data.manifest,
+    }
+
+
+def build_sheet_context(sheets: Sequence[ContactSheet]) -> dict[str, Any]:
+    """Build the values of the contact sheets."""
+    by_name = {sheet.name: _render_sheet(sheet) for sheet in sheets}
+    names = ("samples", "densities", "sources")
+    return {
+        "predictions_sheet": by_name.get("predictions"),
+        "data_sheets": [by_name[name] for name in names if name in by_name],
         "legend": [(text, f"rgb{colour}") for text, colour in LEGEND.values()],
     }
 
 
-def build_summary_context(material: ReportData, said: Summary) -> dict[str, Any]:
-    """The answer, and the curves that it is read from."""
-    out: dict[str, Any] = {
-        "headline": said.headline,
-        "answers": said.lines,
-        "answer_table": render_table(said.table) if said.table else None,
+def build_summary_context(data: ReportData, summary: Summary) -> dict[str, Any]:
+    """Build the values of the headline, and of the curves behind it."""
+    values: dict[str, Any] = {
+        "headline": summary.headline,
+        "summary_lines": summary.lines,
+        "summary_table": render_table(summary.table) if summary.table else None,
         "curves": None,
     }
-    runs = [(run.colour, Said(run.drawn, *material.found[run.number])) for run in said.runs]
-    if material.test is None or not runs:
-        return out
-    drawn = compute_curves(material.test, runs[:MAX_CURVES])
-    first = Table("along_height", "Along height", *_build_curve_table(drawn["runs"]))
-    return out | {
-        "curves": _encode_for_script(drawn),
-        "axes": drawn["axes"],
-        "curves_runs": drawn["runs"],
-        "curves_alt": "AP of each run along the height of people, their keypoint density, or the "
-        "crowding of their image; the table below holds the same numbers along height",
-        "curves_table": render_table(first),
-        "curves_note": "Bins hold equally many people; AP by protocol owned, so that each false "
-        "positive counts in one bin. Pale areas are 95 % intervals, from drawing whole images "
-        "or videos.",
+    runs = summary.runs[:MAX_CURVES]
+    if data.test is None or not runs:
+        return values
+    results = [replace(data.results[run.index], label=run.single_label) for run in runs]
+    curves = compute_curves(data.test, results, [run.colour for run in runs])
+    return values | {
+        "curves": _encode_for_script(curves),
+        "axes": curves["axes"],
+        "curves_runs": curves["runs"],
+        "curves_alt": _CURVES_ALT,
+        "curves_table": render_table(_build_curve_table(curves["runs"])),
+        "curves_note": _CURVES_NOTE,
     }
 
 
-def _build_curve_table(
-    runs: Sequence[Mapping[str, Any]],
-) -> tuple[tuple[Column, ...], tuple[tuple[Cell, ...], ...]]:
+def _build_curve_table(runs: Sequence[Mapping[str, Any]]) -> Table:
     columns = (
         Column("run"),
         Column("from, px", "number"),
@@ -96,96 +139,94 @@ def _build_curve_table(
         Column("AP", "points"),
         Column("95 %, low", "points"),
         Column("95 %, high", "points"),
-        Column("found, %", "points"),
+        Column("detected, %", "points"),
     )
-    return columns, tuple((run["label"], *row) for run in runs for row in run["along"]["height"])
+    rows: list[tuple[Cell, ...]] = [
+        (run["label"], *row) for run in runs for row in run["along"]["height"]
+    ]
+    return Table("along_height", "Along height", columns, tuple(rows))
 
 
 def _encode_for_script(data: Mapping[str, Any]) -> Markup:
-    """JSON inside a script element; "<" cannot end it."""
+    """Encode JSON for a script element, which no "<" can end."""
     return Markup(json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"))
 
 
-def build_people_context(material: ReportData, crowd: BrowserData | None) -> dict[str, Any]:
-    """What the browser of people needs."""
-    if crowd is None or material.test is None:
-        return {"crowd": None}
-    there = sorted(set(material.test.source.tolist()))
-    note = f"{crowd.people:,} people of the test set, each with what every run found there."
-    if crowd.people < crowd.judged:
-        half = crowd.people // 2
-        note = (
-            f"{crowd.people:,} of the {crowd.judged:,} people of the test set: the {half:,} worst "
-            f"of {crowd.data['runs'][0]['label']} and a random draw of the others, so shares below "
-            "are of those shown and not of the test set."
-        )
-    note += _describe_false_positives(crowd)
+def build_people_context(data: ReportData, browser: BrowserData | None) -> dict[str, Any]:
+    """Build the values of the person browser."""
+    if browser is None or data.test is None:
+        return {"browser": None}
+    sources = sorted(set(data.test.source.tolist()))
     return {
-        "crowd": crowd,
-        "crowd_json": Markup(crowd.to_json()),
-        "crowd_note": note,
-        "crowd_sources": [(n, contact_sheet.SOURCE_NAMES[SOURCES[n]]) for n in there],
-        "crowd_errors": ERRORS,
+        "browser": browser,
+        "browser_json": Markup(browser.to_json()),
+        "browser_note": _describe_people(browser) + _describe_false_positives(browser),
+        "browser_sources": [(code, SOURCE_NAMES[SOURCES[code]]) for code in sources],
+        "browser_errors": ERRORS,
     }
 
 
-def _describe_false_positives(crowd: BrowserData) -> str:
-    """Which predictions without a person there are."""
-    shown, there = (sum(counts) for counts in zip(*crowd.false, strict=True))
-    if not there:
+def _describe_people(browser: BrowserData) -> str:
+    if browser.num_people == browser.num_scored:
+        return f"{browser.num_people:,} people of the test set, with the predictions of every run."
+    label = browser.data["runs"][0]["label"]
+    return (
+        f"{browser.num_people:,} of the {browser.num_scored:,} people of the test set: the "
+        f"{browser.num_people // 2:,} worst of {label} and a random sample of the others. Shares "
+        "below are of the people shown, not of the test set."
+    )
+
+
+def _describe_false_positives(browser: BrowserData) -> str:
+    shown, total = (sum(counts) for counts in zip(*browser.false_positives, strict=True))
+    if not total:
         return " No run has a false positive."
-    few = f"the {shown:,} of the highest scores" if shown < there else "all of them"
-    return f" There are {there:,} false positives; {few} can be looked at under “error”."
+    part = f"the {shown:,} of the highest scores are" if shown < total else "all of them are"
+    return f" There are {total:,} false positives; {part} listed under “error”."
 
 
-ERRORS = (
-    ("good", "all good", "every labelled joint close to its label"),
-    ("jitter", "jitter", "near its label, but not close"),
-    ("inversion", "inversion", "left and right of the same person mixed up"),
-    ("swap", "swap", "on a joint of another person"),
-    ("miss", "miss", "near no label"),
-    ("missed", "not met", "nobody was found, or nobody with OKS from 0.1"),
-    ("false", "false positive", "a prediction that belongs to nobody: background, duplicate, swap"),
-)
-
-
-def _build_cards(material: ReportData) -> list[tuple[str, str]]:
+def _build_cards(data: ReportData) -> list[tuple[str, str]]:
+    """Build the pairs of value and label below the headline."""
     cards = []
-    if material.picture is not None:
-        counts = list(material.picture.table1.rows.values())[-1]
-        cards += [(f"{counts.people:,}", "people"), (f"{counts.images_in_file:,}", "images")]
-        cards.append((f"{100 * counts.sizes[0] / max(counts.people, 1):.0f} %", "of them small"))
-    for metric, words in (("AP_S", "AP, small people, best run"), ("AP", "its AP, everybody")):
-        value = material.mean(material.best, metric)
+    if data.dataset is not None:
+        counts = list(data.dataset.table1.rows.values())[-1]
+        small = 100 * counts.sizes[0] / max(counts.people, 1)
+        cards += [
+            (f"{counts.people:,}", "people"),
+            (f"{counts.images_in_file:,}", "images"),
+            (f"{small:.0f} %", "of people are small"),
+        ]
+    for metric, label in (("AP_S", "AP, small people, best run"), ("AP", "AP, all people, same")):
+        value = data.mean(data.best, metric)
         if value is not None:
-            cards.append((f"{value:.1f}", words))
+            cards.append((f"{value:.1f}", label))
     return cards
 
 
 def _collect_notes(runs: Sequence[Run]) -> list[str]:
-    """What the evaluations say a reader should know, and of which runs unless it is of all."""
-    whose: dict[str, list[str]] = {}
+    """Collect the notes of the evaluations, with the names of the runs unless all have it."""
+    labels: dict[str, list[str]] = {}
     for run in runs:
         for note in run.evaluation.get("notes") or ():
-            whose.setdefault(str(note), []).append(figures.label_run(run, runs))
+            labels.setdefault(str(note), []).append(figures.label_run(run, runs))
     return [
         note if len(names) == len(runs) else f"{', '.join(names)}: {note}"
-        for note, names in whose.items()
+        for note, names in labels.items()
     ]
 
 
 def render_table(table: Table) -> dict[str, Any]:
-    """A table with its note and the name of its files."""
+    """Render a table as HTML, with its note and the name of its files."""
     return {"html": Markup(table.to_html()), "note": table.note, "name": table.name}
 
 
-def render_figure(drawing: FigureSpec, svg: bytes) -> dict[str, Any]:
-    """A figure by day and by night, with its size in CSS px, so that nothing moves."""
+def render_figure(spec: FigureSpec, svg: bytes) -> dict[str, Any]:
+    """Render a figure in light and dark, with its size in CSS px, so that no content jumps."""
     width, height = _read_svg_size(svg)
     return {
-        "name": drawing.name,
-        "title": drawing.title,
-        "alt": drawing.alt,
+        "name": spec.name,
+        "title": spec.title,
+        "alt": spec.alt,
         "light": _build_data_uri(svg, "image/svg+xml"),
         "dark": _build_data_uri(figures.recolour_dark(svg), "image/svg+xml"),
         "width": width,
@@ -194,10 +235,10 @@ def render_figure(drawing: FigureSpec, svg: bytes) -> dict[str, Any]:
 
 
 def _read_svg_size(svg: bytes) -> tuple[int, int]:
-    """px of an SVG of ours, whose view box is in points."""
-    found = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
-    assert found is not None
-    width, height = (round(float(side) * 4 / 3) for side in found.groups())
+    """Read the px of one of our SVGs, whose view box is in points."""
+    match = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    assert match is not None
+    width, height = (round(float(side) * 4 / 3) for side in match.groups())
     return width, height
 
 
@@ -206,16 +247,7 @@ def _render_sheet(sheet: ContactSheet) -> dict[str, Any]:
         {
             "title": row.title,
             "note": row.note,
-            "tiles": [
-                {
-                    "src": _build_data_uri(encode_image(t.image, "webp"), "image/webp"),
-                    "width": t.image.shape[1] // 2,
-                    "height": t.image.shape[0] // 2,
-                    "caption": t.caption,
-                    "alt": t.alt,
-                }
-                for t in row.tiles
-            ],
+            "tiles": [_render_tile(tile) for tile in row.tiles],
         }
         for row in sheet.rows
         if row.tiles
@@ -229,5 +261,15 @@ def _render_sheet(sheet: ContactSheet) -> dict[str, Any]:
     }
 
 
-def _build_data_uri(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+def _render_tile(tile: Tile) -> dict[str, Any]:
+    return {
+        "src": _build_data_uri(encode_image(tile.image, "webp"), "image/webp"),
+        "width": tile.image.shape[1] // 2,
+        "height": tile.image.shape[0] // 2,
+        "caption": tile.caption,
+        "alt": tile.alt,
+    }
+
+
+def _build_data_uri(content: bytes, media_type: str) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"

@@ -1,4 +1,4 @@
-"""Figures of the runs' results: AP by class, from setting A to B, found along height."""
+"""Make the figures of results: AP by class, from setting A to B, share detected along height."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -10,86 +10,94 @@ from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.person_matching import compute_detection_by_height
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import RunScore, SeedGroup, group_scores
-from smallpose.report.page.summary import assign_looks
+from smallpose.report.page.summary import choose_styles
 from smallpose.report.report_data import ReportData
 
-MAX_BARS = 4  # runs beside each other in a bar chart
+MAX_BARS = 4  # runs side by side in a bar chart
 MAX_CURVES = 6
 
 
-def make_result_figures(material: ReportData, scores: Mapping[int, RunScore]) -> list[FigureSpec]:
-    runs = _choose_groups(material, scores)
-    out = [_make_class_figure(runs, "coco")]
-    if any("owned" in run.protocols() for run in runs):
-        out.append(_make_class_figure(runs, "owned"))
-    pairs = _pair_settings(material)
+def make_result_figures(data: ReportData, scores: Mapping[int, RunScore]) -> list[FigureSpec]:
+    """Make the figures that need nothing but the results of the runs."""
+    groups = _choose_groups(data, scores)
+    specs = [_make_class_figure(groups, "coco")]
+    if any("owned" in group.protocols() for group in groups):
+        specs.append(_make_class_figure(groups, "owned"))
+    pairs = _pair_settings(data)
     if len(pairs) > 1:
-        words = [f"{name} {get_ap(a):.1f} to {get_ap(b):.1f}" for name, (a, b) in pairs.items()]
-        alt = "AP under setting A and B: " + ", ".join(words)
-        out.append(
-            FigureSpec("fig5_gains", "From setting A to B", alt, partial(figures.gains, pairs))
-        )
-    if material.test is not None and material.found:
-        out.append(_make_height_figure(material, material.test))
-    return out
+        specs.append(_make_gains_figure(pairs))
+    if data.test is not None and data.results:
+        specs.append(_make_height_figure(data, data.test))
+    return specs
 
 
-def _make_class_figure(runs: Sequence[SeedGroup], protocol: str) -> FigureSpec:
-    once = protocol == "owned"
+def _make_class_figure(groups: Sequence[SeedGroup], protocol: str) -> FigureSpec:
+    is_owned = protocol == "owned"
+    descriptions = "; ".join(_describe_group(group, groups, protocol) for group in groups)
     return FigureSpec(
-        "fig5_ap_by_class" + ("_owned" if once else ""),
-        "AP by size and density" + (", each false positive counted once" if once else ""),
-        f"AP ({protocol}) in points by class: "
-        + "; ".join(_describe_group(run, runs, protocol) for run in runs),
-        partial(figures.ap_by_class, runs, protocol),
+        name="fig5_ap_by_class" + ("_owned" if is_owned else ""),
+        title="AP by size and density" + (", each false positive counted once" if is_owned else ""),
+        alt=f"AP ({protocol}) in points by class: {descriptions}",
+        draw=partial(figures.draw_ap_by_class, groups, protocol),
     )
 
 
-def _make_height_figure(material: ReportData, test: Instances) -> FigureSpec:
-    """Found or not along height; of many runs the best ones."""
-    best = material.ranked[:MAX_CURVES]
-    looks = assign_looks(material)
+def _make_gains_figure(pairs: Mapping[str, tuple[Run, Run]]) -> FigureSpec:
+    gains = [f"{name} {_get_ap(a):.1f} to {_get_ap(b):.1f}" for name, (a, b) in pairs.items()]
+    return FigureSpec(
+        name="fig5_gains",
+        title="From setting A to B",
+        alt="AP under setting A and B: " + ", ".join(gains),
+        draw=partial(figures.draw_gains, pairs),
+    )
+
+
+def _make_height_figure(data: ReportData, test: Instances) -> FigureSpec:
+    """Make the figure of the share detected along height, of many runs the best ones."""
+    best = sorted(data.ranked[:MAX_CURVES])
+    styles = choose_styles(data)
     curves = {
-        figures.run_label(material.runs[n], material.runs): compute_detection_by_height(
-            test, material.found[n][1]
+        figures.label_run(data.runs[index], data.runs): compute_detection_by_height(
+            test, data.results[index].matches
         )
-        for n in sorted(best)
+        for index in best
     }
-    ends = [
-        f"{name} {100 * c.share[0]:.0f} % at {c.x[0]:.0f} px, {100 * c.share[-1]:.0f} % at "
-        f"{c.x[-1]:.0f} px"
-        for name, c in curves.items()
-        if len(c.x)
+    descriptions = [
+        f"{name} {100 * curve.share[0]:.0f} % at {curve.x[0]:.0f} px, "
+        f"{100 * curve.share[-1]:.0f} % at {curve.x[-1]:.0f} px"
+        for name, curve in curves.items()
+        if len(curve.x)
     ]
     return FigureSpec(
-        "found_by_height",
-        "How small may a person get?",
-        "Share of people found with OKS from 0.5 by height: " + "; ".join(ends),
-        partial(figures.found_along_height, curves, [looks[n] for n in sorted(best)]),
+        name="detected_by_height",
+        title="How small may a person get?",
+        alt="Share of people detected (OKS ≥ 0.5) by height: " + "; ".join(descriptions),
+        draw=partial(figures.draw_detection_rate, curves, [styles[index] for index in best]),
     )
 
 
-def _choose_groups(material: ReportData, scores: Mapping[int, RunScore]) -> list[SeedGroup]:
-    """Runs of the set whose bars fit beside each other, seeds together.
+def _choose_groups(data: ReportData, scores: Mapping[int, RunScore]) -> list[SeedGroup]:
+    """Choose the runs on the set whose bars fit side by side, seeds in one group.
 
-    All that are trained, or those of the best method.
+    These are all trained ones, or those of the best method.
     """
-    there = [g for g in group_scores(material.runs, scores) if g.first_run.data == material.data]
-    trained = [g for g in there if not g.first_run.is_untrained]
-    groups = trained or there or group_scores(material.runs, scores)
+    all_groups = group_scores(data.runs, scores)
+    on_set = [group for group in all_groups if group.first_run.data == data.data]
+    trained = [group for group in on_set if not group.first_run.is_untrained]
+    groups = trained or on_set or all_groups
     if len(groups) <= MAX_BARS:
         return groups
-    best = material.runs[material.best].method
-    return [g for g in groups if g.first_run.method == best][:MAX_BARS]
+    best = data.runs[data.best].method
+    return [group for group in groups if group.first_run.method == best][:MAX_BARS]
 
 
-def _pair_settings(material: ReportData) -> dict[str, tuple[Run, Run]]:
-    """Methods with a run under each setting, the best of each; of several seeds the middle one."""
+def _pair_settings(data: ReportData) -> dict[str, tuple[Run, Run]]:
+    """Pair the runs of each method under A and B, the best of each, of several seeds the middle."""
     best: dict[tuple[str, str], Run] = {}
-    order = material.ranked or range(len(material.runs))
-    for run in [material.runs[n] for n in order if not material.runs[n].is_untrained]:
+    order = data.ranked or range(len(data.runs))
+    for run in [data.runs[index] for index in order if not data.runs[index].is_untrained]:
         known = best.get((run.method, run.setting))
-        if known is None or get_ap(run) > get_ap(known):
+        if known is None or _get_ap(run) > _get_ap(known):
             best[run.method, run.setting] = run
     return {
         paper_values.format_method_label(method): (best[method, "A"], best[method, "B"])
@@ -98,12 +106,13 @@ def _pair_settings(material: ReportData) -> dict[str, tuple[Run, Run]]:
     }
 
 
-def _describe_group(run: SeedGroup, runs: Sequence[SeedGroup], protocol: str = "coco") -> str:
-    values = {c: run.measure(m, protocol) for m, c in figures.CLASSES.items()}
-    words = [f"{name} {v.value:.1f}" for name, v in values.items() if v is not None]
-    return f"{figures.run_label(run.first_run, [r.first_run for r in runs])}: {', '.join(words)}"
+def _describe_group(group: SeedGroup, groups: Sequence[SeedGroup], protocol: str) -> str:
+    values = {name: group.measure(metric, protocol) for metric, name in figures.CLASSES.items()}
+    parts = [f"{name} {value.value:.1f}" for name, value in values.items() if value is not None]
+    label = figures.label_run(group.first_run, [other.first_run for other in groups])
+    return f"{label}: {', '.join(parts)}"
 
 
-def get_ap(run: Run) -> float:
-    """AP by protocol coco; 0 where the run has none."""
+def _get_ap(run: Run) -> float:
+    """Return AP by protocol coco; 0 if the run has none."""
     return run.metric("AP") or 0.0

@@ -1,4 +1,4 @@
-"""What a run says of itself, line by line, for the page."""
+"""List what a run recorded about itself, line by line, for the page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +9,7 @@ from smallpose.report.tables import paper_tables
 
 
 def describe_run(run: Run) -> dict[str, Any]:
+    """List a run's facts in groups, for the template."""
     facts: dict[str, Any] = {
         "method": run.method,
         "setting": run.setting,
@@ -17,11 +18,11 @@ def describe_run(run: Run) -> dict[str, Any]:
         "parameters": f"{run.parameters:,}" if run.parameters is not None else None,
         "epochs": f"{run.epochs:g}" if run.epochs is not None else None,
         "steps": f"{run.steps:,}" if run.steps is not None else None,
-        "training took": _format_duration(run.seconds),
+        "training time": _format_duration(run.seconds),
     }
     return {
         "title": paper_values.format_method_label(run.method),
-        "how": paper_tables.how(run),
+        "training": paper_tables.describe_run(run),
         "setting": run.setting,
         "groups": [
             ("run", flatten_facts(facts)),
@@ -33,11 +34,11 @@ def describe_run(run: Run) -> dict[str, Any]:
     }
 
 
-def flatten_facts(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
-    """Nested facts as lines; what is not said is left out."""
+def flatten_facts(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Flatten nested facts into lines of name and value; empty ones are left out."""
     lines: list[tuple[str, str]] = []
     for key, value in facts.items():
-        name = f"{above}{key}"
+        name = f"{prefix}{key}"
         if isinstance(value, Mapping):
             lines += flatten_facts(value, f"{name}.")
         elif isinstance(value, list | tuple):
@@ -50,8 +51,8 @@ def flatten_facts(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, 
 def _format_duration(seconds: float | None) -> str | None:
     if seconds is None:
         return None
-    whole = round(seconds)
-    hours, minutes = whole // 3600, whole % 3600 // 60
+    rounded = round(seconds)
+    hours, minutes = rounded // 3600, rounded % 3600 // 60
     if hours:
         return f"{hours} h {minutes} min"
-    return f"{minutes} min {whole % 60} s" if minutes else f"{seconds:.1f} s"
+    return f"{minutes} min {rounded % 60} s" if minutes else f"{seconds:.1f} s"

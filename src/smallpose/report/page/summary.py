@@ -1,8 +1,10 @@
-"""The page's first lines: the answer in words, and the table it is read from."""
+"""Summarize the runs in the page's first lines, and in the table behind them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from smallpose.core.instances import Instances
+from smallpose.core.table import Cell, Column, Table
 from smallpose.report import figures
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import Run
@@ -14,30 +16,30 @@ from smallpose.report.page.summary_statistics import (
     find_half_detected_height,
 )
 from smallpose.report.report_data import ReportData
-from smallpose.report.tables.paper_tables import Cell, Column, Table
 
 MAX_COMPARED = 6  # runs that the best one is compared with; each may cost an evaluation
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run of the overview.
+    """A run of the summary.
 
     Args:
-        number: its place among the runs of the report; of several seeds, the middle one.
-        seeds: how many runs there are of it.
-        label: what it is called with all its seeds, `drawn` where only this one is shown.
-        small: AP of small people, points, in the mean over seeds.
-        limit: from how tall on half of the people are found.
-        lead: of the best run over this one; None for the best, and where nothing can be compared.
+        index: of the run; of several seeds, the middle one.
+        num_seeds: number of runs that differ in their seed only.
+        label: of all seeds together.
+        single_label: of this run alone.
+        ap_small: AP of small people, points, in the mean over seeds.
+        limit: the height from which half of the people are detected.
+        lead: of the best run over this one; None for the best, and without a comparison.
     """
 
-    number: int
+    index: int
     run: Run
-    seeds: int
+    num_seeds: int
     label: str
-    drawn: str
-    small: float | None
+    single_label: str
+    ap_small: float | None
     colour: str
     limit: HeightLimit | None
     lead: Lead | None
@@ -45,7 +47,7 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """What the report says first."""
+    """The first lines of the report."""
 
     headline: str
     lines: tuple[str, ...]
@@ -53,166 +55,185 @@ class Summary:
     runs: tuple[RunSummary, ...]
 
 
-def summarize_runs(material: ReportData, scores: Mapping[int, RunScore]) -> Summary:
-    """How small a person may get, and which run to take, as far as the runs can tell."""
-    shown = _summarize_each(material, scores)
-    if not shown or shown[0].run.is_untrained:
-        return Summary(_describe_scores(material, material.best), (), None, shown)
-    best = shown[0]
-    plain = _describe_scores(material, best.number)
-    headline = _write_headline(best, plain)
-    lines = [_compare_in_words(best, shown, plain)]
-    return Summary(headline, tuple(line for line in lines if line), _build_table(shown), shown)
+def summarize_runs(data: ReportData, scores: Mapping[int, RunScore]) -> Summary:
+    """Answer how small a person may get and which run is best, as far as the runs can tell."""
+    runs = _summarize_each(data, scores)
+    if not runs or runs[0].run.is_untrained:
+        return Summary(_describe_scores(data, data.best), (), None, runs)
+    best = runs[0]
+    scores_text = _describe_scores(data, best.index)
+    headline = _write_headline(best.limit) or scores_text
+    line = _describe_best_run(best, runs, scores_text)
+    return Summary(headline, (line,), _build_table(runs), runs)
 
 
-def assign_looks(material: ReportData) -> dict[int, figures.Look]:
-    """How each run is drawn, the same everywhere; of many, the best get a colour of their own."""
-    ranked = list(dict.fromkeys([*material.ranked, *range(len(material.runs))]))
+def choose_styles(data: ReportData) -> dict[int, figures.SeriesStyle]:
+    """Choose how each run is drawn in all figures.
+
+    Of many runs, the best have a colour that no other has.
+    """
+    ranked = list(dict.fromkeys([*data.ranked, *range(len(data.runs))]))
     order = ranked if len(ranked) > len(figures.SERIES) else sorted(ranked)
-    looks = figures.run_looks([material.runs[n] for n in order])
-    return dict(zip(order, looks, strict=True))
+    styles = figures.choose_run_styles([data.runs[index] for index in order])
+    return dict(zip(order, styles, strict=True))
 
 
-def _summarize_each(material: ReportData, scores: Mapping[int, RunScore]) -> tuple[RunSummary, ...]:
-    order = material.ranked
-    test = material.test
+def _summarize_each(data: ReportData, scores: Mapping[int, RunScore]) -> tuple[RunSummary, ...]:
+    """Summarize the runs with a result file, the best one first."""
+    order, test = data.ranked, data.test
     if test is None or not order:
         return ()
-    looks = assign_looks(material)
-    trained = [n for n in order if not material.runs[n].is_untrained]
-    rivals = trained[1 : MAX_COMPARED + 1]
-    found = {id(material.runs[n]): predictions for n, (predictions, _) in material.found.items()}
-
-    def seeds(number: int) -> SeedGroup:
-        there = [n for n in material.seeds_of(number) if n in scores]
-        return SeedGroup(tuple(material.runs[n] for n in there), tuple(scores[n] for n in there))
-
-    ahead = compute_leads(
-        test, seeds(order[0]), [seeds(n) for n in rivals], lambda run: found[id(run)]
-    )
-    apart = [material.runs[n] for n in order]
+    styles = choose_styles(data)
+    leads = _compare_with_best(data, test, scores)
+    runs = [data.runs[index] for index in order]
     return tuple(
         RunSummary(
-            n,
-            material.runs[n],
-            len(material.seeds_of(n)),
-            _build_label(material, n, apart),
-            figures.run_label(material.runs[n], material.runs),
-            material.mean(n, "AP_S"),
-            looks[n].colour,
-            find_half_detected_height(test, material.found[n][1]),
-            dict(zip(rivals, ahead, strict=True)).get(n),
+            index=index,
+            run=data.runs[index],
+            num_seeds=len(data.seeds_of(index)),
+            label=_build_label(data, index, runs),
+            single_label=figures.label_run(data.runs[index], data.runs),
+            ap_small=data.mean(index, "AP_S"),
+            colour=styles[index].colour,
+            limit=find_half_detected_height(test, data.results[index].matches),
+            lead=leads.get(index),
         )
-        for n in order
+        for index in order
     )
 
 
-def _build_label(material: ReportData, number: int, apart: Sequence[Run]) -> str:
-    run, seeds = material.runs[number], len(material.seeds_of(number))
-    several = "seeds" if run.subset is None else "subsets"
-    return figures.run_label(run, apart) + (f", {seeds} {several}" if seeds > 1 else "")
+def _compare_with_best(
+    data: ReportData, test: Instances, scores: Mapping[int, RunScore]
+) -> dict[int, Lead | None]:
+    """Compute the lead of the best run over the next trained ones."""
+    best, *_ = data.ranked
+    trained = [index for index in data.ranked if not data.runs[index].is_untrained]
+    others = trained[1 : MAX_COMPARED + 1]
+    predictions = {id(data.runs[i]): result.predictions for i, result in data.results.items()}
+
+    def group_seeds_of(index: int) -> SeedGroup:
+        seeds = [seed for seed in data.seeds_of(index) if seed in scores]
+        return SeedGroup(
+            tuple(data.runs[seed] for seed in seeds), tuple(scores[seed] for seed in seeds)
+        )
+
+    leads = compute_leads(
+        test,
+        group_seeds_of(best),
+        [group_seeds_of(index) for index in others],
+        lambda run: predictions[id(run)],
+    )
+    return dict(zip(others, leads, strict=True))
 
 
-def _describe_scores(material: ReportData, number: int) -> str:
-    """The numbers alone, where nobody's predictions are at hand."""
-    run, seeds = material.runs[number], len(material.seeds_of(number))
-    ap, small = material.mean(number, "AP"), material.mean(number, "AP_S")
+def _build_label(data: ReportData, index: int, runs: Sequence[Run]) -> str:
+    """Build the label of a run with all its seeds, different from that of the other runs."""
+    return figures.label_run(data.runs[index], runs) + _count_seeds(data, index, ", {}")
+
+
+def _count_seeds(data: ReportData, index: int, template: str) -> str:
+    """Format "3 seeds" or "5 subsets"; nothing for a single run."""
+    count = len(data.seeds_of(index))
+    if count == 1:
+        return ""
+    return template.format(f"{count} {'seeds' if data.runs[index].subset is None else 'subsets'}")
+
+
+def _describe_scores(data: ReportData, index: int) -> str:
+    run = data.runs[index]
+    ap, ap_small = data.mean(index, "AP"), data.mean(index, "AP_S")
     name = paper_values.format_method_label(run.method)
     if ap is None:
-        return f"{name}: no AP is known."
+        return f"{name}: the AP is unknown."
     text = f"{name}, setting {run.setting}, reaches {ap:.1f} AP"
-    text += f" and {small:.1f} on small people" if small is not None else ""
-    several = "seeds" if run.subset is None else "subsets"
-    return text + (f" in the mean of {seeds} {several}." if seeds > 1 else ".")
+    text += f" and {ap_small:.1f} on small people" if ap_small is not None else ""
+    return text + _count_seeds(data, index, " in the mean of {}") + "."
 
 
-def _write_headline(best: RunSummary, plain: str) -> str:
-    limit = best.limit
+def _write_headline(limit: HeightLimit | None) -> str | None:
     if limit is None:
-        return plain
-    if limit.height == 0:
+        return None
+    if limit.is_below_all:
         smallest = f"{limit.smallest:.0f} px"
-        return f"Half of the people are found down to the smallest here, {smallest} tall."
-    if limit.height == float("inf"):
-        return "At no height are half of the people found."
-    return f"Half of the people are found from {limit.height:.0f} px of height on."
+        return f"Half of the people are detected at every height here, from {smallest} on."
+    if limit.is_above_all:
+        return "At no height are half of the people detected."
+    return f"Half of the people are detected from {limit.height:.0f} px of height on."
 
 
-def _compare_in_words(best: RunSummary, shown: Sequence[RunSummary], plain: str) -> str:
-    limit = best.limit
-    parts = [plain]
-    if limit is not None and 0 < limit.height < float("inf"):
-        parts.append(f"The height is {best.drawn}'s, with a 95 % interval of {limit.ends}.")
-    for other in shown:
-        if other.lead is None:
-            continue
-        lead = other.lead
-        ends = f"{lead.low:+.1f} to {lead.high:+.1f}"
-        if lead.verdict == "cannot tell":
-            parts.append(
-                f"Whether it is better on small people than {other.label} cannot be told "
-                f"({lead.difference:+.1f} AP, 95 %: {ends})."
-            )
-        else:
-            parts.append(
-                f"On small people it is {lead.verdict} of {other.label} by "
-                f"{abs(lead.difference):.1f} AP (95 %: {ends}) on {lead.joints}."
-            )
-        break  # the nearest rival decides; the table has the others
-    return " ".join(parts)
-
-
-def _build_table(shown: Sequence[RunSummary]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for s in shown:
-        limit, lead = s.limit, s.lead
-        rows.append(
-            (
-                s.label,
-                s.small,
-                limit.height if limit and 0 < limit.height < float("inf") else None,
-                limit.ends if limit else "",
-                lead.difference if lead else None,
-                f"{lead.low:+.1f} to {lead.high:+.1f}" if lead else "",
-                _describe_verdict(s, shown[0]),
-                s.run.parameters / 1e6 if s.run.parameters is not None else None,
-            )
+def _describe_best_run(best: RunSummary, runs: Sequence[RunSummary], scores_text: str) -> str:
+    """Describe the best run: its scores, its height, and its lead over the nearest rival."""
+    sentences = [scores_text]
+    if best.limit is not None and best.limit.is_inside:
+        sentences.append(
+            f"The height is that of {best.single_label}, with a 95 % interval of {best.limit.ends}."
         )
-    return Table(
-        "answer",
-        "How small, and which one",
-        (
-            Column("run"),
-            Column("AP_S", "points", "AP of small people, as the tables below have it"),
-            Column(
-                "half found from, px", "points", "height from which half of the people are found"
-            ),
-            Column("95 %"),
-            Column(
-                "best is ahead by", "points", "points of AP of small people, on the same joints"
-            ),
-            Column("95 % of that"),
-            Column("verdict"),
-            Column("parameters, M", "number"),
-        ),
-        tuple(rows),
-        "Found: OKS from 0.5. Heights are those of people's boxes in px; the share found is taken "
-        "to rise with height. The best run's lead is measured on the same images and the same "
-        "joints by protocol owned, so it need not be the difference of the AP_S beside it. A lead "
-        "whose 95 % interval holds 0 proves nothing."
-        + (
-            " Of several seeds AP_S and leads are means, and the height is that of the middle one."
-            if any(s.seeds > 1 for s in shown)
-            else ""
-        ),
+    # The nearest rival decides; the table has the others.
+    rival = next((other for other in runs if other.lead is not None), None)
+    if rival is not None and rival.lead is not None:
+        sentences.append(_describe_lead(rival.lead, rival.label))
+    return " ".join(sentences)
+
+
+def _describe_lead(lead: Lead, label: str) -> str:
+    if lead.verdict == "cannot tell":
+        return (
+            f"Whether it is better on small people than {label} cannot be told "
+            f"({lead.difference:+.1f} AP, 95 %: {lead.ends})."
+        )
+    return (
+        f"On small people it is {lead.verdict} of {label} by {abs(lead.difference):.1f} AP "
+        f"(95 %: {lead.ends}) on {lead.joints}."
     )
 
 
-def _describe_verdict(s: RunSummary, best: RunSummary) -> str:
-    if s is best:
+_COLUMNS = (
+    Column("run"),
+    Column("AP_S", "points", "AP of small people, as in the tables below"),
+    Column("half detected from, px", "points", "height from which half of the people are detected"),
+    Column("95 %"),
+    Column("lead of the best", "points", "points of AP of small people, on the same joints"),
+    Column("95 % of the lead"),
+    Column("verdict"),
+    Column("parameters, M", "number"),
+)
+_NOTE = (
+    "Detected: matched with an OKS of at least 0.5. Heights are those of people's boxes in px; the "
+    "share detected is taken to rise with height. The lead of the best run is measured on the same "
+    "images and the same joints by protocol owned, so it can differ from the difference in AP_S. A "
+    "lead whose 95 % interval contains 0 proves nothing."
+)
+_SEEDS_NOTE = (
+    " Of several seeds AP_S and leads are means, and the height is that of the middle one."
+)
+
+
+def _build_table(runs: Sequence[RunSummary]) -> Table:
+    note = _NOTE + (_SEEDS_NOTE if any(run.num_seeds > 1 for run in runs) else "")
+    rows = tuple(_build_row(run, best=runs[0]) for run in runs)
+    return Table("summary", "Smallest detectable height, and the best run", _COLUMNS, rows, note)
+
+
+def _build_row(summary: RunSummary, best: RunSummary) -> tuple[Cell, ...]:
+    limit, lead, parameters = summary.limit, summary.lead, summary.run.parameters
+    return (
+        summary.label,
+        summary.ap_small,
+        limit.height if limit and limit.is_inside else None,
+        limit.ends if limit else "",
+        lead.difference if lead else None,
+        lead.ends if lead else "",
+        _describe_verdict(summary, best),
+        parameters / 1e6 if parameters is not None else None,
+    )
+
+
+def _describe_verdict(summary: RunSummary, best: RunSummary) -> str:
+    if summary is best:
         return "best on small people"
-    if s.run.is_untrained:
+    if summary.run.is_untrained:
         return "untrained"
-    if s.lead is None:
+    if summary.lead is None:
         return "not compared"
-    return {"ahead": "behind the best", "behind": "ahead of it"}.get(s.lead.verdict, "cannot tell")
+    verdicts = {"ahead": "behind the best", "behind": "ahead of the best"}
+    return verdicts.get(summary.lead.verdict, "cannot tell")

@@ -1,37 +1,37 @@
-"""The question on the page's first line: how small may a person get, and which run to take?
+"""Compute how small a person may get and which run is best, for the page's first lines.
 
-From how tall on half of the people are found, and whether the best run on small people is really
-better than the others: both with 95 % intervals over images, or over videos where images have one.
+The height from which half of the people are detected, and the lead of the best run on small people
+over the others, both with 95 % intervals over images, or over videos if images have one.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.scoring.bootstrap import draw_weights
-from smallpose.report.inputs.person_matching import MATCH_OKS, PersonMatches
+from smallpose.report.inputs.person_matching import Floats, Ints, PersonMatches
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import SeedGroup, compute_difference, score_run
 
-Floats = NDArray[np.float64]
 NUM_RESAMPLES = 200
 NUM_BINS = 40
-METRIC, PROTOCOL = "AP_S", "owned"  # our own conclusions are drawn from `owned`
+MIN_BIN_PEOPLE = 10
+# Our own conclusions are drawn from `owned`.
+METRIC = "AP_S"
+PROTOCOL = "owned"
 
 
 @dataclass(frozen=True)
 class HeightLimit:
-    """The height from which on at least half of the people are found.
+    """The height from which on at least half of the people are detected.
 
     Args:
-        height: px; 0 where half are found at every height, infinite where at none.
+        height: px; 0 if half are detected at every height, infinite if at none.
         low, high: 95 %, likewise.
-        smallest, largest: px, heights of the people looked at.
+        smallest, largest: px, heights of the people counted.
     """
 
     height: float
@@ -40,16 +40,24 @@ class HeightLimit:
     smallest: float
     largest: float
 
-    def __str__(self) -> str:
-        if self.height == 0:
-            return f"below {self.smallest:.0f} px"
-        if np.isinf(self.height):
-            return "at no height"
-        return f"{self.height:.0f} px"
+    @property
+    def is_below_all(self) -> bool:
+        """Return whether half are detected at every height."""
+        return self.height == 0
+
+    @property
+    def is_above_all(self) -> bool:
+        """Return whether half are detected at no height."""
+        return self.height == np.inf
+
+    @property
+    def is_inside(self) -> bool:
+        """Return whether the limit lies between the heights counted."""
+        return not (self.is_below_all or self.is_above_all)
 
     @property
     def ends(self) -> str:
-        """The interval in words."""
+        """Return the interval in words."""
         if self.high == 0:
             return f"below {self.smallest:.0f} px"
         low = f"below {self.smallest:.0f}" if self.low == 0 else f"{self.low:.0f}"
@@ -60,74 +68,105 @@ class HeightLimit:
 
 
 def find_half_detected_height(
-    truth: Instances, pairing: PersonMatches, draws: int = NUM_RESAMPLES
+    truth: Instances, matches: PersonMatches, num_resamples: int = NUM_RESAMPLES
 ) -> HeightLimit | None:
-    """Where the share found (OKS from 0.5) rises to one half along the height of people's boxes.
+    """Find where the share detected rises to one half along the height of people's boxes.
 
     The share in bins of equally many people is first made to rise with height (isotonic
-    regression), so that one lucky bin of tiny people does not decide. None without people.
+    regression), so that one lucky bin of tiny people does not decide.
+
+    Returns: None without people.
     """
     height = truth.boxes_xywh[:, 3]
-    judged = np.flatnonzero(np.isfinite(pairing.oks) & (height > 0))
-    if not len(judged):
+    people = np.flatnonzero(matches.is_scored & (height > 0))
+    if not len(people):
         return None
-    judged = judged[np.argsort(height[judged], kind="stable")]
-    bins = min(NUM_BINS, max(len(judged) // 10, 1))
-    number = np.arange(len(judged)) * bins // len(judged)
-    log = np.log(height[judged])
-    middle = np.bincount(number, log, bins) / np.bincount(number, minlength=bins)
-    hit = (pairing.oks[judged] >= MATCH_OKS).astype(np.float64)
-    image = truth.image_rows[judged]
-    drawn = []
-    for weights in draw_weights(truth.images.groups, draws, 0):
-        for weight in weights[:, image].astype(np.float64):
-            drawn.append(_locate_half(hit, weight, number, middle))
-    low, high = np.quantile(drawn, (0.025, 0.975), method="nearest") if drawn else (np.nan, np.nan)
-    at = _locate_half(hit, np.ones(len(hit)), number, middle)
-    ends = np.exp(log[[0, -1]])
-    return HeightLimit(at, float(low), float(high), float(ends[0]), float(ends[1]))
-
-
-def _locate_half(hit: Floats, weight: Floats, number: NDArray[np.intp], middle: Floats) -> float:
-    """px where the rising share reaches one half; 0 before the first bin, infinite never."""
-    total = np.asarray(np.bincount(number, weight, len(middle)), dtype=np.float64)
-    there = total > 0
-    share = fit_nondecreasing(
-        np.bincount(number, hit * weight, len(middle))[there] / total[there], total[there]
+    people = people[np.argsort(height[people], kind="stable")]
+    log_height = np.log(height[people])
+    bins = _Bins.split(log_height)
+    is_matched = matches.is_matched[people].astype(np.float64)
+    image = truth.image_rows[people]
+    resampled = [
+        bins.locate_half(is_matched, weight)
+        for weights in draw_weights(truth.images.groups, num_resamples, 0)
+        for weight in weights[:, image].astype(np.float64)
+    ]
+    low, high = np.nan, np.nan
+    if resampled:
+        low, high = np.quantile(resampled, (0.025, 0.975), method="nearest")
+    smallest, largest = np.exp(log_height[[0, -1]])
+    return HeightLimit(
+        height=bins.locate_half(is_matched, np.ones(len(people))),
+        low=float(low),
+        high=float(high),
+        smallest=float(smallest),
+        largest=float(largest),
     )
-    x = middle[there]
-    if not len(x) or share[-1] < 0.5:
-        return np.inf
-    first = int(np.argmax(share >= 0.5))
-    if first == 0:
-        return 0.0
-    low, high = share[first - 1], share[first]
-    return float(np.exp(x[first - 1] + (0.5 - low) / (high - low) * (x[first] - x[first - 1])))
+
+
+@dataclass(frozen=True)
+class _Bins:
+    """Bins of equally many people along height.
+
+    Args:
+        number: (n,) bin of each person.
+        centre: (b,) mean of the logarithm of their heights.
+    """
+
+    number: Ints
+    centre: Floats
+
+    @staticmethod
+    def split(log_height: Floats) -> "_Bins":
+        """Split people, sorted by height, into bins."""
+        num_bins = min(NUM_BINS, max(len(log_height) // MIN_BIN_PEOPLE, 1))
+        number = np.arange(len(log_height)) * num_bins // len(log_height)
+        total = np.bincount(number, log_height, num_bins)
+        return _Bins(number, total / np.bincount(number, minlength=num_bins))
+
+    def locate_half(self, is_matched: Floats, weight: Floats) -> float:
+        """Locate the px where the rising share reaches one half.
+
+        Returns: 0 before the first bin, infinity if it never does.
+        """
+        num_bins = len(self.centre)
+        total = np.asarray(np.bincount(self.number, weight, num_bins), dtype=np.float64)
+        has_people = total > 0
+        total, x = total[has_people], self.centre[has_people]
+        matched = np.bincount(self.number, is_matched * weight, num_bins)[has_people]
+        share = fit_nondecreasing(matched / total, total)
+        if not len(x) or share[-1] < 0.5:
+            return np.inf
+        first = int(np.argmax(share >= 0.5))
+        if first == 0:
+            return 0.0
+        low, high = share[first - 1], share[first]
+        return float(np.exp(x[first - 1] + (0.5 - low) / (high - low) * (x[first] - x[first - 1])))
 
 
 def fit_nondecreasing(values: Floats, weights: Floats) -> Floats:
-    """The nearest values, by weighted squares, that never fall (pool adjacent violators).
+    """Fit the nearest values, by weighted squares, that never fall (pool adjacent violators).
 
-    >>> rising(np.array([0.0, 0.6, 0.4, 1.0]), np.ones(4)).tolist()
+    >>> fit_nondecreasing(np.array([0.0, 0.6, 0.4, 1.0]), np.ones(4)).tolist()
     [0.0, 0.5, 0.5, 1.0]
     """
-    blocks: list[tuple[float, float, int]] = []  # mean, weight, how many
+    blocks: list[tuple[float, float, int]] = []  # mean, weight, number of values
     for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
         mean, total, count = value, weight, 1
         while blocks and blocks[-1][0] >= mean:
-            before, heavy, many = blocks.pop()
-            mean = (before * heavy + mean * total) / (heavy + total)
-            total, count = heavy + total, many + count
+            last_mean, last_total, last_count = blocks.pop()
+            mean = (last_mean * last_total + mean * total) / (last_total + total)
+            total, count = last_total + total, last_count + count
         blocks.append((mean, total, count))
     return np.repeat([b[0] for b in blocks], [b[2] for b in blocks])
 
 
 @dataclass(frozen=True)
 class Lead:
-    """By how much the best run is ahead of another on small people, in points of AP_S (`owned`).
+    """The lead of the best run over another on small people, in points of AP_S (`owned`).
 
     Args:
-        joints: that both were scored on, in words.
+        joints: those that both were scored on, in words.
     """
 
     difference: float
@@ -137,52 +176,71 @@ class Lead:
 
     @property
     def verdict(self) -> str:
-        """What the interval says."""
+        """Return "ahead", "behind" or "cannot tell", as the interval allows."""
         if self.low > 0:
             return "ahead"
         return "behind" if self.high < 0 else "cannot tell"
+
+    @property
+    def ends(self) -> str:
+        """Return the interval in words."""
+        return f"{self.low:+.1f} to {self.high:+.1f}"
 
 
 def compute_leads(
     truth: Instances,
     best: SeedGroup,
     others: Sequence[SeedGroup],
-    found: Callable[[Run], Predictions],
+    get_predictions: Callable[[Run], Predictions],
 ) -> list[Lead | None]:
-    """The best runs against each of the others, on the same draws of images and the same joints.
+    """Compare the best run with each of the others, on the same resamples and the same joints.
 
     Args:
         best, others: runs that differ in nothing but their seed, with their scores.
-        found: what a run found.
-    Returns: None for runs that cannot be compared: other joints, or nobody small.
+        get_predictions: returns the predictions of a run.
+    Returns: None for runs that cannot be compared: other joints, or no small people.
     """
-
-    def on_17(seeds: SeedGroup) -> SeedGroup:
-        draws = len(seeds.scores[0].draws[PROTOCOL][METRIC])
-        how: dict[str, Any] = {"keypoints": "coco17", "protocols": (PROTOCOL,), "draws": draws}
-        return SeedGroup(
-            seeds.runs, tuple(score_run(r, truth, found(r), **how) for r in seeds.runs)
-        )
-
-    out: list[Lead | None] = []
-    ours = found(best.first_run).skeleton
-    seventeen: SeedGroup | None = None
+    best_on_17: SeedGroup | None = None
+    best_skeleton = get_predictions(best.first_run).skeleton
+    leads: list[Lead | None] = []
     for other in others:
-        one, words = best, f"the {len(ours)} joints"
-        theirs = found(other.first_run).skeleton
-        if theirs.name != ours.name:
-            if "coco17" not in {theirs.name, ours.name}:
-                out.append(None)
-                continue
-            # Runs of 17 joints and of 21 can only be compared on the 17.
-            words = "the 17 joints that both have"
-            if ours.name == "coco17":
-                other = on_17(other)
-            else:
-                one = seventeen = seventeen or on_17(best)
-        by = compute_difference(one, other, (METRIC, METRIC), PROTOCOL)
-        if by is None or by.low is None or by.high is None:
-            out.append(None)
+        skeleton = get_predictions(other.first_run).skeleton
+        if skeleton.name == best_skeleton.name:
+            leads.append(_compute_lead(best, other, f"the {len(best_skeleton)} joints"))
+        elif "coco17" not in {skeleton.name, best_skeleton.name}:
+            leads.append(None)
         else:
-            out.append(Lead(by.value, by.low, by.high, words))
-    return out
+            # Runs of 17 joints and of 21 can only be compared on the 17.
+            joints = "the 17 joints that both have"
+            if best_skeleton.name == "coco17":
+                on_17 = _score_on_17(truth, other, get_predictions)
+                leads.append(_compute_lead(best, on_17, joints))
+            else:
+                best_on_17 = best_on_17 or _score_on_17(truth, best, get_predictions)
+                leads.append(_compute_lead(best_on_17, other, joints))
+    return leads
+
+
+def _score_on_17(
+    truth: Instances, group: SeedGroup, get_predictions: Callable[[Run], Predictions]
+) -> SeedGroup:
+    num_resamples = len(group.scores[0].resamples[PROTOCOL][METRIC])
+    scores = tuple(
+        score_run(
+            run,
+            truth,
+            get_predictions(run),
+            keypoints="coco17",
+            protocols=(PROTOCOL,),
+            num_resamples=num_resamples,
+        )
+        for run in group.runs
+    )
+    return SeedGroup(group.runs, scores)
+
+
+def _compute_lead(best: SeedGroup, other: SeedGroup, joints: str) -> Lead | None:
+    difference = compute_difference(best, other, (METRIC, METRIC), PROTOCOL)
+    if difference is None or not difference.has_ends:
+        return None
+    return Lead(difference.value, difference.low, difference.high, joints)

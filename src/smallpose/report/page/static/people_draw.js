@@ -1,102 +1,110 @@
-// One person on a canvas: the picture, the label in white, the prediction coloured by how well each
-// joint was placed, or in one colour of its own where it belongs to nobody.
+// Draw one person on a canvas: the image, the ground truth in white, and the prediction, each joint in
+// the colour of its error; false positives have one colour.
 const KIND_COLOURS = ["#19c9a3", "#f5e04a", "#ff8fcf", "#62bdf5", "#ff6a3a"];
-const UNJUDGED = "#b9c3cf", TRUTH = "#ffffff", OUTLINE = "#12141a", FALSE = "#c9a0ff", NIGHT = "#2b2f37";
+const UNLABELLED_COLOUR = "#b9c3cf", TRUTH_COLOUR = "#ffffff", FALSE_COLOUR = "#c9a0ff";
+const OUTLINE_COLOUR = "#12141a", EMPTY_COLOUR = "#2b2f37";
 
-function limbsOf(people, has) {
+function listLimbs(people, has) {
   const pairs = people.edges.filter(([a, b]) => has(a) && has(b));
-  for (const [a, b, instead] of people.stand_ins) {
-    if (has(a) && has(b) && !instead.every(has)) pairs.push([a, b]);
+  for (const [a, b, insteadOf] of people.substitute_limbs) {
+    if (has(a) && has(b) && !insteadOf.every(has)) pairs.push([a, b]);
   }
   return pairs;
 }
 
-// The pen of a canvas that is w × h CSS px, and how many of its own px are one of these.
-function penOf(canvas, w, h) {
-  const ratio = window.devicePixelRatio || 1, wide = Math.round(w * ratio), high = Math.round(h * ratio);
-  if (canvas.width !== wide || canvas.height !== high) { canvas.width = wide; canvas.height = high; }
+// The 2D context of a canvas of w × h CSS px, and its pixels per CSS px.
+function preparePen(canvas, w, h) {
+  const ratio = window.devicePixelRatio || 1, width = Math.round(w * ratio), height = Math.round(h * ratio);
+  if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
   return { pen: canvas.getContext("2d"), ratio };
 }
 
-// From where the pen's origin lies, w px wide (of the canvas).
-function drawPerson(pen, w, people, pictures, i, run, show) {
-  const [cw, ch] = people.cell, scale = w / cw, h = ch * scale;
-  pen.fillStyle = NIGHT;
-  pen.fillRect(0, 0, w, h);
-  const picture = show.picture ? pictures.of(i) : null;
-  if (picture) {
-    pen.imageSmoothingQuality = w > 2 * cw ? "high" : "medium";
-    pen.drawImage(picture, 0, 0, w, h);
+// Draw item i at the pen's origin, `width` px wide (of the canvas).
+function drawPerson(pen, width, people, images, i, run, layers) {
+  const [cellWidth, cellHeight] = people.cell, scale = width / cellWidth, height = cellHeight * scale;
+  pen.fillStyle = EMPTY_COLOUR;
+  pen.fillRect(0, 0, width, height);
+  const image = layers.image ? images.get(i) : null;
+  if (image) {
+    pen.imageSmoothingQuality = width > 2 * cellWidth ? "high" : "medium";
+    pen.drawImage(image, 0, 0, width, height);
   }
-  const fine = scale / people.fine, stroke = Math.max(w / 75, 1.2), k = people.joints.length;
+  const unit = scale / people.subpixels, stroke = Math.max(width / 75, 1.2);
   pen.lineCap = "round";
-  const labelled = show.truth && people.v.subarray(i * k, (i + 1) * k).some((v) => v > 0);
-  if (labelled) {
-    const [left, top, right, bottom] = Array.from(people.box.subarray(4 * i, 4 * i + 4), (v) => v * fine);
-    pen.strokeStyle = "rgb(255 255 255 / .55)";
-    pen.lineWidth = stroke * 0.5;
-    pen.strokeRect(left, top, right - left, bottom - top);
-    const has = (j) => people.v[i * k + j] > 0;
-    const joints = people.joints.map((_, j) => j).filter(has);
-    const xy = people.xy.subarray(2 * i * k, 2 * (i + 1) * k);
-    drawSkeleton(pen, limbsOf(people, has), joints, (j) => [xy[2 * j] * fine, xy[2 * j + 1] * fine],
-      () => TRUTH, stroke * 0.8);
-    pen.fillStyle = OUTLINE; // labelled, but hidden
-    dots(pen, joints.filter((j) => people.v[i * k + j] === 1), (j) => [xy[2 * j] * fine, xy[2 * j + 1] * fine], stroke * 0.45);
-  }
-  if (show.found && run.there[i]) {
-    const { xy, kinds } = run.pose(i);
-    const at = (j) => run.place.get(j), has = (j) => run.place.has(j);
-    const ink = isFalse(people, i) ? () => FALSE : (j) => KIND_COLOURS[kinds[at(j)]] || UNJUDGED;
-    drawSkeleton(pen, limbsOf(people, has), run.joints, (j) => [xy[2 * at(j)] * fine, xy[2 * at(j) + 1] * fine], ink, stroke);
-  }
+  if (layers.truth) drawTruth(pen, people, i, unit, stroke);
+  if (layers.prediction && run.has_pose[i]) drawPrediction(pen, people, i, run, unit, stroke);
 }
 
-// Few paths and not one a limb: the outline of all, then each colour. A limb is half in its one
-// joint's colour and half in its other's.
-function drawSkeleton(pen, limbs, joints, point, ink, stroke) {
-  const halves = new Map(), ends = new Map(), all = [];
+function drawTruth(pen, people, i, unit, stroke) {
+  const k = people.joints.length, v = people.v.subarray(i * k, (i + 1) * k);
+  if (!v.some((value) => value > 0)) return;
+  const [left, top, right, bottom] = Array.from(people.box.subarray(4 * i, 4 * i + 4), (value) => value * unit);
+  pen.strokeStyle = "rgb(255 255 255 / .55)";
+  pen.lineWidth = stroke * 0.5;
+  pen.strokeRect(left, top, right - left, bottom - top);
+  const xy = people.xy.subarray(2 * i * k, 2 * (i + 1) * k);
+  const has = (j) => v[j] > 0, getPoint = (j) => [xy[2 * j] * unit, xy[2 * j + 1] * unit];
+  const joints = [...people.joints.keys()].filter(has);
+  drawSkeleton(pen, listLimbs(people, has), joints, getPoint, () => TRUTH_COLOUR, stroke * 0.8);
+  pen.fillStyle = OUTLINE_COLOUR;
+  fillDots(pen, joints.filter((j) => v[j] === 1), getPoint, stroke * 0.45); // occluded joints
+}
+
+function drawPrediction(pen, people, i, run, unit, stroke) {
+  const { xy, kinds } = run.getPose(i);
+  const has = (j) => run.positions.has(j);
+  const getPoint = (j) => {
+    const position = run.positions.get(j);
+    return [xy[2 * position] * unit, xy[2 * position + 1] * unit];
+  };
+  const getColour = isFalsePositive(people, i)
+    ? () => FALSE_COLOUR
+    : (j) => KIND_COLOURS[kinds[run.positions.get(j)]] || UNLABELLED_COLOUR;
+  drawSkeleton(pen, listLimbs(people, has), run.joints, getPoint, getColour, stroke);
+}
+
+// One path per colour and not one per limb: first the outline of all, then each colour. Each half of a
+// limb has the colour of its joint.
+function drawSkeleton(pen, limbs, joints, getPoint, getColour, stroke) {
+  const halves = new Map(), dots = new Map(), segments = [];
+  const push = (map, colour, value) => {
+    if (!map.has(colour)) map.set(colour, []);
+    map.get(colour).push(value);
+  };
   for (const [a, b] of limbs) {
-    const from = point(a), to = point(b), middle = [(from[0] + to[0]) / 2, (from[1] + to[1]) / 2];
-    all.push([from, to]);
-    for (const [end, joint] of [[from, a], [to, b]]) {
-      const colour = ink(joint);
-      if (!halves.has(colour)) halves.set(colour, []);
-      halves.get(colour).push([end, middle]);
-    }
+    const from = getPoint(a), to = getPoint(b), middle = [(from[0] + to[0]) / 2, (from[1] + to[1]) / 2];
+    segments.push([from, to]);
+    push(halves, getColour(a), [from, middle]);
+    push(halves, getColour(b), [to, middle]);
   }
-  for (const j of joints) {
-    const colour = ink(j);
-    if (!ends.has(colour)) ends.set(colour, []);
-    ends.get(colour).push(j);
-  }
-  pen.strokeStyle = pen.fillStyle = OUTLINE;
-  lines(pen, all, stroke * 1.9);
-  dots(pen, joints, point, stroke * 2.1);
+  for (const j of joints) push(dots, getColour(j), j);
+  pen.strokeStyle = pen.fillStyle = OUTLINE_COLOUR;
+  strokeSegments(pen, segments, stroke * 1.9);
+  fillDots(pen, joints, getPoint, stroke * 2.1);
   for (const [colour, parts] of halves) {
     pen.strokeStyle = colour;
-    lines(pen, parts, stroke);
+    strokeSegments(pen, parts, stroke);
   }
-  for (const [colour, some] of ends) {
+  for (const [colour, some] of dots) {
     pen.fillStyle = colour;
-    dots(pen, some, point, stroke * 1.1);
+    fillDots(pen, some, getPoint, stroke * 1.1);
   }
 }
 
-function lines(pen, pairs, width) {
+function strokeSegments(pen, segments, width) {
   pen.lineWidth = width;
   pen.beginPath();
-  for (const [from, to] of pairs) {
+  for (const [from, to] of segments) {
     pen.moveTo(from[0], from[1]);
     pen.lineTo(to[0], to[1]);
   }
   pen.stroke();
 }
 
-function dots(pen, joints, point, radius) {
+function fillDots(pen, joints, getPoint, radius) {
   pen.beginPath();
   for (const j of joints) {
-    const [x, y] = point(j);
+    const [x, y] = getPoint(j);
     pen.moveTo(x + radius, y);
     pen.arc(x, y, radius, 0, 7);
   }

@@ -1,139 +1,144 @@
-// A list of which only the visible part exists. Its rows are moved and filled again rather than made;
-// each has one canvas, because every canvas costs a layer, and its pictures are drawn in what is left
-// of the frames, those in sight first.
-const GAP = 10, CAPTION = 46, AHEAD = 2; // px, px, rows
-const FRAME_SHARE = 6, AT_ONCE = 12; // ms for drawing: in a frame, and when the list is another one
+// A list of which only the visible part exists. Its rows are moved and refilled rather than created;
+// each has one canvas, because every canvas costs a layer. Tiles are drawn in the time that is left of
+// each frame, those in view first.
+const GAP = 10, CAPTION_HEIGHT = 46; // px
+const MIN_TILE_WIDTH = 128; // px
+const EXTRA_ROWS = 2; // beyond those in view
+const FRAME_DRAW_MS = 6, FIRST_DRAW_MS = 12; // for drawing: in a frame, and after a change of the list
 
 class PeopleList {
-  // draw(pen, width, person): at the pen's origin; say(tile, person): its words.
-  constructor(list, people, { draw, say, open }) {
-    Object.assign(this, { list, people, draw, say, open });
+  // draw(pen, width, item): draws at the pen's origin; describe(tile, item): sets its text;
+  // open(index): opens the tile.
+  constructor(list, people, { draw, describe, open }) {
+    Object.assign(this, { list, people, draw, describe, open });
     this.inner = list.firstElementChild;
-    this.view = [];
-    this.active = 0;
+    this.items = [];
+    this.active = 0; // index into `items`
     this.columns = 1;
-    this.width = 0; // of a tile
-    this.step = 1; // px from row to row
-    this.height = 0; // of the part that is visible
+    this.tileWidth = 0;
+    this.rowHeight = 1; // with the gap, px
+    this.viewHeight = 0;
     this.rows = new Map(); // number to element
-    this.spare = [];
-    this.undrawn = new Set(); // places in `view`
+    this.spareRows = [];
+    this.undrawn = new Set(); // indices into `items`
     this.marked = null;
     this.frame = 0;
-    list.addEventListener("scroll", () => this.later(() => this.render()), { passive: true });
+    list.addEventListener("scroll", () => this.schedule(() => this.render()), { passive: true });
     list.addEventListener("click", (event) => {
       const tile = event.target.closest(".tile");
-      if (tile) open(Number(tile.dataset.at));
+      if (tile) open(Number(tile.dataset.index));
     });
-    list.addEventListener("keydown", (event) => this.press(event));
-    let known = 0;
+    list.addEventListener("keydown", (event) => this.handleKey(event));
+    let width = 0;
     new ResizeObserver(() => {
-      if (this.inner.clientWidth === known) return;
-      known = this.inner.clientWidth;
-      this.layout();
-      this.goTo(this.active);
+      if (this.inner.clientWidth === width) return;
+      width = this.inner.clientWidth;
+      this.layOut();
+      this.moveTo(this.active);
     }).observe(this.inner);
   }
 
-  // Once in the next frame, whatever else is asked for until then; drawing goes on afterwards.
-  later(before = null) {
-    if (before) this.before = before;
+  // Draw in the next frame, after `task` if there is one.
+  schedule(task = null) {
+    if (task) this.task = task;
     if (this.frame) return;
     this.frame = requestAnimationFrame(() => {
       this.frame = 0;
-      this.before?.();
-      this.before = null;
-      this.drawSome();
+      this.task?.();
+      this.task = null;
+      this.drawTiles(FRAME_DRAW_MS);
     });
   }
 
-  show(view) {
-    this.view = view;
+  show(items) {
+    this.items = items;
     this.active = 0;
     this.list.scrollTop = 0;
-    this.layout();
+    this.layOut();
   }
 
-  layout() {
+  layOut() {
     const width = this.inner.clientWidth;
-    const columns = Math.max(2, Math.floor((width + GAP) / (128 + GAP)));
+    const columns = Math.max(2, Math.floor((width + GAP) / (MIN_TILE_WIDTH + GAP)));
     if (columns !== this.columns) this.inner.replaceChildren();
     this.columns = columns;
-    this.width = (width - GAP * (columns - 1)) / columns;
-    this.picture = Math.round(this.width * this.people.cell[1] / this.people.cell[0]);
-    this.step = this.picture + CAPTION + GAP;
-    this.height = this.list.clientHeight;
-    this.list.style.setProperty("--tile", `${this.width}px`);
-    this.list.style.setProperty("--picture", `${this.picture}px`);
-    this.list.style.setProperty("--caption", `${CAPTION}px`);
-    this.inner.style.height = `${Math.ceil(this.view.length / columns) * this.step}px`;
-    this.spare = [...this.inner.children].reverse(); // so that they stand in the order of people
+    this.tileWidth = (width - GAP * (columns - 1)) / columns;
+    this.imageHeight = Math.round(this.tileWidth * this.people.cell[1] / this.people.cell[0]);
+    this.rowHeight = this.imageHeight + CAPTION_HEIGHT + GAP;
+    this.viewHeight = this.list.clientHeight;
+    this.list.style.setProperty("--tile-width", `${this.tileWidth}px`);
+    this.list.style.setProperty("--image-height", `${this.imageHeight}px`);
+    this.list.style.setProperty("--caption-height", `${CAPTION_HEIGHT}px`);
+    this.inner.style.height = `${Math.ceil(this.items.length / columns) * this.rowHeight}px`;
+    this.spareRows = [...this.inner.children].reverse(); // so that they are used in document order
     this.rows.clear();
     this.undrawn.clear();
     this.render();
-    this.drawSome(AT_ONCE);
+    this.drawTiles(FIRST_DRAW_MS);
   }
 
-  // Which rows are in sight, and some more.
-  reach(more) {
-    const top = this.list.scrollTop, last = Math.ceil(this.view.length / this.columns);
+  // The first row in view and the end of the rows in view, with `extra` rows around them.
+  getRowsInView(extra) {
+    const top = this.list.scrollTop, end = Math.ceil(this.items.length / this.columns);
     return [
-      Math.max(0, Math.floor(top / this.step) - more),
-      Math.min(last, Math.ceil((top + this.height) / this.step) + more),
+      Math.max(0, Math.floor(top / this.rowHeight) - extra),
+      Math.min(end, Math.ceil((top + this.viewHeight) / this.rowHeight) + extra),
     ];
   }
 
   render() {
-    const [first, end] = this.reach(AHEAD);
+    const [first, end] = this.getRowsInView(EXTRA_ROWS);
     for (const [number, row] of this.rows) {
       if (number >= first && number < end) continue;
-      this.spare.push(row);
+      this.spareRows.push(row);
       this.rows.delete(number);
       for (let c = 0; c < this.columns; c++) this.undrawn.delete(number * this.columns + c);
     }
-    for (let number = first; number < end; number++) if (!this.rows.has(number)) this.place(number);
-    for (const row of this.spare) if (!row.hidden) row.hidden = true;
-    this.mark();
+    for (let number = first; number < end; number++) if (!this.rows.has(number)) this.placeRow(number);
+    for (const row of this.spareRows) if (!row.hidden) row.hidden = true;
+    this.markActive();
   }
 
-  place(number) {
-    const row = this.spare.pop() || this.newRow();
+  placeRow(number) {
+    const row = this.spareRows.pop() || this.createRow();
     row.hidden = false;
-    row.style.transform = `translateY(${number * this.step}px)`;
-    const { pen, ratio } = penOf(row.firstElementChild, this.inner.clientWidth, this.picture);
+    row.style.transform = `translateY(${number * this.rowHeight}px)`;
+    const { pen, ratio } = preparePen(row.firstElementChild, this.inner.clientWidth, this.imageHeight);
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, pen.canvas.width, pen.canvas.height);
     this.rows.set(number, row);
     for (let c = 0; c < this.columns; c++) {
-      const at = number * this.columns + c, tile = row.children[c + 1];
+      const index = number * this.columns + c, tile = row.children[c + 1];
       if (tile === this.marked) this.marked = null;
-      tile.hidden = at >= this.view.length;
+      tile.hidden = index >= this.items.length;
       if (tile.hidden) continue;
-      tile.id = `tile-${at}`;
-      tile.dataset.at = at;
-      tile.setAttribute("aria-posinset", at + 1);
-      tile.setAttribute("aria-setsize", this.view.length);
+      tile.id = `tile-${index}`;
+      tile.dataset.index = index;
+      tile.setAttribute("aria-posinset", index + 1);
+      tile.setAttribute("aria-setsize", this.items.length);
       tile.setAttribute("aria-selected", "false");
-      this.say(tile, this.view[at]);
-      this.undrawn.add(at);
-      pen.fillStyle = NIGHT;
-      this.onto(pen, ratio, c, (w, h) => pen.fillRect(0, 0, w, h));
+      this.describe(tile, this.items[index]);
+      this.undrawn.add(index);
+      pen.fillStyle = EMPTY_COLOUR;
+      this.drawInColumn(pen, ratio, c, (w, h) => pen.fillRect(0, 0, w, h));
     }
-    this.later();
+    this.schedule();
   }
 
-  newRow() {
-    const row = make("div", { role: "presentation", class: "people-row" }, make("canvas", { "aria-hidden": "true" }));
-    for (let c = 0; c < this.columns; c++) row.append(make("div", { role: "option", class: "tile" }, make("i"), make("b"), make("span")));
+  createRow() {
+    const row = makeElement("div", { role: "presentation", class: "people-row" }, makeElement("canvas", { "aria-hidden": "true" }));
+    for (let c = 0; c < this.columns; c++) {
+      row.append(makeElement("div", { role: "option", class: "tile" }, makeElement("i"), makeElement("b"), makeElement("span")));
+    }
     this.inner.append(row);
     return row;
   }
 
-  // What is drawn stays inside the picture of that column.
-  onto(pen, ratio, column, draw) {
-    const w = Math.round(this.width * ratio), h = Math.round(this.picture * ratio);
+  // Draw with the pen's origin at the image of that column, clipped to it.
+  drawInColumn(pen, ratio, column, draw) {
+    const w = Math.round(this.tileWidth * ratio), h = Math.round(this.imageHeight * ratio);
     pen.save();
-    pen.setTransform(1, 0, 0, 1, Math.round(column * (this.width + GAP) * ratio), 0);
+    pen.setTransform(1, 0, 0, 1, Math.round(column * (this.tileWidth + GAP) * ratio), 0);
     pen.beginPath();
     if (pen.roundRect) pen.roundRect(0, 0, w, h, 6 * ratio); else pen.rect(0, 0, w, h);
     pen.clip();
@@ -141,36 +146,38 @@ class PeopleList {
     pen.restore();
   }
 
-  // As many as there is time for; the rest in the next frame.
-  drawSome(time = FRAME_SHARE) {
-    const until = performance.now() + time;
-    const [first, end] = this.reach(0).map((row) => row * this.columns);
-    const inSight = (at) => at >= first && at < end;
+  // Draw as many tiles as there is time for; the others follow in the next frame.
+  drawTiles(milliseconds) {
+    const deadline = performance.now() + milliseconds;
+    const [first, end] = this.getRowsInView(0).map((row) => row * this.columns);
+    const isInView = (index) => index >= first && index < end;
     const queue = [...this.undrawn];
-    for (const at of [...queue.filter(inSight), ...queue.filter((at) => !inSight(at))]) {
-      if (performance.now() > until) { this.later(); return; }
-      this.undrawn.delete(at); // one whose picture is still awaited comes back with it
-      const row = this.rows.get(Math.floor(at / this.columns));
-      const { pen, ratio } = penOf(row.firstElementChild, this.inner.clientWidth, this.picture);
-      this.onto(pen, ratio, at % this.columns, (w) => this.draw(pen, w, this.view[at]));
+    for (const index of [...queue.filter(isInView), ...queue.filter((other) => !isInView(other))]) {
+      if (performance.now() > deadline) { this.schedule(); return; }
+      this.undrawn.delete(index); // a tile whose image is pending is added again when it is loaded
+      const row = this.rows.get(Math.floor(index / this.columns));
+      const { pen, ratio } = preparePen(row.firstElementChild, this.inner.clientWidth, this.imageHeight);
+      this.drawInColumn(pen, ratio, index % this.columns, (w) => this.draw(pen, w, this.items[index]));
     }
   }
 
-  tile(at) {
-    return this.rows.get(Math.floor(at / this.columns))?.children[at % this.columns + 1];
+  getTile(index) {
+    return this.rows.get(Math.floor(index / this.columns))?.children[index % this.columns + 1];
   }
 
-  // Draw a person again, or everybody.
-  again(person = -1) {
+  // Draw one item again, or all with -1.
+  redraw(item) {
     for (const number of this.rows.keys()) {
-      const end = Math.min((number + 1) * this.columns, this.view.length);
-      for (let at = number * this.columns; at < end; at++) if (person < 0 || this.view[at] === person) this.undrawn.add(at);
+      const end = Math.min((number + 1) * this.columns, this.items.length);
+      for (let index = number * this.columns; index < end; index++) {
+        if (item < 0 || this.items[index] === item) this.undrawn.add(index);
+      }
     }
-    this.later();
+    this.schedule();
   }
 
-  mark() {
-    const tile = this.view.length ? this.tile(this.active) : undefined;
+  markActive() {
+    const tile = this.items.length ? this.getTile(this.active) : undefined;
     if (this.marked === tile) return;
     this.marked?.setAttribute("aria-selected", "false");
     tile?.setAttribute("aria-selected", "true");
@@ -179,24 +186,27 @@ class PeopleList {
     else this.list.removeAttribute("aria-activedescendant");
   }
 
-  press(event) {
-    const page = Math.max(1, Math.floor(this.height / this.step)) * this.columns;
-    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
+  handleKey(event) {
+    const page = Math.max(1, Math.floor(this.viewHeight / this.rowHeight)) * this.columns;
+    const steps = {
+      ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.columns, ArrowUp: -this.columns,
+      PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity,
+    };
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
-      if (this.view.length) this.open(this.active);
+      if (this.items.length) this.open(this.active);
     } else if (event.key in steps) {
       event.preventDefault();
-      this.goTo(this.active + steps[event.key]);
+      this.moveTo(this.active + steps[event.key]);
     }
   }
 
-  goTo(at) {
-    this.active = Math.min(Math.max(at, 0), Math.max(this.view.length - 1, 0));
-    const top = Math.floor(this.active / this.columns) * this.step;
+  moveTo(index) {
+    this.active = Math.min(Math.max(index, 0), Math.max(this.items.length - 1, 0));
+    const top = Math.floor(this.active / this.columns) * this.rowHeight;
     if (top < this.list.scrollTop) this.list.scrollTop = top;
-    const below = top + this.step - this.height;
-    if (below > this.list.scrollTop) this.list.scrollTop = below;
+    const minScroll = top + this.rowHeight - this.viewHeight;
+    if (minScroll > this.list.scrollTop) this.list.scrollTop = minScroll;
     this.render();
   }
 }

@@ -1,32 +1,33 @@
-// Tables sort by a click on a heading: down, up, and back to the order they came in.
+// Sort tables by a click on a heading: first one way, then the other, then back to the file's order.
 for (const table of document.querySelectorAll("main table")) {
   const body = table.tBodies[0];
-  const order = [...body.rows];
-  const heads = [...table.tHead.rows[0].cells];
-  heads.forEach((head, column) => {
+  const originalRows = [...body.rows];
+  const headings = [...table.tHead.rows[0].cells];
+  headings.forEach((heading, column) => {
     const button = document.createElement("button");
     button.type = "button";
-    button.append(...head.childNodes);
-    head.append(button);
-    const numeric = head.classList.contains("n");
+    button.append(...heading.childNodes);
+    heading.append(button);
+    const isNumeric = heading.classList.contains("n");
+    const directions = isNumeric ? ["descending", "ascending"] : ["ascending", "descending"];
     button.addEventListener("click", () => {
-      const first = numeric ? "descending" : "ascending";
-      const second = numeric ? "ascending" : "descending";
-      const now = head.getAttribute("aria-sort");
-      const next = now === null ? first : now === first ? second : null;
-      heads.forEach((other) => other.removeAttribute("aria-sort"));
-      let rows = order;
-      if (next) {
-        head.setAttribute("aria-sort", next);
-        const sign = next === "ascending" ? 1 : -1;
-        const value = (row) => row.cells[column].dataset.value;
-        rows = [...order].sort((one, other) => {
-          const a = value(one), b = value(other);
-          if (a === "" || b === "") return (a === "") - (b === ""); // what is unknown stays last
-          return sign * (numeric ? a - b : a.localeCompare(b));
-        });
+      const direction = directions[directions.indexOf(heading.getAttribute("aria-sort")) + 1];
+      headings.forEach((other) => other.removeAttribute("aria-sort"));
+      let rows = originalRows;
+      if (direction) {
+        heading.setAttribute("aria-sort", direction);
+        rows = [...originalRows].sort(compareRows(column, isNumeric, direction === "ascending" ? 1 : -1));
       }
       body.append(...rows);
     });
   });
+}
+
+function compareRows(column, isNumeric, sign) {
+  const value = (row) => row.cells[column].dataset.value;
+  return (left, right) => {
+    const a = value(left), b = value(right);
+    if (a === "" || b === "") return (a === "") - (b === ""); // unknown values stay last
+    return sign * (isNumeric ? a - b : a.localeCompare(b));
+  };
 }

@@ -1,40 +1,36 @@
-// Day and night: the system's wish until a reader says otherwise; figures follow the page.
-const wish = matchMedia("(prefers-color-scheme: dark)");
+// Light and dark theme: the system's setting until the reader chooses one; figures follow.
+const systemTheme = matchMedia("(prefers-color-scheme: dark)");
 const themeButton = document.getElementById("theme");
-const themeChanged = new Set(); // what draws with the page's colours and must draw again
 
 function isDark() {
-  const said = document.documentElement.dataset.theme;
-  return said ? said === "dark" : wish.matches;
+  const chosen = document.documentElement.dataset.theme;
+  return chosen ? chosen === "dark" : systemTheme.matches;
 }
 
-function showTheme() {
+function applyTheme() {
   const dark = isDark();
   for (const source of document.querySelectorAll("picture > source")) {
     source.media = dark ? "all" : "not all";
   }
   themeButton.setAttribute("aria-pressed", String(dark));
-  for (const redraw of themeChanged) redraw();
 }
 
-function remembered(value) {
-  try { // a browser may forbid a file to remember anything
-    if (value) localStorage.setItem("smallpose-theme", value);
-    return localStorage.getItem("smallpose-theme");
-  } catch { return null; }
+// Browsers may forbid local files to store anything.
+function storeTheme(theme) {
+  try { localStorage.setItem("smallpose-theme", theme); } catch { /* the choice is not kept */ }
+}
+
+function loadTheme() {
+  try { return localStorage.getItem("smallpose-theme"); } catch { return null; }
 }
 
 themeButton.addEventListener("click", () => {
   const next = isDark() ? "light" : "dark";
   document.documentElement.dataset.theme = next;
-  remembered(next);
-  showTheme();
+  storeTheme(next);
+  applyTheme();
 });
-wish.addEventListener("change", showTheme);
-const before = remembered();
-if (before) document.documentElement.dataset.theme = before;
-showTheme();
-
-function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-}
+systemTheme.addEventListener("change", applyTheme);
+const storedTheme = loadTheme();
+if (storedTheme) document.documentElement.dataset.theme = storedTheme;
+applyTheme();
