@@ -131,7 +131,7 @@ def test_mask_loss_and_gradient_are_the_definitions(seed):
     wanted = loss_of(heatmaps, offsets, (bells, fields), mask, weights)
 
     outputs = tuple(torch.from_numpy(o).float().requires_grad_() for o in (heatmaps, offsets))
-    got = method.confidence_mask(outputs[0], target[0], target[3])
+    got = method.compute_confidence_mask(outputs[0], target[0], target[3])
     assert np.abs(got.numpy() - mask).max() < 1e-5
     assert not got.requires_grad
     ours = method.heatmap_and_offset_loss(outputs, target, got)

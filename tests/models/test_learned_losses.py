@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from smallpose.methods.cal import confidence_mask, heatmap_and_offset_loss
+from smallpose.methods.cal import compute_confidence_mask, heatmap_and_offset_loss
 from smallpose.models.heads.rle import RealNVP, RLEHead, RLELoss
 
 
@@ -93,7 +93,7 @@ def test_the_mask_is_the_gaussian_of_the_misses():
     misses = [(0, 0), (1, 0), (2, 1), (1, -1), (9, 9)]
     found = [(x + dx, y + dy) for (x, y), (dx, dy) in zip(true, misses, strict=True)]
     weights = torch.tensor([[1.0, 1, 1, 1, 0]])
-    mask = confidence_mask(maps_with_peaks(found), maps_with_peaks(true), weights)
+    mask = compute_confidence_mask(maps_with_peaks(found), maps_with_peaks(true), weights)
     seen = np.array(misses[:4], dtype=float)
     mean, cov = seen.mean(axis=0), np.cov(seen.T, bias=True) + 1e-6 * np.eye(2)
     grid = np.array([[(dx, dy) for dx in range(-3, 4)] for dy in range(-3, 4)]) - mean
@@ -105,14 +105,16 @@ def test_the_mask_is_the_gaussian_of_the_misses():
     assert mask[0, 0].argmax() == 10 * 16 + 9  # one px right of the keypoint, as the mean miss is
     assert not mask[0, 4].any()
     # (2, 2) has no room for all of the patch.
-    at_the_corner = confidence_mask(maps_with_peaks(found), maps_with_peaks(true), weights + 1)
+    at_the_corner = compute_confidence_mask(
+        maps_with_peaks(found), maps_with_peaks(true), weights + 1
+    )
     assert at_the_corner[0, 4].max() == pytest.approx(1, abs=1e-2)
 
 
 def test_no_keypoint_and_a_single_one_have_masks_too():
     maps = maps_with_peaks([(8, 10), (3, 3)])
-    assert not confidence_mask(maps, maps, torch.zeros(1, 2)).any()
-    single = confidence_mask(maps, maps, torch.tensor([[1.0, 0]]))
+    assert not compute_confidence_mask(maps, maps, torch.zeros(1, 2)).any()
+    single = compute_confidence_mask(maps, maps, torch.tensor([[1.0, 0]]))
     assert single.sum() == pytest.approx(1, abs=1e-3)
     assert single[0, 0, 10, 8] == pytest.approx(1, abs=1e-3)
 
@@ -120,13 +122,13 @@ def test_no_keypoint_and_a_single_one_have_masks_too():
 def test_a_map_without_a_peak_misses_as_far_as_decoding_would():
     true, flat = maps_with_peaks([(2, 1)]), torch.full((1, 1, 20, 16), -0.1)
     flat[0, 0, 15, 9] = -0.01
-    mask = confidence_mask(flat, true, torch.ones(1, 1))
+    mask = compute_confidence_mask(flat, true, torch.ones(1, 1))
     assert mask.argmax() == 0  # decoding says (0, 0), and the Gaussian of one miss stands there
 
 
 def test_the_mask_passes_no_gradient():
     maps = maps_with_peaks([(8, 10)]).requires_grad_()
-    assert not confidence_mask(maps, maps.detach(), torch.ones(1, 1)).requires_grad
+    assert not compute_confidence_mask(maps, maps.detach(), torch.ones(1, 1)).requires_grad
 
 
 def test_cals_loss_is_its_formula():

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from smallpose.core.boxes import to_xywh
 from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.affine import compute_box_window, compute_warp_matrix, cut_crop
-from smallpose.inference.nms import oks_nms as our_oks_nms
 from smallpose.methods import METHODS, create_method
 from smallpose.methods.base import PoseMethod
 from smallpose.models.codecs import cal, coordinates, heatmap, simcc, udp_heatmap
 from smallpose.models.codecs.nms import box_nms as our_box_nms
 from smallpose.models.codecs.nms import nearby_joints_nms as our_nearby_joints_nms
+from smallpose.models.codecs.nms import oks_nms as our_oks_nms
 
 Floats = NDArray[np.float64]
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from smallpose.core.skeleton import COCO17
-from smallpose.dataloading.full_image.samples import BatchPeople
-from smallpose.methods import cal, cid, dekr, rtmo
+from smallpose.dataloading.full_image.batch_people import BatchPeople
+from smallpose.methods import cal, cid, dekr, rtmo_loss
 from smallpose.methods.simcc import kl_bin_loss
 from smallpose.models.codecs.center_heatmap import STRIDE
 from smallpose.models.codecs.offsets import box_iou
@@ -68,7 +68,7 @@ def loss(name: str, **tensors: Any) -> Tensor:
         )
         return sum(terms, torch.zeros(()))
     if "vari" in name:
-        lost = rtmo.varifocal_loss(output, target)
+        lost = rtmo_loss.varifocal_loss(output, target)
         return (lost * (1 if weight is None else _behind(weight, lost))).sum()
     if "focal" in name:
         counts = _times(output, weight, mask)
@@ -93,19 +93,21 @@ def _of_rtmo(
         sigmas = torch.tensor(COCO17.sigmas[: output.shape[-2]], dtype=torch.float32)
         area = first_of(tensors, ("areas", "area"))
         area = torch.ones(len(output)) if area is None else area
-        near = rtmo.keypoint_similarity(output, target, area, sigmas)
+        near = rtmo_loss.keypoint_similarity(output, target, area, sigmas)
         if weight is not None:
             near = near * weight / weight.shape[-1]
         return (1 - near.sum(dim=-1)).mean()
     if "mle" in name:
         pairs = zip(by_axis(tensors, OUTPUT), by_axis(tensors, TARGET), strict=True)
         likely = torch.stack([(p * t).sum(dim=-1) for p, t in pairs]).prod(dim=0)
-        return rtmo.mean(rtmo.negative_log(likely) * (1 if weight is None else weight))
+        return rtmo_loss.safe_mean(
+            rtmo_loss.negative_log(likely) * (1 if weight is None else weight)
+        )
     if "bce" in name or "vis" in name:
         wrong = torch.nn.functional.binary_cross_entropy_with_logits(
             output, target, reduction="none"
         )
-        return rtmo.mean(wrong * (1 if weight is None else _behind(weight, wrong)))
+        return rtmo_loss.safe_mean(wrong * (1 if weight is None else _behind(weight, wrong)))
     if "l1" in name or "aux" in name:
         return (output - target).abs().sum()
     raise NotImplementedError(name)
@@ -147,7 +149,7 @@ def cal_gmm_mask(*given: Tensor, **named: Tensor) -> Tensor:
     """Predicted heatmaps, true ones and weights, (b, k[, 1]), to the offsets' (b, k, h, w) mask."""
     names = (("output", "heatmaps", "pred"), ("target", "true_heatmaps"), WEIGHT)
     output, target, weight = _in_order(names, given, named)
-    return cal.confidence_mask(output, target, weight.reshape(output.shape[:2]))
+    return cal.compute_confidence_mask(output, target, weight.reshape(output.shape[:2]))
 
 
 def cal_loss(*given: Any, **named: Any) -> Tensor:
@@ -207,22 +209,15 @@ def train_losses(model: Any, method: str, images: Tensor, targets: Any, stage: i
     return {TERMS[method][name]: term for name, term in terms.items()}
 
 
-_RTMO = {
-    "box": "loss_bbox",
-    "visible": "loss_vis",
-    "guess": "loss_oks",
-    "joints": "loss_mle",
-    "person": "loss_cls",
-    "raw_box": "loss_bbox_aux",
-}
+_RTMO = {name: f"loss_{name}" for name in ("bbox", "vis", "mle", "oks", "bbox_aux", "cls")}
 TERMS = {
     **{f"rtmo_{size}": _RTMO for size in "sml"},
     "cid_hrnet_w32": {
-        "shared": "loss/heatmap_coupled",
-        "own": "loss/heatmap_decoupled",
-        "contrast": "loss/contrastive",
+        "heatmap_coupled": "loss/heatmap_coupled",
+        "heatmap_decoupled": "loss/heatmap_decoupled",
+        "contrastive": "loss/contrastive",
     },
-    "dekr_hrnet_w32": {"heatmap": "loss/heatmap", "offset": "loss/displacement"},
+    "dekr_hrnet_w32": {"heatmap": "loss/heatmap", "displacement": "loss/displacement"},
 }
 
 
@@ -257,14 +252,14 @@ def _ready(method: str, targets: Sequence[Mapping[str, Any]]) -> Any:
     if method.startswith("dekr"):
         weights = column("heatmap_weights") * masks()
         away = column("displacements"), column("displacement_weights")
-        return dekr.Targets(column("heatmaps"), weights, *away)
+        return dekr.DEKRTargets(column("heatmaps"), weights, *away)
     if method.startswith("cid"):
         roots = [torch.as_tensor(np.asarray(t["instance_coords"])).long() for t in targets]
         number = torch.cat([torch.full((len(r),), i) for i, r in enumerate(roots)])
         weights = torch.cat([_float(t["keypoint_weights"]) for t in targets])
         own = torch.cat([_float(t["instance_heatmaps"]) for t in targets])
         own = own.reshape(*weights.shape, *own.shape[-2:])
-        return cid.Targets(column("heatmaps"), masks(), number, torch.cat(roots), own, weights)
+        return cid.CIDTargets(column("heatmaps"), masks(), number, torch.cat(roots), own, weights)
     k = len(COCO17)
     weights = column("keypoint_weights").reshape(-1, k)
     if method.startswith("simcc"):

@@ -1,4 +1,4 @@
-"""What training and inference ask of a method, and how a method says it is trained."""
+"""The base class of the methods, and the recipes with which they are trained."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -21,23 +21,23 @@ from smallpose.methods.person_score import SCORE_RULES
 Floats = NDArray[np.float64]
 Outputs = Tensor | tuple[Tensor, ...]
 
-# ImageNet's, RGB on the 0..255 scale; what the published weights were trained with.
+# ImageNet's mean and standard deviation, RGB on the 0..255 scale, as for the published weights.
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
 
 
 def find_device(name: str) -> torch.device:
-    """A device by its name; a GPU where there is one without.
+    """Return a device by its name; without a name a GPU if there is one, else the CPU.
 
-    Raises: InputError when it is not there.
+    Raises: InputError when the device cannot be used.
     """
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        what = (str(error).splitlines() or ["no such device"])[0]
+        reason = (str(error).splitlines() or ["no such device"])[0]
         raise InputError(
-            f"--device {name}", f"cannot be used ({what[:100]})", "try cpu, cuda or cuda:1"
+            f"--device {name}", f"cannot be used ({reason[:100]})", "try cpu, cuda or cuda:1"
         ) from None
     return device
 
@@ -48,7 +48,7 @@ class Recipe:
 
     optimizer: Literal["adam", "adamw"] = "adam"
     learning_rate: float = 5e-4
-    batch_size: int = 128  # crops (or whole images) per step, summed over devices
+    batch_size: int = 128  # crops (or full images) per step, summed over devices
     epochs: int = 210
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
@@ -60,8 +60,8 @@ class Recipe:
     validate_every: int = 10  # epochs
     half: bool = False  # bfloat16 where it is safe
     ema: tuple[float, float] = (0.0, 0.0)  # moving average's momentum and time constant, in steps
-    sync_norm: bool = False  # batch norms look at all processes' pictures
-    steps: int = 0  # of the whole run, which the schedule is fitted to; 0: as the epochs have
+    sync_norm: bool = False  # batch norms are synchronised over all processes (SyncBN)
+    steps: int = 0  # of the full run, for the schedule; 0: follows from the epochs
     augment: Augmentation = field(default_factory=Augmentation)
 
 
@@ -70,12 +70,12 @@ class MethodCard:
     """What is known of a method apart from its code.
 
     Args:
-        title: as the paper writes it.
-        paradigm: where people come from.
+        title: as in the paper.
+        paradigm: how people are detected.
         parts: backbone and head, in words.
         paper_ap: AP and AP of small people in Tables 2 and 3, by setting.
         checkpoint: file name of MMPose's COCO weights.
-        checkpoint_folder: where they lie below MMPose's server.
+        checkpoint_folder: its folder on MMPose's server.
         checkpoint_hash: first eight digits of its SHA-256.
     """
 
@@ -91,29 +91,30 @@ class MethodCard:
 class PoseMethod(nn.Module, ABC):
     """A network with its targets, its loss and its decoding; crops in, keypoints out.
 
-    A subclass defines `forward`, `targets`, `loss`, `unmirror` and `decode`, and sets:
+    A subclass defines `forward`, `targets`, `loss`, `flip_back` and `decode`, and sets:
 
     Attributes:
         name: its key in `METHODS`.
-        card: what is known of it.
+        card: title, checkpoint and published results.
         recipes: how it can be trained; "paper", "mmpose", "quick".
-        skeleton: the joints it finds, in its order.
-        input_wh: of the pictures it takes.
+        skeleton: the joints it predicts, in its order.
+        input_wh: size of the images it takes.
         score_rule: key into `SCORE_RULES`.
         udp_warp: whether its crops are cut by the UDP warp (`dataloading/affine.py`).
-        sums_loss: whether its loss is a sum over the people of a batch, and not a mean.
-        keypoint_layers: modules whose rows are so many for each joint, and perhaps some behind; what
-            changes when weights of one skeleton begin a training of another.
-        skeleton_specific: beginnings of the names of weights that no other skeleton can use.
-        training_only: beginnings of the names of weights that only training needs; published
-            files may lack them.
-        precision: the type that `run` computes in, where it is safe; None for single precision.
-        network: what `run` asks in place of `forward`, such as a compiled copy; None for itself.
+        sums_loss: whether its loss is a sum over the people of a batch instead of a mean.
+        keypoint_layers: modules that have a number of rows for each joint, and perhaps more rows
+            after them; they are adapted when weights of another skeleton are loaded.
+        skeleton_specific: prefixes of the names of weights that no other skeleton can use.
+        training_only: prefixes of the names of weights that only training needs; published files
+            may lack them.
+        precision: autocast type of `run_network`; None for single precision.
+        network: what `run_network` calls in place of `forward`, such as a compiled copy; None for
+            the method itself.
     """
 
     _mean: Tensor
     _std: Tensor
-    _mirror: Tensor
+    _flip_indices: Tensor
     name: str
     card: MethodCard
     recipes: Mapping[str, Recipe]
@@ -128,20 +129,22 @@ class PoseMethod(nn.Module, ABC):
 
     def __init__(self, skeleton: Skeleton, input_wh: tuple[int, int]) -> None:
         super().__init__()
-        self.skeleton, self.input_wh = skeleton, input_wh
+        self.skeleton = skeleton
+        self.input_wh = input_wh
+        flip_indices = torch.from_numpy(skeleton.flip_indices)
         self.register_buffer("_mean", torch.tensor(MEAN), persistent=False)
         self.register_buffer("_std", torch.tensor(STD), persistent=False)
-        self.register_buffer("_mirror", torch.from_numpy(skeleton.flip_indices), persistent=False)
+        self.register_buffer("_flip_indices", flip_indices, persistent=False)
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """Return the device of the weights."""
         return self._mean.device
 
     def move_to(self, device: str = "") -> Self:
-        """Moved to a device, to a GPU where there is one without a word; weights channels-last.
+        """Move the method to a device (default: a GPU if there is one), weights channels-last.
 
-        Raises: InputError for a device that is not there.
+        Raises: InputError when the device cannot be used.
         """
         self.to(find_device(device))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -149,28 +152,28 @@ class PoseMethod(nn.Module, ABC):
 
     @property
     def num_parameters(self) -> int:
-        """Numbers that are learned."""
+        """Return the number of learned parameters."""
         return sum(p.numel() for p in self.parameters())
 
-    def prepare(self, crops: Tensor) -> Tensor:
-        """(b, h, w, 3) uint8 RGB to (b, 3, h, w) normalised, on the method's device.
+    def prepare(self, images: Tensor) -> Tensor:
+        """Normalise (b, h, w, 3) uint8 RGB to (b, 3, h, w) on the method's device.
 
-        The result keeps the channels-last memory of the pictures, which convolutions like.
+        The result keeps the channels-last memory order of the images, which convolutions prefer.
         """
-        x = crops.to(self.device, non_blocking=True).float()
+        x = images.to(self.device, non_blocking=True).float()
         return (x - self._mean).div_(self._std).permute(0, 3, 1, 2)
 
     def reset_skeleton_specific(self) -> None:
-        """Make weights `skeleton_specific` neutral, since those of another are loaded."""
+        """Make the `skeleton_specific` weights neutral; weights of another skeleton are loaded."""
 
     def is_backbone_weight(self, name: str) -> bool:
-        """Whether ImageNet weights of the backbone hold the weight of that name."""
+        """Return whether ImageNet weights of the backbone contain the weight of that name."""
         return name.startswith("backbone.")
 
     def param_group_factors(
         self, name: str, weight: nn.Parameter, recipe: Recipe
     ) -> tuple[float, float]:
-        """How the optimizer treats a weight: shares of the learning rate and of the weight decay.
+        """Return the factors of the learning rate and of the weight decay of a weight.
 
         Args:
             name: as in `named_parameters`.
@@ -180,56 +183,56 @@ class PoseMethod(nn.Module, ABC):
 
     @abstractmethod
     def targets(self, keypoints: Tensor) -> Any:
-        """(b, k, 3) keypoints in crop px with v to what `loss` compares outputs with."""
+        """Encode (b, k, 3) keypoints, crop px and v, as what `loss` compares outputs with."""
 
     @abstractmethod
     def loss(self, outputs: Any, targets: Any) -> dict[str, Tensor]:
-        """The terms of the loss by name; their sum is what is made small."""
+        """Compute the terms of the loss by name; training minimises their sum."""
 
     @abstractmethod
     def flip_back(self, outputs: Any) -> Any:
-        """Outputs for mirrored crops as if they were for the crops themselves."""
+        """Convert outputs for mirrored crops to outputs for the crops themselves."""
 
     @abstractmethod
     def decode(self, outputs: Any) -> tuple[Tensor, Tensor]:
-        """Outputs to (b, k, 2) keypoints in crop px and (b, k) keypoint scores."""
+        """Decode outputs to (b, k, 2) keypoints in crop px and (b, k) keypoint scores."""
 
-    def run_network(self, pictures: Tensor) -> Any:
-        """The outputs for (b, 3, h, w), computed in `precision` where that is set, as floats."""
+    def run_network(self, images: Tensor) -> Any:
+        """Compute the outputs for (b, 3, h, w), in `precision` where that is set, as float32."""
         if self.network is not None:
-            return self.network(pictures)
+            return self.network(images)
         if self.precision is None:
-            return self(pictures)
+            return self(images)
         with torch.autocast(self.device.type, self.precision):
-            outputs = self(pictures)
+            outputs = self(images)
         if isinstance(outputs, Tensor):
             return outputs.float()
         singles = [column.float() for column in outputs]
         return type(outputs)(*singles) if hasattr(outputs, "_fields") else tuple(singles)
 
-    def compute_outputs(self, pictures: Tensor, flip_test: bool) -> Any:
-        """The raw outputs for (b, 3, h, w), averaged with the mirrored crops' if so asked."""
-        plain = self.run_network(pictures)
+    def compute_outputs(self, images: Tensor, flip_test: bool) -> Any:
+        """Compute the outputs for (b, 3, h, w), averaged with the mirrored images' on request."""
+        outputs = self.run_network(images)
         if not flip_test:
-            return plain
-        turned = self.flip_back(self.run_network(pictures.flip(-1)))
-        if isinstance(plain, tuple):
-            return tuple((a + b) / 2 for a, b in zip(plain, turned, strict=True))
-        return (plain + turned) / 2
+            return outputs
+        flipped = self.flip_back(self.run_network(images.flip(-1)))
+        if isinstance(outputs, tuple):
+            return tuple((a + b) / 2 for a, b in zip(outputs, flipped, strict=True))
+        return (outputs + flipped) / 2
 
     @torch.inference_mode()
     def predict_crops(
         self, crops: Tensor, center: Floats, scale: Floats, flip_test: bool = True
     ) -> Floats:
-        """(b, k, 3) keypoints in image px with their scores.
+        """Predict (b, k, 3) keypoints in image px with their scores.
 
         Args:
             crops: (b, h, w, 3) uint8 RGB.
             center, scale: (b, 2) of their windows.
         """
         points, scores = self.decode(self.compute_outputs(self.prepare(crops), flip_test))
-        back = map_to_image(points.double().cpu().numpy(), center, scale, self.input_wh)
-        return np.concatenate([back, scores.double().cpu().numpy()[..., None]], axis=2)
+        on_image = map_to_image(points.double().cpu().numpy(), center, scale, self.input_wh)
+        return np.concatenate([on_image, scores.double().cpu().numpy()[..., None]], axis=2)
 
     def predict(
         self,
@@ -240,41 +243,44 @@ class PoseMethod(nn.Module, ABC):
         flip_test: bool = True,
         batch_size: int = 64,
     ) -> Predictions:
-        """The people in the given boxes, in their order.
+        """Predict the people in the given boxes, in their order.
 
         Args:
-            images: (h, w, 3) uint8 RGB each, or one alone.
-            boxes_xywh: for each image, (n, 4) px; of one alone, (n, 4).
-            box_scores: for each image, (n,); 1 without.
-        Returns: Predictions whose `image_ids` are places in `images`, from 0.
+            images: (h, w, 3) uint8 RGB each, or a single one.
+            boxes_xywh: for each image, (n, 4) px; for a single one, (n, 4).
+            box_scores: for each image, (n,) (default: 1).
+        Returns: Predictions whose `image_ids` are indices of `images`, from 0.
         """
         if isinstance(images, np.ndarray) and images.ndim == 3:
             images, boxes_xywh = [images], [np.asarray(boxes_xywh)]
-        was_training = self.training
-        if was_training:  # asking a network of 160 layers takes as long as cutting ten people
-            self.eval()
         boxes = [np.asarray(b, dtype=np.float64).reshape(-1, 4) for b in boxes_xywh]
-        parts = [
-            cut_boxes(i, b, self.input_wh, self.udp_warp)
-            for i, b in zip(images, boxes, strict=True)
+        windows = [
+            cut_boxes(image, b, self.input_wh, self.udp_warp)
+            for image, b in zip(images, boxes, strict=True)
         ]
         w, h = self.input_wh
-        crops = np.concatenate([np.empty((0, h, w, 3), np.uint8), *(p[0] for p in parts)])
-        center = np.concatenate([np.empty((0, 2)), *(p[1] for p in parts)])
-        scale = np.concatenate([np.empty((0, 2)), *(p[2] for p in parts)])
-        found = [np.empty((0, len(self.skeleton), 3))]
+        crops = np.concatenate([np.empty((0, h, w, 3), np.uint8), *(x[0] for x in windows)])
+        center = np.concatenate([np.empty((0, 2)), *(x[1] for x in windows)])
+        scale = np.concatenate([np.empty((0, 2)), *(x[2] for x in windows)])
+        was_training = self.training
+        if was_training:  # switching the mode of 160 layers takes as long as cutting ten people
+            self.eval()
+        batches = [np.empty((0, len(self.skeleton), 3))]
         for start in range(0, len(crops), batch_size):
             rows = slice(start, start + batch_size)
-            some = torch.from_numpy(crops[rows])
-            found.append(self.predict_crops(some, center[rows], scale[rows], flip_test))
+            batch = torch.from_numpy(crops[rows])
+            batches.append(self.predict_crops(batch, center[rows], scale[rows], flip_test))
         if was_training:
             self.train()
-        keypoints = np.concatenate(found)
-        sure = np.ones(len(crops)) if box_scores is None else np.concatenate([*box_scores])
+        keypoints = np.concatenate(batches)
+        if box_scores is None:
+            all_box_scores = np.ones(len(crops))
+        else:
+            all_box_scores = np.concatenate([*box_scores])
         return Predictions(
-            self.skeleton,
-            np.repeat(np.arange(len(boxes)), [len(b) for b in boxes]),
-            keypoints,
-            SCORE_RULES[self.score_rule](sure, keypoints[:, :, 2]),
-            np.concatenate([np.empty((0, 4)), *boxes]),
+            skeleton=self.skeleton,
+            image_ids=np.repeat(np.arange(len(boxes)), [len(b) for b in boxes]),
+            keypoints=keypoints,
+            scores=SCORE_RULES[self.score_rule](all_box_scores, keypoints[:, :, 2]),
+            boxes_xywh=np.concatenate([np.empty((0, 4)), *boxes]),
         )

@@ -1,13 +1,14 @@
-"""CID (Wang and Zhang 2022): find people by their roots, then read each one's own heatmaps.
+"""CID (Wang and Zhang 2022): detect people by their roots, then predict each one's own heatmaps.
 
-HRNet's features of all strides; a root map says where people are, the feature there says who they
-are, and the picture's features are decoupled person by person. A contrastive loss keeps the
-people of a picture unlike each other. Single-stage: the backbone runs once, a small head once for
+HRNet's features of all strides; a root map locates people, the feature at a root describes the
+person, and the image's features are decoupled person by person. A contrastive loss keeps the
+features of an image's people apart. Single-stage: the backbone runs once, a small head once for
 each person.
 
-MMPose reads 30 people of a picture at most; here that is a parameter, and without one there is no
-cap. Printed AP (Tables 2 and 3): 36.6 in setting A, 60.9 in B; COCO val AP of MMPose's checkpoint:
-70.4. A picture of 512 × 512 takes about 2 seconds on one CPU core, twice that with the flip test.
+MMPose reads at most 30 people of an image; here that is a parameter, and there is no limit by
+default. Printed AP (Tables 2 and 3): 36.6 in setting A, 60.9 in B; COCO val AP of MMPose's
+checkpoint: 70.4. An image of 512 × 512 takes about 2 seconds on one CPU core, twice that with the
+flip test.
 """
 
 from typing import Any, NamedTuple
@@ -17,35 +18,34 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from smallpose.core.skeleton import Skeleton
+from smallpose.dataloading.full_image.batch_people import BatchPeople
 from smallpose.dataloading.full_image.mosaic import FullImageAugmentation
-from smallpose.dataloading.full_image.samples import BatchPeople
 from smallpose.methods.base import MethodCard, Recipe
 from smallpose.methods.full_image import (
-    EXTENT_MARGIN,
-    TINY_PLAN,
+    KEYPOINT_BOX_MARGIN,
     Detections,
     FullImageMethod,
     FullImageRecipe,
     boxes_around_keypoints,
 )
-from smallpose.models.backbones.hrnet import W32, HRNet, HRNetConfig
-from smallpose.models.codecs import heatmap
+from smallpose.models.backbones.hrnet import W8_TINY, W32, HRNet, HRNetConfig
 from smallpose.models.codecs.center_heatmap import (
     STRIDE,
-    bells,
     compute_person_sigma,
+    draw_instance_heatmaps,
     find_peaks,
     find_roots,
     half_map_pixel,
     merge_heatmaps,
 )
+from smallpose.models.codecs.heatmap import decode_heatmaps
 from smallpose.models.heads.cid import CHANNELS, CIDHead, sample_at_roots
 from smallpose.models.heads.feature_levels import stack_levels
 
-MOST_ENCODED = 30  # people of a picture that are taught one by one
-MOST_TAUGHT = 200  # and of a batch
+MAX_PEOPLE_PER_IMAGE = 30  # supervised with heatmaps of their own
+MAX_PEOPLE_PER_BATCH = 200
 TEMPERATURE = 0.05
-TOGETHER = 64  # people decoupled at a time in tests, to bound the memory
+DECOUPLED_CHUNK = 64  # people decoupled at a time at test time, to bound the memory
 
 CARD = MethodCard(
     title="CID",
@@ -60,7 +60,7 @@ RECIPES: dict[str, Recipe] = {
     "paper": FullImageRecipe(
         learning_rate=1e-3, batch_size=16, epochs=140, decay_at=(90, 120), warm_up=0
     ),
-    # 20 pictures on each of eight GPUs.
+    # 20 images on each of eight GPUs.
     "mmpose": FullImageRecipe(
         learning_rate=1e-3, batch_size=160, epochs=140, decay_at=(90, 120), warm_up=0
     ),
@@ -78,38 +78,38 @@ TINY_CARD = MethodCard(
 )
 
 
-class Targets(NamedTuple):
-    """What the maps shall be; n people of the batch are taught one by one.
+class CIDTargets(NamedTuple):
+    """Targets of a batch; n of its people are supervised with heatmaps of their own.
 
     Args:
-        heatmaps: (b, k + 1, h, w), the root last.
-        counts: (b, 1, h, w) 0 where people stand that nobody labelled.
-        picture: (n,) whose people.
+        heatmaps: (b, k + 1, h, w) of all people, the root last.
+        heatmap_mask: (b, 1, h, w) 0 where people are not labelled.
+        image_index: (n,) index of each person's image.
         roots: (n, 2) whole x, y, map px.
-        own: (n, k, h, w) heatmaps of each alone.
-        weights: (n, k).
+        instance_heatmaps: (n, k, h, w).
+        keypoint_weights: (n, k).
     """
 
     heatmaps: Tensor
-    counts: Tensor
-    picture: Tensor
+    heatmap_mask: Tensor
+    image_index: Tensor
     roots: Tensor
-    own: Tensor
-    weights: Tensor
+    instance_heatmaps: Tensor
+    keypoint_weights: Tensor
 
 
 class CID(FullImageMethod):
-    """A backbone with all its levels, a root map and a decoupler.
+    """A backbone with all its levels, a root map (IIA) and global feature decoupling (GFD).
 
     Attributes:
-        score_threshold: roots below are nobody.
-        max_people: people in a picture at most; None for all.
-        jitter: map px by which roots are moved in training, either way.
+        score_threshold: roots with a lower score are dropped.
+        max_people: maximum number of people in an image; None for all.
+        jitter: maximum map px by which roots are moved in training, either way.
     """
 
     size_divisor = 64
     fit_mode = "cover"
-    box_margin = EXTENT_MARGIN
+    box_margin = KEYPOINT_BOX_MARGIN
     oks_threshold = 0.8
     jitter = 1
     keypoint_layers = ("head.iia_module.keypoint_root_conv", "head.gfd_module.heatmap_conv")
@@ -117,175 +117,205 @@ class CID(FullImageMethod):
     def __init__(
         self,
         skeleton: Skeleton,
-        plan: HRNetConfig = W32,
+        config: HRNetConfig = W32,
         channels: int = CHANNELS,
         std: float = 0.001,
         input_wh: tuple[int, int] = (512, 512),
     ) -> None:
         super().__init__(skeleton, input_wh)
-        self.backbone = HRNet(plan, every_level=True)
-        self.head = CIDHead(sum(plan.widths), len(skeleton), channels, std)
+        self.backbone = HRNet(config, every_level=True)
+        self.head = CIDHead(sum(config.widths), len(skeleton), channels, std)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """(b, 3, h, w) to (b, k + 1, h / 4, w / 4) heatmaps and the features under them."""
-        features = stack_levels(self.backbone(pictures))
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (b, 3, h, w) to (b, k + 1, h / 4, w / 4) heatmaps and the features under them."""
+        features = stack_levels(self.backbone(images))
         return self.head(features), features
 
-    def targets(self, keypoints: Any) -> Targets:
-        """`People` of a batch to maps of all and of each, roots moved a little by chance."""
+    def targets(self, keypoints: Any) -> CIDTargets:
+        """Encode the `BatchPeople` of a batch, with roots jittered."""
         people: BatchPeople = keypoints
         b, h, w = people.heatmap_mask.shape
-        scaled = people.keypoints.clone()
-        scaled[..., :2] /= STRIDE
-        scaled[..., 2].clamp_(max=1)
+        on_map = people.keypoints.clone()
+        on_map[..., :2] /= STRIDE
+        on_map[..., 2].clamp_(max=1)
         parts = []
-        for number in range(b):
-            rows = people.image_index == number
-            maps, own, weights, roots = encode_decoupled_heatmaps(
-                scaled[rows], people.corners[rows] / STRIDE, (w, h), self.jitter
+        for image in range(b):
+            rows = people.image_index == image
+            heatmaps, instance_heatmaps, weights, roots = encode_decoupled_heatmaps(
+                on_map[rows], people.corners[rows] / STRIDE, (w, h), self.jitter
             )
-            whose = torch.full((len(roots),), number, device=roots.device)
-            parts.append((maps[None], whose, roots, own, weights))
-        maps, whose, roots, own, weights = (torch.cat(c) for c in zip(*parts, strict=True))
-        return Targets(maps, people.heatmap_mask[:, None], whose, roots, own, weights)
+            image_index = torch.full((len(roots),), image, device=roots.device)
+            parts.append((heatmaps[None], image_index, roots, instance_heatmaps, weights))
+        heatmaps, image_index, roots, instance_heatmaps, weights = (
+            torch.cat(column) for column in zip(*parts, strict=True)
+        )
+        mask = people.heatmap_mask[:, None]
+        return CIDTargets(heatmaps, mask, image_index, roots, instance_heatmaps, weights)
 
-    def loss(self, outputs: tuple[Tensor, Tensor], targets: Targets) -> dict[str, Tensor]:
-        """Focal losses of the shared and the own heatmaps, and the contrastive one.
+    def loss(self, outputs: tuple[Tensor, Tensor], targets: CIDTargets) -> dict[str, Tensor]:
+        """Compute the focal losses of both kinds of heatmaps and the contrastive loss.
 
         Weights 1, 4 and 1 (Wang and Zhang, Sec. 3.5).
         """
         heatmaps, features = outputs
-        person = sample_at_roots(features, targets.picture, targets.roots)  # (n, c)
-        terms = {"shared": focal_heatmap_loss(heatmaps, targets.heatmaps, targets.counts)}
-        terms["contrast"] = contrastive_loss(person, targets.picture)
-        rows = torch.arange(len(person), device=person.device)
-        if len(rows) > MOST_TAUGHT:
-            rows = torch.randperm(len(rows), device=rows.device)[:MOST_TAUGHT]
-        own = self.head.gfd_module(
-            features, targets.picture[rows], person[rows], targets.roots[rows]
+        instances = sample_at_roots(features, targets.image_index, targets.roots)  # (n, c)
+        terms = {
+            "heatmap_coupled": focal_heatmap_loss(heatmaps, targets.heatmaps, targets.heatmap_mask),
+            "contrastive": contrastive_loss(instances, targets.image_index),
+        }
+        rows = torch.arange(len(instances), device=instances.device)
+        if len(rows) > MAX_PEOPLE_PER_BATCH:
+            rows = torch.randperm(len(rows), device=rows.device)[:MAX_PEOPLE_PER_BATCH]
+        instance_heatmaps = self.head.gfd_module(
+            features, targets.image_index[rows], instances[rows], targets.roots[rows]
         )
-        weights = targets.weights[rows, :, None, None]
-        terms["own"] = 4 * focal_heatmap_loss(own, targets.own[rows], weights)
+        weights = targets.keypoint_weights[rows, :, None, None]
+        terms["heatmap_decoupled"] = 4 * focal_heatmap_loss(
+            instance_heatmaps, targets.instance_heatmaps[rows], weights
+        )
         return terms
 
-    def detect(self, pictures: Tensor, flip_test: bool) -> list[Detections]:
-        """People at the peaks of the root map, each read from heatmaps of his own."""
-        _, features = self.run_network(pictures)
+    def detect(self, images: Tensor, flip_test: bool) -> list[Detections]:
+        """Detect people at the peaks of the root map and decode each one's own heatmaps."""
+        _, features = self.run_network(images)
         passes = [features]
         if flip_test:
-            # The features go back as they are: left and right have no channels of their own.
-            passes.append(self.run_network(pictures.flip(-1))[1].flip(-1))
-        size = (pictures.shape[2], pictures.shape[3])
-        return [self._people([p[b] for p in passes], size) for b in range(len(pictures))]
+            # Only the columns are reversed: features have no left and right channels.
+            passes.append(self.run_network(images.flip(-1))[1].flip(-1))
+        size_hw = (images.shape[2], images.shape[3])
+        return [
+            self._detect_in_image(torch.stack([p[image] for p in passes]), size_hw)
+            for image in range(len(images))
+        ]
 
-    def _people(self, passes: list[Tensor], picture_hw: tuple[int, int]) -> Detections:
-        """One picture's (c, h, w) features, plain and mirrored back, to its people."""
-        stacked = torch.stack(passes)
-        h, w = stacked.shape[2:]
-        roots_map = smooth_heatmaps(self.head(stacked)[:, -1:].mean(dim=0, keepdim=True))[0, 0]
-        mean_side = (h + w) / 2
-        kernel = 7 if mean_side > 300 else 5 if mean_side > 200 else 3
-        places, scores = find_peaks(roots_map, kernel, self.score_threshold, self.max_people)
-        roots = torch.stack([places % w, places // w], dim=-1)
-        found = [self._own(stacked, some) for some in roots.split(TOGETHER)]
+    def _detect_in_image(self, passes: Tensor, image_hw: tuple[int, int]) -> Detections:
+        """Detect the people of one image.
+
+        Args:
+            passes: (1 or 2, c, h, w) features, of the image and of the flip test.
+        """
+        h, w = passes.shape[2:]
+        root_map = smooth_heatmaps(self.head(passes)[:, -1:].mean(dim=0, keepdim=True))[0, 0]
+        indices, root_scores = find_peaks(
+            root_map, choose_peak_kernel(h, w), self.score_threshold, self.max_people
+        )
+        roots = torch.stack([indices % w, indices // w], dim=-1)
+        chunks = [self._decode_people(passes, chunk) for chunk in roots.split(DECOUPLED_CHUNK)]
         k = len(self.skeleton)
-        points = torch.cat([stacked.new_zeros(0, k, 2), *(p for p, _ in found)])
-        peak = torch.cat([stacked.new_zeros(0, k), *(s for _, s in found)])
-        # The root's pixel stands for all of its pixels in the picture, so for their middle.
-        points = points + points.new_tensor(half_map_pixel((h, w), picture_hw))
-        sure = peak * scores[:, None]
-        return Detections(points, sure, sure.mean(dim=1), boxes_around_keypoints(points))
+        points = torch.cat([passes.new_zeros(0, k, 2), *(p for p, _ in chunks)])
+        maxima = torch.cat([passes.new_zeros(0, k), *(s for _, s in chunks)])
+        # A map pixel stands for a block of image pixels; the keypoint is in its middle.
+        points = points + points.new_tensor(half_map_pixel((h, w), image_hw))
+        keypoint_scores = maxima * root_scores[:, None]
+        return Detections(
+            points, keypoint_scores, keypoint_scores.mean(dim=1), boxes_around_keypoints(points)
+        )
 
-    def _own(self, stacked: Tensor, roots: Tensor) -> tuple[Tensor, Tensor]:
-        """(d, 2) roots to (d, k, 2) keypoints in picture px and the (d, k) maxima."""
+    def _decode_people(self, passes: Tensor, roots: Tensor) -> tuple[Tensor, Tensor]:
+        """Decode (d, 2) roots to (d, k, 2) keypoints in image px and the (d, k) maxima."""
         total: Tensor | None = None
-        for turn, features in enumerate(stacked):
-            one = torch.zeros_like(roots[:, 0])
-            person = sample_at_roots(features[None], one, roots)
-            own = self.head.gfd_module(features[None], one, person, roots)
-            own = own[:, self._mirror] if turn else own
-            total = own if total is None else total + own
+        for number, features in enumerate(passes):
+            image_index = torch.zeros_like(roots[:, 0])
+            instances = sample_at_roots(features[None], image_index, roots)
+            heatmaps = self.head.gfd_module(features[None], image_index, instances, roots)
+            if number == 1:  # the flip test
+                heatmaps = heatmaps[:, self._flip_indices]
+            total = heatmaps if total is None else total + heatmaps
         assert total is not None
-        return heatmap.decode_heatmaps(smooth_heatmaps(total / len(stacked)))
+        return decode_heatmaps(smooth_heatmaps(total / len(passes)))
 
 
 def encode_decoupled_heatmaps(
     keypoints: Tensor, corners: Tensor, map_wh: tuple[int, int], jitter: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """One picture's people to maps of all of them and of each alone.
+    """Encode one image's people as heatmaps of all and of each (`DecoupledHeatmap` in MMPose).
 
     Args:
         keypoints: (n, k, 3) x, y in map px and v.
         corners: (n, 4, 2) of their boxes, map px.
-        jitter: map px by which roots are moved by chance, either way.
-    Returns: (k + 1, h, w) maps, the root last; and for m people with a root of their own the
-        (m, k, h, w) maps, (m, k) weights and (m, 2) pixels of roots. Small people come first.
+        jitter: maximum map px by which roots are moved at random, either way.
+    Returns: (k + 1, h, w) heatmaps, the root last; and for m people with a root of their own the
+        (m, k, h, w) heatmaps, (m, k) weights and (m, 2) root pixels. Small people come first.
     """
     roots = find_roots(keypoints)
     sigma = compute_person_sigma(corners).clamp(min=1e-3)
-    own, weights = bells(keypoints[..., :2], keypoints[..., 2], sigma, map_wh)
-    there = roots.there[:, None].to(keypoints.dtype)
-    of_roots, root_weights = bells(roots.xy[:, None], there, sigma, map_wh)
+    instance_heatmaps, weights = draw_instance_heatmaps(
+        keypoints[..., :2], keypoints[..., 2], sigma, map_wh
+    )
+    has_root = roots.is_labelled[:, None].to(keypoints.dtype)
+    root_heatmaps, root_weights = draw_instance_heatmaps(roots.xy[:, None], has_root, sigma, map_wh)
     last = roots.xy.new_tensor([map_wh[0] - 1, map_wh[1] - 1])
-    move = torch.randint(-jitter, jitter + 1, roots.xy.shape, device=roots.xy.device)
-    place = torch.minimum((roots.xy + move).clamp(min=0), last)
-    # People on one spot, and not merely in one pixel, are told apart by nothing: the first stays.
-    taken: dict[tuple[float, float], int] = {}
+    shift = torch.randint(-jitter, jitter + 1, roots.xy.shape, device=roots.xy.device)
+    pixels = torch.minimum((roots.xy + shift).clamp(min=0), last)
+    # People at exactly the same point, not merely in the same pixel, are indistinguishable: the
+    # first one is kept.
+    person_at: dict[tuple[float, float], int] = {}
     for person in roots.diagonal.argsort(stable=True).tolist():
         if root_weights[person, 0] >= 1:
-            x, y = place[person].tolist()
-            taken.setdefault((x, y), person)
-    rows = torch.tensor(list(taken.values()), dtype=torch.int64, device=keypoints.device)
-    if len(rows) > MOST_ENCODED:
-        rows = rows[torch.randperm(len(rows), device=rows.device)[:MOST_ENCODED]]
-    maps = torch.cat([merge_heatmaps(own), merge_heatmaps(of_roots)])
-    return maps, own[rows], weights[rows], place[rows].long()
+            x, y = pixels[person].tolist()
+            person_at.setdefault((x, y), person)
+    rows = torch.tensor(list(person_at.values()), dtype=torch.int64, device=keypoints.device)
+    if len(rows) > MAX_PEOPLE_PER_IMAGE:
+        rows = rows[torch.randperm(len(rows), device=rows.device)[:MAX_PEOPLE_PER_IMAGE]]
+    heatmaps = torch.cat([merge_heatmaps(instance_heatmaps), merge_heatmaps(root_heatmaps)])
+    return heatmaps, instance_heatmaps[rows], weights[rows], pixels[rows].long()
 
 
-def smooth_heatmaps(maps: Tensor) -> Tensor:
-    """Half of each pixel and half of the mean of the nine around it; zeros lie outside."""
-    return (maps + F.avg_pool2d(maps, 3, 1, 1)) / 2
+def choose_peak_kernel(h: int, w: int) -> int:
+    """Return the side of the neighbourhood in which a peak of the root map is the maximum."""
+    mean_side = (h + w) / 2
+    if mean_side > 300:
+        return 7
+    return 5 if mean_side > 200 else 3
 
 
-def focal_heatmap_loss(output: Tensor, target: Tensor, counts: Tensor) -> Tensor:
-    """CornerNet's focal loss: every peak is to be found, pixels near one are forgiven.
+def smooth_heatmaps(heatmaps: Tensor) -> Tensor:
+    """Average each pixel with the mean of the nine around it, zeros beyond the border."""
+    return (heatmaps + F.avg_pool2d(heatmaps, 3, 1, 1)) / 2
+
+
+def focal_heatmap_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Compute CornerNet's focal loss, in which pixels near a peak are penalised less.
 
     Args:
         output: probabilities.
         target: 1 at peaks, less around them.
-        counts: weights that broadcast to them.
+        weight: broadcasts to both.
     """
-    at_peak, below = (target == 1) * counts, (target < 1) * counts
-    missed = output.log() * (1 - output).square() * at_peak
-    wrong = (1 - output).log() * output.square() * (1 - target).pow(4) * below
-    return -(missed.sum() + wrong.sum()) / _count(at_peak)
+    positive = (target == 1) * weight
+    negative = (target < 1) * weight
+    positive_loss = output.log() * (1 - output).square() * positive
+    negative_loss = (1 - output).log() * output.square() * (1 - target).pow(4) * negative
+    num_positive = positive.sum()
+    num_positive = torch.where(num_positive == 0, torch.ones_like(num_positive), num_positive)
+    return -(positive_loss.sum() + negative_loss.sum()) / num_positive
 
 
-def _count(at_peak: Tensor) -> Tensor:
-    """How much peak there is; 1 where there is none, so that nothing is divided by it."""
-    total = at_peak.sum()
-    return torch.where(total == 0, torch.ones_like(total), total)
+def contrastive_loss(instances: Tensor, image_index: Tensor) -> Tensor:
+    """Compute the multi-instance contrastive loss (InfoNCE) of (n, c) features, per person.
 
-
-def contrastive_loss(person: Tensor, picture: Tensor) -> Tensor:
-    """How alike the (n, c) features of people of the same picture are, per person."""
-    unit = F.normalize(person, dim=1)
-    alike = unit @ unit.T / TEMPERATURE
-    alike = alike.masked_fill(picture[:, None] != picture[None], -torch.inf)
-    whoever = torch.arange(len(person), device=person.device)
-    return F.cross_entropy(alike, whoever, reduction="sum") / max(len(person), 1)
+    Only people of the same image are contrasted.
+    """
+    unit = F.normalize(instances, dim=1)
+    similarity = unit @ unit.T / TEMPERATURE
+    similarity = similarity.masked_fill(image_index[:, None] != image_index[None], -torch.inf)
+    labels = torch.arange(len(instances), device=instances.device)
+    return F.cross_entropy(similarity, labels, reduction="sum") / max(len(instances), 1)
 
 
 def create_w32(skeleton: Skeleton) -> CID:
-    """HRNet-W32 at 512 × 512, 29.4 M parameters."""
+    """Create CID with HRNet-W32 for 512 × 512, 29.4 M parameters."""
     method = CID(skeleton)
-    method.name, method.card, method.recipes = "cid_hrnet_w32", CARD, RECIPES
+    method.name = "cid_hrnet_w32"
+    method.card = CARD
+    method.recipes = RECIPES
     return method
 
 
 def create_w8_tiny(skeleton: Skeleton) -> CID:
-    """HRNet-W8 with one module a stage at 192 × 192, for CPUs and tests."""
-    method = CID(skeleton, TINY_PLAN, channels=16, std=0.1, input_wh=(192, 192))
-    method.name, method.card = "cid_hrnet_w8_tiny", TINY_CARD
+    """Create CID with HRNet-W8, one module a stage, for 192 × 192, for CPUs and tests."""
+    method = CID(skeleton, W8_TINY, channels=16, std=0.1, input_wh=(192, 192))
+    method.name = "cid_hrnet_w8_tiny"
+    method.card = TINY_CARD
     method.recipes = {"quick": RECIPES["quick"]} | RECIPES
     return method

@@ -1,6 +1,6 @@
-"""HRFormer-S (Yuan et al. 2021): HRNet's plan with window attention, heatmaps.
+"""HRFormer-S (Yuan et al. 2021): HRNet's structure with window attention, heatmaps.
 
-Everything behind the backbone is HRNet's. Printed AP (Table 3): 44.8 in setting A, 68.7 in B.
+Everything after the backbone is HRNet's. Printed AP (Table 3): 44.8 in setting A, 68.7 in B.
 `hrformer_s` trains at about one crop a second on one CPU core, `hrformer_tiny` at about sixty.
 """
 
@@ -37,26 +37,29 @@ TINY_CARD = MethodCard(
 
 
 class HRFormerPose(HRNetPose):
-    """HRNet's method, with weight decay as MMPose gives it to HRFormer."""
+    """HRNet's method, with weight decay as MMPose sets it for HRFormer."""
 
     def param_group_factors(
         self, name: str, weight: nn.Parameter, recipe: Recipe
     ) -> tuple[float, float]:
-        """Everything is decayed, norms and biases too, but not the tables of relative places."""
+        """Return the factors; all weights are decayed, except relative position biases."""
         return 1.0, float(not name.endswith("relative_position_bias_table"))
 
 
 def create_s(skeleton: Skeleton) -> HRFormerPose:
-    """HRFormer-S at 256 × 192, 7.7 M parameters."""
+    """Create HRFormer-S for 256 × 192, 7.7 M parameters."""
     method = HRFormerPose(skeleton, HRFormer(), (192, 256))
-    method.name, method.card, method.recipes = "hrformer_s", S_CARD, S_RECIPES
+    method.name = "hrformer_s"
+    method.card = S_CARD
+    method.recipes = S_RECIPES
     return method
 
 
 def create_tiny(skeleton: Skeleton) -> HRFormerPose:
-    """Half as wide, one block a branch, at 96 × 64, 0.5 M parameters."""
+    """Create HRFormer of half width, one block a branch, for 96 × 64, 0.5 M parameters."""
     backbone = HRFormer(HRFORMER_TINY, head_width=16, drop_path=0.0)
     method = HRFormerPose(skeleton, backbone, (64, 96))
-    method.name, method.card = "hrformer_tiny", TINY_CARD
+    method.name = "hrformer_tiny"
+    method.card = TINY_CARD
     method.recipes = {"quick": TINY_QUICK} | {n: S_RECIPES[n] for n in ("paper", "mmpose")}
     return method

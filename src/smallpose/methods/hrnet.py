@@ -1,19 +1,17 @@
 """HRNet (Sun et al. 2019): branches of four resolutions, heatmaps straight from the finest.
 
-Targets, loss and decoding are SimpleBaseline's; only what makes the maps differs. Printed AP
-(Tables 2 and 3): 45.0 in setting A, 66.4 in B. `hrnet_w32` trains at about two crops a second on
-one CPU core, `hrnet_w16_tiny` at about two hundred.
+Targets, loss and decoding are SimpleBaseline's. Printed AP (Tables 2 and 3): 45.0 in setting A,
+66.4 in B. `hrnet_w32` trains at about two crops a second on one CPU core, `hrnet_w16_tiny` at about
+two hundred.
 """
 
 from torch import Tensor
 
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.augmentation import Augmentation
-from smallpose.methods.base import MethodCard, PoseMethod, Recipe
+from smallpose.methods.base import MethodCard, Recipe
+from smallpose.methods.heatmap import HeatmapMethod
 from smallpose.models.backbones.hrnet import W16_TINY, HRNet
-from smallpose.models.codecs import heatmap
-from smallpose.models.heads.deconv import HeatmapHead
-from smallpose.models.losses import heatmap_mse_loss
 
 W32_CARD = MethodCard(
     title="HRNet",
@@ -26,7 +24,7 @@ W32_CARD = MethodCard(
 )
 QUICK = Recipe(batch_size=64, epochs=20, learning_rate=1e-3, schedule="one_cycle", warm_up=20)
 W32_RECIPES = {
-    # First, because the paper's rate is a hundredth of everybody's and probably a misprint.
+    # First, because the paper's rate is a hundredth of all others and probably a misprint.
     "mmpose": Recipe(batch_size=512),
     "paper": Recipe(learning_rate=5e-6, batch_size=64),
     "quick": QUICK,
@@ -35,8 +33,10 @@ W32_RECIPES = {
 TINY_CARD = MethodCard(
     title="HRNet (tiny)", paradigm="top-down", parts="HRNet-W16, one module a stage, 96 × 64"
 )
-# Milder chance than MMPose's: few epochs are too few to learn people upside down.
-MILD = Augmentation(half_body=0, shift=0.1, scale=0.25, rotate_deg=30, rotate_chance=0.5)
+# Milder than MMPose's: few epochs are too few to learn people upside down.
+MILD_AUGMENTATION = Augmentation(
+    half_body=0, shift=0.1, scale=0.25, rotate_deg=30, rotate_chance=0.5
+)
 TINY_QUICK = Recipe(
     optimizer="adamw",
     learning_rate=4e-3,
@@ -45,56 +45,38 @@ TINY_QUICK = Recipe(
     epochs=6,
     schedule="one_cycle",
     warm_up=20,
-    augment=MILD,
+    augment=MILD_AUGMENTATION,
 )
 
 
-class HRNetPose(PoseMethod):
+class HRNetPose(HeatmapMethod):
     """A backbone that keeps stride 4, and a 1×1 convolution.
 
     Args:
-        backbone: HRNet, or HRFormer after its plan.
+        backbone: HRNet or HRFormer.
     """
 
     def __init__(self, skeleton: Skeleton, backbone: HRNet, input_wh: tuple[int, int]) -> None:
-        super().__init__(skeleton, input_wh)
-        self.backbone = backbone
-        self.head = HeatmapHead(backbone.out_channels[0], (), len(skeleton))
-        self.map_wh = (input_wh[0] // heatmap.STRIDE, input_wh[1] // heatmap.STRIDE)
+        super().__init__(skeleton, backbone, backbone.out_channels[0], (), input_wh)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """(b, 3, h, w) normalised pictures to (b, k, h / 4, w / 4) heatmaps."""
-        return self.head(self.backbone(pictures)[0])
-
-    def targets(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
-        """(b, k, 3) keypoints to (b, k, h / 4, w / 4) heatmaps and (b, k) weights."""
-        return heatmap.encode_heatmaps(
-            keypoints[..., :2], keypoints[..., 2].clamp(max=1), self.map_wh
-        )
-
-    def loss(self, outputs: Tensor, targets: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        """The mean squared error of the heatmaps; joints that are not labelled do not count."""
-        return {"heatmap": heatmap_mse_loss(outputs, *targets)}
-
-    def flip_back(self, outputs: Tensor) -> Tensor:
-        """Heatmaps mirrored back, sides exchanged, one column to the right."""
-        return heatmap.flip_back_heatmaps(outputs, self._mirror, shift=True)
-
-    def decode(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Each map's largest pixel, a quarter moved."""
-        return heatmap.decode_heatmaps(outputs)
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (b, 3, h, w) normalised images to (b, k, h / 4, w / 4) heatmaps."""
+        return self.head(self.backbone(images)[0])
 
 
 def create_w32(skeleton: Skeleton) -> HRNetPose:
-    """HRNet-W32 at 256 × 192, 28.5 M parameters."""
+    """Create HRNet-W32 for 256 × 192, 28.5 M parameters."""
     method = HRNetPose(skeleton, HRNet(), (192, 256))
-    method.name, method.card, method.recipes = "hrnet_w32", W32_CARD, W32_RECIPES
+    method.name = "hrnet_w32"
+    method.card = W32_CARD
+    method.recipes = W32_RECIPES
     return method
 
 
 def create_w16_tiny(skeleton: Skeleton) -> HRNetPose:
-    """HRNet-W16 with one module a stage at 96 × 64, 0.7 M parameters."""
+    """Create HRNet-W16 with one module a stage for 96 × 64, 0.7 M parameters."""
     method = HRNetPose(skeleton, HRNet(W16_TINY), (64, 96))
-    method.name, method.card = "hrnet_w16_tiny", TINY_CARD
+    method.name = "hrnet_w16_tiny"
+    method.card = TINY_CARD
     method.recipes = {"quick": TINY_QUICK} | {n: W32_RECIPES[n] for n in ("paper", "mmpose")}
     return method

@@ -1,6 +1,6 @@
 """SimCC (Li et al. 2022): ResNet, three transposed convolutions, bins along x and along y.
 
-Printed AP (Table 2): 43.2 in setting A, 68.8 in B, and by far the most of the dense small people
+Printed AP (Table 2): 43.2 in setting A, 68.8 in B, and by far the highest AP of dense small people
 (63.6). `simcc_r50` trains at about three crops a second on one CPU core, `simcc_r18_tiny` at about
 two hundred.
 """
@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from smallpose.core.skeleton import Skeleton
 from smallpose.methods.base import MethodCard, PoseMethod, Recipe
-from smallpose.methods.hrnet import TINY_QUICK
+from smallpose.methods.hrnet import QUICK, TINY_QUICK
 from smallpose.models.backbones.resnet import ResNet, create_resnet18_narrow, create_resnet50
-from smallpose.models.codecs import simcc
+from smallpose.models.codecs.simcc import decode_simcc, encode_simcc, flip_back_simcc
 from smallpose.models.heads.simcc import SimCCHead
 
 R50_CARD = MethodCard(
@@ -30,7 +30,7 @@ R50_CARD = MethodCard(
 R50_RECIPES = {
     "paper": Recipe(learning_rate=1e-3, batch_size=192),
     "mmpose": Recipe(learning_rate=1e-3, batch_size=512),  # 64 crops on each of eight GPUs
-    "quick": Recipe(batch_size=64, epochs=20, learning_rate=1e-3, schedule="one_cycle", warm_up=20),
+    "quick": QUICK,
 }
 
 TINY_CARD = MethodCard(
@@ -39,14 +39,14 @@ TINY_CARD = MethodCard(
     parts="ResNet-18 at a fifth of its width, bins along x and y, 96 × 64",
 )
 
-Bins = tuple[Tensor, Tensor]
+AxisLogits = tuple[Tensor, Tensor]
 
 
 class SimCC(PoseMethod):
-    """A backbone at stride 32, maps at stride 4, and bins.
+    """A backbone at stride 32, maps at stride 4, and a classification over bins.
 
     Args:
-        sigma: of the labels, bins.
+        sigma: of the label smoothing, bins.
     """
 
     keypoint_layers = ("head.deconv_head.final_layer",)
@@ -61,39 +61,44 @@ class SimCC(PoseMethod):
         sigma: float,
     ) -> None:
         super().__init__(skeleton, input_wh)
-        self.backbone, self.sigma = backbone, sigma
+        self.backbone = backbone
+        self.sigma = sigma
         joints = len(skeleton)
         self.head = SimCCHead(backbone.out_channels, head_widths, joints, input_wh, stride=32)
 
-    def forward(self, pictures: Tensor) -> Bins:
-        """(b, 3, h, w) pictures to logits over x, (b, k, 2w), and over y, (b, k, 2h)."""
-        return self.head(self.backbone(pictures))
+    def forward(self, images: Tensor) -> AxisLogits:
+        """Map (b, 3, h, w) images to logits over x, (b, k, 2w), and over y, (b, k, 2h)."""
+        return self.head(self.backbone(images))
 
     def targets(self, keypoints: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(b, k, 3) keypoints to labels over x and over y, and (b, k) weights."""
+        """Encode (b, k, 3) keypoints as labels over x and over y, and (b, k) weights."""
         visible = keypoints[..., 2].clamp(max=1)
-        return simcc.encode_simcc(keypoints[..., :2], visible, self.input_wh, self.sigma)
+        return encode_simcc(keypoints[..., :2], visible, self.input_wh, self.sigma)
 
-    def loss(self, outputs: Bins, targets: tuple[Tensor, Tensor, Tensor]) -> dict[str, Tensor]:
-        """How far the bins' distributions are from the labels, on both axes."""
-        *labels, weights = targets
-        terms = [kl_bin_loss(o, t, weights) for o, t in zip(outputs, labels, strict=True)]
-        return {"x_bins": terms[0], "y_bins": terms[1]}
+    def loss(
+        self, outputs: AxisLogits, targets: tuple[Tensor, Tensor, Tensor]
+    ) -> dict[str, Tensor]:
+        """Compute the Kullback-Leibler divergence from the labels on both axes."""
+        x_labels, y_labels, weights = targets
+        return {
+            "x_bins": kl_bin_loss(outputs[0], x_labels, weights),
+            "y_bins": kl_bin_loss(outputs[1], y_labels, weights),
+        }
 
-    def flip_back(self, outputs: Bins) -> Bins:
-        """Sides exchanged, x reversed."""
-        return simcc.flip_back_simcc(*outputs, self._mirror)
+    def flip_back(self, outputs: AxisLogits) -> AxisLogits:
+        """Swap left and right and reverse x."""
+        return flip_back_simcc(*outputs, self._flip_indices)
 
-    def decode(self, outputs: Bins) -> tuple[Tensor, Tensor]:
-        """The largest bin of each axis; the smaller of the two logits as the score."""
-        return simcc.decode_simcc(*outputs)
+    def decode(self, outputs: AxisLogits) -> tuple[Tensor, Tensor]:
+        """Decode the largest bin of each axis; the score is the smaller of the two logits."""
+        return decode_simcc(*outputs)
 
 
 def kl_bin_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Kullback-Leibler divergence from labels to predicted bins.
+    """Compute the Kullback-Leibler divergence from labels to predicted bins (`KLDiscretLoss`).
 
-    A mean over bins, but a sum over the batch and a mean over joints: that is how the published
-    rates were chosen.
+    A mean over bins, but a sum over the batch and a mean over joints: the published learning rates
+    were chosen for that.
 
     Args:
         logits, labels: (b, k, bins).
@@ -105,16 +110,19 @@ def kl_bin_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
 
 
 def create_r50(skeleton: Skeleton) -> SimCC:
-    """ResNet-50 at 256 × 192, 36.8 M parameters."""
+    """Create SimCC with ResNet-50 for 256 × 192, 36.8 M parameters."""
     method = SimCC(skeleton, create_resnet50(), (256, 256, 256), (192, 256), sigma=6.0)
-    method.name, method.card, method.recipes = "simcc_r50", R50_CARD, R50_RECIPES
+    method.name = "simcc_r50"
+    method.card = R50_CARD
+    method.recipes = R50_RECIPES
     return method
 
 
 def create_r18_tiny(skeleton: Skeleton) -> SimCC:
-    """ResNet-18 at a fifth of its width at 96 × 64, 0.6 M parameters."""
+    """Create SimCC with ResNet-18 at a fifth of its width for 96 × 64, 0.6 M parameters."""
     method = SimCC(skeleton, create_resnet18_narrow(), (32, 32, 32), (64, 96), sigma=4.0)
-    method.name, method.card = "simcc_r18_tiny", TINY_CARD
+    method.name = "simcc_r18_tiny"
+    method.card = TINY_CARD
     method.recipes = {"quick": replace(TINY_QUICK, learning_rate=2e-3)} | {
         n: R50_RECIPES[n] for n in ("paper", "mmpose")
     }

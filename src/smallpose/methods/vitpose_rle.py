@@ -1,8 +1,8 @@
 """ViTPose-S-RLE: ViTPose's backbone with RLE's head, loss, decoding and plain warp.
 
 MMPose has neither a configuration nor weights of it, though the paper's setting A says so; its row
-there (29.2 AP, 68.4 in B; Table 3) is far below its neighbours'. Whether the paper cut crops by the
-UDP warp is not said.
+there (29.2 AP, 68.4 in B; Table 3) is far below its neighbours'. The paper does not say whether it
+cut crops by the UDP warp.
 """
 
 from dataclasses import replace
@@ -37,22 +37,24 @@ class ViTPoseRLE(RLE):
     def param_group_factors(
         self, name: str, weight: nn.Parameter, recipe: Recipe
     ) -> tuple[float, float]:
-        """Rates fall towards the input; places, norms and biases are not decayed."""
+        """Return the factors of layer-wise decay; position embeddings, norms, biases no decay."""
         return vit_param_group_factors(self.backbone, name, weight, recipe)
 
 
 def create_s(skeleton: Skeleton) -> ViTPoseRLE:
-    """ViT-S at 256 × 192, 21.7 M parameters."""
+    """Create ViTPose-S-RLE for 256 × 192, 21.7 M parameters."""
     method = ViTPoseRLE(skeleton, ViT(VIT_S, (192, 256)), (192, 256))
-    # MMPose has no recipe; its one for ViTPose-S stands in.
-    method.name, method.card, method.recipes = "vitpose_s_rle", S_CARD, S_RECIPES
+    method.name = "vitpose_s_rle"
+    method.card = S_CARD
+    method.recipes = S_RECIPES  # MMPose has none for this method; these are ViTPose-S's
     return method
 
 
 def create_tiny(skeleton: Skeleton) -> ViTPoseRLE:
-    """Four blocks on patches of 8 at 96 × 64, 0.5 M parameters."""
+    """Create ViTPose-RLE of four blocks on patches of 8 for 96 × 64, 0.5 M parameters."""
     method = ViTPoseRLE(skeleton, ViT(VIT_TINY, (64, 96)), (64, 96))
-    method.name, method.card = "vitpose_rle_tiny", TINY_CARD
+    method.name = "vitpose_rle_tiny"
+    method.card = TINY_CARD
     method.recipes = {"quick": replace(TINY_ADAMW, epochs=12)} | {
         n: S_RECIPES[n] for n in ("paper", "mmpose")
     }

@@ -1,1 +1,1 @@
-"""Parts that several methods share: backbones, heads, codecs, losses."""
+"""Network parts that several methods share: backbones, heads, codecs and losses."""

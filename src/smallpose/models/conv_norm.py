@@ -1,6 +1,6 @@
-"""A convolution, its norm and its activation as one layer, with the names `conv` and `bn`.
+"""A convolution, its batch norm and its activation as one layer with the names `conv` and `bn`.
 
-The whole-image methods are built of these; their checkpoints name the weights so.
+RTMO and DEKR are built of these, and their published checkpoints use these names.
 """
 
 import torch
@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 
 class Swish(nn.Module):
-    """SiLU as two operations, which round otherwise than one.
+    """SiLU computed in two operations, which round differently from the fused one.
 
-    RTMO's coordinate classifier turns last bits into tenths of a pixel, and the published weights
-    were trained and tested with these.
+    RTMO's coordinate classifier amplifies last bits to tenths of a pixel, and the published weights
+    were trained and tested with the two operations.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Any shape to the same."""
+        """Apply x · sigmoid(x) to a tensor of any shape."""
         return x * torch.sigmoid(x)
 
 
@@ -31,9 +31,8 @@ class ConvNorm(nn.Module):
     """Convolution without bias that keeps the size at stride 1, batch norm, activation.
 
     Args:
-        kernel: odd side.
+        kernel: odd side length.
         act: "silu", "swish", "relu" or "" for none.
-        eps, momentum: of the norm.
     """
 
     def __init__(
@@ -45,23 +44,38 @@ class ConvNorm(nn.Module):
         *,
         groups: int = 1,
         act: str = "silu",
-        eps: float = 1e-5,
-        momentum: float = 0.1,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
             in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False
         )
-        self.bn = nn.BatchNorm2d(out_channels, eps, momentum)
+        self.bn = nn.BatchNorm2d(out_channels)
         self.act = _ACTIVATIONS[act]()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, in_channels, h, w) to (b, out_channels, h / stride, w / stride)."""
+        """Map (b, in_channels, h, w) to (b, out_channels, h / stride, w / stride)."""
         return self.act(self.bn(self.conv(x)))
 
 
+class YOLOXConv(ConvNorm):
+    """`ConvNorm` with YOLOX's batch norm: a slower running average and a larger epsilon."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int = 1,
+        stride: int = 1,
+        *,
+        groups: int = 1,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel, stride, groups=groups, act="swish")
+        self.bn.eps = 1e-3
+        self.bn.momentum = 0.03
+
+
 def init_uniform(module: nn.Module) -> None:
-    """Convolutions from a uniform distribution of variance 1 / (3 fan-in), as YOLOX begins."""
+    """Initialise convolutions uniformly with variance 1 / (3 fan-in), as YOLOX does."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_uniform_(layer.weight, a=5**0.5)

@@ -1,1 +1,1 @@
-"""Pictures to features."""
+"""Backbones: from images to features."""

@@ -1,16 +1,16 @@
-"""ResNet (He et al. 2016) without its classifier, one branch in four stages.
+"""ResNet (He et al. 2016) without its classifier, four stages.
 
-Names of the weights are torchvision's, which MMPose keeps; the stride of a stage sits in the 3×3
-convolution of its first block.
+Weight names are torchvision's, which MMPose keeps; the stride of a stage is in the 3×3 convolution
+of its first block.
 """
 
 from torch import Tensor, nn
 
-from smallpose.models.layers import make_conv
+from smallpose.models.layers import init_convolutions, make_conv
 
 
 class BasicBlock(nn.Module):
-    """Two 3×3 convolutions around a shortcut."""
+    """Two 3×3 convolutions with a shortcut."""
 
     expansion = 1
 
@@ -21,17 +21,17 @@ class BasicBlock(nn.Module):
         self.conv2 = make_conv(width, width, 3)
         self.bn2 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample = _shortcut(in_channels, width, stride)
+        self.downsample = _make_shortcut(in_channels, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, c, h, w) to (b, width, h / stride, w / stride)."""
-        kept = x if self.downsample is None else self.downsample(x)
+        """Map (b, c, h, w) to (b, width, h / stride, w / stride)."""
+        identity = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(x)) + kept)
+        return self.relu(self.bn2(self.conv2(x)) + identity)
 
 
 class Bottleneck(nn.Module):
-    """1×1 down, 3×3, 1×1 up to four times the width, around a shortcut."""
+    """1×1 down, 3×3, 1×1 up to four times the width, with a shortcut."""
 
     expansion = 4
 
@@ -44,17 +44,17 @@ class Bottleneck(nn.Module):
         self.conv3 = make_conv(width, 4 * width, 1)
         self.bn3 = nn.BatchNorm2d(4 * width)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample = _shortcut(in_channels, 4 * width, stride)
+        self.downsample = _make_shortcut(in_channels, 4 * width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, c, h, w) to (b, 4 width, h / stride, w / stride)."""
-        kept = x if self.downsample is None else self.downsample(x)
+        """Map (b, c, h, w) to (b, 4 width, h / stride, w / stride)."""
+        identity = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
-        return self.relu(self.bn3(self.conv3(x)) + kept)
+        return self.relu(self.bn3(self.conv3(x)) + identity)
 
 
-def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
+def _make_shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential | None:
     if stride == 1 and in_channels == out_channels:
         return None
     return nn.Sequential(
@@ -86,39 +86,37 @@ class ResNet(nn.Module):
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         channels = widths[0]
         stages = zip(depths, widths, (1, 2, 2, last_stride), strict=True)
-        for number, (depth, width, stride) in enumerate(stages, 1):
+        for stage, (depth, width, stride) in enumerate(stages, 1):
             blocks = []
-            for place in range(depth):
-                blocks.append(block(channels, width, stride if place == 0 else 1))
+            for index in range(depth):
+                blocks.append(block(channels, width, stride if index == 0 else 1))
                 channels = width * block.expansion
-            self.add_module(f"layer{number}", nn.Sequential(*blocks))
+            self.add_module(f"layer{stage}", nn.Sequential(*blocks))
         self.out_channels = channels
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        init_convolutions(self)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """(b, 3, h, w) normalised pictures to (b, out_channels, h / 32, w / 32) features."""
-        x = self.relu(self.bn1(self.conv1(pictures)))
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (b, 3, h, w) normalised images to (b, out_channels, h / 32, w / 32) features."""
+        x = self.relu(self.bn1(self.conv1(images)))
         x = self.maxpool(x)
-        for number in (1, 2, 3, 4):
-            x = self.get_submodule(f"layer{number}")(x)
+        for stage in (1, 2, 3, 4):
+            x = self.get_submodule(f"layer{stage}")(x)
         return x
 
 
 def create_resnet50() -> ResNet:
-    """ResNet-50: 2048 channels at stride 32."""
+    """Create ResNet-50: 2048 channels at stride 32."""
     return ResNet(Bottleneck, (3, 4, 6, 3))
 
 
 def create_resnet18_narrow() -> ResNet:
-    """ResNet-18 at about a fifth of its width: 96 channels at stride 32, for CPUs and tests."""
+    """Create ResNet-18 at about a fifth of its width, 96 channels at stride 32, for CPUs."""
     return ResNet(BasicBlock, (2, 2, 2, 2), (16, 24, 48, 96))
 
 
 def create_resnet18_stride16() -> ResNet:
-    """The same with 80 channels that stay at stride 16, for pictures of 96 × 64.
+    """Create the narrow ResNet-18 with 80 channels at stride 16, for crops of 96 × 64.
 
-    At stride 32 all a person is would have to pass through maps of 3 × 2.
+    At stride 32 everything about a person would have to pass through 3 × 2 pixels.
     """
     return ResNet(BasicBlock, (2, 2, 2, 2), (16, 24, 48, 80), last_stride=1)

@@ -1,7 +1,6 @@
 """ViT as ViTPose uses it (Dosovitskiy et al. 2021; Xu et al. 2022): plain patches, no class token.
 
-Names of the weights are MMPretrain's. `DropPath` is here because HRFormer skips branches in the
-same way.
+Weight names are MMPretrain's. HRFormer uses `DropPath` of this module too.
 """
 
 from dataclasses import dataclass
@@ -13,16 +12,16 @@ from torch.nn import functional
 
 @dataclass(frozen=True, kw_only=True)
 class ViTConfig:
-    """How wide and how deep; the defaults are those of ViT-S.
+    """Width, depth and patches of a ViT; the defaults are those of ViT-S.
 
     Args:
-        width: c, numbers in a token.
-        depth: blocks.
-        heads: of the attention, each `width / heads` wide.
+        width: c, the channels of a token.
+        depth: number of blocks.
+        heads: attention heads, each `width / heads` wide.
         patch: side of a patch, px; patches do not overlap.
-        padding: black px around the picture. Two of them keep the number of patches and move each
-            two px up and left, which published weights are used to.
-        drop_path: chance to skip a block's branch in training, rising linearly to this.
+        padding: zero px around the image. Two of them keep the number of patches and shift each
+            two px up and left, as the published weights were trained.
+        drop_path: stochastic depth rate of the last block; it rises linearly to this.
     """
 
     width: int = 384
@@ -38,22 +37,26 @@ VIT_TINY = ViTConfig(width=96, depth=4, heads=4, patch=8, padding=0, drop_path=0
 
 
 class DropPath(nn.Module):
-    """In training, a sample's branch becomes zero by chance and is made larger otherwise."""
+    """Stochastic depth: in training, zeroes a sample's branch at random and rescales the others.
 
-    def __init__(self, chance: float) -> None:
+    Args:
+        rate: probability that a branch is dropped.
+    """
+
+    def __init__(self, rate: float) -> None:
         super().__init__()
-        self.chance = chance
+        self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, …) to the same."""
-        if not self.training or self.chance == 0:
+        """Map (b, …) to the same shape."""
+        if not self.training or self.rate == 0:
             return x
-        kept = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= self.chance
-        return x * kept.to(x.dtype) / (1 - self.chance)
+        is_kept = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= self.rate
+        return x * is_kept.to(x.dtype) / (1 - self.rate)
 
 
-class Attention(nn.Module):
-    """Every token looks at every other one."""
+class MultiheadAttention(nn.Module):
+    """Self-attention among all tokens."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -62,85 +65,84 @@ class Attention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(b, n, c) tokens to the same."""
+        """Map (b, n, c) tokens to the same shape."""
         b, n, c = tokens.shape
         q, k, v = self.qkv(tokens).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(q, k, v)  # (b, heads, n, c / heads)
-        return self.proj(mixed.transpose(1, 2).reshape(b, n, c))
+        attended = functional.scaled_dot_product_attention(q, k, v)  # (b, heads, n, c / heads)
+        return self.proj(attended.transpose(1, 2).reshape(b, n, c))
 
 
 class FeedForward(nn.Module):
-    """Each token by itself, through four times its width."""
+    """Two linear layers for each token, through four times its width."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        wide = 4 * width
+        hidden = 4 * width
         self.layers = nn.Sequential(
-            nn.Sequential(nn.Linear(width, wide), nn.GELU()), nn.Linear(wide, width)
+            nn.Sequential(nn.Linear(width, hidden), nn.GELU()), nn.Linear(hidden, width)
         )
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(b, n, c) tokens to the same."""
+        """Map (b, n, c) tokens to the same shape."""
         return self.layers(tokens)
 
 
 class TransformerBlock(nn.Module):
-    """Attention, then the feed-forward, each normalised before and added after."""
+    """Attention, then a feed-forward network, each normalised before and added after."""
 
     def __init__(self, width: int, heads: int, drop_path: float) -> None:
         super().__init__()
         self.ln1 = nn.LayerNorm(width, eps=1e-6)
-        self.attn = Attention(width, heads)
+        self.attn = MultiheadAttention(width, heads)
         self.ln2 = nn.LayerNorm(width, eps=1e-6)
         self.ffn = FeedForward(width)
         self.drop_path = DropPath(drop_path)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(b, n, c) tokens to the same."""
+        """Map (b, n, c) tokens to the same shape."""
         tokens = tokens + self.drop_path(self.attn(self.ln1(tokens)))
         return tokens + self.drop_path(self.ffn(self.ln2(tokens)))
 
 
 class PatchEmbed(nn.Module):
-    """Pictures to one token per patch."""
+    """Images to one token per patch."""
 
-    def __init__(self, plan: ViTConfig) -> None:
+    def __init__(self, config: ViTConfig) -> None:
         super().__init__()
-        self.projection = nn.Conv2d(3, plan.width, plan.patch, plan.patch, plan.padding)
+        self.projection = nn.Conv2d(3, config.width, config.patch, config.patch, config.padding)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """(b, 3, h, w) to (b, c, h / patch, w / patch)."""
-        return self.projection(pictures)
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (b, 3, h, w) to (b, c, h / patch, w / patch)."""
+        return self.projection(images)
 
 
 class ViT(nn.Module):
-    """Pictures of one size to features at the patches' stride.
+    """Images of one size to features at the patches' stride.
 
     Args:
-        plan: how wide and how deep.
-        input_wh: of the pictures; each place has a learned embedding.
+        input_wh: size of the images; each patch has a learned position embedding.
     """
 
-    def __init__(self, plan: ViTConfig, input_wh: tuple[int, int]) -> None:
+    def __init__(self, config: ViTConfig, input_wh: tuple[int, int]) -> None:
         super().__init__()
-        self.out_channels = plan.width
-        places = (input_wh[0] // plan.patch) * (input_wh[1] // plan.patch)
-        self.pos_embed = nn.Parameter(torch.zeros(1, places, plan.width))
-        self.patch_embed = PatchEmbed(plan)
-        chances = torch.linspace(0, plan.drop_path, plan.depth).tolist()
+        self.out_channels = config.width
+        num_patches = (input_wh[0] // config.patch) * (input_wh[1] // config.patch)
+        self.pos_embed = nn.Parameter(torch.zeros(1, num_patches, config.width))
+        self.patch_embed = PatchEmbed(config)
+        rates = torch.linspace(0, config.drop_path, config.depth).tolist()
         self.layers = nn.ModuleList(
-            TransformerBlock(plan.width, plan.heads, chance) for chance in chances
+            TransformerBlock(config.width, config.heads, rate) for rate in rates
         )
-        self.ln1 = nn.LayerNorm(plan.width, eps=1e-6)
+        self.ln1 = nn.LayerNorm(config.width, eps=1e-6)
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
                 nn.init.zeros_(layer.bias)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """(b, 3, h, w) normalised pictures to (b, c, h / patch, w / patch)."""
-        x = self.patch_embed(pictures)
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (b, 3, h, w) normalised images to (b, c, h / patch, w / patch)."""
+        x = self.patch_embed(images)
         b, c, h, w = x.shape
         tokens = x.flatten(2).transpose(1, 2) + self.pos_embed  # row by row
         for block in self.layers:
@@ -149,12 +151,12 @@ class ViT(nn.Module):
 
 
 def get_layer_index(name: str, depth: int) -> int:
-    """How deep in a ViT a weight lies, for learning rates that fall towards the input.
+    """Return the layer of a ViT that a weight belongs to, for layer-wise learning-rate decay.
 
     Args:
         name: of a parameter, as in `named_parameters` of a method.
-        depth: the ViT's blocks.
-    Returns: 0 for patches and places, i + 1 for block i, depth + 1 for all that follows.
+        depth: number of the ViT's blocks.
+    Returns: 0 for patch and position embeddings, i + 1 for block i, depth + 1 for all that follows.
     """
     name = name.removeprefix("backbone.")
     if name.startswith(("patch_embed.", "pos_embed")):

@@ -1,1 +1,1 @@
-"""Keypoints to targets (encode), outputs to keypoints (decode)."""
+"""Codecs: encode keypoints as training targets, decode outputs to keypoints."""

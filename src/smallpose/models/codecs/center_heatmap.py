@@ -1,8 +1,8 @@
-"""Maps of all people of a picture at once: keypoints, roots, and offsets from roots (DEKR, CID).
+"""Heatmaps of all people of an image: keypoints, roots, and offsets from roots (DEKR, CID).
 
-A person's root is the mean of his labelled keypoints; where there is a root, there is a person. A
-stride of 4 lies between picture and maps. People are rows of their own here (n of them in one
-picture), and a map holds the largest of their bells.
+MMPose calls these codecs `SPR` and `DecoupledHeatmap`. A person's root is the mean of their
+labelled keypoints. The maps have a quarter of the image's resolution. People of an image are n
+rows here, and a map of all people holds the largest of their Gaussians.
 """
 
 import math
@@ -11,42 +11,45 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from smallpose.models.codecs.gaussian import draw_gaussians, weigh_by_patch
+
 STRIDE = 4
+MIN_DIAGONAL = math.sqrt(32)  # map px; smaller people get no root in DEKR
 
 
 class Roots(NamedTuple):
-    """Where people are, map px.
+    """The roots of n people, map px.
 
     Args:
         xy: (n, 2) means of the labelled keypoints; 0 for people without one.
-        there: (n,) whether one is labelled.
+        is_labelled: (n,) whether a person has a labelled keypoint.
         diagonal: (n,) of the box around the labelled keypoints.
     """
 
     xy: Tensor
-    there: Tensor
+    is_labelled: Tensor
     diagonal: Tensor
 
 
 def find_roots(keypoints: Tensor) -> Roots:
-    """(n, k, 3) x, y in map px and v, to the people's roots."""
-    seen = keypoints[..., 2:] > 0
+    """Compute the roots of people from (n, k, 3) keypoints: x, y in map px and v."""
+    is_labelled = keypoints[..., 2:] > 0
     points = keypoints[..., :2]
-    mean = (points * seen).sum(dim=1) / seen.sum(dim=1).clamp(min=1)
-    low = points.masked_fill(~seen, torch.inf).amin(dim=1)
-    high = points.masked_fill(~seen, -torch.inf).amax(dim=1)
-    there = seen.any(dim=1)[:, 0]
-    size = torch.where(there[:, None], high - low, torch.zeros_like(mean))
-    return Roots(mean, there, torch.linalg.vector_norm(size, dim=-1))
+    mean = (points * is_labelled).sum(dim=1) / is_labelled.sum(dim=1).clamp(min=1)
+    low = points.masked_fill(~is_labelled, torch.inf).amin(dim=1)
+    high = points.masked_fill(~is_labelled, -torch.inf).amax(dim=1)
+    has_root = is_labelled.any(dim=1)[:, 0]
+    size = torch.where(has_root[:, None], high - low, torch.zeros_like(mean))
+    return Roots(mean, has_root, torch.linalg.vector_norm(size, dim=-1))
 
 
-def bells(
+def draw_instance_heatmaps(
     points: Tensor, visible: Tensor, sigma: Tensor, map_wh: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
-    """Each point as a Gaussian of its own on a map of its own.
+    """Draw each point of each person as a Gaussian on a map of its own.
 
-    The patch is cut square at 3 sigma, which need not be whole here; then its peak lands one pixel
-    up and left of the point where the fraction of 3 sigma is below a half. Published weights were
+    The patch is cut square at 3 sigma, which need not be whole here; then the peak is one pixel up
+    and left of the point where the fraction of 3 sigma is below a half. The published weights were
     trained with that.
 
     Args:
@@ -56,110 +59,105 @@ def bells(
     Returns: (n, k, h, w) maps, and (n, k) weights: 0 where the patch misses the map, `visible`
         elsewhere.
     """
-    w, h = map_wh
     reach = 3 * sigma[:, None, None]
-    middle = torch.trunc(points.float() + 0.5)  # (n, k, 2)
-    low, high = torch.trunc(middle - reach), torch.trunc(middle + reach + 1)
-    size = torch.tensor([w, h], device=points.device)
-    off = ((low >= size) | (high < 0)).any(dim=-1)
-    weights = torch.where(off, torch.zeros_like(visible), visible)
-    drawn = weights >= 0.5
-    peak = torch.floor(reach + 0.5)  # counted from the patch's first pixel
-    axes = []
-    for axis, side in enumerate((w, h)):
-        at = torch.arange(side, device=points.device, dtype=torch.float32)
-        begin, end = low[..., axis, None], high[..., axis, None]
-        away = at - begin - peak
-        bell = torch.exp(-away.square() / (2 * sigma[:, None, None].square()))
-        axes.append(bell * ((at >= begin) & (at < end)))
-    maps = axes[1][..., :, None] * axes[0][..., None, :]
-    return maps * drawn[..., None, None], weights
+    rounded = torch.trunc(points.float() + 0.5)  # (n, k, 2)
+    first = torch.trunc(rounded - reach)
+    last = torch.trunc(rounded + reach + 1) - 1
+    center = first + torch.floor(reach + 0.5)
+    weights = weigh_by_patch(visible, (first, last), map_wh)
+    maps = draw_gaussians(center, sigma[:, None], (first, last), weights >= 0.5, map_wh)
+    return maps, weights
 
 
 def merge_heatmaps(maps: Tensor) -> Tensor:
-    """(n, k, h, w) people's maps to the (k, h, w) map of all of them; zeros for nobody."""
+    """Merge (n, k, h, w) maps of people into the (k, h, w) map of all; zeros for no person."""
     return maps.amax(dim=0) if len(maps) else maps.new_zeros(maps.shape[1:])
 
 
 def encode_offsets(
-    keypoints: Tensor, roots: Roots, there: Tensor, reach: float, map_wh: tuple[int, int]
+    keypoints: Tensor, roots: Roots, has_root: Tensor, reach: float, map_wh: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
-    """Around each root, how far away the person's keypoints are.
+    """Encode the offsets from the pixels around each root to the person's keypoints.
+
+    Where windows of two people overlap, the smaller person should win. "Smaller" is looked up in
+    one map of sizes for all joints, which a person overwrites with their first joint that is free
+    there; so later joints of the same person always win over people before them. This is what
+    MMPose does.
 
     Args:
         keypoints: (n, k, 3) x, y in map px and v.
-        there: (n,) whose roots count.
-        reach: the window around a root, map px to each side.
-    Returns: (k, 2, h, w) offsets and (k, h, w) weights, 1 / diagonal. Where windows of two people
-        cross, the smaller one should win. "Smaller" is looked up in one map of sizes for all
-        joints, which a person overwrites with his first joint that is free there; so later joints
-        of the same person always win over people before him.
+        has_root: (n,) whose roots are supervised.
+        reach: of the window around a root, map px to each side.
+    Returns: (k, 2, h, w) offsets and (k, h, w) weights, 1 / diagonal.
     """
     w, h = map_wh
     k = keypoints.shape[1]
     offsets = keypoints.new_zeros((k, 2, h, w))
     weights = keypoints.new_zeros((k, h, w))
     sizes = keypoints.new_zeros((h, w))
-    size = torch.tensor([w, h], device=keypoints.device)
-    on_map = ((roots.xy >= 0) & (roots.xy < size)).all(dim=-1) & there
-    inside = ((keypoints[..., :2] >= 0) & (keypoints[..., :2] < size)).all(dim=-1)
-    usable = inside & (keypoints[..., 2] >= 1)
+    map_size = torch.tensor([w, h], device=keypoints.device)
+    on_map = ((roots.xy >= 0) & (roots.xy < map_size)).all(dim=-1) & has_root
+    is_inside = ((keypoints[..., :2] >= 0) & (keypoints[..., :2] < map_size)).all(dim=-1)
+    is_usable = is_inside & (keypoints[..., 2] >= 1)
     for person in torch.nonzero(on_map)[:, 0].tolist():
         x, y = roots.xy[person].tolist()
         columns = slice(max(int(x - reach), 0), max(min(int(x + reach), w), 0))
         rows = slice(max(int(y - reach), 0), max(min(int(y + reach), h), 0))
         diagonal = roots.diagonal[person]
         window = offsets[:, :, rows, columns]
-        taken = (window != 0).any(dim=1)  # (k, …)
-        blocked = taken & (diagonal > sizes[rows, columns])
-        free = usable[person, :, None, None] & ~blocked
-        # From the first free joint on, the size found in the map is the person's own.
-        write = usable[person, :, None, None] & (free.cumsum(dim=0) > 0)
-        at_x = torch.arange(columns.start, columns.stop, device=keypoints.device)
-        at_y = torch.arange(rows.start, rows.stop, device=keypoints.device)
-        grid = torch.stack([at_x.expand(len(at_y), -1), at_y[:, None].expand(-1, len(at_x))])
-        away = keypoints[person, :, :2, None, None] - grid  # (k, 2, …)
-        offsets[:, :, rows, columns] = torch.where(write[:, None], away, window)
-        weight = (1 / diagonal).expand(write.shape)
-        weights[:, rows, columns] = torch.where(write, weight, weights[:, rows, columns])
-        sizes[rows, columns] = torch.where(write.any(dim=0), diagonal, sizes[rows, columns])
+        is_taken = (window != 0).any(dim=1)  # (k, …)
+        is_blocked = is_taken & (diagonal > sizes[rows, columns])
+        is_free = is_usable[person, :, None, None] & ~is_blocked
+        # From the first free joint on, the size in the map is the person's own.
+        is_written = is_usable[person, :, None, None] & (is_free.cumsum(dim=0) > 0)
+        x_range = torch.arange(columns.start, columns.stop, device=keypoints.device)
+        y_range = torch.arange(rows.start, rows.stop, device=keypoints.device)
+        grid = torch.stack(
+            [x_range.expand(len(y_range), -1), y_range[:, None].expand(-1, len(x_range))]
+        )
+        to_keypoints = keypoints[person, :, :2, None, None] - grid  # (k, 2, …)
+        offsets[:, :, rows, columns] = torch.where(is_written[:, None], to_keypoints, window)
+        weight = (1 / diagonal).expand(is_written.shape)
+        weights[:, rows, columns] = torch.where(is_written, weight, weights[:, rows, columns])
+        sizes[rows, columns] = torch.where(is_written.any(dim=0), diagonal, sizes[rows, columns])
     return offsets, weights
 
 
-def find_peaks(maps: Tensor, kernel: int, above: float, most: int | None) -> tuple[Tensor, Tensor]:
-    """Pixels of one (h, w) map that are the largest of their neighbourhood and above a threshold.
+def find_peaks(
+    heatmap: Tensor, kernel: int, threshold: float, max_peaks: int | None
+) -> tuple[Tensor, Tensor]:
+    """Find the pixels of an (h, w) map that are the maxima of their neighbourhood.
 
     Args:
         kernel: odd side of the neighbourhood.
-        most: how many at most; None for all.
-    Returns: (d,) flat pixels and (d,) values, the largest first.
+        threshold: pixels at or below it are no peaks.
+        max_peaks: None for all.
+    Returns: (d,) flat pixel indices and (d,) values, the largest first.
     """
-    pooled = torch.nn.functional.max_pool2d(maps[None, None], kernel, 1, kernel // 2)[0, 0]
-    alone = torch.where(pooled == maps, maps, torch.zeros_like(maps)).flatten()
-    count = int((alone > above).sum())
-    values, places = alone.topk(count if most is None else min(most, count))
-    return places, values
+    pooled = torch.nn.functional.max_pool2d(heatmap[None, None], kernel, 1, kernel // 2)[0, 0]
+    peaks = torch.where(pooled == heatmap, heatmap, torch.zeros_like(heatmap)).flatten()
+    count = int((peaks > threshold).sum())
+    values, indices = peaks.topk(count if max_peaks is None else min(max_peaks, count))
+    return indices, values
 
 
 def compute_person_sigma(corners: Tensor, overlap: float = 0.7) -> Tensor:
-    """(n, 4, 2) corners of boxes in map px to CID's (n,) sigmas.
+    """Compute CID's sigmas, (n,), from (n, 4, 2) box corners in map px.
 
-    CornerNet's radius within which a moved box still overlaps by so much, a third of it. Its three
-    cases lack the division by the leading coefficient, as in the code the weights come from.
+    A sigma is a third of CornerNet's radius, within which a moved box still has an IoU of
+    `overlap`. The three cases lack the division by the leading coefficient, as in the code the
+    weights come from.
     """
     height = torch.linalg.vector_norm(corners[:, 0] - corners[:, 1], dim=-1)
     width = torch.linalg.vector_norm(corners[:, 0] - corners[:, 2], dim=-1)
     total, area = height + width, height * width
-    both_in = (total + (total**2 - 4 * area * (1 - overlap) / (1 + overlap)).sqrt()) / 2
+    shifted = (total + (total**2 - 4 * area * (1 - overlap) / (1 + overlap)).sqrt()) / 2
     inner = (2 * total + (4 * total**2 - 16 * (1 - overlap) * area).sqrt()) / 2
     outer = -2 * overlap * total
     outer = (outer + (outer**2 + 16 * overlap * (1 - overlap) * area).sqrt()) / 2
-    return torch.stack([both_in, inner, outer]).amin(dim=0) / 3
+    return torch.stack([shifted, inner, outer]).amin(dim=0) / 3
 
 
-def half_map_pixel(map_hw: tuple[int, int], picture_hw: tuple[int, int]) -> tuple[float, float]:
-    """Half a map pixel in picture px, (x, y)."""
-    return picture_hw[1] / map_hw[1] / 2, picture_hw[0] / map_hw[0] / 2
-
-
-MIN_DIAGONAL = math.sqrt(32)  # map px; people with less get no root in DEKR
+def half_map_pixel(map_hw: tuple[int, int], image_hw: tuple[int, int]) -> tuple[float, float]:
+    """Return half a map pixel in image px, (x, y)."""
+    return image_hw[1] / map_hw[1] / 2, image_hw[0] / map_hw[0] / 2

@@ -1,4 +1,4 @@
-"""People found twice: the surer stays. By boxes (RTMO), by near joints (DEKR), by OKS (all)."""
+"""Non-maximum suppression by boxes (RTMO), by nearby joints (DEKR) and by OKS (all methods)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ Rows = NDArray[np.intp]
 
 
 def box_nms(boxes_xyxy: Floats, scores: Floats, iou_threshold: float = 0.65) -> Rows:
-    """Rows of boxes to keep, the surest first; others that overlap them by more than `above` go.
+    """Return the boxes to keep, the highest score first; others with a larger IoU are dropped.
 
     Args:
         boxes_xyxy: (d, 4) px.
@@ -24,9 +24,9 @@ def box_nms(boxes_xyxy: Floats, scores: Floats, iou_threshold: float = 0.65) -> 
         kept.append(best)
         low = np.maximum(boxes_xyxy[best, :2], boxes_xyxy[order, :2])
         high = np.minimum(boxes_xyxy[best, 2:], boxes_xyxy[order, 2:])
-        shared = np.clip(high - low, 0, None).prod(axis=1)
-        union = np.maximum(area[best] + area[order] - shared, 1e-6)
-        order = order[shared / union <= iou_threshold]
+        intersection = np.clip(high - low, 0, None).prod(axis=1)
+        union = np.maximum(area[best] + area[order] - intersection, 1e-6)
+        order = order[intersection / union <= iou_threshold]
     return np.array(kept, dtype=np.intp)
 
 
@@ -37,35 +37,38 @@ def nearby_joints_nms(
     num_nearby_joints: int | None = None,
     max_people: int | None = None,
 ) -> Rows:
-    """Rows of people to keep, each better than all who are close to him.
+    """Return the people to keep, the best of each group of people who are close to each other.
 
     Args:
         keypoints: (d, k, 2) px.
         scores: (d,).
-        near: joints are near when they are less than this part of the diagonal of the person's
-            keypoints apart.
-        joints: people are close when more joints than this are near; half of k without.
-        most: keep the best so many; None keeps all.
+        distance_threshold: joints are nearby when their distance is less than this share of the
+            diagonal of the person's keypoints.
+        num_nearby_joints: people are close when more joints than this are nearby (default: half
+            of k).
+        max_people: number of people to keep; None for all.
     """
     d, k, _ = keypoints.shape
     if d == 0:
         return np.zeros(0, dtype=np.intp)
-    enough = k // 2 if num_nearby_joints is None else num_nearby_joints
+    if num_nearby_joints is None:
+        num_nearby_joints = k // 2
     diagonal = np.linalg.norm(keypoints.max(axis=1) - keypoints.min(axis=1), axis=1)
-    gone = np.zeros(d, dtype=bool)
+    is_suppressed = np.zeros(d, dtype=bool)
     kept: list[int] = []
     for person in np.argsort(scores)[::-1]:
-        if gone[person]:
+        if is_suppressed[person]:
             continue
-        # Row by row and not (d, d, k) at once: there is no cap on how many people there may be.
-        away = np.linalg.norm(keypoints - keypoints[person], axis=2)  # (d, k)
-        close = (away < distance_threshold * diagonal[person]).sum(axis=1) > enough
-        close[person] = True  # all joints on one spot are not near even themselves
-        group = np.flatnonzero(close)
+        # Row by row instead of a (d, d, k) array, since the number of people has no limit.
+        distance = np.linalg.norm(keypoints - keypoints[person], axis=2)  # (d, k)
+        is_nearby = distance < distance_threshold * diagonal[person]
+        is_close = is_nearby.sum(axis=1) > num_nearby_joints
+        is_close[person] = True  # a person whose joints coincide is not even close to themselves
+        group = np.flatnonzero(is_close)
         best = int(group[np.argmax(scores[group])])
-        if not gone[best]:
+        if not is_suppressed[best]:
             kept.append(best)
-            gone[group] = True
+            is_suppressed[group] = True
     rows = np.array(kept, dtype=np.intp)
     if max_people is not None and len(rows) > max_people:
         rows = rows[np.argsort(scores[rows])[::-1][:max_people]]
@@ -73,14 +76,18 @@ def nearby_joints_nms(
 
 
 def oks_nms(
-    keypoints: Doubles, scores: Doubles, area: Doubles, sigmas: Doubles, oks_threshold: float = 0.9
+    keypoints: Doubles,
+    scores: Doubles,
+    area: Doubles,
+    sigmas: Doubles,
+    oks_threshold: float = 0.9,
 ) -> Rows:
-    """Rows to keep of one image's people, the surest first.
+    """Return the people of one image to keep, the highest score first.
 
-    Two people are one when their OKS, with the mean of their areas, exceeds `above`.
+    Two people are duplicates when their OKS, with the mean of their areas, exceeds the threshold.
 
     Args:
-        keypoints: (d, k, 2 or 3) px; a third column is not looked at.
+        keypoints: (d, k, 2 or 3) px; a third column is ignored.
         scores: (d,).
         area: (d,) px²; MMPose takes width × height of the padded window of each crop.
         sigmas: (k,).
@@ -91,8 +98,31 @@ def oks_nms(
     while len(order):
         best, order = int(order[0]), order[1:]
         kept.append(best)
-        distance = np.square(points[order] - points[best]).sum(axis=2)  # (d, k)
+        squared_distance = np.square(points[order] - points[best]).sum(axis=2)  # (d, k)
         mean_area = (area[order] + area[best]) / 2 + np.spacing(1)
-        oks = np.exp(-distance / np.square(2 * sigmas) / mean_area[:, None] / 2).mean(axis=1)
+        exponent = squared_distance / np.square(2 * sigmas) / mean_area[:, None] / 2
+        oks = np.exp(-exponent).mean(axis=1)
         order = order[oks <= oks_threshold]
     return np.array(kept, dtype=np.intp)
+
+
+def oks_nms_by_image(
+    image_ids: NDArray[np.int64],
+    keypoints: Doubles,
+    scores: Doubles,
+    area: Doubles,
+    sigmas: Doubles,
+    oks_threshold: float,
+) -> Rows:
+    """Apply `oks_nms` to each image; return the rows to keep by image id, then by row.
+
+    Args:
+        image_ids: (d,) image of each person; the others as in `oks_nms`.
+    """
+    by_image = np.argsort(image_ids, kind="stable")
+    starts = np.unique(image_ids[by_image], return_index=True)[1]
+    kept = [np.zeros(0, dtype=np.intp)]
+    for rows in np.split(by_image, starts[1:]):
+        best = oks_nms(keypoints[rows], scores[rows], area[rows], sigmas, oks_threshold)
+        kept.append(rows[np.sort(best)])
+    return np.concatenate(kept)

@@ -1,8 +1,8 @@
-"""Which cells learn which person (SimOTA, Ge et al. 2021, with the OKS of RTMO).
+"""SimOTA: which grid cells are supervised by which person (YOLOX, Ge et al. 2021; RTMO's costs).
 
-Every person takes the cells that would cost least to teach: they lie in and near the middle of his
-box, already say "person", and already have a box and joints like his. How many he takes depends on
-how good his ten best ones are, so that a well-found person gets more of them.
+Every person is assigned the cells of least cost: those inside their box and near its centre, with
+a high score and with a box and keypoints like theirs. The number of cells grows with the quality
+of a person's ten best ones, so that a well detected person gets more of them ("dynamic k").
 """
 
 from typing import NamedTuple
@@ -12,16 +12,18 @@ from torch import Tensor
 
 from smallpose.models.codecs.offsets import GridPoints, box_iou, corners_to_center_size
 
-RADIUS = 2.5  # strides around a person's centre
-CANDIDATES = 10
-FAR = 1e5  # cost of a cell that is not both in the box and near the centre
+CENTER_RADIUS = 2.5  # strides around a person's centre
+CANDIDATE_TOPK = 10
+OUTSIDE_COST = 1e5  # of a cell that is not both in the box and near the centre
+IOU_WEIGHT = 3.0
+OKS_WEIGHT = 3.0
 
 
 class CellPredictions(NamedTuple):
-    """What the p cells of a picture say now, without gradients.
+    """Current predictions of the p grid cells of an image, without gradients.
 
     Args:
-        scores: (p,) of there being a person, in [0, 1].
+        scores: (p,) in [0, 1].
         boxes: (p, 4) corners, px.
         keypoints: (p, k, 2) px.
     """
@@ -31,88 +33,120 @@ class CellPredictions(NamedTuple):
     keypoints: Tensor
 
 
-def compute_oks(found: Tensor, truth: Tensor, seen: Tensor, area: Tensor, sigmas: Tensor) -> Tensor:
-    """OKS of poses, mean over the joints that are labelled; 0 where none is.
+class ImageTruth(NamedTuple):
+    """The g people of an image.
 
     Args:
-        found, truth: (…, k, 2) px, broadcast.
-        seen: (…, k) 1 where labelled.
+        boxes: (g, 4) corners, px.
+        keypoints: (g, k, 3) x, y and 1 where labelled.
+        area: (g,) px².
+    """
+
+    boxes: Tensor
+    keypoints: Tensor
+    area: Tensor
+
+
+class Assignment(NamedTuple):
+    """The m positive cells of an image.
+
+    Args:
+        cells: (m,) indices in ascending order.
+        people: (m,) row of the person that each is assigned to.
+        oks: (m,) of the cell's keypoints with that person's.
+    """
+
+    cells: Tensor
+    people: Tensor
+    oks: Tensor
+
+
+def compute_oks(
+    predicted: Tensor, truth: Tensor, visible: Tensor, area: Tensor, sigmas: Tensor
+) -> Tensor:
+    """Compute the OKS of poses, a mean over the labelled joints; 0 where none is labelled.
+
+    Args:
+        predicted, truth: (…, k, 2) px, broadcast.
+        visible: (…, k) 1 where labelled.
         area: (…) px².
         sigmas: (k,).
     """
-    distance = torch.linalg.vector_norm(found - truth, dim=-1)
+    distance = torch.linalg.vector_norm(predicted - truth, dim=-1)
     distance = distance / area.sqrt().clamp(min=1e-8)[..., None] / (2 * sigmas)
-    weights = seen / seen.sum(dim=-1, keepdim=True).clamp(min=1e-8)
+    weights = visible / visible.sum(dim=-1, keepdim=True).clamp(min=1e-8)
     return (torch.exp(-distance.square() / 2) * weights).sum(dim=-1)
 
 
 def assign_cells(
-    guess: CellPredictions,
+    predictions: CellPredictions,
+    truth: ImageTruth,
     points: GridPoints,
-    boxes: Tensor,
-    keypoints: Tensor,
-    area: Tensor,
     sigmas: Tensor,
-    keypoint_center: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The cells that learn somebody, whom, and their OKS with him now.
+    use_keypoint_center: bool,
+) -> Assignment:
+    """Assign people to grid cells.
 
     Args:
-        boxes: (g, 4) corners of the people, px.
-        keypoints: (g, k, 3) x, y and 1 where labelled.
-        area: (g,) px².
-        keypoint_center: a person's centre is the mean of his labelled keypoints, not his box's.
-    Returns: (m,) cells in ascending order, (m,) people, (m,) OKS.
+        use_keypoint_center: a person's centre is the mean of their labelled keypoints instead of
+            their box's centre.
     """
-    none = torch.zeros(0, dtype=torch.int64, device=boxes.device)
-    inside, near = _where(points, boxes, keypoints, keypoint_center)
-    worth = torch.nonzero((inside | near).any(dim=1))[:, 0]
-    if len(worth) == 0 or len(boxes) == 0:
-        return none, none, boxes.new_zeros(0)
+    no_index = torch.zeros(0, dtype=torch.int64, device=truth.boxes.device)
+    in_box, near_center = _locate_cells(points, truth, use_keypoint_center)
+    candidates = torch.nonzero((in_box | near_center).any(dim=1))[:, 0]
+    if len(candidates) == 0 or len(truth.boxes) == 0:
+        return Assignment(no_index, no_index, truth.boxes.new_zeros(0))
     oks = compute_oks(
-        guess.keypoints[worth, None],
-        keypoints[None, ..., :2],
-        keypoints[None, ..., 2],
-        area[None],
+        predictions.keypoints[candidates, None],
+        truth.keypoints[None, ..., :2],
+        truth.keypoints[None, ..., 2],
+        truth.area[None],
         sigmas,
     )  # (candidates, g)
-    overlap = box_iou(guess.boxes[worth, None], boxes[None])
-    surprise = -guess.scores[worth].sqrt().log().clamp(min=-100)
+    iou = box_iou(predictions.boxes[candidates, None], truth.boxes[None])
+    score_cost = -predictions.scores[candidates].sqrt().log().clamp(min=-100)
     cost = (
-        FAR * ~(inside & near)[worth]
-        - 3 * (overlap + 1e-7).log()
-        - 3 * (oks + 1e-7).log()
-        + surprise[:, None]
+        OUTSIDE_COST * ~(in_box & near_center)[candidates]
+        - IOU_WEIGHT * (iou + 1e-7).log()
+        - OKS_WEIGHT * (oks + 1e-7).log()
+        + score_cost[:, None]
     )
-    taken = _cheapest(cost, oks)
-    learn = taken.any(dim=1)
-    whom = torch.where(taken, cost, torch.full_like(cost, torch.inf))[learn].argmin(dim=1)
-    return worth[learn], whom, oks[learn].gather(1, whom[:, None])[:, 0]
+    is_assigned = _match_dynamic_k(cost, oks)
+    is_positive = is_assigned.any(dim=1)
+    assigned_cost = torch.where(is_assigned, cost, torch.full_like(cost, torch.inf))
+    people = assigned_cost[is_positive].argmin(dim=1)
+    return Assignment(
+        candidates[is_positive], people, oks[is_positive].gather(1, people[:, None])[:, 0]
+    )
 
 
-def _where(
-    points: GridPoints, boxes: Tensor, keypoints: Tensor, keypoint_center: bool
+def _locate_cells(
+    points: GridPoints, truth: ImageTruth, use_keypoint_center: bool
 ) -> tuple[Tensor, Tensor]:
-    """(p, g) whether each point is inside each box, and near each person's centre."""
+    """Return whether each point is inside each box and near each person's centre, (p, g)."""
     xy = points.xy[:, None]
-    inside = ((xy > boxes[None, :, :2]) & (xy < boxes[None, :, 2:])).all(dim=-1)
-    center, _ = corners_to_center_size(boxes)
-    if keypoint_center:
-        seen = keypoints[..., 2:]
-        mean = (keypoints[..., :2] * seen).sum(dim=1) / seen.sum(dim=1).clamp(min=1)
-        center = torch.where(seen.any(dim=1), mean, center)
-    near = ((xy - center[None]).abs() < RADIUS * points.stride[:, None]).all(dim=-1)
-    return inside, near
+    in_box = ((xy > truth.boxes[None, :, :2]) & (xy < truth.boxes[None, :, 2:])).all(dim=-1)
+    center, _ = corners_to_center_size(truth.boxes)
+    if use_keypoint_center:
+        visible = truth.keypoints[..., 2:]
+        mean = (truth.keypoints[..., :2] * visible).sum(dim=1) / visible.sum(dim=1).clamp(min=1)
+        center = torch.where(visible.any(dim=1), mean, center)
+    distance = (xy - center[None]).abs()
+    near_center = (distance < CENTER_RADIUS * points.stride[:, None]).all(dim=-1)
+    return in_box, near_center
 
 
-def _cheapest(cost: Tensor, oks: Tensor) -> Tensor:
-    """(c, g) which cells each person takes; one that several want goes where it costs least."""
-    best = oks.topk(min(CANDIDATES, len(oks)), dim=0).values
-    many = best.sum(dim=0).int().clamp(min=1)
-    taken = torch.zeros_like(cost, dtype=torch.bool)
-    for person, count in enumerate(many.tolist()):
-        taken[cost[:, person].topk(count, largest=False).indices, person] = True
-    wanted = taken.sum(dim=1) > 1
-    taken[wanted] = False
-    taken[wanted, cost[wanted].argmin(dim=1)] = True
-    return taken
+def _match_dynamic_k(cost: Tensor, oks: Tensor) -> Tensor:
+    """Return which cells each person is assigned, (candidates, g).
+
+    A cell that several people would get is assigned to the one of least cost.
+    """
+    topk_oks = oks.topk(min(CANDIDATE_TOPK, len(oks)), dim=0).values
+    dynamic_k = topk_oks.sum(dim=0).int().clamp(min=1)
+    is_assigned = torch.zeros_like(cost, dtype=torch.bool)
+    for person, k in enumerate(dynamic_k.tolist()):
+        is_assigned[cost[:, person].topk(k, largest=False).indices, person] = True
+    is_contested = is_assigned.sum(dim=1) > 1
+    is_assigned[is_contested] = False
+    is_assigned[is_contested, cost[is_contested].argmin(dim=1)] = True
+    return is_assigned

@@ -1,23 +1,24 @@
-"""Keypoints to Gaussian heatmaps about the exact place and back without a bias (Huang et al. 2020).
+"""Unbiased heatmaps: Gaussians about the exact keypoint (UDP, Huang et al. 2020), DARK decoding.
 
-Crops and maps are the same window seen on two grids whose outer pixel centres coincide, so that
-lengths are those between first and last pixel: (w - 1) / (map w - 1) and not w / map w. Decoding
-fits a parabola to the logarithm of the blurred map (Zhang et al. 2020). Needs crops cut by the UDP
-warp of `dataloading/affine.py`.
+Crops and maps are the same window on two grids whose outer pixel centres coincide, so lengths are
+measured between first and last pixel: (w - 1) / (map w - 1) and not w / map w. Decoding takes a
+Newton step on the logarithm of the blurred map (DARK, Zhang et al. 2020). Needs crops cut by the
+UDP warp of `dataloading/affine.py`.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from smallpose.models.codecs.gaussian import draw_gaussians, evaluate_gaussian, weigh_by_patch
 from smallpose.models.codecs.peaks import find_peak_pixels
 
-BLUR = 11  # taps of the smoothing before decoding, for maps with a sigma of 2
+BLUR_KERNEL = 11  # taps of the smoothing before decoding, for maps with a sigma of 2
 _EPS = 1.1920929e-07  # float32's; keeps the Hessian of a flat map from being singular
 
 
 def crop_px_per_map_px(input_wh: tuple[int, int], map_wh: tuple[int, int]) -> tuple[float, float]:
-    """Crop px in a map px, on x and on y."""
+    """Return the size of a map pixel in crop px, on x and on y."""
     return (input_wh[0] - 1) / (map_wh[0] - 1), (input_wh[1] - 1) / (map_wh[1] - 1)
 
 
@@ -28,118 +29,103 @@ def encode_udp_heatmaps(
     map_wh: tuple[int, int],
     sigma: float = 2.0,
 ) -> tuple[Tensor, Tensor]:
-    """Keypoints of crops to heatmaps and to the weight of each in the loss.
+    """Encode keypoints of crops as heatmaps, with the loss weight of each.
 
     Args:
         keypoints: (b, k, 2) x, y in crop px.
         visible: (b, k) 1 where labelled, 0 where not.
-        input_wh, map_wh: of the crops and of the maps.
+        input_wh, map_wh: size of the crops and of the maps.
         sigma: of the Gaussian, map px; cut off beyond 3 sigma of the nearest pixel on each axis.
     Returns: (b, k, h, w) maps, whose peaks lie between pixels and stay below 1, and (b, k) weights:
         0 for what is not labelled or so far outside that its patch misses the map.
     """
-    reach = 3 * sigma
-    w, h = map_wh
-    exact = keypoints.float() / keypoints.new_tensor(
-        crop_px_per_map_px(input_wh, map_wh), dtype=torch.float32
-    )
-    middle = torch.trunc(exact + 0.5)  # toward zero, as an integer cast does it
-    size = torch.tensor([w, h], device=keypoints.device)
-    there = (middle - reach < size) & (middle + reach + 1 >= 0)  # false for what is no number
-    weights = torch.where(there.all(dim=-1), visible, torch.zeros_like(visible))
-    drawn = (weights >= 0.5)[..., None]
-    bell_x = _bell(exact[..., 0], middle[..., 0], w, sigma, reach)  # (b, k, w)
-    bell_y = _bell(exact[..., 1], middle[..., 1], h, sigma, reach)  # (b, k, h)
-    # `where`, because a keypoint that is no number may have a weight of 0.
-    bell_x = torch.where(drawn, bell_x, torch.zeros_like(bell_x))
-    bell_y = torch.where(drawn, bell_y, torch.zeros_like(bell_y))
-    return bell_y[..., :, None] * bell_x[..., None, :], weights
-
-
-def _bell(exact: Tensor, middle: Tensor, size: int, sigma: float, reach: float) -> Tensor:
-    pixels = torch.arange(size, device=exact.device)
-    away = pixels - exact[..., None]
-    near = (pixels - middle[..., None]).abs() <= reach
-    return torch.exp(away.square() / (-2 * sigma**2)) * near
+    scale = keypoints.new_tensor(crop_px_per_map_px(input_wh, map_wh), dtype=torch.float32)
+    exact = keypoints.float() / scale
+    center = torch.trunc(exact + 0.5)  # toward zero, as an integer cast does it
+    patch = center - 3 * sigma, center + 3 * sigma
+    weights = weigh_by_patch(visible, patch, map_wh)
+    return draw_gaussians(exact, sigma, patch, weights >= 0.5, map_wh), weights
 
 
 def decode_udp_heatmaps(
-    heatmaps: Tensor, input_wh: tuple[int, int], blur: int = BLUR
+    heatmaps: Tensor, input_wh: tuple[int, int], blur_kernel: int = BLUR_KERNEL
 ) -> tuple[Tensor, Tensor]:
-    """Heatmaps to keypoints in crop px and their scores.
+    """Decode heatmaps to keypoints in crop px and their scores (DARK).
 
-    One Newton step from the first largest pixel on the logarithm of the blurred map. The step has
-    no limit, as in the code the weights come from; where nothing is above 0 there is no step and
-    the pixel is (-1, -1).
+    One Newton step from the first maximum on the logarithm of the blurred map. The step has no
+    limit, as in the code the weights come from; where nothing is above 0 there is no step and the
+    pixel is (-1, -1).
 
     Args:
         heatmaps: (b, k, h, w).
-        input_wh: of the crops.
-        blur: taps of the smoothing, odd.
-    Returns: (b, k, 2) keypoints, in units such that `to_image` is right for them, which divides by
-        w and not by w - 1; and (b, k) scores, the maxima before smoothing.
+        input_wh: size of the crops.
+        blur_kernel: taps of the smoothing, odd.
+    Returns: (b, k, 2) keypoints, scaled so that `map_to_image`, which divides by w and not by
+        w - 1, is right for them; and (b, k) scores, the maxima before smoothing.
     """
     h, w = heatmaps.shape[-2:]
-    pixel, scores = find_peak_pixels(heatmaps)
-    logs = _log_smooth(heatmaps, scores, blur)
-    above = (scores > 0)[..., None]
-    step = torch.nan_to_num(_newton(logs, pixel), posinf=0.0, neginf=0.0)
-    points = torch.where(above, pixel - step, torch.full_like(step, -1.0)).to(heatmaps.dtype)
+    pixels, scores = find_peak_pixels(heatmaps)
+    log_maps = _blur_log(heatmaps, scores, blur_kernel)
+    is_above = (scores > 0)[..., None]
+    step = torch.nan_to_num(_newton_step(log_maps, pixels), posinf=0.0, neginf=0.0)
+    points = torch.where(is_above, pixels - step, torch.full_like(step, -1.0)).to(heatmaps.dtype)
     return points / points.new_tensor([w - 1, h - 1]) * points.new_tensor(input_wh), scores
 
 
-def _log_smooth(heatmaps: Tensor, largest: Tensor, blur: int) -> Tensor:
-    """The logarithm of maps that were smoothed and given back their old maximum."""
-    maps = _smooth(heatmaps, blur)
-    maps = maps * (largest / maps.amax(dim=(-2, -1)))[..., None, None]
+def _blur_log(heatmaps: Tensor, maximum: Tensor, kernel: int) -> Tensor:
+    """Blur maps, scale them back to their old maximum and return their logarithm."""
+    maps = _blur_maps(heatmaps, kernel)
+    maps = maps * (maximum / maps.amax(dim=(-2, -1)))[..., None, None]
     # Rounded from double precision: the last bit of a logarithm differs from library to library.
     return torch.log(maps.clamp(0.001, 50).double()).to(maps.dtype)
 
 
-def _smooth(maps: Tensor, blur: int) -> Tensor:
-    """(b, k, h, w) maps blurred by a Gaussian, zeros around them, as OpenCV does it to the bit.
+def _blur_maps(maps: Tensor, kernel: int) -> Tensor:
+    """Blur (b, k, h, w) maps with zero padding, bit-equal to OpenCV's `GaussianBlur`.
 
-    Where a map is nearly flat, the Newton step makes pixels out of the last bits; so each sum is
-    taken in OpenCV's order: along a row from left to right, along a column from the middle outwards
-    by pairs, a product and its addition rounded once.
+    Where a map is nearly flat, the Newton step turns last bits into pixels; so each sum is taken in
+    OpenCV's order: along a row from left to right, along a column from the middle outwards by
+    pairs, a product and its addition rounded once.
     """
     h, w = maps.shape[-2:]
-    half = blur // 2
-    sigma = 0.3 * ((blur - 1) * 0.5 - 1) + 0.8  # OpenCV's for that many taps
-    away = torch.arange(blur, device=maps.device, dtype=torch.float64) - half
-    bell = torch.exp(away.square() / (-2 * sigma**2))
-    taps = (bell / bell.sum()).to(maps.dtype).double()
+    half = kernel // 2
+    sigma = 0.3 * ((kernel - 1) * 0.5 - 1) + 0.8  # OpenCV's for that many taps
+    distance = torch.arange(kernel, device=maps.device, dtype=torch.float64) - half
+    gaussian = evaluate_gaussian(distance.square(), sigma)
+    taps = (gaussian / gaussian.sum()).to(maps.dtype).double()
 
-    def fused(part: Tensor, tap: Tensor, total: Tensor) -> Tensor:
+    def add_product(part: Tensor, tap: Tensor, total: Tensor) -> Tensor:
         return torch.addcmul(total.double(), part.double(), tap).to(maps.dtype)
 
     x = functional.pad(maps, (half, half, half, half))
     rows = (x[..., :w].double() * taps[0]).to(maps.dtype)
-    for i in range(1, blur):
-        rows = fused(x[..., i : i + w], taps[i], rows)
+    for i in range(1, kernel):
+        rows = add_product(x[..., i : i + w], taps[i], rows)
     middle = rows[..., half : half + h, :]
     total = (middle.double() * taps[half]).to(maps.dtype)
     for i in range(1, half + 1):
         pair = rows[..., half - i : half - i + h, :] + rows[..., half + i : half + i + h, :]
-        total = fused(pair, taps[half + i], total)
+        total = add_product(pair, taps[half + i], total)
     return total
 
 
-def _newton(logs: Tensor, pixel: Tensor) -> Tensor:
-    """(b, k, h, w) maps and (b, k, 2) pixels to inverse(Hessian) × gradient there, (b, k, 2)."""
-    h, w = logs.shape[-2:]
-    flat = logs.flatten(2).double()
+def _newton_step(log_maps: Tensor, pixels: Tensor) -> Tensor:
+    """Return inverse(Hessian) × gradient of (b, k, h, w) maps at (b, k, 2) pixels, (b, k, 2)."""
+    h, w = log_maps.shape[-2:]
+    flat = log_maps.flatten(2).double()
 
-    def at(dx: int, dy: int) -> Tensor:
-        """(b, k) values beside the pixel; beyond the border, those of the border."""
-        x = (pixel[..., 0] + dx).clamp(0, w - 1)
-        y = (pixel[..., 1] + dy).clamp(0, h - 1)
+    def value_at(dx: int, dy: int) -> Tensor:
+        """Return the (b, k) values beside the pixel; the border's beyond the border."""
+        x = (pixels[..., 0] + dx).clamp(0, w - 1)
+        y = (pixels[..., 1] + dy).clamp(0, h - 1)
         return flat.gather(-1, (y * w + x)[..., None])[..., 0]
 
-    here, left, right, up, down = at(0, 0), at(-1, 0), at(1, 0), at(0, -1), at(0, 1)
+    center = value_at(0, 0)
+    left, right = value_at(-1, 0), value_at(1, 0)
+    up, down = value_at(0, -1), value_at(0, 1)
     gx, gy = (right - left) / 2, (down - up) / 2
-    xx = right - 2 * here + left + _EPS
-    yy = down - 2 * here + up + _EPS
-    xy = (at(1, 1) - right - down + 2 * here - left - up + at(-1, -1)) / 2
+    xx = right - 2 * center + left + _EPS
+    yy = down - 2 * center + up + _EPS
+    xy = (value_at(1, 1) - right - down + 2 * center - left - up + value_at(-1, -1)) / 2
     determinant = xx * yy - xy * xy
     return torch.stack([yy * gx - xy * gy, xx * gy - xy * gx], dim=-1) / determinant[..., None]

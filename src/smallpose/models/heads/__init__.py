@@ -1,1 +1,1 @@
-"""Features to what a codec decodes."""
+"""Heads: from features to what a codec decodes."""

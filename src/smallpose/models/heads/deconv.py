@@ -1,4 +1,4 @@
-"""Features up to the size of the maps by transposed convolutions (Xiao et al. 2018)."""
+"""The heatmap head of SimpleBaseline (Xiao et al. 2018): transposed convolutions, then heatmaps."""
 
 from torch import Tensor, nn
 
@@ -6,12 +6,12 @@ from smallpose.models.layers import init_normal
 
 
 class HeatmapHead(nn.Module):
-    """Transposed 4×4 convolutions that each double the size, then one map per joint.
+    """Transposed 4×4 convolutions that each double the size, then one heatmap per joint.
 
     Args:
         in_channels: of the features.
-        widths: of each transposed convolution, so their number is the number of doublings.
-        joints: k maps come out.
+        widths: channels of each transposed convolution; none leaves the size as it is.
+        joints: k, number of heatmaps.
     """
 
     def __init__(self, in_channels: int, widths: tuple[int, ...], joints: int) -> None:
@@ -29,5 +29,5 @@ class HeatmapHead(nn.Module):
         init_normal(self, std=0.001)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(b, c, h, w) features to (b, k, 2ⁿ h, 2ⁿ w) maps, n the number of `widths`."""
+        """Map (b, c, h, w) features to (b, k, 2ⁿ h, 2ⁿ w) heatmaps, n the number of `widths`."""
         return self.final_layer(self.deconv_layers(features))

@@ -1,9 +1,9 @@
-"""DEKR's head: heatmaps, and for every joint a branch of its own that looks where it needs to.
+"""DEKR's head (Geng et al. 2021): heatmaps, and an offset branch of adaptive convolutions per joint.
 
-A convolution's nine points are moved by an affine map that each pixel computes for itself, so that
-the features of one joint gather around that joint (adaptive convolution). Moving the points is
-what deformable convolutions do; here they are a bilinear sampling and a product of matrices, which
-need no compiled operator.
+The nine sampling points of a convolution are moved by an affine transform that each pixel predicts,
+so that the features of a joint concentrate around it (adaptive convolution). Moving the points is
+what deformable convolutions do; here they are a bilinear sampling and a matrix product, which need
+no compiled operator.
 """
 
 import torch
@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from smallpose.models.backbones.resnet import BasicBlock
 from smallpose.models.conv_norm import ConvNorm
 
-PER_JOINT = 15  # channels of each joint's branch
+CHANNELS_PER_JOINT = 15  # of each joint's offset branch
 HEATMAP_CHANNELS = 32
 
 
 def regular_grid_points(h: int, w: int, device: torch.device | None = None) -> Tensor:
-    """(2, 9, h, w) x and y of a 3×3 convolution's points, where the picture ends at -1 and 1."""
+    """Return x, y of a 3×3 convolution's points, (2, 9, h, w); the image's edges are -1 and 1."""
     step = torch.arange(-1.0, 2.0, device=device)
     y = (2 * (step[:, None] + torch.arange(h, device=device)) + 1) / h - 1  # (3, h)
     x = (2 * (step[:, None] + torch.arange(w, device=device)) + 1) / w - 1
@@ -27,27 +27,30 @@ def regular_grid_points(h: int, w: int, device: torch.device | None = None) -> T
 
 
 def deform_conv2d(x: Tensor, points: Tensor, weight: Tensor) -> Tensor:
-    """A 3×3 convolution whose nine points lie anywhere, group by group.
+    """Apply a 3×3 convolution whose nine points lie anywhere, group by group.
 
     Args:
         x: (b, g * c, h, w).
-        points: (b, g, 2, 9, h, w) x and y, where the picture's outer edges, half a pixel beyond
-            the outer centres, are at -1 and 1.
+        points: (b, g, 2, 9, h, w) x and y, where the image's outer edges, half a pixel beyond the
+            outer centres, are at -1 and 1.
         weight: (g * c_out, c, 3, 3).
-    Returns: (b, g * c_out, h, w); outside the picture is 0, a bilinear sample fades towards it.
+    Returns: (b, g * c_out, h, w); outside the image is 0, a bilinear sample fades towards it.
     """
     b, g, _, _, h, w = points.shape
     c = x.shape[1] // g
-    # One sampling of all nine and one product: nine of each take half as long again on small maps.
+    # One sampling of all nine points and one product: nine of each are half as slow again on small
+    # maps.
     grid = points.reshape(b * g, 2, 9 * h, w).permute(0, 2, 3, 1)
-    # Half precision has too few digits for the places of a large map's pixels.
+    # Half precision has too few digits for positions in a large map.
     maps = x.reshape(b * g, c, h, w).to(points.dtype)
-    seen = F.grid_sample(maps, grid, align_corners=False).to(x.dtype)
+    samples = F.grid_sample(maps, grid, align_corners=False).to(x.dtype)
     kernels = weight.reshape(g, -1, c * 9)
-    return (kernels @ seen.reshape(b, g, c * 9, h * w)).reshape(b, -1, h, w)
+    return (kernels @ samples.reshape(b, g, c * 9, h * w)).reshape(b, -1, h, w)
 
 
 class DeformConv(nn.Module):
+    """The weights of a deformable 3×3 convolution."""
+
     def __init__(self, channels: int, groups: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(channels, channels // groups, 3, 3))
@@ -55,19 +58,19 @@ class DeformConv(nn.Module):
 
 
 class AdaptiveActivationBlock(nn.Module):
-    """An adaptive convolution and a norm, added to the input.
+    """An adaptive convolution (Sec. 3.2) and a norm, added to the input.
 
     Args:
-        joints: groups, each with its own points.
-        per_joint: channels of each.
+        joints: groups, each with its own sampling points.
+        channels_per_joint: channels of each.
     """
 
-    def __init__(self, joints: int, per_joint: int) -> None:
+    def __init__(self, joints: int, channels_per_joint: int) -> None:
         super().__init__()
-        channels = joints * per_joint
+        channels = joints * channels_per_joint
         self.joints = joints
-        lines = (-1.0, 0.0, 1.0)
-        points = [(y, x, 1.0) for y in lines for x in lines]
+        steps = (-1.0, 0.0, 1.0)
+        points = [(y, x, 1.0) for y in steps for x in steps]
         self.register_buffer("regular_matrix", torch.tensor(points).T.contiguous())
         self.transform_matrix_conv = nn.Conv2d(channels, 6 * joints, 3, padding=1, groups=joints)
         self.adapt_conv = DeformConv(channels, joints)
@@ -77,24 +80,24 @@ class AdaptiveActivationBlock(nn.Module):
         nn.init.zeros_(self.transform_matrix_conv.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, joints * per_joint, h, w) to the same."""
+        """Map (b, joints * channels_per_joint, h, w) to the same shape."""
         b, _, h, w = x.shape
         affine = self.transform_matrix_conv(x).float().reshape(b * self.joints, 6, h * w)
-        # What the points become, in px, is added to where they are, as checkpoints were trained.
+        # The transformed points, in px, are added to the regular ones: checkpoints were trained so.
         matrix = self.get_buffer("regular_matrix").float()
-        moves = matrix.new_zeros(2, 9, 2, 3)  # of x and y at nine points, from the map's dy and dx
+        # From the map's dy and dx to the moves of x and y at the nine points.
+        moves = matrix.new_zeros(2, 9, 2, 3)
         moves[0, :, 1] = matrix.T * (2 / w)
         moves[1, :, 0] = matrix.T * (2 / h)
         with torch.autocast(x.device.type, enabled=False):
-            points = (
-                regular_grid_points(h, w, x.device).view(18, h * w) + moves.view(18, 6) @ affine
-            )
-        moved = deform_conv2d(x, points.view(b, -1, 2, 9, h, w), self.adapt_conv.weight)
-        return F.relu(self.norm(moved) + x)
+            regular = regular_grid_points(h, w, x.device).view(18, h * w)
+            points = regular + moves.view(18, 6) @ affine
+        adapted = deform_conv2d(x, points.view(b, -1, 2, 9, h, w), self.adapt_conv.weight)
+        return F.relu(self.norm(adapted) + x)
 
 
 class RescoreNet(nn.Module):
-    """How good a pose is, from its own shape; made for one skeleton's limbs.
+    """Predicts the quality of a pose from its shape; made for one skeleton's limbs.
 
     Args:
         joints: k.
@@ -114,7 +117,7 @@ class RescoreNet(nn.Module):
         self.l3 = nn.Linear(hidden, 1)
 
     def forward(self, keypoints: Tensor, keypoint_scores: Tensor) -> Tensor:
-        """(d, k, 2) px of the network's picture and (d, k) to (d,) factors of the scores."""
+        """Map (d, k, 2) px of the network's image and (d, k) scores to (d,) factors of scores."""
         limbs = keypoints[:, self.first] - keypoints[:, self.second]  # (d, limbs, 2)
         length = torch.linalg.vector_norm(limbs, dim=-1)
         unit = length[:, self.torso].mean(dim=1, keepdim=True).clamp(min=1)
@@ -129,31 +132,36 @@ class DEKRHead(nn.Module):
     Args:
         in_channels: of the stacked features.
         joints: k.
-        per_joint: channels of each offset branch.
-        rescore: the net that rescores poses; None for a skeleton it was not made for.
+        channels_per_joint: channels of each offset branch.
+        rescore_net: scores poses by their shape; None for a skeleton it was not made for.
     """
 
     def __init__(
-        self, in_channels: int, joints: int, per_joint: int, rescore: RescoreNet | None
+        self,
+        in_channels: int,
+        joints: int,
+        channels_per_joint: int,
+        rescore_net: RescoreNet | None,
     ) -> None:
         super().__init__()
+        channels = joints * channels_per_joint
         self.heatmap_conv_layers = nn.Sequential(
             ConvNorm(in_channels, HEATMAP_CHANNELS, act="relu"),
             BasicBlock(HEATMAP_CHANNELS, HEATMAP_CHANNELS, 1),
             nn.Conv2d(HEATMAP_CHANNELS, joints + 1, 1),
         )
         self.displacement_conv_layers = nn.Sequential(
-            ConvNorm(in_channels, joints * per_joint, act="relu"),
-            AdaptiveActivationBlock(joints, per_joint),
-            AdaptiveActivationBlock(joints, per_joint),
-            nn.Conv2d(joints * per_joint, 2 * joints, 1, groups=joints),
+            ConvNorm(in_channels, channels, act="relu"),
+            AdaptiveActivationBlock(joints, channels_per_joint),
+            AdaptiveActivationBlock(joints, channels_per_joint),
+            nn.Conv2d(channels, 2 * joints, 1, groups=joints),
         )
-        self.rescore_net = rescore
+        self.rescore_net = rescore_net
         for layer in (self.heatmap_conv_layers[2], self.displacement_conv_layers[3]):
             assert isinstance(layer, nn.Conv2d) and layer.bias is not None
             nn.init.normal_(layer.weight, std=0.001)
             nn.init.zeros_(layer.bias)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """(b, c, h, w) to (b, k + 1, h, w) heatmaps, the root last, and (b, 2k, h, w) offsets."""
+        """Map (b, c, h, w) to (b, k + 1, h, w) heatmaps, root last, and (b, 2k, h, w) offsets."""
         return self.heatmap_conv_layers(features), self.displacement_conv_layers(features)

@@ -1,7 +1,7 @@
-"""Features of three strides mixed: attention on the coarsest, then down and up (RT-DETR, RTMO).
+"""The hybrid encoder of RT-DETR and RTMO: attention at stride 32, then feature pyramid fusion.
 
-Only what the transformer layer sees at stride 32 is global; two passes of convolutions carry it to
-finer levels (coarse to fine, fine to coarse). Names of the weights are MMPose's.
+The transformer layer on the coarsest level (AIFI) is global; two passes of convolutions (CCFM, an
+FPN and a PAN) carry its output to finer levels and back. Weight names are MMPose's.
 """
 
 import torch
@@ -10,18 +10,17 @@ from torch import Tensor, nn
 
 from smallpose.models.conv_norm import ConvNorm, init_uniform
 
-HIDDEN_CHANNELS, HEADS = (
-    256,
-    8,
-)  # channels and attention heads inside, whatever the size of the method
+# Inside, for every size of the method.
+HIDDEN_CHANNELS = 256
+NUM_HEADS = 8
 
 
 class SinePositionalEncoding(nn.Module):
-    """Sines and cosines of positions, `channels` for each coordinate.
+    """Sine and cosine encoding of positions, `channels` for each coordinate.
 
     Args:
         channels: even; the cosines come first, then the sines.
-        temperature: the longest wave is 2 pi times this long.
+        temperature: the longest wavelength is 2 pi times this.
     """
 
     def __init__(self, channels: int, temperature: float) -> None:
@@ -31,12 +30,12 @@ class SinePositionalEncoding(nn.Module):
         self.register_buffer("dim_t", temperature**steps)
 
     def forward(self, positions: Tensor) -> Tensor:
-        """(…) positions to (…, channels)."""
+        """Encode (…) positions as (…, channels)."""
         waves = positions[..., None] / self.get_buffer("dim_t")
         return torch.cat([waves.cos(), waves.sin()], dim=-1)
 
-    def grid(self, height: int, width: int) -> Tensor:
-        """(h * w, 2 channels): the row's encoding and then the column's, row by row."""
+    def encode_grid(self, height: int, width: int) -> Tensor:
+        """Encode the pixels of a map, row by row, as (h * w, 2 channels): row, then column."""
         like = self.get_buffer("dim_t")
         rows = self(torch.arange(height, device=like.device, dtype=like.dtype))
         columns = self(torch.arange(width, device=like.device, dtype=like.dtype))
@@ -48,7 +47,7 @@ class SinePositionalEncoding(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Multi-head attention under the name that checkpoints have for it."""
+    """Multi-head attention under the name it has in checkpoints."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
@@ -56,6 +55,8 @@ class _Attention(nn.Module):
 
 
 class _FeedForward(nn.Module):
+    """A feed-forward network under the names it has in checkpoints."""
+
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
@@ -64,7 +65,7 @@ class _FeedForward(nn.Module):
 
 
 class TransformerEncoderLayer(nn.Module):
-    """Attention and a feed-forward net, each added to its input and then normed."""
+    """Self-attention and a feed-forward network, each added to its input and then normalised."""
 
     def __init__(self, channels: int, heads: int, hidden: int) -> None:
         super().__init__()
@@ -73,23 +74,25 @@ class TransformerEncoderLayer(nn.Module):
         self.norms = nn.ModuleList([nn.LayerNorm(channels), nn.LayerNorm(channels)])
 
     def forward(self, tokens: Tensor, positions: Tensor) -> Tensor:
-        """(b, n, c) tokens and (n, c) encodings of where they are, to (b, n, c)."""
-        asked = tokens + positions
-        # With weights it is two plain products and a softmax, rounded as the published weights'
-        # own tests were; a fused kernel would gain nothing on 400 tokens.
-        seen, _ = self.self_attn.attn(asked, asked, tokens, need_weights=True)
-        tokens = self.norms[0](tokens + seen)
+        """Map (b, n, c) tokens with (n, c) position encodings to (b, n, c)."""
+        queries = tokens + positions
+        # With weights it is two plain products and a softmax, which round as in the tests of the
+        # published weights; a fused kernel would gain nothing on 400 tokens.
+        attended, _ = self.self_attn.attn(queries, queries, tokens, need_weights=True)
+        tokens = self.norms[0](tokens + attended)
         return self.norms[1](tokens + self.ffn.layers(tokens))
 
 
 class _Encoder(nn.Module):
+    """A stack of one transformer layer."""
+
     def __init__(self, layer: TransformerEncoderLayer) -> None:
         super().__init__()
         self.layers = nn.ModuleList([layer])
 
 
 class RepVGGBlock(nn.Module):
-    """A 3×3 and a 1×1 convolution side by side, added before the activation."""
+    """A 3×3 and a 1×1 convolution in parallel, added before the activation."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -97,7 +100,7 @@ class RepVGGBlock(nn.Module):
         self.branch_1x1 = ConvNorm(channels, channels, 1, act="")
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, c, h, w) to the same."""
+        """Map (b, c, h, w) to the same shape."""
         return F.silu(self.branch_3x3(x) + self.branch_1x1(x))
 
 
@@ -112,23 +115,25 @@ class CSPRepLayer(nn.Module):
         self.conv3 = ConvNorm(width, out_channels) if width != out_channels else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, in_channels, h, w) to (b, out_channels, h, w)."""
+        """Map (b, in_channels, h, w) to (b, out_channels, h, w)."""
         return self.conv3(self.bottlenecks(self.conv1(x)) + self.conv2(x))
 
 
 class _ChannelMapper(nn.Module):
+    """One 1×1 convolution per level."""
+
     def __init__(self, in_channels: int, channels: int, levels: int) -> None:
         super().__init__()
         self.convs = nn.ModuleList([ConvNorm(in_channels, channels, act="") for _ in range(levels)])
 
 
 class HybridEncoder(nn.Module):
-    """Three levels in, the two coarser ones out.
+    """Fuses three feature levels and returns the two coarser ones.
 
     Args:
         in_channels: at strides 8, 16, 32.
         out_channels: at strides 16 and 32.
-        widen, deepen: size of the method: width of the CSP blocks and their depth.
+        widen, deepen: factors of the width and depth of the CSP blocks.
         hidden: channels inside.
     """
 
@@ -143,52 +148,56 @@ class HybridEncoder(nn.Module):
         super().__init__()
         width, depth = int(hidden * widen), round(3 * deepen)
         self.input_proj = nn.ModuleList([ConvNorm(c, hidden, act="") for c in in_channels])
-        self.encoder = nn.ModuleList([_Encoder(TransformerEncoderLayer(hidden, HEADS, 4 * hidden))])
+        self.encoder = nn.ModuleList(
+            [_Encoder(TransformerEncoderLayer(hidden, NUM_HEADS, 4 * hidden))]
+        )
         self.sincos_pos_enc = SinePositionalEncoding(hidden // 2, 10000)
-        steps = len(in_channels) - 1
+        num_steps = len(in_channels) - 1
 
-        def blocks() -> nn.ModuleList:
+        def make_blocks() -> nn.ModuleList:
             return nn.ModuleList(
-                [CSPRepLayer(2 * hidden, width, depth, hidden) for _ in range(steps)]
+                [CSPRepLayer(2 * hidden, width, depth, hidden) for _ in range(num_steps)]
             )
 
-        self.lateral_convs = nn.ModuleList([ConvNorm(hidden, hidden) for _ in range(steps)])
-        self.fpn_blocks = blocks()
+        self.lateral_convs = nn.ModuleList([ConvNorm(hidden, hidden) for _ in range(num_steps)])
+        self.fpn_blocks = make_blocks()
         self.downsample_convs = nn.ModuleList(
-            [ConvNorm(hidden, hidden, 3, 2) for _ in range(steps)]
+            [ConvNorm(hidden, hidden, 3, 2) for _ in range(num_steps)]
         )
-        self.pan_blocks = blocks()
+        self.pan_blocks = make_blocks()
         self.projector = _ChannelMapper(hidden, out_channels, 2)
         init_uniform(self)
 
     def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Features at strides 8, 16, 32 to (b, out_channels, …) at strides 16 and 32."""
-        mixed = [proj(x) for proj, x in zip(self.input_proj, levels, strict=True)]
-        mixed[-1] = self._attend(mixed[-1])
+        """Map features at strides 8, 16, 32 to (b, out_channels, …) at strides 16 and 32."""
+        projected = [proj(x) for proj, x in zip(self.input_proj, levels, strict=True)]
+        projected[-1] = self._attend(projected[-1])
 
-        finer = mixed[-1]
-        kept = []  # the coarser maps, as their lateral convolutions leave them
+        finer = projected[-1]
+        laterals = []  # the coarser maps after their lateral convolutions
         for lateral, block, level in zip(
-            self.lateral_convs, self.fpn_blocks, mixed[-2::-1], strict=True
+            self.lateral_convs, self.fpn_blocks, projected[-2::-1], strict=True
         ):
             coarse = lateral(finer)
-            kept.append(coarse)
-            up = F.interpolate(coarse, scale_factor=2.0, mode="nearest")
-            finer = block(torch.cat([up, level], dim=1))
+            laterals.append(coarse)
+            upsampled = F.interpolate(coarse, scale_factor=2.0, mode="nearest")
+            finer = block(torch.cat([upsampled, level], dim=1))
 
         out = [finer]
         for down, block, coarse in zip(
-            self.downsample_convs, self.pan_blocks, reversed(kept), strict=True
+            self.downsample_convs, self.pan_blocks, reversed(laterals), strict=True
         ):
             out.append(block(torch.cat([down(out[-1]), coarse], dim=1)))
-        sixteenth, last = (p(x) for p, x in zip(self.projector.convs, out[-2:], strict=True))
-        return sixteenth, last
+        stride16, stride32 = (
+            conv(x) for conv, x in zip(self.projector.convs, out[-2:], strict=True)
+        )
+        return stride16, stride32
 
     def _attend(self, x: Tensor) -> Tensor:
-        """The coarsest level, (b, c, h, w), seen as a whole."""
+        """Apply the transformer layer to the coarsest level, (b, c, h, w)."""
         b, c, h, w = x.shape
         tokens = x.flatten(2).transpose(1, 2)  # (b, h * w, c)
-        positions = self.sincos_pos_enc.grid(h, w)
+        positions = self.sincos_pos_enc.encode_grid(h, w)
         for layer in self.encoder[0].get_submodule("layers").children():
             tokens = layer(tokens, positions)
         return tokens.transpose(1, 2).reshape(b, c, h, w)

@@ -1,8 +1,8 @@
-"""Coordinates with a spread, and the flow that learns how their errors are distributed (RLE).
+"""Residual log-likelihood estimation (RLE, Li et al. 2021): its head, its loss and its flow.
 
-Residual log-likelihood estimation (Li et al. 2021): instead of supposing that errors are Gaussian,
-a small normalising flow learns their density while the network learns coordinates and spreads, and
-the loss is the likelihood of the truth. The flow is not needed at test time.
+Instead of assuming Gaussian errors, a small normalising flow learns their density while the network
+learns coordinates and sigmas, and the loss is the negative log-likelihood of the labels. The flow
+is not needed at test time.
 """
 
 import math
@@ -18,7 +18,8 @@ _HIDDEN = 64
 class RealNVP(nn.Module):
     """RealNVP in two dimensions: points to the logarithm of their density.
 
-    Each coupling keeps one axis and moves the other by what it reads from the first.
+    Each coupling layer keeps one axis and transforms the other by what it reads from the first.
+    `loc` and `cov` are those of the standard normal base distribution.
     """
 
     loc: Tensor
@@ -29,32 +30,33 @@ class RealNVP(nn.Module):
         super().__init__()
         self.register_buffer("loc", torch.zeros(2))
         self.register_buffer("cov", torch.eye(2))
-        self.register_buffer("mask", torch.tensor([[0.0, 1.0], [1.0, 0.0]] * (NUM_COUPLINGS // 2)))
-        self.s = nn.ModuleList(_net(nn.Tanh()) for _ in range(NUM_COUPLINGS))
-        self.t = nn.ModuleList(_net() for _ in range(NUM_COUPLINGS))
+        masks = [[0.0, 1.0], [1.0, 0.0]] * (NUM_COUPLINGS // 2)
+        self.register_buffer("mask", torch.tensor(masks))
+        self.s = nn.ModuleList(_make_coupling_net(nn.Tanh()) for _ in range(NUM_COUPLINGS))
+        self.t = nn.ModuleList(_make_coupling_net() for _ in range(NUM_COUPLINGS))
 
     def log_prob(self, points: Tensor) -> Tensor:
-        """(n, 2) points to (n,) log densities; `loc` and `cov` are those of a standard normal."""
+        """Compute the (n,) log densities of (n, 2) points."""
         z, log_det = points, points.new_zeros(len(points))
-        for number in reversed(range(NUM_COUPLINGS)):
-            kept = self.mask[number]
-            held = z * kept
-            scale = self.s[number](held) * (1 - kept)
-            shift = self.t[number](held) * (1 - kept)
-            z = (1 - kept) * (z - shift) * torch.exp(-scale) + held
+        for layer in reversed(range(NUM_COUPLINGS)):
+            mask = self.mask[layer]
+            kept = z * mask
+            scale = self.s[layer](kept) * (1 - mask)
+            shift = self.t[layer](kept) * (1 - mask)
+            z = (1 - mask) * (z - shift) * torch.exp(-scale) + kept
             log_det = log_det - scale.sum(dim=-1)
         normal = -z.square().sum(dim=-1) / 2 - math.log(2 * math.pi)
         return normal + log_det
 
 
-def _net(*last: nn.Module) -> nn.Sequential:
+def _make_coupling_net(*activation: nn.Module) -> nn.Sequential:
     net = nn.Sequential(
         nn.Linear(2, _HIDDEN),
         nn.LeakyReLU(),
         nn.Linear(_HIDDEN, _HIDDEN),
         nn.LeakyReLU(),
         nn.Linear(_HIDDEN, 2),
-        *last,
+        *activation,
     )
     for layer in net:
         if isinstance(layer, nn.Linear):
@@ -64,37 +66,38 @@ def _net(*last: nn.Module) -> nn.Sequential:
 
 
 class RLELoss(nn.Module):
-    """How unlikely the truth is under the predicted coordinates and spreads."""
+    """Negative log-likelihood of the labels under predicted coordinates and sigmas (Eq. 7)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.flow_model = RealNVP()
 
     def forward(
-        self, coordinates: Tensor, spread_logits: Tensor, target: Tensor, weight: Tensor
+        self, coordinates: Tensor, sigma_logits: Tensor, target: Tensor, weight: Tensor
     ) -> Tensor:
-        """The loss, summed over joints and axes and divided by the batch.
+        """Compute the loss, summed over joints and axes and divided by the batch size.
 
         Args:
-            coordinates, spread_logits, target: (b, k, 2).
-            weight: (b, k); where it is 0 nothing is read, so that hostile labels do no harm.
+            coordinates, sigma_logits, target: (b, k, 2).
+            weight: (b, k); targets of weight 0 are not read, so that NaN labels do no harm.
         """
         weight = weight[..., None]
         # Before anything is computed: 0 times an infinite loss would not be 0, nor its gradient.
         target = torch.where(weight > 0, target, coordinates.detach())
-        # In full precision whatever the network runs in: errors are divided by spreads.
+        # In full precision whatever the network runs in: errors are divided by sigmas.
         with torch.autocast(coordinates.device.type, enabled=False):
-            logits = spread_logits.float()
-            spread = torch.sigmoid(logits)
-            error = (coordinates.float() - target.float()) / (spread + 1e-9)
-            log_spread = functional.logsigmoid(logits)
+            logits = sigma_logits.float()
+            sigma = torch.sigmoid(logits)
+            error = (coordinates.float() - target.float()) / (sigma + 1e-9)
+            log_sigma = functional.logsigmoid(logits)
             log_flow = self.flow_model.log_prob(error.reshape(-1, 2)).view(*error.shape[:-1], 1)
-            terms = (log_spread - log_flow) + (math.log(2) + log_spread + error.abs())
+            # The flow's term, then that of a Laplace distribution (the residual likelihood).
+            terms = (log_sigma - log_flow) + (math.log(2) + log_sigma + error.abs())
             return (terms * weight).sum() / len(coordinates)
 
 
 class RLEHead(nn.Module):
-    """Features pooled over the picture, and one linear layer: four numbers for each joint.
+    """Global average pooling and one linear layer: four numbers for each joint.
 
     Args:
         in_channels: of the features.
@@ -109,6 +112,6 @@ class RLEHead(nn.Module):
         nn.init.zeros_(self.fc.bias)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(b, c, h, w) to (b, k, 4): x and y in units of the crop, and logits of their spreads."""
+        """Map (b, c, h, w) to (b, k, 4): x and y in units of the crop, and logits of sigmas."""
         pooled = features.mean(dim=(-2, -1))
         return self.fc(pooled).unflatten(1, (-1, 4))

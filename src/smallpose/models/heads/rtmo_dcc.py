@@ -1,9 +1,9 @@
-"""RTMO's dynamic coordinate classifier: where in a person's box is each joint?
+"""RTMO's dynamic coordinate classifier (DCC): the position of each joint within a person's box.
 
-Bins are laid over the person's own box, so their width goes with his size, and each is described
-by waves of its distance from the cell that found him. A joint is a token made from the cell's pose
-vector; its product with a bin's description says how likely the joint lies there. The answer is
-the expected position.
+Bins cover the person's own box, so their width scales with it (dynamic bin allocation), and each is
+encoded by sines of its distance from the grid cell that detected the person (dynamic bin encoding).
+A joint is a token made from the cell's pose vector; its product with a bin's encoding gives the
+probability that the joint lies there. The prediction is the expected position.
 """
 
 import torch
@@ -16,7 +16,7 @@ BINS_XY = (192, 256)
 
 
 class _ScaleNorm(nn.Module):
-    """Tokens divided by their root mean square, times one learned number."""
+    """Divides tokens by their root mean square and multiplies them by one learned number."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -31,36 +31,37 @@ class _ScaleNorm(nn.Module):
 class _Scale(nn.Module):
     """Learned factors, one or one for each channel."""
 
-    def __init__(self, begin: Tensor) -> None:
+    def __init__(self, initial: Tensor) -> None:
         super().__init__()
-        self.scale = nn.Parameter(begin)
+        self.scale = nn.Parameter(initial)
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.scale
 
 
 class GatedAttentionUnit(nn.Module):
-    """Attention among the joints of a person, without a softmax, gated by themselves."""
+    """Gated attention unit (GAU, Hua et al. 2022) among the joints of a person, without softmax."""
 
-    def __init__(self, channels: int, width: int, keys: int) -> None:
+    def __init__(self, channels: int, width: int, key_width: int) -> None:
         super().__init__()
-        self.split = (width, width, keys)
+        self.split = (width, width, key_width)
         self.ln = _ScaleNorm(channels)
-        self.uv = nn.Linear(channels, 2 * width + keys, bias=False)
+        self.uv = nn.Linear(channels, 2 * width + key_width, bias=False)
         self.o = nn.Linear(width, channels, bias=False)
-        self.gamma = nn.Parameter(torch.rand(2, keys))
-        self.beta = nn.Parameter(torch.rand(2, keys))
+        self.gamma = nn.Parameter(torch.rand(2, key_width))
+        self.beta = nn.Parameter(torch.rand(2, key_width))
         self.res_scale = _Scale(torch.ones(channels))
         nn.init.xavier_uniform_(self.uv.weight)
 
     def forward(self, tokens: Tensor, positions: Tensor) -> Tensor:
-        """(n, k, c) tokens and (k, keys) encodings of which joint each is, to (n, k, c)."""
+        """Map (n, k, c) tokens with (k, key_width) encodings of the joints to (n, k, c)."""
         u, v, base = nn.functional.silu(self.uv(self.ln(tokens))).split(self.split, dim=-1)
-        asked, offered = (base[..., None, :] * self.gamma + self.beta).unbind(dim=-2)
-        asked, offered = asked + positions, offered + positions
-        match = asked @ offered.transpose(-1, -2) / self.split[2] ** 0.5
-        seen = torch.relu(match).square() @ v
-        return self.res_scale(tokens) + self.o(u * seen)
+        query, key = (base[..., None, :] * self.gamma + self.beta).unbind(dim=-2)
+        query = query + positions
+        key = key + positions
+        similarity = query @ key.transpose(-1, -2) / self.split[2] ** 0.5
+        attended = torch.relu(similarity).square() @ v
+        return self.res_scale(tokens) + self.o(u * attended)
 
 
 class DynamicCoordinateClassifier(nn.Module):
@@ -70,9 +71,9 @@ class DynamicCoordinateClassifier(nn.Module):
         pose_channels: length of the vectors.
         joints: k.
         bins_xy: number of bins along each axis.
-        features: channels of a joint's token and of a bin's description.
-        spread: standard deviation with which the joints' encodings begin. The attention squares
-            their products, so with 1, as published methods begin, the bins are sharp and wrong at
+        features: channels of a joint's token and of a bin's encoding.
+        encoding_std: standard deviation of the joints' initial encodings. The attention squares
+            their products, so with 1, as in published methods, the bins are sharp and wrong at
             first, which takes long to unlearn.
     """
 
@@ -82,11 +83,11 @@ class DynamicCoordinateClassifier(nn.Module):
         joints: int,
         bins_xy: tuple[int, int] = BINS_XY,
         features: int = FEATURES,
-        spread: float = 1.0,
+        encoding_std: float = 1.0,
     ) -> None:
         super().__init__()
         self.joints = joints
-        self.pos_enc = nn.Parameter(spread * torch.randn(joints, features))
+        self.pos_enc = nn.Parameter(encoding_std * torch.randn(joints, features))
         self.register_buffer("x_bins", torch.linspace(-0.5, 0.5, bins_xy[0]))
         self.register_buffer("y_bins", torch.linspace(-0.5, 0.5, bins_xy[1]))
         self.spe = SinePositionalEncoding(features, 300)
@@ -100,45 +101,51 @@ class DynamicCoordinateClassifier(nn.Module):
             nn.Linear(pose_channels, joints), nn.Sigmoid(), _Scale(torch.tensor(0.1))
         )
 
-    def bins(self, center: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, 2) centres and sizes of boxes to the bins' positions, (n, x_bins), (n, y_bins)."""
+    def allocate_bins(self, center: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the positions of the bins of (n, 2) boxes, (n, x_bins) and (n, y_bins)."""
         x = self.get_buffer("x_bins") * size[:, :1] + center[:, :1]
         y = self.get_buffer("y_bins") * size[:, 1:] + center[:, 1:]
         return x, y
 
     def forward(
-        self, poses: Tensor, center: Tensor, size: Tensor, points: Tensor
+        self, pose_vecs: Tensor, center: Tensor, size: Tensor, points: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Where the joints of n people lie.
+        """Compute the joints of n people.
 
         Args:
-            poses: (n, c) vectors.
+            pose_vecs: (n, c).
             center, size: (n, 2) of the boxes that the bins cover, px.
-            points: (n, 2) of the cells that found them, px.
+            points: (n, 2) of the grid cells that detected the people, px.
         Returns: (n, k, 2) joints in px, and the probabilities of the bins, (n, k, x_bins) and
             (n, k, y_bins).
         """
-        tokens = self._tokens(poses).view(-1, *self.pos_enc.shape)
+        tokens = self._make_tokens(pose_vecs).view(-1, *self.pos_enc.shape)
         tokens = self.gau(tokens, self.pos_enc)
-        near_x, near_y = self.bins(center - points, size)  # seen from the cell
-        p_x = _softmax(tokens @ self.x_fc(self.spe(near_x)).transpose(-1, -2))
-        p_y = _softmax(tokens @ self.y_fc(self.spe(near_y)).transpose(-1, -2))
-        x, y = self.bins(center, size)
+        relative_x, relative_y = self.allocate_bins(center - points, size)
+        p_x = _softmax_bins(tokens @ self.x_fc(self.spe(relative_x)).transpose(-1, -2))
+        p_y = _softmax_bins(tokens @ self.y_fc(self.spe(relative_y)).transpose(-1, -2))
+        x, y = self.allocate_bins(center, size)
         joints = torch.stack([(p_x * x[:, None]).sum(-1), (p_y * y[:, None]).sum(-1)], dim=-1)
         return joints, p_x, p_y
 
-    def _tokens(self, poses: Tensor) -> Tensor:
-        """(n, c) to (n, k * features)."""
+    def _make_tokens(self, pose_vecs: Tensor) -> Tensor:
+        """Map (n, c) to (n, k * features)."""
         linear, norm = self.pose_to_kpts
         assert isinstance(norm, nn.BatchNorm1d)
-        if self.training and len(poses) < 2:
-            # Of one person there is no variance to norm by, and of nobody there is not even a mean.
-            x, held = linear(poses), (norm.running_mean, norm.running_var)
-            return nn.functional.batch_norm(x, *held, norm.weight, norm.bias, eps=norm.eps)
-        return norm(linear(poses))
+        if self.training and len(pose_vecs) < 2:
+            # One person has no variance to normalise by, and no person has not even a mean.
+            return nn.functional.batch_norm(
+                linear(pose_vecs),
+                norm.running_mean,
+                norm.running_var,
+                norm.weight,
+                norm.bias,
+                eps=norm.eps,
+            )
+        return norm(linear(pose_vecs))
 
 
-def _softmax(scores: Tensor) -> Tensor:
-    """Softmax over the last axis; published weights were trained with 1e-8 in its sum."""
-    large = (scores - scores.amax(dim=-1, keepdim=True).detach()).exp()
-    return large / (large.sum(dim=-1, keepdim=True) + 1e-8)
+def _softmax_bins(logits: Tensor) -> Tensor:
+    """Apply softmax over the last axis; published weights were trained with 1e-8 in its sum."""
+    exponentials = (logits - logits.amax(dim=-1, keepdim=True).detach()).exp()
+    return exponentials / (exponentials.sum(dim=-1, keepdim=True) + 1e-8)

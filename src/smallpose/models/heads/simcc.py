@@ -1,4 +1,4 @@
-"""Maps to bins along x and along y (SimCC, Li et al. 2022)."""
+"""SimCC's head (Li et al. 2022): heatmap features to bins along x and along y."""
 
 from torch import Tensor, nn
 
@@ -7,13 +7,13 @@ from smallpose.models.heads.deconv import HeatmapHead
 
 
 class SimCCHead(nn.Module):
-    """A map per joint, laid flat, and two linear layers that all joints share.
+    """A map per joint, flattened, and two linear layers that all joints share.
 
     Args:
         in_channels: of the features.
-        widths: of each transposed convolution.
+        widths: channels of each transposed convolution.
         joints: k.
-        input_wh: of the crops, which decide how many bins there are.
+        input_wh: size of the crops, which determines the number of bins.
         stride: of the features.
     """
 
@@ -28,15 +28,15 @@ class SimCCHead(nn.Module):
         super().__init__()
         self.deconv_head = HeatmapHead(in_channels, widths, joints)
         w, h = input_wh
-        pixels = (w // stride) * (h // stride) * 4 ** len(widths)
-        self.mlp_head_x = nn.Linear(pixels, SPLIT_RATIO * w)
-        self.mlp_head_y = nn.Linear(pixels, SPLIT_RATIO * h)
+        num_pixels = (w // stride) * (h // stride) * 4 ** len(widths)
+        self.mlp_head_x = nn.Linear(num_pixels, SPLIT_RATIO * w)
+        self.mlp_head_y = nn.Linear(num_pixels, SPLIT_RATIO * h)
         for layer in (self.mlp_head_x, self.mlp_head_y):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """(b, c, h / stride, w / stride) to logits over x, (b, k, 2w), and over y, (b, k, 2h)."""
+        """Map (b, c, h / stride, w / stride) to logits over x, (b, k, 2w), and y, (b, k, 2h)."""
         maps = self.deconv_head(features)  # (b, k, h / 4, w / 4)
         flat = maps.flatten(2)  # row by row
         return self.mlp_head_x(flat), self.mlp_head_y(flat)

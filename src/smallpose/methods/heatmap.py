@@ -1,0 +1,60 @@
+"""What SimpleBaseline, HRNet, HRFormer and ViTPose share: a backbone, a heatmap head, MSE loss."""
+
+from torch import Tensor, nn
+
+from smallpose.core.skeleton import Skeleton
+from smallpose.methods.base import PoseMethod
+from smallpose.models.codecs.heatmap import (
+    STRIDE,
+    decode_heatmaps,
+    encode_heatmaps,
+    flip_back_heatmaps,
+)
+from smallpose.models.heads.deconv import HeatmapHead
+from smallpose.models.losses import heatmap_mse_loss
+
+
+class HeatmapMethod(PoseMethod):
+    """A backbone and a head that brings its features to heatmaps at stride 4.
+
+    Args:
+        channels: of the backbone's features.
+        head_widths: channels of the head's transposed convolutions.
+        sigma: of the heatmaps, map px.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        backbone: nn.Module,
+        channels: int,
+        head_widths: tuple[int, ...],
+        input_wh: tuple[int, int],
+        sigma: float = 2.0,
+    ) -> None:
+        super().__init__(skeleton, input_wh)
+        self.backbone = backbone
+        self.head = HeatmapHead(channels, head_widths, len(skeleton))
+        self.sigma = sigma
+        self.map_wh = (input_wh[0] // STRIDE, input_wh[1] // STRIDE)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (b, 3, h, w) normalised images to (b, k, h / 4, w / 4) heatmaps."""
+        return self.head(self.backbone(images))
+
+    def targets(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode (b, k, 3) keypoints as (b, k, h / 4, w / 4) heatmaps and (b, k) weights."""
+        visible = keypoints[..., 2].clamp(max=1)
+        return encode_heatmaps(keypoints[..., :2], visible, self.map_wh, self.sigma)
+
+    def loss(self, outputs: Tensor, targets: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """Compute the mean squared error of the heatmaps; unlabelled joints have no weight."""
+        return {"heatmap": heatmap_mse_loss(outputs, *targets)}
+
+    def flip_back(self, outputs: Tensor) -> Tensor:
+        """Flip heatmaps back: left and right swapped, one column to the right."""
+        return flip_back_heatmaps(outputs, self._flip_indices, shift=True)
+
+    def decode(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Decode each map's maximum with a quarter shift."""
+        return decode_heatmaps(outputs)
