@@ -61,7 +61,9 @@ def read_boxes(path: Path | str, images: Images, category_id: int = 1) -> Boxes:
     Raises: InputError when a box or score is not finite, or when no box is left.
     """
     records = read_json(Path(path), list[_DetectedBox])
-    candidates = [r for r in records if r.image_id in images.row_of and r.category_id == category_id]
+    candidates = [
+        r for r in records if r.image_id in images.row_of and r.category_id == category_id
+    ]
     boxes = np.array([r.bbox for r in candidates], dtype=np.float64).reshape(-1, 4)
     scores = np.array([r.score for r in candidates], dtype=np.float64)
     has_size = (boxes[:, 2:] > 0).all(axis=1)

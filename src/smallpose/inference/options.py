@@ -12,13 +12,13 @@ class InferenceOptions:
         score_rule: key into `SCORE_RULES`. Full-image methods use a person's own score in place of
             the box score.
         oks_threshold: people of one image whose OKS is larger are duplicates. Top-down methods
-            apply it (default: 0.9) to detected boxes only, since annotated boxes have no duplicates.
+            apply it (default: 0.9) to detected boxes only; annotated boxes have no duplicates.
         batch_size: crops (default: 64) or images (default: 8) that pass through the network
             together.
         max_unreadable: share of the images that may be unreadable.
         max_people: maximum number of people per image, for full-image methods.
         score_threshold: full-image methods drop people with lower scores.
-        rescore: whether DEKR's network ranks poses by their shape, if the skeleton has that network.
+        rescore: whether DEKR's rescoring net ranks poses by their shape, if the skeleton has it.
         tile: side of the tiles in which full-image methods also predict, px of the image; 0 for
             the full image alone.
         tile_overlap: px that neighbouring tiles share, at least the size of the people to be seen

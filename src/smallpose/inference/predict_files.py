@@ -84,9 +84,7 @@ def predict_coco_file(
     elif boxes is not None:
         boxes_of_images = _detect_boxes(boxes, people, reader, device)
     method = method.move_to(device)
-    predictions = predict_people(
-        method, people, boxes_of_images, reader.read, options, method.name
-    )
+    predictions = predict_people(method, people, boxes_of_images, reader.read, options, method.name)
     return PredictionResult(predictions, people)
 
 
@@ -101,7 +99,9 @@ def open_coco_file(
     without_people = read_image_list(data, skeleton)
     people = read_coco(data) if without_people is None else without_people
     if not images.is_dir():
-        raise InputError(str(images), "no such folder", "name the folder of the images with --images")
+        raise InputError(
+            str(images), "no such folder", "name the folder of the images with --images"
+        )
     # In a built set the images are in `images` beside the manifest, which lists the link targets.
     is_built_set = images.name == "images" and (images.parent / "manifest.json").is_file()
     return people, open_set_images(images.parent) if is_built_set else ImageReader(images)
@@ -142,7 +142,7 @@ def predict_image_files(
     )
     if num_rotated:
         print_status(
-            f"{num_rotated} images have an EXIF orientation; keypoints are those of the stored pixels"
+            f"{num_rotated} images have an EXIF orientation; keypoints refer to the stored pixels"
         )
     boxes: Boxes | None = None
     if detector is not None:

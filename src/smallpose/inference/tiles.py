@@ -78,9 +78,7 @@ def _shift_to_image(detections: Detections, window: Ints) -> Detections:
     )
 
 
-def _drop_cut_people(
-    detections: Detections, window: Ints, image_wh: tuple[int, int]
-) -> Detections:
+def _drop_cut_people(detections: Detections, window: Ints, image_wh: tuple[int, int]) -> Detections:
     """Drop people whose box reaches a border of the tile that is no border of the image."""
     x, y, w, h = window.tolist()
     low = detections.boxes_xyxy[:, :2] < torch.tensor([x + EDGE * w, y + EDGE * h])

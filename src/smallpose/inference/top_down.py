@@ -67,7 +67,10 @@ def predict_top_down(
     for batch in _collect_batches(crops_of_images, options):
         # Network, flip test, decoding, and mapping to image px.
         keypoints[batch.rows] = method.predict_crops(
-            torch.from_numpy(batch.pixels), batch.center, batch.scale, options.flip_test is not False
+            torch.from_numpy(batch.pixels),
+            batch.center,
+            batch.scale,
+            options.flip_test is not False,
         )
         window_area[batch.rows] = batch.scale.prod(axis=1)
         is_predicted[batch.rows] = True
@@ -112,9 +115,7 @@ def _cut_crops(
     groups = np.split(by_image, np.cumsum(counts))[: len(image_rows)]
     rows_of = dict(zip(image_rows.tolist(), groups, strict=True))
     batch_size = options.batch_size or BATCH_SIZE
-    images = prefetch_images(
-        people, list(rows_of), read, options.max_unreadable, unreadable, label
-    )
+    images = prefetch_images(people, list(rows_of), read, options.max_unreadable, unreadable, label)
     for image_row, image in images:
         rows = rows_of[image_row]
         for part in np.array_split(rows, -(-len(rows) // batch_size)):

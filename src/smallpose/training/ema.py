@@ -1,7 +1,7 @@
 """Exponential moving average of the weights, which is tested and saved (RTMO's recipe).
 
-`torch.optim.swa_utils.AveragedModel` would give other numbers than MMEngine: it copies the weights at
-its first update instead of averaging, and has no rule of its own for integer buffers.
+`torch.optim.swa_utils.AveragedModel` would give other numbers than MMEngine: it copies the weights
+at its first update instead of averaging, and has no rule of its own for integer buffers.
 """
 
 import math

@@ -32,7 +32,7 @@ class Interrupted(SmallposeError):
 def list_stop_signals() -> list[int]:
     """Return the signals that ask to stop; not SIGHUP if nohup made the process ignore it."""
     ignores_hang_up = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    signals = [signal.SIGINT, signal.SIGTERM]
+    signals: list[int] = [signal.SIGINT, signal.SIGTERM]
     return signals if ignores_hang_up else [*signals, signal.SIGHUP]
 
 

@@ -1,1 +1,1 @@
-"""Extract the feature maps that methods compute for small people."""
+"""Compute the feature maps and heatmaps of methods for small people (Fig. 6)."""

@@ -1,9 +1,10 @@
-"""What whole-image networks see of people, cut at the boxes that top-down methods cut at (Fig. 6).
+"""Feature maps and heatmaps of full-image networks, in the windows of top-down methods (Fig. 6).
 
-The picture goes through the network once; around each person his window is read off the maps,
-place by place, without smoothing, so that a person who covers few cells of a map looks like that.
-DEKR and CID have heatmaps of all people together. RTMO has none: of the cell that claims the
-person's box most, the map is the product of its bins along x and along y, as for SimCC.
+The image passes through the network once. For each person the maps are sampled in the window of
+their box, at the nearest map pixel and without smoothing, so that a person who covers few map
+pixels looks like that. DEKR and CID have heatmaps of all people together. RTMO has none: its map
+is the product of the bins along x and along y, as for SimCC, of the cell that matches the person's
+box best.
 """
 
 import numpy as np
@@ -13,116 +14,135 @@ from torch import Tensor
 
 from smallpose.core.boxes import to_xyxy
 from smallpose.dataloading.affine import compute_warp_matrix, warp_points
-from smallpose.dataloading.full_image.letterbox import apply_letterbox
+from smallpose.dataloading.full_image.letterbox import Letterbox, apply_letterbox
 from smallpose.dataloading.images import ImageArray
 from smallpose.dataloading.top_down.batches import cut_boxes
 from smallpose.methods.cid import CID
 from smallpose.methods.full_image import FullImageMethod
-from smallpose.methods.rtmo import BOX_PADDING, RTMO
+from smallpose.methods.rtmo import RTMO
 from smallpose.models.codecs.center_heatmap import STRIDE
-from smallpose.models.codecs.offsets import box_iou, corners_to_center_size, decode_boxes
+from smallpose.models.codecs.offsets import box_iou, decode_boxes
 from smallpose.models.heads.feature_levels import stack_levels
 from smallpose.models.heads.rtmo import STRIDES, RTMOOutputs
 
 Floats = NDArray[np.float64]
 
-WINDOW_WH = (192, 256)  # px; what most top-down methods are shown of a person
+WINDOW_WH = (192, 256)  # px; the input of most top-down methods
 MAP_WH = (WINDOW_WH[0] // STRIDE, WINDOW_WH[1] // STRIDE)
 
 
 def compute_full_image_maps(
-    method: FullImageMethod, picture: ImageArray, boxes_xywh: Floats
+    method: FullImageMethod, image: ImageArray, boxes_xywh: Floats
 ) -> tuple[NDArray[np.uint8], Floats, Floats]:
-    """One picture's people as a whole-image method sees them.
+    """Compute the maps of one image's people.
 
     Args:
-        picture: (h, w, 3) uint8 RGB.
+        image: (h, w, 3) uint8 RGB.
         boxes_xywh: (n, 4) px.
-    Returns: (n, 256, 192, 3) crops, (n, 64, 48) heatmaps, the largest over the joints, and
-        (n, 64, 48) lengths of the feature vectors; 0 where the network's picture ends.
+    Returns: (n, 256, 192, 3) crops, (n, 64, 48) heatmaps, the maximum over the joints, and
+        (n, 64, 48) norms of the feature vectors; 0 outside of the network's input.
     """
-    fitting = method.fit_image((picture.shape[1], picture.shape[0]))
-    shown = method.prepare(torch.from_numpy(apply_letterbox(picture, fitting, method.pad_value))[None])
-    crops, center, scale = cut_boxes(picture, boxes_xywh, WINDOW_WH)
-    rows, columns = np.mgrid[: MAP_WH[1], : MAP_WH[0]]
-    places = np.stack([columns, rows], axis=-1) * STRIDE  # where a map's pixel stands in a crop
-    seen_at = []
-    for middle, sides in zip(center, scale, strict=True):
-        to_crop = np.vstack([compute_warp_matrix(middle, sides, WINDOW_WH), [0, 0, 1]])
-        in_picture = warp_points(places.astype(np.float64), np.linalg.inv(to_crop)[:2])
-        seen_at.append(warp_points(in_picture, fitting.matrix))
-    at = np.stack(seen_at) if seen_at else np.zeros((0, *places.shape))  # (n, 64, 48, 2) shown px
-    levels = _compute_features(method, shown)
+    letterbox = method.fit_image((image.shape[1], image.shape[0]))
+    pixels = apply_letterbox(image, letterbox, method.pad_value)
+    network_input = method.prepare(torch.from_numpy(pixels)[None])
+    crops, center, scale = cut_boxes(image, boxes_xywh, WINDOW_WH)
+    positions = _locate_map_pixels(center, scale, letterbox)
+    levels = _compute_features(method, network_input)
     if isinstance(method, RTMO):
-        cells = method.head.head_module((levels[0], levels[1]))
+        outputs = method.head.head_module((levels[0], levels[1]))
         corners = to_xyxy(boxes_xywh).reshape(-1, 2, 2)
-        boxes = warp_points(corners, fitting.matrix).reshape(-1, 4)
-        heatmaps = _compute_rtmo_maps(method, cells, torch.from_numpy(boxes).float(), at)
-        strong = _sample_map(_compute_norms(levels[0]), at, STRIDES[0], (STRIDES[0] - 1) / 2)
-        return crops, heatmaps, strong
-    stacked = stack_levels(levels)
-    maps = method.get_submodule("head")(stacked)
+        boxes = warp_points(corners, letterbox.matrix).reshape(-1, 4)
+        heatmaps = _compute_rtmo_maps(method, outputs, torch.from_numpy(boxes).float(), positions)
+        finest = _compute_norms(levels[0])
+        norms = _sample_map(finest, positions, STRIDES[0], (STRIDES[0] - 1) / 2)
+        return crops, heatmaps, norms
+    features = stack_levels(levels)
+    maps = method.get_submodule("head")(features)
     maps = maps[0] if isinstance(maps, tuple) else maps  # DEKR: heatmaps, then offsets
-    # A pixel of CID's maps stands for the middle of its pixels, one of DEKR's for the first.
-    off = STRIDE / 2 if isinstance(method, CID) else 0.0
+    # A map pixel of CID represents the middle of its image pixels, one of DEKR's the first.
+    offset = STRIDE / 2 if isinstance(method, CID) else 0.0
     joints = maps[0, : len(method.skeleton)].amax(dim=0).double().cpu().numpy()
-    return (
-        crops,
-        _sample_map(joints, at, STRIDE, off),
-        _sample_map(_compute_norms(stacked), at, STRIDE, off),
-    )
+    heatmaps = _sample_map(joints, positions, STRIDE, offset)
+    return crops, heatmaps, _sample_map(_compute_norms(features), positions, STRIDE, offset)
 
 
-def _compute_features(method: FullImageMethod, shown: Tensor) -> list[Tensor]:
-    """Features as the head gets them, finest first."""
-    features = method.get_submodule("backbone")(shown)
+def _locate_map_pixels(center: Floats, scale: Floats, letterbox: Letterbox) -> Floats:
+    """Locate the pixels of each person's map in the network's input.
+
+    Args:
+        center, scale: (n, 2) of the windows, image px.
+    Returns: (n, 64, 48, 2) network px.
+    """
+    rows, columns = np.mgrid[: MAP_WH[1], : MAP_WH[0]]
+    in_crop = np.stack([columns, rows], axis=-1) * STRIDE
+    positions = [np.zeros((0, *in_crop.shape))]
+    for window_center, window_scale in zip(center, scale, strict=True):
+        matrix = compute_warp_matrix(window_center, window_scale, WINDOW_WH)
+        inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
+        in_image = warp_points(in_crop.astype(np.float64), inverse)
+        positions.append(warp_points(in_image, letterbox.matrix)[None])
+    return np.concatenate(positions)
+
+
+def _compute_features(method: FullImageMethod, network_input: Tensor) -> list[Tensor]:
+    """Compute the inputs of the head, the finest level first."""
+    features = method.get_submodule("backbone")(network_input)
     return list(method.neck(features)) if isinstance(method, RTMO) else list(features)
 
 
 def _compute_norms(features: Tensor) -> Floats:
-    """(1, c, h, w) to (h, w)."""
-    lengths: Floats = torch.linalg.vector_norm(features[0].float(), dim=0).double().cpu().numpy()
-    return lengths
+    """Compute the (h, w) norms of (1, c, h, w) feature vectors."""
+    norms: Floats = torch.linalg.vector_norm(features[0].float(), dim=0).double().cpu().numpy()
+    return norms
 
 
-def _sample_map(values: Floats, at: Floats, stride: int, off: float) -> Floats:
-    """(h, w) map at the nearest of its places to (…, 2) px; place i stands at i * stride + off."""
-    place = np.floor((at - off) / stride + 0.5).astype(np.int64)
+def _sample_map(values: Floats, positions: Floats, stride: int, offset: float) -> Floats:
+    """Sample an (h, w) map at the pixels nearest to (…, 2) px, 0 outside.
+
+    Map pixel i is at i * stride + offset.
+    """
+    index = np.floor((positions - offset) / stride + 0.5).astype(np.int64)
     last = np.array(values.shape[::-1]) - 1
-    inside = ((place >= 0) & (place <= last)).all(axis=-1)
-    x, y = np.moveaxis(place.clip(0, last), -1, 0)
-    read: Floats = np.where(inside, values[y, x], 0.0)
-    return read
+    is_inside = ((index >= 0) & (index <= last)).all(axis=-1)
+    x, y = np.moveaxis(index.clip(0, last), -1, 0)
+    samples: Floats = np.where(is_inside, values[y, x], 0.0)
+    return samples
 
 
-def _compute_rtmo_maps(method: RTMO, cells: RTMOOutputs, boxes: Tensor, at: Floats) -> Floats:
-    """How likely a joint is in each pixel of the map, says the cell that claims each box most."""
-    own = decode_boxes(cells.boxes, cells.points)[0].float().cpu()
-    scores = cells.logits[0, :, 0].float().sigmoid().cpu()
-    maps = np.zeros(at.shape[:3])
+def _compute_rtmo_maps(
+    method: RTMO, outputs: RTMOOutputs, boxes: Tensor, positions: Floats
+) -> Floats:
+    """Compute the (n, 64, 48) probabilities of joints, from the cell that matches each box best."""
+    predicted_boxes = decode_boxes(outputs.bbox_preds, outputs.grid_points)  # (1, p, 4)
+    boxes_on_cpu = predicted_boxes[0].float().cpu()
+    scores = outputs.cls_scores[0, :, 0].float().sigmoid().cpu()
+    maps = np.zeros(positions.shape[:3])
     for row, box in enumerate(boxes):
-        cell = (scores * box_iou(own, box)).argmax()[None].to(cells.boxes.device)
-        found = decode_boxes(cells.boxes, cells.points)[:, cell][0]
-        _, *bins = method.classify(cells.poses[0, cell], found, cells.points.take(cell))
-        center, size = corners_to_center_size(found)
-        places = method.head.dcc.bins(center, size * BOX_PADDING)
-        axes = []
-        for axis, (p, place) in enumerate(zip(bins, places, strict=True)):
-            along = at[row, 0, :, 0] if axis == 0 else at[row, :, 0, 1]
-            axes.append(
-                _resample_bins(p[0].double().cpu().numpy(), place[0].double().cpu().numpy(), along)
-            )
-        maps[row] = np.einsum("ky,kx->kyx", axes[1], axes[0]).max(axis=0)
+        best = (scores * box_iou(boxes_on_cpu, box)).argmax()[None]
+        cell = best.to(outputs.bbox_preds.device)
+        cell_box = predicted_boxes[0, cell]
+        pose_vecs = outputs.pose_vecs[0, cell]
+        _, p_x, p_y = method.head.classify(pose_vecs, cell_box, outputs.grid_points.take(cell))
+        bins_x, bins_y = method.head.allocate_bins(cell_box)
+        along_x = _resample_bins(_to_numpy(p_x[0]), _to_numpy(bins_x[0]), positions[row, 0, :, 0])
+        along_y = _resample_bins(_to_numpy(p_y[0]), _to_numpy(bins_y[0]), positions[row, :, 0, 1])
+        maps[row] = np.einsum("ky,kx->kyx", along_y, along_x).max(axis=0)
     return maps
 
 
-def _resample_bins(p: Floats, place: Floats, at: Floats) -> Floats:
-    """(k, bins) probabilities of bins at (bins,) px to those of steps that stand at (m,) px."""
-    step, width = float(at[1] - at[0]), float(place[1] - place[0])
-    # A share of a bin for each step, in it or between it and the next; nothing beyond the box.
-    whole = np.cumsum(np.pad(p, ((0, 0), (1, 0))), axis=1)
-    edges = np.concatenate([place - width / 2, place[-1:] + width / 2])
-    until = np.stack([np.interp(at + step / 2, edges, row) for row in whole])
-    since = np.stack([np.interp(at - step / 2, edges, row) for row in whole])
-    shares: Floats = until - since
+def _to_numpy(tensor: Tensor) -> Floats:
+    array: Floats = tensor.double().cpu().numpy()
+    return array
+
+
+def _resample_bins(p: Floats, bins: Floats, positions: Floats) -> Floats:
+    """Resample (k, b) probabilities of bins at (b,) px to steps around (m,) px."""
+    step = float(positions[1] - positions[0])
+    width = float(bins[1] - bins[0])
+    # Each step gets its share of the bins that it overlaps, and nothing beyond the box.
+    cumulative = np.cumsum(np.pad(p, ((0, 0), (1, 0))), axis=1)
+    edges = np.concatenate([bins - width / 2, bins[-1:] + width / 2])
+    upper = np.stack([np.interp(positions + step / 2, edges, row) for row in cumulative])
+    lower = np.stack([np.interp(positions - step / 2, edges, row) for row in cumulative])
+    shares: Floats = upper - lower
     return shares

@@ -1,9 +1,9 @@
-"""What networks see of people: their heatmaps and how strong their features are (Fig. 6).
+"""Heatmaps of people and the strength of their features, as a method computes them (Fig. 6).
 
-A person's heatmap is the largest of his joints' maps; SimCC's bins are the map whose rows and
-columns they are, and coordinates with a spread (RLE) are the Gaussian they claim. Features are the
-last ones before the head, their length over the channels. Whole-image methods are seen through the
-same windows (`whole_maps`).
+A person's heatmap is the maximum of their joints' maps. SimCC's bins are the map whose rows and
+columns they are, and RLE's coordinates with their spread are Gaussians. Features are the last ones
+before the head, as norms over the channels. Full-image methods are shown in the same windows
+(`full_image.py`).
 """
 
 from typing import NamedTuple
@@ -24,12 +24,12 @@ Floats = NDArray[np.float64]
 
 
 class FeatureMaps(NamedTuple):
-    """What a network sees of n people.
+    """The maps of n people.
 
     Args:
-        crops: (n, h, w, 3) uint8 RGB, what it was shown.
-        heatmaps: (n, h / 4, w / 4), the largest over the joints.
-        features: (n, h', w') lengths of the feature vectors.
+        crops: (n, h, w, 3) uint8 RGB, the input.
+        heatmaps: (n, h / 4, w / 4), the maximum over the joints.
+        features: (n, h', w') norms of the feature vectors.
     """
 
     crops: NDArray[np.uint8]
@@ -38,45 +38,46 @@ class FeatureMaps(NamedTuple):
 
 
 @torch.inference_mode()
-def compute_feature_maps(
-    method: PoseMethod, picture: ImageArray, boxes_xywh: Floats
-) -> FeatureMaps:
-    """One picture's people as a method sees them, without the mirrored pass.
+def compute_feature_maps(method: PoseMethod, image: ImageArray, boxes_xywh: Floats) -> FeatureMaps:
+    """Compute the maps of one image's people, without the flip test.
 
     Args:
         boxes_xywh: (n, 4) px.
     """
-    if isinstance(method, FullImageMethod):
-        was_training = method.training
-        method.eval()
-        seen = FeatureMaps(*compute_full_image_maps(method, picture, boxes_xywh))
-        method.train(was_training)
-        return seen
-    crops, _, _ = cut_boxes(picture, boxes_xywh, method.input_wh, method.udp_warp)
-    kept: list[Tensor] = []
-
-    def keep(_: object, __: object, said: Tensor | list[Tensor]) -> None:
-        kept.append(said[0] if isinstance(said, list) else said)
-
-    before_head = "stage4" if isinstance(method, CAL) else "backbone"
-    hook = method.get_submodule(before_head).register_forward_hook(keep)
     was_training = method.training
     method.eval()
+    try:
+        if isinstance(method, FullImageMethod):
+            return FeatureMaps(*compute_full_image_maps(method, image, boxes_xywh))
+        return _compute_crop_maps(method, image, boxes_xywh)
+    finally:
+        method.train(was_training)
+
+
+def _compute_crop_maps(method: PoseMethod, image: ImageArray, boxes_xywh: Floats) -> FeatureMaps:
+    """Compute the maps of a top-down method in eval mode."""
+    crops, _, _ = cut_boxes(image, boxes_xywh, method.input_wh, method.udp_warp)
+    captured: list[Tensor] = []
+
+    def capture(_: object, __: object, features: Tensor | list[Tensor]) -> None:
+        captured.append(features[0] if isinstance(features, list) else features)
+
+    before_head = "stage4" if isinstance(method, CAL) else "backbone"
+    hook = method.get_submodule(before_head).register_forward_hook(capture)
     try:
         outputs = method(method.prepare(torch.from_numpy(crops)))
     finally:
         hook.remove()
-        method.train(was_training)
-    features = torch.linalg.vector_norm(kept[-1].float(), dim=1)
-    return FeatureMaps(
-        crops, _compute_heatmaps(method, outputs).numpy(), features.double().cpu().numpy()
-    )
+    norms = torch.linalg.vector_norm(captured[-1].float(), dim=1)
+    heatmaps = _compute_heatmaps(method, outputs)
+    return FeatureMaps(crops, heatmaps.numpy(), norms.double().cpu().numpy())
 
 
 def _compute_heatmaps(method: PoseMethod, outputs: Tensor | tuple[Tensor, ...]) -> Tensor:
-    """(n, h, w): the largest joint's value at each place."""
-    if isinstance(outputs, tuple) and outputs[0].ndim == 3:
-        rows, columns = outputs[1].softmax(dim=-1), outputs[0].softmax(dim=-1)
+    """Compute the (n, h, w) maximum over the joints from the outputs of any top-down method."""
+    if isinstance(outputs, tuple) and outputs[0].ndim == 3:  # SimCC: logits along x and along y
+        columns = outputs[0].softmax(dim=-1)
+        rows = outputs[1].softmax(dim=-1)
         maps = rows[..., :, None] * columns[..., None, :]  # (n, k, 2h, 2w)
         maps = torch.nn.functional.avg_pool2d(maps, 8) * 64
         return maps.amax(dim=1).double().cpu()
@@ -88,12 +89,12 @@ def _compute_heatmaps(method: PoseMethod, outputs: Tensor | tuple[Tensor, ...]) 
 
 
 def _draw_gaussians(coordinates: Tensor, input_wh: tuple[int, int]) -> Tensor:
-    """(n, k, 4) coordinates and logits of spreads to the largest of their Gaussians."""
+    """Draw the maximum of the Gaussians of (n, k, 4) coordinates and logits of their spreads."""
     w, h = (side // 4 for side in input_wh)
     spread = coordinates[..., 2:].sigmoid().clamp(min=1e-3)
-    axes = []
+    profiles = []
     for axis, side in enumerate((w, h)):
-        at = (torch.arange(side, dtype=torch.float64) + 0.5) / side
-        away = (at - coordinates[..., axis, None]) / spread[..., axis, None]
-        axes.append(torch.exp(-away.square() / 2))
-    return (axes[1][..., :, None] * axes[0][..., None, :]).amax(dim=1)
+        position = (torch.arange(side, dtype=torch.float64) + 0.5) / side
+        distance = (position - coordinates[..., axis, None]) / spread[..., axis, None]
+        profiles.append(torch.exp(-distance.square() / 2))
+    return (profiles[1][..., :, None] * profiles[0][..., None, :]).amax(dim=1)

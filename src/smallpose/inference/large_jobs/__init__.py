@@ -1,1 +1,1 @@
-"""Predict millions of images in resumable shards, on one machine or on many."""
+"""Predict millions of images in shards that resume, on one machine or on many."""

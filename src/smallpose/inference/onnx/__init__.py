@@ -1,1 +1,1 @@
-"""Export methods to ONNX and run the graphs."""
+"""Export methods to ONNX, and run their networks with onnxruntime."""
