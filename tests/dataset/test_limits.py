@@ -1,4 +1,4 @@
-"""Disks that are really full, and pictures that would really fill the memory."""
+"""Tests of a build on a full disk, and of images too large for the memory."""
 
 import json
 import struct
@@ -14,14 +14,14 @@ from smallpose.dataset.verify import check_set
 
 SIZES_KB = (4, 60, 120, 200, 260, 2000)
 
-# In a namespace of its own: a file system of each size is mounted, built on and looked at.
+# Runs in a namespace: mounts a file system of each size, builds on it and lists its files.
 BUILDER = """
 import json, subprocess, sys
 from pathlib import Path
 from smallpose.core.errors import RunError
 from smallpose.system.files import write_atomically
 from smallpose.dataset.builder.build import build_dataset
-from smallpose.dataset.options import Options
+from smallpose.dataset.options import BuildOptions
 
 coco, disk, kept = map(Path, sys.argv[1:4])
 for kb in map(int, sys.argv[4:]):
@@ -29,7 +29,7 @@ for kb in map(int, sys.argv[4:]):
     error = ""
     try:
         write_atomically(disk / "found.json", b"old")
-        build_dataset({"coco": coco}, disk / "set", Options(images="copy"))
+        build_dataset({"coco": coco}, disk / "set", BuildOptions(images="copy"))
     except RunError as caught:
         error = str(caught)
     else:
@@ -45,12 +45,12 @@ for kb in map(int, sys.argv[4:]):
 """
 
 
-def write_coco(root, pictures):
-    """Pictures of noise, some 5 KB each, with a person in each."""
+def write_coco(root, num_images):
+    """Write images of noise, about 5 KB each, with a person in each."""
     rng = np.random.default_rng(0)
     (root / "val2017").mkdir(parents=True)
     images, people = [], []
-    for i in range(1, pictures + 1):
+    for i in range(1, num_images + 1):
         name = f"{i:012d}.jpg"
         cv2.imwrite(str(root / "val2017" / name), rng.integers(0, 255, (48, 64, 3), np.uint8))
         images.append({"id": i, "file_name": name, "width": 64, "height": 48})
@@ -63,9 +63,9 @@ def write_coco(root, pictures):
 
 @pytest.mark.slow
 def test_a_full_file_system_keeps_previous_files_and_no_others(tmp_path):
-    """A file system of a few kilobytes, at every place of a build where it can overflow."""
+    """File systems of a few kilobytes fill up at different steps of a build."""
     if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode:
-        pytest.skip("no name spaces here to mount a small file system in")
+        pytest.skip("namespaces are not available, so no small file system can be mounted")
     write_coco(tmp_path / "coco", 40)
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -73,7 +73,7 @@ def test_a_full_file_system_keeps_previous_files_and_no_others(tmp_path):
     command += [tmp_path / "kept", *map(str, SIZES_KB)]
     done = subprocess.run(command, capture_output=True, text=True)
     if "mount:" in done.stderr and not done.stdout:
-        pytest.skip("nothing can be mounted here")
+        pytest.skip("file systems cannot be mounted here")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [r[0] for r in rows] == list(SIZES_KB), done.stderr
     for kb, error, left, results, old, more in rows[:-1]:
@@ -88,46 +88,46 @@ def test_a_full_file_system_keeps_previous_files_and_no_others(tmp_path):
     assert check_set(tmp_path / "kept", 1)[0] == []
 
 
-LOOKER = """
+READER = """
 import resource, sys
 from pathlib import Path
 from smallpose.core.errors import RefusedError
 from smallpose.dataset.image_headers import read_header
-from smallpose.dataloading.images import read_picture
+from smallpose.dataloading.images import read_image
 
 def peak_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-sound, bomb = map(Path, sys.argv[1:])
-read_header(sound), read_picture(sound)
+valid, bomb = map(Path, sys.argv[1:])
+read_header(valid), read_image(valid)
 before = peak_mb()
 refused = 0
-for look in (read_header, read_picture):
+for read in (read_header, read_image):
     try:
-        look(bomb)
+        read(bomb)
     except RefusedError:
         refused += 1
 print(refused, peak_mb() - before)
 """
 
 
-def chunk(kind, data):
+def make_chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def test_an_image_of_900_million_pixels_is_refused_without_memory(tmp_path):
-    """A whole and sound PNG of 30,000 × 30,000; decoded, it would take 900 MB."""
+    """The PNG of 30,000 × 30,000 px is valid; decoded, it would take 900 MB."""
     side = 30_000
     packer = zlib.compressobj(1)
     row = bytes(1 + (side + 7) // 8)
     rows = b"".join(packer.compress(row * 100) for _ in range(side // 100)) + packer.flush()
     header = np.array([side, side], ">u4").tobytes() + bytes([1, 0, 0, 0, 0])
-    bomb, sound = tmp_path / "bomb.png", tmp_path / "sound.png"
-    parts = chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    bomb, valid = tmp_path / "bomb.png", tmp_path / "valid.png"
+    parts = make_chunk(b"IHDR", header) + make_chunk(b"IDAT", rows) + make_chunk(b"IEND", b"")
     bomb.write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
-    cv2.imwrite(str(sound), np.zeros((8, 8, 3), np.uint8))
-    command = [sys.executable, "-W", "ignore", "-c", LOOKER, str(sound), str(bomb)]
+    cv2.imwrite(str(valid), np.zeros((8, 8, 3), np.uint8))
+    command = [sys.executable, "-W", "ignore", "-c", READER, str(valid), str(bomb)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    refused, more_mb = done.stdout.split()
+    refused, increase_mb = done.stdout.split()
     assert int(refused) == 2
-    assert float(more_mb) < 50
+    assert float(increase_mb) < 50

@@ -1,4 +1,4 @@
-"""Parquet, streamed by any engine, gives the numbers and the selection of the file in memory."""
+"""Tests of `parquet_shards.py`: every backend gives the results of a file in memory."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.stats.dataset_counts import count_dataset
 
 pytest.importorskip("pyarrow", reason="pyarrow is optional: pip install '.[parquet]'")
-ENGINES = [
+BACKENDS = [
     pytest.param(
         name,
         marks=pytest.mark.skipif(
@@ -32,8 +32,8 @@ ENGINES = [
 ]
 
 
-def people_in(images: int, first: int, seed: int) -> Instances:
-    """Crowds, regions, people without keypoints and empty images, of every size and source."""
+def make_people(images: int, first: int, seed: int) -> Instances:
+    """Make crowds, ignore regions and empty images, of every size and source."""
     rng = np.random.default_rng(seed)
     rows = np.repeat(np.arange(images), rng.integers(0, 9, images))
     n = len(rows)
@@ -66,9 +66,9 @@ def people_in(images: int, first: int, seed: int) -> Instances:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory) -> Path:
-    """A set, and beside it the same as Parquet in several shards of small row groups."""
+    """A data set, and the same data set as Parquet in several small shards."""
     folder = tmp_path_factory.mktemp("shards")
-    for split, people in (("train", people_in(230, 1, 0)), ("test", people_in(70, 1001, 1))):
+    for split, people in (("train", make_people(230, 1, 0)), ("test", make_people(70, 1001, 1))):
         write_coco(people, folder / "set" / "annotations" / f"{split}.json")
     manifest = {"sources": {}, "files": {}, "pictures": {}}
     (folder / "set" / "manifest.json").write_text(json.dumps(manifest))
@@ -78,40 +78,40 @@ def exported(tmp_path_factory) -> Path:
     return folder
 
 
-def files_of(folder: Path, split: str) -> list[Path]:
+def list_shards(folder: Path, split: str) -> list[Path]:
     return sorted((folder / "parquet" / "data").glob(f"{split}-*.parquet"))
 
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    """Batches that fit neither shards nor row groups."""
+    """Batches whose size divides neither shards nor row groups."""
     monkeypatch.setattr(parquet_shards, "IMAGES_PER_BATCH", 17)
 
 
-@pytest.mark.filterwarnings("ignore")  # Ray's own
-@pytest.mark.parametrize("engine", ENGINES)
-def test_every_backend_counts_as_in_memory(exported, small_batches, engine):
+@pytest.mark.filterwarnings("ignore")  # warnings of Ray
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_backend_counts_as_in_memory(exported, small_batches, backend):
     for split in ("train", "test"):
-        whole = count_dataset(read_coco(exported / "set" / "annotations" / f"{split}.json"))
-        streamed = count_shards(files_of(exported, split), engine)
-        assert streamed.partials.keys() == whole.partials.keys()
-        for name, values in whole.partials.items():
+        expected = count_dataset(read_coco(exported / "set" / "annotations" / f"{split}.json"))
+        streamed = count_shards(list_shards(exported, split), backend)
+        assert streamed.partials.keys() == expected.partials.keys()
+        for name, values in expected.partials.items():
             assert np.array_equal(streamed.partials[name], values), name
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("engine", ENGINES)
-def test_every_backend_selects_what_the_builder_selects(exported, small_batches, tmp_path, engine):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_backend_selects_what_the_builder_selects(exported, small_batches, tmp_path, backend):
     people = read_coco(exported / "set" / "annotations" / "train.json")
-    everyone = np.arange(len(people.images))
+    all_rows = np.arange(len(people.images))
     for seed in range(3):
-        found = select_shards(
-            files_of(exported, "train"), tmp_path / str(seed), "train", seed, engine
+        selection = select_shards(
+            list_shards(exported, "train"), tmp_path / str(seed), "train", seed, backend
         )
-        expected = select_images(people, everyone, "train", np.random.default_rng(seed))
-        assert 0 < expected.num_with_small < len(expected.rows) < len(everyone)
-        assert np.array_equal(found.rows, expected.rows)
-        assert (found.mix, found.note) == (expected.mix, expected.note)
+        expected = select_images(people, all_rows, "train", np.random.default_rng(seed))
+        assert 0 < expected.num_with_small < len(expected.rows) < len(all_rows)
+        assert np.array_equal(selection.rows, expected.rows)
+        assert (selection.mix, selection.note) == (expected.mix, expected.note)
         written = read_shards(sorted((tmp_path / str(seed)).iterdir()))
         kept = people.take_images(expected.rows)
         assert np.array_equal(written.images.ids, kept.images.ids)
@@ -124,14 +124,14 @@ def test_stats_of_shards_equal_those_of_json(exported, tmp_path, capsys):
     numbers, printed = [], []
     for name, files in (
         ("json", sorted((exported / "set" / "annotations").iterdir(), reverse=True)),
-        ("shards", [*files_of(exported, "train"), *files_of(exported, "test")]),
+        ("shards", [*list_shards(exported, "train"), *list_shards(exported, "test")]),
     ):
         out = tmp_path / f"{name}.json"
         words = [*map(str, files), "--out", str(tmp_path / name), "--json", str(out)]
         assert main(["stats", *words]) == 0
         numbers.append(json.loads(out.read_text()))
         printed.append(capsys.readouterr().out)
-        # Shards do not know videos, so the interval of the mean is another one.
+        # Shards have no groups, so the interval of the mean differs.
         for one in numbers[-1].values():
             one.pop("mean_crowd_index")
     assert numbers[0] == numbers[1]
@@ -143,8 +143,8 @@ def test_stats_of_shards_equal_those_of_json(exported, tmp_path, capsys):
 def test_shards_of_one_name_are_one_data_set(tmp_path):
     names = ("a/train-00001-of-00002.parquet", "a/train-00000-of-00002.parquet", "a/val_10.parquet")
     names += ("a/val_9.parquet", "b/0.parquet", "b/1.parquet", "c/train.parquet")
-    found = group_shards([Path(n) for n in names])
-    assert {k: [p.name for p in v] for k, v in found.items()} == {
+    groups = group_shards([Path(n) for n in names])
+    assert {k: [p.name for p in v] for k, v in groups.items()} == {
         "a/train": ["train-00000-of-00002.parquet", "train-00001-of-00002.parquet"],
         "val": ["val_9.parquet", "val_10.parquet"],
         "b": ["0.parquet", "1.parquet"],
@@ -160,7 +160,7 @@ def test_files_without_our_metadata_and_other_formats_are_named(tmp_path):
     with pytest.raises(InputError, match="no metadata `smallpose`"):
         count_shards([tmp_path / "a.parquet"])
     (tmp_path / "b.parquet").write_text("hello")
-    with pytest.raises(InputError, match="is no Parquet file"):
+    with pytest.raises(InputError, match="not a Parquet file"):
         count_shards([tmp_path / "b.parquet"])
     with pytest.raises(InputError, match="no such file"):
         count_shards([tmp_path / "c.parquet"])
@@ -171,13 +171,13 @@ def test_the_error_for_a_missing_backend_names_what_to_install(exported, monkeyp
 
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"pip install '\.\[ray\]'"):
-        count_shards(files_of(exported, "test"), "ray")
+        count_shards(list_shards(exported, "test"), "ray")
 
 
 def test_a_selection_never_overwrites_a_folder(exported, tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(InputError, match="exists already"):
-        select_shards(files_of(exported, "test"), tmp_path / "out", "test")
+        select_shards(list_shards(exported, "test"), tmp_path / "out", "test")
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -190,30 +190,30 @@ def test_a_killed_or_failed_selection_starts_again(exported, tmp_path, monkeypat
             parquet_shards, "_write_selected", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
         )
         with pytest.raises(RunError, match="full"):
-            select_shards(files_of(exported, "test"), tmp_path / "out", "test")
+            select_shards(list_shards(exported, "test"), tmp_path / "out", "test")
     assert list(tmp_path.iterdir()) == []
     left.mkdir()
     (left / "of-another-day.parquet").write_bytes(b"PAR1")
-    select_shards(files_of(exported, "test"), tmp_path / "out", "test")
+    select_shards(list_shards(exported, "test"), tmp_path / "out", "test")
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        p.name for p in files_of(exported, "test")
+        p.name for p in list_shards(exported, "test")
     }
 
 
 def test_names_are_not_patterns_and_a_damaged_shard_is_named(exported, tmp_path):
     folder = tmp_path / "pool [1]"
     folder.mkdir()
-    for file in files_of(exported, "test"):
+    for file in list_shards(exported, "test"):
         shutil.copy(file, folder)
     files = sorted(folder.iterdir())
-    for engine in ("arrow", *(["polars"] if find_spec("polars") else [])):
-        there = count_shards(files, engine).partials
-        plain = count_shards(files_of(exported, "test"), engine).partials
-        assert all(np.array_equal(there[k], plain[k]) for k in plain)
-    torn = bytearray(files[0].read_bytes())
-    torn[len(torn) // 4 : len(torn) // 2] = bytes(len(torn) // 2 - len(torn) // 4)
-    files[0].write_bytes(torn)
-    for engine in ("arrow", *(["polars"] if find_spec("polars") else [])):
-        with pytest.raises(InputError, match=r"cannot be read .*fetch it again"):
-            count_shards(files[:1], engine)
+    for backend in ("arrow", *(["polars"] if find_spec("polars") else [])):
+        renamed = count_shards(files, backend).partials
+        plain = count_shards(list_shards(exported, "test"), backend).partials
+        assert all(np.array_equal(renamed[k], plain[k]) for k in plain)
+    damaged = bytearray(files[0].read_bytes())
+    damaged[len(damaged) // 4 : len(damaged) // 2] = bytes(len(damaged) // 2 - len(damaged) // 4)
+    files[0].write_bytes(damaged)
+    for backend in ("arrow", *(["polars"] if find_spec("polars") else [])):
+        with pytest.raises(InputError, match=r"cannot be read .*download or export it again"):
+            count_shards(files[:1], backend)

@@ -1,4 +1,4 @@
-"""A build from real files of all five sources at once, most of whose pictures are not there."""
+"""Tests of builds from real files of all five sources, most of whose images are missing."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from smallpose.dataset.verify import check_set
 
 @pytest.fixture
 def roots(real, tmp_path):
-    """The published layouts, staged where the real files have other names."""
+    """The published layouts, rebuilt where the real files have other names."""
     coco = tmp_path / "coco"
     (coco / "annotations").mkdir(parents=True)
     annotations = coco / "annotations"
@@ -26,7 +26,7 @@ def roots(real, tmp_path):
         real / "coco/coco-mini/annotations/person_keypoints_train2017.json",
         annotations / "person_keypoints_train2017.json",
     )
-    # People keep their pictures elsewhere and link the folders; that is their right.
+    # Users may keep their images elsewhere and link the folders.
     (coco / "train2017").symlink_to(real / "coco/coco-mini/train2017")
     (coco / "val2017").symlink_to(real / "coco/coco-mini/val2017")
     return {

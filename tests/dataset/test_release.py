@@ -1,4 +1,4 @@
-"""What is passed on: whole, checked, without pictures and without this machine's paths."""
+"""Tests of a release: complete, with checksums, without images and paths of this machine."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from smallpose.cli.main import main
-from smallpose.dataset.docs.datasheet import QUESTIONS
+from smallpose.dataset.docs.datasheet import SECTIONS
 from smallpose.io.coco_annotations import read_coco
 from smallpose.synthetic.generate import make_synthetic_dataset
 
@@ -17,8 +17,8 @@ from smallpose.synthetic.generate import make_synthetic_dataset
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     root = tmp_path_factory.mktemp("release")
-    make_synthetic_dataset(root / "world", "tiny", 0)
-    roots = [w for s in ("coco", "aic") for w in (f"--{s}", str(root / "world" / s))]
+    make_synthetic_dataset(root / "synthetic", "tiny", 0)
+    roots = [w for s in ("coco", "aic") for w in (f"--{s}", str(root / "synthetic" / s))]
     assert main(["build", str(root / "set"), *roots]) == 0
     return root / "set"
 
@@ -61,7 +61,7 @@ def test_every_file_that_the_card_lists_exists(released):
 
 def test_a_release_can_be_checked(released, tmp_path, capsys):
     assert main(["check", str(released)]) == 0
-    assert "pictures are not here" in capsys.readouterr().out
+    assert "images are not included" in capsys.readouterr().out
     copy = shutil.copytree(released, tmp_path / "copy")
     (copy / "annotations" / "test.json").write_text("{}")
     assert main(["check", str(copy)]) == 2
@@ -97,7 +97,7 @@ def test_a_data_set_that_has_changed_is_not_released(built, tmp_path, capsys):
         assert main(["release", str(built), "--out", str(tmp_path / "out")]) == 2
     finally:
         card.write_bytes(before)
-    assert "not what was built" in capsys.readouterr().err
+    assert "changed since the data set was built" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -109,14 +109,14 @@ def test_an_existing_folder_is_not_overwritten_by_a_release(built, released, cap
 def test_the_datasheet_has_every_section_and_only_numbers_of_the_manifest(built):
     card = (built / "README.md").read_text()
     manifest = json.loads((built / "manifest.json").read_text())
-    for question in QUESTIONS:
-        assert f"### {question}\n" in card
+    for section in SECTIONS:
+        assert f"### {section}\n" in card
     known = set(re.findall(r"\d+", json.dumps(manifest)))
     mixes = [s["small_medium_large"] for s in manifest["selection"].values()]
     known |= {str(sum(column)) for column in zip(*mixes, strict=True)}
     for key in ("people", "images"):
         known.add(str(sum(s[key] for s in manifest["sources"].values())))
-    sheet = card.split("## Datasheet")[1].split("## Terms")[0]
+    sheet = card.split("## Datasheet")[1].split("## Licences")[0]
     for number in re.findall(
         r"(?<![\d.])\d[\d,]*(?= (?:small|medium|large|others|images|people|of))", sheet
     ):
@@ -131,7 +131,7 @@ def data(built):
 
 
 class TestCroissant:
-    """The structure that the format asks for, and references that lead somewhere."""
+    """The structure that the format requires, and references that can be resolved."""
 
     def test_required_properties_are_set(self, data):
         assert data["@type"] == "sc:Dataset"
@@ -173,7 +173,7 @@ class TestCroissant:
 
 
 def test_a_release_can_be_exported_and_audited(built, released, tmp_path):
-    """With the pictures put beside the annotations, and the labels without them."""
+    """With the images added to the annotations, and the labels without images."""
     copy = shutil.copytree(released, tmp_path / "copy")
     out = str(tmp_path / "parquet")
     assert main(["export", str(copy), "--to", "parquet", "--out", out]) == 0

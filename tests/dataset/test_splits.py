@@ -1,4 +1,4 @@
-"""Splits: 8 : 2 as close as the groups allow, and no video on both sides."""
+"""Tests of `splits.py`: 8 : 2 as close as the groups allow, and no video in both splits."""
 
 import itertools
 
@@ -11,7 +11,7 @@ from smallpose.dataset.splits import assign_splits, find_closest_subset
 MPII, POSETRACK = 2, 5
 
 
-def images(groups, source=MPII):
+def make_table(groups, source=MPII):
     m = len(groups)
     return make_images(range(m), [f"{i}.jpg" for i in range(m)], source=source, groups=groups)
 
@@ -20,10 +20,10 @@ def images(groups, source=MPII):
 def test_no_video_is_in_both_splits_and_a_fifth_is_test(seed):
     rng = np.random.default_rng(seed)
     groups = [f"v{g}" for g in rng.integers(0, 60, 900)]
-    sides = assign_splits(images(groups), [""] * 900, "grouped", rng)
-    by_group = {g: {s for s, h in zip(sides, groups, strict=True) if h == g} for g in set(groups)}
+    splits = assign_splits(make_table(groups), [""] * 900, "grouped", rng)
+    by_group = {g: {s for s, h in zip(splits, groups, strict=True) if h == g} for g in set(groups)}
     assert all(len(s) == 1 for s in by_group.values())
-    assert sides.count("test") == 180
+    assert splits.count("test") == 180
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -39,43 +39,43 @@ def test_the_closest_subset_equals_that_of_brute_force(seed):
 
 
 def test_images_without_a_video_are_split_one_by_one():
-    sides = assign_splits(images([""] * 50), [""] * 50, "grouped", np.random.default_rng(0))
-    assert sides.count("test") == 10
+    splits = assign_splits(make_table([""] * 50), [""] * 50, "grouped", np.random.default_rng(0))
+    assert splits.count("test") == 10
 
 
 def test_the_paper_method_splits_frame_by_frame_and_divides_videos():
     groups = ["v"] * 100
     rng = np.random.default_rng(0)
-    assert assign_splits(images(groups), [""] * 100, "paper", rng).count("test") == 20
-    assert set(assign_splits(images(groups), [""] * 100, "grouped", rng)) == {"train"}
+    assert assign_splits(make_table(groups), [""] * 100, "paper", rng).count("test") == 20
+    assert set(assign_splits(make_table(groups), [""] * 100, "grouped", rng)) == {"train"}
 
 
 def test_official_splits_are_kept():
     official = ["train", "test", "test", "train"]
-    sides = assign_splits(
-        images(["", "", "a", "a"], 1), official, "grouped", np.random.default_rng(0)
+    splits = assign_splits(
+        make_table(["", "", "a", "a"], 1), official, "grouped", np.random.default_rng(0)
     )
-    assert list(sides) == official
+    assert list(splits) == official
 
 
 def test_a_video_that_another_source_has_split_keeps_that_split():
-    """PoseTrack's videos come from MPII: its official split decides for both."""
+    """PoseTrack's videos are from MPII, so its official split applies to both."""
     groups = ["000001_mpii", "000002_mpii"] + ["000001_mpii"] * 30 + [""] * 70
     source = [POSETRACK] * 2 + [MPII] * 100
     official = ["test", "train"] + [""] * 100
     for seed in range(5):
-        sides = assign_splits(
-            images(groups, source), official, "grouped", np.random.default_rng(seed)
+        splits = assign_splits(
+            make_table(groups, source), official, "grouped", np.random.default_rng(seed)
         )
-        assert set(sides[2:32]) == {"test"}
-        assert set(sides[32:]) == {"train"}, "a fifth and more is on the test side already"
+        assert set(splits[2:32]) == {"test"}
+        assert set(splits[32:]) == {"train"}, "more than a fifth is in test already"
 
 
 def test_equal_seeds_give_equal_splits_and_others_do_not():
     groups = [f"v{i % 37}" for i in range(200)]
-    one, again, other = (
-        assign_splits(images(groups), [""] * 200, "grouped", np.random.default_rng(s))
+    first, repeated, other = (
+        assign_splits(make_table(groups), [""] * 200, "grouped", np.random.default_rng(s))
         for s in (1, 1, 2)
     )
-    assert one == again
-    assert one != other
+    assert first == repeated
+    assert first != other

@@ -1,4 +1,4 @@
-"""Subsets of COCO's size: people, areas and seeds as Table 5 asks (A43)."""
+"""Tests of `subsets.py`: people, areas and seeds as Table 5 requires (A43)."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ IMAGES = 4_000
 
 @pytest.fixture(scope="module")
 def people():
-    """A set like the paper's in small: crowds of very different sizes from five sources."""
+    """A small data set like the paper's: crowds of very different sizes from five sources."""
     rng = np.random.default_rng(5)
     source = rng.choice([1, 2, 3, 4, 5], IMAGES, p=[0.4, 0.1, 0.3, 0.1, 0.1])
     count = np.clip(rng.lognormal(1.7, 0.8, IMAGES), 1, 80).astype(int)
@@ -45,8 +45,8 @@ def test_subsets_have_the_requested_people_and_the_areas_of_the_data_set(people)
 def test_subsets_are_independent_draws_and_reproducible(people):
     size = len(people) // 4
     first = draw_subsets(people, 5, size, seed=3)
-    again = draw_subsets(people, 5, size, seed=3)
-    assert all((a.image_rows == b.image_rows).all() for a, b in zip(first, again, strict=True))
+    repeated = draw_subsets(people, 5, size, seed=3)
+    assert all((a.image_rows == b.image_rows).all() for a, b in zip(first, repeated, strict=True))
     shared = compute_overlaps(first)
     assert (np.diag(shared) == 1).all()
     # Independent quarters share about a quarter.

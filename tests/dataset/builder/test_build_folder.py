@@ -1,4 +1,4 @@
-"""A build that dies leaves nothing that looks like a set, and the next one goes on."""
+"""Tests of `builder/build_folder.py`: locks, and resuming after a build was killed."""
 
 import os
 import signal
@@ -24,8 +24,8 @@ def test_a_second_build_is_refused_while_the_first_runs(tmp_path):
 
 def test_a_failed_build_leaves_no_files(tmp_path):
     out = tmp_path / "set"
-    with pytest.raises(ValueError, match="boom"), open_build_folder(out, "key") as place:
-        (place.data_set / "half.json").write_text("[")
+    with pytest.raises(ValueError, match="boom"), open_build_folder(out, "key") as build:
+        (build.data_set / "unfinished.json").write_text("[")
         raise ValueError("boom")
     assert list(tmp_path.iterdir()) == []
 
@@ -34,9 +34,9 @@ def test_a_finished_build_replaces_the_output_folder(tmp_path):
     out = tmp_path / "set"
     out.mkdir()
     (out / "old.json").write_text("old")
-    with open_build_folder(out, "key") as place:
-        (place.data_set / "new.json").write_text("new")
-        move_into_place(place, out)
+    with open_build_folder(out, "key") as build:
+        (build.data_set / "new.json").write_text("new")
+        move_into_place(build, out)
     assert [p.name for p in tmp_path.iterdir()] == ["set"]
     assert [p.name for p in out.iterdir()] == ["new.json"]
 
@@ -44,12 +44,12 @@ def test_a_finished_build_replaces_the_output_folder(tmp_path):
 KILLED = """
 import sys, time
 from pathlib import Path
-from smallpose.dataset.builder.build_folder import workplace
-with workplace(Path(sys.argv[1]), "key") as place:
-    (place.set / "images").mkdir()
-    (place.set / "images" / "picture").write_text("copied")
-    place.note({"video": "a"})
-    with place.journal.open("a") as file:
+from smallpose.dataset.builder.build_folder import open_build_folder
+with open_build_folder(Path(sys.argv[1]), "key") as build:
+    (build.data_set / "images").mkdir()
+    (build.data_set / "images" / "image").write_text("copied")
+    build.append_to_journal({"video": "a"})
+    with build.journal.open("a") as file:
         file.write('{"vid')
     print("ready", flush=True)
     time.sleep(60)
@@ -58,7 +58,7 @@ with workplace(Path(sys.argv[1]), "key") as place:
 
 @pytest.fixture
 def killed(tmp_path):
-    """The folder of a set whose build was killed with -9."""
+    """The output folder of a build that was killed with -9."""
     out = tmp_path / "set"
     command = [sys.executable, "-c", KILLED, str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -74,15 +74,15 @@ def killed(tmp_path):
 
 
 def test_after_kill_9_the_same_build_resumes_with_complete_journal_lines(killed, capsys):
-    with open_build_folder(killed, "key") as place:
-        assert (place.data_set / "images" / "picture").read_text() == "copied"
-        assert place.read_journal() == [{"video": "a"}]
-        place.append_to_journal({"video": "b"})
-        assert place.read_journal() == [{"video": "a"}, {"video": "b"}]
-    assert "going on with the build that was interrupted" in capsys.readouterr().err
+    with open_build_folder(killed, "key") as build:
+        assert (build.data_set / "images" / "image").read_text() == "copied"
+        assert build.read_journal() == [{"video": "a"}]
+        build.append_to_journal({"video": "b"})
+        assert build.read_journal() == [{"video": "a"}, {"video": "b"}]
+    assert "resuming the interrupted build" in capsys.readouterr().err
 
 
 def test_after_kill_9_a_build_with_other_options_starts_again(killed):
-    with open_build_folder(killed, "another key") as place:
-        assert list(place.data_set.iterdir()) == []
-        assert place.read_journal() == []
+    with open_build_folder(killed, "another key") as build:
+        assert list(build.data_set.iterdir()) == []
+        assert build.read_journal() == []

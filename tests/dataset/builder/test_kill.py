@@ -1,4 +1,4 @@
-"""A build that is killed with -9, at any moment and again and again, ends as one that never was."""
+"""Tests of builds that are killed at any time: the result equals that of an undisturbed build."""
 
 import json
 import os
@@ -18,15 +18,15 @@ FRAMES = 60
 
 
 def write_sources(root):
-    """COCO pictures and two HiEve videos with a person in every frame."""
+    """Write COCO images and two HiEve videos with a person in every frame."""
     rng = np.random.default_rng(0)
     for split, n in (("train2017", 30), ("val2017", 10)):
         images, people = [], []
         for i in range(1, n + 1):
             name = f"{i:012d}.jpg"
             (root / "coco" / split).mkdir(parents=True, exist_ok=True)
-            picture = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
-            cv2.imwrite(str(root / "coco" / split / name), picture)
+            image = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
+            cv2.imwrite(str(root / "coco" / split / name), image)
             images.append({"id": i, "file_name": name, "width": 64, "height": 48})
             points = rng.integers(1, 40, (17, 3))
             points[:, 2] = 2
@@ -59,7 +59,7 @@ def write_clip(root, clip, frames):
     path.write_text(json.dumps({"annolist": labels}))
 
 
-def everything(folder):
+def read_files(folder):
     return {
         p.relative_to(folder).as_posix(): p.readlink() if p.is_symlink() else p.read_bytes()
         for p in folder.rglob("*")
@@ -67,17 +67,17 @@ def everything(folder):
     }
 
 
-# Imports once, then forks a build after the other and kills it at a random moment.
+# Imports once, then forks one build after another and kills each at a random time.
 KILLER = """
 import os, random, signal, sys, time
 from pathlib import Path
 import smallpose.dataset.duplicates.leaks, smallpose.sources.hieve, cv2
 from PIL import Image; Image.init()
 from smallpose.dataset.builder.build import build_dataset
-from smallpose.dataset.options import Options
+from smallpose.dataset.options import BuildOptions
 root, out, images = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 rng = random.Random(images)
-options = Options(seed=3, images=images, jobs=2)
+options = BuildOptions(seed=3, images=images, workers=2)
 
 def build():
     child = os.fork()
@@ -106,7 +106,7 @@ for _ in range(200):
     if ended == 0:
         if kills >= 20:
             break
-        shutil.rmtree(out)  # it was faster than its killer: once more from the start
+        shutil.rmtree(out)  # it ended before the kill: start again
         continue
     assert os.WIFSIGNALED(ended), f"the build failed: {ended}"
     kills += 1
@@ -126,7 +126,7 @@ def test_twenty_kills_at_random_times_change_no_byte(images, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) == 20
-    assert everything(tmp_path / "set") == everything(tmp_path / "undisturbed")
+    assert read_files(tmp_path / "set") == read_files(tmp_path / "undisturbed")
     assert not (tmp_path / ".set.building").exists()
 
 
@@ -134,28 +134,28 @@ def test_a_partially_written_file_of_a_killed_build_is_not_in_the_data_set(tmp_p
     roots = write_sources(tmp_path)
     build_dataset(roots, tmp_path / "undisturbed", BuildOptions(images="copy"))
 
-    def killed(place, out):
-        """As SIGKILL in the middle of a file leaves it: nothing is cleaned up."""
-        (place.data_set / "annotations/.train.json.abcdefgh.part").write_text('{"categories":[')
-        (place.data_set / ".leaks.json.abcdefgh.part").touch()
-        (place.data_set / "images/coco/train2017/000000000001.jpg.part").touch()
+    def kill(build, out):
+        """Leave files as SIGKILL does: nothing is removed."""
+        (build.data_set / "annotations/.train.json.abcdefgh.part").write_text('{"categories":[')
+        (build.data_set / ".leaks.json.abcdefgh.part").touch()
+        (build.data_set / "images/coco/train2017/000000000001.jpg.part").touch()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(build_module, "move_into_place", killed)
+        patch.setattr(build_module, "move_into_place", kill)
         with pytest.raises(KeyboardInterrupt):
             build_dataset(roots, tmp_path / "set", BuildOptions(images="copy"))
     assert len(list((tmp_path / ".set.building").rglob("*.part"))) == 3
     build_dataset(roots, tmp_path / "set", BuildOptions(images="copy"))
-    assert everything(tmp_path / "set") == everything(tmp_path / "undisturbed")
+    assert read_files(tmp_path / "set") == read_files(tmp_path / "undisturbed")
 
 
-@pytest.mark.parametrize("jobs", [2, 5])
-def test_the_number_of_workers_changes_no_byte(jobs, tmp_path):
+@pytest.mark.parametrize("workers", [2, 5])
+def test_the_number_of_workers_changes_no_byte(workers, tmp_path):
     roots = write_sources(tmp_path)
-    for name, n in (("one", 1), ("other", jobs)):
+    for name, n in (("one", 1), ("other", workers)):
         build_dataset(roots, tmp_path / name, BuildOptions(seed=3, images="copy", workers=n))
-    assert everything(tmp_path / "one") == everything(tmp_path / "other")
+    assert read_files(tmp_path / "one") == read_files(tmp_path / "other")
     build_dataset(roots, tmp_path / "seed", BuildOptions(seed=4, images="copy"))
     assert json.loads((tmp_path / "seed/manifest.json").read_text())["seed"] == 4
 
@@ -166,7 +166,7 @@ def test_file_times_change_no_byte(tmp_path):
     for number, path in enumerate(sorted(tmp_path.glob("coco/*2017/*.jpg"))):
         os.utime(path, [(0, 0), (4_000_000_000, 4_000_000_000)][number % 2])
     build_dataset(roots, tmp_path / "then", BuildOptions(images="copy"))
-    assert everything(tmp_path / "now") == everything(tmp_path / "then")
+    assert read_files(tmp_path / "now") == read_files(tmp_path / "then")
 
 
 def test_a_build_works_when_the_home_folder_cannot_be_written(tmp_path):
@@ -194,10 +194,10 @@ def test_missing_frames_of_a_video_are_counted(tmp_path, capsys):
     assert "video 7: 3 of 5 frames readable" in manifest["sources"]["hieve"]["notes"]
     assert "video 7: 3 of 5 frames readable" in capsys.readouterr().err
     assert manifest["sources"]["hieve"]["images"] == 3
-    # Each picture is its label's frame: frame n was painted in 4 n.
+    # Each image is the frame of its label: frame n has the grey level 4 n.
     for number in (0, 20, 40):
-        picture = cv2.imread(str(tmp_path / f"set/images/hieve/7/{number:06d}.jpg"))
-        assert abs(float(picture.mean()) - 4 * number) < 4
+        image = cv2.imread(str(tmp_path / f"set/images/hieve/7/{number:06d}.jpg"))
+        assert abs(float(image.mean()) - 4 * number) < 4
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\0\0\x18ftypmp42" + bytes(16)])
@@ -208,4 +208,4 @@ def test_a_video_without_frames_is_counted(content, tmp_path, capfd):
     with pytest.raises(InputError, match=r"2 of 2 .*video 7: 0 of 2 frames readable"):
         build_dataset(roots, tmp_path / "set", BuildOptions())
     assert not (tmp_path / "set").exists()
-    capfd.readouterr()  # FFmpeg says what it thinks of it
+    capfd.readouterr()  # drops the messages of FFmpeg
