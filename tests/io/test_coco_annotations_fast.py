@@ -1,127 +1,74 @@
-"""What the compiled writer writes is, byte for byte, what the JSON library would have written."""
+"""The fast reader of annotations gives the tables and the errors of the slow one."""
 
-import math
-import random
-import struct
-from dataclasses import replace
+import gzip
+import json
 
-import numpy as np
 import pytest
 
-from smallpose.core.boxes import BOX_RULES
-from smallpose.core.instances import SOURCES, make_images, make_instances
-from smallpose.core.skeleton import COCO17, SMALLPOSE
+from smallpose.core.errors import InputError
 from smallpose.io import mapped_json
-from smallpose.io.coco_annotations import read_coco, write_coco
+from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_annotations_slow import read_coco_slow
 
-needs_core = pytest.mark.skipif(
-    mapped_json.EXTENSION is None, reason="no compiler built the writer"
+needs_extension = pytest.mark.skipif(mapped_json.EXTENSION is None, reason="_json was not built")
+
+
+@needs_extension
+@pytest.mark.usefixtures("without_slow_readers")
+@pytest.mark.parametrize("layout", [{}, {"indent": 4}, {"separators": (",", ":")}])
+def test_random_files_give_the_table_of_the_slow_reader(
+    layout, random_coco, assert_same_table, tmp_path
+):
+    path = tmp_path / "a.json"
+    for seed in range(12):
+        coco, _ = random_coco(seed, 21 if seed % 2 else 17, num_images=6, max_people=8)
+        for i, annotation in enumerate(coco["annotations"]):
+            extra = [
+                {"segmentation": [[1, 2.5, 3]], "note": 'a "{quoted}" \\ word', "area": None},
+                {
+                    "source": "aic",
+                    "box_rule": "drawn",
+                    "iscrowd": bool(annotation["iscrowd"]),
+                },
+                {"source": "other", "segmentation_area": 1.25, "segmentation": {"size": [1, 2]}},
+            ][i % 3]
+            annotation.update(extra)
+        assert coco["annotations"]
+        path.write_text(json.dumps(coco, **layout))
+        assert_same_table(read_coco(path), read_coco_slow(path))
+
+
+@needs_extension
+@pytest.mark.usefixtures("without_slow_readers")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "coco/example4/example_coco_val.json",
+        "coco/example1/gt_dataset.json",
+        "coco/val_subset250/val_subset.json.gz",
+        "other/crowdpose/crowdpose_val.json.gz",
+    ],
 )
+def test_real_files_give_the_table_of_the_slow_reader(name, real, assert_same_table, tmp_path):
+    assert_same_table(read_coco(real / name), read_coco_slow(real / name))
+    if name.endswith(".gz"):
+        path = tmp_path / "a.json"
+        path.write_bytes(gzip.decompress((real / name).read_bytes()))
+        assert_same_table(read_coco(path), read_coco_slow(path))
 
 
-def people_with(numbers, skeleton=COCO17, **fields):
-    """A table of people whose boxes, areas, masks and keypoints are these numbers."""
-    rng = random.Random(len(numbers))
-    k = len(skeleton)
-    each = 2 * k + 6
-    n = -(-len(numbers) // each)
-    values = np.resize(np.array(numbers, dtype=np.float64), (n, each))
-    keypoints = np.zeros((n, k, 3))
-    keypoints[:, :, :2] = values[:, 6:].reshape(n, k, 2)
-    keypoints[:, :, 2] = [[rng.randrange(3) for _ in range(k)] for _ in range(n)]
-    images = make_images(range(5), [f"ü {i}.jpg" for i in range(5)])
-    return make_instances(
-        skeleton,
-        images,
-        [rng.randrange(5) for _ in range(n)],
-        values[:, :4],
-        keypoints,
-        ids=[rng.randrange(-(2**62), 2**62) for _ in range(n)],
-        file_area=values[:, 4],
-        segmentation_area=values[:, 5],
-        source=[rng.randrange(len(SOURCES)) for _ in range(n)],
-        box_rule=[rng.randrange(len(BOX_RULES)) for _ in range(n)],
-        iscrowd=[rng.random() < 0.3 for _ in range(n)],
-        **fields,
-    )
-
-
-def both_ways(people, folder, monkeypatch, derived=None):
-    write_coco(people, folder / "fast.json", derived)
-    with monkeypatch.context() as without:
-        without.setattr(mapped_json, "EXTENSION", None)
-        write_coco(people, folder / "plain.json", derived)
-    return (folder / "fast.json").read_bytes(), (folder / "plain.json").read_bytes()
-
-
-def all_kinds_of_numbers():
-    rng = random.Random(0)
-    out = [0.0, -0.0, 0.1, 1e15, 1e16, 1e17, 123456789012345678.0, 1e22, 1.5e300, 5e-324, 1e-3]
-    out += [1e-4, 1e-5, 1.5e-5, 9.999e-5, 1e-6, 1.7976931348623157e308, 2.0**53, 2.0**53 + 2]
-    out += [99999999999.9999, 1e11, 1e11 - 0.0001, 0.00005, 0.30000000000000004, math.nan, math.inf]
-    for _ in range(30_000):
-        x = rng.choice(
-            [
-                rng.uniform(-2000, 2000),
-                float(rng.randrange(-3000, 3000)),
-                round(rng.uniform(-700, 700), rng.randrange(7)),
-                round(rng.uniform(0, 2), 4) * round(rng.uniform(0, 700), 2),
-                rng.uniform(-1, 1) * 10 ** rng.uniform(-30, 30),
-                struct.unpack("f", struct.pack("f", rng.uniform(0, 2000)))[0],
-                math.nextafter(round(rng.uniform(0, 700), 2), rng.choice([0, 1e9])),
-            ]
-        )
-        out.append(x)
-    # Any bit pattern at all.
-    out += [struct.unpack("d", rng.randbytes(8))[0] for _ in range(20_000)]
-    return out
-
-
-@needs_core
-@pytest.mark.parametrize("skeleton", [COCO17, SMALLPOSE])
-def test_every_number_is_written_as_the_library_writes_it(skeleton, tmp_path, monkeypatch):
-    people = people_with(all_kinds_of_numbers(), skeleton)
-    # Where a box's area overflows it is infinite on both ways, and JSON has no infinity.
-    people.__dict__["area"] = np.full(len(people), np.inf)
-    fast, plain = both_ways(people, tmp_path, monkeypatch)
-    assert fast == plain
-
-
-@needs_core
-@pytest.mark.parametrize("n", [0, 1, 2, 9_999, 10_000, 10_001])
-def test_blocks_join_without_a_seam(n, tmp_path, monkeypatch):
-    images = make_images([7, 9], ["a.jpg", "b.jpg"])
-    keypoints = np.arange(n * 51.0).reshape(n, 17, 3) % 3
-    people = make_instances(COCO17, images, np.arange(n) % 2, np.ones((n, 4)), keypoints)
-    people = replace(people, category_id=4)
-    fast, plain = both_ways(people, tmp_path, monkeypatch)
-    assert fast == plain
-    assert len(read_coco(tmp_path / "fast.json")) == n
-
-
-@needs_core
-@pytest.mark.parametrize("share", [0, 0.2, 1])
-def test_derived_joints_are_listed_alike(share, tmp_path, monkeypatch):
-    n = 20
-    people = make_instances(
-        SMALLPOSE, make_images([1], ["a.jpg"]), [0] * n, np.ones((n, 4)), np.ones((n, 21, 3))
-    )
-    derived = np.random.default_rng(0).random((n, 21)) < share
-    fast, plain = both_ways(people, tmp_path, monkeypatch, derived)
-    assert fast == plain
-    assert fast.count(b'"derived"') == int(derived.any(axis=1).sum())
-
-
-@needs_core
-def test_writing_and_reading_gives_back_every_bit(tmp_path):
-    finite = [x for x in all_kinds_of_numbers() if math.isfinite(x)]
-    people = people_with(finite)
-    people = replace(people, ids=np.arange(len(people)))
-    people.__dict__["area"] = people.file_area  # every person has one
-    write_coco(people, tmp_path / "all.json")
-    for read in (read_coco, read_coco_slow):
-        back = read(tmp_path / "all.json")
-        for name in ("boxes_xywh", "keypoints", "file_area", "segmentation_area"):
-            ours, theirs = getattr(back, name), getattr(people, name)
-            assert np.array_equal(ours.view(np.int64), theirs.view(np.int64)), name
+def test_broken_files_give_the_table_or_the_error_of_the_slow_reader(
+    random_coco, broken_texts, assert_same_table, tmp_path
+):
+    coco, _ = random_coco(6, num_images=3, max_people=3)
+    path = tmp_path / "a.json"
+    for text in broken_texts(json.dumps(coco)):
+        path.write_text(text, encoding="utf-8")
+        try:
+            expected = read_coco_slow(path)
+        except InputError as error:
+            with pytest.raises(InputError) as caught:
+                read_coco(path)
+            assert str(caught.value) == str(error)
+        else:
+            assert_same_table(read_coco(path), expected)

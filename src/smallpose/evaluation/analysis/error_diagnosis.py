@@ -248,13 +248,7 @@ def _correct_errors(
     poses = errors.scored.poses
     if fix == "background":
         rows = np.delete(np.arange(len(predictions)), errors.background)
-        return truth, replace(
-            predictions,
-            image_ids=predictions.image_ids[rows],
-            keypoints=predictions.keypoints[rows],
-            scores=predictions.scores[rows],
-            boxes_xywh=predictions.boxes_xywh[rows],
-        )
+        return truth, predictions.take(rows)
     if fix == "missed":
         num_keypoints = np.where(errors.is_missed, 0, truth.num_keypoints)
         return replace(truth, num_keypoints=num_keypoints), predictions

@@ -1,0 +1,17 @@
+import pytest
+
+from smallpose.system.threads import run_parts
+
+
+def test_results_come_in_the_order_of_the_parts():
+    assert run_parts(lambda part: part * part, 5, 3) == [0, 1, 4, 9, 16]
+
+
+def test_an_error_in_a_thread_is_raised():
+    def work(part):
+        if part == 2:
+            raise ValueError("part 2")
+        return part
+
+    with pytest.raises(ValueError, match="part 2"):
+        run_parts(work, 5, 3)
