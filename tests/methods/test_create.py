@@ -1,4 +1,4 @@
-"""A method by name, for any skeleton, and what it says when asked for nonsense."""
+"""`create_method`: methods by name, for any skeleton, and errors for wrong names."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from smallpose.methods.person_score import SCORE_RULES
 TINY = "simple_baseline_r18_tiny"
 
 
-def test_a_typo_gets_a_suggestion():
+def test_an_unknown_name_gets_a_suggestion():
     with pytest.raises(InputError, match="try simple_baseline_r50"):
         create_method("simplebaseline_r50")
     with pytest.raises(InputError, match="try coco17"):
@@ -23,14 +23,14 @@ def test_a_typo_gets_a_suggestion():
 
 
 @pytest.mark.parametrize("skeleton", [COCO17, SMALLPOSE, AIC14, Skeleton("two", ("nose", "tail"))])
-def test_any_skeleton_will_do(skeleton):
+def test_a_method_accepts_any_skeleton(skeleton):
     method = create_method(TINY, skeleton)
-    pictures = torch.rand(2, 3, 96, 64)
-    maps = method.compute_outputs(pictures, flip_test=True)
-    assert maps.shape == (2, len(skeleton), 24, 16)
+    images = torch.rand(2, 3, 96, 64)
+    heatmaps = method.compute_outputs(images, flip_test=True)
+    assert heatmaps.shape == (2, len(skeleton), 24, 16)
 
 
-# Millions, as the methods' papers and their authors' model zoos print them, for COCO's 17 joints.
+# Millions, from the methods' papers and their authors' model zoos, for COCO's 17 joints.
 PUBLISHED_PARAMETERS = {
     "simple_baseline_r50": 34.0,
     "hrnet_w32": 28.5,
@@ -47,28 +47,28 @@ PUBLISHED_PARAMETERS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "millions"), PUBLISHED_PARAMETERS.items())
-def test_a_method_has_as_many_parameters_as_were_published(name, millions):
+def test_a_method_has_the_published_number_of_parameters(name, millions):
     ours = create_method(name, "coco17").num_parameters
     assert ours == pytest.approx(millions * 1e6, rel=0.01)
 
 
-def test_the_tiny_twin_is_tiny():
+def test_the_tiny_variant_has_less_than_a_million_parameters():
     assert 0.3e6 < create_method(TINY).num_parameters < 1e6
 
 
-def test_predictions_carry_the_boxes_they_were_given_in_their_order():
+def test_predictions_contain_the_given_boxes_in_their_order():
     method = create_method(TINY, "smallpose21")
     images = [np.zeros((50, 60, 3), np.uint8), np.zeros((90, 40, 3), np.uint8)]
     boxes = [np.array([[1.0, 2, 30, 40], [5, 5, 10, 20]]), np.array([[0.0, 0, 40, 90]])]
-    found = method.predict(images, boxes)
-    assert found.image_ids.tolist() == [0, 0, 1]
-    assert (found.boxes_xywh == np.concatenate(boxes)).all()
-    assert found.keypoints.shape == (3, 21, 3)
-    assert np.isfinite(found.keypoints).all()
+    predictions = method.predict(images, boxes)
+    assert predictions.image_ids.tolist() == [0, 0, 1]
+    assert (predictions.boxes_xywh == np.concatenate(boxes)).all()
+    assert predictions.keypoints.shape == (3, 21, 3)
+    assert np.isfinite(predictions.keypoints).all()
     assert len(method.predict([], [])) == 0
 
 
-def test_score_rules_are_what_their_names_say():
+def test_score_rules_compute_what_their_names_state():
     box, keypoints = np.array([0.5, 0.5]), np.array([[0.1, 0.3, 0.5], [0.1, 0.2, 0.0]])
     assert SCORE_RULES["box_times_confident_mean"](box, keypoints).tolist() == [0.2, 0]
     assert np.allclose(SCORE_RULES["box_times_mean"](box, keypoints), [0.15, 0.05])
@@ -76,7 +76,7 @@ def test_score_rules_are_what_their_names_say():
     assert SCORE_RULES["box"](box, keypoints).tolist() == [0.5, 0.5]
 
 
-def test_without_pytorch_the_door_says_how_to_get_it():
+def test_without_pytorch_the_error_tells_how_to_install_it():
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "import smallpose\n"

@@ -1,4 +1,4 @@
-"""Top-down methods and their tiny twins: any skeleton, hostile labels, masks, weights."""
+"""The tiny variants of top-down methods: any skeleton, hostile labels, masks, weights."""
 
 import math
 
@@ -11,7 +11,7 @@ from smallpose import create_method
 from smallpose.core.skeleton import AIC14, COCO17, SMALLPOSE, Skeleton
 from smallpose.dataloading.affine import compute_box_window, compute_warp_matrix, warp_points
 
-TWINS = [
+TINY_VARIANTS = [
     "hrnet_w16_tiny",
     "simcc_r18_tiny",
     "rle_r18_tiny",
@@ -23,9 +23,9 @@ TWINS = [
 ]
 
 
-@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("name", TINY_VARIANTS)
 @pytest.mark.parametrize("skeleton", [COCO17, AIC14, Skeleton("two", ("nose", "tail"))])
-def test_any_skeleton_will_do(name, skeleton):
+def test_a_method_accepts_any_skeleton(name, skeleton):
     method = create_method(name, skeleton)
     assert 0.3e6 < method.num_parameters < 1.5e6
     w, h = method.input_wh
@@ -34,24 +34,25 @@ def test_any_skeleton_will_do(name, skeleton):
     assert scores.shape == (2, len(skeleton))
 
 
-@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("name", TINY_VARIANTS)
 def test_the_flip_test_of_a_symmetric_image_is_symmetric(name):
-    """x of a joint and of its partner add up to the mirror's axis, twice."""
+    """The x of a joint and of its left-right counterpart add up to twice the mirror's axis."""
     torch.manual_seed(1)
     method = create_method(name, SMALLPOSE)
     w, h = method.input_wh
-    pictures = torch.randn(2, 3, h, w)
-    both = method.compute_outputs(pictures, flip_test=True)
-    turned = method.compute_outputs(pictures.flip(-1), flip_test=True)
+    images = torch.randn(2, 3, h, w)
+    outputs = method.compute_outputs(images, flip_test=True)
+    mirrored = method.compute_outputs(images.flip(-1), flip_test=True)
     if name.startswith(("hrnet", "hrformer", "simple_baseline")):
         return  # the shift by a column makes it an approximation
-    back = method.flip_back(turned)
-    pairs = zip(both, back, strict=True) if isinstance(both, tuple) else [(both, back)]
-    for here, there in pairs:
-        assert torch.allclose(here, there, atol=1e-4)
+    flipped = method.flip_back(mirrored)
+    is_tuple = isinstance(outputs, tuple)
+    pairs = zip(outputs, flipped, strict=True) if is_tuple else [(outputs, flipped)]
+    for a, b in pairs:
+        assert torch.allclose(a, b, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("name", TINY_VARIANTS)
 def test_hostile_labels_leave_loss_and_gradient_finite(name):
     torch.manual_seed(0)
     method = create_method(name, COCO17).train()
@@ -62,15 +63,15 @@ def test_hostile_labels_leave_loss_and_gradient_finite(name):
     keypoints[1, :, 2] = 0
     keypoints[1, :, :2] = math.nan
     keypoints[2, :, :2] = -500
-    method_loss = method.loss(method(torch.randn(4, 3, h, w)), method.targets(keypoints))
-    loss = sum(method_loss.values())
+    terms = method.loss(method(torch.randn(4, 3, h, w)), method.targets(keypoints))
+    loss = sum(terms.values())
     loss.backward()
     assert torch.isfinite(loss)
     assert all(torch.isfinite(p.grad).all() for p in method.parameters() if p.grad is not None)
 
 
-@pytest.mark.parametrize("name", TWINS)
-def test_joints_that_are_not_labelled_teach_nothing(name):
+@pytest.mark.parametrize("name", TINY_VARIANTS)
+def test_unlabelled_joints_do_not_change_the_loss(name):
     torch.manual_seed(0)
     method = create_method(name, COCO17)
     w, h = method.input_wh
@@ -83,48 +84,49 @@ def test_joints_that_are_not_labelled_teach_nothing(name):
     assert losses[0] == losses[1]
 
 
-@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("name", TINY_VARIANTS)
 def test_weights_come_back_from_a_file(name, tmp_path):
     torch.manual_seed(0)
     method = create_method(name, COCO17)
     path = tmp_path / "model.safetensors"
     save_file({key: t.contiguous() for key, t in method.state_dict().items()}, path)
-    again = create_method(name, COCO17, weights=path)
-    assert all((again.state_dict()[key] == t).all() for key, t in method.state_dict().items())
-    wider = create_method(name, SMALLPOSE, weights=path, adapt=True)
+    loaded = create_method(name, COCO17, weights=path)
+    assert all((loaded.state_dict()[key] == t).all() for key, t in method.state_dict().items())
+    adapted = create_method(name, SMALLPOSE, weights=path, adapt=True)
     for layer in method.keypoint_layers:
-        here, there = method.get_submodule(layer).weight, wider.get_submodule(layer).weight
-        each = len(here) // 17
+        old, new = method.get_submodule(layer).weight, adapted.get_submodule(layer).weight
+        rows_per_joint = len(old) // 17
         wrist, wrist_of_21 = (s.joints.index("left_wrist") for s in (COCO17, SMALLPOSE))
-        for row in range(each):
-            assert (here[wrist * each + row] == there[wrist_of_21 * each + row]).all()
+        for row in range(rows_per_joint):
+            new_row = wrist_of_21 * rows_per_joint + row
+            assert (old[wrist * rows_per_joint + row] == new[new_row]).all()
 
 
-def test_imagenet_weights_begin_cal_but_not_its_offsets(tmp_path):
+def test_imagenet_weights_initialise_cal_but_not_its_offsets(tmp_path):
     hrnet, cal = (create_method(n) for n in ("hrnet_w16_tiny", "cal_hrnet_w16_tiny"))
     path = tmp_path / "imagenet.pth"
-    kept = {name: t + 1 for name, t in hrnet.backbone.state_dict().items()}
-    of_classifier = ("classifier.weight", "stage4.0.fuse_layers.1.0.0.0.weight")
-    torch.save(kept | dict.fromkeys(of_classifier, torch.zeros(9, 9)), path)
-    begun = create_method("cal_hrnet_w16_tiny", weights=path).state_dict()
-    assert all((begun[name] == t).all() for name, t in kept.items())
-    assert any("_om." in name for name in begun)
-    assert begun.keys() == cal.state_dict().keys()
+    backbone = {name: t + 1 for name, t in hrnet.backbone.state_dict().items()}
+    classifier_keys = ("classifier.weight", "stage4.0.fuse_layers.1.0.0.0.weight")
+    torch.save(backbone | dict.fromkeys(classifier_keys, torch.zeros(9, 9)), path)
+    state = create_method("cal_hrnet_w16_tiny", weights=path).state_dict()
+    assert all((state[name] == t).all() for name, t in backbone.items())
+    assert any("_om." in name for name in state)
+    assert state.keys() == cal.state_dict().keys()
 
 
 @pytest.mark.parametrize("udp", [False, True])
-def test_a_window_lands_where_its_warp_says(udp):
+def test_a_warp_maps_the_corners_of_its_window_to_the_corners_of_the_crop(udp):
     center, scale = compute_box_window(np.array([[10.0, 20, 60, 160]]), (192, 256))
     matrix = compute_warp_matrix(center[0], scale[0], (192, 256), udp=udp)
     corners = center + np.array([[-0.5, -0.5], [0, 0], [0.5, 0.5]]) * scale
     last = np.array([191, 255]) if udp else np.array([192, 256])
-    wanted = np.array([[0, 0], last / 2, last])
-    assert np.allclose(warp_points(corners, matrix), wanted)
+    expected = np.array([[0, 0], last / 2, last])
+    assert np.allclose(warp_points(corners, matrix), expected)
 
 
-def test_the_udp_warp_turns_about_the_centre_at_any_angle():
+def test_the_udp_warp_rotates_about_the_centre():
     center, scale = np.array([50.0, 80.0]), np.array([75.0, 100.0])
     matrix = compute_warp_matrix(center, scale, (192, 256), 90.0, udp=True)
-    # 10 px to the right of the centre come to lie below it.
+    # A point 10 px to the right of the centre is mapped below it.
     right = warp_points(center + np.array([10, 0]), matrix)
     assert np.allclose(right, [95.5, 127.5 + 10 * 255 / 100])

@@ -1,4 +1,4 @@
-"""The methods, a file each: parts, targets, loss, decoding, recipe."""
+"""The eleven methods, one file each: parts, targets, loss, decoding, recipes."""
 
 import difflib
 from collections.abc import Callable, Mapping
@@ -71,17 +71,17 @@ def create_method(
     weights_skeleton: str | Skeleton | None = None,
     trust: bool = False,
 ) -> PoseMethod:
-    """A method as a `torch.nn.Module`, in eval mode.
+    """Create a method as a `torch.nn.Module`, in eval mode.
 
     Args:
         name: a key of `METHODS`.
-        skeleton: "coco17", "smallpose21", …, a JSON file, or one of your own. Without it, that of
-            the weights where they say, else COCO's 17.
+        skeleton: "coco17", "smallpose21", …, a JSON file, or a `Skeleton` (default: that of the
+            weights where their file tells, else COCO's 17).
         weights: our safetensors, a run's folder, MMPose's `.pth`, ViTPose of transformers, or
             ImageNet weights for the backbone alone; "mmpose" or the name of its file for the
             method's published weights.
-        adapt: let weights of another skeleton in, joint by name.
-        weights_skeleton: whose joints the weights find, where their file does not say.
+        adapt: accept weights of another skeleton and match joints by name.
+        weights_skeleton: of the joints the weights predict, where their file does not tell.
         trust: let a `.pth` run code while it is read, where it needs to.
 
     Raises: InputError for an unknown name or weights that do not fit; RefusedError for weights
@@ -92,17 +92,18 @@ def create_method(
         raise InputError(f"method {name}", "no such method", f"try {near[0]}")
     if weights is None:
         return METHODS[name](find_skeleton(skeleton or COCO17)).eval()
-    path = find_weights(name, weights)
-    held = read_weights(path, trust=trust)
-    said = None if weights_skeleton is None else find_skeleton(weights_skeleton)
-    joints = find_skeleton(skeleton) if skeleton is not None else held.skeleton or said or COCO17
-    method = METHODS[name](joints)
-    held.load_into(method, adapt=adapt, skeleton=said)
+    checkpoint = read_weights(find_weights(name, weights), trust=trust)
+    source = None if weights_skeleton is None else find_skeleton(weights_skeleton)
+    if skeleton is not None:
+        method = METHODS[name](find_skeleton(skeleton))
+    else:
+        method = METHODS[name](checkpoint.skeleton or source or COCO17)
+    checkpoint.load_into(method, adapt=adapt, skeleton=source)
     return method.eval()
 
 
 def find_weights(name: str, weights: Path | str) -> Path:
-    """A path as it is; the published weights of the method for "mmpose" or their file's name."""
+    """Return a path unchanged, or that of published weights for "mmpose" or their file's name."""
     path = Path(weights)
     if path.exists() or path.name != str(weights):
         return path
@@ -113,7 +114,7 @@ def find_weights(name: str, weights: Path | str) -> Path:
 
 
 def find_skeleton(skeleton: str | Skeleton) -> Skeleton:
-    """The skeleton of that name or in that JSON file; one given as such comes back."""
+    """Return the skeleton of that name or in that JSON file; a `Skeleton` is returned unchanged."""
     if isinstance(skeleton, Skeleton):
         return skeleton
     if skeleton.endswith(".json"):

@@ -1,1 +1,1 @@
-"""Read, translate and find checkpoints."""
+"""Checkpoints: read them, rename their keys, find published ones."""

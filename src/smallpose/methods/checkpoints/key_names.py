@@ -1,4 +1,4 @@
-"""Other people's names for the same tensors, turned into ours, which are MMPose's."""
+"""Rename the tensors of other programs to our names, which are MMPose's."""
 
 import re
 from collections.abc import Mapping
@@ -7,31 +7,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Behind the backbone in other people's classifiers.
-_OF_CLASSIFIER = re.compile(r"(fc|classifier|final_layer|incre_modules|downsamp_modules)\.")
+# What follows the backbone in classifiers.
+_CLASSIFIER = re.compile(r"(fc|classifier|final_layer|incre_modules|downsamp_modules)\.")
 
 
 def rename_keys(state: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Tensors of MMPose (also before its version 1), transformers, or a classifier, by our names.
+    """Rename tensors of MMPose (also before version 1), transformers, or a classifier.
 
-    What is no tensor is left out.
+    Entries that are not tensors are dropped.
     """
     tensors = {
-        re.sub(r"^(module\.)?(keypoint_head\.)?", _rename, name): tensor
+        re.sub(r"^(module\.)?(keypoint_head\.)?", _rename_prefix, name): tensor
         for name, tensor in state.items()
         if isinstance(tensor, Tensor) and not name.startswith("data_preprocessor.")
     }
     if any("embeddings.patch_embeddings.projection" in name for name in tensors):
-        return _of_transformers(tensors)
+        return _convert_transformers(tensors)
     if "conv1.weight" in tensors and not any(n.startswith(("backbone.", "head")) for n in tensors):
-        # Classifiers of torchvision, timm and HRNet's authors: the backbone, and what nobody
-        # needs here.
-        kept = {n: t for n, t in tensors.items() if not _OF_CLASSIFIER.match(n)}
+        # Classifiers of torchvision, timm and HRNet's authors: only the backbone is needed.
+        kept = {n: t for n, t in tensors.items() if not _CLASSIFIER.match(n)}
         return {f"backbone.{name}": tensor for name, tensor in kept.items()}
     return tensors
 
 
-def _rename(match: re.Match[str]) -> str:
+def _rename_prefix(match: re.Match[str]) -> str:
     return "head." if match[2] else ""
 
 
@@ -55,12 +54,13 @@ _QUERY = re.compile(r"\.attention\.(?:attention\.)?query\.(weight|bias)$")
 _EXPERT = re.compile(r"\.mlp\.experts\.(?:experts\.)?(\d+)\.(weight|bias)$")
 
 
-def _of_transformers(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Query, key and value become one tensor, the class token's place is added to all places.
+def _convert_transformers(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Convert the tensors of ViTPose in transformers.
 
-    Of ViTPose+'s experts, the first is COCO's; its rows come behind those that all share.
+    Query, key and value become one tensor; the class token's position embedding is added to all
+    others. Of ViTPose+'s experts, the first is COCO's; its rows follow the shared ones.
     """
-    ours: dict[str, Tensor] = {}
+    renamed: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if re.search(r"\.attention\.(attention\.)?(key|value)\.", name) or _EXPERT.search(name):
             continue
@@ -68,9 +68,9 @@ def _of_transformers(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         if query:
             parts = [tensor, *(tensors[name.replace("query", n)] for n in ("key", "value"))]
             head = name[: query.start()].replace(".encoder.layer.", ".layers.")
-            ours[f"{head}.attn.qkv.{query[1]}"] = torch.cat(parts)
+            renamed[f"{head}.attn.qkv.{query[1]}"] = torch.cat(parts)
         elif name.endswith("embeddings.position_embeddings"):
-            ours["backbone.pos_embed"] = tensor[:, 1:] + tensor[:, :1]
+            renamed["backbone.pos_embed"] = tensor[:, 1:] + tensor[:, :1]
         else:
             shared = re.search(r"\.mlp\.fc2\.(weight|bias)$", name)
             if shared:
@@ -78,7 +78,7 @@ def _of_transformers(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
                 for middle in (".mlp.experts.0.", ".mlp.experts.experts.0."):
                     expert = tensors.get(f"{before}{middle}{shared[1]}")
                     tensor = tensor if expert is None else torch.cat([tensor, expert])
-            for pattern, word in _TRANSFORMERS:
-                name = re.sub(pattern, word, name)
-            ours[name] = tensor
-    return ours
+            for pattern, replacement in _TRANSFORMERS:
+                name = re.sub(pattern, replacement, name)
+            renamed[name] = tensor
+    return renamed

@@ -1,7 +1,7 @@
-"""MMPose's published weights by name: where they lie, and what is in the user's caches.
+"""MMPose's published weights: find them in the user's caches, or download them.
 
-Their file names carry the first eight digits of their SHA-256, which is checked before a byte of
-them is looked at. Nothing but these files is ever fetched.
+Their file names contain the first eight digits of their SHA-256, which is checked before a file is
+read. Nothing but these files is ever downloaded.
 """
 
 import os
@@ -17,17 +17,17 @@ from smallpose.system.files import hash_file, write_atomically_with
 from smallpose.system.progress import print_status
 
 SERVER = "https://download.openmmlab.com/mmpose"
-MMPOSE = "mmpose"  # what a user writes instead of a path
-WAIT_S = 20.0
+MMPOSE = "mmpose"  # what a user passes instead of a path
+TIMEOUT_S = 20.0
 
 
 def get_url(card: MethodCard) -> str:
-    """Where a method's published weights lie; "" where nobody published any."""
+    """Return the URL of a method's published weights; "" where none are published."""
     return f"{SERVER}/{card.checkpoint_folder}/{card.checkpoint}" if card.checkpoint else ""
 
 
 def list_cache_folders() -> Iterator[Path]:
-    """Folders that may hold them: ours first, which new ones go to, then PyTorch's and MIM's."""
+    """Yield the folders of caches: ours first, to which downloads go, then PyTorch's and MIM's."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     yield Path(os.environ.get("SMALLPOSE_CACHE") or home / "smallpose") / "checkpoints"
     yield Path(os.environ.get("TORCH_HOME") or home / "torch") / "hub" / "checkpoints"
@@ -35,36 +35,34 @@ def list_cache_folders() -> Iterator[Path]:
 
 
 def find_checkpoint(name: str, card: MethodCard, method: str) -> Path:
-    """The published weights of a method, from a cache or else from the network.
+    """Return the published weights of a method, from a cache or else from the network.
 
     Args:
-        name: "mmpose", or the file's own name.
+        name: "mmpose", or the name of the file.
 
-    Raises: InputError when there are none, or they are in no cache and cannot be fetched;
-        RefusedError when what lies there or came has another SHA-256.
+    Raises: InputError when there are none, or they are in no cache and cannot be downloaded;
+        RefusedError when the file has another SHA-256.
     """
     if not card.checkpoint:
-        raise InputError(
-            f"--weights {name}", f"nobody published weights of {method}", "name a file"
-        )
+        raise InputError(f"--weights {name}", f"no published weights of {method}", "pass a file")
     for folder in list_cache_folders():
         path = folder / card.checkpoint
         if path.is_file():
-            _check(path, card)
+            _check_hash(path, card)
             return path
     path = next(list_cache_folders()) / card.checkpoint
-    _fetch(get_url(card), path, card)
+    _download_file(get_url(card), path, card)
     return path
 
 
-def _fetch(url: str, path: Path, card: MethodCard) -> None:
-    print_status(f"fetching {url}")
+def _download_file(url: str, path: Path, card: MethodCard) -> None:
+    print_status(f"downloading {url}")
     try:
-        with urllib.request.urlopen(url, timeout=WAIT_S) as answer:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
             path.parent.mkdir(parents=True, exist_ok=True)
 
             def copy(out: IO[bytes]) -> None:
-                while block := answer.read(1 << 20):
+                while block := response.read(1 << 20):
                     out.write(block)
 
             write_atomically_with(path, copy)
@@ -72,21 +70,21 @@ def _fetch(url: str, path: Path, card: MethodCard) -> None:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise InputError(
             card.checkpoint,
-            f"is in no cache and cannot be fetched ({reason})",
-            f"fetch {url} where there is a network and put it into {path.parent}",
+            f"is in no cache and cannot be downloaded ({reason})",
+            f"download {url} on a machine with a network and copy it to {path.parent}",
         ) from None
     try:
-        _check(path, card)
+        _check_hash(path, card)
     except RefusedError:
         path.unlink()
         raise
 
 
-def _check(path: Path, card: MethodCard) -> None:
-    found = hash_file(path)
-    if not found.startswith(card.checkpoint_hash):
+def _check_hash(path: Path, card: MethodCard) -> None:
+    digest = hash_file(path)
+    if not digest.startswith(card.checkpoint_hash):
         raise RefusedError(
             str(path),
-            f"its SHA-256 begins with {found[:8]} and not with {card.checkpoint_hash}",
-            "remove it and fetch it again",
+            f"its SHA-256 begins with {digest[:8]} instead of {card.checkpoint_hash}",
+            "remove it and download it again",
         )

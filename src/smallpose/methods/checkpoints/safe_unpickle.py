@@ -1,8 +1,8 @@
-"""Other people's `.pth` files without running their code.
+"""Read `.pth` files without running their code.
 
 A `.pth` is a pickle and a pickle is a program. PyTorch's restricted reader builds tensors and
-plain containers only; the bookkeeping that MMEngine leaves beside them is allowed in as empty
-stubs, and everything else is refused unless the user says that he trusts the file.
+plain containers only; MMEngine's training history beside them is read as empty stubs, and
+everything else is refused unless the user states that they trust the file.
 """
 
 import pickle
@@ -19,16 +19,16 @@ from smallpose.core.errors import InputError, RefusedError
 
 
 class _Stub:
-    """Takes the place of a framework's object that we do not need."""
+    """Stands in for a framework's object that we do not need."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Forget everything."""
+        """Ignore all arguments."""
 
     def __setstate__(self, state: Any) -> None:
-        """Forget everything."""
+        """Ignore the state."""
 
 
-# What MMEngine's published files hold beside tensors.
+# What MMEngine's published files contain beside tensors.
 _HARMLESS: list[Any] = [
     (_Stub, "mmengine.logging.history_buffer.HistoryBuffer"),
     (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # type: ignore[attr-defined]
@@ -42,49 +42,54 @@ _HARMLESS: list[Any] = [
 
 
 def read_pickle(path: Path, *, trust: bool = False) -> dict[str, Any]:
-    """What a `.pth` file holds.
+    """Read a `.pth` file.
 
     Args:
         trust: let it run code where it needs to.
 
-    Raises: InputError for what is no checkpoint; RefusedError for one that would have to run code.
+    Raises: InputError for a file that is not a checkpoint; RefusedError for one that would have to
+        run code.
     """
     with path.open("rb") as file:
         if file.read(1) not in (b"P", b"\x80"):  # a zip or a pickle begins so
             raise InputError(str(path), "not a checkpoint", "name a .pth or .safetensors file")
     try:
         with torch.serialization.safe_globals(_HARMLESS), warnings.catch_warnings():
-            # Of newer pickle protocols, which it reads all the same.
+            # It warns of newer pickle protocols, which it can read.
             warnings.simplefilter("ignore")
-            held = torch.load(path, map_location="cpu", weights_only=True)
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        named = re.search(
+        global_name = re.search(
             r"GLOBAL ([\w.]+)|([Uu]nsupported (?:operand|class|opcode)\D*\w+)", str(error)
         )
-        if named is None:
+        if global_name is None:
             raise InputError(str(path), "not a checkpoint", "name a .pth file") from None
         if not trust:
+            needed = global_name[1] or global_name[2]
             raise RefusedError(
                 str(path),
                 "needs code execution",
-                f"convert or pass --i-trust-this-file (it asks for {named[1] or named[2]})",
+                f"convert or pass --i-trust-this-file (it asks for {needed})",
             ) from None
-        held = _trusted(path)
+        checkpoint = _load_trusted(path)
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
             str(path), f"not a checkpoint ({str(error).splitlines()[0]})", "copy it again"
         ) from None
-    if not isinstance(held, dict):
-        raise InputError(str(path), f"holds a {type(held).__name__}", "name a checkpoint")
-    return held
+    if not isinstance(checkpoint, dict):
+        kind = type(checkpoint).__name__
+        raise InputError(str(path), f"contains a {kind}, not a checkpoint", "name a checkpoint")
+    return checkpoint
 
 
-def _trusted(path: Path) -> Any:
-    """Read with all that a pickle may do; only ever after the user said so."""
+def _load_trusted(path: Path) -> Any:
+    """Read a pickle that may run any code; only after the user allowed it."""
     try:
         return torch.load(path, map_location="cpu", weights_only=False)
     except Exception as error:  # whatever its code raises
         reason = f"{type(error).__name__}: {error}"
         raise InputError(
-            str(path), f"cannot be read even so ({reason})", "install what it was made with"
+            str(path),
+            f"cannot be read although it is trusted ({reason})",
+            "install the packages it was made with",
         ) from None

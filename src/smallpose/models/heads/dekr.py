@@ -1,4 +1,4 @@
-"""DEKR's head (Geng et al. 2021): heatmaps, and an offset branch of adaptive convolutions per joint.
+"""DEKR's head (Geng et al. 2021): heatmaps, and an adaptive offset branch for each joint.
 
 The nine sampling points of a convolution are moved by an affine transform that each pixel predicts,
 so that the features of a joint concentrate around it (adaptive convolution). Moving the points is

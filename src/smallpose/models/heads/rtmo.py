@@ -102,8 +102,18 @@ class RTMOHeadModule(nn.Module):
             )
             outputs.append([m.flatten(2).transpose(1, 2) for m in maps])
         points = make_grid_points([x.shape[2:] for x in levels], STRIDES, levels[0])
-        columns = (torch.cat(column, dim=1) for column in zip(*outputs, strict=True))
-        return RTMOOutputs(*columns, xy=points.xy, stride=points.stride)
+        cls_scores, bbox_preds, kpt_vis, pose_vecs, kpt_offsets = (
+            torch.cat(column, dim=1) for column in zip(*outputs, strict=True)
+        )
+        return RTMOOutputs(
+            cls_scores=cls_scores,
+            bbox_preds=bbox_preds,
+            kpt_vis=kpt_vis,
+            pose_vecs=pose_vecs,
+            kpt_offsets=kpt_offsets,
+            xy=points.xy,
+            stride=points.stride,
+        )
 
 
 class RTMOHead(nn.Module):
