@@ -33,8 +33,8 @@ J = {name: index for index, name in enumerate(SMALLPOSE.joints)}
 CHEST, PELVIS = J["chest"], J["pelvis"]
 
 
-def source(name: str, root: Path, images: int, seed: int) -> Source:
-    """People with any of their joints labelled; no pictures."""
+def make_source(name: str, root: Path, images: int, seed: int) -> Source:
+    """Make a source of people with some of their joints labelled, without image files."""
     skeleton = SKELETONS[SOURCE_SKELETONS[SOURCES.index(name)]]
     rng = np.random.default_rng(seed)
     n = 3 * images
@@ -49,15 +49,15 @@ def source(name: str, root: Path, images: int, seed: int) -> Source:
     people = make_instances(
         skeleton, table, np.repeat(np.arange(images), 3), boxes, keypoints, source=code
     )
-    pictures = tuple(ImageFile(root / n) for n in names)
-    return Source(name, root, people, pictures, ("train", "test") * (images // 2))
+    image_files = tuple(ImageFile(root / n) for n in names)
+    return Source(name, root, people, image_files, ("train", "test") * (images // 2))
 
 
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory) -> dict[str, Path]:
-    """The same people, built as they are and with derived joints."""
+    """The same people, built without and with derived joints."""
     folder = tmp_path_factory.mktemp("derive")
-    made = {"coco": source("coco", folder, 20, 1), "mpii": source("mpii", folder, 12, 2)}
+    made = {"coco": make_source("coco", folder, 20, 1), "mpii": make_source("mpii", folder, 12, 2)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build_module, "READERS", {n: (lambda _, n=n: made[n]) for n in made})
         for name, joints in (("plain", ()), ("derived", ("chest", "pelvis"))):
@@ -99,8 +99,8 @@ def test_derived_joints_are_not_counted_and_a_reader_removes_them(tmp_path):
     write_coco(with_derived, tmp_path / "a.json", is_derived)
     assert np.array_equal(read_coco(tmp_path / "a.json").keypoints, people.keypoints)
     assert np.array_equal(read_coco(tmp_path / "a.json").num_labelled, people.num_labelled)
-    asked = read_coco(tmp_path / "a.json", derived=True)
-    assert np.array_equal(asked.keypoints, with_derived.keypoints)
+    on_request = read_coco(tmp_path / "a.json", derived=True)
+    assert np.array_equal(on_request.keypoints, with_derived.keypoints)
 
 
 def test_lists_of_derived_joints_count_from_1_and_are_read_as_the_same_mask(tmp_path):
@@ -124,39 +124,39 @@ def test_a_nose_cannot_be_derived():
 
 
 def test_only_derived_keypoints_differ_from_a_build_without_derive(sets):
-    """Read the two files as JSON: the only differences are the listed joints."""
+    """Read as JSON, the two files differ only in the listed joints."""
     for split in ("train", "test"):
-        plain, more = (
+        plain, derived = (
             json.loads((sets[n] / "annotations" / f"{split}.json").read_text())
             for n in ("plain", "derived")
         )
-        assert plain["images"] == more["images"]
-        made = 0
-        for one, other in zip(plain["annotations"], more["annotations"], strict=True):
+        assert plain["images"] == derived["images"]
+        num_derived = 0
+        for one, other in zip(plain["annotations"], derived["annotations"], strict=True):
             for number in other.pop("derived", []):
-                at = 3 * (number - 1)
-                assert one["keypoints"][at : at + 3] == [0, 0, 0]
+                first = 3 * (number - 1)
+                assert one["keypoints"][first : first + 3] == [0, 0, 0]
                 ends = {"chest": "shoulder", "pelvis": "hip"}[SMALLPOSE.joints[number - 1]]
                 left, right = (3 * SMALLPOSE.joints.index(f"{s}_{ends}") for s in ("left", "right"))
                 for axis in (0, 1):
                     middle = (one["keypoints"][left + axis] + one["keypoints"][right + axis]) / 2
-                    assert other["keypoints"][at + axis] == middle
-                assert other["keypoints"][at + 2] == 1
-                other["keypoints"][at : at + 3] = [0, 0, 0]
-                made += 1
+                    assert other["keypoints"][first + axis] == middle
+                assert other["keypoints"][first + 2] == 1
+                other["keypoints"][first : first + 3] = [0, 0, 0]
+                num_derived += 1
             assert one == other
-        assert made > 20
+        assert num_derived > 20
 
 
 def test_counts_densities_and_metrics_exclude_derived_joints(sets):
     for split in ("train", "test"):
-        plain, more = (
+        plain, derived = (
             read_coco(sets[n] / "annotations" / f"{split}.json") for n in ("plain", "derived")
         )
-        assert count_people(plain) == count_people(more)
-        assert np.array_equal(plain.keypoints, more.keypoints)
-        assert np.array_equal(plain.density_class, more.density_class)
-        crowds = smallpose.crowd_index(plain), smallpose.crowd_index(more)
+        assert count_people(plain) == count_people(derived)
+        assert np.array_equal(plain.keypoints, derived.keypoints)
+        assert np.array_equal(plain.density_class, derived.density_class)
+        crowds = smallpose.crowd_index(plain), smallpose.crowd_index(derived)
         assert np.array_equal(*crowds, equal_nan=True)
     cards = [(sets[n] / "README.md").read_text().split("## Sources")[0] for n in sets]
     assert cards[0] == cards[1]
@@ -165,13 +165,21 @@ def test_counts_densities_and_metrics_exclude_derived_joints(sets):
 def test_predictions_without_derived_joints_score_an_ap_of_1(sets, tmp_path):
     truth = sets["derived"] / "annotations" / "test.json"
     people = read_coco(truth)
-    found = [
+    predictions = [
         {"image_id": int(i), "category_id": 1, "keypoints": k.ravel().tolist(), "score": 1.0}
         for i, k in zip(people.images.ids[people.image_rows], people.keypoints, strict=True)
         if k[:, 2].any()
     ]
-    (tmp_path / "found.json").write_text(json.dumps(found))
-    main(["evaluate", str(truth), str(tmp_path / "found.json"), "--json", str(tmp_path / "out")])
+    (tmp_path / "predictions.json").write_text(json.dumps(predictions))
+    main(
+        [
+            "evaluate",
+            str(truth),
+            str(tmp_path / "predictions.json"),
+            "--json",
+            str(tmp_path / "out"),
+        ]
+    )
     assert json.loads((tmp_path / "out").read_text())["protocols"]["recall"]["AP"] == 1.0
 
 
@@ -181,7 +189,7 @@ def test_the_fast_and_the_slow_reader_remove_the_same_derived_joints(sets, monke
     plain = read_coco_slow(path)
 
     def never(*_: object) -> Instances:
-        raise AssertionError("left to the ordinary reader")
+        raise AssertionError("the fast reader did not read it")
 
     monkeypatch.setattr(coco_annotations, "read_coco_slow", never)
     fast = read_coco(path)
@@ -190,13 +198,15 @@ def test_the_fast_and_the_slow_reader_remove_the_same_derived_joints(sets, monke
 
 
 def test_derived_joints_are_trained_on_only_on_request_and_never_tested_on(sets):
-    asked, unasked = (read_setting_data(sets["derived"], "B", derived=d) for d in (True, False))
+    with_derived, without = (
+        read_setting_data(sets["derived"], "B", derived=d) for d in (True, False)
+    )
     for joint in (CHEST, PELVIS):
-        more, less = (t.train.keypoints[:, joint, 2] > 0 for t in (asked, unasked))
-        assert more.sum() > less.sum() + 20
-        assert not (less & ~more).any()
-    assert np.array_equal(asked.test.keypoints, unasked.test.keypoints)
-    assert np.array_equal(asked.train.num_keypoints, unasked.train.num_keypoints)
+        more, fewer = (t.train.keypoints[:, joint, 2] > 0 for t in (with_derived, without))
+        assert more.sum() > fewer.sum() + 20
+        assert not (fewer & ~more).any()
+    assert np.array_equal(with_derived.test.keypoints, without.test.keypoints)
+    assert np.array_equal(with_derived.train.num_keypoints, without.train.num_keypoints)
 
 
 def test_check_reports_no_finding_about_derived_joints(sets, capsys):
@@ -209,16 +219,16 @@ def test_check_reports_no_finding_about_derived_joints(sets, capsys):
 
 def test_the_manifest_and_the_card_count_derived_joints(sets):
     manifest = json.loads((sets["derived"] / "manifest.json").read_text())
-    made = {"chest": 0, "pelvis": 0}
+    num_derived = {"chest": 0, "pelvis": 0}
     for split in ("train", "test"):
         data = json.loads((sets["derived"] / "annotations" / f"{split}.json").read_text())
         for record in data["annotations"]:
             for number in record.get("derived", []):
-                made[SMALLPOSE.joints[number - 1]] += 1
-    assert manifest["derived"] == made
+                num_derived[SMALLPOSE.joints[number - 1]] += 1
+    assert manifest["derived"] == num_derived
     card = (sets["derived"] / "README.md").read_text()
-    assert f"{made['chest']:,} of the chest and {made['pelvis']:,} of the pelvis" in card
-    assert "never made up" in (sets["plain"] / "README.md").read_text()
+    assert f"{num_derived['chest']:,} chest and {num_derived['pelvis']:,} pelvis keypoints" in card
+    assert "none were derived" in (sets["plain"] / "README.md").read_text()
 
 
 def test_a_derived_joint_out_of_range_is_named(sets, tmp_path):
@@ -240,11 +250,11 @@ def test_an_unknown_joint_is_refused_before_anything_is_read(tmp_path):
 @pytest.mark.parametrize("to", ["mmpose", "fiftyone"])
 def test_exports_to_other_tools_exclude_derived_joints(sets, tmp_path, to):
     out = tmp_path / to
-    written = export_set(sets["derived"], to, out, "none")
-    assert any("derived (chest, pelvis)" in line for line in written.losses)
+    result = export_set(sets["derived"], to, out, "none")
+    assert any("derived joints (chest, pelvis)" in line for line in result.losses)
     for split in ("train", "test"):
         name = f"annotations/{split}.json" if to == "mmpose" else f"{split}/labels.json"
-        # Every other record is the same, so without the made joints the files are equal.
+        # All other fields are equal, so the files are equal without the derived joints.
         plain = sets["plain"] / "annotations" / f"{split}.json"
         assert (out / name).read_bytes() == plain.read_bytes()
     if to == "mmpose":

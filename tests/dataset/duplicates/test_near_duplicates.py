@@ -21,15 +21,15 @@ Grey = NDArray[np.uint8]
 NUM_SCENES = 50
 
 
-def recompress(picture: Grey, quality: int = 30) -> Grey:
-    ok, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+def recompress(image: Grey, quality: int = 30) -> Grey:
+    ok, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert ok
     return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
 
 
-def resize(picture: Grey, factor: float) -> Grey:
+def resize(image: Grey, factor: float) -> Grey:
     interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    return cv2.resize(picture, None, fx=factor, fy=factor, interpolation=interpolation)
+    return cv2.resize(image, None, fx=factor, fy=factor, interpolation=interpolation)
 
 
 # Each alters an image, given a generator and the fixture `crop`.
