@@ -52,7 +52,7 @@ class Column:
 
     def format_ends(self, cell: Cell) -> str:
         """Format the interval of a cell, such as `18.0–20.9`; "" without one."""
-        if not _has_ends(cell):
+        if not isinstance(cell, Interval) or not cell.has_ends:
             return ""
         dash = "–" if cell.low >= 0 else " to "
         return f"{self.format(cell.low)}{dash}{self.format(cell.high)}"
@@ -63,8 +63,9 @@ class Column:
             return self.format_plain(cell.value)
         if cell is None or (isinstance(cell, float) and math.isnan(cell)):
             return ""
-        is_rounded = isinstance(cell, float) and self.kind != "exact"
-        return f"{round(cell, 4):g}" if is_rounded else str(cell)
+        if isinstance(cell, float) and self.kind != "exact":
+            return f"{round(cell, 4):g}"
+        return str(cell)
 
 
 @dataclass(frozen=True)
@@ -175,20 +176,18 @@ class Table:
         Args:
             width: of the terminal, in characters.
         """
-        *short_heads, _ = self.heads
-        widths = [
-            min(max(map(len, column)), self.columns[index].width)
-            for index, column in enumerate(zip(short_heads, *(r[:-1] for r in self.format_cells())))
-        ]
-        lines = [self.title, self._align(short_heads, widths)]
-        for *short, sentences in self.format_cells():
+        indent = " " * 4
+        cells = self.format_cells()
+        limits = [column.width for column in self.columns[:-1]]
+        columns = list(zip(self.heads, *cells, strict=True))
+        widths = [min(max(map(len, c)), w) for c, w in zip(columns, limits, strict=False)]
+        lines = [self.title, self._align(self.heads[:-1], widths)]
+        for *short, sentences in cells:
             wrapped = [textwrap.wrap(cell, w) for cell, w in zip(short, widths, strict=True)]
             for parts in itertools.zip_longest(*wrapped, fillvalue=""):
                 lines.append(self._align(parts, widths))
-            lines += [
-                textwrap.fill(sentences, width, initial_indent=" " * 4, subsequent_indent=" " * 4),
-                "",
-            ]
+            below = textwrap.wrap(sentences, width - len(indent))
+            lines += [*(indent + line for line in below), ""]
         return "\n".join([*lines, textwrap.fill(self.note, width)])
 
     def _pair(self, row: tuple[Cell, ...]) -> list[tuple[Column, Cell]]:

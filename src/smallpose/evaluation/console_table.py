@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smallpose.core.interval import Interval
+from smallpose.core.table import Column, Kind, Table
 from smallpose.evaluation.protocols import CLASSES
 
 Metrics = Mapping[str, float | None]
@@ -24,9 +25,10 @@ def format_evaluation(
     rows: list[list[str]] = []
     for protocol, metrics in protocols.items():
         # Under `recall` AP and AR are equal; the same number twice would look like two.
-        for letters in ("AR",) if protocol == "recall" else ("AP", "AR"):
+        kinds = ("AR",) if protocol == "recall" else ("AP", "AR")
+        for letters in kinds:
             names = _list_columns(protocol, letters)
-            label = "" if rows and rows[-1][0] == protocol else protocol
+            label = protocol if letters == kinds[0] else ""
             cells = [format_number(metrics[name]) if name else "" for name in names]
             rows.append([label, letters, *cells])
             if intervals:
@@ -55,18 +57,10 @@ def format_table(
     heading: Sequence[str], rows: Sequence[Sequence[str]], foot: Sequence[str] = (), left: int = 2
 ) -> list[str]:
     """Format lines of a table, the first `left` columns flush left and the others right."""
-    every_row = [heading, *rows, *([foot] if foot else [])]
-    widths = [max(len(row[i]) for row in every_row) for i in range(len(heading))]
-    rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
-
-    def format_row(row: Sequence[str]) -> str:
-        cells = []
-        for i, (cell, width) in enumerate(zip(row, widths, strict=True)):
-            cells.append(cell.ljust(width) if i < left else cell.rjust(width))
-        return "  ".join(cells).rstrip()
-
-    lines = [format_row(heading), rule, *(format_row(row) for row in rows), rule]
-    return [*lines, format_row(foot)] if foot else lines
+    kinds: list[Kind] = ["text"] * left + ["number"] * (len(heading) - left)
+    columns = [Column(head, kind) for head, kind in zip(heading, kinds, strict=True)]
+    cells = tuple(tuple(row) for row in rows)
+    return Table("", "", tuple(columns), cells, foot=tuple(foot)).to_text().splitlines()
 
 
 def format_number(value: float | None, digits: int = 4, sign: bool = False) -> str:

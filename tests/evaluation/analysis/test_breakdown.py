@@ -175,7 +175,7 @@ def test_csv_markdown_and_latex_hold_the_same_numbers(crowded_dataset):
     cell = f"{100 * result['coco']['AP']:.1f}"
     assert f"| coco | {cell} (" in format_markdown(result)
     latex = format_latex(result)
-    assert f"coco & {cell} (" in latex
+    assert rf"coco & {cell} {{\scriptsize (" in latex
     assert latex.count(r"\\") == 4
     assert r"$AP^{S}_{De}$" in latex
 

@@ -126,8 +126,8 @@ def _check_claim(
             if runs
             else {}
         )
-        printed = PaperSource(paper).judge(claim.results)
-        return CheckedClaim(filled, printed, ours.get("owned"), ours.get("coco"))
+        theirs = PaperSource(paper).judge(claim.results)
+        return CheckedClaim(filled, theirs, ours.get("owned"), ours.get("coco"))
     printed = Finding(tuple(claim.printed(paper))) if claim.printed else None
     counted = datasets.judge(claim.datasets) if datasets and claim.datasets else None
     return CheckedClaim(filled, printed, counted and _keep_known(counted))

@@ -66,8 +66,8 @@ class DatasetSource(ResultSource):
         """Describe two statistics, or one and its limit."""
         (name, statistic), right = assertion.left, assertion.right
         if not isinstance(right, tuple):
-            relation = "is" if assertion.relation == "within" else assertion.relation
-            what = f"{NAMES[name]}'s {statistic} {relation} {right:,}"
+            verb = "is" if assertion.relation == "within" else assertion.relation
+            what = f"{NAMES[name]}'s {statistic} {verb} {right:,}"
             return what, self._describe_value(assertion.left)
         relation = f"above {NAMES[right[0]]}'s" if name == OWN else f"below {NAMES[name]}'s"
         values = [self.value(key) for key in (assertion.left, right)]
@@ -85,6 +85,8 @@ class DatasetSource(ResultSource):
             masks = _estimate_small_share(people, people.file_area)
             by_mask = f"; by mask {100 * masks.value:.1f} %" if masks.n else ""
             return f"by box {value.value:.1f} %{by_mask}, of {people.is_counted.sum():,} people"
+        if name == OWN:
+            return f"{value.value:,.0f} in the built set"
         return f"{value.value:,.0f}, of {people.is_counted.sum():,} people"
 
 

@@ -1,4 +1,4 @@
-"""Figures: data in, a matplotlib Figure back, all in one style; a file for each kind."""
+"""Draw figures with matplotlib, all in one style; one file for each kind of data."""
 
 from smallpose.report.figures.data_sets import (
     draw_areas,

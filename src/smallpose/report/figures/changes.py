@@ -1,4 +1,4 @@
-"""From setting A to B by class, method by method: the difference and its interval (Fig. 5)."""
+"""Draw what methods gain from setting A to B, by class and with intervals (Fig. 5)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,9 @@ from smallpose.report.figures.style import (
     hide_frame,
 )
 
-UP, DOWN, UNSURE = SERIES[0], SERIES[1], "#9AA3AE"
+GAIN = SERIES[0]
+LOSS = SERIES[1]
+UNDECIDED = "#9AA3AE"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Change:
     """B minus A of one method.
 
     Args:
-        ours: by metric, points; None where a class has nobody.
+        ours: by metric, in points; None for a class without people.
         printed: the paper's, likewise.
     """
 
@@ -35,9 +37,7 @@ class Change:
     printed: Mapping[str, float | None]
 
 
-def compute_changes(
-    ours: CellSource, printed: CellSource, methods: Sequence[str]
-) -> list[Change]:
+def compute_changes(ours: CellSource, printed: CellSource, methods: Sequence[str]) -> list[Change]:
     """Compute B minus A of the methods that have both; B is scored on COCO's 17 joints, as A is."""
     out = []
     for method in methods:
@@ -54,36 +54,43 @@ def compute_changes(
 
 
 def draw_gains_by_class(changes: list[Change], printed: str = "the paper's") -> Figure:
-    """A panel a class, a bar a method: blue up, orange down, grey where the interval holds 0."""
+    """Draw a panel per class and a bar per method: gain, loss, or grey if undecided.
+
+    Args:
+        printed: whose numbers the diamonds are.
+    """
     rows = max(len(changes), 1)
     height = 1.25 + 0.36 * rows
     figure = create_figure(9.2, height)
     grid = figure.add_gridspec(1, len(CLASSES), wspace=0.14)
-    reach = [
-        v for c in changes for m in c.ours.values() if m is not None for v in (m.low, m.high, 0.0)
-    ]
-    reach += [v for c in changes for v in c.printed.values()]
-    known = [v for v in reach if v is not None]
-    low, high = min(known, default=0.0), max(known, default=1.0)
-    room = 0.07 * max(high - low, 1.0)
+    low, high = _find_limits(changes)
+    margin = 0.07 * max(high - low, 1.0)
     for column, (metric, title) in enumerate(CLASSES.items()):
         axes = figure.add_subplot(grid[0, column])
         _draw_panel(axes, [(c.ours[metric], c.printed[metric]) for c in changes])
-        axes.set(xlim=(low - room, high + room), ylim=(rows - 0.4, -0.6))
+        axes.set(xlim=(low - margin, high + margin), ylim=(rows - 0.4, -0.6))
         axes.set_title(title, fontsize=9.5, color=LIGHT.ink, pad=6)
         names = [c.label for c in changes] if column == 0 else [""] * len(changes)
         axes.set_yticks(range(len(changes)), names)
     figure.text(
         0.5,
         -0.08 / height,
-        "AP of B minus AP of A, points, both on COCO's 17 joints; whiskers "
-        f"95 %; ◇ {printed} (B on 21)",
+        "AP of B minus AP of A in points, both on COCO's 17 joints; whiskers: 95 % intervals; "
+        f"◇ {printed} (B on 21)",
         ha="center",
         va="top",
         size=8.5,
         color=LIGHT.muted,
     )
     return apply_theme(figure)
+
+
+def _find_limits(changes: list[Change]) -> tuple[float, float]:
+    """Find the smallest and the largest number that the figure shows."""
+    ours = [change for c in changes for change in c.ours.values() if change is not None]
+    printed = [value for c in changes for value in c.printed.values() if value is not None]
+    shown = [*printed, *(end for change in ours for end in (change.low, change.high, 0.0))]
+    return min(shown, default=0.0), max(shown, default=1.0)
 
 
 def _draw_panel(axes: Axes, values: list[tuple[Interval | None, float | None]]) -> None:
@@ -108,5 +115,5 @@ def _draw_panel(axes: Axes, values: list[tuple[Interval | None, float | None]]) 
 
 def _choose_colour(change: Interval) -> str:
     if change.low > 0:
-        return UP
-    return DOWN if change.high < 0 else UNSURE
+        return GAIN
+    return LOSS if change.high < 0 else UNDECIDED

@@ -1,4 +1,4 @@
-"""Figures of data sets, several side by side (Figs. 1a, 2, 3, 7, 8)."""
+"""Draw statistics of data sets, several side by side (Figs. 1a, 2, 3, 7, 8)."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -36,7 +36,7 @@ from smallpose.stats.mean_interval import Estimate
 
 
 def draw_composition(sources: Mapping[str, Counts]) -> Figure:
-    """People by source as a ring, with numbers (Fig. 1a)."""
+    """Draw people by source as a ring, with numbers (Fig. 1a)."""
     figure = create_figure(5.8, 3.0)
     axes = figure.add_axes((0.02, 0.04, 0.5, 0.92))
     people = {name: c.people for name, c in sources.items() if c.people}
@@ -55,8 +55,8 @@ def draw_composition(sources: Mapping[str, Counts]) -> Figure:
     legend.set_axis_off()
     legend.set(xlim=(0, 1), ylim=(0, 1))
     step = min(0.17, 0.9 / max(len(people), 1))
-    for number, (name, n) in enumerate(people.items()):
-        y = 0.5 + step * ((len(people) - 1) / 2 - number)
+    for index, (name, n) in enumerate(people.items()):
+        y = 0.5 + step * ((len(people) - 1) / 2 - index)
         legend.scatter([0.03], [y], s=90, color=SOURCE_COLOURS[name], marker="s")
         legend.text(0.10, y, SOURCE_NAMES[name], va="center", color=LIGHT.ink)
         legend.text(0.74, y, f"{n:,}", va="center", ha="right", color=LIGHT.ink)
@@ -65,24 +65,24 @@ def draw_composition(sources: Mapping[str, Counts]) -> Figure:
 
 
 def draw_areas(sets: Mapping[str, Histogram]) -> Figure:
-    """The share of people by box area, several sets side by side (Figs. 2, 8b)."""
+    """Draw the share of people by box area (Figs. 2, 8b)."""
     figure, axes = create_axes(5.8, 3.4)
     bins = len(AREA_NAMES) - 1
     width = 0.82 / max(len(sets), 1)
-    for number, (name, histogram) in enumerate(sets.items()):
-        x = np.arange(bins) + (number - (len(sets) - 1) / 2) * width
+    for index, (name, histogram) in enumerate(sets.items()):
+        x = np.arange(bins) + (index - (len(sets) - 1) / 2) * width
         label = f"{name} ({histogram.total:,})"
         axes.bar(
             x,
             100 * histogram.shares,
             width * 0.94,
             label=label,
-            **get_series_style(number).bar_options(),
+            **get_series_style(index).bar_options(),
         )
         if len(sets) <= 4:
-            # A bin without a bar may hold a few people; that it holds nobody is said.
-            for at in x[histogram.counts == 0] if histogram.total else ():
-                axes.text(at, 0, "0", ha="center", va="bottom", size=7, color=LIGHT.muted)
+            # A bin whose bar is too low to be seen may have people, so empty bins are marked.
+            for position in x[histogram.counts == 0] if histogram.total else ():
+                axes.text(position, 0, "0", ha="center", va="bottom", size=7, color=LIGHT.muted)
     top = max((100 * h.shares.max() for h in sets.values()), default=1.0) or 1.0
     axes.set(ylim=(0, top * 1.18), xlim=(-0.6, bins - 0.4))
     # The limits of the size classes fall between bins 3 | 4 and 5 | 6.
@@ -101,26 +101,26 @@ def draw_areas(sets: Mapping[str, Histogram]) -> Figure:
 def draw_crowding(
     sets: Mapping[str, Crowding], means: Mapping[str, Estimate] | None = None
 ) -> Figure:
-    """The share of images by CrowdIndex, with each set's mean and its interval (Fig. 3).
+    """Draw the share of images by CrowdIndex, with each set's mean and its interval (Fig. 3).
 
     Args:
-        sets: name to CrowdIndex of its images.
-        means: of each set; as if every image stood alone without.
+        sets: CrowdIndex of the images by name of the set.
+        means: of each set (default: of images that are all independent).
     """
     figure, axes = create_axes(5.8, 3.3)
     shares = {name: 100 * crowd.histogram.shares for name, crowd in sets.items()}
     top = max((float(v.max()) for v in shares.values()), default=1.0) or 1.0
-    room = top * (0.05 + 0.05 * len(sets))
-    for number, (name, crowd) in enumerate(sets.items()):
+    headroom = top * (0.05 + 0.05 * len(sets))
+    for index, (name, crowd) in enumerate(sets.items()):
         mean = (means or {}).get(name) or crowd.estimate
-        drawn = get_series_style(number)
+        style = get_series_style(index)
         label = f"{name} (mean {_format_interval(mean)}, {crowd.histogram.total:,} images)"
-        draw_steps(axes, crowd.histogram.edges, shares[name], drawn, label, fill=len(sets) <= 2)
-        y = top + room * (1 - (number + 0.5) / len(sets))
-        axes.plot([mean.low, mean.high], [y, y], color=drawn.colour, lw=2.5, solid_capstyle="butt")
-        axes.plot([mean.value], [y], color=drawn.colour, marker=drawn.marker, ms=4.5)
+        draw_steps(axes, crowd.histogram.edges, shares[name], style, label, fill=len(sets) <= 2)
+        y = top + headroom * (1 - (index + 0.5) / len(sets))
+        axes.plot([mean.low, mean.high], [y, y], color=style.colour, lw=2.5, solid_capstyle="butt")
+        axes.plot([mean.value], [y], color=style.colour, marker=style.marker, ms=4.5)
     axes.set(xlim=(0, 1), xlabel="CrowdIndex; marks are means with 95 % intervals")
-    axes.set(ylim=(0, top + room), ylabel="images, %")
+    axes.set(ylim=(0, top + headroom), ylabel="images, %")
     axes.set_yticks([t for t in axes.get_yticks() if t <= top])
     axes.set_xticks(np.linspace(0, 1, 6), ["0", "0.2", "0.4", "0.6", "0.8", "≥ 1"])
     add_legend_above(axes)
@@ -136,32 +136,32 @@ def _format_interval(mean: Estimate) -> str:
 
 
 def draw_people_per_image(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
-    """How many people images show, on a logarithm so that the tail is seen (Fig. 7).
+    """Draw the distribution of people per image, on a logarithmic axis for its tail (Fig. 7).
 
     Args:
-        sets: name to (most + 1,) numbers of images with 0, 1, 2 … people.
+        sets: (n + 1,) numbers of images with 0, 1, 2 … n people, by name of the set.
     """
     figure, axes = create_axes(5.8, 3.3)
-    most = max((len(c) - 1 for c in sets.values()), default=1)
-    for number, (name, counts) in enumerate(sets.items()):
+    max_people = max((len(c) - 1 for c in sets.values()), default=1)
+    for index, (name, counts) in enumerate(sets.items()):
         images = int(counts[1:].sum())
         mean = float((counts * np.arange(len(counts))).sum() / max(images, 1))
         shares = 100 * counts[1:] / max(images, 1)
         edges = np.arange(1, len(counts) + 1, dtype=np.float64) - 0.5
-        drawn = get_series_style(number)
-        label = f"{name} (mean {mean:.1f}, most {len(counts) - 1}, {images:,} images)"
-        # Numbers of people that no image shows are gaps in the line.
+        style = get_series_style(index)
+        label = f"{name} (mean {mean:.1f}, maximum {len(counts) - 1}, {images:,} images)"
+        # Numbers of people that no image has are gaps in the line.
         axes.stairs(
             np.where(shares > 0, shares, np.nan),
             edges,
             baseline=None,
-            color=drawn.colour,
-            ls=drawn.line,
+            color=style.colour,
+            ls=style.line,
             lw=2,
             label=label,
             zorder=3,
         )
-    axes.set(xlim=(0.5, max(most, 2) + 0.5), xlabel="people in an image", ylabel="images, %")
+    axes.set(xlim=(0.5, max(max_people, 2) + 0.5), xlabel="people in an image", ylabel="images, %")
     if any(counts[1:].any() for counts in sets.values()):
         axes.set_yscale("log")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -172,7 +172,7 @@ def draw_people_per_image(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
 
 
 def draw_classes(sets: Mapping[str, Counts]) -> Figure:
-    """Size classes, and density classes of the small, of several sets (Fig. 8a and c)."""
+    """Draw the size classes, and the density classes of small people (Fig. 8a and c)."""
     rows = max(len(sets), 1)
     figure = create_figure(5.8, 1.25 + 0.62 * rows)
     grid = figure.add_gridspec(1, 2, wspace=0.09)
@@ -211,7 +211,7 @@ def draw_classes(sets: Mapping[str, Counts]) -> Figure:
 def _draw_stack(axes: Axes, y: float, parts: Sequence[int], colours: Sequence[str]) -> None:
     total, left = max(sum(parts), 1), 0.0
     if not sum(parts):
-        axes.text(1, y, "nobody", va="center", size=7.5, color=LIGHT.muted)
+        axes.text(1, y, "no people", va="center", size=7.5, color=LIGHT.muted)
     for n, colour in zip(parts, colours, strict=True):
         width = 100 * n / total
         axes.barh(y, width, 0.62, left=left, color=colour)

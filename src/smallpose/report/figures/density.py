@@ -1,4 +1,4 @@
-"""AP against keypoint density, several methods with intervals (Fig. 4a)."""
+"""Draw AP against keypoint density for several methods, with intervals (Fig. 4a)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,10 +24,10 @@ BANDS = {
 
 
 def draw_ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
-    """AP (`owned`) in bins of equally many small people, whiskers 95 %; no bin, no point.
+    """Draw AP (`owned`) in bins of equally many small people, with 95 % intervals.
 
     Args:
-        methods: label to bins along the density; the bins are the same people for all.
+        methods: bins along the density by label; all methods have the same people in them.
     """
     figure, axes = create_axes(6.8, 3.8)
     top = max(
@@ -53,33 +53,33 @@ def draw_ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
             rotation=90 if high - low < 0.1 else 0,
         )
     people = 0
-    for number, (label, bins) in enumerate(methods.items()):
-        # Side by side within a bin, so that whiskers do not hide each other.
-        shift = (number - (len(methods) - 1) / 2) * 0.006
+    for index, (label, bins) in enumerate(methods.items()):
+        # Methods are shifted within a bin, or their whiskers would hide each other.
+        shift = (index - (len(methods) - 1) / 2) * 0.006
         x = np.array([(b.low + b.high) / 2 + shift for b in bins])
         ap = np.array([np.nan if b.ap is None else 100 * b.ap for b in bins])
-        drawn = get_series_style(number)
+        style = get_series_style(index)
         axes.plot(
             x,
             ap,
-            color=drawn.colour,
-            ls=drawn.line,
+            color=style.colour,
+            ls=style.line,
             lw=1.4,
-            marker=drawn.marker,
+            marker=style.marker,
             ms=4.5,
             label=label,
             zorder=3,
         )
-        for at, b in zip(x, bins, strict=True):
+        for position, b in zip(x, bins, strict=True):
             if b.interval is not None and b.ap is not None:
                 low, high = 100 * b.interval.low, 100 * b.interval.high
-                axes.vlines(at, low, high, color=drawn.colour, lw=1.3, zorder=2)
+                axes.vlines(position, low, high, color=style.colour, lw=1.3, zorder=2)
         people = max(people, sum(b.people for b in bins))
-    bins_text = max((len(b) for b in methods.values()), default=0)
+    num_bins = max((len(b) for b in methods.values()), default=0)
     axes.set(xlim=(0, 1), ylim=(0, height), ylabel="AP (owned), points")
     axes.set_xlabel(
-        f"keypoint density (Eq. 3); {people:,} small people in {bins_text} bins of equally many, "
-        "whiskers 95 %",
+        f"keypoint density (Eq. 3); {people:,} small people in {num_bins} bins of equally many, "
+        "whiskers: 95 % intervals",
         fontsize=8.5,
     )
     add_legend_above(axes)

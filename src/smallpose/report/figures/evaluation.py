@@ -1,7 +1,7 @@
-"""Figures of one evaluation: AP by class under each protocol, AP along density or height (Fig. 4a).
+"""Draw one evaluation: AP by class under each protocol, AP along density or height (Fig. 4a).
 
-Whiskers are 95 % intervals, where the evaluation was asked for them; a class or bin without people
-is a gap and not a zero.
+Whiskers are 95 % intervals, where the evaluation has them; a class or bin without people is a gap
+and not a zero.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from smallpose.report.figures import (
     save_figure,
 )
 
-# Key of the metric, heading, key of the people.
+# Metric, label, and the name of the class in `Evaluation.people`.
 CLASSES = (
     ("AP", "all", "all"),
     ("AP_S", "small", "small"),
@@ -37,17 +37,17 @@ AXES = {"density": "keypoint density (Eq. 3)", "height": "height of the person's
 
 
 def draw_class_bars(result: Evaluation) -> Figure:
-    """Bars by class, one colour a protocol, the people of each class beneath."""
+    """Draw bars by class, one colour per protocol, with the index of people below."""
     figure, axes = create_axes(7.2, 3.6)
     width = 0.8 / len(result.protocols)
-    for number, (protocol, metrics) in enumerate(result.protocols.items()):
+    for index, (protocol, metrics) in enumerate(result.protocols.items()):
         intervals = result.intervals.get(protocol, {})
-        at = np.arange(len(CLASSES)) + (number - (len(result.protocols) - 1) / 2) * width
+        positions = np.arange(len(CLASSES)) + (index - (len(result.protocols) - 1) / 2) * width
         values = [metrics[key] for key, *_ in CLASSES]
         heights = [np.nan if value is None else 100 * value for value in values]
-        colour = SERIES[number]
-        axes.bar(at, heights, width * 0.92, color=colour, label=protocol, zorder=2)
-        for x, height, (key, *_) in zip(at, heights, CLASSES, strict=True):
+        colour = SERIES[index]
+        axes.bar(positions, heights, width * 0.92, color=colour, label=protocol, zorder=2)
+        for x, height, (key, *_) in zip(positions, heights, CLASSES, strict=True):
             interval = intervals.get(key)
             if interval is not None:
                 low, high = 100 * interval.low, 100 * interval.high
@@ -58,13 +58,15 @@ def draw_class_bars(result: Evaluation) -> Figure:
     axes.set_xticks(range(len(CLASSES)), labels)
     axes.axvline(3.5, color=LIGHT.grid, lw=1)
     axes.set(ylim=(0, 100), ylabel="AP, %")
-    axes.set_xlabel("class, and how many people it holds; the last three are of the small")
+    axes.set_xlabel(
+        "class and index of people; the last three are small people by keypoint density"
+    )
     add_legend_above(axes)
     return apply_theme(figure)
 
 
 def draw_ap_along_scale(name: str, bins: Sequence[Bin]) -> Figure:
-    """AP (`owned`) in bins of equally many people, each drawn over its range of values."""
+    """Draw AP (`owned`) in bins of equally many people, each over its range of values."""
     figure, axes = create_axes(6.2, 3.6)
     shown = [b for b in bins if b.ap is not None]
     for b in shown:
@@ -97,7 +99,7 @@ def draw_ap_along_scale(name: str, bins: Sequence[Bin]) -> Figure:
 
 
 def _find_middle(name: str, b: Bin) -> float:
-    """Of a bin, as the axis has it: heights are drawn on a logarithm."""
+    """Find the middle of a bin on its axis; heights have a logarithmic one."""
     return float(np.sqrt(b.low * b.high)) if name == "height" else (b.low + b.high) / 2
 
 
@@ -110,7 +112,7 @@ def _draw_density_bands(axes: Axes) -> None:
 
 
 def save_figures(result: Evaluation, along: Mapping[str, Sequence[Bin]], folder: Path) -> None:
-    """`ap_by_class` and `ap_along_<scale>` as PNG and SVG."""
+    """Write `ap_by_class` and `ap_along_<scale>` as PNG and SVG."""
     save_figure(draw_class_bars(result), folder, "ap_by_class")
     for name, bins in along.items():
         if bins:

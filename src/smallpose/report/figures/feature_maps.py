@@ -1,4 +1,4 @@
-"""Figure 6: the same small people as two or more methods see them, on one colour scale each."""
+"""Draw the heatmaps and features of the same small people by several methods (Fig. 6)."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from smallpose.report.figures.style import LIGHT
 
 Floats = NDArray[np.float64]
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 
 
 def draw_feature_maps(
-    crops: Sequence[Picture],
+    crops: Sequence[Image],
     heatmaps: Mapping[str, Sequence[Floats]],
     features: Mapping[str, Sequence[Floats]],
     heights: Sequence[float],
 ) -> Figure:
-    """A row for each person: his crop, then the heatmaps and the features of every method.
+    """Draw a row per person: the crop, then the heatmaps and the features of every method.
 
     All heatmaps share one colour scale, from 0 to their largest value. Features of different
     networks have no common unit: each method's are divided by their own median over these people,
@@ -27,8 +27,8 @@ def draw_feature_maps(
 
     Args:
         crops: (h, w, 3) RGB.
-        heatmaps, features: by method, a map for each person.
-        heights: of the people in their pictures, px.
+        heatmaps, features: by method, one map per person.
+        heights: of the people in their images, px.
     """
     names = list(heatmaps)
     n, m = len(crops), len(names)
@@ -39,8 +39,8 @@ def draw_feature_maps(
         ]
         for name, maps in features.items()
     }
-    most_heat = max(float(h.max()) for maps in heatmaps.values() for h in maps)
-    most_feature = max(float(np.quantile(f, 0.995)) for maps in relative.values() for f in maps)
+    max_heat = max(float(h.max()) for maps in heatmaps.values() for h in maps)
+    max_feature = max(float(np.quantile(f, 0.995)) for maps in relative.values() for f in maps)
     width, gap = 1.05, 0.55
     figure = Figure(figsize=(gap + width * (1 + 2 * m) + 0.3, 1.42 * n + 1.25), dpi=150)
     grid = figure.subplots(n, 1 + 2 * m, squeeze=False)
@@ -59,10 +59,10 @@ def draw_feature_maps(
         axes[0].set_ylabel(f"{heights[row]:.0f} px", color=LIGHT.muted, fontsize=8)
         for column, name in enumerate(names):
             heat = axes[1 + column].imshow(
-                heatmaps[name][row], vmin=0, vmax=most_heat, cmap="magma", aspect="auto"
+                heatmaps[name][row], vmin=0, vmax=max_heat, cmap="magma", aspect="auto"
             )
             strong = axes[1 + m + column].imshow(
-                relative[name][row], vmin=0, vmax=most_feature, cmap="viridis", aspect="auto"
+                relative[name][row], vmin=0, vmax=max_feature, cmap="viridis", aspect="auto"
             )
             shown = [heat, strong]
         for axis in axes:
@@ -73,8 +73,8 @@ def draw_feature_maps(
     for column, title in enumerate(["crop", *names, *names]):
         text = textwrap.fill(title.replace("_", " "), 16)
         grid[0][column].set_title(text, fontsize=7, color=LIGHT.ink)
-    labels = ("heatmaps, largest joint", "features, of the method's median")
-    if m == 1:  # there is no room for more under a single column
+    labels = ("heatmaps, largest joint", "features, relative to the method's median")
+    if m == 1:  # a single column is too narrow for the long labels
         labels = ("heatmap, largest joint", "features / median")
     for part, (image, label) in enumerate(zip(shown, labels, strict=True)):
         first = grid[-1][1 + part * m].get_position()

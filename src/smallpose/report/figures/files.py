@@ -1,4 +1,4 @@
-"""Figures as PNG and SVG: the same data give the same bytes."""
+"""Write figures as PNG and SVG; the same data give the same bytes."""
 
 import io
 import textwrap
@@ -14,19 +14,19 @@ from smallpose.system.files import write_atomically
 
 
 def render_svg(figure: Figure) -> bytes:
-    """The figure as SVG, letters as outlines, no date."""
+    """Render the figure as SVG, with letters as outlines and without a date."""
     return _render_figure(figure, "svg", {"Date": None, "Creator": None})
 
 
-def recolour_dark(drawn: bytes) -> bytes:
-    """An SVG of ours with the dark theme's colours."""
-    for day, night in zip(astuple(LIGHT), astuple(DARK), strict=True):
-        drawn = drawn.replace(day.encode(), night.encode())
-    return drawn
+def recolour_dark(rendered: bytes) -> bytes:
+    """Replace the light theme's colours in an SVG by the dark theme's."""
+    for light, dark in zip(astuple(LIGHT), astuple(DARK), strict=True):
+        rendered = rendered.replace(light.encode(), dark.encode())
+    return rendered
 
 
 def render_png(figure: Figure, *, dpi: int = 200) -> bytes:
-    """The figure as PNG."""
+    """Render the figure as PNG."""
     return _render_figure(figure, "png", {"Software": None}, dpi=dpi)
 
 
@@ -42,21 +42,21 @@ def _render_figure(figure: Figure, kind: str, metadata: dict[str, None], **more:
 def save_figure(
     figure: Figure, folder: Path, name: str, title: str = "", subject: str = ""
 ) -> bytes:
-    """`folder/name.png` and `folder/name.svg`; gives back the SVG, without the title.
+    """Write `folder/name.png` and `folder/name.svg`; return the SVG without the title.
 
     Args:
-        title, subject: stand in the files, which travel alone; a page has its own words.
+        title, subject: are rendered in the files, which may be used alone; a page has its own text.
     """
-    drawn = render_svg(figure)
+    rendered = render_svg(figure)
     if title:
         _add_title(figure, title, subject)
-    write_atomically(folder / f"{name}.svg", render_svg(figure) if title else drawn)
+    write_atomically(folder / f"{name}.svg", render_svg(figure) if title else rendered)
     write_atomically(folder / f"{name}.png", render_png(figure))
-    return drawn
+    return rendered
 
 
 def _add_title(figure: Figure, title: str, subject: str) -> None:
-    """Above everything that is drawn, whatever stands there, and no wider."""
+    """Draw a title and a subject above the figure, within its width."""
     width, height = figure.get_size_inches()
     with matplotlib.rc_context(RC):
         around = figure.get_tightbbox()

@@ -1,4 +1,4 @@
-"""Figures of finished runs: AP by class, from setting A to B, found along height (Fig. 5)."""
+"""Draw finished runs: AP by class, gains from setting A to B, detection rate by height (Fig. 5)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,35 +26,42 @@ from smallpose.report.tables.paper_tables import Runs, group_runs
 
 
 def draw_ap_by_class(runs: Runs, protocol: str = "coco") -> Figure:
-    """AP by size and density class, runs side by side, whiskers 95 % where they are known."""
+    """Draw AP by size and density class, runs side by side, with 95 % intervals if known."""
     figure, axes = create_axes(5.8, 3.4)
     groups = group_runs(runs)
     firsts = [g.first_run for g in groups]
     names = [n for n in CLASSES if any(g.measure(n, protocol) is not None for g in groups)]
     width = 0.8 / max(len(groups), 1)
-    looks = choose_run_styles(firsts)
+    styles = choose_run_styles(firsts)
     values = [[g.measure(n, protocol) for n in names] for g in groups]
     known = [m for row in values for m in row if m is not None]
     top = max([1.0, *(m.high if m.has_ends else m.value for m in known)])
-    for number, (group, row) in enumerate(zip(groups, values, strict=True)):
-        x = np.arange(len(names)) + (number - (len(groups) - 1) / 2) * width
+    for index, (group, row) in enumerate(zip(groups, values, strict=True)):
+        x = np.arange(len(names)) + (index - (len(groups) - 1) / 2) * width
         heights = [0.0 if m is None else m.value for m in row]
         label = label_run(group.first_run, firsts)
-        axes.bar(x, heights, width * 0.92, label=label, **looks[number].bar_options())
-        for at, m in zip(x, row, strict=True):
+        axes.bar(x, heights, width * 0.92, label=label, **styles[index].bar_options())
+        for position, m in zip(x, row, strict=True):
             above = 0.0 if m is None else m.value
             if m is not None and m.has_ends:
-                axes.vlines(at, m.low, m.high, color=LIGHT.ink, lw=1.1, zorder=3)
+                axes.vlines(position, m.low, m.high, color=LIGHT.ink, lw=1.1, zorder=3)
                 above = m.high
             if len(groups) <= 4:
                 text = "–" if m is None else f"{m.value:.1f}"
-                axes.text(at, above + top * 0.012, text, ha="center", size=6.5, color=LIGHT.muted)
+                axes.text(
+                    position, above + top * 0.012, text, ha="center", size=6.5, color=LIGHT.muted
+                )
     axes.set_xticks(range(len(names)), [CLASSES[n] for n in names])
     if "AP_S_sparse" in names or "AP_S_dense" in names:
         first = next(i for i, n in enumerate(names) if n.startswith("AP_S_"))
         axes.axvline(first - 0.5, color=LIGHT.grid, lw=1)
         axes.text(
-            first - 0.42, top * 1.13, "of the small", color=LIGHT.muted, size=8.5, va="center"
+            first - 0.42,
+            top * 1.13,
+            "small people by density",
+            color=LIGHT.muted,
+            size=8.5,
+            va="center",
         )
     axes.set(ylim=(0, top * 1.18), xlim=(-0.55, len(names) - 0.45), ylabel=f"AP ({protocol})")
     add_legend_above(axes)
@@ -62,10 +69,10 @@ def draw_ap_by_class(runs: Runs, protocol: str = "coco") -> Figure:
 
 
 def draw_gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> Figure:
-    """From setting A to B, method by method: all people, and the small ones (Fig. 5).
+    """Draw AP under settings A and B, method by method: all and small people (Fig. 5).
 
     Args:
-        pairs: a method's label to its runs under A and B.
+        pairs: the runs under A and B, by label of the method.
     """
     rows = max(len(pairs), 1)
     figure = create_figure(5.8, 1.2 + 0.34 * rows)
@@ -113,27 +120,27 @@ def draw_gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> 
 
 
 def draw_detection_rate(
-    curves: Mapping[str, DetectionCurve], looks: Sequence[SeriesStyle]
+    curves: Mapping[str, DetectionCurve], styles: Sequence[SeriesStyle]
 ) -> Figure:
-    """The share of people found against their height: how small may a person get?"""
+    """Draw the share of people detected against their height in the image."""
     figure, axes = create_axes(5.8, 3.4)
-    for (name, curve), drawn in zip(curves.items(), looks, strict=True):
+    for (name, curve), style in zip(curves.items(), styles, strict=True):
         # Two standard errors of a share of this many people.
         error = 2 * np.sqrt(curve.share * (1 - curve.share) / np.maximum(curve.people, 1))
         low, high = np.clip(curve.share - error, 0, 1), np.clip(curve.share + error, 0, 1)
-        axes.fill_between(curve.x, 100 * low, 100 * high, color=drawn.colour, alpha=0.16, lw=0)
+        axes.fill_between(curve.x, 100 * low, 100 * high, color=style.colour, alpha=0.16, lw=0)
         axes.plot(
             curve.x,
             100 * curve.share,
-            color=drawn.colour,
-            ls=drawn.line,
+            color=style.colour,
+            ls=style.line,
             lw=2,
-            marker=drawn.marker,
+            marker=style.marker,
             ms=4,
             label=name,
         )
     axes.set(xscale="log", ylim=(-1, 102), xlabel="height of the person's box, px")
-    axes.set_ylabel("people found (OKS ≥ 0.5), %")
+    axes.set_ylabel("people detected (OKS ≥ 0.5), %")
     low = min((c.x.min() for c in curves.values() if len(c.x)), default=10.0)
     high = max((c.x.max() for c in curves.values() if len(c.x)), default=1000.0)
     ticks = (8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -146,7 +153,7 @@ def draw_detection_rate(
 
 
 def label_run(run: Run, runs: Sequence[Run]) -> str:
-    """What a legend calls a run: as short as it can be told apart from the others."""
+    """Return the shortest label that distinguishes a run from the others."""
     words = (
         [paper_values.format_method_label(run.method)] if len({r.method for r in runs}) > 1 else []
     )
@@ -161,9 +168,9 @@ def label_run(run: Run, runs: Sequence[Run]) -> str:
 
 
 def choose_run_styles(runs: Sequence[Run]) -> list[SeriesStyle]:
-    """A grey, B green, untrained pale; otherwise one after the other."""
+    """Choose grey for A, green for B, pale for untrained; else a series of colours."""
     if len({r.method for r in runs}) <= 1:
         own = ["#D3D8DE" if r.is_untrained else SETTING_COLOURS.get(r.setting, "") for r in runs]
         if len(set(own)) == len(own) and all(own):
             return [SeriesStyle(colour) for colour in own]
-    return [get_series_style(number) for number in range(len(runs))]
+    return [get_series_style(index) for index in range(len(runs))]

@@ -1,4 +1,4 @@
-"""The skeleton drawn: joints with their numbers (Fig. 1c)."""
+"""Draw a skeleton: joints with their numbers (Fig. 1c)."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -7,7 +7,7 @@ from smallpose.core.skeleton import SMALLPOSE, Skeleton
 from smallpose.report.figures.style import LIGHT, ON_COLOUR, apply_theme, create_figure
 from smallpose.report.images.pose_drawing import find_joint_side, list_limbs
 
-# A standing figure seen from the front: its left side is on our right.
+# A person who stands facing the viewer: their left side is on the right.
 _STANDING = {
     "nose": (0, 8.35),
     "head_top": (0, 9.3),
@@ -37,15 +37,15 @@ _SIDE_INK = {"left": "#E69F00", "right": "#0072B2", "middle": "#8C96A3"}
 
 
 def draw_skeleton(skeleton: Skeleton = SMALLPOSE) -> Figure:
-    """The joints, numbered in the paper's order, and what joins them (Fig. 1c)."""
+    """Draw the joints, numbered in the paper's order, and the limbs (Fig. 1c)."""
     figure = create_figure(5.8, 4.4)
     axes = figure.add_axes((0.02, 0.02, 0.5, 0.96))
     axes.set_axis_off()
     axes.set(xlim=(-2.9, 2.9), ylim=(-0.2, 9.8), aspect="equal")
-    at = np.array([_STANDING[name] for name in skeleton.joints], dtype=np.float64)
+    xy = np.array([_STANDING[name] for name in skeleton.joints], dtype=np.float64)
     for a, b, side in list_limbs(skeleton, np.ones(len(skeleton), dtype=bool)):
-        axes.plot(*at[[a, b]].T, color=_SIDE_INK[side], lw=3, solid_capstyle="round", zorder=1)
-    for number, (name, (x, y)) in enumerate(zip(skeleton.joints, at, strict=True), 1):
+        axes.plot(*xy[[a, b]].T, color=_SIDE_INK[side], lw=3, solid_capstyle="round", zorder=1)
+    for number, (name, (x, y)) in enumerate(zip(skeleton.joints, xy, strict=True), 1):
         colour = _SIDE_INK[find_joint_side(name)]
         axes.scatter([x], [y], s=115, color=colour, edgecolor=LIGHT.paper, lw=1.2, zorder=2)
         axes.text(
@@ -58,11 +58,11 @@ def draw_skeleton(skeleton: Skeleton = SMALLPOSE) -> Figure:
             color=ON_COLOUR,
             weight="bold",
         )
-    words = figure.add_axes((0.54, 0.04, 0.45, 0.92))
-    words.set_axis_off()
-    words.set(xlim=(0, 1), ylim=(len(skeleton) + 0.5, 0))
+    legend = figure.add_axes((0.54, 0.04, 0.45, 0.92))
+    legend.set_axis_off()
+    legend.set(xlim=(0, 1), ylim=(len(skeleton) + 0.5, 0))
     for number, name in enumerate(skeleton.joints, 1):
-        words.scatter([0.05], [number], s=42, color=_SIDE_INK[find_joint_side(name)])
-        words.text(0.17, number, str(number), va="center", ha="right", size=8, color=LIGHT.muted)
-        words.text(0.22, number, name.replace("_", " "), va="center", size=8, color=LIGHT.ink)
+        legend.scatter([0.05], [number], s=42, color=_SIDE_INK[find_joint_side(name)])
+        legend.text(0.17, number, str(number), va="center", ha="right", size=8, color=LIGHT.muted)
+        legend.text(0.22, number, name.replace("_", " "), va="center", size=8, color=LIGHT.ink)
     return apply_theme(figure)

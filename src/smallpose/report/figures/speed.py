@@ -1,4 +1,4 @@
-"""Latency against AP of small people: what a method finds for the time it takes."""
+"""Draw the latency of methods against their AP of small people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from smallpose.report.latency import Latency
 
 @dataclass(frozen=True)
 class LatencyPoint:
-    """A run: how long it takes and what it finds."""
+    """The latency of a run and its AP of small people."""
 
     label: str
     latency: Latency
@@ -27,25 +27,26 @@ class LatencyPoint:
 
 
 def format_milliseconds(value: float) -> str:
-    """Such as `8.3 ms` or `1,520 ms`."""
+    """Format a duration, such as `8.3 ms` or `1,520 ms`."""
     return f"{value:.1f} ms" if value < 100 else f"{value:,.0f} ms"
 
 
 def draw_latency_against_ap(points: Sequence[LatencyPoint]) -> Figure:
-    """Left is faster, up is better; whiskers are quartiles of time and 95 % intervals of AP_S."""
+    """Draw a point per run; whiskers are quartiles of time and 95 % intervals of AP_S."""
     figure, axes = create_axes(6.2, 3.6)
     axes.grid(axis="x", color=LIGHT.grid, lw=0.8)
-    for number, p in enumerate(points):
-        drawn, ap = get_series_style(number), p.ap_small
-        axes.hlines(ap.value, p.latency.low, p.latency.high, color=drawn.colour, lw=1.3)
+    for index, p in enumerate(points):
+        style = get_series_style(index)
+        ap = p.ap_small
+        axes.hlines(ap.value, p.latency.low, p.latency.high, color=style.colour, lw=1.3)
         if ap.has_ends:
-            axes.vlines(p.latency.median, ap.low, ap.high, color=drawn.colour, lw=1.3)
+            axes.vlines(p.latency.median, ap.low, ap.high, color=style.colour, lw=1.3)
         label = f"{p.label} ({format_milliseconds(p.latency.median)})"
         axes.plot(
             [p.latency.median],
             [ap.value],
-            color=drawn.colour,
-            marker=drawn.marker,
+            color=style.colour,
+            marker=style.marker,
             ms=7,
             ls="",
             label=label,

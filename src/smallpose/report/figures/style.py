@@ -1,7 +1,7 @@
-"""One style for all figures: colours, axes, legends.
+"""Define one style for all figures: colours, axes, legends.
 
-The colours can be told apart by colour-blind readers (Okabe and Ito's) and mean the same thing in
-every figure. Figures are drawn for paper; `files.by_night` turns an SVG of ours dark.
+Colour-blind readers can distinguish the colours (Okabe and Ito's), and they mean the same in every
+figure. Figures are style with a light theme; `files.recolour_dark` recolours an SVG.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Theme:
-    """What changes between day and night."""
+    """The colours that differ between the light and the dark theme."""
 
     ink: str
     muted: str
@@ -34,7 +34,7 @@ LIGHT = Theme(ink="#1b1f24", muted="#5b6470", grid="#dfe3e8", paper="#ffffff")
 
 DARK = Theme(ink="#e8eaed", muted="#a3acb8", grid="#353b44", paper="#15181d")
 
-# Letters on coloured areas stay as they are by night, so they are none of the four of the theme.
+# Letters on coloured areas are the same in both themes, so they are none of the theme's four.
 ON_COLOUR, ON_PALE = "#fefefe", "#101418"
 
 SIZE_COLOURS = dict(zip(SIZES, ("#0072B2", "#56B4E9", "#B5BDC8"), strict=True))
@@ -53,10 +53,10 @@ SOURCE_COLOURS = {
     **{f"own{k}": "#D55E00" for k in CUSTOM_SOURCE_JOINTS},
 }
 
-# Sets side by side; also runs that are neither A nor B.
+# For data sets side by side, and for runs that are neither A nor B.
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#646C78")
 
-# From the eighth on a colour comes again, with another line, marker and hatch.
+# From the eighth series on colours repeat, with another line, marker and hatch.
 LINES = ("solid", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 MARKERS = ("o", "s", "^", "D")
 HATCHES = ("", "////", "....", "xxxx")
@@ -64,7 +64,7 @@ HATCHES = ("", "////", "....", "xxxx")
 
 @dataclass(frozen=True)
 class SeriesStyle:
-    """How one of several things side by side is drawn; each can be told from all others.
+    """How one of several series is style; all of them can be distinguished.
 
     Args:
         line, marker, hatch: as matplotlib has them.
@@ -76,16 +76,16 @@ class SeriesStyle:
     hatch: str = ""
 
     def bar_options(self) -> dict[str, Any]:
-        """For `Axes.bar`: the hatch is drawn in the paper's white over the colour."""
+        """Return the options of `Axes.bar`; a hatch is style in white over the colour."""
         if not self.hatch:
             return {"color": self.colour}
         return {"color": self.colour, "hatch": self.hatch, "edgecolor": LIGHT.paper, "lw": 0}
 
 
-def get_series_style(number: int) -> SeriesStyle:
-    """Of the first, the second, … thing; 28 differ."""
-    again = number // len(SERIES) % len(LINES)
-    return SeriesStyle(SERIES[number % len(SERIES)], LINES[again], MARKERS[again], HATCHES[again])
+def get_series_style(index: int) -> SeriesStyle:
+    """Return the style of a series by its index; the first 28 differ."""
+    repeat = index // len(SERIES) % len(LINES)
+    return SeriesStyle(SERIES[index % len(SERIES)], LINES[repeat], MARKERS[repeat], HATCHES[repeat])
 
 
 CLASSES = {
@@ -108,11 +108,13 @@ RC: dict[Any, Any] = {
 
 
 def create_figure(width: float, height: float) -> Figure:
+    """Create an empty figure of a size in inches."""
     with matplotlib.rc_context({**RC, "text.color": LIGHT.ink}):
         return Figure(figsize=(width, height))
 
 
 def create_axes(width: float, height: float) -> tuple[Figure, Axes]:
+    """Create a figure with one pair of axes and horizontal grid lines."""
     figure = create_figure(width, height)
     with matplotlib.rc_context({**RC, "text.color": LIGHT.ink}):
         axes = figure.add_subplot()
@@ -128,6 +130,7 @@ def create_axes(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def hide_frame(axes: Axes) -> None:
+    """Hide the frame and the ticks of axes."""
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_xticks([])
@@ -135,20 +138,21 @@ def hide_frame(axes: Axes) -> None:
 
 
 def draw_steps(
-    axes: Axes, edges: Floats, values: Floats, drawn: SeriesStyle, label: str, fill: bool = True
+    axes: Axes, edges: Floats, values: Floats, style: SeriesStyle, label: str, fill: bool = True
 ) -> None:
-    axes.stairs(values, edges, color=drawn.colour, ls=drawn.line, lw=2, label=label, zorder=3)
+    axes.stairs(values, edges, color=style.colour, ls=style.line, lw=2, label=label, zorder=3)
     if fill:
-        axes.stairs(values, edges, color=drawn.colour, fill=True, alpha=0.10, zorder=2)
+        axes.stairs(values, edges, color=style.colour, fill=True, alpha=0.10, zorder=2)
 
 
 def is_dark(colour: str) -> bool:
+    """Return whether a colour needs light letters on it."""
     r, g, b = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return 0.299 * r + 0.587 * g + 0.114 * b < 150
 
 
 def add_legend_above(axes: Axes) -> None:
-    """Above the axes, where it covers nothing."""
+    """Add a legend above the axes, where it hides nothing."""
     labels = axes.get_legend_handles_labels()[1]
     longest = max((len(label) for label in labels), default=0)
     columns = max(1, min(len(labels), 70 // (longest + 6)))
@@ -160,7 +164,7 @@ def add_legend_above(axes: Axes) -> None:
         labelcolor=LIGHT.ink,
         fontsize=9,
         borderaxespad=0.3,
-        # Dashes are told apart over a longer key only.
+        # Dashed lines can be distinguished only if the samples are long.
         handlelength=1.2 if len(labels) <= len(SERIES) else 3.0,
         handleheight=0.8,
         columnspacing=1.6,
@@ -168,6 +172,7 @@ def add_legend_above(axes: Axes) -> None:
 
 
 def apply_theme(figure: Figure) -> Figure:
+    """Set the theme's colours of background and text."""
     figure.set_facecolor(LIGHT.paper)
     for axes in figure.axes:
         axes.set_facecolor("none")

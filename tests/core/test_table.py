@@ -1,0 +1,103 @@
+"""Every format of a table has the same cells, escapes what it must, and keeps intervals."""
+
+import csv
+import io
+
+import pytest
+
+from smallpose.core.interval import Interval
+from smallpose.core.table import Column, Table
+
+COLUMNS = (Column("name"), Column("AP_S", "points", "small people"), Column("people", "count"))
+ROWS = (("a|b", Interval(60.0, 58.25, 62.0), 1234), ("c", 43.2, None))
+TABLE = Table(name="t", title="A < B", columns=COLUMNS, rows=ROWS, note="A note.")
+WITH_FOOT = Table(name="t", title="", columns=COLUMNS, rows=ROWS, foot=("all", None, 1234))
+
+
+def test_markdown_has_title_alignment_and_note():
+    assert TABLE.to_markdown().splitlines() == [
+        "**A < B**",
+        "",
+        "| name | AP_S | people |",
+        "| --- | ---: | ---: |",
+        "| a\\|b | 60.0 (58.2–62.0) | 1,234 |",
+        "| c | 43.2 | – |",
+        "",
+        "A note.",
+    ]
+
+
+def test_csv_has_plain_numbers_and_columns_for_the_ends():
+    assert list(csv.reader(io.StringIO(TABLE.to_csv()))) == [
+        ["name", "AP_S", "AP_S_low", "AP_S_high", "people"],
+        ["a|b", "60", "58.25", "62", "1234"],
+        ["c", "43.2", "", "", ""],
+    ]
+
+
+def test_latex_escapes_special_characters_and_has_small_intervals():
+    table = Table("t", "t", (Column("AP_S"), Column("x", "points")), (("50 % & $_{}", ROWS[0][1]),))
+    text = table.to_latex()
+    assert r"AP\_S & x \\" in text
+    assert r"50 \% \& \$\_\{\} & 60.0 {\scriptsize (58.2--62.0)} \\" in text
+
+
+def test_html_escapes_text_and_has_sortable_values():
+    table = Table("t", "a < b", COLUMNS[:2], (("<script>", ROWS[0][1]),), muted_rows=frozenset([0]))
+    text = table.to_html()
+    assert "<script>" not in text
+    assert "a &lt; b" in text
+    assert 'data-value="60">60.0 <small>58.2–62.0</small>' in text
+    assert '<th scope="col" class="n" title="small people">AP<sub>S</sub></th>' in text
+    assert '<tr class="quiet">' in text
+
+
+def test_terminal_text_aligns_words_left_and_numbers_right():
+    assert TABLE.to_text().splitlines() == [
+        "A < B",
+        "name              AP_S  people",
+        "──────────────────────────────",
+        "a|b   60.0 (58.2–62.0)   1,234",
+        "c                 43.2       –",
+        "──────────────────────────────",
+    ]
+
+
+def test_a_foot_is_below_a_rule_in_text_and_latex_and_a_row_elsewhere():
+    assert WITH_FOOT.to_text().splitlines()[-1] == "all                  –   1,234"
+    assert WITH_FOOT.to_markdown().endswith("| all | – | 1,234 |\n")
+    assert "\\midrule\nall & -- & 1,234 \\\\\n\\bottomrule" in WITH_FOOT.to_latex()
+    assert WITH_FOOT.to_csv().endswith("all,,,,1234\n")
+
+
+def test_sentences_are_below_their_row_and_long_cells_are_wrapped():
+    columns = (Column("claim"), Column("text", width=8), Column("because"))
+    table = Table("t", "Claims", columns, (("C1", "one two three", "many words here"),), "Note.")
+    assert table.to_long_text(14).splitlines() == [
+        "Claims",
+        "claim  text",
+        "C1     one two",
+        "       three",
+        "    many words",
+        "    here",
+        "",
+        "Note.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell", "readable", "plain"),
+    [
+        ("points", 0.06, "0.1", "0.06"),
+        ("number", 2.0, "2.00", "2"),
+        ("count", 12345, "12,345", "12345"),
+        ("exact", 1 / 3, "0.3333333333333333", "0.3333333333333333"),
+        ("points", float("nan"), "–", ""),
+        ("points", Interval(-1.0, -2.0, 0.5), "-1.0 (-2.0 to 0.5)", "-1"),
+        ("points", Interval(1.0), "1.0", "1"),
+    ],
+)
+def test_each_kind_of_column_has_its_format(kind, cell, readable, plain):
+    column = Column("x", kind)
+    assert column.format(cell) == readable
+    assert column.format_plain(cell) == plain
