@@ -33,7 +33,7 @@ def test_each_fault_is_reported_with_its_record():
     assert "unusable file_name (first: image 1)" in format_findings(make_people(name="../x.jpg"))
     assert "not the count of v > 0" in format_findings(make_people(num_keypoints=[3]))
     assert "they are ignored" in format_findings(make_people(num_keypoints=[0]))
-    assert "area field" in format_findings(make_people(file_area=None))
+    assert "area field" in format_findings(make_people(file_area=[np.nan]))
     assert "a mask's area?" in format_findings(make_people(file_area=[30.0]))
     assert "id 0" in format_findings(make_people(ids=[0]))
 

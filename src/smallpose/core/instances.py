@@ -7,6 +7,7 @@ it the keypoints, which stay doubles so that no metric loses a digit.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -218,22 +219,27 @@ class Instances:
         return replace(self, skeleton=skeleton, keypoints=keypoints, num_keypoints=count)
 
 
+class OptionalColumns(TypedDict, total=False):
+    """The arguments of `Instances` that `make_instances` can fill in."""
+
+    ids: Sequence[int] | Ints
+    num_keypoints: Sequence[int] | Ints
+    iscrowd: Sequence[bool] | Mask
+    file_area: Sequence[float] | Floats
+    source: int | Sequence[int] | Codes
+    box_rule: int | Sequence[int] | Codes
+    segmentation_area: Sequence[float] | Floats
+    category_id: int
+    notes: Sequence[str]
+
+
 def make_instances(
     skeleton: Skeleton,
     images: Images,
     image_rows: Sequence[int] | NDArray[np.intp],
     boxes_xywh: Sequence[Sequence[float]] | Floats,
     keypoints: Sequence[Sequence[Sequence[float]]] | Floats,
-    *,
-    ids: Sequence[int] | Ints | None = None,
-    num_keypoints: Sequence[int] | Ints | None = None,
-    iscrowd: Sequence[bool] | Mask | None = None,
-    file_area: Sequence[float] | Floats | None = None,
-    source: int | Sequence[int] | Codes = 0,
-    box_rule: int | Sequence[int] | Codes = 0,
-    segmentation_area: Sequence[float] | Floats | None = None,
-    category_id: int = 1,
-    notes: Sequence[str] = (),
+    **columns: Unpack[OptionalColumns],
 ) -> Instances:
     """Make `Instances` from lists or arrays, with the usual values for what is left out.
 
@@ -241,31 +247,33 @@ def make_instances(
     """
     n = len(image_rows)
     points = np.asarray(keypoints, dtype=np.float64).reshape(n, len(skeleton), 3)
-    if ids is None:
-        ids = np.arange(1, n + 1)
-    if num_keypoints is None:
-        num_keypoints = np.count_nonzero(points[:, :, 2] > 0, axis=1)
-    if iscrowd is None:
-        iscrowd = np.zeros(n, dtype=bool)
-    if file_area is None:
-        file_area = np.full(n, np.nan)
-    if segmentation_area is None:
-        segmentation_area = np.full(n, np.nan)
+    defaults: OptionalColumns = {
+        "ids": np.arange(1, n + 1),
+        "num_keypoints": np.count_nonzero(points[:, :, 2] > 0, axis=1),
+        "iscrowd": np.zeros(n, dtype=bool),
+        "file_area": np.full(n, np.nan),
+        "source": 0,
+        "box_rule": 0,
+        "segmentation_area": np.full(n, np.nan),
+        "category_id": 1,
+        "notes": (),
+    }
+    given = defaults | columns
     return Instances(
         skeleton=skeleton,
         images=images,
         image_rows=np.asarray(image_rows, dtype=np.intp).reshape(n),
-        ids=np.asarray(ids, dtype=np.int64).reshape(n),
+        ids=np.asarray(given["ids"], dtype=np.int64).reshape(n),
         boxes_xywh=np.asarray(boxes_xywh, dtype=np.float64).reshape(n, 4),
         keypoints=points,
-        num_keypoints=np.asarray(num_keypoints, dtype=np.int64).reshape(n),
-        iscrowd=np.asarray(iscrowd, dtype=bool).reshape(n),
-        file_area=np.asarray(file_area, dtype=np.float64).reshape(n),
-        source=np.broadcast_to(np.asarray(source, dtype=np.int8), n).copy(),
-        box_rule=np.broadcast_to(np.asarray(box_rule, dtype=np.int8), n).copy(),
-        segmentation_area=np.asarray(segmentation_area, dtype=np.float64).reshape(n),
-        category_id=category_id,
-        notes=tuple(notes),
+        num_keypoints=np.asarray(given["num_keypoints"], dtype=np.int64).reshape(n),
+        iscrowd=np.asarray(given["iscrowd"], dtype=bool).reshape(n),
+        file_area=np.asarray(given["file_area"], dtype=np.float64).reshape(n),
+        source=np.broadcast_to(np.asarray(given["source"], dtype=np.int8), n).copy(),
+        box_rule=np.broadcast_to(np.asarray(given["box_rule"], dtype=np.int8), n).copy(),
+        segmentation_area=np.asarray(given["segmentation_area"], dtype=np.float64).reshape(n),
+        category_id=given["category_id"],
+        notes=tuple(given["notes"]),
     )
 
 

@@ -83,7 +83,9 @@ class Interval:
             digits: decimals; by default as many as the width of the interval supports.
         """
         digits = self._choose_digits() if digits is None else digits
-        value, low, high = (_format(end, digits) for end in (self.value, self.low, self.high))
+        value, low, high = (
+            _format_number(end, digits) for end in (self.value, self.low, self.high)
+        )
         return value if self.low == self.high else f"{value} ({low} to {high})"
 
     def _choose_digits(self) -> int:
@@ -93,6 +95,6 @@ class Interval:
         return max(1, min(4, math.ceil(-math.log10(width / 4))))
 
 
-def _format(number: float, digits: int) -> str:
+def _format_number(number: float, digits: int) -> str:
     # Adding 0.0 removes the minus sign of a rounded zero.
     return f"{round(number, digits) + 0.0:,.{digits}f}"

@@ -154,35 +154,19 @@ def _create_skeleton(name: str, joints: str, edges: tuple[Edge, ...] | None = No
     return Skeleton(name, names, _find_limbs(names) if edges is None else edges)
 
 
-def _count_from_zero(*pairs: Edge) -> tuple[Edge, ...]:
-    return tuple((a - 1, b - 1) for a, b in pairs)
+def _parse_edges(text: str) -> tuple[Edge, ...]:
+    """Parse pairs of joint numbers that count from 1, such as `1-2 2-3`."""
+    pairs = (pair.split("-") for pair in text.split())
+    return tuple((int(a) - 1, int(b) - 1) for a, b in pairs)
 
 
 # The paper's order (Sec. 3.1); the tree of its Fig. 1c in the paper's numbering, from 1.
 SMALLPOSE = _create_skeleton(
     "smallpose21",
     " ".join(SIGMAS),
-    _count_from_zero(
-        (2, 1),
-        (1, 3),
-        (1, 4),
-        (3, 5),
-        (4, 6),
-        (1, 7),
-        (7, 8),
-        (8, 9),
-        (8, 10),
-        (9, 11),
-        (11, 13),
-        (10, 12),
-        (12, 14),
-        (8, 17),
-        (17, 15),
-        (17, 16),
-        (15, 18),
-        (18, 20),
-        (16, 19),
-        (19, 21),
+    _parse_edges(
+        "2-1 1-3 1-4 3-5 4-6 1-7 7-8 8-9 8-10 9-11 "
+        "11-13 10-12 12-14 8-17 17-15 17-16 15-18 18-20 16-19 19-21"
     ),
 )
 
@@ -192,26 +176,8 @@ COCO17 = _create_skeleton(
     "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow "
     "right_elbow left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle "
     "right_ankle",
-    _count_from_zero(
-        (16, 14),
-        (14, 12),
-        (17, 15),
-        (15, 13),
-        (12, 13),
-        (6, 12),
-        (7, 13),
-        (6, 7),
-        (6, 8),
-        (7, 9),
-        (8, 10),
-        (9, 11),
-        (2, 3),
-        (1, 2),
-        (1, 3),
-        (2, 4),
-        (3, 5),
-        (4, 6),
-        (5, 7),
+    _parse_edges(
+        "16-14 14-12 17-15 15-13 12-13 6-12 7-13 6-7 6-8 7-9 8-10 9-11 2-3 1-2 1-3 2-4 3-5 4-6 5-7"
     ),
 )
 

@@ -123,7 +123,7 @@ def _encode_with_extension(
         people.box_rule,
         people.segmentation_area,
     )
-    text: bytes = mapped_json.EXTENSION.encode_annotations(
+    arguments = (
         np.ascontiguousarray(people.ids),
         people.images.ids[people.image_rows],
         people.category_id,
@@ -133,6 +133,7 @@ def _encode_with_extension(
         len(people.skeleton),
         b"" if derived is None else np.ascontiguousarray(derived),
     )
+    text: bytes = mapped_json.EXTENSION.encode_annotations(*arguments)
     return text
 
 
