@@ -70,7 +70,7 @@ def test_numbers_are_the_same_with_less_memory_than_the_file(files):
     if native.CORE is None:
         pytest.skip("the compiled scanner is not built; the plain reader needs the whole file")
     size = (files / "found.json").stat().st_size
-    limit = 260 * 2**20
+    limit = 250 * 2**20
     assert size > 1.2 * limit
     free = evaluate(files, "free.json", 0)
     assert evaluate(files, "limited.json", limit) == free

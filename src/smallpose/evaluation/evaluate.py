@@ -118,12 +118,13 @@ def evaluate(
         size_limits=size_limits,
     )
     refuse_missing_boxes(predictions)
-    boxes_xywh = get_detection_boxes(predictions)
 
     scored = select_keypoints(truth, predictions, config)
     groups = group_by_image(truth, predictions, config.detection_limit)
     matches = match_detections(groups, scored.poses, scored.classes, THRESHOLDS)
-    counts = count_matches(scored, groups, matches, boxes_xywh, predictions.scores, config)
+    counts = count_matches(
+        scored, groups, matches, get_detection_boxes(predictions), predictions.scores, config
+    )
     result = summarize_counts(
         counts,
         config.protocols,

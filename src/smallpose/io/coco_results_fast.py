@@ -129,9 +129,8 @@ def _scan_chunks(
     if (category_ids != truth.category_id).any() or not np.isfinite(scores).all():
         raise UnsupportedJson
     boxes[~has_box] = np.nan
-    unique_ids = np.unique(image_ids)
+    unique_ids, per_image = np.unique(image_ids, return_counts=True)
     find_rows(truth.images.ids, unique_ids)
-    per_image = np.bincount(np.searchsorted(unique_ids, image_ids))
     if per_image.max() > coco_results_slow.MAX_DETECTIONS_IN_IMAGE:
         raise UnsupportedJson
     return Predictions(
