@@ -20,8 +20,8 @@ J = {name: n for n, name in enumerate(SMALLPOSE.joints)}
 MPII, AIC = SOURCES.index("mpii"), SOURCES.index("aic")
 
 
-def standing(n: int, source: int, seed: int) -> Instances:
-    """People with a torso of any size and turn, whose other joints lie about their usual places."""
+def make_people(n: int, source: int, seed: int) -> Instances:
+    """Make people with torsos of any size and rotation, their other joints near usual positions."""
     rng = np.random.default_rng(seed)
     torso = np.zeros((n, 21, 2))
     torso[:, J["left_shoulder"]], torso[:, J["right_shoulder"]] = (0.35, 0), (-0.35, 0)
@@ -30,8 +30,8 @@ def standing(n: int, source: int, seed: int) -> Instances:
     torso[:, J["left_elbow"]], torso[:, J["right_elbow"]] = (0.5, 0.6), (-0.5, 0.6)
     torso[:, :, 0] *= rng.choice([-1, 1], n)[:, None] * rng.uniform(0.3, 1, n)[:, None]
     torso += rng.normal(0, 0.04, torso.shape)
-    turn, size = rng.normal(0, 0.6, n), np.exp(rng.uniform(2, 5, n))
-    cos, sin = np.cos(turn)[:, None], np.sin(turn)[:, None]
+    angle, size = rng.normal(0, 0.6, n), np.exp(rng.uniform(2, 5, n))
+    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
     xy = np.stack(
         [torso[..., 0] * cos - torso[..., 1] * sin, torso[..., 0] * sin + torso[..., 1] * cos], 2
     )
@@ -41,8 +41,8 @@ def standing(n: int, source: int, seed: int) -> Instances:
     return make_instances(SMALLPOSE, images, range(n), boxes, keypoints, source=source)
 
 
-def moved(people: Instances, joint: str, up: float, left: float) -> Instances:
-    """The same people as annotated by someone who puts a joint elsewhere, in torsos."""
+def move_joint(people: Instances, joint: str, up: float, left: float) -> Instances:
+    """Move a joint of all people by an offset in torso lengths."""
     middle = people.keypoints[:, [J["left_shoulder"], J["right_shoulder"]], :2].mean(axis=1)
     hips = people.keypoints[:, [J["left_hip"], J["right_hip"]], :2].mean(axis=1)
     upward = middle - hips
@@ -62,8 +62,8 @@ def moved(people: Instances, joint: str, up: float, left: float) -> Instances:
     [("head_bottom", 0.12, 0.0), ("head_top", -0.05, 0.02), ("right_elbow", 0.0, 0.08)],
 )
 def test_planted_offsets_are_recovered_to_a_hundredth_of_a_torso(joint, up, left):
-    mpii = moved(standing(3000, MPII, 1), joint, up, left)
-    bias = compute_source_bias(concat_instances([mpii, standing(3000, AIC, 2)]), [joint])
+    mpii = move_joint(make_people(3000, MPII, 1), joint, up, left)
+    bias = compute_source_bias(concat_instances([mpii, make_people(3000, AIC, 2)]), [joint])
     assert len(bias) == 1
     assert (bias[0].joint, bias[0].first, bias[0].second) == (joint, "mpii", "aic")
     assert bias[0].up == pytest.approx(up, abs=0.01)
@@ -72,28 +72,31 @@ def test_planted_offsets_are_recovered_to_a_hundredth_of_a_torso(joint, up, left
 
 
 def test_differences_between_people_cancel_out_against_one_models_predictions():
-    """AI Challenger's people crane their necks here: labels alone would call that a habit."""
-    mpii, aic = standing(800, MPII, 1), moved(standing(800, AIC, 2), "head_bottom", 0.3, 0.0)
+    """AI Challenger's people stretch their necks here, which labels alone show as an offset."""
+    mpii, aic = (
+        make_people(800, MPII, 1),
+        move_joint(make_people(800, AIC, 2), "head_bottom", 0.3, 0.0),
+    )
     people = concat_instances([mpii, aic])
     rng = np.random.default_rng(3)
     predicted = people.keypoints.copy()
     predicted[:, :, :2] += rng.normal(0, 0.3, predicted[:, :, :2].shape)
-    labelled = concat_instances([moved(mpii, "head_bottom", 0.05, 0.0), aic])
-    alone = compute_source_bias(labelled, ["head_bottom"])[0]
-    against = compute_source_bias(labelled, ["head_bottom"], predicted)[0]
-    assert alone.up == pytest.approx(-0.25, abs=0.02)
-    assert against.up == pytest.approx(0.05, abs=0.01)
+    labelled = concat_instances([move_joint(mpii, "head_bottom", 0.05, 0.0), aic])
+    without_reference = compute_source_bias(labelled, ["head_bottom"])[0]
+    with_reference = compute_source_bias(labelled, ["head_bottom"], predicted)[0]
+    assert without_reference.up == pytest.approx(-0.25, abs=0.02)
+    assert with_reference.up == pytest.approx(0.05, abs=0.01)
 
 
 def test_small_sources_are_left_out_and_wrong_references_refused():
-    people = concat_instances([standing(100, MPII, 1), standing(10, AIC, 2)])
+    people = concat_instances([make_people(100, MPII, 1), make_people(10, AIC, 2)])
     assert compute_source_bias(people) == []
     with pytest.raises(InputError, match="same order"):
         compute_source_bias(people, reference=people.keypoints[:5])
 
 
 def test_ai_challengers_neck_is_above_mpiis_upper_neck(real):
-    """By some hundredths of a torso; both hang between head top and chest."""
+    """By some hundredths of a torso; both are between head top and chest."""
     from smallpose.sources import READERS
 
     parts = [READERS[s](real / s).people for s in ("mpii", "aic")]
