@@ -133,9 +133,9 @@ class Evaluator:
             skeleton = self.truth.skeleton
             no_poses = np.zeros((0, len(skeleton), 3))
             scored = self._start(make_predictions(skeleton, [], no_poses, []))
-        image = _concat([piece.image for piece in self._pieces], np.zeros(0, np.intp))
-        scores = _concat([piece.scores for piece in self._pieces], np.zeros(0))
-        boxes = _concat([piece.boxes for piece in self._pieces], np.zeros((0, 4)))
+        image = _concat_parts([piece.image for piece in self._pieces], np.zeros(0, np.intp))
+        scores = _concat_parts([piece.scores for piece in self._pieces], np.zeros(0))
+        boxes = _concat_parts([piece.boxes for piece in self._pieces], np.zeros((0, 4)))
         groups = self._group(image, scores, self.config.detection_limit)
         matches = match_candidates(
             _sort_candidates(groups, self._collect_candidates(), len(image)),
@@ -184,7 +184,7 @@ class Evaluator:
         return concat_candidates(parts)
 
 
-def _concat(parts: list[Any], empty: Any) -> Any:
+def _concat_parts(parts: list[Any], empty: Any) -> Any:
     return np.concatenate(parts) if parts else empty
 
 

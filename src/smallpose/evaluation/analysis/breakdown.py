@@ -110,7 +110,7 @@ class JointScore:
     """How well one joint is predicted.
 
     Args:
-        name: of the joint, with `, hidden` or `, seen` behind it when told apart.
+        name: of the joint, with `, hidden` or `, seen` behind it where these are separate.
         labelled: how often it has a label.
         pck: share within a tenth of the longer side of the box.
         similarity: mean of exp(-d² / …) as in the OKS, 0 where the person was missed.

@@ -114,7 +114,7 @@ def diagnose(
 
     base = compute_ap(truth, plain)
     gains = {
-        fix: _subtract(compute_ap(*_correct_errors(fix, truth, plain, errors)), base)
+        fix: _compute_gains(compute_ap(*_correct_errors(fix, truth, plain, errors)), base)
         for fix in FIXES
     }
     return Diagnosis(
@@ -216,7 +216,7 @@ def _find_swaps(
 
     Args:
         points: (q, 2) px.
-        person, joint: (q,) which joint of whom each point should be.
+        person, joint: (q,) the joint that each point should be, and whose.
     """
     poses = scored.poses
     image_of_person = np.empty(len(scored.truth), dtype=np.intp)
@@ -263,7 +263,7 @@ def _correct_errors(
     return truth, replace(predictions, keypoints=keypoints)
 
 
-def _subtract(
+def _compute_gains(
     corrected: Mapping[str, float | None], base: Mapping[str, float | None]
 ) -> dict[str, float | None]:
     gains: dict[str, float | None] = {}

@@ -247,8 +247,8 @@ static PyObject *keep_candidates(PyObject *self, PyObject *args) {
     return PyLong_FromSsize_t(kept);
 }
 
-/* match_candidates(d, g, oks, num_pairs, members, is_crowd, thresholds, num_classes, num_detections,
- *                  true_positives, ignored, matched_people)
+/* match_candidates(d, g, oks, num_pairs, members, is_crowd, thresholds, num_classes,
+ *                  num_detections, true_positives, ignored, matched_people)
  * Candidates come detection by detection, best score of an image first. A threshold is a bit, a
  * class is a bit of a person's `members`; `taken` has the thresholds at which a person of a class
  * has been matched. */
@@ -261,7 +261,7 @@ static PyObject *match_candidates(PyObject *self, PyObject *args) {
     const Py_ssize_t *d = b[0].buf, *g = b[1].buf;
     const double *oks = b[2].buf, *thresholds = b[5].buf;
     const uint32_t *members = b[3].buf;
-    const uint8_t *crowd = b[4].buf;
+    const uint8_t *is_crowd = b[4].buf;
     uint16_t *true_positives = b[6].buf, *ignored = b[7].buf, *matched_people = b[8].buf;
     int levels = (int)(b[5].len / (Py_ssize_t)sizeof(double));
     Py_ssize_t people = b[3].len / (Py_ssize_t)sizeof(uint32_t), widest = 0;
@@ -300,10 +300,10 @@ static PyObject *match_candidates(PyObject *self, PyObject *args) {
                     Py_ssize_t p = g[order[j]];
                     if ((int)(members[p] >> c & 1) != in_class) continue;
                     uint16_t *person = taken + p * classes + c;
-                    uint16_t now = open & good[j] & (crowd[p] ? 0xFFFF : (uint16_t)~*person);
-                    *person |= now;
-                    open &= (uint16_t)~now;
-                    matched[in_class] |= now;
+                    uint16_t new = open & good[j] & (is_crowd[p] ? 0xFFFF : (uint16_t)~*person);
+                    *person |= new;
+                    open &= (uint16_t)~new;
+                    matched[in_class] |= new;
                 }
             }
             true_positives[c * detections + d[i]] = matched[1];
@@ -365,8 +365,8 @@ static PyObject *sort_by_image(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* find_owners(rows, image, people, start, detection_boxes, boxes, is_counted, owners): the person of
- * whom an unmatched detection is a false positive; see protocols.find_owners. */
+/* find_owners(rows, image, people, start, detection_boxes, boxes, is_counted, owners): the person
+ * that an unmatched detection belongs to; see protocols.find_owners. */
 static PyObject *find_owners(PyObject *self, PyObject *args) {
     Py_buffer b[8];
     if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*w*", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &b[6],
@@ -534,8 +534,8 @@ static PyObject *count_people(PyObject *self, PyObject *args) {
 
 /* resample_curves(true_positives, false_positives, image, weights, num_people, recalls,
  *                 num_thresholds, num_images, first, last, precision, recall)
- * The curves of one class under resamples first … last - 1, each a weight per image. Detections come
- * by falling score; one with weight w counts as w copies of itself side by side. */
+ * The curves of one class under resamples first … last - 1, each a weight per image. Detections
+ * come by falling score; one with weight w counts as w copies of itself side by side. */
 static PyObject *resample_curves(PyObject *self, PyObject *args) {
     Py_buffer b[8];
     Py_ssize_t images, first, last;
@@ -572,7 +572,8 @@ static PyObject *resample_curves(PyObject *self, PyObject *args) {
             for (int t = 0; h; t++, h >>= 1) {
                 if (!(h & 1)) continue;
                 tp[t] += w;
-                value[t * capacity + count[t]] = (double)tp[t] / ((double)fp[t] + (double)tp[t] + TINY);
+                double precision_at = (double)tp[t] / ((double)fp[t] + (double)tp[t] + TINY);
+                value[t * capacity + count[t]] = precision_at;
                 reached[t * capacity + count[t]++] = tp[t];
             }
         }

@@ -60,7 +60,7 @@ def match_greedily(
     thresholds: Floats,
     partner: Ints | None = None,
 ) -> Matches:
-    """Match as `match_candidates` does, and say with whom.
+    """Match as `match_candidates` does, and record the matched people.
 
     Args:
         partner: (c, t, d) to be filled with the row of the person that each detection matched.

@@ -80,7 +80,7 @@ def find_candidates(groups: ImageGroups, poses: Poses, min_oks: float) -> Candid
         people = np.empty(max_pairs, np.intp)
         oks = np.empty(max_pairs)
         num_joints = np.empty(max_pairs, np.int32)
-        found: list[Candidates] = []
+        blocks: list[Candidates] = []
         while first < last:
             first, num_pairs, used = CORE.find_near_pairs(
                 *tables,
@@ -100,13 +100,13 @@ def find_candidates(groups: ImageGroups, poses: Poses, min_oks: float) -> Candid
             kept = CORE.keep_candidates(
                 exponents, num_joints, num_pairs, min_oks, detections, people, oks
             )
-            found.append(
+            blocks.append(
                 Candidates(detections[:kept].copy(), people[:kept].copy(), oks[:kept].copy())
             )
-        return found
+        return blocks
 
-    parts = [part for parts in run_parts(find_part, num_threads, num_threads) for part in parts]
-    return concat_candidates(parts)
+    parts = run_parts(find_part, num_threads, num_threads)
+    return concat_candidates([block for blocks in parts for block in blocks])
 
 
 def concat_candidates(parts: list[Candidates]) -> Candidates:
