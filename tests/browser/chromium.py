@@ -212,7 +212,9 @@ class Browser:
 
     def close(self) -> None:
         """Close the browser."""
-        self._process.terminate()
+        # Terminating is not enough: the program may be a script that only starts Chromium.
+        self._session = None
+        self.send("Browser.close")
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:

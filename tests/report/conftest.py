@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from smallpose.core.instances import Instances, make_images, make_instances
-from smallpose.core.predictions import make_predictions
+from smallpose.core.predictions import Predictions, make_predictions
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.io.coco_annotations import write_coco
 from smallpose.io.coco_results import write_results
@@ -138,3 +138,31 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         )
     }
     return Project(data, parts["test"], runs)
+
+
+@pytest.fixture(scope="session")
+def crowded() -> tuple[Instances, Predictions]:
+    """Make six images of 30 overlapping people, some ignored, with 40 noisy predictions each."""
+    rng = np.random.default_rng(0)
+    num_images, per_image = 6, 30
+    n = num_images * per_image
+    rows = np.repeat(np.arange(num_images), per_image)
+    ids = np.arange(1, num_images + 1)
+    images = make_images(ids, [f"{i}.png" for i in ids], [640] * num_images, [480] * num_images)
+    height = rng.uniform(40, 120, n)
+    corner = rng.uniform(0, (40, 30), (n, 2))
+    boxes = np.concatenate([corner, height[:, None] / 2, height[:, None]], axis=1)
+    xy = corner[:, None] + STANDING * (height / 2)[:, None, None]
+    keypoints = np.concatenate([xy, np.full((n, 21, 1), 2.0)], axis=2)
+    truth = make_instances(SMALLPOSE, images, rows, boxes, keypoints)
+    truth = replace(
+        truth,
+        iscrowd=np.arange(n) % 29 == 0,
+        num_keypoints=np.where(np.arange(n) % 17 == 0, 0, truth.num_keypoints),
+    )
+    of = np.concatenate([np.arange(n), np.flatnonzero(np.arange(n) % 3 == 0)])
+    poses = keypoints[of]
+    noise = rng.normal(0, 1, (len(of), 21, 2)) * rng.uniform(0.01, 0.12, len(of))[:, None, None]
+    shift = rng.normal(0, 0.1, (len(of), 1, 2))
+    poses[:, :, :2] += (noise + shift) * height[of, None, None]
+    return truth, make_predictions(SMALLPOSE, ids[rows[of]], poses, rng.random(len(of)))

@@ -7,6 +7,7 @@ import pytest
 
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
+from smallpose.evaluation.evaluate import evaluate
 from smallpose.io.coco_results import read_results
 from smallpose.report.inputs.person_matching import compute_detection_by_height, match_people
 
@@ -19,6 +20,34 @@ def copy_poses(people, rows):
         people.keypoints[rows],
         np.ones(len(rows)),
     )
+
+
+@pytest.mark.parametrize(("protocol", "limit"), [("coco", 20), ("owned", None), ("recall", None)])
+def test_as_many_people_are_matched_as_the_evaluation_counts(crowded, protocol, limit):
+    truth, predictions = crowded
+    counts = evaluate(truth, predictions, protocols=("coco", "owned", "recall")).match_counts
+    if protocol == "recall":
+        expected = counts.num_matched[:, 0, 0].sum()
+    else:
+        best = counts.select_best(limit)
+        expected = np.count_nonzero(counts.true_positives[0, best] & 1)
+    matches = match_people(truth, predictions, limit)
+    assert matches.is_matched.sum() == expected
+    assert 0 < expected < matches.is_scored.sum() == counts.num_people[:, 0].sum()
+
+
+def test_matched_people_have_an_oks_of_at_least_one_half_and_others_less(crowded):
+    matches = match_people(*crowded)
+    assert (matches.oks[matches.is_matched] >= 0.5).all()
+    assert (np.nan_to_num(matches.oks[~matches.is_matched]) < 0.5).all()
+
+
+def test_a_prediction_belongs_to_one_person_or_to_none(crowded):
+    matches = match_people(*crowded)
+    rows = matches.rows[matches.rows >= 0]
+    assert len(set(rows.tolist())) == len(rows)
+    near = matches.rows[np.nan_to_num(matches.oks) >= 0.1]
+    assert not set(near.tolist()) & set(matches.unmatched.tolist())
 
 
 def test_perfect_poses_are_matched_with_their_own_person(project):

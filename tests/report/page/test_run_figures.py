@@ -174,7 +174,7 @@ def test_a_trained_run_is_timed_and_drawn(project, tmp_path):
     method = create_method(run.method, project.test.skeleton)
     save_model(method, tmp_path, next(iter(method.recipes.values())), setting="B", seed=0)
     times = measure_latencies(
-        [run], project.test, open_image_reader(project.data / "images"), images=3
+        [run], project.test, open_image_reader(project.data / "images"), num_images=3
     )
     latency = times[0]
     assert 0 < latency.low <= latency.median <= latency.high

@@ -16,8 +16,9 @@ from smallpose.evaluation.analysis.error_diagnosis import (
     NEAR_SIMILARITY,
     compute_keypoint_similarity,
 )
+from smallpose.evaluation.matching.arrays import Floats, Ints
 from smallpose.evaluation.matching.oks import compute_oks
-from smallpose.report.inputs.person_matching import Floats, Ints, PersonMatches, group_by_image
+from smallpose.report.inputs.person_matching import PersonMatches
 
 FALSE_POSITIVE_KINDS = ("background", "duplicate", "swap")
 MIN_NEAR_JOINTS = 2  # joints near one person from which on a pose contains a part of them
@@ -57,40 +58,37 @@ class FalsePositives:
 def find_false_positives(
     truth: Instances, predictions: Predictions, matches: PersonMatches
 ) -> FalsePositives:
-    """Find the predictions that are matched with no person from OKS 0.1 on.
-
-    A prediction that fits a crowd region or an ignored person is none, as in the evaluation.
-    """
-    is_false = np.ones(len(predictions), dtype=bool)
-    is_false[matches.rows[(matches.rows >= 0) & (matches.oks >= MIN_OKS)]] = False
+    """Classify the predictions that match neither a person nor an ignored region."""
     keypoints = map_joints(truth.keypoints, truth.skeleton, predictions.skeleton)
     kinds = np.full(len(predictions), FALSE_POSITIVE_KINDS.index("background"), dtype=np.int8)
     nearest = np.full(len(predictions), -1, dtype=np.intp)
     best = np.zeros(len(predictions))
     sigmas = predictions.skeleton.sigmas
-    people_in = group_by_image(truth.images.ids[truth.image_rows], np.arange(len(truth)))
-    detections_in = group_by_image(predictions.image_ids, np.flatnonzero(is_false))
-    for image, detections in detections_in.items():
+    people_in = _group_by_image(
+        truth.images.ids[truth.image_rows], np.flatnonzero(matches.is_scored)
+    )
+    for image, detections in _group_by_image(predictions.image_ids, matches.unmatched).items():
         people = people_in.get(image)
         if people is None:
             continue
-        boxes, area = truth.boxes_xywh[people], truth.area[people]
-        poses = predictions.keypoints[detections]
-        oks = compute_oks(poses, keypoints[people], boxes, area, sigmas)
-        is_scored = matches.is_scored[people]
-        is_false[detections[(oks[:, ~is_scored] >= MIN_OKS).any(axis=1)]] = False
-        oks, people = oks[:, is_scored], people[is_scored]
-        if not len(people):
-            continue
+        poses, labels = predictions.keypoints[detections], keypoints[people]
+        area = truth.area[people]
+        oks = compute_oks(poses, labels, truth.boxes_xywh[people], area, sigmas)
         fits_best = oks.argmax(axis=1)
         best[detections] = oks[np.arange(len(detections)), fits_best]
         nearest[detections] = people[fits_best]
-        num_people = _count_people_in_pose(poses, keypoints[people], truth.area[people], sigmas)
+        num_people = _count_people_in_pose(poses, labels, area, sigmas)
         kinds[detections[num_people >= 2]] = FALSE_POSITIVE_KINDS.index("swap")
         kinds[detections[best[detections] >= MIN_OKS]] = FALSE_POSITIVE_KINDS.index("duplicate")
-    rows = np.flatnonzero(is_false)
-    rows = rows[np.argsort(-predictions.scores[rows], kind="stable")]
+    rows = matches.unmatched[np.argsort(-predictions.scores[matches.unmatched], kind="stable")]
     return FalsePositives(rows=rows, kinds=kinds[rows], nearest=nearest[rows], oks=best[rows])
+
+
+def _group_by_image(image_ids: NDArray[np.int64], rows: Ints) -> dict[int, Ints]:
+    """Group rows of a table by the id of their image, in their order."""
+    order = rows[np.argsort(image_ids[rows], kind="stable")]
+    ids, starts = np.unique(image_ids[order], return_index=True)
+    return dict(zip(ids.tolist(), np.split(order, starts[1:]), strict=True)) if len(ids) else {}
 
 
 def _count_people_in_pose(poses: Floats, keypoints: Floats, area: Floats, sigmas: Floats) -> Ints:

@@ -12,9 +12,10 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.sizes import classify_sizes
 from smallpose.evaluation.analysis.error_diagnosis import MIN_OKS, classify_joints
+from smallpose.evaluation.matching.arrays import Floats, Ints
 from smallpose.report.images.pose_drawing import SUBSTITUTE_LIMBS, Window
 from smallpose.report.inputs.false_positives import FalsePositives
-from smallpose.report.inputs.person_matching import Floats, Ints, RunPredictions
+from smallpose.report.inputs.person_matching import RunPredictions
 
 SUBPIXELS = 8  # coordinates are integers in eighths of a cell's px
 UNKNOWN_OKS = 65535

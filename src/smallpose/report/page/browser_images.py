@@ -10,9 +10,9 @@ from PIL import Image
 from smallpose.core.errors import SmallposeError
 from smallpose.core.instances import Instances
 from smallpose.dataloading.images import ImageArray
+from smallpose.evaluation.matching.arrays import Floats, Ints
 from smallpose.report.images.contact_sheet import ReadImage
 from smallpose.report.images.pose_drawing import Window, place_window
-from smallpose.report.inputs.person_matching import Floats, Ints
 from smallpose.system.progress import show_progress
 
 CELL_WH = (120, 160)  # px, largest size of a person's image; smaller ones keep their pixels

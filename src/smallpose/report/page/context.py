@@ -196,7 +196,10 @@ def _build_cards(data: ReportData) -> list[tuple[str, str]]:
             (f"{counts.images_in_file:,}", "images"),
             (f"{small:.0f} %", "of people are small"),
         ]
-    for metric, label in (("AP_S", "AP, small people, best run"), ("AP", "AP, all people, same")):
+    for metric, label in (
+        ("AP_S", "AP, small people, best run"),
+        ("AP", "AP, all people, same run"),
+    ):
         value = data.mean(data.best, metric)
         if value is not None:
             cards.append((f"{value:.1f}", label))

@@ -21,9 +21,10 @@ import numpy as np
 from smallpose.core.instances import SOURCES, Instances
 from smallpose.evaluation.analysis.binned_ap import measure_density
 from smallpose.evaluation.areas import get_detection_boxes
+from smallpose.evaluation.matching.arrays import Ints
 from smallpose.report.images.contact_sheet import SOURCE_NAMES, ReadImage
 from smallpose.report.inputs.false_positives import FalsePositives, find_false_positives
-from smallpose.report.inputs.person_matching import Ints, RunPredictions
+from smallpose.report.inputs.person_matching import RunPredictions
 from smallpose.report.page.browser_columns import (
     SUBPIXELS,
     BrowserItems,

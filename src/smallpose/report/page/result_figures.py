@@ -70,7 +70,7 @@ def _make_height_figure(data: ReportData, test: Instances) -> FigureSpec:
     ]
     return FigureSpec(
         name="detected_by_height",
-        title="How small may a person get?",
+        title="People detected by height",
         alt="Share of people detected (OKS ≥ 0.5) by height: " + "; ".join(descriptions),
         draw=partial(figures.draw_detection_rate, curves, [styles[index] for index in best]),
     )

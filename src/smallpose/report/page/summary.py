@@ -155,7 +155,7 @@ def _write_headline(limit: HeightLimit | None) -> str | None:
         return None
     if limit.is_below_all:
         smallest = f"{limit.smallest:.0f} px"
-        return f"Half of the people are detected at every height here, from {smallest} on."
+        return f"Half of the people are detected at every height, down to {smallest}."
     if limit.is_above_all:
         return "At no height are half of the people detected."
     return f"Half of the people are detected from {limit.height:.0f} px of height on."

@@ -11,8 +11,9 @@ import numpy as np
 
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
+from smallpose.evaluation.matching.arrays import Floats, Ints
 from smallpose.evaluation.scoring.bootstrap import draw_weights
-from smallpose.report.inputs.person_matching import Floats, Ints, PersonMatches
+from smallpose.report.inputs.person_matching import PersonMatches
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import SeedGroup, compute_difference, score_run
 
