@@ -1,15 +1,18 @@
 """The whole pipeline as a newcomer runs it, on the smallest data and with hardly any training."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from smallpose.cli.main import VERBS, main
 
+ROOT = Path(__file__).parents[2]
 VERBS_WITH_FILES = [v for group in VERBS.values() for v in group if v != "demo"]
 
 
@@ -72,7 +75,7 @@ def test_the_example_in_the_help_of_a_verb_runs_when_pasted(verb, demo, tmp_path
         if words[1] == "train":
             words += ["steps=2"]
         if words[1] == "benchmark":
-            words += ["--steps", "2", "--settings", "B"]
+            words += ["--steps", "2", "--settings", "B", "--methods", "simcc_r18_tiny"]
         assert main(words[1:]) == 0, line
 
 
@@ -94,3 +97,43 @@ def test_a_folder_without_the_marker_of_a_demo_is_never_cleared(tmp_path, capsys
     assert main(["demo", "--out", str(tmp_path)]) == 3
     assert "contains 'A', which no demo wrote; give another folder" in capsys.readouterr().err
     assert (tmp_path / "B" / "model.safetensors").is_file()
+
+
+def list_keys(value):
+    """Return every key of nested JSON values."""
+    if isinstance(value, dict):
+        return set(value).union(*(list_keys(v) for v in value.values()))
+    if isinstance(value, list):
+        return set().union(*(list_keys(v) for v in value))
+    return set()
+
+
+@pytest.mark.slow
+def test_every_json_key_of_the_demo_is_documented_in_outputs(demo, tmp_path):
+    """But for keys that are names: of files, sources, methods, joints, metrics, recipe fields."""
+    out, _ = demo
+    truth, predictions = out / "set" / "annotations" / "test.json", out / "predictions_B.json"
+    breakdowns = "source,crowding,joint,visibility,density,height,image"
+    for words in (
+        ["evaluate", truth, predictions, "--intervals", "20", "--diagnose"],
+        ["compare", truth, out / "untrained" / "found.json", predictions, "--intervals", "20"],
+        ["stats", truth, "--out", tmp_path / "stats"],
+        ["audit", out / "set"],
+        ["methods"],
+        ["claims", out / "A", out / "B"],
+    ):
+        more = ["--breakdown", breakdowns] if words[0] == "evaluate" else []
+        assert main([str(w) for w in [*words, *more, "--json", tmp_path / f"{words[0]}.json"]]) == 0
+    assert main(["zoo", str(out / "B"), "--out", str(tmp_path)]) == 0
+    files = [*tmp_path.glob("*.json"), *out.glob("*.json"), *(out / "set").glob("*.json")]
+    files += [*(out / "B").glob("*.json"), *(out / "set" / "annotations").glob("*.json")]
+    files = [file for file in files if file.name != "croissant.json"]  # Croissant's own keys
+    keys = set().union(*(list_keys(json.loads(file.read_text())) for file in files))
+    recipe = json.loads((out / "B" / "result.json").read_text())["recipe"]
+    methods = json.loads((tmp_path / "methods.json").read_text())
+    names = list_keys(recipe) | set(methods)
+    names |= set().union(*(list_keys(m["recipes"]) for m in methods.values()))
+    documented = set(re.findall(r"`([^`]+)`", (ROOT / "docs" / "outputs.md").read_text()))
+    is_name = re.compile(r"A[PR](50|75)?(_[SML])?(_\w+)?|.*[/.–].*|test|train|A|B|predictions_B")
+    missing = {k for k in keys - names - documented if not is_name.fullmatch(k)}
+    assert not missing, sorted(missing)
