@@ -1,15 +1,15 @@
-"""The builder's annotation work against two others, at COCO's size and up.
+"""Compare the builder's work on annotations with two other programs, at COCO's size and above.
 
     python bench/build.py [--people 160000] [--repeats 3] [--source coco|aic]
 
-The floor decodes the annotation files with msgspec, a fast maintained JSON library, into plain
-objects and encodes them again: no checks, no columns, no selection. The script is what one would
-write in an afternoon with pycocotools and json: load, keep images with a small person and a random
-tenth of the rest, move keypoints to the 21 joints, clip boxes, number anew, dump; no checks, no
-manifest. Ours reads, checks, maps, clips, splits, selects until the mix is the paper's, and writes
-train.json, test.json, manifest and card; pictures are left out of all (`--missing-images keep`).
-Each runs in a process of its own, one after the other. Ratios are of CPU seconds, which other work
-on the machine disturbs less than the clock.
+The lower bound decodes the annotation files with msgspec, a fast maintained JSON library, into
+plain objects and encodes them again: no checks, no columns, no selection. The script is a short one
+with pycocotools and json: load, keep images with a small person and a random tenth of the others,
+map keypoints to the 21 joints, clip boxes, assign ids, dump; no checks, no manifest. smallpose
+reads, checks, maps, clips, splits, selects until the mix is the paper's, and writes train.json,
+test.json, manifest and card. Images are left out of all (`--missing-images keep`). Each runs in a
+separate process, one after the other. Ratios are of CPU seconds, which other work on the machine
+disturbs less than the clock.
 """
 
 import argparse
@@ -22,18 +22,18 @@ import tempfile
 import time
 from pathlib import Path
 
-FLOOR = """
+LOWER_BOUND = """
 import msgspec, sys
 from pathlib import Path
 for path in Path(sys.argv[1]).rglob("*.json"):
     data = msgspec.json.decode(path.read_bytes())
     (Path(sys.argv[2]) / path.name).write_bytes(msgspec.json.encode(data))
 """
-OURS = """
+SMALLPOSE = """
 import sys
 from pathlib import Path
-from smallpose.dataset.builder.build import Options, build_dataset
-options = Options(missing_images="keep", images="none", leaks="off", overwrite=True)
+from smallpose.dataset.builder.build import BuildOptions, build_dataset
+options = BuildOptions(missing_images="keep", images="none", leaks="off", overwrite=True)
 build_dataset({sys.argv[3]: Path(sys.argv[1])}, Path(sys.argv[2]) / "set", options)
 """
 SCRIPT = """
@@ -71,12 +71,12 @@ for name, split in (("train", "train"), ("val", "test")):
     with open(Path(sys.argv[2]) / f"{split}.json", "w") as file:
         json.dump({"images": images, "annotations": annotations, "categories": []}, file)
 """
-MEMORY = "\nimport resource; u = resource.getrusage(resource.RUSAGE_SELF)"
-MEMORY += "\nprint(u.ru_utime + u.ru_stime, u.ru_maxrss)"
+USAGE = "\nimport resource; u = resource.getrusage(resource.RUSAGE_SELF)"
+USAGE += "\nprint(u.ru_utime + u.ru_stime, u.ru_maxrss)"
 
 
 def make_coco(root: Path, people: int) -> int:
-    """COCO-like annotation files with so many labelled people; the bytes written."""
+    """Write COCO-like annotation files with so many labelled people; return the bytes written."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -120,7 +120,7 @@ def make_coco(root: Path, people: int) -> int:
 
 
 def make_aic(root: Path, people: int) -> int:
-    """An AI Challenger file with so many people, 1.8 an image as published; the bytes written."""
+    """Write an AI Challenger file with 1.8 people per image; return the bytes written."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -148,42 +148,46 @@ def make_aic(root: Path, people: int) -> int:
     return path.stat().st_size
 
 
-def timed(code: str, *arguments: Path | str) -> tuple[float, float, float]:
-    """Seconds on the clock, seconds of CPU, and peak MB of one process."""
+def measure_process(code: str, *arguments: Path | str) -> tuple[float, float, float]:
+    """Run code in a process; return wall-clock seconds, CPU seconds and peak MB."""
     start = time.perf_counter()
-    command = [sys.executable, "-c", code + MEMORY, *map(str, arguments)]
+    command = [sys.executable, "-c", code + USAGE, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     cpu, memory = done.stdout.split()[-2:]
     return time.perf_counter() - start, float(cpu), int(memory) / 1024
 
 
 def main() -> None:
-    """Print each, and its ratio to the floor."""
+    """Measure each program and print its ratio to the lower bound."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--people", type=int, default=160_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--source", choices=("coco", "aic"), default="coco")
     args = parser.parse_args()
-    tasks = {"parse and write (msgspec)": FLOOR, "pycocotools and json": SCRIPT, "ours": OURS}
+    tasks = {
+        "parse and write (msgspec)": LOWER_BOUND,
+        "pycocotools and json": SCRIPT,
+        "smallpose": SMALLPOSE,
+    }
     if args.source != "coco":
-        del tasks["pycocotools and json"]  # it reads nothing else
+        del tasks["pycocotools and json"]  # it reads only COCO
     rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in tasks}
     with tempfile.TemporaryDirectory() as folder:
         root, out = Path(folder) / "coco", Path(folder) / "out"
         out.mkdir()
-        # Made in a process of its own: a child's peak memory begins at its parent's.
+        # In a separate process, because the peak memory of a child begins at that of its parent.
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             make = make_coco if args.source == "coco" else make_aic
             size = pool.apply(make, (root, args.people))
         print(f"{args.people:,} people, {size / 1e6:.0f} MB of JSON", flush=True)
         for _ in range(args.repeats):
             for name, code in tasks.items():
-                rows[name].append(timed(code, root, out, args.source))
-    floor = next(iter(rows.values()))
+                rows[name].append(measure_process(code, root, out, args.source))
+    lower_bound = next(iter(rows.values()))
     print(f"{'':<28}{'clock':>9}{'CPU':>9}{'peak':>10}{'CPU ratio':>12}")
     for name, runs in rows.items():
         clock, cpu = (statistics.median(r[i] for r in runs) for i in (0, 1))
-        ratio = statistics.median(r[1] / f[1] for r, f in zip(runs, floor, strict=True))
+        ratio = statistics.median(r[1] / f[1] for r, f in zip(runs, lower_bound, strict=True))
         memory = max(r[2] for r in runs)
         print(f"{name:<28}{clock:8.2f}s{cpu:8.2f}s{memory:7.0f} MB{ratio:12.2f}")
 
