@@ -17,6 +17,7 @@ from torch import Tensor
 
 from smallpose.core.instances import Instances, make_images, make_instances
 from smallpose.core.skeleton import SMALLPOSE
+from smallpose.dataloading.batches import LoaderOptions
 from smallpose.dataloading.full_image.batches import FullImageLoader
 from smallpose.dataloading.full_image.samples import FullImageDataset
 from smallpose.dataloading.images import ImageReader
@@ -128,14 +129,14 @@ def make_full_image_task(method: PoseMethod, schedule: Schedule, folder: Path) -
     people, images = draw_stick_people(side)
     method.input_wh = (side, side)
     dataset = FullImageDataset(people, np.arange(4), InMemoryReader(images), (side, side), None, 0)
-    batch = next(FullImageLoader(dataset, 4).batches(0))
+    batch = next(FullImageLoader(dataset, LoaderOptions(batch_size=4)).batches(0))
 
     def losses() -> Iterator[Tensor]:
         for step in range(schedule.steps):
             if isinstance(method, RTMO):
                 method.stage, method.closing = 1 + (step > 0.6 * schedule.steps), True
             yield torch.stack(
-                list(method.compute_losses(batch.pictures, batch.people).values())
+                list(method.compute_losses(batch.images, batch.people).values())
             ).sum()
 
     def compute_ap() -> float:
