@@ -65,7 +65,7 @@ def make_source(name: str, root: Path, images: list[np.ndarray], splits, groups=
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
-    """COCO with its own split; MPII, whose videos of two frames contain altered copies of COCO's."""
+    """COCO with its own split; MPII, whose two-frame videos contain altered copies of COCO's."""
     root = tmp_path_factory.mktemp("leaks")
     coco = [draw_image(seed) for seed in range(40)]
     mpii, copies = [], {}

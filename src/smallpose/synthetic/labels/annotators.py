@@ -77,7 +77,7 @@ ANNOTATORS = {
         turned_away=0.72,
         says_hidden=True,
         fewest=1,
-        box_rule="rendered",
+        box_rule="drawn",
         box_jitter=0.008,
     ),
     "hieve": Annotator(
@@ -87,7 +87,7 @@ ANNOTATORS = {
         turned_away=0.5,
         says_hidden=True,
         fewest=1,
-        box_rule="rendered",
+        box_rule="drawn",
         box_jitter=0.025,
     ),
     "posetrack": Annotator(
@@ -175,7 +175,7 @@ def _derive_boxes(
     heads = rendered.heads_xyxy + rng.normal(0, 0.5, (n, 4))
     if how.box_rule == "mask":
         return rendered.boxes_xywh, rendered.boxes_xywh, heads
-    if how.box_rule == "rendered":
+    if how.box_rule == "drawn":
         corners = np.concatenate(
             [rendered.boxes_xywh[:, :2], rendered.boxes_xywh[:, :2] + rendered.boxes_xywh[:, 2:]],
             axis=1,
