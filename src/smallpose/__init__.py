@@ -9,7 +9,6 @@ from typing import Any
 
 from smallpose._version import __version__
 
-# name: module, or module:name there
 _LAZY_EXPORTS = {
     "Skeleton": "smallpose.core.skeleton",
     "Instances": "smallpose.core.instances",
@@ -30,7 +29,7 @@ _LAZY_EXPORTS = {
     "COCOeval": "smallpose.evaluation.cocoeval",
     "create_method": "smallpose.methods",
     "TrainingConfig": "smallpose.training.config",
-    "train": "smallpose.training.run:run_training",
+    "train": "smallpose.training.run",
 }
 
 __all__ = ["__version__", *sorted(_LAZY_EXPORTS)]
@@ -39,8 +38,7 @@ __all__ = ["__version__", *sorted(_LAZY_EXPORTS)]
 def __getattr__(name: str) -> Any:
     if name not in _LAZY_EXPORTS:
         raise AttributeError(f"module 'smallpose' has no attribute {name!r}")
-    module, _, original = _LAZY_EXPORTS[name].partition(":")
-    value = getattr(import_module(module), original or name)
+    value = getattr(import_module(_LAZY_EXPORTS[name]), name)
     globals()[name] = value
     return value
 
