@@ -1,66 +1,67 @@
-"""The order of an epoch: everybody once, pictures near together, batches of many pictures."""
+"""The order of an epoch: everyone once, people of an image close together, batches mixed."""
 
 import numpy as np
 import pytest
 
-from smallpose.dataloading.sampler import epoch_order, lanes_for
+from smallpose.dataloading.sampler import choose_num_lanes, shuffle_by_image
 
 RNG = np.random.default_rng
 
 
-def pictures_of(sizes: np.ndarray) -> np.ndarray:
+def image_of_each_person(sizes: np.ndarray) -> np.ndarray:
     return np.repeat(np.arange(len(sizes)), sizes)
 
 
 @pytest.mark.parametrize("window", [1, 7, 300, 10**6])
-@pytest.mark.parametrize("pictures", [1, 40, 2000])
-def test_everybody_comes_once(pictures, window):
-    sizes = RNG(0).integers(1, 20, pictures)
-    order = epoch_order(sizes, window, RNG(1))
+@pytest.mark.parametrize("num_images", [1, 40, 2000])
+def test_everyone_comes_once(num_images, window):
+    sizes = RNG(0).integers(1, 20, num_images)
+    order = shuffle_by_image(sizes, window, RNG(1))
     assert sorted(order.tolist()) == list(range(sizes.sum()))
 
 
-def test_people_of_a_image_come_within_the_window():
+def test_people_of_an_image_come_within_the_window():
     sizes = RNG(0).integers(1, 20, 4000)
-    order = epoch_order(sizes, 2000, RNG(1))
-    place = np.empty(len(order), int)
-    place[order] = np.arange(len(order))
+    order = shuffle_by_image(sizes, 2000, RNG(1))
+    position = np.empty(len(order), int)
+    position[order] = np.arange(len(order))
     first = np.cumsum(sizes) - sizes
-    spread = np.maximum.reduceat(place, first) - np.minimum.reduceat(place, first)
-    lanes = lanes_for(len(sizes))
-    assert lanes == 48
-    # Pictures at the beginning of a lane, whose other part ends another one, are the exception.
-    assert (spread > 2000 + 20 * lanes).sum() <= lanes
-    waiting = np.zeros(len(order) + 1, int)
-    np.add.at(waiting, np.repeat(np.minimum.reduceat(place, first), sizes), 1)
-    np.add.at(waiting, place, -1)
-    assert np.cumsum(waiting)[len(order) // 10 : -len(order) // 10].max() < 0.75 * 2000
+    spread = np.maximum.reduceat(position, first) - np.minimum.reduceat(position, first)
+    num_lanes = choose_num_lanes(len(sizes))
+    assert num_lanes == 48
+    # Except images at the beginning of a lane, whose other people are at the end of another lane.
+    assert (spread > 2000 + 20 * num_lanes).sum() <= num_lanes
+    num_waiting = np.zeros(len(order) + 1, int)
+    np.add.at(num_waiting, np.repeat(np.minimum.reduceat(position, first), sizes), 1)
+    np.add.at(num_waiting, position, -1)
+    assert np.cumsum(num_waiting)[len(order) // 10 : -len(order) // 10].max() < 0.75 * 2000
 
 
-@pytest.mark.parametrize("world", [2, 3, 4, 8])
-def test_hardly_a_image_is_decoded_by_two_ranks(world):
+@pytest.mark.parametrize("world_size", [2, 3, 4, 8])
+def test_few_images_are_decoded_by_two_ranks(world_size):
     sizes = RNG(0).integers(1, 20, 4000)
-    pictures = pictures_of(sizes)[epoch_order(sizes, 2000, RNG(1))]
-    decoded = sum(len(np.unique(pictures[rank::world])) for rank in range(world))
-    assert decoded <= 4000 + 48
+    images = image_of_each_person(sizes)[shuffle_by_image(sizes, 2000, RNG(1))]
+    num_decoded = sum(len(np.unique(images[rank::world_size])) for rank in range(world_size))
+    assert num_decoded <= 4000 + 48
 
 
-def test_a_batch_shows_hardly_fewer_images_than_a_full_shuffle():
-    """Measured as pairs of one picture in batches of 64, for ten people in each of 7,000."""
+def test_a_batch_shows_almost_as_many_images_as_a_full_shuffle():
+    """Count pairs from one image in batches of 64, for 7,000 images with ten people each."""
     sizes = np.full(7000, 10)
-    pictures = pictures_of(sizes)
+    images = image_of_each_person(sizes)
 
-    def pairs(order: np.ndarray) -> float:
-        batches = np.sort(pictures[order][: len(order) // 64 * 64].reshape(-1, 64), axis=1)
+    def count_pairs(order: np.ndarray) -> float:
+        batches = np.sort(images[order][: len(order) // 64 * 64].reshape(-1, 64), axis=1)
         return float((np.diff(batches, axis=1) == 0).sum(axis=1).mean())
 
-    ours, by_picture = pairs(epoch_order(sizes, 4096, RNG(1))), pairs(np.arange(70_000))
-    assert pairs(RNG(1).permutation(70_000)) < 0.5 and by_picture > 50
-    assert ours < 4  # of 64 people, four share their picture with one more
+    ours = count_pairs(shuffle_by_image(sizes, 4096, RNG(1)))
+    by_image = count_pairs(np.arange(70_000))
+    assert count_pairs(RNG(1).permutation(70_000)) < 0.5 and by_image > 50
+    assert ours < 4  # of 64 people, four share their image with another
 
 
-def test_the_order_is_the_same_again_and_another_with_another_generator():
+def test_the_order_depends_on_the_generator_alone():
     sizes = np.full(500, 9)
-    first = epoch_order(sizes, 600, RNG(1))
-    assert (first == epoch_order(sizes, 600, RNG(1))).all()
-    assert (first != epoch_order(sizes, 600, RNG(2))).mean() > 0.99
+    first = shuffle_by_image(sizes, 600, RNG(1))
+    assert (first == shuffle_by_image(sizes, 600, RNG(1))).all()
+    assert (first != shuffle_by_image(sizes, 600, RNG(2))).mean() > 0.99

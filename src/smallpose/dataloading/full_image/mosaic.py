@@ -55,7 +55,7 @@ class FullImageAugmentation(Augmentation):
     closing_still: bool = False
 
 
-NO_AUGMENTATION = FullImageAugmentation(
+LETTERBOX_ONLY = FullImageAugmentation(
     flip=0, shift=0, rotate_deg=0, scale_range=(1, 1), fit="long", shift_chance=0, rotate_chance=0
 )
 

@@ -23,7 +23,7 @@ from smallpose.dataloading.copy_paste import (
 )
 from smallpose.dataloading.full_image.batch_people import MASK_STRIDE, BatchPeople
 from smallpose.dataloading.full_image.mosaic import (
-    NO_AUGMENTATION,
+    LETTERBOX_ONLY,
     FullImageAugmentation,
     LabelledImage,
     combine_labels,
@@ -69,7 +69,7 @@ class FullImageDataset:
         epochs: int = 0,
     ) -> None:
         self.people, self.reader, self.input_wh = people, reader, input_wh
-        self.augmentation, self.seed = augmentation or NO_AUGMENTATION, seed
+        self.augmentation, self.seed = augmentation or LETTERBOX_ONLY, seed
         self.image_rows, self.epochs = image_rows, epochs
         self.shape: tuple[int, ...] = (input_wh[1], input_wh[0], 3)
         self.max_samples = 1
