@@ -1,4 +1,4 @@
-"""Random crowded datasets, and an independent driver of pycocotools that scores them."""
+"""Random crowded data sets, and pycocotools as an independent evaluator of them."""
 
 import contextlib
 import copy
@@ -27,7 +27,7 @@ DENSITIES = {
     "moderate": lambda kd: 0.35 <= kd < 0.95,
     "dense": lambda kd: kd >= 0.95,
 }
-# Written as pycocotools writes its 17, whose own are left to it.
+# Written as pycocotools writes its 17; for those its own values are used.
 TENTHS = [0.26, 0.79, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62]
 SIGMAS21 = np.array([*TENTHS, 1.07, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89]) / 10.0
 CLASSES = [*SIZES, *DENSITIES]
@@ -44,7 +44,7 @@ class Dataset:
 
 
 def make_dataset(seed: int, joints: int = 17, images: int = 4, people: int = 5) -> Dataset:
-    """Few images, all the trouble: ties, twins, crowds, unlabelled people, class ends, copies."""
+    """Few images, every difficult case: ties, copies, crowds, missing labels, class limits."""
     rng = np.random.default_rng(seed)
     skeleton = COCO17 if joints == 17 else SMALLPOSE
     annotations, results = [], []
@@ -62,10 +62,10 @@ def make_dataset(seed: int, joints: int = 17, images: int = 4, people: int = 5) 
         annotation["id"] = one
     boxed = rng.random() < 0.3
     for image in image_ids:
-        here = [a for a in annotations if a["image_id"] == image]
-        most = 30 if rng.random() < 0.1 else 2 * people
-        for _ in range(int(rng.integers(0, most))):
-            results.append(_detection(rng, image, joints, here, results, boxed))
+        company = [a for a in annotations if a["image_id"] == image]
+        max_count = 30 if rng.random() < 0.1 else 2 * people
+        for _ in range(int(rng.integers(0, max_count))):
+            results.append(_detection(rng, image, joints, company, results, boxed))
     results = [results[i] for i in rng.permutation(len(results))]
     coco = {
         "images": [
@@ -97,25 +97,25 @@ def _person(rng, image, joints, before):
     points[rng.permutation(joints)[:labelled], 2] = rng.integers(1, 3, labelled)
     points[points[:, 2] == 0, :2] = 0
     crowd = int(rng.random() < 0.1)
-    # The field decides who counts, and in other people's files it is not always the count.
-    said = 0 if rng.random() < 0.05 else labelled
+    # The field decides who is counted; not in every file is it the number of labels.
+    num_keypoints = 0 if rng.random() < 0.05 else labelled
     return {
         "image_id": image,
         "category_id": 1,
         "bbox": [float(x), float(y), float(w), float(h)],
         "area": float(w * h) * 0.6,
         "iscrowd": crowd,
-        "num_keypoints": said,
+        "num_keypoints": num_keypoints,
         "keypoints": points.ravel().tolist(),
     }
 
 
-def _detection(rng, image, joints, here, before, boxed):
+def _detection(rng, image, joints, company, before, boxed):
     kind = rng.random()
     if before and kind < 0.1:  # an exact copy, the score too
         return copy.deepcopy(before[-1])
-    if here and kind < 0.85:
-        person = here[int(rng.integers(len(here)))]
+    if company and kind < 0.85:
+        person = company[int(rng.integers(len(company)))]
         points = np.array(person["keypoints"]).reshape(joints, 3)
         size = np.sqrt(max(person["bbox"][2] * person["bbox"][3], 1.0))
         step = rng.choice([0.0, 0.02, 0.06, 0.15]) * size
@@ -175,17 +175,17 @@ def density(annotation: dict[str, Any]) -> float:
 def run_pycocotools(
     dataset: Dataset, max_detections: int = 20, area: str = "box", sigmas: Any = None
 ) -> dict[str, dict[str, Any]]:
-    """Each class in a run of its own: whoever is not in it gets num_keypoints 0."""
+    """Score each class in a separate run: people outside it get num_keypoints 0."""
     out = {}
     for name in CLASSES:
         coco = copy.deepcopy(dataset.coco)
         for a in coco["annotations"]:
             if area == "box":
                 a["area"] = a["bbox"][2] * a["bbox"][3]
-            here = SIZES[name](a["area"]) if name in SIZES else SIZES["small"](a["area"])
+            is_member = SIZES[name if name in SIZES else "small"](a["area"])
             if name in DENSITIES:
-                here = here and DENSITIES[name](density(a))
-            a["num_keypoints"] *= here
+                is_member = is_member and DENSITIES[name](density(a))
+            a["num_keypoints"] *= is_member
         out[name] = _one_run(
             coco, dataset.results, name if name in SIZES else "small", max_detections, sigmas
         )
@@ -205,12 +205,12 @@ def _one_run(coco, results, size, max_detections, sigmas):
         truth.dataset = coco
         truth.createIndex()
         if results:
-            found = truth.loadRes(copy.deepcopy(results))
+            results_coco = truth.loadRes(copy.deepcopy(results))
         else:  # loadRes falls over an empty list
-            found = COCO()
-            found.dataset = {**coco, "annotations": []}
-            found.createIndex()
-        scorer = COCOeval(truth, found, "keypoints")
+            results_coco = COCO()
+            results_coco.dataset = {**coco, "annotations": []}
+            results_coco.createIndex()
+        scorer = COCOeval(truth, results_coco, "keypoints")
         if sigmas is not None:
             scorer.params.kpt_oks_sigmas = np.array(sigmas)
         elif len(coco["categories"][0]["keypoints"]) == 21:
@@ -219,14 +219,51 @@ def _one_run(coco, results, size, max_detections, sigmas):
         scorer.params.maxDets = [max_detections]
         scorer.evaluate()
         scorer.accumulate()
-    met = scorer.eval
+    arrays = scorer.eval
     people = sum(int((e["gtIgnore"] == 0).sum()) for e in scorer.evalImgs if e is not None)
     return {
-        "precision": met["precision"][:, :, 0, 0, 0],
-        "recall": met["recall"][:, 0, 0, 0],
-        "scores": met["scores"][:, :, 0, 0, 0],
+        "precision": arrays["precision"][:, :, 0, 0, 0],
+        "recall": arrays["recall"][:, 0, 0, 0],
+        "scores": arrays["scores"][:, :, 0, 0, 0],
         "people": people,
     }
+
+
+def make_column(n: int = 40, height: float = 100) -> tuple[Instances, Predictions]:
+    """One fully labelled person in each image, all joints hidden or seen, predicted perfectly."""
+    boxes = np.tile([0.0, 0, 50, height], (n, 1))
+    keypoints = np.zeros((n, 17, 3))
+    keypoints[:, :, 0] = np.linspace(0, 50, 17)
+    keypoints[:, :, 1] = np.linspace(0, height, 17)
+    keypoints[:, :, 2] = np.where(np.arange(17) % 2, 1, 2)
+    images = make_images(np.arange(1, n + 1), [str(i) for i in range(n)])
+    truth = make_instances(COCO17, images, np.arange(n), boxes, keypoints)
+    poses = keypoints.copy()
+    return truth, make_predictions(COCO17, images.ids, poses, np.linspace(1, 0.5, n))
+
+
+def make_population(images, seed, skill=1.0, groups=None):
+    """Images of one to five people, each image as hard as it is; a detection per person."""
+    rng = np.random.default_rng(seed)
+    count = rng.integers(1, 6, images)
+    rows = np.repeat(np.arange(images), count)
+    n = len(rows)
+    boxes = np.zeros((n, 4))
+    boxes[:, 0] = 400 * np.concatenate([np.arange(c) for c in count])
+    boxes[:, 2:] = np.stack([rng.uniform(30, 150, n), rng.uniform(40, 250, n)], axis=1)
+    keypoints = np.ones((n, 17, 3))
+    keypoints[:, :, :2] = boxes[:, None, :2] + boxes[:, None, 2:] * rng.random((n, 17, 2))
+    hard = rng.lognormal(-0.9, 0.7, images)[rows] / skill
+    noise = np.random.default_rng(seed + 1000).normal(0, 1, (n, 17, 2))
+    poses = keypoints.copy()
+    spread = 2 * COCO17.sigmas * np.sqrt(boxes[:, 2] * boxes[:, 3])[:, None] * hard[:, None]
+    poses[:, :, :2] += noise * spread[:, :, None]
+    scores = 1 / (1 + hard) + rng.normal(0, 0.1, n)
+    named = make_images(
+        np.arange(1, images + 1), [f"{i}.jpg" for i in range(images)], groups=groups
+    )
+    truth = make_instances(COCO17, named, rows, boxes, keypoints)
+    return truth, make_predictions(COCO17, named.ids[rows], poses, scores)
 
 
 @pytest.fixture(scope="session")
@@ -237,3 +274,13 @@ def crowded_dataset() -> Callable[..., Dataset]:
 @pytest.fixture(scope="session")
 def pycocotools() -> Callable[..., dict[str, dict[str, Any]]]:
     return run_pycocotools
+
+
+@pytest.fixture(scope="session")
+def column() -> Callable[..., tuple[Instances, Predictions]]:
+    return make_column
+
+
+@pytest.fixture(scope="session")
+def population() -> Callable[..., tuple[Instances, Predictions]]:
+    return make_population

@@ -18,8 +18,8 @@ SUFFIX = dict(
 
 
 def mean(values):
-    there = values[values > -1]
-    return float(np.mean(there)) if len(there) else None
+    valid = values[values > -1]
+    return float(np.mean(valid)) if len(valid) else None
 
 
 def assert_equal(result, expected, max_detections=20):
@@ -39,7 +39,7 @@ def assert_equal(result, expected, max_detections=20):
 @pytest.mark.parametrize(
     "batch", [0, *(pytest.param(batch, marks=pytest.mark.slow) for batch in range(1, 10))]
 )
-def test_fifty_crowded_worlds_equal_pycocotools_in_every_array(
+def test_fifty_crowded_datasets_equal_pycocotools_in_every_array(
     batch, joints, crowded_dataset, pycocotools
 ):
     for seed in range(50 * batch, 50 * batch + 50):
@@ -48,32 +48,32 @@ def test_fifty_crowded_worlds_equal_pycocotools_in_every_array(
         assert_equal(evaluate(dataset.truth, dataset.predictions), expected)
 
 
-def test_the_worlds_have_teeth(crowded_dataset):
-    """What the datasets are said to hold is there, so that equality means something."""
-    seen = dict.fromkeys(
-        ["tied scores", "twins", "crowd hit", "class end", "flat box", "over the cap"], 0
+def test_the_datasets_contain_every_difficult_case(crowded_dataset):
+    """Without ties, copies, crowds and class limits equality would mean little."""
+    counts = dict.fromkeys(
+        ["tied scores", "copies", "crowd", "class limit", "flat box", "over the limit"], 0
     )
     aps = []
     for seed in range(60):
         dataset = crowded_dataset(seed)
         scores = dataset.predictions.scores
-        seen["tied scores"] += len(np.unique(scores)) < len(scores)
+        counts["tied scores"] += len(np.unique(scores)) < len(scores)
         boxes = [tuple(a["bbox"]) for a in dataset.coco["annotations"]]
-        seen["twins"] += len(set(boxes)) < len(boxes)
-        seen["crowd hit"] += bool(dataset.truth.iscrowd.any())
-        seen["class end"] += bool((dataset.truth.area == 128 * 96).any())
-        seen["flat box"] += bool((dataset.truth.area == 0).any())
-        seen["over the cap"] += bool(
+        counts["copies"] += len(set(boxes)) < len(boxes)
+        counts["crowd"] += bool(dataset.truth.iscrowd.any())
+        counts["class limit"] += bool((dataset.truth.area == 128 * 96).any())
+        counts["flat box"] += bool((dataset.truth.area == 0).any())
+        counts["over the limit"] += bool(
             (np.unique(dataset.predictions.image_ids, return_counts=True)[1] > 20).any()
         )
         aps.append(evaluate(dataset.truth, dataset.predictions)["coco"]["AP"])
-    assert min(seen.values()) >= 5, seen
+    assert min(counts.values()) >= 5, counts
     assert np.quantile([a for a in aps if a is not None], [0.1, 0.9]).tolist() != [0, 0]
     assert np.nanmean([a for a in aps if a is not None]) > 0.2
 
 
 @pytest.mark.parametrize("max_detections", [1, 3, 100])
-def test_any_cap_on_detections_is_pycocotools(max_detections, crowded_dataset, pycocotools):
+def test_every_limit_on_detections_equals_pycocotools(max_detections, crowded_dataset, pycocotools):
     for seed in range(5):
         dataset = crowded_dataset(seed)
         assert_equal(
@@ -83,7 +83,7 @@ def test_any_cap_on_detections_is_pycocotools(max_detections, crowded_dataset, p
         )
 
 
-def test_own_sigmas_are_pycocotools(crowded_dataset, pycocotools):
+def test_custom_sigmas_equal_pycocotools(crowded_dataset, pycocotools):
     sigmas = np.linspace(0.02, 0.12, 17)
     for seed in range(5):
         dataset = crowded_dataset(seed)
@@ -91,18 +91,18 @@ def test_own_sigmas_are_pycocotools(crowded_dataset, pycocotools):
         assert_equal(result, pycocotools(dataset, sigmas=sigmas))
 
 
-def test_a_larger_crowded_world_equals_pycocotools(crowded_dataset, pycocotools):
+def test_a_larger_crowded_dataset_equals_pycocotools(crowded_dataset, pycocotools):
     dataset = crowded_dataset(7, 21, images=30, people=25)
     assert_equal(evaluate(dataset.truth, dataset.predictions), pycocotools(dataset))
 
 
-def test_through_files_the_numbers_are_the_same(crowded_dataset, pycocotools, tmp_path):
+def test_evaluating_files_equals_pycocotools(crowded_dataset, pycocotools, tmp_path):
     dataset = crowded_dataset(3, 21)
     (tmp_path / "truth.json").write_text(json.dumps(dataset.coco))
     (tmp_path / "found.json").write_text(json.dumps(dataset.results))
     truth = read_coco(tmp_path / "truth.json")
-    found = read_results(tmp_path / "found.json", truth)
-    assert_equal(evaluate(truth, found), pycocotools(dataset))
+    predictions = read_results(tmp_path / "found.json", truth)
+    assert_equal(evaluate(truth, predictions), pycocotools(dataset))
 
 
 def test_annotation_id_0_is_an_id_like_any_other(crowded_dataset, pycocotools):
@@ -163,16 +163,16 @@ REFERENCE = [  # the values that pycocotools 2.0.11 prints for real files, at it
 @pytest.mark.parametrize(("gt", "dt", "values"), REFERENCE)
 def test_plain_coco_on_real_files_gives_the_known_values(gt, dt, values, real):
     truth = read_coco(real / "coco" / gt)
-    found = read_results(real / "coco" / dt, truth)
-    plain = evaluate(truth, found, area="file", size_limits=(32**2, 96**2))["coco"]
+    predictions = read_results(real / "coco" / dt, truth)
+    plain = evaluate(truth, predictions, area="file", size_limits=(32**2, 96**2))["coco"]
     assert {name: round(plain[name], 6) for name in values} == values
 
 
 def test_box_sizes_on_a_real_file_give_the_known_values(real):
     folder = real / "coco" / "val_subset250"
     truth = read_coco(folder / "val_subset.json.gz")
-    found = read_results(folder / "detections_C.json.gz", truth)
-    ours = evaluate(truth, found)
+    predictions = read_results(folder / "detections_C.json.gz", truth)
+    ours = evaluate(truth, predictions)
     values = {"AP": 0.288474, "AP_S": 0.203672, "AP_M": 0.374950, "AP_L": 0.382972, "AR": 0.318237}
     assert {name: round(ours["coco"][name], 6) for name in values} == values
     assert ours.people == {
@@ -197,5 +197,5 @@ def test_on_real_files_every_array_equals_pycocotools(gt, dt, values, real, pyco
 
     dataset = SimpleNamespace(coco=load(real / "coco" / gt), results=load(real / "coco" / dt))
     truth = read_coco(real / "coco" / gt)
-    found = read_results(real / "coco" / dt, truth)
-    assert_equal(evaluate(truth, found), pycocotools(dataset))
+    predictions = read_results(real / "coco" / dt, truth)
+    assert_equal(evaluate(truth, predictions), pycocotools(dataset))

@@ -1,4 +1,4 @@
-"""`COCOeval` stands in for pycocotools' class in scripts that were written for it."""
+"""`COCOeval` replaces pycocotools' class in scripts that were written for it."""
 
 import contextlib
 import copy
@@ -23,8 +23,8 @@ def both(coco, results, change=lambda params: None, kinds=(Original, COCOeval)):
             truth = COCO()
             truth.dataset = copy.deepcopy(coco)
             truth.createIndex()
-            found = truth.loadRes(copy.deepcopy(results))
-            scorer = kind(truth, found, "keypoints")
+            detections = truth.loadRes(copy.deepcopy(results))
+            scorer = kind(truth, detections, "keypoints")
             change(scorer.params)
             scorer.evaluate()
             scorer.accumulate()
@@ -44,7 +44,7 @@ def assert_same(pair):
     assert our_text == their_text
 
 
-def test_the_worlds_give_the_same_arrays_stats_and_printed_summary(crowded_dataset):
+def test_crowded_datasets_give_the_same_arrays_stats_and_printed_summary(crowded_dataset):
     for seed in range(40):
         dataset = crowded_dataset(seed, images=5, people=6)
         if dataset.results:
@@ -65,7 +65,7 @@ def test_changed_parameters_give_the_same_arrays(crowded_dataset):
         assert_same(both(dataset.coco, dataset.results, change))
 
 
-def test_21_keypoints_with_own_sigmas_give_the_same_arrays(crowded_dataset):
+def test_21_keypoints_with_custom_sigmas_give_the_same_arrays(crowded_dataset):
     def change(p):
         p.kpt_oks_sigmas = np.linspace(0.03, 0.1, 21)
 
@@ -74,7 +74,7 @@ def test_21_keypoints_with_own_sigmas_give_the_same_arrays(crowded_dataset):
         assert_same(both(dataset.coco, dataset.results, change))
 
 
-def test_several_categories_stay_apart(crowded_dataset):
+def test_several_categories_are_scored_apart(crowded_dataset):
     dataset = crowded_dataset(2, images=6, people=8)
     dataset.coco["categories"].append({**dataset.coco["categories"][0], "id": 7, "name": "climber"})
     rng = np.random.default_rng(0)
@@ -109,7 +109,7 @@ def test_the_oks_matrices_are_the_same(crowded_dataset):
         assert np.array_equal(np.asarray(ours.ious[key]), np.asarray(matrix))
 
 
-def test_id_0_is_matched_where_pycocotools_says_no_match(crowded_dataset):
+def test_id_0_is_matched_where_pycocotools_has_no_match(crowded_dataset):
     dataset = crowded_dataset(11)
     shifted = copy.deepcopy(dataset.coco)
     for annotation in shifted["annotations"]:
@@ -128,12 +128,12 @@ def test_real_files_give_the_same_printed_summary(real):
     assert_same(both(coco, results))
 
 
-def test_boxes_and_masks_are_left_to_pycocotools():
+def test_boxes_and_masks_are_refused():
     with pytest.raises(InputError, match="only keypoints are scored"):
         COCOeval(iouType="bbox")
 
 
-def test_a_wrong_number_of_sigmas_is_said_in_one_line(crowded_dataset):
+def test_a_wrong_number_of_sigmas_is_refused_in_one_line(crowded_dataset):
     dataset = crowded_dataset(1, 21)
     with pytest.raises(InputError, match="63 values in a record instead of 51"):
         both(dataset.coco, dataset.results, lambda p: None, [COCOeval])
@@ -146,14 +146,14 @@ def test_default_sigmas_are_pycocotools_doubles():
     )
 
 
-def test_a_world_without_people_or_with_an_empty_category_is_the_same(crowded_dataset):
+def test_a_dataset_without_people_or_with_an_empty_category_gives_the_same_arrays(crowded_dataset):
     dataset = crowded_dataset(4)
     assert_same(both({**dataset.coco, "annotations": []}, dataset.results))
-    dataset.coco["categories"].append({**dataset.coco["categories"][0], "id": 7, "name": "nobody"})
+    dataset.coco["categories"].append({**dataset.coco["categories"][0], "id": 7, "name": "no one"})
     assert_same(both(dataset.coco, dataset.results))
 
 
-def test_images_may_be_called_by_words(crowded_dataset):
+def test_image_ids_may_be_text(crowded_dataset):
     dataset = crowded_dataset(1, images=5, people=6)
     coco, results = copy.deepcopy((dataset.coco, dataset.results))
     for record in coco["images"]:

@@ -35,7 +35,7 @@ KEYS = {
 
 
 def people(boxes, skeleton=COCO17, labelled=None, source=0, images=None):
-    """One person an image, all joints labelled on a grid in his box (or only the first few)."""
+    """One person an image, all joints labelled on a grid in their box (or only the first few)."""
     n, k = len(boxes), len(skeleton)
     boxes = np.asarray(boxes, dtype=float).reshape(n, 4)
     keypoints = np.zeros((n, k, 3))
@@ -77,7 +77,7 @@ def test_a_box_of_exactly_128_by_96_is_medium_and_256_by_192_large():
     assert result["coco"]["AP_L"] == pytest.approx(1)
 
 
-def test_a_class_without_people_is_none_in_numbers_null_in_json_and_said_in_the_table():
+def test_a_class_without_people_is_none_in_python_null_in_json_and_listed_in_the_table():
     truth = people([[0, 0, 300, 300]])
     result = evaluate(truth, perfect(truth))
     assert result["coco"]["AP_S"] is None
@@ -97,17 +97,17 @@ def test_no_detections_score_0_and_not_null():
 
 
 def test_no_people_give_null_everywhere():
-    nobody = make_instances(COCO17, make_images([1], ["1.jpg"]), [], np.zeros((0, 4)), [])
+    no_people = make_instances(COCO17, make_images([1], ["1.jpg"]), [], np.zeros((0, 4)), [])
     pose = make_predictions(COCO17, [1], np.ones((1, 17, 3)), [0.5])
-    for found in (pose, make_predictions(COCO17, [], np.zeros((0, 17, 3)), [])):
-        result = evaluate(nobody, found, protocols=("coco", "owned", "recall"))
+    for predictions in (pose, make_predictions(COCO17, [], np.zeros((0, 17, 3)), [])):
+        result = evaluate(no_people, predictions, protocols=("coco", "owned", "recall"))
         for protocol in ("coco", "owned", "recall"):
             assert set(result[protocol].values()) == {None}
         assert set(result.people.values()) == {0}
         assert "n/a (0 people)" in str(result)
 
 
-def test_no_images_at_all_is_no_reason_to_fall():
+def test_a_truth_without_images_has_no_metrics():
     nothing = make_instances(COCO17, make_images([], []), [], np.zeros((0, 4)), [])
     result = evaluate(nothing, make_predictions(COCO17, [], np.zeros((0, 17, 3)), []))
     assert set(result["coco"].values()) == {None}
@@ -130,7 +130,7 @@ def test_density_classes_follow_the_reference_values_of_equation_3():
     assert [result.people[c] for c in ("sparse", "moderate", "dense")] == [1, 2, 1]
 
 
-def test_k_of_the_density_is_the_sources_and_density_joints_fixes_it_for_everybody():
+def test_k_of_the_density_is_the_sources_unless_density_joints_sets_it_for_all_people():
     # 1,220 px² with 17 labelled points: dense by COCO's K of 17, moderate by 21.
     box = [[0, 0, 30.5, 40]]
     count = [17]
@@ -143,9 +143,9 @@ def test_k_of_the_density_is_the_sources_and_density_joints_fixes_it_for_everybo
 
 def aligned(truth, scores=None):
     """The truth's poses as a model of COCO's 17 joints would give them."""
-    found = perfect(truth, scores=scores)
-    points = map_joints(found.keypoints, SMALLPOSE, COCO17)
-    return replace(found, skeleton=COCO17, keypoints=points)
+    predictions = perfect(truth, scores=scores)
+    points = map_joints(predictions.keypoints, SMALLPOSE, COCO17)
+    return replace(predictions, skeleton=COCO17, keypoints=points)
 
 
 def test_results_of_17_joints_on_a_truth_of_21_are_scored_on_the_17():
@@ -158,22 +158,22 @@ def test_results_of_17_joints_on_a_truth_of_21_are_scored_on_the_17():
 
 def test_the_17_can_be_forced_on_results_of_21_and_then_the_other_4_do_not_count():
     truth = people([[0, 0, 300, 300]], SMALLPOSE)
-    found = perfect(truth)
-    found.keypoints[
+    predictions = perfect(truth)
+    predictions.keypoints[
         :, SMALLPOSE.joint_indices(["head_top", "head_bottom", "chest", "pelvis"]), 0
     ] += 900
-    assert evaluate(truth, found)["coco"]["AP"] < 1
-    assert evaluate(truth, found, keypoints="coco17")["coco"]["AP"] == pytest.approx(1)
+    assert evaluate(truth, predictions)["coco"]["AP"] < 1
+    assert evaluate(truth, predictions, keypoints="coco17")["coco"]["AP"] == pytest.approx(1)
     with pytest.raises(InputError, match="which is among the scored"):
         evaluate(truth, aligned(truth), keypoints="all")
 
 
-def test_aligned_people_keep_the_density_class_of_their_whole_label():
+def test_people_scored_on_17_joints_keep_the_density_class_of_their_21():
     # 9,000 px²; 9 of 21 labelled: sparse. Of its 17 COCO joints 6 are labelled, which with K = 17
     # would be sparse too, so the other way round: 13 of 21 is moderate, though 10 of 17 are scored.
     truth = people([[0, 0, 90, 100], [0, 0, 90, 100]], SMALLPOSE, labelled=[9, 13])
-    whole = evaluate(truth, perfect(truth)).people
-    assert evaluate(truth, aligned(truth)).people == whole
+    complete = evaluate(truth, perfect(truth)).people
+    assert evaluate(truth, aligned(truth)).people == complete
 
 
 def test_people_without_any_scored_joint_are_ignored_and_counted():
@@ -187,11 +187,11 @@ def test_people_without_any_scored_joint_are_ignored_and_counted():
     assert result.people["all"] == 1
     assert result["coco"]["AP"] == pytest.approx(1)
     assert any("1 person is ignored: no labelled joint" in note for note in result.notes)
-    # He takes up a detection on his place, which then is not wrong.
+    # They match a detection at their place, which then is no false positive.
     assert evaluate(truth, aligned(truth, scores=[0.5, 0.9]))["coco"]["AP"] == pytest.approx(1)
 
 
-def test_people_with_labels_but_num_keypoints_0_stay_ignored_after_alignment():
+def test_people_with_labels_but_num_keypoints_0_stay_ignored_when_scored_on_17_joints():
     truth = people([[0, 0, 300, 300], [0, 0, 300, 300]], SMALLPOSE)
     truth = replace(truth, num_keypoints=np.array([21, 0]))
     assert evaluate(truth, aligned(truth)).people["all"] == 1
@@ -200,10 +200,10 @@ def test_people_with_labels_but_num_keypoints_0_stay_ignored_after_alignment():
 def test_area_by_file_changes_size_and_scale():
     truth = people([[0, 0, 150, 100]])
     truth = replace(truth, file_area=np.array([9000.0]))
-    found = perfect(truth)
-    found.keypoints[:, :, 0] += 6
-    by_box = evaluate(truth, found)
-    by_file = evaluate(truth, found, area="file")
+    predictions = perfect(truth)
+    predictions.keypoints[:, :, 0] += 6
+    by_box = evaluate(truth, predictions)
+    by_file = evaluate(truth, predictions, area="file")
     assert by_box.people["medium"] == 1
     assert by_file.people["small"] == 1
     assert by_file["coco"]["AP"] < by_box["coco"]["AP"]
@@ -216,7 +216,7 @@ def test_area_by_file_refuses_people_without_the_field():
 
 
 @pytest.mark.parametrize(
-    ("call", "says"),
+    ("arguments", "message"),
     [
         ({"protocols": ("cocoa",)}, "no such protocol"),
         ({"protocols": ()}, "no protocol is given"),
@@ -229,18 +229,18 @@ def test_area_by_file_refuses_people_without_the_field():
         ({"sigmas": [0.0] * 17}, "not above zero"),
     ],
 )
-def test_a_wrong_argument_is_refused_in_one_line(call, says):
+def test_a_wrong_argument_is_refused_in_one_line(arguments, message):
     truth = people([[0, 0, 150, 100]])
-    with pytest.raises(InputError, match=says):
-        evaluate(truth, perfect(truth), **call)
+    with pytest.raises(InputError, match=message):
+        evaluate(truth, perfect(truth), **arguments)
 
 
 def test_results_of_which_only_some_have_boxes_are_refused_if_the_first_has():
     truth = people([[0, 0, 150, 100], [0, 0, 150, 100]])
-    found = perfect(truth)
-    found.boxes_xywh[1] = np.nan
+    predictions = perfect(truth)
+    predictions.boxes_xywh[1] = np.nan
     with pytest.raises(InputError, match=r"entry\[1\]: no bbox"):
-        evaluate(truth, found)
+        evaluate(truth, predictions)
 
 
 def test_the_json_holds_numbers_people_and_all_settings():

@@ -1,4 +1,4 @@
-"""State that adds up: pieces, merged in any way, give the whole to the last digit."""
+"""State that adds up: pieces, merged in any way, give the complete to the last digit."""
 
 import json
 import pickle
@@ -23,13 +23,13 @@ from smallpose.io.coco_results_fast import exceeds_free_memory, stream_results
 ALL = ("coco", "owned", "recall")
 
 
-def rows_of(found, rows):
+def rows_of(predictions, rows):
     return replace(
-        found,
-        image_ids=found.image_ids[rows],
-        keypoints=found.keypoints[rows],
-        scores=found.scores[rows],
-        boxes_xywh=found.boxes_xywh[rows],
+        predictions,
+        image_ids=predictions.image_ids[rows],
+        keypoints=predictions.keypoints[rows],
+        scores=predictions.scores[rows],
+        boxes_xywh=predictions.boxes_xywh[rows],
     )
 
 
@@ -49,22 +49,22 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("core", [True, False])
-def test_fed_in_pieces_it_equals_the_whole(core, crowded_dataset, monkeypatch):
+def test_predictions_added_in_pieces_equal_one_evaluation(core, crowded_dataset, monkeypatch):
     if not core:
         monkeypatch.setattr(native, "CORE", None)
     for seed in range(25):
         dataset = crowded_dataset(seed, 21, images=5, people=7)
         for protocols in (("coco",), ALL):
-            whole = evaluate(dataset.truth, dataset.predictions, protocols=protocols)
+            complete = evaluate(dataset.truth, dataset.predictions, protocols=protocols)
             pieces = np.array_split(np.arange(len(dataset.predictions)), 1 + seed % 6)
             parts = (rows_of(dataset.predictions, rows) for rows in pieces)
-            same(evaluate_stream(dataset.truth, parts, protocols=protocols), whole)
+            same(evaluate_stream(dataset.truth, parts, protocols=protocols), complete)
 
 
-def test_ranks_that_saw_different_images_merge_to_the_whole_in_any_order(crowded_dataset):
+def test_ranks_with_different_images_merge_to_one_evaluation_in_any_order(crowded_dataset):
     for seed in range(20):
         dataset = crowded_dataset(seed, images=8, people=7)
-        whole = evaluate(dataset.truth, dataset.predictions, protocols=ALL)
+        complete = evaluate(dataset.truth, dataset.predictions, protocols=ALL)
         rank = np.random.default_rng(seed).integers(
             0, 3, 1 + int(dataset.predictions.image_ids.max()) % 999
         )
@@ -81,22 +81,22 @@ def test_ranks_that_saw_different_images_merge_to_the_whole_in_any_order(crowded
         first, *others = ranks
         for other in others:
             first.merge(other)
-        same(first.result(), whole)
+        same(first.result(), complete)
 
 
-def test_evaluations_of_different_images_merge_to_the_whole(crowded_dataset):
+def test_evaluations_of_different_images_merge_to_one_evaluation(crowded_dataset):
     for seed in range(20):
         dataset = crowded_dataset(seed, images=8, people=7)
-        whole = evaluate(dataset.truth, dataset.predictions, protocols=ALL)
+        complete = evaluate(dataset.truth, dataset.predictions, protocols=ALL)
         parts = []
         for rows in ([5, 0], [7, 3, 1], [2], [6, 4]):
             truth = dataset.truth.take_images(np.array(rows))
-            here = np.isin(dataset.predictions.image_ids, truth.images.ids)
-            parts.append(evaluate(truth, rows_of(dataset.predictions, here), protocols=ALL))
-        same(merge_evaluations(parts), whole)
+            is_in_part = np.isin(dataset.predictions.image_ids, truth.images.ids)
+            parts.append(evaluate(truth, rows_of(dataset.predictions, is_in_part), protocols=ALL))
+        same(merge_evaluations(parts), complete)
 
 
-def test_merging_keeps_apart_what_does_not_belong_together(crowded_dataset):
+def test_results_of_the_same_image_or_other_settings_do_not_merge(crowded_dataset):
     dataset = crowded_dataset(1)
     result = evaluate(dataset.truth, dataset.predictions)
     with pytest.raises(InputError, match="it is in two parts"):
@@ -109,15 +109,15 @@ def test_merging_keeps_apart_what_does_not_belong_together(crowded_dataset):
         one.merge(other)
 
 
-def test_intervals_of_a_stream_are_those_of_the_whole(crowded_dataset):
+def test_intervals_of_a_stream_equal_those_of_one_evaluation(crowded_dataset):
     dataset = crowded_dataset(3, images=12, people=8)
     evaluator = Evaluator(dataset.truth)
     evaluator.add(dataset.predictions)
-    whole = evaluate(dataset.truth, dataset.predictions, intervals=40, seed=3)
-    assert evaluator.result(40, 3).to_json() == whole.to_json()
+    complete = evaluate(dataset.truth, dataset.predictions, intervals=40, seed=3)
+    assert evaluator.result(40, 3).to_json() == complete.to_json()
 
 
-def test_nothing_added_is_no_detections(crowded_dataset):
+def test_an_evaluator_without_predictions_equals_an_evaluation_without_any(crowded_dataset):
     dataset = crowded_dataset(3)
     nothing = make_predictions(COCO17, [], np.zeros((0, 17, 3)), [])
     assert Evaluator(dataset.truth).result().to_json() == evaluate(dataset.truth, nothing).to_json()
@@ -126,11 +126,11 @@ def test_nothing_added_is_no_detections(crowded_dataset):
 def test_results_of_17_joints_stream_onto_a_truth_of_21(crowded_dataset):
     dataset = crowded_dataset(6, 21, images=6, people=6)
     poses = map_joints(dataset.predictions.keypoints, SMALLPOSE, COCO17)
-    found = replace(dataset.predictions, skeleton=COCO17, keypoints=poses)
-    parts = [rows_of(found, rows) for rows in np.array_split(np.arange(len(found)), 3)]
-    same(evaluate_stream(dataset.truth, parts), evaluate(dataset.truth, found))
+    predictions = replace(dataset.predictions, skeleton=COCO17, keypoints=poses)
+    parts = [rows_of(predictions, rows) for rows in np.array_split(np.arange(len(predictions)), 3)]
+    same(evaluate_stream(dataset.truth, parts), evaluate(dataset.truth, predictions))
     evaluator = Evaluator(dataset.truth)
-    evaluator.add(found)
+    evaluator.add(predictions)
     with pytest.raises(InputError, match="joints changed"):
         evaluator.add(dataset.predictions)
 
@@ -152,19 +152,19 @@ def write_large_dataset(crowded_dataset, tmp_path):
     return tmp_path / "truth.json", tmp_path / "found.json"
 
 
-def test_a_streamed_file_equals_the_file_read_whole(crowded_dataset, tmp_path, monkeypatch):
+def test_a_streamed_file_equals_the_file_read_at_once(crowded_dataset, tmp_path, monkeypatch):
     gt, dt = write_large_dataset(crowded_dataset, tmp_path)
     truth = read_coco(gt)
-    whole = evaluate(truth, read_results(dt, truth), protocols=ALL)
+    complete = evaluate(truth, read_results(dt, truth), protocols=ALL)
     for chunk in (1000, 30_000):
         monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", chunk)
         parts = list(stream_results(dt, truth))
         assert (len(parts) > 5) == (native.CORE is not None)
-        same(evaluate_stream(truth, iter(parts), protocols=ALL), whole)
+        same(evaluate_stream(truth, iter(parts), protocols=ALL), complete)
 
 
 @pytest.mark.skipif(native.CORE is None, reason="no compiler built the core")
-def test_what_is_unusual_far_down_the_file_is_found_before_the_first_piece(
+def test_an_unusual_number_far_down_the_file_is_detected_before_the_first_piece(
     crowded_dataset, tmp_path, monkeypatch
 ):
     gt, dt = write_large_dataset(crowded_dataset, tmp_path)
@@ -180,8 +180,8 @@ def test_what_is_unusual_far_down_the_file_is_found_before_the_first_piece(
 @pytest.mark.skipif(native.CORE is None, reason="no compiler built the core")
 def test_a_stream_keeps_a_fraction_of_the_file(crowded_dataset, tmp_path, monkeypatch):
     gt, dt = write_large_dataset(crowded_dataset, tmp_path)
-    found = json.loads(dt.read_text())
-    dt.write_text(json.dumps(found * 12))
+    predictions = json.loads(dt.read_text())
+    dt.write_text(json.dumps(predictions * 12))
     truth = read_coco(gt)
     monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", 30_000)
     monkeypatch.setattr(native, "_BUFFER_SIZE", 4096)

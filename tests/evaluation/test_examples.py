@@ -1,4 +1,4 @@
-"""The drawn example of docs/protocols.md says what the evaluator says."""
+"""The example of docs/protocols.md has the numbers of the evaluator."""
 
 import re
 import runpy
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import smallpose
 
-HOUSE = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 
 
-def test_the_documented_numbers_are_the_evaluators():
-    scene = runpy.run_path(str(HOUSE / "examples" / "protocols.py"))["scene"]
-    truth, found = scene()
-    result = smallpose.evaluate(truth, found, protocols=("coco", "owned", "recall"))
+def test_the_documented_numbers_equal_the_evaluation():
+    scene = runpy.run_path(str(ROOT / "examples" / "protocols.py"))["scene"]
+    truth, predictions = scene()
+    result = smallpose.evaluate(truth, predictions, protocols=("coco", "owned", "recall"))
     rows = re.findall(
-        r"\| `(\w+)` \|([^|]+)\|([^|]+)\|([^|]+)\|", (HOUSE / "docs/protocols.md").read_text()
+        r"\| `(\w+)` \|([^|]+)\|([^|]+)\|([^|]+)\|", (ROOT / "docs/protocols.md").read_text()
     )
     assert [row[0] for row in rows] == ["coco", "owned", "recall"]
     for protocol, *written in rows:

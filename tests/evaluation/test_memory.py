@@ -8,9 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-IMAGES, PEOPLE, FOUND = 1_500, 10, 270
+IMAGES, PEOPLE, DETECTIONS = 1_500, 10, 270
 
-# Only memory of one's own is limited; pages of a mapped file are the system's to take back.
+# Only private memory is limited; the system can take back the pages of a mapped file.
 LIMITED = """
 import resource, sys
 from smallpose.cli.main import main
@@ -37,7 +37,7 @@ def files(tmp_path_factory):
             person |= {"keypoints": keypoints.tolist(), "num_keypoints": 17, "iscrowd": 0}
             people.append(person)
     (folder / "truth.json").write_text(json.dumps({"images": images, "annotations": people}))
-    noisy = poses[np.arange(FOUND) % PEOPLE] + rng.normal(0, 8, (FOUND, 17, 2))
+    noisy = poses[np.arange(DETECTIONS) % PEOPLE] + rng.normal(0, 8, (DETECTIONS, 17, 2))
     texts = [
         json.dumps(np.concatenate([p, np.full((17, 1), 0.5)], axis=1).ravel().tolist())
         for p in noisy
@@ -68,7 +68,9 @@ def test_numbers_are_the_same_with_less_memory_than_the_file(files):
     from smallpose.evaluation.matching import native
 
     if native.CORE is None:
-        pytest.skip("the compiled scanner is not built; the plain reader needs the whole file")
+        pytest.skip(
+            "the compiled reader is not built; the other one needs memory for the complete file"
+        )
     size = (files / "found.json").stat().st_size
     limit = 250 * 2**20
     assert size > 1.2 * limit

@@ -29,25 +29,25 @@ def classes_of(dataset, row):
 
 
 def plain_owner(dataset, i):
-    """In plain loops: whose false positive detection `i` would be; None for nobody's."""
+    """In plain loops: the person whose false positive detection `i` would be, or None."""
     x, y, w, h = get_detection_boxes(dataset.predictions)[i]
-    best, most = None, 0.0
-    here = np.flatnonzero(
+    best, best_iou = None, 0.0
+    in_image = np.flatnonzero(
         (dataset.truth.images.ids[dataset.truth.image_rows] == dataset.predictions.image_ids[i])
         & dataset.truth.is_counted
     )
-    for g in here:
+    for g in in_image:
         a, b, c, d = dataset.truth.boxes_xywh[g]
         sx = min(x + w, a + c) - max(x, a)
         sy = min(y + h, b + d) - max(y, b)
         shared = max(sx, 0) * max(sy, 0)
         total = w * h + c * d - shared
-        if total > 0 and shared / total > most:
-            best, most = g, shared / total
+        if total > 0 and shared / total > best_iou:
+            best, best_iou = g, shared / total
     if best is not None:
         return best
     nearest = np.inf
-    for g in here:
+    for g in in_image:
         a, b, c, d = dataset.truth.boxes_xywh[g]
         apart = (x + w / 2 - a - c / 2) ** 2 + (y + h / 2 - b - d / 2) ** 2
         if apart <= c**2 + d**2 and apart < nearest:
@@ -56,44 +56,46 @@ def plain_owner(dataset, i):
 
 
 def greedy(dataset, t, counts):
-    """One class at one threshold in plain loops: detections' fates and people's."""
-    truth, found = dataset.truth, dataset.predictions
+    """One class at one threshold in plain loops: what becomes of detections, and who is matched."""
+    truth, predictions = dataset.truth, dataset.predictions
     sigmas = truth.skeleton.sigmas
-    table = compute_oks(found.keypoints, truth.keypoints, truth.boxes_xywh, truth.area, sigmas)
+    table = compute_oks(
+        predictions.keypoints, truth.keypoints, truth.boxes_xywh, truth.area, sigmas
+    )
     fate, taken = {}, set()
     ids = truth.images.ids[truth.image_rows]
-    for i in np.argsort(-found.scores, kind="stable"):
+    for i in np.argsort(-predictions.scores, kind="stable"):
         options = [
             (counts[g], table[i, g], g)
-            for g in np.flatnonzero(ids == found.image_ids[i])
+            for g in np.flatnonzero(ids == predictions.image_ids[i])
             if table[i, g] >= min(t, 1 - 1e-10) and (g not in taken or truth.iscrowd[g])
         ]
         if options:
-            own, _, g = max(options)
+            is_in_class, _, g = max(options)
             taken.add(g)
-            fate[i] = "hit" if own else "absorbed"
+            fate[i] = "true positive" if is_in_class else "ignored"
         else:
             fate[i] = "unmatched"
     return fate, taken
 
 
 def plain_ap(dataset, name, t):
-    truth, found = dataset.truth, dataset.predictions
+    truth, predictions = dataset.truth, dataset.predictions
     counts = np.array([name in classes_of(dataset, g) for g in range(len(truth))], dtype=bool)
     if not counts.any():
         return None
     fate, _ = greedy(dataset, t, counts)
-    order = np.lexsort((np.arange(len(found)), found.image_ids, -found.scores))
+    order = np.lexsort((np.arange(len(predictions)), predictions.image_ids, -predictions.scores))
     tp, fp, points = 0, 0, []
     for i in order:
-        if fate[i] == "hit":
+        if fate[i] == "true positive":
             tp += 1
         elif fate[i] == "unmatched":
             owner = plain_owner(dataset, i)
             if owner is not None:
                 fp += name == "all" or name in classes_of(dataset, owner)
             else:
-                area = found.area[i]
+                area = predictions.area[i]
                 size = "small" if area < 12288 else "medium" if area < 49152 else "large"
                 fp += name == "all" or (name == size and area > 0)
         if tp + fp:
@@ -124,8 +126,8 @@ def test_owned_equals_plain_loops(seed, crowded_dataset):
 def test_recall_equals_plain_loops(seed, crowded_dataset):
     dataset = crowded_dataset(seed, images=4, people=7)
     result = evaluate(dataset.truth, dataset.predictions, protocols=("recall",))
-    everybody = dataset.truth.is_counted & (dataset.truth.area >= 0)
-    taken = [greedy(dataset, t, everybody)[1] for t in T]
+    is_counted = dataset.truth.is_counted & (dataset.truth.area >= 0)
+    taken = [greedy(dataset, t, is_counted)[1] for t in T]
     for name, suffix in (("all", ""), ("small", "_S"), ("moderate", "_S_moderate")):
         members = {g for g in range(len(dataset.truth)) if name in classes_of(dataset, g)}
         ours = result["recall"][f"AR{suffix}"]
@@ -136,7 +138,7 @@ def test_recall_equals_plain_loops(seed, crowded_dataset):
             assert result["recall"][f"AP{suffix}"] == ours
 
 
-def test_recall_is_coco_s_ar_where_the_cap_does_not_bind(crowded_dataset):
+def test_recall_is_the_ar_of_coco_where_the_limit_does_not_bind(crowded_dataset):
     for seed in range(10):
         dataset = crowded_dataset(seed)
         result = evaluate(
@@ -146,7 +148,7 @@ def test_recall_is_coco_s_ar_where_the_cap_does_not_bind(crowded_dataset):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_owners_are_found_as_in_plain_loops(seed, crowded_dataset):
+def test_owners_equal_plain_loops(seed, crowded_dataset):
     dataset = crowded_dataset(seed, images=5, people=8)
     groups = group_by_image(dataset.truth, dataset.predictions)
     boxes = get_detection_boxes(dataset.predictions)
@@ -168,10 +170,10 @@ def one_image(boxes, found_xywh):
 
 
 def owner_of(box, people):
-    truth, found = one_image(people, [box])
-    groups = group_by_image(truth, found)
+    truth, predictions = one_image(people, [box])
+    groups = group_by_image(truth, predictions)
     return int(
-        find_owners(groups, get_detection_boxes(found), truth.boxes_xywh, truth.is_counted)[0]
+        find_owners(groups, get_detection_boxes(predictions), truth.boxes_xywh, truth.is_counted)[0]
     )
 
 
@@ -186,20 +188,20 @@ def test_overlap_beats_nearness_and_nearness_reaches_one_diagonal():
     assert owner_of((17, 0, 2, 2), [(0, 0, 10, 10)]) == 0  # 13.6 px away
 
 
-def test_people_who_are_ignored_own_nothing():
-    truth, found = one_image([(0, 0, 10, 10)], [(0, 0, 10, 10)])
-    groups = group_by_image(truth, found)
-    boxes = get_detection_boxes(found)
+def test_ignored_people_own_no_detection():
+    truth, predictions = one_image([(0, 0, 10, 10)], [(0, 0, 10, 10)])
+    groups = group_by_image(truth, predictions)
+    boxes = get_detection_boxes(predictions)
     assert find_owners(groups, boxes, truth.boxes_xywh, np.array([False])).tolist() == [-1]
 
 
-def test_a_detection_near_nobody_counts_in_the_size_of_its_area_and_in_no_density():
+def test_a_detection_near_no_person_counts_in_the_size_of_its_area_and_in_no_density():
     truth, _ = one_image([(0, 0, 100, 50)], [])
     good = truth.keypoints.copy()
     stray = np.array(good)
     stray[0, :, :2] += np.linspace(2000, 2050, 17)[:, None]  # small, far off, and more certain
-    found = make_predictions(COCO17, [1, 1], np.concatenate([good, stray]), [0.5, 0.9])
-    result = evaluate(truth, found, protocols=("coco", "owned"))
+    predictions = make_predictions(COCO17, [1, 1], np.concatenate([good, stray]), [0.5, 0.9])
+    result = evaluate(truth, predictions, protocols=("coco", "owned"))
     assert result.people["moderate"] == 1
     for name in ("AP", "AP_S"):
         assert result["owned"][name] == result["coco"][name] == pytest.approx(0.5)
@@ -210,7 +212,7 @@ def test_a_detection_near_nobody_counts_in_the_size_of_its_area_and_in_no_densit
 def equal_skill(people_in_class, hit_rate=0.68):
     """One person per image; each class has its share of hits and the same ladder of scores.
 
-    Whoever is missed leaves a wrong pose in his own box. Areas and labelled joints make the class.
+    A missed person has a wrong pose in their box. Areas and labelled joints decide the class.
     """
     looks = {"sparse": (80, 120, 6), "moderate": (60, 100, 17), "dense": (25, 40, 17)}
     boxes, labelled, hits, scores = [], [], [], []
@@ -237,8 +239,8 @@ def equal_skill(people_in_class, hit_rate=0.68):
 
 
 def test_equal_skill_is_equal_in_owned_and_not_in_coco():
-    truth, found = equal_skill({"sparse": 450, "moderate": 5500, "dense": 60})
-    result = evaluate(truth, found, protocols=("coco", "owned", "recall"))
+    truth, predictions = equal_skill({"sparse": 450, "moderate": 5500, "dense": 60})
+    result = evaluate(truth, predictions, protocols=("coco", "owned", "recall"))
     assert (result.people["sparse"], result.people["dense"]) == (450, 60)
     names = [f"AP_S_{name}" for name in SMALL]
     owned = [result["owned"][name] for name in names]
@@ -250,14 +252,14 @@ def test_equal_skill_is_equal_in_owned_and_not_in_coco():
     assert recall == pytest.approx([0.68] * 3, abs=0.02)
 
 
-def test_the_cap_of_20_is_reported_with_what_it_costs():
+def test_the_limit_of_20_detections_is_reported_with_what_it_costs():
     n = 30
     boxes = [(100 * i, 0, 60, 100) for i in range(n)]
     truth, _ = one_image(boxes, [])
-    found = make_predictions(COCO17, [1] * n, truth.keypoints, np.linspace(1, 0.1, n))
-    result = evaluate(truth, found, protocols=("coco", "owned"))
+    predictions = make_predictions(COCO17, [1] * n, truth.keypoints, np.linspace(1, 0.1, n))
+    result = evaluate(truth, predictions, protocols=("coco", "owned"))
     (note,) = result.notes
     assert "limit of 20 detections binds in 1 of 1 image and puts 10 of 30 people" in note
     assert result["coco"]["AP"] == pytest.approx(67 / 101)
     assert "AP would be 1.0000 without it, +0.3366" in note
-    assert evaluate(truth, found, max_detections=None).notes == ()
+    assert evaluate(truth, predictions, max_detections=None).notes == ()

@@ -1,4 +1,4 @@
-"""Planted errors are recovered, kind by kind and joint by joint, and mending them pays."""
+"""Planted errors are recovered, kind by kind and joint by joint, and correcting them raises AP."""
 
 import json
 
@@ -13,7 +13,7 @@ from smallpose.evaluation.analysis.error_diagnosis import FIXES, diagnose
 
 
 def couples(images=30, skeleton=SMALLPOSE, size=(160, 320), labelled=None):
-    """Two people side by side in each image, found perfectly."""
+    """Two people side by side in each image, predicted perfectly."""
     n, k = 2 * images, len(skeleton)
     rng = np.random.default_rng(1)
     boxes = np.zeros((n, 4))
@@ -35,29 +35,29 @@ def couples(images=30, skeleton=SMALLPOSE, size=(160, 320), labelled=None):
     return truth, make_predictions(skeleton, ids, poses, scores, boxes)
 
 
-def plant(truth, found, kind, rows, joints):
+def plant(truth, predictions, kind, rows, joints):
     mirror = truth.skeleton.flip_indices
     area = truth.area
     for row in rows:
         for j in joints:
             if kind == "jitter":
                 sigma = truth.skeleton.sigmas[j]
-                found.keypoints[row, j, 0] += 1.4 * sigma * 2 * np.sqrt(area[row]) * 0.5
+                predictions.keypoints[row, j, 0] += 1.4 * sigma * 2 * np.sqrt(area[row]) * 0.5
             elif kind == "inversion":
-                found.keypoints[row, j, :2] = truth.keypoints[row, mirror[j], :2]
+                predictions.keypoints[row, j, :2] = truth.keypoints[row, mirror[j], :2]
             elif kind == "swap":
-                found.keypoints[row, j, :2] = truth.keypoints[row ^ 1, j, :2]
+                predictions.keypoints[row, j, :2] = truth.keypoints[row ^ 1, j, :2]
             elif kind == "miss":
-                found.keypoints[row, j, :2] = -900
+                predictions.keypoints[row, j, :2] = -900
 
 
 @pytest.mark.parametrize("skeleton", [COCO17, SMALLPOSE])
 @pytest.mark.parametrize("kind", ["jitter", "inversion", "swap", "miss"])
 def test_planted_errors_are_recovered_to_the_last_joint(kind, skeleton):
-    truth, found = couples(skeleton=skeleton)
+    truth, predictions = couples(skeleton=skeleton)
     joints = skeleton.joint_indices(["left_wrist", "right_knee", "left_hip"])
-    plant(truth, found, kind, range(0, 60, 3), joints)
-    result = diagnose(truth, found)
+    plant(truth, predictions, kind, range(0, 60, 3), joints)
+    result = diagnose(truth, predictions)
     errors = {name: n for name, n in result.joints["all"].items() if name != "good" and n}
     assert errors == {kind: 20 * 3}
     assert sum(result.joints["all"].values()) == 60 * len(skeleton)
@@ -69,9 +69,9 @@ def test_planted_errors_are_recovered_to_the_last_joint(kind, skeleton):
 
 def test_joints_without_a_label_are_not_judged():
     labelled = np.arange(21) % 2 == 0
-    truth, found = couples(labelled=labelled)
-    plant(truth, found, "miss", range(60), np.flatnonzero(~labelled))
-    result = diagnose(truth, found)
+    truth, predictions = couples(labelled=labelled)
+    plant(truth, predictions, "miss", range(60), np.flatnonzero(~labelled))
+    result = diagnose(truth, predictions)
     assert result.joints["all"] == {
         "good": 60 * 11,
         "jitter": 0,
@@ -82,17 +82,19 @@ def test_joints_without_a_label_are_not_judged():
 
 
 def test_the_middle_of_the_body_cannot_be_inverted():
-    truth, found = couples()
-    plant(truth, found, "inversion", range(60), SMALLPOSE.joint_indices(["pelvis", "nose"]))
-    assert diagnose(truth, found).joints["all"]["good"] == 60 * 21
+    truth, predictions = couples()
+    plant(truth, predictions, "inversion", range(60), SMALLPOSE.joint_indices(["pelvis", "nose"]))
+    assert diagnose(truth, predictions).joints["all"]["good"] == 60 * 21
 
 
-def test_missed_people_and_background_are_counted_and_priced():
-    truth, found = couples()
-    found.keypoints[10:20, :, :2] += 5000  # ten poses for nobody, ten people without a pose
-    found.boxes_xywh[10:20, :2] += 5000
-    found.scores[10:20] = 0.99
-    result = diagnose(truth, found)
+def test_missed_people_and_background_are_counted_and_cost_ap():
+    truth, predictions = couples()
+    predictions.keypoints[10:20, :, :2] += (
+        5000  # ten poses without a person, ten people without a pose
+    )
+    predictions.boxes_xywh[10:20, :2] += 5000
+    predictions.scores[10:20] = 0.99
+    result = diagnose(truth, predictions)
     assert result.background == 10
     assert result.people["all"] == {"all": 60, "met": 50, "missed": 10}
     assert result.gains["background"]["AP"] > 0.05
@@ -100,28 +102,36 @@ def test_missed_people_and_background_are_counted_and_priced():
     assert result.gains["jitter"]["AP"] == 0
 
 
-def test_scores_in_the_wrong_order_are_priced():
-    truth, found = couples()
-    plant(truth, found, "miss", range(30), range(12))
-    found.scores[:] = np.where(np.arange(60) < 30, 0.9, 0.4)
-    result = diagnose(truth, found)
+def test_scores_in_the_wrong_order_cost_ap():
+    truth, predictions = couples()
+    plant(truth, predictions, "miss", range(30), range(12))
+    predictions.scores[:] = np.where(np.arange(60) < 30, 0.9, 0.4)
+    result = diagnose(truth, predictions)
     assert result.gains["score"]["AP"] > 0.2
 
 
-def test_errors_are_told_apart_by_size_class():
-    truth, found = couples(size=(60, 120))
-    plant(truth, found, "jitter", range(0, 60, 2), [20])
-    result = diagnose(truth, found, protocol="owned")
+def test_errors_are_counted_by_size_class():
+    truth, predictions = couples(size=(60, 120))
+    plant(truth, predictions, "jitter", range(0, 60, 2), [20])
+    result = diagnose(truth, predictions, protocol="owned")
     assert result.joints["small"]["jitter"] == 30
     assert result.joints["large"]["jitter"] == 0
     assert result.gains["jitter"]["AP_L"] is None
 
 
-def test_the_base_is_the_evaluation_and_everything_prints_and_writes(crowded_dataset):
+def test_the_base_is_the_evaluation_and_the_diagnosis_prints_and_writes(crowded_dataset):
     for seed in range(8):
         dataset = crowded_dataset(seed, 21, images=4, people=6)
         result = diagnose(dataset.truth, dataset.predictions)
-        whole = evaluate(dataset.truth, dataset.predictions)["coco"]
-        assert {n: whole[n] for n in result.base} == result.base
+        complete = evaluate(dataset.truth, dataset.predictions)["coco"]
+        assert {n: complete[n] for n in result.base} == result.base
         assert json.loads(result.to_json())["gains"].keys() == set(FIXES)
         assert "what AP each kind of error costs" in str(result)
+
+
+def test_one_detection_without_a_person_is_singular():
+    truth, predictions = couples()
+    predictions.keypoints[:1, :, :2] += 5000
+    assert "\n1 detection matches no person (OKS below 0.1)" in str(diagnose(truth, predictions))
+    predictions.keypoints[:2, :, :2] += 5000
+    assert "\n2 detections match no person (OKS below 0.1)" in str(diagnose(truth, predictions))

@@ -1,4 +1,4 @@
-"""The compiled core and its NumPy twins give the same numbers to the last bit."""
+"""The compiled loops and their NumPy fallbacks give the same numbers to the last bit."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,8 @@ import pytest
 from smallpose import evaluate
 from smallpose.evaluation.areas import get_detection_boxes
 from smallpose.evaluation.matching import native
+from smallpose.evaluation.matching.arrays import Candidates
+from smallpose.evaluation.matching.greedy import match_candidates, match_greedily
 
 needs_core = pytest.mark.skipif(native.CORE is None, reason="no compiler built the core")
 ALL = ("coco", "owned", "recall")
@@ -19,7 +21,7 @@ def without_core(monkeypatch):
 
 @needs_core
 @pytest.mark.parametrize("joints", [17, 21])
-def test_every_sum_of_an_evaluation_is_the_same_without_the_core(
+def test_every_count_of_an_evaluation_is_the_same_without_the_compiled_core(
     joints, crowded_dataset, without_core
 ):
     datasets = [crowded_dataset(seed, joints, images=5, people=9) for seed in range(60)]
@@ -58,7 +60,7 @@ def test_every_sum_of_an_evaluation_is_the_same_without_the_core(
                 assert np.array_equal(one.scores, other.scores)
 
 
-def test_without_the_core_the_numbers_are_still_pycocotools(
+def test_without_the_compiled_core_the_metrics_equal_pycocotools(
     crowded_dataset, pycocotools, without_core
 ):
     without_core()
@@ -82,3 +84,17 @@ def test_more_threads_than_images_give_the_same_numbers(crowded_dataset, monkeyp
     monkeypatch.setattr(native, "count_cores", lambda: 7)
     monkeypatch.setattr(native, "_BUFFER_SIZE", 200)  # several rounds on a small workbench
     assert evaluate(dataset.truth, dataset.predictions, protocols=ALL).to_json() == alone
+
+
+@needs_core
+def test_more_classes_than_a_number_has_bits_match_as_in_numpy():
+    rng = np.random.default_rng(0)
+    d, g = np.divmod(np.arange(30 * 8), 8)
+    candidates = Candidates(d, g, rng.integers(0, 11, len(d)) / 10)
+    classes = rng.random((2 * native.MAX_CLASSES + 3, 8)) < 0.5
+    is_crowd = rng.random(8) < 0.2
+    arguments = (candidates, np.arange(30), classes, is_crowd, np.array([0.3, 0.5, 0.7]))
+    compiled, fallback = match_candidates(*arguments), match_greedily(*arguments)
+    assert np.array_equal(compiled.true_positives, fallback.true_positives)
+    assert np.array_equal(compiled.ignored, fallback.ignored)
+    assert np.array_equal(compiled.matched_people, fallback.matched_people)

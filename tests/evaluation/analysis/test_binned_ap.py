@@ -1,0 +1,43 @@
+"""AP along a scale: bins of equally many people, and no bins without any."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from smallpose.evaluation.analysis.binned_ap import (
+    compute_binned_ap,
+    measure_density,
+    measure_height,
+)
+
+
+def test_binned_ap_rises_with_skill_and_bins_have_equally_many_people(column):
+    truth, predictions = column(200)
+    boxes = truth.boxes_xywh.copy()
+    boxes[:, 3] = np.linspace(100, 140, 200)
+    truth = replace(truth, boxes_xywh=boxes)
+    wrong = np.arange(200) < 100
+    predictions.keypoints[wrong, :, 0] += 40  # the shorter half is missed, each in their own box
+    bins = compute_binned_ap(
+        truth, predictions, measure_height(truth), num_bins=4, num_resamples=50
+    )
+    assert [b.people for b in bins] == [50] * 4
+    assert [b.ap for b in bins] == pytest.approx([0, 0, 1, 1])
+    assert all(b.interval.low <= b.ap <= b.interval.high + 1e-9 for b in bins)
+    assert bins[0].low == 100
+    assert bins[-1].high == 140
+
+
+def test_equal_values_share_a_bin_and_without_people_there_are_no_bins(column):
+    truth, predictions = column()
+    (only,) = compute_binned_ap(truth, predictions, measure_height(truth), num_bins=5)
+    assert (only.people, only.ap) == (40, pytest.approx(1.0))
+    assert compute_binned_ap(truth, predictions, np.full(40, np.nan)) == []
+
+
+def test_density_is_measured_of_small_people_only(column):
+    truth, _ = column(height=100)
+    assert np.isfinite(measure_density(truth)).all()
+    tall, _ = column(height=400)
+    assert np.isnan(measure_density(tall)).all()

@@ -1,0 +1,123 @@
+"""Paired differences of results: intervals, corrected p-values, notes."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from smallpose.core.errors import InputError
+from smallpose.core.predictions import make_predictions
+from smallpose.core.skeleton import COCO17, SKELETONS, SMALLPOSE
+from smallpose.evaluation.analysis.comparison import apply_holm_correction, compare
+from smallpose.evaluation.scoring.bootstrap import (
+    resample_metrics,
+)
+
+ALL = ("coco", "owned", "recall")
+
+
+def test_paired_differences_are_narrower_than_unpaired_ones(population):
+    truth, predictions = population(150, 7)
+    _, better = population(150, 7, skill=1.1)
+    result = compare(truth, {"base": predictions, "better": better}, num_resamples=300)
+    ap = next(d for d in result.differences if (d.protocol, d.name) == ("coco", "AP"))
+    assert ap.difference == pytest.approx(ap.other_value - ap.base_value)
+    assert ap.interval.low > 0
+    assert ap.p_holm < 0.05
+    alone = [e.match_counts for e in result.evaluations.values()]
+    widths = [np.std(resample_metrics(t, ("coco",), 20, 300)["coco"]["AP"]) for t in alone]
+    paired = (ap.interval.high - ap.interval.low) / 3.92
+    assert paired < 0.5 * np.hypot(*widths)
+    assert 0 < ap.detectable < ap.difference
+
+
+def test_a_result_compared_with_itself_differs_nowhere(population):
+    truth, predictions = population(30, 7)
+    result = compare(truth, {"a": predictions, "b": predictions}, num_resamples=50)
+    known = [d for d in result.differences if d.difference is not None]
+    assert {d.difference for d in known} == {0.0}
+    assert {d.p_holm for d in known if d.p_holm is not None} == {1.0}
+    assert "*" not in str(result).split("* differs")[0]
+
+
+@pytest.mark.slow
+def test_equal_models_are_called_different_in_about_1_of_20_comparisons(population):
+    alarms = 0
+    for seed in range(100):
+        truth, predictions = population(80, seed)
+        noise = np.random.default_rng(seed).random(len(predictions))
+        swap = np.random.default_rng(seed + 1).random(len(predictions)) < 0.5
+        # Two models that err alike, and independently: each moves about a half of the poses.
+        poses = [predictions.keypoints.copy(), predictions.keypoints.copy()]
+        for mine, pose in zip((swap, ~swap), poses, strict=True):
+            pose[mine, :, :2] += 0.02 * noise[mine, None, None] * 200
+        models = {
+            str(i): make_predictions(COCO17, predictions.image_ids, pose, predictions.scores)
+            for i, pose in enumerate(poses)
+        }
+        result = compare(truth, models, protocols=("coco",), num_resamples=200, seed=seed)
+        alarms += result.differences[0].p < 0.05
+    assert alarms <= 12
+
+
+def test_holm_corrects_step_by_step_and_never_falls():
+    assert apply_holm_correction([0.01, 0.02, 0.03, 0.04]) == pytest.approx(
+        [0.04, 0.06, 0.06, 0.06]
+    )
+    assert apply_holm_correction([0.9, 0.8]) == [1.0, 1.0]
+    assert apply_holm_correction([]) == []
+
+
+def test_a_comparison_needs_two_results(population):
+    truth, predictions = population(5, 1)
+    with pytest.raises(InputError, match="give two or more"):
+        compare(truth, {"one": predictions})
+
+
+def test_the_comparison_prints_and_writes_all_results(population):
+    truth, predictions = population(40, 7)
+    _, better = population(40, 7, skill=1.3)
+    result = compare(truth, {"hrnet": predictions, "simcc": better}, num_resamples=100)
+    text = str(result)
+    assert "AP of simcc against hrnet" in text
+    assert "detectable" in text
+    data = json.loads(result.to_json())
+    assert set(data["results"]) == {"hrnet", "simcc"}
+    assert len(data["differences"]) == 14
+    assert data["settings"]["draws"] == 100
+
+
+def test_results_of_different_joints_are_compared_on_those_that_both_have(crowded_dataset):
+    """The same poses, once with 21 joints and once with COCO's 17 of them, are equally good."""
+    dataset = crowded_dataset(3, joints=21, images=30, people=6)
+    places = [SMALLPOSE.joints.index(joint) for joint in COCO17.joints]
+    seventeen = replace(
+        dataset.predictions, skeleton=COCO17, keypoints=dataset.predictions.keypoints[:, places]
+    )
+    result = compare(
+        dataset.truth, {"all": dataset.predictions, "coco": seventeen}, num_resamples=50
+    )
+    assert {d.difference for d in result.differences} <= {0.0, None}
+    assert any(d.base_value for d in result.differences)
+    assert "different joints (all 21, coco 17), so all are scored on COCO's 17" in str(result)
+    assert json.loads(result.to_json())["settings"]["keypoints"] == "coco17"
+    other = replace(
+        dataset.predictions,
+        skeleton=SKELETONS["mpii16"],
+        keypoints=dataset.predictions.keypoints[:, :16],
+    )
+    with pytest.raises(InputError, match="compare results of the same joints"):
+        compare(dataset.truth, {"all": dataset.predictions, "mpii": other}, num_resamples=50)
+
+
+def test_a_comparison_has_the_notes_of_each_result_and_shared_ones_once(crowded_dataset):
+    dataset = crowded_dataset(3, images=10)
+    noted = replace(dataset.predictions, notes=("2 results of other categories left out",))
+    result = compare(dataset.truth, {"a": dataset.predictions, "b": noted}, num_resamples=50)
+    assert "note: b: 2 results of other categories left out" in str(result)
+    assert result.notes == tuple(json.loads(result.to_json())["notes"])
+    both = compare(dataset.truth, {"a": noted, "b": noted}, num_resamples=50)
+    assert both.notes == ("2 results of other categories left out",)
+    with pytest.raises(InputError, match="too few resamples to compare by; use 1000"):
+        compare(dataset.truth, {"a": noted, "b": noted}, num_resamples=0)
