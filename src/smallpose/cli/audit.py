@@ -93,28 +93,32 @@ def run_command(args: argparse.Namespace) -> None:
             draw_image_pairs(pairs, open_set_reader(built), args.sheet / "near-duplicates.png")
 
 
-def _format_table(head: str, rows: list[str]) -> str:
-    num_columns = head.count("|") - 1
-    return "\n".join([head, "| --- " * num_columns + "|", *rows])
-
-
 def _format_labels(rows: dict[str, list[dict[str, Any]]], max_rows: int) -> str:
+    from smallpose.core.table import build_text_table
     from smallpose.dataset.label_audit.ranking import REASONS
 
     parts = ["## Suspicious labels"]
     for split, people in rows.items():
         parts.append(f"{split}: {len(people):,} people, dense small ones first.")
-        lines = [
-            f"| {p['id']} | {p['file_name']} | {p['density'] or p['size']} | "
-            f"{REASONS[p['reason']]} | {p['score']:.1f} |"
+        cells = [
+            (
+                str(p["id"]),
+                p["file_name"],
+                p["density"] or p["size"],
+                REASONS[p["reason"]],
+                f"{p['score']:.1f}",
+            )
             for p in people[:max_rows]
         ]
-        if lines:
-            parts.append(_format_table("| id | image | class | reason | score |", lines))
+        if cells:
+            table = build_text_table(("id", "image", "class", "reason", "score"), cells)
+            parts.append(table.to_markdown().rstrip())
     return "\n\n".join(parts) + "\n"
 
 
 def _format_bias(bias: list[dict[str, Any]]) -> str:
+    from smallpose.core.table import build_text_table
+
     title = "## Where sources place the same joint"
     if not bias:
         return f"{title}\n\nNo two sources have enough people.\n"
@@ -122,13 +126,17 @@ def _format_bias(bias: list[dict[str, Any]]) -> str:
         "In torsos (middle of the shoulders to middle of the hips), first source minus second. "
         "Sources show different people, so a difference need not come from the labelling."
     )
-    lines = [
-        f"| {o['joint']} | {o['first']} – {o['second']} | {o['up']:+.3f} ± {o['error_up']:.3f} | "
-        f"{o['left']:+.3f} ± {o['error_left']:.3f} |"
+    rows = [
+        (
+            o["joint"],
+            f"{o['first']} – {o['second']}",
+            f"{o['up']:+.3f} ± {o['error_up']:.3f}",
+            f"{o['left']:+.3f} ± {o['error_left']:.3f}",
+        )
         for o in bias
     ]
-    table = _format_table("| joint | sources | up | left or outward |", lines)
-    return f"{title}\n\n{intro}\n\n{table}\n"
+    table = build_text_table(("joint", "sources", "up", "left or outward"), rows)
+    return f"{title}\n\n{intro}\n\n{table.to_markdown()}"
 
 
 def _draw_suspects(

@@ -67,16 +67,17 @@ def _compare_recipes(name: str) -> dict[str, dict[str, Any]]:
 
 
 def _print_recipes(records: dict[str, dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from smallpose.core.table import Column, Table
 
     for name, record in records.items():
-        table = Table(title=f"{name} (default: {record['recipes'][0]})", title_justify="left")
-        for heading in ("", *record["recipes"]):
-            table.add_column(heading, overflow="fold")
-        for key, row in record["differences"].items():
-            table.add_row(key, *(_format_value(row[recipe]) for recipe in record["recipes"]))
-        Console().print(table)
+        recipes = record["recipes"]
+        rows = tuple(
+            (field, *(_format_value(values[recipe]) for recipe in recipes))
+            for field, values in record["differences"].items()
+        )
+        columns = (Column("", width=30), *(Column(recipe) for recipe in recipes))
+        title = f"{name} (default: {recipes[0]})"
+        print(Table("recipes", title, columns, rows).to_text(wrap=True) + "\n")
 
 
 def _format_value(value: Any) -> str:

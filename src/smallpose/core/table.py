@@ -26,7 +26,7 @@ class Column:
             `points` one decimal, `number` two, and `exact` all digits.
         meaning: an explanation, which the HTML shows on hovering.
         latex: the heading in LaTeX, where it is not `head` itself.
-        width: the limit of a cell in `Table.to_long_text`.
+        width: beyond which cells are wrapped in text.
     """
 
     head: str
@@ -160,14 +160,19 @@ class Table:
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 
-    def to_text(self) -> str:
-        """Render for a terminal: title, headings and rows between rules, each row one line."""
+    def to_text(self, wrap: bool = False) -> str:
+        """Render for a terminal: title, headings and rows between rules.
+
+        Args:
+            wrap: cells wider than their column continue on the next line.
+        """
         cells = [self.heads, *self.format_cells()]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [self._align(row, widths) for row in cells]
+        widths = self._measure_widths(cells, wrap)
+        lines = [line for row in cells[: len(self.rows) + 1] for line in self._align(row, widths)]
+        foot = [line for row in cells[len(self.rows) + 1 :] for line in self._align(row, widths)]
         rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
-        last = len(self.rows) + 1
-        parts = [lines[0], rule, *lines[1:last], rule, *lines[last:]]
+        num_head_lines = len(self._align(self.heads, widths))
+        parts = [*lines[:num_head_lines], rule, *lines[num_head_lines:], rule, *foot]
         return "\n".join([self.title, *parts] if self.title else parts)
 
     def to_long_text(self, width: int) -> str:
@@ -178,28 +183,37 @@ class Table:
         """
         indent = " " * 4
         cells = self.format_cells()
-        limits = [column.width for column in self.columns[:-1]]
-        columns = list(zip(self.heads, *cells, strict=True))
-        widths = [min(max(map(len, c)), w) for c, w in zip(columns, limits, strict=False)]
-        lines = [self.title, self._align(self.heads[:-1], widths)]
+        widths = self._measure_widths([self.heads, *cells], wrap=True)[:-1]
+        lines = [self.title, *self._align(self.heads[:-1], widths)]
         for *short, sentences in cells:
-            wrapped = [textwrap.wrap(cell, w) for cell, w in zip(short, widths, strict=True)]
-            for parts in itertools.zip_longest(*wrapped, fillvalue=""):
-                lines.append(self._align(parts, widths))
             below = textwrap.wrap(sentences, width - len(indent))
-            lines += [*(indent + line for line in below), ""]
+            lines += [*self._align(short, widths), *(indent + line for line in below), ""]
         return "\n".join([*lines, textwrap.fill(self.note, width)])
+
+    def _measure_widths(self, cells: Sequence[Sequence[str]], wrap: bool) -> list[int]:
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        if not wrap:
+            return widths
+        return [min(w, column.width) for w, column in zip(widths, self.columns, strict=True)]
+
+    def _align(self, cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+        """Align the cells of a row; a cell wider than its column is wrapped."""
+        wrapped = [
+            [cell] if len(cell) <= width else textwrap.wrap(cell, width)
+            for cell, width in zip(cells, widths, strict=True)
+        ]
+        lines = []
+        for parts in itertools.zip_longest(*wrapped, fillvalue=""):
+            columns = zip(self.columns, parts, widths, strict=False)
+            aligned = [t.ljust(w) if c.kind == "text" else t.rjust(w) for c, t, w in columns]
+            lines.append("  ".join(aligned).rstrip())
+        return lines
 
     def _pair(self, row: tuple[Cell, ...]) -> list[tuple[Column, Cell]]:
         return list(zip(self.columns, row, strict=True))
 
     def _cells_by_column(self) -> list[list[Cell]]:
         return [[row[index] for row in self.all_rows] for index in range(len(self.columns))]
-
-    def _align(self, cells: Sequence[str], widths: Sequence[int]) -> str:
-        parts = zip(self.columns, cells, widths, strict=False)
-        aligned = [t.ljust(w) if c.kind == "text" else t.rjust(w) for c, t, w in parts]
-        return "  ".join(aligned).rstrip()
 
     def _to_latex_row(self, row: tuple[Cell, ...]) -> str:
         cells = []
@@ -222,6 +236,23 @@ class Table:
                 css_class = "" if column.kind == "text" else ' class="n"'
                 out.append(f'<td{css_class} data-value="{plain}">{text}</td>')
         return "".join(out)
+
+
+def build_text_table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    foot: Sequence[str] = (),
+    num_left: int | None = None,
+) -> Table:
+    """Build a table of formatted cells.
+
+    Args:
+        num_left: columns that are aligned left (default: all of them).
+    """
+    num_left = len(heads) if num_left is None else num_left
+    kinds: list[Kind] = ["text" if index < num_left else "number" for index in range(len(heads))]
+    columns = tuple(Column(head, kind) for head, kind in zip(heads, kinds, strict=True))
+    return Table("", "", columns, tuple(tuple(row) for row in rows), foot=tuple(foot))
 
 
 def _has_ends(cell: Cell) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from smallpose.core.interval import Interval
-from smallpose.core.table import Column, Kind, Table
+from smallpose.core.table import build_text_table
 from smallpose.evaluation.protocols import CLASSES
 
 Metrics = Mapping[str, float | None]
@@ -57,10 +57,7 @@ def format_table(
     heading: Sequence[str], rows: Sequence[Sequence[str]], foot: Sequence[str] = (), left: int = 2
 ) -> list[str]:
     """Format lines of a table, the first `left` columns flush left and the others right."""
-    kinds: list[Kind] = ["text"] * left + ["number"] * (len(heading) - left)
-    columns = [Column(head, kind) for head, kind in zip(heading, kinds, strict=True)]
-    cells = tuple(tuple(row) for row in rows)
-    return Table("", "", tuple(columns), cells, foot=tuple(foot)).to_text().splitlines()
+    return build_text_table(heading, rows, foot, left).to_text().splitlines()
 
 
 def format_number(value: float | None, digits: int = 4, sign: bool = False) -> str:

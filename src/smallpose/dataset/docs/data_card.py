@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from smallpose.core.table import build_text_table
 from smallpose.dataset.docs.datasheet import format_datasheet
 from smallpose.dataset.docs.licence_terms import get_terms
 
@@ -54,8 +55,7 @@ def _describe_images(mode: str) -> str:
 
 
 def _format_table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return build_text_table(head, rows).to_markdown().rstrip()
 
 
 def _format_sources(manifest: dict[str, Any]) -> str:

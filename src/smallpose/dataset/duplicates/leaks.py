@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from smallpose.core.instances import SOURCES, Images, concat_instances
+from smallpose.core.table import build_text_table
 from smallpose.dataset.built_set import BuiltSet
 from smallpose.dataset.duplicates.image_alignment import DuplicatePair
 from smallpose.dataset.duplicates.image_hash import compute_fingerprints
@@ -236,15 +237,15 @@ def format_leaks(leaks: LeakReport, max_rows: int = 20) -> str:
         )
     if leaks.pairs:
         counts = _count_by_source(leaks, leaks.pairs)
-        rows = [f"| {sources} | {count:,} |" for sources, count in counts.items()]
-        lines.append("\n".join(["| sources | pairs |", "| --- | --- |", *rows]))
+        rows = [(sources, f"{count:,}") for sources, count in counts.items()]
+        lines.append(build_text_table(("sources", "pairs"), rows).to_markdown().rstrip())
     if leaking:
-        rows = [
-            f"| {leaks.names[p.first]} | {leaks.names[p.second]} | {p.kind} | {p.similarity:.2f} |"
+        pairs = [
+            (leaks.names[p.first], leaks.names[p.second], p.kind, f"{p.similarity:.2f}")
             for p in leaking[:max_rows]
         ]
-        head = ["| image | near-duplicate | kind | similarity |", "| --- | --- | --- | --- |"]
-        lines.append("\n".join([*head, *rows]))
+        heads = ("image", "near-duplicate", "kind", "similarity")
+        lines.append(build_text_table(heads, pairs).to_markdown().rstrip())
         if len(leaking) > max_rows:
             lines.append(f"… and {len(leaking) - max_rows:,} more.")
         lines.append(
