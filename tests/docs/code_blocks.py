@@ -24,11 +24,8 @@ TRAINED_METHOD = "simple_baseline_r18_tiny"
 # Pattern, replacement, and what the original command would need.
 SUBSTITUTIONS = (
     (r"^make (\w+)", r"make -C ROOT -n \1", "the network or hours: prints its commands only"),
-    (r"^git clone .*", "true", "the network"),
-    (r"^cd smallpose$", "true", "the clone"),
     (r"^(pip install .+)", r"python TOOLS/pip.py ROOT/pyproject.toml \1", "the network: extras"),
     (r"^python (bench/\S+).*", r"python ROOT/\1 --help", "environments of peers: its help only"),
-    (r"^python (examples/\S+)", r"python ROOT/\1", "the clone"),
     (r"--nnodes 2 --nproc-per-node 8", "--nnodes 2 --nproc-per-node 1", "eight GPUs a machine"),
     (r"--nproc-per-node [48]", "--nproc-per-node 1", "as many GPUs"),
     (r"^torchrun (?=--nnodes 2)", "both torchrun ", "two machines: two launchers on this one"),
