@@ -1,5 +1,6 @@
 """An evaluation as a table for the terminal: classes as columns, protocols as rows."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,8 @@ from smallpose.core.table import build_text_table
 from smallpose.evaluation.protocols import CLASSES
 
 Metrics = Mapping[str, float | None]
+
+WIDTH = 80  # of settings and notes, columns
 
 
 def format_evaluation(
@@ -41,8 +44,9 @@ def format_evaluation(
     empty = [one.heading for one in CLASSES if people[one.name] == 0]
     if empty:
         lines.append(f"n/a (0 people): {', '.join(empty)}")
-    lines += ["", *_format_settings(settings)]
-    lines += [f"note: {note}" for note in notes]
+    lines.append("")
+    for sentence in (*_format_settings(settings), *(f"note: {note}" for note in notes)):
+        lines += textwrap.wrap(sentence, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines)
 
 
@@ -86,8 +90,9 @@ def _format_settings(settings: Mapping[str, Any]) -> list[str]:
     max_detections = settings["max_detections"]
     num_counted = "all" if max_detections is None else max_detections
     return [
-        f"{settings['keypoints']}; size and OKS by {settings['area']}, of detections by "
-        f"{settings['detection_area']}",
-        f"S and M end at {limits} px²; K of the density: {settings['density_joints']}; coco counts "
-        f"{num_counted} detections per image",
+        f"Keypoints: {settings['keypoints']}. Area for size and OKS: {settings['area']}; of "
+        f"detections: {settings['detection_area']}.",
+        f"Small and medium people are below {limits} px². K of the keypoint density: "
+        f"{settings['density_joints']}.",
+        f"The protocol coco counts {num_counted} detections per image.",
     ]
