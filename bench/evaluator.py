@@ -1,14 +1,14 @@
-"""`smallpose evaluate` against other evaluators: whole processes, files to numbers.
+"""Time `smallpose evaluate` and other evaluators, each as a process from files to numbers.
 
     python bench/evaluator.py [--scales 0.1,1] [--runs 5] [--peers hotcoco,…] [--work runs/bench]
 
-Makes the input (bench/evaluator/world.py), installs the peers into environments of their own under
---work, checks that all give the same ten numbers, and times them one after the other, A B C A B C.
-Two tasks are named, because the second is the peers' best case: `paper`, the ten metrics, for which
+Makes the input (bench/evaluator/synthetic_data.py), installs the peers into environments under
+--work, checks that all compute the same ten numbers, and times them in turn, A B C A B C. There are
+two tasks, because the second is the peers' best case: `paper`, the ten metrics, for which
 each peer needs four prepared truths and four runs; `one-pass`, the seven metrics of a single run.
-xtcocotools counts labels anew, so the prepared truths of the density classes do not reach it: its
-`paper` numbers differ there, its time is what four runs take. Peak memory counts mapped pages of
-the files too. A figure from a busy machine is worth little: the table says how busy it was.
+xtcocotools recounts labels, so the prepared truths of the density classes have no effect on it: its
+`paper` numbers differ, its time is that of four runs. Peak memory includes mapped pages of the
+files. A figure from a busy machine means little: the table shows the load.
 """
 
 import argparse
@@ -32,21 +32,21 @@ SLOW = ("pycocotools", "xtcocotools", "faster-coco-eval")  # one run of these is
 OURS = {"smallpose": "coco", "smallpose, three protocols": "coco,owned,recall"}
 
 
-def environment(work: Path, name: str, peers: list[str]) -> Path:
-    """The interpreter of a peers' environment, made when it is not there."""
+def make_environment(work: Path, name: str, peers: list[str]) -> Path:
+    """Return the interpreter of a peers' environment; create it when it does not exist."""
     folder = work / f"env-{name}"
     python = folder / "bin" / "python"
-    wanted = [PEERS[p][0] for p in peers if PEERS[p][1] == name]
-    if wanted:
+    packages = [PEERS[p][0] for p in peers if PEERS[p][1] == name]
+    if packages:
         if not python.exists():
             subprocess.run([sys.executable, "-m", "venv", folder], check=True)
         numpy = ["numpy<2", "matplotlib"] if name == "numpy1" else ["numpy"]
-        subprocess.run([python, "-m", "pip", "install", "-q", *numpy, *wanted], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *numpy, *packages], check=True)
     return python
 
 
-def timed(command: list[str], environ: dict[str, str]) -> tuple[float, float, float, str]:
-    """Wall seconds, cpu seconds, peak MB and standard output of one process."""
+def time_process(command: list[str], environ: dict[str, str]) -> tuple[float, float, float, str]:
+    """Run a process; return wall seconds, CPU seconds, peak MB and its standard output."""
     start = time.perf_counter()
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ, text=True
@@ -61,10 +61,10 @@ def timed(command: list[str], environ: dict[str, str]) -> tuple[float, float, fl
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text
 
 
-def commands(
+def list_commands(
     folder: Path, task: str, peers: list[str], pythons: dict[str, Path]
 ) -> dict[str, list[str]]:
-    """What to run, the yardstick first."""
+    """Return the command of each evaluator, the reference first."""
     out = {}
     for peer in peers:
         python = str(pythons[PEERS[peer][1]])
@@ -76,31 +76,35 @@ def commands(
     return out
 
 
-def metrics_of(text: str) -> dict[str, float | None]:
-    """The metrics that a process printed."""
+def read_metrics(text: str) -> dict[str, float | None]:
+    """Read the metrics that a process printed."""
     data = json.loads(text)
     numbers: dict[str, float | None] = data["protocols"]["coco"] if "protocols" in data else data
     return numbers
 
 
-def bench(folder: Path, task: str, peers: list[str], runs: int, pythons: dict[str, Path]) -> None:
-    """One table."""
-    # Compiled bytecode for everybody, whatever the caller's shell says.
+def print_table(
+    folder: Path, task: str, peers: list[str], runs: int, pythons: dict[str, Path]
+) -> None:
+    """Run all evaluators in turn and print one table."""
+    # Compiled bytecode for every evaluator, whatever the caller's environment.
     environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     rows: dict[str, list[tuple[float, float, float]]] = {}
     numbers: dict[str, dict[str, float | None]] = {}
-    cmds = commands(folder, task, peers, pythons)
+    commands = list_commands(folder, task, peers, pythons)
     for name in OURS:
-        timed(cmds[name], environ)  # warms the file cache and writes bytecode
+        time_process(commands[name], environ)  # warms the file cache and writes bytecode
     for turn in range(runs):
-        for name, command in cmds.items():
+        for name, command in commands.items():
             if turn and name in SLOW:
                 continue
-            wall, cpu, peak, text = timed(command, environ)
+            wall, cpu, peak, text = time_process(command, environ)
             rows.setdefault(name, []).append((wall, cpu, peak))
-            numbers[name] = metrics_of(text)
+            numbers[name] = read_metrics(text)
     meta = json.loads((folder / "meta.json").read_text())
-    size = f"{meta['images']:,} images, {meta['people']:,} people, {meta['detections']:,} found"
+    size = (
+        f"{meta['images']:,} images, {meta['people']:,} people, {meta['detections']:,} detections"
+    )
     load = os.getloadavg()[0]
     print(f"\n{task}: {size}; {os.cpu_count()} cores, load {load:.1f}\n")
     first = next(iter(rows))
@@ -117,7 +121,7 @@ def bench(folder: Path, task: str, peers: list[str], runs: int, pythons: dict[st
 
 
 def main() -> None:
-    """Make what is missing, then both tables at each scale."""
+    """Make missing inputs and environments, then print both tables at each scale."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scales", default="0.1,1")
     parser.add_argument("--keypoints", type=int, default=21)
@@ -128,14 +132,14 @@ def main() -> None:
     args = parser.parse_args()
     peers = [p for p in args.peers.split(",") if p]
     args.work.mkdir(parents=True, exist_ok=True)
-    pythons = {name: environment(args.work, name, peers) for name in ("peers", "numpy1")}
+    pythons = {name: make_environment(args.work, name, peers) for name in ("peers", "numpy1")}
     for scale in args.scales.split(","):
         folder = args.work / f"x{scale}-{args.keypoints}"
         if not (folder / "meta.json").exists():
-            make = [sys.executable, str(HERE / "world.py"), str(folder), "--scale", scale]
+            make = [sys.executable, str(HERE / "synthetic_data.py"), str(folder), "--scale", scale]
             subprocess.run([*make, "--keypoints", str(args.keypoints)], check=True)
         for task in args.tasks.split(","):
-            bench(folder, task, peers, args.runs, pythons)
+            print_table(folder, task, peers, args.runs, pythons)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""One evaluator in a process of its own, files to numbers: what bench/evaluator.py times.
+"""Run one evaluator in a separate process, from files to numbers, for bench/evaluator.py to time.
 
     python bench/evaluator/peer.py NAME DIR [--task paper|one-pass]
 
 `paper`: AP, AP50, AP75, AP_S/M/L, the three density classes, AR. No peer knows the density of a
-person, so each class takes a prepared truth and a run of its own. `one-pass`: the seven of these
-that a peer gives in a single run, its best case. Prints the metrics as JSON.
+person, so each class needs a prepared truth and a separate run. `one-pass`: the seven of these
+that a peer computes in a single run, its best case. Prints the metrics as JSON.
 """
 
 import argparse
@@ -23,57 +23,57 @@ RANGES = {
 DENSITY = ("sparse", "moderate", "dense")
 
 
-def passes(task):
-    """(truth file, its classes) of each run."""
+def list_runs(task):
+    """Yield the truth file and its classes for each run."""
     yield "gt_box.json", list(RANGES)
     if task == "paper":
         for name in DENSITY:
             yield f"gt_{name}.json", [name]
 
 
-def ranges(names):
+def list_ranges(names):
     return [RANGES.get(name, RANGES["small"]) for name in names]
 
 
-def pycocotools_like(cocos, scorer, folder, sigmas, task):
-    found = None
-    for truth_name, names in passes(task):
+def run_like_pycocotools(cocos, scorer, folder, sigmas, task):
+    predictions = None
+    for truth_name, names in list_runs(task):
         truth = cocos(str(folder / truth_name))
-        found = found or truth.loadRes(str(folder / "dt.json"))
-        e = scorer(truth, found)
+        predictions = predictions or truth.loadRes(str(folder / "dt.json"))
+        e = scorer(truth, predictions)
         e.params.kpt_oks_sigmas = sigmas
-        e.params.areaRng, e.params.areaRngLbl = ranges(names), names
+        e.params.areaRng, e.params.areaRngLbl = list_ranges(names), names
         e.evaluate()
         e.accumulate()
         yield names, e.eval["precision"], e.eval["recall"]
 
 
-def hotcoco(folder, sigmas, task):
+def run_hotcoco(folder, sigmas, task):
     from hotcoco import COCO, COCOeval
 
-    found = None
-    for truth_name, names in passes(task):
+    predictions = None
+    for truth_name, names in list_runs(task):
         truth = COCO(str(folder / truth_name))
-        found = found or truth.load_res(str(folder / "dt.json"))
-        e = COCOeval(truth, found, "keypoints")
+        predictions = predictions or truth.load_res(str(folder / "dt.json"))
+        e = COCOeval(truth, predictions, "keypoints")
         e.params.kpt_oks_sigmas = list(sigmas)
-        e.params.area_rng, e.params.area_rng_lbl = ranges(names), names
+        e.params.area_rng, e.params.area_rng_lbl = list_ranges(names), names
         e.evaluate()
         e.accumulate()
         yield names, e.eval["precision"], e.eval["recall"]
 
 
-def run(name, folder, task):
+def run_peer(name, folder, task):
     import numpy as np
 
     sigmas = np.array(json.loads((folder / "meta.json").read_text())["sigmas"])
     if name == "hotcoco":
-        results = hotcoco(folder, sigmas, task)
+        results = run_hotcoco(folder, sigmas, task)
     elif name == "pycocotools":
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
 
-        results = pycocotools_like(
+        results = run_like_pycocotools(
             COCO, lambda a, b: COCOeval(a, b, "keypoints"), folder, sigmas, task
         )
     elif name == "xtcocotools":
@@ -83,14 +83,14 @@ def run(name, folder, task):
         def scorer(a, b):
             return COCOeval(a, b, "keypoints", sigmas)
 
-        results = pycocotools_like(COCO, scorer, folder, sigmas, task)
+        results = run_like_pycocotools(COCO, scorer, folder, sigmas, task)
     elif name == "faster-coco-eval":
         from faster_coco_eval import COCO, COCOeval_faster
 
         def scorer(a, b):
             return COCOeval_faster(a, b, "keypoints", kpt_oks_sigmas=list(sigmas), extra_calc=False)
 
-        results = pycocotools_like(COCO, scorer, folder, sigmas, task)
+        results = run_like_pycocotools(COCO, scorer, folder, sigmas, task)
     elif name == "ultrafast-pycocotools":
         from ultrafast_pycocotools import COCO, COCOeval
 
@@ -99,7 +99,7 @@ def run(name, folder, task):
                 a, b, "keypoints", kpt_oks_sigmas=list(sigmas), print_function=lambda _: None
             )
 
-        results = pycocotools_like(
+        results = run_like_pycocotools(
             lambda path: COCO(path, verbose=False), scorer, folder, sigmas, task
         )
     else:
@@ -109,8 +109,8 @@ def run(name, folder, task):
     metrics = {}
 
     def mean(values):
-        there = values[values > -1]
-        return float(np.mean(there)) if len(there) else None
+        valid = values[values > -1]
+        return float(np.mean(valid)) if len(valid) else None
 
     for names, precision, recall in results:
         precision, recall = np.asarray(precision), np.asarray(recall)
@@ -130,5 +130,5 @@ if __name__ == "__main__":
     parser.add_argument("--task", choices=("paper", "one-pass"), default="paper")
     args = parser.parse_args()
     with contextlib.redirect_stdout(sys.stderr):
-        numbers = run(args.name, args.folder, args.task)
-    print(json.dumps(numbers))
+        metrics = run_peer(args.name, args.folder, args.task)
+    print(json.dumps(metrics))

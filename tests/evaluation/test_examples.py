@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_documented_numbers_equal_the_evaluation():
-    scene = runpy.run_path(str(ROOT / "examples" / "protocols.py"))["scene"]
-    truth, predictions = scene()
+    make_scene = runpy.run_path(str(ROOT / "examples" / "protocols.py"))["make_scene"]
+    truth, predictions = make_scene()
     result = smallpose.evaluate(truth, predictions, protocols=("coco", "owned", "recall"))
     rows = re.findall(
         r"\| `(\w+)` \|([^|]+)\|([^|]+)\|([^|]+)\|", (ROOT / "docs/protocols.md").read_text()

@@ -1,14 +1,14 @@
-"""An input of the size and the trouble of the paper's test set, seeded.
+"""Write a synthetic input of the size and the difficulties of the paper's test set, seeded.
 
-    python bench/evaluator/world.py OUT [--scale 1] [--keypoints 21] [--seed 0]
+    python bench/evaluator/synthetic_data.py OUT [--scale 1] [--keypoints 21] [--seed 0]
 
 Scale 1 is 10,296 images and 142,319 people (75,841 small, 53,869 medium, 12,609 large) with about
-20 detections an image. People stand in crowds of up to 80, some without labels, some as crowd
-regions, some boxes exactly 128 × 96; detections are jittered, swapped, doubled and invented, many
-scores are equal. Numbers have the 17 digits that `ndarray.tolist()` of a float32 array gives.
-Besides gt.json and dt.json it writes what other evaluators must be given to answer the same
-question: gt_box.json (area := w × h) and one gt_CLASS.json per density class, in which whoever is
-not of the class has num_keypoints 0.
+20 detections an image. Images have up to 80 people, some without labels, some as crowd regions;
+some boxes are exactly 128 × 96. Detections are jittered, duplicated and invented, and many scores
+are equal. Numbers have the 17 digits that `ndarray.tolist()` of a float32 array gives. Besides
+gt.json and dt.json it writes what other evaluators need to answer the same question: gt_box.json
+(area := w × h) and one gt_CLASS.json per density class, in which people outside the class have
+num_keypoints 0.
 """
 
 import argparse
@@ -65,38 +65,38 @@ TENTHS = {"nose": 0.26, "eye": 0.25, "ear": 0.35, "elbow": 0.72, "wrist": 0.62, 
 TENTHS |= {"pelvis": 1.07, "knee": 0.87, "ankle": 0.89}
 
 
-def joints_of(keypoints: int) -> tuple[list[str], np.ndarray]:
-    """Names and OKS sigmas, the latter as pycocotools writes them."""
+def list_joints(keypoints: int) -> tuple[list[str], np.ndarray]:
+    """Return names and OKS sigmas, the latter as pycocotools writes them."""
     names = ALL if keypoints == 21 else COCO
     return names, np.array([TENTHS.get(n.split("_")[-1], 0.79) for n in names]) / 10.0
 
 
-def crowds(rng: np.random.Generator, images: int, people: int) -> np.ndarray:
-    """(people,) image of each, heavy-tailed, at most 80 in one."""
+def assign_images(rng: np.random.Generator, images: int, people: int) -> np.ndarray:
+    """Return the (people,) image of each, heavy-tailed, at most 80 in one."""
     weight = np.exp(rng.normal(0, 0.95, images))
     count = np.minimum(rng.multinomial(people, weight / weight.sum()), 80)
-    while (lacking := people - int(count.sum())) > 0:
-        room = np.flatnonzero(count < 80)
-        count[rng.choice(room, min(lacking, len(room)), replace=False)] += 1
+    while (missing := people - int(count.sum())) > 0:
+        not_full = np.flatnonzero(count < 80)
+        count[rng.choice(not_full, min(missing, len(not_full)), replace=False)] += 1
     return np.repeat(np.arange(images), count)
 
 
-def make(out: Path, scale: float, keypoints: int, seed: int) -> dict[str, int]:
-    """Write all files; what is in them."""
+def write_dataset(out: Path, scale: float, keypoints: int, seed: int) -> dict[str, int]:
+    """Write all files; return how much is in them."""
     rng = np.random.default_rng(seed)
-    names, sigmas = joints_of(keypoints)
+    names, sigmas = list_joints(keypoints)
     images = max(1, round(IMAGES * scale))
     size = np.repeat([0, 1, 2], [max(1, round(n * scale)) for n in SIZES])
     rng.shuffle(size)
     n = len(size)
-    image = crowds(rng, images, n)
+    image = assign_images(rng, images, n)
     low, high = np.array([80.0, SMALL, MEDIUM])[size], np.array([SMALL, MEDIUM, 2e5])[size]
     area = low * (high / low) ** (rng.random(n) ** 0.6)
     aspect = np.exp(rng.normal(-0.7, 0.35, n))
     w, h = np.round(np.sqrt(area * aspect), 2), np.round(np.sqrt(area / aspect), 2)
     exact = rng.random(n) < 0.002
     w[exact & (size == 1)], h[exact & (size == 1)] = 128.0, 96.0
-    for _ in range(50):  # rounding may have left the class
+    for _ in range(50):  # rounding may have changed the class
         wrong = np.searchsorted([SMALL, MEDIUM], w * h, side="right") - size
         w = np.round(w - 0.05 * np.sign(wrong), 2)
     x, y = np.round(rng.uniform(0, 900, n), 2), np.round(rng.uniform(0, 500, n), 2)
@@ -111,14 +111,14 @@ def make(out: Path, scale: float, keypoints: int, seed: int) -> dict[str, int]:
     crowd = rng.random(n) < 0.003
     bare = rng.random(n) < 0.03
     rows = np.concatenate([np.arange(n), np.flatnonzero(bare), np.flatnonzero(crowd)])
-    extra = np.arange(len(rows)) >= n  # people to ignore, besides those who count
-    said = np.where(extra, 0, labelled[rows])
+    is_extra = np.arange(len(rows)) >= n  # people to ignore, besides those who count
+    num_keypoints = np.where(is_extra, 0, labelled[rows])
     is_crowd = np.arange(len(rows)) >= n + int(bare.sum())
     order = rng.permutation(len(rows))
 
     records = []
     for i, row in zip(order.tolist(), rows[order].tolist(), strict=True):
-        flat = np.column_stack([points[row], v[row]]).ravel() * (not extra[i])
+        flat = np.column_stack([points[row], v[row]]).ravel() * (not is_extra[i])
         records.append(
             {
                 "id": i + 1,
@@ -127,21 +127,21 @@ def make(out: Path, scale: float, keypoints: int, seed: int) -> dict[str, int]:
                 "iscrowd": int(is_crowd[i]),
                 "area": round(float(w[row] * h[row]) * 0.55, 4),
                 "bbox": [float(x[row]), float(y[row]), float(w[row]), float(h[row])],
-                "num_keypoints": int(said[i]),
+                "num_keypoints": int(num_keypoints[i]),
                 "keypoints": flat.tolist(),
             }
         )
     write_truth(out, records, images, names)
-    found = detections(rng, image, true, w * h, sigmas, images)
-    (out / "dt.json").write_text("[" + ", ".join(found) + "]")
+    results = format_detections(rng, image, true, w * h, sigmas, images)
+    (out / "dt.json").write_text("[" + ", ".join(results) + "]")
     meta = {"keypoints": names, "sigmas": sigmas.tolist(), "images": images}
-    meta |= {"people": n, "annotations": len(records), "detections": len(found)}
+    meta |= {"people": n, "annotations": len(records), "detections": len(results)}
     (out / "meta.json").write_text(json.dumps(meta))
     return {key: value for key, value in meta.items() if isinstance(value, int)}
 
 
 def write_truth(out: Path, records: list[dict], images: int, names: list[str]) -> None:
-    """gt.json, and the prepared copies that others need."""
+    """Write gt.json, and the prepared copies that others need."""
     out.mkdir(parents=True, exist_ok=True)
     head = {
         "images": [
@@ -158,24 +158,26 @@ def write_truth(out: Path, records: list[dict], images: int, names: list[str]) -
     for record in records:
         record["area"] = record["bbox"][2] * record["bbox"][3]
     write("gt_box.json")
-    said = [record["num_keypoints"] for record in records]
-    kinds = [density(record) for record in records]
+    counts = [record["num_keypoints"] for record in records]
+    classes = [classify_density(record) for record in records]
     for kind in ("sparse", "moderate", "dense"):
-        for record, count, own in zip(records, said, kinds, strict=True):
-            record["num_keypoints"] = count if own == kind else 0
+        for record, count, name in zip(records, counts, classes, strict=True):
+            record["num_keypoints"] = count if name == kind else 0
         write(f"gt_{kind}.json")
 
 
-def density(record: dict) -> str:
-    """The class of Eq. 3, or the size where it is not small."""
+def classify_density(record: dict) -> str:
+    """Return the density class by Eq. 3, or none where the person is not small."""
     n, k = sum(v > 0 for v in record["keypoints"][2::3]), len(record["keypoints"]) // 3
     if n == 0 or not 0 < record["area"] < SMALL:
         return "none"
     kd = 2.0 * (1.0 - 1.0 / (1.0 + np.exp(-(record["area"] / SMALL) * (k / n))))
-    return "sparse" if kd < 0.35 else "moderate" if kd < 0.95 else "dense"
+    if kd < 0.35:
+        return "sparse"
+    return "moderate" if kd < 0.95 else "dense"
 
 
-def detections(
+def format_detections(
     rng: np.random.Generator,
     image: np.ndarray,
     true: np.ndarray,
@@ -183,24 +185,26 @@ def detections(
     sigmas: np.ndarray,
     images: int,
 ) -> list[str]:
-    """About 20 an image, as JSON records."""
+    """Return about 20 detections per image, as JSON records."""
     n, k, _ = true.shape
-    hit = np.flatnonzero(rng.random(n) < 0.9)
-    double = hit[rng.random(len(hit)) < 0.16]
-    invented = max(1, round(20 * images) - len(hit) - len(double))
-    row = np.concatenate([hit, double, rng.integers(0, n, invented)])
-    made_up = np.arange(len(row)) >= len(hit) + len(double)
+    detected = np.flatnonzero(rng.random(n) < 0.9)
+    doubled = detected[rng.random(len(detected)) < 0.16]
+    num_invented = max(1, round(20 * images) - len(detected) - len(doubled))
+    row = np.concatenate([detected, doubled, rng.integers(0, n, num_invented)])
+    is_invented = np.arange(len(row)) >= len(detected) + len(doubled)
     skill = np.exp(rng.normal(np.log(0.3), 0.6, len(row)))
-    pose = true[row] + np.where(made_up, 700.0, 0.0)[:, None, None] * rng.random((len(row), 1, 2))
+    pose = true[row] + np.where(is_invented, 700.0, 0.0)[:, None, None] * rng.random(
+        (len(row), 1, 2)
+    )
     spread = (2 * sigmas)[None, :] * (np.sqrt(area[row]) * skill)[:, None]
     pose += rng.normal(0, 1, pose.shape) * spread[:, :, None]
     lost = rng.random((len(row), k)) < 0.03
     pose[lost] += rng.normal(0, 60, (int(lost.sum()), 2))
     confidence = rng.beta(7, 2, (len(row), k))
     flat = np.concatenate([pose, confidence[:, :, None]], axis=2).astype(np.float32)
-    score = 1 / (1 + np.exp(4 * (skill + made_up) - 2 + rng.normal(0, 0.5, len(row))))
+    score = 1 / (1 + np.exp(4 * (skill + is_invented) - 2 + rng.normal(0, 0.5, len(row))))
     score = np.where(rng.random(len(row)) < 0.3, np.round(score, 2), score.astype(np.float32))
-    where = np.where(made_up, rng.integers(0, images, len(row)), image[row])
+    where = np.where(is_invented, rng.integers(0, images, len(row)), image[row])
     order = np.argsort(where, kind="stable")
     return [
         json.dumps(
@@ -223,4 +227,4 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    print(json.dumps(make(args.out, args.scale, args.keypoints, args.seed)))
+    print(json.dumps(write_dataset(args.out, args.scale, args.keypoints, args.seed)))
