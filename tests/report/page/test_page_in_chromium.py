@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from chromium import Browser, find_chromium
 
+from smallpose.evaluation.evaluate import evaluate
 from smallpose.io.coco_results import read_results
 from smallpose.report import make_report
 from smallpose.report.inputs.false_positives import FALSE_POSITIVE_KINDS, find_false_positives
@@ -198,6 +199,23 @@ def test_false_positives_are_shown_if_chosen(page: Browser, project):
     page.open(link)
     page.wait_for("document.getElementById('person').open")
     assert page.evaluate("document.querySelector('#person dl').textContent") == facts
+
+
+@pytest.mark.parametrize("protocol", ["coco", "owned", "recall"])
+@pytest.mark.parametrize("name", ["A", "B", "untrained"])
+def test_as_many_people_are_detected_as_the_evaluation_matches(
+    page: Browser, project, name: str, protocol: str
+):
+    predictions = read_results(project.runs[name] / "found.json", project.test)
+    counts = evaluate(project.test, predictions, protocols=(protocol,)).match_counts
+    expected = int((counts.true_positives[0] & 1).sum())
+    page.evaluate(
+        "(() => { const s = document.querySelector('select[name=run]');"
+        f" s.value = [...s.options].find((o) => o.text === '{name}').value;"
+        " s.dispatchEvent(new Event('input', { bubbles: true })); })()"
+    )
+    text = page.evaluate("document.getElementById('people-count').textContent")
+    assert f" {expected} detected " in text
 
 
 def test_runs_can_be_hidden_and_values_are_read_from_the_curves(page: Browser):

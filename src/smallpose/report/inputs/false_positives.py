@@ -92,7 +92,7 @@ def _group_by_image(image_ids: NDArray[np.int64], rows: Ints) -> dict[int, Ints]
 
 
 def _count_people_in_pose(poses: Floats, keypoints: Floats, area: Floats, sigmas: Floats) -> Ints:
-    """Count the people of whom a pose contains two joints or more: (d,)."""
+    """Count the people with two joints or more near those of a pose: (d,)."""
     d, g = np.divmod(np.arange(len(poses) * len(keypoints)), len(keypoints))
     similarity = compute_keypoint_similarity(poses[d, :, :2], keypoints[g], area[g], sigmas)
     num_near = (similarity >= NEAR_SIMILARITY).sum(axis=1).reshape(len(poses), len(keypoints))

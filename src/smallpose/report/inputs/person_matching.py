@@ -31,7 +31,7 @@ class PersonMatches:
 
     Args:
         rows: (n,) rows of the predictions; -1 for a person without one.
-        oks: (n,) 0 to 1; 0 without a prediction, NaN for people whom the evaluation ignores.
+        oks: (n,) 0 to 1; 0 without a prediction, NaN for people that the evaluation ignores.
         is_matched: (n,) the evaluation matches the person at an OKS of 0.5.
         unmatched: (f,) rows of the predictions that match neither a person nor an ignored region
             from an OKS of 0.1 on.
