@@ -161,5 +161,5 @@ def _print_summary(search: LeakSearch, move: bool) -> None:
             f"{counts['moved_to_train']:,} to train, {counts['leaks_left']:,} pairs are left"
         )
     elif counts["leaks"]:
-        text += "; use --leaks move to put both images of each pair on the same side"
+        text += "; use --leaks move to put both images of each pair into the same split"
     print_status(text)
