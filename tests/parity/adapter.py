@@ -1,6 +1,7 @@
-"""Our models by the names of the parity material, so that one checker runs on any references.
+"""The adapter: our models under the names of the parity material, for any checker.
 
-`method` is a manifest's name. Tensors are torch CPU float32, coordinates (x, y).
+`method` is a manifest's name. Tensors are torch CPU float32, coordinates (x, y). The public
+functions are described in `shared/parity/README.md`.
 """
 
 import importlib.util
@@ -19,10 +20,14 @@ from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.affine import compute_box_window, compute_warp_matrix, cut_crop
 from smallpose.methods import METHODS, create_method
 from smallpose.methods.base import PoseMethod
-from smallpose.models.codecs import cal, coordinates, heatmap, simcc, udp_heatmap
+from smallpose.models.codecs.cal import decode_cal, encode_cal
+from smallpose.models.codecs.coordinates import decode_coordinates, encode_coordinates
+from smallpose.models.codecs.heatmap import decode_heatmaps, encode_heatmaps
 from smallpose.models.codecs.nms import box_nms as our_box_nms
 from smallpose.models.codecs.nms import nearby_joints_nms as our_nearby_joints_nms
 from smallpose.models.codecs.nms import oks_nms as our_oks_nms
+from smallpose.models.codecs.simcc import decode_simcc, encode_simcc
+from smallpose.models.codecs.udp_heatmap import decode_udp_heatmaps, encode_udp_heatmaps
 
 Floats = NDArray[np.float64]
 
@@ -31,10 +36,10 @@ OUR_NAMES = {
     "simcc_res50": "simcc_r50",
     "rle_res50": "rle_r50",
 }
-UDP_WARPED = ("vitpose_s", "cal_hrnet_w32")
+UDP_METHODS = ("vitpose_s", "cal_hrnet_w32")
 
 
-def _neighbour(name: str, path: Path) -> ModuleType:
+def _load_module(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -42,17 +47,17 @@ def _neighbour(name: str, path: Path) -> ModuleType:
     return module
 
 
-# The half for methods that find people by themselves; loaded by path, as this file is.
-whole = _neighbour("parity_whole_images", Path(__file__).with_name("full_image.py"))
-letterbox, dcc = whole.letterbox, whole.dcc
-optional = _neighbour("parity_optional", Path(__file__).with_name("optional_codecs.py"))
-losses = _neighbour("parity_losses", Path(__file__).with_name("losses.py"))
+# The part for full-image methods; loaded by path, as this file is.
+full_image = _load_module("parity_full_image", Path(__file__).with_name("full_image.py"))
+letterbox, dcc = full_image.letterbox, full_image.dcc
+optional = _load_module("parity_optional", Path(__file__).with_name("optional_codecs.py"))
+losses = _load_module("parity_losses", Path(__file__).with_name("losses.py"))
 loss, train_losses = losses.loss, losses.train_losses
 cal_gmm_mask, cal_loss = losses.cal_gmm_mask, losses.cal_loss
 
 
 def build(method: str) -> nn.Module:
-    """The method in eval mode, COCO's 17 joints."""
+    """Create the method in eval mode, with COCO's 17 joints."""
     name = OUR_NAMES.get(method, method)
     if name not in METHODS:
         raise NotImplementedError(method)
@@ -60,9 +65,9 @@ def build(method: str) -> nn.Module:
 
 
 def forward(model: PoseMethod, method: str, images: Tensor, **extra: Tensor) -> dict[str, Tensor]:
-    """Raw outputs for normalised pictures, and the features before the head."""
-    if method in whole.METHODS:
-        return whole.forward(model, method, images, **extra)
+    """Compute raw outputs for normalised images, and the features before the head."""
+    if method in full_image.METHODS:
+        return full_image.forward(model, method, images, **extra)
     with torch.no_grad():
         if method.startswith("cal"):
             return dict(zip(("heatmaps", "offsets"), model(images), strict=True))
@@ -83,36 +88,37 @@ def predict(
     metas: Sequence[Mapping[str, Any]],
     flip_test: bool,
 ) -> list[dict[str, Any]]:
-    """The whole test procedure from normalised crops to picture coordinates."""
+    """Run the full test procedure from normalised crops to image coordinates."""
     from smallpose.dataloading.affine import map_to_image
 
-    if method in whole.METHODS:
-        return whole.predict(model, method, images, metas, flip_test)
+    if method in full_image.METHODS:
+        return full_image.predict(model, method, images, metas, flip_test)
     with torch.no_grad():
         points, scores = model.decode(model.compute_outputs(images, flip_test))
     center, scale = (
         np.array([m[key] for m in metas], dtype=np.float64)
         for key in ("input_center", "input_scale")
     )
-    back = map_to_image(points.double().numpy(), center, scale, model.input_wh)
+    on_image = map_to_image(points.double().numpy(), center, scale, model.input_wh)
     return [
-        {"keypoints": k, "scores": s} for k, s in zip(back, scores.double().numpy(), strict=True)
+        {"keypoints": k, "scores": s}
+        for k, s in zip(on_image, scores.double().numpy(), strict=True)
     ]
 
 
 def preprocess(
     method: str, bgr: NDArray[np.uint8], bbox: Sequence[float] | None
 ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-    """A BGR picture and a corner box to the RGB network picture and where it came from."""
-    if method in whole.METHODS:
-        return whole.preprocess(method, bgr)
+    """Cut the RGB input of the network from a BGR image; also return its window."""
+    if method in full_image.METHODS:
+        return full_image.preprocess(method, bgr)
     size = (192, 256)
     height, width = bgr.shape[:2]
     box = to_xywh(np.array([[0, 0, width, height] if bbox is None else bbox], dtype=np.float64))
-    # The box as it stands: MMPose cuts boxes to the picture where it reads annotations.
+    # The box is not clipped: MMPose clips boxes to the image where it reads annotations.
     center, scale = compute_box_window(box, size)
     rgb = np.ascontiguousarray(bgr[..., ::-1])
-    matrix = compute_warp_matrix(center[0], scale[0], size, udp=method in UDP_WARPED)
+    matrix = compute_warp_matrix(center[0], scale[0], size, udp=method in UDP_METHODS)
     crop = cut_crop(rgb, matrix, size)
     return crop, {"input_center": center[0], "input_scale": scale[0], "input_size": size}
 
@@ -120,7 +126,7 @@ def preprocess(
 def box_transform(
     bbox: Sequence[float], size_wh: tuple[int, int], udp: bool, rotation: float
 ) -> tuple[Floats, Floats, Floats]:
-    """A corner box to centre, scale and the (2, 3) matrix."""
+    """Return centre, scale and the (2, 3) matrix of a corner box."""
     center, scale = compute_box_window(to_xywh(np.array([bbox], dtype=np.float64)), size_wh)
     return center[0], scale[0], compute_warp_matrix(center[0], scale[0], size_wh, rotation, udp)
 
@@ -128,44 +134,44 @@ def box_transform(
 def encode(
     codec: str, keypoints: NDArray[Any], visible: NDArray[Any], **kw: Any
 ) -> dict[str, NDArray[Any]]:
-    """(n, k, 2) keypoints of a 192 × 256 crop to the codec's targets."""
-    if codec in whole.CODECS:
-        return whole.encode(codec, keypoints, visible, **kw)
+    """Encode (n, k, 2) keypoints of a 192 × 256 crop as the codec's targets."""
+    if codec in full_image.CODECS:
+        return full_image.encode(codec, keypoints, visible, **kw)
     if codec in optional.CODECS:
         return optional.encode(codec, keypoints, visible)
-    points, seen = (torch.from_numpy(np.asarray(a, np.float32)) for a in (keypoints, visible))
+    points, labelled = (torch.from_numpy(np.asarray(a, np.float32)) for a in (keypoints, visible))
     size, map_size = (192, 256), (48, 64)
     if codec == "msra":
-        maps, weights = heatmap.encode_heatmaps(points, seen, map_size, float(kw.get("sigma", 2.0)))
+        maps, weights = encode_heatmaps(points, labelled, map_size, float(kw.get("sigma", 2.0)))
         # Several people on one map: the largest value of each pixel.
-        made = {"heatmaps": maps.amax(dim=0)}
+        targets = {"heatmaps": maps.amax(dim=0)}
     elif codec == "udp":
-        maps, weights = udp_heatmap.encode_udp_heatmaps(
-            points, seen, size, map_size, float(kw.get("sigma", 2.0))
+        maps, weights = encode_udp_heatmaps(
+            points, labelled, size, map_size, float(kw.get("sigma", 2.0))
         )
-        made = {"heatmaps": maps.amax(dim=0)}
+        targets = {"heatmaps": maps.amax(dim=0)}
     elif codec == "simcc":
-        x, y, weights = simcc.encode_simcc(points, seen, size, float(kw.get("sigma", 6.0)))
-        made = {"keypoint_x_labels": x, "keypoint_y_labels": y}
+        x, y, weights = encode_simcc(points, labelled, size, float(kw.get("sigma", 6.0)))
+        targets = {"keypoint_x_labels": x, "keypoint_y_labels": y}
     elif codec == "regression":
-        labels, weights = coordinates.encode_coordinates(points, seen, size)
-        made = {"keypoint_labels": labels}
+        labels, weights = encode_coordinates(points, labelled, size)
+        targets = {"keypoint_labels": labels}
     elif codec == "cal":
         size = kw.get("input_size", size)
         map_size = kw.get("heatmap_size", (size[0] // 4, size[1] // 4))
-        maps, offsets, near, weights = cal.encode_cal(
-            points, seen, size, map_size, float(kw.get("sigma", 2.0))
+        maps, offsets, near, weights = encode_cal(
+            points, labelled, size, map_size, float(kw.get("sigma", 2.0))
         )
-        made = {"heatmaps": maps[0], "offsets": offsets[0], "offset_mask": near[0]}
+        targets = {"heatmaps": maps[0], "offsets": offsets[0], "offset_mask": near[0]}
     else:
         raise NotImplementedError(codec)
-    return {key: value.numpy() for key, value in {**made, "keypoint_weights": weights}.items()}
+    return {key: value.numpy() for key, value in {**targets, "keypoint_weights": weights}.items()}
 
 
 def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Outputs to (n, k, 2) keypoints of the crop and (n, k) scores."""
-    if codec in whole.CODECS:
-        return whole.decode(codec, **inputs)
+    """Decode outputs to (n, k, 2) keypoints of the crop and (n, k) scores."""
+    if codec in full_image.CODECS:
+        return full_image.decode(codec, **inputs)
     if codec in optional.CODECS:
         (maps,) = inputs.values()
         return optional.decode(codec, maps)
@@ -176,24 +182,24 @@ def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     else:
         tensors = {key: t if t.ndim == 3 else t[None] for key, t in tensors.items()}
     if codec == "msra":
-        points, scores = heatmap.decode_heatmaps(tensors["heatmaps"])
+        points, scores = decode_heatmaps(tensors["heatmaps"])
     elif codec == "udp":
-        points, scores = udp_heatmap.decode_udp_heatmaps(tensors["heatmaps"], size)
+        points, scores = decode_udp_heatmaps(tensors["heatmaps"], size)
     elif codec == "cal":
-        points, scores = cal.decode_cal(tensors["heatmaps"], tensors["offsets"], size)
+        points, scores = decode_cal(tensors["heatmaps"], tensors["offsets"], size)
     elif codec == "simcc":
-        points, scores = simcc.decode_simcc(tensors["simcc_x"], tensors["simcc_y"])
+        points, scores = decode_simcc(tensors["simcc_x"], tensors["simcc_y"])
     elif codec == "regression":
         (coords,) = tensors.values()
-        spread = coords[..., 2:] if coords.shape[-1] == 4 else None
-        points, scores = coordinates.decode_coordinates(coords[..., :2], spread, size)
+        sigma = coords[..., 2:] if coords.shape[-1] == 4 else None
+        points, scores = decode_coordinates(coords[..., :2], sigma, size)
     else:
         raise NotImplementedError(codec)
     return points.numpy(), scores.numpy()
 
 
 def rle_flow_log_prob(x: Tensor) -> Tensor:
-    """(n, 2) errors to the flow's (n,) log densities, with the material's weights."""
+    """Compute the flow's (n,) log densities of (n, 2) errors, with the material's weights."""
     return losses.rle_loss().flow_model.log_prob(x)
 
 
@@ -205,7 +211,7 @@ def oks_nms(
     threshold: float = 0.9,
     **more: Any,
 ) -> NDArray[np.intp]:
-    """Rows to keep of one picture's people; MMPose's list of dicts and its `thr` will do too."""
+    """Return the people of one image to keep; also accepts MMPose's list of dicts and `thr`."""
     if isinstance(keypoints, Sequence):
         if scores is not None:
             more.setdefault("thr", scores)
@@ -215,20 +221,20 @@ def oks_nms(
         keypoints = [np.asarray(p["keypoints"]) for p in keypoints]
     points = np.asarray(keypoints, np.float64)
     sigmas = COCO17.sigmas if sigmas is None else sigmas
-    above = float(losses.first_of(more, ("thr", "thresh", "above")) or threshold)
+    oks_threshold = float(losses.first_of(more, ("thr", "thresh", "above")) or threshold)
     columns = (np.asarray(c, np.float64) for c in (scores, area, sigmas))
-    return our_oks_nms(points, *columns, above)
+    return our_oks_nms(points, *columns, oks_threshold)
 
 
 def nearby_joints_nms(
     keypoints: Any,
     scores: Any = None,
     dist_thr: float = 0.05,
-    max_dets: int = whole.MOST,
+    max_dets: int = full_image.MAX_PEOPLE,
     num_nearby_joints_thr: int | None = None,
     **more: Any,
 ) -> NDArray[np.intp]:
-    """Rows of people to keep; scores of people or of their keypoints, or MMPose's dicts."""
+    """Return the people to keep; accepts scores of people or keypoints, or MMPose's dicts."""
     if isinstance(keypoints, Sequence):
         dist_thr = dist_thr if scores is None else float(scores)
         scores = [np.mean(p["score"]) for p in keypoints]
@@ -244,5 +250,5 @@ def nearby_joints_nms(
 
 
 def box_nms(boxes: Any, scores: Any, threshold: float = 0.65) -> NDArray[np.intp]:
-    """Rows of (d, 4) corner boxes to keep, the surest first."""
+    """Return the (d, 4) corner boxes to keep, the highest score first."""
     return our_box_nms(np.asarray(boxes), np.asarray(scores), threshold)

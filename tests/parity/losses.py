@@ -1,8 +1,8 @@
-"""The adapter's half for losses: each by its name, and all of a method's for pictures and people.
+"""The adapter's part for losses: each by its name, and all of a method's for images and people.
 
 Names are those of MMPose's classes in lower case (`keypoint_mse`, `kl_discret`, `rle`,
 `focal_heatmap`, `info_nce`, `soft_weight_smooth_l1`, `vari_focal`, `iou`, `oks`, `bce`, `mlecc`,
-`l1`), with anything behind; arguments those of `losses.npz` or of MMPose's `forward`. The weight of
+`l1`), with any suffix; arguments are those of `losses.npz` or of MMPose's `forward`. The weight of
 each is 1.
 """
 
@@ -31,12 +31,12 @@ WEIGHT = ("weight", "weights", "target_weight", "target_weights", "keypoint_weig
 
 
 def first_of(tensors: Mapping[str, Any], names: Sequence[str]) -> Any:
-    """The first of these arguments that was given; None without any."""
+    """Return the first of these arguments that was passed, or None."""
     return next((tensors[name] for name in names if name in tensors), None)
 
 
 def by_axis(tensors: Mapping[str, Any], names: Sequence[str]) -> list[Tensor]:
-    """An argument for x and for y: a pair, or two names that end so."""
+    """Return an argument for x and for y, passed as a pair or under names ending with the axis."""
     both = first_of(tensors, (*names, *(f"{name}_simcc" for name in (*names, "gt"))))
     if isinstance(both, tuple | list):
         return list(both)
@@ -51,11 +51,11 @@ def by_axis(tensors: Mapping[str, Any], names: Sequence[str]) -> list[Tensor]:
 
 
 def loss(name: str, **tensors: Any) -> Tensor:
-    """A loss by the beginning of its name; gradients flow into what was given."""
+    """Compute a loss by the prefix of its name; it is differentiable in its arguments."""
     output, target = first_of(tensors, OUTPUT), first_of(tensors, TARGET)
     weight, mask = first_of(tensors, WEIGHT), tensors.get("mask")
     if name.startswith("keypoint_mse"):
-        return heatmap_mse_loss(output, target, _times(output, weight, mask))
+        return heatmap_mse_loss(output, target, _combine_weights(output, weight, mask))
     if name.startswith("rle"):
         shape = tensors["pred"].shape[:2]
         weight = torch.ones(shape) if weight is None else weight.reshape(shape)
@@ -68,66 +68,69 @@ def loss(name: str, **tensors: Any) -> Tensor:
         )
         return sum(terms, torch.zeros(()))
     if "vari" in name:
-        lost = rtmo_loss.varifocal_loss(output, target)
-        return (lost * (1 if weight is None else _behind(weight, lost))).sum()
+        per_cell = rtmo_loss.varifocal_loss(output, target)
+        return (per_cell * (1 if weight is None else _align_axes(weight, per_cell))).sum()
     if "focal" in name:
-        counts = _times(output, weight, mask)
-        return cid.focal_heatmap_loss(output, target, torch.ones(()) if counts is None else counts)
+        weights = _combine_weights(output, weight, mask)
+        return cid.focal_heatmap_loss(
+            output, target, torch.ones(()) if weights is None else weights
+        )
     if "nce" in name or "contrast" in name:
         (features,) = tensors.values()
-        picture = torch.zeros(len(features), dtype=torch.int64)
-        return cid.contrastive_loss(features, picture) * len(features)
+        image_index = torch.zeros(len(features), dtype=torch.int64)
+        return cid.contrastive_loss(features, image_index) * len(features)
     if "smooth" in name:
         return dekr.offset_loss(output, target, weight.expand_as(output))
-    return _of_rtmo(name, output, target, weight, tensors)
+    return _rtmo_loss_by_name(name, output, target, weight, tensors)
 
 
-def _of_rtmo(
+def _rtmo_loss_by_name(
     name: str, output: Any, target: Any, weight: Any, tensors: Mapping[str, Any]
 ) -> Tensor:
     if "iou" in name or "box_square" in name:
-        overlap = box_iou(output, target).clamp(min=1e-16)
-        lost = 1 - overlap.square()
-        return (lost * (1 if weight is None else weight)).sum()
+        iou = box_iou(output, target).clamp(min=1e-16)
+        per_box = 1 - iou.square()
+        return (per_box * (1 if weight is None else weight)).sum()
     if "oks" in name:
         sigmas = torch.tensor(COCO17.sigmas[: output.shape[-2]], dtype=torch.float32)
         area = first_of(tensors, ("areas", "area"))
         area = torch.ones(len(output)) if area is None else area
-        near = rtmo_loss.keypoint_similarity(output, target, area, sigmas)
+        similarity = rtmo_loss.keypoint_similarity(output, target, area, sigmas)
         if weight is not None:
-            near = near * weight / weight.shape[-1]
-        return (1 - near.sum(dim=-1)).mean()
+            similarity = similarity * weight / weight.shape[-1]
+        return (1 - similarity.sum(dim=-1)).mean()
     if "mle" in name:
         pairs = zip(by_axis(tensors, OUTPUT), by_axis(tensors, TARGET), strict=True)
-        likely = torch.stack([(p * t).sum(dim=-1) for p, t in pairs]).prod(dim=0)
+        likelihood = torch.stack([(p * t).sum(dim=-1) for p, t in pairs]).prod(dim=0)
         return rtmo_loss.safe_mean(
-            rtmo_loss.negative_log(likely) * (1 if weight is None else weight)
+            rtmo_loss.negative_log(likelihood) * (1 if weight is None else weight)
         )
     if "bce" in name or "vis" in name:
-        wrong = torch.nn.functional.binary_cross_entropy_with_logits(
+        error = torch.nn.functional.binary_cross_entropy_with_logits(
             output, target, reduction="none"
         )
-        return rtmo_loss.safe_mean(wrong * (1 if weight is None else _behind(weight, wrong)))
+        return rtmo_loss.safe_mean(error * (1 if weight is None else _align_axes(weight, error)))
     if "l1" in name or "aux" in name:
         return (output - target).abs().sum()
     raise NotImplementedError(name)
 
 
-def _behind(weight: Tensor, like: Tensor) -> Tensor:
+def _align_axes(weight: Tensor, like: Tensor) -> Tensor:
+    """Append axes of length 1 until the weight has as many as the values."""
     return weight.reshape(*weight.shape, *[1] * (like.ndim - weight.ndim))
 
 
-def _times(output: Tensor, weight: Tensor | None, mask: Tensor | None) -> Tensor | None:
-    """Weights of keypoints or of pixels, and a mask of pixels, as one."""
-    counts = None if weight is None else _behind(weight, output)
+def _combine_weights(output: Tensor, weight: Tensor | None, mask: Tensor | None) -> Tensor | None:
+    """Multiply weights of keypoints or of pixels by a mask of pixels."""
+    weights = None if weight is None else _align_axes(weight, output)
     if mask is None:
-        return counts
+        return weights
     mask = mask if mask.ndim == output.ndim else mask[:, None]
-    return mask if counts is None else counts * mask
+    return mask if weights is None else weights * mask
 
 
-def neighbour(name: str, path: Path) -> ModuleType:
-    """A file as a module, by its path."""
+def load_module(name: str, path: Path) -> ModuleType:
+    """Load a file as a module, by its path."""
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -136,9 +139,9 @@ def neighbour(name: str, path: Path) -> ModuleType:
 
 
 def rle_loss() -> RLELoss:
-    """With the material's weights in its flow."""
+    """Create RLE's loss with the material's weights in its flow."""
     path = Path(__file__).resolve().parents[3] / "shared" / "parity" / "weights.py"
-    material = neighbour("parity_weights_of_flow", path)
+    material = load_module("parity_weights_of_flow", path)
     module = RLELoss()
     state = material.fill_state_dict(module.state_dict(), prefix="head.loss_module.")
     module.load_state_dict(state)
@@ -146,14 +149,14 @@ def rle_loss() -> RLELoss:
 
 
 def cal_gmm_mask(*given: Tensor, **named: Tensor) -> Tensor:
-    """Predicted heatmaps, true ones and weights, (b, k[, 1]), to the offsets' (b, k, h, w) mask."""
+    """Compute the offsets' (b, k, h, w) mask from predicted and true heatmaps and weights."""
     names = (("output", "heatmaps", "pred"), ("target", "true_heatmaps"), WEIGHT)
     output, target, weight = _in_order(names, given, named)
     return cal.compute_confidence_mask(output, target, weight.reshape(output.shape[:2]))
 
 
 def cal_loss(*given: Any, **named: Any) -> Tensor:
-    """As the authors' `JointsOffsetLoss`: heatmap loss and `offset_weight` times the offset loss.
+    """Compute the authors' `JointsOffsetLoss`: heatmap loss plus `offset_weight` × offset loss.
 
     In order: output, hm_hps, target, target_offset, mask (or mask_01 and mask_g, of which the
     second counts), target_weight, offset_weight (1).
@@ -172,27 +175,30 @@ def cal_loss(*given: Any, **named: Any) -> Tensor:
         WEIGHT,
         ("offset_weight", "lam", "lambda_"),
     )
-    heatmaps, offsets, maps, fields, mask, weight, share = _in_order(names, given_list, named)
-    targets = maps, fields, mask, weight.reshape(heatmaps.shape[:2])
-    on_maps, on_offsets = cal.heatmap_and_offset_loss((heatmaps, offsets), targets, mask)
-    return on_maps + (1.0 if share is None else float(share)) * on_offsets
+    heatmaps, offsets, true_heatmaps, true_offsets, mask, weight, offset_weight = _in_order(
+        names, given_list, named
+    )
+    targets = true_heatmaps, true_offsets, mask, weight.reshape(heatmaps.shape[:2])
+    heatmap_loss, offset_loss = cal.heatmap_and_offset_loss((heatmaps, offsets), targets, mask)
+    return heatmap_loss + (1.0 if offset_weight is None else float(offset_weight)) * offset_loss
 
 
 def _in_order(
     names: Sequence[Sequence[str]], given: Sequence[Any], named: Mapping[str, Any]
 ) -> list[Any]:
-    found = list(given)
+    """Return positional and named arguments in the order of `names`, each with its aliases."""
+    arguments = list(given)
     for aliases in names[len(given) :]:
-        found.append(first_of(named, aliases))
-    return found
+        arguments.append(first_of(named, aliases))
+    return arguments
 
 
 def train_losses(model: Any, method: str, images: Tensor, targets: Any, stage: int = 1) -> dict:
-    """The terms of a method's loss by MMPose's names, with gradients.
+    """Compute the terms of a method's loss by MMPose's names, with gradients.
 
     Args:
-        images: prepared pictures.
-        targets: for each picture a dict of its people (`keypoints`, `keypoints_visible`, `bboxes`,
+        images: prepared images.
+        targets: for each image a dict of its people (`keypoints`, `keypoints_visible`, `bboxes`,
             `areas`, `heatmap_mask`), or of targets that a codec has made, by the codec's names; the
             latter also as one dict of stacked tensors.
         stage: RTMO's, 1 or 2; 3 for the closing epochs, whose additional term it has.
@@ -202,10 +208,10 @@ def train_losses(model: Any, method: str, images: Tensor, targets: Any, stage: i
     if method.startswith("cid"):
         model.jitter = 0
     outputs = model(images)
-    terms = model.loss(outputs, _targets(model, method, targets, images.shape[-2:]))
+    terms = model.loss(outputs, _make_targets(model, method, targets, images.shape[-2:]))
     if method not in TERMS:
-        whole = sum(terms.values(), torch.zeros(()))
-        return terms if method.startswith("cal") else {"loss_kpt": whole}
+        total = sum(terms.values(), torch.zeros(()))
+        return terms if method.startswith("cal") else {"loss_kpt": total}
     return {TERMS[method][name]: term for name, term in terms.items()}
 
 
@@ -221,80 +227,97 @@ TERMS = {
 }
 
 
-def _targets(model: Any, method: str, targets: Any, size_hw: Sequence[int]) -> Any:
+def _make_targets(model: Any, method: str, targets: Any, size_hw: Sequence[int]) -> Any:
+    """Make a method's targets from people or from what a codec made."""
     if isinstance(targets, Mapping):
         count = len(next(iter(targets.values())))
         targets = [{key: value[i] for key, value in targets.items()} for i in range(count)]
     if "keypoints" not in targets[0]:
-        return _ready(method, targets)
+        return _convert_codec_targets(method, targets)
     if method.startswith(("rtmo", "cid", "dekr")):
-        return model.targets(gather_people(targets, size_hw))
+        return model.targets(collect_people(targets, size_hw))
     rows = []
     for target in targets:
-        xy = _float(target["keypoints"]).reshape(-1, len(model.skeleton), 2)[0]
-        seen = _float(target["keypoints_visible"]).reshape(-1, len(model.skeleton))[0]
-        rows.append(torch.cat([xy, seen[:, None]], dim=1))
+        xy = _to_float(target["keypoints"]).reshape(-1, len(model.skeleton), 2)[0]
+        visible = _to_float(target["keypoints_visible"]).reshape(-1, len(model.skeleton))[0]
+        rows.append(torch.cat([xy, visible[:, None]], dim=1))
     return model.targets(torch.stack(rows))
 
 
-def _ready(method: str, targets: Sequence[Mapping[str, Any]]) -> Any:
-    """What codecs have made, as the methods' losses take it."""
+def _convert_codec_targets(method: str, targets: Sequence[Mapping[str, Any]]) -> Any:
+    """Convert targets that codecs made to what the methods' losses take."""
 
-    def column(name: str) -> Tensor:
-        return torch.stack([_float(t[name]) for t in targets])
+    def stack_column(name: str) -> Tensor:
+        return torch.stack([_to_float(t[name]) for t in targets])
 
-    def masks() -> Tensor:
+    def stack_masks() -> Tensor:
         if "heatmap_mask" not in targets[0]:
             return torch.ones(())
-        maps = [_float(t["heatmap_mask"]) for t in targets]
+        maps = [_to_float(t["heatmap_mask"]) for t in targets]
         return torch.stack([m.reshape(1, *m.shape[-2:]) for m in maps])
 
     if method.startswith("dekr"):
-        weights = column("heatmap_weights") * masks()
-        away = column("displacements"), column("displacement_weights")
-        return dekr.DEKRTargets(column("heatmaps"), weights, *away)
+        weights = stack_column("heatmap_weights") * stack_masks()
+        offsets, offset_weights = (
+            stack_column("displacements"),
+            stack_column("displacement_weights"),
+        )
+        return dekr.DEKRTargets(stack_column("heatmaps"), weights, offsets, offset_weights)
     if method.startswith("cid"):
         roots = [torch.as_tensor(np.asarray(t["instance_coords"])).long() for t in targets]
-        number = torch.cat([torch.full((len(r),), i) for i, r in enumerate(roots)])
-        weights = torch.cat([_float(t["keypoint_weights"]) for t in targets])
-        own = torch.cat([_float(t["instance_heatmaps"]) for t in targets])
-        own = own.reshape(*weights.shape, *own.shape[-2:])
-        return cid.CIDTargets(column("heatmaps"), masks(), number, torch.cat(roots), own, weights)
+        image_index = torch.cat([torch.full((len(r),), i) for i, r in enumerate(roots)])
+        weights = torch.cat([_to_float(t["keypoint_weights"]) for t in targets])
+        instance_heatmaps = torch.cat([_to_float(t["instance_heatmaps"]) for t in targets])
+        map_hw = instance_heatmaps.shape[-2:]
+        return cid.CIDTargets(
+            heatmaps=stack_column("heatmaps"),
+            heatmap_mask=stack_masks(),
+            image_index=image_index,
+            roots=torch.cat(roots),
+            instance_heatmaps=instance_heatmaps.reshape(*weights.shape, *map_hw),
+            keypoint_weights=weights,
+        )
     k = len(COCO17)
-    weights = column("keypoint_weights").reshape(-1, k)
+    weights = stack_column("keypoint_weights").reshape(-1, k)
     if method.startswith("simcc"):
-        bins = (column(f"keypoint_{axis}_labels") for axis in "xy")
+        bins = (stack_column(f"keypoint_{axis}_labels") for axis in "xy")
         return *(b.reshape(-1, k, b.shape[-1]) for b in bins), weights
     if "rle" in method:
-        return column("keypoint_labels").reshape(-1, k, 2), weights
+        return stack_column("keypoint_labels").reshape(-1, k, 2), weights
     if method.startswith("cal"):
-        return column("heatmaps"), column("offsets"), column("offset_mask"), weights
-    return column("heatmaps"), weights
+        return (
+            stack_column("heatmaps"),
+            stack_column("offsets"),
+            stack_column("offset_mask"),
+            weights,
+        )
+    return stack_column("heatmaps"), weights
 
 
-def _float(value: Any) -> Tensor:
+def _to_float(value: Any) -> Tensor:
     return torch.as_tensor(np.asarray(value)).float()
 
 
-def gather_people(targets: Sequence[Mapping[str, Any]], size_hw: Sequence[int]) -> BatchPeople:
-    """Pictures' people as one table; `heatmap_mask` is 1 where the loss counts."""
+def collect_people(targets: Sequence[Mapping[str, Any]], size_hw: Sequence[int]) -> BatchPeople:
+    """Collect the people of images in one table; `heatmap_mask` is 1 where the loss counts."""
     parts = []
-    for number, target in enumerate(targets):
-        xy, seen = _float(target["keypoints"]), _float(target["keypoints_visible"])
-        boxes = _float(target["bboxes"]).reshape(len(xy), -1)
+    for index, target in enumerate(targets):
+        xy = _to_float(target["keypoints"])
+        visible = _to_float(target["keypoints_visible"])
+        boxes = _to_float(target["bboxes"]).reshape(len(xy), -1)
         if boxes.shape[1] == 4:
             # Upper left, lower left, upper right, lower right.
             boxes = boxes[:, [0, 1, 0, 3, 2, 1, 2, 3]]
         area = first_of(target, ("areas", "area"))
-        mask = target.get("heatmap_mask", np.ones([side // STRIDE for side in size_hw]))
-        mask = _float(mask)
+        all_ones = np.ones([side // STRIDE for side in size_hw])
+        mask = _to_float(target.get("heatmap_mask", all_ones))
         parts.append(
             BatchPeople(
-                torch.full((len(xy),), number),
-                torch.cat([xy, seen[..., None]], dim=2),
-                boxes.reshape(-1, 4, 2),
-                torch.ones(len(xy)) if area is None else _float(area).reshape(-1),
-                mask.reshape(1, *mask.shape[-2:]),
+                image_index=torch.full((len(xy),), index),
+                keypoints=torch.cat([xy, visible[..., None]], dim=2),
+                corners=boxes.reshape(-1, 4, 2),
+                area=torch.ones(len(xy)) if area is None else _to_float(area).reshape(-1),
+                heatmap_mask=mask.reshape(1, *mask.shape[-2:]),
             )
         )
     return BatchPeople(*(torch.cat(column) for column in zip(*parts, strict=True)))

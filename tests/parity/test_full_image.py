@@ -1,7 +1,7 @@
-"""RTMO, CID and DEKR are MMPose's: keys, outputs, people found, targets and losses.
+"""RTMO, CID and DEKR equal MMPose's: keys, outputs, detections, targets and losses.
 
-`whole_images.json` holds a few of the numbers that MMPose 1.3.2 gives on the material's weights
-and pictures (256 × 256); its deformable convolution was one written from the definition.
+`full_image.json` has a few of the numbers that MMPose 1.3.2 gives on the material's weights and
+images (256 × 256); its deformable convolution was one written from the definition.
 """
 
 import importlib.util
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def load(name: str, path: Path) -> ModuleType:
+def load_module(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -33,52 +33,52 @@ def load(name: str, path: Path) -> ModuleType:
     return module
 
 
-adapter = load("parity_adapter_for_whole_images", Path(__file__).with_name("adapter.py"))
+adapter = load_module("parity_adapter_for_full_images", Path(__file__).with_name("adapter.py"))
 
 
 @pytest.fixture(scope="module")
 def material() -> ModuleType:
-    return load("parity_weights_for_whole_images", PARITY / "weights.py")
+    return load_module("parity_weights_for_full_images", PARITY / "weights.py")
 
 
-def model_of(method: str, material: ModuleType) -> Any:
+def build_model(method: str, material: ModuleType) -> Any:
     model = adapter.build(method)
     model.load_state_dict(material.fill_state_dict(model.state_dict()))
     return model
 
 
-def pictures(method: str, material: ModuleType) -> torch.Tensor:
+def make_images(method: str, material: ModuleType) -> torch.Tensor:
     rgb = material.make_images(2, SIZE, SIZE, seed=1)
     if method.startswith("rtmo"):
         return torch.from_numpy(material.to_network(rgb[..., ::-1], normalise=False))
     return torch.from_numpy(material.to_network(rgb))
 
 
-def truth(method: str) -> list[dict[str, Any]]:
-    """The people that MMPose's losses were taken with; RandomState's stream is frozen."""
-    chance = np.random.RandomState(5)
+def make_truth(method: str) -> list[dict[str, Any]]:
+    """Make the people with which MMPose's losses were computed; RandomState's stream is fixed."""
+    rng = np.random.RandomState(5)
     targets = []
     for number in range(2):
         if method.startswith("rtmo"):
-            center = chance.uniform(60, 200, (3, 1, 2))
-            points = center + chance.normal(0, 20, (3, 17, 2))
+            center = rng.uniform(60, 200, (3, 1, 2))
+            points = center + rng.normal(0, 20, (3, 17, 2))
         else:
-            center = chance.uniform(10, 240, (5, 1, 2))
-            points = center + chance.normal(0, 1, (5, 17, 2)) * chance.uniform(2, 25, (5, 1, 1))
-        seen = (chance.rand(len(points), 17) > 0.3).astype(np.float32)
+            center = rng.uniform(10, 240, (5, 1, 2))
+            points = center + rng.normal(0, 1, (5, 17, 2)) * rng.uniform(2, 25, (5, 1, 1))
+        visible = (rng.rand(len(points), 17) > 0.3).astype(np.float32)
         if not method.startswith("rtmo") and number:
-            seen[4] = 0
+            visible[4] = 0
         low, high = points.min(axis=1) - 3, points.max(axis=1) + 3
-        counts = np.ones((SIZE // 4, SIZE // 4), np.float32)
+        mask = np.ones((SIZE // 4, SIZE // 4), np.float32)
         if not method.startswith("rtmo"):
-            counts[10:30, 5:20] = 0
+            mask[10:30, 5:20] = 0
         targets.append(
             {
                 "keypoints": points,
-                "keypoints_visible": seen,
+                "keypoints_visible": visible,
                 "bboxes": np.concatenate([low, high], axis=1),
                 "areas": ((high - low).prod(axis=1) * 0.53).astype(np.float32),
-                "heatmap_mask": counts,
+                "heatmap_mask": mask,
             }
         )
     return targets
@@ -106,20 +106,24 @@ def test_keys_shapes_parameters_and_recipes_are_the_manifests(method):
     assert model.recipes["mmpose"].learning_rate == mmpose["optimizer"]["lr"]
 
 
-# The larger two sizes of RTMO differ in nothing that the small one does not show.
+# The two larger sizes of RTMO differ from the small one in width and depth only.
 @pytest.mark.parametrize("method", [m for m in NUMBERS if m not in ("rtmo_m", "rtmo_l")])
-def test_outputs_people_and_losses_are_mmposes(method, material):
-    check(method, material)
+def test_outputs_people_and_losses_equal_mmposes(method, material):
+    check_method(method, material)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["rtmo_m", "rtmo_l"])
-def test_outputs_people_and_losses_of_larger_sizes_are_mmposes(method, material):
-    check(method, material)
+def test_outputs_people_and_losses_of_larger_sizes_equal_mmposes(method, material):
+    check_method(method, material)
 
 
-def check(method: str, material: ModuleType) -> None:
-    model, x, numbers = model_of(method, material), pictures(method, material), NUMBERS[method]
+def check_method(method: str, material: ModuleType) -> None:
+    model, x, numbers = (
+        build_model(method, material),
+        make_images(method, material),
+        NUMBERS[method],
+    )
     extra = {}
     if method.startswith("cid"):
         extra["instance_coords"] = torch.tensor([[3, 5], [40, 21], [63, 60]])
@@ -135,27 +139,29 @@ def check(method: str, material: ModuleType) -> None:
 
     meta = {"input_center": [SIZE / 2] * 2, "input_scale": [SIZE] * 2, "input_size": (SIZE, SIZE)}
     for key, theirs in numbers["found"].items():
-        picture, flip = int(key[0]), key.endswith("1") and len(key) == 2
-        (found,) = adapter.predict(model, method, x[picture : picture + 1], [meta], flip)
-        assert len(found["keypoints"]) == theirs["people"]
-        for place, points, scores in zip(
+        image, flip = int(key[0]), key.endswith("1") and len(key) == 2
+        (people,) = adapter.predict(model, method, x[image : image + 1], [meta], flip)
+        assert len(people["keypoints"]) == theirs["people"]
+        for row, points, scores in zip(
             (0, theirs["people"] // 2), theirs["keypoints"], theirs["scores"], strict=True
         ):
-            # Other processors round otherwise, and RTMO's classifier makes tenths of a px of that.
-            near = 0.1 if method.startswith("rtmo") else 0.01
-            np.testing.assert_allclose(found["keypoints"][place].ravel()[::3], points, atol=near)
-            np.testing.assert_allclose(found["scores"][place][::4], scores, rtol=1e-3, atol=1e-4)
+            # Processors round differently, which RTMO's classifier amplifies to tenths of a px.
+            tolerance = 0.1 if method.startswith("rtmo") else 0.01
+            np.testing.assert_allclose(
+                people["keypoints"][row].ravel()[::3], points, atol=tolerance
+            )
+            np.testing.assert_allclose(people["scores"][row][::4], scores, rtol=1e-3, atol=1e-4)
 
     for stage in (1, 2) if method.startswith("rtmo") else (0,):
         if stage:
             model.closing = True
-        terms = adapter.train_losses(model, method, x, truth(method), stage)
+        terms = adapter.train_losses(model, method, x, make_truth(method), stage)
         for name, term in terms.items():
             theirs = numbers["losses"][f"loss{stage or ''}/{name}"]
             assert float(term.detach()) == pytest.approx(theirs, rel=1e-4)
 
 
-def test_images_are_fitted_as_mmpose_fits_them():
+def test_letterboxes_equal_mmposes():
     center, scale, size, _ = adapter.letterbox("cid_hrnet_w32", (640, 425))
     assert size == (832, 512)  # 771 × 512, rounded up to multiples of 64
     assert list(center) == [320, 212.5]
@@ -168,18 +174,16 @@ def test_images_are_fitted_as_mmpose_fits_them():
 
 
 @pytest.mark.parametrize("method", ["cid_hrnet_w32", "dekr_hrnet_w32"])
-def test_a_real_image_gives_the_same_people_through_predict_and_through_the_adapter(
-    method, material
-):
+def test_predict_and_the_adapter_give_the_same_people_of_a_real_image(method, material):
     rgb = np.load(PARITY / "pictures.npz")[f"input_rgb_{method}"][0]
-    # A corner of it, so that the whole test takes seconds; one that fits as it is.
+    # A corner of it that needs no resizing, so that the test takes seconds.
     corner = np.ascontiguousarray(rgb[128:384, 128:384])
-    model = model_of(method, material)
+    model = build_model(method, material)
     model.input_wh, model.max_people = (SIZE, SIZE), 30
-    model.oks_threshold = 1.0  # MMPose looks for people found twice when it evaluates, not here
-    found = model.predict([corner], flip_test=False)
+    model.oks_threshold = 1.0  # MMPose removes duplicates when it evaluates, not here
+    predictions = model.predict([corner], flip_test=False)
     meta = {"input_center": [SIZE / 2] * 2, "input_scale": [SIZE] * 2, "input_size": (SIZE, SIZE)}
     x = torch.from_numpy(material.to_network(corner[None]))
     (theirs,) = adapter.predict(model, method, x, [meta], False)
-    assert len(found) == len(theirs["keypoints"])
-    np.testing.assert_allclose(found.keypoints[..., :2], theirs["keypoints"], atol=0.01)
+    assert len(predictions) == len(theirs["keypoints"])
+    np.testing.assert_allclose(predictions.keypoints[..., :2], theirs["keypoints"], atol=0.01)

@@ -1,4 +1,4 @@
-"""Our SimpleBaseline is MMPose's: keys, outputs, keypoints, targets, losses, warps."""
+"""SimpleBaseline equals MMPose's: keys, outputs, keypoints, targets, losses, warps."""
 
 import importlib.util
 import json
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def load(name: str, path: Path) -> ModuleType:
+def load_module(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -29,13 +29,13 @@ def load(name: str, path: Path) -> ModuleType:
     return module
 
 
-adapter = load("parity_adapter", Path(__file__).with_name("adapter.py"))
+adapter = load_module("parity_adapter", Path(__file__).with_name("adapter.py"))
 
 
 @pytest.fixture(scope="module")
 def material() -> ModuleType:
-    """The weights and pictures that need no files."""
-    return load("parity_weights", PARITY / "weights.py")
+    """Load the module that makes deterministic weights and images."""
+    return load_module("parity_weights", PARITY / "weights.py")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def model(material: ModuleType) -> torch.nn.Module:
 
 
 @pytest.fixture(scope="module")
-def pictures(material: ModuleType, reference: Any) -> dict[str, torch.Tensor]:
+def images(material: ModuleType, reference: Any) -> dict[str, torch.Tensor]:
     crops = {
         "seeded": material.make_images(2, 256, 192, seed=1),
         "real": reference["real/crop_rgb"],
@@ -74,8 +74,8 @@ def test_keys_shapes_and_parameters_are_the_manifests(model):
 
 
 @pytest.mark.parametrize("name", ["seeded", "real"])
-def test_raw_outputs_are_mmposes(model, pictures, reference, name):
-    for key, got in adapter.forward(model, METHOD, pictures[name]).items():
+def test_raw_outputs_are_mmposes(model, images, reference, name):
+    for key, got in adapter.forward(model, METHOD, images[name]).items():
         (y0, ys), (x0, xs) = reference[f"{name}/{key}/slice"]
         assert list(got.shape) == reference[f"{name}/{key}/shape"].tolist()
         largest = reference[f"{name}/{key}/moments"][2]
@@ -85,19 +85,19 @@ def test_raw_outputs_are_mmposes(model, pictures, reference, name):
 
 @pytest.mark.parametrize("name", ["seeded", "real"])
 @pytest.mark.parametrize("flip", [False, True])
-def test_keypoints_are_mmposes_with_and_without_flip_test(model, pictures, reference, name, flip):
+def test_keypoints_are_mmposes_with_and_without_flip_test(model, images, reference, name, flip):
     metas = [
         {"input_center": c, "input_scale": s, "input_size": (192, 256)}
         for c, s in zip(
             reference[f"{name}/input_center"], reference[f"{name}/input_scale"], strict=True
         )
     ]
-    wanted = f"{name}/pred_{'flip' if flip else 'plain'}"
-    for i, found in enumerate(adapter.predict(model, METHOD, pictures[name], metas, flip)):
-        stable = reference[f"{wanted}/stable"][i]
-        off = np.abs(found["keypoints"] - reference[f"{wanted}/keypoints"][i])[stable].max()
-        assert off < 1e-4 * metas[i]["input_scale"].max()
-        assert np.abs(found["scores"] - reference[f"{wanted}/scores"][i]).max() < 1e-5
+    expected = f"{name}/pred_{'flip' if flip else 'plain'}"
+    for i, person in enumerate(adapter.predict(model, METHOD, images[name], metas, flip)):
+        stable = reference[f"{expected}/stable"][i]
+        error = np.abs(person["keypoints"] - reference[f"{expected}/keypoints"][i])[stable].max()
+        assert error < 1e-4 * metas[i]["input_scale"].max()
+        assert np.abs(person["scores"] - reference[f"{expected}/scores"][i]).max() < 1e-5
 
 
 def test_targets_and_decoding_are_mmposes():
@@ -132,36 +132,38 @@ def test_losses_and_gradients_are_mmposes(name):
 
 
 @pytest.mark.parametrize("size", [(192, 256), (256, 256)])
-def test_boxes_become_mmposes_windows(size):
-    wanted = np.load(PARITY / "references" / "transforms.npz")
+def test_windows_of_boxes_are_mmposes(size):
+    expected = np.load(PARITY / "references" / "transforms.npz")
     name = f"plain/{size[0]}x{size[1]}"
-    for i, (box, degrees) in enumerate(zip(wanted["bbox_xyxy"], wanted["rotation"], strict=True)):
+    for i, (box, degrees) in enumerate(
+        zip(expected["bbox_xyxy"], expected["rotation"], strict=True)
+    ):
         center, scale, matrix = adapter.box_transform(box, size, False, float(degrees))
-        points = wanted["points"][i] @ matrix[:, :2].T + matrix[:, 2]
-        assert np.abs(center - wanted[f"{name}/center"][i]).max() < 1e-4
-        assert np.abs(scale - wanted[f"{name}/scale"][i]).max() < 1e-4
-        assert np.abs(matrix - wanted[f"{name}/matrix"][i]).max() < 1e-4
-        assert np.abs(points - wanted[f"{name}/points"][i]).max() < 1e-3
+        points = expected["points"][i] @ matrix[:, :2].T + matrix[:, 2]
+        assert np.abs(center - expected[f"{name}/center"][i]).max() < 1e-4
+        assert np.abs(scale - expected[f"{name}/scale"][i]).max() < 1e-4
+        assert np.abs(matrix - expected[f"{name}/matrix"][i]).max() < 1e-4
+        assert np.abs(points - expected[f"{name}/points"][i]).max() < 1e-3
 
 
-def test_what_does_not_exist_yet_says_so():
+def test_unknown_methods_and_codecs_are_not_implemented():
     with pytest.raises(NotImplementedError):
         adapter.build("no_such_method")
     with pytest.raises(NotImplementedError):
         adapter.encode("no_such_codec", np.zeros((1, 17, 2)), np.ones((1, 17)))
 
 
-def test_the_full_image_is_the_box_when_there_is_none():
+def test_without_a_box_the_full_image_is_cut():
     crop, meta = adapter.preprocess(METHOD, np.full((50, 80, 3), 9, np.uint8), None)
     assert crop.shape == (256, 192, 3)
     assert meta["input_center"].tolist() == [40, 25]
     assert meta["input_size"] == (192, 256)
 
 
-def test_a_crop_is_mmposes_to_a_grey_level(reference, real):
-    picture = cv2.imread(str(real / "coco" / "example4" / "000000000785.jpg"))
+def test_a_crop_equals_mmposes_within_one_grey_level(reference, real):
+    image = cv2.imread(str(real / "coco" / "example4" / "000000000785.jpg"))
     for i, box in enumerate(reference["real/bbox_xyxy"]):
-        crop, meta = adapter.preprocess(METHOD, picture, box)
+        crop, meta = adapter.preprocess(METHOD, image, box)
         # OpenCV's releases differ by one grey level in a few pixels.
         assert np.abs(crop.astype(int) - reference["real/crop_rgb"][i]).max() <= 1
         assert np.abs(meta["input_center"] - reference["real/input_center"][i]).max() < 1e-3

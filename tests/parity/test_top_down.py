@@ -1,8 +1,8 @@
-"""The top-down methods but SimpleBaseline are MMPose's (CAL: its authors'), as far as files tell.
+"""The other top-down methods equal MMPose's (CAL: its authors'), as far as the references allow.
 
-References lie beside the repository for RLE alone; of the others the names, shapes and recipes are
-checked here, and their arithmetic in `tests/models` by hand. Beside MMPose's and CAL's authors' own
-code they are run by `bench/parity.py` and `bench/cal.py`.
+References exist for RLE only; of the others the names, shapes and recipes are checked here, and
+their arithmetic in `tests/models` by hand. `bench/parity.py` and `bench/cal.py` compare them with
+MMPose and with the code of CAL's authors.
 """
 
 import importlib.util
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def load(name: str, path: Path) -> ModuleType:
+def load_module(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -42,16 +42,16 @@ def load(name: str, path: Path) -> ModuleType:
     return module
 
 
-adapter = load("parity_adapter_top_down", Path(__file__).with_name("adapter.py"))
+adapter = load_module("parity_adapter_top_down", Path(__file__).with_name("adapter.py"))
 
 
-def manifest_of(method: str) -> dict[str, Any]:
+def read_manifest(method: str) -> dict[str, Any]:
     return json.loads((PARITY / "manifests" / f"{method}.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def material() -> ModuleType:
-    return load("parity_weights", PARITY / "weights.py")
+    return load_module("parity_weights", PARITY / "weights.py")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def reference() -> Any:
 
 
 @pytest.fixture(scope="module")
-def pictures(material: ModuleType, reference: Any) -> dict[str, torch.Tensor]:
+def images(material: ModuleType, reference: Any) -> dict[str, torch.Tensor]:
     crops = {
         "seeded": material.make_images(2, 256, 192, seed=1),
         "real": reference["real/crop_rgb"],
@@ -77,8 +77,8 @@ def pictures(material: ModuleType, reference: Any) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module", params=METHODS)
 def built(request: pytest.FixtureRequest) -> tuple[torch.nn.Module, dict[str, Any]]:
-    """Each method with its manifest, built once."""
-    return adapter.build(request.param), manifest_of(request.param)
+    """Build each method once, with its manifest."""
+    return adapter.build(request.param), read_manifest(request.param)
 
 
 def test_keys_shapes_and_parameters_are_the_manifests(built):
@@ -99,7 +99,7 @@ def test_keys_shapes_and_parameters_are_the_manifests(built):
 def test_recipes_are_those_of_the_paper_and_of_mmpose(built):
     model, manifest = built
     if "training_mmpose" not in manifest:
-        authors_recipe(model.recipes["paper"], manifest["training_authors"])
+        check_authors_recipe(model.recipes["paper"], manifest["training_authors"])
         return
     recipes = model.recipes
     printed, mmpose = manifest["training_paper"], manifest["training_mmpose"]
@@ -117,8 +117,8 @@ def test_recipes_are_those_of_the_paper_and_of_mmpose(built):
             assert recipe.layer_decay == mmpose["layer_decay"]["rate"]
 
 
-def authors_recipe(recipe: Any, authors: dict[str, Any]) -> None:
-    """CAL's, for neither the paper nor MMPose has one."""
+def check_authors_recipe(recipe: Any, authors: dict[str, Any]) -> None:
+    """Check CAL's recipe, which neither the paper nor MMPose has."""
     size = "256x192"
     assert recipe.batch_size == authors["batch_per_gpu"][size] * authors["gpus"][size]
     assert recipe.learning_rate == authors["lr"]
@@ -127,15 +127,15 @@ def authors_recipe(recipe: Any, authors: dict[str, Any]) -> None:
     assert recipe.augment.scale == authors["augmentations"]["scale"]
 
 
-def test_constants_that_a_checkpoint_holds_are_right_before_it_is_read(built):
-    """The material's weights leave them alone, so a wrong one would pass unseen."""
+def test_constants_in_checkpoints_are_right_before_one_is_read(built):
+    """The material's weights do not replace them, so a wrong one would not be noticed."""
     model, manifest = built
     state = model.state_dict()
     for name in manifest.get("constant_entries", []):
         if name.endswith("relative_position_index"):
             y, x = np.divmod(np.arange(49), 7)
-            wanted = (y[:, None] - y + 6) * 13 + (x[:, None] - x + 6)
-            assert (state[name].numpy() == wanted).all()
+            expected = (y[:, None] - y + 6) * 13 + (x[:, None] - x + 6)
+            assert (state[name].numpy() == expected).all()
         elif name.endswith("mask"):
             assert state[name].tolist() == [[0, 1], [1, 0]] * 3
         else:
@@ -145,8 +145,8 @@ def test_constants_that_a_checkpoint_holds_are_right_before_it_is_read(built):
 
 
 @pytest.mark.parametrize("name", ["seeded", "real"])
-def test_raw_outputs_of_rle_are_mmposes(rle, pictures, reference, name):
-    for key, got in adapter.forward(rle, "rle_res50", pictures[name]).items():
+def test_raw_outputs_of_rle_are_mmposes(rle, images, reference, name):
+    for key, got in adapter.forward(rle, "rle_res50", images[name]).items():
         assert list(got.shape) == reference[f"{name}/{key}/shape"].tolist()
         largest = reference[f"{name}/{key}/moments"][2]
         assert np.abs(got.numpy() - reference[f"{name}/{key}/values"]).max() < 3e-5 * largest
@@ -154,21 +154,21 @@ def test_raw_outputs_of_rle_are_mmposes(rle, pictures, reference, name):
 
 @pytest.mark.parametrize("name", ["seeded", "real"])
 @pytest.mark.parametrize("flip", [False, True])
-def test_keypoints_of_rle_are_mmposes(rle, pictures, reference, name, flip):
+def test_keypoints_of_rle_are_mmposes(rle, images, reference, name, flip):
     metas = [
         {"input_center": c, "input_scale": s, "input_size": (192, 256)}
         for c, s in zip(
             reference[f"{name}/input_center"], reference[f"{name}/input_scale"], strict=True
         )
     ]
-    wanted = f"{name}/pred_{'flip' if flip else 'plain'}"
-    for i, found in enumerate(adapter.predict(rle, "rle_res50", pictures[name], metas, flip)):
-        off = np.abs(found["keypoints"] - reference[f"{wanted}/keypoints"][i]).max()
-        assert off < 1e-4 * metas[i]["input_scale"].max()
-        assert np.abs(found["scores"] - reference[f"{wanted}/scores"][i]).max() < 1e-5
+    expected = f"{name}/pred_{'flip' if flip else 'plain'}"
+    for i, person in enumerate(adapter.predict(rle, "rle_res50", images[name], metas, flip)):
+        error = np.abs(person["keypoints"] - reference[f"{expected}/keypoints"][i]).max()
+        assert error < 1e-4 * metas[i]["input_scale"].max()
+        assert np.abs(person["scores"] - reference[f"{expected}/scores"][i]).max() < 1e-5
 
 
-def test_coordinates_and_their_decoding_are_mmposes():
+def test_coordinates_and_their_decoding_equal_mmposes():
     codecs = np.load(PARITY / "references" / "codecs.npz")
     for i in range(3):
         got = adapter.encode(
@@ -177,13 +177,13 @@ def test_coordinates_and_their_decoding_are_mmposes():
         for key, value in got.items():
             assert np.abs(value - codecs[f"regression/encode{i}/{key}"]).max() < 1e-6
     coords = codecs["regression/decode/input"]
-    for name, given in (("decode", coords), ("decode2", coords[..., :2])):
-        points, scores = adapter.decode("regression", input=given)
+    for name, encoded in (("decode", coords), ("decode2", coords[..., :2])):
+        points, scores = adapter.decode("regression", input=encoded)
         assert np.abs(points - codecs[f"regression/{name}/keypoints"]).max() < 1e-4
         assert np.abs(scores - codecs[f"regression/{name}/scores"]).max() < 1e-6
 
 
-def test_the_likelihood_its_gradients_and_its_flow_are_mmposes():
+def test_rles_loss_its_gradients_and_its_flow_equal_mmposes():
     losses = np.load(PARITY / "references" / "losses.npz")
     tensors = {
         key: torch.from_numpy(losses[f"rle/in/{key}"])
@@ -195,14 +195,14 @@ def test_the_likelihood_its_gradients_and_its_flow_are_mmposes():
     value.backward()
     assert value.item() == pytest.approx(float(losses["rle/value"]), rel=1e-5)
     for key in ("pred", "sigma"):
-        wanted = losses[f"rle/grad/{key}"]
-        assert np.abs(tensors[key].grad.numpy() - wanted).max() < 1e-3 * np.abs(wanted).max()
+        expected = losses[f"rle/grad/{key}"]
+        assert np.abs(tensors[key].grad.numpy() - expected).max() < 1e-3 * np.abs(expected).max()
     log_density = adapter.rle_flow_log_prob(torch.from_numpy(losses["rle_flow/in/x"]))
     assert np.abs(log_density.detach().numpy() - losses["rle_flow/value"]).max() < 1e-4
 
 
-def test_the_udp_window_shows_what_mmposes_does():
-    """A person's crop for ViTPose of the same picture as RLE's plain one, half a pixel apart."""
+def test_the_udp_window_equals_mmposes():
+    """A person's crop for ViTPose of the same image as RLE's plain one, half a pixel apart."""
     plain = np.load(PARITY / "references" / "rle_res50.npz")["real/crop_rgb"].astype(float)
     shifted = np.load(PARITY / "pictures.npz")["crop_rgb_vitpose_s"].astype(float)
     _, _, matrix = adapter.box_transform((10, 20, 110, 220), (192, 256), False, 0)
