@@ -37,7 +37,7 @@ def test_every_run_has_its_recipe_hash_metrics_and_environment(runs, tmp_path):
         assert "augment.flip `0.5`" in page
         ap = entry["metrics"]["AP"]
         assert ap["interval"][0] <= ap["value"] <= ap["interval"][1]
-        assert f"{ap['value']:.1f} ({ap['interval'][0]:.1f} to {ap['interval'][1]:.1f})" in page
+        assert f"{ap['value']:.1f} ({ap['interval'][0]:.1f}–{ap['interval'][1]:.1f})" in page
 
 
 def test_changed_weights_are_refused(runs, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""smallpose claims [RUN…]: the paper's sentences, checked on its own numbers and on ours."""
+"""smallpose claims [RUN…]: check the paper's claims on its own numbers and on ours."""
 
 import argparse
 from pathlib import Path
@@ -44,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """Check, print a table, or the JSON."""
+    """Check the claims and print them as a table or as JSON."""
+    import shutil
     import sys
 
     from smallpose.report.claims.check import check_claims
@@ -64,22 +65,25 @@ def run_command(args: argparse.Namespace) -> None:
         return
     if args.json:
         write_atomically(args.json, text)
-    print(claims.to_table().to_long_text(160))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
+    print(claims.to_table().to_long_text(width))
 
 
 def parse_assignments(flag: str, words: list[str]) -> dict[str, Path]:
-    """NAME=FILE, several of them.
+    """Parse several values of an option of the form NAME=FILE.
 
-    Raises: InputError for anything else.
+    Raises: InputError for any other form, or for a name that is given twice.
     """
     from smallpose.core.errors import InputError
 
-    out = {}
+    files: dict[str, Path] = {}
     for word in words:
         name, equals, file = word.partition("=")
         if not (name and equals and file):
-            raise InputError(f"{flag} {word}", "is not NAME=FILE", f"write {flag} coco=file.json")
-        if name in out:
-            raise InputError(f"{flag} {word}", f"{name} is there already", "give another name")
-        out[name] = Path(file)
-    return out
+            raise InputError(
+                f"{flag} {word}", "not of the form NAME=FILE", f"write {flag} coco=file.json"
+            )
+        if name in files:
+            raise InputError(f"{flag} {word}", f"{name} was given twice", "pass each name once")
+        files[name] = Path(file)
+    return files

@@ -8,6 +8,7 @@ from typing import Any
 
 from smallpose._version import __version__
 from smallpose.core.errors import InputError
+from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import METRICS, Run
@@ -16,8 +17,6 @@ from smallpose.report.page.run_details import flatten_facts
 from smallpose.report.report_data import read_report_data
 from smallpose.report.tables.paper_tables import HEADS
 from smallpose.system.files import hash_file, resolve_inside, write_atomically
-
-Interval = tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class ZooEntry:
     run: Run
     weights: Path | None
     digest: str
-    metrics: Mapping[str, tuple[float | None, Interval]]
+    metrics: Mapping[str, Interval | None]
 
     @property
     def weights_name(self) -> str | None:
@@ -54,8 +53,11 @@ class ZooEntry:
             "weights": {"file": self.weights_name, "sha256": self.digest},
             "recipe": {"name": run.recipe, **run.recipe_fields},
             "metrics": {
-                name: {"value": value, "interval": list(interval) if interval else None}
-                for name, (value, interval) in self.metrics.items()
+                name: {
+                    "value": None if metric is None else metric.value,
+                    "interval": [metric.low, metric.high] if metric and metric.has_ends else None,
+                }
+                for name, metric in self.metrics.items()
             },
             "environment": dict(run.environment),
             "evaluation": dict(run.evaluation.get("settings") or {}),
@@ -94,10 +96,10 @@ def _read_entry(run: Run, score: RunScore | None) -> ZooEntry:
             )
         digest = actual
     source = score or run
-    metrics: dict[str, tuple[float | None, Interval]] = {}
+    metrics: dict[str, Interval | None] = {}
     for metric in METRICS:
-        ends = source.interval(metric)
-        metrics[metric] = source.metric(metric), (ends[0], ends[1]) if ends else None
+        value, ends = source.metric(metric), source.interval(metric) or ()
+        metrics[metric] = None if value is None else Interval(value, *ends)
     return ZooEntry(run, path, digest, metrics)
 
 
@@ -106,7 +108,7 @@ def build_zoo_table(entries: Sequence[ZooEntry]) -> Table:
     columns = [
         *(Column(head) for head in ("checkpoint", "method", "setting", "recipe")),
         Column("parameters", "count"),
-        *(Column(HEADS[metric]) for metric in METRICS),
+        *(Column(HEADS[metric], "points") for metric in METRICS),
         Column("SHA-256"),
     ]
     rows = [_build_row(entry) for entry in entries]
@@ -122,15 +124,9 @@ def _build_row(entry: ZooEntry) -> tuple[Cell, ...]:
         run.setting,
         run.recipe,
         run.parameters,
-        *(_format_points(*entry.metrics[metric]) for metric in METRICS),
+        *(entry.metrics[metric] for metric in METRICS),
         entry.digest[:16],
     )
-
-
-def _format_points(value: float | None, interval: Interval) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.1f}" + (f" ({interval[0]:.1f} to {interval[1]:.1f})" if interval else "")
 
 
 def _format_page(entries: Sequence[ZooEntry], synthetic: bool) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from smallpose.core.interval import Interval
-from smallpose.report.claims.claim import Comparison, Finding, compare
+from smallpose.report.claims.claim import Comparison, Finding, compare_numbers
 from smallpose.report.claims.printed_numbers import _compare_rounded
 
 
@@ -49,7 +49,7 @@ def test_the_weakest_comparison_decides_a_supported_claim():
 def test_each_relation_is_checked_on_the_whole_interval(relation, low, high, holds):
     difference = Interval((low + high) / 2, low, high)
     margin = 2.0 if relation == "within" else 0.0
-    assert compare("x", difference, relation, margin).holds is holds
+    assert compare_numbers("x", difference, relation, margin).holds is holds
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Figures of one evaluation show its numbers, and gaps where there is nobody."""
+"""Figures of one evaluation show its numbers, and gaps for classes without people."""
 
 import numpy as np
 import pytest
@@ -27,11 +27,11 @@ def result():
     images = make_images(range(1, n + 1), [f"{i}.jpg" for i in range(n)])
     truth = make_instances(COCO17, images, np.arange(n), boxes, keypoints)
     noise = rng.normal(0, 4, keypoints.shape)
-    found = make_predictions(COCO17, images.ids, keypoints + noise, rng.random(n), boxes)
-    return evaluate(truth, found, protocols=("coco", "owned"), intervals=50)
+    predictions = make_predictions(COCO17, images.ids, keypoints + noise, rng.random(n), boxes)
+    return evaluate(truth, predictions, protocols=("coco", "owned"), intervals=50)
 
 
-def test_bars_are_as_high_as_the_numbers_and_nobody_is_a_gap(result):
+def test_bars_have_the_height_of_the_numbers_and_empty_classes_are_gaps(result):
     axes = draw_class_bars(result).axes[0]
     bars = {c.get_label(): [b.get_height() for b in c] for c in axes.containers}
     for protocol in ("coco", "owned"):
@@ -46,7 +46,7 @@ def test_bars_are_as_high_as_the_numbers_and_nobody_is_a_gap(result):
     )
 
 
-def test_bins_stand_over_their_own_range_and_empty_ones_are_left_out():
+def test_bins_are_drawn_over_their_range_and_empty_ones_are_left_out():
     bins = [
         Bin(0.1, 0.3, 5, 0.25, Interval(0.25, 0.1, 0.4)),
         Bin(0.3, 0.6, 0, None),

@@ -1,4 +1,4 @@
-"""Figures show what they were given, and the same data give the same bytes."""
+"""Figures show the numbers they are given, and the same data give the same bytes."""
 
 from dataclasses import astuple
 from itertools import pairwise
@@ -14,12 +14,15 @@ from smallpose.report.inputs.runs import read_runs
 
 
 @pytest.fixture(scope="session")
-def drawings(world):
-    return {d.name: d for d in count_datasets({"train": world.test, "test": world.test}).drawings()}
+def specs(project):
+    return {
+        d.name: d
+        for d in count_datasets({"train": project.test, "test": project.test}).list_figures()
+    }
 
 
-def test_the_papers_figures_of_a_data_set_are_there(drawings):
-    assert list(drawings) == [
+def test_a_data_set_has_the_papers_figures(specs):
+    assert list(specs) == [
         "fig1a_composition",
         "fig1c_skeleton",
         "fig2_areas",
@@ -29,24 +32,24 @@ def test_the_papers_figures_of_a_data_set_are_there(drawings):
     ]
 
 
-def test_every_drawing_has_a_sentence_for_those_who_cannot_see_it(drawings):
-    assert all(len(d.alt) > 20 for d in drawings.values())
+def test_every_figure_has_an_alternative_text(specs):
+    assert all(len(d.alt) > 20 for d in specs.values())
 
 
-def test_the_same_data_give_the_same_bytes(drawings):
-    draw = drawings["fig2_areas"].draw
+def test_the_same_data_give_the_same_bytes(specs):
+    draw = specs["fig2_areas"].draw
     assert figures.render_svg(draw()) == figures.render_svg(draw())
     assert figures.render_png(draw(), dpi=60) == figures.render_png(draw(), dpi=60)
 
 
-def test_no_date_and_no_maker_stand_in_a_figure(drawings):
-    text = figures.render_svg(drawings["fig2_areas"].draw()).decode()
+def test_figures_contain_no_date_and_no_creator(specs):
+    text = figures.render_svg(specs["fig2_areas"].draw()).decode()
     assert "<dc:date>" not in text
     assert "Matplotlib v" not in text
 
 
-def test_dark_figures_have_light_ink(drawings):
-    light = figures.render_svg(drawings["fig8_classes"].draw())
+def test_dark_figures_have_light_text(specs):
+    light = figures.render_svg(specs["fig8_classes"].draw())
     dark = figures.recolour_dark(light)
     assert LIGHT.ink.encode() in light
     assert DARK.ink.encode() in dark
@@ -54,18 +57,18 @@ def test_dark_figures_have_light_ink(drawings):
     assert figures.ON_COLOUR.encode() in dark
 
 
-def test_bars_of_people_by_area_are_their_shares(world):
-    people = count_datasets({"one": world.test})
-    draw = next(d for d in people.drawings() if d.name == "fig2_areas").draw
+def test_bars_of_people_by_area_are_their_shares(project):
+    people = count_datasets({"one": project.test})
+    draw = next(d for d in people.list_figures() if d.name == "fig2_areas").draw
     heights = [bar.get_height() for bar in draw().axes[0].patches]
     assert sum(heights) == pytest.approx(100.0)
 
 
 @pytest.mark.parametrize("name", ["fig2_areas", "fig3_crowding", "fig7_people_per_image"])
-def test_twelve_sets_side_by_side_can_be_told_apart_by_their_keys(world, name):
-    """By colour, or by line, marker and hatch where a colour comes again; grey prints by ink."""
-    people = count_datasets({f"set {n}": world.test for n in range(12)})
-    axes = next(d for d in people.drawings() if d.name == name).draw().axes[0]
+def test_twelve_sets_side_by_side_are_distinguished_by_the_legend(project, name):
+    """They differ in colour, or in line, marker or hatch where a colour repeats."""
+    people = count_datasets({f"set {n}": project.test for n in range(12)})
+    axes = next(d for d in people.list_figures() if d.name == name).draw().axes[0]
     keys = axes.get_legend().legend_handles
 
     def seen(key) -> tuple[object, ...]:
@@ -77,13 +80,13 @@ def test_twelve_sets_side_by_side_can_be_told_apart_by_their_keys(world, name):
     assert len({seen(key) for key in keys}) == 12
 
 
-def test_looks_differ_and_neighbours_differ_in_colour():
-    looks = [figures.get_series_style(n) for n in range(28)]
-    assert len(set(looks)) == 28
-    assert all(a.colour != b.colour for a, b in pairwise(looks))
-    # Of those that share a colour, bars, lines and marks differ each by themselves.
+def test_series_styles_differ_and_neighbours_differ_in_colour():
+    styles = [figures.get_series_style(n) for n in range(28)]
+    assert len(set(styles)) == 28
+    assert all(a.colour != b.colour for a, b in pairwise(styles))
+    # Styles of one colour differ in hatch, in line and in marker.
     for n in range(21):
-        a, b = looks[n], looks[n + 7]
+        a, b = styles[n], styles[n + 7]
         assert (a.colour, a.hatch != b.hatch, a.line != b.line, a.marker != b.marker) == (
             b.colour,
             True,
@@ -92,8 +95,8 @@ def test_looks_differ_and_neighbours_differ_in_colour():
         )
 
 
-def test_the_colours_differ_for_those_who_see_no_red_no_green_or_no_blue():
-    """Machado, Oliveira and Fernandes (2009), severity 1; grey was like pink once."""
+def test_the_colours_differ_for_colour_blind_readers():
+    """Simulated after Machado, Oliveira and Fernandes (2009) with severity 1."""
     blind = {
         "protan": [
             [0.152286, 1.052583, -0.204868],
@@ -119,8 +122,8 @@ def test_the_colours_differ_for_those_who_see_no_red_no_green_or_no_blue():
         assert apart.min() > 0.1
 
 
-def test_the_sign_of_each_bar_difference_is_the_tables(world):
-    runs = [r for r in read_runs(list(world.runs.values())) if not r.is_untrained]
+def test_differences_of_bars_have_the_sign_of_the_table(project):
+    runs = [r for r in read_runs(list(project.runs.values())) if not r.is_untrained]
     axes = figures.draw_ap_by_class(runs).axes[0]
     a, b = (np.array([bar.get_height() for bar in group]) for group in axes.containers)
     table = np.array(
@@ -133,23 +136,23 @@ def test_the_sign_of_each_bar_difference_is_the_tables(world):
     assert (np.sign(b - a) == np.sign(table)).all()
 
 
-def test_files_without_people_are_drawn_too(world):
-    nobody = world.test.take(np.array([], dtype=np.intp))
-    for drawing in count_datasets({"nobody": nobody}).drawings():
+def test_a_set_without_people_is_drawn_without_error(project):
+    empty = project.test.take(np.array([], dtype=np.intp))
+    for drawing in count_datasets({"empty": empty}).list_figures():
         figures.render_png(drawing.draw(), dpi=40)
 
 
-def test_crowded_names_get_a_legend_that_fits(world):
-    sets = {f"a set with quite a long name, number {i}": world.test for i in range(6)}
-    for drawing in count_datasets(sets).drawings():
+def test_long_names_of_sets_are_drawn_without_error(project):
+    sets = {f"a set with quite a long name, number {i}": project.test for i in range(6)}
+    for drawing in count_datasets(sets).list_figures():
         if drawing.name in ("fig2_areas", "fig8_classes"):
             figures.render_svg(drawing.draw())
 
 
-def test_each_method_goes_from_its_a_to_its_b(world):
+def test_gains_show_a_and_b_of_each_method(project):
     from dataclasses import replace
 
-    a, b = (r for r in read_runs(list(world.runs.values())) if not r.is_untrained)
+    a, b = (r for r in read_runs(list(project.runs.values())) if not r.is_untrained)
     other = [replace(run, method="simcc_r18_tiny") for run in (a, b)]
     figure = figures.draw_gains({"one": (a, b), "two": (other[0], other[1])})
     dots = [c.get_offsets()[0].tolist() for c in figure.axes[1].collections]
@@ -157,9 +160,9 @@ def test_each_method_goes_from_its_a_to_its_b(world):
     assert dots == [pytest.approx(dot) for dot in expected]
 
 
-def test_the_files_carry_a_title_and_what_is_counted(drawings, tmp_path):
-    """The page has its own words, so what `save` gives back has none."""
-    draw = drawings["fig2_areas"].draw
+def test_files_have_a_title_and_a_subject(specs, tmp_path):
+    """The page has its own text, so the returned SVG has none."""
+    draw = specs["fig2_areas"].draw
     plain = figures.save_figure(draw(), tmp_path, "plain")
     inside = figures.save_figure(
         draw(), tmp_path, "titled", "People", "train: 30 people in 10 images"
@@ -167,8 +170,8 @@ def test_the_files_carry_a_title_and_what_is_counted(drawings, tmp_path):
     assert inside == plain == (tmp_path / "plain.svg").read_bytes()
     heights = []
     for name in ("plain", "titled"):
-        with Image.open(tmp_path / f"{name}.png") as picture:
-            heights.append(picture.height)
+        with Image.open(tmp_path / f"{name}.png") as image:
+            heights.append(image.height)
     assert heights[1] > heights[0] + 40
     again = tmp_path / "again"
     figures.save_figure(draw(), again, "titled", "People", "train: 30 people in 10 images")
@@ -176,38 +179,38 @@ def test_the_files_carry_a_title_and_what_is_counted(drawings, tmp_path):
         assert (again / f"titled.{kind}").read_bytes() == (tmp_path / f"titled.{kind}").read_bytes()
 
 
-def test_numbers_of_people_that_no_image_shows_are_gaps():
+def test_numbers_of_people_that_no_image_has_are_gaps():
     axes = figures.draw_people_per_image({"one": np.array([3, 5, 0, 0, 2])}).axes[0]
     values = axes.patches[0].get_data().values
     assert values[[0, 3]].tolist() == pytest.approx([500 / 7, 200 / 7])
     assert np.isnan(values[[1, 2]]).all()
 
 
-def test_a_bin_that_holds_nobody_says_so(world):
-    people = count_datasets({"one": world.test})
-    axes = figures.draw_areas(people.areas).axes[0]
-    empty = int((people.areas["one"].counts == 0).sum())
+def test_empty_bins_are_marked_with_0(project):
+    people = count_datasets({"one": project.test})
+    axes = figures.draw_areas(people.area_histograms).axes[0]
+    empty = int((people.area_histograms["one"].counts == 0).sum())
     assert empty > 0
     assert sum(text.get_text() == "0" for text in axes.texts) == empty
 
 
-def test_mean_crowding_is_drawn_with_its_interval(world):
-    people = count_datasets({"one": world.test})
+def test_mean_crowding_is_drawn_with_its_interval(project):
+    people = count_datasets({"one": project.test})
     mean = people.mean_crowding["one"]
-    axes = figures.draw_crowding(people.crowds, people.mean_crowding).axes[0]
+    axes = figures.draw_crowding(people.crowding, people.mean_crowding).axes[0]
     line, dot = axes.lines
     assert line.get_xdata().tolist() == [mean.low, mean.high]
     assert dot.get_xdata().tolist() == [mean.value]
 
 
-def test_a_set_of_one_source_has_no_ring(world):
-    one = world.test.take(np.flatnonzero(world.test.source == 1))
-    alone = count_datasets({"coco alone": one, "all": world.test})
-    rings = [d.name for d in alone.drawings() if d.name.startswith("fig1a")]
-    assert rings == ["fig1a_composition_all"]
+def test_a_set_of_one_source_has_no_figure_of_sources(project):
+    one = project.test.take(np.flatnonzero(project.test.source == 1))
+    alone = count_datasets({"coco alone": one, "all": project.test})
+    names = [d.name for d in alone.list_figures() if d.name.startswith("fig1a")]
+    assert names == ["fig1a_composition_all"]
 
 
-def test_real_files_stand_side_by_side_with_their_known_counts(real):
+def test_real_files_side_by_side_have_their_known_counts(real):
     from smallpose.io.coco_annotations import read_coco
     from smallpose.sources import read_aic, read_mpii, read_posetrack
 
@@ -219,13 +222,13 @@ def test_real_files_stand_side_by_side_with_their_known_counts(real):
         "PoseTrack": read_posetrack(real / "posetrack/posetrack18").people,
     }
     people = count_datasets(sets)
-    drawn = {d.name: d.draw() for d in people.drawings()}
+    drawn = {d.name: d.draw() for d in people.list_figures()}
     left, right = drawn["fig8_classes"].axes
     texts = [text.get_text() for text in (*left.texts, *right.texts)]
     for n in ("1,963", "1,700", "3,411", "266", "1,697"):
         assert any(text.startswith(f"{n}\n") for text in texts), n
     assert people.counts["CrowdPose"].densities == (266, 1_697, 0)
     bars = drawn["fig2_areas"].axes[0].containers[1]
-    assert bars[0].get_height() == 0  # nobody in CrowdPose is below 32 × 32
+    assert bars[0].get_height() == 0  # no person of CrowdPose is below 32 × 32
     labels = drawn["fig3_crowding"].axes[0].get_legend_handles_labels()[1]
     assert len(labels) == 5

@@ -63,7 +63,7 @@ class Comparison:
         }
 
 
-def compare(
+def compare_numbers(
     what: str, difference: Interval, relation: Relation, margin: float = 0.0, how: str = ""
 ) -> Comparison:
     """Check whether a difference has the relation to 0; undecided if its interval is."""
@@ -111,12 +111,14 @@ class ResultSource:
         difference = self._subtract_right(assertion)
         if difference is None:
             return Comparison(what, None, None, how)
-        compared = compare(what, difference, relation, margin, how)
+        compared = compare_numbers(what, difference, relation, margin, how)
         if compared.holds is not False:
             return compared
         # A claim needs all of its comparisons to hold, and one of many fails by chance.
         wide = self._subtract_right(assertion, num_comparisons) or difference
-        return Comparison(what, difference, compare(what, wide, relation, margin).holds, how)
+        return Comparison(
+            what, difference, compare_numbers(what, wide, relation, margin).holds, how
+        )
 
     def judge(self, assertions: "Assertions") -> "Finding":
         """Judge a claim by all of its assertions."""

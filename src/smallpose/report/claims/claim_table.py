@@ -28,33 +28,35 @@ _TRANSFORMER_PAIRS = (("vitpose_s", _BASE), ("hrformer_s", "hrnet_w32"))
 _REGRESSION_PAIRS = (("rle_r50", _BASE), ("vitpose_s_rle", "vitpose_s"))
 
 
-def above(left: Key, right: Key, margin: float = 0.0) -> Assertion:
+def assert_above(left: Key, right: Key, margin: float = 0.0) -> Assertion:
     """Assert that one cell is above another."""
     return Assertion(left, "above", right, margin)
 
 
-def within_rows(*metrics: tuple[str, str]) -> list[Assertion]:
+def assert_in_rows(*metrics: tuple[str, str]) -> list[Assertion]:
     """Assert in every row of both settings that the first of two metrics is above the second."""
     rows = product(METHODS, "AB", metrics)
-    return [above((method, s, one), (method, s, other)) for method, s, (one, other) in rows]
+    return [assert_above((method, s, one), (method, s, other)) for method, s, (one, other) in rows]
 
 
-def gains(methods: Iterable[str], metrics: Sequence[str]) -> list[Assertion]:
+def assert_gains(methods: Iterable[str], metrics: Sequence[str]) -> list[Assertion]:
     """Assert that B is above A, scored on COCO's 17 joints where this is possible."""
-    return [above((name, "B17", m), (name, "A", m)) for name, m in product(methods, metrics)]
+    return [assert_above((name, "B17", m), (name, "A", m)) for name, m in product(methods, metrics)]
 
 
-def each_above_each(
+def assert_each_above(
     ones: Sequence[str], others: Iterable[str], metric: str = "AP_S", setting: str = "B"
 ) -> list[Assertion]:
     """Assert that each of some methods is above each of some others."""
     pairs = product(ones, others)
-    return [above((one, setting, metric), (other, setting, metric)) for one, other in pairs]
+    return [assert_above((one, setting, metric), (other, setting, metric)) for one, other in pairs]
 
 
-def pairs_above(pairs: Iterable[tuple[str, str]], *metrics: str) -> list[Assertion]:
+def assert_pairs(pairs: Iterable[tuple[str, str]], *metrics: str) -> list[Assertion]:
     """Assert that the first method of each pair is above the second, setting B."""
-    return [above((one, "B", m), (other, "B", m)) for (one, other), m in product(pairs, metrics)]
+    return [
+        assert_above((one, "B", m), (other, "B", m)) for (one, other), m in product(pairs, metrics)
+    ]
 
 
 def assert_best_transformer(source: CellSource) -> list[Assertion]:
@@ -65,13 +67,15 @@ def assert_best_transformer(source: CellSource) -> list[Assertion]:
         values = {name: source.value((name, "B", metric)) for name in _TRANSFORMERS}
         known = {name: value.value for name, value in values.items() if value is not None}
         best = max(known, key=lambda name: known[name], default="hrformer_s")
-        assertions += each_above_each([best], rivals, metric)
+        assertions += assert_each_above([best], rivals, metric)
     return assertions
 
 
-def above_rivals(statistic: str, rivals: Sequence[str] = (COCO, CROWDPOSE)) -> list[Assertion]:
+def assert_above_others(
+    statistic: str, others: Sequence[str] = (COCO, CROWDPOSE)
+) -> list[Assertion]:
     """Assert that our data set has more than others."""
-    return [above((OWN, statistic), (rival, statistic)) for rival in rivals]
+    return [assert_above((OWN, statistic), (other, statistic)) for other in others]
 
 
 def assert_totals(source: DatasetSource) -> list[Assertion]:
@@ -90,7 +94,7 @@ def assert_coco_share(source: DatasetSource) -> list[Assertion]:
     return [Assertion((COCO, SMALL_SHARE), "within", float(source.paper.text.coco_small_share))]
 
 
-def gain_of(name: str, left: Key, right: Key) -> Callable[[Paper], Iterable[Comparison]]:
+def check_gain(name: str, left: Key, right: Key) -> Callable[[Paper], Iterable[Comparison]]:
     """Assert that a gain in the text is the difference of two printed cells."""
     return partial(numbers.compare_gain, name, left, right)
 
@@ -120,14 +124,14 @@ CLAIMS = (
         "Sec. 6.1",
         "Every method is better the larger people are: L > M > S",
         "AP_L > AP_M > AP_S in every row",
-        within_rows(("AP_L", "AP_M"), ("AP_M", "AP_S")),
+        assert_in_rows(("AP_L", "AP_M"), ("AP_M", "AP_S")),
     ),
     Claim(
         "C2",
         "Sec. 6.1",
         "From A to B top-down and one-stage methods gain on all sizes",
         "B − A > 0 of AP_S, AP_M and AP_L, without DEKR",
-        gains((name for name in METHODS if name != "dekr_hrnet_w32"), _SIZES),
+        assert_gains((name for name in METHODS if name != "dekr_hrnet_w32"), _SIZES),
         note="B is scored on 17 joints where our runs allow it; the paper's B is on 21, its A on "
         "17; of the printed rows we have AP_M and AP_L of few, and AP and AP_S do not replace "
         "them: a loss on large people can hide in a gain on medium ones",
@@ -147,7 +151,7 @@ CLAIMS = (
         "Sec. 6.1",
         "SimCC is better on small people than on medium ones",
         "AP_S > AP_M, setting B",
-        [above(("simcc_r50", "B", "AP_S"), ("simcc_r50", "B", "AP_M"))],
+        [assert_above(("simcc_r50", "B", "AP_S"), ("simcc_r50", "B", "AP_M"))],
     ),
     Claim(
         "C5",
@@ -155,8 +159,8 @@ CLAIMS = (
         "Bottom-up is the other way round: small people gain, others lose",
         "DEKR from A to B: AP_S rises, AP falls",
         [
-            above(("dekr_hrnet_w32", "B17", "AP_S"), ("dekr_hrnet_w32", "A", "AP_S")),
-            above(("dekr_hrnet_w32", "A", "AP"), ("dekr_hrnet_w32", "B17", "AP")),
+            assert_above(("dekr_hrnet_w32", "B17", "AP_S"), ("dekr_hrnet_w32", "A", "AP_S")),
+            assert_above(("dekr_hrnet_w32", "A", "AP"), ("dekr_hrnet_w32", "B17", "AP")),
         ],
         note="see N6: the scores may be wrong and not the poses",
     ),
@@ -165,28 +169,28 @@ CLAIMS = (
         "Sec. 6.1",
         "Sparse, moderate and dense people all gain from A to B",
         "B − A > 0 of the three densities, every method",
-        gains(METHODS, _DENSITIES),
+        assert_gains(METHODS, _DENSITIES),
     ),
     Claim(
         "C7",
         "Sec. 6.2",
         "Top-down methods are the best for small people",
         "AP_S of every top-down method above that of every other, setting B",
-        each_above_each(_TOP_DOWN, _OTHERS),
+        assert_each_above(_TOP_DOWN, _OTHERS),
     ),
     Claim(
         "C7A",
         "Sec. 6.2",
         "The same in setting A",
         "AP_S of every top-down method above that of every other, setting A",
-        each_above_each(_TOP_DOWN, _OTHERS, setting="A"),
+        assert_each_above(_TOP_DOWN, _OTHERS, setting="A"),
     ),
     Claim(
         "C8",
         "Sec. 6.2",
         "Backbones of one branch suit small people better than those of many",
         "AP_S of every top-down method of one branch above that of every one of many, B",
-        each_above_each(_SINGLE_BRANCH, _MULTI_BRANCH),
+        assert_each_above(_SINGLE_BRANCH, _MULTI_BRANCH),
         note="single: ResNet, ViT; many: HRNet, HRFormer",
     ),
     Claim(
@@ -194,35 +198,35 @@ CLAIMS = (
         "Sec. 6.2",
         "The pair behind it: ResNet-50 above HRNet-W32, same head",
         "SimpleBaseline − HRNet > 0, AP_S, B",
-        pairs_above([(_BASE, "hrnet_w32")], "AP_S"),
+        assert_pairs([(_BASE, "hrnet_w32")], "AP_S"),
     ),
     Claim(
         "C9",
         "Sec. 6.3",
         "Regression helps sparse and dense people",
         "RLE above SimpleBaseline, ViTPose-S-RLE above ViTPose-S, sparse and dense, B",
-        pairs_above(_REGRESSION_PAIRS, _SPARSE, _DENSE),
+        assert_pairs(_REGRESSION_PAIRS, _SPARSE, _DENSE),
     ),
     Claim(
         "C9R",
         "Sec. 6.3",
         "RLE improves on SimpleBaseline",
         "AP, AP_S and the three densities, B",
-        pairs_above(_REGRESSION_PAIRS[:1], "AP", "AP_S", *_DENSITIES),
+        assert_pairs(_REGRESSION_PAIRS[:1], "AP", "AP_S", *_DENSITIES),
     ),
     Claim(
         "C9V",
         "Sec. 6.3",
         "ViTPose-S-RLE outperforms ViTPose-S",
         "AP, AP_S and the three densities, B",
-        pairs_above(_REGRESSION_PAIRS[1:], "AP", "AP_S", *_DENSITIES),
+        assert_pairs(_REGRESSION_PAIRS[1:], "AP", "AP_S", *_DENSITIES),
     ),
     Claim(
         "C10",
         "Sec. 6.3",
         "SimCC is the best for small and for dense people",
         "AP_S and dense, SimCC above each other method, B",
-        pairs_above((("simcc_r50", m) for m in METHODS if m != "simcc_r50"), "AP_S", _DENSE),
+        assert_pairs((("simcc_r50", m) for m in METHODS if m != "simcc_r50"), "AP_S", _DENSE),
         note="that quantisation is the reason is a guess: under coco a class's AP depends on how "
         "well scores are ranked",
     ),
@@ -231,7 +235,7 @@ CLAIMS = (
         "Sec. 6.4",
         "Transformers beat convolutions on sparse and dense, in pairs",
         "ViTPose-S above SimpleBaseline, HRFormer-S above HRNet, sparse and dense, B",
-        pairs_above(_TRANSFORMER_PAIRS, _SPARSE, _DENSE),
+        assert_pairs(_TRANSFORMER_PAIRS, _SPARSE, _DENSE),
     ),
     Claim(
         "C11B",
@@ -245,7 +249,7 @@ CLAIMS = (
         "Sec. 6.1",
         "Moderate density is the easiest",
         "moderate above sparse and above dense in every row",
-        within_rows((_MODERATE, _SPARSE), (_MODERATE, _DENSE)),
+        assert_in_rows((_MODERATE, _SPARSE), (_MODERATE, _DENSE)),
         note="under coco the commonest class comes out best even when all are detected equally "
         "well: each unmatched small detection counts against all three",
     ),
@@ -254,14 +258,14 @@ CLAIMS = (
         "Table 5",
         "More training data helps a little",
         "SimpleBaseline: the full set above the subsets, AP and AP_S",
-        [above((_BASE, "B", m), (_BASE, "subset", m)) for m in ("AP", "AP_S")],
+        [assert_above((_BASE, "B", m), (_BASE, "subset", m)) for m in ("AP", "AP_S")],
     ),
     Claim(
         "C14",
         "Table 5",
         "A subset of COCO's size is still far above COCO",
         f"SimpleBaseline: subsets − A > {FAR:g} points, AP and AP_S",
-        [above((_BASE, "subset", m), (_BASE, "A", m), FAR) for m in ("AP", "AP_S")],
+        [assert_above((_BASE, "subset", m), (_BASE, "A", m), FAR) for m in ("AP", "AP_S")],
     ),
     Claim(
         "C15",
@@ -269,8 +273,8 @@ CLAIMS = (
         "Crowding lies above COCO's and below CrowdPose's",
         "mean CrowdIndex (Eq. 1) over images with people",
         datasets=[
-            above((OWN, "mean CrowdIndex"), (COCO, "mean CrowdIndex")),
-            above((CROWDPOSE, "mean CrowdIndex"), (OWN, "mean CrowdIndex")),
+            assert_above((OWN, "mean CrowdIndex"), (COCO, "mean CrowdIndex")),
+            assert_above((CROWDPOSE, "mean CrowdIndex"), (OWN, "mean CrowdIndex")),
         ],
         note="the supplement's highest scene complexity is another measure: C15E",
     ),
@@ -279,14 +283,14 @@ CLAIMS = (
         "Table 4",
         "Scene entropy is the highest",
         "mean entropy above COCO's and CrowdPose's",
-        datasets=above_rivals("mean of the scene entropy"),
+        datasets=assert_above_others("mean of the scene entropy"),
     ),
     Claim(
         "C15P",
         "Fig. 7",
         "People per image vary the most",
         "variance of people per image above COCO's and CrowdPose's",
-        datasets=above_rivals("variance of people per image"),
+        datasets=assert_above_others("variance of people per image"),
     ),
     Claim(
         "S6",
@@ -300,7 +304,7 @@ CLAIMS = (
         "Fig. 8c",
         "CrowdPose lacks dense people",
         "the dense share of small people, here above CrowdPose's",
-        datasets=above_rivals("dense share of small people", [CROWDPOSE]),
+        datasets=assert_above_others("dense share of small people", [CROWDPOSE]),
     ),
     Claim(
         "E1",
@@ -365,35 +369,35 @@ CLAIMS = (
         "supplement",
         "The five subsets' mean AP is {subsets_ap} above COCO's",
         "Table 5: subsets − COCO",
-        printed=gain_of("subsets_ap", (_BASE, "subset", "AP"), (_BASE, "A", "AP")),
+        printed=check_gain("subsets_ap", (_BASE, "subset", "AP"), (_BASE, "A", "AP")),
     ),
     Claim(
         "E10",
         "supplement",
         "The five subsets' mean AP_S is {subsets_ap_s} above COCO's",
         "Table 5: subsets − COCO",
-        printed=gain_of("subsets_ap_s", (_BASE, "subset", "AP_S"), (_BASE, "A", "AP_S")),
+        printed=check_gain("subsets_ap_s", (_BASE, "subset", "AP_S"), (_BASE, "A", "AP_S")),
     ),
     Claim(
         "E11",
         "supplement",
         "The full set is {full_set_ap} AP above the subsets",
         "Table 5: full set − subsets",
-        printed=gain_of("full_set_ap", (_BASE, "B", "AP"), (_BASE, "subset", "AP")),
+        printed=check_gain("full_set_ap", (_BASE, "B", "AP"), (_BASE, "subset", "AP")),
     ),
     Claim(
         "E12",
         "supplement",
         "The full set is {full_set_ap_s} AP_S above the subsets",
         "Table 5: full set − subsets",
-        printed=gain_of("full_set_ap_s", (_BASE, "B", "AP_S"), (_BASE, "subset", "AP_S")),
+        printed=check_gain("full_set_ap_s", (_BASE, "B", "AP_S"), (_BASE, "subset", "AP_S")),
     ),
     Claim(
         "E13",
         "Sec. 6.2",
         "ResNet is {resnet_over_hrnet} AP_S above HRNet (SimpleBaseline, B)",
         "Table 2: SimpleBaseline − HRNet",
-        printed=gain_of("resnet_over_hrnet", (_BASE, "B", "AP_S"), ("hrnet_w32", "B", "AP_S")),
+        printed=check_gain("resnet_over_hrnet", (_BASE, "B", "AP_S"), ("hrnet_w32", "B", "AP_S")),
         note=_BACKBONE_NOTE,
     ),
     Claim(
@@ -401,7 +405,9 @@ CLAIMS = (
         "Sec. 6.2",
         "RTMO is {rtmo_over_cid} AP_S above CID (B)",
         "Table 2: RTMO − CID",
-        printed=gain_of("rtmo_over_cid", ("rtmo_s", "B", "AP_S"), ("cid_hrnet_w32", "B", "AP_S")),
+        printed=check_gain(
+            "rtmo_over_cid", ("rtmo_s", "B", "AP_S"), ("cid_hrnet_w32", "B", "AP_S")
+        ),
         note=_BACKBONE_NOTE,
     ),
     Claim(
@@ -410,7 +416,7 @@ CLAIMS = (
         "The variance of the scene entropy is significantly above CrowdPose's",
         "the printed variances, with what rounding and the number of images leave open",
         printed=numbers.compare_entropy_variance,
-        datasets=above_rivals("variance of the scene entropy"),
+        datasets=assert_above_others("variance of the scene entropy"),
         note="the table's head says variation, the text variance; we compute the variance. The "
         "difference is as small as rounding and chance, so only the entropies of both sets' "
         "images could decide: give them with --scenes",
@@ -456,7 +462,7 @@ CLAIMS = (
         "Table 5",
         "More training data harms no size (not said)",
         "SimpleBaseline: AP_L of the full set no lower than of the subsets",
-        [above((_BASE, "B", "AP_L"), (_BASE, "subset", "AP_L"))],
+        [assert_above((_BASE, "B", "AP_L"), (_BASE, "subset", "AP_L"))],
     ),
     Claim(
         "N6",

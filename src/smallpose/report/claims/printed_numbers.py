@@ -11,7 +11,7 @@ from smallpose.core.density import DENSITIES
 from smallpose.core.interval import Interval
 from smallpose.core.sizes import SIZES
 from smallpose.report.claims.cells import PaperSource
-from smallpose.report.claims.claim import Assertion, Comparison, Key, Relation, compare
+from smallpose.report.claims.claim import Assertion, Comparison, Key, Relation, compare_numbers
 from smallpose.report.inputs.paper_values import Paper, ResultRow, format_method_label
 
 Comparisons = Iterator[Comparison]
@@ -35,7 +35,7 @@ def compare_totals(paper: Paper) -> Comparisons:
         limits["images"] = text.images_over
     for what, number in numbers.items():
         difference = exact(number - limits[what])
-        yield compare(
+        yield compare_numbers(
             f"{what} above {limits[what]:,}", difference, "above", how=f"{number:,} {what}"
         )
 
@@ -49,10 +49,12 @@ def compare_train_sizes(paper: Paper) -> Comparisons:
             f"the text has {text[k]:,}, Table 1 {table['train'].sizes[k]:,}; total minus test is "
             f"{computed[k]:,}"
         )
-        yield compare(f"{size} people of train", exact(text[k] - computed[k]), "equals", how=how)
+        yield compare_numbers(
+            f"{size} people of train", exact(text[k] - computed[k]), "equals", how=how
+        )
     how = f"the text's three add up to {sum(text):,}, total minus test to {sum(computed):,}"
     difference = exact(sum(text) - sum(computed))
-    yield compare("all people of train", difference, "equals", how=how)
+    yield compare_numbers("all people of train", difference, "equals", how=how)
 
 
 def compare_table_1(paper: Paper) -> Comparisons:
@@ -61,7 +63,7 @@ def compare_table_1(paper: Paper) -> Comparisons:
     for size, train, test, total in zip(SIZES, *rows, strict=True):
         how = f"{train:,} + {test:,} = {train + test:,}, printed {total:,}"
         difference = exact(total - train - test)
-        yield compare(f"{size} people of the total", difference, "equals", how=how)
+        yield compare_numbers(f"{size} people of the total", difference, "equals", how=how)
 
 
 def compare_ratio(split: str, paper: Paper) -> Comparisons:
@@ -87,7 +89,7 @@ def _compare_share(what: str, part: int, total: int, printed: str) -> Comparison
 def _compare_rounded(what: str, number: float, printed: str, how: str) -> Comparison:
     """Check whether a number rounds to a printed one."""
     half_unit = Interval.printed(printed).high - float(printed)
-    return compare(what, exact(float(printed) - number), "within", half_unit, how)
+    return compare_numbers(what, exact(float(printed) - number), "within", half_unit, how)
 
 
 def compare_people_per_image(paper: Paper) -> Comparisons:
@@ -106,7 +108,7 @@ def compare_splits(paper: Paper) -> Comparisons:
         ratio = Interval.printed(f"{test:.2f}") / Interval.printed(f"{train:.2f}")
         how = f"{test:.2f} people per test image against {train:.2f}"
         what = "per cent more people in a test image"
-        yield compare(what, (ratio - exact(1.0)) * 100, "within", SIMILAR, how)
+        yield compare_numbers(what, (ratio - exact(1.0)) * 100, "within", SIMILAR, how)
 
 
 def compare_coco_set(paper: Paper) -> Comparisons:
@@ -116,10 +118,10 @@ def compare_coco_set(paper: Paper) -> Comparisons:
     if people == sum(COCO_PEOPLE.values()):
         how += f"; {people:,} is {' + '.join(COCO_PEOPLE)}"
     difference = exact(people - COCO_PEOPLE["train2017"])
-    yield compare("people of COCO's training set", difference, "equals", how=how)
+    yield compare_numbers("people of COCO's training set", difference, "equals", how=how)
     difference = exact(images - COCO_IMAGES["train2017"])
     how = f"train2017 has {COCO_IMAGES['train2017']:,}"
-    yield compare("images of COCO's training set", difference, "equals", how=how)
+    yield compare_numbers("images of COCO's training set", difference, "equals", how=how)
 
 
 def compare_coco_boxes(paper: Paper) -> Comparisons:
@@ -130,7 +132,7 @@ def compare_coco_boxes(paper: Paper) -> Comparisons:
         f"%) are below 128×96; printed {printed:,} ({100 * printed / people:.1f} %)"
     )
     difference = exact(printed - COCO_SMALL_BY_BOX)
-    yield compare("COCO's small people by box area", difference, "equals", how=how)
+    yield compare_numbers("COCO's small people by box area", difference, "equals", how=how)
 
 
 def compare_gain(name: str, left: Key, right: Key, paper: Paper) -> Comparisons:
@@ -141,7 +143,7 @@ def compare_gain(name: str, left: Key, right: Key, paper: Paper) -> Comparisons:
         gain = one - other
         how = f"{one.value:g} − {other.value:g} = {gain.value:.4g}, printed {printed}"
         what, _ = source.describe(Assertion(left, "above", right))
-        yield compare(what, Interval.printed(printed) - gain, "equals", how=how)
+        yield compare_numbers(what, Interval.printed(printed) - gain, "equals", how=how)
 
 
 def compare_repeated_rows(paper: Paper) -> Comparisons:
@@ -152,7 +154,9 @@ def compare_repeated_rows(paper: Paper) -> Comparisons:
             b = paper.rows["simple_baseline_r50", setting].metric(metric)
             if a is not None and b is not None:
                 what = f"{metric} of {repeated.trained_on}"
-                yield compare(what, exact(a - b), "equals", how=f"Table 5 {a:g}, Table 2 {b:g}")
+                yield compare_numbers(
+                    what, exact(a - b), "equals", how=f"Table 5 {a:g}, Table 2 {b:g}"
+                )
 
 
 def compare_size_means(paper: Paper) -> Comparisons:
@@ -163,7 +167,7 @@ def compare_size_means(paper: Paper) -> Comparisons:
             mean = float(np.average((row.ap_s, row.ap_m, row.ap_l), weights=sizes))
             difference = _printed(row.ap) - Interval(mean, mean - 0.05, mean + 0.05)
             how = f"AP {row.ap:.1f}, the sizes' weighted mean {mean:.1f}"
-            yield compare(name, difference, "within", NEAR, how)
+            yield compare_numbers(name, difference, "within", NEAR, how)
 
 
 def compare_recall(relation: Relation, limit: float, paper: Paper) -> Comparisons:
@@ -174,7 +178,7 @@ def compare_recall(relation: Relation, limit: float, paper: Paper) -> Comparison
     for name, row in _name_rows(paper):
         difference = _printed(row.ar) - _printed(row.ap)
         how = f"AR {row.ar:.1f}, AP {row.ap:.1f}"
-        yield compare(f"{name}: AR − AP", difference, relation, limit, how)
+        yield compare_numbers(f"{name}: AR − AP", difference, relation, limit, how)
 
 
 def compare_density_weights(paper: Paper) -> Comparisons:
@@ -195,7 +199,7 @@ def compare_density_weights(paper: Paper) -> Comparisons:
     how = ", ".join(f"{name} {100 * w:.0f} %" for name, w in zip(DENSITIES, shares, strict=True))
     value, half_width = 100 * shares[1], 196 * float(np.sqrt(variance))
     share = Interval(value, value - half_width, value + half_width)
-    yield compare("per cent of AP_S that moderate people make", share, "at most", 50.0, how)
+    yield compare_numbers("per cent of AP_S that moderate people make", share, "at most", 50.0, how)
 
 
 def compare_entropy_variance(paper: Paper) -> Comparisons:
@@ -210,7 +214,7 @@ def compare_entropy_variance(paper: Paper) -> Comparisons:
         error = 1.96 * float(other) * (2 / num_images) ** 0.5
         how += f"; {num_images:,} images alone leave ±{error:.3f}"
     wide = Interval(difference.value, difference.low - error, difference.high + error)
-    yield compare("variance of the entropy above CrowdPose's", wide, "above", how=how)
+    yield compare_numbers("variance of the entropy above CrowdPose's", wide, "above", how=how)
 
 
 def _printed(points: float) -> Interval:
