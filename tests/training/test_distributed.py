@@ -1,4 +1,4 @@
-"""Two processes over gloo are one process: the same weights, the same test, the same resumption."""
+"""Two processes over gloo equal one: the same weights, the same test, the same resumption."""
 
 import importlib
 import json
@@ -22,17 +22,17 @@ from torch import nn
 
 from smallpose.core.errors import InputError
 from smallpose.core.predictions import make_predictions
-from smallpose.dataloading.top_down.batches import Batch
+from smallpose.dataloading.top_down.batches import CropBatch
 from smallpose.io.coco_annotations import read_coco
 from smallpose.methods import METHODS, create_method
 from smallpose.methods.checkpoints.read import read_weights
 from smallpose.training import trainer
-from smallpose.training.distributed import Ranks, launched
-from smallpose.training.loop import Course
-from smallpose.training.loss import LossOf, in_parts
-from smallpose.training.run import Experiment, train
-from smallpose.training.sync_batchnorm import SharedNorm, share_norms
-from smallpose.training.validation import merged
+from smallpose.training.distributed import DistributedContext, join_process_group
+from smallpose.training.loop import TrainingLoop
+from smallpose.training.loss import LossModule, split_batch
+from smallpose.training.run import TrainingConfig, train
+from smallpose.training.sync_batchnorm import CpuSyncBatchNorm, convert_to_sync_batchnorm
+from smallpose.training.validation import merge_predictions
 
 TINY = "simple_baseline_r18_tiny"
 FORK = multiprocessing.get_context("fork")
@@ -44,85 +44,87 @@ def dynamo():
     importlib.import_module("torch._dynamo")
 
 
-def _as_rank(rank: int, world: int, port: int, work: Callable[[], Any], answers: Any) -> None:
-    place = {"RANK": rank, "WORLD_SIZE": world, "LOCAL_RANK": rank, "MASTER_PORT": port}
-    os.environ.update({k: str(v) for k, v in place.items()}, MASTER_ADDR="127.0.0.1")
+def _as_rank(rank: int, world_size: int, port: int, work: Callable[[], Any], results: Any) -> None:
+    variables = {"RANK": rank, "WORLD_SIZE": world_size, "LOCAL_RANK": rank, "MASTER_PORT": port}
+    os.environ.update({k: str(v) for k, v in variables.items()}, MASTER_ADDR="127.0.0.1")
     try:
-        answers.put((rank, work()))
+        results.put((rank, work()))
     except Exception as error:
-        answers.put((rank, error))
+        results.put((rank, error))
 
 
-def on_ranks(world: int, work: Callable[[], Any]) -> list[Any]:
-    """What `work` returned or raised in each of so many processes."""
+def run_on_ranks(world_size: int, work: Callable[[], Any]) -> list[Any]:
+    """Return what `work` returned or raised in each process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    answers = FORK.Queue()
+    results = FORK.Queue()
     processes = [
-        FORK.Process(target=_as_rank, args=(rank, world, port, work, answers))
-        for rank in range(world)
+        FORK.Process(target=_as_rank, args=(rank, world_size, port, work, results))
+        for rank in range(world_size)
     ]
     for process in processes:
         process.start()
     try:
-        got = dict(answers.get(timeout=90) for _ in processes)
+        results_by_rank = dict(results.get(timeout=90) for _ in processes)
         for process in processes:
             process.join(60)
     finally:
         for process in processes:
             process.kill()
-    return [got[rank] for rank in range(world)]
+    return [results_by_rank[rank] for rank in range(world_size)]
 
 
-def plain_descent(method: nn.Module, recipe: Any) -> torch.optim.Optimizer:
-    """SGD: Adam's first steps have the size of the rate however small the gradient, so that
-    rounding alone could turn one round."""
+def create_sgd(method: nn.Module, recipe: Any) -> torch.optim.Optimizer:
+    """Create SGD: Adam's first steps have the size of the rate however small the gradient is, so
+    rounding alone could reverse one."""
     optimizer = torch.optim.SGD(method.parameters(), lr=1e-3)
     optimizer.param_groups[0]["rate_share"] = 1.0
     return optimizer
 
 
-def experiment(data: Path, out: Path, name: str = TINY, **more: Any) -> Experiment:
+def make_config(data: Path, out: Path, name: str = TINY, **more: Any) -> TrainingConfig:
     overrides = {"epochs": "2", "batch_size": "4", "sync_norm": "true", "learning_rate": "0.05"}
     chosen = tuple((overrides | more.pop("overrides", {})).items())
-    how = {"method": name, "data": data, "out": out, "recipe": "quick", "overrides": chosen}
-    return Experiment(**(how | more))
+    options = {"method": name, "data": data, "out": out, "recipe": "quick", "overrides": chosen}
+    return TrainingConfig(**(options | more))
 
 
-def losses(run: Path) -> list[float]:
+def read_losses(run: Path) -> list[float]:
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     return [line["loss"] for line in lines if "epoch" in line]
 
 
 @pytest.mark.parametrize("name", [TINY, "simcc_r18_tiny", "vitpose_tiny"])
 def test_two_processes_reach_the_weights_of_one(eight, tmp_path, monkeypatch, name):
-    """Seven people in steps of four and three: the halves are of unequal size too."""
-    monkeypatch.setattr(trainer, "make_optimizer", plain_descent)
+    """The steps are of unequal sizes, and so are the processes' shares of them."""
+    monkeypatch.setattr(trainer, "create_optimizer", create_sgd)
     more = {"overrides": {"batch_size": "3"}}
-    train(experiment(eight, tmp_path / "one", name, **more))
-    answers = on_ranks(2, lambda: train(experiment(eight, tmp_path / "two", name, **more)))
-    assert answers[1] == {} and answers[0]["environment"]["processes"] == 2
-    np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=1e-4)
-    begun = create_method(name, "smallpose21").state_dict()
+    train(make_config(eight, tmp_path / "one", name, **more))
+    results = run_on_ranks(2, lambda: train(make_config(eight, tmp_path / "two", name, **more)))
+    assert results[1] == {} and results[0]["environment"]["processes"] == 2
+    np.testing.assert_allclose(
+        read_losses(tmp_path / "two"), read_losses(tmp_path / "one"), rtol=1e-4
+    )
+    initial = create_method(name, "smallpose21").state_dict()
     one, two = (read_weights(tmp_path / run).tensors for run in ("one", "two"))
     moved = 0.0
     for key, tensor in one.items():
         torch.testing.assert_close(two[key], tensor, rtol=1e-3, atol=2e-5, msg=key)
         if tensor.is_floating_point():
-            moved = max(moved, float((tensor - begun[key]).abs().max()))
-    assert moved > 1e-3  # there was something to agree about
+            moved = max(moved, float((tensor - initial[key]).abs().max()))
+    assert moved > 1e-3  # training changed the weights
 
 
 @pytest.mark.parametrize("name", [TINY, "dekr_hrnet_w8_tiny"])
-def test_a_test_shared_by_two_is_the_test_of_one(eight, tmp_path, name):
+def test_two_processes_test_as_one(eight, tmp_path, name):
     torch.manual_seed(0)
     more = {"overrides": {"epochs": "0"}}
-    one = train(experiment(eight, tmp_path / "one", name, **more))
-    two = on_ranks(2, lambda: train(experiment(eight, tmp_path / "two", name, **more)))[0]
-    found = [json.loads((tmp_path / run / "found.json").read_text()) for run in ("one", "two")]
-    assert [f["image_id"] for f in found[0]] == [f["image_id"] for f in found[1]]
-    for a, b in zip(*found, strict=True):
+    one = train(make_config(eight, tmp_path / "one", name, **more))
+    two = run_on_ranks(2, lambda: train(make_config(eight, tmp_path / "two", name, **more)))[0]
+    outputs = [json.loads((tmp_path / run / "found.json").read_text()) for run in ("one", "two")]
+    assert [f["image_id"] for f in outputs[0]] == [f["image_id"] for f in outputs[1]]
+    for a, b in zip(*outputs, strict=True):
         np.testing.assert_allclose(a["keypoints"], b["keypoints"], atol=1e-3)
     assert one["evaluation"] == two["evaluation"] and one["B17"] == two["B17"]
 
@@ -134,74 +136,74 @@ def test_shards_are_merged_in_the_order_of_the_images(eight):
         make_predictions(people.skeleton, np.repeat(ids[r::3], 2), np.zeros((2 * n, k, 3)), s)
         for r, n, s in ((0, 2, [1, 2, 7, 8]), (1, 1, [3, 4]), (2, 1, [5, 6]))
     ]
-    both = merged(shards, people)
+    both = merge_predictions(shards, people)
     assert both.image_ids.tolist() == np.repeat(ids, 2).tolist()
     assert both.scores.tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
-def test_what_goes_wrong_in_one_process_is_raised_in_all(eight, tmp_path):
+def test_an_error_in_one_process_is_raised_in_all(eight, tmp_path):
     def work() -> None:
-        with launched() as ranks:
+        with join_process_group() as distributed:
 
             def fail() -> int:
-                if ranks.rank == 1:
-                    raise InputError("picture 7", "cannot be read", "mend it")
+                if distributed.rank == 1:
+                    raise InputError("image 7", "cannot be read", "repair it")
                 return 1
 
-            ranks.gather(fail)
+            distributed.gather(fail)
 
-    answers = on_ranks(2, work)
-    assert [str(a) for a in answers] == ["picture 7: cannot be read; mend it"] * 2
+    results = run_on_ranks(2, work)
+    assert [str(a) for a in results] == ["image 7: cannot be read; repair it"] * 2
 
 
 def test_more_processes_than_a_step_has_samples_are_refused(eight, tmp_path):
     more = {"overrides": {"batch_size": "1"}}
-    for answer in on_ranks(2, lambda: train(experiment(eight, tmp_path / "run", **more))):
-        assert "start fewer processes" in str(answer)
+    for result in run_on_ranks(2, lambda: train(make_config(eight, tmp_path / "run", **more))):
+        assert "start fewer processes" in str(result)
 
 
-def test_a_signal_to_one_process_stops_both_and_they_go_on_as_if_undisturbed(
+def test_a_signal_to_one_process_stops_both_and_they_resume_as_if_undisturbed(
     eight, tmp_path, monkeypatch
 ):
     more = {"overrides": {"epochs": "4"}}
-    on_ranks(2, lambda: train(experiment(eight, tmp_path / "whole", **more)))
-    one_step = trainer.Trainer._one_step
+    run_on_ranks(2, lambda: train(make_config(eight, tmp_path / "full", **more)))
+    run_step = trainer.Trainer._run_step
 
-    def stopping(self: trainer.Trainer, batch: Batch) -> float:
-        if self.step == 4 and self.ranks.rank == 1:
+    def send_signal(self: trainer.Trainer, batch: CropBatch) -> float:
+        if self.step == 4 and self.distributed.rank == 1:
             os.kill(os.getpid(), signal.SIGTERM)
-        return one_step(self, batch)
+        return run_step(self, batch)
 
-    monkeypatch.setattr(trainer.Trainer, "_one_step", stopping)
-    answers = on_ranks(2, lambda: train(experiment(eight, tmp_path / "cut", **more)))
-    assert [a.exit_code for a in answers] == [143, 143]
+    monkeypatch.setattr(trainer.Trainer, "_run_step", send_signal)
+    results = run_on_ranks(2, lambda: train(make_config(eight, tmp_path / "cut", **more)))
+    assert [a.exit_code for a in results] == [143, 143]
     monkeypatch.undo()
     more["resume"] = True
-    on_ranks(2, lambda: train(experiment(eight, tmp_path / "cut", **more)))
-    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
-    one, two = (read_weights(tmp_path / run).tensors for run in ("cut", "whole"))
+    run_on_ranks(2, lambda: train(make_config(eight, tmp_path / "cut", **more)))
+    assert read_losses(tmp_path / "cut") == read_losses(tmp_path / "full")
+    one, two = (read_weights(tmp_path / run).tensors for run in ("cut", "full"))
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
 def test_averaged_weights_are_the_same_network_in_all_processes(eight, tmp_path, monkeypatch):
-    """Its norms' statistics too, or each would test its part of the images with another one."""
-    tested = trainer.Trainer.tested
+    """Their statistics too, or each process would test with another network."""
+    averaged_weights = trainer.Trainer.averaged_weights
     seen: list[dict[str, np.ndarray]] = []
 
     @contextmanager
-    def noted(self: trainer.Trainer) -> Iterator[Any]:
-        with tested(self) as method:
+    def record_weights(self: trainer.Trainer) -> Iterator[Any]:
+        with averaged_weights(self) as method:
             seen.append({k: t.numpy().copy() for k, t in method.state_dict().items()})
             yield method
 
-    monkeypatch.setattr(trainer.Trainer, "tested", noted)
+    monkeypatch.setattr(trainer.Trainer, "averaged_weights", record_weights)
 
     def work() -> list[dict[str, np.ndarray]]:
         more = {"overrides": {"ema": "0.2,3", "sync_norm": "false"}}
-        train(experiment(eight, tmp_path / "run", **more))
+        train(make_config(eight, tmp_path / "run", **more))
         return seen
 
-    first, second = on_ranks(2, work)
+    first, second = run_on_ranks(2, work)
     assert len(first) == len(second) == 1
     means = [k for k in first[0] if k.endswith("running_mean")]
     assert means and any(first[0][k].any() for k in means)
@@ -213,39 +215,37 @@ def test_unreadable_test_images_are_counted_over_all_processes(eight, tmp_path):
     data = tmp_path / "set"
     shutil.copytree(eight, data, symlinks=False)
     people = read_coco(data / "annotations" / "test.json")
-    (data / "images" / people.images.file_names[1]).write_bytes(b"no picture")
+    (data / "images" / people.images.file_names[1]).write_bytes(b"no image")
     n = len(people.images)
-    for allowed, good in ((1 / n, True), (0.9 / n, False)):
-        more = {"overrides": {"epochs": "0"}, "most_bad": allowed}
-        answers = on_ranks(
-            2, lambda m=more, g=good: train(experiment(data, tmp_path / str(g), **m))
+    for max_unreadable, is_allowed in ((1 / n, True), (0.9 / n, False)):
+        more = {"overrides": {"epochs": "0"}, "max_unreadable": max_unreadable}
+        results = run_on_ranks(
+            2, lambda m=more, a=is_allowed: train(make_config(data, tmp_path / str(a), **m))
         )
-        if good:  # it is all of what one process tests, and half of what the other does
-            assert len(answers[0]["unreadable"]) == 1
+        if is_allowed:  # although it is a larger share of one process's images
+            assert len(results[0]["unreadable"]) == 1
         else:
-            assert all(f"1 of {n} pictures cannot be read" in str(a) for a in answers)
+            assert all(f"1 of {n} images cannot be read" in str(a) for a in results)
 
 
-def test_people_of_a_step_without_a_number_are_written_down_for_all_processes(
-    eight, tmp_path, monkeypatch
-):
+def test_the_people_of_a_skipped_step_are_logged_for_all_processes(eight, tmp_path, monkeypatch):
     backward = trainer.Trainer._backward
-    taken: dict[int, list[int]] = {}
+    ids_by_rank: dict[int, list[int]] = {}
 
-    def planted(self: trainer.Trainer, batch: Batch) -> float:
+    def backward_with_nan(self: trainer.Trainer, batch: CropBatch) -> float:
         loss = backward(self, batch)
         if self.step != 1:
             return loss
-        taken[self.ranks.rank] = self.feed.table.ids[batch.rows].tolist()
-        return float("nan") if self.ranks.rank == 1 else loss
+        ids_by_rank[self.distributed.rank] = self.loader.people.ids[batch.rows].tolist()
+        return float("nan") if self.distributed.rank == 1 else loss
 
-    monkeypatch.setattr(trainer.Trainer, "_backward", planted)
+    monkeypatch.setattr(trainer.Trainer, "_backward", backward_with_nan)
 
     def work() -> dict[int, list[int]]:
-        train(experiment(eight, tmp_path / "run"))
-        return taken
+        train(make_config(eight, tmp_path / "run"))
+        return ids_by_rank
 
-    first, second = on_ranks(2, work)
+    first, second = run_on_ranks(2, work)
     lines = [json.loads(x) for x in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     (skipped,) = [line for line in lines if "skipped" in line]
     assert skipped["step"] == 2
@@ -253,7 +253,7 @@ def test_people_of_a_step_without_a_number_are_written_down_for_all_processes(
 
 
 @pytest.mark.parametrize(
-    ("error", "lost"),
+    ("error", "is_lost"),
     [
         (RuntimeError("[gloo/transport/tcp/pair.cc:553] Connection closed by peer"), True),
         (torch.distributed.DistBackendError("NCCL error"), True),
@@ -262,58 +262,58 @@ def test_people_of_a_step_without_a_number_are_written_down_for_all_processes(
         (RuntimeError(""), False),
     ],
 )
-def test_only_what_tells_of_a_lost_process_is_called_one(error, lost):
-    course = Course.__new__(Course)
-    course.ranks = Ranks(1, 2)
-    answer = course._left_alone(error)
-    assert (answer is not error) == lost
-    assert ("another process is gone" in str(answer)) == lost
+def test_only_errors_about_lost_processes_are_reported_as_such(error, is_lost):
+    training_loop = TrainingLoop.__new__(TrainingLoop)
+    training_loop.distributed = DistributedContext(1, 2)
+    explained = training_loop._explain_lost_process(error)
+    assert (explained is not error) == is_lost
+    assert ("another process has ended" in str(explained)) == is_lost
 
 
-def test_norms_over_two_processes_are_norms_over_all_their_images():
+def test_synchronised_batch_norms_equal_a_batch_norm_over_all_images():
     torch.manual_seed(0)
     x = torch.randn(6, 5, 4, 3) * 3 + 7
     plain = nn.BatchNorm2d(5)
-    wanted = plain(x.requires_grad_())
-    (wanted**3).sum().backward()
+    expected = plain(x.requires_grad_())
+    (expected**3).sum().backward()
 
     def work() -> tuple[np.ndarray, ...]:
-        with launched("cpu") as ranks:
+        with join_process_group("cpu") as distributed:
             torch.manual_seed(0)
-            mine = slice(0, 2) if ranks.first else slice(2, 6)
+            mine = slice(0, 2) if distributed.is_first else slice(2, 6)
             part = x[mine].detach().requires_grad_()
             norm = nn.Sequential(nn.BatchNorm2d(5))
-            share_norms(norm, cuda=False)
-            assert type(norm[0]) is SharedNorm
+            convert_to_sync_batchnorm(norm, cuda=False)
+            assert type(norm[0]) is CpuSyncBatchNorm
             y = norm(part)
             (y**3).sum().backward()
-            found = (y, part.grad, norm[0].running_mean, norm[0].running_var)
-            return tuple(t.detach().numpy() for t in found)
+            outputs = (y, part.grad, norm[0].running_mean, norm[0].running_var)
+            return tuple(t.detach().numpy() for t in outputs)
 
-    first, second = on_ranks(2, work)
-    for got, want in zip(
+    first, second = run_on_ranks(2, work)
+    for actual, desired in zip(
         (np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]]), *first[2:]),
-        (wanted, x.grad, plain.running_mean, plain.running_var),
+        (expected, x.grad, plain.running_mean, plain.running_var),
         strict=True,
     ):
-        np.testing.assert_allclose(got, want.detach().numpy(), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(actual, desired.detach().numpy(), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
     "name", [n for n in METHODS if "tiny" in n and "w8" not in n and "rtmo" not in n]
 )
 def test_top_down_networks_leave_no_weight_without_a_gradient(name):
-    """DDP waits for all of them, and is told to look for idle ones in whole-image methods only."""
+    """DDP waits for all gradients, and looks for unused weights in full-image methods only."""
     method = create_method(name)
     w, h = method.input_wh
     people = torch.rand(2, 17, 3) * 50
-    people[..., 2] = 0  # not even where nobody is labelled
-    LossOf(method.train(), False)(torch.zeros(2, h, w, 3, dtype=torch.uint8), people).backward()
+    people[..., 2] = 0  # even if no joint is labelled
+    LossModule(method.train(), False)(torch.zeros(2, h, w, 3, dtype=torch.uint8), people).backward()
     assert not [n for n, p in method.named_parameters() if p.grad is None]
 
 
-def test_parts_of_a_step_add_up_to_its_gradient():
-    """With norms held still, since their statistics are of each part."""
+def test_the_gradients_of_micro_batches_add_up_to_that_of_the_step():
+    """In eval mode, since batch norm statistics are those of each micro-batch."""
     for name in (TINY, "simcc_r18_tiny"):
         torch.manual_seed(0)
         method = create_method(name).eval()
@@ -322,44 +322,44 @@ def test_parts_of_a_step_add_up_to_its_gradient():
         people = torch.rand(5, 17, 3) * 60
         people[..., 2] = 2
         gradients = []
-        for at_once in (0, 2):
+        for micro_batch in (0, 2):
             method.zero_grad()
-            for some, theirs, share in in_parts(crops, people, at_once):
-                weight = 1.0 if method.sums_people else share
-                (LossOf(method, False)(some, theirs) * weight).backward()
+            for part, part_people, share in split_batch(crops, people, micro_batch):
+                weight = 1.0 if method.sums_loss else share
+                (LossModule(method, False)(part, part_people) * weight).backward()
             gradients.append([p.grad.clone() for p in method.parameters()])
-        for whole, parts in zip(*gradients, strict=True):
-            torch.testing.assert_close(parts, whole, rtol=1e-3, atol=1e-6)
+        for full, parts in zip(*gradients, strict=True):
+            torch.testing.assert_close(parts, full, rtol=1e-3, atol=1e-6)
 
 
-def test_full_images_are_parted_with_their_people(eight):
-    from smallpose.dataloading.full_image.samples import People
+def test_micro_batches_of_full_images_have_their_people(eight):
+    from smallpose.dataloading.full_image.batch_people import BatchPeople
 
     n = torch.tensor([0, 0, 2, 3, 3, 3])
     rows = torch.arange(6.0)
-    people = People(n, rows[:, None, None], rows[:, None, None], rows, torch.zeros(4, 2, 2))
-    parts = list(in_parts(torch.arange(4), people, 3))
+    people = BatchPeople(n, rows[:, None, None], rows[:, None, None], rows, torch.zeros(4, 2, 2))
+    parts = list(split_batch(torch.arange(4), people, 3))
     assert [p.tolist() for p, _, _ in parts] == [[0, 1], [2, 3]]
-    assert [p.picture.tolist() for _, p, _ in parts] == [[0, 0], [0, 1, 1, 1]]
+    assert [p.image_index.tolist() for _, p, _ in parts] == [[0, 0], [0, 1, 1, 1]]
     assert [p.area.tolist() for _, p, _ in parts] == [[0, 1], [2, 3, 4, 5]]
     assert [share for _, _, share in parts] == [0.5, 0.5]
 
 
-def test_alone_there_is_nobody_to_ask():
-    ranks = Ranks()
-    assert ranks.sum(1, 2.5) == [1, 2.5]
-    assert ranks.gather(lambda: 3) == [3]
+def test_a_single_process_needs_no_process_group():
+    distributed = DistributedContext()
+    assert distributed.sum_values(1, 2.5) == [1, 2.5]
+    assert distributed.gather(lambda: 3) == [3]
 
 
 @pytest.mark.slow
 def test_torchrun_survives_kill_9_of_a_process_and_resumes(eight, tmp_path):
-    words = [TINY, "--data", str(eight), "--recipe", "quick", "--device", "cpu"]
-    words += ["batch_size=4", "epochs=60"]
+    arguments = [TINY, "--data", str(eight), "--recipe", "quick", "--device", "cpu"]
+    arguments += ["batch_size=4", "epochs=60"]
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "-m", "smallpose"]
 
     def run(out: str, *more: str) -> "subprocess.Popen[str]":
-        command = [*launch, "train", *words, "--out", str(tmp_path / out), *more]
+        command = [*launch, "train", *arguments, "--out", str(tmp_path / out), *more]
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
     cut = run("cut")
@@ -371,13 +371,13 @@ def test_torchrun_survives_kill_9_of_a_process_and_resumes(eight, tmp_path):
     children = Path(f"/proc/{cut.pid}/task/{cut.pid}/children").read_text().split()
     workers = [int(c) for c in children if b"smallpose" in Path(f"/proc/{c}/cmdline").read_bytes()]
     os.kill(workers[-1], signal.SIGKILL)
-    said = cut.communicate(timeout=200)[1]
-    assert cut.returncode != 0, said
+    stderr = cut.communicate(timeout=200)[1]
+    assert cut.returncode != 0, stderr
     resumed = run("cut", "--resume")
-    said = resumed.communicate(timeout=400)[1]
-    assert resumed.returncode == 0, said
-    assert "resumed from step" in said or "nothing to resume" in said
-    whole = run("whole")
-    assert whole.wait(timeout=400) == 0
-    whole.stderr.close()
-    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+    stderr = resumed.communicate(timeout=400)[1]
+    assert resumed.returncode == 0, stderr
+    assert "resumed from step" in stderr or "nothing to resume" in stderr
+    full = run("full")
+    assert full.wait(timeout=400) == 0
+    full.stderr.close()
+    assert read_losses(tmp_path / "cut") == read_losses(tmp_path / "full")

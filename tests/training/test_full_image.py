@@ -1,4 +1,4 @@
-"""Bottom-up and single-stage methods are trained by the same loop and the same command."""
+"""Full-image methods are trained by the same loop and the same command."""
 
 import json
 from pathlib import Path
@@ -11,27 +11,29 @@ from smallpose.cli.main import main
 from smallpose.core.skeleton import COCO17
 from smallpose.methods import create_method
 from smallpose.methods.rtmo import RTMO
-from smallpose.training.data import images_of_people
-from smallpose.training.run import Experiment, train
-from smallpose.training.run_log import Log
-from smallpose.training.schedule import learning_rate
+from smallpose.training.data import select_labelled_images
+from smallpose.training.run import TrainingConfig, train
+from smallpose.training.run_log import RunLog
+from smallpose.training.schedule import compute_learning_rate
 from smallpose.training.trainer import Trainer
 
-WHOLE = ("rtmo_tiny", "cid_hrnet_w8_tiny", "dekr_hrnet_w8_tiny")
+FULL_IMAGE_METHODS = ("rtmo_tiny", "cid_hrnet_w8_tiny", "dekr_hrnet_w8_tiny")
 
 
 @pytest.fixture(scope="module")
 def few(stick_set) -> Path:
-    """Four people in two pictures, the same to learn and to be tested on."""
+    """Return a set of four people in two images, the same for training and testing."""
     return stick_set((2, 2))
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", FULL_IMAGE_METHODS)
 @pytest.mark.parametrize("half", ["false", "true"])
-def test_the_command_trains_tests_and_predicts_again_the_same(few, tmp_path, name, half, capsys):
+def test_the_command_trains_and_tests_a_method_whose_weights_load(
+    few, tmp_path, name, half, capsys
+):
     run = tmp_path / "run"
-    words = ["train", name, "--data", str(few), "--out", str(run), "--setting", "A"]
-    assert main([*words, "--recipe", "quick", "epochs=2", "batch_size=2", f"half={half}"]) == 0
+    command = ["train", name, "--data", str(few), "--out", str(run), "--setting", "A"]
+    assert main([*command, "--recipe", "quick", "epochs=2", "batch_size=2", f"half={half}"]) == 0
     result = json.loads((run / "result.json").read_text())
     assert (result["steps"], result["people"]) == (2, 2)
     assert set(result["evaluation"]["protocols"]) == {"coco", "owned", "recall"}
@@ -54,26 +56,26 @@ def test_the_loss_of_two_images_falls(few, tmp_path):
         ("augment.scale_range", "1,1"),
     )
     name = "dekr_hrnet_w8_tiny"
-    train(Experiment(method=name, data=few, out=tmp_path, recipe="quick", overrides=overrides))
+    train(TrainingConfig(method=name, data=few, out=tmp_path, recipe="quick", overrides=overrides))
     losses = [json.loads(x)["loss"] for x in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert sum(losses[-3:]) < 0.4 * sum(losses[:3])
 
 
 def test_the_second_stage_begins_at_its_epoch(few, tmp_path, monkeypatch):
     method = create_method("rtmo_tiny")
-    begun = []
+    epochs = []
     begin = type(method).begin_epoch
 
-    def noted(self, epoch, recipe):
+    def record_call(self, epoch, recipe):
         begin(self, epoch, recipe)
-        begun.append((epoch, self.stage, self.closing))
+        epochs.append((epoch, self.stage, self.closing))
 
-    monkeypatch.setattr(type(method), "begin_epoch", noted)
+    monkeypatch.setattr(type(method), "begin_epoch", record_call)
     overrides = (("epochs", "4"), ("batch_size", "2"), ("second_stage", "2"))
     closing = (("augment.closing", "1"),)
-    how = {"recipe": "quick", "overrides": (*overrides, *closing)}
-    train(Experiment(method="rtmo_tiny", data=few, out=tmp_path, **how))
-    assert begun == [(0, 1, False), (1, 1, False), (2, 2, False), (3, 2, True)]
+    options = {"recipe": "quick", "overrides": (*overrides, *closing)}
+    train(TrainingConfig(method="rtmo_tiny", data=few, out=tmp_path, **options))
+    assert epochs == [(0, 1, False), (1, 1, False), (2, 2, False), (3, 2, True)]
 
 
 def test_a_run_of_few_steps_has_both_stages_within_one_epoch_of_its_data(
@@ -82,49 +84,53 @@ def test_a_run_of_few_steps_has_both_stages_within_one_epoch_of_its_data(
     stages = []
     loss = RTMO.loss
 
-    def noted(self, outputs, targets):
+    def record_call(self, outputs, targets):
         stages.append((self.stage, self.closing))
         return loss(self, outputs, targets)
 
-    monkeypatch.setattr(RTMO, "loss", noted)
+    monkeypatch.setattr(RTMO, "loss", record_call)
     overrides = (("steps", "2"), ("batch_size", "1"))
     train(
-        Experiment(method="rtmo_tiny", data=few, out=tmp_path, recipe="paper", overrides=overrides)
+        TrainingConfig(
+            method="rtmo_tiny", data=few, out=tmp_path, recipe="paper", overrides=overrides
+        )
     )
     assert stages == [(1, False), (2, False)]  # at epochs 0 and 300 of 600; 280 begins the second
 
 
-def test_rtmos_rate_rises_with_the_square_and_falls_along_two_cosines():
+def test_rtmos_rate_rises_quadratically_and_falls_along_two_cosines():
     recipe = create_method("rtmo_tiny").recipes["mmpose"]
-    at = {epoch: learning_rate(10 * epoch, 10, recipe) for epoch in (1, 5, 142, 280, 430, 599)}
-    assert learning_rate(0, 10, recipe) == pytest.approx(4e-3 / 50**2)
-    assert learning_rate(24, 10, recipe) == pytest.approx(4e-3 / 4)
-    assert at[5] == pytest.approx(4e-3)
-    assert at[142] == pytest.approx((4e-3 + 2e-4) / 2, rel=0.02)
-    assert learning_rate(2799, 10, recipe) == pytest.approx(2e-4, rel=0.01)
-    assert at[280] == pytest.approx(5e-4)
-    assert at[430] == pytest.approx(3.5e-4, rel=0.01)
-    assert at[599] == pytest.approx(2e-4)
+    rates = {
+        epoch: compute_learning_rate(10 * epoch, 10, recipe) for epoch in (1, 5, 142, 280, 430, 599)
+    }
+    assert compute_learning_rate(0, 10, recipe) == pytest.approx(4e-3 / 50**2)
+    assert compute_learning_rate(24, 10, recipe) == pytest.approx(4e-3 / 4)
+    assert rates[5] == pytest.approx(4e-3)
+    assert rates[142] == pytest.approx((4e-3 + 2e-4) / 2, rel=0.02)
+    assert compute_learning_rate(2799, 10, recipe) == pytest.approx(2e-4, rel=0.01)
+    assert rates[280] == pytest.approx(5e-4)
+    assert rates[430] == pytest.approx(3.5e-4, rel=0.01)
+    assert rates[599] == pytest.approx(2e-4)
 
 
-def test_parts_with_a_rate_of_their_own_learn_at_it(tmp_path):
+def test_weights_with_a_rate_factor_are_trained_with_it(tmp_path):
     method = create_method("rtmo_tiny")
-    log = Log(tmp_path / "log", -1)
+    log = RunLog(tmp_path / "log", -1)
     trainer = Trainer(method, method.recipes["mmpose"], None, 0, log)
     log.close()
-    shares = {
+    factors = {
         name: group["rate_share"]
         for group in trainer.optimizer.param_groups
         for name, weight in method.named_parameters()
         if any(weight is w for w in group["params"])
     }
-    assert {s for n, s in shares.items() if n.startswith("neck.encoder")} == {0.05}
-    assert {s for n, s in shares.items() if not n.startswith("neck.encoder")} == {1.0}
+    assert {s for n, s in factors.items() if n.startswith("neck.encoder")} == {0.05}
+    assert {s for n, s in factors.items() if not n.startswith("neck.encoder")} == {1.0}
 
 
-def test_images_without_anybody_to_learn_from_are_left_out(few):
+def test_images_without_trainable_people_are_left_out(few):
     from smallpose.io.coco_annotations import read_coco
 
     people = read_coco(few / "annotations" / "train.json")
-    assert images_of_people(people).tolist() == [0, 1]
-    assert images_of_people(people.take(np.array([0]))).tolist() == [0]
+    assert select_labelled_images(people).tolist() == [0, 1]
+    assert select_labelled_images(people.take(np.array([0]))).tolist() == [0]

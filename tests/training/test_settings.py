@@ -1,4 +1,4 @@
-"""What settings A and B train on, and what they refuse."""
+"""Settings A and B: their training people and joints, and the sets that are refused."""
 
 import json
 from dataclasses import replace
@@ -9,12 +9,12 @@ import pytest
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.io.coco_annotations import read_coco, write_coco
-from smallpose.training.settings import read_task
+from smallpose.training.settings import read_setting_data
 
 
 @pytest.fixture
 def folder(stick_set):
-    """Of four images, two are COCO's and two AI Challenger's."""
+    """Return a set of four images, two of COCO and two of AI Challenger."""
     folder = stick_set()
     train = read_coco(folder / "annotations" / "train.json")
     source = np.array([1, 1, 3, 3], dtype=np.int8)
@@ -26,25 +26,25 @@ def folder(stick_set):
     return folder
 
 
-def test_setting_a_learns_from_coco_and_finds_its_17(folder):
-    task = read_task(folder, "A")
-    assert len(task.train) == 4
-    assert task.train.skeleton == COCO17
-    assert len(task.test) == 8
-    assert task.test.skeleton == SMALLPOSE
+def test_setting_a_trains_on_coco_and_predicts_its_17_joints(folder):
+    data = read_setting_data(folder, "A")
+    assert len(data.train) == 4
+    assert data.train.skeleton == COCO17
+    assert len(data.test) == 8
+    assert data.test.skeleton == SMALLPOSE
 
 
-def test_setting_b_learns_from_all_and_finds_the_21(folder):
-    task = read_task(folder, "B")
-    assert len(task.train) == 8
-    assert task.train.skeleton == SMALLPOSE
+def test_setting_b_trains_on_all_people_and_predicts_21_joints(folder):
+    data = read_setting_data(folder, "B")
+    assert len(data.train) == 8
+    assert data.train.skeleton == SMALLPOSE
 
 
-def test_setting_a_without_coco_says_so(folder):
+def test_setting_a_without_coco_is_refused(folder):
     train = read_coco(folder / "annotations" / "train.json")
     write_coco(replace(train, source=np.full(8, 3, np.int8)), folder / "annotations" / "train.json")
-    with pytest.raises(InputError, match="nobody from COCO"):
-        read_task(folder, "A")
+    with pytest.raises(InputError, match="no person from COCO"):
+        read_setting_data(folder, "A")
 
 
 def test_an_image_of_the_test_set_is_refused_by_name_and_by_origin(folder):
@@ -56,7 +56,7 @@ def test_an_image_of_the_test_set_is_refused_by_name_and_by_origin(folder):
         folder / "annotations" / "test.json",
     )
     with pytest.raises(InputError, match="1 training images are also in"):
-        read_task(folder, "B")
+        read_setting_data(folder, "B")
     images = replace(
         test.images,
         source=np.ones(4, np.int8),
@@ -64,7 +64,7 @@ def test_an_image_of_the_test_set_is_refused_by_name_and_by_origin(folder):
     )
     write_coco(replace(test, images=images), folder / "annotations" / "test.json")
     with pytest.raises(InputError, match="training images are also in"):
-        read_task(folder, "B")
+        read_setting_data(folder, "B")
 
 
 def test_an_image_of_the_test_set_is_refused_by_id_and_by_its_bytes(folder):
@@ -72,17 +72,17 @@ def test_an_image_of_the_test_set_is_refused_by_id_and_by_its_bytes(folder):
     train = read_coco(folder / "annotations" / "train.json")
     ids = test.images.ids.copy()
     ids[2] = train.images.ids[0]
-    taken = replace(test, images=replace(test.images, ids=ids))
-    write_coco(taken, folder / "annotations" / "test.json")
+    with_shared_id = replace(test, images=replace(test.images, ids=ids))
+    write_coco(with_shared_id, folder / "annotations" / "test.json")
     with pytest.raises(InputError, match=f"1 training images are also in .* the first {ids[2]}"):
-        read_task(folder, "B")
+        read_setting_data(folder, "B")
     write_coco(test, folder / "annotations" / "test.json")
     names = (*train.images.file_names, *test.images.file_names)
     pictures = {name: {"sha256": f"{n:064}"} for n, name in enumerate(names)}
     manifest = {"sources": {}, "files": {}, "pictures": pictures}
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    assert len(read_task(folder, "B").train) == 8
+    assert len(read_setting_data(folder, "B").train) == 8
     pictures[names[5]] = pictures[names[1]]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(InputError, match=f"1 training images .* the first {names[1]}"):
-        read_task(folder, "B")
+        read_setting_data(folder, "B")

@@ -1,4 +1,4 @@
-"""The torchmetrics metric is the evaluator, fed batch by batch and rank by rank."""
+"""The torchmetrics metric equals the evaluator, batch by batch and rank by rank."""
 
 import math
 
@@ -16,30 +16,31 @@ from smallpose.evaluation.evaluate import evaluate  # noqa: E402
 from smallpose.training.torchmetrics_metric import KeypointAP  # noqa: E402
 
 
-def world(seed, images=12):
-    """Crowded images: people, and detections around most of them, as torchmetrics' lists."""
+def make_lists(seed, num_images=12):
+    """Make lists of predictions and targets of crowded images, as torchmetrics takes them."""
     rng = np.random.default_rng(seed)
     preds, target = [], []
-    for _ in range(images):
+    for _ in range(num_images):
         g = int(rng.integers(0, 5))
-        corner, side = rng.random((g, 2)) * 300, rng.integers(40, 400, (g, 2)).astype(float)
+        corner = rng.random((g, 2)) * 300
+        side = rng.integers(40, 400, (g, 2)).astype(float)
         points = corner[:, None] + rng.random((g, 17, 2)) * side[:, None]
         v = rng.integers(0, 3, (g, 17, 1)).astype(float)
         truth = np.concatenate([points, v], axis=2)
         d = np.repeat(np.arange(g), rng.integers(0, 3, g))
-        found = points[d] + rng.normal(0, 6, (len(d), 17, 2))
-        found = np.concatenate([found, rng.random((len(d), 17, 1))], axis=2)
+        keypoints = points[d] + rng.normal(0, 6, (len(d), 17, 2))
+        keypoints = np.concatenate([keypoints, rng.random((len(d), 17, 1))], axis=2)
         boxes = np.concatenate([corner, corner + side], axis=1)
-        preds.append({"keypoints": found, "scores": rng.random(len(d)), "boxes": boxes[d]})
+        preds.append({"keypoints": keypoints, "scores": rng.random(len(d)), "boxes": boxes[d]})
         target.append({"keypoints": truth, "boxes": boxes, "iscrowd": rng.random(g) < 0.1})
-    return tensors(preds), tensors(target)
+    return to_tensors(preds), to_tensors(target)
 
 
-def tensors(lists):
+def to_tensors(lists):
     return [{k: torch.from_numpy(np.asarray(v)) for k, v in one.items()} for one in lists]
 
 
-def by_evaluate(preds, target):
+def evaluate_lists(preds, target):
     n = range(1, len(preds) + 1)
     images = make_images(n, [str(i) for i in n])
 
@@ -50,7 +51,7 @@ def by_evaluate(preds, target):
         return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
 
     people = np.repeat(np.arange(len(target)), [len(t["boxes"]) for t in target])
-    found_in = np.repeat(np.arange(1, len(preds) + 1), [len(p["scores"]) for p in preds])
+    image_ids = np.repeat(np.arange(1, len(preds) + 1), [len(p["scores"]) for p in preds])
     truth = make_instances(
         COCO17,
         images,
@@ -59,23 +60,23 @@ def by_evaluate(preds, target):
         column(target, "keypoints", (17, 3)),
         iscrowd=column(target, "iscrowd", ()),
     )
-    found = make_predictions(
+    predictions = make_predictions(
         COCO17,
-        found_in,
+        image_ids,
         column(preds, "keypoints", (17, 3)),
         column(preds, "scores", ()),
         xywh(column(preds, "boxes", (4,))),
     )
-    return evaluate(truth, found)["coco"]
+    return evaluate(truth, predictions)["coco"]
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_batch_by_batch_is_the_evaluator_to_the_last_digit(seed):
-    preds, target = world(seed)
+def test_updates_in_batches_equal_the_evaluator(seed):
+    preds, target = make_lists(seed)
     metric = KeypointAP("coco17")
     for start in range(0, len(preds), 5):
         metric.update(preds[start : start + 5], target[start : start + 5])
-    for name, value in by_evaluate(preds, target).items():
+    for name, value in evaluate_lists(preds, target).items():
         got = metric.compute()[name].item()
         assert math.isnan(got) if value is None else got == pytest.approx(value, abs=1e-7)
 
@@ -86,18 +87,18 @@ def _rank(rank, port, folder):
 
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
-    preds, target = world(9)
+    preds, target = make_lists(9)
     half = slice(0, 6) if rank == 0 else slice(6, None)
     metric = KeypointAP("coco17")
     metric.update(preds[half], target[half])
-    numbers = {n: v.item() for n, v in metric.compute().items()}
-    (folder / f"{rank}.json").write_text(json.dumps(numbers))
+    scores = {n: v.item() for n, v in metric.compute().items()}
+    (folder / f"{rank}.json").write_text(json.dumps(scores))
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
 
 
 @pytest.mark.slow
-def test_two_ranks_give_what_one_gives(tmp_path):
+def test_two_ranks_give_the_scores_of_one(tmp_path):
     import json
     import socket
 
@@ -106,7 +107,7 @@ def test_two_ranks_give_what_one_gives(tmp_path):
         port = probe.getsockname()[1]
     torch.multiprocessing.spawn(_rank, args=(port, tmp_path), nprocs=2)
     one = KeypointAP("coco17")
-    one.update(*world(9))
+    one.update(*make_lists(9))
     expected = {n: v.item() for n, v in one.compute().items()}
     for rank in range(2):
         got = json.loads((tmp_path / f"{rank}.json").read_text())
@@ -118,8 +119,8 @@ def test_no_updates_and_classes_without_people_are_nan():
         assert math.isnan(KeypointAP("coco17").compute()["AP"].item())
 
 
-def test_lists_that_do_not_fit_are_named():
-    preds, target = world(0)
+def test_lists_that_do_not_fit_are_refused():
+    preds, target = make_lists(0)
     with pytest.raises(InputError, match="11 predictions, 12 targets"):
         KeypointAP("coco17").update(preds[1:], target)
     with pytest.raises(InputError, match=r"preds\[0\]: keypoints are .* \(\d, 21, 3\)"):
