@@ -160,7 +160,7 @@ def _parse_limits(text: str) -> tuple[float, float]:
 def run_command(args: argparse.Namespace) -> None:
     """Evaluate, write the files that were asked for and print the table, or the JSON."""
     from smallpose.evaluation.evaluate import evaluate
-    from smallpose.evaluation.evaluator import Evaluator
+    from smallpose.evaluation.evaluator import evaluate_stream
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import read_results
     from smallpose.io.coco_results_fast import exceeds_free_memory, stream_results
@@ -170,10 +170,8 @@ def run_command(args: argparse.Namespace) -> None:
     truth = read_coco(args.truth)
     breakdowns: dict[str, tuple[Any, str]] = {}
     if exceeds_free_memory(args.predictions) and not (args.diagnose or args.breakdown):
-        evaluator = Evaluator(truth, **options)
-        for part in stream_results(args.predictions, truth):
-            evaluator.add(part)
-        result = evaluator.result(args.intervals, args.seed)
+        parts = stream_results(args.predictions, truth)
+        result = evaluate_stream(truth, parts, intervals=args.intervals, seed=args.seed, **options)
     else:
         predictions = read_results(args.predictions, truth)
         result = evaluate(truth, predictions, intervals=args.intervals, seed=args.seed, **options)

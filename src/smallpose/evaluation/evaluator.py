@@ -198,9 +198,20 @@ def _sort_candidates(groups: ImageGroups, candidates: Candidates, num_rows: int)
     return Candidates(d[kept], candidates.people[kept], candidates.oks[kept])
 
 
-def evaluate_stream(truth: Instances, parts: Iterable[Predictions], **options: Any) -> Evaluation:
-    """Score predictions that come in pieces; what was scored is not kept."""
+def evaluate_stream(
+    truth: Instances,
+    parts: Iterable[Predictions],
+    *,
+    intervals: int = 0,
+    seed: int = 0,
+    **options: Any,
+) -> Evaluation:
+    """Score predictions that come in pieces; what was scored is not kept.
+
+    Args:
+        options: as for `evaluate`.
+    """
     evaluator = Evaluator(truth, **options)
     for part in parts:
         evaluator.add(part)
-    return evaluator.result()
+    return evaluator.result(intervals, seed)
