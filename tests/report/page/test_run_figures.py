@@ -104,7 +104,7 @@ def test_a_bin_without_people_is_a_gap_and_not_a_zero():
     ]
 
 
-def test_points_of_fig_4a_lie_in_rising_density(project):
+def test_points_of_fig_4a_are_in_order_of_density(project):
     run = read_runs([project.runs["B"]])[0]
     found = read_results(run.predictions_path, project.test)
     made = compute_binned_ap(
@@ -114,22 +114,22 @@ def test_points_of_fig_4a_lie_in_rising_density(project):
     assert (np.diff(x) > 0).all()
 
 
-def test_each_tile_says_its_density_and_it_lies_in_its_class(project):
+def test_each_tile_has_its_density_which_is_in_its_class(project):
     sheet = build_density_sheet(project.test, open_image_reader(project.data / "images"))
     limits = {
         "sparse": (0, SPARSE_BELOW),
         "moderate": (SPARSE_BELOW, DENSE_FROM),
         "dense": (DENSE_FROM, 1),
     }
-    seen = []
+    shown = []
     for row in sheet.rows:
         low, high = limits[row.title]
         values = [float(tile.caption[0].removeprefix("KD ")) for tile in row.tiles]
         assert all(low <= value < high for value in values)
         assert values == sorted(values)
-        seen += values
+        shown += values
     people = [int((project.test.density_class == code).sum()) for code in range(3)]
-    assert len(seen) == sum(min(8, n) for n in people)
+    assert len(shown) == sum(min(8, n) for n in people)
 
 
 @pytest.mark.parametrize(
@@ -157,11 +157,11 @@ def test_whiskers_of_ap_by_class_are_the_intervals(project):
     known = [group.measure(m, "owned") for m in CLASSES]
     expected = [[m.low, m.high] for m in known if m is not None and m.low is not None]
     assert whiskers == [pytest.approx(e) for e in expected]
-    # What result.json says has no interval, and no whisker is invented.
+    # Scores recorded in result.json have no interval and are drawn without whiskers.
     assert not draw_ap_by_class([replace(group, scores=())]).axes[0].collections
 
 
-def test_latency_is_of_runs_whose_weights_are_there(project):
+def test_runs_without_weights_are_not_timed(project):
     runs = read_runs(list(project.runs.values()))
     assert measure_latencies(runs, project.test, open_image_reader(project.data / "images")) == {}
 
