@@ -202,7 +202,7 @@ def test_the_table_contains_every_claim_once():
 
 
 def test_the_estimated_ap_of_medium_people_gives_back_the_printed_ap():
-    from smallpose.report.claims.claim_table import estimate_medium_ap
+    from smallpose.report.claims.assertions import estimate_medium_ap
     from smallpose.report.inputs import paper_values
 
     row, (small, medium, large) = (

@@ -1,110 +1,40 @@
 """The table of claims: each sentence of the paper, where it is, and what tests it."""
 
-from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import product
 
 from smallpose.report.claims import printed_numbers as numbers
-from smallpose.report.claims.cells import METHODS, CellSource
-from smallpose.report.claims.claim import Assertion, Claim, Comparison, Key
-from smallpose.report.claims.datasets import COCO, CROWDPOSE, OWN, SMALL_SHARE, DatasetSource
+from smallpose.report.claims.assertions import (
+    BASE,
+    DENSE,
+    DENSITIES,
+    MODERATE,
+    MULTI_BRANCH,
+    OTHERS,
+    REGRESSION_PAIRS,
+    SINGLE_BRANCH,
+    SIZES,
+    SPARSE,
+    TOP_DOWN,
+    TRANSFORMER_PAIRS,
+    assert_above,
+    assert_above_others,
+    assert_best_transformer,
+    assert_coco_share,
+    assert_each_above,
+    assert_gains,
+    assert_in_rows,
+    assert_pairs,
+    assert_totals,
+    check_gain,
+    estimate_medium_ap,
+)
+from smallpose.report.claims.cells import METHODS
+from smallpose.report.claims.claim import Assertion, Claim
+from smallpose.report.claims.datasets import COCO, CROWDPOSE, OWN
 from smallpose.report.inputs import paper_values
-from smallpose.report.inputs.paper_values import Paper
 
 ABOUT = 1.0  # points within which we call two numbers about equal
 FAR = 10.0  # points from which on we call one far above the other
-
-_SIZES = ("AP_S", "AP_M", "AP_L")
-_SPARSE, _MODERATE, _DENSE = _DENSITIES = ("AP_S_sparse", "AP_S_moderate", "AP_S_dense")
-_BASE = "simple_baseline_r50"
-_TOP_DOWN = tuple(m.name for m in paper_values.METHODS if m.paradigm == "top-down")
-_OTHERS = tuple(name for name in METHODS if name not in _TOP_DOWN)
-_SINGLE_BRANCH = (_BASE, "simcc_r50", "vitpose_s", "rle_r50", "vitpose_s_rle")
-_MULTI_BRANCH = ("hrnet_w32", "cal_hrnet_w32", "hrformer_s")
-_TRANSFORMERS = ("hrformer_s", "vitpose_s", "vitpose_s_rle")
-# The same head on a transformer and on a convolutional backbone, of one branch and of many.
-_TRANSFORMER_PAIRS = (("vitpose_s", _BASE), ("hrformer_s", "hrnet_w32"))
-# Regression and heatmaps on the same backbone.
-_REGRESSION_PAIRS = (("rle_r50", _BASE), ("vitpose_s_rle", "vitpose_s"))
-
-
-def assert_above(left: Key, right: Key, margin: float = 0.0) -> Assertion:
-    """Assert that one cell is above another."""
-    return Assertion(left, "above", right, margin)
-
-
-def assert_in_rows(*metrics: tuple[str, str]) -> list[Assertion]:
-    """Assert in every row of both settings that the first of two metrics is above the second."""
-    rows = product(METHODS, "AB", metrics)
-    return [assert_above((method, s, one), (method, s, other)) for method, s, (one, other) in rows]
-
-
-def assert_gains(methods: Iterable[str], metrics: Sequence[str]) -> list[Assertion]:
-    """Assert that B is above A, scored on COCO's 17 joints where this is possible."""
-    return [assert_above((name, "B17", m), (name, "A", m)) for name, m in product(methods, metrics)]
-
-
-def assert_each_above(
-    ones: Sequence[str], others: Iterable[str], metric: str = "AP_S", setting: str = "B"
-) -> list[Assertion]:
-    """Assert that each of some methods is above each of some others."""
-    pairs = product(ones, others)
-    return [assert_above((one, setting, metric), (other, setting, metric)) for one, other in pairs]
-
-
-def assert_pairs(pairs: Iterable[tuple[str, str]], *metrics: str) -> list[Assertion]:
-    """Assert that the first method of each pair is above the second, setting B."""
-    return [
-        assert_above((one, "B", m), (other, "B", m)) for (one, other), m in product(pairs, metrics)
-    ]
-
-
-def assert_best_transformer(source: CellSource) -> list[Assertion]:
-    """Assert that the best transformer is above every convolutional top-down method."""
-    rivals = [name for name in _TOP_DOWN if name not in _TRANSFORMERS]
-    assertions = []
-    for metric in (_SPARSE, _DENSE):
-        values = {name: source.value((name, "B", metric)) for name in _TRANSFORMERS}
-        known = {name: value.value for name, value in values.items() if value is not None}
-        best = max(known, key=lambda name: known[name], default="hrformer_s")
-        assertions += assert_each_above([best], rivals, metric)
-    return assertions
-
-
-def assert_above_others(
-    statistic: str, others: Sequence[str] = (COCO, CROWDPOSE)
-) -> list[Assertion]:
-    """Assert that our data set has more than others."""
-    return [assert_above((OWN, statistic), (other, statistic)) for other in others]
-
-
-def assert_totals(source: DatasetSource) -> list[Assertion]:
-    """Assert that the built set has as many images and people as the abstract says."""
-    text = source.paper.text
-    limits = {
-        "images": text.images_over,
-        "people": text.people_over,
-        "small people": text.small_over,
-    }
-    return [Assertion((OWN, what), "above", limit) for what, limit in limits.items()]
-
-
-def assert_coco_share(source: DatasetSource) -> list[Assertion]:
-    """Assert that the printed share of COCO's people is small by box area."""
-    return [Assertion((COCO, SMALL_SHARE), "within", float(source.paper.text.coco_small_share))]
-
-
-def check_gain(name: str, left: Key, right: Key) -> Callable[[Paper], Iterable[Comparison]]:
-    """Assert that a gain in the text is the difference of two printed cells."""
-    return partial(numbers.compare_gain, name, left, right)
-
-
-def estimate_medium_ap(method: str = _BASE, setting: str = "B") -> float:
-    """Compute the AP_M that makes the printed AP the sizes' mean weighted by people (N3)."""
-    row = paper_values.ROWS[method, setting]
-    small, medium, large = paper_values.TABLE_1["test"].sizes
-    assert row.ap_l is not None
-    return (row.ap * (small + medium + large) - row.ap_s * small - row.ap_l * large) / medium
 
 
 _MEDIUM_AP = estimate_medium_ap()
@@ -131,7 +61,7 @@ CLAIMS = (
         "Sec. 6.1",
         "From A to B top-down and one-stage methods gain on all sizes",
         "B − A > 0 of AP_S, AP_M and AP_L, without DEKR",
-        assert_gains((name for name in METHODS if name != "dekr_hrnet_w32"), _SIZES),
+        assert_gains((name for name in METHODS if name != "dekr_hrnet_w32"), SIZES),
         note="B is scored on 17 joints where our runs allow it; the paper's B is on 21, its A on "
         "17; of the printed rows we have AP_M and AP_L of few, and AP and AP_S do not replace "
         "them: a loss on large people can hide in a gain on medium ones",
@@ -141,9 +71,9 @@ CLAIMS = (
         "Sec. 6.1",
         "SimpleBaseline is about as good on small people as on medium ones",
         f"|AP_S − AP_M| ≤ {ABOUT:g}, setting B",
-        [Assertion((_BASE, "B", "AP_S"), "within", (_BASE, "B", "AP_M"), ABOUT)],
+        [Assertion((BASE, "B", "AP_S"), "within", (BASE, "B", "AP_M"), ABOUT)],
         note="we do not have this row's printed AP_M; if AP were the sizes' mean by people it "
-        f"would be {_MEDIUM_AP:.1f}, {_MEDIUM_AP - paper_values.ROWS[_BASE, 'B'].ap_s:.1f} above "
+        f"would be {_MEDIUM_AP:.1f}, {_MEDIUM_AP - paper_values.ROWS[BASE, 'B'].ap_s:.1f} above "
         "AP_S, but rows of which we have all numbers break that rule (N3), so it decides nothing",
     ),
     Claim(
@@ -169,28 +99,28 @@ CLAIMS = (
         "Sec. 6.1",
         "Sparse, moderate and dense people all gain from A to B",
         "B − A > 0 of the three densities, every method",
-        assert_gains(METHODS, _DENSITIES),
+        assert_gains(METHODS, DENSITIES),
     ),
     Claim(
         "C7",
         "Sec. 6.2",
         "Top-down methods are the best for small people",
         "AP_S of every top-down method above that of every other, setting B",
-        assert_each_above(_TOP_DOWN, _OTHERS),
+        assert_each_above(TOP_DOWN, OTHERS),
     ),
     Claim(
         "C7A",
         "Sec. 6.2",
         "The same in setting A",
         "AP_S of every top-down method above that of every other, setting A",
-        assert_each_above(_TOP_DOWN, _OTHERS, setting="A"),
+        assert_each_above(TOP_DOWN, OTHERS, setting="A"),
     ),
     Claim(
         "C8",
         "Sec. 6.2",
         "Backbones of one branch suit small people better than those of many",
         "AP_S of every top-down method of one branch above that of every one of many, B",
-        assert_each_above(_SINGLE_BRANCH, _MULTI_BRANCH),
+        assert_each_above(SINGLE_BRANCH, MULTI_BRANCH),
         note="single: ResNet, ViT; many: HRNet, HRFormer",
     ),
     Claim(
@@ -198,35 +128,35 @@ CLAIMS = (
         "Sec. 6.2",
         "The pair behind it: ResNet-50 above HRNet-W32, same head",
         "SimpleBaseline − HRNet > 0, AP_S, B",
-        assert_pairs([(_BASE, "hrnet_w32")], "AP_S"),
+        assert_pairs([(BASE, "hrnet_w32")], "AP_S"),
     ),
     Claim(
         "C9",
         "Sec. 6.3",
         "Regression helps sparse and dense people",
         "RLE above SimpleBaseline, ViTPose-S-RLE above ViTPose-S, sparse and dense, B",
-        assert_pairs(_REGRESSION_PAIRS, _SPARSE, _DENSE),
+        assert_pairs(REGRESSION_PAIRS, SPARSE, DENSE),
     ),
     Claim(
         "C9R",
         "Sec. 6.3",
         "RLE improves on SimpleBaseline",
         "AP, AP_S and the three densities, B",
-        assert_pairs(_REGRESSION_PAIRS[:1], "AP", "AP_S", *_DENSITIES),
+        assert_pairs(REGRESSION_PAIRS[:1], "AP", "AP_S", *DENSITIES),
     ),
     Claim(
         "C9V",
         "Sec. 6.3",
         "ViTPose-S-RLE outperforms ViTPose-S",
         "AP, AP_S and the three densities, B",
-        assert_pairs(_REGRESSION_PAIRS[1:], "AP", "AP_S", *_DENSITIES),
+        assert_pairs(REGRESSION_PAIRS[1:], "AP", "AP_S", *DENSITIES),
     ),
     Claim(
         "C10",
         "Sec. 6.3",
         "SimCC is the best for small and for dense people",
         "AP_S and dense, SimCC above each other method, B",
-        assert_pairs((("simcc_r50", m) for m in METHODS if m != "simcc_r50"), "AP_S", _DENSE),
+        assert_pairs((("simcc_r50", m) for m in METHODS if m != "simcc_r50"), "AP_S", DENSE),
         note="that quantisation is the reason is a guess: under coco a class's AP depends on how "
         "well scores are ranked",
     ),
@@ -235,7 +165,7 @@ CLAIMS = (
         "Sec. 6.4",
         "Transformers beat convolutions on sparse and dense, in pairs",
         "ViTPose-S above SimpleBaseline, HRFormer-S above HRNet, sparse and dense, B",
-        assert_pairs(_TRANSFORMER_PAIRS, _SPARSE, _DENSE),
+        assert_pairs(TRANSFORMER_PAIRS, SPARSE, DENSE),
     ),
     Claim(
         "C11B",
@@ -249,7 +179,7 @@ CLAIMS = (
         "Sec. 6.1",
         "Moderate density is the easiest",
         "moderate above sparse and above dense in every row",
-        assert_in_rows((_MODERATE, _SPARSE), (_MODERATE, _DENSE)),
+        assert_in_rows((MODERATE, SPARSE), (MODERATE, DENSE)),
         note="under coco the commonest class comes out best even when all are detected equally "
         "well: each unmatched small detection counts against all three",
     ),
@@ -258,14 +188,14 @@ CLAIMS = (
         "Table 5",
         "More training data helps a little",
         "SimpleBaseline: the full set above the subsets, AP and AP_S",
-        [assert_above((_BASE, "B", m), (_BASE, "subset", m)) for m in ("AP", "AP_S")],
+        [assert_above((BASE, "B", m), (BASE, "subset", m)) for m in ("AP", "AP_S")],
     ),
     Claim(
         "C14",
         "Table 5",
         "A subset of COCO's size is still far above COCO",
         f"SimpleBaseline: subsets − A > {FAR:g} points, AP and AP_S",
-        [assert_above((_BASE, "subset", m), (_BASE, "A", m), FAR) for m in ("AP", "AP_S")],
+        [assert_above((BASE, "subset", m), (BASE, "A", m), FAR) for m in ("AP", "AP_S")],
     ),
     Claim(
         "C15",
@@ -369,35 +299,35 @@ CLAIMS = (
         "supplement",
         "The five subsets' mean AP is {subsets_ap} above COCO's",
         "Table 5: subsets − COCO",
-        printed=check_gain("subsets_ap", (_BASE, "subset", "AP"), (_BASE, "A", "AP")),
+        printed=check_gain("subsets_ap", (BASE, "subset", "AP"), (BASE, "A", "AP")),
     ),
     Claim(
         "E10",
         "supplement",
         "The five subsets' mean AP_S is {subsets_ap_s} above COCO's",
         "Table 5: subsets − COCO",
-        printed=check_gain("subsets_ap_s", (_BASE, "subset", "AP_S"), (_BASE, "A", "AP_S")),
+        printed=check_gain("subsets_ap_s", (BASE, "subset", "AP_S"), (BASE, "A", "AP_S")),
     ),
     Claim(
         "E11",
         "supplement",
         "The full set is {full_set_ap} AP above the subsets",
         "Table 5: full set − subsets",
-        printed=check_gain("full_set_ap", (_BASE, "B", "AP"), (_BASE, "subset", "AP")),
+        printed=check_gain("full_set_ap", (BASE, "B", "AP"), (BASE, "subset", "AP")),
     ),
     Claim(
         "E12",
         "supplement",
         "The full set is {full_set_ap_s} AP_S above the subsets",
         "Table 5: full set − subsets",
-        printed=check_gain("full_set_ap_s", (_BASE, "B", "AP_S"), (_BASE, "subset", "AP_S")),
+        printed=check_gain("full_set_ap_s", (BASE, "B", "AP_S"), (BASE, "subset", "AP_S")),
     ),
     Claim(
         "E13",
         "Sec. 6.2",
         "ResNet is {resnet_over_hrnet} AP_S above HRNet (SimpleBaseline, B)",
         "Table 2: SimpleBaseline − HRNet",
-        printed=check_gain("resnet_over_hrnet", (_BASE, "B", "AP_S"), ("hrnet_w32", "B", "AP_S")),
+        printed=check_gain("resnet_over_hrnet", (BASE, "B", "AP_S"), ("hrnet_w32", "B", "AP_S")),
         note=_BACKBONE_NOTE,
     ),
     Claim(
@@ -462,7 +392,7 @@ CLAIMS = (
         "Table 5",
         "More training data harms no size (not said)",
         "SimpleBaseline: AP_L of the full set no lower than of the subsets",
-        [assert_above((_BASE, "B", "AP_L"), (_BASE, "subset", "AP_L"))],
+        [assert_above((BASE, "B", "AP_L"), (BASE, "subset", "AP_L"))],
     ),
     Claim(
         "N6",
