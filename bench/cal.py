@@ -1,11 +1,11 @@
-"""Is our CAL its authors'? Network, targets, mask, loss with gradients and decoding beside theirs.
+"""Compare CAL with its authors' code: network, targets, mask, loss, gradients, decoding.
 
     git clone https://github.com/ilovepose/Low-resolution-human-pose CLONE
     python bench/cal.py --authors CLONE
 
-Weights come from the tensors' names, as in bench/parity.py. Of the authors' code only the files run
-that say what CAL is; what those import besides (scikit-learn's mixture of one Gaussian, a GPU) is
-stood in for here.
+Weights are derived from the tensors' names, as in bench/parity.py. Of the authors' code only the
+files that define CAL run; their other imports (scikit-learn's mixture of one Gaussian, a GPU) are
+replaced here.
 """
 
 import argparse
@@ -22,11 +22,11 @@ import torch
 from smallpose import create_method
 from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.affine import map_to_image
-from smallpose.methods import cal as method
-from smallpose.models.codecs import cal
+from smallpose.methods.cal import compute_confidence_mask, heatmap_and_offset_loss
+from smallpose.models.codecs.cal import decode_cal, encode_cal, flip_back_cal
 
 HERE = Path(__file__).parent
-# Sides of crops and maps, sigma and the offsets' share, as in the authors' three kinds of setting.
+# Sizes of crops and maps, sigma and offset weight of the authors' three settings.
 SETTINGS = (
     ((192, 256), (48, 64), 2.0, 1.0),
     ((96, 128), (24, 32), 1.0, 0.7),
@@ -37,24 +37,24 @@ STAGES = {"STAGE2": (1, 2), "STAGE3": (4, 3), "STAGE4": (3, 4), "STAGE4OM": (3, 
 
 
 class OneGaussian:
-    """scikit-learn's GaussianMixture of one component: most likely mean and covariance."""
+    """scikit-learn's GaussianMixture with one component: maximum-likelihood mean and covariance."""
 
     def __init__(self, **_: Any) -> None:
         pass
 
     def fit(self, points: np.ndarray) -> "OneGaussian":
-        exact = points.astype(np.float64)
-        self.mean = exact.mean(axis=0)
-        self.spread = np.cov(exact.T, bias=True) + 1e-6 * np.eye(2)
+        points = points.astype(np.float64)
+        self.mean = points.mean(axis=0)
+        self.covariance = np.cov(points.T, bias=True) + 1e-6 * np.eye(2)
         return self
 
     def score_samples(self, points: np.ndarray) -> np.ndarray:
         from scipy.stats import multivariate_normal
 
-        return multivariate_normal(self.mean, self.spread).logpdf(points)
+        return multivariate_normal(self.mean, self.covariance).logpdf(points)
 
 
-def load(name: str, path: Path) -> ModuleType:
+def load_module(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -63,8 +63,8 @@ def load(name: str, path: Path) -> ModuleType:
     return module
 
 
-def authors(clone: Path) -> SimpleNamespace:
-    """Their functions by our words."""
+def load_authors_code(clone: Path) -> SimpleNamespace:
+    """Load the authors' functions under the terms of this benchmark."""
     lib = clone / "lib"
     mixture = ModuleType("sklearn.mixture")
     mixture.GaussianMixture = OneGaussian  # type: ignore[attr-defined]
@@ -72,33 +72,36 @@ def authors(clone: Path) -> SimpleNamespace:
     torch.Tensor.cuda = lambda self, *_, **__: self  # type: ignore[method-assign, assignment]
     for package in ("core", "utils"):
         sys.modules[package] = ModuleType(package)
-    transforms = load("utils.transforms", lib / "utils" / "transforms.py")
-    load("utils.image", lib / "utils" / "image.py")
-    load("core.inference", lib / "core" / "inference.py")
-    # Their data set's module wants cv2 and helpers of theirs; only how targets are made is asked.
+    transforms = load_module("utils.transforms", lib / "utils" / "transforms.py")
+    load_module("utils.image", lib / "utils" / "image.py")
+    load_module("core.inference", lib / "core" / "inference.py")
+    # Their data set's module imports cv2 and more helpers; only its target generation is needed.
     for name in ("rotate_points", "get_warpmatrix"):
         setattr(transforms, name, None)
     dataset = (lib / "dataset" / "JointsDataset.py").read_text()
     body = "class Targets:\n" + dataset[dataset.index("    def generate_target") :]
-    made: dict[str, Any] = {"np": np, "draw_dense_reg": sys.modules["utils.image"].draw_dense_reg}
-    exec(compile(body, "JointsDataset.py", "exec"), made)
+    namespace: dict[str, Any] = {
+        "np": np,
+        "draw_dense_reg": sys.modules["utils.image"].draw_dense_reg,
+    }
+    exec(compile(body, "JointsDataset.py", "exec"), namespace)
     return SimpleNamespace(
-        network=load("authors_hrnet", lib / "models" / "pose_hrnet.py"),
-        loss=load("core.loss", lib / "core" / "loss.py").JointsOffsetLoss,
-        decode=load("core.evaluate", lib / "core" / "evaluate.py").get_final_preds_offset,
+        network=load_module("authors_hrnet", lib / "models" / "pose_hrnet.py"),
+        loss=load_module("core.loss", lib / "core" / "loss.py").JointsOffsetLoss,
+        decode=load_module("core.evaluate", lib / "core" / "evaluate.py").get_final_preds_offset,
         flip_back=transforms.flip_back,
-        targets=made["Targets"],
+        targets=namespace["Targets"],
     )
 
 
 class Config(dict):
-    """A dict whose entries are attributes, too."""
+    """A dict whose entries are also attributes."""
 
     __getattr__ = dict.__getitem__
 
 
-def network(theirs: SimpleNamespace) -> torch.nn.Module:
-    """HRNet-W32 with its two last stages, as the settings of 128 × 96 describe it."""
+def build_authors_network(theirs: SimpleNamespace) -> torch.nn.Module:
+    """Build HRNet-W32 with two last stages, as in the authors' settings for 128 × 96."""
     extra = Config(
         {
             name: Config(
@@ -119,20 +122,22 @@ def network(theirs: SimpleNamespace) -> torch.nn.Module:
 
 
 def compare_networks(theirs: SimpleNamespace) -> dict[str, Any]:
-    """Names, shapes and raw outputs on the same weights."""
-    parity = load("parity_for_cal", HERE / "parity.py")
-    ours, other = create_method("cal_hrnet_w32", "coco17").eval(), network(theirs)
-    state = parity.fill(ours.state_dict())
+    """Compare names, shapes and raw outputs with the same weights."""
+    parity = load_module("parity_for_cal", HERE / "parity.py")
+    ours = create_method("cal_hrnet_w32", "coco17").eval()
+    other = build_authors_network(theirs)
+    state = parity.fill_state_dict(ours.state_dict())
     shapes = [{k: tuple(v.shape) for k, v in m.state_dict().items()} for m in (ours, other)]
     if shapes[0] != shapes[1]:
         missing = sorted(set(shapes[0]) ^ set(shapes[1]))
         return {"keys_equal": False, "differing": missing[:9]}
     ours.load_state_dict(state)
     other.load_state_dict(state)
-    pictures = parity.pictures("cal", 2, 256, 192)
+    images = parity.make_images("cal", 2, 256, 192)
     with torch.no_grad():
-        mine, wanted = ours(pictures), other(pictures)
-    errors = [float((a - b).abs().max() / b.abs().max()) for a, b in zip(mine, wanted, strict=True)]
+        outputs, expected = ours(images), other(images)
+    pairs = zip(outputs, expected, strict=True)
+    errors = [float((a - b).abs().max() / b.abs().max()) for a, b in pairs]
     return {
         "keys": len(state),
         "keys_equal": True,
@@ -142,14 +147,14 @@ def compare_networks(theirs: SimpleNamespace) -> dict[str, Any]:
 
 
 def compare_parts(theirs: SimpleNamespace, seed: int, setting: tuple) -> dict[str, float]:
-    """Largest errors of targets, mask, loss, gradients, keypoints and the mirrored half."""
-    (w, h), map_wh, sigma, share = setting
+    """Compute the largest errors of targets, mask, loss, gradients, keypoints and flip."""
+    (w, h), map_wh, sigma, offset_weight = setting
     rng = np.random.default_rng(seed)
     points = (rng.uniform(-0.3, 1.3, (6, 17, 2)) * (w, h)).astype(np.float32)
     points[0, :3] = [[0, 0], [w - 1, h - 1], [w / 2, h / 2]]
-    seen = (rng.random((6, 17)) > 0.25).astype(np.float32)
-    maker = theirs.targets.__new__(theirs.targets)
-    vars(maker).update(
+    visible = (rng.random((6, 17)) > 0.25).astype(np.float32)
+    generator = theirs.targets.__new__(theirs.targets)
+    vars(generator).update(
         num_joints=17,
         heatmap_size=np.array(map_wh),
         image_size=np.array((w, h)),
@@ -161,27 +166,26 @@ def compare_parts(theirs: SimpleNamespace, seed: int, setting: tuple) -> dict[st
         use_different_joints_weight=False,
         target_type="gaussian",
     )
-    made = [
-        maker.generate_target(p.astype(np.float64), np.stack([v] * 3, axis=1))
-        for p, v in zip(points, seen, strict=True)
+    generated = [
+        generator.generate_target(p.astype(np.float64), np.stack([v] * 3, axis=1))
+        for p, v in zip(points, visible, strict=True)
     ]
-    maps, fields, disc, _, weights = (
-        torch.from_numpy(np.stack([m[i] for m in made])) for i in range(5)
+    true_heatmaps, true_offsets, disc, _, weights = (
+        torch.from_numpy(np.stack([target[i] for target in generated])) for i in range(5)
     )
-    given = torch.from_numpy(points), torch.from_numpy(seen)
-    ours = cal.encode_cal(*given, (w, h), map_wh, sigma)
-    pairs = zip(ours, (maps, fields, disc, weights[..., 0]), strict=True)
+    ours = encode_cal(torch.from_numpy(points), torch.from_numpy(visible), (w, h), map_wh, sigma)
+    pairs = zip(ours, (true_heatmaps, true_offsets, disc, weights[..., 0]), strict=True)
     errors = {"targets": max(float((a - b).abs().max()) for a, b in pairs)}
 
-    noise = torch.from_numpy(rng.normal(0, 0.2, maps.shape)).float()
-    heatmaps = torch.roll(maps, (1, -2), (2, 3)) * 0.6 + noise
+    noise = torch.from_numpy(rng.normal(0, 0.2, true_heatmaps.shape)).float()
+    heatmaps = torch.roll(true_heatmaps, (1, -2), (2, 3)) * 0.6 + noise
     heatmaps[1, 1] = -1
-    offsets = torch.from_numpy(rng.normal(0, 1, fields.shape)).float()
+    offsets = torch.from_numpy(rng.normal(0, 1, true_offsets.shape)).float()
     errors.update(mask=0.0, losses=0.0, gradients=0.0)
     for confident in (True, False):
         criterion = theirs.loss(
             True,
-            share,
+            offset_weight,
             False,
             False,
             confident,
@@ -192,24 +196,26 @@ def compare_parts(theirs: SimpleNamespace, seed: int, setting: tuple) -> dict[st
             bce=False,
         )
         leaves = [[t.clone().requires_grad_() for t in (heatmaps, offsets)] for _ in "ab"]
-        wanted_mask = criterion.gmm_mask(leaves[0][0], maps, weights)
-        mask = method.confidence_mask(leaves[1][0], ours[0], ours[3])
-        errors["mask"] = max(errors["mask"], float((mask - wanted_mask).abs().max()))
-        wanted, _ = criterion(*leaves[0], maps, fields, disc, wanted_mask, weights)
-        on_maps, on_offsets = method.heatmap_and_offset_loss(
+        expected_mask = criterion.gmm_mask(leaves[0][0], true_heatmaps, weights)
+        mask = compute_confidence_mask(leaves[1][0], ours[0], ours[3])
+        errors["mask"] = max(errors["mask"], float((mask - expected_mask).abs().max()))
+        expected, _ = criterion(
+            *leaves[0], true_heatmaps, true_offsets, disc, expected_mask, weights
+        )
+        heatmap_loss, offset_loss = heatmap_and_offset_loss(
             (leaves[1][0], leaves[1][1]), ours, mask if confident else ours[2]
         )
-        got = on_maps + share * on_offsets
-        wanted.backward()
-        got.backward()
-        errors["losses"] = max(errors["losses"], abs(got.item() / wanted.item() - 1))
+        loss = heatmap_loss + offset_weight * offset_loss
+        expected.backward()
+        loss.backward()
+        errors["losses"] = max(errors["losses"], abs(loss.item() / expected.item() - 1))
         for a, b in zip(*leaves, strict=True):
-            off = float((a.grad - b.grad).abs().max() / a.grad.abs().max())
-            errors["gradients"] = max(errors["gradients"], off)
+            error = float((a.grad - b.grad).abs().max() / a.grad.abs().max())
+            errors["gradients"] = max(errors["gradients"], error)
 
     center, scale = rng.uniform(50, 400, (6, 2)), rng.uniform(60, 300, (6, 2))
     # The authors count scales in units of 200 px.
-    wanted_points, wanted_scores = theirs.decode(
+    expected_points, expected_scores = theirs.decode(
         heatmaps.numpy().copy(),
         offsets.numpy().copy(),
         1.5,
@@ -219,32 +225,41 @@ def compare_parts(theirs: SimpleNamespace, seed: int, setting: tuple) -> dict[st
         None,
         list(map_wh),
     )
-    found, scores = cal.decode_cal(heatmaps, offsets, (w, h))
-    placed = map_to_image(found.double().numpy(), center, scale, (w, h))
-    errors["keypoints"] = float((np.abs(placed - wanted_points) / scale.max()).max())
-    errors["scores"] = float(np.abs(scores.numpy() - wanted_scores[..., 0]).max())
-    turned = theirs.flip_back(heatmaps.numpy().copy(), PAIRS)
-    away = offsets.numpy().copy()
-    away[:, 0::2] = theirs.flip_back(-away[:, 0::2], PAIRS)
-    away[:, 1::2] = theirs.flip_back(away[:, 1::2], PAIRS)
-    back = cal.flip_back_cal(heatmaps, offsets, torch.from_numpy(COCO17.flip_indices))
+    decoded, scores = decode_cal(heatmaps, offsets, (w, h))
+    keypoints = map_to_image(decoded.double().numpy(), center, scale, (w, h))
+    errors["keypoints"] = float((np.abs(keypoints - expected_points) / scale.max()).max())
+    errors["scores"] = float(np.abs(scores.numpy() - expected_scores[..., 0]).max())
+    flipped_heatmaps = theirs.flip_back(heatmaps.numpy().copy(), PAIRS)
+    fields = offsets.numpy().copy()
+    fields[:, 0::2] = theirs.flip_back(-fields[:, 0::2], PAIRS)
+    fields[:, 1::2] = theirs.flip_back(fields[:, 1::2], PAIRS)
+    ours = flip_back_cal(heatmaps, offsets, torch.from_numpy(COCO17.flip_indices))
     errors["flip"] = max(
-        float(np.abs(a.numpy() - b).max()) for a, b in zip(back, (turned, away), strict=True)
+        float(np.abs(a.numpy() - b).max())
+        for a, b in zip(ours, (flipped_heatmaps, fields), strict=True)
     )
     return errors
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--authors", type=Path, metavar="CLONE")
-    parser.add_argument("--many", type=int, default=6, help="random batches for each setting")
+    parser.add_argument(
+        "--authors", type=Path, metavar="CLONE", help="Clone of the authors' repository."
+    )
+    parser.add_argument(
+        "--batches",
+        type=int,
+        default=6,
+        metavar="N",
+        help="Number of random batches for each setting (default: 6).",
+    )
     args = parser.parse_args()
     if args.authors is None:
-        print("left out: name a clone of the authors' code by --authors")
+        print("skipped: pass a clone of the authors' code with --authors CLONE")
         return 0
-    theirs = authors(args.authors)
+    theirs = load_authors_code(args.authors)
     row = compare_networks(theirs)
-    for seed in range(args.many):
+    for seed in range(args.batches):
         for setting in SETTINGS:
             for name, error in compare_parts(theirs, seed, setting).items():
                 row[name] = max(row.get(name, 0.0), error)

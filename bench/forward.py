@@ -1,14 +1,14 @@
-"""Our networks and our whole prediction against MMPose's, same weights, pictures and threads.
+"""Compare networks and complete prediction with MMPose's: same weights, images and threads.
 
     OMP_NUM_THREADS=1 python bench/forward.py --mmpose ENV [--methods simcc_r50,rtmo_s]
     python bench/forward.py --device cuda --half [--mmpose ENV]
 
-ENV: an environment with MMPose 1.3.2 (see bench/mmpose/README.md); without it only ours is
-measured. `forward` is the network alone on ten normalised crops (or a picture), without the
-mirrored pass. `whole` goes from a picture file of ten people to their keypoints, mirrored pass and
-all: theirs by `inference_topdown` and `inference_bottomup`. `around` is the same with the network's
-answers remembered, so everything but the network. The two take turns, and a ratio is the median
-over turns of ours by theirs: CPU seconds of all threads on a CPU, the clock on a GPU.
+ENV: an environment with MMPose 1.3.2 (see bench/mmpose/README.md); without it only smallpose is
+measured. `forward` is the network alone on ten normalised crops (or an image), without flip test.
+`whole` goes from an image file with ten people to their keypoints, with flip test; MMPose runs
+`inference_topdown` and `inference_bottomup`. `around` is the same with the network's outputs
+cached, so everything but the network. The two alternate, and a ratio is the median over rounds of
+our time by theirs: CPU seconds of all threads on a CPU, wall-clock time on a GPU.
 """
 
 import argparse
@@ -29,7 +29,7 @@ import numpy as np
 import torch
 
 from loader import make_pictures
-from parity import fill
+from parity import fill_state_dict
 from smallpose.core.instances import make_images, make_instances
 from smallpose.dataloading.full_image.letterbox import apply_letterbox
 from smallpose.dataloading.images import read_image
@@ -51,11 +51,10 @@ THEIR_NAMES = {
 }
 SIZES = ((640, 480), (1920, 1080))
 PEOPLE = 10
-AIMS = {"forward": 1.05, "whole": 0.5}
 
 
 class Peer:
-    """MMPose in a process of its own that waits for orders."""
+    """MMPose in a process of its own that executes commands."""
 
     def __init__(self, env: Path, threads: int, device: str) -> None:
         self.process = subprocess.Popen(
@@ -65,18 +64,18 @@ class Peer:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.answer()
+        self._read_reply()
 
-    def ask(self, do: str, **order: Any) -> dict[str, Any]:
+    def run(self, command: str, **arguments: Any) -> dict[str, Any]:
         assert self.process.stdin is not None
-        print(json.dumps({"do": do, **order}), file=self.process.stdin, flush=True)
-        return self.answer()
+        print(json.dumps({"do": command, **arguments}), file=self.process.stdin, flush=True)
+        return self._read_reply()
 
-    def answer(self) -> dict[str, Any]:
+    def _read_reply(self) -> dict[str, Any]:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit("MMPose's process ended; what it said stands above")
+            raise SystemExit("MMPose's process ended; see its output above")
         return dict(json.loads(line))
 
     def close(self) -> None:
@@ -85,195 +84,211 @@ class Peer:
         self.process.wait()
 
 
-def spent(device: str) -> float:
-    """CPU seconds of this process and all its threads; on a GPU the clock, once all is done."""
+def read_clock(device: str) -> float:
+    """Return the CPU seconds of this process with all threads; on a GPU the wall-clock time."""
     if device == "cuda":
         torch.cuda.synchronize()
         return time.perf_counter()
-    use = resource.getrusage(resource.RUSAGE_SELF)
-    return use.ru_utime + use.ru_stime
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
 class Ours:
-    """What the peer does, by smallpose."""
+    """The same commands, executed by smallpose."""
 
     def __init__(self, method: PoseMethod, device: str, options: InferenceOptions) -> None:
         self.method, self.device, self.options = method.move_to(device).eval(), device, options
         if options.onnx:
             self.method.network = OnnxNetwork(self.method)
 
-    def forward(self, pictures: Path) -> float:
-        x = torch.load(pictures).to(self.device).to(memory_format=torch.channels_last)
+    def forward(self, images: Path) -> float:
+        x = torch.load(images).to(self.device).to(memory_format=torch.channels_last)
         with torch.inference_mode(), apply_speed_options(self.method, self.options):
-            start = spent(self.device)
+            start = read_clock(self.device)
             self.method.run_network(x)
-            return spent(self.device) - start
+            return read_clock(self.device) - start
 
     def whole(self, path: Path, boxes: np.ndarray | None) -> tuple[float, np.ndarray]:
-        start = spent(self.device)
+        start = read_clock(self.device)
         images = make_images([1], [path.name], [0], [0])
-        nobody = make_instances(self.method.skeleton, images, [], np.zeros((0, 4)), [])
-        where = None
+        no_people = make_instances(self.method.skeleton, images, [], np.zeros((0, 4)), [])
+        box_table = None
         if boxes is not None:
-            where = Boxes(np.zeros(len(boxes), np.intp), boxes, np.ones(len(boxes)))
+            box_table = Boxes(np.zeros(len(boxes), np.intp), boxes, np.ones(len(boxes)))
         read = lambda name: read_image(path.parent / name)  # noqa: E731
-        found = predict_people(self.method, nobody, where, read, self.options)
-        return spent(self.device) - start, found.keypoints
+        predictions = predict_people(self.method, no_people, box_table, read, self.options)
+        return read_clock(self.device) - start, predictions.keypoints
 
     def around(self, path: Path, boxes: np.ndarray | None) -> float:
-        with remembered(self.method) as now:
+        with cached_outputs(self.method) as start_replay:
             self.whole(path, boxes)
-            now()
+            start_replay()
             return self.whole(path, boxes)[0]
 
 
 @contextlib.contextmanager
-def remembered(method: PoseMethod) -> Iterator[Callable[[], None]]:
-    """A method whose network says the same again once it is told that one whole turn is over."""
-    memory: list[Any] = []
-    network, calls = method.run_network, [0]
+def cached_outputs(method: PoseMethod) -> Iterator[Callable[[], None]]:
+    """Record the outputs of a method's network; calling the result makes it replay them."""
+    recorded: list[Any] = []
+    network = method.run_network
+    num_calls = 0
+    is_replaying = False
 
-    def outputs(pictures: torch.Tensor) -> Any:
-        calls[0] += 1
-        if not known:
-            memory.append(network(pictures))
-            return memory[-1]
-        return memory[calls[0] % len(memory) - 1]
+    def run_cached(images: torch.Tensor) -> Any:
+        nonlocal num_calls
+        num_calls += 1
+        if not is_replaying:
+            recorded.append(network(images))
+            return recorded[-1]
+        return recorded[num_calls % len(recorded) - 1]
 
-    known = False
+    def start_replay() -> None:
+        nonlocal is_replaying, num_calls
+        is_replaying = True
+        num_calls = 0
 
-    def remember() -> None:
-        nonlocal known
-        known, calls[0] = True, 0
-
-    method.run_network = outputs
+    method.run_network = run_cached
     try:
-        yield remember
+        yield start_replay
     finally:
         del method.run_network
 
 
-def crops(method: PoseMethod, batch: int) -> torch.Tensor:
-    """Normalised noise of the size the network sees."""
+def make_noise(method: PoseMethod, batch: int) -> torch.Tensor:
+    """Make normalised noise of the network's input size."""
     w, h = method.input_wh
     n = 1 if isinstance(method, FullImageMethod) else batch
     x = torch.from_numpy(np.random.default_rng(0).standard_normal((n, 3, h, w), np.float32))
     return x if not method.name.startswith("rtmo") else (x * 60 + 110).clamp(0, 255)
 
 
-def ten_people(method: RTMO, state: dict[str, torch.Tensor], folder: Path) -> dict[str, Any]:
-    """The weights with another threshold in them: about ten cells say that someone is there."""
-    picture = read_image(next((folder / str(SIZES[0][0]) / "images").iterdir()))
-    fitting = method.fit_image((picture.shape[1], picture.shape[0]))
-    shown = torch.from_numpy(apply_letterbox(picture, fitting, method.pad_value)[None])
+def shift_scores(method: RTMO, state: dict[str, torch.Tensor], folder: Path) -> dict[str, Any]:
+    """Shift the biases of the scores so that about ten cells are above the threshold."""
+    image = read_image(next((folder / str(SIZES[0][0]) / "images").iterdir()))
+    letterbox = method.fit_image((image.shape[1], image.shape[0]))
+    network_input = torch.from_numpy(apply_letterbox(image, letterbox, method.pad_value)[None])
     with torch.inference_mode():
-        logits = method(method.prepare(shown)).logits.flatten().sort(descending=True).values
-    away = torch.logit(torch.tensor(method.score_threshold)) - logits[PEOPLE : PEOPLE + 2].mean()
-    return {k: v + away if "out_cls." in k and k.endswith("bias") else v for k, v in state.items()}
+        outputs = method(method.prepare(network_input))
+    logits = outputs.cls_scores.flatten().sort(descending=True).values
+    shift = torch.logit(torch.tensor(method.score_threshold)) - logits[PEOPLE : PEOPLE + 2].mean()
+    return {k: v + shift if "out_cls." in k and k.endswith("bias") else v for k, v in state.items()}
 
 
-def apart(ours: np.ndarray, theirs: list[Any]) -> str:
-    """How far keypoints of the same people lie from each other, px of the picture."""
+def describe_distance(ours: np.ndarray, theirs: list[Any]) -> str:
+    """Describe the distance between keypoints of the same people, px of the image."""
     other = np.array(theirs).reshape(-1, ours.shape[1], 2)
     if len(other) != len(ours):
         return f"{len(ours)} people, theirs {len(other)}"
     if not len(ours):
-        return "nobody"
-    between = np.abs(ours[:, None, :, :2] - other[None]).max(axis=3)  # (d, d', k)
-    near = between[np.arange(len(ours)), between.max(axis=2).argmin(axis=1)]
-    return f"max {near.max():.1e} px, {np.mean(near > 0.01):.1%} of joints over 0.01"
+        return "no people"
+    distance = np.abs(ours[:, None, :, :2] - other[None]).max(axis=3)  # (d, d', k)
+    nearest = distance[np.arange(len(ours)), distance.max(axis=2).argmin(axis=1)]
+    return f"max {nearest.max():.1e} px, {np.mean(nearest > 0.01):.1%} of joints over 0.01"
 
 
-def turns(rounds: int, ours: Callable[[], float], theirs: Callable[[], float] | None) -> str:
-    """Medians of both and of their ratio."""
+def compare_times(
+    num_rounds: int, ours: Callable[[], float], theirs: Callable[[], float] | None
+) -> str:
+    """Measure both alternately; format the medians, and minimum, median, maximum of the ratio."""
     pairs = []
-    for turn in range(rounds):
-        # Who goes first changes, so that a machine that slows down treats both alike.
+    for index in range(num_rounds):
+        # The order alternates, so that a machine that slows down affects both equally.
         if theirs is None:
             pairs.append((ours(), float("nan")))
-        elif turn % 2:
-            second = theirs()
-            pairs.append((ours(), second))
+        elif index % 2:
+            their_time = theirs()
+            pairs.append((ours(), their_time))
         else:
             pairs.append((ours(), theirs()))
-    own, other = (statistics.median(column) for column in zip(*pairs, strict=True))
+    our_median, their_median = (statistics.median(times) for times in zip(*pairs, strict=True))
     ratios = sorted(a / b for a, b in pairs)
-    line = f"{own:>8.3f} {other:>8.3f}"
+    line = f"{our_median:>8.3f} {their_median:>8.3f}"
     if theirs is not None:
         line += f"   {ratios[0]:.2f}  {statistics.median(ratios):.2f}  {ratios[-1]:.2f}"
     return line
 
 
-def measure(name: str, asked: argparse.Namespace, folder: Path, peer: Peer | None) -> None:
-    """The lines of one method."""
+def measure_method(name: str, args: argparse.Namespace, folder: Path, peer: Peer | None) -> None:
+    """Measure one method and print its lines."""
     method = create_method(name, "coco17")
-    state = fill(method.state_dict())
+    state = fill_state_dict(method.state_dict())
     method.load_state_dict(state)
     if isinstance(method, RTMO):
-        state = ten_people(method, state, folder)
+        state = shift_scores(method, state, folder)
         method.load_state_dict(state)
-    weights, pictures = folder / "weights.pt", folder / "crops.pt"
+    weights, images = folder / "weights.pt", folder / "crops.pt"
     torch.save(state, weights)
-    torch.save(crops(method, asked.batch), pictures)
-    ours = Ours(method, asked.device, InferenceOptions(half=asked.half, onnx=asked.onnx))
-    ours.forward(pictures)
+    torch.save(make_noise(method, args.batch), images)
+    ours = Ours(method, args.device, InferenceOptions(half=args.half, onnx=args.onnx))
+    ours.forward(images)
     theirs = None
     if peer is not None:
-        peer.ask("load", method=THEIR_NAMES.get(name, name), weights=str(weights))
-        peer.ask("forward", pictures=str(pictures))
-        theirs = lambda: peer.ask("forward", pictures=str(pictures))["seconds"]  # noqa: E731
-    line = turns(asked.rounds, lambda: ours.forward(pictures), theirs)
+        peer.run("load", method=THEIR_NAMES.get(name, name), weights=str(weights))
+        peer.run("forward", images=str(images))
+        theirs = lambda: peer.run("forward", images=str(images))["seconds"]  # noqa: E731
+    line = compare_times(args.rounds, lambda: ours.forward(images), theirs)
     print(f"{name:<20} forward            {line}", flush=True)
     for size in SIZES:
         people = read_coco(folder / str(size[0]) / "people.json")
-        # Whole px inside the picture: theirs does not cut boxes to it, and reckons in float32.
-        held = people.boxes_xywh[people.image_rows == 0]
-        low = np.round(held[:, :2]).clip(0, np.array(size) - 9)
-        boxes = np.concatenate([low, np.minimum(held[:, 2:].round(), np.array(size) - 1 - low)], 1)
+        # Whole px inside the image: MMPose does not clip boxes to it, and computes in float32.
+        first_image = people.boxes_xywh[people.image_rows == 0]
+        low = np.round(first_image[:, :2]).clip(0, np.array(size) - 9)
+        boxes = np.concatenate(
+            [low, np.minimum(first_image[:, 2:].round(), np.array(size) - 1 - low)], 1
+        )
         path = folder / str(size[0]) / "images" / people.images.file_names[0]
-        where, corners = boxes, np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
-        order: dict[str, Any] = {"path": str(path), "boxes_xyxy": corners.tolist()}
+        corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+        arguments: dict[str, Any] = {"path": str(path), "boxes_xyxy": corners.tolist()}
         if isinstance(method, FullImageMethod):
-            where, order["boxes_xyxy"] = None, None
-        same = ""
-        points = ours.whole(path, where)[1]
+            boxes, arguments["boxes_xyxy"] = None, None
+        distance = ""
+        points = ours.whole(path, boxes)[1]
         if peer is not None:
-            same = apart(points, peer.ask("whole", **order)["keypoints"])
-        for do in ("whole", "around"):
+            distance = describe_distance(points, peer.run("whole", **arguments)["keypoints"])
+        for command in ("whole", "around"):
             if peer is not None:
-                theirs = lambda do=do, order=order: peer.ask(do, **order)["seconds"]  # noqa: E731
-            mine = {
-                "whole": lambda: ours.whole(path, where)[0],  # noqa: B023
-                "around": lambda: ours.around(path, where),  # noqa: B023
-            }[do]
-            line = turns(asked.rounds, mine, theirs)
-            print(f"{name:<20} {do:<8}{size[0]:>4}x{size[1]:<5} {line}   {same}", flush=True)
-            same = ""
+                theirs = lambda do=command, more=arguments: peer.run(do, **more)["seconds"]  # noqa: E731
+            run_ours = {
+                "whole": lambda: ours.whole(path, boxes)[0],  # noqa: B023
+                "around": lambda: ours.around(path, boxes),  # noqa: B023
+            }[command]
+            line = compare_times(args.rounds, run_ours, theirs)
+            size_text = f"{size[0]:>4}x{size[1]:<5}"
+            print(f"{name:<20} {command:<8}{size_text} {line}   {distance}", flush=True)
+            distance = ""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--mmpose", type=Path, metavar="ENV")
-    parser.add_argument("--methods", default=METHODS)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batch", type=int, default=PEOPLE, help="crops of the forward pass")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--half", action="store_true", help="ours in half precision")
-    parser.add_argument("--onnx", action="store_true", help="ours by onnxruntime")
-    asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
-    peer = Peer(asked.mmpose, asked.threads, asked.device) if asked.mmpose else None
-    print("                                    ours   MMPose   ratio: least, median, most")
+    parser.add_argument(
+        "--mmpose", type=Path, metavar="ENV", help="Environment with MMPose (default: none)."
+    )
+    parser.add_argument(
+        "--methods", default=METHODS, metavar="NAMES", help="Methods, separated by commas."
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, metavar="N", help="Number of rounds (default: 5)."
+    )
+    parser.add_argument(
+        "--batch", type=int, default=PEOPLE, metavar="N", help="Crops per forward pass."
+    )
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="Threads (default: 1).")
+    parser.add_argument("--device", default="cpu", help="Device of both (default: cpu).")
+    parser.add_argument("--half", action="store_true", help="Run smallpose in half precision.")
+    parser.add_argument("--onnx", action="store_true", help="Run smallpose by onnxruntime.")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    peer = Peer(args.mmpose, args.threads, args.device) if args.mmpose else None
+    print("                                    ours   MMPose   ratio: min, median, max")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for size in SIZES:
             (folder / str(size[0])).mkdir()
             make_pictures(folder / str(size[0]), size, PEOPLE, 1)
-        for method in asked.methods.split(","):
-            measure(method, asked, folder, peer)
+        for method in args.methods.split(","):
+            measure_method(method, args, folder, peer)
     if peer is not None:
         peer.close()
     return 0

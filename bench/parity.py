@@ -1,4 +1,4 @@
-"""Are ours MMPose's? Every method run beside MMPose's on the same weights, pictures and people.
+"""Compare every method with MMPose's on the same weights, images and people.
 
     python bench/parity.py --mmpose ENV [--methods hrnet_w32,rtmo_s] [--parts 1]
 
@@ -37,10 +37,10 @@ METHODS = (
     "rtmo_m",
     "rtmo_l",
 )
-WHOLE = ("rtmo", "cid", "dekr")
+FULL_IMAGE = ("rtmo", "cid", "dekr")
 
 
-def load(name: str, path: Path) -> Any:
+def load_module(name: str, path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -48,25 +48,25 @@ def load(name: str, path: Path) -> Any:
     return module
 
 
-parts = load("parity_parts", HERE / "mmpose/parts.py")
-adapter = load("parity_adapter", HERE.parent / "tests/parity/adapter.py")
+parts = load_module("parity_parts", HERE / "mmpose/parts.py")
+adapter = load_module("parity_adapter", HERE.parent / "tests/parity/adapter.py")
 
 
-def ask(environment: Path, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """MMPose's answers."""
+def run_peer(environment: Path, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Run tasks by MMPose in its environment and return the results."""
     with tempfile.TemporaryDirectory() as folder:
-        job, theirs = Path(folder, "job.pt"), Path(folder, "theirs.pt")
+        job, results = Path(folder, "job.pt"), Path(folder, "results.pt")
         torch.save(tasks, job)
-        command = [str(environment / "bin/python"), str(HERE / "mmpose/peer.py"), job, theirs]
+        command = [str(environment / "bin/python"), str(HERE / "mmpose/peer.py"), job, results]
         subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": ""})
-        return torch.load(theirs, weights_only=False)
+        return torch.load(results, weights_only=False)
 
 
-def chance(key: str) -> np.random.Generator:
+def make_rng(key: str) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(key.encode()))
 
 
-# Entries a network computes for itself, which no weights may change.
+# Buffers that a network computes itself; weights must not replace them.
 CONSTANT = (
     "relative_position_index",
     "regular_matrix",
@@ -78,8 +78,8 @@ CONSTANT = (
     "y_bins",
     ".sigmas",
 )
-# So that thresholds in the decoding are sometimes passed.
-SHIFTED = {"out_cls.": -1.0, "keypoint_root_conv.": -1.0, "heatmap_conv_layers.2.": 0.2}
+# So that scores are sometimes above the thresholds of decoding.
+BIAS_SHIFT = {"out_cls.": -1.0, "keypoint_root_conv.": -1.0, "heatmap_conv_layers.2.": 0.2}
 GAIN = {
     "flow_model": 0.5,
     "out_bbox": 0.5,
@@ -90,19 +90,19 @@ GAIN = {
 }
 
 
-def fill(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Weights that depend on names and shapes alone, of a size that no layer blows up."""
+def fill_state_dict(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Make weights from names and shapes alone, scaled so that activations stay bounded."""
     filled = {}
     for key, old in state.items():
         if not old.is_floating_point() or key.endswith(CONSTANT):
             filled[key] = old.clone()
             continue
-        z = chance(key).standard_normal(tuple(old.shape))
+        z = make_rng(key).standard_normal(tuple(old.shape))
         leaf = key.rsplit(".", 1)[-1]
         if leaf == "running_var":
-            new = 0.75 + 0.5 * chance(key).random(tuple(old.shape))
+            new = 0.75 + 0.5 * make_rng(key).random(tuple(old.shape))
         elif leaf in ("running_mean", "bias", "in_proj_bias", "beta"):
-            new = 0.08 * z + next((s for part, s in SHIFTED.items() if part in key), 0)
+            new = 0.08 * z + next((s for part, s in BIAS_SHIFT.items() if part in key), 0)
         elif leaf in ("pos_embed", "pos_enc", "relative_position_bias_table"):
             new = 0.3 * z
         elif leaf == "gamma" or old.ndim <= 1:
@@ -117,9 +117,9 @@ def fill(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return filled
 
 
-def pictures(method: str, n: int, h: int, w: int) -> torch.Tensor:
-    """Tiles of several sizes and noise, as the network wants them."""
-    rng = chance(f"pictures {h} {w}")
+def make_images(method: str, n: int, h: int, w: int) -> torch.Tensor:
+    """Make images of tiles of several sizes and noise, prepared for the network."""
+    rng = make_rng(f"pictures {h} {w}")
     total = rng.integers(0, 64, (n, h, w, 3)).astype(np.float64)
     for tile in (16, 32, 64):
         coarse = rng.integers(0, 256, (n, -(-h // tile), -(-w // tile), 3))
@@ -132,45 +132,47 @@ def pictures(method: str, n: int, h: int, w: int) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32))
 
 
-def people(method: str, n: int, size: tuple[int, int], groups: int = 5) -> list[dict[str, Any]]:
-    """Truths of n pictures: people on and beyond borders, joints unlabelled, one without any."""
-    rng, truths = chance(f"people {method} {size}"), []
+def make_people(
+    method: str, n: int, size: tuple[int, int], people_per_image: int = 5
+) -> list[dict[str, Any]]:
+    """Make the people of n images: some on and beyond borders, some joints unlabelled."""
+    rng, truths = make_rng(f"people {method} {size}"), []
     w, h = size
-    whole = method.startswith(WHOLE)
-    for number in range(n):
-        some = groups if whole else 1
-        if whole:
-            center = rng.uniform(0, 1, (some, 1, 2)) * (w, h)
-            points = center + rng.normal(0, 1, (some, 17, 2)) * rng.uniform(2, h / 8, (some, 1, 1))
+    is_full_image = method.startswith(FULL_IMAGE)
+    for index in range(n):
+        k = people_per_image if is_full_image else 1
+        if is_full_image:
+            center = rng.uniform(0, 1, (k, 1, 2)) * (w, h)
+            points = center + rng.normal(0, 1, (k, 17, 2)) * rng.uniform(2, h / 8, (k, 1, 1))
         else:
-            points = rng.uniform(-0.15, 1.15, (some, 17, 2)) * (w, h)
+            points = rng.uniform(-0.15, 1.15, (k, 17, 2)) * (w, h)
             points[0, :3] = [[0, 0], [w - 1, h - 1], [w - 0.5, 3.5]]
-        seen = (rng.random((some, 17)) > 0.3).astype(np.float32)
-        if whole and number and not method.startswith("rtmo"):
-            seen[-1] = 0
+        visible = (rng.random((k, 17)) > 0.3).astype(np.float32)
+        if is_full_image and index and not method.startswith("rtmo"):
+            visible[-1] = 0
         low, high = points.min(axis=1) - 3, points.max(axis=1) + 3
-        counts = np.ones((h // 4, w // 4), np.float32)
-        counts[5:15, 3:10] = 0
+        mask = np.ones((h // 4, w // 4), np.float32)
+        mask[5:15, 3:10] = 0
         truths.append(
             {
                 "keypoints": points,
-                "keypoints_visible": seen,
+                "keypoints_visible": visible,
                 "bboxes": np.concatenate([low, high], axis=1),
                 "areas": ((high - low).prod(axis=1) * 0.53).astype(np.float32),
-                "heatmap_mask": counts if whole else np.ones_like(counts),
+                "heatmap_mask": mask if is_full_image else np.ones_like(mask),
             }
         )
     return truths
 
 
-def method_task(method: str) -> tuple[Any, dict[str, Any]]:
-    """Ours, filled, and the task for theirs."""
+def make_method_task(method: str) -> tuple[Any, dict[str, Any]]:
+    """Build our method with filled weights, and the task for MMPose's."""
     model = adapter.build(method)
-    state = fill(model.state_dict())
+    state = fill_state_dict(model.state_dict())
     model.load_state_dict(state)
-    w, h = (256, 192) if method.startswith(WHOLE) else model.input_wh
-    n = 2 if method.startswith(WHOLE) else 3
-    rng = chance(f"windows {method}")
+    w, h = (256, 192) if method.startswith(FULL_IMAGE) else model.input_wh
+    n = 2 if method.startswith(FULL_IMAGE) else 3
+    rng = make_rng(f"windows {method}")
     metas = [
         {
             "input_center": rng.uniform(50, 400, 2),
@@ -185,8 +187,8 @@ def method_task(method: str) -> tuple[Any, dict[str, Any]]:
         "state": state,
         "metas": metas,
         "constants": [k for k in state if k.endswith(CONSTANT)],
-        "images": pictures(method, n, h, w),
-        "truth": people(method, n, (w, h)),
+        "images": make_images(method, n, h, w),
+        "truth": make_people(method, n, (w, h)),
         "stages": (1, 2) if method.startswith("rtmo") else (0,),
     }
     if method.startswith("rtmo"):
@@ -202,19 +204,19 @@ def method_task(method: str) -> tuple[Any, dict[str, Any]]:
     return model, task
 
 
-def classifier_task(method: str, model: Any, state: dict[str, Any]) -> dict[str, Any]:
-    """RTMO's coordinate classifier alone: pose vectors, padded boxes and cells of 50 people."""
-    rng = chance(f"classifier {method}")
+def make_classifier_task(method: str, model: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """Make a task for RTMO's coordinate classifier: pose vectors, boxes, cells of 50 people."""
+    rng = make_rng(f"classifier {method}")
     channels = model.head.dcc.pose_to_kpts[0].in_features
     center, size = rng.uniform(-20, 660, (50, 2)), np.exp(rng.uniform(0, 6.5, (50, 2)))
     cells = np.round((center + rng.normal(0, 1, (50, 2)) * size) / 16) * 16 + 7.5
-    given = rng.normal(0, 1, (50, channels)), np.concatenate([center, size], axis=1), cells
-    inputs = tuple(torch.from_numpy(np.asarray(part, np.float32)) for part in given)
+    arrays = rng.normal(0, 1, (50, channels)), np.concatenate([center, size], axis=1), cells
+    inputs = tuple(torch.from_numpy(np.asarray(array, np.float32)) for array in arrays)
     return {"do": "dcc", "method": method, "state": state, "inputs": inputs}
 
 
-def relative(ours: Any, theirs: Any) -> float:
-    """The largest error in parts of their largest value."""
+def relative_error(ours: Any, theirs: Any) -> float:
+    """Return the largest error relative to the largest value of theirs."""
     ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
     if ours.shape != theirs.shape:
         return math.inf
@@ -224,61 +226,68 @@ def relative(ours: Any, theirs: Any) -> float:
 
 
 def compare_method(method: str, model: Any, task: dict[str, Any], theirs: dict[str, Any]) -> dict:
-    """One row of the table."""
-    own = {k: list(v.shape) for k, v in model.state_dict().items()}
+    """Compare keys, raw outputs, predictions, losses and gradients of a method."""
+    shapes = {k: list(v.shape) for k, v in model.state_dict().items()}
     row: dict[str, Any] = {
         "method": method,
-        "keys": len(own),
-        "keys_equal": own == theirs["keys"]
+        "keys": len(shapes),
+        "keys_equal": shapes == theirs["keys"]
         and all((model.state_dict()[k] == v).all() for k, v in theirs["constants"].items()),
         "parameters": sum(p.numel() for p in model.parameters()),
     }
     raw = adapter.forward(model, method, task["images"], **task.get("extra", {}))
-    errors = {k: relative(raw[k], v) for k, v in theirs["raw"].items()}
+    errors = {k: relative_error(raw[k], v) for k, v in theirs["raw"].items()}
     if method.startswith("cid"):
-        errors["root_heatmaps"] = relative(raw["root_heatmaps"], theirs["raw"]["root_heatmaps"])
+        errors["root_heatmaps"] = relative_error(
+            raw["root_heatmaps"], theirs["raw"]["root_heatmaps"]
+        )
     row["raw"] = max(errors.values())
     row["raw_by_name"] = errors
     for name in ("plain", "flip"):
         if name == "flip" and method.startswith("rtmo"):
             row["flip"], row["people"] = math.nan, row["people"]
             continue
-        worst, worst_score, found_people, differing = 0.0, 0.0, 0, 0
+        max_error, max_score_error = 0.0, 0.0
+        num_people, num_differing = 0, 0
         for i, meta in enumerate(task["metas"]):
             images = task["images"][i : i + 1]
-            (found,) = adapter.predict(model, method, images, [meta], name == "flip")
-            wanted = theirs[name][i]
-            points = np.asarray(found["keypoints"]).reshape(-1, 17, 2)
-            scores = np.asarray(found["scores"]).reshape(-1, 17)
-            found_people += len(points)
-            if points.shape != wanted["keypoints"].shape:
-                differing += abs(len(points) - len(wanted["keypoints"])) or 1
+            (people,) = adapter.predict(model, method, images, [meta], name == "flip")
+            expected = theirs[name][i]
+            points = np.asarray(people["keypoints"]).reshape(-1, 17, 2)
+            scores = np.asarray(people["scores"]).reshape(-1, 17)
+            num_people += len(points)
+            if points.shape != expected["keypoints"].shape:
+                num_differing += abs(len(points) - len(expected["keypoints"])) or 1
                 continue
-            off = np.abs(points - wanted["keypoints"]).max(axis=2) / max(meta["input_scale"])
-            # The one step of UDP's decoding has no limit, and nobody's map reads its neighbour's.
-            stable = wanted["keypoint_scores"] > 0 if method == "vitpose_s" else off >= 0
-            worst = max(worst, float((off * stable).max(initial=0)))
-            worst_score = max(worst_score, relative(scores, wanted["keypoint_scores"]))
-        row[name], row[f"{name}_scores"] = worst, worst_score
-        row["people"] = found_people
-        row[f"{name}_differing"] = differing
+            error = np.abs(points - expected["keypoints"]).max(axis=2) / max(meta["input_scale"])
+            # The Newton step of UDP's decoding has no limit; on maps without a peak MMPose reads
+            # the neighbouring map's values.
+            is_stable = error >= 0
+            if method == "vitpose_s":
+                is_stable = expected["keypoint_scores"] > 0
+            max_error = max(max_error, float((error * is_stable).max(initial=0)))
+            score_error = relative_error(scores, expected["keypoint_scores"])
+            max_score_error = max(max_score_error, score_error)
+        row[name], row[f"{name}_scores"] = max_error, max_score_error
+        row["people"] = num_people
+        row[f"{name}_differing"] = num_differing
     row["losses"], row["gradients"] = 0.0, 0.0
-    for stage, wanted in theirs["losses"].items():
+    for stage, expected in theirs["losses"].items():
         if method.startswith("rtmo"):
             model.closing = stage >= 2
         model.zero_grad()
         terms = adapter.train_losses(model, method, task["images"], task["truth"], stage)
         sum(terms.values()).backward()
         gradients = {k: p.grad for k, p in model.named_parameters() if p.grad is not None}
-        if set(terms) != set(wanted["terms"]):
+        if set(terms) != set(expected["terms"]):
             row["losses"] = math.inf
-            row["loss_names"] = (sorted(terms), sorted(wanted["terms"]))
+            row["loss_names"] = (sorted(terms), sorted(expected["terms"]))
             continue
-        for name, value in wanted["terms"].items():
+        for name, value in expected["terms"].items():
             error = abs(float(terms[name].detach()) - value) / max(abs(value), 1e-6)
             row["losses"] = max(row["losses"], error)
-        large = max(float(g.abs().max()) for g in wanted["gradients"].values())
-        for name, gradient in wanted["gradients"].items():
+        large = max(float(g.abs().max()) for g in expected["gradients"].values())
+        for name, gradient in expected["gradients"].items():
             ours = gradients.get(name)
             ours = torch.zeros_like(gradient) if ours is None else ours
             scale = max(float(gradient.abs().max()), 1e-4 * large)
@@ -288,44 +297,56 @@ def compare_method(method: str, model: Any, task: dict[str, Any], theirs: dict[s
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mmpose", type=Path, metavar="ENV")
-    parser.add_argument("--methods", default=",".join(METHODS))
-    parser.add_argument("--parts", type=int, default=1, help="times as many random inputs")
+    parser.add_argument("--mmpose", type=Path, metavar="ENV", help="Environment with MMPose.")
+    parser.add_argument(
+        "--methods",
+        default=",".join(METHODS),
+        metavar="NAMES",
+        help="Methods to compare, separated by commas (default: all).",
+    )
+    parser.add_argument(
+        "--parts",
+        type=int,
+        default=1,
+        metavar="N",
+        help="Factor of the number of random inputs of codecs, losses and NMS (default: 1).",
+    )
     args = parser.parse_args()
     if args.mmpose is None:
-        print("left out: name an environment with MMPose by --mmpose (bench/mmpose/README.md)")
+        print("skipped: pass an environment with MMPose with --mmpose ENV (bench/mmpose/README.md)")
         return 0
     if args.parts:
-        made = list(parts.parts(adapter, args.parts))
-        theirs = ask(args.mmpose, [task for _, task, _, _ in made])
+        part_tasks = list(parts.make_parts(adapter, args.parts))
+        theirs = run_peer(args.mmpose, [task for _, task, _, _ in part_tasks])
         worst: dict[str, tuple[float, int, float]] = {}
-        for (name, _, ours, allowed), answer in zip(made, theirs, strict=True):
+        for (name, _, compute_ours, tolerance), result in zip(part_tasks, theirs, strict=True):
             try:
-                wrong = parts.error(name, ours(), answer)
+                error = parts.compute_error(name, compute_ours(), result)
             except NotImplementedError:
                 continue
-            before = worst.get(name, (0.0, 0, allowed))
-            worst[name] = max(before[0], wrong), before[1] + 1, allowed
-        for name, (wrong, count, allowed) in worst.items():
-            print(f"{name:<32}{count:>4}  {wrong:.1e}  {'' if wrong <= allowed else 'DIFFERS'}")
+            max_error, count, _ = worst.get(name, (0.0, 0, tolerance))
+            worst[name] = max(max_error, error), count + 1, tolerance
+        for name, (error, count, tolerance) in worst.items():
+            verdict = "" if error <= tolerance else "DIFFERS"
+            print(f"{name:<32}{count:>4}  {error:.1e}  {verdict}")
     methods = [m for m in args.methods.split(",") if m and not m.startswith("cal")]
-    pairs = [method_task(method) for method in methods]
-    alone = {
-        method: classifier_task(method, model, task["state"])
+    pairs = [make_method_task(method) for method in methods]
+    classifier_tasks = {
+        method: make_classifier_task(method, model, task["state"])
         for method, (model, task) in zip(methods, pairs, strict=True)
         if method.startswith("rtmo")
     }
-    theirs = ask(args.mmpose, [*(task for _, task in pairs), *alone.values()])
-    answers = dict(zip(alone, theirs[len(pairs) :], strict=True))
+    theirs = run_peer(args.mmpose, [*(task for _, task in pairs), *classifier_tasks.values()])
+    answers = dict(zip(classifier_tasks, theirs[len(pairs) :], strict=True))
     for method, (model, task), answer in zip(methods, pairs, theirs, strict=False):
         row = compare_method(method, model, task, answer)
-        if method in alone:
+        if method in classifier_tasks:
             with torch.no_grad():
-                joints = adapter.dcc(model, *alone[method]["inputs"])
-            # In parts of the longer side of each person's box, as keypoints elsewhere.
-            size = alone[method]["inputs"][1][:, 2:].amax(dim=1)[:, None, None]
-            off = (joints - answers[method]["keypoints"]).abs() / size
-            row["classifier_alone"] = float(off.max())
+                joints = adapter.dcc(model, *classifier_tasks[method]["inputs"])
+            # Relative to the longer side of each person's box, as for all keypoints.
+            size = classifier_tasks[method]["inputs"][1][:, 2:].amax(dim=1)[:, None, None]
+            error = (joints - answers[method]["keypoints"]).abs() / size
+            row["classifier_alone"] = float(error.max())
         print(json.dumps(row), flush=True)
     return 0
 

@@ -1,8 +1,8 @@
-"""MMPose's half of bench/forward.py, run by the Python of its environment.
+"""MMPose's side of bench/forward.py, run by the Python of its environment.
 
-Reads one JSON order a line and answers each with one JSON line, so that the two sides can take
-turns: `load` a method with weights, `forward` its network, `whole` picture files to keypoints by
-the functions that MMPose's users call, `around` the same with the network's outputs remembered.
+Reads one JSON command per line and replies to each with one JSON line, so that the two sides can
+alternate: `load` a method with weights, `forward` its network, `whole` from image files to
+keypoints by the functions that MMPose's users call, `around` the same with cached outputs.
 """
 
 import contextlib
@@ -11,20 +11,22 @@ import resource
 import sys
 import time
 
-import peer  # brings the stand-ins, and is first
+import peer  # first, since it installs the stand-ins
 import torch
 
 
-def spent(device):
-    """CPU seconds of this process and all its threads; on a GPU the clock, once all is done."""
+def read_clock(device):
+    """Return the CPU seconds of this process with all threads; on a GPU the wall-clock time."""
     if device == "cuda":
         torch.cuda.synchronize()
         return time.perf_counter()
-    use = resource.getrusage(resource.RUSAGE_SELF)
-    return use.ru_utime + use.ru_stime
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
-class Side:
+class CommandRunner:
+    """Executes the commands with one model."""
+
     def __init__(self, threads, device):
         import cv2
         import mmpretrain  # noqa: F401
@@ -43,77 +45,77 @@ class Side:
 
         self.method = method
         if method == "vitpose_s_rle":
-            config = peer.config_of(method)
+            config = peer.load_config(method)
         else:
             folder = peer.Path(mmpose.__file__).parent / ".mim/configs" / peer.COCO
             config = Config.fromfile(folder / peer.CONFIGS[method])
         self.model = init_model(config, device=self.device)
-        peer.fill(self.model, torch.load(weights))
+        peer.load_state(self.model, torch.load(weights))
         return {}
 
-    def forward(self, pictures, rounds=1):
-        x = torch.load(pictures).to(self.device)
+    def forward(self, images, rounds=1):
+        x = torch.load(images).to(self.device)
         with torch.no_grad():
-            start = spent(self.device)
+            start = read_clock(self.device)
             for _ in range(rounds):
                 self.model.head.forward(self.model.extract_feat(x))
-            return {"seconds": (spent(self.device) - start) / rounds}
+            return {"seconds": (read_clock(self.device) - start) / rounds}
 
     def whole(self, path, boxes_xyxy):
         import numpy as np
         from mmpose.apis import inference_bottomup, inference_topdown
 
-        start = spent(self.device)
+        start = read_clock(self.device)
         if boxes_xyxy is None:
-            found = inference_bottomup(self.model, path)
+            samples = inference_bottomup(self.model, path)
         else:
-            found = inference_topdown(self.model, path, np.array(boxes_xyxy, np.float32))
-        seconds = spent(self.device) - start
-        points = [p for f in found for p in np.asarray(f.pred_instances.keypoints).tolist()]
+            samples = inference_topdown(self.model, path, np.array(boxes_xyxy, np.float32))
+        seconds = read_clock(self.device) - start
+        points = [p for s in samples for p in np.asarray(s.pred_instances.keypoints).tolist()]
         return {"seconds": seconds, "keypoints": points}
 
     def around(self, path, boxes_xyxy):
-        with remembered(self.model) as now:
+        with cached_outputs(self.model) as start_replay:
             self.whole(path, boxes_xyxy)
-            now()
+            start_replay()
             return self.whole(path, boxes_xyxy)
 
 
 @contextlib.contextmanager
-def remembered(model):
-    """A model whose network says the same again once it is told that one whole turn is over."""
-    memory, state = [], {"calls": 0, "known": False}
+def cached_outputs(model):
+    """Record the outputs of a model's network; calling the result makes it replay them."""
+    recorded, state = [], {"calls": 0, "is_replaying": False}
     network, head = model.extract_feat, model.head.forward
 
-    def features(x):
+    def pass_through(x):
         return x
 
-    def outputs(x):
+    def run_cached(x):
         state["calls"] += 1
-        if not state["known"]:
-            memory.append(head(network(x)))
-            return memory[-1]
-        return memory[state["calls"] % len(memory) - 1]
+        if not state["is_replaying"]:
+            recorded.append(head(network(x)))
+            return recorded[-1]
+        return recorded[state["calls"] % len(recorded) - 1]
 
-    def now():
-        state.update(calls=0, known=True)
+    def start_replay():
+        state.update(calls=0, is_replaying=True)
 
-    model.extract_feat, model.head.forward = features, outputs
+    model.extract_feat, model.head.forward = pass_through, run_cached
     try:
-        yield now
+        yield start_replay
     finally:
         del model.extract_feat, model.head.forward
 
 
 def main(threads, device):
-    # What libraries print must not be taken for an answer.
-    answers, sys.stdout = sys.stdout, sys.stderr
-    side = Side(int(threads), device)
-    print(json.dumps({"ready": True}), file=answers, flush=True)
+    # What libraries print must not be read as a reply.
+    replies, sys.stdout = sys.stdout, sys.stderr
+    runner = CommandRunner(int(threads), device)
+    print(json.dumps({"ready": True}), file=replies, flush=True)
     for line in sys.stdin:
-        order = json.loads(line)
-        answer = getattr(side, order.pop("do"))(**order)
-        print(json.dumps(answer), file=answers, flush=True)
+        command = json.loads(line)
+        reply = getattr(runner, command.pop("do"))(**command)
+        print(json.dumps(reply), file=replies, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Codecs, windows, losses and suppressions on random inputs, as tasks for the peer and for ours.
+"""Codecs, windows, losses and NMS on random inputs, as tasks for MMPose and for smallpose.
 
-`parts(adapter)` gives (name, task for the peer, what ours make of it, tolerance); errors are in
-parts of the largest value, lists of people who stay must be the same.
+`make_parts(adapter)` yields (name, task for the peer, function that computes ours, tolerance);
+errors are relative to the largest value, and NMS must keep the same people.
 """
 
 import numpy as np
@@ -29,18 +29,18 @@ SIGMAS = [
 ]
 
 
-def parts(adapter, many=1):
-    """Everything but whole methods; `many` times as many random inputs."""
-    yield from _encodings(adapter, 12 * many)
-    yield from _decodings(adapter, 8 * many)
-    yield from _windows(adapter, 40 * many)
-    yield from _letterboxes(adapter, 12 * many)
-    yield from _losses(adapter, 4 * many)
-    yield from _suppressions(adapter, 25 * many)
+def make_parts(adapter, factor=1):
+    """Yield everything but complete methods, with `factor` times as many random inputs."""
+    yield from _make_encodings(adapter, 12 * factor)
+    yield from _make_decodings(adapter, 8 * factor)
+    yield from _make_windows(adapter, 40 * factor)
+    yield from _make_letterboxes(adapter, 12 * factor)
+    yield from _make_losses(adapter, 4 * factor)
+    yield from _make_suppressions(adapter, 25 * factor)
 
 
-def _points(rng, n, size):
-    """Inside, far outside, just on every border, on whole, half and quarter pixels."""
+def _sample_points(rng, n, size):
+    """Sample points inside, far outside, on every border, on whole, half and quarter pixels."""
     points = rng.uniform(-0.3, 1.3, (n, 17, 2)) * size
     w, h = size
     points[0, :8] = [
@@ -58,47 +58,47 @@ def _points(rng, n, size):
     return points.astype(np.float32)
 
 
-def _encodings(adapter, many):
+def _make_encodings(adapter, count):
     rng = np.random.default_rng(1)
     for name in ("msra", "udp", "simcc", "regression", "msra_dark", "udp_offset"):
-        for _ in range(many):
+        for _ in range(count):
             n = 1
-            points = _points(rng, n, SIZE)
-            seen = (rng.random((n, 17)) > 0.25).astype(np.float32)
+            points = _sample_points(rng, n, SIZE)
+            visible = (rng.random((n, 17)) > 0.25).astype(np.float32)
             settings = {"input_size": SIZE}
             if name in ("msra", "udp", "msra_dark", "udp_offset"):
                 settings["heatmap_size"] = MAP
-            task = {"do": "encode", "codec": name, "keypoints": points, "visible": seen}
+            task = {"do": "encode", "codec": name, "keypoints": points, "visible": visible}
             yield (
                 f"encode {name}",
                 {**task, "settings": settings},
-                lambda name=name, p=points, v=seen: adapter.encode(name, p, v),
+                lambda name=name, p=points, v=visible: adapter.encode(name, p, v),
                 1e-6,
             )
     size = (256, 192)
     for name in ("spr", "decoupled"):
-        for _ in range(many):
+        for _ in range(count):
             n = int(rng.integers(1, 7))
-            middle = rng.uniform(-0.1, 1.1, (n, 1, 2)) * size
-            points = middle + rng.normal(0, 1, (n, 17, 2)) * rng.uniform(1, 40, (n, 1, 1))
+            center = rng.uniform(-0.1, 1.1, (n, 1, 2)) * size
+            points = center + rng.normal(0, 1, (n, 17, 2)) * rng.uniform(1, 40, (n, 1, 1))
             if n > 2:
                 points[1] = points[0] + rng.normal(0, 0.2, 2)  # roots in one pixel
             points = points.astype(np.float32)
-            seen = (rng.random((n, 17)) > 0.3).astype(np.float32)
+            visible = (rng.random((n, 17)) > 0.3).astype(np.float32)
             if n > 3:
-                seen[3] = 0
+                visible[3] = 0
             settings = {"input_size": size, "heatmap_size": (64, 48)}
-            task = {"do": "encode", "codec": name, "keypoints": points, "visible": seen}
+            task = {"do": "encode", "codec": name, "keypoints": points, "visible": visible}
             yield (
                 f"encode {name}",
                 {**task, "settings": settings},
-                lambda name=name, p=points, v=seen, s=settings: adapter.encode(name, p, v, **s),
+                lambda name=name, p=points, v=visible, s=settings: adapter.encode(name, p, v, **s),
                 1e-6,
             )
 
 
-def _maps(rng, k=17, size=MAP):
-    """Random, smooth, negative, flat and whole-number maps, peaks on every border."""
+def _sample_maps(rng, k=17, size=MAP):
+    """Sample random, smooth, negative, flat and integer maps, with peaks on every border."""
     w, h = size
     maps = rng.normal(0, 1, (k, h, w))
     y, x = np.mgrid[:h, :w]
@@ -113,7 +113,7 @@ def _maps(rng, k=17, size=MAP):
     return maps.astype(np.float32)
 
 
-def _decodings(adapter, many):
+def _make_decodings(adapter, count):
     rng = np.random.default_rng(2)
     for name in (
         "msra",
@@ -125,7 +125,7 @@ def _decodings(adapter, many):
         "decoupled",
         "spr",
     ):
-        for _ in range(many):
+        for _ in range(count):
             settings = {"input_size": SIZE, "heatmap_size": MAP}
             if name == "simcc":
                 inputs = {
@@ -140,129 +140,136 @@ def _decodings(adapter, many):
                 settings = {"input_size": SIZE}
             elif name == "decoupled":
                 inputs = {
-                    "instance_heatmaps": np.stack([_maps(rng), _maps(rng)]),
+                    "instance_heatmaps": np.stack([_sample_maps(rng), _sample_maps(rng)]),
                     "instance_scores": rng.random((2, 1)).astype(np.float32),
                 }
             elif name == "spr":
                 inputs = {
-                    "heatmaps": _maps(rng, 18),
+                    "heatmaps": _sample_maps(rng, 18),
                     "displacements": rng.normal(0, 5, (34, 64, 48)).astype(np.float32),
                 }
                 inputs["heatmaps"][17] = rng.random((64, 48)) ** 3
                 settings = {"input_size": SIZE, "heatmap_size": MAP}
             elif name == "udp_offset":
-                inputs = {"encoded": np.concatenate([_maps(rng) for _ in range(3)])}
+                inputs = {"encoded": np.concatenate([_sample_maps(rng) for _ in range(3)])}
             else:
-                inputs = {"heatmaps": _maps(rng)}
+                inputs = {"heatmaps": _sample_maps(rng)}
             task = {"do": "decode", "codec": name, "inputs": inputs, "settings": settings}
 
-            def ours(name=name, inputs=inputs):
+            def compute_ours(name=name, inputs=inputs):
                 points, scores = adapter.decode(name, **inputs)
                 return {"keypoints": np.asarray(points), "scores": np.asarray(scores)}
 
-            yield f"decode {name}", task, ours, 1e-5
+            yield f"decode {name}", task, compute_ours, 1e-5
 
 
-def _windows(adapter, many):
+def _make_windows(adapter, count):
     rng = np.random.default_rng(3)
-    picture = rng.integers(0, 255, (90, 120, 3), np.uint8).repeat(4, 0).repeat(4, 1)
+    image = rng.integers(0, 255, (90, 120, 3), np.uint8).repeat(4, 0).repeat(4, 1)
     for udp in (False, True):
-        low = rng.uniform(-30, 400, (many, 2))
-        boxes = np.concatenate([low, low + np.exp(rng.uniform(0.7, 5.5, (many, 2)))], axis=1)
+        low = rng.uniform(-30, 400, (count, 2))
+        boxes = np.concatenate([low, low + np.exp(rng.uniform(0.7, 5.5, (count, 2)))], axis=1)
         boxes = boxes.astype(np.float32)
-        turns = np.where(rng.random(many) > 0.5, rng.uniform(-80, 80, many), 0)
+        rotations = np.where(rng.random(count) > 0.5, rng.uniform(-80, 80, count), 0)
         points = rng.uniform(0, 400, (17, 2))
         for size in ((192, 256), (256, 256)):
             task = {
                 "do": "boxes",
-                "bgr": picture,
+                "bgr": image,
                 "boxes_xyxy": boxes,
-                "rotations": turns,
+                "rotations": rotations,
                 "size": size,
                 "udp": udp,
                 "points": points,
             }
 
-            def ours(boxes=boxes, turns=turns, size=size, udp=udp, points=points):
+            def compute_ours(boxes=boxes, rotations=rotations, size=size, udp=udp, points=points):
                 import cv2
 
-                made = []
-                for box, turn in zip(boxes, turns, strict=True):
-                    center, scale, matrix = adapter.box_transform(box, size, udp, float(turn))
-                    moved = points @ matrix[:, :2].T + matrix[:, 2]
-                    crop = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR)
-                    made.append({"center": center, "scale": scale, "points": moved, "crop": crop})
-                return {"made": made}
+                windows = []
+                for box, angle in zip(boxes, rotations, strict=True):
+                    center, scale, matrix = adapter.box_transform(box, size, udp, float(angle))
+                    warped = points @ matrix[:, :2].T + matrix[:, 2]
+                    crop = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+                    windows.append(
+                        {"center": center, "scale": scale, "points": warped, "crop": crop}
+                    )
+                return {"windows": windows}
 
-            yield f"window{' of UDP' if udp else ''}", task, ours, 1e-4
+            yield f"window{' of UDP' if udp else ''}", task, compute_ours, 1e-4
 
 
-def _letterboxes(adapter, many):
+def _make_letterboxes(adapter, count):
     rng = np.random.default_rng(4)
-    how = {
+    modes = {
         "rtmo_s": ((640, 640), "fit", 32),
         "cid_hrnet_w32": ((512, 512), "expand", 64),
         "dekr_hrnet_w32": ((512, 512), "expand", 32),
     }
-    for method, (size, mode, multiple) in how.items():
-        for _ in range(many):
+    for method, (size, mode, divisor) in modes.items():
+        for _ in range(count):
             h, w = rng.integers(60, 700, 2)
             bgr = rng.integers(0, 255, (int(h), int(w), 3), np.uint8)
-            task = {"do": "letterbox", "bgr": bgr, "size": size, "mode": mode, "multiple": multiple}
+            task = {"do": "letterbox", "bgr": bgr, "size": size, "mode": mode}
+            task["size_divisor"] = divisor
 
-            def ours(method=method, bgr=bgr):
+            def compute_ours(method=method, bgr=bgr):
                 rgb, meta = adapter.preprocess(method, bgr, None)
-                return {"picture": rgb[..., ::-1].astype(np.float64), **meta}
+                return {"image": rgb[..., ::-1].astype(np.float64), **meta}
 
-            yield f"letterbox {method}", task, ours, 2e-3
+            yield f"letterbox {method}", task, compute_ours, 2e-3
 
 
-def _losses(adapter, many):
-    for seed in range(many):
+def _make_losses(adapter, count):
+    for seed in range(count):
         g = torch.Generator().manual_seed(seed)
 
         def normal(*shape, g=g):
             return torch.randn(*shape, generator=g)
 
-        def some(*shape, g=g):
+        def uniform(*shape, g=g):
             return torch.rand(*shape, generator=g)
 
-        maps = some(2, 5, 8, 6)
+        maps = uniform(2, 5, 8, 6)
         peaks = torch.where(maps > 0.9, torch.ones(()), 0.9 * maps)
-        seen = (some(2, 5) > 0.3).float()
-        boxes = some(9, 4) * 50
+        visible = (uniform(2, 5) > 0.3).float()
+        boxes = uniform(9, 4) * 50
         boxes[:, 2:] += boxes[:, :2]
         others = boxes + 5 * normal(9, 4)
-        quality = torch.where(some(30, 1) > 0.7, some(30, 1), torch.zeros(()))
-        bins = [some(4, 17, n).softmax(-1) for n in (192, 256)]
-        truths = [some(4, 17, n) for n in (192, 256)]
+        quality = torch.where(uniform(30, 1) > 0.7, uniform(30, 1), torch.zeros(()))
+        bins = [uniform(4, 17, n).softmax(-1) for n in (192, 256)]
+        truths = [uniform(4, 17, n) for n in (192, 256)]
         cases = [
             (
                 "keypoint_mse",
                 {"type": "KeypointMSELoss", "use_target_weight": True},
-                {"output": normal(2, 5, 8, 6), "target": maps, "weight": seen},
+                {"output": normal(2, 5, 8, 6), "target": maps, "weight": visible},
             ),
             (
                 "kl_discret",
                 {"type": "KLDiscretLoss", "use_target_weight": True},
                 {
                     "output": (normal(2, 5, 20), normal(2, 5, 24)),
-                    "target": (some(2, 5, 20), some(2, 5, 24)),
-                    "weight": seen,
+                    "target": (uniform(2, 5, 20), uniform(2, 5, 24)),
+                    "weight": visible,
                 },
             ),
             (
                 "focal_heatmap",
                 {"type": "FocalHeatmapLoss"},
-                {"output": some(2, 5, 8, 6).clamp(1e-4, 1 - 1e-4), "target": peaks, "weight": seen},
+                {
+                    "output": uniform(2, 5, 8, 6).clamp(1e-4, 1 - 1e-4),
+                    "target": peaks,
+                    "weight": visible,
+                },
             ),
             (
                 "focal_heatmap_none",
                 {"type": "FocalHeatmapLoss"},
                 {
-                    "output": some(2, 5, 8, 6).clamp(1e-4, 1 - 1e-4),
+                    "output": uniform(2, 5, 8, 6).clamp(1e-4, 1 - 1e-4),
                     "target": 0.9 * maps,
-                    "weight": seen,
+                    "weight": visible,
                 },
             ),
             ("info_nce", {"type": "InfoNCELoss", "temperature": 0.05}, {"features": normal(6, 40)}),
@@ -277,13 +284,13 @@ def _losses(adapter, many):
                 {
                     "output": normal(2, 10, 8, 6),
                     "target": normal(2, 10, 8, 6),
-                    "weight": (some(2, 10, 8, 6) - 0.6).clamp(min=0),
+                    "weight": (uniform(2, 10, 8, 6) - 0.6).clamp(min=0),
                 },
             ),
             (
                 "vari_focal",
                 {"type": "VariFocalLoss", "reduction": "sum", "use_target_weight": True},
-                {"output": 8 * normal(30, 1), "target": quality, "weight": some(30, 1)},
+                {"output": 8 * normal(30, 1), "target": quality, "weight": uniform(30, 1)},
             ),
             (
                 "iou",
@@ -294,10 +301,10 @@ def _losses(adapter, many):
                 "oks",
                 {"type": "OKSLoss", "reduction": "mean", "metainfo": "COCO"},
                 {
-                    "output": 50 * some(4, 17, 2),
-                    "target": 50 * some(4, 17, 2),
-                    "weight": (some(4, 17) > 0.4).float(),
-                    "areas": 900 * some(4) + 100,
+                    "output": 50 * uniform(4, 17, 2),
+                    "target": 50 * uniform(4, 17, 2),
+                    "weight": (uniform(4, 17) > 0.4).float(),
+                    "areas": 900 * uniform(4) + 100,
                 },
             ),
             (
@@ -305,14 +312,14 @@ def _losses(adapter, many):
                 {"type": "BCELoss", "use_target_weight": True, "reduction": "mean"},
                 {
                     "output": 3 * normal(4, 17),
-                    "target": (some(4, 17) > 0.5).float(),
-                    "weight": some(4, 17),
+                    "target": (uniform(4, 17) > 0.5).float(),
+                    "weight": uniform(4, 17),
                 },
             ),
             (
                 "mlecc",
                 {"type": "MLECCLoss", "use_target_weight": True},
-                {"output": tuple(bins), "target": tuple(truths), "weight": some(4, 17)},
+                {"output": tuple(bins), "target": tuple(truths), "weight": uniform(4, 17)},
             ),
             (
                 "l1",
@@ -322,60 +329,63 @@ def _losses(adapter, many):
         ]
         for name, config, inputs in cases:
 
-            def copies(inputs=inputs):
+            def copy_inputs(inputs=inputs):
                 return {
                     k: tuple(t.clone() for t in v) if isinstance(v, tuple) else v.clone()
                     for k, v in inputs.items()
                 }
 
-            # MMPose's arguments stand in the order of ours.
-            given = list(copies().values())
-            task = {"do": "loss", "loss": config, "inputs": given}
+            # MMPose's arguments have the order of ours.
+            arguments = list(copy_inputs().values())
+            task = {"do": "loss", "loss": config, "inputs": arguments}
 
-            def ours(name=name, copies=copies):
-                mine = copies()
-                leaves = [t for v in mine.values() for t in (v if isinstance(v, tuple) else (v,))]
+            def compute_ours(name=name, copy_inputs=copy_inputs):
+                tensors = copy_inputs()
+                leaves = [
+                    t for v in tensors.values() for t in (v if isinstance(v, tuple) else (v,))
+                ]
                 for t in leaves:
                     t.requires_grad_()
-                value = adapter.loss(name, **mine)
+                value = adapter.loss(name, **tensors)
                 value.backward()
-                first = [t.grad for t in leaves[: 2 if name in ("kl_discret", "mlecc") else 1]]
-                return {"value": float(value.detach()), "gradients": first}
+                num_outputs = 2 if name in ("kl_discret", "mlecc") else 1
+                gradients = [t.grad for t in leaves[:num_outputs]]
+                return {"value": float(value.detach()), "gradients": gradients}
 
-            yield f"loss {name.removesuffix('_none')}", task, ours, 1e-5
+            yield f"loss {name.removesuffix('_none')}", task, compute_ours, 1e-5
 
 
-def _suppressions(adapter, many):
+def _make_suppressions(adapter, count):
     rng = np.random.default_rng(6)
-    for _ in range(many):
+    for _ in range(count):
         n = int(rng.integers(1, 25))
-        middle = rng.uniform(0, 300, (max(n // 3, 1), 1, 2))[rng.integers(0, max(n // 3, 1), n)]
-        points = middle + rng.normal(0, 30, (1, 17, 2)) + rng.normal(0, 6, (n, 17, 2))
+        center = rng.uniform(0, 300, (max(n // 3, 1), 1, 2))[rng.integers(0, max(n // 3, 1), n)]
+        points = center + rng.normal(0, 30, (1, 17, 2)) + rng.normal(0, 6, (n, 17, 2))
         scores, areas = rng.random((n, 17)), rng.uniform(500, 9000, n)
-        low = middle[:, 0] + rng.normal(0, 10, (n, 2))
+        low = center[:, 0] + rng.normal(0, 10, (n, 2))
         boxes = np.concatenate([low, low + rng.uniform(20, 90, (n, 2))], axis=1).astype(np.float32)
-        sure = rng.permutation(n).astype(np.float32)
+        box_scores = rng.permutation(n).astype(np.float32)
         base = {"do": "nms", "keypoints": points, "areas": areas}
-        above = float(rng.uniform(0.3, 0.9))
+        oks_threshold = float(rng.uniform(0.3, 0.9))
         yield (
             "OKS NMS",
             {
                 **base,
                 "kind": "oks",
                 "scores": scores.mean(1),
-                "above": above,
+                "threshold": oks_threshold,
                 "sigmas": np.array(SIGMAS),
             },
-            lambda p=points, s=scores, a=areas, t=above: {
+            lambda p=points, s=scores, a=areas, t=oks_threshold: {
                 "kept": adapter.oks_nms(p, s.mean(1), a, np.array(SIGMAS), t)
             },
             0,
         )
-        near = float(rng.uniform(0.05, 0.2))
+        distance = float(rng.uniform(0.05, 0.2))
         yield (
             "joints NMS",
-            {**base, "kind": "joints", "scores": scores, "above": near, "most": 4},
-            lambda p=points, s=scores, t=near: {"kept": adapter.nearby_joints_nms(p, s, t, 4)},
+            {**base, "kind": "joints", "scores": scores, "threshold": distance, "max_people": 4},
+            lambda p=points, s=scores, t=distance: {"kept": adapter.nearby_joints_nms(p, s, t, 4)},
             0,
         )
         yield (
@@ -385,33 +395,39 @@ def _suppressions(adapter, many):
                 "kind": "box",
                 "scores": scores,
                 "boxes": boxes,
-                "box_scores": sure,
-                "above": 0.3,
+                "box_scores": box_scores,
+                "threshold": 0.3,
             },
-            lambda b=boxes, s=sure: {"kept": adapter.box_nms(b, s, 0.3)},
+            lambda b=boxes, s=box_scores: {"kept": adapter.box_nms(b, s, 0.3)},
             0,
         )
 
 
-def error(name, ours, theirs):
-    """The largest error of everything that both made, in parts of the largest value."""
+def compute_error(name, ours, theirs):
+    """Compute the largest error of all that both computed, relative to the largest value."""
     if isinstance(theirs, dict):
-        worst = 0.0
+        largest = 0.0
         for key, value in theirs.items():
             if key == "root" or key not in ours:
                 continue
             if "decode udp" in name and key == "keypoints":
-                # A step on a nearly flat map has no limit; nobody's map reads its neighbour's.
-                sure = np.asarray(theirs["scores"]) > 0
-                steep = np.abs(value).max(-1) < 1e3
-                kept = sure & steep
-                worst = max(worst, error(name, np.asarray(ours[key])[kept], value[kept]))
+                # A step on a nearly flat map has no limit; on maps without a peak MMPose reads the
+                # neighbouring map's values.
+                has_peak = np.asarray(theirs["scores"]) > 0
+                is_steep = np.abs(value).max(-1) < 1e3
+                kept = has_peak & is_steep
+                error = compute_error(name, np.asarray(ours[key])[kept], value[kept])
             else:
-                worst = max(worst, error(name, ours[key], value))
-        return worst
+                error = compute_error(name, ours[key], value)
+            largest = max(largest, error)
+        return largest
     if isinstance(theirs, list):
         return max(
-            (error(name, o, t) for o, t in zip(ours, theirs, strict=False) if t is not None),
+            (
+                compute_error(name, o, t)
+                for o, t in zip(ours, theirs, strict=False)
+                if t is not None
+            ),
             default=0.0,
         )
     ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
@@ -422,6 +438,6 @@ def error(name, ours, theirs):
     if not theirs.size:
         return 0.0
     if name.startswith(("window", "letterbox")) and theirs.ndim == 3:
-        # Pictures: how many pixels are more than a grey level apart.
+        # Images: the share of pixels that differ by more than one grey level.
         return float((np.abs(ours - theirs) > 1).mean())
     return float(np.abs(ours - theirs).max() / max(np.abs(theirs).max(), 1e-6))

@@ -1,11 +1,12 @@
 """MMPose's side of bench/parity.py and bench/forward.py, run by the Python of its environment.
 
-    ENV/bin/python bench/mmpose/peer.py JOB THEIRS     JOB, THEIRS: files of torch.save
+    ENV/bin/python bench/mmpose/peer.py JOB RESULTS     JOB, RESULTS: files of torch.save
 
-A job is a list of tasks, dicts with a key `do`; the answer is a list of dicts of tensors. Nothing
+A job is a list of tasks, dicts with a key `do`; the result is a list of dicts of tensors. Nothing
 of smallpose is imported here.
 """
 
+import contextlib
 import logging
 import sys
 import warnings
@@ -16,7 +17,7 @@ logging.disable(logging.WARNING)
 sys.path.insert(0, str(Path(__file__).parent))
 import stand_ins  # noqa: E402
 
-stand_ins.install()
+stand_ins.install_stand_ins()
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
@@ -53,14 +54,15 @@ CODECS = {
 }
 
 
-def config_of(method):
+def load_config(method):
+    """Load MMPose's configuration of a method, without initial weights."""
     from mmengine.config import Config
 
     import mmpose
 
     folder = Path(mmpose.__file__).parent / ".mim/configs" / COCO
     if method == "vitpose_s_rle":
-        # MMPose has no such file: the one's backbone and the other's neck, head and test settings.
+        # MMPose has no such file: ViTPose's backbone with RLE's neck, head and test settings.
         config = Config.fromfile(folder / CONFIGS["rle_res50"])
         config.model.backbone = Config.fromfile(folder / CONFIGS["vitpose_s"]).model.backbone
         config.model.head.in_channels = 384
@@ -70,13 +72,15 @@ def config_of(method):
     return config
 
 
-def build(method):
+def build_model(method):
+    """Build MMPose's model in eval mode."""
     from mmpose.registry import MODELS
 
-    return MODELS.build(config_of(method).model).eval()
+    return MODELS.build(load_config(method).model).eval()
 
 
-def coco_meta():
+def load_coco_metainfo():
+    """Load MMPose's description of COCO's keypoints."""
     from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
     import mmpose
@@ -85,11 +89,12 @@ def coco_meta():
     return parse_pose_metainfo({"from_file": str(base)})
 
 
-def samples_of(metas):
+def make_samples(metas):
+    """Make MMPose's data samples of the given windows."""
     from mmengine.structures import InstanceData
     from mmpose.structures import PoseDataSample
 
-    coco = coco_meta()
+    coco = load_coco_metainfo()
     samples = []
     for meta in metas:
         sample = PoseDataSample(
@@ -104,21 +109,24 @@ def samples_of(metas):
     return samples
 
 
-def raw_outputs(model, method, x, extra):
+def compute_raw_outputs(model, method, x, extra):
+    """Compute the raw outputs by the names of the parity material."""
     features = model.extract_feat(x)
     if method.startswith("cid"):
         maps = model.head.iia_module.keypoint_root_conv(features[-1])
-        made = {"root_heatmaps": torch.clamp(maps.sigmoid(), 1e-4, 1 - 1e-4)}
-        at = extra["instance_coords"].long(), extra["instance_imgids"].long()
-        person = features[-1][at[1], :, at[0][:, 1], at[0][:, 0]]
-        made["instance_feats"] = person
-        made["instance_heatmaps"] = model.head.gfd_module(features[-1], person, *at)
-        return made
+        roots, image_index = extra["instance_coords"].long(), extra["instance_imgids"].long()
+        instances = features[-1][image_index, :, roots[:, 1], roots[:, 0]]
+        heatmaps = model.head.gfd_module(features[-1], instances, roots, image_index)
+        return {
+            "root_heatmaps": torch.clamp(maps.sigmoid(), 1e-4, 1 - 1e-4),
+            "instance_feats": instances,
+            "instance_heatmaps": heatmaps,
+        }
     out = model.head.forward(features)
     if method.startswith("rtmo"):
         names = ("cls_scores", "bbox_preds", "kpt_offsets", "kpt_vis", "pose_vecs")
         flat = ([m.flatten(2).transpose(1, 2) for m in levels] for levels in out)
-        # Offsets exist in training only.
+        # The keypoint offsets exist in training only.
         return {k: torch.cat(maps, 1) for k, maps in zip(names, flat, strict=True) if maps}
     if method.startswith("dekr"):
         return {"heatmaps": out[0], "displacements": out[1]}
@@ -127,53 +135,56 @@ def raw_outputs(model, method, x, extra):
     return {"coords" if "rle" in method else "heatmaps": out}
 
 
-def fill(model, state):
-    """With the versions of MMPose's modules, or it takes the weights for old and renames them."""
-    own = model.state_dict()
-    state = type(own)(state)
-    state._metadata = own._metadata
+def load_state(model, state):
+    """Load weights with the versions of MMPose's modules, which would else rename old keys."""
+    expected = model.state_dict()
+    state = type(expected)(state)
+    state._metadata = expected._metadata
     model.load_state_dict(state, strict=True)
 
 
 def run_method(task):
-    """Raw outputs, predictions plain and flipped, and losses with all their gradients."""
+    """Compute raw outputs, predictions without and with flip test, and losses with gradients."""
     method = task["method"]
-    model = build(method)
-    fill(model, task["state"])
-    answer = {"keys": {k: list(v.shape) for k, v in model.state_dict().items()}}
-    answer["constants"] = {k: model.state_dict()[k] for k in task["constants"]}
+    model = build_model(method)
+    load_state(model, task["state"])
+    result = {"keys": {k: list(v.shape) for k, v in model.state_dict().items()}}
+    result["constants"] = {k: model.state_dict()[k] for k in task["constants"]}
     with torch.no_grad():
-        answer["raw"] = raw_outputs(model, method, task["images"], task.get("extra", {}))
-    whole = method.startswith(("rtmo", "cid", "dekr"))
+        result["raw"] = compute_raw_outputs(model, method, task["images"], task.get("extra", {}))
+    is_full_image = method.startswith(("rtmo", "cid", "dekr"))
     for flip in (False, True):
         model.test_cfg["flip_test"] = flip and not method.startswith("rtmo")
-        found = []
+        samples = []
         with torch.no_grad():
-            if whole:
+            if is_full_image:
                 for i, meta in enumerate(task["metas"]):
-                    found += model.predict(task["images"][i : i + 1], samples_of([meta]))
+                    samples += model.predict(task["images"][i : i + 1], make_samples([meta]))
             else:
-                found = model.predict(task["images"], samples_of(task["metas"]))
-        answer["flip" if flip else "plain"] = [
+                samples = model.predict(task["images"], make_samples(task["metas"]))
+        result["flip" if flip else "plain"] = [
             {
-                key: np.asarray(f.pred_instances[key])
+                key: np.asarray(sample.pred_instances[key])
                 for key in ("keypoints", "keypoint_scores", "bboxes", "bbox_scores")
-                if key in f.pred_instances
+                if key in sample.pred_instances
             }
-            for f in found
+            for sample in samples
         ]
-    answer["losses"] = {stage: losses(model, method, task, stage) for stage in task["stages"]}
-    return answer
+    result["losses"] = {
+        stage: compute_losses(model, method, task, stage) for stage in task["stages"]
+    }
+    return result
 
 
-def losses(model, method, task, stage):
+def compute_losses(model, method, task, stage):
+    """Compute the terms of the loss and the gradients of all weights."""
     model.zero_grad()
     head = model.head
     if method.startswith("rtmo"):
         head.use_aux_loss = stage in (2, 3)
         if stage >= 2:
-            # What MMPose's hook for the second stage sets.
-            for hook in config_of(method).custom_hooks:
+            # Set what MMPose's hook for the second stage sets.
+            for hook in load_config(method).custom_hooks:
                 if hook["type"] == "RTMOModeSwitchHook":
                     for attributes in hook["epoch_attributes"].values():
                         for key, value in attributes.items():
@@ -182,12 +193,12 @@ def losses(model, method, task, stage):
                             for part in path:
                                 target = getattr(target, part)
                             setattr(target, last, value)
-        head.head_module.training = True  # so that it says offsets; its norms stay as they are
-    samples = task_samples(method, task)
+        head.head_module.training = True  # it then outputs offsets; its norms stay in eval mode
+    samples = make_training_samples(method, task)
     features = model.extract_feat(task["images"])
     terms = head.loss(features, samples, train_cfg=model.train_cfg or {})
     terms = {k: v for k, v in terms.items() if k.startswith("loss")}
-    terms = {k: v.mean() for k, v in terms.items()}  # as MMEngine makes numbers of them
+    terms = {k: v.mean() for k, v in terms.items()}  # as MMEngine reduces them
     sum(terms.values()).backward()
     gradients = {k: p.grad.clone() for k, p in model.named_parameters() if p.grad is not None}
     return {
@@ -196,36 +207,36 @@ def losses(model, method, task, stage):
     }
 
 
-def task_samples(method, task):
-    """Targets encoded by MMPose's own codec, without its random jitter."""
+def make_training_samples(method, task):
+    """Encode targets by MMPose's own codec, without its random jitter."""
     from mmengine.structures import InstanceData, PixelData
     from mmpose.registry import KEYPOINT_CODECS
 
-    samples = samples_of(task["metas"])
-    codec = config_of(method).get("codec")
+    samples = make_samples(task["metas"])
+    codec = load_config(method).get("codec")
     if isinstance(codec, dict) and codec.get("type") and not method.startswith("rtmo"):
         encoder = KEYPOINT_CODECS.build({**codec, **task.get("codec", {})})
     for sample, truth in zip(samples, task["truth"], strict=True):
-        points, seen = truth["keypoints"], truth["keypoints_visible"]
+        points, visible = truth["keypoints"], truth["keypoints_visible"]
         labels, fields = InstanceData(), PixelData()
         if method.startswith("rtmo"):
             labels.keypoints = torch.as_tensor(points).float()
-            labels.keypoints_visible = torch.as_tensor(seen).float()
+            labels.keypoints_visible = torch.as_tensor(visible).float()
             labels.bboxes = torch.as_tensor(truth["bboxes"]).float()
             labels.areas = torch.as_tensor(truth["areas"]).float()
             labels.labels = torch.zeros(len(points), dtype=torch.long)
             if "invalid" in truth:
                 fields.heatmap_mask = torch.as_tensor(truth["invalid"]).float()[None]
         else:
-            more = {}
+            extra = {}
             if method.startswith("cid"):
                 x0, y0, x1, y1 = truth["bboxes"].T
                 corners = np.stack([x0, y0, x0, y1, x1, y0, x1, y1], 1)
-                more["bbox"] = corners.astype(np.float32)
-            kept = np.random.randint
-            np.random.randint = lambda low, high, size: np.zeros(size, int)
-            encoded = encoder.encode(points.astype(np.float32), seen.astype(np.float32), **more)
-            np.random.randint = kept
+                extra["bbox"] = corners.astype(np.float32)
+            with without_jitter():
+                encoded = encoder.encode(
+                    points.astype(np.float32), visible.astype(np.float32), **extra
+                )
             for key, value in encoded.items():
                 value = torch.as_tensor(np.asarray(value))
                 if key in (
@@ -246,31 +257,43 @@ def task_samples(method, task):
     return samples
 
 
+@contextlib.contextmanager
+def without_jitter():
+    """Make `np.random.randint` return zeros, with which CID's codec jitters roots."""
+    randint = np.random.randint
+    np.random.randint = lambda low, high, size: np.zeros(size, int)
+    try:
+        yield
+    finally:
+        np.random.randint = randint
+
+
 def run_encode(task):
+    """Encode keypoints by a codec."""
     from mmpose.registry import KEYPOINT_CODECS
 
     codec = KEYPOINT_CODECS.build({**CODECS[task["codec"]], **task.get("settings", {})})
-    kept = np.random.randint
-    np.random.randint = lambda low, high, size: np.zeros(size, int)
-    made = codec.encode(task["keypoints"].copy(), task["visible"].copy(), **task.get("more", {}))
-    np.random.randint = kept
-    return {key: np.asarray(value) for key, value in made.items()}
+    with without_jitter():
+        targets = codec.encode(task["keypoints"].copy(), task["visible"].copy())
+    return {key: np.asarray(value) for key, value in targets.items()}
 
 
 def run_decode(task):
+    """Decode outputs by a codec."""
     from mmpose.registry import KEYPOINT_CODECS
 
     codec = KEYPOINT_CODECS.build({**CODECS[task["codec"]], **task.get("settings", {})})
-    given = {key: value.copy() for key, value in task["inputs"].items()}
+    inputs = {key: value.copy() for key, value in task["inputs"].items()}
     if task["codec"] == "spr":
-        given = {key: torch.as_tensor(value) for key, value in given.items()}
-    points, scores = codec.decode(*given.values())
+        inputs = {key: torch.as_tensor(value) for key, value in inputs.items()}
+    points, scores = codec.decode(*inputs.values())
     if isinstance(scores, tuple):
         return {"keypoints": points.numpy(), "root": scores[0].numpy(), "scores": scores[1].numpy()}
     return {"keypoints": np.asarray(points), "scores": np.asarray(scores)}
 
 
 def run_loss(task):
+    """Compute a loss and its gradients."""
     from mmpose.registry import MODELS
 
     if task["loss"].get("metainfo"):
@@ -279,12 +302,12 @@ def run_loss(task):
         coco = Path(mmpose.__file__).parent / ".mim/configs/_base_/datasets/coco.py"
         task["loss"]["metainfo"] = str(coco)
     loss = MODELS.build(task["loss"])
-    given = task["inputs"]
-    leaves = [t for g in given for t in (g if isinstance(g, tuple) else (g,))]
+    inputs = task["inputs"]
+    leaves = [t for x in inputs for t in (x if isinstance(x, tuple) else (x,))]
     for t in leaves:
         if isinstance(t, torch.Tensor):
             t.requires_grad_(t.dtype.is_floating_point)
-    value = loss(*given).mean()  # as MMEngine makes a number of it
+    value = loss(*inputs).mean()  # as MMEngine reduces it
     value.backward()
     return {
         "value": float(value.detach()),
@@ -293,10 +316,10 @@ def run_loss(task):
 
 
 def run_boxes(task):
-    """Top-down windows and crops of one picture."""
+    """Compute top-down windows and crops of one image."""
     from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
 
-    made = []
+    windows = []
     for box, rotation in zip(task["boxes_xyxy"], task["rotations"], strict=True):
         results = {
             "img": task["bgr"],
@@ -307,7 +330,7 @@ def run_boxes(task):
         results["bbox_rotation"] = np.array([rotation], np.float32)
         affine = TopdownAffine(task["size"], use_udp=task["udp"])
         results = affine(results)
-        made.append(
+        windows.append(
             {
                 "center": results["input_center"],
                 "scale": results["input_scale"],
@@ -315,31 +338,33 @@ def run_boxes(task):
                 "points": results["transformed_keypoints"][0],
             }
         )
-    return {"made": made}
+    return {"windows": windows}
 
 
 def run_letterbox(task):
+    """Letterbox one image."""
     from mmpose.datasets.transforms import BottomupResize
 
     settings = {
         "input_size": tuple(task["size"]),
         "resize_mode": task["mode"],
-        "size_factor": task["multiple"],
+        "size_factor": task["size_divisor"],
     }
     if task["mode"] == "fit":
         settings["pad_val"] = (114, 114, 114)
     height, width = task["bgr"].shape[:2]
     out = BottomupResize(**settings)({"img": task["bgr"], "ori_shape": (height, width)})
     return {
-        "picture": out["img"],
+        "image": out["img"],
         **{k: np.asarray(out[k]) for k in ("input_size", "input_center", "input_scale")},
     }
 
 
 def run_nms(task):
+    """Run one of the three suppressions."""
     from importlib import import_module
 
-    theirs = import_module("mmpose.evaluation.functional.nms")
+    functional = import_module("mmpose.evaluation.functional.nms")
 
     people = [
         {"keypoints": np.asarray(k), "score": s, "area": a}
@@ -349,24 +374,27 @@ def run_nms(task):
         with_v = [
             {**p, "keypoints": np.c_[p["keypoints"], np.ones(len(p["keypoints"]))]} for p in people
         ]
-        return {"kept": np.asarray(theirs.oks_nms(with_v, task["above"], sigmas=task["sigmas"]))}
+        return {
+            "kept": np.asarray(functional.oks_nms(with_v, task["threshold"], sigmas=task["sigmas"]))
+        }
     if task["kind"] == "joints":
-        kept = theirs.nearby_joints_nms(
-            people, task["above"], score_per_joint=True, max_dets=task["most"]
+        kept = functional.nearby_joints_nms(
+            people, task["threshold"], score_per_joint=True, max_dets=task["max_people"]
         )
         return {"kept": np.asarray(kept)}
     boxes, scores = torch.as_tensor(task["boxes"]), torch.as_tensor(task["box_scores"])
-    return {"kept": theirs.nms_torch(boxes, scores, task["above"]).numpy()}
+    return {"kept": functional.nms_torch(boxes, scores, task["threshold"]).numpy()}
 
 
 def run_dcc(task):
-    model = build(task["method"])
-    fill(model, task["state"])
+    """Run RTMO's coordinate classifier."""
+    model = build_model(task["method"])
+    load_state(model, task["state"])
     with torch.no_grad():
         return {"keypoints": model.head.dcc.forward_test(*task["inputs"])}
 
 
-DO = {
+COMMANDS = {
     "method": run_method,
     "encode": run_encode,
     "decode": run_decode,
@@ -385,7 +413,7 @@ def main(job, out):
     import mmpretrain  # noqa: F401
 
     tasks = torch.load(job, weights_only=False)
-    torch.save([DO[task["do"]](task) for task in tasks], out)
+    torch.save([COMMANDS[task["do"]](task) for task in tasks], out)
 
 
 if __name__ == "__main__":

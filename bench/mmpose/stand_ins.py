@@ -1,8 +1,8 @@
-"""What MMPose imports and its methods here do not need, as empty stand-ins; imported before it.
+"""Empty stand-ins for imports of MMPose that its methods here do not need; installed before it.
 
-mmcv's compiled operators, MMDetection, torchvision and xtcocotools are looked for only where they
-are missing. DEKR's deformable convolution, the one operator that is needed, is written here from
-its definition (version 1: bilinear, no modulation), apart from ours in `models/heads/dekr.py`.
+They replace mmcv's compiled operators, MMDetection, torchvision and xtcocotools where these are
+missing. DEKR's deformable convolution, the only operator that is needed, is implemented here from
+its definition (version 1: bilinear, no modulation), independently of `models/heads/dekr.py`.
 """
 
 import importlib.abc
@@ -13,7 +13,7 @@ import types
 
 
 class _Empty(types.ModuleType):
-    """Every name in it is an empty class."""
+    """A module in which every name is an empty class."""
 
     __path__ = ()
 
@@ -23,7 +23,7 @@ class _Empty(types.ModuleType):
         import torch
 
         if self.__name__ == "mmcv.ops" and name == "DeformConv2d":
-            return deform_conv_class()
+            return make_deform_conv_class()
         if self.__name__ == "xtcocotools.coco" and name == "COCO":
             from pycocotools.coco import COCO
 
@@ -37,7 +37,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def find_spec(self, name, path=None, target=None):
         if name == "mmdet.registry":
-            # MMPretrain registers parts of MMDetection where there is one.
+            # MMPretrain registers parts of MMDetection where it is installed.
             raise ModuleNotFoundError(name)
         if any(name == root or name.startswith(f"{root}.") for root in self.roots):
             return importlib.machinery.ModuleSpec(name, self, is_package=True)
@@ -55,21 +55,21 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             module.ConfigType = module.OptConfigType = dict
 
 
-def install():
-    """Put stand-ins where the real packages are missing."""
-    wanted = ("mmdet", "torchvision", "xtcocotools")
-    missing = [name for name in wanted if importlib.util.find_spec(name) is None]
+def install_stand_ins():
+    """Install stand-ins for the packages that are missing."""
+    needed = ("mmdet", "torchvision", "xtcocotools")
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     try:
-        present = importlib.util.find_spec("mmcv._ext") is not None
+        has_operators = importlib.util.find_spec("mmcv._ext") is not None
     except ModuleNotFoundError:
-        present = False
-    if not present:
+        has_operators = False
+    if not has_operators:
         missing.append("mmcv.ops")
     sys.meta_path.insert(0, _Finder(missing))
 
 
-def deform_conv_class():
-    """A 3×3 deformable convolution that gathers its four neighbours one by one."""
+def make_deform_conv_class():
+    """Make a 3×3 deformable convolution that gathers the four neighbours of a point one by one."""
     import torch
     from torch import nn
 
@@ -94,24 +94,24 @@ def deform_conv_class():
         def forward(self, x, offset):
             b, c, h, w = x.shape
             g = self.deform_groups
-            moved = offset.view(b, g, 9, 2, h, w)
+            moves = offset.view(b, g, 9, 2, h, w)
             rows = (
                 torch.arange(h).view(1, 1, 1, h, 1) + torch.arange(9).view(1, 1, 9, 1, 1) // 3 - 1
             )
             columns = (
                 torch.arange(w).view(1, 1, 1, 1, w) + torch.arange(9).view(1, 1, 9, 1, 1) % 3 - 1
             )
-            y, x_at = rows + moved[:, :, :, 0], columns + moved[:, :, :, 1]
+            y, x_at = rows + moves[:, :, :, 0], columns + moves[:, :, :, 1]
             flat = x.view(b, g, c // g, h * w)
             total = 0
             for dy in (0, 1):
                 for dx in (0, 1):
                     yy, xx = y.floor() + dy, x_at.floor() + dx
-                    share = (1 - (y - yy).abs()) * (1 - (x_at - xx).abs())
-                    inside = (yy >= 0) & (yy < h) & (xx >= 0) & (xx < w)
-                    place = (yy.clamp(0, h - 1) * w + xx.clamp(0, w - 1)).long().flatten(2)
-                    seen = flat.gather(3, place[:, :, None].expand(-1, -1, c // g, -1))
-                    total = total + seen * (share * inside).flatten(2)[:, :, None]
+                    weight = (1 - (y - yy).abs()) * (1 - (x_at - xx).abs())
+                    is_inside = (yy >= 0) & (yy < h) & (xx >= 0) & (xx < w)
+                    index = (yy.clamp(0, h - 1) * w + xx.clamp(0, w - 1)).long().flatten(2)
+                    samples = flat.gather(3, index[:, :, None].expand(-1, -1, c // g, -1))
+                    total = total + samples * (weight * is_inside).flatten(2)[:, :, None]
             total = total.view(b, g, c // g, 9, h, w)  # nine samples of every channel
             total = total.view(b, self.groups, c // self.groups * 9, h, w)
             kernel = self.weight.flatten(1).view(self.groups, -1, self.weight[0].numel())
