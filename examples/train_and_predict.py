@@ -1,4 +1,4 @@
-"""Train the tiny twin on a built set, then find the people of one of its test pictures.
+"""Train a tiny variant on a built set, then predict the people of one of its test images.
 
 python examples/train_and_predict.py SET RUN [epochs]
 """
@@ -7,30 +7,31 @@ import sys
 from pathlib import Path
 
 import smallpose
-from smallpose.dataloading.images import pictures_of
-from smallpose.training.run import Experiment, train
+from smallpose.dataloading.images import open_set_images
 
-data, run = Path(sys.argv[1]), Path(sys.argv[2])
-epochs = sys.argv[3] if len(sys.argv) > 3 else "6"
+data = Path(sys.argv[1])
+run = Path(sys.argv[2])
+epochs = int(sys.argv[3]) if len(sys.argv) > 3 else 6
 
-result = train(
-    Experiment(
+result = smallpose.train(
+    smallpose.TrainingConfig(
         method="simple_baseline_r18_tiny",
         data=data,
         out=run,
         setting="B",
         recipe="quick",
-        overrides=(("epochs", epochs),),
+        overrides={"epochs": epochs},
     )
 )
-numbers = result["evaluation"]["protocols"]["coco"]
-print(f"AP of small people {100 * numbers['AP_S']:.1f}, of all {100 * numbers['AP']:.1f}")
+scores = result["evaluation"]["protocols"]["coco"]
+print(f"AP of small people {100 * scores['AP_S']:.1f}, of all {100 * scores['AP']:.1f}")
 
 truth = smallpose.read_coco(data / "annotations" / "test.json")
 method = smallpose.create_method("simple_baseline_r18_tiny", weights=run)
-here = truth.boxes_xywh[truth.image_rows == 0]
-picture = pictures_of(data).read(truth.images.file_names[0])  # (h, w, 3) RGB
-found = method.predict([picture], [here])
-for score, keypoints in zip(found.scores, found.keypoints, strict=True):
-    x, y, sure = keypoints[found.skeleton.joints.index("nose")]
-    print(f"a person, score {score:.2f}: nose at ({x:.0f}, {y:.0f}), keypoint score {sure:.2f}")
+boxes = truth.boxes_xywh[truth.image_rows == 0]
+image = open_set_images(data).read(truth.images.file_names[0])  # (h, w, 3) RGB
+predictions = method.predict([image], [boxes])
+nose = predictions.skeleton.joints.index("nose")
+for score, keypoints in zip(predictions.scores, predictions.keypoints, strict=True):
+    x, y, nose_score = keypoints[nose]
+    print(f"a person, score {score:.2f}: nose at ({x:.0f}, {y:.0f}), score {nose_score:.2f}")

@@ -50,7 +50,7 @@ def test_rtmos_cosines_scale_with_the_learning_rate_and_refuse_other_schedules()
     lower = compute_rates("rtmo_tiny", "paper", learning_rate="0.001")
     assert lower == pytest.approx([rate / 4 for rate in plain])
     for field, value in (("schedule", "one_cycle"), ("warm_up", "20"), ("decay_at", "1,2")):
-        with pytest.raises(InputError, match="follow cosines between epochs"):
+        with pytest.raises(InputError, match="follows cosines between epochs"):
             compute_rates("rtmo_tiny", "paper", **{field: value})
 
 

@@ -1,4 +1,4 @@
-"""Exported methods find the keypoints that PyTorch finds, run by onnxruntime alone."""
+"""Exported methods give the keypoints of PyTorch, run by onnxruntime alone."""
 
 import importlib.util
 import json
@@ -13,7 +13,7 @@ import torch
 from smallpose.cli.main import main
 from smallpose.methods import create_method
 from smallpose.methods.dekr import DEKR
-from smallpose.methods.full_image import WholeImageMethod
+from smallpose.methods.full_image import FullImageMethod
 
 pytest.importorskip("onnx", reason="needs the extra [onnx]")
 pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
@@ -30,7 +30,7 @@ TOP_DOWN = [
     "cal_hrnet_w16_tiny",
 ]
 SLOW = [pytest.param(n, marks=pytest.mark.slow) for n in ("hrnet_w16_tiny", "hrformer_tiny")]
-WHOLE = ["rtmo_tiny", "dekr_hrnet_w8_tiny", "cid_hrnet_w8_tiny"]
+FULL_IMAGE = ["rtmo_tiny", "dekr_hrnet_w8_tiny", "cid_hrnet_w8_tiny"]
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +42,15 @@ def example() -> ModuleType:
     return module
 
 
-def filled(name: str) -> Any:
-    """A method whose layers neither fade nor blow up, so that its maps have peaks."""
+def create_with_peaks(name: str) -> Any:
+    """Create a method whose activations neither vanish nor explode, so that maps have peaks."""
     torch.manual_seed(3)
     method = create_method(name)
     with torch.no_grad():
         for weight in method.parameters():
             if weight.ndim > 1:
                 weight.normal_(0, 1.2 * weight[0].numel() ** -0.5)
-        if name.startswith("rtmo"):  # its pictures are not normalised
+        if name.startswith("rtmo"):  # its images are not normalised
             next(w for w in method.parameters() if w.ndim > 1).mul_(0.01)
         for key, values in method.named_parameters():
             for part, value in (
@@ -63,53 +63,53 @@ def filled(name: str) -> Any:
     return method
 
 
-def picture(height: int, width: int) -> np.ndarray:
+def make_image(height: int, width: int) -> np.ndarray:
     rng = np.random.default_rng(5)
     coarse = rng.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
     return np.ascontiguousarray(coarse.repeat(8, 0).repeat(8, 1)[:height, :width])
 
 
 @pytest.mark.parametrize("name", [*TOP_DOWN, *SLOW])
-def test_a_top_down_method_finds_the_same_in_boxes(name, example, tmp_path):
-    method = filled(name)
+def test_a_top_down_method_gives_the_same_keypoints(name, example, tmp_path):
+    method = create_with_peaks(name)
     export_onnx(method, tmp_path)
-    rgb = picture(140, 200)
+    rgb = make_image(140, 200)
     boxes = np.array([[10, 20, 40, 90], [60, 5, 80, 60], [150, 100, 90, 70.5]])
     ours = method.predict([rgb], [boxes]).keypoints
-    theirs = example.Method(tmp_path).in_boxes(rgb, boxes)
-    away = np.abs(ours[..., :2] - theirs[..., :2]).max(axis=2)
-    # The step of UDP's decoding has no limit: on a nearly flat map last bits become pixels.
-    assert (away[ours[..., 2] > 0] < 0.02).mean() > (0.9 if name == "vitpose_tiny" else 0.999)
+    theirs = example.Method(tmp_path).predict_in_boxes(rgb, boxes)
+    distance = np.abs(ours[..., :2] - theirs[..., :2]).max(axis=2)
+    # UDP's decoding step has no limit: on a nearly flat map rounding errors become pixels.
+    assert (distance[ours[..., 2] > 0] < 0.02).mean() > (0.9 if name == "vitpose_tiny" else 0.999)
     np.testing.assert_allclose(theirs[..., 2], ours[..., 2], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", FULL_IMAGE)
 @pytest.mark.parametrize("flip", [False, True])
-def test_a_full_image_method_finds_the_same_people(name, flip, example, tmp_path):
+def test_a_full_image_method_gives_the_same_people(name, flip, example, tmp_path):
     if flip and name == "rtmo_tiny":
-        pytest.skip("RTMO has no mirrored pass")
-    method = filled(name)
-    assert isinstance(method, WholeImageMethod)
+        pytest.skip("RTMO has no flip test")
+    method = create_with_peaks(name)
+    assert isinstance(method, FullImageMethod)
     if isinstance(method, DEKR):
-        method.near = 1e-3  # poses of random weights are all alike; none shall be dropped
-    method.nms_above = 1.0  # the example leaves people found twice to its caller
+        method.nms_distance = 1e-3  # random weights give similar poses; none must be dropped
+    method.oks_threshold = 1.0  # the example does not suppress duplicates
     export_onnx(method, tmp_path, flip_test=flip)
-    rgb = picture(192, 192)
+    rgb = make_image(192, 192)
     ours = method.predict([rgb], flip_test=flip).keypoints
-    theirs = example.Method(tmp_path).everybody(rgb)
+    theirs = example.Method(tmp_path).predict_all(rgb)
     assert len(ours) >= 1
     assert theirs.shape == ours.shape
-    # CID's probabilities end short of 1, and many of such random maps' pixels share that maximum.
-    away = np.abs(ours[..., :2] - theirs[..., :2]).max(axis=2)
-    assert (away < 0.05).mean() > (0.99 if name.startswith("cid") else 0.9999)
+    # CID's probabilities are truncated below 1, and many pixels of random maps reach that maximum.
+    distance = np.abs(ours[..., :2] - theirs[..., :2]).max(axis=2)
+    assert (distance < 0.05).mean() > (0.99 if name.startswith("cid") else 0.9999)
     largest = max(np.abs(ours[..., 2]).max(), 1)
     np.testing.assert_allclose(theirs[..., 2], ours[..., 2], atol=1e-3 * largest)
 
 
-def test_the_command_exports_a_run_and_says_how_to_use_it(tmp_path, capsys):
+def test_the_command_exports_a_run_and_describes_it(tmp_path, capsys):
     from smallpose.training.checkpoint import save_model
 
-    method = filled("rle_r18_tiny")
+    method = create_with_peaks("rle_r18_tiny")
     run = tmp_path / "run"
     save_model(method, run, method.recipes["quick"])
     out = tmp_path / "onnx"
