@@ -145,7 +145,7 @@ def test_id_0_is_read(tmp_path):
 def test_annotations_of_other_categories_are_left_out_and_noted(tmp_path):
     people = read_coco(save(tmp_path, make_coco(make_person(), make_person(id=2, category_id=3))))
     assert people.ids.tolist() == [1]
-    assert people.notes == ("1 annotations of other categories left out",)
+    assert people.notes == ("category used: person (id 1); left out: id 3 with 1 annotations",)
 
 
 def test_crowds_with_masks_as_dicts_and_people_without_keypoints_are_read(tmp_path):
@@ -178,7 +178,7 @@ FAULTS = {
         "(id 1): key 'bbox' occurs twice",
     ),
     "latin-1": (b'{"images":[{"id":1,"file_name":"\xe9"}]}', "not UTF-8 at byte 32"),
-    "text id": (make_coco(make_person(id="x")), "annotations[0] (id x): Expected int, got str: id"),
+    "half an id": (make_coco(make_person(id=1.5)), "annotations[0] (id 1.5): Expected int | str"),
     "id of 65 bits": (make_coco(make_person(id=2**64)), "annotations[0] (id 18446744073709551616)"),
     "image of 65 bits": (make_coco(images=[{"id": 2**64}]), "images[0]"),
     "count of 65 bits": (make_coco(make_person(num_keypoints=2**63)), "annotations[0] (id 1)"),

@@ -50,12 +50,14 @@ class Images:
     """Images as columns, in the order of their file.
 
     Args:
-        ids: (m,) unique numbers.
+        ids: (m,) unique numbers. Where the file has ids that are text, they are numbers of ours in
+            the order of the texts.
         file_names: (m,) relative paths.
         width, height: (m,) px; 0 where unknown.
         source: (m,) indices into `SOURCES`.
         source_ids: (m,) the image's id in the source; "" where unknown.
         groups: (m,) video or sequence; "" where there is none.
+        text_ids: (m,) the ids as the file has them, where any is text; else empty.
     """
 
     ids: Ints
@@ -65,9 +67,20 @@ class Images:
     source: Codes
     source_ids: tuple[str, ...]
     groups: tuple[str, ...]
+    text_ids: tuple[int | str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def file_ids(self) -> list[int | str]:
+        """Return the ids as the file has them, to show and to write."""
+        return list(self.text_ids) if self.text_ids else self.ids.tolist()
+
+    @cached_property
+    def file_id_of(self) -> dict[int, int | str]:
+        """Return the id in the file of each id."""
+        return dict(zip(self.ids.tolist(), self.file_ids, strict=True))
 
     @cached_property
     def row_of(self) -> dict[int, int]:
@@ -85,6 +98,7 @@ class Images:
             source=self.source[rows],
             source_ids=tuple(self.source_ids[i] for i in indices),
             groups=tuple(self.groups[i] for i in indices),
+            text_ids=tuple(self.text_ids[i] for i in indices) if self.text_ids else (),
         )
 
 
@@ -119,7 +133,7 @@ class Instances:
         skeleton: which joints the keypoints are.
         images: the images, also those without people.
         image_rows: (n,) row of each person's image in `images`.
-        ids: (n,) unique numbers.
+        ids: (n,) unique numbers; of ours where the file has ids that are text.
         boxes_xywh: (n, 4) px.
         keypoints: (n, k, 3) x, y in px of the stored image and v: 0 not labelled, 1 labelled but
             hidden, 2 labelled and visible.
@@ -131,6 +145,8 @@ class Instances:
         box_rule: (n,) indices into `boxes.BOX_RULES`.
         segmentation_area: (n,) px² of the mask; NaN where unknown.
         category_id: the id that `person` has in the file; results must use the same.
+        more_category_ids: further categories whose annotations are people here, too.
+        text_ids: (n,) the ids as the file has them, where any is text; else empty.
         notes: what was merged, corrected or left out while reading, as plain sentences.
     """
 
@@ -146,11 +162,23 @@ class Instances:
     source: Codes
     box_rule: Codes
     segmentation_area: Floats
-    category_id: int = 1
+    category_id: int | str = 1
     notes: tuple[str, ...] = field(default=())
+    more_category_ids: tuple[int | str, ...] = ()
+    text_ids: tuple[int | str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def category_ids(self) -> tuple[int | str, ...]:
+        """Return the categories of people; results may use each of them."""
+        return (self.category_id, *self.more_category_ids)
+
+    @property
+    def file_ids(self) -> list[int | str]:
+        """Return the ids as the file has them, to show and to write."""
+        return list(self.text_ids) if self.text_ids else self.ids.tolist()
 
     @cached_property
     def area(self) -> Floats:
@@ -185,8 +213,12 @@ class Instances:
 
     def take(self, rows: NDArray[np.intp] | slice) -> "Instances":
         """Return the given people; all images stay."""
+        text_ids = self.text_ids
+        if text_ids:
+            text_ids = tuple(text_ids[i] for i in np.arange(len(self))[rows].tolist())
         return replace(
             self,
+            text_ids=text_ids,
             image_rows=self.image_rows[rows],
             ids=self.ids[rows],
             boxes_xywh=self.boxes_xywh[rows],
@@ -229,7 +261,7 @@ class OptionalColumns(TypedDict, total=False):
     source: int | Sequence[int] | Codes
     box_rule: int | Sequence[int] | Codes
     segmentation_area: Sequence[float] | Floats
-    category_id: int
+    category_id: int | str
     notes: Sequence[str]
 
 

@@ -333,6 +333,7 @@ static int read_result_field(Text *s, void *results, Py_ssize_t row, const char 
     if (key_is(key, n, "score")) return read_number(s, to->scores + row) < 0 ? -1 : 2;
     if (key_is(key, n, "image_id")) return read_integer(s, to->image_ids + row) < 0 ? -1 : 4;
     if (key_is(key, n, "category_id")) return read_integer(s, to->category_ids + row) < 0 ? -1 : 8;
+    if (key_is(key, n, "file_name")) return -1; /* decides which image; left to the slow reader */
     if (!key_is(key, n, "bbox")) return 0;
     if (accept_word(s, "null")) return 16;
     Py_ssize_t values = read_numbers(s, to->boxes + row * 4, 4);

@@ -1,7 +1,7 @@
 """Read and write COCO keypoint annotations, with the provenance of each person in our own files."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,20 +18,36 @@ from smallpose.io.json_blocks import BLOCK_SIZE
 from smallpose.system.files import write_atomically_with
 
 
-def read_coco(path: Path | str, *, derived: bool = False) -> Instances:
+def read_coco(
+    path: Path | str,
+    *,
+    derived: bool = False,
+    category: str | Sequence[str] = (),
+    keypoints_required: bool = True,
+) -> Instances:
     """Read a COCO keypoint file as `Instances`, with the skeleton of its category.
 
     Boxes are not clipped. Identical duplicates of images and annotations, which real files have,
-    are merged and noted; annotations of other categories are left out and noted.
+    are merged and noted. People are the annotations of the categories named `person` in any case,
+    else of those with the most joints of people; others are left out, and a note names both.
 
     Args:
         derived: keep the keypoints that `build --derive` computed, with v = 1. Without it they are
             not labelled, so that no count, density or metric uses them as labels.
+        category: names in any case, or ids, of the categories to read as people instead.
+        keypoints_required: False to read a file of boxes, too; its people have no labelled
+            keypoint.
 
-    Raises: InputError naming the record that is broken, or two records with one id that differ.
+    Raises: InputError naming the record that is broken, or two records with one id that differ, or
+        where no annotation has keypoints.
     """
-    people = None if derived else read_coco_fast(path)
-    return read_coco_slow(path, derived=derived) if people is None else people
+    wanted = (category,) if isinstance(category, str) else tuple(category)
+    people = None if derived else read_coco_fast(path, wanted)
+    if people is not None:
+        return people
+    return read_coco_slow(
+        path, derived=derived, category=wanted, keypoints_required=keypoints_required
+    )
 
 
 def write_coco(
@@ -74,7 +90,7 @@ def _build_category_record(people: Instances) -> dict[str, Any]:
 
 def _build_image_records(images: Images) -> Iterator[dict[str, Any]]:
     columns = (
-        images.ids.tolist(),
+        images.file_ids,
         images.file_names,
         images.width.tolist(),
         images.height.tolist(),
@@ -103,7 +119,7 @@ def _encode_annotations(people: Instances, derived: NDArray[np.bool_] | None) ->
         block = people.take(rows)
         block_derived = None if derived is None else derived[rows]
         yield b",\n" if start else b"\n"
-        if mapped_json.EXTENSION is None:
+        if mapped_json.EXTENSION is None or people.text_ids or people.images.text_ids:
             records = _build_annotation_records(block, area[rows], block_derived)
             yield b",\n".join(map(msgspec.json.encode, records))
         else:
@@ -142,9 +158,10 @@ def _build_annotation_records(
 ) -> Iterator[dict[str, Any]]:
     """Build the records; the fallback of `_json_write.c`."""
     values = people.keypoints.reshape(len(people), 3 * len(people.skeleton)).tolist()
+    image_ids = people.images.file_ids
     columns = (
-        people.ids.tolist(),
-        people.images.ids[people.image_rows].tolist(),
+        people.file_ids,
+        [image_ids[row] for row in people.image_rows.tolist()],
         people.boxes_xywh.tolist(),
         area.tolist(),
         people.iscrowd.tolist(),

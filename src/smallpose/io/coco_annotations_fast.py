@@ -5,6 +5,7 @@ Only plain files are read here. Anything unusual, and every mistake, is left to
 how long reading takes, never what is read.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,27 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import BOX_RULES
+from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCES, Instances
 from smallpose.io import mapped_json
-from smallpose.io.coco_annotations_slow import (
-    Category,
-    CocoFile,
-    ImageRecord,
-    build_images,
-    find_person_category,
-)
+from smallpose.io.categories import Category, choose_categories
+from smallpose.io.coco_annotations_slow import ImageRecord, build_images
 from smallpose.io.json_blocks import guess_skeleton
 from smallpose.io.mapped_json import WHITESPACE, MappedText, UnsupportedJson
 
 _Members = dict[str, tuple[int, int]]  # where the value of each key of the file starts and ends
 
 
-def read_coco_fast(path: Path | str) -> Instances | None:
+def read_coco_fast(path: Path | str, category: Sequence[str] = ()) -> Instances | None:
     """Read a plain annotation file; None when it has to be read by `read_coco_slow`."""
     try:
         with MappedText(Path(path)) as text:
             members, columns = _scan_file(text)
-            return _build_instances(path, text, members, columns)
+            return _build_instances(path, text, members, columns, category)
     except UnsupportedJson:
         return None
 
@@ -119,7 +116,11 @@ def _scan_annotations(text: MappedText, start: int) -> tuple[_AnnotationColumns,
 
 
 def _build_instances(
-    path: Path | str, text: MappedText, members: _Members, columns: _AnnotationColumns
+    path: Path | str,
+    text: MappedText,
+    members: _Members,
+    columns: _AnnotationColumns,
+    category: Sequence[str],
 ) -> Instances:
     """Build the table, unless something has to be merged, recounted or explained."""
 
@@ -131,18 +132,23 @@ def _build_instances(
             raise UnsupportedJson from None
 
     categories = decode_member("categories", list[Category]) if "categories" in members else []
-    file = CocoFile(annotations=[], categories=categories)
-    category, skeleton = find_person_category(file)
+    unique_categories = np.unique(columns.category_ids).tolist()
+    try:
+        chosen = choose_categories(path, categories, category, lambda: unique_categories)
+    except InputError:
+        raise UnsupportedJson from None
     notes: list[str] = []
     images = build_images(path, decode_member("images", list[ImageRecord]), notes)
+    notes += chosen.describe({})
     k = columns.keypoints.shape[1]
-    if skeleton is None:
-        skeleton = guess_skeleton(path, [3 * k])
+    skeleton = chosen.skeleton or guess_skeleton(path, [3 * k])
+    category_ids = chosen.ids or (1,)
     v = columns.keypoints[:, :, 2]
     if (
         skeleton is None
         or len(skeleton) != k
-        or (category is not None and (columns.category_ids != category).any())
+        or not all(map(chosen.accepts, unique_categories))
+        or images.text_ids
         or not ((v == 0) | (v == 1) | (v == 2)).all()
         or (np.diff(np.sort(columns.ids)) == 0).any()
         or (columns.num_keypoints < 0).any()
@@ -161,6 +167,7 @@ def _build_instances(
         source=columns.source,
         box_rule=columns.box_rule,
         segmentation_area=columns.segmentation_area,
-        category_id=1 if category is None else category,
+        category_id=category_ids[0],
+        more_category_ids=category_ids[1:],
         notes=tuple(notes),
     )

@@ -1,6 +1,7 @@
 """Read COCO annotations with the ordinary JSON library, which explains every mistake."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,26 +14,19 @@ from numpy.typing import NDArray
 from smallpose.core.boxes import BOX_RULES
 from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCES, Images, Instances, make_instances
-from smallpose.core.skeleton import COCO17, Skeleton, resolve_skeleton
+from smallpose.core.skeleton import COCO17
+from smallpose.io.categories import Category, CategoryId, ChosenCategories, choose_categories
 from smallpose.io.duplicates import drop_duplicates
-from smallpose.io.json_blocks import Int64, decode_blocks, guess_skeleton
+from smallpose.io.image_lookup import ImageId, ImageRows, number_ids
+from smallpose.io.json_blocks import Int64, decode_blocks, decode_records, guess_skeleton
 from smallpose.system.files import read_bytes
 from smallpose.system.json_decode import decode_json, refuse_repeated_keys
-
-
-class Category(Struct):
-    """The fields that are read of a category."""
-
-    id: Int64
-    name: str = "person"
-    keypoints: list[str] = []
-    skeleton: list[tuple[int, int]] = []
 
 
 class ImageRecord(Struct):
     """The fields that are read of an image."""
 
-    id: Int64
+    id: Int64 | str
     file_name: str = ""
     width: Int64 | float | None = None
     height: Int64 | float | None = None
@@ -42,10 +36,10 @@ class ImageRecord(Struct):
 
 
 class _Annotation(Struct):
-    id: Int64
-    image_id: Int64
+    id: Int64 | str
+    image_id: Int64 | str
     bbox: tuple[float, float, float, float] | UnsetType = UNSET
-    category_id: Int64 = 1
+    category_id: Int64 | str | None = None
     keypoints: list[float] = []
     num_keypoints: Int64 | None = None
     iscrowd: bool | int = 0
@@ -56,42 +50,69 @@ class _Annotation(Struct):
     derived: list[int] = []
 
 
-class CocoFile(Struct):
-    """The lists of a file; annotations stay text until their block is decoded."""
+class _LabelledCategory(Struct):
+    category_id: Int64 | str | None = 1
+    keypoints: list[float] | None = None
+
+
+class _CocoFile(Struct):
+    """The lists of a file; their records stay text until their block is decoded."""
 
     annotations: list[Raw]
-    images: list[ImageRecord] | UnsetType = UNSET
-    categories: list[Category] = []
+    images: list[Raw] | UnsetType = UNSET
+    categories: list[Raw] | None = None
 
 
-def read_coco_slow(path: Path | str, *, derived: bool = False) -> Instances:
+def read_coco_slow(
+    path: Path | str,
+    *,
+    derived: bool = False,
+    category: Sequence[str] = (),
+    keypoints_required: bool = True,
+) -> Instances:
     """Read what `coco_annotations.read_coco` reads, with errors that name the record."""
     data = read_bytes(Path(path))
-    file = decode_json(path, data, CocoFile)
+    remedy = "give a COCO annotation file, with images, annotations and categories"
+    file = decode_json(path, data, _CocoFile, remedy)
     if file.images is UNSET:
         raise InputError(str(path), "no images list", "give a COCO annotation file; this is none")
     _refuse_lost_keys(path, data, file)
-    category, skeleton = find_person_category(file)
+    categories = decode_records(path, "categories", file.categories or [], Category)
+
+    def list_labelled() -> Collection[CategoryId]:
+        blocks = decode_blocks(path, "annotations", file.annotations, _LabelledCategory)
+        labelled = [a.category_id for block in blocks for a in block if a.keypoints]
+        return {1 if category_id is None else category_id for category_id in labelled}
+
+    chosen = choose_categories(path, categories, category, list_labelled, keypoints_required)
     notes: list[str] = []
-    images = build_images(path, file.images, notes)
-    builder = _TableBuilder(path, skeleton, category, len(file.annotations), derived)
+    records = decode_records(path, "images", file.images, ImageRecord)
+    images = build_images(path, records, notes)
+    builder = _TableBuilder(path, chosen, len(file.annotations), derived)
+    rows = ImageRows(images)
     for block in decode_blocks(path, "annotations", file.annotations, _Annotation):
-        builder.add_block(block, images.row_of)
+        builder.add_block(block, rows)
+    if keypoints_required and not builder.has_keypoints:
+        _refuse_without_keypoints(path, chosen, builder)
     return builder.build(images, file.annotations, notes)
 
 
-def find_person_category(file: CocoFile) -> tuple[int | None, Skeleton | None]:
-    """Return the id and the skeleton of the category with keypoints; None where there is none."""
-    candidates = [c for c in file.categories if c.keypoints]
-    if not candidates:
-        person = next((c.id for c in file.categories if c.name == "person"), None)
-        return (person if len(file.categories) > 1 else None), None
-    category = next((c for c in candidates if c.name == "person"), candidates[0])
-    k = len(category.keypoints)
-    # CrowdPose's own file has COCO's edges, which contain joints that it does not have.
-    fits = all(min(e) >= 1 and max(e) <= k for e in category.skeleton)
-    edges = [(a - 1, b - 1) for a, b in category.skeleton] if fits else []
-    return category.id, resolve_skeleton(category.keypoints, edges)
+def _refuse_without_keypoints(
+    path: Path | str, chosen: ChosenCategories, builder: "_TableBuilder"
+) -> None:
+    """Raise InputError where there are annotations, but no keypoints in any of them."""
+    num_people = len(builder.indices)
+    if num_people == 0 and (builder.num_read == 0 or chosen.used):
+        return
+    names = " of " + ", ".join(category.name for category in chosen.used) if chosen.used else ""
+    remedy = "give a file with keypoints, such as person_keypoints_val2017.json"
+    if chosen.used and chosen.others:
+        remedy += ", or name another category with --category"
+    raise InputError(
+        str(path),
+        f"none of its {num_people or builder.num_read:,} annotations{names} has keypoints",
+        remedy,
+    )
 
 
 def build_images(path: Path | str, records: list[ImageRecord], notes: list[str]) -> Images:
@@ -106,14 +127,16 @@ def build_images(path: Path | str, records: list[ImageRecord], notes: list[str])
     kept = [record for _, record in unique]
     if len(kept) < len(records):
         notes.append(f"{len(records) - len(kept):,} repeated images merged")
+    ids, text_ids = number_ids([r.id for r in kept])
     return Images(
-        ids=np.array([r.id for r in kept], dtype=np.int64),
+        ids=ids,
         file_names=tuple(r.file_name for r in kept),
         width=np.array([r.width or 0 for r in kept], dtype=np.int64),
         height=np.array([r.height or 0 for r in kept], dtype=np.int64),
         source=np.array([_find_code(SOURCES, r.source) for r in kept], dtype=np.int8),
         source_ids=tuple("" if r.source_id is None else str(r.source_id) for r in kept),
         groups=tuple("" if r.group is None else str(r.group) for r in kept),
+        text_ids=text_ids,
     )
 
 
@@ -126,7 +149,6 @@ class _Columns(NamedTuple):
     """The columns of a block of people, except their keypoints."""
 
     image_rows: NDArray[np.intp]
-    ids: NDArray[np.int64]
     boxes_xywh: NDArray[np.float64]
     num_keypoints: NDArray[np.int64]
     iscrowd: NDArray[np.bool_]
@@ -141,8 +163,8 @@ class _TableBuilder:
 
     Args:
         path: the file, for messages.
-        skeleton: None where the file names no joints; the first block decides then.
-        category: id of the annotations to keep; None for all.
+        chosen: the categories of the annotations to keep, and their joints. Where the file names no
+            joints, the first block with keypoints decides.
         max_people: number of all annotations.
         derived: keep derived keypoints.
     """
@@ -150,51 +172,58 @@ class _TableBuilder:
     def __init__(
         self,
         path: Path | str,
-        skeleton: Skeleton | None,
-        category: int | None,
+        chosen: ChosenCategories,
         max_people: int,
         derived: bool,
     ) -> None:
         self.path = path
-        self.skeleton = skeleton
-        self.category = category
+        self.chosen = chosen
+        self.skeleton = chosen.skeleton
         self.max_people = max_people
         self.derived = derived
         self.num_read = 0  # annotations
+        self.has_keypoints = False  # whether any list of keypoints is not empty
+        self.num_left_out: Counter[CategoryId] = Counter()
         self.indices: list[int] = []  # of the people in the file, for messages
+        self.ids: list[ImageId] = []  # of the people
         self.blocks: list[_Columns] = []
         self.keypoints: NDArray[np.float64] | None = None
         self.num_recounted = 0
 
-    def add_block(self, block: list[_Annotation], row_of: dict[int, int]) -> None:
+    def add_block(self, block: list[_Annotation], image_rows: ImageRows) -> None:
         """Add the block's people after checking each record."""
         first = self.num_read
         self.num_read += len(block)
-        numbered = [
-            (first + i, a)
-            for i, a in enumerate(block)
-            if self.category is None or a.category_id == self.category
-        ]
+        numbered = []
+        for index, a in enumerate(block, first):
+            if self.chosen.accepts(a.category_id):
+                numbered.append((index, a))
+            elif a.category_id is not None:
+                self.num_left_out[a.category_id] += 1
         if not numbered:
             return
         people = [a for _, a in numbered]
-        self._check_records(numbered, row_of)
+        self.has_keypoints = self.has_keypoints or any(a.keypoints for a in people)
+        rows = self._find_image_rows(numbered, image_rows)
         if self.skeleton is None:
             self.skeleton = guess_skeleton(self.path, [len(a.keypoints) for a in people])
         keypoints = self._read_keypoints(people)
-        self.blocks.append(self._build_columns(people, keypoints, row_of))
+        self.blocks.append(self._build_columns(people, keypoints, rows))
         if self.skeleton is not None:
             if self.keypoints is None:
                 self.keypoints = np.zeros((self.max_people, len(self.skeleton), 3))
             start = len(self.indices)
             self.keypoints[start : start + len(people)] = keypoints
         self.indices.extend(i for i, _ in numbered)
+        self.ids.extend(a.id for a in people)
 
-    def _check_records(
-        self, numbered: list[tuple[int, _Annotation]], row_of: dict[int, int]
-    ) -> None:
-        for index, a in numbered:
-            if a.image_id not in row_of:
+    def _find_image_rows(
+        self, numbered: list[tuple[int, _Annotation]], image_rows: ImageRows
+    ) -> NDArray[np.intp]:
+        rows = np.empty(len(numbered), dtype=np.intp)
+        for i, (index, a) in enumerate(numbered):
+            row = image_rows.find(a.image_id)
+            if row is None:
                 raise InputError(
                     f"{self.path}, annotation {a.id}",
                     f"image {a.image_id} is not in the list of images",
@@ -206,9 +235,11 @@ class _TableBuilder:
                     "Object missing required field bbox",
                     "add it or leave the annotation out",
                 )
+            rows[i] = row
+        return rows
 
     def _build_columns(
-        self, people: list[_Annotation], keypoints: NDArray[np.float64], row_of: dict[int, int]
+        self, people: list[_Annotation], keypoints: NDArray[np.float64], rows: NDArray[np.intp]
     ) -> _Columns:
         nan = float("nan")
         counts = np.count_nonzero(keypoints[:, :, 2] > 0, axis=1)
@@ -219,8 +250,7 @@ class _TableBuilder:
         self.num_recounted += int(np.count_nonzero(is_missing))
         masks = [nan if a.segmentation_area is None else a.segmentation_area for a in people]
         return _Columns(
-            image_rows=np.array([row_of[a.image_id] for a in people], dtype=np.intp),
-            ids=np.array([a.id for a in people], dtype=np.int64),
+            image_rows=rows,
             boxes_xywh=np.array([a.bbox for a in people], dtype=np.float64).reshape(-1, 4),
             num_keypoints=np.where(is_missing, counts, num_keypoints).astype(np.int64),
             iscrowd=np.array([bool(a.iscrowd) for a in people], dtype=bool),
@@ -270,16 +300,15 @@ class _TableBuilder:
     def build(self, images: Images, raws: list[Raw], notes: list[str]) -> Instances:
         """Build the table, without identical duplicates."""
         num_people = len(self.indices)
-        if self.num_read > num_people:
-            notes.append(f"{self.num_read - num_people:,} annotations of other categories left out")
+        notes += self.chosen.describe(self.num_left_out)
         if self.num_recounted:
             notes.append(f"num_keypoints counted in {self.num_recounted:,} annotations without it")
-        category_id = 1 if self.category is None else self.category
+        category_ids = self.chosen.ids or (1,)
+        ids, text_ids = number_ids(self.ids)
         if not self.blocks:
             skeleton = self.skeleton or COCO17
-            return make_instances(
-                skeleton, images, [], [], [], category_id=category_id, notes=notes
-            )
+            people = make_instances(skeleton, images, [], [], [], notes=notes)
+            return replace(people, category_id=category_ids[0], more_category_ids=category_ids[1:])
         columns = _Columns(*(np.concatenate(column) for column in zip(*self.blocks, strict=True)))
         keypoints = self.keypoints
         if keypoints is None:
@@ -287,19 +316,22 @@ class _TableBuilder:
         people = Instances(
             skeleton=self.skeleton or COCO17,
             images=images,
+            ids=ids,
             keypoints=keypoints[:num_people],
-            category_id=category_id,
+            category_id=category_ids[0],
+            more_category_ids=category_ids[1:],
+            text_ids=text_ids,
             **columns._asdict(),
         )
-        if len(np.unique(columns.ids)) < num_people:
-            people = people.take(self._find_unique(columns.ids, raws))
+        if len(np.unique(ids)) < num_people:
+            people = people.take(self._find_unique(raws))
             notes.append(f"{num_people - len(people):,} repeated annotations merged")
         return replace(people, notes=tuple(notes))
 
-    def _find_unique(self, ids: NDArray[np.int64], raws: list[Raw]) -> NDArray[np.intp]:
+    def _find_unique(self, raws: list[Raw]) -> NDArray[np.intp]:
         """Return the rows without identical duplicates."""
         unique = drop_duplicates(
-            zip(self.indices, ids.tolist(), strict=True),
+            zip(self.indices, self.ids, strict=True),
             key=lambda annotation_id: annotation_id,
             is_equal=lambda i, j: msgspec.json.decode(raws[i]) == msgspec.json.decode(raws[j]),
             where=f"{self.path}, annotations",
@@ -308,9 +340,9 @@ class _TableBuilder:
         return np.searchsorted(self.indices, [index for index, _ in unique])
 
 
-def _refuse_lost_keys(path: Path | str, data: bytes, file: CocoFile) -> None:
+def _refuse_lost_keys(path: Path | str, data: bytes, file: _CocoFile) -> None:
     """Search for repeated keys where a count suggests them; the decoder keeps only the last."""
-    num_annotations, num_categories = len(file.annotations), len(file.categories)
+    num_annotations, num_categories = len(file.annotations), len(file.categories or [])
     is_suspicious = (
         data.count(b'"annotations"') > 1
         or data.count(b'"images"') > 1

@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import Raw
 
-from smallpose.core.instances import Instances, make_images, make_instances
+from smallpose.core.instances import Images, Instances, make_images, make_instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.io.coco_results_fast import read_results_fast
 from smallpose.io.coco_results_slow import ResultRecord, read_results_slow
-from smallpose.io.json_blocks import guess_skeleton
+from smallpose.io.json_blocks import decode_records, guess_skeleton
 from smallpose.system.files import read_bytes, write_atomically
 from smallpose.system.json_decode import decode_json
 
@@ -36,26 +37,48 @@ def is_result_file(path: Path | str) -> bool:
 
 def make_truth_for_results(path: Path | str) -> Instances:
     """Make a truth without people that fits a result file, for checking the results alone."""
-    records = decode_json(path, read_bytes(Path(path)), list[ResultRecord])
+    raws = decode_json(path, read_bytes(Path(path)), list[Raw])
+    records = decode_records(path, "entry", raws, ResultRecord)
     skeleton = guess_skeleton(path, [len(r.keypoints) for r in records[:1]]) or COCO17
     ids = sorted({r.image_id for r in records if isinstance(r.image_id, int)})
-    names = sorted({r.image_id for r in records if isinstance(r.image_id, str)})
+    names = sorted(
+        {str(r.image_id or r.file_name) for r in records if not isinstance(r.image_id, int)}
+    )
     first = max(ids, default=0) + 1
-    images = make_images([*ids, *range(first, first + len(names))], [*map(str, ids), *names])
+    file_names = [*([""] * len(ids)), *names]
+    images = make_images([*ids, *range(first, first + len(names))], file_names)
     category = records[0].category_id if records else 1
-    return make_instances(skeleton, images, [], np.zeros((0, 4)), [], category_id=category)
+    return make_instances(
+        skeleton, images, [], np.zeros((0, 4)), [], category_id=1 if category is None else category
+    )
 
 
-def write_results(predictions: Predictions, path: Path | str, category_id: int = 1) -> None:
-    """Write `Predictions` as a COCO result file, with `bbox` where there is one."""
-    write_atomically(path, msgspec.json.encode(build_result_records(predictions, category_id)))
+def write_results(
+    predictions: Predictions,
+    path: Path | str,
+    category_id: int | str = 1,
+    images: Images | None = None,
+) -> None:
+    """Write `Predictions` as a COCO result file, with `bbox` where there is one.
+
+    Args:
+        images: of the ground truth; its ids are written as the file has them, also where they are
+            text.
+    """
+    records = build_result_records(predictions, category_id, images)
+    write_atomically(path, msgspec.json.encode(records))
 
 
-def build_result_records(predictions: Predictions, category_id: int = 1) -> list[dict[str, Any]]:
-    """Build COCO's record of each detection; the image's id comes first."""
+def build_result_records(
+    predictions: Predictions, category_id: int | str = 1, images: Images | None = None
+) -> list[dict[str, Any]]:
+    """Build COCO's record of each detection as `write_results`; the image's id comes first."""
     records = []
+    image_ids: list[int | str] = predictions.image_ids.tolist()
+    if images is not None and images.text_ids:
+        image_ids = [images.file_id_of[one] for one in predictions.image_ids.tolist()]
     columns = (
-        predictions.image_ids.tolist(),
+        image_ids,
         predictions.keypoints.reshape(len(predictions), 3 * len(predictions.skeleton)).tolist(),
         predictions.scores.tolist(),
         predictions.boxes_xywh.tolist(),

@@ -79,6 +79,8 @@ def stream_results(path: Path | str, truth: Instances) -> Iterator[Predictions]:
 def _cut_into_chunks(text: MappedText, truth: Instances) -> tuple[Skeleton, int, list[int]]:
     """Find the skeleton, the values per pose, and where the text may be cut between records."""
     text.check_brackets(b"[]")
+    if truth.images.text_ids:
+        raise UnsupportedJson
     first = text.map.find(b"{", text.start)
     if first < 0 or text.map[text.start + 1 : first].strip(WHITESPACE):
         raise UnsupportedJson
@@ -126,7 +128,8 @@ def _scan_chunks(
 
     if run_parts(scan_chunk, len(counts), workers) != counts:
         raise UnsupportedJson
-    if (category_ids != truth.category_id).any() or not np.isfinite(scores).all():
+    unique_categories = set(np.unique(category_ids).tolist())
+    if not unique_categories <= set(truth.category_ids) or not np.isfinite(scores).all():
         raise UnsupportedJson
     boxes[~has_box] = np.nan
     unique_ids, per_image = np.unique(image_ids, return_counts=True)

@@ -4,7 +4,6 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from msgspec import Raw, Struct
 from numpy.typing import NDArray
@@ -13,8 +12,9 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions, make_predictions
 from smallpose.core.skeleton import COCO17, Skeleton
-from smallpose.io.json_blocks import Int64, decode_blocks
-from smallpose.io.mmpose_results import ImageNames, read_mmpose_folder, refuse_pickle
+from smallpose.io.image_lookup import ImageLookup
+from smallpose.io.json_blocks import Int64, decode_blocks, decode_records
+from smallpose.io.mmpose_results import read_mmpose_folder, refuse_pickle
 from smallpose.system.files import read_bytes
 from smallpose.system.json_decode import decode_json, refuse_repeated_keys
 
@@ -24,10 +24,11 @@ MAX_DETECTIONS_IN_IMAGE = 100_000  # more in one image is a mistake, not a crowd
 class ResultRecord(Struct):
     """The fields that are read of one result."""
 
-    image_id: Int64 | str
     keypoints: list[float]
     score: float
-    category_id: Int64 = 1
+    image_id: Int64 | str | None = None
+    file_name: str | None = None
+    category_id: Int64 | str | None = None
     bbox: list[float] | None = None
 
 
@@ -43,33 +44,39 @@ def read_results_slow(path: Path | str, truth: Instances) -> Predictions:
     is_folder = Path(path).is_dir()
     data = read_mmpose_folder(Path(path), truth.images) if is_folder else read_bytes(Path(path))
     refuse_pickle(path, data)
-    raws = decode_json(path, data, list[Raw])
+    remedy = "give a COCO result file, a list of detections"
+    raws = decode_json(path, data, list[Raw], remedy)
     if data.count(b'"keypoints"') > len(raws):
         refuse_repeated_keys(path, data)
     skeleton: Skeleton | None = None
     parts: list[_Columns] = []
-    names: ImageNames | None = None
+    lookup = ImageLookup(truth.images)
     num_left_out = 0
     start = 0
     for block in decode_blocks(path, "entry", raws, ResultRecord):
         numbered = enumerate(block, start)
-        records = [(i, r) for i, r in numbered if r.category_id == truth.category_id]
+        records = [
+            (i, r)
+            for i, r in numbered
+            if r.category_id is None or r.category_id in truth.category_ids
+        ]
         num_left_out += len(block) - len(records)
         start += len(block)
         if not records:
             continue
         for number, record in records:
-            if isinstance(record.image_id, str):
-                names = names or ImageNames(truth.images)
-                record.image_id = names.find_id(record.image_id, f"{path}, entry[{number}]")
+            record.image_id = lookup.find_id(
+                record.image_id, record.file_name, f"{path}, entry[{number}]"
+            )
         skeleton = skeleton or _require_skeleton(path, *records[0], truth)
-        parts.append(_build_columns(path, records, skeleton, truth.images.row_of))
+        parts.append(_build_columns(path, records, skeleton))
+    lookup.refuse_mixture()
     if num_left_out and not parts:
-        other = msgspec.json.decode(raws[0], type=ResultRecord).category_id
+        other = decode_records(path, "entry", raws[:1], ResultRecord)[0].category_id
         raise InputError(
             str(path),
             f"all {num_left_out:,} results are of other categories, the first of {other}",
-            f"give persons the truth's category_id, {truth.category_id}",
+            f"give persons the truth's category_id, {' or '.join(map(str, truth.category_ids))}",
         )
     notes = (f"{num_left_out:,} results of other categories left out",) if num_left_out else ()
     if skeleton is None:
@@ -113,15 +120,12 @@ def _require_skeleton(
 
 
 def _build_columns(
-    path: Path | str,
-    records: list[tuple[int, ResultRecord]],
-    skeleton: Skeleton,
-    row_of: dict[int, int],
+    path: Path | str, records: list[tuple[int, ResultRecord]], skeleton: Skeleton
 ) -> _Columns:
     num_values = 3 * len(skeleton)
     no_box = [float("nan")] * 4
     for number, record in records:
-        problem = _find_problem(record, num_values, skeleton, row_of)
+        problem = _find_problem(record, num_values, skeleton)
         if problem:
             raise InputError(
                 f"{path}, entry[{number}]", problem, "correct the entry or leave it out"
@@ -137,13 +141,9 @@ def _build_columns(
     )
 
 
-def _find_problem(
-    record: ResultRecord, num_values: int, skeleton: Skeleton, row_of: dict[int, int]
-) -> str | None:
+def _find_problem(record: ResultRecord, num_values: int, skeleton: Skeleton) -> str | None:
     if len(record.keypoints) != num_values:
         return f"{len(record.keypoints)} keypoint values, {skeleton.name} needs {num_values}"
-    if record.image_id not in row_of:
-        return f"image {record.image_id} is not in the truth"
     if record.bbox is not None and len(record.bbox) not in (0, 4):
         return f"bbox has {len(record.bbox)} values instead of 4"
     return None

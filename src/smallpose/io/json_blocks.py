@@ -1,11 +1,14 @@
 """Decode the records of big JSON lists block by block, with errors that name the record.
 
 Decoding in blocks needs memory for the columns and the text, not for a Python object per number.
+Other programs write null for what they do not know, and pandas writes integers as 1.0: both are
+read where an integer or a flag is due.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw
@@ -30,20 +33,52 @@ def decode_blocks(path: Path | str, name: str, raws: list[Raw], kind: type[T]) -
         try:
             yield decoder.decode(b"[" + b",".join(bytes(r) for r in block) + b"]")
         except _DECODE_ERRORS:
-            for index, raw in enumerate(block, start):
+            yield [
                 _decode_record(f"{path}, {name}[{index}]", raw, kind)
-            raise
+                for index, raw in enumerate(block, start)
+            ]
+
+
+def decode_records(path: Path | str, name: str, raws: list[Raw], kind: type[T]) -> list[T]:
+    """Decode all records of a list that fits into memory, as `decode_blocks`."""
+    return [record for block in decode_blocks(path, name, raws, kind) for record in block]
 
 
 def _decode_record(where: str, raw: Raw, kind: type[T]) -> T:
+    """Decode a record without its null fields, and with integers that are written as floats."""
     try:
-        return msgspec.json.decode(raw, type=kind)
+        record = msgspec.json.decode(raw)
+        if not isinstance(record, dict):
+            return msgspec.json.decode(raw, type=kind)
+        integer_fields = _list_integer_fields(kind)
+        record = {
+            key: _convert_whole_floats(value) if key in integer_fields else value
+            for key, value in record.items()
+            if value is not None
+        }
+        return msgspec.convert(record, kind)
     except _DECODE_ERRORS as error:
         where += _format_id(raw)
         if isinstance(error, UnicodeDecodeError):
             raise InputError(where, "not UTF-8", "save the file as UTF-8") from None
         what = str(error).replace("`", "").replace(" - at $.", ": ").replace("$.", "")
         raise InputError(where, what, "correct the record or leave it out") from None
+
+
+@cache
+def _list_integer_fields(kind: Hashable) -> frozenset[str]:
+    """Return the fields of a struct whose numbers are all integers or flags."""
+    fields = msgspec.structs.fields(kind)  # type: ignore[arg-type]
+    texts = {field.encode_name: str(field.type) for field in fields}
+    return frozenset(n for n, text in texts.items() if "int" in text and "float" not in text)
+
+
+def _convert_whole_floats(value: Any) -> Any:
+    """Return the value with floats such as 1.0 as integers, also inside of lists."""
+    if isinstance(value, list):
+        return [_convert_whole_floats(item) for item in value]
+    is_whole = isinstance(value, float) and value.is_integer()
+    return int(value) if is_whole else value
 
 
 def _format_id(raw: Raw) -> str:

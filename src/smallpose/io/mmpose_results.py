@@ -1,13 +1,13 @@
 """Read the result forms of other tools: images by name instead of id, one file per image.
 
-- Ultralytics writes COCO results whose `image_id` is the image's name without its suffix, unless
-  that name is a number.
+- Ultralytics writes COCO results whose `image_id` is the image's name without its suffix, as a
+  number where it is one, and the name beside it; see `image_lookup`.
 - MMPose's inferencer writes a folder with one file per image, `<name>.json`, each a list of
   `{keypoints [[x, y] …], keypoint_scores, bbox [[x1, y1, x2, y2]], bbox_score}`.
 - MMPose's `DumpResults` writes a pickle, which would run code when it is read; it is refused.
 """
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -15,39 +15,10 @@ from msgspec import Struct
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Images
+from smallpose.io.image_lookup import ImageLookup
 from smallpose.system.json_decode import read_json
 
 MIN_KEYPOINT_SCORE = 0.2  # MMPose counts keypoints above this in a detection's score
-
-
-class ImageNames:
-    """Image ids by file name, or by file name without folders and suffix.
-
-    Args:
-        images: of the ground truth.
-    """
-
-    def __init__(self, images: Images) -> None:
-        self._id_by_name: dict[str, int] = {}
-        self._ids = set(images.ids.tolist())
-        self._ambiguous: set[str] = set()
-        for image_id, path in zip(images.ids.tolist(), images.file_names, strict=True):
-            for name in {path, PurePosixPath(path).name, PurePosixPath(path).stem}:
-                if self._id_by_name.setdefault(name, image_id) != image_id:
-                    self._ambiguous.add(name)
-
-    def find_id(self, name: str, where: str) -> int:
-        """Return the id of the image with this name, or of the image whose id is this text.
-
-        Raises: InputError when there is no such image, or more than one.
-        """
-        if name in self._ambiguous:
-            raise InputError(where, f"several images are called {name!r}", "use image ids")
-        if name in self._id_by_name:
-            return self._id_by_name[name]
-        if name.lstrip("-").isdecimal() and int(name) in self._ids:
-            return int(name)
-        raise InputError(where, f"image {name!r} is not in the truth", "leave the entry out")
 
 
 class _Person(Struct):
@@ -70,10 +41,12 @@ def read_mmpose_folder(folder: Path, images: Images) -> bytes:
         raise InputError(
             str(folder), "contains no .json file", "give a result file or such a folder"
         )
-    names = ImageNames(images)
+    lookup = ImageLookup(images)
     records = []
     for file in files:
-        image_id = names.find_id(file.stem, str(file))
+        image_id = lookup.find_id_if_known(None, file.stem, str(file))
+        if image_id is None:
+            image_id = lookup.find_id(file.stem, None, str(file))
         for person in read_json(file, list[_Person]):
             _check_lengths(file, person)
             points = np.column_stack(

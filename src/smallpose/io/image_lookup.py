@@ -1,0 +1,208 @@
+"""Find the image that a record means, by its id or by the name of its file.
+
+Results name images in several ways. COCO's have the id. Ultralytics writes the name of the file
+without its suffix, as a number where it is one, and the name itself beside it. An id decides where
+it fits one; a bare name is used only where no id fits. A file name that is given decides.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smallpose.core.errors import InputError
+from smallpose.core.instances import Images
+
+ImageId = int | str
+IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+
+def number_ids(ids: Sequence[ImageId]) -> tuple[NDArray[np.int64], tuple[ImageId, ...]]:
+    """Return ids as numbers, and the ids themselves where any of them is text, else ().
+
+    Texts are numbered from 1 in their own order, so that images come in the order of pycocotools.
+    """
+    if all(isinstance(one, int) for one in ids):
+        return np.array(ids, dtype=np.int64), ()
+    numbers = {one: i for i, one in enumerate(sorted(set(ids), key=str), 1)}
+    return np.array([numbers[one] for one in ids], dtype=np.int64), tuple(ids)
+
+
+class ImageRows:
+    """The rows of images by the ids of their file; 7 and "7" are the same id.
+
+    Args:
+        images: of the ground truth.
+    """
+
+    def __init__(self, images: Images) -> None:
+        self._row_of = {image_id: row for row, image_id in enumerate(images.file_ids)}
+
+    def find(self, image_id: ImageId) -> int | None:
+        """Return the row; None where the id fits no image."""
+        row = self._row_of.get(image_id)
+        if row is not None:
+            return row
+        if isinstance(image_id, int):
+            return self._row_of.get(str(image_id))
+        number = _parse_number(image_id)
+        is_canonical = number is not None and str(number) == image_id
+        return self._row_of.get(number) if is_canonical and number is not None else None
+
+
+class ImageLookup:
+    """Finds the images of results.
+
+    Args:
+        images: of the ground truth.
+    """
+
+    def __init__(self, images: Images) -> None:
+        self._images = images
+        self._rows = ImageRows(images)
+        self._by_name: dict[str, list[int]] = defaultdict(list)
+        self._by_stem: dict[str, list[int]] = defaultdict(list)
+        self._by_number: dict[int, list[int]] = defaultdict(list)
+        for row, file_name in enumerate(images.file_names):
+            path = _split_path(file_name)
+            self._by_name[path.name].append(row)
+            self._by_stem[path.stem].append(row)
+            number = _parse_number(path.stem)
+            if number is not None:
+                self._by_number[number].append(row)
+        self._ids: dict[tuple[ImageId | None, str | None], int | None] = {}
+        # An entry whose number is the id of one image and the name of another, and what it is.
+        self._doubtful_id: tuple[str, str] | None = None
+        self._number_of_name: ImageId | None = None  # a number that is no id, but a name
+
+    def find_id(self, image_id: ImageId | None, file_name: str | None, where: str) -> int:
+        """Return the id in `images` as `find_id_if_known`.
+
+        Raises: InputError where no image fits, too.
+        """
+        found = self.find_id_if_known(image_id, file_name, where)
+        if found is None:
+            name = file_name or image_id
+            raise InputError(
+                where, f"image {name!r} is not in the truth", "correct the entry or leave it out"
+            )
+        return found
+
+    def find_id_if_known(
+        self, image_id: ImageId | None, file_name: str | None, where: str
+    ) -> int | None:
+        """Return the id in `images` of the image that a record means; None where none fits.
+
+        Args:
+            image_id: of the record: an id, or the name of the file without its suffix.
+            file_name: the name of the file, where the record has it; folders may be left out.
+            where: the record in messages.
+
+        Raises: InputError where several images fit, or id and name are of different images.
+        """
+        key = (image_id, file_name)
+        if key not in self._ids:
+            row = self._find_row(image_id, file_name or None, where)
+            self._ids[key] = None if row is None else int(self._images.ids[row])
+        return self._ids[key]
+
+    def refuse_mixture(self) -> None:
+        """Raise InputError where some numbers can only be ids and others only names of files.
+
+        Then the numbers are names, and those that fit an id do so by chance.
+        """
+        if self._doubtful_id is not None and self._number_of_name is not None:
+            where, what = self._doubtful_id
+            raise InputError(
+                where,
+                f"{what}, and image_id {self._number_of_name} is a name only",
+                "write file_name beside image_id in every entry",
+            )
+
+    def _find_row(self, image_id: ImageId | None, file_name: str | None, where: str) -> int | None:
+        if image_id is None and file_name is None:
+            raise InputError(where, "Object missing required field image_id", "add it")
+        row = None if image_id is None else self._rows.find(image_id)
+        if file_name is not None:
+            return self._find_row_of_file(image_id, row, file_name, where)
+        assert image_id is not None
+        number = _parse_number(image_id)
+        rows_of_number = [] if number is None else self._by_number.get(number, [])
+        if row is not None:
+            if rows_of_number and row not in rows_of_number:
+                names = [self._images.file_names[i] for i in (row, rows_of_number[0])]
+                what = f"image_id {image_id} is the id of {names[0]} and the name of {names[1]}"
+                self._doubtful_id = self._doubtful_id or (where, what)
+            return row
+        rows = self._find_rows_by_name(str(image_id)) or rows_of_number
+        if not rows and number is not None and isinstance(image_id, str):
+            row = self._rows.find(number)  # 007 for 7
+            rows = [] if row is None else [row]
+        elif rows and number is not None:
+            self._number_of_name = image_id
+        return self._require_one(rows, str(image_id), where)
+
+    def _find_row_of_file(
+        self, image_id: ImageId | None, row: int | None, file_name: str, where: str
+    ) -> int | None:
+        rows = self._find_rows_by_name(file_name)
+        stem = _split_path(file_name).stem
+        # Then image_id was made of the name and says nothing more.
+        number = _parse_number(stem)
+        is_stem = image_id == stem or (number is not None and _parse_number(image_id) == number)
+        if row is None or (is_stem and len(rows) == 1):
+            return self._require_one(rows, file_name, where)
+        if row in rows:
+            return row if not is_stem else self._require_one(rows, file_name, where)
+        own_name = self._images.file_names[row]
+        if not own_name and not rows:
+            return row
+        raise InputError(
+            where,
+            f"image_id {image_id!r} is the image {own_name!r}, but file_name is {file_name!r}",
+            "correct one of the two, or leave file_name out",
+        )
+
+    def _find_rows_by_name(self, name: str) -> list[int]:
+        """Return the rows of the images with that file name, with or without folders and suffix."""
+        path = _split_path(name)
+        has_suffix = path.suffix.lower() in IMAGE_SUFFIXES
+        for table, key in (
+            (self._by_name, path.name),
+            (self._by_stem, path.name),
+            (self._by_stem, path.stem if has_suffix else ""),
+        ):
+            candidates = table.get(key, []) if key else []
+            rows = [row for row in candidates if self._has_folders(row, path)]
+            exact = [row for row in rows if self._images.file_names[row] == name]
+            if rows:
+                return exact or rows
+        return []
+
+    def _has_folders(self, row: int, path: PurePosixPath) -> bool:
+        """Return whether an image's folders agree with those of a path as far as both go."""
+        own = _split_path(self._images.file_names[row]).parts[-2::-1]
+        return all(a == b for a, b in zip(own, path.parts[-2::-1], strict=False))
+
+    def _require_one(self, rows: list[int], name: str, where: str) -> int | None:
+        if len(rows) > 1:
+            raise InputError(
+                where,
+                f"several images are called {name!r}",
+                "use image ids, or write file_name with its folders",
+            )
+        return rows[0] if rows else None
+
+
+def _split_path(name: str) -> PurePosixPath:
+    return PurePosixPath(name.replace("\\", "/"))
+
+
+def _parse_number(text: ImageId | None) -> int | None:
+    """Return the number that a text such as 000785 is; None for other texts."""
+    if not isinstance(text, str):
+        return text
+    digits = text.removeprefix("-")
+    return int(text) if digits.isdecimal() and len(digits) < 19 else None
