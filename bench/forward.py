@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from loader import make_pictures
+from loader import make_images_of_people
 from parity import fill_state_dict
 from smallpose.core.instances import make_images, make_instances
 from smallpose.dataloading.full_image.letterbox import apply_letterbox
@@ -286,7 +286,7 @@ def main() -> int:
         folder = Path(name)
         for size in SIZES:
             (folder / str(size[0])).mkdir()
-            make_pictures(folder / str(size[0]), size, PEOPLE, 1)
+            make_images_of_people(folder / str(size[0]), size, PEOPLE, 1)
         for method in args.methods.split(","):
             measure_method(method, args, folder, peer)
     if peer is not None:

@@ -1,10 +1,10 @@
-"""Steps per second of our training loop against a bare PyTorch loop, same network, same batches.
+"""Steps per second of the training loop, against a plain PyTorch loop with the same network.
 
     python bench/steps.py [--method NAME] [--steps N] [--repeats N]
 
-Batches lie in memory in both, so that loops are compared and not loaders; CPU seconds of the
-process, which other work disturbs less than the clock. `--ranks 2` adds what two gloo
-processes take, by the clock, for the same steps.
+Batches are in memory in both, so that loops are compared and not loaders. CPU seconds of the
+process are measured, which other work affects less than wall time. `--ranks 2` adds the wall time
+of two gloo processes for the same steps.
 """
 
 import argparse
@@ -22,43 +22,47 @@ from typing import Any
 import numpy as np
 import torch
 
-from smallpose.dataloading.top_down.batches import Batch
+from smallpose.dataloading.top_down.batches import CropBatch
 from smallpose.methods import create_method
-from smallpose.training.distributed import ALONE, Ranks, launched
-from smallpose.training.run_log import Log
+from smallpose.training.distributed import SINGLE_PROCESS, DistributedContext, join_process_group
+from smallpose.training.run_log import RunLog
 from smallpose.training.trainer import Trainer
 
 
-class InMemory:
-    """A feed whose steps are made beforehand; a process takes its part of each."""
+class InMemoryLoader:
+    """A loader with batches in memory; each process takes its part of them."""
 
-    def __init__(self, steps: int, people: int, wh: tuple[int, int], ranks: Ranks) -> None:
+    def __init__(
+        self, steps: int, people: int, wh: tuple[int, int], distributed: DistributedContext
+    ) -> None:
         rng = torch.Generator().manual_seed(0)
-        mine = torch.arange(people)[ranks.rank :: ranks.world]
-        self.made = []
+        rows = torch.arange(people)[distributed.rank :: distributed.world_size]
+        weight = len(rows) * distributed.world_size / people
+        self._batches = []
         for _ in range(steps):
             crops = torch.randint(0, 255, (people, wh[1], wh[0], 3), generator=rng).byte()
             keypoints = torch.rand((people, 17, 3), generator=rng) * wh[0]
             keypoints[..., 2] = 2
-            weight = len(mine) * ranks.world / people
-            self.made.append(Batch(mine.numpy(), crops[mine], keypoints[mine], weight))
-        self.steps, self.people, self.unreadable = steps, steps * people, {}
-        self.table = SimpleNamespace(ids=np.arange(people))
+            self._batches.append(CropBatch(rows.numpy(), crops[rows], keypoints[rows], weight))
+        self.steps_per_epoch, self.num_samples, self.unreadable = steps, steps * people, {}
+        self.people = SimpleNamespace(ids=np.arange(people))
 
-    def batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
-        """All of them."""
-        return iter(self.made[first_step:])
+    def batches(self, epoch: int, first_step: int = 0) -> Iterator[CropBatch]:
+        """Return all batches from a step on."""
+        return iter(self._batches[first_step:])
 
 
-def ours(name: str, steps: int, people: int, ranks: Ranks = ALONE) -> tuple[float, float]:
-    """CPU and wall seconds of an epoch in our loop, the second of two."""
+def measure_trainer(
+    name: str, steps: int, people: int, distributed: DistributedContext = SINGLE_PROCESS
+) -> tuple[float, float]:
+    """Measure CPU and wall seconds of an epoch of `Trainer`, the second of two."""
     torch.manual_seed(0)
-    method = create_method(name).on("cpu")
+    method = create_method(name).move_to("cpu")
     recipe = method.recipes["mmpose"]
     with tempfile.TemporaryDirectory() as folder:
-        log = Log(Path(folder) / "log.jsonl", -1)
-        feed: Any = InMemory(steps, people, method.input_wh, ranks)
-        trainer = Trainer(method, recipe, feed, 0, log, ranks)
+        log = RunLog(Path(folder) / "log.jsonl", -1)
+        loader: Any = InMemoryLoader(steps, people, method.input_wh, distributed)
+        trainer = Trainer(method, recipe, loader, 0, log, distributed)
         trainer.run_epoch(lambda loss: None)
         cpu, wall = time.process_time(), time.monotonic()
         trainer.run_epoch(lambda loss: None)
@@ -66,17 +70,17 @@ def ours(name: str, steps: int, people: int, ranks: Ranks = ALONE) -> tuple[floa
         return time.process_time() - cpu, time.monotonic() - wall
 
 
-def bare(name: str, steps: int, people: int) -> float:
-    """CPU seconds of an epoch in a loop as anybody would write it, the second of two."""
+def measure_plain_loop(name: str, steps: int, people: int) -> float:
+    """Measure CPU seconds of an epoch of a minimal PyTorch loop, the second of two."""
     torch.manual_seed(0)
-    method = create_method(name).on("cpu").train()
+    method = create_method(name).move_to("cpu").train()
     recipe = method.recipes["mmpose"]
     adam = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
     optimizer = adam(method.parameters(), lr=recipe.learning_rate, fused=True)
-    feed = InMemory(steps, people, method.input_wh, ALONE)
+    loader = InMemoryLoader(steps, people, method.input_wh, SINGLE_PROCESS)
     for _ in range(2):
         cpu = time.process_time()
-        for batch in feed.batches(0):
+        for batch in loader.batches(0):
             outputs = method(method.prepare(batch.crops))
             terms = method.loss(outputs, method.targets(batch.keypoints))
             loss = sum(terms.values())
@@ -87,50 +91,70 @@ def bare(name: str, steps: int, people: int) -> float:
     return time.process_time() - cpu
 
 
-def _as_rank(rank: int, world: int, port: int, work: tuple[Any, ...], answers: Any) -> None:
-    place = {"RANK": rank, "WORLD_SIZE": world, "LOCAL_RANK": rank, "MASTER_PORT": port}
-    os.environ.update({k: str(v) for k, v in place.items()}, MASTER_ADDR="127.0.0.1")
-    with launched("cpu") as ranks:
-        answers.put(ours(*work, ranks)[1])
+def _measure_rank(
+    rank: int, world_size: int, port: int, arguments: tuple[Any, ...], results: Any
+) -> None:
+    variables = {"RANK": rank, "WORLD_SIZE": world_size, "LOCAL_RANK": rank, "MASTER_PORT": port}
+    os.environ.update({k: str(v) for k, v in variables.items()}, MASTER_ADDR="127.0.0.1")
+    with join_process_group("cpu") as distributed:
+        results.put(measure_trainer(*arguments, distributed)[1])
 
 
-def shared(world: int, *work: Any) -> float:
-    """Wall seconds of an epoch shared by so many processes."""
+def measure_processes(world_size: int, *arguments: Any) -> float:
+    """Measure wall seconds of an epoch shared by several processes."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     fork = multiprocessing.get_context("fork")
-    answers = fork.Queue()
-    ranks = [
-        fork.Process(target=_as_rank, args=(r, world, port, work, answers)) for r in range(world)
+    results = fork.Queue()
+    processes = [
+        fork.Process(target=_measure_rank, args=(rank, world_size, port, arguments, results))
+        for rank in range(world_size)
     ]
-    for process in ranks:
+    for process in processes:
         process.start()
-    taken = max(answers.get() for _ in ranks)
-    for process in ranks:
+    wall_s = max(results.get() for _ in processes)
+    for process in processes:
         process.join()
-    return taken
+    return wall_s
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--method", default="simple_baseline_r18_tiny")
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--people", type=int, default=32, help="per step")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--ranks", type=int, default=0)
+    parser.add_argument(
+        "--method",
+        default="simple_baseline_r18_tiny",
+        metavar="METHOD",
+        help="Method to train (default: simple_baseline_r18_tiny).",
+    )
+    parser.add_argument(
+        "--steps", type=int, default=20, metavar="N", help="Steps per epoch (default: 20)."
+    )
+    parser.add_argument(
+        "--people", type=int, default=32, metavar="N", help="People per step (default: 32)."
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=3, metavar="N", help="Number of repeats (default: 3)."
+    )
+    parser.add_argument(
+        "--ranks", type=int, default=0, metavar="N", help="Also measure N processes (default: 0)."
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
-    work = (args.method, args.steps, args.people)
-    pairs = [(bare(*work), ours(*work)[0]) for _ in range(args.repeats)]
-    ratio = statistics.median(theirs / mine for theirs, mine in pairs)
-    plain, loop = (args.steps / statistics.median(p[i] for p in pairs) for i in (0, 1))
-    print(f"{args.method}, {args.people} people a step: bare loop {plain:.2f} steps/s of CPU,")
-    print(f"our loop {loop:.2f}; ours / bare {ratio:.3f}")
+    arguments = (args.method, args.steps, args.people)
+    plain_s, trainer_s = [], []
+    for _ in range(args.repeats):
+        plain_s.append(measure_plain_loop(*arguments))
+        trainer_s.append(measure_trainer(*arguments)[0])
+    ratio = statistics.median(p / t for p, t in zip(plain_s, trainer_s, strict=True))
+    plain, trainer = (args.steps / statistics.median(times) for times in (plain_s, trainer_s))
+    print(f"{args.method}, {args.people} people a step: plain loop {plain:.2f} steps/s of CPU,")
+    print(f"smallpose {trainer:.2f}; ratio {ratio:.3f}")
     if args.ranks:
-        alone, together = ours(*work)[1], shared(args.ranks, *work)
-        print(f"{args.ranks} processes {alone / together:.2f} times as fast as one, by the clock")
+        single_s = measure_trainer(*arguments)[1]
+        shared_s = measure_processes(args.ranks, *arguments)
+        print(f"{args.ranks} processes {single_s / shared_s:.2f} times as fast as one, wall time")
 
 
 if __name__ == "__main__":

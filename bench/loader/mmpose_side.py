@@ -1,7 +1,7 @@
-"""MMPose's half of bench/loader.py, run by the interpreter of MMPose's environment.
+"""MMPose's part of bench/loader.py and bench/loader_memory.py, run in MMPose's environment.
 
 `speed`: samples per second of the training pipeline of its 256 × 192 heatmap configs, people in
-random order as its sampler draws them. `memory`: what its table of people takes, here and in each
+the random order of its sampler. `memory`: of its table of people, in this process and in each
 worker. Prints one JSON line.
 """
 
@@ -36,8 +36,8 @@ PIPELINE = [
 ]
 
 
-def sides(names: list[str]) -> dict[str, list[int]]:
-    """What flips and half bodies ask of a data set's joints."""
+def make_metadata(names: list[str]) -> dict[str, list[int]]:
+    """Return the metadata of a data set that flips and half bodies need."""
     other = {"left": "right", "right": "left"}
     partner = ["_".join(other.get(word, word) for word in name.split("_")) for name in names]
     lower = [i for i, n in enumerate(names) if n.endswith(("hip", "knee", "ankle", "pelvis"))]
@@ -48,7 +48,8 @@ def sides(names: list[str]) -> dict[str, list[int]]:
     }
 
 
-def speed(annotations: Path, images: Path, samples: int) -> dict[str, float]:
+def measure_speed(annotations: Path, images: Path, samples: int) -> dict[str, float]:
+    """Measure samples per second of the training pipeline."""
     import cv2
     from mmpose.registry import TRANSFORMS
     from mmpose.utils import register_all_modules
@@ -59,10 +60,10 @@ def speed(annotations: Path, images: Path, samples: int) -> dict[str, float]:
     file = json.loads(annotations.read_text())
     names = file["categories"][0]["keypoints"]
     path_of = {image["id"]: str(images / image["file_name"]) for image in file["images"]}
-    meta = sides(names)
+    meta = make_metadata(names)
     np.random.seed(0)  # noqa: NPY002  (its transforms draw from there)
 
-    def record(person: dict) -> dict:
+    def make_record(person: dict) -> dict:
         x, y, w, h = person["bbox"]
         points = np.array([person["keypoints"]], np.float32).reshape(1, -1, 3)
         return meta | {
@@ -86,7 +87,7 @@ def speed(annotations: Path, images: Path, samples: int) -> dict[str, float]:
     for number, person in enumerate(order.tolist()):
         if number == 20:
             wall, cpu = time.perf_counter(), time.process_time()
-        sample = record(people[person])
+        sample = make_record(people[person])
         for step in pipeline:
             sample = step(sample)
     return {
@@ -95,24 +96,23 @@ def speed(annotations: Path, images: Path, samples: int) -> dict[str, float]:
     }
 
 
-def memory(annotations: Path, start: str) -> dict[str, float]:
-    """MiB: of the data set in this process, and by how much a worker grows and to what.
+def measure_memory(annotations: Path, start: str) -> dict[str, float]:
+    """Measure MiB of the data set in this process, and the growth and final size of a worker.
 
-    Two workers, which begin by `start` (fork, spawn), go through all records without opening a
-    picture.
+    Two workers, started by `start` (fork, spawn), process all records without opening an image.
     """
     from mmpose.datasets import CocoDataset
     from mmpose.utils import register_all_modules
     from torch.utils.data import DataLoader
 
     register_all_modules()
-    before = own_mib()
+    before = measure_private_mib()
     file = "configs/_base_/datasets/coco.py"
     import mmpose
 
     meta = {"from_file": str(Path(mmpose.__file__).parent / ".mim" / file)}
-    people = CocoDataset(ann_file=str(annotations), metainfo=meta, pipeline=[OwnMemory()])
-    loaded = own_mib() - before
+    people = CocoDataset(ann_file=str(annotations), metainfo=meta, pipeline=[MeasureMemory()])
+    loaded = measure_private_mib() - before
     loader = DataLoader(
         people,
         batch_size=64,
@@ -121,34 +121,34 @@ def memory(annotations: Path, start: str) -> dict[str, float]:
         collate_fn=list,
         multiprocessing_context=start,
     )
-    grown: dict[int, list[float]] = {}
+    mib_of_worker: dict[int, list[float]] = {}
     for batch in loader:
         for pid, mib in batch:
             if mib:
-                grown.setdefault(pid, []).append(mib)
-    spread = float(np.mean([values[-1] - values[0] for values in grown.values()]))
-    end = float(np.mean([values[-1] for values in grown.values()]))
-    return {"people": len(people), "loaded": loaded, "grown": spread, "end": end}
+                mib_of_worker.setdefault(pid, []).append(mib)
+    growth = float(np.mean([values[-1] - values[0] for values in mib_of_worker.values()]))
+    end = float(np.mean([values[-1] for values in mib_of_worker.values()]))
+    return {"people": len(people), "loaded": loaded, "growth": growth, "end": end}
 
 
-class OwnMemory:
-    """In place of a pipeline: a worker's own memory, every now and then."""
+class MeasureMemory:
+    """A replacement of the pipeline that reports the memory of its process, sometimes."""
 
-    calls = 0
+    num_calls = 0
 
     def __call__(self, record: dict) -> tuple[int, float]:
-        self.calls += 1
-        return os.getpid(), own_mib() if self.calls % 500 == 400 else 0.0
+        self.num_calls += 1
+        return os.getpid(), measure_private_mib() if self.num_calls % 500 == 400 else 0.0
 
 
-def own_mib() -> float:
-    """MiB of this process that no other one shares."""
+def measure_private_mib() -> float:
+    """Return the MiB of this process that no other one shares."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "memory":
-        print(json.dumps(memory(Path(sys.argv[2]), sys.argv[4])))
+        print(json.dumps(measure_memory(Path(sys.argv[2]), sys.argv[4])))
     if sys.argv[1] == "speed":
-        print(json.dumps(speed(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))))
+        print(json.dumps(measure_speed(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))))

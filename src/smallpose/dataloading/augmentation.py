@@ -23,7 +23,7 @@ class Augmentation:
     """How far a training crop may differ from the window of the box. The defaults are MMPose's.
 
     The fields named in `without` have no effect. The last four are for small people and belong to
-    no published recipe; `bench/arms.py` measures their effect. Of these, augmentation of full
+    no published recipe; `bench/ablations.py` measures their effect. Of these, augmentation of full
     images uses `paste` alone.
     """
 
