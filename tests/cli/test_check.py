@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from smallpose.cli.main import main
 
 
@@ -53,3 +55,60 @@ def test_check_names_an_image_whose_name_no_disk_can_hold(tmp_path, capsys):
     (tmp_path / "truth.json").write_text(json.dumps(truth))
     assert main(["check", str(tmp_path / "truth.json"), "--images", str(tmp_path)]) == 2
     assert "1 of 1 images are missing" in capsys.readouterr().out
+
+
+UNREADABLE = {
+    "empty": (b"", "the file is empty"),
+    "blanks": (b" \n ", "the file is empty"),
+    "HTML": (b"<!DOCTYPE html>\n<html><body>404</body></html>", "an HTML page"),
+    "HTML with a comment": (b"<!-- a --><html></html>", "an HTML page"),
+    "XML": (b"<?xml version='1.0'?><Error/>", "XML"),
+    "zip": (b"PK\x03\x04\x14\x00", "a zip archive"),
+    "PNG": (b"\x89PNG\r\n\x1a\n\x00", "a PNG image"),
+    "JPEG": (b"\xff\xd8\xff\xe0\x00", "a JPEG image"),
+    "Git LFS": (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+    "number": (b"5", "a number"),
+    "text": (b'"annotations"', "a text"),
+    "null": (b"null", "null"),
+    "object": (b'{"epoch": 3, "loss": 0.1}', "an object with the keys epoch, loss"),
+    "empty object": (b"{}", "an empty object"),
+    "JSON Lines": (b'{"a": 1}\n{"a": 2}\n', "several JSON documents"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_check_says_what_a_file_is_that_is_no_annotation_file(name, tmp_path, capsys):
+    content, what = UNREADABLE[name]
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    assert main(["check", str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{path}: ")
+    assert what in line
+    assert line.count(";") == 1  # a remedy
+    # Results that are no list are named, too.
+    truth = write_truth(tmp_path / "truth.json", [[1, 1, 9, 9]])
+    assert main(["evaluate", truth, str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert what in line
+
+
+def test_check_remarks_that_people_were_merged_into_one_pose(tmp_path, capsys):
+    """Label Studio's COCO export: a box per person, and one pose of another category."""
+    boxes = [[20, 10, 60, 80], [120, 10, 60, 80]]
+    annotations = [
+        {"id": i, "image_id": 0, "category_id": 2, "bbox": box} for i, box in enumerate(boxes)
+    ]
+    keypoints = [140, 20, 2, 30, 50, 2, 170, 50, 2]
+    pose = {"id": 2, "image_id": 0, "category_id": 3, "keypoints": keypoints}
+    annotations.append(pose | {"num_keypoints": 3, "bbox": [30, 20, 140, 30], "iscrowd": 0})
+    joints = ["nose", "left_wrist", "right_wrist"]
+    categories = [{"id": 2, "name": "person"}, {"id": 3, "name": "default", "keypoints": joints}]
+    images = [{"id": 0, "file_name": "a.png", "width": 200, "height": 100}]
+    path = tmp_path / "result.json"
+    file = {"images": images, "categories": categories, "annotations": annotations}
+    path.write_text(json.dumps(file))
+    assert main(["check", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "poses lie in several boxes that have no pose" in out
+    assert "id 2 over 2 boxes in a.png" in out

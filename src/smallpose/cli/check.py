@@ -46,7 +46,8 @@ def run_command(args: argparse.Namespace) -> int:
     from smallpose.dataset.verify import check_images, check_set
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import is_result_file, make_truth_for_results, read_results
-    from smallpose.io.validation import check_predictions, check_truth
+    from smallpose.io.unposed_boxes import read_unposed_boxes
+    from smallpose.io.validation import check_merged_poses, check_predictions, check_truth
 
     has_results = not args.path.is_dir() and is_result_file(args.path)
     if args.truth and not has_results:
@@ -63,6 +64,7 @@ def run_command(args: argparse.Namespace) -> int:
     else:
         people = read_coco(args.path)
         findings = check_truth(people)
+        findings += check_merged_poses(people, *read_unposed_boxes(args.path, people.images))
         if args.images is not None:
             findings += check_images(people.images, args.images)
         num_people = int(people.is_counted.sum())

@@ -4,16 +4,20 @@ A fault makes numbers wrong or a reader fail; a remark is worth knowing and may 
 Records that cannot be read at all do not come this far: the readers refuse them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.core.boxes import box_around_keypoints, to_xyxy
+from smallpose.core.boxes import box_around_keypoints, box_iou, to_xyxy
 from smallpose.core.errors import RefusedError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.system.files import check_file_name
+
+_MAX_EXAMPLES = 3
+_MAX_BOX_OVERLAP = 0.5  # IoU; boxes that overlap more may be of one person
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ def check_predictions(predictions: Predictions) -> list[Finding]:
     if not len(predictions):
         remarks.append("there is no detection in any image")
         return [Finding(remark, is_fault=False) for remark in remarks]
+    remarks += _check_predicted_keypoints(predictions)
     num_duplicates = _count_duplicates(predictions)
     if num_duplicates:
         remarks.append(f"{num_duplicates:,} detections are identical to another one")
@@ -52,6 +57,7 @@ def check_predictions(predictions: Predictions) -> list[Finding]:
     if low < 0 or high > 1:
         remarks.append(f"scores run from {low:g} to {high:g}")
     findings = [Finding(remark, is_fault=False) for remark in remarks]
+    findings += _check_predicted_boxes(predictions)
     has_box = np.isfinite(predictions.boxes_xywh).all(axis=1)
     if has_box.any() and not has_box.all():
         source = "the boxes" if predictions.has_boxes else "the extent of the keypoints"
@@ -65,6 +71,58 @@ def check_predictions(predictions: Predictions) -> list[Finding]:
         what = f"up to {max_per_image} detections in an image; COCO's rule counts 20"
         findings.append(Finding(what, is_fault=False))
     return findings
+
+
+def _check_predicted_keypoints(predictions: Predictions) -> list[str]:
+    """Return remarks on coordinates and keypoint scores that are rarely intended."""
+    n = len(predictions)
+    xy = predictions.keypoints[:, :, :2]
+    remarks = []
+    no_scores = (predictions.keypoint_scores == 0).all(axis=1)
+    if no_scores.any():
+        remarks.append(
+            f"{int(no_scores.sum()):,} of {n:,} detections have keypoint scores that are all 0 "
+            f"(first: {_describe_detection(predictions, no_scores)}); COCO's rule ignores them, "
+            "but xtcocotools (MMPose) drops such detections: write the score of each keypoint"
+        )
+    no_pose = (xy == 0).all(axis=(1, 2))
+    if no_pose.any():
+        remarks.append(
+            f"{int(no_pose.sum()):,} of {n:,} detections have all keypoints at 0, 0 "
+            f"(first: {_describe_detection(predictions, no_pose)}); leave out images where nobody "
+            "was detected"
+        )
+    has_pose = xy[~no_pose]
+    if has_pose.size and has_pose.min() >= 0 and has_pose.max() <= 1:
+        remarks.append(
+            "all coordinates are between 0 and 1; write pixels: multiply x by the image's width "
+            "and y by its height"
+        )
+    elif has_pose.size and (has_pose == np.round(has_pose)).all():
+        remarks.append(
+            "all coordinates are whole numbers, which costs AP where people are small; write "
+            "them as floats"
+        )
+    return remarks
+
+
+def _check_predicted_boxes(predictions: Predictions) -> list[Finding]:
+    """Find boxes of negative size, whose product may still look like an area."""
+    is_negative = (predictions.boxes_xywh[:, 2:] < 0).any(axis=1)
+    if not is_negative.any():
+        return []
+    what = (
+        f"{int(is_negative.sum()):,} of {len(predictions):,} boxes have a negative width or "
+        f"height (first: {_describe_detection(predictions, is_negative)}); write bbox as x, y, "
+        "width, height"
+    )
+    return [Finding(what, is_fault=True)]
+
+
+def _describe_detection(predictions: Predictions, is_affected: NDArray[np.bool_]) -> str:
+    """Name the first detection affected, by its position in the table and its image."""
+    row = int(np.argmax(is_affected))
+    return f"detection {row + 1:,}, image {predictions.image_ids[row]}"
 
 
 def _count_duplicates(predictions: Predictions) -> int:
@@ -83,17 +141,17 @@ def _check_images(people: Instances) -> list[Finding]:
     findings = []
     refused = [
         image_id
-        for image_id, name in zip(images.ids.tolist(), images.file_names, strict=True)
+        for image_id, name in zip(images.file_ids, images.file_names, strict=True)
         if not _is_valid_name(name)
     ]
     if refused:
         what = f"{len(refused):,} images have an unusable file_name (first: image {refused[0]})"
         findings.append(Finding(what, is_fault=True))
     no_size = (images.width <= 0) | (images.height <= 0)
-    findings += _report_rows(no_size, images.ids, "images have no width and height")
+    findings += _report_rows(no_size, images.file_ids, "images have no width and height")
     no_people = np.ones(len(images), dtype=bool)
     no_people[people.image_rows[people.is_counted]] = False
-    findings += _report_rows(no_people, images.ids, "images have no person with keypoints")
+    findings += _report_rows(no_people, images.file_ids, "images have no person with keypoints")
     return findings
 
 
@@ -109,7 +167,7 @@ def _check_boxes(people: Instances) -> list[Finding]:
     is_flat = ~((people.boxes_xywh[:, 2] > 0) & (people.boxes_xywh[:, 3] > 0))
     no_area = people.is_counted & is_flat
     findings = _report_rows(
-        no_area, people.ids, "labelled people have a box without area", is_fault=True
+        no_area, people.file_ids, "labelled people have a box without area", is_fault=True
     )
     width = people.images.width[people.image_rows]
     height = people.images.height[people.image_rows]
@@ -118,11 +176,16 @@ def _check_boxes(people: Instances) -> list[Finding]:
     # Half a pixel of tolerance: boxes are written with two decimals or in whole pixels.
     exceeds = np.asarray((corners[:, :2] < -0.5).any(axis=1))
     exceeds |= (corners[:, 2] > width + 0.5) | (corners[:, 3] > height + 0.5)
-    findings += _report_rows(can_check & exceeds, people.ids, "boxes extend beyond their image")
+    findings += _report_rows(
+        can_check & exceeds, people.file_ids, "boxes extend beyond their image"
+    )
     is_outside = np.asarray((corners[:, 2:] <= 0).any(axis=1))
     is_outside |= (corners[:, 0] >= width) | (corners[:, 1] >= height)
     findings += _report_rows(
-        can_check & is_outside, people.ids, "boxes are entirely outside their image", is_fault=True
+        can_check & is_outside,
+        people.file_ids,
+        "boxes are entirely outside their image",
+        is_fault=True,
     )
     return findings
 
@@ -133,20 +196,73 @@ def _check_keypoints(people: Instances) -> list[Finding]:
     height = people.images.height[people.image_rows][:, None]
     x, y = people.keypoints[:, :, 0], people.keypoints[:, :, 1]
     is_outside = is_labelled & (width > 0) & ((x < -1) | (y < -1) | (x > width) | (y > height))
-    findings = _report_rows(
-        np.asarray(is_outside.any(axis=1)),
-        people.ids,
-        "people have labelled keypoints outside the image",
+    findings = _check_placeholders(people)
+    is_placeholder = is_labelled & _is_placeholder(people)
+    is_outside &= ~is_placeholder
+    findings += _report_keypoints(
+        people, is_outside, "labelled keypoints outside the image", "", is_fault=False
+    )
+    num_real = np.count_nonzero(is_labelled & ~is_placeholder, axis=1)
+    findings += _report_rows(
+        people.is_counted & (2 * np.count_nonzero(is_outside, axis=1) > num_real),
+        people.file_ids,
+        "people have most of their labelled keypoints outside the image; compare the size of the "
+        "image with its width and height here (--images DIR)",
+        is_fault=True,
     )
     size = box_around_keypoints(people.keypoints)[:, 2:]
     is_collapsed = (people.num_labelled >= 3) & (size <= 1).all(axis=1)
     findings += _report_rows(
         is_collapsed & people.is_counted,
-        people.ids,
+        people.file_ids,
         "people have all keypoints at one point",
         is_fault=True,
     )
     return findings
+
+
+def _is_placeholder(people: Instances) -> NDArray[np.bool_]:
+    """Return (n, k) keypoints at 0, 0 or at -1, -1, -0.5, -0.5, -999, -999, which are no labels.
+
+    Tools write 0, 0 for joints without a label; counting pixels from 0 instead of 1 makes it
+    -1, -1.
+    """
+    x, y = people.keypoints[:, :, 0], people.keypoints[:, :, 1]
+    return np.asarray((x == y) & (x <= 0))
+
+
+def _check_placeholders(people: Instances) -> list[Finding]:
+    """Find keypoints that are marked as labelled at a point that means "no label"."""
+    is_placeholder = (people.keypoints[:, :, 2] > 0) & _is_placeholder(people)
+    x = people.keypoints[:, :, 0]
+    remedy = "give joints without a label v = 0"
+    findings = []
+    for value in np.unique(x[is_placeholder]).tolist()[::-1]:
+        value += 0.0  # -0.0 becomes 0.0
+        point = f"labelled keypoints (v > 0) at {value:g}, {value:g}"
+        findings += _report_keypoints(
+            people, is_placeholder & (x == value), point, remedy, is_fault=True
+        )
+    return findings
+
+
+def _report_keypoints(
+    people: Instances, is_affected: NDArray[np.bool_], what: str, remedy: str, is_fault: bool
+) -> list[Finding]:
+    """Report how many people and keypoints are affected, with examples; nothing for none."""
+    rows = np.flatnonzero(is_affected.any(axis=1))
+    if not len(rows):
+        return []
+    joints = people.skeleton.joints
+    examples = [
+        f"id {people.file_ids[row]}, {joints[int(np.argmax(is_affected[row]))]}"
+        for row in rows[:_MAX_EXAMPLES]
+    ]
+    message = (
+        f"{len(rows):,} people have {int(is_affected.sum()):,} {what} "
+        f"(first: {'; '.join(examples)})"
+    )
+    return [Finding(f"{message}; {remedy}" if remedy else message, is_fault)]
 
 
 def _check_fields(people: Instances) -> list[Finding]:
@@ -168,15 +284,70 @@ def _check_fields(people: Instances) -> list[Finding]:
     return [
         finding
         for message, is_affected in checks.items()
-        for finding in _report_rows(is_affected, people.ids, message)
+        for finding in _report_rows(is_affected, people.file_ids, message)
     ]
 
 
 def _report_rows(
-    is_affected: NDArray[np.bool_], ids: NDArray[np.int64], message: str, is_fault: bool = False
+    is_affected: NDArray[np.bool_], ids: Sequence[int | str], message: str, is_fault: bool = False
 ) -> list[Finding]:
     """Report how many rows are affected, with the id of the first; nothing where none is."""
     n = int(np.count_nonzero(is_affected))
     if n == 0:
         return []
     return [Finding(f"{n:,} {message} (first: id {ids[np.argmax(is_affected)]})", is_fault)]
+
+
+def check_merged_poses(
+    people: Instances, image_rows: NDArray[np.intp], boxes_xywh: NDArray[np.float64]
+) -> list[Finding]:
+    """Find poses that lie in several boxes without a pose, and nowhere else.
+
+    Label Studio's COCO export merges the keypoints of all people of an image into one pose beside
+    their boxes.
+
+    Args:
+        image_rows: (m,) row of the image of each box without a pose, in `people.images`.
+        boxes_xywh: (m, 4) those boxes.
+    """
+    is_merged = np.zeros(len(people), dtype=bool)
+    num_boxes = np.zeros(len(people), dtype=np.int64)
+    candidates = people.is_counted & (people.num_labelled >= 2)
+    order = np.argsort(image_rows, kind="stable")
+    starts = np.searchsorted(image_rows[order], people.image_rows, "left")
+    stops = np.searchsorted(image_rows[order], people.image_rows, "right")
+    for row in np.flatnonzero(candidates & (stops - starts >= 2)).tolist():
+        boxes = boxes_xywh[order[starts[row] : stops[row]]]
+        is_labelled = people.keypoints[row, :, 2] > 0
+        num_boxes[row] = _count_needed_boxes(people.keypoints[row, is_labelled, :2], boxes)
+        is_merged[row] = num_boxes[row] >= 2
+    return _report_merged(people, is_merged, num_boxes)
+
+
+def _count_needed_boxes(points: NDArray[np.float64], boxes_xywh: NDArray[np.float64]) -> int:
+    """Return how many separate boxes have points of their own; 0 if a point is in no box."""
+    corners = to_xyxy(boxes_xywh)
+    is_inside = (points[:, None] >= corners[:, :2]) & (points[:, None] <= corners[:, 2:])
+    contains = is_inside.all(axis=2)  # (points, boxes)
+    if not contains.any(axis=1).all() or contains.all(axis=0).any():
+        return 0
+    is_own = contains & (contains.sum(axis=1) == 1)[:, None]
+    needed = np.flatnonzero(is_own.any(axis=0))
+    overlap = box_iou(boxes_xywh[needed], boxes_xywh[needed])
+    np.fill_diagonal(overlap, 0.0)
+    return len(needed) if (overlap <= _MAX_BOX_OVERLAP).all() else 0
+
+
+def _report_merged(
+    people: Instances, is_merged: NDArray[np.bool_], num_boxes: NDArray[np.int64]
+) -> list[Finding]:
+    if not is_merged.any():
+        return []
+    row = int(np.argmax(is_merged))
+    what = (
+        f"{int(is_merged.sum()):,} poses lie in several boxes that have no pose: people merged "
+        f"into one? (first: id {people.file_ids[row]} over {num_boxes[row]} boxes in "
+        f"{people.images.file_names[people.image_rows[row]]}); export one pose per person (Label "
+        "Studio's COCO export merges the people of an image, its JSON export does not)"
+    )
+    return [Finding(what, is_fault=False)]

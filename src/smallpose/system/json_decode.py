@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from smallpose.core.errors import InputError
+from smallpose.system.file_content import describe_content, describe_json_value
 from smallpose.system.files import read_bytes
 
 T = TypeVar("T")
 _BOM = b"\xef\xbb\xbf"
+_REMEDY = "compare it with the format's description"
 
 
 def read_json(path: Path, kind: type[T]) -> T:
@@ -27,13 +29,18 @@ def read_json(path: Path, kind: type[T]) -> T:
     return decode_json(path, read_bytes(path), kind)
 
 
-def decode_json(path: Path | str, data: bytes, kind: type[T]) -> T:
-    """Decode bytes that were read already as `read_json`; `path` only names them in errors."""
+def decode_json(path: Path | str, data: bytes, kind: type[T], remedy: str = _REMEDY) -> T:
+    """Decode bytes that were read already as `read_json`.
+
+    Args:
+        path: names the file in errors.
+        remedy: for a sound JSON file of another format.
+    """
     data = data.removeprefix(_BOM)
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise _explain_error(path, data, error) from None
+        raise _explain_error(path, data, error, remedy) from None
 
 
 def refuse_repeated_keys(path: Path | str, data: bytes) -> None:
@@ -53,10 +60,13 @@ def refuse_repeated_keys(path: Path | str, data: bytes) -> None:
     json.loads(data.removeprefix(_BOM), object_pairs_hook=check)
 
 
-def _explain_error(path: Path | str, data: bytes, error: Exception) -> InputError:
+def _explain_error(path: Path | str, data: bytes, error: Exception, remedy: str) -> InputError:
     """Return the most helpful error for text that msgspec refused."""
-    if not data.strip():
-        return InputError(str(path), "the file is empty", "download or write it again")
+    content = describe_content(data)
+    if content is not None:
+        what, content_remedy = content
+        is_empty = what == "the file is empty"
+        return InputError(str(path), what if is_empty else f"not JSON but {what}", content_remedy)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as wrong:
@@ -69,6 +79,13 @@ def _explain_error(path: Path | str, data: bytes, error: Exception) -> InputErro
         parsed = json.loads(text)
     except json.JSONDecodeError as wrong:
         byte = len(text[: wrong.pos].encode())
+        if wrong.msg == "Extra data" and "\n" in text[: wrong.pos]:
+            return InputError(
+                str(path),
+                f"several JSON documents, the second from byte {byte} "
+                f"{_describe_line(data, byte)} on (JSON Lines?)",
+                "write one list",
+            )
         return InputError(
             str(path),
             f"broken JSON at byte {byte} {_describe_line(data, byte)}",
@@ -80,13 +97,14 @@ def _explain_error(path: Path | str, data: bytes, error: Exception) -> InputErro
         return InputError(str(path), str(wrong), "download or write it again")
     for where, value in _iterate_leaves(parsed, ""):
         if isinstance(value, float) and not math.isfinite(value):
-            remedy = "correct the value or leave it out"
-            return InputError(f"{path}, {where}", f"{value} is not a number", remedy)
+            what = f"{value} is not a number"
+            return InputError(f"{path}, {where}", what, "correct the value or leave it out")
     if isinstance(error, RecursionError):
         return _describe_deep_nesting(path)
-    return InputError(
-        str(path), _simplify_message(error), "compare it with the format's description"
-    )
+    message = _simplify_message(error)
+    if " - at " not in message:  # the document itself is of another kind
+        message = f"{describe_json_value(parsed)} ({message})"
+    return InputError(str(path), message, remedy)
 
 
 def _simplify_message(error: Exception) -> str:
