@@ -82,7 +82,7 @@ def test_right_first_orders_do_not_swap_sides():
 
 def test_synonyms_of_joint_names_find_the_known_skeleton():
     names = [*sk.CROWDPOSE14.joints[:12], "head", "neck"]
-    assert sk.resolve_skeleton(names) is sk.CROWDPOSE14
+    assert sk.resolve_skeleton(names) == sk.CROWDPOSE14
     with pytest.raises(InputError, match="no OKS sigma is known for joint 'tail'"):
         _ = sk.resolve_skeleton(["nose", "tail"]).sigmas
 
@@ -96,7 +96,77 @@ def test_synonyms_of_joint_names_find_the_known_skeleton():
         (("hip_L", "hip_R", "tail"), [1, 0, 2]),
         (("lower_leg", "rower_leg", "bill"), [0, 1, 2]),
         (("l_hip", "tail", "nose"), [0, 1, 2]),
+        (("LShoulder", "Nose", "RShoulder"), [2, 1, 0]),
+        (("LEye", "REye", "Neck"), [1, 0, 2]),
+        (("lsho", "rsho", "neck"), [1, 0, 2]),
+        (("hipL", "hipR", "ring"), [1, 0, 2]),
+        (("shoulder.R", "tail", "shoulder.L"), [2, 1, 0]),
+        (("Left Foot", "right foot", "head"), [1, 0, 2]),
+        (("KneeRight", "KneeLeft", "lip"), [1, 0, 2]),
+        (("leftear", "rightear", "nose"), [1, 0, 2]),
+        (("LBigToe", "RBigToe", "spine"), [1, 0, 2]),
+        (("L_F_Paw", "R_F_Paw", "L_B_Paw"), [1, 0, 2]),
+        (("rank", "lank", "head"), [1, 0, 2]),
     ],
 )
 def test_left_and_right_are_recognized_anywhere_in_a_joint_name(names, expected):
     assert sk.Skeleton("own", names, custom_sigmas=(0.1,) * 3).flip_indices.tolist() == expected
+
+
+def make(*names, **options):
+    return sk.Skeleton("own", names, custom_sigmas=(0.1,) * len(names), **options)
+
+
+def test_pairs_that_are_given_win_over_names():
+    given = make("left_hip", "right_hip", "tail", custom_pairs=((0, 2),))
+    assert given.flip_indices.tolist() == [2, 1, 0]
+    assert given.flip_problem is None
+    assert make("1", "2", custom_pairs=()).flip_problem is None
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("1", "2", "3"), "no left and right joints are recognized in own"),
+        (("nose", "tail"), "no left and right joints are recognized in own"),
+        (("left_hip", "right_hip", "left_knee"), "the mirrored joint of 'left_knee' is not known"),
+        (
+            ("left_eye", "right_eye", *(f"face-{i}" for i in range(68))),
+            "the mirrored joint of 'face-0' is not known",
+        ),
+    ],
+)
+def test_a_skeleton_whose_sides_are_unknown_cannot_be_flipped(names, message):
+    assert make(*names).flip_problem == message
+
+
+def test_known_skeletons_and_numbers_on_the_midline_can_be_flipped():
+    for skeleton in sk.SKELETONS.values():
+        assert skeleton.flip_problem is None
+    assert make("LHip", "RHip", "spine1", "spine2", "spine3").flip_problem is None
+
+
+def test_joints_of_the_21_are_recognized_in_any_spelling_and_others_keep_theirs():
+    names = ("Nose", "LShoulder", "right shoulder", "knee.R", "lank", "Neck", "Tail", "center hip")
+    skeleton = sk.resolve_skeleton(names)
+    assert skeleton.joints == (
+        *("nose", "left_shoulder", "right_shoulder", "right_knee", "left_ankle", "head_bottom"),
+        *("Tail", "center hip"),
+    )
+    assert skeleton.spelled_joints == names
+    spaced = [name.replace("_", " ").title() for name in sk.COCO17.joints]
+    assert sk.resolve_skeleton(spaced) == sk.COCO17
+
+
+def test_two_names_of_one_joint_are_both_kept_as_they_are():
+    assert sk.resolve_skeleton(("neck", "upper_neck", "Nose")).joints == (
+        *("neck", "upper_neck", "nose"),
+    )
+    assert sk.resolve_skeleton(("chest", "thorax")).joints == ("chest", "thorax")
+
+
+def test_joints_of_two_skeletons_are_matched_in_any_spelling_and_none_is_used_twice():
+    own = sk.resolve_skeleton(("LHip", "RHip", "Tail", "fin_L"))
+    other = sk.resolve_skeleton(("right_hip", "tail", "L fin", "left_hip", "wing"))
+    assert sk.find_joint_indices(own, other) == [1, 2, 3, 0, None]
+    assert sk.find_joint_indices(make("hip_left"), make("left_hip", "l_hip")) == [None, None]

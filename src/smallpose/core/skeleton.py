@@ -4,15 +4,20 @@ Every source names its joints with the names of the 21, so that keypoints are ma
 two skeletons by name (`map_joints`).
 """
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
+from smallpose.core.joint_names import (
+    find_joint_of_unknown_side,
+    find_pairs,
+    parse_joint_name,
+    recognize_joints,
+)
 
 Edge = tuple[int, int]
 
@@ -83,12 +88,16 @@ class Skeleton:
         joints: (k,) names; joints of the 21 have the names used there.
         edges: pairs of joint indices.
         custom_sigmas: (k,) OKS sigmas; without them, those of the 21 by name.
+        custom_pairs: indices of each left and right joint; without them, what the names tell.
+        file_joints: (k,) the names as a file spells them, where these differ.
     """
 
     name: str
     joints: tuple[str, ...]
     edges: tuple[Edge, ...] = ()
     custom_sigmas: tuple[float, ...] | None = None
+    custom_pairs: tuple[Edge, ...] | None = None
+    file_joints: tuple[str, ...] = field(default=(), compare=False)
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -100,9 +109,25 @@ class Skeleton:
     @cached_property
     def flip_indices(self) -> NDArray[np.intp]:
         """Return (k,) the index of each joint's mirrored joint; on the midline, its own."""
-        return np.array(
-            [self.joints.index(_find_mirrored_joint(n, self.joints)) for n in self.joints]
-        )
+        indices = np.arange(len(self), dtype=np.intp)
+        for a, b in find_pairs(self.joints) if self.custom_pairs is None else self.custom_pairs:
+            indices[[a, b]] = b, a
+        return indices
+
+    @cached_property
+    def flip_problem(self) -> str | None:
+        """Return why mirroring cannot exchange left and right, or None where it can."""
+        if self.custom_pairs is not None:
+            return None
+        if not find_pairs(self.joints):
+            return f"no left and right joints are recognized in {self.name}"
+        joint = find_joint_of_unknown_side(self.joints)
+        return None if joint is None else f"the mirrored joint of {joint!r} is not known"
+
+    @property
+    def spelled_joints(self) -> tuple[str, ...]:
+        """Return (k,) the names as the file spells them."""
+        return self.file_joints or self.joints
 
     @cached_property
     def sigmas(self) -> NDArray[np.float64]:
@@ -120,27 +145,6 @@ class Skeleton:
                 f"give {len(self)} sigmas with --sigmas FILE",
             )
         return np.array([SIGMAS[name] for name in self.joints])
-
-
-_SIDES = tuple(
-    sides
-    for a, b in (("left", "right"), ("l", "r"), ("Left", "Right"), ("L", "R"))
-    for sides in ((a, b), (b, a))
-)
-
-
-def _find_mirrored_joint(name: str, joints: Sequence[str]) -> str:
-    for side, other_side in (("left", "right"), ("right", "left")):
-        mirrored = name.replace(side, other_side, 1)
-        if name.startswith(side) and mirrored in joints:
-            return mirrored
-    for side, other_side in _SIDES:
-        # As a separate word anywhere in the name: hip_left, l_hip.
-        pattern = rf"(?<![A-Za-z0-9]){side}(?![A-Za-z0-9])"
-        mirrored = re.sub(pattern, other_side, name, count=1)
-        if mirrored != name and mirrored in joints:
-            return mirrored
-    return name
 
 
 def _find_limbs(joints: Sequence[str]) -> tuple[Edge, ...]:
@@ -223,17 +227,42 @@ SKELETONS = {
 def resolve_skeleton(joints: Sequence[str], edges: Sequence[Edge] = ()) -> Skeleton:
     """Return the known skeleton with these joints in this order, else a new one.
 
+    Joints of the 21 get the names used there, however they are spelled; others keep their own.
+
     Args:
         joints: (k,) names as a COCO category lists them.
         edges: pairs of joint indices, used only for a new skeleton.
     """
-    names = tuple(_SYNONYMS.get(j, j) for j in (j.strip().lower() for j in joints))
+    spelled = tuple(joints)
+    names = recognize_joints(spelled, SIGMAS, _SYNONYMS)
     if len(set(names)) < len(names):
-        names = tuple(joints)
+        names = spelled
     for skeleton in SKELETONS.values():
         if skeleton.joints == names:
-            return skeleton
-    return Skeleton(f"{len(names)} keypoints", names, tuple(edges) or _find_limbs(names))
+            break
+    else:
+        skeleton = Skeleton(f"{len(names)} keypoints", names, tuple(edges) or _find_limbs(names))
+    return skeleton if names == spelled else replace(skeleton, file_joints=spelled)
+
+
+def find_joint_indices(source: Skeleton, target: Skeleton) -> list[int | None]:
+    """Return for each joint of `target` the index of the same joint in `source`; None if absent.
+
+    Names are compared as their files spell them, then as `resolve_skeleton` reads them, then
+    without their spelling.
+    """
+    indices: list[int | None] = [None] * len(target)
+    for source_keys, target_keys in zip(_list_keys(source), _list_keys(target), strict=True):
+        for index, key in enumerate(target_keys):
+            is_unique = source_keys.count(key) == target_keys.count(key) == 1
+            if indices[index] is None and is_unique and source_keys.index(key) not in indices:
+                indices[index] = source_keys.index(key)
+    return indices
+
+
+def _list_keys(skeleton: Skeleton) -> tuple[Sequence[object], ...]:
+    parsed = [parse_joint_name(name) for name in skeleton.spelled_joints]
+    return skeleton.spelled_joints, skeleton.joints, parsed
 
 
 def map_joints(

@@ -1,5 +1,7 @@
 """Read a custom skeleton from a JSON file."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,6 +16,7 @@ class _Category(Struct):
     keypoints: list[str] = []
     skeleton: list[tuple[int, int]] = []
     sigmas: list[float] | None = None
+    swap: list[tuple[int | str, int | str]] | None = None
 
 
 class _File(Struct):
@@ -23,27 +26,33 @@ class _File(Struct):
     keypoints: list[str] = []
     skeleton: list[tuple[int, int]] = []
     sigmas: list[float] | None = None
+    swap: list[tuple[int | str, int | str]] | None = None
     categories: list[_Category] = []
 
 
 def read_skeleton(path: Path | str) -> Skeleton:
     """Read a skeleton from JSON: our own form, a COCO category, or a COCO file with one.
 
-    Ours is {"joints": […], "edges": [[0, 1], …], "sigmas": […], "name": "…"} with 0-based edges;
-    a COCO category has "keypoints" and, 1-based, "skeleton". Edges and name are optional; sigmas
-    are optional where every joint is one of the 21.
+    Ours is {"joints": […], "edges": [[0, 1], …], "sigmas": […], "swap": [["l1", "r1"], …],
+    "name": "…"} with 0-based edges; a COCO category has "keypoints" and, 1-based, "skeleton".
+    `swap` lists the left and the right joint of each pair, by name or by index (1-based in a
+    category); without it, names tell the pairs. Edges and name are optional; sigmas are optional
+    where every joint is one of the 21.
 
-    Raises: InputError when joints are missing or repeated, an edge has no joint, or sigmas are
-        missing.
+    Raises: InputError when joints are missing or repeated, an edge or a pair has no joint, or
+        sigmas are missing.
     """
     file = decode_json(path, read_bytes(Path(path)), _File)
-    joints, edges, sigmas = file.joints, file.edges, file.sigmas
+    joints, edges, sigmas, swap, first = file.joints, file.edges, file.sigmas, file.swap, 0
     if not joints:
         category = next((c for c in file.categories if c.keypoints), file)
         joints, sigmas = category.keypoints, category.sigmas
+        swap, first = category.swap, 1
         edges = [(a - 1, b - 1) for a, b in category.skeleton]
     _check_joints(path, joints, edges)
     skeleton = resolve_skeleton(joints, edges)
+    if swap is not None:
+        skeleton = replace(skeleton, custom_pairs=_find_pairs(path, joints, swap, first))
     if sigmas is None:
         _require_known_sigmas(path, skeleton)
         return skeleton
@@ -55,7 +64,41 @@ def read_skeleton(path: Path | str) -> Skeleton:
         )
     known_name = "" if skeleton.name in SKELETONS else skeleton.name
     name = file.name or known_name or Path(path).stem
-    return Skeleton(name, skeleton.joints, skeleton.edges, tuple(sigmas))
+    return replace(skeleton, name=name, custom_sigmas=tuple(sigmas))
+
+
+def _find_pairs(
+    path: Path | str, joints: list[str], swap: Sequence[tuple[int | str, int | str]], first: int
+) -> tuple[tuple[int, int], ...]:
+    """Return the indices of the joints of each pair.
+
+    Args:
+        first: the number of the first joint in the file.
+    """
+    pairs = []
+    for pair in swap:
+        a, b = (_find_joint(end, joints, first) for end in pair)
+        if a is None or b is None or a == b:
+            raise InputError(
+                str(path),
+                f"the pair {list(pair)} under swap names no two of {len(joints)} joints",
+                'write it as "swap": [["left_fin", "right_fin"]]',
+            )
+        pairs.append((a, b))
+    ends = [index for pair in pairs for index in pair]
+    repeated = [joints[index] for index in ends if ends.count(index) > 1]
+    if repeated:
+        raise InputError(
+            str(path), f"joint {repeated[0]!r} is in two pairs under swap", "keep one of them"
+        )
+    return tuple(pairs)
+
+
+def _find_joint(joint: int | str, joints: list[str], first: int) -> int | None:
+    """Return the index of a joint that is given by its name or by its number."""
+    if isinstance(joint, str):
+        return joints.index(joint) if joint in joints else None
+    return joint - first if 0 <= joint - first < len(joints) else None
 
 
 def _check_joints(path: Path | str, joints: list[str], edges: list[tuple[int, int]]) -> None:

@@ -17,6 +17,7 @@ from smallpose.dataloading.affine import map_to_image
 from smallpose.dataloading.augmentation import Augmentation
 from smallpose.dataloading.top_down.batches import cut_boxes
 from smallpose.methods.person_score import SCORE_RULES
+from smallpose.system.progress import print_status
 
 Floats = NDArray[np.float64]
 Outputs = Tensor | tuple[Tensor, ...]
@@ -135,6 +136,7 @@ class PoseMethod(nn.Module, ABC):
         self.register_buffer("_mean", torch.tensor(MEAN), persistent=False)
         self.register_buffer("_std", torch.tensor(STD), persistent=False)
         self.register_buffer("_flip_indices", flip_indices, persistent=False)
+        self._has_reported_flip = False
 
     @property
     def device(self) -> torch.device:
@@ -210,6 +212,22 @@ class PoseMethod(nn.Module, ABC):
         singles = [column.float() for column in outputs]
         return type(outputs)(*singles) if hasattr(outputs, "_fields") else tuple(singles)
 
+    def allow_flip_test(self, flip_test: bool) -> bool:
+        """Return whether to run the flip test, which needs the left and right joints.
+
+        Where they are not known it is left out, and the first call prints why.
+        """
+        problem = self.skeleton.flip_problem
+        if not flip_test or problem is None:
+            return flip_test
+        if not self._has_reported_flip:
+            self._has_reported_flip = True
+            print_status(
+                f'the flip test is left out: {problem}; list the pairs under "swap" in a skeleton '
+                "file and pass it with --skeleton"
+            )
+        return False
+
     def compute_outputs(self, images: Tensor, flip_test: bool) -> Any:
         """Compute the outputs for (b, 3, h, w), averaged with the mirrored images' on request."""
         outputs = self.run_network(images)
@@ -230,6 +248,7 @@ class PoseMethod(nn.Module, ABC):
             crops: (b, h, w, 3) uint8 RGB.
             center, scale: (b, 2) of their windows.
         """
+        flip_test = self.allow_flip_test(flip_test)
         points, scores = self.decode(self.compute_outputs(self.prepare(crops), flip_test))
         on_image = map_to_image(points.double().cpu().numpy(), center, scale, self.input_wh)
         return np.concatenate([on_image, scores.double().cpu().numpy()[..., None]], axis=2)

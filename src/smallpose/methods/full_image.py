@@ -139,6 +139,7 @@ class FullImageMethod(PoseMethod):
 
         Images that are fitted to the same size go through the network together.
         """
+        flip_test = self.allow_flip_test(flip_test)
         letterboxes = [self.fit_image((image.shape[1], image.shape[0])) for image in images]
         indices_by_size: dict[tuple[int, int], list[int]] = {}
         for index, letterbox in enumerate(letterboxes):

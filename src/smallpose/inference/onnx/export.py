@@ -56,6 +56,7 @@ def export_onnx(method: PoseMethod, out: Path, flip_test: bool | None = None) ->
     method = method.to("cpu").eval()
     if flip_test is None:
         flip_test = method.default_flip_test if isinstance(method, FullImageMethod) else True
+    flip_test = method.allow_flip_test(flip_test)
     w, h = method.input_wh
     images = torch.randint(0, 256, (2, h, w, 3), dtype=torch.uint8)
     network, people = _create_graphs(method, flip_test)

@@ -223,21 +223,28 @@ def skeleton_from_json(record: Mapping[str, Any] | None) -> Skeleton | None:
     if not record:
         return None
     edges = tuple((int(a), int(b)) for a, b in record["edges"])
-    sigmas = record.get("sigmas")
+    sigmas, pairs = record.get("sigmas"), record.get("swap")
     return Skeleton(
-        record["name"], tuple(record["joints"]), edges, None if sigmas is None else tuple(sigmas)
+        name=record["name"],
+        joints=tuple(record["joints"]),
+        edges=edges,
+        custom_sigmas=None if sigmas is None else tuple(sigmas),
+        custom_pairs=None if pairs is None else tuple((int(a), int(b)) for a, b in pairs),
     )
 
 
 def skeleton_to_json(skeleton: Skeleton) -> dict[str, Any]:
     """Convert a skeleton to JSON."""
     sigmas = skeleton.custom_sigmas
-    return {
+    record = {
         "name": skeleton.name,
         "joints": list(skeleton.joints),
         "edges": [list(edge) for edge in skeleton.edges],
         "sigmas": None if sigmas is None else list(sigmas),
     }
+    if skeleton.custom_pairs is not None:
+        record["swap"] = [list(pair) for pair in skeleton.custom_pairs]
+    return record
 
 
 def _describe_mismatch(expected: Skeleton, actual: Skeleton) -> str:
