@@ -24,8 +24,7 @@ from smallpose.methods import create_method
 from smallpose.methods.checkpoints.read import read_weights
 from smallpose.training import loop
 from smallpose.training.loss import LossModule
-from smallpose.training.run import Interrupted, TrainingConfig, choose_recipe, train
-from smallpose.training.run_log import RunLog
+from smallpose.training.run import Interrupted, TrainingConfig, train
 from smallpose.training.schedule import create_optimizer
 from smallpose.training.trainer import Trainer
 
@@ -340,34 +339,6 @@ def test_training_starts_from_weights_of_other_joints_with_adapt(eight, tmp_path
     train(make_config(eight, tmp_path / "b", 1, weights=tmp_path / "a", adapt=True))
 
 
-def test_recipes_are_overridden_by_name_and_errors_name_the_override():
-    method = create_method(TINY)
-    name, recipe = choose_recipe(
-        method,
-        "paper",
-        (("epochs", "2"), ("decay_at", "5,7"), ("half", "true"), ("augment.flip", "0.25")),
-    )
-    assert name == "paper"
-    assert (recipe.epochs, recipe.decay_at, recipe.half, recipe.augment.flip) == (
-        2,
-        (5, 7),
-        True,
-        0.25,
-    )
-    for wrong in (
-        "epoch=2",
-        "epochs=two",
-        "optimizer=sgd",
-        "batch_size=0",
-        "half=maybe",
-        "augment.x=1",
-    ):
-        with pytest.raises(InputError, match=re.escape(wrong)):
-            choose_recipe(method, "", (tuple(wrong.split("=")),))
-    with pytest.raises(InputError, match="try quick, paper, mmpose"):
-        choose_recipe(method, "fast")
-
-
 def test_a_dead_worker_ends_the_run_with_the_name_of_its_image(eight, tmp_path, monkeypatch):
     from smallpose.dataloading.top_down.batches import CropDataset
 
@@ -406,15 +377,6 @@ def test_methods_are_listed_with_their_parts(capsys):
     listed = json.loads(capsys.readouterr().out)
     assert listed["simple_baseline_r50"]["parameters"] == pytest.approx(34.0e6, rel=0.01)
     assert set(listed["simple_baseline_r50"]["recipes"]) == {"paper", "mmpose", "quick"}
-
-
-def test_the_log_is_cut_back_to_the_step_of_the_state(tmp_path):
-    path = tmp_path / "log.jsonl"
-    path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"st')
-    log = RunLog(path, 2)
-    log.write(step=3, loss=0.5)
-    log.close()
-    assert [json.loads(x)["step"] for x in path.read_text().splitlines()] == [1, 2, 3]
 
 
 def test_validations_are_logged(eight, tmp_path):
