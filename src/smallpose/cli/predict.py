@@ -68,17 +68,19 @@ def run_command(args: argparse.Namespace) -> None:
         return
     if args.data:
         boxes = args.boxes or detector
-        result = predict_coco_file(method, args.data, args.images, boxes, options, args.device)
+        result = predict_coco_file(
+            method, args.data, args.images, boxes, options, args.device, args.category
+        )
     else:
         result = predict_image_files(method, args.inputs, detector, options, args.device)
     predictions = result.predictions
     for note in predictions.notes:
         print_status(note)
-    write_results(predictions, args.out, result.people.category_id)
+    write_results(predictions, args.out, result.people.category_id, result.people.images)
     if not args.data:
         print_status(f"image ids and file names: {_write_image_list(args.out, result)}")
     if args.draw:
-        _draw(args, result)
+        _draw_images(args, result)
     num_images = len(set(predictions.image_ids.tolist()))
     print(f"{len(predictions):,} people in {num_images:,} images: {args.out}")
 
@@ -104,6 +106,12 @@ def _check_arguments(args: argparse.Namespace) -> None:
             "--data",
             "needs the images of the file",
             "add --images DIR",
+        ),
+        (
+            args.category and not args.data,
+            "--category",
+            "is for the categories of a COCO file",
+            "pass the file by --data",
         ),
         (
             args.boxes and not args.data,
@@ -265,7 +273,7 @@ def _predict_in_shards(
     if args.data:
         takes_boxes = detector is None and not isinstance(method, FullImageMethod)
         boxes = args.boxes or takes_boxes
-        work = list_coco_file(args.data, args.images, boxes, images_per_shard)
+        work = list_coco_file(args.data, args.images, boxes, images_per_shard, args.category)
     else:
         work = list_images(args.inputs, images_per_shard)
     part = _parse_part(args.part)
@@ -312,7 +320,7 @@ def _write_image_list(out: Path, result: "PredictionResult") -> Path:
     return path
 
 
-def _draw(args: argparse.Namespace, result: "PredictionResult") -> None:
+def _draw_images(args: argparse.Namespace, result: "PredictionResult") -> None:
     from smallpose.dataloading.images import read_image
     from smallpose.report.images.draw_predictions import draw_predictions
 
