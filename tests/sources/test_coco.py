@@ -90,7 +90,7 @@ def test_repeats_are_merged_and_counted(tmp_path, write_json):
         ([person(7), person(7, bbox=[0, 0, 1, 1])], "both have id 7"),
         ([person(123, keypoints=[0] * 63)], "annotation 123: 63 keypoint values"),
         ([person(7, keypoints=[1, 1, 7] + [0] * 48)], "annotation 7: keypoint 1 has visibility 7"),
-        ([person("7")], "id 7"),
+        ([person(7.5)], "id 7.5"),
         ([person(7, 99)], "annotation 7: image 99 is not in the list"),
     ],
 )

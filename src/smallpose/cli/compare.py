@@ -50,7 +50,7 @@ def run_command(args: argparse.Namespace) -> None:
         raise InputError(
             "smallpose compare", "only one result file was given", "pass two or more result files"
         )
-    truth = read_coco(args.truth)
+    truth = read_coco(args.truth, category=args.category)
     stems = Counter(path.stem for path in paths)
     names = [str(path) if stems[path.stem] > 1 else path.stem for path in paths]
     if len(set(names)) < len(names):

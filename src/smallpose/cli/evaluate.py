@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from smallpose.cli.options import (
     DEMO_TRUTH,
     OptionGroup,
+    add_category_option,
     add_json,
     add_option,
     add_seed,
@@ -82,10 +83,19 @@ def add_scoring_options(parser: OptionGroup, protocols: str) -> None:
     )
     add_option(
         group,
-        "--area",
+        "--oks-area",
+        choices=("file", "box", "0.53box"),
+        default="file",
+        help="Scale OKS by the field 'area' of the file, as pycocotools does (width × height of the "
+        "box for people who have none), by width × height of the box, or by 0.53 times that, as "
+        "published CrowdPose and AI Challenger results do.",
+    )
+    add_option(
+        group,
+        "--size-area",
         choices=("box", "file"),
         default="box",
-        help="Take person size and OKS scale from width × height of the box or from the field "
+        help="Decide who is small, medium or large by width × height of the box or by the field "
         "'area' of the file.",
     )
     add_option(
@@ -126,6 +136,7 @@ def add_scoring_options(parser: OptionGroup, protocols: str) -> None:
         default_text="the number of joints that the source labels",
         help="Number of joints K in the keypoint density (Eq. 3) of every person.",
     )
+    add_category_option(group)
 
 
 def read_scoring_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -135,7 +146,8 @@ def read_scoring_options(args: argparse.Namespace) -> dict[str, Any]:
     limits = {"size_limits": _parse_limits(args.size_limits)} if args.size_limits else {}
     return limits | {
         "protocols": parse_names(args.protocol),
-        "area": args.area,
+        "oks_area": args.oks_area,
+        "size_area": args.size_area,
         "max_detections": args.max_detections,
         "keypoints": args.keypoints,
         "sigmas": read_json(args.sigmas, list[float]) if args.sigmas else None,
@@ -167,7 +179,7 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.system.files import write_atomically
 
     options = read_scoring_options(args)
-    truth = read_coco(args.truth)
+    truth = read_coco(args.truth, category=args.category)
     breakdowns: dict[str, tuple[Any, str]] = {}
     if exceeds_free_memory(args.predictions) and not (args.diagnose or args.breakdown):
         parts = stream_results(args.predictions, truth)

@@ -75,6 +75,19 @@ def add_trust_switch(group: OptionGroup) -> None:
     )
 
 
+def add_category_option(group: OptionGroup, file: str = "of the ground truth") -> None:
+    """Add `--category`; `file` names the file whose categories are meant."""
+    add_option(
+        group,
+        "--category",
+        type=parse_names,
+        default=(),
+        default_text="those called person, else those with joints of people",
+        metavar="NAME[,NAME]",
+        help=f"Read the annotations of these categories {file} as people.",
+    )
+
+
 def add_unreadable_option(group: OptionGroup) -> None:
     """Add `--max-unreadable`."""
     add_option(

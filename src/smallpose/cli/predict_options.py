@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from smallpose.cli.options import (
+    add_category_option,
     add_device_option,
     add_option,
     add_switch,
@@ -29,7 +30,8 @@ def _add_input_options(group: argparse._ArgumentGroup) -> None:
         type=Path,
         metavar="TRUTH.json",
         default_text="the images named",
-        help="COCO file of the images, and of the labelled boxes unless others are given.",
+        help="COCO file of the images, and of the labelled boxes unless others are given; it needs "
+        "no keypoints.",
     )
     add_option(
         group,
@@ -44,7 +46,7 @@ def _add_input_options(group: argparse._ArgumentGroup) -> None:
         type=Path,
         metavar="FILE",
         default_text="labelled boxes",
-        help="COCO results of a person detector.",
+        help="COCO results of a person detector; images are named by id or file_name.",
     )
     add_option(
         group,
@@ -58,6 +60,7 @@ def _add_input_options(group: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         help="Weights of the method of --boxes-from, as for --weights.",
     )
+    add_category_option(group, "of --data")
     add_unreadable_option(group)
 
 
@@ -67,7 +70,8 @@ def _add_weight_options(group: argparse._ArgumentGroup) -> None:
         "--skeleton",
         metavar="NAME",
         default_text="that of the weights",
-        help="Skeleton to predict: coco17, smallpose21, another name or a JSON file.",
+        help="Skeleton to predict: coco17, smallpose21, another name or a JSON file with joints, "
+        "sigmas and, where names do not tell, swap (pairs of left and right joints).",
     )
     add_switch(
         group, "--adapt", help="Accept weights of another skeleton and match joints by name."

@@ -12,6 +12,7 @@ from smallpose.cli.options import (
     DEMO_SET,
     DEMO_TRUTH,
     add_backend_option,
+    add_category_option,
     add_json,
     add_option,
 )
@@ -72,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.pth",
         help="Weights of a Places365 ResNet that predicts these probabilities from --images.",
     )
+    add_category_option(parser, "of the COCO files")
     add_json(parser, "all numbers")
 
 
@@ -86,11 +88,18 @@ def run_command(args: argparse.Namespace) -> None:
 
     shards = [file for file in args.files if file.suffix == ".parquet"]
     files = [file for file in args.files if file.suffix != ".parquet"]
+    if args.category and not files:
+        raise InputError("--category", "Parquet files have no categories", "pass COCO files")
     if args.images is not None and not files:
         raise InputError(
             f"--images {args.images}", "no sheets are drawn of Parquet files", "pass COCO files"
         )
-    sets = {name: read_coco(file) for name, file in shorten_names(files).items()}
+    sets = {
+        name: read_coco(file, category=args.category) for name, file in shorten_names(files).items()
+    }
+    for name, people in sets.items():
+        for note in people.notes:
+            print_status(f"{name}: {note}")
     counts = {name: count_dataset(people) for name, people in sets.items()}
     counts |= _count_parquet(shards, args.backend, set(counts))
     read_image = None if args.images is None else open_image_reader(args.images)

@@ -1,5 +1,6 @@
 """Boxes for top-down methods: annotated ones, a detector's file, or predictions of a method."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,12 +8,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.boxes import box_around_keypoints
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.top_down.batches import select_trainable
-from smallpose.io.json_blocks import Int64
-from smallpose.system.json_decode import read_json
+from smallpose.io.image_lookup import ImageLookup
+from smallpose.io.json_blocks import Int64, decode_records
+from smallpose.io.mmpose_results import read_mmpose_folder
+from smallpose.system.files import read_bytes
+from smallpose.system.json_decode import decode_json
 from smallpose.system.progress import print_status
 
 Floats = NDArray[np.float64]
@@ -39,49 +44,89 @@ class Boxes:
 
 
 class _DetectedBox(msgspec.Struct):
-    image_id: Int64
-    bbox: tuple[float, float, float, float]
     score: float
-    category_id: Int64 = 1
+    bbox: list[float] | None = None
+    keypoints: list[float] | None = None
+    image_id: Int64 | str | None = None
+    file_name: str | None = None
+    category_id: Int64 | str | None = None
 
 
 def select_true_boxes(people: Instances) -> Boxes:
-    """Return the annotated boxes, which the paper's top-down methods were given."""
-    rows = select_trainable(people)
+    """Return the annotated boxes, which the paper's top-down methods were given.
+
+    In a file of boxes alone they are those of all people but crowds.
+    """
+    if len(people.skeleton):
+        rows = select_trainable(people)
+    else:
+        rows = np.flatnonzero(~people.iscrowd & (people.boxes_xywh[:, 2:] > 0).all(axis=1))
     order = rows[np.argsort(people.image_rows[rows], kind="stable")]
     return Boxes(people.image_rows[order], people.boxes_xywh[order], np.ones(len(order)))
 
 
-def read_boxes(path: Path | str, images: Images, category_id: int = 1) -> Boxes:
+def read_boxes(path: Path | str, images: Images, category_ids: Sequence[int | str] = (1,)) -> Boxes:
     """Read a detector's COCO results: a list of {image_id, bbox, score, category_id}.
 
-    MMPose's detection files and results of our full-image methods have this form. Boxes of other
-    images, of other categories and without a size are left out, and their number is printed.
+    MMPose's detection files and pose results have this form, too; a pose without a box has that
+    around its keypoints. Images are found as those of results. Boxes of other images, of other
+    categories and without a size are left out, and their number is printed.
 
     Raises: InputError when a box or score is not finite, or when no box is left.
     """
-    records = read_json(Path(path), list[_DetectedBox])
-    candidates = [
-        r for r in records if r.image_id in images.row_of and r.category_id == category_id
-    ]
-    boxes = np.array([r.bbox for r in candidates], dtype=np.float64).reshape(-1, 4)
-    scores = np.array([r.score for r in candidates], dtype=np.float64)
+    is_folder = Path(path).is_dir()
+    data = read_mmpose_folder(Path(path), images) if is_folder else read_bytes(Path(path))
+    raws = decode_json(path, data, list[msgspec.Raw])
+    lookup = ImageLookup(images)
+    num_boxes, num_others = len(raws), 0
+    image_ids: list[int] = []
+    boxes_xywh: list[Sequence[float]] = []
+    confidences: list[float] = []
+    records = decode_records(path, "entry", raws, _DetectedBox)
+    for index, record in enumerate(records):
+        where = f"{path}, entry[{index}]"
+        image_id = lookup.find_id_if_known(record.image_id, record.file_name, where)
+        num_others += image_id is None
+        is_person = record.category_id is None or record.category_id in category_ids
+        if image_id is not None and is_person:
+            image_ids.append(image_id)
+            boxes_xywh.append(_get_box(record, where))
+            confidences.append(record.score)
+    lookup.refuse_mixture()
+    boxes = np.array(boxes_xywh, dtype=np.float64).reshape(-1, 4)
+    scores = np.array(confidences, dtype=np.float64)
     has_size = (boxes[:, 2:] > 0).all(axis=1)
-    rows = np.array([images.row_of[r.image_id] for r in candidates], dtype=np.intp)
+    rows = np.array([images.row_of[image_id] for image_id in image_ids], dtype=np.intp)
     order = np.flatnonzero(has_size)[np.argsort(rows[has_size], kind="stable")]
-    if records and not len(order):
+    if num_boxes and not len(order):
+        category = " or ".join(map(str, category_ids))
         raise InputError(
             str(path),
-            f"none of its {len(records):,} boxes is of category {category_id} in these images",
+            f"none of its {num_boxes:,} boxes is of category {category} in these images",
             "pass boxes of the same images",
         )
-    if len(order) < len(records):
-        num_others = sum(r.image_id not in images.row_of for r in records)
+    if len(order) < num_boxes:
         print_status(
-            f"{path}: {len(records) - len(order):,} of {len(records):,} boxes left out, "
+            f"{path}: {num_boxes - len(order):,} of {num_boxes:,} boxes left out, "
             f"{num_others:,} of them of other images"
         )
     return Boxes(rows[order], boxes[order], scores[order], from_detector=True)
+
+
+def _get_box(record: _DetectedBox, where: str) -> list[float]:
+    """Return the box of a record, or that around all keypoints of a pose, as COCO's `loadRes`."""
+    if record.bbox:
+        if len(record.bbox) != 4:
+            what = f"bbox has {len(record.bbox)} values instead of 4"
+            raise InputError(where, what, "correct the entry or leave it out")
+        return record.bbox
+    values = record.keypoints or []
+    if not values or len(values) % 3:
+        raise InputError(where, "has no bbox", "add it or leave the entry out")
+    points = np.array(values).reshape(1, -1, 3)
+    points[:, :, 2] = 1  # a keypoint counts whatever its score
+    box: list[float] = box_around_keypoints(points)[0].tolist()
+    return box
 
 
 def convert_to_boxes(predictions: Predictions, images: Images, margin: float = 0.0) -> Boxes:

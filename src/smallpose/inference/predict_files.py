@@ -20,8 +20,7 @@ from smallpose.dataloading.images import (
     read_image_size,
     refuse_unreadable,
 )
-from smallpose.dataloading.top_down.batches import select_trainable
-from smallpose.inference.boxes import Boxes, convert_to_boxes, read_boxes
+from smallpose.inference.boxes import Boxes, convert_to_boxes, read_boxes, select_true_boxes
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.predict import predict_people
 from smallpose.io.coco_annotations import read_coco
@@ -64,6 +63,7 @@ def predict_coco_file(
     boxes: Path | BoxDetector | None = None,
     options: InferenceOptions | None = None,
     device: str = "",
+    category: Sequence[str] = (),
 ) -> PredictionResult:
     """Predict people in the images of a COCO file.
 
@@ -72,15 +72,16 @@ def predict_coco_file(
             own boxes are needed.
         images: folder of the images.
         boxes: for top-down methods: a detector's file or a detector (default: those of `data`).
+        category: names of the categories of people in `data`, as in `read_coco`.
 
     Raises: InputError when boxes of `data` are needed and it has none.
     """
-    people, reader = open_coco_file(data, images, method.skeleton)
+    people, reader = open_coco_file(data, images, method.skeleton, category)
     if boxes is None and not isinstance(method, FullImageMethod):
         refuse_missing_boxes(people, data)
     boxes_of_images: Boxes | None = None
     if isinstance(boxes, Path):
-        boxes_of_images = read_boxes(boxes, people.images, people.category_id)
+        boxes_of_images = read_boxes(boxes, people.images, people.category_ids)
     elif boxes is not None:
         boxes_of_images = _detect_boxes(boxes, people, reader, device)
     method = method.move_to(device)
@@ -89,15 +90,19 @@ def predict_coco_file(
 
 
 def open_coco_file(
-    data: Path, images: Path, skeleton: Skeleton = COCO17
+    data: Path, images: Path, skeleton: Skeleton = COCO17, category: Sequence[str] = ()
 ) -> tuple[Instances, ImageReader]:
     """Read a COCO file, with or without people, and open the folder of its images.
 
     Args:
         skeleton: of the table, if the file lists images alone.
+        category: names of the categories of people, as in `read_coco`.
     """
-    without_people = read_image_list(data, skeleton)
-    people = read_coco(data) if without_people is None else without_people
+    people = read_image_list(data, skeleton, category)
+    if people is None:
+        people = read_coco(data, category=category, keypoints_required=False)
+    for note in people.notes:
+        print_status(f"{data}: {note}")
     if not images.is_dir():
         raise InputError(
             str(images), "no such folder", "name the folder of the images with --images"
@@ -109,7 +114,7 @@ def open_coco_file(
 
 def refuse_missing_boxes(people: Instances, data: Path) -> None:
     """Raise InputError when a top-down method needs annotated boxes and there are none."""
-    if not len(select_trainable(people)):
+    if not len(select_true_boxes(people)):
         lacks = "has no people with keypoints" if len(people) else "lists images without people"
         raise InputError(
             str(data),

@@ -35,8 +35,7 @@ def read_coco(
         derived: keep the keypoints that `build --derive` computed, with v = 1. Without it they are
             not labelled, so that no count, density or metric uses them as labels.
         category: names in any case, or ids, of the categories to read as people instead.
-        keypoints_required: False to read a file of boxes, too; its people have no labelled
-            keypoint.
+        keypoints_required: False to read a file of boxes, too; its skeleton has no joints.
 
     Raises: InputError naming the record that is broken, or two records with one id that differ, or
         where no annotation has keypoints.

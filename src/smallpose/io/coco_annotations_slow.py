@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from smallpose.core.boxes import BOX_RULES
 from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCES, Images, Instances, make_instances
-from smallpose.core.skeleton import COCO17
+from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.io.categories import Category, CategoryId, ChosenCategories, choose_categories
 from smallpose.io.duplicates import drop_duplicates
 from smallpose.io.image_lookup import ImageId, ImageRows, number_ids
@@ -92,8 +92,11 @@ def read_coco_slow(
     rows = ImageRows(images)
     for block in decode_blocks(path, "annotations", file.annotations, _Annotation):
         builder.add_block(block, rows)
-    if keypoints_required and not builder.has_keypoints:
-        _refuse_without_keypoints(path, chosen, builder)
+    if not builder.has_keypoints:
+        if keypoints_required:
+            _refuse_without_keypoints(path, chosen, builder)
+        else:
+            builder.remove_joints()
     return builder.build(images, file.annotations, notes)
 
 
@@ -297,6 +300,11 @@ class _TableBuilder:
                 "use 0 (not labelled), 1 (hidden) or 2 (visible)",
             )
 
+    def remove_joints(self) -> None:
+        """Mark the table as one of boxes alone: without joints in its skeleton."""
+        self.skeleton = Skeleton("no keypoints", ())
+        self.keypoints = np.zeros((self.max_people, 0, 3))
+
     def build(self, images: Images, raws: list[Raw], notes: list[str]) -> Instances:
         """Build the table, without identical duplicates."""
         num_people = len(self.indices)
@@ -306,7 +314,7 @@ class _TableBuilder:
         category_ids = self.chosen.ids or (1,)
         ids, text_ids = number_ids(self.ids)
         if not self.blocks:
-            skeleton = self.skeleton or COCO17
+            skeleton = COCO17 if self.skeleton is None else self.skeleton
             people = make_instances(skeleton, images, [], [], [], notes=notes)
             return replace(people, category_id=category_ids[0], more_category_ids=category_ids[1:])
         columns = _Columns(*(np.concatenate(column) for column in zip(*self.blocks, strict=True)))
@@ -314,7 +322,7 @@ class _TableBuilder:
         if keypoints is None:
             keypoints = np.zeros((num_people, len(COCO17), 3))
         people = Instances(
-            skeleton=self.skeleton or COCO17,
+            skeleton=COCO17 if self.skeleton is None else self.skeleton,
             images=images,
             ids=ids,
             keypoints=keypoints[:num_people],

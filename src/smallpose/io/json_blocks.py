@@ -47,22 +47,31 @@ def decode_records(path: Path | str, name: str, raws: list[Raw], kind: type[T]) 
 def _decode_record(where: str, raw: Raw, kind: type[T]) -> T:
     """Decode a record without its null fields, and with integers that are written as floats."""
     try:
-        record = msgspec.json.decode(raw)
-        if not isinstance(record, dict):
-            return msgspec.json.decode(raw, type=kind)
-        integer_fields = _list_integer_fields(kind)
-        record = {
-            key: _convert_whole_floats(value) if key in integer_fields else value
-            for key, value in record.items()
-            if value is not None
-        }
-        return msgspec.convert(record, kind)
+        return msgspec.json.decode(_simplify_record(raw, kind), type=kind)
     except _DECODE_ERRORS as error:
         where += _format_id(raw)
         if isinstance(error, UnicodeDecodeError):
-            raise InputError(where, "not UTF-8", "save the file as UTF-8") from None
+            what = f"not UTF-8 at byte {error.start} of the record"
+            raise InputError(where, what, "save the file as UTF-8") from None
         what = str(error).replace("`", "").replace(" - at $.", ": ").replace("$.", "")
         raise InputError(where, what, "correct the record or leave it out") from None
+
+
+def _simplify_record(raw: Raw, kind: type) -> bytes:
+    """Return the text of a record without null fields, and with 1 for 1.0 in integer fields."""
+    try:
+        record = msgspec.json.decode(raw)
+    except _DECODE_ERRORS:
+        return bytes(raw)
+    if not isinstance(record, dict):
+        return bytes(raw)
+    integer_fields = _list_integer_fields(kind)
+    kept = {
+        key: _convert_whole_floats(value) if key in integer_fields else value
+        for key, value in record.items()
+        if value is not None
+    }
+    return msgspec.json.encode(kept)
 
 
 @cache

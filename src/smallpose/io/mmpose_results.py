@@ -54,7 +54,8 @@ def read_mmpose_folder(folder: Path, images: Images) -> bytes:
             )
             confident = points[points[:, 2] > MIN_KEYPOINT_SCORE, 2]
             score = float(person.bbox_score * (confident.mean() if len(confident) else 0.0))
-            record = {"image_id": image_id, "keypoints": points.ravel().tolist(), "score": score}
+            file_id = images.file_id_of[image_id]
+            record = {"image_id": file_id, "keypoints": points.ravel().tolist(), "score": score}
             if person.bbox:
                 x1, y1, x2, y2 = person.bbox[0]
                 record["bbox"] = [x1, y1, x2 - x1, y2 - y1]

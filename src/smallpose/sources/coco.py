@@ -65,7 +65,7 @@ def _read_split(path: Path, folder: str) -> Instances:
             f"coco/{folder}/{_strip_folder(n, folder)}" for n in people.images.file_names
         ),
         source=np.full(len(people.images), code, dtype=np.int8),
-        source_ids=tuple(map(str, people.images.ids.tolist())),
+        source_ids=tuple(map(str, people.images.file_ids)),
     )
     return replace(
         people,

@@ -106,7 +106,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         predictions = predict()
     if predictions is None:
         return {}
-    write_results(predictions, config.out / "found.json", data.test.category_id)
+    write_results(predictions, config.out / "found.json", data.test.category_id, data.test.images)
     result = {
         "method": method.name,
         "setting": config.setting,

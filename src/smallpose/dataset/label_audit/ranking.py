@@ -77,8 +77,8 @@ def describe_suspects(people: Instances, suspects: Sequence[SuspectLabel]) -> li
         density = int(people.density_class[suspect.row])
         records.append(
             {
-                "id": int(people.ids[suspect.row]),
-                "image_id": int(people.images.ids[image]),
+                "id": people.file_ids[suspect.row],
+                "image_id": people.images.file_ids[image],
                 "file_name": people.images.file_names[image],
                 "source": SOURCES[people.source[suspect.row]],
                 "size": SIZES[size] if size >= 0 else None,

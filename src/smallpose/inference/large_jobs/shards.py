@@ -122,7 +122,7 @@ class ShardWorker:
             boxes = make_full_image_boxes(report.sizes_wh)
         predictions = predict_people(method, people, boxes, work.read, self.options)
         report.unreadable += _list_reasons(predictions)
-        records = build_result_records(predictions, work.category_id)
+        records = build_result_records(predictions, work.category_id, people.images)
         lines = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
         path = get_shard_path(self.folder, shard)
         write_atomically(path, msgspec.json.encode(report) + b"\n" + lines)
@@ -216,6 +216,8 @@ def _describe_job(worker: ShardWorker) -> dict[str, Any]:
     work, method = worker.work, worker.method
     boxes = work.boxes
     arrays = [work.image_ids, work.name_bytes, work.name_ends]
+    if work.text_ids:
+        arrays.append(np.array(work.text_ids, dtype=np.str_))
     if boxes is not None:
         arrays += [boxes.image_rows, boxes.boxes_xywh, boxes.scores]
     options = asdict(worker.options)
@@ -268,7 +270,7 @@ def merge_shards(folder: Path, num_shards: int, out: Path) -> tuple[int, int]:
                     file.write(separator + line.rstrip())
                     separator = b","
                     num_people += 1
-                    image = line.split(b",", 1)[0]
+                    image = line.split(b',"category_id"', 1)[0]
                     num_images += image != last_image
                     last_image = image
         file.write(b"[]" if separator == b"[" else b"]")

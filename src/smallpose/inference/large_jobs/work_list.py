@@ -1,7 +1,7 @@
 """The images of a large prediction job as arrays: names, sizes, and boxes of people."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class WorkList:
         reader: reads images by their names; None if the names are paths.
         boxes: of people, sorted by image; None for a method that detects people itself.
         category_id: of a person.
+        text_ids: (m,) the ids of the images in the file, where any is text; else empty.
         per_shard: images per shard.
     """
 
@@ -43,7 +44,8 @@ class WorkList:
     sizes_wh: Numbers
     reader: ImageReader | None
     boxes: Boxes | None
-    category_id: int = 1
+    category_id: int | str = 1
+    text_ids: tuple[int | str, ...] = ()
     per_shard: int = IMAGES_PER_SHARD
 
     @property
@@ -67,7 +69,8 @@ class WorkList:
             name_bytes[start - first : end - first].decode()
             for start, end in zip(starts, ends, strict=True)
         ]
-        return make_images(self.image_ids[rows], names, *self.sizes_wh[rows].T)
+        images = make_images(self.image_ids[rows], names, *self.sizes_wh[rows].T)
+        return replace(images, text_ids=self.text_ids[rows])
 
     def boxes_of(self, shard: int) -> Boxes | None:
         """Return the boxes in the images of a shard; rows count from its first image."""
@@ -99,7 +102,7 @@ def make_work_list(
     images: Images,
     reader: ImageReader | None,
     boxes: Boxes | None = None,
-    category_id: int = 1,
+    category_id: int | str = 1,
     per_shard: int = IMAGES_PER_SHARD,
 ) -> WorkList:
     """Make the work list of a table's images."""
@@ -120,23 +123,29 @@ def make_work_list(
         reader=reader,
         boxes=boxes,
         category_id=category_id,
+        text_ids=images.text_ids,
         per_shard=max(per_shard, 1),
     )
 
 
 def list_coco_file(
-    data: Path, images: Path, boxes: Path | bool, per_shard: int = IMAGES_PER_SHARD
+    data: Path,
+    images: Path,
+    boxes: Path | bool,
+    per_shard: int = IMAGES_PER_SHARD,
+    category: Sequence[str] = (),
 ) -> WorkList:
     """Make the work list of the images of a COCO file.
 
     Args:
         boxes: a detector's file; True for those in `data`, False for none.
+        category: names of the categories of people in `data`, as in `read_coco`.
     """
     # Workers may have other working directories.
-    people, reader = open_coco_file(data, images.absolute())
+    people, reader = open_coco_file(data, images.absolute(), category=category)
     boxes_of_images: Boxes | None = None
     if isinstance(boxes, Path):
-        boxes_of_images = read_boxes(boxes, people.images, people.category_id)
+        boxes_of_images = read_boxes(boxes, people.images, people.category_ids)
     elif boxes:
         refuse_missing_boxes(people, data)
         boxes_of_images = select_true_boxes(people)
