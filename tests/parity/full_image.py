@@ -10,10 +10,12 @@ from torch import Tensor
 
 from smallpose.dataloading.affine import map_to_image
 from smallpose.dataloading.full_image.letterbox import apply_letterbox, compute_letterbox
-from smallpose.methods import cid, dekr, rtmo
+from smallpose.methods import dekr, rtmo
 from smallpose.methods.full_image import Detections, FullImageMethod
 from smallpose.models.codecs.center_heatmap import STRIDE, find_peaks
+from smallpose.models.codecs.decoupled_heatmap import encode_decoupled_heatmaps
 from smallpose.models.codecs.heatmap import decode_heatmaps
+from smallpose.models.codecs.spr import encode_spr, sample_scores
 from smallpose.models.heads.cid import sample_at_roots
 
 Floats = NDArray[np.float64]
@@ -106,13 +108,13 @@ def encode(
     on_map[..., :2] /= STRIDE
     if codec == "spr":
         names = ("heatmaps", "heatmap_weights", "displacements", "displacement_weights")
-        return {n: t.numpy() for n, t in zip(names, dekr.encode_spr(on_map, (w, h)), strict=True)}
+        return {n: t.numpy() for n, t in zip(names, encode_spr(on_map, (w, h)), strict=True)}
     corners = kw.get("bbox")
     if corners is None:
         corners = _corners_around_labelled(on_map)
     else:
         corners = torch.from_numpy(np.asarray(corners, np.float32).reshape(-1, 4, 2)) / STRIDE
-    heatmaps, instance_heatmaps, weights, roots = cid.encode_decoupled_heatmaps(
+    heatmaps, instance_heatmaps, weights, roots = encode_decoupled_heatmaps(
         on_map, corners, (w, h), int(kw.get("jitter", 0))
     )
     return {
@@ -142,7 +144,7 @@ def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         indices, _ = find_peaks(heatmaps[k], 5, 0.01, MAX_PEOPLE)
         roots = torch.stack([indices % w, indices // w], dim=-1)
         points = roots[:, None] + offsets.flatten(1)[:, indices].T.unflatten(1, (k, 2))
-        return (points * STRIDE).numpy(), dekr.sample_scores(heatmaps[:k], points).numpy()
+        return (points * STRIDE).numpy(), sample_scores(heatmaps[:k], points).numpy()
     instance_heatmaps = torch.as_tensor(np.asarray(inputs["instance_heatmaps"]))
     points, scores = decode_heatmaps(instance_heatmaps)
     instance_scores = torch.as_tensor(np.asarray(inputs["instance_scores"])).reshape(-1, 1)

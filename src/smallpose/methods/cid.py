@@ -29,21 +29,13 @@ from smallpose.methods.full_image import (
     boxes_around_keypoints,
 )
 from smallpose.models.backbones.hrnet import W8_TINY, W32, HRNet, HRNetConfig
-from smallpose.models.codecs.center_heatmap import (
-    STRIDE,
-    compute_person_sigma,
-    draw_instance_heatmaps,
-    find_peaks,
-    find_roots,
-    half_map_pixel,
-    merge_heatmaps,
-)
+from smallpose.models.codecs.center_heatmap import STRIDE, find_peaks, half_map_pixel
+from smallpose.models.codecs.decoupled_heatmap import encode_decoupled_heatmaps
 from smallpose.models.codecs.heatmap import decode_heatmaps
 from smallpose.models.heads.cid import CHANNELS, CIDHead, sample_at_roots
 from smallpose.models.heads.feature_levels import stack_levels
 
-MAX_PEOPLE_PER_IMAGE = 30  # supervised with heatmaps of their own
-MAX_PEOPLE_PER_BATCH = 200
+MAX_PEOPLE_PER_BATCH = 200  # supervised with heatmaps of their own
 TEMPERATURE = 0.05
 DECOUPLED_CHUNK = 64  # people decoupled at a time at test time, to bound the memory
 
@@ -51,7 +43,6 @@ CARD = MethodCard(
     title="CID",
     paradigm="single-stage",
     parts="HRNet-W32, root heatmap, global feature decoupling",
-    paper_ap={"A": (36.6, 20.5), "B": (60.9, 49.4)},
     checkpoint="cid_hrnet-w32_8xb20-140e_coco-512x512_42b7e6e6-20230207.pth",
     checkpoint_folder="v1/body_2d_keypoint/cid/coco",
     checkpoint_hash="42b7e6e6",
@@ -223,42 +214,6 @@ class CID(FullImageMethod):
             total = heatmaps if total is None else total + heatmaps
         assert total is not None
         return decode_heatmaps(smooth_heatmaps(total / len(passes)))
-
-
-def encode_decoupled_heatmaps(
-    keypoints: Tensor, corners: Tensor, map_wh: tuple[int, int], jitter: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Encode one image's people as heatmaps of all and of each (`DecoupledHeatmap` in MMPose).
-
-    Args:
-        keypoints: (n, k, 3) x, y in map px and v.
-        corners: (n, 4, 2) of their boxes, map px.
-        jitter: maximum map px by which roots are moved at random, either way.
-    Returns: (k + 1, h, w) heatmaps, the root last; and for m people with a root of their own the
-        (m, k, h, w) heatmaps, (m, k) weights and (m, 2) root pixels. Small people come first.
-    """
-    roots = find_roots(keypoints)
-    sigma = compute_person_sigma(corners).clamp(min=1e-3)
-    instance_heatmaps, weights = draw_instance_heatmaps(
-        keypoints[..., :2], keypoints[..., 2], sigma, map_wh
-    )
-    has_root = roots.is_labelled[:, None].to(keypoints.dtype)
-    root_heatmaps, root_weights = draw_instance_heatmaps(roots.xy[:, None], has_root, sigma, map_wh)
-    last = roots.xy.new_tensor([map_wh[0] - 1, map_wh[1] - 1])
-    shift = torch.randint(-jitter, jitter + 1, roots.xy.shape, device=roots.xy.device)
-    pixels = torch.minimum((roots.xy + shift).clamp(min=0), last)
-    # People at exactly the same point, not merely in the same pixel, are indistinguishable: the
-    # first one is kept.
-    person_at: dict[tuple[float, float], int] = {}
-    for person in roots.diagonal.argsort(stable=True).tolist():
-        if root_weights[person, 0] >= 1:
-            x, y = pixels[person].tolist()
-            person_at.setdefault((x, y), person)
-    rows = torch.tensor(list(person_at.values()), dtype=torch.int64, device=keypoints.device)
-    if len(rows) > MAX_PEOPLE_PER_IMAGE:
-        rows = rows[torch.randperm(len(rows), device=rows.device)[:MAX_PEOPLE_PER_IMAGE]]
-    heatmaps = torch.cat([merge_heatmaps(instance_heatmaps), merge_heatmaps(root_heatmaps)])
-    return heatmaps, instance_heatmaps[rows], weights[rows], pixels[rows].long()
 
 
 def choose_peak_kernel(h: int, w: int) -> int:

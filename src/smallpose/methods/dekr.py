@@ -31,24 +31,14 @@ from smallpose.methods.full_image import (
     boxes_around_keypoints,
 )
 from smallpose.models.backbones.hrnet import W8_TINY, W32, HRNet, HRNetConfig
-from smallpose.models.codecs.center_heatmap import (
-    MIN_DIAGONAL,
-    STRIDE,
-    draw_instance_heatmaps,
-    encode_offsets,
-    find_peaks,
-    find_roots,
-    merge_heatmaps,
-)
+from smallpose.models.codecs.center_heatmap import STRIDE, find_peaks
 from smallpose.models.codecs.heatmap import flip_back_heatmaps
 from smallpose.models.codecs.nms import nearby_joints_nms
+from smallpose.models.codecs.spr import encode_spr, sample_scores
 from smallpose.models.heads.dekr import CHANNELS_PER_JOINT, DEKRHead, RescoreNet
 from smallpose.models.heads.feature_levels import stack_levels
 from smallpose.models.losses import heatmap_mse_loss
 
-SIGMA = 2.0  # map px
-ROOT_SIGMA = 4.0  # map px; also the reach of the offsets around a root
-BACKGROUND_WEIGHT = 0.1  # of pixels without a Gaussian
 OFFSET_WEIGHT = 0.002
 PEAK_KERNEL = 5
 TORSO = (5, 6)  # of COCO's limbs: left and right shoulder to hip
@@ -57,7 +47,6 @@ CARD = MethodCard(
     title="DEKR",
     paradigm="bottom-up",
     parts="HRNet-W32, root heatmap, adaptive convolutions, offsets",
-    paper_ap={"A": (32.5, 15.6), "B": (23.2, 20.1)},
     checkpoint="dekr_hrnet-w32_8xb10-140e_coco-512x512_ac7c17bf-20221228.pth",
     checkpoint_folder="v1/body_2d_keypoint/dekr/coco",
     checkpoint_hash="ac7c17bf",
@@ -229,38 +218,6 @@ def create_rescore_net(skeleton: Skeleton) -> RescoreNet | None:
     if skeleton.joints != COCO17.joints:
         return None
     return RescoreNet(len(COCO17), COCO17.edges, TORSO, hidden=256)
-
-
-def encode_spr(keypoints: Tensor, map_wh: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Encode one image's (n, k, 3) keypoints in map px as `DEKRTargets` (`SPR` in MMPose)."""
-    points, visible = keypoints[..., :2], keypoints[..., 2]
-    roots = find_roots(keypoints)
-    has_root = roots.is_labelled & (roots.diagonal >= MIN_DIAGONAL)
-    sigma = torch.full_like(roots.diagonal, SIGMA)
-    keypoint_heatmaps, _ = draw_instance_heatmaps(points, visible, sigma, map_wh)
-    root_heatmaps, _ = draw_instance_heatmaps(
-        roots.xy[:, None],
-        has_root[:, None].to(visible.dtype),
-        torch.full_like(sigma, ROOT_SIGMA),
-        map_wh,
-    )
-    heatmaps = torch.cat([merge_heatmaps(keypoint_heatmaps), merge_heatmaps(root_heatmaps)])
-    weights = torch.where(heatmaps > 0, 1.0, BACKGROUND_WEIGHT)
-    offsets, offset_weights = encode_offsets(keypoints, roots, has_root, ROOT_SIGMA, map_wh)
-    return heatmaps, weights, offsets.flatten(0, 1), offset_weights.repeat_interleave(2, dim=0)
-
-
-def sample_scores(heatmaps: Tensor, points: Tensor) -> Tensor:
-    """Sample (k, h, w) heatmaps at (d, k, 2) points in map px, (d, k).
-
-    Points are scaled as if the outer pixels' centres were the map's ends and sampled as if its
-    edges were; slightly off, but so were the scores that published weights were tested with.
-    """
-    h, w = heatmaps.shape[1:]
-    last = points.new_tensor([w - 1, h - 1]).clamp(min=1)
-    grid = (points / last * 2 - 1).transpose(0, 1)[:, None]  # (k, 1, d, 2)
-    scores = F.grid_sample(heatmaps[:, None], grid, padding_mode="border", align_corners=False)
-    return scores[:, 0, 0].T
 
 
 def create_w32(skeleton: Skeleton) -> DEKR:

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.cid import CID, choose_peak_kernel, smooth_heatmaps
-from smallpose.methods.dekr import DEKR, PEAK_KERNEL, sample_scores
+from smallpose.methods.dekr import DEKR, PEAK_KERNEL
 from smallpose.methods.rtmo import RTMO
 from smallpose.models.codecs import heatmap
 from smallpose.models.codecs.center_heatmap import STRIDE, half_map_pixel
 from smallpose.models.codecs.offsets import corners_to_center_size, decode_boxes
+from smallpose.models.codecs.spr import sample_scores
 from smallpose.models.heads.cid import sample_at_roots
 from smallpose.models.heads.rtmo import BOX_PADDING
 

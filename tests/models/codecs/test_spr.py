@@ -1,0 +1,28 @@
+"""DEKR's codec: offsets from roots to keypoints."""
+
+import pytest
+import torch
+
+from smallpose.models.codecs.center_heatmap import find_roots
+from smallpose.models.codecs.spr import encode_offsets
+
+
+def test_offsets_point_from_every_pixel_around_the_root_to_the_keypoint():
+    person = torch.tensor([[[10.0, 10.0, 1.0], [14.5, 20.0, 1.0], [-3.0, 5.0, 1.0]]])
+    roots = find_roots(person)
+    offsets, weights = encode_offsets(person, roots, roots.is_labelled, 4.0, (32, 32))
+    rows, columns = torch.nonzero(weights[1], as_tuple=True)
+    assert len(rows) == 8 * 8
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+        assert offsets[1, :, row, column].tolist() == [14.5 - column, 20 - row]
+    assert float(weights[1].max()) == pytest.approx(1 / float(roots.diagonal[0]))
+    assert not weights[2].any()  # off the map
+
+
+def test_where_two_people_overlap_the_smaller_one_keeps_their_offsets():
+    small = torch.tensor([[10.0, 10.0, 1.0], [14.0, 16.0, 1.0]])
+    large = torch.tensor([[2.0, 3.0, 1.0], [24.0, 25.0, 1.0]])
+    for people in (torch.stack([small, large]), torch.stack([large, small])):
+        roots = find_roots(people)
+        offsets, _ = encode_offsets(people, roots, roots.is_labelled, 4.0, (32, 32))
+        assert offsets[0, :, 13, 12].tolist() == [10 - 12, 10 - 13]
