@@ -106,6 +106,25 @@ class Skeleton:
         """Return (m,) the indices of the named joints."""
         return np.array([self.joints.index(name) for name in names], dtype=np.intp)
 
+    def take(self, indices: Sequence[int]) -> "Skeleton":
+        """Return the skeleton of some of the joints, in the order of the indices."""
+        position = {index: new for new, index in enumerate(indices)}
+
+        def keep_pairs(pairs: Sequence[Edge]) -> tuple[Edge, ...]:
+            return tuple(
+                (position[a], position[b]) for a, b in pairs if a in position and b in position
+            )
+
+        sigmas, pairs, spelled = self.custom_sigmas, self.custom_pairs, self.file_joints
+        return Skeleton(
+            name=f"{len(indices)} joints of {self.name}",
+            joints=tuple(self.joints[i] for i in indices),
+            edges=keep_pairs(self.edges),
+            custom_sigmas=None if sigmas is None else tuple(sigmas[i] for i in indices),
+            custom_pairs=None if pairs is None else keep_pairs(pairs),
+            file_joints=tuple(spelled[i] for i in indices) if spelled else (),
+        )
+
     @cached_property
     def flip_indices(self) -> NDArray[np.intp]:
         """Return (k,) the index of each joint's mirrored joint; on the midline, its own."""

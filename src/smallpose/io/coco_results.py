@@ -6,22 +6,22 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import Raw
 
 from smallpose.core.instances import Images, Instances, make_images, make_instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.io.coco_results_fast import read_results_fast
-from smallpose.io.coco_results_slow import ResultRecord, read_results_slow
+from smallpose.io.coco_results_slow import ResultRecord, decode_entries, read_results_slow
 from smallpose.io.json_blocks import decode_records, guess_skeleton
 from smallpose.system.files import read_bytes, write_atomically
-from smallpose.system.json_decode import decode_json
 
 
 def read_results(path: Path | str, truth: Instances) -> Predictions:
     """Read a COCO result file as `Predictions` for the images of `truth`.
 
-    Results have the joints of `truth`, or COCO's 17 where `truth` has those among others.
+    A plain list has the joints of `truth` in their order, or COCO's 17 where `truth` has those
+    among others. {"keypoint_names": […], "predictions": [the list]} may have any joints in any
+    order; they are matched by name.
     Ultralytics' and MMPose's forms are read too, see `mmpose_results`.
 
     Raises: InputError naming the entry that is broken, not finite, or of an unknown image.
@@ -31,15 +31,18 @@ def read_results(path: Path | str, truth: Instances) -> Predictions:
 
 
 def is_result_file(path: Path | str) -> bool:
-    """Return whether the file is a list, as result files are, and not an annotation file."""
-    return read_bytes(Path(path)).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
+    """Return whether the file is a list, or names its joints, and is not an annotation file."""
+    data = read_bytes(Path(path)).removeprefix(b"\xef\xbb\xbf").lstrip()
+    is_named = data[:1] == b"{" and b'"predictions"' in data and b'"annotations"' not in data
+    return data[:1] == b"[" or is_named
 
 
 def make_truth_for_results(path: Path | str) -> Instances:
     """Make a truth without people that fits a result file, for checking the results alone."""
-    raws = decode_json(path, read_bytes(Path(path)), list[Raw])
+    raws, skeleton = decode_entries(path, read_bytes(Path(path)))
     records = decode_records(path, "entry", raws, ResultRecord)
-    skeleton = guess_skeleton(path, [len(r.keypoints) for r in records[:1]]) or COCO17
+    if skeleton is None:
+        skeleton = guess_skeleton(path, [len(r.keypoints) for r in records[:1]]) or COCO17
     ids = sorted({r.image_id for r in records if isinstance(r.image_id, int)})
     names = sorted(
         {str(r.image_id or r.file_name) for r in records if not isinstance(r.image_id, int)}

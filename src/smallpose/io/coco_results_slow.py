@@ -1,6 +1,7 @@
 """Read COCO keypoint results with the ordinary JSON library, which explains every mistake."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
+from smallpose.core.joint_order import list_joints, match_joint_order
 from smallpose.core.predictions import Predictions, make_predictions
-from smallpose.core.skeleton import COCO17, Skeleton
+from smallpose.core.skeleton import COCO17, Skeleton, resolve_skeleton
 from smallpose.io.image_lookup import ImageLookup
 from smallpose.io.json_blocks import Int64, decode_blocks, decode_records
 from smallpose.io.mmpose_results import read_mmpose_folder, refuse_pickle
@@ -32,6 +34,13 @@ class ResultRecord(Struct):
     bbox: list[float] | None = None
 
 
+class _NamedResults(Struct):
+    """Results with the names of their joints."""
+
+    predictions: list[Raw]
+    keypoint_names: list[str] | None = None
+
+
 class _Columns(NamedTuple):
     image_ids: NDArray[np.int64]
     keypoints: NDArray[np.float64]
@@ -44,8 +53,7 @@ def read_results_slow(path: Path | str, truth: Instances) -> Predictions:
     is_folder = Path(path).is_dir()
     data = read_mmpose_folder(Path(path), truth.images) if is_folder else read_bytes(Path(path))
     refuse_pickle(path, data)
-    remedy = "give a COCO result file, a list of detections"
-    raws = decode_json(path, data, list[Raw], remedy)
+    raws, named = decode_entries(path, data)
     if data.count(b'"keypoints"') > len(raws):
         refuse_repeated_keys(path, data)
     skeleton: Skeleton | None = None
@@ -68,7 +76,7 @@ def read_results_slow(path: Path | str, truth: Instances) -> Predictions:
             record.image_id = lookup.find_id(
                 record.image_id, record.file_name, f"{path}, entry[{number}]"
             )
-        skeleton = skeleton or _require_skeleton(path, *records[0], truth)
+        skeleton = skeleton or named or _require_skeleton(path, *records[0], truth)
         parts.append(_build_columns(path, records, skeleton))
     lookup.refuse_mixture()
     if num_left_out and not parts:
@@ -83,7 +91,7 @@ def read_results_slow(path: Path | str, truth: Instances) -> Predictions:
         return make_predictions(truth.skeleton, [], [], [])
     columns = _Columns(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     _refuse_too_many(path, columns.image_ids)
-    return Predictions(
+    predictions = Predictions(
         skeleton=skeleton,
         image_ids=columns.image_ids,
         keypoints=columns.keypoints,
@@ -91,6 +99,62 @@ def read_results_slow(path: Path | str, truth: Instances) -> Predictions:
         boxes_xywh=columns.boxes_xywh,
         notes=notes,
     )
+    return predictions if named is None else order_named_joints(path, predictions, truth.skeleton)
+
+
+def decode_entries(path: Path | str, data: bytes) -> tuple[list[Raw], Skeleton | None]:
+    """Decode the list of a result file, and the skeleton that it names; None for a plain list.
+
+    Raises: InputError when the file is no result file, or its names are empty or repeated.
+    """
+    remedy = "give a COCO result file, a list of detections"
+    is_object = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
+    if not is_object or b'"predictions"' not in data:
+        return decode_json(path, data, list[Raw], remedy), None
+    file = decode_json(path, data, _NamedResults, remedy)
+    if data.count(b'"predictions"') > 1 or data.count(b'"keypoint_names"') > 1:
+        refuse_repeated_keys(path, data)
+    if file.keypoint_names is None:
+        return file.predictions, None
+    return file.predictions, make_named_skeleton(path, file.keypoint_names)
+
+
+def make_named_skeleton(path: Path | str, names: list[str]) -> Skeleton:
+    """Make the skeleton of results that name their joints.
+
+    Raises: InputError when there are no names, or one is repeated.
+    """
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated or not names:
+        what = f"names the joint {repeated[0]!r} twice" if repeated else "names no joint"
+        raise InputError(
+            f"{path}, keypoint_names", what, "name each joint once, in the order of the keypoints"
+        )
+    return resolve_skeleton(names)
+
+
+def order_named_joints(path: Path | str, predictions: Predictions, target: Skeleton) -> Predictions:
+    """Bring results that name their joints into the order of the truth, without further joints.
+
+    Raises: InputError when the truth has none of the joints.
+    """
+    order = match_joint_order(predictions.skeleton, target)
+    if not len(order.columns):
+        raise InputError(
+            f"{path}, keypoint_names",
+            f"the truth has none of these joints ({list_joints(predictions.skeleton.joints)})",
+            f"use its names: {list_joints(target.spelled_joints)}",
+        )
+    notes = predictions.notes
+    if order.left_out:
+        notes += (
+            f"joints of the results that the truth lacks are left out: "
+            f"{list_joints(order.left_out)}",
+        )
+    keypoints = predictions.keypoints
+    if not order.is_identity:
+        keypoints = np.ascontiguousarray(keypoints[:, order.columns])
+    return replace(predictions, skeleton=order.skeleton, keypoints=keypoints, notes=notes)
 
 
 def match_skeleton(num_values: int, truth: Instances) -> Skeleton | None:
@@ -114,7 +178,8 @@ def _require_skeleton(
         raise InputError(
             f"{path}, entry[{number}]",
             f"{num_values} keypoint values, {truth.skeleton.name} needs {3 * len(truth.skeleton)}",
-            "give results of the truth's own skeleton, or of COCO's 17 joints",
+            "give the joints of the truth or COCO's 17, or name those of the results: "
+            '{"keypoint_names": ["nose", …], "predictions": [the list]}',
         )
     return skeleton
 
