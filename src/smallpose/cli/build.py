@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from smallpose.cli.options import add_option, add_seed, add_switch, parse_names
+from smallpose.cli.options import add_category_option, add_option, add_seed, add_switch, parse_names
 from smallpose.core.errors import InputError
 
 HELP = (
@@ -68,6 +68,7 @@ def _add_source_options(group: argparse._ArgumentGroup) -> None:
         metavar="[NAME=]FILE",
         help="JSON file that maps the joint names of such a folder to ours.",
     )
+    add_category_option(group, "of --source NAME=DIR")
     add_option(
         group,
         "--from-index",
@@ -155,6 +156,14 @@ def _add_image_options(group: argparse._ArgumentGroup) -> None:
         default_text="stop",
         help="Where an image has another size than its annotation says, trust the file.",
     )
+    add_option(
+        group,
+        "--exif",
+        choices=("apply",),
+        default_text="labels refer to the stored pixels",
+        help="Turn images that have an EXIF orientation as viewers show them, and write them into "
+        "the set.",
+    )
 
 
 def parse_share(text: str) -> float:
@@ -189,6 +198,7 @@ def run_command(args: argparse.Namespace) -> None:
         missing_images=args.missing_images,
         max_unreadable=args.max_unreadable,
         trust_file=args.trust == "file",
+        apply_exif=args.exif == "apply",
         workers=max(args.workers, 1),
         overwrite=args.overwrite,
         derive=args.derive,
@@ -202,7 +212,7 @@ def run_command(args: argparse.Namespace) -> None:
         copying=args.images == "copy",
         ask=_ask_user if sys.stdin.isatty() and sys.stderr.isatty() else None,
     )
-    custom = parse_custom_sources(args.source, args.map)
+    custom = parse_custom_sources(args.source, args.map, args.category)
     roots |= {name: root for name, (root, _) in custom.items()}
     readers = {name: reader for name, (_, reader) in custom.items()}
     build_dataset(roots, args.out, options, args.from_index, readers)

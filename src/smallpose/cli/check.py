@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from smallpose.cli.options import DEMO_SET, add_option
+from smallpose.cli.options import DEMO_SET, add_category_option, add_option
 from smallpose.core.errors import InputError
 
 HELP = "Check a COCO file or a result file for faults, or the hashes of a built set."
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default_text="results are checked without it",
         help="Ground truth that a result file belongs to.",
     )
+    add_category_option(parser)
     add_option(
         parser,
         "--workers",
@@ -54,19 +55,23 @@ def run_command(args: argparse.Namespace) -> int:
         raise InputError(f"--truth {args.truth}", "is for result files", "leave it out")
     if args.images and (has_results or args.path.is_dir()):
         raise InputError(f"--images {args.images}", "is for annotation files", "leave it out")
+    if args.category and (args.path.is_dir() or (has_results and not args.truth)):
+        raise InputError("--category", "is for annotation files and --truth", "leave it out")
     if args.path.is_dir():
         findings, subject = check_set(args.path, max(args.workers, 1))
     elif has_results:
-        truth = read_coco(args.truth) if args.truth else make_truth_for_results(args.path)
+        truth = make_truth_for_results(args.path)
+        if args.truth:
+            truth = read_coco(args.truth, category=args.category)
         predictions = read_results(args.path, truth)
         findings = check_predictions(predictions)
         subject = f"{len(predictions):,} detections, {predictions.skeleton.name}"
     else:
-        people = read_coco(args.path)
+        people = read_coco(args.path, category=args.category)
         findings = check_truth(people)
         findings += check_merged_poses(people, *read_unposed_boxes(args.path, people.images))
         if args.images is not None:
-            findings += check_images(people.images, args.images)
+            findings += check_images(people, args.images)
         num_people = int(people.is_counted.sum())
         subject = (
             f"{len(people.images):,} images, {num_people:,} people with keypoints, "

@@ -7,6 +7,7 @@ orientation is ignored, because the x and y of the annotations refer to the stor
 """
 
 import io
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from PIL import Image
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.dataset import image_folder
+from smallpose.dataset.image_headers import read_orientation
 from smallpose.system.files import resolve_inside
 from smallpose.system.image_limits import (
     MAX_IMAGE_PIXELS,
@@ -28,6 +30,8 @@ from smallpose.system.image_limits import (
 ImageArray = NDArray[np.uint8]
 
 MAX_BYTES = 256 * 2**20
+# Of JPEG, PNG and WebP, in this order; searching is faster than opening each image.
+_EXIF_MARKERS = re.compile(rb"Exif\0|eXIf|EXIF")
 _MAX_SHOWN_BYTES = 512  # an error message quotes the beginning of this many bytes
 
 
@@ -81,11 +85,14 @@ def check_image_size(image: ImageArray, expected_wh: tuple[int, int], where: str
     """Raise InputError when the image does not have the annotated (width, height); 0 is unknown."""
     height, width = image.shape[:2]
     if expected_wh != (width, height) and 0 not in expected_wh:
+        remedy = "use the image that was annotated"
+        if expected_wh == (height, width):
+            remedy += "; if EXIF turns it for viewers, build the set with --exif apply"
         raise InputError(
             where,
             f"the image is {width} × {height}, the annotations say "
             f"{expected_wh[0]} × {expected_wh[1]}",
-            "use the image that was annotated",
+            remedy,
         )
 
 
@@ -141,11 +148,11 @@ def read_image_size(path: Path) -> tuple[int, int]:
 
 def has_exif_orientation(data: bytes) -> bool:
     """Return whether an EXIF orientation asks viewers to rotate or mirror the stored grid."""
-    if b"Exif" not in data[:65536]:
+    if _EXIF_MARKERS.search(data) is None:
         return False
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
-            return image.getexif().get(0x0112, 1) not in (0, 1)
+            return read_orientation(image) != 1
     except (OSError, ValueError, SyntaxError):
         return False
 

@@ -70,11 +70,11 @@ def open_set(folder: Path) -> BuiltSet:
     try:
         # The manifest of a release has no paths of the machine that built the data set.
         sources = tuple(Path(s["root"]) for s in manifest["sources"].values() if "root" in s)
-        # A frame of a video has no image file in its source.
+        # A frame of a video has no image file in its source, and a turned image another one.
         recorded = {
             name: Path(record["path"])
             for name, record in manifest["pictures"].items()
-            if "frame" not in record and "path" in record
+            if "path" in record and "frame" not in record and "orientation" not in record
         }
         derived = tuple(joint for joint, count in manifest.get("derived", {}).items() if count)
     except (KeyError, TypeError, AttributeError) as error:

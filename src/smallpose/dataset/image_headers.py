@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 from smallpose.core.errors import InputError, RefusedError, SmallposeError
@@ -18,6 +18,9 @@ from smallpose.system.image_limits import (
     make_too_large_error,
 )
 from smallpose.system.progress import show_progress
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 FORMAT_SIGNATURES = {
     "JPEG": b"\xff\xd8\xff",
@@ -38,6 +41,7 @@ _OTHER_SIGNATURES = {
     "TIFF (big-endian)": b"MM\x00*",
     "AVIF or HEIC": b"\x00\x00\x00",
 }
+_EXIF_ORIENTATION = 0x0112
 _TAIL_BYTES = 512  # a complete JPEG ends within these, unless other data follow it
 _FILES_PER_TASK = 256
 
@@ -46,13 +50,23 @@ class ImageHeader(NamedTuple):
     """What is known about an image without decoding it.
 
     Args:
-        width, height: px of the stored grid, to which labels refer.
-        has_exif_orientation: whether EXIF asks viewers to rotate or mirror that grid.
+        width, height: px of the stored grid.
+        orientation: 1, or the EXIF orientation (2 to 8) by which viewers turn or mirror that grid.
     """
 
     width: int
     height: int
-    has_exif_orientation: bool
+    orientation: int = 1
+
+    @property
+    def stored_wh(self) -> tuple[int, int]:
+        """Return (width, height) of the stored grid, which decoders return."""
+        return self.width, self.height
+
+    @property
+    def shown_wh(self) -> tuple[int, int]:
+        """Return (width, height) of the image as viewers show it."""
+        return self.stored_wh if self.orientation < 5 else (self.height, self.width)
 
 
 def read_header(path: Path | str) -> ImageHeader:
@@ -65,10 +79,10 @@ def read_header(path: Path | str) -> ImageHeader:
 
     try:
         with open(path, "rb") as file:  # noqa: PTH123 (a hundred thousand of them)
-            image_format = _detect_format(file.read(64), path)
+            image_format = detect_format(file.read(64), path)
             file.seek(0)
             with Image.open(file, formats=(image_format,)) as image:
-                header = ImageHeader(*image.size, _has_exif_orientation(image))
+                header = ImageHeader(*image.size, read_orientation(image))
                 check_image_pixels(str(path), header.width, header.height)
                 if not _has_end_marker(file, image_format):
                     file.seek(0)
@@ -108,7 +122,7 @@ def _try_read_header(path: str | Path) -> ImageHeader | SmallposeError:
         return error
 
 
-def _detect_format(start: bytes, path: Path | str) -> str:
+def detect_format(start: bytes, path: Path | str) -> str:
     """Return the format that the first bytes of a file indicate."""
     for name, signature in FORMAT_SIGNATURES.items():
         if start.startswith(signature) and (name != "WEBP" or start[8:12] == b"WEBP"):
@@ -125,13 +139,22 @@ def _detect_format(start: bytes, path: Path | str) -> str:
     raise InputError(str(path), f"not an image ({what})", "download the image again")
 
 
-def _has_exif_orientation(image: object) -> bool:
-    if "exif" not in image.info:  # type: ignore[attr-defined]
-        return False
+def read_orientation(image: "Image.Image") -> int:
+    """Return the EXIF orientation of an open image, 1 to 8; 1 where there is none or no sound one.
+
+    Only EXIF counts, as in browsers, and not the orientation that XMP may repeat.
+    """
+    from PIL import Image
+
+    if not image.info.get("exif"):
+        return 1
+    exif = Image.Exif()
     try:
-        return image.getexif().get(0x0112, 1) not in (0, 1)  # type: ignore[attr-defined]
+        exif.load(image.info["exif"])
+        orientation = exif.get(_EXIF_ORIENTATION, 1)
     except Exception:  # a damaged EXIF block does not make the image unreadable
-        return False
+        return 1
+    return orientation if orientation in range(2, 9) else 1
 
 
 def _has_end_marker(file: IO[bytes], image_format: str) -> bool:

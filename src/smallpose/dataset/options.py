@@ -14,6 +14,7 @@ class BuildOptions:
         missing_images: "refuse", "drop" or "keep".
         max_unreadable: largest share of a source's images that may be unreadable and left out.
         trust_file: whether to use the size of the image file where the annotation differs.
+        apply_exif: whether to turn images by their EXIF orientation, as viewers do.
         workers: threads for headers, videos and hashes; the output does not depend on them.
         overwrite: whether to replace a data set that was built before.
         leaks: "report" near-duplicates between train and test, "move" them to one side, or "off".
@@ -26,6 +27,7 @@ class BuildOptions:
     missing_images: str = "refuse"
     max_unreadable: float = 0.001
     trust_file: bool = False
+    apply_exif: bool = False
     workers: int = 1
     overwrite: bool = False
     leaks: str = "report"

@@ -105,12 +105,14 @@ def place_images(
         if not has_file[row]:
             return record
         stored = Path(image_file.file)
-        if image_file.frame is not None or options.images != "none":
+        if image_file.orientation != 1:
+            record |= {"orientation": image_file.orientation, "source_sha256": hash_file(stored)}
+        if image_file.is_rendered or options.images != "none":
             name = images.file_names[row]
             # A link that an interrupted build left here is replaced, not followed.
             check_file_name(name, folder)
             target = folder / name
-            if image_file.frame is None:
+            if not image_file.is_rendered:
                 place_image(options.images, stored, target)
             if not target.exists():
                 return record
@@ -134,7 +136,7 @@ def place_images(
 def remove_unselected(folder: Path, names: Container[str]) -> None:
     """Remove the files below `folder` that are not among `names`.
 
-    Frames are extracted for every sampled image, because the selection needs their sizes.
+    Frames are extracted and images turned before the selection, which needs their sizes.
     """
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_dir() and not path.is_symlink():

@@ -1,15 +1,20 @@
 """Compare the files of a built data set with the hashes in its manifest."""
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from smallpose.core.errors import InputError
-from smallpose.core.instances import Images
+import numpy as np
+
+from smallpose.core.errors import SmallposeError
+from smallpose.core.instances import Instances
+from smallpose.dataset.exif_orientation import infer_label_grids
 from smallpose.dataset.image_folder import open_image_folder, read_manifest
-from smallpose.dataset.place_images import read_image_size
-from smallpose.io.validation import Finding
+from smallpose.dataset.image_headers import ImageHeader, read_header
+from smallpose.io.validation import Finding, check_keypoints_outside
 from smallpose.system.files import hash_file, resolve_inside
 from smallpose.system.progress import show_progress
 
@@ -29,10 +34,12 @@ def check_set(folder: Path, workers: int) -> tuple[list[Finding], str]:
         path = image_folder.resolve_path(name)
         if path.exists() or path.is_symlink():
             files.append((path, record))
-        elif "path" in record:
-            files.append((Path(record["path"]), record))
-        else:
+        elif "path" not in record:
             num_absent += 1
+        elif "frame" in record or "orientation" in record:  # they are in the set alone
+            files.append((path, record))
+        else:
+            files.append((Path(record["path"]), record))
     with ThreadPoolExecutor(workers) as pool:
         results = pool.map(_check_hash, files, chunksize=16)
         findings = [f for f in show_progress(results, "hashes", total=len(files)) if f]
@@ -51,26 +58,72 @@ def _check_hash(item: tuple[Path, dict[str, Any]]) -> Finding | None:
     return None
 
 
-def check_images(images: Images, folder: Path) -> list[Finding]:
-    """Find images of a COCO file that are missing, unreadable or of another size."""
+def check_images(people: Instances, folder: Path) -> list[Finding]:
+    """Find images of a COCO file that are missing, unreadable, of another size, or turned by EXIF.
+
+    Where the file does not declare the sizes, keypoints outside the images are found, too.
+    """
+    images = people.images
     findings = []
     missing = []
+    headers: dict[int, ImageHeader] = {}
     image_folder = open_image_folder(folder)
-    columns = zip(images.file_names, images.width.tolist(), images.height.tolist(), strict=True)
-    for name, width, height in columns:
-        path = image_folder.resolve_path(name)
-        if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for a name too long)
-            missing.append(name)
-            continue
+    for row, name in enumerate(images.file_names):
         try:
-            size = read_image_size(path)
-        except InputError as error:
+            path = image_folder.resolve_path(name)
+            if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for a name too long)
+                missing.append(name)
+                continue
+            headers[row] = read_header(path)
+        except SmallposeError as error:
             findings.append(Finding(str(error), is_fault=True))
-            continue
-        if width and height and size != (width, height):
-            what = f"{name} is {size[0]} × {size[1]}, but the file declares {width} × {height}"
-            findings.append(Finding(what, is_fault=True))
     if missing:
         what = f"{len(missing):,} of {len(images):,} images are missing (first: {missing[0]})"
         findings.append(Finding(what, is_fault=True))
-    return findings
+    return findings + _check_grids(people, headers)
+
+
+def _check_grids(people: Instances, headers: Mapping[int, ImageHeader]) -> list[Finding]:
+    """Compare the size and the orientation of images with what their labels assume."""
+    images = people.images
+    declared = list(zip(images.width.tolist(), images.height.tolist(), strict=True))
+    grids = infer_label_grids(people, {r: h for r, h in headers.items() if h.orientation != 1})
+    findings = []
+    for row, header in headers.items():
+        differs = 0 not in declared[row] and declared[row] != header.stored_wh
+        if differs and grids.get(row) != "shown":
+            stored, wanted = _format_size(header.stored_wh), _format_size(declared[row])
+            what = f"{images.file_names[row]} is {stored}, but the file declares {wanted}"
+            findings.append(Finding(what, is_fault=True))
+    shown = [row for row, grid in grids.items() if grid == "shown"]
+    if shown:
+        header = headers[shown[0]]
+        what = (
+            f"{len(shown):,} images are turned by EXIF for viewers, and their labels refer to the "
+            f"turned image (first: {images.file_names[shown[0]]}, stored "
+            f"{_format_size(header.stored_wh)}, shown {_format_size(header.shown_wh)}); build the "
+            "set with --exif apply, which turns such images"
+        )
+        findings.append(Finding(what, is_fault=True))
+    others = [row for row, grid in grids.items() if grid != "shown"]
+    if others:
+        what = (
+            f"{len(others):,} images have an EXIF orientation, which is ignored: their labels must "
+            f"refer to the stored pixels (first: {images.file_names[others[0]]})"
+        )
+        findings.append(Finding(what, is_fault=False))
+    unknown = [row for row in headers if 0 in declared[row] and row not in shown]
+    return findings + _check_unknown_sizes(people, {row: headers[row] for row in unknown})
+
+
+def _check_unknown_sizes(people: Instances, headers: Mapping[int, ImageHeader]) -> list[Finding]:
+    """Find keypoints outside of images whose size the file does not declare."""
+    width, height = np.zeros((2, len(people.images)), dtype=np.int64)
+    for row, header in headers.items():
+        width[row], height[row] = header.stored_wh
+    sized = replace(people, images=replace(people.images, width=width, height=height))
+    return check_keypoints_outside(sized)
+
+
+def _format_size(size_wh: tuple[int, int]) -> str:
+    return f"{size_wh[0]} × {size_wh[1]}"

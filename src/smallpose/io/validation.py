@@ -36,7 +36,9 @@ def check_truth(people: Instances) -> list[Finding]:
     findings = [
         *_check_images(people),
         *_check_boxes(people),
-        *_check_keypoints(people),
+        *_check_placeholders(people),
+        *check_keypoints_outside(people),
+        *_check_collapsed_poses(people),
         *_check_fields(people),
         *(Finding(note, is_fault=False) for note in people.notes),
     ]
@@ -108,7 +110,7 @@ def _check_predicted_keypoints(predictions: Predictions) -> list[str]:
 
 def _check_predicted_boxes(predictions: Predictions) -> list[Finding]:
     """Find boxes of negative size, whose product may still look like an area."""
-    is_negative = (predictions.boxes_xywh[:, 2:] < 0).any(axis=1)
+    is_negative = np.asarray((predictions.boxes_xywh[:, 2:] < 0).any(axis=1))
     if not is_negative.any():
         return []
     what = (
@@ -190,16 +192,16 @@ def _check_boxes(people: Instances) -> list[Finding]:
     return findings
 
 
-def _check_keypoints(people: Instances) -> list[Finding]:
+def check_keypoints_outside(people: Instances) -> list[Finding]:
+    """Find labelled keypoints outside of images whose size is known."""
     is_labelled = people.keypoints[:, :, 2] > 0
     width = people.images.width[people.image_rows][:, None]
     height = people.images.height[people.image_rows][:, None]
     x, y = people.keypoints[:, :, 0], people.keypoints[:, :, 1]
     is_outside = is_labelled & (width > 0) & ((x < -1) | (y < -1) | (x > width) | (y > height))
-    findings = _check_placeholders(people)
     is_placeholder = is_labelled & _is_placeholder(people)
     is_outside &= ~is_placeholder
-    findings += _report_keypoints(
+    findings = _report_keypoints(
         people, is_outside, "labelled keypoints outside the image", "", is_fault=False
     )
     num_real = np.count_nonzero(is_labelled & ~is_placeholder, axis=1)
@@ -210,15 +212,18 @@ def _check_keypoints(people: Instances) -> list[Finding]:
         "image with its width and height here (--images DIR)",
         is_fault=True,
     )
+    return findings
+
+
+def _check_collapsed_poses(people: Instances) -> list[Finding]:
     size = box_around_keypoints(people.keypoints)[:, 2:]
     is_collapsed = (people.num_labelled >= 3) & (size <= 1).all(axis=1)
-    findings += _report_rows(
+    return _report_rows(
         is_collapsed & people.is_counted,
         people.file_ids,
         "people have all keypoints at one point",
         is_fault=True,
     )
-    return findings
 
 
 def _is_placeholder(people: Instances) -> NDArray[np.bool_]:
@@ -295,7 +300,7 @@ def _report_rows(
     n = int(np.count_nonzero(is_affected))
     if n == 0:
         return []
-    return [Finding(f"{n:,} {message} (first: id {ids[np.argmax(is_affected)]})", is_fault)]
+    return [Finding(f"{n:,} {message} (first: id {ids[int(np.argmax(is_affected))]})", is_fault)]
 
 
 def check_merged_poses(
@@ -328,7 +333,7 @@ def _count_needed_boxes(points: NDArray[np.float64], boxes_xywh: NDArray[np.floa
     """Return how many separate boxes have points of their own; 0 if a point is in no box."""
     corners = to_xyxy(boxes_xywh)
     is_inside = (points[:, None] >= corners[:, :2]) & (points[:, None] <= corners[:, 2:])
-    contains = is_inside.all(axis=2)  # (points, boxes)
+    contains = np.asarray(is_inside.all(axis=2))  # (points, boxes)
     if not contains.any(axis=1).all() or contains.all(axis=0).any():
         return 0
     is_own = contains & (contains.sum(axis=1) == 1)[:, None]

@@ -18,15 +18,22 @@ class ImageFile(NamedTuple):
         file: the image file, or the video that has the frame; inside the source's root. A string
             and not a `Path`, because there are hundreds of thousands of them.
         frame: 0-based index of the frame in the video; None for an image file.
+        orientation: EXIF orientation (2 to 8) by which the builder turns the image; 1 for none.
     """
 
     file: str | Path
     frame: int | None = None
+    orientation: int = 1
 
     @property
     def path(self) -> Path:
         """Return `file` as a `Path`."""
         return Path(self.file)
+
+    @property
+    def is_rendered(self) -> bool:
+        """Return whether the builder writes the image itself and neither links nor copies it."""
+        return self.frame is not None or self.orientation != 1
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,8 @@ def _build_into(
     rows = np.sort(np.concatenate([s.rows for s in selections.values()])).tolist()
     placed = place_images(images, image_files, has_file, rows, work / "images", options)
     remove_unselected(work / "images", placed)
-    manifest |= {"notes": notes, "derived": derived, "pictures": placed}
+    num_turned = sum("orientation" in record for record in placed.values())
+    manifest |= {"notes": notes, "derived": derived, "turned": num_turned, "pictures": placed}
     leaks, summary = _get_leaks(search, index, options)
     manifest["leaks"] = summary or {"how": "off"}
     manifest["files"] = hash_files(work, ANNOTATION_FILES)
@@ -185,7 +186,7 @@ def _find_leaks(
     """Search for near-duplicates unless it is off, and move leaks if the options say so.
 
     Args:
-        frames: the folder of extracted frames.
+        frames: the folder of extracted frames and turned images.
     """
     if options.leaks == "off":
         return selections, None
@@ -195,7 +196,7 @@ def _find_leaks(
             continue
         image_file = merged.image_files[row]
         path = image_file.path
-        if image_file.frame is not None:
+        if image_file.is_rendered:
             path = resolve_inside(frames, merged.people.images.file_names[row])
         if path.is_file():
             paths[row] = path

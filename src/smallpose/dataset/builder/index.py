@@ -24,6 +24,7 @@ INDEX_FILE = "index.json"
 INDEX_KIND = "smallpose index 1"
 ANNOTATION_FILES = tuple(f"annotations/{split}.json" for split in SPLITS)
 _MAX_PRINTED = 10
+_RECORDED = ("frame", "orientation", "source_sha256", "bytes", "sha256")
 
 
 def build_index(
@@ -37,7 +38,7 @@ def build_index(
     """
     images = {}
     for name, record in manifest["pictures"].items():
-        kept = {key: record[key] for key in ("frame", "bytes", "sha256") if key in record}
+        kept = {key: record[key] for key in _RECORDED if key in record}
         images[name] = {"split": splits[name]} | kept
     return {
         "kind": INDEX_KIND,
@@ -47,6 +48,7 @@ def build_index(
         "split": manifest["split"],
         "derive": manifest["derive"],
         "trust": manifest["trust"],
+        "exif": manifest["exif"],
         "pool": {split: s["pool"] for split, s in manifest["selection"].items()},
         "leaks": manifest["leaks"],
         "leaks_found": leaks,
@@ -81,6 +83,7 @@ def apply_index_options(index: Mapping[str, Any], options: BuildOptions) -> Buil
         split=index["split"],
         derive=tuple(index["derive"]),
         trust_file=index["trust"] == "file",
+        apply_exif=index.get("exif") == "apply",
         leaks="off",  # the index says which split each image belongs to
         missing_images="keep",  # missing and different images are reported by their hashes
         max_unreadable=0.0,
@@ -113,7 +116,8 @@ def select_indexed_images(index: Mapping[str, Any], people: Instances) -> dict[s
 def compare_with_index(index: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
     """Compare the data set that was built with the index.
 
-    The bytes of video frames depend on the codecs of the machine, so frames must only exist.
+    The bytes of video frames depend on the codecs of the machine, so frames must only exist. Of a
+    turned image the file in the source is compared.
 
     Raises: InputError naming images that are missing or differ, or annotations that differ.
     """
@@ -124,10 +128,13 @@ def compare_with_index(index: Mapping[str, Any], manifest: Mapping[str, Any]) ->
         actual = manifest["pictures"][name]
         if "sha256" not in actual:
             problems.append(f"{name} is missing (SHA-256 {expected['sha256'][:16]}…)")
-        elif "frame" not in expected and actual["sha256"] != expected["sha256"]:
-            problems.append(
-                f"{name} differs (SHA-256 {actual['sha256'][:16]}…, not {expected['sha256'][:16]}…)"
-            )
+        elif "frame" not in expected:
+            key = "source_sha256" if "source_sha256" in expected else "sha256"
+            if actual.get(key) != expected[key]:
+                problems.append(
+                    f"{name} differs (SHA-256 {actual.get(key, '')[:16]}…, "
+                    f"not {expected[key][:16]}…)"
+                )
     for problem in problems[:_MAX_PRINTED]:
         print_status(problem)
     if problems:

@@ -30,6 +30,7 @@ def build_manifest(
         "missing_images": options.missing_images,
         "max_bad": options.max_unreadable,
         "trust": "file" if options.trust_file else "refuse",
+        "exif": "apply" if options.apply_exif else "ignore",
         "derive": list(options.derive),
         "sources": {s.name: _describe_source(s, parts) for s in summaries},
         "selection": {

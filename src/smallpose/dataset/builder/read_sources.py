@@ -12,11 +12,8 @@ from smallpose.core.boxes import clip_boxes
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances, concat_instances
 from smallpose.dataset.builder.build_folder import BuildFolder
-from smallpose.dataset.builder.source_images import (
-    check_source_images,
-    drop_images,
-    format_source_flag,
-)
+from smallpose.dataset.builder.source_images import check_source_images, drop_images
+from smallpose.dataset.builder.turn_images import format_source_flag
 from smallpose.dataset.options import BuildOptions
 from smallpose.dataset.place_images import check_files_exist
 from smallpose.sources.source import ImageFile, Source
@@ -112,7 +109,7 @@ def _read_each_source(
             source = _read_source(name, readers[name], roots[name])
             if indexed is not None:
                 source = _keep_indexed_images(source, indexed)
-            kept, notes, unreadable = check_source_images(source, build, options)
+            kept, notes, unreadable = check_source_images(source, build, options, indexed)
             sources.append(kept)
             summaries.append(_summarise_source(source, kept, notes, unreadable))
     return sources, summaries

@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 from smallpose.core.errors import InputError, SmallposeError
 from smallpose.core.instances import Instances
 from smallpose.dataset.builder.build_folder import BuildFolder
+from smallpose.dataset.builder.turn_images import (
+    choose_turned_images,
+    format_source_flag,
+    write_turned_images,
+)
 from smallpose.dataset.builder.video_frames import extract_frames
 from smallpose.dataset.image_headers import ImageHeader, read_headers
 from smallpose.dataset.options import BuildOptions
 from smallpose.dataset.place_images import check_files_exist
-from smallpose.sources import READERS
 from smallpose.sources.locate import list_archives
 from smallpose.sources.source import Source
 from smallpose.system.progress import print_status
@@ -25,10 +29,15 @@ Sizes = dict[int, tuple[int, int]]
 
 
 def check_source_images(
-    source: Source, build: BuildFolder, options: BuildOptions
+    source: Source,
+    build: BuildFolder,
+    options: BuildOptions,
+    indexed: Mapping[str, Mapping[str, object]] | None = None,
 ) -> tuple[Source, list[str], list[tuple[str, str]]]:
-    """Read the sizes of a source's images, and drop the images that cannot be used.
+    """Read the sizes of a source's images, turn some, and drop those that cannot be used.
 
+    Args:
+        indexed: the images of an index, which records those that were turned.
     Returns: the source, with a size for every image whose file exists; notes on its images; and
         the file name of each unreadable image with the reason.
     Raises: InputError for missing images, too many unreadable ones, and wrong sizes.
@@ -42,11 +51,23 @@ def check_source_images(
     if not has_file.all() and options.missing_images == "refuse":
         _raise_missing_images(source, has_file, notes)
     rows = [r for r in np.flatnonzero(has_file).tolist() if source.image_files[r].frame is None]
-    header_sizes, errors = _read_sizes(source, rows, options, notes)
-    people = _set_image_sizes(source, sizes | header_sizes, options.trust_file, notes)
+    headers, errors = _read_headers(source, rows, options)
+    if indexed is None:
+        turned = choose_turned_images(source, headers, options, notes)
+        orientations = {row: headers[row].orientation for row in turned}
+    else:
+        orientations = _get_indexed_orientations(source, headers, indexed)
+    errors |= write_turned_images(source, orientations, build, options.workers)
+    _check_unreadable(source, errors, len(rows), options.max_unreadable, notes)
+    sizes |= {r: h.shown_wh if r in orientations else h.stored_wh for r, h in headers.items()}
+    people = _set_image_sizes(source, sizes, options.trust_file, notes)
     names = source.people.images.file_names
     unreadable = [(names[row], f"{error.what}") for row, error in errors.items()]
-    source = replace(source, people=people)
+    image_files = tuple(
+        file._replace(orientation=orientations[row]) if row in orientations else file
+        for row, file in enumerate(source.image_files)
+    )
+    source = replace(source, people=people, image_files=image_files)
     drops_missing = options.missing_images == "drop"
     dropped = [
         row
@@ -64,11 +85,6 @@ def check_source_images(
     return source, notes, unreadable
 
 
-def format_source_flag(name: str, value: object) -> str:
-    """Return the command-line flag of a source with its value."""
-    return f"--{name} {value}" if name in READERS else f"--source {name}={value}"
-
-
 def drop_images(source: Source, rows: Sequence[int]) -> Source:
     """Return the source without the images of `rows` and their people."""
     kept = np.delete(np.arange(len(source.image_files)), rows)
@@ -80,30 +96,47 @@ def drop_images(source: Source, rows: Sequence[int]) -> Source:
     )
 
 
-def _read_sizes(
-    source: Source, rows: Sequence[int], options: BuildOptions, notes: list[str]
-) -> tuple[Sizes, dict[int, SmallposeError]]:
+def _read_headers(
+    source: Source, rows: Sequence[int], options: BuildOptions
+) -> tuple[dict[int, ImageHeader], dict[int, SmallposeError]]:
     """Read the headers of the image files of `rows`.
 
-    Returns: row to (width, height), and row to error for unreadable images.
+    Returns: row to header, and row to error for unreadable images.
     """
     results = read_headers([source.image_files[r].file for r in rows], options.workers)
     headers = {r: h for r, h in zip(rows, results, strict=True) if isinstance(h, ImageHeader)}
     errors = {r: e for r, e in zip(rows, results, strict=True) if isinstance(e, SmallposeError)}
+    return headers, errors
+
+
+def _get_indexed_orientations(
+    source: Source,
+    headers: Mapping[int, ImageHeader],
+    indexed: Mapping[str, Mapping[str, object]],
+) -> dict[int, int]:
+    """Return the orientation of each image that was turned when the index was made.
+
+    Another orientation in the file is found later, by the hash of the file.
+    """
+    names = source.people.images.file_names
+    recorded = {row: indexed[names[row]].get("orientation") for row in headers}
+    return {row: o for row, o in recorded.items() if isinstance(o, int) and 2 <= o <= 8}
+
+
+def _check_unreadable(
+    source: Source,
+    errors: Mapping[int, SmallposeError],
+    num_images: int,
+    max_share: float,
+    notes: list[str],
+) -> None:
+    """Note the unreadable images; raise an error if there are too many."""
     if errors:
-        _check_unreadable_share(source, errors, len(rows), options.max_unreadable)
+        _check_unreadable_share(source, errors, num_images, max_share)
         notes.append(f"left out {len(errors):,} unreadable images, which manifest.json lists")
         print_status(f"{source.name}: {notes[-1]}")
         for error in list(errors.values())[:_MAX_PRINTED]:
             print_status(f"{source.name}: {error}")
-    num_with_orientation = sum(h.has_exif_orientation for h in headers.values())
-    if num_with_orientation:
-        notes.append(
-            f"{num_with_orientation:,} images have an EXIF orientation, which is ignored: labels "
-            "are taken to refer to the stored grid"
-        )
-        print_status(f"{source.name}: {notes[-1]}")
-    return {r: (h.width, h.height) for r, h in headers.items()}, errors
 
 
 def _raise_missing_images(

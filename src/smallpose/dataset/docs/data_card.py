@@ -37,7 +37,7 @@ def format_data_card(manifest: dict[str, Any], table: str) -> str:
         format_datasheet(manifest),
         "## Licences",
         "Images and labels remain under the licences of their sources. This folder contains "
-        f"{_describe_images(manifest['images'])}.",
+        f"{_describe_images(manifest['images'])}{_describe_turned(manifest['turned'])}.",
         _format_terms(manifest),
     ]
     if manifest["synthetic"]:
@@ -52,6 +52,12 @@ def _describe_images(mode: str) -> str:
         "copy": "copies of the images: do not redistribute it",
         "none": "no images except the frames extracted from videos; manifest.json has the paths",
     }[mode]
+
+
+def _describe_turned(num_turned: int) -> str:
+    if not num_turned:
+        return ""
+    return f"; {num_turned:,} turned images are copies: do not redistribute them"
 
 
 def _format_table(head: list[str], rows: list[list[str]]) -> str:
@@ -77,6 +83,7 @@ def _format_build_steps(manifest: dict[str, Any]) -> str:
         f"- split: `{manifest['split']}` (each source's own; MPII and HiEve 8 : 2 {method})",
         f"- seed: {manifest['seed']}; the same sources and seed give the same bytes",
         f"- missing images: `{manifest['missing_images']}`",
+        _describe_orientation(manifest),
         _describe_derived_joints(manifest["derived"]),
         "- boxes are clipped to the image; people whose boxes have no area become ignore regions",
     ]
@@ -87,6 +94,15 @@ def _format_build_steps(manifest: dict[str, Any]) -> str:
             f"from {s['pool']:,} others" + (f"; {note}" if note else "")
         )
     return "\n\n".join(["## Construction", "\n".join(lines)])
+
+
+def _describe_orientation(manifest: dict[str, Any]) -> str:
+    if manifest["exif"] != "apply":
+        return "- EXIF orientations are ignored: labels are taken to refer to the stored pixels"
+    return (
+        f"- EXIF orientations are applied: {manifest['turned']:,} images were turned as viewers "
+        "show them and written into this folder without EXIF, and their labels refer to them"
+    )
 
 
 def _describe_derived_joints(num_derived: dict[str, int]) -> str:
