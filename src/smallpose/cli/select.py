@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="train",
         help="Split of the paper whose mix of person sizes is aimed at.",
     )
-    add_seed(parser, "the random share")
+    add_seed(parser, "the selection")
     add_backend_option(parser)
 
 

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size",
         default="small",
         metavar="tiny|small|bench",
-        help="Size of the data: tiny (60 images, seconds), small (2,000) or bench (20,000).",
+        help="Number of images: 60 (tiny, takes seconds), 2,000 (small) or 20,000 (bench).",
     )
     add_seed(parser, "the data; the same seed writes the same bytes")
     add_option(

@@ -41,8 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_run_options(group: argparse._ArgumentGroup) -> None:
-    add_option(group, "--data", type=Path, metavar="SET", help="Built set to train on.")
-    add_option(group, "--out", type=Path, metavar="RUN", help="Folder of the run.")
+    for flag, metavar, text in (
+        ("--data", "SET", "Built set to train on."),
+        ("--out", "RUN", "Folder of the run."),
+    ):
+        default = "none; needed unless --show-recipe is given"
+        add_option(group, flag, type=Path, metavar=metavar, default_text=default, help=text)
     add_option(
         group,
         "--setting",
