@@ -100,10 +100,8 @@ Task = tuple[Iterator[Tensor], Callable[[], float]]
 
 def make_crop_task(method: PoseMethod, schedule: Schedule, folder: Path) -> Task:
     """Return the losses of all eight people's crops, and the AP on them."""
-    people, reader = (
-        load_training_fixtures().people(4, 2, 1, (90, 150), folder),
-        ImageReader(folder),
-    )
+    people = load_training_fixtures().make_people(4, 2, 1, (90, 150), folder)
+    reader = ImageReader(folder)
     rows = np.arange(len(people))
     dataset = CropDataset(people, rows, reader, method.input_wh, None, 0, method.udp_warp)
     crops, keypoints = dataset.cut(0, rows)
