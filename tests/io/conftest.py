@@ -1,6 +1,8 @@
 """Random COCO files, and fixtures that tell the fast readers from the slow ones."""
 
+import contextlib
 import copy
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -136,3 +138,30 @@ def break_text(text: str, seed: int = 1) -> list[str]:
 def broken_texts() -> Callable[[str], list[str]]:
     """Return `break_text`."""
     return break_text
+
+
+@pytest.fixture(scope="session")
+def score_with_pycocotools() -> Callable[..., list[float]]:
+    """Return `compute_reference_scores`."""
+    return compute_reference_scores
+
+
+def compute_reference_scores(
+    coco: dict[str, Any], results: list[dict[str, Any]], category_ids: tuple[int, ...] = ()
+) -> list[float]:
+    """Return AP, AP50, AP75 and AR by pycocotools; several categories count as one class."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO()
+        truth.dataset = copy.deepcopy(coco)
+        truth.createIndex()
+        evaluator = COCOeval(truth, truth.loadRes(copy.deepcopy(results)), "keypoints")
+        if category_ids:
+            evaluator.params.catIds = list(category_ids)
+            evaluator.params.useCats = 0
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+    return evaluator.stats[[0, 1, 2, 5]].tolist()

@@ -13,11 +13,11 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.top_down.batches import select_trainable
+from smallpose.io.coco_results_slow import decode_entries
 from smallpose.io.image_lookup import ImageLookup
 from smallpose.io.json_blocks import Int64, decode_records
 from smallpose.io.mmpose_results import read_mmpose_folder
 from smallpose.system.files import read_bytes
-from smallpose.system.json_decode import decode_json
 from smallpose.system.progress import print_status
 
 Floats = NDArray[np.float64]
@@ -76,7 +76,7 @@ def read_boxes(path: Path | str, images: Images, category_ids: Sequence[int | st
     """
     is_folder = Path(path).is_dir()
     data = read_mmpose_folder(Path(path), images) if is_folder else read_bytes(Path(path))
-    raws = decode_json(path, data, list[msgspec.Raw])
+    raws, _ = decode_entries(path, data)
     lookup = ImageLookup(images)
     num_boxes, num_others = len(raws), 0
     image_ids: list[int] = []

@@ -132,7 +132,7 @@ def _build_instances(
             raise UnsupportedJson from None
 
     categories = decode_member("categories", list[Category]) if "categories" in members else []
-    unique_categories = np.unique(columns.category_ids).tolist()
+    unique_categories = mapped_json.list_unique(columns.category_ids)
     try:
         chosen = choose_categories(path, categories, category, lambda: unique_categories)
     except InputError:

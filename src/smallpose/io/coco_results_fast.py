@@ -128,8 +128,8 @@ def _scan_chunks(
 
     if run_parts(scan_chunk, len(counts), workers) != counts:
         raise UnsupportedJson
-    unique_categories = set(np.unique(category_ids).tolist())
-    if not unique_categories <= set(truth.category_ids) or not np.isfinite(scores).all():
+    unique_categories = mapped_json.list_unique(category_ids)
+    if not set(unique_categories) <= set(truth.category_ids) or not np.isfinite(scores).all():
         raise UnsupportedJson
     boxes[~has_box] = np.nan
     unique_ids, per_image = np.unique(image_ids, return_counts=True)

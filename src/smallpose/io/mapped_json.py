@@ -104,6 +104,13 @@ class MappedText:
         return self.map[first:last].count(b",") + 1
 
 
+def list_unique(values: NDArray[np.int64]) -> list[int]:
+    """Return the values that occur; fast where all are the same, as those of categories."""
+    if len(values) and (values == values[0]).all():
+        return [int(values[0])]
+    return np.unique(values).tolist()
+
+
 def find_rows(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.intp]:
     """Return the row of each wanted image.
 
