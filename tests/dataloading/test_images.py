@@ -13,6 +13,7 @@ from PIL import Image
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.dataloading.images import (
     ImageReader,
+    check_image_size,
     decode_image,
     has_exif_orientation,
     open_set_images,
@@ -141,6 +142,18 @@ def test_an_exif_orientation_is_detected_and_the_stored_grid_kept():
     assert not has_exif_orientation(encode_jpeg())
     assert decode_image(rotated, "x").shape == (60, 80, 3)
     assert (decode_image(rotated, "x") == decode_image(encode_jpeg(), "x")).all()
+    for image_format in ("PNG", "WEBP"):
+        image = Image.fromarray(make_photo())
+        assert has_exif_orientation(encode_image(image, image_format, exif=exif))
+        assert not has_exif_orientation(encode_image(image, image_format))
+
+
+def test_a_size_with_swapped_sides_names_exif_in_its_remedy():
+    image = decode_image(encode_jpeg(), "x")
+    with pytest.raises(InputError, match=r"if EXIF turns it for viewers, build .* --exif apply"):
+        check_image_size(image, (60, 80), "a.jpg")
+    with pytest.raises(InputError, match=r"use the image that was annotated$"):
+        check_image_size(image, (61, 80), "a.jpg")
 
 
 def test_the_size_is_that_of_the_stored_grid(tmp_path):

@@ -49,7 +49,16 @@ class ImageReader:
 
     def read(self, name: str) -> ImageArray:
         """Read an image; raises as `read_image`, and RefusedError for a path that leaves `root`."""
-        return read_image(resolve_inside(self.root, name, self.link_roots))
+        return decode_image(*self.read_bytes(name))
+
+    def read_bytes(self, name: str) -> tuple[bytes, str]:
+        """Return the content of an image file, and its path for messages; raises as `read`."""
+        path = self.resolve(name)
+        return _read_file(path), str(path)
+
+    def resolve(self, name: str) -> Path:
+        """Return the path of an image; raises RefusedError for a path that leaves `root`."""
+        return resolve_inside(self.root, name, self.link_roots)
 
 
 def open_set_images(data: Path) -> ImageReader:
