@@ -152,6 +152,26 @@ def test_shards_of_another_job_are_refused(folder, tmp_path, capsys):
     )
 
 
+def test_the_job_file_of_an_older_version_is_read(folder, tmp_path):
+    arguments = data_arguments(folder, "--shards", tmp_path / "s", "--score-rule")
+    new_rule = (*arguments, "box_times_confident_mean")
+    assert run_predict(folder, tmp_path / "f.json", CROPS, *new_rule) == 0
+    path = tmp_path / "s" / "job.json"
+    text = path.read_text()
+    for new, old in (
+        ("oks_threshold", "nms_above"),
+        ("max_unreadable", "most_bad"),
+        ("max_people", "most"),
+        ("score_threshold", "score_above"),
+        ("box_times_confident_mean", "box_times_sure"),
+    ):
+        assert f'"{new}"' in text
+        text = text.replace(f'"{new}"', f'"{old}"')
+    path.write_text(text)
+    assert run_predict(folder, tmp_path / "f.json", CROPS, *new_rule) == 0
+    assert run_predict(folder, tmp_path / "f.json", CROPS, *arguments, "box_times_mean") == 2
+
+
 def test_jobs_share_the_shards_and_the_last_one_merges(folder, tmp_path, capsys):
     assert run_predict(folder, tmp_path / "plain.json", CROPS, *data_arguments(folder)) == 0
     out = tmp_path / "found.json"

@@ -1,1 +1,1 @@
-"""Prepare whole images and all their people for full-image methods."""
+"""Prepare full images and all their people for full-image methods."""
