@@ -98,8 +98,8 @@ def _read_entry(run: Run, score: RunScore | None) -> ZooEntry:
     source = score or run
     metrics: dict[str, Interval | None] = {}
     for metric in METRICS:
-        value, ends = source.metric(metric), source.interval(metric) or ()
-        metrics[metric] = None if value is None else Interval(value, *ends)
+        value = source.metric(metric)
+        metrics[metric] = source.interval(metric) or (None if value is None else Interval(value))
     return ZooEntry(run, path, digest, metrics)
 
 

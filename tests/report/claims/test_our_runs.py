@@ -190,6 +190,18 @@ def test_training_subsets_decide_the_claims_of_table_5(truth: Instances):
     assert len(results.sources["owned"].cells[BASE, "B"].scores) == 1
 
 
+def test_subsets_are_compared_with_a_on_the_same_17_joints(truth: Instances):
+    parts = [(create_run(BASE, "A"), 0.08)]
+    parts += [(create_run(BASE, "B", s, subset=s), 0.03) for s in range(2)]
+    gain = check_claims(runs=collect(truth, parts))["C14"].owned
+    assert gain is not None
+    assert [c.what for c in gain.comparisons] == [
+        f"SimpleBaseline R50 subsets (17 joints) {metric} by 10 above A"
+        for metric in ("AP", "AP_S")
+    ]
+    assert gain.verdict == "supported"
+
+
 def test_untrained_runs_have_no_results(truth: Instances):
     untrained = [create_run(BASE, "B", epochs=0.0)]
     assert collect_our_results(untrained, truth, {0: predict(truth, 0.1, 0)}) is None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from smallpose.core.errors import InputError
+from smallpose.core.interval import Interval
 from smallpose.report.inputs.runs import find_shared_dataset, read_run, read_runs
 
 
@@ -17,6 +18,15 @@ def test_a_run_has_its_metrics_in_points(project):
     assert run.metric("AP", "no such protocol") is None
     assert run.protocols == ("coco", "owned", "recall")
     assert (run.recipe, run.is_untrained, run.data) == ("quick", False, project.data)
+
+
+def test_a_recorded_interval_is_in_points_around_its_metric(tmp_path: Path):
+    protocols = {"coco": {"AP": 0.4, "AR": 0.5}}
+    evaluation = {"protocols": protocols, "intervals": {"coco": {"AP": [0.3, 0.6]}}}
+    (tmp_path / "result.json").write_text(json.dumps({"method": "x", "evaluation": evaluation}))
+    run = read_run(tmp_path)
+    assert run.interval("AP") == Interval(40.0, 30.0, 60.0)
+    assert run.interval("AR") is None
 
 
 def test_a_run_of_zero_epochs_is_untrained(project):

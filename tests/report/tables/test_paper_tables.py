@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,15 @@ import numpy as np
 import pytest
 
 from smallpose.core.interval import Interval
-from smallpose.report.inputs import paper_values
+from smallpose.evaluation.evaluate import evaluate
+from smallpose.io.coco_results import read_results
 from smallpose.report.inputs.runs import METRICS, Run, read_run
-from smallpose.report.inputs.scores import RunScore, SeedGroup
+from smallpose.report.inputs.scores import (
+    RunScore,
+    SeedGroup,
+    group_scores,
+    score_run_on_both,
+)
 from smallpose.report.tables import paper_tables
 from smallpose.report.tables.paper_tables import PRINTED
 from smallpose.stats.counts import build_table1
@@ -25,69 +32,15 @@ def runs(project) -> list[Run]:
     return [read_run(folder) for folder in project.runs.values()]
 
 
-def test_the_papers_table_1_adds_up():
-    sums = {name: split.people for name, split in paper_values.TABLE_1.items()}
-    assert sums == {"train": 627_125, "test": 142_319, "total": 769_444}
-    for k in range(3):
-        train, test, total = (paper_values.TABLE_1[s].sizes[k] for s in ("train", "test", "total"))
-        assert train + test == total
-
-
-def test_all_eleven_methods_have_both_settings():
-    names = [m.name for m in paper_values.METHODS]
-    assert len(names) == 11
-    assert set(paper_values.ROWS) == {(name, setting) for name in names for setting in "AB"}
-
-
-def test_the_gains_in_the_text_are_differences_of_the_rows():
-    rows = paper_values.ROWS
-    gap = rows["simple_baseline_r50", "B"].ap_s - rows["hrnet_w32", "B"].ap_s
-    assert gap == pytest.approx(3.7)  # Sec. 6.2
-    assert rows["rtmo_s", "B"].ap_s - rows["cid_hrnet_w32", "B"].ap_s == pytest.approx(5.7)
-    coco, subsets, everything = paper_values.TABLE_5
-    assert subsets.ap_s - coco.ap_s == pytest.approx(31.02)
-    assert everything.ap_s - subsets.ap_s == pytest.approx(2.48)
-    assert everything.ap - subsets.ap == pytest.approx(1.16)
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs", "shown"),
-    [
-        ("simple_baseline_r50", "simple_baseline_r50", "SimpleBaseline R50"),
-        ("simple_baseline_r18_tiny", "simple_baseline_r50", "SimpleBaseline R18 tiny"),
-        ("vitpose_s_rle", "vitpose_s_rle", "ViTPose-S-RLE"),
-        ("vitpose_tiny", "vitpose_s", "ViTPose tiny"),
-        ("vitpose_rle_tiny", "vitpose_s_rle", "ViTPose-S-RLE tiny"),
-        ("hrnet_w32", "hrnet_w32", "HRNet W32"),
-        ("cal_hrnet_w8_tiny", "cal_hrnet_w32", "CAL W8 tiny"),
-        ("rtmo_l", "rtmo_s", "RTMO-l"),
-        ("mine", None, "mine"),
-    ],
-)
-def test_a_variant_belongs_to_the_method_that_it_imitates(
-    ours: str, theirs: str | None, shown: str
-):
-    assert paper_values.find_paper_method(ours) == theirs
-    assert paper_values.format_method_label(ours) == shown
-
-
-def test_tables_2_and_3_have_the_papers_rows_in_its_order():
-    rows = [*paper_tables.build_table2([]).rows, *paper_tables.build_table3([]).rows]
-    assert [(r[0], r[3]) for r in rows] == [
-        (paper_values.format_method_label(m.name), setting)
-        for m in paper_values.METHODS
-        for setting in ("A", "B")
-    ]
-
-
 def test_our_rows_follow_the_papers_row_of_the_same_setting(runs: list[Run]):
     table = paper_tables.build_table2(runs)
-    assert [(r[3], r[4]) for r in table.rows[:5]] == [
+    assert [(r[3], r[4]) for r in table.rows[:6]] == [
         ("A", "paper"),
         ("A", "ours · quick · 6 epochs · seed 0"),
         ("B", "paper"),
         ("B", "ours · untrained"),
         ("B", "ours · quick · 6 epochs · seed 0"),
+        ("B17", "ours · quick · 6 epochs · seed 0"),
     ]
     assert {0, 2} <= table.muted_rows
     assert not {1, 3, 4} & table.muted_rows
@@ -127,7 +80,8 @@ def test_csv_reads_back(runs: list[Run]):
     assert head == [c.head for c in table.columns]
     assert len(rows) == len(table.rows)
     assert rows[0][5:7] == ["43.2", "32.4"]
-    assert rows[0][7] == ""  # unknown
+    assert "" not in rows[0]
+    assert rows[1][11] == ""  # no dense people
 
 
 def create_group(values: list[float], spread: float = 2.0) -> SeedGroup:
@@ -196,36 +150,94 @@ def test_several_seeds_are_one_row_with_a_wider_interval():
 
 def test_tables_by_other_protocols_have_only_our_rows():
     tables = {t.name: t for t in paper_tables.build_other_protocols([create_group([60.0])])}
-    assert list(tables) == ["table2_owned", "table5_owned", "table2_recall", "table5_recall"]
+    assert list(tables) == [
+        f"table{number}_{protocol}" for protocol in ("owned", "recall") for number in (2, 3, 5)
+    ]
     assert all(PRINTED not in row for table in tables.values() for row in table.rows)
     assert [c.head for c in tables["table2_recall"].columns][5:7] == ["R", "R_S"]
 
 
-def test_table_5_is_ordered_by_the_amount_of_training_data():
-    a, b = create_run("simple_baseline_r50"), create_run("simple_baseline_r50")
-    subset = replace(b, subset=1)
-    table = paper_tables.build_table5(
-        [
-            replace(b, evaluation=EVALUATED),
-            replace(subset, evaluation=EVALUATED),
-            replace(a, setting="A", evaluation=EVALUATED),
-        ]
-    )
-    assert [row[1] for row in table.rows[3:]] == [
-        "the COCO part",
-        "subsets",
-        "the whole training set",
+def test_table_5_is_in_the_printed_order_and_each_row_names_its_joints():
+    b = replace(create_run("simple_baseline_r50"), evaluation=EVALUATED, evaluation_on_17=EVALUATED)
+    runs = [b, replace(b, subset=1), replace(b, setting="A")]
+    table = paper_tables.build_table5(runs)
+    assert [(row[2], row[3]) for row in table.rows] == [
+        ("COCO", 17),
+        ("SmallPose", 21),
+        *((f"Subset{n}", 21) for n in range(1, 6)),
+        ("COCO part", 17),
+        ("full set", 21),
+        ("full set", 17),
+        ("subsets", 21),
+        ("subsets", 17),
     ]
+    assert table.muted_rows == set(range(7))
 
 
 EVALUATED = {"protocols": {"coco": dict.fromkeys(METRICS, 0.5)}}
+
+
+@pytest.fixture(scope="module")
+def scored_runs(project) -> dict[int, RunScore]:
+    runs = [read_run(project.runs[name]) for name in ("A", "B")]
+    predictions = [read_results(run.predictions_path, project.test) for run in runs]
+    return {
+        n: score_run_on_both(run, project.test, predictions[n], num_resamples=50)
+        for n, run in enumerate(runs)
+    }
+
+
+def test_b17_equals_the_evaluation_of_bs_result_file_on_the_17_joints(project, scored_runs):
+    """Only this row compares with A, which predicts no other joints."""
+    runs = [score.run for score in scored_runs.values()]
+    groups = group_scores(runs, scored_runs)
+    predictions = read_results(runs[1].predictions_path, project.test)
+    on_17 = evaluate(project.test, predictions, keypoints="coco17")["coco"]
+    on_21 = evaluate(project.test, predictions)["coco"]
+    assert on_17["AP"] != on_21["AP"]
+    for build, at in (
+        (paper_tables.build_results_table, 1),
+        (paper_tables.build_table2, 3),
+        (paper_tables.build_table3, 3),
+    ):
+        table = build(groups)
+        start = table.heads.index("AP")
+        rows = {row[at]: row[start : start + 8] for row in table.rows if PRINTED not in row}
+        assert list(rows) == ["A", "B", "B17"]
+        for row, expected in ((rows["B"], on_21), (rows["B17"], on_17)):
+            values = [cell.value if isinstance(cell, Interval) else cell for cell in row]
+            assert values == [
+                None if expected[m] is None else pytest.approx(100 * expected[m]) for m in METRICS
+            ]
+        assert "only B17 compares with A" in table.note
+
+
+def test_b17_without_the_data_set_is_the_one_that_the_run_recorded(project, tmp_path: Path):
+    result = json.loads((project.runs["B"] / "result.json").read_text()) | {"data": "gone"}
+    result["B17"] = {"protocols": {"coco": dict.fromkeys(METRICS, 0.31)}}
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    rows = paper_tables.build_table2([read_run(tmp_path)]).rows
+    ours = {row[3]: row[5:] for row in rows if PRINTED not in row}
+    assert [cell.value for cell in ours["B17"]] == pytest.approx([31.0] * 8)
+    assert ours["B"][0].value == pytest.approx(43.0)
+
+
+def test_results_of_setting_b_alone_have_no_second_row(scored_runs):
+    groups = group_scores([scored_runs[1].run], {0: scored_runs[1]})
+    assert [row[1] for row in paper_tables.build_results_table(groups).rows] == ["B"]
 
 
 def test_table_4_has_means_and_variances_with_intervals():
     rows = np.full((50, 365), 1 / 365)
     rows[::2] = np.eye(365)[0]
     table = paper_tables.build_table4({"mine": summarize_scenes(rows)})
-    mean, variance = table.rows[2][3:]
+    assert [row[:2] for row in table.rows] == [
+        ("CrowdPose", PRINTED),
+        ("COCO", PRINTED),
+        ("SmallPose", PRINTED),
+        ("mine", "ours"),
+    ]
+    mean, variance = table.rows[3][3:]
     assert isinstance(mean, Interval)
     assert isinstance(variance, Interval)
     assert mean.value == pytest.approx(np.log(365) / 2)

@@ -13,7 +13,7 @@ from smallpose.report.inputs.paper_values import Paper
 
 SIZES = ("AP_S", "AP_M", "AP_L")
 DENSITIES = SPARSE, MODERATE, DENSE = ("AP_S_sparse", "AP_S_moderate", "AP_S_dense")
-BASE = "simple_baseline_r50"
+BASE = paper_values.TABLE_5_METHOD
 TOP_DOWN = tuple(m.name for m in paper_values.METHODS if m.paradigm == "top-down")
 OTHERS = tuple(name for name in METHODS if name not in TOP_DOWN)
 SINGLE_BRANCH = (BASE, "simcc_r50", "vitpose_s", "rle_r50", "vitpose_s_rle")
@@ -94,11 +94,3 @@ def assert_coco_share(source: DatasetSource) -> list[Assertion]:
 def check_gain(name: str, left: Key, right: Key) -> Callable[[Paper], Iterable[Comparison]]:
     """Assert that a gain in the text is the difference of two printed cells."""
     return partial(numbers.compare_gain, name, left, right)
-
-
-def estimate_medium_ap(method: str = BASE, setting: str = "B") -> float:
-    """Compute the AP_M that makes the printed AP the sizes' mean weighted by people (N3)."""
-    row = paper_values.ROWS[method, setting]
-    small, medium, large = paper_values.TABLE_1["test"].sizes
-    assert row.ap_l is not None
-    return (row.ap * (small + medium + large) - row.ap_s * small - row.ap_l * large) / medium

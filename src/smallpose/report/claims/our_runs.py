@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
-from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.scoring.bootstrap import LEVEL
 from smallpose.report.claims.cells import METHODS, CellSource
 from smallpose.report.claims.claim import Key
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import Run
-from smallpose.report.inputs.scores import RunScore, SeedGroup, compute_difference, score_run
+from smallpose.report.inputs.scores import (
+    RunScore,
+    SeedGroup,
+    compute_difference,
+    has_more_than_coco17,
+    score_run_on_both,
+)
 
 PROTOCOLS = ("owned", "coco")
 Cells = Mapping[tuple[str, str], SeedGroup]
@@ -28,7 +33,11 @@ class RunSource(CellSource):
     such as a tiny variant.
     """
 
-    setting_labels: Mapping[str, str] = {"B17": "B (17 joints)", "subset": "subsets"}
+    setting_labels: Mapping[str, str] = {
+        "B17": "B (17 joints)",
+        "subset": "subsets",
+        "subset17": "subsets (17 joints)",
+    }
 
     def __init__(self, cells: Cells, protocol: str) -> None:
         self.cells = cells
@@ -91,28 +100,25 @@ def collect_our_results(
         scores: of runs that were scored already, by index.
     """
 
-    def score(index: int, keypoints: str | None = None) -> RunScore:
-        return score_run(
-            runs[index],
-            truth,
-            predictions[index],
-            keypoints=keypoints,
-            protocols=PROTOCOLS,
-            num_resamples=num_resamples,
+    def get_score(index: int) -> RunScore:
+        run, detections = runs[index], predictions[index]
+        known = (scores or {}).get(index)
+        is_missing_17 = run.setting == "B" and has_more_than_coco17(truth, detections)
+        if known is not None and (known.on_coco17 is not None or not is_missing_17):
+            return known
+        return score_run_on_both(
+            run, truth, detections, protocols=PROTOCOLS, num_resamples=num_resamples
         )
-
-    def score_on_17(index: int, scored: RunScore) -> RunScore:
-        is_on_17 = COCO17 in (predictions[index].skeleton, truth.skeleton)
-        return scored if is_on_17 else score(index, keypoints="coco17")
 
     cells: dict[tuple[str, str], SeedGroup] = {}
     for (method, setting), indices in _choose_runs(runs, predictions).items():
         group = tuple(runs[n] for n in indices)
-        scored = {n: (scores or {}).get(n) or score(n) for n in indices}
-        cells[method, setting] = SeedGroup(group, tuple(scored.values()))
-        if setting == "B":
-            on_17 = tuple(score_on_17(n, one) for n, one in scored.items())
-            cells[method, "B17"] = SeedGroup(group, on_17)
+        scored = tuple(get_score(n) for n in indices)
+        cells[method, setting] = SeedGroup(group, scored)
+        if setting in ("B", "subset"):
+            # Where there are no other joints, the scores are those on 17 already.
+            on_17 = tuple(one.on_coco17 or one for one in scored)
+            cells[method, f"{setting}17"] = SeedGroup(group, on_17)
     if not cells:
         return None
     return OurResults({p: RunSource(cells, p) for p in PROTOCOLS}, tuple(_list_notes(cells)))

@@ -3,7 +3,7 @@
 Nothing in here knows which of them are wrong.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -12,7 +12,15 @@ from smallpose.core.interval import Interval
 from smallpose.core.sizes import SIZES
 from smallpose.report.claims.cells import PaperSource
 from smallpose.report.claims.claim import Assertion, Comparison, Key, Relation, compare_numbers
-from smallpose.report.inputs.paper_values import Paper, ResultRow, format_method_label
+from smallpose.report.claims.datasets import NAMES, OWN
+from smallpose.report.inputs.paper_values import (
+    TABLE_5_METHOD,
+    TABLE_5_SETTINGS,
+    EntropyRow,
+    Paper,
+    ResultRow,
+    format_method_label,
+)
 
 Comparisons = Iterator[Comparison]
 exact = Interval.exact
@@ -148,14 +156,16 @@ def compare_gain(name: str, left: Key, right: Key, paper: Paper) -> Comparisons:
 
 def compare_repeated_rows(paper: Paper) -> Comparisons:
     """Compare the rows of Table 5 that repeat rows of Table 2."""
-    for repeated, setting in ((paper.table5[0], "A"), (paper.table5[-1], "B")):
-        for metric in ("AP", "AP_S", "AP_L"):
-            a = repeated.metric(metric)
-            b = paper.rows["simple_baseline_r50", setting].metric(metric)
-            if a is not None and b is not None:
-                what = f"{metric} of {repeated.trained_on}"
+    for trained_on, setting in TABLE_5_SETTINGS.items():
+        row = paper.rows[TABLE_5_METHOD, setting]
+        for metric, repeated in paper.table5[trained_on].to_dict().items():
+            value = row.metric(metric)
+            if repeated is not None and value is not None:
                 yield compare_numbers(
-                    what, exact(a - b), "equals", how=f"Table 5 {a:g}, Table 2 {b:g}"
+                    f"{metric} of {trained_on}",
+                    exact(repeated - value),
+                    "equals",
+                    how=f"Table 5 {repeated:g}, Table 2 {value:g}",
                 )
 
 
@@ -163,11 +173,10 @@ def compare_size_means(paper: Paper) -> Comparisons:
     """Compare AP with the mean of the sizes' AP, weighted by people of the test set."""
     sizes = paper.table1["test"].sizes
     for name, row in _name_rows(paper):
-        if row.ap_m is not None and row.ap_l is not None:
-            mean = float(np.average((row.ap_s, row.ap_m, row.ap_l), weights=sizes))
-            difference = _printed(row.ap) - Interval(mean, mean - 0.05, mean + 0.05)
-            how = f"AP {row.ap:.1f}, the sizes' weighted mean {mean:.1f}"
-            yield compare_numbers(name, difference, "within", NEAR, how)
+        mean = float(np.average((row.ap_s, row.ap_m, row.ap_l), weights=sizes))
+        difference = _printed(row.ap) - Interval(mean, mean - 0.05, mean + 0.05)
+        how = f"AP {row.ap:.1f}, the sizes' weighted mean {mean:.1f}"
+        yield compare_numbers(name, difference, "within", NEAR, how)
 
 
 def compare_recall(relation: Relation, limit: float, paper: Paper) -> Comparisons:
@@ -176,9 +185,10 @@ def compare_recall(relation: Relation, limit: float, paper: Paper) -> Comparison
     AP averages precisions of at most 1 up to the recall reached, so it is at most AR.
     """
     for name, row in _name_rows(paper):
-        difference = _printed(row.ar) - _printed(row.ap)
-        how = f"AR {row.ar:.1f}, AP {row.ap:.1f}"
-        yield compare_numbers(f"{name}: AR − AP", difference, relation, limit, how)
+        if row.ar is not None:
+            difference = _printed(row.ar) - _printed(row.ap)
+            how = f"AR {row.ar:.1f}, AP {row.ap:.1f}"
+            yield compare_numbers(f"{name}: AR − AP", difference, relation, limit, how)
 
 
 def compare_density_weights(paper: Paper) -> Comparisons:
@@ -202,19 +212,37 @@ def compare_density_weights(paper: Paper) -> Comparisons:
     yield compare_numbers("per cent of AP_S that moderate people make", share, "at most", 50.0, how)
 
 
+def compare_entropy_mean(paper: Paper) -> Comparisons:
+    """Compare our printed mean of the scene entropy with the others, with the error of chance."""
+    # The mean of n values of variance s² has a standard error of √(s² / n).
+    return _compare_entropy(paper, "mean", lambda row, n: (row.variance / n) ** 0.5)
+
+
 def compare_entropy_variance(paper: Paper) -> Comparisons:
-    """Compare the printed variances of the scene entropy, with the error of chance."""
-    own, other = paper.text.variance, paper.text.variance_crowdpose
-    difference, error = Interval.printed(own) - Interval.printed(other), 0.0
-    how = f"{own} against {other}, printed without intervals"
+    """Compare our printed variance of the scene entropy with the others, likewise."""
+    # For normal values, a variance s² of n images has a standard error of s² √(2 / n).
+    return _compare_entropy(paper, "variance", lambda row, n: row.variance * (2 / n) ** 0.5)
+
+
+def _compare_entropy(
+    paper: Paper, statistic: str, compute_error: Callable[[EntropyRow, int], float]
+) -> Comparisons:
+    """Compare a column of Table 4; its intervals are of rounding and of the number of images."""
+    ours = NAMES[OWN]
+    own = paper.table4[ours]
     images = [paper.table1[split].images for split in ("train", "test")]
-    if None not in images:
-        num_images = sum(n for n in images if n is not None)
-        # For normal values, a variance s² of n images has a standard error of s² √(2 / n).
-        error = 1.96 * float(other) * (2 / num_images) ** 0.5
-        how += f"; {num_images:,} images alone leave ±{error:.3f}"
-    wide = Interval(difference.value, difference.low - error, difference.high + error)
-    yield compare_numbers("variance of the entropy above CrowdPose's", wide, "above", how=how)
+    for name, other in paper.table4.items():
+        if name == ours:
+            continue
+        one, two = f"{getattr(own, statistic):.2f}", f"{getattr(other, statistic):.2f}"
+        difference, error = Interval.printed(one) - Interval.printed(two), 0.0
+        how = f"{one} against {two}, printed without intervals"
+        if None not in images:
+            num_images = sum(n for n in images if n is not None)
+            error = 1.96 * compute_error(other, num_images)
+            how += f"; {num_images:,} images alone leave ±{error:.3f}"
+        wide = Interval(difference.value, difference.low - error, difference.high + error)
+        yield compare_numbers(f"{statistic} of the entropy above {name}'s", wide, "above", how=how)
 
 
 def _printed(points: float) -> Interval:

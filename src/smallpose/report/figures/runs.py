@@ -22,6 +22,7 @@ from smallpose.report.figures.style import (
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.person_matching import DetectionCurve
 from smallpose.report.inputs.runs import Run
+from smallpose.report.inputs.scores import Scored
 from smallpose.report.tables.paper_tables import Runs, group_runs
 
 
@@ -68,11 +69,11 @@ def draw_ap_by_class(runs: Runs, protocol: str = "coco") -> Figure:
     return apply_theme(figure)
 
 
-def draw_gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> Figure:
+def draw_gains(pairs: Mapping[str, tuple[Scored, Scored]], protocol: str = "coco") -> Figure:
     """Draw AP under settings A and B, method by method: all and small people (Fig. 5).
 
     Args:
-        pairs: the runs under A and B, by label of the method.
+        pairs: the scores under A and B, both on COCO's 17 joints, by label of the method.
     """
     rows = max(len(pairs), 1)
     figure = create_figure(5.8, 1.2 + 0.34 * rows)
@@ -82,8 +83,8 @@ def draw_gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> 
     ]
     top = max([*every, 1.0])
     keys = [
-        Line2D([], [], ls="", marker="o", color=colour, label=f"setting {name}")
-        for name, colour in SETTING_COLOURS.items()
+        Line2D([], [], ls="", marker="o", color=SETTING_COLOURS[name], label=label)
+        for name, label in (("A", "setting A"), ("B17", "B, on A's 17 joints"))
     ]
     for column, (metric, title) in enumerate((("AP", "all people"), ("AP_S", "small people"))):
         axes = figure.add_subplot(grid[0, column])
@@ -95,7 +96,7 @@ def draw_gains(pairs: Mapping[str, tuple[Run, Run]], protocol: str = "coco") -> 
             a, b = (run.metric(metric, protocol) for run in runs)
             if a is not None and b is not None:
                 axes.plot([a, b], [y, y], color=LIGHT.grid, lw=3, zorder=1)
-            for setting, value in (("A", a), ("B", b)):
+            for setting, value in (("A", a), ("B17", b)):
                 if value is not None:
                     axes.scatter([value], [y], s=52, color=SETTING_COLOURS[setting], zorder=2)
         axes.set(xlim=(0, top * 1.08), ylim=(rows - 0.4, -0.6))

@@ -41,7 +41,7 @@ SIZE_COLOURS = dict(zip(SIZES, ("#0072B2", "#56B4E9", "#B5BDC8"), strict=True))
 
 DENSITY_COLOURS = dict(zip(DENSITIES, ("#F0C36D", "#E69F00", "#B4530A"), strict=True))
 
-SETTING_COLOURS = {"A": "#8C96A3", "B": "#009E73"}
+SETTING_COLOURS = {"A": "#8C96A3", "B": "#009E73", "B17": "#009E73"}
 
 SOURCE_COLOURS = {
     "coco": "#0072B2",

@@ -1,13 +1,14 @@
 """Read finished runs from their folders: `result.json`, and the paths of `found.json` and data."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from smallpose.core.errors import InputError
+from smallpose.core.interval import Interval
 from smallpose.system.json_decode import read_json
 
 # The columns of the paper's Tables 2 and 3, as the evaluation names them.
@@ -40,6 +41,7 @@ class _ResultFile(Struct):
     subset: int | None = None
     weights: Any = None
     environment: dict[str, Any] = {}
+    evaluation_on_17: dict[str, Any] | None = field(name="B17", default=None)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Run:
     Args:
         folder: of the run; its name tells runs of one method apart.
         method: as `smallpose methods` names it.
-        setting: "A" or "B".
+        setting: "A" or "B"; "B17" for B scored on COCO's 17 joints, as A is.
         recipe: its name.
         recipe_fields: the recipe's values, as far as the run records them.
         parameters: weights of the network.
@@ -57,6 +59,7 @@ class Run:
         data: the built set's folder, if it still exists.
         subset: number of the training subset of COCO's size (Table 5); None for the full set.
         evaluation: the evaluation JSON as recorded (see the contracts).
+        evaluation_on_17: the same on COCO's 17 joints; None where it was not recorded.
     """
 
     folder: Path
@@ -74,6 +77,7 @@ class Run:
     weights: Any
     environment: Mapping[str, Any]
     evaluation: Mapping[str, Any]
+    evaluation_on_17: Mapping[str, Any] | None = None
 
     @property
     def predictions_path(self) -> Path | None:
@@ -88,8 +92,14 @@ class Run:
 
     @property
     def trained_on(self) -> str:
-        """Return "A" or "B", or "subset" for a subset of B."""
-        return self.setting if self.subset is None else "subset"
+        """Return "A" or "B", or "subset" for a subset of B; with "17" if scored on 17 joints."""
+        return self.setting if self.subset is None else self.setting.replace("B", "subset")
+
+    def on_coco17(self) -> "Run":
+        """Return the run as scored on COCO's 17 joints, without metrics if that is unknown."""
+        return replace(
+            self, setting="B17", evaluation=self.evaluation_on_17 or {}, evaluation_on_17=None
+        )
 
     @property
     def protocols(self) -> tuple[str, ...]:
@@ -103,10 +113,13 @@ class Run:
         # pycocotools writes -1 for a class without people.
         return 100 * float(value) if value is not None and value >= 0 else None
 
-    def interval(self, name: str, protocol: str = "coco") -> tuple[float, float] | None:
-        """Return the 95 % interval of a metric in points, if the evaluation has it."""
+    def interval(self, name: str, protocol: str = "coco") -> Interval | None:
+        """Return a metric in points with its 95 % interval, if the evaluation has that."""
+        value = self.metric(name, protocol)
         ends = ((self.evaluation.get("intervals") or {}).get(protocol) or {}).get(name)
-        return None if not ends else (100 * float(ends[0]), 100 * float(ends[1]))
+        if value is None or not ends:
+            return None
+        return Interval(value, 100 * float(ends[0]), 100 * float(ends[1]))
 
 
 def read_run(folder: Path) -> Run:
@@ -141,6 +154,7 @@ def read_run(folder: Path) -> Run:
         weights=file.weights,
         environment=file.environment,
         evaluation=_rename_settings(file.evaluation),
+        evaluation_on_17=file.evaluation_on_17 and _rename_settings(file.evaluation_on_17),
     )
 
 
@@ -170,7 +184,12 @@ def _rename_settings(evaluation: dict[str, Any]) -> dict[str, Any]:
     settings = evaluation.get("settings")
     if not isinstance(settings, dict):
         return evaluation
-    renamed = {_RENAMED_SETTINGS.get(name, name): value for name, value in settings.items()}
+    renamed: dict[Any, Any] = {
+        _RENAMED_SETTINGS.get(name, name): value for name, value in settings.items()
+    }
+    if "area" in renamed:  # one rule decided both
+        rule = "file" if renamed.pop("area") == "area field" else "box"
+        renamed = {"oks_area": rule, "size_area": rule} | renamed
     return evaluation | {"settings": renamed}
 
 

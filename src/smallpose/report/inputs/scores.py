@@ -5,7 +5,8 @@ images.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
+from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.evaluate import Evaluation, evaluate
 from smallpose.evaluation.scoring.bootstrap import (
     LEVEL,
@@ -36,26 +38,32 @@ class RunScore:
         resamples: by protocol and metric, (b,) values over resamples of images, the same for all
             runs.
         num_clusters: images, or videos, that are resampled.
+        on_coco17: the scores on COCO's 17 joints; None where they were not computed, or where the
+            run or the ground truth has no others.
     """
 
     run: Run
     evaluation: Evaluation
     resamples: Mapping[str, Mapping[str, Floats]]
     num_clusters: int
+    on_coco17: "RunScore | None" = None
 
     def metric(self, name: str, protocol: str = "coco") -> float | None:
         """Return a metric in points; None for an empty class."""
         value = self.evaluation.protocols.get(protocol, {}).get(name)
         return None if value is None else 100 * value
 
-    def interval(self, name: str, protocol: str = "coco") -> tuple[float, float] | None:
-        """Return the 95 % interval of a metric, in points; None for an empty class."""
+    def interval(self, name: str, protocol: str = "coco") -> Interval | None:
+        """Return a metric in points with its 95 % interval; None for an empty class."""
         resamples = self.resamples.get(protocol, {}).get(name)
         if resamples is None:
             return None
         value = self.evaluation[protocol][name]
         interval = compute_interval(value, resamples, self.num_clusters)
-        return None if interval is None else (100 * interval.low, 100 * interval.high)
+        return None if interval is None else interval * 100
+
+
+Scored = Run | RunScore
 
 
 def score_run(
@@ -81,6 +89,36 @@ def score_run(
     return RunScore(run, result, resamples, count_clusters(result.match_counts.groups))
 
 
+def score_run_on_both(
+    run: Run,
+    truth: Instances,
+    predictions: Predictions,
+    *,
+    protocols: Sequence[str] = PROTOCOLS,
+    num_resamples: int | None = None,
+) -> RunScore:
+    """Evaluate a run on its own joints, and if it has more than COCO's 17 on these as well.
+
+    Only the latter can be compared with setting A. A run without training is scored once.
+    """
+    score = partial(
+        score_run,
+        truth=truth,
+        predictions=predictions,
+        protocols=protocols,
+        num_resamples=num_resamples,
+    )
+    if run.is_untrained or not has_more_than_coco17(truth, predictions):
+        return score(run)
+    return replace(score(run), on_coco17=score(run.on_coco17(), keypoints="coco17"))
+
+
+def has_more_than_coco17(truth: Instances, predictions: Predictions) -> bool:
+    """Return whether scores on COCO's 17 joints differ from those on the joints of both."""
+    names = [set(part.skeleton.joints) for part in (truth, predictions)]
+    return all(joints > set(COCO17.joints) for joints in names)
+
+
 @dataclass(frozen=True)
 class SeedGroup:
     """Runs that differ in nothing but their seed, or, for subsets, in the images drawn.
@@ -97,6 +135,15 @@ class SeedGroup:
     def first_run(self) -> Run:
         """Return one run for all that they share."""
         return self.runs[0]
+
+    def on_coco17(self) -> "SeedGroup | None":
+        """Return the group as scored on COCO's 17 joints; None where that is unknown."""
+        if self.first_run.setting != "B" or self.first_run.is_untrained:
+            return None
+        runs = tuple(run.on_coco17() for run in self.runs)
+        scores = tuple(score.on_coco17 for score in self.scores if score.on_coco17 is not None)
+        group = SeedGroup(runs, scores if len(scores) == len(runs) else ())
+        return group if group.protocols() else None
 
     def protocols(self) -> tuple[str, ...]:
         """Return the protocols that the runs are scored by."""
@@ -121,13 +168,13 @@ class SeedGroup:
         mean = float(np.mean(values))
         if self.scores:
             resamples = self.resample_mean(name, protocol)
-            ends = compute_spread(mean, resamples, [values], self.scores[0].num_clusters)
-            if ends is None:
+            spread = compute_spread(mean, resamples, [values], self.scores[0].num_clusters)
+            if spread is None:
                 return Interval(mean)
             # The spread of few seeds can reach beyond the range of an average precision.
-            return Interval(mean, max(ends[0], 0.0), min(ends[1], 100.0))
+            return Interval(mean, max(spread.low, 0.0), min(spread.high, 100.0))
         recorded = self.first_run.interval(name, protocol) if len(values) == 1 else None
-        return Interval(mean) if recorded is None else Interval(mean, *recorded)
+        return recorded or Interval(mean)
 
 
 def compute_difference(
@@ -142,8 +189,8 @@ def compute_difference(
         return None
     mean = float(np.mean(a) - np.mean(b))
     resamples = one.resample_mean(names[0], protocol) - other.resample_mean(names[1], protocol)
-    ends = compute_spread(mean, resamples, [a, b], one.scores[0].num_clusters, level)
-    return Interval(mean) if ends is None else Interval(mean, *ends)
+    spread = compute_spread(mean, resamples, [a, b], one.scores[0].num_clusters, level)
+    return spread or Interval(mean)
 
 
 def compute_spread(
@@ -152,14 +199,15 @@ def compute_spread(
     values: Sequence[Sequence[float]],
     num_clusters: int,
     level: float = LEVEL,
-) -> tuple[float, float] | None:
+) -> Interval | None:
     """Compute the interval around a mean from resamples of images and the spread of seeds."""
     interval = compute_interval(mean, resamples, num_clusters, level)
     if interval is None:
         return None
     seeds = _compute_seed_spread(values, level)
     low, high = max(mean - interval.low, 0.0), max(interval.high - mean, 0.0)
-    return mean - float(np.hypot(low, seeds)), mean + float(np.hypot(high, seeds))
+    ends = mean - float(np.hypot(low, seeds)), mean + float(np.hypot(high, seeds))
+    return Interval(mean, *ends)
 
 
 def _compute_seed_spread(values: Sequence[Sequence[float]], level: float) -> float:

@@ -31,7 +31,7 @@ from smallpose.report.images.density_sheet import build_density_sheet
 from smallpose.report.images.encode import encode_image, open_image_reader
 from smallpose.report.images.sheet_drawing import draw_sheet
 from smallpose.report.inputs.person_matching import RunPredictions
-from smallpose.report.inputs.scores import RunScore, SeedGroup, group_scores, score_run
+from smallpose.report.inputs.scores import RunScore, SeedGroup, group_scores, score_run_on_both
 from smallpose.report.latency import measure_latencies
 from smallpose.report.page import context
 from smallpose.report.page.person_browser import MAX_RUNS, BrowserData, build_browser_data
@@ -132,11 +132,11 @@ def _describe_subject(spec: FigureSpec, data: ReportData) -> str:
 
 
 def _score_runs(data: ReportData) -> dict[int, RunScore]:
-    """Score every run on the same resamples of images; none if the data set is missing."""
+    """Score every run on the same resamples of images, B on A's joints, too; none without data."""
     if data.test is None:
         return {}
     return {
-        index: score_run(data.runs[index], data.test, result.predictions)
+        index: score_run_on_both(data.runs[index], data.test, result.predictions)
         for index, result in show_progress(list(data.results.items()), "intervals")
     }
 

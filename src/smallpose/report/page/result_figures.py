@@ -9,7 +9,7 @@ from smallpose.report.dataset_report import FigureSpec
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.person_matching import compute_detection_by_height
 from smallpose.report.inputs.runs import Run
-from smallpose.report.inputs.scores import RunScore, SeedGroup, group_scores
+from smallpose.report.inputs.scores import RunScore, Scored, SeedGroup, group_scores
 from smallpose.report.page.summary import choose_styles
 from smallpose.report.report_data import ReportData
 
@@ -20,10 +20,13 @@ MAX_CURVES = 6
 def make_result_figures(data: ReportData, scores: Mapping[int, RunScore]) -> list[FigureSpec]:
     """Make the figures that need nothing but the results of the runs."""
     groups = _choose_groups(data, scores)
+    if any(group.first_run.setting == "A" for group in groups):
+        # Beside A, B is drawn on the same 17 joints.
+        groups = [group.on_coco17() or group for group in groups]
     specs = [_make_class_figure(groups, "coco")]
     if any("owned" in group.protocols() for group in groups):
         specs.append(_make_class_figure(groups, "owned"))
-    pairs = _pair_settings(data)
+    pairs = _pair_settings(data, scores)
     if len(pairs) > 1:
         specs.append(_make_gains_figure(pairs))
     if data.test is not None and data.results:
@@ -33,21 +36,23 @@ def make_result_figures(data: ReportData, scores: Mapping[int, RunScore]) -> lis
 
 def _make_class_figure(groups: Sequence[SeedGroup], protocol: str) -> FigureSpec:
     is_owned = protocol == "owned"
+    is_on_17 = any(group.first_run.setting == "B17" for group in groups)
+    title = "AP by size and density" + (", B on A's 17 joints" if is_on_17 else "")
     descriptions = "; ".join(_describe_group(group, groups, protocol) for group in groups)
     return FigureSpec(
         name="fig5_ap_by_class" + ("_owned" if is_owned else ""),
-        title="AP by size and density" + (", each false positive counted once" if is_owned else ""),
+        title=title + (", each false positive counted once" if is_owned else ""),
         alt=f"AP ({protocol}) in points by class: {descriptions}",
         draw=partial(figures.draw_ap_by_class, groups, protocol),
     )
 
 
-def _make_gains_figure(pairs: Mapping[str, tuple[Run, Run]]) -> FigureSpec:
+def _make_gains_figure(pairs: Mapping[str, tuple[Scored, Scored]]) -> FigureSpec:
     gains = [f"{name} {_get_ap(a):.1f} to {_get_ap(b):.1f}" for name, (a, b) in pairs.items()]
     return FigureSpec(
         name="fig5_gains",
         title="From setting A to B",
-        alt="AP under setting A and B: " + ", ".join(gains),
+        alt="AP under setting A and B, both on 17 joints: " + ", ".join(gains),
         draw=partial(figures.draw_gains, pairs),
     )
 
@@ -91,14 +96,22 @@ def _choose_groups(data: ReportData, scores: Mapping[int, RunScore]) -> list[See
     return [group for group in groups if group.first_run.method == best][:MAX_BARS]
 
 
-def _pair_settings(data: ReportData) -> dict[str, tuple[Run, Run]]:
-    """Pair the runs of each method under A and B, the best of each, of several seeds the middle."""
-    best: dict[tuple[str, str], Run] = {}
-    order = data.ranked or range(len(data.runs))
-    for run in [data.runs[index] for index in order if not data.runs[index].is_untrained]:
+def _pair_settings(
+    data: ReportData, scores: Mapping[int, RunScore]
+) -> dict[str, tuple[Scored, Scored]]:
+    """Pair the runs of each method under A and B, the best of each, of several seeds the middle.
+
+    Both are scored on COCO's 17 joints; methods of which this is unknown are left out.
+    """
+    best: dict[tuple[str, str], Scored] = {}
+    for index in data.ranked or range(len(data.runs)):
+        run = data.runs[index]
+        scored = _get_on_coco17(run, scores.get(index))
         known = best.get((run.method, run.setting))
-        if known is None or _get_ap(run) > _get_ap(known):
-            best[run.method, run.setting] = run
+        if scored is None or run.is_untrained:
+            continue
+        if known is None or _get_ap(scored) > _get_ap(known):
+            best[run.method, run.setting] = scored
     return {
         paper_values.format_method_label(method): (best[method, "A"], best[method, "B"])
         for method in dict.fromkeys(method for method, _ in best)
@@ -113,6 +126,16 @@ def _describe_group(group: SeedGroup, groups: Sequence[SeedGroup], protocol: str
     return f"{label}: {', '.join(parts)}"
 
 
-def _get_ap(run: Run) -> float:
+def _get_on_coco17(run: Run, score: RunScore | None) -> Scored | None:
+    """Return the run as scored on COCO's 17 joints; None where that is unknown."""
+    if run.setting == "A":
+        return score or run
+    if score is not None and score.on_coco17 is not None:
+        return score.on_coco17
+    recorded = run.on_coco17()
+    return recorded if recorded.protocols else None
+
+
+def _get_ap(scored: Scored) -> float:
     """Return AP by protocol coco; 0 if the run has none."""
-    return run.metric("AP") or 0.0
+    return scored.metric("AP") or 0.0

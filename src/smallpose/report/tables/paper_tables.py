@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from smallpose.core.interval import Interval
+from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.core.table import Cell, Column, Table
 from smallpose.report.inputs import paper_values
-from smallpose.report.inputs.paper_values import Method
+from smallpose.report.inputs.paper_values import Method, ResultRow
 from smallpose.report.inputs.runs import METRICS, Run
 from smallpose.report.inputs.scores import SeedGroup
 from smallpose.stats.counts import Counts, Table1
@@ -35,15 +36,23 @@ _COUNTS = (
 PROTOCOL_NOTES = {
     "coco": "Counted as by pycocotools: at most 20 detections per image, and every unmatched small "
     "detection counts against each density class. Settings: A trains on the COCO part and is "
-    "scored on COCO's 17 keypoints, B trains on the full set and is scored on all 21.",
+    "scored on COCO's 17 keypoints, B trains on the full set and is scored on all 21. B17 is B "
+    "scored on the 17: only B17 compares with A.",
     "owned": "No limit on detections; each unmatched detection counts against one class only.",
     "recall": "Eqs. 2 and 4 as printed: the share of people detected with OKS at least T, averaged "
     "over T.",
 }
 _COMPARISON_NOTE = (
-    "Rows marked paper are printed values on the authors' test set; a dash is a value we do not "
-    "have. Ours are on the test set named above, so the two may be read side by side but not "
-    "subtracted."
+    "Rows marked paper are printed values on the authors' test set. Ours are on the test set named "
+    "above, so the two may be read side by side but not subtracted. A is scored on COCO's 17 "
+    "joints, B on all 21, in the paper as well, so that a gain from A to B contains the change of "
+    "joints. B17 is B scored on the 17: only B17 compares with A."
+)
+_TABLE_5_NOTE = (
+    "Rows marked paper are printed values on the authors' test set. Ours are on the test set named "
+    "above, so the two may be read side by side but not subtracted. Rows of 17 joints compare with "
+    "each other, and so do rows of 21; what was trained on more than COCO is printed on 21 joints "
+    "only, and ours is in both."
 )
 
 
@@ -55,6 +64,9 @@ def group_runs(runs: Runs) -> list[SeedGroup]:
 def build_results_table(runs: Runs, protocol: str = "coco") -> Table:
     """Build the table of our runs by one protocol, in the paper's columns."""
     metrics, points = _choose_metrics(protocol)
+    groups = group_runs(runs)
+    if any(group.first_run.setting == "A" for group in groups):
+        groups = _add_on_coco17(groups, protocol)
     rows = [
         (
             paper_values.format_method_label(group.first_run.method),
@@ -62,7 +74,7 @@ def build_results_table(runs: Runs, protocol: str = "coco") -> Table:
             *(group.measure(metric, protocol) for metric in metrics),
             describe_run(group),
         )
-        for group in group_runs(runs)
+        for group in groups
     ]
     return Table(
         name=_name_table("results", protocol),
@@ -71,6 +83,16 @@ def build_results_table(runs: Runs, protocol: str = "coco") -> Table:
         rows=tuple(rows),
         note=PROTOCOL_NOTES[protocol] + _describe_intervals(rows),
     )
+
+
+def _add_on_coco17(groups: Sequence[SeedGroup], protocol: str) -> list[SeedGroup]:
+    """Add each group of setting B once more, as scored on A's 17 joints, where this is known."""
+    every = []
+    for group in groups:
+        on_17 = group.on_coco17()
+        has_scores = on_17 is not None and protocol in on_17.protocols()
+        every += [group, on_17] if on_17 is not None and has_scores else [group]
+    return every
 
 
 def build_all_results(runs: Runs) -> list[Table]:
@@ -130,35 +152,66 @@ def build_table1(ours: Table1 | None) -> Table:
 
 def build_table2(runs: Runs, protocol: str = "coco") -> Table:
     """Build Table 2, paradigms and backbones: the paper's rows, each followed by ours."""
-    return _build_comparison(runs, 2, "Table 2: paradigms and backbones", protocol)
+    return _build_comparison(
+        runs,
+        name="table2",
+        title="Table 2: paradigms and backbones",
+        trait="paradigm",
+        groups=paper_values.TABLE_2_GROUPS,
+        protocol=protocol,
+    )
 
 
 def build_table3(runs: Runs, protocol: str = "coco") -> Table:
-    """Build Table 3, outputs and architectures: the paper's rows, each followed by ours."""
-    return _build_comparison(runs, 3, "Table 3: outputs and architectures", protocol)
+    """Build Table 3, kinds of prediction and architectures: the paper's rows, then ours."""
+    return _build_comparison(
+        runs,
+        name="table3",
+        title="Table 3: kinds of prediction and architectures",
+        trait="prediction",
+        groups=paper_values.TABLE_3_GROUPS,
+        protocol=protocol,
+    )
 
 
-def _build_comparison(runs: Runs, number: int, title: str, protocol: str) -> Table:
-    """Build Table 2 or 3; the paper prints `coco` alone, so others have our rows only."""
+def _build_comparison(
+    runs: Runs,
+    *,
+    name: str,
+    title: str,
+    trait: str,
+    groups: Mapping[str, Sequence[str]],
+    protocol: str,
+) -> Table:
+    """Build Table 2 or 3; the paper prints `coco` alone, so others have our rows only.
+
+    Args:
+        trait: heading of what the groups are.
+        groups: names of methods by group, in the order printed.
+    """
     metrics, points = _choose_metrics(protocol)
-    groups = [group for group in group_runs(runs) if protocol in group.protocols()]
+    ours = [group for group in group_runs(runs) if protocol in group.protocols()]
+    ours = _add_on_coco17(ours, protocol)
+    methods = {method.name: method for method in paper_values.METHODS}
     rows: list[tuple[Cell, ...]] = []
-    for method in paper_values.METHODS:
-        if method.table != number:
-            continue
-        for setting in ("A", "B"):
+    group_of = {name: group for group, names in groups.items() for name in names}
+    for name_of_method, group_name in group_of.items():
+        method = methods[name_of_method]
+        own = [g for g in ours if paper_values.find_paper_method(g.first_run.method) == method.name]
+        for setting, settings in (("A", ["A"]), ("B", ["B", "B17"])):
             if protocol == "coco":
-                rows.append(_build_printed_row(method, setting, metrics))
+                values = _list_printed(paper_values.ROWS[method.name, setting], metrics)
+                start = method.printed, method.backbone, group_name, setting, PRINTED
+                rows.append((*start, *values))
             rows += [
-                _build_our_row(group, method, metrics, protocol)
-                for group in groups
-                if paper_values.find_paper_method(group.first_run.method) == method.name
-                and group.first_run.trained_on == setting
+                _build_our_row(group, method, group_name, metrics, protocol)
+                for group in own
+                if group.first_run.trained_on in settings
             ]
-    heads = ("method", "backbone", "paradigm" if number == 2 else "output", "setting", "from")
+    heads = ("method", "backbone", trait, "setting", "from")
     note = _COMPARISON_NOTE if protocol == "coco" else PROTOCOL_NOTES[protocol]
     return Table(
-        name=_name_table(f"table{number}", protocol),
+        name=_name_table(name, protocol),
         title=title if protocol == "coco" else f"{title}, protocol {protocol}",
         columns=(*(Column(head) for head in heads), *points),
         rows=tuple(rows),
@@ -167,35 +220,30 @@ def _build_comparison(runs: Runs, number: int, title: str, protocol: str) -> Tab
     )
 
 
-def _build_printed_row(method: Method, setting: str, metrics: Sequence[str]) -> tuple[Cell, ...]:
-    printed = paper_values.ROWS[method.name, setting]
-    label = paper_values.format_method_label(method.name)
-    values = [printed.metric(metric) for metric in metrics]
-    return label, method.backbone, _get_trait(method), setting, PRINTED, *values
+def _list_printed(row: ResultRow, metrics: Sequence[str]) -> list[float | None]:
+    return [row.metric(metric) for metric in metrics]
 
 
 def _build_our_row(
-    group: SeedGroup, method: Method, metrics: Sequence[str], protocol: str
+    group: SeedGroup, method: Method, group_name: str, metrics: Sequence[str], protocol: str
 ) -> tuple[Cell, ...]:
     run = group.first_run
-    # A variant of ours has another backbone than the paper's method.
-    backbone = method.backbone if run.method == method.name else ""
     label = paper_values.format_method_label(run.method)
     values = [group.measure(metric, protocol) for metric in metrics]
-    return label, backbone, _get_trait(method), run.trained_on, describe_run(group), *values
+    backbone = _name_backbone(run, method)
+    return label, backbone, group_name, run.trained_on, describe_run(group), *values
 
 
-def _get_trait(method: Method) -> str:
-    """Return what the method's table compares."""
-    return method.paradigm if method.table == 2 else method.output
+def _name_backbone(run: Run, method: Method) -> str:
+    """Return the paper's backbone; "" for a variant of ours, which has another one."""
+    return method.backbone if run.method == method.name else ""
 
 
 def build_table4(sets: Mapping[str, SceneStatistics]) -> Table:
-    """Build Table 4: the scene entropy of data sets, with the paper's variances."""
-    text = paper_values.PRINTED.text
+    """Build Table 4: the scene entropy of data sets, the paper's first."""
     rows: list[tuple[Cell, ...]] = [
-        ("SmallPose", PRINTED, None, None, float(text.variance)),
-        ("CrowdPose", PRINTED, None, None, float(text.variance_crowdpose)),
+        (name, PRINTED, None, printed.mean, printed.variance)
+        for name, printed in paper_values.TABLE_4.items()
     ]
     for name, scenes in sets.items():
         rows.append((name, "ours", len(scenes.entropy), scenes.mean, scenes.variance))
@@ -209,7 +257,9 @@ def build_table4(sets: Mapping[str, SceneStatistics]) -> Table:
     )
     note = (
         f"Entropy of a scene classifier's probabilities, natural logarithm, {classes} classes (of "
-        "365 at most 5.900 nats). What the paper's heading calls variation is the variance."
+        "365 at most 5.900 nats). The paper used a ResNet trained on Places365 and names neither "
+        "the logarithm nor the number of images. Its heading says variation, its caption "
+        "variance; at a mean of m the variance is at most m × (5.900 − m)."
     )
     return Table(
         name="table4",
@@ -221,43 +271,62 @@ def build_table4(sets: Mapping[str, SceneStatistics]) -> Table:
     )
 
 
+# What runs were trained on, in the order of Table 5, and the joints that they are scored on.
+_TRAINED_ON = {
+    "A": ("COCO part", len(COCO17)),
+    "B": ("full set", len(SMALLPOSE)),
+    "B17": ("full set", len(COCO17)),
+    "subset": ("subsets", len(SMALLPOSE)),
+    "subset17": ("subsets", len(COCO17)),
+}
+
+
 def build_table5(runs: Runs, protocol: str = "coco") -> Table:
-    """Build Table 5: SimpleBaseline trained on COCO, on subsets and on the full set."""
+    """Build Table 5: SimpleBaseline trained on COCO, on the full set and on subsets of it."""
+    metrics, points = _choose_metrics(protocol)
+    metrics, points = metrics[:7], points[:7]  # Table 5 has no AR.
+    method = next(m for m in paper_values.METHODS if m.name == paper_values.TABLE_5_METHOD)
     rows: list[tuple[Cell, ...]] = []
-    if protocol == "coco":
-        rows += [
-            ("SimpleBaseline R50", row.trained_on, PRINTED, row.ap, row.ap_s, row.ap_l)
-            for row in paper_values.TABLE_5
-        ]
-    names = {"A": "the COCO part", "subset": "subsets", "B": "the whole training set"}
-    order = list(names)
+    for trained_on, printed in paper_values.TABLE_5.items() if protocol == "coco" else ():
+        num_joints = len(COCO17 if trained_on == "COCO" else SMALLPOSE)
+        start = method.printed, method.backbone, trained_on, num_joints, PRINTED
+        rows.append((*start, *_list_printed(printed, metrics)))
     groups = [
         group
         for group in group_runs(runs)
         if protocol in group.protocols()
         and not group.first_run.is_untrained
-        and paper_values.find_paper_method(group.first_run.method) == "simple_baseline_r50"
+        and paper_values.find_paper_method(group.first_run.method) == method.name
+        and group.first_run.trained_on in _TRAINED_ON
     ]
-
-    def get_position(group: SeedGroup) -> int:
-        trained_on = group.first_run.trained_on
-        return order.index(trained_on) if trained_on in order else len(order)
-
-    for group in sorted(groups, key=get_position):
+    order = list(_TRAINED_ON)
+    ours = _add_on_coco17(groups, protocol)
+    for group in sorted(ours, key=lambda group: order.index(group.first_run.trained_on)):
         run = group.first_run
         label = paper_values.format_method_label(run.method)
-        values = [group.measure(metric, protocol) for metric in ("AP", "AP_S", "AP_L")]
-        trained_on = names.get(run.trained_on, run.trained_on)
-        rows.append((label, trained_on, describe_run(group), *values))
-    points = [Column(head, "points", MEANINGS[head]) for head in ("AP", "AP_S", "AP_L")]
-    note = _COMPARISON_NOTE if protocol == "coco" else PROTOCOL_NOTES[protocol]
+        start = (
+            label,
+            _name_backbone(run, method),
+            *_TRAINED_ON[run.trained_on],
+            describe_run(group),
+        )
+        rows.append((*start, *(group.measure(metric, protocol) for metric in metrics)))
+    columns = (
+        Column("method"),
+        Column("backbone"),
+        Column("trained on"),
+        Column("joints", "count", "keypoints scored"),
+        Column("from"),
+    )
+    note = _TABLE_5_NOTE if protocol == "coco" else PROTOCOL_NOTES[protocol]
+    title = "Table 5: effect of the amount of training data"
     return Table(
         name=_name_table("table5", protocol),
-        title="Table 5: effect of the amount of training data",
-        columns=(Column("method"), Column("trained on"), Column("from"), *points),
+        title=title if protocol == "coco" else f"{title}, protocol {protocol}",
+        columns=(*columns, *points),
         rows=tuple(rows),
         note=note + _describe_intervals(rows),
-        muted_rows=_find_printed(rows, 2),
+        muted_rows=_find_printed(rows, 4),
     )
 
 
