@@ -36,7 +36,7 @@ VERBS = {
         "compare": "Compare results on the same images, with intervals.",
     },
     "Train and use methods": {
-        "methods": "List the methods, their parts, recipes and checkpoints.",
+        "methods": "List the methods, their parts, recipes, the paper's numbers and checkpoints.",
         "train": "Train a method on a built set and evaluate it.",
         "predict": "Estimate the poses of people in images.",
         "features": "Draw what several methods compute for the same small people.",

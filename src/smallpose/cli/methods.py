@@ -1,4 +1,4 @@
-"""smallpose methods: the methods, their parts, recipes and checkpoints."""
+"""smallpose methods: the methods, their parts, recipes, the paper's numbers and checkpoints."""
 
 import argparse
 import json
@@ -8,7 +8,10 @@ from typing import Any
 
 from smallpose.cli.options import add_json, add_option
 
-HELP = "List the methods with their parts, parameters, recipes and published checkpoints."
+HELP = (
+    "List the methods with their parts, parameters, recipes, the paper's numbers and published "
+    "checkpoints."
+)
 EXAMPLE = "smallpose methods"
 
 
@@ -48,9 +51,24 @@ def _print_methods(records: dict[str, dict[str, Any]]) -> None:
             f"  {record['paradigm']}, {record['parameters'] / 1e6:.1f} M parameters, "
             f"input {width} × {height} px (w × h), recipes {', '.join(record['recipes'])}"
         )
+        if record["paper_ap"]:
+            print(f"  in the paper: {_format_paper_numbers(record['paper_ap'])}")
         if record["checkpoint"]:
             print(f"  --weights mmpose: {record['checkpoint_url']}")
             print(f"    SHA-256 begins with {record['checkpoint_hash']}")
+
+
+def _list_paper_numbers(name: str) -> dict[str, dict[str, float | None]]:
+    """Return the paper's row of this very method by setting; other sizes and variants have none."""
+    from smallpose.report.inputs.paper_values import ROWS
+
+    return {setting: ROWS[name, setting].to_dict() for setting in "AB" if (name, setting) in ROWS}
+
+
+def _format_paper_numbers(numbers: dict[str, dict[str, float]]) -> str:
+    """Format AP of both settings; JSON has the other columns as well."""
+    parts = [f"{setting} {row['AP']} AP, {row['AP_S']} AP_S" for setting, row in numbers.items()]
+    return "; ".join(parts)
 
 
 def _compare_recipes(name: str) -> dict[str, dict[str, Any]]:
@@ -98,6 +116,7 @@ def _describe_methods() -> dict[str, dict[str, Any]]:
         method = create(SMALLPOSE)
         records[name] = {
             **asdict(method.card),
+            "paper_ap": _list_paper_numbers(name),
             "checkpoint_url": get_url(method.card),
             "parameters": method.num_parameters,
             "input_wh": list(method.input_wh),

@@ -74,7 +74,6 @@ class MethodCard:
         title: as in the paper.
         paradigm: how people are detected.
         parts: backbone and head, in words.
-        paper_ap: AP and AP of small people in Tables 2 and 3, by setting.
         checkpoint: file name of MMPose's COCO weights.
         checkpoint_folder: its folder on MMPose's server.
         checkpoint_hash: first eight digits of its SHA-256.
@@ -83,7 +82,6 @@ class MethodCard:
     title: str
     paradigm: Literal["top-down", "bottom-up", "single-stage"]
     parts: str
-    paper_ap: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     checkpoint: str = ""
     checkpoint_folder: str = ""
     checkpoint_hash: str = ""
@@ -96,7 +94,7 @@ class PoseMethod(nn.Module, ABC):
 
     Attributes:
         name: its key in `METHODS`.
-        card: title, checkpoint and published results.
+        card: title, paradigm, parts and checkpoint.
         recipes: how it can be trained; "paper", "mmpose", "quick".
         skeleton: the joints it predicts, in its order.
         input_wh: size of the images it takes.

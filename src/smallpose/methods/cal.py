@@ -38,7 +38,6 @@ W32_CARD = MethodCard(
     title="CAL",
     paradigm="top-down",
     parts="HRNet-W32 with two last stages, heatmaps and offsets",
-    paper_ap={"A": (45.9, 34.4), "B": (69.6, 66.3)},
 )
 # 32 crops on each of four GPUs.
 AUTHORS = Recipe(

@@ -17,7 +17,6 @@ S_CARD = MethodCard(
     title="HRFormer-S",
     paradigm="top-down",
     parts="HRFormer-S, heatmaps",
-    paper_ap={"A": (44.8, 33.9), "B": (68.7, 66.1)},
     checkpoint="hrformer_small_coco_256x192-5310d898_20220316.pth",
     checkpoint_folder="top_down/hrformer",
     checkpoint_hash="5310d898",

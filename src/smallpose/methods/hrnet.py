@@ -17,7 +17,6 @@ W32_CARD = MethodCard(
     title="HRNet",
     paradigm="top-down",
     parts="HRNet-W32, heatmaps",
-    paper_ap={"A": (45.0, 34.3), "B": (66.4, 62.2)},
     checkpoint="td-hm_hrnet-w32_8xb64-210e_coco-256x192-81c58e40_20220909.pth",
     checkpoint_folder="v1/body_2d_keypoint/topdown_heatmap/coco",
     checkpoint_hash="81c58e40",

@@ -26,7 +26,6 @@ R50_CARD = MethodCard(
     title="RLE",
     paradigm="top-down",
     parts="ResNet-50, coordinates with a spread",
-    paper_ap={"A": (44.1, 33.4), "B": (67.8, 65.5)},
     checkpoint="td-reg_res50_rle-8xb64-210e_coco-256x192-d37efd64_20220913.pth",
     checkpoint_folder="v1/body_2d_keypoint/topdown_regression/coco",
     checkpoint_hash="d37efd64",

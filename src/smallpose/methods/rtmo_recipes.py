@@ -6,7 +6,6 @@ from smallpose.dataloading.full_image.mosaic import FullImageAugmentation
 from smallpose.methods.base import MethodCard, Recipe
 from smallpose.methods.full_image import FullImageRecipe
 
-PAPER_AP = {"A": (33.2, 17.2), "B": (63.1, 55.1)}
 TINY_CARD = MethodCard(
     title="RTMO (tiny)",
     paradigm="single-stage",
@@ -20,7 +19,6 @@ def make_card(size: str, checkpoint: str) -> MethodCard:
         title=f"RTMO-{size}",
         paradigm="single-stage",
         parts="CSPDarknet, hybrid encoder, dense head, dynamic coordinate classifier",
-        paper_ap=PAPER_AP,
         checkpoint=checkpoint,
         checkpoint_folder="v1/projects/rtmo",
         checkpoint_hash=checkpoint.split("_")[-2].split("-")[-1],

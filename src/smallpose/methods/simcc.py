@@ -22,7 +22,6 @@ R50_CARD = MethodCard(
     title="SimCC",
     paradigm="top-down",
     parts="ResNet-50, three transposed convolutions, bins along x and y",
-    paper_ap={"A": (43.2, 32.9), "B": (68.8, 68.0)},
     checkpoint="simcc_res50_8xb64-210e_coco-256x192-8e0f5b59_20220919.pth",
     checkpoint_folder="v1/body_2d_keypoint/simcc/coco",
     checkpoint_hash="8e0f5b59",

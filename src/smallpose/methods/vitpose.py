@@ -21,7 +21,6 @@ S_CARD = MethodCard(
     title="ViTPose-S",
     paradigm="top-down",
     parts="ViT-S, two transposed convolutions, UDP heatmaps",
-    paper_ap={"A": (45.4, 34.6), "B": (68.9, 66.9)},
     checkpoint="td-hm_ViTPose-small_8xb64-210e_coco-256x192-62d7a712_20230314.pth",
     checkpoint_folder="v1/body_2d_keypoint/topdown_heatmap/coco",
     checkpoint_hash="62d7a712",

@@ -19,7 +19,6 @@ S_CARD = MethodCard(
     title="ViTPose-S-RLE",
     paradigm="top-down",
     parts="ViT-S, coordinates with a spread",
-    paper_ap={"A": (29.2, 19.8), "B": (68.4, 66.9)},
 )
 
 TINY_CARD = MethodCard(
