@@ -10,7 +10,7 @@ ALL = ("coco", "owned", "recall")
 
 
 def test_csv_markdown_and_latex_contain_the_same_numbers(crowded_dataset):
-    dataset = crowded_dataset(4, images=8, people=6)
+    dataset = crowded_dataset(4, images=24, people=6)
     result = evaluate(dataset.truth, dataset.predictions, protocols=("coco", "owned"), intervals=20)
     rows = list(csv.DictReader(io.StringIO(format_csv(result))))
     for row in rows:

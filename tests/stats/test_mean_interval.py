@@ -40,6 +40,12 @@ def test_the_interval_of_a_variance_is_that_of_a_bootstrap():
     )
 
 
+def test_a_variance_is_never_negative():
+    estimate = estimate_variance([0.0] * 20 + [5.0])
+    assert estimate.low == 0.0
+    assert estimate.high > estimate.value
+
+
 def test_95_percent_of_the_intervals_contain_the_true_mean():
     rng = np.random.default_rng(4)
     num_covered = 0

@@ -18,11 +18,19 @@ from smallpose.evaluation.matching.greedy import match_detections
 from smallpose.evaluation.matching.image_groups import group_by_image
 from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select_keypoints
 from smallpose.evaluation.metric_names import Metrics, name_curve_metrics, name_recall_metrics
-from smallpose.evaluation.notes import collect_notes, describe_limit, merge_notes
+from smallpose.evaluation.notes import (
+    collect_notes,
+    describe_limit,
+    describe_scarce_classes,
+    merge_notes,
+)
 from smallpose.evaluation.protocols import PAPER_LIMITS, SizeLimits
 from smallpose.evaluation.scoring.bootstrap import (
+    MIN_CLUSTERS,
     compute_interval,
+    count_class_clusters,
     count_clusters,
+    get_class_index,
     list_ends,
     resample_metrics,
 )
@@ -42,6 +50,7 @@ class Evaluation:
         notes: what a reader should know, as plain sentences.
         match_counts: what the metrics were computed from.
         intervals: by protocol and name, the 95 % interval of each metric, where computed.
+        resampling: number of draws, seed and number of clusters (images or videos) of intervals.
     """
 
     protocols: dict[str, Metrics]
@@ -50,6 +59,7 @@ class Evaluation:
     notes: tuple[str, ...]
     match_counts: MatchCounts
     intervals: dict[str, dict[str, Interval | None]] = field(default_factory=dict)
+    resampling: dict[str, int] = field(default_factory=dict)
 
     def __getitem__(self, protocol: str) -> Metrics:
         return self.protocols[protocol]
@@ -59,7 +69,7 @@ class Evaluation:
         content = {
             "protocols": self.protocols,
             "people": self.people,
-            "settings": self.settings,
+            "settings": self.settings | self.resampling,
             "notes": list(self.notes),
         }
         if self.intervals:
@@ -84,7 +94,8 @@ def evaluate(
     predictions: Predictions,
     *,
     protocols: Sequence[str] = ("coco",),
-    area: str = "box",
+    oks_area: str = "file",
+    size_area: str = "box",
     max_detections: int | None = 20,
     keypoints: str | None = None,
     sigmas: ArrayLike | None = None,
@@ -97,8 +108,10 @@ def evaluate(
 
     Args:
         protocols: of `coco`, `owned`, `recall`; see `protocols`.
-        area: "box": width × height of a person's box is their size and the OKS scale; "file": the
-            `area` field is, as in plain pycocotools.
+        oks_area: what scales OKS: "file", the `area` field, as in pycocotools (width × height of
+            the box for people who have none); "box", width × height of the box; "0.53box", 0.53
+            times that, as in published CrowdPose and AI Challenger results.
+        size_area: what decides who is small, medium or large: "box" or "file".
         max_detections: of an image that count under `coco`; None for all.
         keypoints: "all" joints of the truth, "coco17", or None: what the predictions have.
         sigmas: one per scored joint; by default COCO's and those of the 21.
@@ -110,7 +123,8 @@ def evaluate(
     """
     config = ScoringConfig(
         protocols=tuple(protocols),
-        area=area,
+        oks_area=oks_area,
+        size_area=size_area,
         max_detections=max_detections,
         keypoints=keypoints,
         sigmas=sigmas,
@@ -129,7 +143,7 @@ def evaluate(
         counts,
         config.protocols,
         describe_settings(config, scored, predictions.has_boxes),
-        collect_notes(scored, predictions.notes),
+        collect_notes(scored, predictions.notes, config),
     )
     return add_intervals(result, intervals, seed) if intervals else result
 
@@ -164,11 +178,11 @@ def describe_settings(
     Args:
         has_boxes: whether the detections have boxes, which then are their areas.
     """
-    by_box = "width × height of bbox"
     return {
         "keypoints": scored.skeleton.name,
-        "area": by_box if config.area == "box" else "area field",
-        "detection_area": by_box if has_boxes else "extent of all keypoints",
+        "oks_area": config.oks_area,
+        "size_area": config.size_area,
+        "detection_area": "width × height of bbox" if has_boxes else "extent of all keypoints",
         "max_detections": config.max_detections,
         "density_joints": config.density_joints
         or "source's skeleton, else the category's keypoints",
@@ -178,19 +192,32 @@ def describe_settings(
 
 
 def add_intervals(result: Evaluation, num_resamples: int, seed: int = 0) -> Evaluation:
-    """Return the same evaluation with a 95 % interval around each metric."""
+    """Return the same evaluation with a 95 % interval around each metric.
+
+    A class whose people are in too few images (or videos) gets none, and a note says why.
+    """
     counts = result.match_counts
     limit = result.settings["max_detections"]
     resamples = resample_metrics(counts, tuple(result.protocols), limit, num_resamples, seed)
     num_clusters = count_clusters(counts.groups)
-    intervals = {
-        protocol: {
-            name: compute_interval(result[protocol][name], values, num_clusters)
-            for name, values in metrics.items()
-        }
-        for protocol, metrics in resamples.items()
-    }
-    return replace(result, intervals=intervals)
+    class_clusters = count_class_clusters(counts)
+    unit = "videos" if any(counts.groups) else "images"
+    intervals: dict[str, dict[str, Interval | None]] = {}
+    for protocol, metrics in resamples.items():
+        intervals[protocol] = {}
+        for name, values in metrics.items():
+            is_enough = class_clusters[get_class_index(name)] >= MIN_CLUSTERS
+            interval = compute_interval(result[protocol][name], values, num_clusters)
+            intervals[protocol][name] = interval if is_enough else None
+    return replace(
+        result,
+        intervals=intervals,
+        resampling={"draws": num_resamples, "seed": seed, "clusters": num_clusters},
+        notes=(
+            *result.notes,
+            *describe_scarce_classes("interval", class_clusters.tolist(), MIN_CLUSTERS, unit),
+        ),
+    )
 
 
 def merge_evaluations(results: Sequence[Evaluation]) -> Evaluation:

@@ -1,11 +1,17 @@
 """What a reader of an evaluation should know, as plain sentences."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from smallpose.core.density import DENSITIES
+from smallpose.core.joint_order import list_joints
+from smallpose.core.skeleton import Skeleton
+from smallpose.evaluation.areas import get_person_area
+from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.matching.keypoint_selection import ScoredPoses
 from smallpose.evaluation.metric_names import Metrics, name_curve_metrics
+from smallpose.evaluation.protocols import CLASSES
 from smallpose.evaluation.scoring.match_counts import MatchCounts
 
 _LIMIT = "coco's limit of"
@@ -13,6 +19,7 @@ _LIMIT = "coco's limit of"
 _PLURALS = {
     "person is ignored": "people are ignored",
     "labelled person has": "labelled people have",
+    "small person is": "small people are",
 }
 
 
@@ -25,17 +32,80 @@ def format_count(count: int, singular: str, plural: str) -> str:
     return f"{count:,} {singular if count == 1 else plural}"
 
 
-def collect_notes(scored: ScoredPoses, prediction_notes: Iterable[str]) -> list[str]:
+def collect_notes(
+    scored: ScoredPoses, prediction_notes: Iterable[str], config: ScoringConfig
+) -> list[str]:
     """List what a reader of the numbers should know about the tables."""
     notes = [*scored.truth.notes, *prediction_notes]
     if scored.num_without_joints:
         subject = format_count(scored.num_without_joints, "person is ignored", "people are ignored")
         notes.append(f"{subject}: no labelled joint among the scored {scored.skeleton.name}")
-    num_flat = int(np.count_nonzero(scored.is_counted & ~(scored.truth.area > 0)))
-    if num_flat:
-        subject = format_count(num_flat, "labelled person has", "labelled people have")
-        notes.append(f"{subject} a box without area: in no size class")
+    if scored.missing_joints:
+        notes.append(describe_missing_joints(scored.missing_joints, scored.skeleton))
+    return notes + _describe_areas(scored, config) + _describe_density(scored)
+
+
+def _describe_areas(scored: ScoredPoses, config: ScoringConfig) -> list[str]:
+    """Say who has no area, by the two areas that decide the OKS scale and the size classes."""
+    truth, is_counted = scored.truth, scored.is_counted
+    is_missing = np.isnan(truth.file_area)
+    is_flat = ~(get_person_area(truth, config.size_area) > 0)
+    selections = []
+    if "file" in (config.oks_area, config.size_area):
+        selections.append((is_missing, "no area field: width × height of their box is used"))
+    if config.oks_area == "file":
+        is_zero = (truth.file_area == 0) & (truth.area > 0)
+        remedy = "use --oks-area box if that is not meant"
+        selections.append((is_zero, f"an area of 0, so only exact poses match; {remedy}"))
+    what = "a box without area" if config.size_area == "box" else "an area of 0"
+    selections.append((is_flat, f"{what}: in no size class"))
+    notes = []
+    for is_selected, text in selections:
+        count = int(np.count_nonzero(is_selected & is_counted))
+        if count:
+            subject = format_count(count, "labelled person has", "labelled people have")
+            notes.append(f"{subject} {text}")
     return notes
+
+
+def _describe_density(scored: ScoredPoses) -> list[str]:
+    """Say why sparse, moderate and dense people are fewer than small ones, if they are."""
+    names = [one.name for one in CLASSES]
+    is_small = scored.classes[names.index("small")]
+    has_density = scored.classes[[names.index(name) for name in DENSITIES]].any(axis=0)
+    count = int(np.count_nonzero(is_small & ~has_density))
+    if not count:
+        return []
+    subject = format_count(count, "small person is", "small people are")
+    return [f"{subject} in no density class: no keypoint with v > 0, so Eq. 3 has no value"]
+
+
+def describe_missing_joints(missing: tuple[str, ...], scored: Skeleton) -> str:
+    """Say on which joints the numbers are, and that others were left out."""
+    return (
+        f"scored on the {len(scored)} joints that the results have; the truth has "
+        f"{len(missing)} more ({list_joints(missing)})"
+    )
+
+
+def describe_scarce_classes(
+    what: str, class_clusters: Sequence[int], min_clusters: int, unit: str
+) -> list[str]:
+    """Say which classes lack an interval or a p-value, in one sentence or none.
+
+    Args:
+        what: is missing, such as "interval".
+        class_clusters: (c,) clusters that contain a person of each class.
+        unit: what a cluster is, "images" or "videos".
+    """
+    scarce = [
+        f"{one.heading} ({count})"
+        for one, count in zip(CLASSES, class_clusters, strict=True)
+        if 0 < count < min_clusters
+    ]
+    if not scarce:
+        return []
+    return [f"no {what} for {', '.join(scarce)}: people in fewer than {min_clusters} {unit}"]
 
 
 def merge_notes(notes: Iterable[str]) -> list[str]:

@@ -6,12 +6,13 @@ estimator of robust statistics), which takes milliseconds for any number of imag
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from smallpose.core.interval import Interval
+from smallpose.core.student_t import compute_t_quantile
 
 Floats = NDArray[np.float64]
 LEVEL = 0.95
@@ -53,12 +54,16 @@ def estimate_mean(
 def estimate_variance(
     values: ArrayLike, groups: Sequence[str] | NDArray[np.intp] | None = None
 ) -> Estimate:
-    """Estimate the variance of values, with n − 1 below; otherwise as `estimate_mean`."""
+    """Estimate the variance of values, with n − 1 below; otherwise as `estimate_mean`.
+
+    The lower end is never below 0, because no variance is.
+    """
     x, cluster = _select_finite(values, groups)
     if len(x) < 2:
         return Estimate(math.nan, n=len(x))
     squares = (x - x.mean()) ** 2
-    return _estimate_interval(float(x.var(ddof=1)), squares - squares.mean(), cluster)
+    estimate = _estimate_interval(float(x.var(ddof=1)), squares - squares.mean(), cluster)
+    return replace(estimate, low=max(estimate.low, 0.0)) if estimate.has_ends else estimate
 
 
 def estimate_from_error(mean: float | None, error: float | None, n: int) -> Estimate:
@@ -81,9 +86,7 @@ def _estimate_interval(value: float, influence: Floats, cluster: NDArray[np.intp
 
 
 def _compute_half_width(error: float, num_clusters: int) -> float:
-    from scipy.special import stdtrit  # imported here: it takes longer than reading a small file
-
-    return -float(stdtrit(num_clusters - 1, (1 - LEVEL) / 2)) * error
+    return compute_t_quantile(LEVEL, num_clusters - 1) * error
 
 
 def _select_finite(

@@ -1,9 +1,11 @@
 """Resamples equal evaluations of copied images; intervals cover the true value."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.special
 
 from smallpose import evaluate
 from smallpose.core.errors import InputError
@@ -12,6 +14,7 @@ from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.matching import native
 from smallpose.evaluation.scoring.bootstrap import (
+    compute_difference_interval,
     compute_interval,
     draw_weights,
     index_clusters,
@@ -118,7 +121,7 @@ def test_95_percent_intervals_cover_the_true_value_in_about_95_percent(populatio
         intervals = evaluate(*sample, intervals=200, seed=seed).intervals["coco"]
         for name in covered:
             covered[name] += intervals[name].low <= complete[name] <= intervals[name].high
-    # Two standard errors of 200 tries are 3 points; percentile intervals run a little narrow.
+    # Two standard errors of 200 tries are 3 points.
     assert all(0.90 <= n / tries <= 0.985 for n in covered.values()), covered
 
 
@@ -133,15 +136,55 @@ def test_a_class_without_people_has_no_interval(population):
 
 def test_resamples_that_are_mostly_empty_or_of_one_video_have_no_interval():
     assert compute_interval(0.5, np.array([0.5, np.nan, np.nan]), 50) is None
-    assert compute_interval(50.0, np.arange(101.0), 1) is None
+    assert compute_interval(0.5, np.linspace(0.4, 0.6, 101), 1) is None
 
 
-def test_the_interval_is_the_middle_of_the_resamples_and_wider_for_few_clusters():
-    many = compute_interval(50.0, np.arange(101.0), 10**6)
-    assert list_ends(many) == pytest.approx([2.5, 97.5], abs=1e-3)
-    few = compute_interval(500.0, np.arange(1001.0), 5)
-    # t with 4 degrees of freedom reaches 2.776, times the root of 5/4: the normal tail of .00096.
-    assert list_ends(few) == pytest.approx([0.96, 999.04], abs=0.05)
+def test_the_interval_subtracts_the_bias_on_the_logit_scale_and_reaches_as_far_as_students_t():
+    value, num_clusters = 0.6, 25
+    z = np.random.default_rng(0).normal(0.7, 0.3, 2000)  # of resamples above the value
+    interval = compute_interval(value, 1 / (1 + np.exp(-z)), num_clusters)
+    error = z.std(ddof=1) * np.sqrt(25 / 24)
+    ends = 2 * scipy.special.logit(value) - z.mean() + np.array([-1, 1]) * 2.063899 * error
+    assert list_ends(interval) == pytest.approx(scipy.special.expit(ends), abs=1e-6)
+    assert interval.value == value
+
+
+def test_the_interval_of_a_difference_subtracts_its_bias():
+    resamples = np.random.default_rng(1).normal(0.03, 0.02, 1000)
+    interval = compute_difference_interval(0.02, resamples, 25)
+    reach = 2.063899 * resamples.std(ddof=1) * np.sqrt(25 / 24)
+    centre = 0.04 - resamples.mean()
+    assert list_ends(interval) == pytest.approx([centre - reach, centre + reach], abs=1e-6)
+
+
+def test_resamples_that_are_all_equal_have_no_interval():
+    """Every person is matched: nothing is known of how often this happens by chance."""
+    assert compute_interval(1.0, np.ones(100), 50) is None
+    assert compute_difference_interval(0.1, np.full(100, 0.1), 50) is None
+
+
+def test_the_same_predictions_differ_by_exactly_zero():
+    assert list_ends(compute_difference_interval(0.0, np.zeros(100), 50)) == [0.0, 0.0]
+
+
+def test_a_class_in_fewer_than_ten_images_has_no_interval_and_a_note_says_why(population):
+    truth, predictions = population(9, 1)
+    result = evaluate(truth, predictions, intervals=50)
+    assert set(result.intervals["coco"].values()) == {None}
+    notes = [note for note in result.notes if note.startswith("no interval")]
+    assert notes[0].startswith("no interval for all (9)")
+    assert "people in fewer than 10 images" in notes[0]
+    videos = replace(truth, images=replace(truth.images, groups=tuple("aaabbbccc")))
+    (note,) = [n for n in evaluate(videos, predictions, intervals=50).notes if "no interval" in n]
+    assert note.startswith("no interval for all (3)")
+    assert "fewer than 10 videos" in note
+
+
+def test_the_json_says_how_often_from_which_seed_and_what_was_resampled(population):
+    truth, predictions = population(12, 1)
+    settings = json.loads(evaluate(truth, predictions, intervals=50, seed=3).to_json())["settings"]
+    assert (settings["draws"], settings["seed"], settings["clusters"]) == (50, 3, 12)
+    assert "draws" not in json.loads(evaluate(truth, predictions).to_json())["settings"]
 
 
 def test_too_few_resamples_are_refused(population):

@@ -155,7 +155,7 @@ def test_whiskers_of_ap_by_class_are_the_intervals(project):
     axes = draw_ap_by_class([group], "owned").axes[0]
     whiskers = [c.get_segments()[0][:, 1].tolist() for c in axes.collections]
     known = [group.measure(m, "owned") for m in CLASSES]
-    expected = [[m.low, m.high] for m in known if m is not None and m.low is not None]
+    expected = [[m.low, m.high] for m in known if m is not None and m.has_ends]
     assert whiskers == [pytest.approx(e) for e in expected]
     # Scores recorded in result.json have no interval and are drawn without whiskers.
     assert not draw_ap_by_class([replace(group, scores=())]).axes[0].collections

@@ -10,22 +10,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from smallpose.core.density import keypoint_density
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
-from smallpose.evaluation.areas import get_detection_boxes
+from smallpose.evaluation.areas import get_detection_boxes, get_person_area
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.matching.arrays import Bits, Floats, ImageGroups, Ints, Mask
 from smallpose.evaluation.matching.greedy import match_detections
 from smallpose.evaluation.matching.image_groups import group_by_image
 from smallpose.evaluation.matching.keypoint_selection import select_keypoints
 from smallpose.evaluation.matching.native import MAX_CLASSES
-from smallpose.evaluation.protocols import find_owners
+from smallpose.evaluation.protocols import (
+    PAPER_LIMITS,
+    SizeLimits,
+    compute_small_density,
+    find_owners,
+)
 from smallpose.evaluation.scoring.bootstrap import (
+    MIN_CLUSTERS,
     compute_interval,
     count_clusters,
     draw_weights,
+    index_clusters,
     list_ends,
     resample_curves,
 )
@@ -55,19 +61,23 @@ class Bin:
         return asdict(self) | {"interval": list_ends(self.interval)}
 
 
-def measure_density(truth: Instances, num_joints: int | None = None) -> Floats:
+def measure_density(
+    truth: Instances,
+    num_joints: int | None = None,
+    *,
+    size_area: str = "box",
+    size_limits: SizeLimits = PAPER_LIMITS,
+) -> Floats:
     """Return the (n,) keypoint density of small people who count; NaN for all others.
 
     Args:
         num_joints: K of Eq. 3 for all people; by default each source's own.
+        size_area, size_limits: as for `evaluate`.
     """
-    density = np.full(len(truth), np.nan)
-    is_small = truth.is_counted & (truth.size_class == 0) & (truth.num_labelled > 0)
     k = truth.num_source_joints if num_joints is None else np.full(len(truth), num_joints)
-    density[is_small] = keypoint_density(
-        truth.area[is_small], truth.num_labelled[is_small], k[is_small]
-    )
-    return density
+    area = get_person_area(truth, size_area)
+    density = compute_small_density(area, truth.num_labelled, k, size_limits)
+    return np.where(truth.is_counted, density, np.nan)
 
 
 def measure_height(truth: Instances) -> Floats:
@@ -123,7 +133,9 @@ def compute_binned_ap(
             resampled = [
                 _resample_ap(groups, order, tp, fp, batch, people_per_image) for batch in weights
             ]
-            interval = compute_interval(ap, np.concatenate(resampled), count_clusters(clusters))
+            has_people = index_clusters(clusters)[people_per_image > 0]
+            if len(np.unique(has_people)) >= MIN_CLUSTERS:
+                interval = compute_interval(ap, np.concatenate(resampled), count_clusters(clusters))
         low, high = np.nan, np.nan
         if num_people:
             low, high = float(value[is_member].min()), float(value[is_member].max())

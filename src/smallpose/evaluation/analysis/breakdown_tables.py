@@ -62,7 +62,11 @@ def build_breakdowns(
             made[name] = _tabulate_joints(name, joints)
         elif name in ("density", "height"):
             if name == "density":
-                values = binned_ap.measure_density(truth, options.get("density_joints"))
+                sizes = {
+                    key: options[key] for key in ("size_area", "size_limits") if key in options
+                }
+                num_joints = options.get("density_joints")
+                values = binned_ap.measure_density(truth, num_joints, **sizes)
             else:
                 values = binned_ap.measure_height(truth)
             bins = binned_ap.compute_binned_ap(truth, predictions, values, **resampling, **options)

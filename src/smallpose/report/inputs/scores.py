@@ -15,11 +15,16 @@ from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
+from smallpose.core.student_t import compute_t_quantile
 from smallpose.evaluation.evaluate import Evaluation, evaluate
 from smallpose.evaluation.scoring.bootstrap import (
     LEVEL,
+    MIN_CLUSTERS,
+    compute_difference_interval,
     compute_interval,
+    count_class_clusters,
     count_clusters,
+    get_class_index,
     resample_metrics,
 )
 from smallpose.report.inputs.runs import PROTOCOLS, Run, group_seeds
@@ -60,7 +65,14 @@ class RunScore:
             return None
         value = self.evaluation[protocol][name]
         interval = compute_interval(value, resamples, self.num_clusters)
-        return None if interval is None else interval * 100
+        if interval is None or not self.has_enough_people(name):
+            return None
+        return interval * 100
+
+    def has_enough_people(self, name: str) -> bool:
+        """Return whether the people of the metric's class are in enough images for an interval."""
+        class_clusters = count_class_clusters(self.evaluation.match_counts)
+        return bool(class_clusters[get_class_index(name)] >= MIN_CLUSTERS)
 
 
 Scored = Run | RunScore
@@ -168,9 +180,10 @@ class SeedGroup:
         mean = float(np.mean(values))
         if self.scores:
             resamples = self.resample_mean(name, protocol)
-            spread = compute_spread(mean, resamples, [values], self.scores[0].num_clusters)
-            if spread is None:
+            of_images = compute_interval(mean / 100, resamples / 100, self.scores[0].num_clusters)
+            if of_images is None or not self.scores[0].has_enough_people(name):
                 return Interval(mean)
+            spread = widen_by_seeds(of_images * 100, [values])
             # The spread of few seeds can reach beyond the range of an average precision.
             return Interval(mean, max(spread.low, 0.0), min(spread.high, 100.0))
         recorded = self.first_run.interval(name, protocol) if len(values) == 1 else None
@@ -189,23 +202,23 @@ def compute_difference(
         return None
     mean = float(np.mean(a) - np.mean(b))
     resamples = one.resample_mean(names[0], protocol) - other.resample_mean(names[1], protocol)
-    spread = compute_spread(mean, resamples, [a, b], one.scores[0].num_clusters, level)
-    return spread or Interval(mean)
+    of_images = compute_difference_interval(mean, resamples, one.scores[0].num_clusters, level)
+    if of_images is None or not all(one.scores[0].has_enough_people(name) for name in names):
+        return Interval(mean)
+    return widen_by_seeds(of_images, [a, b], level)
 
 
-def compute_spread(
-    mean: float,
-    resamples: Floats,
-    values: Sequence[Sequence[float]],
-    num_clusters: int,
-    level: float = LEVEL,
-) -> Interval | None:
-    """Compute the interval around a mean from resamples of images and the spread of seeds."""
-    interval = compute_interval(mean, resamples, num_clusters, level)
-    if interval is None:
-        return None
+def widen_by_seeds(
+    of_images: Interval, values: Sequence[Sequence[float]], level: float = LEVEL
+) -> Interval:
+    """Widen an interval over images by the spread of seeds.
+
+    Args:
+        values: of each seed, one list for a mean, two for a difference.
+    """
     seeds = _compute_seed_spread(values, level)
-    low, high = max(mean - interval.low, 0.0), max(interval.high - mean, 0.0)
+    mean = of_images.value
+    low, high = max(mean - of_images.low, 0.0), max(of_images.high - mean, 0.0)
     ends = mean - float(np.hypot(low, seeds)), mean + float(np.hypot(high, seeds))
     return Interval(mean, *ends)
 
@@ -218,9 +231,7 @@ def _compute_seed_spread(values: Sequence[Sequence[float]], level: float) -> flo
     parts = [(np.var(v, ddof=1) / len(v), len(v) - 1) for v in values if len(v) > 1]
     if not parts:
         return 0.0
-    from scipy.special import stdtrit
-
-    t = -float(stdtrit(sum(free for _, free in parts), (1 - level) / 2))
+    t = compute_t_quantile(level, sum(free for _, free in parts))
     return t * float(np.sqrt(sum(part for part, _ in parts)))
 
 
