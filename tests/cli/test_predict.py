@@ -13,7 +13,7 @@ import torch
 from smallpose import create_method, read_coco, read_results
 from smallpose.cli.main import main
 from smallpose.core.instances import make_images, make_instances
-from smallpose.core.skeleton import COCO17
+from smallpose.core.skeleton import COCO17, POSETRACK17, SMALLPOSE, Skeleton
 from smallpose.io.coco_annotations import write_coco
 from smallpose.training.checkpoint import save_model
 
@@ -150,7 +150,7 @@ def test_arguments_that_do_not_go_together_are_a_one_line_error(files, tmp_path,
             (*top_down, *out, *data, "--boxes-from", TOP_DOWN, "--box-weights", files / TOP_DOWN),
             "needs boxes itself",
         ),
-        ((*top_down, *out, tmp_path / "empty"), "no pictures in it"),
+        ((*top_down, *out, tmp_path / "empty"), "has no images"),
         ((*top_down, *out, tmp_path / "nowhere.jpg"), "no such image or folder"),
         ((*top_down, *out, files / "truth.json"), "pass it with --data"),
         ((*top_down, *out, *data[:3], tmp_path / "nowhere"), "no such folder"),
@@ -240,3 +240,168 @@ def test_a_list_of_images_may_be_gzipped(files, tmp_path):
     words = ("--weights", files / FULL_IMAGE, "--out", tmp_path / "f.json", "--score-above", -1)
     assert run_predict(FULL_IMAGE, *where, *words, "--max-people", 2) == 0
     assert {f["image_id"] for f in json.loads((tmp_path / "f.json").read_text())} == {7, 9}
+
+
+def write_truth_of(files, path, skeleton):
+    """Write the COCO file of `files` with the joints of another skeleton."""
+    truth = read_coco(files / "truth.json")
+    keypoints = np.full((2, len(skeleton), 3), 9.0) // 4
+    boxes = truth.boxes_xywh
+    write_coco(make_instances(skeleton, truth.images, [0, 1], boxes, keypoints), path)
+    return ("--data", path, "--images", files / "p")
+
+
+@pytest.mark.parametrize("shards", [(), ("--shards", "s", "--shard-images", 1)])
+def test_results_are_written_in_the_joint_order_of_the_data(
+    files, tmp_path, capsys, monkeypatch, shards
+):
+    monkeypatch.chdir(tmp_path)
+    words = (TOP_DOWN, "--weights", files / TOP_DOWN, *shards, "--out", tmp_path / "f.json")
+    keypoints = []
+    for number, skeleton in enumerate(
+        (COCO17, Skeleton("reversed", COCO17.joints[::-1]), Skeleton("some", COCO17.joints[3:9]))
+    ):
+        data = write_truth_of(files, tmp_path / "truth.json", skeleton)
+        shards_of_run = [word if word != "s" else f"s{number}" for word in shards]
+        words = (TOP_DOWN, "--weights", files / TOP_DOWN, *shards_of_run)
+        assert run_predict(*words, *data, "--out", "f.json") == 0
+        assert isinstance(json.loads((tmp_path / "f.json").read_text()), list)
+        predictions = read_results(tmp_path / "f.json", read_coco(tmp_path / "truth.json"))
+        assert predictions.skeleton.joints == skeleton.joints
+        keypoints.append(predictions.keypoints)
+        left_out = "joints of the method that the file lacks are left out: nose, left_eye"
+        assert (left_out in capsys.readouterr().err) == (number == 2)
+    assert np.array_equal(keypoints[1], keypoints[0][:, ::-1])
+    assert np.array_equal(keypoints[2], keypoints[0][:, 3:9])
+
+
+@pytest.mark.parametrize("shards", [(), ("--shards", "s")])
+def test_data_with_joints_that_the_method_lacks_is_refused_before_any_work(
+    files, tmp_path, capsys, monkeypatch, shards
+):
+    monkeypatch.chdir(tmp_path)
+    data = write_truth_of(files, tmp_path / "truth.json", POSETRACK17)
+    words = (TOP_DOWN, "--weights", files / TOP_DOWN, *data, *shards, "--out", "f.json")
+    assert run_predict(*words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the method's coco17 lacks joints of the file: head_bottom, head_top; add" in line
+    assert not (tmp_path / "f.json").exists()
+    assert run_predict(*words, "--own-joints") == 0
+    assert "joints of the results, in their order: nose, left_eye" in capsys.readouterr().err
+    content = json.loads((tmp_path / "f.json").read_text())
+    assert content["keypoint_names"] == list(COCO17.joints)
+    assert len(content["predictions"]) == 2
+    truth = read_coco(tmp_path / "truth.json")
+    assert len(read_results(tmp_path / "f.json", truth).skeleton) == 15
+
+
+def test_cocos_17_are_written_for_data_that_has_them_among_others(files, tmp_path):
+    data = write_truth_of(files, tmp_path / "truth.json", SMALLPOSE)
+    words = (TOP_DOWN, "--weights", files / TOP_DOWN, *data, "--out", tmp_path / "f.json")
+    assert run_predict(*words) == 0
+    truth = read_coco(tmp_path / "truth.json")
+    assert read_results(tmp_path / "f.json", truth).skeleton == COCO17
+
+
+def test_the_joint_order_is_named_where_no_file_gives_one(files, tmp_path, capsys):
+    words = (TOP_DOWN, files / "p", "--weights", files / TOP_DOWN, "--out", tmp_path / "f.json")
+    assert run_predict(*words) == 0
+    joints = ", ".join(COCO17.joints)
+    assert f"joints of the results, in their order: {joints}" in capsys.readouterr().err
+
+
+def test_data_without_joint_names_takes_those_of_the_method(files, tmp_path, capsys):
+    content = json.loads((files / "truth.json").read_text())
+    del content["annotations"]
+    content["categories"] = [{"id": 1, "name": "person"}]
+    (tmp_path / "info.json").write_text(json.dumps(content))
+    data = ("--data", tmp_path / "info.json", "--images", files / "p", "--score-above", -1)
+    words = (FULL_IMAGE, "--weights", files / FULL_IMAGE, *data, "--out", tmp_path / "f.json")
+    assert run_predict(*words) == 0
+    assert "joints of the results, in their order: nose," in capsys.readouterr().err
+    content["categories"][0]["keypoints"] = list(COCO17.joints[::-1])
+    own = [one["keypoints"] for one in json.loads((tmp_path / "f.json").read_text())]
+    (tmp_path / "info.json").write_text(json.dumps(content))
+    assert run_predict(*words) == 0
+    named = [one["keypoints"] for one in json.loads((tmp_path / "f.json").read_text())]
+    assert np.array_equal(np.reshape(own, (-1, 17, 3))[:, ::-1], np.reshape(named, (-1, 17, 3)))
+
+
+def make_box_file(files, path, **changes):
+    """Write the truth as an instances file, without any keypoints."""
+    truth = json.loads((files / "truth.json").read_text())
+    for person in truth["annotations"]:
+        del person["keypoints"], person["num_keypoints"]
+    truth["categories"] = [{"id": 1, "name": "person"}, {"id": 3, "name": "car"}]
+    truth["annotations"].append(
+        {"id": 90, "image_id": 7, "category_id": 3, "bbox": [0, 0, 50, 50], "area": 2500}
+    )
+    path.write_text(json.dumps(truth | changes))
+    return path
+
+
+@pytest.mark.parametrize("shards", [False, True])
+def test_the_boxes_of_a_file_without_keypoints_are_those_of_its_people(
+    files, tmp_path, shards, capsys
+):
+    base = (TOP_DOWN, "--images", files / "p", "--weights", files / TOP_DOWN)
+    more = ("--shards", tmp_path / "s") if shards else ()
+    boxes = make_box_file(files, tmp_path / "instances.json")
+    for data, out in ((files / "truth.json", "a.json"), (boxes, "b.json")):
+        assert run_predict(*base, "--data", data, "--out", tmp_path / out) == 0
+    assert "left out: car (id 3) with 1 annotations" in capsys.readouterr().err
+    assert run_predict(*base, "--data", boxes, "--out", tmp_path / "c.json", *more) == 0
+    expected = json.loads((tmp_path / "a.json").read_text())
+    assert json.loads((tmp_path / "b.json").read_text()) == expected
+    assert json.loads((tmp_path / "c.json").read_text()) == expected
+
+
+def test_boxes_find_their_images_as_results_do(files, tmp_path):
+    base = (TOP_DOWN, "--data", files / "truth.json", "--images", files / "p")
+    base += ("--weights", files / TOP_DOWN, "--out", tmp_path / "f.json", "--boxes")
+    box = {"category_id": 1, "bbox": [1, 1, 30, 40], "score": 0.5}
+    for names in (
+        [{"image_id": 7}, {"image_id": 9}],
+        [{"image_id": 7.0}, {"image_id": "9"}],
+        [{"image_id": "a"}, {"image_id": "c"}],
+        [{"image_id": "a", "file_name": "a.png"}, {"file_name": "below/c.png"}],
+    ):
+        records = [box | name for name in names]
+        for content in (records, {"predictions": records}):
+            (tmp_path / "boxes.json").write_text(json.dumps(content))
+            assert run_predict(*base, tmp_path / "boxes.json") == 0
+            results = json.loads((tmp_path / "f.json").read_text())
+            assert [r["image_id"] for r in results] == [7, 9], names
+
+
+def test_boxes_whose_id_and_name_differ_are_refused(files, tmp_path, capsys):
+    box = {"image_id": 7, "file_name": "below/c.png", "bbox": [1, 1, 30, 40], "score": 0.5}
+    (tmp_path / "boxes.json").write_text(json.dumps([box]))
+    where = ("--data", files / "truth.json", "--images", files / "p", "--out", tmp_path / "f.json")
+    words = ("--weights", files / TOP_DOWN, "--boxes", tmp_path / "boxes.json")
+    assert run_predict(TOP_DOWN, *where, *words) == 2
+    assert "image_id 7 is the image 'a.png', but file_name is 'below/c.png'" in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("more", [(), ("--shards", "s")])
+def test_ids_that_are_text_are_written_back_as_text(files, tmp_path, more, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    truth = json.loads((files / "truth.json").read_text())
+    names = {7: "seq/b", 9: "seq/a, left"}
+    for image in truth["images"]:
+        image["id"] = names[image["id"]]
+    for person in truth["annotations"]:
+        person["image_id"] = names[person["image_id"]]
+    (tmp_path / "words.json").write_text(json.dumps(truth))
+    base = (TOP_DOWN, "--images", files / "p", "--weights", files / TOP_DOWN)
+    out = tmp_path / "words_found.json"
+    assert run_predict(*base, "--data", "words.json", "--out", out, *more) == 0
+    assert run_predict(*base, "--data", files / "truth.json", "--out", "numbers_found.json") == 0
+    expected = json.loads((tmp_path / "numbers_found.json").read_text())
+    for record in expected:
+        record["image_id"] = names[record["image_id"]]
+    assert json.loads(out.read_text()) == expected
+    read = read_results(out, read_coco(tmp_path / "words.json"))
+    assert len(read) == 2

@@ -213,3 +213,52 @@ def test_more_joints_than_there_are_numbers_for_are_refused_in_a_line(tmp_path):
     write_coco(people, tmp_path / "train.json")
     with pytest.raises(InputError, match=r"133 joints: a custom source may have at most 64"):
         read_mapped_coco("body", tmp_path, {})
+
+
+def write_named(folder: Path, names: tuple[str, ...]) -> Path:
+    """Write a COCO file whose category has these names; x of each joint is its number from 1."""
+    keypoints = [value for number in range(1, len(names) + 1) for value in (number, 7, 2)]
+    person = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 60, 60], "area": 3600}
+    person |= {"iscrowd": 0, "keypoints": keypoints, "num_keypoints": len(names)}
+    category = {"id": 1, "name": "person", "keypoints": list(names), "skeleton": []}
+    images = [{"id": 1, "file_name": "a.png", "width": 120, "height": 90}]
+    picture(folder / "images" / "a.png", 0)
+    file = {"images": images, "annotations": [person], "categories": [category]}
+    (folder / "train.json").write_text(json.dumps(file))
+    return folder
+
+
+HALPE = ("Nose", "LEye", "LShoulder", "RShoulder", "Head", "Neck", "Hip")
+
+
+@pytest.mark.parametrize("spell", [str, str.lower, str.upper])
+def test_the_map_sees_the_names_of_the_file_in_any_spelling(tmp_path, spell):
+    joint_map = {spell("Neck"): "chest", spell("Hip"): "pelvis"}
+    people = read_mapped_coco("shop", write_named(tmp_path, HALPE), joint_map).people
+    x = dict(zip(people.skeleton.joints, people.keypoints[0, :, 0].tolist(), strict=True))
+    assert x == {
+        "nose": 1,
+        "left_eye": 2,
+        "left_shoulder": 3,
+        "right_shoulder": 4,
+        "head_top": 5,
+        "chest": 6,
+        "pelvis": 7,
+    }
+    assert people.notes == ()
+
+
+def test_a_joint_that_the_map_gives_away_is_no_other_joints(tmp_path):
+    folder = write_named(tmp_path, ("Nose", "thorax", "Neck"))
+    people = read_mapped_coco("shop", folder, {"Neck": "chest"}).people
+    assert people.skeleton.joints == ("nose", "chest")
+    assert people.keypoints[0, :, 0].tolist() == [1, 3]
+    assert people.notes == ("train.json: joints left out: thorax",)
+
+
+def test_names_with_spaces_are_recognized_and_one_line_names_those_left_out(tmp_path):
+    names = ("head", "right eye", "left eye", "center shoulder", "Left Knee", "right foot")
+    people = read_mapped_coco("shop", write_named(tmp_path, names), {}).people
+    assert people.skeleton.joints == ("head_top", "right_eye", "left_eye", "left_knee")
+    assert people.notes == ("train.json: joints left out: center shoulder, right foot",)
+    assert set(people.num_source_joints.tolist()) == {6}

@@ -10,6 +10,7 @@ from smallpose.cli.train import set_torch_threads
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
+    from smallpose.core.skeleton import Skeleton
     from smallpose.inference.options import InferenceOptions
     from smallpose.inference.predict_files import BoxDetector, PredictionResult
     from smallpose.methods import PoseMethod
@@ -69,14 +70,25 @@ def run_command(args: argparse.Namespace) -> None:
     if args.data:
         boxes = args.boxes or detector
         result = predict_coco_file(
-            method, args.data, args.images, boxes, options, args.device, args.category
+            method,
+            args.data,
+            args.images,
+            boxes,
+            options,
+            args.device,
+            args.category,
+            args.own_joints,
         )
     else:
         result = predict_image_files(method, args.inputs, detector, options, args.device)
     predictions = result.predictions
     for note in predictions.notes:
         print_status(note)
-    write_results(predictions, args.out, result.people.category_id, result.people.images)
+    write_results(
+        predictions, args.out, result.people.category_id, result.people.images, args.own_joints
+    )
+    if not args.data or args.own_joints or not len(result.people.skeleton):
+        _print_joint_order(predictions.skeleton)
     if not args.data:
         print_status(f"image ids and file names: {_write_image_list(args.out, result)}")
     if args.draw:
@@ -266,6 +278,7 @@ def _predict_in_shards(
         list_coco_file,
         list_images,
     )
+    from smallpose.inference.predict_files import choose_result_order
     from smallpose.methods.full_image import FullImageMethod
     from smallpose.system.progress import print_status
 
@@ -278,7 +291,10 @@ def _predict_in_shards(
         work = list_images(args.inputs, images_per_shard)
     part = _parse_part(args.part)
     folder = args.shards or args.out.with_suffix(".shards")
-    worker = ShardWorker(method, work, folder, options, detector)
+    order = None
+    if work.skeleton is not None and not args.own_joints:
+        order = choose_result_order(method.skeleton, work.skeleton, args.data)
+    worker = ShardWorker(method, work, folder, options, detector, order)
     if args.engine == "ray":
         from smallpose.inference.large_jobs.ray_backend import RayBackend
 
@@ -290,12 +306,22 @@ def _predict_in_shards(
     if num_missing:
         print(f"{num_missing:,} of {work.num_shards:,} shards are left to other jobs: {folder}")
         return
-    num_people, num_images = merge_shards(folder, work.num_shards, args.out)
+    named = worker.order.skeleton if args.own_joints else None
+    num_people, num_images = merge_shards(folder, work.num_shards, args.out, named)
+    if order is None or not len(work.skeleton or ()):
+        _print_joint_order(worker.order.skeleton)
     if not args.data:
         path = _get_image_list_path(args.out)
         write_image_list(work, reports, method.skeleton, path)
         print_status(f"image ids and file names: {path}")
     print(f"{num_people:,} people in {num_images:,} images: {args.out}")
+
+
+def _print_joint_order(skeleton: "Skeleton") -> None:
+    """Name the joints of results that are not in the order of a file."""
+    from smallpose.system.progress import print_status
+
+    print_status(f"joints of the results, in their order: {', '.join(skeleton.joints)}")
 
 
 def _parse_part(text: str) -> tuple[int, int]:

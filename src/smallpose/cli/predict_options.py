@@ -76,6 +76,12 @@ def _add_weight_options(group: argparse._ArgumentGroup) -> None:
     add_switch(
         group, "--adapt", help="Accept weights of another skeleton and match joints by name."
     )
+    add_switch(
+        group,
+        "--own-joints",
+        help="Write the joints of the method with their names, {keypoint_names, predictions}, "
+        "instead of those of --data in its order.",
+    )
     add_option(
         group,
         "--weights-skeleton",

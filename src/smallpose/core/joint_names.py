@@ -107,6 +107,11 @@ def find_pairs(names: Sequence[str]) -> list[tuple[int, int]]:
     return pairs
 
 
+def are_numbered(names: Sequence[str]) -> bool:
+    """Return whether names tell nothing but a position, such as 1, 2 or joint_1, joint_2."""
+    return len({re.sub(r"\d+", "#", name) for name in names}) == 1 < len(names)
+
+
 def find_joint_of_unknown_side(names: Sequence[str]) -> str | None:
     """Return a joint that may have a mirrored one which its name does not tell.
 

@@ -1,10 +1,11 @@
 """Bring keypoints of one skeleton into the joint order of another, by name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17, Skeleton, find_joint_indices
 
 
@@ -28,6 +29,15 @@ class JointOrder:
     def is_identity(self) -> bool:
         """Return whether the keypoints stay as they are."""
         return not self.left_out and bool((np.diff(self.columns) == 1).all())
+
+    def apply(self, keypoints: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the (n, m, 3) keypoints of `skeleton` among (n, k, 3) of the first skeleton."""
+        return keypoints if self.is_identity else np.ascontiguousarray(keypoints[:, self.columns])
+
+    def apply_to(self, predictions: Predictions) -> Predictions:
+        """Return predictions of the first skeleton in the joints of `skeleton`."""
+        keypoints = self.apply(predictions.keypoints)
+        return replace(predictions, skeleton=self.skeleton, keypoints=keypoints)
 
 
 def match_joint_order(source: Skeleton, target: Skeleton) -> JointOrder:
@@ -58,6 +68,11 @@ def match_joint_order(source: Skeleton, target: Skeleton) -> JointOrder:
             if index is None
         ),
     )
+
+
+def keep_joint_order(source: Skeleton) -> JointOrder:
+    """Return the order that leaves the keypoints of a skeleton as they are."""
+    return JointOrder(source, np.arange(len(source)), left_out=(), missing=())
 
 
 def list_joints(joints: tuple[str, ...], max_names: int = 6) -> str:

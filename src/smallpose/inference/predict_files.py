@@ -9,6 +9,13 @@ import numpy as np
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Instances, make_images, make_instances
+from smallpose.core.joint_names import are_numbered
+from smallpose.core.joint_order import (
+    JointOrder,
+    keep_joint_order,
+    list_joints,
+    match_joint_order,
+)
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.dataloading.images import (
@@ -23,12 +30,14 @@ from smallpose.dataloading.images import (
 from smallpose.inference.boxes import Boxes, convert_to_boxes, read_boxes, select_true_boxes
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.predict import predict_people
+from smallpose.inference.rotated_images import RotationCounter, refuse_shown_grid
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.image_list import read_image_list
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.full_image import FullImageMethod
 from smallpose.system.progress import print_status
 
+_NO_JOINTS = Skeleton("no keypoints", ())
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
@@ -64,6 +73,7 @@ def predict_coco_file(
     options: InferenceOptions | None = None,
     device: str = "",
     category: Sequence[str] = (),
+    own_joints: bool = False,
 ) -> PredictionResult:
     """Predict people in the images of a COCO file.
 
@@ -73,32 +83,78 @@ def predict_coco_file(
         images: folder of the images.
         boxes: for top-down methods: a detector's file or a detector (default: those of `data`).
         category: names of the categories of people in `data`, as in `read_coco`.
+        own_joints: keep the joints of the method (default: those of `data`, in its order).
 
-    Raises: InputError when boxes of `data` are needed and it has none.
+    Raises: InputError when boxes of `data` are needed and it has none, or when the method lacks
+        joints of `data`.
     """
-    people, reader = open_coco_file(data, images, method.skeleton, category)
+    people, reader = open_coco_file(data, images, category)
+    order = keep_joint_order(method.skeleton)
+    if not own_joints:
+        order = choose_result_order(method.skeleton, people.skeleton, data)
     if boxes is None and not isinstance(method, FullImageMethod):
         refuse_missing_boxes(people, data)
+    refuse_shown_grid(people, reader, data)
+    counter = RotationCounter(reader)
     boxes_of_images: Boxes | None = None
     if isinstance(boxes, Path):
         boxes_of_images = read_boxes(boxes, people.images, people.category_ids)
     elif boxes is not None:
         boxes_of_images = _detect_boxes(boxes, people, reader, device)
     method = method.move_to(device)
-    predictions = predict_people(method, people, boxes_of_images, reader.read, options, method.name)
-    return PredictionResult(predictions, people)
+    predictions = predict_people(
+        method, people, boxes_of_images, counter.read, options, method.name
+    )
+    counter.print_count(data)
+    return PredictionResult(order.apply_to(predictions), people)
+
+
+def choose_result_order(skeleton: Skeleton, data: Skeleton, path: Path) -> JointOrder:
+    """Choose in which joints results of a method are written for a COCO file.
+
+    These are the joints of the file in its order, or COCO's 17 where a method has no other joints
+    and the file has those among others (setting A). A file without joints leaves the method's.
+
+    Args:
+        skeleton: of the method.
+        data: of the file.
+        path: of the file, for messages.
+
+    Raises: InputError when the method lacks joints of the file.
+    """
+    if not len(data):
+        return keep_joint_order(skeleton)
+    order = match_joint_order(skeleton, data)
+    if order.missing and order.skeleton != COCO17:
+        has_numbers = are_numbered(skeleton.joints) or are_numbered(data.joints)
+        if has_numbers and len(skeleton) == len(data):
+            print_status(
+                f"{path}: joints have numbers for names, so those of the method are taken to be in "
+                f"the file's order: {list_joints(data.spelled_joints)}"
+            )
+            return replace(keep_joint_order(skeleton), skeleton=data)
+        raise InputError(
+            str(path),
+            f"the method's {skeleton.name} lacks joints of the file: {list_joints(order.missing)}",
+            "add --own-joints to write the method's joints with their names",
+        )
+    if order.left_out:
+        joints = list_joints(order.left_out)
+        print_status(f"{path}: joints of the method that the file lacks are left out: {joints}")
+    return order
 
 
 def open_coco_file(
-    data: Path, images: Path, skeleton: Skeleton = COCO17, category: Sequence[str] = ()
+    data: Path, images: Path, category: Sequence[str] = ()
 ) -> tuple[Instances, ImageReader]:
     """Read a COCO file, with or without people, and open the folder of its images.
 
+    The skeleton of the table is empty where the file names no joints.
+
     Args:
-        skeleton: of the table, if the file lists images alone.
         category: names of the categories of people, as in `read_coco`.
     """
-    people = read_image_list(data, skeleton, category)
+    people = read_image_list(data, _NO_JOINTS, category)
     if people is None:
         people = read_coco(data, category=category, keypoints_required=False)
     for note in people.notes:

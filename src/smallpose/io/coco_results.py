@@ -9,7 +9,7 @@ import numpy as np
 
 from smallpose.core.instances import Images, Instances, make_images, make_instances
 from smallpose.core.predictions import Predictions
-from smallpose.core.skeleton import COCO17
+from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.io.coco_results_fast import read_results_fast
 from smallpose.io.coco_results_slow import ResultRecord, decode_entries, read_results_slow
 from smallpose.io.json_blocks import decode_records, guess_skeleton
@@ -61,15 +61,27 @@ def write_results(
     path: Path | str,
     category_id: int | str = 1,
     images: Images | None = None,
+    keypoint_names: bool = False,
 ) -> None:
     """Write `Predictions` as a COCO result file, with `bbox` where there is one.
 
     Args:
+        keypoint_names: write the names of the joints, too; then the file is no plain list.
         images: of the ground truth; its ids are written as the file has them, also where they are
             text.
     """
     records = build_result_records(predictions, category_id, images)
-    write_atomically(path, msgspec.json.encode(records))
+    text = msgspec.json.encode(records)
+    if keypoint_names:
+        head, tail = wrap_named_results(predictions.skeleton)
+        text = head + text + tail
+    write_atomically(path, text)
+
+
+def wrap_named_results(skeleton: Skeleton) -> tuple[bytes, bytes]:
+    """Return what comes before and after the list in a file that names the joints."""
+    names = msgspec.json.encode(list(skeleton.spelled_joints))
+    return b'{"keypoint_names":' + names + b',"predictions":', b"}"
 
 
 def build_result_records(

@@ -151,10 +151,7 @@ def order_named_joints(path: Path | str, predictions: Predictions, target: Skele
             f"joints of the results that the truth lacks are left out: "
             f"{list_joints(order.left_out)}",
         )
-    keypoints = predictions.keypoints
-    if not order.is_identity:
-        keypoints = np.ascontiguousarray(keypoints[:, order.columns])
-    return replace(predictions, skeleton=order.skeleton, keypoints=keypoints, notes=notes)
+    return replace(order.apply_to(predictions), notes=notes)
 
 
 def match_skeleton(num_values: int, truth: Instances) -> Skeleton | None:

@@ -27,7 +27,7 @@ def read_image_list(
     """Read the images of a COCO file without a list of annotations; None for one with such a list.
 
     Args:
-        skeleton: of the table, which has no people.
+        skeleton: of the table, which has no people, unless the file names joints.
         category: names of the categories that results may have, as in `read_coco`.
 
     Raises: InputError when there are no images either.
@@ -41,7 +41,9 @@ def read_image_list(
     categories = decode_records(path, "categories", file.categories or [], Category)
     chosen = choose_categories(path, categories, category, lambda: (), keypoints_required=False)
     person = chosen.ids[0] if chosen.ids else 1
-    return make_instances(skeleton, images, [], [], [], category_id=person, notes=notes)
+    return make_instances(
+        chosen.skeleton or skeleton, images, [], [], [], category_id=person, notes=notes
+    )
 
 
 def _contains_key(path: Path | str, key: bytes) -> bool:

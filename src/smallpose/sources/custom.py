@@ -16,7 +16,7 @@ import numpy as np
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import SOURCES, Instances, concat_instances, custom_source
-from smallpose.core.skeleton import SMALLPOSE, Skeleton
+from smallpose.core.skeleton import SMALLPOSE, Skeleton, find_joint_indices
 from smallpose.io.coco_annotations import read_coco
 from smallpose.sources.locate import ImagePaths, find_files
 from smallpose.sources.source import ImageFile, Source
@@ -31,7 +31,7 @@ _SPLITS = {"train": "train", "val": "test", "valid": "test", "validation": "test
 
 
 def parse_custom_sources(
-    sources: Sequence[str], maps: Sequence[str] = ()
+    sources: Sequence[str], maps: Sequence[str] = (), category: Sequence[str] = ()
 ) -> dict[str, tuple[Path, Reader]]:
     """Return name to folder and reader, from the values of `--source` and `--map`.
 
@@ -39,6 +39,7 @@ def parse_custom_sources(
         sources: `NAME=DIR` for COCO files in a folder, or `FILE.py:FUNCTION` for a
             function of the user. That file is executed without any restriction.
         maps: `map.json` for every such folder, or `NAME=map.json` for one.
+        category: names of the categories of people in the COCO files, as in `read_coco`.
     Raises: InputError for values that cannot be used.
     """
     map_of: dict[str, Path] = {}
@@ -47,7 +48,7 @@ def parse_custom_sources(
         map_of[name if equals else ""] = Path(file)
     out: dict[str, tuple[Path, Reader]] = {}
     for text in sources:
-        name, root, reader = _parse_source(text, map_of)
+        name, root, reader = _parse_source(text, map_of, category)
         if not _NAME.fullmatch(name) or name in SOURCES:
             reason = (
                 "is reserved" if name in SOURCES else "has other characters than a-z, 0-9 and _"
@@ -68,7 +69,9 @@ def parse_custom_sources(
     return out
 
 
-def _parse_source(text: str, map_of: Mapping[str, Path]) -> tuple[str, Path, Reader]:
+def _parse_source(
+    text: str, map_of: Mapping[str, Path], category: Sequence[str]
+) -> tuple[str, Path, Reader]:
     code = re.fullmatch(r"(?P<file>.+\.py):(?P<function>\w+)", text)
     if code:
         path = Path(code["file"])
@@ -79,7 +82,7 @@ def _parse_source(text: str, map_of: Mapping[str, Path]) -> tuple[str, Path, Rea
     if not equals:
         raise InputError(f"--source {text}", "not understood", "write lsp=DIR or lsp.py:read_lsp")
     joints = read_joint_map(map_of[name] if name in map_of else map_of.get(""))
-    return name, Path(folder), lambda root: read_mapped_coco(name, root, joints)
+    return name, Path(folder), lambda root: read_mapped_coco(name, root, joints, category)
 
 
 def _load_function(path: Path, name: str, text: str) -> Callable[[Path], object]:
@@ -125,7 +128,9 @@ def read_joint_map(path: Path | None) -> dict[str, str]:
     return joints
 
 
-def read_mapped_coco(name: str, root: Path, joints: Mapping[str, str]) -> Source:
+def read_mapped_coco(
+    name: str, root: Path, joints: Mapping[str, str], category: Sequence[str] = ()
+) -> Source:
     """Read COCO files in `root` or its `annotations/` and rename their joints.
 
     Images are expected below `root/images/`, else below `root`. A file whose name has the word
@@ -147,7 +152,7 @@ def read_mapped_coco(name: str, root: Path, joints: Mapping[str, str]) -> Source
     splits: list[str] = []
     notes: list[str] = []
     for path in annotation_files:
-        people, dropped = _rename_joints(path, read_coco(path), joints)
+        people, dropped = _rename_joints(path, read_coco(path, category=category), joints)
         if dropped:
             notes.append(f"{path.name}: joints left out: {', '.join(dropped)}")
         notes += [f"{path.name}: {note}" for note in people.notes]
@@ -161,7 +166,7 @@ def read_mapped_coco(name: str, root: Path, joints: Mapping[str, str]) -> Source
         file_names = tuple(f"{name}/{n}" for n in people.images.file_names)
         ids = tuple(
             i or str(n)
-            for i, n in zip(people.images.source_ids, people.images.ids.tolist(), strict=True)
+            for i, n in zip(people.images.source_ids, people.images.file_ids, strict=True)
         )
         images = replace(people.images, file_names=file_names, source_ids=ids)
         tables.append(replace(people, images=images, notes=()))
@@ -179,15 +184,8 @@ def _rename_joints(
 
     K stays the number of joints that the people were labelled with.
     """
-    source_joints = people.skeleton.joints
-    unknown = [n for n in joints if n not in source_joints]
-    if unknown:
-        raise InputError(
-            str(path),
-            f"it has no joint {unknown[0]!r}, which the map names",
-            f"use its names: {', '.join(source_joints)}",
-        )
-    ours = [joints.get(n, n) for n in source_joints]
+    source_joints = people.skeleton.spelled_joints
+    ours = _choose_our_names(path, people.skeleton, joints)
     kept = [i for i, n in enumerate(ours) if n in SMALLPOSE.joints]
     if not kept:
         raise InputError(
@@ -212,6 +210,31 @@ def _rename_joints(
         ),
         [source_joints[i] for i in range(len(source_joints)) if i not in kept],
     )
+
+
+def _choose_our_names(path: Path, skeleton: Skeleton, joint_map: Mapping[str, str]) -> list[str]:
+    """Return our name of each joint: the map's, else that of the 21 which it is recognised as.
+
+    Names of the map are compared in any spelling where none is the same. A joint that the map gives
+    to one name is no other's.
+
+    Raises: InputError when the map names a joint that the file does not have, or one twice.
+    """
+    indices = find_joint_indices(skeleton, Skeleton("map", tuple(joint_map)))
+    names: dict[int, str] = {}
+    for theirs, index in zip(joint_map, indices, strict=True):
+        if index is None:
+            raise InputError(
+                str(path),
+                f"it has no joint {theirs!r}, which the map names",
+                f"use its names: {', '.join(skeleton.spelled_joints)}",
+            )
+        names[index] = joint_map[theirs]
+    taken = set(joint_map.values())
+    return [
+        names.get(index, "" if joint in taken else joint)
+        for index, joint in enumerate(skeleton.joints)
+    ]
 
 
 def check_source(source: object, name: str, where: str) -> Source:

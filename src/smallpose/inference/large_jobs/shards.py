@@ -19,6 +19,7 @@ import numpy as np
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
+from smallpose.core.joint_order import JointOrder, keep_joint_order
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.images import refuse_unreadable
@@ -32,7 +33,7 @@ from smallpose.inference.predict_files import (
     read_image_sizes,
 )
 from smallpose.io.coco_annotations import write_coco
-from smallpose.io.coco_results import build_result_records
+from smallpose.io.coco_results import build_result_records, wrap_named_results
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.full_image import FullImageMethod
 from smallpose.system.files import read_bytes, write_atomically, write_atomically_with
@@ -72,6 +73,7 @@ class ShardWorker:
         folder: of the shards.
         options: of the prediction.
         detector: predicts boxes for a top-down method without boxes.
+        order: of the joints in the results (default: the method's own).
     """
 
     def __init__(
@@ -81,8 +83,10 @@ class ShardWorker:
         folder: Path,
         options: InferenceOptions,
         detector: BoxDetector | None = None,
+        order: JointOrder | None = None,
     ) -> None:
         self.method, self.work, self.detector = method, work, detector
+        self.order = order or keep_joint_order(method.skeleton)
         self.folder = folder.absolute()
         self.max_unreadable = options.max_unreadable
         # The share counts for the whole job; one unreadable image must not stop a small shard.
@@ -122,6 +126,7 @@ class ShardWorker:
             boxes = make_full_image_boxes(report.sizes_wh)
         predictions = predict_people(method, people, boxes, work.read, self.options)
         report.unreadable += _list_reasons(predictions)
+        predictions = self.order.apply_to(predictions)
         records = build_result_records(predictions, work.category_id, people.images)
         lines = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
         path = get_shard_path(self.folder, shard)
@@ -225,7 +230,7 @@ def _describe_job(worker: ShardWorker) -> dict[str, Any]:
     return {
         "method": method.name,
         "weights": _hash_weights(method),
-        "joints": list(method.skeleton.joints),
+        "joints": list(worker.order.skeleton.joints),
         "images": len(work.image_ids),
         "per_shard": work.per_shard,
         "pictures and boxes": _hash_arrays(arrays),
@@ -251,8 +256,13 @@ def _hash_weights(method: PoseMethod) -> str:
     return _hash_arrays(weight.cpu().numpy() for weight in method.state_dict().values())
 
 
-def merge_shards(folder: Path, num_shards: int, out: Path) -> tuple[int, int]:
+def merge_shards(
+    folder: Path, num_shards: int, out: Path, named: Skeleton | None = None
+) -> tuple[int, int]:
     """Concatenate the shards to one COCO result file, line by line to save memory.
+
+    Args:
+        named: the joints whose names are written, too (default: a plain list is written).
 
     Returns: the number of people in it, and of images with people.
     """
@@ -261,6 +271,8 @@ def merge_shards(folder: Path, num_shards: int, out: Path) -> tuple[int, int]:
 
     def fill(file: IO[bytes]) -> None:
         nonlocal num_people, num_images
+        head, tail = (b"", b"") if named is None else wrap_named_results(named)
+        file.write(head)
         separator = b"["
         last_image: object = None
         for shard in range(num_shards):
@@ -273,7 +285,7 @@ def merge_shards(folder: Path, num_shards: int, out: Path) -> tuple[int, int]:
                     image = line.split(b',"category_id"', 1)[0]
                     num_images += image != last_image
                     last_image = image
-        file.write(b"[]" if separator == b"[" else b"]")
+        file.write((b"[]" if separator == b"[" else b"]") + tail)
 
     write_atomically_with(out, fill)
     return num_people, num_images

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Images, make_images
+from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.images import ImageArray, ImageReader, read_image
 from smallpose.inference.boxes import Boxes, read_boxes, select_true_boxes
 from smallpose.inference.predict_files import (
@@ -36,6 +37,7 @@ class WorkList:
         category_id: of a person.
         text_ids: (m,) the ids of the images in the file, where any is text; else empty.
         per_shard: images per shard.
+        skeleton: the joints of the COCO file; None for image files.
     """
 
     image_ids: Numbers
@@ -47,6 +49,7 @@ class WorkList:
     category_id: int | str = 1
     text_ids: tuple[int | str, ...] = ()
     per_shard: int = IMAGES_PER_SHARD
+    skeleton: Skeleton | None = None
 
     @property
     def num_shards(self) -> int:
@@ -149,7 +152,8 @@ def list_coco_file(
     elif boxes:
         refuse_missing_boxes(people, data)
         boxes_of_images = select_true_boxes(people)
-    return make_work_list(people.images, reader, boxes_of_images, people.category_id, per_shard)
+    work = make_work_list(people.images, reader, boxes_of_images, people.category_id, per_shard)
+    return replace(work, skeleton=people.skeleton)
 
 
 def list_images(paths: Iterable[Path], per_shard: int = IMAGES_PER_SHARD) -> WorkList:
