@@ -68,6 +68,16 @@ def test_the_page_opens_from_disk_without_network_or_errors(page: Browser):
     assert all(a.startswith(("file:", "data:", "about:", "blob:")) for a in page.loaded_addresses)
 
 
+def test_a_wide_screen_shows_every_column_of_results_and_of_the_papers_tables(page: Browser):
+    page.set_screen(1440, 900)
+    tables = "'#results-table, #table2-table, #table3-table, #table5-table'"
+    hidden = page.evaluate(
+        f"[...document.querySelectorAll({tables})].map((t) => [t.id, "
+        "t.parentNode.scrollWidth - t.parentNode.clientWidth])"
+    )
+    assert hidden == [[f"{name}-table", 0] for name in ("results", "table2", "table3", "table5")]
+
+
 def test_clicks_on_a_heading_sort_descending_ascending_and_back(page: Browser):
     head = "#results-table thead th:nth-child(3)"
     column = "[...document.querySelectorAll('#results-table tbody tr')].map((r) => +r.cells[2].dataset.value)"  # noqa: E501
