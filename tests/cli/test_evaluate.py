@@ -36,7 +36,7 @@ def test_size_classes_follow_the_size_limits_and_the_area_field(files, capsys):
     assert (plain["small"], plain["medium"], plain["large"]) == (1, 1, 0)
     limited = count_people(files, capsys, "--size-limits", "1024,9216")
     assert (limited["small"], limited["medium"], limited["large"]) == (0, 1, 1)
-    by_field = count_people(files, capsys, "--size-limits", "1024,9216", "--area", "file")
+    by_field = count_people(files, capsys, "--size-limits", "1024,9216", "--size-area", "file")
     assert (by_field["small"], by_field["medium"], by_field["large"]) == (1, 0, 1)
 
 

@@ -173,19 +173,25 @@ def density(annotation: dict[str, Any]) -> float:
 
 
 def run_pycocotools(
-    dataset: Dataset, max_detections: int = 20, area: str = "box", sigmas: Any = None
+    dataset: Dataset, max_detections: int = 20, oks_area: str = "file", sigmas: Any = None
 ) -> dict[str, dict[str, Any]]:
-    """Score each class in a separate run: people outside it get num_keypoints 0."""
+    """Score each class in a separate run: people outside it get num_keypoints 0.
+
+    Sizes go by width × height of the box, of detections by the area that loadRes gives them; the
+    `area` field scales OKS and must be in COCO's range.
+    """
     out = {}
     for name in CLASSES:
         coco = copy.deepcopy(dataset.coco)
         for a in coco["annotations"]:
-            if area == "box":
-                a["area"] = a["bbox"][2] * a["bbox"][3]
-            is_member = SIZES[name if name in SIZES else "small"](a["area"])
-            if name in DENSITIES:
-                is_member = is_member and DENSITIES[name](density(a))
-            a["num_keypoints"] *= is_member
+            box_area = a["bbox"][2] * a["bbox"][3]
+            if name != "all":
+                is_member = SIZES[name if name in SIZES else "small"](box_area)
+                if name in DENSITIES:
+                    is_member = is_member and DENSITIES[name](density(a))
+                a["num_keypoints"] *= is_member
+            if oks_area == "box":
+                a["area"] = box_area
         out[name] = _one_run(
             coco, dataset.results, name if name in SIZES else "small", max_detections, sigmas
         )
@@ -193,13 +199,6 @@ def run_pycocotools(
 
 
 def _one_run(coco, results, size, max_detections, sigmas):
-    tiny = float(np.nextafter(0, 1))
-    ranges = {
-        "all": [0, 1e10],
-        "small": [tiny, float(np.nextafter(12288, 0))],
-        "medium": [12288, float(np.nextafter(49152, 0))],
-        "large": [49152, 1e10],
-    }
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
         truth.dataset = coco
@@ -215,7 +214,9 @@ def _one_run(coco, results, size, max_detections, sigmas):
             scorer.params.kpt_oks_sigmas = np.array(sigmas)
         elif len(coco["categories"][0]["keypoints"]) == 21:
             scorer.params.kpt_oks_sigmas = SIGMAS21
-        scorer.params.areaRng, scorer.params.areaRngLbl = [ranges[size]], [size]
+        scorer.params.areaRng, scorer.params.areaRngLbl = [[0, 1e10]], [size]
+        for detection in results_coco.dataset["annotations"]:
+            detection["area"] = 1 if SIZES[size](detection["area"]) else -1
         scorer.params.maxDets = [max_detections]
         scorer.evaluate()
         scorer.accumulate()

@@ -164,7 +164,7 @@ REFERENCE = [  # the values that pycocotools 2.0.11 prints for real files, at it
 def test_plain_coco_on_real_files_gives_the_known_values(gt, dt, values, real):
     truth = read_coco(real / "coco" / gt)
     predictions = read_results(real / "coco" / dt, truth)
-    plain = evaluate(truth, predictions, area="file", size_limits=(32**2, 96**2))["coco"]
+    plain = evaluate(truth, predictions, size_area="file", size_limits=(32**2, 96**2))["coco"]
     assert {name: round(plain[name], 6) for name in values} == values
 
 
@@ -172,7 +172,7 @@ def test_box_sizes_on_a_real_file_give_the_known_values(real):
     folder = real / "coco" / "val_subset250"
     truth = read_coco(folder / "val_subset.json.gz")
     predictions = read_results(folder / "detections_C.json.gz", truth)
-    ours = evaluate(truth, predictions)
+    ours = evaluate(truth, predictions, oks_area="box")
     values = {"AP": 0.288474, "AP_S": 0.203672, "AP_M": 0.374950, "AP_L": 0.382972, "AR": 0.318237}
     assert {name: round(ours["coco"][name], 6) for name in values} == values
     assert ours.people == {

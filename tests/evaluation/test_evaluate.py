@@ -197,22 +197,65 @@ def test_people_with_labels_but_num_keypoints_0_stay_ignored_when_scored_on_17_j
     assert evaluate(truth, aligned(truth)).people["all"] == 1
 
 
-def test_area_by_file_changes_size_and_scale():
-    truth = people([[0, 0, 150, 100]])
-    truth = replace(truth, file_area=np.array([9000.0]))
+@pytest.fixture
+def shifted():
+    """A person of 150 × 100 px whose `area` field is 9,000 px², predicted 6 px off."""
+    truth = replace(people([[0, 0, 150, 100]]), file_area=np.array([9000.0]))
     predictions = perfect(truth)
     predictions.keypoints[:, :, 0] += 6
-    by_box = evaluate(truth, predictions)
-    by_file = evaluate(truth, predictions, area="file")
-    assert by_box.people["medium"] == 1
+    return truth, predictions
+
+
+def test_each_area_decides_the_oks_scale_or_the_size_and_never_both(shifted):
+    plain = evaluate(*shifted)
+    by_box = evaluate(*shifted, oks_area="box")
+    smaller = evaluate(*shifted, oks_area="0.53box")
+    by_file = evaluate(*shifted, size_area="file")
+    assert smaller["coco"]["AP"] < plain["coco"]["AP"] < by_box["coco"]["AP"]
+    assert by_file["coco"]["AP"] == plain["coco"]["AP"]
+    assert [r.people["medium"] for r in (plain, by_box, smaller, by_file)] == [1, 1, 1, 0]
     assert by_file.people["small"] == 1
-    assert by_file["coco"]["AP"] < by_box["coco"]["AP"]
 
 
-def test_area_by_file_refuses_people_without_the_field():
-    truth = people([[0, 0, 150, 100]])
-    with pytest.raises(InputError, match="annotation 1: no area field"):
-        evaluate(truth, perfect(truth), area="file")
+def test_settings_and_the_header_of_the_table_name_both_areas(shifted):
+    result = evaluate(*shifted, oks_area="0.53box", size_area="file")
+    assert (result.settings["oks_area"], result.settings["size_area"]) == ("0.53box", "file")
+    head = str(result).splitlines()[:2]
+    assert head == [
+        "OKS scaled by 0.53 × width × height of the box (--oks-area 0.53box)",
+        "Sizes by the area field (--size-area file)",
+    ]
+    assert str(evaluate(*shifted)).startswith("OKS scaled by the area field (--oks-area file)\n")
+
+
+def test_people_without_the_field_have_the_area_of_their_box_and_a_note_says_so(shifted):
+    truth, predictions = shifted
+    bare = replace(truth, file_area=np.array([np.nan]))
+    result = evaluate(bare, predictions)
+    assert result["coco"] == evaluate(truth, predictions, oks_area="box")["coco"]
+    note = "1 labelled person has no area field: width × height of their box is used"
+    assert note in result.notes
+    assert not evaluate(truth, predictions).notes
+    assert not evaluate(bare, predictions, oks_area="box").notes
+
+
+def test_an_area_field_of_0_is_reported():
+    truth = replace(people([[0, 0, 150, 100]]), file_area=np.zeros(1))
+    (note,) = evaluate(truth, perfect(truth)).notes
+    assert note.startswith("1 labelled person has an area of 0, so only exact poses match")
+
+
+def test_small_people_without_a_density_class_are_explained():
+    truth = people([[0, 0, 60, 80], [0, 0, 60, 80]])
+    keypoints = truth.keypoints.copy()
+    keypoints[1, :, 2] = 0
+    truth = replace(truth, keypoints=keypoints, file_area=truth.area)
+    result = evaluate(truth, perfect(truth))
+    assert result.people["small"] == 2
+    assert sum(result.people[name] for name in ("sparse", "moderate", "dense")) == 1
+    assert result.notes == (
+        "1 small person is in no density class: no keypoint with v > 0, so Eq. 3 has no value",
+    )
 
 
 @pytest.mark.parametrize(
@@ -220,7 +263,8 @@ def test_area_by_file_refuses_people_without_the_field():
     [
         ({"protocols": ("cocoa",)}, "no such protocol"),
         ({"protocols": ()}, "no protocol is given"),
-        ({"area": "mask"}, "use box or file"),
+        ({"oks_area": "mask"}, "use file or box or 0.53box"),
+        ({"size_area": "0.53box"}, "use box or file"),
         ({"max_detections": 0}, "not above zero"),
         ({"density_joints": 0}, "not above zero"),
         ({"size_limits": (9, 4)}, "do not rise"),
@@ -249,8 +293,8 @@ def test_the_json_holds_numbers_people_and_all_settings():
     assert set(data["protocols"]) == {"coco", "recall"}
     assert set(data["protocols"]["coco"]) == KEYS
     assert set(data["people"]) == {"all", "small", "medium", "large", "sparse", "moderate", "dense"}
-    needed = {"keypoints", "area", "detection_area", "max_detections", "density_joints", "sigmas"}
-    assert needed <= set(data["settings"])
+    needed = {"keypoints", "oks_area", "size_area", "detection_area", "max_detections"}
+    assert needed | {"density_joints", "sigmas"} <= set(data["settings"])
 
 
 def test_scores_of_any_finite_size_are_legal():

@@ -60,7 +60,7 @@ def greedy(dataset, t, counts):
     truth, predictions = dataset.truth, dataset.predictions
     sigmas = truth.skeleton.sigmas
     table = compute_oks(
-        predictions.keypoints, truth.keypoints, truth.boxes_xywh, truth.area, sigmas
+        predictions.keypoints, truth.keypoints, truth.boxes_xywh, truth.file_area, sigmas
     )
     fate, taken = {}, set()
     ids = truth.images.ids[truth.image_rows]
@@ -257,9 +257,9 @@ def test_the_limit_of_20_detections_is_reported_with_what_it_costs():
     boxes = [(100 * i, 0, 60, 100) for i in range(n)]
     truth, _ = one_image(boxes, [])
     predictions = make_predictions(COCO17, [1] * n, truth.keypoints, np.linspace(1, 0.1, n))
-    result = evaluate(truth, predictions, protocols=("coco", "owned"))
+    result = evaluate(truth, predictions, protocols=("coco", "owned"), oks_area="box")
     (note,) = result.notes
     assert "limit of 20 detections binds in 1 of 1 image and puts 10 of 30 people" in note
     assert result["coco"]["AP"] == pytest.approx(67 / 101)
     assert "AP would be 1.0000 without it, +0.3366" in note
-    assert evaluate(truth, predictions, max_detections=None).notes == ()
+    assert evaluate(truth, predictions, max_detections=None, oks_area="box").notes == ()

@@ -119,6 +119,20 @@ def test_no_updates_and_classes_without_people_are_nan():
         assert math.isnan(KeypointAP("coco17").compute()["AP"].item())
 
 
+def test_areas_scale_oks_as_in_the_evaluator():
+    preds, target = make_lists(3)
+    target = [t | {"area": 0.4 * (t["boxes"][:, 2:] - t["boxes"][:, :2]).prod(1)} for t in target]
+    scores = {}
+    for rule in ("file", "box", "0.53box"):
+        metric = KeypointAP("coco17", oks_area=rule)
+        metric.update(preds, target)
+        scores[rule] = metric.compute()["AP"].item()
+    assert scores["file"] < scores["0.53box"] < scores["box"]
+    plain = KeypointAP("coco17")
+    plain.update(preds, target)
+    assert plain.compute()["AP"].item() == scores["file"]
+
+
 def test_lists_that_do_not_fit_are_refused():
     preds, target = make_lists(0)
     with pytest.raises(InputError, match="11 predictions, 12 targets"):

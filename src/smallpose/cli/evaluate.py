@@ -86,8 +86,8 @@ def add_scoring_options(parser: OptionGroup, protocols: str) -> None:
         "--oks-area",
         choices=("file", "box", "0.53box"),
         default="file",
-        help="Scale OKS by the field 'area' of the file, as pycocotools does (width × height of the "
-        "box for people who have none), by width × height of the box, or by 0.53 times that, as "
+        help="Scale OKS by the field 'area' of the file, as pycocotools does (by width × height of "
+        "the box for people who have none), by width × height of the box, or by 0.53 times that, as "
         "published CrowdPose and AI Challenger results do.",
     )
     add_option(
@@ -222,9 +222,10 @@ def _draw_figures(
 
     predictions = read_results(args.predictions, truth)
     options = {key: value for key, value in options.items() if key != "protocols"}
+    sizes = {key: value for key, value in options.items() if key in ("size_area", "size_limits")}
     options |= {"num_resamples": args.intervals, "seed": args.seed}
     scales = {
-        "density": measure_density(truth, args.density_joints),
+        "density": measure_density(truth, args.density_joints, **sizes),
         "height": measure_height(truth),
     }
     curves = {

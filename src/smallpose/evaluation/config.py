@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from numpy.typing import ArrayLike
 
 from smallpose.core.errors import InputError
+from smallpose.evaluation.areas import OKS_AREAS, SIZE_AREAS
 from smallpose.evaluation.protocols import PAPER_LIMITS, PROTOCOLS, SizeLimits
 
 
@@ -17,7 +18,8 @@ class ScoringConfig:
     """
 
     protocols: Sequence[str] = ("coco",)
-    area: str = "box"
+    oks_area: str = "file"
+    size_area: str = "box"
     max_detections: int | None = 20
     keypoints: str | None = None
     sigmas: ArrayLike | None = None
@@ -33,8 +35,12 @@ class ScoringConfig:
                 )
         if not self.protocols:
             raise InputError("--protocol", "no protocol is given", f"choose from {choices}")
-        if self.area not in ("box", "file"):
-            raise InputError(f"--area {self.area}", "no such rule", "use box or file")
+        for flag, rule, rules in (
+            ("--oks-area", self.oks_area, OKS_AREAS),
+            ("--size-area", self.size_area, SIZE_AREAS),
+        ):
+            if rule not in rules:
+                raise InputError(f"{flag} {rule}", "no such rule", f"use {' or '.join(rules)}")
         for flag, value in (
             ("--max-detections", self.max_detections),
             ("--density-joints", self.density_joints),

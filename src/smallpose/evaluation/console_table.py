@@ -6,6 +6,7 @@ from typing import Any
 
 from smallpose.core.interval import Interval
 from smallpose.core.table import build_text_table
+from smallpose.evaluation.areas import OKS_AREAS
 from smallpose.evaluation.protocols import CLASSES
 
 Metrics = Mapping[str, float | None]
@@ -20,7 +21,7 @@ def format_evaluation(
     notes: Sequence[str],
     intervals: Mapping[str, Mapping[str, Interval | None]],
 ) -> str:
-    """Format the metrics, the number of people beneath them, then settings and notes.
+    """Format the areas used, the metrics, the number of people, then settings and notes.
 
     AP at single thresholds is beside `all`; classes without people are listed.
     """
@@ -40,7 +41,7 @@ def format_evaluation(
                 rows.append(["", "95 %", *cells])
     counts = ["people", "", f"{people['all']:,}", "", ""]
     counts += [f"{people[one.name]:,}" for one in CLASSES[1:]]
-    lines = format_table(heading, rows, counts)
+    lines = [*format_areas(settings), *format_table(heading, rows, counts)]
     empty = [one.heading for one in CLASSES if people[one.name] == 0]
     if empty:
         lines.append(f"n/a (0 people): {', '.join(empty)}")
@@ -48,6 +49,17 @@ def format_evaluation(
     for sentence in (*_format_settings(settings), *(f"note: {note}" for note in notes)):
         lines += textwrap.wrap(sentence, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines)
+
+
+def format_areas(settings: Mapping[str, Any]) -> list[str]:
+    """Say in the header of a table which area scales OKS and which decides sizes."""
+    return [
+        f"{label} {OKS_AREAS.get(settings[key], settings[key])} (--{flag} {settings[key]})"
+        for label, key, flag in (
+            ("OKS scaled by", "oks_area", "oks-area"),
+            ("Sizes by", "size_area", "size-area"),
+        )
+    ]
 
 
 def _list_columns(protocol: str, letters: str) -> list[str]:
@@ -90,8 +102,7 @@ def _format_settings(settings: Mapping[str, Any]) -> list[str]:
     max_detections = settings["max_detections"]
     num_counted = "all" if max_detections is None else max_detections
     return [
-        f"Keypoints: {settings['keypoints']}. Area for size and OKS: {settings['area']}; of "
-        f"detections: {settings['detection_area']}.",
+        f"Keypoints: {settings['keypoints']}. Area of detections: {settings['detection_area']}.",
         f"Small and medium people are below {limits} px². K of the keypoint density: "
         f"{settings['density_joints']}.",
         f"The protocol coco counts {num_counted} detections per image.",

@@ -149,7 +149,7 @@ class Evaluator:
             counts,
             self.config.protocols,
             describe_settings(self.config, scored, self._has_boxes),
-            collect_notes(scored, self._notes),
+            collect_notes(scored, self._notes, self.config),
         )
         return add_intervals(result, intervals, seed) if intervals else result
 

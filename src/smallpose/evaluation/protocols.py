@@ -54,7 +54,7 @@ def classify_sizes(area: Floats, limits: SizeLimits = PAPER_LIMITS) -> Mask:
     [[1, 1], [0, 0], [0, 1], [0, 0]]
     """
     small, medium = limits
-    is_valid = (area >= 0) & (area <= MAX_AREA)
+    is_valid = has_valid_area(area)
     return np.stack(
         [
             is_valid,
@@ -63,6 +63,11 @@ def classify_sizes(area: Floats, limits: SizeLimits = PAPER_LIMITS) -> Mask:
             is_valid & (area >= medium),
         ]
     )
+
+
+def has_valid_area(area: Floats) -> Mask:
+    """Return whether areas, px², are in COCO's range of all sizes, both ends included."""
+    return np.asarray((area >= 0) & (area <= MAX_AREA))
 
 
 def classify_people(
@@ -82,11 +87,8 @@ def classify_people(
         limits: where small and medium end, px²; the first is also S_small of Eq. 3.
     """
     sizes = classify_sizes(area, limits)
-    density = np.full(len(area), np.nan)
     is_small = sizes[1]
-    # With the paper's limit the ratio is exactly 1, and Eq. 3 is as printed to the last bit.
-    scaled = area[is_small] * (SMALL_BELOW / limits[0])
-    density[is_small] = keypoint_density(scaled, num_labelled[is_small], num_joints[is_small])
+    density = compute_small_density(area, num_labelled, num_joints, limits)
     densities = np.stack(
         [
             is_small & (density < SPARSE_BELOW),
@@ -95,6 +97,21 @@ def classify_people(
         ]
     )
     return np.concatenate([sizes, densities]) & is_counted
+
+
+def compute_small_density(
+    area: Floats,
+    num_labelled: NDArray[np.int64],
+    num_joints: NDArray[np.int64],
+    limits: SizeLimits = PAPER_LIMITS,
+) -> Floats:
+    """Return the (n,) keypoint density of small people, NaN for others; arguments as above."""
+    density = np.full(len(area), np.nan)
+    is_small = classify_sizes(area, limits)[1]
+    # With the paper's limit the ratio is exactly 1, and Eq. 3 is as printed to the last bit.
+    scaled = area[is_small] * (SMALL_BELOW / limits[0])
+    density[is_small] = keypoint_density(scaled, num_labelled[is_small], num_joints[is_small])
+    return density
 
 
 def assign_coco_classes(area: Floats, limits: SizeLimits = PAPER_LIMITS) -> Mask:

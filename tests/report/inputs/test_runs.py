@@ -66,10 +66,17 @@ def test_a_class_without_people_is_none_whether_null_or_minus_one(tmp_path: Path
 
 
 def test_settings_of_a_run_written_under_their_old_names_are_read_under_the_new(tmp_path: Path):
-    old = {"max_found": 20, "found_area": "width × height of bbox", "keypoints": "coco17"}
+    old = {
+        "area": "width × height of bbox",
+        "max_found": 20,
+        "found_area": "width × height of bbox",
+        "keypoints": "coco17",
+    }
     evaluation = {"protocols": {"coco": {"AP": 0.5}}, "settings": old}
     (tmp_path / "result.json").write_text(json.dumps({"method": "x", "evaluation": evaluation}))
     assert read_run(tmp_path).evaluation["settings"] == {
+        "oks_area": "box",
+        "size_area": "box",
         "max_detections": 20,
         "detection_area": "width × height of bbox",
         "keypoints": "coco17",

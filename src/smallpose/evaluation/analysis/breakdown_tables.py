@@ -72,7 +72,7 @@ def build_breakdowns(
             bins = binned_ap.compute_binned_ap(truth, predictions, values, **resampling, **options)
             made[name] = _tabulate_bins(name, bins)
         elif name == "image":
-            made[name] = _tabulate_images(breakdown.count_per_image(result))
+            made[name] = _tabulate_images(breakdown.count_per_image(result, truth))
         elif name == "diagnosis":
             diagnosis = diagnose(truth, predictions, **options)
             made[name] = diagnosis.to_dict(), str(diagnosis)
@@ -115,8 +115,8 @@ def _tabulate_bins(name: str, bins: Sequence[binned_ap.Bin]) -> Breakdown:
     return [one.to_dict() for one in bins], "\n".join(format_table(heading, rows, left=1))
 
 
-def _tabulate_images(images: Sequence[dict[str, int]], max_rows: int = 10) -> Breakdown:
-    worst = sorted(images, key=lambda i: (i["right"] - i["people"] - i["wrong"], i["image_id"]))
+def _tabulate_images(images: Sequence[dict[str, Any]], max_rows: int = 10) -> Breakdown:
+    worst = sorted(images, key=lambda i: i["right"] - i["people"] - i["wrong"])
     rows = [[str(value) for value in image.values()] for image in worst[:max_rows]]
     heading = ["image", "people", "detections", "true", "false"]
     subject = format_count(len(rows), "image", "images")

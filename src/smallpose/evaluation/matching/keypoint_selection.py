@@ -1,4 +1,4 @@
-"""Which keypoints are scored (paper, Sec. 5.3): all of the truth's, or COCO's 17 among them.
+"""Which keypoints are scored (paper, Sec. 5.3): those of the truth that the results have, by name.
 
 Setting A scores a model of COCO's 17 joints on people labelled with 21. People keep the size and
 density of their complete label; those without any scored joint are ignored.
@@ -7,7 +7,7 @@ density of their complete label; those without any scored joint are ignored.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
@@ -16,7 +16,7 @@ from smallpose.core.skeleton import COCO17, Skeleton, map_joints
 from smallpose.evaluation.areas import get_person_area
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.matching.arrays import Floats, Mask, Poses
-from smallpose.evaluation.protocols import classify_people
+from smallpose.evaluation.protocols import classify_people, has_valid_area
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class ScoredPoses:
         is_counted: (n,) people who must be detected; the others are ignored.
         classes: (c, n) membership in `CLASSES`.
         num_without_joints: how many people have labels, but none among the scored joints.
+        missing_joints: those of the truth that are left out because the predictions lack them.
     """
 
     truth: Instances
@@ -38,6 +39,7 @@ class ScoredPoses:
     is_counted: Mask
     classes: Mask
     num_without_joints: int
+    missing_joints: tuple[str, ...] = ()
 
 
 def select_keypoints(
@@ -45,7 +47,8 @@ def select_keypoints(
 ) -> ScoredPoses:
     """Bring truth and predictions to the joints that are scored, and classify the people.
 
-    Raises: InputError when the predictions lack a joint, or sigmas do not fit.
+    Raises: InputError when the predictions lack a joint that was asked for, or have none of the
+        truth's, or sigmas do not fit.
     """
     skeleton = _choose_skeleton(truth.skeleton, predictions.skeleton, config.keypoints)
     missing = [j for j in skeleton.joints if j not in predictions.skeleton.joints]
@@ -53,8 +56,11 @@ def select_keypoints(
         raise InputError(
             f"results with {predictions.skeleton.name}",
             f"they have no {missing[0]}, which is among the scored {skeleton.name}",
-            "use --keypoints coco17 to score the joints they have",
+            "leave out --keypoints to score the joints they have",
         )
+    missing_joints: tuple[str, ...] = ()
+    if config.keypoints is None and skeleton not in (truth.skeleton, COCO17):
+        missing_joints = tuple(j for j in truth.skeleton.joints if j not in skeleton.joints)
     is_counted = truth.is_counted
     num_without_joints = 0
     keypoints = truth.keypoints
@@ -64,7 +70,6 @@ def select_keypoints(
         num_without_joints = int(np.count_nonzero(is_bare))
         is_counted = is_counted & ~is_bare
     sigmas = _choose_sigmas(truth.skeleton, skeleton, config.sigmas)
-    area = get_person_area(truth, config.area)
     density_joints = truth.num_source_joints
     if config.density_joints is not None:
         density_joints = np.full(len(truth), config.density_joints)
@@ -75,16 +80,35 @@ def select_keypoints(
             detections=select_detections(predictions, skeleton),
             keypoints=keypoints,
             boxes_xywh=truth.boxes_xywh,
-            area=area,
+            area=get_person_area(truth, config.oks_area),
             is_crowd=truth.iscrowd,
             sigmas=sigmas,
         ),
         is_counted=is_counted,
-        classes=classify_people(
-            area, truth.num_labelled, density_joints, is_counted, config.size_limits
-        ),
+        classes=_classify_scored(truth, density_joints, is_counted, config),
         num_without_joints=num_without_joints,
+        missing_joints=missing_joints,
     )
+
+
+def _classify_scored(
+    truth: Instances, density_joints: NDArray[np.int64], is_counted: Mask, config: ScoringConfig
+) -> Mask:
+    """Return (c, n) membership in `CLASSES`.
+
+    Sizes go by one area; that all people with an area in COCO's range are scored goes by the OKS
+    scale, as in pycocotools, which knows no other area.
+    """
+    is_scored = is_counted & has_valid_area(get_person_area(truth, config.oks_area))
+    classes = classify_people(
+        get_person_area(truth, config.size_area),
+        truth.num_labelled,
+        density_joints,
+        is_scored,
+        config.size_limits,
+    )
+    classes[0] = is_scored
+    return classes
 
 
 def select_detections(predictions: Predictions, skeleton: Skeleton) -> Floats:
@@ -98,13 +122,18 @@ def _choose_skeleton(truth: Skeleton, predicted: Skeleton, keypoints: str | None
     """Return the joints to score.
 
     Args:
-        keypoints: "all" of the truth's, "coco17", or None: COCO's 17 when the predictions are of
-            these and the truth has others as well, else all.
+        keypoints: "all" of the truth's, "coco17", or None: those of the truth that the predictions
+            have.
+
+    Raises: InputError when the choice is unknown, the truth lacks joints of COCO, or no joint is
+        left.
     """
     if keypoints not in (None, "all", "coco17"):
         raise InputError(f"--keypoints {keypoints}", "no such choice", "use all or coco17")
-    is_subset = predicted.joints == COCO17.joints and set(COCO17.joints) < set(truth.joints)
-    if keypoints == "all" or (keypoints is None and not is_subset):
+    if keypoints is None:
+        is_coco17 = set(predicted.joints) == set(COCO17.joints) < set(truth.joints)
+        return COCO17 if is_coco17 else _select_shared_joints(truth, predicted)
+    if keypoints == "all":
         return truth
     if not set(COCO17.joints) <= set(truth.joints):
         raise InputError(
@@ -113,6 +142,20 @@ def _choose_skeleton(truth: Skeleton, predicted: Skeleton, keypoints: str | None
             "leave out --keypoints",
         )
     return truth if truth.joints == COCO17.joints else COCO17
+
+
+def _select_shared_joints(truth: Skeleton, predicted: Skeleton) -> Skeleton:
+    """Return the truth's joints that the predictions have, in the truth's order."""
+    indices = [i for i, joint in enumerate(truth.joints) if joint in predicted.joints]
+    if len(indices) == len(truth):
+        return truth
+    if not indices:
+        raise InputError(
+            f"results with {predicted.name}",
+            f"they have none of the joints of the truth's {truth.name}",
+            'name their joints as the truth does, under "keypoint_names"',
+        )
+    return truth.take(indices)
 
 
 def _choose_sigmas(truth: Skeleton, scored: Skeleton, sigmas: ArrayLike | None) -> Floats:

@@ -16,6 +16,7 @@ from smallpose.evaluation.analysis.error_diagnosis import (
     NEAR_SIMILARITY,
     compute_keypoint_similarity,
 )
+from smallpose.evaluation.areas import get_person_area
 from smallpose.evaluation.matching.arrays import Floats, Ints
 from smallpose.evaluation.matching.oks import compute_oks
 from smallpose.report.inputs.person_matching import PersonMatches
@@ -64,6 +65,7 @@ def find_false_positives(
     nearest = np.full(len(predictions), -1, dtype=np.intp)
     best = np.zeros(len(predictions))
     sigmas = predictions.skeleton.sigmas
+    areas = get_person_area(truth)
     people_in = _group_by_image(
         truth.images.ids[truth.image_rows], np.flatnonzero(matches.is_scored)
     )
@@ -72,7 +74,7 @@ def find_false_positives(
         if people is None:
             continue
         poses, labels = predictions.keypoints[detections], keypoints[people]
-        area = truth.area[people]
+        area = areas[people]
         oks = compute_oks(poses, labels, truth.boxes_xywh[people], area, sigmas)
         fits_best = oks.argmax(axis=1)
         best[detections] = oks[np.arange(len(detections)), fits_best]
