@@ -5,9 +5,14 @@ from pathlib import Path
 
 from smallpose.cli.options import DEMO_SET, add_category_option, add_option
 from smallpose.core.errors import InputError
+from smallpose.core.joint_names import are_numbered
 
 HELP = "Check a COCO file or a result file for faults, or the hashes of a built set."
 EXAMPLE = f"smallpose check {DEMO_SET}"
+UNKNOWN_JOINTS = (
+    "which joints these are is not known from their number (COCO has 17, our sets 21); compare them "
+    "with the ground truth by --truth FILE"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +53,13 @@ def run_command(args: argparse.Namespace) -> int:
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import is_result_file, make_truth_for_results, read_results
     from smallpose.io.unposed_boxes import read_unposed_boxes
-    from smallpose.io.validation import check_merged_poses, check_predictions, check_truth
+    from smallpose.io.validation import (
+        Finding,
+        check_joints,
+        check_merged_poses,
+        check_predictions,
+        check_truth,
+    )
 
     has_results = not args.path.is_dir() and is_result_file(args.path)
     if args.truth and not has_results:
@@ -65,6 +76,12 @@ def run_command(args: argparse.Namespace) -> int:
             truth = read_coco(args.truth, category=args.category)
         predictions = read_results(args.path, truth)
         findings = check_predictions(predictions)
+        if args.truth:
+            joint_findings = check_joints(truth, predictions)
+            known = {finding.message for finding in joint_findings}
+            findings = joint_findings + [f for f in findings if f.message not in known]
+        elif are_numbered(predictions.skeleton.joints):
+            findings.append(Finding(UNKNOWN_JOINTS, is_fault=False))
         subject = f"{len(predictions):,} detections, {predictions.skeleton.name}"
     else:
         people = read_coco(args.path, category=args.category)

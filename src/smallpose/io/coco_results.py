@@ -12,6 +12,7 @@ from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.io.coco_results_fast import read_results_fast
 from smallpose.io.coco_results_slow import ResultRecord, decode_entries, read_results_slow
+from smallpose.io.joint_order_check import add_order_note
 from smallpose.io.json_blocks import decode_records, guess_skeleton
 from smallpose.system.files import read_bytes, write_atomically
 
@@ -27,7 +28,9 @@ def read_results(path: Path | str, truth: Instances) -> Predictions:
     Raises: InputError naming the entry that is broken, not finite, or of an unknown image.
     """
     predictions = read_results_fast(path, truth)
-    return read_results_slow(path, truth) if predictions is None else predictions
+    if predictions is None:
+        predictions = read_results_slow(path, truth)
+    return add_order_note(truth, predictions)
 
 
 def is_result_file(path: Path | str) -> bool:

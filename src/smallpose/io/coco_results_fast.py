@@ -14,6 +14,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.io import coco_results_slow, mapped_json
+from smallpose.io.joint_order_check import add_order_note
 from smallpose.io.mapped_json import (
     WHITESPACE,
     MappedText,
@@ -72,8 +73,9 @@ def stream_results(path: Path | str, truth: Instances) -> Iterator[Predictions]:
             pieces = []
         if not pieces:
             yield coco_results_slow.read_results_slow(path, truth)
-        for piece in pieces:
-            yield _scan_chunks(text, piece, num_values, skeleton, truth)
+        for index, piece in enumerate(pieces):
+            predictions = _scan_chunks(text, piece, num_values, skeleton, truth)
+            yield predictions if index else add_order_note(truth, predictions)
 
 
 def _cut_into_chunks(text: MappedText, truth: Instances) -> tuple[Skeleton, int, list[int]]:

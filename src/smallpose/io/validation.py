@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from smallpose.core.boxes import box_around_keypoints, box_iou, to_xyxy
 from smallpose.core.errors import RefusedError
 from smallpose.core.instances import Instances
+from smallpose.core.joint_order import list_joints, match_joint_order
 from smallpose.core.predictions import Predictions
+from smallpose.io.joint_order_check import describe_other_order
 from smallpose.system.files import check_file_name
 
 _MAX_EXAMPLES = 3
@@ -125,6 +127,22 @@ def _describe_detection(predictions: Predictions, is_affected: NDArray[np.bool_]
     """Name the first detection affected, by its position in the table and its image."""
     row = int(np.argmax(is_affected))
     return f"detection {row + 1:,}, image {predictions.image_ids[row]}"
+
+
+def check_joints(truth: Instances, predictions: Predictions) -> list[Finding]:
+    """Return how the joints of results differ from those of their ground truth.
+
+    The notes of the predictions say which joints were left out.
+    """
+    findings = []
+    other_order = describe_other_order(truth, predictions)
+    if other_order is not None:
+        findings.append(Finding(other_order, is_fault=True))
+    missing = match_joint_order(predictions.skeleton, truth.skeleton).missing
+    if missing and len(predictions):
+        what = f"the results lack {len(missing)} of the ground truth's {len(truth.skeleton)} joints"
+        findings.append(Finding(f"{what}: {list_joints(missing)}", is_fault=False))
+    return findings
 
 
 def _count_duplicates(predictions: Predictions) -> int:
