@@ -1,4 +1,7 @@
-"""Every verb that reads a COCO file chooses people by category and says what it left out."""
+"""Every verb that reads a COCO file chooses people by category and says what it left out.
+
+Ids of images that are text stay text in what it writes.
+"""
 
 import json
 
@@ -130,3 +133,20 @@ def test_a_file_without_keypoints_is_one_line(files, verb, keypoints, capsys):
     assert run(verb, *words) == 2
     (error,) = [line for line in capsys.readouterr().err.splitlines() if "has keypoints" in line]
     assert "none of its 6 annotations of Person has keypoints; give a file with" in error
+
+
+def test_counts_per_image_have_the_ids_of_the_file(files, capsys):
+    names = {1: "seq/b", 2: "seq/a", 3: "7"}
+    for name in ("truth", "people"):
+        content = json.loads((files / f"{name}.json").read_text())
+        for record in content if name == "people" else content["annotations"]:
+            record["image_id"] = names[record["image_id"]]
+        for image in content["images"] if name == "truth" else ():
+            image["id"] = names[image["id"]]
+        (files / f"{name}.json").write_text(json.dumps(content))
+    words = (files / "truth.json", files / "people.json", "--breakdown", "image", "--json", "-")
+    assert run("evaluate", *words) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["protocols"]["coco"]["AP"] == 1
+    assert [row["image_id"] for row in result["image"]] == ["7", "seq/a", "seq/b"]
+    assert [row["right"] for row in result["image"]] == [2, 2, 2]

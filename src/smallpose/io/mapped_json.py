@@ -108,7 +108,8 @@ def list_unique(values: NDArray[np.int64]) -> list[int]:
     """Return the values that occur; fast where all are the same, as those of categories."""
     if len(values) and (values == values[0]).all():
         return [int(values[0])]
-    return np.unique(values).tolist()
+    unique: list[int] = np.unique(values).tolist()
+    return unique
 
 
 def find_rows(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.intp]:

@@ -90,7 +90,8 @@ def test_the_joints_of_a_missed_person_have_similarity_0(column):
 def test_per_image_counts_add_up(crowded_dataset):
     dataset = crowded_dataset(3, images=8, people=6)
     rows = count_per_image(
-        evaluate(dataset.truth, dataset.predictions, protocols=("owned",), max_detections=None)
+        evaluate(dataset.truth, dataset.predictions, protocols=("owned",), max_detections=None),
+        dataset.truth,
     )
     assert sum(r["people"] for r in rows) == int((dataset.truth.is_counted).sum())
     assert sum(r["found"] for r in rows) == len(dataset.predictions)

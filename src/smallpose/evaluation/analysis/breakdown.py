@@ -88,21 +88,21 @@ def label_crowding(truth: Instances, limits: tuple[float, float] = CROWDING_LIMI
     ]
 
 
-def count_per_image(result: Evaluation) -> list[dict[str, int]]:
+def count_per_image(result: Evaluation, truth: Instances) -> list[dict[str, Any]]:
     """Count people, detections, true and false positives at OKS .50 in each image."""
     counts = result.match_counts
     m = len(counts.image_ids)
     no_detections = np.zeros((1, len(counts.scores)), np.uint16)
     false_positives = next(iter(counts.false_positives.values()), no_detections)
     columns = {
-        "image_id": counts.image_ids,
         "people": counts.num_people[:, 0],
         "found": counts.num_detections,
         "right": np.bincount(counts.image, counts.true_positives[0] & 1, m).astype(int),
         "wrong": np.bincount(counts.image, false_positives[0] & 1, m).astype(int),
     }
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    image_ids = [truth.images.file_id_of[image_id] for image_id in counts.image_ids.tolist()]
+    rows = zip(image_ids, *(column.tolist() for column in columns.values()), strict=True)
+    return [dict(zip(("image_id", *columns), row, strict=True)) for row in rows]
 
 
 @dataclass(frozen=True)
