@@ -112,3 +112,17 @@ def test_check_remarks_that_people_were_merged_into_one_pose(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "poses lie in several boxes that have no pose" in out
     assert "id 2 over 2 boxes in a.png" in out
+
+
+def test_results_of_a_number_of_joints_that_tells_nothing_get_a_remark(tmp_path, capsys):
+    path = tmp_path / "results.json"
+    for num_joints, has_remark in ((15, True), (17, False), (21, False)):
+        keypoints = [1.5, 2, 0.5] * num_joints
+        results = [{"image_id": 1, "category_id": 1, "keypoints": keypoints, "score": 0.5}]
+        path.write_text(json.dumps(results))
+        assert main(["check", str(path)]) == 0
+        assert ("compare them with the ground truth" in capsys.readouterr().out) == has_remark
+    truth = write_truth(tmp_path / "truth.json", [[1, 1, 9, 9]])
+    path.write_text(json.dumps([results[0] | {"keypoints": keypoints[:45]}]))
+    assert main(["check", str(path), "--truth", truth]) == 2
+    assert "entry[0]: 45 keypoint values, coco17 needs 51; " in capsys.readouterr().err

@@ -2,12 +2,14 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from smallpose import create_method
 from smallpose.core.errors import InputError
@@ -159,6 +161,35 @@ def test_a_coco_file_and_image_files_are_predicted(tmp_path, tiny, capsys):
     assert predictions.boxes_xywh.tolist() == [[0, 0, 80, 60]] * 2
     assert "the box of one person" in capsys.readouterr().err
     assert read_image(tmp_path / "0.png").shape == (60, 80, 3)
+
+
+def rotate_image(path: Path, orientation: int) -> None:
+    """Add an EXIF orientation to the image; its stored pixels stay."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    with Image.open(path) as image:
+        image.save(path, exif=exif)
+
+
+def test_images_that_exif_turns_are_named_or_refused_by_predict(tmp_path, tiny, capsys):
+    people = make_people(tmp_path)
+    truth = tmp_path / "truth.json"
+    write_coco(people, truth)
+    before = predict_coco_file(tiny, truth, tmp_path).predictions
+    rotate_image(tmp_path / "2.png", 6)
+    after = predict_coco_file(tiny, truth, tmp_path).predictions
+    assert (after.keypoints == before.keypoints).all()  # on the stored pixels, as declared
+    assert "1 images have an EXIF orientation (first: 2.png)" in capsys.readouterr().err
+    images = replace(people.images, width=people.images.height, height=people.images.width)
+    write_coco(replace(people, images=images), truth)
+    with pytest.raises(InputError, match="--exif apply"):
+        predict_coco_file(tiny, truth, tmp_path)
+    unknown = np.zeros(4, dtype=np.int64)
+    images = replace(people.images, width=unknown, height=unknown)
+    people.keypoints[people.image_rows == 2, 0] = (10, 75, 2)  # stored 80 × 60, shown 60 × 80
+    write_coco(replace(people, images=images), truth)
+    with pytest.raises(InputError, match=r"refer to the image as EXIF turns it.*--exif apply"):
+        predict_coco_file(tiny, truth, tmp_path)
 
 
 def test_a_table_without_people_is_no_error(tmp_path, tiny):

@@ -10,8 +10,8 @@ from smallpose.core.joint_names import are_numbered
 HELP = "Check a COCO file or a result file for faults, or the hashes of a built set."
 EXAMPLE = f"smallpose check {DEMO_SET}"
 UNKNOWN_JOINTS = (
-    "which joints these are is not known from their number (COCO has 17, our sets 21); compare them "
-    "with the ground truth by --truth FILE"
+    "which joints these are is not known from their number (COCO has 17, our sets 21); compare "
+    "them with the ground truth by --truth FILE"
 )
 
 
