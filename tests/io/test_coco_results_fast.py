@@ -3,9 +3,11 @@
 import gzip
 import json
 
+import numpy as np
 import pytest
 
 from smallpose.core.errors import InputError
+from smallpose.core.skeleton import COCO17
 from smallpose.io import coco_results_fast, mapped_json
 from smallpose.io.coco_annotations_slow import read_coco_slow
 from smallpose.io.coco_results import read_results
@@ -35,6 +37,29 @@ def test_random_files_give_the_table_of_the_slow_reader(
                 result["bbox"] = [[], None][i % 2]
         truth, path = write_files(tmp_path, coco, results, **layout)
         assert_same_table(read_results(path, truth), read_results_slow(path, truth))
+
+
+@needs_extension
+@pytest.mark.usefixtures("without_slow_readers")
+@pytest.mark.parametrize("layout", [{}, {"indent": 4}, {"separators": (",", ":")}])
+@pytest.mark.parametrize("names_first", [True, False])
+def test_results_that_name_their_joints_give_the_table_of_the_slow_reader(
+    layout, names_first, random_coco, assert_same_table, tmp_path, monkeypatch
+):
+    coco, results = random_coco(8, num_images=20, max_people=10)
+    names = ["tail", *COCO17.joints[:0:-1]]
+    content = {"keypoint_names": names, "predictions": results}
+    if not names_first:
+        content = dict(reversed(content.items()))
+    truth, path = write_files(tmp_path, coco, content, **layout)
+    expected = read_results_slow(path, truth)
+    assert expected.skeleton.joints == COCO17.joints[1:]
+    for num_bytes in (200, CHUNK_BYTES):
+        monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", num_bytes)
+        assert_same_table(read_results(path, truth), expected)
+        pieces = list(coco_results_fast.stream_results(path, truth))
+        keypoints = np.concatenate([piece.keypoints for piece in pieces])
+        assert np.array_equal(keypoints, expected.keypoints)
 
 
 @needs_extension

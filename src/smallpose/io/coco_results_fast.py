@@ -8,8 +8,10 @@ long reading takes, never what is read.
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
+from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
@@ -42,8 +44,10 @@ def read_results_fast(path: Path | str, truth: Instances) -> Predictions | None:
     """Read a plain result file; None when it has to be read by `read_results_slow`."""
     try:
         with MappedText(Path(path)) as text:
-            skeleton, num_values, cuts = _cut_into_chunks(text, truth)
-            return _scan_chunks(text, cuts, num_values, skeleton, truth)
+            named = _enter_named_list(text)
+            skeleton, num_values, cuts = _cut_into_chunks(text, truth, named)
+            predictions = _scan_chunks(text, cuts, num_values, skeleton, truth)
+            return _order_joints(path, predictions, named, truth)
     except UnsupportedJson:
         return None
 
@@ -60,8 +64,10 @@ def stream_results(path: Path | str, truth: Instances) -> Iterator[Predictions]:
         return
     with text:
         pieces: list[list[int]] = []
+        named: Skeleton | None = None
         try:
-            skeleton, num_values, cuts = _cut_into_chunks(text, truth)
+            named = _enter_named_list(text)
+            skeleton, num_values, cuts = _cut_into_chunks(text, truth, named)
             step = count_cores()
             pieces = [cuts[i : i + step + 1] for i in range(0, len(cuts) - 1, step)]
             # Every chunk must be plain before the first one goes out: afterwards it is too late
@@ -75,10 +81,58 @@ def stream_results(path: Path | str, truth: Instances) -> Iterator[Predictions]:
             yield coco_results_slow.read_results_slow(path, truth)
         for index, piece in enumerate(pieces):
             predictions = _scan_chunks(text, piece, num_values, skeleton, truth)
+            predictions = _order_joints(path, predictions, named, truth)
             yield predictions if index else add_order_note(truth, predictions)
 
 
-def _cut_into_chunks(text: MappedText, truth: Instances) -> tuple[Skeleton, int, list[int]]:
+def _enter_named_list(text: MappedText) -> Skeleton | None:
+    """Narrow the text of a file that names its joints to its list, and return their skeleton.
+
+    Returns: None for a plain list.
+    """
+    if text.stop > text.start and text[text.start] == ord("["):
+        return None
+    text.check_brackets(b"{}")
+    members: dict[bytes, tuple[int, int]] = {}
+    position = text.start + 1
+    while True:
+        member = mapped_json.EXTENSION.read_key(text.map, position)
+        if member is None or member[0] in members:
+            raise UnsupportedJson
+        key, start = member
+        end = mapped_json.EXTENSION.skip_value(text.map, start)
+        members[key] = (start, end)
+        position = end
+        while 0 <= position < text.stop and text[position] in WHITESPACE:
+            position += 1
+        if end < 0 or position >= text.stop:
+            raise UnsupportedJson
+        if text[position] != ord(","):
+            break
+        position += 1
+    if position != text.stop - 1 or set(members) != {b"keypoint_names", b"predictions"}:
+        raise UnsupportedJson
+    start, end = members[b"keypoint_names"]
+    try:
+        names = msgspec.json.decode(bytes(text.map[start:end]), type=list[str])
+        skeleton = coco_results_slow.make_named_skeleton("", names)
+    except (msgspec.DecodeError, UnicodeDecodeError, InputError):
+        raise UnsupportedJson from None
+    text.start, text.stop = members[b"predictions"]
+    return skeleton
+
+
+def _order_joints(
+    path: Path | str, predictions: Predictions, named: Skeleton | None, truth: Instances
+) -> Predictions:
+    if named is None:
+        return predictions
+    return coco_results_slow.order_named_joints(path, predictions, truth.skeleton)
+
+
+def _cut_into_chunks(
+    text: MappedText, truth: Instances, named: Skeleton | None
+) -> tuple[Skeleton, int, list[int]]:
     """Find the skeleton, the values per pose, and where the text may be cut between records."""
     text.check_brackets(b"[]")
     if truth.images.text_ids:
@@ -87,8 +141,8 @@ def _cut_into_chunks(text: MappedText, truth: Instances) -> tuple[Skeleton, int,
     if first < 0 or text.map[text.start + 1 : first].strip(WHITESPACE):
         raise UnsupportedJson
     num_values = text.count_keypoint_values(first)
-    skeleton = coco_results_slow.match_skeleton(num_values, truth)
-    if skeleton is None:
+    skeleton = named or coco_results_slow.match_skeleton(num_values, truth)
+    if skeleton is None or num_values != 3 * len(skeleton):
         raise UnsupportedJson
     cuts = [first]
     for position in range(first + CHUNK_BYTES, text.stop - CHUNK_BYTES // 4, CHUNK_BYTES):
