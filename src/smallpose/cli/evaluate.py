@@ -46,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Number of bootstrap resamples of images, or of videos, for 95 % intervals.",
     )
     add_seed(more, "the bootstrap resamples")
-    add_switch(more, "--diagnose", help="Print how much AP each kind of error costs.")
+    add_switch(
+        more,
+        "--diagnose",
+        help="Print how much AP each kind of error costs, under the first protocol of --protocol.",
+    )
     add_option(
         more,
         "--breakdown",
@@ -87,8 +91,8 @@ def add_scoring_options(parser: OptionGroup, protocols: str) -> None:
         choices=("file", "box", "0.53box"),
         default="file",
         help="Scale OKS by the field 'area' of the file, as pycocotools does (by width × height of "
-        "the box for people who have none), by width × height of the box, or by 0.53 times that, as "
-        "published CrowdPose and AI Challenger results do.",
+        "the box for people who have none), by width × height of the box, or by 0.53 times that, "
+        "as published CrowdPose and AI Challenger results do.",
     )
     add_option(
         group,

@@ -58,6 +58,8 @@ class Images:
         source_ids: (m,) the image's id in the source; "" where unknown.
         groups: (m,) video or sequence; "" where there is none.
         text_ids: (m,) the ids as the file has them, where any is text; else empty.
+        published_crowd_index: (m,) CrowdIndex as the file has it, as CrowdPose's files do; NaN for
+            images without, and empty where no image has one.
     """
 
     ids: Ints
@@ -68,6 +70,7 @@ class Images:
     source_ids: tuple[str, ...]
     groups: tuple[str, ...]
     text_ids: tuple[int | str, ...] = ()
+    published_crowd_index: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -99,6 +102,9 @@ class Images:
             source_ids=tuple(self.source_ids[i] for i in indices),
             groups=tuple(self.groups[i] for i in indices),
             text_ids=tuple(self.text_ids[i] for i in indices) if self.text_ids else (),
+            published_crowd_index=tuple(self.published_crowd_index[i] for i in indices)
+            if self.published_crowd_index
+            else (),
         )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import BOX_RULES
@@ -33,6 +33,7 @@ class ImageRecord(Struct):
     source: str | None = None
     source_id: str | int | None = None
     group: str | int | None = None
+    crowd_index: float | None = field(name="crowdIndex", default=None)
 
 
 class _Annotation(Struct):
@@ -140,7 +141,16 @@ def build_images(path: Path | str, records: list[ImageRecord], notes: list[str])
         source_ids=tuple("" if r.source_id is None else str(r.source_id) for r in kept),
         groups=tuple("" if r.group is None else str(r.group) for r in kept),
         text_ids=text_ids,
+        published_crowd_index=_collect_crowd_index(kept),
     )
+
+
+def _collect_crowd_index(records: list[ImageRecord]) -> tuple[float, ...]:
+    """Return the CrowdIndex that CrowdPose's files give each image; empty where none has one."""
+    values = [r.crowd_index for r in records]
+    if all(value is None for value in values):
+        return ()
+    return tuple(float("nan") if value is None else value for value in values)
 
 
 def _find_code(known: Sequence[str], word: str | None) -> int:

@@ -1,11 +1,12 @@
 """Groups of images are scored as if alone, joints and images are counted right."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from smallpose import evaluate
+from smallpose import evaluate, read_coco
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
@@ -17,6 +18,7 @@ from smallpose.evaluation.analysis.breakdown import (
     score_joints,
     sort_labels,
 )
+from smallpose.io.coco_annotations_slow import read_coco_slow
 
 ALL = ("coco", "owned", "recall")
 
@@ -59,6 +61,21 @@ def test_crowding_has_the_levels_of_crowdpose_or_others_on_request():
     truth = make_instances(COCO17, images, [0, 0, 1], boxes, keypoints)
     assert label_crowding(truth) == ["hard", "easy", ""]
     assert label_crowding(truth, (0.2, 2.0)) == ["medium", "easy", ""]
+
+
+def test_an_index_that_the_file_publishes_decides_its_image(tmp_path):
+    images = [{"id": 3, "file_name": "c.jpg", "crowdIndex": 0.05}]
+    images += [{"id": 1, "file_name": "a.jpg", "crowdIndex": 0.8}, {"id": 2, "file_name": "b.jpg"}]
+    person = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 10, 10], "iscrowd": 0, "area": 50}
+    person |= {"keypoints": [5, 5, 2] * 17, "num_keypoints": 17}
+    people = [person | {"id": i, "image_id": image} for i, image in enumerate((1, 2, 2, 3, 3), 1)]
+    path = tmp_path / "crowd.json"
+    path.write_text(json.dumps({"images": images, "annotations": people}))
+    for truth in (read_coco(path), read_coco_slow(path)):
+        assert label_crowding(truth) == ["hard", "hard", "easy"]  # of the second by Eq. 1
+        assert label_crowding(truth.take_images(np.array([0]))) == ["easy"]
+        computed = replace(truth, images=replace(truth.images, published_crowd_index=()))
+        assert label_crowding(computed) == ["easy", "hard", "hard"]
 
 
 def test_a_misplaced_joint_lowers_only_its_own_score(column):
@@ -104,4 +121,26 @@ def test_per_image_counts_add_up(crowded_dataset):
 )
 def test_levels_of_a_scale_are_sorted_by_meaning_and_other_labels_by_alphabet(levels):
     assert sort_labels([*reversed(levels), "", levels[0]]) == list(levels)
-    assert sort_labels(["mpii", "aic", "coco", ""]) == ["aic", "coco", "mpii"]
+    assert sort_labels(["posetrack", "own14", "aic", "coco", ""]) == [
+        "coco",
+        "aic",
+        "posetrack",
+        "own14",
+    ]
+    assert sort_labels(["day 10", "day 9", "dawn"]) == ["dawn", "day 9", "day 10"]
+
+
+def test_the_counts_of_images_follow_the_first_protocol():
+    boxes = np.tile([0.0, 0, 60, 80], (25, 1))
+    boxes[:, 0] = 100 * np.arange(25)
+    keypoints = np.full((25, 17, 3), 2.0)
+    keypoints[:, :, :2] = boxes[:, None, :2] + np.arange(34).reshape(17, 2)
+    images = make_images([1], ["a"])
+    truth = make_instances(COCO17, images, np.zeros(25, int), boxes, keypoints)
+    predictions = make_predictions(COCO17, np.ones(25, int), keypoints, np.linspace(1, 0.5, 25))
+    right = {}
+    for protocols in (("coco", "owned"), ("owned", "coco"), ("recall",)):
+        result = evaluate(truth, predictions, protocols=protocols)
+        (row,) = count_per_image(result, truth)
+        right[protocols[0]] = row["right"]
+    assert right == {"coco": 20, "owned": 25, "recall": 25}

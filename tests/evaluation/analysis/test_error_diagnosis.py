@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from smallpose import evaluate
+from smallpose.cli.main import main
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.evaluation.analysis.error_diagnosis import FIXES, diagnose
+from smallpose.io.coco_annotations import write_coco
+from smallpose.io.coco_results import write_results
 
 
 def couples(images=30, skeleton=SMALLPOSE, size=(160, 320), labelled=None):
@@ -100,6 +103,48 @@ def test_missed_people_and_background_are_counted_and_cost_ap():
     assert result.gains["background"]["AP"] > 0.05
     assert result.gains["missed"]["AP"] > 0.05
     assert result.gains["jitter"]["AP"] == 0
+
+
+@pytest.fixture
+def crowds():
+    """89 images of 30 people each, of whom 565 are not detected; the rest are, perfectly."""
+    images, people, missed = 89, 30, 565
+    n = images * people
+    boxes = np.tile([0.0, 0, 40, 80], (n, 1))
+    boxes[:, 0] = np.tile(100 * np.arange(people), images)
+    keypoints = np.full((n, 17, 3), 2.0)
+    keypoints[:, :, :2] = boxes[:, None, :2] + np.linspace(0, 40, 34).reshape(17, 2)
+    rows = np.repeat(np.arange(images), people)
+    named = make_images(np.arange(1, images + 1), [f"{i}.jpg" for i in range(images)])
+    truth = make_instances(COCO17, named, rows, boxes, keypoints)
+    order = np.argsort(np.random.default_rng(0).random(n) + n * (np.arange(n) % people))
+    kept = np.sort(order[missed:])  # six or seven of each image are left out
+    scores = np.random.default_rng(1).random(len(kept))
+    predictions = make_predictions(COCO17, named.ids[rows[kept]], keypoints[kept], scores)
+    return truth, predictions
+
+
+@pytest.mark.parametrize("protocol", ["coco", "owned", "recall"])
+def test_people_beyond_the_limit_of_coco_were_not_missed(protocol, crowds):
+    """89 × 20 = 1,780 of 2,670 people can match under coco: 890 others, of whom 565 are missed."""
+    result = diagnose(*crowds, protocol=protocol)
+    beyond = 325 if protocol == "coco" else 0
+    assert result.people["all"] == {"all": 2670, "met": 2670 - 565 - beyond, "missed": 565}
+    assert result.beyond_limit["all"] == result.beyond_limit["small"] == beyond
+    assert ("beyond the best 20" in str(result)) == (protocol == "coco")
+    assert f"protocol {protocol}" in str(result)
+    assert result.base["AP"] == evaluate(*crowds, protocols=(protocol,))[protocol]["AP"]
+
+
+@pytest.mark.parametrize(("flags", "protocol"), [((), "coco"), (("--protocol", "owned"), "owned")])
+def test_the_command_diagnoses_under_its_first_protocol(flags, protocol, crowds, tmp_path, capsys):
+    truth, predictions = crowds
+    write_coco(truth, tmp_path / "truth.json")
+    write_results(predictions, tmp_path / "found.json")
+    paths = [str(tmp_path / name) for name in ("truth.json", "found.json")]
+    assert main(["evaluate", *paths, "--diagnose", "--json", "-", *flags]) == 0
+    data = json.loads(capsys.readouterr().out)["diagnosis"]
+    assert (data["protocol"], data["people"]["all"]["missed"]) == (protocol, 565)
 
 
 def test_scores_in_the_wrong_order_cost_ap():

@@ -1,17 +1,22 @@
 """Metrics by source, by crowding, by image and by keypoint.
 
+They follow one protocol: under `coco` only the detections within its limit count.
+
 Groups of images are scored as if the others did not exist. Keypoints are judged on the person that
 each detection matches loosely; those of people without a detection count as missed.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from smallpose.core.density import DENSITIES
 from smallpose.core.instances import SOURCES, Instances
 from smallpose.core.predictions import Predictions
+from smallpose.core.sizes import SIZES
 from smallpose.evaluation.analysis.error_diagnosis import (
     compute_keypoint_similarity,
     match_loosely,
@@ -27,7 +32,7 @@ CROWDING_LEVELS = ("easy", "medium", "hard")
 PCK_THRESHOLD = 0.1  # of the longer side of the person's box
 VISIBILITIES = ("hidden", "seen")  # v of 1 and 2
 # Labels that have an order of their own.
-_SCALES = (CROWDING_LEVELS, ("small", "medium", "large"), ("sparse", "moderate", "dense"))
+_SCALES = (CROWDING_LEVELS, SIZES, DENSITIES, SOURCES)
 
 
 def evaluate_image_groups(result: Evaluation, labels: Sequence[str]) -> dict[str, Evaluation]:
@@ -51,14 +56,24 @@ def evaluate_image_groups(result: Evaluation, labels: Sequence[str]) -> dict[str
 def sort_labels(labels: Iterable[str]) -> list[str]:
     """Return each label once: levels of a scale from low to high, others in alphabetical order.
 
+    Numbers in labels are sorted by their value.
+
     >>> sort_labels(["hard", "easy", "", "medium", "easy"])
     ['easy', 'medium', 'hard']
+    >>> sort_labels(["camera 10", "camera 9"])
+    ['camera 9', 'camera 10']
     """
     names = {label for label in labels if label}
     for scale in _SCALES:
         if names <= set(scale):
             return [name for name in scale if name in names]
-    return sorted(names)
+    return sorted(names, key=_split_numbers)
+
+
+def _split_numbers(label: str) -> list[tuple[float, str]]:
+    """Split a label into numbers and the text between them, to sort by."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", label)
+    return [(float(part), "") if i % 2 else (-1.0, part) for i, part in enumerate(parts)]
 
 
 def label_sources(truth: Instances) -> list[str]:
@@ -76,11 +91,17 @@ def label_sources(truth: Instances) -> list[str]:
 def label_crowding(truth: Instances, limits: tuple[float, float] = CROWDING_LIMITS) -> list[str]:
     """Return (m,) easy, medium or hard by CrowdIndex, in the order of the image ids.
 
+    The index that the file publishes for an image is used, else it is computed by Eq. 1.
+
     Args:
         limits: where easy and medium end; CrowdPose's own are 0.1 and 0.8.
-    Returns: "" for images without people.
+    Returns: "" for images without an index: those without people.
     """
-    index = crowd_index(truth)[np.argsort(truth.images.ids, kind="stable")]
+    index = crowd_index(truth)
+    if truth.images.published_crowd_index:
+        published = np.array(truth.images.published_crowd_index)
+        index = np.where(np.isnan(published), index, published)
+    index = index[np.argsort(truth.images.ids, kind="stable")]
     levels = np.searchsorted(limits, index, side="right").tolist()
     return [
         "" if np.isnan(value) else CROWDING_LEVELS[level]
@@ -89,16 +110,22 @@ def label_crowding(truth: Instances, limits: tuple[float, float] = CROWDING_LIMI
 
 
 def count_per_image(result: Evaluation, truth: Instances) -> list[dict[str, Any]]:
-    """Count people, detections, true and false positives at OKS .50 in each image."""
+    """Count people, detections, true and false positives at OKS .50 in each image.
+
+    Under the first protocol of the evaluation: `coco` counts the detections within its limit.
+    """
     counts = result.match_counts
     m = len(counts.image_ids)
+    protocol = next(iter(result.protocols))
     no_detections = np.zeros((1, len(counts.scores)), np.uint16)
-    false_positives = next(iter(counts.false_positives.values()), no_detections)
+    false_positives = counts.false_positives.get(protocol, no_detections)
+    limit = result.settings["max_detections"] if protocol == "coco" else None
+    is_within = np.ones(len(counts.rank), bool) if limit is None else counts.rank < limit
     columns = {
         "people": counts.num_people[:, 0],
         "found": counts.num_detections,
-        "right": np.bincount(counts.image, counts.true_positives[0] & 1, m).astype(int),
-        "wrong": np.bincount(counts.image, false_positives[0] & 1, m).astype(int),
+        "right": np.bincount(counts.image, counts.true_positives[0] & is_within & 1, m).astype(int),
+        "wrong": np.bincount(counts.image, false_positives[0] & is_within & 1, m).astype(int),
     }
     image_ids = [truth.images.file_id_of[image_id] for image_id in counts.image_ids.tolist()]
     rows = zip(image_ids, *(column.tolist() for column in columns.values()), strict=True)

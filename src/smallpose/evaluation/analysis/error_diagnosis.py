@@ -3,6 +3,9 @@
 After Ronchi and Perona (2017): each detection is matched with a person loosely, each labelled
 joint of the pair is judged by its own similarity, and each kind of error is then corrected to see
 how much AP it costs. Joints without a label are not judged.
+
+All of it is under one protocol. Under `coco` only detections within the limit of an image count; a
+person whose only detections are beyond it was not missed by the method, and is counted apart.
 """
 
 import json
@@ -41,22 +44,31 @@ class Diagnosis:
     Args:
         joints: by class and kind, labelled joints of matched people.
         people: by class, how many there are, were `met` (matched), and were `missed`.
+        beyond_limit: by class, people matched only by detections beyond the limit of `coco`.
         background: detections that match no person.
         base: AP by name as it is.
         gains: by fix and name, how much AP would rise; None without people.
+        protocol: whose AP this is.
+        max_detections: of an image that count under it; None for all.
     """
 
     joints: dict[str, dict[str, int]]
     people: dict[str, dict[str, int]]
+    beyond_limit: dict[str, int]
     background: int
     base: dict[str, float | None]
     gains: dict[str, dict[str, float | None]]
+    protocol: str
+    max_detections: int | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the diagnosis for JSON."""
         return {
+            "protocol": self.protocol,
+            "max_detections": self.max_detections,
             "joints": self.joints,
             "people": self.people,
+            "beyond_limit": self.beyond_limit,
             "background": self.background,
             "base": self.base,
             "gains": self.gains,
@@ -80,6 +92,7 @@ class _Errors:
         kinds: (p, k) into `KINDS`; -1 where a joint has no label.
         background: (b,) rows of detections that match no person.
         is_missed: (n,) people who count and are not matched.
+        is_beyond_limit: (n,) people who count and are matched only beyond the limit.
     """
 
     scored: ScoredPoses
@@ -88,6 +101,7 @@ class _Errors:
     kinds: NDArray[np.int8]
     background: Ints
     is_missed: Mask
+    is_beyond_limit: Mask
 
 
 def diagnose(
@@ -96,10 +110,11 @@ def diagnose(
     """Find every error and correct one kind after the other.
 
     Args:
-        protocol: whose AP the gains are of, `coco` or `owned`.
+        protocol: whose AP the gains are of.
         options: as for `evaluate`.
     """
-    errors = _find_errors(truth, predictions, ScoringConfig(protocols=(protocol,), **options))
+    config = ScoringConfig(protocols=(protocol,), **options)
+    errors = _find_errors(truth, predictions, config)
     # Boxes are kept, so that a corrected pose has the area that its detection had.
     plain = replace(
         predictions,
@@ -120,9 +135,15 @@ def diagnose(
     return Diagnosis(
         joints=_count_joints(errors),
         people=_count_people(errors),
+        beyond_limit={
+            one.name: int((is_member & errors.is_beyond_limit).sum())
+            for one, is_member in zip(CLASSES, errors.scored.classes, strict=True)
+        },
         background=len(errors.background),
         base=base,
         gains=gains,
+        protocol=protocol,
+        max_detections=config.detection_limit,
     )
 
 
@@ -170,22 +191,28 @@ def compute_keypoint_similarity(
 
 def _find_errors(truth: Instances, predictions: Predictions, config: ScoringConfig) -> _Errors:
     scored = select_keypoints(truth, predictions, config)
-    groups = group_by_image(truth, predictions, config.detection_limit)
+    groups = group_by_image(truth, predictions)
     person = match_loosely(groups, scored)
-    is_matched = person >= 0
-    detections, people = groups.detections[is_matched], person[is_matched]
+    # Detections meet people by falling score, so those beyond the limit change no match before.
+    is_within = np.ones(len(person), dtype=bool)
+    if config.detection_limit is not None:
+        is_within = groups.rank < config.detection_limit
     is_member = scored.classes[0]
-    is_counted = is_member[people]
-    detections, people = detections[is_counted], people[is_counted]
+    is_matched = person >= 0
+    is_matched[is_matched] = is_member[person[is_matched]]
+    detections, people = groups.detections[is_matched & is_within], person[is_matched & is_within]
     is_missed = is_member.copy()
-    is_missed[people] = False
+    is_missed[person[is_matched]] = False
+    is_beyond_limit = is_member & ~is_missed
+    is_beyond_limit[people] = False
     return _Errors(
         scored=scored,
         detections=detections,
         people=people,
         kinds=_classify_pairs(groups, scored, detections, people),
-        background=groups.detections[~is_matched],
+        background=groups.detections[(person < 0) & is_within],
         is_missed=is_missed,
+        is_beyond_limit=is_beyond_limit,
     )
 
 
@@ -301,7 +328,10 @@ def _format_diagnosis(result: Diagnosis) -> str:
     for fix, gains in result.gains.items():
         cells = [format_number(gains[name], sign=True) for name in AP_NAMES]
         rows.append([f"without {fix}", *cells])
-    lines = ["what AP each kind of error costs", *format_table(heading, rows, left=1), ""]
+    title = f"what AP each kind of error costs; protocol {result.protocol}"
+    if result.max_detections is not None:
+        title += f", the best {result.max_detections} detections of an image"
+    lines = [title, *format_table(heading, rows, left=1), ""]
     rows = []
     for kind in KINDS:
         row = [kind]
@@ -310,6 +340,9 @@ def _format_diagnosis(result: Diagnosis) -> str:
             row.append("n/a" if not total else f"{100 * counts[kind] / total:.1f} %")
         rows.append(row)
     rows.append(["people missed", *(f"{c['missed']:,}" for c in result.people.values())])
+    if any(result.beyond_limit.values()):
+        label = f"beyond the best {result.max_detections}"
+        rows.append([label, *(f"{count:,}" for count in result.beyond_limit.values())])
     foot = ["people", *(f"{c['all']:,}" for c in result.people.values())]
     lines += ["labelled joints of matched people", *format_table(heading, rows, foot, left=1)]
     background = format_count(
