@@ -32,6 +32,13 @@ SETTINGS = (
     ((96, 128), (24, 32), 1.0, 0.7),
     ((48, 64), (12, 16), 0.3, 0.7),
 )
+# The adapter's variants of the loss: the authors' flags pixel_hm, pred_mask and gt_mask.
+VARIANTS = {
+    "total": (False, False, True),
+    "total_pixel_weighted": (True, False, True),
+    "total_pred_mask": (False, True, False),
+    "total_binary_mask": (False, False, False),
+}
 PAIRS = [[i, i + 1] for i in range(1, 17, 2)]
 STAGES = {"STAGE2": (1, 2), "STAGE3": (4, 3), "STAGE4": (3, 4), "STAGE4OM": (3, 4)}
 
@@ -61,6 +68,9 @@ def load_module(name: str, path: Path) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+adapter = load_module("parity_adapter", HERE.parent / "tests/parity/adapter.py")
 
 
 def load_authors_code(clone: Path) -> SimpleNamespace:
@@ -212,6 +222,15 @@ def compare_parts(theirs: SimpleNamespace, seed: int, setting: tuple) -> dict[st
         for a, b in zip(*leaves, strict=True):
             error = float((a.grad - b.grad).abs().max() / a.grad.abs().max())
             errors["gradients"] = max(errors["gradients"], error)
+
+    maps = heatmaps, offsets, true_heatmaps, true_offsets, disc
+    for variant, flags in VARIANTS.items():
+        criterion = theirs.loss(
+            True, 0.7, *flags, alpha=0.1, beta=0.9, gama=1, smooth_l1=False, bce=False
+        )
+        expected, _ = criterion(*maps, expected_mask, weights)
+        loss = adapter.cal_loss(variant, *maps, expected_mask, weights)
+        errors[variant] = abs(loss.item() / expected.item() - 1)
 
     center, scale = rng.uniform(50, 400, (6, 2)), rng.uniform(60, 300, (6, 2))
     # The authors count scales in units of 200 px.

@@ -38,6 +38,7 @@ METHODS = (
     "rtmo_l",
 )
 FULL_IMAGE = ("rtmo", "cid", "dekr")
+STAGES = ("train", "stage1", "stage3_aux")  # by the peer's numbers
 
 
 def load_module(name: str, path: Path) -> Any:
@@ -156,7 +157,7 @@ def make_people(
         truths.append(
             {
                 "keypoints": points,
-                "keypoints_visible": visible,
+                "visible": visible,
                 "bboxes": np.concatenate([low, high], axis=1),
                 "areas": ((high - low).prod(axis=1) * 0.53).astype(np.float32),
                 "heatmap_mask": mask if is_full_image else np.ones_like(mask),
@@ -273,10 +274,9 @@ def compare_method(method: str, model: Any, task: dict[str, Any], theirs: dict[s
         row[f"{name}_differing"] = num_differing
     row["losses"], row["gradients"] = 0.0, 0.0
     for stage, expected in theirs["losses"].items():
-        if method.startswith("rtmo"):
-            model.closing = stage >= 2
         model.zero_grad()
-        terms = adapter.train_losses(model, method, task["images"], task["truth"], stage)
+        stage_name = STAGES[stage]
+        terms = adapter.train_losses(model, method, task["images"], task["truth"], stage_name)
         sum(terms.values()).backward()
         gradients = {k: p.grad for k, p in model.named_parameters() if p.grad is not None}
         if set(terms) != set(expected["terms"]):
@@ -342,11 +342,12 @@ def main() -> int:
         row = compare_method(method, model, task, answer)
         if method in classifier_tasks:
             with torch.no_grad():
-                joints = adapter.dcc(model, *classifier_tasks[method]["inputs"])
+                ours = adapter.dcc(model, *classifier_tasks[method]["inputs"])
             # Relative to the longer side of each person's box, as for all keypoints.
             size = classifier_tasks[method]["inputs"][1][:, 2:].amax(dim=1)[:, None, None]
-            error = (joints - answers[method]["keypoints"]).abs() / size
+            error = (ours.pop("keypoints") - answers[method]["keypoints"]).abs() / size
             row["classifier_alone"] = float(error.max())
+            row["bins"] = max(relative_error(ours[k], answers[method][k]) for k in ours)
         print(json.dumps(row), flush=True)
     return 0
 

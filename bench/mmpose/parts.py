@@ -1,32 +1,15 @@
 """Codecs, windows, losses and NMS on random inputs, as tasks for MMPose and for smallpose.
 
 `make_parts(adapter)` yields (name, task for the peer, function that computes ours, tolerance);
-errors are relative to the largest value, and NMS must keep the same people.
+errors are relative to the largest value, and NMS must keep the same people. The adapter is called
+as shared/parity/adapter.md says.
 """
 
 import numpy as np
 import torch
 
 SIZE, MAP = (192, 256), (48, 64)
-SIGMAS = [
-    0.026,
-    0.025,
-    0.025,
-    0.035,
-    0.035,
-    0.079,
-    0.079,
-    0.072,
-    0.072,
-    0.062,
-    0.062,
-    0.107,
-    0.107,
-    0.087,
-    0.087,
-    0.089,
-    0.089,
-]
+BINS = ("x", "y", "gx", "gy")
 
 
 def make_parts(adapter, factor=1):
@@ -77,7 +60,7 @@ def _make_encodings(adapter, count):
             )
     size = (256, 192)
     for name in ("spr", "decoupled"):
-        for _ in range(count):
+        for number in range(count):
             n = int(rng.integers(1, 7))
             center = rng.uniform(-0.1, 1.1, (n, 1, 2)) * size
             points = center + rng.normal(0, 1, (n, 17, 2)) * rng.uniform(1, 40, (n, 1, 1))
@@ -89,10 +72,18 @@ def _make_encodings(adapter, count):
                 visible[3] = 0
             settings = {"input_size": size, "heatmap_size": (64, 48)}
             task = {"do": "encode", "codec": name, "keypoints": points, "visible": visible}
+            extra = {}
+            if name == "decoupled" and number % 2:
+                low = points.min(axis=1) - rng.uniform(0, 30, (n, 2))
+                high = points.max(axis=1) + rng.uniform(0, 30, (n, 2))
+                corners = [low, np.c_[low[:, 0], high[:, 1]], np.c_[high[:, 0], low[:, 1]], high]
+                extra["bbox_corners"] = np.stack(corners, axis=1).astype(np.float32)
             yield (
                 f"encode {name}",
-                {**task, "settings": settings},
-                lambda name=name, p=points, v=visible, s=settings: adapter.encode(name, p, v, **s),
+                {**task, **extra, "settings": settings},
+                lambda name=name, p=points, v=visible, kw={**settings, **extra}: adapter.encode(
+                    name, p, v, **kw
+                ),
                 1e-6,
             )
 
@@ -158,7 +149,7 @@ def _make_decodings(adapter, count):
 
             def compute_ours(name=name, inputs=inputs):
                 points, scores = adapter.decode(name, **inputs)
-                return {"keypoints": np.asarray(points), "scores": np.asarray(scores)}
+                return {"keypoints": points, "scores": scores}
 
             yield f"decode {name}", task, compute_ours, 1e-5
 
@@ -246,17 +237,19 @@ def _make_losses(adapter, count):
                 {"output": normal(2, 5, 8, 6), "target": maps, "weight": visible},
             ),
             (
-                "kl_discret",
+                "kl_discrete",
                 {"type": "KLDiscretLoss", "use_target_weight": True},
                 {
-                    "output": (normal(2, 5, 20), normal(2, 5, 24)),
-                    "target": (uniform(2, 5, 20), uniform(2, 5, 24)),
+                    "x": normal(2, 5, 20),
+                    "y": normal(2, 5, 24),
+                    "gx": uniform(2, 5, 20),
+                    "gy": uniform(2, 5, 24),
                     "weight": visible,
                 },
             ),
             (
                 "focal_heatmap",
-                {"type": "FocalHeatmapLoss"},
+                {"type": "FocalHeatmapLoss", "loss_weight": 4},
                 {
                     "output": uniform(2, 5, 8, 6).clamp(1e-4, 1 - 1e-4),
                     "target": peaks,
@@ -264,7 +257,7 @@ def _make_losses(adapter, count):
                 },
             ),
             (
-                "focal_heatmap_none",
+                "focal_heatmap_nopos",
                 {"type": "FocalHeatmapLoss"},
                 {
                     "output": uniform(2, 5, 8, 6).clamp(1e-4, 1 - 1e-4),
@@ -280,6 +273,7 @@ def _make_losses(adapter, count):
                     "use_target_weight": True,
                     "supervise_empty": False,
                     "beta": 1 / 9,
+                    "loss_weight": 0.002,
                 },
                 {
                     "output": normal(2, 10, 8, 6),
@@ -288,18 +282,18 @@ def _make_losses(adapter, count):
                 },
             ),
             (
-                "vari_focal",
+                "varifocal",
                 {"type": "VariFocalLoss", "reduction": "sum", "use_target_weight": True},
                 {"output": 8 * normal(30, 1), "target": quality, "weight": uniform(30, 1)},
             ),
             (
-                "iou",
-                {"type": "IoULoss", "mode": "square", "eps": 1e-16, "reduction": "sum"},
+                "iou_square",
+                {"type": "IoULoss", "mode": "square", "reduction": "sum", "loss_weight": 5},
                 {"output": others, "target": boxes},
             ),
             (
                 "oks",
-                {"type": "OKSLoss", "reduction": "mean", "metainfo": "COCO"},
+                {"type": "OKSLoss", "reduction": "none", "metainfo": "COCO", "loss_weight": 30},
                 {
                     "output": 50 * uniform(4, 17, 2),
                     "target": 50 * uniform(4, 17, 2),
@@ -308,7 +302,7 @@ def _make_losses(adapter, count):
                 },
             ),
             (
-                "bce",
+                "bce_vis",
                 {"type": "BCELoss", "use_target_weight": True, "reduction": "mean"},
                 {
                     "output": 3 * normal(4, 17),
@@ -317,48 +311,38 @@ def _make_losses(adapter, count):
                 },
             ),
             (
-                "mlecc",
+                "mle_cc",
                 {"type": "MLECCLoss", "use_target_weight": True},
-                {"output": tuple(bins), "target": tuple(truths), "weight": uniform(4, 17)},
+                {**dict(zip(BINS, (*bins, *truths), strict=True)), "weight": uniform(4, 17)},
             ),
             (
-                "l1",
+                "l1_sum",
                 {"type": "L1Loss", "reduction": "sum"},
                 {"output": normal(5, 4), "target": normal(5, 4)},
             ),
         ]
         for name, config, inputs in cases:
-
-            def copy_inputs(inputs=inputs):
-                return {
-                    k: tuple(t.clone() for t in v) if isinstance(v, tuple) else v.clone()
-                    for k, v in inputs.items()
-                }
-
-            # MMPose's arguments have the order of ours.
-            arguments = list(copy_inputs().values())
+            # MMPose's arguments have the order of ours, but for bins it takes pairs of x and y.
+            arguments = [t.clone() for t in inputs.values()]
+            if "gx" in inputs:
+                arguments = [tuple(arguments[:2]), tuple(arguments[2:4]), *arguments[4:]]
             task = {"do": "loss", "loss": config, "inputs": arguments}
 
-            def compute_ours(name=name, copy_inputs=copy_inputs):
-                tensors = copy_inputs()
-                leaves = [
-                    t for v in tensors.values() for t in (v if isinstance(v, tuple) else (v,))
-                ]
-                for t in leaves:
-                    t.requires_grad_()
-                value = adapter.loss(name, **tensors)
-                value.backward()
-                num_outputs = 2 if name in ("kl_discret", "mlecc") else 1
-                gradients = [t.grad for t in leaves[:num_outputs]]
-                return {"value": float(value.detach()), "gradients": gradients}
+            def compute_ours(name=name, inputs=inputs):
+                leaves = {key: t.clone().requires_grad_() for key, t in inputs.items()}
+                value = adapter.loss(name, **leaves)
+                value.sum().backward()
+                num_outputs = 2 if "gx" in inputs else 1
+                gradients = [t.grad for t in list(leaves.values())[:num_outputs]]
+                return {"value": value.detach().numpy(), "gradients": gradients}
 
-            yield f"loss {name.removesuffix('_none')}", task, compute_ours, 1e-5
+            yield f"loss {name}", task, compute_ours, 1e-5
 
 
 def _make_suppressions(adapter, count):
     rng = np.random.default_rng(6)
     for _ in range(count):
-        n = int(rng.integers(1, 25))
+        n = int(rng.integers(1, 60))
         center = rng.uniform(0, 300, (max(n // 3, 1), 1, 2))[rng.integers(0, max(n // 3, 1), n)]
         points = center + rng.normal(0, 30, (1, 17, 2)) + rng.normal(0, 6, (n, 17, 2))
         scores, areas = rng.random((n, 17)), rng.uniform(500, 9000, n)
@@ -374,18 +358,17 @@ def _make_suppressions(adapter, count):
                 "kind": "oks",
                 "scores": scores.mean(1),
                 "threshold": oks_threshold,
-                "sigmas": np.array(SIGMAS),
             },
             lambda p=points, s=scores, a=areas, t=oks_threshold: {
-                "kept": adapter.oks_nms(p, s.mean(1), a, np.array(SIGMAS), t)
+                "kept": adapter.oks_nms(p, s.mean(1), a, t)
             },
             0,
         )
         distance = float(rng.uniform(0.05, 0.2))
         yield (
             "joints NMS",
-            {**base, "kind": "joints", "scores": scores, "threshold": distance, "max_people": 4},
-            lambda p=points, s=scores, t=distance: {"kept": adapter.nearby_joints_nms(p, s, t, 4)},
+            {**base, "kind": "joints", "scores": scores, "threshold": distance},
+            lambda p=points, s=scores, t=distance: {"kept": adapter.nearby_joints_nms(p, s, t)},
             0,
         )
         yield (

@@ -217,7 +217,7 @@ def make_training_samples(method, task):
     if isinstance(codec, dict) and codec.get("type") and not method.startswith("rtmo"):
         encoder = KEYPOINT_CODECS.build({**codec, **task.get("codec", {})})
     for sample, truth in zip(samples, task["truth"], strict=True):
-        points, visible = truth["keypoints"], truth["keypoints_visible"]
+        points, visible = truth["keypoints"], truth["visible"]
         labels, fields = InstanceData(), PixelData()
         if method.startswith("rtmo"):
             labels.keypoints = torch.as_tensor(points).float()
@@ -274,7 +274,8 @@ def run_encode(task):
 
     codec = KEYPOINT_CODECS.build({**CODECS[task["codec"]], **task.get("settings", {})})
     with without_jitter():
-        targets = codec.encode(task["keypoints"].copy(), task["visible"].copy())
+        extra = {"bbox": task["bbox_corners"].copy()} if "bbox_corners" in task else {}
+        targets = codec.encode(task["keypoints"].copy(), task["visible"].copy(), **extra)
     return {key: np.asarray(value) for key, value in targets.items()}
 
 
@@ -288,7 +289,7 @@ def run_decode(task):
         inputs = {key: torch.as_tensor(value) for key, value in inputs.items()}
     points, scores = codec.decode(*inputs.values())
     if isinstance(scores, tuple):
-        return {"keypoints": points.numpy(), "root": scores[0].numpy(), "scores": scores[1].numpy()}
+        return {"keypoints": points.numpy(), "scores": [s.numpy() for s in scores]}
     return {"keypoints": np.asarray(points), "scores": np.asarray(scores)}
 
 
@@ -307,10 +308,10 @@ def run_loss(task):
     for t in leaves:
         if isinstance(t, torch.Tensor):
             t.requires_grad_(t.dtype.is_floating_point)
-    value = loss(*inputs).mean()  # as MMEngine reduces it
-    value.backward()
+    value = loss(*inputs)
+    value.sum().backward()
     return {
-        "value": float(value.detach()),
+        "value": value.detach().numpy(),
         "gradients": [None if t is None or t.grad is None else t.grad for t in leaves],
     }
 
@@ -374,13 +375,9 @@ def run_nms(task):
         with_v = [
             {**p, "keypoints": np.c_[p["keypoints"], np.ones(len(p["keypoints"]))]} for p in people
         ]
-        return {
-            "kept": np.asarray(functional.oks_nms(with_v, task["threshold"], sigmas=task["sigmas"]))
-        }
+        return {"kept": np.asarray(functional.oks_nms(with_v, task["threshold"]))}
     if task["kind"] == "joints":
-        kept = functional.nearby_joints_nms(
-            people, task["threshold"], score_per_joint=True, max_dets=task["max_people"]
-        )
+        kept = functional.nearby_joints_nms(people, task["threshold"], score_per_joint=True)
         return {"kept": np.asarray(kept)}
     boxes, scores = torch.as_tensor(task["boxes"]), torch.as_tensor(task["box_scores"])
     return {"kept": functional.nms_torch(boxes, scores, task["threshold"]).numpy()}
@@ -391,7 +388,8 @@ def run_dcc(task):
     model = build_model(task["method"])
     load_state(model, task["state"])
     with torch.no_grad():
-        return {"keypoints": model.head.dcc.forward_test(*task["inputs"])}
+        keypoints, (x, y), sigmas = model.head.dcc.forward_train(*task["inputs"])
+        return {"keypoints": keypoints, "x_hms": x, "y_hms": y, "sigmas": sigmas}
 
 
 COMMANDS = {

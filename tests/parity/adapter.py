@@ -1,7 +1,7 @@
 """The adapter: our models under the names of the parity material, for any checker.
 
 `method` is a manifest's name. Tensors are torch CPU float32, coordinates (x, y). The public
-functions are described in `shared/parity/README.md`.
+functions are called as `shared/parity/adapter.md` says.
 """
 
 import importlib.util
@@ -159,17 +159,20 @@ def encode(
     elif codec == "cal":
         size = kw.get("input_size", size)
         map_size = kw.get("heatmap_size", (size[0] // 4, size[1] // 4))
-        maps, offsets, near, weights = encode_cal(
+        maps, offsets, near, _ = encode_cal(
             points, labelled, size, map_size, float(kw.get("sigma", 2.0))
         )
-        targets = {"heatmaps": maps[0], "offsets": offsets[0], "offset_mask": near[0]}
+        return {
+            key: value[0].numpy()
+            for key, value in zip(("heatmap", "offset", "mask"), (maps, offsets, near), strict=True)
+        }
     else:
         raise NotImplementedError(codec)
     return {key: value.numpy() for key, value in {**targets, "keypoint_weights": weights}.items()}
 
 
-def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Decode outputs to (n, k, 2) keypoints of the crop and (n, k) scores."""
+def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], Any]:
+    """Decode outputs to (n, k, 2) keypoints of the crop and (n, k) scores (see `full_image`)."""
     if codec in full_image.CODECS:
         return full_image.decode(codec, **inputs)
     if codec in optional.CODECS:
@@ -204,51 +207,23 @@ def rle_flow_log_prob(x: Tensor) -> Tensor:
 
 
 def oks_nms(
-    keypoints: Any,
-    scores: Any = None,
-    area: Any = None,
-    sigmas: Any = None,
-    threshold: float = 0.9,
-    **more: Any,
+    keypoints: NDArray[Any], scores: NDArray[Any], areas: NDArray[Any], thr: float
 ) -> NDArray[np.intp]:
-    """Return the people of one image to keep; also accepts MMPose's list of dicts and `thr`."""
-    if isinstance(keypoints, Sequence):
-        if scores is not None:
-            more.setdefault("thr", scores)
-        sigmas = area if sigmas is None else sigmas
-        scores = [np.mean(p["score"]) for p in keypoints]
-        area = [p["area"] for p in keypoints]
-        keypoints = [np.asarray(p["keypoints"]) for p in keypoints]
-    points = np.asarray(keypoints, np.float64)
-    sigmas = COCO17.sigmas if sigmas is None else sigmas
-    oks_threshold = float(losses.first_of(more, ("thr", "thresh", "above")) or threshold)
-    columns = (np.asarray(c, np.float64) for c in (scores, area, sigmas))
-    return our_oks_nms(points, *columns, oks_threshold)
+    """Return which of the (n, k, 2) people of one image to keep, the highest score first."""
+    columns = (np.asarray(c, np.float64) for c in (keypoints, scores, areas, COCO17.sigmas))
+    return our_oks_nms(*columns, thr)
 
 
 def nearby_joints_nms(
-    keypoints: Any,
-    scores: Any = None,
-    dist_thr: float = 0.05,
-    max_dets: int = full_image.MAX_PEOPLE,
-    num_nearby_joints_thr: int | None = None,
-    **more: Any,
+    keypoints: NDArray[Any], keypoint_scores: NDArray[Any], dist_thr: float
 ) -> NDArray[np.intp]:
-    """Return the people to keep; accepts scores of people or keypoints, or MMPose's dicts."""
-    if isinstance(keypoints, Sequence):
-        dist_thr = dist_thr if scores is None else float(scores)
-        scores = [np.mean(p["score"]) for p in keypoints]
-        keypoints = [np.asarray(p["keypoints"]) for p in keypoints]
-    scores = np.asarray(scores)
-    mean = scores.mean(axis=1) if scores.ndim == 2 else scores
-    options = {
-        "distance_threshold": dist_thr,
-        "max_people": max_dets,
-        "num_nearby_joints": num_nearby_joints_thr,
-    }
-    return our_nearby_joints_nms(np.asarray(keypoints), mean, **options)
+    """Return which of the (n, k, 2) people to keep, by the means of their (n, k) scores."""
+    mean = np.asarray(keypoint_scores).mean(axis=1)
+    return our_nearby_joints_nms(
+        np.asarray(keypoints), mean, dist_thr, max_people=full_image.MAX_PEOPLE
+    )
 
 
-def box_nms(boxes: Any, scores: Any, threshold: float = 0.65) -> NDArray[np.intp]:
+def box_nms(boxes: NDArray[Any], scores: NDArray[Any], thr: float) -> NDArray[np.intp]:
     """Return the (d, 4) corner boxes to keep, the highest score first."""
-    return our_box_nms(np.asarray(boxes), np.asarray(scores), threshold)
+    return our_box_nms(np.asarray(boxes), np.asarray(scores), thr)

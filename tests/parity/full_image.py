@@ -109,7 +109,7 @@ def encode(
     if codec == "spr":
         names = ("heatmaps", "heatmap_weights", "displacements", "displacement_weights")
         return {n: t.numpy() for n, t in zip(names, encode_spr(on_map, (w, h)), strict=True)}
-    corners = kw.get("bbox")
+    corners = kw.get("bbox_corners")
     if corners is None:
         corners = _corners_around_labelled(on_map)
     else:
@@ -134,17 +134,21 @@ def _corners_around_labelled(keypoints: Tensor) -> Tensor:
     return torch.stack([x, y], dim=2).nan_to_num(posinf=0.0, neginf=0.0)
 
 
-def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Decode maps of one image to (n, k, 2) keypoints of the network input and (n, k) scores."""
+def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], Any]:
+    """Decode maps of one image to (n, k, 2) keypoints of the network input and their scores.
+
+    The scores are (n, k), of `spr` a pair: (n,) of the roots and (n, k).
+    """
     if codec == "spr":
         heatmaps, offsets = (
             torch.as_tensor(np.asarray(inputs[key])) for key in ("heatmaps", "displacements")
         )
         k, w = len(heatmaps) - 1, heatmaps.shape[-1]
-        indices, _ = find_peaks(heatmaps[k], 5, 0.01, MAX_PEOPLE)
+        indices, root_scores = find_peaks(heatmaps[k], 5, 0.01, MAX_PEOPLE)
         roots = torch.stack([indices % w, indices // w], dim=-1)
         points = roots[:, None] + offsets.flatten(1)[:, indices].T.unflatten(1, (k, 2))
-        return (points * STRIDE).numpy(), sample_scores(heatmaps[:k], points).numpy()
+        keypoint_scores = sample_scores(heatmaps[:k], points)
+        return (points * STRIDE).numpy(), (root_scores.numpy(), keypoint_scores.numpy())
     instance_heatmaps = torch.as_tensor(np.asarray(inputs["instance_heatmaps"]))
     points, scores = decode_heatmaps(instance_heatmaps)
     instance_scores = torch.as_tensor(np.asarray(inputs["instance_scores"])).reshape(-1, 1)
@@ -152,6 +156,15 @@ def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 @torch.no_grad()
-def dcc(model: rtmo.RTMO, pose_feats: Tensor, bbox_cs: Tensor, grids: Tensor) -> Tensor:
-    """Compute (n, k, 2) joints from pose vectors, centres and padded sizes of boxes, and points."""
-    return model.head.dcc(pose_feats, bbox_cs[:, :2], bbox_cs[:, 2:], grids)[0]
+def dcc(model: rtmo.RTMO, pose_feats: Tensor, bbox_cs: Tensor, grids: Tensor) -> dict[str, Tensor]:
+    """Classify coordinates from (n, c) pose vectors.
+
+    Args:
+        bbox_cs: (n, 4) centres and padded sizes of boxes, px.
+        grids: (n, 2) of the cells that detected the people, px.
+    Returns: (n, k, 2) joints, the probabilities of their bins and their (n, k) relative widths.
+    """
+    classifier = model.head.dcc
+    keypoints, x, y = classifier(pose_feats, bbox_cs[:, :2], bbox_cs[:, 2:], grids)
+    sigmas = classifier.sigma_fc(pose_feats)
+    return {"keypoints": keypoints, "x_hms": x, "y_hms": y, "sigmas": sigmas}

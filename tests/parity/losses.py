@@ -1,13 +1,11 @@
 """The adapter's part for losses: each by its name, and all of a method's for images and people.
 
-Names are those of MMPose's classes in lower case (`keypoint_mse`, `kl_discret`, `rle`,
-`focal_heatmap`, `info_nce`, `soft_weight_smooth_l1`, `vari_focal`, `iou`, `oks`, `bce`, `mlecc`,
-`l1`), with any suffix; arguments are those of `losses.npz` or of MMPose's `forward`. The weight of
-each is 1.
+Names, arguments and settings are those of `shared/parity/adapter.md`: a loss is as its method
+trains with it, its weight and its reduction included.
 """
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,112 +19,112 @@ from smallpose.dataloading.full_image.batch_people import BatchPeople
 from smallpose.methods import cal, cid, dekr, rtmo_loss
 from smallpose.methods.simcc import kl_bin_loss
 from smallpose.models.codecs.center_heatmap import STRIDE
-from smallpose.models.codecs.offsets import box_iou
 from smallpose.models.heads.rle import RLELoss
 from smallpose.models.losses import heatmap_mse_loss
 
-OUTPUT = ("output", "outputs", "pred", "preds", "input", "pred_hm", "features", "logits")
-TARGET = ("target", "targets", "gt", "gt_hm", "label", "labels")
-WEIGHT = ("weight", "weights", "target_weight", "target_weights", "keypoint_weights")
+RTMO_WEIGHTS = rtmo_loss.LossWeights()  # of the first stage
+# The offset weight of CAL's authors where they weight offsets with the fitted Gaussian. The
+# variants of their loss change one setting each and keep it.
+CAL_OFFSET_WEIGHT = 0.7
+# CAL's pixel-weighted variant weights pixels at least this high by their error, others evenly.
+PIXEL_THRESHOLD, PIXEL_GAIN, PIXEL_WEIGHT = 0.3, 4.0, 0.9
 
 
-def first_of(tensors: Mapping[str, Any], names: Sequence[str]) -> Any:
-    """Return the first of these arguments that was passed, or None."""
-    return next((tensors[name] for name in names if name in tensors), None)
+def loss(name: str, **tensors: Tensor) -> Tensor:
+    """Compute a loss by its name; it is differentiable in its arguments."""
+    if name not in LOSSES:
+        raise NotImplementedError(name)
+    return LOSSES[name](**tensors)
 
 
-def by_axis(tensors: Mapping[str, Any], names: Sequence[str]) -> list[Tensor]:
-    """Return an argument for x and for y, passed as a pair or under names ending with the axis."""
-    both = first_of(tensors, (*names, *(f"{name}_simcc" for name in (*names, "gt"))))
-    if isinstance(both, tuple | list):
-        return list(both)
-    return [
-        next(
-            t
-            for key, t in tensors.items()
-            if key.endswith(axis) and key.startswith(tuple(n[:2] for n in names))
-        )
-        for axis in "xy"
-    ]
-
-
-def loss(name: str, **tensors: Any) -> Tensor:
-    """Compute a loss by the prefix of its name; it is differentiable in its arguments."""
-    output, target = first_of(tensors, OUTPUT), first_of(tensors, TARGET)
-    weight, mask = first_of(tensors, WEIGHT), tensors.get("mask")
-    if name.startswith("keypoint_mse"):
-        return heatmap_mse_loss(output, target, _combine_weights(output, weight, mask))
-    if name.startswith("rle"):
-        shape = tensors["pred"].shape[:2]
-        weight = torch.ones(shape) if weight is None else weight.reshape(shape)
-        return rle_loss()(tensors["pred"], tensors["sigma"], target, weight)
-    if name.startswith(("simcc", "kl")):
-        outputs, targets = by_axis(tensors, ("output", "pred")), by_axis(tensors, ("target", "gt"))
-        terms = (
-            kl_bin_loss(o, t, weight.reshape(o.shape[:2]))
-            for o, t in zip(outputs, targets, strict=True)
-        )
-        return sum(terms, torch.zeros(()))
-    if "vari" in name:
-        per_cell = rtmo_loss.varifocal_loss(output, target)
-        return (per_cell * (1 if weight is None else _align_axes(weight, per_cell))).sum()
-    if "focal" in name:
-        weights = _combine_weights(output, weight, mask)
-        return cid.focal_heatmap_loss(
-            output, target, torch.ones(()) if weights is None else weights
-        )
-    if "nce" in name or "contrast" in name:
-        (features,) = tensors.values()
-        image_index = torch.zeros(len(features), dtype=torch.int64)
-        return cid.contrastive_loss(features, image_index) * len(features)
-    if "smooth" in name:
-        return dekr.offset_loss(output, target, weight.expand_as(output))
-    return _rtmo_loss_by_name(name, output, target, weight, tensors)
-
-
-def _rtmo_loss_by_name(
-    name: str, output: Any, target: Any, weight: Any, tensors: Mapping[str, Any]
+def _keypoint_mse(
+    output: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
 ) -> Tensor:
-    if "iou" in name or "box_square" in name:
-        iou = box_iou(output, target).clamp(min=1e-16)
-        per_box = 1 - iou.square()
-        return (per_box * (1 if weight is None else weight)).sum()
-    if "oks" in name:
-        sigmas = torch.tensor(COCO17.sigmas[: output.shape[-2]], dtype=torch.float32)
-        area = first_of(tensors, ("areas", "area"))
-        area = torch.ones(len(output)) if area is None else area
-        similarity = rtmo_loss.keypoint_similarity(output, target, area, sigmas)
-        if weight is not None:
-            similarity = similarity * weight / weight.shape[-1]
-        return (1 - similarity.sum(dim=-1)).mean()
-    if "mle" in name:
-        pairs = zip(by_axis(tensors, OUTPUT), by_axis(tensors, TARGET), strict=True)
-        likelihood = torch.stack([(p * t).sum(dim=-1) for p, t in pairs]).prod(dim=0)
-        return rtmo_loss.safe_mean(
-            rtmo_loss.negative_log(likelihood) * (1 if weight is None else weight)
-        )
-    if "bce" in name or "vis" in name:
-        error = torch.nn.functional.binary_cross_entropy_with_logits(
-            output, target, reduction="none"
-        )
-        return rtmo_loss.safe_mean(error * (1 if weight is None else _align_axes(weight, error)))
-    if "l1" in name or "aux" in name:
-        return (output - target).abs().sum()
-    raise NotImplementedError(name)
+    return heatmap_mse_loss(output, target, _combine_weights(output, weight, mask))
 
 
-def _align_axes(weight: Tensor, like: Tensor) -> Tensor:
-    """Append axes of length 1 until the weight has as many as the values."""
-    return weight.reshape(*weight.shape, *[1] * (like.ndim - weight.ndim))
+def _kl_discrete(x: Tensor, y: Tensor, gx: Tensor, gy: Tensor, weight: Tensor) -> Tensor:
+    return kl_bin_loss(x, gx, weight) + kl_bin_loss(y, gy, weight)
+
+
+def _rle(pred: Tensor, sigma: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    return rle_loss()(pred, sigma, target, weight.reshape(pred.shape[:2]))
+
+
+def _smooth_l1(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    return dekr.OFFSET_WEIGHT * dekr.offset_loss(output, target, weight)
+
+
+def _focal(
+    output: Tensor, target: Tensor, weight: Tensor | None = None, mask: Tensor | None = None
+) -> Tensor:
+    weights = _combine_weights(output, weight, mask)
+    return cid.focal_heatmap_loss(output, target, torch.ones(()) if weights is None else weights)
+
+
+def _weighted_focal(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    return cid.DECOUPLED_WEIGHT * _focal(output, target, weight)
+
+
+def _info_nce(features: Tensor) -> Tensor:
+    image_index = torch.zeros(len(features), dtype=torch.int64)
+    return cid.contrastive_loss(features, image_index) * len(features)
+
+
+def _varifocal(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    return (rtmo_loss.varifocal_loss(output, target) * weight).sum()
+
+
+def _iou_square(output: Tensor, target: Tensor) -> Tensor:
+    return RTMO_WEIGHTS.bbox * rtmo_loss.box_error(output, target).sum()
+
+
+def _oks(output: Tensor, target: Tensor, weight: Tensor, areas: Tensor) -> Tensor:
+    sigmas = torch.tensor(COCO17.sigmas, dtype=torch.float32)
+    return RTMO_WEIGHTS.oks * rtmo_loss.oks_error(output, target, weight, areas, sigmas)
+
+
+def _bce_vis(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    error = torch.nn.functional.binary_cross_entropy_with_logits(output, target, reduction="none")
+    return rtmo_loss.safe_mean(error * weight)
+
+
+def _mle_cc(x: Tensor, y: Tensor, gx: Tensor, gy: Tensor, weight: Tensor) -> Tensor:
+    likelihood = (x * gx).sum(dim=-1) * (y * gy).sum(dim=-1)
+    return (rtmo_loss.negative_log(likelihood) * weight).mean(dim=1)
+
+
+def _l1_sum(output: Tensor, target: Tensor) -> Tensor:
+    return (output - target).abs().sum()
+
+
+LOSSES: dict[str, Callable[..., Tensor]] = {
+    "keypoint_mse": _keypoint_mse,
+    "keypoint_mse_noweight": _keypoint_mse,
+    "keypoint_mse_pixelweight_mask": _keypoint_mse,
+    "kl_discrete": _kl_discrete,
+    "rle": _rle,
+    "soft_weight_smooth_l1": _smooth_l1,
+    "focal_heatmap": _weighted_focal,
+    "focal_heatmap_mask": _focal,
+    "focal_heatmap_nopos": _focal,
+    "info_nce": _info_nce,
+    "varifocal": _varifocal,
+    "iou_square": _iou_square,
+    "oks": _oks,
+    "bce_vis": _bce_vis,
+    "mle_cc": _mle_cc,
+    "l1_sum": _l1_sum,
+}
 
 
 def _combine_weights(output: Tensor, weight: Tensor | None, mask: Tensor | None) -> Tensor | None:
     """Multiply weights of keypoints or of pixels by a mask of pixels."""
-    weights = None if weight is None else _align_axes(weight, output)
-    if mask is None:
-        return weights
-    mask = mask if mask.ndim == output.ndim else mask[:, None]
-    return mask if weights is None else weights * mask
+    if weight is not None:
+        weight = weight.reshape(*weight.shape, *[1] * (output.ndim - weight.ndim))
+    if mask is None or weight is None:
+        return weight if mask is None else mask
+    return weight * mask
 
 
 def load_module(name: str, path: Path) -> ModuleType:
@@ -148,73 +146,77 @@ def rle_loss() -> RLELoss:
     return module
 
 
-def cal_gmm_mask(*given: Tensor, **named: Tensor) -> Tensor:
+def cal_gmm_mask(heatmap: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Compute the offsets' (b, k, h, w) mask from predicted and true heatmaps and weights."""
-    names = (("output", "heatmaps", "pred"), ("target", "true_heatmaps"), WEIGHT)
-    output, target, weight = _in_order(names, given, named)
-    return cal.compute_confidence_mask(output, target, weight.reshape(output.shape[:2]))
+    return cal.compute_confidence_mask(heatmap, target, weight.reshape(heatmap.shape[:2]))
 
 
-def cal_loss(*given: Any, **named: Any) -> Tensor:
-    """Compute the authors' `JointsOffsetLoss`: heatmap loss plus `offset_weight` × offset loss.
+def cal_loss(
+    variant: str,
+    heatmap: Tensor,
+    offset: Tensor,
+    target: Tensor,
+    target_offset: Tensor,
+    mask: Tensor,
+    gmm_mask: Tensor,
+    weight: Tensor,
+) -> Tensor:
+    """Compute the loss of CAL's authors in one of its variants.
 
-    In order: output, hm_hps, target, target_offset, mask (or mask_01 and mask_g, of which the
-    second counts), target_weight, offset_weight (1).
+    Args:
+        variant: `total`, offsets weighted by the fitted Gaussian's mask; `total_pixel_weighted`,
+            the heatmap's pixels weighted too; `total_pred_mask`, offsets weighted by the
+            prediction instead; `total_binary_mask`, evenly near the keypoint instead.
+        mask, gmm_mask: (b, k, h, w) 1 near the keypoint, and what `cal_gmm_mask` returns.
+        weight: (b, k) or (b, k, 1).
     """
-    given_list = list(given)
-    if len([g for g in given_list if isinstance(g, Tensor) and g.ndim == 4]) == 6:
-        del given_list[4]
-    if "mask_g" in named:
-        named.pop("mask_01", None)
-    names = (
-        ("output", "heatmaps"),
-        ("hm_hps", "offsets"),
-        ("target", "true_heatmaps"),
-        ("target_offset", "target_offsets", "true_offsets"),
-        ("mask", "mask_g", "mask_01"),
-        WEIGHT,
-        ("offset_weight", "lam", "lambda_"),
-    )
-    heatmaps, offsets, true_heatmaps, true_offsets, mask, weight, offset_weight = _in_order(
-        names, given_list, named
-    )
-    targets = true_heatmaps, true_offsets, mask, weight.reshape(heatmaps.shape[:2])
-    heatmap_loss, offset_loss = cal.heatmap_and_offset_loss((heatmaps, offsets), targets, mask)
-    return heatmap_loss + (1.0 if offset_weight is None else float(offset_weight)) * offset_loss
+    offset_mask = gmm_mask
+    if variant == "total_pred_mask":
+        predicted = heatmap.detach() * mask
+        low = predicted.amin(dim=(2, 3), keepdim=True)
+        high = predicted.amax(dim=(2, 3), keepdim=True)
+        offset_mask = (predicted - low) / (high - low + 1e-5) * mask
+    elif variant == "total_binary_mask":
+        offset_mask = mask
+    elif variant == "total_pixel_weighted":
+        by_error = torch.exp(PIXEL_GAIN * (heatmap - target).abs())
+        pixel_weight = torch.where(
+            target >= PIXEL_THRESHOLD, by_error, torch.full_like(target, PIXEL_WEIGHT)
+        )
+        heatmap, target = heatmap * pixel_weight, target * pixel_weight
+    elif variant != "total":
+        raise NotImplementedError(variant)
+    targets = target, target_offset, mask, weight.reshape(heatmap.shape[:2])
+    heatmap_loss, offset_loss = cal.heatmap_and_offset_loss((heatmap, offset), targets, offset_mask)
+    return heatmap_loss + CAL_OFFSET_WEIGHT * offset_loss
 
 
-def _in_order(
-    names: Sequence[Sequence[str]], given: Sequence[Any], named: Mapping[str, Any]
-) -> list[Any]:
-    """Return positional and named arguments in the order of `names`, each with its aliases."""
-    arguments = list(given)
-    for aliases in names[len(given) :]:
-        arguments.append(first_of(named, aliases))
-    return arguments
-
-
-def train_losses(model: Any, method: str, images: Tensor, targets: Any, stage: int = 1) -> dict:
+def train_losses(
+    model: Any, method: str, images: Tensor, targets: Sequence[Mapping[str, Any]], stage: str
+) -> dict[str, Tensor]:
     """Compute the terms of a method's loss by MMPose's names, with gradients.
 
     Args:
         images: prepared images.
-        targets: for each image a dict of its people (`keypoints`, `keypoints_visible`, `bboxes`,
-            `areas`, `heatmap_mask`), or of targets that a codec has made, by the codec's names; the
-            latter also as one dict of stacked tensors.
-        stage: RTMO's, 1 or 2; 3 for the closing epochs, whose additional term it has.
+        targets: for each image a dict of its people: `keypoints` (n, k, 2), `visible` (n, k),
+            `bboxes` (n, 4) or (n, 4, 2) and `areas` (n,), the latter two for full images only; also
+            `heatmap_mask`, 1 where the loss counts, if not everywhere.
+        stage: RTMO's `stage1`, `stage2` or `stage3_aux`, the second one's closing epochs; `train`
+            for the others.
     """
     if method.startswith("rtmo"):
-        model.stage, model.closing = min(stage, 2), model.closing or stage > 2
+        model.stage, model.closing = STAGES[stage]
     if method.startswith("cid"):
         model.jitter = 0
-    outputs = model(images)
-    terms = model.loss(outputs, _make_targets(model, method, targets, images.shape[-2:]))
-    if method not in TERMS:
-        total = sum(terms.values(), torch.zeros(()))
-        return terms if method.startswith("cal") else {"loss_kpt": total}
-    return {TERMS[method][name]: term for name, term in terms.items()}
+    terms = model.loss(model(images), _make_targets(model, method, targets, images.shape[-2:]))
+    if method in TERMS:
+        return {TERMS[method][name]: term for name, term in terms.items()}
+    if method.startswith("cal"):
+        return terms
+    return {"loss_kpt": sum(terms.values(), torch.zeros(()))}
 
 
+STAGES = {"stage1": (1, False), "stage2": (2, False), "stage3_aux": (2, True)}
 _RTMO = {name: f"loss_{name}" for name in ("bbox", "vis", "mle", "oks", "bbox_aux", "cls")}
 TERMS = {
     **{f"rtmo_{size}": _RTMO for size in "sml"},
@@ -227,71 +229,19 @@ TERMS = {
 }
 
 
-def _make_targets(model: Any, method: str, targets: Any, size_hw: Sequence[int]) -> Any:
-    """Make a method's targets from people or from what a codec made."""
-    if isinstance(targets, Mapping):
-        count = len(next(iter(targets.values())))
-        targets = [{key: value[i] for key, value in targets.items()} for i in range(count)]
-    if "keypoints" not in targets[0]:
-        return _convert_codec_targets(method, targets)
+def _make_targets(
+    model: Any, method: str, targets: Sequence[Mapping[str, Any]], size_hw: Sequence[int]
+) -> Any:
+    """Encode people as the method does in training."""
     if method.startswith(("rtmo", "cid", "dekr")):
         return model.targets(collect_people(targets, size_hw))
+    k = len(model.skeleton)
     rows = []
     for target in targets:
-        xy = _to_float(target["keypoints"]).reshape(-1, len(model.skeleton), 2)[0]
-        visible = _to_float(target["keypoints_visible"]).reshape(-1, len(model.skeleton))[0]
+        xy = _to_float(target["keypoints"]).reshape(-1, k, 2)[0]
+        visible = _to_float(target["visible"]).reshape(-1, k)[0]
         rows.append(torch.cat([xy, visible[:, None]], dim=1))
     return model.targets(torch.stack(rows))
-
-
-def _convert_codec_targets(method: str, targets: Sequence[Mapping[str, Any]]) -> Any:
-    """Convert targets that codecs made to what the methods' losses take."""
-
-    def stack_column(name: str) -> Tensor:
-        return torch.stack([_to_float(t[name]) for t in targets])
-
-    def stack_masks() -> Tensor:
-        if "heatmap_mask" not in targets[0]:
-            return torch.ones(())
-        maps = [_to_float(t["heatmap_mask"]) for t in targets]
-        return torch.stack([m.reshape(1, *m.shape[-2:]) for m in maps])
-
-    if method.startswith("dekr"):
-        weights = stack_column("heatmap_weights") * stack_masks()
-        offsets, offset_weights = (
-            stack_column("displacements"),
-            stack_column("displacement_weights"),
-        )
-        return dekr.DEKRTargets(stack_column("heatmaps"), weights, offsets, offset_weights)
-    if method.startswith("cid"):
-        roots = [torch.as_tensor(np.asarray(t["instance_coords"])).long() for t in targets]
-        image_index = torch.cat([torch.full((len(r),), i) for i, r in enumerate(roots)])
-        weights = torch.cat([_to_float(t["keypoint_weights"]) for t in targets])
-        instance_heatmaps = torch.cat([_to_float(t["instance_heatmaps"]) for t in targets])
-        map_hw = instance_heatmaps.shape[-2:]
-        return cid.CIDTargets(
-            heatmaps=stack_column("heatmaps"),
-            heatmap_mask=stack_masks(),
-            image_index=image_index,
-            roots=torch.cat(roots),
-            instance_heatmaps=instance_heatmaps.reshape(*weights.shape, *map_hw),
-            keypoint_weights=weights,
-        )
-    k = len(COCO17)
-    weights = stack_column("keypoint_weights").reshape(-1, k)
-    if method.startswith("simcc"):
-        bins = (stack_column(f"keypoint_{axis}_labels") for axis in "xy")
-        return *(b.reshape(-1, k, b.shape[-1]) for b in bins), weights
-    if "rle" in method:
-        return stack_column("keypoint_labels").reshape(-1, k, 2), weights
-    if method.startswith("cal"):
-        return (
-            stack_column("heatmaps"),
-            stack_column("offsets"),
-            stack_column("offset_mask"),
-            weights,
-        )
-    return stack_column("heatmaps"), weights
 
 
 def _to_float(value: Any) -> Tensor:
@@ -299,16 +249,14 @@ def _to_float(value: Any) -> Tensor:
 
 
 def collect_people(targets: Sequence[Mapping[str, Any]], size_hw: Sequence[int]) -> BatchPeople:
-    """Collect the people of images in one table; `heatmap_mask` is 1 where the loss counts."""
+    """Collect the people of images in one table."""
     parts = []
     for index, target in enumerate(targets):
-        xy = _to_float(target["keypoints"])
-        visible = _to_float(target["keypoints_visible"])
-        boxes = _to_float(target["bboxes"]).reshape(len(xy), -1)
+        xy, visible = _to_float(target["keypoints"]), _to_float(target["visible"])
+        boxes = _to_float(target["bboxes"]).flatten(1)
         if boxes.shape[1] == 4:
             # Upper left, lower left, upper right, lower right.
             boxes = boxes[:, [0, 1, 0, 3, 2, 1, 2, 3]]
-        area = first_of(target, ("areas", "area"))
         all_ones = np.ones([side // STRIDE for side in size_hw])
         mask = _to_float(target.get("heatmap_mask", all_ones))
         parts.append(
@@ -316,7 +264,7 @@ def collect_people(targets: Sequence[Mapping[str, Any]], size_hw: Sequence[int])
                 image_index=torch.full((len(xy),), index),
                 keypoints=torch.cat([xy, visible[..., None]], dim=2),
                 corners=boxes.reshape(-1, 4, 2),
-                area=torch.ones(len(xy)) if area is None else _to_float(area).reshape(-1),
+                area=_to_float(target["areas"]).reshape(-1),
                 heatmap_mask=mask.reshape(1, *mask.shape[-2:]),
             )
         )

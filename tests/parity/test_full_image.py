@@ -75,7 +75,7 @@ def make_truth(method: str) -> list[dict[str, Any]]:
         targets.append(
             {
                 "keypoints": points,
-                "keypoints_visible": visible,
+                "visible": visible,
                 "bboxes": np.concatenate([low, high], axis=1),
                 "areas": ((high - low).prod(axis=1) * 0.53).astype(np.float32),
                 "heatmap_mask": mask,
@@ -152,12 +152,12 @@ def check_method(method: str, material: ModuleType) -> None:
             )
             np.testing.assert_allclose(people["scores"][row][::4], scores, rtol=1e-3, atol=1e-4)
 
-    for stage in (1, 2) if method.startswith("rtmo") else (0,):
-        if stage:
-            model.closing = True
+    stages = {"stage1": "1", "stage2": "2", "stage3_aux": "2"}
+    for stage, number in stages.items() if method.startswith("rtmo") else [("train", "")]:
         terms = adapter.train_losses(model, method, x, make_truth(method), stage)
+        assert ("loss_bbox_aux" in terms) == (stage == "stage3_aux")
         for name, term in terms.items():
-            theirs = numbers["losses"][f"loss{stage or ''}/{name}"]
+            theirs = numbers["losses"][f"loss{number}/{name}"]
             assert float(term.detach()) == pytest.approx(theirs, rel=1e-4)
 
 

@@ -37,6 +37,7 @@ from smallpose.models.heads.feature_levels import stack_levels
 
 MAX_PEOPLE_PER_BATCH = 200  # supervised with heatmaps of their own
 TEMPERATURE = 0.05
+DECOUPLED_WEIGHT = 4.0  # of the loss of people's own heatmaps (Sec. 3.5); others have 1
 DECOUPLED_CHUNK = 64  # people decoupled at a time at test time, to bound the memory
 
 CARD = MethodCard(
@@ -144,10 +145,7 @@ class CID(FullImageMethod):
         return CIDTargets(heatmaps, mask, image_index, roots, instance_heatmaps, weights)
 
     def loss(self, outputs: tuple[Tensor, Tensor], targets: CIDTargets) -> dict[str, Tensor]:
-        """Compute the focal losses of both kinds of heatmaps and the contrastive loss.
-
-        Weights 1, 4 and 1 (Wang and Zhang, Sec. 3.5).
-        """
+        """Compute the focal losses of both kinds of heatmaps and the contrastive loss."""
         heatmaps, features = outputs
         instances = sample_at_roots(features, targets.image_index, targets.roots)  # (n, c)
         terms = {
@@ -161,7 +159,7 @@ class CID(FullImageMethod):
             features, targets.image_index[rows], instances[rows], targets.roots[rows]
         )
         weights = targets.keypoint_weights[rows, :, None, None]
-        terms["heatmap_decoupled"] = 4 * focal_heatmap_loss(
+        terms["heatmap_decoupled"] = DECOUPLED_WEIGHT * focal_heatmap_loss(
             instance_heatmaps, targets.instance_heatmaps[rows], weights
         )
         return terms

@@ -119,8 +119,8 @@ def compute_rtmo_losses(
     num_positives = max(len(positives.oks), 1)
     joints, *bins = head.classify(positives.pose_vecs, positives.boxes, positives.points.xy)
 
-    iou = box_iou(positives.boxes, positives.truth_boxes).clamp(min=1e-16)
-    terms = {"bbox": weights.bbox * (1 - iou.square()).sum() / num_positives}
+    box_errors = box_error(positives.boxes, positives.truth_boxes)
+    terms = {"bbox": weights.bbox * box_errors.sum() / num_positives}
     visibility = outputs.kpt_vis[positives.index]
     terms["vis"] = weights.vis * safe_mean(
         F.binary_cross_entropy_with_logits(visibility, positives.visible, reduction="none")
@@ -137,12 +137,9 @@ def compute_rtmo_losses(
         oks = compute_oks(
             label, positives.keypoints, positives.visible, positives.area, head.sigmas
         )
-    similarity = keypoint_similarity(
-        positives.regressed, label, positives.area, weights.tolerance * head.sigmas
-    )
-    # Over all k joints and not over the labelled ones: people with few labels weigh less.
-    similarity = similarity * is_supervised / positives.visible.shape[-1]
-    terms["oks"] = weights.oks * safe_mean(1 - similarity.sum(dim=-1))
+    sigmas = weights.tolerance * head.sigmas
+    errors = oks_error(positives.regressed, label, is_supervised, positives.area, sigmas)
+    terms["oks"] = weights.oks * safe_mean(errors)
     if supervise_raw_boxes:
         raw = outputs.bbox_preds[positives.index]
         error = (raw - encode_boxes(positives.truth_boxes, positives.points)).abs()
@@ -254,11 +251,28 @@ def safe_mean(values: Tensor) -> Tensor:
     return values.sum() / max(values.numel(), 1)
 
 
-def keypoint_similarity(predicted: Tensor, truth: Tensor, area: Tensor, sigmas: Tensor) -> Tensor:
-    """Compute each joint's part of the OKS of (m, k, 2) poses, (m, k); areas (m,), sigmas (k,)."""
+def box_error(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Compute 1 - IoU² of (m, 4) corner boxes with their true boxes, (m,)."""
+    return 1 - box_iou(predicted, truth).clamp(min=1e-16).square()
+
+
+def oks_error(
+    predicted: Tensor, truth: Tensor, weights: Tensor, area: Tensor, sigmas: Tensor
+) -> Tensor:
+    """Compute 1 - OKS of poses, (m,).
+
+    The mean is over all k joints and not over those that count: people with few labels weigh less.
+
+    Args:
+        predicted, truth: (m, k, 2) px.
+        weights: (m, k) 1 where a joint counts, else 0.
+        area: (m,) px².
+        sigmas: (k,).
+    """
     squared = (predicted - truth).square().sum(dim=-1)
     scale = area.clamp(min=1e-16)[:, None] * (2 * sigmas).square()
-    return torch.exp(-squared / scale / 2)
+    similarity = torch.exp(-squared / scale / 2) * weights / weights.shape[-1]
+    return 1 - similarity.sum(dim=-1)
 
 
 def negative_log(likelihood: Tensor) -> Tensor:
