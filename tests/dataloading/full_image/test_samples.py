@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from smallpose.dataloading.full_image.samples import FullImageDataset
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances, make_images, make_instances
@@ -13,6 +12,7 @@ from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.batches import LoaderOptions
 from smallpose.dataloading.full_image.batches import FullImageLoader
 from smallpose.dataloading.full_image.mosaic import FullImageAugmentation
+from smallpose.dataloading.full_image.samples import FullImageDataset
 
 SIZE = (96, 64)
 MOSAIC = FullImageAugmentation(

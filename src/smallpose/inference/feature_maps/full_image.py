@@ -122,7 +122,7 @@ def _compute_rtmo_maps(
         cell = best.to(outputs.bbox_preds.device)
         cell_box = predicted_boxes[0, cell]
         pose_vecs = outputs.pose_vecs[0, cell]
-        _, p_x, p_y = method.head.classify(pose_vecs, cell_box, outputs.grid_points.take(cell))
+        _, p_x, p_y = method.head.classify(pose_vecs, cell_box, outputs.xy[cell])
         bins_x, bins_y = method.head.allocate_bins(cell_box)
         along_x = _resample_bins(_to_numpy(p_x[0]), _to_numpy(bins_x[0]), positions[row, 0, :, 0])
         along_y = _resample_bins(_to_numpy(p_y[0]), _to_numpy(bins_y[0]), positions[row, :, 0, 1])
