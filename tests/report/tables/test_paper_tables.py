@@ -18,6 +18,7 @@ from smallpose.report.inputs.runs import METRICS, Run, read_run
 from smallpose.report.inputs.scores import (
     RunScore,
     SeedGroup,
+    compute_difference,
     group_scores,
     score_run_on_both,
 )
@@ -101,6 +102,9 @@ class FakeScore(RunScore):
         spread = {p: dict.fromkeys(METRICS, draws) for p in evaluation.protocols}
         super().__init__(run, evaluation, spread, 400)  # type: ignore[arg-type]
 
+    def has_enough_people(self, name: str) -> bool:
+        return True
+
 
 def create_run(method: str) -> Run:
     return Run(Path(method), method, "B", "quick", {}, 0, 1, 10, 1.0, 1.0, None, None, None, {}, {})
@@ -131,6 +135,22 @@ def test_an_interval_of_two_distant_seeds_is_within_0_and_100():
         assert mean is not None
         for end, limit in zip((mean.low, mean.high), limits, strict=True):
             assert limit is None or end == limit
+
+
+def test_runs_of_many_detections_and_so_fewer_resamples_can_be_averaged_and_compared():
+    rng, run = np.random.default_rng(0), create_run("simple_baseline_r50")
+    scores = [
+        FakeScore(run, value, rng.normal(value, 2, num_draws) / 100)
+        for value, num_draws in ((60.0, 400), (58.0, 250))
+    ]
+    both = SeedGroup((run, run), tuple(scores)).measure("AP")
+    one, other = (SeedGroup((run,), (score,)) for score in scores)
+    difference = compute_difference(one, other, ("AP", "AP"), "coco")
+    assert both is not None
+    assert difference is not None
+    assert both.value == pytest.approx(59)
+    assert difference.value == pytest.approx(2)
+    assert difference.has_ends
 
 
 def test_several_seeds_are_one_row_with_a_wider_interval():

@@ -170,7 +170,8 @@ class SeedGroup:
 
     def resample_mean(self, name: str, protocol: str) -> Floats:
         """Return (b,) points of the mean over runs in each resample; needs scores."""
-        return np.asarray(100 * np.mean([s.resamples[protocol][name] for s in self.scores], axis=0))
+        draws = _keep_shared([score.resamples[protocol][name] for score in self.scores])
+        return np.asarray(100 * np.mean(draws, axis=0))
 
     def measure(self, name: str, protocol: str = "coco") -> Interval | None:
         """Return the mean over seeds; its interval covers the choice of images and of seeds."""
@@ -190,6 +191,12 @@ class SeedGroup:
         return recorded or Interval(mean)
 
 
+def _keep_shared(draws: Sequence[Floats]) -> list[Floats]:
+    """Keep the resamples that all have: runs of more detections have fewer, and the first agree."""
+    shared = min(len(values) for values in draws)
+    return [values[:shared] for values in draws]
+
+
 def compute_difference(
     one: SeedGroup, other: SeedGroup, names: tuple[str, str], protocol: str, level: float = LEVEL
 ) -> Interval | None:
@@ -201,7 +208,9 @@ def compute_difference(
     if a is None or b is None or not (one.scores and other.scores):
         return None
     mean = float(np.mean(a) - np.mean(b))
-    resamples = one.resample_mean(names[0], protocol) - other.resample_mean(names[1], protocol)
+    groups = zip((one, other), names, strict=True)
+    left, right = _keep_shared([group.resample_mean(name, protocol) for group, name in groups])
+    resamples = left - right
     of_images = compute_difference_interval(mean, resamples, one.scores[0].num_clusters, level)
     if of_images is None or not all(one.scores[0].has_enough_people(name) for name in names):
         return Interval(mean)
