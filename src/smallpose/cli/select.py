@@ -40,8 +40,8 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.dataset.parquet_shards import select_shards
 
     selection = select_shards(args.files, args.out, args.split, args.seed, args.backend)
-    num_drawn = len(selection.rows) - selection.num_with_small
+    num_selected, num_small = len(selection.rows), selection.num_with_small
     print(
-        f"{args.out}: {len(selection.rows):,} images, {selection.num_with_small:,} with a small person "
-        f"and {num_drawn:,} drawn from {selection.pool:,} others"
+        f"{args.out}: {num_selected:,} images, {num_small:,} with a small person and "
+        f"{num_selected - num_small:,} drawn from {selection.pool:,} others"
     )
