@@ -151,16 +151,18 @@ def _render_mpii(root: Path, job: RenderJob) -> list[ImageRecord]:
         if job.number % 9 == 5 and k == 0:
             people = ()  # an empty annorect, as in the real file
         extra = {"vididx": job.video, "frame_sec": 11 + 4 * k}
+        width, height = _image_size(rendered)
         record = ImageRecord(
-            "mpii",
-            name,
-            f"{number:09d}",
-            *_image_size(rendered),
-            None,
-            group,
-            people,
-            labelled,
-            extra,
+            source="mpii",
+            file_name=name,
+            source_id=f"{number:09d}",
+            width=width,
+            height=height,
+            split=None,
+            group=group,
+            people=people,
+            labelled=labelled,
+            extra=extra,
         )
         out.append(record)
     return out
@@ -185,16 +187,18 @@ def _render_posetrack(root: Path, job: RenderJob) -> list[ImageRecord]:
             for p in people
         )
         extra = {"sequence": sequence, "frame_id": 10**10 + job.video * 10**4 + k}
+        width, height = _image_size(rendered)
         record = ImageRecord(
-            "posetrack",
-            name,
-            f"{sequence}/{k:06d}",
-            *_image_size(rendered),
-            job.split,
-            f"{job.video:06d}_{job.kind}",
-            people,
-            labelled,
-            extra,
+            source="posetrack",
+            file_name=name,
+            source_id=f"{sequence}/{k:06d}",
+            width=width,
+            height=height,
+            split=job.split,
+            group=f"{job.video:06d}_{job.kind}",
+            people=people,
+            labelled=labelled,
+            extra=extra,
         )
         out.append(record)
     return out
@@ -229,15 +233,15 @@ def _render_hieve(root: Path, job: RenderJob) -> list[ImageRecord]:
             people = annotate_people(rendered, "hieve", rng, says_hidden=tells)
             out.append(
                 ImageRecord(
-                    "hieve",
-                    f"hieve/{clip}/{k:06d}.jpg",
-                    f"{clip}/{k:06d}",
-                    *size,
-                    None,
-                    str(clip),
-                    people,
-                    True,
-                    {"clip": clip, "frame": k},
+                    source="hieve",
+                    file_name=f"hieve/{clip}/{k:06d}.jpg",
+                    source_id=f"{clip}/{k:06d}",
+                    width=size[0],
+                    height=size[1],
+                    split=None,
+                    group=str(clip),
+                    people=people,
+                    extra={"clip": clip, "frame": k},
                 )
             )
             yield rendered.image

@@ -250,8 +250,7 @@ def count_people(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Run the compiled `count_matches.count_people`."""
     shape = (len(groups.image_ids), len(classes), num_thresholds)
-    num_people = np.zeros(shape[:2], np.int64)
-    num_matched = np.zeros(shape, np.int64)
+    counts = np.zeros(shape[:2], np.int64), np.zeros(shape, np.int64)
     CORE.count_people(
         groups.people_image,
         groups.people,
@@ -259,10 +258,9 @@ def count_people(
         matched_people,
         len(classes),
         num_thresholds,
-        num_people,
-        num_matched,
+        *counts,
     )
-    return num_people, num_matched
+    return counts
 
 
 def to_doubles(values: NDArray[Any]) -> Floats:

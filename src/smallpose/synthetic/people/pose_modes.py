@@ -335,5 +335,5 @@ FAMILIES = {
     "low": ("squat", "bend", "sit_floor", "lie_back", "lie_front", "crawl", "lunge"),
     "cycle": ("cycle",),
 }
-# Stand and walk .45, action .25, sit .18, the rest .12 (specification of the synthetic data set, 6.2).
+# Stand and walk .45, action .25, sit .18, others .12 (the synthetic data's specification, 6.2).
 USUAL = {"stand": 0.21, "walk": 0.24, "action": 0.25, "sit": 0.18, "low": 0.09, "cycle": 0.03}

@@ -4,7 +4,7 @@ A canvas has 16 bits per pixel: the topmost part in the lower eight, its brightn
 The compiled loops and their NumPy fallbacks use integers and give the same bytes.
 
 A canvas holds 16 bits a pixel: the part on top in the lower eight, its brightness in the upper.
-The compiled loops and their NumPy fallbacks here give the same bytes, because all arithmetic uses integers.
+The compiled loops and their NumPy fallbacks give the same bytes, because they use integers.
 """
 
 from dataclasses import dataclass
