@@ -16,6 +16,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.io import coco_results_slow, mapped_json
+from smallpose.io.image_lookup import describe_doubtful_ids
 from smallpose.io.joint_order_check import add_order_note
 from smallpose.io.mapped_json import (
     WHITESPACE,
@@ -198,4 +199,5 @@ def _scan_chunks(
         keypoints=keypoints,
         scores=scores,
         boxes_xywh=boxes,
+        notes=describe_doubtful_ids(truth.images, unique_ids.tolist()),
     )

@@ -14,7 +14,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.joint_order import list_joints, match_joint_order
 from smallpose.core.predictions import Predictions, make_predictions
 from smallpose.core.skeleton import COCO17, Skeleton, resolve_skeleton
-from smallpose.io.image_lookup import ImageLookup
+from smallpose.io.image_lookup import ImageLookup, describe_doubtful_ids
 from smallpose.io.json_blocks import Int64, decode_blocks, decode_records
 from smallpose.io.mmpose_results import read_mmpose_folder, refuse_pickle
 from smallpose.system.files import read_bytes
@@ -86,7 +86,11 @@ def read_results_slow(path: Path | str, truth: Instances) -> Predictions:
             f"all {num_left_out:,} results are of other categories, the first of {other}",
             f"give persons the truth's category_id, {' or '.join(map(str, truth.category_ids))}",
         )
-    notes = (f"{num_left_out:,} results of other categories left out",) if num_left_out else ()
+    notes: list[str] = []
+    if num_left_out:
+        notes.append(f"{num_left_out:,} results of other categories left out")
+    if not is_folder:
+        notes += describe_doubtful_ids(truth.images, sorted(lookup.numbers_as_ids))
     if skeleton is None:
         return make_predictions(truth.skeleton, [], [], [])
     columns = _Columns(*(np.concatenate(column) for column in zip(*parts, strict=True)))
@@ -97,7 +101,7 @@ def read_results_slow(path: Path | str, truth: Instances) -> Predictions:
         keypoints=columns.keypoints,
         scores=columns.scores,
         boxes_xywh=columns.boxes_xywh,
-        notes=notes,
+        notes=tuple(notes),
     )
     return predictions if named is None else order_named_joints(path, predictions, truth.skeleton)
 

@@ -76,6 +76,7 @@ class ImageLookup:
         # An entry whose number is the id of one image and the name of another, and what it is.
         self._doubtful_id: tuple[str, str] | None = None
         self._number_of_name: ImageId | None = None  # a number that is no id, but a name
+        self.numbers_as_ids: set[int] = set()  # ids that nothing but a number decided
 
     def find_id(self, image_id: ImageId | None, file_name: str | None, where: str) -> int:
         """Return the id in `images` as `find_id_if_known`.
@@ -131,6 +132,8 @@ class ImageLookup:
         number = _parse_number(image_id)
         rows_of_number = [] if number is None else self._by_number.get(number, [])
         if row is not None:
+            if number is not None:
+                self.numbers_as_ids.add(int(self._images.ids[row]))
             if rows_of_number and row not in rows_of_number:
                 names = [self._images.file_names[i] for i in (row, rows_of_number[0])]
                 what = f"image_id {image_id} is the id of {names[0]} and the name of {names[1]}"
@@ -194,6 +197,32 @@ class ImageLookup:
                 "use image ids, or write file_name with its folders",
             )
         return rows[0] if rows else None
+
+
+def describe_doubtful_ids(images: Images, ids: Sequence[int]) -> tuple[str, ...]:
+    """Say so where the ids of results may be names of files: each is the name of another image.
+
+    Args:
+        images: of the ground truth.
+        ids: that were read as ids, rising, each once.
+    """
+    if not ids or images.text_ids:
+        return ()
+    # Ordinary files end here, so that reading them takes no longer.
+    (row,) = np.flatnonzero(images.ids == ids[0]).tolist()
+    own_number = _parse_number(_split_path(images.file_names[row]).stem)
+    if own_number is None or own_number == ids[0]:
+        return ()
+    numbers = [_parse_number(_split_path(name).stem) for name in images.file_names]
+    names = dict(zip(numbers, images.file_names, strict=True))
+    own_numbers = dict(zip(images.ids.tolist(), numbers, strict=True))
+    if any(one not in names or own_numbers[one] == one for one in ids):
+        return ()
+    return (
+        f"image_id is read as an id, and each is the name of another image as well: {ids[0]} is "
+        f"{images.file_names[row]} by id and {names[ids[0]]} by name; write file_name beside it to "
+        "go by names",
+    )
 
 
 def _split_path(name: str) -> PurePosixPath:
