@@ -1,4 +1,4 @@
-"""The flip test exchanges left and right in any spelling, and is left out where they are unknown."""
+"""The flip test exchanges left and right in any spelling, and is left out if they are unknown."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import torch
 
 from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.methods import METHODS
+from smallpose.methods.checkpoints.read import skeleton_from_json, skeleton_to_json
 
 IMAGE = np.random.default_rng(5).integers(0, 255, (96, 128, 3), dtype=np.uint8)
 BOXES = np.array([[4.0, 3, 60, 80], [30, 20, 50, 60]])
@@ -55,4 +56,5 @@ def test_pairs_that_are_given_let_numbered_joints_be_flipped(capsys):
     name = "simple_baseline_r18_tiny"
     words = create(name, WORDS).predict(IMAGE, BOXES).keypoints
     assert np.array_equal(create(name, given).predict(IMAGE, BOXES).keypoints, words)
+    assert skeleton_from_json(skeleton_to_json(given)) == given
     assert capsys.readouterr().err == ""

@@ -6,7 +6,7 @@ import pytest
 import smallpose
 from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
-from smallpose.core.skeleton import COCO17, SMALLPOSE
+from smallpose.core.skeleton import COCO17, SMALLPOSE, Skeleton
 from smallpose.io.coco_annotations import read_coco, write_coco
 
 
@@ -257,3 +257,16 @@ def test_real_files_have_the_known_counts(real, name):
     sizes = tuple(int((selected.size_class == c).sum()) for c in range(3))
     densities = tuple(int((selected.density_class == c).sum()) for c in range(3))
     assert (len(people.images), len(selected), sizes, densities) == REAL[name]
+
+
+def test_joint_names_keep_the_spelling_of_their_file(tmp_path):
+    names = ("Nose", "LEye", "right eye", "Tail")
+    images = make_images([1], ["a.jpg"], [64], [48])
+    skeleton = Skeleton("own", names)
+    people = make_instances(skeleton, images, [0], [[1, 2, 30, 40]], np.full((1, 4, 3), 2.0))
+    write_coco(people, tmp_path / "first.json")
+    copy = read_coco(tmp_path / "first.json")
+    assert copy.skeleton.joints == ("nose", "left_eye", "right_eye", "Tail")
+    write_coco(copy, tmp_path / "second.json")
+    (category,) = json.loads((tmp_path / "second.json").read_text())["categories"]
+    assert category["keypoints"] == list(names)

@@ -82,7 +82,7 @@ def _build_category_record(people: Instances) -> dict[str, Any]:
         "id": people.category_id,
         "name": "person",
         "supercategory": "person",
-        "keypoints": list(people.skeleton.joints),
+        "keypoints": list(people.skeleton.spelled_joints),
         "skeleton": [[a + 1, b + 1] for a, b in people.skeleton.edges],
     }
 
