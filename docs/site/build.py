@@ -48,6 +48,7 @@ GROUPS = {
         "glossary",
         "outputs",
         "protocols",
+        "intervals",
         "label-audit",
         "exports",
         "parity",
