@@ -22,7 +22,7 @@ OKS_AREAS = {
     "0.53box": "0.53 × width × height of the box",
 }
 SIZE_AREAS = ("box", "file")
-_MASK_SHARE = 0.53  # of a box that a person's mask covers on average, as xtcocotools has it
+MASK_SHARE = 0.53  # of a box that a person's mask covers on average, as xtcocotools has it
 
 
 def get_person_area(truth: Instances, rule: str = "file") -> Floats:
@@ -33,7 +33,7 @@ def get_person_area(truth: Instances, rule: str = "file") -> Floats:
     if rule == "box":
         return truth.area
     if rule == "0.53box":
-        return np.asarray(truth.area * _MASK_SHARE)
+        return np.asarray(truth.area * MASK_SHARE)
     return np.where(np.isnan(truth.file_area), truth.area, truth.file_area)
 
 

@@ -1,19 +1,38 @@
 """`COCOeval` for scripts written for pycocotools: the same calls, arrays and printed summary.
 
-Keypoints only. Two differences are on purpose: an annotation with id 0 can be matched, and the
-summary is of the largest of `params.maxDets` where 20 is not among them.
+Keypoints only, which is also the default. Four differences are on purpose: an annotation with id 0
+can be matched; the summary is of the largest of `params.maxDets` where 20 is not among them;
+without `params.useCats` the categories are matched as one, where pycocotools matches nothing; and
+`accumulate` of fewer images, categories or ranges than were evaluated takes the named ones, where
+pycocotools takes the first ones.
+
+Records and parameters are computed only when a script looks at them, so that `evaluate` and
+`accumulate` alone are fast. Where a script replaces `_prepare`, `computeOks` or `evaluateImg`, or
+assigns `ious` or `evalImgs`, what it says is used.
 """
 
 import copy
 import time
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
-from smallpose.evaluation.matching.arrays import Floats, ImageGroups, Ints, Poses
+from smallpose.evaluation.cocoeval_records import (
+    ResultList,
+    accumulate_records,
+    collect_areas,
+    collect_poses,
+    concat_curves,
+    count_keypoints,
+    get_area,
+    make_record,
+    match_image,
+)
+from smallpose.evaluation.matching.arrays import Floats, ImageGroups, Ints
 from smallpose.evaluation.matching.greedy import MAX_THRESHOLDS, match_detections, match_greedily
 from smallpose.evaluation.matching.image_groups import group_rows
 from smallpose.evaluation.matching.keypoint_selection import round_like_coco
@@ -26,12 +45,15 @@ from smallpose.evaluation.scoring.precision_recall import (
     compute_curves,
 )
 
+_CROWD_LIMITS = (0.2, 0.8)  # of easy and medium in xtcocotools' summary
+_REPLACEABLE = ("_prepare", "computeOks", "evaluateImg")
+
 
 class Params:
     """pycocotools' parameters of a keypoint evaluation, under their own names."""
 
     def __init__(self, iouType: str = "keypoints") -> None:
-        if iouType != "keypoints":
+        if iouType not in ("keypoints", "keypoints_crowd"):
             raise InputError(
                 f"COCOeval, iouType {iouType!r}",
                 "only keypoints are scored",
@@ -55,7 +77,11 @@ class COCOeval:
 
     Args:
         cocoGt, cocoDt: pycocotools' `COCO` objects, or anything with its `getImgIds`,
-            `getCatIds`, `getAnnIds` and `loadAnns`.
+            `getCatIds`, `getAnnIds` and `loadAnns`. Results may also be a plain list.
+        iouType: "keypoints", or "keypoints_crowd" for xtcocotools' summary by CrowdIndex.
+        sigmas: one per keypoint, as in xtcocotools; by default those of COCO's 17.
+        use_area: False takes 0.53 × width × height of the box as the area of people, as in
+            xtcocotools for files without areas.
     """
 
     def __init__(
@@ -63,13 +89,23 @@ class COCOeval:
         cocoGt: Any = None,
         cocoDt: Any = None,
         iouType: str = "keypoints",
+        sigmas: Any = None,
+        use_area: bool = True,
     ) -> None:
-        self.cocoGt, self.cocoDt = cocoGt, cocoDt
+        self.cocoGt = cocoGt
+        self.cocoDt = ResultList(cocoDt) if isinstance(cocoDt, list) else cocoDt
         self.params = Params(iouType)
+        if sigmas is not None:
+            self.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
+        self.use_area = use_area
         self.eval: dict[str, Any] = {}
         self.stats: Any = []
+        self._gts: dict[tuple[Any, Any], list[Any]] = defaultdict(list)
+        self._dts: dict[tuple[Any, Any], list[Any]] = defaultdict(list)
         self._paramsEval: Any = {}
         self._categories: list[_Category] = []
+        self._records: Any = None
+        self._matrices: Any = None
         if cocoGt is not None:
             self.params.imgIds = sorted(cocoGt.getImgIds())
             self.params.catIds = sorted(cocoGt.getCatIds())
@@ -84,32 +120,107 @@ class COCOeval:
         if p.useCats:
             p.catIds = list(np.unique(p.catIds))
         p.maxDets = sorted(p.maxDets)
-        groups = [[c] for c in p.catIds] if p.useCats else [list(p.catIds)]
-        self._categories = [_Category(self.cocoGt, self.cocoDt, p, c) for c in groups]
+        self._prepare()
+        self._matrices = None
+        if any(_is_replaced(self, name) for name in _REPLACEABLE):
+            self._categories = []
+            categories = _list_categories(p)
+            self.ious = {(i, c): self.computeOks(i, c) for i in p.imgIds for c in categories}
+            self.evalImgs = [
+                self.evaluateImg(image, category, area_range, p.maxDets[-1])
+                for category in categories
+                for area_range in p.areaRng
+                for image in p.imgIds
+            ]
+        else:
+            self._categories = [_Category(self, category) for category in _list_categories(p)]
+            self._records = None
         self._paramsEval = copy.deepcopy(p)
-        self.eval = {}
         print(f"DONE (t={time.time() - started:0.2f}s).")
+
+    def _prepare(self) -> None:
+        """Load annotations and results by image and category, and mark the people to ignore."""
+        p = self.params
+        categories = {"catIds": p.catIds} if p.useCats else {}
+        gts = self.cocoGt.loadAnns(self.cocoGt.getAnnIds(imgIds=p.imgIds, **categories))
+        dts = self.cocoDt.loadAnns(self.cocoDt.getAnnIds(imgIds=p.imgIds, **categories))
+        self._gts, self._dts = defaultdict(list), defaultdict(list)
+        for gt in gts:
+            gt["ignore"] = bool(gt.get("iscrowd", 0)) or count_keypoints(gt) == 0
+            self._gts[gt["image_id"], gt["category_id"]].append(gt)
+        for dt in dts:
+            self._dts[dt["image_id"], dt["category_id"]].append(dt)
+        self._categories, self._records, self.eval = [], None, {}
+
+    def _collect(self, image: Any, category: Any) -> tuple[list[Any], list[Any]]:
+        """Return the annotations of an image in file order and its results by falling score."""
+        categories = [category] if self.params.useCats else self.params.catIds
+        gts = [gt for c in categories for gt in self._gts[image, c]]
+        dts = [dt for c in categories for dt in self._dts[image, c]]
+        return gts, sorted(dts, key=lambda dt: -dt["score"])
+
+    def computeOks(self, imgId: Any, catId: Any) -> Any:
+        """Return the (d, g) OKS of an image's best results with its people; [] without either."""
+        gts, dts = self._collect(imgId, catId)
+        dts = dts[: self.params.maxDets[-1]]
+        if not (gts and dts):
+            return []
+        poses = collect_poses(self.params.kpt_oks_sigmas, gts, dts, self.use_area)
+        return compute_oks(
+            poses.detections, poses.keypoints, poses.boxes_xywh, poses.area, poses.sigmas
+        )
+
+    def evaluateImg(self, imgId: Any, catId: Any, aRng: Any, maxDet: int) -> dict[str, Any] | None:
+        """Match the results of one image in one area range; None where it has none and nobody."""
+        gts, dts = self._collect(imgId, catId)
+        if not (gts or dts):
+            return None
+        dts = dts[:maxDet]
+        area = np.array([get_area(gt, self.use_area) for gt in gts], dtype=np.float64)
+        is_ignored = np.array([bool(gt["ignore"]) for gt in gts], dtype=bool)
+        is_member = ~is_ignored & (area >= aRng[0]) & (area <= aRng[1])
+        for gt, is_counted in zip(gts, is_member.tolist(), strict=True):
+            gt["_ignore"] = int(not is_counted)
+        matrices = self.ious
+        key = (imgId, catId)
+        oks = matrices[key] if key in matrices else self.computeOks(imgId, catId)
+        area = collect_areas(dts)
+        return make_record(
+            image=imgId,
+            category=catId,
+            area_range=aRng,
+            max_detections=maxDet,
+            gt_ids=[gt["id"] for gt in gts],
+            dt_ids=[dt["id"] for dt in dts],
+            scores=[dt["score"] for dt in dts],
+            is_member=is_member,
+            is_in_range=(area >= aRng[0]) & (area <= aRng[1]),
+            partner=match_image(
+                oks,
+                is_member,
+                np.array([bool(gt.get("iscrowd", 0)) for gt in gts], dtype=bool),
+                len(dts),
+                np.asarray(self.params.iouThrs, dtype=np.float64),
+            ),
+        )
 
     def accumulate(self, p: Params | None = None) -> None:
         """Fill `eval` with precision (T, R, K, A, M), recall (T, K, A, M) and scores."""
         print("Accumulating evaluation results...")
         started = time.time()
-        if not self._categories:
+        if self._records is None and not self._categories:
             print("Please run evaluate() first")
-        evaluated = self._paramsEval
-        recalls = (self.params if p is None else p).recThrs
-        sizes = (len(evaluated.iouThrs), len(recalls), len(self._categories))
-        shape = (*sizes, len(evaluated.areaRng), len(evaluated.maxDets))
+        p = self.params if p is None else p
+        sizes = (len(p.iouThrs), len(p.recThrs), len(_list_categories(p)))
+        shape = (*sizes, len(p.areaRng), len(p.maxDets))
         precision, scores = -np.ones(shape), -np.ones(shape)
         recall = -np.ones((shape[0], *shape[2:]))
-        for k, category in enumerate(self._categories):
-            for m, max_detections in enumerate(evaluated.maxDets):
-                for a, curves in enumerate(category.compute_curves(max_detections, recalls)):
-                    precision[:, :, k, a, m] = curves.precision
-                    recall[:, k, a, m] = curves.recall
-                    scores[:, :, k, a, m] = curves.scores
+        for (k, a, m), curves in self._compute_curves(p):
+            precision[:, :, k, a, m] = curves.precision
+            recall[:, k, a, m] = curves.recall
+            scores[:, :, k, a, m] = curves.scores
         self.eval = {
-            "params": self.params if p is None else p,
+            "params": p,
             "counts": list(shape),
             "date": time.strftime("%Y-%m-%d %H:%M:%S"),
             "precision": precision,
@@ -118,15 +229,81 @@ class COCOeval:
         }
         print(f"DONE (t={time.time() - started:0.2f}s).")
 
+    def _compute_curves(self, p: Params) -> Iterator[tuple[tuple[int, int, int], Curves]]:
+        """Yield the curves of each category, area range and limit that were evaluated.
+
+        Each comes with its positions in the arrays of `eval`.
+        """
+        if self._records is None and not _is_changed(p, self._paramsEval):
+            for k, category in enumerate(self._categories):
+                for m, max_detections in enumerate(p.maxDets):
+                    for a, curves in enumerate(category.compute_curves(max_detections, p.recThrs)):
+                        yield (k, a, m), curves
+            return
+        evaluated, records = self._paramsEval, self.evalImgs
+        if not len(records):
+            return
+        categories = _find_positions(_list_categories(p), _list_categories(evaluated))
+        ranges = _find_positions(*(list(map(tuple, q.areaRng)) for q in (p, evaluated)))
+        images = _find_positions(p.imgIds, evaluated.imgIds)
+        limits = [n for n in p.maxDets if n in set(evaluated.maxDets)]
+        num_ranges, num_images = len(evaluated.areaRng), len(evaluated.imgIds)
+        for k, category_row in enumerate(categories):
+            for a, range_row in enumerate(ranges):
+                first = (category_row * num_ranges + range_row) * num_images
+                selected = [records[first + image] for image in images]
+                for m, max_detections in enumerate(limits):
+                    found = accumulate_records(selected, max_detections, p.recThrs)
+                    if found is not None:
+                        yield (k, a, m), found
+
     def summarize(self) -> None:
         """Print the ten numbers of COCO's keypoint task and keep them in `stats`."""
         if not self.eval:
             raise Exception("Please run accumulate() first")
+        if self.params.iouType == "keypoints_crowd":
+            self.stats = np.array([*self._summarize_all_sizes(), *self._summarize_crowding()])
+            return
         rows: list[tuple[int, float | None, str]] = []
         for precision in (1, 0):
             rows += [(precision, None, "all"), (precision, 0.5, "all"), (precision, 0.75, "all")]
             rows += [(precision, None, "medium"), (precision, None, "large")]
         self.stats = np.array([self._summarize_one(*row) for row in rows])
+
+    def _summarize_all_sizes(self) -> list[float]:
+        return [
+            self._summarize_one(precision, threshold, "all")
+            for precision in (1, 0)
+            for threshold in (None, 0.5, 0.75)
+        ]
+
+    def _summarize_crowding(self) -> list[float]:
+        """Print AP of images by CrowdIndex as xtcocotools does, rounded as there."""
+        images = {image["id"]: image for image in self.cocoGt.loadImgs(self.params.imgIds)}
+        missing = [key for key, image in images.items() if image.get("crowdIndex") is None]
+        if missing:
+            raise InputError(
+                f"COCOeval, image {missing[0]}", "no crowdIndex", 'use iouType "keypoints"'
+            )
+        p = self.params
+        level = {
+            key: int(np.searchsorted(_CROWD_LIMITS, image["crowdIndex"], side="right"))
+            for key, image in images.items()
+        }
+        means = []
+        for index, name in enumerate(("easy", "medium", "hard")):
+            some = copy.copy(p)
+            some.imgIds = [image for image in p.imgIds if level[image] == index]
+            shape = (len(p.iouThrs), len(p.recThrs), len(_list_categories(p)), len(p.maxDets))
+            precision = -np.ones(shape)
+            for (k, a, m), curves in self._compute_curves(some):
+                if a == 0:
+                    precision[:, :, k, m] = curves.precision
+            means.append(round(float(np.mean(precision)), 4))
+            span = f"{p.iouThrs[0]:0.2f}:{p.iouThrs[-1]:0.2f}"
+            conditions = f"IoU={span:<9} | type={name:>6s} | maxDets={20:>3d}"
+            print(f" {'Average Precision':<18} (AP) @[ {conditions} ] = {means[-1]:0.3f}")
+        return means
 
     def _summarize_one(self, precision: int, threshold: float | None, size: str) -> float:
         p = self.params
@@ -146,41 +323,86 @@ class COCOeval:
         return value
 
     @property
-    def ious(self) -> dict[tuple[int, int], Any]:
-        """Return the OKS of the best detections with all people, by (image, category)."""
-        matrices: dict[tuple[int, int], Any] = {}
-        for category in self._categories:
-            matrices |= category.compute_matrices()
-        return matrices
+    def ious(self) -> Any:
+        """The OKS of the best detections with all people, by (image, category)."""
+        if self._matrices is None:
+            self._matrices = {}
+            for category in self._categories:
+                self._matrices |= category.compute_matrices()
+        return self._matrices
+
+    @ious.setter
+    def ious(self, matrices: Any) -> None:
+        self._matrices = matrices
 
     @property
-    def evalImgs(self) -> list[dict[str, Any] | None]:
-        """Return the record of each image, by category, area range and image."""
-        return [record for category in self._categories for record in category.make_records()]
+    def evalImgs(self) -> Any:
+        """The record of each image, by category, area range and image."""
+        if self._records is None:
+            if not self._categories:
+                return []
+            self._records = [r for category in self._categories for r in category.make_records()]
+        return self._records
+
+    @evalImgs.setter
+    def evalImgs(self, records: Any) -> None:
+        self._records = records
 
     def __str__(self) -> str:
         self.summarize()
         return ""
 
 
+def _is_replaced(scorer: COCOeval, name: str) -> bool:
+    """Return whether a subclass or the script has put a method of its own in place of ours."""
+    method = getattr(scorer, name)
+    return getattr(method, "__func__", method) is not getattr(COCOeval, name)
+
+
+def _list_categories(p: Params) -> list[Any]:
+    """List the categories that are scored apart; -1 stands for all of them together."""
+    return list(p.catIds) if p.useCats else [-1]
+
+
+def _is_changed(p: Params, evaluated: Any) -> bool:
+    """Return whether other images, categories, ranges or limits are wanted than were evaluated."""
+    return not (
+        isinstance(evaluated, Params)
+        and _list_categories(p) == _list_categories(evaluated)
+        and list(p.imgIds) == list(evaluated.imgIds)
+        and list(p.maxDets) == list(evaluated.maxDets)
+        and np.array_equal(p.areaRng, evaluated.areaRng)
+        and np.array_equal(p.iouThrs, evaluated.iouThrs)
+    )
+
+
+def _find_positions(wanted: Sequence[Any], evaluated: Sequence[Any]) -> list[int]:
+    """Return the positions of the wanted values among the evaluated ones, without unknown ones."""
+    if list(wanted) == list(evaluated):  # also where one is there twice
+        return list(range(len(evaluated)))
+    position = {value: i for i, value in enumerate(evaluated)}
+    return [position[value] for value in wanted if value in position]
+
+
 class _Category:
     """The columns of one category, matched."""
 
-    def __init__(self, truth: Any, results: Any, p: Params, categories: list[int]) -> None:
-        self.p = copy.deepcopy(p)
-        self.category = categories[0] if p.useCats else -1
-        gts = truth.loadAnns(truth.getAnnIds(imgIds=p.imgIds, catIds=categories))
-        dts = results.loadAnns(results.getAnnIds(imgIds=p.imgIds, catIds=categories))
-        self.gt_ids = np.array([g["id"] for g in gts], dtype=np.int64)
-        self.dt_ids = np.array([d["id"] for d in dts], dtype=np.int64)
-        self.scores = np.array([d["score"] for d in dts], dtype=np.float64)
+    def __init__(self, scorer: COCOeval, category: Any) -> None:
+        p = copy.deepcopy(scorer.params)
+        self.p, self.category = p, category
+        categories = [category] if p.useCats else p.catIds
+        keys = [(image, c) for image in p.imgIds for c in categories]
+        gts = [gt for key in keys for gt in scorer._gts.get(key, ())]
+        dts = [dt for key in keys for dt in scorer._dts.get(key, ())]
+        self.gt_ids, self.dt_ids = [gt["id"] for gt in gts], [dt["id"] for dt in dts]
+        self.scores = np.array([dt["score"] for dt in dts], dtype=np.float64)
         self.groups = _group_records(p, gts, dts, self.scores)
-        self.poses = _collect_poses(p, gts, dts)
-        is_empty = np.array([g["num_keypoints"] == 0 for g in gts], dtype=bool)
+        self.poses = collect_poses(p.kpt_oks_sigmas, gts, dts, scorer.use_area)
+        is_ignored = np.array([bool(gt["ignore"]) for gt in gts], dtype=bool)
         low, high = np.array([r[:2] for r in p.areaRng], dtype=np.float64).T[:, :, None]
         area = self.poses.area
-        self.classes = (area >= low) & (area <= high) & ~(self.poses.is_crowd | is_empty)
-        area = np.array([d["area"] for d in dts], dtype=np.float64)[self.groups.detections]
+        self.classes = (area >= low) & (area <= high) & ~is_ignored
+        area = collect_areas(dts)[self.groups.detections]
         self.is_in_range = (area >= low) & (area <= high)
         self.thresholds = np.asarray(p.iouThrs, dtype=np.float64)
         self.slices = [
@@ -211,11 +433,7 @@ class _Category:
                         recalls=recalls,
                     )
                 )
-            yield Curves(
-                precision=np.concatenate([part.precision for part in parts]),
-                recall=np.concatenate([part.recall for part in parts]),
-                scores=np.concatenate([part.scores for part in parts]),
-            )
+            yield concat_curves(parts)
 
     def _get_detections(self, image: int) -> Ints:
         """Return positions in the groups of an image's detections."""
@@ -266,55 +484,21 @@ class _Category:
         d, g = self._get_detections(index), self._get_people(index)
         if not len(d) and not len(g):
             return None
-        is_member = self.classes[a]
-        g = g[np.argsort(~is_member[g], kind="stable")]
-        matched = partner[:, d]
-        is_matched = matched >= 0
-        gt_matches = np.zeros((len(matched), len(g)))
-        position = {row: i for i, row in enumerate(g.tolist())}
-        for t, i in np.argwhere(is_matched):
-            gt_matches[t, position[int(matched[t, i])]] = self.dt_ids[self.groups.detections[d[i]]]
-        matched_ids = self.gt_ids[matched] if len(g) else 0
-        is_ignored = ~is_member[matched] if len(g) else False
-        return {
-            "image_id": image,
-            "category_id": self.category,
-            "aRng": self.p.areaRng[a],
-            "maxDet": self.p.maxDets[-1],
-            "dtIds": self.dt_ids[self.groups.detections[d]].tolist(),
-            "gtIds": self.gt_ids[g].tolist(),
-            "dtMatches": np.where(is_matched, matched_ids, 0).astype(float),
-            "gtMatches": gt_matches,
-            "dtScores": self.scores[self.groups.detections[d]].tolist(),
-            "gtIgnore": (~is_member[g]).astype(int),
-            "dtIgnore": np.where(is_matched, is_ignored, ~self.is_in_range[a, d]),
-        }
-
-
-def _collect_poses(p: Params, gts: list[Any], dts: list[Any]) -> Poses:
-    sigmas = np.asarray(p.kpt_oks_sigmas, dtype=np.float64)
-    k = len(sigmas)
-    keypoints = _collect_values((g["keypoints"] for g in gts), 3 * k)
-    detections = _collect_values((d["keypoints"] for d in dts), 3 * k)
-    return Poses(
-        detections=detections.reshape(len(dts), k, 3),
-        keypoints=keypoints.reshape(len(gts), k, 3),
-        boxes_xywh=_collect_values((g["bbox"] for g in gts), 4),
-        area=np.array([g["area"] for g in gts], dtype=np.float64),
-        is_crowd=np.array([bool(g.get("iscrowd", 0)) for g in gts], dtype=bool),
-        sigmas=sigmas,
-    )
-
-
-def _collect_values(rows: Iterable[Any], width: int) -> Floats:
-    values = np.array(list(rows), dtype=np.float64)
-    if values.size and values.shape[1:] != (width,):
-        raise InputError(
-            "COCOeval",
-            f"{values.shape[-1]} values in a record instead of {width}",
-            "set params.kpt_oks_sigmas to one sigma per keypoint",
+        position = np.full(len(self.gt_ids) + 1, -1, dtype=np.intp)
+        position[g] = np.arange(len(g))
+        rows = self.groups.detections[d].tolist()
+        return make_record(
+            image=image,
+            category=self.category,
+            area_range=self.p.areaRng[a],
+            max_detections=self.p.maxDets[-1],
+            gt_ids=[self.gt_ids[row] for row in g.tolist()],
+            dt_ids=[self.dt_ids[row] for row in rows],
+            scores=self.scores[rows].tolist(),
+            is_member=self.classes[a][g],
+            is_in_range=self.is_in_range[a, d],
+            partner=position[partner[:, d]],
         )
-    return values.reshape(-1, width)
 
 
 def _group_records(p: Params, gts: list[Any], dts: list[Any], scores: Floats) -> ImageGroups:
