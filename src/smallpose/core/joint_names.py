@@ -12,9 +12,41 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 _SIDE_WORDS = {"left": "left", "right": "right"}
 _SIDE_LETTERS = {"l": "left", "r": "right", "lt": "left", "rt": "right"}
 # A bare letter is a side only before or after one of these: `lsho`, but not `lower` or `rib`.
-_BODY_PARTS = tuple(
-    "eye ear brow cheek mouth sho clav collar arm forearm elb wri hand finger thumb index middle ring "
-    "pinky hip thigh kne leg shin calf ank foot feet heel toe big paw fin wing".split()
+_BODY_PARTS = (
+    "eye",
+    "ear",
+    "brow",
+    "cheek",
+    "mouth",
+    "sho",
+    "clav",
+    "collar",
+    "arm",
+    "forearm",
+    "elb",
+    "wri",
+    "hand",
+    "finger",
+    "thumb",
+    "index",
+    "middle",
+    "ring",
+    "pinky",
+    "hip",
+    "thigh",
+    "kne",
+    "leg",
+    "shin",
+    "calf",
+    "ank",
+    "foot",
+    "feet",
+    "heel",
+    "toe",
+    "big",
+    "paw",
+    "fin",
+    "wing",
 )
 _SHORT = {
     "sho": "shoulder",

@@ -208,12 +208,16 @@ def describe_doubtful_ids(images: Images, ids: Sequence[int]) -> tuple[str, ...]
     """
     if not ids or images.text_ids:
         return ()
-    # Ordinary files end here, so that reading them takes no longer.
+    # Ordinary files end at one of the next two checks, so reading them takes no longer: ids are
+    # the numbers of their images, or images are counted from 0 and ids from 1.
     (row,) = np.flatnonzero(images.ids == ids[0]).tolist()
-    own_number = _parse_number(_split_path(images.file_names[row]).stem)
+    own_number = _get_stem_number(images.file_names[row])
     if own_number is None or own_number == ids[0]:
         return ()
-    numbers = [_parse_number(_split_path(name).stem) for name in images.file_names]
+    last = str(ids[-1])
+    if ids[-1] not in {_get_stem_number(name) for name in images.file_names if last in name}:
+        return ()
+    numbers = [_get_stem_number(name) for name in images.file_names]
     names = dict(zip(numbers, images.file_names, strict=True))
     own_numbers = dict(zip(images.ids.tolist(), numbers, strict=True))
     if any(one not in names or own_numbers[one] == one for one in ids):
@@ -227,6 +231,10 @@ def describe_doubtful_ids(images: Images, ids: Sequence[int]) -> tuple[str, ...]
 
 def _split_path(name: str) -> PurePosixPath:
     return PurePosixPath(name.replace("\\", "/"))
+
+
+def _get_stem_number(file_name: str) -> int | None:
+    return _parse_number(_split_path(file_name).stem)
 
 
 def _parse_number(text: ImageId | None) -> int | None:
