@@ -155,7 +155,7 @@ def test_arguments_that_do_not_go_together_are_a_one_line_error(files, tmp_path,
         ((*top_down, *out, files / "truth.json"), "pass it with --data"),
         ((*top_down, *out, *data[:3], tmp_path / "nowhere"), "no such folder"),
         ((*top_down, *out, *data, "--skeleton", "coco71"), "no such skeleton"),
-        ((*top_down, *out, *data, "--actors", 2), "add --engine ray"),
+        ((*top_down, *out, *data, "--actors", 2), "add --backend ray"),
         ((*top_down, *out, *data, "--shard-images", 2), "add --shards DIR"),
         ((*top_down, *out, *data, "--device", "gpu"), "--device gpu: cannot be used"),
     ):

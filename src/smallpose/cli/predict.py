@@ -64,7 +64,7 @@ def run_command(args: argparse.Namespace) -> None:
     options = _read_options(args)
     method = _load_method(args)
     detector = _load_detector(args, options)
-    if args.shards or args.engine:
+    if args.shards or args.backend:
         _predict_in_shards(args, method, options, detector)
         return
     if args.data:
@@ -110,7 +110,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
         raise InputError("smallpose predict", "takes either images or --data", remedy)
     if args.images and not args.images.is_dir():
         raise InputError(str(args.images), "no such folder", "check the path after --images")
-    in_shards = bool(args.shards or args.engine)
+    in_shards = bool(args.shards or args.backend)
     overlap = args.tile_overlap or 0
     for is_wrong, where, what, remedy in (
         (
@@ -146,7 +146,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
         (
             args.draw and in_shards,
             "--draw",
-            "cannot be combined with --shards or --engine",
+            "cannot be combined with --shards or --backend",
             "leave it out",
         ),
         (
@@ -162,10 +162,10 @@ def _check_arguments(args: argparse.Namespace) -> None:
             "add --shards DIR",
         ),
         (
-            args.actors and args.engine != "ray",
+            args.actors and args.backend != "ray",
             f"--actors {args.actors}",
             "needs Ray",
-            "add --engine ray",
+            "add --backend ray",
         ),
         (
             args.onnx and (args.half or args.compile),
@@ -295,7 +295,7 @@ def _predict_in_shards(
     if work.skeleton is not None and not args.own_joints:
         order = choose_result_order(method.skeleton, work.skeleton, args.data)
     worker = ShardWorker(method, work, folder, options, detector, order)
-    if args.engine == "ray":
+    if args.backend == "ray":
         from smallpose.inference.large_jobs.ray_backend import RayBackend
 
         backend = RayBackend(worker, args.actors, args.device, max(args.threads, 1))

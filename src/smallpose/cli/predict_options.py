@@ -185,7 +185,7 @@ def _add_shard_options(group: argparse._ArgumentGroup) -> None:
         "--shards",
         type=Path,
         metavar="DIR",
-        default_text="PREDICTIONS.shards with --engine, else no shards",
+        default_text="PREDICTIONS.shards with --backend, else no shards",
         help="Write shards into this folder, and only those that are missing there.",
     )
     add_option(
@@ -206,9 +206,9 @@ def _add_shard_options(group: argparse._ArgumentGroup) -> None:
     )
     add_option(
         group,
-        "--engine",
-        choices=("here", "ray"),
-        default_text="here",
+        "--backend",
+        choices=("local", "ray"),
+        default_text="local",
         help="Process the shards in this process, or on a Ray cluster or this machine's cores.",
     )
     add_option(

@@ -265,7 +265,7 @@ def test_actors_of_ray_predict_what_one_process_predicts(folder, tmp_path, capfd
     arguments = copy_with_broken_images(folder, tmp_path / "p", (5,))
     more = ("--max-unreadable", 0.2, "--device", "cpu")
     assert run_predict(folder, tmp_path / "plain.json", CROPS, *arguments, *more) == 0
-    ray = ("--engine", "ray", "--shard-images", 4, "--actors", 2)
+    ray = ("--backend", "ray", "--shard-images", 4, "--actors", 2)
     assert run_predict(folder, tmp_path / "ray.json", CROPS, *arguments, *more, *ray) == 0
     assert "not predicted: " in capfd.readouterr().err
     assert (

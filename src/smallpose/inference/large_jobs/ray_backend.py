@@ -64,7 +64,7 @@ class RayBackend:
             self.ray, self.data = import_module("ray"), import_module("ray.data")
         except ImportError:
             raise InputError(
-                "--engine ray", "Ray is not installed", "pip install '.[ray]' in your clone"
+                "--backend ray", "Ray is not installed", "pip install '.[ray]' in your clone"
             ) from None
         self.worker, self.actors, self.device, self.threads = worker, actors, device, threads
 
