@@ -72,7 +72,9 @@ def list_commands(
     program = str(Path(sys.executable).parent / "smallpose")
     for name, protocol in OURS.items():
         files = [str(folder / "gt.json"), str(folder / "dt.json")]
-        out[name] = [program, "evaluate", *files, "--protocol", protocol, "--json", "-"]
+        # The peers' truths have width × height of the box as their area.
+        options = ["--protocol", protocol, "--oks-area", "box"]
+        out[name] = [program, "evaluate", *files, *options, "--json", "-"]
     return out
 
 
