@@ -16,6 +16,7 @@ from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.affine import map_to_image
 from smallpose.dataloading.augmentation import Augmentation
 from smallpose.dataloading.top_down.batches import cut_boxes
+from smallpose.methods.flip_test import explain_missing_flip_test, run_flip_test
 from smallpose.methods.person_score import SCORE_RULES
 from smallpose.system.progress import print_status
 
@@ -220,21 +221,14 @@ class PoseMethod(nn.Module, ABC):
             return flip_test
         if not self._has_reported_flip:
             self._has_reported_flip = True
-            print_status(
-                f'the flip test is left out: {problem}; list the pairs under "swap" in a skeleton '
-                "file and pass it with --skeleton"
-            )
+            print_status(explain_missing_flip_test(problem))
         return False
 
     def compute_outputs(self, images: Tensor, flip_test: bool) -> Any:
         """Compute the outputs for (b, 3, h, w), averaged with the mirrored images' on request."""
-        outputs = self.run_network(images)
         if not flip_test:
-            return outputs
-        flipped = self.flip_back(self.run_network(images.flip(-1)))
-        if isinstance(outputs, tuple):
-            return tuple((a + b) / 2 for a, b in zip(outputs, flipped, strict=True))
-        return (outputs + flipped) / 2
+            return self.run_network(images)
+        return run_flip_test(self.run_network, self.flip_back, images)
 
     @torch.inference_mode()
     def predict_crops(

@@ -1,6 +1,6 @@
 """Read what a report is made of: the runs, the data set they share, and their predictions."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,9 @@ from smallpose.core.instances import Instances
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
 from smallpose.report.dataset_report import SPLITS, DatasetReport, count_datasets
+from smallpose.report.inputs.best_run import compute_seed_mean, find_seeds, rank_runs
 from smallpose.report.inputs.person_matching import RunPredictions, match_people
-from smallpose.report.inputs.runs import Run, find_shared_dataset, group_seeds, read_runs
+from smallpose.report.inputs.runs import Run, find_shared_dataset, read_runs
 from smallpose.system.json_decode import read_json
 from smallpose.system.progress import print_status
 
@@ -52,48 +53,23 @@ class ReportData:
 
         One with a result file on the set, if there is any.
         """
-        return (self.ranked or self._rank_runs(range(len(self.runs))))[0]
+        return (self.ranked or rank_runs(self.runs, range(len(self.runs))))[0]
 
     @property
     def ranked(self) -> list[int]:
         """Return the runs with a result file, the best one first, the untrained last.
 
-        Of runs that differ in nothing but their seed only the middle one is listed, so that no
-        lucky seed stands for its method, and no method is compared with itself.
+        See `best_run.rank_runs`.
         """
-        return self._rank_runs(self.results)
+        return rank_runs(self.runs, self.results)
 
     def seeds_of(self, index: int) -> list[int]:
         """Return a run and those that differ from it in nothing but their seed."""
-        return next(group for group in group_seeds(self.runs) if index in group)
+        return find_seeds(self.runs, index)
 
     def mean(self, index: int, metric: str) -> float | None:
-        """Return the points of a run, in the mean over its seeds, as in the tables."""
-        values = [self.runs[seed].metric(metric) for seed in self.seeds_of(index)]
-        known = [v for v in values if v is not None]
-        return sum(known) / len(known) if len(known) == len(values) else None
-
-    def _rank_runs(self, indices: Collection[int]) -> list[int]:
-        middles = []
-        for group in group_seeds(self.runs):
-            seeds = sorted((n for n in group if n in indices), key=self._single_points)
-            middles += seeds[len(seeds) // 2 : len(seeds) // 2 + 1]
-        return sorted(
-            middles,
-            key=lambda n: (self.runs[n].is_untrained, *(-v for v in self._mean_points(n)), n),
-        )
-
-    def _mean_points(self, index: int) -> tuple[float, float]:
-        return _order_points(self.mean(index, "AP_S"), self.mean(index, "AP"))
-
-    def _single_points(self, index: int) -> tuple[float, float]:
-        run = self.runs[index]
-        return _order_points(run.metric("AP_S"), run.metric("AP"))
-
-
-def _order_points(ap_small: float | None, ap: float | None) -> tuple[float, float]:
-    """Return points that can be sorted; unknown ones are below all others."""
-    return ap_small if ap_small is not None else -1.0, ap if ap is not None else -1.0
+        """Return the points of a run in the mean over its seeds, as in the tables."""
+        return compute_seed_mean(self.runs, index, metric)
 
 
 def read_report_data(folders: Sequence[Path]) -> ReportData:
