@@ -68,7 +68,7 @@ def _export_method(args: argparse.Namespace) -> None:
     from smallpose.methods import create_method
     from smallpose.methods.checkpoints.read import read_weights
 
-    name = args.method or read_weights(args.set).about.get("method")
+    name = args.method or read_weights(args.set).metadata.get("method")
     if not name:
         raise InputError(
             str(args.set), "does not name the method of its weights", "add --method NAME"

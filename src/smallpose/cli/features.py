@@ -127,7 +127,7 @@ def _load_method(text: str) -> "tuple[PoseMethod, str]":
     from smallpose.methods.checkpoints.read import read_weights
 
     name, path = _split_method_and_file(text)
-    name = name or str(read_weights(Path(path)).about.get("method") or "")
+    name = name or str(read_weights(Path(path)).metadata.get("method") or "")
     if not name:
         raise InputError(path, "does not name the method of its weights", f"use METHOD={path}")
     return create_method(name, weights=Path(path)), path

@@ -73,11 +73,11 @@ def run_command(args: argparse.Namespace) -> None:
             method,
             args.data,
             args.images,
-            boxes,
-            options,
-            args.device,
-            args.category,
-            args.own_joints,
+            boxes=boxes,
+            options=options,
+            device=args.device,
+            category=args.category,
+            own_joints=args.own_joints,
         )
     else:
         result = predict_image_files(method, args.inputs, detector, options, args.device)

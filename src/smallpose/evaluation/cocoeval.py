@@ -171,7 +171,7 @@ class COCOeval:
         )
 
     def evaluateImg(self, imgId: Any, catId: Any, aRng: Any, maxDet: int) -> dict[str, Any] | None:
-        """Match the results of one image in one area range; None where it has none and nobody."""
+        """Match the results of one image in one area range; None without results and people."""
         gts, dts = self._collect(imgId, catId)
         if not (gts or dts):
             return None

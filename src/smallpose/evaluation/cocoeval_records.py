@@ -97,7 +97,7 @@ def match_image(
         is_member: (g,) people who count.
         is_crowd: (g,) regions that match any number of detections.
         thresholds: (t,) OKS that makes a match.
-    Returns: (t, d) row of the person whom each detection matches, -1 for none.
+    Returns: (t, d) row of the person that each detection matches, -1 for none.
     """
     partner: Ints = np.full((1, len(thresholds), num_detections), -1, dtype=np.intp)
     if not len(oks):
@@ -137,7 +137,7 @@ def make_record(
         gt_ids, is_member: (g,) people in file order, and whether they count.
         dt_ids, scores, is_in_range: (d,) detections by falling score, and whether their area is in
             the range.
-        partner: (t, d) row of the person whom each detection matches, -1 for none.
+        partner: (t, d) row of the person that each detection matches, -1 for none.
     """
     order = np.argsort(~is_member, kind="stable")
     is_matched = partner >= 0
@@ -172,7 +172,7 @@ def accumulate_records(
     Args:
         max_detections: of an image that count.
         recalls: (r,) at which precision is read off.
-    Returns: None where no image has people or detections, or nobody counts.
+    Returns: None where no image has people or detections, or no person counts.
     """
     known = [record for record in records if record is not None]
     if not known:

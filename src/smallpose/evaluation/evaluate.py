@@ -27,6 +27,7 @@ from smallpose.evaluation.notes import (
 from smallpose.evaluation.protocols import PAPER_LIMITS, SizeLimits
 from smallpose.evaluation.scoring.bootstrap import (
     MIN_CLUSTERS,
+    MIN_RESAMPLES,
     compute_interval,
     count_class_clusters,
     count_clusters,
@@ -196,6 +197,10 @@ def add_intervals(result: Evaluation, num_resamples: int, seed: int = 0) -> Eval
 
     A class whose people are in too few images (or videos) gets none, and a note says why.
     """
+    if num_resamples < MIN_RESAMPLES:
+        raise InputError(
+            f"--intervals {num_resamples}", "too few resamples", "use 1000, or 0 for no intervals"
+        )
     counts = result.match_counts
     limit = result.settings["max_detections"]
     resamples = resample_metrics(counts, tuple(result.protocols), limit, num_resamples, seed)

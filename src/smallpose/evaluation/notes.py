@@ -37,6 +37,11 @@ def collect_notes(
 ) -> list[str]:
     """List what a reader of the numbers should know about the tables."""
     notes = [*scored.truth.notes, *prediction_notes]
+    if np.any(scored.is_counted & (scored.truth.ids == 0)):
+        notes.append(
+            "the person with annotation id 0 is scored as any other; pycocotools counts them as "
+            "missed"
+        )
     if scored.num_without_joints:
         subject = format_count(scored.num_without_joints, "person is ignored", "people are ignored")
         notes.append(f"{subject}: no labelled joint among the scored {scored.skeleton.name}")

@@ -93,8 +93,8 @@ def _check_predicted_keypoints(predictions: Predictions) -> list[str]:
     if no_pose.any():
         remarks.append(
             f"{int(no_pose.sum()):,} of {n:,} detections have all keypoints at 0, 0 "
-            f"(first: {_describe_detection(predictions, no_pose)}); leave out images where nobody "
-            "was detected"
+            f"(first: {_describe_detection(predictions, no_pose)}); leave out images "
+            "where no person was detected"
         )
     has_pose = xy[~no_pose]
     if has_pose.size and has_pose.min() >= 0 and has_pose.max() <= 1:

@@ -38,6 +38,14 @@ def test_equal_values_share_a_bin_and_without_people_there_are_no_bins(column):
     assert compute_binned_ap(truth, predictions, np.full(40, np.nan)) == []
 
 
+def test_few_people_leave_no_empty_bins(column):
+    truth, predictions = column(7)
+    values = np.array([1.0, 1.0, 2.0, 2.0, 2.0, 5.0, 9.0])
+    bins = compute_binned_ap(truth, predictions, values, num_bins=10)
+    assert sum(b.people for b in bins) == 7
+    assert all(b.people and np.isfinite([b.low, b.high]).all() for b in bins)
+
+
 def test_density_is_measured_of_small_people_only(column):
     truth, _ = column(height=100)
     assert np.isfinite(measure_density(truth)).all()

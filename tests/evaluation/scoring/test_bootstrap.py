@@ -160,7 +160,13 @@ def test_the_interval_of_a_difference_subtracts_its_bias():
 def test_resamples_that_are_all_equal_have_no_interval():
     """Every person is matched: nothing is known of how often this happens by chance."""
     assert compute_interval(1.0, np.ones(100), 50) is None
+    assert compute_interval(1e-5, np.linspace(0, 3e-5, 100), 50) is None  # n/a and not .001 to .001
     assert compute_difference_interval(0.1, np.full(100, 0.1), 50) is None
+
+
+def test_a_value_near_one_is_inside_its_interval():
+    interval = compute_interval(0.9996, np.linspace(0.99, 1.0, 100), 50)
+    assert interval.low < 0.9996 <= interval.high
 
 
 def test_the_same_predictions_differ_by_exactly_zero():
@@ -189,5 +195,6 @@ def test_the_json_says_how_often_from_which_seed_and_what_was_resampled(populati
 
 def test_too_few_resamples_are_refused(population):
     truth, predictions = population(5, 1)
-    with pytest.raises(InputError, match="too few resamples"):
-        evaluate(truth, predictions, intervals=1)
+    for too_few in (1, 9):
+        with pytest.raises(InputError, match="too few resamples"):
+            evaluate(truth, predictions, intervals=too_few)

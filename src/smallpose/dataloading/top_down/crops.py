@@ -50,7 +50,7 @@ _REPEAT, _PASTE = 16, 2**20  # purposes of generators; a person's first crop has
 
 
 def select_trainable(people: Instances) -> Rows:
-    """Return the rows of people on whom top-down methods are trained and tested.
+    """Return the rows of people that top-down methods are trained and tested on.
 
     They are no crowd, have at least one labelled keypoint and a box of positive size.
     """

@@ -77,7 +77,7 @@ def _describe_composition(manifest: dict[str, Any]) -> str:
         "- External resources: the images of the sources, which may become unavailable; "
         "`index.json` lists each with its hash.",
         "- Missing information: keypoints that a source never labels (each source has its own "
-        "joints), and people whom no source labels; a detection of them counts as a false "
+        "joints), and people that no source labels; a detection of them counts as a false "
         "positive.",
         "- Confidential or offensive content, and people: the images show people in public and "
         "private places, mostly without their knowledge. There are no names, and the images were "

@@ -149,7 +149,9 @@ def _split_people(value: Floats, num_bins: int) -> Mask:
     edges = np.unique(np.quantile(value[is_known], np.linspace(0, 1, num_bins + 1)))
     index = np.searchsorted(edges, value, side="right") - 1
     index = np.clip(index, 0, max(len(edges) - 2, 0))
-    return np.asarray((index == np.arange(max(len(edges) - 1, 1))[:, None]) & is_known)
+    members = (index == np.arange(max(len(edges) - 1, 1))[:, None]) & is_known
+    # With few people an edge between two of them can leave a bin empty.
+    return np.asarray(members[members.any(axis=1)])
 
 
 def _resample_ap(

@@ -27,6 +27,7 @@ _LOGIT_EDGE = 1e-3  # shares are kept this far from 0 and 1, where the logit is 
 # Clusters with a person of the class below which intervals contain the true value less or more
 # often than they promise (measured by bench/coverage.py).
 MIN_CLUSTERS = 10
+MIN_RESAMPLES = 10  # below, an interval is mostly chance
 
 
 def index_clusters(groups: Sequence[str]) -> Ints:
@@ -205,17 +206,20 @@ def compute_interval(
         value: computed from all images, 0 to 1.
         resamples: (b,) values; NaN where the class has no people.
         num_clusters: that were resampled.
-    Returns: None where too many resamples have no people or all are the same, or where there are
-        not two clusters.
+    Returns: None where too many resamples have no people, where all are the same or too near to
+        0 or 1 to be told apart, or where there are not two clusters.
     """
     known = _select_known(value, resamples, num_clusters)
     if known is None or value is None:
         return None
     z = _to_logit(known)
+    if np.ptp(z) == 0:
+        return None
     centre = 2 * float(_to_logit(np.array(value))) - float(z.mean())
     half_width = _compute_half_width(z, num_clusters, level)
     low, high = 1 / (1 + np.exp(-np.array([centre - half_width, centre + half_width])))
-    return Interval(value, float(low), float(high))
+    # A value nearer to 0 or 1 than the logit is computed stays inside.
+    return Interval(value, min(float(low), value), max(float(high), value))
 
 
 def compute_difference_interval(
