@@ -110,7 +110,7 @@ def test_an_unknown_category_is_one_line(files, verb, capsys):
 
 def test_results_of_rackets_are_refused_with_the_category_to_use(files, capsys):
     assert run("evaluate", files / "truth.json", files / "rackets.json") == 2
-    assert "of other categories, the first of 1; give persons the truth's category_id, 2" in (
+    assert "of other categories, the first of 1; give people the truth's category_id, 2" in (
         capsys.readouterr().err
     )
 

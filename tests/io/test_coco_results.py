@@ -50,7 +50,7 @@ def make_result(**changes):
 FAULTS = {
     "all of another category": (
         [make_result(category_id=0)] * 3,
-        "all 3 results are of other categories, the first of 0; give persons the truth's",
+        "all 3 results are of other categories, the first of 0; give people the truth's",
     ),
     "image of 65 bits": ([make_result(image_id=2**63)], "entry[0]"),
     "NaN score": ([make_result(), make_result(score=float("nan"))], "entry[1].score: nan"),
@@ -92,3 +92,8 @@ def test_any_finite_score_and_identical_detections_are_kept(tmp_path, truth):
 
 def test_an_empty_list_gives_an_empty_table(tmp_path, truth):
     assert len(read_results(save(tmp_path, []), truth)) == 0
+
+
+def test_a_category_id_and_its_text_are_the_same(tmp_path, truth):
+    results = [make_result(), make_result(category_id="1"), make_result(category_id=1.0)]
+    assert len(read_results(save(tmp_path, results), truth)) == 3

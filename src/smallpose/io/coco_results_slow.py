@@ -59,6 +59,8 @@ def read_results_slow(path: Path | str, truth: Instances) -> Predictions:
     skeleton: Skeleton | None = None
     parts: list[_Columns] = []
     lookup = ImageLookup(truth.images)
+    # As for images, an id and its text are the same: some tools write "1" for 1.
+    category_ids = {None, *map(str, truth.category_ids)}
     num_left_out = 0
     start = 0
     for block in decode_blocks(path, "entry", raws, ResultRecord):
@@ -66,7 +68,7 @@ def read_results_slow(path: Path | str, truth: Instances) -> Predictions:
         records = [
             (i, r)
             for i, r in numbered
-            if r.category_id is None or r.category_id in truth.category_ids
+            if (None if r.category_id is None else str(r.category_id)) in category_ids
         ]
         num_left_out += len(block) - len(records)
         start += len(block)
@@ -84,7 +86,7 @@ def read_results_slow(path: Path | str, truth: Instances) -> Predictions:
         raise InputError(
             str(path),
             f"all {num_left_out:,} results are of other categories, the first of {other}",
-            f"give persons the truth's category_id, {' or '.join(map(str, truth.category_ids))}",
+            f"give people the truth's category_id, {' or '.join(map(str, truth.category_ids))}",
         )
     notes: list[str] = []
     if num_left_out:
