@@ -1,7 +1,6 @@
 """A table that renders as Markdown, CSV, LaTeX, HTML and text for a terminal."""
 
 import csv
-import html
 import io
 import itertools
 import math
@@ -155,7 +154,7 @@ class Table:
         )
         # The title is outside the scrolled part, or a narrow screen would cut it off.
         return (
-            f'<h3 id="{self.name}-title">{html.escape(self.title)}</h3><div class="scroll">'
+            f'<h3 id="{self.name}-title">{_escape_html(self.title)}</h3><div class="scroll">'
             f'<table id="{self.name}-table" aria-labelledby="{self.name}-title">'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
@@ -226,10 +225,10 @@ class Table:
     def _to_html_cells(self, row: tuple[Cell, ...]) -> str:
         out = []
         for index, (column, cell) in enumerate(self._pair(row)):
-            text = html.escape(column.format_value(cell))
-            plain = html.escape(column.format_plain(cell))
+            text = _escape_html(column.format_value(cell))
+            plain = _escape_html(column.format_plain(cell))
             ends = column.format_ends(cell)
-            text += f" <small>{html.escape(ends)}</small>" if ends else ""
+            text += f" <small>{_escape_html(ends)}</small>" if ends else ""
             if index == 0:
                 out.append(f'<th scope="row" data-value="{plain}">{text}</th>')
             else:
@@ -261,8 +260,8 @@ def _has_ends(cell: Cell) -> bool:
 
 def _render_heading(column: Column) -> str:
     css_class = "" if column.kind == "text" else ' class="n"'
-    meaning = f' title="{html.escape(column.meaning)}"' if column.meaning else ""
-    head = html.escape(column.head)
+    meaning = f' title="{_escape_html(column.meaning)}"' if column.meaning else ""
+    head = _escape_html(column.head)
     if "_" in column.head:
         base, index = column.head.split("_", 1)
         head = f"{base}<sub>{index}</sub>"
@@ -295,3 +294,9 @@ _LATEX = {
 
 def _escape_latex(text: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in text)
+
+
+def _escape_html(text: str) -> str:
+    import html  # imported here: its table of entities takes longer to load than a small file
+
+    return html.escape(text)
