@@ -25,16 +25,6 @@ from smallpose.evaluation.notes import (
     merge_notes,
 )
 from smallpose.evaluation.protocols import PAPER_LIMITS, SizeLimits
-from smallpose.evaluation.scoring.bootstrap import (
-    MIN_CLUSTERS,
-    MIN_RESAMPLES,
-    compute_interval,
-    count_class_clusters,
-    count_clusters,
-    get_class_index,
-    list_ends,
-    resample_metrics,
-)
 from smallpose.evaluation.scoring.count_matches import count_matches
 from smallpose.evaluation.scoring.match_counts import MatchCounts, merge_counts
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
@@ -74,6 +64,8 @@ class Evaluation:
             "notes": list(self.notes),
         }
         if self.intervals:
+            from smallpose.evaluation.scoring.bootstrap import list_ends
+
             content["intervals"] = {
                 protocol: {name: list_ends(interval) for name, interval in intervals.items()}
                 for protocol, intervals in self.intervals.items()
@@ -197,6 +189,17 @@ def add_intervals(result: Evaluation, num_resamples: int, seed: int = 0) -> Eval
 
     A class whose people are in too few images (or videos) gets none, and a note says why.
     """
+    # Imported here, because most evaluations have no intervals and should start fast.
+    from smallpose.evaluation.scoring.bootstrap import (
+        MIN_CLUSTERS,
+        MIN_RESAMPLES,
+        compute_interval,
+        count_class_clusters,
+        count_clusters,
+        get_class_index,
+        resample_metrics,
+    )
+
     if num_resamples < MIN_RESAMPLES:
         raise InputError(
             f"--intervals {num_resamples}", "too few resamples", "use 1000, or 0 for no intervals"
