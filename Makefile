@@ -17,6 +17,10 @@ check: install
 	$(V)/mypy
 	$(V)/python -m pytest -q -n 2 -m "not slow and not gpu"
 
+# Large fuzz and simulation counts, mutation runs and fresh environments: hours on two cores.
+check-long: install
+	$(V)/python -m pytest -q --long -n 2 --dist worksteal --timeout 7200
+
 # Tests of the report page run in Chromium and are skipped without it; this installs it, given root.
 chromium:
 	@for name in chromium-headless-shell chromium chromium-browser google-chrome; do \
@@ -53,4 +57,4 @@ $(V)/.ready: pyproject.toml constraints.txt setup.py $(wildcard src/smallpose/*/
 docs: install
 	$(V)/python docs/site/build.py --out build/docs
 
-.PHONY: demo test chromium docs check lint types bench golden install
+.PHONY: demo test check-long chromium docs check lint types bench golden install

@@ -11,6 +11,16 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--golden", action="store_true", help="rewrite the golden files")
+    parser.addoption("--long", action="store_true", help="run only the tests marked long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests marked long for --long, and run nothing else there."""
+    is_long_run = config.getoption("--long")
+    kept = [item for item in items if (item.get_closest_marker("long") is not None) == is_long_run]
+    left_out = [item for item in items if item not in set(kept)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
 
 
 @pytest.fixture
