@@ -17,10 +17,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the tests marked long for --long, and run nothing else there."""
     is_long_run = config.getoption("--long")
-    kept = [item for item in items if (item.get_closest_marker("long") is not None) == is_long_run]
-    left_out = [item for item in items if item not in set(kept)]
+    is_long = [item.get_closest_marker("long") is not None for item in items]
+    left_out = [item for item, long in zip(items, is_long, strict=True) if long != is_long_run]
     config.hook.pytest_deselected(items=left_out)
-    items[:] = kept
+    items[:] = [item for item, long in zip(items, is_long, strict=True) if long == is_long_run]
 
 
 @pytest.fixture
