@@ -125,6 +125,28 @@ def add_threads_option(group: OptionGroup) -> None:
     )
 
 
+def add_crop_options(group: OptionGroup, trained: str = "that of the weights, else ") -> None:
+    """Add `--crop-interpolation` and `--zoom`; `trained` is said before the published defaults."""
+    add_option(
+        group,
+        "--crop-interpolation",
+        choices=("linear", "cubic"),
+        default="",
+        default_text=f"{trained}linear",
+        help="Enlarge the crops of a top-down method bilinearly, as published methods do, or "
+        "bicubically.",
+    )
+    add_option(
+        group,
+        "--zoom",
+        type=parse_non_negative,
+        default=0,
+        default_text=f"{trained}1",
+        metavar="N",
+        help="Factor of both sides of the crops that the network of a top-down method gets.",
+    )
+
+
 def add_backend_option(group: OptionGroup) -> None:
     """Add `--backend`, which chooses what reads Parquet."""
     add_option(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from smallpose.inference.predict_files import BoxDetector, PredictionResult
     from smallpose.methods import PoseMethod
 
+PACKAGES = ("torch", "safetensors", "cv2", "PIL")
 HELP = "Estimate the poses of people in images and write them as COCO keypoint results."
 EXAMPLE = f"""\
 smallpose predict simple_baseline_r18_tiny --weights runs/demo/B \\
@@ -204,6 +205,8 @@ def _read_options(args: argparse.Namespace) -> "InferenceOptions":
         rescore=not args.no_rescore,
         tile=args.tile,
         tile_overlap=args.tile_overlap,
+        crop_interpolation=args.crop_interpolation,
+        zoom=args.zoom,
         half=args.half,
         compile=args.compile,
         onnx=args.onnx,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from smallpose.cli.options import (
     add_category_option,
+    add_crop_options,
     add_device_option,
     add_option,
     add_switch,
@@ -93,6 +94,7 @@ def _add_weight_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_method_options(group: argparse._ArgumentGroup) -> None:
+    add_crop_options(group)
     add_switch(
         group, "--no-flip-test", help="Leave out the flip test: twice as fast, less accurate."
     )

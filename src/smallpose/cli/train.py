@@ -6,6 +6,7 @@ from pathlib import Path
 
 from smallpose.cli.options import (
     DEMO_SET,
+    add_crop_options,
     add_device_option,
     add_option,
     add_seed,
@@ -16,6 +17,7 @@ from smallpose.cli.options import (
 )
 from smallpose.core.errors import InputError
 
+PACKAGES = ("torch", "safetensors", "cv2", "PIL", "scipy")
 HELP = "Train a method on a built set, evaluate it and write the run's folder."
 EXAMPLE = f"""\
 smallpose train simple_baseline_r18_tiny --data {DEMO_SET} \\
@@ -117,6 +119,7 @@ def _add_loading_options(group: argparse._ArgumentGroup) -> None:
         help="Cache crops of people in this folder, for top-down methods; later epochs then do not "
         "decode the images.",
     )
+    add_crop_options(group, trained="")
     add_unreadable_option(group)
 
 
@@ -188,6 +191,8 @@ def run_command(args: argparse.Namespace) -> None:
             adapt=args.adapt,
             max_unreadable=args.max_unreadable,
             device=args.device,
+            crop_interpolation=args.crop_interpolation or "linear",
+            zoom=args.zoom or 1,
             micro_batch=max(args.micro_batch, 0),
             compile=args.compile,
             tensorboard=args.tensorboard,
@@ -216,12 +221,7 @@ def set_torch_threads(num_threads: int) -> None:
     """Set PyTorch's threads: one unless the user asks for more, because we use processes."""
     if num_threads > 0:
         os.environ["OMP_NUM_THREADS"] = str(num_threads)
-    try:
-        import torch
-    except ImportError:
-        raise InputError(
-            "smallpose", "PyTorch is not installed", "pip install '.[torch]' in your clone"
-        ) from None
+    import torch
 
     torch.set_num_threads(max(num_threads, int(os.environ.get("OMP_NUM_THREADS", "1")), 1))
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+_FLAGS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
+
 PADDING = 1.25  # factor from the box to the window (MMPose's constant)
 
 
@@ -99,9 +101,14 @@ def cut_crop(
     matrix: Floats,
     input_wh: tuple[int, int],
     out: NDArray[np.uint8] | None = None,
+    interpolation: str = "linear",
 ) -> NDArray[np.uint8]:
-    """Cut an (h, w, 3) crop out of an image, into `out` if given: bilinear, black outside."""
-    crop = cv2.warpAffine(image, matrix, input_wh, dst=out, flags=cv2.INTER_LINEAR)
+    """Cut an (h, w, 3) crop out of an image, into `out` if given; black outside.
+
+    Args:
+        interpolation: "linear" or "cubic".
+    """
+    crop = cv2.warpAffine(image, matrix, input_wh, dst=out, flags=_FLAGS[interpolation])
     return np.asarray(crop, np.uint8)
 
 

@@ -23,6 +23,8 @@ class InferenceOptions:
             the full image alone.
         tile_overlap: px that neighbouring tiles share, at least the size of the people to be seen
             complete in one (default: a quarter of the tile).
+        crop_interpolation: "linear" or "cubic", by which top-down methods enlarge crops.
+        zoom: factor of both sides of the crops that the network of a top-down method gets.
         half: compute in half precision: float16 on a GPU, bfloat16 on a CPU.
         compile: compile the network (`torch.compile`); the first batch of a size takes longer.
         onnx: let onnxruntime compute the network on a CPU; starts some seconds later.
@@ -38,6 +40,8 @@ class InferenceOptions:
     rescore: bool = True
     tile: int = 0
     tile_overlap: int | None = None
+    crop_interpolation: str = ""
+    zoom: int = 0
     half: bool = False
     compile: bool = False
     onnx: bool = False

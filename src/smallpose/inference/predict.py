@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
+from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageArray
@@ -37,10 +38,35 @@ def predict_people(
     """
     options = options or InferenceOptions()
     with apply_speed_options(method, options):
+        refuse_crop_options(method, options)
         if isinstance(method, FullImageMethod):
             return predict_full_images(method, people, read, options, label)
         boxes = select_true_boxes(people) if boxes is None else boxes
-        return predict_top_down(method, people, boxes, read, options, label)
+        with apply_crop_options(method, options):
+            return predict_top_down(method, people, boxes, read, options, label)
+
+
+def refuse_crop_options(method: PoseMethod, options: InferenceOptions) -> None:
+    """Raise InputError when options of crops are given for a method that takes full images."""
+    if isinstance(method, FullImageMethod) and (options.crop_interpolation or options.zoom):
+        flag = "--zoom" if options.zoom else "--crop-interpolation"
+        raise InputError(
+            flag, f"is for top-down methods, and {method.name} takes full images", "leave it out"
+        )
+
+
+@contextmanager
+def apply_crop_options(method: PoseMethod, options: InferenceOptions) -> Iterator[None]:
+    """Cut crops by the options as long as the context lasts, else as the method was trained.
+
+    Raises: InputError when the method cannot take crops of that size.
+    """
+    before = method.crop_options
+    method.set_crop_options(before.override(options.crop_interpolation, options.zoom))
+    try:
+        yield
+    finally:
+        method.set_crop_options(before)
 
 
 @contextmanager

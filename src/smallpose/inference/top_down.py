@@ -120,7 +120,9 @@ def _cut_crops(
         rows = rows_of[image_row]
         for part in np.array_split(rows, -(-len(rows) // batch_size)):
             boxes_xywh = boxes.boxes_xywh[part]
-            yield _Crops(part, *cut_boxes(image, boxes_xywh, method.input_wh, method.udp_warp))
+            interpolation = method.crop_options.interpolation
+            crops = cut_boxes(image, boxes_xywh, method.input_wh, method.udp_warp, interpolation)
+            yield _Crops(part, *crops)
 
 
 def _collect_batches(

@@ -1,5 +1,6 @@
 """The eleven methods, one file each: parts, targets, loss, decoding, recipes."""
 
+# ruff: noqa: E402 (the modules below cannot be imported without these packages)
 import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,14 +8,11 @@ from pathlib import Path
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SKELETONS, Skeleton
 from smallpose.io.skeleton_json import read_skeleton
+from smallpose.system.packages import require_packages
 
-try:
-    import torch  # noqa: F401
-except ImportError:
-    raise InputError(
-        "methods", "PyTorch is not installed", "pip install '.[torch]' in your clone"
-    ) from None
+require_packages("smallpose.methods", "torch", "safetensors")
 
+from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.methods import (
     cal,
     cid,
@@ -99,6 +97,7 @@ def create_method(
     else:
         method = METHODS[name](checkpoint.skeleton or source or COCO17)
     checkpoint.load_into(method, adapt=adapt, skeleton=source)
+    method.set_crop_options(CropOptions.from_dict(checkpoint.metadata.get("crop")))
     return method.eval()
 
 

@@ -16,6 +16,7 @@ from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.affine import map_to_image
 from smallpose.dataloading.augmentation import Augmentation
 from smallpose.dataloading.top_down.batches import cut_boxes
+from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.methods.flip_test import explain_missing_flip_test, run_flip_test
 from smallpose.methods.person_score import SCORE_RULES
 from smallpose.system.progress import print_status
@@ -101,6 +102,8 @@ class PoseMethod(nn.Module, ABC):
         input_wh: size of the images it takes.
         score_rule: key into `SCORE_RULES`.
         udp_warp: whether its crops are cut by the UDP warp (`dataloading/affine.py`).
+        crop_options: how its crops are enlarged; set by `set_crop_options`.
+        takes_any_size: whether the network works for crops of any size, so that they can be zoomed.
         sums_loss: whether its loss is a sum over the people of a batch instead of a mean.
         keypoint_layers: modules that have a number of rows for each joint, and perhaps more rows
             after them; they are adapted when weights of another skeleton are loaded.
@@ -120,6 +123,8 @@ class PoseMethod(nn.Module, ABC):
     recipes: Mapping[str, Recipe]
     score_rule = "box_times_confident_mean"
     udp_warp = False
+    crop_options = CropOptions()
+    takes_any_size = True
     sums_loss = False
     keypoint_layers: tuple[str, ...] = ("head.final_layer",)
     training_only: tuple[str, ...] = ()
@@ -150,6 +155,22 @@ class PoseMethod(nn.Module, ABC):
         self.to(find_device(device))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self
+
+    def set_crop_options(self, options: CropOptions) -> None:
+        """Cut crops, and size the network's input, as the options say.
+
+        Raises: InputError when the network cannot take crops of that size.
+        """
+        if options.zoom != self.crop_options.zoom and not self.takes_any_size:
+            raise InputError(
+                f"--zoom {options.zoom}",
+                f"{self.name} has one size of crops",
+                "leave it out, or use a top-down method other than SimCC",
+            )
+        w, h = self.input_wh
+        before = self.crop_options.zoom
+        self.input_wh = (w // before * options.zoom, h // before * options.zoom)
+        self.crop_options = options
 
     @property
     def num_parameters(self) -> int:
@@ -266,7 +287,7 @@ class PoseMethod(nn.Module, ABC):
             images, boxes_xywh = [images], [np.asarray(boxes_xywh)]
         boxes = [np.asarray(b, dtype=np.float64).reshape(-1, 4) for b in boxes_xywh]
         windows = [
-            cut_boxes(image, b, self.input_wh, self.udp_warp)
+            cut_boxes(image, b, self.input_wh, self.udp_warp, self.crop_options.interpolation)
             for image, b in zip(images, boxes, strict=True)
         ]
         w, h = self.input_wh

@@ -105,7 +105,11 @@ class CAL(PoseMethod):
         self.head_hm = CALHead(config.widths[0], len(skeleton), "hm")
         self.head_om = CALHead(config.widths[0], 2 * len(skeleton), "om")
         self.supervision = supervision
-        self.map_wh = (input_wh[0] // STRIDE, input_wh[1] // STRIDE)
+
+    @property
+    def map_wh(self) -> tuple[int, int]:
+        """Return the size of the heatmaps."""
+        return self.input_wh[0] // STRIDE, self.input_wh[1] // STRIDE
 
     def is_backbone_weight(self, name: str) -> bool:
         """Return true for all but the heads and the offsets' stage, which start from scratch."""

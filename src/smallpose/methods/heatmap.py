@@ -36,7 +36,11 @@ class HeatmapMethod(PoseMethod):
         self.backbone = backbone
         self.head = HeatmapHead(channels, head_widths, len(skeleton))
         self.sigma = sigma
-        self.map_wh = (input_wh[0] // STRIDE, input_wh[1] // STRIDE)
+
+    @property
+    def map_wh(self) -> tuple[int, int]:
+        """Return the size of the heatmaps."""
+        return self.input_wh[0] // STRIDE, self.input_wh[1] // STRIDE
 
     def forward(self, images: Tensor) -> Tensor:
         """Map (b, 3, h, w) normalised images to (b, k, h / 4, w / 4) heatmaps."""

@@ -50,6 +50,7 @@ class SimCC(PoseMethod):
 
     keypoint_layers = ("head.deconv_head.final_layer",)
     sums_loss = True
+    takes_any_size = False  # the head has a weight for each cell of its maps
 
     def __init__(
         self,

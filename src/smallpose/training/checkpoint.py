@@ -35,6 +35,7 @@ def save_model(method: PoseMethod, folder: Path, recipe: Recipe, **more: Any) ->
         "format": 1,
         "method": method.name,
         "skeleton": skeleton_to_json(method.skeleton),
+        "crop": method.crop_options.to_dict(),
         "recipe": asdict(recipe),
         "smallpose": __version__,
         **more,

@@ -34,6 +34,8 @@ class TrainingConfig:
         micro_batch: samples of a step that pass through the network together, on each device; the
             gradients of the parts are added. 0 for all.
         compile: backend of `torch.compile` for the network, such as "inductor"; "" for none.
+        crop_interpolation: "linear" or "cubic", by which crops are enlarged.
+        zoom: factor of both sides of the crops that the network gets.
         tensorboard: also write the log for TensorBoard, below `out`.
         wandb: also send the log to this project of Weights & Biases; "" for none.
     """
@@ -58,5 +60,7 @@ class TrainingConfig:
     device: str = ""
     micro_batch: int = 0
     compile: str = ""
+    crop_interpolation: str = "linear"
+    zoom: int = 1
     tensorboard: bool = False
     wandb: str = ""

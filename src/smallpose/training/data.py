@@ -103,6 +103,7 @@ def _create_crop_dataset(
         recipe.augment,
         config.seed,
         method.udp_warp,
+        method.crop_options.interpolation,
     )
     if config.cache is not None:
         if not distributed.is_first:

@@ -8,13 +8,16 @@ from typing import Any
 import torch
 
 from smallpose._version import __version__
+from smallpose.core.errors import InputError
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.images import open_set_images
+from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.io.coco_results import write_results
 from smallpose.methods import PoseMethod, create_method, find_skeleton, find_weights
 from smallpose.methods.base import Recipe
 from smallpose.methods.checkpoints.read import read_weights
+from smallpose.methods.full_image import FullImageMethod
 from smallpose.system.files import write_atomically
 from smallpose.system.progress import print_status
 from smallpose.training.checkpoint import save_model
@@ -140,6 +143,7 @@ def _create_method(
         weights = read_weights(find_weights(config.method, config.weights), trust=config.trust)
         skeleton = find_skeleton(config.weights_skeleton) if config.weights_skeleton else None
         weights.load_into(method, adapt=config.adapt, skeleton=skeleton)
+    _set_crop_options(config, method)
     device = config.device
     if distributed.world_size > 1 and torch.cuda.is_available() and device != "cpu":
         device = f"cuda:{distributed.local_rank}"
@@ -147,6 +151,19 @@ def _create_method(
     if config.compile:
         method.compile(backend=config.compile)
     return method
+
+
+def _set_crop_options(config: TrainingConfig, method: PoseMethod) -> None:
+    options = CropOptions(interpolation=config.crop_interpolation, zoom=config.zoom)
+    if options == CropOptions():
+        return
+    if isinstance(method, FullImageMethod):
+        raise InputError(
+            f"train {method.name}",
+            "takes full images; --crop-interpolation and --zoom are for top-down methods",
+            "leave them out",
+        )
+    method.set_crop_options(options)
 
 
 def _create_loggers(config: TrainingConfig, identity: dict[str, Any]) -> list[RecordLogger]:

@@ -91,6 +91,10 @@ def compute_run_identity(config: TrainingConfig, name: str, recipe: Recipe) -> d
         # None if the option was not used, so that its absence is noticed too.
         "subset": config.subset and hash_file(config.subset),
         "derived": config.derived or None,
+        "crop_interpolation": None
+        if config.crop_interpolation == "linear"
+        else config.crop_interpolation,
+        "zoom": None if config.zoom == 1 else config.zoom,
         "cache": True if config.cache else None,  # JPEG compression changes the crops
         "recipe": name,
         **json.loads(json.dumps(asdict(recipe))),

@@ -63,14 +63,18 @@ class CachedWindow(NamedTuple):
         out[:, 2] += matrix[:, :2] @ self.corner
         return out
 
-    def contains_crop(self, matrix: Floats, input_wh: tuple[int, int]) -> bool:
-        """Return whether a crop by a (2, 3) matrix of the image needs no other part of it."""
+    def contains_crop(self, matrix: Floats, input_wh: tuple[int, int], reach: int = 1) -> bool:
+        """Return whether a crop by a (2, 3) matrix of the image needs no other part of it.
+
+        Args:
+            reach: px around a point that its interpolation reads.
+        """
         w, h = input_wh
         corners = np.array([[0, 0], [w - 1, 0], [0, h - 1], [w - 1, h - 1]], dtype=np.float64)
         in_image = np.linalg.solve(matrix[:, :2], (corners - matrix[:, 2]).T).T
         last = np.array(self.image_wh) - 1
-        low = np.clip(np.floor(in_image.min(axis=0)) - 1, 0, last)
-        high = np.clip(np.ceil(in_image.max(axis=0)) + 1, 0, last)
+        low = np.clip(np.floor(in_image.min(axis=0)) - reach, 0, last)
+        high = np.clip(np.ceil(in_image.max(axis=0)) + reach, 0, last)
         size = np.array([self.pixels.shape[1], self.pixels.shape[0]])
         return bool((low >= self.corner).all() and (high < self.corner + size).all())
 

@@ -46,6 +46,8 @@ Rows = NDArray[np.intp]
 Task = tuple[int, Rows, Rows]
 
 PEOPLE_PER_TASK = 16  # or all of one image
+# How many px around a point an interpolation reads.
+_REACH_PX = {"linear": 1, "cubic": 2}
 _REPEAT, _PASTE = 16, 2**20  # purposes of generators; a person's first crop has 0
 
 
@@ -66,7 +68,11 @@ def check_labelled_size(image: ImageArray, people: Instances, image_row: int, wh
 
 
 def cut_boxes(
-    image: ImageArray, boxes_xywh: Floats, input_wh: tuple[int, int], udp: bool = False
+    image: ImageArray,
+    boxes_xywh: Floats,
+    input_wh: tuple[int, int],
+    udp: bool = False,
+    interpolation: str = "linear",
 ) -> tuple[NDArray[np.uint8], Floats, Floats]:
     """Cut (n, h, w, 3) crops of boxes without augmentation.
 
@@ -74,6 +80,7 @@ def cut_boxes(
 
     Args:
         udp: which of the two warps of `compute_warp_matrix`.
+        interpolation: "linear" or "cubic".
     Returns: crops, and the (n, 2) centres and scales of their windows.
     """
     height, width = image.shape[:2]
@@ -83,7 +90,7 @@ def cut_boxes(
     crops = np.empty((len(center), h, w, 3), np.uint8)
     for row in range(len(center)):
         matrix = compute_warp_matrix(center[row], scale[row], input_wh, udp=udp)
-        crops[row] = cut_crop(image, matrix, input_wh)
+        crops[row] = cut_crop(image, matrix, input_wh, interpolation=interpolation)
     return crops, center, scale
 
 
@@ -111,6 +118,7 @@ class CropDataset:
         augmentation: None for none.
         seed: of the augmentation.
         udp: which of the two warps of `compute_warp_matrix`.
+        interpolation: "linear" or "cubic".
 
     Attributes:
         rows: the people to take, image by image.
@@ -126,8 +134,10 @@ class CropDataset:
         augmentation: Augmentation | None,
         seed: int,
         udp: bool = False,
+        interpolation: str = "linear",
     ) -> None:
         self.people, self.reader, self.input_wh, self.udp = people, reader, input_wh, udp
+        self.interpolation = interpolation
         self.augmentation, self.seed = augmentation or NO_AUGMENTATION, seed
         self.table = WorkerTable.from_instances(people)
         self.rows = rows[np.argsort(people.image_rows[rows], kind="stable")]
@@ -261,10 +271,12 @@ class CropDataset:
         points[view.keypoints[:, 2] == 0, :2] = 0
         if view.is_flipped:
             matrix = mirror_matrix(matrix, width)
-        if window is not None and window.contains_crop(matrix, self.input_wh):
-            cut_crop(window.pixels, window.shift_matrix(matrix), self.input_wh, out)
+        reach = _REACH_PX[self.interpolation]
+        if window is not None and window.contains_crop(matrix, self.input_wh, reach):
+            matrix = window.shift_matrix(matrix)
+            cut_crop(window.pixels, matrix, self.input_wh, out, self.interpolation)
         else:
-            cut_crop(image.pixels(), matrix, self.input_wh, out)
+            cut_crop(image.pixels(), matrix, self.input_wh, out, self.interpolation)
         if self.augmentation.coarse:
             chance, draw = rng.random(2)
             if chance < self.augmentation.coarse:

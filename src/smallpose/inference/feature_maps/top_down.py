@@ -56,7 +56,13 @@ def compute_feature_maps(method: PoseMethod, image: ImageArray, boxes_xywh: Floa
 
 def _compute_crop_maps(method: PoseMethod, image: ImageArray, boxes_xywh: Floats) -> FeatureMaps:
     """Compute the maps of a top-down method in eval mode."""
-    crops, _, _ = cut_boxes(image, boxes_xywh, method.input_wh, method.udp_warp)
+    crops, _, _ = cut_boxes(
+        image,
+        boxes_xywh,
+        method.input_wh,
+        method.udp_warp,
+        method.crop_options.interpolation,
+    )
     captured: list[Tensor] = []
 
     def capture(_: object, __: object, features: Tensor | list[Tensor]) -> None:

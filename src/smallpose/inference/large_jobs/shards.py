@@ -23,6 +23,7 @@ from smallpose.core.joint_order import JointOrder, keep_joint_order
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.images import refuse_unreadable
+from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.inference.boxes import convert_to_boxes
 from smallpose.inference.large_jobs.work_list import WorkList
 from smallpose.inference.options import InferenceOptions
@@ -227,6 +228,10 @@ def _describe_job(worker: ShardWorker) -> dict[str, Any]:
         arrays += [boxes.image_rows, boxes.boxes_xywh, boxes.scores]
     options = asdict(worker.options)
     del options["batch_size"]
+    # Jobs of older versions have no crop options, and with the defaults they are the same jobs.
+    crop = method.crop_options.override(options.pop("crop_interpolation"), options.pop("zoom"))
+    if crop != CropOptions():
+        options["crop"] = crop.to_dict()
     return {
         "method": method.name,
         "weights": _hash_weights(method),

@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from smallpose.core.errors import InputError
 from smallpose.dataloading.affine import PADDING
 from smallpose.inference.onnx.graphs import (
     CidMaps,
@@ -35,6 +34,7 @@ from smallpose.methods.dekr import DEKR
 from smallpose.methods.full_image import FullImageMethod
 from smallpose.methods.rtmo import RTMO
 from smallpose.system.files import write_atomically
+from smallpose.system.packages import require_packages
 
 OPSET = 17
 NETWORK, PEOPLE, ABOUT = "network.onnx", "people.onnx", "method.json"
@@ -128,7 +128,12 @@ def describe_graphs(method: PoseMethod, flip_test: bool, files: Sequence[str]) -
         "score_rule": method.score_rule,
     }
     if not isinstance(method, FullImageMethod):
-        return description | {"crop": {"padding": PADDING, "udp_warp": method.udp_warp}}
+        crop = {
+            "padding": PADDING,
+            "udp_warp": method.udp_warp,
+            "interpolation": method.crop_options.interpolation,
+        }
+        return description | {"crop": crop}
     people: dict[str, Any] = {
         "score_above": method.score_threshold,
         "oks_above": method.oks_threshold,
@@ -142,9 +147,4 @@ def describe_graphs(method: PoseMethod, flip_test: bool, files: Sequence[str]) -
 
 
 def _require_onnx() -> None:
-    try:
-        import onnx  # noqa: F401
-    except ImportError:
-        raise InputError(
-            "export --to onnx", "ONNX is not installed", "pip install '.[onnx]' in your clone"
-        ) from None
+    require_packages("export --to onnx", "onnx")

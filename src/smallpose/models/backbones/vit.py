@@ -117,16 +117,18 @@ class PatchEmbed(nn.Module):
 
 
 class ViT(nn.Module):
-    """Images of one size to features at the patches' stride.
+    """Images to features at the patches' stride.
 
     Args:
-        input_wh: size of the images; each patch has a learned position embedding.
+        input_wh: size of the images for which each patch has a learned position embedding; for
+            other sizes the embeddings are interpolated.
     """
 
     def __init__(self, config: ViTConfig, input_wh: tuple[int, int]) -> None:
         super().__init__()
         self.out_channels = config.width
         num_patches = (input_wh[0] // config.patch) * (input_wh[1] // config.patch)
+        self.grid_hw = (input_wh[1] // config.patch, input_wh[0] // config.patch)
         self.pos_embed = nn.Parameter(torch.zeros(1, num_patches, config.width))
         self.patch_embed = PatchEmbed(config)
         rates = torch.linspace(0, config.drop_path, config.depth).tolist()
@@ -144,10 +146,18 @@ class ViT(nn.Module):
         """Map (b, 3, h, w) normalised images to (b, c, h / patch, w / patch)."""
         x = self.patch_embed(images)
         b, c, h, w = x.shape
-        tokens = x.flatten(2).transpose(1, 2) + self.pos_embed  # row by row
+        tokens = x.flatten(2).transpose(1, 2) + self._embed_positions((h, w))  # row by row
         for block in self.layers:
             tokens = block(tokens)
         return self.ln1(tokens).transpose(1, 2).reshape(b, c, h, w)
+
+    def _embed_positions(self, grid_hw: tuple[int, int]) -> Tensor:
+        """Return (1, h w, c) position embeddings, interpolated for another grid than learned."""
+        if grid_hw == self.grid_hw:
+            return self.pos_embed
+        learned = self.pos_embed.transpose(1, 2).unflatten(2, self.grid_hw)
+        resized = functional.interpolate(learned, size=grid_hw, mode="bicubic")
+        return resized.flatten(2).transpose(1, 2)
 
 
 def get_layer_index(name: str, depth: int) -> int:
