@@ -1,22 +1,38 @@
-"""smallpose report RUN… --out DIR: tables, figures and one page of finished runs."""
+"""smallpose report RUN… or TRUTH.json PREDICTIONS.json… --out DIR: tables, figures and one page."""
 
 import argparse
 from pathlib import Path
 
-from smallpose.cli.options import add_option, parse_non_negative
+from smallpose.cli.options import add_category_option, add_option, parse_non_negative
 
-HELP = "Turn finished runs into one page, the paper's tables with yours beside them, and figures."
-EXAMPLE = "smallpose report runs/demo/A runs/demo/B --out report"
+HELP = "Turn result files, or finished runs, into one page with tables, figures and people."
+EXAMPLE = """\
+smallpose report runs/demo/set/annotations/test.json runs/demo/predictions_B.json \\
+    --images runs/demo/set/images --out report"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `report`."""
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="Folders that 'smallpose train' made."
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="TRUTH.json|PREDICTIONS.json|RUN",
+        help="COCO keypoint annotations followed by up to 20 result files of any origin and "
+        "folders of runs, or folders that 'smallpose train' made alone.",
     )
     add_option(
         parser, "--out", type=Path, required=True, metavar="DIR", help="Folder for the report."
     )
+    add_option(
+        parser,
+        "--images",
+        type=Path,
+        metavar="DIR",
+        default_text="those of the built set, else people are drawn without their image",
+        help="Folder that the file names in the ground truth start from.",
+    )
+    add_names_option(parser)
     add_option(
         parser,
         "--latency",
@@ -26,6 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="Number of test images on which each run is timed on this machine.",
     )
+    add_category_option(parser)
+
+
+def add_names_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--name`, which is given once for each result."""
+    add_option(
+        parser,
+        "--name",
+        action="append",
+        metavar="NAME",
+        default_text="names of the files; runs by method and setting",
+        help="Name of a result on the page; give it once for each, in their order.",
+    )
 
 
 def run_command(args: argparse.Namespace) -> None:
@@ -33,6 +62,13 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.report import make_report
     from smallpose.system.progress import print_status
 
-    main_table, *_ = make_report(args.runs, args.out, args.latency)
+    main_table, *_ = make_report(
+        args.paths,
+        args.out,
+        args.latency,
+        names=args.name or (),
+        images=args.images,
+        category=args.category,
+    )
     print(main_table.to_text())
     print_status(f"open {args.out / 'index.html'}")

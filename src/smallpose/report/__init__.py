@@ -10,9 +10,22 @@ if TYPE_CHECKING:
 __all__ = ["make_report"]
 
 
-def make_report(runs: Sequence[Path], out: Path, num_latency_images: int = 0) -> "list[Table]":
-    """Write the report of these runs' folders into `out`; see `page.build.make_report`."""
+def make_report(
+    paths: Sequence[Path],
+    out: Path,
+    num_latency_images: int = 0,
+    *,
+    names: Sequence[str] = (),
+    images: Path | None = None,
+    category: Sequence[str] = (),
+) -> "list[Table]":
+    """Write the report of runs, or of result files and their ground truth, into `out`.
+
+    See `page.build.make_report`.
+    """
     # Matplotlib is loaded only now.
     from smallpose.report.page import build
 
-    return build.make_report(runs, out, num_latency_images)
+    return build.make_report(
+        paths, out, num_latency_images, names=names, images=images, category=category
+    )

@@ -78,7 +78,7 @@ def _measure_run(
 ) -> Latency | None:
     """Measure one run on the images of these rows; None without trained weights."""
     path = run.folder / "model.safetensors"
-    if run.is_untrained or not path.is_file():
+    if run.is_result_file or run.is_untrained or not path.is_file():
         return None
 
     from smallpose.inference import predict_people
@@ -98,7 +98,7 @@ def _measure_run(
     low, median, high = np.quantile(times_ms, [0.25, 0.5, 0.75]).tolist()
     num_people = int(np.isin(truth.image_rows[truth.is_counted], rows).sum())
     return Latency(
-        run=run.folder.name,
+        run=run.title,
         median=median,
         low=low,
         high=high,

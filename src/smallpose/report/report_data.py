@@ -1,21 +1,30 @@
-"""Read what a report is made of: the runs, the data set they share, and their predictions."""
+"""Read what a report is made of: the runs, the data set they share, and their predictions.
+
+Runs share a built set. Result files, and runs beside them, are scored by the ground truth given.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 
-from smallpose.core.errors import InputError
+from smallpose.core.errors import InputError, SmallposeError
 from smallpose.core.instances import Instances
+from smallpose.core.predictions import Predictions
+from smallpose.core.skeleton import COCO17
+from smallpose.dataset.image_folder import ImageFolder, open_image_folder
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
 from smallpose.report.dataset_report import SPLITS, DatasetReport, count_datasets
+from smallpose.report.inputs.arguments import ReportArguments, sort_arguments
 from smallpose.report.inputs.best_run import compute_seed_mean, find_seeds, rank_runs
 from smallpose.report.inputs.person_matching import RunPredictions, match_people
-from smallpose.report.inputs.runs import Run, find_shared_dataset, read_runs
+from smallpose.report.inputs.result_files import check_run_fits_truth, describe_result_file
+from smallpose.report.inputs.runs import Run, find_shared_dataset, read_run, read_runs
+from smallpose.report.inputs.scores import RunScore, score_run, score_run_on_both
 from smallpose.system.json_decode import read_json
-from smallpose.system.progress import print_status
+from smallpose.system.progress import print_status, show_progress
 
 
 class Manifest(msgspec.Struct):
@@ -34,10 +43,14 @@ class ReportData:
     Runs are referred to by their index in `runs`.
 
     Args:
-        data: the built set; None when it is missing, and then the fields below are empty.
-        dataset: the counts of its splits.
-        test: the ground truth of its test split.
+        data: the built set, or the file of the ground truth; None when the set is missing, and then
+            the fields below are empty.
+        dataset: the counts of its splits, or of the ground truth.
+        test: the ground truth.
         results: the predictions of each run on this set that has a result file.
+        scores: of the same runs, on the same resamples of images.
+        images: folder of the images of the ground truth; None without them.
+        notes: what a reader should know, as plain sentences.
     """
 
     runs: Sequence[Run]
@@ -46,6 +59,19 @@ class ReportData:
     dataset: DatasetReport | None
     test: Instances | None
     results: Mapping[int, RunPredictions]
+    scores: Mapping[int, RunScore] = field(default_factory=dict)
+    images: Path | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def has_own_runs(self) -> bool:
+        """Return whether any of the runs was trained here, and is no result file alone."""
+        return any(not run.is_result_file for run in self.runs)
+
+    @property
+    def is_of_file(self) -> bool:
+        """Return whether the ground truth is a file that was given, and no set that runs share."""
+        return self.data is not None and not self.data.is_dir()
 
     @property
     def best(self) -> int:
@@ -72,11 +98,32 @@ class ReportData:
         return compute_seed_mean(self.runs, index, metric)
 
 
-def read_report_data(folders: Sequence[Path]) -> ReportData:
-    """Read the runs, the set that most of them share, and their predictions for it."""
-    if not folders:
-        raise InputError("report", "no run was given", "pass the folders of finished runs")
-    runs = read_runs(folders)
+def read_report_data(
+    paths: Sequence[Path],
+    *,
+    names: Sequence[str] = (),
+    images: Path | None = None,
+    category: Sequence[str] = (),
+) -> ReportData:
+    """Read folders of runs with the set that most of them share, or a ground truth and results.
+
+    Args:
+        paths: folders of runs; or a ground truth, result files and folders of runs.
+        names: of the results, in their order; by default the names of their files.
+        images: folder of the images (default: that of the built set which has the ground truth).
+        category: of the ground truth to read as people, as for `read_coco`.
+
+    Raises: InputError when a path is none of these, or the results are for other images.
+    """
+    arguments = sort_arguments(paths, names)
+    if arguments.truth is not None:
+        return _read_results_of_truth(arguments, arguments.truth, images, category)
+    runs = read_runs(arguments.entries)
+    runs = [replace(run, name=name) for run, name in zip(runs, arguments.names, strict=True)]
+    return _read_runs_of_set(runs, images)
+
+
+def _read_runs_of_set(runs: Sequence[Run], images: Path | None) -> ReportData:
     data = find_shared_dataset(runs)
     if data is None:
         print_status("the data set of these runs is missing: the report will show no people")
@@ -86,16 +133,160 @@ def read_report_data(folders: Sequence[Path]) -> ReportData:
         for split in SPLITS
         if (data / "annotations" / f"{split}.json").is_file()
     }
-    other = [run.folder.name for run in runs if run.data != data]
+    test = sets["test"]
+    other = [run.title for run in runs if run.data != data]
     if other:
         print_status(f"not on the data set {data}, so only in tables: {', '.join(other)}")
-    manifest = Manifest()
-    if (data / "manifest.json").is_file():
-        manifest = read_json(data / "manifest.json", Manifest)
     results = {}
     for index, run in enumerate(runs):
         if run.data == data and run.predictions_path is not None:
-            predictions = read_results(run.predictions_path, sets["test"])
-            matches = match_people(sets["test"], predictions)
-            results[index] = RunPredictions(run.folder.name, predictions, matches)
-    return ReportData(runs, data, manifest, count_datasets(sets), sets["test"], results)
+            predictions = read_results(run.predictions_path, test)
+            matches = match_people(test, predictions)
+            results[index] = RunPredictions(run.title, predictions, matches)
+    scores = {
+        index: score_run_on_both(runs[index], test, result.predictions)
+        for index, result in show_progress(list(results.items()), "intervals")
+    }
+    return ReportData(
+        runs=runs,
+        data=data,
+        manifest=_read_manifest(data),
+        dataset=count_datasets(sets),
+        test=test,
+        results=results,
+        scores=scores,
+        images=_find_images(test, images, data),
+    )
+
+
+def _read_results_of_truth(
+    arguments: ReportArguments, truth_path: Path, images: Path | None, category: Sequence[str]
+) -> ReportData:
+    truth = read_coco(truth_path, category=category)
+    if not truth.is_counted.any():
+        raise InputError(
+            str(truth_path),
+            "has no person with labelled keypoints, so that nothing can be scored",
+            "pass the file of the labels (for COCO: person_keypoints_val2017.json)",
+        )
+    folder = truth_path.resolve().parent.parent  # of the built set, if the file belongs to one
+    is_of_set = (folder / "manifest.json").is_file() and truth_path.parent.name == "annotations"
+    images = _find_images(truth, images, folder if is_of_set else None)
+    described = [
+        _read_entry(path, name, truth, truth_path)
+        for path, name in zip(arguments.entries, arguments.names, strict=True)
+    ]
+    predictions = [one for _, one, _ in described]
+    keypoints, joints_note = _choose_keypoints([run for run, _, _ in described], predictions)
+    scores: dict[int, RunScore] = {}
+    for index, (run, one, _) in show_progress(list(enumerate(described)), "scores"):
+        is_on_17 = keypoints == "coco17" and run.setting == "B"
+        run = replace(run, data=truth_path, setting="B17" if is_on_17 else run.setting)
+        score = score_run(run, truth, one, keypoints=keypoints)
+        run = replace(run, evaluation=score.evaluation.to_dict(), evaluation_on_17=None)
+        scores[index] = replace(score, run=run)
+    runs = [score.run for score in scores.values()]
+    results = {
+        index: RunPredictions(runs[index].title, one, match_people(truth, one))
+        for index, one in enumerate(predictions)
+    }
+    notes = [note for _, _, note in described if note]
+    return ReportData(
+        runs=runs,
+        data=truth_path,
+        manifest=_read_manifest(folder) if is_of_set else Manifest(),
+        dataset=count_datasets({_name_truth(truth_path): truth}),
+        test=truth,
+        results=results,
+        scores=scores,
+        images=images,
+        notes=(*joints_note, *notes),
+    )
+
+
+def _read_entry(
+    path: Path, name: str, truth: Instances, truth_path: Path
+) -> tuple[Run, Predictions, str | None]:
+    """Read a result file or a run; return it with its predictions and a note, if there is one."""
+    if not (path / "result.json").is_file():
+        predictions = read_results(path, truth)
+        return describe_result_file(path, name, predictions, truth_path), predictions, None
+    run = replace(read_run(path), name=name)
+    if run.predictions_path is None:
+        raise InputError(
+            str(path),
+            "it has no found.json, the results of a run",
+            f"run: smallpose predict {run.method} --weights {path} --data {truth_path} --images "
+            "DIR --out PREDICTIONS.json, and pass that file",
+        )
+    predictions = read_results(run.predictions_path, truth)
+    return run, predictions, check_run_fits_truth(run, predictions, truth)
+
+
+def _choose_keypoints(
+    runs: Sequence[Run], predictions: Sequence[Predictions]
+) -> tuple[str | None, list[str]]:
+    """Choose the joints that all results are scored on, with a note where these are not all."""
+    joint_sets = {frozenset(one.skeleton.joints) for one in predictions}
+    if len(joint_sets) == 1:
+        return None, []
+    for run, one in zip(runs, predictions, strict=True):
+        if not set(COCO17.joints) <= set(one.skeleton.joints):
+            raise InputError(
+                str(run.folder),
+                f"it has the joints of {one.skeleton.name}, and the other results have not",
+                "report results of different joints on pages of their own",
+            )
+    counts = ", ".join(
+        f"{run.title} {len(one.skeleton)}" for run, one in zip(runs, predictions, strict=True)
+    )
+    return "coco17", [
+        f"the results have different joints ({counts}), so all are scored on COCO's 17"
+    ]
+
+
+def _find_images(truth: Instances, images: Path | None, built_set: Path | None) -> Path | None:
+    """Return the folder of the images, if there is one, and say how many of them are missing.
+
+    Raises: InputError when the folder given by the user has none of them.
+    """
+    folder = images
+    if folder is None and built_set is not None and (built_set / "images").is_dir():
+        folder = built_set / "images"
+    if folder is None:
+        return None
+    if not folder.is_dir():
+        raise InputError(f"--images {folder}", "no such folder", "pass the folder of the images")
+    opened = open_image_folder(folder)
+    names = [truth.images.file_names[row] for row in sorted(set(truth.image_rows.tolist()))]
+    missing = [name for name in names if not _is_image_there(opened, name)]
+    if images is not None and names and len(missing) == len(names):
+        raise InputError(
+            f"--images {folder}",
+            f"has none of the {len(names):,} images with people (first: {missing[0]})",
+            "pass the folder that each file_name of the ground truth starts from",
+        )
+    if missing and len(missing) < len(names):
+        print_status(
+            f"{folder}: {len(missing):,} of {len(names):,} images with people are missing "
+            f"(first: {missing[0]}); these people are drawn without their image"
+        )
+    return folder
+
+
+def _is_image_there(folder: ImageFolder, name: str) -> bool:
+    """Return whether the folder has the image; a name that leads out of it is not one of them."""
+    try:
+        return folder.resolve_path(name).is_file()
+    except SmallposeError:
+        return False
+
+
+def _read_manifest(data: Path) -> Manifest:
+    path = data / "manifest.json"
+    return read_json(path, Manifest) if path.is_file() else Manifest()
+
+
+def _name_truth(path: Path) -> str:
+    """Return the name of the ground truth in tables: its file's, without suffixes."""
+    return path.name.removesuffix(".gz").removesuffix(".json") or path.name

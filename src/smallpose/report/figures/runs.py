@@ -19,7 +19,6 @@ from smallpose.report.figures.style import (
     get_series_style,
     hide_frame,
 )
-from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.person_matching import DetectionCurve
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import Scored
@@ -154,18 +153,19 @@ def draw_detection_rate(
 
 
 def label_run(run: Run, runs: Sequence[Run]) -> str:
-    """Return the shortest label that distinguishes a run from the others."""
-    words = (
-        [paper_values.format_method_label(run.method)] if len({r.method for r in runs}) > 1 else []
-    )
+    """Return the name of a run, or else the shortest label that tells it from the others."""
+    if run.name:
+        return run.name
+    words = [run.method_label] if len({r.method for r in runs}) > 1 else []
     words.append("untrained" if run.is_untrained else run.setting)
     short = " ".join(w for w in words if w)
     alike = [
         r
         for r in runs
-        if (r.method, r.setting, r.is_untrained) == (run.method, run.setting, run.is_untrained)
+        if not r.name
+        and (r.method, r.setting, r.is_untrained) == (run.method, run.setting, run.is_untrained)
     ]
-    return f"{short} ({run.folder.name})" if len(alike) > 1 else short or run.folder.name
+    return f"{short} ({run.title})" if len(alike) > 1 else short or run.title
 
 
 def choose_run_styles(runs: Sequence[Run]) -> list[SeriesStyle]:

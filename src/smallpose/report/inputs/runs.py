@@ -1,14 +1,19 @@
-"""Read finished runs from their folders: `result.json`, and the paths of `found.json` and data."""
+"""Read finished runs from their folders: `result.json`, and the paths of `found.json` and data.
+
+A result file of any origin is a run without a training: see `result_files`.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
+from msgspec import field as json_field
 
 from smallpose.core.errors import InputError
 from smallpose.core.interval import Interval
+from smallpose.report.inputs import paper_values
 from smallpose.system.json_decode import read_json
 
 # The columns of the paper's Tables 2 and 3, as the evaluation names them.
@@ -41,16 +46,16 @@ class _ResultFile(Struct):
     subset: int | None = None
     weights: Any = None
     environment: dict[str, Any] = {}
-    evaluation_on_17: dict[str, Any] | None = field(name="B17", default=None)
+    evaluation_on_17: dict[str, Any] | None = json_field(name="B17", default=None)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One finished training and its scores.
+    """One finished training and its scores, or one result file and its scores.
 
     Args:
-        folder: of the run; its name tells runs of one method apart.
-        method: as `smallpose methods` names it.
+        folder: of the run; its name tells runs of one method apart. Of a result file, its path.
+        method: as `smallpose methods` names it; "" for a result file.
         setting: "A" or "B"; "B17" for B scored on COCO's 17 joints, as A is.
         recipe: its name.
         recipe_fields: the recipe's values, as far as the run records them.
@@ -60,6 +65,8 @@ class Run:
         subset: number of the training subset of COCO's size (Table 5); None for the full set.
         evaluation: the evaluation JSON as recorded (see the contracts).
         evaluation_on_17: the same on COCO's 17 joints; None where it was not recorded.
+        name: what the user calls it; "" for a run that is shown by method and setting.
+        file_facts: what is known of a result file, such as its hash; empty for a run.
     """
 
     folder: Path
@@ -78,12 +85,29 @@ class Run:
     environment: Mapping[str, Any]
     evaluation: Mapping[str, Any]
     evaluation_on_17: Mapping[str, Any] | None = None
+    name: str = ""
+    file_facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_result_file(self) -> bool:
+        """Return whether this is a result file, of which no training is known."""
+        return bool(self.file_facts)
+
+    @property
+    def title(self) -> str:
+        """Return its name, or that of its folder."""
+        return self.name or self.folder.name
+
+    @property
+    def method_label(self) -> str:
+        """Return the method to be read; of a result file, its name."""
+        return self.title if self.is_result_file else paper_values.format_method_label(self.method)
 
     @property
     def predictions_path(self) -> Path | None:
         """Return the path of its result file, if that exists."""
-        path = self.folder / "found.json"
-        return path if path.is_file() else None
+        path = self.folder if self.is_result_file else self.folder / "found.json"
+        return path if path.is_file() or self.is_result_file else None
 
     @property
     def is_untrained(self) -> bool:
@@ -168,7 +192,8 @@ def group_seeds(runs: Sequence[Run]) -> list[list[int]]:
     groups: dict[tuple[object, ...], list[int]] = {}
     for index, run in enumerate(runs):
         recipe = tuple(sorted((k, str(v)) for k, v in run.recipe_fields.items()))
-        key = (run.method, run.trained_on, run.recipe, recipe, run.epochs, run.steps, run.data)
+        settings = (run.method, run.trained_on, run.recipe, recipe, run.epochs, run.steps)
+        key = (*settings, run.data, run.name)
         groups.setdefault(key, []).append(index)
     return list(groups.values())
 

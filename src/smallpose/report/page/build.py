@@ -31,7 +31,7 @@ from smallpose.report.images.density_sheet import build_density_sheet
 from smallpose.report.images.encode import encode_image, open_image_reader
 from smallpose.report.images.sheet_drawing import draw_sheet
 from smallpose.report.inputs.person_matching import RunPredictions
-from smallpose.report.inputs.scores import RunScore, SeedGroup, group_scores, score_run_on_both
+from smallpose.report.inputs.scores import RunScore, SeedGroup, group_scores
 from smallpose.report.latency import measure_latencies
 from smallpose.report.page import context
 from smallpose.report.page.person_browser import MAX_RUNS, BrowserData, build_browser_data
@@ -49,21 +49,31 @@ from smallpose.system.files import write_atomically
 from smallpose.system.progress import print_status, show_progress
 
 
-def make_report(runs: Sequence[Path], out: Path, num_latency_images: int = 0) -> list[Table]:
-    """Write the report of these runs' folders into `out`.
+def make_report(
+    paths: Sequence[Path],
+    out: Path,
+    num_latency_images: int = 0,
+    *,
+    names: Sequence[str] = (),
+    images: Path | None = None,
+    category: Sequence[str] = (),
+) -> list[Table]:
+    """Write the report of runs, or of result files and their ground truth, into `out`.
 
     Args:
+        paths, names, images, category: as for `read_report_data`.
         num_latency_images: images to time each run on; with 0 no run is timed, and the same runs
             give the same files.
 
-    Returns: the tables of our own results, one per protocol, the paper's first.
-    Raises: InputError when a folder is no finished run.
+    Returns: the tables of results, one per protocol, the paper's first.
+    Raises: InputError when the paths are no finished runs, or no ground truth with its results.
     """
-    data = read_report_data(runs)
-    scores = _score_runs(data)
+    data = read_report_data(paths, names=names, images=images, category=category)
+    scores = data.scores
     our_results = _collect_our_results(data, scores)
-    claims = _check_claims(data, our_results)
-    write_atomically(out / "claims.json", claims.to_json())
+    claims = _check_claims(data, our_results) if data.has_own_runs else None
+    if claims is not None:
+        write_atomically(out / "claims.json", claims.to_json())
     tables = _build_tables(group_scores(data.runs, scores), data, claims)
     summary = summarize_runs(data, scores)
     for table in [*tables.all, *([summary.table] if summary.table else [])]:
@@ -93,21 +103,35 @@ def make_report(runs: Sequence[Path], out: Path, num_latency_images: int = 0) ->
 
 
 def _build_tables(
-    groups: Sequence[SeedGroup], data: ReportData, claims: CheckedClaims
+    groups: Sequence[SeedGroup], data: ReportData, claims: CheckedClaims | None
 ) -> context.PageTables:
+    if claims is None:
+        return context.PageTables(
+            results=paper_tables.build_all_results(groups),
+            data_parts=_build_data_tables(data),
+        )
     return context.PageTables(
         results=paper_tables.build_all_results(groups),
-        table1=paper_tables.build_table1(data.dataset.table1 if data.dataset else None),
+        table1=None if data.is_of_file else _build_table1(data),
         comparisons=[
             paper_tables.build_table2(groups),
             paper_tables.build_table3(groups),
             paper_tables.build_table5(groups),
         ],
-        # The first one has the same counts as Table 1.
-        data_parts=data.dataset.build_tables()[1:] if data.dataset else [],
+        data_parts=_build_data_tables(data),
         claims=claims.to_table(),
         only_files=paper_tables.build_other_protocols(groups),
     )
+
+
+def _build_table1(data: ReportData) -> Table:
+    return paper_tables.build_table1(data.dataset.table1 if data.dataset else None)
+
+
+def _build_data_tables(data: ReportData) -> list[Table]:
+    """Build the tables of the people; the first one has the same counts as Table 1."""
+    tables = data.dataset.build_tables() if data.dataset else []
+    return tables if data.is_of_file else tables[1:]
 
 
 def _draw_figures(specs: Sequence[FigureSpec], data: ReportData, folder: Path) -> dict[str, bytes]:
@@ -131,19 +155,9 @@ def _describe_subject(spec: FigureSpec, data: ReportData) -> str:
     return f"test set of {name}: {num_people:,} people in {len(data.test.images):,} images"
 
 
-def _score_runs(data: ReportData) -> dict[int, RunScore]:
-    """Score every run on the same resamples of images, B on A's joints, too; none without data."""
-    if data.test is None:
-        return {}
-    return {
-        index: score_run_on_both(data.runs[index], data.test, result.predictions)
-        for index, result in show_progress(list(data.results.items()), "intervals")
-    }
-
-
 def _collect_our_results(data: ReportData, scores: Mapping[int, RunScore]) -> OurResults | None:
     """Collect the runs as cells of the paper's tables, for the claims and for Fig. 5."""
-    if data.test is None:
+    if data.test is None or not data.has_own_runs:
         return None
     return collect_our_results(data.runs, data.test, _list_predictions(data), scores=scores)
 
@@ -154,7 +168,7 @@ def _list_predictions(data: ReportData) -> dict[int, Predictions]:
 
 def _check_claims(data: ReportData, our_results: OurResults | None) -> CheckedClaims:
     """Check the paper's sentences on its own numbers and on these runs."""
-    if data.dataset is None:
+    if data.dataset is None or data.is_of_file:
         return check_claims(runs=our_results)
     people = concat_instances(list(data.dataset.sets.values()))
     return check_claims(runs=our_results, datasets=DatasetSource({OWN: people}))
@@ -172,11 +186,10 @@ def _make_run_figures(
     if data.test is None or data.data is None:
         return specs
     specs = [*make_density_figure(data.runs, data.test, _list_predictions(data)), *specs]
-    images = data.data / "images"
-    if num_latency_images and not images.is_dir():
+    if num_latency_images and data.images is None:
         print_status(f"{data.data}: it has no images, so no run is timed")
-    elif num_latency_images:
-        read = open_image_reader(images)
+    elif num_latency_images and data.images is not None:
+        read = open_image_reader(data.images)
         latencies = measure_latencies(data.runs, data.test, read, num_latency_images)
         rows = [latency.to_dict() for latency in latencies.values()]
         write_atomically(out / "latency.json", json.dumps(rows, indent=1) + "\n")
@@ -188,10 +201,16 @@ def _open_images(data: ReportData) -> ReadImage | None:
     """Open the images of the data set, if it has any."""
     if data.data is None:
         return None
-    if not (data.data / "images").is_dir():
-        print_status(f"{data.data}: it has no images, so no contact sheets are drawn")
+    if data.images is None:
+        print_status(f"{data.data}: {_describe_missing_images(data)}")
         return None
-    return open_image_reader(data.data / "images")
+    return open_image_reader(data.images)
+
+
+def _describe_missing_images(data: ReportData) -> str:
+    if data.is_of_file:
+        return "no images were given (--images DIR), so people are drawn without them"
+    return "it has no images, so no contact sheets are drawn"
 
 
 def _build_sheets(data: ReportData, read: ReadImage | None) -> list[ContactSheet]:
@@ -216,7 +235,7 @@ def _choose_sheet_results(data: ReportData) -> list[RunPredictions]:
         if run.method == data.runs[data.best].method and not (chosen and run.is_untrained):
             chosen.setdefault(run.setting, index)
     return [
-        replace(data.results[index], label=setting or data.runs[index].folder.name)
+        replace(data.results[index], label=setting or data.runs[index].title)
         for setting, index in sorted(chosen.items())
     ]
 

@@ -51,28 +51,29 @@ class PageTables:
 
     Args:
         results: our own, one per protocol.
-        table1: the paper's Table 1 with our counts.
+        table1: the paper's Table 1 with our counts; None, like the other tables of the paper, on a
+            page without runs of ours.
         comparisons: the paper's Tables 2, 3 and 5 with our rows.
         data_parts: the data set's people by source.
         only_files: tables that are written but not shown.
     """
 
     results: Sequence[Table]
-    table1: Table
-    comparisons: Sequence[Table]
-    data_parts: Sequence[Table]
-    claims: Table
-    only_files: Sequence[Table]
+    table1: Table | None = None
+    comparisons: Sequence[Table] = ()
+    data_parts: Sequence[Table] = ()
+    claims: Table | None = None
+    only_files: Sequence[Table] = ()
 
     @property
     def all(self) -> list[Table]:
         """Return all tables."""
         return [
             *self.results,
-            self.table1,
+            *([self.table1] if self.table1 else []),
             *self.comparisons,
             *self.data_parts,
-            self.claims,
+            *([self.claims] if self.claims else []),
             *self.only_files,
         ]
 
@@ -84,10 +85,13 @@ def build_page_context(data: ReportData, tables: PageTables) -> dict[str, Any]:
         "synthetic": data.manifest.synthetic,
         "cards": _build_cards(data),
         "results": [render_table(table) for table in tables.results],
-        "notes": _collect_notes(data.runs),
+        "notes": [*data.notes, *_collect_notes(data.runs)],
+        "is_of_file": data.is_of_file,
+        "has_own_runs": data.has_own_runs,
+        "has_images": data.images is not None,
         "is_data_shared": all(run.data == data.data for run in data.runs),
-        "claims": render_table(tables.claims),
-        "table1": render_table(tables.table1),
+        "claims": render_table(tables.claims) if tables.claims else None,
+        "table1": render_table(tables.table1) if tables.table1 else None,
         "comparisons": [render_table(table) for table in tables.comparisons],
         "data_parts": [render_table(table) for table in tables.data_parts],
         "runs": [describe_run(run) for run in data.runs],

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import Run
 from smallpose.report.tables import paper_tables
 
@@ -21,11 +20,12 @@ def describe_run(run: Run) -> dict[str, Any]:
         "training time": _format_duration(run.seconds),
     }
     return {
-        "title": paper_values.format_method_label(run.method),
+        "title": run.method_label,
         "training": paper_tables.describe_run(run),
         "setting": run.setting,
         "groups": [
-            ("run", flatten_facts(facts)),
+            ("result file", flatten_facts(run.file_facts)),
+            ("run", [] if run.is_result_file else flatten_facts(facts)),
             ("recipe", flatten_facts(run.recipe_fields)),
             ("evaluation", flatten_facts(run.evaluation.get("settings") or {})),
             ("weights", flatten_facts(run.weights if isinstance(run.weights, dict) else {})),

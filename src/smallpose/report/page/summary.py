@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from smallpose.core.instances import Instances
 from smallpose.core.table import Cell, Column, Table
 from smallpose.report import figures
-from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import RunScore, SeedGroup
 from smallpose.report.page.summary_statistics import (
@@ -142,10 +141,10 @@ def _count_seeds(data: ReportData, index: int, template: str) -> str:
 def _describe_scores(data: ReportData, index: int) -> str:
     run = data.runs[index]
     ap, ap_small = data.mean(index, "AP"), data.mean(index, "AP_S")
-    name = paper_values.format_method_label(run.method)
     if ap is None:
-        return f"{name}: the AP is unknown."
-    text = f"{name}, setting {run.setting}, reaches {ap:.1f} AP"
+        return f"{run.method_label}: the AP is unknown."
+    setting = f", setting {run.setting}," if run.setting else ""
+    text = f"{run.method_label}{setting} reaches {ap:.1f} AP"
     text += f" and {ap_small:.1f} on small people" if ap_small is not None else ""
     return text + _count_seeds(data, index, " in the mean of {}") + "."
 

@@ -33,9 +33,12 @@ _COUNTS = (
     Column("people per image", "number"),
 )
 
+_COUNTED_AS_COCO = (
+    "Counted as by pycocotools: at most 20 detections per image, and every unmatched small "
+    "detection counts against each density class."
+)
 PROTOCOL_NOTES = {
-    "coco": "Counted as by pycocotools: at most 20 detections per image, and every unmatched small "
-    "detection counts against each density class. Settings: A trains on the COCO part and is "
+    "coco": f"{_COUNTED_AS_COCO} Settings: A trains on the COCO part and is "
     "scored on COCO's 17 keypoints, B trains on the full set and is scored on all 21. B17 is B "
     "scored on the 17: only B17 compares with A.",
     "owned": "No limit on detections; each unmatched detection counts against one class only.",
@@ -65,12 +68,14 @@ def build_results_table(runs: Runs, protocol: str = "coco") -> Table:
     """Build the table of our runs by one protocol, in the paper's columns."""
     metrics, points = _choose_metrics(protocol)
     groups = group_runs(runs)
+    if all(group.first_run.is_result_file for group in groups):
+        return _build_file_table(groups, protocol)
     if any(group.first_run.setting == "A" for group in groups):
         groups = _add_on_coco17(groups, protocol)
     rows = [
         (
-            paper_values.format_method_label(group.first_run.method),
-            group.first_run.trained_on,
+            group.first_run.method_label,
+            group.first_run.trained_on or "–",
             *(group.measure(metric, protocol) for metric in metrics),
             describe_run(group),
         )
@@ -82,6 +87,27 @@ def build_results_table(runs: Runs, protocol: str = "coco") -> Table:
         columns=(Column("method"), Column("setting"), *points, Column("run")),
         rows=tuple(rows),
         note=PROTOCOL_NOTES[protocol] + _describe_intervals(rows),
+    )
+
+
+def _build_file_table(groups: Sequence[SeedGroup], protocol: str) -> Table:
+    """Build the table of result files by one protocol: no settings, no trainings."""
+    metrics, points = _choose_metrics(protocol)
+    rows = [
+        (
+            group.first_run.title,
+            *(group.measure(metric, protocol) for metric in metrics),
+            str(group.first_run.file_facts["file"]),
+        )
+        for group in groups
+    ]
+    note = _COUNTED_AS_COCO if protocol == "coco" else PROTOCOL_NOTES[protocol]
+    return Table(
+        name=_name_table("results", protocol),
+        title=f"Results, protocol {protocol}",
+        columns=(Column("result"), *points, Column("file")),
+        rows=tuple(rows),
+        note=note + _describe_intervals(rows),
     )
 
 
@@ -116,6 +142,8 @@ def describe_run(run: Run | SeedGroup) -> str:
     """Describe what distinguishes runs of one method: recipe, steps or epochs, seed."""
     group = run if isinstance(run, SeedGroup) else SeedGroup((run,))
     first = group.first_run
+    if first.is_result_file:
+        return f"file {first.file_facts['file']}"
     if first.is_untrained:
         return "ours · untrained"
     words = ["ours", first.recipe]
