@@ -14,7 +14,15 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 # These take an hour, gigabytes of memory, or code of other projects that is given by path.
-BY_NAME_ONLY = {"ablations", "cal", "coverage", "forward", "loader_memory", "parity"}
+BY_NAME_ONLY = {
+    "ablations",
+    "cal",
+    "coverage",
+    "forward",
+    "loader_memory",
+    "parity",
+    "shared_videos",
+}
 
 
 def main(names: list[str]) -> int:

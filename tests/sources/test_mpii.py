@@ -126,14 +126,32 @@ def test_test_images_are_left_out_and_counted_and_empty_training_images_stay(tmp
     assert "1 test images left out" in source.people.notes[0]
 
 
-def test_a_video_is_a_group_that_posetrack_calls_the_same(tmp_path):
+def test_a_video_is_a_group_and_an_image_without_one_is_a_group_of_its_own(tmp_path):
     write(
         tmp_path,
         entry(name="1.jpg", vididx=np.uint16(3418)),
         entry(name="2.jpg"),
         entry(name="3.jpg", vididx=np.int8(-1)),
     )
-    assert read_mpii(tmp_path).people.images.groups == ("003418_mpii", "", "")
+    groups = ("mpii_video_003418", "mpii_position_000002", "mpii_position_000003")
+    assert read_mpii(tmp_path).people.images.groups == groups
+
+
+def test_every_position_of_the_list_is_kept_test_images_included(tmp_path):
+    write(
+        tmp_path,
+        entry(name="1.jpg", vididx=np.uint16(7)),
+        entry(name="2.jpg", vididx=np.uint16(9)),
+        entry(name="3.jpg"),
+        entry(name="1.jpg", vididx=np.uint16(8)),
+        train=[1, 0, 0, 1],
+    )
+    assert read_mpii(tmp_path).listed_images == (
+        ("mpii_video_000007", True),
+        ("mpii_video_000009", False),
+        ("mpii_position_000003", False),
+        ("mpii_video_000007", True),  # the image is in the list twice, and in the set once
+    )
 
 
 def test_the_file_may_lie_in_the_folder_its_archive_makes(tmp_path):
@@ -159,7 +177,7 @@ def test_cells_instead_of_struct_arrays_are_looked_through(tmp_path):
     write(tmp_path, annolist=[plain, plain | {"image": {"name": "2.jpg"}}], img_train=[1, 1])
     people = read_mpii(tmp_path).people
     assert people.num_keypoints.tolist() == [2, 2]
-    assert people.images.groups == ("000005_mpii", "000005_mpii")
+    assert people.images.groups == ("mpii_video_000005", "mpii_video_000005")
 
 
 def test_a_single_image_with_a_single_person_and_point_survives_squeezing(tmp_path):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from smallpose.core.errors import InputError
+from smallpose.system.packages import require_packages
 
 RESAVE = "download the publisher's file again, or save it again with -v7"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -21,6 +22,7 @@ def load_variable(path: Path, data: bytes, variable: str) -> Any:
 
     Raises: InputError for a v7.3 file (that is HDF5), a broken one, or one without the variable.
     """
+    require_packages(str(path), "scipy")
     from scipy.io import loadmat, whosmat
 
     if _HDF5 in data[:1024] or data.startswith(b"MATLAB 7.3"):

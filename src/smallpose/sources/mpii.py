@@ -6,6 +6,7 @@ PoseTrack.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,13 +24,15 @@ from smallpose.sources.matlab import (
     to_number,
     to_text,
 )
-from smallpose.sources.source import ImageFile, Source
+from smallpose.sources.source import ImageFile, ListedImage, Source
 from smallpose.sources.table_builder import TableBuilder
 from smallpose.system.files import read_bytes
 
 FILE = "mpii_human_pose_v1_u12_1.mat"
 FOLDER = "mpii_human_pose_v1_u12_2"  # folder in the publisher's archive
 BOX_SCALE = 1.3
+VIDEO_PREFIX = "mpii_video_"  # followed by `vididx`
+POSITION_PREFIX = "mpii_position_"  # followed by the position in annolist
 K = len(MPII16)
 
 
@@ -45,8 +48,10 @@ class _Person(NamedTuple):
 def read_mpii(root: Path) -> Source:
     """Read MPII's training images with their labelled people; the builder splits them.
 
-    Test images have no labels and are left out. People without any keypoint are left out too,
-    because no box can be derived. An image that is listed twice keeps the people of both entries.
+    Test images have no labels and are left out, except in the list of all images, by which
+    PoseTrack's clips find their video (`shared_videos.py`). People without any keypoint are left
+    out too, because no box can be derived. An image that is listed twice keeps the people of both
+    entries.
 
     Raises: InputError naming the field, image or person at fault; RefusedError for an image name
         that leaves its folder.
@@ -59,13 +64,22 @@ def read_mpii(root: Path) -> Source:
     builder = TableBuilder("mpii", MPII16, "extent_head130", {0: 0, 1: 1, 2: 2})
     people: list[_Person] = []
     rows: dict[str, int] = {}
+    groups: dict[str, str] = {}  # an image that is listed twice keeps its first group
+    listed_images: list[ListedImage] = []
     num_test_images = num_without_points = 0
     repeated: set[str] = set()
     for entry, is_training, where in _iterate_entries(path):
+        position = len(listed_images) + 1
         if not is_training:
+            has_video = "vididx" in (entry.dtype.names or ())  # not in all files made by Python
+            group = _name_group(entry["vididx"] if has_video else None, position, where)
+            listed_images.append(ListedImage(group, is_training))
             num_test_images += 1
             continue
         name = _read_image_name(entry, where)
+        own_group = _name_group(get_field(entry, "vididx", where), position, where)
+        group = groups.setdefault(name, own_group)
+        listed_images.append(ListedImage(group, is_training))
         where = f"{path}, image {name}"
         if name in rows:
             repeated.add(name)
@@ -75,7 +89,7 @@ def read_mpii(root: Path) -> Source:
                 f"{folder}/{name}",
                 image_file,
                 source_id=name.removesuffix(".jpg"),
-                group=_name_group(entry, where),
+                group=group,
             )
         for count, person in enumerate(flatten_structs(get_field(entry, "annorect", where)), 1):
             labelled = _read_person(person, rows[name], f"{where}, person {count}")
@@ -87,7 +101,7 @@ def read_mpii(root: Path) -> Source:
     _add_people(kept, builder)
     num_merged = len(people) - len(kept)
     notes = _write_notes(num_test_images, num_without_points, repeated, num_merged)
-    return builder.finish(base, (), notes)
+    return replace(builder.finish(base, (), notes), listed_images=tuple(listed_images))
 
 
 def _find_image_folder(base: Path, path: Path) -> str:
@@ -125,10 +139,16 @@ def _read_image_name(entry: np.void, where: str) -> str:
     return name
 
 
-def _name_group(entry: np.void, where: str) -> str:
-    """Return the name of the image's video; images of one group stay in one split."""
-    video = to_number(get_field(entry, "vididx", where), "vididx", where)
-    return f"{int(video):06d}_mpii" if video is not None and video > 0 else ""
+def _name_group(vididx: object, position: int, where: str) -> str:
+    """Return the name of the image's video; images of one group stay in one split.
+
+    Args:
+        position: 1-based position in annolist, which names the group where no video is given.
+    """
+    video = None if vididx is None else to_number(vididx, "vididx", where)
+    if video is not None and video > 0:
+        return f"{VIDEO_PREFIX}{int(video):06d}"
+    return f"{POSITION_PREFIX}{position:06d}"
 
 
 def _read_person(person: np.void, row: int, where: str) -> _Person | None:

@@ -108,7 +108,7 @@ def _add_image(
         image_file,
         source_id=str(image.id),
         split=split,
-        group="_".join(sequence.split("_")[:2]),
+        group="_".join(sequence.split("_")[:2]),  # the ending names the split
         width=int(image.width or 0),
         height=int(image.height or 0),
     )

@@ -36,6 +36,18 @@ class ImageFile(NamedTuple):
         return self.frame is not None or self.orientation != 1
 
 
+class ListedImage(NamedTuple):
+    """One position of MPII's `RELEASE.annolist`.
+
+    Args:
+        group: the group of the image at this position.
+        is_training: whether `img_train` says so; images with other values have no labels.
+    """
+
+    group: str
+    is_training: bool
+
+
 @dataclass(frozen=True)
 class Source:
     """One published data set.
@@ -50,6 +62,8 @@ class Source:
         splits: (m,) the source's own split of each image, "train" or "test"; "" where the source
             has none and the builder decides.
         missing: annotation files of the published layout that do not exist here.
+        listed_images: every image that MPII lists, test images included, in the order of the
+            list; empty for other sources.
     """
 
     name: str
@@ -58,3 +72,4 @@ class Source:
     image_files: tuple[ImageFile, ...]
     splits: tuple[str, ...]
     missing: tuple[str, ...] = ()
+    listed_images: tuple[ListedImage, ...] = ()

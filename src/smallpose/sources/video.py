@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError, RefusedError
+from smallpose.system.packages import require_packages
 
 # Boxes that an MP4 may begin with. A playlist with the suffix .mp4 would make FFmpeg open any
 # file or address that it names.
@@ -21,6 +22,7 @@ def read_frames(video: Path, frames: Sequence[int]) -> Iterator[tuple[int, NDArr
 
     Raises: InputError when there is no such file; RefusedError when the file is no MP4.
     """
+    require_packages(str(video), "cv2")
     import cv2
 
     if not video.is_file():

@@ -38,10 +38,12 @@ class RenderJob:
         split: train, val or test.
         count: number of images or frames.
         plates: background pool and the number of its backgrounds.
-        video: id of the video (MPII, PoseTrack).
+        video: MPII's `vididx`, also of the PoseTrack clips cut from this video; 0 for no video.
         scene: seed of the scene; two jobs with the same one show the same video.
         size_wh: image size, px; None draws one.
-        kind: middle part of a PoseTrack name.
+        kind: middle part of a PoseTrack name; "shared" for an MPII video that PoseTrack has too.
+        position: 1-based position in MPII's list of the job's first image (MPII), or the number in
+            the clip's name (PoseTrack), which is such a position for clips of kind `mpii`.
     """
 
     source: str
@@ -54,6 +56,7 @@ class RenderJob:
     scene: tuple[int, ...] = ()
     size_wh: tuple[int, int] | None = None
     kind: str = ""
+    position: int = 0
 
 
 def batch_jobs(jobs: Sequence[RenderJob]) -> list[list[RenderJob]]:
@@ -136,11 +139,15 @@ def _plan_video_scene(job: RenderJob, profile: str) -> Scene:
     return plan_scene(PROFILES[profile], _choose_palette(job), job.plates, rng, size, seconds=1.0)
 
 
+def _name_mpii_group(video: int, position: int) -> str:
+    """Name the group of an image as the builder must: by its video, else by its position."""
+    return f"mpii_video_{video:06d}" if video else f"mpii_position_{position:06d}"
+
+
 def _render_mpii(root: Path, job: RenderJob) -> list[ImageRecord]:
     rng = _create_generator(job)
     scene = _plan_video_scene(job, "posetrack" if job.kind == "shared" else "mpii")
     labelled = job.split == "train"
-    group = f"{job.video:06d}_mpii"
     out = []
     shots = [Shot(scene, 1.3 * k, job.number * 100 + k) for k in range(job.count)]
     for k, rendered in enumerate(render_shots(shots)):
@@ -150,6 +157,7 @@ def _render_mpii(root: Path, job: RenderJob) -> list[ImageRecord]:
         people = annotate_people(rendered, "mpii", rng)
         if job.number % 9 == 5 and k == 0:
             people = ()  # an empty annorect, as in the real file
+        position = job.position + k
         extra = {"vididx": job.video, "frame_sec": 11 + 4 * k}
         width, height = _image_size(rendered)
         record = ImageRecord(
@@ -159,7 +167,7 @@ def _render_mpii(root: Path, job: RenderJob) -> list[ImageRecord]:
             width=width,
             height=height,
             split=None,
-            group=group,
+            group=_name_mpii_group(job.video, position),
             people=people,
             labelled=labelled,
             extra=extra,
@@ -172,7 +180,9 @@ def _render_posetrack(root: Path, job: RenderJob) -> list[ImageRecord]:
     rng = _create_generator(job)
     scene = _plan_video_scene(job, "posetrack")
     ending = "train" if job.split == "train" else "test"
-    sequence = f"{job.video:06d}_{job.kind}_{ending}"
+    clip = f"{job.position:06d}_{job.kind}"
+    sequence = f"{clip}_{ending}"
+    group = _name_mpii_group(job.video, job.position) if job.kind == "mpii" else clip
     out = []
     times = [k / FRAMES_PER_S * 2 for k in range(job.count)]
     shots = [Shot(scene, t, job.number * 1000 + k) for k, t in enumerate(times)]
@@ -186,7 +196,7 @@ def _render_posetrack(root: Path, job: RenderJob) -> list[ImageRecord]:
             p if p.iscrowd else replace(p, extra={**p.extra, "head": heads[p.extra["row"]]})
             for p in people
         )
-        extra = {"sequence": sequence, "frame_id": 10**10 + job.video * 10**4 + k}
+        extra = {"sequence": sequence, "frame_id": 10**10 + job.position * 10**4 + k}
         width, height = _image_size(rendered)
         record = ImageRecord(
             source="posetrack",
@@ -195,7 +205,7 @@ def _render_posetrack(root: Path, job: RenderJob) -> list[ImageRecord]:
             width=width,
             height=height,
             split=job.split,
-            group=f"{job.video:06d}_{job.kind}",
+            group=group,
             people=people,
             labelled=labelled,
             extra=extra,

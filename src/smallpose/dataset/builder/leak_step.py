@@ -22,6 +22,7 @@ from smallpose.dataset.duplicates.leaks import (
     find_leaks_among,
 )
 from smallpose.dataset.splits import SPLITS
+from smallpose.sources.shared_videos import name_video
 from smallpose.system.progress import print_status
 
 LEAK_MODES = ("report", "move", "off")
@@ -125,9 +126,9 @@ def _extend_to_videos(
     """Add the frames of moved videos whose files could not be compared."""
     images = people.images
 
-    def get_video(row: int, split: str) -> tuple[str, int, str] | None:
-        name = images.groups[row]
-        return (split, int(images.source[row]), name) if name else None
+    def get_video(row: int, split: str) -> tuple[str, str] | None:
+        video = name_video(str(images.source[row]), images.groups[row])
+        return (split, video) if video else None
 
     old_splits = {row: split for split, s in selections.items() for row in s.rows.tolist()}
     moved_videos = {get_video(row, old_splits[row]): split for row, split in targets.items()}

@@ -1,7 +1,7 @@
 """Read the sources one after the other, check their images, and merge them into one table."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from smallpose.dataset.builder.source_images import check_source_images, drop_im
 from smallpose.dataset.builder.turn_images import format_source_flag
 from smallpose.dataset.options import BuildOptions
 from smallpose.dataset.place_images import check_files_exist
-from smallpose.sources.source import ImageFile, Source
+from smallpose.sources.shared_videos import tie_clips_to_mpii
+from smallpose.sources.source import ImageFile, ListedImage, Source
 from smallpose.system.progress import print_status
 
 Reader = Callable[[Path], Source]
@@ -104,9 +105,11 @@ def _read_each_source(
     indexed: Mapping[str, Mapping[str, object]] | None,
 ) -> tuple[list[Source], list[SourceSummary]]:
     sources, summaries = [], []
+    listed_images: tuple[ListedImage, ...] = ()
     for name in readers:
         if name in roots:
-            source = _read_source(name, readers[name], roots[name])
+            source = _read_source(name, readers[name], roots[name], listed_images)
+            listed_images = listed_images or source.listed_images
             if indexed is not None:
                 source = _keep_indexed_images(source, indexed)
             kept, notes, unreadable = check_source_images(source, build, options, indexed)
@@ -115,7 +118,9 @@ def _read_each_source(
     return sources, summaries
 
 
-def _read_source(name: str, reader: Reader, root: Path) -> Source:
+def _read_source(
+    name: str, reader: Reader, root: Path, listed_images: Sequence[ListedImage]
+) -> Source:
     if not root.is_dir():
         what = "is a file" if root.is_file() else "no such folder"
         raise InputError(
@@ -123,6 +128,8 @@ def _read_source(name: str, reader: Reader, root: Path) -> Source:
         )
     print_status(f"{name}: reading annotations in {root}")
     source = reader(root)
+    if name == "posetrack" and listed_images:
+        source = tie_clips_to_mpii(source, listed_images)
     print_status(
         f"{name}: {len(source.people.images):,} images, "
         f"{int(source.people.is_counted.sum()):,} people with keypoints in {source.root}"

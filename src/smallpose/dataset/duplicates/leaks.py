@@ -19,6 +19,7 @@ from smallpose.dataset.duplicates.image_alignment import DuplicatePair
 from smallpose.dataset.duplicates.image_hash import compute_fingerprints
 from smallpose.dataset.duplicates.near_duplicates import find_near_duplicates
 from smallpose.dataset.splits import find_closest_subset
+from smallpose.sources.shared_videos import name_video
 
 Splits = Sequence[str]
 
@@ -80,10 +81,9 @@ def find_leaks_among(
     Returns: the report; images without a file, or that cannot be decoded, are among the missing.
     """
     with_file = [index for index, path in enumerate(paths) if path is not None]
-    groups = [images.groups[row] for row in rows]
+    videos = [name_video(str(images.source[row]), images.groups[row]) for row in rows]
     labels = [
-        f"{split} {images.source[row]} {group}" if group else ""
-        for row, split, group in zip(rows, splits, groups, strict=True)
+        f"{split} {video}" if video else "" for split, video in zip(splits, videos, strict=True)
     ]
     unreadable: list[int] = []
     files = [path for path in paths if path is not None]

@@ -29,7 +29,7 @@ _ACTS = (
 def write_mpii(root: Path, records: Sequence[ImageRecord]) -> None:
     """Write `mpii_human_pose_v1_u12_1.mat` below `root`."""
     n = len(records)
-    videos = sorted({p.extra["vididx"] for p in records})
+    videos = sorted({p.extra["vididx"] for p in records if p.extra["vididx"]})
     annolist = np.zeros(
         (1, n), dtype=[(f, "O") for f in ("image", "annorect", "frame_sec", "vididx")]
     )
@@ -42,7 +42,7 @@ def write_mpii(root: Path, records: Sequence[ImageRecord]) -> None:
             _make_struct(name=Path(record.file_name).name),
             _make_annorect(people, k) if train else _make_test_annorect(people),
             np.array([[record.extra["frame_sec"]]], dtype=np.uint16),
-            np.array([[record.extra["vididx"]]], dtype=np.uint16),
+            _to_matrix(record.extra["vididx"]) if record.extra["vididx"] else _EMPTY,
         )
         category, name = _ACTS[record.extra["vididx"] % len(_ACTS)]
         act[k, 0] = (category, name, np.array([[k % 400 + 1]], dtype=np.int16))
