@@ -48,9 +48,12 @@ golden: install
 install: $(V)/.ready
 
 $(V)/.ready: pyproject.toml constraints.txt setup.py $(wildcard src/smallpose/*/*.[ch] src/smallpose/*/*/*.[ch])
+	@$(PY) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit( \
+	  f"smallpose: needs Python 3.11 or newer, $(PY) is {v}; name another one: make PY=python3.12")'
 	$(PY) -m venv .venv
 	$(V)/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt \
-	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e ".[torch,dev]"
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
+	  -e ".[build,plots,torch,onnx,polars,torchmetrics,dev]"
 	touch $@
 
 # Builds docs/ and an API reference as static HTML, which opens from disk.

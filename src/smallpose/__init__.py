@@ -38,7 +38,12 @@ __all__ = ["__version__", *sorted(_LAZY_EXPORTS)]
 def __getattr__(name: str) -> Any:
     if name not in _LAZY_EXPORTS:
         raise AttributeError(f"module 'smallpose' has no attribute {name!r}")
-    value = getattr(import_module(_LAZY_EXPORTS[name]), name)
+    try:
+        value = getattr(import_module(_LAZY_EXPORTS[name]), name)
+    except ImportError as error:
+        from smallpose.system.packages import explain_import_error
+
+        raise explain_import_error(f"smallpose.{name}", error) from None
     globals()[name] = value
     return value
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from smallpose.dataset.label_audit.ranking import SuspectLabel
     from smallpose.report.images.contact_sheet import Tile
 
+PACKAGES = ("cv2", "PIL", "matplotlib")
 HELP = "Find near-duplicates between train and test, and labels that look wrong."
 EXAMPLE = f"smallpose audit {DEMO_SET} --json audit.json --sheet audit"
 MAX_TILES = 48  # on a contact sheet

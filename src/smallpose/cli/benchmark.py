@@ -7,6 +7,7 @@ from smallpose.cli.options import DEMO_SET, add_option, parse_names
 from smallpose.cli.train import set_torch_threads
 from smallpose.core.errors import InputError, RunError
 
+PACKAGES = ("torch", "safetensors", "cv2", "PIL", "scipy")
 HELP = "Train and score methods × settings × seeds; run again to resume after a stop."
 EXAMPLE = f"""\
 smallpose benchmark --data {DEMO_SET} --out bench \\

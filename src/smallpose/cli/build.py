@@ -7,6 +7,7 @@ from pathlib import Path
 from smallpose.cli.options import add_category_option, add_option, add_seed, add_switch, parse_names
 from smallpose.core.errors import InputError
 
+PACKAGES = ("cv2", "PIL", "scipy")
 HELP = (
     "Build one data set of 21 keypoints from COCO, MPII, AI Challenger, HiEve and PoseTrack18, "
     "or from those of them that you have."

@@ -17,6 +17,7 @@ from smallpose.cli.options import add_option, add_seed, parse_non_negative
 from smallpose.core.errors import InputError, RefusedError, RunError
 from smallpose.system.files import write_atomically
 
+PACKAGES = ("torch", "safetensors", "cv2", "PIL", "scipy", "matplotlib", "jinja2")
 HELP = (
     "Run the whole pipeline on synthetic data: synth, build, stats, train, predict, "
     "evaluate, report."

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from smallpose.core.instances import Instances
     from smallpose.methods import PoseMethod
 
+PACKAGES = ("torch", "safetensors", "cv2", "PIL", "matplotlib")
 HELP = "Draw heatmaps and features of the same small people for several methods (Fig. 6)."
 EXAMPLE = f"""\
 smallpose features runs/demo/untrained runs/demo/B \\

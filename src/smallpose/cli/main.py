@@ -1,8 +1,9 @@
 """`smallpose VERB …`: the list of verbs; an error becomes one line and an exit code.
 
 A verb is a module with `HELP` (what it does, in a sentence), `EXAMPLE` (a command that works when
-pasted after `smallpose demo`), `add_arguments(parser)` and `run_command(args)`. Only the verb that
-was called is imported.
+pasted after `smallpose demo`), `add_arguments(parser)` and `run_command(args)`. `PACKAGES` names
+the modules that it needs beyond the base install, by keys of `system.packages.EXTRAS`. Only the
+verb that was called is imported.
 """
 
 import argparse
@@ -12,9 +13,12 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from smallpose._version import __version__
 from smallpose.core.errors import SmallposeError
+from smallpose.system.files import describe_os_error
+from smallpose.system.packages import explain_import_error, require_packages
 
 # Grouped by what a user wants to do; `smallpose --help` prints the sentence of each verb.
 VERBS = {
@@ -32,6 +36,7 @@ VERBS = {
         "export": "Convert a built set for other tools, or a method to ONNX.",
     },
     "Score results": {
+        "sigmas": "Measure OKS sigmas on people labelled by several annotators.",
         "evaluate": "Compute AP and AR by person size and keypoint density.",
         "compare": "Compare results on the same images, with intervals.",
     },
@@ -52,7 +57,10 @@ _ALL_VERBS = {verb: text for group in VERBS.values() for verb, text in group.ite
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 2, 3, 4, 130 or 143."""
+    """Run one command and return its exit code: 0, 2, 3, 4, 130 or 143.
+
+    An error that no code expected is one line, too; SMALLPOSE_TRACEBACK=1 raises it instead.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _run_verb(words)
@@ -70,6 +78,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output (head, a pager) has closed it, which is not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except MemoryError:
+        what = "out of memory; free some memory, or split the input into smaller files"
+        return _print_error(f"smallpose {words[0]}: {what}", 4)
+    except OSError as error:
+        failure = describe_os_error(error, f"smallpose {words[0]}")
+        return _print_error(str(failure), failure.exit_code)
+    except Exception as error:
+        if is_traceback_wanted():
+            raise
+        return _print_error(_describe_bug(words[0], error), 4)
+
+
+def is_traceback_wanted() -> bool:
+    """Return whether SMALLPOSE_TRACEBACK asks for the tracebacks of errors of ours."""
+    return bool(os.environ.get("SMALLPOSE_TRACEBACK"))
+
+
+def _describe_bug(verb: str, error: Exception) -> str:
+    """Describe an exception that no reader expected, with the last place of ours."""
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        path = Path(trace.tb_frame.f_code.co_filename)
+        if "smallpose" in path.parts:
+            place = f" in {path.parent.name}/{path.name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return (
+        f"smallpose {verb}: an error of smallpose itself ({reason}{place}); set "
+        "SMALLPOSE_TRACEBACK=1, run the command again, and report what it prints"
+    )
 
 
 def _run_verb(words: list[str]) -> int:
@@ -85,10 +124,15 @@ def _run_verb(words: list[str]) -> int:
         near = difflib.get_close_matches(words[0], _ALL_VERBS, n=1)
         guess = f"did you mean '{near[0]}'?" if near else "see 'smallpose --help'"
         return _print_error(f"smallpose {words[0]}: no such verb; {guess}", 2)
-    verb = import_module(f"smallpose.cli.{words[0]}")
     # parse_intermixed_args allows options between files, as people type them.
     args = create_parser(words[0]).parse_intermixed_args(words[1:])
-    return int(verb.run_command(args) or 0)
+    verb = import_module(f"smallpose.cli.{words[0]}")
+    where = f"smallpose {words[0]}"
+    try:
+        require_packages(where, *getattr(verb, "PACKAGES", ()))
+        return int(verb.run_command(args) or 0)
+    except ImportError as error:
+        raise explain_import_error(where, error) from None
 
 
 def create_parser(name: str) -> argparse.ArgumentParser:

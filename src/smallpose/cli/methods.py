@@ -8,6 +8,7 @@ from typing import Any
 
 from smallpose.cli.options import add_json, add_option
 
+PACKAGES = ("torch", "safetensors")
 HELP = (
     "List the methods with their parts, parameters, recipes, the paper's numbers and published "
     "checkpoints."

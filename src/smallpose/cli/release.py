@@ -5,6 +5,7 @@ from pathlib import Path
 
 from smallpose.cli.options import DEMO_SET, add_option
 
+PACKAGES = ("cv2",)
 HELP = "Pack a built set without its images: annotations, index, data card and checksums."
 EXAMPLE = f"smallpose release {DEMO_SET} --out smallpose-set.zip"
 

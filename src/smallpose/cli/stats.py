@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from smallpose.core.instances import Instances
 
+PACKAGES = ("cv2", "PIL", "matplotlib")
 HELP = "Describe data sets side by side: sizes, densities, areas, crowding (Tables 1 and 4)."
 EXAMPLE = f"""\
 smallpose stats {DEMO_SET}/annotations/train.json \\

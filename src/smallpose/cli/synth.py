@@ -7,6 +7,7 @@ from pathlib import Path
 from smallpose.cli.options import add_option, add_seed, add_switch
 from smallpose.core.errors import InputError
 
+PACKAGES = ("cv2", "scipy")
 HELP = "Write synthetic images with known labels in the layouts of the five sources."
 EXAMPLE = "smallpose synth synthetic --size tiny"
 

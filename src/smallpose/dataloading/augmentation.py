@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from smallpose.core.skeleton import Skeleton
+from smallpose.system.packages import require_packages
 
 Floats = NDArray[np.float64]
 
@@ -72,6 +72,15 @@ def make_counter_rng(seed: int, epoch: int, item: int, purpose: int = 0) -> np.r
     return np.random.Generator(np.random.Philox(key=[seed, item], counter=[0, 0, epoch, purpose]))
 
 
+def map_to_truncated_normal(uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map draws from [0, 1) to the standard normal truncated to [-1, 1], by its inverse CDF."""
+    # Prediction uses this module too and does without SciPy.
+    require_packages("augmentation", "scipy")
+    from scipy.special import ndtr, ndtri
+
+    return np.asarray(ndtri(ndtr(-1) + uniform * (ndtr(1) - ndtr(-1))))
+
+
 def augment_view(
     view: PersonView,
     augmentation: Augmentation,
@@ -85,8 +94,7 @@ def augment_view(
         view = mirror_view(view, skeleton, image_width)
     if draw[1] < augmentation.half_body:
         view = select_half_body(view, skeleton, draw[2])
-    # The standard normal truncated to [-1, 1], by its inverse distribution function.
-    v = ndtri(ndtr(-1) + draw[3:7] * (ndtr(1) - ndtr(-1)))
+    v = map_to_truncated_normal(draw[3:7])
     if draw[7] < augmentation.shift_chance:
         view.center = view.center + augmentation.shift * v[:2] * view.scale
     view.scale = view.scale * (1 + augmentation.scale * v[2])

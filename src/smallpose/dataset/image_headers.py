@@ -17,6 +17,7 @@ from smallpose.system.image_limits import (
     check_image_pixels,
     make_too_large_error,
 )
+from smallpose.system.packages import require_packages
 from smallpose.system.progress import show_progress
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def read_header(path: Path | str) -> ImageHeader:
     Raises: InputError when the file is no image or is truncated; RefusedError when its format is
         not one of the four, or its header declares more than `MAX_IMAGE_PIXELS`.
     """
+    require_packages("reading images", "PIL")
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -107,6 +109,7 @@ def read_header(path: Path | str) -> ImageHeader:
 
 def read_headers(paths: Sequence[str | Path], workers: int) -> list[ImageHeader | SmallposeError]:
     """Read the header of each image in threads; return the error where one cannot be read."""
+    require_packages("reading images", "PIL")
     starts = range(0, len(paths), _FILES_PER_TASK)
     parts = [paths[start : start + _FILES_PER_TASK] for start in starts]
     with ThreadPoolExecutor(workers) as pool:

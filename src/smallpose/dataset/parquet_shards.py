@@ -29,6 +29,7 @@ from smallpose.dataset.builder.select_images import (
 from smallpose.dataset.export.read_parquet import convert_rows, read_skeleton
 from smallpose.sources.locate import natural_sort_key
 from smallpose.stats.dataset_counts import DatasetCounts, Partials, count_partials, merge_partials
+from smallpose.system.packages import explain_import_error
 from smallpose.system.progress import print_status
 
 IMAGES_PER_BATCH = 2_000  # about 15 MB of keypoints in crowded images
@@ -162,7 +163,7 @@ def _map_batches(backend: str, files: Sequence[Path], kernel: Kernel) -> Iterato
 
 
 def _map_with_arrow(files: list[str], kernel: Kernel, batch_size: int = 0) -> Iterator[Partials]:
-    data = _import_optional("pyarrow.dataset", "parquet").dataset(files)
+    data = _import_optional("pyarrow.dataset").dataset(files)
     batch_size = batch_size or IMAGES_PER_BATCH
     for batch in data.to_batches(columns=list(_COLUMNS), batch_size=batch_size):
         if len(batch):
@@ -170,7 +171,7 @@ def _map_with_arrow(files: list[str], kernel: Kernel, batch_size: int = 0) -> It
 
 
 def _map_with_polars(files: list[str], kernel: Kernel) -> Iterator[Partials]:
-    pl = _import_optional("polars", "polars")
+    pl = _import_optional("polars")
     scan = pl.scan_parquet(files, glob=False).select(_COLUMNS)
     for batch in scan.collect_batches(chunk_size=IMAGES_PER_BATCH, maintain_order=True):
         if len(batch):
@@ -183,7 +184,7 @@ def _map_with_ray(files: list[str], kernel: Kernel) -> Iterator[Partials]:
     Tasks open the shards by path: every machine must be able to read them there, or they must
     have an address such as s3://.
     """
-    ray = _import_optional("ray", "ray")
+    ray = _import_optional("ray")
     process = ray.remote(_process_shard)
     paths = [f if "://" in f else str(Path(f).resolve()) for f in files]
     try:
@@ -207,21 +208,18 @@ def _process_shard(path: str, kernel: Kernel, batch_size: int) -> list[Partials]
     return list(_map_with_arrow([path], kernel, batch_size))
 
 
-def _import_optional(module: str, extra: str) -> Any:
+def _import_optional(module: str) -> Any:
     """Import an optional package by name, which keeps mypy from requiring it."""
     try:
         return import_module(module)
-    except ImportError:
-        name = module.split(".")[0]
-        raise InputError(
-            "Parquet", f"{name} is not installed", f"pip install '.[{extra}]' in your clone"
-        ) from None
+    except ImportError as error:
+        raise explain_import_error("Parquet", error) from None
 
 
 def _write_selected(files: Sequence[Path], is_selected: NDArray[np.bool_], out: Path) -> None:
     """Copy the selected rows of each shard, batch by batch."""
-    pa = _import_optional("pyarrow", "parquet")
-    pq = _import_optional("pyarrow.parquet", "parquet")
+    pa = _import_optional("pyarrow")
+    pq = _import_optional("pyarrow.parquet")
     start = 0
     for path in files:
         shard = pq.ParquetFile(path)

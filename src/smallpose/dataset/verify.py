@@ -16,6 +16,7 @@ from smallpose.dataset.image_folder import open_image_folder, read_manifest
 from smallpose.dataset.image_headers import ImageHeader, read_header
 from smallpose.io.validation import Finding, check_keypoints_outside
 from smallpose.system.files import hash_file, resolve_inside
+from smallpose.system.packages import require_packages
 from smallpose.system.progress import show_progress
 
 
@@ -63,6 +64,7 @@ def check_images(people: Instances, folder: Path) -> list[Finding]:
 
     Where the file does not declare the sizes, keypoints outside the images are found, too.
     """
+    require_packages("reading images", "PIL")
     images = people.images
     findings = []
     missing = []

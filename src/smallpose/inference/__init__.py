@@ -14,6 +14,11 @@
 network, decoding, mapping, NMS (`full_image.py`), with tiles for large images (`tiles.py`).
 """
 
+# ruff: noqa: E402 (the modules below cannot be imported without these packages)
+from smallpose.system.packages import require_packages
+
+require_packages("smallpose.inference", "torch", "safetensors", "cv2", "PIL")
+
 from smallpose.inference.boxes import Boxes, convert_to_boxes, read_boxes, select_true_boxes
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.predict import predict_people

@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from smallpose.core.instances import Instances
@@ -34,6 +33,9 @@ from smallpose.stats.scene_entropy import SceneStatistics
 from smallpose.system.files import write_atomically
 from smallpose.system.progress import print_status, show_progress
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 SPLITS = ("train", "test")
 
 
@@ -49,7 +51,7 @@ class FigureSpec:
     name: str
     title: str
     alt: str
-    draw: Callable[[], Figure]
+    draw: "Callable[[], Figure]"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from smallpose.core.errors import InputError
 from smallpose.stats.mean_interval import Estimate, estimate_mean, estimate_variance
 from smallpose.system.files import read_bytes
 from smallpose.system.json_decode import read_json
+from smallpose.system.packages import explain_import_error
 
 Floats = NDArray[np.float64]
 _SUM_TOLERANCE = 1e-3  # the probabilities of an image may miss the sum of 1 by this
@@ -154,10 +155,8 @@ def _read_parquet(path: Path) -> Any:
     try:
         arrow: Any = import_module("pyarrow")
         parquet: Any = import_module("pyarrow.parquet")
-    except ImportError:
-        raise InputError(
-            str(path), "reading Parquet needs pyarrow", "pip install '.[parquet]' in your clone"
-        ) from None
+    except ImportError as error:
+        raise explain_import_error(str(path), error) from None
     try:
         table = parquet.read_table(path)
     except (arrow.ArrowInvalid, OSError) as error:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from smallpose.core.errors import InputError
+from smallpose.system.packages import explain_import_error
 from smallpose.training.run_log import RecordLogger
 
 
@@ -15,12 +16,8 @@ def create_tensorboard_logger(folder: Path) -> RecordLogger:
     """
     try:
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise InputError(
-            "--tensorboard",
-            "tensorboard is not installed",
-            "pip install '.[tensorboard]' in your clone",
-        ) from None
+    except ImportError as error:
+        raise explain_import_error("--tensorboard", error) from None
     writer = SummaryWriter(str(folder))
 
     def log_record(record: dict[str, Any]) -> None:

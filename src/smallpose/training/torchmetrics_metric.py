@@ -20,15 +20,12 @@ from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import SKELETONS, Skeleton
 from smallpose.evaluation.evaluate import evaluate
+from smallpose.system.packages import explain_import_error
 
 try:
     from torchmetrics import Metric
-except ImportError:
-    raise InputError(
-        "smallpose.training.torchmetrics_metric",
-        "torchmetrics is not installed",
-        "pip install '.[torchmetrics]' in your clone",
-    ) from None
+except ImportError as error:
+    raise explain_import_error("smallpose.training.torchmetrics_metric", error) from None
 
 People = Mapping[str, Tensor]
 

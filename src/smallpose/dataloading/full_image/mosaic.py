@@ -9,11 +9,10 @@ from typing import ClassVar, Literal, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.affine import warp_points
-from smallpose.dataloading.augmentation import Augmentation
+from smallpose.dataloading.augmentation import Augmentation, map_to_truncated_normal
 from smallpose.dataloading.images import ImageArray
 
 Floats = NDArray[np.float64]
@@ -178,5 +177,5 @@ def jitter_hsv(
 
 
 def draw_truncated_normal(rng: np.random.Generator, n: int) -> Floats:
-    """Draw from the standard normal truncated to [-1, 1], by its inverse distribution function."""
-    return np.asarray(ndtri(ndtr(-1) + rng.random(n) * (ndtr(1) - ndtr(-1))))
+    """Draw n numbers from the standard normal truncated to [-1, 1]."""
+    return map_to_truncated_normal(rng.random(n))

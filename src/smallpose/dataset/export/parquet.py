@@ -20,11 +20,13 @@ from smallpose.core.skeleton import Skeleton
 from smallpose.dataset.built_set import BuiltSet
 from smallpose.dataset.export.export_result import ExportResult, read_image_bytes
 from smallpose.system.files import write_atomically
+from smallpose.system.packages import explain_import_error
 
 IMAGES_PER_FILE = {False: 20_000, True: 500}  # without and with the image files
 METADATA_KEY = b"smallpose"
 _USAGE = """```python
 from datasets import load_dataset
+from smallpose.system.packages import explain_import_error
 
 people = load_dataset("FOLDER")["test"][0]["people"]  # this folder, or a repository made of it
 ```
@@ -63,10 +65,8 @@ def import_pyarrow(module: str = "pyarrow") -> Any:
     """Import pyarrow or a module of it, which is optional."""
     try:
         return import_module(module)
-    except ImportError:
-        raise InputError(
-            "--to parquet", "pyarrow is not installed", "pip install '.[parquet]' in your clone"
-        ) from None
+    except ImportError as error:
+        raise explain_import_error("--to parquet", error) from None
 
 
 def _split_by_images(people: Instances, images_per_part: int) -> Iterator[Instances]:

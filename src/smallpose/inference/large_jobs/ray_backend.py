@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 import torch
 
-from smallpose.core.errors import InputError, RunError, SmallposeError
+from smallpose.core.errors import RunError, SmallposeError
 from smallpose.dataloading.images import use_one_opencv_thread
 from smallpose.inference.large_jobs.shards import ShardReport, ShardWorker
+from smallpose.system.packages import explain_import_error
 
 
 class ShardActor:
@@ -62,10 +63,8 @@ class RayBackend:
     ) -> None:
         try:
             self.ray, self.data = import_module("ray"), import_module("ray.data")
-        except ImportError:
-            raise InputError(
-                "--backend ray", "Ray is not installed", "pip install '.[ray]' in your clone"
-            ) from None
+        except ImportError as error:
+            raise explain_import_error("--backend ray", error) from None
         self.worker, self.actors, self.device, self.threads = worker, actors, device, threads
 
     def __call__(self, shards: Sequence[int]) -> Iterator[ShardReport]:

@@ -16,6 +16,7 @@ from torch import Tensor
 from smallpose.core.errors import InputError
 from smallpose.inference.onnx.export import OPSET
 from smallpose.methods.base import PoseMethod
+from smallpose.system.packages import explain_import_error
 
 MAX_SIZES = 8  # of images whose sessions are kept, each with a copy of the weights
 
@@ -33,10 +34,8 @@ class OnnxNetwork:
         try:
             import onnx  # noqa: F401
             import onnxruntime  # type: ignore[import-untyped]
-        except ImportError:
-            raise InputError(
-                "--onnx", "onnxruntime is not installed", "pip install '.[onnx]' in your clone"
-            ) from None
+        except ImportError as error:
+            raise explain_import_error("--onnx", error) from None
         if method.device.type != "cpu":
             raise InputError("--onnx", "runs on CPUs only", "leave it out, or add --device cpu")
         self.method, self.runtime = method, onnxruntime

@@ -1,5 +1,10 @@
 """Draw figures with matplotlib, all in one style; one file for each kind of data."""
 
+# ruff: noqa: E402 (the modules below cannot be imported without these packages)
+from smallpose.system.packages import require_packages
+
+require_packages("smallpose.report.figures", "matplotlib")
+
 from smallpose.report.figures.data_sets import (
     draw_areas,
     draw_classes,

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from smallpose.dataloading.images import ImageArray
 from smallpose.report.images.contact_sheet import ContactSheet
 from smallpose.report.images.pose_drawing import OUTLINE, SIDES, Colour
+from smallpose.system.packages import require_packages
 
 INK: Colour = (20, 23, 28)
 QUIET: Colour = (84, 90, 100)
@@ -80,6 +81,7 @@ def load_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
     Matplotlib ships this font, so a sheet looks the same on every machine.
     """
+    require_packages("drawing a sheet", "matplotlib")
     import matplotlib
 
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"

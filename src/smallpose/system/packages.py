@@ -1,0 +1,88 @@
+"""Name the extra to install when a package is missing that the base install does not contain."""
+
+import sys
+from collections.abc import Iterable
+from importlib.util import find_spec
+
+from smallpose.core.errors import InputError
+
+# Imported module: the name of its package as users know it, and the extra that installs it.
+EXTRAS = {
+    "cv2": ("OpenCV", "images"),
+    "PIL": ("Pillow", "images"),
+    "scipy": ("SciPy", "build"),
+    "matplotlib": ("Matplotlib", "plots"),
+    "jinja2": ("Jinja2", "plots"),
+    "torch": ("PyTorch", "torch"),
+    "safetensors": ("safetensors", "torch"),
+    "pyarrow": ("pyarrow", "parquet"),
+    "polars": ("polars", "polars"),
+    "ray": ("Ray", "ray"),
+    "onnx": ("ONNX", "onnx"),
+    "onnxruntime": ("onnxruntime", "onnx"),
+    "torchmetrics": ("torchmetrics", "torchmetrics"),
+    "tensorboard": ("tensorboard", "tensorboard"),
+}
+# What an extra contains besides packages of its own.
+_CONTAINED = {"build": {"images"}, "polars": {"parquet"}, "ray": {"parquet"}}
+
+
+class MissingPackageError(InputError, ImportError):
+    """A package is missing, or broken, that only some of smallpose needs.
+
+    It is an ImportError too, so that code that tries an import and goes on without it still works.
+    """
+
+
+def require_packages(where: str, *modules: str) -> None:
+    """Raise MissingPackageError for all of the modules that are not installed, at once.
+
+    Nothing is imported.
+
+    Args:
+        where: the command, option or Python package that needs them.
+        modules: keys of `EXTRAS`.
+    """
+    missing = [module for module in modules if not _is_installed(module)]
+    if missing:
+        raise _describe_missing(where, missing)
+
+
+def explain_import_error(where: str, error: ImportError) -> ImportError:
+    """Return an error that names the remedy, or the same error where the module is none of ours."""
+    if isinstance(error, MissingPackageError):
+        is_option = not error.where.startswith("smallpose.")
+        return error if is_option else MissingPackageError(where, error.what, error.remedy)
+    module = (error.name or "").partition(".")[0]
+    if module not in EXTRAS:
+        return error
+    if not _is_installed(module):
+        return _describe_missing(where, [module])
+    name, extra = EXTRAS[module]
+    # OpenCV's build with windows needs libGL, which servers and containers do not have.
+    remedies = {"cv2": "pip install --force-reinstall opencv-python-headless"}
+    remedy = remedies.get(module, f"{format_install_command(extra)} into a new environment")
+    return MissingPackageError(where, f"{name} is installed but cannot be loaded ({error})", remedy)
+
+
+def format_install_command(*extras: str) -> str:
+    """Return the command that installs the extras; there is no package on PyPI."""
+    return f"pip install '.[{','.join(extras)}]' in your clone"
+
+
+def _is_installed(module: str) -> bool:
+    if module in sys.modules:
+        return sys.modules[module] is not None
+    return find_spec(module) is not None
+
+
+def _describe_missing(where: str, modules: Iterable[str]) -> MissingPackageError:
+    names = [EXTRAS[module][0] for module in modules]
+    extras = list(dict.fromkeys(EXTRAS[module][1] for module in modules))
+    contained = set().union(*(_CONTAINED.get(extra, set()) for extra in extras))
+    extras = [extra for extra in extras if extra not in contained]
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    verb = "is" if len(names) == 1 else "are"
+    return MissingPackageError(
+        where, f"{listed} {verb} not installed", format_install_command(*extras)
+    )
