@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +124,8 @@ def add_scoring_options(parser: OptionGroup, protocols: str) -> None:
         type=Path,
         metavar="FILE",
         default_text="those of the skeleton",
-        help="JSON file with a list of OKS sigmas, one per keypoint.",
+        help="JSON file with a list of OKS sigmas, one per keypoint, as written by "
+        "'smallpose sigmas'.",
     )
     add_option(
         group,
@@ -145,7 +147,7 @@ def add_scoring_options(parser: OptionGroup, protocols: str) -> None:
 
 def read_scoring_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the scoring options as keyword arguments of `smallpose.evaluate`."""
-    from smallpose.system.json_decode import read_json
+    from smallpose.evaluation.sigma_file import read_sigmas
 
     limits = {"size_limits": _parse_limits(args.size_limits)} if args.size_limits else {}
     return limits | {
@@ -154,7 +156,7 @@ def read_scoring_options(args: argparse.Namespace) -> dict[str, Any]:
         "size_area": args.size_area,
         "max_detections": args.max_detections,
         "keypoints": args.keypoints,
-        "sigmas": read_json(args.sigmas, list[float]) if args.sigmas else None,
+        "sigmas": read_sigmas(args.sigmas) if args.sigmas else None,
         "density_joints": args.density_joints,
     }
 
@@ -175,6 +177,8 @@ def _parse_limits(text: str) -> tuple[float, float]:
 
 def run_command(args: argparse.Namespace) -> None:
     """Evaluate, write the files that were asked for and print the table, or the JSON."""
+    from smallpose.evaluation.analysis.half_detected import find_half_detected_height
+    from smallpose.evaluation.console_table import WIDTH
     from smallpose.evaluation.evaluate import evaluate
     from smallpose.evaluation.evaluator import evaluate_stream
     from smallpose.io.coco_annotations import read_coco
@@ -201,16 +205,17 @@ def run_command(args: argparse.Namespace) -> None:
     _write_tables(args, result)
     if args.figures:
         _draw_figures(args, truth, result, options)
-    text = result.to_json()
-    if breakdowns:
-        everything = result.to_dict() | {name: data for name, (data, _) in breakdowns.items()}
-        text = json.dumps(everything, indent=1) + "\n"
+    half = find_half_detected_height(result)
+    everything = result.to_dict() | {"half_detected_px": half.to_dict()}
+    everything |= {name: data for name, (data, _) in breakdowns.items()}
+    text = json.dumps(everything, indent=1) + "\n"
     if args.json == "-":
         sys.stdout.write(text)
         return
     if args.json:
         write_atomically(args.json, text)
-    print("\n\n".join([str(result), *(lines for _, lines in breakdowns.values())]))
+    last = textwrap.fill(f"{half.describe()}.", WIDTH, break_on_hyphens=False)
+    print("\n\n".join([str(result), *(lines for _, lines in breakdowns.values()), last]))
 
 
 def _draw_figures(

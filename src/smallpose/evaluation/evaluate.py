@@ -26,6 +26,11 @@ from smallpose.evaluation.notes import (
 )
 from smallpose.evaluation.protocols import PAPER_LIMITS, SizeLimits
 from smallpose.evaluation.scoring.count_matches import count_matches
+from smallpose.evaluation.scoring.detected_people import (
+    DetectedPeople,
+    list_detected_people,
+    merge_detected_people,
+)
 from smallpose.evaluation.scoring.match_counts import MatchCounts, merge_counts
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
 
@@ -40,6 +45,7 @@ class Evaluation:
         settings: what the metrics depend on.
         notes: what a reader should know, as plain sentences.
         match_counts: what the metrics were computed from.
+        detected: which people were detected, and how tall they are.
         intervals: by protocol and name, the 95 % interval of each metric, where computed.
         resampling: number of draws, seed and number of clusters (images or videos) of intervals.
     """
@@ -49,6 +55,7 @@ class Evaluation:
     settings: dict[str, Any]
     notes: tuple[str, ...]
     match_counts: MatchCounts
+    detected: DetectedPeople
     intervals: dict[str, dict[str, Interval | None]] = field(default_factory=dict)
     resampling: dict[str, int] = field(default_factory=dict)
 
@@ -137,12 +144,17 @@ def evaluate(
         config.protocols,
         describe_settings(config, scored, predictions.has_boxes),
         collect_notes(scored, predictions.notes, config),
+        list_detected_people(scored, groups, matches),
     )
     return add_intervals(result, intervals, seed) if intervals else result
 
 
 def summarize_counts(
-    counts: MatchCounts, protocols: Sequence[str], settings: dict[str, Any], notes: Sequence[str]
+    counts: MatchCounts,
+    protocols: Sequence[str],
+    settings: dict[str, Any],
+    notes: Sequence[str],
+    detected: DetectedPeople,
 ) -> Evaluation:
     """Compute the metrics from the counts."""
     max_detections = settings["max_detections"]
@@ -160,6 +172,7 @@ def summarize_counts(
         settings=settings,
         notes=(*notes, *describe_limit(counts, metrics, max_detections)),
         match_counts=counts,
+        detected=detected,
     )
 
 
@@ -252,4 +265,5 @@ def merge_evaluations(results: Sequence[Evaluation]) -> Evaluation:
         tuple(first.protocols),
         first.settings,
         merge_notes(note for result in results for note in result.notes),
+        merge_detected_people([result.detected for result in results]),
     )

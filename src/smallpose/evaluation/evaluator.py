@@ -34,6 +34,7 @@ from smallpose.evaluation.matching.native import concat_candidates
 from smallpose.evaluation.matching.oks import find_candidates
 from smallpose.evaluation.notes import collect_notes
 from smallpose.evaluation.scoring.count_matches import count_matches
+from smallpose.evaluation.scoring.detected_people import list_detected_people
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
 
 
@@ -150,6 +151,7 @@ class Evaluator:
             self.config.protocols,
             describe_settings(self.config, scored, self._has_boxes),
             collect_notes(scored, self._notes, self.config),
+            list_detected_people(scored, groups, matches),
         )
         return add_intervals(result, intervals, seed) if intervals else result
 

@@ -48,6 +48,9 @@ def evaluate_image_groups(result: Evaluation, labels: Sequence[str]) -> dict[str
             tuple(result.protocols),
             result.settings,
             notes=(),
+            detected=result.detected.select_images(
+                result.match_counts.image_ids[label_of_image == label]
+            ),
         )
         for label in sort_labels(labels)
     }

@@ -20,6 +20,11 @@ from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.core.student_t import compute_two_sided_p
+from smallpose.evaluation.analysis.half_detected import (
+    SEE_RESOLUTION,
+    HalfDetected,
+    find_half_detected_height,
+)
 from smallpose.evaluation.console_table import format_areas, format_number, format_table
 from smallpose.evaluation.evaluate import Evaluation, evaluate
 from smallpose.evaluation.matching.arrays import Floats
@@ -87,12 +92,18 @@ class Comparison:
     seed: int = 0
     num_clusters: int = 0
 
+    @property
+    def half_detected(self) -> dict[str, HalfDetected]:
+        """Return the height from which each result detects half of the people."""
+        return {name: find_half_detected_height(e) for name, e in self.evaluations.items()}
+
     def to_json(self) -> str:
         """Return the comparison as JSON text."""
         first = next(iter(self.evaluations.values()))
         content: dict[str, Any] = {
             "results": {name: e.protocols for name, e in self.evaluations.items()},
             "differences": [one.to_dict() for one in self.differences],
+            "half_detected_px": {name: half.to_dict() for name, half in self.half_detected.items()},
             "people": first.people,
             "settings": first.settings
             | {"draws": self.num_resamples, "seed": self.seed, "clusters": self.num_clusters},
@@ -273,6 +284,8 @@ def _format_comparison(result: Comparison) -> str:
     )
     if result.notes:
         blocks.append("\n".join(f"note: {note}" for note in result.notes))
+    heights = [f"{name}: {half.describe_limit()}" for name, half in result.half_detected.items()]
+    blocks.append("\n".join([*heights, SEE_RESOLUTION]))
     return "\n\n".join(blocks)
 
 

@@ -1,0 +1,308 @@
+"""The height from which half of the people are detected, with its interval, as a sentence.
+
+The limit is the height that splits people best into detected and missed ones: with the fewest
+people missed above and detected below it. That is where the nearest rising curve (isotonic
+regression) crosses one half. Its 95 % interval contains the heights that a likelihood ratio test
+of "one half is reached here" does not reject (Banerjee and Wellner, 2001); people of one image or
+video resemble each other, so the statistic is divided by their design effect near the limit.
+
+No height is named where there are too few people, where the share detected falls again among tall
+people, or where the interval contains the heights of more than half of the people.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from smallpose.evaluation.evaluate import Evaluation
+from smallpose.evaluation.matching.arrays import Floats, Ints, Mask
+from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, index_clusters
+from smallpose.evaluation.scoring.detected_people import DetectedPeople
+
+MIN_PEOPLE = 20
+MAX_WITHIN = 0.5  # share of people within the interval above which no height is named
+MAX_OUTSIDE = 0.3  # share of labelled joints outside the box from which on a box is partial
+MIN_PARTIAL = 0.2  # share of partial boxes below the limit from which on the sentence says so
+_CRITICAL = 2.26916  # 95 % quantile of the test's limit distribution, by Banerjee and Wellner
+_NUM_BINS = 100
+_NUM_GROUPS = 8  # of equally many people, in which a fall is looked for
+# Standard errors by which shares are above one half, and below it among taller people. Where the
+# share is one half at all heights, a false alarm is rarer than 5 % (tests hold it).
+_RISE_ERRORS = 2.0
+_FALL_ERRORS = 2.8
+_EDGE = 1e-12
+SEE_RESOLUTION = "heights differ in more than size: see `smallpose resolution`"
+
+
+@dataclass(frozen=True)
+class Fall:
+    """People of whom more than half are detected, and taller ones of whom less than half are.
+
+    Args:
+        low, high: px, the heights of the former; `share` of them are detected.
+        from_height: px of the latter, up to `to_height`; `share_above` of them are detected.
+    """
+
+    low: float
+    high: float
+    share: float
+    from_height: float
+    to_height: float
+    share_above: float
+
+
+@dataclass(frozen=True)
+class HalfDetected:
+    """The height from which on at least half of the people are detected.
+
+    Args:
+        height: px; 0 if half are detected at every height, infinite if at none; NaN where no
+            height can be named.
+        low, high: 95 %, likewise.
+        smallest, largest: px, heights of the people counted; NaN without people.
+        people: how many are counted, and in how many `clusters` (images or videos).
+        within: share of them with a height within the interval.
+        num_below: people below the limit, or below the middle height where there is none;
+            `num_partial` of them have over 30 % of their labelled joints outside the box.
+        fall: where the share detected falls below one half again; None where it does not.
+    """
+
+    height: float
+    low: float
+    high: float
+    smallest: float
+    largest: float
+    people: int
+    clusters: int
+    within: float
+    num_below: int = 0
+    num_partial: int = 0
+    fall: Fall | None = None
+
+    @property
+    def is_named(self) -> bool:
+        """Return whether the limit can be told, be it a height, below all or above all."""
+        return not self.reason
+
+    @property
+    def is_inside(self) -> bool:
+        """Return whether the limit can be told and lies between the heights counted."""
+        return self.is_named and 0 < self.height < np.inf
+
+    @property
+    def reason(self) -> str:
+        """Say why the limit cannot be told; "" where it can."""
+        if self.people < MIN_PEOPLE or self.clusters < MIN_CLUSTERS:
+            return (
+                f"only {self.people:,} people in {self.clusters:,} images (or videos) are counted, "
+                f"and {MIN_PEOPLE} in {MIN_CLUSTERS} are needed"
+            )
+        if self.fall is not None:
+            return (
+                f"the share detected falls again: {self.fall.share:.0%} from "
+                f"{self.fall.low:.0f} to {self.fall.high:.0f} px, {self.fall.share_above:.0%} from "
+                f"{self.fall.from_height:.0f} to {self.fall.to_height:.0f} px"
+            ).replace("%", " %")
+        if self.within > MAX_WITHIN:
+            share = f"{100 * self.within:.0f} %"
+            return f"the 95 % interval, {self.ends}, contains {share} of the people"
+        return ""
+
+    @property
+    def ends(self) -> str:
+        """Return the interval in words."""
+        if self.high == 0:
+            return f"below {self.smallest:.0f} px"
+        if np.isinf(self.low):
+            return f"above {self.largest:.0f} px"
+        low = f"below {self.smallest:.0f}" if self.low == 0 else f"{self.low:.0f}"
+        high = f"above {self.largest:.0f}" if np.isinf(self.high) else f"{self.high:.0f}"
+        return f"{low} to {high} px"
+
+    def describe(self) -> str:
+        """Return the limit, or why there is none, as one sentence without a full stop."""
+        text = f"In this file {self.describe_limit()}{self._describe_partial()}"
+        return f"{text}; {SEE_RESOLUTION}" if self.is_named else text
+
+    def describe_limit(self) -> str:
+        """Return the limit, or why there is none, without the file and without remarks."""
+        if not self.is_named:
+            text = "no height can be named from which half of the people are detected (OKS .5)"
+            return f"{text}: {self.reason}"
+        return f"half of the people are detected (OKS .5) {self._describe_place()}"
+
+    def _describe_place(self) -> str:
+        if self.height == 0:
+            end = f" (95 %: from {self.high:.0f} px on at the latest)" if self.high > 0 else ""
+            return f"at every height, down to {self.smallest:.0f} px{end}"
+        if np.isinf(self.height):
+            start = f" (95 %: not below {self.low:.0f} px)" if np.isfinite(self.low) else ""
+            return f"at no height, up to {self.largest:.0f} px{start}"
+        return f"from {self.height:.0f} px on (95 %: {self.ends.removesuffix(' px')})"
+
+    def _describe_partial(self) -> str:
+        if not self.is_inside or self.num_partial < MIN_PARTIAL * self.num_below:
+            return ""
+        return (
+            f"; of the {self.num_below:,} people below it {self.num_partial:,} have over "
+            f"{100 * MAX_OUTSIDE:.0f} % of their labelled joints outside the box, which is smaller "
+            "than they are"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the limit for JSON; null where it cannot be told or lies beyond the heights."""
+        ends = {"value": self.height, "low": self.low, "high": self.high}
+        px = {
+            name: float(end) if self.is_named and 0 < end < np.inf else None
+            for name, end in ends.items()
+        }
+        return px | {"people": self.people, "sentence": self.describe()}
+
+
+def find_half_detected_height(result: Evaluation) -> HalfDetected:
+    """Find the height from which on half of the people of an evaluation are detected."""
+    detected, counts = result.detected, result.match_counts
+    image = np.searchsorted(counts.image_ids, detected.image_ids)
+    return locate_half(detected, index_clusters(counts.groups)[image])
+
+
+def locate_half(detected: DetectedPeople, cluster: Ints) -> HalfDetected:
+    """Find the height from which on half of the people are detected.
+
+    Args:
+        cluster: (n,) image or video of each person, as a number from 0 on.
+    """
+    has_height = detected.height > 0
+    rows = np.flatnonzero(has_height)
+    rows = rows[np.argsort(detected.height[rows], kind="stable")]
+    height, is_detected, cluster = detected.height[rows], detected.is_detected[rows], cluster[rows]
+    n, num_clusters = len(rows), len(np.unique(cluster))
+    if n < MIN_PEOPLE or num_clusters < MIN_CLUSTERS:
+        ends = (float(height[0]), float(height[-1])) if n else (np.nan, np.nan)
+        return HalfDetected(np.nan, np.nan, np.nan, *ends, n, num_clusters, within=1.0)
+    # The sum of (detected - 1/2) is smallest where a rising curve crosses one half.
+    first = int(np.argmin(np.concatenate([[0.0], np.cumsum(is_detected - 0.5)])))
+    limit = _name_limit(height, first)
+    low, high = _find_interval(height, is_detected, cluster)
+    low, high = min(low, limit), max(high, limit)
+    below = rows[: first if 0 < first < n else n // 2]
+    return HalfDetected(
+        height=limit,
+        low=low,
+        high=high,
+        smallest=float(height[0]),
+        largest=float(height[-1]),
+        people=n,
+        clusters=num_clusters,
+        within=float(((height >= low) & (height <= high)).mean()),
+        num_below=len(below),
+        num_partial=int((detected.outside[below] > MAX_OUTSIDE).sum()),
+        fall=_find_fall(height, is_detected, cluster),
+    )
+
+
+def _name_limit(height: Floats, first: int) -> float:
+    """Return the height between two people, px; 0 before the first, infinity after the last."""
+    if first == 0:
+        return 0.0
+    return np.inf if first == len(height) else float(np.sqrt(height[first - 1] * height[first]))
+
+
+def _find_interval(height: Floats, is_detected: Mask, cluster: Ints) -> tuple[float, float]:
+    """Find the lowest and the highest limit that the likelihood ratio test does not reject."""
+    n = len(height)
+    num_bins = min(_NUM_BINS, n)
+    number = np.arange(n) * num_bins // n
+    people = np.bincount(number, minlength=num_bins).astype(np.float64)
+    share = np.bincount(number, is_detected, num_bins) / people
+    fit = fit_nondecreasing(share, people)
+    best = _compute_log_likelihood(share, people, fit)
+    statistic = np.empty(num_bins + 1)
+    for limit in range(num_bins + 1):
+        below = np.minimum(fit_nondecreasing(share[:limit], people[:limit]), 0.5)
+        above = np.maximum(fit_nondecreasing(share[limit:], people[limit:]), 0.5)
+        constrained = np.concatenate([below, above])
+        statistic[limit] = 2 * (best - _compute_log_likelihood(share, people, constrained))
+    accepted = np.flatnonzero(statistic <= _CRITICAL)
+    pad = max(int(np.ptp(accepted)), 5) // 2
+    is_near = (number >= accepted[0] - pad) & (number <= accepted[-1] + pad)
+    effect = _compute_design_effect(
+        is_detected[is_near] - fit[number[is_near]], fit[number[is_near]], cluster[is_near]
+    )
+    accepted = np.flatnonzero(statistic <= _CRITICAL * effect)
+    starts = np.searchsorted(number, np.arange(num_bins + 1))
+    return _name_limit(height, starts[accepted[0]]), _name_limit(height, starts[accepted[-1]])
+
+
+def _compute_log_likelihood(share: Floats, people: Floats, probability: Floats) -> float:
+    p = np.clip(probability, _EDGE, 1 - _EDGE)
+    return float((people * (share * np.log(p) + (1 - share) * np.log(1 - p))).sum())
+
+
+def _compute_design_effect(residual: Floats, fit: Floats, cluster: Ints) -> float:
+    """Compute by how much the variance of a sum exceeds that of independent people; 1 or more."""
+    standard = residual / np.sqrt(np.clip(fit * (1 - fit), 0.02, None))
+    total = np.bincount(cluster, standard)
+    return max(1.0, float((total**2).sum() / max((standard**2).sum(), _EDGE)))
+
+
+def _find_fall(height: Floats, is_detected: Mask, cluster: Ints) -> Fall | None:
+    """Find people of whom over half are detected, and taller ones of whom less than half are."""
+    n = len(height)
+    num_groups = min(_NUM_GROUPS, max(n // MIN_PEOPLE, 1))
+    edges = np.arange(num_groups + 1) * n // num_groups
+    runs = [(i, j) for i in range(num_groups) for j in range(i + 1, num_groups + 1)]
+    errors = {
+        run: _count_errors_above_half(
+            is_detected[edges[run[0]] : edges[run[1]]], cluster[edges[run[0]] : edges[run[1]]]
+        )
+        for run in runs
+    }
+    high = max(runs, key=lambda run: errors[run])
+    above = [run for run in runs if run[0] >= high[1]]
+    if not above or errors[high] < _RISE_ERRORS:
+        return None
+    low = min(above, key=lambda run: errors[run])
+    if errors[low] > -_FALL_ERRORS:
+        return None
+
+    def select(run: tuple[int, int]) -> slice:
+        return slice(edges[run[0]], edges[run[1]])
+
+    return Fall(
+        low=float(height[select(high)][0]),
+        high=float(height[select(high)][-1]),
+        share=float(is_detected[select(high)].mean()),
+        from_height=float(height[select(low)][0]),
+        to_height=float(height[select(low)][-1]),
+        share_above=float(is_detected[select(low)].mean()),
+    )
+
+
+def _count_errors_above_half(is_detected: Mask, cluster: Ints) -> float:
+    """Return by how many standard errors, over clusters, a share is above one half."""
+    _, index = np.unique(cluster, return_inverse=True)
+    total = np.bincount(index, is_detected - is_detected.mean())
+    # At least the error of one half, so that ten people who agree are not certain.
+    error = max(float(np.sqrt((total**2).sum())), np.sqrt(len(is_detected)) / 4)
+    return float((is_detected - 0.5).sum() / error)
+
+
+def fit_nondecreasing(values: Floats, weights: Floats) -> Floats:
+    """Fit the nearest values, by weighted squares, that never fall (pool adjacent violators).
+
+    >>> fit_nondecreasing(np.array([0.0, 0.6, 0.4, 1.0]), np.ones(4)).tolist()
+    [0.0, 0.5, 0.5, 1.0]
+    """
+    blocks: list[tuple[float, float, int]] = []  # mean, weight, number of values
+    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
+        mean, total, count = value, weight, 1
+        while blocks and blocks[-1][0] >= mean:
+            last_mean, last_total, last_count = blocks.pop()
+            mean = (last_mean * last_total + mean * total) / (last_total + total)
+            total, count = last_total + total, last_count + count
+        blocks.append((mean, total, count))
+    means: Sequence[float] = [block[0] for block in blocks]
+    return np.repeat(np.array(means, dtype=np.float64), [block[2] for block in blocks])
