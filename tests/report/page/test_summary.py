@@ -3,16 +3,21 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from smallpose.evaluation.analysis.half_detected import (
+    Fall,
+    HalfDetected,
+    find_half_detected_height,
+)
 from smallpose.report import make_report
 from smallpose.report.inputs.scores import score_run
 from smallpose.report.page.result_figures import make_result_figures
-from smallpose.report.page.summary import summarize_runs
-from smallpose.report.page.summary_statistics import HeightLimit
+from smallpose.report.page.summary import _write_headline, summarize_runs
 from smallpose.report.report_data import read_report_data
 
 
@@ -81,18 +86,24 @@ def test_runs_on_another_data_set_are_named_and_only_in_tables(
     assert card is not None and card[1] == "49.0"
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "words"),
-    [
-        (0, 0, "below 39 px"),
-        (0, 60, "below 39 to 60 px"),
-        (50, 60, "50 to 60 px"),
-        (50, np.inf, "50 to above 364 px"),
-        (np.inf, np.inf, "above 364 px"),
-    ],
-)
-def test_an_interval_is_formatted_in_words(low, high, words):
-    assert HeightLimit(50, low, high, 39, 364).ends == words
+def test_the_page_names_the_height_that_evaluate_names(project):
+    data = read_report_data([project.runs["B"]])
+    summary = summarize_runs(data, data.scores)
+    evaluated = find_half_detected_height(data.scores[0].evaluation)
+    assert summary.runs[0].limit == evaluated
+
+
+def test_no_headline_names_a_height_whose_interval_spans_the_range():
+    def write(**changes):
+        limit = HalfDetected(61, 48, 75, 20, 400, people=900, clusters=90, within=0.2)
+        return _write_headline(replace(limit, **changes))
+
+    assert write() == "Half of the people are detected from 61 px of height on."
+    spanning = [write(low=0, high=np.inf, within=1.0), write(low=22, high=390, within=0.95)]
+    fall = Fall(low=72, high=160, share=0.6, from_height=300, to_height=400, share_above=0.24)
+    falling = write(fall=fall)
+    assert not any("61" in text for text in (*spanning, falling, write(people=19)))
+    assert "60 % are detected from 72 to 160 px, 24 % from 300 px on" in falling
 
 
 def test_a_note_names_its_run_unless_all_runs_have_it(seed_runs, tmp_path):

@@ -111,6 +111,15 @@ class HalfDetected:
         return ""
 
     @property
+    def short_reason(self) -> str:
+        """Say in few words why the limit cannot be told; "" where it can."""
+        if self.is_named:
+            return ""
+        if np.isnan(self.height):
+            return "too few people"
+        return "the share falls again" if self.fall is not None else f"too wide: {self.ends}"
+
+    @property
     def ends(self) -> str:
         """Return the interval in words."""
         if self.high == 0:
@@ -123,7 +132,7 @@ class HalfDetected:
 
     def describe(self) -> str:
         """Return the limit, or why there is none, as one sentence without a full stop."""
-        text = f"In this file {self.describe_limit()}{self._describe_partial()}"
+        text = f"In this file {self.describe_limit()}{self.describe_partial()}"
         return f"{text}; {SEE_RESOLUTION}" if self.is_named else text
 
     def describe_limit(self) -> str:
@@ -142,7 +151,8 @@ class HalfDetected:
             return f"at no height, up to {self.largest:.0f} px{start}"
         return f"from {self.height:.0f} px on (95 %: {self.ends.removesuffix(' px')})"
 
-    def _describe_partial(self) -> str:
+    def describe_partial(self) -> str:
+        """Say how many boxes below the limit hold a part of the person, where they are many."""
         if not self.is_inside or self.num_partial < MIN_PARTIAL * self.num_below:
             return ""
         return (

@@ -5,15 +5,11 @@ from dataclasses import dataclass
 
 from smallpose.core.instances import Instances
 from smallpose.core.table import Cell, Column, Table
+from smallpose.evaluation.analysis.half_detected import HalfDetected
 from smallpose.report import figures
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import RunScore, SeedGroup
-from smallpose.report.page.summary_statistics import (
-    HeightLimit,
-    Lead,
-    compute_leads,
-    find_half_detected_height,
-)
+from smallpose.report.page.summary_statistics import Lead, compute_leads, find_height_limit
 from smallpose.report.report_data import ReportData
 
 MAX_COMPARED = 6  # runs that the best one is compared with; each may cost an evaluation
@@ -40,7 +36,7 @@ class RunSummary:
     single_label: str
     ap_small: float | None
     colour: str
-    limit: HeightLimit | None
+    limit: HalfDetected
     lead: Lead | None
 
 
@@ -61,7 +57,7 @@ def summarize_runs(data: ReportData, scores: Mapping[int, RunScore]) -> Summary:
         return Summary(_describe_scores(data, data.best), (), None, runs)
     best = runs[0]
     scores_text = _describe_scores(data, best.index)
-    headline = _write_headline(best.limit) or scores_text
+    headline = _write_headline(best.limit)
     line = _describe_best_run(best, runs, scores_text)
     return Summary(headline, (line,), _build_table(runs), runs)
 
@@ -94,7 +90,7 @@ def _summarize_each(data: ReportData, scores: Mapping[int, RunScore]) -> tuple[R
             single_label=figures.label_run(data.runs[index], data.runs),
             ap_small=data.mean(index, "AP_S"),
             colour=styles[index].colour,
-            limit=find_half_detected_height(test, data.results[index].matches),
+            limit=find_height_limit(test, data.results[index].matches),
             lead=leads.get(index),
         )
         for index in order
@@ -149,23 +145,37 @@ def _describe_scores(data: ReportData, index: int) -> str:
     return text + _count_seeds(data, index, " in the mean of {}") + "."
 
 
-def _write_headline(limit: HeightLimit | None) -> str | None:
-    if limit is None:
-        return None
-    if limit.is_below_all:
+def _write_headline(limit: HalfDetected) -> str:
+    if limit.is_inside:
+        return f"Half of the people are detected from {limit.height:.0f} px of height on."
+    if limit.is_named and limit.height == 0:
         smallest = f"{limit.smallest:.0f} px"
         return f"Half of the people are detected at every height, down to {smallest}."
-    if limit.is_above_all:
+    if limit.is_named:
         return "At no height are half of the people detected."
-    return f"Half of the people are detected from {limit.height:.0f} px of height on."
+    fall = limit.fall
+    if fall is not None:
+        return (
+            f"Detection does not rise with height: {100 * fall.share:.0f} % are detected from "
+            f"{fall.low:.0f} to {fall.high:.0f} px, {100 * fall.share_above:.0f} % from "
+            f"{fall.from_height:.0f} px on."
+        )
+    return "How small people may get cannot be told from this test set."
 
 
 def _describe_best_run(best: RunSummary, runs: Sequence[RunSummary], scores_text: str) -> str:
     """Describe the best run: its scores, its height, and its lead over the nearest rival."""
     sentences = [scores_text]
-    if best.limit is not None and best.limit.is_inside:
+    if best.limit.is_inside:
         sentences.append(
-            f"The height is that of {best.single_label}, with a 95 % interval of {best.limit.ends}."
+            f"The height is that of {best.single_label}, with a 95 % interval of {best.limit.ends}"
+            f"{best.limit.describe_partial()}. Heights differ in more than size: smallpose "
+            "resolution shows the same people at falling heights."
+        )
+    elif not best.limit.is_named:
+        sentences.append(
+            f"From which height on {best.single_label} detects half of the people cannot be told: "
+            f"{best.limit.reason}."
         )
     # The nearest rival decides; the table has the others.
     rival = next((other for other in runs if other.lead is not None), None)
@@ -189,18 +199,20 @@ def _describe_lead(lead: Lead, label: str) -> str:
 _COLUMNS = (
     Column("run"),
     Column("AP_S", "points", "AP of small people, as in the tables below"),
-    Column("half detected from, px", "points", "height from which half of the people are detected"),
-    Column("95 %"),
+    Column("half detected from, px", "count", "height from which half of the people are detected"),
+    Column("95 %, or why none"),
     Column("lead of the best", "points", "points of AP of small people, on the same joints"),
     Column("95 % of the lead"),
     Column("verdict"),
     Column("parameters, M", "number"),
 )
 _NOTE = (
-    "Detected: matched with an OKS of at least 0.5. Heights are those of people's boxes in px; the "
-    "share detected is taken to rise with height. The lead of the best run is measured on the same "
-    "images and the same joints by protocol owned, so it can differ from the difference in AP_S. A "
-    "lead whose 95 % interval contains 0 proves nothing."
+    "Detected: matched with an OKS of at least 0.5. Heights are those of people's boxes in px. No "
+    "height is named where the share detected falls again among tall people, where the 95 % "
+    "interval contains the heights of over half of the people, or where there are too few. The "
+    "lead of the best run is measured on the same images and the same joints by protocol owned, so "
+    "it can differ from the difference in AP_S. A lead whose 95 % interval contains 0 proves "
+    "nothing."
 )
 _SEEDS_NOTE = (
     " Of several seeds AP_S and leads are means, and the height is that of the middle one."
@@ -218,8 +230,8 @@ def _build_row(summary: RunSummary, best: RunSummary) -> tuple[Cell, ...]:
     return (
         summary.label,
         summary.ap_small,
-        limit.height if limit and limit.is_inside else None,
-        limit.ends if limit else "",
+        round(limit.height) if limit.is_inside else None,
+        limit.short_reason or limit.ends,
         lead.difference if lead else None,
         lead.ends if lead else "",
         _describe_verdict(summary, best),
