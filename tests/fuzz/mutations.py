@@ -145,7 +145,9 @@ def _change_type(holder: Any, key: Any, rng: np.random.Generator) -> None:
     if isinstance(value, list | dict) and value:
         wrapped.append(next(iter(value.values())) if isinstance(value, dict) else value[0])
     if isinstance(value, int | float):
-        wrapped += [value + 0.5, -value, float(value)]
+        wrapped += (
+            [-value, 10 * value] if abs(value) > 1e300 else [value + 0.5, -value, float(value)]
+        )
     holder[key] = _choose(wrapped, rng)
 
 

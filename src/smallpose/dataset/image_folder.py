@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from smallpose.core.errors import InputError
+from smallpose.dataset.set_schema import check_manifest
 from smallpose.system.files import resolve_inside
 from smallpose.system.json_decode import read_json
 
@@ -53,12 +54,5 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             "name a folder that smallpose build made",
         )
     manifest = read_json(path, dict)
-    sources = manifest.get("sources")
-    is_complete = isinstance(sources, dict) and {"files", "pictures"} <= set(manifest)
-    if not is_complete or not all("link_roots" in s for s in manifest["sources"].values()):
-        raise InputError(
-            str(path),
-            "not a manifest that smallpose build wrote",
-            "build the data set again",
-        )
+    check_manifest(path, manifest)
     return manifest

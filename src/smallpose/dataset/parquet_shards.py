@@ -48,7 +48,9 @@ def count_shards(files: Sequence[Path], backend: str = "") -> DatasetCounts:
     """
     skeleton = _read_common_skeleton(files)
     empty: Partials = {}
-    parts = _map_batches(backend, files, partial(_count_dataset_batch, skeleton))
+    parts = _map_batches(
+        backend, files, partial(_count_dataset_batch, skeleton, _name_files(files))
+    )
     total = reduce(merge_partials, parts, empty)
     return DatasetCounts(total or count_partials(concat_instances([], skeleton)))
 
@@ -75,7 +77,11 @@ def select_shards(
             str(files[0].parent), "two shards have the same name", "rename one of them"
         )
     skeleton = _read_common_skeleton(files)
-    parts = list(_map_batches(backend, files, partial(_count_sizes_batch, skeleton)))
+    parts = list(
+        _map_batches(backend, files, partial(_count_sizes_batch, skeleton, _name_files(files)))
+    )
+    if not parts:
+        raise InputError(_name_files(files), "has no rows", "export the data set again")
     counts = np.concatenate([p["counts"] for p in parts])
     source = np.concatenate([p["source"] for p in parts]).astype(np.int8)
     selection = select_from_counts(counts, source, split, np.random.default_rng(seed))
@@ -115,14 +121,14 @@ def group_shards(files: Sequence[Path]) -> dict[str, list[Path]]:
     }
 
 
-def _count_dataset_batch(skeleton: Skeleton, rows: Any) -> Partials:
+def _count_dataset_batch(skeleton: Skeleton, where: str, rows: Any) -> Partials:
     """Count a batch as `stats` does."""
-    return count_partials(convert_rows(rows, skeleton))
+    return count_partials(convert_rows(rows, skeleton, where))
 
 
-def _count_sizes_batch(skeleton: Skeleton, rows: Any) -> dict[str, NDArray[np.int64]]:
+def _count_sizes_batch(skeleton: Skeleton, where: str, rows: Any) -> dict[str, NDArray[np.int64]]:
     """Count the people of each image by size, and return its source."""
-    people = convert_rows(rows, skeleton)
+    people = convert_rows(rows, skeleton, where)
     return {
         "counts": count_people_by_size(people),
         "source": people.images.source.astype(np.int64),
@@ -156,10 +162,13 @@ def _map_batches(backend: str, files: Sequence[Path], kernel: Kernel) -> Iterato
         if not (is_from_reader or isinstance(error, OSError)):
             raise
         reason = (str(error).strip().splitlines() or ["the file is damaged"])[0]
-        where = str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
         raise InputError(
-            where, f"cannot be read ({reason[:160]})", "download or export it again"
+            _name_files(files), f"cannot be read ({reason[:160]})", "download or export it again"
         ) from None
+
+
+def _name_files(files: Sequence[Path]) -> str:
+    return str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
 
 
 def _map_with_arrow(files: list[str], kernel: Kernel, batch_size: int = 0) -> Iterator[Partials]:

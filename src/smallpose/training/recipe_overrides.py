@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from smallpose.core.errors import InputError
 from smallpose.methods.base import PoseMethod, Recipe
+from smallpose.training.recipe_limits import check_value
 
 CHOICES = {
     "optimizer": ("adam", "adamw"),
     "schedule": ("steps", "one_cycle"),
     "augment.fit": ("short", "long"),
 }
-MIN_VALUES = {"batch_size": 1, "epochs": 0, "validate_every": 1, "learning_rate": 0.0, "steps": 0}
 WARM_UP = {"one_cycle": 20, "steps": 500}  # when the override names another schedule
 DECAY_AT = (170 / 210, 200 / 210)  # of the epochs, as in MMPose's recipes
 
@@ -155,30 +155,38 @@ def _parse_override(record: Any, field: str, text: str, key: str = "") -> Any:
         raise InputError(f"{key}={text}", "no such field of a recipe", f"try {_join_names(known)}")
     present = getattr(record, field)
     try:
-        value = _parse_value(text, present, field)
-    except ValueError:
+        value = _parse_value(text, present, get_type_hints(type(record))[field])
+    except (ValueError, OverflowError):
         raise InputError(
             f"{key}={text}", "not a value of the field's type", f"it was {present}"
         ) from None
     if key in CHOICES and value not in CHOICES[key]:
         raise InputError(f"{key}={text}", "no such choice", f"try {_join_names(CHOICES[key])}")
-    minimum = MIN_VALUES.get(key)
-    if minimum is not None and not value >= minimum:
-        raise InputError(f"{key}={text}", f"is below {minimum}", f"it was {present}")
+    check_value(key, text, value, present)
     return value
 
 
-def _parse_value(text: str, present: Any, field: str) -> Any:
-    if field == "sizes" and text.lower() == "none":
-        return None
-    if isinstance(present, bool):
+def _parse_value(text: str, present: Any, kind: Any) -> Any:
+    """Parse a value of a field with this annotation; raise ValueError for text of another type."""
+    if kind is bool:
         if text.lower() not in ("true", "false", "1", "0"):
             raise ValueError(text)
         return text.lower() in ("true", "1")
-    if isinstance(present, tuple) or field == "sizes":
-        kind = type(present[0]) if present else int
-        return tuple(kind(part) for part in text.strip("()[]").split(",") if part.strip())
-    return type(present)(text)
+    if kind is float:
+        return float(text)
+    if isinstance(present, int | str):
+        return type(present)(text)
+    if type(None) in get_args(kind):
+        if text.lower() == "none":
+            return None
+        kind = next(k for k in get_args(kind) if k is not type(None))
+    parse = _parse_number if float in get_args(kind) else int
+    return tuple(parse(part) for part in text.strip("()[]").split(",") if part.strip())
+
+
+def _parse_number(text: str) -> float:
+    """Parse a number of epochs, which remains an integer where it is one."""
+    return int(text) if text.strip().isdecimal() else float(text)
 
 
 def _join_names(names: Iterable[str]) -> str:

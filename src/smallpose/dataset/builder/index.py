@@ -16,6 +16,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.dataset.builder.select_images import Selection, describe_selection
 from smallpose.dataset.options import BuildOptions
+from smallpose.dataset.set_schema import check_index
 from smallpose.dataset.splits import SPLITS
 from smallpose.system.json_decode import read_json
 from smallpose.system.progress import print_status
@@ -63,15 +64,7 @@ def read_index(path: Path) -> dict[str, Any]:
     Raises: InputError when the file is no index.
     """
     index = read_json(path, dict)
-    try:
-        is_index = index["kind"] == INDEX_KIND and {*ANNOTATION_FILES} == {*index["annotations"]}
-        is_index &= all(r["split"] in SPLITS for r in index["pictures"].values())
-    except (KeyError, TypeError, AttributeError):
-        is_index = False
-    if not is_index:
-        raise InputError(
-            str(path), "not an index", "name the index.json of a data set that smallpose build made"
-        )
+    check_index(path, index)
     return index
 
 

@@ -1,6 +1,5 @@
 """Read the Parquet files that `parquet.py` writes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,12 @@ from smallpose.core.instances import (
 )
 from smallpose.core.skeleton import Skeleton, resolve_skeleton
 from smallpose.dataset.export.parquet import METADATA_KEY, import_pyarrow
+from smallpose.dataset.export.parquet_schema import (
+    Description,
+    check_images,
+    check_people,
+    parse_description,
+)
 
 
 def read_parquet(folder: Path, split: str) -> Instances:
@@ -46,10 +51,18 @@ def read_shards(files: Sequence[Path]) -> Instances:
     pq = import_pyarrow("pyarrow.parquet")
     parts = []
     for path in files:
-        description = _parse_metadata(path, pq.read_schema(path).metadata)
-        names = [n for n in pq.read_schema(path).names if n != "image"]
-        people = convert_rows(pq.read_table(path, columns=names), _build_skeleton(description))
-        parts.append(replace(people, category_id=description["category_id"]))
+        schema = _read_schema(path)
+        description = _parse_metadata(path, schema.metadata)
+        names = [n for n in schema.names if n != "image"]
+        try:
+            rows = pq.read_table(path, columns=names)
+        except (OSError, ValueError) as error:
+            reason = (str(error).splitlines() or ["damaged"])[0][:160]
+            raise InputError(
+                str(path), f"cannot be read ({reason})", "download or export it again"
+            ) from None
+        people = convert_rows(rows, _build_skeleton(description), str(path))
+        parts.append(replace(people, category_id=description.category_id))
     return parts[0] if len(parts) == 1 else _join_parts(parts)
 
 
@@ -58,9 +71,13 @@ def read_skeleton(path: Path) -> Skeleton:
 
     Raises: InputError when it is no Parquet file or lacks our metadata.
     """
+    return _build_skeleton(_parse_metadata(path, _read_schema(path).metadata))
+
+
+def _read_schema(path: Path) -> Any:
     pq = import_pyarrow("pyarrow.parquet")
     try:
-        metadata = pq.read_schema(path).metadata
+        return pq.read_schema(path)
     except (OSError, ValueError) as error:
         is_missing = isinstance(error, FileNotFoundError)
         raise InputError(
@@ -68,18 +85,23 @@ def read_skeleton(path: Path) -> Skeleton:
             "no such file" if is_missing else "not a Parquet file",
             "name shards that smallpose export --to parquet wrote",
         ) from None
-    return _build_skeleton(_parse_metadata(path, metadata))
 
 
-def convert_rows(rows: Any, skeleton: Skeleton) -> Instances:
+def convert_rows(rows: Any, skeleton: Skeleton, where: str = "Parquet") -> Instances:
     """Convert rows of images, an Arrow table or batch, to `Instances`.
 
     Missing columns are treated as unknown: counting needs only `source` and `people`.
+
+    Args:
+        where: names the file in errors.
+    Raises: InputError for columns of another type, missing values, or lists of another length.
     """
     pa = import_pyarrow()
     table = pa.table(rows) if isinstance(rows, pa.RecordBatch) else rows
+    check_images(where, table)
     images = _convert_images(table)
     people = _get_column(table, "people")
+    check_people(where, people, len(skeleton))
     records = people.flatten()
     num_people = np.diff(people.offsets.to_numpy())
 
@@ -141,20 +163,19 @@ def _encode_column(values: Any, names: tuple[str, ...]) -> NDArray[np.int8]:
     return np.asarray(codes.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int8))
 
 
-def _parse_metadata(path: Path, metadata: Mapping[bytes, bytes] | None) -> dict[str, Any]:
+def _parse_metadata(path: Path, metadata: Mapping[bytes, bytes] | None) -> Description:
     if not metadata or METADATA_KEY not in metadata:
         raise InputError(
             str(path),
             "the file has no metadata `smallpose`",
             "write it with smallpose export --to parquet",
         )
-    description: dict[str, Any] = json.loads(metadata[METADATA_KEY])
-    return description
+    return parse_description(str(path), metadata[METADATA_KEY])
 
 
-def _build_skeleton(description: Mapping[str, Any]) -> Skeleton:
-    edges = [(a - 1, b - 1) for a, b in description["skeleton"]]
-    return resolve_skeleton(description["keypoints"], edges)
+def _build_skeleton(description: Description) -> Skeleton:
+    edges = [(a - 1, b - 1) for a, b in description.skeleton]
+    return resolve_skeleton(description.keypoints, edges)
 
 
 def _join_parts(parts: list[Instances]) -> Instances:

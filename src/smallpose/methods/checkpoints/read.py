@@ -1,6 +1,5 @@
 """Read weights from files and load them into methods."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from smallpose.core.skeleton import COCO17, SKELETONS, Skeleton
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.checkpoints.key_names import rename_keys
 from smallpose.methods.checkpoints.keypoint_rows import copy_shared_joints, count_keypoints
+from smallpose.methods.checkpoints.model_card import parse_model_card
 from smallpose.methods.checkpoints.safe_unpickle import read_pickle
 from smallpose.system.progress import print_status
 
@@ -185,8 +185,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(str(path), "no such file", "check the path")
     if path.suffix == ".safetensors":
-        with safe_open(path, framework="pt") as file:
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        state, _ = _open_safetensors(path)
     else:
         state = _find_state_dict(path, read_pickle(path), ("state_dict",))
     return {n.removeprefix("module."): t for n, t in state.items() if isinstance(t, Tensor)}
@@ -202,20 +201,28 @@ def _find_state_dict(
             break
     if not isinstance(checkpoint, dict):
         raise InputError(str(path), "no tensors under 'state_dict'", "name a checkpoint")
-    return checkpoint
+    return {name: value for name, value in checkpoint.items() if isinstance(name, str)}
 
 
 def _read_safetensors(path: Path) -> Weights:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError) as error:
-        raise InputError(
-            str(path), f"not a valid safetensors file ({error})", "copy it again"
-        ) from None
+    tensors, card = _open_safetensors(path)
+    metadata = parse_model_card(path, card)
     skeleton = skeleton_from_json(metadata.get("skeleton"))
     return Weights(path, rename_keys(tensors), skeleton, metadata)
+
+
+def _open_safetensors(path: Path) -> tuple[dict[str, Tensor], str]:
+    """Return the tensors and the text of our JSON; raise InputError for a damaged file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            card = (file.metadata() or {}).get(METADATA_KEY, "{}")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, RuntimeError, TypeError, OSError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(
+            str(path), f"not a valid safetensors file ({reason})", "copy it again"
+        ) from None
+    return tensors, card
 
 
 def skeleton_from_json(record: Mapping[str, Any] | None) -> Skeleton | None:
