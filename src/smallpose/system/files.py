@@ -9,39 +9,102 @@ import gzip
 import hashlib
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable
 from functools import cache
+from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from smallpose.core.errors import InputError, RefusedError, RunError
 
 # The limit of the disk, of the user, of the process.
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_WRONG_PATH = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+_GZIP = b"\x1f\x8b"
+MIN_UNPACKED_LIMIT = 256 * 2**20  # bytes that any gzip file may unpack to
+MAX_UNPACKED_RATIO = 200  # of unpacked to packed bytes of larger ones; annotations have 3 to 50
 MAX_NAME_LENGTH = 1024  # characters of a relative path; file systems stop at 4096 with the root
 
 
 def read_bytes(path: Path) -> bytes:
     """Read the whole file; gzip is decompressed, whatever the name.
 
-    Raises: InputError when it is missing, a folder, unreadable, or broken gzip.
+    Raises: InputError when it is missing, a folder, unreadable, changed while it is read, or broken
+        gzip, or when it unpacks to far more than annotations do.
     """
+    with open_input(path) as file:
+        before = os.fstat(file.fileno())
+        data = _read_rest(path, file)
+        refuse_change(path, before, file)
+    return _decompress(path, data) if data[:2] == _GZIP else data
+
+
+def read_if_gzip(path: Path) -> bytes | None:
+    """Return the unpacked content of a gzip file; None for other files, folders and pipes."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            is_packed = file.seekable() and file.read(2) == _GZIP
+    except OSError:
+        return None
+    return read_bytes(path) if is_packed else None
+
+
+def open_input(path: Path) -> BinaryIO:
+    """Open a file for reading; raises InputError where that is impossible."""
+    try:
+        return path.open("rb")
     except FileNotFoundError:
         raise InputError(str(path), "no such file", "check the path") from None
     except IsADirectoryError:
         raise InputError(str(path), "is a folder", "give a file") from None
-    except OSError as error:
-        raise InputError(
-            str(path), f"cannot be read ({error.strerror})", "check the file"
-        ) from None
-    if data[:2] != b"\x1f\x8b":
-        return data
+    except (OSError, ValueError) as error:  # ValueError: NUL in the path
+        raise _describe_read_error(path, error) from None
+
+
+def _read_rest(path: Path, file: BinaryIO) -> bytes:
     try:
-        return gzip.decompress(data)
-    except (OSError, EOFError) as error:
+        return file.read()
+    except OSError as error:
+        raise _describe_read_error(path, error) from None
+
+
+def _describe_read_error(path: Path | str, error: OSError | ValueError) -> InputError:
+    reason = getattr(error, "strerror", None) or error
+    return InputError(str(path), f"cannot be read ({reason})", "check the file")
+
+
+def refuse_change(path: Path | str, before: os.stat_result, file: BinaryIO) -> None:
+    """Raise InputError where an open file is no longer what it was, as during a copy."""
+    after = os.fstat(file.fileno())
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise describe_change(path)
+
+
+def describe_change(path: Path | str) -> InputError:
+    """Return the error for a file that changed while it was read."""
+    return InputError(
+        str(path),
+        "changed while it was read",
+        "run the command again when it is written completely",
+    )
+
+
+def _decompress(path: Path | str, data: bytes) -> bytes:
+    """Unpack gzip, up to a size that annotations can have."""
+    limit = max(MIN_UNPACKED_LIMIT, MAX_UNPACKED_RATIO * len(data))
+    try:
+        with gzip.GzipFile(fileobj=BytesIO(data)) as file:
+            content = file.read(limit + 1)
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(str(path), f"broken gzip file ({error})", "download it again") from None
+    if len(content) > limit:
+        raise InputError(
+            str(path),
+            f"{len(data):,} bytes of gzip become more than {limit:,}",
+            "if the file is sound, unpack it with gunzip and give the unpacked file",
+        )
+    return content
 
 
 def write_atomically(path: Path | str, data: bytes | str) -> None:
@@ -78,6 +141,18 @@ def write_atomically_with(path: Path | str, write: Callable[[IO[bytes]], object]
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def describe_os_error(error: OSError, where: str) -> InputError | RunError:
+    """Return the error of one line for what the operating system reported.
+
+    Args:
+        where: named if the error names no file.
+    """
+    where, what = str(error.filename or where), _describe_error(error)
+    if error.errno in _WRONG_PATH:
+        return InputError(where, what, "check the path")
+    return RunError(where, what, _suggest_remedy(error))
 
 
 def resolve_output_folder(out: Path) -> Path:
