@@ -13,6 +13,7 @@ from smallpose.evaluation.matching.keypoint_selection import ScoredPoses
 from smallpose.evaluation.metric_names import Metrics, name_curve_metrics
 from smallpose.evaluation.protocols import CLASSES
 from smallpose.evaluation.scoring.match_counts import MatchCounts
+from smallpose.evaluation.sigma_file import JointSigmas
 
 _LIMIT = "coco's limit of"
 # How sentences that begin with a count go on, for one and for more.
@@ -47,6 +48,8 @@ def collect_notes(
         notes.append(f"{subject}: no labelled joint among the scored {scored.skeleton.name}")
     if scored.missing_joints:
         notes.append(describe_missing_joints(scored.missing_joints, scored.skeleton))
+    if isinstance(config.sigmas, JointSigmas):
+        notes += config.sigmas.describe()
     return notes + _describe_areas(scored, config) + _describe_density(scored)
 
 

@@ -17,6 +17,7 @@ from smallpose.evaluation.areas import get_person_area
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.matching.arrays import Floats, Mask, Poses
 from smallpose.evaluation.protocols import classify_people, has_valid_area
+from smallpose.evaluation.sigma_file import JointSigmas
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,8 @@ def _choose_sigmas(truth: Skeleton, scored: Skeleton, sigmas: ArrayLike | None) 
     """Return (k,) sigmas of the scored joints, from ones for these or for all of the truth's."""
     if sigmas is None:
         return round_like_coco(scored.sigmas)
+    if isinstance(sigmas, JointSigmas):
+        truth, sigmas = scored, sigmas.order_for(scored)
     values = np.asarray(sigmas, dtype=np.float64)
     fault = None
     if values.shape == (len(truth),):

@@ -1,0 +1,103 @@
+"""The file of OKS sigmas that `--sigmas` reads: a list, or a list with names and marks.
+
+A plain list has one number per keypoint. The object also names the joints, so that their order is
+free, and says which sigmas were not measured; a score that uses such a sigma carries a note.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from smallpose.core.errors import InputError
+from smallpose.core.skeleton import Skeleton, find_joint_indices, resolve_skeleton
+from smallpose.system.json_decode import read_json
+
+
+class _SigmaFile(Struct):
+    sigmas: list[float]
+    joints: list[str]
+    not_measured: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class JointSigmas:
+    """Sigmas by joint; usable wherever an array of sigmas is.
+
+    Args:
+        values: (k,) one per joint.
+        joints: (k,) names as a file spells them.
+        not_measured: by joint, where its sigma was taken from instead.
+    """
+
+    values: tuple[float, ...]
+    joints: tuple[str, ...]
+    not_measured: tuple[tuple[str, str], ...] = ()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.float64]:
+        return np.array(self.values, dtype=dtype or np.float64)
+
+    def order_for(self, skeleton: Skeleton) -> NDArray[np.float64]:
+        """Return (m,) the sigmas of the joints of `skeleton`, found by name.
+
+        Raises: InputError for a joint that has none.
+        """
+        indices = find_joint_indices(resolve_skeleton(self.joints), skeleton)
+        for name, index in zip(skeleton.spelled_joints, indices, strict=True):
+            if index is None:
+                raise InputError(
+                    "--sigmas", f"no sigma for joint {name!r}", "add it to 'joints' and 'sigmas'"
+                )
+        return np.array([self.values[index] for index in indices if index is not None])
+
+    def describe(self) -> list[str]:
+        """Say which sigmas were not measured, in one sentence or none."""
+        if not self.not_measured:
+            return []
+        first, origin = self.not_measured[0]
+        if len(self.not_measured) == len(self.joints):
+            return [
+                f"no sigma was measured on these people; all are borrowed ({first}: {origin}), so "
+                "the numbers are comparable only with others that use this file"
+            ]
+        names = ", ".join(name for name, _ in self.not_measured)
+        return [
+            f"{len(self.not_measured)} of {len(self.joints)} sigmas were not measured but borrowed "
+            f"({names}); the numbers are comparable only with others that use this file"
+        ]
+
+
+def read_sigmas(path: Path) -> JointSigmas | list[float]:
+    """Read a list of sigmas, or an object as `format_sigma_file` writes it.
+
+    Raises: InputError where the file is neither.
+    """
+    kind: Any = list[float] | _SigmaFile
+    content = read_json(path, kind)
+    if isinstance(content, list):
+        return content
+    if len(content.sigmas) != len(content.joints):
+        raise InputError(
+            str(path),
+            f"{len(content.sigmas)} sigmas and {len(content.joints)} joints",
+            "give as many of each",
+        )
+    return JointSigmas(
+        tuple(content.sigmas), tuple(content.joints), tuple(content.not_measured.items())
+    )
+
+
+def format_sigma_file(
+    sigmas: Sequence[float], joints: Sequence[str], not_measured: dict[str, str]
+) -> str:
+    """Format sigmas as a list, or as an object where some were not measured."""
+    values = [round(sigma, 5) for sigma in sigmas]
+    if not not_measured:
+        return json.dumps(values) + "\n"
+    content = {"sigmas": values, "joints": list(joints), "not_measured": not_measured}
+    return json.dumps(content, indent=1) + "\n"
