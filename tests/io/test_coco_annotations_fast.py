@@ -6,11 +6,11 @@ import json
 import pytest
 
 from smallpose.core.errors import InputError
-from smallpose.io import mapped_json
+from smallpose.io import json_text
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_annotations_slow import read_coco_slow
 
-needs_extension = pytest.mark.skipif(mapped_json.EXTENSION is None, reason="_json was not built")
+needs_extension = pytest.mark.skipif(json_text.EXTENSION is None, reason="_json was not built")
 
 
 @needs_extension

@@ -8,13 +8,13 @@ import pytest
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
-from smallpose.io import coco_results_fast, mapped_json
+from smallpose.io import coco_results_fast, json_text
 from smallpose.io.coco_annotations_slow import read_coco_slow
 from smallpose.io.coco_results import read_results
 from smallpose.io.coco_results_fast import CHUNK_BYTES
 from smallpose.io.coco_results_slow import read_results_slow
 
-needs_extension = pytest.mark.skipif(mapped_json.EXTENSION is None, reason="_json was not built")
+needs_extension = pytest.mark.skipif(json_text.EXTENSION is None, reason="_json was not built")
 
 
 def write_files(folder, coco, results, **layout):

@@ -11,11 +11,11 @@ import pytest
 from smallpose.core.boxes import BOX_RULES
 from smallpose.core.instances import SOURCES, make_images, make_instances
 from smallpose.core.skeleton import COCO17, SMALLPOSE
-from smallpose.io import mapped_json
+from smallpose.io import json_text
 from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.io.coco_annotations_slow import read_coco_slow
 
-needs_extension = pytest.mark.skipif(mapped_json.EXTENSION is None, reason="_json was not built")
+needs_extension = pytest.mark.skipif(json_text.EXTENSION is None, reason="_json was not built")
 
 
 def make_people(numbers, skeleton=COCO17):
@@ -47,7 +47,7 @@ def make_people(numbers, skeleton=COCO17):
 def write_with_and_without_extension(people, folder, monkeypatch, derived=None):
     write_coco(people, folder / "fast.json", derived)
     with monkeypatch.context() as patch:
-        patch.setattr(mapped_json, "EXTENSION", None)
+        patch.setattr(json_text, "EXTENSION", None)
         write_coco(people, folder / "slow.json", derived)
     return (folder / "fast.json").read_bytes(), (folder / "slow.json").read_bytes()
 

@@ -60,8 +60,10 @@ def run_command(args: argparse.Namespace) -> int:
         check_predictions,
         check_truth,
     )
+    from smallpose.system.files import read_bytes
 
-    has_results = not args.path.is_dir() and is_result_file(args.path)
+    data = None if args.path.is_dir() else read_bytes(args.path)
+    has_results = data is not None and is_result_file(args.path, data)
     if args.truth and not has_results:
         raise InputError(f"--truth {args.truth}", "is for result files", "leave it out")
     if args.images and (has_results or args.path.is_dir()):
@@ -71,10 +73,10 @@ def run_command(args: argparse.Namespace) -> int:
     if args.path.is_dir():
         findings, subject = check_set(args.path, max(args.workers, 1))
     elif has_results:
-        truth = make_truth_for_results(args.path)
+        truth = make_truth_for_results(args.path, data)
         if args.truth:
             truth = read_coco(args.truth, category=args.category)
-        predictions = read_results(args.path, truth)
+        predictions = read_results(args.path, truth, data)
         findings = check_predictions(predictions)
         if args.truth:
             joint_findings = check_joints(truth, predictions)
@@ -84,9 +86,10 @@ def run_command(args: argparse.Namespace) -> int:
             findings.append(Finding(UNKNOWN_JOINTS, is_fault=False))
         subject = f"{len(predictions):,} detections, {predictions.skeleton.name}"
     else:
-        people = read_coco(args.path, category=args.category)
+        people = read_coco(args.path, category=args.category, data=data)
         findings = check_truth(people)
-        findings += check_merged_poses(people, *read_unposed_boxes(args.path, people.images))
+        unposed = read_unposed_boxes(args.path, people.images, data)
+        findings += check_merged_poses(people, *unposed)
         if args.images is not None:
             findings += check_images(people, args.images)
         num_people = int(people.is_counted.sum())

@@ -2,8 +2,9 @@
  *
  * Only plain files are read here. Anything unusual (escapes in a key, a number with more than 19
  * digits, a repeated key, broken text) makes a scan return -1; the file is then read with the
- * ordinary JSON library, which explains mistakes. What is read is exact: every number is the double
- * nearest to its text.
+ * ordinary JSON library, which explains mistakes. What is skipped is checked like what is read:
+ * strings are UTF-8 without control characters, and escapes are those of JSON. What is read is
+ * exact: every number is the double nearest to its text.
  *
  * The text ends with a bracket or a brace, so a run of digits or blanks always ends inside it; only
  * in strings must the end of the text be checked.
@@ -31,14 +32,33 @@ static int accept(Text *s, char c) {
     return 1;
 }
 
+/* Return the end of the UTF-8 sequence of several bytes at p; NULL where it is none. */
+static const char *skip_utf8(const char *p, const char *end) {
+    const unsigned char *u = (const unsigned char *)p;
+    int length = u[0] < 0xC2 ? 0 : u[0] < 0xE0 ? 2 : u[0] < 0xF0 ? 3 : u[0] < 0xF5 ? 4 : 0;
+    if (length == 0 || end - p < length) return NULL;
+    for (int i = 1; i < length; i++)
+        if ((u[i] & 0xC0) != 0x80) return NULL;
+    int is_overlong = (u[0] == 0xE0 && u[1] < 0xA0) || (u[0] == 0xF0 && u[1] < 0x90);
+    int is_surrogate = u[0] == 0xED && u[1] > 0x9F;
+    int is_too_large = u[0] == 0xF4 && u[1] > 0x8F; /* above U+10FFFF */
+    return is_overlong || is_surrogate || is_too_large ? NULL : p + length;
+}
+
 /* Read a string without escapes: where its content starts, and its length. */
 static int read_string(Text *s, const char **start, Py_ssize_t *length) {
     if (!accept(s, '"')) return -1;
-    const char *stop = memchr(s->p, '"', (size_t)(s->end - s->p));
-    if (!stop || memchr(s->p, '\\', (size_t)(stop - s->p))) return -1;
+    const char *p = s->p;
+    while (p < s->end && *p != '"') {
+        unsigned char c = (unsigned char)*p;
+        if (c < 0x20 || c == '\\') return -1;
+        p = c < 0x80 ? p + 1 : skip_utf8(p, s->end);
+        if (!p) return -1;
+    }
+    if (p >= s->end) return -1;
     *start = s->p;
-    *length = stop - s->p;
-    s->p = stop + 1;
+    *length = p - s->p;
+    s->p = p + 1;
     return 0;
 }
 
@@ -160,6 +180,8 @@ static int read_number(Text *s, double *out) {
         for (; *p >= '0' && *p <= '9'; p++) power = power < 1000 ? power * 10 + (*p - '0') : power;
         k += sign ? power : -power;
     }
+    /* An integer has no negative zero. */
+    if (digits == 0 && p - first == 1) negative = 0;
     double value;
     if (divide_by_power(s, digits, k, &value) < 0) return -1;
     *out = negative ? -value : value;
@@ -210,13 +232,63 @@ static Py_ssize_t read_numbers(Text *s, double *out, Py_ssize_t max_count) {
 
 #define MAX_DEPTH 64 /* nesting of a value that is skipped */
 
-static int skip_string(Text *s) {
-    for (s->p++; s->p < s->end && *s->p != '"'; s->p++) {
-        if ((unsigned char)*s->p < 32) return -1;
-        if (*s->p == '\\') s->p++;
+/* Read the four hexadecimal digits of \uXXXX at p; -1 where there are none. */
+static int read_code_unit(const char *p, const char *end) {
+    int value = 0;
+    if (end - p < 6 || p[0] != '\\' || p[1] != 'u') return -1;
+    for (int i = 2; i < 6; i++) {
+        char c = p[i];
+        int is_digit = c >= '0' && c <= '9', is_letter = (c | 32) >= 'a' && (c | 32) <= 'f';
+        if (!is_digit && !is_letter) return -1;
+        value = value * 16 + (is_digit ? c - '0' : (c | 32) - 'a' + 10);
     }
-    if (s->p >= s->end) return -1;
-    s->p++;
+    return value;
+}
+
+/* Return the end of the escape at p, of two for a pair of surrogates; NULL where it is none. */
+static const char *skip_escape(const char *p, const char *end) {
+    if (end - p < 2) return NULL;
+    if (p[1] != 'u') return p[1] && strchr("\"\\/bfnrt", p[1]) ? p + 2 : NULL;
+    int unit = read_code_unit(p, end);
+    if (unit < 0) return NULL;
+    if (unit < 0xD800 || unit > 0xDFFF) return p + 6;
+    if (unit > 0xDBFF) return NULL;
+    int low = read_code_unit(p + 6, end);
+    return low >= 0xDC00 && low <= 0xDFFF ? p + 12 : NULL;
+}
+
+/* Skip characters that need no check, eight at a time: neither control characters, quotation marks
+ * and backslashes nor parts of longer UTF-8 sequences. */
+static const char *skip_plain(const char *p, const char *end) {
+    const uint64_t ones = 0x0101010101010101u;
+    while (end - p >= 8) {
+        uint64_t v, quote, backslash;
+        memcpy(&v, p, 8);
+        quote = v ^ (ones * '"');
+        backslash = v ^ (ones * '\\');
+        /* The highest bit of a byte is set where subtracting made the byte negative. */
+        uint64_t low = ((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote);
+        low |= ((backslash - ones) & ~backslash) | v;
+        if (low & (ones * 0x80)) break;
+        p += 8;
+    }
+    return p;
+}
+
+/* Skip a string, which must be valid. */
+static int skip_string(Text *s) {
+    const char *p = s->p + 1;
+    for (;;) {
+        p = skip_plain(p, s->end);
+        if (p >= s->end) return -1;
+        unsigned char c = (unsigned char)*p;
+        if (c == '"') break;
+        if (c < 0x20) return -1;
+        if (c == '\\') p = skip_escape(p, s->end);
+        else p = c < 0x80 ? p + 1 : skip_utf8(p, s->end);
+        if (!p) return -1;
+    }
+    s->p = p + 1;
     return 0;
 }
 
@@ -470,7 +542,7 @@ static int read_annotation(Text *s, Annotations *to, Py_ssize_t row) {
 /* scan_annotations(data, start, stop, num_values, reciprocals, source_names, rule_names, ids,
  *                  image_ids, category_ids, num_keypoints, iscrowd, areas, boxes, keypoints,
  *                  segmentation_areas, sources, box_rules)
- *     -> (number of records, end of the list) */
+ *     -> (number of records, end of the list and of the blanks behind it) */
 static PyObject *scan_annotations(PyObject *self, PyObject *args) {
     Py_buffer b[15];
     Py_ssize_t start, stop, num_values, count = 0;
@@ -518,6 +590,7 @@ static PyObject *scan_annotations(PyObject *self, PyObject *args) {
             }
         }
     }
+    skip_blanks(&s);
     Py_END_ALLOW_THREADS
     Py_ssize_t end = s.p - (const char *)b[0].buf;
     for (int i = 0; i < 15; i++) PyBuffer_Release(&b[i]);
@@ -542,7 +615,8 @@ static PyObject *read_key(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* skip_value(data, position) -> where the value that begins there ends; -1 when it is unusual. */
+/* skip_value(data, position) -> where the value that begins there and the blanks behind it end; -1
+ * when it is unusual. */
 static PyObject *skip_value_at(PyObject *self, PyObject *args) {
     Py_buffer b;
     Py_ssize_t position;
@@ -552,9 +626,64 @@ static PyObject *skip_value_at(PyObject *self, PyObject *args) {
     int result;
     Py_BEGIN_ALLOW_THREADS
     result = skip_any(&s);
+    skip_blanks(&s);
     Py_END_ALLOW_THREADS
     Py_ssize_t end = s.p - (const char *)b.buf;
     PyBuffer_Release(&b);
+    return PyLong_FromSsize_t(result < 0 ? -1 : end);
+}
+
+/* Read a key's index in "one\0two\0" as a bit; 0 for other keys. */
+static uint32_t find_key_bit(const char *key, Py_ssize_t n, const char *names, Py_ssize_t size) {
+    uint32_t bit = 1;
+    for (const char *name = names; name < names + size; name += strlen(name) + 1, bit <<= 1)
+        if (key_is(key, n, name)) return bit;
+    return 0;
+}
+
+/* Skip an object in which none of the named keys occurs twice. */
+static int skip_record(Text *s, const char *names, Py_ssize_t size) {
+    uint32_t seen = 0;
+    int next;
+    if (!accept(s, '{')) return -1;
+    if (accept(s, '}')) return 0;
+    do {
+        const char *key;
+        Py_ssize_t n;
+        if (read_key_and_colon(s, &key, &n) < 0) return -1;
+        uint32_t bit = find_key_bit(key, n, names, size);
+        if (skip_any(s) < 0 || (seen & bit)) return -1;
+        seen |= bit;
+        next = read_separator(s);
+    } while (next == 1);
+    return next;
+}
+
+/* skip_records(data, position, names) -> where the list of objects that begins there and the blanks
+ * behind it end; -1 when it is unusual or an object has one of the names "one\0two\0", at most 32,
+ * twice. */
+static PyObject *skip_records(PyObject *self, PyObject *args) {
+    Py_buffer b[2];
+    Py_ssize_t position;
+    if (!PyArg_ParseTuple(args, "y*ny*", &b[0], &position, &b[1])) return NULL;
+    const char *data = b[0].buf;
+    Text s = {data + position, data + b[0].len, data + b[0].len, NULL, 0};
+    int result = -1;
+    Py_BEGIN_ALLOW_THREADS
+    if (accept(&s, '[')) {
+        result = 0;
+        if (!accept(&s, ']')) {
+            do {
+                result = skip_record(&s, b[1].buf, b[1].len);
+            } while (result == 0 && accept(&s, ','));
+            if (result == 0 && !accept(&s, ']')) result = -1;
+        }
+        skip_blanks(&s);
+    }
+    Py_END_ALLOW_THREADS
+    Py_ssize_t end = s.p - data;
+    PyBuffer_Release(&b[0]);
+    PyBuffer_Release(&b[1]);
     return PyLong_FromSsize_t(result < 0 ? -1 : end);
 }
 
@@ -613,6 +742,7 @@ static PyMethodDef read_methods[] = {
     {"scan_annotations", scan_annotations, METH_VARARGS, "Read annotations into columns."},
     {"read_key", read_key, METH_VARARGS, "Read the key of a member of an object."},
     {"skip_value", skip_value_at, METH_VARARGS, "Find the end of a value."},
+    {"skip_records", skip_records, METH_VARARGS, "Find the end of a list of objects."},
     {"count_braces", count_braces, METH_VARARGS, "Count opening braces."},
     {"find_cut", find_cut, METH_VARARGS, "Find the start of the next record."},
     {"parse_number", parse_number, METH_VARARGS, "Parse one number."},

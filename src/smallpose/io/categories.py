@@ -7,12 +7,14 @@ joints of people. What was used and what was left out is noted.
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from msgspec import Struct
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import SMALLPOSE, Skeleton, resolve_skeleton
+from smallpose.io.joint_list import MAX_JOINTS, check_joint_list
 from smallpose.io.json_blocks import Int64
 
 CategoryId = int | str
@@ -49,7 +51,11 @@ class ChosenCategories:
 
     def accepts(self, category_id: CategoryId | None) -> bool:
         """Return whether annotations of this category are people; those without one are."""
-        return self.takes_all or category_id is None or category_id in self.ids
+        return self.takes_all or category_id is None or category_id in self._id_set
+
+    @cached_property
+    def _id_set(self) -> frozenset[CategoryId]:
+        return frozenset(self.ids)
 
     def describe(self, num_left_out: Mapping[CategoryId, int]) -> list[str]:
         """Say which categories were used and left out; nothing where there is no choice.
@@ -94,7 +100,7 @@ def choose_categories(
         keypoints_required: whether boxes without keypoints are of no use.
 
     Raises: InputError where an id is used twice, a wanted category is missing, the wanted ones have
-        different joints, or each joint is a category of its own.
+        different joints, a joint is named twice, or each joint is a category of its own.
     """
     unique = _refuse_repeated_ids(path, categories)
     used = _find_wanted(path, unique, wanted) if wanted else _find_people(unique, list_labelled)
@@ -106,12 +112,13 @@ def choose_categories(
                 "write one annotation per person, with all joints in keypoints",
             )
         used = []
+    used_ids = {category.id for category in used}
     return ChosenCategories(
         ids=tuple(category.id for category in used),
-        skeleton=_build_skeleton([category for category in used if category.keypoints]),
+        skeleton=_build_skeleton(path, [category for category in used if category.keypoints]),
         takes_all=not unique or (len(unique) == 1 and not unique[0].keypoints),
         used=tuple(used),
-        others=tuple(category for category in unique if category not in used),
+        others=tuple(category for category in unique if category.id not in used_ids),
     )
 
 
@@ -133,7 +140,7 @@ def _refuse_repeated_ids(path: Path | str, categories: Sequence[Category]) -> li
 def _find_wanted(
     path: Path | str, categories: list[Category], wanted: Sequence[str]
 ) -> list[Category]:
-    used: list[Category] = []
+    used: dict[CategoryId, Category] = {}
     for word in wanted:
         by_name = [c for c in categories if c.name.casefold() == word.casefold()]
         matches = by_name or [c for c in categories if str(c.id) == word]
@@ -141,12 +148,12 @@ def _find_wanted(
             names = ", ".join(dict.fromkeys(c.name for c in categories))
             remedy = f"use one of {names}" if names else "leave --category out"
             raise InputError(f"{path}, --category {word}", "has no such category", remedy)
-        used += [category for category in matches if category not in used]
-    lists = {tuple(category.keypoints) for category in used if category.keypoints}
+        used |= {category.id: category for category in matches}
+    lists = {tuple(category.keypoints) for category in used.values() if category.keypoints}
     if len(lists) > 1:
-        names = " and ".join(category.name for category in used)
+        names = " and ".join(category.name for category in used.values())
         raise InputError(str(path), f"{names} have different joints", "choose one with --category")
-    return used
+    return list(used.values())
 
 
 def _find_people(
@@ -169,6 +176,8 @@ def _find_people(
 
 
 def _count_joints_of_people(category: Category) -> int:
+    if len(category.keypoints) > MAX_JOINTS:
+        return 0
     joints = resolve_skeleton(category.keypoints).joints
     return len(set(joints) & set(SMALLPOSE.joints))
 
@@ -180,10 +189,12 @@ def _is_one_per_joint(used: list[Category], categories: list[Category]) -> bool:
     return not is_person and counts[1] > 1 and counts[1] == len(categories)
 
 
-def _build_skeleton(categories: list[Category]) -> Skeleton | None:
+def _build_skeleton(path: Path | str, categories: list[Category]) -> Skeleton | None:
     if not categories:
         return None
     category = categories[0]
+    where = f"{path}, category {category.name} (id {category.id})"
+    check_joint_list(where, category.keypoints, "the order of the keypoints")
     k = len(category.keypoints)
     # CrowdPose's own file has COCO's edges, which contain joints that it does not have.
     fits = all(min(e) >= 1 and max(e) <= k for e in category.skeleton)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from smallpose.core.boxes import BOX_RULES
 from smallpose.core.instances import SOURCES, Images, Instances
-from smallpose.io import mapped_json
+from smallpose.io import json_text
 from smallpose.io.coco_annotations_fast import read_coco_fast
 from smallpose.io.coco_annotations_slow import read_coco_slow
 from smallpose.io.json_blocks import BLOCK_SIZE
-from smallpose.system.files import write_atomically_with
+from smallpose.system.files import read_bytes, write_atomically_with
 
 
 def read_coco(
@@ -24,6 +24,7 @@ def read_coco(
     derived: bool = False,
     category: str | Sequence[str] = (),
     keypoints_required: bool = True,
+    data: bytes | None = None,
 ) -> Instances:
     """Read a COCO keypoint file as `Instances`, with the skeleton of its category.
 
@@ -36,16 +37,18 @@ def read_coco(
             not labelled, so that no count, density or metric uses them as labels.
         category: names in any case, or ids, of the categories to read as people instead.
         keypoints_required: False to read a file of boxes, too; its skeleton has no joints.
+        data: the content of the file, where it was read already; then `path` is for messages.
 
     Raises: InputError naming the record that is broken, or two records with one id that differ, or
         where no annotation has keypoints.
     """
     wanted = (category,) if isinstance(category, str) else tuple(category)
-    people = None if derived else read_coco_fast(path, wanted)
+    data = read_bytes(Path(path)) if data is None else data
+    people = None if derived else read_coco_fast(path, data, wanted)
     if people is not None:
         return people
     return read_coco_slow(
-        path, derived=derived, category=wanted, keypoints_required=keypoints_required
+        path, derived=derived, category=wanted, keypoints_required=keypoints_required, data=data
     )
 
 
@@ -118,7 +121,7 @@ def _encode_annotations(people: Instances, derived: NDArray[np.bool_] | None) ->
         block = people.take(rows)
         block_derived = None if derived is None else derived[rows]
         yield b",\n" if start else b"\n"
-        if mapped_json.EXTENSION is None or people.text_ids or people.images.text_ids:
+        if json_text.EXTENSION is None or people.text_ids or people.images.text_ids:
             records = _build_annotation_records(block, area[rows], block_derived)
             yield b",\n".join(map(msgspec.json.encode, records))
         else:
@@ -143,12 +146,12 @@ def _encode_with_extension(
         people.images.ids[people.image_rows],
         people.category_id,
         *map(np.ascontiguousarray, columns),
-        mapped_json.encode_words(SOURCES),
-        mapped_json.encode_words(BOX_RULES),
+        json_text.encode_words(SOURCES),
+        json_text.encode_words(BOX_RULES),
         len(people.skeleton),
         b"" if derived is None else np.ascontiguousarray(derived),
     )
-    text: bytes = mapped_json.EXTENSION.encode_annotations(*arguments)
+    text: bytes = json_text.EXTENSION.encode_annotations(*arguments)
     return text
 
 

@@ -1,4 +1,4 @@
-"""Read COCO annotations fast: the file is mapped and scanned into columns.
+"""Read COCO annotations fast: the text is scanned into columns.
 
 Only plain files are read here. Anything unusual, and every mistake, is left to
 `coco_annotations_slow`, which gives the same table and explains the mistake; so this file decides
@@ -16,22 +16,34 @@ from numpy.typing import NDArray
 from smallpose.core.boxes import BOX_RULES
 from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCES, Instances
-from smallpose.io import mapped_json
+from smallpose.io import json_text
 from smallpose.io.categories import Category, choose_categories
 from smallpose.io.coco_annotations_slow import ImageRecord, build_images
 from smallpose.io.json_blocks import guess_skeleton
-from smallpose.io.mapped_json import WHITESPACE, MappedText, UnsupportedJson
+from smallpose.io.json_text import JsonText, UnsupportedJson
+from smallpose.io.repeated_fields import list_fields
 
 _Members = dict[str, tuple[int, int]]  # where the value of each key of the file starts and ends
+_SHORTEST_RECORD = b'{"keypoints":[],"bbox":[0,0,0,0],"id":0,"image_id":0,"num_keypoints":0}'
+# Of these lists, the fields that are read: none may occur twice in a record.
+_RECORD_FIELDS = {
+    "images": json_text.encode_words(list_fields(ImageRecord)),
+    "categories": json_text.encode_words(list_fields(Category)),
+}
 
 
-def read_coco_fast(path: Path | str, category: Sequence[str] = ()) -> Instances | None:
-    """Read a plain annotation file; None when it has to be read by `read_coco_slow`."""
+def read_coco_fast(path: Path | str, data: bytes, category: Sequence[str] = ()) -> Instances | None:
+    """Read plain annotations; None when they have to be read by `read_coco_slow`.
+
+    Args:
+        path: of the file, for messages.
+        data: its content.
+    """
     try:
-        with MappedText(Path(path)) as text:
-            members, columns = _scan_file(text)
-            return _build_instances(path, text, members, columns, category)
-    except UnsupportedJson:
+        text = JsonText(data)
+        members, columns = _scan_file(data, text)
+        return _build_instances(path, data, members, columns, category)
+    except (UnsupportedJson, InputError):
         return None
 
 
@@ -51,43 +63,45 @@ class _AnnotationColumns(NamedTuple):
     box_rule: NDArray[np.int8]
 
 
-def _scan_file(text: MappedText) -> tuple[_Members, _AnnotationColumns]:
+def _scan_file(data: bytes, text: JsonText) -> tuple[_Members, _AnnotationColumns]:
     """Find the members of the file's object and scan its annotations."""
     text.check_brackets(b"{}")
     members: _Members = {}
     columns: _AnnotationColumns | None = None
     position = text.start + 1
     while True:
-        member = mapped_json.EXTENSION.read_key(text.map, position)
+        member = json_text.EXTENSION.read_key(data, position)
         if member is None:
             raise UnsupportedJson
-        key, start = member[0].decode("latin-1"), member[1]
+        key, start = member[0].decode(), member[1]
         if key in members:
             raise UnsupportedJson
         if key == "annotations":
-            columns, end = _scan_annotations(text, start)
+            columns, end = _scan_annotations(data, start, text.stop)
+        elif key in _RECORD_FIELDS:
+            end = json_text.EXTENSION.skip_records(data, start, _RECORD_FIELDS[key])
         else:
-            end = mapped_json.EXTENSION.skip_value(text.map, start)
+            end = json_text.EXTENSION.skip_value(data, start)
+        if not 0 <= end < text.stop:
+            raise UnsupportedJson
         members[key] = (start, end)
-        position = end
-        while 0 <= position < text.stop and text[position] in WHITESPACE:
-            position += 1
-        if end < 0 or position >= text.stop:
-            raise UnsupportedJson
-        if text[position] == ord("}") and position == text.stop - 1:
+        if data[end] == ord("}") and end == text.stop - 1:
             break
-        if text[position] != ord(","):
+        if data[end] != ord(","):
             raise UnsupportedJson
-        position += 1
+        position = end + 1
     if columns is None or "images" not in members:
         raise UnsupportedJson
     return members, columns
 
 
-def _scan_annotations(text: MappedText, start: int) -> tuple[_AnnotationColumns, int]:
+def _scan_annotations(data: bytes, start: int, stop: int) -> tuple[_AnnotationColumns, int]:
     """Scan the list that begins at `start`; return its columns and where it ends."""
-    num_values = text.count_keypoint_values(start)
-    n = mapped_json.EXTENSION.count_braces(text.map, start, text.stop)  # at least the annotations
+    num_values = json_text.count_keypoint_values(data, start)
+    # No more records than braces, or than have room for their values: the text alone does not
+    # decide how much memory is asked for.
+    max_records = (stop - start) // (len(_SHORTEST_RECORD) + 2 * num_values - 1)
+    n = min(json_text.EXTENSION.count_braces(data, start, stop), max_records)
     if num_values % 3 or n == 0:
         raise UnsupportedJson
     columns = _AnnotationColumns(
@@ -103,21 +117,20 @@ def _scan_annotations(text: MappedText, start: int) -> tuple[_AnnotationColumns,
         source=np.empty(n, np.int8),
         box_rule=np.empty(n, np.int8),
     )
-    words = [mapped_json.encode_words(known) for known in (SOURCES, BOX_RULES)]
-    reciprocals = mapped_json.compute_reciprocals()
-    num_records, end = mapped_json.EXTENSION.scan_annotations(
-        text.map, start, text.stop, num_values, reciprocals, *words, *columns
+    words = [json_text.encode_words(known) for known in (SOURCES, BOX_RULES)]
+    reciprocals = json_text.compute_reciprocals()
+    num_records, end = json_text.EXTENSION.scan_annotations(
+        data, start, stop, num_values, reciprocals, *words, *columns
     )
     if num_records <= 0:
         raise UnsupportedJson
-    text.release_pages(start, end)
     filled: list[Any] = [column[:num_records] for column in columns]
     return _AnnotationColumns(*filled), end
 
 
 def _build_instances(
     path: Path | str,
-    text: MappedText,
+    data: bytes,
     members: _Members,
     columns: _AnnotationColumns,
     category: Sequence[str],
@@ -127,16 +140,13 @@ def _build_instances(
     def decode_member(key: str, kind: Any) -> Any:
         start, end = members[key]
         try:
-            return msgspec.json.decode(text.map[start:end], type=kind)
+            return msgspec.json.decode(data[start:end], type=kind)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise UnsupportedJson from None
 
     categories = decode_member("categories", list[Category]) if "categories" in members else []
-    unique_categories = mapped_json.list_unique(columns.category_ids)
-    try:
-        chosen = choose_categories(path, categories, category, lambda: unique_categories)
-    except InputError:
-        raise UnsupportedJson from None
+    unique_categories = json_text.list_unique(columns.category_ids)
+    chosen = choose_categories(path, categories, category, lambda: unique_categories)
     notes: list[str] = []
     images = build_images(path, decode_member("images", list[ImageRecord]), notes)
     notes += chosen.describe({})
@@ -157,7 +167,7 @@ def _build_instances(
     return Instances(
         skeleton=skeleton,
         images=images,
-        image_rows=mapped_json.find_rows(images.ids, columns.image_ids),
+        image_rows=json_text.find_rows(images.ids, columns.image_ids),
         ids=columns.ids,
         boxes_xywh=columns.boxes_xywh,
         keypoints=columns.keypoints,

@@ -19,8 +19,13 @@ from smallpose.io.categories import Category, CategoryId, ChosenCategories, choo
 from smallpose.io.duplicates import drop_duplicates
 from smallpose.io.image_lookup import ImageId, ImageRows, number_ids
 from smallpose.io.json_blocks import Int64, decode_blocks, decode_records, guess_skeleton
+from smallpose.io.repeated_fields import refuse_repeated_members
 from smallpose.system.files import read_bytes
-from smallpose.system.json_decode import decode_json, refuse_repeated_keys
+from smallpose.system.image_limits import refuse_impossible_size
+from smallpose.system.json_decode import decode_json
+
+MIN_TABLE_LIMIT = 2**30  # bytes that the keypoints of any file may need
+MAX_TABLE_RATIO = 64  # of these to the bytes of a larger file's text
 
 
 class ImageRecord(Struct):
@@ -70,14 +75,15 @@ def read_coco_slow(
     derived: bool = False,
     category: Sequence[str] = (),
     keypoints_required: bool = True,
+    data: bytes | None = None,
 ) -> Instances:
     """Read what `coco_annotations.read_coco` reads, with errors that name the record."""
-    data = read_bytes(Path(path))
+    data = read_bytes(Path(path)) if data is None else data
     remedy = "give a COCO annotation file, with images, annotations and categories"
     file = decode_json(path, data, _CocoFile, remedy)
     if file.images is UNSET:
         raise InputError(str(path), "no images list", "give a COCO annotation file; this is none")
-    _refuse_lost_keys(path, data, file)
+    refuse_repeated_members(path, data, _CocoFile)
     categories = decode_records(path, "categories", file.categories or [], Category)
 
     def list_labelled() -> Collection[CategoryId]:
@@ -89,7 +95,7 @@ def read_coco_slow(
     notes: list[str] = []
     records = decode_records(path, "images", file.images, ImageRecord)
     images = build_images(path, records, notes)
-    builder = _TableBuilder(path, chosen, len(file.annotations), derived)
+    builder = _TableBuilder(path, chosen, len(file.annotations), len(data), derived)
     rows = ImageRows(images)
     for block in decode_blocks(path, "annotations", file.annotations, _Annotation):
         builder.add_block(block, rows)
@@ -131,6 +137,8 @@ def build_images(path: Path | str, records: list[ImageRecord], notes: list[str])
     kept = [record for _, record in unique]
     if len(kept) < len(records):
         notes.append(f"{len(records) - len(kept):,} repeated images merged")
+    for record in kept:
+        refuse_impossible_size(f"{path}, image {record.id}", record.width or 0, record.height or 0)
     ids, text_ids = number_ids([r.id for r in kept])
     return Images(
         ids=ids,
@@ -179,6 +187,7 @@ class _TableBuilder:
         chosen: the categories of the annotations to keep, and their joints. Where the file names no
             joints, the first block with keypoints decides.
         max_people: number of all annotations.
+        num_text_bytes: length of the text.
         derived: keep derived keypoints.
     """
 
@@ -187,12 +196,14 @@ class _TableBuilder:
         path: Path | str,
         chosen: ChosenCategories,
         max_people: int,
+        num_text_bytes: int,
         derived: bool,
     ) -> None:
         self.path = path
         self.chosen = chosen
         self.skeleton = chosen.skeleton
         self.max_people = max_people
+        self.num_text_bytes = num_text_bytes
         self.derived = derived
         self.num_read = 0  # annotations
         self.has_keypoints = False  # whether any list of keypoints is not empty
@@ -224,11 +235,23 @@ class _TableBuilder:
         self.blocks.append(self._build_columns(people, keypoints, rows))
         if self.skeleton is not None:
             if self.keypoints is None:
-                self.keypoints = np.zeros((self.max_people, len(self.skeleton), 3))
+                self.keypoints = self._allocate_keypoints(len(self.skeleton))
             start = len(self.indices)
             self.keypoints[start : start + len(people)] = keypoints
         self.indices.extend(i for i, _ in numbered)
         self.ids.extend(a.id for a in people)
+
+    def _allocate_keypoints(self, num_joints: int) -> NDArray[np.float64]:
+        """Return the table of all keypoints, whose size must be in proportion to the text."""
+        num_bytes = self.max_people * num_joints * 3 * 8
+        if num_bytes > max(MIN_TABLE_LIMIT, MAX_TABLE_RATIO * self.num_text_bytes):
+            raise InputError(
+                str(self.path),
+                f"{self.max_people:,} annotations with {num_joints:,} keypoints each need "
+                f"{num_bytes / 2**30:.1f} GiB, for {self.num_text_bytes:,} bytes of text",
+                "leave out annotations without keypoints",
+            )
+        return np.zeros((self.max_people, num_joints, 3))
 
     def _find_image_rows(
         self, numbered: list[tuple[int, _Annotation]], image_rows: ImageRows
@@ -284,9 +307,11 @@ class _TableBuilder:
                     f"{len(a.keypoints)} keypoint values, {name} needs {3 * k}",
                     "correct the record or the category's keypoints",
                 )
-        unlabelled = [0.0] * (3 * k)
-        keypoints = np.array([a.keypoints or unlabelled for a in people], dtype=np.float64)
-        keypoints = keypoints.reshape(len(people), k, 3)
+        has_keypoints = np.array([bool(a.keypoints) for a in people])
+        keypoints = np.zeros((len(people), k, 3))
+        if has_keypoints.any():
+            values = np.array([a.keypoints for a in people if a.keypoints], dtype=np.float64)
+            keypoints[has_keypoints] = values.reshape(-1, k, 3)
         self._check_visibility(people, keypoints[:, :, 2])
         for row, a in enumerate(people):
             for joint in a.derived:
@@ -351,22 +376,16 @@ class _TableBuilder:
         unique = drop_duplicates(
             zip(self.indices, self.ids, strict=True),
             key=lambda annotation_id: annotation_id,
-            is_equal=lambda i, j: msgspec.json.decode(raws[i]) == msgspec.json.decode(raws[j]),
+            is_equal=lambda i, j: _decode_any(raws[i]) == _decode_any(raws[j]),
             where=f"{self.path}, annotations",
             describe=lambda annotation_id: f"id {annotation_id}",
         )
         return np.searchsorted(self.indices, [index for index, _ in unique])
 
 
-def _refuse_lost_keys(path: Path | str, data: bytes, file: _CocoFile) -> None:
-    """Search for repeated keys where a count suggests them; the decoder keeps only the last."""
-    num_annotations, num_categories = len(file.annotations), len(file.categories or [])
-    is_suspicious = (
-        data.count(b'"annotations"') > 1
-        or data.count(b'"images"') > 1
-        or data.count(b'"keypoints"') > num_annotations + num_categories
-        or data.count(b'"bbox"') > num_annotations
-        or data.count(b'"image_id"') > num_annotations
-    )
-    if is_suspicious:
-        refuse_repeated_keys(path, data)
+def _decode_any(raw: Raw) -> object:
+    """Return what a record contains, for comparing; its text where a number has no value."""
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.ValidationError:  # such as 1e999 in a field that is not read
+        return bytes(raw)

@@ -14,10 +14,10 @@ from smallpose.io.coco_results_fast import read_results_fast
 from smallpose.io.coco_results_slow import ResultRecord, decode_entries, read_results_slow
 from smallpose.io.joint_order_check import add_order_note
 from smallpose.io.json_blocks import decode_records, guess_skeleton
-from smallpose.system.files import read_bytes, write_atomically
+from smallpose.system.files import read_bytes, read_if_gzip, write_atomically
 
 
-def read_results(path: Path | str, truth: Instances) -> Predictions:
+def read_results(path: Path | str, truth: Instances, data: bytes | None = None) -> Predictions:
     """Read a COCO result file as `Predictions` for the images of `truth`.
 
     A plain list has the joints of `truth` in their order, or COCO's 17 where `truth` has those
@@ -25,24 +25,36 @@ def read_results(path: Path | str, truth: Instances) -> Predictions:
     order; they are matched by name.
     Ultralytics' and MMPose's forms are read too, see `mmpose_results`.
 
+    Args:
+        data: the content of the file, where it was read already; then `path` is for messages.
     Raises: InputError naming the entry that is broken, not finite, or of an unknown image.
     """
-    predictions = read_results_fast(path, truth)
+    data = read_if_gzip(Path(path)) if data is None else data
+    predictions = read_results_fast(path, truth, data)
     if predictions is None:
-        predictions = read_results_slow(path, truth)
+        predictions = read_results_slow(path, truth, data)
     return add_order_note(truth, predictions)
 
 
-def is_result_file(path: Path | str) -> bool:
-    """Return whether the file is a list, or names its joints, and is not an annotation file."""
-    data = read_bytes(Path(path)).removeprefix(b"\xef\xbb\xbf").lstrip()
+def is_result_file(path: Path | str, data: bytes | None = None) -> bool:
+    """Return whether the file is a list, or names its joints, and is not an annotation file.
+
+    Args:
+        data: its content, where it was read already.
+    """
+    data = read_bytes(Path(path)) if data is None else data
+    data = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     is_named = data[:1] == b"{" and b'"predictions"' in data and b'"annotations"' not in data
     return data[:1] == b"[" or is_named
 
 
-def make_truth_for_results(path: Path | str) -> Instances:
-    """Make a truth without people that fits a result file, for checking the results alone."""
-    raws, skeleton = decode_entries(path, read_bytes(Path(path)))
+def make_truth_for_results(path: Path | str, data: bytes | None = None) -> Instances:
+    """Make a truth without people that fits a result file, for checking the results alone.
+
+    Args:
+        data: its content, where it was read already.
+    """
+    raws, skeleton = decode_entries(path, read_bytes(Path(path)) if data is None else data)
     records = decode_records(path, "entry", raws, ResultRecord)
     if skeleton is None:
         skeleton = guess_skeleton(path, [len(r.keypoints) for r in records[:1]]) or COCO17

@@ -1,4 +1,4 @@
-"""Read COCO results fast: the file is mapped and scanned into arrays on all cores.
+"""Read COCO results fast: the text is scanned into arrays on all cores, a chunk per thread.
 
 Only plain files are read here. Anything unusual, and every mistake, is left to
 `coco_results_slow`, which gives the same table and explains the mistake; so this file decides how
@@ -15,20 +15,26 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
-from smallpose.io import coco_results_slow, mapped_json
+from smallpose.io import coco_results_slow, json_text
 from smallpose.io.image_lookup import describe_doubtful_ids
 from smallpose.io.joint_order_check import add_order_note
-from smallpose.io.mapped_json import (
+from smallpose.io.json_text import (
     WHITESPACE,
-    MappedText,
+    JsonFile,
+    JsonText,
     UnsupportedJson,
     compute_reciprocals,
+    count_keypoint_values,
     find_rows,
 )
+from smallpose.system.files import read_if_gzip
 from smallpose.system.memory import get_free_memory
 from smallpose.system.threads import count_cores, run_parts
 
 CHUNK_BYTES = 1 << 24  # of a result file that a thread scans at a time
+_HEAD_BYTES = 1 << 20  # that have the names of the joints and the first pose
+_CUT_BYTES = 1 << 16  # in which a place between two records is searched
+_SHORTEST_RECORD = b'{"keypoints":[],"score":0,"image_id":0}'
 
 
 def exceeds_free_memory(path: Path | str) -> bool:
@@ -41,11 +47,17 @@ def exceeds_free_memory(path: Path | str) -> bool:
     return num_bytes / 2 > get_free_memory() / 2
 
 
-def read_results_fast(path: Path | str, truth: Instances) -> Predictions | None:
-    """Read a plain result file; None when it has to be read by `read_results_slow`."""
+def read_results_fast(
+    path: Path | str, truth: Instances, data: bytes | None = None
+) -> Predictions | None:
+    """Read plain results; None when they have to be read by `read_results_slow`.
+
+    Args:
+        data: the content of the file, where it was read already.
+    """
     try:
-        with MappedText(Path(path)) as text:
-            named = _enter_named_list(text)
+        with _open_text(path, data) as whole:
+            text, named = _enter_named_list(whole)
             skeleton, num_values, cuts = _cut_into_chunks(text, truth, named)
             predictions = _scan_chunks(text, cuts, num_values, skeleton, truth)
             return _order_joints(path, predictions, named, truth)
@@ -58,16 +70,18 @@ def stream_results(path: Path | str, truth: Instances) -> Iterator[Predictions]:
 
     A file that is not plain comes in one piece.
     """
+    data = read_if_gzip(Path(path))
     try:
-        text = MappedText(Path(path))
+        whole = _open_text(path, data)
     except UnsupportedJson:
-        yield coco_results_slow.read_results_slow(path, truth)
+        yield coco_results_slow.read_results_slow(path, truth, data)
         return
-    with text:
+    with whole:
+        text = whole
         pieces: list[list[int]] = []
         named: Skeleton | None = None
         try:
-            named = _enter_named_list(text)
+            text, named = _enter_named_list(whole)
             skeleton, num_values, cuts = _cut_into_chunks(text, truth, named)
             step = count_cores()
             pieces = [cuts[i : i + step + 1] for i in range(0, len(cuts) - 1, step)]
@@ -79,48 +93,71 @@ def stream_results(path: Path | str, truth: Instances) -> Iterator[Predictions]:
         except UnsupportedJson:
             pieces = []
         if not pieces:
-            yield coco_results_slow.read_results_slow(path, truth)
+            yield coco_results_slow.read_results_slow(path, truth, data)
         for index, piece in enumerate(pieces):
             predictions = _scan_chunks(text, piece, num_values, skeleton, truth)
             predictions = _order_joints(path, predictions, named, truth)
             yield predictions if index else add_order_note(truth, predictions)
 
 
-def _enter_named_list(text: MappedText) -> Skeleton | None:
+def _open_text(path: Path | str, data: bytes | None) -> JsonText:
+    return JsonFile(Path(path)) if data is None else JsonText(data)
+
+
+def _enter_named_list(text: JsonText) -> tuple[JsonText, Skeleton | None]:
     """Narrow the text of a file that names its joints to its list, and return their skeleton.
 
-    Returns: None for a plain list.
+    Returns: the text, and None for a plain list. Names that come after the list are only found in
+        the complete text, which then stays in memory.
     """
     if text.stop > text.start and text[text.start] == ord("["):
-        return None
+        return text, None
     text.check_brackets(b"{}")
-    members: dict[bytes, tuple[int, int]] = {}
-    position = text.start + 1
-    while True:
-        member = mapped_json.EXTENSION.read_key(text.map, position)
-        if member is None or member[0] in members:
-            raise UnsupportedJson
-        key, start = member
-        end = mapped_json.EXTENSION.skip_value(text.map, start)
-        members[key] = (start, end)
-        position = end
-        while 0 <= position < text.stop and text[position] in WHITESPACE:
-            position += 1
-        if end < 0 or position >= text.stop:
-            raise UnsupportedJson
-        if text[position] != ord(","):
-            break
-        position += 1
-    if position != text.stop - 1 or set(members) != {b"keypoint_names", b"predictions"}:
+    head = text.read(text.start, min(text.start + _HEAD_BYTES, text.stop))
+    names, end = _read_member(head, 0, b"keypoint_names")
+    if names:
+        list_start = _find_value(head, end, b"predictions")
+        text.narrow(text.start + list_start, text.stop - 1)
+        return text, _decode_names(names)
+    data = text.read_all()
+    list_start = _find_value(data, text.start, b"predictions")
+    list_end = json_text.EXTENSION.skip_value(data, list_start)
+    names, end = _read_member(data, list_end, b"keypoint_names")
+    if not names or end != text.stop - 1:
         raise UnsupportedJson
-    start, end = members[b"keypoint_names"]
+    text = JsonText(data)
+    text.narrow(list_start, list_end)
+    return text, _decode_names(names)
+
+
+def _find_value(data: bytes, position: int, name: bytes) -> int:
+    """Return where the value of the named member begins, whose brace or comma is at `position`.
+
+    Raises: UnsupportedJson where another member comes there, or none.
+    """
+    has_member = 0 <= position < len(data) and data[position] in b"{,"
+    member = json_text.EXTENSION.read_key(data, position + 1) if has_member else None
+    if member is None or member[0] != name:
+        raise UnsupportedJson
+    return int(member[1])
+
+
+def _read_member(data: bytes, position: int, name: bytes) -> tuple[bytes, int]:
+    """Return the value of the member named and where it ends; b"" where another one comes."""
     try:
-        names = msgspec.json.decode(bytes(text.map[start:end]), type=list[str])
-        skeleton = coco_results_slow.make_named_skeleton("", names)
+        start = _find_value(data, position, name)
+    except UnsupportedJson:
+        return b"", position
+    end = json_text.EXTENSION.skip_value(data, start)
+    return (data[start:end], end) if end >= 0 else (b"", position)
+
+
+def _decode_names(names: bytes) -> Skeleton:
+    try:
+        decoded = msgspec.json.decode(names, type=list[str])
+        return coco_results_slow.make_named_skeleton("", decoded)
     except (msgspec.DecodeError, UnicodeDecodeError, InputError):
         raise UnsupportedJson from None
-    text.start, text.stop = members[b"predictions"]
-    return skeleton
 
 
 def _order_joints(
@@ -132,37 +169,45 @@ def _order_joints(
 
 
 def _cut_into_chunks(
-    text: MappedText, truth: Instances, named: Skeleton | None
+    text: JsonText, truth: Instances, named: Skeleton | None
 ) -> tuple[Skeleton, int, list[int]]:
     """Find the skeleton, the values per pose, and where the text may be cut between records."""
     text.check_brackets(b"[]")
     if truth.images.text_ids:
         raise UnsupportedJson
-    first = text.map.find(b"{", text.start)
-    if first < 0 or text.map[text.start + 1 : first].strip(WHITESPACE):
+    head = text.read(text.start, min(text.start + _HEAD_BYTES, text.stop))
+    brace = head.find(b"{")
+    if brace < 0 or head[1:brace].strip(WHITESPACE):
         raise UnsupportedJson
-    num_values = text.count_keypoint_values(first)
+    num_values = count_keypoint_values(head, brace)
     skeleton = named or coco_results_slow.match_skeleton(num_values, truth)
     if skeleton is None or num_values != 3 * len(skeleton):
         raise UnsupportedJson
+    first = text.start + brace
     cuts = [first]
     for position in range(first + CHUNK_BYTES, text.stop - CHUNK_BYTES // 4, CHUNK_BYTES):
-        cut = mapped_json.EXTENSION.find_cut(text.map, max(position, cuts[-1]), text.stop)
-        if cut > cuts[-1]:
-            cuts.append(cut)
+        start = max(position, cuts[-1])
+        window = text.read(start, min(start + _CUT_BYTES, text.stop))
+        cut = json_text.EXTENSION.find_cut(window, 0, len(window))
+        if start + cut > max(cuts[-1], start):
+            cuts.append(start + cut)
     return skeleton, num_values, [*cuts, text.stop]
 
 
 def _scan_chunks(
-    text: MappedText, cuts: list[int], num_values: int, skeleton: Skeleton, truth: Instances
+    text: JsonText, cuts: list[int], num_values: int, skeleton: Skeleton, truth: Instances
 ) -> Predictions:
     """Read the records between the first and the last cut, one chunk per thread."""
     workers = count_cores()
+    shortest = len(_SHORTEST_RECORD) + 2 * num_values - 1
 
     def count_records(chunk: int) -> int:
-        n = int(mapped_json.EXTENSION.count_braces(text.map, cuts[chunk], cuts[chunk + 1]))
-        text.release_pages(cuts[chunk], cuts[chunk + 1])
-        return n
+        content = text.read(cuts[chunk], cuts[chunk + 1])
+        num_braces = int(json_text.EXTENSION.count_braces(content, 0, len(content)))
+        # Braces that have no room for a record do not decide how much memory is asked for.
+        if num_braces * shortest > len(content):
+            raise UnsupportedJson
+        return num_braces
 
     counts = run_parts(count_records, len(cuts) - 1, workers)
     starts = np.cumsum([0, *counts]).tolist()
@@ -176,16 +221,15 @@ def _scan_chunks(
     reciprocals = compute_reciprocals()
 
     def scan_chunk(chunk: int) -> int:
-        start, stop = cuts[chunk], cuts[chunk + 1]
-        num_records = mapped_json.EXTENSION.scan_results(
-            text.map, start, stop, starts[chunk], num_values, reciprocals, *columns
+        content = text.read(cuts[chunk], cuts[chunk + 1])
+        num_records = json_text.EXTENSION.scan_results(
+            content, 0, len(content), starts[chunk], num_values, reciprocals, *columns
         )
-        text.release_pages(start, stop)
         return int(num_records)
 
     if run_parts(scan_chunk, len(counts), workers) != counts:
         raise UnsupportedJson
-    unique_categories = mapped_json.list_unique(category_ids)
+    unique_categories = json_text.list_unique(category_ids)
     if not set(unique_categories) <= set(truth.category_ids) or not np.isfinite(scores).all():
         raise UnsupportedJson
     boxes[~has_box] = np.nan

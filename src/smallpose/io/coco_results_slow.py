@@ -15,10 +15,12 @@ from smallpose.core.joint_order import list_joints, match_joint_order
 from smallpose.core.predictions import Predictions, make_predictions
 from smallpose.core.skeleton import COCO17, Skeleton, resolve_skeleton
 from smallpose.io.image_lookup import ImageLookup, describe_doubtful_ids
+from smallpose.io.joint_list import check_joint_list
 from smallpose.io.json_blocks import Int64, decode_blocks, decode_records
 from smallpose.io.mmpose_results import read_mmpose_folder, refuse_pickle
+from smallpose.io.repeated_fields import refuse_repeated_members
 from smallpose.system.files import read_bytes
-from smallpose.system.json_decode import decode_json, refuse_repeated_keys
+from smallpose.system.json_decode import decode_json
 
 MAX_DETECTIONS_IN_IMAGE = 100_000  # more in one image is a mistake, not a crowd
 
@@ -48,14 +50,15 @@ class _Columns(NamedTuple):
     boxes_xywh: NDArray[np.float64]
 
 
-def read_results_slow(path: Path | str, truth: Instances) -> Predictions:
+def read_results_slow(path: Path | str, truth: Instances, data: bytes | None = None) -> Predictions:
     """Read what `coco_results.read_results` reads, with errors that name the entry."""
     is_folder = Path(path).is_dir()
-    data = read_mmpose_folder(Path(path), truth.images) if is_folder else read_bytes(Path(path))
+    if is_folder:
+        data = read_mmpose_folder(Path(path), truth.images)
+    elif data is None:
+        data = read_bytes(Path(path))
     refuse_pickle(path, data)
     raws, named = decode_entries(path, data)
-    if data.count(b'"keypoints"') > len(raws):
-        refuse_repeated_keys(path, data)
     skeleton: Skeleton | None = None
     parts: list[_Columns] = []
     lookup = ImageLookup(truth.images)
@@ -118,8 +121,7 @@ def decode_entries(path: Path | str, data: bytes) -> tuple[list[Raw], Skeleton |
     if not is_object or b'"predictions"' not in data:
         return decode_json(path, data, list[Raw], remedy), None
     file = decode_json(path, data, _NamedResults, remedy)
-    if data.count(b'"predictions"') > 1 or data.count(b'"keypoint_names"') > 1:
-        refuse_repeated_keys(path, data)
+    refuse_repeated_members(path, data, _NamedResults)
     if file.keypoint_names is None:
         return file.predictions, None
     return file.predictions, make_named_skeleton(path, file.keypoint_names)
@@ -130,12 +132,7 @@ def make_named_skeleton(path: Path | str, names: list[str]) -> Skeleton:
 
     Raises: InputError when there are no names, or one is repeated.
     """
-    repeated = [name for name in names if names.count(name) > 1]
-    if repeated or not names:
-        what = f"names the joint {repeated[0]!r} twice" if repeated else "names no joint"
-        raise InputError(
-            f"{path}, keypoint_names", what, "name each joint once, in the order of the keypoints"
-        )
+    check_joint_list(f"{path}, keypoint_names", names, "the order of the keypoints")
     return resolve_skeleton(names)
 
 

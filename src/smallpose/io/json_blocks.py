@@ -15,6 +15,8 @@ from msgspec import Meta, Raw
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SMALLPOSE, Skeleton
+from smallpose.io.joint_list import MAX_JOINTS
+from smallpose.io.repeated_fields import format_id, refuse_repeated_fields
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 BLOCK_SIZE = 10_000  # records
@@ -25,18 +27,21 @@ T = TypeVar("T")
 def decode_blocks(path: Path | str, name: str, raws: list[Raw], kind: type[T]) -> Iterator[list[T]]:
     """Decode the records as `kind`, a block at a time.
 
-    Raises: InputError with the index and id of the first record that is no `kind`.
+    Raises: InputError with the index and id of the first record that is no `kind`, or has a field
+        of it twice.
     """
     decoder = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
     for start in range(0, len(raws), BLOCK_SIZE):
         block = raws[start : start + BLOCK_SIZE]
         try:
-            yield decoder.decode(b"[" + b",".join(bytes(r) for r in block) + b"]")
+            records = decoder.decode(b"[" + b",".join(bytes(r) for r in block) + b"]")
         except _DECODE_ERRORS:
-            yield [
+            records = [
                 _decode_record(f"{path}, {name}[{index}]", raw, kind)
                 for index, raw in enumerate(block, start)
             ]
+        refuse_repeated_fields(path, name, start, block, kind)
+        yield records
 
 
 def decode_records(path: Path | str, name: str, raws: list[Raw], kind: type[T]) -> list[T]:
@@ -49,7 +54,7 @@ def _decode_record(where: str, raw: Raw, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(_simplify_record(raw, kind), type=kind)
     except _DECODE_ERRORS as error:
-        where += _format_id(raw)
+        where += format_id(raw)
         if isinstance(error, UnicodeDecodeError):
             what = f"not UTF-8 at byte {error.start} of the record"
             raise InputError(where, what, "save the file as UTF-8") from None
@@ -71,7 +76,10 @@ def _simplify_record(raw: Raw, kind: type) -> bytes:
         for key, value in record.items()
         if value is not None
     }
-    return msgspec.json.encode(kept)
+    try:
+        return msgspec.json.encode(kept)
+    except OverflowError:  # an integer beyond 64 bits, in any field
+        return bytes(raw)
 
 
 @cache
@@ -86,16 +94,8 @@ def _convert_whole_floats(value: Any) -> Any:
     """Return the value with floats such as 1.0 as integers, also inside of lists."""
     if isinstance(value, list):
         return [_convert_whole_floats(item) for item in value]
-    is_whole = isinstance(value, float) and value.is_integer()
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**63
     return int(value) if is_whole else value
-
-
-def _format_id(raw: Raw) -> str:
-    try:
-        record = msgspec.json.decode(raw)
-    except _DECODE_ERRORS:
-        return ""
-    return f" (id {record['id']})" if isinstance(record, dict) and "id" in record else ""
 
 
 def guess_skeleton(path: Path | str, lengths: list[int]) -> Skeleton | None:
@@ -107,6 +107,10 @@ def guess_skeleton(path: Path | str, lengths: list[int]) -> Skeleton | None:
     if num_values == 0:
         return None
     k = num_values // 3
+    if k > MAX_JOINTS:
+        raise InputError(
+            str(path), f"{k:,} keypoints a person", f"give at most {MAX_JOINTS:,} for each person"
+        )
     if num_values % 3:
         raise InputError(
             str(path), f"{num_values} keypoint values", "give triples x, y, v for each keypoint"

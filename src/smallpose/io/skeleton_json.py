@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import SIGMAS, SKELETONS, Skeleton, resolve_skeleton
+from smallpose.io.joint_list import check_joint_list
 from smallpose.system.files import read_bytes
 from smallpose.system.json_decode import decode_json
 
@@ -102,11 +103,9 @@ def _find_joint(joint: int | str, joints: list[str], first: int) -> int | None:
 
 
 def _check_joints(path: Path | str, joints: list[str], edges: list[tuple[int, int]]) -> None:
-    if not joints or len(set(joints)) < len(joints):
-        what = "names a joint twice" if joints else "names no joints"
-        raise InputError(
-            str(path), what, 'write it as {"joints": ["nose", "tail"], "sigmas": [0.03, 0.1]}'
-        )
+    check_joint_list(
+        str(path), joints, 'a file as {"joints": ["nose", "tail"], "sigmas": [0.03, 0.1]}'
+    )
     wrong = [edge for edge in edges if not all(0 <= end < len(joints) for end in edge)]
     if wrong:
         raise InputError(

@@ -28,15 +28,19 @@ class _AnnotationFile(Struct):
     annotations: list[Raw]
 
 
-def read_unposed_boxes(path: Path, images: Images) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def read_unposed_boxes(
+    path: Path, images: Images, data: bytes | None = None
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Read the boxes without keypoints.
 
     Args:
         images: the images of the file, as `read_coco` returns them.
+        data: the content of the file, where it was read already.
     Returns: (m,) row of each box's image, and (m, 4) the boxes.
     """
     rows_of_images = ImageRows(images)
-    file = decode_json(path, read_bytes(path), _AnnotationFile)
+    data = read_bytes(path) if data is None else data
+    file = decode_json(path, data, _AnnotationFile)
     rows, boxes = [], []
     for block in decode_blocks(path, "annotations", file.annotations, _Annotation):
         for a in block:

@@ -16,6 +16,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import SOURCES, make_images, make_instances
 from smallpose.core.skeleton import Skeleton
 from smallpose.sources.source import ImageFile, Source
+from smallpose.system.image_limits import refuse_impossible_size
 
 _DISPLAY_NAMES = {
     "mpii": "MPII",
@@ -62,7 +63,11 @@ class TableBuilder:
         width: int = 0,
         height: int = 0,
     ) -> int:
-        """Add an image and return its row; `name` is its path relative to the source's root."""
+        """Add an image and return its row; `name` is its path relative to the source's root.
+
+        Raises: InputError for a size that no image can have.
+        """
+        refuse_impossible_size(f"{_DISPLAY_NAMES[self.name]}, {name}", width, height)
         self._file_names.append(f"{self.name}/{name}")
         self._image_files.append(image_file)
         self._source_ids.append(source_id)

@@ -10,7 +10,7 @@ import hashlib
 import os
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -143,13 +143,36 @@ def write_atomically_with(path: Path | str, write: Callable[[IO[bytes]], object]
             temporary.unlink(missing_ok=True)
 
 
-def describe_os_error(error: OSError, where: str) -> InputError | RunError:
+def write_folder(out: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files so that the folder has all of them or does not exist.
+
+    Args:
+        out: a folder that does not exist or is empty.
+        contents: relative path to the bytes of each file.
+    Raises: RunError when the disk is full or the folder cannot be written.
+    """
+    out = resolve_output_folder(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name[:80]}.") as folder:
+            root = Path(folder) / "content"
+            for name, content in contents.items():
+                write_atomically(root / name, content)
+            root.replace(out)
+            _sync_folder(out.parent)
+    except OSError as error:
+        raise describe_os_error(error, str(out)) from None
+
+
+def describe_os_error(error: OSError, where: str, remark: str = "") -> InputError | RunError:
     """Return the error of one line for what the operating system reported.
 
     Args:
         where: named if the error names no file.
+        remark: what the user should know, such as that nothing is left.
     """
     where, what = str(error.filename or where), _describe_error(error)
+    what = f"{what}; {remark}" if remark else what
     if error.errno in _WRONG_PATH:
         return InputError(where, what, "check the path")
     return RunError(where, what, _suggest_remedy(error))

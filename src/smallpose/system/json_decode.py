@@ -4,9 +4,11 @@ Decoding is done by msgspec. Only when it fails is the text read again, slowly, 
 the byte, the line or the record that is wrong.
 """
 
+import codecs
 import json
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +20,7 @@ from smallpose.system.files import read_bytes
 
 T = TypeVar("T")
 _BOM = b"\xef\xbb\xbf"
+_BLOCK_BYTES = 1 << 20
 _REMEDY = "compare it with the format's description"
 
 
@@ -38,9 +41,26 @@ def decode_json(path: Path | str, data: bytes, kind: type[T], remedy: str = _REM
     """
     data = data.removeprefix(_BOM)
     try:
-        return msgspec.json.decode(data, type=kind)
+        value = msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise _explain_error(path, data, error, remedy) from None
+    if not is_utf8(data):  # msgspec does not look into the strings that it skips
+        raise _explain_encoding(path, data)
+    return value
+
+
+def is_utf8(data: bytes) -> bool:
+    """Return whether all bytes are UTF-8, without decoding them all at once."""
+    if data.isascii():
+        return True
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(data), _BLOCK_BYTES):
+            decoder.decode(data[start : start + _BLOCK_BYTES])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def refuse_repeated_keys(path: Path | str, data: bytes) -> None:
@@ -49,15 +69,53 @@ def refuse_repeated_keys(path: Path | str, data: bytes) -> None:
     def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         record = dict(pairs)
         if len(record) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
             label = f" (id {record['id']})" if "id" in record else ""
-            raise InputError(
-                f"{path}{label}", f"key {twice!r} occurs twice in one object", "keep one of them"
-            )
+            raise describe_repeated_key(f"{path}{label}", _find_repeated(pairs))
         return record
 
-    json.loads(data.removeprefix(_BOM), object_pairs_hook=check)
+    _load_pairs(path, data, check)
+
+
+def find_repeated_key(path: Path | str, data: bytes, names: Container[str]) -> str | None:
+    """Return which of the names the outermost object of a JSON text has twice; None for none.
+
+    Slow, so call it on suspicion only.
+    """
+    outermost: list[tuple[str, Any]] = []
+
+    def keep_last(pairs: list[tuple[str, Any]]) -> None:
+        outermost[:] = pairs
+
+    _load_pairs(path, data, keep_last)
+    known = [(name, None) for name, _ in outermost if name in names]
+    return _find_repeated(known) if len(dict(known)) < len(known) else None
+
+
+def describe_repeated_key(where: str, key: str) -> InputError:
+    """Return the error for an object that has a key twice."""
+    return InputError(where, f"key {key!r} occurs twice in one object", "keep one of them")
+
+
+def _find_repeated(pairs: list[tuple[str, Any]]) -> str:
+    counts = Counter(name for name, _ in pairs)
+    return next(name for name, count in counts.items() if count > 1)
+
+
+def _load_pairs(
+    path: Path | str, data: bytes, hook: Callable[[list[tuple[str, Any]]], object]
+) -> None:
+    """Decode text that msgspec has read already; `hook` gets the members of every object."""
+    try:
+        json.loads(data.removeprefix(_BOM), object_pairs_hook=hook, parse_int=_keep_number)
+    except RecursionError:
+        raise _describe_deep_nesting(path) from None
+    except UnicodeDecodeError:
+        raise _explain_encoding(path, data.removeprefix(_BOM)) from None
+
+
+def _keep_number(digits: str) -> str:
+    """Keep the digits of an integer: int() refuses too many of them."""
+    return digits
 
 
 def _explain_error(path: Path | str, data: bytes, error: Exception, remedy: str) -> InputError:
@@ -69,12 +127,8 @@ def _explain_error(path: Path | str, data: bytes, error: Exception, remedy: str)
         return InputError(str(path), what if is_empty else f"not JSON but {what}", content_remedy)
     try:
         text = data.decode("utf-8")
-    except UnicodeDecodeError as wrong:
-        return InputError(
-            str(path),
-            f"not UTF-8 at byte {wrong.start} {_describe_line(data, wrong.start)}",
-            "save it as UTF-8",
-        )
+    except UnicodeDecodeError:
+        return _explain_encoding(path, data)
     try:
         parsed = json.loads(text)
     except json.JSONDecodeError as wrong:
@@ -105,6 +159,18 @@ def _explain_error(path: Path | str, data: bytes, error: Exception, remedy: str)
     if " - at " not in message:  # the document itself is of another kind
         message = f"{describe_json_value(parsed)} ({message})"
     return InputError(str(path), message, remedy)
+
+
+def _explain_encoding(path: Path | str, data: bytes) -> InputError:
+    """Return the error for bytes that are not UTF-8."""
+    try:
+        data.decode("utf-8")
+        start = len(data)
+    except UnicodeDecodeError as error:
+        start = error.start
+    return InputError(
+        str(path), f"not UTF-8 at byte {start} {_describe_line(data, start)}", "save it as UTF-8"
+    )
 
 
 def _simplify_message(error: Exception) -> str:

@@ -22,7 +22,7 @@ from smallpose.dataset.builder import build as build_module
 from smallpose.dataset.builder.build import BuildOptions, build_dataset
 from smallpose.dataset.builder.derived_joints import derive_joints
 from smallpose.dataset.export import export_set
-from smallpose.io import coco_annotations, mapped_json
+from smallpose.io import coco_annotations, json_text
 from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.io.coco_annotations_slow import read_coco_slow
 from smallpose.sources.source import ImageFile, Source
@@ -183,7 +183,7 @@ def test_predictions_without_derived_joints_score_an_ap_of_1(sets, tmp_path):
     assert json.loads((tmp_path / "out").read_text())["protocols"]["recall"]["AP"] == 1.0
 
 
-@pytest.mark.skipif(mapped_json.EXTENSION is None, reason="the compiled part was not built")
+@pytest.mark.skipif(json_text.EXTENSION is None, reason="the compiled part was not built")
 def test_the_fast_and_the_slow_reader_remove_the_same_derived_joints(sets, monkeypatch):
     path = sets["derived"] / "annotations" / "train.json"
     plain = read_coco_slow(path)

@@ -3,15 +3,13 @@ import struct
 
 import pytest
 
-from smallpose.io import mapped_json
+from smallpose.io import json_text
 
-needs_extension = pytest.mark.skipif(mapped_json.EXTENSION is None, reason="_json was not built")
+needs_extension = pytest.mark.skipif(json_text.EXTENSION is None, reason="_json was not built")
 
 
 def parse_number(text):
-    return mapped_json.EXTENSION.parse_number(
-        text.encode() + b"]", mapped_json.compute_reciprocals()
-    )
+    return json_text.EXTENSION.parse_number(text.encode() + b"]", json_text.compute_reciprocals())
 
 
 @needs_extension
@@ -52,5 +50,5 @@ def test_text_that_is_not_a_number_of_json_is_unsupported(text):
 
 
 def test_the_formula_for_the_bits_of_powers_of_5_is_correct():
-    for k in range(1, mapped_json.MAX_DECIMALS + 1):
+    for k in range(1, json_text.MAX_DECIMALS + 1):
         assert k * 1217359 // 524288 + 1 == (5**k).bit_length()

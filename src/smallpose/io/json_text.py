@@ -1,0 +1,186 @@
+"""Give JSON text to the compiled reader and writer (`_json_read.c`, `_json_write.c`).
+
+`EXTENSION` is None where they were not built; then everything works and is slower. Both ways give
+the same tables and the same bytes.
+
+Text is read into memory, never mapped: a mapped file that somebody cuts short ends the process.
+"""
+
+import os
+import stat
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smallpose.system.extension import load_extension
+from smallpose.system.files import describe_change, refuse_change
+
+MAX_DECIMALS = 60  # of a number that the compiled reader accepts
+WHITESPACE = b" \t\r\n"
+_WINDOW = 1 << 20  # bytes that are looked at together
+
+
+class UnsupportedJson(Exception):
+    """Raised for text that has to be read by the slow reader."""
+
+
+EXTENSION: Any = load_extension("smallpose.io._json")
+
+
+def compute_reciprocals(num_powers: int = MAX_DECIMALS) -> NDArray[np.uint64]:
+    """Return (n, 2) upper and lower half of floor(2^(127 + bits of 5^k) / 5^k), k = 1 … n."""
+    halves = []
+    for k in range(1, num_powers + 1):
+        power = 5**k
+        reciprocal = (1 << (127 + power.bit_length())) // power
+        halves.append((reciprocal >> 64, reciprocal & (2**64 - 1)))
+    return np.array(halves, dtype=np.uint64)
+
+
+def encode_words(words: Iterable[str]) -> bytes:
+    """Encode words as the extension reads them: each followed by a NUL."""
+    return b"".join(word.encode() + b"\0" for word in words)
+
+
+class JsonText:
+    """The text of a file that is in memory, or, in `JsonFile`, on disk.
+
+    Args:
+        data: all of it.
+    Raises: UnsupportedJson where the extension was not built.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        if EXTENSION is None:
+            raise UnsupportedJson
+        self._data = data
+        self.narrow(0, len(data))
+
+    def narrow(self, start: int, stop: int) -> None:
+        """Set `start` and `stop` to a part of the text without the blanks around it."""
+        while stop > start:
+            window = self.read(max(stop - _WINDOW, start), stop)
+            rest = window.rstrip(WHITESPACE)
+            stop -= len(window) - len(rest)
+            if rest:
+                break
+        while start < stop:
+            window = self.read(start, min(start + _WINDOW, stop))
+            rest = window.lstrip(WHITESPACE)
+            start += len(window) - len(rest)
+            if rest:
+                break
+        self.start = start
+        self.stop = stop
+
+    def __enter__(self) -> "JsonText":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Release nothing: the text belongs to the caller."""
+
+    def __getitem__(self, index: int) -> int:
+        return self.read(index, index + 1)[0]
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Return the bytes from `start` to before `stop`."""
+        return self._data[start:stop]
+
+    def read_all(self) -> bytes:
+        """Return the complete text, with the blanks around it."""
+        return self._data
+
+    def check_brackets(self, pair: bytes) -> None:
+        """Raise UnsupportedJson unless the text begins and ends with this pair of brackets."""
+        if self.stop - self.start < 2 or bytes((self[self.start], self[self.stop - 1])) != pair:
+            raise UnsupportedJson
+
+
+class JsonFile(JsonText):
+    """The text of an ordinary file, which need not fit into memory: only what is read is kept.
+
+    Args:
+        path: of the file.
+    Raises: UnsupportedJson for a missing file, a folder or a pipe, and without the extension;
+        InputError, in `read` and at the end of `with`, when the file has changed meanwhile.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if EXTENSION is None:
+            raise UnsupportedJson
+        self._path = path
+        self._lock = threading.Lock()
+        try:
+            self._file: BinaryIO = path.open("rb", buffering=0)
+        except (OSError, ValueError):
+            raise UnsupportedJson from None
+        try:
+            self._before = os.fstat(self._file.fileno())
+            if not stat.S_ISREG(self._before.st_mode):
+                raise UnsupportedJson
+            self.narrow(0, self._before.st_size)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            if error[0] is None:
+                refuse_change(self._path, self._before, self._file)
+        finally:
+            self._file.close()
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Return the bytes from `start` to before `stop`; threads may call it at the same time."""
+        with self._lock:
+            self._file.seek(start)
+            data = self._file.read(stop - start)
+            while len(data) < stop - start:
+                rest = self._file.read(stop - start - len(data))
+                if not rest:
+                    raise describe_change(self._path)
+                data += rest
+        return data
+
+    def read_all(self) -> bytes:
+        """Return the complete text, with the blanks around it."""
+        return self.read(0, self._before.st_size)
+
+
+def count_keypoint_values(data: bytes, start: int) -> int:
+    """Count the values of the first list of keypoints after `start`."""
+    key = data.find(b'"keypoints"', start)
+    first, last = data.find(b"[", key), data.find(b"]", key)
+    if key < 0 or not 0 <= first < last or last - first > 1 << 16:
+        raise UnsupportedJson
+    return data.count(b",", first, last) + 1
+
+
+def list_unique(values: NDArray[np.int64]) -> list[int]:
+    """Return the values that occur; fast where all are the same, as those of categories."""
+    if len(values) and (values == values[0]).all():
+        return [int(values[0])]
+    unique: list[int] = np.unique(values).tolist()
+    return unique
+
+
+def find_rows(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return the row of each wanted image.
+
+    Args:
+        ids: (m,) unique numbers of the images.
+        wanted: (n,) numbers to look up.
+    Raises: UnsupportedJson when one is missing.
+    """
+    order = np.argsort(ids, kind="stable")
+    position = np.searchsorted(ids, wanted, sorter=order)
+    if len(wanted) and (len(ids) == 0 or position.max() >= len(ids)):
+        raise UnsupportedJson
+    rows = order[position]
+    if (ids[rows] != wanted).any():
+        raise UnsupportedJson
+    return rows
