@@ -22,7 +22,12 @@ from smallpose.report.inputs.best_run import compute_seed_mean, find_seeds, rank
 from smallpose.report.inputs.person_matching import RunPredictions, match_people
 from smallpose.report.inputs.result_files import check_run_fits_truth, describe_result_file
 from smallpose.report.inputs.runs import Run, find_shared_dataset, read_run, read_runs
-from smallpose.report.inputs.scores import RunScore, score_run, score_run_on_both
+from smallpose.report.inputs.scores import (
+    RunScore,
+    choose_num_resamples,
+    score_run,
+    score_run_on_both,
+)
 from smallpose.system.json_decode import read_json
 from smallpose.system.progress import print_status, show_progress
 
@@ -182,7 +187,9 @@ def _read_results_of_truth(
     for index, (run, one, _) in show_progress(list(enumerate(described)), "scores"):
         is_on_17 = keypoints == "coco17" and run.setting == "B"
         run = replace(run, data=truth_path, setting="B17" if is_on_17 else run.setting)
-        score = score_run(run, truth, one, keypoints=keypoints)
+        score = score_run(
+            run, truth, one, keypoints=keypoints, num_resamples=choose_num_resamples(len(one))
+        )
         run = replace(run, evaluation=score.evaluation.to_dict(), evaluation_on_17=None)
         scores[index] = replace(score, run=run)
     runs = [score.run for score in scores.values()]

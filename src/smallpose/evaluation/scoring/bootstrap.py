@@ -36,6 +36,8 @@ def index_clusters(groups: Sequence[str]) -> Ints:
     >>> index_clusters(["a", "", "a", ""]).tolist()
     [0, 1, 0, 2]
     """
+    if not any(groups):  # the usual case, in which every image is a cluster of its own
+        return np.arange(len(groups), dtype=np.intp)
     indices: dict[object, int] = {}
     keys = (group or row for row, group in enumerate(groups))
     return np.array([indices.setdefault(key, len(indices)) for key in keys], dtype=np.intp)

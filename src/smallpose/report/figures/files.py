@@ -8,14 +8,21 @@ from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from smallpose.report.figures.style import DARK, LIGHT, RC
 from smallpose.system.files import write_atomically
 
+_MARGIN = 0.08  # inches around a figure
 
-def render_svg(figure: Figure) -> bytes:
-    """Render the figure as SVG, with letters as outlines and without a date."""
-    return _render_figure(figure, "svg", {"Date": None, "Creator": None})
+
+def render_svg(figure: Figure, extent: Bbox | None = None) -> bytes:
+    """Render the figure as SVG, with letters as outlines and without a date.
+
+    Args:
+        extent: as `measure_extent` returns it, which takes as long as rendering.
+    """
+    return _render_figure(figure, "svg", {"Date": None, "Creator": None}, extent)
 
 
 def recolour_dark(rendered: bytes) -> bytes:
@@ -25,17 +32,24 @@ def recolour_dark(rendered: bytes) -> bytes:
     return rendered
 
 
-def render_png(figure: Figure, *, dpi: int = 200) -> bytes:
+def render_png(figure: Figure, *, dpi: int = 200, extent: Bbox | None = None) -> bytes:
     """Render the figure as PNG."""
-    return _render_figure(figure, "png", {"Software": None}, dpi=dpi)
+    return _render_figure(figure, "png", {"Software": None}, extent, dpi=dpi)
 
 
-def _render_figure(figure: Figure, kind: str, metadata: dict[str, None], **more: Any) -> bytes:
-    out = io.BytesIO()
+def measure_extent(figure: Figure) -> Bbox:
+    """Measure the part of the figure that has content, in inches, with a margin."""
     with matplotlib.rc_context(RC):
-        figure.savefig(
-            out, format=kind, metadata=metadata, bbox_inches="tight", pad_inches=0.08, **more
-        )
+        return figure.get_tightbbox().padded(_MARGIN)
+
+
+def _render_figure(
+    figure: Figure, kind: str, metadata: dict[str, None], extent: Bbox | None, **more: Any
+) -> bytes:
+    out = io.BytesIO()
+    extent = measure_extent(figure) if extent is None else extent
+    with matplotlib.rc_context(RC):
+        figure.savefig(out, format=kind, metadata=metadata, bbox_inches=extent, **more)
     return out.getvalue()
 
 
@@ -47,19 +61,25 @@ def save_figure(
     Args:
         title, subject: are rendered in the files, which may be used alone; a page has its own text.
     """
-    rendered = render_svg(figure)
+    extent = measure_extent(figure)
+    rendered = titled = render_svg(figure, extent)
     if title:
-        _add_title(figure, title, subject)
-    write_atomically(folder / f"{name}.svg", render_svg(figure) if title else rendered)
-    write_atomically(folder / f"{name}.png", render_png(figure))
+        _add_title(figure, title, subject, extent.padded(-_MARGIN))
+        extent = measure_extent(figure)
+        titled = render_svg(figure, extent)
+    write_atomically(folder / f"{name}.svg", titled)
+    write_atomically(folder / f"{name}.png", render_png(figure, extent=extent))
     return rendered
 
 
-def _add_title(figure: Figure, title: str, subject: str) -> None:
-    """Draw a title and a subject above the figure, within its width."""
+def _add_title(figure: Figure, title: str, subject: str, around: Bbox) -> None:
+    """Draw a title and a subject above the figure, within its width.
+
+    Args:
+        around: what the figure covers, in inches.
+    """
     width, height = figure.get_size_inches()
     with matplotlib.rc_context(RC):
-        around = figure.get_tightbbox()
         left, top = around.x0 / width, around.y1 + 0.11
         # A letter of this size is about 0.058 in wide, and hardly a line has 0.064 on average.
         lines = textwrap.wrap(subject, max(int((around.x1 - around.x0) / 0.064), 30))

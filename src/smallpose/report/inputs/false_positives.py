@@ -30,7 +30,8 @@ class FalsePositives:
     """Predictions without a person, the highest score first.
 
     Args:
-        rows: (m,) of the predictions.
+        rows: (m,) of the predictions, those of the highest scores.
+        total: how many there are, also those that were not classified.
         kinds: (m,) into `FALSE_POSITIVE_KINDS`. A duplicate fits a person (OKS from 0.1) who is
             matched with a better prediction; a swap fits no person and contains parts of two
             people or more; the rest is background, labelled or not.
@@ -42,24 +43,25 @@ class FalsePositives:
     kinds: NDArray[np.int8]
     nearest: Ints
     oks: Floats
+    total: int
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take_first(self, count: int) -> "FalsePositives":
-        """Return those of the highest scores."""
-        return FalsePositives(
-            rows=self.rows[:count],
-            kinds=self.kinds[:count],
-            nearest=self.nearest[:count],
-            oks=self.oks[:count],
-        )
-
 
 def find_false_positives(
-    truth: Instances, predictions: Predictions, matches: PersonMatches
+    truth: Instances,
+    predictions: Predictions,
+    matches: PersonMatches,
+    max_count: int | None = None,
 ) -> FalsePositives:
-    """Classify the predictions that match neither a person nor an ignored region."""
+    """Classify the predictions that match neither a person nor an ignored region.
+
+    Args:
+        max_count: classify those of the highest scores (default: all).
+    """
+    order = np.argsort(-predictions.scores[matches.unmatched], kind="stable")
+    rows = matches.unmatched[order][:max_count]
     keypoints = map_joints(truth.keypoints, truth.skeleton, predictions.skeleton)
     kinds = np.full(len(predictions), FALSE_POSITIVE_KINDS.index("background"), dtype=np.int8)
     nearest = np.full(len(predictions), -1, dtype=np.intp)
@@ -69,7 +71,7 @@ def find_false_positives(
     people_in = _group_by_image(
         truth.images.ids[truth.image_rows], np.flatnonzero(matches.is_scored)
     )
-    for image, detections in _group_by_image(predictions.image_ids, matches.unmatched).items():
+    for image, detections in _group_by_image(predictions.image_ids, rows).items():
         people = people_in.get(image)
         if people is None:
             continue
@@ -82,8 +84,13 @@ def find_false_positives(
         num_people = _count_people_in_pose(poses, labels, area, sigmas)
         kinds[detections[num_people >= 2]] = FALSE_POSITIVE_KINDS.index("swap")
         kinds[detections[best[detections] >= MIN_OKS]] = FALSE_POSITIVE_KINDS.index("duplicate")
-    rows = matches.unmatched[np.argsort(-predictions.scores[matches.unmatched], kind="stable")]
-    return FalsePositives(rows=rows, kinds=kinds[rows], nearest=nearest[rows], oks=best[rows])
+    return FalsePositives(
+        rows=rows,
+        kinds=kinds[rows],
+        nearest=nearest[rows],
+        oks=best[rows],
+        total=len(matches.unmatched),
+    )
 
 
 def _group_by_image(image_ids: NDArray[np.int64], rows: Ints) -> dict[int, Ints]:

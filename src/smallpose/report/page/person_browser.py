@@ -95,8 +95,8 @@ def build_browser_data(
     oks = results[0].matches.oks
     scored = np.flatnonzero(results[0].matches.is_scored)
     people = _choose_people(scored[np.argsort(oks[scored], kind="stable")])
-    all_false = [find_false_positives(truth, r.predictions, r.matches) for r in results]
-    false = [f.take_first(MAX_FALSE_POSITIVES // len(results)) for f in all_false]
+    max_false = MAX_FALSE_POSITIVES // len(results)
+    false = [find_false_positives(truth, r.predictions, r.matches, max_false) for r in results]
     items = _collect_items(truth, results, people, false)
     windows = [
         place_cell_window(truth, image, box)
@@ -139,7 +139,7 @@ def build_browser_data(
         packs=packs if any(images) else (),
         num_people=len(people),
         num_scored=len(scored),
-        false_positives=[(len(f), len(total)) for f, total in zip(false, all_false, strict=True)],
+        false_positives=[(len(f), f.total) for f in false],
     )
 
 
