@@ -1,10 +1,12 @@
 """Options of `evaluate` that change what a number means, and of `compare`."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from smallpose.cli.main import main
+from smallpose.io.result_environment import write_environment
 
 
 @pytest.fixture
@@ -54,3 +56,18 @@ def test_compare_refuses_one_result_and_the_same_result_twice(files, capsys):
     assert "only one result file was given; pass two or more" in capsys.readouterr().err
     assert main(["compare", truth, results, results]) == 2
     assert "the same result file was given twice; pass each file once" in capsys.readouterr().err
+
+
+def test_compare_says_which_versions_differ(files, tmp_path, capsys):
+    truth, first = files
+    second = tmp_path / "second.json"
+    second.write_text(Path(first).read_text())
+    command = ["compare", truth, first, str(second), "--intervals", "80"]
+    assert main(command) == 0
+    assert "computed differently" not in capsys.readouterr().out
+    write_environment(Path(first), {"opencv": "5.0.0"})
+    write_environment(second, {"opencv": "4.14.0"})
+    assert main([*command, "--json", str(tmp_path / "out.json")]) == 0
+    assert "OpenCV 5.0.0 (results), 4.14.0 (second)" in capsys.readouterr().out
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert written["environments"]["second"] == {"opencv": "4.14.0"}

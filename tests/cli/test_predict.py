@@ -15,6 +15,7 @@ from smallpose.cli.main import main
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17, POSETRACK17, SMALLPOSE, Skeleton
 from smallpose.io.coco_annotations import write_coco
+from smallpose.io.result_environment import read_environment
 from smallpose.training.checkpoint import save_model
 
 TOP_DOWN = "simple_baseline_r18_tiny"
@@ -405,3 +406,15 @@ def test_ids_that_are_text_are_written_back_as_text(files, tmp_path, more, monke
     assert json.loads(out.read_text()) == expected
     read = read_results(out, read_coco(tmp_path / "words.json"))
     assert len(read) == 2
+
+
+@pytest.mark.parametrize(("flags", "precision"), [((), "float32"), (("--half",), "bfloat16")])
+def test_results_have_their_versions_and_precision_beside_them(files, tmp_path, flags, precision):
+    out = tmp_path / "results.json"
+    command = (TOP_DOWN, files / "p/a.png", "--weights", files / TOP_DOWN, "--out", out)
+    assert run_predict(*command, *flags) == 0
+    environment = read_environment(out)
+    assert environment["opencv"] == cv2.__version__
+    assert environment["torch"] == torch.__version__
+    assert (environment["engine"], environment["precision"]) == ("torch", precision)
+    assert environment["cpu_features"]

@@ -13,7 +13,7 @@ import pytest
 from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.training import benchmark
-from smallpose.training.benchmark import Benchmark, Job, run_jobs, write_job_files
+from smallpose.training.benchmark import Benchmark, Job, pin_environment, run_jobs, write_job_files
 from smallpose.training.signals import Interrupted
 
 FINISH = "import pathlib, sys; pathlib.Path(sys.argv[1], 'result.json').write_text('{}')"
@@ -188,3 +188,31 @@ def test_an_unknown_method_gets_a_suggestion(tmp_path, capsys):
     ]
     assert main(command) == 2
     assert "simcc_r50" in capsys.readouterr().err
+
+
+ENVIRONMENT = {"opencv": "5.0.0", "numpy": "2.4.6", "torch": "2.13.0+cpu", "precision": "float32"}
+
+
+def test_a_benchmark_goes_on_with_the_versions_it_began_with(tmp_path):
+    pin_environment(tmp_path, ENVIRONMENT | {"cpu": "x"})
+    pinned = json.loads((tmp_path / "environment.json").read_text())
+    assert pinned == ENVIRONMENT
+    pin_environment(tmp_path, ENVIRONMENT | {"cpu": "y"})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "remedy"),
+    [
+        ("opencv", "4.14.0", "pip install 'opencv-python-headless==5.0.0.*', or name another"),
+        ("torch", "2.14.0", "pip install 'torch==2.13.0.*', or name another"),
+        ("precision", "bfloat16", "name another --out"),
+    ],
+)
+def test_other_versions_are_refused_with_the_command_that_installs_the_first(
+    tmp_path, key, value, remedy
+):
+    pin_environment(tmp_path, ENVIRONMENT)
+    with pytest.raises(InputError) as error:
+        pin_environment(tmp_path, ENVIRONMENT | {key: value})
+    assert ENVIRONMENT[key] in error.value.what and value in error.value.what
+    assert error.value.remedy.startswith(remedy)

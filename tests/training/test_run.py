@@ -78,6 +78,7 @@ def test_the_result_records_what_was_done(eight, tmp_path):
     assert result["recipe"]["batch_size"] == 4
     assert (result["steps"], result["epochs"], result["seed"]) == (4, 2, 3)
     assert result["environment"]["torch"] == torch.__version__
+    assert {"opencv", "numpy", "precision", "cpu_features"} <= result["environment"].keys()
     card = json.loads((tmp_path / "model.json").read_text())
     assert card["sha256"] == result["weights"]["sha256"]
     method = create_method(TINY, weights=tmp_path)

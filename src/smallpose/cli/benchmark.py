@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from smallpose.cli.options import DEMO_SET, add_option, parse_names
 from smallpose.cli.train import set_torch_threads
@@ -128,7 +129,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run_command(args: argparse.Namespace) -> None:
     """Run what has not finished and write the report of all that has."""
     from smallpose.system.progress import print_status
-    from smallpose.training.benchmark import Benchmark, Job, run_jobs, write_job_files
+    from smallpose.training.benchmark import (
+        Benchmark,
+        Job,
+        pin_environment,
+        run_jobs,
+        write_job_files,
+    )
 
     methods = _parse_methods(args.methods)
     settings = _parse_choices(args.settings, "--settings", ("A", "B"))
@@ -154,6 +161,8 @@ def run_command(args: argparse.Namespace) -> None:
         subset_methods=subset_methods,
     )
     jobs = benchmark.plan_jobs()
+    devices = _choose_devices(args.parallel)
+    pin_environment(args.out, _describe_environment(devices[0]))
     write_job_files(jobs)
     num_jobs = len(jobs)
     num_finished = sum(job.is_finished for job in jobs)
@@ -165,7 +174,7 @@ def run_command(args: argparse.Namespace) -> None:
         if status in ("finished", "failed"):
             print_status(f"{num_finished} of {num_jobs}  {status}  {job.folder.name}")
 
-    failed = run_jobs(jobs, _choose_devices(args.parallel), report_change)
+    failed = run_jobs(jobs, devices, report_change)
     finished = [job.folder for job in jobs if job.is_finished]
     if finished:
         _write_report(finished, args.out)
@@ -228,6 +237,17 @@ def _choose_devices(parallel: int) -> list[str]:
     if num_gpus:
         return [f"cuda:{index % num_gpus}" for index in range(parallel or num_gpus)]
     return ["cpu"] * max(parallel, 1)
+
+
+def _describe_environment(device: str) -> dict[str, Any]:
+    """Describe what the runs will compute with; they are processes of this installation."""
+    import cv2  # noqa: F401  # the description has the versions of what is loaded
+    import torch
+
+    from smallpose.system.environment import describe_environment
+
+    name = "cpu" if device == "cpu" else torch.cuda.get_device_name(device)
+    return describe_environment(device=name)
 
 
 def _parse_methods(text: str) -> list[str]:

@@ -43,6 +43,7 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.evaluation.analysis.comparison import compare
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import read_results
+    from smallpose.io.result_environment import read_environment
     from smallpose.system.files import write_atomically
 
     paths = args.predictions
@@ -59,7 +60,15 @@ def run_command(args: argparse.Namespace) -> None:
         )
     predictions = {name: read_results(path, truth) for name, path in zip(names, paths, strict=True)}
     options = read_scoring_options(args)
-    result = compare(truth, predictions, num_resamples=args.intervals, seed=args.seed, **options)
+    environments = {name: read_environment(path) for name, path in zip(names, paths, strict=True)}
+    result = compare(
+        truth,
+        predictions,
+        num_resamples=args.intervals,
+        seed=args.seed,
+        environments=environments,
+        **options,
+    )
     if args.json == "-":
         sys.stdout.write(result.to_json())
         return

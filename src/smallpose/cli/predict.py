@@ -88,6 +88,7 @@ def run_command(args: argparse.Namespace) -> None:
     write_results(
         predictions, args.out, result.people.category_id, result.people.images, args.own_joints
     )
+    _write_environment(args.out, method, options)
     if not args.data or args.own_joints or not len(result.people.skeleton):
         _print_joint_order(predictions.skeleton)
     if not args.data:
@@ -311,6 +312,7 @@ def _predict_in_shards(
         return
     named = worker.order.skeleton if args.own_joints else None
     num_people, num_images = merge_shards(folder, work.num_shards, args.out, named)
+    _write_environment(args.out, method, options)
     if order is None or not len(work.skeleton or ()):
         _print_joint_order(worker.order.skeleton)
     if not args.data:
@@ -318,6 +320,14 @@ def _predict_in_shards(
         write_image_list(work, reports, method.skeleton, path)
         print_status(f"image ids and file names: {path}")
     print(f"{num_people:,} people in {num_images:,} images: {args.out}")
+
+
+def _write_environment(out: Path, method: "PoseMethod", options: "InferenceOptions") -> None:
+    """Record the packages, precision and processor beside the results, which have no room."""
+    from smallpose.inference.environment import describe_method_environment
+    from smallpose.io.result_environment import write_environment
+
+    write_environment(out, describe_method_environment(method, options))
 
 
 def _print_joint_order(skeleton: "Skeleton") -> None:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,22 @@ from types import FrameType
 from typing import Any
 
 from smallpose.core.errors import InputError
+from smallpose.system.environment import COMPARED
 from smallpose.system.files import write_atomically
+from smallpose.system.json_decode import read_json
 from smallpose.training.signals import Interrupted, list_stop_signals
 
 LOG = "train.log"
 JOB_FILE = "job.json"
 OLD_JOB_FILE = "asked.json"  # its name in runs of older versions
+ENVIRONMENT_FILE = "environment.json"
+# What the runs of one table must share, and the package that `pip install` takes.
+PINNED = {
+    "opencv": "opencv-python-headless",
+    "numpy": "numpy",
+    "torch": "torch",
+    "precision": "",
+}
 _POLL_S = 0.1
 
 
@@ -179,6 +189,33 @@ def write_job_files(jobs: Sequence[Job]) -> None:
                 f"holds a run with {key} {stored.get(key)}, now {options[key]}",
                 "continue with the same options, or name another --out",
             )
+
+
+def pin_environment(out: Path, environment: Mapping[str, Any]) -> None:
+    """Record what all runs of a benchmark must share in `out/environment.json`, or compare with it.
+
+    Args:
+        environment: of this process, as `describe_environment` returns it.
+    Raises: InputError when the runs in `out` were made with other versions or precision.
+    """
+    path = out / ENVIRONMENT_FILE
+    pinned = {key: environment[key] for key in PINNED if key in environment}
+    if not path.is_file():
+        write_atomically(path, json.dumps(pinned, indent=1) + "\n")
+        return
+    stored = read_json(path, dict[str, Any])
+    differing = [key for key in pinned if stored.get(key, pinned[key]) != pinned[key]]
+    if differing:
+        key = differing[0]
+        package = PINNED[key]
+        version = str(stored[key]).partition("+")[0]
+        install = f"pip install '{package}=={version}.*', or " if package else ""
+        raise InputError(
+            str(out),
+            f"its runs were made with {COMPARED[key]} {stored[key]}, and this is {pinned[key]}, so "
+            "their differences would not be those of the methods",
+            f"{install}name another --out",
+        )
 
 
 def _read_job_file(folder: Path) -> dict[str, Any] | None:

@@ -1,18 +1,17 @@
 """One training run from start to finish: method and built set in, checkpoint and scores out."""
 
 import json
-import platform
 from dataclasses import asdict
 from typing import Any
 
 import torch
 
-from smallpose._version import __version__
 from smallpose.core.errors import InputError
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.images import open_set_images
 from smallpose.dataloading.top_down.crop_options import CropOptions
+from smallpose.inference.environment import describe_method_environment
 from smallpose.io.coco_results import write_results
 from smallpose.methods import PoseMethod, create_method, find_skeleton, find_weights
 from smallpose.methods.base import Recipe
@@ -192,10 +191,7 @@ def _score_on_coco17(data: SettingData, predictions: Predictions) -> dict[str, A
 
 def _describe_environment(method: PoseMethod, distributed: DistributedContext) -> dict[str, Any]:
     return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "smallpose": __version__,
+        **describe_method_environment(method),
         "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name() if method.device.type == "cuda" else "cpu",
         "processes": distributed.world_size,
     }

@@ -9,7 +9,7 @@ are corrected by Holm over all cells of the table, because a table of fourteen c
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ from smallpose.evaluation.scoring.bootstrap import (
     list_ends,
     resample_metrics,
 )
+from smallpose.system.environment import describe_differences
 
 # A true difference of this many standard errors is detected at the 5 % level in 80 % of all tries.
 _DETECTABLE = 1.959964 + 0.841621
@@ -91,6 +92,7 @@ class Comparison:
     notes: tuple[str, ...] = ()
     seed: int = 0
     num_clusters: int = 0
+    environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def half_detected(self) -> dict[str, HalfDetected]:
@@ -107,6 +109,7 @@ class Comparison:
             "people": first.people,
             "settings": first.settings
             | {"draws": self.num_resamples, "seed": self.seed, "clusters": self.num_clusters},
+            "environments": {name: dict(one) for name, one in self.environments.items() if one},
             "notes": list(self.notes),
         }
         return json.dumps(content, indent=1) + "\n"
@@ -122,6 +125,7 @@ def compare(
     protocols: Sequence[str] = ("coco", "owned"),
     num_resamples: int = 1000,
     seed: int = 0,
+    environments: Mapping[str, Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> Comparison:
     """Score all results on the same truth and the same joints; compare each with the first.
@@ -131,6 +135,8 @@ def compare(
     Args:
         predictions: results by name, two or more.
         num_resamples: of the bootstrap; with m results at least 40 m (m - 1) are made.
+        environments: what each result was computed with, as far as it is known; a note names what
+            differs.
         options: as for `evaluate`.
     """
     if len(predictions) < 2:
@@ -175,6 +181,7 @@ def compare(
                 differences.append(
                     _test_difference(values, resampled, num_clusters, num_with_people)
                 )
+    notes += describe_differences(environments or {})
     notes += _merge_notes(results)
     unit = "videos" if any(counts.groups) else "images"
     notes += describe_scarce_classes("interval", class_clusters, MIN_CLUSTERS, unit)
@@ -186,6 +193,7 @@ def compare(
         notes=tuple(notes),
         seed=seed,
         num_clusters=num_clusters,
+        environments=environments or {},
     )
 
 

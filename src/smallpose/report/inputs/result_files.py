@@ -10,6 +10,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.io.coco_annotations import read_coco
+from smallpose.io.result_environment import read_environment
 from smallpose.report.inputs.runs import Run
 from smallpose.system.files import hash_file
 
@@ -42,7 +43,7 @@ def describe_result_file(path: Path, name: str, predictions: Predictions, truth_
         data=truth_path,
         subset=None,
         weights=None,
-        environment={},
+        environment=read_environment(path) if path.is_file() else {},
         evaluation={},
         name=name,
         file_facts=facts,

@@ -1,29 +1,28 @@
 """Build the context of the page's template: numbers in words, figures and sheets as data URIs."""
 
 import base64
-import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
 from smallpose._version import __version__
 from smallpose.core.instances import SOURCES
-from smallpose.core.table import Cell, Column, Table
+from smallpose.core.table import Table
 from smallpose.report import figures
 from smallpose.report.dataset_report import FigureSpec
 from smallpose.report.images.contact_sheet import SOURCE_NAMES, ContactSheet, Tile
 from smallpose.report.images.encode import encode_image
 from smallpose.report.images.sheet_drawing import LEGEND
-from smallpose.report.inputs.runs import Run
-from smallpose.report.page.curves import compute_curves
+from smallpose.report.inputs.runs import PROTOCOLS, Run
+from smallpose.report.inputs.selections import Selection
 from smallpose.report.page.person_browser import BrowserData
-from smallpose.report.page.result_figures import MAX_CURVES
 from smallpose.report.page.run_details import describe_run
 from smallpose.report.page.summary import Summary
 from smallpose.report.report_data import ReportData
+from smallpose.system.environment import describe_differences
 
 # Name, label and explanation of each error that the person browser filters by.
 ERRORS = (
@@ -34,14 +33,6 @@ ERRORS = (
     ("miss", "miss", "near no label"),
     ("missed", "missed person", "no prediction fits the person with an OKS of at least 0.1"),
     ("false", "false positive", "a prediction without a person: background, duplicate or swap"),
-)
-_CURVES_ALT = (
-    "AP of each run along the height of people, their keypoint density, or the crowding of their "
-    "image; the table below has the same numbers along height"
-)
-_CURVES_NOTE = (
-    "Bins have equally many people; AP by protocol owned, so that each false positive counts in "
-    "one bin. Pale areas are 95 % intervals, from resampling full images or videos."
 )
 
 
@@ -84,8 +75,7 @@ def build_page_context(data: ReportData, tables: PageTables) -> dict[str, Any]:
         "version": __version__,
         "synthetic": data.manifest.synthetic,
         "cards": _build_cards(data),
-        "results": [render_table(table) for table in tables.results],
-        "notes": [*data.notes, *_collect_notes(data.runs)],
+        "notes": build_notes(data.notes, data.runs),
         "is_of_file": data.is_of_file,
         "has_own_runs": data.has_own_runs,
         "has_images": data.images is not None,
@@ -111,49 +101,37 @@ def build_sheet_context(sheets: Sequence[ContactSheet]) -> dict[str, Any]:
     }
 
 
-def build_summary_context(data: ReportData, summary: Summary) -> dict[str, Any]:
-    """Build the values of the headline, and of the curves behind it."""
-    values: dict[str, Any] = {
+def build_summary_context(summary: Summary) -> dict[str, Any]:
+    """Build the values of the headline, and of the table behind it."""
+    return {
         "headline": summary.headline,
         "summary_lines": summary.lines,
         "summary_table": render_table(summary.table) if summary.table else None,
-        "curves": None,
-    }
-    runs = summary.runs[:MAX_CURVES]
-    if data.test is None or not runs:
-        return values
-    results = [replace(data.results[run.index], label=run.single_label) for run in runs]
-    curves = compute_curves(data.test, results, [run.colour for run in runs])
-    return values | {
-        "curves": _encode_for_script(curves),
-        "axes": curves["axes"],
-        "curves_runs": curves["runs"],
-        "curves_alt": _CURVES_ALT,
-        "curves_table": render_table(_build_curve_table(curves["runs"])),
-        "curves_note": _CURVES_NOTE,
     }
 
 
-def _build_curve_table(runs: Sequence[Mapping[str, Any]]) -> Table:
-    columns = (
-        Column("run"),
-        Column("from, px", "number"),
-        Column("to, px", "number"),
-        Column("people", "count"),
-        Column("AP", "points"),
-        Column("95 %, low", "points"),
-        Column("95 %, high", "points"),
-        Column("detected, %", "points"),
-    )
-    rows: list[tuple[Cell, ...]] = [
-        (run["label"], *row) for run in runs for row in run["along"]["height"]
-    ]
-    return Table("along_height", "Along height", columns, tuple(rows))
+def build_selection_context(
+    selections: Sequence[Selection], tables: PageTables, selected: Sequence[Sequence[Table]]
+) -> dict[str, Any]:
+    """Build the values of the results' tables: of all people, then of each selection.
+
+    Args:
+        selected: the tables of each selection but the first.
+    """
+    shown = [tables.results, *selected]
+    keys = [selection.key for selection in selections] or ["all"]
+    return {
+        "selections": selections,
+        "result_sets": [
+            {"key": key, "tables": [_render_protocol(table) for table in one]}
+            for key, one in zip(keys, shown, strict=True)
+        ],
+    }
 
 
-def _encode_for_script(data: Mapping[str, Any]) -> Markup:
-    """Encode JSON for a script element, which no "<" can end."""
-    return Markup(json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"))
+def _render_protocol(table: Table) -> dict[str, Any]:
+    protocols = [name for name in PROTOCOLS if table.name.startswith(f"results_{name}")]
+    return render_table(table) | {"protocol": protocols[0] if protocols else "coco"}
 
 
 def build_people_context(data: ReportData, browser: BrowserData | None) -> dict[str, Any]:
@@ -208,6 +186,12 @@ def _build_cards(data: ReportData) -> list[tuple[str, str]]:
         if value is not None:
             cards.append((f"{value:.1f}", label))
     return cards
+
+
+def build_notes(notes: Sequence[str], runs: Sequence[Run]) -> list[str]:
+    """Collect the notes on the data, what the runs were computed with, and their evaluations."""
+    environments = {figures.label_run(run, runs): run.environment for run in runs}
+    return [*notes, *describe_differences(environments), *_collect_notes(runs)]
 
 
 def _collect_notes(runs: Sequence[Run]) -> list[str]:

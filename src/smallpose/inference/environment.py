@@ -1,0 +1,25 @@
+"""Describe what a method computes with: packages, engine, precision and device."""
+
+from typing import Any
+
+import torch
+
+from smallpose.inference.options import InferenceOptions
+from smallpose.methods.base import PoseMethod
+from smallpose.system.environment import describe_environment
+
+
+def describe_method_environment(
+    method: PoseMethod, options: InferenceOptions | None = None
+) -> dict[str, Any]:
+    """Describe what the method computes with under these options, for runs and results."""
+    options = options or InferenceOptions()
+    is_on_gpu = method.device.type == "cuda"
+    precision = method.precision
+    if options.half:
+        precision = torch.float16 if is_on_gpu else torch.bfloat16
+    return describe_environment(
+        engine="onnxruntime" if options.onnx else "torch",
+        precision=str(precision or torch.float32).removeprefix("torch."),
+        device=torch.cuda.get_device_name(method.device) if is_on_gpu else method.device.type,
+    )
