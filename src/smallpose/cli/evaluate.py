@@ -222,6 +222,7 @@ def _draw_figures(
     args: argparse.Namespace, truth: "Instances", result: "Evaluation", options: dict[str, Any]
 ) -> None:
     from smallpose.evaluation.analysis.binned_ap import (
+        MAX_HEIGHT_RATIO,
         compute_binned_ap,
         measure_density,
         measure_height,
@@ -238,7 +239,13 @@ def _draw_figures(
         "height": measure_height(truth),
     }
     curves = {
-        name: compute_binned_ap(truth, predictions, values, **options)
+        name: compute_binned_ap(
+            truth,
+            predictions,
+            values,
+            max_ratio=MAX_HEIGHT_RATIO if name == "height" else None,
+            **options,
+        )
         for name, values in scales.items()
     }
     save_figures(result, curves, args.figures)

@@ -51,3 +51,19 @@ def test_density_is_measured_of_small_people_only(column):
     assert np.isfinite(measure_density(truth)).all()
     tall, _ = column(height=400)
     assert np.isnan(measure_density(tall)).all()
+
+
+def test_wide_bins_are_split_while_both_parts_keep_enough_people(column):
+    """One bin of 7 to 77 px would hide that nobody below 30 px is detected."""
+    truth, predictions = column(400)
+    heights = np.concatenate([np.geomspace(7, 77, 200), np.geomspace(78, 100, 200)])
+    whole = compute_binned_ap(truth, predictions, heights, num_bins=2)
+    split = compute_binned_ap(truth, predictions, heights, num_bins=2, max_ratio=1.6)
+    assert [b.people for b in whole] == [200, 200]
+    assert split[-1].people == 200  # a narrow bin stays
+    assert len(split) > 4
+    assert all(b.people >= 25 for b in split)
+    assert all(b.high <= 1.6 * b.low or b.people < 50 for b in split)
+    assert sum(b.people for b in split) == 400
+    assert all(b.low <= b.mean <= b.high for b in split)
+    assert whole[0].mean == pytest.approx(heights[:200].mean())

@@ -48,18 +48,18 @@ def test_bars_have_the_height_of_the_numbers_and_empty_classes_are_gaps(result):
 
 def test_bins_are_drawn_over_their_range_and_empty_ones_are_left_out():
     bins = [
-        Bin(0.1, 0.3, 5, 0.25, Interval(0.25, 0.1, 0.4)),
-        Bin(0.3, 0.6, 0, None),
-        Bin(0.6, 0.9, 5, 0.75, None),
+        Bin(0.1, 0.3, 0.2, 5, 0.25, Interval(0.25, 0.1, 0.4)),
+        Bin(0.3, 0.6, 0.5, 0, None),
+        Bin(0.6, 0.9, 0.7, 5, 0.75, None),
     ]
     axes = draw_ap_along_scale("density", bins).axes[0]
     (line,) = [x for x in axes.lines if len(x.get_xdata()) == 2 and x.get_alpha() == 0.5]
-    assert list(line.get_xdata()) == pytest.approx([0.2, 0.75])
+    assert list(line.get_xdata()) == pytest.approx([0.2, 0.7])
     assert list(line.get_ydata()) == pytest.approx([25, 75])
 
 
 def test_the_same_evaluation_gives_the_same_bytes(result, tmp_path):
-    bins = {"height": [Bin(10, 40, 3, 0.5, None)], "density": []}
+    bins = {"height": [Bin(10, 40, 20, 3, 0.5, None)], "density": []}
     for name in ("a", "b"):
         save_figures(result, bins, tmp_path / name)
     files = sorted(p.name for p in (tmp_path / "a").iterdir())

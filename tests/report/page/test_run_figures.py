@@ -85,7 +85,14 @@ def test_the_papers_own_fig_5_has_the_signs_of_its_tables():
 
 def bins(*aps: float | None) -> list[Bin]:
     return [
-        Bin(i / 4, (i + 1) / 4, 10, ap, None if ap is None else Interval(ap, ap - 0.1, ap + 0.1))
+        Bin(
+            low=i / 4,
+            high=(i + 1) / 4,
+            mean=(i + 0.5) / 4,
+            people=10,
+            ap=ap,
+            interval=None if ap is None else Interval(ap, ap - 0.1, ap + 0.1),
+        )
         for i, ap in enumerate(aps)
     ]
 

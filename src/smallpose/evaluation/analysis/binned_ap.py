@@ -1,7 +1,8 @@
 """AP along a scale: along keypoint density (Fig. 4a), along a person's height in pixels.
 
-Bins have equally many people. An unmatched detection is a false positive in the bin of the person
-it belongs to (protocol `owned`), so that a bin's AP does not depend on how full the others are.
+Bins have equally many people; on request those of a wide range of values are split. An unmatched
+detection is a false positive in the bin of the person it belongs to (protocol `owned`), so that a
+bin's AP does not depend on how full the others are.
 """
 
 from dataclasses import asdict, dataclass
@@ -38,13 +39,17 @@ from smallpose.evaluation.scoring.bootstrap import (
 from smallpose.evaluation.scoring.count_matches import find_unmatched, sort_groups
 from smallpose.evaluation.scoring.precision_recall import RECALLS, THRESHOLDS, compute_curves
 
+MIN_SPLIT_PEOPLE = 25  # of each part of a bin that is split
+MAX_HEIGHT_RATIO = 1.6  # of the heights of a bin
+TINY = 1e-9
+
 
 @dataclass(frozen=True)
 class Bin:
     """AP of people within a range of values.
 
     Args:
-        low, high: smallest and largest value among them.
+        low, high, mean: smallest, largest and mean value among them.
         people: how many they are.
         ap: None without people: a gap, not a zero.
         interval: 95 % of it, where there are resamples.
@@ -52,6 +57,7 @@ class Bin:
 
     low: float
     high: float
+    mean: float
     people: int
     ap: float | None
     interval: Interval | None = None
@@ -91,6 +97,7 @@ def compute_binned_ap(
     values: ArrayLike,
     *,
     num_bins: int = 10,
+    max_ratio: float | None = None,
     num_resamples: int = 0,
     seed: int = 0,
     **options: Any,
@@ -100,6 +107,8 @@ def compute_binned_ap(
     Args:
         values: (n,) such as `measure_density(truth)`; people with NaN are ignored.
         num_bins: at most 32; fewer come back when many values are equal.
+        max_ratio: of the largest to the smallest value of a bin; wider ones are split as long as
+            both parts keep 25 people (default: none is split).
         num_resamples: of the bootstrap for intervals; 0 for none.
         options: as for `evaluate`.
     """
@@ -108,7 +117,7 @@ def compute_binned_ap(
     value = np.where(scored.classes[0], np.asarray(values, dtype=np.float64), np.nan)
     if not np.isfinite(value).any():
         return []
-    members = _split_people(value, min(num_bins, MAX_CLASSES))
+    members = _split_people(value, min(num_bins, MAX_CLASSES), max_ratio)
     groups = group_by_image(truth, predictions)
     matches = match_detections(groups, scored.poses, members, THRESHOLDS)
     boxes_xywh = get_detection_boxes(predictions)
@@ -130,28 +139,65 @@ def compute_binned_ap(
                 groups.people_image[is_member[groups.people]], minlength=len(groups.image_ids)
             )
             weights = draw_weights(clusters, num_resamples, seed)
+            # A detection that counts in no bit of the bin changes no sum.
+            counting = order[(tp | fp)[order] > 0]
             resampled = [
-                _resample_ap(groups, order, tp, fp, batch, people_per_image) for batch in weights
+                _resample_ap(groups, counting, tp, fp, batch, people_per_image) for batch in weights
             ]
             has_people = index_clusters(clusters)[people_per_image > 0]
             if len(np.unique(has_people)) >= MIN_CLUSTERS:
                 interval = compute_interval(ap, np.concatenate(resampled), count_clusters(clusters))
-        low, high = np.nan, np.nan
-        if num_people:
-            low, high = float(value[is_member].min()), float(value[is_member].max())
-        bins.append(Bin(low=low, high=high, people=num_people, ap=ap, interval=interval))
+        values_of_bin = value[is_member]
+        bins.append(
+            Bin(
+                low=float(values_of_bin.min()),
+                high=float(values_of_bin.max()),
+                mean=float(values_of_bin.mean()),
+                people=num_people,
+                ap=ap,
+                interval=interval,
+            )
+        )
     return bins
 
 
-def _split_people(value: Floats, num_bins: int) -> Mask:
+def _split_people(value: Floats, num_bins: int, max_ratio: float | None) -> Mask:
     """Return (b, n) the people of each bin; people with NaN are in none."""
     is_known = np.isfinite(value)
-    edges = np.unique(np.quantile(value[is_known], np.linspace(0, 1, num_bins + 1)))
+    known = np.sort(value[is_known])
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, num_bins + 1)))
+    if max_ratio is not None:
+        edges = _split_wide_bins(known, edges, max_ratio)
     index = np.searchsorted(edges, value, side="right") - 1
     index = np.clip(index, 0, max(len(edges) - 2, 0))
     members = (index == np.arange(max(len(edges) - 1, 1))[:, None]) & is_known
     # With few people an edge between two of them can leave a bin empty.
     return np.asarray(members[members.any(axis=1)])
+
+
+def _split_wide_bins(known: Floats, edges: Floats, max_ratio: float) -> Floats:
+    """Add edges where a bin's values span more than a ratio, from the lowest bin on.
+
+    Args:
+        known: (n,) values in rising order.
+        edges: (b + 1,) of the bins.
+    """
+    i = 0
+    while i < len(edges) - 1 and len(edges) <= MAX_CLASSES:
+        is_last = i == len(edges) - 2
+        start = np.searchsorted(known, edges[i])
+        stop = len(known) if is_last else np.searchsorted(known, edges[i + 1])
+        inside = known[start:stop]
+        if len(inside) < 2 * MIN_SPLIT_PEOPLE or not inside[-1] > max_ratio * max(inside[0], 0):
+            i += 1
+            continue
+        middle = np.sqrt(max(inside[0], TINY) * inside[-1])
+        middle = np.clip(middle, inside[MIN_SPLIT_PEOPLE], inside[-MIN_SPLIT_PEOPLE])
+        if not inside[0] < middle < edges[i + 1]:
+            i += 1
+            continue
+        edges = np.insert(edges, i + 1, middle)
+    return edges
 
 
 def _resample_ap(

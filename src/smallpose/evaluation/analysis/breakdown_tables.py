@@ -88,7 +88,10 @@ def build_breakdowns(
                 values = binned_ap.measure_density(truth, num_joints, **sizes)
             else:
                 values = binned_ap.measure_height(truth)
-            bins = binned_ap.compute_binned_ap(truth, predictions, values, **resampling, **options)
+            max_ratio = binned_ap.MAX_HEIGHT_RATIO if name == "height" else None
+            bins = binned_ap.compute_binned_ap(
+                truth, predictions, values, max_ratio=max_ratio, **resampling, **options
+            )
             made[name] = _tabulate_bins(name, bins)
         elif name == "image":
             images = breakdown.count_per_image(result, truth)
@@ -165,6 +168,8 @@ def _tabulate_bins(name: str, bins: Sequence[binned_ap.Bin]) -> Breakdown:
         rows.append([span, f"{one.people:,}", format_number(one.ap), ends])
     heading = [name, "people", "AP (owned)", "95 %"]
     caption = f"{_BIN_UNITS[name]}; bins of equally many people, protocol owned"
+    if name == "height":
+        caption += f"; those of heights beyond a ratio of {binned_ap.MAX_HEIGHT_RATIO:g} are split"
     table = format_table(heading, rows, left=1)
     return [one.to_dict() for one in bins], _format_breakdown(caption, table)
 

@@ -157,8 +157,8 @@ class HalfDetected:
             return ""
         return (
             f"; of the {self.num_below:,} people below it {self.num_partial:,} have over "
-            f"{100 * MAX_OUTSIDE:.0f} % of their labelled joints outside the box, which is smaller "
-            "than they are"
+            f"{100 * MAX_OUTSIDE:.0f} % of their labelled joints outside the box, so they are "
+            "taller than it"
         )
 
     def to_dict(self) -> dict[str, Any]:

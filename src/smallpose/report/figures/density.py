@@ -56,7 +56,7 @@ def draw_ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
     for index, (label, bins) in enumerate(methods.items()):
         # Methods are shifted within a bin, or their whiskers would hide each other.
         shift = (index - (len(methods) - 1) / 2) * 0.006
-        x = np.array([(b.low + b.high) / 2 + shift for b in bins])
+        x = np.array([b.mean + shift for b in bins])
         ap = np.array([np.nan if b.ap is None else 100 * b.ap for b in bins])
         style = get_series_style(index)
         axes.plot(

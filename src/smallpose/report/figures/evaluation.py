@@ -66,17 +66,16 @@ def draw_class_bars(result: Evaluation) -> Figure:
 
 
 def draw_ap_along_scale(name: str, bins: Sequence[Bin]) -> Figure:
-    """Draw AP (`owned`) in bins of equally many people, each over its range of values."""
+    """Draw AP (`owned`) in bins of people, each over its range of values, with their mean."""
     figure, axes = create_axes(6.2, 3.6)
     shown = [b for b in bins if b.ap is not None]
     for b in shown:
         axes.hlines(100 * (b.ap or 0.0), b.low, b.high, color=SERIES[0], lw=3, zorder=3)
         if b.interval is not None:
-            middle = _find_middle(name, b)
             low, high = 100 * b.interval.low, 100 * b.interval.high
-            axes.vlines(middle, low, high, color=SERIES[0], lw=1.2, zorder=2)
+            axes.vlines(b.mean, low, high, color=SERIES[0], lw=1.2, zorder=2)
     axes.plot(
-        [_find_middle(name, b) for b in shown],
+        [b.mean for b in shown],
         [100 * (b.ap or 0.0) for b in shown],
         color=SERIES[0],
         lw=1,
@@ -96,11 +95,6 @@ def draw_ap_along_scale(name: str, bins: Sequence[Bin]) -> Figure:
         f"{people:,} people in {len(bins)} bins", loc="left", fontsize=9, color=LIGHT.muted
     )
     return apply_theme(figure)
-
-
-def _find_middle(name: str, b: Bin) -> float:
-    """Find the middle of a bin on its axis; heights have a logarithmic one."""
-    return float(np.sqrt(b.low * b.high)) if name == "height" else (b.low + b.high) / 2
 
 
 def _draw_density_bands(axes: Axes) -> None:

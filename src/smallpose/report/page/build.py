@@ -4,6 +4,7 @@
 Markdown and CSV, figures and contact sheets as PNG and SVG), and writes `index.html` last.
 """
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -32,8 +33,14 @@ from smallpose.report.images.encode import encode_image, open_image_reader
 from smallpose.report.images.sheet_drawing import draw_sheet
 from smallpose.report.inputs.person_matching import RunPredictions
 from smallpose.report.inputs.scores import RunScore, SeedGroup, group_scores
+from smallpose.report.inputs.selections import (
+    Selection,
+    list_selections,
+    read_leaking_images,
+)
 from smallpose.report.latency import measure_latencies
 from smallpose.report.page import context
+from smallpose.report.page.curve_context import build_curve_context
 from smallpose.report.page.person_browser import MAX_RUNS, BrowserData, build_browser_data
 from smallpose.report.page.result_figures import make_result_figures
 from smallpose.report.page.run_figures import (
@@ -41,6 +48,7 @@ from smallpose.report.page.run_figures import (
     make_density_figure,
     make_latency_figure,
 )
+from smallpose.report.page.selected_results import build_selected_tables
 from smallpose.report.page.summary import summarize_runs
 from smallpose.report.report_data import ReportData, read_report_data
 from smallpose.report.tables import paper_tables
@@ -76,7 +84,10 @@ def make_report(
         write_atomically(out / "claims.json", claims.to_json())
     tables = _build_tables(group_scores(data.runs, scores), data, claims)
     summary = summarize_runs(data, scores)
-    for table in [*tables.all, *([summary.table] if summary.table else [])]:
+    selections = _list_selections(data)
+    selected = build_selected_tables(data, selections)
+    extra = [*itertools.chain(*selected), *([summary.table] if summary.table else [])]
+    for table in [*tables.all, *extra]:
         save_table(table, out / "tables")
     result_figures = make_result_figures(data, scores)
     result_figures += _make_run_figures(data, scores, our_results, num_latency_images, out)
@@ -93,7 +104,9 @@ def make_report(
     values = {
         **context.build_page_context(data, tables),
         **context.build_sheet_context(sheets),
-        **context.build_summary_context(data, summary),
+        **context.build_summary_context(summary),
+        **context.build_selection_context(selections, tables, selected),
+        **build_curve_context(data, summary, selections),
         **context.build_people_context(data, browser),
         "result_figures": [context.render_figure(f, svgs[f.name]) for f in result_figures],
         "data_figures": [context.render_figure(f, svgs[f.name]) for f in data_figures],
@@ -122,6 +135,13 @@ def _build_tables(
         claims=claims.to_table(),
         only_files=paper_tables.build_other_protocols(groups),
     )
+
+
+def _list_selections(data: ReportData) -> list[Selection]:
+    """List the selections of people that numbers are offered for; none without ground truth."""
+    if data.test is None or not data.results:
+        return []
+    return list_selections(data.test, read_leaking_images(data.data))
 
 
 def _build_table1(data: ReportData) -> Table:

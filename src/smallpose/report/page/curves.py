@@ -9,16 +9,31 @@ from numpy.typing import NDArray
 
 from smallpose.core.density import DENSE_FROM, SPARSE_BELOW
 from smallpose.core.instances import Instances
+from smallpose.core.interval import Interval
 from smallpose.evaluation.analysis.binned_ap import (
+    MAX_HEIGHT_RATIO,
     compute_binned_ap,
     measure_density,
     measure_height,
 )
+from smallpose.evaluation.analysis.half_detected import MAX_OUTSIDE, HalfDetected
+from smallpose.evaluation.matching.arrays import Mask
+from smallpose.evaluation.scoring.bootstrap import (
+    MIN_CLUSTERS,
+    compute_interval,
+    count_clusters,
+    draw_weights,
+    index_clusters,
+)
+from smallpose.evaluation.scoring.detected_people import measure_share_outside
 from smallpose.report.inputs.person_matching import RunPredictions
+from smallpose.report.inputs.selections import Selection
+from smallpose.report.page.summary_statistics import find_height_limit
 from smallpose.stats.crowding import crowd_index
 
 NUM_BINS = 12
 NUM_RESAMPLES = 100
+NUM_SHARE_RESAMPLES = 200
 MAX_PEOPLE_WITH_INTERVALS = 30_000  # with more people the intervals are thinner than the line
 
 
@@ -51,7 +66,7 @@ def build_axes(truth: Instances) -> list[Axis]:
     return [
         Axis(
             key="height",
-            label="height of the person",
+            label="height of the person's box",
             unit="px",
             log=True,
             values=measure_height(truth),
@@ -76,42 +91,106 @@ def build_axes(truth: Instances) -> list[Axis]:
 
 
 def compute_curves(
-    truth: Instances, results: Sequence[RunPredictions], colours: Sequence[str]
+    selections: Sequence[Selection], results: Sequence[RunPredictions], colours: Sequence[str]
 ) -> dict[str, Any]:
-    """Compute AP (`owned`) with intervals, and the share detected, in bins of equal counts.
+    """Compute AP (`owned`) and the share detected, with intervals, in bins along each axis.
+
+    AP has intervals for all people only, the share for every selection.
 
     Args:
+        selections: of people, all of them first.
+        results: of the runs, for all people.
         colours: of the runs.
-    Returns: for JSON, by axis and run.
+    Returns: for JSON, by run, selection and axis.
     """
-    axes = build_axes(truth)
-    has_intervals = int(truth.is_counted.sum()) <= MAX_PEOPLE_WITH_INTERVALS
-    num_resamples = NUM_RESAMPLES if has_intervals else 0
-    runs = [
-        {
-            "label": result.label,
-            "colour": colour,
-            "along": {axis.key: _compute_bins(truth, result, axis, num_resamples) for axis in axes},
-        }
+    first = selections[0]
+    has_intervals = first.num_people <= MAX_PEOPLE_WITH_INTERVALS
+    runs: list[dict[str, Any]] = [
+        {"label": result.label, "colour": colour, "along": {}, "half": {}}
         for result, colour in zip(results, colours, strict=True)
     ]
-    return {"axes": [axis.to_dict() for axis in axes], "runs": runs}
+    for selection in selections:
+        axes = build_axes(selection.truth)
+        num_resamples = NUM_RESAMPLES if has_intervals and selection is first else 0
+        for run, result in zip(runs, results, strict=True):
+            own = result if selection is first else selection.match(result)
+            run["along"][selection.key] = {
+                axis.key: _compute_bins(selection.truth, own, axis, num_resamples) for axis in axes
+            }
+            limit = find_height_limit(selection.truth, own.matches)
+            run["half"][selection.key] = _describe_limit(limit)
+    return {
+        "axes": [axis.to_dict() for axis in build_axes(first.truth)],
+        "selections": [{"key": s.key, "label": s.label} for s in selections],
+        "runs": runs,
+    }
+
+
+def _describe_limit(limit: HalfDetected) -> dict[str, Any]:
+    """Return the height from which half are detected, or why there is none, for JSON."""
+    short = limit.short_reason or limit.describe_limit().partition("(OKS .5) ")[2]
+    return limit.to_dict() | {"inside": limit.is_inside, "ends": limit.ends, "short": short}
 
 
 def _compute_bins(
     truth: Instances, result: RunPredictions, axis: Axis, num_resamples: int
 ) -> list[list[float | int | None]]:
-    """Compute per bin: low, high, people, AP, its interval's ends, share detected; in percent."""
+    """Compute the numbers of each bin, shares in percent.
+
+    Returns: low, high, mean, people, of whom how many have a box that holds a part of them; AP and
+        the ends of its interval; the share detected and the ends of its interval.
+    """
     rows = []
     bins = compute_binned_ap(
-        truth, result.predictions, axis.values, num_bins=NUM_BINS, num_resamples=num_resamples
+        truth,
+        result.predictions,
+        axis.values,
+        num_bins=NUM_BINS,
+        max_ratio=MAX_HEIGHT_RATIO if axis.key == "height" else None,
+        num_resamples=num_resamples,
     )
+    outside = measure_share_outside(truth.boxes_xywh, truth.keypoints)
+    is_partial = outside > MAX_OUTSIDE
+    weights = np.concatenate(list(draw_weights(truth.images.groups, NUM_SHARE_RESAMPLES, 0)))
     for b in bins:
-        if b.ap is None:
-            continue
-        in_bin = (axis.values >= b.low) & (axis.values <= b.high) & result.matches.is_scored
-        share = float(result.matches.is_matched[in_bin].mean()) if in_bin.any() else None
-        ends = (None, None) if b.interval is None else (b.interval.low, b.interval.high)
-        points = [None if v is None else round(100 * v, 2) for v in (b.ap, *ends, share)]
-        rows.append([round(b.low, 4), round(b.high, 4), b.people, *points])
+        is_inside = (axis.values >= b.low) & (axis.values <= b.high) & result.matches.is_scored
+        share = _measure_share(truth, result.matches.is_matched, is_inside, weights)
+        num_partial = int((is_partial & is_inside).sum())
+        ap = Interval(b.ap) if b.ap is not None and b.interval is None else b.interval
+        points = [*_list_points(ap), *_list_points(share)]
+        place = [round(value, 4) for value in (b.low, b.high, b.mean)]
+        rows.append([*place, b.people, num_partial, *points])
     return rows
+
+
+def _list_points(value: Interval | None) -> list[float | None]:
+    """List a share and the ends of its interval in percent; None where unknown."""
+    if value is None:
+        return [None, None, None]
+    ends = (value.value, value.low, value.high)
+    return [round(100 * end, 2) if np.isfinite(end) else None for end in ends]
+
+
+def _measure_share(
+    truth: Instances, is_matched: Mask, is_inside: Mask, weights: NDArray[np.uint16]
+) -> Interval | None:
+    """Measure the share detected of some people, with its 95 % interval over images or videos."""
+    if not is_inside.any():
+        return None
+    m = len(truth.images)
+    people = np.bincount(truth.image_rows[is_inside], minlength=m).astype(np.float64)
+    matched = np.bincount(truth.image_rows[is_inside & is_matched], minlength=m)
+    share = float(matched.sum() / people.sum())
+    cluster = index_clusters(truth.images.groups)
+    if len(np.unique(cluster[people > 0])) < MIN_CLUSTERS:
+        return Interval(share)
+    total = weights @ people
+    resampled = np.divide(
+        weights @ matched.astype(np.float64),
+        total,
+        out=np.full(len(total), np.nan),
+        where=total > 0,
+    )
+    return compute_interval(share, resampled, count_clusters(truth.images.groups)) or Interval(
+        share
+    )

@@ -60,7 +60,7 @@ def _describe_bins(name: str, bins: Sequence[Bin]) -> str:
     known = [b for b in bins if b.ap is not None]
     if not known:
         return f"{name} no values"
-    ends = [f"{100 * (b.ap or 0):.1f} at {(b.low + b.high) / 2:.2f}" for b in (known[0], known[-1])]
+    ends = [f"{100 * (b.ap or 0):.1f} at {b.mean:.2f}" for b in (known[0], known[-1])]
     return f"{name} {', '.join(ends)}"
 
 

@@ -3,17 +3,24 @@
 const curvesData = document.getElementById("curves-data");
 if (curvesData) drawCurves(JSON.parse(curvesData.textContent));
 
-function drawCurves({ axes, runs }) {
+function drawCurves({ axes, runs, selections }) {
   const plot = document.getElementById("curves");
   const svg = plot.querySelector("svg");
   const readout = document.getElementById("curves-readout");
   const margin = { left: 44, right: 14, top: 18, bottom: 44 };
   const visible = new Set(runs.map((_, i) => i));
-  let axis = axes[0], measure = "ap", cursor = null; // cursor: a value on the axis
+  const halves = document.getElementById("curves-half");
+  let axis = axes[0], measure = "share", selection = selections[0].key;
+  let cursor = null; // a value on the axis
 
   document.getElementById("curves-controls").addEventListener("change", (event) => {
     if (event.target.name === "axis") axis = axes.find((a) => a.key === event.target.value);
     if (event.target.name === "measure") measure = event.target.value;
+    cursor = null;
+    draw();
+  });
+  document.addEventListener("selection", (event) => {
+    selection = event.detail;
     cursor = null;
     draw();
   });
@@ -27,13 +34,21 @@ function drawCurves({ axes, runs }) {
 
   function listBins(run) {
     const showsAp = measure === "ap";
-    return run.along[axis.key].map(([low, high, people, ap, apLow, apHigh, share]) => ({
-      low, high, people,
-      middle: axis.log ? Math.sqrt(low * high) : (low + high) / 2,
-      value: showsAp ? ap : share,
-      lower: showsAp ? apLow : null, // ends of the 95 % interval
-      upper: showsAp ? apHigh : null,
-    })).filter((bin) => bin.value !== null);
+    return run.along[selection][axis.key].map(
+      ([low, high, mean, people, partial, ap, apLow, apHigh, share, shareLow, shareHigh]) => ({
+        low, high, people, partial,
+        middle: mean,
+        value: showsAp ? ap : share,
+        lower: showsAp ? apLow : shareLow, // ends of the 95 % interval
+        upper: showsAp ? apHigh : shareHigh,
+      }),
+    ).filter((bin) => bin.value !== null);
+  }
+
+  // The height from which half are detected, where it can be told and this view has a place for it.
+  function getHalf(run) {
+    const half = run.half[selection];
+    return axis.key === "height" && measure === "share" && half.inside ? half : null;
   }
 
   function computeScales() {
@@ -63,7 +78,11 @@ function drawCurves({ axes, runs }) {
     svg.setAttribute("viewBox", `0 0 ${scales.width} ${scales.height}`);
     svg.replaceChildren();
     drawGrid(scales);
-    runs.forEach((run, i) => { if (visible.has(i)) drawRun(scales, run); });
+    const shown = runs.filter((_, i) => visible.has(i));
+    if (measure === "share" && scales.top > 50) drawHalfLine(scales);
+    shown.forEach((run) => drawHalf(scales, run));
+    shown.forEach((run) => drawRun(scales, run));
+    halves.textContent = shown.map((run) => describeHalf(run)).join(" · ");
     updateReadout(scales);
   }
 
@@ -90,6 +109,28 @@ function drawCurves({ axes, runs }) {
         addNode("text", { x: Math.min(middle, width - 16), y: y(top) + 14, class: "tick mid" }, name);
       }
     });
+  }
+
+  function drawHalfLine({ x, y, from, to }) {
+    addNode("line", { x1: x(from), x2: x(to), y1: y(50), y2: y(50), class: "half" });
+    addNode("text", { x: x(to), y: y(50) - 5, class: "tick end" }, "half");
+  }
+
+  function drawHalf({ x, y, from, to, top }, run) {
+    const half = getHalf(run);
+    if (!half) return;
+    const low = x(Math.max(half.low ?? from, from)), high = x(Math.min(half.high ?? to, to));
+    const bar = { x: low, y: y(0) - 7, width: Math.max(high - low, 1), height: 7, fill: run.colour };
+    addNode("rect", { ...bar, class: "half-range" });
+    const place = x(half.value);
+    addNode("line", { x1: place, x2: place, y1: y(0), y2: y(50), stroke: run.colour, class: "half-mark" });
+    addNode("path", { d: `M${place - 6} ${y(0) + 1}h12l-6-9z`, fill: run.colour });
+  }
+
+  function describeHalf(run) {
+    const half = run.half[selection];
+    if (half.value === null) return `${run.label}: ${half.short}`;
+    return `${run.label}: half detected from ${half.value.toFixed(0)} px (95 %: ${half.ends})`;
   }
 
   function listTicks(from, to, width) {
@@ -137,6 +178,9 @@ function drawCurves({ axes, runs }) {
       if (!parts.length) {
         const unit = axis.unit ? ` ${axis.unit}` : "";
         parts.push(`${formatShort(bin.low)} to ${formatShort(bin.high)}${unit}, ${bin.people.toLocaleString("en")} people`);
+      }
+      if (parts.length === 1 && bin.partial) {
+        parts.push(`${bin.partial.toLocaleString("en")} of their boxes hold a part of the person`);
       }
       const interval = bin.lower === null ? "" : ` (95 %: ${bin.lower.toFixed(1)} to ${bin.upper.toFixed(1)})`;
       parts.push(`${run.label} ${bin.value.toFixed(1)}${interval}`);
