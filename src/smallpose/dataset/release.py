@@ -21,7 +21,13 @@ from smallpose.dataset.builder.leak_step import LEAKS_FILE
 from smallpose.dataset.image_folder import read_manifest
 from smallpose.dataset.splits import SPLITS
 from smallpose.io.coco_annotations import read_coco
-from smallpose.system.files import hash_file, read_bytes, resolve_inside, write_atomically
+from smallpose.system.files import (
+    hash_file,
+    read_bytes,
+    resolve_inside,
+    write_atomically,
+    write_folder,
+)
 
 _CARD = "README.md"
 _CROISSANT = "croissant.json"
@@ -68,8 +74,7 @@ def write_release(built: Path, out: Path) -> list[str]:
     if out.suffix == ".zip":
         write_atomically(out, _build_zip(parts))
     else:
-        for name, content in parts.items():
-            write_atomically(out / name, content)
+        write_folder(out, parts)
     return list(parts)
 
 

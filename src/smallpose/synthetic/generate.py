@@ -18,7 +18,7 @@ from smallpose.synthetic.labels.records import ImageRecord
 from smallpose.synthetic.plan import SIZES, plan_jobs
 from smallpose.synthetic.render_jobs import RenderJob, batch_jobs, run_jobs
 from smallpose.synthetic.rendering.raster import use_one_thread
-from smallpose.system.files import resolve_output_folder
+from smallpose.system.files import describe_os_error, resolve_output_folder
 
 _WRITERS = {
     "coco": write_coco,
@@ -41,7 +41,7 @@ def make_synthetic_dataset(
         workers: number of processes.
         overwrite: replace the content of `out`.
 
-    Raises: InputError when the size is unknown or `out` is not empty.
+    Raises: InputError when the size is unknown or `out` is not empty, RunError for a full disk.
     """
     out = resolve_output_folder(Path(out))
     if size not in SIZES:
@@ -50,19 +50,27 @@ def make_synthetic_dataset(
         raise InputError(
             str(out), "the folder exists and is not empty", "give another one or --overwrite"
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name[:80]}.") as folder:
-        root = Path(folder) / "dataset"
-        root.mkdir()
-        records = [p for job in _render_jobs(root, plan_jobs(size, seed), workers) for p in job]
-        for source, write in _WRITERS.items():
-            write(root / source, [p for p in records if p.source == source])
-        write_truth(root, records)
-        if out.is_dir():
-            shutil.rmtree(out)
-        elif out.exists():
-            out.unlink()
-        root.replace(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name[:80]}.") as folder:
+            root = Path(folder) / "dataset"
+            root.mkdir()
+            records = [p for job in _render_jobs(root, plan_jobs(size, seed), workers) for p in job]
+            for source, write in _WRITERS.items():
+                write(root / source, [p for p in records if p.source == source])
+            write_truth(root, records)
+            _put_in_place(root, out)
+    except OSError as error:
+        raise describe_os_error(error, str(out), "unfinished files were removed") from None
+
+
+def _put_in_place(root: Path, out: Path) -> None:
+    """Move the finished folder to `out`, in place of what is there."""
+    if out.is_dir():
+        shutil.rmtree(out)
+    elif out.exists():
+        out.unlink()
+    root.replace(out)
 
 
 def _render_jobs(root: Path, jobs: list[RenderJob], workers: int) -> Iterator[list[ImageRecord]]:

@@ -6,9 +6,9 @@ A result file of any origin is a run without a training: see `result_files`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct, ValidationError, convert
 from msgspec import field as json_field
 
 from smallpose.core.errors import InputError
@@ -32,17 +32,33 @@ PROTOCOLS = ("coco", "owned", "recall")
 _RENAMED_SETTINGS = {"max_found": "max_detections", "found_area": "detection_area"}
 
 
+# pycocotools writes -1 for a class without people.
+_Score = Annotated[float, Meta(ge=-1, le=1)]
+_Count = Annotated[int, Meta(ge=0)]
+_Amount = Annotated[float, Meta(ge=0)]
+_Path = Annotated[str, Meta(pattern=r"^[^\x00]*$")]
+
+
+class _Evaluation(Struct):
+    """What is read of the evaluation JSON."""
+
+    protocols: dict[str, dict[str, _Score | None]]
+    intervals: dict[str, dict[str, tuple[float, float] | None]] | None = None
+    settings: dict[str, Any] | None = None
+    notes: list[str] | None = None
+
+
 class _ResultFile(Struct):
     method: str
     evaluation: dict[str, Any]
     setting: str = ""
-    recipe: Any = None
+    recipe: dict[str, Any] | str | None = None
     seed: int | None = None
-    parameters: int | None = None
-    steps: int | None = None
-    epochs: float | None = None
-    seconds: float | None = None
-    data: str | None = None
+    parameters: _Count | None = None
+    steps: _Count | None = None
+    epochs: _Amount | None = None
+    seconds: _Amount | None = None
+    data: _Path | None = None
     subset: int | None = None
     weights: Any = None
     environment: dict[str, Any] = {}
@@ -157,10 +173,9 @@ def read_run(folder: Path) -> Run:
         what = "it has no result.json" if folder.is_dir() else "no such folder"
         raise InputError(str(folder), what, "pass the folder of a run that 'smallpose train' made")
     file = read_json(path, _ResultFile)
-    if not isinstance(file.evaluation.get("protocols"), dict):
-        raise InputError(
-            str(path), "its evaluation has no protocols", "train or evaluate the run again"
-        )
+    _check_evaluation(path, "evaluation", file.evaluation)
+    if file.evaluation_on_17 is not None:
+        _check_evaluation(path, "B17", file.evaluation_on_17)
     recipe, recipe_fields = _split_recipe(file.recipe)
     return Run(
         folder=folder,
@@ -180,6 +195,22 @@ def read_run(folder: Path) -> Run:
         evaluation=_rename_settings(file.evaluation),
         evaluation_on_17=file.evaluation_on_17 and _rename_settings(file.evaluation_on_17),
     )
+
+
+def _check_evaluation(path: Path, key: str, evaluation: dict[str, Any]) -> None:
+    if "protocols" not in evaluation:
+        raise InputError(
+            f"{path}, {key}", "the evaluation has no protocols", "train or evaluate the run again"
+        )
+    try:
+        convert(evaluation, _Evaluation)
+    except ValidationError as error:
+        reason = str(error).replace("`", "").replace("$.", "")
+        raise InputError(
+            f"{path}, {key}",
+            f"not what an evaluation has ({reason})",
+            "train or evaluate the run again",
+        ) from None
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:

@@ -62,7 +62,8 @@ def _encodes_correctly(path: Path, code: str) -> bool:
 def write_video(path: Path, frames: Iterator[Bytes], size_wh: tuple[int, int], code: str) -> None:
     """Encode (h, w, 3) RGB frames.
 
-    Raises: RunError when the encoder does not open.
+    Raises: RunError when the encoder does not open, or the file is not what was written, as on a
+        full disk, which OpenCV does not report.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     fourcc = cv2.VideoWriter.fourcc(*code)
@@ -70,8 +71,21 @@ def write_video(path: Path, frames: Iterator[Bytes], size_wh: tuple[int, int], c
     writer = cv2.VideoWriter(str(path), cv2.CAP_ANY, fourcc, FRAMES_PER_S, size_wh)
     if not writer.isOpened():
         raise RunError(str(path), f"OpenCV cannot encode {code}", "install opencv-python-headless")
+    num_frames = 0
     try:
         for frame in frames:
             writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+            num_frames += 1
     finally:
         writer.release()
+    if _read_frame_count(path) != num_frames:
+        raise RunError(str(path), "the video was not written completely", "free some space")
+
+
+def _read_frame_count(path: Path) -> int:
+    """Return the number of frames in the table of contents, which is written last."""
+    reader = cv2.VideoCapture(str(path))
+    try:
+        return int(reader.get(cv2.CAP_PROP_FRAME_COUNT)) if reader.isOpened() else 0
+    finally:
+        reader.release()
