@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tables import check_same_table
 
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.io import coco_annotations, coco_results
@@ -100,20 +101,6 @@ def without_slow_readers(monkeypatch: pytest.MonkeyPatch) -> None:
 def assert_same_table() -> Callable[[Any, Any], None]:
     """Return `check_same_table`."""
     return check_same_table
-
-
-def check_same_table(first: Any, second: Any) -> None:
-    """Assert that two tables are of one type and equal in every column and its dtype."""
-    assert type(first) is type(second)
-    for name, expected in vars(second).items():
-        value = getattr(first, name)
-        if isinstance(expected, np.ndarray):
-            assert value.dtype == expected.dtype, name
-            assert np.array_equal(value, expected, equal_nan=expected.dtype.kind == "f"), name
-        elif hasattr(expected, "ids"):
-            check_same_table(value, expected)
-        else:
-            assert value == expected, name
 
 
 def break_text(text: str, seed: int = 1) -> list[str]:
