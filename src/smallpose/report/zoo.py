@@ -1,4 +1,4 @@
-"""Write a page of checkpoints: their recipes, scores and hashes (D18)."""
+"""Write a page of checkpoints and result files: recipes, scores and hashes (D18)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,22 +10,21 @@ from smallpose._version import __version__
 from smallpose.core.errors import InputError
 from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
-from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.runs import METRICS, Run
-from smallpose.report.inputs.scores import RunScore, score_run
+from smallpose.report.inputs.scores import RunScore
 from smallpose.report.page.run_details import flatten_facts
-from smallpose.report.report_data import read_report_data
+from smallpose.report.report_data import ReportData, read_report_data
 from smallpose.report.tables.paper_tables import HEADS
 from smallpose.system.files import hash_file, resolve_inside, write_atomically
 
 
 @dataclass(frozen=True)
 class ZooEntry:
-    """One checkpoint.
+    """One checkpoint, or one result file of any origin.
 
     Args:
-        weights: path of the file, if the run names one; it may be missing.
-        digest: SHA-256 of the file.
+        weights: path of the file, if the run names one; it may be missing. None for a result file.
+        digest: SHA-256 of the weights, or of the result file.
         metrics: points by name, with 95 % intervals if the data and the result file exist.
     """
 
@@ -43,14 +42,17 @@ class ZooEntry:
         """Return the entry for `zoo.json`."""
         run = self.run
         return {
-            "name": run.folder.name,
+            "name": run.title,
             "method": run.method,
             "setting": run.setting,
             "parameters": run.parameters,
             "seed": run.seed,
             "epochs": run.epochs,
             "seconds": run.seconds,
-            "weights": {"file": self.weights_name, "sha256": self.digest},
+            "weights": None
+            if run.is_result_file
+            else {"file": self.weights_name, "sha256": self.digest},
+            "results": dict(run.file_facts) or None,
             "recipe": {"name": run.recipe, **run.recipe_fields},
             "metrics": {
                 name: {
@@ -64,21 +66,21 @@ class ZooEntry:
         }
 
 
-def write_zoo(folders: Sequence[Path], out: Path) -> list[ZooEntry]:
+def write_zoo(
+    paths: Sequence[Path], out: Path, *, names: Sequence[str] = (), category: Sequence[str] = ()
+) -> list[ZooEntry]:
     """Write `out/README.md` and `out/zoo.json`.
 
-    Raises: InputError when a folder is no finished run, or its weights were changed afterwards.
+    Args:
+        paths, names, category: as for `read_report_data`.
+    Raises: InputError when the paths are no finished runs, or no ground truth with its results, or
+        when weights were changed after their run.
     """
-    data = read_report_data(folders)
-    scores = {
-        index: score_run(data.runs[index], data.test, result.predictions)
-        for index, result in data.results.items()
-        if data.test is not None
-    }
-    entries = [_read_entry(run, scores.get(index)) for index, run in enumerate(data.runs)]
+    data = read_report_data(paths, names=names, category=category)
+    entries = [_read_entry(run, data.scores.get(index)) for index, run in enumerate(data.runs)]
     text = json.dumps([entry.to_dict() for entry in entries], indent=1) + "\n"
     write_atomically(out / "zoo.json", text)
-    write_atomically(out / "README.md", _format_page(entries, data.manifest.synthetic))
+    write_atomically(out / "README.md", _format_page(entries, data))
     return entries
 
 
@@ -95,6 +97,8 @@ def _read_entry(run: Run, score: RunScore | None) -> ZooEntry:
                 "restore the file or train the run again",
             )
         digest = actual
+    if run.is_result_file:
+        digest = str(run.file_facts.get("sha256") or "")
     source = score or run
     metrics: dict[str, Interval | None] = {}
     for metric in METRICS:
@@ -106,10 +110,10 @@ def _read_entry(run: Run, score: RunScore | None) -> ZooEntry:
 def build_zoo_table(entries: Sequence[ZooEntry]) -> Table:
     """Build the table of checkpoints, one per row."""
     columns = [
-        *(Column(head) for head in ("checkpoint", "method", "setting", "recipe")),
+        *(Column(head) for head in ("name", "method", "setting", "recipe")),
         Column("parameters", "count"),
         *(Column(HEADS[metric], "points") for metric in METRICS),
-        Column("SHA-256"),
+        Column("SHA-256", meaning="of the weights, or of the result file"),
     ]
     rows = [_build_row(entry) for entry in entries]
     note = "Points by protocol coco, with 95 % intervals over images or videos if they are known."
@@ -119,8 +123,8 @@ def build_zoo_table(entries: Sequence[ZooEntry]) -> Table:
 def _build_row(entry: ZooEntry) -> tuple[Cell, ...]:
     run = entry.run
     return (
-        run.folder.name,
-        paper_values.format_method_label(run.method),
+        run.title,
+        "result file" if run.is_result_file else run.method_label,
         run.setting,
         run.recipe,
         run.parameters,
@@ -129,20 +133,25 @@ def _build_row(entry: ZooEntry) -> tuple[Cell, ...]:
     )
 
 
-def _format_page(entries: Sequence[ZooEntry], synthetic: bool) -> str:
+def _format_page(entries: Sequence[ZooEntry], data: ReportData) -> str:
     parts = ["# Model zoo", f"Made by smallpose {__version__} from finished runs."]
-    if synthetic:
+    if data.is_of_file and data.data is not None:
+        parts[1] = f"Made by smallpose {__version__}. All are scored by `{data.data.name}`."
+    if data.manifest.synthetic:
         parts.append(
             "**Synthetic.** Trained and scored on rendered people: the scores show how the runs "
             "compare and say nothing about real images."
         )
     parts.append(build_zoo_table(entries).to_markdown().rstrip())
+    parts += [f"Note: {note}." for note in data.notes]
     parts += [_describe_entry(entry) for entry in entries]
     return "\n\n".join(parts) + "\n"
 
 
 def _describe_entry(entry: ZooEntry) -> str:
     run = entry.run
+    if run.is_result_file:
+        return _describe_result_file(run)
     training = {name: getattr(run, name) for name in ("seed", "epochs", "steps", "seconds")}
     facts_by_title: dict[str, Mapping[str, Any]] = {
         "recipe": {"name": run.recipe, **run.recipe_fields},
@@ -154,15 +163,28 @@ def _describe_entry(entry: ZooEntry) -> str:
         f"- weights: `{entry.weights_name or 'missing'}`, SHA-256 `{entry.digest}`",
         *(f"- {title}: {_format_facts(facts)}" for title, facts in facts_by_title.items() if facts),
     ]
-    label = paper_values.format_method_label(run.method)
+    setting = f", setting {run.setting}" if run.setting else ""
     return "\n\n".join(
         [
-            f"## {run.folder.name}",
-            f"{label} (`{run.method}`), setting {run.setting}.",
+            f"## {run.title}",
+            f"{run.method_label} (`{run.method}`){setting}.",
             "\n".join(items),
             f"```sh\n{_format_predict_command(entry)}\n{_format_train_command(run)}\n```",
         ]
     )
+
+
+def _describe_result_file(run: Run) -> str:
+    facts_by_title: dict[str, Mapping[str, Any]] = {
+        "results": run.file_facts,
+        "environment": run.environment,
+        "evaluation": run.evaluation.get("settings") or {},
+    }
+    items = [
+        f"- {title}: {_format_facts(facts)}" for title, facts in facts_by_title.items() if facts
+    ]
+    text = "A result file; its weights and its training are not known here."
+    return "\n\n".join([f"## {run.title}", text, "\n".join(items)])
 
 
 def _format_predict_command(entry: ZooEntry) -> str:

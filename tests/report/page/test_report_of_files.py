@@ -1,0 +1,187 @@
+"""A report of result files has the scores of `evaluate` and `compare`, with or without runs."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from smallpose.cli.main import main
+from smallpose.core.predictions import make_predictions
+from smallpose.core.skeleton import COCO17
+from smallpose.evaluation.analysis.comparison import compare
+from smallpose.evaluation.evaluate import evaluate
+from smallpose.io.coco_annotations import read_coco
+from smallpose.io.coco_results import read_results, write_results
+
+
+def write_noisy_results(path: Path, truth, noise: float, seed: int) -> Path:
+    """Write poses of the 17 joints: the labels with noise, in shares of the height."""
+    labelled = truth.to_skeleton(COCO17)
+    rng = np.random.default_rng(seed)
+    poses = labelled.keypoints.copy()
+    height = truth.boxes_xywh[:, 3, None, None]
+    poses[:, :, :2] += rng.normal(0, noise, poses[:, :, :2].shape) * height
+    ids = labelled.images.ids[labelled.image_rows]
+    results = make_predictions(COCO17, ids, poses, rng.random(len(ids)), truth.boxes_xywh)
+    write_results(results, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(project, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Copy the labels out of the set, and write two results for them."""
+    folder = tmp_path_factory.mktemp("files")
+    labels = folder / "labels.json"
+    labels.write_bytes((project.data / "annotations" / "test.json").read_bytes())
+    return [
+        labels,
+        write_noisy_results(folder / "good.json", project.test, 0.01, 1),
+        write_noisy_results(folder / "bad.json", project.test, 0.06, 2),
+    ]
+
+
+@pytest.fixture(scope="module")
+def report(files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("report_of_files")
+    words = [*map(str, files), "--name", "My <model>", "--name", "Other", "--out", str(out)]
+    assert main(["report", *words]) == 0
+    return out
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_scores_are_those_of_evaluate_on_the_same_files(files: list[Path], report: Path):
+    truth = read_coco(files[0])
+    for protocol, name in (("coco", "results"), ("owned", "results_owned")):
+        rows = read_rows(report / "tables" / f"{name}.csv")
+        assert [row["result"] for row in rows] == ["My <model>", "Other"]
+        for row, file in zip(rows, files[1:], strict=True):
+            result = evaluate(truth, read_results(file, truth), protocols=(protocol,))
+            for metric in ("AP", "AP_S", "AP_M", "AP_L", "AR"):
+                assert float(row[metric]) == pytest.approx(100 * result[protocol][metric], abs=1e-4)
+
+
+def test_the_lead_of_the_best_is_that_of_compare(files: list[Path], report: Path):
+    truth = read_coco(files[0])
+    results = {file.stem: read_results(file, truth) for file in files[:0:-1]}
+    differences = compare(truth, results, protocols=("owned",)).differences
+    expected = next(d for d in differences if d.name == "AP_S")
+    text = (report / "tables" / "summary.csv").read_text()
+    assert f"{100 * (expected.difference or 0):.4g}"[:4] in text
+
+
+def test_names_are_escaped_and_the_page_has_nothing_of_the_paper(report: Path):
+    page = (report / "index.html").read_text()
+    assert "My &lt;model&gt;" in page
+    assert "My <model>" not in page
+    ids = re.findall(r'<section id="(\w+)"', page)
+    assert "claims" not in ids
+    assert "paper" not in ids
+    assert {"results", "people", "data", "runs"} <= set(ids)
+    assert not (report / "claims.json").exists()
+    assert "setting A" not in page
+
+
+def test_a_page_without_images_says_so(report: Path):
+    assert "No images were given" in (report / "index.html").read_text()
+
+
+def test_images_are_shown_where_they_are_given(project, files: list[Path], tmp_path: Path):
+    images = ["--images", str(project.data / "images")]
+    assert main(["report", *map(str, files), *images, "--out", str(tmp_path)]) == 0
+    assert "No images were given" not in (tmp_path / "index.html").read_text()
+    assert (tmp_path / "figures" / "predictions.png").is_file()
+
+
+def test_labels_of_a_built_set_bring_its_images_and_its_limits(
+    project, files: list[Path], tmp_path: Path
+):
+    labels = project.data / "annotations" / "test.json"
+    assert main(["report", str(labels), str(files[1]), "--out", str(tmp_path)]) == 0
+    page = (tmp_path / "index.html").read_text()
+    assert 'id="limits"' in page  # the set is synthetic
+    assert (tmp_path / "figures" / "samples.png").is_file()
+
+
+def test_runs_and_files_are_scored_on_the_same_joints(project, files: list[Path], tmp_path: Path):
+    words = [str(files[0]), str(files[1]), str(project.runs["A"]), str(project.runs["B"])]
+    assert main(["report", *words, "--out", str(tmp_path)]) == 0
+    rows = read_rows(tmp_path / "tables" / "results.csv")
+    truth = read_coco(files[0])
+    assert [(row["method"], row["setting"]) for row in rows] == [
+        ("good", "–"),
+        ("SimpleBaseline R18 tiny", "A"),
+        ("SimpleBaseline R18 tiny", "B17"),
+    ]
+    paths = [files[1], *(project.runs[name] / "found.json" for name in ("A", "B"))]
+    for row, path in zip(rows, paths, strict=True):
+        result = evaluate(truth, read_results(path, truth), keypoints="coco17")
+        # The scores that the runs recorded were made up.
+        assert float(row["AP"]) == pytest.approx(100 * result["coco"]["AP"], abs=1e-4)
+    page = (tmp_path / "index.html").read_text()
+    assert "so all are scored on COCO&#39;s 17" in page
+    assert 'id="claims"' in page
+
+
+def test_a_run_for_other_images_is_refused_though_its_ids_exist(
+    project, files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    content = json.loads(files[0].read_text())
+    for image in content["images"]:
+        image["file_name"] = f"other_{image['id']}.png"
+    labels = tmp_path / "other.json"
+    labels.write_text(json.dumps(content))
+    words = [str(labels), str(project.runs["A"]), "--out", str(tmp_path / "out")]
+    assert main(["report", *words]) == 2
+    error = capsys.readouterr().err
+    assert "its results are for other images" in error
+    assert "smallpose predict simple_baseline_r18_tiny" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_with_none_of_the_images_is_refused(
+    files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    words = [*map(str, files), "--images", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert main(["report", *words]) == 2
+    assert "has none of the 10 images with people" in capsys.readouterr().err
+
+
+def test_a_file_of_images_without_labels_is_refused(
+    files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    content = json.loads(files[0].read_text())
+    labels = tmp_path / "image_info_test.json"
+    labels.write_text(json.dumps(content | {"annotations": []}))
+    assert main(["report", str(labels), str(files[1]), "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_zoo_lists_result_files_with_their_hash(files: list[Path], tmp_path: Path):
+    assert main(["zoo", *map(str, files), "--out", str(tmp_path)]) == 0
+    entries = json.loads((tmp_path / "zoo.json").read_text())
+    assert [entry["name"] for entry in entries] == ["good", "bad"]
+    for entry in entries:
+        assert entry["weights"] is None
+        assert len(entry["results"]["sha256"]) == 64
+        assert f"`{entry['results']['sha256']}`" in (tmp_path / "README.md").read_text()
+        low, high = entry["metrics"]["AP"]["interval"]
+        assert low <= entry["metrics"]["AP"]["value"] <= high
+
+
+def test_a_report_of_real_files_has_the_scores_of_evaluate(real: Path, tmp_path: Path):
+    folder = real / "coco" / "val_subset250"
+    paths = [folder / "val_subset.json.gz", folder / "detections_C.json.gz"]
+    assert main(["report", *map(str, paths), "--out", str(tmp_path)]) == 0
+    (row,) = read_rows(tmp_path / "tables" / "results.csv")
+    truth = read_coco(paths[0])
+    result = evaluate(truth, read_results(paths[1], truth))
+    assert row["result"] == "detections_C"
+    assert float(row["AP"]) == pytest.approx(100 * result["coco"]["AP"], abs=1e-4)
+    assert float(row["AP_S"]) == pytest.approx(100 * result["coco"]["AP_S"], abs=1e-4)
