@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from smallpose._version import __version__
-from smallpose.core.instances import Instances
+from smallpose.core.instances import Images, Instances
 from smallpose.dataset.builder.read_sources import SourceSummary
 from smallpose.dataset.builder.select_images import Selection
 from smallpose.dataset.options import BuildOptions
@@ -41,6 +41,7 @@ def build_manifest(
                 "pool": s.pool,
                 "small_medium_large": list(s.mix),
                 "note": s.note,
+                "without": _count_images_without(parts[split].images),
             }
             for split, s in selections.items()
         },
@@ -58,6 +59,15 @@ def hash_files(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
 def is_synthetic(root: Path) -> bool:
     """Return whether `smallpose synth` made this source, which writes `exact.json` beside it."""
     return any((folder / "exact.json").is_file() for folder in root.resolve().parents[:2])
+
+
+def _count_images_without(images: Images) -> dict[str, int]:
+    """Count the images whose records lack a field, which some readers of tables refuse."""
+    is_missing = {
+        "width": (images.width <= 0) | (images.height <= 0),
+        "source": images.source == 0,
+    }
+    return {field: int(mask.sum()) for field, mask in is_missing.items() if mask.any()}
 
 
 def _describe_source(summary: SourceSummary, parts: Mapping[str, Instances]) -> dict[str, Any]:

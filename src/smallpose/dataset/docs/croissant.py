@@ -5,6 +5,7 @@ every file.
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from smallpose.core.skeleton import SMALLPOSE
@@ -101,12 +102,9 @@ def format_croissant(manifest: dict[str, Any]) -> str:
                 for kind in ("images", "annotations")
             ],
             "recordSet": [
-                _describe_records(split, kind, title, fields)
+                records
                 for split in splits
-                for kind, title, fields in (
-                    ("images", f"images of the {split} split", IMAGE_FIELDS),
-                    ("annotations", f"people of the {split} split", PERSON_FIELDS),
-                )
+                for records in _describe_split(split, manifest["selection"][split])
             ],
         }
     )
@@ -136,8 +134,31 @@ def _describe_file(split: str, kind: str, record: dict[str, Any]) -> dict[str, A
     }
 
 
+def _describe_split(split: str, selection: dict[str, Any]) -> list[dict[str, Any]]:
+    """Describe the images and the people of a split.
+
+    Loaders read each field as a column of the same length, so a field that some records lack is
+    left out, and the description says so.
+    """
+    without: dict[str, int] = selection.get("without", {})
+    images_left_out = {"width", "height"} if without.get("width") else set()
+    people_left_out = {"source"} if without.get("source") else set()
+    images_left_out |= people_left_out
+    titles = (f"images of the {split} split", f"people of the {split} split")
+    if without.get("width"):
+        what = f"width and height are left out: {without['width']:,} of {selection['images']:,} "
+        titles = (f"{titles[0]}; {what}images have no known size", titles[1])
+    return [
+        _describe_records(split, kind, title, [f for f in fields if f[0] not in left_out])
+        for kind, title, fields, left_out in (
+            ("images", titles[0], IMAGE_FIELDS, images_left_out),
+            ("annotations", titles[1], PERSON_FIELDS, people_left_out),
+        )
+    ]
+
+
 def _describe_records(
-    split: str, kind: str, title: str, fields: tuple[tuple[str, str, str], ...]
+    split: str, kind: str, title: str, fields: Sequence[tuple[str, str, str]]
 ) -> dict[str, Any]:
     name = f"{split}/{kind}"
     return {
