@@ -1,7 +1,7 @@
 """Fixtures that the tests of several packages share."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item, long in zip(items, is_long, strict=True) if long != is_long_run]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item, long in zip(items, is_long, strict=True) if long == is_long_run]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _use_own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what builds record about their sources out of the user's configuration."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
 
 
 @pytest.fixture

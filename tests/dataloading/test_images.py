@@ -20,6 +20,7 @@ from smallpose.dataloading.images import (
     read_image,
     read_image_size,
 )
+from smallpose.system.link_roots import allow_link_roots
 
 
 def make_photo(h: int = 60, w: int = 80) -> np.ndarray:
@@ -171,7 +172,7 @@ def test_names_that_leave_the_root_are_refused(tmp_path):
             reader.read(name)
 
 
-def test_links_of_a_built_set_may_lead_to_its_sources(tmp_path):
+def test_links_may_lead_where_the_user_allows_it_and_a_manifest_allows_nothing(tmp_path):
     source = tmp_path / "source"
     built = tmp_path / "set"
     source.mkdir()
@@ -180,9 +181,12 @@ def test_links_of_a_built_set_may_lead_to_its_sources(tmp_path):
     (built / "images" / "a.png").symlink_to(source / "a.png")
     with pytest.raises(RefusedError):
         open_set_images(built).read("a.png")
-    manifest = {"sources": {"coco": {"link_roots": [str(source)]}}, "files": {}, "pictures": {}}
+    manifest = {"sources": {"coco": {"link_roots": ["/"]}}, "files": {}, "pictures": {}}
     (built / "manifest.json").write_text(json.dumps(manifest))
-    assert open_set_images(built).read("a.png").shape == (60, 80, 3)
+    with pytest.raises(RefusedError, match=f"--link-root {source}"):
+        open_set_images(built).read("a.png")
+    with allow_link_roots([source]):
+        assert open_set_images(built).read("a.png").shape == (60, 80, 3)
 
 
 def test_the_error_for_a_set_without_images_names_the_option(tmp_path: Path):

@@ -16,8 +16,11 @@ from importlib import import_module
 from pathlib import Path
 
 from smallpose._version import __version__
+from smallpose.cli.options import add_link_root_option
+from smallpose.cli.terminal import prepare_terminal
 from smallpose.core.errors import SmallposeError
 from smallpose.system.files import describe_os_error
+from smallpose.system.link_roots import allow_link_roots
 from smallpose.system.packages import explain_import_error, require_packages
 
 # Grouped by what a user wants to do; `smallpose --help` prints the sentence of each verb.
@@ -39,6 +42,8 @@ VERBS = {
         "sigmas": "Measure OKS sigmas on people labelled by several annotators.",
         "evaluate": "Compute AP and AR by person size and keypoint density.",
         "compare": "Compare results on the same images, with intervals.",
+        "ceiling": "Show the best possible AP by person height.",
+        "resolution": "Show the same people at falling pixel heights to any model.",
     },
     "Train and use methods": {
         "methods": "List the methods, their parts, recipes, the paper's numbers and checkpoints.",
@@ -53,6 +58,11 @@ VERBS = {
         "claims": "Check the paper's claims on its own numbers and on yours.",
     },
 }
+# Verbs that read images, which may be links.
+READS_LINKS = (
+    *("audit", "benchmark", "build", "check", "export", "features", "predict", "report"),
+    *("resolution", "train"),
+)
 _ALL_VERBS = {verb: text for group in VERBS.values() for verb, text in group.items()}
 
 
@@ -63,8 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _run_verb(words)
-        sys.stdout.flush()
+        with prepare_terminal():
+            code = _run_verb(words)
+            sys.stdout.flush()
         return code
     except SmallposeError as error:
         return _print_error(str(error), error.exit_code)
@@ -130,7 +141,8 @@ def _run_verb(words: list[str]) -> int:
     where = f"smallpose {words[0]}"
     try:
         require_packages(where, *getattr(verb, "PACKAGES", ()))
-        return int(verb.run_command(args) or 0)
+        with allow_link_roots(getattr(args, "link_root", ())):
+            return int(verb.run_command(args) or 0)
     except ImportError as error:
         raise explain_import_error(where, error) from None
 
@@ -149,6 +161,8 @@ def create_parser(name: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("-h", "--help", action="help", help="Print this help and exit.")
     verb.add_arguments(parser)
+    if name in READS_LINKS:
+        add_link_root_option(parser)
     return parser
 
 
@@ -173,7 +187,7 @@ def _format_overview() -> str:
     ]
     for group, verbs in VERBS.items():
         lines.append(f"{group}:")
-        lines += [f"  {verb:<10}{text}" for verb, text in verbs.items()]
+        lines += [f"  {verb:<12}{text}" for verb, text in verbs.items()]
         lines.append("")
     lines.append("New here? Run: smallpose demo")
     return "\n".join(lines)

@@ -88,6 +88,19 @@ def add_category_option(group: OptionGroup, file: str = "of the ground truth") -
     )
 
 
+def add_link_root_option(group: OptionGroup) -> None:
+    """Add `--link-root`."""
+    add_option(
+        group,
+        "--link-root",
+        action="append",
+        default=[],
+        default_text="the sources of your own builds, and SMALLPOSE_LINK_ROOTS",
+        metavar="DIR",
+        help="Allow links among the images to lead into this folder.",
+    )
+
+
 def add_unreadable_option(group: OptionGroup) -> None:
     """Add `--max-unreadable`."""
     add_option(

@@ -9,7 +9,7 @@ orientation is ignored, because the x and y of the annotations refer to the stor
 import io
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -26,6 +26,7 @@ from smallpose.system.image_limits import (
     check_image_pixels,
     make_too_large_error,
 )
+from smallpose.system.link_roots import list_link_roots
 
 ImageArray = NDArray[np.uint8]
 
@@ -41,11 +42,11 @@ class ImageReader:
 
     Args:
         root: the folder that file names are relative to.
-        link_roots: folders that links inside `root` may lead to (the sources of a built set).
+        link_roots: folders that links inside `root` may lead to (default: what the user allowed).
     """
 
     root: Path
-    link_roots: tuple[Path, ...] = ()
+    link_roots: tuple[Path, ...] = field(default_factory=list_link_roots)
 
     def read(self, name: str) -> ImageArray:
         """Read an image; raises as `read_image`, and RefusedError for a path that leaves `root`."""
@@ -62,9 +63,9 @@ class ImageReader:
 
 
 def open_set_images(data: Path) -> ImageReader:
-    """Return a reader for `data/images` of a built set; links may lead where its manifest allows.
+    """Return a reader for `data/images` of a built set; links may lead where the user allowed it.
 
-    Raises: InputError when the folder or the manifest is not what `smallpose build` writes.
+    Raises: InputError when the folder is not what `smallpose build` writes.
     """
     root = data / "images"
     if not root.is_dir():

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from smallpose.core.errors import InputError, RefusedError
+from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.dataset.image_folder import ImageFolder, open_image_folder, read_manifest
 from smallpose.dataset.splits import SPLITS
@@ -20,7 +20,6 @@ class BuiltSet:
         folder: its folder.
         parts: "train" and "test" to their people, without derived joints.
         image_folder: the images below `images/`.
-        sources: the folders of the sources.
         recorded_paths: file name to the image in its source, for a data set without images.
         derived: joints that `build --derive` added to the annotation files.
     """
@@ -28,7 +27,6 @@ class BuiltSet:
     folder: Path
     parts: Mapping[str, Instances]
     image_folder: ImageFolder
-    sources: tuple[Path, ...]
     recorded_paths: Mapping[str, Path]
     derived: tuple[str, ...] = ()
 
@@ -41,23 +39,17 @@ class BuiltSet:
     def find_image(self, name: str) -> Path | None:
         """Return the path of an image in the data set or in its source; None if it is missing.
 
-        Raises: RefusedError when the name or a link leads out of the data set and its sources.
+        Raises: RefusedError when the name, a link or the recorded path leads elsewhere than into
+            the data set or to a folder that the user allowed.
         """
         path = self.image_folder.resolve_path(name)
         if os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for a name that is too long)
             return path
         recorded = self.recorded_paths.get(name)
-        if recorded is None or not recorded.is_file():
+        if recorded is None:
             return None
-        real = Path(os.path.realpath(recorded))
-        allowed = (*self.sources, *self.image_folder.roots)
-        if not any(real.is_relative_to(os.path.realpath(root)) for root in allowed):
-            raise RefusedError(
-                f"{self.folder}/manifest.json: {recorded}",
-                "the path leaves the folders of the sources",
-                "build the data set again",
-            )
-        return recorded
+        self.image_folder.check_recorded_path(self.folder, recorded)
+        return recorded if recorded.is_file() else None
 
 
 def open_set(folder: Path) -> BuiltSet:
@@ -68,8 +60,6 @@ def open_set(folder: Path) -> BuiltSet:
     manifest = read_manifest(folder)
     files = {split: folder / "annotations" / f"{split}.json" for split in SPLITS}
     try:
-        # The manifest of a release has no paths of the machine that built the data set.
-        sources = tuple(Path(s["root"]) for s in manifest["sources"].values() if "root" in s)
         # A frame of a video has no image file in its source, and a turned image another one.
         recorded = {
             name: Path(record["path"])
@@ -87,7 +77,6 @@ def open_set(folder: Path) -> BuiltSet:
         folder,
         parts={split: read_coco(path) for split, path in files.items()},
         image_folder=open_image_folder(folder / "images"),
-        sources=sources,
         recorded_paths=recorded,
         derived=derived,
     )

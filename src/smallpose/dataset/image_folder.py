@@ -1,13 +1,18 @@
-"""A folder of images, and the folders outside of it that links in it may lead to."""
+"""A folder of images, and the folders outside of it that links in it may lead to.
 
+What a manifest says about links is not followed: only the user can allow a folder.
+"""
+
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smallpose.core.errors import InputError
+from smallpose.core.errors import InputError, RefusedError
 from smallpose.dataset.set_schema import check_manifest
 from smallpose.system.files import resolve_inside
 from smallpose.system.json_decode import read_json
+from smallpose.system.link_roots import list_link_roots
 
 
 @dataclass(frozen=True)
@@ -16,8 +21,7 @@ class ImageFolder:
 
     Args:
         folder: the folder `images/` of a built data set, or any other folder of images.
-        roots: folders outside of it that links may lead to. In a built data set these are the
-            folders of the sources, which its manifest lists.
+        roots: folders outside of it that links may lead to.
     """
 
     folder: Path
@@ -31,14 +35,24 @@ class ImageFolder:
         """
         return resolve_inside(self.folder, file_name, extra_roots=self.roots)
 
+    def check_recorded_path(self, built: Path, path: Path) -> None:
+        """Raise RefusedError for a path in a manifest that leads elsewhere than to `roots`.
+
+        Args:
+            built: the folder of the manifest.
+        """
+        real = Path(os.path.realpath(path))
+        if not any(real.is_relative_to(os.path.realpath(root)) for root in self.roots):
+            raise RefusedError(
+                f"{built}/manifest.json: {path}",
+                "the path leaves the folders that you allowed",
+                f"if you trust this set, add --link-root {real.parent}",
+            )
+
 
 def open_image_folder(folder: Path) -> ImageFolder:
-    """Open the images below `folder`; links may lead where the manifest beside it allows."""
-    manifest = folder.parent / "manifest.json"
-    if not manifest.is_file():
-        return ImageFolder(folder)
-    sources = read_manifest(folder.parent)["sources"].values()
-    return ImageFolder(folder, tuple(Path(r) for s in sources for r in s["link_roots"]))
+    """Open the images below `folder`; links may lead where the user allowed it."""
+    return ImageFolder(folder, list_link_roots())
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

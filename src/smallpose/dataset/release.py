@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import SOURCES
 from smallpose.dataset.builder.index import INDEX_FILE
 from smallpose.dataset.builder.leak_step import LEAKS_FILE
 from smallpose.dataset.image_folder import read_manifest
+from smallpose.dataset.manifest_file import format_manifest
 from smallpose.dataset.splits import SPLITS
 from smallpose.io.coco_annotations import read_coco
 from smallpose.system.files import (
@@ -69,7 +68,7 @@ def write_release(built: Path, out: Path) -> list[str]:
     parts[_CROISSANT] = _read_unchanged(built, _CROISSANT, manifest)
     if LEAKS_FILE in manifest["files"]:  # the card refers to it; absent with `--leaks off`
         parts[LEAKS_FILE] = _read_unchanged(built, LEAKS_FILE, manifest)
-    parts[_MANIFEST] = msgspec.json.format(msgspec.json.encode(_remove_paths(manifest))) + b"\n"
+    parts[_MANIFEST] = format_manifest(_remove_paths(manifest))
     parts[_CHECKSUMS] = _format_checksums(parts).encode()
     if out.suffix == ".zip":
         write_atomically(out, _build_zip(parts))

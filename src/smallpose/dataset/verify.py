@@ -14,6 +14,7 @@ from smallpose.core.instances import Instances
 from smallpose.dataset.exif_orientation import infer_label_grids
 from smallpose.dataset.image_folder import open_image_folder, read_manifest
 from smallpose.dataset.image_headers import ImageHeader, read_header
+from smallpose.dataset.manifest_file import is_unchanged
 from smallpose.io.validation import Finding, check_keypoints_outside
 from smallpose.system.files import hash_file, resolve_inside
 from smallpose.system.packages import require_packages
@@ -23,10 +24,12 @@ from smallpose.system.progress import show_progress
 def check_set(folder: Path, workers: int) -> tuple[list[Finding], str]:
     """Check every file of a built data set; return the findings and what was checked.
 
-    Raises: InputError when the folder is no built data set.
+    Raises: InputError when the folder is no built data set; RefusedError when a name, a link or a
+        recorded path leads elsewhere than to folders that the user allowed.
     """
     manifest = read_manifest(folder)
     image_folder = open_image_folder(folder / "images")
+    findings = _check_manifest(folder / "manifest.json", manifest)
     files = [(resolve_inside(folder, name), record) for name, record in manifest["files"].items()]
     num_absent = 0
     for name, record in manifest["pictures"].items():
@@ -40,14 +43,27 @@ def check_set(folder: Path, workers: int) -> tuple[list[Finding], str]:
         elif "frame" in record or "orientation" in record:  # they are in the set alone
             files.append((path, record))
         else:
-            files.append((Path(record["path"]), record))
+            recorded = Path(record["path"])
+            image_folder.check_recorded_path(folder, recorded)
+            files.append((recorded, record))
     with ThreadPoolExecutor(workers) as pool:
         results = pool.map(_check_hash, files, chunksize=16)
-        findings = [f for f in show_progress(results, "hashes", total=len(files)) if f]
+        findings += [f for f in show_progress(results, "hashes", total=len(files)) if f]
     if num_absent:
         what = f"{num_absent:,} images are not included, as in every release; see index.json"
         findings.append(Finding(what, is_fault=False))
-    return findings, f"{len(files):,} files with a hash"
+    return findings, f"{len(files) + 1:,} files with a hash"
+
+
+def _check_manifest(path: Path, manifest: Mapping[str, Any]) -> list[Finding]:
+    """Compare the manifest with the hash in it, which older sets do not have."""
+    is_sound = is_unchanged(path.read_bytes(), manifest)
+    if is_sound is None:
+        what = f"{path} has no hash of itself, as in sets of older versions: build the set again"
+        return [Finding(what, is_fault=False)]
+    if not is_sound:
+        return [Finding(f"{path} has changed since the data set was built", is_fault=True)]
+    return []
 
 
 def _check_hash(item: tuple[Path, dict[str, Any]]) -> Finding | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from smallpose.core.errors import InputError
 from smallpose.system.files import InsideResolver, check_file_name
+from smallpose.system.link_roots import list_link_roots
 
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".rar", ".7z")
 
@@ -127,7 +128,7 @@ class ImagePaths:
     """Paths of images below the layout's own folders of `base`, checked against path traversal.
 
     A link in place of a layout's folder is followed, because users keep images on another disk;
-    a link further down that leaves the folder is not.
+    a link further down that leaves the folder is not, unless `--link-root` allows it.
     """
 
     def __init__(self, base: Path) -> None:
@@ -141,5 +142,7 @@ class ImagePaths:
         """
         check_file_name(name, where)
         if folder not in self._folders:
-            self._folders[folder] = InsideResolver(self._base, extra_roots=(self._base / folder,))
+            allowed = list_link_roots(with_sources=False)
+            roots = (self._base / folder, *allowed)
+            self._folders[folder] = InsideResolver(self._base, extra_roots=roots)
         return self._folders[folder].resolve(f"{folder}/{name}")

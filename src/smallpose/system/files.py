@@ -211,7 +211,8 @@ def resolve_inside(root: Path, name: str, extra_roots: Iterable[Path] = ()) -> P
         raise RefusedError(
             f"{root}: file name {_shorten_name(name)}",
             "path leaves the data root (a link leads out)",
-            "copy the file into the data root",
+            "copy the file into the data root, or, if you trust the link, add "
+            f"--link-root {os.path.dirname(real)}",  # noqa: PTH120
         )
     return Path(path)
 

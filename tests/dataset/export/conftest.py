@@ -54,8 +54,8 @@ def make_people(first_image: int, names: list[str], seed: int) -> Instances:
 
 
 @pytest.fixture
-def built(tmp_path: Path) -> Path:
-    """A small built data set whose images are links into the folder of a source."""
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small built data set whose images are links into the folder of a source, as allowed."""
     folder, source = tmp_path / "set", tmp_path / "source"
     names = {
         "train": ["coco/a/1.jpg", "coco/b/1.jpg", "mpii/images/2.png"],
@@ -71,6 +71,7 @@ def built(tmp_path: Path) -> Path:
             (folder / "images" / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / "images" / name).symlink_to(source / name)
         first += len(split_names)
+    monkeypatch.setenv("SMALLPOSE_LINK_ROOTS", str(source))
     roots = {"root": str(source), "link_roots": [str(source)]}
     manifest = {"sources": {"coco": roots}, "files": {}, "pictures": {}}
     (folder / "manifest.json").write_text(json.dumps(manifest))

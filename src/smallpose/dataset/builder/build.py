@@ -43,6 +43,7 @@ from smallpose.dataset.builder.read_sources import MergedSources, Reader, read_s
 from smallpose.dataset.builder.select_images import Selection, select_images
 from smallpose.dataset.docs.croissant import format_croissant
 from smallpose.dataset.docs.data_card import format_data_card
+from smallpose.dataset.manifest_file import format_manifest
 from smallpose.dataset.options import BuildOptions
 from smallpose.dataset.place_images import place_images, remove_unselected
 from smallpose.dataset.splits import SPLITS, assign_splits
@@ -56,6 +57,7 @@ from smallpose.system.files import (
     resolve_output_folder,
     write_atomically,
 )
+from smallpose.system.link_roots import remember_sources
 from smallpose.system.progress import print_status
 
 __all__ = ["BuildOptions", "build_dataset"]
@@ -102,6 +104,7 @@ def build_dataset(
         with open_build_folder(out, key) as build:
             manifest = _build_into(build, readers, roots, options, index_content)
             move_into_place(build, out)
+        remember_sources(f for s in manifest["sources"].values() for f in s["link_roots"])
     except OSError as error:
         raise RunError(
             str(out),
@@ -159,7 +162,7 @@ def _build_into(
         write_and_hash(LEAKS_FILE, _format_json(leaks))
     write_and_hash("croissant.json", format_croissant(manifest))
     write_and_hash("README.md", format_data_card(manifest, table.to_markdown()))
-    write_atomically(work / "manifest.json", _format_json(manifest))
+    write_atomically(work / "manifest.json", format_manifest(manifest))
     return manifest
 
 
