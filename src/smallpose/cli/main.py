@@ -53,8 +53,9 @@ VERBS = {
         "benchmark": "Train and score methods × settings × seeds; resumes.",
     },
     "Show results": {
-        "report": "Turn finished runs into tables, figures and one page.",
-        "zoo": "List the checkpoints of finished runs on one page.",
+        "report": "Turn result files or runs into tables, figures and one page.",
+        "leaderboard": "Check results and rank them on one page.",
+        "zoo": "List checkpoints and result files on one page.",
         "claims": "Check the paper's claims on its own numbers and on yours.",
     },
 }

@@ -14,6 +14,7 @@ from smallpose.io.coco_results import is_result_file
 from smallpose.system.files import read_bytes
 
 MAX_RESULTS = 20  # on one page with a ground truth
+MAX_NAME_LENGTH = 60
 USAGE = "smallpose report TRUTH.json PREDICTIONS.json --out DIR"
 
 Kind = Literal["truth", "results", "run", "unknown"]
@@ -156,15 +157,25 @@ def _check_names(entries: Sequence[Path], names: Sequence[str]) -> tuple[str, ..
             f"{len(names)} names for {len(entries)} results",
             "give --name once for each result, in their order, or leave it out",
         )
-    cleaned = tuple(" ".join(name.split()) for name in names)
-    for name in cleaned:
-        if not name or not name.isprintable() or len(name) > 60:
-            raise InputError(
-                f"--name {name[:60]!r}", "is no name", "give 1 to 60 printable characters"
-            )
+    cleaned = tuple(check_name("--name", name) for name in names)
     repeated = [name for name, count in Counter(cleaned).items() if count > 1]
     if repeated:
         raise InputError(
             f"--name {repeated[0]!r}", "names two results", "give each result a name of its own"
+        )
+    return cleaned
+
+
+def check_name(option: str, name: str) -> str:
+    """Return a name with single spaces.
+
+    Raises: InputError when it is empty, too long or not printable.
+    """
+    cleaned = " ".join(name.split())
+    if not cleaned or not cleaned.isprintable() or len(cleaned) > MAX_NAME_LENGTH:
+        raise InputError(
+            f"{option} {cleaned[:MAX_NAME_LENGTH]!r}",
+            "is no name",
+            f"give 1 to {MAX_NAME_LENGTH} printable characters",
         )
     return cleaned

@@ -1,0 +1,215 @@
+"""smallpose leaderboard add BOARD TRUTH.json PREDICTIONS.json --name NAME: one static page."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smallpose.cli.options import DEMO_TRUTH, add_json, add_option, add_switch
+from smallpose.core.errors import InputError
+
+if TYPE_CHECKING:
+    from smallpose.report.leaderboard.board import Speed
+    from smallpose.report.leaderboard.standings import Standing
+
+HELP = "Check results and rank them on one static page, with verdicts against the leader."
+EXAMPLE = f"""\
+smallpose leaderboard add board {DEMO_TRUTH} \\
+    runs/demo/B/found.json --name "R18 tiny, B" --trained-on demo"""
+ACTIONS = {"add": 2, "remove": 0, "show": 0}  # and the number of files each needs
+USAGE = "smallpose leaderboard add BOARD TRUTH.json PREDICTIONS.json --name NAME"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `leaderboard`."""
+    parser.add_argument(
+        "action",
+        choices=tuple(ACTIONS),
+        metavar="add|remove|show",
+        help="Add a result, remove the row called --name, or print the board and write its page "
+        "again.",
+    )
+    parser.add_argument(
+        "board", type=Path, metavar="BOARD", help="Folder of the board; the first result makes it."
+    )
+    parser.add_argument(
+        "files",
+        type=Path,
+        nargs="*",
+        metavar="TRUTH.json PREDICTIONS.json",
+        help="COCO keypoint annotations and COCO keypoint results to add.",
+    )
+    _add_row_options(parser.add_argument_group("the row"))
+    _add_board_options(parser.add_argument_group("a new board; later rows keep its rules"))
+    add_json(parser, "the rows in their order")
+
+
+def _add_row_options(group: Any) -> None:
+    add_option(
+        group,
+        "--name",
+        metavar="NAME",
+        default_text="none; add and remove need one",
+        help="Name of the row.",
+    )
+    add_option(group, "--by", default="", default_text="empty", metavar="NAME", help="Who adds it.")
+    add_option(
+        group,
+        "--trained-on",
+        action="append",
+        metavar="NAME|unknown",
+        default_text="unknown, shown as not declared",
+        help="Name of a training set; give it once for each.",
+    )
+    add_option(
+        group,
+        "--ms-per-image",
+        type=_parse_milliseconds,
+        metavar="MS",
+        default_text="not declared",
+        help="Milliseconds per image as you measured them, with --device.",
+    )
+    add_option(
+        group,
+        "--device",
+        metavar="NAME",
+        default_text="not declared",
+        help="What --ms-per-image was measured on.",
+    )
+    add_switch(group, "--replace", help="Replace the row of that name.")
+
+
+def _add_board_options(group: Any) -> None:
+    from smallpose.report.leaderboard.board import RANKED
+
+    add_option(
+        group,
+        "--rank-by",
+        metavar="METRIC",
+        choices=RANKED,
+        default_text="AP",
+        help="Metric that orders the rows, such as AP or AP_S.",
+    )
+    add_option(
+        group,
+        "--protocol",
+        choices=("coco", "owned"),
+        default_text="coco",
+        help="Protocol of that metric.",
+    )
+    add_option(
+        group,
+        "--keypoints",
+        choices=("coco17", "all"),
+        default_text="all",
+        help="Score COCO's 17 keypoints or all keypoints of the ground truth.",
+    )
+    add_option(
+        group,
+        "--max-per-image",
+        type=_parse_count,
+        metavar="N",
+        default_text="100",
+        help="Detections of an image above which a result is refused.",
+    )
+
+
+def run_command(args: argparse.Namespace) -> None:
+    """Change the board, and print it."""
+    from smallpose.report.leaderboard.submissions import rebuild_page, remove_row
+    from smallpose.system.progress import print_status
+
+    _check_call(args)
+    if args.action == "add":
+        standings = _add(args)
+    elif args.action == "remove":
+        standings = remove_row(args.board, args.name)
+    else:
+        standings = rebuild_page(args.board)
+    _print_standings(args, standings)
+    print_status(f"open {args.board / 'index.html'}")
+
+
+def _check_call(args: argparse.Namespace) -> None:
+    """Raise InputError where arguments are missing, or where one is not for this action."""
+    num_files = ACTIONS[args.action]
+    if len(args.files) != num_files:
+        raise InputError(
+            f"smallpose leaderboard {args.action}",
+            f"{len(args.files)} files were given instead of {num_files}",
+            f"run: {USAGE}" if num_files else "leave them out",
+        )
+    if args.action != "show" and not args.name:
+        raise InputError(
+            f"smallpose leaderboard {args.action}", "the row has no name", "add --name NAME"
+        )
+
+
+def _add(args: argparse.Namespace) -> "list[Standing]":
+    from smallpose.report.leaderboard.submissions import BoardOptions, Submission, add_submission
+
+    truth, results = args.files
+    submission = Submission(
+        path=results,
+        name=args.name,
+        by=args.by,
+        speed=_read_speed(args),
+        trained_on=tuple(args.trained_on or ()),
+    )
+    options = BoardOptions(
+        keypoints=args.keypoints,
+        rank_by=args.rank_by,
+        protocol=args.protocol,
+        max_per_image=args.max_per_image,
+    )
+    return add_submission(args.board, truth, submission, options, args.replace)
+
+
+def _read_speed(args: argparse.Namespace) -> "Speed | None":
+    from smallpose.report.inputs.arguments import check_name
+    from smallpose.report.leaderboard.board import Speed
+
+    if (args.ms_per_image is None) != (args.device is None):
+        raise InputError(
+            "smallpose leaderboard",
+            "a speed needs both --ms-per-image and --device",
+            "give both, such as --ms-per-image 12.5 --device 'NVIDIA T4, batch 1'",
+        )
+    if args.ms_per_image is None:
+        return None
+    return Speed(args.ms_per_image, check_name("--device", args.device))
+
+
+def _print_standings(args: argparse.Namespace, standings: "list[Standing]") -> None:
+    import sys
+
+    from smallpose.report.leaderboard.board import read_board
+    from smallpose.report.leaderboard.page import build_short_table, encode_standings
+    from smallpose.system.files import write_atomically
+
+    text = encode_standings(standings)
+    if args.json == "-":
+        sys.stdout.write(text)
+        return
+    if args.json:
+        write_atomically(args.json, text)
+    board = read_board(args.board)
+    assert board is not None
+    print(build_short_table(standings, board).to_text())
+
+
+def _parse_milliseconds(text: str) -> float:
+    """Parse a time above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e7:
+        raise argparse.ArgumentTypeError(f"{text}: is no time in ms; try 12.5")
+    return value
+
+
+def _parse_count(text: str) -> int:
+    """Parse an integer of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: is not an integer of 1 or more; try 100")
+    return int(text)

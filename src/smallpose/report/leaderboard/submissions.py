@@ -1,0 +1,291 @@
+"""Add results to a leaderboard and remove them; every change rebuilds the page."""
+
+import datetime
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from smallpose.core.errors import InputError
+from smallpose.core.instances import Instances
+from smallpose.core.skeleton import COCO17
+from smallpose.evaluation.evaluate import Evaluation, evaluate
+from smallpose.evaluation.protocols import CLASSES
+from smallpose.evaluation.scoring.bootstrap import (
+    MIN_CLUSTERS,
+    compute_interval,
+    count_class_clusters,
+    count_clusters,
+    get_class_index,
+    resample_metrics,
+)
+from smallpose.io.coco_annotations import read_coco
+from smallpose.io.coco_results import is_result_file, read_results
+from smallpose.report.inputs.arguments import check_name
+from smallpose.report.leaderboard.board import (
+    RANKED,
+    Board,
+    Draws,
+    Row,
+    Rules,
+    Speed,
+    read_board,
+    read_draws,
+    write_board,
+    write_draws,
+)
+from smallpose.report.leaderboard.page import write_page
+from smallpose.report.leaderboard.standings import Standing, rank_rows
+from smallpose.report.leaderboard.submission_checks import check_submission
+from smallpose.system.files import hash_file, read_bytes
+from smallpose.system.lock import hold_lock
+
+PROTOCOLS = ("coco", "owned")
+MAX_DETECTIONS = 20  # of an image that count under `coco`
+UNDECLARED = "unknown"
+_WAIT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A result and what its author says of it.
+
+    Args:
+        path: the result file.
+        trained_on: names of the training sets; empty, or "unknown", where they are not declared.
+    """
+
+    path: Path
+    name: str
+    by: str = ""
+    speed: Speed | None = None
+    trained_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BoardOptions:
+    """What a new board is started with; None keeps the rule of the board, or takes its default."""
+
+    keypoints: str | None = None
+    rank_by: str | None = None
+    protocol: str | None = None
+    max_per_image: int | None = None
+
+
+def add_submission(
+    folder: Path,
+    truth_path: Path,
+    submission: Submission,
+    options: BoardOptions | None = None,
+    replace_row: bool = False,
+) -> list[Standing]:
+    """Check a result, store its scores and rebuild the page.
+
+    Args:
+        folder: of the board; it is created by its first row.
+        options: rules of a new board; on an existing one they must be its own.
+        replace_row: replace the row of that name.
+
+    Returns: the rows of the board in its order.
+    Raises: InputError when the result makes no sense, or does not belong on this board.
+    """
+    name = check_name("--name", submission.name)
+    trained_on = _read_declaration(submission.trained_on)
+    board = read_board(folder)
+    digest = hashlib.sha256(read_bytes(truth_path)).hexdigest()
+    rules = _choose_rules(board, truth_path, digest, options or BoardOptions())
+    if is_result_file(truth_path):
+        raise InputError(
+            str(truth_path), "holds predictions, not labels", "pass the ground truth before them"
+        )
+    truth = read_coco(truth_path)
+    predictions = read_results(submission.path, truth)
+    joints = COCO17.joints if rules.keypoints == "coco17" else truth.skeleton.joints
+    notes = check_submission(submission.path, truth, predictions, joints, rules.max_per_image)
+    evaluation = evaluate(
+        truth,
+        predictions,
+        protocols=PROTOCOLS,
+        keypoints=rules.keypoints,
+        max_detections=MAX_DETECTIONS,
+    )
+    draws = _resample(evaluation, rules)
+    row = Row(
+        name=name,
+        by=check_name("--by", submission.by) if submission.by else "",
+        added=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        file=submission.path.name,
+        sha256=_hash_results(submission.path),
+        num_detections=len(predictions),
+        num_images=len(set(predictions.image_ids.tolist())),
+        scores={protocol: _select(evaluation[protocol]) for protocol in PROTOCOLS},
+        intervals=_compute_intervals(evaluation, draws),
+        speed=submission.speed,
+        trained_on=trained_on,
+        notes=notes,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    with hold_lock(folder / ".lock", _WAIT_S):
+        board = read_board(folder) or _start_board(rules, truth, evaluation)
+        _check_row_is_new(board, row, replace_row)
+        rows = [other for other in board.rows if other.name != row.name]
+        board = msgspec.structs.replace(board, rows=[*rows, row])
+        write_draws(folder, row, draws)
+        return _write_everything(folder, board)
+
+
+def remove_row(folder: Path, name: str) -> list[Standing]:
+    """Remove a row and rebuild the page; returns the rows that are left."""
+    with hold_lock(_require_board(folder) / ".lock", _WAIT_S):
+        board = read_board(folder)
+        row = board.find_row(name) if board else None
+        if board is None or row is None:
+            names = ", ".join(other.name for other in board.rows) if board else ""
+            raise InputError(f"{folder}: {name!r}", "no row of that name", f"give one of: {names}")
+        board = msgspec.structs.replace(board, rows=[r for r in board.rows if r is not row])
+        standings = _write_everything(folder, board)
+        if all(other.draws_file != row.draws_file for other in board.rows):
+            (folder / row.draws_file).unlink(missing_ok=True)
+        return standings
+
+
+def rebuild_page(folder: Path) -> list[Standing]:
+    """Write the page of a board again, such as after an update of smallpose."""
+    with hold_lock(_require_board(folder) / ".lock", _WAIT_S):
+        board = read_board(folder)
+        assert board is not None
+        return _write_everything(folder, board)
+
+
+def _require_board(folder: Path) -> Path:
+    if read_board(folder) is None:
+        raise InputError(
+            str(folder),
+            "is no leaderboard yet",
+            f"run: smallpose leaderboard add {folder} TRUTH.json PREDICTIONS.json --name NAME",
+        )
+    return folder
+
+
+def _write_everything(folder: Path, board: Board) -> list[Standing]:
+    draws = read_draws(folder, board)
+    write_board(folder, board)
+    write_page(folder, board, draws)
+    return rank_rows(board, draws, board.rules.rank_by, board.rules.protocol)
+
+
+def _choose_rules(
+    board: Board | None, truth_path: Path, digest: str, options: BoardOptions
+) -> Rules:
+    """Return the rules of the board, which a new one takes from the options.
+
+    Raises: InputError when the ground truth or an option is another than that of the board.
+    """
+    asked = {
+        name: value
+        for name in ("keypoints", "rank_by", "protocol", "max_per_image")
+        if (value := getattr(options, name)) is not None
+    }
+    if board is None:
+        return Rules(truth_file=truth_path.name, truth_sha256=digest, **asked)
+    rules = board.rules
+    if digest != rules.truth_sha256:
+        raise InputError(
+            str(truth_path),
+            f"is not the ground truth of this board, {rules.truth_file} (SHA-256 "
+            f"{rules.truth_sha256[:12]}…)",
+            "pass that file, or start another board",
+        )
+    for name, value in asked.items():
+        own = getattr(rules, name)
+        if value != own:
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(
+                f"{flag} {value}",
+                f"the board was started with {own}",
+                f"leave {flag} out, or start another board",
+            )
+    return rules
+
+
+def _start_board(rules: Rules, truth: Instances, evaluation: Evaluation) -> Board:
+    clusters = count_class_clusters(evaluation.match_counts).tolist()
+    return Board(
+        rules=rules,
+        people=evaluation.people,
+        num_images=len(truth.images),
+        num_clusters=count_clusters(evaluation.match_counts.groups),
+        class_clusters={one.name: n for one, n in zip(CLASSES, clusters, strict=True)},
+        rows=[],
+    )
+
+
+def _check_row_is_new(board: Board, row: Row, replace_row: bool) -> None:
+    if board.find_row(row.name) is not None and not replace_row:
+        raise InputError(
+            f"--name {row.name!r}",
+            "is on the board already",
+            "give another name, or replace that row by --replace",
+        )
+    for other in board.rows:
+        if other.sha256 == row.sha256 and other.name != row.name:
+            raise InputError(
+                row.file,
+                f"the same results are on the board as {other.name!r}",
+                "add the results of another model",
+            )
+
+
+def _read_declaration(names: Sequence[str]) -> list[str] | None:
+    """Return the training sets that were declared; None where they are unknown."""
+    cleaned = [check_name("--trained-on", name) for name in names]
+    if not cleaned or cleaned == [UNDECLARED]:
+        return None
+    if UNDECLARED in cleaned:
+        raise InputError(
+            f"--trained-on {UNDECLARED}",
+            "was given beside names of training sets",
+            "give the names, or 'unknown' alone",
+        )
+    return sorted(set(cleaned))
+
+
+def _hash_results(path: Path) -> str:
+    if path.is_file():
+        return hash_file(path)
+    parts = [f"{file.name} {hash_file(file)}" for file in sorted(path.glob("*.json"))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _select(metrics: dict[str, float | None]) -> dict[str, float | None]:
+    return {name: metrics[name] for name in RANKED}
+
+
+def _resample(evaluation: Evaluation, rules: Rules) -> Draws:
+    resamples = resample_metrics(
+        evaluation.match_counts, PROTOCOLS, MAX_DETECTIONS, rules.num_resamples, rules.seed
+    )
+    return {
+        f"{protocol}/{name}": resamples[protocol][name] for protocol in PROTOCOLS for name in RANKED
+    }
+
+
+def _compute_intervals(
+    evaluation: Evaluation, draws: Draws
+) -> dict[str, dict[str, tuple[float, float] | None]]:
+    counts = evaluation.match_counts
+    num_clusters = count_clusters(counts.groups)
+    class_clusters = count_class_clusters(counts)
+    intervals: dict[str, dict[str, tuple[float, float] | None]] = {}
+    for protocol in PROTOCOLS:
+        intervals[protocol] = {}
+        for name in RANKED:
+            value = evaluation[protocol][name]
+            interval = compute_interval(value, draws[f"{protocol}/{name}"], num_clusters)
+            if class_clusters[get_class_index(name)] < MIN_CLUSTERS:
+                interval = None
+            ends = None if interval is None else (interval.low, interval.high)
+            intervals[protocol][name] = ends
+    return intervals
