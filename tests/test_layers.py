@@ -9,7 +9,7 @@ import smallpose
 
 ROOT = Path(smallpose.__file__).parent
 WITHOUT_TORCH = ["core", "system", "io", "stats", "sources", "synthetic", "dataset", "evaluation"]
-WITH_TORCH = ["models", "dataloading", "methods", "inference", "training"]
+WITH_TORCH = ["models", "dataloading", "methods", "inference", "training", "resolution"]
 LAYERS = [*WITHOUT_TORCH, *WITH_TORCH, "report", "cli"]
 
 

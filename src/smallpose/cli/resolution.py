@@ -1,0 +1,296 @@
+"""smallpose resolution TRUTH.json --images DIR --out DIR RUN…: AP by height of the same people."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smallpose.cli.options import (
+    DEMO_SET,
+    DEMO_TRUTH,
+    add_category_option,
+    add_device_option,
+    add_option,
+    add_seed,
+    add_switch,
+    add_threads_option,
+    add_trust_switch,
+    parse_names,
+    parse_non_negative,
+)
+from smallpose.core.errors import InputError
+
+if TYPE_CHECKING:
+    from smallpose.resolution.curves import Study
+
+SHOWN_METRICS = ("AP", "found")  # in the terminal; the files have all of them
+PACKAGES = ("cv2", "PIL", "matplotlib")
+HELP = (
+    "Show the same people at falling pixel heights to any model, and find the height at which half "
+    "of its AP is left."
+)
+EXAMPLE = f"""\
+smallpose resolution {DEMO_TRUTH} \\
+    --images {DEMO_SET}/images --out resolution runs/demo/B --people 40"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `resolution`."""
+    parser.add_argument("truth", type=Path, metavar="TRUTH.json", help="COCO keypoint annotations.")
+    parser.add_argument(
+        "models",
+        nargs="*",
+        metavar="METHOD|RUN",
+        help="Folders of runs, or a method with --weights; the first one is the base of "
+        "differences.",
+    )
+    add_option(
+        parser, "--images", type=Path, required=True, metavar="DIR", help="Folder of the images."
+    )
+    add_option(
+        parser, "--out", type=Path, required=True, metavar="DIR", help="Folder of the results."
+    )
+    _add_model_options(parser.add_argument_group("models"))
+    _add_people_options(parser.add_argument_group("people and images"))
+    _add_device_options(parser.add_argument_group("device and speed"))
+
+
+def _add_model_options(group: argparse._ArgumentGroup) -> None:
+    add_option(
+        group,
+        "--weights",
+        metavar="FILE",
+        help="Weights of METHOD: a run's folder, a checkpoint, or 'mmpose' for the published one.",
+    )
+    add_option(
+        group,
+        "--command",
+        action="append",
+        default=[],
+        default_text="none",
+        metavar="[NAME=]PROGRAM",
+        help="Run this program as a model, as in 'python mymodel.py {images} {boxes} {out}'; "
+        "repeat the option for several, each as NAME='PROGRAM …'.",
+    )
+    add_option(
+        group,
+        "--crop-interpolation",
+        type=parse_names,
+        default=(),
+        default_text="that of the weights, else linear",
+        metavar="linear|cubic",
+        help="Enlarge the crops of top-down methods bilinearly or bicubically; linear,cubic "
+        "compares both.",
+    )
+    add_option(
+        group,
+        "--zoom",
+        "--upscale",
+        type=_parse_numbers,
+        default=(),
+        default_text="that of the weights, else 1",
+        metavar="N",
+        help="Factor of both sides of the crops that top-down methods get; 1,2 compares both.",
+    )
+    add_switch(group, "--no-flip-test", help="Leave out the flip test of our methods.")
+    add_trust_switch(group)
+
+
+def _add_people_options(group: argparse._ArgumentGroup) -> None:
+    add_option(
+        group,
+        "--heights",
+        type=_parse_numbers,
+        default=(),
+        default_text="16,24,32,48,64,96,128,192,256, as far as 50 people reach",
+        metavar="PX[,PX]",
+        help="Heights of people's boxes; only people as tall as the largest are chosen.",
+    )
+    add_option(
+        group,
+        "--sensor",
+        type=parse_names,
+        default=("clean", "camera"),
+        default_text="clean,camera",
+        metavar="NAME[,NAME]",
+        help="Sensor models: clean (area averages), camera (also blur, noise and JPEG), or parts "
+        "such as blur0.5, noise3, jpeg80, blur0.5+jpeg80.",
+    )
+    add_option(
+        group,
+        "--people",
+        type=parse_non_negative,
+        default=300,
+        metavar="N",
+        help="Maximum number of people, a random sample of those who are tall enough; 0 for all.",
+    )
+    add_category_option(group)
+    add_option(
+        group,
+        "--intervals",
+        type=parse_non_negative,
+        default=1000,
+        metavar="N",
+        help="Number of bootstrap resamples of images, or of videos, for 95 % intervals.",
+    )
+    add_seed(group, "the sample of people, the noise and the resamples")
+    add_switch(group, "--keep-images", help="Keep the reduced images in DIR/sets.")
+
+
+def _add_device_options(group: argparse._ArgumentGroup) -> None:
+    add_option(
+        group,
+        "--batch-size",
+        type=parse_non_negative,
+        default=0,
+        default_text="64 crops, or 8 images",
+        metavar="N",
+        help="Number of crops, or of images, that go through the network of our methods together.",
+    )
+    add_threads_option(group)
+    add_device_option(group)
+    add_option(
+        group,
+        "--json",
+        metavar="FILE",
+        default_text="DIR/curve.json alone",
+        help="Write curve.json to this file, too, or to stdout if it is '-'.",
+    )
+
+
+def _parse_numbers(text: str) -> tuple[int, ...]:
+    """Parse integers above 0 with commas between."""
+    words = parse_names(text)
+    if not words or not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise argparse.ArgumentTypeError(f"{text}: is not a list of integers; try 32,64")
+    return tuple(int(word) for word in words)
+
+
+def run_command(args: argparse.Namespace) -> None:
+    """Measure the curves, write their files and print tables and sentences."""
+    _check_arguments(args)
+    if args.models:
+        from smallpose.cli.train import set_torch_threads
+
+        set_torch_threads(args.threads)
+    study = _measure(args)
+    if args.json == "-":
+        _write_files(study, args.out)
+        sys.stdout.write(study.to_json())
+        return
+    if args.json:
+        from smallpose.system.files import write_atomically
+
+        write_atomically(args.json, study.to_json())
+    print(_format_study(study))
+    _write_files(study, args.out)
+
+
+def _check_arguments(args: argparse.Namespace) -> None:
+    """Refuse arguments that do not go together before anything is loaded."""
+    from smallpose.evaluation.scoring.bootstrap import MIN_RESAMPLES
+
+    if not args.images.is_dir():
+        raise InputError(f"--images {args.images}", "no such folder", "check the path")
+    folders = [word for word in args.models if Path(word).is_dir()]
+    methods = [word for word in args.models if word not in folders]
+    for is_wrong, where, what, remedy in (
+        (
+            args.weights and len(methods) != 1,
+            "--weights",
+            "belongs to one method, and "
+            + ("several are named" if methods else "no method is named"),
+            "name one METHOD, and other models by the folders of their runs",
+        ),
+        (
+            args.intervals < MIN_RESAMPLES,
+            f"--intervals {args.intervals}",
+            "too few resamples",
+            "use 1000",
+        ),
+        (not args.sensor, "--sensor", "names no sensor model", "use clean,camera"),
+    ):
+        if is_wrong:
+            raise InputError(where, what, remedy)
+
+
+def _measure(args: argparse.Namespace) -> "Study":
+    from smallpose.dataloading.images import ImageReader, open_set_images, use_one_opencv_thread
+    from smallpose.io.coco_annotations import read_coco
+    from smallpose.resolution.models import ModelOptions, create_models
+    from smallpose.resolution.people import choose_people
+    from smallpose.resolution.reduced_set import find_existing_images
+    from smallpose.resolution.sensor import parse_sensor
+    from smallpose.resolution.study import StudyConfig, measure_curves
+    from smallpose.system.progress import print_status
+
+    sensors = [parse_sensor(text) for text in dict.fromkeys(args.sensor)]
+    truth = read_coco(args.truth, category=args.category)
+    for note in truth.notes:
+        print_status(f"{args.truth}: {note}")
+    is_built_set = args.images.name == "images" and (args.images.parent / "manifest.json").is_file()
+    reader = open_set_images(args.images.parent) if is_built_set else ImageReader(args.images)
+    has_image = find_existing_images(truth, reader)
+    if not has_image.all():
+        num_missing = int((~has_image).sum())
+        print_status(
+            f"{args.images}: {num_missing:,} of {len(has_image):,} images are missing; their "
+            "people are left out"
+        )
+    people = choose_people(truth, args.heights, args.people, args.seed, has_image)
+    print_status(people.describe())
+    models = create_models(
+        args.models,
+        args.command,
+        ModelOptions(
+            weights=args.weights,
+            interpolations=args.crop_interpolation,
+            zooms=args.zoom,
+            device=args.device,
+            flip_test=not args.no_flip_test,
+            batch_size=args.batch_size,
+            trust=args.trust,
+        ),
+    )
+    use_one_opencv_thread()
+    config = StudyConfig(
+        out=args.out,
+        sensors=sensors,
+        seed=args.seed,
+        num_resamples=args.intervals,
+        keep_images=args.keep_images,
+    )
+    return measure_curves(people, reader, models, config)
+
+
+def _format_study(study: "Study") -> str:
+    tables = "\n\n".join(table.to_text() for table in study.build_tables(SHOWN_METRICS))
+    lines = [*study.list_sentences(), "", *(f"note: {note}" for note in study.notes)]
+    seconds = f"{study.total_s:.1f} s"
+    if study.model_s:
+        share = study.model_s / study.total_s
+        seconds += f", {share:.0%} of them in the models"
+    return "\n".join([tables, "", *_wrap_lines(lines), f"time: {seconds}"])
+
+
+def _wrap_lines(lines: Sequence[str]) -> list[str]:
+    import textwrap
+
+    return [textwrap.fill(line, 100, subsequent_indent="  ") for line in lines]
+
+
+def _write_files(study: "Study", out: Path) -> None:
+    from smallpose.report.figures import save_figure
+    from smallpose.report.figures.resolution import draw_resolution
+    from smallpose.resolution.curve_file import NAME, read_curve_file
+    from smallpose.system.files import write_atomically
+    from smallpose.system.progress import print_status
+
+    write_atomically(out / NAME, study.to_json())
+    write_atomically(out / "curve.csv", study.build_csv().to_csv())
+    tables = "\n".join(table.to_markdown() for table in study.build_tables())
+    write_atomically(out / "curve.md", tables)
+    figure = draw_resolution(read_curve_file(out))
+    save_figure(figure, out, "curve", "AP by height of the same people", study.people.describe())
+    print_status(f"curves: {out / NAME}, curve.csv, curve.md, curve.png, curve.svg")

@@ -1,0 +1,81 @@
+"""Read `curve.json`, for figures and for the report."""
+
+from pathlib import Path
+
+from msgspec import Struct, field
+
+from smallpose.core.errors import InputError
+from smallpose.core.interval import Interval
+from smallpose.system.json_decode import read_json
+
+NAME = "curve.json"
+
+
+class IntervalRecord(Struct):
+    """A number with the ends of its interval; None where they are unknown."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def to_interval(self, factor: float = 1.0) -> Interval | None:
+        """Return the interval times a factor; None without a value."""
+        if self.value is None:
+            return None
+        if self.low is None or self.high is None:
+            return Interval(factor * self.value)
+        return Interval(factor * self.value, factor * self.low, factor * self.high)
+
+
+class PointRecord(Struct):
+    """One height of a curve."""
+
+    px: float
+    people: int
+    AP: IntervalRecord
+    OKS: IntervalRecord
+    found: IntervalRecord
+    PCK: IntervalRecord
+
+
+class HalfHeightRecord(IntervalRecord):
+    """The height at which half of the AP is left; `below` where it is less than all heights."""
+
+    below: float | None = None
+
+
+class CurveRecord(Struct):
+    """A curve over rising heights."""
+
+    heights: list[PointRecord]
+    half_ap_px: HalfHeightRecord
+
+
+class DifferenceRecord(Struct):
+    """A paired difference of AP."""
+
+    base: str
+    other: str
+    sensor: str
+    px: float
+    AP: IntervalRecord
+
+
+class CurveFile(Struct):
+    """The content of `curve.json`."""
+
+    models: dict[str, dict[str, CurveRecord]]
+    differences: list[DifferenceRecord] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_curve_file(folder: Path) -> CurveFile:
+    """Read the `curve.json` of a folder.
+
+    Raises: InputError when there is none, or it has no curve.
+    """
+    path = folder / NAME
+    content = read_json(path, CurveFile)
+    if not any(curve.heights for sensors in content.models.values() for curve in sensors.values()):
+        raise InputError(str(path), "has no curve", "make it again with 'smallpose resolution'")
+    return content

@@ -1,0 +1,256 @@
+"""Curves over height, what they are compared by, and their form as JSON and tables."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smallpose.core.interval import Interval
+from smallpose.core.table import Cell, Column, Table
+from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, compute_difference_interval
+from smallpose.resolution.half_height import HalfHeight, compute_half_height
+from smallpose.resolution.people import ChosenPeople
+from smallpose.resolution.reduced_labels import NEIGHBOURS
+from smallpose.resolution.scores import METRICS, HeightScores
+from smallpose.resolution.sensor import Sensor
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What a model reaches with one sensor, at rising heights."""
+
+    points: tuple[HeightScores, ...]
+
+    @property
+    def heights(self) -> Floats:
+        """Return the (h,) heights, px."""
+        return np.array([point.px for point in self.points], dtype=np.float64)
+
+    @property
+    def ap(self) -> Floats:
+        """Return the (h,) AP."""
+        return np.array([point.values["AP"] for point in self.points])
+
+    @property
+    def resampled_ap(self) -> Floats:
+        """Return the (b, h) AP under the resamples."""
+        return np.stack([point.resampled["AP"] for point in self.points], axis=1)
+
+    @cached_property
+    def half_height(self) -> HalfHeight:
+        """Return the height at which half of the AP at the largest height is left."""
+        return compute_half_height(self.heights, self.ap, self.resampled_ap)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the curve for JSON."""
+        heights = [
+            {"px": point.px, "people": point.num_people}
+            | {name: _encode_interval(point.intervals[name]) for name in METRICS}
+            for point in self.points
+        ]
+        return {"heights": heights, "half_ap_px": self.half_height.to_dict()}
+
+
+@dataclass(frozen=True)
+class HeightDifference:
+    """How another model differs from the first one at a height, over the same people.
+
+    Args:
+        base, other: names of the models.
+        sensor: of both.
+        px: height.
+        difference: AP of the other minus AP of the first.
+    """
+
+    base: str
+    other: str
+    sensor: str
+    px: int
+    difference: Interval
+
+    @property
+    def is_sure(self) -> bool:
+        """Return whether the interval excludes 0."""
+        return self.difference.has_ends and not self.difference.low <= 0 <= self.difference.high
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the difference for JSON."""
+        return {
+            "base": self.base,
+            "other": self.other,
+            "sensor": self.sensor,
+            "px": self.px,
+            "AP": _encode_interval(self.difference),
+        }
+
+
+@dataclass(frozen=True)
+class Study:
+    """All curves of a study, by model and sensor.
+
+    Args:
+        people: who is seen.
+        sensors: the sensor models.
+        curves: by model, then by sensor.
+        num_resamples, seed: of the intervals.
+        model_s, total_s: seconds in models, and of all.
+    """
+
+    people: ChosenPeople
+    sensors: tuple[Sensor, ...]
+    curves: dict[str, dict[str, Curve]]
+    num_resamples: int
+    seed: int
+    model_s: float = 0.0
+    total_s: float = 0.0
+
+    @property
+    def num_clusters(self) -> int:
+        """Return the number of images or videos that were resampled."""
+        return len(set(self.people.groups))
+
+    @cached_property
+    def differences(self) -> list[HeightDifference]:
+        """Return the paired differences of AP from the first model."""
+        base, *others = self.curves
+        return [
+            difference
+            for other in others
+            for sensor in self.sensors
+            for difference in self._compare(base, other, sensor.name)
+        ]
+
+    def _compare(self, base: str, other: str, sensor: str) -> Iterator[HeightDifference]:
+        first, second = self.curves[base][sensor], self.curves[other][sensor]
+        for a, b in zip(first.points, second.points, strict=True):
+            value = b.values["AP"] - a.values["AP"]
+            resampled = b.resampled["AP"] - a.resampled["AP"]
+            interval = compute_difference_interval(value, resampled, self.num_clusters)
+            yield HeightDifference(base, other, sensor, a.px, interval or Interval(value))
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what a reader must know, as sentences."""
+        notes = [self.people.describe() + "."]
+        notes += [f"{sensor.describe()}." for sensor in self.sensors]
+        notes.append(NEIGHBOURS)
+        notes.append(
+            f"Intervals: 95 %, {self.num_resamples:,} resamples of {self.num_clusters:,} images or "
+            "videos, the same ones at every height and for every model."
+        )
+        if self.num_clusters < MIN_CLUSTERS:
+            notes.append(
+                f"With {self.num_clusters} images the intervals are too narrow; at least "
+                f"{MIN_CLUSTERS} are needed."
+            )
+        return notes
+
+    def list_sentences(self) -> list[str]:
+        """Say for each curve from which height on half of the AP is left."""
+        sentences = []
+        for model, by_sensor in self.curves.items():
+            for sensor, curve in by_sensor.items():
+                last = curve.points[-1]
+                sentences.append(
+                    f"{model}, {sensor}: half of the AP at {last.px} px "
+                    f"({100 * last.values['AP']:.1f}) is left at {curve.half_height.describe()}."
+                )
+        return sentences
+
+    def to_json(self) -> str:
+        """Return the study as JSON text, numbers with all their digits."""
+        content = {
+            "models": {
+                model: {sensor: curve.to_dict() for sensor, curve in by_sensor.items()}
+                for model, by_sensor in self.curves.items()
+            },
+            "differences": [difference.to_dict() for difference in self.differences],
+            "sensors": {
+                s.name: {"blur_px": s.blur_px, "noise": s.noise, "jpeg": s.jpeg}
+                for s in self.sensors
+            },
+            "settings": {
+                "people": len(self.people),
+                "draws": self.num_resamples,
+                "seed": self.seed,
+                "clusters": self.num_clusters,
+                "protocol": "owned",
+            },
+            "notes": self.notes,
+        }
+        return json.dumps(content, indent=1) + "\n"
+
+    def build_tables(self, metrics: Sequence[str] = METRICS) -> list[Table]:
+        """Build a table for each model, and one of differences for each but the first."""
+        tables = [self._build_model_table(model, metrics) for model in self.curves]
+        return [*tables, *self._build_difference_tables()]
+
+    def _build_model_table(self, model: str, metrics: Sequence[str]) -> Table:
+        by_sensor = self.curves[model]
+        columns = [Column("px", "count")]
+        for metric in metrics:
+            columns += [Column(f"{metric} {sensor}", "points") for sensor in by_sensor]
+        rows = []
+        for index in reversed(range(len(self.people.heights))):
+            points = [curve.points[index] for curve in by_sensor.values()]
+            cells: list[Cell] = [points[0].px]
+            cells += [_to_points(point.intervals[m]) for m in metrics for point in points]
+            rows.append(tuple(cells))
+        return Table(_get_table_name(model), model, tuple(columns), tuple(rows))
+
+    def _build_difference_tables(self) -> list[Table]:
+        base, *others = self.curves
+        columns = [Column("px", "count")]
+        columns += [Column(f"AP {sensor.name}", "points") for sensor in self.sensors]
+        tables = []
+        for other in others:
+            rows = []
+            for px in reversed(self.people.heights):
+                cells: list[Cell] = [px]
+                cells += [
+                    _to_points(d.difference)
+                    for d in self.differences
+                    if d.other == other and d.px == px
+                ]
+                rows.append(tuple(cells))
+            title = f"{other} minus {base}, the same people"
+            tables.append(
+                Table(f"difference_{_get_table_name(other)}", title, tuple(columns), tuple(rows))
+            )
+        return tables
+
+    def build_csv(self) -> Table:
+        """Build one row for each model, sensor and height, for programs."""
+        columns = (
+            Column("model"),
+            Column("sensor"),
+            Column("px", "count"),
+            Column("people", "count"),
+            *(Column(metric, "exact") for metric in METRICS),
+        )
+        rows: list[tuple[Cell, ...]] = [
+            (model, sensor, p.px, p.num_people, *(p.intervals[name] for name in METRICS))
+            for model, by_sensor in self.curves.items()
+            for sensor, curve in by_sensor.items()
+            for p in curve.points
+        ]
+        return Table("curve", "", columns, tuple(rows))
+
+
+def _to_points(interval: Interval) -> Interval:
+    return Interval(100 * interval.value, 100 * interval.low, 100 * interval.high)
+
+
+def _encode_interval(interval: Interval) -> dict[str, float | None]:
+    low, high = (interval.low, interval.high) if interval.has_ends else (None, None)
+    return {"value": interval.value, "low": low, "high": high}
+
+
+def _get_table_name(model: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in model)

@@ -1,0 +1,92 @@
+"""Run one of our methods as a model; PyTorch is loaded with this file."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smallpose.core.errors import InputError
+from smallpose.dataloading.images import ImageReader
+from smallpose.inference import InferenceOptions, predict_people
+from smallpose.io.coco_results import write_results
+from smallpose.methods import METHODS, create_method
+from smallpose.methods.base import PoseMethod
+from smallpose.methods.full_image import FullImageMethod
+from smallpose.resolution.reduced_set import ReducedSet
+from smallpose.system.json_decode import read_json
+
+
+@dataclass(frozen=True)
+class MethodModel:
+    """A method with its weights.
+
+    Args:
+        name: of the model.
+        method: on its device.
+        options: of the prediction.
+    """
+
+    name: str
+    method: PoseMethod
+    options: InferenceOptions
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Return what must be the same for its results to be kept."""
+        digest = hashlib.sha256()
+        for weight in self.method.state_dict().values():
+            digest.update(np.ascontiguousarray(weight.cpu().numpy()).tobytes())
+        crop = self.method.crop_options.override(self.options.crop_interpolation, self.options.zoom)
+        return {
+            "method": self.method.name,
+            "weights": digest.hexdigest(),
+            "joints": list(self.method.skeleton.joints),
+            "crop": crop.to_dict(),
+            "flip_test": self.options.flip_test is not False,
+        }
+
+    @property
+    def is_top_down(self) -> bool:
+        """Return whether it takes the boxes; a full-image method detects people itself."""
+        return not isinstance(self.method, FullImageMethod)
+
+    def predict(self, reduced: ReducedSet, out: Path) -> None:
+        """Predict the people of the images and write them with the names of their joints."""
+        reader = ImageReader(reduced.images)
+        predictions = predict_people(self.method, reduced.truth, None, reader.read, self.options)
+        write_results(predictions, out, reduced.truth.category_id, keypoint_names=True)
+
+
+def load_method(name: str, weights: Path | str | None, device: str, trust: bool) -> PoseMethod:
+    """Create a method with its weights on a device.
+
+    Raises: InputError when it has no weights, or they do not fit.
+    """
+    if weights is None:
+        raise InputError(
+            f"resolution {name}",
+            "the method has no weights of its own",
+            "add --weights with a run's folder, a checkpoint, or 'mmpose' for the published one",
+        )
+    return create_method(name, weights=weights, trust=trust).move_to(device)
+
+
+def is_method(name: str) -> bool:
+    """Return whether it is the name of one of our methods."""
+    return name in METHODS
+
+
+def read_run_method(folder: Path) -> str:
+    """Return the method of a run's folder.
+
+    Raises: InputError when it is no run.
+    """
+    for name in ("model.json", "result.json"):
+        path = folder / name
+        if path.is_file():
+            return str(read_json(path, dict[str, Any]).get("method", ""))
+    raise InputError(
+        str(folder), "it has no model.json", "pass the folder of a run that 'smallpose train' made"
+    )

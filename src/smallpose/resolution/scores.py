@@ -1,0 +1,180 @@
+"""Score a model at one height: AP, mean OKS, share found and PCK of the chosen people.
+
+All of them are computed under the same resamples of images (or videos) at every height and for
+every model, so that heights and models can be compared in pairs.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smallpose.core.instances import Instances
+from smallpose.core.interval import Interval
+from smallpose.core.predictions import Predictions
+from smallpose.evaluation.areas import get_detection_boxes
+from smallpose.evaluation.config import ScoringConfig
+from smallpose.evaluation.evaluate import evaluate
+from smallpose.evaluation.matching.image_groups import group_by_image
+from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select_keypoints
+from smallpose.evaluation.matching.oks import compute_pair_oks
+from smallpose.evaluation.protocols import find_owners
+from smallpose.evaluation.scoring.bootstrap import (
+    compute_interval,
+    count_clusters,
+    draw_weights,
+    resample_curves,
+)
+from smallpose.evaluation.scoring.match_counts import MatchCounts
+from smallpose.evaluation.scoring.precision_recall import RECALLS
+
+FOUND_OKS = 0.5
+PCK_SHARE = 0.1  # of the longer side of the box
+METRICS = ("AP", "OKS", "found", "PCK")
+_TAIL = 0.025
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Resamples of the chosen people's images.
+
+    Args:
+        weights: (b, n) how often the image of each chosen person was drawn.
+        num_clusters: images or videos that are drawn.
+    """
+
+    weights: NDArray[np.uint16]
+    num_clusters: int
+
+
+@dataclass(frozen=True)
+class HeightScores:
+    """What a model reaches at one height.
+
+    Args:
+        px: height of the people.
+        num_people: how many they are.
+        values: by metric, 0 to 1; None without any detection to compute AP from is 0, not None.
+        resampled: by metric, (b,) under each resample.
+        num_clusters: images or videos that were resampled.
+    """
+
+    px: int
+    num_people: int
+    values: dict[str, float]
+    resampled: dict[str, Floats]
+    num_clusters: int
+
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """Return each metric with its 95 % interval; NaN for ends that cannot be told."""
+        return {name: self._compute_interval(name) for name in METRICS}
+
+    def _compute_interval(self, name: str) -> Interval:
+        value = self.values[name]
+        interval = compute_interval(value, self.resampled[name], self.num_clusters)
+        if interval is not None:
+            return interval
+        if name != "found" or value not in (0.0, 1.0):
+            return Interval(value)
+        # Of n clusters none, or all: the exact binomial limit, where resamples are all the same.
+        reach = 1 - _TAIL ** (1 / max(self.num_clusters, 1))
+        return Interval(value, max(value - reach, 0.0), min(value + reach, 1.0))
+
+
+def draw_resamples(groups: tuple[str, ...], num_resamples: int, seed: int) -> Resamples:
+    """Draw the resamples for people of these images or videos."""
+    batches = list(draw_weights(groups, num_resamples, seed))
+    return Resamples(np.concatenate(batches), count_clusters(groups))
+
+
+def score_height(
+    truth: Instances, predictions: Predictions, px: int, resamples: Resamples
+) -> HeightScores:
+    """Score the predictions for the images of one height.
+
+    Args:
+        truth: labels of `reduced_labels.reduce_labels`.
+    """
+    chosen = truth.take(np.flatnonzero(~truth.iscrowd))
+    predictions = select_own_detections(truth, predictions)
+    result = evaluate(chosen, predictions, protocols=("owned",))
+    oks, pck = score_people(chosen, predictions)
+    values = {"OKS": oks, "found": (oks >= FOUND_OKS).astype(float), "PCK": pck}
+    weights = resamples.weights.astype(float)
+    total = weights.sum(axis=1)
+    resampled = {name: weights @ value / total for name, value in values.items()}
+    return HeightScores(
+        px=px,
+        num_people=len(chosen),
+        values={name: float(value.mean()) for name, value in values.items()}
+        | {"AP": result["owned"]["AP"] or 0.0},
+        resampled=resampled | {"AP": _resample_ap(result.match_counts, resamples.weights)},
+        num_clusters=resamples.num_clusters,
+    )
+
+
+def select_own_detections(truth: Instances, predictions: Predictions) -> Predictions:
+    """Select the detections that belong to the chosen people, by the evaluator's rule of owners.
+
+    Those of neighbours, of ignored regions and of nobody are left out.
+    """
+    groups = group_by_image(truth, predictions)
+    boxes = get_detection_boxes(predictions)
+    everyone = np.ones(len(truth), dtype=bool)
+    owners = find_owners(groups, boxes, truth.boxes_xywh, everyone)
+    has_owner = owners >= 0
+    is_own = has_owner & ~truth.iscrowd[np.where(has_owner, owners, 0)]
+    return predictions.take(np.sort(groups.detections[is_own]))
+
+
+def score_people(truth: Instances, predictions: Predictions) -> tuple[Floats, Floats]:
+    """Return the (n,) OKS and (n,) PCK of each image's one person; 0 without a detection.
+
+    The detection is the one that the evaluation matches at an OKS of .5, the first by score, or
+    else the nearest.
+    """
+    scored = select_keypoints(truth, predictions, ScoringConfig(protocols=("owned",)))
+    groups = group_by_image(truth, predictions)
+    person_of_image = np.empty(len(truth), dtype=np.intp)
+    person_of_image[groups.people_image] = groups.people
+    people = person_of_image[groups.detection_image]
+    pair_oks = compute_pair_oks(scored.poses, groups.detections, people)
+    # Of the matching ones the first by rank, of the others the nearest.
+    is_match = pair_oks >= FOUND_OKS
+    order = np.lexsort((np.where(is_match, groups.rank, -pair_oks), ~is_match, people))
+    first = order[np.unique(people[order], return_index=True)[1]]
+    oks, pck = np.zeros(len(truth)), np.zeros(len(truth))
+    oks[people[first]] = pair_oks[first]
+    pck[people[first]] = _compute_pck(scored, groups.detections[first], people[first])
+    return oks, pck
+
+
+def _compute_pck(
+    scored: ScoredPoses, detections: NDArray[np.intp], people: NDArray[np.intp]
+) -> Floats:
+    """Return (p,) the share of labelled joints within a tenth of the longer side of the box."""
+    keypoints = scored.poses.keypoints[people]
+    is_labelled = keypoints[:, :, 2] > 0
+    offset = scored.poses.detections[detections][:, :, :2] - keypoints[:, :, :2]
+    limit = PCK_SHARE * scored.poses.boxes_xywh[people, 2:].max(axis=1)
+    is_near = (np.hypot(offset[:, :, 0], offset[:, :, 1]) <= limit[:, None]) & is_labelled
+    return np.asarray(is_near.sum(axis=1) / np.maximum(is_labelled.sum(axis=1), 1))
+
+
+def _resample_ap(counts: MatchCounts, weights: NDArray[np.uint16]) -> Floats:
+    """Return the (b,) AP of all people under the resamples."""
+    order = counts.select_best(None)
+    precision, _ = resample_curves(
+        counts.true_positives[0, order],
+        counts.false_positives["owned"][0, order],
+        counts.image[order],
+        weights,
+        weights.astype(np.int64) @ counts.num_people[:, 0],
+        len(counts.thresholds),
+        RECALLS,
+    )
+    return np.asarray(precision.mean(axis=(1, 2)))

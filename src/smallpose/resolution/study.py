@@ -1,0 +1,195 @@
+"""Measure the curves: make the images of each height, run every model on them, score the results.
+
+Heights rise, so that the first results come soon. While models run, the images of the next height
+are made in the background.
+"""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from smallpose.core.errors import InputError, SmallposeError
+from smallpose.dataloading.images import ImageReader
+from smallpose.io.coco_results import read_results
+from smallpose.resolution.command import CommandModel
+from smallpose.resolution.curves import Curve, Study
+from smallpose.resolution.models import Model
+from smallpose.resolution.people import ChosenPeople
+from smallpose.resolution.reduced_set import ImageReducer, ReducedSet
+from smallpose.resolution.results_folder import ResultsFolder, open_results
+from smallpose.resolution.scores import HeightScores, draw_resamples, score_height
+from smallpose.resolution.sensor import Sensor
+from smallpose.system.files import write_atomically
+from smallpose.system.lock import hold_lock
+from smallpose.system.progress import print_status
+
+NUM_RESAMPLES = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyConfig:
+    """What a study measures.
+
+    Args:
+        out: folder of its files.
+        sensors: sensor models.
+        seed: of the noise and of the resamples.
+        num_resamples: of the bootstrap.
+        keep_images: keep the reduced images.
+        num_threads: that make images.
+    """
+
+    out: Path
+    sensors: Sequence[Sensor]
+    seed: int = 0
+    num_resamples: int = NUM_RESAMPLES
+    keep_images: bool = False
+    num_threads: int = 2
+
+
+@dataclass
+class _Clock:
+    """Seconds of the study, and those in which models ran."""
+
+    start: float = field(default_factory=time.perf_counter)
+    model_s: float = 0.0
+
+    @property
+    def total_s(self) -> float:
+        return time.perf_counter() - self.start
+
+
+def measure_curves(
+    people: ChosenPeople, reader: ImageReader, models: Sequence[Model], config: StudyConfig
+) -> Study:
+    """Run the models at every height and score them; finished heights are not run again.
+
+    Raises: RunError when a program fails; what was finished before is kept.
+    """
+    clock = _Clock()
+    try:
+        config.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = (error.strerror or str(error)).lower()
+        raise InputError(f"--out {config.out}", what, "name a folder that can be written") from None
+    with hold_lock(config.out / ".lock"):
+        has_programs = any(isinstance(model, CommandModel) for model in models)
+        lossless = ".png" if has_programs else ".bmp"
+        reducer = ImageReducer(people, reader, config.seed, config.num_threads, lossless)
+        sets = _describe_sets(reducer, config)
+        folders = {m.name: open_results(config.out, m, people, config.seed) for m in models}
+        _write_people(people, config.out)
+        _run_models(reducer, sets, models, folders, config, clock)
+        curves = _score_models(people, sets, folders, config)
+    return Study(
+        people=people,
+        sensors=tuple(config.sensors),
+        curves=curves,
+        num_resamples=config.num_resamples,
+        seed=config.seed,
+        model_s=clock.model_s,
+        total_s=clock.total_s,
+    )
+
+
+def _describe_sets(reducer: ImageReducer, config: StudyConfig) -> list[ReducedSet]:
+    root = config.out / "sets"
+    return [
+        reducer.describe_set(root, sensor, px)
+        for px in reducer.people.heights
+        for sensor in config.sensors
+    ]
+
+
+def _run_models(
+    reducer: ImageReducer,
+    sets: Sequence[ReducedSet],
+    models: Sequence[Model],
+    folders: dict[str, ResultsFolder],
+    config: StudyConfig,
+    clock: _Clock,
+) -> None:
+    """Run each model on each set for which it has no results yet."""
+    due = {
+        reduced.name: [m for m in models if not folders[m.name].has(reduced)] for reduced in sets
+    }
+    pending = [reduced for reduced in sets if due[reduced.name]]
+    num_finished = len(sets) * len(models) - sum(map(len, due.values()))
+    if num_finished:
+        print_status(f"{config.out}: {num_finished} finished heights are kept")
+    with ThreadPoolExecutor(1) as pool:
+        upcoming: Future[None] | None = None
+        for index, reduced in enumerate(pending):
+            if upcoming is None:
+                upcoming = pool.submit(_prepare_set, reducer, reduced)
+            upcoming.result()
+            upcoming = None
+            if index + 1 < len(pending):
+                upcoming = pool.submit(_prepare_set, reducer, pending[index + 1])
+            for model in due[reduced.name]:
+                start = time.perf_counter()
+                folders[model.name].record(model, reduced)
+                seconds = time.perf_counter() - start
+                clock.model_s += seconds
+                print_status(
+                    f"{reduced.sensor.name}, {reduced.px} px: {model.name}, "
+                    f"{len(reducer.people):,} images in {seconds:.1f} s "
+                    f"({index + 1} of {len(pending)})"
+                )
+            if not config.keep_images:
+                reduced.remove_images()
+
+
+def _prepare_set(reducer: ImageReducer, reduced: ReducedSet) -> None:
+    if not reduced.is_complete:
+        reducer.write_set(reduced)
+
+
+def _score_models(
+    people: ChosenPeople,
+    sets: Sequence[ReducedSet],
+    folders: dict[str, ResultsFolder],
+    config: StudyConfig,
+) -> dict[str, dict[str, Curve]]:
+    resamples = draw_resamples(people.groups, config.num_resamples, config.seed)
+    curves: dict[str, dict[str, Curve]] = {}
+    for name, folder in folders.items():
+        points: dict[str, list[HeightScores]] = {}
+        for reduced in sets:
+            path = folder.get_path(reduced)
+            try:
+                predictions = read_results(path, reduced.truth)
+                scores = score_height(reduced.truth, predictions, reduced.px, resamples)
+            except SmallposeError as error:
+                # The model would write the same again, so its file does not count as finished.
+                path.replace(path.with_suffix(".refused.json"))
+                remedy = f"{error.remedy}; then run the same command again"
+                refused = f"{error.where} (now {path.stem}.refused.json)"
+                raise InputError(refused, error.what, remedy) from None
+            points.setdefault(reduced.sensor.name, []).append(scores)
+        curves[name] = {sensor: Curve(tuple(scores)) for sensor, scores in points.items()}
+    return curves
+
+
+def _write_people(people: ChosenPeople, out: Path) -> None:
+    """Write who is seen in which of the reduced images."""
+    truth, rows = people.truth, people.rows
+    file_ids, image_ids = truth.file_ids, truth.images.file_ids
+    records = [
+        {
+            "image_id": index + 1,
+            "person": file_ids[row],
+            "source_image_id": image_ids[image_row],
+            "source_file_name": truth.images.file_names[image_row],
+            "source_px": float(np.round(truth.boxes_xywh[row, 3], 2)),
+        }
+        for index, (row, image_row) in enumerate(
+            zip(rows.tolist(), truth.image_rows[rows].tolist(), strict=True)
+        )
+    ]
+    write_atomically(out / "people.json", msgspec.json.format(msgspec.json.encode(records)))
