@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="TRUTH.json|PREDICTIONS.json|RUN",
         help="COCO keypoint annotations followed by up to 20 result files of any origin and "
-        "folders of runs, or folders that 'smallpose train' made alone.",
+        "folders of runs, or folders that 'smallpose train' made alone; folders of "
+        "'smallpose resolution' add its curves.",
     )
     add_option(
         parser, "--out", type=Path, required=True, metavar="DIR", help="Folder for the report."
