@@ -17,6 +17,8 @@ COPY_PX = 0.05  # distance from its label below which a keypoint is a copy of it
 MAX_COPIED = 0.5  # share of people whose poses are the labels
 MIN_PEOPLE = 5  # below which copies and constant scores prove nothing
 MAX_OUTSIDE = 0.5  # share of detections that are entirely outside their image
+UNIT = 1.5  # px, within which coordinates are shares of the image, also some that lie outside
+MAX_IN_UNIT = 0.95  # share of the coordinates that lie there
 MIN_IMAGES = 0.5  # share of the images with people below which a note counts the others
 Mask = NDArray[np.bool_]
 
@@ -71,10 +73,10 @@ def _check_coordinates(path: Path, truth: Instances, predictions: Predictions) -
     xy = predictions.keypoints[:, :, :2]
     if (xy == 0).all():
         raise InputError(str(path), "all keypoints are at 0, 0", "write pixels of the image")
-    if xy.min() >= 0 and xy.max() <= 1:
+    if (np.abs(xy) < UNIT).mean() > MAX_IN_UNIT:
         raise InputError(
             str(path),
-            "all coordinates are between 0 and 1",
+            "the coordinates are between 0 and 1",
             "write pixels: multiply x by the image's width and y by its height",
         )
     rows = np.array([truth.images.row_of[image] for image in predictions.image_ids.tolist()])
