@@ -1,15 +1,17 @@
 """MPII's MATLAB file (paper, D2)."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.io import savemat
+from tables import check_same_table
 
 from smallpose.core.boxes import BOX_RULES
 from smallpose.core.errors import RefusedError
 from smallpose.core.skeleton import MPII16
-from smallpose.sources.mpii import FILE, FOLDER, read_mpii
+from smallpose.sources.mpii import FILE, FOLDER, parse_mpii, read_mpii
 
 EMPTY = np.zeros((0, 0))
 
@@ -58,7 +60,7 @@ def write(root, *entries, train=None, **replaced):
 
 def test_coordinates_lose_one_and_flags_become_cocos(tmp_path):
     write(tmp_path, entry(person(*TWO)))
-    people = read_mpii(tmp_path).people
+    people = parse_mpii(tmp_path).people
     assert people.keypoints[0, LEFT_ANKLE].tolist() == [100, 300, 1]
     assert people.keypoints[0, RIGHT_ANKLE].tolist() == [0, 200.5, 2]
     assert people.num_keypoints.tolist() == [2]
@@ -66,7 +68,7 @@ def test_coordinates_lose_one_and_flags_become_cocos(tmp_path):
 
 def test_the_points_order_says_nothing_and_right_comes_first(tmp_path):
     write(tmp_path, entry(person(*TWO[::-1])))
-    people = read_mpii(tmp_path).people
+    people = parse_mpii(tmp_path).people
     assert MPII16.joints[0] == "right_ankle"
     assert people.keypoints[0, 0].tolist() == [0, 200.5, 2]
 
@@ -77,7 +79,7 @@ def test_an_empty_or_absent_flag_means_seen(tmp_path):
         entry(person(point(8, 5.0, 6.0, is_visible=EMPTY)), name="1.jpg"),
         entry(person(point(8, 5.0, 6.0)), name="2.jpg"),
     )
-    assert read_mpii(tmp_path).people.keypoints[:, 8, 2].tolist() == [2, 2]
+    assert parse_mpii(tmp_path).people.keypoints[:, 8, 2].tolist() == [2, 2]
 
 
 def test_small_integers_do_not_wrap_around(tmp_path):
@@ -85,13 +87,13 @@ def test_small_integers_do_not_wrap_around(tmp_path):
     zero = point(0, np.uint8(0), np.uint8(0), is_visible=np.uint8(1))
     head = HEAD | {"x2": np.uint8(10)}
     write(tmp_path, entry(person(zero, TWO[0], **head)))
-    people = read_mpii(tmp_path).people
+    people = parse_mpii(tmp_path).people
     assert people.keypoints[0, 0].tolist() == [-1, -1, 2]
 
 
 def test_the_box_is_extent_and_head_times_one_point_three(tmp_path):
     write(tmp_path, entry(person(*TWO, **HEAD)))
-    people = read_mpii(tmp_path).people
+    people = parse_mpii(tmp_path).people
     x, y, w, h = 0.0, 20.0, 100.0, 280.0  # keypoints 0…100 × 200.5…300, head 10…30 × 20…60
     grown = [x - 0.15 * w, y - 0.15 * h, 1.3 * w, 1.3 * h]
     assert np.allclose(people.boxes_xywh, [grown])
@@ -100,13 +102,13 @@ def test_the_box_is_extent_and_head_times_one_point_three(tmp_path):
 
 def test_without_a_head_rectangle_the_keypoints_alone_make_the_box(tmp_path):
     write(tmp_path, entry(person(*TWO)))
-    assert np.allclose(read_mpii(tmp_path).people.boxes_xywh[0, 2:], [130, 1.3 * 99.5])
+    assert np.allclose(parse_mpii(tmp_path).people.boxes_xywh[0, 2:], [130, 1.3 * 99.5])
 
 
 def test_people_without_points_are_left_out_and_counted(tmp_path):
     nobody = {"annopoints": EMPTY} | HEAD
     write(tmp_path, entry(person(*TWO, **HEAD), nobody), entry({"scale": 1.0}, name="2.jpg"))
-    people = read_mpii(tmp_path).people
+    people = parse_mpii(tmp_path).people
     assert len(people) == 1
     assert "2 people without labelled keypoints left out" in people.notes[0]
 
@@ -119,7 +121,7 @@ def test_test_images_are_left_out_and_counted_and_empty_training_images_stay(tmp
         entry(name="3.jpg"),
         train=[1, 1, 0],
     )
-    source = read_mpii(tmp_path)
+    source = parse_mpii(tmp_path)
     assert source.people.images.source_ids == ("1", "2")
     assert source.people.image_rows.tolist() == [1]
     assert source.splits == ("", "")
@@ -134,7 +136,7 @@ def test_a_video_is_a_group_and_an_image_without_one_is_a_group_of_its_own(tmp_p
         entry(name="3.jpg", vididx=np.int8(-1)),
     )
     groups = ("mpii_video_003418", "mpii_position_000002", "mpii_position_000003")
-    assert read_mpii(tmp_path).people.images.groups == groups
+    assert parse_mpii(tmp_path).people.images.groups == groups
 
 
 def test_every_position_of_the_list_is_kept_test_images_included(tmp_path):
@@ -146,7 +148,7 @@ def test_every_position_of_the_list_is_kept_test_images_included(tmp_path):
         entry(name="1.jpg", vididx=np.uint16(8)),
         train=[1, 0, 0, 1],
     )
-    assert read_mpii(tmp_path).listed_images == (
+    assert parse_mpii(tmp_path).listed_images == (
         ("mpii_video_000007", True),
         ("mpii_video_000009", False),
         ("mpii_position_000003", False),
@@ -157,13 +159,13 @@ def test_every_position_of_the_list_is_kept_test_images_included(tmp_path):
 def test_the_file_may_lie_in_the_folder_its_archive_makes(tmp_path):
     write(tmp_path / FOLDER, entry())
     (tmp_path / "images").mkdir()
-    assert read_mpii(tmp_path).image_files[0].path == tmp_path / "images/000000001.jpg"
+    assert parse_mpii(tmp_path).image_files[0].path == tmp_path / "images/000000001.jpg"
 
 
 def test_an_image_listed_twice_keeps_the_people_of_both_once(tmp_path):
     other = person(point(3, 7.0, 7.0), point(4, 9.0, 9.0))
     write(tmp_path, entry(person(*TWO)), entry(person(*TWO)), entry(other))
-    people = read_mpii(tmp_path).people
+    people = parse_mpii(tmp_path).people
     assert (len(people.images), len(people)) == (1, 2)
     assert "1 images are listed twice" in people.notes[0]
     assert "1 identical ones merged" in people.notes[0]
@@ -175,7 +177,7 @@ def test_cells_instead_of_struct_arrays_are_looked_through(tmp_path):
     points = [{"id": 0, "x": 2, "y": 3, "is_visible": 1}, {"id": 1, "x": 4, "y": 8}]
     plain["annorect"] = [{"annopoints": {"point": points}}, HEAD]
     write(tmp_path, annolist=[plain, plain | {"image": {"name": "2.jpg"}}], img_train=[1, 1])
-    people = read_mpii(tmp_path).people
+    people = parse_mpii(tmp_path).people
     assert people.num_keypoints.tolist() == [2, 2]
     assert people.images.groups == ("mpii_video_000005", "mpii_video_000005")
 
@@ -184,7 +186,7 @@ def test_a_single_image_with_a_single_person_and_point_survives_squeezing(tmp_pa
     one = {"image": {"name": "1.jpg"}, "vididx": 5}
     one["annorect"] = {"annopoints": {"point": {"id": 0, "x": 2, "y": 3}}} | HEAD
     write(tmp_path, annolist=one, img_train=1)
-    assert read_mpii(tmp_path).people.num_keypoints.tolist() == [1]
+    assert parse_mpii(tmp_path).people.num_keypoints.tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ def test_a_single_image_with_a_single_person_and_point_survives_squeezing(tmp_pa
 )
 def test_a_missing_field_is_named_with_the_mend(tmp_path, refuses, replaced, words):
     path = write(tmp_path, entry(), **replaced)
-    line = refuses(read_mpii, tmp_path, str(path), *words)
+    line = refuses(parse_mpii, tmp_path, str(path), *words)
     assert "-v7" in line
 
 
@@ -226,35 +228,35 @@ def test_a_missing_field_is_named_with_the_mend(tmp_path, refuses, replaced, wor
 def test_a_broken_point_is_named_with_image_and_person(tmp_path, refuses, bad, words):
     first = TWO[0] if "is_visible" in bad else point(LEFT_ANKLE, 5.0, 5.0)
     write(tmp_path, entry(person(first, bad)))
-    refuses(read_mpii, tmp_path, "image 000000001.jpg, person 1", words)
+    refuses(parse_mpii, tmp_path, "image 000000001.jpg, person 1", words)
 
 
 def test_an_hdf5_file_is_named_with_the_mend(tmp_path, refuses):
     header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512)
     (tmp_path / FILE).write_bytes(header + b"\x89HDF\r\n\x1a\n" + bytes(100))
-    refuses(read_mpii, tmp_path, FILE, "v7.3", "-v7")
+    refuses(parse_mpii, tmp_path, FILE, "v7.3", "-v7")
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100, 130, 150, 400])
 def test_a_broken_file_is_one_line(tmp_path, refuses, keep):
     path = write(tmp_path, entry(person(*TWO)))
     path.write_bytes(path.read_bytes()[:keep])
-    refuses(read_mpii, tmp_path, str(path))
+    refuses(parse_mpii, tmp_path, str(path))
 
 
 def test_a_file_of_something_else_is_one_line(tmp_path, refuses):
     savemat(tmp_path / FILE, {"other": 1})
-    refuses(read_mpii, tmp_path, "no variable RELEASE")
+    refuses(parse_mpii, tmp_path, "no variable RELEASE")
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "a\\b.jpg", "x" * 2000])
 def test_an_image_name_that_leads_out_is_refused(tmp_path, refuses, name):
     write(tmp_path, entry(name=name))
-    refuses(read_mpii, tmp_path, "path leaves the data root", kind=RefusedError)
+    refuses(parse_mpii, tmp_path, "path leaves the data root", kind=RefusedError)
 
 
 def test_the_real_structs_give_their_known_numbers(real):
-    source = read_mpii(real / "mpii")
+    source = parse_mpii(real / "mpii")
     people = source.people
     assert (len(people.images), len(people)) == (1367, 1471)
     assert people.is_counted.all()
@@ -264,7 +266,7 @@ def test_the_real_structs_give_their_known_numbers(real):
 
 def test_five_people_equal_somebody_elses_conversion_minus_one(real):
     theirs = json.loads((real / "mpii/annot_json/test_mpii.json").read_text())
-    people = read_mpii(real / "mpii").people
+    people = parse_mpii(real / "mpii").people
     row_of = {one: row for row, one in enumerate(people.images.source_ids)}
     assert len(theirs) == 5
     for record in theirs:
@@ -272,3 +274,20 @@ def test_five_people_equal_somebody_elses_conversion_minus_one(real):
         mine = people.keypoints[people.image_rows == row_of[record["image"].removesuffix(".jpg")]]
         expected = np.array(record["joints"])[seen] - 1
         assert any(np.allclose(k[seen, :2], expected, atol=1e-3) for k in mine)
+
+
+def test_a_crash_while_the_file_is_read_is_one_line(tmp_path, monkeypatch, refuses):
+    (tmp_path / FILE).write_bytes(b"damaged")
+    (tmp_path / "images").mkdir()
+    fake = tmp_path / "fake" / "scipy"
+    fake.mkdir(parents=True)
+    (fake / "__init__.py").write_text("")
+    (fake / "io.py").write_text("import os\ndef whosmat(file): os.abort()\nloadmat = whosmat\n")
+    monkeypatch.syspath_prepend(str(fake.parent))
+    refuses(read_mpii, tmp_path, FILE, "crashed (SIGABRT)", "download the publisher's file again")
+
+
+def test_the_process_of_its_own_returns_the_same_tables(real):
+    read, parsed = read_mpii(real / "mpii"), parse_mpii(real / "mpii")
+    check_same_table(read.people, parsed.people)
+    assert replace(read, people=parsed.people) == parsed

@@ -26,6 +26,7 @@ from smallpose.sources.matlab import (
 )
 from smallpose.sources.source import ImageFile, ListedImage, Source
 from smallpose.sources.table_builder import TableBuilder
+from smallpose.system.child_process import run_in_child
 from smallpose.system.files import read_bytes
 
 FILE = "mpii_human_pose_v1_u12_1.mat"
@@ -46,6 +47,14 @@ class _Person(NamedTuple):
 
 
 def read_mpii(root: Path) -> Source:
+    """Read MPII as `parse_mpii` does, in a process of its own: SciPy crashes on some damaged files.
+
+    Raises: what `parse_mpii` raises; InputError where SciPy crashed.
+    """
+    return run_in_child(parse_mpii, root, where=str(root / FILE), remedy=RESAVE)
+
+
+def parse_mpii(root: Path) -> Source:
     """Read MPII's training images with their labelled people; the builder splits them.
 
     Test images have no labels and are left out, except in the list of all images, by which
