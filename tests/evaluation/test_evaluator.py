@@ -14,7 +14,7 @@ from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17, SMALLPOSE, map_joints
 from smallpose.evaluation.evaluate import merge_evaluations
 from smallpose.evaluation.evaluator import Evaluator, evaluate_stream
-from smallpose.evaluation.matching import native
+from smallpose.evaluation.matching import native, native_matching
 from smallpose.io import coco_results_fast
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
@@ -184,7 +184,7 @@ def test_a_stream_keeps_a_fraction_of_the_file(crowded_dataset, tmp_path, monkey
     dt.write_text(json.dumps(predictions * 12))
     truth = read_coco(gt)
     monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", 30_000)
-    monkeypatch.setattr(native, "_BUFFER_SIZE", 4096)
+    monkeypatch.setattr(native_matching, "BUFFER_SIZE", 4096)
     peaks = []
     for run in (
         lambda: evaluate_stream(truth, stream_results(dt, truth)),

@@ -13,7 +13,7 @@ from smallpose.core.errors import InputError
 from smallpose.evaluation.areas import MASK_SHARE, box_around_poses
 from smallpose.evaluation.matching.arrays import Bits, Candidates, Floats, Ints, Mask, Poses
 from smallpose.evaluation.matching.greedy import MAX_THRESHOLDS, match_greedily
-from smallpose.evaluation.matching.native import MAX_OKS_THRESHOLD
+from smallpose.evaluation.matching.native_matching import MAX_OKS_THRESHOLD
 from smallpose.evaluation.scoring.precision_recall import Curves, compute_curves
 
 Record = Mapping[str, Any]  # an annotation or a result, as `loadAnns` returns it

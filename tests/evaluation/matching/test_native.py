@@ -5,7 +5,7 @@ import pytest
 
 from smallpose import evaluate
 from smallpose.evaluation.areas import get_detection_boxes
-from smallpose.evaluation.matching import native
+from smallpose.evaluation.matching import native, native_matching
 from smallpose.evaluation.matching.arrays import Candidates
 from smallpose.evaluation.matching.greedy import match_candidates, match_greedily
 
@@ -80,9 +80,9 @@ def test_without_the_compiled_core_the_metrics_equal_pycocotools(
 def test_more_threads_than_images_give_the_same_numbers(crowded_dataset, monkeypatch):
     dataset = crowded_dataset(3, images=3, people=9)
     alone = evaluate(dataset.truth, dataset.predictions, protocols=ALL).to_json()
-    monkeypatch.setattr(native, "_MIN_DETECTIONS_PER_THREAD", 0)
+    monkeypatch.setattr(native_matching, "_MIN_DETECTIONS_PER_THREAD", 0)
     monkeypatch.setattr(native, "count_cores", lambda: 7)
-    monkeypatch.setattr(native, "_BUFFER_SIZE", 200)  # several rounds on a small workbench
+    monkeypatch.setattr(native_matching, "BUFFER_SIZE", 200)  # several rounds on a small workbench
     assert evaluate(dataset.truth, dataset.predictions, protocols=ALL).to_json() == alone
 
 
@@ -91,7 +91,7 @@ def test_more_classes_than_a_number_has_bits_match_as_in_numpy():
     rng = np.random.default_rng(0)
     d, g = np.divmod(np.arange(30 * 8), 8)
     candidates = Candidates(d, g, rng.integers(0, 11, len(d)) / 10)
-    classes = rng.random((2 * native.MAX_CLASSES + 3, 8)) < 0.5
+    classes = rng.random((2 * native_matching.MAX_CLASSES + 3, 8)) < 0.5
     is_crowd = rng.random(8) < 0.2
     arguments = (candidates, np.arange(30), classes, is_crowd, np.array([0.3, 0.5, 0.7]))
     compiled, fallback = match_candidates(*arguments), match_greedily(*arguments)

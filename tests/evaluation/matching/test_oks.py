@@ -8,7 +8,7 @@ import pytest
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
-from smallpose.evaluation.matching import native
+from smallpose.evaluation.matching import native, native_matching
 from smallpose.evaluation.matching.arrays import Poses
 from smallpose.evaluation.matching.image_groups import group_by_image
 from smallpose.evaluation.matching.oks import compute_oks, compute_pair_oks, find_candidates
@@ -48,7 +48,7 @@ def test_joints_without_a_label_do_not_count():
 
 def find_pairs(groups, poses, min_oks, use_core):
     """Find candidates with the compiled function, or with its fallback."""
-    function = native.find_candidates if use_core else find_candidates.__wrapped__
+    function = native_matching.find_candidates if use_core else find_candidates.__wrapped__
     return function(groups, poses, min_oks)
 
 

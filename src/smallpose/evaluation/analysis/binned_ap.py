@@ -20,7 +20,7 @@ from smallpose.evaluation.matching.arrays import Bits, Floats, ImageGroups, Ints
 from smallpose.evaluation.matching.greedy import match_detections
 from smallpose.evaluation.matching.image_groups import group_by_image
 from smallpose.evaluation.matching.keypoint_selection import select_keypoints
-from smallpose.evaluation.matching.native import MAX_CLASSES
+from smallpose.evaluation.matching.native_matching import MAX_CLASSES
 from smallpose.evaluation.protocols import (
     PAPER_LIMITS,
     SizeLimits,

@@ -131,17 +131,138 @@ static int cannot_reach(const People *s, Py_ssize_t i, const double *pose, doubl
     return 0;
 }
 
+/* What the matching of earlier blocks says of people; without members nothing is known. */
+typedef struct {
+    const uint32_t *members; /* (n,) bits of the classes that a person belongs to */
+    const uint8_t *used;     /* (n,) USED once matched, FULL where nothing can match them again */
+    int32_t *stamp;          /* (n,) the last block in which a person was a candidate */
+    int32_t block;           /* the current one */
+} MatchState;
+
+enum { USED = 1, FULL = 2 };
+
+#define MIN_CROWD 64 /* people of an image from which on hopeless candidates are searched */
+#define MAX_KINDS 8  /* combinations of classes that are told apart in a crowd */
+
+/* For each combination of classes, the OKS that an unmatched person surely has with a detection. At
+ * every threshold that they reach, they leave nothing for people of the same classes below them. */
+typedef struct {
+    int count;
+    uint32_t members[MAX_KINDS];
+    Py_ssize_t nearest[MAX_KINDS];
+    double apart2[MAX_KINDS], min_oks[MAX_KINDS];
+} CrowdBound;
+
+typedef struct {
+    double low_x, low_y, high_x, high_y;
+} Extent;
+
+static Extent bound_pose(const double *pose, Py_ssize_t k) {
+    Extent e = {pose[0], pose[1], pose[0], pose[1]};
+    for (Py_ssize_t j = 1; j < k; j++) {
+        double x = pose[3 * j], y = pose[3 * j + 1];
+        e.low_x = x < e.low_x ? x : e.low_x;
+        e.low_y = y < e.low_y ? y : e.low_y;
+        e.high_x = x > e.high_x ? x : e.high_x;
+        e.high_y = y > e.high_y ? y : e.high_y;
+    }
+    return e;
+}
+
+/* Whether even the nearest corners of the extents are too far apart for any joint. */
+static int is_too_far(const People *s, Py_ssize_t i, const Extent *e) {
+    double ax = s->low_x[i] - e->high_x, bx = e->low_x - s->high_x[i];
+    double ay = s->low_y[i] - e->high_y, by = e->low_y - s->high_y[i];
+    double gx = ax > bx ? ax : bx, gy = ay > by ? ay : by;
+    gx = gx > 0 ? gx : 0;
+    gy = gy > 0 ? gy : 0;
+    return gx * gx + gy * gy > s->max_gap2[i];
+}
+
+/* OKS up to rounding: exponentials here are not numpy's. */
+static double estimate_oks(const People *s, Py_ssize_t i, const double *pose) {
+    int n = s->count[i];
+    double sum = 0.0;
+    for (Py_ssize_t at = i * s->k; at < i * s->k + n; at++) {
+        double dx = pose[3 * s->joint[at]] - s->x[at], dy = pose[3 * s->joint[at] + 1] - s->y[at];
+        sum += exp(-(dx * dx + dy * dy) * s->factor[at]);
+    }
+    return sum / n;
+}
+
+static int find_kind(const CrowdBound *bound, uint32_t members) {
+    for (int kind = 0; kind < bound->count; kind++)
+        if (bound->members[kind] == members) return kind;
+    return -1;
+}
+
+/* Find the nearest person of each kind whom no detection has matched or may match in this block. */
+static void bound_crowd(CrowdBound *bound, const People *s, const Py_ssize_t *group, Py_ssize_t g,
+                        const double *pose, const Extent *e, const MatchState *state) {
+    double x = e->low_x + e->high_x, y = e->low_y + e->high_y;
+    bound->count = 0;
+    for (Py_ssize_t i = 0; i < g; i++) {
+        Py_ssize_t p = group[i];
+        if (state->used[p] || state->stamp[p] == state->block) continue;
+        if (!s->count[i] || !(s->scale[i] > 0)) continue;
+        double dx = s->low_x[i] + s->high_x[i] - x, dy = s->low_y[i] + s->high_y[i] - y;
+        double apart2 = (dx * dx + dy * dy) / s->scale[i];
+        int kind = find_kind(bound, state->members[p]);
+        if (kind < 0 && bound->count < MAX_KINDS) {
+            kind = bound->count++;
+            bound->members[kind] = state->members[p];
+            bound->apart2[kind] = INFINITY;
+            bound->nearest[kind] = -1;
+        }
+        if (kind < 0 || !(apart2 < bound->apart2[kind])) continue;
+        bound->apart2[kind] = apart2;
+        bound->nearest[kind] = i;
+    }
+    for (int kind = 0; kind < bound->count; kind++) {
+        Py_ssize_t i = bound->nearest[kind];
+        bound->min_oks[kind] = i < 0 ? 0.0 : estimate_oks(s, i, pose) - 1e-8;
+    }
+}
+
+/* Write e = d² / (2 variance area) of every joint of a pair; return how many. */
+static int write_exponents(const People *s, Py_ssize_t i, const double *pose, const double *box,
+                           const double *variances, double *e) {
+    int n = s->count[i];
+    double scale = s->scale[i];
+    if (n) {
+        const double *x = s->x + i * s->k, *y = s->y + i * s->k, *variance = s->variance + i * s->k;
+        const int *joint = s->joint + i * s->k;
+        for (int j = 0; j < n; j++) {
+            double dx = pose[3 * joint[j]] - x[j], dy = pose[3 * joint[j] + 1] - y[j];
+            e[j] = (dx * dx + dy * dy) / variance[j] / scale / 2;
+        }
+        return n;
+    }
+    double x0 = box[0] - box[2], x1 = box[0] + box[2] * 2;
+    double y0 = box[1] - box[3], y1 = box[1] + box[3] * 2;
+    for (Py_ssize_t j = 0; j < s->k; j++) {
+        double x = pose[3 * j], y = pose[3 * j + 1];
+        double dx = (x0 - x > 0 ? x0 - x : 0) + (x - x1 > 0 ? x - x1 : 0);
+        double dy = (y0 - y > 0 ? y0 - y : 0) + (y - y1 > 0 ? y - y1 : 0);
+        e[j] = (dx * dx + dy * dy) / variances[j] / scale / 2;
+    }
+    return (int)s->k;
+}
+
 /* find_near_pairs(detections, keypoints, boxes, area, variances, rows, image, people, start, first,
- *                 last, k, limit, min_oks, d, g, count, e) -> (next, num_pairs, used)
- * Writes e = d² / (2 variance area) of every joint of every pair that may reach min_oks, for the
- * detections from `first` on, until an output is full. The e of a pair are side by side. */
+ *                 last, k, limit, min_oks, d, g, count, e, members, used, stamp, block)
+ *     -> (next, num_pairs, used)
+ * Writes the exponents of every pair that may reach min_oks, for the detections from `first` on,
+ * until an output is full. Those of a pair are side by side. Where `members` is not empty, pairs
+ * that cannot match any more are left out; see MatchState. */
 static PyObject *find_near_pairs(PyObject *self, PyObject *args) {
-    Py_buffer b[13];
+    Py_buffer b[16];
     Py_ssize_t first, last, k;
+    int block;
     double limit, min_oks;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*nnnddw*w*w*w*", &b[0], &b[1], &b[2], &b[3], &b[4],
-                          &b[5], &b[6], &b[7], &b[8], &first, &last, &k, &limit, &min_oks, &b[9],
-                          &b[10], &b[11], &b[12]))
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*nnnddw*w*w*w*y*y*w*i", &b[0], &b[1], &b[2], &b[3],
+                          &b[4], &b[5], &b[6], &b[7], &b[8], &first, &last, &k, &limit, &min_oks,
+                          &b[9], &b[10], &b[11], &b[12], &b[13], &b[14], &b[15], &block))
         return NULL;
     const double *detections = b[0].buf, *keypoints = b[1].buf, *boxes = b[2].buf, *area = b[3].buf;
     const double *variances = b[4].buf;
@@ -151,9 +272,12 @@ static PyObject *find_near_pairs(PyObject *self, PyObject *args) {
     double *e = b[12].buf;
     Py_ssize_t max_pairs = b[9].len / (Py_ssize_t)sizeof(Py_ssize_t);
     Py_ssize_t capacity = b[12].len / (Py_ssize_t)sizeof(double);
+    MatchState state = {b[13].buf, b[14].buf, b[15].buf, block};
+    int has_state = b[13].len > 0;
     Py_ssize_t pairs = 0, used = 0, current = -1, g = 0, d;
     const Py_ssize_t *group = NULL; /* rows of the people of the current image */
     People s = {0};
+    CrowdBound bound = {0};
     int failed = 0;
 
     Py_BEGIN_ALLOW_THREADS
@@ -171,53 +295,30 @@ static PyObject *find_near_pairs(PyObject *self, PyObject *args) {
         }
         if (pairs + g > max_pairs || used + g * k > capacity) break;
         const double *pose = detections + rows[d] * 3 * k;
-        double lx = pose[0], hx = pose[0], ly = pose[1], hy = pose[1];
-        for (Py_ssize_t j = 1; j < k; j++) {
-            double x = pose[3 * j], y = pose[3 * j + 1];
-            lx = x < lx ? x : lx;
-            hx = x > hx ? x : hx;
-            ly = y < ly ? y : ly;
-            hy = y > hy ? y : hy;
-        }
+        Extent extent = bound_pose(pose, k);
+        int is_crowd = has_state && g >= MIN_CROWD;
+        if (is_crowd) bound_crowd(&bound, &s, group, g, pose, &extent, &state);
         for (Py_ssize_t i = 0; i < g; i++) {
-            double ax = s.low_x[i] - hx, bx = lx - s.high_x[i];
-            double ay = s.low_y[i] - hy, by = ly - s.high_y[i];
-            double gx = ax > bx ? ax : bx, gy = ay > by ? ay : by;
-            gx = gx > 0 ? gx : 0;
-            gy = gy > 0 ? gy : 0;
-            if (gx * gx + gy * gy > s.max_gap2[i]) continue;
-            int n = s.count[i];
-            if (n && s.scale[i] > 0 && cannot_reach(&s, i, pose, min_oks)) continue;
+            if (has_state && state.used[group[i]] & FULL) continue;
+            if (is_too_far(&s, i, &extent)) continue;
+            double needed = min_oks;
+            int kind = is_crowd ? find_kind(&bound, state.members[group[i]]) : -1;
+            if (kind >= 0 && bound.min_oks[kind] > needed) needed = bound.min_oks[kind];
+            if (s.count[i] && s.scale[i] > 0 && cannot_reach(&s, i, pose, needed)) continue;
             out_d[pairs] = d;
             out_g[pairs] = group[i];
-            double scale = s.scale[i];
-            if (n) {
-                const double *x = s.x + i * k, *y = s.y + i * k, *variance = s.variance + i * k;
-                const int *joint = s.joint + i * k;
-                for (int j = 0; j < n; j++) {
-                    double dx = pose[3 * joint[j]] - x[j], dy = pose[3 * joint[j] + 1] - y[j];
-                    e[used + j] = (dx * dx + dy * dy) / variance[j] / scale / 2;
-                }
-            } else {
-                const double *box = boxes + group[i] * 4;
-                double x0 = box[0] - box[2], x1 = box[0] + box[2] * 2;
-                double y0 = box[1] - box[3], y1 = box[1] + box[3] * 2;
-                n = (int)k;
-                for (int j = 0; j < n; j++) {
-                    double x = pose[3 * j], y = pose[3 * j + 1];
-                    double dx = (x0 - x > 0 ? x0 - x : 0) + (x - x1 > 0 ? x - x1 : 0);
-                    double dy = (y0 - y > 0 ? y0 - y : 0) + (y - y1 > 0 ? y - y1 : 0);
-                    e[used + j] = (dx * dx + dy * dy) / variances[j] / scale / 2;
-                }
-            }
-            out_count[pairs++] = n;
-            used += n;
+            const double *box = boxes + group[i] * 4;
+            out_count[pairs] = write_exponents(&s, i, pose, box, variances, e + used);
+            used += out_count[pairs++];
         }
+        /* Only now, so that a detection's own candidates do not hide each other. */
+        for (Py_ssize_t pair = pairs; is_crowd && pair > 0 && out_d[pair - 1] == d; pair--)
+            state.stamp[out_g[pair - 1]] = block;
     }
     free(s.x);
     free(s.count);
     Py_END_ALLOW_THREADS
-    release(b, 13);
+    release(b, 16);
     if (failed) return PyErr_NoMemory();
     return Py_BuildValue("nnn", d, pairs, used);
 }
@@ -247,46 +348,72 @@ static PyObject *keep_candidates(PyObject *self, PyObject *args) {
     return PyLong_FromSsize_t(kept);
 }
 
+/* Sort rows by falling score; ties keep their order. */
+static void merge_sort(Py_ssize_t *rows, Py_ssize_t *spare, Py_ssize_t n, const double *scores) {
+    if (n <= 24) {
+        for (Py_ssize_t i = 1; i < n; i++) {
+            Py_ssize_t row = rows[i], at = i;
+            for (; at > 0 && scores[rows[at - 1]] < scores[row]; at--) rows[at] = rows[at - 1];
+            rows[at] = row;
+        }
+        return;
+    }
+    Py_ssize_t half = n / 2, i = 0, j = half, at = 0;
+    merge_sort(rows, spare, half, scores);
+    merge_sort(rows + half, spare, n - half, scores);
+    memcpy(spare, rows, (size_t)n * sizeof(Py_ssize_t));
+    while (i < half && j < n)
+        rows[at++] = scores[spare[i]] >= scores[spare[j]] ? spare[i++] : spare[j++];
+    while (i < half) rows[at++] = spare[i++];
+    while (j < n) rows[at++] = spare[j++];
+}
+
+/* Note that a person was matched, and whether every threshold of every class is taken. */
+static void mark_used(uint8_t *used, const uint16_t *taken, Py_ssize_t classes, int levels,
+                      int is_crowd) {
+    uint16_t all = (uint16_t)((1u << levels) - 1);
+    Py_ssize_t c = 0;
+    while (c < classes && taken[c] == all) c++;
+    *used = c == classes && !is_crowd ? USED | FULL : USED;
+}
+
 /* match_candidates(d, g, oks, num_pairs, members, is_crowd, thresholds, num_classes,
- *                  num_detections, true_positives, ignored, matched_people)
+ *                  num_detections, true_positives, ignored, taken, used)
  * Candidates come detection by detection, best score of an image first. A threshold is a bit, a
  * class is a bit of a person's `members`; `taken` has the thresholds at which a person of a class
- * has been matched. */
+ * has been matched, before and by this call, and `used` is as in MatchState. */
 static PyObject *match_candidates(PyObject *self, PyObject *args) {
-    Py_buffer b[9];
+    Py_buffer b[10];
     Py_ssize_t pairs, classes, detections;
-    if (!PyArg_ParseTuple(args, "y*y*y*ny*y*y*nnw*w*w*", &b[0], &b[1], &b[2], &pairs, &b[3], &b[4],
-                          &b[5], &classes, &detections, &b[6], &b[7], &b[8]))
+    if (!PyArg_ParseTuple(args, "y*y*y*ny*y*y*nnw*w*w*w*", &b[0], &b[1], &b[2], &pairs, &b[3], &b[4],
+                          &b[5], &classes, &detections, &b[6], &b[7], &b[8], &b[9]))
         return NULL;
     const Py_ssize_t *d = b[0].buf, *g = b[1].buf;
     const double *oks = b[2].buf, *thresholds = b[5].buf;
     const uint32_t *members = b[3].buf;
     const uint8_t *is_crowd = b[4].buf;
-    uint16_t *true_positives = b[6].buf, *ignored = b[7].buf, *matched_people = b[8].buf;
+    uint16_t *true_positives = b[6].buf, *ignored = b[7].buf, *taken = b[8].buf;
+    uint8_t *used = b[9].buf;
     int levels = (int)(b[5].len / (Py_ssize_t)sizeof(double));
-    Py_ssize_t people = b[3].len / (Py_ssize_t)sizeof(uint32_t), widest = 0;
+    Py_ssize_t widest = 0;
     for (Py_ssize_t i = 0, run = 0; i < pairs; i++) {
         run = i && d[i] == d[i - 1] ? run + 1 : 1;
         widest = run > widest ? run : widest;
     }
-    uint16_t *taken = calloc((size_t)(people * classes + 1), sizeof(uint16_t));
-    Py_ssize_t *order = malloc((size_t)(widest + 1) * sizeof(Py_ssize_t));
+    Py_ssize_t *order = malloc((size_t)(2 * widest + 1) * sizeof(Py_ssize_t));
     uint16_t *good = malloc((size_t)(widest + 1) * sizeof(uint16_t));
-    if (!taken || !order || !good) {
-        free(taken);
+    if (!order || !good) {
         free(order);
         free(good);
-        release(b, 9);
+        release(b, 10);
         return PyErr_NoMemory();
     }
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0, end; i < pairs; i = end) {
-        for (end = i; end < pairs && d[end] == d[i]; end++) {
-            /* Falling OKS; of equal ones the last in the file first, as pycocotools lets it win. */
-            Py_ssize_t at = end - i;
-            for (; at > 0 && oks[order[at - 1]] <= oks[end]; at--) order[at] = order[at - 1];
-            order[at] = end;
-        }
+        for (end = i; end < pairs && d[end] == d[i]; end++) {}
+        /* Falling OKS; of equal ones the last in the file first, as pycocotools lets it win. */
+        for (Py_ssize_t j = 0; j < end - i; j++) order[j] = end - 1 - j;
+        merge_sort(order, order + widest, end - i, oks);
         for (Py_ssize_t j = 0; j < end - i; j++) {
             good[j] = 0;
             for (int t = 0; t < levels; t++)
@@ -309,35 +436,21 @@ static PyObject *match_candidates(PyObject *self, PyObject *args) {
             true_positives[c * detections + d[i]] = matched[1];
             ignored[c * detections + d[i]] = matched[0];
         }
+        for (Py_ssize_t j = 0; j < end - i; j++) {
+            Py_ssize_t p = g[order[j]];
+            const uint16_t *person = taken + p * classes;
+            for (Py_ssize_t c = 0; c < classes; c++) {
+                if (!person[c]) continue;
+                mark_used(used + p, person, classes, levels, is_crowd[p]);
+                break;
+            }
+        }
     }
-    if (classes)
-        for (Py_ssize_t p = 0; p < people; p++) matched_people[p] = taken[p * classes];
     Py_END_ALLOW_THREADS
-    free(taken);
     free(order);
     free(good);
-    release(b, 9);
+    release(b, 10);
     Py_RETURN_NONE;
-}
-
-/* Sort rows by falling score; ties keep their order. */
-static void merge_sort(Py_ssize_t *rows, Py_ssize_t *spare, Py_ssize_t n, const double *scores) {
-    if (n <= 24) {
-        for (Py_ssize_t i = 1; i < n; i++) {
-            Py_ssize_t row = rows[i], at = i;
-            for (; at > 0 && scores[rows[at - 1]] < scores[row]; at--) rows[at] = rows[at - 1];
-            rows[at] = row;
-        }
-        return;
-    }
-    Py_ssize_t half = n / 2, i = 0, j = half, at = 0;
-    merge_sort(rows, spare, half, scores);
-    merge_sort(rows + half, spare, n - half, scores);
-    memcpy(spare, rows, (size_t)n * sizeof(Py_ssize_t));
-    while (i < half && j < n)
-        rows[at++] = scores[spare[i]] >= scores[spare[j]] ? spare[i++] : spare[j++];
-    while (i < half) rows[at++] = spare[i++];
-    while (j < n) rows[at++] = spare[j++];
 }
 
 /* sort_by_image(image, scores, start, rows): rows image by image, best score first. */

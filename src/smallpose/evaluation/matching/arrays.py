@@ -64,25 +64,31 @@ class ImageGroups:
     rank: Ints
     num_detections: Ints
 
+    def iterate_ranges(self) -> Iterator[slice]:
+        """Yield ranges of consecutive detections with at most `BLOCK` pairs, or of one."""
+        ends = np.cumsum(self._count_pairs())
+        start, before = 0, 0
+        while start < len(ends):
+            stop = max(int(np.searchsorted(ends, before + BLOCK, side="right")), start + 1)
+            yield slice(start, stop)
+            start, before = stop, int(ends[stop - 1])
+
     def iterate_pairs(self) -> Iterator[tuple[Ints, Ints]]:
         """Yield all pairs of a detection and a person of the same image, in blocks.
 
         Each block has positions in `detections` and rows of the truth, ordered by detection, then
         by file order of the people.
         """
-        people_per_image = np.diff(self.people_start)
-        pairs_per_detection = people_per_image[self.detection_image]
-        ends = np.cumsum(pairs_per_detection)
-        start = 0
-        while start < len(ends):
-            before = ends[start] - pairs_per_detection[start]
-            stop = max(int(np.searchsorted(ends, before + BLOCK, side="right")), start + 1)
-            counts = pairs_per_detection[start:stop]
-            d = np.repeat(np.arange(start, stop), counts)
-            first = ends[start:stop] - counts
-            within = np.arange(len(d)) - np.repeat(first - before, counts)
+        pairs_per_detection = self._count_pairs()
+        for part in self.iterate_ranges():
+            counts = pairs_per_detection[part]
+            d = np.repeat(np.arange(part.start, part.stop), counts)
+            within = np.arange(len(d)) - np.repeat(np.cumsum(counts) - counts, counts)
             yield d, self.people[self.people_start[self.detection_image[d]] + within]
-            start = stop
+
+    def _count_pairs(self) -> Ints:
+        """Return (d,) the people in each detection's image."""
+        return np.asarray(np.diff(self.people_start)[self.detection_image])
 
 
 @dataclass(frozen=True)

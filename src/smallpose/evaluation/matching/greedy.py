@@ -4,9 +4,11 @@ It is done at several thresholds and for several classes of people at once. Peop
 are *ignored* there: they may still be matched, and such a detection counts neither way.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
-from smallpose.evaluation.matching import native
+from smallpose.evaluation.matching import native, native_matching
 from smallpose.evaluation.matching.arrays import (
     Bits,
     Candidates,
@@ -17,27 +19,48 @@ from smallpose.evaluation.matching.arrays import (
     Matches,
     Poses,
 )
-from smallpose.evaluation.matching.native import MAX_OKS_THRESHOLD
+from smallpose.evaluation.matching.native_matching import MAX_OKS_THRESHOLD
 from smallpose.evaluation.matching.oks import find_candidates
 
 MAX_THRESHOLDS = 16  # one bit each
 
 
+@native.prefer_compiled(native_matching.match_detections)
 def match_detections(
     groups: ImageGroups, poses: Poses, classes: Mask, thresholds: Floats
 ) -> Matches:
     """Match every detection with the people of its image.
+
+    Candidates are matched range by range, so that the memory does not depend on their number.
 
     Args:
         classes: (c, n) members of each class.
         thresholds: (t,) OKS that makes a match, at most 16.
     """
     min_oks = min(float(thresholds.min()), MAX_OKS_THRESHOLD)
-    candidates = find_candidates(groups, poses, min_oks)
-    return match_candidates(candidates, groups.rank, classes, poses.is_crowd, thresholds)
+    num_classes, n = classes.shape
+    is_taken = np.zeros((num_classes, len(thresholds), n), dtype=bool)
+    true_positives = np.zeros((num_classes, len(groups.detections)), np.uint16)
+    ignored = np.zeros_like(true_positives)
+    matched_people = np.zeros(n, np.uint16)
+    for part in groups.iterate_ranges():
+        some = replace(
+            groups,
+            detections=groups.detections[part],
+            detection_image=groups.detection_image[part],
+            rank=groups.rank[part],
+        )
+        candidates = find_candidates(some, poses, min_oks)
+        matches = match_greedily(
+            candidates, some.rank, classes, poses.is_crowd, thresholds, is_taken=is_taken
+        )
+        true_positives[:, part] = matches.true_positives
+        ignored[:, part] = matches.ignored
+        matched_people = matches.matched_people
+    return Matches(true_positives, ignored, matched_people)
 
 
-@native.prefer_compiled(native.match_candidates)
+@native.prefer_compiled(native_matching.match_candidates)
 def match_candidates(
     candidates: Candidates, rank: Ints, classes: Mask, is_crowd: Mask, thresholds: Floats
 ) -> Matches:
@@ -59,15 +82,18 @@ def match_greedily(
     is_crowd: Mask,
     thresholds: Floats,
     partner: Ints | None = None,
+    is_taken: Mask | None = None,
 ) -> Matches:
     """Match as `match_candidates` does, and record the matched people.
 
     Args:
         partner: (c, t, d) to be filled with the row of the person that each detection matched.
+        is_taken: (c, t, n) people that better detections have matched; changed in place.
     """
     num_classes, n = classes.shape
     needed = np.minimum(thresholds, MAX_OKS_THRESHOLD)
-    is_taken = np.zeros((num_classes, len(needed), n), dtype=bool)
+    if is_taken is None:
+        is_taken = np.zeros((num_classes, len(needed), n), dtype=bool)
     true_positives = np.zeros((num_classes, len(rank)), dtype=np.uint16)
     ignored = np.zeros_like(true_positives)
     bits = (1 << np.arange(len(needed))).astype(np.uint16)[:, None]

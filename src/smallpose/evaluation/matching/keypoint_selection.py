@@ -70,7 +70,7 @@ def select_keypoints(
         is_bare = is_counted & ~(keypoints[:, :, 2] > 0).any(axis=1)
         num_without_joints = int(np.count_nonzero(is_bare))
         is_counted = is_counted & ~is_bare
-    sigmas = _choose_sigmas(truth.skeleton, skeleton, config.sigmas)
+    sigmas = choose_sigmas(truth.skeleton, skeleton, config.sigmas)
     density_joints = truth.num_source_joints
     if config.density_joints is not None:
         density_joints = np.full(len(truth), config.density_joints)
@@ -159,7 +159,7 @@ def _select_shared_joints(truth: Skeleton, predicted: Skeleton) -> Skeleton:
     return truth.take(indices)
 
 
-def _choose_sigmas(truth: Skeleton, scored: Skeleton, sigmas: ArrayLike | None) -> Floats:
+def choose_sigmas(truth: Skeleton, scored: Skeleton, sigmas: ArrayLike | None) -> Floats:
     """Return (k,) sigmas of the scored joints, from ones for these or for all of the truth's."""
     if sigmas is None:
         return round_like_coco(scored.sigmas)

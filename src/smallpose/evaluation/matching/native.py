@@ -18,8 +18,6 @@ from smallpose.evaluation.matching.arrays import (
     ImageGroups,
     Ints,
     Mask,
-    Matches,
-    Poses,
 )
 from smallpose.system.extension import load_extension
 from smallpose.system.threads import count_cores, run_parts
@@ -28,10 +26,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 CORE: Any = load_extension("smallpose.evaluation.matching._native")
-MAX_CLASSES = 32  # one bit each
-MAX_OKS_THRESHOLD = 1 - 1e-10  # pycocotools requires no more than this
-_BUFFER_SIZE = 1 << 19  # doubles of a thread's buffer, 4 MB
-_MIN_DETECTIONS_PER_THREAD = 20_000
 
 
 def prefer_compiled(compiled: Callable[..., R]) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -58,57 +52,6 @@ def sort_by_image(image: Ints, num_images: int, scores: Floats | None = None) ->
     return rows
 
 
-def find_candidates(groups: ImageGroups, poses: Poses, min_oks: float) -> Candidates:
-    """Run the compiled `oks.find_candidates` in threads."""
-    k = poses.detections.shape[1]
-    variances = (poses.sigmas * 2) ** 2
-    nearness = -np.log(min_oks) if min_oks > 0 else np.inf
-    limit = float(nearness * 2 * np.max(variances) * (1 + 1e-9))
-    columns = (poses.detections, poses.keypoints, poses.boxes_xywh, poses.area, variances)
-    tables = [to_doubles(column) for column in columns]
-    rows = (groups.detections, groups.detection_image, groups.people, groups.people_start)
-    d = len(groups.detections)
-    num_threads = 1 if d < _MIN_DETECTIONS_PER_THREAD else count_cores()
-    max_people = int(np.diff(groups.people_start).max(initial=0))
-
-    def find_part(part: int) -> list[Candidates]:
-        first = d * part // num_threads
-        last = d * (part + 1) // num_threads
-        exponents = np.empty(max(_BUFFER_SIZE, max_people * k))
-        max_pairs = max(_BUFFER_SIZE // 4, max_people)
-        detections = np.empty(max_pairs, np.intp)
-        people = np.empty(max_pairs, np.intp)
-        oks = np.empty(max_pairs)
-        num_joints = np.empty(max_pairs, np.int32)
-        blocks: list[Candidates] = []
-        while first < last:
-            first, num_pairs, used = CORE.find_near_pairs(
-                *tables,
-                *rows,
-                first,
-                last,
-                k,
-                limit,
-                min_oks,
-                detections,
-                people,
-                num_joints,
-                exponents,
-            )
-            with np.errstate(over="ignore", under="ignore"):
-                np.exp(np.negative(exponents[:used], out=exponents[:used]), out=exponents[:used])
-            kept = CORE.keep_candidates(
-                exponents, num_joints, num_pairs, min_oks, detections, people, oks
-            )
-            blocks.append(
-                Candidates(detections[:kept].copy(), people[:kept].copy(), oks[:kept].copy())
-            )
-        return blocks
-
-    parts = run_parts(find_part, num_threads, num_threads)
-    return concat_candidates([block for blocks in parts for block in blocks])
-
-
 def concat_candidates(parts: list[Candidates]) -> Candidates:
     """Join the candidates of consecutive ranges of detections."""
     if not parts:
@@ -120,33 +63,7 @@ def concat_candidates(parts: list[Candidates]) -> Candidates:
     )
 
 
-def match_candidates(
-    candidates: Candidates, rank: Ints, classes: Mask, is_crowd: Mask, thresholds: Floats
-) -> Matches:
-    """Run the compiled `greedy.match_candidates`, with as many classes at a time as have bits."""
-    num_classes, n = classes.shape
-    true_positives, ignored = np.zeros((2, num_classes, len(rank)), np.uint16)
-    matched_people = np.zeros(n, np.uint16)
-    for first in range(0, num_classes, MAX_CLASSES):
-        some = slice(first, first + MAX_CLASSES)
-        CORE.match_candidates(
-            candidates.detections,
-            candidates.people,
-            candidates.oks,
-            len(candidates.oks),
-            _pack_classes(classes[some]),
-            np.ascontiguousarray(is_crowd),
-            np.minimum(thresholds, MAX_OKS_THRESHOLD),
-            len(classes[some]),
-            len(rank),
-            true_positives[some],
-            ignored[some],
-            matched_people if first == 0 else np.zeros(n, np.uint16),
-        )
-    return Matches(true_positives, ignored, matched_people)
-
-
-def _pack_classes(classes: Mask) -> NDArray[np.uint32]:
+def pack_classes(classes: Mask) -> NDArray[np.uint32]:
     """Pack (c, n) flags into (n,) numbers with a bit per class."""
     packed = np.zeros(classes.shape[1], np.uint32)
     for c, is_member in enumerate(classes):
@@ -254,7 +171,7 @@ def count_people(
     CORE.count_people(
         groups.people_image,
         groups.people,
-        _pack_classes(classes),
+        pack_classes(classes),
         matched_people,
         len(classes),
         num_thresholds,

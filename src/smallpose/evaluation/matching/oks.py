@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from smallpose.evaluation.matching import native
+from smallpose.evaluation.matching import native, native_matching
 from smallpose.evaluation.matching.arrays import (
     BLOCK,
     Candidates,
@@ -98,7 +98,7 @@ def _measure_beyond_box(detections: Floats, boxes_xywh: Floats) -> tuple[Floats,
     return dx, dy
 
 
-@native.prefer_compiled(native.find_candidates)
+@native.prefer_compiled(native_matching.find_candidates)
 def find_candidates(groups: ImageGroups, poses: Poses, min_oks: float) -> Candidates:
     """Find all pairs of an image whose OKS is at least `min_oks`.
 
