@@ -77,4 +77,4 @@ def _export_method(args: argparse.Namespace) -> None:
     files = export_onnx(method, args.out, flip_test=False if args.no_flip_test else None)
     for file in files:
         print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
-    print("examples/onnx_predict.py runs them with onnxruntime and without PyTorch")
+    print("examples/onnx_predict.py runs them with onnxruntime; README.md says what others need")

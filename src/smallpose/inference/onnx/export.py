@@ -10,7 +10,7 @@ number of crops, images and people is dynamic; the sides of an image are fixed.
 import io
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from smallpose.dataloading.affine import PADDING
+from smallpose.inference.onnx.export_notes import (
+    OPENVINO_HINTS,
+    build_metadata,
+    format_readme,
+)
 from smallpose.inference.onnx.graphs import (
     CidMaps,
     CidPeople,
@@ -38,6 +43,7 @@ from smallpose.system.packages import require_packages
 
 OPSET = 17
 NETWORK, PEOPLE, ABOUT = "network.onnx", "people.onnx", "method.json"
+README = "README.md"
 # Inputs and outputs whose first axis is not the number of crops, images or people.
 _FIXED = {NETWORK: ("points",), PEOPLE: ("heatmaps", "offsets", "features")}
 
@@ -48,7 +54,8 @@ def export_onnx(method: PoseMethod, out: Path, flip_test: bool | None = None) ->
     Args:
         out: created if it does not exist.
         flip_test: average with the mirrored image inside the graph (default: as the method does).
-    Returns: the files: `network.onnx`, for full-image methods `people.onnx`, and `method.json`.
+    Returns: the files: `network.onnx`, for full-image methods `people.onnx`, `method.json` and
+        `README.md`.
 
     Raises: InputError if ONNX is not installed.
     """
@@ -64,11 +71,12 @@ def export_onnx(method: PoseMethod, out: Path, flip_test: bool | None = None) ->
     if people is not None:
         with torch.no_grad():
             examples[PEOPLE] = people, _make_example_people(method, network(images))
+    description = describe_graphs(method, flip_test, list(examples))
     for name, (graph, example) in examples.items():
-        _write_graph(graph, example, out / name)
-    text = json.dumps(describe_graphs(method, flip_test, list(examples)), indent=2)
-    write_atomically(out / ABOUT, text)
-    return [*(out / name for name in examples), out / ABOUT]
+        _write_graph(graph, example, out / name, build_metadata(description))
+    write_atomically(out / ABOUT, json.dumps(description, indent=2))
+    write_atomically(out / README, format_readme(description))
+    return [*(out / name for name in examples), out / ABOUT, out / README]
 
 
 def _create_graphs(method: PoseMethod, flip_test: bool) -> tuple[nn.Module, nn.Module | None]:
@@ -93,7 +101,9 @@ def _make_example_people(
     return *(m[0] for m in maps), roots, torch.tensor([0.9, 0.8, 0.7])
 
 
-def _write_graph(graph: Any, example: tuple[Tensor, ...], path: Path) -> None:
+def _write_graph(
+    graph: Any, example: tuple[Tensor, ...], path: Path, metadata: Mapping[str, str]
+) -> None:
     names: Sequence[str] = (*graph.inputs, *graph.outputs)
     dynamic_axes = {name: {0: "n"} for name in names if name not in _FIXED[path.name]}
     buffer = io.BytesIO()
@@ -111,7 +121,16 @@ def _write_graph(graph: Any, example: tuple[Tensor, ...], path: Path) -> None:
             opset_version=OPSET,
             dynamo=False,
         )
-    write_atomically(path, buffer.getvalue())
+    write_atomically(path, _add_metadata(buffer.getvalue(), metadata))
+
+
+def _add_metadata(model: bytes, metadata: Mapping[str, str]) -> bytes:
+    import onnx
+
+    proto = onnx.load_model_from_string(model)
+    onnx.helper.set_model_props(proto, dict(metadata))
+    data: bytes = proto.SerializeToString()
+    return data
 
 
 def describe_graphs(method: PoseMethod, flip_test: bool, files: Sequence[str]) -> dict[str, Any]:
@@ -126,6 +145,7 @@ def describe_graphs(method: PoseMethod, flip_test: bool, files: Sequence[str]) -
         "flip_test": flip_test,
         "skeleton": skeleton_to_json(method.skeleton),
         "score_rule": method.score_rule,
+        "openvino": OPENVINO_HINTS,
     }
     if not isinstance(method, FullImageMethod):
         crop = {
