@@ -85,5 +85,5 @@ def test_without_pytorch_the_error_tells_how_to_install_it():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == (
-        "methods: PyTorch is not installed; pip install '.[torch]' in your clone"
+        "smallpose.create_method: PyTorch is not installed; pip install '.[torch]' in your clone"
     )

@@ -66,6 +66,7 @@ def create_method(
     weights: Path | str | None = None,
     *,
     adapt: bool = False,
+    partial: bool = False,
     weights_skeleton: str | Skeleton | None = None,
     trust: bool = False,
 ) -> PoseMethod:
@@ -75,10 +76,12 @@ def create_method(
         name: a key of `METHODS`.
         skeleton: "coco17", "smallpose21", …, a JSON file, or a `Skeleton` (default: that of the
             weights where their file tells, else COCO's 17).
-        weights: our safetensors, a run's folder, MMPose's `.pth`, ViTPose of transformers, or
-            ImageNet weights for the backbone alone; "mmpose" or the name of its file for the
-            method's published weights.
+        weights: our safetensors, a run's folder, MMPose's `.pth`, the authors' files of
+            SimpleBaseline, HRNet and ViTPose, or ViTPose of transformers; "mmpose" or the name of
+            its file for the method's published weights.
         adapt: accept weights of another skeleton and match joints by name.
+        partial: accept the weights of a backbone alone (ImageNet's), for training; the head keeps
+            its random initial values.
         weights_skeleton: of the joints the weights predict, where their file does not tell.
         trust: let a `.pth` run code while it is read, where it needs to.
 
@@ -96,7 +99,7 @@ def create_method(
         method = METHODS[name](find_skeleton(skeleton))
     else:
         method = METHODS[name](checkpoint.skeleton or source or COCO17)
-    checkpoint.load_into(method, adapt=adapt, skeleton=source)
+    checkpoint.load_into(method, adapt=adapt, partial=partial, skeleton=source)
     method.set_crop_options(CropOptions.from_dict(checkpoint.metadata.get("crop")))
     return method.eval()
 

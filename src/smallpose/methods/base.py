@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from smallpose.core.errors import InputError
+from smallpose.core.errors import InputError, RunError
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.affine import map_to_image
@@ -27,6 +27,13 @@ Outputs = Tensor | tuple[Tensor, ...]
 # ImageNet's mean and standard deviation, RGB on the 0..255 scale, as for the published weights.
 MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
+
+
+def are_finite(outputs: Any) -> bool:
+    """Return whether all values of a tensor, or of tensors in nested tuples, are finite."""
+    if isinstance(outputs, Tensor):
+        return not outputs.is_floating_point() or bool(torch.isfinite(outputs).all())
+    return all(are_finite(part) for part in outputs if part is not None)
 
 
 def find_device(name: str) -> torch.device:
@@ -220,7 +227,20 @@ class PoseMethod(nn.Module, ABC):
         """Decode outputs to (b, k, 2) keypoints in crop px and (b, k) keypoint scores."""
 
     def run_network(self, images: Tensor) -> Any:
-        """Compute the outputs for (b, 3, h, w), in `precision` where that is set, as float32."""
+        """Compute the outputs for (b, 3, h, w), in `precision` where that is set, as float32.
+
+        Raises: RunError when they are not finite: such poses could neither be scored nor written.
+        """
+        outputs = self._run_network(images)
+        if not are_finite(outputs):
+            raise RunError(
+                self.name,
+                "the network computed values that are not finite, although its weights are",
+                "use other weights, or float32 if you asked for another precision",
+            )
+        return outputs
+
+    def _run_network(self, images: Tensor) -> Any:
         if self.network is not None:
             return self.network(images)
         if self.precision is None:

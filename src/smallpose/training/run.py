@@ -141,7 +141,7 @@ def _create_method(
     if config.weights is not None:
         weights = read_weights(find_weights(config.method, config.weights), trust=config.trust)
         skeleton = find_skeleton(config.weights_skeleton) if config.weights_skeleton else None
-        weights.load_into(method, adapt=config.adapt, skeleton=skeleton)
+        weights.load_into(method, adapt=config.adapt, partial=True, skeleton=skeleton)
     _set_crop_options(config, method)
     device = config.device
     if distributed.world_size > 1 and torch.cuda.is_available() and device != "cpu":

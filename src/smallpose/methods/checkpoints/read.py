@@ -16,6 +16,7 @@ from smallpose.methods.checkpoints.key_names import rename_keys
 from smallpose.methods.checkpoints.keypoint_rows import copy_shared_joints, count_keypoints
 from smallpose.methods.checkpoints.model_card import parse_model_card
 from smallpose.methods.checkpoints.safe_unpickle import read_pickle
+from smallpose.methods.checkpoints.state_dict import find_state_dict, remove_wrappers
 from smallpose.system.progress import print_status
 
 METADATA_KEY = "smallpose"  # key of our JSON among a safetensors file's metadata
@@ -37,13 +38,25 @@ class Weights:
     skeleton: Skeleton | None
     metadata: Mapping[str, Any]
 
+    @property
+    def is_backbone_alone(self) -> bool:
+        """Return whether the file has a backbone and no head, as ImageNet's weights."""
+        return all(name.startswith("backbone.") for name in self.tensors)
+
     def load_into(
-        self, method: PoseMethod, *, adapt: bool = False, skeleton: Skeleton | None = None
+        self,
+        method: PoseMethod,
+        *,
+        adapt: bool = False,
+        partial: bool = False,
+        skeleton: Skeleton | None = None,
     ) -> None:
-        """Load all tensors into the method; weights of a backbone alone leave the rest unchanged.
+        """Load all tensors into the method.
 
         Args:
             adapt: where the skeletons differ, copy the rows of shared joints, by name.
+            partial: accept the weights of a backbone alone, for training; what the file lacks
+                keeps its initial values, which is said.
             skeleton: of the joints the weights predict, where their file does not tell (default:
                 COCO's for 17 joints, else the only known skeleton with that many).
 
@@ -52,7 +65,13 @@ class Weights:
         self._check_method(method)
         expected = method.state_dict()
         state = dict(self.tensors)
-        is_backbone = all(name.startswith("backbone.") for name in state)
+        is_backbone = self.is_backbone_alone
+        if is_backbone and not partial:
+            raise InputError(
+                str(self.path),
+                f"has a backbone alone, without the head of {method.name}",
+                "train it first (train --weights), or name weights that predict keypoints",
+            )
         if not any(name.startswith("backbone.") for name in expected):
             # CAL's authors use no prefix.
             state = {name.removeprefix("backbone."): tensor for name, tensor in state.items()}
@@ -72,6 +91,11 @@ class Weights:
         if is_other_skeleton:
             required = [n for n in required if not n.startswith(method.skeleton_specific)]
         self._check_fit(state, expected, required, method)
+        if is_backbone:
+            print_status(
+                f"{self.path}: a backbone alone; {len(expected.keys() - state.keys())} of "
+                f"{len(expected)} tensors keep their initial values"
+            )
         method.load_state_dict(expected | state)
 
     def _drop_skeleton_specific(
@@ -171,10 +195,8 @@ def read_weights(path: Path, *, trust: bool = False) -> Weights:
         raise InputError(str(path), "no such file", "check --weights")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    state = _find_state_dict(path, read_pickle(path, trust=trust), ("state_dict", "model"))
-    if not any(isinstance(t, Tensor) for t in state.values()):
-        raise InputError(str(path), "no tensors under 'state_dict'", "name a checkpoint")
-    return Weights(path, rename_keys(state), None, {})
+    state = find_state_dict(path, read_pickle(path, trust=trust))
+    return Weights(path, rename_keys(remove_wrappers(path, state)), None, {})
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -187,28 +209,15 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         state, _ = _open_safetensors(path)
     else:
-        state = _find_state_dict(path, read_pickle(path), ("state_dict",))
+        state = find_state_dict(path, read_pickle(path))
     return {n.removeprefix("module."): t for n, t in state.items() if isinstance(t, Tensor)}
-
-
-def _find_state_dict(
-    path: Path, checkpoint: dict[str, Any], keys: tuple[str, ...]
-) -> dict[str, Any]:
-    """Return the entry of a checkpoint that has its tensors, or the checkpoint itself."""
-    for key in keys:
-        if key in checkpoint:
-            checkpoint = checkpoint[key]
-            break
-    if not isinstance(checkpoint, dict):
-        raise InputError(str(path), "no tensors under 'state_dict'", "name a checkpoint")
-    return {name: value for name, value in checkpoint.items() if isinstance(name, str)}
 
 
 def _read_safetensors(path: Path) -> Weights:
     tensors, card = _open_safetensors(path)
     metadata = parse_model_card(path, card)
     skeleton = skeleton_from_json(metadata.get("skeleton"))
-    return Weights(path, rename_keys(tensors), skeleton, metadata)
+    return Weights(path, rename_keys(remove_wrappers(path, tensors)), skeleton, metadata)
 
 
 def _open_safetensors(path: Path) -> tuple[dict[str, Tensor], str]:
