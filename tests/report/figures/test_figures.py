@@ -1,15 +1,18 @@
 """Figures show the numbers they are given, and the same data give the same bytes."""
 
 from dataclasses import astuple
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 from PIL import Image
 
 from smallpose.report import figures
 from smallpose.report.dataset_report import count_datasets
 from smallpose.report.figures import DARK, LIGHT
+from smallpose.report.figures.feature_maps import draw_feature_maps
 from smallpose.report.inputs.runs import read_runs
 
 
@@ -186,6 +189,72 @@ def test_numbers_of_people_that_no_image_has_are_gaps():
     assert np.isnan(values[[1, 2]]).all()
 
 
+def test_many_sets_are_drawn_as_falling_lines():
+    """Steps of seven sets hide each other; the share with at least n people never rises."""
+    rng = np.random.default_rng(0)
+    sets = {f"set {i}": rng.integers(0, 50, 30) for i in range(7)}
+    lines = figures.draw_people_per_image(sets).axes[0].lines
+    assert len(lines) == 7
+    for line, counts in zip(lines, sets.values(), strict=True):
+        y = line.get_ydata()
+        assert y[0] == pytest.approx(100) and (np.diff(y) <= 1e-9).all()
+        assert y[4] == pytest.approx(100 * counts[5:].sum() / counts[1:].sum())
+
+
+def test_every_class_has_its_number_however_narrow_its_bar(project):
+    people = count_datasets({"one": project.test})
+    (counts,) = people.counts.values()
+    for axes, parts in zip(
+        figures.draw_classes(people.counts).axes, (counts.sizes, counts.densities), strict=True
+    ):
+        texts = " ".join(text.get_text().replace("\n", " (") for text in axes.texts)
+        assert all(f"{n:,} (" in texts for n in parts)
+
+
+def test_the_last_bin_of_crowding_is_labelled_with_its_lower_edge(project):
+    people = count_datasets({"one": project.test})
+    axes = figures.draw_crowding(people.crowding, people.mean_crowding).axes[0]
+    last = axes.get_xticklabels()[-1]
+    assert last.get_text() == "≥ 0.9"
+    assert 0.9 < axes.get_xticks()[-1] < 1.0
+
+
+def list_type_sizes(figure) -> set[float]:
+    """List the sizes in points of all type in a figure."""
+    texts = figure.findobj(Text)
+    return {text.get_fontsize() for text in texts if text.get_visible() and text.get_text().strip()}
+
+
+def test_type_in_figures_is_at_least_11_px_on_the_page(project, specs):
+    runs = [r for r in read_runs(list(project.runs.values())) if not r.is_untrained]
+    drawn = {name: spec.draw() for name, spec in specs.items()}
+    drawn["many"] = count_datasets({f"set {n}": project.test for n in range(7)})
+    drawn |= {d.name + "7": d.draw() for d in drawn.pop("many").list_figures()}
+    drawn["ap"] = figures.draw_ap_by_class(runs)
+    drawn["ap4"] = figures.draw_ap_by_class(runs * 2)
+    for name, figure in drawn.items():
+        assert min(list_type_sizes(figure)) * 4 / 3 >= 11, name
+
+
+def test_titles_and_colour_bars_of_feature_maps_do_not_collide():
+    rng = np.random.default_rng(0)
+    names = ["simple_baseline_r50", "hrnet_w32", "vitpose_s (runs/B/model.safetensors)"]
+    for m in (1, 2, 3):
+        maps = {name: [rng.random((8, 6)) for _ in range(2)] for name in names[:m]}
+        crops = [rng.integers(0, 255, (8, 6, 3)).astype(np.uint8) for _ in range(2)]
+        figure = draw_feature_maps(crops, maps, maps, [40.0, 60.0])
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        renderer = canvas.get_renderer()
+        titles = [
+            axes.title.get_window_extent(renderer) for axes in figure.axes if axes.get_title()
+        ]
+        bars = [axes.get_tightbbox(renderer) for axes in figure.axes[-2:]]
+        for group in (titles, bars):
+            assert all(not a.overlaps(b) for a, b in combinations(group, 2))
+        assert all(box.x0 >= 0 and box.x1 <= figure.bbox.width for box in (*titles, *bars))
+
+
 def test_empty_bins_are_marked_with_0(project):
     people = count_datasets({"one": project.test})
     axes = figures.draw_areas(people.area_histograms).axes[0]
@@ -226,7 +295,7 @@ def test_real_files_side_by_side_have_their_known_counts(real):
     left, right = drawn["fig8_classes"].axes
     texts = [text.get_text() for text in (*left.texts, *right.texts)]
     for n in ("1,963", "1,700", "3,411", "266", "1,697"):
-        assert any(text.startswith(f"{n}\n") for text in texts), n
+        assert any(text.startswith(f"{n}\n") or f" {n} (" in text for text in texts), n
     assert people.counts["CrowdPose"].densities == (266, 1_697, 0)
     bars = drawn["fig2_areas"].axes[0].containers[1]
     assert bars[0].get_height() == 0  # no person of CrowdPose is below 32 × 32

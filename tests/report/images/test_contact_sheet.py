@@ -1,7 +1,10 @@
 """Contact sheets show people of every class, chosen by rank, with their captions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from PIL import ImageDraw
 
 from smallpose.core.errors import InputError
 from smallpose.io.coco_results import read_results
@@ -68,6 +71,33 @@ def test_samples_are_in_order_of_height(project, read):
     for row in build_sample_sheet(project.test, read).rows:
         heights = [int(tile.caption[0].removesuffix(" px")) for tile in row.tiles]
         assert heights == sorted(heights)
+
+
+def test_ground_truth_is_drawn_with_its_box(project):
+    """On a grey image without keypoints the box is all there is."""
+
+    def read(name: str):
+        return np.full((480, 640, 3), 128, np.uint8)
+
+    bare = replace(project.test, keypoints=np.zeros_like(project.test.keypoints))
+    tile = build_source_sheet([bare], read).rows[0].tiles[0]
+    bright = (tile.image.min(axis=2) > 200).sum(axis=0)
+    columns = np.flatnonzero(bright > 0.3 * tile.image.shape[0])
+    assert len(columns) >= 2 and columns[-1] - columns[0] > 40  # left and right edge
+
+
+def test_all_captions_of_a_sheet_have_one_size(project, read, monkeypatch):
+    sizes = []
+    draw = ImageDraw.ImageDraw.text
+
+    def record(self, xy, text, *args, font=None, **options):
+        if " px" in text and "  ·  " in text:
+            sizes.append(font.size)
+        return draw(self, xy, text, *args, font=font, **options)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", record)
+    draw_sheet(build_sample_sheet(project.test, read), width=1100)
+    assert len(sizes) > 8 and len(set(sizes)) == 1
 
 
 def test_a_missing_image_leaves_a_shorter_row(project):

@@ -68,6 +68,64 @@ def test_the_page_opens_from_disk_without_network_or_errors(page: Browser):
     assert all(a.startswith(("file:", "data:", "about:", "blob:")) for a in page.loaded_addresses)
 
 
+@pytest.mark.parametrize("width", [390, 820, 1440])
+def test_figures_keep_their_size_so_that_their_type_stays_legible(page: Browser, width: int):
+    """Their smallest type has 11 px at this size (tests/report/figures)."""
+    page.set_screen(width, 900)
+    scales = page.evaluate(
+        "[...document.querySelectorAll('.figures img')].map((i) => "
+        "[i.closest('figure').id, i.getBoundingClientRect().width / i.getAttribute('width')])"
+    )
+    assert len(scales) > 5
+    assert all(scale >= 0.99 for _, scale in scales), scales
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_no_type_on_the_page_is_smaller_than_11_px(page: Browser):
+    page.wait_for("document.querySelectorAll('.tile').length > 0")
+    smallest = page.evaluate(
+        "Math.min(...[...document.querySelectorAll('body *')].filter((e) => "
+        "[...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) && "
+        "!['SCRIPT', 'STYLE', 'NOSCRIPT'].includes(e.tagName)).map((e) => "
+        "parseFloat(getComputedStyle(e).fontSize)))"
+    )
+    assert smallest >= 11
+
+
+def test_the_first_column_hides_no_digit_and_names_the_runs(page: Browser):
+    page.set_screen(1440, 900)
+    names = page.evaluate(
+        "[...document.querySelectorAll('#results-table tbody th')].map((t) => t.textContent)"
+    )
+    assert len(set(names)) == len(names)
+    assert {"A", "B", "untrained"} <= set(names)
+    widths = page.evaluate(
+        "[...document.querySelectorAll('#results-table, #summary-table, #claims-table')].map((t) =>"
+        " t.parentNode.scrollWidth - t.parentNode.clientWidth)"
+    )
+    assert widths == [0, 0, 0]
+    # Where the columns do not fit, the sticky one is opaque and in front.
+    style = page.evaluate(
+        "(() => { const s = getComputedStyle(document.querySelector('#results-table tbody th'));"
+        " return [s.position, s.zIndex, s.backgroundColor]; })()"
+    )
+    assert style[0] == "sticky" and int(style[1]) >= 1 and "rgba" not in style[2]
+
+
+def test_the_curve_shows_shares_with_a_line_at_one_half_and_a_mark(page: Browser):
+    assert page.evaluate("document.querySelectorAll('#curves .half').length") == 1
+    text = page.evaluate("document.getElementById('curves-half').textContent")
+    assert text.startswith("B: ")
+    bins = page.evaluate(
+        "JSON.parse(document.getElementById('curves-data').textContent).runs[0].along.all.height"
+    )
+    circles = page.evaluate("document.querySelectorAll('#curves circle').length")
+    num_runs = page.evaluate("document.querySelectorAll('#curves-legend button').length")
+    assert circles == num_runs * len(bins)
+    page.click("input[name=measure][value=ap] + span")
+    assert page.evaluate("document.querySelectorAll('#curves .half').length") == 0
+
+
 def test_a_wide_screen_shows_every_column_of_results_and_of_the_papers_tables(page: Browser):
     page.set_screen(1440, 900)
     tables = "'#results-table, #table2-table, #table3-table, #table5-table'"
@@ -79,8 +137,8 @@ def test_a_wide_screen_shows_every_column_of_results_and_of_the_papers_tables(pa
 
 
 def test_clicks_on_a_heading_sort_descending_ascending_and_back(page: Browser):
-    head = "#results-table thead th:nth-child(3)"
-    column = "[...document.querySelectorAll('#results-table tbody tr')].map((r) => +r.cells[2].dataset.value)"  # noqa: E501
+    head = "#results-table thead th:nth-child(4)"
+    column = "[...document.querySelectorAll('#results-table tbody tr')].map((r) => +r.cells[3].dataset.value)"  # noqa: E501
     before = page.evaluate(column)
     page.click(f"{head} button")
     assert page.evaluate(column) == sorted(before, reverse=True)

@@ -18,7 +18,6 @@ from smallpose.report.figures.runs import (
     draw_ap_by_class,
     draw_detection_rate,
     draw_gains,
-    label_run,
 )
 from smallpose.report.figures.skeletons import draw_skeleton
 from smallpose.report.figures.style import (
@@ -34,6 +33,7 @@ from smallpose.report.figures.style import (
     create_axes,
     get_series_style,
 )
+from smallpose.report.inputs.run_labels import label_run
 
 __all__ = [
     "CLASSES",

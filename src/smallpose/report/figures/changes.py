@@ -13,13 +13,14 @@ from smallpose.report.figures.style import (
     CLASSES,
     LIGHT,
     SERIES,
+    SMALL_TYPE,
     apply_theme,
     create_figure,
     hide_frame,
 )
 
-GAIN = SERIES[0]
-LOSS = SERIES[1]
+GAIN = SERIES[2]
+LOSS = SERIES[3]
 UNDECIDED = "#9AA3AE"
 
 
@@ -75,8 +76,8 @@ def draw_gains_by_class(changes: list[Change], printed: str = "the paper's") -> 
     figure.text(
         0.5,
         -0.08 / height,
-        "AP of B minus AP of A in points, both on COCO's 17 joints; whiskers: 95 % intervals; "
-        f"◇ {printed} (B on 21)",
+        "AP of B minus AP of A in points, both on COCO's 17 joints, by protocol owned; whiskers: "
+        f"95 % intervals; ◇ {printed}, by protocol coco and with B on 21 joints",
         ha="center",
         va="top",
         size=8.5,
@@ -100,7 +101,7 @@ def _draw_panel(axes: Axes, values: list[tuple[Interval | None, float | None]]) 
     axes.axvline(0, color=LIGHT.muted, lw=1)
     for y, (ours, printed) in enumerate(values):
         if ours is None:
-            axes.text(0, y, " n/a", va="center", size=7.5, color=LIGHT.muted)
+            axes.text(0, y, " n/a", va="center", size=SMALL_TYPE, color=LIGHT.muted)
         else:
             colour = _choose_colour(ours)
             axes.barh(y, ours.value, 0.56, color=colour, zorder=2)
@@ -110,7 +111,7 @@ def _draw_panel(axes: Axes, values: list[tuple[Interval | None, float | None]]) 
                 [printed], [y], marker="D", ms=4.5, mfc=LIGHT.paper, mec=LIGHT.muted, zorder=4
             )
     axes.xaxis.set_major_locator(MaxNLocator(3))
-    axes.tick_params(axis="x", colors=LIGHT.muted, labelbottom=True, labelsize=8)
+    axes.tick_params(axis="x", colors=LIGHT.muted, labelbottom=True, labelsize=SMALL_TYPE)
 
 
 def _choose_colour(change: Interval) -> str:

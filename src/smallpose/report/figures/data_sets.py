@@ -1,6 +1,6 @@
 """Draw statistics of data sets, several side by side (Figs. 1a, 2, 3, 7, 8)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -18,6 +18,7 @@ from smallpose.report.figures.style import (
     ON_COLOUR,
     ON_PALE,
     SIZE_COLOURS,
+    SMALL_TYPE,
     SOURCE_COLOURS,
     add_legend_above,
     apply_theme,
@@ -33,6 +34,9 @@ from smallpose.stats.counts import Counts
 from smallpose.stats.dataset_counts import Crowding
 from smallpose.stats.distributions import AREA_NAMES, Histogram
 from smallpose.stats.mean_interval import Estimate
+
+MAX_STEPS = 3  # sets whose steps can be told apart in one figure
+MIN_WIDTH = 15  # per cent of a bar that has room for its numbers
 
 
 def draw_composition(sources: Mapping[str, Counts]) -> Figure:
@@ -82,7 +86,9 @@ def draw_areas(sets: Mapping[str, Histogram]) -> Figure:
         if len(sets) <= 4:
             # A bin whose bar is too low to be seen may have people, so empty bins are marked.
             for position in x[histogram.counts == 0] if histogram.total else ():
-                axes.text(position, 0, "0", ha="center", va="bottom", size=7, color=LIGHT.muted)
+                axes.text(
+                    position, 0, "0", ha="center", va="bottom", size=SMALL_TYPE, color=LIGHT.muted
+                )
     top = max((100 * h.shares.max() for h in sets.values()), default=1.0) or 1.0
     axes.set(ylim=(0, top * 1.18), xlim=(-0.6, bins - 0.4))
     # The limits of the size classes fall between bins 3 | 4 and 5 | 6.
@@ -90,8 +96,9 @@ def draw_areas(sets: Mapping[str, Histogram]) -> Figure:
         axes.axvline(edge, color=LIGHT.muted, lw=1, ls=(0, (4, 3)), zorder=0)
     for middle, name in zip((1.5, 4.5, 6.0), SIZES, strict=True):
         axes.text(middle, top * 1.11, name, ha="center", color=LIGHT.muted, size=9)
-    ticks = [f"{a} –\n{b}" for a, b in pairwise(AREA_NAMES)]
-    axes.set_xticks(range(bins), ticks, fontsize=7)
+    between = [f"{a}\nto\n{b}" for a, b in pairwise(AREA_NAMES[1:-1])]
+    ticks = [f"below\n{AREA_NAMES[1]}", *between, f"from\n{AREA_NAMES[-2]}"]
+    axes.set_xticks(range(bins), ticks, fontsize=SMALL_TYPE)
     axes.set_ylabel("people, %")
     axes.set_xlabel("box area, px²")
     add_legend_above(axes)
@@ -122,7 +129,12 @@ def draw_crowding(
     axes.set(xlim=(0, 1), xlabel="CrowdIndex; marks are means with 95 % intervals")
     axes.set(ylim=(0, top + headroom), ylabel="images, %")
     axes.set_yticks([t for t in axes.get_yticks() if t <= top])
-    axes.set_xticks(np.linspace(0, 1, 6), ["0", "0.2", "0.4", "0.6", "0.8", "≥ 1"])
+    # The last bin has all images from its lower edge on, also those above 1.
+    edges = next((crowd.histogram.edges for crowd in sets.values()), np.linspace(0, 1, 11))
+    ticks = [t for t in (0.0, 0.2, 0.4, 0.6, 0.8) if t < edges[-2]]
+    axes.set_xticks(
+        [*ticks, float(edges[-2:].mean())], [*(f"{t:g}" for t in ticks), f"≥ {edges[-2]:g}"]
+    )
     add_legend_above(axes)
     return apply_theme(figure)
 
@@ -138,22 +150,30 @@ def _format_interval(mean: Estimate) -> str:
 def draw_people_per_image(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
     """Draw the distribution of people per image, on a logarithmic axis for its tail (Fig. 7).
 
+    Up to three sets are drawn as the share of images with each number of people; more, as the
+    share with at least that number, because lines that only fall can be told apart.
+
     Args:
         sets: (n + 1,) numbers of images with 0, 1, 2 … n people, by name of the set.
     """
-    figure, axes = create_axes(5.8, 3.3)
+    is_cumulative = len(sets) > MAX_STEPS
+    figure, axes = create_axes(5.8, 3.3 + 0.1 * max(len(sets) - MAX_STEPS, 0))
     max_people = max((len(c) - 1 for c in sets.values()), default=1)
     for index, (name, counts) in enumerate(sets.items()):
         images = int(counts[1:].sum())
         mean = float((counts * np.arange(len(counts))).sum() / max(images, 1))
         shares = 100 * counts[1:] / max(images, 1)
-        edges = np.arange(1, len(counts) + 1, dtype=np.float64) - 0.5
         style = get_series_style(index)
         label = f"{name} (mean {mean:.1f}, maximum {len(counts) - 1}, {images:,} images)"
+        if is_cumulative:
+            at_least = np.cumsum(shares[::-1])[::-1]
+            x = np.arange(1, len(counts))
+            axes.plot(x, at_least, color=style.colour, ls=style.line, lw=2, label=label, zorder=3)
+            continue
         # Numbers of people that no image has are gaps in the line.
         axes.stairs(
             np.where(shares > 0, shares, np.nan),
-            edges,
+            np.arange(1, len(counts) + 1, dtype=np.float64) - 0.5,
             baseline=None,
             color=style.colour,
             ls=style.line,
@@ -161,12 +181,21 @@ def draw_people_per_image(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
             label=label,
             zorder=3,
         )
-    axes.set(xlim=(0.5, max(max_people, 2) + 0.5), xlabel="people in an image", ylabel="images, %")
+    low, high = (1, max(max_people, 2)) if is_cumulative else (0.5, max(max_people, 2) + 0.5)
+    what = "people in an image, or more" if is_cumulative else "people in an image"
+    axes.set(xlim=(low, high), xlabel=what, ylabel="images, %")
     if any(counts[1:].any() for counts in sets.values()):
         axes.set_yscale("log")
+    if is_cumulative:
+        # Sets differ most among few people; a set with one crowd must not squeeze the others.
+        axes.set_xscale("log")
+        ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200, 500) if t <= high]
+        axes.set_xticks(ticks, [str(t) for t in ticks])
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     add_legend_above(axes)
     return apply_theme(figure)
 
@@ -174,7 +203,7 @@ def draw_people_per_image(sets: Mapping[str, NDArray[np.int64]]) -> Figure:
 def draw_classes(sets: Mapping[str, Counts]) -> Figure:
     """Draw the size classes, and the density classes of small people (Fig. 8a and c)."""
     rows = max(len(sets), 1)
-    figure = create_figure(5.8, 1.25 + 0.62 * rows)
+    figure = create_figure(5.8, 1.25 + 0.78 * rows)
     grid = figure.add_gridspec(1, 2, wspace=0.09)
     for column, (title, names, colours) in enumerate(
         (
@@ -187,7 +216,7 @@ def draw_classes(sets: Mapping[str, Counts]) -> Figure:
         axes.set_title(title, loc="left", fontsize=10, color=LIGHT.ink, pad=24)
         for y, counts in enumerate(sets.values()):
             parts = counts.sizes if column == 0 else counts.densities
-            _draw_stack(axes, y, parts, [colours[n] for n in names])
+            _draw_stack(axes, y, dict(zip(names, parts, strict=True)), colours)
         axes.set(xlim=(0, 100), ylim=(rows - 0.45, -0.55))
         axes.set_yticks(range(rows), list(sets) if column == 0 else [""] * rows)
         keys = [Patch(color=colours[name], label=name) for name in names]
@@ -208,15 +237,30 @@ def draw_classes(sets: Mapping[str, Counts]) -> Figure:
     return apply_theme(figure)
 
 
-def _draw_stack(axes: Axes, y: float, parts: Sequence[int], colours: Sequence[str]) -> None:
-    total, left = max(sum(parts), 1), 0.0
-    if not sum(parts):
-        axes.text(1, y, "no people", va="center", size=7.5, color=LIGHT.muted)
-    for n, colour in zip(parts, colours, strict=True):
+def _draw_stack(axes: Axes, y: float, parts: Mapping[str, int], colours: Mapping[str, str]) -> None:
+    """Draw a bar of classes with their numbers; those of narrow classes are below the bar."""
+    total, left = max(sum(parts.values()), 1), 0.0
+    if not sum(parts.values()):
+        axes.text(1, y, "no people", va="center", size=SMALL_TYPE, color=LIGHT.muted)
+        return
+    below = []
+    for name, n in parts.items():
         width = 100 * n / total
-        axes.barh(y, width, 0.62, left=left, color=colour)
-        text = f"{n:,}\n{width:.0f} %"
-        if width > 13:
-            ink = ON_COLOUR if is_dark(colour) else ON_PALE
-            axes.text(left + width / 2, y, text, ha="center", va="center", size=7.5, color=ink)
+        axes.barh(y, width, 0.5, left=left, color=colours[name])
+        if width > MIN_WIDTH:
+            ink = ON_COLOUR if is_dark(colours[name]) else ON_PALE
+            text = f"{n:,}\n{width:.0f} %"
+            axes.text(
+                left + width / 2, y, text, ha="center", va="center", size=SMALL_TYPE, color=ink
+            )
+        else:
+            below.append(f"{name} {n:,} ({_format_share(width)})")
         left += width
+    axes.text(
+        100, y + 0.28, " · ".join(below), ha="right", va="top", size=SMALL_TYPE, color=LIGHT.muted
+    )
+
+
+def _format_share(percent: float) -> str:
+    """Format a share of a small class, so that people who exist are not 0 %."""
+    return "<1 %" if 0 < percent < 0.5 else f"{percent:.0f} %"

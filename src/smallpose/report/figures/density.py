@@ -10,6 +10,7 @@ from smallpose.evaluation.analysis.binned_ap import Bin
 from smallpose.report.figures.style import (
     DENSITY_COLOURS,
     LIGHT,
+    SeriesStyle,
     add_legend_above,
     apply_theme,
     create_axes,
@@ -23,13 +24,16 @@ BANDS = {
 }
 
 
-def draw_ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
+def draw_ap_against_density(
+    methods: Mapping[str, Sequence[Bin]], styles: Sequence[SeriesStyle] = ()
+) -> Figure:
     """Draw AP (`owned`) in bins of equally many small people, with 95 % intervals.
 
     Args:
         methods: bins along the density by label; all methods have the same people in them.
+        styles: of the methods (default: a series of colours).
     """
-    figure, axes = create_axes(6.8, 3.8)
+    figure, axes = create_axes(5.8, 3.6)
     top = max(
         (
             b.interval.high if b.interval else b.ap
@@ -58,7 +62,7 @@ def draw_ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
         shift = (index - (len(methods) - 1) / 2) * 0.006
         x = np.array([b.mean + shift for b in bins])
         ap = np.array([np.nan if b.ap is None else 100 * b.ap for b in bins])
-        style = get_series_style(index)
+        style = styles[index] if styles else get_series_style(index)
         axes.plot(
             x,
             ap,
@@ -78,7 +82,7 @@ def draw_ap_against_density(methods: Mapping[str, Sequence[Bin]]) -> Figure:
     num_bins = max((len(b) for b in methods.values()), default=0)
     axes.set(xlim=(0, 1), ylim=(0, height), ylabel="AP (owned), points")
     axes.set_xlabel(
-        f"keypoint density (Eq. 3); {people:,} small people in {num_bins} bins of equally many, "
+        f"keypoint density (Eq. 3)\n{people:,} small people in {num_bins} bins of equally many; "
         "whiskers: 95 % intervals",
         fontsize=8.5,
     )

@@ -4,7 +4,7 @@ Whiskers are 95 % intervals, where the evaluation has them; a class or bin witho
 and not a zero.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ AXES = {"density": "keypoint density (Eq. 3)", "height": "height of the person's
 
 
 def draw_class_bars(result: Evaluation) -> Figure:
-    """Draw bars by class, one colour per protocol, with the index of people below."""
+    """Draw bars by class, one colour per protocol, with the number of people below."""
     figure, axes = create_axes(7.2, 3.6)
     width = 0.8 / len(result.protocols)
     for index, (protocol, metrics) in enumerate(result.protocols.items()):
@@ -53,20 +53,26 @@ def draw_class_bars(result: Evaluation) -> Figure:
                 low, high = 100 * interval.low, 100 * interval.high
                 axes.vlines(x, low, high, color=LIGHT.ink, lw=1.2, zorder=3)
             elif np.isnan(height):
-                axes.text(x, 1, "n/a", ha="center", fontsize=7, color=LIGHT.muted, rotation=90)
+                axes.text(x, 1, "n/a", ha="center", fontsize=8.5, color=LIGHT.muted, rotation=90)
     labels = [f"{name}\n{result.people[key]:,}" for _, name, key in CLASSES]
     axes.set_xticks(range(len(CLASSES)), labels)
     axes.axvline(3.5, color=LIGHT.grid, lw=1)
-    axes.set(ylim=(0, 100), ylabel="AP, %")
+    tops = [height for one in axes.containers for height in one.datavalues]
+    tops += [100 * ends.high for one in result.intervals.values() for ends in one.values() if ends]
+    axes.set(ylim=(0, _fit_top(tops)), ylabel="AP, %")
     axes.set_xlabel(
-        "class and index of people; the last three are small people by keypoint density"
+        "class and number of people; the last three are small people by keypoint density"
     )
     add_legend_above(axes)
     return apply_theme(figure)
 
 
-def draw_ap_along_scale(name: str, bins: Sequence[Bin]) -> Figure:
-    """Draw AP (`owned`) in bins of people, each over its range of values, with their mean."""
+def draw_ap_along_scale(name: str, bins: Sequence[Bin], ceiling: Sequence[Bin] = ()) -> Figure:
+    """Draw AP (`owned`) in bins of people, each over its range of values, with their mean.
+
+    Args:
+        ceiling: the best AP that joints in whole pixels leave in the same bins; a grey line.
+    """
     figure, axes = create_axes(6.2, 3.6)
     shown = [b for b in bins if b.ap is not None]
     for b in shown:
@@ -82,32 +88,64 @@ def draw_ap_along_scale(name: str, bins: Sequence[Bin]) -> Figure:
         alpha=0.5,
         zorder=1,
     )
-    axes.set(ylim=(0, 100), xlabel=AXES[name], ylabel="AP, %")
+    tops = [100 * (b.interval.high if b.interval else b.ap or 0.0) for b in shown]
+    top = _fit_top(tops)
+    axes.set(ylim=(0, top), xlabel=AXES[name], ylabel="AP (owned), %")
+    ceiling_label = _draw_ceiling(axes, [b for b in ceiling if b.ap is not None], top)
     if name == "density":
-        _draw_density_bands(axes)
+        _draw_density_bands(axes, top)
     else:
         axes.set_xscale("log")
         ticks = [t for t in (8, 16, 32, 64, 128, 256, 512, 1024) if shown and t <= shown[-1].high]
         axes.set_xticks(ticks, [str(t) for t in ticks])
         axes.set_xticks([], minor=True)
     people = sum(b.people for b in bins)
-    axes.set_title(
-        f"{people:,} people in {len(bins)} bins", loc="left", fontsize=9, color=LIGHT.muted
-    )
+    title = f"{people:,} people in {len(bins)} bins{ceiling_label}"
+    axes.set_title(title, loc="left", fontsize=9, color=LIGHT.muted)
     return apply_theme(figure)
 
 
-def _draw_density_bands(axes: Axes) -> None:
+def _draw_ceiling(axes: Axes, ceiling: Sequence[Bin], top: float) -> str:
+    """Draw the grey line of what whole pixels leave, and return a line for the title."""
+    if not ceiling:
+        return ""
+    values = [100 * (b.ap or 0.0) for b in ceiling]
+    axes.plot([b.mean for b in ceiling], values, color=LIGHT.muted, lw=1.2, ls="--", zorder=1)
+    low, high = (f"{value:.0f}" for value in (min(values), max(values)))
+    label = f"dashed: perfect joints in whole pixels, {low} to {high} %"
+    if low == high:
+        label = f"dashed: perfect joints in whole pixels, {low} %"
+    return f"\n{label}, above this axis" if min(values) > top else f"\n{label}"
+
+
+def _fit_top(values: Iterable[float]) -> float:
+    """Return the upper end of an axis in percent: a little above the largest value."""
+    known = [value for value in values if np.isfinite(value)]
+    return min(max(1.12 * max(known, default=0.0), 5.0), 100.0)
+
+
+def _draw_density_bands(axes: Axes, top: float) -> None:
     axes.set_xlim(0, 1)
     for edge in (SPARSE_BELOW, DENSE_FROM):
         axes.axvline(edge, color=LIGHT.grid, lw=1)
     for x, word in ((SPARSE_BELOW / 2, "sparse"), (0.65, "moderate"), (0.975, "dense")):
-        axes.text(x, 96, word, ha="center", va="top", fontsize=8, color=LIGHT.muted)
+        axes.text(x, 0.97 * top, word, ha="center", va="top", fontsize=8.5, color=LIGHT.muted)
 
 
-def save_figures(result: Evaluation, along: Mapping[str, Sequence[Bin]], folder: Path) -> None:
-    """Write `ap_by_class` and `ap_along_<scale>` as PNG and SVG."""
+def save_figures(
+    result: Evaluation,
+    along: Mapping[str, Sequence[Bin]],
+    folder: Path,
+    ceilings: Mapping[str, Sequence[Bin]] | None = None,
+) -> None:
+    """Write `ap_by_class` and `ap_along_<scale>` as PNG and SVG.
+
+    Args:
+        along: bins of AP by scale.
+        ceilings: the best AP that joints in whole pixels leave, by scale.
+    """
     save_figure(draw_class_bars(result), folder, "ap_by_class")
     for name, bins in along.items():
         if bins:
-            save_figure(draw_ap_along_scale(name, bins), folder, f"ap_along_{name}")
+            ceiling = (ceilings or {}).get(name, ())
+            save_figure(draw_ap_along_scale(name, bins, ceiling), folder, f"ap_along_{name}")

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from smallpose.report.figures.style import LIGHT
+from smallpose.report.figures.style import LIGHT, SMALL_TYPE
 
 Floats = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -41,14 +41,16 @@ def draw_feature_maps(
     }
     max_heat = max(float(h.max()) for maps in heatmaps.values() for h in maps)
     max_feature = max(float(np.quantile(f, 0.995)) for maps in relative.values() for f in maps)
-    width, gap = 1.05, 0.55
-    figure = Figure(figsize=(gap + width * (1 + 2 * m) + 0.3, 1.42 * n + 1.25), dpi=150)
+    # Columns are wide enough for the names of methods, and one part for its colour bar's label.
+    width = max(1.35, 3.2 / m)
+    height = 1.35 * width * n + 1.5
+    figure = Figure(figsize=(0.85 + width * (1 + 2 * m), height), dpi=150)
     grid = figure.subplots(n, 1 + 2 * m, squeeze=False)
     figure.subplots_adjust(
-        left=0.07,
-        right=0.99,
-        top=1 - 0.55 / (1.42 * n + 1.25),
-        bottom=0.62 / (1.42 * n + 1.25),
+        left=0.55 / figure.get_figwidth(),
+        right=1 - 0.1 / figure.get_figwidth(),
+        top=1 - 0.65 / height,
+        bottom=0.85 / height,
         wspace=0.04,
         hspace=0.04,
     )
@@ -56,7 +58,7 @@ def draw_feature_maps(
     for row in range(n):
         axes = grid[row]
         axes[0].imshow(crops[row], aspect="auto")
-        axes[0].set_ylabel(f"{heights[row]:.0f} px", color=LIGHT.muted, fontsize=8)
+        axes[0].set_ylabel(f"{heights[row]:.0f} px", color=LIGHT.muted, fontsize=SMALL_TYPE)
         for column, name in enumerate(names):
             heat = axes[1 + column].imshow(
                 heatmaps[name][row], vmin=0, vmax=max_heat, cmap="magma", aspect="auto"
@@ -71,17 +73,17 @@ def draw_feature_maps(
             for spine in axis.spines.values():
                 spine.set_visible(False)
     for column, title in enumerate(["crop", *names, *names]):
-        text = textwrap.fill(title.replace("_", " "), 16)
-        grid[0][column].set_title(text, fontsize=7, color=LIGHT.ink)
+        text = textwrap.fill(title.replace("_", " "), int(width / 0.075))
+        grid[0][column].set_title(text, fontsize=SMALL_TYPE, color=LIGHT.ink)
     labels = ("heatmaps, largest joint", "features, relative to the method's median")
-    if m == 1:  # a single column is too narrow for the long labels
-        labels = ("heatmap, largest joint", "features / median")
     for part, (image, label) in enumerate(zip(shown, labels, strict=True)):
         first = grid[-1][1 + part * m].get_position()
         last = grid[-1][m + part * m].get_position()
-        place = (first.x0, 0.34 / figure.get_figheight(), last.x1 - first.x0, 0.008)
+        # The bars of neighbouring parts keep apart, or the numbers at their ends would collide.
+        inset = 0.12 / figure.get_figwidth()
+        place = (first.x0 + inset, 0.55 / height, last.x1 - first.x0 - 2 * inset, 0.1 / height)
         bar = figure.colorbar(image, cax=figure.add_axes(place), orientation="horizontal")
-        bar.set_label(label, fontsize=8, color=LIGHT.ink)
-        bar.ax.tick_params(labelsize=7, colors=LIGHT.muted, length=2)
+        bar.set_label(label, fontsize=SMALL_TYPE, color=LIGHT.ink)
+        bar.ax.tick_params(labelsize=SMALL_TYPE, colors=LIGHT.muted, length=2)
         bar.outline.set_visible(False)  # type: ignore[operator]
     return figure

@@ -64,21 +64,22 @@ def save_figure(
     extent = measure_extent(figure)
     rendered = titled = render_svg(figure, extent)
     if title:
-        _add_title(figure, title, subject, extent.padded(-_MARGIN))
-        extent = measure_extent(figure)
+        extent = _add_title(figure, title, subject, extent)
         titled = render_svg(figure, extent)
     write_atomically(folder / f"{name}.svg", titled)
     write_atomically(folder / f"{name}.png", render_png(figure, extent=extent))
     return rendered
 
 
-def _add_title(figure: Figure, title: str, subject: str, around: Bbox) -> None:
+def _add_title(figure: Figure, title: str, subject: str, extent: Bbox) -> Bbox:
     """Draw a title and a subject above the figure, within its width.
 
     Args:
-        around: what the figure covers, in inches.
+        extent: of the figure, as `measure_extent` returns it.
+    Returns: the extent with the title.
     """
     width, height = figure.get_size_inches()
+    around = extent.padded(-_MARGIN)
     with matplotlib.rc_context(RC):
         left, top = around.x0 / width, around.y1 + 0.11
         # A letter of this size is about 0.058 in wide, and hardly a line has 0.064 on average.
@@ -95,3 +96,8 @@ def _add_title(figure: Figure, title: str, subject: str, around: Bbox) -> None:
             weight="bold",
             color=LIGHT.ink,
         )
+        # Only the new texts are measured: the rest of the figure stays where it is.
+        texts = figure.texts[-len(lines) - 1 :]
+        boxes = [text.get_window_extent() for text in texts]
+    inches = [Bbox(box.get_points() / figure.dpi) for box in boxes]
+    return Bbox.union([around, *inches]).padded(_MARGIN)

@@ -11,6 +11,7 @@ from smallpose.report.figures.style import (
     CLASSES,
     LIGHT,
     SETTING_COLOURS,
+    SMALL_TYPE,
     SeriesStyle,
     add_legend_above,
     apply_theme,
@@ -20,19 +21,27 @@ from smallpose.report.figures.style import (
     hide_frame,
 )
 from smallpose.report.inputs.person_matching import DetectionCurve
+from smallpose.report.inputs.run_labels import label_run
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import Scored
 from smallpose.report.tables.paper_tables import Runs, group_runs
 
 
-def draw_ap_by_class(runs: Runs, protocol: str = "coco") -> Figure:
-    """Draw AP by size and density class, runs side by side, with 95 % intervals if known."""
-    figure, axes = create_axes(5.8, 3.4)
+def draw_ap_by_class(
+    runs: Runs, protocol: str = "coco", styles: Sequence[SeriesStyle] = ()
+) -> Figure:
+    """Draw AP by size and density class, runs side by side, with 95 % intervals if known.
+
+    Args:
+        styles: of the runs (default: chosen for these runs alone).
+    """
     groups = group_runs(runs)
+    # Numbers above more than two bars of a class need a wider figure.
+    figure, axes = create_axes(5.8 if len(groups) <= 2 else 10.4, 3.4)
     firsts = [g.first_run for g in groups]
     names = [n for n in CLASSES if any(g.measure(n, protocol) is not None for g in groups)]
     width = 0.8 / max(len(groups), 1)
-    styles = choose_run_styles(firsts)
+    styles = styles or choose_run_styles(firsts)
     values = [[g.measure(n, protocol) for n in names] for g in groups]
     known = [m for row in values for m in row if m is not None]
     top = max([1.0, *(m.high if m.has_ends else m.value for m in known)])
@@ -49,7 +58,12 @@ def draw_ap_by_class(runs: Runs, protocol: str = "coco") -> Figure:
             if len(groups) <= 4:
                 text = "–" if m is None else f"{m.value:.1f}"
                 axes.text(
-                    position, above + top * 0.012, text, ha="center", size=6.5, color=LIGHT.muted
+                    position,
+                    above + top * 0.012,
+                    text,
+                    ha="center",
+                    size=SMALL_TYPE,
+                    color=LIGHT.muted,
                 )
     axes.set_xticks(range(len(names)), [CLASSES[n] for n in names])
     if "AP_S_sparse" in names or "AP_S_dense" in names:
@@ -124,10 +138,12 @@ def draw_detection_rate(
 ) -> Figure:
     """Draw the share of people detected against their height in the image."""
     figure, axes = create_axes(5.8, 3.4)
+    tops: list[float] = []
     for (name, curve), style in zip(curves.items(), styles, strict=True):
         # Two standard errors of a share of this many people.
         error = 2 * np.sqrt(curve.share * (1 - curve.share) / np.maximum(curve.people, 1))
         low, high = np.clip(curve.share - error, 0, 1), np.clip(curve.share + error, 0, 1)
+        tops.append(100 * high.max(initial=0.0))
         axes.fill_between(curve.x, 100 * low, 100 * high, color=style.colour, alpha=0.16, lw=0)
         axes.plot(
             curve.x,
@@ -139,7 +155,10 @@ def draw_detection_rate(
             ms=4,
             label=name,
         )
-    axes.set(xscale="log", ylim=(-1, 102), xlabel="height of the person's box, px")
+    top = max([50.0, *tops])
+    axes.axhline(50, color=LIGHT.muted, lw=1, ls=(0, (4, 3)), zorder=1)
+    axes.set(xscale="log", ylim=(-0.01 * top, 1.04 * top))
+    axes.set_xlabel("height of the person's box, px; points are at the mean of their bin")
     axes.set_ylabel("people detected (OKS ≥ 0.5), %")
     low = min((c.x.min() for c in curves.values() if len(c.x)), default=10.0)
     high = max((c.x.max() for c in curves.values() if len(c.x)), default=1000.0)
@@ -150,22 +169,6 @@ def draw_detection_rate(
     axes.set_xticks([], minor=True)
     add_legend_above(axes)
     return apply_theme(figure)
-
-
-def label_run(run: Run, runs: Sequence[Run]) -> str:
-    """Return the name of a run, or else the shortest label that tells it from the others."""
-    if run.name:
-        return run.name
-    words = [run.method_label] if len({r.method for r in runs}) > 1 else []
-    words.append("untrained" if run.is_untrained else run.setting)
-    short = " ".join(w for w in words if w)
-    alike = [
-        r
-        for r in runs
-        if not r.name
-        and (r.method, r.setting, r.is_untrained) == (run.method, run.setting, run.is_untrained)
-    ]
-    return f"{short} ({run.title})" if len(alike) > 1 else short or run.title
 
 
 def choose_run_styles(runs: Sequence[Run]) -> list[SeriesStyle]:

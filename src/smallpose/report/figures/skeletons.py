@@ -4,7 +4,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from smallpose.core.skeleton import SMALLPOSE, Skeleton
-from smallpose.report.figures.style import LIGHT, ON_COLOUR, apply_theme, create_figure
+from smallpose.report.figures.style import (
+    LIGHT,
+    ON_COLOUR,
+    SMALL_TYPE,
+    apply_theme,
+    create_figure,
+)
 from smallpose.report.images.pose_drawing import find_joint_side, list_limbs
 
 # A person who stands facing the viewer: their left side is on the right.
@@ -38,7 +44,7 @@ _SIDE_INK = {"left": "#E69F00", "right": "#0072B2", "middle": "#8C96A3"}
 
 def draw_skeleton(skeleton: Skeleton = SMALLPOSE) -> Figure:
     """Draw the joints, numbered in the paper's order, and the limbs (Fig. 1c)."""
-    figure = create_figure(5.8, 4.4)
+    figure = create_figure(5.8, 4.8)
     axes = figure.add_axes((0.02, 0.02, 0.5, 0.96))
     axes.set_axis_off()
     axes.set(xlim=(-2.9, 2.9), ylim=(-0.2, 9.8), aspect="equal")
@@ -47,14 +53,14 @@ def draw_skeleton(skeleton: Skeleton = SMALLPOSE) -> Figure:
         axes.plot(*xy[[a, b]].T, color=_SIDE_INK[side], lw=3, solid_capstyle="round", zorder=1)
     for number, (name, (x, y)) in enumerate(zip(skeleton.joints, xy, strict=True), 1):
         colour = _SIDE_INK[find_joint_side(name)]
-        axes.scatter([x], [y], s=115, color=colour, edgecolor=LIGHT.paper, lw=1.2, zorder=2)
+        axes.scatter([x], [y], s=190, color=colour, edgecolor=LIGHT.paper, lw=1.2, zorder=2)
         axes.text(
             x,
             y - 0.01,
             str(number),
             ha="center",
             va="center",
-            size=6,
+            size=SMALL_TYPE,
             color=ON_COLOUR,
             weight="bold",
         )
@@ -63,6 +69,10 @@ def draw_skeleton(skeleton: Skeleton = SMALLPOSE) -> Figure:
     legend.set(xlim=(0, 1), ylim=(len(skeleton) + 0.5, 0))
     for number, name in enumerate(skeleton.joints, 1):
         legend.scatter([0.05], [number], s=42, color=_SIDE_INK[find_joint_side(name)])
-        legend.text(0.17, number, str(number), va="center", ha="right", size=8, color=LIGHT.muted)
-        legend.text(0.22, number, name.replace("_", " "), va="center", size=8, color=LIGHT.ink)
+        legend.text(
+            0.17, number, str(number), va="center", ha="right", size=SMALL_TYPE, color=LIGHT.muted
+        )
+        legend.text(
+            0.22, number, name.replace("_", " "), va="center", size=SMALL_TYPE, color=LIGHT.ink
+        )
     return apply_theme(figure)

@@ -9,6 +9,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from smallpose.core.interval import Interval
 from smallpose.report.figures.style import (
     LIGHT,
+    SeriesStyle,
     add_legend_above,
     apply_theme,
     create_axes,
@@ -31,12 +32,14 @@ def format_milliseconds(value: float) -> str:
     return f"{value:.1f} ms" if value < 100 else f"{value:,.0f} ms"
 
 
-def draw_latency_against_ap(points: Sequence[LatencyPoint]) -> Figure:
+def draw_latency_against_ap(
+    points: Sequence[LatencyPoint], styles: Sequence[SeriesStyle] = ()
+) -> Figure:
     """Draw a point per run; whiskers are quartiles of time and 95 % intervals of AP_S."""
-    figure, axes = create_axes(6.2, 3.6)
+    figure, axes = create_axes(5.8, 3.6)
     axes.grid(axis="x", color=LIGHT.grid, lw=0.8)
     for index, p in enumerate(points):
-        style = get_series_style(index)
+        style = styles[index] if styles else get_series_style(index)
         ap = p.ap_small
         axes.hlines(ap.value, p.latency.low, p.latency.high, color=style.colour, lw=1.3)
         if ap.has_ends:

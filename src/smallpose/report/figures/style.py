@@ -1,7 +1,7 @@
 """Define one style for all figures: colours, axes, legends.
 
 Colour-blind readers can distinguish the colours (Okabe and Ito's), and they mean the same in every
-figure. Figures are style with a light theme; `files.recolour_dark` recolours an SVG.
+figure. Figures are drawn with a light theme; `files.recolour_dark` recolours an SVG.
 """
 
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ HATCHES = ("", "////", "....", "xxxx")
 
 @dataclass(frozen=True)
 class SeriesStyle:
-    """How one of several series is style; all of them can be distinguished.
+    """How one of several series is drawn; all of them can be distinguished.
 
     Args:
         line, marker, hatch: as matplotlib has them.
@@ -76,7 +76,7 @@ class SeriesStyle:
     hatch: str = ""
 
     def bar_options(self) -> dict[str, Any]:
-        """Return the options of `Axes.bar`; a hatch is style in white over the colour."""
+        """Return the options of `Axes.bar`; a hatch is drawn in white over the colour."""
         if not self.hatch:
             return {"color": self.colour}
         return {"color": self.colour, "hatch": self.hatch, "edgecolor": LIGHT.paper, "lw": 0}
@@ -97,6 +97,9 @@ CLASSES = {
     "AP_S_moderate": "moderate",
     "AP_S_dense": "dense",
 }
+
+# Points of the smallest type: 11 px on the page, where figures keep their size.
+SMALL_TYPE = 8.5
 
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",

@@ -123,7 +123,8 @@ def build_sample_sheet(
     return ContactSheet(
         name="samples",
         title="People by size",
-        note="Labelled people of each size class in even steps of height, all scaled to one size.",
+        note="Labelled people of each size class in even steps of height, all scaled to one size. "
+        "The box decides the size class.",
         panels=("ground truth",),
         rows=tuple(rows),
     )
@@ -212,7 +213,8 @@ def _make_tile(
     truth: Instances, person: int, results: Sequence[RunPredictions], image: ImageArray
 ) -> Tile:
     box = truth.boxes_xywh[person]
-    panels = [draw_person_tile(image, box, TILE_WH, truth.skeleton, truth.keypoints[person])]
+    keypoints = truth.keypoints[person]
+    panels = [draw_person_tile(image, box, TILE_WH, truth.skeleton, keypoints, with_box=True)]
     for result in results:
         row = int(result.matches.rows[person])
         pose = result.predictions.keypoints[row] if row >= 0 else None

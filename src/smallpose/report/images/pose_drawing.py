@@ -197,6 +197,7 @@ def draw_person_tile(
     keypoints: Floats | None,
     *,
     predicted: bool = False,
+    with_box: bool = False,
 ) -> ImageArray:
     """Draw one person enlarged, with their keypoints.
 
@@ -204,14 +205,31 @@ def draw_person_tile(
         image: (h, w, 3) RGB, the full image.
         box_xywh: (4,) px, shown in the window.
         keypoints: (k, 3) px of the image and v, or scores when `predicted`; None for none.
+        with_box: draw the box, too.
     """
     window = place_window(box_xywh, (image.shape[1], image.shape[0]), tile_wh)
     tile = window.cut(image)
+    if with_box:
+        draw_box(tile, window, box_xywh)
     if keypoints is not None:
         v = np.full(len(keypoints), 2.0) if predicted else keypoints[:, 2]
         points = window.to_tile(keypoints[:, :2])
         draw_pose(tile, points, skeleton, is_occluded=v == 1, is_drawn=v > 0)
     return tile
+
+
+def draw_box(tile: ImageArray, window: Window, box_xywh: Floats) -> None:
+    """Draw a box on a tile, a thin white line with a dark outline.
+
+    Args:
+        box_xywh: (4,) px of the image.
+    """
+    x, y, w, h = box_xywh.tolist()
+    # The edges of a box lie between pixels, half a pixel before the centres of the first ones.
+    corners = np.array([(x, y), (x + w, y), (x + w, y + h), (x, y + h)]) - 0.5
+    points = np.rint(window.to_tile(corners) * _SUBPIXELS).astype(np.int32)
+    for colour, thickness in ((OUTLINE, 4), (MIDDLE, 2)):
+        cv2.polylines(tile, [points], True, colour, thickness, cv2.LINE_AA, _FRACTION_BITS)
 
 
 def choose_stroke_width(height_px: float) -> float:

@@ -41,6 +41,8 @@ def draw_sheet(sheet: ContactSheet, width: int = 2000) -> ImageArray:
         pen.text((pad, pad + 64 + 34 * number), text, QUIET, font=load_font(24))
     _draw_legend(pen, (pad, pad + 74 + 34 * len(lines)), sheet.panels)
     y = top
+    captions = ["  ·  ".join(tile.caption) for row in sheet.rows for tile in row.tiles]
+    caption_font = _choose_caption_font(captions, tile_w)
     for row, height in zip(sheet.rows, heights, strict=True):
         pen.text((pad, y + 10), row.title, INK, font=load_font(28, bold=True))
         note_x = pad + pen.textlength(row.title, font=load_font(28, bold=True)) + 18
@@ -50,8 +52,8 @@ def draw_sheet(sheet: ContactSheet, width: int = 2000) -> ImageArray:
             corner = (x, y + 56 + number // per_line * line_h)
             resized = Image.fromarray(tile.image).resize((tile_w, tile_h), Image.Resampling.LANCZOS)
             canvas.paste(resized, corner)
-            text, font = _fit_text("  ·  ".join(tile.caption), tile_w)
-            pen.text((x, corner[1] + tile_h + 8), text, QUIET, font=font)
+            text = _cut_text("  ·  ".join(tile.caption), caption_font, tile_w)
+            pen.text((x, corner[1] + tile_h + 8), text, QUIET, font=caption_font)
         y += height
     return np.asarray(canvas, dtype=np.uint8)
 
@@ -99,12 +101,18 @@ def _wrap_text(text: str, width: int, size: int) -> list[str]:
     return lines
 
 
-def _fit_text(text: str, width: int) -> tuple[str, ImageFont.FreeTypeFont]:
-    """Return the text and the largest font in which it fits; it is cut off in the smallest."""
+def _choose_caption_font(captions: Sequence[str], width: int) -> ImageFont.FreeTypeFont:
+    """Choose the largest font in which all captions fit; the smallest if none does."""
     for size in _CAPTION_SIZES:
-        if load_font(size).getlength(text) <= width:
-            return text, load_font(size)
-    font = load_font(_CAPTION_SIZES[-1])
+        if all(load_font(size).getlength(text) <= width for text in captions):
+            return load_font(size)
+    return load_font(_CAPTION_SIZES[-1])
+
+
+def _cut_text(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    """Return the text, or as much of it as fits and an ellipsis."""
+    if font.getlength(text) <= width:
+        return text
     while text and font.getlength(text + "…") > width:
         text = text[:-1]
-    return text + "…", font
+    return text + "…"

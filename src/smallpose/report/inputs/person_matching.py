@@ -127,7 +127,7 @@ class DetectionCurve:
     """The share of people detected along a size, in bins of equally many people.
 
     Args:
-        x: (b,) geometric middle of each bin.
+        x: (b,) mean height of each bin, px.
         share: (b,) 0 to 1.
         people: (b,) in each bin.
     """
@@ -148,7 +148,7 @@ def compute_detection_by_height(
     parts = [part for part in np.array_split(order, num_bins) if len(part)]
     is_matched = matches.is_matched[scored]
     return DetectionCurve(
-        x=np.array([np.exp(np.log(height[part]).mean()) for part in parts]),
+        x=np.array([height[part].mean() for part in parts]),
         share=np.array([is_matched[part].mean() for part in parts]),
         people=np.array([len(part) for part in parts], dtype=np.int64),
     )

@@ -42,6 +42,10 @@ from smallpose.report.latency import measure_latencies
 from smallpose.report.page import context
 from smallpose.report.page.curve_context import build_curve_context
 from smallpose.report.page.person_browser import MAX_RUNS, BrowserData, build_browser_data
+from smallpose.report.page.resolution_section import (
+    build_resolution_context,
+    split_resolution_folders,
+)
 from smallpose.report.page.result_figures import make_result_figures
 from smallpose.report.page.run_figures import (
     make_change_figure,
@@ -49,7 +53,7 @@ from smallpose.report.page.run_figures import (
     make_latency_figure,
 )
 from smallpose.report.page.selected_results import build_selected_tables
-from smallpose.report.page.summary import summarize_runs
+from smallpose.report.page.summary import choose_styles, summarize_runs
 from smallpose.report.report_data import ReportData, read_report_data
 from smallpose.report.tables import paper_tables
 from smallpose.report.tables.files import save_table
@@ -70,12 +74,14 @@ def make_report(
 
     Args:
         paths, names, images, category: as for `read_report_data`.
+            Folders that `smallpose resolution` wrote become a section.
         num_latency_images: images to time each run on; with 0 no run is timed, and the same runs
             give the same files.
 
     Returns: the tables of results, one per protocol, the paper's first.
     Raises: InputError when the paths are no finished runs, or no ground truth with its results.
     """
+    paths, studies = split_resolution_folders(paths)
     data = read_report_data(paths, names=names, images=images, category=category)
     scores = data.scores
     our_results = _collect_our_results(data, scores)
@@ -91,7 +97,7 @@ def make_report(
         save_table(table, out / "tables")
     result_figures = make_result_figures(data, scores)
     result_figures += _make_run_figures(data, scores, our_results, num_latency_images, out)
-    data_figures = data.dataset.list_figures() if data.dataset else []
+    data_figures = _list_data_figures(data)
     svgs = _draw_figures([*result_figures, *data_figures], data, out / "figures")
     read = _open_images(data)
     sheets = _build_sheets(data, read)
@@ -108,6 +114,7 @@ def make_report(
         **context.build_selection_context(selections, tables, selected),
         **build_curve_context(data, summary, selections),
         **context.build_people_context(data, browser),
+        **build_resolution_context(studies, out),
         "result_figures": [context.render_figure(f, svgs[f.name]) for f in result_figures],
         "data_figures": [context.render_figure(f, svgs[f.name]) for f in data_figures],
     }
@@ -142,6 +149,12 @@ def _list_selections(data: ReportData) -> list[Selection]:
     if data.test is None or not data.results:
         return []
     return list_selections(data.test, read_leaking_images(data.data))
+
+
+def _list_data_figures(data: ReportData) -> list[FigureSpec]:
+    """List the figures of the people; the 21 joints are of our sets only."""
+    specs = data.dataset.list_figures() if data.dataset else []
+    return [spec for spec in specs if not (data.is_of_file and spec.name == "fig1c_skeleton")]
 
 
 def _build_table1(data: ReportData) -> Table:
@@ -205,7 +218,9 @@ def _make_run_figures(
     specs = make_change_figure(our_results)
     if data.test is None or data.data is None:
         return specs
-    specs = [*make_density_figure(data.runs, data.test, _list_predictions(data)), *specs]
+    styles = choose_styles(data)
+    predictions = _list_predictions(data)
+    specs = [*make_density_figure(data.runs, data.test, predictions, styles), *specs]
     if num_latency_images and data.images is None:
         print_status(f"{data.data}: it has no images, so no run is timed")
     elif num_latency_images and data.images is not None:
@@ -213,7 +228,7 @@ def _make_run_figures(
         latencies = measure_latencies(data.runs, data.test, read, num_latency_images)
         rows = [latency.to_dict() for latency in latencies.values()]
         write_atomically(out / "latency.json", json.dumps(rows, indent=1) + "\n")
-        specs += make_latency_figure(data.runs, latencies, scores)
+        specs += make_latency_figure(data.runs, latencies, scores, styles)
     return specs
 
 

@@ -20,12 +20,13 @@ MAX_CURVES = 6
 def make_result_figures(data: ReportData, scores: Mapping[int, RunScore]) -> list[FigureSpec]:
     """Make the figures that need nothing but the results of the runs."""
     groups = _choose_groups(data, scores)
+    styles = _get_styles(data, groups)
     if any(group.first_run.setting == "A" for group in groups):
         # Beside A, B is drawn on the same 17 joints.
         groups = [group.on_coco17() or group for group in groups]
-    specs = [_make_class_figure(groups, "coco")]
+    specs = [_make_class_figure(groups, "coco", styles)]
     if any("owned" in group.protocols() for group in groups):
-        specs.append(_make_class_figure(groups, "owned"))
+        specs.append(_make_class_figure(groups, "owned", styles))
     pairs = _pair_settings(data, scores)
     if len(pairs) > 1:
         specs.append(_make_gains_figure(pairs))
@@ -34,16 +35,24 @@ def make_result_figures(data: ReportData, scores: Mapping[int, RunScore]) -> lis
     return specs
 
 
-def _make_class_figure(groups: Sequence[SeedGroup], protocol: str) -> FigureSpec:
+def _get_styles(data: ReportData, groups: Sequence[SeedGroup]) -> list[figures.SeriesStyle]:
+    """Return how the runs are drawn in all figures of the page."""
+    styles = {id(data.runs[index]): style for index, style in choose_styles(data).items()}
+    return [styles[id(group.first_run)] for group in groups]
+
+
+def _make_class_figure(
+    groups: Sequence[SeedGroup], protocol: str, styles: Sequence[figures.SeriesStyle]
+) -> FigureSpec:
     is_owned = protocol == "owned"
     is_on_17 = any(group.first_run.setting == "B17" for group in groups)
     title = "AP by size and density" + (", B on A's 17 joints" if is_on_17 else "")
     descriptions = "; ".join(_describe_group(group, groups, protocol) for group in groups)
     return FigureSpec(
         name="fig5_ap_by_class" + ("_owned" if is_owned else ""),
-        title=title + (", each false positive counted once" if is_owned else ""),
+        title=f"{title}, protocol {protocol}",
         alt=f"AP ({protocol}) in points by class: {descriptions}",
-        draw=partial(figures.draw_ap_by_class, groups, protocol),
+        draw=partial(figures.draw_ap_by_class, groups, protocol, styles),
     )
 
 
@@ -51,7 +60,7 @@ def _make_gains_figure(pairs: Mapping[str, tuple[Scored, Scored]]) -> FigureSpec
     gains = [f"{name} {_get_ap(a):.1f} to {_get_ap(b):.1f}" for name, (a, b) in pairs.items()]
     return FigureSpec(
         name="fig5_gains",
-        title="From setting A to B",
+        title="From setting A to B, protocol coco",
         alt="AP under setting A and B, both on 17 joints: " + ", ".join(gains),
         draw=partial(figures.draw_gains, pairs),
     )
@@ -75,7 +84,7 @@ def _make_height_figure(data: ReportData, test: Instances) -> FigureSpec:
     ]
     return FigureSpec(
         name="detected_by_height",
-        title="People detected by height",
+        title="Share of people detected by height",
         alt="Share of people detected (OKS ≥ 0.5) by height: " + "; ".join(descriptions),
         draw=partial(figures.draw_detection_rate, curves, [styles[index] for index in best]),
     )

@@ -11,27 +11,34 @@ from smallpose.report.claims.our_runs import OurResults
 from smallpose.report.dataset_report import FigureSpec
 from smallpose.report.figures.changes import Change, compute_changes, draw_gains_by_class
 from smallpose.report.figures.density import draw_ap_against_density
-from smallpose.report.figures.runs import label_run
 from smallpose.report.figures.speed import (
     LatencyPoint,
     draw_latency_against_ap,
     format_milliseconds,
 )
-from smallpose.report.figures.style import CLASSES
+from smallpose.report.figures.style import CLASSES, SeriesStyle
 from smallpose.report.inputs import paper_values
+from smallpose.report.inputs.run_labels import label_run
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import RunScore, SeedGroup
 from smallpose.report.latency import Latency
 
 MAX_CURVES = 6  # that can be told apart in one figure
 NUM_BINS = 10
-NUM_RESAMPLES = 300
+NUM_RESAMPLES = 100  # as the curves of the page, so that both have the same draws
 
 
 def make_density_figure(
-    runs: Sequence[Run], truth: Instances, predictions: Mapping[int, Predictions]
+    runs: Sequence[Run],
+    truth: Instances,
+    predictions: Mapping[int, Predictions],
+    styles: Mapping[int, SeriesStyle] | None = None,
 ) -> list[FigureSpec]:
-    """Make Fig. 4a, of many runs for the best ones; none without small people."""
+    """Make Fig. 4a, of many runs for the best ones; none without small people.
+
+    Args:
+        styles: of the runs in all figures of the page (default: a series of colours).
+    """
     trained = [n for n in predictions if not runs[n].is_untrained] or list(predictions)
     best = sorted(trained, key=lambda n: -(runs[n].metric("AP_S") or 0.0))[:MAX_CURVES]
     density = measure_density(truth)
@@ -41,6 +48,7 @@ def make_density_figure(
         )
         for n in sorted(best)
     }
+    drawn = [n for n, bins in zip(sorted(best), methods.values(), strict=True) if bins]
     methods = {name: bins for name, bins in methods.items() if bins}
     if not methods:
         return []
@@ -48,10 +56,12 @@ def make_density_figure(
     return [
         FigureSpec(
             name="fig4a_ap_against_density",
-            title="AP against keypoint density",
+            title="AP against keypoint density, protocol owned",
             alt="AP (owned) of small people, from the lowest density to the highest: "
             + descriptions,
-            draw=partial(draw_ap_against_density, methods),
+            draw=partial(
+                draw_ap_against_density, methods, [styles[n] for n in drawn] if styles else ()
+            ),
         )
     ]
 
@@ -75,7 +85,7 @@ def make_change_figure(our_results: OurResults | None) -> list[FigureSpec]:
     return [
         FigureSpec(
             name="fig5_changes",
-            title="From setting A to B by class",
+            title="From setting A to B by class, protocol owned",
             alt="B minus A in points of AP (owned), both on 17 joints: "
             + "; ".join(_describe_change(change) for change in changes),
             draw=partial(draw_gains_by_class, changes),
@@ -89,15 +99,20 @@ def _describe_change(change: Change) -> str:
 
 
 def make_latency_figure(
-    runs: Sequence[Run], latencies: Mapping[int, Latency], scores: Mapping[int, RunScore]
+    runs: Sequence[Run],
+    latencies: Mapping[int, Latency],
+    scores: Mapping[int, RunScore],
+    styles: Mapping[int, SeriesStyle] | None = None,
 ) -> list[FigureSpec]:
     """Make the figure of latency against AP_S, for runs with both."""
-    points = []
+    points: list[LatencyPoint] = []
+    drawn: list[SeriesStyle] = []
     for index, latency in latencies.items():
         if index in scores:
             ap_small = SeedGroup((runs[index],), (scores[index],)).measure("AP_S", "owned")
             if ap_small is not None:
                 points.append(LatencyPoint(label_run(runs[index], runs), latency, ap_small))
+                drawn += [styles[index]] if styles else []
     if not points:
         return []
     descriptions = [
@@ -109,6 +124,6 @@ def make_latency_figure(
             title="Latency against AP of small people",
             alt=f"Milliseconds per image ({points[0].latency.device}) and AP_S: "
             + "; ".join(descriptions),
-            draw=partial(draw_latency_against_ap, points),
+            draw=partial(draw_latency_against_ap, points, drawn),
         )
     ]

@@ -8,6 +8,7 @@ from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.core.table import Cell, Column, Table
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.paper_values import Method, ResultRow
+from smallpose.report.inputs.run_labels import label_run
 from smallpose.report.inputs.runs import METRICS, Run
 from smallpose.report.inputs.scores import SeedGroup
 from smallpose.stats.counts import Counts, Table1
@@ -72,8 +73,10 @@ def build_results_table(runs: Runs, protocol: str = "coco") -> Table:
         return _build_file_table(groups, protocol)
     if any(group.first_run.setting == "A" for group in groups):
         groups = _add_on_coco17(groups, protocol)
+    firsts = [group.first_run for group in groups]
     rows = [
         (
+            label_run(group.first_run, firsts),
             group.first_run.method_label,
             group.first_run.trained_on or "–",
             *(group.measure(metric, protocol) for metric in metrics),
@@ -84,7 +87,13 @@ def build_results_table(runs: Runs, protocol: str = "coco") -> Table:
     return Table(
         name=_name_table("results", protocol),
         title=f"Our runs, protocol {protocol}",
-        columns=(Column("method"), Column("setting"), *points, Column("run")),
+        columns=(
+            Column("run"),
+            Column("method"),
+            Column("setting"),
+            *points,
+            Column("training"),
+        ),
         rows=tuple(rows),
         note=PROTOCOL_NOTES[protocol] + _describe_intervals(rows),
     )
