@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from smallpose.core.distinct import count_distinct
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
@@ -233,7 +234,7 @@ def _scan_chunks(
     if not set(unique_categories) <= set(truth.category_ids) or not np.isfinite(scores).all():
         raise UnsupportedJson
     boxes[~has_box] = np.nan
-    unique_ids, per_image = np.unique(image_ids, return_counts=True)
+    unique_ids, per_image = count_distinct(image_ids)
     find_rows(truth.images.ids, unique_ids)
     if per_image.max() > coco_results_slow.MAX_DETECTIONS_IN_IMAGE:
         raise UnsupportedJson

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.distinct import is_member
 from smallpose.core.instances import Instances
 from smallpose.core.joint_order import list_joints
 from smallpose.core.predictions import Predictions
@@ -49,7 +50,7 @@ def describe_other_order(truth: Instances, predictions: Predictions) -> str | No
     if not candidates or not set(assumed.joints) <= set(truth.skeleton.joints):
         return None
     pairs = _pair_sampled_people(truth, predictions)
-    if len(np.unique(pairs.people)) < MIN_PEOPLE:
+    if np.count_nonzero(np.bincount(pairs.people)) < MIN_PEOPLE:
         return None
     own_fit = _measure_fit(truth, predictions, pairs, assumed)
     for candidate in candidates:
@@ -88,7 +89,7 @@ def _pair_sampled_people(truth: Instances, predictions: Predictions) -> _Pairs:
     steps = np.linspace(0, len(people) - 1, min(len(people), MAX_PEOPLE))
     people = people[steps.round().astype(np.intp)] if len(people) else people
     image_ids = truth.images.ids[truth.image_rows[people]]
-    rows = np.flatnonzero(np.isin(predictions.image_ids, image_ids))
+    rows = np.flatnonzero(is_member(predictions.image_ids, image_ids))
     rows = rows[np.argsort(-predictions.scores[rows], kind="stable")]
     rows_of: dict[int, list[int]] = {}
     for row, image in zip(rows.tolist(), predictions.image_ids[rows].tolist(), strict=True):
@@ -115,9 +116,10 @@ def _measure_fit(
         if joint not in truth.skeleton.joints:
             continue
         labels = truth.keypoints[pairs.people, truth.skeleton.joints.index(joint)]
-        offset = predictions.keypoints[pairs.detections, index, :2] - labels[:, :2]
         is_labelled = labels[:, 2] > 0
-        fit[is_labelled, index] = np.exp(-(offset**2).sum(axis=1) / scale)[is_labelled]
+        with np.errstate(over="ignore"):  # coordinates up to 1e308 are read, and fit nowhere
+            offset = predictions.keypoints[pairs.detections, index, :2] - labels[:, :2]
+            fit[is_labelled, index] = np.exp(-(offset**2).sum(axis=1) / scale)[is_labelled]
     return fit
 
 
@@ -125,8 +127,8 @@ def _choose_best_pairs(pairs: _Pairs, own_fit: Floats, other_fit: Floats) -> Ind
     """Return for each person the pair that fits best in either order."""
     quality = np.maximum(_row_means(own_fit), _row_means(other_fit))
     order = np.lexsort((-quality, pairs.people))
-    _, first = np.unique(pairs.people[order], return_index=True)
-    return np.asarray(order[first])
+    is_first = np.diff(pairs.people[order], prepend=-1) > 0
+    return np.asarray(order[is_first])
 
 
 def _row_means(fit: Floats) -> Floats:

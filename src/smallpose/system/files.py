@@ -1,15 +1,11 @@
 """Write files atomically, resolve paths inside their root, hash files.
 
 File names come from the data of others, so each is checked by `resolve_inside` before the file is
-opened.
+opened. Modules that only some functions use are imported there: every command loads this one.
 """
 
 import errno
-import gzip
-import hashlib
 import os
-import tempfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from io import BytesIO
@@ -92,6 +88,9 @@ def describe_change(path: Path | str) -> InputError:
 
 def _decompress(path: Path | str, data: bytes) -> bytes:
     """Unpack gzip, up to a size that annotations can have."""
+    import gzip
+    import zlib
+
     limit = max(MIN_UNPACKED_LIMIT, MAX_UNPACKED_RATIO * len(data))
     try:
         with gzip.GzipFile(fileobj=BytesIO(data)) as file:
@@ -118,6 +117,8 @@ def write_atomically(path: Path | str, data: bytes | str) -> None:
 
 def write_atomically_with(path: Path | str, write: Callable[[IO[bytes]], object]) -> None:
     """Write atomically what `write` writes into the open file; raises as `write_atomically`."""
+    import tempfile
+
     path = Path(path)
     temporary = None
     try:
@@ -151,6 +152,8 @@ def write_folder(out: Path, contents: Mapping[str, bytes]) -> None:
         contents: relative path to the bytes of each file.
     Raises: RunError when the disk is full or the folder cannot be written.
     """
+    import tempfile
+
     out = resolve_output_folder(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -294,6 +297,8 @@ def _shorten_name(name: str) -> str:
 
 def hash_file(path: Path) -> str:
     """Return the file's SHA-256 as 64 hexadecimal digits."""
+    import hashlib
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -188,7 +188,7 @@ def locate_half(detected: DetectedPeople, cluster: Ints) -> HalfDetected:
     rows = np.flatnonzero(has_height)
     rows = rows[np.argsort(detected.height[rows], kind="stable")]
     height, is_detected, cluster = detected.height[rows], detected.is_detected[rows], cluster[rows]
-    n, num_clusters = len(rows), len(np.unique(cluster))
+    n, num_clusters = len(rows), np.count_nonzero(np.bincount(cluster))
     if n < MIN_PEOPLE or num_clusters < MIN_CLUSTERS:
         ends = (float(height[0]), float(height[-1])) if n else (np.nan, np.nan)
         return HalfDetected(np.nan, np.nan, np.nan, *ends, n, num_clusters, within=1.0)
@@ -293,8 +293,7 @@ def _find_fall(height: Floats, is_detected: Mask, cluster: Ints) -> Fall | None:
 
 def _count_errors_above_half(is_detected: Mask, cluster: Ints) -> float:
     """Return by how many standard errors, over clusters, a share is above one half."""
-    _, index = np.unique(cluster, return_inverse=True)
-    total = np.bincount(index, is_detected - is_detected.mean())
+    total = np.bincount(cluster, is_detected - is_detected.mean())
     # At least the error of one half, so that ten people who agree are not certain.
     error = max(float(np.sqrt((total**2).sum())), np.sqrt(len(is_detected)) / 4)
     return float((is_detected - 0.5).sum() / error)
