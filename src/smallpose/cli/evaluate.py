@@ -178,6 +178,7 @@ def _parse_limits(text: str) -> tuple[float, float]:
 def run_command(args: argparse.Namespace) -> None:
     """Evaluate, write the files that were asked for and print the table, or the JSON."""
     from smallpose.evaluation.analysis.half_detected import find_half_detected_height
+    from smallpose.evaluation.ceiling.whole_pixels import add_whole_number_note
     from smallpose.evaluation.console_table import WIDTH
     from smallpose.evaluation.evaluate import evaluate
     from smallpose.evaluation.evaluator import evaluate_stream
@@ -195,6 +196,7 @@ def run_command(args: argparse.Namespace) -> None:
     else:
         predictions = read_results(args.predictions, truth)
         result = evaluate(truth, predictions, intervals=args.intervals, seed=args.seed, **options)
+        result = add_whole_number_note(result, truth, predictions, **options)
         if args.diagnose or args.breakdown:
             from smallpose.evaluation.analysis.breakdown_tables import build_breakdowns
 
@@ -227,6 +229,7 @@ def _draw_figures(
         measure_density,
         measure_height,
     )
+    from smallpose.evaluation.ceiling.whole_pixels import compute_ceiling_bins
     from smallpose.io.coco_results import read_results
     from smallpose.report.figures.evaluation import save_figures
 
@@ -238,17 +241,12 @@ def _draw_figures(
         "density": measure_density(truth, args.density_joints, **sizes),
         "height": measure_height(truth),
     }
-    curves = {
-        name: compute_binned_ap(
-            truth,
-            predictions,
-            values,
-            max_ratio=MAX_HEIGHT_RATIO if name == "height" else None,
-            **options,
-        )
-        for name, values in scales.items()
-    }
-    save_figures(result, curves, args.figures)
+    curves, ceilings = {}, {}
+    for name, values in scales.items():
+        binning = options | {"max_ratio": MAX_HEIGHT_RATIO if name == "height" else None}
+        curves[name] = compute_binned_ap(truth, predictions, values, **binning)
+        ceilings[name] = compute_ceiling_bins(truth, predictions, values, **binning)
+    save_figures(result, curves, args.figures, ceilings)
 
 
 def _write_tables(args: argparse.Namespace, result: "Evaluation") -> None:

@@ -1,0 +1,1 @@
+"""The best AP that rounding, codecs and the precision of labels leave."""

@@ -1,0 +1,146 @@
+"""The result of `smallpose ceiling` as JSON and as tables."""
+
+import json
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+from smallpose.evaluation.areas import OKS_AREAS
+from smallpose.evaluation.console_table import WIDTH, format_number, format_table
+
+_CLASSES = ("AP", "AP50", "AP75", "AP_S", "AP_M", "AP_L")
+
+
+@dataclass(frozen=True)
+class CeilingPoint:
+    """The best possible at one height.
+
+    Args:
+        px: height of the box.
+        ap: with equal scores.
+        ap_best_order: where every detection's score is its OKS.
+        oks: mean over all people; 0 for those who are not detected.
+        found: share of people who are detected.
+    """
+
+    px: float
+    ap: float | None
+    ap_best_order: float | None
+    oks: float | None
+    found: float | None
+
+    def to_dict(self, people: int) -> dict[str, Any]:
+        """Return the point for JSON."""
+        return {
+            "px": self.px,
+            "people": people,
+            "AP": self.ap,
+            "AP_best_order": self.ap_best_order,
+            "OKS": self.oks,
+            "found": self.found,
+        }
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One cause of imprecision along height, and on the file as it is.
+
+    Args:
+        name, title: for JSON and for the table.
+        points: by height.
+        on_file: metrics of the people at their own size.
+    """
+
+    name: str
+    title: str
+    points: tuple[CeilingPoint, ...]
+    on_file: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class CeilingReport:
+    """All curves.
+
+    Args:
+        curves: in the order of the table.
+        people: who are scaled.
+        placed: people at each height; each of them is placed several times where they are few.
+        settings, notes: what the numbers depend on, and what a reader should know.
+    """
+
+    curves: tuple[Curve, ...]
+    people: int
+    placed: int
+    settings: dict[str, Any]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> str:
+        """Return all numbers as JSON text."""
+        content = {
+            "curves": {
+                curve.name: {
+                    "title": curve.title,
+                    "heights": [point.to_dict(self.placed) for point in curve.points],
+                    "file": curve.on_file,
+                }
+                for curve in self.curves
+            },
+            "people": self.people,
+            "settings": self.settings,
+            "notes": list(self.notes),
+        }
+        return json.dumps(content, indent=1) + "\n"
+
+    def __str__(self) -> str:
+        return _format_report(self)
+
+
+def _format_report(report: CeilingReport) -> str:
+    heights = report.settings["heights"]
+    heading = ["", *(f"{height:g} px" for height in heights)]
+    blocks = []
+    for title, key in (
+        ("Best possible AP by height of the box, all scores equal", "ap"),
+        ("The same with the best order of scores", "ap_best_order"),
+    ):
+        rows = [
+            [names, *(format_number(getattr(point, key), 3) for point in curve.points)]
+            for names, curve in _merge_equal(report.curves)
+        ]
+        blocks.append("\n".join([title, *format_table(heading, rows, left=1)]))
+    rows = [
+        [names, *(format_number(curve.on_file[name], 3) for name in _CLASSES)]
+        for names, curve in _merge_equal(report.curves)
+    ]
+    title = "On the file as it is, all scores equal"
+    blocks.append("\n".join([title, *format_table(["", *_CLASSES], rows, left=1)]))
+    area = report.settings["oks_area"]
+    sentences = [
+        f"{report.people:,} people, {report.placed:,} placements at each height; OKS scaled by "
+        f"{OKS_AREAS[area]} (--oks-area {area}). All people are detected in their own box, unless "
+        "the codec loses them.",
+        *(f"note: {note}" for note in report.notes),
+    ]
+    lines: list[str] = []
+    for sentence in sentences:
+        lines += textwrap.wrap(sentence, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    return "\n\n".join([*blocks, "\n".join(lines)])
+
+
+def _merge_equal(curves: tuple[Curve, ...]) -> list[tuple[str, Curve]]:
+    """Return each distinct curve once, under the names of all that are equal."""
+    merged: list[tuple[list[str], Curve]] = []
+    for curve in curves:
+        is_method = ":" in curve.title
+        label = curve.name if is_method else curve.title
+        for names, other in merged:
+            if is_method and (other.points, other.on_file) == (curve.points, curve.on_file):
+                names.append(label)
+                break
+        else:
+            merged.append(([label], curve))
+    return [(_shorten(names), curve) for names, curve in merged]
+
+
+def _shorten(names: list[str]) -> str:
+    return ", ".join(names)
