@@ -129,7 +129,7 @@ class JsonFile(JsonText):
 
     def __exit__(self, *error: object) -> None:
         try:
-            if error[0] is None:
+            if error[0] in (None, UnsupportedJson):  # a change may be why
                 refuse_change(self._path, self._before, self._file)
         finally:
             self._file.close()

@@ -1,0 +1,127 @@
+"""Files that change while they are read are an error of one line, never a crash."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from smallpose.core.errors import InputError
+from smallpose.io import coco_results_fast, json_text
+from smallpose.io.coco_annotations import read_coco
+from smallpose.io.coco_results import read_results
+from smallpose.io.coco_results_fast import stream_results
+from smallpose.io.json_text import JsonFile
+from smallpose.system import files
+
+needs_extension = pytest.mark.skipif(json_text.EXTENSION is None, reason="_json was not built")
+
+
+@pytest.fixture
+def dataset(random_coco, tmp_path) -> tuple[Path, Path]:
+    coco, results = random_coco(3, num_images=10, max_people=8)
+    (tmp_path / "truth.json").write_text(json.dumps(coco))
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    return tmp_path / "truth.json", tmp_path / "results.json"
+
+
+def change_after_read(monkeypatch, path: Path, change, num_reads: int = 3) -> None:
+    """Let `change(path)` happen after a few parts of a file have been read."""
+    read = JsonFile.read
+    count = iter(range(1000))
+
+    def read_and_change(self, start, stop):
+        data = read(self, start, stop)
+        if next(count) == num_reads:
+            change(path)
+        return data
+
+    monkeypatch.setattr(JsonFile, "read", read_and_change)
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, 100)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b" ")
+
+
+def overwrite(path: Path) -> None:
+    size = path.stat().st_size
+    path.write_bytes(b"[" + b" " * (size - 2) + b"]")
+    os.utime(path, ns=(1, 1))  # some file systems keep time in steps of milliseconds
+
+
+@needs_extension
+@pytest.mark.parametrize("change", [truncate, empty, append, overwrite])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_results_that_change_are_an_error(change, is_streamed, dataset, monkeypatch):
+    truth = read_coco(dataset[0])
+    monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", 2000)
+    change_after_read(monkeypatch, dataset[1], change)
+    with pytest.raises(InputError, match=r"results\.json: changed while it was read; run"):
+        if is_streamed:
+            list(stream_results(dataset[1], truth))
+        else:
+            read_results(dataset[1], truth)
+
+
+@pytest.mark.parametrize("change", [truncate, empty, append, overwrite])
+def test_annotations_that_change_are_an_error(change, dataset, monkeypatch):
+    read = files._read_rest
+
+    def read_and_change(path, file):
+        data = read(path, file)
+        change(path)
+        return data
+
+    monkeypatch.setattr(files, "_read_rest", read_and_change)
+    with pytest.raises(InputError, match=r"truth\.json: changed while it was read; run"):
+        read_coco(dataset[0])
+
+
+def test_a_file_of_which_a_part_is_missing_so_far_is_refused_as_broken(dataset):
+    text = dataset[0].read_text()
+    dataset[0].write_text(text[: len(text) // 2])
+    with pytest.raises(InputError, match="broken JSON at byte"):
+        read_coco(dataset[0])
+
+
+def test_a_gzip_file_is_unpacked_once(dataset, monkeypatch):
+    truth = read_coco(dataset[0])
+    packed = [dataset[0].with_suffix(".gz"), dataset[1].with_suffix(".gz")]
+    # Text that the fast readers leave to the slow ones.
+    for path, plain in zip(packed, dataset, strict=True):
+        path.write_bytes(gzip.compress(plain.read_text().replace('"id"', '"i\\u0064"').encode()))
+    calls = []
+    unpack = files._decompress
+    monkeypatch.setattr(files, "_decompress", lambda *args: calls.append(args) or unpack(*args))
+    assert len(read_coco(packed[0])) == len(truth)
+    assert len(calls) == 1
+    assert len(read_results(packed[1], truth)) > 0
+    assert len(calls) == 2
+
+
+def test_gzip_that_unpacks_to_far_more_than_annotations_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MIN_UNPACKED_LIMIT", 100_000)
+    path = tmp_path / "a.json.gz"
+    path.write_bytes(gzip.compress(b"[" + b" " * 10_000_000 + b"]"))
+    with pytest.raises(InputError, match=r"become more than .* unpack it with gunzip"):
+        read_coco(path)
+    path.write_bytes(gzip.compress(b"[" + b" " * 90_000 + b"]"))
+    with pytest.raises(InputError, match="an empty list"):
+        read_coco(path)
+
+
+def test_gzip_of_many_small_members_takes_time_in_proportion(tmp_path):
+    member = gzip.compress(b" ")
+    path = tmp_path / "a.json.gz"
+    path.write_bytes(member * 20_000 + gzip.compress(b"[]"))
+    assert files.read_bytes(path) == b" " * 20_000 + b"[]"
