@@ -5,6 +5,7 @@ A resample is a weight per image, so that nothing is matched again.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from smallpose.evaluation.scoring.precision_recall import RECALLS
 Weights = NDArray[np.uint16]
 LEVEL = 0.95
 _BATCH = 100  # resamples at a time; bounds the memory
+_MAX_KEPT = 5_000_000  # weights of draws that are kept for the next result: 10 MB
 _MAX_EMPTY = 0.2  # share of resamples without any person above which there is no interval
 _LOGIT_EDGE = 1e-3  # shares are kept this far from 0 and 1, where the logit is infinite
 # Clusters with a person of the class below which intervals contain the true value less or more
@@ -49,7 +51,24 @@ def count_clusters(groups: Sequence[str]) -> int:
 
 
 def draw_weights(groups: Sequence[str], num_resamples: int, seed: int) -> Iterator[Weights]:
-    """Yield batches of (b, m): how often each image was drawn; clusters with replacement."""
+    """Yield batches of (b, m): how often each image was drawn; clusters with replacement.
+
+    All figures and tables of a report are made of the same draws; small ones are kept.
+    """
+    if num_resamples * len(groups) > _MAX_KEPT:
+        return _draw_batches(groups, num_resamples, seed)
+    return iter(_draw_and_keep(tuple(groups), num_resamples, seed))
+
+
+@lru_cache(maxsize=4)
+def _draw_and_keep(groups: tuple[str, ...], num_resamples: int, seed: int) -> tuple[Weights, ...]:
+    batches = tuple(_draw_batches(groups, num_resamples, seed))
+    for weights in batches:
+        weights.setflags(write=False)
+    return batches
+
+
+def _draw_batches(groups: Sequence[str], num_resamples: int, seed: int) -> Iterator[Weights]:
     cluster = index_clusters(groups)
     num_clusters = count_clusters(groups)
     rng = np.random.default_rng(seed)

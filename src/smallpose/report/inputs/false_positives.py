@@ -17,8 +17,8 @@ from smallpose.evaluation.analysis.error_diagnosis import (
     compute_keypoint_similarity,
 )
 from smallpose.evaluation.areas import get_person_area
-from smallpose.evaluation.matching.arrays import Floats, Ints
-from smallpose.evaluation.matching.oks import compute_oks
+from smallpose.evaluation.matching.arrays import Floats, Ints, Poses
+from smallpose.evaluation.matching.oks import compute_pair_oks
 from smallpose.report.inputs.person_matching import PersonMatches
 
 FALSE_POSITIVE_KINDS = ("background", "duplicate", "swap")
@@ -62,47 +62,65 @@ def find_false_positives(
     """
     order = np.argsort(-predictions.scores[matches.unmatched], kind="stable")
     rows = matches.unmatched[order][:max_count]
-    keypoints = map_joints(truth.keypoints, truth.skeleton, predictions.skeleton)
-    kinds = np.full(len(predictions), FALSE_POSITIVE_KINDS.index("background"), dtype=np.int8)
-    nearest = np.full(len(predictions), -1, dtype=np.intp)
-    best = np.zeros(len(predictions))
-    sigmas = predictions.skeleton.sigmas
-    areas = get_person_area(truth)
-    people_in = _group_by_image(
-        truth.images.ids[truth.image_rows], np.flatnonzero(matches.is_scored)
+    poses = Poses(
+        detections=predictions.keypoints,
+        keypoints=map_joints(truth.keypoints, truth.skeleton, predictions.skeleton),
+        boxes_xywh=truth.boxes_xywh,
+        area=get_person_area(truth),
+        is_crowd=truth.iscrowd,
+        sigmas=predictions.skeleton.sigmas,
     )
-    for image, detections in _group_by_image(predictions.image_ids, rows).items():
-        people = people_in.get(image)
-        if people is None:
-            continue
-        poses, labels = predictions.keypoints[detections], keypoints[people]
-        area = areas[people]
-        oks = compute_oks(poses, labels, truth.boxes_xywh[people], area, sigmas)
-        fits_best = oks.argmax(axis=1)
-        best[detections] = oks[np.arange(len(detections)), fits_best]
-        nearest[detections] = people[fits_best]
-        num_people = _count_people_in_pose(poses, labels, area, sigmas)
-        kinds[detections[num_people >= 2]] = FALSE_POSITIVE_KINDS.index("swap")
-        kinds[detections[best[detections] >= MIN_OKS]] = FALSE_POSITIVE_KINDS.index("duplicate")
+    index, people = _pair_with_people(truth, predictions, rows, np.flatnonzero(matches.is_scored))
+    oks = compute_pair_oks(poses, rows[index], people)
+    nearest = np.full(len(rows), -1, dtype=np.intp)
+    best = np.zeros(len(rows))
+    # Of equal OKS the first person counts: the pairs of a detection are in their order.
+    by_oks = np.lexsort((-oks, index))
+    first = by_oks[np.unique(index[by_oks], return_index=True)[1]]
+    nearest[index[first]], best[index[first]] = people[first], oks[first]
+    num_people = _count_people_in_pose(poses, rows[index], people, index, len(rows))
+    kinds = np.full(len(rows), FALSE_POSITIVE_KINDS.index("background"), dtype=np.int8)
+    kinds[num_people >= 2] = FALSE_POSITIVE_KINDS.index("swap")
+    kinds[best >= MIN_OKS] = FALSE_POSITIVE_KINDS.index("duplicate")
     return FalsePositives(
-        rows=rows,
-        kinds=kinds[rows],
-        nearest=nearest[rows],
-        oks=best[rows],
-        total=len(matches.unmatched),
+        rows=rows, kinds=kinds, nearest=nearest, oks=best, total=len(matches.unmatched)
     )
 
 
-def _group_by_image(image_ids: NDArray[np.int64], rows: Ints) -> dict[int, Ints]:
-    """Group rows of a table by the id of their image, in their order."""
-    order = rows[np.argsort(image_ids[rows], kind="stable")]
-    ids, starts = np.unique(image_ids[order], return_index=True)
-    return dict(zip(ids.tolist(), np.split(order, starts[1:]), strict=True)) if len(ids) else {}
+def _pair_with_people(
+    truth: Instances, predictions: Predictions, rows: Ints, people: Ints
+) -> tuple[Ints, Ints]:
+    """Pair detections with the people of their images.
+
+    Args:
+        rows: (m,) of the predictions.
+        people: rows of the ground truth to pair them with.
+    Returns: (p,) indices into `rows`, rising, and (p,) rows of the ground truth.
+    """
+    image_ids = truth.images.ids[truth.image_rows[people]]
+    order = np.argsort(image_ids, kind="stable")
+    starts = np.searchsorted(image_ids[order], predictions.image_ids[rows], "left")
+    stops = np.searchsorted(image_ids[order], predictions.image_ids[rows], "right")
+    counts = stops - starts
+    index = np.repeat(np.arange(len(rows)), counts)
+    within = np.arange(len(index)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return index, people[order[np.repeat(starts, counts) + within]]
 
 
-def _count_people_in_pose(poses: Floats, keypoints: Floats, area: Floats, sigmas: Floats) -> Ints:
-    """Count the people with two joints or more near those of a pose: (d,)."""
-    d, g = np.divmod(np.arange(len(poses) * len(keypoints)), len(keypoints))
-    similarity = compute_keypoint_similarity(poses[d, :, :2], keypoints[g], area[g], sigmas)
-    num_near = (similarity >= NEAR_SIMILARITY).sum(axis=1).reshape(len(poses), len(keypoints))
-    return np.asarray((num_near >= MIN_NEAR_JOINTS).sum(axis=1))
+def _count_people_in_pose(
+    poses: Poses, detections: Ints, people: Ints, index: Ints, num_rows: int
+) -> Ints:
+    """Count the people with two joints or more near those of a pose: (m,).
+
+    Args:
+        detections, people: (p,) rows of pairs.
+        index: (p,) of each pair's pose, below `num_rows`.
+    """
+    similarity = compute_keypoint_similarity(
+        poses.detections[detections, :, :2],
+        poses.keypoints[people],
+        poses.area[people],
+        poses.sigmas,
+    )
+    is_near = (similarity >= NEAR_SIMILARITY).sum(axis=1) >= MIN_NEAR_JOINTS
+    return np.bincount(index[is_near], minlength=num_rows)

@@ -20,6 +20,8 @@ from smallpose.system.files import write_atomically
 # Metrics of the main table beside the one that orders it, and those with a table of their own.
 SHOWN = ("AP", "AP_S", "AP_M", "AP_L", "AR")
 ORDERED = ("AP", "AP_S", "AP_M", "AP_L", "AP_S_sparse", "AP_S_moderate", "AP_S_dense", "AR")
+# The last columns of the table in files.
+FILE_COLUMNS = (Column("by"), Column("added"), Column("SHA-256", meaning="of the result file"))
 NOT_DECLARED = "not declared"
 MEANINGS = {
     "AP": "average precision",
@@ -60,7 +62,7 @@ def write_page(folder: Path, board: Board, draws: Mapping[str, Draws]) -> None:
         "facts": _describe_board(board),
         "bars": _build_bars(standings),
         "metric": MEANINGS[rules.rank_by],
-        "table": table,
+        "table": _select_columns(table, len(table.columns) - len(FILE_COLUMNS)),
         "others": others,
         "rows": [_describe_row(one.row) for one in standings],
         "truth_file": rules.truth_file,
@@ -77,15 +79,13 @@ def build_table(standings: Sequence[Standing], board: Board) -> Table:
         Column("name"),
         Column("rank", "count"),
         Column(rules.rank_by, "points", MEANINGS[rules.rank_by]),
-        Column("behind the leader", "points", "points, paired on the same images"),
+        Column("minus the leader", "points", "points, paired on the same images"),
         Column("verdict"),
         *(Column(metric, "points", MEANINGS[metric]) for metric in metrics),
         Column("ms per image", "number", "as declared"),
         Column("device"),
         Column("trained on"),
-        Column("by"),
-        Column("added"),
-        Column("SHA-256", meaning="of the result file"),
+        *FILE_COLUMNS,
     )
     rows = tuple(
         (
@@ -105,6 +105,15 @@ def build_table(standings: Sequence[Standing], board: Board) -> Table:
         for one in standings
     )
     return Table("leaderboard", f"Ordered by {rules.rank_by}", columns, rows, _NOTE)
+
+
+def _select_columns(table: Table, num_columns: int) -> Table:
+    """Keep the first columns, those that fit a wide screen; the rows of the page have the rest."""
+    return replace(
+        table,
+        columns=table.columns[:num_columns],
+        rows=tuple(row[:num_columns] for row in table.rows),
+    )
 
 
 def build_short_table(standings: Sequence[Standing], board: Board) -> Table:
@@ -142,7 +151,7 @@ def _build_metric_table(standings: Sequence[Standing], board: Board, metric: str
         Column("name"),
         Column("rank", "count"),
         Column(metric, "points", MEANINGS[metric]),
-        Column("behind the leader", "points", "points, paired on the same images"),
+        Column("minus the leader", "points", "points, paired on the same images"),
         Column("verdict"),
     )
     rows = tuple((s.row.name, s.rank, s.score, s.difference, s.verdict) for s in standings)

@@ -10,7 +10,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.joint_order import list_joints
 from smallpose.core.predictions import Predictions
-from smallpose.io.validation import check_joints
+from smallpose.io.result_validation import check_joints
 from smallpose.report.inputs.person_matching import match_people
 
 COPY_PX = 0.05  # distance from its label below which a keypoint is a copy of it
