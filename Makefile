@@ -1,4 +1,4 @@
-# make demo, test, install, bench, docs: each works in a fresh clone with nothing else installed.
+# make demo, test, install, bench, docs, wheel: each works in a fresh clone with nothing else installed.
 # TORCH_INDEX=<a PyTorch wheel index> installs another build of torch (cpu, cu126, rocm, ...).
 PY ?= python3
 V := .venv/bin
@@ -42,6 +42,13 @@ types: install
 bench: install
 	$(V)/python bench/run.py
 
+# A wheel for this kind of machine and every Python from 3.11 on, tried in a fresh environment of
+# each that is found. It is built from the source archive, so that nothing of this folder slips in.
+wheel: install
+	rm -rf dist
+	$(V)/python -m build --outdir dist
+	$(V)/python tests/fresh/environments.py dist/*.whl
+
 golden: install
 	$(V)/python -m pytest -q tests --golden
 
@@ -60,4 +67,4 @@ $(V)/.ready: pyproject.toml constraints.txt setup.py $(wildcard src/smallpose/*/
 docs: install
 	$(V)/python docs/site/build.py --out build/docs
 
-.PHONY: demo test check-long chromium docs check lint types bench golden install
+.PHONY: demo test check-long chromium docs check lint types bench golden wheel install

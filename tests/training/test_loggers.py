@@ -29,7 +29,7 @@ def test_loggers_receive_the_numbers_of_the_log(eight, tmp_path, monkeypatch):
     run = SimpleNamespace(log=lambda numbers, step: logged.append((numbers, step)))
     init_calls: list[dict[str, Any]] = []
     fake = SimpleNamespace(init=lambda **options: (init_calls.append(options), run)[1])
-    monkeypatch.setattr(loggers.importlib, "import_module", lambda name: fake)
+    monkeypatch.setattr(loggers, "importlib", SimpleNamespace(import_module=lambda name: fake))
     train(make_config(eight, tmp_path, 1, wandb="small people"))
     assert init_calls[0]["project"] == "small people"
     assert init_calls[0]["config"]["method"] == TINY
@@ -39,7 +39,7 @@ def test_loggers_receive_the_numbers_of_the_log(eight, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("flag", ["tensorboard", "wandb"])
 def test_loggers_that_are_not_installed_are_named(tmp_path, monkeypatch, flag):
-    for name in ("torch.utils.tensorboard", "wandb"):
+    for name in ("tensorboard", "wandb"):
         monkeypatch.setitem(__import__("sys").modules, name, None)
     with pytest.raises(InputError, match=rf"--{flag}: {flag} is not installed; pip install"):
         if flag == "wandb":

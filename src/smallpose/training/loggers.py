@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from smallpose.core.errors import InputError
-from smallpose.system.packages import explain_import_error
+from smallpose.system.packages import require_packages
 from smallpose.training.run_log import RecordLogger
 
 
@@ -14,10 +14,9 @@ def create_tensorboard_logger(folder: Path) -> RecordLogger:
 
     Raises: InputError if TensorBoard is not installed.
     """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise explain_import_error("--tensorboard", error) from None
+    require_packages("--tensorboard", "tensorboard")
+    from torch.utils.tensorboard import SummaryWriter
+
     writer = SummaryWriter(str(folder))
 
     def log_record(record: dict[str, Any]) -> None:
