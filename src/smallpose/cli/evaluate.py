@@ -21,6 +21,7 @@ from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
     from smallpose.core.instances import Instances
+    from smallpose.core.predictions import Predictions
     from smallpose.evaluation.evaluate import Evaluation
 
 HELP = "Compute AP and AR of pose results by person size and keypoint density."
@@ -59,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default_text="none",
         metavar="LIST",
         help="Print the numbers by any of source, crowding, joint, visibility, density, height, "
-        "image.",
+        "image, densities (of all sizes), failures (which joints fail first), calibration (of "
+        "scores) and curves (precision and recall).",
     )
     files = parser.add_argument_group("output files")
     for flag, kind in (("csv", "CSV"), ("markdown", "Markdown"), ("latex", "LaTeX")):
@@ -67,11 +69,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_option(files, f"--{flag}", metavar="FILE", default_text="not written", help=text)
     add_option(
         files,
+        "--people",
+        type=Path,
+        metavar="FILE",
+        default_text="not written",
+        help="Write one row per person as .csv or .parquet: size, density, crowding, match, OKS, "
+        "errors.",
+    )
+    add_option(
+        files,
         "--figures",
         type=Path,
         metavar="DIR",
         default_text="not drawn",
-        help="Draw AP by class, against density and against height.",
+        help="Draw AP by class, along density and height, failing joints, precision, calibration.",
     )
     add_json(files, "all numbers")
 
@@ -178,6 +189,11 @@ def _parse_limits(text: str) -> tuple[float, float]:
 def run_command(args: argparse.Namespace) -> None:
     """Evaluate, write the files that were asked for and print the table, or the JSON."""
     from smallpose.evaluation.analysis.half_detected import find_half_detected_height
+    from smallpose.evaluation.analysis.person_rows import (
+        check_people_path,
+        list_person_rows,
+        write_people,
+    )
     from smallpose.evaluation.ceiling.whole_pixels import add_whole_number_note
     from smallpose.evaluation.console_table import WIDTH
     from smallpose.evaluation.evaluate import evaluate
@@ -188,15 +204,23 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.system.files import write_atomically
 
     options = read_scoring_options(args)
+    if args.people:
+        check_people_path(args.people)
     truth = read_coco(args.truth, category=args.category)
     breakdowns: dict[str, tuple[Any, str]] = {}
-    if exceeds_free_memory(args.predictions) and not (args.diagnose or args.breakdown):
+    if exceeds_free_memory(args.predictions) and not (
+        args.diagnose or args.breakdown or args.people
+    ):
         parts = stream_results(args.predictions, truth)
         result = evaluate_stream(truth, parts, intervals=args.intervals, seed=args.seed, **options)
     else:
         predictions = read_results(args.predictions, truth)
         result = evaluate(truth, predictions, intervals=args.intervals, seed=args.seed, **options)
         result = add_whole_number_note(result, truth, predictions, **options)
+        if args.people:
+            names = {key: value for key, value in options.items() if key != "protocols"}
+            rows = list_person_rows(truth, {_name_model(args.predictions): predictions}, **names)
+            write_people(rows, args.people)
         if args.diagnose or args.breakdown:
             from smallpose.evaluation.analysis.breakdown_tables import build_breakdowns
 
@@ -218,6 +242,11 @@ def run_command(args: argparse.Namespace) -> None:
         write_atomically(args.json, text)
     last = textwrap.fill(f"{half.describe()}.", WIDTH, break_on_hyphens=False)
     print("\n\n".join([str(result), *(lines for _, lines in breakdowns.values()), last]))
+
+
+def _name_model(path: Path) -> str:
+    """Return the name of a result file, or of the run that it is in."""
+    return path.parent.name if path.stem == "found" and path.parent.name else path.stem
 
 
 def _draw_figures(
@@ -247,6 +276,33 @@ def _draw_figures(
         curves[name] = compute_binned_ap(truth, predictions, values, **binning)
         ceilings[name] = compute_ceiling_bins(truth, predictions, values, **binning)
     save_figures(result, curves, args.figures, ceilings)
+    _draw_failure_figures(args, truth, predictions, result, options)
+
+
+def _draw_failure_figures(
+    args: argparse.Namespace,
+    truth: "Instances",
+    predictions: "Predictions",
+    result: "Evaluation",
+    options: dict[str, Any],
+) -> None:
+    from smallpose.evaluation.analysis.density_axes import break_down_by_density
+    from smallpose.evaluation.analysis.joint_failures import judge_joints, tabulate_failures
+    from smallpose.evaluation.analysis.score_quality import (
+        list_precision_curves,
+        measure_calibration,
+    )
+    from smallpose.report.figures.failures import save_failure_figures
+
+    protocol = next(iter(result.protocols))
+    scoring = {k: v for k, v in options.items() if k not in ("num_resamples", "seed")}
+    save_failure_figures(
+        tabulate_failures(judge_joints(truth, predictions, protocols=(protocol,), **scoring)),
+        list_precision_curves(result),
+        measure_calibration(truth, predictions, protocol=protocol, **scoring),
+        break_down_by_density(truth, predictions, **options),
+        args.figures,
+    )
 
 
 def _write_tables(args: argparse.Namespace, result: "Evaluation") -> None:

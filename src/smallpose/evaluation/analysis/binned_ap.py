@@ -19,7 +19,7 @@ from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.matching.arrays import Bits, Floats, ImageGroups, Ints, Mask
 from smallpose.evaluation.matching.greedy import match_detections
 from smallpose.evaluation.matching.image_groups import group_by_image
-from smallpose.evaluation.matching.keypoint_selection import select_keypoints
+from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select_keypoints
 from smallpose.evaluation.matching.native_matching import MAX_CLASSES
 from smallpose.evaluation.protocols import (
     PAPER_LIMITS,
@@ -118,6 +118,47 @@ def compute_binned_ap(
     if not np.isfinite(value).any():
         return []
     members = _split_people(value, min(num_bins, MAX_CLASSES), max_ratio)
+    groups = score_groups(truth, predictions, scored, members, num_resamples, seed)
+    return [
+        Bin(
+            low=float(value[is_member].min()),
+            high=float(value[is_member].max()),
+            mean=float(value[is_member].mean()),
+            people=group.people,
+            ap=group.ap,
+            interval=group.interval,
+        )
+        for is_member, group in zip(members, groups, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class GroupScore:
+    """AP of a group of people; None without any.
+
+    Args:
+        interval: 95 % of it, where there are resamples.
+    """
+
+    people: int
+    ap: float | None
+    interval: Interval | None = None
+
+
+def score_groups(
+    truth: Instances,
+    predictions: Predictions,
+    scored: ScoredPoses,
+    members: Mask,
+    num_resamples: int = 0,
+    seed: int = 0,
+) -> list[GroupScore]:
+    """Score groups of people under the protocol `owned`.
+
+    Args:
+        scored: of both tables, from `select_keypoints`.
+        members: (c, n) the people of each group, at most 32 groups.
+    """
     groups = group_by_image(truth, predictions)
     matches = match_detections(groups, scored.poses, members, THRESHOLDS)
     boxes_xywh = get_detection_boxes(predictions)
@@ -127,7 +168,7 @@ def compute_binned_ap(
     scores = predictions.scores[groups.detections]
     order = np.argsort(-scores, kind="stable")
     clusters = sort_groups(truth)
-    bins = []
+    group_scores = []
     for is_member, tp, fp in zip(members, matches.true_positives, false_positives, strict=True):
         num_people = int(is_member.sum())
         ap = compute_curves(
@@ -147,18 +188,8 @@ def compute_binned_ap(
             has_people = index_clusters(clusters)[people_per_image > 0]
             if len(np.unique(has_people)) >= MIN_CLUSTERS:
                 interval = compute_interval(ap, np.concatenate(resampled), count_clusters(clusters))
-        values_of_bin = value[is_member]
-        bins.append(
-            Bin(
-                low=float(values_of_bin.min()),
-                high=float(values_of_bin.max()),
-                mean=float(values_of_bin.mean()),
-                people=num_people,
-                ap=ap,
-                interval=interval,
-            )
-        )
-    return bins
+        group_scores.append(GroupScore(num_people, ap, interval))
+    return group_scores
 
 
 def _split_people(value: Floats, num_bins: int, max_ratio: float | None) -> Mask:

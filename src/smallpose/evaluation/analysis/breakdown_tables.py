@@ -9,7 +9,7 @@ from typing import Any
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
-from smallpose.evaluation.analysis import binned_ap, breakdown
+from smallpose.evaluation.analysis import binned_ap, breakdown, quality_tables
 from smallpose.evaluation.analysis.error_diagnosis import diagnose
 from smallpose.evaluation.console_table import (
     WIDTH,
@@ -34,6 +34,7 @@ BREAKDOWNS = (
     "density",
     "height",
     "image",
+    *quality_tables.BUILDERS,
     "diagnosis",
 )
 
@@ -60,6 +61,14 @@ def build_breakdowns(
     options = {key: value for key, value in options.items() if key != "protocols"}
     limit = result.settings["max_detections"] if protocol == "coco" else None
     resampling = {"num_resamples": num_resamples, "seed": seed}
+    evaluated = quality_tables.Evaluated(
+        truth=truth,
+        predictions=predictions,
+        result=result,
+        options=options,
+        resampling=resampling,
+        subject=_describe_protocol(protocol, limit),
+    )
     made: dict[str, Breakdown] = {}
     for name in names:
         if name == "source":
@@ -96,6 +105,8 @@ def build_breakdowns(
         elif name == "image":
             images = breakdown.count_per_image(result, truth)
             made[name] = _tabulate_images(images, _describe_protocol(protocol, limit))
+        elif name in quality_tables.BUILDERS:
+            made[name] = quality_tables.BUILDERS[name](evaluated)
         elif name == "diagnosis":
             diagnosis = diagnose(truth, predictions, protocol=protocol, **options)
             made[name] = diagnosis.to_dict(), str(diagnosis)

@@ -183,8 +183,8 @@ def compute_keypoint_similarity(
 
     It is exp(-d² / …) as in the OKS, and 0 where there is no label.
     """
-    distance2 = ((poses - keypoints[:, :, :2]) ** 2).sum(axis=2)
     with np.errstate(over="ignore"):
+        distance2 = ((poses - keypoints[:, :, :2]) ** 2).sum(axis=2)
         value = np.exp(-distance2 / (2 * (2 * sigmas) ** 2 * (area[:, None] + TINY)))
     return np.where(keypoints[:, :, 2] > 0, value, 0.0)
 

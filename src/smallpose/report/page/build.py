@@ -42,6 +42,7 @@ from smallpose.report.latency import measure_latencies
 from smallpose.report.page import context
 from smallpose.report.page.curve_context import build_curve_context
 from smallpose.report.page.person_browser import MAX_RUNS, BrowserData, build_browser_data
+from smallpose.report.page.quality_figures import make_quality_figures
 from smallpose.report.page.resolution_section import (
     build_resolution_context,
     split_resolution_folders,
@@ -96,6 +97,7 @@ def make_report(
     for table in [*tables.all, *extra]:
         save_table(table, out / "tables")
     result_figures = make_result_figures(data, scores)
+    result_figures += make_quality_figures(data, scores)
     result_figures += _make_run_figures(data, scores, our_results, num_latency_images, out)
     data_figures = _list_data_figures(data)
     svgs = _draw_figures([*result_figures, *data_figures], data, out / "figures")

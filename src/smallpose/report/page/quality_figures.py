@@ -1,0 +1,112 @@
+"""Make the figures of the best run's failures: joints, scores, and density of all sizes."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from smallpose.evaluation.analysis.density_axes import break_down_by_density
+from smallpose.evaluation.analysis.joint_failures import (
+    JointFailure,
+    judge_joints,
+    rank_joints,
+    tabulate_failures,
+)
+from smallpose.evaluation.analysis.score_quality import (
+    Calibration,
+    list_precision_curves,
+    measure_calibration,
+)
+from smallpose.report.dataset_report import FigureSpec
+from smallpose.report.figures.failures import (
+    draw_calibration,
+    draw_density_axes,
+    draw_joint_failures,
+    draw_precision_recall,
+)
+from smallpose.report.inputs.run_labels import label_run
+from smallpose.report.inputs.scores import RunScore
+from smallpose.report.page.summary import choose_styles
+from smallpose.report.report_data import ReportData
+
+MAX_CALIBRATED = 4  # runs
+
+
+def make_quality_figures(data: ReportData, scores: Mapping[int, RunScore]) -> list[FigureSpec]:
+    """Make the figures of failures; none without ground truth or results, or of untrained runs."""
+    test = data.test
+    ranked = [index for index in data.ranked if not data.runs[index].is_untrained]
+    if test is None or not ranked:
+        return []
+    best, predictions = ranked[0], data.results[ranked[0]].predictions
+    label = label_run(data.runs[best], data.runs)
+    failures = tabulate_failures(judge_joints(test, predictions, protocols=("owned",)))
+    densities = break_down_by_density(test, predictions)
+    styles = choose_styles(data)
+    shown = ranked[:MAX_CALIBRATED]
+    calibrations = {
+        label_run(data.runs[index], data.runs): measure_calibration(
+            test, data.results[index].predictions, protocol="owned"
+        )
+        for index in shown
+    }
+    specs = [
+        FigureSpec(
+            name="joints_by_size",
+            title=f"Which joints fail first ({label}): PCK@0.1, %",
+            alt="PCK by joint, size and visibility; first to fail: " + _describe_joints(failures),
+            draw=partial(draw_joint_failures, failures),
+        ),
+        FigureSpec(
+            name="density_of_all_sizes",
+            title=f"AP along density, pixels and labels, per size ({label}), protocol owned",
+            alt="AP (owned) by size and density class: "
+            + "; ".join(
+                f"{one.size} {one.name} {100 * one.ap:.1f} of {one.people:,} people"
+                for one in densities.classes
+                if one.ap is not None
+            ),
+            draw=partial(draw_density_axes, densities),
+        ),
+        FigureSpec(
+            name="calibration",
+            title="How often detections are right, by score",
+            alt="Share of detections that are right against their score: "
+            + "; ".join(_describe_calibration(name, one) for name, one in calibrations.items()),
+            draw=partial(draw_calibration, calibrations, [styles[index].colour for index in shown]),
+        ),
+    ]
+    if best in scores:
+        curves = list_precision_curves(scores[best].evaluation)
+        specs.append(
+            FigureSpec(
+                name="precision_recall",
+                title=f"Precision and recall by class ({label}), protocol coco",
+                alt="Precision against recall at an OKS of 0.5, by class; at a recall of 0.5: "
+                + ", ".join(
+                    f"{one.name} {one.read_at(0.5):.2f}"
+                    for one in curves
+                    if one.oks == 0.5 and one.precision is not None
+                ),
+                draw=partial(draw_precision_recall, curves),
+            )
+        )
+    return specs
+
+
+def _describe_joints(failures: list[JointFailure]) -> str:
+    pck = {one.joint: one.pck for one in failures if (one.size, one.visibility) == ("all", "all")}
+    first = rank_joints(failures)[:3]
+    return ", ".join(
+        f"{joint.replace('_', ' ')} {100 * (pck[joint] or 0):.0f} %" for joint in first
+    )
+
+
+def _describe_calibration(name: str, one: Calibration) -> str:
+    if not one.bins:
+        return f"{name} no detections"
+    low, high = one.bins[0], one.bins[-1]
+    ap, perfect = one.ap["AP"], one.perfect_ap["AP"]
+    text = f"{name} {100 * low.correct:.0f} % at {low.score:.2f}, {100 * high.correct:.0f} % at "
+    text += f"{high.score:.2f}"
+    if ap is None or perfect is None:
+        return text
+    return f"{text}, AP {100 * ap:.1f} and {100 * perfect:.1f} if ranked by OKS"
