@@ -9,6 +9,7 @@ that tests compare both with.
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial, reduce
 from importlib import import_module
 from importlib.util import find_spec
@@ -29,6 +30,7 @@ from smallpose.dataset.builder.select_images import (
 from smallpose.dataset.export.read_parquet import convert_rows, read_skeleton
 from smallpose.sources.locate import natural_sort_key
 from smallpose.stats.dataset_counts import DatasetCounts, Partials, count_partials, merge_partials
+from smallpose.system.child_process import run_in_child
 from smallpose.system.packages import explain_import_error
 from smallpose.system.progress import print_status
 
@@ -153,8 +155,15 @@ def _map_batches(backend: str, files: Sequence[Path], kernel: Kernel) -> Iterato
         raise InputError(
             f"--backend {backend}", "no such backend", f"choose from {', '.join(BACKENDS)}"
         )
-    try:
+    with _explain_read_errors(files):
         yield from BACKENDS[backend]([str(f) for f in files], kernel)
+
+
+@contextmanager
+def _explain_read_errors(files: Sequence[Path | str]) -> Iterator[None]:
+    """Raise InputError for what Polars, Arrow or the operating system reports."""
+    try:
+        yield
     except (InputError, RunError):
         raise
     except Exception as error:
@@ -167,7 +176,7 @@ def _map_batches(backend: str, files: Sequence[Path], kernel: Kernel) -> Iterato
         ) from None
 
 
-def _name_files(files: Sequence[Path]) -> str:
+def _name_files(files: Sequence[Path | str]) -> str:
     return str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
 
 
@@ -180,11 +189,20 @@ def _map_with_arrow(files: list[str], kernel: Kernel, batch_size: int = 0) -> It
 
 
 def _map_with_polars(files: list[str], kernel: Kernel) -> Iterator[Partials]:
+    """Read in a process of its own: on damaged sizes Polars ends the process it runs in."""
+    _import_optional("polars")
+    where, remedy = _name_files(files), "download or export it again, or try --backend arrow"
+    yield from run_in_child(
+        _collect_with_polars, files, kernel, IMAGES_PER_BATCH, where=where, remedy=remedy
+    )
+
+
+def _collect_with_polars(files: list[str], kernel: Kernel, batch_size: int) -> list[Partials]:
     pl = _import_optional("polars")
-    scan = pl.scan_parquet(files, glob=False).select(_COLUMNS)
-    for batch in scan.collect_batches(chunk_size=IMAGES_PER_BATCH, maintain_order=True):
-        if len(batch):
-            yield kernel(batch.to_arrow())
+    with _explain_read_errors(files):
+        scan = pl.scan_parquet(files, glob=False).select(_COLUMNS)
+        batches = scan.collect_batches(chunk_size=batch_size, maintain_order=True)
+        return [kernel(batch.to_arrow()) for batch in batches if len(batch)]
 
 
 def _map_with_ray(files: list[str], kernel: Kernel) -> Iterator[Partials]:
