@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.dataset.duplicates.bits import count_bits
 from smallpose.dataset.duplicates.image_alignment import (
     DuplicatePair,
     Transform,
@@ -118,7 +119,7 @@ def find_near_hashes(
                 i = np.repeat(rows, count[rows])
                 within = np.arange(len(i)) - np.repeat(np.cumsum(count[rows]), count[rows])
                 j = order[start[i] + within + count[i]]
-                is_near = np.bitwise_count(hashes[i] ^ targets[j]) <= MAX_HASH_DISTANCE
+                is_near = count_bits(hashes[i] ^ targets[j]) <= MAX_HASH_DISTANCE
                 is_near &= (i < j) if others is None else (i != j)
                 parts.append(np.stack([i[is_near], j[is_near]], axis=1))
     return np.unique(np.concatenate(parts), axis=0)
@@ -219,7 +220,7 @@ def _match_corners(
             a, b = np.where(a < f, a, b)[is_mixed], np.where(a < f, b, a)[is_mixed] - f
         is_compared = labels[prints.image_index[a]] != labels[prints.image_index[b]]
         a, b = a[is_compared], b[is_compared]
-        distance = np.bitwise_count(first[a] ^ second[b]).sum(axis=1, dtype=np.int64)
+        distance = count_bits(first[a] ^ second[b]).sum(axis=1, dtype=np.int64)
         is_close = distance <= MAX_DESCRIPTOR_DISTANCE
         parts.append(np.stack([a[is_close], b[is_close]], axis=1).astype(np.int32))
     return np.concatenate(parts)
