@@ -40,6 +40,7 @@ GROUPS = {
         "train",
         "predict",
         "report",
+        "leaderboard",
         "cluster",
         "parquet",
         "extend",

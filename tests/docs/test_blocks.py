@@ -56,8 +56,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, names in enumerate((("predictions.json", "a.json"), ("other.json", "b.json"))):
         poses = truth.keypoints.copy()
         poses[:, :, :2] += np.random.default_rng(seed).normal(0, 2.0 + seed, poses[:, :, :2].shape)
+        scores = np.random.default_rng(seed).random(len(truth))
         predictions = smallpose.make_predictions(
-            truth.skeleton, image_ids, poses, np.ones(len(truth)), truth.boxes_xywh
+            truth.skeleton, image_ids, poses, scores, truth.boxes_xywh
         )
         for name in names:
             smallpose.write_results(predictions, home / name)

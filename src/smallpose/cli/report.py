@@ -7,8 +7,8 @@ from smallpose.cli.options import add_category_option, add_option, parse_non_neg
 
 HELP = "Turn result files, or finished runs, into one page with tables, figures and people."
 EXAMPLE = """\
-smallpose report runs/demo/set/annotations/test.json runs/demo/predictions_B.json \\
-    --images runs/demo/set/images --out report"""
+smallpose report runs/demo/set/annotations/test.json \\
+    runs/demo/predictions_B.json --images runs/demo/set/images --out report"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
