@@ -3,6 +3,8 @@
 import gzip
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,8 +75,17 @@ def test_results_that_change_are_an_error(change, is_streamed, dataset, monkeypa
             read_results(dataset[1], truth)
 
 
+@needs_extension
 @pytest.mark.parametrize("change", [truncate, empty, append, overwrite])
-def test_annotations_that_change_are_an_error(change, dataset, monkeypatch):
+@pytest.mark.parametrize("num_reads", [1, 4])
+def test_annotations_that_change_are_an_error(change, num_reads, dataset, monkeypatch):
+    change_after_read(monkeypatch, dataset[0], change, num_reads)
+    with pytest.raises(InputError, match=r"truth\.json: changed while it was read; run"):
+        read_coco(dataset[0])
+
+
+@pytest.mark.parametrize("change", [truncate, empty, append, overwrite])
+def test_other_files_that_change_are_an_error(change, dataset, monkeypatch):
     read = files._read_rest
 
     def read_and_change(path, file):
@@ -84,7 +95,43 @@ def test_annotations_that_change_are_an_error(change, dataset, monkeypatch):
 
     monkeypatch.setattr(files, "_read_rest", read_and_change)
     with pytest.raises(InputError, match=r"truth\.json: changed while it was read; run"):
-        read_coco(dataset[0])
+        files.read_bytes(dataset[0])
+
+
+CUT_SHORT = """
+import os, sys, threading
+from smallpose.core.errors import InputError
+from smallpose.io.coco_annotations import read_coco
+path = sys.argv[1]
+content = open(path, "rb").read()
+
+def cut():
+    while True:
+        os.truncate(path, 100)
+        with open(path, "r+b") as file:
+            file.write(content)
+
+threading.Thread(target=cut, daemon=True).start()
+kinds = set()
+for _ in range(200):
+    try:
+        read_coco(path)
+        kinds.add("read")
+    except InputError as error:
+        kinds.add(error.what.split(" at ")[0])
+print(sorted(kinds))
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+@needs_extension
+def test_a_file_that_is_cut_and_written_all_the_time_ends_no_process(dataset):
+    done = subprocess.run(
+        [sys.executable, "-c", CUT_SHORT, dataset[0]], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-1000:]
+    assert "changed while it was read" in done.stdout, done.stdout
 
 
 def test_a_file_of_which_a_part_is_missing_so_far_is_refused_as_broken(dataset):

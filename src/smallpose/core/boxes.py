@@ -8,17 +8,23 @@ Array = NDArray[np.float64]
 # How a box was made; stored with every annotation, because size classes depend on it.
 BOX_RULES = ("", "mask", "drawn", "extent130", "extent_head130")
 
+# Files may have numbers up to 1e308, whose sums and products are infinite.
+_ALLOW_INFINITE = np.errstate(over="ignore")
 
+
+@_ALLOW_INFINITE
 def to_xyxy(boxes_xywh: Array) -> Array:
     """Convert (n, 4) boxes from corner and size to two corners."""
     return np.concatenate([boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]], axis=1)
 
 
+@_ALLOW_INFINITE
 def to_xywh(boxes_xyxy: Array) -> Array:
     """Convert (n, 4) boxes from two corners to corner and size."""
     return np.concatenate([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]], axis=1)
 
 
+@_ALLOW_INFINITE
 def box_area(boxes_xywh: Array) -> Array:
     """Return (n,) width × height, px²: the area that decides a person's size class (Sec. 3.1)."""
     area: Array = boxes_xywh[:, 2] * boxes_xywh[:, 3]
@@ -40,6 +46,7 @@ def clip_boxes(boxes_xywh: Array, width: Array, height: Array) -> Array:
     return np.where((has_limits & ~is_inside)[:, None], clipped, boxes_xywh)
 
 
+@_ALLOW_INFINITE
 def box_around_keypoints(keypoints: Array) -> Array:
     """Return (n, 4) xywh boxes around the keypoints with v > 0 of (n, k, 3); NaN without any."""
     is_labelled = keypoints[:, :, 2:] > 0

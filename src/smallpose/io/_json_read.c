@@ -11,6 +11,72 @@
  */
 #include "_json.h"
 
+#ifndef _WIN32
+#include <setjmp.h>
+#include <signal.h>
+
+/* Reading a mapped file beyond the end to which another process cut it raises SIGBUS. Then the scan
+ * of this thread is left and becomes an OSError. Scans touch nothing but the text, their own stack
+ * and the arrays they fill, so they can be left anywhere. The handler is there only during scans;
+ * the number of them is protected by the interpreter lock. */
+static _Thread_local sigjmp_buf *scan_exit;
+static struct sigaction previous_action;
+static int num_scans;
+
+static void leave_scan(int signal) {
+    if (scan_exit) siglongjmp(*scan_exit, 1);
+    /* Not a scan's: returning repeats the fault, for the handler from before. */
+    sigaction(signal, &previous_action, NULL);
+}
+
+static void begin_scan(void) {
+    struct sigaction action = {0};
+    action.sa_handler = leave_scan;
+    sigemptyset(&action.sa_mask);
+    if (num_scans++ == 0) sigaction(SIGBUS, &action, &previous_action);
+}
+
+static void end_scan(void) {
+    if (--num_scans == 0) sigaction(SIGBUS, &previous_action, NULL);
+}
+
+/* Do the work; return -1 where the text ended before its time. */
+static int call_scan(void (*work)(void *), void *context) {
+    sigjmp_buf here;
+    if (sigsetjmp(here, 1)) {
+        scan_exit = NULL;
+        return -1;
+    }
+    scan_exit = &here;
+    work(context);
+    scan_exit = NULL;
+    return 0;
+}
+#else /* a mapped file cannot be cut */
+static void begin_scan(void) {}
+static void end_scan(void) {}
+static int call_scan(void (*work)(void *), void *context) {
+    work(context);
+    return 0;
+}
+#endif
+
+/* Run a scan without the interpreter lock; -1 and OSError where a mapped file was cut short. */
+static int run_scan(void (*work)(void *), void *context) {
+    int result;
+    begin_scan();
+    Py_BEGIN_ALLOW_THREADS
+    result = call_scan(work, context);
+    Py_END_ALLOW_THREADS
+    end_scan();
+    if (result < 0) PyErr_SetString(PyExc_OSError, "the mapped file was cut short");
+    return result;
+}
+
+static void release(Py_buffer *buffers, int n) {
+    for (int i = 0; i < n; i++) PyBuffer_Release(&buffers[i]);
+}
+
 typedef struct {
     const char *p, *end, *limit; /* position, end of this scan, end of the buffer */
     const uint64_t *reciprocals; /* of 5, 5², …: floor(2^(127 + bits) / 5^k) as (high, low) */
@@ -419,46 +485,57 @@ static int read_result(Text *s, Results *to, Py_ssize_t row) {
     return read_record(s, read_result_field, to, row, 1 | 2 | 4); /* keypoints, score, image_id */
 }
 
-/* scan_results(data, start, stop, row, num_values, reciprocals, image_ids, category_ids, scores,
- *              keypoints, boxes, has_box) -> number of records, -1 when something is unusual */
-static PyObject *scan_results(PyObject *self, PyObject *args) {
-    Py_buffer b[8];
-    Py_ssize_t start, stop, row, num_values, count = 0;
-    if (!PyArg_ParseTuple(args, "y*nnnny*w*w*w*w*w*w*", &b[0], &start, &stop, &row,
-                          &num_values, &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &b[7]))
-        return NULL;
-    Text s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop,
-              (const char *)b[0].buf + b[0].len, b[1].buf, (int)(b[1].len / 16)};
-    Results to = {
-        .image_ids = b[2].buf,
-        .category_ids = b[3].buf,
-        .scores = b[4].buf,
-        .keypoints = b[5].buf,
-        .boxes = b[6].buf,
-        .has_box = b[7].buf,
-        .num_values = num_values,
-    };
-    Py_ssize_t capacity = b[2].len / (Py_ssize_t)sizeof(int64_t);
-    Py_BEGIN_ALLOW_THREADS
+typedef struct {
+    Text s;
+    Results to;
+    Py_ssize_t row, capacity, count;
+} ResultScan;
+
+static void scan_result_list(void *context) {
+    ResultScan *scan = context;
+    Text s = scan->s;
+    Py_ssize_t count = 0;
+    scan->count = -1;
     for (;;) {
-        if (row + count >= capacity || read_result(&s, &to, row + count) < 0) {
-            count = -1;
-            break;
-        }
+        Py_ssize_t row = scan->row + count;
+        if (row >= scan->capacity || read_result(&s, &scan->to, row) < 0) return;
         count++;
         skip_blanks(&s);
         char c = s.p < s.end ? *s.p++ : 0;
         skip_blanks(&s);
         /* A chunk ends after a comma, the last one after the bracket that ends the file. */
         if (s.p >= s.end && (c == ',' || c == ']')) break;
-        if (c != ',') {
-            count = -1;
-            break;
-        }
+        if (c != ',') return;
     }
-    Py_END_ALLOW_THREADS
-    for (int i = 0; i < 8; i++) PyBuffer_Release(&b[i]);
-    return PyLong_FromSsize_t(count);
+    scan->count = count;
+}
+
+/* scan_results(data, start, stop, row, num_values, reciprocals, image_ids, category_ids, scores,
+ *              keypoints, boxes, has_box) -> number of records, -1 when something is unusual */
+static PyObject *scan_results(PyObject *self, PyObject *args) {
+    Py_buffer b[8];
+    Py_ssize_t start, stop, row, num_values;
+    if (!PyArg_ParseTuple(args, "y*nnnny*w*w*w*w*w*w*", &b[0], &start, &stop, &row,
+                          &num_values, &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &b[7]))
+        return NULL;
+    ResultScan scan = {
+        .s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop,
+              (const char *)b[0].buf + b[0].len, b[1].buf, (int)(b[1].len / 16)},
+        .to = {
+            .image_ids = b[2].buf,
+            .category_ids = b[3].buf,
+            .scores = b[4].buf,
+            .keypoints = b[5].buf,
+            .boxes = b[6].buf,
+            .has_box = b[7].buf,
+            .num_values = num_values,
+        },
+        .row = row,
+        .capacity = b[2].len / (Py_ssize_t)sizeof(int64_t),
+    };
+    int result = run_scan(scan_result_list, &scan);
+    release(b, 8);
+    return result < 0 ? NULL : PyLong_FromSsize_t(scan.count);
 }
 
 typedef struct {
@@ -539,62 +616,87 @@ static int read_annotation(Text *s, Annotations *to, Py_ssize_t row) {
     return result;
 }
 
+typedef struct {
+    Text s;
+    Annotations to;
+    Py_ssize_t capacity, count;
+} AnnotationScan;
+
+/* Read the records of a list up to its end; the number of them, or -1. */
+static Py_ssize_t read_annotation_list(Text *s, Annotations *to, Py_ssize_t capacity) {
+    if (!accept(s, '[')) return -1;
+    if (accept(s, ']')) return 0;
+    for (Py_ssize_t count = 0; count < capacity;) {
+        if (read_annotation(s, to, count) < 0) return -1;
+        count++;
+        if (accept(s, ']')) return count;
+        if (!accept(s, ',')) return -1;
+    }
+    return -1;
+}
+
+static void scan_annotation_list(void *context) {
+    AnnotationScan *scan = context;
+    scan->count = read_annotation_list(&scan->s, &scan->to, scan->capacity);
+    skip_blanks(&scan->s);
+}
+
 /* scan_annotations(data, start, stop, num_values, reciprocals, source_names, rule_names, ids,
  *                  image_ids, category_ids, num_keypoints, iscrowd, areas, boxes, keypoints,
  *                  segmentation_areas, sources, box_rules)
  *     -> (number of records, end of the list and of the blanks behind it) */
 static PyObject *scan_annotations(PyObject *self, PyObject *args) {
     Py_buffer b[15];
-    Py_ssize_t start, stop, num_values, count = 0;
+    Py_ssize_t start, stop, num_values;
     if (!PyArg_ParseTuple(args, "y*nnny*y*y*w*w*w*w*w*w*w*w*w*w*w*", &b[0], &start, &stop,
                           &num_values, &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &b[7], &b[8],
                           &b[9], &b[10], &b[11], &b[12], &b[13], &b[14]))
         return NULL;
-    Text s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop,
-              (const char *)b[0].buf + b[0].len, b[1].buf, (int)(b[1].len / 16)};
-    Annotations to = {
-        .source_names = b[2].buf,
-        .source_names_size = b[2].len,
-        .rule_names = b[3].buf,
-        .rule_names_size = b[3].len,
-        .ids = b[4].buf,
-        .image_ids = b[5].buf,
-        .category_ids = b[6].buf,
-        .num_keypoints = b[7].buf,
-        .iscrowd = b[8].buf,
-        .areas = b[9].buf,
-        .boxes = b[10].buf,
-        .keypoints = b[11].buf,
-        .segmentation_areas = b[12].buf,
-        .sources = b[13].buf,
-        .box_rules = b[14].buf,
-        .num_values = num_values,
+    AnnotationScan scan = {
+        .s = {(const char *)b[0].buf + start, (const char *)b[0].buf + stop,
+              (const char *)b[0].buf + b[0].len, b[1].buf, (int)(b[1].len / 16)},
+        .to = {
+            .source_names = b[2].buf,
+            .source_names_size = b[2].len,
+            .rule_names = b[3].buf,
+            .rule_names_size = b[3].len,
+            .ids = b[4].buf,
+            .image_ids = b[5].buf,
+            .category_ids = b[6].buf,
+            .num_keypoints = b[7].buf,
+            .iscrowd = b[8].buf,
+            .areas = b[9].buf,
+            .boxes = b[10].buf,
+            .keypoints = b[11].buf,
+            .segmentation_areas = b[12].buf,
+            .sources = b[13].buf,
+            .box_rules = b[14].buf,
+            .num_values = num_values,
+        },
+        .capacity = b[4].len / (Py_ssize_t)sizeof(int64_t),
     };
-    Py_ssize_t capacity = b[4].len / (Py_ssize_t)sizeof(int64_t);
-    Py_BEGIN_ALLOW_THREADS
-    if (!accept(&s, '[')) {
-        count = -1;
-    } else if (!accept(&s, ']')) {
-        for (;;) {
-            if (count >= capacity || read_annotation(&s, &to, count) < 0) {
-                count = -1;
-                break;
-            }
-            count++;
-            skip_blanks(&s);
-            char c = s.p < s.end ? *s.p++ : 0;
-            if (c == ']') break;
-            if (c != ',') {
-                count = -1;
-                break;
-            }
-        }
-    }
-    skip_blanks(&s);
-    Py_END_ALLOW_THREADS
-    Py_ssize_t end = s.p - (const char *)b[0].buf;
-    for (int i = 0; i < 15; i++) PyBuffer_Release(&b[i]);
-    return Py_BuildValue("nn", count, end);
+    int result = run_scan(scan_annotation_list, &scan);
+    Py_ssize_t end = scan.s.p - (const char *)b[0].buf;
+    release(b, 15);
+    return result < 0 ? NULL : Py_BuildValue("nn", scan.count, end);
+}
+
+#define MAX_KEY 256 /* bytes of a key that `read_key` returns */
+
+typedef struct {
+    Text s;
+    Py_ssize_t length; /* -1 without a key */
+    char key[MAX_KEY]; /* a copy, because the text may be gone when the scan has ended */
+} KeyScan;
+
+static void scan_key(void *context) {
+    KeyScan *scan = context;
+    const char *key;
+    Py_ssize_t n;
+    scan->length = -1;
+    if (read_key_and_colon(&scan->s, &key, &n) < 0 || n > MAX_KEY) return;
+    memcpy(scan->key, key, (size_t)n);
+    scan->length = n;
 }
 
 /* read_key(data, position) -> (key, start of its value), or None; `position` is before the key of
@@ -604,15 +706,26 @@ static PyObject *read_key(PyObject *self, PyObject *args) {
     Py_ssize_t position;
     if (!PyArg_ParseTuple(args, "y*n", &b, &position)) return NULL;
     const char *data = b.buf;
-    Text s = {data + position, data + b.len, data + b.len, NULL, 0};
-    const char *key = "";
-    Py_ssize_t n = 0;
-    int ok = read_key_and_colon(&s, &key, &n) == 0;
-    PyObject *out = NULL;
-    if (ok) out = Py_BuildValue("y#n", key, n, (Py_ssize_t)(s.p - (const char *)b.buf));
+    KeyScan scan = {.s = {data + position, data + b.len, data + b.len, NULL, 0}};
+    int result = run_scan(scan_key, &scan);
+    Py_ssize_t start = scan.s.p - data;
     PyBuffer_Release(&b);
-    if (ok) return out;
-    Py_RETURN_NONE;
+    if (result < 0) return NULL;
+    if (scan.length < 0) Py_RETURN_NONE;
+    return Py_BuildValue("y#n", scan.key, scan.length, start);
+}
+
+typedef struct {
+    Text s;
+    const char *names; /* of fields that no record may have twice */
+    Py_ssize_t names_size;
+    int result;
+} ValueScan;
+
+static void scan_value(void *context) {
+    ValueScan *scan = context;
+    scan->result = skip_any(&scan->s);
+    skip_blanks(&scan->s);
 }
 
 /* skip_value(data, position) -> where the value that begins there and the blanks behind it end; -1
@@ -622,15 +735,11 @@ static PyObject *skip_value_at(PyObject *self, PyObject *args) {
     Py_ssize_t position;
     if (!PyArg_ParseTuple(args, "y*n", &b, &position)) return NULL;
     const char *data = b.buf;
-    Text s = {data + position, data + b.len, data + b.len, NULL, 0};
-    int result;
-    Py_BEGIN_ALLOW_THREADS
-    result = skip_any(&s);
-    skip_blanks(&s);
-    Py_END_ALLOW_THREADS
-    Py_ssize_t end = s.p - (const char *)b.buf;
+    ValueScan scan = {.s = {data + position, data + b.len, data + b.len, NULL, 0}};
+    int result = run_scan(scan_value, &scan);
+    Py_ssize_t end = scan.s.p - data;
     PyBuffer_Release(&b);
-    return PyLong_FromSsize_t(result < 0 ? -1 : end);
+    return result < 0 ? NULL : PyLong_FromSsize_t(scan.result < 0 ? -1 : end);
 }
 
 /* Read a key's index in "one\0two\0" as a bit; 0 for other keys. */
@@ -659,6 +768,21 @@ static int skip_record(Text *s, const char *names, Py_ssize_t size) {
     return next;
 }
 
+static int skip_record_list(Text *s, const char *names, Py_ssize_t size) {
+    if (!accept(s, '[')) return -1;
+    if (accept(s, ']')) return 0;
+    do {
+        if (skip_record(s, names, size) < 0) return -1;
+    } while (accept(s, ','));
+    return accept(s, ']') ? 0 : -1;
+}
+
+static void scan_records(void *context) {
+    ValueScan *scan = context;
+    scan->result = skip_record_list(&scan->s, scan->names, scan->names_size);
+    skip_blanks(&scan->s);
+}
+
 /* skip_records(data, position, names) -> where the list of objects that begins there and the blanks
  * behind it end; -1 when it is unusual or an object has one of the names "one\0two\0", at most 32,
  * twice. */
@@ -667,37 +791,39 @@ static PyObject *skip_records(PyObject *self, PyObject *args) {
     Py_ssize_t position;
     if (!PyArg_ParseTuple(args, "y*ny*", &b[0], &position, &b[1])) return NULL;
     const char *data = b[0].buf;
-    Text s = {data + position, data + b[0].len, data + b[0].len, NULL, 0};
-    int result = -1;
-    Py_BEGIN_ALLOW_THREADS
-    if (accept(&s, '[')) {
-        result = 0;
-        if (!accept(&s, ']')) {
-            do {
-                result = skip_record(&s, b[1].buf, b[1].len);
-            } while (result == 0 && accept(&s, ','));
-            if (result == 0 && !accept(&s, ']')) result = -1;
-        }
-        skip_blanks(&s);
-    }
-    Py_END_ALLOW_THREADS
-    Py_ssize_t end = s.p - data;
-    PyBuffer_Release(&b[0]);
-    PyBuffer_Release(&b[1]);
-    return PyLong_FromSsize_t(result < 0 ? -1 : end);
+    ValueScan scan = {
+        .s = {data + position, data + b[0].len, data + b[0].len, NULL, 0},
+        .names = b[1].buf,
+        .names_size = b[1].len,
+    };
+    int result = run_scan(scan_records, &scan);
+    Py_ssize_t end = scan.s.p - data;
+    release(b, 2);
+    return result < 0 ? NULL : PyLong_FromSsize_t(scan.result < 0 ? -1 : end);
+}
+
+typedef struct {
+    const char *p, *end;
+    Py_ssize_t count;
+} BraceScan;
+
+static void scan_braces(void *context) {
+    BraceScan *scan = context;
+    const char *p = scan->p, *end = scan->end;
+    Py_ssize_t count = 0;
+    while (p < end && (p = memchr(p, '{', (size_t)(end - p)))) count++, p++;
+    scan->count = count;
 }
 
 /* count_braces(data, start, stop) -> opening braces, an upper bound of the number of records. */
 static PyObject *count_braces(PyObject *self, PyObject *args) {
     Py_buffer b;
-    Py_ssize_t start, stop, n = 0;
+    Py_ssize_t start, stop;
     if (!PyArg_ParseTuple(args, "y*nn", &b, &start, &stop)) return NULL;
-    const char *p = (const char *)b.buf + start, *end = (const char *)b.buf + stop;
-    Py_BEGIN_ALLOW_THREADS
-    while (p < end && (p = memchr(p, '{', (size_t)(end - p)))) n++, p++;
-    Py_END_ALLOW_THREADS
+    BraceScan scan = {(const char *)b.buf + start, (const char *)b.buf + stop, 0};
+    int result = run_scan(scan_braces, &scan);
     PyBuffer_Release(&b);
-    return PyLong_FromSsize_t(n);
+    return result < 0 ? NULL : PyLong_FromSsize_t(scan.count);
 }
 
 /* find_cut(data, position, stop) -> start of the first record that begins after `position`: the

@@ -15,7 +15,7 @@ from smallpose.io import json_text
 from smallpose.io.coco_annotations_fast import read_coco_fast
 from smallpose.io.coco_annotations_slow import read_coco_slow
 from smallpose.io.json_blocks import BLOCK_SIZE
-from smallpose.system.files import read_bytes, write_atomically_with
+from smallpose.system.files import read_if_gzip, write_atomically_with
 
 
 def read_coco(
@@ -43,7 +43,7 @@ def read_coco(
         where no annotation has keypoints.
     """
     wanted = (category,) if isinstance(category, str) else tuple(category)
-    data = read_bytes(Path(path)) if data is None else data
+    data = read_if_gzip(Path(path)) if data is None else data
     people = None if derived else read_coco_fast(path, data, wanted)
     if people is not None:
         return people

@@ -20,7 +20,7 @@ from smallpose.io import json_text
 from smallpose.io.categories import Category, choose_categories
 from smallpose.io.coco_annotations_slow import ImageRecord, build_images
 from smallpose.io.json_blocks import guess_skeleton
-from smallpose.io.json_text import JsonText, UnsupportedJson
+from smallpose.io.json_text import JsonText, UnsupportedJson, open_text
 from smallpose.io.repeated_fields import list_fields
 
 _Members = dict[str, tuple[int, int]]  # where the value of each key of the file starts and ends
@@ -32,18 +32,20 @@ _RECORD_FIELDS = {
 }
 
 
-def read_coco_fast(path: Path | str, data: bytes, category: Sequence[str] = ()) -> Instances | None:
+def read_coco_fast(
+    path: Path | str, data: bytes | None = None, category: Sequence[str] = ()
+) -> Instances | None:
     """Read plain annotations; None when they have to be read by `read_coco_slow`.
 
     Args:
-        path: of the file, for messages.
-        data: its content.
+        data: the content of the file, where it was read already.
     """
     try:
-        text = JsonText(data)
-        members, columns = _scan_file(data, text)
-        return _build_instances(path, data, members, columns, category)
-    except (UnsupportedJson, InputError):
+        with open_text(path, data) as text:
+            members, columns = _scan_file(text)
+            decoded = {key: text.read(*members[key]) for key in _RECORD_FIELDS if key in members}
+        return _build_instances(path, decoded, columns, category)
+    except UnsupportedJson:
         return None
 
 
@@ -63,31 +65,31 @@ class _AnnotationColumns(NamedTuple):
     box_rule: NDArray[np.int8]
 
 
-def _scan_file(data: bytes, text: JsonText) -> tuple[_Members, _AnnotationColumns]:
+def _scan_file(text: JsonText) -> tuple[_Members, _AnnotationColumns]:
     """Find the members of the file's object and scan its annotations."""
     text.check_brackets(b"{}")
     members: _Members = {}
     columns: _AnnotationColumns | None = None
     position = text.start + 1
     while True:
-        member = json_text.EXTENSION.read_key(data, position)
+        member = json_text.EXTENSION.read_key(text.buffer, position)
         if member is None:
             raise UnsupportedJson
         key, start = member[0].decode(), member[1]
         if key in members:
             raise UnsupportedJson
         if key == "annotations":
-            columns, end = _scan_annotations(data, start, text.stop)
+            columns, end = _scan_annotations(text, start)
         elif key in _RECORD_FIELDS:
-            end = json_text.EXTENSION.skip_records(data, start, _RECORD_FIELDS[key])
+            end = json_text.EXTENSION.skip_records(text.buffer, start, _RECORD_FIELDS[key])
         else:
-            end = json_text.EXTENSION.skip_value(data, start)
+            end = json_text.EXTENSION.skip_value(text.buffer, start)
         if not 0 <= end < text.stop:
             raise UnsupportedJson
         members[key] = (start, end)
-        if data[end] == ord("}") and end == text.stop - 1:
+        if text[end] == ord("}") and end == text.stop - 1:
             break
-        if data[end] != ord(","):
+        if text[end] != ord(","):
             raise UnsupportedJson
         position = end + 1
     if columns is None or "images" not in members:
@@ -95,13 +97,14 @@ def _scan_file(data: bytes, text: JsonText) -> tuple[_Members, _AnnotationColumn
     return members, columns
 
 
-def _scan_annotations(data: bytes, start: int, stop: int) -> tuple[_AnnotationColumns, int]:
+def _scan_annotations(text: JsonText, start: int) -> tuple[_AnnotationColumns, int]:
     """Scan the list that begins at `start`; return its columns and where it ends."""
-    num_values = json_text.count_keypoint_values(data, start)
+    num_values = json_text.count_keypoint_values(text, start)
+    stop = text.stop
     # No more records than braces, or than have room for their values: the text alone does not
     # decide how much memory is asked for.
     max_records = (stop - start) // (len(_SHORTEST_RECORD) + 2 * num_values - 1)
-    n = min(json_text.EXTENSION.count_braces(data, start, stop), max_records)
+    n = min(json_text.EXTENSION.count_braces(text.buffer, start, stop), max_records)
     if num_values % 3 or n == 0:
         raise UnsupportedJson
     columns = _AnnotationColumns(
@@ -120,38 +123,38 @@ def _scan_annotations(data: bytes, start: int, stop: int) -> tuple[_AnnotationCo
     words = [json_text.encode_words(known) for known in (SOURCES, BOX_RULES)]
     reciprocals = json_text.compute_reciprocals()
     num_records, end = json_text.EXTENSION.scan_annotations(
-        data, start, stop, num_values, reciprocals, *words, *columns
+        text.buffer, start, stop, num_values, reciprocals, *words, *columns
     )
     if num_records <= 0:
         raise UnsupportedJson
+    text.release_pages(start, end)
     filled: list[Any] = [column[:num_records] for column in columns]
     return _AnnotationColumns(*filled), end
 
 
 def _build_instances(
     path: Path | str,
-    data: bytes,
-    members: _Members,
+    members: dict[str, bytes],
     columns: _AnnotationColumns,
     category: Sequence[str],
 ) -> Instances:
-    """Build the table, unless something has to be merged, recounted or explained."""
+    """Build the table, unless something has to be merged, recounted or explained.
 
-    def decode_member(key: str, kind: Any) -> Any:
-        start, end = members[key]
-        try:
-            return msgspec.json.decode(data[start:end], type=kind)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            raise UnsupportedJson from None
-
-    categories = decode_member("categories", list[Category]) if "categories" in members else []
-    unique_categories = json_text.list_unique(columns.category_ids)
-    chosen = choose_categories(path, categories, category, lambda: unique_categories)
+    Args:
+        members: the text of the images and, if there are any, of the categories.
+    """
     notes: list[str] = []
-    images = build_images(path, decode_member("images", list[ImageRecord]), notes)
-    notes += chosen.describe({})
     k = columns.keypoints.shape[1]
-    skeleton = chosen.skeleton or guess_skeleton(path, [3 * k])
+    unique_categories = json_text.list_unique(columns.category_ids)
+    try:
+        categories = msgspec.json.decode(members.get("categories", b"[]"), type=list[Category])
+        chosen = choose_categories(path, categories, category, lambda: unique_categories)
+        records = msgspec.json.decode(members["images"], type=list[ImageRecord])
+        images = build_images(path, records, notes)
+        skeleton = chosen.skeleton or guess_skeleton(path, [3 * k])
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, InputError):
+        raise UnsupportedJson from None
+    notes += chosen.describe({})
     category_ids = chosen.ids or (1,)
     v = columns.keypoints[:, :, 2]
     if (

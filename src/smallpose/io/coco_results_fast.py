@@ -21,19 +21,19 @@ from smallpose.io.image_lookup import describe_doubtful_ids
 from smallpose.io.joint_order_check import add_order_note
 from smallpose.io.json_text import (
     WHITESPACE,
-    JsonFile,
     JsonText,
     UnsupportedJson,
     compute_reciprocals,
     count_keypoint_values,
     find_rows,
+    open_text,
 )
 from smallpose.system.files import read_if_gzip
 from smallpose.system.memory import get_free_memory
 from smallpose.system.threads import count_cores, run_parts
 
 CHUNK_BYTES = 1 << 24  # of a result file that a thread scans at a time
-_HEAD_BYTES = 1 << 20  # that have the names of the joints and the first pose
+_HEAD_BYTES = 1 << 16  # in which the first record begins
 _CUT_BYTES = 1 << 16  # in which a place between two records is searched
 _SHORTEST_RECORD = b'{"keypoints":[],"score":0,"image_id":0}'
 
@@ -57,8 +57,8 @@ def read_results_fast(
         data: the content of the file, where it was read already.
     """
     try:
-        with _open_text(path, data) as whole:
-            text, named = _enter_named_list(whole)
+        with open_text(path, data) as text:
+            named = _enter_named_list(text)
             skeleton, num_values, cuts = _cut_into_chunks(text, truth, named)
             predictions = _scan_chunks(text, cuts, num_values, skeleton, truth)
             return _order_joints(path, predictions, named, truth)
@@ -73,16 +73,15 @@ def stream_results(path: Path | str, truth: Instances) -> Iterator[Predictions]:
     """
     data = read_if_gzip(Path(path))
     try:
-        whole = _open_text(path, data)
+        text = open_text(path, data)
     except UnsupportedJson:
         yield coco_results_slow.read_results_slow(path, truth, data)
         return
-    with whole:
-        text = whole
+    with text:
         pieces: list[list[int]] = []
         named: Skeleton | None = None
         try:
-            text, named = _enter_named_list(whole)
+            named = _enter_named_list(text)
             skeleton, num_values, cuts = _cut_into_chunks(text, truth, named)
             step = count_cores()
             pieces = [cuts[i : i + step + 1] for i in range(0, len(cuts) - 1, step)]
@@ -101,56 +100,29 @@ def stream_results(path: Path | str, truth: Instances) -> Iterator[Predictions]:
             yield predictions if index else add_order_note(truth, predictions)
 
 
-def _open_text(path: Path | str, data: bytes | None) -> JsonText:
-    return JsonFile(Path(path)) if data is None else JsonText(data)
-
-
-def _enter_named_list(text: JsonText) -> tuple[JsonText, Skeleton | None]:
+def _enter_named_list(text: JsonText) -> Skeleton | None:
     """Narrow the text of a file that names its joints to its list, and return their skeleton.
 
-    Returns: the text, and None for a plain list. Names that come after the list are only found in
-        the complete text, which then stays in memory.
+    Returns: None for a plain list.
     """
     if text.stop > text.start and text[text.start] == ord("["):
-        return text, None
+        return None
     text.check_brackets(b"{}")
-    head = text.read(text.start, min(text.start + _HEAD_BYTES, text.stop))
-    names, end = _read_member(head, 0, b"keypoint_names")
-    if names:
-        list_start = _find_value(head, end, b"predictions")
-        text.narrow(text.start + list_start, text.stop - 1)
-        return text, _decode_names(names)
-    data = text.read_all()
-    list_start = _find_value(data, text.start, b"predictions")
-    list_end = json_text.EXTENSION.skip_value(data, list_start)
-    names, end = _read_member(data, list_end, b"keypoint_names")
-    if not names or end != text.stop - 1:
+    members: dict[bytes, tuple[int, int]] = {}
+    end = text.start
+    while end < text.stop - 1:
+        member = json_text.EXTENSION.read_key(text.buffer, end + 1)
+        if member is None or member[0] in members:
+            raise UnsupportedJson
+        key, start = member
+        end = json_text.EXTENSION.skip_value(text.buffer, start)
+        if end < 0 or (end < text.stop - 1 and text[end] != ord(",")):
+            raise UnsupportedJson
+        members[key] = (start, end)
+    if end != text.stop - 1 or set(members) != {b"keypoint_names", b"predictions"}:
         raise UnsupportedJson
-    text = JsonText(data)
-    text.narrow(list_start, list_end)
-    return text, _decode_names(names)
-
-
-def _find_value(data: bytes, position: int, name: bytes) -> int:
-    """Return where the value of the named member begins, whose brace or comma is at `position`.
-
-    Raises: UnsupportedJson where another member comes there, or none.
-    """
-    has_member = 0 <= position < len(data) and data[position] in b"{,"
-    member = json_text.EXTENSION.read_key(data, position + 1) if has_member else None
-    if member is None or member[0] != name:
-        raise UnsupportedJson
-    return int(member[1])
-
-
-def _read_member(data: bytes, position: int, name: bytes) -> tuple[bytes, int]:
-    """Return the value of the member named and where it ends; b"" where another one comes."""
-    try:
-        start = _find_value(data, position, name)
-    except UnsupportedJson:
-        return b"", position
-    end = json_text.EXTENSION.skip_value(data, start)
-    return (data[start:end], end) if end >= 0 else (b"", position)
+    text.narrow(*members[b"predictions"])
+    return _decode_names(text.read(*members[b"keypoint_names"]))
 
 
 def _decode_names(names: bytes) -> Skeleton:
@@ -180,7 +152,7 @@ def _cut_into_chunks(
     brace = head.find(b"{")
     if brace < 0 or head[1:brace].strip(WHITESPACE):
         raise UnsupportedJson
-    num_values = count_keypoint_values(head, brace)
+    num_values = count_keypoint_values(text, text.start + brace)
     skeleton = named or coco_results_slow.match_skeleton(num_values, truth)
     if skeleton is None or num_values != 3 * len(skeleton):
         raise UnsupportedJson
@@ -203,10 +175,11 @@ def _scan_chunks(
     shortest = len(_SHORTEST_RECORD) + 2 * num_values - 1
 
     def count_records(chunk: int) -> int:
-        content = text.read(cuts[chunk], cuts[chunk + 1])
-        num_braces = int(json_text.EXTENSION.count_braces(content, 0, len(content)))
+        start, stop = cuts[chunk], cuts[chunk + 1]
+        num_braces = int(json_text.EXTENSION.count_braces(text.buffer, start, stop))
+        text.release_pages(start, stop)
         # Braces that have no room for a record do not decide how much memory is asked for.
-        if num_braces * shortest > len(content):
+        if num_braces * shortest > stop - start:
             raise UnsupportedJson
         return num_braces
 
@@ -222,10 +195,11 @@ def _scan_chunks(
     reciprocals = compute_reciprocals()
 
     def scan_chunk(chunk: int) -> int:
-        content = text.read(cuts[chunk], cuts[chunk + 1])
+        start, stop = cuts[chunk], cuts[chunk + 1]
         num_records = json_text.EXTENSION.scan_results(
-            content, 0, len(content), starts[chunk], num_values, reciprocals, *columns
+            text.buffer, start, stop, starts[chunk], num_values, reciprocals, *columns
         )
+        text.release_pages(start, stop)
         return int(num_records)
 
     if run_parts(scan_chunk, len(counts), workers) != counts:

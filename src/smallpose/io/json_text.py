@@ -3,9 +3,10 @@
 `EXTENSION` is None where they were not built; then everything works and is slower. Both ways give
 the same tables and the same bytes.
 
-Text is read into memory, never mapped: a mapped file that somebody cuts short ends the process.
+Python never looks into a mapped file: one that somebody cuts short would end the process.
 """
 
+import mmap
 import os
 import stat
 import threading
@@ -21,7 +22,8 @@ from smallpose.system.files import describe_change, refuse_change
 
 MAX_DECIMALS = 60  # of a number that the compiled reader accepts
 WHITESPACE = b" \t\r\n"
-_WINDOW = 1 << 20  # bytes that are looked at together
+_WINDOW = 1 << 16  # bytes that are looked at together
+_MAX_LIST_BYTES = 1 << 16  # of a list of keypoints
 
 
 class UnsupportedJson(Exception):
@@ -47,7 +49,10 @@ def encode_words(words: Iterable[str]) -> bytes:
 
 
 class JsonText:
-    """The text of a file that is in memory, or, in `JsonFile`, on disk.
+    """The text of a file that is in memory; `JsonFile` is one on disk.
+
+    `buffer` is what the extension scans, between `start` and `stop`; whatever else looks at the
+    text calls `read`.
 
     Args:
         data: all of it.
@@ -57,8 +62,17 @@ class JsonText:
     def __init__(self, data: bytes) -> None:
         if EXTENSION is None:
             raise UnsupportedJson
-        self._data = data
+        self.buffer: bytes | mmap.mmap = data
         self.narrow(0, len(data))
+
+    def __enter__(self) -> "JsonText":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Release nothing: the text belongs to the caller."""
+
+    def __getitem__(self, index: int) -> int:
+        return self.read(index, index + 1)[0]
 
     def narrow(self, start: int, stop: int) -> None:
         """Set `start` and `stop` to a part of the text without the blanks around it."""
@@ -77,22 +91,12 @@ class JsonText:
         self.start = start
         self.stop = stop
 
-    def __enter__(self) -> "JsonText":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Release nothing: the text belongs to the caller."""
-
-    def __getitem__(self, index: int) -> int:
-        return self.read(index, index + 1)[0]
-
     def read(self, start: int, stop: int) -> bytes:
         """Return the bytes from `start` to before `stop`."""
-        return self._data[start:stop]
+        return self.buffer[start:stop]
 
-    def read_all(self) -> bytes:
-        """Return the complete text, with the blanks around it."""
-        return self._data
+    def release_pages(self, start: int, stop: int) -> None:
+        """Release the memory of what was scanned, as far as the system can read it again."""
 
     def check_brackets(self, pair: bytes) -> None:
         """Raise UnsupportedJson unless the text begins and ends with this pair of brackets."""
@@ -101,7 +105,10 @@ class JsonText:
 
 
 class JsonFile(JsonText):
-    """The text of an ordinary file, which need not fit into memory: only what is read is kept.
+    """The text of an ordinary file, which need not fit into memory: it is mapped for scanning.
+
+    The extension can tell where a mapped file was cut short; Python would crash, so that `read`
+    reads.
 
     Args:
         path: of the file.
@@ -122,7 +129,12 @@ class JsonFile(JsonText):
             self._before = os.fstat(self._file.fileno())
             if not stat.S_ISREG(self._before.st_mode):
                 raise UnsupportedJson
-            self.narrow(0, self._before.st_size)
+            self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+            self.buffer = self._map
+            self.narrow(0, len(self._map))
+        except (OSError, ValueError):  # empty
+            self._file.close()
+            raise UnsupportedJson from None
         except BaseException:
             self._file.close()
             raise
@@ -131,7 +143,10 @@ class JsonFile(JsonText):
         try:
             if error[0] in (None, UnsupportedJson):  # a change may be why
                 refuse_change(self._path, self._before, self._file)
+            elif isinstance(error[1], OSError):
+                raise describe_change(self._path) from None
         finally:
+            self._map.close()
             self._file.close()
 
     def read(self, start: int, stop: int) -> bytes:
@@ -146,18 +161,34 @@ class JsonFile(JsonText):
                 data += rest
         return data
 
-    def read_all(self) -> bytes:
-        """Return the complete text, with the blanks around it."""
-        return self.read(0, self._before.st_size)
+    def release_pages(self, start: int, stop: int) -> None:
+        """Release the pages of the map that were scanned."""
+        start += -start % mmap.PAGESIZE
+        stop -= stop % mmap.PAGESIZE
+        if stop > start and hasattr(self._map, "madvise"):
+            self._map.madvise(mmap.MADV_DONTNEED, start, stop - start)
 
 
-def count_keypoint_values(data: bytes, start: int) -> int:
+def open_text(path: Path | str, data: bytes | None) -> JsonText:
+    """Open a file for scanning, or its content that was read already; raises as `JsonFile`."""
+    return JsonFile(Path(path)) if data is None else JsonText(data)
+
+
+def count_keypoint_values(text: JsonText, start: int) -> int:
     """Count the values of the first list of keypoints after `start`."""
-    key = data.find(b'"keypoints"', start)
-    first, last = data.find(b"[", key), data.find(b"]", key)
-    if key < 0 or not 0 <= first < last or last - first > 1 << 16:
+    key = b'"keypoints"'
+    while start < text.stop:
+        window = text.read(start, min(start + _WINDOW, text.stop))
+        found = window.find(key)
+        if found >= 0:
+            start += found
+            break
+        start += max(len(window) - len(key), 1)
+    window = text.read(start, min(start + _MAX_LIST_BYTES, text.stop))
+    first, last = window.find(b"["), window.find(b"]")
+    if not 0 <= first < last:
         raise UnsupportedJson
-    return data.count(b",", first, last) + 1
+    return window.count(b",", first, last) + 1
 
 
 def list_unique(values: NDArray[np.int64]) -> list[int]:

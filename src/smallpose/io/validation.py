@@ -1,36 +1,30 @@
-"""Check tables for problems and report them as plain sentences.
+"""Check labelled people for problems and report them as plain sentences.
 
 A fault makes numbers wrong or a reader fail; a remark is worth knowing and may well be intended.
 Records that cannot be read at all do not come this far: the readers refuse them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.core.boxes import box_around_keypoints, box_iou, to_xyxy
+from smallpose.core.boxes import to_xyxy
 from smallpose.core.errors import RefusedError
 from smallpose.core.instances import Instances
-from smallpose.core.joint_order import list_joints, match_joint_order
-from smallpose.core.predictions import Predictions
-from smallpose.io.joint_order_check import describe_other_order
+from smallpose.io.finding import Finding
+from smallpose.io.record_checks import (
+    describe_box_form,
+    describe_pairs,
+    find_collapsed,
+    find_people_labelled_twice,
+    find_shared_names,
+    list_first,
+    recognize_box_form,
+)
 from smallpose.system.files import check_file_name
 
 _MAX_EXAMPLES = 3
-_MAX_BOX_OVERLAP = 0.5  # IoU; boxes that overlap more may be of one person
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One sentence about a table, and whether it is a fault or only a remark."""
-
-    message: str
-    is_fault: bool
-
-    def __str__(self) -> str:
-        return f"{'fault ' if self.is_fault else 'remark'}  {self.message}"
 
 
 def check_truth(people: Instances) -> list[Finding]:
@@ -40,120 +34,18 @@ def check_truth(people: Instances) -> list[Finding]:
         *_check_boxes(people),
         *_check_placeholders(people),
         *check_keypoints_outside(people),
-        *_check_collapsed_poses(people),
+        *_report_rows(
+            find_collapsed(people),
+            people.file_ids,
+            "people have all keypoints at one point",
+            is_fault=True,
+        ),
+        *_check_repetitions(people),
+        *_check_units(people),
         *_check_fields(people),
         *(Finding(note, is_fault=False) for note in people.notes),
     ]
     return sorted(findings, key=lambda f: not f.is_fault)
-
-
-def check_predictions(predictions: Predictions) -> list[Finding]:
-    """Return remarks on results: any finite value is valid."""
-    remarks = list(predictions.notes)
-    if not len(predictions):
-        remarks.append("there is no detection in any image")
-        return [Finding(remark, is_fault=False) for remark in remarks]
-    remarks += _check_predicted_keypoints(predictions)
-    num_duplicates = _count_duplicates(predictions)
-    if num_duplicates:
-        remarks.append(f"{num_duplicates:,} detections are identical to another one")
-    low, high = predictions.scores.min(), predictions.scores.max()
-    if low < 0 or high > 1:
-        remarks.append(f"scores run from {low:g} to {high:g}")
-    findings = [Finding(remark, is_fault=False) for remark in remarks]
-    findings += _check_predicted_boxes(predictions)
-    has_box = np.isfinite(predictions.boxes_xywh).all(axis=1)
-    if has_box.any() and not has_box.all():
-        source = "the boxes" if predictions.has_boxes else "the extent of the keypoints"
-        what = (
-            f"{int((~has_box).sum()):,} of {len(predictions):,} detections have no bbox; their "
-            f"areas are taken from {source}, as for the first one"
-        )
-        findings.append(Finding(what, is_fault=predictions.has_boxes))
-    max_per_image = int(np.unique(predictions.image_ids, return_counts=True)[1].max())
-    if max_per_image > 20:
-        what = f"up to {max_per_image} detections in an image; COCO's rule counts 20"
-        findings.append(Finding(what, is_fault=False))
-    return findings
-
-
-def _check_predicted_keypoints(predictions: Predictions) -> list[str]:
-    """Return remarks on coordinates and keypoint scores that are rarely intended."""
-    n = len(predictions)
-    xy = predictions.keypoints[:, :, :2]
-    remarks = []
-    no_scores = (predictions.keypoint_scores == 0).all(axis=1)
-    if no_scores.any():
-        remarks.append(
-            f"{int(no_scores.sum()):,} of {n:,} detections have keypoint scores that are all 0 "
-            f"(first: {_describe_detection(predictions, no_scores)}); COCO's rule ignores them, "
-            "but xtcocotools (MMPose) drops such detections: write the score of each keypoint"
-        )
-    no_pose = (xy == 0).all(axis=(1, 2))
-    if no_pose.any():
-        remarks.append(
-            f"{int(no_pose.sum()):,} of {n:,} detections have all keypoints at 0, 0 "
-            f"(first: {_describe_detection(predictions, no_pose)}); leave out images "
-            "where no person was detected"
-        )
-    has_pose = xy[~no_pose]
-    if has_pose.size and has_pose.min() >= 0 and has_pose.max() <= 1:
-        remarks.append(
-            "all coordinates are between 0 and 1; write pixels: multiply x by the image's width "
-            "and y by its height"
-        )
-    elif has_pose.size and (has_pose == np.round(has_pose)).all():
-        remarks.append(
-            "all coordinates are whole numbers, which costs AP where people are small; write "
-            "them as floats"
-        )
-    return remarks
-
-
-def _check_predicted_boxes(predictions: Predictions) -> list[Finding]:
-    """Find boxes of negative size, whose product may still look like an area."""
-    is_negative = np.asarray((predictions.boxes_xywh[:, 2:] < 0).any(axis=1))
-    if not is_negative.any():
-        return []
-    what = (
-        f"{int(is_negative.sum()):,} of {len(predictions):,} boxes have a negative width or "
-        f"height (first: {_describe_detection(predictions, is_negative)}); write bbox as x, y, "
-        "width, height"
-    )
-    return [Finding(what, is_fault=True)]
-
-
-def _describe_detection(predictions: Predictions, is_affected: NDArray[np.bool_]) -> str:
-    """Name the first detection affected, by its position in the table and its image."""
-    row = int(np.argmax(is_affected))
-    return f"detection {row + 1:,}, image {predictions.image_ids[row]}"
-
-
-def check_joints(truth: Instances, predictions: Predictions) -> list[Finding]:
-    """Return how the joints of results differ from those of their ground truth.
-
-    The notes of the predictions say which joints were left out.
-    """
-    findings = []
-    other_order = describe_other_order(truth, predictions)
-    if other_order is not None:
-        findings.append(Finding(other_order, is_fault=True))
-    missing = match_joint_order(predictions.skeleton, truth.skeleton).missing
-    if missing and len(predictions):
-        what = f"the results lack {len(missing)} of the ground truth's {len(truth.skeleton)} joints"
-        findings.append(Finding(f"{what}: {list_joints(missing)}", is_fault=False))
-    return findings
-
-
-def _count_duplicates(predictions: Predictions) -> int:
-    rows = np.column_stack(
-        [
-            predictions.image_ids,
-            predictions.scores,
-            predictions.keypoints.reshape(len(predictions), -1),
-        ]
-    )
-    return len(rows) - len(np.unique(rows, axis=0))
 
 
 def _check_images(people: Instances) -> list[Finding]:
@@ -181,6 +73,50 @@ def _is_valid_name(name: str) -> bool:
     except RefusedError:
         return False
     return True
+
+
+def _check_repetitions(people: Instances) -> list[Finding]:
+    """Find images that are listed under several ids, and people who are labelled twice."""
+    findings = []
+    shared = find_shared_names(people.images)
+    if shared:
+        name, ids = shared[0]
+        what = (
+            f"{len(shared):,} file names are of several images (first: {name}, ids "
+            f"{list_first(ids, _MAX_EXAMPLES)}); give each image one id, and its people this id"
+        )
+        findings.append(Finding(what, is_fault=True))
+    pairs, is_equal = find_people_labelled_twice(people)
+    if is_equal.any():
+        what = (
+            f"people labelled twice with equal keypoints: {describe_pairs(people, pairs[is_equal])}"
+        )
+        findings.append(Finding(f"{what}; one of both is always missed: remove it", is_fault=True))
+    if not is_equal.all():
+        what = f"people who may be labelled twice: {describe_pairs(people, pairs[~is_equal])}"
+        findings.append(
+            Finding(f"{what}; their joints are in nearly the same places", is_fault=False)
+        )
+    return findings
+
+
+def _check_units(people: Instances) -> list[Finding]:
+    """Find coordinates that are shares of the image, and boxes in another form."""
+    keypoints, boxes = people.keypoints[people.is_counted], people.boxes_xywh[people.is_counted]
+    if not len(keypoints):
+        return []
+    is_labelled = keypoints[:, :, 2] > 0
+    xy = keypoints[:, :, :2][is_labelled]
+    if xy.size and xy.min() >= 0 and xy.max() <= 1 and xy.max() > 0:
+        what = (
+            "all labelled keypoints are between 0 and 1; write pixels: multiply x by the image's "
+            "width and y by its height"
+        )
+        return [Finding(what, is_fault=True)]
+    images = people.images
+    sizes_wh = np.column_stack([images.width, images.height])[people.image_rows[people.is_counted]]
+    form = recognize_box_form(boxes, keypoints, sizes_wh)
+    return [] if form is None else [describe_box_form(*form, len(boxes))]
 
 
 def _check_boxes(people: Instances) -> list[Finding]:
@@ -231,17 +167,6 @@ def check_keypoints_outside(people: Instances) -> list[Finding]:
         is_fault=True,
     )
     return findings
-
-
-def _check_collapsed_poses(people: Instances) -> list[Finding]:
-    size = box_around_keypoints(people.keypoints)[:, 2:]
-    is_collapsed = (people.num_labelled >= 3) & (size <= 1).all(axis=1)
-    return _report_rows(
-        is_collapsed & people.is_counted,
-        people.file_ids,
-        "people have all keypoints at one point",
-        is_fault=True,
-    )
 
 
 def _is_placeholder(people: Instances) -> NDArray[np.bool_]:
@@ -319,58 +244,3 @@ def _report_rows(
     if n == 0:
         return []
     return [Finding(f"{n:,} {message} (first: id {ids[int(np.argmax(is_affected))]})", is_fault)]
-
-
-def check_merged_poses(
-    people: Instances, image_rows: NDArray[np.intp], boxes_xywh: NDArray[np.float64]
-) -> list[Finding]:
-    """Find poses that lie in several boxes without a pose, and nowhere else.
-
-    Label Studio's COCO export merges the keypoints of all people of an image into one pose beside
-    their boxes.
-
-    Args:
-        image_rows: (m,) row of the image of each box without a pose, in `people.images`.
-        boxes_xywh: (m, 4) those boxes.
-    """
-    is_merged = np.zeros(len(people), dtype=bool)
-    num_boxes = np.zeros(len(people), dtype=np.int64)
-    candidates = people.is_counted & (people.num_labelled >= 2)
-    order = np.argsort(image_rows, kind="stable")
-    starts = np.searchsorted(image_rows[order], people.image_rows, "left")
-    stops = np.searchsorted(image_rows[order], people.image_rows, "right")
-    for row in np.flatnonzero(candidates & (stops - starts >= 2)).tolist():
-        boxes = boxes_xywh[order[starts[row] : stops[row]]]
-        is_labelled = people.keypoints[row, :, 2] > 0
-        num_boxes[row] = _count_needed_boxes(people.keypoints[row, is_labelled, :2], boxes)
-        is_merged[row] = num_boxes[row] >= 2
-    return _report_merged(people, is_merged, num_boxes)
-
-
-def _count_needed_boxes(points: NDArray[np.float64], boxes_xywh: NDArray[np.float64]) -> int:
-    """Return how many separate boxes have points of their own; 0 if a point is in no box."""
-    corners = to_xyxy(boxes_xywh)
-    is_inside = (points[:, None] >= corners[:, :2]) & (points[:, None] <= corners[:, 2:])
-    contains = np.asarray(is_inside.all(axis=2))  # (points, boxes)
-    if not contains.any(axis=1).all() or contains.all(axis=0).any():
-        return 0
-    is_own = contains & (contains.sum(axis=1) == 1)[:, None]
-    needed = np.flatnonzero(is_own.any(axis=0))
-    overlap = box_iou(boxes_xywh[needed], boxes_xywh[needed])
-    np.fill_diagonal(overlap, 0.0)
-    return len(needed) if (overlap <= _MAX_BOX_OVERLAP).all() else 0
-
-
-def _report_merged(
-    people: Instances, is_merged: NDArray[np.bool_], num_boxes: NDArray[np.int64]
-) -> list[Finding]:
-    if not is_merged.any():
-        return []
-    row = int(np.argmax(is_merged))
-    what = (
-        f"{int(is_merged.sum()):,} poses lie in several boxes that have no pose: people merged "
-        f"into one? (first: id {people.file_ids[row]} over {num_boxes[row]} boxes in "
-        f"{people.images.file_names[people.image_rows[row]]}); export one pose per person (Label "
-        "Studio's COCO export merges the people of an image, its JSON export does not)"
-    )
-    return [Finding(what, is_fault=False)]

@@ -1,0 +1,14 @@
+"""Describe a problem of a table as one plain sentence."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence about a table, and whether it is a fault or only a remark."""
+
+    message: str
+    is_fault: bool
+
+    def __str__(self) -> str:
+        return f"{'fault ' if self.is_fault else 'remark'}  {self.message}"

@@ -1,0 +1,139 @@
+"""Check results for problems and report them as plain sentences."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smallpose.core.instances import Images, Instances
+from smallpose.core.joint_order import list_joints, match_joint_order
+from smallpose.core.predictions import Predictions
+from smallpose.io.finding import Finding
+from smallpose.io.joint_order_check import describe_other_order
+from smallpose.io.record_checks import describe_box_form, recognize_box_form
+
+
+def check_predictions(predictions: Predictions, images: Images | None = None) -> list[Finding]:
+    """Return remarks on results: any finite value is valid.
+
+    Args:
+        images: of the ground truth, whose sizes tell boxes that are shares of them.
+    """
+    remarks = list(predictions.notes)
+    if not len(predictions):
+        remarks.append("there is no detection in any image")
+        return [Finding(remark, is_fault=False) for remark in remarks]
+    remarks += _check_predicted_keypoints(predictions)
+    num_duplicates = _count_duplicates(predictions)
+    if num_duplicates:
+        remarks.append(f"{num_duplicates:,} detections are identical to another one")
+    low, high = predictions.scores.min(), predictions.scores.max()
+    if low < 0 or high > 1:
+        remarks.append(f"scores run from {low:g} to {high:g}")
+    findings = [Finding(remark, is_fault=False) for remark in remarks]
+    findings += _check_predicted_boxes(predictions)
+    findings += _check_box_form(predictions, images)
+    has_box = np.isfinite(predictions.boxes_xywh).all(axis=1)
+    if has_box.any() and not has_box.all():
+        source = "the boxes" if predictions.has_boxes else "the extent of the keypoints"
+        what = (
+            f"{int((~has_box).sum()):,} of {len(predictions):,} detections have no bbox; their "
+            f"areas are taken from {source}, as for the first one"
+        )
+        findings.append(Finding(what, is_fault=predictions.has_boxes))
+    max_per_image = int(np.unique(predictions.image_ids, return_counts=True)[1].max())
+    if max_per_image > 20:
+        what = f"up to {max_per_image} detections in an image; COCO's rule counts 20"
+        findings.append(Finding(what, is_fault=False))
+    return findings
+
+
+def _check_predicted_keypoints(predictions: Predictions) -> list[str]:
+    """Return remarks on coordinates and keypoint scores that are rarely intended."""
+    n = len(predictions)
+    xy = predictions.keypoints[:, :, :2]
+    remarks = []
+    no_scores = (predictions.keypoint_scores == 0).all(axis=1)
+    if no_scores.any():
+        remarks.append(
+            f"{int(no_scores.sum()):,} of {n:,} detections have keypoint scores that are all 0 "
+            f"(first: {_describe_detection(predictions, no_scores)}); COCO's rule ignores them, "
+            "but xtcocotools (MMPose) drops such detections: write the score of each keypoint"
+        )
+    no_pose = (xy == 0).all(axis=(1, 2))
+    if no_pose.any():
+        remarks.append(
+            f"{int(no_pose.sum()):,} of {n:,} detections have all keypoints at 0, 0 "
+            f"(first: {_describe_detection(predictions, no_pose)}); leave out images "
+            "where no person was detected"
+        )
+    has_pose = xy[~no_pose]
+    if has_pose.size and has_pose.min() >= 0 and has_pose.max() <= 1:
+        remarks.append(
+            "all coordinates are between 0 and 1; write pixels: multiply x by the image's width "
+            "and y by its height"
+        )
+    elif has_pose.size and (has_pose == np.round(has_pose)).all():
+        remarks.append(
+            "all coordinates are whole numbers, which costs AP where people are small; write "
+            "them as floats"
+        )
+    return remarks
+
+
+def _check_predicted_boxes(predictions: Predictions) -> list[Finding]:
+    """Find boxes of negative size, whose product may still look like an area."""
+    is_negative = np.asarray((predictions.boxes_xywh[:, 2:] < 0).any(axis=1))
+    if not is_negative.any():
+        return []
+    what = (
+        f"{int(is_negative.sum()):,} of {len(predictions):,} boxes have a negative width or "
+        f"height (first: {_describe_detection(predictions, is_negative)}); write bbox as x, y, "
+        "width, height"
+    )
+    return [Finding(what, is_fault=True)]
+
+
+def _check_box_form(predictions: Predictions, images: Images | None) -> list[Finding]:
+    """Find boxes that are corners, centres or shares of the image."""
+    sizes_wh = np.zeros((len(predictions), 2))
+    if images is not None and len(images):
+        order = np.argsort(images.ids)
+        place = np.searchsorted(images.ids[order], predictions.image_ids)
+        rows = order[np.minimum(place, len(order) - 1)]
+        sizes_wh = np.column_stack([images.width, images.height])[rows].astype(np.float64)
+    poses = predictions.keypoints.copy()
+    poses[:, :, 2] = 1  # results have scores here, and all joints
+    form = recognize_box_form(predictions.boxes_xywh, poses, sizes_wh)
+    return [] if form is None else [describe_box_form(*form, len(predictions))]
+
+
+def _describe_detection(predictions: Predictions, is_affected: NDArray[np.bool_]) -> str:
+    """Name the first detection affected, by its position in the table and its image."""
+    row = int(np.argmax(is_affected))
+    return f"detection {row + 1:,}, image {predictions.image_ids[row]}"
+
+
+def check_joints(truth: Instances, predictions: Predictions) -> list[Finding]:
+    """Return how the joints of results differ from those of their ground truth.
+
+    The notes of the predictions say which joints were left out.
+    """
+    findings = []
+    other_order = describe_other_order(truth, predictions)
+    if other_order is not None:
+        findings.append(Finding(other_order, is_fault=True))
+    missing = match_joint_order(predictions.skeleton, truth.skeleton).missing
+    if missing and len(predictions):
+        what = f"the results lack {len(missing)} of the ground truth's {len(truth.skeleton)} joints"
+        findings.append(Finding(f"{what}: {list_joints(missing)}", is_fault=False))
+    return findings
+
+
+def _count_duplicates(predictions: Predictions) -> int:
+    rows = np.column_stack(
+        [
+            predictions.image_ids,
+            predictions.scores,
+            predictions.keypoints.reshape(len(predictions), -1),
+        ]
+    )
+    return len(rows) - len(np.unique(rows, axis=0))
