@@ -188,6 +188,33 @@ class Scene:
             scale=self.scale * metre / np.maximum(focal, 1e-6),
         )
 
+    def reduce(self, size_wh: tuple[int, int]) -> "Scene":
+        """Return the same scene for an image of fewer px, whose camera adds neither blur nor noise.
+
+        Pixel centres are at integers, so the corner of the image is at (-1/2, -1/2).
+        """
+        factors = np.array(size_wh) / self.size_wh
+        factor = float(factors.mean())
+        things = tuple(
+            replace(
+                thing,
+                x=(thing.x + 0.5) * factors[0] - 0.5,
+                y=(thing.y + 0.5) * factors[1] - 0.5,
+                metre=thing.metre * factor,
+            )
+            for thing in self.things
+        )
+        return replace(
+            self,
+            size_wh=size_wh,
+            horizon=(self.horizon + 0.5) * factors[1] - 0.5,
+            scale=self.scale * factor,
+            anchor=(self.anchor + 0.5) * factors - 0.5,
+            things=things,
+            blur=0.0,
+            noise=0.0,
+        )
+
     def metre_at(self, row: Floats) -> Floats:
         """Return (n,) px per metre for feet on the given rows."""
         return np.asarray((row - self.horizon) / self.camera_m)

@@ -1,0 +1,114 @@
+"""Scores of the chosen people: the evaluator's AP, one rule for neighbours, paired resamples."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from smallpose import evaluate
+from smallpose.core.predictions import make_predictions
+from smallpose.evaluation.matching.oks import compute_oks
+from smallpose.resolution.people import choose_people
+from smallpose.resolution.reduced_labels import compute_reduced_sizes, reduce_labels
+from smallpose.resolution.scores import (
+    draw_resamples,
+    score_height,
+    score_people,
+    select_own_detections,
+)
+
+
+@pytest.fixture(scope="module")
+def reduced(scenes):
+    people = choose_people(scenes.truth, (96,), 0)
+    images, rows = scenes.truth.images, scenes.truth.image_rows[people.rows]
+    sizes = np.stack([images.width[rows], images.height[rows]], axis=1)
+    truth = reduce_labels(people, sizes, compute_reduced_sizes(people, sizes, 96), ".png")
+    return people, truth
+
+
+def perturb(truth, rows, noise, seed=0):
+    """Return detections of these people, their joints displaced, with boxes."""
+    rng = np.random.default_rng(seed)
+    keypoints = truth.keypoints[rows].copy()
+    keypoints[:, :, :2] += rng.normal(0, noise, keypoints[:, :, :2].shape)
+    scores = rng.uniform(0.2, 1, len(rows))
+    ids = truth.images.ids[truth.image_rows[rows]]
+    return make_predictions(truth.skeleton, ids, keypoints, scores, truth.boxes_xywh[rows])
+
+
+def test_ap_is_the_evaluators_on_the_chosen_people_alone(reduced):
+    people, truth = reduced
+    chosen = np.flatnonzero(~truth.iscrowd)
+    predictions = perturb(truth, chosen, 4.0)
+    scores = score_height(truth, predictions, 96, draw_resamples(people.groups, 50, 0))
+    alone = evaluate(truth.take(chosen), predictions, protocols=("owned", "coco"))
+    assert scores.values["AP"] == alone["owned"]["AP"] == alone["coco"]["AP"]
+    assert 0 < scores.values["AP"] < 1 and scores.num_people == len(chosen)
+
+
+def test_detections_of_neighbours_and_of_nobody_change_nothing(reduced):
+    people, truth = reduced
+    resamples = draw_resamples(people.groups, 50, 0)
+    chosen, others = (np.flatnonzero(mask) for mask in (~truth.iscrowd, truth.iscrowd))
+    own = perturb(truth, chosen, 4.0)
+    everyone = perturb(truth, np.concatenate([chosen, others]), 4.0)
+    everyone = replace(everyone, keypoints=everyone.keypoints.copy(), scores=everyone.scores.copy())
+    everyone.keypoints[: len(chosen)] = own.keypoints
+    everyone.scores[: len(chosen)] = own.scores
+    nowhere = perturb(truth, chosen, 0.0)
+    nowhere = replace(
+        nowhere,
+        keypoints=nowhere.keypoints + 900,
+        boxes_xywh=nowhere.boxes_xywh + np.array([900, 900, 0, 0]),
+    )
+    assert len(others) and not len(select_own_detections(truth, nowhere))
+    first, second = (score_height(truth, p, 96, resamples) for p in (own, everyone))
+    assert first.values == second.values
+
+
+def test_oks_and_share_found_are_those_of_the_formula(reduced):
+    _, truth = reduced
+    chosen = truth.take(np.flatnonzero(~truth.iscrowd))
+    predictions = perturb(chosen, np.arange(len(chosen)), 4.0)
+    oks, pck = score_people(chosen, predictions)
+    for row in range(len(chosen)):
+        area = chosen.area[row : row + 1]
+        expected = compute_oks(
+            predictions.keypoints[row : row + 1],
+            chosen.keypoints[row : row + 1],
+            chosen.boxes_xywh[row : row + 1],
+            area,
+            chosen.skeleton.sigmas,
+        )[0, 0]
+        assert oks[row] == pytest.approx(expected, abs=1e-9)
+    assert ((pck >= 0) & (pck <= 1)).all() and pck.mean() > 0.9
+    assert score_people(chosen, predictions.take(np.arange(0)))[0].tolist() == [0.0] * len(chosen)
+
+
+def test_of_two_detections_the_first_match_by_score_counts(reduced):
+    _, truth = reduced
+    chosen = truth.take(np.flatnonzero(~truth.iscrowd)[:1])
+    exact, good = perturb(chosen, np.array([0]), 0.0), perturb(chosen, np.array([0]), 2.0)
+    both = make_predictions(
+        chosen.skeleton,
+        [*exact.image_ids, *good.image_ids],
+        np.concatenate([exact.keypoints, good.keypoints]),
+        [0.3, 0.9],
+        np.concatenate([exact.boxes_xywh, good.boxes_xywh]),
+    )
+    assert 0.5 < score_people(chosen, both)[0][0] < 1
+    assert score_people(chosen, exact)[0][0] == 1
+
+
+def test_nobody_found_and_everybody_found_have_exact_limits(reduced):
+    people, truth = reduced
+    resamples = draw_resamples(people.groups, 50, 0)
+    chosen = np.flatnonzero(~truth.iscrowd)
+    nothing = score_height(truth, perturb(truth, chosen[:0], 0.0), 96, resamples)
+    everything = score_height(truth, perturb(truth, chosen, 0.0), 96, resamples)
+    reach = 1 - 0.025 ** (1 / resamples.num_clusters)
+    low, high = nothing.intervals["found"], everything.intervals["found"]
+    assert (low.low, low.high) == (0.0, pytest.approx(reach))
+    assert (high.low, high.high) == (pytest.approx(1 - reach), 1.0)
+    assert nothing.values["AP"] == 0 and everything.values["AP"] == pytest.approx(1)
