@@ -86,7 +86,8 @@ def _build_densities(evaluated: Evaluated) -> Breakdown:
     lines = [*_wrap(caption), *format_table(heading, rows)]
     scarce = [f"{one.size} {one.name} ({one.people:,})" for one in made.scarce]
     if scarce:
-        lines += _wrap(f"fewer than 5 % of the people of their size: {', '.join(scarce)}")
+        share = f"{100 * density_axes.MIN_SHARE:.0f} %"
+        lines += _wrap(f"fewer than {share} of the people of their size: {', '.join(scarce)}")
     for axis, label in _AXIS_LABELS.items():
         rows = []
         for size, axes in made.bins.items():
