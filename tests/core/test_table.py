@@ -6,7 +6,7 @@ import io
 import pytest
 
 from smallpose.core.interval import Interval
-from smallpose.core.table import Column, Table
+from smallpose.core.table import Column, Table, build_text_table, wrap_text
 
 COLUMNS = (Column("name"), Column("AP_S", "points", "small people"), Column("people", "count"))
 ROWS = (("a|b", Interval(60.0, 58.25, 62.0), 1234), ("c", 43.2, None))
@@ -101,3 +101,34 @@ def test_each_kind_of_column_has_its_format(kind, cell, readable, plain):
     column = Column("x", kind)
     assert column.format(cell) == readable
     assert column.format_plain(cell) == plain
+
+
+def test_a_wide_table_wraps_its_headings_then_continues_in_blocks_that_repeat_the_labels():
+    heads = ("run", *(f"metric number {i}" for i in range(12)))
+    columns = tuple(Column(h, "number" if i else "text") for i, h in enumerate(heads))
+    rows = tuple((f"run {r}", *(r + i / 4 for i in range(12))) for r in range(3))
+    text = Table("t", "title", columns, rows).to_text()
+    assert max(map(len, text.splitlines())) <= 80
+    blocks = text.split("\n\n")
+    assert len(blocks) == 2
+    assert all(block.count("run 1") == 1 for block in blocks)
+    cells = [cell for row in rows for cell in row[1:]]
+    assert sorted(float(x) for x in text.split() if "." in x) == sorted(cells)
+    assert Table("t", "title", columns, rows).to_text(width=200).count("\n\n") == 0
+
+
+def test_long_text_is_wrapped_and_nothing_is_cut():
+    name = "a/very/long/path/" * 8 + "image.jpg"
+    table = build_text_table(("image", "why"), [(name, "its joints are outside " * 6)])
+    text = table.to_text()
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("outside") == 6
+    assert text.count("/") == name.count("/")
+
+
+def test_wrapped_text_keeps_addresses_whole_and_indents_what_continues():
+    url = "https://example.org/" + "a-b/" * 30
+    lines = wrap_text(f"short\n  weights: {url}\n  " + "word " * 30).splitlines()
+    assert lines[:3] == ["short", "  weights:", f"    {url}"]
+    assert all(line.startswith("    word") for line in lines[4:])
+    assert max(len(line) for line in lines[3:]) <= 80

@@ -48,6 +48,7 @@ def run_command(args: argparse.Namespace) -> None:
     import shutil
     import sys
 
+    from smallpose.core.table import TERMINAL_WIDTH
     from smallpose.report.claims.check import check_claims
     from smallpose.report.claims.inputs import read_datasets, read_our_runs
     from smallpose.report.tables.files import save_table
@@ -65,7 +66,7 @@ def run_command(args: argparse.Namespace) -> None:
         return
     if args.json:
         write_atomically(args.json, text)
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else TERMINAL_WIDTH
     print(claims.to_table().to_long_text(width))
 
 

@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_command(args: argparse.Namespace) -> None:
     """Print each number's difference from the first result, its interval and its p-value."""
+    from smallpose.core.table import wrap_text
     from smallpose.evaluation.analysis.comparison import compare
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import read_results
@@ -74,4 +75,4 @@ def run_command(args: argparse.Namespace) -> None:
         return
     if args.json:
         write_atomically(args.json, result.to_json())
-    print(result)
+    print(wrap_text(str(result)))

@@ -54,13 +54,14 @@ def run_command(args: argparse.Namespace) -> None:
     if args.to == "onnx":
         _export_method(args)
         return
+    from smallpose.core.table import wrap_text
     from smallpose.dataset.export import export_set
 
     written = export_set(args.set, args.to, args.out, args.images)
     summary, *losses = written.to_lines()
-    print(f"{summary} in {args.out}")
+    print(wrap_text(f"{summary} in {args.out}"))
     for line in losses:
-        print(f"  {line}")
+        print(wrap_text(f"  {line}"))
 
 
 def _export_method(args: argparse.Namespace) -> None:
@@ -77,4 +78,5 @@ def _export_method(args: argparse.Namespace) -> None:
     files = export_onnx(method, args.out, flip_test=False if args.no_flip_test else None)
     for file in files:
         print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
-    print("examples/onnx_predict.py runs them with onnxruntime; README.md says what others need")
+    print("examples/onnx_predict.py runs them with onnxruntime;")
+    print("README.md says what other programs need")

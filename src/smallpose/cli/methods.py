@@ -45,17 +45,20 @@ def run_command(args: argparse.Namespace) -> None:
 
 
 def _print_methods(records: dict[str, dict[str, Any]]) -> None:
+    from smallpose.core.table import wrap_text
+
     for name, record in records.items():
         width, height = record["input_wh"]
-        print(f"{name}: {record['parts']}")
-        print(
+        print(wrap_text(f"{name}: {record['parts']}"))
+        sizes = (
             f"  {record['paradigm']}, {record['parameters'] / 1e6:.1f} M parameters, "
             f"input {width} × {height} px (w × h), recipes {', '.join(record['recipes'])}"
         )
+        print(wrap_text(sizes))
         if record["paper_ap"]:
-            print(f"  in the paper: {_format_paper_numbers(record['paper_ap'])}")
+            print(wrap_text(f"  in the paper: {_format_paper_numbers(record['paper_ap'])}"))
         if record["checkpoint"]:
-            print(f"  --weights mmpose: {record['checkpoint_url']}")
+            print(wrap_text(f"  --weights mmpose: {record['checkpoint_url']}"))
             print(f"    SHA-256 begins with {record['checkpoint_hash']}")
 
 

@@ -25,8 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_command(args: argparse.Namespace) -> None:
     """Write the release and print what it contains."""
+    from smallpose.core.table import wrap_text
     from smallpose.dataset.release import write_release
 
     names = write_release(args.set, args.out)
-    print(f"{args.out}: {', '.join(names)}")
-    print("It contains no images: they stay under their sources' terms; index.csv lists them.")
+    print(wrap_text(f"{args.out}: {', '.join(names)}"))
+    print("It has no images: they stay under their sources' terms; index.csv lists them.")

@@ -37,11 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_command(args: argparse.Namespace) -> None:
     """Select images and write them into shards of the same names."""
+    from smallpose.core.table import wrap_text
     from smallpose.dataset.parquet_shards import select_shards
 
     selection = select_shards(args.files, args.out, args.split, args.seed, args.backend)
     num_selected, num_small = len(selection.rows), selection.num_with_small
-    print(
+    line = (
         f"{args.out}: {num_selected:,} images, {num_small:,} with a small person and "
         f"{num_selected - num_small:,} drawn from {selection.pool:,} others"
     )
+    print(wrap_text(line))

@@ -13,6 +13,8 @@ from smallpose.core.interval import Interval
 
 Cell = str | float | int | Interval | None
 Kind = Literal["text", "count", "points", "number", "exact"]
+TERMINAL_WIDTH = 80  # characters
+_MIN_TEXT_WIDTH = 8
 _DIGITS = {"points": ".1f", "number": ".2f", "exact": ""}
 
 
@@ -159,20 +161,41 @@ class Table:
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 
-    def to_text(self, wrap: bool = False) -> str:
+    def to_text(self, wrap: bool = False, width: int = TERMINAL_WIDTH) -> str:
         """Render for a terminal: title, headings and rows between rules.
+
+        A table that is too wide gets headings of several lines; where that is not enough, its
+        columns continue in a second block, which repeats the columns of text at the left.
 
         Args:
             wrap: cells wider than their column continue on the next line.
+            width: of the terminal, in characters.
         """
         cells = [self.heads, *self.format_cells()]
         widths = self._measure_widths(cells, wrap)
-        lines = [line for row in cells[: len(self.rows) + 1] for line in self._align(row, widths)]
-        foot = [line for row in cells[len(self.rows) + 1 :] for line in self._align(row, widths)]
-        rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
-        num_head_lines = len(self._align(self.heads, widths))
-        parts = [*lines[:num_head_lines], rule, *lines[num_head_lines:], rule, *foot]
-        return "\n".join([self.title, *parts] if self.title else parts)
+        if _measure_line(widths) > width:
+            widths = _narrow_headings(cells, widths)
+        labels = [c.kind == "text" for c in self.columns].index(False) if self._has_numbers else 0
+        widths = _narrow_texts(widths, labels, width)
+        blocks = _split_columns(widths, labels, width)
+        text = "\n\n".join(self._render_block(cells, widths, block) for block in blocks)
+        titles = textwrap.wrap(self.title, width, break_long_words=False)
+        return "\n".join([*titles, text])
+
+    @property
+    def _has_numbers(self) -> bool:
+        return any(column.kind != "text" for column in self.columns)
+
+    def _render_block(
+        self, cells: Sequence[Sequence[str]], widths: Sequence[int], columns: Sequence[int]
+    ) -> str:
+        """Render some of the columns between rules."""
+        kept = [widths[c] for c in columns]
+        rows = [self._align([row[c] for c in columns], kept, columns) for row in cells]
+        rule = "─" * _measure_line(kept)
+        head, body, foot = rows[:1], rows[1 : len(self.rows) + 1], rows[len(self.rows) + 1 :]
+        parts = [*itertools.chain(*head), rule, *itertools.chain(*body), rule]
+        return "\n".join([*parts, *itertools.chain(*foot)])
 
     def to_long_text(self, width: int) -> str:
         """Render a table whose last column holds sentences: those of a row below its other cells.
@@ -183,6 +206,7 @@ class Table:
         indent = " " * 4
         cells = self.format_cells()
         widths = self._measure_widths([self.heads, *cells], wrap=True)[:-1]
+        widths = _narrow_texts(widths, labels=0, width=width)
         lines = [self.title, *self._align(self.heads[:-1], widths)]
         for *short, sentences in cells:
             below = textwrap.wrap(sentences, width - len(indent))
@@ -195,16 +219,25 @@ class Table:
             return widths
         return [min(w, column.width) for w, column in zip(widths, self.columns, strict=True)]
 
-    def _align(self, cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-        """Align the cells of a row; a cell wider than its column is wrapped."""
+    def _align(
+        self, cells: Sequence[str], widths: Sequence[int], columns: Sequence[int] = ()
+    ) -> list[str]:
+        """Align the cells of a row; a cell wider than its column is wrapped.
+
+        Args:
+            columns: indices of the columns that the cells are of (default: the first ones).
+        """
         wrapped = [
             [cell] if len(cell) <= width else textwrap.wrap(cell, width)
             for cell, width in zip(cells, widths, strict=True)
         ]
         lines = []
         for parts in itertools.zip_longest(*wrapped, fillvalue=""):
-            columns = zip(self.columns, parts, widths, strict=False)
-            aligned = [t.ljust(w) if c.kind == "text" else t.rjust(w) for c, t, w in columns]
+            kinds = [self.columns[c].kind for c in columns or range(len(widths))]
+            aligned = [
+                text.ljust(width) if kind == "text" else text.rjust(width)
+                for kind, text, width in zip(kinds, parts, widths, strict=True)
+            ]
             lines.append("  ".join(aligned).rstrip())
         return lines
 
@@ -237,6 +270,27 @@ class Table:
         return "".join(out)
 
 
+def wrap_text(text: str, width: int = TERMINAL_WIDTH) -> str:
+    """Wrap the lines that are too wide, with the lines that continue them indented.
+
+    Paths and addresses stay whole, so that they can be copied.
+    """
+    lines: list[str] = []
+    for line in text.splitlines():
+        if len(line) <= width:
+            lines.append(line)
+            continue
+        indent = line[: len(line) - len(line.lstrip())]
+        lines += textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=f"{indent}  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return "\n".join(lines)
+
+
 def build_text_table(
     heads: Sequence[str],
     rows: Iterable[Sequence[str]],
@@ -252,6 +306,49 @@ def build_text_table(
     kinds: list[Kind] = ["text" if index < num_left else "number" for index in range(len(heads))]
     columns = tuple(Column(head, kind) for head, kind in zip(heads, kinds, strict=True))
     return Table("", "", columns, tuple(tuple(row) for row in rows), foot=tuple(foot))
+
+
+def _measure_line(widths: Sequence[int]) -> int:
+    """Return the width of a line, with two spaces between columns."""
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
+def _narrow_headings(cells: Sequence[Sequence[str]], widths: Sequence[int]) -> list[int]:
+    """Return widths that let headings of several words take several lines."""
+    heads, *rows = cells
+    body = [max(map(len, column)) for column in zip(*rows, strict=True)] or [0] * len(heads)
+    words = [max(map(len, head.split()), default=0) for head in heads]
+    return [min(w, max(b, word)) for w, b, word in zip(widths, body, words, strict=True)]
+
+
+def _narrow_texts(widths: Sequence[int], labels: int, width: int) -> list[int]:
+    """Narrow columns so that the labels and any other column fit beside each other.
+
+    Args:
+        labels: number of columns of text that every block repeats; 0 if the table has only text.
+    """
+    widths = list(widths)
+    shrinkable = range(labels or len(widths))
+    other = max(widths[labels:], default=0) + 2 if labels else 0
+    while (
+        _measure_line([widths[c] for c in shrinkable]) + other > width
+        and max(widths[c] for c in shrinkable) > _MIN_TEXT_WIDTH
+    ):
+        widest = max(shrinkable, key=widths.__getitem__)
+        widths[widest] -= 1
+    return widths
+
+
+def _split_columns(widths: Sequence[int], labels: int, width: int) -> list[list[int]]:
+    """Split the columns into blocks that fit; each begins with the labels."""
+    first = list(range(labels))
+    blocks = [list(first)]
+    for column in range(labels, len(widths)):
+        is_full = _measure_line([widths[c] for c in (*blocks[-1], column)]) > width
+        if is_full and labels and len(blocks[-1]) > labels:
+            blocks.append(list(first))
+        blocks[-1].append(column)
+    return blocks
 
 
 def _has_ends(cell: Cell) -> bool:
