@@ -1,5 +1,12 @@
 """Notes are sentences with the right number, also when those of parts are added up."""
 
+import numpy as np
+import pytest
+
+from smallpose import evaluate
+from smallpose.core.instances import make_images, make_instances
+from smallpose.core.predictions import make_predictions
+from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.notes import format_count, merge_notes
 
 
@@ -27,3 +34,33 @@ def test_counts_of_parts_are_added_up_whether_singular_or_plural():
 
 def test_what_the_limit_costs_is_left_to_the_merged_counts():
     assert merge_notes(["coco's limit of 20 detections binds in 1 of 1 image"]) == []
+
+
+def evaluate_with(**changes):
+    """Evaluate two people, the second of whom has other values; return the notes."""
+    rng = np.random.default_rng(0)
+    keypoints = np.full((2, 17, 3), 2.0)
+    keypoints[:, :, :2] = 20 + 60 * rng.random((2, 17, 2))
+    images = make_images([1, 2], ["a.jpg", "b.jpg"], [200, 200], [100, 100])
+    boxes = np.array([[20.0, 20, 60, 60], changes.get("box", [20, 20, 60, 60])])
+    area = [3600.0, changes.get("area", 3600.0)]
+    truth = make_instances(COCO17, images, [0, 1], boxes, keypoints, file_area=area)
+    found = np.array([boxes[0], changes.get("detection_box", boxes[0])])
+    predictions = make_predictions(COCO17, [1, 2], keypoints, [0.9, 0.8], found)
+    return evaluate(truth, predictions).notes
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ""),
+        ({"area": -5.0}, "1 labelled person has a negative area, so they are ignored"),
+        ({"area": 30_000.0}, "1 labelled person has an area larger than their image"),
+        ({"box": [80, 80, -60, -60]}, "1 labelled person has a box of negative width or height"),
+        ({"detection_box": [80, 20, -60, 60]}, "1 detection has a box of negative width or height"),
+    ],
+)
+def test_odd_areas_and_boxes_are_told(changes, expected):
+    notes = evaluate_with(**changes)
+    assert len(notes) == bool(expected)
+    assert all(note.startswith(expected) for note in notes)

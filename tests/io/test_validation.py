@@ -4,7 +4,9 @@ import pytest
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
-from smallpose.io.validation import check_merged_poses, check_predictions, check_truth
+from smallpose.io.merged_poses import check_merged_poses
+from smallpose.io.result_validation import check_predictions
+from smallpose.io.validation import check_truth
 
 
 def make_people(box=(10, 10, 20, 30), name="a.jpg", **columns):

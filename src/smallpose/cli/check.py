@@ -52,14 +52,11 @@ def run_command(args: argparse.Namespace) -> int:
     from smallpose.dataset.verify import check_images, check_set
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import is_result_file, make_truth_for_results, read_results
-    from smallpose.io.unposed_boxes import read_unposed_boxes
-    from smallpose.io.validation import (
-        Finding,
-        check_joints,
-        check_merged_poses,
-        check_predictions,
-        check_truth,
-    )
+    from smallpose.io.finding import Finding
+    from smallpose.io.merged_poses import check_merged_poses
+    from smallpose.io.raw_annotations import check_ignore_flags, read_raw_annotations
+    from smallpose.io.result_validation import check_joints, check_predictions
+    from smallpose.io.validation import check_truth
     from smallpose.system.files import read_bytes
 
     data = None if args.path.is_dir() else read_bytes(args.path)
@@ -77,7 +74,7 @@ def run_command(args: argparse.Namespace) -> int:
         if args.truth:
             truth = read_coco(args.truth, category=args.category)
         predictions = read_results(args.path, truth, data)
-        findings = check_predictions(predictions)
+        findings = check_predictions(predictions, truth.images)
         if args.truth:
             joint_findings = check_joints(truth, predictions)
             known = {finding.message for finding in joint_findings}
@@ -88,8 +85,9 @@ def run_command(args: argparse.Namespace) -> int:
     else:
         people = read_coco(args.path, category=args.category, data=data)
         findings = check_truth(people)
-        unposed = read_unposed_boxes(args.path, people.images, data)
-        findings += check_merged_poses(people, *unposed)
+        raw = read_raw_annotations(args.path, people.images, data)
+        findings += check_merged_poses(people, raw.image_rows, raw.boxes_xywh)
+        findings += check_ignore_flags(raw)
         if args.images is not None:
             findings += check_images(people, args.images)
         num_people = int(people.is_counted.sum())

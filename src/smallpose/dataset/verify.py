@@ -15,7 +15,8 @@ from smallpose.dataset.exif_orientation import infer_label_grids
 from smallpose.dataset.image_folder import open_image_folder, read_manifest
 from smallpose.dataset.image_headers import ImageHeader, read_header
 from smallpose.dataset.manifest_file import is_unchanged
-from smallpose.io.validation import Finding, check_keypoints_outside
+from smallpose.io.finding import Finding
+from smallpose.io.validation import check_keypoints_outside
 from smallpose.system.files import hash_file, resolve_inside
 from smallpose.system.packages import require_packages
 from smallpose.system.progress import show_progress

@@ -136,14 +136,13 @@ def evaluate(
     scored = select_keypoints(truth, predictions, config)
     groups = group_by_image(truth, predictions, config.detection_limit)
     matches = match_detections(groups, scored.poses, scored.classes, THRESHOLDS)
-    counts = count_matches(
-        scored, groups, matches, get_detection_boxes(predictions), predictions.scores, config
-    )
+    boxes = get_detection_boxes(predictions)
+    counts = count_matches(scored, groups, matches, boxes, predictions.scores, config)
     result = summarize_counts(
         counts,
         config.protocols,
         describe_settings(config, scored, predictions.has_boxes),
-        collect_notes(scored, predictions.notes, config),
+        collect_notes(scored, predictions.notes, config, boxes),
         list_detected_people(scored, groups, matches),
     )
     return add_intervals(result, intervals, seed) if intervals else result

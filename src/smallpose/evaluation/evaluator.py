@@ -150,7 +150,7 @@ class Evaluator:
             counts,
             self.config.protocols,
             describe_settings(self.config, scored, self._has_boxes),
-            collect_notes(scored, self._notes, self.config),
+            collect_notes(scored, self._notes, self.config, boxes),
             list_detected_people(scored, groups, matches),
         )
         return add_intervals(result, intervals, seed) if intervals else result

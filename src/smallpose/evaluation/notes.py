@@ -9,6 +9,7 @@ from smallpose.core.joint_order import list_joints
 from smallpose.core.skeleton import Skeleton
 from smallpose.evaluation.areas import get_person_area
 from smallpose.evaluation.config import ScoringConfig
+from smallpose.evaluation.matching.arrays import Floats
 from smallpose.evaluation.matching.keypoint_selection import ScoredPoses
 from smallpose.evaluation.metric_names import Metrics, name_curve_metrics
 from smallpose.evaluation.protocols import CLASSES
@@ -21,6 +22,7 @@ _PLURALS = {
     "person is ignored": "people are ignored",
     "labelled person has": "labelled people have",
     "small person is": "small people are",
+    "detection has": "detections have",
 }
 
 
@@ -34,9 +36,16 @@ def format_count(count: int, singular: str, plural: str) -> str:
 
 
 def collect_notes(
-    scored: ScoredPoses, prediction_notes: Iterable[str], config: ScoringConfig
+    scored: ScoredPoses,
+    prediction_notes: Iterable[str],
+    config: ScoringConfig,
+    detection_boxes: Floats,
 ) -> list[str]:
-    """List what a reader of the numbers should know about the tables."""
+    """List what a reader of the numbers should know about the tables.
+
+    Args:
+        detection_boxes: (d, 4) boxes of the detections, whose areas decide their size classes.
+    """
     notes = [*scored.truth.notes, *prediction_notes]
     if np.any(scored.is_counted & (scored.truth.ids == 0)):
         notes.append(
@@ -50,7 +59,8 @@ def collect_notes(
         notes.append(describe_missing_joints(scored.missing_joints, scored.skeleton))
     if isinstance(config.sigmas, JointSigmas):
         notes += config.sigmas.describe()
-    return notes + _describe_areas(scored, config) + _describe_density(scored)
+    notes += _describe_areas(scored, config) + _describe_density(scored)
+    return notes + _describe_detection_boxes(detection_boxes)
 
 
 def _describe_areas(scored: ScoredPoses, config: ScoringConfig) -> list[str]:
@@ -65,6 +75,17 @@ def _describe_areas(scored: ScoredPoses, config: ScoringConfig) -> list[str]:
         is_zero = (truth.file_area == 0) & (truth.area > 0)
         remedy = "use --oks-area box if that is not meant"
         selections.append((is_zero, f"an area of 0, so only exact poses match; {remedy}"))
+        is_negative = truth.file_area < 0
+        ignored = "a negative area, so they are ignored, as by pycocotools"
+        selections.append((is_negative, f"{ignored}; {remedy}"))
+        images = truth.images
+        limit = (images.width.astype(np.float64) * images.height)[truth.image_rows]
+        is_huge = (truth.file_area > limit) & (limit > 0)
+        selections.append(
+            (is_huge, f"an area larger than their image, so poses match from afar; {remedy}")
+        )
+    is_turned = np.asarray((truth.boxes_xywh[:, 2:] < 0).any(axis=1))
+    selections.append((is_turned, "a box of negative width or height: write x, y, width, height"))
     what = "a box without area" if config.size_area == "box" else "an area of 0"
     selections.append((is_flat, f"{what}: in no size class"))
     notes = []
@@ -74,6 +95,15 @@ def _describe_areas(scored: ScoredPoses, config: ScoringConfig) -> list[str]:
             subject = format_count(count, "labelled person has", "labelled people have")
             notes.append(f"{subject} {text}")
     return notes
+
+
+def _describe_detection_boxes(boxes_xywh: Floats) -> list[str]:
+    """Say that boxes of detections are turned, whose products of sides may look like areas."""
+    count = int(np.count_nonzero((boxes_xywh[:, 2:] < 0).any(axis=1)))
+    if not count:
+        return []
+    subject = format_count(count, "detection has", "detections have")
+    return [f"{subject} a box of negative width or height: write bbox as x, y, width, height"]
 
 
 def _describe_density(scored: ScoredPoses) -> list[str]:

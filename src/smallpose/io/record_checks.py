@@ -153,7 +153,7 @@ def recognize_box_form(
     best: tuple[str, int] | None = None
     best_median = float(np.median(as_written)) + _MIN_GAIN
     for form, read in _FORMS.items():
-        fit = _overlap_in_pairs(read(boxes, sizes.astype(np.float64)), extents)
+        fit = _overlap_in_pairs(read(boxes, sizes), extents)
         median = float(np.median(fit))
         is_better = fit > as_written
         if median > best_median and is_better.mean() >= _MIN_SHARE:

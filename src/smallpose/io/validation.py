@@ -113,9 +113,9 @@ def _check_units(people: Instances) -> list[Finding]:
             "width and y by its height"
         )
         return [Finding(what, is_fault=True)]
-    images = people.images
-    sizes_wh = np.column_stack([images.width, images.height])[people.image_rows[people.is_counted]]
-    form = recognize_box_form(boxes, keypoints, sizes_wh)
+    sizes_wh = np.column_stack([people.images.width, people.images.height]).astype(np.float64)
+    image_rows = people.image_rows[people.is_counted]
+    form = recognize_box_form(boxes, keypoints, sizes_wh[image_rows])
     return [] if form is None else [describe_box_form(*form, len(boxes))]
 
 
