@@ -1,6 +1,7 @@
 import random
 import struct
 
+import numpy as np
 import pytest
 
 from smallpose.io import json_text
@@ -52,3 +53,188 @@ def test_text_that_is_not_a_number_of_json_is_unsupported(text):
 def test_the_formula_for_the_bits_of_powers_of_5_is_correct():
     for k in range(1, json_text.MAX_DECIMALS + 1):
         assert k * 1217359 // 524288 + 1 == (5**k).bit_length()
+
+
+@needs_extension
+def test_a_number_in_the_middle_of_two_doubles_is_never_rounded_the_wrong_way():
+    for decimals in range(1, 5):
+        for odd in range(2**53 + 1, 2**53 + 400, 2):  # 54 bits: half of a double's last bit
+            digits = str(odd * 5**decimals)
+            text = f"{digits[:-decimals]}.{digits[-decimals:]}"
+            value = parse_number(text)
+            assert value is None or value == float(text), text
+
+
+@needs_extension
+def test_denormal_numbers_are_left_to_the_slow_reader():
+    reciprocals = json_text.compute_reciprocals(380)
+    parse = json_text.EXTENSION.parse_number
+    for digits in (1, 7, 123, 10**18 + 1):
+        for power in range(270, 375):
+            text = f"{digits}e-{power}"
+            value = parse(text.encode() + b"]", reciprocals)
+            assert value is None or struct.pack("d", value) == struct.pack("d", float(text)), text
+    assert parse(b"1e-300]", reciprocals) == 1e-300
+    assert parse(b"1e-310]", reciprocals) is None
+
+
+@needs_extension
+def test_powers_beyond_the_table_are_left_to_the_slow_reader():
+    table = json_text.compute_reciprocals(40)
+    parse = json_text.EXTENSION.parse_number
+    assert parse(b"123e-25]", table[:25]) == 123e-25
+    # What lies behind the table is not read.
+    assert parse(b"123e-26]", table[:25]) is None
+    assert parse(b"123456789012345678e1]", table) is None
+
+
+@needs_extension
+def test_values_are_skipped_up_to_a_depth():
+    skip = json_text.EXTENSION.skip_value
+    assert skip(b"[" * 65 + b"]" * 65, 0) == 130
+    assert skip(b"[" * 66 + b"]" * 66, 0) == -1
+    assert skip(b"[" * 1_000_000, 0) == -1
+    assert skip(b'{"a":' * 65 + b"1" + b"}" * 65, 0) == -1
+
+
+@needs_extension
+@pytest.mark.parametrize(
+    ("text", "is_valid"),
+    [
+        (b'"plain text, longer than a word"', True),
+        (b'"\\n \\u00e9 \\ud83d\\ude00 \\/"', True),
+        ('"\u00e9 \u20ac \U0001f600 \x7f"'.encode(), True),
+        (b'"12345678\x01"', False),
+        (b'"12345678\\x"', False),
+        (b'"\\u12g4"', False),
+        (b'"\\u123', False),
+        (b'"\\ud83d"', False),
+        (b'"\\ud83d\\u0041"', False),
+        (b'"\\ude00"', False),
+        (b'"\x80"', False),
+        (b'"\xc3"', False),
+        (b'"\xc0\xaf"', False),
+        (b'"\xe0\x80\xaf"', False),
+        (b'"\xed\xa0\x80"', False),
+        (b'"\xf0\x80\x80\xaf"', False),
+        (b'"\xf4\x90\x80\x80"', False),
+        (b'"\xff"', False),
+        (b'"without an end', False),
+        (b'"a backslash at the end\\', False),
+    ],
+)
+def test_skipped_texts_are_valid_json(text, is_valid):
+    """Every position within a word of eight bytes is tried, in values and in keys."""
+    skip = json_text.EXTENSION.skip_value
+    for shift in range(9):
+        value = text[:1] + b"x" * shift + text[1:]
+        assert (skip(b"[" + value + b"]", 0) > 0) == is_valid
+        has_valid_key = skip(b"{" + value + b":1}", 0) > 0
+        assert has_valid_key == is_valid
+        key = json_text.EXTENSION.read_key(b"{" + value + b":1}", 1)
+        assert (key is not None) == (is_valid and b"\\" not in text)
+
+
+@needs_extension
+def test_records_are_skipped_unless_they_have_a_field_twice():
+    skip = json_text.EXTENSION.skip_records
+    names = json_text.encode_words(["id", "name"])
+    text = b'[{"id":1,"x":2,"x":3},{},{"name":"id","id":[{"id":1},{"id":1}]}] ,'
+    assert skip(text, 0, names) == len(text) - 1
+    assert skip(b'[{"id":1,"x":2,"id":1}]', 0, names) == -1
+    assert skip(b'[{"name":1,"name":1}]', 0, names) == -1
+    assert skip(b'[{"id":1}', 0, names) == skip(b"[1]", 0, names) == skip(b"{}", 0, names) == -1
+
+
+RESULT = b'{"keypoints":[1,2,3],"score":1,"image_id":7}'
+
+
+def scan_results(text, capacity=4):
+    """Scan into the first rows of larger arrays; return the count, and whether the rest is kept."""
+    columns = [np.full(10, 99, np.int64), np.full(10, 99, np.int64), np.full(10, 99.0)]
+    columns += [np.full((10, 3), 99.0), np.full((10, 4), 99.0), np.full(10, 99, np.uint8)]
+    some = [column[:capacity] for column in columns]
+    reciprocals = json_text.compute_reciprocals()
+    count = json_text.EXTENSION.scan_results(text, 0, len(text), 0, 3, reciprocals, *some)
+    return count, all((column[capacity:] == 99).all() for column in columns)
+
+
+@needs_extension
+def test_more_records_than_rows_write_nothing_beyond_them():
+    assert scan_results(b",".join([RESULT] * 4) + b"]") == (4, True)
+    assert scan_results(b",".join([RESULT] * 5) + b"]") == (-1, True)
+    assert scan_results(RESULT + b"]", capacity=0) == (-1, True)
+
+
+@needs_extension
+@pytest.mark.parametrize("end", [b"", b"}", b"]]", b",]", b"] x", b":", b" "])
+def test_a_list_of_results_ends_with_its_bracket(end):
+    assert scan_results(RESULT + b"]")[0] == scan_results(RESULT + b" ] \n")[0] == 1
+    assert scan_results(RESULT + b" , ")[0] == 1  # a chunk in the middle
+    assert scan_results(RESULT + end)[0] == -1
+
+
+PERSON = b'{"id":1,"image_id":1,"bbox":[0,0,1,1],"num_keypoints":1,"keypoints":[1,2,2]}'
+
+
+def scan_annotations(text, capacity=4):
+    """Return the number of annotations, and whether what lies behind the rows is kept."""
+    columns = [np.full(10, 99, np.int64) for _ in range(4)]
+    columns += [np.full(10, 99, np.uint8), np.full(10, 99.0), np.full((10, 4), 99.0)]
+    columns += [np.full((10, 3), 99.0), np.full(10, 99.0)]
+    columns += [np.full(10, 99, np.int8), np.full(10, 99, np.int8)]
+    count, _ = json_text.EXTENSION.scan_annotations(
+        text,
+        0,
+        len(text),
+        3,
+        json_text.compute_reciprocals(),
+        json_text.encode_words(["", "coco"]),
+        json_text.encode_words(["", "mask"]),
+        *(column[:capacity] for column in columns),
+    )
+    return count, all((column[capacity:] == 99).all() for column in columns)
+
+
+@needs_extension
+def test_a_list_of_annotations_ends_with_its_bracket_and_fits_into_its_rows():
+    assert scan_annotations(b"[" + b",".join([PERSON] * 4) + b"]") == (4, True)
+    assert scan_annotations(b"[" + b",".join([PERSON] * 5) + b"]") == (-1, True)
+    assert scan_annotations(b"[]") == (0, True)
+    for end in (b"", b"}", b",]", b",", b":"):
+        assert scan_annotations(b"[" + PERSON + end) == (-1, True)
+
+
+@pytest.mark.parametrize(
+    ("ids", "wanted", "rows"),
+    [
+        ([5, 3, 9], [9, 3, 3, 5], [2, 1, 1, 0]),
+        ([5], [], []),
+        ([], [], []),
+        ([], [1], None),
+        ([5, 3, 9], [10], None),  # behind the last
+        ([5, 3, 9], [2], None),  # before the first
+        ([5, 3, 9], [4], None),
+    ],
+)
+def test_rows_of_images_are_found_or_the_slow_reader_explains(ids, wanted, rows):
+    arguments = np.array(ids, np.int64), np.array(wanted, np.int64)
+    if rows is None:
+        with pytest.raises(json_text.UnsupportedJson):
+            json_text.find_rows(*arguments)
+    else:
+        assert json_text.find_rows(*arguments).tolist() == rows
+
+
+@pytest.mark.parametrize("num_blanks", [0, 1, json_text._WINDOW - 3, 3 * json_text._WINDOW])
+@needs_extension
+def test_blanks_around_a_text_are_left_out(num_blanks, tmp_path):
+    blanks = b" \n\r\t" * (num_blanks // 4) + b" " * (num_blanks % 4)
+    (tmp_path / "a.json").write_bytes(blanks + b"[1, 2]" + blanks)
+    with json_text.open_text(tmp_path / "a.json", None) as text:
+        assert (text.start, text.stop) == (num_blanks, num_blanks + 6)
+        assert text.read(text.start, text.stop) == b"[1, 2]"
+        text.check_brackets(b"[]")
+    (tmp_path / "a.json").write_bytes(blanks + b" ")
+    with json_text.open_text(tmp_path / "a.json", None) as text:
+        assert text.start == text.stop

@@ -161,8 +161,9 @@ static int divide_by_power(const Text *s, uint64_t digits, int k, double *out) {
         return 0;
     }
     if (k < 0 || k > s->num_powers) return -1;
-    /* Multiply by the reciprocal of 5^k. It was rounded down, so the upper 128 bits of the product
-     * are correct or one too small; where that one would decide the rounding, give up. */
+    /* Multiply by the reciprocal of 5^k. It was rounded down, so the true product is larger than the
+     * upper 128 bits, by less than 2. Just below the middle between two doubles that decides the
+     * rounding: give up. In the middle itself, the true product is above it. */
     int lead = 0, bits = 0;
     uint64_t w = digits;
 #ifdef __GNUC__
@@ -178,12 +179,11 @@ static int divide_by_power(const Text *s, uint64_t digits, int k, double *out) {
     high += middle < low;
     int cut = high >> 63 ? 11 : 10;
     uint64_t mantissa = high >> cut, rest = high & ((1ull << cut) - 1), half = 1ull << (cut - 1);
-    if (rest == half && middle == 0) return -1;
     if (rest == half - 1 && middle == UINT64_MAX) return -1;
     mantissa += rest >= half;
     /* digits 2^lead inverse / 2^(127 + bits) / 2^k */
     int exponent = cut + 128 - lead - (127 + bits) - k + 52 + 1023;
-    if (exponent < 1 || exponent > 2040) return -1;
+    if (exponent < 1) return -1; /* a denormal number */
     uint64_t packed = ((uint64_t)exponent << 52) + (mantissa - (1ull << 52));
     memcpy(out, &packed, sizeof packed);
     return 0;

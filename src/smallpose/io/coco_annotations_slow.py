@@ -231,11 +231,11 @@ class _TableBuilder:
         rows = self._find_image_rows(numbered, image_rows)
         if self.skeleton is None:
             self.skeleton = guess_skeleton(self.path, [len(a.keypoints) for a in people])
+        if self.skeleton is not None and self.keypoints is None:
+            self.keypoints = self._allocate_keypoints(len(self.skeleton))
         keypoints = self._read_keypoints(people)
         self.blocks.append(self._build_columns(people, keypoints, rows))
-        if self.skeleton is not None:
-            if self.keypoints is None:
-                self.keypoints = self._allocate_keypoints(len(self.skeleton))
+        if self.keypoints is not None:
             start = len(self.indices)
             self.keypoints[start : start + len(people)] = keypoints
         self.indices.extend(i for i, _ in numbered)
