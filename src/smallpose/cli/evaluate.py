@@ -189,28 +189,27 @@ def _parse_limits(text: str) -> tuple[float, float]:
 def run_command(args: argparse.Namespace) -> None:
     """Evaluate, write the files that were asked for and print the table, or the JSON."""
     from smallpose.evaluation.analysis.half_detected import find_half_detected_height
-    from smallpose.evaluation.analysis.person_rows import (
-        check_people_path,
-        list_person_rows,
-        write_people,
-    )
     from smallpose.evaluation.ceiling.whole_pixels import add_whole_number_note
     from smallpose.evaluation.console_table import WIDTH
     from smallpose.evaluation.evaluate import evaluate
-    from smallpose.evaluation.evaluator import evaluate_stream
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import read_results
     from smallpose.io.coco_results_fast import exceeds_free_memory, stream_results
     from smallpose.system.files import write_atomically
+    from smallpose.system.progress import print_written
 
     options = read_scoring_options(args)
     if args.people:
+        from smallpose.evaluation.analysis.person_rows import check_people_path
+
         check_people_path(args.people)
     truth = read_coco(args.truth, category=args.category)
     breakdowns: dict[str, tuple[Any, str]] = {}
     if exceeds_free_memory(args.predictions) and not (
         args.diagnose or args.breakdown or args.people
     ):
+        from smallpose.evaluation.evaluator import evaluate_stream
+
         parts = stream_results(args.predictions, truth)
         result = evaluate_stream(truth, parts, intervals=args.intervals, seed=args.seed, **options)
     else:
@@ -218,8 +217,10 @@ def run_command(args: argparse.Namespace) -> None:
         result = evaluate(truth, predictions, intervals=args.intervals, seed=args.seed, **options)
         result = add_whole_number_note(result, truth, predictions, **options)
         if args.people:
-            names = {key: value for key, value in options.items() if key != "protocols"}
-            rows = list_person_rows(truth, {_name_model(args.predictions): predictions}, **names)
+            from smallpose.evaluation.analysis.person_rows import list_person_rows, write_people
+
+            scoring = {key: value for key, value in options.items() if key != "protocols"}
+            rows = list_person_rows(truth, {_name_model(args.predictions): predictions}, **scoring)
             write_people(rows, args.people)
         if args.diagnose or args.breakdown:
             from smallpose.evaluation.analysis.breakdown_tables import build_breakdowns
@@ -235,11 +236,12 @@ def run_command(args: argparse.Namespace) -> None:
     everything = result.to_dict() | {"half_detected_px": half.to_dict()}
     everything |= {name: data for name, (data, _) in breakdowns.items()}
     text = json.dumps(everything, indent=1) + "\n"
+    if args.json and args.json != "-":
+        write_atomically(args.json, text)
+    print_written(args.csv, args.markdown, args.latex, args.figures, args.people, args.json)
     if args.json == "-":
         sys.stdout.write(text)
         return
-    if args.json:
-        write_atomically(args.json, text)
     last = textwrap.fill(f"{half.describe()}.", WIDTH, break_on_hyphens=False)
     print("\n\n".join([str(result), *(lines for _, lines in breakdowns.values()), last]))
 

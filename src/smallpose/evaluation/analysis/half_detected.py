@@ -188,7 +188,7 @@ def locate_half(detected: DetectedPeople, cluster: Ints) -> HalfDetected:
     rows = np.flatnonzero(has_height)
     rows = rows[np.argsort(detected.height[rows], kind="stable")]
     height, is_detected, cluster = detected.height[rows], detected.is_detected[rows], cluster[rows]
-    n, num_clusters = len(rows), np.count_nonzero(np.bincount(cluster))
+    n, num_clusters = len(rows), int(np.count_nonzero(np.bincount(cluster)))
     if n < MIN_PEOPLE or num_clusters < MIN_CLUSTERS:
         ends = (float(height[0]), float(height[-1])) if n else (np.nan, np.nan)
         return HalfDetected(np.nan, np.nan, np.nan, *ends, n, num_clusters, within=1.0)

@@ -6,6 +6,7 @@ CSV needs nothing; Parquet needs pyarrow. A column has one type: ids are text wh
 import csv
 import io
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -134,9 +135,9 @@ def _describe_matches(
 
 def _name_members(members: np.ndarray, names: tuple[str, ...]) -> list[str | None]:
     """Return (n,) the name of the class that each person is in; None for none."""
-    index = members.argmax(axis=0)
-    has_class = members.any(axis=0)
-    return [names[i] if known else None for i, known in zip(index, has_class, strict=True)]
+    indices = members.argmax(axis=0).tolist()
+    has_class = np.asarray(members.any(axis=0)).tolist()
+    return [names[i] if known else None for i, known in zip(indices, has_class, strict=True)]
 
 
 def _name_density(values: DensityValues, rows: Ints) -> list[str | None]:
@@ -166,9 +167,7 @@ def write_people(columns: Columns, path: Path) -> None:
             writer.writerow("" if cell is None else cell for cell in row)
         write_atomically(path, out.getvalue())
         return
-    import pyarrow
-    from pyarrow import parquet
-
+    pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     sink = pyarrow.BufferOutputStream()
     parquet.write_table(pyarrow.table(columns), sink)
     write_atomically(path, sink.getvalue().to_pybytes())

@@ -91,10 +91,10 @@ def _build_densities(evaluated: Evaluated) -> Breakdown:
     for axis, label in _AXIS_LABELS.items():
         rows = []
         for size, axes in made.bins.items():
-            for one in axes[axis]:
-                ends = "" if one.interval is None else format_interval(one.interval)
-                span = f"{one.low:.4g} – {one.high:.4g}"
-                rows.append([size, span, f"{one.people:,}", format_number(one.ap), ends])
+            for b in axes[axis]:
+                ends = "" if b.interval is None else format_interval(b.interval)
+                span = f"{b.low:.4g} – {b.high:.4g}"
+                rows.append([size, span, f"{b.people:,}", format_number(b.ap), ends])
         lines += ["", *format_table(["size", label, "people", "AP (owned)", "95 %"], rows)]
     return data, "\n".join(lines)
 

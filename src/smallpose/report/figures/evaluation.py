@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from smallpose.core.density import DENSE_FROM, SPARSE_BELOW
 from smallpose.evaluation.analysis.binned_ap import Bin
@@ -57,7 +58,7 @@ def draw_class_bars(result: Evaluation) -> Figure:
     labels = [f"{name}\n{result.people[key]:,}" for _, name, key in CLASSES]
     axes.set_xticks(range(len(CLASSES)), labels)
     axes.axvline(3.5, color=LIGHT.grid, lw=1)
-    tops = [height for one in axes.containers for height in one.datavalues]
+    tops = [bar.get_height() for bar in axes.patches if isinstance(bar, Rectangle)]
     tops += [100 * ends.high for one in result.intervals.values() for ends in one.values() if ends]
     axes.set(ylim=(0, _fit_top(tops)), ylabel="AP, %")
     axes.set_xlabel(
