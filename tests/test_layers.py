@@ -9,7 +9,8 @@ import smallpose
 
 ROOT = Path(smallpose.__file__).parent
 WITHOUT_TORCH = ["core", "system", "io", "stats", "sources", "synthetic", "dataset", "evaluation"]
-WITH_TORCH = ["models", "dataloading", "methods", "inference", "training", "resolution"]
+WITH_TORCH = ["models", "dataloading", "methods", "external"]
+WITH_TORCH += ["inference", "training", "resolution"]
 LAYERS = [*WITHOUT_TORCH, *WITH_TORCH, "report", "cli"]
 
 

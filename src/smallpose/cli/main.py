@@ -17,6 +17,7 @@ from pathlib import Path
 
 from smallpose._version import __version__
 from smallpose.cli.options import add_link_root_option
+from smallpose.cli.output_check import refuse_output_over_input
 from smallpose.cli.terminal import prepare_terminal
 from smallpose.core.errors import SmallposeError
 from smallpose.system.files import describe_os_error
@@ -43,12 +44,14 @@ VERBS = {
         "evaluate": "Compute AP and AR by person size and keypoint density.",
         "compare": "Compare results on the same images, with intervals.",
         "ceiling": "Show the best possible AP by person height.",
+        "budget": "Compute how many pixels a joint needs, from your own images.",
         "resolution": "Show the same people at falling pixel heights to any model.",
     },
     "Train and use methods": {
         "methods": "List the methods, their parts, recipes, the paper's numbers and checkpoints.",
         "train": "Train a method on a built set and evaluate it.",
         "predict": "Estimate the poses of people in images.",
+        "weights": "Download published weights and check them.",
         "features": "Draw what several methods compute for the same small people.",
         "benchmark": "Train and score methods × settings × seeds; resumes.",
     },
@@ -140,6 +143,7 @@ def _run_verb(words: list[str]) -> int:
     args = create_parser(words[0]).parse_intermixed_args(words[1:])
     verb = import_module(f"smallpose.cli.{words[0]}")
     where = f"smallpose {words[0]}"
+    refuse_output_over_input(args)
     try:
         require_packages(where, *getattr(verb, "PACKAGES", ()))
         with allow_link_roots(getattr(args, "link_root", ())):

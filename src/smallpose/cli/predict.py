@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_option(
         parser,
         "--weights",
-        required=True,
         metavar="FILE",
+        default_text="movenet's own; a method of the paper has none",
         help="Checkpoint or run's folder, or 'mmpose' for the one that MMPose publishes.",
     )
     add_option(
@@ -95,7 +95,7 @@ def run_command(args: argparse.Namespace) -> None:
         print_status(f"image ids and file names: {_write_image_list(args.out, result)}")
     if args.draw:
         _draw_images(args, result)
-    num_images = len(set(predictions.image_ids.tolist()))
+    num_images = len(result.people.images)
     print(f"{len(predictions):,} people in {num_images:,} images: {args.out}")
 
 
@@ -140,10 +140,10 @@ def _check_arguments(args: argparse.Namespace) -> None:
             "leave one of them out",
         ),
         (
-            bool(args.boxes_from) != bool(args.box_weights),
-            "--boxes-from",
-            "needs --box-weights, and the other way round",
-            "pass both",
+            args.box_weights and not args.boxes_from,
+            "--box-weights",
+            "needs the method that detects people",
+            "add --boxes-from METHOD",
         ),
         (
             args.draw and in_shards,
@@ -215,10 +215,10 @@ def _read_options(args: argparse.Namespace) -> "InferenceOptions":
 
 
 def _load_method(args: argparse.Namespace) -> "PoseMethod":
-    from smallpose.methods import create_method
+    from smallpose.external import create_model
     from smallpose.methods.full_image import FullImageMethod
 
-    method = create_method(
+    method = create_model(
         args.method,
         args.skeleton,
         args.weights,
@@ -250,16 +250,16 @@ def _load_detector(args: argparse.Namespace, options: "InferenceOptions") -> "Bo
         return None
     from dataclasses import replace
 
+    from smallpose.external import create_model
     from smallpose.inference.predict_files import BoxDetector
-    from smallpose.methods import create_method
     from smallpose.methods.full_image import FullImageMethod
 
-    method = create_method(args.boxes_from, weights=args.box_weights, trust=args.trust)
+    method = create_model(args.boxes_from, weights=args.box_weights, trust=args.trust)
     if not isinstance(method, FullImageMethod):
         raise InputError(
             f"--boxes-from {args.boxes_from}",
             "is a top-down method and needs boxes itself",
-            "use rtmo_s, cid_hrnet_w32 or dekr_hrnet_w32",
+            "use movenet, rtmo_s, cid_hrnet_w32 or dekr_hrnet_w32",
         )
     # The score rule and the NMS of the options apply to the final people, not to their boxes.
     return BoxDetector(method, replace(options, score_rule="", oks_threshold=None, batch_size=0))
@@ -311,7 +311,7 @@ def _predict_in_shards(
         print(f"{num_missing:,} of {work.num_shards:,} shards are left to other jobs: {folder}")
         return
     named = worker.order.skeleton if args.own_joints else None
-    num_people, num_images = merge_shards(folder, work.num_shards, args.out, named)
+    num_people = merge_shards(folder, work.num_shards, args.out, named)
     _write_environment(args.out, method, options)
     if order is None or not len(work.skeleton or ()):
         _print_joint_order(worker.order.skeleton)
@@ -319,7 +319,7 @@ def _predict_in_shards(
         path = _get_image_list_path(args.out)
         write_image_list(work, reports, method.skeleton, path)
         print_status(f"image ids and file names: {path}")
-    print(f"{num_people:,} people in {num_images:,} images: {args.out}")
+    print(f"{num_people:,} people in {len(work.image_ids):,} images: {args.out}")
 
 
 def _write_environment(out: Path, method: "PoseMethod", options: "InferenceOptions") -> None:

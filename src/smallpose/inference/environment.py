@@ -19,7 +19,7 @@ def describe_method_environment(
     if options.half:
         precision = torch.float16 if is_on_gpu else torch.bfloat16
     return describe_environment(
-        engine="onnxruntime" if options.onnx else "torch",
+        engine="onnxruntime" if options.onnx else method.engine,
         precision=str(precision or torch.float32).removeprefix("torch."),
         device=torch.cuda.get_device_name(method.device) if is_on_gpu else method.device.type,
     )

@@ -75,6 +75,12 @@ def apply_speed_options(method: PoseMethod, options: InferenceOptions) -> Iterat
 
     Raises: InputError when options exclude each other, or onnxruntime is not installed.
     """
+    if method.engine != "torch" and (options.half or options.compile or options.onnx):
+        raise InputError(
+            "--half, --compile and --onnx",
+            f"are for PyTorch networks, and {method.name} runs in {method.engine}",
+            "leave them out",
+        )
     precision, network = method.precision, method.network
     if options.half:
         method.precision = torch.float16 if method.device.type == "cuda" else torch.bfloat16

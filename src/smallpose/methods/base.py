@@ -117,6 +117,7 @@ class PoseMethod(nn.Module, ABC):
         skeleton_specific: prefixes of the names of weights that no other skeleton can use.
         training_only: prefixes of the names of weights that only training needs; published files
             may lack them.
+        engine: what computes the network, for records; only PyTorch's can be changed by options.
         precision: autocast type of `run_network`; None for single precision.
         network: what `run_network` calls in place of `forward`, such as a compiled copy; None for
             the method itself.
@@ -136,6 +137,7 @@ class PoseMethod(nn.Module, ABC):
     keypoint_layers: tuple[str, ...] = ("head.final_layer",)
     training_only: tuple[str, ...] = ()
     skeleton_specific: tuple[str, ...] = ()
+    engine: str = "torch"
     precision: torch.dtype | None = None
     network: Callable[[Tensor], Any] | None = None
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from smallpose.core.errors import InputError
 from smallpose.dataloading.images import ImageReader
+from smallpose.external import EXTERNAL, create_model
 from smallpose.inference import InferenceOptions, predict_people
 from smallpose.io.coco_results import write_results
-from smallpose.methods import METHODS, create_method
+from smallpose.methods import METHODS
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.full_image import FullImageMethod
 from smallpose.resolution.reduced_set import ReducedSet
@@ -64,18 +65,12 @@ def load_method(name: str, weights: Path | str | None, device: str, trust: bool)
 
     Raises: InputError when it has no weights, or they do not fit.
     """
-    if weights is None:
-        raise InputError(
-            f"resolution {name}",
-            "the method has no weights of its own",
-            "add --weights with a run's folder, a checkpoint, or 'mmpose' for the published one",
-        )
-    return create_method(name, weights=weights, trust=trust).move_to(device)
+    return create_model(name, weights=weights, trust=trust).move_to(device)
 
 
 def is_method(name: str) -> bool:
-    """Return whether it is the name of one of our methods."""
-    return name in METHODS
+    """Return whether it is the name of a method or of a published model."""
+    return name in METHODS or name in EXTERNAL
 
 
 def read_run_method(folder: Path) -> str:

@@ -295,6 +295,13 @@ def _shorten_name(name: str) -> str:
     return text if len(text) <= 80 else text[:60] + "…" + text[-15:]
 
 
+def hash_bytes(data: bytes) -> str:
+    """Compute the SHA-256 of bytes, in hexadecimal."""
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
 def hash_file(path: Path) -> str:
     """Return the file's SHA-256 as 64 hexadecimal digits."""
     import hashlib

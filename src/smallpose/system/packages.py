@@ -13,6 +13,7 @@ EXTRAS = {
     "scipy": ("SciPy", "build"),
     "matplotlib": ("Matplotlib", "plots"),
     "jinja2": ("Jinja2", "plots"),
+    "av": ("PyAV", "video"),
     "torch": ("PyTorch", "torch"),
     "safetensors": ("safetensors", "torch"),
     "pyarrow": ("pyarrow", "parquet"),
@@ -22,9 +23,10 @@ EXTRAS = {
     "onnxruntime": ("onnxruntime", "onnx"),
     "torchmetrics": ("torchmetrics", "torchmetrics"),
     "tensorboard": ("tensorboard", "tensorboard"),
+    "ai_edge_litert": ("LiteRT", "movenet"),
 }
 # What an extra contains besides packages of its own.
-_CONTAINED = {"build": {"images"}, "polars": {"parquet"}, "ray": {"parquet"}}
+_CONTAINED = {"build": {"images"}, "video": {"images"}, "polars": {"parquet"}, "ray": {"parquet"}}
 
 
 class MissingPackageError(InputError, ImportError):

@@ -261,25 +261,21 @@ def _hash_weights(method: PoseMethod) -> str:
     return _hash_arrays(weight.cpu().numpy() for weight in method.state_dict().values())
 
 
-def merge_shards(
-    folder: Path, num_shards: int, out: Path, named: Skeleton | None = None
-) -> tuple[int, int]:
+def merge_shards(folder: Path, num_shards: int, out: Path, named: Skeleton | None = None) -> int:
     """Concatenate the shards to one COCO result file, line by line to save memory.
 
     Args:
         named: the joints whose names are written, too (default: a plain list is written).
 
-    Returns: the number of people in it, and of images with people.
+    Returns: the number of people in it.
     """
     num_people = 0
-    num_images = 0
 
     def fill(file: IO[bytes]) -> None:
-        nonlocal num_people, num_images
+        nonlocal num_people
         head, tail = (b"", b"") if named is None else wrap_named_results(named)
         file.write(head)
         separator = b"["
-        last_image: object = None
         for shard in range(num_shards):
             with get_shard_path(folder, shard).open("rb") as lines:
                 next(lines)
@@ -287,13 +283,10 @@ def merge_shards(
                     file.write(separator + line.rstrip())
                     separator = b","
                     num_people += 1
-                    image = line.split(b',"category_id"', 1)[0]
-                    num_images += image != last_image
-                    last_image = image
         file.write((b"[]" if separator == b"[" else b"]") + tail)
 
     write_atomically_with(out, fill)
-    return num_people, num_images
+    return num_people
 
 
 def write_image_list(

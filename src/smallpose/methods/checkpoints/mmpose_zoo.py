@@ -13,6 +13,7 @@ from typing import IO
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.methods.base import MethodCard
+from smallpose.system.cache import get_cache_folder, get_user_cache
 from smallpose.system.files import hash_file, write_atomically_with
 from smallpose.system.progress import print_status
 
@@ -28,8 +29,8 @@ def get_url(card: MethodCard) -> str:
 
 def list_cache_folders() -> Iterator[Path]:
     """Yield the folders of caches: ours first, to which downloads go, then PyTorch's and MIM's."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    yield Path(os.environ.get("SMALLPOSE_CACHE") or home / "smallpose") / "checkpoints"
+    home = get_user_cache()
+    yield get_cache_folder("checkpoints")
     yield Path(os.environ.get("TORCH_HOME") or home / "torch") / "hub" / "checkpoints"
     yield home / "mim"
 

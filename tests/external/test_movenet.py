@@ -1,0 +1,93 @@
+"""MoveNet finds the people of real photographs and serves wherever a method does."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import smallpose
+from smallpose.cli.main import main
+from smallpose.core.errors import InputError, SmallposeError
+from smallpose.external import create_model
+from smallpose.external.movenet import WEIGHTS, MoveNet, _decode_rows
+from smallpose.external.package_weights import find_weights
+from smallpose.inference.predict_files import predict_image_files
+from smallpose.methods import create_method
+
+pytest.importorskip("ai_edge_litert")
+
+
+@pytest.fixture(scope="session")
+def movenet() -> MoveNet:
+    """Return the model, if its package can be had."""
+    try:
+        find_weights(WEIGHTS)
+    except SmallposeError as error:
+        pytest.skip(f"no weights of MoveNet: {error}")
+    return MoveNet()
+
+
+@pytest.fixture(scope="session")
+def photos(real):
+    """Return the folder of four images of COCO and their labels."""
+    return real / "coco" / "example4"
+
+
+def test_rows_of_the_network_are_decoded_to_px_of_the_image():
+    row = np.zeros((1, 56))
+    row[0, :6] = (0.5, 0.25, 0.9, 0, 0, 0.8)  # nose and left eye: y, x, score
+    row[0, 51:] = (0.1, 0.2, 0.5, 0.6, 0.7)  # ymin, xmin, ymax, xmax, score
+    detections = _decode_rows(row, np.array([256, 128]), np.array([2.5, 2.5]))
+    x, y = detections.keypoints[0, 0].tolist()
+    assert (x, y) == ((0.25 * 256 + 0.5) * 2.5 - 0.5, (0.5 * 128 + 0.5) * 2.5 - 0.5)
+    assert detections.keypoint_scores[0, :2].tolist() == [0.9, 0.8]
+    assert detections.scores.tolist() == [0.7]
+    corners = detections.boxes_xyxy[0].numpy()
+    expected = (np.array([0.2 * 256, 0.1 * 128, 0.6 * 256, 0.5 * 128]) + 0.5) * 2.5 - 0.5
+    np.testing.assert_allclose(corners, expected)
+
+
+def test_large_people_of_real_photographs_are_found(movenet, photos):
+    truth = smallpose.read_coco(photos / "example_coco_val.json")
+    paths = [photos / name for name in truth.images.file_names]
+    predictions = predict_image_files(movenet, paths).predictions
+    ids = truth.images.ids[predictions.image_ids - 1]
+    scores = smallpose.evaluate(truth, replace(predictions, image_ids=ids), protocols=("coco",))
+    assert scores["coco"]["AP_L"] > 0.8
+
+
+def test_predict_reads_photographs_and_names_its_engine(movenet, photos, tmp_path, capsys):
+    out = tmp_path / "predictions.json"
+    image = str(photos / "000000197388.jpg")
+    assert main(["predict", "movenet", image, "--out", str(out)]) == 0
+    people = json.loads(out.read_text())
+    assert len(people) >= 4
+    assert all(len(person["keypoints"]) == 51 for person in people)
+    environment = json.loads((tmp_path / "predictions.environment.json").read_text())
+    assert environment["engine"] == "LiteRT"
+    assert "INFO" not in capsys.readouterr().err
+
+
+def test_it_gives_boxes_to_a_top_down_method(movenet, photos, tmp_path):
+    method = create_method("simple_baseline_r18_tiny")
+    torch.save(method.state_dict(), tmp_path / "m.pth")
+    out = tmp_path / "predictions.json"
+    command = ["predict", method.name, str(photos / "000000000785.jpg"), "--out", str(out)]
+    command += ["--weights", str(tmp_path / "m.pth"), "--boxes-from", "movenet", "--no-flip-test"]
+    assert main(command) == 0
+    assert len(json.loads(out.read_text())) == 1
+
+
+def test_options_of_pytorch_networks_and_other_joints_are_refused(movenet, photos, tmp_path):
+    image = str(photos / "000000000785.jpg")
+    out = ["--out", str(tmp_path / "p.json")]
+    assert main(["predict", "movenet", image, "--half", *out]) == 2
+    with pytest.raises(InputError, match="has its own 17 joints"):
+        create_model("movenet", "smallpose21")
+
+
+def test_a_method_without_weights_names_the_choices():
+    with pytest.raises(InputError, match=r"add --weights .* movenet needs none"):
+        create_model("rtmo_s")
