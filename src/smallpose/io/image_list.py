@@ -1,7 +1,7 @@
 """Read COCO files that list images without people, such as COCO's image_info files."""
 
-import mmap
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 from msgspec import Raw, Struct
@@ -12,8 +12,10 @@ from smallpose.core.skeleton import Skeleton
 from smallpose.io.categories import Category, choose_categories
 from smallpose.io.coco_annotations_slow import ImageRecord, build_images
 from smallpose.io.json_blocks import decode_records
-from smallpose.system.files import read_bytes
+from smallpose.system.files import read_bytes, read_if_gzip
 from smallpose.system.json_decode import decode_json
+
+_BLOCK_BYTES = 1 << 20
 
 
 class _ImageListFile(Struct):
@@ -32,10 +34,15 @@ def read_image_list(
 
     Raises: InputError when there are no images either.
     """
-    # Searched without reading the file: lists of people may have gigabytes.
-    if not _contains_key(path, b'"images"') or _contains_key(path, b'"annotations"'):
+    try:
+        data = read_if_gzip(Path(path))
+        is_list = _has_only_images(path, data)
+    except (OSError, ValueError, InputError):  # left to whatever reads the file
         return None
-    file = decode_json(path, read_bytes(Path(path)), _ImageListFile)
+    if not is_list:
+        return None
+    data = read_bytes(Path(path)) if data is None else data
+    file = decode_json(path, data, _ImageListFile)
     notes: list[str] = []
     images = build_images(path, decode_records(path, "images", file.images, ImageRecord), notes)
     categories = decode_records(path, "categories", file.categories or [], Category)
@@ -46,15 +53,18 @@ def read_image_list(
     )
 
 
-def _contains_key(path: Path | str, key: bytes) -> bool:
-    """Return whether the file contains the key; errors are left to whatever reads the file."""
-    try:
-        with (
-            Path(path).open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text,
-        ):
-            if text[:2] != b"\x1f\x8b":
-                return text.find(key) >= 0
-        return key in read_bytes(Path(path))  # gzipped
-    except (OSError, ValueError, InputError):
-        return False
+def _has_only_images(path: Path | str, data: bytes | None) -> bool:
+    """Return whether a file contains the key of the images and not that of annotations.
+
+    It is read in blocks: lists of people may have gigabytes.
+    """
+    has_images = False
+    with Path(path).open("rb") if data is None else BytesIO(data) as file:
+        tail = b""
+        while block := file.read(_BLOCK_BYTES):
+            text = tail + block
+            if b'"annotations"' in text:
+                return False
+            has_images = has_images or b'"images"' in text
+            tail = block[-len(b'"annotations"') :]
+    return has_images
