@@ -99,3 +99,62 @@ def test_frames_of_a_video_of_variable_rate_are_counted_and_not_timed(video):
     for number, picture in found:
         assert abs(picture[:, :, 0].mean() - 20 * number) < 6
     assert [number for number, _ in read_frames(video, [4, 9])] == [4, 9]
+
+
+@pytest.fixture
+def busy_video(tmp_path):
+    """Forty frames of a moving pattern with keyframes at 0, 12, 24 and 36."""
+    path = tmp_path / "busy.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 25, (160, 120))
+    if not writer.isOpened():
+        pytest.skip("this OpenCV writes not an MP4")
+    pattern = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    pattern = cv2.GaussianBlur(pattern, (0, 0), 4) * 3
+    for number in range(40):
+        writer.write(np.roll(pattern, 3 * number, axis=1))
+    writer.release()
+    return path
+
+
+def read_all(path):
+    return dict(read_frames(path, range(40)))
+
+
+def damage(path, start, stop, count, seed):
+    """Overwrite random bytes of the frames' data between two shares of the file."""
+    data = bytearray(path.read_bytes())
+    first, last = data.index(b"mdat") + 8, data.rindex(b"moov") - 4
+    low, high = first + int(start * (last - first)), first + int(stop * (last - first))
+    rng = np.random.default_rng(seed)
+    for place in rng.integers(low, high, count):
+        data[place] = rng.integers(256)
+    path.write_bytes(data)
+
+
+def test_sound_frames_are_the_same_with_and_without_pyav(busy_video, monkeypatch):
+    pytest.importorskip("av", reason="PyAV is optional: pip install '.[video]'")
+    with_pyav = read_all(busy_video)
+    monkeypatch.setattr("smallpose.sources.video.detects_damage", lambda: False)
+    with_opencv = read_all(busy_video)
+    assert list(with_pyav) == list(with_opencv) == list(range(40))
+    assert all(np.array_equal(with_pyav[n], with_opencv[n]) for n in range(40))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_frames_of_a_video_are_left_out_and_the_others_keep_their_numbers(
+    busy_video, seed, monkeypatch, capfd
+):
+    pytest.importorskip("av", reason="PyAV is optional: pip install '.[video]'")
+    sound = read_all(busy_video)
+    damage(busy_video, 0.4, 0.55, 200, seed)
+    kept = read_all(busy_video)
+    assert set(range(12)) <= set(kept)  # before the damage
+    assert set(range(36, 40)) <= set(kept)  # after the next keyframe
+    assert len(kept) < 40
+    assert all(np.array_equal(kept[n], sound[n]) for n in kept)
+    monkeypatch.setattr("smallpose.sources.video.detects_damage", lambda: False)
+    garbled = [
+        n for n, frame in read_all(busy_video).items() if not np.array_equal(frame, sound[n])
+    ]
+    assert garbled  # what was taken for frames of the video without PyAV
+    capfd.readouterr()  # drops the messages of FFmpeg

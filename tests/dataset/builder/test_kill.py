@@ -191,7 +191,8 @@ def test_missing_frames_of_a_video_are_counted(tmp_path, capsys):
     with pytest.raises(InputError, match=r"2 of 5 .*video 7: 3 of 5 frames readable"):
         build_dataset(roots, tmp_path / "set", BuildOptions())
     manifest = build_dataset(roots, tmp_path / "set", BuildOptions(missing_images="drop"))
-    assert "video 7: 3 of 5 frames readable" in manifest["sources"]["hieve"]["notes"]
+    note = "video 7: 3 of 5 frames readable (damaged or missing: 60, 80)"
+    assert note in manifest["sources"]["hieve"]["notes"]
     assert "video 7: 3 of 5 frames readable" in capsys.readouterr().err
     assert manifest["sources"]["hieve"]["images"] == 3
     # Each image is the frame of its label: frame n has the grey level 4 n.

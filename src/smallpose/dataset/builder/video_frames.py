@@ -8,9 +8,11 @@ from pathlib import Path
 from smallpose.core.errors import RunError
 from smallpose.dataset.builder.build_folder import BuildFolder
 from smallpose.sources.source import Source
+from smallpose.sources.video import detects_damage, read_frames
 from smallpose.system.files import resolve_inside
-from smallpose.system.progress import show_progress
+from smallpose.system.progress import print_status, show_progress
 
+_MAX_LISTED = 20  # frames of a video that cannot be read
 JPEG_QUALITY = 95  # high, because the frames have been compressed once already
 
 
@@ -33,6 +35,11 @@ def extract_frames(
         rows_by_video.setdefault(source.image_files[row].path, []).append(row)
     row_of = {name: row for row, name in enumerate(source.people.images.file_names)}
     done = {entry["video"]: entry["sizes"] for entry in build.read_journal()}
+    if not detects_damage():
+        print_status(
+            f"{source.name}: damaged frames of videos are not noticed without PyAV "
+            "(pip install 'smallpose[video]')"
+        )
     new = [item for item in rows_by_video.items() if _identify_video(item[0]) not in done]
     with ThreadPoolExecutor(workers) as pool:
         results = pool.map(partial(_extract_from_video, source, build.data_set / "images"), new)
@@ -48,8 +55,12 @@ def extract_frames(
         read = {row_of[n]: (s[0], s[1]) for n, s in video_sizes.items() if n in row_of}
         sizes |= read
         if len(read) < len(video_rows):
+            left_out = [source.image_files[row].frame or 0 for row in video_rows if row not in read]
+            shown = ", ".join(str(number) for number in sorted(left_out)[:_MAX_LISTED])
+            more = ", …" if len(left_out) > _MAX_LISTED else ""
             notes.append(
-                f"video {video.stem}: {len(read):,} of {len(video_rows):,} frames readable"
+                f"video {video.stem}: {len(read):,} of {len(video_rows):,} frames readable "
+                f"(damaged or missing: {shown}{more})"
             )
     return sizes, notes
 
@@ -65,8 +76,6 @@ def _extract_from_video(
 ) -> dict[str, tuple[int, int]]:
     """Write the wanted frames of one video; return file name to (width, height)."""
     import cv2
-
-    from smallpose.sources.video import read_frames
 
     video, rows = item
     row_of = {source.image_files[r].frame or 0: r for r in rows}

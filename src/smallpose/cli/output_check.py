@@ -1,0 +1,49 @@
+"""Refuse to write over a file that the same command reads."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from smallpose.core.errors import InputError
+
+# Destinations of options that name files to write, in any verb.
+OUTPUTS = ("out", "json", "csv", "markdown", "latex", "people", "leaks_sheet")
+
+
+def refuse_output_over_input(args: argparse.Namespace) -> None:
+    """Raise InputError when an output is a file that is an input, or another output.
+
+    Links and other spellings of a path are recognized, because the files themselves are compared.
+    """
+    values = vars(args)
+    outputs = [(name, path) for name in OUTPUTS for path in _iterate_files(values.get(name))]
+    inputs = [
+        path
+        for name, value in values.items()
+        if name not in OUTPUTS
+        for path in _iterate_files(value)
+    ]
+    for index, (name, output) in enumerate(outputs):
+        others = [path for _, path in outputs[index + 1 :]]
+        for path in inputs + others:
+            if Path(output).samefile(path):
+                kind = "an input" if path in inputs else "the file of another option"
+                raise InputError(
+                    f"--{name.replace('_', '-')} {output}",
+                    f"is {kind} of this command, which would be overwritten",
+                    "name another file",
+                )
+
+
+def _iterate_files(value: Any) -> Iterator[str]:
+    """Yield the existing files among a value, a list of values, or values such as NAME=FILE."""
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _iterate_files(part)
+    elif isinstance(value, str | Path):
+        text = str(value)
+        for path in {text, text.partition("=")[2]}:
+            if path and "\0" not in path and os.path.isfile(path):  # noqa: PTH113
+                yield path
