@@ -89,7 +89,8 @@ def test_a_top_down_method_gets_its_boxes_from_a_full_image_one(files, tmp_path,
     assert len(json.loads((tmp_path / "f.json").read_text())) == 4
 
 
-def test_no_detections_are_an_empty_list(files, tmp_path):
+@pytest.mark.parametrize("flag", ["--draw", "--shards"])
+def test_no_detections_are_an_empty_list_and_all_images_are_counted(files, tmp_path, capsys, flag):
     out = tmp_path / "results.json"
     words = (
         FULL_IMAGE,
@@ -101,8 +102,11 @@ def test_no_detections_are_an_empty_list(files, tmp_path):
         "--score-above",
         1,
     )
-    assert run_predict(*words) == 0
+    assert run_predict(*words, flag, tmp_path / "more") == 0
     assert json.loads(out.read_text()) == []
+    assert f"0 people in 3 images: {out}" in capsys.readouterr().out
+    if flag == "--draw":
+        assert len(list((tmp_path / "more").iterdir())) == 3
 
 
 def test_labelled_boxes_flip_test_score_rule_precision_and_drawings(files, tmp_path):

@@ -61,3 +61,11 @@ def test_in_python_a_warning_says_so_once(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "SlowFallbackWarning\n"
+
+
+def test_files_that_were_written_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    truth, results = write_files(tmp_path)
+    words = ["evaluate", str(truth), str(results), "--csv", "a.csv", "--json", "a.json"]
+    assert "written: a.csv, a.json" in run_verb(words)[1]
+    assert run_verb(["evaluate", str(truth), str(results), "--json", "-"])[1] == ""

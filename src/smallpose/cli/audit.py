@@ -64,6 +64,7 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.dataset.label_audit.source_bias import compute_source_bias
     from smallpose.report.images.leak_sheet import draw_image_pairs, open_set_reader
     from smallpose.system.files import write_atomically
+    from smallpose.system.progress import print_written
 
     built = open_set(args.set)
     suspects = {split: rank_suspect_labels(people) for split, people in built.parts.items()}
@@ -92,6 +93,7 @@ def run_command(args: argparse.Namespace) -> None:
         if leaks is not None:
             pairs = encode_leaks(leaks)["pairs"]
             draw_image_pairs(pairs, open_set_reader(built), args.sheet / "near-duplicates.png")
+    print_written(args.json, args.sheet)
 
 
 def _format_labels(rows: dict[str, list[dict[str, Any]]], max_rows: int) -> str:

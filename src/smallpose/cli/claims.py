@@ -40,11 +40,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default_text="not written",
         help="Write the table as Markdown and CSV into this folder.",
     )
+    add_option(
+        parser,
+        "--explain",
+        choices=("density", "limit", "bias", "all"),
+        default_text="none",
+        help="Show by simulation, without runs, why density columns follow class frequency, what "
+        "the limit of 20 detections costs, or how far AP of few images is off; with --out the "
+        "figures, too.",
+    )
     add_json(parser, "all comparisons")
 
 
 def run_command(args: argparse.Namespace) -> None:
     """Check the claims and print them as a table or as JSON."""
+    if args.explain:
+        _explain(args)
+        return
     import shutil
     import sys
 
@@ -53,6 +65,7 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.report.claims.inputs import read_datasets, read_our_runs
     from smallpose.report.tables.files import save_table
     from smallpose.system.files import write_atomically
+    from smallpose.system.progress import print_written
 
     runs, our_people = read_our_runs(args.runs)
     sets = parse_assignments("--set", args.set)
@@ -66,8 +79,45 @@ def run_command(args: argparse.Namespace) -> None:
         return
     if args.json:
         write_atomically(args.json, text)
+    print_written(args.out, args.json)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else TERMINAL_WIDTH
     print(claims.to_table().to_long_text(width))
+
+
+def _explain(args: argparse.Namespace) -> None:
+    """Simulate, and print the table and the finding of each question."""
+    import json
+    import sys
+
+    from smallpose.core.errors import InputError
+    from smallpose.report.explanations import EXPLANATIONS, save_explanation
+    from smallpose.system.files import write_atomically
+
+    if args.runs or args.set or args.scenes:
+        raise InputError(
+            f"--explain {args.explain}",
+            "simulates, and takes no runs and data sets",
+            "leave them out",
+        )
+    names = list(EXPLANATIONS) if args.explain == "all" else [args.explain]
+    explanations = {name: EXPLANATIONS[name](0) for name in names}
+    content = {
+        name: {
+            "finding": one.finding,
+            "columns": one.table.heads,
+            "rows": [list(row) for row in one.table.rows],
+        }
+        for name, one in explanations.items()
+    }
+    text = json.dumps(content, indent=1) + "\n"
+    for one in explanations.values() if args.out else ():
+        save_explanation(one, args.out)
+    if args.json == "-":
+        sys.stdout.write(text)
+        return
+    if args.json:
+        write_atomically(args.json, text)
+    print("\n\n".join(f"{one.table.to_text()}\n{one.finding}" for one in explanations.values()))
 
 
 def parse_assignments(flag: str, words: list[str]) -> dict[str, Path]:

@@ -46,6 +46,7 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.io.coco_results import read_results
     from smallpose.io.result_environment import read_environment
     from smallpose.system.files import write_atomically
+    from smallpose.system.progress import print_written
 
     paths = args.predictions
     if len(paths) < 2:
@@ -75,4 +76,5 @@ def run_command(args: argparse.Namespace) -> None:
         return
     if args.json:
         write_atomically(args.json, result.to_json())
+        print_written(args.json)
     print(wrap_text(str(result)))

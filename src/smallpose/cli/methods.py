@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run_command(args: argparse.Namespace) -> None:
     """Print the list, or write it as JSON."""
     from smallpose.system.files import write_atomically
+    from smallpose.system.progress import print_written
 
     records = _compare_recipes(args.recipes) if args.recipes else _describe_methods()
     text = json.dumps(records, indent=1) + "\n"
@@ -38,6 +39,7 @@ def run_command(args: argparse.Namespace) -> None:
         sys.stdout.write(text)
     elif args.json:
         write_atomically(args.json, text)
+        print_written(args.json)
     elif args.recipes:
         _print_recipes(records)
     else:

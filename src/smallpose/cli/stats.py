@@ -85,7 +85,7 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.report.images.encode import open_image_reader
     from smallpose.stats.dataset_counts import count_dataset
     from smallpose.system.files import write_atomically
-    from smallpose.system.progress import print_status
+    from smallpose.system.progress import print_status, print_written
 
     shards = [file for file in args.files if file.suffix == ".parquet"]
     files = [file for file in args.files if file.suffix != ".parquet"]
@@ -114,6 +114,7 @@ def run_command(args: argparse.Namespace) -> None:
         sys.stdout.write(text)
     elif args.json:
         write_atomically(args.json, text)
+        print_written(args.json)
     print_status(f"{args.out}: tables (Markdown, CSV) and figures (PNG, SVG)")
 
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -34,3 +35,10 @@ def print_status(line: str) -> None:
     """Print one line to stderr."""
     with suppress(OSError):  # a closed terminal must not stop the work
         print(line, file=sys.stderr, flush=True)
+
+
+def print_written(*paths: Path | str | None) -> None:
+    """Name the files and folders that a command has written; None and "-" are none."""
+    names = [str(path) for path in paths if path and str(path) != "-"]
+    if names:
+        print_status(f"written: {', '.join(names)}")

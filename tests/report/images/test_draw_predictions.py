@@ -86,3 +86,15 @@ def test_left_and_right_limbs_differ_in_colour(tmp_path):
     for x, colour in ((300 + 2 * 300 / 24, LEFT), (300 - 2 * 300 / 24, RIGHT)):
         pixel = image[round((80 + 0.87 * 300) * scale), round(x * scale)]
         assert np.abs(pixel.astype(int) - colour).max() < 40
+
+
+def test_images_without_people_are_drawn_too(tmp_path):
+    """A video's frames would have gaps otherwise."""
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((48, 64, 3), GREY, np.uint8))
+    images = make_images([3, 1], ["a.png", "a.png"], [64, 64], [48, 48])
+    person = make_standing_person(30, (20, 5))[None]
+    one = Predictions(COCO17, np.array([3]), person, np.array([0.9]), np.zeros((1, 4)))
+    assert draw_predictions(one, images, tmp_path, read_image, tmp_path / "out") == 2
+    assert [file.name for file in sorted((tmp_path / "out").iterdir())] == ["1-a.jpg", "3-a.jpg"]
+    empty = read_image(tmp_path / "out" / "1-a.jpg")
+    assert (np.abs(empty.astype(int) - GREY) < 3).all()

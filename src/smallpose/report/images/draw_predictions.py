@@ -27,7 +27,7 @@ def draw_predictions(
     out: Path,
     min_score_share: float = MIN_SCORE_SHARE,
 ) -> int:
-    """Draw one JPEG for each image with predictions; strokes scale with the person.
+    """Draw one JPEG for each image, also of those without people; strokes scale with the person.
 
     Args:
         root: the folder that file names are relative to.
@@ -36,7 +36,7 @@ def draw_predictions(
     Returns: the number of images drawn.
     """
     out.mkdir(parents=True, exist_ok=True)
-    ids = np.unique(predictions.image_ids)
+    ids = np.sort(images.ids)
     for image_id in ids.tolist():
         file_name = images.file_names[images.row_of[image_id]]
         detections = np.flatnonzero(predictions.image_ids == image_id)
@@ -59,7 +59,8 @@ def _draw_image(
     masks = {d: _find_confident_joints(predictions, d, min_score_share) for d in detections}
     sizes = [np.ptp(predictions.keypoints[d, mask, :2], axis=0).max() for d, mask in masks.items()]
     height, width = image.shape[:2]
-    scale = _choose_scale((width, height), float(np.median(sizes)))
+    person_px = float(np.median(sizes)) if sizes else float(MIN_PERSON_HEIGHT)
+    scale = _choose_scale((width, height), person_px)
     size = (round(width * scale), round(height * scale))
     canvas = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
     scores = predictions.scores[detections]
