@@ -34,7 +34,9 @@ def recolour_dark(rendered: bytes) -> bytes:
 
 def render_png(figure: Figure, *, dpi: int = 200, extent: Bbox | None = None) -> bytes:
     """Render the figure as PNG."""
-    return _render_figure(figure, "png", {"Software": None}, extent, dpi=dpi)
+    # At this level encoding takes half of the time, for a seventh more bytes.
+    options = {"compress_level": 3}
+    return _render_figure(figure, "png", {"Software": None}, extent, dpi=dpi, pil_kwargs=options)
 
 
 def measure_extent(figure: Figure) -> Bbox:

@@ -1,7 +1,7 @@
 """The files of a leaderboard: `board.json` with rules and rows, and the resamples of each row.
 
 Rows are compared on the same resamples of images. These are stored instead of the results, so that
-a row needs 100 kB and nobody's predictions are published.
+a row needs 100 kB and no predictions are published.
 """
 
 import io

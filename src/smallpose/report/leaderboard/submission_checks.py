@@ -59,7 +59,7 @@ def _check_joints(
         raise InputError(
             str(path),
             f"lacks {len(missing)} of the {len(required)} joints that the board scores: "
-            f"{list_joints(missing)}",
+            f"{list_joints(tuple(missing))}",
             "predict all of them, or use a board that was started with --keypoints coco17",
         )
     faults = [finding for finding in check_joints(truth, predictions) if finding.is_fault]
@@ -82,8 +82,8 @@ def _check_coordinates(path: Path, truth: Instances, predictions: Predictions) -
     rows = np.array([truth.images.row_of[image] for image in predictions.image_ids.tolist()])
     wh = np.stack([truth.images.width[rows], truth.images.height[rows]], axis=1)
     has_size = (wh > 0).all(axis=1)
-    is_inside = ((xy >= -1) & (xy <= wh[:, None] + 1)).all(axis=2).any(axis=1)
-    is_outside = has_size & ~is_inside
+    is_point_inside = ((xy >= -1) & (xy <= wh[:, None] + 1)).all(axis=2)
+    is_outside = np.asarray(has_size & ~np.any(is_point_inside, axis=1))
     if has_size.any() and is_outside.sum() > MAX_OUTSIDE * has_size.sum():
         row = int(np.argmax(is_outside))
         raise InputError(

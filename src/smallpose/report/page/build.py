@@ -154,9 +154,8 @@ def _list_selections(data: ReportData) -> list[Selection]:
 
 
 def _list_data_figures(data: ReportData) -> list[FigureSpec]:
-    """List the figures of the people; the 21 joints are of our sets only."""
-    specs = data.dataset.list_figures() if data.dataset else []
-    return [spec for spec in specs if not (data.is_of_file and spec.name == "fig1c_skeleton")]
+    """List the figures of the set; of a ground truth that was given, `smallpose stats` has them."""
+    return data.dataset.list_figures() if data.dataset and not data.is_of_file else []
 
 
 def _build_table1(data: ReportData) -> Table:
