@@ -75,6 +75,11 @@ function readRun(run, people) {
   return out;
 }
 
+const DECODER = `onmessage = ({ data: { item, part } }) => {
+  createImageBitmap(new Blob([part], { type: "image/webp" }))
+    .then((image) => postMessage({ item, image }, [image]), () => postMessage({ item, image: null }));
+};`;
+
 // Images are decoded off the main thread when they come into view; the last ones are kept.
 class ImageStore {
   // onLoad(item): an image was decoded; -1 for a whole pack.
@@ -84,6 +89,7 @@ class ImageStore {
     this.images = new Map(); // null while an image is being decoded
     this.packs = new Map(); // null while a pack is being loaded
     this.missingPacks = new Set();
+    this.decoder = this.startDecoder();
     window.smallposePack = (number, text) => { this.addPack(number, text); this.onLoad(-1); };
   }
 
@@ -139,19 +145,50 @@ class ImageStore {
     return pack;
   }
 
+  // A worker, because even to ask for a decoded image blocks; null where the browser allows none.
+  startDecoder() {
+    try {
+      const address = URL.createObjectURL(new Blob([DECODER], { type: "text/javascript" }));
+      const worker = new Worker(address);
+      worker.onmessage = ({ data: { item, image } }) => this.keep(item, image);
+      worker.onerror = () => {
+        this.decoder = null;
+        for (const [item, image] of this.images) if (image === null) this.images.delete(item);
+        this.onLoad(-1);
+      };
+      return worker;
+    } catch {
+      return null;
+    }
+  }
+
   decode(item, { bytes, starts }) {
     this.images.set(item, null);
     const start = starts.get(item);
-    const part = bytes.subarray(start, start + this.people.image_bytes[item]);
-    createImageBitmap(new Blob([part], { type: "image/webp" })).then((image) => {
-      this.images.set(item, image);
+    const part = bytes.slice(start, start + this.people.image_bytes[item]);
+    if (this.decoder) {
+      this.decoder.postMessage({ item, part }, [part.buffer]);
+      return;
+    }
+    createImageBitmap(new Blob([part], { type: "image/webp" }))
+      .then((image) => this.keep(item, image), () => this.keep(item, null));
+  }
+
+  // Keep a decoded image, and forget those that were used least recently; null if it is broken.
+  keep(item, image) {
+    if (!image) {
+      this.images.delete(item);
+      this.people.image_bytes[item] = 0;
       this.onLoad(item);
-      for (const [oldest, bitmap] of this.images) {
-        if (this.images.size <= MAX_IMAGES) break;
-        this.images.delete(oldest);
-        bitmap?.close();
-      }
-    }).catch(() => { this.people.image_bytes[item] = 0; this.onLoad(item); });
+      return;
+    }
+    this.images.set(item, image);
+    this.onLoad(item);
+    for (const [oldest, bitmap] of this.images) {
+      if (this.images.size <= MAX_IMAGES) break;
+      this.images.delete(oldest);
+      bitmap?.close();
+    }
   }
 }
 

@@ -26,11 +26,13 @@ function drawPerson(pen, width, people, images, i, run, layers) {
   pen.fillRect(0, 0, width, height);
   const image = layers.image ? images.get(i) : null;
   if (image) {
-    pen.imageSmoothingQuality = width > 2 * cellWidth ? "high" : "medium";
+    // Enlarged a little, all qualities look alike; only the first costs nothing.
+    if (width > 2 * cellWidth) pen.imageSmoothingQuality = "high";
+    else pen.imageSmoothingQuality = width >= cellWidth ? "low" : "medium";
     pen.drawImage(image, 0, 0, width, height);
   }
   const unit = scale / people.subpixels, stroke = Math.max(width / 75, 1.2);
-  pen.lineCap = "round";
+  pen.lineCap = "butt"; // dots cover the ends
   if (layers.truth) drawTruth(pen, people, i, unit, stroke);
   if (layers.prediction && run.has_pose[i]) drawPrediction(pen, people, i, run, unit, stroke);
 }

@@ -1,10 +1,12 @@
 // A list of which only the visible part exists. Its rows are moved and refilled rather than created;
-// each has one canvas, because every canvas costs a layer. Tiles are drawn in the time that is left of
-// each frame, those in view first.
+// each has one canvas, because every canvas costs a layer. A few tiles are drawn in each frame, those
+// in view first.
 const GAP = 10, CAPTION_HEIGHT = 46; // px
 const MIN_TILE_WIDTH = 128; // px
-const EXTRA_ROWS = 2; // beyond those in view
-const FRAME_DRAW_MS = 6, FIRST_DRAW_MS = 12; // for drawing: in a frame, and after a change of the list
+const EXTRA_ROWS = 1; // beyond those in view
+const FIRST_DRAW_MS = 12; // for drawing after a change of the list
+// Tiles in a frame: what a canvas is told takes its time only after the script, so time is no limit.
+const FRAME_TILES = 4;
 
 class PeopleList {
   // draw(pen, width, item): draws at the pen's origin; describe(tile, item): sets its text;
@@ -46,7 +48,7 @@ class PeopleList {
       this.frame = 0;
       this.task?.();
       this.task = null;
-      this.drawTiles(FRAME_DRAW_MS);
+      this.drawTiles(Infinity, FRAME_TILES);
     });
   }
 
@@ -102,10 +104,11 @@ class PeopleList {
   placeRow(number) {
     const row = this.spareRows.pop() || this.createRow();
     row.hidden = false;
-    row.style.transform = `translateY(${number * this.rowHeight}px)`;
+    row.style.top = `${number * this.rowHeight}px`;
     const { pen, ratio } = preparePen(row.firstElementChild, this.inner.clientWidth, this.imageHeight);
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, pen.canvas.width, pen.canvas.height);
+    pen.fillStyle = EMPTY_COLOUR;
     this.rows.set(number, row);
     for (let c = 0; c < this.columns; c++) {
       const index = number * this.columns + c, tile = row.children[c + 1];
@@ -115,12 +118,11 @@ class PeopleList {
       tile.id = `tile-${index}`;
       tile.dataset.index = index;
       tile.setAttribute("aria-posinset", index + 1);
-      tile.setAttribute("aria-setsize", this.items.length);
-      tile.setAttribute("aria-selected", "false");
+      if (tile.getAttribute("aria-setsize") !== String(this.items.length)) tile.setAttribute("aria-setsize", this.items.length);
+      if (tile.getAttribute("aria-selected") !== "false") tile.setAttribute("aria-selected", "false");
       this.describe(tile, this.items[index]);
       this.undrawn.add(index);
-      pen.fillStyle = EMPTY_COLOUR;
-      this.drawInColumn(pen, ratio, c, (w, h) => pen.fillRect(0, 0, w, h));
+      pen.fillRect(Math.round(c * (this.tileWidth + GAP) * ratio), 0, Math.round(this.tileWidth * ratio), Math.round(this.imageHeight * ratio));
     }
     this.schedule();
   }
@@ -139,21 +141,23 @@ class PeopleList {
     const w = Math.round(this.tileWidth * ratio), h = Math.round(this.imageHeight * ratio);
     pen.save();
     pen.setTransform(1, 0, 0, 1, Math.round(column * (this.tileWidth + GAP) * ratio), 0);
+    // A rectangle of whole pixels costs nothing to clip to; round corners are drawn by CSS.
     pen.beginPath();
-    if (pen.roundRect) pen.roundRect(0, 0, w, h, 6 * ratio); else pen.rect(0, 0, w, h);
+    pen.rect(0, 0, w, h);
     pen.clip();
     draw(w, h);
     pen.restore();
   }
 
   // Draw as many tiles as there is time for; the others follow in the next frame.
-  drawTiles(milliseconds) {
+  drawTiles(milliseconds, maxTiles = Infinity) {
     const deadline = performance.now() + milliseconds;
+    let numDrawn = 0;
     const [first, end] = this.getRowsInView(0).map((row) => row * this.columns);
     const isInView = (index) => index >= first && index < end;
     const queue = [...this.undrawn];
     for (const index of [...queue.filter(isInView), ...queue.filter((other) => !isInView(other))]) {
-      if (performance.now() > deadline) { this.schedule(); return; }
+      if (numDrawn++ >= maxTiles || performance.now() > deadline) { this.schedule(); return; }
       this.undrawn.delete(index); // a tile whose image is pending is added again when it is loaded
       const row = this.rows.get(Math.floor(index / this.columns));
       const { pen, ratio } = preparePen(row.firstElementChild, this.inner.clientWidth, this.imageHeight);
