@@ -111,6 +111,7 @@ def test_values_are_skipped_up_to_a_depth():
         (b'"\\ud83d"', False),
         (b'"\\ud83d\\u0041"', False),
         (b'"\\ude00"', False),
+        (b'"\\ude00\\ude00"', False),
         (b'"\x80"', False),
         (b'"\xc3"', False),
         (b'"\xc0\xaf"', False),
@@ -203,6 +204,19 @@ def test_a_list_of_annotations_ends_with_its_bracket_and_fits_into_its_rows():
     assert scan_annotations(b"[]") == (0, True)
     for end in (b"", b"}", b",]", b",", b":"):
         assert scan_annotations(b"[" + PERSON + end) == (-1, True)
+
+
+@needs_extension
+def test_derived_joints_are_counted_from_1_and_there():
+    for derived, count in (("[1]", 1), ("[]", 1), ("[0]", -1), ("[2]", -1), ("[65]", -1)):
+        person = PERSON[:-1] + f',"derived":{derived}}}'.encode()
+        assert scan_annotations(b"[" + person + b"]") == (count, True)
+
+
+@needs_extension
+def test_an_integer_has_no_negative_zero():
+    signs = [str(parse_number(text)) for text in ("-0", "-0.0", "-0e0", "0")]
+    assert signs == ["0.0", "-0.0", "-0.0", "0.0"]
 
 
 @pytest.mark.parametrize(
