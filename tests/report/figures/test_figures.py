@@ -1,5 +1,6 @@
 """Figures show the numbers they are given, and the same data give the same bytes."""
 
+import re
 from dataclasses import astuple
 from itertools import combinations, pairwise
 
@@ -163,14 +164,26 @@ def test_gains_show_a_and_b_of_each_method(project):
     assert dots == [pytest.approx(dot) for dot in expected]
 
 
+def read_view_box(svg: bytes) -> list[float]:
+    """Return left, top, width and height of what an SVG shows."""
+    match = re.search(rb'viewBox="([^"]+)"', svg)
+    assert match is not None
+    return [float(number) for number in match[1].split()]
+
+
 def test_files_have_a_title_and_a_subject(specs, tmp_path):
-    """The page has its own text, so the returned SVG has none."""
+    """The page has its own text, so the returned SVG shows the part below them."""
     draw = specs["fig2_areas"].draw
     plain = figures.save_figure(draw(), tmp_path, "plain")
     inside = figures.save_figure(
         draw(), tmp_path, "titled", "People", "train: 30 people in 10 images"
     )
-    assert inside == plain == (tmp_path / "plain.svg").read_bytes()
+    left, top, *size = read_view_box(inside)
+    assert size == pytest.approx(read_view_box(plain)[2:], abs=0.01)
+    full = read_view_box((tmp_path / "titled.svg").read_bytes())
+    assert full[:2] == [0, 0]
+    assert top == pytest.approx(full[3] - size[1], abs=0.01) and top > 20
+    assert left == pytest.approx(0, abs=0.01)
     heights = []
     for name in ("plain", "titled"):
         with Image.open(tmp_path / f"{name}.png") as image:

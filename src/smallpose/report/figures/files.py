@@ -1,6 +1,7 @@
 """Write figures as PNG and SVG; the same data give the same bytes."""
 
 import io
+import re
 import textwrap
 from dataclasses import astuple
 from pathlib import Path
@@ -14,6 +15,7 @@ from smallpose.report.figures.style import DARK, LIGHT, RC
 from smallpose.system.files import write_atomically
 
 _MARGIN = 0.08  # inches around a figure
+_VIEW = re.compile(rb'width="[\d.]+pt" height="[\d.]+pt" viewBox="[\d. ]+"')
 
 
 def render_svg(figure: Figure, extent: Bbox | None = None) -> bytes:
@@ -58,19 +60,32 @@ def _render_figure(
 def save_figure(
     figure: Figure, folder: Path, name: str, title: str = "", subject: str = ""
 ) -> bytes:
-    """Write `folder/name.png` and `folder/name.svg`; return the SVG without the title.
+    """Write `folder/name.png` and `folder/name.svg`; return the SVG of the part below the title.
 
     Args:
         title, subject: are rendered in the files, which may be used alone; a page has its own text.
     """
-    extent = measure_extent(figure)
-    rendered = titled = render_svg(figure, extent)
+    extent = without_title = measure_extent(figure)
     if title:
         extent = _add_title(figure, title, subject, extent)
-        titled = render_svg(figure, extent)
-    write_atomically(folder / f"{name}.svg", titled)
+    rendered = render_svg(figure, extent)
+    write_atomically(folder / f"{name}.svg", rendered)
     write_atomically(folder / f"{name}.png", render_png(figure, extent=extent))
-    return rendered
+    return _crop_svg(rendered, extent, without_title)
+
+
+def _crop_svg(rendered: bytes, extent: Bbox, part: Bbox) -> bytes:
+    """Show a part of an SVG, which takes no time; what is outside of its view box is not drawn.
+
+    Args:
+        extent: of the SVG, in inches.
+        part: of the figure, likewise.
+    """
+    left, top = 72 * (part.x0 - extent.x0), 72 * (extent.y1 - part.y1)
+    width, height = 72 * part.width, 72 * part.height
+    size = f'width="{width:.3f}pt" height="{height:.3f}pt"'
+    view = f'{size} viewBox="{left:.3f} {top:.3f} {width:.3f} {height:.3f}"'
+    return _VIEW.sub(view.encode(), rendered, count=1)
 
 
 def _add_title(figure: Figure, title: str, subject: str, extent: Bbox) -> Bbox:

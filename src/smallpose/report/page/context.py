@@ -208,7 +208,12 @@ def _collect_notes(runs: Sequence[Run]) -> list[str]:
 
 def render_table(table: Table) -> dict[str, Any]:
     """Render a table as HTML, with its note and the name of its files."""
-    return {"html": Markup(table.to_html()), "note": table.note, "name": table.name}
+    return {
+        "html": Markup(table.to_html()),
+        "note": table.note,
+        "name": table.name,
+        "title": table.title,
+    }
 
 
 def render_figure(spec: FigureSpec, svg: bytes) -> dict[str, Any]:
@@ -227,7 +232,7 @@ def render_figure(spec: FigureSpec, svg: bytes) -> dict[str, Any]:
 
 def _read_svg_size(svg: bytes) -> tuple[int, int]:
     """Read the px of one of our SVGs, whose view box is in points."""
-    match = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    match = re.search(rb'viewBox="[\d.]+ [\d.]+ ([\d.]+) ([\d.]+)"', svg)
     assert match is not None
     width, height = (round(float(side) * 4 / 3) for side in match.groups())
     return width, height
