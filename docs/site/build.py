@@ -39,6 +39,7 @@ GROUPS = {
         "custom-source",
         "train",
         "predict",
+        "resolution",
         "report",
         "leaderboard",
         "cluster",
@@ -50,6 +51,11 @@ GROUPS = {
         "outputs",
         "protocols",
         "intervals",
+        "density-columns",
+        "detection-limit",
+        "bootstrap-bias",
+        "versions",
+        "tools",
         "label-audit",
         "exports",
         "parity",
@@ -70,6 +76,7 @@ PACKAGES = (
     "methods",
     "inference",
     "training",
+    "resolution",
     "report",
 )
 # The names of README and others among the pages.

@@ -164,6 +164,26 @@ def resample_metrics(
     }
 
 
+def compute_weighted_ap(
+    match_counts: MatchCounts, weights: Weights, max_detections: int | None = None
+) -> Floats:
+    """Return (b,) AP of all people under `coco`, images counted as often as the weights say.
+
+    Args:
+        weights: (b, m) how often each image is in each sample.
+        max_detections: of an image that count.
+    """
+    precision, _ = _resample_class(
+        match_counts,
+        "coco",
+        0,
+        match_counts.select_best(max_detections),
+        weights,
+        weights.astype(np.int64) @ match_counts.num_people[:, 0],
+    )
+    return np.asarray(precision.mean(axis=1))
+
+
 def _resample_recall(
     match_counts: MatchCounts, c: int, weights: Weights, num_people: NDArray[np.int64]
 ) -> Floats:
