@@ -124,7 +124,13 @@ def draw_crowding(
         label = f"{name} (mean {_format_interval(mean)}, {crowd.histogram.total:,} images)"
         draw_steps(axes, crowd.histogram.edges, shares[name], style, label, fill=len(sets) <= 2)
         y = top + headroom * (1 - (index + 0.5) / len(sets))
-        axes.plot([mean.low, mean.high], [y, y], color=style.colour, lw=2.5, solid_capstyle="butt")
+        axes.plot(
+            [max(mean.low, 0.0), mean.high],
+            [y, y],
+            color=style.colour,
+            lw=2.5,
+            solid_capstyle="butt",
+        )
         axes.plot([mean.value], [y], color=style.colour, marker=style.marker, ms=4.5)
     axes.set(xlim=(0, 1), xlabel="CrowdIndex; marks are means with 95 % intervals")
     axes.set(ylim=(0, top + headroom), ylabel="images, %")

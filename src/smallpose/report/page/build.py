@@ -42,7 +42,7 @@ from smallpose.report.latency import measure_latencies
 from smallpose.report.page import context
 from smallpose.report.page.curve_context import build_curve_context
 from smallpose.report.page.person_browser import MAX_RUNS, BrowserData, build_browser_data
-from smallpose.report.page.quality_figures import make_quality_figures
+from smallpose.report.page.quality_figures import report_quality
 from smallpose.report.page.resolution_section import (
     build_resolution_context,
     split_resolution_folders,
@@ -97,7 +97,10 @@ def make_report(
     for table in [*tables.all, *extra]:
         save_table(table, out / "tables")
     result_figures = make_result_figures(data, scores)
-    result_figures += make_quality_figures(data, scores)
+    quality = report_quality(data, scores)
+    result_figures += quality.figures
+    for table in quality.tables:
+        save_table(table, out / "tables")
     result_figures += _make_run_figures(data, scores, our_results, num_latency_images, out)
     data_figures = _list_data_figures(data)
     svgs = _draw_figures([*result_figures, *data_figures], data, out / "figures")
@@ -117,6 +120,7 @@ def make_report(
         **build_curve_context(data, summary, selections),
         **context.build_people_context(data, browser),
         **build_resolution_context(studies, out),
+        "quality_tables": [context.render_table(table) for table in quality.tables],
         "result_figures": [context.render_figure(f, svgs[f.name]) for f in result_figures],
         "data_figures": [context.render_figure(f, svgs[f.name]) for f in data_figures],
     }

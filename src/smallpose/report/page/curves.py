@@ -112,10 +112,13 @@ def compute_curves(
     for selection in selections:
         axes = build_axes(selection.truth)
         num_resamples = NUM_RESAMPLES if has_intervals and selection is first else 0
+        batches = list(draw_weights(selection.truth.images.groups, NUM_SHARE_RESAMPLES, 0))
+        weights = np.concatenate(batches).astype(np.float32)
         for run, result in zip(runs, results, strict=True):
             own = result if selection is first else selection.match(result)
             run["along"][selection.key] = {
-                axis.key: _compute_bins(selection.truth, own, axis, num_resamples) for axis in axes
+                axis.key: _compute_bins(selection.truth, own, axis, num_resamples, weights)
+                for axis in axes
             }
             limit = find_height_limit(selection.truth, own.matches)
             run["half"][selection.key] = _describe_limit(limit)
@@ -133,10 +136,17 @@ def _describe_limit(limit: HalfDetected) -> dict[str, Any]:
 
 
 def _compute_bins(
-    truth: Instances, result: RunPredictions, axis: Axis, num_resamples: int
+    truth: Instances,
+    result: RunPredictions,
+    axis: Axis,
+    num_resamples: int,
+    weights: NDArray[np.float32],
 ) -> list[list[float | int | None]]:
     """Compute the numbers of each bin, shares in percent.
 
+    Args:
+        num_resamples: for intervals of AP.
+        weights: (b, m) how often each resample has each image, for intervals of shares.
     Returns: low, high, mean, people, of whom how many have a box that holds a part of them; AP and
         the ends of its interval; the share detected and the ends of its interval.
     """
@@ -151,7 +161,6 @@ def _compute_bins(
     )
     outside = measure_share_outside(truth.boxes_xywh, truth.keypoints)
     is_partial = outside > MAX_OUTSIDE
-    weights = np.concatenate(list(draw_weights(truth.images.groups, NUM_SHARE_RESAMPLES, 0)))
     for b in bins:
         is_inside = (axis.values >= b.low) & (axis.values <= b.high) & result.matches.is_scored
         share = _measure_share(truth, result.matches.is_matched, is_inside, weights)
@@ -172,21 +181,21 @@ def _list_points(value: Interval | None) -> list[float | None]:
 
 
 def _measure_share(
-    truth: Instances, is_matched: Mask, is_inside: Mask, weights: NDArray[np.uint16]
+    truth: Instances, is_matched: Mask, is_inside: Mask, weights: NDArray[np.float32]
 ) -> Interval | None:
     """Measure the share detected of some people, with its 95 % interval over images or videos."""
     if not is_inside.any():
         return None
     m = len(truth.images)
-    people = np.bincount(truth.image_rows[is_inside], minlength=m).astype(np.float64)
-    matched = np.bincount(truth.image_rows[is_inside & is_matched], minlength=m)
+    people = np.bincount(truth.image_rows[is_inside], minlength=m).astype(np.float32)
+    matched = np.bincount(truth.image_rows[is_inside & is_matched], minlength=m).astype(np.float32)
     share = float(matched.sum() / people.sum())
     cluster = index_clusters(truth.images.groups)
     if len(np.unique(cluster[people > 0])) < MIN_CLUSTERS:
         return Interval(share)
-    total = weights @ people
+    total = (weights @ people).astype(np.float64)
     resampled = np.divide(
-        weights @ matched.astype(np.float64),
+        weights @ matched,
         total,
         out=np.full(len(total), np.nan),
         where=total > 0,

@@ -1,10 +1,19 @@
 """Make the figures of the best run's failures: joints, scores, and density of all sizes."""
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
-from smallpose.evaluation.analysis.density_axes import break_down_by_density
+from smallpose.core.table import Cell, Column, Table
+from smallpose.evaluation.analysis.density_axes import (
+    DENSITY_LIMITS,
+    MIN_SHARE,
+    DensityBreakdown,
+    break_down_by_density,
+)
 from smallpose.evaluation.analysis.joint_failures import (
+    FAILURE_KINDS,
     JointFailure,
     judge_joints,
     rank_joints,
@@ -30,12 +39,20 @@ from smallpose.report.report_data import ReportData
 MAX_CALIBRATED = 4  # runs
 
 
-def make_quality_figures(data: ReportData, scores: Mapping[int, RunScore]) -> list[FigureSpec]:
-    """Make the figures of failures; none without ground truth or results, or of untrained runs."""
+@dataclass(frozen=True)
+class QualityReport:
+    """The figures and tables of failures."""
+
+    figures: list[FigureSpec]
+    tables: list[Table]
+
+
+def report_quality(data: ReportData, scores: Mapping[int, RunScore]) -> QualityReport:
+    """Make figures and tables of failures; none without ground truth or trained results."""
     test = data.test
     ranked = [index for index in data.ranked if not data.runs[index].is_untrained]
     if test is None or not ranked:
-        return []
+        return QualityReport([], [])
     best, predictions = ranked[0], data.results[ranked[0]].predictions
     label = label_run(data.runs[best], data.runs)
     failures = tabulate_failures(judge_joints(test, predictions, protocols=("owned",)))
@@ -89,7 +106,73 @@ def make_quality_figures(data: ReportData, scores: Mapping[int, RunScore]) -> li
                 draw=partial(draw_precision_recall, curves),
             )
         )
-    return specs
+    tables = [_build_density_table(densities, label), _build_joint_table(failures, label)]
+    return QualityReport(specs, tables)
+
+
+def _build_density_table(made: DensityBreakdown, label: str) -> Table:
+    """Build the table of AP by density class of all sizes."""
+    columns = (
+        Column("size"),
+        Column("density"),
+        Column("people", "count"),
+        Column("of the size, %", "points"),
+        Column("AP (owned)", "points"),
+    )
+    rows: list[tuple[Cell, ...]] = [
+        (
+            one.size,
+            one.name,
+            one.people,
+            None if math.isnan(one.share) else 100 * one.share,
+            None if one.ap is None else 100 * one.ap,
+        )
+        for one in made.classes
+    ]
+    note = (
+        "Eq. 3 with the upper limit of the person's own size class as the reference area (large: "
+        "512 × 384 px²); for small people it is the paper's. Sparse and dense end at "
+        + ", ".join(
+            f"{low:g} and {high:g} ({size})" for size, (low, high) in DENSITY_LIMITS.items()
+        )
+        + "."
+    )
+    if made.scarce:
+        names = ", ".join(f"{one.size} {one.name} ({one.people:,})" for one in made.scarce)
+        note += f" With fewer than {100 * MIN_SHARE:.0f} % of the people of their size: {names}."
+    title = f"AP by size and density ({label})"
+    return Table("densities", title, columns, tuple(rows), note)
+
+
+def _build_joint_table(failures: list[JointFailure], label: str) -> Table:
+    """Build the table of errors of each joint by size and visibility, without empty rows."""
+    columns = (
+        Column("joint"),
+        Column("size"),
+        Column("visibility"),
+        Column("labels", "count"),
+        Column("PCK@0.1, %", "points"),
+        Column("OKS term, %", "points"),
+        *(Column(f"{kind}, %", "points") for kind in FAILURE_KINDS),
+    )
+    rows: list[tuple[Cell, ...]] = [
+        (
+            one.joint.replace("_", " "),
+            one.size,
+            one.visibility,
+            one.labelled,
+            100 * (one.pck or 0.0),
+            100 * (one.similarity or 0.0),
+            *(100 * one.kinds[kind] for kind in FAILURE_KINDS),
+        )
+        for one in failures
+        if one.labelled
+    ]
+    note = (
+        "Hidden: v = 1, seen: v = 2. Missed: the joint's person has no prediction (OKS from .1 "
+        "on). Shares are of the labels."
+    )
+    return Table("joint_failures", f"Errors of joints ({label})", columns, tuple(rows), note)
 
 
 def _describe_joints(failures: list[JointFailure]) -> str:
