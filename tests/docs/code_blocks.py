@@ -39,6 +39,7 @@ SUBSTITUTIONS = (
         "hours on a CPU",
     ),
     (r"(smallpose train .*)", r"\1 steps=2", "minutes on a CPU"),
+    (r"(smallpose resolution .*)", r"\1 --people 6 --heights 24,48", "minutes on a CPU"),
     (r"^(smallpose benchmark) .*", r"TOOLS/\1 --help", "days on a GPU: its help only"),
     (r"(hrnet_w32|rtmo_s) --(box-)?weights mmpose", r"\1 --\2weights TOOLS/\1", "the network"),
     (

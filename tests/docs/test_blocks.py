@@ -28,7 +28,7 @@ from smallpose.core.skeleton import COCO17, SMALLPOSE
 FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 # How-to pages whose blocks build on each other, in the order of reading, and those that continue
 # with the set that the first of them builds.
-PIPELINE = ("build", "train", "predict", "report")
+PIPELINE = ("build", "train", "predict", "resolution", "report")
 AFTER_PIPELINE = ("parquet", "cluster")
 # Run by tests of their own, which write a reader's folders and check the results.
 ELSEWHERE = {"custom-source": ROOT / "tests" / "sources" / "test_custom.py"}

@@ -27,8 +27,9 @@ def test_a_curve_that_never_falls_so_far_is_below_its_smallest_height():
 
 
 def test_without_any_ap_there_is_no_half():
-    half = compute_half_height(HEIGHTS, np.zeros(4), np.zeros((20, 4)))
-    assert half.value is None and "nothing is found" in half.describe()
+    for ap in (np.zeros(4), np.array([0.0, 0.001, 0.003, 0.005])):
+        half = compute_half_height(HEIGHTS, ap, np.tile(ap, (20, 1)))
+        assert half.value is None and "below 1" in half.describe()
     assert half.to_dict()["below"] is None
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 _PERCENTILES = (2.5, 97.5)
+MIN_AP = 0.01  # at the largest height; half of less is mostly chance
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class HalfHeight:
         value: the height.
         low, high: ends of the 95 % interval.
         smallest: the smallest height measured, px.
-        is_known: False where the AP at the largest height is 0, so that it has no half.
+        is_known: False where the AP at the largest height is below `MIN_AP`.
     """
 
     value: float | None
@@ -34,7 +35,7 @@ class HalfHeight:
     def describe(self) -> str:
         """Describe the height in words, such as `58 px (51 to 66)`."""
         if not self.is_known:
-            return "unknown, since nothing is found at the largest height"
+            return f"no height that could be told, since it is below {100 * MIN_AP:.0f}"
         if self.value is None:
             upper = "" if self.high is None else f" (up to {_format_px(self.high)})"
             return f"less than {self.smallest} px{upper}"
@@ -58,7 +59,7 @@ def compute_half_height(
         resampled: (b, h) under resamples of images.
     """
     smallest = int(heights[0])
-    if not ap[-1] > 0:
+    if not ap[-1] >= MIN_AP:
         return HalfHeight(None, None, None, smallest, is_known=False)
     value = find_crossing(heights, ap[None], share)[0]
     usable = resampled[resampled[:, -1] > 0]
