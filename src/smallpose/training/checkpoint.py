@@ -19,6 +19,7 @@ from smallpose._version import __version__
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.methods.checkpoints.read import METADATA_KEY, skeleton_to_json
+from smallpose.methods.checkpoints.safe_unpickle import find_code
 from smallpose.system.files import hash_file, write_atomically, write_atomically_with
 
 MODEL, MODEL_CARD, STATE = "model.safetensors", "model.json", "state.pt"
@@ -74,7 +75,7 @@ def load_state(folder: Path) -> dict[str, Any] | None:
         state = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
         state["step"], state["method"], state["optimizer"]
     except pickle.UnpicklingError as error:
-        if "weights_only" not in str(error).lower():
+        if find_code(error) is None:
             raise _create_unsound_error(path, error) from None
         raise RefusedError(
             str(path),

@@ -46,6 +46,8 @@ def prepare_run_folder(
     if config.resume and state is None and distributed.is_first:
         remark = describe_incomplete(num_incomplete)
         print_status(f"{out}: nothing to resume, beginning at step 0{remark}")
+    elif num_incomplete and state is None:
+        print_status(f"{out}: beginning at step 0{describe_incomplete(num_incomplete)}")
     return state, num_incomplete
 
 

@@ -58,13 +58,10 @@ def read_pickle(path: Path, *, trust: bool = False) -> dict[str, Any]:
             warnings.simplefilter("ignore")
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        global_name = re.search(
-            r"GLOBAL ([\w.]+)|([Uu]nsupported (?:operand|class|opcode)\D*\w+)", str(error)
-        )
-        if global_name is None:
+        needed = find_code(error)
+        if needed is None:
             raise InputError(str(path), "not a checkpoint", "name a .pth file") from None
         if not trust:
-            needed = global_name[1] or global_name[2]
             raise RefusedError(
                 str(path),
                 "needs code execution",
@@ -78,6 +75,14 @@ def read_pickle(path: Path, *, trust: bool = False) -> dict[str, Any]:
         kind = type(checkpoint).__name__
         raise InputError(str(path), f"contains a {kind}, not a checkpoint", "name a checkpoint")
     return checkpoint
+
+
+def find_code(error: pickle.UnpicklingError) -> str | None:
+    """Return the code that a pickle asks for; None where it is no sound pickle at all."""
+    match = re.search(
+        r"GLOBAL ([\w.]+)|([Uu]nsupported (?:operand|class|opcode)\D*\w+)", str(error)
+    )
+    return None if match is None else match[1] or match[2]
 
 
 def _load_trusted(path: Path) -> Any:
