@@ -91,6 +91,7 @@ class _Report(Struct, tag_field="how", tag="report"):
     moved_to_test: _Count
     moved_to_train: _Count
     leaks_left: _Count
+    of_one_template: _Count = 0
 
 
 class _Move(_Report, tag_field="how", tag="move"):
@@ -115,6 +116,7 @@ class _LeakPair(Struct):
     similarity: float
     overlap: float
     leak: bool
+    template: bool = False
 
 
 class LeakList(Struct):

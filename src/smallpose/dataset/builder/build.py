@@ -38,7 +38,7 @@ from smallpose.dataset.builder.leak_step import (
     LeakSearch,
     find_and_fix_leaks,
 )
-from smallpose.dataset.builder.manifest import build_manifest, hash_files
+from smallpose.dataset.builder.manifest import build_manifest, hash_files, is_synthetic
 from smallpose.dataset.builder.read_sources import MergedSources, Reader, read_sources
 from smallpose.dataset.builder.select_images import Selection, select_images
 from smallpose.dataset.docs.croissant import format_croissant
@@ -213,6 +213,7 @@ def _find_leaks(
         move=options.leaks == "move",
         rng=rng,
         workers=options.workers,
+        is_synthetic=all(is_synthetic(summary.root) for summary in merged.summaries),
     )
 
 

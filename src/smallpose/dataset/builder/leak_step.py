@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from smallpose.core.instances import Instances
 from smallpose.dataset.builder.select_images import Selection, describe_selection
+from smallpose.dataset.duplicates.image_alignment import DuplicatePair
 from smallpose.dataset.duplicates.leaks import (
     LeakReport,
     balance_leaking_images,
@@ -36,10 +37,20 @@ class LeakSearch:
     Args:
         leaks: the near-duplicates, with the splits before any image was moved.
         moved: file name to the split that the image was moved to.
+        is_synthetic: whether all images were rendered; then scenes share painted backgrounds, and
+            crops of each other are scenes of one template, no copies.
     """
 
     leaks: LeakReport
     moved: Mapping[str, str]
+    is_synthetic: bool = False
+
+    @property
+    def template_pairs(self) -> set[DuplicatePair]:
+        """Return the leaking pairs that are scenes of one template."""
+        if not self.is_synthetic:
+            return set()
+        return {p for p in self.leaks.leaking_pairs if p.is_crop}
 
     def summary(self, mode: str) -> dict[str, Any]:
         """Return the counts, for the manifest and the data card."""
@@ -54,6 +65,7 @@ class LeakSearch:
             "not_looked_at": len(self.leaks.missing),
             "near_duplicates": len(self.leaks.pairs),
             "leaks": len(self.leaks.leaking_pairs),
+            "of_one_template": len(self.template_pairs),
             "moved_to_test": targets.count("test"),
             "moved_to_train": targets.count("train"),
             "leaks_left": len(find_leaking_pairs(splits, self.leaks.pairs)),
@@ -62,6 +74,7 @@ class LeakSearch:
     def to_json(self) -> dict[str, Any]:
         """Return every pair with its similarity and its splits before any image was moved."""
         leaking = set(self.leaks.leaking_pairs)
+        templates = self.template_pairs
         names, splits = self.leaks.names, self.leaks.splits
         return {
             "pairs": [
@@ -73,6 +86,7 @@ class LeakSearch:
                     "similarity": p.similarity,
                     "overlap": p.overlap,
                     "leak": p in leaking,
+                    "template": p in templates,
                 }
                 for p in self.leaks.pairs
             ],
@@ -90,6 +104,7 @@ def find_and_fix_leaks(
     move: bool,
     rng: np.random.Generator,
     workers: int,
+    is_synthetic: bool = False,
 ) -> tuple[dict[str, Selection], LeakSearch]:
     """Find near-duplicates among the selected images; with `move`, put leaks on one side.
 
@@ -97,6 +112,7 @@ def find_and_fix_leaks(
         official: (m,) the source's own split of each image, "" where there is none.
         paths: image row to its file, for files that exist.
         workers: number of threads.
+        is_synthetic: whether all images were rendered.
     Returns: the selections, which change only with `move`, and the near-duplicates.
     """
     rows = np.concatenate([selections[s].rows for s in SPLITS]).tolist()
@@ -115,7 +131,7 @@ def find_and_fix_leaks(
         selections = _move_images(
             people, selections, _extend_to_videos(people, selections, targets)
         )
-    search = LeakSearch(leaks, moved)
+    search = LeakSearch(leaks, moved, is_synthetic)
     _print_summary(search, move)
     return dict(selections), search
 
@@ -155,12 +171,15 @@ def _move_images(
 
 def _print_summary(search: LeakSearch, move: bool) -> None:
     counts = search.summary("")
+    num_templates = counts["of_one_template"]
     text = f"{counts['leaks']:,} pairs of near-duplicates between train and test"
+    if num_templates:
+        text += f", {num_templates:,} of them synthetic scenes of one template and no leaks"
     if move and search.moved:
         text += (
             f"; moved {counts['moved_to_test']:,} images to test and "
             f"{counts['moved_to_train']:,} to train, {counts['leaks_left']:,} pairs are left"
         )
-    elif counts["leaks"]:
+    elif counts["leaks"] > num_templates:
         text += "; use --leaks move to put both images of each pair into the same split"
     print_status(text)

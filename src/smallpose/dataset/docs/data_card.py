@@ -129,13 +129,19 @@ def _format_leaks(leaks: dict[str, Any]) -> str:
         f"{leaks['leaks']:,} of the pairs had one image in train and one in test. `leaks.json` "
         "lists all pairs."
     ]
+    num_templates = leaks.get("of_one_template", 0)
+    if num_templates:
+        lines.append(
+            f"{num_templates:,} of these are synthetic scenes of one template: they share a "
+            "painted background and no person, and are no leaks."
+        )
     if leaks["how"] == "move":
         lines.append(
             f"{leaks['moved_to_test']:,} images were moved to test and "
             f"{leaks['moved_to_train']:,} to train, always with the other frames of their video; "
             f"{leaks['leaks_left']:,} such pairs are left."
         )
-    elif leaks["leaks"]:
+    elif leaks["leaks"] > num_templates:
         lines.append(
             "They were not moved, so scores on the test split may be too high. Build with "
             "`--leaks move` to put both images of each pair into the same split."

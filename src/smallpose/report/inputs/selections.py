@@ -27,6 +27,7 @@ class _Pair(msgspec.Struct):
     first: str
     second: str
     leak: bool = False
+    template: bool = False
 
 
 class _LeaksFile(msgspec.Struct):
@@ -108,4 +109,9 @@ def read_leaking_images(data: Path | None) -> frozenset[str]:
         pairs: Sequence[_Pair] = read_json(path, _LeaksFile).pairs
     except SmallposeError:
         return frozenset()
-    return frozenset(name for pair in pairs if pair.leak for name in (pair.first, pair.second))
+    return frozenset(
+        name
+        for pair in pairs
+        if pair.leak and not pair.template
+        for name in (pair.first, pair.second)
+    )
