@@ -16,7 +16,7 @@ from smallpose.report.figures.style import (
 )
 from smallpose.resolution.curve_file import CurveFile, CurveRecord
 
-_MAX_BANDS = 4  # curves; the areas of more would hide each other
+_MAX_BANDS = 2  # curves; the areas of more would hide each other
 
 
 def draw_resolution(content: CurveFile) -> Figure:
