@@ -13,6 +13,9 @@ import pytest
 from commands import run_checked
 from test_set_files import write_source
 
+from smallpose.core.errors import RunError
+from smallpose.synthetic.generate import make_synthetic_dataset
+
 LIMITS = (0, 700, 3000, 20_000)  # bytes
 
 
@@ -90,3 +93,11 @@ def test_a_full_disk_is_one_line_and_leaves_no_output(name, folder, tmp_path, ca
         assert not left, (limit, left)
     assert codes[0] == 4
     assert set(codes) <= {0, 4}
+
+
+def test_synth_on_a_full_disk_names_what_to_do(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with limit_file_size(3000):
+        assert run_checked(["synth", "OUT", "--size", "tiny"], tmp_path / "OUT", capsys) == 4
+        with pytest.raises(RunError, match="OUT: no space left; unfinished files were removed"):
+            make_synthetic_dataset(tmp_path / "OUT", "tiny")
