@@ -123,7 +123,7 @@ def compute_binned_ap(
         Bin(
             low=float(value[is_member].min()),
             high=float(value[is_member].max()),
-            mean=float(value[is_member].mean()),
+            mean=_compute_mean(value[is_member]),
             people=group.people,
             ap=group.ap,
             interval=group.interval,
@@ -190,6 +190,12 @@ def score_groups(
                 interval = compute_interval(ap, np.concatenate(resampled), count_clusters(clusters))
         group_scores.append(GroupScore(num_people, ap, interval))
     return group_scores
+
+
+@np.errstate(over="ignore")
+def _compute_mean(values: Floats) -> float:
+    """Return the mean, which is infinite where the sum of sizes up to 1e308 is."""
+    return float(values.mean())
 
 
 def _split_people(value: Floats, num_bins: int, max_ratio: float | None) -> Mask:

@@ -169,7 +169,8 @@ def score_joints(
     similarity[g] = compute_keypoint_similarity(
         points, poses.keypoints[g], poses.area[g], poses.sigmas
     )
-    distance = np.sqrt(((points - poses.keypoints[g, :, :2]) ** 2).sum(axis=2))
+    with np.errstate(over="ignore"):  # coordinates go up to 1e308
+        distance = np.sqrt(((points - poses.keypoints[g, :, :2]) ** 2).sum(axis=2))
     longer_side = truth.boxes_xywh[g, 2:].max(axis=1, initial=0)
     is_near[g] = distance <= PCK_THRESHOLD * longer_side[:, None]
     v = np.where(scored.classes[0][:, None], poses.keypoints[:, :, 2], 0)

@@ -63,6 +63,8 @@ class Difference:
         p: two-sided, of a difference as large where there is none.
         p_holm: corrected over the table.
         detectable: the smallest true difference that such data show in 80 % of all tries.
+        error: standard error of the difference.
+        clusters: images, or videos, that contain a person of the class.
     """
 
     base: str
@@ -76,6 +78,8 @@ class Difference:
     p: float | None = None
     p_holm: float | None = None
     detectable: float | None = None
+    error: float | None = None
+    clusters: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the difference for JSON."""
@@ -99,10 +103,10 @@ class Comparison:
         """Return the height from which each result detects half of the people."""
         return {name: find_half_detected_height(e) for name, e in self.evaluations.items()}
 
-    def to_json(self) -> str:
-        """Return the comparison as JSON text."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `to_json` writes."""
         first = next(iter(self.evaluations.values()))
-        content: dict[str, Any] = {
+        return {
             "results": {name: e.protocols for name, e in self.evaluations.items()},
             "differences": [one.to_dict() for one in self.differences],
             "half_detected_px": {name: half.to_dict() for name, half in self.half_detected.items()},
@@ -112,7 +116,10 @@ class Comparison:
             "environments": {name: dict(one) for name, one in self.environments.items() if one},
             "notes": list(self.notes),
         }
-        return json.dumps(content, indent=1) + "\n"
+
+    def to_json(self) -> str:
+        """Return the comparison as JSON text."""
+        return json.dumps(self.to_dict(), indent=1) + "\n"
 
     def __str__(self) -> str:
         return _format_comparison(self)
@@ -234,7 +241,7 @@ def _test_difference(
     if values.base_value is None or values.other_value is None:
         return values
     difference = values.other_value - values.base_value
-    values = replace(values, difference=difference)
+    values = replace(values, difference=difference, clusters=num_with_people)
     interval = compute_difference_interval(difference, resamples, num_clusters)
     if num_with_people < MIN_CLUSTERS or interval is None:
         return values
@@ -244,7 +251,9 @@ def _test_difference(
     if num_with_people >= MIN_TEST_CLUSTERS:
         t = difference / error if error else 0.0
         p = compute_two_sided_p(t, num_with_people - 1)
-    return replace(values, interval=interval, p=p, detectable=float(_DETECTABLE * error))
+    return replace(
+        values, interval=interval, p=p, detectable=float(_DETECTABLE * error), error=error
+    )
 
 
 def apply_holm_correction(p: Sequence[float]) -> list[float]:

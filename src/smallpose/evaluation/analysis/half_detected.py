@@ -38,7 +38,7 @@ SEE_RESOLUTION = "heights differ in more than size: see `smallpose resolution`"
 
 @dataclass(frozen=True)
 class Fall:
-    """People of whom more than half are detected, and taller ones of whom less than half are.
+    """People, most of them detected, and taller people, most of them missed.
 
     Args:
         low, high: px, the heights of the former; `share` of them are detected.
@@ -259,7 +259,7 @@ def _compute_design_effect(residual: Floats, fit: Floats, cluster: Ints) -> floa
 
 
 def _find_fall(height: Floats, is_detected: Mask, cluster: Ints) -> Fall | None:
-    """Find people of whom over half are detected, and taller ones of whom less than half are."""
+    """Find people most of which are detected, and taller people most of which are missed."""
     n = len(height)
     num_groups = min(_NUM_GROUPS, max(n // MIN_PEOPLE, 1))
     edges = np.arange(num_groups + 1) * n // num_groups

@@ -121,7 +121,7 @@ def _describe_matches(
         counts[is_near, index] = (kinds == index).sum(axis=1)
     is_judged = np.zeros(len(rows), dtype=bool)
     is_judged[is_near] = True
-    # A person whom the joints of the results leave without a label is not scored.
+    # A person without a label among the joints of the results is not scored.
     is_scored = np.isfinite(matches.oks[rows])
     columns: Columns = {
         "scored": is_scored.tolist(),

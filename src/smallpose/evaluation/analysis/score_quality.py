@@ -117,7 +117,7 @@ def measure_calibration(
         result = evaluate(truth, replace(boxed, scores=scores), protocols=(protocol,), **options)
         return {name: result[protocol][name] for name in AP_NAMES}
 
-    # Within an image the order decides what matches whom, so ties keep the order of the scores.
+    # Within an image the order decides who is matched, so ties keep the order of the scores.
     order = np.argsort(np.argsort(predictions.scores, kind="stable"), kind="stable")
     tie_break = 1e-9 * order / max(len(order), 1)
     return Calibration(

@@ -147,7 +147,7 @@ def _compute_bins(
     Args:
         num_resamples: for intervals of AP.
         weights: (b, m) how often each resample has each image, for intervals of shares.
-    Returns: low, high, mean, people, of whom how many have a box that holds a part of them; AP and
+    Returns: low, high, mean, people, how many of their boxes hold a part of the person; AP and
         the ends of its interval; the share detected and the ends of its interval.
     """
     rows = []
