@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smallpose.cli.options import DEMO_SET, add_json, add_option, add_switch
+from smallpose.cli.paths import find_set
 
 if TYPE_CHECKING:
     from smallpose.dataset.built_set import BuiltSet
@@ -66,7 +67,7 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.system.files import write_atomically
     from smallpose.system.progress import print_written
 
-    built = open_set(args.set)
+    built = open_set(find_set(args.set))
     suspects = {split: rank_suspect_labels(people) for split, people in built.parts.items()}
     rows = {
         split: describe_suspects(built.parts[split], labels) for split, labels in suspects.items()

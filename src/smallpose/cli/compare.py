@@ -1,12 +1,14 @@
 """smallpose compare TRUTH.json PREDICTIONS_1.json PREDICTIONS_2.json…: paired differences."""
 
 import argparse
+import json
 import sys
 from collections import Counter
 from pathlib import Path
 
 from smallpose.cli.evaluate import add_scoring_options, read_scoring_options
 from smallpose.cli.options import DEMO_TRUTH, add_json, add_option, add_seed
+from smallpose.cli.paths import find_predictions, find_truth
 from smallpose.core.errors import InputError
 
 HELP = "Compare results on the same images, with intervals and p-values of the differences."
@@ -35,24 +37,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Number of bootstrap resamples of images, or of videos, for 95 % intervals.",
     )
     add_seed(parser, "the bootstrap resamples")
+    gate = parser.add_argument_group("gate for continuous integration")
+    add_option(
+        gate,
+        "--max-drop",
+        default="",
+        default_text="no gate, exit code 0",
+        metavar="METRIC=DROP[,…]",
+        help="Exit with 5 if a result is worse than the first by more than this, as in AP_S=.01 or "
+        "owned:AP=1%, and with 6 if that cannot be told on these images.",
+    )
+    add_option(
+        gate,
+        "--junit",
+        type=Path,
+        metavar="FILE",
+        default_text="not written",
+        help="Write the checks of --max-drop as JUnit XML.",
+    )
     add_json(parser, "all numbers")
 
 
-def run_command(args: argparse.Namespace) -> None:
-    """Print each number's difference from the first result, its interval and its p-value."""
+def run_command(args: argparse.Namespace) -> int:
+    """Print each number's difference from the first result, its interval and its p-value.
+
+    Returns: the exit code: 0, or that of the gate.
+    """
     from smallpose.core.table import wrap_text
     from smallpose.evaluation.analysis.comparison import compare
+    from smallpose.evaluation.analysis.gate import check_max_drop, parse_max_drops
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import read_results
     from smallpose.io.result_environment import read_environment
     from smallpose.system.files import write_atomically
     from smallpose.system.progress import print_written
 
-    paths = args.predictions
+    args.truth = find_truth(args.truth)
+    paths = [find_predictions(path) for path in args.predictions]
     if len(paths) < 2:
         raise InputError(
             "smallpose compare", "only one result file was given", "pass two or more result files"
         )
+    options = read_scoring_options(args)
+    conditions = parse_max_drops(args.max_drop, options["protocols"]) if args.max_drop else []
+    if args.junit and not conditions:
+        raise InputError("--junit", "there is no gate to report", "add --max-drop, as in AP_S=.01")
     truth = read_coco(args.truth, category=args.category)
     stems = Counter(path.stem for path in paths)
     names = [str(path) if stems[path.stem] > 1 else path.stem for path in paths]
@@ -61,7 +90,6 @@ def run_command(args: argparse.Namespace) -> None:
             "smallpose compare", "the same result file was given twice", "pass each file once"
         )
     predictions = {name: read_results(path, truth) for name, path in zip(names, paths, strict=True)}
-    options = read_scoring_options(args)
     environments = {name: read_environment(path) for name, path in zip(names, paths, strict=True)}
     result = compare(
         truth,
@@ -71,10 +99,21 @@ def run_command(args: argparse.Namespace) -> None:
         environments=environments,
         **options,
     )
+    gate = check_max_drop(result, conditions) if conditions else None
+    if gate and args.junit:
+        write_atomically(args.junit, gate.to_junit())
+        print_written(args.junit)
+    content = result.to_dict() | ({"gate": gate.to_dict()} if gate else {})
+    text = json.dumps(content, indent=1) + "\n"
     if args.json == "-":
-        sys.stdout.write(result.to_json())
-        return
-    if args.json:
-        write_atomically(args.json, result.to_json())
-        print_written(args.json)
-    print(wrap_text(str(result)))
+        sys.stdout.write(text)
+    else:
+        if args.json:
+            write_atomically(args.json, text)
+            print_written(args.json)
+        print(wrap_text(str(result)))
+    if gate is None:
+        return 0
+    # With the JSON on stdout, people read the verdict on stderr.
+    print(f"\n{gate}" if args.json != "-" else gate, file=sys.stderr if args.json == "-" else None)
+    return gate.exit_code

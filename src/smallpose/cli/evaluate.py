@@ -17,6 +17,7 @@ from smallpose.cli.options import (
     add_switch,
     parse_names,
 )
+from smallpose.cli.paths import find_predictions, find_truth
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -198,6 +199,7 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.system.files import write_atomically
     from smallpose.system.progress import print_written
 
+    args.truth, args.predictions = find_truth(args.truth), find_predictions(args.predictions)
     options = read_scoring_options(args)
     if args.people:
         from smallpose.evaluation.analysis.person_rows import check_people_path

@@ -70,6 +70,9 @@ READS_LINKS = (
 _ALL_VERBS = {verb: text for group in VERBS.values() for verb, text in group.items()}
 
 
+_MISSING = "the following arguments are required: "
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 2, 3, 4, 130 or 143.
 
@@ -175,7 +178,15 @@ class _OneLineParser(argparse.ArgumentParser):
     """An argument parser whose errors are one line that names the remedy."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
-        self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'\n")
+        remedy = f"see '{self.prog} --help'"
+        if message.startswith(_MISSING):
+            words = [word.strip() for word in message.removeprefix(_MISSING).split(",")]
+            # Python names arguments that may be absent, too.
+            optional = [action.metavar for action in self._actions if action.nargs in ("*", "?")]
+            message = _MISSING + ", ".join(word for word in words if word not in optional)
+            if "METHOD" in words:
+                remedy = "name a method, such as simple_baseline_r50; see 'smallpose methods'"
+        self.exit(2, f"{self.prog}: {message}; {remedy}\n")
 
 
 def _print_error(line: str, code: int) -> int:

@@ -101,6 +101,9 @@ def run_command(args: argparse.Namespace) -> None:
 
 def _check_arguments(args: argparse.Namespace) -> None:
     """Refuse arguments that do not go together before PyTorch is loaded."""
+    if Path(args.method).exists():
+        remedy = f"name the method first: smallpose predict movenet {args.method} --out found.json"
+        raise InputError(args.method, "is a file or folder and not a method", remedy)
     for path in args.inputs:
         if not path.exists():
             raise InputError(str(path), "no such image or folder", "check the path")

@@ -16,6 +16,7 @@ from smallpose.cli.options import (
     add_json,
     add_option,
 )
+from smallpose.cli.paths import list_annotation_files
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.system.progress import print_status, print_written
 
     shards = [file for file in args.files if file.suffix == ".parquet"]
-    files = [file for file in args.files if file.suffix != ".parquet"]
+    files = list_annotation_files([f for f in args.files if f.suffix != ".parquet"])
     if args.category and not files:
         raise InputError("--category", "Parquet files have no categories", "pass COCO files")
     if args.images is not None and not files:

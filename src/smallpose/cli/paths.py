@@ -1,0 +1,71 @@
+"""Find the file that is meant where a folder of a data set or of a run is given."""
+
+from pathlib import Path
+
+from smallpose.core.errors import InputError
+
+_TEST = Path("annotations") / "test.json"
+
+
+def find_truth(path: Path, split: str = "test") -> Path:
+    """Return the labels that a path means: a file, or those of a built set's folder.
+
+    Raises: InputError for other folders, and for a file of results, saying what to pass.
+    """
+    if path.is_dir():
+        labels = path / "annotations" / f"{split}.json"
+        if labels.is_file():
+            return labels
+        if (path / "found.json").is_file():
+            remedy = "give the ground truth first, then the run"
+            raise InputError(str(path), "is the folder of a run and has no labels", remedy)
+        remedy = f"pass a file of annotations, or a built set, which has {_TEST}"
+        raise InputError(str(path), "is a folder without labels", remedy)
+    if path.is_file() and _begins_with_list(path):
+        what = "is a list of results and has no labels"
+        raise InputError(str(path), what, "give the ground truth first, then the results")
+    return path
+
+
+def find_predictions(path: Path) -> Path:
+    """Return the results that a path means: a file, or found.json of a run's folder.
+
+    Raises: InputError for other folders.
+    """
+    if not path.is_dir():
+        return path
+    results = path / "found.json"
+    if results.is_file():
+        return results
+    runs = sorted(str(file.parent) for file in path.glob("*/found.json"))
+    remedy = f"pass a run in it: {', '.join(runs)}" if runs else "pass a file of results, or a run"
+    raise InputError(str(path), "is a folder without found.json", remedy)
+
+
+def list_annotation_files(paths: list[Path]) -> list[Path]:
+    """Replace each folder of a built set by its files of annotations."""
+    files: list[Path] = []
+    for path in paths:
+        parts = [path / "annotations" / f"{split}.json" for split in ("train", "test")]
+        parts = [part for part in parts if part.is_file()] if path.is_dir() else []
+        files += parts or [find_truth(path)]
+    return files
+
+
+def find_set(path: Path) -> Path:
+    """Return the folder of a built set that a path means: itself, or the set of its annotations.
+
+    Raises: InputError for a file outside of a built set.
+    """
+    if not path.is_file():
+        return path
+    folder = path.resolve().parent.parent
+    if path.resolve().parent.name == "annotations" and (folder / "manifest.json").is_file():
+        return folder
+    remedy = f"build a set of it (--source NAME=DIR), or run: smallpose check {path}"
+    raise InputError(str(path), "is a file outside of a built set", remedy)
+
+
+def _begins_with_list(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["

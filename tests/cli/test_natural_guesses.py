@@ -1,0 +1,99 @@
+"""What people type without reading: it works, or the answer says what to type."""
+
+import json
+
+import pytest
+from smoke import write_files
+
+from smallpose.cli.main import main
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with a built set's annotations, two runs and the files that they were made of."""
+    truth, results = write_files(tmp_path)
+    (tmp_path / "set" / "annotations").mkdir(parents=True)
+    (tmp_path / "set" / "manifest.json").write_text("{}")
+    for split in ("train", "test"):
+        (tmp_path / "set" / "annotations" / f"{split}.json").write_bytes(truth.read_bytes())
+    for run in ("A", "B"):
+        (tmp_path / "runs" / run).mkdir(parents=True)
+        (tmp_path / "runs" / run / "found.json").write_bytes(results.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["truth.json", "runs/A"],
+        ["set", "runs/A"],
+        ["set", "found.json"],
+        ["set/annotations/test.json", "runs/A/found.json"],
+    ],
+)
+def test_evaluate_takes_a_built_set_and_the_folder_of_a_run(folder, capsys, words):
+    assert main(["evaluate", *words, "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["protocols"]["coco"]["AP"] == 91 / 101
+
+
+def test_compare_takes_them_too(folder, capsys):
+    (folder / "runs/B/found.json").write_text("[]")
+    assert main(["compare", "set", "runs/A", "runs/B", "--intervals", "20"]) == 0
+
+
+def test_stats_takes_a_built_set(folder, capsys):
+    assert main(["stats", "set", "--out", "stats", "--json", "-"]) == 0
+    assert {"train", "test"} <= set(json.loads(capsys.readouterr().out))
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (
+            ["evaluate", "runs/A", "set"],
+            "runs/A: is the folder of a run and has no labels; give the ground truth first, then "
+            "the run",
+        ),
+        (
+            ["evaluate", "found.json", "truth.json"],
+            "found.json: is a list of results and has no labels; give the ground truth first, "
+            "then the results",
+        ),
+        (
+            ["evaluate", "set", "runs"],
+            "runs: is a folder without found.json; pass a run in it: runs/A, runs/B",
+        ),
+        (
+            ["evaluate", "set/annotations", "found.json"],
+            "set/annotations: is a folder without labels; pass a file of annotations, or a built "
+            "set, which has annotations/test.json",
+        ),
+        (
+            ["audit", "truth.json"],
+            "truth.json: is a file outside of a built set; build a set of it (--source "
+            "NAME=DIR), or run: smallpose check truth.json",
+        ),
+        (
+            ["predict", "runs", "--out", "f.json"],
+            "runs: is a file or folder and not a method; name the method first: smallpose predict "
+            "movenet runs --out found.json",
+        ),
+    ],
+)
+def test_what_cannot_work_is_answered_with_what_to_type(folder, capsys, words, answer):
+    assert main(words) == 2
+    assert capsys.readouterr().err == f"{answer}\n"
+
+
+@pytest.mark.parametrize(
+    "words", [["train"], ["train", "--data", "set", "--out", "r"], ["predict", "--out", "f.json"]]
+)
+def test_a_method_that_was_forgotten_is_asked_for(folder, capsys, words):
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        f"smallpose {words[0]}: the following arguments are required: METHOD; name a method, such "
+        "as simple_baseline_r50; see 'smallpose methods'\n"
+    )
