@@ -36,12 +36,24 @@ OUTPUTS = (
     "A",
     "B",
     "predictions_B.json",
+    "predictions_B.environment.json",
     "score_B.json",
     "report",
     "world",
     "found_B.json",
 )
 MARKER = ".demo"
+# The steps, and the seconds that each takes on two idle cores with the default options.
+STEPS = (
+    ("synth", "draws synthetic images in the layouts of the five sources", 44),
+    ("build", "builds one data set of them", 8),
+    ("stats", "describes it in tables and figures", 4),
+    ("train", "trains a tiny network under settings A and B, on one core each", 66),
+    ("predict", "estimates the poses of the test images", 5),
+    ("evaluate", "scores them by person size and keypoint density", 1),
+    ("report", "writes one page with tables, figures and people", 12),
+)
+DEFAULT_EPOCHS = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "--epochs",
         type=parse_non_negative,
-        default=2,
+        default=DEFAULT_EPOCHS,
         metavar="N",
         help="Number of epochs of each training; more epochs detect more people.",
     )
@@ -80,13 +92,19 @@ def run_command(args: argparse.Namespace) -> None:
     synthetic, dataset = out / "synthetic", out / "set"
     seed = ["--seed", str(args.seed)]
     num_workers = str(min(os.cpu_count() or 1, 8))
+    plan = _Plan(start, args.epochs)
+    print(plan.describe(args.size, out))
+    plan.begin("synth")
     _run_verb("synth", synthetic, "--size", args.size, "--workers", num_workers, *seed)
     sources = [word for name in SOURCES for word in (f"--{name}", synthetic / name)]
+    plan.begin("build")
     _run_verb("build", dataset, *sources, *seed)
     tables = [dataset / "annotations" / f"{split}.json" for split in ("train", "test")]
+    plan.begin("stats")
     _run_verb("stats", *tables, "--images", dataset / "images", "--out", out / "stats")
     train = ["train", METHOD, "--data", dataset, "--recipe", "quick", *seed]
     epochs = [f"epochs={args.epochs}"]
+    plan.begin("train")
     # Two trainings side by side with one core each are faster than two threads on one. A has fewer
     # people, so its core evaluates the untrained network, too.
     _run_side_by_side(
@@ -98,12 +116,58 @@ def run_command(args: argparse.Namespace) -> None:
     )
     test, predictions = tables[1], out / "predictions_B.json"
     images = ["--data", test, "--images", dataset / "images"]
+    plan.begin("predict")
     _run_verb("predict", METHOD, "--weights", out / "B", *images, "--out", predictions)
+    plan.begin("evaluate")
     _run_verb("evaluate", test, predictions, "--json", out / "score_B.json")
+    plan.begin("report")
     _run_verb("report", out / "untrained", out / "A", out / "B", "--out", out / "report")
-    print(f"\nThe whole pipeline took {time.monotonic() - start:.0f} s.")
+    print(f"\nThe whole pipeline took {_format_seconds(time.monotonic() - start)}.")
     print("People, images and numbers are synthetic: they show that the pipeline works.")
     print(f"open {out / 'report' / 'index.html'}")
+
+
+class _Plan:
+    """The steps of the demo, and the time that those to come will take.
+
+    Args:
+        start: of the demo, by `time.monotonic`.
+        epochs: of each training.
+    """
+
+    def __init__(self, start: float, epochs: int) -> None:
+        self.start = start
+        self.seconds = {name: float(seconds) for name, _, seconds in STEPS}
+        self.seconds["train"] *= max(epochs, 0.3) / DEFAULT_EPOCHS
+
+    def describe(self, size: str, out: Path) -> str:
+        """Say what the demo will do, how long that takes, and where its files will be."""
+        total = sum(self.seconds.values())
+        duration = f"about {_format_seconds(total)} on two idle cores"
+        lines = [f"The demo takes {'less than a minute' if size == 'tiny' else duration}:"]
+        lines += [f"  {number}. {name:<9}{text}" for number, (name, text, _) in enumerate(STEPS, 1)]
+        return "\n".join([*lines, f"Everything it writes is in {out}."])
+
+    def begin(self, name: str) -> None:
+        """Print the number of a step and, from the second on, the time left at this speed."""
+        number = [step for step, *_ in STEPS].index(name)
+        finished = sum(list(self.seconds.values())[:number])
+        remaining = sum(self.seconds.values()) - finished
+        line = f"\nstep {number + 1} of {len(STEPS)}"
+        if finished:
+            left = (time.monotonic() - self.start) / finished * remaining
+            line += f", about {_format_seconds(left)} left"
+        print(line, end="", flush=True)
+
+
+def _format_seconds(seconds: float) -> str:
+    """Format a duration, such as 45 s or 2 min 20 s.
+
+    >>> _format_seconds(45.2), _format_seconds(140), _format_seconds(119.7)
+    ('45 s', '2 min 20 s', '2 min 0 s')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _clear_folder(out: Path) -> None:
