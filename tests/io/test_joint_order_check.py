@@ -102,3 +102,12 @@ def test_check_names_joints_that_one_side_lacks(tmp_path, capsys, monkeypatch):
     assert "that the truth lacks are left out: head_bottom, head_top" in out
     assert main(["check", "results.json"]) == 0
     assert "12 detections, posetrack17" in capsys.readouterr().out
+
+
+def test_coordinates_of_any_size_are_compared_without_a_warning(random_coco):
+    coco, results = random_coco(4, num_images=6)
+    for result in results[::2]:
+        result["keypoints"][:6] = [1e308, -1e308, 1, -1e200, 1e200, 1]
+    truth = read_coco("t.json", data=json.dumps(coco).encode())
+    predictions = read_results("f.json", truth, json.dumps(results).encode())  # warnings are errors
+    assert describe_other_order(truth, predictions) is None

@@ -9,7 +9,7 @@ Array = NDArray[np.float64]
 BOX_RULES = ("", "mask", "drawn", "extent130", "extent_head130")
 
 # Files may have numbers up to 1e308, whose sums and products are infinite.
-_ALLOW_INFINITE = np.errstate(over="ignore")
+_ALLOW_INFINITE = np.errstate(over="ignore", invalid="ignore")
 
 
 @_ALLOW_INFINITE

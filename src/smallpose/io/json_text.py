@@ -3,7 +3,7 @@
 `EXTENSION` is None where they were not built; then everything works and is slower. Both ways give
 the same tables and the same bytes.
 
-Python never looks into a mapped file: one that somebody cuts short would end the process.
+Python never looks into a mapped file: one that is cut short would end the process.
 """
 
 import mmap
@@ -179,9 +179,9 @@ def count_keypoint_values(text: JsonText, start: int) -> int:
     key = b'"keypoints"'
     while start < text.stop:
         window = text.read(start, min(start + _WINDOW, text.stop))
-        found = window.find(key)
-        if found >= 0:
-            start += found
+        offset = window.find(key)
+        if offset >= 0:
+            start += offset
             break
         start += max(len(window) - len(key), 1)
     window = text.read(start, min(start + _MAX_LIST_BYTES, text.stop))

@@ -58,10 +58,10 @@ def find_people_labelled_twice(people: Instances) -> tuple[Ints, NDArray[np.bool
     pairs = [pair for pair in pairs if len(pair)]
     if not pairs:
         return np.zeros((0, 2), dtype=np.intp), np.zeros(0, dtype=bool)
-    found = np.sort(np.concatenate(pairs), axis=1)
-    found = found[np.lexsort((found[:, 1], found[:, 0]))]
-    one, other = people.keypoints[found[:, 0]], people.keypoints[found[:, 1]]
-    return found, np.asarray((one == other).all(axis=(1, 2)))
+    rows = np.sort(np.concatenate(pairs), axis=1)
+    rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+    one, other = people.keypoints[rows[:, 0]], people.keypoints[rows[:, 1]]
+    return rows, np.asarray((one == other).all(axis=(1, 2)))
 
 
 def _pair_neighbours(people: Instances, rows: Ints) -> Iterator[tuple[Ints, Ints]]:
@@ -106,14 +106,20 @@ def _overlap_in_pairs(first_xywh: Floats, second_xywh: Floats) -> Floats:
     return np.asarray(np.divide(intersection, union, out=out, where=union > 0))
 
 
+_ALLOW_INFINITE = np.errstate(over="ignore", invalid="ignore")  # files may have numbers up to 1e308
+
+
+@_ALLOW_INFINITE
 def _read_corners(boxes: Floats, _: Floats) -> Floats:
     return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
 
 
+@_ALLOW_INFINITE
 def _read_centres(boxes: Floats, _: Floats) -> Floats:
     return np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, 2:]], axis=1)
 
 
+@_ALLOW_INFINITE
 def _read_shares(boxes: Floats, sizes_wh: Floats) -> Floats:
     return boxes * np.tile(sizes_wh, 2)
 

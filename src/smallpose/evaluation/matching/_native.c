@@ -196,7 +196,7 @@ static int find_kind(const CrowdBound *bound, uint32_t members) {
     return -1;
 }
 
-/* Find the nearest person of each kind whom no detection has matched or may match in this block. */
+/* Find the nearest person of each kind that no detection has matched or may match in this block. */
 static void bound_crowd(CrowdBound *bound, const People *s, const Py_ssize_t *group, Py_ssize_t g,
                         const double *pose, const Extent *e, const MatchState *state) {
     double x = e->low_x + e->high_x, y = e->low_y + e->high_y;

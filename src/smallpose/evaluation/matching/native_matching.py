@@ -93,8 +93,8 @@ def _prepare_search(
 ) -> Callable[[int, int, _MatchState], Iterator[Candidates]]:
     """Return a function that yields the candidates of a range of detections in blocks.
 
-    A block is valid until the next one. In a crowd, people are left out whom earlier detections or
-    better candidates of the same classes leave nothing, as far as `state` tells.
+    A block is valid until the next one. In a crowd, a person is left out to whom earlier
+    detections or better candidates of the same classes leave nothing, as far as `state` tells.
     """
     k = poses.detections.shape[1]
     variances = (poses.sigmas * 2) ** 2
