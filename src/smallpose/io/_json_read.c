@@ -314,7 +314,11 @@ static int read_code_unit(const char *p, const char *end) {
 /* Return the end of the escape at p, of two for a pair of surrogates; NULL where it is none. */
 static const char *skip_escape(const char *p, const char *end) {
     if (end - p < 2) return NULL;
-    if (p[1] != 'u') return p[1] && strchr("\"\\/bfnrt", p[1]) ? p + 2 : NULL;
+    switch (p[1]) {
+    case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't': return p + 2;
+    case 'u': break;
+    default: return NULL;
+    }
     int unit = read_code_unit(p, end);
     if (unit < 0) return NULL;
     if (unit < 0xD800 || unit > 0xDFFF) return p + 6;
@@ -335,7 +339,13 @@ static const char *skip_plain(const char *p, const char *end) {
         /* The highest bit of a byte is set where subtracting made the byte negative. */
         uint64_t low = ((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote);
         low |= ((backslash - ones) & ~backslash) | v;
-        if (low & (ones * 0x80)) break;
+        low &= ones * 0x80;
+#if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        /* The lowest bit is right; above it, a borrow may have set others. */
+        if (low) return p + __builtin_ctzll(low) / 8;
+#else
+        if (low) break;
+#endif
         p += 8;
     }
     return p;
