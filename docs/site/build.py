@@ -34,6 +34,7 @@ ROOT = FOLDER.parents[1]
 # The menu: pages of docs/ by group, in this order; pages that are not named follow in "background".
 GROUPS = {
     "how to": (
+        "install",
         "evaluate",
         "build",
         "custom-source",

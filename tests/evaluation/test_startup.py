@@ -18,7 +18,7 @@ def loaded(tmp_path_factory) -> set[str]:
     truth, results = write_files(tmp_path_factory.mktemp("small"), num_images=40)
     code = (
         "import sys; from smallpose.cli.main import main\n"
-        f"main(['evaluate', {str(truth)!r}, {str(results)!r}])\n"
+        f"assert main(['evaluate', {str(truth)!r}, {str(results)!r}]) == 0\n"
         "print(*sys.modules, sep=chr(10), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -28,9 +28,13 @@ def write_files(folder: Path, num_images: int = 10) -> tuple[Path, Path]:
         person = {"id": index, "image_id": index, "category_id": 1, "iscrowd": 0, "area": 900.0}
         box = {"bbox": [index, index, 150, 120], "num_keypoints": 17, "keypoints": keypoints}
         people.append(person | box)
-        result = {"image_id": index, "category_id": 1, "keypoints": keypoints, "score": 0.5}
-        results.append(result)
-    images = [{"id": i, "width": 640, "height": 480, "file_name": f"{i}.jpg"} for i in range(1, 11)]
+        # Whole numbers would cause a note about rounding.
+        moved = [value + 0.25 for value in keypoints]
+        results.append({"image_id": index, "category_id": 1, "keypoints": moved, "score": 0.5})
+    images = [
+        {"id": i, "width": 640, "height": 480, "file_name": f"{i}.jpg"}
+        for i in range(1, num_images + 1)
+    ]
     categories = [{"id": 1, "name": "person"}]
     truth = {"images": images, "annotations": people, "categories": categories}
     truth_file, results_file = folder / "truth.json", folder / "found.json"
