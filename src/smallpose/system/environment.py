@@ -146,8 +146,8 @@ def _read_cpu() -> tuple[str, list[str]]:
 
 def _list_numpy_features() -> list[str]:
     config: Any = np.show_config(mode="dicts")
-    found = (config or {}).get("SIMD Extensions", {}).get("found", [])
-    return [str(name).lower() for name in found]
+    names = (config or {}).get("SIMD Extensions", {}).get("found", [])
+    return [str(name).lower() for name in names]
 
 
 def _format_value(value: object) -> str:

@@ -1,5 +1,7 @@
 """Tests of the export to YOLO-pose and of reading it back."""
 
+import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,3 +69,18 @@ def test_yolo_requires_the_size_of_every_image(built, tmp_path):
     with pytest.raises(InputError, match="width and height are unknown"):
         export_set(built, "yolo", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_commands_of_the_readme_make_the_layout_that_sleap_io_reads(built, tmp_path):
+    out = tmp_path / "out"
+    result = export_set(built, "yolo", out)
+    (commands,) = re.findall(r"```sh\n(for .*?)```", (out / "README.md").read_text(), re.DOTALL)
+    subprocess.run(["bash", "-euc", commands], cwd=out, check=True)
+    for split in ("train", "val"):
+        stems = [{p.stem for p in (out / split / kind).iterdir()} for kind in ("images", "labels")]
+        assert stems[0] == stems[1] and stems[0]
+    assert "train: train/images\nval: val/images\n" in (out / "data.yaml").read_text()
+    assert not (out / "images").exists()
+    sleap_io = pytest.importorskip("sleap_io", reason="pip install sleap-io to check")
+    labels = [sleap_io.load_ultralytics(str(out), split=s) for s in ("train", "val")]
+    assert sum(len(frame.instances) for part in labels for frame in part) == result.people

@@ -23,7 +23,15 @@ yolo pose train data=data.yaml model=yolo11n-pose.pt imgsz=640
 
 With `kpt_oks_sigmas` in `data.yaml`, Ultralytics uses the sigmas of the data set; versions before
 May 2026 ignore it and use 1 / 21 for every joint. Its size classes are not the paper's: score the
-results with `smallpose evaluate`."""
+results with `smallpose evaluate`.
+
+sleap-io reads images of this layout without people. For both tools move the folders:
+
+```sh
+for s in train val; do mkdir $s; mv images/$s $s/images; mv labels/$s $s/labels; done
+rmdir images labels
+sed -i.old 's#images/train#train/images#; s#images/val#val/images#' data.yaml
+```"""
 
 
 def export_yolo(built: BuiltSet, out: Path, image_mode: str) -> ExportResult:

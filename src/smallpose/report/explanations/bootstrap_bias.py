@@ -15,7 +15,7 @@ from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.evaluate import evaluate
 from smallpose.evaluation.scoring.bootstrap import compute_interval, compute_weighted_ap
 from smallpose.evaluation.scoring.match_counts import MatchCounts
-from smallpose.report.explanations.explanation import Explanation
+from smallpose.report.explanations.explanation import Explanation, get_column
 from smallpose.report.figures.style import SERIES, add_legend_above, apply_theme, create_axes
 
 NUM_IMAGES = 4000  # of the population, whose AP is the true one
@@ -127,12 +127,12 @@ def _count_images(images: NDArray[np.int64]) -> Weights:
 def _draw(rows: list[tuple[Cell, ...]]) -> Figure:
     """Draw both biases against the number of images."""
     figure, axes = create_axes(6.4, 3.6)
-    sizes = [row[0] for row in rows]
+    sizes = get_column(rows, 0)
     for column, label, colour in (
         (2, "sample above the true AP", SERIES[0]),
         (3, "resamples above their sample", SERIES[1]),
     ):
-        axes.plot(sizes, [row[column] for row in rows], color=colour, marker="o", label=label)
+        axes.plot(sizes, get_column(rows, column), color=colour, marker="o", label=label)
     axes.set_xscale("log")
     axes.set_xticks(list(SIZES), [str(size) for size in SIZES])
     axes.minorticks_off()

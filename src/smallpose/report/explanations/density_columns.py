@@ -146,7 +146,7 @@ def simulate(counts: Mapping[str, int], skill: Skill, seed: int) -> tuple[Instan
 
 def _spread_hits(count: int, rate: float) -> NDArray[np.bool_]:
     """Return (count,) hits, whose number is the rate to the nearest person, spread evenly."""
-    return np.diff(np.floor(np.arange(count + 1) * rate + 0.5)) > 0
+    return np.asarray(np.diff(np.floor(np.arange(count + 1) * rate + 0.5)) > 0)
 
 
 def _draw(curve: Mapping[float, Mapping[str, list[float]]]) -> Figure:

@@ -1,6 +1,7 @@
 """Show what COCO's limit of 20 detections per image costs in images of many people."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.evaluate import evaluate
-from smallpose.report.explanations.explanation import Explanation
+from smallpose.report.explanations.explanation import Explanation, get_column
 from smallpose.report.figures.style import SERIES, add_legend_above, apply_theme, create_axes
 
 LIMIT = 20
@@ -58,10 +59,10 @@ def explain_detection_limit(seed: int = 0) -> Explanation:
 
 
 # How many people are in an image; each has about the mean of the paper's test set.
-_HEAD_COUNTS: Mapping[str, Callable[[np.random.Generator], NDArray[np.float64]]] = {
+_HEAD_COUNTS: Mapping[str, Callable[[np.random.Generator], NDArray[Any]]] = {
     "sets of even numbers (Poisson)": lambda rng: rng.poisson(MEAN_PEOPLE, 4 * NUM_IMAGES),
-    "sets of uneven numbers (geometric)": lambda rng: rng.geometric(
-        1 / MEAN_PEOPLE, 4 * NUM_IMAGES
+    "sets of uneven numbers (geometric)": lambda rng: (
+        1.0 * rng.geometric(1 / MEAN_PEOPLE, 4 * NUM_IMAGES)
     ),
     "sets with a few crowds (lognormal)": lambda rng: np.round(
         rng.lognormal(np.log(MEAN_PEOPLE) - 0.45, 1.2, 4 * NUM_IMAGES)
@@ -70,7 +71,7 @@ _HEAD_COUNTS: Mapping[str, Callable[[np.random.Generator], NDArray[np.float64]]]
 
 
 def _draw_counts(
-    draw: Callable[[np.random.Generator], NDArray[np.float64]], rng: np.random.Generator
+    draw: Callable[[np.random.Generator], NDArray[Any]], rng: np.random.Generator
 ) -> Ints:
     """Draw the number of people of each image, from 1 to the most in the test set."""
     counts = draw(rng).astype(np.int64)
@@ -104,12 +105,12 @@ def _measure(name: str, counts: Ints) -> tuple[Cell, ...]:
 def _draw(rows: list[tuple[Cell, ...]]) -> Figure:
     """Draw AP of perfect poses against the number of people in the image."""
     figure, axes = create_axes(6.4, 3.6)
-    people = [row[1] for row in rows]
+    people = get_column(rows, 1)
     for column, label, colour in (
         (3, f"limit of {LIMIT} (coco)", SERIES[0]),
         (5, "no limit (owned, recall)", SERIES[1]),
     ):
-        axes.plot(people, [row[column] for row in rows], color=colour, marker="o", label=label)
+        axes.plot(people, get_column(rows, column), color=colour, marker="o", label=label)
     axes.axvline(MEAN_PEOPLE, ls="--", lw=1, color=SERIES[-1], label="mean of the paper's test set")
     axes.set_xlabel("people in the image, all with a perfect pose")
     axes.set_ylabel("AP, points")

@@ -1,12 +1,12 @@
 """What an explanation consists of: a table, a figure, and what they show."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from smallpose.core.table import Table
+from smallpose.core.table import Cell, Table
 from smallpose.report.figures.files import save_figure
 from smallpose.report.tables.files import save_table
 
@@ -24,6 +24,12 @@ class Explanation:
     table: Table
     draw: Callable[[], Figure]
     finding: str
+
+
+def get_column(rows: Sequence[tuple[Cell, ...]], index: int) -> list[float]:
+    """Return the numbers of a column of the table."""
+    cells = (row[index] for row in rows)
+    return [cell for cell in cells if isinstance(cell, float)]
 
 
 def save_explanation(explanation: Explanation, folder: Path) -> None:
