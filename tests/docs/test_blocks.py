@@ -7,6 +7,7 @@ files are written beforehand. `test_no_block_is_left_out` counts the blocks.
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         for name in names:
             smallpose.write_results(predictions, home / name)
+    for seed, name in enumerate(("anna.json", "ben.json")):
+        labels = truth.keypoints.copy()
+        labels[:, :, :2] += np.random.default_rng(seed).normal(0, 1, labels[:, :, :2].shape)
+        smallpose.write_coco(replace(truth, keypoints=labels), home / name)
     return home
 
 

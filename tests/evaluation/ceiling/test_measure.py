@@ -153,8 +153,8 @@ def test_the_command_prints_tables_and_json(people, tmp_path, capsys):
     ]
     assert main(words) == 0
     text = capsys.readouterr().out
-    assert "joints in whole pixels" in text
-    assert "hrnet_w32," not in text
+    assert "whole pixels: joints in whole pixels" in text
+    assert "RTMO" not in text
     assert main([*words, "--json", "-"]) == 0
     content = json.loads(capsys.readouterr().out)
     assert content["curves"].keys() == {

@@ -41,17 +41,18 @@ class CeilingPoint:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Curve:
     """One cause of imprecision along height, and on the file as it is.
 
     Args:
-        name, title: for JSON and for the table.
+        name, label, title: for JSON, for the table and in words.
         points: by height.
         on_file: metrics of the people at their own size.
     """
 
     name: str
+    label: str
     title: str
     points: tuple[CeilingPoint, ...]
     on_file: dict[str, float | None]
@@ -96,26 +97,28 @@ class CeilingReport:
 
 
 def _format_report(report: CeilingReport) -> str:
-    heights = report.settings["heights"]
-    heading = ["", *(f"{height:g} px" for height in heights)]
+    heading = ["height, px", *(f"{height:g}" for height in report.settings["heights"])]
+    merged = _merge_equal(report.curves)
     blocks = []
     for title, key in (
         ("Best possible AP by height of the box, all scores equal", "ap"),
         ("The same with the best order of scores", "ap_best_order"),
     ):
         rows = [
-            [names, *(format_number(getattr(point, key), 3) for point in curve.points)]
-            for names, curve in _merge_equal(report.curves)
+            [curve.label, *(format_number(getattr(point, key), 3) for point in curve.points)]
+            for curve in merged
         ]
-        blocks.append("\n".join([title, *format_table(heading, rows, left=1)]))
+        if report.settings["heights"]:
+            blocks.append("\n".join([title, *format_table(heading, rows, left=1)]))
     rows = [
-        [names, *(format_number(curve.on_file[name], 3) for name in _CLASSES)]
-        for names, curve in _merge_equal(report.curves)
+        [curve.label, *(format_number(curve.on_file[name], 3) for name in _CLASSES)]
+        for curve in merged
     ]
     title = "On the file as it is, all scores equal"
     blocks.append("\n".join([title, *format_table(["", *_CLASSES], rows, left=1)]))
     area = report.settings["oks_area"]
     sentences = [
+        *(f"{curve.label}: {curve.title}{names}" for curve, names in merged.items()),
         f"{report.people:,} people, {report.placed:,} placements at each height; OKS scaled by "
         f"{OKS_AREAS[area]} (--oks-area {area}). All people are detected in their own box, unless "
         "the codec loses them.",
@@ -127,20 +130,14 @@ def _format_report(report: CeilingReport) -> str:
     return "\n\n".join([*blocks, "\n".join(lines)])
 
 
-def _merge_equal(curves: tuple[Curve, ...]) -> list[tuple[str, Curve]]:
-    """Return each distinct curve once, under the names of all that are equal."""
-    merged: list[tuple[list[str], Curve]] = []
+def _merge_equal(curves: tuple[Curve, ...]) -> dict[Curve, str]:
+    """Return the curves that differ, each with the methods that share it in brackets."""
+    names: dict[str, list[str]] = {}
     for curve in curves:
-        is_method = ":" in curve.title
-        label = curve.name if is_method else curve.title
-        for names, other in merged:
-            if is_method and (other.points, other.on_file) == (curve.points, curve.on_file):
-                names.append(label)
-                break
-        else:
-            merged.append(([label], curve))
-    return [(_shorten(names), curve) for names, curve in merged]
-
-
-def _shorten(names: list[str]) -> str:
-    return ", ".join(names)
+        names.setdefault(curve.title, []).append(curve.name)
+    first = {curve.title: curve for curve in reversed(curves)}
+    causes = ("whole_pixels", "second_annotator", "two_annotators")
+    return {
+        first[title]: "" if shared[0] in causes else f" ({', '.join(shared)})"
+        for title, shared in names.items()
+    }

@@ -48,11 +48,13 @@ class Cause:
 
     Args:
         name: of the JSON.
-        title: in the table.
+        label: in the table.
+        title: what it is.
         blur: returns joints, (n, k, 2) px, and who is detected, for people and their areas.
     """
 
     name: str
+    label: str
     title: str
     blur: Blur
 
@@ -112,7 +114,9 @@ def measure_ceiling(
     on_file = {cause.name: _score(truth, cause, joint_sigmas, options, rng) for cause in causes}
     return CeilingReport(
         curves=tuple(
-            Curve(cause.name, cause.title, tuple(points[cause.name]), on_file[cause.name])
+            Curve(
+                cause.name, cause.label, cause.title, tuple(points[cause.name]), on_file[cause.name]
+            )
             for cause in causes
         ),
         people=len(people),
@@ -141,13 +145,23 @@ def _list_causes(methods: Sequence[str], sigmas: Floats) -> list[Cause]:
         return lambda people, area, rng: codec.decode(people)
 
     causes = [
-        Cause("whole_pixels", "joints in whole pixels", round_up),
-        Cause("second_annotator", "a second annotator, labels exact", annotate(1)),
-        Cause("two_annotators", "a second annotator, labels err as much", annotate(2)),
+        Cause("whole_pixels", "whole pixels", "joints in whole pixels", round_up),
+        Cause(
+            "second_annotator",
+            "annotator",
+            "an annotator who errs by the sigmas, where the labels are exact",
+            annotate(1),
+        ),
+        Cause(
+            "two_annotators",
+            "two annotators",
+            "an annotator who errs by the sigmas, where the labels err as much",
+            annotate(2),
+        ),
     ]
     for name in methods or METHOD_CODECS:
         codec = find_method_codec(name)
-        causes.append(Cause(name, f"{name}: {codec.label}", decode(codec)))
+        causes.append(Cause(name, codec.label, codec.description, decode(codec)))
     return causes
 
 

@@ -21,6 +21,7 @@ class MethodCodec:
     """How a method stores joints.
 
     Args:
+        label: of the codec, short.
         title: of the codec.
         code: a function of `codecs`.
         input_wh: size of the network's input.
@@ -30,6 +31,7 @@ class MethodCodec:
         sigma: of the codec, where it has one.
     """
 
+    label: str
     title: str
     code: Callable[[NetworkPeople, float], tuple[Floats, Mask]]
     input_wh: tuple[int, int]
@@ -38,7 +40,7 @@ class MethodCodec:
     sigma: float = 2.0
 
     @property
-    def label(self) -> str:
+    def description(self) -> str:
         """Return the codec with its input size."""
         return f"{self.title}, {self.input_wh[0]} × {self.input_wh[1]}"
 
@@ -89,26 +91,33 @@ def get_image_sizes(people: Instances) -> Floats:
     return np.where(is_known[:, None], sizes, np.array(DEFAULT_IMAGE_WH, dtype=np.float64))
 
 
-_HEATMAPS = MethodCodec("heatmaps at stride 4, quarter shift", codecs.code_heatmaps, (192, 256))
-_UDP = MethodCodec(
-    "UDP heatmaps at stride 4, DARK", codecs.code_udp_heatmaps, (192, 256), "udp crop"
+_HEATMAPS = MethodCodec(
+    "heatmaps", "heatmaps at stride 4, quarter shift", codecs.code_heatmaps, (192, 256)
 )
-_SIMCC = MethodCodec("SimCC, half-pixel bins", codecs.code_simcc, (192, 256), sigma=6.0)
+_UDP = MethodCodec(
+    "UDP heatmaps",
+    "UDP heatmaps at stride 4, DARK",
+    codecs.code_udp_heatmaps,
+    (192, 256),
+    "udp crop",
+)
+_SIMCC = MethodCodec("SimCC", "SimCC, half-pixel bins", codecs.code_simcc, (192, 256), sigma=6.0)
 _CAL = MethodCodec(
-    "heatmaps with offsets (CAL)", codecs.code_offset_heatmaps, (192, 256), "udp crop"
+    "CAL", "heatmaps with offsets", codecs.code_offset_heatmaps, (192, 256), "udp crop"
 )
 _DEKR = MethodCodec(
-    "offsets from a root (DEKR)", codecs.code_root_offsets, (512, 512), "cover", divisor=32
+    "DEKR", "offsets from a root", codecs.code_root_offsets, (512, 512), "cover", divisor=32
 )
 _CID = MethodCodec(
-    "heatmaps of each person at stride 4 (CID)",
+    "CID",
+    "heatmaps of each person at stride 4",
     codecs.code_person_heatmaps,
     (512, 512),
     "cover",
     divisor=64,
 )
-_RTMO = MethodCodec("bins over the box (RTMO)", codecs.code_box_bins, (640, 640), "inside", 32)
-_RLE = MethodCodec("coordinates (RLE)", codecs.keep_points, (192, 256))
+_RTMO = MethodCodec("RTMO", "bins over the box", codecs.code_box_bins, (640, 640), "inside", 32)
+_RLE = MethodCodec("RLE", "coordinates", codecs.keep_points, (192, 256))
 _TINY_CROP = (64, 96)
 _TINY_IMAGE = (192, 192)
 
