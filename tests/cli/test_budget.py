@@ -98,7 +98,7 @@ def test_no_results_give_a_reason_and_no_number(files, capsys):
     assert code == 0
     answer = json.loads(out)["joints"]["nose"]
     assert (answer["px"], answer["estimate"], answer["metres"]) == (None, None, None)
-    assert answer["reason"] == "none of the people was found"
+    assert answer["reason"] == "none of the people was detected"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ HELP = (
 )
 EXAMPLE = f"""\
 smallpose budget {DEMO_TRUTH} \\
-    runs/demo/predictions_B.json --joint left_wrist --within 10%torso --target 0.8"""
+    runs/demo/predictions_B.json \\
+    --joint left_wrist --within 10%torso --target 0.8"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "--within",
         required=True,
-        metavar="10%torso|PX",
+        metavar="TOLERANCE",
         help="Tolerance: a share of the torso, head or box height (10%torso, 50%head, 5%height) or "
         "pixels.",
     )

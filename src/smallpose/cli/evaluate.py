@@ -190,7 +190,7 @@ def _parse_limits(text: str) -> tuple[float, float]:
 def run_command(args: argparse.Namespace) -> None:
     """Evaluate, write the files that were asked for and print the table, or the JSON."""
     from smallpose.evaluation.analysis.half_detected import find_half_detected_height
-    from smallpose.evaluation.ceiling.whole_pixels import add_whole_number_note
+    from smallpose.evaluation.ceiling.whole_numbers import has_whole_numbers
     from smallpose.evaluation.console_table import WIDTH
     from smallpose.evaluation.evaluate import evaluate
     from smallpose.io.coco_annotations import read_coco
@@ -217,7 +217,10 @@ def run_command(args: argparse.Namespace) -> None:
     else:
         predictions = read_results(args.predictions, truth)
         result = evaluate(truth, predictions, intervals=args.intervals, seed=args.seed, **options)
-        result = add_whole_number_note(result, truth, predictions, **options)
+        if has_whole_numbers(predictions):
+            from smallpose.evaluation.ceiling.whole_pixels import add_whole_number_note
+
+            result = add_whole_number_note(result, truth, predictions, **options)
         if args.people:
             from smallpose.evaluation.analysis.person_rows import list_person_rows, write_people
 

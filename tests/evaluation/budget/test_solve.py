@@ -147,7 +147,7 @@ def test_cannot_say_where_no_height_can_do_it():
     assert budget.px is None
     assert "are 80 % within the tolerance; at most" in budget.reason
     nobody = draw_people(np.random.default_rng(8), 200, missed=1.1)
-    assert solve_budget(nobody, 0.8, 100, 0).reason == "none of the people was found"
+    assert solve_budget(nobody, 0.8, 100, 0).reason == "none of the people was detected"
 
 
 def test_cannot_say_for_sure_near_the_target():

@@ -90,7 +90,7 @@ def test_crops_make_every_height_alike_and_full_images_do_not(report):
     for name in ("cid_hrnet_w32", "dekr_hrnet_w32"):
         values = get_curve(report, name)
         assert values[0] < 0.3 < values[-1]
-    assert get_curve(report, "dekr_hrnet_w32", "found")[0] == 0
+    assert get_curve(report, "dekr_hrnet_w32", "detected")[0] == 0
     assert {c.name for c in report.curves} == METHOD_CODECS.keys() | {
         "whole_pixels",
         "second_annotator",

@@ -1,4 +1,4 @@
-"""Sigmas of joints that nobody measured, borrowed from joints of the same name or from neighbours.
+"""Sigmas of joints that were not measured, borrowed by name or from neighbours.
 
 A borrowed sigma lets a file be scored at all. It says nothing about the people who labelled that
 file, and whatever is computed with it is marked.

@@ -92,9 +92,11 @@ def match_annotators(tables: Mapping[str, Instances], oks_area: str = "file") ->
     image_keys: list[int] = []
     for key, rows in enumerate(rows_of_image.values()):
         people = [people_of_image[name].get(row, ()) for name, row in zip(names, rows, strict=True)]
-        found = _match_people(people, list(keypoints.values()), list(area.values()), first.skeleton)
-        groups += found
-        image_keys += [key] * len(found)
+        matched = _match_people(
+            people, list(keypoints.values()), list(area.values()), first.skeleton
+        )
+        groups += matched
+        image_keys += [key] * len(matched)
     table = _build_table(
         tables, keypoints, area, groups, np.array(image_keys, dtype=np.intp), rows_of_image
     )

@@ -185,11 +185,11 @@ def _describe_answer(name: str, budget: Budget, report: BudgetReport) -> list[st
             f"Error along x and y: {budget.fixed_px:.2f} px at any height, and "
             f"{100 * budget.proportional:.2f} % of the height."
         )
-    if budget.found is not None and budget.within is not None:
+    if budget.detected is not None and budget.within is not None:
         sentences.append(
             f"Measured on {budget.people:,} people in {budget.clusters:,} images or videos: "
-            f"{100 * budget.found:.1f} % were found (OKS .1), {100 * budget.within:.1f} % are "
-            "within the tolerance."
+            f"{100 * budget.detected:.1f} % were detected (OKS .1), {100 * budget.within:.1f} % "
+            "are within the tolerance."
         )
     sentences += [
         f"left out: {count:,} {reason}"

@@ -2,7 +2,7 @@
 
 Errors along x and y have the spread s(h) = √(fixed² + (proportional h)²). Only the two parts are
 fitted; the distribution of the errors divided by s(h) is taken from the people themselves, so that
-it need not be normal. People who are not found are counted by a logistic curve along log height.
+it need not be normal. People who are not detected are counted by a logistic curve along log height.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _RATIOS = np.concatenate([[0.0], np.geomspace(1e-4, 100.0, 31)])  # (proportiona
 _TAILS = 4.0  # degrees of freedom of Student's t, so that gross errors do not decide the fit
 _ROUNDS = 12
 _RAYLEIGH_MEDIAN = float(np.sqrt(2 * np.log(2)))  # of the length of a standard normal (x, y)
-_RIDGE = 1e-3  # on the slope of the logistic curve, against people who are all found
+_RIDGE = 1e-3  # on the slope of the logistic curve, against people who are all detected
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class People:
 
     Args:
         height: (n,) of the box, px.
-        error: (n,) distance from the label, px; NaN where the person was not found.
+        error: (n,) distance from the label, px; NaN where the person was not detected.
         tolerance: (n,) that the error must not exceed: px, or a share of the height.
         is_relative: whether tolerances are shares of the height.
         cluster: (n,) index of the image or video.
@@ -42,15 +42,15 @@ class People:
         return len(self.height)
 
     @property
-    def is_found(self) -> Mask:
-        """Return (n,) who was found."""
+    def is_detected(self) -> Mask:
+        """Return (n,) who was detected."""
         return np.isfinite(self.error)
 
     @property
     def is_within(self) -> Mask:
-        """Return (n,) whose joint lies within the tolerance; people not found do not."""
+        """Return (n,) whose joint lies within the tolerance; people not detected do not."""
         limit = self.tolerance * self.height if self.is_relative else self.tolerance
-        return np.where(self.is_found, self.error, np.inf) <= limit
+        return np.where(self.is_detected, self.error, np.inf) <= limit
 
     def take(self, rows: NDArray[np.intp] | Mask) -> "People":
         """Return some of the people."""
@@ -70,11 +70,11 @@ class ErrorModel:
     Args:
         fixed: px along each axis, at any height.
         proportional: share of the height along each axis.
-        slack: (m,) of those found, in rising order: tolerance over scaled error. A person is within
-            the tolerance at a height if their slack is at least the spread there (divided by the
+        slack: (m,) of those detected, in rising order: tolerance over scaled error. A person is
+            within the tolerance at a height if their slack is at least the spread there (divided by the
             height for relative tolerances).
         slack_weights: (m,) how often each counts.
-        found: intercept and slope of the logit of the share found, along log height.
+        detected: intercept and slope of the logit of the share detected, along log height.
         is_relative: as for `People`.
     """
 
@@ -82,7 +82,7 @@ class ErrorModel:
     proportional: float
     slack: Floats
     slack_weights: Floats
-    found: tuple[float, float]
+    detected: tuple[float, float]
     is_relative: bool
 
     def get_spread(self, height: Floats) -> Floats:
@@ -96,11 +96,11 @@ class ErrorModel:
         total = np.concatenate([[0.0], np.cumsum(self.slack_weights)])
         below = np.searchsorted(self.slack, needed, side="left")
         share = 1 - total[below] / total[-1]
-        return np.asarray(share * self.predict_found(height))
+        return np.asarray(share * self.predict_detected(height))
 
-    def predict_found(self, height: Floats) -> Floats:
-        """Return the share of people found at each height."""
-        intercept, slope = self.found
+    def predict_detected(self, height: Floats) -> Floats:
+        """Return the share of people detected at each height."""
+        intercept, slope = self.detected
         return np.asarray(1 / (1 + np.exp(-(intercept + slope * np.log(height)))))
 
 
@@ -111,7 +111,7 @@ def fit_error_model(people: People, weights: Floats | None = None) -> ErrorModel
         weights: (n,) how often each person counts (default: once).
     """
     weights = np.ones(len(people)) if weights is None else weights
-    is_used = people.is_found & (weights > 0)
+    is_used = people.is_detected & (weights > 0)
     height, error = people.height[is_used], people.error[is_used]
     weight = weights[is_used]
     middle = float(np.exp(np.average(np.log(height), weights=weight)))
@@ -127,7 +127,7 @@ def fit_error_model(people: People, weights: Floats | None = None) -> ErrorModel
         proportional=float(scale * np.sqrt(ratio) / middle),
         slack=slack[order],
         slack_weights=weight[order],
-        found=_fit_found(np.log(people.height), people.is_found, weights),
+        detected=_fit_detected(np.log(people.height), people.is_detected, weights),
         is_relative=people.is_relative,
     )
 
@@ -161,18 +161,18 @@ def _weighted_median(values: Floats, weights: Floats) -> float:
     return float(values[order[np.searchsorted(total, total[-1] / 2)]])
 
 
-def _fit_found(log_height: Floats, is_found: Mask, weights: Floats) -> tuple[float, float]:
-    """Fit the logit of the share found by Newton's method, half a person of each kind added."""
+def _fit_detected(log_height: Floats, is_detected: Mask, weights: Floats) -> tuple[float, float]:
+    """Fit the logit of the share detected by Newton's method, half a person of each kind added."""
     centre = float(np.average(log_height, weights=weights))
     x = log_height - centre
     columns = np.stack([np.ones(len(x) + 2), np.concatenate([x, [0.0, 0.0]])], axis=1)
-    found = np.concatenate([is_found, [1.0, 0.0]])
+    detected = np.concatenate([is_detected, [1.0, 0.0]])
     weight = np.concatenate([weights, [0.5, 0.5]])
-    share = np.average(found, weights=weight)
+    share = np.average(detected, weights=weight)
     beta = np.array([np.log(share / (1 - share)), 0.0])
     for _ in range(30):
         p = 1 / (1 + np.exp(-np.clip(columns @ beta, -30, 30)))
-        gradient = columns.T @ (weight * (found - p)) - _RIDGE * np.array([0.0, beta[1]])
+        gradient = columns.T @ (weight * (detected - p)) - _RIDGE * np.array([0.0, beta[1]])
         curvature = (columns * (weight * p * (1 - p))[:, None]).T @ columns
         curvature += np.diag([1e-9, _RIDGE])
         step = np.linalg.solve(curvature, gradient)

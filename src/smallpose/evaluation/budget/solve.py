@@ -12,7 +12,7 @@ from smallpose.evaluation.budget.error_model import (
     fit_error_model,
 )
 
-MIN_PEOPLE = 100  # labelled, found or not; below, no height is given
+MIN_PEOPLE = 100  # labelled, detected or not; below, no height is given
 MIN_CLUSTERS = 20  # images or videos they are in
 NUM_GRID = 160
 RANGE = (0.02, 0.98)  # quantiles of the people's heights between which an answer may lie
@@ -59,8 +59,8 @@ class Budget:
         is_smallest_measured: the target is met already by the smallest people of the file.
         reason: why there is no answer; "" where there is one.
         fixed_px, proportional: the two parts of the error along one axis; None without a fit.
-        people, clusters, found, within: how many people were measured, in how many images or
-            videos; the shares found and within the tolerance.
+        people, clusters, detected, within: how many people were measured, in how many images or
+            videos; the shares detected and within the tolerance.
         heights: px, between which an answer may lie.
         checks: by bins of height.
     """
@@ -74,7 +74,7 @@ class Budget:
     proportional: float | None
     people: int
     clusters: int
-    found: float | None
+    detected: float | None
     within: float | None
     heights: tuple[float, float] | None
     checks: tuple[CheckedBin, ...]
@@ -88,13 +88,13 @@ def solve_budget(people: People, target: float, num_resamples: int, seed: int) -
         num_resamples: of images, or videos, for the confidence.
     """
     num_clusters = len(np.unique(people.cluster))
-    if len(people) < MIN_PEOPLE or num_clusters < MIN_CLUSTERS or not people.is_found.any():
+    if len(people) < MIN_PEOPLE or num_clusters < MIN_CLUSTERS or not people.is_detected.any():
         reason = (
             f"{len(people):,} people in {num_clusters:,} images or videos can be measured; "
             f"{MIN_PEOPLE} people in {MIN_CLUSTERS} are needed"
         )
-        if not people.is_found.any() and len(people) >= MIN_PEOPLE:
-            reason = "none of the people was found"
+        if not people.is_detected.any() and len(people) >= MIN_PEOPLE:
+            reason = "none of the people was detected"
         return _give_no_answer(people, num_clusters, reason)
     low, high = (float(q) for q in np.quantile(people.height, RANGE))
     grid = np.geomspace(low, max(high, low * 1.001), NUM_GRID)
@@ -115,7 +115,7 @@ def solve_budget(people: People, target: float, num_resamples: int, seed: int) -
         proportional=model.proportional,
         people=len(people),
         clusters=num_clusters,
-        found=float(people.is_found.mean()),
+        detected=float(people.is_detected.mean()),
         within=float(people.is_within.mean()),
         heights=(low, high),
         checks=tuple(checks),
@@ -134,7 +134,7 @@ def _give_no_answer(people: People, num_clusters: int, reason: str) -> Budget:
         proportional=None,
         people=len(people),
         clusters=num_clusters,
-        found=float(people.is_found.mean()) if has_people else None,
+        detected=float(people.is_detected.mean()) if has_people else None,
         within=float(people.is_within.mean()) if has_people else None,
         heights=None,
         checks=(),
@@ -149,7 +149,7 @@ def _resample_shares(people: People, grid: Floats, num_resamples: int, seed: int
     for row in out:
         drawn = rng.integers(0, num_clusters, num_clusters)
         weights = np.bincount(drawn, minlength=num_clusters)[people.cluster].astype(float)
-        if not weights[people.is_found].any():
+        if not weights[people.is_detected].any():
             row[:] = 0.0
             continue
         row[:] = fit_error_model(people, weights).predict_share(grid)

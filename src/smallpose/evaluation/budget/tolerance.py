@@ -18,7 +18,7 @@ _LENGTHS = {
     "torso": (("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")),
     "head": (("head_top",), ("head_bottom",)),
 }
-MIN_OKS = 0.1  # a prediction below it belongs to nobody: the person was not found
+MIN_OKS = 0.1  # below it the person was not detected
 _FORM = re.compile(r"\s*([\d.]+(?:[eE][-+]?\d+)?)\s*(%\s*[a-z]+|px|)\s*")
 
 
@@ -55,7 +55,7 @@ class Tolerance:
                     "use a share of the box height, such as 5%height, or pixels",
                 )
             points = people.keypoints[:, people.skeleton.joint_indices(names)]
-            is_labelled = (points[:, :, 2] > 0).all(axis=1)
+            is_labelled = np.asarray((points[:, :, 2] > 0).all(axis=1))
             middle = points[:, :, :2].mean(axis=1)
             ends.append(np.where(is_labelled[:, None], middle, np.nan))
         length = np.hypot(*(ends[0] - ends[1]).T)
@@ -140,12 +140,12 @@ def measure_people(
         ),
     }
     rows = np.flatnonzero(is_used)
-    is_found = (matches.rows[rows] >= 0) & (matches.oks[rows] >= MIN_OKS)
+    is_detected = (matches.rows[rows] >= 0) & (matches.oks[rows] >= MIN_OKS)
     column = predictions.skeleton.joints.index(name)
     error = np.full(len(rows), np.nan)
-    points = predictions.keypoints[matches.rows[rows[is_found]], column, :2]
-    step = points - truth.keypoints[rows[is_found], joint, :2]
-    error[is_found] = np.hypot(*step.T)
+    points = predictions.keypoints[matches.rows[rows[is_detected]], column, :2]
+    step = points - truth.keypoints[rows[is_detected], joint, :2]
+    error[is_detected] = np.hypot(*step.T)
     cluster = index_clusters(truth.images.groups)[truth.image_rows[rows]]
     people = People(
         height=height[rows],

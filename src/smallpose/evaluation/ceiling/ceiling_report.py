@@ -20,14 +20,14 @@ class CeilingPoint:
         ap: with equal scores.
         ap_best_order: where every detection's score is its OKS.
         oks: mean over all people; 0 for those who are not detected.
-        found: share of people who are detected.
+        detected: share of people who are detected.
     """
 
     px: float
     ap: float | None
     ap_best_order: float | None
     oks: float | None
-    found: float | None
+    detected: float | None
 
     def to_dict(self, people: int) -> dict[str, Any]:
         """Return the point for JSON."""
@@ -37,7 +37,7 @@ class CeilingPoint:
             "AP": self.ap,
             "AP_best_order": self.ap_best_order,
             "OKS": self.oks,
-            "found": self.found,
+            "found": self.detected,
         }
 
 

@@ -108,7 +108,7 @@ def measure_ceiling(
                     ap=metrics["AP"],
                     ap_best_order=metrics["AP_best_order"],
                     oks=metrics["OKS"],
-                    found=metrics["found"],
+                    detected=metrics["found"],
                 )
             )
     on_file = {cause.name: _score(truth, cause, joint_sigmas, options, rng) for cause in causes}

@@ -12,10 +12,9 @@ from smallpose.core.skeleton import Skeleton, map_joints
 from smallpose.evaluation.analysis.binned_ap import Bin, compute_binned_ap
 from smallpose.evaluation.areas import get_person_area
 from smallpose.evaluation.ceiling.people import compute_own_oks, predict_people, round_joints
+from smallpose.evaluation.ceiling.whole_numbers import has_whole_numbers
 from smallpose.evaluation.evaluate import Evaluation, evaluate
 from smallpose.evaluation.matching.keypoint_selection import choose_sigmas
-
-MIN_DETECTIONS = 20  # fewer may have whole numbers by chance
 
 
 def predict_whole_pixels(
@@ -62,8 +61,7 @@ def add_whole_number_note(
     Args:
         options: those with which `result` was evaluated.
     """
-    xy = predictions.keypoints[:, :, :2]
-    if len(predictions) < MIN_DETECTIONS or not (xy == np.round(xy)).all():
+    if not has_whole_numbers(predictions):
         return result
     best = predict_whole_pixels(truth, predictions.skeleton, **options)
     protocol = next(iter(result.protocols))
