@@ -33,6 +33,8 @@ def test_the_demo_runs_every_step_of_the_pipeline_and_names_the_page(demo):
     out, output = demo
     for verb in ("synth", "build", "stats", "train", "predict", "evaluate", "report"):
         assert f"$ smallpose {verb} " in output
+    assert output.startswith("The steps of the demo:\n  1. synth ")
+    assert re.search(r"step 7 of 7, about (\d+ min )?\d+ s left\n\$ smallpose report ", output)
     page = out / "report" / "index.html"
     assert page.is_file()
     assert output.rstrip().endswith(f"open {page}")
@@ -58,8 +60,10 @@ def test_setting_a_is_scored_on_the_17_and_b_on_the_21(demo):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS_WITH_FILES)
-def test_the_example_in_the_help_of_a_verb_runs_when_pasted(verb, demo, tmp_path, monkeypatch):
-    """As it is, but for the length of trainings."""
+def test_the_example_in_the_help_of_a_verb_runs_when_pasted(
+    verb, demo, tmp_path, monkeypatch, capsys
+):
+    """As it is, but for the length of trainings; what it prints fits 80 columns."""
     out, _ = demo
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "demo").symlink_to(out)
@@ -77,6 +81,9 @@ def test_the_example_in_the_help_of_a_verb_runs_when_pasted(verb, demo, tmp_path
         if words[1] == "benchmark":
             words += ["--steps", "2", "--settings", "B", "--methods", "simcc_r18_tiny"]
         assert main(words[1:]) == 0, line
+    printed = capsys.readouterr().out.splitlines()
+    # Paths and addresses stay whole.
+    assert [line for line in printed if len(line) > 80 and " " in line.strip()] == []
 
 
 @pytest.mark.slow
@@ -113,7 +120,8 @@ def test_every_json_key_of_the_demo_is_documented_in_outputs(demo, tmp_path):
     """But for keys that are names: of files, sources, methods, joints, metrics, recipe fields."""
     out, _ = demo
     truth, predictions = out / "set" / "annotations" / "test.json", out / "predictions_B.json"
-    breakdowns = "source,crowding,joint,visibility,density,height,image"
+    breakdowns = "source,crowding,joint,visibility,density,height,image,"
+    breakdowns += "densities,failures,calibration,curves"
     for words in (
         ["evaluate", truth, predictions, "--intervals", "20", "--diagnose"],
         ["compare", truth, out / "untrained" / "found.json", predictions, "--intervals", "20"],
