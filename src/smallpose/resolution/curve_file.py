@@ -61,12 +61,20 @@ class DifferenceRecord(Struct):
     AP: IntervalRecord
 
 
+class CeilingRecord(Struct):
+    """The best AP that joints in whole pixels leave at one height."""
+
+    px: float
+    AP: float | None = None
+
+
 class CurveFile(Struct):
     """The content of `curve.json`."""
 
     models: dict[str, dict[str, CurveRecord]]
     differences: list[DifferenceRecord] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    ceiling: list[CeilingRecord] = field(default_factory=list)
 
 
 def read_curve_file(folder: Path) -> CurveFile:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -100,6 +100,7 @@ class Study:
         curves: by model, then by sensor.
         num_resamples, seed: of the intervals.
         model_s, total_s: seconds in models, and of all.
+        ceiling: the best AP that joints in whole pixels leave, by height.
     """
 
     people: ChosenPeople
@@ -109,6 +110,7 @@ class Study:
     seed: int
     model_s: float = 0.0
     total_s: float = 0.0
+    ceiling: dict[int, float] = field(default_factory=dict)
 
     @property
     def num_clusters(self) -> int:
@@ -171,6 +173,7 @@ class Study:
                 for model, by_sensor in self.curves.items()
             },
             "differences": [difference.to_dict() for difference in self.differences],
+            "ceiling": [{"px": px, "AP": value} for px, value in self.ceiling.items()],
             "sensors": {
                 s.name: {"blur_px": s.blur_px, "noise": s.noise, "jpeg": s.jpeg}
                 for s in self.sensors

@@ -15,6 +15,7 @@ import numpy as np
 
 from smallpose.core.errors import InputError, SmallposeError
 from smallpose.dataloading.images import ImageReader
+from smallpose.evaluation.ceiling.whole_pixels import predict_whole_pixels
 from smallpose.io.coco_results import read_results
 from smallpose.resolution.command import CommandModel
 from smallpose.resolution.curves import Curve, Study
@@ -85,7 +86,7 @@ def measure_curves(
         folders = {m.name: open_results(config.out, m, people, config.seed) for m in models}
         _write_people(people, config.out)
         _run_models(reducer, sets, models, folders, config, clock)
-        curves = _score_models(people, sets, folders, config)
+        curves, ceiling = _score_models(people, sets, folders, config)
     return Study(
         people=people,
         sensors=tuple(config.sensors),
@@ -94,6 +95,7 @@ def measure_curves(
         seed=config.seed,
         model_s=clock.model_s,
         total_s=clock.total_s,
+        ceiling=ceiling,
     )
 
 
@@ -155,7 +157,12 @@ def _score_models(
     sets: Sequence[ReducedSet],
     folders: dict[str, ResultsFolder],
     config: StudyConfig,
-) -> dict[str, dict[str, Curve]]:
+) -> tuple[dict[str, dict[str, Curve]], dict[int, float]]:
+    """Score the results of each model, and perfect joints in whole pixels.
+
+    Returns: curves by model and sensor; the best AP that whole pixels leave, by height.
+    """
+    ceiling: dict[int, float] = {}
     resamples = draw_resamples(people.groups, config.num_resamples, config.seed)
     curves: dict[str, dict[str, Curve]] = {}
     for name, folder in folders.items():
@@ -172,8 +179,12 @@ def _score_models(
                 refused = f"{error.where} (now {path.stem}.refused.json)"
                 raise InputError(refused, error.what, remedy) from None
             points.setdefault(reduced.sensor.name, []).append(scores)
+            if reduced.px not in ceiling:
+                best = predict_whole_pixels(reduced.truth, predictions.skeleton)
+                scores = score_height(reduced.truth, best, reduced.px, resamples)
+                ceiling[reduced.px] = scores.values["AP"]
         curves[name] = {sensor: Curve(tuple(scores)) for sensor, scores in points.items()}
-    return curves
+    return curves, ceiling
 
 
 def _write_people(people: ChosenPeople, out: Path) -> None:

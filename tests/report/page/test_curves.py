@@ -90,6 +90,9 @@ def test_curves_have_every_selection_with_its_own_limit(data, doubtful):
         predictions = selection.select_predictions(results[0].predictions)
         half = find_half_detected_height(evaluate(selection.truth, predictions))
         assert run["half"][selection.key]["sentence"] == half.describe()
+        ceiling = curves["ceilings"][selection.key]["height"]
+        assert [mean for mean, _ in ceiling] == [b[2] for b in bins]
+        assert all(ap >= (b[5] or 0) for (_, ap), b in zip(ceiling, bins, strict=True))
 
 
 def test_points_are_at_the_mean_and_shares_are_those_of_the_matches(data):

@@ -71,8 +71,8 @@ class ErrorModel:
         fixed: px along each axis, at any height.
         proportional: share of the height along each axis.
         slack: (m,) of those detected, in rising order: tolerance over scaled error. A person is
-            within the tolerance at a height if their slack is at least the spread there (divided by the
-            height for relative tolerances).
+            within the tolerance at a height if their slack is at least the spread there (divided by
+            the height for relative tolerances).
         slack_weights: (m,) how often each counts.
         detected: intercept and slope of the logit of the share detected, along log height.
         is_relative: as for `People`.

@@ -20,7 +20,10 @@ _MAX_BANDS = 2  # curves; the areas of more would hide each other
 
 
 def draw_resolution(content: CurveFile) -> Figure:
-    """Draw the curves; circles on the dotted lines mark where half of the AP is left."""
+    """Draw the curves; circles on the dotted lines mark where half of the AP is left.
+
+    The dashed grey line is what perfect joints in whole pixels score.
+    """
     figure, axes = create_axes(7.2, 4.0)
     num_curves = sum(map(len, content.models.values()))
     for index, (model, sensors) in enumerate(content.models.items()):
@@ -28,6 +31,16 @@ def draw_resolution(content: CurveFile) -> Figure:
         for line, (sensor, curve) in enumerate(sensors.items()):
             label = f"{model}, {sensor}" if len(sensors) > 1 else model
             _draw_curve(axes, curve, label, colour, line, num_curves <= _MAX_BANDS)
+    if content.ceiling:
+        axes.plot(
+            [point.px for point in content.ceiling],
+            100 * _list_values([point.AP for point in content.ceiling]),
+            color=LIGHT.muted,
+            lw=1.2,
+            ls="--",
+            label="perfect joints in whole pixels",
+            zorder=1,
+        )
     heights = sorted({p.px for s in content.models.values() for c in s.values() for p in c.heights})
     axes.set_xscale("log")
     axes.set_xticks(heights, [f"{px:g}" for px in heights])

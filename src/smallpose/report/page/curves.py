@@ -17,6 +17,7 @@ from smallpose.evaluation.analysis.binned_ap import (
     measure_height,
 )
 from smallpose.evaluation.analysis.half_detected import MAX_OUTSIDE, HalfDetected
+from smallpose.evaluation.ceiling.whole_pixels import compute_ceiling_bins
 from smallpose.evaluation.matching.arrays import Mask
 from smallpose.evaluation.scoring.bootstrap import (
     MIN_CLUSTERS,
@@ -123,10 +124,29 @@ def compute_curves(
             limit = find_height_limit(selection.truth, own.matches)
             run["half"][selection.key] = _describe_limit(limit)
     return {
+        "ceilings": {
+            selection.key: {
+                axis.key: _compute_ceiling(selection.truth, results[0], axis)
+                for axis in build_axes(selection.truth)
+            }
+            for selection in selections
+        },
         "axes": [axis.to_dict() for axis in build_axes(first.truth)],
         "selections": [{"key": s.key, "label": s.label} for s in selections],
         "runs": runs,
     }
+
+
+def _compute_ceiling(truth: Instances, result: RunPredictions, axis: Axis) -> list[list[float]]:
+    """Compute the best AP that whole pixels leave, in percent, at the mean of each bin."""
+    bins = compute_ceiling_bins(
+        truth,
+        result.predictions,
+        axis.values,
+        num_bins=NUM_BINS,
+        max_ratio=MAX_HEIGHT_RATIO if axis.key == "height" else None,
+    )
+    return [[round(b.mean, 4), round(100 * b.ap, 2)] for b in bins if b.ap is not None]
 
 
 def _describe_limit(limit: HalfDetected) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 const curvesData = document.getElementById("curves-data");
 if (curvesData) drawCurves(JSON.parse(curvesData.textContent));
 
-function drawCurves({ axes, runs, selections }) {
+function drawCurves({ axes, runs, selections, ceilings }) {
   const plot = document.getElementById("curves");
   const svg = plot.querySelector("svg");
   const readout = document.getElementById("curves-readout");
@@ -81,6 +81,7 @@ function drawCurves({ axes, runs, selections }) {
     const shown = runs.filter((_, i) => visible.has(i));
     if (measure === "share" && scales.top > 50) drawHalfLine(scales);
     shown.forEach((run) => drawHalf(scales, run));
+    if (measure === "ap") drawCeiling(scales);
     shown.forEach((run) => drawRun(scales, run));
     halves.textContent = shown.map((run) => describeHalf(run)).join(" · ");
     updateReadout(scales);
@@ -114,6 +115,20 @@ function drawCurves({ axes, runs, selections }) {
   function drawHalfLine({ x, y, from, to }) {
     addNode("line", { x1: x(from), x2: x(to), y1: y(50), y2: y(50), class: "half" });
     addNode("text", { x: x(to), y: y(50) - 5, class: "tick end" }, "half");
+  }
+
+  // The best AP that joints in whole pixels leave; above the axis where the runs are far below it.
+  function drawCeiling({ x, y, to, top, width }) {
+    const points = ceilings[selection][axis.key];
+    if (!points.length) return;
+    const inside = points.filter(([, value]) => value <= top);
+    const place = inside.map(([mean, value]) => `${x(mean)},${y(value)}`).join(" ");
+    addNode("polyline", { points: place, class: "ceiling" });
+    const values = points.map(([, value]) => value);
+    const low = Math.min(...values).toFixed(0), high = Math.max(...values).toFixed(0);
+    const range = low === high ? `${low} %` : `${low} to ${high} %`;
+    const what = width > 480 ? "perfect joints in whole pixels" : "whole pixels";
+    addNode("text", { x: x(to), y: 11, class: "tick end" }, `dashed: ${what}, ${range}`);
   }
 
   function drawHalf({ x, y, from, to, top }, run) {
