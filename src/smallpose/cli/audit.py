@@ -116,12 +116,12 @@ def _format_labels(rows: dict[str, list[dict[str, Any]]], max_rows: int) -> str:
         ]
         if cells:
             table = build_text_table(("id", "image", "class", "reason", "score"), cells)
-            parts.append(table.to_markdown().rstrip())
+            parts.append(table.to_text())
     return "\n\n".join(parts) + "\n"
 
 
 def _format_bias(bias: list[dict[str, Any]]) -> str:
-    from smallpose.core.table import build_text_table
+    from smallpose.core.table import build_text_table, wrap_text
 
     title = "## Where sources place the same joint"
     if not bias:
@@ -140,7 +140,7 @@ def _format_bias(bias: list[dict[str, Any]]) -> str:
         for o in bias
     ]
     table = build_text_table(("joint", "sources", "up", "left or outward"), rows)
-    return f"{title}\n\n{intro}\n\n{table.to_markdown()}"
+    return wrap_text(f"{title}\n\n{intro}\n\n{table.to_text()}") + "\n"
 
 
 def _draw_suspects(

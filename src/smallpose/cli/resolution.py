@@ -277,7 +277,7 @@ def _format_study(study: "Study") -> str:
 def _wrap_lines(lines: Sequence[str]) -> list[str]:
     import textwrap
 
-    return [textwrap.fill(line, 100, subsequent_indent="  ") for line in lines]
+    return [textwrap.fill(line, 80, subsequent_indent="  ") for line in lines]
 
 
 def _write_files(study: "Study", out: Path) -> None:

@@ -65,8 +65,8 @@ def test_the_report_lists_leaks_and_images_to_move():
     assert report["move_to_test"] == ["coco/a.jpg"]
     assert [p["leak"] for p in report["pairs"]] == [True, False]
     text = format_leaks(leaks)
-    assert "| coco/a.jpg | mpii/b.jpg | same | 0.90 |" in text
-    assert "| coco – mpii | 1 |" in text
+    assert "coco/a.jpg  mpii/b.jpg      same  0.90" in text
+    assert "coco – mpii  1" in text
 
 
 @pytest.mark.parametrize("seed", range(20))

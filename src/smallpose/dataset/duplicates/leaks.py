@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from smallpose.core.instances import SOURCES, Images, concat_instances
-from smallpose.core.table import build_text_table
+from smallpose.core.table import build_text_table, wrap_text
 from smallpose.dataset.built_set import BuiltSet
 from smallpose.dataset.duplicates.image_alignment import DuplicatePair
 from smallpose.dataset.duplicates.image_hash import compute_fingerprints
@@ -224,7 +224,7 @@ def encode_leaks(leaks: LeakReport) -> dict[str, Any]:
 
 
 def format_leaks(leaks: LeakReport, max_rows: int = 20) -> str:
-    """Format the report as Markdown, with the `max_rows` most similar leaks."""
+    """Format the report for a terminal, with the `max_rows` most similar leaks."""
     leaking = sorted(leaks.leaking_pairs, key=lambda p: (-p.similarity, p))
     lines = [
         f"{len(leaks.names):,} images, {len(leaks.pairs):,} pairs of near-duplicates, "
@@ -238,21 +238,21 @@ def format_leaks(leaks: LeakReport, max_rows: int = 20) -> str:
     if leaks.pairs:
         counts = _count_by_source(leaks, leaks.pairs)
         rows = [(sources, f"{count:,}") for sources, count in counts.items()]
-        lines.append(build_text_table(("sources", "pairs"), rows).to_markdown().rstrip())
+        lines.append(build_text_table(("sources", "pairs"), rows).to_text())
     if leaking:
         pairs = [
             (leaks.names[p.first], leaks.names[p.second], p.kind, f"{p.similarity:.2f}")
             for p in leaking[:max_rows]
         ]
         heads = ("image", "near-duplicate", "kind", "similarity")
-        lines.append(build_text_table(heads, pairs).to_markdown().rstrip())
+        lines.append(build_text_table(heads, pairs).to_text())
         if len(leaking) > max_rows:
             lines.append(f"… and {len(leaking) - max_rows:,} more.")
         lines.append(
             f"To remove the leaks, move {len(leaks.images_to_move):,} images from train to test, "
             "or build again with `--leaks move`."
         )
-    return "\n\n".join(lines) + "\n"
+    return wrap_text("\n\n".join(lines)) + "\n"
 
 
 def _count_by_source(leaks: LeakReport, pairs: Sequence[DuplicatePair]) -> dict[str, int]:
