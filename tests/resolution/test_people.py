@@ -1,4 +1,4 @@
-"""Who is chosen: the same people at every height, tall and labelled enough, nobody enlarged."""
+"""Who is chosen: the same people at every height, tall and labelled enough, never enlarged."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def get_sizes(people):
     return np.stack([images.width[rows], images.height[rows]], axis=1)
 
 
-def test_everybody_is_as_tall_as_the_tallest_height(scenes):
+def test_all_are_as_tall_as_the_tallest_height(scenes):
     people = choose_people(scenes.truth, (16, 64, 128), max_people=0)
     heights = scenes.truth.boxes_xywh[:, 3]
     assert (heights[people.rows] >= 128).all()
@@ -52,7 +52,7 @@ def test_a_sample_depends_on_the_seed_alone_and_images_without_a_file_are_left_o
     assert scenes.truth.image_rows[people.rows].max() < 10
 
 
-def test_heights_that_nobody_reaches_are_refused_with_the_tallest_person(scenes):
+def test_heights_that_no_person_reaches_are_refused_with_the_tallest_person(scenes):
     with pytest.raises(InputError, match=r"5000 px tall; the tallest: \d+ px"):
         choose_people(scenes.truth, (32, 5000))
 
@@ -86,6 +86,6 @@ def test_neighbours_are_ignored_regions(scenes):
     sizes = get_sizes(people)
     truth = reduce_labels(people, sizes, compute_reduced_sizes(people, sizes, 32), ".png")
     assert (~truth.iscrowd).sum() == len(people)
-    everyone = np.bincount(scenes.truth.image_rows, minlength=len(scenes.truth.images))
-    expected = everyone[scenes.truth.image_rows[people.rows]]
+    num_people = np.bincount(scenes.truth.image_rows, minlength=len(scenes.truth.images))
+    expected = num_people[scenes.truth.image_rows[people.rows]]
     assert np.bincount(truth.image_rows).tolist() == expected.tolist()

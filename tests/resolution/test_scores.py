@@ -47,15 +47,17 @@ def test_ap_is_the_evaluators_on_the_chosen_people_alone(reduced):
     assert 0 < scores.values["AP"] < 1 and scores.num_people == len(chosen)
 
 
-def test_detections_of_neighbours_and_of_nobody_change_nothing(reduced):
+def test_detections_of_neighbours_and_of_no_person_change_nothing(reduced):
     people, truth = reduced
     resamples = draw_resamples(people.groups, 50, 0)
     chosen, others = (np.flatnonzero(mask) for mask in (~truth.iscrowd, truth.iscrowd))
     own = perturb(truth, chosen, 4.0)
-    everyone = perturb(truth, np.concatenate([chosen, others]), 4.0)
-    everyone = replace(everyone, keypoints=everyone.keypoints.copy(), scores=everyone.scores.copy())
-    everyone.keypoints[: len(chosen)] = own.keypoints
-    everyone.scores[: len(chosen)] = own.scores
+    all_people = perturb(truth, np.concatenate([chosen, others]), 4.0)
+    all_people = replace(
+        all_people, keypoints=all_people.keypoints.copy(), scores=all_people.scores.copy()
+    )
+    all_people.keypoints[: len(chosen)] = own.keypoints
+    all_people.scores[: len(chosen)] = own.scores
     nowhere = perturb(truth, chosen, 0.0)
     nowhere = replace(
         nowhere,
@@ -63,7 +65,7 @@ def test_detections_of_neighbours_and_of_nobody_change_nothing(reduced):
         boxes_xywh=nowhere.boxes_xywh + np.array([900, 900, 0, 0]),
     )
     assert len(others) and not len(select_own_detections(truth, nowhere))
-    first, second = (score_height(truth, p, 96, resamples) for p in (own, everyone))
+    first, second = (score_height(truth, p, 96, resamples) for p in (own, all_people))
     assert first.values == second.values
 
 
@@ -101,7 +103,7 @@ def test_of_two_detections_the_first_match_by_score_counts(reduced):
     assert score_people(chosen, exact)[0][0] == 1
 
 
-def test_nobody_found_and_everybody_found_have_exact_limits(reduced):
+def test_none_found_and_all_found_have_exact_limits(reduced):
     people, truth = reduced
     resamples = draw_resamples(people.groups, 50, 0)
     chosen = np.flatnonzero(~truth.iscrowd)

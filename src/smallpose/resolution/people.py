@@ -1,6 +1,6 @@
 """Choose the people of a resolution curve: the same ones at every height.
 
-A person can only be reduced, never enlarged, so everybody chosen is at least as tall as the tallest
+A person can only be reduced, never enlarged, so all chosen people are at least as tall as the tallest
 height of the curve.
 """
 
@@ -71,18 +71,18 @@ def choose_people(
     Args:
         heights: px (default: those of `HEIGHTS` that at least 50 people reach, or all who can be
             chosen if they are fewer).
-        max_people: a random sample of so many; 0 for everyone.
+        max_people: a random sample of so many; 0 for all.
         seed: of the sample.
         has_image: (m,) images that exist; people of others cannot be chosen.
 
-    Raises: InputError when nobody is as tall as the tallest height.
+    Raises: InputError when no person is as tall as the tallest height.
     """
     eligible = select_eligible(truth, has_image)
     own_height = truth.boxes_xywh[eligible, 3]
     chosen_heights = tuple(sorted(set(heights))) or _choose_heights(own_height)
     tall = eligible[own_height >= chosen_heights[-1]]
     if not len(tall):
-        highest = f"{own_height.max():.0f} px" if len(own_height) else "nobody"
+        highest = f"{own_height.max():.0f} px" if len(own_height) else "none"
         raise InputError(
             f"--heights {','.join(map(str, chosen_heights))}",
             f"no person with half of the joints labelled is {chosen_heights[-1]} px tall; the "

@@ -1,4 +1,4 @@
-"""Labels of the reduced images: one image per chosen person, with everyone else in it ignored.
+"""Labels of the reduced images: one image per chosen person, with all other people in it ignored.
 
 Pixel centres are at integers, so a point x is at (x + 1/2) s - 1/2 after a reduction by s, and the
 corner of a box at x s. The factors are those of the stored sizes, which are whole px.
@@ -69,7 +69,7 @@ def reduce_labels(
 def _list_people_of_images(
     people: ChosenPeople,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
-    """List everyone in the image of each chosen person.
+    """List all people in the image of each chosen person.
 
     Returns: (p,) rows of the truth, (p,) index of the chosen person whose image it is, and (p,)
         whether it is that person.

@@ -120,12 +120,12 @@ def score_height(
 def select_own_detections(truth: Instances, predictions: Predictions) -> Predictions:
     """Select the detections that belong to the chosen people, by the evaluator's rule of owners.
 
-    Those of neighbours, of ignored regions and of nobody are left out.
+    Those of neighbours, of ignored regions and of no person are left out.
     """
     groups = group_by_image(truth, predictions)
     boxes = get_detection_boxes(predictions)
-    everyone = np.ones(len(truth), dtype=bool)
-    owners = find_owners(groups, boxes, truth.boxes_xywh, everyone)
+    may_own = np.ones(len(truth), dtype=bool)
+    owners = find_owners(groups, boxes, truth.boxes_xywh, may_own)
     has_owner = owners >= 0
     is_own = has_owner & ~truth.iscrowd[np.where(has_owner, owners, 0)]
     return predictions.take(np.sort(groups.detections[is_own]))
