@@ -1,4 +1,4 @@
-"""Labels of the reduced images: one image per chosen person, with all other people in it ignored.
+"""Labels of the reduced images: one image per chosen person; all others in it are ignored.
 
 Pixel centres are at integers, so a point x is at (x + 1/2) s - 1/2 after a reduction by s, and the
 corner of a box at x s. The factors are those of the stored sizes, which are whole px.
