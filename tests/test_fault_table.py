@@ -21,13 +21,13 @@ def read_rows() -> list[str]:
     return [row for row in rows if not row.startswith("fault |")]
 
 
-def find_test_files() -> dict[str, Path]:
-    """Return the file of each test by its name."""
-    return {
-        name: path
-        for path in (ROOT / "tests").rglob("test_*.py")
-        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
-    }
+def find_test_files() -> dict[str, list[str]]:
+    """Return the files of each test by its name; several readers have tests of one name."""
+    files: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE):
+            files.setdefault(name, []).append(str(path))
+    return files
 
 
 def test_every_test_that_the_table_of_faults_names_exists():
@@ -62,8 +62,8 @@ def test_the_test_of_a_row_fails_without_its_guard(guard: Guard, copy: Path):
     path = copy / "smallpose" / guard.file
     sound = path.read_text()
     path.write_text(sound.replace(guard.old, guard.new))
-    test_file = find_test_files()[guard.test]
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(test_file)]
+    test_files = find_test_files()[guard.test]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *test_files]
     environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(

@@ -65,7 +65,14 @@ COMMANDS = {
         f"export {name}": ["export", "set", "--to", name, "--out", "OUT"]
         for name in ("yolo", "webdataset", "mmpose", "fiftyone", "parquet")
     },
-    "select": ["select", "pq/data/train-00000-of-00001.parquet", "--out", "OUT"],
+    "select": [
+        "select",
+        "pq/data/train-00000-of-00001.parquet",
+        "--out",
+        "OUT",
+        "--backend",
+        "arrow",
+    ],
 }
 
 

@@ -64,7 +64,7 @@ def change_table(table, rng):
     ("backend", "count"),
     [
         ("arrow", 25),
-        ("polars", 2),
+        ("polars", 1),
         pytest.param("arrow", 2000, marks=pytest.mark.long),
         pytest.param("polars", 300, marks=pytest.mark.long),
     ],
@@ -103,6 +103,7 @@ def test_a_damaged_shard_is_refused_in_one_line(backend, count, shard, tmp_path,
             yield shard.read_bytes()
 
     assert check_mutants([sound], read)[0] == 1
-    check_mutants(iterate_tables(), read)
-    check_mutants(iterate_metadata(), read)
+    if count > 1:  # a process of its own for each call of Polars takes a second
+        check_mutants(iterate_tables(), read)
+        check_mutants(iterate_metadata(), read)
     check_mutants(iterate_byte_mutants(sound, 23, count), read)

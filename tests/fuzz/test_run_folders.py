@@ -50,7 +50,7 @@ def run(tmp_path) -> Path:
     return folder
 
 
-@fuzz_counts(150, 5000)
+@fuzz_counts(100, 5000)
 def test_a_damaged_result_is_refused_by_zoo_in_one_line(count, run, tmp_path, capsys):
     out = tmp_path / "out"
 
@@ -64,7 +64,7 @@ def test_a_damaged_result_is_refused_by_zoo_in_one_line(count, run, tmp_path, ca
     assert check_mutants(iterate_json_mutants(RESULT, 1, count), read)[2] > count / 10
 
 
-@fuzz_counts(4, 400)
+@fuzz_counts(2, 400)
 @pytest.mark.parametrize("name", ["result.json", "log.jsonl", "model.json"])
 def test_a_damaged_file_of_a_run_is_refused_by_report_in_one_line(
     name, count, run, tmp_path, capsys
