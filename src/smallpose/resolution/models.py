@@ -132,10 +132,9 @@ def _create_variants(word: str, name: str, options: ModelOptions) -> "list[Metho
     variants = []
     for interpolation in options.interpolations or ("",):
         for zoom in options.zooms or (0,):
-            crop = method.crop_options.override(interpolation, zoom)
             label = name
-            if interpolation and (crop.interpolation != "linear" or crop == method.crop_options):
-                label += "" if interpolation == "linear" else f" {interpolation}"
+            if interpolation not in ("", "linear"):
+                label += f" {interpolation}"
             if zoom > 1:
                 label += f" zoom {zoom}"
             chosen = replace(base, crop_interpolation=interpolation, zoom=zoom)

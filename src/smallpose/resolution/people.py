@@ -1,7 +1,7 @@
 """Choose the people of a resolution curve: the same ones at every height.
 
-A person can only be reduced, never enlarged, so all chosen people are at least as tall as the tallest
-height of the curve.
+A person can only be reduced, never enlarged, so all chosen people are at least as tall as the
+tallest height of the curve.
 """
 
 from collections.abc import Sequence
