@@ -262,3 +262,25 @@ def test_names_with_spaces_are_recognized_and_one_line_names_those_left_out(tmp_
     assert people.skeleton.joints == ("head_top", "right_eye", "left_eye", "left_knee")
     assert people.notes == ("train.json: joints left out: center shoulder, right foot",)
     assert set(people.num_source_joints.tolist()) == {6}
+
+
+def test_joints_outside_the_21_are_left_out_and_named_and_count_for_k(tmp_path):
+    (tmp_path / "booth.py").write_text(
+        "from pathlib import Path\n"
+        "from smallpose import Skeleton, make_images, make_instances\n"
+        "from smallpose.sources import ImageFile, Source\n"
+        "def read_booth(folder):\n"
+        "    skeleton = Skeleton('booth', ('nose', 'left_thumb', 'left_wrist'))\n"
+        "    images = make_images([1], ['booth/a.jpg'])\n"
+        "    points = [[[1, 2, 2], [3, 4, 2], [5, 6, 1]], [[0, 0, 0], [3, 4, 2], [0, 0, 0]]]\n"
+        "    people = make_instances(skeleton, images, [0, 0], [[0, 0, 9, 9]] * 2, points)\n"
+        "    return Source('booth', Path(folder), people, (ImageFile(folder / 'a.jpg'),), ('',))\n"
+    )
+    sources = parse_custom_sources([f"{tmp_path}/booth.py:read_booth"])
+    root, reader = sources["booth"]
+    people = reader(root).people
+    assert people.skeleton.joints == ("nose", "left_wrist")
+    assert people.keypoints[0].tolist() == [[1, 2, 2], [5, 6, 1]]
+    assert people.num_keypoints.tolist() == [2, 0]
+    assert people.num_source_joints.tolist() == [3, 3]
+    assert people.notes == ("joints left out: left_thumb",)

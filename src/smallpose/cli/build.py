@@ -93,6 +93,23 @@ def _add_selection_options(group: argparse._ArgumentGroup) -> None:
     add_seed(group, "the split and of the selection")
     add_option(
         group,
+        "--select",
+        choices=("paper", "all"),
+        default="",
+        default_text="all with --source alone, else paper",
+        help="Select all images with a small person and others until the mix of sizes is the "
+        "paper's, or select all images.",
+    )
+    add_option(
+        group,
+        "--hieve-step",
+        type=int,
+        default=20,
+        metavar="N",
+        help="Read every N-th frame of HiEve's videos.",
+    )
+    add_option(
+        group,
         "--split",
         choices=("grouped", "paper"),
         default="grouped",
@@ -203,6 +220,8 @@ def run_command(args: argparse.Namespace) -> None:
         workers=max(args.workers, 1),
         overwrite=args.overwrite,
         derive=args.derive,
+        select=args.select,
+        hieve_step=args.hieve_step,
         leaks=args.leaks,
     )
     # Synthetic sources have no publisher and no terms.

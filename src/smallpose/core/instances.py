@@ -60,6 +60,8 @@ class Images:
         text_ids: (m,) the ids as the file has them, where any is text; else empty.
         published_crowd_index: (m,) CrowdIndex as the file has it, as CrowdPose's files do; NaN for
             images without, and empty where no image has one.
+        source_splits: (m,) the split of the image in its source, such as "val"; "" where unknown,
+            and empty where no image has one.
     """
 
     ids: Ints
@@ -71,6 +73,7 @@ class Images:
     groups: tuple[str, ...]
     text_ids: tuple[int | str, ...] = ()
     published_crowd_index: tuple[float, ...] = ()
+    source_splits: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -104,6 +107,9 @@ class Images:
             text_ids=tuple(self.text_ids[i] for i in indices) if self.text_ids else (),
             published_crowd_index=tuple(self.published_crowd_index[i] for i in indices)
             if self.published_crowd_index
+            else (),
+            source_splits=tuple(self.source_splits[i] for i in indices)
+            if self.source_splits
             else (),
         )
 
@@ -359,4 +365,11 @@ def _concat_images(parts: Sequence[Images]) -> Images:
         source=np.concatenate([p.source for p in parts]),
         source_ids=sum((p.source_ids for p in parts), ()),
         groups=sum((p.groups for p in parts), ()),
+        source_splits=_concat_source_splits(parts),
     )
+
+
+def _concat_source_splits(parts: Sequence[Images]) -> tuple[str, ...]:
+    if not any(p.source_splits for p in parts):
+        return ()
+    return sum((p.source_splits or ("",) * len(p) for p in parts), ())

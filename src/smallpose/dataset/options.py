@@ -18,6 +18,9 @@ class BuildOptions:
         workers: threads for headers, videos and hashes; the output does not depend on them.
         overwrite: whether to replace a data set that was built before.
         leaks: "report" near-duplicates between train and test, "move" them to one side, or "off".
+        select: "paper" (images with a small person, and others until the mix of sizes is the
+            paper's), "all" images, or "" for "all" where all sources are custom, else "paper".
+        hieve_step: every which labelled frame of HiEve's videos is read.
         derive: joints to compute from others where a source lacks them.
     """
 
@@ -31,4 +34,6 @@ class BuildOptions:
     workers: int = 1
     overwrite: bool = False
     leaks: str = "report"
+    select: str = ""
+    hieve_step: int = 20
     derive: tuple[str, ...] = ()

@@ -56,6 +56,7 @@ class _Selection(Struct):
     pool: _Count = 0
     small_medium_large: list[float] = []
     note: str = ""
+    without_people: _Count = 0
 
 
 class _Manifest(Struct):
@@ -71,6 +72,8 @@ class _Manifest(Struct):
     max_bad: float = 0.0
     trust: str = ""
     exif: str = ""
+    select: str = ""
+    hieve_step: _Count = 20
     derive: list[str] = []
     selection: dict[str, _Selection] = {}
     notes: list[str] = []
@@ -108,6 +111,11 @@ class _Pool(Struct):
     test: _Count
 
 
+class _WithoutPeople(Struct):
+    train: _Count = 0
+    test: _Count = 0
+
+
 class _LeakPair(Struct):
     first: str
     second: str
@@ -141,6 +149,9 @@ class _Index(Struct):
     pictures: dict[_Text, _IndexedImage]
     leaks_found: LeakList | None = None
     exif: Literal["apply", "ignore"] = "ignore"
+    select: Literal["paper", "all"] = "paper"
+    hieve_step: Annotated[int, Meta(ge=1)] = 20
+    without_people: _WithoutPeople = field(default_factory=_WithoutPeople)
 
 
 def check_manifest(path: Path, manifest: Any) -> None:

@@ -99,8 +99,11 @@ def _build_image_records(images: Images) -> Iterator[dict[str, Any]]:
         images.source.tolist(),
         images.source_ids,
         images.groups,
+        images.source_splits or ("",) * len(images),
     )
-    for image_id, name, width, height, source, source_id, group in zip(*columns, strict=True):
+    for image_id, name, width, height, source, source_id, group, split in zip(
+        *columns, strict=True
+    ):
         record: dict[str, Any] = {"id": image_id, "file_name": name}
         if width and height:
             record |= {"width": width, "height": height}
@@ -108,6 +111,8 @@ def _build_image_records(images: Images) -> Iterator[dict[str, Any]]:
             record["source"] = SOURCES[source]
         if source_id:
             record["source_id"] = source_id
+        if split:
+            record["source_split"] = split
         if group:
             record["group"] = group
         yield record
@@ -116,20 +121,55 @@ def _build_image_records(images: Images) -> Iterator[dict[str, Any]]:
 def _encode_annotations(people: Instances, derived: NDArray[np.bool_] | None) -> Iterator[bytes]:
     """Encode the records, each after a line break, with the extension where it was built."""
     area = np.where(np.isnan(people.file_area), people.area, people.file_area)
+    source_words = _list_source_words(people)
     for start in range(0, len(people), BLOCK_SIZE):
         rows = slice(start, start + BLOCK_SIZE)
         block = people.take(rows)
         block_derived = None if derived is None else derived[rows]
         yield b",\n" if start else b"\n"
-        if json_text.EXTENSION is None or people.text_ids or people.images.text_ids:
+        if source_words is None or people.text_ids or people.images.text_ids:
             records = _build_annotation_records(block, area[rows], block_derived)
             yield b",\n".join(map(msgspec.json.encode, records))
         else:
-            yield _encode_with_extension(block, area[rows], block_derived)
+            codes, words = source_words
+            yield _encode_with_extension(block, area[rows], block_derived, codes[rows], words)
+
+
+def _list_source_words(people: Instances) -> tuple[NDArray[np.int8], list[str]] | None:
+    """Return an (n,) index for each person, and the words after `"source":"` that it refers to.
+
+    A word ends where the extension writes the closing quote, so it may go on with the field
+    `source_split`. None where the extension cannot write them.
+    """
+    if json_text.EXTENSION is None:
+        return None
+    splits = people.images.source_splits
+    if not splits:
+        return people.source, list(SOURCES)
+    names = sorted({*splits})
+    code_of = {name: code for code, name in enumerate(names)}
+    split_codes = np.array([code_of[split] for split in splits], dtype=np.int64)
+    pairs = people.source * np.int64(len(names)) + split_codes[people.image_rows]
+    used, indices = np.unique(pairs, return_inverse=True)
+    words = [""]  # index 0 is written as no field at all
+    for pair in used.tolist():
+        source, split = divmod(pair, len(names))
+        text = msgspec.json.encode(names[split])[1:-1].decode()
+        if text and not source:
+            return None
+        words.append(f'{SOURCES[source]}","source_split":"{text}' if text else SOURCES[source])
+    if len(words) > np.iinfo(np.int8).max:
+        return None
+    codes = np.array([i if word else 0 for i, word in enumerate(words)], dtype=np.int8)
+    return codes[indices.reshape(-1) + 1], words
 
 
 def _encode_with_extension(
-    people: Instances, area: NDArray[np.float64], derived: NDArray[np.bool_] | None
+    people: Instances,
+    area: NDArray[np.float64],
+    derived: NDArray[np.bool_] | None,
+    source_codes: NDArray[np.int8],
+    source_words: Sequence[str],
 ) -> bytes:
     columns = (
         people.boxes_xywh,
@@ -137,7 +177,7 @@ def _encode_with_extension(
         people.iscrowd,
         people.num_keypoints,
         people.keypoints,
-        people.source,
+        source_codes,
         people.box_rule,
         people.segmentation_area,
     )
@@ -146,7 +186,7 @@ def _encode_with_extension(
         people.images.ids[people.image_rows],
         people.category_id,
         *map(np.ascontiguousarray, columns),
-        json_text.encode_words(SOURCES),
+        json_text.encode_words(source_words),
         json_text.encode_words(BOX_RULES),
         len(people.skeleton),
         b"" if derived is None else np.ascontiguousarray(derived),
@@ -161,6 +201,7 @@ def _build_annotation_records(
     """Build the records; the fallback of `_json_write.c`."""
     values = people.keypoints.reshape(len(people), 3 * len(people.skeleton)).tolist()
     image_ids = people.images.file_ids
+    splits = people.images.source_splits or ("",) * len(people.images)
     columns = (
         people.file_ids,
         [image_ids[row] for row in people.image_rows.tolist()],
@@ -171,19 +212,33 @@ def _build_annotation_records(
         values,
         people.keypoints[:, :, 2].astype(int).tolist(),
         people.source.tolist(),
+        [splits[row] for row in people.image_rows.tolist()],
         people.box_rule.tolist(),
         people.segmentation_area.tolist(),
     )
     records = zip(*columns, strict=True)
-    for row, (id_, image, box, px2, crowd, n, keypoints, v, source, rule, mask) in enumerate(
-        records
-    ):
+    for row, (
+        id_,
+        image,
+        box,
+        px2,
+        crowd,
+        n,
+        keypoints,
+        v,
+        source,
+        split,
+        rule,
+        mask,
+    ) in enumerate(records):
         keypoints[2::3] = v
         record: dict[str, Any] = {"id": id_, "image_id": image}
         record |= {"category_id": people.category_id, "bbox": box, "area": px2}
         record |= {"iscrowd": int(crowd), "num_keypoints": n, "keypoints": keypoints}
         if source:
             record["source"] = SOURCES[source]
+        if split:
+            record["source_split"] = split
         if rule:
             record["box_rule"] = BOX_RULES[rule]
         if not math.isnan(mask):

@@ -37,6 +37,7 @@ class ImageRecord(Struct):
     height: Int64 | float | None = None
     source: str | None = None
     source_id: str | int | None = None
+    source_split: str | None = None
     group: str | int | None = None
     crowd_index: float | None = field(name="crowdIndex", default=None)
 
@@ -150,7 +151,14 @@ def build_images(path: Path | str, records: list[ImageRecord], notes: list[str])
         groups=tuple("" if r.group is None else str(r.group) for r in kept),
         text_ids=text_ids,
         published_crowd_index=_collect_crowd_index(kept),
+        source_splits=_collect_source_splits(kept),
     )
+
+
+def _collect_source_splits(records: list[ImageRecord]) -> tuple[str, ...]:
+    """Return the split of each image in its source; empty where none has one."""
+    splits = tuple(r.source_split or "" for r in records)
+    return splits if any(splits) else ()
 
 
 def _collect_crowd_index(records: list[ImageRecord]) -> tuple[float, ...]:

@@ -160,6 +160,7 @@ def read_mapped_coco(
         words = re.split(r"[^a-z]+", stem)
         split = next((_SPLITS[word] for word in words if word in _SPLITS), "")
         splits += [split] * len(people.images)
+        own_split = next((word for word in words if word in _SPLITS), "")
         for file_name in people.images.file_names:
             where = f"{path}, image {file_name}"
             image_files.append(ImageFile(paths.path(folder, file_name, where)))
@@ -168,7 +169,12 @@ def read_mapped_coco(
             i or str(n)
             for i, n in zip(people.images.source_ids, people.images.file_ids, strict=True)
         )
-        images = replace(people.images, file_names=file_names, source_ids=ids)
+        images = replace(
+            people.images,
+            file_names=file_names,
+            source_ids=ids,
+            source_splits=(own_split,) * len(ids),
+        )
         tables.append(replace(people, images=images, notes=()))
     people = concat_instances(tables, tables[0].skeleton)
     people = replace(people, notes=tuple(notes))
@@ -237,6 +243,32 @@ def _choose_our_names(path: Path, skeleton: Skeleton, joint_map: Mapping[str, st
     ]
 
 
+def _leave_out_other_joints(source: Source, where: str) -> Source:
+    """Leave out the joints that are none of the 21, and name them in a note."""
+    people = source.people
+    joints = people.skeleton.joints
+    kept = [i for i, joint in enumerate(joints) if joint in SMALLPOSE.joints]
+    if len(kept) == len(joints):
+        return source
+    if not kept:
+        raise InputError(
+            f"--source {where}",
+            "none of its joints is one of the 21",
+            f"name its joints as these: {', '.join(SMALLPOSE.joints)}",
+        )
+    keypoints = people.keypoints[:, kept]
+    num_kept = np.count_nonzero(keypoints[:, :, 2] > 0, axis=1)
+    dropped = [people.skeleton.spelled_joints[i] for i in range(len(joints)) if i not in kept]
+    people = replace(
+        people,
+        skeleton=Skeleton(people.skeleton.name, tuple(joints[i] for i in kept)),
+        keypoints=keypoints,
+        num_keypoints=np.where(people.num_keypoints > 0, num_kept, 0),
+        notes=(*people.notes, f"joints left out: {', '.join(dropped)}"),
+    )
+    return replace(source, people=people)
+
+
 def check_source(source: object, name: str, where: str) -> Source:
     """Return what a reader returned, if the builder can use it.
 
@@ -248,12 +280,9 @@ def check_source(source: object, name: str, where: str) -> Source:
             f"returned {type(source).__name__}",
             "return a smallpose.sources.Source",
         )
+    num_joints = len(source.people.skeleton)  # K of Eq. 3
+    source = _leave_out_other_joints(source, where)
     people, m = source.people, len(source.people.images)
-    unknown = [j for j in people.skeleton.joints if j not in SMALLPOSE.joints]
-    if unknown:
-        raise InputError(
-            f"--source {where}", f"joint {unknown[0]!r} is none of the 21", "rename it"
-        )
     if {len(source.image_files), len(source.splits)} != {m}:
         what = f"{m} images, {len(source.image_files)} image files, {len(source.splits)} splits"
         raise InputError(f"--source {where}", what, "return one of each per image")
@@ -293,7 +322,7 @@ def check_source(source: object, name: str, where: str) -> Source:
                 "set root to a folder above it",
             )
     if (people.source < custom_source(1)).any():
-        code = custom_source(len(people.skeleton))
+        code = custom_source(num_joints)
         images = replace(people.images, source=np.full(m, code, dtype=np.int8))
         people = replace(people, images=images, source=np.full(len(people), code, dtype=np.int8))
     image_files = tuple(ImageFile(p.path.absolute(), p.frame) for p in source.image_files)

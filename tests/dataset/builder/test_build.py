@@ -10,8 +10,10 @@ import smallpose
 from smallpose.core.errors import InputError, RefusedError, RunError
 from smallpose.core.instances import SOURCES
 from smallpose.core.skeleton import SMALLPOSE, map_joints
+from smallpose.dataset.builder import select_images as select_module
 from smallpose.dataset.builder.build import BuildOptions, build_dataset
 from smallpose.dataset.verify import check_set
+from smallpose.synthetic.generate import make_synthetic_dataset
 
 
 def read_files(folder):
@@ -182,3 +184,67 @@ def test_the_current_folder_is_refused_before_anything_is_read(sources, tmp_path
         with pytest.raises(InputError, match="choose a new folder inside it"):
             build_dataset(sources["roots"], out, BuildOptions())
     assert list(current.iterdir()) == []
+
+
+def test_select_all_keeps_every_image_and_paper_says_what_it_leaves_out(sources, tmp_path, capsys):
+    boxes = sources["coco"].people.boxes_xywh
+    boxes[:] = (0, 0, 64, 48)
+    unlabelled = sources["coco"].people.image_rows < 3
+    sources["coco"].people.num_keypoints[unlabelled] = 0
+    roots = {"coco": tmp_path}
+    kept = build_dataset(roots, tmp_path / "all", BuildOptions(select="all"))
+    assert sum(s["images"] for s in kept["selection"].values()) == 12
+    assert not any(s["note"] for s in kept["selection"].values())
+    capsys.readouterr()
+    dropped = build_dataset(roots, tmp_path / "paper", BuildOptions())
+    assert sum(s["images"] for s in dropped["selection"].values()) == 9
+    assert sum(s["without_people"] for s in dropped["selection"].values()) == 3
+    printed = " ".join(capsys.readouterr().err.split())
+    assert "train: 2 of 8 images are left out: 2 without a person with keypoints" in printed
+
+
+def test_sets_that_would_be_empty_are_refused(sources, tmp_path, monkeypatch):
+    monkeypatch.setattr(select_module, "count_people_by_size", count_all_as_large)
+    with pytest.raises(InputError, match=r"would be empty; add --select all"):
+        build_dataset({"coco": tmp_path}, tmp_path / "set", BuildOptions())
+    sources["coco"].people.num_keypoints[:] = 0
+    with pytest.raises(InputError, match="no person in the 12 images has keypoints"):
+        build_dataset({"coco": tmp_path}, tmp_path / "set", BuildOptions(select="all"))
+    assert not (tmp_path / "set").exists()
+
+
+def count_all_as_large(people):
+    counts = np.zeros((len(people.images), 3), dtype=np.int64)
+    np.add.at(counts[:, 2], people.image_rows[people.is_counted], 1)
+    return counts
+
+
+def test_images_and_people_carry_the_split_of_their_source(sources, tmp_path):
+    build_dataset(sources["roots"], tmp_path / "set", BuildOptions())
+    for split, of_coco in (("train", "train"), ("test", "val")):
+        path = tmp_path / "set" / "annotations" / f"{split}.json"
+        content = json.loads(path.read_text())
+        expected = {"coco": of_coco, "mpii": "train"}
+        for record in [*content["images"], *content["annotations"]]:
+            assert record["source_split"] == expected[record["source"]]
+        assert smallpose.read_coco(path).images.source_splits == tuple(
+            record["source_split"] for record in content["images"]
+        )
+
+
+def test_the_step_of_hieve_reaches_its_reader_and_the_index(tmp_path):
+    make_synthetic_dataset(tmp_path / "synthetic", "tiny", 3)
+    roots = {"hieve": tmp_path / "synthetic" / "hieve"}
+    numbers = {}
+    for step in (20, 10):
+        options = BuildOptions(hieve_step=step, leaks="off")
+        manifest = build_dataset(roots, tmp_path / str(step), options)
+        numbers[step] = {int(name[-10:-4]) for name in manifest["pictures"]}
+    assert max(numbers[10]) > 0
+    assert {n % 10 for n in numbers[10]} == {0} == {n % 20 for n in numbers[20]}
+    assert numbers[20] < numbers[10]
+    index = tmp_path / "10" / "index.json"
+    again = build_dataset(roots, tmp_path / "again", BuildOptions(), index)
+    assert again["hieve_step"] == 10
+    with pytest.raises(InputError, match="--hieve-step 0"):
+        build_dataset(roots, tmp_path / "x", BuildOptions(hieve_step=0))

@@ -5,7 +5,11 @@ import pytest
 
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17
-from smallpose.dataset.builder.select_images import PAPER_MIX, select_images
+from smallpose.dataset.builder.select_images import (
+    PAPER_MIX,
+    select_all_images,
+    select_images,
+)
 
 SIDES = {"S": 50.0, "M": 150.0, "L": 400.0}
 
@@ -71,3 +75,25 @@ def test_images_are_drawn_from_each_source_in_proportion():
     drawn = [r for r in select(people).rows.tolist() if r >= 900]
     share_of_first = sum(r < 2900 for r in drawn) / len(drawn)
     assert abs(share_of_first - 2 / 3) < 0.01
+
+
+def test_a_draw_that_overshoots_or_stops_early_is_named_as_such():
+    beyond = select(make_people(["S"] * 10 + ["M" * 10] * 3))
+    assert len(beyond.rows) == 11
+    assert "the last image that was drawn led beyond it" in beyond.note
+    early = select(make_people(["S"] * 10 + ["M" * 200] * 3))
+    assert len(early.rows) == 10
+    assert "one more image would lead farther from it" in early.note
+
+
+def test_images_that_are_left_out_are_counted_with_their_reason():
+    people = make_people(["S"] + ["M"] * 6 + ["S", "M"])
+    unlabelled = people.take(np.arange(7))
+    selection = select(unlabelled)
+    text = selection.describe_left_out("train")
+    not_drawn = 6 - (len(selection.rows) - 1)
+    assert text.startswith(f"train: {not_drawn + 2} of 9 images are left out: {not_drawn} without ")
+    assert text.endswith("; 2 without a person with keypoints")
+    everything = select_all_images(unlabelled, np.arange(9), "train")
+    assert everything.rows.tolist() == list(range(9))
+    assert everything.note == everything.describe_left_out("train") == ""

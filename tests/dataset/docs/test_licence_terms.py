@@ -6,7 +6,7 @@ import pytest
 
 from smallpose.cli import build as verb
 from smallpose.cli.main import main
-from smallpose.core.errors import InputError
+from smallpose.core.errors import InputError, RefusedError
 from smallpose.dataset.docs import licence_terms
 from smallpose.dataset.docs.licence_terms import TERMS, confirm_terms, get_answers_file
 
@@ -39,10 +39,10 @@ def test_terms_are_shown_once_and_a_script_continues(capsys):
 
 def test_copying_requires_acceptance_by_name(capsys):
     with pytest.raises(
-        InputError, match=r"copying images .* terms of coco, aic; .*--accept coco,aic"
+        RefusedError, match=r"copying images .* terms of coco, aic; .*--accept coco,aic"
     ):
         confirm("coco", "aic", copying=True)
-    with pytest.raises(InputError, match=r"terms of aic; .*--accept aic"):
+    with pytest.raises(RefusedError, match=r"terms of aic; .*--accept aic"):
         confirm("coco", "aic", accept=("coco",), copying=True)
     confirm("coco", "aic", accept=("aic",), copying=True)
     capsys.readouterr()
@@ -53,7 +53,7 @@ def test_copying_requires_acceptance_by_name(capsys):
 
 def test_shown_terms_are_not_accepted_terms():
     confirm("coco")
-    with pytest.raises(InputError, match="terms of coco"):
+    with pytest.raises(RefusedError, match="terms of coco"):
         confirm("coco", copying=True)
 
 
@@ -69,7 +69,7 @@ def test_a_user_at_a_terminal_is_asked(answer, not_accepted):
         return answer + "\n"
 
     if not_accepted:
-        with pytest.raises(InputError, match=f"the terms of {not_accepted} are not accepted; "):
+        with pytest.raises(RefusedError, match=f"the terms of {not_accepted} are not accepted; "):
             confirm("coco", "mpii", ask=ask)
     else:
         confirm("coco", "mpii", ask=ask)

@@ -7,6 +7,7 @@ that is interrupted leaves nothing that looks like a data set, and the next one 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,12 @@ from smallpose.dataset.builder.leak_step import (
 )
 from smallpose.dataset.builder.manifest import build_manifest, hash_files, is_synthetic
 from smallpose.dataset.builder.read_sources import MergedSources, Reader, read_sources
-from smallpose.dataset.builder.select_images import Selection, select_images
+from smallpose.dataset.builder.select_images import (
+    SELECTIONS,
+    Selection,
+    select_all_images,
+    select_images,
+)
 from smallpose.dataset.docs.croissant import format_croissant
 from smallpose.dataset.docs.data_card import format_data_card
 from smallpose.dataset.manifest_file import format_manifest
@@ -49,6 +55,7 @@ from smallpose.dataset.place_images import place_images, remove_unselected
 from smallpose.dataset.splits import SPLITS, assign_splits
 from smallpose.io.coco_annotations import write_coco
 from smallpose.sources import READERS
+from smallpose.sources.hieve import read_hieve
 from smallpose.sources.source import Source
 from smallpose.stats.counts import build_table1
 from smallpose.system.files import (
@@ -88,6 +95,7 @@ def build_dataset(
     index_content = None if index is None else read_index(index)
     if index_content is not None:
         options = apply_index_options(index_content, options)
+    options = _complete_options(options, roots)
     check_derivable(options.derive)
     if options.leaks not in LEAK_MODES:
         raise InputError(
@@ -100,6 +108,8 @@ def build_dataset(
     folders = {name: str(root) for name, root in roots.items()}
     key = json.dumps([__version__, asdict(output_options), folders, index and hash_file(index)])
     readers = {**READERS, **(custom_readers or {})}
+    if options.hieve_step != BuildOptions.hieve_step:
+        readers["hieve"] = partial(read_hieve, frame_step=options.hieve_step)
     try:
         with open_build_folder(out, key) as build:
             manifest = _build_into(build, readers, roots, options, index_content)
@@ -112,6 +122,22 @@ def build_dataset(
             "free some space, or choose a folder that can be written",
         ) from None
     return manifest
+
+
+def _complete_options(options: BuildOptions, roots: Mapping[str, Path]) -> BuildOptions:
+    """Choose the selection where the user did not, and check the values."""
+    select = options.select
+    if not select:
+        select = "paper" if any(name in READERS for name in roots) else "all"
+    if select not in SELECTIONS:
+        raise InputError(
+            f"--select {select}", "no such selection", f"choose {' or '.join(SELECTIONS)}"
+        )
+    if options.hieve_step < 1:
+        raise InputError(
+            f"--hieve-step {options.hieve_step}", "is less than 1", "write --hieve-step 20"
+        )
+    return replace(options, select=select)
 
 
 def _build_into(
@@ -130,7 +156,8 @@ def _build_into(
     else:
         rng = np.random.default_rng(options.seed)
         splits = assign_splits(images, merged.official, options.split, rng)
-        selections = _select_by_split(people, splits, rng)
+        selections = _select_by_split(people, splits, rng, options.select)
+        _refuse_empty_set(people, selections)
         selections, search = _find_leaks(merged, selections, work / "images", options)
     parts = _assign_ids(people, selections)
     image_files, has_file = merged.image_files, merged.has_file
@@ -171,16 +198,41 @@ def _format_json(value: dict[str, Any]) -> bytes:
 
 
 def _select_by_split(
-    people: Instances, splits: Sequence[str], rng: np.random.Generator
+    people: Instances, splits: Sequence[str], rng: np.random.Generator, select: str
 ) -> dict[str, Selection]:
     split_of_image = np.array(splits)
     selections = {}
     for split in SPLITS:
         rows = np.flatnonzero(split_of_image == split)
-        selections[split] = select_images(people, rows, split, rng)
+        if select == "all":
+            selections[split] = select_all_images(people, rows, split)
+        else:
+            selections[split] = select_images(people, rows, split, rng)
+        left_out = selections[split].describe_left_out(split)
+        if left_out:
+            print_status(f"{left_out} (--select all keeps them)")
         if selections[split].note:
             print_status(selections[split].note)
+        if not len(selections[split].rows):
+            print_status(f"{split}: has no image")
     return selections
+
+
+def _refuse_empty_set(people: Instances, selections: Mapping[str, Selection]) -> None:
+    if any(sum(s.mix) for s in selections.values()):
+        return
+    num_images = len(people.images)
+    if people.is_counted.any():
+        raise InputError(
+            "build",
+            f"none of the {num_images:,} images has a small person, so the set would be empty",
+            "add --select all to keep images with medium and large people",
+        )
+    raise InputError(
+        "build",
+        f"no person in the {num_images:,} images has keypoints, so the set would be empty",
+        "check the annotation files and --category",
+    )
 
 
 def _find_leaks(

@@ -14,7 +14,11 @@ import numpy as np
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
-from smallpose.dataset.builder.select_images import Selection, describe_selection
+from smallpose.dataset.builder.select_images import (
+    Selection,
+    describe_selection,
+    select_all_images,
+)
 from smallpose.dataset.options import BuildOptions
 from smallpose.dataset.set_schema import check_index
 from smallpose.dataset.splits import SPLITS
@@ -50,6 +54,11 @@ def build_index(
         "derive": manifest["derive"],
         "trust": manifest["trust"],
         "exif": manifest["exif"],
+        "select": manifest["select"],
+        "hieve_step": manifest["hieve_step"],
+        "without_people": {
+            split: s["without_people"] for split, s in manifest["selection"].items()
+        },
         "pool": {split: s["pool"] for split, s in manifest["selection"].items()},
         "leaks": manifest["leaks"],
         "leaks_found": leaks,
@@ -77,6 +86,8 @@ def apply_index_options(index: Mapping[str, Any], options: BuildOptions) -> Buil
         derive=tuple(index["derive"]),
         trust_file=index["trust"] == "file",
         apply_exif=index.get("exif") == "apply",
+        select=index.get("select", "paper"),
+        hieve_step=index.get("hieve_step", BuildOptions.hieve_step),
         leaks="off",  # the index says which split each image belongs to
         missing_images="keep",  # missing and different images are reported by their hashes
         max_unreadable=0.0,
@@ -98,11 +109,20 @@ def select_indexed_images(index: Mapping[str, Any], people: Instances) -> dict[s
             f"the sources lack {len(lacking):,} of {len(records):,} images (first: {lacking[0]})",
             f"pass all its sources, complete: {flags}",
         )
+    leaks = index["leaks"]
+    was_moved = leaks["how"] == "move" and leaks["moved_to_test"] + leaks["moved_to_train"] > 0
+    num_without_people = index.get("without_people", {})
     selections = {}
     for split in SPLITS:
         rows = sorted(row_of[name] for name, r in records.items() if r["split"] == split)
-        selection = describe_selection(people, np.array(rows, dtype=np.intp), split)
-        selections[split] = replace(selection, pool=index["pool"][split])
+        row_array = np.array(rows, dtype=np.intp)
+        if index.get("select") == "all":
+            selections[split] = select_all_images(people, row_array, split)
+            continue
+        selection = describe_selection(
+            people, row_array, split, pool=index["pool"][split], was_moved=was_moved
+        )
+        selections[split] = replace(selection, num_without_people=num_without_people.get(split, 0))
     return selections
 
 

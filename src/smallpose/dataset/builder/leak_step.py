@@ -14,7 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.instances import Instances
-from smallpose.dataset.builder.select_images import Selection, describe_selection
+from smallpose.dataset.builder.select_images import (
+    Selection,
+    describe_selection,
+    select_all_images,
+)
 from smallpose.dataset.duplicates.image_alignment import DuplicatePair
 from smallpose.dataset.duplicates.leaks import (
     LeakReport,
@@ -165,7 +169,14 @@ def _move_images(
         staying = [r for r in selections[split].rows.tolist() if targets.get(r, split) == split]
         arriving = [row for row, target in targets.items() if target == split]
         rows: NDArray[np.intp] = np.array(sorted({*staying, *arriving}), dtype=np.intp)
-        moved[split] = replace(describe_selection(people, rows, split), pool=selections[split].pool)
+        old = selections[split]
+        if np.array_equal(rows, old.rows):
+            moved[split] = old
+        elif old.select == "all":
+            moved[split] = select_all_images(people, rows, split)
+        else:
+            new = describe_selection(people, rows, split, pool=old.pool, was_moved=True)
+            moved[split] = replace(new, num_without_people=old.num_without_people)
     return moved
 
 

@@ -31,6 +31,8 @@ def build_manifest(
         "max_bad": options.max_unreadable,
         "trust": "file" if options.trust_file else "refuse",
         "exif": "apply" if options.apply_exif else "ignore",
+        "select": options.select,
+        "hieve_step": options.hieve_step,
         "derive": list(options.derive),
         "sources": {s.name: _describe_source(s, parts) for s in summaries},
         "selection": {
@@ -41,6 +43,7 @@ def build_manifest(
                 "pool": s.pool,
                 "small_medium_large": list(s.mix),
                 "note": s.note,
+                "without_people": s.num_without_people,
                 "without": _count_images_without(parts[split].images),
             }
             for split, s in selections.items()

@@ -22,6 +22,16 @@ from smallpose.system.progress import print_status
 
 Reader = Callable[[Path], Source]
 
+# The sources' own names of their splits. MPII and HiEve publish labels of their training images
+# only, which the builder splits.
+SPLIT_NAMES = {
+    "coco": {"test": "val"},
+    "mpii": {"": "train"},
+    "aic": {"test": "validation"},
+    "hieve": {"": "train"},
+    "posetrack": {"test": "val"},
+}
+
 
 @dataclass(frozen=True)
 class SourceSummary:
@@ -109,6 +119,7 @@ def _read_each_source(
     for name in readers:
         if name in roots:
             source = _read_source(name, readers[name], roots[name], listed_images)
+            source = _record_source_splits(source)
             listed_images = listed_images or source.listed_images
             if indexed is not None:
                 source = _keep_indexed_images(source, indexed)
@@ -139,6 +150,19 @@ def _read_source(
     for note in source.people.notes:
         print_status(f"{name}: {note}")
     return source
+
+
+def _record_source_splits(source: Source) -> Source:
+    """Record the source's own name of each image's split, unless its reader has done so."""
+    images = source.people.images
+    if images.source_splits:
+        return source
+    names = SPLIT_NAMES.get(source.name, {})
+    splits = tuple(names.get(split, split) for split in source.splits)
+    if not any(splits):
+        return source
+    images = replace(images, source_splits=splits)
+    return replace(source, people=replace(source.people, images=images))
 
 
 def _keep_indexed_images(source: Source, indexed: Mapping[str, Mapping[str, object]]) -> Source:

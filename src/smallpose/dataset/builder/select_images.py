@@ -1,7 +1,8 @@
-"""Select every image with a small person and a random share of the others (paper, Sec. 9.1).
+"""Select every image with a small person and a random share of the others, or all.
 
-The paper only says that some images with medium and large people were included at random, and
-reports the resulting mix of sizes. So the others are drawn until the mix is that of the paper.
+The paper only says that some images with medium and large people were included at random (Sec.
+9.1), and reports the resulting mix of sizes. So the others are drawn until the mix is that of the
+paper.
 """
 
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from smallpose.core.sizes import SIZES
 
 # People by size in the paper's Table 1.
 PAPER_MIX = {"train": (351_722, 225_950, 49_453), "test": (75_841, 53_869, 12_609)}
+SELECTIONS = ("paper", "all")
 MIX_TOLERANCE = 0.005  # deviation of the share of small people that is not worth a note
 
 
@@ -26,7 +28,9 @@ class Selection:
         num_with_small: how many of them contain a small person; the others were drawn.
         pool: number of images that could be drawn.
         mix: small, medium and large people in the selected images.
-        note: why the paper's mix was not reached; "" where it was.
+        note: why the paper's mix was not reached; "" where it was, and where all were selected.
+        num_without_people: number of images that were left out because nobody is labelled there.
+        select: "paper" or "all".
     """
 
     rows: NDArray[np.intp]
@@ -34,6 +38,33 @@ class Selection:
     pool: int
     mix: tuple[int, int, int]
     note: str
+    num_without_people: int = 0
+    select: str = "paper"
+
+    def describe_left_out(self, split: str) -> str:
+        """Name the groups of images that were left out, with the reason; "" where none were."""
+        num_not_drawn = self.pool - (len(self.rows) - self.num_with_small)
+        groups = []
+        if num_not_drawn > 0:
+            groups.append(
+                f"{num_not_drawn:,} without a small person (below 128 × 96 px²), not drawn for the "
+                "paper's mix of sizes"
+            )
+        if self.num_without_people:
+            groups.append(f"{self.num_without_people:,} without a person with keypoints")
+        if not groups:
+            return ""
+        total = max(num_not_drawn, 0) + self.num_without_people
+        return f"{split}: {total:,} of {len(self.rows) + total:,} images are left out: " + (
+            "; ".join(groups)
+        )
+
+
+def select_all_images(people: Instances, rows: NDArray[np.intp], split: str) -> Selection:
+    """Select all images of a split, also those without people."""
+    counts = count_people_by_size(people)[rows]
+    pool = len(rows) - int((counts[:, 0] > 0).sum())
+    return replace(_summarise_selection(rows, counts, pool, split), note="", select="all")
 
 
 def select_images(
@@ -69,14 +100,26 @@ def select_from_counts(
         counts, counts[has_small].sum(axis=0), pool, source, _get_target_mix(split), rng
     )
     rows = np.sort(np.concatenate([np.flatnonzero(has_small), drawn]))
-    return _summarise_selection(rows, counts[rows], len(pool), split)
+    selection = _summarise_selection(rows, counts[rows], len(pool), split)
+    return replace(selection, num_without_people=int((~has_people).sum()))
 
 
-def describe_selection(people: Instances, rows: NDArray[np.intp], split: str) -> Selection:
-    """Return the selection that consists of `rows`, after images moved between splits."""
+def describe_selection(
+    people: Instances, rows: NDArray[np.intp], split: str, *, pool: int = 0, was_moved: bool = False
+) -> Selection:
+    """Return the selection for the paper's mix that consists of `rows`.
+
+    Args:
+        pool: number of images that could be drawn; 0 for those in `rows` alone.
+        was_moved: whether images moved between the splits after the selection.
+    """
     counts = count_people_by_size(people)[rows]
-    pool = len(rows) - int((counts[:, 0] > 0).sum())
-    return _summarise_selection(rows, counts, pool, split)
+    num_others = len(rows) - int((counts[:, 0] > 0).sum())
+    selection = _summarise_selection(rows, counts, pool or num_others, split)
+    if was_moved and selection.note:
+        reason = "images were moved between the splits (--leaks move)"
+        return replace(selection, note=_explain_mix(split, counts.sum(axis=0), reason))
+    return selection
 
 
 def _summarise_selection(
@@ -89,7 +132,7 @@ def _summarise_selection(
         num_with_small=int((counts[:, 0] > 0).sum()),
         pool=pool,
         mix=(small, medium, large),
-        note=_explain_missed_mix(split, mix),
+        note=_explain_missed_mix(split, counts, pool),
     )
 
 
@@ -157,16 +200,33 @@ def _measure_mix_distance(mix: NDArray[np.int64], target: NDArray[np.float64]) -
     return float(np.abs(mix / max(mix.sum(), 1) - target).sum())
 
 
-def _explain_missed_mix(split: str, mix: NDArray[np.int64]) -> str:
-    """Explain why the mix of sizes is not that of the paper; "" where it is."""
-    target = _get_target_mix(split)
+def _explain_missed_mix(split: str, counts: NDArray[np.int64], pool: int) -> str:
+    """Explain why the mix of sizes is not that of the paper; "" where it is.
+
+    Args:
+        counts: (m, 3) people by size of each selected image.
+        pool: number of images that could be drawn.
+    """
+    mix = counts.sum(axis=0)
+    target = _get_target_mix(split)[0]
     share = _compute_small_share(mix)
-    if not mix.sum() or abs(share - target[0]) <= MIX_TOLERANCE:
+    if not mix.sum() or abs(share - target) <= MIX_TOLERANCE:
         return ""
-    reason = "images with small people also contain more medium and large ones"
-    if share > target[0]:
+    has_small = counts[:, 0] > 0
+    num_drawn = int((~has_small).sum())
+    if num_drawn == 0 and share < target:
+        reason = "images with small people also contain more medium and large ones"
+    elif num_drawn == pool and share > target:
         reason = "there are no more images without small people to draw"
+    elif share > target:
+        reason = "one more image would lead farther from it"
+    else:
+        reason = "the last image that was drawn led beyond it, and without it the mix is farther"
+    return _explain_mix(split, mix, reason)
+
+
+def _explain_mix(split: str, mix: NDArray[np.int64], reason: str) -> str:
     actual = ":".join(f"{100 * m / mix.sum():.0f}" for m in mix)
-    wanted = ":".join(f"{100 * t:.0f}" for t in target)
+    wanted = ":".join(f"{100 * t:.0f}" for t in _get_target_mix(split))
     sizes = ":".join(size[0].upper() for size in SIZES)
     return f"{split}: {sizes} is {actual} instead of the paper's {wanted}, because {reason}"

@@ -15,6 +15,14 @@ BOX_DESCRIPTIONS = {
 }
 
 
+_SELECTIONS = {
+    "paper": "All images of the sources below that show a small person (bounding box below "
+    "128 × 96 px²), and images with larger people only, drawn at random until the mix of "
+    "person sizes is that of the SmallPose paper or no image is left.",
+    "all": "All images of the sources below (`--select all`), with and without small people.",
+}
+
+
 def format_data_card(manifest: dict[str, Any], table: str) -> str:
     """Format the README of a built data set as Markdown.
 
@@ -24,10 +32,7 @@ def format_data_card(manifest: dict[str, Any], table: str) -> str:
     """
     parts = [
         "# SmallPose data set",
-        "All images of the sources below that show a small person (bounding box below "
-        "128 × 96 px²), and images with larger people only, drawn at random until the mix of "
-        "person sizes is that of the SmallPose paper or no image is left. Annotations have 21 "
-        "keypoints and are in COCO format.",
+        f"{_SELECTIONS[manifest['select']]} Annotations have 21 keypoints and are in COCO format.",
         "## Statistics",
         table,
         _format_sources(manifest),
@@ -87,13 +92,22 @@ def _format_build_steps(manifest: dict[str, Any]) -> str:
         _describe_derived_joints(manifest["derived"]),
         "- boxes are clipped to the image; people whose boxes have no area become ignore regions",
     ]
+    if "hieve" in manifest["sources"]:
+        lines.append(f"- HiEve: every {manifest['hieve_step']}th labelled frame number")
     for split, s in manifest["selection"].items():
-        note = s["note"].removeprefix(f"{split}: ")
-        lines.append(
-            f"- {split}: {s['with_small']:,} images with a small person, and {s['drawn']:,} drawn "
-            f"from {s['pool']:,} others" + (f"; {note}" if note else "")
-        )
+        lines.append(_describe_selection(split, s, manifest["select"]))
     return "\n\n".join(["## Construction", "\n".join(lines)])
+
+
+def _describe_selection(split: str, selection: dict[str, Any], select: str) -> str:
+    text = f"- {split}: {selection['with_small']:,} images with a small person, and "
+    if select == "all":
+        return f"{text}all {selection['drawn']:,} others"
+    text += f"{selection['drawn']:,} drawn from {selection['pool']:,} others"
+    if selection["without_people"]:
+        text += f"; {selection['without_people']:,} without labelled people are left out"
+    note = selection["note"].removeprefix(f"{split}: ")
+    return f"{text}; {note}" if note else text
 
 
 def _describe_orientation(manifest: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from smallpose.core.errors import InputError, SmallposeError
+from smallpose.core.errors import InputError, RefusedError, SmallposeError
 from smallpose.system.files import write_atomically
 from smallpose.system.progress import print_status
 
@@ -75,7 +75,7 @@ def confirm_terms(
         accept: names passed to `--accept`.
         copying: whether images will be copied.
         ask: asks the user a question at a terminal; None without a terminal.
-    Raises: InputError for an unknown name, or when terms must be accepted and are not.
+    Raises: InputError for an unknown name, RefusedError when terms must be accepted and are not.
     """
     for name in accept:
         if name not in TERMS:
@@ -103,7 +103,7 @@ def confirm_terms(
         what = f"the terms of {', '.join(open_names)} are not accepted"
         if copying:
             what = f"copying images requires accepting the terms of {', '.join(open_names)}"
-        raise InputError("build", what, f"read them, then use --accept {','.join(open_names)}")
+        raise RefusedError("build", what, f"read them, then use --accept {','.join(open_names)}")
     if to_show:
         print_status(
             "Continuing, because no image is copied. Use --accept "
