@@ -175,7 +175,7 @@ def count_verdicts(draws, error, drop, num_images=40):
 
 def find_true_drop(error):
     rng = np.random.default_rng(4)
-    truth = make_truth(rng, 4000, per_image=2)
+    truth = make_truth(rng, 20_000, per_image=2)
     first, second = (
         smallpose.evaluate(truth, predict(truth, rng, e))["coco"]["AP"] for e in (1.0, error)
     )
