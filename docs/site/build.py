@@ -35,6 +35,7 @@ ROOT = FOLDER.parents[1]
 GROUPS = {
     "how to": (
         "install",
+        "which-model",
         "evaluate",
         "build",
         "custom-source",
@@ -53,6 +54,7 @@ GROUPS = {
     ),
     "background": (
         "glossary",
+        "joints",
         "outputs",
         "protocols",
         "intervals",
@@ -65,6 +67,7 @@ GROUPS = {
         "exports",
         "parity",
         "faults",
+        "mutation",
     ),
 }
 PACKAGES = (
@@ -79,6 +82,7 @@ PACKAGES = (
     "models",
     "dataloading",
     "methods",
+    "external",
     "inference",
     "training",
     "resolution",
