@@ -26,6 +26,7 @@ SUBSTITUTIONS = (
     (r"^make (\w+)", r"make -C ROOT -n \1", "the network or hours: prints its commands only"),
     (r"^(pip install .+)", r"python TOOLS/pip.py ROOT/pyproject.toml \1", "the network: extras"),
     (r"^python (bench/\S+).*", r"python ROOT/\1 --help", "environments of peers: its help only"),
+    (r"^python (tests/mutation/\S+).*", r"python ROOT/\1 --help", "hours: its help only"),
     (r"--nnodes 2 --nproc-per-node 8", "--nnodes 2 --nproc-per-node 1", "eight GPUs a machine"),
     (r"--nproc-per-node [48]", "--nproc-per-node 1", "as many GPUs"),
     (r"^torchrun (?=--nnodes 2)", "both torchrun ", "two machines: two launchers on this one"),

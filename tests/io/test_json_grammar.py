@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 import re
 import struct
 
@@ -72,6 +73,14 @@ def test_numbers_of_every_length_and_digit_are_read_to_the_last_bit():
     zeros = [parse_number(f"0{'.' * bool(n)}{'0' * n}") for n in range(401)]
     assert zeros == [0.0] * 401
     assert parse_number(f"0.{'0' * 401}") is None
+
+
+def test_numbers_with_19_digits_are_never_left_to_the_plain_reader():
+    """But for those in the middle of two doubles, which these cannot be."""
+    rng = random.Random(0)
+    for _ in range(20_000):
+        text = f"{rng.randrange(2**53, 10 ** rng.randrange(16, 20))}e-{rng.randrange(15, 40)}"
+        assert parse_number(text) == float(text), text
 
 
 def test_integers_have_at_most_18_digits_and_no_fraction():
