@@ -32,7 +32,10 @@ FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 PIPELINE = ("build", "train", "predict", "resolution", "report")
 AFTER_PIPELINE = ("parquet", "cluster")
 # Run by tests of their own, which write a reader's folders and check the results.
-ELSEWHERE = {"custom-source": ROOT / "tests" / "sources" / "test_custom.py"}
+ELSEWHERE = {
+    "custom-source": ROOT / "tests" / "sources" / "test_custom.py",
+    "extend": ROOT / "tests" / "docs" / "test_extend.py",
+}
 NOT_ALONE = ("README", *PIPELINE, *AFTER_PIPELINE, *ELSEWHERE)
 
 

@@ -26,7 +26,10 @@ smallpose predict simple_baseline_r18_tiny --weights runs/demo/B \\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `predict`."""
     parser.add_argument(
-        "method", metavar="METHOD", help="Name of the method; 'smallpose methods' lists them."
+        "method",
+        metavar="METHOD",
+        help="Name of the method; 'smallpose methods' lists them. FILE.py:FUNCTION names one of "
+        "your own; the file is run.",
     )
     parser.add_argument(
         "inputs",

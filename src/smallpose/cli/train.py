@@ -27,7 +27,10 @@ smallpose train simple_baseline_r18_tiny --data {DEMO_SET} \\
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `train`."""
     parser.add_argument(
-        "method", metavar="METHOD", help="Name of the method; 'smallpose methods' lists them."
+        "method",
+        metavar="METHOD",
+        help="Name of the method; 'smallpose methods' lists them. FILE.py:FUNCTION names one of "
+        "your own; the file is run.",
     )
     parser.add_argument(
         "overrides",
@@ -63,6 +66,14 @@ def _add_run_options(group: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         default_text="all images",
         help="File that lists the training images to use, as 'smallpose benchmark' writes it.",
+    )
+    add_option(
+        group,
+        "--sigmas",
+        type=Path,
+        metavar="FILE",
+        default_text="those of the 21 joints",
+        help="JSON file of OKS sigmas, one for each joint; for joints that are none of the 21.",
     )
     add_switch(group, "--derived", help="Train on joints that 'build --derive' placed, too.")
     add_option(
@@ -179,6 +190,7 @@ def run_command(args: argparse.Namespace) -> None:
             setting=args.setting,
             subset=args.subset,
             derived=args.derived,
+            sigmas=args.sigmas,
             recipe=args.recipe,
             overrides=overrides,
             seed=args.seed,

@@ -12,7 +12,7 @@ require_packages("smallpose.external", "cv2", "torch")
 
 from smallpose.external import movenet
 from smallpose.external.package_weights import PackageWeights
-from smallpose.methods import METHODS, create_method
+from smallpose.methods import create_method, is_method_name
 from smallpose.methods.base import PoseMethod
 
 __all__ = ["EXTERNAL", "PACKAGE_WEIGHTS", "create_model"]
@@ -27,7 +27,7 @@ def create_model(
     """Create a method of the paper or a published model, in eval mode.
 
     Args:
-        name: a key of `METHODS` or of `EXTERNAL`.
+        name: a key of `METHODS` or of `EXTERNAL`, or `FILE.py:FUNCTION`.
         skeleton, weights, options: as in `create_method`; a published model has its own joints
             and weights.
 
@@ -38,7 +38,7 @@ def create_model(
             remedy = "leave --skeleton out"
             raise InputError(f"--skeleton {skeleton}", f"{name} has its own 17 joints", remedy)
         return EXTERNAL[name](None if weights is None else Path(weights)).eval()
-    if name in METHODS and weights is None:
+    if is_method_name(name) and weights is None:
         raise InputError(
             name,
             "has no weights of its own",

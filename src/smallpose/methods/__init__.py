@@ -26,11 +26,21 @@ from smallpose.methods import (
     vitpose,
     vitpose_rle,
 )
-from smallpose.methods.base import PoseMethod, Recipe
+from smallpose.methods.base import MethodCard, PoseMethod, Recipe
 from smallpose.methods.checkpoints import mmpose_zoo
 from smallpose.methods.checkpoints.read import read_weights
+from smallpose.methods.custom import Creator, is_custom_method, load_custom_method
 
-__all__ = ["METHODS", "PoseMethod", "Recipe", "create_method", "find_skeleton", "find_weights"]
+__all__ = [
+    "METHODS",
+    "MethodCard",
+    "PoseMethod",
+    "Recipe",
+    "create_method",
+    "find_skeleton",
+    "find_weights",
+    "is_method_name",
+]
 
 METHODS: Mapping[str, Callable[[Skeleton], PoseMethod]] = {
     "simple_baseline_r50": simple_baseline.create_r50,
@@ -73,7 +83,7 @@ def create_method(
     """Create a method as a `torch.nn.Module`, in eval mode.
 
     Args:
-        name: a key of `METHODS`.
+        name: a key of `METHODS`, or `FILE.py:FUNCTION` for a method of your own.
         skeleton: "coco17", "smallpose21", …, a JSON file, or a `Skeleton` (default: that of the
             weights where their file tells, else COCO's 17).
         weights: our safetensors, a run's folder, MMPose's `.pth`, the authors' files of
@@ -88,20 +98,36 @@ def create_method(
     Raises: InputError for an unknown name or weights that do not fit; RefusedError for weights
         that would have to run code to be read.
     """
-    if name not in METHODS:
-        near = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.4) or list(METHODS)
-        raise InputError(f"method {name}", "no such method", f"try {near[0]}")
+    create = _find_creator(name)
     if weights is None:
-        return METHODS[name](find_skeleton(skeleton or COCO17)).eval()
+        return create(find_skeleton(skeleton or COCO17)).eval()
     checkpoint = read_weights(find_weights(name, weights), trust=trust)
     source = None if weights_skeleton is None else find_skeleton(weights_skeleton)
     if skeleton is not None:
-        method = METHODS[name](find_skeleton(skeleton))
+        method = create(find_skeleton(skeleton))
     else:
-        method = METHODS[name](checkpoint.skeleton or source or COCO17)
+        method = create(checkpoint.skeleton or source or COCO17)
     checkpoint.load_into(method, adapt=adapt, partial=partial, skeleton=source)
     method.set_crop_options(CropOptions.from_dict(checkpoint.metadata.get("crop")))
     return method.eval()
+
+
+def is_method_name(name: str) -> bool:
+    """Return whether it is a key of `METHODS` or names a method of the user's own."""
+    return name in METHODS or is_custom_method(name)
+
+
+def _find_creator(name: str) -> Creator:
+    if is_custom_method(name):
+        return load_custom_method(name, METHODS)
+    if name not in METHODS:
+        near = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.4) or list(METHODS)
+        raise InputError(
+            f"method {name}",
+            "no such method",
+            f"try {near[0]}, or FILE.py:FUNCTION for a method of your own",
+        )
+    return METHODS[name]
 
 
 def find_weights(name: str, weights: Path | str) -> Path:
@@ -109,7 +135,7 @@ def find_weights(name: str, weights: Path | str) -> Path:
     path = Path(weights)
     if path.exists() or path.name != str(weights):
         return path
-    card = METHODS[name](COCO17).card
+    card = _find_creator(name)(COCO17).card
     if str(weights) in (mmpose_zoo.MMPOSE, card.checkpoint):
         return mmpose_zoo.find_checkpoint(str(weights), card, name)
     return path

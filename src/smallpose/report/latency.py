@@ -82,9 +82,12 @@ def _measure_run(
         return None
 
     from smallpose.inference import predict_people
-    from smallpose.methods import create_method
+    from smallpose.methods import METHODS, create_method
     from smallpose.methods.checkpoints.read import read_weights
 
+    if run.method not in METHODS:
+        print_status(f"{run.title}: not measured, because {run.method} is a method of your own")
+        return None
     weights = read_weights(path)
     method = create_method(run.method, weights.skeleton or truth.skeleton).move_to()
     weights.load_into(method)

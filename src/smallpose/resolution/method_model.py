@@ -12,7 +12,7 @@ from smallpose.dataloading.images import ImageReader
 from smallpose.external import EXTERNAL, create_model
 from smallpose.inference import InferenceOptions, predict_people
 from smallpose.io.coco_results import write_results
-from smallpose.methods import METHODS
+from smallpose.methods import is_method_name
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.full_image import FullImageMethod
 from smallpose.resolution.reduced_set import ReducedSet
@@ -70,7 +70,7 @@ def load_method(name: str, weights: Path | str | None, device: str, trust: bool)
 
 def is_method(name: str) -> bool:
     """Return whether it is the name of a method or of a published model."""
-    return name in METHODS or name in EXTERNAL
+    return is_method_name(name) or name in EXTERNAL
 
 
 def read_run_method(folder: Path) -> str:

@@ -19,6 +19,7 @@ class TrainingConfig:
         subset: file with the training images to use (Table 5); None for all.
         derived: also train on keypoints that `build --derive` computed.
         recipe: key of the method's recipes (default: its first).
+        sigmas: file of OKS sigmas, for joints that are none of the 21.
         overrides: recipe fields to change, by name; those of the augmentation as `augment.NAME`.
             Values are parsed from text.
         seed: of the initial weights, the order of samples and the augmentation.
@@ -46,6 +47,7 @@ class TrainingConfig:
     setting: Setting = "B"
     subset: Path | None = None
     derived: bool = False
+    sigmas: Path | None = None
     recipe: str = ""
     overrides: Mapping[str, object] | tuple[tuple[str, object], ...] = ()
     seed: int = 0

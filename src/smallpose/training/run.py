@@ -16,6 +16,7 @@ from smallpose.io.coco_results import write_results
 from smallpose.methods import PoseMethod, create_method, find_skeleton, find_weights
 from smallpose.methods.base import Recipe
 from smallpose.methods.checkpoints.read import read_weights
+from smallpose.methods.custom import is_custom_method
 from smallpose.methods.full_image import FullImageMethod
 from smallpose.system.files import write_atomically
 from smallpose.system.progress import print_status
@@ -64,7 +65,11 @@ def train(config: TrainingConfig) -> dict[str, Any]:
 def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) -> dict[str, Any]:
     state, num_incomplete = prepare_run_folder(config, distributed)
     data = read_setting_data(
-        config.data, config.setting, derived=config.derived, subset=config.subset
+        config.data,
+        config.setting,
+        derived=config.derived,
+        subset=config.subset,
+        sigmas=config.sigmas,
     )
     reader = open_set_images(config.data)
     method = _create_method(config, data, distributed)
@@ -126,6 +131,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         "environment": _describe_environment(method, distributed),
         "evaluation": score_predictions(data.test, predictions, protocols=PROTOCOLS),
         **_score_on_coco17(data, predictions),
+        **_describe_custom_method(config, method),
     }
     text = json.dumps(result, indent=1)
     write_atomically(config.out / RESULT, text + "\n")
@@ -187,6 +193,14 @@ def _score_on_coco17(data: SettingData, predictions: Predictions) -> dict[str, A
         return {}
     scores = score_predictions(data.test, predictions, protocols=PROTOCOLS, keypoints="coco17")
     return {"B17": scores}
+
+
+def _describe_custom_method(config: TrainingConfig, method: PoseMethod) -> dict[str, Any]:
+    """Describe a user's own method, of which the report knows nothing else."""
+    if not is_custom_method(config.method):
+        return {}
+    card = {"title": method.card.title, "paradigm": method.card.paradigm}
+    return {"card": {**card, "parts": method.card.parts, "file": config.method}}
 
 
 def _describe_environment(method: PoseMethod, distributed: DistributedContext) -> dict[str, Any]:

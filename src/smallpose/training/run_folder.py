@@ -93,6 +93,7 @@ def compute_run_identity(config: TrainingConfig, name: str, recipe: Recipe) -> d
         # None if the option was not used, so that its absence is noticed too.
         "subset": config.subset and hash_file(config.subset),
         "derived": config.derived or None,
+        "sigmas": config.sigmas and hash_file(config.sigmas),
         "crop_interpolation": None
         if config.crop_interpolation == "linear"
         else config.crop_interpolation,

@@ -143,9 +143,11 @@ def test_the_gains_in_the_text_are_differences_of_the_rows():
         ("vitpose_tiny", "vitpose_s", "ViTPose tiny"),
         ("vitpose_rle_tiny", "vitpose_s_rle", "ViTPose-S-RLE tiny"),
         ("hrnet_w32", "hrnet_w32", "HRNet W32"),
-        ("cal_hrnet_w8_tiny", "cal_hrnet_w32", "CAL W8 tiny"),
+        ("cal_hrnet_w16_tiny", "cal_hrnet_w32", "CAL W16 tiny"),
         ("rtmo_l", "rtmo_s", "RTMO-l"),
         ("mine", None, "mine"),
+        ("calmnet", None, "calmnet"),
+        ("hrnet_mine", None, "hrnet_mine"),
     ],
 )
 def test_a_variant_belongs_to_the_method_that_it_imitates(
@@ -153,3 +155,9 @@ def test_a_variant_belongs_to_the_method_that_it_imitates(
 ):
     assert paper_values.find_paper_method(ours) == theirs
     assert paper_values.format_method_label(ours) == shown
+
+
+def test_every_method_of_ours_belongs_to_one_of_the_paper():
+    from smallpose.methods import METHODS
+
+    assert all(paper_values.find_paper_method(name) for name in METHODS)

@@ -251,26 +251,29 @@ PRINTED = Paper(
     rows=ROWS, recipes=RECIPES, table1=TABLE_1, table4=TABLE_4, table5=TABLE_5, text=TextNumbers()
 )
 
-# Tiny and other variants belong to the method they imitate. Longer prefixes come first.
-_METHOD_PREFIXES = (
-    ("vitpose_s_rle", "vitpose_s_rle"),
-    ("vitpose_rle", "vitpose_s_rle"),
-    ("simple_baseline", "simple_baseline_r50"),
-    ("hrformer", "hrformer_s"),
-    ("hrnet", "hrnet_w32"),
-    ("simcc", "simcc_r50"),
-    ("vitpose", "vitpose_s"),
-    ("dekr", "dekr_hrnet_w32"),
-    ("rtmo", "rtmo_s"),
-    ("cal", "cal_hrnet_w32"),
-    ("cid", "cid_hrnet_w32"),
-    ("rle", "rle_r50"),
-)
+# Our variants belong to the method they imitate. They are listed by name: a user's own method whose
+# name begins like one of these is no variant of it.
+_VARIANTS = {
+    "simple_baseline_r18_tiny": "simple_baseline_r50",
+    "hrnet_w16_tiny": "hrnet_w32",
+    "simcc_r18_tiny": "simcc_r50",
+    "cal_hrnet_w16_tiny": "cal_hrnet_w32",
+    "dekr_hrnet_w8_tiny": "dekr_hrnet_w32",
+    "cid_hrnet_w8_tiny": "cid_hrnet_w32",
+    "rtmo_m": "rtmo_s",
+    "rtmo_l": "rtmo_s",
+    "rtmo_tiny": "rtmo_s",
+    "hrformer_tiny": "hrformer_s",
+    "vitpose_tiny": "vitpose_s",
+    "rle_r18_tiny": "rle_r50",
+    "vitpose_rle_tiny": "vitpose_s_rle",
+}
+_METHOD_NAMES = {**{method.name: method.name for method in METHODS}, **_VARIANTS}
 
 
 def find_paper_method(method: str) -> str | None:
     """Find the paper's method that this one is or imitates; None if there is none."""
-    return next((name for prefix, name in _METHOD_PREFIXES if method.startswith(prefix)), None)
+    return _METHOD_NAMES.get(method)
 
 
 def format_method_label(method: str) -> str:

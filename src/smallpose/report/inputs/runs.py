@@ -63,6 +63,7 @@ class _ResultFile(Struct):
     weights: Any = None
     environment: dict[str, Any] = {}
     evaluation_on_17: dict[str, Any] | None = json_field(name="B17", default=None)
+    card: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Run:
         evaluation_on_17: the same on COCO's 17 joints; None where it was not recorded.
         name: what the user calls it; "" for a run that is shown by method and setting.
         file_facts: what is known of a result file, such as its hash; empty for a run.
+        card: title, paradigm and parts of a method that is none of smallpose's; else empty.
     """
 
     folder: Path
@@ -103,6 +105,7 @@ class Run:
     evaluation_on_17: Mapping[str, Any] | None = None
     name: str = ""
     file_facts: Mapping[str, Any] = field(default_factory=dict)
+    card: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_result_file(self) -> bool:
@@ -194,6 +197,7 @@ def read_run(folder: Path) -> Run:
         environment=file.environment,
         evaluation=_rename_settings(file.evaluation),
         evaluation_on_17=file.evaluation_on_17 and _rename_settings(file.evaluation_on_17),
+        card=file.card,
     )
 
 

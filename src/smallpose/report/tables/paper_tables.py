@@ -247,6 +247,8 @@ def _build_comparison(
                 for group in own
                 if group.first_run.trained_on in settings
             ]
+    if name == "table2":
+        rows += _build_other_rows(ours, metrics, protocol)
     heads = ("method", "backbone", trait, "setting", "from")
     note = _COMPARISON_NOTE if protocol == "coco" else PROTOCOL_NOTES[protocol]
     return Table(
@@ -271,6 +273,21 @@ def _build_our_row(
     values = [group.measure(metric, protocol) for metric in metrics]
     backbone = _name_backbone(run, method)
     return label, backbone, group_name, run.trained_on, describe_run(group), *values
+
+
+def _build_other_rows(
+    groups: Sequence[SeedGroup], metrics: Sequence[str], protocol: str
+) -> list[tuple[Cell, ...]]:
+    """Build the rows of methods that are not the paper's, which follow its rows."""
+    rows: list[tuple[Cell, ...]] = []
+    for group in groups:
+        run = group.first_run
+        if run.is_result_file or paper_values.find_paper_method(run.method) is not None:
+            continue
+        paradigm = str(run.card.get("paradigm", ""))
+        start = run.method, "", paradigm, run.trained_on, describe_run(group)
+        rows.append((*start, *(group.measure(metric, protocol) for metric in metrics)))
+    return rows
 
 
 def _name_backbone(run: Run, method: Method) -> str:

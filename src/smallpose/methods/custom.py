@@ -1,0 +1,198 @@
+"""Methods of users, each in one Python file: loaded by `FILE.py:FUNCTION` and checked once.
+
+What a method must have is checked before any data is read, so that a mistake is one line with what
+to type, and not an error in the middle of a training run.
+"""
+
+import importlib.util
+import inspect
+import re
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from smallpose.core.errors import InputError
+from smallpose.core.skeleton import Skeleton
+from smallpose.methods.base import MethodCard, PoseMethod, Recipe
+from smallpose.methods.full_image import FullImageMethod
+
+Creator = Callable[[Skeleton], PoseMethod]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_CODE = re.compile(r"(?P<file>.+\.py):(?P<function>\w+)")
+_NUM_TRIAL_CROPS = 2
+
+
+def is_custom_method(text: str) -> bool:
+    """Return whether the text is `FILE.py:FUNCTION`."""
+    return _CODE.fullmatch(text) is not None
+
+
+def load_custom_method(text: str, reserved: Collection[str]) -> Creator:
+    """Load the function that creates a user's method; the file is executed.
+
+    Args:
+        text: `FILE.py:FUNCTION`.
+        reserved: names that the method may not have.
+    Returns: the function, which takes a skeleton; what it returns is checked.
+    Raises: InputError for a file or a function that does not exist or fails.
+    """
+    match = _CODE.fullmatch(text)
+    assert match is not None
+    path, name = Path(match["file"]), match["function"]
+    if not path.is_file():
+        raise InputError(text, f"no file {path}", "write FILE.py:FUNCTION with an existing file")
+    spec = importlib.util.spec_from_file_location(f"smallpose_custom_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise _explain_failure(text, f"{path.name} fails", error) from error
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise InputError(
+            text, f"{path.name} has no function {name}", f"write {path}:NAME of a function in it"
+        )
+    if inspect.isclass(function):
+        # Names of methods are in lower case, as on the command line.
+        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    default_name = name.removeprefix("create_")
+
+    def create(skeleton: Skeleton) -> PoseMethod:
+        try:
+            method = function(skeleton)
+        except InputError:
+            raise
+        except Exception as error:
+            raise _explain_failure(text, f"{match['function']}(skeleton) fails", error) from error
+        return check_custom_method(method, skeleton, text, default_name, reserved)
+
+    return create
+
+
+def check_custom_method(
+    method: object, skeleton: Skeleton, where: str, default_name: str, reserved: Collection[str]
+) -> PoseMethod:
+    """Return the method with a name and a card if it has what a method must have.
+
+    Args:
+        where: for error messages.
+        default_name: name of a method that has none.
+        reserved: names that it may not have.
+    Raises: InputError naming what is missing or has a wrong shape.
+    """
+    if not isinstance(method, PoseMethod):
+        raise InputError(
+            where,
+            f"returned {type(method).__name__}",
+            "return a subclass of smallpose.methods.PoseMethod",
+        )
+    if not hasattr(method, "name"):
+        method.name = default_name
+    if not _NAME.fullmatch(method.name) or method.name in reserved:
+        has_other_owner = method.name in reserved
+        reason = "is a method of smallpose" if has_other_owner else "is not of a-z, 0-9 and _"
+        raise InputError(
+            where, f"the name {method.name!r} {reason}", "set method.name to another name"
+        )
+    if not hasattr(method, "card"):
+        method.card = MethodCard(title=method.name, paradigm="top-down", parts="custom")
+    if not hasattr(method, "recipes") or not method.recipes:
+        raise InputError(
+            where, "it has no recipes", 'set method.recipes = {"own": Recipe(epochs=20)}'
+        )
+    _check_fields(method, skeleton, where)
+    if not isinstance(method, FullImageMethod):
+        _run_trial(method, where)
+    return method
+
+
+def _check_fields(method: PoseMethod, skeleton: Skeleton, where: str) -> None:
+    is_mapping = isinstance(method.recipes, Mapping)
+    if not is_mapping or not all(isinstance(r, Recipe) for r in method.recipes.values()):
+        raise InputError(
+            where,
+            "recipes is not a dict of name to Recipe",
+            'set method.recipes = {"own": Recipe(epochs=20)}',
+        )
+    if method.skeleton != skeleton:
+        raise InputError(
+            where,
+            "it predicts other joints than it was given",
+            "pass skeleton on: super().__init__(skeleton, input_wh)",
+        )
+    if not any(p.requires_grad for p in method.parameters()):
+        raise InputError(
+            where, "it has no weights to train", "assign its layers to self in __init__"
+        )
+
+
+def _run_trial(method: PoseMethod, where: str) -> None:
+    """Pass two random crops through every function that training and prediction call."""
+    w, h = method.input_wh
+    b, k = _NUM_TRIAL_CROPS, len(method.skeleton)
+    was_training = method.training
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        images = torch.randint(0, 256, (b, h, w, 3), dtype=torch.uint8)
+        keypoints = torch.rand(b, k, 3) * torch.tensor([w - 1.0, h - 1.0, 0.0])
+        keypoints[..., 2] = 2
+        method.eval()
+        outputs = _call(where, "forward", method, method.prepare(images))
+        targets = _call(where, "targets", method.targets, keypoints)
+        losses = _call(where, "loss", method.loss, outputs, targets)
+        flipped = _call(where, "flip_back", method.flip_back, outputs)
+        decoded = _call(where, "decode", method.decode, outputs)
+        method.train(was_training)
+    if (
+        not isinstance(losses, dict)
+        or not losses
+        or not all(map(_is_finite_scalar, losses.values()))
+    ):
+        raise InputError(
+            where,
+            "loss does not return finite numbers by name",
+            'return a dict of tensors with one value, such as {"mse": error.mean()}',
+        )
+    if _describe_shapes(flipped) != _describe_shapes(outputs):
+        raise InputError(
+            where,
+            f"flip_back returns {_describe_shapes(flipped)} for {_describe_shapes(outputs)}",
+            "return outputs of the same shapes as forward does",
+        )
+    wanted = f"({b}, {k}, 2), ({b}, {k})"
+    if _describe_shapes(decoded) != wanted:
+        raise InputError(
+            where,
+            f"decode returns {_describe_shapes(decoded)} for {b} crops and {k} joints",
+            f"return keypoints in crop px and their scores: {wanted}",
+        )
+
+
+def _call(where: str, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except Exception as error:
+        raise _explain_failure(where, f"{name} fails", error) from error
+
+
+def _explain_failure(where: str, what: str, error: Exception) -> InputError:
+    reason = f"{type(error).__name__}: {error}"[:300]
+    return InputError(where, f"{what} with {reason}", "correct the file")
+
+
+def _is_finite_scalar(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.numel() == 1 and bool(torch.isfinite(value).all())
+
+
+def _describe_shapes(outputs: Any) -> str:
+    if isinstance(outputs, Tensor):
+        return f"({', '.join(map(str, outputs.shape))})"
+    if isinstance(outputs, tuple | list):
+        return ", ".join(map(_describe_shapes, outputs))
+    return type(outputs).__name__
