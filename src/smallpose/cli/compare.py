@@ -55,6 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default_text="not written",
         help="Write the checks of --max-drop as JUnit XML.",
     )
+    add_option(
+        parser,
+        "--figures",
+        type=Path,
+        metavar="DIR",
+        default_text="not drawn",
+        help="Draw AP by class and the share of people detected along height, result by result.",
+    )
     add_json(parser, "all numbers")
 
 
@@ -66,6 +74,7 @@ def run_command(args: argparse.Namespace) -> int:
     from smallpose.core.table import wrap_text
     from smallpose.evaluation.analysis.comparison import compare
     from smallpose.evaluation.analysis.gate import check_max_drop, parse_max_drops
+    from smallpose.evaluation.analysis.verdict import describe_verdicts
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import read_results
     from smallpose.io.result_environment import read_environment
@@ -103,7 +112,14 @@ def run_command(args: argparse.Namespace) -> int:
     if gate and args.junit:
         write_atomically(args.junit, gate.to_junit())
         print_written(args.junit)
-    content = result.to_dict() | ({"gate": gate.to_dict()} if gate else {})
+    if args.figures:
+        from smallpose.report.comparison_figures import save_comparison_figures
+
+        by_name = dict(zip(names, paths, strict=True))
+        save_comparison_figures(result, truth, predictions, by_name, args.figures)
+        print_written(args.figures)
+    verdicts = describe_verdicts(result)
+    content = result.to_dict() | {"verdicts": verdicts} | ({"gate": gate.to_dict()} if gate else {})
     text = json.dumps(content, indent=1) + "\n"
     if args.json == "-":
         sys.stdout.write(text)
@@ -112,6 +128,7 @@ def run_command(args: argparse.Namespace) -> int:
             write_atomically(args.json, text)
             print_written(args.json)
         print(wrap_text(str(result)))
+        print(wrap_text("\n" + "\n".join(f"{verdict}." for verdict in verdicts.values())))
     if gate is None:
         return 0
     # With the JSON on stdout, people read the verdict on stderr.

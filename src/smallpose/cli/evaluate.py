@@ -85,6 +85,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default_text="not drawn",
         help="Draw AP by class, along density and height, failing joints, precision, calibration.",
     )
+    add_option(
+        files,
+        "--worst",
+        type=Path,
+        metavar="DIR",
+        default_text="not drawn",
+        help="Draw the people with the lowest OKS, with their names, into DIR/worst.png; needs "
+        "--images.",
+    )
+    add_option(
+        files,
+        "--images",
+        type=Path,
+        metavar="DIR",
+        default_text="not read",
+        help="Folder of the images, for --worst.",
+    )
     add_json(files, "all numbers")
 
 
@@ -201,6 +218,8 @@ def run_command(args: argparse.Namespace) -> None:
 
     args.truth, args.predictions = find_truth(args.truth), find_predictions(args.predictions)
     options = read_scoring_options(args)
+    if args.worst and not args.images:
+        raise InputError(f"--worst {args.worst}", "the images are not given", "add --images DIR")
     if args.people:
         from smallpose.evaluation.analysis.person_rows import check_people_path
 
@@ -237,18 +256,51 @@ def run_command(args: argparse.Namespace) -> None:
     _write_tables(args, result)
     if args.figures:
         _draw_figures(args, truth, result, options)
+    if args.worst:
+        _draw_worst_people(args, truth, options)
     half = find_half_detected_height(result)
     everything = result.to_dict() | {"half_detected_px": half.to_dict()}
     everything |= {name: data for name, (data, _) in breakdowns.items()}
     text = json.dumps(everything, indent=1) + "\n"
     if args.json and args.json != "-":
         write_atomically(args.json, text)
-    print_written(args.csv, args.markdown, args.latex, args.figures, args.people, args.json)
+    print_written(
+        args.csv, args.markdown, args.latex, args.figures, args.people, args.worst, args.json
+    )
     if args.json == "-":
         sys.stdout.write(text)
         return
     last = textwrap.fill(f"{half.describe()}.", WIDTH, break_on_hyphens=False)
     print("\n\n".join([str(result), *(lines for _, lines in breakdowns.values()), last]))
+
+
+def _draw_worst_people(
+    args: argparse.Namespace, truth: "Instances", options: dict[str, Any]
+) -> None:
+    from smallpose.system.packages import require_packages
+
+    require_packages("evaluate --worst", "cv2", "PIL", "matplotlib")
+    from smallpose.evaluation.analysis.person_matches import match_people
+    from smallpose.io.coco_results import read_results
+    from smallpose.report.images.encode import encode_image, open_image_reader
+    from smallpose.report.images.sheet_drawing import draw_sheet
+    from smallpose.report.images.worst_sheet import build_worst_sheet
+    from smallpose.report.inputs.person_matching import RunPredictions
+    from smallpose.system.files import write_atomically
+
+    predictions = read_results(args.predictions, truth)
+    left_out = ("protocols", "max_detections")
+    scoring = {key: value for key, value in options.items() if key not in left_out}
+    matches = match_people(truth, predictions, None, **scoring)
+    result = RunPredictions(_name_model(args.predictions), predictions, matches)
+    sheet = build_worst_sheet(truth, result, open_image_reader(args.images))
+    if not sheet.has_tiles:
+        raise InputError(
+            f"--images {args.images}",
+            "has none of the images of the worst people",
+            "give the folder that the file names of the ground truth are relative to",
+        )
+    write_atomically(args.worst / "worst.png", encode_image(draw_sheet(sheet), "png"))
 
 
 def _name_model(path: Path) -> str:
@@ -282,7 +334,7 @@ def _draw_figures(
         binning = options | {"max_ratio": MAX_HEIGHT_RATIO if name == "height" else None}
         curves[name] = compute_binned_ap(truth, predictions, values, **binning)
         ceilings[name] = compute_ceiling_bins(truth, predictions, values, **binning)
-    save_figures(result, curves, args.figures, ceilings)
+    save_figures(result, curves, args.figures, ceilings, _name_model(args.predictions))
     _draw_failure_figures(args, truth, predictions, result, options)
 
 
@@ -309,6 +361,7 @@ def _draw_failure_figures(
         measure_calibration(truth, predictions, protocol=protocol, **scoring),
         break_down_by_density(truth, predictions, **options),
         args.figures,
+        _name_model(args.predictions),
     )
 
 

@@ -138,15 +138,20 @@ def save_figures(
     along: Mapping[str, Sequence[Bin]],
     folder: Path,
     ceilings: Mapping[str, Sequence[Bin]] | None = None,
+    model: str = "",
 ) -> None:
     """Write `ap_by_class` and `ap_along_<scale>` as PNG and SVG.
 
     Args:
         along: bins of AP by scale.
         ceilings: the best AP that joints in whole pixels leave, by scale.
+        model: the name in the titles; without it the figures have none.
     """
-    save_figure(draw_class_bars(result), folder, "ap_by_class")
+    title = f"{model}: AP by class" if model else ""
+    save_figure(draw_class_bars(result), folder, "ap_by_class", title)
     for name, bins in along.items():
         if bins:
             ceiling = (ceilings or {}).get(name, ())
-            save_figure(draw_ap_along_scale(name, bins, ceiling), folder, f"ap_along_{name}")
+            figure = draw_ap_along_scale(name, bins, ceiling)
+            title = f"{model}: AP along {name}" if model else ""
+            save_figure(figure, folder, f"ap_along_{name}", title)

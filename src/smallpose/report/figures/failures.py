@@ -73,13 +73,23 @@ def save_failure_figures(
     calibration: Calibration,
     densities: DensityBreakdown,
     folder: Path,
+    model: str = "",
 ) -> None:
-    """Write the figures of this file as PNG and SVG, as `evaluate --figures` does."""
-    save_figure(draw_joint_failures(failures), folder, "joints_by_size")
+    """Write the figures of this file as PNG and SVG, as `evaluate --figures` does.
+
+    Args:
+        model: the name in the titles; without it the figures have none.
+    """
+
+    def save(figure: Figure, name: str, subject: str) -> None:
+        save_figure(figure, folder, name, f"{model}: {subject}" if model else "")
+
+    save(draw_joint_failures(failures), "joints_by_size", "joints by size")
     if curves:
-        save_figure(draw_precision_recall(curves), folder, "precision_recall")
-    save_figure(draw_calibration({"scores": calibration}, SERIES[:1]), folder, "calibration")
-    save_figure(draw_density_axes(densities), folder, "density_of_all_sizes")
+        save(draw_precision_recall(curves), "precision_recall", "precision and recall")
+    calibrated = draw_calibration({"scores": calibration}, SERIES[:1])
+    save(calibrated, "calibration", "calibration of scores")
+    save(draw_density_axes(densities), "density_of_all_sizes", "density of all sizes")
 
 
 def _draw_cell(axes: Axes, x: int, y: int, failure: JointFailure) -> None:

@@ -99,7 +99,7 @@ def build_predictions_sheet(
         people = _pick_evenly(ranked, num_columns)
         if len(people):
             count = f"{len(scored):,} {'person' if len(scored) == 1 else 'people'}"
-            rows.append(TileRow(title, note + count, _make_tiles(truth, people, results, read)))
+            rows.append(TileRow(title, note + count, make_tiles(truth, people, results, read)))
     return ContactSheet(
         name="predictions",
         title="Predictions by size and density",
@@ -160,7 +160,7 @@ def build_source_sheet(
 
 def make_label_tiles(truth: Instances, people: Rows, read: ReadImage) -> tuple[Tile, ...]:
     """Make tiles of labelled people; those without an image are left out."""
-    return _make_tiles(truth, people, (), read)
+    return make_tiles(truth, people, (), read)
 
 
 def _drop_source(tile: Tile) -> Tile:
@@ -196,9 +196,10 @@ def _sample_people(truth: Instances, in_class: NDArray[np.bool_], count: int) ->
     return np.array([part[share[part].argmax()] for part in parts], dtype=np.intp)
 
 
-def _make_tiles(
+def make_tiles(
     truth: Instances, people: Rows, results: Sequence[RunPredictions], read: ReadImage
 ) -> tuple[Tile, ...]:
+    """Make the tiles of people whose images exist: the label, and the prediction of each result."""
     tiles = []
     for person in people.tolist():
         try:
