@@ -7,6 +7,7 @@ from typing import Any
 from smallpose.core.interval import Interval
 from smallpose.core.table import build_text_table
 from smallpose.evaluation.areas import OKS_AREAS
+from smallpose.evaluation.comparability import format_comparability
 from smallpose.evaluation.protocols import CLASSES
 
 Metrics = Mapping[str, float | None]
@@ -106,4 +107,5 @@ def _format_settings(settings: Mapping[str, Any]) -> list[str]:
         f"Small and medium people are below {limits} px². K of the keypoint density: "
         f"{settings['density_joints']}.",
         f"The protocol coco counts {num_counted} detections per image.",
+        format_comparability(settings["comparable_to"]),
     ]

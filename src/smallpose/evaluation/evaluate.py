@@ -12,6 +12,12 @@ from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.areas import get_detection_boxes, refuse_missing_boxes
+from smallpose.evaluation.comparability import (
+    DataFacts,
+    collect_data_facts,
+    describe_comparability,
+    merge_data_facts,
+)
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.console_table import format_evaluation
 from smallpose.evaluation.matching.greedy import match_detections
@@ -46,6 +52,7 @@ class Evaluation:
         notes: what a reader should know, as plain sentences.
         match_counts: what the metrics were computed from.
         detected: which people were detected, and how tall they are.
+        facts: what of the data decides what the metrics are comparable to.
         intervals: by protocol and name, the 95 % interval of each metric, where computed.
         resampling: number of draws, seed and number of clusters (images or videos) of intervals.
     """
@@ -56,6 +63,7 @@ class Evaluation:
     notes: tuple[str, ...]
     match_counts: MatchCounts
     detected: DetectedPeople
+    facts: DataFacts
     intervals: dict[str, dict[str, Interval | None]] = field(default_factory=dict)
     resampling: dict[str, int] = field(default_factory=dict)
 
@@ -144,6 +152,7 @@ def evaluate(
         describe_settings(config, scored, predictions.has_boxes),
         collect_notes(scored, predictions.notes, config, boxes),
         list_detected_people(scored, groups, matches),
+        collect_data_facts(scored, groups, boxes, predictions.has_boxes),
     )
     return add_intervals(result, intervals, seed) if intervals else result
 
@@ -154,8 +163,9 @@ def summarize_counts(
     settings: dict[str, Any],
     notes: Sequence[str],
     detected: DetectedPeople,
+    facts: DataFacts,
 ) -> Evaluation:
-    """Compute the metrics from the counts."""
+    """Compute the metrics from the counts, and what they are comparable to."""
     max_detections = settings["max_detections"]
     metrics: dict[str, Metrics] = {}
     for protocol in protocols:
@@ -168,10 +178,12 @@ def summarize_counts(
     return Evaluation(
         protocols=metrics,
         people=dict(zip(counts.classes, counts.people_per_class.tolist(), strict=True)),
-        settings=settings,
+        settings=settings
+        | {"comparable_to": describe_comparability(settings, protocols, counts, facts)},
         notes=(*notes, *describe_limit(counts, metrics, max_detections)),
         match_counts=counts,
         detected=detected,
+        facts=facts,
     )
 
 
@@ -252,9 +264,11 @@ def merge_evaluations(results: Sequence[Evaluation]) -> Evaluation:
     # Parts without detections do not know by which rule their areas would have been taken.
     first = max(results, key=has_detections)
     for other in results:
-        settings = dict(other.settings)
-        if not has_detections(other):
-            settings["detection_area"] = first.settings["detection_area"]
+        # Which images there are decides what a part is comparable to.
+        shared = (
+            ("comparable_to",) if has_detections(other) else ("comparable_to", "detection_area")
+        )
+        settings = other.settings | {key: first.settings[key] for key in shared}
         if settings != first.settings or list(other.protocols) != list(first.protocols):
             raise InputError(
                 "merge", "the results were made with different settings", "evaluate all alike"
@@ -265,4 +279,5 @@ def merge_evaluations(results: Sequence[Evaluation]) -> Evaluation:
         first.settings,
         merge_notes(note for result in results for note in result.notes),
         merge_detected_people([result.detected for result in results]),
+        merge_data_facts([result.facts for result in results]),
     )

@@ -15,6 +15,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions, make_predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.evaluation.areas import get_detection_boxes, refuse_missing_boxes
+from smallpose.evaluation.comparability import collect_data_facts
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.evaluate import (
     Evaluation,
@@ -152,6 +153,7 @@ class Evaluator:
             describe_settings(self.config, scored, self._has_boxes),
             collect_notes(scored, self._notes, self.config, boxes),
             list_detected_people(scored, groups, matches),
+            collect_data_facts(scored, groups, boxes, self._has_boxes),
         )
         return add_intervals(result, intervals, seed) if intervals else result
 

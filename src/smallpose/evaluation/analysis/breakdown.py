@@ -51,6 +51,7 @@ def evaluate_image_groups(result: Evaluation, labels: Sequence[str]) -> dict[str
             detected=result.detected.select_images(
                 result.match_counts.image_ids[label_of_image == label]
             ),
+            facts=result.facts,
         )
         for label in sort_labels(labels)
     }

@@ -112,7 +112,14 @@ class Comparison:
             "half_detected_px": {name: half.to_dict() for name, half in self.half_detected.items()},
             "people": first.people,
             "settings": first.settings
-            | {"draws": self.num_resamples, "seed": self.seed, "clusters": self.num_clusters},
+            | {
+                "comparable_to": {
+                    name: e.settings["comparable_to"] for name, e in self.evaluations.items()
+                },
+                "draws": self.num_resamples,
+                "seed": self.seed,
+                "clusters": self.num_clusters,
+            },
             "environments": {name: dict(one) for name, one in self.environments.items() if one},
             "notes": list(self.notes),
         }
