@@ -66,7 +66,7 @@ def change_table(table, rng):
         ("arrow", 25),
         ("polars", 1),
         pytest.param("arrow", 2000, marks=pytest.mark.long),
-        pytest.param("polars", 300, marks=pytest.mark.long),
+        pytest.param("polars", 100, marks=pytest.mark.long),
     ],
 )
 def test_a_damaged_shard_is_refused_in_one_line(backend, count, shard, tmp_path, capsys):

@@ -56,7 +56,7 @@ def read_shards(files: Sequence[Path]) -> Instances:
         names = [n for n in schema.names if n != "image"]
         try:
             rows = pq.read_table(path, columns=names)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, NotImplementedError, LookupError, TypeError) as error:
             reason = (str(error).splitlines() or ["damaged"])[0][:160]
             raise InputError(
                 str(path), f"cannot be read ({reason})", "download or export it again"
@@ -78,7 +78,7 @@ def _read_schema(path: Path) -> Any:
     pq = import_pyarrow("pyarrow.parquet")
     try:
         return pq.read_schema(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, NotImplementedError, LookupError, TypeError) as error:
         is_missing = isinstance(error, FileNotFoundError)
         raise InputError(
             str(path),
