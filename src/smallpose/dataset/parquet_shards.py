@@ -87,8 +87,9 @@ def select_shards(
     counts = np.concatenate([p["counts"] for p in parts])
     source = np.concatenate([p["source"] for p in parts]).astype(np.int8)
     selection = select_from_counts(counts, source, split, np.random.default_rng(seed))
-    if selection.note:
-        print_status(selection.note)
+    for line in (selection.describe_left_out(split), selection.note):
+        if line:
+            print_status(line)
     is_selected = np.zeros(len(counts), dtype=bool)
     is_selected[selection.rows] = True
     part = out.with_name(f".{out.name}.part")

@@ -3,13 +3,15 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 import smallpose
+from smallpose.cli.main import main
 from smallpose.core.errors import InputError, RefusedError, RunError
-from smallpose.core.instances import SOURCES
-from smallpose.core.skeleton import SMALLPOSE, map_joints
+from smallpose.core.instances import SOURCES, make_images, make_instances
+from smallpose.core.skeleton import COCO17, SMALLPOSE, map_joints
 from smallpose.dataset.builder import select_images as select_module
 from smallpose.dataset.builder.build import BuildOptions, build_dataset
 from smallpose.dataset.verify import check_set
@@ -248,3 +250,32 @@ def test_the_step_of_hieve_reaches_its_reader_and_the_index(tmp_path):
     assert again["hieve_step"] == 10
     with pytest.raises(InputError, match="--hieve-step 0"):
         build_dataset(roots, tmp_path / "x", BuildOptions(hieve_step=0))
+
+
+def test_photos_of_ones_own_are_all_kept_and_terms_are_refused_with_exit_code_3(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    names = [f"{index}.png" for index in range(10)]
+    for name in names:
+        Path("shop/images").mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(f"shop/images/{name}", np.zeros((600, 600, 3), np.uint8))
+    images = make_images(range(1, 11), names, [600] * 10, [600] * 10)
+    boxes = [[10, 10, 500, 500]] * 9
+    keypoints = np.full((9, 17, 3), 2.0) * (100, 100, 1)
+    people = make_instances(COCO17, images, range(9), boxes, keypoints)
+    smallpose.write_coco(people, "shop/people.json")
+    words = ["build", "set", "--source", "shop=shop", "--leaks", "off"]
+    assert main([*words, "--select", "paper"]) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert "none of the 10 images has a small person, so the set would be empty" in error
+    assert "add --select all" in error
+    assert main(words) == 0
+    manifest = json.loads(Path("set/manifest.json").read_text())
+    assert manifest["select"] == "all"
+    assert sum(part["images"] for part in manifest["selection"].values()) == 10
+    assert "All images of the sources below (`--select all`)" in Path("set/README.md").read_text()
+    words = ["build", "copied", "--coco", "coco", "--images", "copy"]
+    assert main(words) == 3
+    assert "--accept coco" in capsys.readouterr().err
