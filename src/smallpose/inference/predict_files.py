@@ -38,6 +38,7 @@ from smallpose.methods.full_image import FullImageMethod
 from smallpose.system.progress import print_status
 
 _NO_JOINTS = Skeleton("no keypoints", ())
+VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
@@ -270,7 +271,7 @@ def list_image_files(paths: Iterable[Path]) -> Iterable[Path]:
     """Yield the files, and the images in and below the folders, sorted by name."""
     for path in paths:
         if not path.is_dir():
-            yield _require_utf8_name(path)
+            yield _require_utf8_name(_refuse_video(path))
             continue
         files = sorted(
             p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
@@ -282,6 +283,18 @@ def list_image_files(paths: Iterable[Path]) -> Iterable[Path]:
                 f"name one with files that end in {', '.join(IMAGE_SUFFIXES)}",
             )
         yield from map(_require_utf8_name, files)
+
+
+def _refuse_video(path: Path) -> Path:
+    """Return the path unless it is that of a video."""
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        raise InputError(
+            str(path),
+            "is a video, and predict reads images",
+            f"extract its frames (mkdir frames; ffmpeg -i {path.name} frames/%06d.jpg) and pass "
+            "the folder frames",
+        )
+    return path
 
 
 def _require_utf8_name(path: Path) -> Path:
