@@ -63,6 +63,7 @@ GROUPS = {
         "bootstrap-bias",
         "versions",
         "tools",
+        "pycocotools",
         "label-audit",
         "exports",
         "parity",

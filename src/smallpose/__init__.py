@@ -28,6 +28,7 @@ _LAZY_EXPORTS = {
     "check_drops": "smallpose.evaluation.analysis.gate",
     "diagnose": "smallpose.evaluation.analysis.error_diagnosis",
     "COCOeval": "smallpose.evaluation.cocoeval",
+    "patch_pycocotools": "smallpose.evaluation.pycocotools_patch",
     "create_method": "smallpose.methods",
     "TrainingConfig": "smallpose.training.config",
     "train": "smallpose.training.run",

@@ -367,7 +367,7 @@ def _list_categories(p: Params) -> list[Any]:
 def _is_changed(p: Params, evaluated: Any) -> bool:
     """Return whether other images, categories, ranges or limits are wanted than were evaluated."""
     return not (
-        isinstance(evaluated, Params)
+        hasattr(evaluated, "imgIds")  # no parameters before `evaluate`
         and _list_categories(p) == _list_categories(evaluated)
         and list(p.imgIds) == list(evaluated.imgIds)
         and list(p.maxDets) == list(evaluated.maxDets)
