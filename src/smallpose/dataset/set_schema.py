@@ -101,7 +101,7 @@ class _Move(_Report, tag_field="how", tag="move"):
     pass
 
 
-class _Annotations(Struct):
+class _Annotations(Struct, forbid_unknown_fields=True):
     train: _FileRecord = field(name="annotations/train.json")
     test: _FileRecord = field(name="annotations/test.json")
 

@@ -276,7 +276,7 @@ def _get_leaks(
     if search is not None:
         return search.to_json(), search.summary(options.leaks)
     if index is not None:
-        return index["leaks_found"], index["leaks"]
+        return index.get("leaks_found"), index["leaks"]
     return None, None
 
 
