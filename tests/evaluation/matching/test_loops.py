@@ -11,6 +11,7 @@ import pytest
 from smallpose.evaluation.areas import box_around_poses
 from smallpose.evaluation.matching import native, native_matching
 from smallpose.evaluation.matching.arrays import ImageGroups, Poses
+from smallpose.evaluation.matching.greedy import match_greedily
 from smallpose.evaluation.matching.image_groups import group_rows, sort_by_image
 from smallpose.evaluation.matching.oks import compute_oks, find_candidates
 from smallpose.evaluation.protocols import find_owners
@@ -242,6 +243,38 @@ def test_oks_is_that_of_the_definition_with_and_without_labels(k):
                 assert np.array_equal(candidates.oks, table[rows, candidates.people])
 
 
+def test_partners_are_the_people_whom_the_detections_matched():
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        groups = make_groups(rng, 2, 8, 20)
+        poses = make_poses(rng, 8, 20, 3)
+        poses.is_crowd[0] = True
+        classes = rng.random((2, 8)) < 0.6
+        thresholds = np.array([0.05, 0.3])
+        candidates = find_candidates(groups, poses, 0.05)
+        oks = dict(
+            zip(
+                zip(candidates.detections, candidates.people, strict=True),
+                candidates.oks,
+                strict=True,
+            )
+        )
+        partner = np.full((2, 2, 20), -1)
+        rest = (groups.rank, classes, poses.is_crowd, thresholds)
+        matches = match_greedily(candidates, *rest, partner=partner)
+        for c, t, d in np.ndindex(partner.shape):
+            person = int(partner[c, t, d])
+            is_true = bool(matches.true_positives[c, d] >> t & 1)
+            is_ignored = bool(matches.ignored[c, d] >> t & 1)
+            assert (person >= 0) == (is_true or is_ignored)
+            if person >= 0:
+                assert oks[d, person] >= thresholds[t]
+                assert classes[c, person] == is_true
+        for c, t in np.ndindex(2, 2):
+            matched = partner[c, t][partner[c, t] > 0]  # the crowd, 0, may be matched again
+            assert len(set(matched.tolist())) == len(matched)
+
+
 @needs_core
 def test_means_are_numpys_to_the_last_bit():
     rng = np.random.default_rng(0)
@@ -277,3 +310,13 @@ def test_blocks_of_detections_have_every_pair_once(monkeypatch):
         for function in (find_candidates, find_candidates.__wrapped__):
             candidates = function(groups, poses, 0.0)
             assert list(zip(candidates.detections, candidates.people, strict=True)) == every
+
+
+def test_without_detections_there_are_no_candidates():
+    rng = np.random.default_rng(0)
+    groups, poses = make_groups(rng, 2, 3, 0), make_poses(rng, 3, 0, 2)
+    for function in (find_candidates, find_candidates.__wrapped__):
+        candidates = function(groups, poses, 0.5)
+        assert (
+            candidates.detections.shape == candidates.people.shape == candidates.oks.shape == (0,)
+        )
