@@ -31,8 +31,16 @@ _MAJORITY = 0.5
 _MAX_SHARE_WITHOUT_DETECTIONS = 0.1
 # Images with two or more people, each with as many detections, that cannot be chance.
 _MIN_CROWDED_IMAGES = 5
+_AREA_TOLERANCE = 1e-6
 _BOX_STEPS = 10  # per px, to which equal boxes may be rounded
-_BOX_FACTORS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93)
+# Odd numbers with mixed bits, so that sums of products differ where boxes do.
+_BOX_FACTORS = (
+    0x9E3779B97F4A7C15,
+    0xC2B2AE3D27D4EB4F,
+    0x165667B19E3779F9,
+    0xD6E8FEB86659FD93,
+    0xA0761D6478BD642F,
+)
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,8 @@ class DataFacts:
         num_without_area: counted people whose `area` is missing.
         num_box_areas: counted people whose `area` is width × height of their box.
         num_without_joints: people with labels, but none among the scored joints.
-        num_detections: within the limit per image.
-        num_label_boxes: of these, how many have the box of a person of their image.
+        num_detected_images: with a detection.
+        num_label_boxes: of these, how many whose best detection has the box of a person in them.
     """
 
     joints: tuple[str, ...]
@@ -58,7 +66,7 @@ class DataFacts:
     num_without_area: int = 0
     num_box_areas: int = 0
     num_without_joints: int = 0
-    num_detections: int = 0
+    num_detected_images: int = 0
     num_label_boxes: int = 0
 
 
@@ -77,10 +85,14 @@ def collect_data_facts(
     """
     truth, is_counted = scored.truth, scored.is_counted
     file_area, area = truth.file_area[is_counted], truth.area[is_counted]
+    best = np.flatnonzero(groups.rank == 0)
+    with np.errstate(invalid="ignore"):  # infinite areas
+        is_box_area = np.abs(file_area - area) <= _AREA_TOLERANCE * np.abs(area)
     num_label_boxes = 0
     if has_boxes and len(truth):
         people = _hash_boxes(groups.people_image, truth.boxes_xywh[groups.people])
-        detections = _hash_boxes(groups.detection_image, boxes_xywh[groups.detections])
+        best_boxes = boxes_xywh[groups.detections[best]]
+        detections = _hash_boxes(groups.detection_image[best], best_boxes)
         num_label_boxes = int(np.count_nonzero(np.isin(detections, people)))
     return DataFacts(
         joints=scored.skeleton.joints,
@@ -88,23 +100,21 @@ def collect_data_facts(
         num_people=len(area),
         num_ignored=len(truth) - int(np.count_nonzero(truth.is_counted)),
         num_without_area=int(np.count_nonzero(np.isnan(file_area))),
-        num_box_areas=int(np.count_nonzero(np.isclose(file_area, area, rtol=1e-6, atol=0))),
+        num_box_areas=int(np.count_nonzero(is_box_area)),
         num_without_joints=scored.num_without_joints,
-        num_detections=len(groups.detections),
+        num_detected_images=len(best),
         num_label_boxes=num_label_boxes,
     )
 
 
 def _hash_boxes(image: Ints, boxes_xywh: Floats) -> Any:
     """Return (n,) numbers that are equal for equal boxes, rounded, of one image."""
-    limit = 1e12
-    steps = np.clip(np.nan_to_num(boxes_xywh) * _BOX_STEPS, -limit, limit)
-    values = np.rint(steps).astype(np.int64).astype(np.uint64)
+    limit = 1e12  # px, of what is told apart
+    steps = np.fmin(np.fmax(boxes_xywh, -limit), limit) * _BOX_STEPS  # NaN becomes -limit
+    values = np.rint(steps).astype(np.int64).view(np.uint64)
     factors = np.array(_BOX_FACTORS, dtype=np.uint64)
-    mixed = values * factors
-    mixed ^= mixed >> np.uint64(29)
-    box_hash = (mixed * factors[::-1]).sum(axis=1, dtype=np.uint64)
-    return box_hash + image.astype(np.uint64) * factors[0]
+    box_hash = (values * factors[:4]).sum(axis=1, dtype=np.uint64)
+    return box_hash + image.astype(np.uint64) * factors[4]
 
 
 def merge_data_facts(parts: Sequence[DataFacts]) -> DataFacts:
@@ -212,10 +222,10 @@ def _compare_images(counts: MatchCounts) -> list[str]:
 
 
 def _compare_boxes(counts: MatchCounts, facts: DataFacts) -> list[str]:
-    if facts.num_label_boxes > _MAJORITY * facts.num_detections:
+    if facts.num_label_boxes > _MAJORITY * facts.num_detected_images:
         return [
-            f"boxes: {facts.num_label_boxes:,} of {facts.num_detections:,} detections have the box "
-            "of a label"
+            f"boxes: in {facts.num_label_boxes:,} of {facts.num_detected_images:,} images the best "
+            "detection has the box of a label"
         ]
     num_people = counts.num_people[:, 0]
     num_crowded = int(np.count_nonzero(num_people > 1))

@@ -115,8 +115,9 @@ def _take_over(scorer: Any) -> None:
 
     for name in ("evalImgs", "ious"):  # properties of our class
         scorer.__dict__.pop(name, None)
-    if not isinstance(scorer, COCOeval):
-        scorer.__class__ = _make_class(type(scorer))
+    base: Any = type(scorer)
+    if not issubclass(base, COCOeval):
+        scorer.__class__ = _make_class(base)
     truth, results, params = scorer.cocoGt, scorer.cocoDt, scorer.params
     COCOeval.__init__(scorer)
     scorer.cocoGt = truth
