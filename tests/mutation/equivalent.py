@@ -11,7 +11,7 @@ EQUIVALENT: tuple[tuple[str, str, str], ...] = (
     (
         _CORE,
         "for (int in_class = 2; in_class >= 0; in_class--) {",
-        "nobody has the value 2, so the first round changes nothing",
+        "no person has the value 2, so the first round changes nothing",
     ),
     (
         _CORE,
