@@ -63,7 +63,8 @@ SLURM = {"SLURM_NNODES": "1", "SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "localh
 PIP = """
 import re, sys, tomllib
 project = tomllib.load(open(sys.argv[1], "rb"))["project"]
-packages = {re.split(r"[<>=\\[]", r)[0] for rs in project["optional-dependencies"].values() for r in rs}
+extras = project["optional-dependencies"].values()
+packages = {re.split(r"[<>=\\[]", r)[0] for extra in extras for r in extra}
 packages |= {re.split(r"[<>=]", r)[0] for r in project["dependencies"]} | {"--no-deps"}
 for word in sys.argv[4:]:
     if word in packages:
