@@ -58,6 +58,8 @@ def test_full_image_methods_look_at_folders_and_say_which_image_is_which(files, 
     images = read_coco(tmp_path / "results.images.json").images
     assert [n.rsplit("/", 1)[1] for n in images.file_names] == ["a.png", "b.jpg", "c.png"]
     results = json.loads(out.read_text())
+    # Another file may number its images otherwise; by the name no result lands on another image.
+    assert all(r["file_name"] == images.file_names[r["image_id"] - 1] for r in results)
     assert 0 < len(results) <= 9 and {f["image_id"] for f in results} <= {1, 2, 3}
     assert all(len(f["keypoints"]) == 51 and len(f["bbox"]) == 4 for f in results)
 
@@ -152,7 +154,8 @@ def test_arguments_that_do_not_go_together_are_a_one_line_error(files, tmp_path,
             (*full_image, *out, *data, "--tile", 64, "--tile-overlap", 40),
             "tiles cannot overlap by 40 px",
         ),
-        ((*top_down, *out, *data, "--boxes-from", FULL_IMAGE), "needs --box-weights"),
+        ((*top_down, *out, *data, "--boxes-from", FULL_IMAGE), "has no weights of its own"),
+        ((*top_down, *out, *data, "--box-weights", files / FULL_IMAGE), "add --boxes-from"),
         (
             (*top_down, *out, *data, "--boxes-from", TOP_DOWN, "--box-weights", files / TOP_DOWN),
             "needs boxes itself",

@@ -59,7 +59,10 @@ def write_set(folder: Path, skeleton: Skeleton) -> None:
 
 @pytest.mark.slow
 def test_the_page_runs_as_typed_and_the_new_row_ends_table_2(home: Path):
-    """Run the blocks in their order: the first two commands, then the Python on what they wrote."""
+    """Run blocks ("sh")[0] and ("sh")[1], and on what they wrote the Python.
+
+    That is ("python")[1], ("python")[2] and ("python")[3].
+    """
     run_block(blocks("sh")[0], home)
     lines = (home / "report-coffee/tables/table2.md").read_text().splitlines()
     rows = [line.split(" | ") for line in lines if line.startswith("| ")]

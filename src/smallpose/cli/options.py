@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 # What `smallpose demo` writes; the examples in help texts use it, so that they work when pasted.
@@ -182,3 +183,15 @@ def parse_non_negative(text: str) -> int:
 def parse_names(text: str) -> tuple[str, ...]:
     """Split a list with commas between its names."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def add_sigmas_option(parser: OptionGroup) -> None:
+    """Add `--sigmas`, for joints that are none of the 21."""
+    add_option(
+        parser,
+        "--sigmas",
+        type=Path,
+        metavar="FILE",
+        default_text="those of the skeleton",
+        help="JSON file with a list of OKS sigmas, one per keypoint.",
+    )

@@ -89,7 +89,12 @@ def run_command(args: argparse.Namespace) -> None:
     for note in predictions.notes:
         print_status(note)
     write_results(
-        predictions, args.out, result.people.category_id, result.people.images, args.own_joints
+        predictions,
+        args.out,
+        result.people.category_id,
+        result.people.images,
+        args.own_joints,
+        file_names=not args.data,
     )
     _write_environment(args.out, method, options)
     if not args.data or args.own_joints or not len(result.people.skeleton):

@@ -3,7 +3,12 @@
 import argparse
 from pathlib import Path
 
-from smallpose.cli.options import add_category_option, add_option, parse_non_negative
+from smallpose.cli.options import (
+    add_category_option,
+    add_option,
+    add_sigmas_option,
+    parse_non_negative,
+)
 
 HELP = "Turn result files, or finished runs, into one page with tables, figures and people."
 EXAMPLE = """\
@@ -44,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Number of test images on which each run is timed on this machine.",
     )
     add_category_option(parser)
+    add_sigmas_option(parser)
 
 
 def add_names_option(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +76,7 @@ def run_command(args: argparse.Namespace) -> None:
         names=args.name or (),
         images=args.images,
         category=args.category,
+        sigmas=args.sigmas,
     )
     print(main_table.to_text())
     print_status(f"open {args.out / 'index.html'}")

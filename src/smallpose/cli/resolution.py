@@ -13,6 +13,7 @@ from smallpose.cli.options import (
     add_device_option,
     add_option,
     add_seed,
+    add_sigmas_option,
     add_switch,
     add_threads_option,
     add_trust_switch,
@@ -126,6 +127,7 @@ def _add_people_options(group: argparse._ArgumentGroup) -> None:
         help="Maximum number of people, a random sample of those who are tall enough; 0 for all.",
     )
     add_category_option(group)
+    add_sigmas_option(group)
     add_option(
         group,
         "--intervals",
@@ -217,6 +219,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
 
 def _measure(args: argparse.Namespace) -> "Study":
     from smallpose.dataloading.images import ImageReader, open_set_images, use_one_opencv_thread
+    from smallpose.evaluation.sigma_file import set_sigmas
     from smallpose.io.coco_annotations import read_coco
     from smallpose.resolution.models import ModelOptions, create_models
     from smallpose.resolution.people import choose_people
@@ -226,7 +229,7 @@ def _measure(args: argparse.Namespace) -> "Study":
     from smallpose.system.progress import print_status
 
     sensors = [parse_sensor(text) for text in dict.fromkeys(args.sensor)]
-    truth = read_coco(args.truth, category=args.category)
+    truth = set_sigmas(read_coco(args.truth, category=args.category), args.sigmas)
     for note in truth.notes:
         print_status(f"{args.truth}: {note}")
     is_built_set = args.images.name == "images" and (args.images.parent / "manifest.json").is_file()

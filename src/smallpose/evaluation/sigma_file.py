@@ -6,7 +6,7 @@ free, and says which sigmas were not measured; a score that uses such a sigma ca
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
+from smallpose.core.instances import Instances
 from smallpose.core.skeleton import Skeleton, find_joint_indices, resolve_skeleton
 from smallpose.system.json_decode import read_json
 
@@ -90,6 +91,27 @@ def read_sigmas(path: Path) -> JointSigmas | list[float]:
     return JointSigmas(
         tuple(content.sigmas), tuple(content.joints), tuple(content.not_measured.items())
     )
+
+
+def set_sigmas(people: Instances, path: Path | None) -> Instances:
+    """Give a table the sigmas of a file, if there is one; every joint must have one.
+
+    Raises: InputError when a joint has none.
+    """
+    skeleton = people.skeleton
+    if path is not None:
+        values = read_sigmas(path)
+        if isinstance(values, JointSigmas):
+            values = values.order_for(skeleton).tolist()
+        if len(values) != len(skeleton) or not all(sigma > 0 for sigma in values):
+            raise InputError(
+                str(path),
+                f"{len(values)} sigmas for {len(skeleton)} joints",
+                "give one above 0 for each joint",
+            )
+        skeleton = replace(skeleton, custom_sigmas=tuple(values))
+    skeleton.sigmas  # noqa: B018 (raises for a joint without one)
+    return replace(people, skeleton=skeleton)
 
 
 def format_sigma_file(

@@ -77,15 +77,17 @@ def write_results(
     category_id: int | str = 1,
     images: Images | None = None,
     keypoint_names: bool = False,
+    file_names: bool = False,
 ) -> None:
     """Write `Predictions` as a COCO result file, with `bbox` where there is one.
 
     Args:
+        file_names: write the `file_name` of each image beside its id, by which readers find it.
         keypoint_names: write the names of the joints, too; then the file is no plain list.
         images: of the ground truth; its ids are written as the file has them, also where they are
             text.
     """
-    records = build_result_records(predictions, category_id, images)
+    records = build_result_records(predictions, category_id, images, file_names)
     text = msgspec.json.encode(records)
     if keypoint_names:
         head, tail = wrap_named_results(predictions.skeleton)
@@ -100,7 +102,10 @@ def wrap_named_results(skeleton: Skeleton) -> tuple[bytes, bytes]:
 
 
 def build_result_records(
-    predictions: Predictions, category_id: int | str = 1, images: Images | None = None
+    predictions: Predictions,
+    category_id: int | str = 1,
+    images: Images | None = None,
+    file_names: bool = False,
 ) -> list[dict[str, Any]]:
     """Build COCO's record of each detection as `write_results`; the image's id comes first."""
     records = []
@@ -119,4 +124,7 @@ def build_result_records(
         if not math.isnan(box[0]):
             record["bbox"] = box
         records.append(record)
+    if file_names and images is not None:
+        for record, image_id in zip(records, predictions.image_ids.tolist(), strict=True):
+            record["file_name"] = images.file_names[images.row_of[image_id]]
     return records

@@ -165,7 +165,8 @@ class ImageLookup:
         raise InputError(
             where,
             f"image_id {image_id!r} is the image {own_name!r}, but file_name is {file_name!r}",
-            "correct one of the two, or leave file_name out",
+            "correct one of the two; ids that predict numbered itself become those of the truth "
+            "with predict --data TRUTH.json --images DIR",
         )
 
     def _find_rows_by_name(self, name: str) -> list[int]:

@@ -18,6 +18,7 @@ def make_report(
     names: Sequence[str] = (),
     images: Path | None = None,
     category: Sequence[str] = (),
+    sigmas: Path | None = None,
 ) -> "list[Table]":
     """Write the report of runs, or of result files and their ground truth, into `out`.
 
@@ -27,5 +28,11 @@ def make_report(
     from smallpose.report.page import build
 
     return build.make_report(
-        paths, out, num_latency_images, names=names, images=images, category=category
+        paths,
+        out,
+        num_latency_images,
+        names=names,
+        images=images,
+        category=category,
+        sigmas=sigmas,
     )

@@ -14,6 +14,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.dataset.image_folder import ImageFolder, open_image_folder
+from smallpose.evaluation.sigma_file import set_sigmas
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
 from smallpose.report.dataset_report import SPLITS, DatasetReport, count_datasets
@@ -109,6 +110,7 @@ def read_report_data(
     names: Sequence[str] = (),
     images: Path | None = None,
     category: Sequence[str] = (),
+    sigmas: Path | None = None,
 ) -> ReportData:
     """Read folders of runs with the set that most of them share, or a ground truth and results.
 
@@ -117,18 +119,19 @@ def read_report_data(
         names: of the results, in their order; by default the names of their files.
         images: folder of the images (default: that of the built set which has the ground truth).
         category: of the ground truth to read as people, as for `read_coco`.
+        sigmas: file of OKS sigmas, which joints that are none of the 21 need.
 
     Raises: InputError when a path is none of these, or the results are for other images.
     """
     arguments = sort_arguments(paths, names)
     if arguments.truth is not None:
-        return _read_results_of_truth(arguments, arguments.truth, images, category)
+        return _read_results_of_truth(arguments, arguments.truth, images, category, sigmas)
     runs = read_runs(arguments.entries)
     runs = [replace(run, name=name) for run, name in zip(runs, arguments.names, strict=True)]
-    return _read_runs_of_set(runs, images)
+    return _read_runs_of_set(runs, images, sigmas)
 
 
-def _read_runs_of_set(runs: Sequence[Run], images: Path | None) -> ReportData:
+def _read_runs_of_set(runs: Sequence[Run], images: Path | None, sigmas: Path | None) -> ReportData:
     data = find_shared_dataset(runs)
     if data is None:
         print_status("the data set of these runs is missing: the report will show no people")
@@ -138,6 +141,8 @@ def _read_runs_of_set(runs: Sequence[Run], images: Path | None) -> ReportData:
         for split in SPLITS
         if (data / "annotations" / f"{split}.json").is_file()
     }
+    if "test" in sets:
+        sets["test"] = set_sigmas(sets["test"], sigmas)
     test = sets["test"]
     other = [run.title for run in runs if run.data != data]
     if other:
@@ -165,9 +170,13 @@ def _read_runs_of_set(runs: Sequence[Run], images: Path | None) -> ReportData:
 
 
 def _read_results_of_truth(
-    arguments: ReportArguments, truth_path: Path, images: Path | None, category: Sequence[str]
+    arguments: ReportArguments,
+    truth_path: Path,
+    images: Path | None,
+    category: Sequence[str],
+    sigmas: Path | None,
 ) -> ReportData:
-    truth = read_coco(truth_path, category=category)
+    truth = set_sigmas(read_coco(truth_path, category=category), sigmas)
     if not truth.is_counted.any():
         raise InputError(
             str(truth_path),

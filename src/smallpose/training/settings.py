@@ -4,7 +4,7 @@ A trains on the COCO part with COCO's 17 joints; B on the whole set with the set
 21). Both are tested on the whole test set, with annotated boxes.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.top_down.batches import select_trainable
 from smallpose.dataset.image_folder import read_manifest
 from smallpose.dataset.subsets import read_subset
-from smallpose.evaluation.sigma_file import JointSigmas, read_sigmas
+from smallpose.evaluation.sigma_file import set_sigmas
 from smallpose.io.coco_annotations import read_coco
 
 Setting = Literal["A", "B"]
@@ -58,7 +58,7 @@ def read_setting_data(
     """
     train = read_coco(data / "annotations" / "train.json", derived=derived)
     test = read_coco(data / "annotations" / "test.json")
-    train, test = (_set_sigmas(people, sigmas) for people in (train, test))
+    train, test = (set_sigmas(people, sigmas) for people in (train, test))
     refuse_shared_images(data, train.images, test.images)
     number = 0
     if subset is not None:
@@ -76,24 +76,6 @@ def read_setting_data(
             else "check the set",
         )
     return SettingData(setting, train, test, number)
-
-
-def _set_sigmas(people: Instances, path: Path | None) -> Instances:
-    """Set the sigmas of a file, if there is one; every joint must have one before training."""
-    skeleton = people.skeleton
-    if path is not None:
-        values = read_sigmas(path)
-        if isinstance(values, JointSigmas):
-            values = values.order_for(skeleton).tolist()
-        if len(values) != len(skeleton) or not all(sigma > 0 for sigma in values):
-            raise InputError(
-                str(path),
-                f"{len(values)} sigmas for {len(skeleton)} joints",
-                "give one above 0 for each joint",
-            )
-        skeleton = replace(skeleton, custom_sigmas=tuple(values))
-    skeleton.sigmas  # noqa: B018 (raises for a joint without one)
-    return replace(people, skeleton=skeleton)
 
 
 def select_coco_part(people: Instances) -> Instances:

@@ -128,7 +128,8 @@ class ShardWorker:
         predictions = predict_people(method, people, boxes, work.read, self.options)
         report.unreadable += _list_reasons(predictions)
         predictions = self.order.apply_to(predictions)
-        records = build_result_records(predictions, work.category_id, people.images)
+        has_own_ids = work.skeleton is None  # of image files, which we numbered ourselves
+        records = build_result_records(predictions, work.category_id, people.images, has_own_ids)
         lines = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
         path = get_shard_path(self.folder, shard)
         write_atomically(path, msgspec.json.encode(report) + b"\n" + lines)

@@ -70,11 +70,12 @@ def make_report(
     names: Sequence[str] = (),
     images: Path | None = None,
     category: Sequence[str] = (),
+    sigmas: Path | None = None,
 ) -> list[Table]:
     """Write the report of runs, or of result files and their ground truth, into `out`.
 
     Args:
-        paths, names, images, category: as for `read_report_data`.
+        paths, names, images, category, sigmas: as for `read_report_data`.
             Folders that `smallpose resolution` wrote become a section.
         num_latency_images: images to time each run on; with 0 no run is timed, and the same runs
             give the same files.
@@ -83,7 +84,7 @@ def make_report(
     Raises: InputError when the paths are no finished runs, or no ground truth with its results.
     """
     paths, studies = split_resolution_folders(paths)
-    data = read_report_data(paths, names=names, images=images, category=category)
+    data = read_report_data(paths, names=names, images=images, category=category, sigmas=sigmas)
     scores = data.scores
     our_results = _collect_our_results(data, scores)
     claims = _check_claims(data, our_results) if data.has_own_runs else None
