@@ -33,6 +33,7 @@ def files(tmp_path, monkeypatch):
         ["evaluate", "truth.json", "found.json", "--json", "./found.json"],
         ["evaluate", "truth.json", "found.json", "--json", "link.json"],
         ["compare", "truth.json", "found.json", "other.json", "--json", "other.json"],
+        ["compare", "truth.json", "found.json", "other.json", "--junit", "truth.json"],
         [
             "predict",
             "hrnet_w32",
@@ -74,5 +75,40 @@ def test_outputs_that_exist_are_replaced_and_two_of_one_name_are_refused(files, 
     assert main(command) == 0
     assert "protocols" in (files / "score.json").read_text()
     both = argparse.Namespace(json="score.json", out=files / "score.json")
-    with pytest.raises(InputError, match="is the file of another option"):
+    with pytest.raises(InputError, match="is the file of --out, too"):
         refuse_output_over_input(both)
+
+
+def test_two_new_files_under_one_name_are_refused(files, capsys):
+    words = ["evaluate", "truth.json", "found.json", "--csv", "new", "--json", "./new"]
+    assert main(words) == 2
+    assert "is the file of --" in capsys.readouterr().err
+    assert not (files / "new").exists()
+
+
+def test_a_page_that_is_no_report_is_not_replaced(files, capsys):
+    (files / "site").mkdir()
+    (files / "site" / "index.html").write_text("<title>ours</title>")
+    assert main(["report", "truth.json", "found.json", "--out", "site"]) == 2
+    assert "is no report" in capsys.readouterr().err
+    assert (files / "site" / "index.html").read_text() == "<title>ours</title>"
+
+
+def test_resolution_writes_into_no_folder_of_labels_or_images(files, capsys):
+    for out in (".", "images"):
+        (files / "images").mkdir(exist_ok=True)
+        words = ["resolution", "truth.json", "--images", "images", "--out", out, "rtmo_s"]
+        assert main(words) == 2
+        assert "is the folder of the labels or of the images" in capsys.readouterr().err
+
+
+def test_the_files_of_a_leaderboard_are_not_replaced_by_its_list(files, capsys):
+    results = json.loads((files / "found.json").read_text())
+    others = [value + 1 for value in results[0]["keypoints"]]
+    results.append({**results[0], "keypoints": others, "score": 0.25})
+    (files / "found.json").write_text(json.dumps(results))
+    assert main(["leaderboard", "add", "board", "truth.json", "found.json", "--name", "a"]) == 0
+    before = (files / "board" / "board.json").read_bytes()
+    assert main(["leaderboard", "show", "board", "--json", "board/board.json"]) == 2
+    assert "is in the folder of the leaderboard" in capsys.readouterr().err
+    assert (files / "board" / "board.json").read_bytes() == before

@@ -48,6 +48,6 @@ def test_parts_of_a_camera_are_named_with_or_without_numbers():
     assert parse_sensor("clean") is CLEAN and parse_sensor("camera") is CAMERA
     assert parse_sensor("jpeg") == Sensor("jpeg", jpeg=80)
     assert parse_sensor("blur0.7+noise+jpeg60") == Sensor("blur0.7+noise+jpeg60", 0.7, 3.0, 60)
-    for text in ("foggy", "jpeg200", "blur+", ""):
+    for text in ("foggy", "jpeg200", "jpeg0", "blur+", ""):
         with pytest.raises(InputError, match="use clean, camera"):
             parse_sensor(text)

@@ -73,7 +73,7 @@ def run_command(args: argparse.Namespace) -> None:
     heights = _parse_heights(args.heights) or DEFAULT_HEIGHTS
     report = measure_ceiling(
         read_coco(args.truth, category=args.category),
-        methods=args.method,
+        methods=tuple(dict.fromkeys(args.method)),
         heights=heights,
         oks_area=args.oks_area,
         sigmas=read_sigmas(args.sigmas) if args.sigmas else None,
@@ -89,7 +89,7 @@ def run_command(args: argparse.Namespace) -> None:
 
 def _parse_heights(words: tuple[str, ...]) -> tuple[float, ...]:
     try:
-        return tuple(float(word) for word in words)
+        return tuple(dict.fromkeys(float(word) for word in words))
     except ValueError:
         raise InputError(
             f"--heights {','.join(words)}", "is not a list of numbers", "write them as in 16,32,64"

@@ -41,7 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_option(
         gate,
         "--max-drop",
-        default="",
         default_text="no gate, exit code 0",
         metavar="METRIC=DROP[,…]",
         help="Exit with 5 if a result is worse than the first by more than this, as in AP_S=.01 or "
@@ -88,7 +87,9 @@ def run_command(args: argparse.Namespace) -> int:
             "smallpose compare", "only one result file was given", "pass two or more result files"
         )
     options = read_scoring_options(args)
-    conditions = parse_max_drops(args.max_drop, options["protocols"]) if args.max_drop else []
+    conditions = (
+        parse_max_drops(args.max_drop, options["protocols"]) if args.max_drop is not None else []
+    )
     if args.junit and not conditions:
         raise InputError("--junit", "there is no gate to report", "add --max-drop, as in AP_S=.01")
     truth = read_coco(args.truth, category=args.category)

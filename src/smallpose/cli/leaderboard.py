@@ -190,6 +190,10 @@ def _print_standings(args: argparse.Namespace, standings: "list[Standing]") -> N
     if args.json == "-":
         sys.stdout.write(text)
         return
+    if args.json and Path(args.json).resolve().parent == Path(args.board).resolve():
+        raise InputError(
+            f"--json {args.json}", "is in the folder of the leaderboard", "name a file elsewhere"
+        )
     if args.json:
         write_atomically(args.json, text)
     board = read_board(args.board)

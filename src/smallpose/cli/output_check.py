@@ -9,7 +9,7 @@ from typing import Any
 from smallpose.core.errors import InputError
 
 # Destinations of options that name files to write, in any verb.
-OUTPUTS = ("out", "json", "csv", "markdown", "latex", "people", "leaks_sheet")
+OUTPUTS = ("out", "json", "csv", "markdown", "latex", "people", "leaks_sheet", "junit")
 
 
 def refuse_output_over_input(args: argparse.Namespace) -> None:
@@ -18,6 +18,7 @@ def refuse_output_over_input(args: argparse.Namespace) -> None:
     Links and other spellings of a path are recognized, because the files themselves are compared.
     """
     values = vars(args)
+    _refuse_shared_output({name: values.get(name) for name in OUTPUTS})
     outputs = [(name, path) for name in OUTPUTS for path in _iterate_files(values.get(name))]
     inputs = [
         path
@@ -25,16 +26,30 @@ def refuse_output_over_input(args: argparse.Namespace) -> None:
         if name not in OUTPUTS
         for path in _iterate_files(value)
     ]
-    for index, (name, output) in enumerate(outputs):
-        others = [path for _, path in outputs[index + 1 :]]
-        for path in inputs + others:
+    for name, output in outputs:
+        for path in inputs:
             if Path(output).samefile(path):
-                kind = "an input" if path in inputs else "the file of another option"
                 raise InputError(
                     f"--{name.replace('_', '-')} {output}",
-                    f"is {kind} of this command, which would be overwritten",
+                    "is an input of this command, which would be overwritten",
                     "name another file",
                 )
+
+
+def _refuse_shared_output(outputs: dict[str, Any]) -> None:
+    """Raise InputError when two options name one file, which need not exist yet."""
+    option_of: dict[str, str] = {}
+    for name, value in outputs.items():
+        if not isinstance(value, str | Path) or str(value) in ("", "-"):
+            continue
+        path = os.path.realpath(value)
+        if path in option_of:
+            raise InputError(
+                f"--{name.replace('_', '-')} {value}",
+                f"is the file of --{option_of[path].replace('_', '-')}, too",
+                "name another file",
+            )
+        option_of[path] = name
 
 
 def _iterate_files(value: Any) -> Iterator[str]:

@@ -9,6 +9,7 @@ from smallpose.cli.options import (
     add_sigmas_option,
     parse_non_negative,
 )
+from smallpose.core.errors import InputError
 
 HELP = "Turn result files, or finished runs, into one page with tables, figures and people."
 EXAMPLE = """\
@@ -64,11 +65,26 @@ def add_names_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _refuse_foreign_page(out: Path) -> None:
+    """Raise InputError when the folder has a page that is no report."""
+    page = out / "index.html"
+    if page.is_file():
+        with page.open("rb") as file:
+            is_report = b"<title>SmallPose report</title>" in file.read(4096)
+        if not is_report:
+            raise InputError(
+                f"--out {out}",
+                "has an index.html that is no report, which would be overwritten",
+                "name another folder",
+            )
+
+
 def run_command(args: argparse.Namespace) -> None:
     """Write the report and print its main table and its name."""
     from smallpose.report import make_report
     from smallpose.system.progress import print_status
 
+    _refuse_foreign_page(args.out)
     main_table, *_ = make_report(
         args.paths,
         args.out,

@@ -197,6 +197,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
         raise InputError(f"--images {args.images}", "no such folder", "check the path")
     folders = [word for word in args.models if Path(word).is_dir()]
     methods = [word for word in args.models if word not in folders]
+    truth_folder = args.truth.resolve().parent
     for is_wrong, where, what, remedy in (
         (
             args.weights and len(methods) != 1,
@@ -210,6 +211,12 @@ def _check_arguments(args: argparse.Namespace) -> None:
             f"--intervals {args.intervals}",
             "too few resamples",
             "use 1000",
+        ),
+        (
+            args.out.is_dir() and args.out.resolve() in (args.images.resolve(), truth_folder),
+            f"--out {args.out}",
+            "is the folder of the labels or of the images, among which files would be written",
+            "name a new folder",
         ),
         (not args.sensor, "--sensor", "names no sensor model", "use clean,camera"),
     ):

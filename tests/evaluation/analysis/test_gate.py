@@ -212,6 +212,8 @@ def test_false_alarms_and_power_at_full_count():
         ("AP=-.1", "is not a share"),
         ("recall:AP=.1", "protocols are coco, owned"),
         ("AP=.1,", "no such metric"),
+        ("", "no such metric"),
+        ("AP=.1,coco:AP=.2", "names AP twice"),
     ],
 )
 def test_wrong_conditions_are_one_line(text, message):

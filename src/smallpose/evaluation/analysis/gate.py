@@ -166,7 +166,7 @@ def parse_max_drops(text: str, protocols: Sequence[str]) -> list[Condition]:
 
     Raises: InputError for anything else.
     """
-    conditions = []
+    conditions: list[Condition] = []
     for part in text.split(","):
         name, _, value = part.partition("=")
         protocol, _, metric = name.strip().rpartition(":")
@@ -178,6 +178,8 @@ def parse_max_drops(text: str, protocols: Sequence[str]) -> list[Condition]:
                 f"write METRIC=DROP with one of {', '.join(AP_NAMES)}, as in AP_S=.01; "
                 f"protocols are {', '.join(protocols)}",
             )
+        if any((one.protocol, one.metric) == (protocol, metric) for one in conditions):
+            raise InputError(f"--max-drop {text}", f"names {metric} twice", "name it once")
         conditions.append(Condition(protocol, metric, _parse_share(part, value.strip())))
     return conditions
 
