@@ -89,7 +89,7 @@ def test_a_run_of_few_steps_has_both_stages_within_one_epoch_of_its_data(
         return loss(self, outputs, targets)
 
     monkeypatch.setattr(RTMO, "loss", record_call)
-    overrides = (("steps", "2"), ("batch_size", "1"))
+    overrides = (("steps", "2"), ("batch_size", "1"), ("learning_rate", "1e-5"))
     train(
         TrainingConfig(
             method="rtmo_tiny", data=few, out=tmp_path, recipe="paper", overrides=overrides

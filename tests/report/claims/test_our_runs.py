@@ -159,7 +159,7 @@ def test_a_tiny_variant_represents_its_method_and_is_named(truth: Instances):
         truth,
         [
             (create_run("simple_baseline_r18_tiny", "B"), 0.02),
-            (create_run("hrnet_w8_tiny", "B"), 0.06),
+            (create_run("hrnet_w16_tiny", "B"), 0.06),
         ],
     )
     assert verdict(results, "C8P") == "supported"
