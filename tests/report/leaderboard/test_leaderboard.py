@@ -311,6 +311,8 @@ def test_another_ground_truth_and_a_folder_that_is_no_board_are_refused(
     words[0] = str(folder / "labels.json")
     assert main(["leaderboard", "add", str(tmp_path), *words]) == 2
     assert "is no leaderboard" in capsys.readouterr().err
+    (tmp_path / "left" / "draws").mkdir(parents=True)  # by an `add` that ended on a full disk
+    assert main(["leaderboard", "add", str(tmp_path / "left"), *words]) == 0
     assert main(["leaderboard", "show", str(tmp_path / "none")]) == 2
     assert "is no leaderboard yet" in capsys.readouterr().err
 

@@ -152,7 +152,9 @@ def _refuse_foreign_folder(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise InputError(str(folder), "is a file", "give the folder of the board")
-    foreign = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+    # An `add` that ended on a full disk may have left the folder of resamples alone.
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    foreign = names - {"draws"}
     if foreign:
         raise InputError(
             str(folder),
