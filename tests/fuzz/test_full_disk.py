@@ -40,8 +40,9 @@ def folder(tmp_path_factory):
     assert main(["build", str(root / "set"), "--coco", str(root / "coco")]) == 0
     truth = json.loads((root / "set/annotations/train.json").read_text())
     found = [
-        {key: person[key] for key in ("image_id", "category_id", "keypoints")} | {"score": 0.5}
-        for person in truth["annotations"]
+        {key: person[key] for key in ("image_id", "category_id", "keypoints")}
+        | {"score": 0.5 + index / 1000}
+        for index, person in enumerate(truth["annotations"])
     ]
     (root / "found.json").write_text(json.dumps(found))
     (root / "other.json").write_text(json.dumps(found[1:]))
@@ -59,6 +60,9 @@ COMMANDS = {
     "evaluate": ["evaluate", TRUTH, "found.json", "--json", "OUT"],
     "compare": ["compare", TRUTH, "found.json", "other.json", "--json", "OUT"],
     "audit": ["audit", "set", "--json", "OUT"],
+    "zoo": ["zoo", TRUTH, "found.json", "--out", "OUT"],
+    "leaderboard": ["leaderboard", "add", "OUT", TRUTH, "found.json", "--name", "a"],
+    "report": ["report", TRUTH, "found.json", "--out", "OUT"],
     "release": ["release", "set", "--out", "OUT"],
     "release zip": ["release", "set", "--out", "OUT.zip"],
     **{
@@ -77,7 +81,7 @@ COMMANDS = {
 
 
 # These write several files one after the other, each of them completely.
-COMPLETE_FILES = ("stats",)
+COMPLETE_FILES = ("leaderboard", "report", "stats", "zoo")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
