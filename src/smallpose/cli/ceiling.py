@@ -10,6 +10,7 @@ from smallpose.cli.options import (
     add_json,
     add_option,
     add_seed,
+    add_sigmas_option,
     parse_names,
 )
 from smallpose.core.errors import InputError
@@ -50,14 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="file",
         help="Scale OKS by this area, as 'smallpose evaluate' does.",
     )
-    add_option(
-        parser,
-        "--sigmas",
-        type=Path,
-        metavar="FILE",
-        default_text="those of the skeleton",
-        help="JSON file with a list of OKS sigmas, one per keypoint.",
-    )
+    add_sigmas_option(parser)
     add_category_option(parser)
     add_seed(parser, "the places of people and the errors of annotators")
     add_json(parser, "all numbers")

@@ -14,6 +14,7 @@ from smallpose.cli.options import (
     add_json,
     add_option,
     add_seed,
+    add_sigmas_option,
     add_switch,
     parse_names,
 )
@@ -147,15 +148,7 @@ def add_scoring_options(parser: OptionGroup, protocols: str) -> None:
         default_text="those that the predictions have",
         help="Score COCO's 17 keypoints or all keypoints of the ground truth.",
     )
-    add_option(
-        group,
-        "--sigmas",
-        type=Path,
-        metavar="FILE",
-        default_text="those of the skeleton",
-        help="JSON file with a list of OKS sigmas, one per keypoint, as written by "
-        "'smallpose sigmas'.",
-    )
+    add_sigmas_option(group)
     add_option(
         group,
         "--size-limits",

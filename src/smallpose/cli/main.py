@@ -64,8 +64,16 @@ VERBS = {
 }
 # Verbs that read images, which may be links.
 READS_LINKS = (
-    *("audit", "benchmark", "build", "check", "export", "features", "predict", "report"),
-    *("resolution", "train"),
+    "audit",
+    "benchmark",
+    "build",
+    "check",
+    "export",
+    "features",
+    "predict",
+    "report",
+    "resolution",
+    "train",
 )
 _ALL_VERBS = {verb: text for group in VERBS.values() for verb, text in group.items()}
 
@@ -74,7 +82,7 @@ _MISSING = "the following arguments are required: "
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 2, 3, 4, 130 or 143.
+    """Run one command and return its exit code: 0, 2 to 6, 130 or 143.
 
     An error that no code expected is one line, too; SMALLPOSE_TRACEBACK=1 raises it instead.
     """

@@ -186,12 +186,13 @@ def parse_names(text: str) -> tuple[str, ...]:
 
 
 def add_sigmas_option(parser: OptionGroup) -> None:
-    """Add `--sigmas`, for joints that are none of the 21."""
+    """Add `--sigmas`, which joints need that are none of the 21."""
     add_option(
         parser,
         "--sigmas",
         type=Path,
         metavar="FILE",
         default_text="those of the skeleton",
-        help="JSON file with a list of OKS sigmas, one per keypoint.",
+        help="JSON file with a list of OKS sigmas, one per keypoint, as written by "
+        "'smallpose sigmas'.",
     )

@@ -41,9 +41,24 @@ COMPARED = {
 }
 # Vector units whose use changes sums, and those by which engines compute in less than float32.
 _FEATURES = (
-    *("sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512_vnni", "avx512_bf16"),
-    *("avx512_fp16", "amx_bf16", "amx_fp16", "amx_int8"),
-    *("asimd", "asimdhp", "bf16", "i8mm", "sve", "sve2"),
+    "sse4_2",
+    "avx",
+    "avx2",
+    "fma",
+    "f16c",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_bf16",
+    "amx_fp16",
+    "amx_int8",
+    "asimd",
+    "asimdhp",
+    "bf16",
+    "i8mm",
+    "sve",
+    "sve2",
 )
 _MAX_NAMES = 4  # results named for each value
 _CPU_INFO = Path("/proc/cpuinfo")

@@ -29,7 +29,7 @@ class Selection:
         pool: number of images that could be drawn.
         mix: small, medium and large people in the selected images.
         note: why the paper's mix was not reached; "" where it was, and where all were selected.
-        num_without_people: number of images that were left out because nobody is labelled there.
+        num_without_people: number of images that were left out because no person is labelled there.
         select: "paper" or "all".
     """
 
