@@ -46,6 +46,8 @@ def test_every_count_of_an_evaluation_is_the_same_without_the_compiled_core(
             assert np.array_equal(getattr(a.match_counts, name), getattr(b.match_counts, name)), (
                 name
             )
+        for name in ("image_ids", "height", "outside", "is_detected"):
+            assert np.array_equal(getattr(a.detected, name), getattr(b.detected, name)), name
         for protocol in ("coco", "owned"):
             assert np.array_equal(
                 a.match_counts.false_positives[protocol], b.match_counts.false_positives[protocol]

@@ -645,6 +645,35 @@ static PyObject *count_people(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+/* measure_share_outside(boxes, keypoints, rows, k, share): which share of the labelled joints of the
+ * people in `rows` is outside their box; 0 without a label. */
+static PyObject *measure_share_outside(PyObject *self, PyObject *args) {
+    Py_buffer b[4];
+    Py_ssize_t k;
+    if (!PyArg_ParseTuple(args, "y*y*y*nw*", &b[0], &b[1], &b[2], &k, &b[3])) return NULL;
+    const double *boxes = b[0].buf, *keypoints = b[1].buf;
+    const Py_ssize_t *rows = b[2].buf;
+    double *share = b[3].buf;
+    Py_ssize_t n = b[2].len / (Py_ssize_t)sizeof(Py_ssize_t);
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < n; i++) {
+        const double *box = boxes + 4 * rows[i], *points = keypoints + 3 * k * rows[i];
+        double right = box[0] + box[2], bottom = box[1] + box[3];
+        int labelled = 0, outside = 0;
+        for (Py_ssize_t j = 0; j < k; j++) {
+            double x = points[3 * j], y = points[3 * j + 1];
+            int is_labelled = points[3 * j + 2] > 0;
+            int is_inside = x >= box[0] && x <= right && y >= box[1] && y <= bottom;
+            labelled += is_labelled;
+            outside += is_labelled && !is_inside;
+        }
+        share[i] = (double)outside / (double)(labelled > 1 ? labelled : 1);
+    }
+    Py_END_ALLOW_THREADS
+    release(b, 4);
+    Py_RETURN_NONE;
+}
+
 /* resample_curves(true_positives, false_positives, image, weights, num_people, recalls,
  *                 num_thresholds, num_images, first, last, precision, recall)
  * The curves of one class under resamples first … last - 1, each a weight per image. Detections
@@ -718,6 +747,7 @@ static PyMethodDef methods[] = {
     {"sort_by_image", sort_by_image, METH_VARARGS, "Sort detections by image and score."},
     {"find_owners", find_owners, METH_VARARGS, "Find the person of each false positive."},
     {"accumulate_matches", accumulate_matches, METH_VARARGS, "Compute the curves of a class."},
+    {"measure_share_outside", measure_share_outside, METH_VARARGS, "Find joints beyond boxes."},
     {"resample_curves", resample_curves, METH_VARARGS, "Compute the curves under weights."},
     {"box_around_poses", box_around_poses, METH_VARARGS, "Compute boxes around poses."},
     {"count_people", count_people, METH_VARARGS, "Count people by image and class."},

@@ -180,6 +180,15 @@ def count_people(
     return counts
 
 
+def measure_share_outside(boxes_xywh: Floats, keypoints: Floats, rows: Ints) -> Floats:
+    """Run the compiled `detected_people.measure_share_outside`."""
+    share = np.empty(len(rows))
+    CORE.measure_share_outside(
+        to_doubles(boxes_xywh), to_doubles(keypoints), rows, keypoints.shape[1], share
+    )
+    return share
+
+
 def to_doubles(values: NDArray[Any]) -> Floats:
     """Return the same numbers as contiguous doubles."""
     return np.ascontiguousarray(values, dtype=np.float64)

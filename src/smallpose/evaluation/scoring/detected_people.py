@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.evaluation.matching.arrays import Floats, ImageGroups, Mask, Matches
+from smallpose.evaluation.matching import native
+from smallpose.evaluation.matching.arrays import Floats, ImageGroups, Ints, Mask, Matches
 from smallpose.evaluation.matching.keypoint_selection import ScoredPoses
 
 
@@ -46,11 +47,11 @@ def list_detected_people(
     """List the people who count, in the order of their images."""
     is_counted = scored.is_counted[groups.people]
     people = groups.people[is_counted]
-    boxes_xywh = scored.truth.boxes_xywh[people]
+    truth = scored.truth
     return DetectedPeople(
         image_ids=groups.image_ids[groups.people_image[is_counted]],
-        height=boxes_xywh[:, 3],
-        outside=measure_share_outside(boxes_xywh, scored.truth.keypoints[people]),
+        height=truth.boxes_xywh[people, 3],
+        outside=measure_share_outside(truth.boxes_xywh, truth.keypoints, people),
         is_detected=(matches.matched_people[people] & 1).astype(bool),
     )
 
@@ -65,8 +66,9 @@ def merge_detected_people(parts: Sequence[DetectedPeople]) -> DetectedPeople:
     )
 
 
-def measure_share_outside(boxes_xywh: Floats, keypoints: Floats) -> Floats:
-    """Measure which share of the labelled joints is outside the box: (n,), 0 without a label.
+@native.prefer_compiled(native.measure_share_outside)
+def measure_share_outside(boxes_xywh: Floats, keypoints: Floats, rows: Ints) -> Floats:
+    """Measure which share of the labelled joints is outside the box: (r,), 0 without a label.
 
     Boxes of people who are partly hidden often hold the visible part alone, and then their height
     is not that of the person.
@@ -74,9 +76,10 @@ def measure_share_outside(boxes_xywh: Floats, keypoints: Floats) -> Floats:
     Args:
         boxes_xywh: (n, 4) px.
         keypoints: (n, k, 3) x, y in px and v.
+        rows: (r,) of the people to measure.
     """
-    x, y, v = np.moveaxis(keypoints, 2, 0)
-    left, top, width, height = boxes_xywh.T[:, :, None]
+    x, y, v = np.moveaxis(keypoints[rows], 2, 0)
+    left, top, width, height = boxes_xywh[rows].T[:, :, None]
     is_inside = (x >= left) & (x <= left + width) & (y >= top) & (y <= top + height)
     is_labelled = v > 0
     num_labelled = is_labelled.sum(axis=1)

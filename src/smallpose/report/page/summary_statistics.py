@@ -26,11 +26,11 @@ PROTOCOL = "owned"
 def find_height_limit(truth: Instances, matches: PersonMatches) -> HalfDetected:
     """Find the height from which on half of the people are detected, as `evaluate` does."""
     people = np.flatnonzero(matches.is_scored)
-    boxes_xywh, image = truth.boxes_xywh[people], truth.image_rows[people]
+    image = truth.image_rows[people]
     detected = DetectedPeople(
         image_ids=truth.images.ids[image],
-        height=boxes_xywh[:, 3],
-        outside=measure_share_outside(boxes_xywh, truth.keypoints[people]),
+        height=truth.boxes_xywh[people, 3],
+        outside=measure_share_outside(truth.boxes_xywh, truth.keypoints, people),
         is_detected=matches.is_matched[people],
     )
     return locate_half(detected, index_clusters(truth.images.groups)[image])
