@@ -13,6 +13,7 @@ from smallpose.cli.options import (
     add_sigmas_option,
     parse_names,
 )
+from smallpose.cli.paths import find_predictions, find_truth
 
 HELP = (
     "Compute how many pixels high a person must be for a joint to lie within a tolerance, from "
@@ -103,10 +104,10 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.system.files import write_atomically
 
     lens = parse_lens(args.lens, args.stature) if args.lens else None
-    truth = read_coco(args.truth, category=args.category)
+    truth = read_coco(find_truth(args.truth), category=args.category)
     report = compute_budgets(
         truth,
-        read_results(args.predictions, truth),
+        read_results(find_predictions(args.predictions), truth),
         args.joint,
         within=args.within,
         target=args.target,

@@ -13,6 +13,7 @@ from smallpose.cli.options import (
     add_sigmas_option,
     parse_names,
 )
+from smallpose.cli.paths import find_truth
 from smallpose.core.errors import InputError
 
 HELP = (
@@ -66,7 +67,7 @@ def run_command(args: argparse.Namespace) -> None:
 
     heights = _parse_heights(args.heights) or DEFAULT_HEIGHTS
     report = measure_ceiling(
-        read_coco(args.truth, category=args.category),
+        read_coco(find_truth(args.truth), category=args.category),
         methods=tuple(dict.fromkeys(args.method)),
         heights=heights,
         oks_area=args.oks_area,

@@ -55,24 +55,30 @@ def run_command(args: argparse.Namespace) -> int:
     from smallpose.io.finding import Finding
     from smallpose.io.merged_poses import check_merged_poses
     from smallpose.io.raw_annotations import check_ignore_flags, read_raw_annotations
+    from smallpose.io.result_folders import is_result_folder
     from smallpose.io.result_validation import check_joints, check_predictions
     from smallpose.io.validation import check_truth
     from smallpose.system.files import read_bytes
 
+    is_set = args.path.is_dir() and not is_result_folder(args.path)
     data = None if args.path.is_dir() else read_bytes(args.path)
-    has_results = data is not None and is_result_file(args.path, data)
+    has_results = is_result_file(args.path, data) if data is not None else not is_set
     if args.truth and not has_results:
         raise InputError(f"--truth {args.truth}", "is for result files", "leave it out")
-    if args.images and (has_results or args.path.is_dir()):
+    if args.images and (has_results or is_set):
         raise InputError(f"--images {args.images}", "is for annotation files", "leave it out")
-    if args.category and (args.path.is_dir() or (has_results and not args.truth)):
+    if args.category and (is_set or (has_results and not args.truth)):
         raise InputError("--category", "is for annotation files and --truth", "leave it out")
-    if args.path.is_dir():
+    if is_set:
         findings, subject = check_set(args.path, max(args.workers, 1))
     elif has_results:
-        truth = make_truth_for_results(args.path, data)
         if args.truth:
             truth = read_coco(args.truth, category=args.category)
+        elif data is not None:
+            truth = make_truth_for_results(args.path, data)
+        else:
+            what = "is a folder of results, whose images only the ground truth knows"
+            raise InputError(str(args.path), what, "add --truth FILE")
         predictions = read_results(args.path, truth, data)
         findings = check_predictions(predictions, truth.images)
         if args.truth:

@@ -30,6 +30,8 @@ def find_truth(path: Path, split: str = "test") -> Path:
 def find_predictions(path: Path) -> Path:
     """Return the results that a path means: a file, or found.json of a run's folder.
 
+    A folder of another tool's results, one file per image, is returned as it is.
+
     Raises: InputError for other folders.
     """
     if not path.is_dir():
@@ -37,6 +39,10 @@ def find_predictions(path: Path) -> Path:
     results = path / "found.json"
     if results.is_file():
         return results
+    from smallpose.io.result_folders import is_result_folder
+
+    if is_result_folder(path):
+        return path
     runs = sorted(str(file.parent) for file in path.glob("*/found.json"))
     remedy = f"pass a run in it: {', '.join(runs)}" if runs else "pass a file of results, or a run"
     raise InputError(str(path), "is a folder without found.json", remedy)

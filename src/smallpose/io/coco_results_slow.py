@@ -54,6 +54,11 @@ def read_results_slow(path: Path | str, truth: Instances, data: bytes | None = N
     """Read what `coco_results.read_results` reads, with errors that name the entry."""
     is_folder = Path(path).is_dir()
     if is_folder:
+        from smallpose.io.result_folders import read_result_folder
+
+        from_folder = read_result_folder(Path(path), truth)
+        if from_folder is not None:
+            return from_folder
         data = read_mmpose_folder(Path(path), truth.images)
     elif data is None:
         data = read_bytes(Path(path))
