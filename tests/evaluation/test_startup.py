@@ -1,7 +1,9 @@
 """`smallpose evaluate` imports nothing that it does not use; `make golden` rewrites the list."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from smoke import write_files
@@ -33,3 +35,20 @@ def test_evaluate_loads_the_modules_of_the_list_and_no_others(loaded, golden):
 def test_evaluate_loads_no_module_that_it_does_not_use(loaded):
     assert not {name.split(".")[0] for name in loaded} & UNUSED
     assert not loaded & UNUSED_PARTS
+
+
+def test_evaluate_starts_no_threads_that_it_does_not_use(tmp_path):
+    tasks = Path("/proc/self/task")
+    if not tasks.exists():
+        pytest.skip("the system does not list threads")
+    truth, results = write_files(tmp_path, num_images=40)
+    code = (
+        "import os, sys; from smallpose.cli.main import main\n"
+        f"assert main(['evaluate', {str(truth)!r}, {str(results)!r}]) == 0\n"
+        "print(len(os.listdir('/proc/self/task')), 'OPENBLAS_NUM_THREADS' in os.environ)"
+    )
+    environ = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ
+    )
+    assert done.stdout.splitlines()[-1] == "1 False"

@@ -23,6 +23,7 @@ from smallpose.core.errors import SmallposeError
 from smallpose.system.files import describe_os_error
 from smallpose.system.link_roots import allow_link_roots
 from smallpose.system.packages import explain_import_error, require_packages
+from smallpose.system.threads import import_numpy_single_threaded
 
 # Grouped by what a user wants to do; `smallpose --help` prints the sentence of each verb.
 VERBS = {
@@ -75,6 +76,8 @@ READS_LINKS = (
     "resolution",
     "train",
 )
+# Verbs without large matrix products, which start faster without threads for them.
+_SINGLE_THREADED = ("check", "compare", "evaluate")
 _ALL_VERBS = {verb: text for group in VERBS.values() for verb, text in group.items()}
 
 
@@ -150,6 +153,8 @@ def _run_verb(words: list[str]) -> int:
         near = difflib.get_close_matches(words[0], _ALL_VERBS, n=1)
         guess = f"did you mean '{near[0]}'?" if near else "see 'smallpose --help'"
         return _print_error(f"smallpose {words[0]}: no such verb; {guess}", 2)
+    if words[0] in _SINGLE_THREADED:
+        import_numpy_single_threaded()
     # parse_intermixed_args allows options between files, as people type them.
     args = create_parser(words[0]).parse_intermixed_args(words[1:])
     verb = import_module(f"smallpose.cli.{words[0]}")

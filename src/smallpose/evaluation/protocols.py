@@ -157,7 +157,7 @@ def find_owners(
         is_candidate = is_counted[g]
         d, g = d[is_candidate], g[is_candidate]
         a, b = detections_xywh[groups.detections[d]], people_xywh[g]
-        iou = _compute_pair_iou(a, b)
+        iou = compute_pair_iou(a, b)
         offset = (a[:, :2] + a[:, 2:] / 2) - (b[:, :2] + b[:, 2:] / 2)
         distance2 = (offset**2).sum(axis=1)
         is_near = (iou <= 0) & (distance2 <= (b[:, 2:] ** 2).sum(axis=1))
@@ -170,7 +170,7 @@ def find_owners(
     return owners
 
 
-def _compute_pair_iou(a: Floats, b: Floats) -> Floats:
+def compute_pair_iou(a: Floats, b: Floats) -> Floats:
     """Return the (p,) intersection over union of (p, 4) boxes, pair by pair."""
     low = np.maximum(a[:, :2], b[:, :2])
     high = np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])

@@ -161,7 +161,7 @@ def test_boxes_around_visible_patches_are_named_where_they_decide():
     boxes = np.array([[0, 0, 10, 20], [0, 0, 10, 60.0]])
     keypoints = np.zeros((2, 4, 3))
     keypoints[:, :3] = [[5, 10, 2], [5, 19, 1], [5, 50, 1]]
-    assert measure_share_outside(boxes, keypoints, np.array([1, 0])).tolist() == [0, 1 / 3]
+    assert measure_share_outside(boxes, keypoints).tolist() == [1 / 3, 0]
     height = np.linspace(20, 220, 201)
     outside = np.where(height < 50, 1 / 3, 0.0)
     image = np.arange(201)

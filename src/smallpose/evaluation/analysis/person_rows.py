@@ -80,7 +80,7 @@ def _describe_people(truth: Instances, rows: Ints, options: Mapping[str, Any]) -
     )
     image = truth.image_rows[rows]
     person_ids, image_ids = truth.file_ids, truth.images.file_ids
-    outside = measure_share_outside(truth.boxes_xywh, truth.keypoints, rows)
+    outside = measure_share_outside(truth.boxes_xywh, truth.keypoints)[rows]
     return {
         "person_id": _unify([person_ids[row] for row in rows.tolist()]),
         "image_id": _unify([image_ids[i] for i in image.tolist()]),

@@ -645,19 +645,17 @@ static PyObject *count_people(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* measure_share_outside(boxes, keypoints, rows, k, share): which share of the labelled joints of the
- * people in `rows` is outside their box; 0 without a label. */
+/* measure_share_outside(boxes, keypoints, k, share): which share of the labelled joints of each
+ * person is outside the box; 0 without a label. */
 static PyObject *measure_share_outside(PyObject *self, PyObject *args) {
-    Py_buffer b[4];
+    Py_buffer b[3];
     Py_ssize_t k;
-    if (!PyArg_ParseTuple(args, "y*y*y*nw*", &b[0], &b[1], &b[2], &k, &b[3])) return NULL;
-    const double *boxes = b[0].buf, *keypoints = b[1].buf;
-    const Py_ssize_t *rows = b[2].buf;
-    double *share = b[3].buf;
-    Py_ssize_t n = b[2].len / (Py_ssize_t)sizeof(Py_ssize_t);
+    if (!PyArg_ParseTuple(args, "y*y*nw*", &b[0], &b[1], &k, &b[2])) return NULL;
+    const double *box = b[0].buf, *points = b[1].buf;
+    double *share = b[2].buf;
+    Py_ssize_t n = b[2].len / (Py_ssize_t)sizeof(double);
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < n; i++) {
-        const double *box = boxes + 4 * rows[i], *points = keypoints + 3 * k * rows[i];
+    for (Py_ssize_t i = 0; i < n; i++, box += 4, points += 3 * k) {
         double right = box[0] + box[2], bottom = box[1] + box[3];
         int labelled = 0, outside = 0;
         for (Py_ssize_t j = 0; j < k; j++) {
@@ -670,7 +668,7 @@ static PyObject *measure_share_outside(PyObject *self, PyObject *args) {
         share[i] = (double)outside / (double)(labelled > 1 ? labelled : 1);
     }
     Py_END_ALLOW_THREADS
-    release(b, 4);
+    release(b, 3);
     Py_RETURN_NONE;
 }
 

@@ -180,12 +180,11 @@ def count_people(
     return counts
 
 
-def measure_share_outside(boxes_xywh: Floats, keypoints: Floats, rows: Ints) -> Floats:
+def measure_share_outside(boxes_xywh: Floats, keypoints: Floats) -> Floats:
     """Run the compiled `detected_people.measure_share_outside`."""
-    share = np.empty(len(rows))
-    CORE.measure_share_outside(
-        to_doubles(boxes_xywh), to_doubles(keypoints), rows, keypoints.shape[1], share
-    )
+    share = np.empty(len(keypoints))
+    points = to_doubles(keypoints)
+    CORE.measure_share_outside(to_doubles(boxes_xywh), points, points.shape[1], share)
     return share
 
 

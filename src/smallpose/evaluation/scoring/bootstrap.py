@@ -165,21 +165,26 @@ def resample_metrics(
 
 
 def compute_weighted_ap(
-    match_counts: MatchCounts, weights: Weights, max_detections: int | None = None
+    match_counts: MatchCounts,
+    weights: Weights,
+    max_detections: int | None = None,
+    protocol: str = "coco",
+    c: int = 0,
 ) -> Floats:
-    """Return (b,) AP of all people under `coco`, images counted as often as the weights say.
+    """Return (b,) AP of a class, images counted as often as the weights say; NaN without people.
 
     Args:
         weights: (b, m) how often each image is in each sample.
         max_detections: of an image that count.
+        c: index of the class among those that were counted.
     """
     precision, _ = _resample_class(
         match_counts,
-        "coco",
-        0,
+        protocol,
+        c,
         match_counts.select_best(max_detections),
         weights,
-        weights.astype(np.int64) @ match_counts.num_people[:, 0],
+        weights.astype(np.int64) @ match_counts.num_people[:, c],
     )
     return np.asarray(precision.mean(axis=1))
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.evaluation.matching import native
-from smallpose.evaluation.matching.arrays import Floats, ImageGroups, Ints, Mask, Matches
+from smallpose.evaluation.matching.arrays import Floats, ImageGroups, Mask, Matches
 from smallpose.evaluation.matching.keypoint_selection import ScoredPoses
 
 
@@ -48,10 +48,12 @@ def list_detected_people(
     is_counted = scored.is_counted[groups.people]
     people = groups.people[is_counted]
     truth = scored.truth
+    # Of all, because people in the order of their images are far apart in memory.
+    outside = measure_share_outside(truth.boxes_xywh, truth.keypoints)
     return DetectedPeople(
         image_ids=groups.image_ids[groups.people_image[is_counted]],
         height=truth.boxes_xywh[people, 3],
-        outside=measure_share_outside(truth.boxes_xywh, truth.keypoints, people),
+        outside=outside[people],
         is_detected=(matches.matched_people[people] & 1).astype(bool),
     )
 
@@ -67,8 +69,8 @@ def merge_detected_people(parts: Sequence[DetectedPeople]) -> DetectedPeople:
 
 
 @native.prefer_compiled(native.measure_share_outside)
-def measure_share_outside(boxes_xywh: Floats, keypoints: Floats, rows: Ints) -> Floats:
-    """Measure which share of the labelled joints is outside the box: (r,), 0 without a label.
+def measure_share_outside(boxes_xywh: Floats, keypoints: Floats) -> Floats:
+    """Measure which share of the labelled joints is outside the box: (n,), 0 without a label.
 
     Boxes of people who are partly hidden often hold the visible part alone, and then their height
     is not that of the person.
@@ -76,10 +78,9 @@ def measure_share_outside(boxes_xywh: Floats, keypoints: Floats, rows: Ints) -> 
     Args:
         boxes_xywh: (n, 4) px.
         keypoints: (n, k, 3) x, y in px and v.
-        rows: (r,) of the people to measure.
     """
-    x, y, v = np.moveaxis(keypoints[rows], 2, 0)
-    left, top, width, height = boxes_xywh[rows].T[:, :, None]
+    x, y, v = np.moveaxis(keypoints, 2, 0)
+    left, top, width, height = boxes_xywh.T[:, :, None]
     is_inside = (x >= left) & (x <= left + width) & (y >= top) & (y <= top + height)
     is_labelled = v > 0
     num_labelled = is_labelled.sum(axis=1)

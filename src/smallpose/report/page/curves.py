@@ -179,7 +179,7 @@ def _compute_bins(
         max_ratio=MAX_HEIGHT_RATIO if axis.key == "height" else None,
         num_resamples=num_resamples,
     )
-    outside = measure_share_outside(truth.boxes_xywh, truth.keypoints, np.arange(len(truth)))
+    outside = measure_share_outside(truth.boxes_xywh, truth.keypoints)
     is_partial = outside > MAX_OUTSIDE
     for b in bins:
         is_inside = (axis.values >= b.low) & (axis.values <= b.high) & result.matches.is_scored

@@ -30,7 +30,7 @@ def find_height_limit(truth: Instances, matches: PersonMatches) -> HalfDetected:
     detected = DetectedPeople(
         image_ids=truth.images.ids[image],
         height=truth.boxes_xywh[people, 3],
-        outside=measure_share_outside(truth.boxes_xywh, truth.keypoints, people),
+        outside=measure_share_outside(truth.boxes_xywh, truth.keypoints)[people],
         is_detected=matches.is_matched[people],
     )
     return locate_half(detected, index_clusters(truth.images.groups)[image])

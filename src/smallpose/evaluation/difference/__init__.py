@@ -1,0 +1,1 @@
+"""Split the difference between two results into what was done differently."""
