@@ -204,17 +204,6 @@ def test_the_split_is_a_word_of_the_name(shop, name, split):
     assert set(source.splits) == {split}
 
 
-def test_more_joints_than_there_are_numbers_for_are_refused_in_a_line(tmp_path):
-    names = ["nose", *(f"face_{n}" for n in range(132))]
-    skeleton = Skeleton("body133", tuple(names), custom_sigmas=(0.05,) * 133)
-    picture(tmp_path / "images" / "a.png", 0)
-    images = make_images([1], ["a.png"], [120], [90])
-    people = make_instances(skeleton, images, [0], [[2.0, 3, 50, 60]], np.full((1, 133, 3), 2.0))
-    write_coco(people, tmp_path / "train.json")
-    with pytest.raises(InputError, match=r"133 joints: a custom source may have at most 64"):
-        read_mapped_coco("body", tmp_path, {})
-
-
 def write_named(folder: Path, names: tuple[str, ...]) -> Path:
     """Write a COCO file whose category has these names; x of each joint is its number from 1."""
     keypoints = [value for number in range(1, len(names) + 1) for value in (number, 7, 2)]

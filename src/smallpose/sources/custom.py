@@ -1,4 +1,4 @@
-"""Read custom sources: COCO files with a joint map, or a Python function.
+"""Read custom sources: a folder of a labelling tool with a joint map, or a Python function.
 
 Both become what a published source becomes: people with some of the 21 joints and the locations of
 their images. The number of joints they were labelled with is K of Eq. 3, so each source is stored
@@ -15,19 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from smallpose.core.errors import InputError, RefusedError
-from smallpose.core.instances import SOURCES, Instances, concat_instances, custom_source
-from smallpose.core.skeleton import SMALLPOSE, Skeleton, find_joint_indices
-from smallpose.io.coco_annotations import read_coco
-from smallpose.sources.locate import ImagePaths, find_files
+from smallpose.core.instances import SOURCES, custom_source
+from smallpose.core.skeleton import SMALLPOSE
 from smallpose.sources.source import ImageFile, Source
+from smallpose.sources.tools.joint_map import keep_joints, read_joint_map
+from smallpose.sources.tools.layouts import read_labelled_folder
 from smallpose.system.files import check_file_name
-from smallpose.system.json_decode import read_json
 
 Reader = Callable[[Path], Source]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
-# Words in a file name. `constraint.json` is not a training file, and `trainval.json` is neither.
-_SPLITS = {"train": "train", "val": "test", "valid": "test", "validation": "test", "test": "test"}
 
 
 def parse_custom_sources(
@@ -36,7 +33,7 @@ def parse_custom_sources(
     """Return name to folder and reader, from the values of `--source` and `--map`.
 
     Args:
-        sources: `NAME=DIR` for COCO files in a folder, or `FILE.py:FUNCTION` for a
+        sources: `NAME=DIR` for a folder of a labelling tool, or `FILE.py:FUNCTION` for a
             function of the user. That file is executed without any restriction.
         maps: `map.json` for every such folder, or `NAME=map.json` for one.
         category: names of the categories of people in the COCO files, as in `read_coco`.
@@ -107,140 +104,16 @@ def _load_function(path: Path, name: str, text: str) -> Callable[[Path], object]
     return function  # type: ignore[no-any-return]
 
 
-def read_joint_map(path: Path | None) -> dict[str, str]:
-    """Read a map of the source's joint names to ours from a JSON object; empty without a file.
-
-    Raises: InputError when a name on the right is none of the 21 joints, or is repeated.
-    """
-    if path is None:
-        return {}
-    joints = read_json(path, dict[str, str])
-    wrong = [ours for ours in joints.values() if ours not in SMALLPOSE.joints]
-    if wrong:
-        raise InputError(
-            str(path),
-            f"{wrong[0]!r} is none of the 21 joints",
-            f"use one of {', '.join(SMALLPOSE.joints)}",
-        )
-    twice = [ours for ours in joints.values() if list(joints.values()).count(ours) > 1]
-    if twice:
-        raise InputError(str(path), f"two joints are mapped to {twice[0]}", "keep one of them")
-    return joints
-
-
 def read_mapped_coco(
     name: str, root: Path, joints: Mapping[str, str], category: Sequence[str] = ()
 ) -> Source:
-    """Read COCO files in `root` or its `annotations/` and rename their joints.
+    """Read a folder of a labelling tool, such as one of COCO files, and rename its joints.
 
-    Images are expected below `root/images/`, else below `root`. A file whose name has the word
-    train, val or test belongs to that split; the builder splits the others 8 : 2. Joints that are
-    neither in the map nor among the 21 are left out, but count for K.
-
-    Raises: InputError when there is no file, or when none of its joints is one of the 21;
-        RefusedError for an image name that leaves its folder.
+    Raises: InputError when no form of files is recognised, or when none of its joints is one of the
+        21; RefusedError for an image name that leaves its folder.
     """
-    annotation_files = find_files(root, "annotations/*.json") or find_files(root, "*.json")
-    if not annotation_files:
-        raise InputError(
-            f"--source {name}={root}", "the folder has no *.json", "give a folder with COCO files"
-        )
-    paths = ImagePaths(root)
-    folder = "images" if (root / "images").is_dir() else "."
-    tables: list[Instances] = []
-    image_files: list[ImageFile] = []
-    splits: list[str] = []
-    notes: list[str] = []
-    for path in annotation_files:
-        people, dropped = _rename_joints(path, read_coco(path, category=category), joints)
-        if dropped:
-            notes.append(f"{path.name}: joints left out: {', '.join(dropped)}")
-        notes += [f"{path.name}: {note}" for note in people.notes]
-        stem = path.name.split(".")[0].lower()
-        words = re.split(r"[^a-z]+", stem)
-        split = next((_SPLITS[word] for word in words if word in _SPLITS), "")
-        splits += [split] * len(people.images)
-        own_split = next((word for word in words if word in _SPLITS), "")
-        for file_name in people.images.file_names:
-            where = f"{path}, image {file_name}"
-            image_files.append(ImageFile(paths.path(folder, file_name, where)))
-        file_names = tuple(f"{name}/{n}" for n in people.images.file_names)
-        ids = tuple(
-            i or str(n)
-            for i, n in zip(people.images.source_ids, people.images.file_ids, strict=True)
-        )
-        images = replace(
-            people.images,
-            file_names=file_names,
-            source_ids=ids,
-            source_splits=(own_split,) * len(ids),
-        )
-        tables.append(replace(people, images=images, notes=()))
-    people = concat_instances(tables, tables[0].skeleton)
-    people = replace(people, notes=tuple(notes))
-    return check_source(
-        Source(name, root, people, tuple(image_files), tuple(splits)), name, f"{name}={root}"
-    )
-
-
-def _rename_joints(
-    path: Path, people: Instances, joints: Mapping[str, str]
-) -> tuple[Instances, list[str]]:
-    """Return the people with our joint names, and the joints that were left out.
-
-    K stays the number of joints that the people were labelled with.
-    """
-    source_joints = people.skeleton.spelled_joints
-    ours = _choose_our_names(path, people.skeleton, joints)
-    kept = [i for i, n in enumerate(ours) if n in SMALLPOSE.joints]
-    if not kept:
-        raise InputError(
-            str(path),
-            "none of its joints is one of the 21",
-            "give --map with a JSON object of its names to ours",
-        )
-    skeleton = Skeleton(path.name, tuple(ours[i] for i in kept))
-    code = custom_source(len(source_joints))
-    return (
-        replace(
-            people,
-            skeleton=skeleton,
-            keypoints=people.keypoints[:, kept],
-            num_keypoints=np.where(
-                people.num_keypoints > 0,
-                np.count_nonzero(people.keypoints[:, kept, 2] > 0, axis=1),
-                0,
-            ),
-            source=np.full(len(people), code, dtype=np.int8),
-            images=replace(people.images, source=np.full(len(people.images), code, dtype=np.int8)),
-        ),
-        [source_joints[i] for i in range(len(source_joints)) if i not in kept],
-    )
-
-
-def _choose_our_names(path: Path, skeleton: Skeleton, joint_map: Mapping[str, str]) -> list[str]:
-    """Return our name of each joint: the map's, else that of the 21 which it is recognised as.
-
-    Names of the map are compared in any spelling where none is the same. A joint that the map gives
-    to one name is no other's.
-
-    Raises: InputError when the map names a joint that the file does not have, or one twice.
-    """
-    indices = find_joint_indices(skeleton, Skeleton("map", tuple(joint_map)))
-    names: dict[int, str] = {}
-    for theirs, index in zip(joint_map, indices, strict=True):
-        if index is None:
-            raise InputError(
-                str(path),
-                f"it has no joint {theirs!r}, which the map names",
-                f"use its names: {', '.join(skeleton.spelled_joints)}",
-            )
-        names[index] = joint_map[theirs]
-    taken = set(joint_map.values())
-    return [
-        names.get(index, "" if joint in taken else joint)
-        for index, joint in enumerate(skeleton.joints)
-    ]
+    source = read_labelled_folder(name, root, joints, category)
+    return check_source(source, name, f"{name}={root}")
 
 
 def _leave_out_other_joints(source: Source, where: str) -> Source:
@@ -256,17 +129,11 @@ def _leave_out_other_joints(source: Source, where: str) -> Source:
             "none of its joints is one of the 21",
             f"name its joints as these: {', '.join(SMALLPOSE.joints)}",
         )
-    keypoints = people.keypoints[:, kept]
-    num_kept = np.count_nonzero(keypoints[:, :, 2] > 0, axis=1)
-    dropped = [people.skeleton.spelled_joints[i] for i in range(len(joints)) if i not in kept]
-    people = replace(
-        people,
-        skeleton=Skeleton(people.skeleton.name, tuple(joints[i] for i in kept)),
-        keypoints=keypoints,
-        num_keypoints=np.where(people.num_keypoints > 0, num_kept, 0),
-        notes=(*people.notes, f"joints left out: {', '.join(dropped)}"),
-    )
-    return replace(source, people=people)
+    renamed, notes = keep_joints(people, kept, [joints[i] for i in kept])
+    renamed = replace(renamed, notes=(*people.notes, *notes))
+    if (people.source >= custom_source(1)).all():  # a K of the reader's own
+        renamed = replace(renamed, source=people.source, images=people.images)
+    return replace(source, people=renamed)
 
 
 def check_source(source: object, name: str, where: str) -> Source:
@@ -280,7 +147,6 @@ def check_source(source: object, name: str, where: str) -> Source:
             f"returned {type(source).__name__}",
             "return a smallpose.sources.Source",
         )
-    num_joints = len(source.people.skeleton)  # K of Eq. 3
     source = _leave_out_other_joints(source, where)
     people, m = source.people, len(source.people.images)
     if {len(source.image_files), len(source.splits)} != {m}:
@@ -322,7 +188,7 @@ def check_source(source: object, name: str, where: str) -> Source:
                 "set root to a folder above it",
             )
     if (people.source < custom_source(1)).any():
-        code = custom_source(num_joints)
+        code = custom_source(len(people.skeleton))  # K of Eq. 3
         images = replace(people.images, source=np.full(m, code, dtype=np.int8))
         people = replace(people, images=images, source=np.full(len(people), code, dtype=np.int8))
     image_files = tuple(ImageFile(p.path.absolute(), p.frame) for p in source.image_files)
