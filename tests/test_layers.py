@@ -9,6 +9,7 @@ import smallpose
 
 ROOT = Path(smallpose.__file__).parent
 WITHOUT_TORCH = ["core", "system", "io", "stats", "sources", "synthetic", "dataset", "evaluation"]
+WITHOUT_TORCH += ["catalog"]
 WITH_TORCH = ["models", "dataloading", "methods", "external"]
 WITH_TORCH += ["inference", "training", "resolution"]
 LAYERS = [*WITHOUT_TORCH, *WITH_TORCH, "report", "cli"]

@@ -80,6 +80,7 @@ PACKAGES = (
     "synthetic",
     "dataset",
     "evaluation",
+    "catalog",
     "models",
     "dataloading",
     "methods",

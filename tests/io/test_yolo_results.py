@@ -1,4 +1,4 @@
-"""A folder of Ultralytics' label files is the same table as the COCO results it was written from."""
+"""A folder of Ultralytics' label files gives the table of the results that were written there."""
 
 import json
 from dataclasses import replace

@@ -65,11 +65,14 @@ def run_command(args: argparse.Namespace) -> None:
 
 
 def _export_method(args: argparse.Namespace) -> None:
+    from smallpose.catalog.run_method import name_run_method
     from smallpose.inference.onnx.export import export_onnx
     from smallpose.methods import create_method
     from smallpose.methods.checkpoints.read import read_weights
 
-    name = args.method or read_weights(args.set).metadata.get("method")
+    name = args.method or name_run_method(
+        args.set, read_weights(args.set).metadata, "add --method {code}"
+    )
     if not name:
         raise InputError(
             str(args.set), "does not name the method of its weights", "add --method NAME"

@@ -124,11 +124,14 @@ def _choose_people(people: "Instances", args: argparse.Namespace) -> "np.ndarray
 
 
 def _load_method(text: str) -> "tuple[PoseMethod, str]":
+    from smallpose.catalog.run_method import name_run_method
     from smallpose.methods import create_method
     from smallpose.methods.checkpoints.read import read_weights
 
     name, path = _split_method_and_file(text)
-    name = name or str(read_weights(Path(path)).metadata.get("method") or "")
+    if not name:
+        metadata = read_weights(Path(path)).metadata
+        name = name_run_method(Path(path), metadata, "write {code}={weights}")
     if not name:
         raise InputError(path, "does not name the method of its weights", f"use METHOD={path}")
     return create_method(name, weights=Path(path)), path
@@ -136,7 +139,7 @@ def _load_method(text: str) -> "tuple[PoseMethod, str]":
 
 def _split_method_and_file(text: str) -> tuple[str, str]:
     """Split METHOD=FILE; a file alone, whose name may contain =, has the method ''."""
-    from smallpose.methods import METHODS
+    from smallpose.methods import is_method_name
 
     name, _, path = text.partition("=")
-    return (name, path) if name in METHODS and path else ("", text)
+    return (name, path) if is_method_name(name) and path else ("", text)

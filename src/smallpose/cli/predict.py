@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smallpose.catalog.method_code import is_method_code
+from smallpose.catalog.run_method import read_run_method
 from smallpose.cli.options import DEMO_SET, DEMO_TRUTH, add_option
 from smallpose.cli.predict_options import add_predict_options
 from smallpose.cli.train import set_torch_threads
@@ -28,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "method",
         metavar="METHOD",
-        help="Name of the method; 'smallpose methods' lists them. FILE.py:FUNCTION names one of "
-        "your own; the file is run.",
+        help="Name of the method; 'smallpose methods' lists them. FILE.py:NAME names one of "
+        "your own; the file is run. The folder of a run stands for its method and weights.",
     )
     parser.add_argument(
         "inputs",
@@ -109,7 +111,8 @@ def run_command(args: argparse.Namespace) -> None:
 
 def _check_arguments(args: argparse.Namespace) -> None:
     """Refuse arguments that do not go together before PyTorch is loaded."""
-    if Path(args.method).exists():
+    _take_run_as_method(args)
+    if Path(args.method).exists() and not is_method_code(args.method):
         remedy = f"name the method first: smallpose predict movenet {args.method} --out found.json"
         raise InputError(args.method, "is a file or folder and not a method", remedy)
     for path in args.inputs:
@@ -196,6 +199,17 @@ def _check_arguments(args: argparse.Namespace) -> None:
     ):
         if is_wrong:
             raise InputError(where, what, remedy)
+
+
+def _take_run_as_method(args: argparse.Namespace) -> None:
+    """Replace the folder of a run in the place of METHOD by its method and its weights."""
+    folder = Path(args.method)
+    if not (folder / "model.json").is_file():
+        return
+    if args.weights:
+        remedy = f"leave --weights out, or name the method in place of {folder}"
+        raise InputError(f"--weights {args.weights}", f"{folder} has weights of its own", remedy)
+    args.method, args.weights = read_run_method(folder), str(folder)
 
 
 def _read_options(args: argparse.Namespace) -> "InferenceOptions":

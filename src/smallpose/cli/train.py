@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "method",
         metavar="METHOD",
-        help="Name of the method; 'smallpose methods' lists them. FILE.py:FUNCTION names one of "
-        "your own; the file is run.",
+        help="Name of the method; 'smallpose methods' lists them. FILE.py:NAME names one of "
+        "your own, FILE.py the only one in it; the file is run.",
     )
     parser.add_argument(
         "overrides",

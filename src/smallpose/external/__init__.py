@@ -27,7 +27,7 @@ def create_model(
     """Create a method of the paper or a published model, in eval mode.
 
     Args:
-        name: a key of `METHODS` or of `EXTERNAL`, or `FILE.py:FUNCTION`.
+        name: a key of `METHODS` or of `EXTERNAL`, or `FILE.py:NAME`.
         skeleton, weights, options: as in `create_method`; a published model has its own joints
             and weights.
 

@@ -136,8 +136,8 @@ def _choose_layout(file: Path, num_values: int, truth: Instances) -> _Layout:
     joints = " or ".join(str(len(skeleton)) for skeleton in skeletons)
     raise InputError(
         f"{file}, line 1",
-        f"{num_values} numbers do not fit the {joints} joints of the ground truth (5 and 2 or 3 per "
-        "joint, then score and identity)",
+        f"{num_values} numbers do not fit the {joints} joints of the ground truth (5, then 2 or "
+        "3 per joint, then score and identity)",
         'name the joints of the results: {"keypoint_names": ["nose", …], "predictions": [COCO '
         "results, as yolo pose val save_json=True writes them]}",
     )

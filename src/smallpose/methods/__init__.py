@@ -5,6 +5,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from smallpose.catalog.method_code import MethodCode, is_method_code
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SKELETONS, Skeleton
 from smallpose.io.skeleton_json import read_skeleton
@@ -29,7 +30,7 @@ from smallpose.methods import (
 from smallpose.methods.base import MethodCard, PoseMethod, Recipe
 from smallpose.methods.checkpoints import mmpose_zoo
 from smallpose.methods.checkpoints.read import read_weights
-from smallpose.methods.custom import Creator, is_custom_method, load_custom_method
+from smallpose.methods.custom import Creator, load_custom_method
 
 __all__ = [
     "METHODS",
@@ -83,7 +84,8 @@ def create_method(
     """Create a method as a `torch.nn.Module`, in eval mode.
 
     Args:
-        name: a key of `METHODS`, or `FILE.py:FUNCTION` for a method of your own.
+        name: a key of `METHODS`, or `FILE.py:NAME` for a method of your own; the name of the
+            function or class may be left out where the file has one method.
         skeleton: "coco17", "smallpose21", …, a JSON file, or a `Skeleton` (default: that of the
             weights where their file tells, else COCO's 17).
         weights: our safetensors, a run's folder, MMPose's `.pth`, the authors' files of
@@ -114,18 +116,22 @@ def create_method(
 
 def is_method_name(name: str) -> bool:
     """Return whether it is a key of `METHODS` or names a method of the user's own."""
-    return name in METHODS or is_custom_method(name)
+    return name in METHODS or is_method_code(name)
 
 
 def _find_creator(name: str) -> Creator:
-    if is_custom_method(name):
-        return load_custom_method(name, METHODS)
+    code = MethodCode.parse(name)
+    if code is not None:
+        return load_custom_method(code, METHODS)
+    if Path(name).is_dir():
+        remedy = f"name the method, and the folder by --weights {name}"
+        raise InputError(f"method {name}", "is a folder and not a method", remedy)
     if name not in METHODS:
         near = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.4) or list(METHODS)
         raise InputError(
             f"method {name}",
             "no such method",
-            f"try {near[0]}, or FILE.py:FUNCTION for a method of your own",
+            f"try {near[0]}, or FILE.py:NAME for a method of your own",
         )
     return METHODS[name]
 

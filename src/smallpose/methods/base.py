@@ -118,6 +118,7 @@ class PoseMethod(nn.Module, ABC):
         training_only: prefixes of the names of weights that only training needs; published files
             may lack them.
         engine: what computes the network, for records; only PyTorch's can be changed by options.
+        code: `FILE.py:NAME` of a user's method, with the whole path; "" for ours.
         precision: autocast type of `run_network`; None for single precision.
         network: what `run_network` calls in place of `forward`, such as a compiled copy; None for
             the method itself.
@@ -138,6 +139,7 @@ class PoseMethod(nn.Module, ABC):
     training_only: tuple[str, ...] = ()
     skeleton_specific: tuple[str, ...] = ()
     engine: str = "torch"
+    code: str = ""
     precision: torch.dtype | None = None
     network: Callable[[Tensor], Any] | None = None
 

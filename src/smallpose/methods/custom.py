@@ -1,4 +1,4 @@
-"""Methods of users, each in one Python file: loaded by `FILE.py:FUNCTION` and checked once.
+"""Methods of users, each in one Python file: loaded by `FILE.py:NAME` and checked once.
 
 What a method must have is checked before any data is read, so that a mistake is one line with what
 to type, and not an error in the middle of a training run.
@@ -9,11 +9,13 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from smallpose.catalog.method_code import MethodCode
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import Skeleton
 from smallpose.methods.base import MethodCard, PoseMethod, Recipe
@@ -22,46 +24,36 @@ from smallpose.methods.full_image import FullImageMethod
 Creator = Callable[[Skeleton], PoseMethod]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_CODE = re.compile(r"(?P<file>.+\.py):(?P<function>\w+)")
 _NUM_TRIAL_CROPS = 2
 
 
-def is_custom_method(text: str) -> bool:
-    """Return whether the text is `FILE.py:FUNCTION`."""
-    return _CODE.fullmatch(text) is not None
-
-
-def load_custom_method(text: str, reserved: Collection[str]) -> Creator:
-    """Load the function that creates a user's method; the file is executed.
+def load_custom_method(code: MethodCode, reserved: Collection[str]) -> Creator:
+    """Load the function or class that creates a user's method; the file is executed.
 
     Args:
-        text: `FILE.py:FUNCTION`.
+        code: without a name, the file's only method is meant.
         reserved: names that the method may not have.
-    Returns: the function, which takes a skeleton; what it returns is checked.
+    Returns: the function, which takes a skeleton; what it returns is checked, and records where it
+        comes from.
     Raises: InputError for a file or a function that does not exist or fails.
     """
-    match = _CODE.fullmatch(text)
-    assert match is not None
-    path, name = Path(match["file"]), match["function"]
+    text, path = str(code), code.file
     if not path.is_file():
-        raise InputError(text, f"no file {path}", "write FILE.py:FUNCTION with an existing file")
-    spec = importlib.util.spec_from_file_location(f"smallpose_custom_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise _explain_failure(text, f"{path.name} fails", error) from error
+        raise InputError(text, f"no file {path}", "write FILE.py:NAME with an existing file")
+    module = _import_file(path, text)
+    name = code.name or _find_only_method(module, path)
     function = getattr(module, name, None)
     if not callable(function):
-        raise InputError(
-            text, f"{path.name} has no function {name}", f"write {path}:NAME of a function in it"
+        methods = _list_methods(module)
+        known = (
+            f"write {path}:{methods[0]}" if methods else f"write {path}:NAME of a function in it"
         )
+        raise InputError(text, f"{path.name} has no function {name}", known)
+    default_name = name
     if inspect.isclass(function):
         # Names of methods are in lower case, as on the command line.
-        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    default_name = name.removeprefix("create_")
+        default_name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    default_name = default_name.removeprefix("create_")
 
     def create(skeleton: Skeleton) -> PoseMethod:
         try:
@@ -69,10 +61,67 @@ def load_custom_method(text: str, reserved: Collection[str]) -> Creator:
         except InputError:
             raise
         except Exception as error:
-            raise _explain_failure(text, f"{match['function']}(skeleton) fails", error) from error
-        return check_custom_method(method, skeleton, text, default_name, reserved)
+            raise _explain_failure(text, f"{name}(skeleton) fails", error) from error
+        method = check_custom_method(method, skeleton, text, default_name, reserved)
+        method.code = f"{path.resolve()}:{name}"
+        return method
 
     return create
+
+
+def _import_file(path: Path, where: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"smallpose_custom_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise _explain_failure(where, f"{path.name} fails", error) from error
+    return module
+
+
+def _list_methods(module: ModuleType) -> list[str]:
+    """List the functions of a file that create methods; its classes of methods where it has none.
+
+    Functions are those called `create_…`, those that are annotated to return a method, and those
+    that take nothing but a `skeleton`.
+    """
+    own = {
+        name: value
+        for name, value in vars(module).items()
+        if getattr(value, "__module__", "") == module.__name__ and not name.startswith("_")
+    }
+    functions = [n for n, value in own.items() if inspect.isfunction(value) and _is_creator(value)]
+    return functions or [
+        name
+        for name, value in own.items()
+        if inspect.isclass(value)
+        and issubclass(value, PoseMethod)
+        and not inspect.isabstract(value)
+    ]
+
+
+def _is_creator(function: Callable[..., Any]) -> bool:
+    returned = inspect.signature(function, eval_str=False).return_annotation
+    is_annotated = inspect.isclass(returned) and issubclass(returned, PoseMethod)
+    takes_skeleton = list(inspect.signature(function).parameters) == ["skeleton"]
+    return is_annotated or takes_skeleton or function.__name__.startswith("create_")
+
+
+def _find_only_method(module: ModuleType, path: Path) -> str:
+    """Return the name of the file's only method.
+
+    Raises: InputError where it has none, or several.
+    """
+    methods = _list_methods(module)
+    if len(methods) == 1:
+        return methods[0]
+    if not methods:
+        remedy = f"write {path}:NAME of the function or class in it that makes the method"
+        raise InputError(str(path), "no method was recognised in it", remedy)
+    what = f"has {len(methods)} methods: {', '.join(methods)}"
+    raise InputError(str(path), what, f"name one of them, as in {path}:{methods[0]}")
 
 
 def check_custom_method(

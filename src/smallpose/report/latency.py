@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from smallpose.core.errors import SmallposeError
+from smallpose.core.errors import InputError, SmallposeError
 from smallpose.core.instances import Instances
 from smallpose.report.images.contact_sheet import ReadImage
 from smallpose.report.inputs.runs import Run
@@ -81,15 +81,18 @@ def _measure_run(
     if run.is_result_file or run.is_untrained or not path.is_file():
         return None
 
+    from smallpose.catalog.run_method import name_run_method
     from smallpose.inference import predict_people
-    from smallpose.methods import METHODS, create_method
+    from smallpose.methods import create_method
     from smallpose.methods.checkpoints.read import read_weights
 
-    if run.method not in METHODS:
-        print_status(f"{run.title}: not measured, because {run.method} is a method of your own")
-        return None
     weights = read_weights(path)
-    method = create_method(run.method, weights.skeleton or truth.skeleton).move_to()
+    try:
+        name = name_run_method(run.folder, {"method": run.method} | dict(weights.metadata))
+        method = create_method(name, weights.skeleton or truth.skeleton).move_to()
+    except InputError as error:
+        print_status(f"{run.title}: not measured ({error.where}: {error.what})")
+        return None
     weights.load_into(method)
     parts = [truth.take_images(np.array([row])) for row in rows.tolist()]
     predict_people(method, parts[0], None, images.__getitem__)

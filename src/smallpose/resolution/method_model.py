@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from smallpose.core.errors import InputError
 from smallpose.dataloading.images import ImageReader
 from smallpose.external import EXTERNAL, create_model
 from smallpose.inference import InferenceOptions, predict_people
@@ -16,7 +15,6 @@ from smallpose.methods import is_method_name
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.full_image import FullImageMethod
 from smallpose.resolution.reduced_set import ReducedSet
-from smallpose.system.json_decode import read_json
 
 
 @dataclass(frozen=True)
@@ -71,17 +69,3 @@ def load_method(name: str, weights: Path | str | None, device: str, trust: bool)
 def is_method(name: str) -> bool:
     """Return whether it is the name of a method or of a published model."""
     return is_method_name(name) or name in EXTERNAL
-
-
-def read_run_method(folder: Path) -> str:
-    """Return the method of a run's folder.
-
-    Raises: InputError when it is no run.
-    """
-    for name in ("model.json", "result.json"):
-        path = folder / name
-        if path.is_file():
-            return str(read_json(path, dict[str, Any]).get("method", ""))
-    raise InputError(
-        str(folder), "it has no model.json", "pass the folder of a run that 'smallpose train' made"
-    )

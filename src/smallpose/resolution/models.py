@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from smallpose.catalog.run_method import read_run_method
 from smallpose.core.errors import InputError
 from smallpose.resolution.command import parse_commands
 from smallpose.resolution.reduced_set import ReducedSet
@@ -107,12 +108,7 @@ def _create_variants(word: str, name: str, options: ModelOptions) -> "list[Metho
     """Create a model for each way in which its crops are enlarged."""
     from smallpose.inference import InferenceOptions
     from smallpose.methods import METHODS
-    from smallpose.resolution.method_model import (
-        MethodModel,
-        is_method,
-        load_method,
-        read_run_method,
-    )
+    from smallpose.resolution.method_model import MethodModel, is_method, load_method
 
     folder = Path(word)
     if folder.is_dir():

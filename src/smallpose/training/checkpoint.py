@@ -39,6 +39,7 @@ def save_model(method: PoseMethod, folder: Path, recipe: Recipe, **more: Any) ->
         "crop": method.crop_options.to_dict(),
         "recipe": asdict(recipe),
         "smallpose": __version__,
+        **({"code": method.code} if method.code else {}),
         **more,
     }
     state = {name: t.detach().cpu().contiguous() for name, t in method.state_dict().items()}

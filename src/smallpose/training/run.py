@@ -16,7 +16,6 @@ from smallpose.io.coco_results import write_results
 from smallpose.methods import PoseMethod, create_method, find_skeleton, find_weights
 from smallpose.methods.base import Recipe
 from smallpose.methods.checkpoints.read import read_weights
-from smallpose.methods.custom import is_custom_method
 from smallpose.methods.full_image import FullImageMethod
 from smallpose.system.files import write_atomically
 from smallpose.system.progress import print_status
@@ -131,7 +130,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         "environment": _describe_environment(method, distributed),
         "evaluation": score_predictions(data.test, predictions, protocols=PROTOCOLS),
         **_score_on_coco17(data, predictions),
-        **_describe_custom_method(config, method),
+        **_describe_custom_method(method),
     }
     text = json.dumps(result, indent=1)
     write_atomically(config.out / RESULT, text + "\n")
@@ -195,12 +194,12 @@ def _score_on_coco17(data: SettingData, predictions: Predictions) -> dict[str, A
     return {"B17": scores}
 
 
-def _describe_custom_method(config: TrainingConfig, method: PoseMethod) -> dict[str, Any]:
+def _describe_custom_method(method: PoseMethod) -> dict[str, Any]:
     """Describe a user's own method, of which the report knows nothing else."""
-    if not is_custom_method(config.method):
+    if not method.code:
         return {}
     card = {"title": method.card.title, "paradigm": method.card.paradigm}
-    return {"card": {**card, "parts": method.card.parts, "file": config.method}}
+    return {"card": {**card, "parts": method.card.parts, "file": method.code}}
 
 
 def _describe_environment(method: PoseMethod, distributed: DistributedContext) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What is known of the methods without loading PyTorch: their names and facts, code of users."""

@@ -1,0 +1,105 @@
+"""A method in a file of one's own is found again from its run, and named without its function."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from smallpose.catalog.run_method import read_run_method
+from smallpose.cli.main import main
+from smallpose.core.errors import InputError
+from smallpose.core.skeleton import COCO17
+from smallpose.methods import create_method
+from smallpose.training.checkpoint import save_model
+
+ROOT = Path(__file__).parents[2]
+TUTORIAL = (ROOT / "docs" / "extend.md").read_text()
+CODE = re.search(r'```python\n("""my_method.py.*?)```', TUTORIAL, re.DOTALL)[1]
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    (tmp_path / "my_method.py").write_text(CODE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "my_method.py"
+
+
+@pytest.fixture
+def run(file, tmp_path):
+    """Weights as `train` writes them."""
+    method = create_method("my_method.py:coffee")
+    save_model(method, tmp_path / "runs" / "own", method.recipes["own"])
+    return Path("runs/own")
+
+
+def test_a_run_names_the_file_of_its_method(file, run, capsys):
+    card = json.loads((run / "model.json").read_text())
+    assert card["code"] == f"{file}:coffee"
+    assert read_run_method(run) == f"{file}:coffee"
+    assert capsys.readouterr().err == f"{run}: the method coffee is loaded from {file}:coffee\n"
+    method = create_method(read_run_method(run), weights=run)
+    assert (method.name, method.code) == ("coffee", f"{file}:coffee")
+
+
+def test_a_file_that_is_gone_is_one_line_with_the_call_that_works(file, run):
+    file.rename(file.with_name("moved.py"))
+    with pytest.raises(InputError) as caught:
+        read_run_method(run)
+    assert str(caught.value) == (
+        f"runs/own: its method coffee is in {file}, which is not there any more; name the file "
+        "and the weights: FILE.py:coffee --weights runs/own"
+    )
+    assert create_method("moved.py:coffee", weights=run).name == "coffee"
+
+
+def test_code_that_comes_with_the_weights_is_not_run_unless_it_is_named(file, run):
+    (run / "evil.py").write_text("raise SystemExit('was run')")
+    for code in (f"{(run / 'evil.py').resolve()}:coffee", "runs/own/evil.py:coffee"):
+        card = json.loads((run / "model.json").read_text()) | {"code": code}
+        (run / "model.json").write_text(json.dumps(card))
+        with pytest.raises(InputError, match="name the file and the weights"):
+            read_run_method(run)
+
+
+def test_verbs_take_the_run(file, run, capsys, tmp_path):
+    import cv2
+
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos" / "a.png"), np.full((96, 64, 3), 90, np.uint8))
+    assert main(["predict", "runs/own", "photos", "--out", "r.json"]) == 0
+    assert len(json.loads((tmp_path / "r.json").read_text())) == 1
+    capsys.readouterr()
+    assert main(["predict", "runs/own", "photos", "--weights", "x", "--out", "r.json"]) == 2
+    assert "leave --weights out" in capsys.readouterr().err
+    assert main(["train", "runs/own", "--show-recipe"]) == 2
+    assert "name the method, and the folder by --weights runs/own" in capsys.readouterr().err
+    from smallpose.cli.features import _load_method
+
+    for text in ("runs/own", "my_method.py:coffee=runs/own"):
+        assert _load_method(text)[0].name == "coffee"
+
+
+def test_resolution_takes_the_run(file, run):
+    from smallpose.resolution.models import ModelOptions, create_models
+
+    (model,) = create_models(["runs/own"], [], ModelOptions())
+    assert model.name == "own"
+
+
+def test_the_only_method_of_a_file_needs_no_name(file, capsys):
+    assert create_method("my_method.py").code == f"{file}:coffee"
+    assert main(["train", "my_method.py", "--show-recipe"]) == 0
+    assert "recipe own" in capsys.readouterr().out
+    both = "\n\ndef create_tea(skeleton):\n    return Coffee(skeleton)\n"
+    file.write_text(CODE + both)
+    with pytest.raises(InputError, match="has 2 methods: coffee, create_tea; name one of them, as"):
+        create_method("my_method.py")
+    file.write_text(CODE.partition("def coffee")[0])
+    assert create_method("my_method.py", COCO17).code == f"{file}:Coffee"
+    file.write_text("x = 1\n")
+    with pytest.raises(
+        InputError, match=r"no method was recognised in it; write my_method\.py:NAM"
+    ):
+        create_method("my_method.py")
