@@ -53,7 +53,7 @@ def test_a_folder_of_mmpose_files_is_one_table(tmp_path, truth):
     assert predictions.scores.tolist() == pytest.approx([0.8 * 0.5] * 2)
     save(folder / "cat.json", [person | {"keypoint_scores": [1.0]}])
     with pytest.raises(
-        InputError, match=r"cat\.json: the lengths of keypoints, keypoint_scores or bbox"
+        InputError, match=r"cat\.json, person\[0\]: the lengths of keypoints and their scores"
     ):
         read_results(folder, truth)
 

@@ -13,11 +13,9 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.top_down.batches import select_trainable
-from smallpose.io.coco_results_slow import decode_entries
+from smallpose.io.coco_results_slow import read_entries
 from smallpose.io.image_lookup import ImageLookup
-from smallpose.io.json_blocks import Int64, decode_records
-from smallpose.io.mmpose_results import read_mmpose_folder
-from smallpose.system.files import read_bytes
+from smallpose.io.json_blocks import Int64, decode_blocks
 from smallpose.system.progress import print_status
 
 Floats = NDArray[np.float64]
@@ -74,17 +72,16 @@ def read_boxes(path: Path | str, images: Images, category_ids: Sequence[int | st
 
     Raises: InputError when a box or score is not finite, or when no box is left.
     """
-    is_folder = Path(path).is_dir()
-    data = read_mmpose_folder(Path(path), images) if is_folder else read_bytes(Path(path))
-    raws, _ = decode_entries(path, data)
+    entries = read_entries(path, images=images)
     lookup = ImageLookup(images)
-    num_boxes, num_others = len(raws), 0
+    num_boxes, num_others = len(entries.raws), 0
     image_ids: list[int] = []
     boxes_xywh: list[Sequence[float]] = []
     confidences: list[float] = []
-    records = decode_records(path, "entry", raws, _DetectedBox)
+    blocks = decode_blocks(path, "entry", entries.raws, _DetectedBox, entries.places)
+    records = [record for block in blocks for record in block]
     for index, record in enumerate(records):
-        where = f"{path}, entry[{index}]"
+        where = entries.describe(path, index)
         image_id = lookup.find_id_if_known(record.image_id, record.file_name, where)
         num_others += image_id is None
         is_person = record.category_id is None or record.category_id in category_ids

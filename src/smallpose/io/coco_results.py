@@ -11,9 +11,14 @@ from smallpose.core.instances import Images, Instances, make_images, make_instan
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.io.coco_results_fast import read_results_fast
-from smallpose.io.coco_results_slow import ResultRecord, decode_entries, read_results_slow
+from smallpose.io.coco_results_slow import (
+    ResultRecord,
+    make_named_skeleton,
+    read_entries,
+    read_results_slow,
+)
 from smallpose.io.joint_order_check import add_order_note
-from smallpose.io.json_blocks import decode_records, guess_skeleton
+from smallpose.io.json_blocks import decode_blocks, guess_skeleton
 from smallpose.system.files import read_bytes, read_if_gzip, write_atomically
 
 
@@ -23,7 +28,7 @@ def read_results(path: Path | str, truth: Instances, data: bytes | None = None) 
     A plain list has the joints of `truth` in their order, or COCO's 17 where `truth` has those
     among others. {"keypoint_names": […], "predictions": [the list]} may have any joints in any
     order; they are matched by name.
-    Ultralytics' and MMPose's forms are read too, see `mmpose_results`.
+    Forms of other tools, also folders, are read too; see `result_folders` and `result_forms`.
 
     Args:
         data: the content of the file, where it was read already; then `path` is for messages.
@@ -37,15 +42,20 @@ def read_results(path: Path | str, truth: Instances, data: bytes | None = None) 
 
 
 def is_result_file(path: Path | str, data: bytes | None = None) -> bool:
-    """Return whether the file is a list, or names its joints, and is not an annotation file.
+    """Return whether the file is a list, names its joints, or is results of another tool.
 
     Args:
         data: its content, where it was read already.
     """
     data = read_bytes(Path(path)) if data is None else data
     data = data.removeprefix(b"\xef\xbb\xbf").lstrip()
-    is_named = data[:1] == b"{" and b'"predictions"' in data and b'"annotations"' not in data
-    return data[:1] == b"[" or is_named
+    if data[:1] != b"{" or b'"annotations"' in data:
+        return data[:1] == b"["
+    if b'"predictions"' in data:
+        return True
+    from smallpose.io.result_forms import is_foreign_object
+
+    return is_foreign_object(data)
 
 
 def make_truth_for_results(path: Path | str, data: bytes | None = None) -> Instances:
@@ -54,9 +64,12 @@ def make_truth_for_results(path: Path | str, data: bytes | None = None) -> Insta
     Args:
         data: its content, where it was read already.
     """
-    raws, skeleton = decode_entries(path, read_bytes(Path(path)) if data is None else data)
-    records = decode_records(path, "entry", raws, ResultRecord)
-    if skeleton is None:
+    entries = read_entries(path, data)
+    blocks = decode_blocks(path, "entry", entries.raws, ResultRecord, entries.places)
+    records = [record for block in blocks for record in block]
+    if entries.keypoint_names is not None:
+        skeleton = make_named_skeleton(path, entries.keypoint_names)
+    else:
         skeleton = guess_skeleton(path, [len(r.keypoints) for r in records[:1]]) or COCO17
     ids = sorted({r.image_id for r in records if isinstance(r.image_id, int)})
     names = sorted(

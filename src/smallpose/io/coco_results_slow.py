@@ -1,5 +1,6 @@
 """Read COCO keypoint results with the ordinary JSON library, which explains every mistake."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -10,18 +11,20 @@ from msgspec import Raw, Struct
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
-from smallpose.core.instances import Instances
+from smallpose.core.instances import Images, Instances
+from smallpose.core.joint_names import are_numbered
 from smallpose.core.joint_order import list_joints, match_joint_order
 from smallpose.core.predictions import Predictions, make_predictions
 from smallpose.core.skeleton import COCO17, Skeleton, resolve_skeleton
 from smallpose.io.image_lookup import ImageLookup, describe_doubtful_ids
 from smallpose.io.joint_list import check_joint_list
 from smallpose.io.json_blocks import Int64, decode_blocks, decode_records
-from smallpose.io.mmpose_results import read_mmpose_folder, refuse_pickle
 from smallpose.io.repeated_fields import refuse_repeated_members
+from smallpose.io.result_entries import ResultEntries, refuse_pickle
 from smallpose.system.files import read_bytes
 from smallpose.system.json_decode import decode_json
 
+_FLAT_KEYPOINTS = re.compile(rb'"keypoints"\s*:\s*\[\s*[-0-9.]')
 MAX_DETECTIONS_IN_IMAGE = 100_000  # more in one image is a mistake, not a crowd
 
 
@@ -52,18 +55,14 @@ class _Columns(NamedTuple):
 
 def read_results_slow(path: Path | str, truth: Instances, data: bytes | None = None) -> Predictions:
     """Read what `coco_results.read_results` reads, with errors that name the entry."""
-    is_folder = Path(path).is_dir()
-    if is_folder:
+    if Path(path).is_dir():
         from smallpose.io.result_folders import read_result_folder
 
         from_folder = read_result_folder(Path(path), truth)
         if from_folder is not None:
             return from_folder
-        data = read_mmpose_folder(Path(path), truth.images)
-    elif data is None:
-        data = read_bytes(Path(path))
-    refuse_pickle(path, data)
-    raws, named = decode_entries(path, data)
+    entries = read_entries(path, data, truth.images)
+    named = make_entry_skeleton(path, entries, truth)
     skeleton: Skeleton | None = None
     parts: list[_Columns] = []
     lookup = ImageLookup(truth.images)
@@ -71,35 +70,32 @@ def read_results_slow(path: Path | str, truth: Instances, data: bytes | None = N
     category_ids = {None, *map(str, truth.category_ids)}
     num_left_out = 0
     start = 0
-    for block in decode_blocks(path, "entry", raws, ResultRecord):
-        numbered = enumerate(block, start)
+    for block in decode_blocks(path, "entry", entries.raws, ResultRecord, entries.places):
         records = [
-            (i, r)
-            for i, r in numbered
+            (entries.describe(path, i), r)
+            for i, r in enumerate(block, start)
             if (None if r.category_id is None else str(r.category_id)) in category_ids
         ]
         num_left_out += len(block) - len(records)
         start += len(block)
         if not records:
             continue
-        for number, record in records:
-            record.image_id = lookup.find_id(
-                record.image_id, record.file_name, f"{path}, entry[{number}]"
-            )
-        skeleton = skeleton or named or _require_skeleton(path, *records[0], truth)
-        parts.append(_build_columns(path, records, skeleton))
+        for where, record in records:
+            record.image_id = lookup.find_id(record.image_id, record.file_name, where)
+        skeleton = skeleton or named or _require_skeleton(*records[0], truth)
+        parts.append(_build_columns(records, skeleton))
     lookup.refuse_mixture()
     if num_left_out and not parts:
-        other = decode_records(path, "entry", raws[:1], ResultRecord)[0].category_id
+        other = decode_records(path, "entry", entries.raws[:1], ResultRecord)[0].category_id
         raise InputError(
             str(path),
             f"all {num_left_out:,} results are of other categories, the first of {other}",
             f"give people the truth's category_id, {' or '.join(map(str, truth.category_ids))}",
         )
-    notes: list[str] = []
+    notes = list(entries.notes)
     if num_left_out:
         notes.append(f"{num_left_out:,} results of other categories left out")
-    if not is_folder:
+    if entries.places is None:
         notes += describe_doubtful_ids(truth.images, sorted(lookup.numbers_as_ids))
     if skeleton is None:
         return make_predictions(truth.skeleton, [], [], [])
@@ -116,8 +112,58 @@ def read_results_slow(path: Path | str, truth: Instances, data: bytes | None = N
     return predictions if named is None else order_named_joints(path, predictions, truth.skeleton)
 
 
-def decode_entries(path: Path | str, data: bytes) -> tuple[list[Raw], Skeleton | None]:
-    """Decode the list of a result file, and the skeleton that it names; None for a plain list.
+def read_entries(
+    path: Path | str, data: bytes | None = None, images: Images | None = None
+) -> ResultEntries:
+    """Read the entries of a result file, or of a folder or file in the form of another tool.
+
+    Args:
+        data: the content of the file, where it was read already.
+        images: of the ground truth, which the names of files are looked up in; None without one.
+
+    Raises: InputError when the path has no results, RefusedError for a pickle.
+    """
+    if Path(path).is_dir():
+        from smallpose.io.result_forms import convert_folder, find_single_file
+
+        single = find_single_file(Path(path))
+        return convert_folder(Path(path), images) if single is None else read_entries(single)
+    data = read_bytes(Path(path)) if data is None else data
+    refuse_pickle(path, data)
+    if not _begins_plainly(data):
+        from smallpose.io.result_forms import convert_file
+
+        converted = convert_file(path, data, images)
+        if converted is not None:
+            return converted
+    raws, names = decode_entries(path, data)
+    return ResultEntries(raws, names)
+
+
+def make_entry_skeleton(
+    path: Path | str, entries: ResultEntries, truth: Instances
+) -> Skeleton | None:
+    """Return the skeleton that entries name; None where they or the truth name no joints.
+
+    Where another tool named the joints and the truth only numbers them, they are the truth's.
+    """
+    names = entries.keypoint_names
+    if names is None or (entries.places is not None and are_numbered(truth.skeleton.joints)):
+        return None
+    return make_named_skeleton(path, names)
+
+
+def _begins_plainly(data: bytes) -> bool:
+    """Return whether the first entry of a list is certainly a record of COCO results."""
+    if data[:1] != b"[":
+        return False
+    first = data[: data.find(b"}") + 1]
+    has_image = b'"image_id"' in first or b'"file_name"' in first
+    return has_image and _FLAT_KEYPOINTS.search(first) is not None and b'"box"' not in first
+
+
+def decode_entries(path: Path | str, data: bytes) -> tuple[list[Raw], list[str] | None]:
+    """Decode the list of a result file, and the joints that it names; None for a plain list.
 
     Raises: InputError when the file is no result file, or its names are empty or repeated.
     """
@@ -127,9 +173,7 @@ def decode_entries(path: Path | str, data: bytes) -> tuple[list[Raw], Skeleton |
         return decode_json(path, data, list[Raw], remedy), None
     file = decode_json(path, data, _NamedResults, remedy)
     refuse_repeated_members(path, data, _NamedResults)
-    if file.keypoint_names is None:
-        return file.predictions, None
-    return file.predictions, make_named_skeleton(path, file.keypoint_names)
+    return file.predictions, file.keypoint_names
 
 
 def make_named_skeleton(path: Path | str, names: list[str]) -> Skeleton:
@@ -174,14 +218,12 @@ def match_skeleton(num_values: int, truth: Instances) -> Skeleton | None:
     return None
 
 
-def _require_skeleton(
-    path: Path | str, number: int, record: ResultRecord, truth: Instances
-) -> Skeleton:
+def _require_skeleton(where: str, record: ResultRecord, truth: Instances) -> Skeleton:
     num_values = len(record.keypoints)
     skeleton = match_skeleton(num_values, truth)
     if skeleton is None:
         raise InputError(
-            f"{path}, entry[{number}]",
+            where,
             f"{num_values} keypoint values, {truth.skeleton.name} needs {3 * len(truth.skeleton)}",
             "give the joints of the truth or COCO's 17, or name those of the results: "
             '{"keypoint_names": ["nose", …], "predictions": [the list]}',
@@ -189,17 +231,13 @@ def _require_skeleton(
     return skeleton
 
 
-def _build_columns(
-    path: Path | str, records: list[tuple[int, ResultRecord]], skeleton: Skeleton
-) -> _Columns:
+def _build_columns(records: list[tuple[str, ResultRecord]], skeleton: Skeleton) -> _Columns:
     num_values = 3 * len(skeleton)
     no_box = [float("nan")] * 4
-    for number, record in records:
+    for where, record in records:
         problem = _find_problem(record, num_values, skeleton)
         if problem:
-            raise InputError(
-                f"{path}, entry[{number}]", problem, "correct the entry or leave it out"
-            )
+            raise InputError(where, problem, "correct the entry or leave it out")
     n = len(records)
     keypoints = np.array([r.keypoints for _, r in records])
     boxes = np.array([r.bbox or no_box for _, r in records], dtype=np.float64)

@@ -5,7 +5,7 @@ Other programs write null for what they do not know, and pandas writes integers 
 read where an integer or a flag is due.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -24,8 +24,17 @@ _DECODE_ERRORS = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 T = TypeVar("T")
 
 
-def decode_blocks(path: Path | str, name: str, raws: list[Raw], kind: type[T]) -> Iterator[list[T]]:
+def decode_blocks(
+    path: Path | str,
+    name: str,
+    raws: list[Raw],
+    kind: type[T],
+    places: Sequence[str] | None = None,
+) -> Iterator[list[T]]:
     """Decode the records as `kind`, a block at a time.
+
+    Args:
+        places: where each record is, for messages; None where they are the list `name`.
 
     Raises: InputError with the index and id of the first record that is no `kind`, or has a field
         of it twice.
@@ -37,10 +46,11 @@ def decode_blocks(path: Path | str, name: str, raws: list[Raw], kind: type[T]) -
             records = decoder.decode(b"[" + b",".join(bytes(r) for r in block) + b"]")
         except _DECODE_ERRORS:
             records = [
-                _decode_record(f"{path}, {name}[{index}]", raw, kind)
+                _decode_record(places[index] if places else f"{path}, {name}[{index}]", raw, kind)
                 for index, raw in enumerate(block, start)
             ]
-        refuse_repeated_fields(path, name, start, block, kind)
+        own_places = None if places is None else places[start : start + BLOCK_SIZE]
+        refuse_repeated_fields(path, name, start, block, kind, own_places)
         yield records
 
 

@@ -22,12 +22,18 @@ def list_fields(kind: type) -> tuple[str, ...]:
 
 
 def refuse_repeated_fields(
-    path: Path | str, name: str, first: int, raws: Sequence[Raw], kind: type
+    path: Path | str,
+    name: str,
+    first: int,
+    raws: Sequence[Raw],
+    kind: type,
+    places: Sequence[str] | None = None,
 ) -> None:
     """Raise InputError where one of the records has a field of `kind` twice.
 
     Args:
         name: of the list that the records are in, and `first` the index of the first one there.
+        places: where each record is, for messages; None where they are that list.
     """
     fields = list_fields(kind)
     if json_text.EXTENSION is not None:
@@ -38,7 +44,7 @@ def refuse_repeated_fields(
     for index, raw in enumerate(raws, first):
         text = bytes(raw)
         if may_repeat(text, keys):
-            where = f"{path}, {name}[{index}]"
+            where = places[index - first] if places else f"{path}, {name}[{index}]"
             repeated = find_repeated_key(where, text, fields)
             if repeated is not None:
                 raise describe_repeated_key(where + format_id(raw), repeated)
