@@ -16,6 +16,7 @@ from smallpose.dataloading.images import ImageArray
 
 Colour = tuple[int, int, int]
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 LEFT: Colour = (255, 152, 30)
@@ -94,26 +95,36 @@ def place_window(
         box_xywh: (4,) px of the image.
         margin: of the box's longer side, added on every side.
     """
-    x, y, w, h = box_xywh.tolist()
-    extra = 2 * margin * max(w, h)
+    rows = place_windows(box_xywh[None], np.array([image_wh]), tile_wh, margin)
+    left, top, width, height = rows[0].tolist()
+    return Window(left=left, top=top, width=width, height=height, tile_wh=tile_wh)
+
+
+def place_windows(
+    boxes_xywh: Floats, image_wh: Ints, tile_wh: tuple[int, int], margin: float = 0.14
+) -> Ints:
+    """Place a window around each box, as `place_window` does.
+
+    Args:
+        boxes_xywh: (n, 4) px of the images.
+        image_wh: (n, 2) px of each box's image.
+
+    Returns: (n, 4) left, top, width, height in px of the images; may reach beyond them.
+    """
+    x, y, w, h = boxes_xywh.T
+    extra = 2 * margin * np.maximum(w, h)
     ratio = tile_wh[0] / tile_wh[1]
-    min_height = max(h, w / ratio, 8.0)
-    wanted_height = max(h + extra, (w + extra) / ratio)
+    min_height = np.maximum(np.maximum(h, w / ratio), 8.0)
+    wanted_height = np.maximum(h + extra, (w + extra) / ratio)
+    limit = np.minimum(image_wh[:, 1], image_wh[:, 0] / ratio)
     # A large person gets less surroundings, so that the window stays inside the image.
-    height = max(min_height, min(wanted_height, image_wh[1], image_wh[0] / ratio))
-    size = max(round(height * ratio), 2), max(round(height), 2)
-    corner = [
-        _shift_inside(centre - side / 2, side, limit)
-        for centre, side, limit in zip((x + w / 2, y + h / 2), size, image_wh, strict=True)
-    ]
-    return Window(left=corner[0], top=corner[1], width=size[0], height=size[1], tile_wh=tile_wh)
-
-
-def _shift_inside(start: float, side: int, limit: int) -> int:
-    """Shift a window into the image rather than pad it; centre it on a smaller image."""
-    if side >= limit:
-        return -((side - limit) // 2)
-    return int(min(max(round(start), 0), limit - side))
+    height = np.maximum(min_height, np.minimum(wanted_height, limit))
+    size = np.maximum(np.rint(np.stack([height * ratio, height], axis=1)), 2)
+    start = np.rint(np.stack([x + w / 2, y + h / 2], axis=1) - size / 2)
+    # Shifted into the image rather than padded; centred on a smaller image.
+    space = image_wh - size
+    corner = np.where(space > 0, np.clip(start, 0, np.maximum(space, 0)), np.ceil(space / 2))
+    return np.concatenate([corner, size], axis=1).astype(np.int64)
 
 
 def list_limbs(skeleton: Skeleton, is_drawn: Mask) -> list[tuple[int, int, str]]:

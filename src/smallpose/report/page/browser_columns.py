@@ -13,9 +13,10 @@ from smallpose.core.predictions import Predictions
 from smallpose.core.sizes import classify_sizes
 from smallpose.evaluation.analysis.error_diagnosis import MIN_OKS, classify_joints
 from smallpose.evaluation.matching.arrays import Floats, Ints
-from smallpose.report.images.pose_drawing import SUBSTITUTE_LIMBS, Window
+from smallpose.report.images.pose_drawing import SUBSTITUTE_LIMBS
 from smallpose.report.inputs.false_positives import FalsePositives
 from smallpose.report.inputs.person_matching import RunPredictions
+from smallpose.report.page.browser_images import CELL_WH
 
 SUBPIXELS = 8  # coordinates are integers in eighths of a cell's px
 UNKNOWN_OKS = 65535
@@ -46,11 +47,14 @@ def encode_column(values: ArrayLike, kind: str) -> str:
     return base64.b64encode(np.ascontiguousarray(values).astype(kind).tobytes()).decode()
 
 
-def encode_positions(xy: Floats, windows: Sequence[Window]) -> str:
-    """Encode (n, k, 2) px of the images as integer fractions of a cell's px."""
-    scale = np.array([w.scale for w in windows]).reshape(len(windows), 1, 2)
-    corner = np.array([(w.left, w.top) for w in windows]).reshape(len(windows), 1, 2) - 0.5
-    cell = (xy - corner) * scale
+def encode_positions(xy: Floats, windows: Ints) -> str:
+    """Encode (n, k, 2) px of the images as integer fractions of a cell's px.
+
+    Args:
+        windows: (n, 4) left, top, width, height of the part of the image that a cell shows.
+    """
+    scale = np.array(CELL_WH) / windows[:, None, 2:]
+    cell = (xy - (windows[:, None, :2] - 0.5)) * scale
     return encode_column(np.clip(np.rint(cell * SUBPIXELS), -32768, 32767), "<i2")
 
 
@@ -59,9 +63,7 @@ def _encode_oks(oks: Floats) -> str:
     return encode_column(np.where(np.isfinite(oks), scaled, UNKNOWN_OKS), "<u2")
 
 
-def encode_items(
-    truth: Instances, items: BrowserItems, windows: Sequence[Window]
-) -> dict[str, Any]:
+def encode_items(truth: Instances, items: BrowserItems, windows: Ints) -> dict[str, Any]:
     """Encode the columns that are independent of the runs."""
     images, image = np.unique(items.image, return_inverse=True)
     has_label = items.label >= 0
@@ -85,7 +87,7 @@ def encode_items(
 
 
 def encode_run(
-    truth: Instances, result: RunPredictions, people: Ints, windows: Sequence[Window]
+    truth: Instances, result: RunPredictions, people: Ints, windows: Ints
 ) -> dict[str, Any]:
     """Encode one run's columns; a person without a prediction has an OKS of 0 and no pose."""
     predictions = result.predictions
@@ -118,7 +120,7 @@ def encode_false_positives(
     predictions: Predictions,
     false: FalsePositives,
     start: int,
-    windows: Sequence[Window],
+    windows: Ints,
 ) -> dict[str, Any]:
     """Encode a run's false positives, which are the items from `start` on."""
     _, shared = _find_shared_joints(truth, predictions)

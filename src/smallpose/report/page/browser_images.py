@@ -12,7 +12,7 @@ from smallpose.core.instances import Instances
 from smallpose.dataloading.images import ImageArray
 from smallpose.evaluation.matching.arrays import Floats, Ints
 from smallpose.report.images.contact_sheet import ReadImage
-from smallpose.report.images.pose_drawing import Window, place_window
+from smallpose.report.images.pose_drawing import Window, place_windows
 from smallpose.system.progress import show_progress
 
 CELL_WH = (120, 160)  # px, largest size of a person's image; smaller ones keep their pixels
@@ -20,16 +20,20 @@ CELL_MARGIN = 0.2
 _UNKNOWN_SIDE = 1 << 20  # px, for an image of unknown size: it does not limit the window
 
 
-def place_cell_window(truth: Instances, image: int, box: Floats) -> Window:
-    width, height = int(truth.images.width[image]), int(truth.images.height[image])
-    if min(width, height) <= 0:
-        width = height = _UNKNOWN_SIDE
-    return place_window(box, (width, height), CELL_WH, CELL_MARGIN)
+def place_cell_windows(truth: Instances, image: Ints, boxes_xywh: Floats) -> Ints:
+    """Place the window of each person's cell: (m, 4) left, top, width, height in px.
+
+    Args:
+        image: (m,) rows of the images.
+        boxes_xywh: (m, 4) px of the images.
+    """
+    image_wh = np.stack([truth.images.width[image], truth.images.height[image]], axis=1)
+    is_unknown = image_wh.min(axis=1, keepdims=True) <= 0
+    image_wh = np.where(is_unknown, _UNKNOWN_SIDE, image_wh)
+    return place_windows(boxes_xywh, image_wh, CELL_WH, CELL_MARGIN)
 
 
-def encode_images(
-    truth: Instances, image: Ints, windows: Sequence[Window], read: ReadImage
-) -> list[bytes]:
+def encode_images(truth: Instances, image: Ints, windows: Ints, read: ReadImage) -> list[bytes]:
     """Encode the part of the image in each window as WebP, b"" where it cannot be read: (m,)."""
     out = [b""] * len(image)
     order = np.argsort(image, kind="stable")
@@ -41,7 +45,7 @@ def encode_images(
         except SmallposeError:
             return  # a set built with --missing-images keep lacks some images
         for i in group.tolist():
-            out[i] = _encode_webp(_fit_cell(windows[i]).cut(full_image))
+            out[i] = _encode_webp(_fit_cell(windows[i].tolist()).cut(full_image))
 
     with ThreadPoolExecutor(2) as pool:
         for _ in show_progress(pool.map(cut_group, groups), "people", total=len(groups)):
@@ -49,17 +53,11 @@ def encode_images(
     return out
 
 
-def _fit_cell(window: Window) -> Window:
-    """Return the same part of the image, reduced to a cell but never enlarged."""
-    if window.height > CELL_WH[1]:
-        return window
-    return Window(
-        left=window.left,
-        top=window.top,
-        width=window.width,
-        height=window.height,
-        tile_wh=(window.width, window.height),
-    )
+def _fit_cell(window: Sequence[int]) -> Window:
+    """Return a window whose part of the image is reduced to a cell but never enlarged."""
+    left, top, width, height = window
+    tile_wh = CELL_WH if height > CELL_WH[1] else (width, height)
+    return Window(left=left, top=top, width=width, height=height, tile_wh=tile_wh)
 
 
 def _encode_webp(image: ImageArray) -> bytes:

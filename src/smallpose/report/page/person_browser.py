@@ -34,7 +34,7 @@ from smallpose.report.page.browser_columns import (
     encode_run,
     list_substitute_limbs,
 )
-from smallpose.report.page.browser_images import CELL_WH, encode_images, place_cell_window
+from smallpose.report.page.browser_images import CELL_WH, encode_images, place_cell_windows
 
 MAX_PEOPLE = 12_000  # in the browser; of more, the worst half of them and a sample of the others
 MAX_RUNS = 4
@@ -98,10 +98,7 @@ def build_browser_data(
     max_false = MAX_FALSE_POSITIVES // len(results)
     false = [find_false_positives(truth, r.predictions, r.matches, max_false) for r in results]
     items = _collect_items(truth, results, people, false)
-    windows = [
-        place_cell_window(truth, image, box)
-        for image, box in zip(items.image.tolist(), items.boxes, strict=True)
-    ]
+    windows = place_cell_windows(truth, items.image, items.boxes)
     images = [b""] * len(windows)
     if read is not None:
         images = encode_images(truth, items.image, windows, read)
