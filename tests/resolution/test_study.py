@@ -14,9 +14,12 @@ from drawn_scenes import make_scenes
 
 from smallpose import create_method, evaluate, read_coco, read_results
 from smallpose.cli.main import main
+from smallpose.resolution.curves import Curve
+from smallpose.resolution.scores import METRICS, HeightScores
 from smallpose.training.checkpoint import save_model
 
 ORACLE = Path(__file__).parent / "bicubic_oracle.py"
+ENDS = ("low", "high")
 STAND_IN = """
 import json, sys
 images, boxes, out, *rest = sys.argv[1:]
@@ -77,6 +80,41 @@ def test_a_bicubic_oracle_falls_with_height_within_its_interval(scenes, tmp_path
     for name in ("curve.csv", "curve.md", "curve.png", "curve.svg", "people.json"):
         assert (out / name).stat().st_size
     assert not list(out.glob("sets/*/images"))
+
+
+def test_few_images_have_no_interval_anywhere_and_a_note_says_so(scenes, tmp_path):
+    """With 7 images, intervals ran from .5 to 99.9 beside a note that called them too narrow."""
+    for num_people in (7, 20):
+        out = tmp_path / str(num_people)
+        oracle = make_oracle_command(scenes, out)
+        words = ("--people", num_people, "--heights", "12,48", "--sensor", "clean")
+        both = ("--command", oracle, "--command", oracle.replace("oracle=", "same=", 1))
+        assert run(scenes, out, *words, *both) == 0
+        content = json.loads((out / "curve.json").read_text())
+        heights = content["models"]["oracle"]["clean"]["heights"]
+        ends = [
+            h[metric][end] for h in heights for metric in h if metric in METRICS for end in ENDS
+        ]
+        ends += [d["AP"]["low"] for d in content["differences"]]
+        notes = " ".join(content["notes"])
+        if num_people == 7:
+            assert set(ends) == {None}
+            assert "No intervals: the people are in 6 images or videos, and at least 10" in notes
+        else:
+            assert any(end is not None for end in ends)
+            assert "Intervals: 95 %, 50 resamples of " in notes
+
+
+@pytest.mark.parametrize("num_clusters", [9, 10])
+def test_the_half_height_of_few_images_has_no_interval(num_clusters):
+    rng = np.random.default_rng(0)
+    points = [
+        HeightScores(px, 30, {"AP": ap}, {"AP": rng.normal(ap, 0.05, 100)}, num_clusters)
+        for px, ap in ((16, 0.1), (64, 0.8))
+    ]
+    half = Curve(tuple(points)).half_height
+    assert 16 < half.value < 64
+    assert (half.high is None, half.low is None) == (num_clusters < 10, num_clusters < 10)
 
 
 def check_is_monotone(curve) -> None:

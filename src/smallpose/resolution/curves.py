@@ -44,8 +44,14 @@ class Curve:
 
     @cached_property
     def half_height(self) -> HalfHeight:
-        """Return the height at which half of the AP at the largest height is left."""
-        return compute_half_height(self.heights, self.ap, self.resampled_ap)
+        """Return the height at which half of the AP at the largest height is left.
+
+        It has an interval from `MIN_CLUSTERS` images or videos on.
+        """
+        resampled = self.resampled_ap
+        if self.points[0].num_clusters < MIN_CLUSTERS:
+            resampled = resampled[:0]
+        return compute_half_height(self.heights, self.ap, resampled)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the curve for JSON."""
@@ -117,6 +123,11 @@ class Study:
         """Return the number of images or videos that were resampled."""
         return len(set(self.people.groups))
 
+    @property
+    def has_intervals(self) -> bool:
+        """Return whether there are enough images or videos for intervals that keep their word."""
+        return self.num_clusters >= MIN_CLUSTERS
+
     @cached_property
     def differences(self) -> list[HeightDifference]:
         """Return the paired differences of AP from the first model."""
@@ -133,7 +144,9 @@ class Study:
         for a, b in zip(first.points, second.points, strict=True):
             value = b.values["AP"] - a.values["AP"]
             resampled = b.resampled["AP"] - a.resampled["AP"]
-            interval = compute_difference_interval(value, resampled, self.num_clusters)
+            interval = None
+            if self.has_intervals:
+                interval = compute_difference_interval(value, resampled, self.num_clusters)
             yield HeightDifference(base, other, sensor, a.px, interval or Interval(value))
 
     @property
@@ -142,14 +155,15 @@ class Study:
         notes = [self.people.describe() + "."]
         notes += [f"{sensor.describe()}." for sensor in self.sensors]
         notes.append(NEIGHBOURS)
-        notes.append(
-            f"Intervals: 95 %, {self.num_resamples:,} resamples of {self.num_clusters:,} images or "
-            "videos, the same ones at every height and for every model."
-        )
-        if self.num_clusters < MIN_CLUSTERS:
+        if self.has_intervals:
             notes.append(
-                f"With {self.num_clusters} images the intervals are too narrow; at least "
-                f"{MIN_CLUSTERS} are needed."
+                f"Intervals: 95 %, {self.num_resamples:,} resamples of {self.num_clusters:,} "
+                "images or videos, the same ones at every height and for every model."
+            )
+        else:
+            notes.append(
+                f"No intervals: the people are in {self.num_clusters} images or videos, and at "
+                f"least {MIN_CLUSTERS} are needed for intervals that hold what they promise."
             )
         return notes
 

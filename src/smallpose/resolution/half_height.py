@@ -56,7 +56,7 @@ def compute_half_height(
     Args:
         heights: (h,) px, rising.
         ap: (h,) at each.
-        resampled: (b, h) under resamples of images.
+        resampled: (b, h) under resamples of images; without any there is no interval.
     """
     smallest = int(heights[0])
     if not ap[-1] >= MIN_AP:

@@ -21,6 +21,7 @@ from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select
 from smallpose.evaluation.matching.oks import compute_pair_oks
 from smallpose.evaluation.protocols import find_owners
 from smallpose.evaluation.scoring.bootstrap import (
+    MIN_CLUSTERS,
     compute_interval,
     count_clusters,
     draw_weights,
@@ -70,11 +71,17 @@ class HeightScores:
 
     @cached_property
     def intervals(self) -> dict[str, Interval]:
-        """Return each metric with its 95 % interval; NaN for ends that cannot be told."""
+        """Return each metric with its 95 % interval; NaN for ends that cannot be told.
+
+        From fewer than `MIN_CLUSTERS` images or videos none can: intervals of resamples then
+        contain the true value less or more often than they promise.
+        """
         return {name: self._compute_interval(name) for name in METRICS}
 
     def _compute_interval(self, name: str) -> Interval:
         value = self.values[name]
+        if self.num_clusters < MIN_CLUSTERS:
+            return Interval(value)
         interval = compute_interval(value, self.resampled[name], self.num_clusters)
         if interval is not None:
             return interval

@@ -97,7 +97,7 @@ class HalfDetected:
         if self.people < MIN_PEOPLE or self.clusters < MIN_CLUSTERS:
             return (
                 f"only {self.people:,} people in {self.clusters:,} images (or videos) are counted, "
-                f"and {MIN_PEOPLE} in {MIN_CLUSTERS} are needed"
+                f"and {MIN_PEOPLE} people in {MIN_CLUSTERS} images are needed"
             )
         if self.fall is not None:
             return (
@@ -107,7 +107,10 @@ class HalfDetected:
             ).replace("%", " %")
         if self.within > MAX_WITHIN:
             share = f"{100 * self.within:.0f} %"
-            return f"the 95 % interval, {self.ends}, contains {share} of the people"
+            return (
+                f"the 95 % interval, {self.ends}, contains {share} of the people; more "
+                "people of these heights are needed"
+            )
         return ""
 
     @property
