@@ -5,6 +5,7 @@ detection is a false positive in the bin of the person it belongs to (protocol `
 bin's AP does not depend on how full the others are.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -112,24 +113,70 @@ def compute_binned_ap(
         num_resamples: of the bootstrap for intervals; 0 for none.
         options: as for `evaluate`.
     """
+    scale = Scale(values, num_bins, max_ratio)
+    return compute_binned_aps(
+        truth, predictions, [scale], num_resamples=num_resamples, seed=seed, **options
+    )[0]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What people are sorted by, and their bins.
+
+    Args:
+        values, num_bins, max_ratio: as for `compute_binned_ap`.
+    """
+
+    values: ArrayLike
+    num_bins: int = 10
+    max_ratio: float | None = None
+
+
+def compute_binned_aps(
+    truth: Instances,
+    predictions: Predictions,
+    scales: Sequence[Scale],
+    *,
+    num_resamples: int = 0,
+    seed: int = 0,
+    **options: Any,
+) -> list[list[Bin]]:
+    """Compute what `compute_binned_ap` does along several scales, and match people only once.
+
+    Args:
+        num_resamples, seed, options: as for `compute_binned_ap`.
+    """
     config = ScoringConfig(**{"protocols": ("owned",), **options})
     scored = select_keypoints(truth, predictions, config)
-    value = np.where(scored.classes[0], np.asarray(values, dtype=np.float64), np.nan)
-    if not np.isfinite(value).any():
-        return []
-    members = _split_people(value, min(num_bins, MAX_CLASSES), max_ratio)
-    groups = score_groups(truth, predictions, scored, members, num_resamples, seed)
-    return [
-        Bin(
-            low=float(value[is_member].min()),
-            high=float(value[is_member].max()),
-            mean=_compute_mean(value[is_member]),
-            people=group.people,
-            ap=group.ap,
-            interval=group.interval,
-        )
-        for is_member, group in zip(members, groups, strict=True)
+    values = [
+        np.where(scored.classes[0], np.asarray(scale.values, dtype=np.float64), np.nan)
+        for scale in scales
     ]
+    members = [
+        _split_people(value, min(scale.num_bins, MAX_CLASSES), scale.max_ratio)
+        if np.isfinite(value).any()
+        else np.zeros((0, len(truth)), dtype=bool)
+        for value, scale in zip(values, scales, strict=True)
+    ]
+    stacked = np.concatenate(members)
+    if not len(stacked):
+        return [[] for _ in scales]
+    scores = iter(score_groups(truth, predictions, scored, stacked, num_resamples, seed))
+    return [
+        [_describe_bin(value[is_member], next(scores)) for is_member in groups]
+        for value, groups in zip(values, members, strict=True)
+    ]
+
+
+def _describe_bin(values: Floats, score: "GroupScore") -> Bin:
+    return Bin(
+        low=float(values.min()),
+        high=float(values.max()),
+        mean=_compute_mean(values),
+        people=score.people,
+        ap=score.ap,
+        interval=score.interval,
+    )
 
 
 @dataclass(frozen=True)
@@ -157,7 +204,7 @@ def score_groups(
 
     Args:
         scored: of both tables, from `select_keypoints`.
-        members: (c, n) the people of each group, at most 32 groups.
+        members: (c, n) the people of each group.
     """
     groups = group_by_image(truth, predictions)
     matches = match_detections(groups, scored.poses, members, THRESHOLDS)

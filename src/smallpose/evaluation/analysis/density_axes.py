@@ -16,7 +16,12 @@ from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.core.sizes import SIZES, SMALL_BELOW
-from smallpose.evaluation.analysis.binned_ap import Bin, compute_binned_ap, score_groups
+from smallpose.evaluation.analysis.binned_ap import (
+    Bin,
+    Scale,
+    compute_binned_aps,
+    score_groups,
+)
 from smallpose.evaluation.areas import get_person_area
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.matching.arrays import Floats, Mask
@@ -177,18 +182,20 @@ def break_down_by_density(
             names, groups, np.repeat(totals, len(DENSITIES)).tolist(), strict=True
         )
     ]
-    bins: dict[str, dict[str, list[Bin]]] = {}
-    for size, is_member in zip(SIZES, values.sizes, strict=True):
-        bins[size] = {
-            axis: compute_binned_ap(
-                truth,
-                predictions,
-                np.where(is_member, values.get_axis(axis), np.nan),
-                num_bins=NUM_BINS,
-                num_resamples=num_resamples,
-                seed=seed,
-                **options,
-            )
-            for axis in AXES
-        }
+    scales = {
+        (size, axis): Scale(np.where(is_member, values.get_axis(axis), np.nan), NUM_BINS)
+        for size, is_member in zip(SIZES, values.sizes, strict=True)
+        for axis in AXES
+    }
+    along = compute_binned_aps(
+        truth,
+        predictions,
+        list(scales.values()),
+        num_resamples=num_resamples,
+        seed=seed,
+        **options,
+    )
+    bins: dict[str, dict[str, list[Bin]]] = {size: {} for size in SIZES}
+    for (size, axis), made in zip(scales, along, strict=True):
+        bins[size][axis] = made
     return DensityBreakdown(classes=classes, bins=bins)

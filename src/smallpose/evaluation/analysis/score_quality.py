@@ -11,7 +11,7 @@ import numpy as np
 
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
-from smallpose.evaluation.analysis.person_matches import match_people
+from smallpose.evaluation.analysis.person_matches import PersonMatches, match_people
 from smallpose.evaluation.areas import get_detection_boxes
 from smallpose.evaluation.evaluate import Evaluation, evaluate
 from smallpose.evaluation.matching.arrays import Floats
@@ -69,7 +69,12 @@ class Calibration:
 
 
 def measure_calibration(
-    truth: Instances, predictions: Predictions, *, protocol: str = "coco", **options: Any
+    truth: Instances,
+    predictions: Predictions,
+    *,
+    protocol: str = "coco",
+    all_matches: PersonMatches | None = None,
+    **options: Any,
 ) -> Calibration:
     """Compare scores with matches, in bins of equally many detections.
 
@@ -77,11 +82,16 @@ def measure_calibration(
     the limit of an image count.
 
     Args:
+        all_matches: what `match_people` returns without a limit of detections, where it is known.
         options: as for `evaluate`.
     """
     others = {name: value for name, value in options.items() if name != "max_detections"}
     limit = options.get("max_detections", 20) if protocol == "coco" else None
-    matches = match_people(truth, predictions, limit, **others)
+    if all_matches is None:
+        all_matches = match_people(truth, predictions, None, **others)
+    matches = all_matches
+    if limit is not None:
+        matches = match_people(truth, predictions, limit, **others)
     oks = np.zeros(len(predictions))
     has_row = matches.rows >= 0
     oks[matches.rows[has_row]] = matches.oks[has_row]
@@ -124,13 +134,12 @@ def measure_calibration(
         bins=bins,
         error=error,
         ap=compute_ap(predictions.scores),
-        perfect_ap=compute_ap(_score_by_oks(truth, predictions, others) + tie_break),
+        perfect_ap=compute_ap(_score_by_oks(predictions, all_matches) + tie_break),
     )
 
 
-def _score_by_oks(truth: Instances, predictions: Predictions, options: dict[str, Any]) -> Floats:
+def _score_by_oks(predictions: Predictions, matches: PersonMatches) -> Floats:
     """Return (d,) the OKS of each detection with the person it matches; 0 for none."""
-    matches = match_people(truth, predictions, None, **options)
     scores = np.zeros(len(predictions))
     has_row = (matches.rows >= 0) & (matches.oks > 0)
     scores[matches.rows[has_row]] = matches.oks[has_row]

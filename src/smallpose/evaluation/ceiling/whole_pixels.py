@@ -1,5 +1,6 @@
 """What whole pixels alone cost on the people of a file: a line for curves, a remark for results."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,12 @@ from numpy.typing import ArrayLike
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton, map_joints
-from smallpose.evaluation.analysis.binned_ap import Bin, compute_binned_ap
+from smallpose.evaluation.analysis.binned_ap import (
+    Bin,
+    Scale,
+    compute_binned_ap,
+    compute_binned_aps,
+)
 from smallpose.evaluation.areas import get_person_area
 from smallpose.evaluation.ceiling.people import compute_own_oks, predict_people, round_joints
 from smallpose.evaluation.ceiling.whole_numbers import has_whole_numbers
@@ -51,6 +57,14 @@ def compute_ceiling_bins(
     """
     best = predict_whole_pixels(truth, predictions.skeleton, **options)
     return compute_binned_ap(truth, best, values, **options | {"num_resamples": 0})
+
+
+def compute_ceilings_along(
+    truth: Instances, predictions: Predictions, scales: Sequence[Scale], **options: Any
+) -> list[list[Bin]]:
+    """Compute what `compute_ceiling_bins` does along several scales, as `compute_binned_aps`."""
+    best = predict_whole_pixels(truth, predictions.skeleton, **options)
+    return compute_binned_aps(truth, best, scales, **options)
 
 
 def add_whole_number_note(

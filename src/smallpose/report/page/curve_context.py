@@ -37,7 +37,8 @@ def build_curve_context(
     if data.test is None or not runs:
         return {"curves": None}
     results = [replace(data.results[run.index], label=run.single_label) for run in runs]
-    curves = compute_curves(selections, results, [run.colour for run in runs])
+    colours, limits = [run.colour for run in runs], [run.limit for run in runs]
+    curves = compute_curves(selections, results, colours, limits)
     return {
         "curves": encode_for_script(curves),
         "axes": curves["axes"],

@@ -12,13 +12,14 @@ from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.evaluation.analysis.binned_ap import (
     MAX_HEIGHT_RATIO,
-    compute_binned_ap,
+    Scale,
+    compute_binned_aps,
     measure_density,
     measure_height,
 )
 from smallpose.evaluation.analysis.half_detected import MAX_OUTSIDE, HalfDetected
-from smallpose.evaluation.ceiling.whole_pixels import compute_ceiling_bins
-from smallpose.evaluation.matching.arrays import Mask
+from smallpose.evaluation.ceiling.whole_pixels import compute_ceilings_along
+from smallpose.evaluation.matching.arrays import Ints, Mask
 from smallpose.evaluation.scoring.bootstrap import (
     MIN_CLUSTERS,
     compute_interval,
@@ -54,6 +55,11 @@ class Axis:
     values: NDArray[np.float64]
     marks: tuple[float, ...] = ()
     bands: tuple[str, ...] = ()
+
+    def to_scale(self) -> Scale:
+        """Return the people's values with their bins."""
+        max_ratio = MAX_HEIGHT_RATIO if self.key == "height" else None
+        return Scale(self.values, NUM_BINS, max_ratio)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the axis for JSON, without the people's values."""
@@ -91,8 +97,36 @@ def build_axes(truth: Instances) -> list[Axis]:
     ]
 
 
+@dataclass(frozen=True)
+class _Resampling:
+    """Draws of images or videos, for intervals of shares.
+
+    Args:
+        weights: (b, m) how often each draw has each image.
+        cluster: (m,) the image or video that is drawn with each image.
+        num_clusters: how many there are.
+    """
+
+    weights: NDArray[np.float32]
+    cluster: Ints
+    num_clusters: int
+
+
+def _draw_images(truth: Instances) -> _Resampling:
+    groups = truth.images.groups
+    weights = np.concatenate(list(draw_weights(groups, NUM_SHARE_RESAMPLES, 0)))
+    return _Resampling(
+        weights=weights.astype(np.float32),
+        cluster=index_clusters(groups),
+        num_clusters=count_clusters(groups),
+    )
+
+
 def compute_curves(
-    selections: Sequence[Selection], results: Sequence[RunPredictions], colours: Sequence[str]
+    selections: Sequence[Selection],
+    results: Sequence[RunPredictions],
+    colours: Sequence[str],
+    limits: Sequence[HalfDetected],
 ) -> dict[str, Any]:
     """Compute AP (`owned`) and the share detected, with intervals, in bins along each axis.
 
@@ -102,6 +136,7 @@ def compute_curves(
         selections: of people, all of them first.
         results: of the runs, for all people.
         colours: of the runs.
+        limits: heights from which half of all people are detected, of the runs.
     Returns: for JSON, by run, selection and axis.
     """
     first = selections[0]
@@ -113,22 +148,20 @@ def compute_curves(
     for selection in selections:
         axes = build_axes(selection.truth)
         num_resamples = NUM_RESAMPLES if has_intervals and selection is first else 0
-        batches = list(draw_weights(selection.truth.images.groups, NUM_SHARE_RESAMPLES, 0))
-        weights = np.concatenate(batches).astype(np.float32)
-        for run, result in zip(runs, results, strict=True):
+        resampling = _draw_images(selection.truth)
+        for run, result, limit in zip(runs, results, limits, strict=True):
             own = result if selection is first else selection.match(result)
-            run["along"][selection.key] = {
-                axis.key: _compute_bins(selection.truth, own, axis, num_resamples, weights)
-                for axis in axes
-            }
-            limit = find_height_limit(selection.truth, own.matches)
+            run["along"][selection.key] = _compute_bins(
+                selection.truth, own, axes, num_resamples, resampling
+            )
+            if selection is not first:
+                limit = find_height_limit(selection.truth, own.matches)
             run["half"][selection.key] = _describe_limit(limit)
     return {
         "ceilings": {
-            selection.key: {
-                axis.key: _compute_ceiling(selection.truth, results[0], axis)
-                for axis in build_axes(selection.truth)
-            }
+            selection.key: _compute_ceilings(
+                selection.truth, results[0], build_axes(selection.truth)
+            )
             for selection in selections
         },
         "axes": [axis.to_dict() for axis in build_axes(first.truth)],
@@ -137,16 +170,16 @@ def compute_curves(
     }
 
 
-def _compute_ceiling(truth: Instances, result: RunPredictions, axis: Axis) -> list[list[float]]:
+def _compute_ceilings(
+    truth: Instances, result: RunPredictions, axes: Sequence[Axis]
+) -> dict[str, list[list[float]]]:
     """Compute the best AP that whole pixels leave, in percent, at the mean of each bin."""
-    bins = compute_ceiling_bins(
-        truth,
-        result.predictions,
-        axis.values,
-        num_bins=NUM_BINS,
-        max_ratio=MAX_HEIGHT_RATIO if axis.key == "height" else None,
-    )
-    return [[round(b.mean, 4), round(100 * b.ap, 2)] for b in bins if b.ap is not None]
+    scales = [axis.to_scale() for axis in axes]
+    along = compute_ceilings_along(truth, result.predictions, scales)
+    return {
+        axis.key: [[round(b.mean, 4), round(100 * b.ap, 2)] for b in bins if b.ap is not None]
+        for axis, bins in zip(axes, along, strict=True)
+    }
 
 
 def _describe_limit(limit: HalfDetected) -> dict[str, Any]:
@@ -158,37 +191,35 @@ def _describe_limit(limit: HalfDetected) -> dict[str, Any]:
 def _compute_bins(
     truth: Instances,
     result: RunPredictions,
-    axis: Axis,
+    axes: Sequence[Axis],
     num_resamples: int,
-    weights: NDArray[np.float32],
-) -> list[list[float | int | None]]:
-    """Compute the numbers of each bin, shares in percent.
+    resampling: _Resampling,
+) -> dict[str, list[list[float | int | None]]]:
+    """Compute the numbers of each bin of each axis, shares in percent.
 
     Args:
         num_resamples: for intervals of AP.
-        weights: (b, m) how often each resample has each image, for intervals of shares.
+        resampling: for intervals of shares.
     Returns: low, high, mean, people, how many of their boxes hold a part of the person; AP and
         the ends of its interval; the share detected and the ends of its interval.
     """
-    rows = []
-    bins = compute_binned_ap(
+    along = compute_binned_aps(
         truth,
         result.predictions,
-        axis.values,
-        num_bins=NUM_BINS,
-        max_ratio=MAX_HEIGHT_RATIO if axis.key == "height" else None,
+        [axis.to_scale() for axis in axes],
         num_resamples=num_resamples,
     )
     outside = measure_share_outside(truth.boxes_xywh, truth.keypoints)
     is_partial = outside > MAX_OUTSIDE
-    for b in bins:
+    rows: dict[str, list[list[float | int | None]]] = {axis.key: [] for axis in axes}
+    for axis, b in ((axis, b) for axis, bins in zip(axes, along, strict=True) for b in bins):
         is_inside = (axis.values >= b.low) & (axis.values <= b.high) & result.matches.is_scored
-        share = _measure_share(truth, result.matches.is_matched, is_inside, weights)
+        share = _measure_share(resampling, truth.image_rows, is_inside, result.matches.is_matched)
         num_partial = int((is_partial & is_inside).sum())
         ap = Interval(b.ap) if b.ap is not None and b.interval is None else b.interval
         points = [*_list_points(ap), *_list_points(share)]
         place = [round(value, 4) for value in (b.low, b.high, b.mean)]
-        rows.append([*place, b.people, num_partial, *points])
+        rows[axis.key].append([*place, b.people, num_partial, *points])
     return rows
 
 
@@ -201,25 +232,23 @@ def _list_points(value: Interval | None) -> list[float | None]:
 
 
 def _measure_share(
-    truth: Instances, is_matched: Mask, is_inside: Mask, weights: NDArray[np.float32]
+    resampling: "_Resampling", image_rows: Ints, is_inside: Mask, is_matched: Mask
 ) -> Interval | None:
     """Measure the share detected of some people, with its 95 % interval over images or videos."""
     if not is_inside.any():
         return None
-    m = len(truth.images)
-    people = np.bincount(truth.image_rows[is_inside], minlength=m).astype(np.float32)
-    matched = np.bincount(truth.image_rows[is_inside & is_matched], minlength=m).astype(np.float32)
+    m = resampling.weights.shape[1]
+    people = np.bincount(image_rows[is_inside], minlength=m).astype(np.float32)
+    matched = np.bincount(image_rows[is_inside & is_matched], minlength=m).astype(np.float32)
     share = float(matched.sum() / people.sum())
-    cluster = index_clusters(truth.images.groups)
-    if len(np.unique(cluster[people > 0])) < MIN_CLUSTERS:
+    if len(np.unique(resampling.cluster[people > 0])) < MIN_CLUSTERS:
         return Interval(share)
-    total = (weights @ people).astype(np.float64)
+    total, num_matched = (resampling.weights @ np.stack([people, matched], axis=1)).T
     resampled = np.divide(
-        weights @ matched,
+        num_matched,
         total,
         out=np.full(len(total), np.nan),
         where=total > 0,
+        dtype=np.float64,
     )
-    return compute_interval(share, resampled, count_clusters(truth.images.groups)) or Interval(
-        share
-    )
+    return compute_interval(share, resampled, resampling.num_clusters) or Interval(share)

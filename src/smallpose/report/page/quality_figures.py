@@ -61,7 +61,10 @@ def report_quality(data: ReportData, scores: Mapping[int, RunScore]) -> QualityR
     shown = ranked[:MAX_CALIBRATED]
     calibrations = {
         label_run(data.runs[index], data.runs): measure_calibration(
-            test, data.results[index].predictions, protocol="owned"
+            test,
+            data.results[index].predictions,
+            protocol="owned",
+            all_matches=data.results[index].matches,
         )
         for index in shown
     }
