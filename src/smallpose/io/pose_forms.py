@@ -32,6 +32,10 @@ Floats = NDArray[np.float64]
 Number = float | int
 Point = Annotated[list[float], Meta(min_length=2, max_length=3)]
 Box = Annotated[list[float], Meta(min_length=4, max_length=4)]
+SINK_REMEDY = (
+    'write them as well: sink.append(key_points.as_detections(), custom_data={"file_name": name, '
+    '"keypoints": key_points.xy, "keypoint_confidence": key_points.keypoint_confidence})'
+)
 MIN_KEYPOINT_SCORE = 0.2  # MMPose counts keypoints above this in a detection's score
 
 _SIDES = ("right", "left")
@@ -83,9 +87,10 @@ class _SinkRow(Struct):
     x_max: float
     y_max: float
     confidence: float
-    keypoints: list[Point]
+    keypoints: list[Point] | None = None
     keypoint_scores: list[float] | None = None
     keypoint_confidence: list[float] | None = None
+    xyxy: Box | None = None  # of the detector, in the data of RF-DETR's KeyPoints
 
 
 class _OpenposePose(Struct):
@@ -221,8 +226,10 @@ class PoseReader:
         return _build_record(placed, float(points[:, 2].mean()) if len(points) else 0.0, None)
 
     def _read_sink_row(self, row: _SinkRow, where: str) -> Record:
+        if row.keypoints is None:
+            raise InputError(where, "has a box and no keypoints", SINK_REMEDY)
         scores = row.keypoint_scores or row.keypoint_confidence or [1.0] * len(row.keypoints)
-        box = [row.x_min, row.y_min, row.x_max, row.y_max]
+        box = row.xyxy or [row.x_min, row.y_min, row.x_max, row.y_max]
         return _build_record(_join_scores(row.keypoints, scores, where), row.confidence, box)
 
     def _read_openpose(self, pose: _OpenposePose, where: str) -> Record:

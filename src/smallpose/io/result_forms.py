@@ -16,7 +16,7 @@ from msgspec import Raw
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Images
 from smallpose.io.image_lookup import ImageLookup
-from smallpose.io.pose_forms import PoseReader, has_poses, is_pose
+from smallpose.io.pose_forms import SINK_REMEDY, PoseReader, has_poses, is_pose
 from smallpose.io.result_entries import ResultEntries
 from smallpose.system.files import read_bytes
 from smallpose.system.json_decode import decode_json
@@ -26,10 +26,6 @@ _IMAGE_KEYS = ("image_id", "file_name")
 _CONVERT = (
     "write the image beside each: "
     'json.dump([{"file_name": name, "poses": poses} for name, poses in zip(names, outputs)], file)'
-)
-_SINK_REMEDY = (
-    'write them as well: sink.append(key_points.as_detections(), custom_data={"file_name": name, '
-    '"keypoints": key_points.xy, "keypoint_confidence": key_points.keypoint_confidence})'
 )
 
 
@@ -233,8 +229,8 @@ def _convert_own_image(path: Path | str, value: Any, images: Images | None) -> R
     if isinstance(first, dict) and "instances" in first:
         what = "is of a video, whose frames have no names"
         raise InputError(str(path), what, "run MMPose on a folder of the frames")
-    if isinstance(first, dict) and "x_min" in first and "keypoints" not in first:
-        raise InputError(f"{path}, entry[0]", "has no keypoints and no image", _SINK_REMEDY)
+    if isinstance(first, dict) and "x_min" in first:
+        raise InputError(f"{path}, entry[0]", "does not name its image", SINK_REMEDY)
     if not has_poses(value) and isinstance(first, dict | list):
         raise InputError(f"{path}, entry[0]", "does not name its image", _CONVERT)
     if not has_poses(value):
