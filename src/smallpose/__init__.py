@@ -25,6 +25,7 @@ _LAZY_EXPORTS = {
     "evaluate": "smallpose.evaluation.evaluate",
     "Evaluator": "smallpose.evaluation.evaluator",
     "compare": "smallpose.evaluation.analysis.comparison",
+    "split_difference": "smallpose.evaluation.difference.split",
     "check_drops": "smallpose.evaluation.analysis.gate",
     "diagnose": "smallpose.evaluation.analysis.error_diagnosis",
     "COCOeval": "smallpose.evaluation.cocoeval",

@@ -5,11 +5,17 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from smallpose.cli.evaluate import add_scoring_options, read_scoring_options
 from smallpose.cli.options import DEMO_TRUTH, add_json, add_option, add_seed
 from smallpose.cli.paths import find_predictions, find_truth
 from smallpose.core.errors import InputError
+
+if TYPE_CHECKING:
+    from smallpose.core.instances import Instances
+    from smallpose.core.predictions import Predictions
+    from smallpose.evaluation.difference.split import DifferenceSplit
 
 HELP = "Compare results on the same images, with intervals and p-values of the differences."
 EXAMPLE = f"""\
@@ -119,8 +125,10 @@ def run_command(args: argparse.Namespace) -> int:
         by_name = dict(zip(names, paths, strict=True))
         save_comparison_figures(result, truth, predictions, by_name, args.figures)
         print_written(args.figures)
+    splits = _split_differences(truth, predictions, args, options)
     verdicts = describe_verdicts(result)
-    content = result.to_dict() | {"verdicts": verdicts} | ({"gate": gate.to_dict()} if gate else {})
+    content = result.to_dict() | {"parts": [split.to_dict() for split in splits]}
+    content |= {"verdicts": verdicts} | ({"gate": gate.to_dict()} if gate else {})
     text = json.dumps(content, indent=1) + "\n"
     if args.json == "-":
         sys.stdout.write(text)
@@ -128,10 +136,40 @@ def run_command(args: argparse.Namespace) -> int:
         if args.json:
             write_atomically(args.json, text)
             print_written(args.json)
-        print(wrap_text(str(result)))
+        print(wrap_text("\n\n".join(map(str, (result, *splits)))))
         print(wrap_text("\n" + "\n".join(f"{verdict}." for verdict in verdicts.values())))
     if gate is None:
         return 0
     # With the JSON on stdout, people read the verdict on stderr.
     print(f"\n{gate}" if args.json != "-" else gate, file=sys.stderr if args.json == "-" else None)
     return gate.exit_code
+
+
+def _split_differences(
+    truth: "Instances",
+    predictions: dict[str, "Predictions"],
+    args: argparse.Namespace,
+    options: dict[str, Any],
+) -> list["DifferenceSplit"]:
+    """Split each difference from the first result under the first protocol that has precision."""
+    from smallpose.evaluation.analysis.comparison import has_different_joints
+    from smallpose.evaluation.difference.split import split_difference
+
+    protocol = next((one for one in options["protocols"] if one != "recall"), None)
+    if protocol is None:
+        return []
+    scoring = {key: value for key, value in options.items() if key != "protocols"}
+    if scoring["keypoints"] is None and has_different_joints(predictions):
+        scoring["keypoints"] = "coco17"  # for all, as in the comparison
+    base, *others = predictions
+    return [
+        split_difference(
+            truth,
+            {name: predictions[name] for name in (base, other)},
+            protocol=protocol,
+            num_resamples=args.intervals,
+            seed=args.seed,
+            **scoring,
+        )
+        for other in others
+    ]

@@ -160,10 +160,9 @@ def compare(
             f"--intervals {num_resamples}", "too few resamples to compare by", "use 1000"
         )
     notes = []
-    joint_sets = {frozenset(one.skeleton.joints) for one in predictions.values()}
-    if options.get("keypoints") is None and len(joint_sets) > 1:
+    if options.get("keypoints") is None and has_different_joints(predictions):
         options["keypoints"] = "coco17"
-        notes.append(_describe_common_joints(predictions))
+        notes.append(describe_common_joints(predictions))
     results = {
         name: evaluate(truth, one, protocols=protocols, **options)
         for name, one in predictions.items()
@@ -211,7 +210,12 @@ def compare(
     )
 
 
-def _describe_common_joints(predictions: Mapping[str, Predictions]) -> str:
+def has_different_joints(predictions: Mapping[str, Predictions]) -> bool:
+    """Return whether the results do not all have the same joints."""
+    return len({frozenset(one.skeleton.joints) for one in predictions.values()}) > 1
+
+
+def describe_common_joints(predictions: Mapping[str, Predictions]) -> str:
     """Explain that results of different joints are scored on COCO's 17, if all have them."""
     for name, one in predictions.items():
         if not set(COCO17.joints) <= set(one.skeleton.joints):

@@ -4,8 +4,8 @@
 2. Two detections of the same person belong together; their joints may differ.
 3. Two similar detections that belong to nobody are one false positive.
 
-What is left has no counterpart in the other result: a person whom only one result found, one more
-detection of a person whom both found, or a false positive.
+What is left has no counterpart in the other result. It is a matter of finding people if it belongs
+to a person, else it is a false positive.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Correspondence:
         pair_causes: (p,) PLACED for poses of a person, FALSE_POSITIVES for others: what it is a
             matter of whose pose is taken. Whose score is taken is always a matter of RANKING.
         single_rows: (s,) rows without a counterpart.
-        single_causes: (s,) FOUND, PLACED or FALSE_POSITIVES.
+        single_causes: (s,) FOUND for detections of people, FALSE_POSITIVES for others.
         is_found: (2, n) whether each result found each person.
     """
 
@@ -72,7 +72,7 @@ def pair_detections(results: TwoResults) -> Correspondence:
         pairs=pairs,
         pair_causes=np.where(has_person, PLACED, FALSE_POSITIVES),
         single_rows=single_rows,
-        single_causes=_name_single_causes(results, single_rows, is_found),
+        single_causes=np.where(results.person[single_rows] >= 0, FOUND, FALSE_POSITIVES),
         is_found=is_found,
     )
 
@@ -85,12 +85,3 @@ def _pair_people(results: TwoResults, is_free: Mask) -> Ints:
         some = some[is_free[some] & (results.person[some] >= 0)]
         rows[i, results.person[some]] = some
     return rows.T[(rows >= 0).all(axis=0)]
-
-
-def _name_single_causes(results: TwoResults, rows: Ints, is_found: Mask) -> Ints:
-    person = results.person[rows]
-    causes = np.full(len(rows), FALSE_POSITIVES, dtype=np.intp)
-    has_person = person >= 0
-    is_found_by_both = is_found.all(axis=0)[person[has_person]]
-    causes[has_person] = np.where(is_found_by_both, PLACED, FOUND)
-    return causes

@@ -1,4 +1,4 @@
-"""Results that are mixed from two: who was found from one, for example, and the joints from another.
+"""Results that are mixed from two, such as the people of one with the joints of the other.
 
 A mixture is scored like any other result. Scores of two methods have no common scale, so that only
 their order is used: a detection without a counterpart stays between the paired detections that
@@ -50,7 +50,7 @@ class Mixer:
 
     @cached_property
     def false_positive_classes(self) -> Mask:
-        """Return (c, d) the classes in which each detection of both results is false if unmatched."""
+        """Return (c, d) the classes in which each unmatched detection is a false positive."""
         results, limits = self.results, self.config.size_limits
         areas = box_area(results.boxes_xywh)
         if self.config.protocols[0] == "coco":
@@ -143,4 +143,4 @@ def _map_ranks(ranks: Floats, from_paired: Ints, to_paired: Ints) -> Floats:
     mapped = np.interp(ranks, from_paired, to_paired)
     below = np.minimum(ranks - from_paired[0], 0)
     above = np.maximum(ranks - from_paired[-1], 0)
-    return mapped + below + above
+    return np.asarray(mapped + below + above)

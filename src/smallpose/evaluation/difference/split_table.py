@@ -24,7 +24,7 @@ def format_split(split: "DifferenceSplit") -> str:
     headings = {f"AP{one.suffix}": one.heading for one in CLASSES}
     rows = []
     for cause in CAUSES:
-        values = [format_number(one.parts[cause], sign=True) for one in split.metrics]
+        values = [_format_part(one.parts[cause]) for one in split.metrics]
         rows.append([_LABELS[cause], *values])
         ends = [_format_ends(one.intervals[cause]) for one in split.metrics]
         rows.append(["  95 %", *ends])
@@ -52,11 +52,19 @@ def format_split(split: "DifferenceSplit") -> str:
         f"{total} to nobody: {false['both']:,} of both, {false['base_only']:,} of {split.base} "
         f"only, {false['other_only']:,} of {split.other} only"
     )
+    if split.num_resamples:
+        lines.append(f"intervals of the parts: {split.num_resamples:,} resamples")
     return "\n".join(lines)
+
+
+def _format_part(value: float | None) -> str:
+    return "0" if value == 0 else format_number(value, sign=True)
 
 
 def _format_ends(interval: Interval | None) -> str:
     if interval is None:
         return "n/a"
+    if interval.low == interval.high == 0:
+        return ""
     low, high = (format_number(end, 3, sign=True) for end in (interval.low, interval.high))
     return f"{low}…{high}"

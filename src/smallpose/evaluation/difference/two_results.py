@@ -1,9 +1,8 @@
 """Two results on the same ground truth, as one table of detections, each matched with a person.
 
-The matching is loose, since it decides who was found and not how well: a detection belongs to a
-person from OKS .1 on, as in the error diagnosis, and one that resembles nobody belongs to a person
-whose box it overlaps by half. Detections choose by falling score, so that removing those with the
-lowest scores changes nothing for the others.
+The matching is loose, since it decides who was found and not how well. Detections choose people by
+falling score as in COCO: from OKS .5 on, then from .1 on among those who are left, as in the error
+diagnosis; one that resembles nobody belongs to a person whose box it overlaps by half.
 """
 
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from smallpose.core.predictions import Predictions
 from smallpose.evaluation.analysis.error_diagnosis import MIN_OKS
 from smallpose.evaluation.areas import get_detection_boxes, refuse_missing_boxes
 from smallpose.evaluation.config import ScoringConfig
-from smallpose.evaluation.matching.arrays import Candidates, Floats, ImageGroups, Ints
+from smallpose.evaluation.matching.arrays import Candidates, Floats, ImageGroups, Ints, Mask
 from smallpose.evaluation.matching.greedy import match_greedily
 from smallpose.evaluation.matching.image_groups import (
     group_by_image,
@@ -29,9 +28,10 @@ from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select
 from smallpose.evaluation.matching.native import concat_candidates
 from smallpose.evaluation.matching.oks import find_candidates
 from smallpose.evaluation.protocols import compute_pair_iou
+from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
 
 MIN_BOX_IOU = 0.5  # from which on a detection that resembles nobody belongs to a person
-_BOX_VALUE = 0.05  # of such a pair; below any OKS that counts
+_MIN_OKS_OF_STEPS = (float(THRESHOLDS[0]), MIN_OKS)
 # Two detections of two results are the same one from this OKS on, and similar from that one on.
 SAME_OKS = 0.99
 SIMILAR_OKS = 0.5
@@ -95,7 +95,9 @@ def join_results(
         boxes_xywh=np.concatenate([boxes for _, _, boxes, _ in parts]),
         num_base=len(base),
         position=np.concatenate([_order_by_score(groups, one) for _, groups, _, one in parts]),
-        person=np.concatenate([_match_people(groups, one, boxes) for one, groups, boxes, _ in parts]),
+        person=np.concatenate(
+            [_match_people(groups, one, boxes) for one, groups, boxes, _ in parts]
+        ),
     )
 
 
@@ -109,31 +111,45 @@ def _order_by_score(groups: ImageGroups, predictions: Predictions) -> Ints:
 
 def _match_people(groups: ImageGroups, scored: ScoredPoses, boxes_xywh: Floats) -> Ints:
     """Return the (d,) counted person that each detection belongs to, -1 for none."""
-    near = find_candidates(groups, scored.poses, MIN_OKS)
-    candidates = concat_candidates([near, _find_box_candidates(groups, scored, boxes_xywh, near)])
-    partner = np.full((1, 1, len(groups.detections)), -1, dtype=np.intp)
-    match_greedily(
-        candidates,
-        groups.rank,
-        scored.classes[:1],
-        scored.poses.is_crowd,
-        np.array([_BOX_VALUE]),
-        partner,
-    )
+    near = find_candidates(groups, scored.poses, _MIN_OKS_OF_STEPS[-1])
+    by_box = _find_box_candidates(groups, scored, boxes_xywh, near)
+    partner = np.full(len(groups.detections), -1, dtype=np.intp)
+    is_taken = np.zeros((1, 1, len(scored.truth)), dtype=bool)
+    steps = [(near, min_oks) for min_oks in _MIN_OKS_OF_STEPS]
+    for candidates, minimum in (*steps, (by_box, MIN_BOX_IOU)):
+        is_free = partner[candidates.detections] < 0
+        matched = np.full((1, 1, len(partner)), -1, dtype=np.intp)
+        match_greedily(
+            _select_candidates(candidates, is_free),
+            groups.rank,
+            scored.classes[:1],
+            scored.poses.is_crowd,
+            np.array([minimum]),
+            matched,
+            is_taken,
+        )
+        partner = np.maximum(partner, matched[0, 0])
+    is_counted = np.append(scored.classes[0], False)
     person = np.full(len(boxes_xywh), -1, dtype=np.intp)
-    person[groups.detections] = partner[0, 0]
-    is_matched = person >= 0
-    is_matched[is_matched] = scored.classes[0][person[is_matched]]
-    return np.where(is_matched, person, -1)
+    person[groups.detections] = np.where(is_counted[partner], partner, -1)
+    return person
+
+
+def _select_candidates(candidates: Candidates, is_selected: Mask) -> Candidates:
+    return Candidates(
+        candidates.detections[is_selected],
+        candidates.people[is_selected],
+        candidates.oks[is_selected],
+    )
 
 
 def _find_box_candidates(
     groups: ImageGroups, scored: ScoredPoses, boxes_xywh: Floats, near: Candidates
 ) -> Candidates:
-    """Find people whose box a detection overlaps by half, for detections that resemble nobody."""
-    resembles_somebody = np.zeros(len(groups.detections), dtype=bool)
-    resembles_somebody[near.detections] = True
-    left = np.flatnonzero(~resembles_somebody)
+    """Find people whose boxes are near detections that resemble nobody; the OKS is an IoU."""
+    is_near_person = np.zeros(len(groups.detections), dtype=bool)
+    is_near_person[near.detections] = True
+    left = np.flatnonzero(~is_near_person)
     some = replace(
         groups, detections=groups.detections[left], detection_image=groups.detection_image[left]
     )
@@ -143,8 +159,7 @@ def _find_box_candidates(
         d, g = d[is_counted], g[is_counted]
         iou = compute_pair_iou(boxes_xywh[some.detections[d]], scored.poses.boxes_xywh[g])
         is_near = iou >= MIN_BOX_IOU
-        value = _BOX_VALUE + (MIN_OKS - _BOX_VALUE) / 2 * iou[is_near]
-        parts.append(Candidates(left[d[is_near]], g[is_near], value))
+        parts.append(Candidates(left[d[is_near]], g[is_near], iou[is_near]))
     return concat_candidates(parts)
 
 
