@@ -15,7 +15,7 @@ from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17, POSETRACK17, SMALLPOSE, Skeleton
-from smallpose.inference.predict_files import list_image_files
+from smallpose.io.image_files import list_image_files
 from smallpose.io.coco_annotations import write_coco
 from smallpose.io.result_environment import read_environment
 from smallpose.training.checkpoint import save_model
@@ -429,8 +429,8 @@ def test_results_have_their_versions_and_precision_beside_them(files, tmp_path, 
     assert environment["cpu_features"]
 
 
-def test_a_video_is_answered_with_how_to_extract_its_frames(tmp_path):
+def test_a_video_where_images_are_due_is_answered_with_how_to_extract_its_frames(tmp_path):
     video = tmp_path / "flight.MP4"
     video.write_bytes(b"0")
-    with pytest.raises(InputError, match=r"is a video, .* ffmpeg -i flight.MP4 frames/%06d.jpg"):
-        list(list_image_files([video]))
+    with pytest.raises(InputError, match=r"is a video, .* -i flight.MP4 .*flight/%06d.jpg"):
+        list_image_files([video])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.dataloading.images import (
@@ -18,8 +18,11 @@ from smallpose.dataloading.images import (
     has_exif_orientation,
     open_set_images,
     read_image,
+    read_image_header,
     read_image_size,
 )
+from smallpose.dataset.exif_orientation import turn_image
+from smallpose.system.image_limits import allow_pixels
 from smallpose.system.link_roots import allow_link_roots
 
 
@@ -81,20 +84,20 @@ def test_the_end_marker_of_a_thumbnail_does_not_hide_a_truncated_jpeg():
 
 def test_files_that_are_no_image_are_refused_with_the_reason(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"<html><body>404")
-    with pytest.raises(InputError, match=r"not an image \(starts with '<html><body>"):
+    with pytest.raises(InputError, match=r"not an image \(it starts with '<html><body>"):
         read_image(tmp_path / "a.jpg")
     (tmp_path / "b.jpg").write_bytes(b"")
-    with pytest.raises(InputError, match=r"not an image \(0 bytes\)"):
+    with pytest.raises(InputError, match=r"not an image \(the file is empty\)"):
         read_image(tmp_path / "b.jpg")
     with pytest.raises(InputError, match="no such image"):
         read_image(tmp_path / "c.jpg")
 
 
 @pytest.mark.parametrize(
-    ("start", "name"), [(b"SIMPLE  =", "FITS"), (b"GIF89a", "GIF"), (b"%!PS-Adobe", "EPS")]
+    ("start", "name"), [(b"SIMPLE  =", "FITS"), (b"8BPS", "PSD"), (b"%!PS-Adobe", "EPS")]
 )
 def test_other_formats_are_refused_by_name_whatever_the_file_is_called(start, name):
-    with pytest.raises(RefusedError, match=f"format {name} not allowed"):
+    with pytest.raises(RefusedError, match=f"images of format {name} are not opened"):
         decode_image(start + b" " * 600, "x.jpg")
 
 
@@ -192,3 +195,108 @@ def test_links_may_lead_where_the_user_allows_it_and_a_manifest_allows_nothing(t
 def test_the_error_for_a_set_without_images_names_the_option(tmp_path: Path):
     with pytest.raises(InputError, match="--images link"):
         open_set_images(tmp_path)
+
+
+def turn_as_viewers(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Pillow's own reading of an EXIF orientation, which is independent of ours."""
+    shown = Image.fromarray(image)
+    shown.getexif()[0x0112] = orientation
+    return np.asarray(ImageOps.exif_transpose(shown))
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_is_read_on_its_stored_grid_whatever_its_orientation(
+    compression, orientation, tmp_path, capfd
+):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode_image(Image.fromarray(make_photo()), "TIFF", compression=compression, exif=exif)
+    assert np.asarray(Image.open(io.BytesIO(data))).shape == (
+        (60, 80, 3) if orientation < 5 else (80, 60, 3)
+    )  # Pillow turns it
+    path = tmp_path / "a.tif"
+    path.write_bytes(data)
+    assert (read_image(path) == make_photo()).all()
+    header = read_image_header(path)
+    assert (header.stored_wh, header.orientation) == ((80, 60), orientation)
+    assert has_exif_orientation(data) == (orientation > 1)
+    if orientation > 1:  # and what --exif apply writes is what viewers show
+        turned = decode_image(turn_image(path, orientation), "x")
+        assert (turned == turn_as_viewers(make_photo(), orientation)).all()
+        assert not has_exif_orientation(turn_image(path, orientation))
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "tiff_adobe_deflate", "jpeg"])
+@pytest.mark.parametrize("share", [0.4, 0.8, 0.99])
+def test_a_truncated_tiff_is_refused_in_one_line(compression, share, tmp_path, capfd):
+    data = encode_image(Image.fromarray(make_photo()), "TIFF", compression=compression)
+    path = tmp_path / "a.tif"
+    path.write_bytes(data[: int(share * len(data))])
+    for read in (read_image, read_image_header):
+        with pytest.raises(InputError, match=r"a\.tif: "):
+            read(path)
+    assert "OpenCV" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["I;16", "F", "I"])
+def test_tiffs_of_measurements_are_scaled_or_refused_and_never_clipped(kind):
+    values = np.linspace(0, 65535, 4800).reshape(60, 80)
+    stored = values.astype({"I;16": np.uint16, "F": np.float32, "I": np.int32}[kind])
+    data = encode_image(Image.fromarray(stored), "TIFF")
+    if kind == "I;16":
+        grey = decode_image(data, "x")[..., 0]
+        assert np.abs(grey.astype(int) - values / 257).max() <= 1
+    else:
+        with pytest.raises(InputError, match=r"numbers of 32 bits.*; scale it to 8 or 16 bits"):
+            decode_image(data, "x")
+
+
+def test_of_frames_and_pages_the_first_is_read_and_the_others_are_noticed(tmp_path):
+    first = Image.fromarray(make_photo()).quantize(64)
+    others = [Image.fromarray(make_photo()[::-1].copy()).quantize(64)]
+    photo = Image.fromarray(make_photo())
+    for name, kind, image, more, noticed in (
+        ("one.gif", "GIF", first, [], False),
+        ("two.gif", "GIF", first, others, True),
+        ("two.tif", "TIFF", photo, others, True),
+        ("two.mpo", "MPO", photo, [photo.copy()], False),  # a second eye, which is no next frame
+    ):
+        path = tmp_path / name
+        image.save(path, kind, save_all=bool(more), append_images=more)
+        assert read_image_header(path).has_more_images == noticed, name
+        with Image.open(path) as opened:
+            expected = np.asarray(opened.convert("RGB"))
+        assert np.abs(read_image(path).astype(int) - expected).mean() < 1, name
+    assert (read_image(tmp_path / "two.gif") == np.asarray(first.convert("RGB"))).all()
+
+
+def test_a_video_named_as_an_image_is_called_a_video(tmp_path):
+    for start in (
+        b"\0\0\0\x18ftypisom",
+        b"\x1aE\xdf\xa3",
+        b"RIFF\0\0\0\0AVI ",
+        b"\x47" + 187 * b"\0",
+    ):
+        path = tmp_path / "a.jpg"
+        path.write_bytes((start * 4 if start[0] == 0x47 else start) + bytes(600))
+        with pytest.raises(InputError, match=r"is a video, and an image is due; 'smallpose predi"):
+            read_image(path)
+        with pytest.raises(InputError, match="is a video"):
+            read_image_header(path)
+    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(600))
+    with pytest.raises(RefusedError, match="format AVIF or HEIC"):
+        read_image(path)
+
+
+def test_max_pixels_raises_the_limit_and_the_refusal_names_the_number(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("L", (9_500, 9_400)).save(path, compress_level=1)
+    with pytest.raises(RefusedError, match=r"9,500 × 9,400 pixels.*--max-pixels 89300000$"):
+        read_image_header(path)
+    with allow_pixels(89_300_000):
+        assert read_image_header(path).stored_wh == (9_500, 9_400)
+    with allow_pixels(89_299_999), pytest.raises(RefusedError):
+        read_image_header(path)
+    assert Image.MAX_IMAGE_PIXELS == 89_478_485  # Pillow's, for what else runs in the process

@@ -9,7 +9,8 @@ from PIL import Image, ImageOps
 
 from smallpose.core.errors import InputError
 from smallpose.dataset.exif_orientation import infer_label_grid, turn_image
-from smallpose.dataset.image_headers import ImageHeader, read_header
+from smallpose.dataset.image_headers import read_header
+from smallpose.dataset.pillow_images import ImageHeader
 
 
 def write_image(path, orientation, image_format="JPEG", mode="RGB", **options):

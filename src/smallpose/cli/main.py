@@ -16,11 +16,12 @@ from importlib import import_module
 from pathlib import Path
 
 from smallpose._version import __version__
-from smallpose.cli.options import add_link_root_option
+from smallpose.cli.options import add_link_root_option, add_max_pixels_option
 from smallpose.cli.output_check import refuse_output_over_input
 from smallpose.cli.terminal import prepare_terminal
 from smallpose.core.errors import SmallposeError
 from smallpose.system.files import describe_os_error
+from smallpose.system.image_limits import allow_pixels
 from smallpose.system.link_roots import allow_link_roots
 from smallpose.system.packages import explain_import_error, require_packages
 from smallpose.system.threads import import_numpy_single_threaded
@@ -63,7 +64,7 @@ VERBS = {
         "claims": "Check the paper's claims on its own numbers and on yours.",
     },
 }
-# Verbs that read images, which may be links.
+# Verbs that read images, which may be links, and large.
 READS_LINKS = (
     "audit",
     "benchmark",
@@ -162,7 +163,8 @@ def _run_verb(words: list[str]) -> int:
     refuse_output_over_input(args)
     try:
         require_packages(where, *getattr(verb, "PACKAGES", ()))
-        with allow_link_roots(getattr(args, "link_root", ())):
+        max_pixels = getattr(args, "max_pixels", 0)
+        with allow_link_roots(getattr(args, "link_root", ())), allow_pixels(max_pixels):
             return int(verb.run_command(args) or 0)
     except ImportError as error:
         raise explain_import_error(where, error) from None
@@ -184,6 +186,7 @@ def create_parser(name: str) -> argparse.ArgumentParser:
     verb.add_arguments(parser)
     if name in READS_LINKS:
         add_link_root_option(parser)
+        add_max_pixels_option(parser)
     return parser
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from smallpose.core.errors import InputError
+
 # What `smallpose demo` writes; the examples in help texts use it, so that they work when pasted.
 DEMO_SET = "runs/demo/set"
 DEMO_TRUTH = f"{DEMO_SET}/annotations/test.json"
@@ -102,6 +104,19 @@ def add_link_root_option(group: OptionGroup) -> None:
     )
 
 
+def add_max_pixels_option(group: OptionGroup) -> None:
+    """Add `--max-pixels`."""
+    add_option(
+        group,
+        "--max-pixels",
+        type=parse_non_negative,
+        default=0,
+        default_text="SMALLPOSE_MAX_PIXELS, else 89000000",
+        metavar="N",
+        help="Open images of up to N pixels; a small file can declare billions, which take memory.",
+    )
+
+
 def add_unreadable_option(group: OptionGroup) -> None:
     """Add `--max-unreadable`."""
     add_option(
@@ -183,6 +198,28 @@ def parse_non_negative(text: str) -> int:
 def parse_names(text: str) -> tuple[str, ...]:
     """Split a list with commas between its names."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def add_swap_option(parser: OptionGroup) -> None:
+    """Add `--swap`, which mirroring needs where names of joints do not tell left and right."""
+    add_option(
+        parser,
+        "--swap",
+        type=_parse_swap,
+        default_text="what the names of the joints tell",
+        metavar="LEFT:RIGHT[,…]",
+        help="Left and right joint of each pair, which mirroring exchanges; all others stay in "
+        "place, with 'none' all joints.",
+    )
+
+
+def _parse_swap(text: str) -> tuple[tuple[str, str], ...]:
+    from smallpose.io.joint_pairs import parse_swap
+
+    try:
+        return parse_swap(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error.what}; {error.remedy}") from None
 
 
 def add_sigmas_option(parser: OptionGroup) -> None:

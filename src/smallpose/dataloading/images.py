@@ -1,39 +1,41 @@
 """Read images that other people made, as RGB arrays; nothing in a file is trusted unchecked.
 
-Only JPEG, PNG, WebP and BMP are opened, recognised by their first bytes whatever the name says.
-The size in the header is checked before pixels are decoded, and a truncated file is refused: a
-decoder would fill the missing half with grey. The pixel grid is the stored one: an EXIF
-orientation is ignored, because the x and y of the annotations refer to the stored grid too.
+Only the formats in `IMAGE_FORMATS` are opened, recognised by their first bytes whatever the name
+says; of several frames or pages, the first is read. The size in the header is checked before
+pixels are decoded, and a truncated file is refused: a decoder would fill the missing half with
+grey. The pixel grid is the stored one: an EXIF orientation is ignored, because the x and y of the
+annotations refer to the stored grid too.
 """
 
 import io
 import re
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.dataset import image_folder
-from smallpose.dataset.image_headers import read_orientation
-from smallpose.system.files import resolve_inside
-from smallpose.system.image_limits import (
-    MAX_IMAGE_PIXELS,
-    check_image_pixels,
-    make_too_large_error,
+from smallpose.dataset.image_headers import read_header
+from smallpose.dataset.pillow_images import (
+    ImageHeader,
+    decode_with_pillow,
+    describe_image,
+    open_pillow_image,
+    read_orientation,
+    refuse_pixel_type,
 )
+from smallpose.system.files import resolve_inside
+from smallpose.system.image_formats import START_BYTES, detect_format
+from smallpose.system.image_limits import check_image_pixels, get_max_bytes
 from smallpose.system.link_roots import list_link_roots
 
 ImageArray = NDArray[np.uint8]
 
-MAX_BYTES = 256 * 2**20
 # Of JPEG, PNG and WebP, in this order; searching is faster than opening each image.
 _EXIF_MARKERS = re.compile(rb"Exif\0|eXIf|EXIF")
-_MAX_SHOWN_BYTES = 512  # an error message quotes the beginning of this many bytes
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def read_image(path: Path) -> ImageArray:
     """Read an image file as (h, w, 3) uint8 RGB on the stored pixel grid.
 
     Raises: InputError when the file is missing, no image, or truncated; RefusedError when its
-        format is not one of the four or its header declares more than `MAX_IMAGE_PIXELS`.
+        format is not one of `IMAGE_FORMATS` or its header declares too many pixels.
     """
     return decode_image(_read_file(path), str(path))
 
@@ -118,17 +120,20 @@ def read_image(path: Path) -> ImageArray:
 def decode_image(data: bytes, where: str) -> ImageArray:
     """Decode the bytes of an image file, as `read_image`; `where` names them in messages."""
     kind, (width, height) = _read_header(data, where)
+    if kind in ("GIF", "TIFF"):
+        # OpenCV would turn a TIFF, and write its decoder's remarks to stderr.
+        return decode_with_pillow(data, where)
     if kind == "JPEG" and not _has_end_marker(data):
-        return _decode_with_pillow(data, where)
+        return decode_with_pillow(data, where)
     if kind == "JPEG" and _count_channels(data) == 4:
         # OpenCV and Pillow convert CMYK differently; viewers show what Pillow returns.
-        return _decode_with_pillow(data, where)
+        return decode_with_pillow(data, where)
     try:
         rgb = _decode_with_opencv(np.frombuffer(data, np.uint8))
     except cv2.error:
         rgb = None
     if rgb is None or rgb.shape[:2] != (height, width):
-        return _decode_with_pillow(data, where)
+        return decode_with_pillow(data, where)
     return rgb
 
 
@@ -153,17 +158,26 @@ def decode_jpeg(data: NDArray[np.uint8]) -> ImageArray | None:
 
 def read_image_size(path: Path) -> tuple[int, int]:
     """Read (width, height) of the stored grid from the header alone; raises as `read_image`."""
-    return _read_header(_read_file(path), str(path))[1]
+    return read_image_header(path).stored_wh
+
+
+def read_image_header(path: Path) -> ImageHeader:
+    """Read the header of an image and check that the file is complete; raises as `read_image`."""
+    if path.is_file() and path.stat().st_size > get_max_bytes():
+        raise _make_large_file_error(path)
+    return read_header(path)
 
 
 def has_exif_orientation(data: bytes) -> bool:
     """Return whether an EXIF orientation asks viewers to rotate or mirror the stored grid."""
-    if _EXIF_MARKERS.search(data) is None:
+    is_tiff = data[:2] in (b"II", b"MM")
+    if not is_tiff and _EXIF_MARKERS.search(data) is None:
         return False
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
+        kind = detect_format(data[:START_BYTES], "")
+        with open_pillow_image(io.BytesIO(data), kind) as image:
             return read_orientation(image) != 1
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, InputError, RefusedError):
         return False
 
 
@@ -174,12 +188,8 @@ def use_one_opencv_thread() -> None:
 
 def _read_file(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise RefusedError(
-                str(path),
-                f"larger than {MAX_BYTES >> 20} MiB",
-                "store the image in a smaller file",
-            )
+        if path.stat().st_size > get_max_bytes():
+            raise _make_large_file_error(path)
         return path.read_bytes()
     except FileNotFoundError:
         raise InputError(str(path), "no such image", "check --images") from None
@@ -189,54 +199,25 @@ def _read_file(path: Path) -> bytes:
         ) from None
 
 
-def _detect_format(data: bytes) -> str | None:
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    return "BMP" if data.startswith(b"BM") else None
-
-
-_REFUSED_FORMATS = {
-    b"SIMPLE": "FITS",
-    b"gd2": "GD",
-    b"%!PS": "EPS",
-    b"GIF8": "GIF",
-    b"%PDF": "PDF",
-    b"II*\x00": "TIFF",
-    b"MM\x00*": "TIFF",
-    b"\xff\xff": "GD",
-    b"\xff\xfe": "GD",
-}
+def _make_large_file_error(path: Path) -> RefusedError:
+    return RefusedError(
+        str(path),
+        f"larger than {get_max_bytes() >> 20} MiB",
+        "store the image in a smaller file, or raise --max-pixels, which allows four bytes each",
+    )
 
 
 def _read_header(data: bytes, where: str) -> tuple[str, tuple[int, int]]:
     """Return the format and the (width, height) of an image file, and refuse unsafe ones."""
-    kind = _detect_format(data)
-    if kind is None:
-        other = next(
-            (name for magic, name in _REFUSED_FORMATS.items() if data.startswith(magic)), None
-        )
-        if other is not None:
-            raise RefusedError(where, f"format {other} not allowed", "convert it to JPEG or PNG")
-        start = data[:_MAX_SHOWN_BYTES].decode("ascii", "replace").strip()[:12]
-        what = f"not an image (starts with {start!r})" if data else "not an image (0 bytes)"
-        raise InputError(where, what, "download it again")
+    kind = detect_format(data[:START_BYTES], where)
     try:
-        with warnings.catch_warnings():
-            # Pillow only warns near our own limit, and our error names the file.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            # Opening reads the header only.
-            with Image.open(io.BytesIO(data), formats=(kind,)) as image:
-                width, height = image.size
-    except Image.DecompressionBombError:
-        raise make_too_large_error(where, f"more than {2 * MAX_IMAGE_PIXELS:,}") from None
+        with open_pillow_image(io.BytesIO(data), kind) as image:
+            header = describe_image(image)
+            refuse_pixel_type(image, where)
     except (OSError, ValueError, SyntaxError) as error:
         raise InputError(where, f"broken {kind} header ({error})", "download it again") from None
-    check_image_pixels(where, width, height)
-    return kind, (width, height)
+    check_image_pixels(where, header.width, header.height)
+    return kind, header.stored_wh
 
 
 def _has_end_marker(data: bytes) -> bool:
@@ -257,12 +238,3 @@ def _count_channels(data: bytes) -> int:
             return data[position + 9]
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     return 0
-
-
-def _decode_with_pillow(data: bytes, where: str) -> ImageArray:
-    """Decode with Pillow, which refuses truncated files."""
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP", "BMP")) as image:
-            return np.asarray(image.convert("RGB"), dtype=np.uint8)
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise InputError(where, f"cannot be decoded ({error})", "download it again") from None

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
-from smallpose.dataset.image_headers import ImageHeader, detect_format
+from smallpose.dataset.pillow_images import ImageHeader, open_pillow_image
+from smallpose.system.image_formats import START_BYTES, detect_format
 
 LabelGrid = Literal["stored", "shown", "unknown"]
 JPEG_QUALITY = 95  # high, because the image has been compressed once already
@@ -72,7 +73,7 @@ def infer_label_grids(
 def turn_image(path: Path | str, orientation: int) -> bytes:
     """Return an image file turned as viewers show it, in the same format and without EXIF.
 
-    PNG and WebP are written without loss, JPEG with quality 95 and full colour resolution.
+    PNG, WebP and TIFF are written without loss, JPEG with quality 95 and full colour resolution.
 
     Args:
         orientation: value of the EXIF field, 2 to 8.
@@ -92,12 +93,15 @@ def turn_image(path: Path | str, orientation: int) -> bytes:
     settings: dict[str, dict[str, Any]] = {
         "JPEG": {"quality": JPEG_QUALITY, "subsampling": 0},
         "WEBP": {"lossless": True, "exact": True},
+        "TIFF": {"compression": "tiff_adobe_deflate", "exif": Image.Exif()},
     }
     try:
         data = Path(path).read_bytes()
-        image_format = detect_format(data[:64], path)
-        with Image.open(io.BytesIO(data), formats=(image_format,)) as image:
-            turned = image.transpose(transpositions[orientation])
+        image_format = detect_format(data[:START_BYTES], path)
+        with open_pillow_image(io.BytesIO(data), image_format) as image:
+            image.load()  # Pillow turns a TIFF here
+            is_turned = image_format == "TIFF"
+            turned = image.copy() if is_turned else image.transpose(transpositions[orientation])
         turned.info.pop("exif", None)
         out = io.BytesIO()
         profile = turned.info.get("icc_profile")

@@ -1,97 +1,62 @@
 """Read the format, size and orientation of image files, and detect truncated files.
 
-Files of other formats than the four in `FORMAT_SIGNATURES` are never opened, whatever their
-names say, and pixels are decoded only where the end of a file looks damaged.
+Files of other formats than those in `IMAGE_FORMATS` are never opened, whatever their names say,
+and pixels are decoded only where the end of a file looks damaged.
 """
 
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING
 from zlib import crc32
 
-from smallpose.core.errors import InputError, RefusedError, SmallposeError
-from smallpose.system.image_limits import (
-    MAX_IMAGE_PIXELS,
-    check_image_pixels,
-    make_too_large_error,
+from smallpose.core.errors import InputError, SmallposeError
+from smallpose.dataset.pillow_images import (
+    ImageHeader,
+    describe_image,
+    load_pixels,
+    open_pillow_image,
+    refuse_pixel_type,
 )
+from smallpose.system.image_formats import START_BYTES, detect_format
+from smallpose.system.image_limits import check_image_pixels
 from smallpose.system.packages import require_packages
 from smallpose.system.progress import show_progress
 
 if TYPE_CHECKING:
     from PIL import Image
 
-FORMAT_SIGNATURES = {
-    "JPEG": b"\xff\xd8\xff",
-    "PNG": b"\x89PNG\r\n\x1a\n",
-    "WEBP": b"RIFF",
-    "BMP": b"BM",
-}
-# Formats that are refused, so that the message can name them.
-_OTHER_SIGNATURES = {
-    "GIF": b"GIF8",
-    "FITS": b"SIMPLE",
-    "EPS": b"%!PS",
-    "PDF": b"%PDF",
-    "GD": b"\xff\xfe",
-    "GD2": b"gd2\x00",
-    "PSD": b"8BPS",
-    "TIFF": b"II*\x00",
-    "TIFF (big-endian)": b"MM\x00*",
-    "AVIF or HEIC": b"\x00\x00\x00",
-}
-_EXIF_ORIENTATION = 0x0112
+_TIFF_OFFSETS_AND_SIZES = ((273, 279), (324, 325))  # of strips, and of tiles
+_TIFF_COMPRESSION = 259
+_JPEG_IN_TIFF = 7
+_TIFF_JPEG_TABLES = 347
+_PNG_SIGNATURE_BYTES = 8
 _TAIL_BYTES = 512  # a complete JPEG ends within these, unless other data follow it
 _FILES_PER_TASK = 256
-
-
-class ImageHeader(NamedTuple):
-    """What is known about an image without decoding it.
-
-    Args:
-        width, height: px of the stored grid.
-        orientation: 1, or the EXIF orientation (2 to 8) by which viewers turn or mirror that grid.
-    """
-
-    width: int
-    height: int
-    orientation: int = 1
-
-    @property
-    def stored_wh(self) -> tuple[int, int]:
-        """Return (width, height) of the stored grid, which decoders return."""
-        return self.width, self.height
-
-    @property
-    def shown_wh(self) -> tuple[int, int]:
-        """Return (width, height) of the image as viewers show it."""
-        return self.stored_wh if self.orientation < 5 else (self.height, self.width)
 
 
 def read_header(path: Path | str) -> ImageHeader:
     """Read the header of an image file and check that the file is complete.
 
     Raises: InputError when the file is no image or is truncated; RefusedError when its format is
-        not one of the four, or its header declares more than `MAX_IMAGE_PIXELS`.
+        not one of `IMAGE_FORMATS`, or its header declares too many pixels.
     """
     require_packages("reading images", "PIL")
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
+    image_format = ""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 (a hundred thousand of them)
-            image_format = detect_format(file.read(64), path)
+            image_format = detect_format(file.read(START_BYTES), path)
             file.seek(0)
-            with Image.open(file, formats=(image_format,)) as image:
-                header = ImageHeader(*image.size, read_orientation(image))
+            with open_pillow_image(file, image_format) as image:
+                header = describe_image(image)
                 check_image_pixels(str(path), header.width, header.height)
-                if not _has_end_marker(file, image_format):
+                refuse_pixel_type(image, str(path))
+                if not _has_end_marker(file, image, image_format):
                     file.seek(0)
-                    image.load()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        # Pillow's own limits are slightly above ours, and it checks first.
-        raise make_too_large_error(str(path), f"more than {MAX_IMAGE_PIXELS:,}") from None
+                    load_pixels(image)
     except FileNotFoundError:
         raise InputError(str(path), "no such image", "check the path") from None
     except PermissionError:
@@ -125,42 +90,7 @@ def _try_read_header(path: str | Path) -> ImageHeader | SmallposeError:
         return error
 
 
-def detect_format(start: bytes, path: Path | str) -> str:
-    """Return the format that the first bytes of a file indicate."""
-    for name, signature in FORMAT_SIGNATURES.items():
-        if start.startswith(signature) and (name != "WEBP" or start[8:12] == b"WEBP"):
-            return name
-    for name, signature in _OTHER_SIGNATURES.items():
-        if start.startswith(signature):
-            raise RefusedError(
-                str(path),
-                f"images of format {name} are not opened",
-                f"convert it to {', '.join(FORMAT_SIGNATURES)}",
-            )
-    shown = ascii(start[:24].decode("latin-1"))
-    what = f"it starts with {shown}" if start else "the file is empty"
-    raise InputError(str(path), f"not an image ({what})", "download the image again")
-
-
-def read_orientation(image: "Image.Image") -> int:
-    """Return the EXIF orientation of an open image, 1 to 8; 1 where there is none or no sound one.
-
-    Only EXIF counts, as in browsers, and not the orientation that XMP may repeat.
-    """
-    from PIL import Image
-
-    if not image.info.get("exif"):
-        return 1
-    exif = Image.Exif()
-    try:
-        exif.load(image.info["exif"])
-        orientation = exif.get(_EXIF_ORIENTATION, 1)
-    except Exception:  # a damaged EXIF block does not make the image unreadable
-        return 1
-    return orientation if orientation in range(2, 9) else 1
-
-
-def _has_end_marker(file: IO[bytes], image_format: str) -> bool:
+def _has_end_marker(file: IO[bytes], image: "Image.Image", image_format: str) -> bool:
     """Return whether the file ends as its format requires; reads only its last bytes."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - _TAIL_BYTES, 0))
@@ -169,11 +99,28 @@ def _has_end_marker(file: IO[bytes], image_format: str) -> bool:
         return b"\xff\xd9" in tail
     if image_format == "PNG":
         return _is_png_complete(file, size)
+    if image_format == "GIF":
+        return tail.rstrip(b"\0").endswith(b";")
+    if image_format == "TIFF":
+        return _is_tiff_complete(image, size)
     file.seek(0)
     start = file.read(8)
     if image_format == "WEBP":
         return int.from_bytes(start[4:8], "little") + 8 <= size
     return int.from_bytes(start[2:6], "little") <= size
+
+
+def _is_tiff_complete(image: "Image.Image", num_bytes: int) -> bool:
+    """Return whether all strips or tiles of the first page end within the file."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    if tags.get(_TIFF_COMPRESSION) == _JPEG_IN_TIFF and _TIFF_JPEG_TABLES not in tags:
+        return False  # it may be sound: decoding tells
+    for offsets_tag, sizes_tag in _TIFF_OFFSETS_AND_SIZES:
+        offsets, sizes = tags.get(offsets_tag, ()), tags.get(sizes_tag, ())
+        if offsets and len(offsets) == len(sizes):
+            ends = (start + size for start, size in zip(offsets, sizes, strict=True))
+            return max(ends) <= num_bytes
+    return False
 
 
 def _is_png_complete(file: IO[bytes], num_bytes: int) -> bool:
@@ -184,7 +131,7 @@ def _is_png_complete(file: IO[bytes], num_bytes: int) -> bool:
 
     Raises: ValueError where a chunk that the pixels depend on is damaged.
     """
-    file.seek(len(FORMAT_SIGNATURES["PNG"]))
+    file.seek(_PNG_SIGNATURE_BYTES)
     while len(head := file.read(8)) == 8:
         size, name = int.from_bytes(head[:4], "big"), head[4:]
         if size + 4 > num_bytes - file.tell():

@@ -13,8 +13,9 @@ from smallpose.core.errors import SmallposeError
 from smallpose.core.instances import Instances
 from smallpose.dataset.exif_orientation import infer_label_grids
 from smallpose.dataset.image_folder import open_image_folder, read_manifest
-from smallpose.dataset.image_headers import ImageHeader, read_header
+from smallpose.dataset.image_headers import read_header
 from smallpose.dataset.manifest_file import is_unchanged
+from smallpose.dataset.pillow_images import ImageHeader
 from smallpose.io.finding import Finding
 from smallpose.io.validation import check_keypoints_outside
 from smallpose.system.files import hash_file, resolve_inside

@@ -21,25 +21,24 @@ from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.dataloading.images import (
     ImageArray,
     ImageReader,
-    has_exif_orientation,
     open_set_images,
     read_image,
-    read_image_size,
+    read_image_header,
     refuse_unreadable,
 )
+from smallpose.dataset.pillow_images import ImageHeader
 from smallpose.inference.boxes import Boxes, convert_to_boxes, read_boxes, select_true_boxes
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.predict import predict_people
 from smallpose.inference.rotated_images import RotationCounter, refuse_shown_grid
 from smallpose.io.coco_annotations import read_coco
+from smallpose.io.image_files import list_image_files
 from smallpose.io.image_list import read_image_list
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.full_image import FullImageMethod
 from smallpose.system.progress import print_status
 
 _NO_JOINTS = Skeleton("no keypoints", ())
-VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
 class BoxDetector(NamedTuple):
@@ -191,21 +190,14 @@ def predict_image_files(
 
     A top-down method without a detector takes each image as the box of one person.
     """
-    files = list(list_image_files(paths))
-    sizes_wh, problems = read_image_sizes([str(path) for path in files])
+    files = list_image_files(paths)
+    headers, problems = _read_headers([str(path) for path in files])
+    sizes_wh = [header.stored_wh for header in headers]
     sizes = np.array(sizes_wh).reshape(-1, 2)
     ids = np.arange(1, len(files) + 1)
     images = make_images(ids, [str(p) for p in files], sizes[:, 0], sizes[:, 1])
     people = make_instances(method.skeleton, images, [], np.zeros((0, 4)), [])
-    num_rotated = sum(
-        has_exif_orientation(path.read_bytes())
-        for path, (w, _) in zip(files, sizes_wh, strict=True)
-        if w
-    )
-    if num_rotated:
-        print_status(
-            f"{num_rotated} images have an EXIF orientation; keypoints refer to the stored pixels"
-        )
+    print_image_remarks(headers)
     boxes: Boxes | None = None
     if detector is not None:
         boxes = _detect_boxes(detector, people, _PathReader(), device)
@@ -229,15 +221,32 @@ def predict_image_files(
 
 def read_image_sizes(paths: Sequence[str]) -> tuple[list[tuple[int, int]], list[str]]:
     """Read (width, height) of images, 0 for unreadable ones, and the reasons for those."""
-    sizes = []
+    headers, problems = _read_headers(paths)
+    return [header.stored_wh for header in headers], problems
+
+
+def _read_headers(paths: Sequence[str]) -> tuple[list[ImageHeader], list[str]]:
+    headers = []
     problems = []
     for path in paths:
         try:
-            sizes.append(read_image_size(Path(path)))
+            headers.append(read_image_header(Path(path)))
         except (InputError, RefusedError) as error:
-            sizes.append((0, 0))
+            headers.append(ImageHeader(0, 0))
             problems.append(str(error))
-    return sizes, problems
+    return headers, problems
+
+
+def print_image_remarks(headers: Sequence[ImageHeader]) -> None:
+    """Print how many images EXIF turns, and how many have frames or pages beyond the first."""
+    num_rotated = sum(header.orientation != 1 for header in headers)
+    if num_rotated:
+        print_status(
+            f"{num_rotated:,} images have an EXIF orientation; keypoints refer to the stored pixels"
+        )
+    num_animated = sum(header.has_more_images for header in headers)
+    if num_animated:
+        print_status(f"{num_animated:,} files have several frames or pages; the first is read")
 
 
 def make_full_image_boxes(sizes_wh: list[tuple[int, int]]) -> Boxes:
@@ -265,44 +274,3 @@ class _PathReader:
     def read(self, name: str) -> ImageArray:
         """Read the image at a path."""
         return read_image(Path(name))
-
-
-def list_image_files(paths: Iterable[Path]) -> Iterable[Path]:
-    """Yield the files, and the images in and below the folders, sorted by name."""
-    for path in paths:
-        if not path.is_dir():
-            yield _require_utf8_name(_refuse_video(path))
-            continue
-        files = sorted(
-            p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
-        )
-        if not files:
-            raise InputError(
-                str(path),
-                "the folder has no images",
-                f"name one with files that end in {', '.join(IMAGE_SUFFIXES)}",
-            )
-        yield from map(_require_utf8_name, files)
-
-
-def _refuse_video(path: Path) -> Path:
-    """Return the path unless it is that of a video."""
-    if path.suffix.lower() in VIDEO_SUFFIXES:
-        raise InputError(
-            str(path),
-            "is a video, and predict reads images",
-            f"extract its frames (mkdir frames; ffmpeg -i {path.name} frames/%06d.jpg) and pass "
-            "the folder frames",
-        )
-    return path
-
-
-def _require_utf8_name(path: Path) -> Path:
-    """Return the path if a JSON file can contain it."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise InputError(
-            ascii(str(path)), "the name is not UTF-8, which results need", "rename the file"
-        ) from None
-    return path

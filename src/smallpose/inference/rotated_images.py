@@ -13,7 +13,8 @@ from smallpose.dataloading.images import (
     has_exif_orientation,
 )
 from smallpose.dataset.exif_orientation import infer_label_grids
-from smallpose.dataset.image_headers import ImageHeader, read_header
+from smallpose.dataset.image_headers import read_header
+from smallpose.dataset.pillow_images import ImageHeader
 from smallpose.system.progress import print_status
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Images
+from smallpose.system.image_formats import IMAGE_SUFFIXES
 
 ImageId = int | str
-IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 def number_ids(ids: Sequence[ImageId]) -> tuple[NDArray[np.int64], tuple[ImageId, ...]]:

@@ -63,7 +63,9 @@ def test_the_error_for_missing_images_names_the_folder_or_archive(sources, tmp_p
 UNREADABLE = {
     "empty": (b"", InputError, "not an image (the file is empty)"),
     "HTML": (b"<html>not found</html>", InputError, "not an image (it starts with '<html>not"),
-    "GIF": (b"GIF89a" + bytes(40), RefusedError, "images of format GIF are not opened"),
+    "PSD": (b"8BPS\0\1" + bytes(40), RefusedError, "images of format PSD are not opened"),
+    "GIF without an image": (b"GIF89a" + bytes(40), InputError, "broken GIF header"),
+    "video": (b"\0\0\0\x18ftypmp42" + bytes(300), InputError, "is a video, and an image is due"),
     "FITS": (b"SIMPLE  =" + bytes(2880), RefusedError, "images of format FITS are not opened"),
     "EPS": (b"%!PS-Adobe-3.0 EPSF", RefusedError, "images of format EPS are not opened"),
     "GD": (

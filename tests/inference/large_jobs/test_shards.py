@@ -210,11 +210,11 @@ def test_jobs_that_share_the_shards_at_the_same_time_write_a_result(folder, tmp_
 
 def test_a_refused_image_counts_as_unreadable(folder, tmp_path, capsys):
     arguments = copy_with_broken_images(folder, tmp_path / "p", ())
-    (tmp_path / "p" / "03.png").write_bytes(b"GIF89a" + bytes(50))
+    (tmp_path / "p" / "03.png").write_bytes(b"8BPS" + bytes(50))
     for n, more in enumerate(((), ("--shards", tmp_path / "s"))):
         out = tmp_path / f"{n}.json"
         assert run_predict(folder, out, CROPS, *arguments, *more, "--max-unreadable", 0.1) == 0
-        assert "03.png: format GIF not allowed" in capsys.readouterr().err
+        assert "03.png: images of format PSD are not opened" in capsys.readouterr().err
         seen = {f["image_id"] for f in json.loads(out.read_text())}
         assert seen == set(range(7, 7 + NUM_IMAGES)) - {10}
     assert run_predict(folder, tmp_path / "f.json", CROPS, *arguments) == 3

@@ -16,8 +16,9 @@ from smallpose.dataset.builder.turn_images import (
     write_turned_images,
 )
 from smallpose.dataset.builder.video_frames import extract_frames
-from smallpose.dataset.image_headers import ImageHeader, read_headers
+from smallpose.dataset.image_headers import read_headers
 from smallpose.dataset.options import BuildOptions
+from smallpose.dataset.pillow_images import ImageHeader
 from smallpose.dataset.place_images import check_files_exist
 from smallpose.sources.locate import list_archives
 from smallpose.sources.source import Source

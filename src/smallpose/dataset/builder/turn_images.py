@@ -7,8 +7,8 @@ from pathlib import Path
 from smallpose.core.errors import InputError, RunError, SmallposeError
 from smallpose.dataset.builder.build_folder import BuildFolder
 from smallpose.dataset.exif_orientation import infer_label_grids, turn_image
-from smallpose.dataset.image_headers import ImageHeader
 from smallpose.dataset.options import BuildOptions
+from smallpose.dataset.pillow_images import ImageHeader
 from smallpose.sources import READERS
 from smallpose.sources.source import Source
 from smallpose.system.files import check_file_name

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError, RefusedError
+from smallpose.dataset.pillow_images import decode_with_pillow
 from smallpose.dataset.place_images import read_image_size
+from smallpose.system.image_formats import START_BYTES, detect_format
 from smallpose.system.progress import show_progress
 
 Grey = NDArray[np.uint8]
@@ -105,7 +107,10 @@ def read_grey(path: Path) -> Grey:
     Raises: InputError when it cannot be decoded, RefusedError when it is too large.
     """
     width, height = read_image_size(path)
-    data = np.frombuffer(path.read_bytes(), np.uint8)
+    content = path.read_bytes()
+    if detect_format(content[:START_BYTES], path) in ("GIF", "TIFF"):
+        return _convert_to_grey(decode_with_pillow(content, str(path)))
+    data = np.frombuffer(content, np.uint8)
     # JPEG decodes faster at a half, a quarter or an eighth of its size.
     reduction = next((s for s in (8, 4, 2) if min(width, height) >= 1.5 * s * WORKING_SIDE), 1)
     flags = {

@@ -13,11 +13,8 @@ from smallpose.core.instances import Images, make_images
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.images import ImageArray, ImageReader, read_image
 from smallpose.inference.boxes import Boxes, read_boxes, select_true_boxes
-from smallpose.inference.predict_files import (
-    list_image_files,
-    open_coco_file,
-    refuse_missing_boxes,
-)
+from smallpose.inference.predict_files import open_coco_file, refuse_missing_boxes
+from smallpose.io.image_files import list_image_files
 
 IMAGES_PER_SHARD = 1000
 

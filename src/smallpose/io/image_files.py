@@ -1,0 +1,64 @@
+"""List the image and video files that a user names, directly or by their folders."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from smallpose.core.errors import InputError
+from smallpose.system.image_formats import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    describe_left_out,
+    is_video_name,
+    make_video_error,
+)
+from smallpose.system.progress import print_status
+
+
+def list_media_files(paths: Iterable[Path]) -> list[Path]:
+    """List the files, and the images and videos in and below the folders, sorted by name.
+
+    Files of a folder that are neither are counted in a line on stderr.
+
+    Raises: InputError for a folder without images and videos, and for a name that is not UTF-8.
+    """
+    files: list[Path] = []
+    for path in paths:
+        files += _list_folder(path) if path.is_dir() else [path]
+    return [_require_utf8_name(file) for file in files]
+
+
+def list_image_files(paths: Iterable[Path]) -> list[Path]:
+    """List files as `list_media_files`; raises InputError for a video, too."""
+    files = list_media_files(paths)
+    for file in files:
+        if is_video_name(file):
+            raise make_video_error(file)
+    return files
+
+
+def _list_folder(folder: Path) -> list[Path]:
+    entries = sorted(path for path in folder.rglob("*") if path.is_file())
+    suffixes = {*IMAGE_SUFFIXES, *VIDEO_SUFFIXES}
+    files = [path for path in entries if path.suffix.lower() in suffixes]
+    # An image that labels or results lie beside is named by its suffix; others may be images, too.
+    left_out = describe_left_out(path for path in entries if path.suffix.lower() not in suffixes)
+    if not files:
+        raise InputError(
+            str(folder),
+            f"the folder has no images; {left_out}" if left_out else "the folder has no images",
+            f"name one with files that end in {', '.join(IMAGE_SUFFIXES)}",
+        )
+    if left_out:
+        print_status(f"{folder}: {left_out}")
+    return files
+
+
+def _require_utf8_name(path: Path) -> Path:
+    """Return the path if a JSON file can contain it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            ascii(str(path)), "the name is not UTF-8, which results need", "rename the file"
+        ) from None
+    return path
