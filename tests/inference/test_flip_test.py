@@ -5,11 +5,13 @@ import pytest
 import torch
 
 from smallpose.core.skeleton import COCO17, Skeleton
+from smallpose.io.joint_pairs import set_pairs
 from smallpose.methods import METHODS
 from smallpose.methods.checkpoints.read import skeleton_from_json, skeleton_to_json
 
 IMAGE = np.random.default_rng(5).integers(0, 255, (96, 128, 3), dtype=np.uint8)
 BOXES = np.array([[4.0, 3, 60, 80], [30, 20, 50, 60]])
+PARTS = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee")
 SIGMAS = tuple(COCO17.sigmas.tolist())
 
 
@@ -57,4 +59,20 @@ def test_pairs_that_are_given_let_numbered_joints_be_flipped(capsys):
     words = create(name, WORDS).predict(IMAGE, BOXES).keypoints
     assert np.array_equal(create(name, given).predict(IMAGE, BOXES).keypoints, words)
     assert skeleton_from_json(skeleton_to_json(given)) == given
+    assert capsys.readouterr().err == ""
+
+
+def test_joints_without_a_side_are_named_once_and_pairs_can_be_declared(capsys):
+    names = (*COCO17.joints[:-2], "near_ankle", "far_ankle")
+    own = Skeleton("own", names, custom_sigmas=SIGMAS)
+    name = "simple_baseline_r18_tiny"
+    method = create(name, own)
+    for _ in range(2):
+        method.predict(IMAGE, BOXES, flip_test=True)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "these joints stay in place" in line and ": near_ankle, far_ankle;" in line
+    method.predict(IMAGE, BOXES, flip_test=False)
+    declared = set_pairs(own, [(f"left_{n}", f"right_{n}") for n in PARTS] + [names[-2:]])
+    words = create(name, WORDS).predict(IMAGE, BOXES).keypoints
+    assert np.array_equal(create(name, declared).predict(IMAGE, BOXES).keypoints, words)
     assert capsys.readouterr().err == ""

@@ -15,6 +15,7 @@ from smallpose.cli.options import (
     add_option,
     add_seed,
     add_sigmas_option,
+    add_swap_option,
     add_switch,
     parse_names,
 )
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from smallpose.core.instances import Instances
     from smallpose.core.predictions import Predictions
     from smallpose.evaluation.evaluate import Evaluation
+    from smallpose.evaluation.measures.definition import Measure
 
 HELP = "Compute AP and AR of pose results by person size and keypoint density."
 EXAMPLE = f"""\
@@ -55,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--diagnose",
         help="Print how much AP each kind of error costs, under the first protocol of --protocol.",
     )
+    add_swap_option(more)
     add_option(
         more,
         "--breakdown",
@@ -64,6 +67,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Print the numbers by any of source, crowding, joint, visibility, density, height, "
         "image, densities (of all sizes), failures (which joints fail first), calibration (of "
         "scores) and curves (precision and recall).",
+    )
+    add_option(
+        more,
+        "--measure",
+        metavar="LIST",
+        default_text="none",
+        help="Compare angles, tilts and lengths with the labels, such as angle:left_elbow, "
+        "tilt:trunk, length:left_thigh, or by joints: length:nose/left_ankle.",
+    )
+    add_option(
+        more,
+        "--min-joint-score",
+        type=float,
+        default=0.0,
+        metavar="SCORE",
+        help="Count only predicted joints above this score in --measure.",
     )
     files = parser.add_argument_group("output files")
     for flag, kind in (("csv", "CSV"), ("markdown", "Markdown"), ("latex", "LaTeX")):
@@ -200,12 +219,10 @@ def _parse_limits(text: str) -> tuple[float, float]:
 def run_command(args: argparse.Namespace) -> None:
     """Evaluate, write the files that were asked for and print the table, or the JSON."""
     from smallpose.evaluation.analysis.half_detected import find_half_detected_height
-    from smallpose.evaluation.ceiling.whole_numbers import has_whole_numbers
     from smallpose.evaluation.console_table import WIDTH
-    from smallpose.evaluation.evaluate import evaluate
+    from smallpose.evaluation.file_evaluator import evaluate_file
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import read_results
-    from smallpose.io.coco_results_fast import exceeds_free_memory, stream_results
     from smallpose.system.files import write_atomically
     from smallpose.system.progress import print_written
 
@@ -218,18 +235,25 @@ def run_command(args: argparse.Namespace) -> None:
 
         check_people_path(args.people)
     truth = read_coco(args.truth, category=args.category)
-    breakdowns: dict[str, tuple[Any, str]] = {}
-    if exceeds_free_memory(args.predictions) and not (
-        args.diagnose or args.breakdown or args.people
-    ):
-        from smallpose.evaluation.evaluator import evaluate_stream
+    if args.swap is not None:
+        from smallpose.io.joint_pairs import set_pairs_of_people
 
-        parts = stream_results(args.predictions, truth)
-        result = evaluate_stream(truth, parts, intervals=args.intervals, seed=args.seed, **options)
-    else:
-        predictions = read_results(args.predictions, truth)
-        result = evaluate(truth, predictions, intervals=args.intervals, seed=args.seed, **options)
-        if has_whole_numbers(predictions):
+        truth = set_pairs_of_people(truth, args.swap)
+    measures = _parse_measures(args, truth)
+    breakdowns: dict[str, tuple[Any, str]] = {}
+    needs_predictions = bool(args.diagnose or args.breakdown or args.people or measures)
+    scored = evaluate_file(
+        truth,
+        args.predictions,
+        keep_predictions=needs_predictions,
+        intervals=args.intervals,
+        seed=args.seed,
+        **options,
+    )
+    result = scored.result
+    if scored.is_whole or needs_predictions:
+        predictions = scored.predictions or read_results(args.predictions, truth)
+        if scored.is_whole:
             from smallpose.evaluation.ceiling.whole_pixels import add_whole_number_note
 
             result = add_whole_number_note(result, truth, predictions, **options)
@@ -245,6 +269,18 @@ def run_command(args: argparse.Namespace) -> None:
             names = [*parse_names(args.breakdown), *(["diagnosis"] if args.diagnose else [])]
             breakdowns = build_breakdowns(
                 names, truth, predictions, result, options, args.intervals, args.seed
+            )
+        if measures:
+            from smallpose.evaluation.measures.measure_tables import build_measure_section
+
+            breakdowns["measures"] = build_measure_section(
+                truth,
+                predictions,
+                measures,
+                min_joint_score=args.min_joint_score,
+                num_resamples=args.intervals,
+                seed=args.seed,
+                **options,
             )
     _write_tables(args, result)
     if args.figures:
@@ -265,6 +301,22 @@ def run_command(args: argparse.Namespace) -> None:
         return
     last = textwrap.fill(f"{half.describe()}.", WIDTH, break_on_hyphens=False)
     print("\n\n".join([str(result), *(lines for _, lines in breakdowns.values()), last]))
+
+
+def _parse_measures(args: argparse.Namespace, truth: "Instances") -> "tuple[Measure, ...]":
+    """Return the measures of --measure; none where it is not given."""
+    if args.measure is None:
+        if args.min_joint_score:
+            raise InputError(
+                f"--min-joint-score {args.min_joint_score:g}",
+                "it belongs to --measure",
+                "add --measure angle:left_elbow, or leave it out",
+            )
+        return ()
+    from smallpose.evaluation.measures.definition import check_min_joint_score, parse_measures
+
+    check_min_joint_score(args.min_joint_score)
+    return parse_measures(args.measure, truth.skeleton)
 
 
 def _draw_worst_people(

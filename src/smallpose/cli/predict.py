@@ -1,6 +1,7 @@
 """smallpose predict METHOD --weights FILE …: estimate the poses of people in images."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -239,18 +240,27 @@ def _read_options(args: argparse.Namespace) -> "InferenceOptions":
     )
 
 
-def _load_method(args: argparse.Namespace) -> "PoseMethod":
+def _create_model(args: argparse.Namespace) -> "PoseMethod":
     from smallpose.external import create_model
-    from smallpose.methods.full_image import FullImageMethod
+    from smallpose.io.joint_pairs import set_pairs
 
-    method = create_model(
+    create = partial(
+        create_model,
         args.method,
-        args.skeleton,
-        args.weights,
+        weights=args.weights,
         adapt=args.adapt,
         weights_skeleton=args.weights_skeleton,
         trust=args.trust,
     )
+    method = create(skeleton=args.skeleton)
+    # The weights may be what names the joints, and networks need the pairs when they are made.
+    return method if args.swap is None else create(skeleton=set_pairs(method.skeleton, args.swap))
+
+
+def _load_method(args: argparse.Namespace) -> "PoseMethod":
+    from smallpose.methods.full_image import FullImageMethod
+
+    method = _create_model(args)
     if isinstance(method, FullImageMethod):
         if args.boxes or args.boxes_from:
             raise InputError(

@@ -8,6 +8,7 @@ from smallpose.cli.options import (
     add_crop_options,
     add_device_option,
     add_option,
+    add_swap_option,
     add_switch,
     add_threads_option,
     add_trust_switch,
@@ -74,6 +75,7 @@ def _add_weight_options(group: argparse._ArgumentGroup) -> None:
         help="Skeleton to predict: coco17, smallpose21, another name or a JSON file with joints, "
         "sigmas and, where names do not tell, swap (pairs of left and right joints).",
     )
+    add_swap_option(group)
     add_switch(
         group, "--adapt", help="Accept weights of another skeleton and match joints by name."
     )

@@ -10,6 +10,7 @@ from smallpose.cli.options import (
     add_device_option,
     add_option,
     add_seed,
+    add_swap_option,
     add_switch,
     add_threads_option,
     add_trust_switch,
@@ -75,6 +76,7 @@ def _add_run_options(group: argparse._ArgumentGroup) -> None:
         default_text="those of the 21 joints",
         help="JSON file of OKS sigmas, one for each joint; for joints that are none of the 21.",
     )
+    add_swap_option(group)
     add_switch(group, "--derived", help="Train on joints that 'build --derive' placed, too.")
     add_option(
         group,
@@ -191,6 +193,7 @@ def run_command(args: argparse.Namespace) -> None:
             subset=args.subset,
             derived=args.derived,
             sigmas=args.sigmas,
+            swap=args.swap,
             recipe=args.recipe,
             overrides=overrides,
             seed=args.seed,

@@ -143,6 +143,19 @@ class Skeleton:
         joint = find_joint_of_unknown_side(self.joints)
         return None if joint is None else f"the mirrored joint of {joint!r} is not known"
 
+    @cached_property
+    def joints_of_no_side(self) -> tuple[int, ...]:
+        """Return the indices of joints that stay in place in mirrored images, as far as names tell.
+
+        Joints of the 21 that are on the midline are left out; there are none where pairs were
+        declared, nor where mirroring is impossible.
+        """
+        if self.custom_pairs is not None or self.flip_problem is not None:
+            return ()
+        stays = self.flip_indices == np.arange(len(self))
+        names = recognize_joints(self.joints, SIGMAS, _SYNONYMS)
+        return tuple(i for i in np.flatnonzero(stays).tolist() if names[i] not in SIGMAS)
+
     @property
     def spelled_joints(self) -> tuple[str, ...]:
         """Return (k,) the names as the file spells them."""

@@ -6,7 +6,7 @@ joints of people. What was used and what was left out is noted.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class Category(Struct):
     name: str = "person"
     keypoints: list[str] = []
     skeleton: list[tuple[int, int]] = []
+    # The left and the right joint of each pair, by name or counted from 1; ours, not COCO's.
+    swap: list[tuple[int | str, int | str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -199,4 +201,10 @@ def _build_skeleton(path: Path | str, categories: list[Category]) -> Skeleton | 
     # CrowdPose's own file has COCO's edges, which contain joints that it does not have.
     fits = all(min(e) >= 1 and max(e) <= k for e in category.skeleton)
     edges = [(a - 1, b - 1) for a, b in category.skeleton] if fits else []
-    return resolve_skeleton(category.keypoints, edges)
+    skeleton = resolve_skeleton(category.keypoints, edges)
+    if category.swap is None:
+        return skeleton
+    from smallpose.io.joint_pairs import find_declared_pairs
+
+    pairs = find_declared_pairs(where, category.keypoints, category.swap, first=1)
+    return replace(skeleton, custom_pairs=pairs)

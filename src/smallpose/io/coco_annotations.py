@@ -81,7 +81,9 @@ def _write_records(file: IO[bytes], records: Iterator[dict[str, Any]]) -> None:
 
 
 def _build_category_record(people: Instances) -> dict[str, Any]:
-    return {
+    pairs = people.skeleton.custom_pairs
+    swap = {} if pairs is None else {"swap": [[a + 1, b + 1] for a, b in pairs]}
+    return swap | {
         "id": people.category_id,
         "name": "person",
         "supercategory": "person",

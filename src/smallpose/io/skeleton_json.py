@@ -1,6 +1,5 @@
 """Read a custom skeleton from a JSON file."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from msgspec import Struct
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import SIGMAS, SKELETONS, Skeleton, resolve_skeleton
 from smallpose.io.joint_list import check_joint_list
+from smallpose.io.joint_pairs import Pair, find_declared_pairs
 from smallpose.system.files import read_bytes
 from smallpose.system.json_decode import decode_json
 
@@ -17,7 +17,7 @@ class _Category(Struct):
     keypoints: list[str] = []
     skeleton: list[tuple[int, int]] = []
     sigmas: list[float] | None = None
-    swap: list[tuple[int | str, int | str]] | None = None
+    swap: list[Pair] | None = None
 
 
 class _File(Struct):
@@ -27,7 +27,7 @@ class _File(Struct):
     keypoints: list[str] = []
     skeleton: list[tuple[int, int]] = []
     sigmas: list[float] | None = None
-    swap: list[tuple[int | str, int | str]] | None = None
+    swap: list[Pair] | None = None
     categories: list[_Category] = []
 
 
@@ -53,7 +53,9 @@ def read_skeleton(path: Path | str) -> Skeleton:
     _check_joints(path, joints, edges)
     skeleton = resolve_skeleton(joints, edges)
     if swap is not None:
-        skeleton = replace(skeleton, custom_pairs=_find_pairs(path, joints, swap, first))
+        skeleton = replace(
+            skeleton, custom_pairs=find_declared_pairs(str(path), joints, swap, first)
+        )
     if sigmas is None:
         _require_known_sigmas(path, skeleton)
         return skeleton
@@ -66,40 +68,6 @@ def read_skeleton(path: Path | str) -> Skeleton:
     known_name = "" if skeleton.name in SKELETONS else skeleton.name
     name = file.name or known_name or Path(path).stem
     return replace(skeleton, name=name, custom_sigmas=tuple(sigmas))
-
-
-def _find_pairs(
-    path: Path | str, joints: list[str], swap: Sequence[tuple[int | str, int | str]], first: int
-) -> tuple[tuple[int, int], ...]:
-    """Return the indices of the joints of each pair.
-
-    Args:
-        first: the number of the first joint in the file.
-    """
-    pairs = []
-    for pair in swap:
-        a, b = (_find_joint(end, joints, first) for end in pair)
-        if a is None or b is None or a == b:
-            raise InputError(
-                str(path),
-                f"the pair {list(pair)} under swap names no two of {len(joints)} joints",
-                'write it as "swap": [["left_fin", "right_fin"]]',
-            )
-        pairs.append((a, b))
-    ends = [index for pair in pairs for index in pair]
-    repeated = [joints[index] for index in ends if ends.count(index) > 1]
-    if repeated:
-        raise InputError(
-            str(path), f"joint {repeated[0]!r} is in two pairs under swap", "keep one of them"
-        )
-    return tuple(pairs)
-
-
-def _find_joint(joint: int | str, joints: list[str], first: int) -> int | None:
-    """Return the index of a joint that is given by its name or by its number."""
-    if isinstance(joint, str):
-        return joints.index(joint) if joint in joints else None
-    return joint - first if 0 <= joint - first < len(joints) else None
 
 
 def _check_joints(path: Path | str, joints: list[str], edges: list[tuple[int, int]]) -> None:

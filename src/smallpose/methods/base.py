@@ -17,6 +17,7 @@ from smallpose.dataloading.affine import map_to_image
 from smallpose.dataloading.augmentation import Augmentation
 from smallpose.dataloading.top_down.batches import cut_boxes
 from smallpose.dataloading.top_down.crop_options import CropOptions
+from smallpose.io.joint_pairs import describe_mirroring
 from smallpose.methods.flip_test import explain_missing_flip_test, run_flip_test
 from smallpose.methods.person_score import SCORE_RULES
 from smallpose.system.progress import print_status
@@ -259,15 +260,23 @@ class PoseMethod(nn.Module, ABC):
     def allow_flip_test(self, flip_test: bool) -> bool:
         """Return whether to run the flip test, which needs the left and right joints.
 
-        Where they are not known it is left out, and the first call prints why.
+        Where they are not known it is left out. The first call prints why, or which joints stay in
+        place although they may have a side.
         """
+        if not flip_test:
+            return False
         problem = self.skeleton.flip_problem
-        if not flip_test or problem is None:
-            return flip_test
-        if not self._has_reported_flip:
-            self._has_reported_flip = True
-            print_status(explain_missing_flip_test(problem))
-        return False
+        remark = (
+            explain_missing_flip_test(problem) if problem else describe_mirroring(self.skeleton)
+        )
+        if remark and not self._has_reported_flip:
+            print_status(remark)
+        self._has_reported_flip = True
+        return problem is None
+
+    def mark_flip_reported(self) -> None:
+        """Leave out the remark of `allow_flip_test`, where the same was printed already."""
+        self._has_reported_flip = True
 
     def compute_outputs(self, images: Tensor, flip_test: bool) -> Any:
         """Compute the outputs for (b, 3, h, w), averaged with the mirrored images' on request."""

@@ -29,6 +29,6 @@ def run_flip_test(
 def explain_missing_flip_test(problem: str) -> str:
     """Say why the flip test is left out and what to do."""
     return (
-        f'the flip test is left out: {problem}; list the pairs under "swap" in a skeleton file and '
-        "pass it with --skeleton"
+        f"the flip test is left out: {problem}; declare the pairs with --swap left:right,…, or "
+        'list them under "swap" in a skeleton file and pass it with --skeleton'
     )

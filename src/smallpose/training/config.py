@@ -20,6 +20,7 @@ class TrainingConfig:
         derived: also train on keypoints that `build --derive` computed.
         recipe: key of the method's recipes (default: its first).
         sigmas: file of OKS sigmas, for joints that are none of the 21.
+        swap: names of the left and the right joint of each pair; None for what names tell.
         overrides: recipe fields to change, by name; those of the augmentation as `augment.NAME`.
             Values are parsed from text.
         seed: of the initial weights, the order of samples and the augmentation.
@@ -48,6 +49,7 @@ class TrainingConfig:
     subset: Path | None = None
     derived: bool = False
     sigmas: Path | None = None
+    swap: tuple[tuple[str, str], ...] | None = None
     recipe: str = ""
     overrides: Mapping[str, object] | tuple[tuple[str, object], ...] = ()
     seed: int = 0

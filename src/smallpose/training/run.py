@@ -25,6 +25,7 @@ from smallpose.training.data import BatchLoader, create_loader
 from smallpose.training.distributed import DistributedContext, join_process_group
 from smallpose.training.loggers import create_tensorboard_logger, create_wandb_logger
 from smallpose.training.loop import TrainingLoop
+from smallpose.training.mirroring import leave_out_mirroring
 from smallpose.training.recipe_overrides import choose_recipe
 from smallpose.training.run_folder import (
     RESULT,
@@ -69,10 +70,12 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         derived=config.derived,
         subset=config.subset,
         sigmas=config.sigmas,
+        swap=config.swap,
     )
     reader = open_set_images(config.data)
     method = _create_method(config, data, distributed)
     recipe_name, recipe = choose_recipe(method, config.recipe, config.overrides)
+    recipe = leave_out_mirroring(method, recipe, silent=not distributed.is_first)
     loader = create_loader(config, data.train, reader, method, recipe, distributed)
     identity = compute_run_identity(config, recipe_name, recipe)
     if recipe.epochs:

@@ -94,6 +94,7 @@ def compute_run_identity(config: TrainingConfig, name: str, recipe: Recipe) -> d
         "subset": config.subset and hash_file(config.subset),
         "derived": config.derived or None,
         "sigmas": config.sigmas and hash_file(config.sigmas),
+        "swap": None if config.swap is None else [list(pair) for pair in config.swap],
         "crop_interpolation": None
         if config.crop_interpolation == "linear"
         else config.crop_interpolation,

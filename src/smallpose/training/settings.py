@@ -4,6 +4,7 @@ A trains on the COCO part with COCO's 17 joints; B on the whole set with the set
 21). Both are tested on the whole test set, with annotated boxes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,7 @@ from smallpose.dataset.image_folder import read_manifest
 from smallpose.dataset.subsets import read_subset
 from smallpose.evaluation.sigma_file import set_sigmas
 from smallpose.io.coco_annotations import read_coco
+from smallpose.io.joint_pairs import set_pairs_of_people
 
 Setting = Literal["A", "B"]
 
@@ -46,6 +48,7 @@ def read_setting_data(
     derived: bool = False,
     subset: Path | None = None,
     sigmas: Path | None = None,
+    swap: Sequence[tuple[str, str]] | None = None,
 ) -> SettingData:
     """Read the training and the test people of a built set under a setting.
 
@@ -53,12 +56,15 @@ def read_setting_data(
         subset: file of `dataset.subsets` with the training images to use (Table 5).
         derived: also train on keypoints that `build --derive` computed; they are never scored.
         sigmas: file of OKS sigmas, which joints that are none of the 21 need.
+        swap: names of the left and the right joint of each pair, where names do not tell them.
     Raises: InputError when a file is missing, when no person is left to train on, when a joint has
         no sigma, or when an image is in both parts.
     """
     train = read_coco(data / "annotations" / "train.json", derived=derived)
     test = read_coco(data / "annotations" / "test.json")
-    train, test = (set_sigmas(people, sigmas) for people in (train, test))
+    train, test = (
+        set_pairs_of_people(set_sigmas(people, sigmas), swap) for people in (train, test)
+    )
     refuse_shared_images(data, train.images, test.images)
     number = 0
     if subset is not None:
