@@ -21,6 +21,7 @@ from smallpose.sources.source import ImageFile, Source
 from smallpose.sources.tools.joint_map import keep_joints, read_joint_map
 from smallpose.sources.tools.layouts import read_labelled_folder
 from smallpose.system.files import check_file_name
+from smallpose.system.link_roots import list_link_roots
 
 Reader = Callable[[Path], Source]
 
@@ -173,6 +174,7 @@ def check_source(source: object, name: str, where: str) -> Source:
             "it has keypoints that are not finite x, y and v of 0, 1 or 2",
             "correct the reader",
         )
+    roots = (source.root.resolve(), *list_link_roots(with_sources=False))
     for file_name, image_file in zip(people.images.file_names, source.image_files, strict=True):
         check_file_name(file_name, f"--source {where}")
         if not file_name.startswith(f"{name}/"):
@@ -181,11 +183,12 @@ def check_source(source: object, name: str, where: str) -> Source:
                 f"{file_name} is not below {name}/",
                 "begin file names with the source's name",
             )
-        if not image_file.path.resolve().is_relative_to(source.root.resolve()):
+        real = image_file.path.resolve()
+        if not any(real.is_relative_to(root) for root in roots):
             raise RefusedError(
                 f"--source {where}",
                 f"{image_file.path} is outside {source.root}",
-                "set root to a folder above it",
+                f"set root to a folder above it, or add --link-root {real.parent}",
             )
     if (people.source < custom_source(1)).any():
         code = custom_source(len(people.skeleton))  # K of Eq. 3

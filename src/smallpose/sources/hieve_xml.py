@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import msgspec
 from msgspec import Struct
 
-from smallpose.core.errors import InputError, RefusedError
+from smallpose.core.errors import InputError
 from smallpose.core.skeleton import HIEVE14
 from smallpose.sources.hieve_labels import (
     NOT_LABELLED,
@@ -28,6 +28,7 @@ from smallpose.sources.hieve_labels import (
 from smallpose.sources.locate import find_files, name_before_first_dot
 from smallpose.system.files import read_bytes
 from smallpose.system.json_decode import decode_json, refuse_repeated_keys
+from smallpose.system.xml_decode import parse_xml
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -134,22 +135,8 @@ def _parse_file(path: Path) -> _FrameFile:
         sheet = decode_json(path, data, _Wrapped).annotation
         refuse_repeated_keys(path, data)
         return sheet
-    # Decoded here, so that no declared encoding can hide a DOCTYPE. The only words in other
-    # alphabets are in folder names, which are not read.
-    text = data.decode("utf-8", "replace")
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise RefusedError(
-            str(path),
-            "XML with a <!DOCTYPE or <!ENTITY, which can grow without bound",
-            "remove it; label files do not need it",
-        )
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        raise InputError(
-            str(path), f"broken XML ({error})", "download or write the file again"
-        ) from None
-    return _convert_xml(root, path)
+    # The only words in other alphabets are in folder names, which are not read.
+    return _convert_xml(parse_xml(path, data), path)
 
 
 def _escape_backslashes(data: bytes) -> bytes:

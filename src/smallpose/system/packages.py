@@ -11,6 +11,7 @@ EXTRAS = {
     "cv2": ("OpenCV", "images"),
     "PIL": ("Pillow", "images"),
     "scipy": ("SciPy", "build"),
+    "yaml": ("PyYAML", "build"),
     "matplotlib": ("Matplotlib", "plots"),
     "jinja2": ("Jinja2", "plots"),
     "av": ("PyAV", "video"),

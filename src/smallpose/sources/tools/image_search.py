@@ -73,7 +73,8 @@ class ImageSearch:
         """Return the folder that has most of the names, the first of equals; None for none."""
         sample = names[:: max(1, len(names) // _MAX_SAMPLE)]
         counts = [sum(self.exists(join(folder, name)) for name in sample) for folder in folders]
-        return folders[counts.index(max(counts))] if counts and max(counts) else None
+        best = max(counts, default=0)
+        return folders[counts.index(best)] if best else None
 
     def find(self, name: str, folders: Sequence[str], where: str) -> str | None:
         """Return the path of an image relative to the root; None where it is missing.
