@@ -201,3 +201,16 @@ def test_a_folder_without_labels_is_refused_in_a_line(tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
     with pytest.raises(InputError, match=r"has no \*\.json"):
         read_mapped_coco("shop", tmp_path, {})
+
+
+def test_fiftyone_exports_keypoints_without_boxes(tmp_path, save_image, write_coco_file):
+    """FiftyOne 1.22.1 writes neither bbox nor area beside keypoints."""
+    save_image(tmp_path / "data" / "a.jpg")
+    write_coco_file(tmp_path / "labels.json", ["a.jpg"])
+    file = json.loads((tmp_path / "labels.json").read_text())
+    for key in ("bbox", "area"):
+        del file["annotations"][0][key]
+    (tmp_path / "labels.json").write_text(json.dumps(file))
+    people = read_mapped_coco("shop", tmp_path, {}).people
+    assert (people.boxes_xywh[:, 2:] > 0).all()
+    assert any("1 people have no box" in note for note in people.notes)

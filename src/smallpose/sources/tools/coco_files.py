@@ -10,23 +10,30 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from smallpose.core.boxes import BOX_RULES, box_around_keypoints, scale_boxes
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances, concat_instances
 from smallpose.io.coco_annotations import read_coco
+from smallpose.io.merged_poses import check_merged_poses
+from smallpose.io.raw_annotations import read_raw_annotations
 from smallpose.sources.locate import find_files
 from smallpose.sources.source import ImageFile, Source
 from smallpose.sources.tools.image_search import ImageSearch, join, shorten_path, simplify_name
 from smallpose.sources.tools.joint_map import rename_joints
 from smallpose.sources.tools.split_names import SPLITS, find_own_split, find_split_word
+from smallpose.system.files import open_input
+from smallpose.system.json_decode import read_json
 
 BOX_SCALE = 1.3  # of a person's box around their joints, as PoseTrack makes its boxes
 # Other kinds of COCO files, which tools write beside that of the keypoints.
 _OTHER_KINDS = ("instances", "captions", "image_info", "labels", "panoptic", "stuff")
 _KEYPOINT_KIND = "person_keypoints"
+_INFO_BYTES = 4096  # at the beginning or the end of a file, where `info` names the tool
 
 
 @dataclass(frozen=True)
@@ -125,7 +132,8 @@ def _read_file(
     search: ImageSearch, path: str, joint_map: Mapping[str, str], category: Sequence[str]
 ) -> CocoFile:
     full = search.root / path
-    people = read_coco(full, category=category)
+    people = _read_people(full, category)
+    _refuse_merged_people(full, people)
     people, box_notes = give_boxes(people)
     notes = [*people.notes, *box_notes]
     people, joint_notes = rename_joints(str(full), people, joint_map)
@@ -135,10 +143,42 @@ def _read_file(
     best = search.choose_folder(plain, folders)
     if best is not None:
         folders = (best, *(folder for folder in folders if folder != best))
-    image_paths = tuple(search.find(one, folders, f"{full}, image {one}") or "" for one in names)
+    image_paths = tuple(
+        search.find(one, folders, posixpath.dirname(path), f"{full}, image {one}") or ""
+        for one in names
+    )
     notes = [*joint_notes, *notes]
     labelled = tuple(f"{posixpath.basename(path)}: {note}" for note in notes)
     return CocoFile(path, people, image_paths, folders, labelled)
+
+
+def _read_people(path: Path, category: Sequence[str]) -> Instances:
+    """Read a COCO file whose people may lack boxes, as in FiftyOne's exports of keypoints."""
+    try:
+        return read_coco(path, category=category)
+    except InputError as error:
+        if "missing required field bbox" not in error.what:
+            raise
+    file = read_json(path, dict[str, Any])
+    for annotation in file["annotations"]:
+        annotation.setdefault("bbox", [0, 0, 0, 0])
+    return read_coco(path, category=category, data=msgspec.json.encode(file))
+
+
+def _refuse_merged_people(path: Path, people: Instances) -> None:
+    """Refuse Label Studio's COCO export where it merged the people of an image into one pose."""
+    with open_input(path) as file:
+        head = file.read(_INFO_BYTES)
+        file.seek(-min(_INFO_BYTES, path.stat().st_size), 2)
+        if b"Label Studio" not in head + file.read():
+            return
+    raw = read_raw_annotations(path, people.images)
+    if check_merged_poses(people, raw.image_rows, raw.boxes_xywh):
+        raise InputError(
+            str(path),
+            "Label Studio's COCO export merged the people of an image into one pose",
+            "export JSON instead and put it in this folder in its place",
+        )
 
 
 def give_boxes(people: Instances) -> tuple[Instances, list[str]]:
@@ -185,16 +225,24 @@ def _locate_images(search: ImageSearch, file: CocoFile) -> list[ImageFile]:
     usual = next((one for one in file.folders if one in ("images", ".")), ".")
     located = []
     for path, name in zip(file.image_paths, file.people.images.file_names, strict=True):
-        expected = join(usual, posixpath.normpath(simplify_name(name)[0]))
-        located.append(search.locate(path or expected, f"{search.root / file.path}, image {name}"))
+        expected = path or join(usual, _expect_path(file, name))
+        located.append(search.locate(expected, f"{search.root / file.path}, image {name}"))
     return located
+
+
+def _expect_path(file: CocoFile, name: str) -> str:
+    """Return the path of a missing image as its file has it."""
+    plain = simplify_name(name)[0]
+    if ".." not in plain.split("/"):
+        return plain
+    return posixpath.normpath(join(posixpath.dirname(file.path), plain))
 
 
 def _name_images(files: Sequence[CocoFile]) -> list[list[str]]:
     """Name the images by their paths; missing ones of equal names also by their file's split."""
     names = [
         [
-            shorten_path(path or posixpath.normpath(simplify_name(name)[0]))
+            shorten_path(path or _expect_path(file, name))
             for path, name in zip(file.image_paths, file.people.images.file_names, strict=True)
         ]
         for file in files

@@ -84,7 +84,7 @@ def _read_image(
     subset = image.get("subset", "")
     inside = [f"images/{subset}", subset] if subset else []
     folders = (*inside, join(folder, "images"), "images", folder or ".", ".")
-    found = search.find(own_name, folders, where)
+    found = search.find(own_name, folders, folder, where)
     shapes = _collect_shapes(where, image, category, notes)
     return LabelledImage(
         path=found or join(subset, simplify_name(own_name)[0]),

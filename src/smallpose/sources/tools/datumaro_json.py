@@ -119,7 +119,7 @@ def _read_item(
     where = f"{search.root / path}, item {item.id}"
     stem = path.rpartition("/")[2].removesuffix(".gz").removesuffix(".json")
     own_name = item.image.path or f"{item.id}.jpg"
-    found = search.find(own_name, (f"images/{stem}", "images", "."), where)
+    found = search.find(own_name, (f"images/{stem}", "images", "."), "annotations", where)
     height, width = item.image.size or (0, 0)
     return LabelledImage(
         path=found or f"{stem}/{own_name}",

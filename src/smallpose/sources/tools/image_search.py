@@ -76,12 +76,13 @@ class ImageSearch:
         best = max(counts, default=0)
         return folders[counts.index(best)] if best else None
 
-    def find(self, name: str, folders: Sequence[str], where: str) -> str | None:
+    def find(self, name: str, folders: Sequence[str], own: str, where: str) -> str | None:
         """Return the path of an image relative to the root; None where it is missing.
 
         Args:
             name: as the file has it.
             folders: below the root, in the order in which they are tried.
+            own: the folder of the file that has the name, to which `..` refers.
             where: the record in errors.
         Raises: RefusedError for a relative name that leaves the root, InputError for a name of
             another computer of which there are several files.
@@ -89,20 +90,19 @@ class ImageSearch:
         plain, is_elsewhere = simplify_name(name)
         if not is_elsewhere:
             if ".." in plain.split("/"):
-                return self._find_above(plain, folders, where)
+                return self._find_above(plain, own, where)
             check_file_name(plain, where)
         for folder in folders:
             if self.exists(join(folder, plain)):
                 return join(folder, plain)
         return self._find_by_last_part(plain, where) if is_elsewhere else None
 
-    def _find_above(self, name: str, folders: Sequence[str], where: str) -> str | None:
+    def _find_above(self, name: str, own: str, where: str) -> str | None:
         """Resolve a name such as `../images/1.jpg`, which may not leave the root."""
-        paths = [posixpath.normpath(join(folder, name)) for folder in folders]
-        inside = [path for path in paths if not path.startswith("..")]
-        if not inside:
+        path = posixpath.normpath(join(own, name))
+        if path.startswith(".."):
             check_file_name(name, where)
-        return next((path for path in inside if self.exists(path)), None)
+        return path if self.exists(path) else None
 
     def _find_by_last_part(self, name: str, where: str) -> str | None:
         last = posixpath.basename(name)

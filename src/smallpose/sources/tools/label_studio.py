@@ -5,6 +5,7 @@ those inside it alone. Label Studio's own COCO export loses this and merges the 
 """
 
 import math
+import posixpath
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -152,7 +153,7 @@ def _read_task(
     if not names:
         raise InputError(where, "names no image", "export it again as JSON")
     folders = ("images", ".", "data")
-    found = (search.find(one, folders, where) for one in names)
+    found = (search.find(one, folders, posixpath.dirname(path), where) for one in names)
     image_path = next(filter(None, found), None)
     return LabelledImage(
         path=image_path or simplify_name(names[0])[0],

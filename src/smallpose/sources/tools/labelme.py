@@ -79,7 +79,7 @@ def _read_image(
     folder = relative.rpartition("/")[0]
     # The image is beside the file, or in a folder images/ beside that of the files.
     folders = (folder, join(folder, "images"), "images", join("images", folder), ".")
-    image_path = search.find(file.imagePath or f"{path.stem}.jpg", folders, str(path))
+    image_path = search.find(file.imagePath or f"{path.stem}.jpg", folders, folder, str(path))
     if image_path is None:
         beside = [path.with_suffix(end).name for end in (".jpg", ".png", ".jpeg")]
         image_path = next((join(folder, one) for one in beside if search.exists(one)), None)

@@ -196,7 +196,7 @@ def _list_split_images(search: ImageSearch, data: _DataFile, folders: Sequence[s
         if path.endswith(".txt"):
             listing = read_bytes(search.root / path).decode("utf-8", "replace").splitlines()
             for line in filter(None, map(str.strip, listing)):
-                image = search.find(line, (".", "images"), f"{path}, {line}")
+                image = search.find(line, (".", "images"), "", f"{path}, {line}")
                 stripped = line.replace("\\", "/").removeprefix("data/").removeprefix("./")
                 images.append(image or stripped)
         else:
