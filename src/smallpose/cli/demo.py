@@ -11,8 +11,10 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+from smallpose.cli.demo_photos import predict_photos
 from smallpose.cli.options import add_option, add_seed, parse_non_negative
 from smallpose.core.errors import InputError, RefusedError, RunError
 from smallpose.system.files import write_atomically
@@ -39,6 +41,7 @@ OUTPUTS = (
     "predictions_B.environment.json",
     "score_B.json",
     "report",
+    "photos",
     "world",
     "found_B.json",
 )
@@ -82,12 +85,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="Number of epochs of each training; more epochs detect more people.",
     )
+    add_option(
+        parser,
+        "--photos",
+        type=Path,
+        metavar="DIR",
+        help="Photographs in which MoveNet finds people at the end, if '.[movenet]' is there.",
+        default_text="those that installed packages bring along",
+    )
 
 
 def run_command(args: argparse.Namespace) -> None:
     """Run the pipeline, print each command before it runs and name the page to open."""
     start = time.monotonic()
     out: Path = args.out
+    if args.photos is not None and not args.photos.is_dir():
+        raise InputError(f"--photos {args.photos}", "no such folder", "give a folder of images")
     _clear_folder(out)
     synthetic, dataset = out / "synthetic", out / "set"
     seed = ["--seed", str(args.seed)]
@@ -124,6 +137,7 @@ def run_command(args: argparse.Namespace) -> None:
     _run_verb("report", out / "untrained", out / "A", out / "B", "--out", out / "report")
     print(f"\nThe whole pipeline took {_format_seconds(time.monotonic() - start)}.")
     print("People, images and numbers are synthetic: they show that the pipeline works.")
+    print(predict_photos(out / "photos", args.photos, _run_verb))
     print(f"open {out / 'report' / 'index.html'}")
 
 
@@ -191,12 +205,18 @@ def _clear_folder(out: Path) -> None:
     write_atomically(out / MARKER, "written by smallpose demo, which clears this folder\n")
 
 
-def _run_verb(*words: object) -> None:
-    _run_side_by_side([list(words)])
+def _run_verb(*words: object, environment: Mapping[str, str] | None = None) -> None:
+    _run_side_by_side([list(words)], environment=environment)
 
 
-def _run_side_by_side(*chains: list[list[object]]) -> None:
-    """Run chains of commands side by side, the commands of a chain one after the other."""
+def _run_side_by_side(
+    *chains: list[list[object]], environment: Mapping[str, str] | None = None
+) -> None:
+    """Run chains of commands side by side, the commands of a chain one after the other.
+
+    Args:
+        environment: variables to set besides those of this process.
+    """
     waiting = [list(chain) for chain in chains]
     running: list[subprocess.Popen[bytes] | None] = [None] * len(chains)
     try:
@@ -212,7 +232,7 @@ def _run_side_by_side(*chains: list[list[object]]) -> None:
                     )
                 running[index] = None
                 if chain:
-                    running[index] = _start_process(chain.pop(0))
+                    running[index] = _start_process(chain.pop(0), environment or {})
             time.sleep(0.05)
     finally:
         # Ctrl-C reaches the processes as well; wait until they have ended.
@@ -221,9 +241,12 @@ def _run_side_by_side(*chains: list[list[object]]) -> None:
                 process.wait()
 
 
-def _start_process(words: list[object]) -> subprocess.Popen[bytes]:
+def _start_process(
+    words: list[object], more_environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     # One process per verb, so that what one has loaded does not slow the next.
     print(f"\n$ smallpose {shlex.join(str(word) for word in words)}", flush=True)
     environment = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    environment |= more_environment
     command = [sys.executable, "-m", "smallpose", *map(str, words)]
     return subprocess.Popen(command, env=environment)
