@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from smallpose.cli.main import main
@@ -55,6 +56,39 @@ def test_check_names_an_image_whose_name_no_disk_can_hold(tmp_path, capsys):
     (tmp_path / "truth.json").write_text(json.dumps(truth))
     assert main(["check", str(tmp_path / "truth.json"), "--images", str(tmp_path)]) == 2
     assert "1 of 1 images are missing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("count", [3, 12])
+def test_check_counts_images_with_the_same_fault(tmp_path, capsys, count):
+    cv2 = pytest.importorskip("cv2")
+    for folder in ("elsewhere", "photos"):
+        (tmp_path / folder).mkdir()
+    names = [f"{i:02}.png" for i in range(count)]
+    cv2.imwrite(str(tmp_path / "photos" / "small.png"), np.zeros((8, 8, 3), np.uint8))
+    for name in names:
+        (tmp_path / "photos" / name).symlink_to(tmp_path / "elsewhere" / name)
+        (tmp_path / "photos" / f"b{name}").write_bytes(
+            (tmp_path / "photos" / "small.png").read_bytes()
+        )
+    every = [*names, *(f"b{name}" for name in names)]
+    truth = {
+        "images": [
+            {"id": i, "file_name": name, "width": 9, "height": 9} for i, name in enumerate(every)
+        ],
+        "annotations": [],
+    }
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    call = ["check", str(tmp_path / "truth.json"), "--images", str(tmp_path / "photos")]
+    assert main(call) == 2
+    text = capsys.readouterr().out
+    if count == 3:
+        assert text.count("leaves the data root") == text.count("the file declares 9 × 9") == 3
+        return
+    (links,) = [line for line in text.splitlines() if "leaves the data root" in line]
+    assert "12 of 24 images: path leaves the data root (a link leads out) (first: " in links
+    assert links.endswith(f"add --link-root {tmp_path / 'elsewhere'}")
+    (sizes,) = [line for line in text.splitlines() if "the file declares" in line]
+    assert "12 of 24 images have another size than the file declares (first: b00.png is" in sizes
 
 
 UNREADABLE = {

@@ -1,7 +1,7 @@
 """Compare the files of a built data set with the hashes in its manifest."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,8 @@ from smallpose.io.validation import check_keypoints_outside
 from smallpose.system.files import hash_file, resolve_inside
 from smallpose.system.packages import require_packages
 from smallpose.system.progress import show_progress
+
+MAX_LISTED = 3  # findings of one kind, from where on they are counted instead
 
 
 def check_set(folder: Path, workers: int) -> tuple[list[Finding], str]:
@@ -84,8 +86,8 @@ def check_images(people: Instances, folder: Path) -> list[Finding]:
     """
     require_packages("reading images", "PIL")
     images = people.images
-    findings = []
     missing = []
+    refused: list[SmallposeError] = []
     headers: dict[int, ImageHeader] = {}
     image_folder = open_image_folder(folder)
     for row, name in enumerate(images.file_names):
@@ -96,11 +98,38 @@ def check_images(people: Instances, folder: Path) -> list[Finding]:
                 continue
             headers[row] = read_header(path)
         except SmallposeError as error:
-            findings.append(Finding(str(error), is_fault=True))
+            refused.append(error)
+    findings = _group_errors(refused, len(images))
     if missing:
         what = f"{len(missing):,} of {len(images):,} images are missing (first: {missing[0]})"
         findings.append(Finding(what, is_fault=True))
     return findings + _check_grids(people, headers)
+
+
+def _group_errors(errors: Sequence[SmallposeError], num_images: int) -> list[Finding]:
+    """Return a fault for each error, and one for all of a kind that is frequent."""
+    kinds: dict[tuple[str, str], list[SmallposeError]] = {}
+    for error in errors:
+        kinds.setdefault((error.what, error.remedy), []).append(error)
+    lines: list[str] = []
+    for (what, remedy), group in kinds.items():
+        if len(group) <= MAX_LISTED:
+            lines += [str(error) for error in group]
+            continue
+        first = f"(first: {group[0].where})"
+        lines.append(f"{len(group):,} of {num_images:,} images: {what} {first}; {remedy}")
+    return [Finding(line, is_fault=True) for line in lines]
+
+
+def _group_other_sizes(other_sizes: Sequence[str], num_images: int) -> list[Finding]:
+    """Return a fault for each image of another size than declared, and one for many of them."""
+    if len(other_sizes) <= MAX_LISTED:
+        return [Finding(what, is_fault=True) for what in other_sizes]
+    what = (
+        f"{len(other_sizes):,} of {num_images:,} images have another size than the file declares "
+        f"(first: {other_sizes[0]})"
+    )
+    return [Finding(what, is_fault=True)]
 
 
 def _check_grids(people: Instances, headers: Mapping[int, ImageHeader]) -> list[Finding]:
@@ -108,13 +137,14 @@ def _check_grids(people: Instances, headers: Mapping[int, ImageHeader]) -> list[
     images = people.images
     declared = list(zip(images.width.tolist(), images.height.tolist(), strict=True))
     grids = infer_label_grids(people, {r: h for r, h in headers.items() if h.orientation != 1})
-    findings = []
+    other_sizes = []
     for row, header in headers.items():
         differs = 0 not in declared[row] and declared[row] != header.stored_wh
         if differs and grids.get(row) != "shown":
             stored, wanted = _format_size(header.stored_wh), _format_size(declared[row])
-            what = f"{images.file_names[row]} is {stored}, but the file declares {wanted}"
-            findings.append(Finding(what, is_fault=True))
+            name = images.file_names[row]
+            other_sizes.append(f"{name} is {stored}, but the file declares {wanted}")
+    findings = _group_other_sizes(other_sizes, len(images))
     shown = [row for row, grid in grids.items() if grid == "shown"]
     if shown:
         header = headers[shown[0]]

@@ -9,7 +9,8 @@ import torch
 from smallpose.core.errors import InputError
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
-from smallpose.dataloading.images import open_set_images
+from smallpose.dataloading.images import ImageReader, open_set_images
+from smallpose.dataloading.missing_images import refuse_missing_images
 from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.inference.environment import describe_method_environment
 from smallpose.io.coco_results import write_results
@@ -21,7 +22,7 @@ from smallpose.system.files import write_atomically
 from smallpose.system.progress import print_status
 from smallpose.training.checkpoint import save_model
 from smallpose.training.config import TrainingConfig
-from smallpose.training.data import BatchLoader, create_loader
+from smallpose.training.data import BatchLoader, create_loader, select_labelled_images
 from smallpose.training.distributed import DistributedContext, join_process_group
 from smallpose.training.loggers import create_tensorboard_logger, create_wandb_logger
 from smallpose.training.loop import TrainingLoop
@@ -73,6 +74,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         swap=config.swap,
     )
     reader = open_set_images(config.data)
+    _refuse_missing_images(config, data, reader)
     method = _create_method(config, data, distributed)
     recipe_name, recipe = choose_recipe(method, config.recipe, config.overrides)
     recipe = leave_out_mirroring(method, recipe, silent=not distributed.is_first)
@@ -138,6 +140,16 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
     text = json.dumps(result, indent=1)
     write_atomically(config.out / RESULT, text + "\n")
     return dict(json.loads(text))
+
+
+def _refuse_missing_images(config: TrainingConfig, data: SettingData, reader: ImageReader) -> None:
+    """Raise InputError when images to train on, or to be tested on, are not in the set's folder."""
+    parts = ((data.train, select_labelled_images(data.train)), (data.test, None))
+    for people, rows in parts:
+        names = people.images.file_names
+        wanted = names if rows is None else [names[row] for row in rows.tolist()]
+        remedy = "copy them there, or build the set again"
+        refuse_missing_images(reader, wanted, config.max_unreadable, remedy)
 
 
 def _create_method(
