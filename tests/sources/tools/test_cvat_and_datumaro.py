@@ -71,7 +71,7 @@ def test_points_of_a_group_are_a_person_and_other_shapes_are_counted(tmp_path, s
         (NOSE + NOSE, "two points 'nose' of group 0"),
         (skeleton(NOSE.replace("40.50,", "")), "a point is '15.25'"),
         (skeleton(NOSE) + BOX.format(0).replace('"20"', '"x"'), "xtl is 'x'"),
-        (skeleton(), "nobody has a joint"),
+        (skeleton(), "no person has a joint"),
     ],
 )
 def test_a_broken_or_nameless_shape_is_refused_in_a_line(tmp_path, save_image, shape, said):

@@ -90,7 +90,7 @@ def test_points_inside_one_box_alone_belong_to_it_and_a_note_counts_them(folder)
         ),
         ([keypoint("k", "nose", 1, 2, image_rotation=90)], "turned by 90°"),
         ([keypoint("k", "nose", 1, 2, original_width=None)], "no original_width"),
-        (BOXES, "nobody has a joint"),
+        (BOXES, "no person has a joint"),
     ],
 )
 def test_what_does_not_tell_the_person_is_refused_in_a_line(folder, results, said):

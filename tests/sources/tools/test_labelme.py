@@ -117,7 +117,7 @@ def test_points_without_groups_belong_to_the_only_person(tmp_path, save_image):
             [outline("person", BOX), outline("person", BOX), point("nose", 1, 2)],
             "points without group_id, such as 'nose', beside several rectangles",
         ),
-        ([outline("person", BOX)], "nobody has a joint"),
+        ([outline("person", BOX)], "no person has a joint"),
         ([point("wheel", 1, 2)], "none of its joints is one of the 21"),
         ([{"label": "nose", "points": [[1]]}], r"shapes\[0\]"),
     ],

@@ -63,9 +63,9 @@ def find_coco_files(root: Path) -> list[str]:
             return [_relate(path, root) for path in paths]
     patterns = ("*/_annotations.coco.json", "*/labels.json", "*/*.json", "*/annotations/*.json")
     for pattern in patterns:
-        found = [_relate(path, root) for path in find_files(root, pattern)]
+        relative = [_relate(path, root) for path in find_files(root, pattern)]
         is_named = "_annotations" in pattern or "labels" in pattern
-        named = [p for p in found if is_named or find_split_word(p.split("/")[0])]
+        named = [p for p in relative if is_named or find_split_word(p.split("/")[0])]
         if named:
             return named
     return []
@@ -85,13 +85,13 @@ def read_coco_folder(
     count for K. People without a box get one around their joints.
 
     Args:
-        paths: of the files, relative to the root (default: those that are found).
+        paths: of the files, relative to the root (default: those of the known layouts).
     Raises: InputError when there is no file, or when none of its joints is one of the 21;
         RefusedError for an image name that leaves the folder.
     """
     search = ImageSearch(root)
-    found = find_coco_files(root) if paths is None else list(paths)
-    kept, notes = _leave_out_other_kinds(found)
+    listed = find_coco_files(root) if paths is None else list(paths)
+    kept, notes = _leave_out_other_kinds(listed)
     files = [_read_file(search, path, joint_map, category) for path in kept]
     names = _name_images(files)
     tables: list[Instances] = []

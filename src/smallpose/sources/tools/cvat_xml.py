@@ -84,10 +84,10 @@ def _read_image(
     subset = image.get("subset", "")
     inside = [f"images/{subset}", subset] if subset else []
     folders = (*inside, join(folder, "images"), "images", folder or ".", ".")
-    found = search.find(own_name, folders, folder, where)
+    image_path = search.find(own_name, folders, folder, where)
     shapes = _collect_shapes(where, image, category, notes)
     return LabelledImage(
-        path=found or join(subset, simplify_name(own_name)[0]),
+        path=image_path or join(subset, simplify_name(own_name)[0]),
         people=_match_boxes(shapes),
         width=int(_read_number(where, image, "width")),
         height=int(_read_number(where, image, "height")),

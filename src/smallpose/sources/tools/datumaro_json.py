@@ -119,10 +119,10 @@ def _read_item(
     where = f"{search.root / path}, item {item.id}"
     stem = path.rpartition("/")[2].removesuffix(".gz").removesuffix(".json")
     own_name = item.image.path or f"{item.id}.jpg"
-    found = search.find(own_name, (f"images/{stem}", "images", "."), "annotations", where)
+    image_path = search.find(own_name, (f"images/{stem}", "images", "."), "annotations", where)
     height, width = item.image.size or (0, 0)
     return LabelledImage(
-        path=found or f"{stem}/{own_name}",
+        path=image_path or f"{stem}/{own_name}",
         people=_group_annotations(where, item.annotations, joints, labels, notes),
         width=width,
         height=height,

@@ -153,8 +153,8 @@ def _read_task(
     if not names:
         raise InputError(where, "names no image", "export it again as JSON")
     folders = ("images", ".", "data")
-    found = (search.find(one, folders, posixpath.dirname(path), where) for one in names)
-    image_path = next(filter(None, found), None)
+    candidates = (search.find(one, folders, posixpath.dirname(path), where) for one in names)
+    image_path = next(filter(None, candidates), None)
     return LabelledImage(
         path=image_path or simplify_name(names[0])[0],
         people=_group_joints(where, regions, annotation.result, notes),

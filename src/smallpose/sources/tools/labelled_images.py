@@ -155,6 +155,6 @@ def list_joint_names(images: Sequence[LabelledImage], where: Path | str) -> list
     names = {joint: None for i in images for person in i.people for joint in person.joints}
     if not names:
         raise InputError(
-            str(where), "nobody has a joint", "label joints as points with the names of joints"
+            str(where), "no person has a joint", "label joints as points with the names of joints"
         )
     return list(names)
