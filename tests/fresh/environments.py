@@ -3,6 +3,8 @@
     python tests/fresh/environments.py dist/*.whl
 
 installs a wheel into an environment of each Python that is found and runs the smoke test there.
+For Pythons that are not installed, abi3audit checks that the compiled parts use nothing but the
+stable ABI of Python 3.11.
 """
 
 import os
@@ -95,7 +97,27 @@ def main(wheels: list[str]) -> int:
     missing = [version for version in SUPPORTED if version not in pythons]
     if missing:
         print(f"not tested, since they are not installed: Python {', '.join(missing)}")
+        return audit_abi(wheels, next(iter(pythons.values())))
     return 0
+
+
+def audit_abi(wheels: list[str], python: str) -> int:
+    """Check with abi3audit that wheels use only the stable ABI of the Python in their names."""
+    folder = Path(tempfile.mkdtemp(prefix="smallpose-abi3-"))
+    try:
+        environment = Environment(folder, python)
+        installed = environment.install("-q", "abi3audit==0.0.26")
+        if installed.returncode:
+            print("not audited, since abi3audit cannot be installed: the stable ABI")
+            return 0
+        paths = [Path(wheel).resolve() for wheel in wheels]
+        done = environment.run("-m", "abi3audit", "--strict", "--summary", *paths)
+    finally:
+        shutil.rmtree(folder)
+    # Its line begins with the time and a sign.
+    text = " ".join((done.stdout.strip() or done.stderr.strip()).split())
+    print(text[text.find("smallpose") :])
+    return done.returncode
 
 
 if __name__ == "__main__":
