@@ -424,7 +424,7 @@ def write_truth(path):
             }
             | {
                 "num_keypoints": 17,
-                "keypoints": np.add(xyv.round(), (0, 0, 2)).clip(0).ravel().tolist(),
+                "keypoints": np.column_stack([xyv[:, :2], [2] * 17]).ravel().tolist(),
             }
             for n, (row, xyv, _, box) in enumerate(POSES, 1)
         ],
