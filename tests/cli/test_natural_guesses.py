@@ -97,3 +97,16 @@ def test_a_method_that_was_forgotten_is_asked_for(folder, capsys, words):
         f"smallpose {words[0]}: the following arguments are required: METHOD; name a method, such "
         "as simple_baseline_r50; see 'smallpose methods'\n"
     )
+
+
+def test_synth_takes_its_folder_by_an_option_too(tmp_path, capsys, monkeypatch):
+    from smallpose.synthetic import generate
+
+    calls = []
+    monkeypatch.setattr(generate, "make_synthetic_dataset", lambda *words: calls.append(words[0]))
+    for words in (["a"], ["--out", "a"], ["--size", "tiny", "--out", "a"]):
+        assert main(["synth", *words]) == 0
+    assert [str(path) for path in calls] == ["a"] * 3
+    for words, message in (([], "no folder was named"), (["a", "--out", "b"], "was named twice")):
+        assert main(["synth", *words]) == 2
+        assert f"{message}; name it once, as in: smallpose synth" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Tests of a release: complete, with checksums, without images and paths of this machine."""
 
+import csv
 import hashlib
 import json
 import re
@@ -43,6 +44,16 @@ def test_a_release_holds_everything_but_images(released):
         "manifest.json",
         "SHA256SUMS",
     }
+
+
+def test_the_list_of_images_has_their_split_in_the_source(built, released):
+    with (released / "index.csv").open(newline="") as file:
+        rows = {row["file_name"]: row["source_split"] for row in csv.DictReader(file)}
+    for split in ("train", "test"):
+        images = read_coco(built / "annotations" / f"{split}.json").images
+        wanted = dict(zip(images.file_names, images.source_splits, strict=True))
+        assert {name: rows[name] for name in wanted} == wanted
+    assert {"train", "val"} <= set(rows.values())
 
 
 def test_every_file_has_its_checksum(released):

@@ -216,3 +216,37 @@ def test_other_versions_are_refused_with_the_command_that_installs_the_first(
         pin_environment(tmp_path, ENVIRONMENT | {key: value})
     assert ENVIRONMENT[key] in error.value.what and value in error.value.what
     assert error.value.remedy.startswith(remedy)
+
+
+def test_methods_of_ones_own_are_planned_and_checked_first(tmp_path, monkeypatch):
+    from smallpose.cli.benchmark import _parse_methods
+
+    monkeypatch.chdir(tmp_path)
+    create = (
+        "from smallpose.methods.simple_baseline import create_r18_tiny\n\n\ndef {name}(skeleton)"
+    )
+    create += (
+        ":\n    method = create_r18_tiny(skeleton)\n    method.name = '{name}'\n    return method\n"
+    )
+    for file, name in (("tea.py", "tea"), ("other.py", "tea"), ("bad.py", "simcc_r50")):
+        (tmp_path / file).write_text(create.format(name=name))
+    names = _parse_methods("rle_r18_tiny,tea.py:tea")
+    assert names == {"rle_r18_tiny": "rle_r18_tiny", "tea.py:tea": "tea"}
+    plan = Benchmark(
+        out=tmp_path,
+        data=tmp_path,
+        methods=list(names),
+        method_names=names,
+        settings=["B"],
+        seeds=[3],
+    ).plan_jobs()
+    assert [job.folder.name for job in plan] == ["rle_r18_tiny-B-3", "tea-B-3"]
+    assert "tea.py:tea" in plan[1].build_command("cpu")
+    for text, message in (
+        ("tea.py,other.py", "another method is called tea as well"),
+        ("bad.py", "'simcc_r50' is a method of smallpose"),
+        ("gone.py:x", "no file gone.py"),
+        ("rle_r19_tiny", "try rle_r18_tiny"),
+    ):
+        with pytest.raises(InputError, match=message):
+            _parse_methods(text)

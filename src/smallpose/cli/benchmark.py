@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from smallpose.catalog.method_code import is_method_code
 from smallpose.cli.options import DEMO_SET, add_option, parse_names
 from smallpose.cli.train import set_torch_threads
 from smallpose.core.errors import InputError, RunError
@@ -68,7 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--methods",
         default="paper",
         metavar="LIST",
-        help="Methods with commas between; 'paper' is the eleven, 'tiny' their variants for CPUs.",
+        help="Methods with commas between; 'paper' is the eleven, 'tiny' their variants for CPUs, "
+        "FILE.py:NAME one of your own, which is run.",
     )
     add_option(parser, "--settings", default="A,B", metavar="LIST", help="Settings to train under.")
     add_option(parser, "--seeds", default="0", metavar="LIST", help="Random seeds, such as 0,1,2.")
@@ -151,7 +153,8 @@ def run_command(args: argparse.Namespace) -> None:
     benchmark = Benchmark(
         out=args.out,
         data=args.data,
-        methods=methods,
+        methods=list(methods),
+        method_names=methods,
         settings=settings,
         seeds=seeds,
         recipe=args.recipe,
@@ -250,13 +253,27 @@ def _describe_environment(device: str) -> dict[str, Any]:
     return describe_environment(device=name)
 
 
-def _parse_methods(text: str) -> list[str]:
-    groups = {"paper": PAPER_METHODS, "tiny": TINY_METHODS}
-    names = [name for word in parse_names(text) for name in groups.get(word, (word,))]
-    set_torch_threads(0)
-    from smallpose.methods import METHODS
+def _parse_methods(text: str) -> dict[str, str]:
+    """Map what `train` takes for each method to its name.
 
-    return _parse_choices(",".join(names), "--methods", tuple(METHODS))
+    Files of the user's own are loaded and checked.
+
+    Raises: InputError for an unknown method, and for two methods of one name.
+    """
+    groups = {"paper": PAPER_METHODS, "tiny": TINY_METHODS}
+    words = [name for word in parse_names(text) for name in groups.get(word, (word,))]
+    set_torch_threads(0)
+    from smallpose.methods import METHODS, create_method
+
+    known = tuple(METHODS)
+    codes = tuple(word for word in words if is_method_code(word))
+    words = _parse_choices(",".join(words), "--methods", known + codes)
+    names = {word: create_method(word).name if word in codes else word for word in words}
+    for word, name in names.items():
+        if list(names.values()).count(name) > 1:
+            what = f"another method is called {name} as well"
+            raise InputError(f"--methods {word}", what, "set name in one of the files")
+    return names
 
 
 def _parse_choices(text: str, flag: str, known: tuple[str, ...]) -> list[str]:

@@ -14,7 +14,18 @@ EXAMPLE = "smallpose synth synthetic --size tiny"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `synth`."""
-    parser.add_argument("out", type=Path, metavar="OUT", help="Folder to create; new or empty.")
+    parser.add_argument(
+        "out", nargs="?", type=Path, metavar="OUT", help="Folder to create; new or empty."
+    )
+    add_option(
+        parser,
+        "--out",
+        dest="out_option",
+        type=Path,
+        metavar="OUT",
+        default_text="the argument OUT",
+        help="The same folder, for those who name it by an option, as in other verbs.",
+    )
     add_option(
         parser,
         "--size",
@@ -38,6 +49,10 @@ def run_command(args: argparse.Namespace) -> None:
     """Write the synthetic data and print where each part is."""
     from smallpose.synthetic.generate import make_synthetic_dataset
 
+    if (args.out is None) == (args.out_option is None):
+        what = "no folder was named" if args.out is None else "the folder was named twice"
+        raise InputError("smallpose synth", what, f"name it once, as in: {EXAMPLE}")
+    args.out = args.out or args.out_option
     if args.workers < 1:
         raise InputError(f"--workers {args.workers}", "is below 1", "use 1 or more")
     start = time.monotonic()

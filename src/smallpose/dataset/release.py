@@ -40,6 +40,7 @@ _COLUMNS = (
     "source",
     "source_id",
     "group",
+    "source_split",
     "width",
     "height",
     "frame",
@@ -97,6 +98,7 @@ def _format_image_list(built: Path, manifest: Mapping[str, Any]) -> str:
     writer.writerow(_COLUMNS)
     for split in SPLITS:
         images = read_coco(built / "annotations" / f"{split}.json").images
+        source_splits = images.source_splits or ("",) * len(images)
         for row, name in enumerate(images.file_names):
             record = manifest["pictures"].get(name, {})
             writer.writerow(
@@ -107,6 +109,7 @@ def _format_image_list(built: Path, manifest: Mapping[str, Any]) -> str:
                     SOURCES[images.source[row]],
                     images.source_ids[row],
                     images.groups[row],
+                    source_splits[row],
                     int(images.width[row]),
                     int(images.height[row]),
                     *(record.get(key, "") for key in ("frame", "bytes", "sha256")),

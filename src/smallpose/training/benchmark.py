@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -131,6 +131,7 @@ class Benchmark:
         recipe, overrides, workers: of every run, as of `Job`.
         subsets: files of `dataset.subsets`.
         subset_methods: the methods that are also trained on each subset (paper, Table 5).
+        method_names: names of methods that are given as files, for the folders of their runs.
     """
 
     out: Path
@@ -143,6 +144,7 @@ class Benchmark:
     workers: int = 0
     subsets: Sequence[Path] = ()
     subset_methods: Sequence[str] = ()
+    method_names: Mapping[str, str] = field(default_factory=dict)
 
     def plan_jobs(self) -> list[Job]:
         """Return all runs, method by method; subsets are trained under setting B."""
@@ -162,7 +164,7 @@ class Benchmark:
             setting=setting,
             seed=seed,
             data=self.data,
-            folder=self.out / "runs" / f"{method}-{part}-{seed}",
+            folder=self.out / "runs" / f"{self.method_names.get(method, method)}-{part}-{seed}",
             recipe=self.recipe,
             overrides=self.overrides,
             subset=subset,

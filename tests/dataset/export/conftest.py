@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -36,6 +37,7 @@ def make_people(first_image: int, names: list[str], seed: int) -> Instances:
         source_ids=[f"s{i}" for i in range(m)],
         groups=["video 7" if i % 2 else "" for i in range(m)],
     )
+    images = replace(images, source_splits=tuple("" if i % 3 else "val" for i in range(m)))
     rows = np.repeat(np.arange(m - 1), 3)
     mask_area = rng.uniform(10, 500, n)
     mask_area[::2] = np.nan
@@ -87,7 +89,7 @@ def have_equal_columns(one: Instances, two: Instances) -> bool:
     )
     images = ("ids", "width", "height", "source")
     equal &= all(np.array_equal(getattr(one.images, c), getattr(two.images, c)) for c in images)
-    texts = ("file_names", "source_ids", "groups")
+    texts = ("file_names", "source_ids", "groups", "source_splits")
     equal &= all(getattr(one.images, c) == getattr(two.images, c) for c in texts)
     return equal and one.skeleton == two.skeleton and one.category_id == two.category_id
 

@@ -92,6 +92,7 @@ def _build_table(people: Instances, image_source: BuiltSet | None, result: Expor
         "source": _encode_names(SOURCES, images.source.tolist()),
         "source_id": pa.array(images.source_ids, pa.string()),
         "group": pa.array(images.groups, pa.string()),
+        "source_split": pa.array(images.source_splits or ("",) * len(images), pa.string()),
     }
     if image_source is not None:
         contents = [read_image_bytes(image_source, name) for name in images.file_names]
@@ -177,6 +178,7 @@ def _describe_features(skeleton: Skeleton) -> dict[str, Any]:
         "source": describe_value("string"),
         "source_id": describe_value("string"),
         "group": describe_value("string"),
+        "source_split": describe_value("string"),
         "image": {"_type": "Image"},
         "people": {"_type": "List", "feature": person},
     }

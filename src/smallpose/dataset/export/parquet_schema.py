@@ -56,7 +56,7 @@ def check_images(where: str, table: Any) -> None:
         if name in table.column_names:
             column = table[name]
             _require(where, name, pa.types.is_integer(column.type), "integers", column.null_count)
-    for name in ("file_name", "source_id", "group"):
+    for name in ("file_name", "source_id", "group", "source_split"):
         if name in table.column_names:
             column = table[name]
             _require(where, name, _is_text(pa, column.type), "text", column.null_count)

@@ -140,7 +140,8 @@ def _convert_images(table: Any) -> Images:
         return _get_column(table, name).to_numpy(zero_copy_only=False)
 
     ids = get_numbers("image_id")
-    return make_images(
+    splits = tuple(get_text("source_split") or ())
+    images = make_images(
         ids=np.arange(m) if ids is None else ids,
         file_names=get_text("file_name") or ("",) * m,
         width=get_numbers("width"),
@@ -149,6 +150,7 @@ def _convert_images(table: Any) -> Images:
         source_ids=get_text("source_id"),
         groups=get_text("group"),
     )
+    return replace(images, source_splits=splits) if any(splits) else images
 
 
 def _get_column(table: Any, name: str) -> Any:
