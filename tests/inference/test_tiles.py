@@ -7,6 +7,7 @@ import torch
 
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17
+from smallpose.dataloading.large_images import LargeImage
 from smallpose.inference import InferenceOptions, predict_people
 from smallpose.inference.tiles import compute_tile_windows
 from smallpose.methods.full_image import Detections, FullImageMethod
@@ -142,3 +143,30 @@ def test_the_maximum_counts_people_of_the_image_and_not_of_tiles():
     boxes = [(x, 40, 16, 30) for x in range(10, 1000, 60)]
     assert len(predict((1024, 128), boxes, tile=128)) == len(boxes)
     assert len(predict((1024, 128), boxes, tile=128, max_people=5)) == 5
+
+
+def test_tiles_of_an_image_read_in_parts_give_the_people_of_the_image_read_whole(tmp_path):
+    rng = np.random.default_rng(3)
+    corners = 20 + 90 * np.stack(np.meshgrid(range(9), range(7)), axis=-1).reshape(-1, 2)
+    sizes = rng.integers((6, 12), (14, 40), (63, 2))
+    image, people = make_image((900, 700), np.concatenate([corners, sizes], axis=1))
+    cv2.imwrite(str(tmp_path / "a.png"), image)
+    large = LargeImage(tmp_path / "a.png", "PNG", 900, 700)
+    for tile in (0, 200, 400):
+        options = InferenceOptions(tile=tile)
+        whole = predict_people(BlockMethod(), people, None, lambda name: image, options)
+        parts = predict_people(BlockMethod(), people, None, lambda name: large, options)
+        assert len(whole) == len(parts) and (tile == 0 or len(whole) > 60)
+        np.testing.assert_allclose(parts.keypoints, whole.keypoints, atol=1e-4)
+
+
+def test_people_of_a_reduced_image_are_in_px_of_the_image(tmp_path, monkeypatch):
+    boxes = [[100, 200, 160, 240], [500, 96, 80, 320]]
+    image, people = make_image((900, 700), boxes)
+    cv2.imwrite(str(tmp_path / "a.png"), image)
+    large = LargeImage(tmp_path / "a.png", "PNG", 900, 700)
+    reduce = LargeImage.reduce
+    monkeypatch.setattr(LargeImage, "reduce", lambda self: reduce(self, 225))
+    found = predict_people(BlockMethod(), people, None, lambda name: large)
+    order = np.argsort(found.boxes_xywh[:, 0])
+    np.testing.assert_allclose(found.boxes_xywh[order], boxes, atol=10)  # 7 px of the image a px

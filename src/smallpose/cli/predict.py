@@ -395,9 +395,9 @@ def _write_image_list(out: Path, result: "PredictionResult") -> Path:
 
 
 def _draw_images(args: argparse.Namespace, result: "PredictionResult") -> None:
-    from smallpose.dataloading.images import read_image
+    from smallpose.dataloading.large_images import open_image
     from smallpose.report.images.draw_predictions import draw_predictions
 
     root = args.images if args.data else Path()
-    count = draw_predictions(result.predictions, result.people.images, root, read_image, args.draw)
+    count = draw_predictions(result.predictions, result.people.images, root, open_image, args.draw)
     print(f"{count:,} images drawn: {args.draw}")

@@ -11,6 +11,7 @@ import io
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -36,6 +37,15 @@ ImageArray = NDArray[np.uint8]
 
 # Of JPEG, PNG and WebP, in this order; searching is faster than opening each image.
 _EXIF_MARKERS = re.compile(rb"Exif\0|eXIf|EXIF")
+
+
+class SizedImage(Protocol):
+    """An image, or what stands for one that is too large to be held."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return (h, w, 3)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -93,7 +103,7 @@ def refuse_unreadable(
         )
 
 
-def check_image_size(image: ImageArray, expected_wh: tuple[int, int], where: str) -> None:
+def check_image_size(image: SizedImage, expected_wh: tuple[int, int], where: str) -> None:
     """Raise InputError when the image does not have the annotated (width, height); 0 is unknown."""
     height, width = image.shape[:2]
     if expected_wh != (width, height) and 0 not in expected_wh:

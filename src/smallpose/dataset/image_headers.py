@@ -119,7 +119,7 @@ def _is_tiff_complete(image: "Image.Image", num_bytes: int) -> bool:
         offsets, sizes = tags.get(offsets_tag, ()), tags.get(sizes_tag, ())
         if offsets and len(offsets) == len(sizes):
             ends = (start + size for start, size in zip(offsets, sizes, strict=True))
-            return max(ends) <= num_bytes
+            return bool(max(ends) <= num_bytes)
     return False
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageArray, use_one_opencv_thread
+from smallpose.dataloading.large_images import LargeImage
+from smallpose.inference.large_images import describe_reduction, detect_in_reduced_image
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.prefetch import prefetch_images
 from smallpose.inference.tiles import detect_in_tiles
@@ -22,15 +24,17 @@ from smallpose.methods.full_image import (
     suppress_duplicates,
 )
 from smallpose.methods.person_score import SCORE_RULES
+from smallpose.system.progress import print_status
 
 BATCH_SIZE = 8  # images
 NUM_SORTED = 4  # batches of images that are sorted by size together
+MAX_PENDING_BYTES = 2**28  # of decoded images; fewer large images wait for each other
 
 
 def predict_full_images(
     method: FullImageMethod,
     people: Instances,
-    read: Callable[[str], ImageArray],
+    read: Callable[[str], ImageArray | LargeImage],
     options: InferenceOptions | None = None,
     label: str = "",
 ) -> Predictions:
@@ -57,8 +61,14 @@ def predict_full_images(
         )
         for row, image in images:
             rows.append(row)
+            if isinstance(image, LargeImage):
+                detections += _detect_people(method, pending, options, batch_size)
+                detections.append(_detect_in_large_image(method, image, options, batch_size))
+                pending = []
+                continue
             pending.append(image)
-            if len(pending) == NUM_SORTED * batch_size:
+            num_bytes = sum(one.nbytes for one in pending)
+            if len(pending) == NUM_SORTED * batch_size or num_bytes > MAX_PENDING_BYTES:
                 detections += _detect_people(method, pending, options, batch_size)
                 pending = []
         detections += _detect_people(method, pending, options, batch_size)
@@ -87,6 +97,20 @@ def _detect_people(
         detect_in_tiles(method, image, flip_test, batch_size, options.tile, overlap)
         for image in images
     ]
+
+
+def _detect_in_large_image(
+    method: FullImageMethod, image: LargeImage, options: InferenceOptions, batch_size: int
+) -> Detections:
+    """Detect the people of an image that is read in parts."""
+    flip_test = method.default_flip_test if options.flip_test is None else options.flip_test
+    if not options.tile:
+        print_status(
+            f"{image.path}: {describe_reduction(image)}; --tile PX searches all pixels as well"
+        )
+        return detect_in_reduced_image(method, image, flip_test, batch_size)
+    overlap = options.tile // 4 if options.tile_overlap is None else options.tile_overlap
+    return detect_in_tiles(method, image, flip_test, batch_size, options.tile, overlap)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageArray
+from smallpose.dataloading.large_images import LargeImage
 from smallpose.inference.boxes import Boxes, select_true_boxes
 from smallpose.inference.full_image import predict_full_images
 from smallpose.inference.options import InferenceOptions
@@ -21,7 +22,7 @@ def predict_people(
     method: PoseMethod,
     people: Instances,
     boxes: Boxes | None,
-    read: Callable[[str], ImageArray],
+    read: Callable[[str], ImageArray | LargeImage],
     options: InferenceOptions | None = None,
     label: str = "",
 ) -> Predictions:

@@ -22,10 +22,11 @@ from smallpose.dataloading.images import (
     ImageArray,
     ImageReader,
     open_set_images,
-    read_image,
     read_image_header,
     refuse_unreadable,
 )
+from smallpose.dataloading.large_images import LargeImage, open_image
+from smallpose.dataloading.missing_images import refuse_missing_images
 from smallpose.dataset.pillow_images import ImageHeader
 from smallpose.inference.boxes import Boxes, convert_to_boxes, read_boxes, select_true_boxes
 from smallpose.inference.options import InferenceOptions
@@ -99,7 +100,13 @@ def predict_coco_file(
     boxes_of_images: Boxes | None = None
     if isinstance(boxes, Path):
         boxes_of_images = read_boxes(boxes, people.images, people.category_ids)
-    elif boxes is not None:
+    refuse_missing_images(
+        reader,
+        _list_images_to_read(method, people, boxes if boxes_of_images is None else boxes_of_images),
+        (options or InferenceOptions()).max_unreadable,
+        f"name the folder that the file names of {data.name} start from by --images",
+    )
+    if isinstance(boxes, BoxDetector):
         boxes_of_images = _detect_boxes(boxes, people, reader, device)
     method = method.move_to(device)
     predictions = predict_people(
@@ -107,6 +114,17 @@ def predict_coco_file(
     )
     counter.print_count(data)
     return PredictionResult(order.apply_to(predictions), people)
+
+
+def _list_images_to_read(
+    method: PoseMethod, people: Instances, boxes: "Boxes | Path | BoxDetector | None"
+) -> list[str]:
+    """List the file names of the images of a COCO file that a method will read."""
+    names = people.images.file_names
+    if isinstance(method, FullImageMethod) or isinstance(boxes, BoxDetector):
+        return list(names)
+    used = boxes if isinstance(boxes, Boxes) else select_true_boxes(people)
+    return [names[row] for row in np.unique(used.image_rows).tolist()]
 
 
 def choose_result_order(skeleton: Skeleton, data: Skeleton, path: Path) -> JointOrder:
@@ -271,6 +289,6 @@ def _detect_boxes(
 class _PathReader:
     """Reads images by their paths."""
 
-    def read(self, name: str) -> ImageArray:
+    def read(self, name: str) -> ImageArray | LargeImage:
         """Read the image at a path."""
-        return read_image(Path(name))
+        return open_image(Path(name))

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Instances
 from smallpose.dataloading.images import ImageArray
+from smallpose.dataloading.large_images import LargeImage
 from smallpose.dataloading.top_down.batches import check_labelled_size
 from smallpose.system.progress import show_progress
 
@@ -15,11 +16,11 @@ NUM_PREFETCHED = 16  # images; decoding releases the GIL, so the network runs me
 def prefetch_images(
     people: Instances,
     rows: Sequence[int],
-    read: Callable[[str], ImageArray],
+    read: Callable[[str], ImageArray | LargeImage],
     max_unreadable: float,
     unreadable: list[str],
     label: str,
-) -> Iterator[tuple[int, ImageArray]]:
+) -> Iterator[tuple[int, ImageArray | LargeImage]]:
     """Yield the rows of images and the images, in order, without the unreadable ones.
 
     Args:
@@ -33,7 +34,7 @@ def prefetch_images(
         have the annotated size.
     """
     names = people.images.file_names
-    queue: list[Future[ImageArray]] = []
+    queue: list[Future[ImageArray | LargeImage]] = []
     with ThreadPoolExecutor(1) as reader:
         try:
             for index, row in enumerate(show_progress(rows, label) if label else rows):

@@ -11,10 +11,13 @@ from smallpose.dataloading.images import (
     ImageReader,
     decode_image,
     has_exif_orientation,
+    read_image_header,
 )
+from smallpose.dataloading.large_images import LargeImage, open_image
 from smallpose.dataset.exif_orientation import infer_label_grids
 from smallpose.dataset.image_headers import read_header
 from smallpose.dataset.pillow_images import ImageHeader
+from smallpose.system.image_limits import MAX_IMAGE_PIXELS, get_max_pixels
 from smallpose.system.progress import print_status
 
 
@@ -29,8 +32,13 @@ class RotationCounter:
         self._reader = reader
         self.names: set[str] = set()
 
-    def read(self, name: str) -> ImageArray:
-        """Read an image on its stored pixel grid."""
+    def read(self, name: str) -> ImageArray | LargeImage:
+        """Read an image on its stored pixel grid, or open it if it is read in parts."""
+        if get_max_pixels() > MAX_IMAGE_PIXELS:
+            path = self._reader.resolve(name)
+            if read_image_header(path).orientation != 1:
+                self.names.add(name)
+            return open_image(path)
         data, where = self._reader.read_bytes(name)
         if has_exif_orientation(data):
             self.names.add(name)

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from smallpose.dataloading.images import ImageArray
+from smallpose.dataloading.large_images import LargeImage
+from smallpose.inference.large_images import detect_in_reduced_image, detect_in_windows
 from smallpose.methods.full_image import Detections, FullImageMethod
 from smallpose.models.codecs.nms import oks_nms
 
@@ -43,7 +45,7 @@ def compute_tile_windows(image_wh: tuple[int, int], side: int, overlap: int) -> 
 
 def detect_in_tiles(
     method: FullImageMethod,
-    image: ImageArray,
+    image: ImageArray | LargeImage,
     flip_test: bool,
     batch_size: int,
     side: int,
@@ -52,15 +54,19 @@ def detect_in_tiles(
     """Detect the people of one image, px of the image, in its tiles and in the full image.
 
     Args:
-        image: (h, w, 3) uint8 RGB.
+        image: (h, w, 3) uint8 RGB, or an image that is read in parts.
         side, overlap: of the tiles, px of the image.
     """
     image_wh = (image.shape[1], image.shape[0])
     windows = compute_tile_windows(image_wh, side, overlap)
+    if isinstance(image, LargeImage):
+        in_tiles = detect_in_windows(method, image, windows, flip_test, batch_size)
+        in_full_image = detect_in_reduced_image(method, image, flip_test, batch_size)
+    else:
+        tiles = [image[y : y + h, x : x + w] for x, y, w, h in windows.tolist()]
+        *in_tiles, in_full_image = method.detect_in_images([*tiles, image], flip_test, batch_size)
     if not len(windows):
-        return method.detect_in_images([image], flip_test, batch_size)[0]
-    tiles = [image[y : y + h, x : x + w] for x, y, w, h in windows.tolist()]
-    *in_tiles, in_full_image = method.detect_in_images([*tiles, image], flip_test, batch_size)
+        return in_full_image
     parts = [
         _drop_cut_people(_shift_to_image(detections, window), window, image_wh)
         for detections, window in zip(in_tiles, windows, strict=True)

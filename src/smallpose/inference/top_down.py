@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageArray, use_one_opencv_thread
+from smallpose.dataloading.large_images import LargeImage
 from smallpose.dataloading.top_down.batches import cut_boxes
 from smallpose.inference.boxes import Boxes
+from smallpose.inference.large_images import cut_boxes_from_parts
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.prefetch import prefetch_images
 from smallpose.methods.base import PoseMethod
@@ -41,7 +43,7 @@ def predict_top_down(
     method: PoseMethod,
     people: Instances,
     boxes: Boxes,
-    read: Callable[[str], ImageArray],
+    read: Callable[[str], ImageArray | LargeImage],
     options: InferenceOptions | None = None,
     label: str = "",
 ) -> Predictions:
@@ -104,7 +106,7 @@ def _cut_crops(
     method: PoseMethod,
     people: Instances,
     boxes: Boxes,
-    read: Callable[[str], ImageArray],
+    read: Callable[[str], ImageArray | LargeImage],
     options: InferenceOptions,
     unreadable: list[str],
     label: str,
@@ -121,7 +123,11 @@ def _cut_crops(
         for part in np.array_split(rows, -(-len(rows) // batch_size)):
             boxes_xywh = boxes.boxes_xywh[part]
             interpolation = method.crop_options.interpolation
-            crops = cut_boxes(image, boxes_xywh, method.input_wh, method.udp_warp, interpolation)
+            how = (boxes_xywh, method.input_wh, method.udp_warp, interpolation)
+            if isinstance(image, LargeImage):
+                crops = cut_boxes_from_parts(image, *how)
+            else:
+                crops = cut_boxes(image, *how)
             yield _Crops(part, *crops)
 
 

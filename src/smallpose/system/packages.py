@@ -15,6 +15,7 @@ EXTRAS = {
     "matplotlib": ("Matplotlib", "plots"),
     "jinja2": ("Jinja2", "plots"),
     "av": ("PyAV", "video"),
+    "pyvips": ("libvips", "large"),
     "torch": ("PyTorch", "torch"),
     "safetensors": ("safetensors", "torch"),
     "pyarrow": ("pyarrow", "parquet"),
@@ -27,7 +28,13 @@ EXTRAS = {
     "ai_edge_litert": ("LiteRT", "movenet"),
 }
 # What an extra contains besides packages of its own.
-_CONTAINED = {"build": {"images"}, "video": {"images"}, "polars": {"parquet"}, "ray": {"parquet"}}
+_CONTAINED = {
+    "build": {"images"},
+    "video": {"images"},
+    "large": {"images"},
+    "polars": {"parquet"},
+    "ray": {"parquet"},
+}
 
 
 class MissingPackageError(InputError, ImportError):

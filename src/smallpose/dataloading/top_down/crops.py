@@ -36,7 +36,7 @@ from smallpose.dataloading.copy_paste import (
     paste_person,
     select_cuttable,
 )
-from smallpose.dataloading.images import ImageArray, ImageReader, check_image_size
+from smallpose.dataloading.images import ImageArray, ImageReader, SizedImage, check_image_size
 from smallpose.dataloading.top_down.crop_cache import CachedWindow, CropCache, open_crop_cache
 from smallpose.dataloading.top_down.small_people import reduce_resolution
 from smallpose.dataloading.worker_tables import WorkerTable
@@ -60,7 +60,7 @@ def select_trainable(people: Instances) -> Rows:
     return np.flatnonzero(people.is_counted & (people.num_labelled > 0) & has_box)
 
 
-def check_labelled_size(image: ImageArray, people: Instances, image_row: int, where: str) -> None:
+def check_labelled_size(image: SizedImage, people: Instances, image_row: int, where: str) -> None:
     """Raise InputError when the image does not have the size that the annotations say."""
     images = people.images
     expected_wh = int(images.width[image_row]), int(images.height[image_row])
@@ -83,15 +83,35 @@ def cut_boxes(
         interpolation: "linear" or "cubic".
     Returns: crops, and the (n, 2) centres and scales of their windows.
     """
-    height, width = image.shape[:2]
-    center, scale = compute_box_window(clip_to_pixels(boxes_xywh, width, height), input_wh)
-    scale = np.maximum(scale, 1e-3)
+    center, scale = compute_clipped_windows(image.shape, boxes_xywh, input_wh)
+    crops = cut_windows(image, center, scale, input_wh, udp, interpolation)
+    return crops, center, scale
+
+
+def compute_clipped_windows(
+    shape_hw: tuple[int, ...], boxes_xywh: Floats, input_wh: tuple[int, int]
+) -> tuple[Floats, Floats]:
+    """Return the (n, 2) centres and scales of the windows of boxes, clipped to their image."""
+    clipped = clip_to_pixels(boxes_xywh, shape_hw[1], shape_hw[0])
+    center, scale = compute_box_window(clipped, input_wh)
+    return center, np.maximum(scale, 1e-3)
+
+
+def cut_windows(
+    image: ImageArray,
+    center: Floats,
+    scale: Floats,
+    input_wh: tuple[int, int],
+    udp: bool = False,
+    interpolation: str = "linear",
+) -> NDArray[np.uint8]:
+    """Cut the (n, h, w, 3) crops that show windows of an image; options as in `cut_boxes`."""
     w, h = input_wh
     crops = np.empty((len(center), h, w, 3), np.uint8)
     for row in range(len(center)):
         matrix = compute_warp_matrix(center[row], scale[row], input_wh, udp=udp)
         crops[row] = cut_crop(image, matrix, input_wh, interpolation=interpolation)
-    return crops, center, scale
+    return crops
 
 
 class _Sample(NamedTuple):

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Images, make_images
 from smallpose.core.skeleton import Skeleton
-from smallpose.dataloading.images import ImageArray, ImageReader, read_image
+from smallpose.dataloading.images import ImageArray, ImageReader
+from smallpose.dataloading.large_images import LargeImage, open_image
 from smallpose.inference.boxes import Boxes, read_boxes, select_true_boxes
 from smallpose.inference.predict_files import open_coco_file, refuse_missing_boxes
 from smallpose.io.image_files import list_image_files
@@ -86,14 +87,15 @@ class WorkList:
             self.boxes.from_detector,
         )
 
-    def read(self, name: str) -> ImageArray:
+    def read(self, name: str) -> ImageArray | LargeImage:
         """Read an image.
 
         Raises: InputError, also in place of RefusedError: one file among millions is reported and
             skipped.
         """
         try:
-            return read_image(Path(name)) if self.reader is None else self.reader.read(name)
+            path = Path(name) if self.reader is None else self.reader.resolve(name)
+            return open_image(path)
         except RefusedError as error:
             raise InputError(error.where, error.what, error.remedy) from None
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from smallpose.core.instances import Images
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageArray
+from smallpose.dataloading.large_images import LargeImage
+from smallpose.inference.large_images import reduce_with_predictions
 from smallpose.report.images.pose_drawing import choose_stroke_width, draw_pose
 from smallpose.system.files import write_atomically
 
@@ -23,11 +25,13 @@ def draw_predictions(
     predictions: Predictions,
     images: Images,
     root: Path,
-    read: Callable[[Path], ImageArray],
+    read: Callable[[Path], ImageArray | LargeImage],
     out: Path,
     min_score_share: float = MIN_SCORE_SHARE,
 ) -> int:
     """Draw one JPEG for each image, also of those without people; strokes scale with the person.
+
+    Images that are read in parts are reduced.
 
     Args:
         root: the folder that file names are relative to.
@@ -41,7 +45,10 @@ def draw_predictions(
         file_name = images.file_names[images.row_of[image_id]]
         detections = np.flatnonzero(predictions.image_ids == image_id)
         image = read(root / file_name)
-        canvas = _draw_image(image, predictions, detections, min_score_share)
+        shown = predictions
+        if isinstance(image, LargeImage):
+            image, shown = reduce_with_predictions(image, predictions)
+        canvas = _draw_image(image, shown, detections, min_score_share)
         _, data = cv2.imencode(".jpg", canvas[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
         name = Path(file_name)
         stem = "-".join(name.with_suffix("").parts[-2:]) if not name.is_absolute() else name.stem
