@@ -1,0 +1,1 @@
+"""Videos: how steady poses are, and whether people keep their identity."""
