@@ -52,6 +52,11 @@ def collect_notes(
             "the person with annotation id 0 is scored as any other; pycocotools counts them as "
             "missed"
         )
+    if 2 * np.count_nonzero(scored.truth.iscrowd) >= np.count_nonzero(scored.is_counted) > 0:
+        from smallpose.io.peer_files import describe_repeated_regions
+
+        repeated = describe_repeated_regions(scored.truth)
+        notes += [repeated] if repeated else []
     if scored.num_without_joints:
         subject = format_count(scored.num_without_joints, "person is ignored", "people are ignored")
         notes.append(f"{subject}: no labelled joint among the scored {scored.skeleton.name}")

@@ -13,6 +13,7 @@ from smallpose.core.boxes import to_xyxy
 from smallpose.core.errors import RefusedError
 from smallpose.core.instances import Instances
 from smallpose.io.finding import Finding
+from smallpose.io.peer_files import check_peer_files
 from smallpose.io.record_checks import (
     describe_box_form,
     describe_pairs,
@@ -43,6 +44,7 @@ def check_truth(people: Instances) -> list[Finding]:
         *_check_repetitions(people),
         *_check_units(people),
         *_check_fields(people),
+        *check_peer_files(people),
         *(Finding(note, is_fault=False) for note in people.notes),
     ]
     return sorted(findings, key=lambda f: not f.is_fault)

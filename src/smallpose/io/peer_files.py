@@ -1,0 +1,82 @@
+"""Find what converters leave in COCO files, and what other evaluators read differently.
+
+Each finding was measured on the tools that it names; docs/peers.md has the versions.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smallpose.core.boxes import box_iou
+from smallpose.core.instances import Instances
+from smallpose.io.finding import Finding
+
+Rows = NDArray[np.intp]
+_MIN_OVERLAP = 0.4  # IoU of a person's box with a region; sleap-io makes the box that of the joints
+# The share of the people from which on such regions are no chance: in COCO a crowd is beside them.
+_MIN_SHARE = 0.5
+
+
+def check_peer_files(people: Instances) -> list[Finding]:
+    """Return remarks on labels that other tools changed or read differently."""
+    findings = []
+    note = describe_repeated_regions(people)
+    if note:
+        findings.append(Finding(note, is_fault=False))
+    is_negative = (people.ids < 0) & ~people.iscrowd
+    if not people.text_ids and is_negative.any():
+        first = people.file_ids[int(np.argmax(is_negative))]
+        what = (
+            f"{int(is_negative.sum()):,} annotations have negative ids (first: {first}), which "
+            "faster-coco-eval loses and hotcoco refuses; number them from 1"
+        )
+        findings.append(Finding(what, is_fault=False))
+    if people.images.text_ids:
+        first = people.images.file_ids[0]
+        what = (
+            f"ids of images are text (first: {first!r}): pycocotools reads that, other evaluators "
+            "do not; number images for them"
+        )
+        findings.append(Finding(what, is_fault=False))
+    return findings
+
+
+def describe_repeated_regions(people: Instances) -> str | None:
+    """Say so where most people have a region to ignore (iscrowd) of their own; else None.
+
+    sleap-io writes a second annotation for each segmentation, without keypoints and with iscrowd 1.
+    False positives on such people are ignored, so that AP is too high.
+    """
+    num_people = int(people.is_counted.sum())
+    num_regions = int(people.iscrowd.sum())
+    if not num_people or num_regions < _MIN_SHARE * num_people:
+        return None
+    num_repeated = sum(
+        _count_repeated(people, rows) for rows in _list_rows_of_images(people) if len(rows) > 1
+    )
+    if num_repeated < max(_MIN_SHARE * num_people, 1):
+        return None
+    return (
+        f"{num_repeated:,} of {num_people:,} people have a region to ignore (iscrowd 1) in their "
+        "place, so false positives on them are not counted: remove those annotations (sleap-io "
+        "writes them for segmentations)"
+    )
+
+
+def _list_rows_of_images(people: Instances) -> list[Rows]:
+    """Return the rows of the people and regions of each image that has a region."""
+    order = np.argsort(people.image_rows, kind="stable")
+    starts = np.flatnonzero(np.diff(people.image_rows[order], prepend=-1))
+    groups = np.split(order, starts[1:])
+    return [rows for rows in groups if people.iscrowd[rows].any()]
+
+
+def _count_repeated(people: Instances, rows: Rows) -> int:
+    """Count the people of an image who are nearest to a region, and it to them."""
+    persons = rows[people.is_counted[rows]]
+    regions = rows[people.iscrowd[rows]]
+    if not len(persons):
+        return 0
+    overlap = box_iou(people.boxes_xywh[persons], people.boxes_xywh[regions])
+    nearest = overlap.argmax(axis=1)
+    is_mutual = overlap.argmax(axis=0)[nearest] == np.arange(len(persons))
+    return int((is_mutual & (overlap.max(axis=1) >= _MIN_OVERLAP)).sum())
