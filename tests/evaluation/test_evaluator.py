@@ -1,8 +1,6 @@
 """State that adds up: pieces, merged in any way, give the complete to the last digit."""
 
-import json
 import pickle
-import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -13,12 +11,8 @@ from smallpose.core.errors import InputError
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17, SMALLPOSE, map_joints
 from smallpose.evaluation.evaluate import merge_evaluations
-from smallpose.evaluation.evaluator import Evaluator, evaluate_stream
-from smallpose.evaluation.matching import native, native_matching
-from smallpose.io import coco_results_fast
-from smallpose.io.coco_annotations import read_coco
-from smallpose.io.coco_results import read_results
-from smallpose.io.coco_results_fast import exceeds_free_memory, stream_results
+from smallpose.evaluation.evaluator import Evaluator
+from smallpose.evaluation.matching import native
 
 ALL = ("coco", "owned", "recall")
 
@@ -31,6 +25,13 @@ def rows_of(predictions, rows):
         scores=predictions.scores[rows],
         boxes_xywh=predictions.boxes_xywh[rows],
     )
+
+
+def evaluate_parts(truth, parts, **options):
+    evaluator = Evaluator(truth, **options)
+    for part in parts:
+        evaluator.add(part)
+    return evaluator.result()
 
 
 def same(a, b):
@@ -58,7 +59,7 @@ def test_predictions_added_in_pieces_equal_one_evaluation(core, crowded_dataset,
             complete = evaluate(dataset.truth, dataset.predictions, protocols=protocols)
             pieces = np.array_split(np.arange(len(dataset.predictions)), 1 + seed % 6)
             parts = (rows_of(dataset.predictions, rows) for rows in pieces)
-            same(evaluate_stream(dataset.truth, parts, protocols=protocols), complete)
+            same(evaluate_parts(dataset.truth, parts, protocols=protocols), complete)
 
 
 def test_ranks_with_different_images_merge_to_one_evaluation_in_any_order(crowded_dataset):
@@ -128,7 +129,7 @@ def test_results_of_17_joints_stream_onto_a_truth_of_21(crowded_dataset):
     poses = map_joints(dataset.predictions.keypoints, SMALLPOSE, COCO17)
     predictions = replace(dataset.predictions, skeleton=COCO17, keypoints=poses)
     parts = [rows_of(predictions, rows) for rows in np.array_split(np.arange(len(predictions)), 3)]
-    same(evaluate_stream(dataset.truth, parts), evaluate(dataset.truth, predictions))
+    same(evaluate_parts(dataset.truth, parts), evaluate(dataset.truth, predictions))
     evaluator = Evaluator(dataset.truth)
     evaluator.add(predictions)
     with pytest.raises(InputError, match="joints changed"):
@@ -142,66 +143,4 @@ def test_the_first_detection_of_all_decides_whether_boxes_count(crowded_dataset)
     boxes[0] = np.nan
     mixed = replace(dataset.predictions, boxes_xywh=boxes)
     parts = [rows_of(mixed, rows) for rows in np.array_split(np.arange(len(mixed)), 4)]
-    same(evaluate_stream(dataset.truth, parts), evaluate(dataset.truth, mixed))
-
-
-def write_large_dataset(crowded_dataset, tmp_path):
-    dataset = crowded_dataset(8, 21, images=60, people=12)
-    (tmp_path / "truth.json").write_text(json.dumps(dataset.coco))
-    (tmp_path / "found.json").write_text(json.dumps(dataset.results))
-    return tmp_path / "truth.json", tmp_path / "found.json"
-
-
-def test_a_streamed_file_equals_the_file_read_at_once(crowded_dataset, tmp_path, monkeypatch):
-    gt, dt = write_large_dataset(crowded_dataset, tmp_path)
-    truth = read_coco(gt)
-    complete = evaluate(truth, read_results(dt, truth), protocols=ALL)
-    for chunk in (1000, 30_000):
-        monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", chunk)
-        parts = list(stream_results(dt, truth))
-        assert (len(parts) > 5) == (native.CORE is not None)
-        same(evaluate_stream(truth, iter(parts), protocols=ALL), complete)
-
-
-@pytest.mark.skipif(native.CORE is None, reason="no compiler built the core")
-def test_an_unusual_number_far_down_the_file_is_detected_before_the_first_piece(
-    crowded_dataset, tmp_path, monkeypatch
-):
-    gt, dt = write_large_dataset(crowded_dataset, tmp_path)
-    truth = read_coco(gt)
-    text = dt.read_text()
-    at = text.rindex('"score": ')
-    dt.write_text(text[:at] + '"score": 1' + "0" * 25 + ".0, " + '"note": ' + text[at + 9 :])
-    monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", 1000)
-    (only,) = stream_results(dt, truth)
-    assert len(only) == len(json.loads(dt.read_text()))
-
-
-@pytest.mark.skipif(native.CORE is None, reason="no compiler built the core")
-def test_a_stream_keeps_a_fraction_of_the_file(crowded_dataset, tmp_path, monkeypatch):
-    gt, dt = write_large_dataset(crowded_dataset, tmp_path)
-    predictions = json.loads(dt.read_text())
-    dt.write_text(json.dumps(predictions * 12))
-    truth = read_coco(gt)
-    monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", 30_000)
-    monkeypatch.setattr(native_matching, "BUFFER_SIZE", 4096)
-    peaks = []
-    for run in (
-        lambda: evaluate_stream(truth, stream_results(dt, truth)),
-        lambda: evaluate(truth, read_results(dt, truth)),
-    ):
-        run()
-        tracemalloc.start()
-        run()
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[0] < 0.6 * peaks[1], peaks
-
-
-def test_a_file_is_too_large_when_its_columns_would_fill_half_the_memory(tmp_path, monkeypatch):
-    path = tmp_path / "found.json"
-    path.write_bytes(b" " * 4096)
-    assert not exceeds_free_memory(path)
-    assert not exceeds_free_memory(tmp_path / "missing.json")
-    monkeypatch.setattr(coco_results_fast, "get_free_memory", lambda: 1600)
-    assert exceeds_free_memory(path)
+    same(evaluate_parts(dataset.truth, parts), evaluate(dataset.truth, mixed))

@@ -14,7 +14,7 @@ from smallpose.core.errors import InputError
 from smallpose.io import coco_results_fast, json_text
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
-from smallpose.io.coco_results_fast import stream_results
+from smallpose.io.coco_results_fast import map_results
 from smallpose.io.json_text import JsonFile
 from smallpose.system import files
 
@@ -68,10 +68,11 @@ def overwrite(path: Path) -> None:
 def test_results_that_change_are_an_error(change, is_streamed, dataset, monkeypatch):
     truth = read_coco(dataset[0])
     monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", 2000)
+    monkeypatch.setattr(coco_results_fast, "PIECE_BYTES", 2000)
     change_after_read(monkeypatch, dataset[1], change)
     with pytest.raises(InputError, match=r"results\.json: changed while it was read; run"):
         if is_streamed:
-            list(stream_results(dataset[1], truth))
+            map_results(dataset[1], truth, len)
         else:
             read_results(dataset[1], truth)
 

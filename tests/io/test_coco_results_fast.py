@@ -57,9 +57,10 @@ def test_results_that_name_their_joints_give_the_table_of_the_slow_reader(
     for num_bytes in (200, CHUNK_BYTES):
         monkeypatch.setattr(coco_results_fast, "CHUNK_BYTES", num_bytes)
         assert_same_table(read_results(path, truth), expected)
-        pieces = list(coco_results_fast.stream_results(path, truth))
-        keypoints = np.concatenate([piece.keypoints for piece in pieces])
-        assert np.array_equal(keypoints, expected.keypoints)
+        monkeypatch.setattr(coco_results_fast, "PIECE_BYTES", num_bytes)
+        chunks = coco_results_fast.map_results(path, truth, lambda piece: piece.keypoints.copy())
+        assert np.array_equal(np.concatenate(chunks.values), expected.keypoints)
+        assert chunks.notes == expected.notes
 
 
 @needs_extension

@@ -1,7 +1,7 @@
-"""Evaluate in pieces: a validation loop, several ranks, a file too large for the memory.
+"""Evaluate in pieces: a validation loop, several ranks, a file that is scored while it is read.
 
 What is kept of a detection is its score, its box and its candidate people, about a fifth of its
-keypoints; so a result file larger than the memory can be scored as it is read.
+keypoints.
 """
 
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
 
 
 @dataclass(frozen=True)
-class _Piece:
+class Piece:
     """What is kept of some detections.
 
     Args:
@@ -70,7 +70,7 @@ class Evaluator:
         self.config = ScoringConfig(**options)
         self._image_ids, self._people_image = index_truth_images(truth)
         self._empty_groups = self._group(np.zeros(0, np.intp), np.zeros(0))
-        self._pieces: list[_Piece] = []
+        self._pieces: list[Piece] = []
         self._notes: dict[str, None] = {}
         self._skeleton: Skeleton | None = None
         self._scored: ScoredPoses | None = None
@@ -83,13 +83,31 @@ class Evaluator:
         """
         if not len(predictions):
             return
-        scored = self._prepare(predictions)
+        self.start(predictions)
         if self._has_boxes:
             refuse_missing_boxes(predictions)
         else:  # the first detection of all decides, as in COCO
             no_boxes = np.full((len(predictions), 4), np.nan)
             predictions = replace(predictions, boxes_xywh=no_boxes)
-        self._notes |= dict.fromkeys(predictions.notes)
+        self.add_piece(self.search(predictions))
+        self.add_notes(predictions.notes)
+
+    def start(self, predictions: Predictions) -> None:
+        """Prepare the truth for the joints of some predictions, and remember if they have boxes.
+
+        Raises: InputError when predictions before had other joints.
+        """
+        if self._scored is None:
+            self._scored = self._select(predictions)
+            self._skeleton, self._has_boxes = predictions.skeleton, predictions.has_boxes
+        elif predictions.skeleton != self._skeleton:
+            raise InputError(
+                "results", "their joints changed on the way", "score each skeleton in its own run"
+            )
+
+    def search(self, predictions: Predictions) -> Piece:
+        """Find the candidates of some predictions, after `start`; threads may call it together."""
+        assert self._scored is not None
         image = index_images(self._image_ids, predictions.image_ids)
         rows = np.argsort(image, kind="stable")
         groups = replace(
@@ -98,17 +116,25 @@ class Evaluator:
             detection_image=image[rows],
             rank=np.zeros_like(rows),
         )
-        detections = select_detections(predictions, scored.skeleton)
-        poses = replace(scored.poses, detections=detections)
+        detections = select_detections(predictions, self._scored.skeleton)
+        poses = replace(self._scored.poses, detections=detections)
         candidates = find_candidates(groups, poses, float(THRESHOLDS.min()))
-        self._pieces.append(
-            _Piece(
-                image=image,
-                scores=predictions.scores.copy(),
-                boxes=get_detection_boxes(predictions),
-                candidates=replace(candidates, detections=rows[candidates.detections]),
-            )
+        boxes = get_detection_boxes(predictions)
+        return Piece(
+            image=image,
+            scores=predictions.scores.copy(),
+            # A copy, because the predictions may be rows of something larger.
+            boxes=boxes.copy() if predictions.has_boxes else boxes,
+            candidates=replace(candidates, detections=rows[candidates.detections]),
         )
+
+    def add_piece(self, piece: Piece) -> None:
+        """Add what `search` returned; earlier detections of the file first."""
+        self._pieces.append(piece)
+
+    def add_notes(self, notes: Iterable[str]) -> None:
+        """Add notes on the predictions."""
+        self._notes |= dict.fromkeys(notes)
 
     def merge(self, other: "Evaluator") -> None:
         """Add what another evaluator of the same truth was given."""
@@ -134,7 +160,7 @@ class Evaluator:
         if scored is None:
             skeleton = self.truth.skeleton
             no_poses = np.zeros((0, len(skeleton), 3))
-            scored = self._start(make_predictions(skeleton, [], no_poses, []))
+            scored = self._select(make_predictions(skeleton, [], no_poses, []))
         image = _concat_parts([piece.image for piece in self._pieces], np.zeros(0, np.intp))
         scores = _concat_parts([piece.scores for piece in self._pieces], np.zeros(0))
         boxes = _concat_parts([piece.boxes for piece in self._pieces], np.zeros((0, 4)))
@@ -160,18 +186,7 @@ class Evaluator:
     def _group(self, image: Ints, scores: Floats, max_detections: int | None = None) -> ImageGroups:
         return group_rows(self._image_ids, self._people_image, image, scores, max_detections)
 
-    def _prepare(self, predictions: Predictions) -> ScoredPoses:
-        """Return the scored truth, from the first detections on the same."""
-        if self._scored is None:
-            self._scored = self._start(predictions)
-            self._skeleton, self._has_boxes = predictions.skeleton, predictions.has_boxes
-        elif predictions.skeleton != self._skeleton:
-            raise InputError(
-                "results", "their joints changed on the way", "score each skeleton in its own run"
-            )
-        return self._scored
-
-    def _start(self, predictions: Predictions) -> ScoredPoses:
+    def _select(self, predictions: Predictions) -> ScoredPoses:
         scored = select_keypoints(self.truth, predictions, self.config)
         # A copy, because a view would keep the detections in memory.
         no_detections = scored.poses.detections[:0].copy()
@@ -200,22 +215,3 @@ def _sort_candidates(groups: ImageGroups, candidates: Candidates, num_rows: int)
     kept = np.flatnonzero(d >= 0)
     kept = kept[np.argsort(d[kept], kind="stable")]
     return Candidates(d[kept], candidates.people[kept], candidates.oks[kept])
-
-
-def evaluate_stream(
-    truth: Instances,
-    parts: Iterable[Predictions],
-    *,
-    intervals: int = 0,
-    seed: int = 0,
-    **options: Any,
-) -> Evaluation:
-    """Score predictions that come in pieces; what was scored is not kept.
-
-    Args:
-        options: as for `evaluate`.
-    """
-    evaluator = Evaluator(truth, **options)
-    for part in parts:
-        evaluator.add(part)
-    return evaluator.result(intervals, seed)

@@ -629,37 +629,44 @@ static int read_annotation(Text *s, Annotations *to, Py_ssize_t row) {
 typedef struct {
     Text s;
     Annotations to;
-    Py_ssize_t capacity, count;
+    Py_ssize_t first, last, count;
+    int is_open; /* the list goes on behind the records that were read */
 } AnnotationScan;
 
-/* Read the records of a list up to its end; the number of them, or -1. */
-static Py_ssize_t read_annotation_list(Text *s, Annotations *to, Py_ssize_t capacity) {
-    if (!accept(s, '[')) return -1;
-    if (accept(s, ']')) return 0;
-    for (Py_ssize_t count = 0; count < capacity;) {
-        if (read_annotation(s, to, count) < 0) return -1;
-        count++;
-        if (accept(s, ']')) return count;
+/* Read records first … last - 1 of a list, fewer where it ends before; how many, or -1. */
+static Py_ssize_t read_annotation_list(AnnotationScan *scan) {
+    Text *s = &scan->s;
+    scan->is_open = 0;
+    if (scan->first == 0) {
+        if (!accept(s, '[')) return -1;
+        if (accept(s, ']')) return 0;
+    }
+    for (Py_ssize_t row = scan->first; row < scan->last;) {
+        if (read_annotation(s, &scan->to, row) < 0) return -1;
+        row++;
+        if (accept(s, ']')) return row - scan->first;
         if (!accept(s, ',')) return -1;
     }
-    return -1;
+    scan->is_open = 1;
+    return scan->last - scan->first;
 }
 
 static void scan_annotation_list(void *context) {
     AnnotationScan *scan = context;
-    scan->count = read_annotation_list(&scan->s, &scan->to, scan->capacity);
+    scan->count = read_annotation_list(scan);
     skip_blanks(&scan->s);
 }
 
-/* scan_annotations(data, start, stop, num_values, reciprocals, source_names, rule_names, ids,
- *                  image_ids, category_ids, num_keypoints, iscrowd, areas, boxes, keypoints,
- *                  segmentation_areas, sources, box_rules)
- *     -> (number of records, end of the list and of the blanks behind it) */
+/* scan_annotations(data, start, stop, first, last, num_values, reciprocals, source_names,
+ *                  rule_names, ids, image_ids, category_ids, num_keypoints, iscrowd, areas, boxes,
+ *                  keypoints, segmentation_areas, sources, box_rules)
+ *     -> (number of records, where the next one begins or, behind the list and the blanks, what
+ *         follows it, whether the list goes on) */
 static PyObject *scan_annotations(PyObject *self, PyObject *args) {
     Py_buffer b[15];
-    Py_ssize_t start, stop, num_values;
-    if (!PyArg_ParseTuple(args, "y*nnny*y*y*w*w*w*w*w*w*w*w*w*w*w*", &b[0], &start, &stop,
-                          &num_values, &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &b[7], &b[8],
+    Py_ssize_t start, stop, first, last, num_values;
+    if (!PyArg_ParseTuple(args, "y*nnnnny*y*y*w*w*w*w*w*w*w*w*w*w*w*", &b[0], &start, &stop,
+                          &first, &last, &num_values, &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &b[7], &b[8],
                           &b[9], &b[10], &b[11], &b[12], &b[13], &b[14]))
         return NULL;
     AnnotationScan scan = {
@@ -683,12 +690,13 @@ static PyObject *scan_annotations(PyObject *self, PyObject *args) {
             .box_rules = b[14].buf,
             .num_values = num_values,
         },
-        .capacity = b[4].len / (Py_ssize_t)sizeof(int64_t),
+        .first = first,
+        .last = last,
     };
     int result = run_scan(scan_annotation_list, &scan);
     Py_ssize_t end = scan.s.p - (const char *)b[0].buf;
     release(b, 15);
-    return result < 0 ? NULL : Py_BuildValue("nn", scan.count, end);
+    return result < 0 ? NULL : Py_BuildValue("nni", scan.count, end, scan.is_open);
 }
 
 #define MAX_KEY 256 /* bytes of a key that `read_key` returns */

@@ -24,6 +24,7 @@ from smallpose.io.json_text import JsonText, UnsupportedJson, open_text
 from smallpose.io.repeated_fields import list_fields
 
 _Members = dict[str, tuple[int, int]]  # where the value of each key of the file starts and ends
+_RECORDS_PER_SCAN = 1 << 14  # then the pages of the text that was read are released
 _SHORTEST_RECORD = b'{"keypoints":[],"bbox":[0,0,0,0],"id":0,"image_id":0,"num_keypoints":0}'
 # Of these lists, the fields that are read: none may occur twice in a record.
 _RECORD_FIELDS = {
@@ -122,12 +123,20 @@ def _scan_annotations(text: JsonText, start: int) -> tuple[_AnnotationColumns, i
     )
     words = [json_text.encode_words(known) for known in (SOURCES, BOX_RULES)]
     reciprocals = json_text.compute_reciprocals()
-    num_records, end = json_text.EXTENSION.scan_annotations(
-        text.buffer, start, stop, num_values, reciprocals, *words, *columns
-    )
-    if num_records <= 0:
-        raise UnsupportedJson
-    text.release_pages(start, end)
+    num_records = 0
+    is_open = True
+    while is_open:
+        if num_records == n:
+            raise UnsupportedJson
+        last = min(num_records + _RECORDS_PER_SCAN, n)
+        num_read, end, is_open = json_text.EXTENSION.scan_annotations(
+            text.buffer, start, stop, num_records, last, num_values, reciprocals, *words, *columns
+        )
+        if num_read <= 0:
+            raise UnsupportedJson
+        text.release_pages(start, end)
+        num_records += num_read
+        start = end
     filled: list[Any] = [column[:num_records] for column in columns]
     return _AnnotationColumns(*filled), end
 

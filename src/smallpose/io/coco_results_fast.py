@@ -5,11 +5,14 @@ Only plain files are read here. Anything unusual, and every mistake, is left to
 long reading takes, never what is read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from smallpose.core.distinct import count_distinct
 from smallpose.core.errors import InputError
@@ -18,7 +21,6 @@ from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.io import coco_results_slow, json_text
 from smallpose.io.image_lookup import describe_doubtful_ids
-from smallpose.io.joint_order_check import add_order_note
 from smallpose.io.json_text import (
     WHITESPACE,
     JsonText,
@@ -28,24 +30,15 @@ from smallpose.io.json_text import (
     find_rows,
     open_text,
 )
-from smallpose.system.files import read_if_gzip
-from smallpose.system.memory import get_free_memory
 from smallpose.system.threads import count_cores, run_parts
 
+T = TypeVar("T")
+
 CHUNK_BYTES = 1 << 24  # of a result file that a thread scans at a time
+PIECE_BYTES = 1 << 22  # the same where the chunk is dropped afterwards
 _HEAD_BYTES = 1 << 16  # in which the first record begins
 _CUT_BYTES = 1 << 16  # in which a place between two records is searched
 _SHORTEST_RECORD = b'{"keypoints":[],"score":0,"image_id":0}'
-
-
-def exceeds_free_memory(path: Path | str) -> bool:
-    """Return whether the columns of a result file would fill more than half of the free memory."""
-    try:
-        num_bytes = Path(path).stat().st_size
-    except OSError:
-        return False
-    # A number of the text takes some 16 bytes, and 8 as a double.
-    return num_bytes / 2 > get_free_memory() / 2
 
 
 def read_results_fast(
@@ -59,45 +52,54 @@ def read_results_fast(
     try:
         with open_text(path, data) as text:
             named = _enter_named_list(text)
-            skeleton, num_values, cuts = _cut_into_chunks(text, truth, named)
+            skeleton, num_values, cuts = _cut_into_chunks(text, truth, named, CHUNK_BYTES)
             predictions = _scan_chunks(text, cuts, num_values, skeleton, truth)
-            return _order_joints(path, predictions, named, truth)
+            notes = _describe_images(truth, _count_images(predictions))
+            return _order_joints(path, replace(predictions, notes=notes), named, truth)
     except UnsupportedJson:
         return None
 
 
-def stream_results(path: Path | str, truth: Instances) -> Iterator[Predictions]:
-    """Read a result file in pieces, in the file's order; only one of them is in memory.
+@dataclass(frozen=True)
+class ChunkResults(Generic[T]):
+    """What `map_results` computed of each chunk of a result file, in the file's order.
 
-    A file that is not plain comes in one piece.
+    Args:
+        values: of the chunks.
+        notes: on all results, as `read_results` has them without that on the order of joints.
     """
-    data = read_if_gzip(Path(path))
+
+    values: list[T]
+    notes: tuple[str, ...]
+
+
+def map_results(
+    path: Path | str, truth: Instances, work: Callable[[Predictions], T]
+) -> ChunkResults[T] | None:
+    """Call `work` on the results chunk by chunk, in threads; None for results that are not plain.
+
+    Only a chunk per thread is in memory. `work` may raise UnsupportedJson where what it sees has
+    to be read as a whole.
+    """
     try:
-        text = open_text(path, data)
-    except UnsupportedJson:
-        yield coco_results_slow.read_results_slow(path, truth, data)
-        return
-    with text:
-        pieces: list[list[int]] = []
-        named: Skeleton | None = None
-        try:
+        with open_text(path, None) as text:
             named = _enter_named_list(text)
-            skeleton, num_values, cuts = _cut_into_chunks(text, truth, named)
-            step = count_cores()
-            pieces = [cuts[i : i + step + 1] for i in range(0, len(cuts) - 1, step)]
-            # Every chunk must be plain before the first one goes out: afterwards it is too late
-            # to read the file in another way.
-            if len(pieces) > 1:
-                for piece in pieces:
-                    _scan_chunks(text, piece, num_values, skeleton, truth)
-        except UnsupportedJson:
-            pieces = []
-        if not pieces:
-            yield coco_results_slow.read_results_slow(path, truth, data)
-        for index, piece in enumerate(pieces):
-            predictions = _scan_chunks(text, piece, num_values, skeleton, truth)
-            predictions = _order_joints(path, predictions, named, truth)
-            yield predictions if index else add_order_note(truth, predictions)
+            skeleton, num_values, cuts = _cut_into_chunks(text, truth, named, PIECE_BYTES)
+
+            def work_on_chunk(chunk: int) -> tuple[T, tuple[str, ...], _ImageCounts]:
+                predictions = _scan_chunks(
+                    text, cuts[chunk : chunk + 2], num_values, skeleton, truth
+                )
+                counts = _count_images(predictions)
+                find_rows(truth.images.ids, counts.ids)
+                predictions = _order_joints(path, predictions, named, truth)
+                return work(predictions), predictions.notes, counts
+
+            parts = run_parts(work_on_chunk, len(cuts) - 1, count_cores())
+        notes = _describe_images(truth, _merge_counts([counts for _, _, counts in parts]))
+        return ChunkResults([value for value, _, _ in parts], (*notes, *parts[0][1]))
+    except UnsupportedJson:
+        return None
 
 
 def _enter_named_list(text: JsonText) -> Skeleton | None:
@@ -142,7 +144,7 @@ def _order_joints(
 
 
 def _cut_into_chunks(
-    text: JsonText, truth: Instances, named: Skeleton | None
+    text: JsonText, truth: Instances, named: Skeleton | None, chunk_bytes: int
 ) -> tuple[Skeleton, int, list[int]]:
     """Find the skeleton, the values per pose, and where the text may be cut between records."""
     text.check_brackets(b"[]")
@@ -158,7 +160,7 @@ def _cut_into_chunks(
         raise UnsupportedJson
     first = text.start + brace
     cuts = [first]
-    for position in range(first + CHUNK_BYTES, text.stop - CHUNK_BYTES // 4, CHUNK_BYTES):
+    for position in range(first + chunk_bytes, text.stop - chunk_bytes // 4, chunk_bytes):
         start = max(position, cuts[-1])
         window = text.read(start, min(start + _CUT_BYTES, text.stop))
         cut = json_text.EXTENSION.find_cut(window, 0, len(window))
@@ -208,15 +210,38 @@ def _scan_chunks(
     if not set(unique_categories) <= set(truth.category_ids) or not np.isfinite(scores).all():
         raise UnsupportedJson
     boxes[~has_box] = np.nan
-    unique_ids, per_image = count_distinct(image_ids)
-    find_rows(truth.images.ids, unique_ids)
-    if per_image.max() > coco_results_slow.MAX_DETECTIONS_IN_IMAGE:
-        raise UnsupportedJson
     return Predictions(
         skeleton=skeleton,
         image_ids=image_ids,
         keypoints=keypoints,
         scores=scores,
         boxes_xywh=boxes,
-        notes=describe_doubtful_ids(truth.images, unique_ids.tolist()),
     )
+
+
+@dataclass(frozen=True)
+class _ImageCounts:
+    """The (m,) distinct images of some results, rising, and how many results each has."""
+
+    ids: NDArray[np.int64]
+    num_results: NDArray[np.intp]
+
+
+def _count_images(predictions: Predictions) -> _ImageCounts:
+    return _ImageCounts(*count_distinct(predictions.image_ids))
+
+
+def _merge_counts(parts: Sequence[_ImageCounts]) -> _ImageCounts:
+    ids = np.concatenate([part.ids for part in parts])
+    distinct = count_distinct(ids)[0]
+    total = np.zeros(len(distinct), np.intp)
+    np.add.at(total, np.searchsorted(distinct, ids), np.concatenate([p.num_results for p in parts]))
+    return _ImageCounts(distinct, total)
+
+
+def _describe_images(truth: Instances, counts: _ImageCounts) -> tuple[str, ...]:
+    """Return the notes on the image ids, unless an image is unknown or has too many results."""
+    find_rows(truth.images.ids, counts.ids)
+    if counts.num_results.max() > coco_results_slow.MAX_DETECTIONS_IN_IMAGE:
+        raise UnsupportedJson
+    return describe_doubtful_ids(truth.images, counts.ids.tolist())

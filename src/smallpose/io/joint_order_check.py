@@ -76,18 +76,42 @@ def describe_other_order(truth: Instances, predictions: Predictions) -> str | No
     return None
 
 
+def list_sampled_images(truth: Instances) -> NDArray[np.int64]:
+    """Return the ids of the images whose detections `describe_other_order` looks at."""
+    return truth.images.ids[truth.image_rows[_sample_people(truth)]]
+
+
+def list_sampled_rows(predictions: Predictions, image_ids: NDArray[np.int64]) -> Indices:
+    """Return the rows that `describe_other_order` may look at, in the order of the file.
+
+    Args:
+        image_ids: from `list_sampled_images`.
+    """
+    rows = np.flatnonzero(is_member(predictions.image_ids, image_ids))
+    rows = rows[np.lexsort((-predictions.scores[rows], predictions.image_ids[rows]))]
+    ids = predictions.image_ids[rows]
+    starts = np.flatnonzero(np.diff(ids, prepend=ids[:1] - 1))
+    rank = np.arange(len(rows)) - np.repeat(starts, np.diff(starts, append=len(rows)))
+    return np.sort(rows[rank < MAX_DETECTIONS])
+
+
 def add_order_note(truth: Instances, predictions: Predictions) -> Predictions:
     """Add what `describe_other_order` says to the notes of the predictions."""
     note = describe_other_order(truth, predictions)
     return predictions if note is None else replace(predictions, notes=(*predictions.notes, note))
 
 
-def _pair_sampled_people(truth: Instances, predictions: Predictions) -> _Pairs:
-    """Pair some people, evenly over the file, with the best detections in their images."""
+def _sample_people(truth: Instances) -> Indices:
+    """Return the rows of some people, evenly over the file."""
     is_clear = truth.is_counted & (truth.area > 0) & (truth.num_labelled > 0)
     people = np.flatnonzero(is_clear)
     steps = np.linspace(0, len(people) - 1, min(len(people), MAX_PEOPLE))
-    people = people[steps.round().astype(np.intp)] if len(people) else people
+    return people[steps.round().astype(np.intp)] if len(people) else people
+
+
+def _pair_sampled_people(truth: Instances, predictions: Predictions) -> _Pairs:
+    """Pair some people with the best detections in their images."""
+    people = _sample_people(truth)
     image_ids = truth.images.ids[truth.image_rows[people]]
     rows = np.flatnonzero(is_member(predictions.image_ids, image_ids))
     rows = rows[np.argsort(-predictions.scores[rows], kind="stable")]

@@ -19,7 +19,7 @@ from smallpose.evaluation.analysis.half_detected import (
     locate_half,
 )
 from smallpose.evaluation.evaluate import evaluate, merge_evaluations
-from smallpose.evaluation.evaluator import evaluate_stream
+from smallpose.evaluation.evaluator import Evaluator
 from smallpose.evaluation.scoring.detected_people import DetectedPeople, measure_share_outside
 from smallpose.io.coco_annotations import write_coco
 from smallpose.io.coco_results import write_results
@@ -229,8 +229,10 @@ def test_compare_names_the_height_of_each_result(files, capsys):
 def test_pieces_and_merged_evaluations_give_the_same_height(files):
     _, truth, predictions = files
     whole = find_half_detected_height(evaluate(truth, predictions))
-    parts = [predictions.take(np.arange(0, 40)), predictions.take(np.arange(40, len(predictions)))]
-    assert find_half_detected_height(evaluate_stream(truth, parts)) == whole
+    evaluator = Evaluator(truth)
+    evaluator.add(predictions.take(np.arange(0, 40)))
+    evaluator.add(predictions.take(np.arange(40, len(predictions))))
+    assert find_half_detected_height(evaluator.result()) == whole
     first = truth.images.ids <= 20
     halves = [
         evaluate(

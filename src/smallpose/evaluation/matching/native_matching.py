@@ -32,7 +32,7 @@ from smallpose.system.threads import count_cores, run_parts
 
 MAX_CLASSES = 32  # one bit each
 MAX_OKS_THRESHOLD = 1 - 1e-10  # pycocotools requires no more than this
-BUFFER_SIZE = 1 << 19  # doubles of a thread's buffer, 4 MB
+BUFFER_SIZE = 1 << 17  # doubles of a thread's buffer, 1 MB
 _MIN_DETECTIONS_PER_THREAD = 20_000
 
 

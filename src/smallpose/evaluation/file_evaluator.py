@@ -1,0 +1,132 @@
+"""Score a result file while it is read: a thread reads a chunk and finds its candidates.
+
+Then the keypoints are dropped, so that the memory is that of the ground truth and of a chunk per
+thread, and results of any size can be scored. The numbers are those of `evaluate`.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from smallpose.core.instances import Instances
+from smallpose.core.predictions import Predictions
+from smallpose.evaluation.ceiling.whole_numbers import (
+    MIN_DETECTIONS,
+    are_whole,
+    has_whole_numbers,
+)
+from smallpose.evaluation.evaluate import Evaluation, evaluate
+from smallpose.evaluation.evaluator import Evaluator, Piece
+from smallpose.io.coco_results import read_results
+from smallpose.io.coco_results_fast import map_results
+from smallpose.io.joint_order_check import (
+    describe_other_order,
+    list_sampled_images,
+    list_sampled_rows,
+)
+from smallpose.io.json_text import UnsupportedJson
+
+# With more people in an image, `evaluate` is better: it knows which candidates are hopeless.
+MAX_PEOPLE_IN_IMAGE = 1000
+
+
+@dataclass(frozen=True)
+class FileEvaluation:
+    """The evaluation of a result file.
+
+    Args:
+        result: of all detections.
+        predictions: where the file was read as a whole, else None.
+        is_whole: all coordinates are whole numbers, of enough detections to tell.
+    """
+
+    result: Evaluation
+    predictions: Predictions | None
+    is_whole: bool
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """What is kept of a chunk of the file; `sampled` are detections that tell the joints' order."""
+
+    piece: Piece
+    has_boxes: bool
+    is_whole: bool
+    sampled: Predictions
+
+
+def evaluate_file(
+    truth: Instances,
+    path: Path | str,
+    *,
+    keep_predictions: bool = False,
+    intervals: int = 0,
+    seed: int = 0,
+    **options: Any,
+) -> FileEvaluation:
+    """Read and score a result file.
+
+    Args:
+        keep_predictions: read the file as a whole.
+        options: as for `evaluate`.
+    Raises: InputError as `read_results` and `evaluate`.
+    """
+    scored = None if keep_predictions else _score_chunks(truth, path, options)
+    if scored is not None:
+        evaluator, is_whole = scored
+        return FileEvaluation(evaluator.result(intervals, seed), None, is_whole)
+    predictions = read_results(path, truth)
+    result = evaluate(truth, predictions, intervals=intervals, seed=seed, **options)
+    return FileEvaluation(result, predictions, has_whole_numbers(predictions))
+
+
+def _score_chunks(
+    truth: Instances, path: Path | str, options: dict[str, Any]
+) -> tuple[Evaluator, bool] | None:
+    """Return an evaluator of all chunks, and whether all their coordinates are whole numbers.
+
+    None where the file has to be read as a whole.
+    """
+    if np.bincount(truth.image_rows).max(initial=0) > MAX_PEOPLE_IN_IMAGE:
+        return None
+    evaluator = Evaluator(truth, **options)
+    sampled_images = list_sampled_images(truth)
+    lock = Lock()
+
+    def search_chunk(predictions: Predictions) -> _Chunk:
+        # Whether boxes count is decided by the first detection, which may be in another chunk.
+        is_missing = np.isnan(predictions.boxes_xywh).any(axis=1)
+        if is_missing.any() and not is_missing.all():
+            raise UnsupportedJson
+        with lock:
+            evaluator.start(predictions)
+        return _Chunk(
+            piece=evaluator.search(predictions),
+            has_boxes=predictions.has_boxes,
+            is_whole=are_whole(predictions),
+            sampled=predictions.take(list_sampled_rows(predictions, sampled_images)),
+        )
+
+    results = map_results(path, truth, search_chunk)
+    if results is None or len({chunk.has_boxes for chunk in results.values}) > 1:
+        return None
+    for chunk in results.values:
+        evaluator.add_piece(chunk.piece)
+    order_note = describe_other_order(truth, _concat([chunk.sampled for chunk in results.values]))
+    evaluator.add_notes([*results.notes, *([order_note] if order_note else [])])
+    num_detections = sum(len(chunk.piece.scores) for chunk in results.values)
+    is_whole = all(chunk.is_whole for chunk in results.values)
+    return evaluator, is_whole and num_detections >= MIN_DETECTIONS
+
+
+def _concat(parts: list[Predictions]) -> Predictions:
+    return replace(
+        parts[0],
+        image_ids=np.concatenate([part.image_ids for part in parts]),
+        keypoints=np.concatenate([part.keypoints for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        boxes_xywh=np.concatenate([part.boxes_xywh for part in parts]),
+    )
