@@ -1,12 +1,15 @@
 """Recipes: chosen by name, overridden by field, and compared."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.methods import create_method
-from smallpose.training.recipe_overrides import choose_recipe, compare_recipes
+from smallpose.training.recipe_overrides import choose_recipe, compare_recipes, flatten_recipe
+from smallpose.training.schedule import compute_learning_rate
 
 TINY = "simple_baseline_r18_tiny"
 
@@ -56,3 +59,30 @@ def test_recipes_are_overridden_by_name_and_errors_name_the_override():
             choose_recipe(method, "", (tuple(wrong.split("=")),))
     with pytest.raises(InputError, match="try quick, paper, mmpose"):
         choose_recipe(method, "fast")
+
+
+@pytest.mark.parametrize(
+    ("method", "recipe", "unused"),
+    [
+        ("rtmo_tiny", "paper", {"schedule", "warm_up", "decay_at"}),
+        ("rtmo_tiny", "quick", {"cosine", "warm_epochs", "decay_at"}),
+        ("simple_baseline_r18_tiny", "paper", set()),
+        ("simple_baseline_r18_tiny", "quick", {"decay_at"}),
+    ],
+)
+def test_show_recipe_prints_no_field_that_changes_nothing(method, recipe, unused, capsys):
+    """Each field that is left out leaves the rates of all steps alone; the others of it do not."""
+    assert main(["train", method, "--show-recipe", "--recipe", recipe]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    shown = {line.split(" = ")[0].strip() for line in lines}
+    used = create_method(method).recipes[recipe]
+    assert set(flatten_recipe(used)) - shown == unused
+
+    def list_rates(changed):
+        return [compute_learning_rate(step, 3, changed) for step in range(0, 3 * used.epochs, 2)]
+
+    others = {"schedule": "one_cycle", "warm_up": 33, "decay_at": (1, 2)}
+    others = {key: value for key, value in others.items() if getattr(used, key) != value}
+    for key, value in others.items():
+        is_same = list_rates(replace(used, **{key: value})) == list_rates(used)
+        assert is_same == (key in unused)

@@ -139,6 +139,10 @@ def run_command(args: argparse.Namespace) -> None:
         write_job_files,
     )
 
+    labels = args.data / "annotations" / "train.json"
+    if not labels.exists():
+        remedy = "name a set of 'smallpose build', or a folder with annotations/train.json"
+        raise InputError(f"--data {args.data}", f"has no {labels}", remedy)
     methods = _parse_methods(args.methods)
     settings = _parse_choices(args.settings, "--settings", ("A", "B"))
     seeds = _parse_seeds(args.seeds)

@@ -3,12 +3,10 @@
 import argparse
 import json
 import sys
-from dataclasses import asdict
 from typing import Any
 
 from smallpose.cli.options import add_json, add_option
 
-PACKAGES = ("torch", "safetensors")
 HELP = (
     "List the methods with their parts, parameters, recipes, the paper's numbers and published "
     "checkpoints."
@@ -53,7 +51,8 @@ def _print_methods(records: dict[str, dict[str, Any]]) -> None:
         width, height = record["input_wh"]
         print(wrap_text(f"{name}: {record['parts']}"))
         sizes = (
-            f"  {record['paradigm']}, {record['parameters'] / 1e6:.1f} M parameters, "
+            f"  {record['paradigm']}, {record['parameters'] / 1e6:.1f} M parameters for the 21 "
+            f"joints ({record['parameters_coco17'] / 1e6:.1f} M for COCO's 17), "
             f"input {width} × {height} px (w × h), recipes {', '.join(record['recipes'])}"
         )
         print(wrap_text(sizes))
@@ -105,6 +104,8 @@ def _print_recipes(records: dict[str, dict[str, Any]]) -> None:
 
 
 def _format_value(value: Any) -> str:
+    if value is None:
+        return "–"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple | list):
@@ -113,20 +114,9 @@ def _format_value(value: Any) -> str:
 
 
 def _describe_methods() -> dict[str, dict[str, Any]]:
-    from smallpose.core.skeleton import SMALLPOSE
-    from smallpose.methods import METHODS
-    from smallpose.methods.checkpoints.mmpose_zoo import get_url
+    from smallpose.catalog.methods import read_catalog
 
-    records = {}
-    for name, create in METHODS.items():
-        method = create(SMALLPOSE)
-        records[name] = {
-            **asdict(method.card),
-            "paper_ap": _list_paper_numbers(name),
-            "checkpoint_url": get_url(method.card),
-            "parameters": method.num_parameters,
-            "input_wh": list(method.input_wh),
-            "score_rule": method.score_rule,
-            "recipes": {key: asdict(recipe) for key, recipe in method.recipes.items()},
-        }
-    return records
+    return {
+        name: facts | {"paper_ap": _list_paper_numbers(name)}
+        for name, facts in read_catalog().items()
+    }

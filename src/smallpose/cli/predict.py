@@ -5,7 +5,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smallpose.catalog.method_checks import (
+    PUBLISHED,
+    refuse_missing_weights,
+    refuse_unknown_method,
+)
 from smallpose.catalog.method_code import is_method_code
+from smallpose.catalog.methods import read_catalog
 from smallpose.catalog.run_method import read_run_method
 from smallpose.cli.options import DEMO_SET, DEMO_TRUTH, add_option
 from smallpose.cli.predict_options import add_predict_options
@@ -92,7 +98,7 @@ def run_command(args: argparse.Namespace) -> None:
     for note in predictions.notes:
         print_status(note)
     write_results(
-        predictions,
+        predictions.with_boxes(),
         args.out,
         result.people.category_id,
         result.people.images,
@@ -200,6 +206,21 @@ def _check_arguments(args: argparse.Namespace) -> None:
     ):
         if is_wrong:
             raise InputError(where, what, remedy)
+    _check_files(args)
+
+
+def _check_files(args: argparse.Namespace) -> None:
+    """List the images; refuse unknown methods, and weights, labels and images that are missing."""
+    from smallpose.io.image_files import list_image_files
+
+    for name, weights in ((args.method, args.weights), (args.boxes_from, args.box_weights)):
+        if name:
+            refuse_unknown_method(name, (*read_catalog(), *PUBLISHED))
+            refuse_missing_weights(name, weights)
+    for flag, path in (("--data", args.data), ("--boxes", args.boxes)):
+        if path and not path.exists():
+            raise InputError(f"{flag} {path}", "no such file", "check the path")
+    args.inputs = list_image_files(args.inputs)
 
 
 def _take_run_as_method(args: argparse.Namespace) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smallpose.catalog.method_checks import PUBLISHED, refuse_missing_weights
+from smallpose.catalog.method_code import is_method_code
+from smallpose.catalog.methods import read_catalog
 from smallpose.cli.options import (
     DEMO_SET,
     DEMO_TRUTH,
@@ -198,6 +201,15 @@ def _check_arguments(args: argparse.Namespace) -> None:
     folders = [word for word in args.models if Path(word).is_dir()]
     methods = [word for word in args.models if word not in folders]
     truth_folder = args.truth.resolve().parent
+    for name in methods:
+        if name in PUBLISHED or name in read_catalog() or is_method_code(name):
+            refuse_missing_weights(name, args.weights)
+        elif not Path(name).exists():
+            raise InputError(
+                name,
+                "is neither the folder of a run nor a method",
+                f"check the path, or name a method such as {next(iter(read_catalog()))}",
+            )
     for is_wrong, where, what, remedy in (
         (
             args.weights and len(methods) != 1,

@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from smallpose.catalog.method_checks import refuse_missing_weights, refuse_unknown_method
 from smallpose.cli.options import (
     DEMO_SET,
     add_crop_options,
@@ -175,13 +176,13 @@ def _add_log_options(group: argparse._ArgumentGroup) -> None:
 def run_command(args: argparse.Namespace) -> None:
     """Train, evaluate, write the run's folder and print its numbers."""
     overrides = tuple(_parse_override(text) for text in args.overrides)
+    refuse_unknown_method(args.method)
+    if not args.show_recipe:
+        _check_files(args)
     set_torch_threads(args.threads)
     if args.show_recipe:
         _print_recipe(args.method, args.recipe, overrides)
         return
-    for flag, value in (("--data SET", args.data), ("--out RUN", args.out)):
-        if value is None:
-            raise InputError("smallpose train", f"{flag} is missing", f"as in: {EXAMPLE}")
     from smallpose.training.run import TrainingConfig, train
 
     result = train(
@@ -222,13 +223,26 @@ def run_command(args: argparse.Namespace) -> None:
     print(f"{args.out / 'result.json'}")
 
 
+def _check_files(args: argparse.Namespace) -> None:
+    """Refuse missing options and files before PyTorch is loaded."""
+    for flag, value in (("--data SET", args.data), ("--out RUN", args.out)):
+        if value is None:
+            raise InputError("smallpose train", f"{flag} is missing", f"as in: {EXAMPLE}")
+    labels = args.data / "annotations" / "train.json"
+    if not labels.exists():
+        remedy = "name a set of 'smallpose build', or a folder with annotations/train.json"
+        raise InputError(f"--data {args.data}", f"has no {labels}", remedy)
+    if args.weights is not None:
+        refuse_missing_weights(args.method, args.weights)
+
+
 def _print_recipe(method: str, recipe: str, overrides: tuple[tuple[str, str], ...]) -> None:
     from smallpose.methods import create_method
-    from smallpose.training.recipe_overrides import choose_recipe, flatten_recipe
+    from smallpose.training.recipe_overrides import choose_recipe, flatten_used_fields
 
     name, fields = choose_recipe(create_method(method), recipe, overrides)
     print(f"{method}, recipe {name}:")
-    for key, value in flatten_recipe(fields).items():
+    for key, value in flatten_used_fields(fields).items():
         print(f"  {key} = {value}")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from smallpose.catalog.method_checks import refuse_missing_weights
 from smallpose.core.errors import InputError
 from smallpose.system.packages import require_packages
 
@@ -12,7 +13,7 @@ require_packages("smallpose.external", "cv2", "torch")
 
 from smallpose.external import movenet
 from smallpose.external.package_weights import PackageWeights
-from smallpose.methods import create_method, is_method_name
+from smallpose.methods import create_method
 from smallpose.methods.base import PoseMethod
 
 __all__ = ["EXTERNAL", "PACKAGE_WEIGHTS", "create_model"]
@@ -38,11 +39,6 @@ def create_model(
             remedy = "leave --skeleton out"
             raise InputError(f"--skeleton {skeleton}", f"{name} has its own 17 joints", remedy)
         return EXTERNAL[name](None if weights is None else Path(weights)).eval()
-    if is_method_name(name) and weights is None:
-        raise InputError(
-            name,
-            "has no weights of its own",
-            "add --weights with a run's folder, a checkpoint, or 'mmpose' for the published one; "
-            f"{', '.join(EXTERNAL)} needs none",
-        )
+    if weights is None:
+        refuse_missing_weights(name, None)
     return create_method(name, skeleton, weights, **options)

@@ -5,6 +5,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from smallpose.catalog.method_checks import refuse_unknown_method
 from smallpose.catalog.method_code import MethodCode, is_method_code
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SKELETONS, Skeleton
@@ -123,16 +124,7 @@ def _find_creator(name: str) -> Creator:
     code = MethodCode.parse(name)
     if code is not None:
         return load_custom_method(code, METHODS)
-    if Path(name).is_dir():
-        remedy = f"name the method, and the folder by --weights {name}"
-        raise InputError(f"method {name}", "is a folder and not a method", remedy)
-    if name not in METHODS:
-        near = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.4) or list(METHODS)
-        raise InputError(
-            f"method {name}",
-            "no such method",
-            f"try {near[0]}, or FILE.py:NAME for a method of your own",
-        )
+    refuse_unknown_method(name, METHODS)
     return METHODS[name]
 
 

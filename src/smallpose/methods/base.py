@@ -48,9 +48,23 @@ def find_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = (str(error).splitlines() or ["no such device"])[0]
         raise InputError(
-            f"--device {name}", f"cannot be used ({reason[:100]})", "try cpu, cuda or cuda:1"
+            f"--device {name}", f"cannot be used ({reason[:100]})", _list_devices()
         ) from None
     return device
+
+
+def _list_devices() -> str:
+    """Say which devices of this machine can be named."""
+    if torch.cuda.is_available():
+        others = ", cuda:1" if torch.cuda.device_count() > 1 else ""
+        return f"try cpu, cuda{others}"
+    if torch.backends.mps.is_available():
+        return "try cpu or mps"
+    if torch.version.cuda is None and torch.version.hip is None:
+        return (
+            "use cpu; this PyTorch is built for CPUs alone: for a GPU install another build of it"
+        )
+    return "use cpu; PyTorch sees no GPU on this machine (nvidia-smi lists those that work)"
 
 
 @dataclass(frozen=True, kw_only=True)

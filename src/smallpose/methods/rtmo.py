@@ -238,7 +238,7 @@ def create_l(skeleton: Skeleton) -> RTMO:
 
 
 def create_tiny(skeleton: Skeleton) -> RTMO:
-    """Create RTMO at an eighth of its width for 192 × 192, 0.5 M parameters, for CPUs and tests."""
+    """Create RTMO at a quarter of its width for 192 × 192, 1.6 M parameters, for CPUs and tests."""
     method = RTMO(skeleton, RTMO_TINY)
     method.name = "rtmo_tiny"
     method.card = TINY_CARD

@@ -9,7 +9,7 @@ from smallpose.methods.full_image import FullImageRecipe
 TINY_CARD = MethodCard(
     title="RTMO (tiny)",
     paradigm="single-stage",
-    parts="CSPDarknet at an eighth of its width, 192 × 192",
+    parts="CSPDarknet at a quarter of its width, 192 × 192",
 )
 
 

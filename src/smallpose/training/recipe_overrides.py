@@ -14,6 +14,7 @@ CHOICES = {
     "augment.fit": ("short", "long"),
 }
 WARM_UP = {"one_cycle": 20, "steps": 500}  # when the override names another schedule
+_UNUSED_BY_COSINES = ("schedule", "warm_up", "decay_at")
 DECAY_AT = (170 / 210, 200 / 210)  # of the epochs, as in MMPose's recipes
 
 
@@ -63,7 +64,7 @@ def _adapt_schedule(recipe: Recipe, original: Recipe, overrides: Mapping[str, st
     Raises: InputError for a field that the recipe's schedule does not use.
     """
     if vars(recipe).get("cosine"):
-        unused = next((k for k in ("schedule", "warm_up", "decay_at") if k in overrides), None)
+        unused = next((key for key in _UNUSED_BY_COSINES if key in overrides), None)
         if unused is not None:
             raise InputError(
                 f"{unused}={overrides[unused]}",
@@ -124,8 +125,11 @@ def _shorten_warm_up(recipe: Recipe) -> Recipe:
 
 
 def compare_recipes(recipes: Mapping[str, Recipe]) -> dict[str, dict[str, Any]]:
-    """Return the fields that differ between recipes: field to value by the recipe's name."""
-    flat = {name: flatten_recipe(recipe) for name, recipe in recipes.items()}
+    """Return the fields that differ between recipes: field to value by the recipe's name.
+
+    A value is None where a recipe does not use the field.
+    """
+    flat = {name: flatten_used_fields(recipe) for name, recipe in recipes.items()}
     keys = dict.fromkeys(key for record in flat.values() for key in record)
     table = {key: {name: record.get(key) for name, record in flat.items()} for key in keys}
     return {key: row for key, row in table.items() if len({str(v) for v in row.values()}) > 1}
@@ -140,6 +144,17 @@ def flatten_recipe(recipe: Recipe) -> dict[str, Any]:
         for key, value in augment.items()
         if key not in recipe.augment.without
     }
+
+
+def flatten_used_fields(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe's fields as `flatten_recipe`, without those that its schedule ignores."""
+    flat = flatten_recipe(recipe)
+    if flat.get("cosine"):
+        unused = _UNUSED_BY_COSINES
+    else:
+        unused = ("cosine", "warm_epochs")
+        unused += ("decay_at",) if recipe.schedule == "one_cycle" else ()
+    return {key: value for key, value in flat.items() if key not in unused}
 
 
 def _parse_override(record: Any, field: str, text: str, key: str = "") -> Any:

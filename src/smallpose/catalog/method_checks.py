@@ -1,0 +1,56 @@
+"""Refuse methods and weights that cannot work, before PyTorch is loaded, which takes seconds."""
+
+import difflib
+from collections.abc import Collection
+from pathlib import Path
+
+from smallpose.catalog.method_code import MethodCode, is_method_code
+from smallpose.catalog.methods import read_catalog
+from smallpose.core.errors import InputError
+
+PUBLISHED = ("movenet",)  # models that are none of the paper's methods and bring their weights
+_MMPOSE = "mmpose"
+
+
+def refuse_unknown_method(name: str, known: Collection[str] | None = None) -> None:
+    """Raise InputError for a name that is no method, and for a file that does not exist.
+
+    Args:
+        known: the names (default: those of the paper's methods and their variants).
+    """
+    code = MethodCode.parse(name)
+    if code is not None:
+        if not code.file.is_file():
+            what, remedy = f"no file {code.file}", "write FILE.py:NAME with an existing file"
+            raise InputError(name, what, remedy)
+        return
+    known = tuple(read_catalog()) if known is None else known
+    if name in known:
+        return
+    if Path(name).is_dir():
+        remedy = f"name the method, and the folder by --weights {name}"
+        raise InputError(f"method {name}", "is a folder and not a method", remedy)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4) or list(known)
+    remedy = f"try {near[0]}, or FILE.py:NAME for a method of your own"
+    raise InputError(f"method {name}", "no such method", remedy)
+
+
+def refuse_missing_weights(name: str, weights: Path | str | None) -> None:
+    """Raise InputError where a method has no weights, or their file does not exist."""
+    if weights is None:
+        if name in read_catalog() or is_method_code(name):
+            raise InputError(
+                name,
+                "has no weights of its own",
+                "add --weights with a run's folder, a checkpoint, or 'mmpose' for the published "
+                f"one; {', '.join(PUBLISHED)} needs none",
+            )
+        return
+    path = Path(weights)
+    published = (_MMPOSE, read_catalog().get(name, {}).get("checkpoint"))
+    if path.is_dir():
+        path = path / "model.safetensors"
+    elif str(weights) in published:
+        return
+    if not path.is_file():
+        raise InputError(str(path), "no such file", "check --weights")
