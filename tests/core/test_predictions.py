@@ -23,14 +23,3 @@ def test_area_is_that_of_the_box_if_the_first_has_one_else_the_extent_of_all_key
     assert make_predictions(COCO17, [1], points, [1.0]).area.tolist() == [200.0]
     with_box = make_predictions(COCO17, [1], points, [1.0], [[0, 0, 3, 5]])
     assert with_box.area.tolist() == [15.0]
-
-
-def test_boxes_around_the_keypoints_change_no_area_and_no_box_that_is_there():
-    points = np.random.default_rng(0).normal(50, 20, (5, 17, 3))
-    predictions = make_predictions(COCO17, [1] * 5, points, [0.5] * 5)
-    with_boxes = predictions.with_boxes()
-    assert with_boxes.has_boxes
-    assert np.array_equal(with_boxes.area, predictions.area)
-    boxes = np.array([[1.0, 2, 3, 4], [np.nan] * 4])
-    mixed = make_predictions(COCO17, [1] * 2, points[:2], [0.5] * 2, boxes)
-    assert mixed.with_boxes() is mixed

@@ -44,23 +44,11 @@ class Predictions:
     @cached_property
     def area(self) -> Floats:
         """Return (d,) px² as COCO's `loadRes`: of the box, else of the extent of all keypoints."""
-        return box_area(self.boxes_xywh if self.has_boxes else self._extents_xywh)
-
-    @property
-    def _extents_xywh(self) -> Floats:
-        """Return (d, 4) px the boxes around all keypoints."""
+        if self.has_boxes:
+            return box_area(self.boxes_xywh)
         all_visible = self.keypoints.copy()
         all_visible[:, :, 2] = 1  # a keypoint counts whatever its score
-        return box_around_keypoints(all_visible)
-
-    def with_boxes(self) -> "Predictions":
-        """Return predictions without boxes with those around their keypoints, which change no AP.
-
-        Some evaluators, such as vernier, read no result without a box.
-        """
-        if not len(self) or np.isfinite(self.boxes_xywh).any():
-            return self
-        return replace(self, boxes_xywh=self._extents_xywh)
+        return box_area(box_around_keypoints(all_visible))
 
     @property
     def keypoint_scores(self) -> Floats:

@@ -127,7 +127,7 @@ class ShardWorker:
             boxes = make_full_image_boxes(report.sizes_wh)
         predictions = predict_people(method, people, boxes, work.read, self.options)
         report.unreadable += _list_reasons(predictions)
-        predictions = self.order.apply_to(predictions).with_boxes()
+        predictions = self.order.apply_to(predictions)
         has_own_ids = work.skeleton is None  # of image files, which we numbered ourselves
         records = build_result_records(predictions, work.category_id, people.images, has_own_ids)
         lines = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
