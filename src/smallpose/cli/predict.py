@@ -98,7 +98,7 @@ def run_command(args: argparse.Namespace) -> None:
     for note in predictions.notes:
         print_status(note)
     write_results(
-        predictions.with_boxes(),
+        predictions,
         args.out,
         result.people.category_id,
         result.people.images,
