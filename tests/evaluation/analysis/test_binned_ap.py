@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from smallpose.evaluation.analysis.binned_ap import (
+    Scale,
     compute_binned_ap,
+    compute_binned_aps,
     measure_density,
     measure_height,
 )
@@ -67,3 +69,27 @@ def test_wide_bins_are_split_while_both_parts_keep_enough_people(column):
     assert sum(b.people for b in split) == 400
     assert all(b.low <= b.mean <= b.high for b in split)
     assert whole[0].mean == pytest.approx(heights[:200].mean())
+
+
+def test_several_scales_at_once_equal_each_alone(column):
+    truth, predictions = column(600)
+    rng = np.random.default_rng(0)
+    predictions.keypoints[:, :, :2] += rng.normal(0, 6, (600, 17, 2))
+    scales = [
+        Scale(rng.random(600), num_bins=24),
+        Scale(np.full(600, np.nan)),
+        Scale(np.exp(rng.normal(3, 1, 600)), num_bins=12, max_ratio=1.6),
+    ]
+    at_once = compute_binned_aps(truth, predictions, scales, num_resamples=20)
+    assert sum(len(bins) for bins in at_once) > 32  # more than one pass of matching has bits for
+    assert at_once == [
+        compute_binned_ap(
+            truth,
+            predictions,
+            scale.values,
+            num_bins=scale.num_bins,
+            max_ratio=scale.max_ratio,
+            num_resamples=20,
+        )
+        for scale in scales
+    ]

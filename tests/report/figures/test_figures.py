@@ -14,6 +14,7 @@ from smallpose.report import figures
 from smallpose.report.dataset_report import count_datasets
 from smallpose.report.figures import DARK, LIGHT
 from smallpose.report.figures.feature_maps import draw_feature_maps
+from smallpose.report.figures.style import create_axes
 from smallpose.report.inputs.runs import read_runs
 
 
@@ -193,6 +194,21 @@ def test_files_have_a_title_and_a_subject(specs, tmp_path):
     figures.save_figure(draw(), again, "titled", "People", "train: 30 people in 10 images")
     for kind in ("svg", "png"):
         assert (again / f"titled.{kind}").read_bytes() == (tmp_path / f"titled.{kind}").read_bytes()
+
+
+@pytest.mark.parametrize("title", ["A short title", 12 * "a title wider than the canvas, "])
+@pytest.mark.parametrize("num_lines", [1, 30])
+def test_what_reaches_far_beyond_a_figure_is_in_its_files(tmp_path, title, num_lines):
+    figure, axes = create_axes(4.0, 3.0)
+    axes.text(0.5, 1.1, "\n".join(num_lines * ["line"]), va="bottom", transform=axes.transAxes)
+    figures.save_figure(figure, tmp_path, "far", title)
+    expected = (figure.get_tightbbox().size + 2 * 0.08) * 200
+    with Image.open(tmp_path / "far.png") as image:
+        # Letters have a little air that belongs to their extent.
+        assert image.size == pytest.approx(expected, abs=16)
+        pixels = np.asarray(image.convert("L"))
+    edges = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
+    assert all(edge.min() == 255 for edge in edges)  # nothing is cut off
 
 
 def test_numbers_of_people_that_no_image_has_are_gaps():

@@ -12,6 +12,7 @@ from smallpose.report.inputs.selections import list_selections, read_leaking_ima
 from smallpose.report.page.curve_context import build_curve_table, describe_partial_boxes
 from smallpose.report.page.curves import compute_curves
 from smallpose.report.page.selected_results import build_selected_tables
+from smallpose.report.page.summary_statistics import find_height_limit
 from smallpose.report.report_data import read_report_data
 
 
@@ -80,7 +81,8 @@ def test_curves_have_every_selection_with_its_own_limit(data, doubtful):
     truth, leaking = doubtful
     selections = list_selections(truth, leaking)
     results = [selections[0].match(data.results[1])]
-    curves = compute_curves(selections, results, ["#000000"])
+    limits = [find_height_limit(truth, results[0].matches)]
+    curves = compute_curves(selections, results, ["#000000"], limits).data
     (run,) = curves["runs"]
     keys = [selection.key for selection in selections]
     assert list(run["along"]) == list(run["half"]) == keys
@@ -97,7 +99,8 @@ def test_curves_have_every_selection_with_its_own_limit(data, doubtful):
 
 def test_points_are_at_the_mean_and_shares_are_those_of_the_matches(data):
     selections = list_selections(data.test)
-    (run,) = compute_curves(selections, [data.results[1]], ["#000000"])["runs"]
+    limits = [find_height_limit(data.test, data.results[1].matches)]
+    (run,) = compute_curves(selections, [data.results[1]], ["#000000"], limits).data["runs"]
     height = data.test.boxes_xywh[:, 3]
     is_matched = data.results[1].matches.is_matched
     for low, high, mean, people, partial, *_, share, share_low, share_high in run["along"]["all"][
@@ -119,6 +122,7 @@ def test_partial_boxes_are_named_up_to_the_last_bin_that_has_many():
 
 def test_the_table_beside_the_curves_has_their_numbers(data):
     selections = list_selections(data.test)
-    curves = compute_curves(selections, [data.results[1]], ["#000000"])
+    limits = [find_height_limit(data.test, data.results[1].matches)]
+    curves = compute_curves(selections, [data.results[1]], ["#000000"], limits).data
     table = build_curve_table(curves["runs"])
     assert np.sum([row[4] for row in table.rows]) == int(data.test.is_counted.sum())

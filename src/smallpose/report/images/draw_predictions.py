@@ -1,6 +1,6 @@
 """Draw predictions into full images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -12,7 +12,7 @@ from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageArray
 from smallpose.dataloading.large_images import LargeImage
 from smallpose.inference.large_images import reduce_with_predictions
-from smallpose.report.images.pose_drawing import choose_stroke_width, draw_pose
+from smallpose.report.images.pose_drawing import MIDDLE, OUTLINE, choose_stroke_width, draw_pose
 from smallpose.system.files import write_atomically
 
 MIN_SCORE_SHARE = 0.2  # of the best score; people and joints below it are not drawn
@@ -48,7 +48,7 @@ def draw_predictions(
         shown = predictions
         if isinstance(image, LargeImage):
             image, shown = reduce_with_predictions(image, predictions)
-        canvas = _draw_image(image, shown, detections, min_score_share)
+        canvas = draw_image(image, shown, detections, min_score_share)
         _, data = cv2.imencode(".jpg", canvas[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
         name = Path(file_name)
         stem = "-".join(name.with_suffix("").parts[-2:]) if not name.is_absolute() else name.stem
@@ -56,21 +56,31 @@ def draw_predictions(
     return len(ids)
 
 
-def _draw_image(
+def draw_image(
     image: ImageArray,
     predictions: Predictions,
     detections: NDArray[np.intp],
-    min_score_share: float,
+    min_score_share: float = MIN_SCORE_SHARE,
+    scale: float | None = None,
+    labels: Sequence[str] = (),
 ) -> ImageArray:
-    """Draw the given detections into a copy of the image, enlarged where people are small."""
+    """Draw the given detections into a copy of the image, enlarged where people are small.
+
+    Args:
+        detections: rows of `predictions`.
+        scale: factor by which the image is enlarged (default: by its size and people).
+        labels: (d,) text above each of the given detections; empty for none.
+    """
     masks = {d: _find_confident_joints(predictions, d, min_score_share) for d in detections}
     sizes = [np.ptp(predictions.keypoints[d, mask, :2], axis=0).max() for d, mask in masks.items()]
     height, width = image.shape[:2]
     person_px = float(np.median(sizes)) if sizes else float(MIN_PERSON_HEIGHT)
-    scale = _choose_scale((width, height), person_px)
+    if scale is None:
+        scale = choose_scale((width, height), person_px)
     size = (round(width * scale), round(height * scale))
     canvas = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
     scores = predictions.scores[detections]
+    label_of = dict(zip(detections.tolist(), labels, strict=False))
     # The most confident is drawn last, over the others.
     for d in detections[np.argsort(scores, kind="stable")]:
         if predictions.scores[d] < min_score_share * scores.max():
@@ -79,7 +89,17 @@ def _draw_image(
         height_px = float(np.ptp(points[masks[d]], axis=0).max())
         stroke = choose_stroke_width(height_px)
         draw_pose(canvas, points, predictions.skeleton, is_drawn=masks[d], stroke=stroke)
+        if labels:
+            top = points[masks[d]][points[masks[d], 1].argmin()]
+            _draw_label(canvas, top, label_of[d])
     return canvas
+
+
+def _draw_label(canvas: ImageArray, point: NDArray[np.float64], text: str) -> None:
+    """Write a short text above a point, light on dark."""
+    corner = (round(float(point[0])) - 6 * len(text), round(float(point[1])) - 12)
+    for colour, width in ((OUTLINE, 5), (MIDDLE, 2)):
+        cv2.putText(canvas, text, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.7, colour, width, cv2.LINE_AA)
 
 
 def _find_confident_joints(
@@ -90,7 +110,7 @@ def _find_confident_joints(
     return np.asarray((scores >= min_score_share * scores.max()) | (scores == scores.max()))
 
 
-def _choose_scale(image_wh: tuple[int, int], person_px: float) -> float:
+def choose_scale(image_wh: tuple[int, int], person_px: float) -> float:
     """Choose the factor by which an image is enlarged, for people of that size."""
     wanted = max(MIN_IMAGE_HEIGHT / image_wh[1], MIN_PERSON_HEIGHT / max(person_px, 1.0), 1.0)
     return max(min(wanted, MAX_IMAGE_SIDE / max(image_wh)), 1.0)

@@ -40,7 +40,7 @@ from smallpose.report.inputs.selections import (
 )
 from smallpose.report.latency import measure_latencies
 from smallpose.report.page import context
-from smallpose.report.page.curve_context import build_curve_context
+from smallpose.report.page.curve_context import CurveSection, build_curve_section
 from smallpose.report.page.person_browser import MAX_RUNS, BrowserData, build_browser_data
 from smallpose.report.page.quality_figures import report_quality
 from smallpose.report.page.resolution_section import (
@@ -102,7 +102,8 @@ def make_report(
     result_figures += quality.figures
     for table in quality.tables:
         save_table(table, out / "tables")
-    result_figures += _make_run_figures(data, scores, our_results, num_latency_images, out)
+    curves = build_curve_section(data, summary, selections)
+    result_figures += _make_run_figures(data, our_results, curves, num_latency_images, out)
     data_figures = _list_data_figures(data)
     svgs = _draw_figures([*result_figures, *data_figures], data, out / "figures")
     read = _open_images(data)
@@ -118,7 +119,7 @@ def make_report(
         **context.build_sheet_context(sheets),
         **context.build_summary_context(summary),
         **context.build_selection_context(selections, tables, selected),
-        **build_curve_context(data, summary, selections),
+        **curves.values,
         **context.build_people_context(data, browser),
         **build_resolution_context(studies, out),
         "quality_tables": [context.render_table(table) for table in quality.tables],
@@ -215,8 +216,8 @@ def _check_claims(data: ReportData, our_results: OurResults | None) -> CheckedCl
 
 def _make_run_figures(
     data: ReportData,
-    scores: Mapping[int, RunScore],
     our_results: OurResults | None,
+    curves: CurveSection,
     num_latency_images: int,
     out: Path,
 ) -> list[FigureSpec]:
@@ -226,7 +227,10 @@ def _make_run_figures(
         return specs
     styles = choose_styles(data)
     predictions = _list_predictions(data)
-    specs = [*make_density_figure(data.runs, data.test, predictions, styles), *specs]
+    specs = [
+        *make_density_figure(data.runs, data.test, predictions, styles, curves.density),
+        *specs,
+    ]
     if num_latency_images and data.images is None:
         print_status(f"{data.data}: it has no images, so no run is timed")
     elif num_latency_images and data.images is not None:
@@ -234,7 +238,7 @@ def _make_run_figures(
         latencies = measure_latencies(data.runs, data.test, read, num_latency_images)
         rows = [latency.to_dict() for latency in latencies.values()]
         write_atomically(out / "latency.json", json.dumps(rows, indent=1) + "\n")
-        specs += make_latency_figure(data.runs, latencies, scores, styles)
+        specs += make_latency_figure(data.runs, latencies, data.scores, styles)
     return specs
 
 

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
 
 from smallpose.core.table import Cell, Column, Table
+from smallpose.evaluation.analysis.binned_ap import Bin
 from smallpose.evaluation.analysis.half_detected import MAX_OUTSIDE, MIN_PARTIAL
 from smallpose.report.inputs.selections import Selection
 from smallpose.report.page.curves import compute_curves
@@ -29,17 +30,31 @@ _NOTE = (
 )
 
 
-def build_curve_context(
+@dataclass(frozen=True)
+class CurveSection:
+    """The section of the curves.
+
+    Args:
+        values: of the page's template; none without ground truth or results.
+        density: AP along density by run, where it has intervals.
+    """
+
+    values: dict[str, Any]
+    density: dict[int, list[Bin]]
+
+
+def build_curve_section(
     data: ReportData, summary: Summary, selections: Sequence[Selection]
-) -> dict[str, Any]:
-    """Build the values of the curves; none without ground truth or results."""
+) -> CurveSection:
+    """Compute the curves of the best runs."""
     runs = summary.runs[:MAX_CURVES]
     if data.test is None or not runs:
-        return {"curves": None}
+        return CurveSection({"curves": None}, {})
     results = [replace(data.results[run.index], label=run.single_label) for run in runs]
     colours, limits = [run.colour for run in runs], [run.limit for run in runs]
-    curves = compute_curves(selections, results, colours, limits)
-    return {
+    computed = compute_curves(selections, results, colours, limits)
+    curves = computed.data
+    values = {
         "curves": encode_for_script(curves),
         "axes": curves["axes"],
         "curves_runs": curves["runs"],
@@ -47,6 +62,8 @@ def build_curve_context(
         "curves_table": Markup(build_curve_table(curves["runs"]).to_html()),
         "curves_note": _NOTE + describe_partial_boxes(curves["runs"][0]["along"]["all"]["height"]),
     }
+    indices = [run.index for run in runs]
+    return CurveSection(values, dict(zip(indices, computed.density, strict=False)))
 
 
 def build_curve_table(runs: Sequence[Mapping[str, Any]]) -> Table:

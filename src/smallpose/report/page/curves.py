@@ -12,6 +12,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.evaluation.analysis.binned_ap import (
     MAX_HEIGHT_RATIO,
+    Bin,
     Scale,
     compute_binned_aps,
     measure_density,
@@ -122,12 +123,26 @@ def _draw_images(truth: Instances) -> _Resampling:
     )
 
 
+@dataclass(frozen=True)
+class Curves:
+    """The curves of the page.
+
+    Args:
+        data: for JSON, by run, selection and axis.
+        density: AP of all people along density, of each run, for the figure of it; none where it
+            has no intervals.
+    """
+
+    data: dict[str, Any]
+    density: list[list[Bin]]
+
+
 def compute_curves(
     selections: Sequence[Selection],
     results: Sequence[RunPredictions],
     colours: Sequence[str],
     limits: Sequence[HalfDetected],
-) -> dict[str, Any]:
+) -> Curves:
     """Compute AP (`owned`) and the share detected, with intervals, in bins along each axis.
 
     AP has intervals for all people only, the share for every selection.
@@ -137,7 +152,6 @@ def compute_curves(
         results: of the runs, for all people.
         colours: of the runs.
         limits: heights from which half of all people are detected, of the runs.
-    Returns: for JSON, by run, selection and axis.
     """
     first = selections[0]
     has_intervals = first.num_people <= MAX_PEOPLE_WITH_INTERVALS
@@ -145,19 +159,29 @@ def compute_curves(
         {"label": result.label, "colour": colour, "along": {}, "half": {}}
         for result, colour in zip(results, colours, strict=True)
     ]
+    density = []
     for selection in selections:
         axes = build_axes(selection.truth)
         num_resamples = NUM_RESAMPLES if has_intervals and selection is first else 0
         resampling = _draw_images(selection.truth)
         for run, result, limit in zip(runs, results, limits, strict=True):
             own = result if selection is first else selection.match(result)
-            run["along"][selection.key] = _compute_bins(
-                selection.truth, own, axes, num_resamples, resampling
+            along = compute_binned_aps(
+                selection.truth,
+                own.predictions,
+                [axis.to_scale() for axis in axes],
+                num_resamples=num_resamples,
             )
+            run["along"][selection.key] = {
+                axis.key: _list_bins(selection.truth, own, axis, bins, resampling)
+                for axis, bins in zip(axes, along, strict=True)
+            }
+            if num_resamples:
+                density.append(along[[axis.key for axis in axes].index("density")])
             if selection is not first:
                 limit = find_height_limit(selection.truth, own.matches)
             run["half"][selection.key] = _describe_limit(limit)
-    return {
+    data = {
         "ceilings": {
             selection.key: _compute_ceilings(
                 selection.truth, results[0], build_axes(selection.truth)
@@ -168,6 +192,7 @@ def compute_curves(
         "selections": [{"key": s.key, "label": s.label} for s in selections],
         "runs": runs,
     }
+    return Curves(data, density)
 
 
 def _compute_ceilings(
@@ -188,38 +213,32 @@ def _describe_limit(limit: HalfDetected) -> dict[str, Any]:
     return limit.to_dict() | {"inside": limit.is_inside, "ends": limit.ends, "short": short}
 
 
-def _compute_bins(
+def _list_bins(
     truth: Instances,
     result: RunPredictions,
-    axes: Sequence[Axis],
-    num_resamples: int,
+    axis: Axis,
+    bins: Sequence[Bin],
     resampling: _Resampling,
-) -> dict[str, list[list[float | int | None]]]:
-    """Compute the numbers of each bin of each axis, shares in percent.
+) -> list[list[float | int | None]]:
+    """List the numbers of each bin of an axis, shares in percent.
 
     Args:
-        num_resamples: for intervals of AP.
+        bins: AP along the axis.
         resampling: for intervals of shares.
     Returns: low, high, mean, people, how many of their boxes hold a part of the person; AP and
         the ends of its interval; the share detected and the ends of its interval.
     """
-    along = compute_binned_aps(
-        truth,
-        result.predictions,
-        [axis.to_scale() for axis in axes],
-        num_resamples=num_resamples,
-    )
     outside = measure_share_outside(truth.boxes_xywh, truth.keypoints)
     is_partial = outside > MAX_OUTSIDE
-    rows: dict[str, list[list[float | int | None]]] = {axis.key: [] for axis in axes}
-    for axis, b in ((axis, b) for axis, bins in zip(axes, along, strict=True) for b in bins):
+    rows: list[list[float | int | None]] = []
+    for b in bins:
         is_inside = (axis.values >= b.low) & (axis.values <= b.high) & result.matches.is_scored
         share = _measure_share(resampling, truth.image_rows, is_inside, result.matches.is_matched)
         num_partial = int((is_partial & is_inside).sum())
         ap = Interval(b.ap) if b.ap is not None and b.interval is None else b.interval
         points = [*_list_points(ap), *_list_points(share)]
         place = [round(value, 4) for value in (b.low, b.high, b.mean)]
-        rows[axis.key].append([*place, b.people, num_partial, *points])
+        rows.append([*place, b.people, num_partial, *points])
     return rows
 
 

@@ -22,10 +22,9 @@ from smallpose.report.inputs.run_labels import label_run
 from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import RunScore, SeedGroup
 from smallpose.report.latency import Latency
+from smallpose.report.page.curves import NUM_BINS, NUM_RESAMPLES
 
 MAX_CURVES = 6  # that can be told apart in one figure
-NUM_BINS = 10
-NUM_RESAMPLES = 100  # as the curves of the page, so that both have the same draws
 
 
 def make_density_figure(
@@ -33,17 +32,22 @@ def make_density_figure(
     truth: Instances,
     predictions: Mapping[int, Predictions],
     styles: Mapping[int, SeriesStyle] | None = None,
+    known: Mapping[int, list[Bin]] | None = None,
 ) -> list[FigureSpec]:
     """Make Fig. 4a, of many runs for the best ones; none without small people.
 
     Args:
         styles: of the runs in all figures of the page (default: a series of colours).
+        known: bins of the runs that were computed for the curves of the page.
     """
     trained = [n for n in predictions if not runs[n].is_untrained] or list(predictions)
     best = sorted(trained, key=lambda n: -(runs[n].metric("AP_S") or 0.0))[:MAX_CURVES]
     density = measure_density(truth)
-    methods: dict[str, list[Bin]] = {
-        label_run(runs[n], runs): compute_binned_ap(
+    known = known or {}
+    methods = {
+        label_run(runs[n], runs): known[n]
+        if n in known
+        else compute_binned_ap(
             truth, predictions[n], density, num_bins=NUM_BINS, num_resamples=NUM_RESAMPLES
         )
         for n in sorted(best)
