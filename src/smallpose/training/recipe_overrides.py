@@ -149,11 +149,10 @@ def flatten_recipe(recipe: Recipe) -> dict[str, Any]:
 def flatten_used_fields(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe's fields as `flatten_recipe`, without those that its schedule ignores."""
     flat = flatten_recipe(recipe)
-    if flat.get("cosine"):
-        unused = _UNUSED_BY_COSINES
-    else:
-        unused = ("cosine", "warm_epochs")
-        unused += ("decay_at",) if recipe.schedule == "one_cycle" else ()
+    unused = set(_UNUSED_BY_COSINES)
+    if not flat.get("cosine"):
+        unused = {"cosine", "warm_epochs"}
+        unused |= {"decay_at"} if recipe.schedule == "one_cycle" else set()
     return {key: value for key, value in flat.items() if key not in unused}
 
 
