@@ -70,6 +70,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_option(
         more,
+        "--slices",
+        type=Path,
+        metavar="FILE.csv",
+        default_text="none",
+        help="Print the numbers by each column of a table with a row per image (image_id or "
+        "file_name) or per person (annotation_id).",
+    )
+    add_option(
+        more,
+        "--slice-by",
+        default="",
+        default_text="every column on its own",
+        metavar="LIST",
+        help="Slice by these columns of --slices, crossed where * is between them, as in "
+        "weather,weather*light.",
+    )
+    add_option(
+        more,
         "--measure",
         metavar="LIST",
         default_text="none",
@@ -83,6 +101,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         metavar="SCORE",
         help="Count only predicted joints above this score in --measure.",
+    )
+    add_switch(
+        more,
+        "--video",
+        help="Evaluate videos: steadiness by size, identity (HOTA), PoseTrack's AP and MOTA.",
+    )
+    add_option(
+        more,
+        "--min-track-score",
+        type=float,
+        default_text="all count",
+        metavar="SCORE",
+        help="Count only detections above this score in --video.",
     )
     files = parser.add_argument_group("output files")
     for flag, kind in (("csv", "CSV"), ("markdown", "Markdown"), ("latex", "LaTeX")):
@@ -230,6 +261,14 @@ def run_command(args: argparse.Namespace) -> None:
     options = read_scoring_options(args)
     if args.worst and not args.images:
         raise InputError(f"--worst {args.worst}", "the images are not given", "add --images DIR")
+    if args.min_track_score is not None and not args.video:
+        raise InputError(
+            f"--min-track-score {args.min_track_score:g}", "it belongs to --video", "add --video"
+        )
+    if args.slice_by and not args.slices:
+        raise InputError(
+            f"--slice-by {args.slice_by}", "there is no table to slice by", "add --slices FILE.csv"
+        )
     if args.people:
         from smallpose.evaluation.analysis.person_rows import check_people_path
 
@@ -242,6 +281,7 @@ def run_command(args: argparse.Namespace) -> None:
     measures = _parse_measures(args, truth)
     breakdowns: dict[str, tuple[Any, str]] = {}
     needs_predictions = bool(args.diagnose or args.breakdown or args.people or measures)
+    needs_predictions |= args.video or args.slices is not None
     scored = evaluate_file(
         truth,
         args.predictions,
@@ -270,6 +310,19 @@ def run_command(args: argparse.Namespace) -> None:
             breakdowns = build_breakdowns(
                 names, truth, predictions, result, options, args.intervals, args.seed
             )
+        if args.slices:
+            from smallpose.evaluation.slices.slice_tables import build_slices
+
+            breakdowns["slices"] = build_slices(
+                args.slices,
+                parse_names(args.slice_by),
+                truth,
+                predictions,
+                result,
+                num_resamples=args.intervals,
+                seed=args.seed,
+                **options,
+            )
         if measures:
             from smallpose.evaluation.measures.measure_tables import build_measure_section
 
@@ -278,6 +331,18 @@ def run_command(args: argparse.Namespace) -> None:
                 predictions,
                 measures,
                 min_joint_score=args.min_joint_score,
+                num_resamples=args.intervals,
+                seed=args.seed,
+                **options,
+            )
+        if args.video:
+            from smallpose.evaluation.video.video_tables import build_video_section
+
+            breakdowns["video"] = build_video_section(
+                truth,
+                predictions,
+                (args.truth, args.predictions),
+                min_score=args.min_track_score,
                 num_resamples=args.intervals,
                 seed=args.seed,
                 **options,

@@ -4,7 +4,7 @@ Counts are sums over images: counts of parts, in any order, add up to the counts
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -62,6 +62,25 @@ class MatchCounts:
         if max_detections is None:
             return self.order
         return self.order[self.rank[self.order] < max_detections]
+
+    def replace_matches(
+        self,
+        num_people: NDArray[np.int64],
+        num_matched: NDArray[np.int64],
+        true_positives: Bits,
+        false_positives: dict[str, Bits],
+    ) -> "MatchCounts":
+        """Return the same images and detections with other matches."""
+        counts = replace(
+            self,
+            num_people=num_people,
+            num_matched=num_matched,
+            true_positives=true_positives,
+            false_positives=false_positives,
+        )
+        # The order is that of the same scores and need not be computed again.
+        counts.__dict__["order"] = self.order
+        return counts
 
     def compute_curves(self, protocol: str, max_detections: int | None) -> list[Curves]:
         """Return (c,) precision and recall of each class under `coco` or `owned`.
