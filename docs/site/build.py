@@ -65,6 +65,7 @@ GROUPS = {
         "bootstrap-bias",
         "versions",
         "tools",
+        "peers",
         "pycocotools",
         "label-audit",
         "exports",
