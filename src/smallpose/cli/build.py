@@ -58,7 +58,8 @@ def _add_source_options(group: argparse._ArgumentGroup) -> None:
         default=[],
         default_text="none",
         metavar="NAME=DIR|FILE.py:READER",
-        help="Custom source: a folder of COCO files, or a Python function, whose file is run.",
+        help="Custom source: an export of a labelling tool (docs/tools.md), or a Python function, "
+        "whose file is run.",
     )
     add_option(
         group,

@@ -7,8 +7,8 @@ from smallpose.cli.options import DEMO_SET, add_option, add_switch
 from smallpose.core.errors import InputError
 
 HELP = (
-    "Convert a built set for Ultralytics, Hugging Face, WebDataset, MMPose or FiftyOne, "
-    "or a method to ONNX."
+    "Convert a built set for COCO's tools, Ultralytics, Hugging Face, WebDataset, MMPose, "
+    "FiftyOne or Label Studio, or a method to ONNX."
 )
 EXAMPLE = f"smallpose export {DEMO_SET} --to yolo --out set-yolo"
 
@@ -25,15 +25,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "--to",
         required=True,
-        choices=("yolo", "parquet", "webdataset", "mmpose", "fiftyone", "onnx"),
-        help="Format to write.",
+        choices=(
+            "coco",
+            "yolo",
+            "parquet",
+            "webdataset",
+            "mmpose",
+            "fiftyone",
+            "label-studio",
+            "onnx",
+        ),
+        metavar="FORMAT",
+        help="Format to write: coco, yolo, parquet, webdataset, mmpose, fiftyone, label-studio, or "
+        "onnx for a method.",
     )
     add_option(parser, "--out", type=Path, required=True, metavar="DIR", help="Folder to create.")
     add_option(
         parser,
         "--images",
         choices=("link", "copy", "none"),
-        default_text="link for yolo and fiftyone, copy for webdataset, none for parquet and mmpose",
+        default_text="copy for webdataset, none for parquet and mmpose, else link",
         help="Link to the images, copy them or leave them out.",
     )
     onnx = parser.add_argument_group("onnx")

@@ -92,6 +92,12 @@ def test_seventeen_joints_without_names_are_cocos_and_others_are_numbered_for_th
     assert people.skeleton.joints == ("nose",) and people.keypoints[0, 0, 0] == pytest.approx(48)
 
 
+def test_the_names_of_joints_that_sleap_io_writes_are_read(one):
+    data = "kpt_shape: [2, 3]\nnames: {0: animal}\nnode_names: [nose, left_wrist]\n"
+    people = read_mapped_coco("shop", one(LINE, data), {}).people
+    assert people.skeleton.joints == ("nose", "left_wrist")
+
+
 def test_lines_of_other_classes_are_left_out_and_counted(one):
     data = NAMES.replace("[person]", "{0: person, 1: dog}")
     people = read_mapped_coco("shop", one(LINE + LINE.replace("0 ", "1 ", 1), data), {}).people

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from smallpose.core.errors import InputError, RunError
 from smallpose.dataset.built_set import BuiltSet, open_set
+from smallpose.dataset.export.coco import export_coco
 from smallpose.dataset.export.export_result import ExportResult
 from smallpose.dataset.export.fiftyone import export_fiftyone
+from smallpose.dataset.export.label_studio import export_label_studio
 from smallpose.dataset.export.mmpose import export_mmpose
 from smallpose.dataset.export.parquet import export_parquet
 from smallpose.dataset.export.webdataset import export_webdataset
@@ -22,19 +24,23 @@ from smallpose.system.lock import hold_lock
 
 # Arguments: the data set, the folder to fill, and "link", "copy" or "none" for images.
 EXPORTERS: dict[str, Callable[[BuiltSet, Path, str], ExportResult]] = {
+    "coco": export_coco,
     "yolo": export_yolo,
     "parquet": export_parquet,
     "webdataset": export_webdataset,
     "mmpose": export_mmpose,
     "fiftyone": export_fiftyone,
+    "label-studio": export_label_studio,
 }
 # Images are copied by default only where the format is useless without them.
 DEFAULT_IMAGE_MODES = {
+    "coco": "link",
     "yolo": "link",
     "parquet": "none",
     "webdataset": "copy",
     "mmpose": "none",
     "fiftyone": "link",
+    "label-studio": "link",
 }
 
 

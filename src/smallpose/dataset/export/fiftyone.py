@@ -29,8 +29,8 @@ def export_fiftyone(built: BuiltSet, out: Path, image_mode: str) -> ExportResult
         result.images += len(people.images)
         result.people += len(people)
     result.losses = [
-        "the file loses nothing, but FiftyOne does not import whether a keypoint is hidden "
-        "(v = 1) or visible (v = 2)",
+        "the file loses nothing, but FiftyOne's own exports do: whole pixels, and neither boxes "
+        "nor names of joints beside keypoints",
         *built.describe_dropped_joints(),
     ]
     return result

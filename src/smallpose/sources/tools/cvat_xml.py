@@ -18,6 +18,7 @@ from smallpose.sources.tools.labelled_images import (
     LabelledPerson,
     Point,
     ReadingNotes,
+    is_crowd,
     is_person,
     list_joint_names,
     make_labelled_source,
@@ -67,11 +68,13 @@ class _Shapes:
         skeletons: group and joints of each.
         boxes: group and box of each.
         points: group to the joints that are shapes of their own.
+        crowds: boxes of regions to ignore.
     """
 
     skeletons: list[tuple[str, dict[str, Point]]]
     boxes: list[tuple[str, Box]]
     points: dict[str, dict[str, Point]]
+    crowds: list[Box]
 
 
 def _read_image(
@@ -99,7 +102,7 @@ def _read_image(
 def _collect_shapes(
     where: str, image: Element, category: Sequence[str], notes: ReadingNotes
 ) -> _Shapes:
-    shapes = _Shapes([], [], {})
+    shapes = _Shapes([], [], {}, [])
     for shape in image:
         label, group = shape.get("label", ""), shape.get("group_id", "0") or "0"
         if shape.tag == "skeleton" and (is_person(label, category) or not category):
@@ -109,11 +112,10 @@ def _collect_shapes(
             shapes.skeletons.append((group, joints))
         elif shape.tag == "points":
             _add_free_point(where, shape, shapes, group)
+        elif shape.tag == "box" and is_crowd(label):
+            shapes.crowds.append(_read_box(where, shape))
         elif shape.tag == "box" and is_person(label, category):
-            x1, y1, x2, y2 = (
-                _read_number(where, shape, key) for key in ("xtl", "ytl", "xbr", "ybr")
-            )
-            shapes.boxes.append((group, (x1, y1, x2 - x1, y2 - y1)))
+            shapes.boxes.append((group, _read_box(where, shape)))
         elif shape.tag not in _SKIPPED:
             notes.leave_out(f"shapes {shape.tag} {label!r}")
     return shapes
@@ -149,6 +151,11 @@ def _read_joint(where: str, point: Element) -> tuple[str, Point]:
     return point.get("label", ""), (x, y, 1 if point.get("occluded") == "1" else 2)
 
 
+def _read_box(where: str, shape: Element) -> Box:
+    x1, y1, x2, y2 = (_read_number(where, shape, key) for key in ("xtl", "ytl", "xbr", "ybr"))
+    return (x1, y1, x2 - x1, y2 - y1)
+
+
 def _read_number(where: str, element: Element, key: str) -> float:
     text = element.get(key, "")
     try:
@@ -170,7 +177,8 @@ def _match_boxes(shapes: _Shapes) -> list[LabelledPerson]:
         if chosen is not None:
             free.remove(chosen)
         people.append(LabelledPerson(joints, chosen[1] if chosen else None))
-    return [*people, *(LabelledPerson({}, box) for _, box in free)]
+    people += [LabelledPerson({}, box) for _, box in free]
+    return [*people, *(LabelledPerson({}, box, is_crowd=True) for box in shapes.crowds)]
 
 
 def _contains(box: Box, joints: Mapping[str, Point]) -> bool:

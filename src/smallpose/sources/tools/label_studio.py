@@ -25,6 +25,7 @@ from smallpose.sources.tools.labelled_images import (
     LabelledPerson,
     Point,
     ReadingNotes,
+    is_crowd,
     is_person,
     list_joint_names,
     make_box,
@@ -91,11 +92,13 @@ class _Regions:
     Args:
         boxes: region to its box, of people only.
         joints: the keypoints.
+        crowds: boxes of regions to ignore.
         size: width and height of the image; 0 where no region has them.
     """
 
     boxes: dict[str, Box] = field(default_factory=dict)
     joints: list[_Joint] = field(default_factory=list)
+    crowds: list[Box] = field(default_factory=list)
     size: tuple[int, int] = (0, 0)
 
 
@@ -183,15 +186,12 @@ def _collect_regions(
     where: str, results: Sequence[_Region], category: Sequence[str], notes: ReadingNotes
 ) -> _Regions:
     hidden = {
-        region.id
-        for region in results
-        if region.value is not UNSET
-        and {one.casefold() for one in region.value.choices} & set(_HIDDEN_CHOICES)
+        region.id for region in results if region.value is not UNSET and _is_hidden(region.value)
     }
     regions = _Regions()
     for region in results:
         value = region.value
-        if value is UNSET or value.x is None or value.y is None:
+        if value is UNSET or value.x is None or value.y is None or _is_hidden(value):
             continue
         if region.image_rotation:
             what = f"labelled on an image turned by {region.image_rotation:g}°"
@@ -209,11 +209,18 @@ def _collect_regions(
             regions.joints.append(_Joint(label, region.id, region.parent_id or "", point))
         elif value.height is None:
             notes.leave_out(f"regions of type {region.type or 'unknown'}")
+        elif is_crowd(label):
+            regions.crowds.append(_make_turned_box(x, y, value, (width, height)))
         elif not is_person(label, category) and label:
             notes.leave_out(f"rectangles {label!r}")
         else:
             regions.boxes[region.id] = _make_turned_box(x, y, value, (width, height))
     return regions
+
+
+def _is_hidden(value: _Value) -> bool:
+    """Return whether a choice says that its keypoint is hidden."""
+    return any(choice.casefold() in _HIDDEN_CHOICES for choice in value.choices)
 
 
 def _make_turned_box(x: float, y: float, value: _Value, size: tuple[int, int]) -> Box:
@@ -241,7 +248,8 @@ def _group_joints(
             raise InputError(where, f"two points {joint.name!r} of one person", _REMEDY)
         groups[parent][joint.name] = joint.point
     people = [LabelledPerson(groups.pop(region, {}), box) for region, box in regions.boxes.items()]
-    return [*people, *(LabelledPerson(joints) for joints in groups.values())]
+    people += [LabelledPerson(joints) for joints in groups.values()]
+    return [*people, *(LabelledPerson({}, box, is_crowd=True) for box in regions.crowds)]
 
 
 def _iterate_relations(results: Sequence[_Region]) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,8 @@ from smallpose.sources.tools.image_search import ImageSearch, shorten_path
 from smallpose.sources.tools.joint_map import rename_joints
 from smallpose.sources.tools.split_names import SPLITS
 
+_CROWD_LABELS = ("crowd", "ignore")  # "crowd" is what our exports write
+
 Box = tuple[float, float, float, float]
 Point = tuple[float, float, int]  # x, y in px and v: 1 hidden, 2 visible
 
@@ -27,10 +29,12 @@ class LabelledPerson:
     Args:
         joints: name to x, y and v of the joints that are labelled.
         box_xywh: px; None where the person has only joints.
+        is_crowd: whether it is a region of people who are not labelled one by one.
     """
 
     joints: Mapping[str, Point]
     box_xywh: Box | None = None
+    is_crowd: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,7 @@ def make_labelled_source(
         image_rows=[row for row, _ in people],
         boxes_xywh=np.array(boxes).reshape(-1, 4),
         keypoints=keypoints,
+        iscrowd=[person.is_crowd for _, person in people],
     )
     instances, box_notes = give_boxes(instances)
     instances, joint_notes = rename_joints(str(root), instances, joint_map)
@@ -145,6 +150,11 @@ def is_person(label: str, category: Sequence[str]) -> bool:
     """Return whether boxes with this label are people, by `--category` or by name."""
     names = {name.casefold() for name in category} or {"person"}
     return label.strip().casefold() in names
+
+
+def is_crowd(label: str) -> bool:
+    """Return whether boxes with this label are regions of people to ignore."""
+    return label.strip().casefold() in _CROWD_LABELS
 
 
 def list_joint_names(images: Sequence[LabelledImage], where: Path | str) -> list[str]:

@@ -20,6 +20,7 @@ from smallpose.sources.tools.labelled_images import (
     LabelledPerson,
     Point,
     ReadingNotes,
+    is_crowd,
     is_person,
     list_joint_names,
     make_box,
@@ -148,6 +149,8 @@ def _make_person(
             raise InputError(str(path), what, "label the joint again")
         (x, y) = shape.points[0]
         joints[shape.label] = (x, y, 1 if shape.is_hidden else 2)
+    if outlines and not joints and is_crowd(outlines[0].label):
+        return LabelledPerson({}, make_box(outlines[0].points), is_crowd=True)
     chosen = [shape for shape in outlines if is_person(shape.label, category)]
     is_other = bool(outlines) and not chosen and (bool(category) or not joints)
     if is_other:

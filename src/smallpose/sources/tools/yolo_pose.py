@@ -161,7 +161,7 @@ def _read_joint_names(
     path: Path, content: Mapping[str, Any], num_joints: int
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of the joints, and a note where the file does not have them."""
-    names = content.get("kpt_names")
+    names = content.get("kpt_names") or content.get("node_names")  # the latter by sleap-io
     if isinstance(names, dict) and names:
         names = next(iter(names.values()))
     if isinstance(names, list):

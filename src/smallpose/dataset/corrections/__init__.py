@@ -1,0 +1,1 @@
+"""Write suspect labels as a list for a labelling tool, and merge what was corrected there."""
