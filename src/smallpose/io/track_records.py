@@ -19,7 +19,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances
 from smallpose.core.predictions import Predictions
 from smallpose.io.json_blocks import Int64
-from smallpose.system.files import read_if_gzip
+from smallpose.system.files import read_bytes
 
 NO_TRACK = -1
 MAX_FRAME = 2**53  # larger numbers are no longer told apart everywhere
@@ -88,7 +88,7 @@ def read_video_records(path: Path | str, truth: Instances) -> VideoRecords:
     Raises: InputError where a frame has no number or its number is repeated, or a person's record
         is broken.
     """
-    file = _decode(path, read_if_gzip(Path(path)), _File)
+    file = _decode(path, read_bytes(Path(path)), _File)
     images = {str(record.id): record for record in file.images}
     ordered = [images[str(one)] for one in truth.images.file_ids]
     videos = _name_videos(ordered, truth.images)
@@ -116,7 +116,7 @@ def read_result_tracks(
     nothing = np.full(len(predictions), NO_TRACK, dtype=np.int64)
     if Path(path).is_dir():
         return nothing
-    data = read_if_gzip(Path(path))
+    data = read_bytes(Path(path))
     if b'"track_id"' not in data:
         return nothing
     try:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.boxes import box_area, box_around_keypoints
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.core.sizes import SIZES
-from smallpose.evaluation.areas import get_detection_boxes
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.matching.arrays import Floats, Ints, Mask
 from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select_keypoints
@@ -199,9 +199,9 @@ def _evaluate_posetrack(scene: _Scene, can_identify: bool) -> tuple[dict[str, Nu
     heads, _ = measure_heads(scene.truth, scene.records.heads_xywh, used)
     videos = [
         [
-            one
+            _build_pose_frame(scene, row, heads, joints)
             for row in rows.tolist()
-            if len((one := _build_pose_frame(scene, row, heads, joints)).points)
+            if len(frames.people[row])
         ]
         for rows in frames.rows
     ]
@@ -314,28 +314,23 @@ def _measure_tracks(scene: _Scene) -> Rows:
     """Measure how steady the tracks of the results are, matched or not."""
     frames, predictions = scene.frames, scene.predictions
     rows, image = _flatten(frames.detections, frames)
-    boxes = get_detection_boxes(predictions)[rows]
     points = predictions.keypoints[rows]
     has_scores = bool((predictions.keypoint_scores > 0).any())
+    exists = (points[:, :, 2] > 0) | (not has_scores)
+    boxes = predictions.boxes_xywh[rows]
+    if not predictions.has_boxes:
+        boxes = box_around_keypoints(np.concatenate([points[:, :, :2], exists[:, :, None]], axis=2))
     one = Trajectories(
         video=frames.video[image],
         track=frames.detection_track[rows],
         frame=frames.number[image],
         points=points[:, :, :2],
-        exists=(points[:, :, 2] > 0) | (not has_scores),
+        exists=exists,
         height=boxes[:, 3],
-        sizes=classify_sizes(predictions.area[rows], scene.size_limits),
+        sizes=classify_sizes(box_area(boxes), scene.size_limits),
         step=frames.step,
     )
-    return _select_known(measure_steadiness(_measure(one), scene.weights))
-
-
-def _measure(one: Trajectories):  # type: ignore[no-untyped-def]
-    return measure_differences(sort_trajectories(one))
-
-
-def _select_known(rows: Rows) -> Rows:
-    return rows
+    return measure_steadiness(measure_differences(sort_trajectories(one)), scene.weights)
 
 
 def _flatten(members: Sequence[Ints], frames: VideoFrames) -> tuple[Ints, Ints]:
@@ -373,7 +368,7 @@ def _measure_people(scene: _Scene) -> Rows:
             sizes=sizes,
             step=frames.step,
         )
-        differences[name] = _measure(one)
+        differences[name] = measure_differences(sort_trajectories(one))
         measured[name] = measure_steadiness(differences[name], scene.weights if name == "" else ())
     result = measured[""]
     error = np.abs(differences[""].second - differences["label_"].second)

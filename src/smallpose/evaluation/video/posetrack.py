@@ -145,11 +145,11 @@ def count_joint_tracks(
     Args:
         frames: in the order of the video, those without people left out.
         like_poseval: leave out the last frame, and count one missed and one false joint where a
-            frame has no prediction, as poseval's code does.
+            frame has no prediction, or no person left, as poseval's code does.
     """
     joints = [_JointTracks({}, np.zeros(4)) for _ in range(num_joints)]
     for frame in frames[:-1] if like_poseval else frames:
-        if like_poseval and not len(frame.predicted):
+        if like_poseval and not (len(frame.predicted) and len(frame.points)):
             for one in joints:
                 one.counts += [1, 1, 0, 1]
             continue
