@@ -290,6 +290,14 @@ def test_a_file_of_one_image_goes_to_the_image_of_its_name(tmp_path, truth, name
     assert read_results(path, truth).image_ids.tolist() == [9]
 
 
+def test_the_box_of_alphapose_is_read_whatever_its_images_are_called(tmp_path, truth):
+    """With numbers for images, as for COCO, the list is plain but for `box`."""
+    records = [r | {"category_id": 1, "box": r["bbox"]} for r in list_coco()]
+    records = [change(record, bbox="gone") for record in records]
+    predictions = read_results(save(tmp_path / "f.json", records), truth)
+    assert predictions.boxes_xywh.tolist() == [[5, 6, 70, 80]] * 3
+
+
 def test_a_packed_file_and_lines_without_an_end_are_read(tmp_path, truth):
     lines = b"\xef\xbb\xbf" + b"\r\n".join(json.dumps(r).encode() for r in list_coco())
     (tmp_path / "f.jsonl.gz").write_bytes(gzip.compress(lines))

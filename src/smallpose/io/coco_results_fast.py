@@ -154,6 +154,8 @@ def _cut_into_chunks(
     brace = head.find(b"{")
     if brace < 0 or head[1:brace].strip(WHITESPACE):
         raise UnsupportedJson
+    if b'"box"' in head[: head.find(b"}")]:  # AlphaPose's name for bbox
+        raise UnsupportedJson
     num_values = count_keypoint_values(text, text.start + brace)
     skeleton = named or coco_results_slow.match_skeleton(num_values, truth)
     if skeleton is None or num_values != 3 * len(skeleton):
