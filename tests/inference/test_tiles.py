@@ -156,7 +156,7 @@ def test_tiles_of_an_image_read_in_parts_give_the_people_of_the_image_read_whole
         options = InferenceOptions(tile=tile)
         whole = predict_people(BlockMethod(), people, None, lambda name: image, options)
         parts = predict_people(BlockMethod(), people, None, lambda name: large, options)
-        assert len(whole) == len(parts) and (tile == 0 or len(whole) > 60)
+        assert len(whole) == len(parts) and (tile != 200 or len(whole) > 60)
         np.testing.assert_allclose(parts.keypoints, whole.keypoints, atol=1e-4)
 
 

@@ -15,8 +15,10 @@ from smallpose.catalog.methods import read_catalog
 from smallpose.catalog.run_method import read_run_method
 from smallpose.cli.options import DEMO_SET, DEMO_TRUTH, add_option
 from smallpose.cli.predict_options import add_predict_options
+from smallpose.cli.predict_video import check_video_arguments, predict_media
 from smallpose.cli.train import set_torch_threads
 from smallpose.core.errors import InputError
+from smallpose.io.image_files import list_media_files
 
 if TYPE_CHECKING:
     from smallpose.core.skeleton import Skeleton
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from smallpose.methods import PoseMethod
 
 PACKAGES = ("torch", "safetensors", "cv2", "PIL")
-HELP = "Estimate the poses of people in images and write them as COCO keypoint results."
+HELP = "Estimate the poses of people in images and videos and write them as COCO results."
 EXAMPLE = f"""\
 smallpose predict simple_baseline_r18_tiny --weights runs/demo/B \\
     --data {DEMO_TRUTH} \\
@@ -45,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="IMAGE",
-        help="Image files and folders; without boxes, a top-down method takes each image as one "
-        "person.",
+        help="Image files, videos, and folders of both; without boxes, a top-down method takes "
+        "each image as one person.",
     )
     add_option(
         parser,
@@ -69,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run_command(args: argparse.Namespace) -> None:
     """Predict, write the results and print how many people were detected."""
     _check_arguments(args)
+    has_videos = check_video_arguments(args, args.inputs)
     set_torch_threads(args.threads)
     from smallpose.inference.predict_files import predict_coco_file, predict_image_files
     from smallpose.io.coco_results import write_results
@@ -77,6 +80,9 @@ def run_command(args: argparse.Namespace) -> None:
     options = _read_options(args)
     method = _load_method(args)
     detector = _load_detector(args, options)
+    if has_videos:
+        _predict_videos(args, method, options, detector)
+        return
     if args.shards or args.backend:
         _predict_in_shards(args, method, options, detector)
         return
@@ -114,6 +120,36 @@ def run_command(args: argparse.Namespace) -> None:
         _draw_images(args, result)
     num_images = len(result.people.images)
     print(f"{len(predictions):,} people in {num_images:,} images: {args.out}")
+
+
+def _predict_videos(
+    args: argparse.Namespace,
+    method: "PoseMethod",
+    options: "InferenceOptions",
+    detector: "BoxDetector | None",
+) -> None:
+    from smallpose.inference.predict_videos import MediaPredictor
+    from smallpose.io.media_results import get_frames_path
+    from smallpose.system.progress import print_written
+
+    predictor = MediaPredictor(
+        method=method,
+        detector=detector,
+        options=options,
+        device=args.device,
+        every=args.every,
+        is_tracking=args.track,
+    )
+    images_path = _get_image_list_path(args.out)
+    counts = predict_media(args, args.inputs, predictor, images_path)
+    _write_environment(args.out, method, options)
+    _print_joint_order(method.skeleton)
+    print_written(images_path, get_frames_path(args.out), args.draw)
+    tracks = f", {counts.num_tracks:,} tracks" if args.track else ""
+    print(
+        f"{counts.num_people:,} people in {counts.num_images:,} frames and images{tracks}: "
+        f"{args.out}"
+    )
 
 
 def _check_arguments(args: argparse.Namespace) -> None:
@@ -211,8 +247,6 @@ def _check_arguments(args: argparse.Namespace) -> None:
 
 def _check_files(args: argparse.Namespace) -> None:
     """List the images; refuse unknown methods, and weights, labels and images that are missing."""
-    from smallpose.io.image_files import list_image_files
-
     for name, weights in ((args.method, args.weights), (args.boxes_from, args.box_weights)):
         if name:
             refuse_unknown_method(name, (*read_catalog(), *PUBLISHED))
@@ -220,7 +254,7 @@ def _check_files(args: argparse.Namespace) -> None:
     for flag, path in (("--data", args.data), ("--boxes", args.boxes)):
         if path and not path.exists():
             raise InputError(f"{flag} {path}", "no such file", "check the path")
-    args.inputs = list_image_files(args.inputs)
+    args.inputs = list_media_files(args.inputs)
 
 
 def _take_run_as_method(args: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from smallpose.cli.options import (
 def add_predict_options(parser: argparse.ArgumentParser) -> None:
     """Add all groups of options."""
     _add_input_options(parser.add_argument_group("images and boxes"))
+    _add_video_options(parser.add_argument_group("videos"))
     _add_weight_options(parser.add_argument_group("weights"))
     _add_method_options(parser.add_argument_group("method"))
     _add_speed_options(parser.add_argument_group("device and speed"))
@@ -64,6 +65,23 @@ def _add_input_options(group: argparse._ArgumentGroup) -> None:
     )
     add_category_option(group, "of --data")
     add_unreadable_option(group)
+
+
+def _add_video_options(group: argparse._ArgumentGroup) -> None:
+    add_option(
+        group,
+        "--every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="Predict every N-th frame of a video.",
+    )
+    add_switch(
+        group,
+        "--track",
+        help="Number the people of a video by 'track_id', by the overlap of poses and boxes; who "
+        "is hidden for more than a second gets a new number.",
+    )
 
 
 def _add_weight_options(group: argparse._ArgumentGroup) -> None:
@@ -156,8 +174,9 @@ def _add_method_options(group: argparse._ArgumentGroup) -> None:
         "--draw",
         type=Path,
         default_text="not drawn",
-        metavar="DIR",
-        help="Draw the predictions on the images and write them into this folder.",
+        metavar="DIR|FILE.mp4",
+        help="Draw the predictions on the images and videos and write these into a folder, or "
+        "one video to a file.",
     )
 
 

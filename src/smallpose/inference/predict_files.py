@@ -203,8 +203,9 @@ def predict_image_files(
     detector: BoxDetector | None = None,
     options: InferenceOptions | None = None,
     device: str = "",
+    first_id: int = 1,
 ) -> PredictionResult:
-    """Predict people in image files and in folders of them; image ids count from 1.
+    """Predict people in image files and in folders of them; image ids count from `first_id`.
 
     A top-down method without a detector takes each image as the box of one person.
     """
@@ -212,7 +213,7 @@ def predict_image_files(
     headers, problems = _read_headers([str(path) for path in files])
     sizes_wh = [header.stored_wh for header in headers]
     sizes = np.array(sizes_wh).reshape(-1, 2)
-    ids = np.arange(1, len(files) + 1)
+    ids = np.arange(first_id, first_id + len(files))
     images = make_images(ids, [str(p) for p in files], sizes[:, 0], sizes[:, 1])
     people = make_instances(method.skeleton, images, [], np.zeros((0, 4)), [])
     print_image_remarks(headers)

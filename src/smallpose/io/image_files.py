@@ -6,12 +6,16 @@ from pathlib import Path
 from smallpose.core.errors import InputError
 from smallpose.system.image_formats import (
     IMAGE_SUFFIXES,
+    START_BYTES,
     VIDEO_SUFFIXES,
     describe_left_out,
+    detect_container,
     is_video_name,
     make_video_error,
 )
 from smallpose.system.progress import print_status
+
+_SHARED_SUFFIXES = (".ts", ".mts")  # of programs, too
 
 
 def list_media_files(paths: Iterable[Path]) -> list[Path]:
@@ -36,12 +40,26 @@ def list_image_files(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
+def is_video_file(path: Path) -> bool:
+    """Return whether a file is a video, by its name or, where that says nothing, its first bytes.
+
+    Files of other kinds end in .ts and .mts, too: of these the first bytes alone count.
+    """
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return False
+    if is_video_name(path) and path.suffix.lower() not in _SHARED_SUFFIXES:
+        return True
+    try:
+        with path.open("rb") as file:
+            return bool(detect_container(file.read(START_BYTES)))
+    except OSError:
+        return False
+
+
 def _list_folder(folder: Path) -> list[Path]:
     entries = sorted(path for path in folder.rglob("*") if path.is_file())
-    suffixes = {*IMAGE_SUFFIXES, *VIDEO_SUFFIXES}
-    files = [path for path in entries if path.suffix.lower() in suffixes]
-    # An image that labels or results lie beside is named by its suffix; others may be images, too.
-    left_out = describe_left_out(path for path in entries if path.suffix.lower() not in suffixes)
+    files = [path for path in entries if _is_media_file(path)]
+    left_out = describe_left_out(path for path in entries if not _is_media_file(path))
     if not files:
         raise InputError(
             str(folder),
@@ -51,6 +69,11 @@ def _list_folder(folder: Path) -> list[Path]:
     if left_out:
         print_status(f"{folder}: {left_out}")
     return files
+
+
+def _is_media_file(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    return suffix in IMAGE_SUFFIXES or (suffix in VIDEO_SUFFIXES and is_video_file(path))
 
 
 def _require_utf8_name(path: Path) -> Path:

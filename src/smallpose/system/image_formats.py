@@ -160,4 +160,4 @@ def describe_left_out(files: Iterable[Path]) -> str:
     kinds = ", ".join(f"{suffix} ({count:,})" for suffix, count in sorted(counts.items()))
     shown = ", ".join(names[:_MAX_LISTED]) + (", …" if len(names) > _MAX_LISTED else "")
     noun = "file is" if len(names) == 1 else "files are"
-    return f"{len(names):,} {noun} left out, not named as images: {kinds}: {shown}"
+    return f"{len(names):,} {noun} left out, by the name no image or video: {kinds}: {shown}"

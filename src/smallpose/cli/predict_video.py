@@ -1,0 +1,135 @@
+"""`smallpose predict` on videos, and on images and videos together."""
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smallpose.core.errors import InputError
+from smallpose.system.image_formats import is_video_name
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from smallpose.inference.predict_videos import MediaPart, MediaPredictor
+    from smallpose.io.media_results import ResultCounts, ResultPart
+    from smallpose.report.images.video_drawing import VideoDrawing
+
+
+def check_video_arguments(args: argparse.Namespace, files: Sequence[Path]) -> bool:
+    """Return whether there are videos among the files, and refuse options that do not fit.
+
+    Raises: InputError; ImportError where there are videos and PyAV is not installed.
+    """
+    from smallpose.io.image_files import is_video_file
+    from smallpose.system.packages import require_packages
+
+    videos = [file for file in files if is_video_file(file)]
+    draws_video = args.draw is not None and is_video_name(args.draw)
+    if not videos:
+        for is_given, flag in ((args.every != 1, "--every"), (args.track, "--track")):
+            if is_given:
+                raise InputError(flag, "is for videos, and none is given", "leave it out")
+        if draws_video:
+            raise InputError(f"--draw {args.draw}", "is for a video", "name a folder")
+        return False
+    require_packages("reading videos", "av")
+    if args.shards or args.backend:
+        raise InputError(
+            str(videos[0]),
+            "is a video, and shards are of images",
+            "leave --shards and --backend out: videos of any length are predicted in little memory",
+        )
+    if draws_video and len(files) > 1:
+        raise InputError(
+            f"--draw {args.draw}",
+            "is one video, and several files are given",
+            "name a folder, which gets a video for each",
+        )
+    if args.every < 1:
+        raise InputError(f"--every {args.every}", "is below 1", "use 1 for every frame")
+    return True
+
+
+def predict_media(
+    args: argparse.Namespace, files: Sequence[Path], predictor: "MediaPredictor", images_path: Path
+) -> "ResultCounts":
+    """Predict files with videos among them, write the results, and draw where it is asked for."""
+    from smallpose.io.media_results import write_media_results
+
+    parts = predictor.predict_parts(files)
+    if args.draw:
+        parts = _draw_parts(parts, args.draw)
+    return write_media_results(
+        args.out,
+        images_path,
+        _convert_parts(parts),
+        predictor.method.skeleton,
+        args.own_joints,
+    )
+
+
+def _convert_parts(parts: "Iterable[MediaPart]") -> "Iterator[ResultPart]":
+    from smallpose.io.media_results import ResultPart
+    from smallpose.system.progress import print_status
+
+    for part in parts:
+        for note in part.predictions.notes:
+            print_status(note)
+        frames = [
+            {
+                "image_id": one.image_id,
+                "index": one.index,
+                "time": round(one.time_s, 6),
+                "video": one.video,
+                "file_name": one.file_name,
+            }
+            for one in part.times
+        ]
+        yield ResultPart(part.predictions, part.images, part.track_ids, frames)
+
+
+def _draw_parts(parts: "Iterable[MediaPart]", out: Path) -> "Iterator[MediaPart]":
+    """Yield the parts, and draw each of them meanwhile: frames into videos, images into files."""
+    from smallpose.dataloading.large_images import open_image
+    from smallpose.report.images.draw_predictions import draw_predictions
+
+    drawing: VideoDrawing | None = None
+    video = ""
+    try:
+        for part in parts:
+            if not part.times:
+                draw_predictions(part.predictions, part.images, Path(), open_image, out)
+                yield part
+                continue
+            if part.times[0].video != video:
+                if drawing is not None:
+                    drawing.close()
+                video = part.times[0].video
+                drawing = _open_drawing(out, Path(video), part.rate)
+            if drawing is not None:
+                _draw_frames(drawing, part)
+            yield part
+        if drawing is not None:
+            drawing.close()
+    finally:
+        if drawing is not None:
+            drawing.discard()
+
+
+def _open_drawing(out: Path, video: Path, rate: "Fraction") -> "VideoDrawing":
+    from smallpose.report.images.video_drawing import VideoDrawing
+
+    path = out if is_video_name(out) else out / f"{video.stem}.mp4"
+    if path.exists() and path.samefile(video):
+        raise InputError(f"--draw {out}", f"would overwrite {video}", "name another folder")
+    return VideoDrawing(path, rate)
+
+
+def _draw_frames(drawing: "VideoDrawing", part: "MediaPart") -> None:
+    import numpy as np
+
+    for time, frame in zip(part.times, part.frames, strict=True):
+        rows = np.flatnonzero(part.predictions.image_ids == time.image_id)
+        labels = [str(part.track_ids[row]) for row in rows] if part.track_ids else []
+        drawing.add_frame(frame.image, part.predictions.take(rows), frame.time_s, labels)

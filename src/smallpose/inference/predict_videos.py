@@ -1,0 +1,263 @@
+"""Predict people in videos, and in images beside them, part by part.
+
+A part is what fits in memory: some frames of a video, or the images between two videos. Frames
+have names as if they had been extracted: `clip/000012.jpg` is frame 12 of `clip.mp4`, counted from
+0. So results fit labels of extracted frames, too.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from smallpose.core.errors import InputError
+from smallpose.core.instances import Images, make_images, make_instances
+from smallpose.core.predictions import Predictions
+from smallpose.inference.boxes import Boxes, convert_to_boxes
+from smallpose.inference.options import InferenceOptions
+from smallpose.inference.predict import apply_speed_options, predict_people
+from smallpose.inference.predict_files import (
+    BoxDetector,
+    make_full_image_boxes,
+    predict_image_files,
+)
+from smallpose.inference.tracking import Tracker
+from smallpose.io.image_files import is_video_file
+from smallpose.methods.base import PoseMethod
+from smallpose.methods.full_image import FullImageMethod
+from smallpose.sources.video import TimedFrame, describe_video, iterate_frames
+from smallpose.system.progress import print_status, show_progress
+
+FRAMES_PER_PART = 32
+BYTES_PER_PART = 2**27  # of decoded frames; another part is decoded meanwhile
+
+
+class FrameTime(NamedTuple):
+    """Which frame of which video an image is.
+
+    Args:
+        index: in the order in which frames are shown, from 0.
+        time_s: at which it is shown, from the beginning of the video.
+    """
+
+    image_id: int
+    file_name: str
+    video: str
+    index: int
+    time_s: float
+
+
+@dataclass(frozen=True)
+class MediaPart:
+    """The predictions in some images, or in some frames of one video.
+
+    Args:
+        predictions: in the order of the images.
+        images: their names, ids and sizes.
+        times: of the frames; empty for image files.
+        frames: the frames themselves; empty for image files.
+        track_ids: (d,) number of the person in each prediction; empty where people are not tracked.
+        rate: frames of this video that are predicted per second.
+    """
+
+    predictions: Predictions
+    images: Images
+    times: tuple[FrameTime, ...] = ()
+    frames: tuple[TimedFrame, ...] = ()
+    track_ids: tuple[int, ...] = ()
+    rate: Fraction = Fraction(25)
+
+
+@dataclass(frozen=True)
+class MediaPredictor:
+    """Predicts people in image files and videos.
+
+    Args:
+        method, detector, options, device: as in `predict_image_files`.
+        every: every so many-th frame of a video is predicted.
+        is_tracking: number the people of videos.
+    """
+
+    method: PoseMethod
+    detector: BoxDetector | None
+    options: InferenceOptions
+    device: str = ""
+    every: int = 1
+    is_tracking: bool = False
+
+    def predict_parts(self, files: Sequence[Path]) -> Iterator[MediaPart]:
+        """Yield the parts in the order of the files; image ids count from 1 over all of them.
+
+        Raises: InputError for files that cannot be read; ImportError without PyAV.
+        """
+        names = name_videos(files)
+        method = self.method.move_to(self.device)
+        tracker = Tracker(method.skeleton.sigmas)
+        num_images = 0
+        with ExitStack() as stack:
+            # Once for all parts: networks are compiled and converted here.
+            stack.enter_context(apply_speed_options(method, self.options))
+            if self.detector is not None:
+                detecting = self.detector.method.move_to(self.device)
+                stack.enter_context(apply_speed_options(detecting, self.detector.options))
+            for group in _group_files(files):
+                parts = self._predict_images(group, num_images + 1)
+                if is_video_file(group[0]):
+                    parts = self._predict_video(group[0], names[group[0]], num_images + 1, tracker)
+                for part in parts:
+                    num_images += len(part.images)
+                    yield part
+
+    def _predict_images(self, files: Sequence[Path], first_id: int) -> Iterator[MediaPart]:
+        result = predict_image_files(
+            self.method, files, self.detector, self.options, self.device, first_id
+        )
+        yield MediaPart(result.predictions, result.people.images)
+
+    def _predict_video(
+        self, video: Path, name: str, first_id: int, tracker: Tracker
+    ) -> Iterator[MediaPart]:
+        info = describe_video(video)
+        tracker.start_video()
+        if self.detector is None and not isinstance(self.method, FullImageMethod):
+            print_status(
+                f"{video}: no boxes: each frame is taken as the box of one person; --boxes-from "
+                "METHOD detects people first"
+            )
+        counter = _FrameTally(iterate_frames(video))
+        total = -(-info.num_frames // self.every) or None
+        frames = (frame for frame in counter if frame.index % self.every == 0)
+        shown = show_progress(frames, video.name[:28], total)
+        for chunk in _read_ahead(_split_frames(shown)):
+            yield self._predict_frames(video, name, first_id, chunk, tracker, info.rate)
+            first_id += len(chunk)
+        counter.print_missing(video, info.num_frames)
+
+    def _predict_frames(
+        self,
+        video: Path,
+        name: str,
+        first_id: int,
+        frames: Sequence[TimedFrame],
+        tracker: Tracker,
+        rate: Fraction,
+    ) -> MediaPart:
+        names = [f"{name}/{frame.index:06d}.jpg" for frame in frames]
+        sizes_wh = [(frame.image.shape[1], frame.image.shape[0]) for frame in frames]
+        ids = range(first_id, first_id + len(frames))
+        images = make_images(ids, names, *np.array(sizes_wh).T, groups=[name] * len(frames))
+        pixels = dict(zip(names, (frame.image for frame in frames), strict=True))
+        people = make_instances(self.method.skeleton, images, [], np.zeros((0, 4)), [])
+        # What the context of all parts has applied is not applied again.
+        options = replace(self.options, half=False, compile=False, onnx=False)
+        boxes: Boxes | None = None
+        if self.detector is not None:
+            detecting, how = self.detector
+            how = replace(how, half=False, compile=False, onnx=False)
+            detected = predict_people(detecting, people, None, pixels.__getitem__, how)
+            boxes = convert_to_boxes(detected, images, detecting.box_margin)
+        elif not isinstance(self.method, FullImageMethod):
+            boxes = make_full_image_boxes(sizes_wh)
+        predictions = predict_people(self.method, people, boxes, pixels.__getitem__, options)
+        order = np.argsort(predictions.image_ids, kind="stable")
+        predictions = predictions.take(order)
+        track_ids: list[int] = []
+        if self.is_tracking:
+            for image_id, frame in zip(ids, frames, strict=True):
+                rows = np.flatnonzero(predictions.image_ids == image_id)
+                track_ids += tracker.assign(predictions.take(rows), frame.time_s)
+        times = tuple(
+            FrameTime(image_id, file_name, str(video), frame.index, frame.time_s)
+            for image_id, file_name, frame in zip(ids, names, frames, strict=True)
+        )
+        return MediaPart(
+            predictions=predictions,
+            images=images,
+            times=times,
+            frames=tuple(frames),
+            track_ids=tuple(track_ids),
+            rate=rate / self.every,
+        )
+
+
+def name_videos(files: Sequence[Path]) -> dict[Path, str]:
+    """Return the folder that the frames of each video are named in: its path without the suffix.
+
+    Videos that differ in their suffixes alone keep them. Raises InputError for a video twice.
+    """
+    videos = [file for file in files if is_video_file(file)]
+    repeated = [file for file, count in Counter(videos).items() if count > 1]
+    if repeated:
+        raise InputError(str(repeated[0]), "the same video was given twice", "pass it once")
+    stems = Counter(video.with_suffix("") for video in videos)
+    return {
+        video: str(video if stems[video.with_suffix("")] > 1 else video.with_suffix(""))
+        for video in videos
+    }
+
+
+def _group_files(files: Iterable[Path]) -> Iterator[list[Path]]:
+    """Yield each video alone, and the images between two videos together."""
+    images: list[Path] = []
+    for file in files:
+        if not is_video_file(file):
+            images.append(file)
+            continue
+        if images:
+            yield images
+            images = []
+        yield [file]
+    if images:
+        yield images
+
+
+def _split_frames(frames: Iterable[TimedFrame]) -> Iterator[list[TimedFrame]]:
+    chunk: list[TimedFrame] = []
+    for frame in frames:
+        chunk.append(frame)
+        is_full = sum(one.image.nbytes for one in chunk) >= BYTES_PER_PART
+        if is_full or len(chunk) == FRAMES_PER_PART:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _read_ahead(chunks: Iterator[list[TimedFrame]]) -> Iterator[list[TimedFrame]]:
+    """Yield the chunks; the next one is decoded in a thread while one is predicted."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, chunks, None)
+        while (chunk := following.result()) is not None:
+            following = pool.submit(next, chunks, None)
+            yield chunk
+
+
+class _FrameTally:
+    """Iterates over the frames of a video and counts those that are missing."""
+
+    def __init__(self, frames: Iterator[TimedFrame]) -> None:
+        self._frames = frames
+        self._num_read = 0
+        self._num_shown = 0
+
+    def __iter__(self) -> Iterator[TimedFrame]:
+        for frame in self._frames:
+            self._num_read += 1
+            self._num_shown = frame.index + 1
+            yield frame
+
+    def print_missing(self, video: Path, num_declared: int) -> None:
+        """Print how many frames are damaged, and whether the video ends before its header says."""
+        num_damaged = self._num_shown - self._num_read
+        if num_damaged:
+            print_status(f"{video}: {num_damaged:,} damaged frames are left out")
+        if self._num_shown < 0.98 * num_declared - 2:  # headers round
+            print_status(
+                f"{video}: ends after {self._num_shown:,} frames, its header says {num_declared:,}"
+            )
