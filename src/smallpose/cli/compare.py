@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="PREDICTIONS.json",
-        help="Two or more files of COCO keypoint results; the others are compared with the first.",
+        help="Two or more results, COCO or of another tool; others are compared with the first.",
     )
     add_scoring_options(parser, protocols="coco,owned")
     add_option(

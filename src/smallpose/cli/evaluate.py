@@ -38,7 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `evaluate`."""
     parser.add_argument("truth", type=Path, metavar="TRUTH.json", help="COCO keypoint annotations.")
     parser.add_argument(
-        "predictions", type=Path, metavar="PREDICTIONS.json", help="COCO keypoint results."
+        "predictions",
+        type=Path,
+        metavar="PREDICTIONS.json",
+        help="COCO keypoint results, or the file or folder of another tool (docs/evaluate.md).",
     )
     add_scoring_options(parser, protocols="coco,owned,recall")
     more = parser.add_argument_group("intervals and breakdowns")
