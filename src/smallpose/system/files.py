@@ -46,6 +46,18 @@ def read_if_gzip(path: Path) -> bytes | None:
     return read_bytes(path) if is_packed else None
 
 
+def read_head(path: Path, num_bytes: int = 1 << 16) -> bytes:
+    """Read the beginning of a file, which tells its form; gzip is decompressed, a mark left out.
+
+    Raises: InputError as `read_bytes`.
+    """
+    data = read_if_gzip(path)
+    if data is None:
+        with open_input(path) as file:
+            data = file.read(num_bytes)
+    return data[:num_bytes].removeprefix(b"\xef\xbb\xbf")
+
+
 def open_input(path: Path) -> BinaryIO:
     """Open a file for reading; raises InputError where that is impossible."""
     try:

@@ -1,5 +1,6 @@
 """COCO files of labelling tools are read with their images and splits, wherever these are."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -214,3 +215,43 @@ def test_fiftyone_exports_keypoints_without_boxes(tmp_path, save_image, write_co
     people = read_mapped_coco("shop", tmp_path, {}).people
     assert (people.boxes_xywh[:, 2:] > 0).all()
     assert any("1 people have no box" in note for note in people.notes)
+
+
+def test_joints_of_whole_bodies_in_fields_of_their_own_are_named(
+    tmp_path, save_image, write_coco_file
+):
+    save_image(tmp_path / "a.jpg")
+    write_coco_file(tmp_path / "all.json", ["a.jpg"])
+    file = json.loads((tmp_path / "all.json").read_text())
+    file["annotations"][0] |= {"foot_kpts": [1, 2, 2] * 6, "face_kpts": [0] * 204}
+    (tmp_path / "all.json").write_text(json.dumps(file))
+    people = read_mapped_coco("shop", tmp_path, {}).people
+    assert people.notes == ("all.json: joints left out: those of foot_kpts, face_kpts",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("found.json", '[{"image_id": 1, "keypoints": [1, 2, 2]}]', "a list of 1 entries"),
+        ("deep/er/all.json", '{"images": []}', r"has no \*\.json"),
+        ("all.json", "", "the file is empty"),
+        ("all.json", "[1", "broken JSON"),
+        ("all.json", '{"a": 1}', "give a COCO annotation file"),
+    ],
+)
+def test_a_folder_of_other_json_is_refused_in_a_line(tmp_path, name, content, said):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=said) as caught:
+        read_mapped_coco("shop", tmp_path, {})
+    assert "\n" not in str(caught.value)
+
+
+def test_gzipped_files_are_read(tmp_path, save_image, write_coco_file):
+    save_image(tmp_path / "images" / "a.jpg")
+    write_coco_file(tmp_path / "train.json", ["a.jpg"])
+    packed = gzip.compress((tmp_path / "train.json").read_bytes())
+    (tmp_path / "train.json").unlink()
+    (tmp_path / "train.json.gz").write_bytes(packed)
+    source = read_mapped_coco("shop", tmp_path, {})
+    assert source.splits == ("train",) and source.image_files[0].path.is_file()

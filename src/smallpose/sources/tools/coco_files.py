@@ -9,6 +9,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ BOX_SCALE = 1.3  # of a person's box around their joints, as PoseTrack makes its
 # Other kinds of COCO files, which tools write beside that of the keypoints.
 _OTHER_KINDS = ("instances", "captions", "image_info", "labels", "panoptic", "stuff")
 _KEYPOINT_KIND = "person_keypoints"
-_INFO_BYTES = 4096  # at the beginning or the end of a file, where `info` names the tool
+_WHOLE_BODY_FIELDS = (b'"foot_kpts"', b'"face_kpts"', b'"lefthand_kpts"', b'"righthand_kpts"')
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def read_coco_folder(
     """
     search = ImageSearch(root)
     listed = find_coco_files(root) if paths is None else list(paths)
+    if not listed:
+        raise refuse_empty_folder(name, root)
     kept, notes = _leave_out_other_kinds(listed)
     files = [_read_file(search, path, joint_map, category) for path in kept]
     names = _name_images(files)
@@ -135,7 +138,7 @@ def _read_file(
     people = _read_people(full, category)
     _refuse_merged_people(full, people)
     people, box_notes = give_boxes(people)
-    notes = [*people.notes, *box_notes]
+    notes = [*people.notes, *box_notes, *_list_unread_joints(full)]
     people, joint_notes = rename_joints(str(full), people, joint_map)
     folders = _list_folders(search, path)
     names = people.images.file_names
@@ -165,13 +168,22 @@ def _read_people(path: Path, category: Sequence[str]) -> Instances:
     return read_coco(path, category=category, data=msgspec.json.encode(file))
 
 
+def _contains(path: Path, words: Sequence[bytes]) -> list[bytes]:
+    """Return those of the words that a file contains, without reading it into memory."""
+    with open_input(path) as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        return [word for word in words if data.find(word) >= 0]
+
+
+def _list_unread_joints(path: Path) -> list[str]:
+    """Say which joints of COCO-WholeBody are not read, which are in fields of their own."""
+    fields = [word.decode().strip('"') for word in _contains(path, _WHOLE_BODY_FIELDS)]
+    return [f"joints left out: those of {', '.join(fields)}"] if fields else []
+
+
 def _refuse_merged_people(path: Path, people: Instances) -> None:
     """Refuse Label Studio's COCO export where it merged the people of an image into one pose."""
-    with open_input(path) as file:
-        head = file.read(_INFO_BYTES)
-        file.seek(-min(_INFO_BYTES, path.stat().st_size), 2)
-        if b"Label Studio" not in head + file.read():
-            return
+    if not _contains(path, [b"Label Studio"]):
+        return
     raw = read_raw_annotations(path, people.images)
     if check_merged_poses(people, raw.image_rows, raw.boxes_xywh):
         raise InputError(

@@ -24,17 +24,16 @@ from smallpose.sources.tools.labelled_images import (
     make_labelled_source,
 )
 from smallpose.sources.tools.split_names import find_own_split, find_split_word
-from smallpose.system.files import read_bytes
+from smallpose.system.files import read_bytes, read_head
 from smallpose.system.xml_decode import parse_xml
 
-_HEAD_BYTES = 4096
 _SKIPPED = ("attribute", "tag")
 
 
 def find_cvat_files(root: Path) -> list[Path]:
     """List the XML files of CVAT in `root`, or in a folder of `root` each."""
     paths = find_files(root, "*.xml") or find_files(root, "*/*.xml")
-    return [path for path in paths if b"<annotations" in read_bytes(path)[:_HEAD_BYTES]]
+    return [path for path in paths if b"<annotations" in read_head(path)]
 
 
 def read_cvat_xml(

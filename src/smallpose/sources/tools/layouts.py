@@ -16,11 +16,19 @@ from smallpose.sources.tools.datumaro_json import read_datumaro
 from smallpose.sources.tools.label_studio import read_label_studio
 from smallpose.sources.tools.labelme import read_labelme
 from smallpose.sources.tools.yolo_pose import find_data_file, read_yolo_pose
-from smallpose.system.files import read_bytes
+from smallpose.system.files import read_head
 
 Reader = Callable[[str, Path, Mapping[str, str], Sequence[str]], Source]
 
-_HEAD_BYTES = 1 << 16  # of a JSON file, which tell its form
+# What the beginning of a JSON file of each tool has; other files are read as COCO's.
+_LABELME = re.compile(rb'"shapes"\s*:\s*\[')
+_LABEL_STUDIO = re.compile(rb'^\s*\[(?s:.)*("annotations"|"original_width")\s*:')
+_DATUMARO = re.compile(rb'"dm_format_version"|"categories"\s*:\s*\{')
+_FORMS: tuple[tuple[re.Pattern[bytes], Reader], ...] = (
+    (_LABELME, read_labelme),
+    (_LABEL_STUDIO, read_label_studio),
+    (_DATUMARO, read_datumaro),
+)
 
 
 def read_labelled_folder(
@@ -41,16 +49,16 @@ def read_labelled_folder(
 
 
 def _choose_reader(root: Path) -> Reader | None:
-    paths = [root / path for path in find_coco_files(root)] or find_files(root, "**/*.json")[:1]
+    paths = [root / path for path in find_coco_files(root)]
     if find_data_file(root) is not None and not any("coco" in path.name for path in paths):
         return read_yolo_pose
     if not paths:
+        nested = find_files(root, "**/*.json")
+        if nested and _LABELME.search(read_head(nested[0])):
+            return read_labelme
         return read_cvat_xml if find_cvat_files(root) else None
-    head = read_bytes(paths[0])[:_HEAD_BYTES]
-    if re.search(rb'"shapes"\s*:\s*\[', head):
-        return read_labelme
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-        return read_label_studio
-    if re.search(rb'"dm_format_version"|"categories"\s*:\s*\{', head):
-        return read_datumaro
+    head = read_head(paths[0])
+    for form, reader in _FORMS:
+        if form.search(head):
+            return reader
     return read_coco_folder
