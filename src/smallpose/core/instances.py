@@ -7,7 +7,7 @@ it the keypoints, which stay doubles so that no metric loses a digit.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,6 +159,9 @@ class Instances:
         category_id: the id that `person` has in the file; results must use the same.
         more_category_ids: further categories whose annotations are people here, too.
         text_ids: (n,) the ids as the file has them, where any is text; else empty.
+        track_ids: (n,) identity of each person in their video, -1 where unknown; empty where no
+            person has one. Tables read by `read_coco` have none, see `io.track_records`.
+        heads_xywh: (n, 4) px, boxes of heads as PoseTrack has them, likewise; NaN where unknown.
         notes: what was merged, corrected or left out while reading, as plain sentences.
     """
 
@@ -178,6 +181,8 @@ class Instances:
     notes: tuple[str, ...] = field(default=())
     more_category_ids: tuple[int | str, ...] = ()
     text_ids: tuple[int | str, ...] = ()
+    track_ids: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    heads_xywh: Floats = field(default_factory=lambda: np.zeros((0, 4)))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -241,6 +246,8 @@ class Instances:
             source=self.source[rows],
             box_rule=self.box_rule[rows],
             segmentation_area=self.segmentation_area[rows],
+            track_ids=self.track_ids[rows] if len(self.track_ids) else self.track_ids,
+            heads_xywh=self.heads_xywh[rows] if len(self.heads_xywh) else self.heads_xywh,
         )
 
     def take_images(self, rows: NDArray[np.intp]) -> "Instances":
@@ -352,8 +359,24 @@ def concat_instances(parts: Sequence[Instances], skeleton: Skeleton = SMALLPOSE)
         source=np.concatenate([p.source for p in parts]),
         box_rule=np.concatenate([p.box_rule for p in parts]),
         segmentation_area=np.concatenate([p.segmentation_area for p in parts]),
+        track_ids=_concat_or_fill([p.track_ids for p in parts], parts, -1),
+        heads_xywh=_concat_or_fill([p.heads_xywh for p in parts], parts, np.nan),
         notes=sum((p.notes for p in parts), ()),
     )
+
+
+def _concat_or_fill(
+    columns: Sequence[NDArray[Any]], parts: Sequence[Instances], missing: float
+) -> NDArray[Any]:
+    """Concatenate a column that parts may lack, whose rows are filled; empty if all lack it."""
+    if not any(map(len, columns)):
+        return columns[0][:0]
+    return np.concatenate(
+        [
+            column if len(column) else np.full((len(part), *column.shape[1:]), missing)
+            for column, part in zip(columns, parts, strict=True)
+        ]
+    ).astype(columns[0].dtype)
 
 
 def _concat_images(parts: Sequence[Images]) -> Images:

@@ -131,10 +131,28 @@ def _encode_annotations(people: Instances, derived: NDArray[np.bool_] | None) ->
         yield b",\n" if start else b"\n"
         if source_words is None or people.text_ids or people.images.text_ids:
             records = _build_annotation_records(block, area[rows], block_derived)
-            yield b",\n".join(map(msgspec.json.encode, records))
+            text = b",\n".join(map(msgspec.json.encode, records))
         else:
             codes, words = source_words
-            yield _encode_with_extension(block, area[rows], block_derived, codes[rows], words)
+            text = _encode_with_extension(block, area[rows], block_derived, codes[rows], words)
+        yield _add_video_fields(text, block)
+
+
+def _add_video_fields(text: bytes, people: Instances) -> bytes:
+    """Add `track_id` and `bbox_head` to the end of the encoded records of people who have them."""
+    if not len(people.track_ids) and not len(people.heads_xywh):
+        return text
+    lines = text.split(b",\n")  # records contain no line break
+    tracks = people.track_ids.tolist() or [-1] * len(people)
+    heads = people.heads_xywh if len(people.heads_xywh) else np.full((len(people), 4), np.nan)
+    has_head = np.isfinite(heads).all(axis=1).tolist()
+    for row, (line, track) in enumerate(zip(lines, tracks, strict=True)):
+        fields: dict[str, Any] = {} if track < 0 else {"track_id": track}
+        if has_head[row]:
+            fields["bbox_head"] = heads[row].tolist()
+        if fields:
+            lines[row] = line[:-1] + b"," + msgspec.json.encode(fields)[1:]
+    return b",\n".join(lines)
 
 
 def _list_source_words(people: Instances) -> tuple[NDArray[np.int8], list[str]] | None:

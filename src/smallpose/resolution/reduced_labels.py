@@ -62,6 +62,7 @@ def reduce_labels(
         iscrowd=table.iscrowd | ~is_chosen,
         file_area=table.file_area * area_factor,
         segmentation_area=table.segmentation_area * area_factor,
+        heads_xywh=np.zeros((0, 4)),
         notes=(),
     )
 

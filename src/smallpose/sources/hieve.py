@@ -118,8 +118,15 @@ def _add_clip(base: Path, clip: str, frames: list[Frame], builder: TableBuilder)
             width=frame.width,
             height=frame.height,
         )
-        for count, (box, points) in enumerate(frame.people, 1):
-            builder.add_person(row, box, points, frame.where, f"person {count}")
+        for count, person in enumerate(frame.people, 1):
+            builder.add_person(
+                row,
+                person.box,
+                person.points,
+                frame.where,
+                f"person {count}",
+                track_id=person.track_id,
+            )
         for box in frame.regions:
             builder.add_ignore_region(row, box)
     return notes

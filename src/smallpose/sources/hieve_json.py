@@ -17,9 +17,11 @@ from smallpose.sources.hieve_labels import (
     Box,
     Frame,
     K,
+    Person,
     Scalar,
     as_list,
     parse_frame_number,
+    read_track_id,
     to_scalar,
     unwrap_single,
 )
@@ -53,6 +55,7 @@ class _Corners(Struct):
 
 class _Person(_Corners):
     annopoints: list[_Points] | _Points = []
+    track_id: Scalar | None = None
 
 
 class _Region(Struct):
@@ -120,7 +123,13 @@ def _to_frame(number: int, listed: _FrameRecord, where: str) -> Frame:
     for count, person in enumerate(as_list(listed.annorect), 1):
         location = f"{frame.where}, person {count}"
         points = [p for group in as_list(person.annopoints) for p in as_list(group.point)]
-        frame.people.append((_read_box(person, location), _read_points(points, location)))
+        frame.people.append(
+            Person(
+                box=_read_box(person, location),
+                points=_read_points(points, location),
+                track_id=read_track_id(person.track_id, location),
+            )
+        )
     for count, region in enumerate(as_list(listed.ignore_regions), 1):
         frame.regions.append(_read_region(region, f"{frame.where}, ignore region {count}"))
     return frame

@@ -6,7 +6,7 @@ A number may be a number, a string, or a list with one element.
 import math
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import HIEVE14
@@ -18,6 +18,20 @@ NOT_LABELLED, SEEN, HIDDEN = -1, 0, 1  # flags of the XML files
 K = len(HIEVE14)
 
 
+class Person(NamedTuple):
+    """A labelled person.
+
+    Args:
+        box: x, y, w, h, px.
+        points: x, y, flag of the 14 joints.
+        track_id: identity in the video; None where the file has none.
+    """
+
+    box: Box
+    points: list[float]
+    track_id: int | None = None
+
+
 @dataclass
 class Frame:
     """A labelled frame.
@@ -26,7 +40,7 @@ class Frame:
         number: 0-based, in the video.
         where: its location, for messages.
         width, height: px; 0 where the labels lack it.
-        people: box (x, y, w, h) and x, y, flag of the 14 joints of each.
+        people: those who are labelled.
         regions: boxes of regions whose people are not labelled.
     """
 
@@ -34,7 +48,7 @@ class Frame:
     where: str
     width: int = 0
     height: int = 0
-    people: list[tuple[Box, list[float]]] = field(default_factory=list)
+    people: list[Person] = field(default_factory=list)
     regions: list[Box] = field(default_factory=list)
 
 
@@ -63,6 +77,19 @@ def unwrap_single(value: Any, name: str, where: str) -> Any:
             where, f"{name} has {len(value)} values instead of one", "correct the record"
         )
     return value[0]
+
+
+def read_track_id(value: Scalar | None, where: str) -> int | None:
+    """Return a person's identity; None without one, and where it is negative.
+
+    Raises: InputError where it is no whole number.
+    """
+    if value is None or value == []:
+        return None
+    number = to_scalar(value, "track_id", where)
+    if number != int(number) or number >= 2**53:
+        raise InputError(where, f"track_id is {number:g}, no whole number", "correct the record")
+    return int(number) if number >= 0 else None
 
 
 def to_scalar(value: Scalar, name: str, where: str) -> float:

@@ -19,6 +19,7 @@ from smallpose.sources.hieve_labels import (
     NOT_LABELLED,
     Frame,
     K,
+    Person,
     Scalar,
     as_list,
     parse_frame_number,
@@ -40,6 +41,7 @@ class _Size(Struct):
 
 class _Object(Struct):
     bndbox: dict[str, Scalar]
+    name: str | int | None = None
 
 
 class _FrameFile(Struct):
@@ -95,9 +97,19 @@ def _to_frame(number: int, frame_file: _FrameFile, where: str, note_counts: Coun
             raise InputError(location, f"bndbox has no {missing[0]}", "correct the record")
         x1, y1, x2, y2 = (to_scalar(person.bndbox[c], c, location) for c in CORNERS)
         frame.people.append(
-            ((x1, y1, x2 - x1, y2 - y1), _read_points(person.bndbox, location, note_counts))
+            Person(
+                box=(x1, y1, x2 - x1, y2 - y1),
+                points=_read_points(person.bndbox, location, note_counts),
+                track_id=_parse_track(person.name),
+            )
         )
     return frame
+
+
+def _parse_track(name: str | int | None) -> int | None:
+    """Return the identity in a name such as "P-12"; None for other names."""
+    match = re.fullmatch(r"P-?([0-9]{1,9})", str(name).strip(), re.IGNORECASE)
+    return None if match is None else int(match[1])
 
 
 def _normalise_joint_name(name: str) -> str:
@@ -167,7 +179,8 @@ def _convert_xml(root: ElementTree.Element, path: Path) -> _FrameFile:
             raise InputError(
                 f"{path}, person {count}", "a key of bndbox is repeated", "keep one of them"
             )
-        people.append({} if inner is None else {"bndbox": values})
+        record = {} if inner is None else {"bndbox": values}
+        people.append(record | {"name": person.findtext("name")})
     plain: dict[str, Any] = {"filename": (root.findtext("filename") or "").strip()}
     plain["size"] = None if size is None else {e.tag: e.text or "0" for e in size}
     try:

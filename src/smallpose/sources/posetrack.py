@@ -134,7 +134,14 @@ def _add_person(
     if box and annotation.iscrowd:  # only in files that were converted from another format
         builder.add_ignore_region(row, box)
     else:
-        builder.add_person(row, box or (), points, where)
+        builder.add_person(
+            row,
+            box or (),
+            points,
+            where,
+            track_id=annotation.track_id,
+            head_xywh=annotation.bbox_head or None,
+        )
 
 
 def _box_from_keypoints(points: list[float]) -> list[float] | None:

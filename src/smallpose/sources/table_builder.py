@@ -6,6 +6,7 @@ have more than a million people.
 
 from array import array
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,9 @@ _DISPLAY_NAMES = {
     "hieve": "HiEve",
     "posetrack": "PoseTrack",
 }
+
+
+_NO_HEAD = (float("nan"),) * 4
 
 
 class TableBuilder:
@@ -51,6 +55,7 @@ class TableBuilder:
         self._splits: list[str] = []
         self._rows, self._crowd = array("q"), array("b")
         self._boxes, self._points = array("d"), array("d")
+        self._tracks, self._heads = array("q"), array("d")
 
     def add_image(
         self,
@@ -78,7 +83,13 @@ class TableBuilder:
         return len(self._file_names) - 1
 
     def add_person(
-        self, row: int, box_xywh: Sequence[float], points: Sequence[float], *where: object
+        self,
+        row: int,
+        box_xywh: Sequence[float],
+        points: Sequence[float],
+        *where: object,
+        track_id: int | None = None,
+        head_xywh: Sequence[float] | None = None,
     ) -> None:
         """Add a person of the image at `row`.
 
@@ -86,6 +97,8 @@ class TableBuilder:
             box_xywh: 4 numbers, px, as in the file; the builder checks and clips boxes.
             points: x, y and the source's own visibility code of each joint, joint by joint.
             where: file, record and person, for error messages.
+            track_id: identity in the video, from 0 on.
+            head_xywh: 4 numbers, px, as in the file.
         Raises: InputError when there are too few points or an unknown visibility code.
         """
         if len(points) != len(self._unlabelled):
@@ -106,6 +119,8 @@ class TableBuilder:
         self._crowd.append(False)
         self._boxes.extend(box_xywh)
         self._points.extend(points)
+        self._tracks.append(-1 if track_id is None else track_id)
+        self._heads.extend(head_xywh or _NO_HEAD)
 
     def add_ignore_region(self, row: int, box_xywh: Sequence[float]) -> None:
         """Add a region of unlabelled people; it becomes an ignored row like COCO's crowds.
@@ -117,6 +132,8 @@ class TableBuilder:
         self._crowd.append(True)
         self._boxes.extend(box_xywh)
         self._points.extend(self._unlabelled)
+        self._tracks.append(-1)
+        self._heads.extend(_NO_HEAD)
 
     def finish(self, root: Path, missing: Sequence[str], notes: Sequence[str]) -> Source:
         """Return the complete source; keypoints that are not labelled get the coordinates 0, 0."""
@@ -145,6 +162,11 @@ class TableBuilder:
             box_rule=BOX_RULES.index(self.box_rule),
             notes=notes,
         )
+        tracks, heads = np.array(self._tracks), np.array(self._heads).reshape(n, 4)
+        if (tracks >= 0).any():
+            people = replace(people, track_ids=tracks)
+        if np.isfinite(heads).any():
+            people = replace(people, heads_xywh=heads)
         return Source(
             self.name, root, people, tuple(self._image_files), tuple(self._splits), tuple(missing)
         )

@@ -60,6 +60,7 @@ def scale_people(
         keypoints=keypoints,
         file_area=people.file_area[rows] * factor**2,
         segmentation_area=people.segmentation_area[rows] * factor**2,
+        heads_xywh=np.zeros((0, 4)),
         notes=(),
     )
 
