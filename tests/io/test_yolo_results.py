@@ -160,3 +160,14 @@ def test_every_verb_that_scores_takes_the_folder(tmp_path, capsys):
     capsys.readouterr()
     assert main(["check", folder]) == 2
     assert "add --truth FILE" in capsys.readouterr().err
+
+
+def test_a_report_calls_the_labels_by_the_folder_above_them(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    truth = make_truth()
+    labels = write_labels(tmp_path / "yolo11n" / "labels", truth, make_predictions_for(truth))
+    write_coco(truth, tmp_path / "t.json")
+    call = ["report", tmp_path / "t.json", labels, "--out", tmp_path / "page"]
+    assert main([str(word) for word in call]) == 0
+    assert "yolo11n" in (tmp_path / "page" / "index.html").read_text()
+    assert "yolo11n" in capsys.readouterr().out

@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +82,7 @@ def run_command(args: argparse.Namespace) -> int:
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import read_results
     from smallpose.io.result_environment import read_environment
+    from smallpose.io.result_folders import get_result_name
     from smallpose.system.files import write_atomically
     from smallpose.system.progress import print_written
 
@@ -99,8 +99,11 @@ def run_command(args: argparse.Namespace) -> int:
     if args.junit and not conditions:
         raise InputError("--junit", "there is no gate to report", "add --max-drop, as in AP_S=.01")
     truth = read_coco(args.truth, category=args.category)
-    stems = Counter(path.stem for path in paths)
-    names = [str(path) if stems[path.stem] > 1 else path.stem for path in paths]
+    stems = [get_result_name(path) if path.is_dir() else path.stem for path in paths]
+    names = [
+        str(path) if stems.count(stem) > 1 else stem
+        for path, stem in zip(paths, stems, strict=True)
+    ]
     if len(set(names)) < len(names):
         raise InputError(
             "smallpose compare", "the same result file was given twice", "pass each file once"

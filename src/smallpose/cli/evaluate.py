@@ -418,7 +418,9 @@ def _draw_worst_people(
 
 def _name_model(path: Path) -> str:
     """Return the name of a result file, or of the run that it is in."""
-    return path.parent.name if path.stem == "found" and path.parent.name else path.stem
+    from smallpose.io.result_folders import get_result_name
+
+    return get_result_name(path)
 
 
 def _draw_figures(

@@ -1,6 +1,6 @@
 """Folders of results with one file per image: tell which tool wrote them.
 
-Folders of JSON are read by `result_forms`; the reader of another form is one more function here and
+Folders of JSON are read by `json_folders`; the reader of another form is one more function here and
 in `read_result_folder`.
 """
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
-from smallpose.io.result_forms import find_folder_form, find_single_file
-from smallpose.io.yolo_results import find_yolo_labels, read_yolo_results
+from smallpose.io.json_folders import find_folder_form, find_single_file
+from smallpose.io.yolo_results import LABELS, find_yolo_labels, read_yolo_results
 
 
 def is_result_folder(folder: Path) -> bool:
@@ -19,6 +19,16 @@ def is_result_folder(folder: Path) -> bool:
         or find_single_file(folder) is not None
         or find_folder_form(folder) is not None
     )
+
+
+def get_result_name(path: Path) -> str:
+    """Return what results are called: their file, the run of `found.json`, the run of `labels`.
+
+    >>> get_result_name(Path("runs/B/found.json")), get_result_name(Path("pose/predict/labels"))
+    ('B', 'predict')
+    """
+    is_part_of_run = path.stem == "found" or path.name == LABELS
+    return path.parent.name if is_part_of_run and path.parent.name else path.stem
 
 
 def read_result_folder(folder: Path, truth: Instances) -> Predictions | None:

@@ -21,7 +21,7 @@ from smallpose.system.files import read_bytes
 PERSON_CLASS = 0  # in Ultralytics' pose models; a folder with a single other class has people, too
 _NUM_BOX_VALUES = 5  # class cx cy w h
 _MAX_TAIL = 2  # score and identity
-_LABELS = "labels"
+LABELS = "labels"
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ class _Layout(NamedTuple):
 
 def find_yolo_labels(folder: Path) -> Path | None:
     """Return the folder of label files that is meant, itself or its `labels`; None without one."""
-    for candidate in (folder, folder / _LABELS):
+    for candidate in (folder, folder / LABELS):
         files = sorted(candidate.glob("*.txt")) if candidate.is_dir() else []
         if any(_is_label_file(file) for file in files):
             return candidate

@@ -11,6 +11,7 @@ from typing import Literal
 
 from smallpose.core.errors import InputError
 from smallpose.io.coco_results import is_result_file
+from smallpose.io.yolo_results import LABELS
 from smallpose.system.files import read_bytes
 
 MAX_RESULTS = 20  # on one page with a ground truth
@@ -142,7 +143,8 @@ def _choose_names(
 
 def _shorten(path: Path) -> str:
     """Return the file's name without `.json` and `.gz`."""
-    name = path.name or path.resolve().name
+    is_label_folder = path.name == LABELS and path.is_dir()
+    name = path.resolve().parent.name if is_label_folder else path.name or path.resolve().name
     return name.removesuffix(".gz").removesuffix(".json") or name
 
 
