@@ -22,8 +22,8 @@ from drawn_scenes import make_scenes  # noqa: E402
 from rendered_small import HEIGHTS, compare_curves  # noqa: E402
 
 from smallpose import create_method  # noqa: E402
+from smallpose.catalog.run_method import read_run_method  # noqa: E402
 from smallpose.inference import predict_people  # noqa: E402
-from smallpose.resolution.method_model import read_run_method  # noqa: E402
 from smallpose.resolution.scores import METRICS  # noqa: E402
 
 SLOW_PROGRAM = """

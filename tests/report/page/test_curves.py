@@ -6,6 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from smallpose.core.sizes import SIZES
+from smallpose.evaluation.analysis.density_axes import (
+    AXES,
+    break_down_by_density,
+    measure_densities,
+)
 from smallpose.evaluation.analysis.half_detected import find_half_detected_height
 from smallpose.evaluation.evaluate import evaluate
 from smallpose.report.inputs.selections import list_selections, read_leaking_images
@@ -126,3 +132,21 @@ def test_the_table_beside_the_curves_has_their_numbers(data):
     curves = compute_curves(selections, [data.results[1]], ["#000000"], limits).data
     table = build_curve_table(curves["runs"])
     assert np.sum([row[4] for row in table.rows]) == int(data.test.is_counted.sum())
+
+
+def test_every_run_has_curves_along_density_and_its_parts_for_each_size(data):
+    selections = list_selections(data.test)
+    results = [data.results[index] for index in sorted(data.results)]
+    limits = [find_height_limit(data.test, result.matches) for result in results]
+    curves = compute_curves(selections, results, ["#000000"] * len(results), limits).data
+    values = measure_densities(data.test)
+    for run, result in zip(curves["runs"], results, strict=True):
+        expected = break_down_by_density(data.test, result.predictions).bins
+        for size, is_member in zip(SIZES, values.sizes, strict=True):
+            for name in AXES:
+                bins = run["along"]["all"].get(f"{name}_{size}", [])
+                if (name, size) == ("density", "small"):
+                    bins = run["along"]["all"]["density"]
+                assert sum(b[3] for b in bins) == is_member.sum()
+                ends = [expected[size][name][0].low, expected[size][name][-1].high]
+                assert [bins[0][0], bins[-1][1]] == pytest.approx(ends, abs=1e-4)

@@ -296,6 +296,12 @@ def test_runs_can_be_hidden_and_values_are_read_from_the_curves(page: Browser):
     assert "people" in page.evaluate("document.getElementById('curves-readout').textContent")
     page.click("input[name=axis][value=density]")
     assert "dense" in page.evaluate("document.querySelector('#curves svg').textContent")
+    page.click("input[name=axis][value='pixels per joint']")
+    page.click("input[name=curves-size][value=medium]")
+    assert "medium people" in page.evaluate("document.querySelector('#curves svg').textContent")
+    assert page.evaluate(lines) == 2
+    page.click("input[name=axis][value=height]")
+    assert page.evaluate("document.getElementById('curves-size').hidden")
 
 
 def test_dark_mode_follows_the_system_until_the_reader_chooses(page: Browser, address: str):

@@ -9,11 +9,11 @@ from PIL import Image
 
 from smallpose.core.errors import SmallposeError
 from smallpose.core.instances import Instances
-from smallpose.dataloading.images import ImageArray
+from smallpose.dataloading.images import NO_SUCH_IMAGE, ImageArray
 from smallpose.evaluation.matching.arrays import Floats, Ints
 from smallpose.report.images.contact_sheet import ReadImage
 from smallpose.report.images.pose_drawing import Window, place_windows
-from smallpose.system.progress import show_progress
+from smallpose.system.progress import print_status, show_progress
 
 CELL_WH = (120, 160)  # px, largest size of a person's image; smaller ones keep their pixels
 CELL_MARGIN = 0.2
@@ -39,17 +39,26 @@ def encode_images(truth: Instances, image: Ints, windows: Ints, read: ReadImage)
     order = np.argsort(image, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(image[order])) + 1) if len(order) else []
 
+    errors: list[SmallposeError] = []
+
     def cut_group(group: Ints) -> None:
         try:
             full_image = read(truth.images.file_names[image[group[0]]])
-        except SmallposeError:
-            return  # a set built with --missing-images keep lacks some images
+        except SmallposeError as error:
+            if error.what != NO_SUCH_IMAGE:  # these have been counted
+                errors.append(error)
+            return
         for i in group.tolist():
             out[i] = _encode_webp(_fit_cell(windows[i].tolist()).cut(full_image))
 
     with ThreadPoolExecutor(2) as pool:
         for _ in show_progress(pool.map(cut_group, groups), "people", total=len(groups)):
             pass
+    if errors:
+        print_status(
+            f"{len(errors):,} images cannot be read, and their people are shown without (first: "
+            f"{min(map(str, errors))})"
+        )
     return out
 
 

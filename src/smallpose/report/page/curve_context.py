@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from smallpose.core.sizes import SIZES
 from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.analysis.binned_ap import Bin
 from smallpose.evaluation.analysis.half_detected import MAX_OUTSIDE, MIN_PARTIAL
@@ -23,9 +24,10 @@ _ALT = (
 _NOTE = (
     "Points are at the mean of their bin. Bins have equally many people, and those of a wide range "
     "of heights are split. AP by protocol owned, so that each false positive counts in one bin. "
-    "Pale areas are 95 % intervals over images or videos. The triangle marks the height from which "
-    "half of the people are detected, with its interval. People of different heights differ in "
-    "crowding, source and box as well: smallpose resolution shows the same people at falling "
+    "Pale areas are 95 % intervals over images or videos; AP has none along the density of medium "
+    "and large people, pixels per joint and labelled share. The triangle marks the height from "
+    "which half of the people are detected, with its interval. People of different heights differ "
+    "in crowding, source and box as well: smallpose resolution shows the same people at falling "
     "heights."
 )
 
@@ -56,7 +58,10 @@ def build_curve_section(
     curves = computed.data
     values = {
         "curves": encode_for_script(curves),
-        "axes": curves["axes"],
+        "axis_names": list(dict.fromkeys(axis["name"] for axis in curves["axes"])),
+        "axis_sizes": [
+            size for size in SIZES if any(axis["size"] == size for axis in curves["axes"])
+        ],
         "curves_runs": curves["runs"],
         "curves_alt": _ALT,
         "curves_table": Markup(build_curve_table(curves["runs"]).to_html()),

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.core.density import DENSE_FROM, SPARSE_BELOW
+from smallpose.core.density import DENSE_FROM, DENSITIES, SPARSE_BELOW
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
+from smallpose.core.predictions import Predictions
+from smallpose.core.sizes import SIZES
 from smallpose.evaluation.analysis.binned_ap import (
     MAX_HEIGHT_RATIO,
     Bin,
@@ -18,6 +20,7 @@ from smallpose.evaluation.analysis.binned_ap import (
     measure_density,
     measure_height,
 )
+from smallpose.evaluation.analysis.density_axes import DENSITY_LIMITS, measure_densities
 from smallpose.evaluation.analysis.half_detected import MAX_OUTSIDE, HalfDetected
 from smallpose.evaluation.ceiling.whole_pixels import compute_ceilings_along
 from smallpose.evaluation.matching.arrays import Ints, Mask
@@ -35,9 +38,17 @@ from smallpose.report.page.summary_statistics import find_height_limit
 from smallpose.stats.crowding import crowd_index
 
 NUM_BINS = 12
+NUM_SIZE_BINS = 6  # of the people of one size class
 NUM_RESAMPLES = 100
 NUM_SHARE_RESAMPLES = 200
 MAX_PEOPLE_WITH_INTERVALS = 30_000  # with more people the intervals are thinner than the line
+
+# Name on the page, key of `DensityValues`, label and unit.
+_PARTS = (
+    ("density", "density", "density by own size limit", ""),
+    ("pixels per joint", "pixels_per_joint", "px² per labelled joint", ""),
+    ("labelled share", "labelled_share", "labelled share of joints", ""),
+)
 
 
 @dataclass(frozen=True)
@@ -45,57 +56,101 @@ class Axis:
     """The quantity that people are sorted by.
 
     Args:
+        key: unique among the axes.
+        name: of the page's control; axes of one name differ in their people.
+        size: of the people, where these are of one size class.
         marks: values where classes end.
         bands: names of the classes between the marks.
+        num_bins: of equally many people.
+        has_intervals: whether AP has intervals, which take most of the time.
     """
 
     key: str
+    name: str
     label: str
     unit: str
     log: bool
     values: NDArray[np.float64]
     marks: tuple[float, ...] = ()
     bands: tuple[str, ...] = ()
+    size: str = ""
+    num_bins: int = NUM_BINS
+    has_intervals: bool = True
 
     def to_scale(self) -> Scale:
         """Return the people's values with their bins."""
         max_ratio = MAX_HEIGHT_RATIO if self.key == "height" else None
-        return Scale(self.values, NUM_BINS, max_ratio)
+        return Scale(self.values, self.num_bins, max_ratio)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the axis for JSON, without the people's values."""
-        fields = ("key", "label", "unit", "log", "marks", "bands")
+        fields = ("key", "name", "size", "label", "unit", "log", "marks", "bands")
         return {name: getattr(self, name) for name in fields}
 
 
 def build_axes(truth: Instances) -> list[Axis]:
-    """Build the axes: height of all people, density of small ones, CrowdIndex of their image."""
+    """Build the axes: height, CrowdIndex of the image, and density by size with its two parts.
+
+    Axes of a size class that has no people are left out, but for the density of the small.
+    """
     crowding = np.where(truth.is_counted, crowd_index(truth)[truth.image_rows], np.nan)
-    return [
-        Axis(
-            key="height",
-            label="height of the person's box",
-            unit="px",
-            log=True,
-            values=measure_height(truth),
-        ),
-        Axis(
-            key="density",
-            label="keypoint density, small people (Eq. 3)",
-            unit="",
-            log=False,
-            values=measure_density(truth),
-            marks=(SPARSE_BELOW, DENSE_FROM),
-            bands=("sparse", "moderate", "dense"),
-        ),
-        Axis(
-            key="crowding",
-            label="CrowdIndex of the image (Eq. 1)",
-            unit="",
-            log=False,
-            values=crowding,
-        ),
-    ]
+    height = Axis(
+        key="height",
+        name="height",
+        label="height of the person's box",
+        unit="px",
+        log=True,
+        values=measure_height(truth),
+    )
+    density = Axis(
+        key="density",
+        name="density",
+        label="keypoint density, small people (Eq. 3)",
+        unit="",
+        log=False,
+        values=measure_density(truth),
+        marks=(SPARSE_BELOW, DENSE_FROM),
+        bands=DENSITIES,
+        size="small",
+    )
+    crowd = Axis(
+        key="crowding",
+        name="crowding",
+        label="CrowdIndex of the image (Eq. 1)",
+        unit="",
+        log=False,
+        values=crowding,
+    )
+    return [height, density, crowd, *_build_size_axes(truth)]
+
+
+def _build_size_axes(truth: Instances) -> list[Axis]:
+    """Build the axes of each size class: density by its own limit, and the parts of density."""
+    measured = measure_densities(truth)
+    axes = []
+    for size, is_member in zip(SIZES, measured.sizes, strict=True):
+        if not is_member.any():
+            continue
+        for name, key, label, unit in _PARTS:
+            if (name, size) == ("density", "small"):
+                continue  # has an axis with more bins
+            is_density = name == "density"
+            axes.append(
+                Axis(
+                    key=f"{key}_{size}",
+                    name=name,
+                    label=f"{label}, {size} people",
+                    unit=unit,
+                    log=key == "pixels_per_joint",
+                    values=np.where(is_member, measured.get_axis(key), np.nan),
+                    marks=DENSITY_LIMITS[size] if is_density else (),
+                    bands=DENSITIES if is_density else (),
+                    size=size,
+                    num_bins=NUM_SIZE_BINS,
+                    has_intervals=False,
+                )
+            )
+    return axes
 
 
 @dataclass(frozen=True)
@@ -166,18 +221,13 @@ def compute_curves(
         resampling = _draw_images(selection.truth)
         for run, result, limit in zip(runs, results, limits, strict=True):
             own = result if selection is first else selection.match(result)
-            along = compute_binned_aps(
-                selection.truth,
-                own.predictions,
-                [axis.to_scale() for axis in axes],
-                num_resamples=num_resamples,
-            )
+            along = _compute_ap_along(selection.truth, own.predictions, axes, num_resamples)
             run["along"][selection.key] = {
-                axis.key: _list_bins(selection.truth, own, axis, bins, resampling)
-                for axis, bins in zip(axes, along, strict=True)
+                axis.key: _list_bins(selection.truth, own, axis, along[axis.key], resampling)
+                for axis in axes
             }
             if num_resamples:
-                density.append(along[[axis.key for axis in axes].index("density")])
+                density.append(along["density"])
             if selection is not first:
                 limit = find_height_limit(selection.truth, own.matches)
             run["half"][selection.key] = _describe_limit(limit)
@@ -193,6 +243,23 @@ def compute_curves(
         "runs": runs,
     }
     return Curves(data, density)
+
+
+def _compute_ap_along(
+    truth: Instances, predictions: Predictions, axes: Sequence[Axis], num_resamples: int
+) -> dict[str, list[Bin]]:
+    """Compute AP along all axes, by their keys."""
+    along: dict[str, list[Bin]] = {}
+    for has_intervals in (True, False):
+        chosen = [axis for axis in axes if axis.has_intervals == has_intervals]
+        bins = compute_binned_aps(
+            truth,
+            predictions,
+            [axis.to_scale() for axis in chosen],
+            num_resamples=num_resamples if has_intervals else 0,
+        )
+        along |= {axis.key: one for axis, one in zip(chosen, bins, strict=True)}
+    return along
 
 
 def _compute_ceilings(

@@ -10,11 +10,18 @@ function drawCurves({ axes, runs, selections, ceilings }) {
   const margin = { left: 44, right: 14, top: 18, bottom: 44 };
   const visible = new Set(runs.map((_, i) => i));
   const halves = document.getElementById("curves-half");
+  const sizes = document.getElementById("curves-size");
+  const firstSize = sizes.querySelector("input:checked");
   let axis = axes[0], measure = "share", selection = selections[0].key;
+  let name = axis.name, size = firstSize ? firstSize.value : "";
   let cursor = null; // a value on the axis
 
   document.getElementById("curves-controls").addEventListener("change", (event) => {
-    if (event.target.name === "axis") axis = axes.find((a) => a.key === event.target.value);
+    if (event.target.name === "axis") name = event.target.value;
+    if (event.target.name === "curves-size") size = event.target.value;
+    const named = axes.filter((a) => a.name === name);
+    axis = named.find((a) => a.size === size) ?? named[0];
+    sizes.hidden = named.length < 2;
     if (event.target.name === "measure") measure = event.target.value;
     cursor = null;
     draw();
@@ -34,7 +41,7 @@ function drawCurves({ axes, runs, selections, ceilings }) {
 
   function listBins(run) {
     const showsAp = measure === "ap";
-    return run.along[selection][axis.key].map(
+    return (run.along[selection][axis.key] ?? []).map(
       ([low, high, mean, people, partial, ap, apLow, apHigh, share, shareLow, shareHigh]) => ({
         low, high, people, partial,
         middle: mean,
@@ -57,8 +64,9 @@ function drawCurves({ axes, runs, selections, ceilings }) {
     const maximum = Math.max(...bins.map((bin) => bin.upper ?? bin.value), 1);
     const top = Math.min(100, 20 * Math.ceil(maximum / 20));
     const toLinear = axis.log ? Math.log : (value) => value;
-    const from = axis.marks.length ? 0 : Math.min(...bins.map((bin) => bin.low));
-    const to = axis.marks.length ? 1 : Math.max(...bins.map((bin) => bin.high));
+    const isFixed = axis.marks.length || !bins.length;
+    const from = isFixed ? Number(axis.log) : Math.min(...bins.map((bin) => bin.low));
+    const to = isFixed ? 1 + Number(axis.log) : Math.max(...bins.map((bin) => bin.high));
     const range = toLinear(to) - toLinear(from) || 1;
     const innerWidth = width - margin.left - margin.right;
     const innerHeight = height - margin.top - margin.bottom;
@@ -119,7 +127,7 @@ function drawCurves({ axes, runs, selections, ceilings }) {
 
   // The best AP that joints in whole pixels leave; above the axis where the runs are far below it.
   function drawCeiling({ x, y, to, top, width }) {
-    const points = ceilings[selection][axis.key];
+    const points = ceilings[selection][axis.key] ?? [];
     if (!points.length) return;
     const inside = points.filter(([, value]) => value <= top);
     const place = inside.map(([mean, value]) => `${x(mean)},${y(value)}`).join(" ");
@@ -151,9 +159,13 @@ function drawCurves({ axes, runs, selections, ceilings }) {
   function listTicks(from, to, width) {
     const maxTicks = width / 70;
     if (axis.log) {
-      const all = [8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536];
+      const heights = [8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536];
+      const powers = [1, 10, 100, 1e3, 1e4, 1e5, 1e6].flatMap((ten) => [ten, 2 * ten, 5 * ten]);
+      const all = axis.key === "height" ? heights : powers;
       const inside = all.filter((value) => value >= from && value <= to);
-      const every = Math.ceil(inside.length / Math.max(maxTicks, 2));
+      // Ticks of a small part of a wide axis need the same room.
+      const span = Math.log(inside.at(-1) / inside[0]) / Math.log(to / from) || 1;
+      const every = Math.ceil(inside.length / Math.max(maxTicks * span, 2));
       return inside.filter((_, i) => i % every === 0);
     }
     const step = [0.05, 0.1, 0.2, 0.25, 0.5, 1].find((value) => (to - from) / value <= maxTicks) || 1;
