@@ -94,6 +94,7 @@ def read_yolo_pose(
 
 def _read_data_file(path: Path, category: Sequence[str]) -> _DataFile:
     content = _read_notes(path) if path.suffix == ".json" else _read_yaml(path)
+    content = {str(key).lower(): value for key, value in content.items()}
     num_joints, num_values = _read_kpt_shape(path, content)
     joints, notes = _read_joint_names(path, content, num_joints)
     folders: dict[str, tuple[str, ...]] = {}
