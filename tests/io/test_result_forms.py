@@ -12,7 +12,7 @@ from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.io.coco_results import is_result_file, read_results
-from smallpose.io.pose_forms import OPENPOSE_JOINTS
+from smallpose.io.pose_records import OPENPOSE_JOINTS
 from smallpose.io.result_folders import is_result_folder
 
 NAMES = ("000001.jpg", "street/cat.png", "results_7.jpg")
@@ -455,3 +455,16 @@ def test_evaluate_compare_and_check_take_the_forms_as_they_are(form, tmp_path, m
     assert main(["compare", "truth.json", "plain.json", str(path), "--intervals", "20"]) == 0
     assert main(["check", str(path), "--truth", str(truth)]) == 0
     assert smallpose.read_results(path, smallpose.read_coco(truth)).image_ids.tolist() == [3, 3, 9]
+
+
+@pytest.mark.parametrize(
+    ("form", "what"),
+    [
+        ("OpenPifPaf", "is a folder of results and has no labels; give the ground truth first"),
+        ("JSON Lines", "is a list of results and has no labels; give the ground truth first"),
+    ],
+)
+def test_results_before_the_ground_truth_are_named(form, what, tmp_path, capsys):
+    truth, path = write_truth(tmp_path / "truth.json"), FORMS[form](tmp_path)
+    assert main(["evaluate", str(path), str(truth)]) == 2
+    assert what in capsys.readouterr().err

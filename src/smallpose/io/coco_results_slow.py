@@ -124,7 +124,7 @@ def read_entries(
     Raises: InputError when the path has no results, RefusedError for a pickle.
     """
     if Path(path).is_dir():
-        from smallpose.io.result_forms import convert_folder, find_single_file
+        from smallpose.io.json_folders import convert_folder, find_single_file
 
         single = find_single_file(Path(path))
         return convert_folder(Path(path), images) if single is None else read_entries(single)

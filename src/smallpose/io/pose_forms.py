@@ -15,105 +15,31 @@ keypoints_scores} and the fields of supervision's KeyPoints, which RF-DETR retur
 """
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
-import msgspec
 import numpy as np
-from msgspec import Meta, Struct
-from numpy.typing import NDArray
+from msgspec import Struct
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
-from smallpose.io.joint_list import MAX_JOINTS
-
-Record = dict[str, Any]
-T = TypeVar("T", bound=Struct)
-Floats = NDArray[np.float64]
-Number = float | int
-Point = Annotated[list[float], Meta(min_length=2, max_length=3)]
-Box = Annotated[list[float], Meta(min_length=4, max_length=4)]
-SINK_REMEDY = (
-    'write them as well: sink.append(key_points.as_detections(), custom_data={"file_name": name, '
-    '"keypoints": key_points.xy, "keypoint_confidence": key_points.keypoint_confidence})'
+from smallpose.io.pose_records import (
+    MIN_KEYPOINT_SCORE,
+    OPENPOSE_JOINTS,
+    SINK_REMEDY,
+    Arrays,
+    CmuPose,
+    FlatPose,
+    MmposePose,
+    OpenposePose,
+    Record,
+    SinkRow,
+    VitposePose,
+    build_record,
+    convert_pose,
+    describe_lengths,
+    flatten_points,
+    join_scores,
 )
-MIN_KEYPOINT_SCORE = 0.2  # MMPose counts keypoints above this in a detection's score
-
-_SIDES = ("right", "left")
-_OPENPOSE_ARMS = [f"{side}_{j}" for side in _SIDES for j in ("shoulder", "elbow", "wrist")]
-_OPENPOSE_LEGS = [f"{side}_{j}" for side in _SIDES for j in ("hip", "knee", "ankle")]
-_OPENPOSE_HEAD = [f"{side}_{j}" for j in ("eye", "ear") for side in _SIDES]
-_OPENPOSE_FEET = [
-    f"{side}_{j}" for side in ("left", "right") for j in ("big_toe", "small_toe", "heel")
-]
-# By their number: the COCO and the BODY_25 model.
-OPENPOSE_JOINTS = {
-    18: ["nose", "neck", *_OPENPOSE_ARMS, *_OPENPOSE_LEGS, *_OPENPOSE_HEAD],
-    25: [
-        "nose",
-        "neck",
-        *_OPENPOSE_ARMS,
-        "mid_hip",
-        *_OPENPOSE_LEGS,
-        *_OPENPOSE_HEAD,
-        *_OPENPOSE_FEET,
-    ],
-}
-
-
-class _FlatPose(Struct):
-    keypoints: list[float]
-    score: float
-    bbox: Box | None = None
-    box: Box | None = None  # AlphaPose
-    category_id: int | str | None = None
-
-
-class _MmposePose(Struct):
-    keypoints: list[Point]
-    keypoint_scores: list[float]
-    bbox: list[Any] | None = None  # [[x1, y1, x2, y2]] or the four numbers
-    bbox_score: float = 1.0
-
-
-class _VitposePose(Struct):
-    keypoints: list[Point]
-    scores: list[float]
-    labels: list[Annotated[int, Meta(ge=0, lt=MAX_JOINTS)]]
-
-
-class _SinkRow(Struct):
-    x_min: float
-    y_min: float
-    x_max: float
-    y_max: float
-    confidence: float
-    keypoints: list[Point] | None = None
-    keypoint_scores: list[float] | None = None
-    keypoint_confidence: list[float] | None = None
-    xyxy: Box | None = None  # of the detector, in the data of RF-DETR's KeyPoints
-
-
-class _OpenposePose(Struct):
-    pose_keypoints_2d: list[float]
-
-
-class _CmuPose(Struct):
-    joints: list[float]
-
-
-class _Arrays(Struct):
-    """A row per pose; every tool has some of the fields."""
-
-    keypoints: list[list[Point]] | None = None
-    xy: list[list[Point]] | None = None
-    boxes: list[Box] | None = None
-    xyxy: list[Box] | None = None
-    scores: list[float] | None = None
-    detection_confidence: list[float] | None = None
-    keypoints_scores: list[list[float]] | None = None
-    keypoint_confidence: list[list[float]] | None = None
-    labels: list[int] | None = None
-    class_id: list[int] | None = None
 
 
 class PoseReader:
@@ -157,7 +83,7 @@ class PoseReader:
         self._num_poses += 1
         for key, kind, read in self._forms:
             if isinstance(value, dict) and key in value:
-                return read(self, _convert(_flatten(value), kind, where), where)
+                return read(self, convert_pose(flatten_points(value), kind, where), where)
         raise _describe_unknown_form(where, value)
 
     def list_notes(self) -> list[str]:
@@ -189,7 +115,7 @@ class PoseReader:
             raise InputError(where, "names other joints than the files before", "read them apart")
         self.keypoint_names = listed
 
-    def _read_flat(self, pose: _FlatPose, where: str) -> Record:
+    def _read_flat(self, pose: FlatPose, where: str) -> Record:
         record: Record = {"keypoints": pose.keypoints, "score": pose.score}
         if pose.bbox or pose.box:
             record["bbox"] = pose.bbox or pose.box
@@ -197,45 +123,45 @@ class PoseReader:
             record["category_id"] = pose.category_id
         return record
 
-    def _read_mmpose(self, pose: _MmposePose, where: str) -> Record:
+    def _read_mmpose(self, pose: MmposePose, where: str) -> Record:
         """Score a pose by its box times the mean of the keypoint scores above 0.2, as MMPose."""
         if pose.keypoints and len(pose.keypoints[0]) == 3:
             raise InputError(
                 where, "its keypoints are 3D", "write the 2D poses, in px of the image"
             )
-        points = _join_scores(pose.keypoints, pose.keypoint_scores, where)
+        points = join_scores(pose.keypoints, pose.keypoint_scores, where)
         confident = points[points[:, 2] > MIN_KEYPOINT_SCORE, 2]
         score = float(pose.bbox_score * (confident.mean() if len(confident) else 0.0))
         box = pose.bbox
         if box and isinstance(box[0], list):
             box = box[0]
         if box and not (len(box) == 4 and all(isinstance(side, int | float) for side in box)):
-            raise _describe_lengths(where, "bbox")
-        return _build_record(points, score, box)
+            raise describe_lengths(where, "bbox")
+        return build_record(points, score, box)
 
-    def _read_vitpose(self, pose: _VitposePose, where: str) -> Record:
+    def _read_vitpose(self, pose: VitposePose, where: str) -> Record:
         """Place the joints by their labels; the box is none of the input's and is left out."""
-        points = _join_scores(pose.keypoints, pose.scores, where)
+        points = join_scores(pose.keypoints, pose.scores, where)
         if len(pose.labels) != len(points):
-            raise _describe_lengths(where, "keypoints and labels")
+            raise describe_lengths(where, "keypoints and labels")
         num_joints = max([len(COCO17), *(label + 1 for label in pose.labels)])
         placed = np.zeros((num_joints, 3))
         placed[pose.labels] = points
         self._num_missing_joints += num_joints - len(set(pose.labels))
         self._num_without_score += 1
-        return _build_record(placed, float(points[:, 2].mean()) if len(points) else 0.0, None)
+        return build_record(placed, float(points[:, 2].mean()) if len(points) else 0.0, None)
 
-    def _read_sink_row(self, row: _SinkRow, where: str) -> Record:
+    def _read_sink_row(self, row: SinkRow, where: str) -> Record:
         if row.keypoints is None:
             raise InputError(where, "has a box and no keypoints", SINK_REMEDY)
         scores = row.keypoint_scores or row.keypoint_confidence or [1.0] * len(row.keypoints)
         box = row.xyxy or [row.x_min, row.y_min, row.x_max, row.y_max]
-        return _build_record(_join_scores(row.keypoints, scores, where), row.confidence, box)
+        return build_record(join_scores(row.keypoints, scores, where), row.confidence, box)
 
-    def _read_openpose(self, pose: _OpenposePose, where: str) -> Record:
+    def _read_openpose(self, pose: OpenposePose, where: str) -> Record:
         return self._read_scoreless(pose.pose_keypoints_2d, where)
 
-    def _read_cmu(self, pose: _CmuPose, where: str) -> Record:
+    def _read_cmu(self, pose: CmuPose, where: str) -> Record:
         return self._read_scoreless(pose.joints, where)
 
     def _read_scoreless(self, values: Sequence[float], where: str) -> Record:
@@ -245,26 +171,26 @@ class PoseReader:
         points = np.reshape(values, (-1, 3))
         self.keypoint_names = self.keypoint_names or OPENPOSE_JOINTS.get(len(points))
         self._num_without_score += 1
-        return _build_record(points, float(points[:, 2].mean()), None)
+        return build_record(points, float(points[:, 2].mean()), None)
 
     def _read_arrays(self, value: dict[str, Any], where: str) -> list[Record]:
-        arrays = _convert(value | _get_data(value), _Arrays, where)
+        arrays = convert_pose(value | _get_data(value), Arrays, where)
         poses = arrays.keypoints or arrays.xy or []
         scores = arrays.scores or arrays.detection_confidence
         joint_scores = arrays.keypoints_scores or arrays.keypoint_confidence
         boxes = arrays.boxes or arrays.xyxy
         lengths = [len(rows) for rows in (scores, joint_scores, boxes) if rows is not None]
         if any(length != len(poses) for length in lengths):
-            raise _describe_lengths(where, "keypoints, scores and boxes")
+            raise describe_lengths(where, "keypoints, scores and boxes")
         self._num_poses += len(poses)
         self._check_classes(arrays.labels or arrays.class_id or [], where)
         records = []
         for row, points in enumerate(poses):
             own_scores = joint_scores[row] if joint_scores else [1.0] * len(points)
-            joined = _join_scores(points, own_scores, where)
+            joined = join_scores(points, own_scores, where)
             self._num_without_score += scores is None
             score = float(joined[:, 2].mean()) if scores is None else scores[row]
-            records.append(_build_record(joined, score, boxes[row] if boxes else None))
+            records.append(build_record(joined, score, boxes[row] if boxes else None))
         return records
 
     def _check_classes(self, classes: Sequence[int], where: str) -> None:
@@ -275,12 +201,12 @@ class PoseReader:
             raise InputError(where, what, "keep those of people before writing the file")
 
     _forms: Sequence[tuple[str, type[Struct], Callable[..., Record]]] = (
-        ("x_min", _SinkRow, _read_sink_row),
-        ("keypoint_scores", _MmposePose, _read_mmpose),
-        ("labels", _VitposePose, _read_vitpose),
-        ("pose_keypoints_2d", _OpenposePose, _read_openpose),
-        ("joints", _CmuPose, _read_cmu),
-        ("keypoints", _FlatPose, _read_flat),
+        ("x_min", SinkRow, _read_sink_row),
+        ("keypoint_scores", MmposePose, _read_mmpose),
+        ("labels", VitposePose, _read_vitpose),
+        ("pose_keypoints_2d", OpenposePose, _read_openpose),
+        ("joints", CmuPose, _read_cmu),
+        ("keypoints", FlatPose, _read_flat),
     )
 
 
@@ -314,51 +240,6 @@ def _get_data(value: dict[str, Any]) -> dict[str, Any]:
     """Return `data` of supervision's KeyPoints, where RF-DETR keeps the boxes."""
     data = value.get("data")
     return {"xyxy": data["xyxy"]} if isinstance(data, dict) and "xyxy" in data else {}
-
-
-def _flatten(value: dict[str, Any]) -> dict[str, Any]:
-    """Return a pose with triples x, y, score as one flat list, as COCO's results have them."""
-    points = value.get("keypoints")
-    has_triples = isinstance(points, list) and all(
-        isinstance(point, list) and len(point) == 3 for point in points
-    )
-    if not has_triples or "score" not in value or "keypoint_scores" in value:
-        return value
-    return value | {"keypoints": [number for point in points or [] for number in point]}
-
-
-def _convert(value: Any, kind: type[T], where: str) -> T:
-    """Convert decoded JSON; whole floats are read as integers, null fields are left out."""
-    known = {field.name for field in msgspec.structs.fields(kind)}
-    kept = {k: v for k, v in value.items() if k in known and v is not None}
-    try:
-        return msgspec.convert(kept, kind)
-    except msgspec.ValidationError as error:
-        what = str(error).replace("`", "").replace(" - at $.", ": ")
-        remedy = "write the pose again, with x, y in px and a score"
-        raise InputError(where, what, remedy) from None
-
-
-def _join_scores(points: Sequence[Point], scores: Sequence[float], where: str) -> Floats:
-    """Return (k, 3) x, y, score."""
-    if len(points) != len(scores):
-        raise _describe_lengths(where, "keypoints and their scores")
-    if any(len(point) != len(points[0]) for point in points):
-        raise _describe_lengths(where, "keypoints")
-    xy = np.array(points, dtype=np.float64).reshape(len(points), -1)[:, :2]
-    return np.column_stack([xy.reshape(-1, 2), np.asarray(scores, dtype=np.float64)])
-
-
-def _build_record(points: Floats, score: float, box_xyxy: Any) -> Record:
-    record: Record = {"keypoints": points.ravel().tolist(), "score": score}
-    if box_xyxy:
-        x1, y1, x2, y2 = box_xyxy
-        record["bbox"] = [x1, y1, x2 - x1, y2 - y1]
-    return record
-
-
-def _describe_lengths(where: str, what: str) -> InputError:
-    return InputError(where, f"the lengths of {what} are wrong", "write the file again")
 
 
 def _describe_unknown_form(where: str, value: Any) -> InputError:

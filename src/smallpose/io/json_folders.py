@@ -1,0 +1,87 @@
+"""Read folders of other tools with a file of JSON per image, or with one file for all."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from smallpose.core.errors import InputError
+from smallpose.core.instances import Images
+from smallpose.io.pose_forms import has_poses
+from smallpose.io.result_converter import Converter, FileImages, try_decode
+from smallpose.io.result_entries import ResultEntries
+from smallpose.system.files import read_bytes
+from smallpose.system.json_decode import decode_json
+
+
+class FolderForm(NamedTuple):
+    """Results that are a folder with a file per image.
+
+    Args:
+        name: of the tool, for messages.
+        suffix: of the names of its files, after the name of the image.
+        prefix: that the tool may put before the name of the image.
+    """
+
+    name: str
+    suffix: str
+    prefix: str = ""
+
+    def list_files(self, folder: Path) -> list[Path]:
+        """Return the files of the form, sorted by name."""
+        return sorted(file for file in folder.glob(f"*{self.suffix}") if file.is_file())
+
+
+# The first form with a file of its suffix is taken; a form that any *.json fits comes last.
+FOLDER_FORMS = (
+    FolderForm("OpenPifPaf", ".predictions.json"),
+    FolderForm("OpenPose", "_keypoints.json"),
+    FolderForm("MMPose", ".json", "results_"),
+)
+# Single files in the folders that these tools write.
+_SINGLE_FILES = ("coco_instances_results.json", "alphapose-results.json")
+
+
+def find_single_file(folder: Path) -> Path | None:
+    """Return the file with all results in a folder of Detectron2 or AlphaPose; else None."""
+    files = [folder / name for name in _SINGLE_FILES if (folder / name).is_file()]
+    return files[0] if files else None
+
+
+def find_folder_form(folder: Path) -> FolderForm | None:
+    """Return the form of a folder with a file of poses per image; None for other folders."""
+    for form in FOLDER_FORMS:
+        files = form.list_files(folder)
+        if files and _is_of_image(read_bytes(files[0])):
+            return form
+    return None
+
+
+def convert_folder(folder: Path, images: Images | None) -> ResultEntries:
+    """Convert a folder of results with a file per image.
+
+    Args:
+        images: of the ground truth; None where only the results are looked at. Then images are
+            called by the names of their files.
+
+    Raises: InputError naming the file that is broken or of an image that is not in the truth.
+    """
+    form = find_folder_form(folder)
+    if form is None:
+        has_json = any(folder.glob("*.json"))
+        what = "has no results of a known form" if has_json else "contains no .json file"
+        raise InputError(str(folder), what, "give a result file or such a folder")
+    converter = Converter()
+    file_images = FileImages(images)
+    for file in form.list_files(folder):
+        name = file.name.removesuffix(form.suffix)
+        names = [name]
+        if form.prefix and name.startswith(form.prefix):
+            names.append(name.removeprefix(form.prefix))
+        image = file_images.find(names, str(file))
+        converter.add_image(image, decode_json(file, read_bytes(file), Any), str(file))
+    return converter.finish()
+
+
+def _is_of_image(data: bytes) -> bool:
+    """Return whether a file is the poses of an image; a broken one may be."""
+    value = try_decode(data)
+    return value is None or has_poses(value)
