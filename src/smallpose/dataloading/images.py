@@ -35,6 +35,7 @@ from smallpose.system.link_roots import list_link_roots
 
 ImageArray = NDArray[np.uint8]
 
+NO_SUCH_IMAGE = "no such image"  # what an error says of a missing file
 # Of JPEG, PNG and WebP, in this order; searching is faster than opening each image.
 _EXIF_MARKERS = re.compile(rb"Exif\0|eXIf|EXIF")
 
@@ -202,7 +203,7 @@ def _read_file(path: Path) -> bytes:
             raise _make_large_file_error(path)
         return path.read_bytes()
     except FileNotFoundError:
-        raise InputError(str(path), "no such image", "check --images") from None
+        raise InputError(str(path), NO_SUCH_IMAGE, "check --images") from None
     except OSError as error:
         raise InputError(
             str(path), f"cannot be read ({error.strerror})", "check the file and its permissions"

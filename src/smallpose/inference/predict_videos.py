@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -38,7 +37,8 @@ FRAMES_PER_PART = 32
 BYTES_PER_PART = 2**27  # of decoded frames; another part is decoded meanwhile
 
 
-class FrameTime(NamedTuple):
+@dataclass(frozen=True)
+class FrameTime:
     """Which frame of which video an image is.
 
     Args:
@@ -151,7 +151,8 @@ class MediaPredictor:
         names = [f"{name}/{frame.index:06d}.jpg" for frame in frames]
         sizes_wh = [(frame.image.shape[1], frame.image.shape[0]) for frame in frames]
         ids = range(first_id, first_id + len(frames))
-        images = make_images(ids, names, *np.array(sizes_wh).T, groups=[name] * len(frames))
+        width, height = np.array(sizes_wh).T
+        images = make_images(ids, names, width, height, groups=[name] * len(frames))
         pixels = dict(zip(names, (frame.image for frame in frames), strict=True))
         people = make_instances(self.method.skeleton, images, [], np.zeros((0, 4)), [])
         # What the context of all parts has applied is not applied again.
@@ -187,19 +188,33 @@ class MediaPredictor:
 
 
 def name_videos(files: Sequence[Path]) -> dict[Path, str]:
-    """Return the folder that the frames of each video are named in: its path without the suffix.
+    """Return the folder that the frames of each video are named in: the shortest that is unique.
 
-    Videos that differ in their suffixes alone keep them. Raises InputError for a video twice.
+    It is the name of the video without its suffix, the name, or the path.
+
+    Raises: InputError for a video that is given twice.
     """
     videos = [file for file in files if is_video_file(file)]
     repeated = [file for file, count in Counter(videos).items() if count > 1]
     if repeated:
         raise InputError(str(repeated[0]), "the same video was given twice", "pass it once")
-    stems = Counter(video.with_suffix("") for video in videos)
-    return {
-        video: str(video if stems[video.with_suffix("")] > 1 else video.with_suffix(""))
-        for video in videos
-    }
+    taken = {str(file.parent) for file in files if not is_video_file(file)}
+    names: dict[Path, str] = {}
+    for describe in (_get_stem, _get_name, str):
+        counts = Counter(describe(video) for video in videos)
+        for video in videos:
+            name = describe(video)
+            if counts[name] == 1 and name not in taken:
+                names.setdefault(video, name)
+    return {video: names.get(video, str(video)) for video in videos}
+
+
+def _get_stem(path: Path) -> str:
+    return path.stem
+
+
+def _get_name(path: Path) -> str:
+    return path.name
 
 
 def _group_files(files: Iterable[Path]) -> Iterator[list[Path]]:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,8 @@ class VideoInfo:
     rate: Fraction
 
 
-class TimedFrame(NamedTuple):
+@dataclass(frozen=True)
+class TimedFrame:
     """A frame of a video.
 
     Args:
@@ -179,10 +180,10 @@ def read_frames(video: Path, frames: Sequence[int]) -> Iterator[Frame]:
 def _take_frames(frames: Iterator[TimedFrame], wanted: Sequence[int]) -> Iterator[Frame]:
     missing = set(wanted)
     try:
-        for index, _, image in frames:
-            if index in missing:
-                missing.discard(index)
-                yield index, image
+        for frame in frames:
+            if frame.index in missing:
+                missing.discard(frame.index)
+                yield frame.index, frame.image
             if not missing:
                 return
     except InputError:  # no table of contents, or no stream of images

@@ -97,7 +97,8 @@ def draw_image(
 
 def _draw_label(canvas: ImageArray, point: NDArray[np.float64], text: str) -> None:
     """Write a short text above a point, light on dark."""
-    corner = (round(float(point[0])) - 6 * len(text), round(float(point[1])) - 12)
+    x, y = round(float(point[0])) - 6 * len(text), round(float(point[1])) - 12
+    corner = (max(x, 2), max(y, 24))
     for colour, width in ((OUTLINE, 5), (MIDDLE, 2)):
         cv2.putText(canvas, text, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.7, colour, width, cv2.LINE_AA)
 

@@ -18,12 +18,15 @@ from smallpose.report.images.draw_predictions import (
 
 TIME_BASE = Fraction(1, 90_000)  # s; common rates, also 30000/1001, are whole numbers of it
 # Encoders in order of preference, with options; FFmpeg's builds have different ones.
-_ENCODERS = (
+_ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
     ("libx264", {"crf": "20", "preset": "veryfast"}),
     ("libopenh264", {}),
     ("mpeg4", {"qscale": "3"}),
 )
-_WEBM_ENCODERS = (("libvpx-vp9", {"crf": "30", "b": "0", "cpu-used": "6"}), ("libvpx", {}))
+_WEBM_ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("libvpx-vp9", {"crf": "30", "b": "0", "cpu-used": "6"}),
+    ("libvpx", {}),
+)
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 
 
