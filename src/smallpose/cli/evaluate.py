@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 import textwrap
 from pathlib import Path
@@ -268,6 +269,8 @@ def run_command(args: argparse.Namespace) -> None:
         raise InputError(
             f"--min-track-score {args.min_track_score:g}", "it belongs to --video", "add --video"
         )
+    if args.min_track_score is not None and not math.isfinite(args.min_track_score):
+        raise InputError(f"--min-track-score {args.min_track_score:g}", "no number", "use 0.3")
     if args.slice_by and not args.slices:
         raise InputError(
             f"--slice-by {args.slice_by}", "there is no table to slice by", "add --slices FILE.csv"

@@ -119,12 +119,8 @@ def read_result_tracks(
     data = read_bytes(Path(path))
     if b'"track_id"' not in data:
         return nothing
-    try:
-        if data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
-            records = _decode(path, data, _NamedResults).predictions
-        else:
-            records = _decode(path, data, list[_Result])
-    except InputError:
+    records = _decode_results(path, data)
+    if records is None:
         return nothing
     accepted = {None, *map(str, truth.category_ids)}
     kept = [
@@ -133,6 +129,29 @@ def read_result_tracks(
         if (None if record.category_id is None else str(record.category_id)) in accepted
     ]
     return number_tracks(kept) if len(kept) == len(predictions) else nothing
+
+
+def _decode_results(path: Path | str, data: bytes) -> list[_Result] | None:
+    """Decode the records; None for forms of other tools, whose readers have their own tables.
+
+    Raises: InputError for a `track_id` that is neither a number nor text.
+    """
+    text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    try:
+        if text[:1] == b"{":
+            return msgspec.json.decode(text, type=_NamedResults).predictions
+        return msgspec.json.decode(text, type=list[_Result])
+    except msgspec.ValidationError as error:
+        match = re.search(r"\[(\d+)\]\.track_id`$", str(error))
+        if match is None:
+            return None
+        raise InputError(
+            f"{path}, entry[{match[1]}]",
+            "track_id is neither a number nor text",
+            "correct the entry, or leave out --video",
+        ) from None
+    except msgspec.DecodeError:
+        return None
 
 
 def _decode(path: Path | str, data: bytes, kind: type[T]) -> T:

@@ -8,6 +8,7 @@ import itertools
 import math
 
 import numpy as np
+import pytest
 from scipy.optimize import linear_sum_assignment
 
 from smallpose.core.skeleton import SIGMAS
@@ -309,3 +310,16 @@ def list_accelerations(truth, results, joints):
                         x = [point[c] for point in points]
                         third.append(abs(x[3] - 3 * x[2] + 3 * x[1] - x[0]))
     return second, third
+
+
+def assert_equal(one, other):
+    """Compare nested values; numbers may differ by their rounding."""
+    assert type(one) is type(other)
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_equal(one[key], other[key])
+    elif isinstance(one, float):
+        assert one == pytest.approx(other, abs=1e-9)
+    else:
+        assert one == other
