@@ -18,14 +18,13 @@ from smallpose.evaluation.slices.evaluate_slices import (
     evaluate_image_slices,
     evaluate_person_slices,
 )
-from smallpose.evaluation.slices.slicing import Slicing, make_slicings
+from smallpose.evaluation.slices.slicing import make_slicing, make_slicings
 
 PROTOCOLS = ("coco", "owned", "recall")
 
 
-def make_slicing(labels):
-    values = tuple(sorted({label for label in labels if label}))
-    return Slicing("kind", np.array(labels, dtype=object), values)
+def label(labels):
+    return make_slicing("kind", [labels])
 
 
 def draw_labels(rng, count):
@@ -39,10 +38,10 @@ def test_a_slice_of_images_equals_these_images_scored_alone(crowded_dataset, see
     options = {"protocols": PROTOCOLS, "max_detections": limit}
     result = evaluate(data.truth, data.predictions, **options)
     labels = draw_labels(np.random.default_rng(seed), len(data.truth.images))
-    slicing = make_slicing(labels)
+    slicing = label(labels)
     scores = evaluate_image_slices(data.truth, result, [slicing])["kind"]
     for value in slicing.values:
-        truth = data.truth.take_images(np.flatnonzero(slicing.labels == value))
+        truth = data.truth.take_images(np.flatnonzero(np.array(slicing.labels) == value))
         predictions = data.predictions.take(np.isin(data.predictions.image_ids, truth.images.ids))
         alone = evaluate(truth, predictions, **options)
         assert scores[value].protocols == alone.protocols
@@ -57,10 +56,10 @@ def test_a_slice_of_people_equals_the_file_in_which_the_others_are_ignored(
     data = crowded_dataset(seed, joints=21, images=15)
     options = {"protocols": ("coco", "recall"), "max_detections": limit}
     result = evaluate(data.truth, data.predictions, **options)
-    slicing = make_slicing(draw_labels(np.random.default_rng(seed), len(data.truth)))
+    slicing = label(draw_labels(np.random.default_rng(seed), len(data.truth)))
     scores = evaluate_person_slices(data.truth, data.predictions, result, [slicing], **options)
     for value, score in scores["kind"].items():
-        counted = np.where(slicing.labels == value, data.truth.num_keypoints, 0)
+        counted = np.where(np.array(slicing.labels) == value, data.truth.num_keypoints, 0)
         alone = evaluate(replace(data.truth, num_keypoints=counted), data.predictions, **options)
         assert score.protocols == alone.protocols
         assert score.people == alone.people
@@ -69,13 +68,15 @@ def test_a_slice_of_people_equals_the_file_in_which_the_others_are_ignored(
 def test_a_false_positive_is_owned_by_the_slice_of_its_person(crowded_dataset):
     data = crowded_dataset(3, images=40)
     result = evaluate(data.truth, data.predictions, protocols=("owned",))
-    slicing = make_slicing(draw_labels(np.random.default_rng(0), len(data.truth)))
+    slicing = label(draw_labels(np.random.default_rng(0), len(data.truth)))
     scores = evaluate_person_slices(
         data.truth, data.predictions, result, [slicing], protocols=("owned",)
     )["kind"]
     config = ScoringConfig(protocols=("owned",))
     scored = select_keypoints(data.truth, data.predictions, config)
-    members = np.stack([(slicing.labels == v) & scored.classes[0] for v in slicing.values])
+    members = np.stack(
+        [(np.array(slicing.labels) == v) & scored.classes[0] for v in slicing.values]
+    )
     groups = score_groups(data.truth, data.predictions, scored, members)
     for value, group in zip(slicing.values, groups, strict=True):
         assert scores[value].protocols["owned"]["AP"] == group.ap
@@ -85,7 +86,7 @@ def test_intervals_are_those_of_the_slice_scored_alone(population):
     truth, predictions = population(60, 2)
     result = evaluate(truth, predictions)
     labels = ["a" if i % 3 else "b" for i in range(60)]
-    scores = evaluate_image_slices(truth, result, [make_slicing(labels)], num_resamples=50)["kind"]
+    scores = evaluate_image_slices(truth, result, [label(labels)], num_resamples=50)["kind"]
     some = truth.take_images(np.flatnonzero(np.array(labels) == "a"))
     kept = predictions.take(np.isin(predictions.image_ids, some.images.ids))
     alone = evaluate(some, kept, intervals=50)

@@ -552,14 +552,22 @@ static PyObject *accumulate_matches(PyObject *self, PyObject *args) {
         return PyErr_NoMemory();
     }
     Py_BEGIN_ALLOW_THREADS
+    /* Most false positives are so at all thresholds: these are counted once for all. */
+    const uint16_t everywhere = (uint16_t)((1u << levels) - 1);
+    Py_ssize_t fp_everywhere = 0;
     for (Py_ssize_t i = 0; i < n; i++) {
         uint16_t h = true_positives[order[i]], f = false_positives[order[i]];
+        if (!h && f == everywhere) {
+            fp_everywhere++;
+            continue;
+        }
         if (!(h | f)) continue;
         for (int t = 0; t < levels; t++) {
             fp[t] += f >> t & 1;
             if (!(h >> t & 1)) continue;
             Py_ssize_t k = tp[t]++;
-            value[t * capacity + k] = (double)tp[t] / ((double)fp[t] + (double)tp[t] + TINY);
+            double wrong = (double)(fp[t] + fp_everywhere);
+            value[t * capacity + k] = (double)tp[t] / (wrong + (double)tp[t] + TINY);
             where[t * capacity + k] = order[i];
         }
     }

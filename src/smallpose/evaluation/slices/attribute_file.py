@@ -60,20 +60,22 @@ def read_attributes(path: Path, truth: Instances) -> Attributes:
         )
     find_row = _index_people(truth) if is_of_people else _index_images(truth)
     size = len(truth) if is_of_people else len(truth.images)
-    columns = {name: [""] * size for name in names}
+    cells = dict(zip(header, zip(*(row for _, row in rows), strict=True), strict=True))
     line_of: dict[int, int] = {}
-    for line, cells in rows:
-        record = dict(zip(header, cells, strict=True))
-        row = find_row({key: record[key] for key in keys}, f"{where}, line {line}")
+    for (line, _), *key in zip(rows, *(cells[key] for key in keys), strict=True):
+        place = f"{where}, line {line}"
+        row = find_row(dict(zip(keys, key, strict=True)), place)
         if row in line_of:
             raise InputError(
-                f"{where}, line {line}",
+                place,
                 f"the same {'person' if is_of_people else 'image'} is in line {line_of[row]}",
                 "keep one of the two rows",
             )
         line_of[row] = line
-        for name in names:
-            columns[name][row] = record[name].strip()
+    columns = {name: [""] * size for name in names}
+    for name, column in columns.items():
+        for row, cell in zip(line_of, cells[name], strict=True):
+            column[row] = cell.strip()
     is_counted = truth.is_counted.tolist() if is_of_people else [True] * size
     return Attributes(
         file=where,
@@ -137,33 +139,44 @@ _FindRow = Callable[[dict[str, str], str], int]
 
 
 def _index_images(truth: Instances) -> _FindRow:
-    lookup, row_of = ImageLookup(truth.images), truth.images.row_of
+    row_of_text = {str(image): row for row, image in enumerate(truth.images.file_ids)}
+    lookups: list[ImageLookup] = []  # made where an id alone does not decide
 
     def find_row(keys: dict[str, str], where: str) -> int:
         file_name = keys.get("file_name", "").strip()
         text = keys.get("image_id", "").strip()
-        image_id: ImageId | None = int(text) if _is_number(text) else text
         if not (text or file_name):
             raise InputError(where, "has no key", "write the id or the file name of the image")
-        return row_of[lookup.find_id(image_id if text else None, file_name or None, where)]
+        row = None if file_name else row_of_text.get(text)
+        if row is not None:
+            return row
+        if not lookups:
+            lookups.append(ImageLookup(truth.images))
+        image_id: ImageId | None = int(text) if _is_number(text) else text or None
+        return truth.images.row_of[lookups[0].find_id(image_id, file_name or None, where)]
 
     return find_row
 
 
 def _index_people(truth: Instances) -> _FindRow:
-    rows: dict[str, list[int]] = {}
-    for row, person in enumerate(truth.file_ids):
-        rows.setdefault(str(person), []).append(row)
+    ids = [str(person) for person in truth.file_ids]
+    row_of = {person: row for row, person in enumerate(ids)}
+    repeated = {person for person, count in Counter(ids).items() if count > 1}
 
     def find_row(keys: dict[str, str], where: str) -> int:
-        key, text = next((key, text.strip()) for key, text in keys.items())
-        matching = rows.get(str(int(text)) if _is_number(text) else text, [])
-        if len(matching) != 1:
-            what = "is in the ground truth twice" if matching else "is not in the ground truth"
+        ((key, text),) = list(keys.items())[:1]
+        text = text.strip()
+        row = row_of.get(text)
+        if row is None and _is_number(text):
+            row = row_of.get(str(int(text)))
+        if row is None or text in repeated:
+            what = (
+                "is in the ground truth twice" if text in repeated else "is not in the ground truth"
+            )
             raise InputError(
                 where, f"{key} {text!r} {what}", "write the id of an annotation, or leave it out"
             )
-        return matching[0]
+        return row
 
     return find_row
 

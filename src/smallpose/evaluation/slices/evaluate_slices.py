@@ -89,7 +89,8 @@ def evaluate_image_slices(
     order = np.argsort(truth.images.ids, kind="stable")
     scores: SliceScores = {}
     for slicing in slicings:
-        groups = evaluate_image_groups(result, slicing.labels[order].tolist())
+        labels = slicing.labels
+        groups = evaluate_image_groups(result, [labels[row] for row in order.tolist()])
         scores[slicing.name] = {
             value: _take_score(groups[value], num_resamples, seed) for value in slicing.values
         }
@@ -123,17 +124,16 @@ def evaluate_person_slices(
         boxes_xywh=get_detection_boxes(predictions),
     )
     matching.prepare()
-    parts = [(slicing, value) for slicing in slicings for value in slicing.values]
+    parts = [(slicing, code) for slicing in slicings for code in range(len(slicing.values))]
 
     def score_part(part: int) -> SliceScore:
-        slicing, value = parts[part]
-        return _take_score(matching.evaluate(slicing.labels == value), num_resamples, seed)
+        slicing, code = parts[part]
+        return _take_score(matching.evaluate(slicing.codes == code), num_resamples, seed)
 
+    scored_parts = run_parts(score_part, len(parts), count_cores())
     scores: SliceScores = {slicing.name: {} for slicing in slicings}
-    for (slicing, value), score in zip(
-        parts, run_parts(score_part, len(parts), count_cores()), strict=True
-    ):
-        scores[slicing.name][value] = score
+    for (slicing, code), score in zip(parts, scored_parts, strict=True):
+        scores[slicing.name][slicing.values[code]] = score
     return scores
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from smallpose.core.errors import InputError
 from smallpose.evaluation.analysis.breakdown import sort_labels
+from smallpose.evaluation.matching.arrays import Ints
 from smallpose.evaluation.slices.attribute_file import Attributes
 
 LEVEL_COLUMNS = ("level", "severity", "corruption_level")
@@ -23,13 +24,20 @@ class Slicing:
 
     Args:
         name: such as `weather` or `weather*light`.
-        labels: the value of each image or person, in the order of the ground truth; "" for none.
-        values: each label once, in order.
+        codes: index of the value of each image or person, in the order of the ground truth; -1 for
+            none.
+        values: each once, in order.
     """
 
     name: str
-    labels: np.ndarray
+    codes: Ints
     values: tuple[str, ...]
+
+    @property
+    def labels(self) -> list[str]:
+        """Return the value of each image or person; "" for none."""
+        names = [*self.values, ""]
+        return [names[code] for code in self.codes.tolist()]
 
 
 def make_slicings(attributes: Attributes, chosen: Sequence[tuple[str, ...]]) -> list[Slicing]:
@@ -39,41 +47,45 @@ def make_slicings(attributes: Attributes, chosen: Sequence[tuple[str, ...]]) -> 
 
     Raises: InputError for more slices than anybody reads.
     """
-    labels = {
-        name: _cut_numbers(attributes.columns[name], name)
-        for name in {n for c in chosen for n in c}
-    }
+    used = dict.fromkeys(name for names in chosen for name in names)
+    cells = {name: _cut_numbers(attributes.columns[name], name) for name in used}
     slicings = []
     for names in chosen:
-        columns = [labels[name] for name in names]
-        joined = [CROSS.join(cells) if all(cells) else "" for cells in zip(*columns, strict=True)]
-        values = tuple(_sort_values(joined, [labels[name] for name in names]))
-        slicing = Slicing(CROSS.join(names), np.array(joined, dtype=object), values)
+        slicing = make_slicing(CROSS.join(names), [cells[name] for name in names])
         slicings.append(slicing)
-        if len(values) > MAX_SLICES:
+        if len(slicing.values) > MAX_SLICES:
             raise InputError(
                 f"{attributes.file}, column {slicing.name}",
-                f"has {len(values):,} different values, and at most {MAX_SLICES} are scored",
+                f"has {len(slicing.values):,} different values; at most {MAX_SLICES} are scored",
                 "name the columns to slice by, such as --slice-by weather",
             )
     return slicings
 
 
-def _sort_values(joined: Sequence[str], columns: Sequence[Sequence[str]]) -> list[str]:
-    """Return each joined label once, sorted by the first column, then by the second and so on."""
-    places = [{label: i for i, label in enumerate(sort_labels(column))} for column in columns]
-    of_label = {
-        label: tuple(place[cell] for place, cell in zip(places, cells, strict=True))
-        for label, *cells in zip(joined, *columns, strict=True)
-        if label
-    }
-    return sorted(of_label, key=lambda label: of_label[label])
+def make_slicing(name: str, columns: Sequence[Sequence[str]]) -> Slicing:
+    """Cross columns; values are sorted by the first one, then by the second and so on.
+
+    Args:
+        columns: the cells of each; an image or person with an empty one is in no slice.
+    """
+    rows = list(zip(*columns, strict=True))
+    places = [{label: i for i, label in enumerate(sort_labels(set(cells)))} for cells in columns]
+    given = [row for row in set(rows) if all(row)]
+    given.sort(key=lambda row: [place[cell] for place, cell in zip(places, row, strict=True)])
+    code_of = {row: code for code, row in enumerate(given)}
+    return Slicing(
+        name=name,
+        codes=np.array([code_of.get(row, -1) for row in rows], dtype=np.intp),
+        values=tuple(CROSS.join(row) for row in given),
+    )
 
 
 def _cut_numbers(cells: Sequence[str], name: str) -> list[str]:
     """Replace many different numbers by ranges; other columns stay as they are."""
+    if name in LEVEL_COLUMNS or len(set(cells)) <= MAX_VALUES:
+        return list(cells)
     numbers = parse_numbers(cells)
-    if numbers is None or name in LEVEL_COLUMNS:
+    if numbers is None:
         return list(cells)
     known = numbers[np.isfinite(numbers)]
     if len(np.unique(known)) <= MAX_VALUES:
