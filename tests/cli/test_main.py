@@ -65,7 +65,7 @@ def test_a_pipe_that_closes_early_is_not_an_error(tmp_path):
     [
         ["train", "simple_baseline_r18_tiny", "--data", "set", "--out", "run"],
         ["predict", "simple_baseline_r18_tiny", __file__, "--weights", "w", "--out", "f.json"],
-        ["methods"],
+        ["methods", "--recipes", "all"],
     ],
 )
 def test_without_pytorch_verbs_that_need_it_name_the_command_that_installs_it(words):
