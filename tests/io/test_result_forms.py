@@ -235,6 +235,13 @@ def test_vitpose_has_no_score_and_its_box_is_none_of_a_detector(tmp_path, truth)
     assert note.startswith("3 of 3 results have no score; it is the mean of their keypoint scores")
 
 
+def test_a_person_of_whom_vitpose_left_out_every_joint_is_kept(tmp_path, truth):
+    content = {NAMES[0]: [{"keypoints": [], "scores": [], "labels": [], "bbox": [1, 2, 3, 4]}]}
+    predictions = read_results(save(tmp_path / "f.json", content), truth)
+    assert predictions.keypoints.shape == (1, 17, 3) and predictions.scores.tolist() == [0.0]
+    assert "17 keypoints below the threshold" in predictions.notes[1]
+
+
 def test_joints_that_vitpose_left_out_stay_at_their_place_and_are_told(tmp_path, truth):
     content = {name: list_vitpose(i, 0.4) for i, name in enumerate(NAMES)}
     predictions = read_results(save(tmp_path / "f.json", content), truth)

@@ -35,6 +35,7 @@ from smallpose.io.pose_records import (
     SinkRow,
     VitposePose,
     build_record,
+    compute_mean_score,
     convert_pose,
     describe_lengths,
     flatten_points,
@@ -130,8 +131,8 @@ class PoseReader:
                 where, "its keypoints are 3D", "write the 2D poses, in px of the image"
             )
         points = join_scores(pose.keypoints, pose.keypoint_scores, where)
-        confident = points[points[:, 2] > MIN_KEYPOINT_SCORE, 2]
-        score = float(pose.bbox_score * (confident.mean() if len(confident) else 0.0))
+        confident = points[points[:, 2] > MIN_KEYPOINT_SCORE]
+        score = pose.bbox_score * compute_mean_score(confident)
         box = pose.bbox
         if box and isinstance(box[0], list):
             box = box[0]
@@ -149,7 +150,7 @@ class PoseReader:
         placed[pose.labels] = points
         self._num_missing_joints += num_joints - len(set(pose.labels))
         self._num_without_score += 1
-        return build_record(placed, float(points[:, 2].mean()) if len(points) else 0.0, None)
+        return build_record(placed, compute_mean_score(points), None)
 
     def _read_sink_row(self, row: SinkRow, where: str) -> Record:
         if row.keypoints is None:
@@ -171,7 +172,7 @@ class PoseReader:
         points = np.reshape(values, (-1, 3))
         self.keypoint_names = self.keypoint_names or OPENPOSE_JOINTS.get(len(points))
         self._num_without_score += 1
-        return build_record(points, float(points[:, 2].mean()), None)
+        return build_record(points, compute_mean_score(points), None)
 
     def _read_arrays(self, value: dict[str, Any], where: str) -> list[Record]:
         arrays = convert_pose(value | _get_data(value), Arrays, where)
@@ -189,7 +190,7 @@ class PoseReader:
             own_scores = joint_scores[row] if joint_scores else [1.0] * len(points)
             joined = join_scores(points, own_scores, where)
             self._num_without_score += scores is None
-            score = float(joined[:, 2].mean()) if scores is None else scores[row]
+            score = compute_mean_score(joined) if scores is None else scores[row]
             records.append(build_record(joined, score, boxes[row] if boxes else None))
         return records
 

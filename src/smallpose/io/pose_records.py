@@ -129,8 +129,13 @@ def join_scores(points: Sequence[Point], scores: Sequence[float], where: str) ->
         raise describe_lengths(where, "keypoints and their scores")
     if any(len(point) != len(points[0]) for point in points):
         raise describe_lengths(where, "keypoints")
-    xy = np.array(points, dtype=np.float64).reshape(len(points), -1)[:, :2]
-    return np.column_stack([xy.reshape(-1, 2), np.asarray(scores, dtype=np.float64)])
+    xy = np.array([point[:2] for point in points], dtype=np.float64).reshape(-1, 2)
+    return np.column_stack([xy, np.asarray(scores, dtype=np.float64)])
+
+
+def compute_mean_score(points: Floats) -> float:
+    """Return the mean of the keypoint scores of (k, 3) points; 0 without points."""
+    return float(points[:, 2].mean()) if len(points) else 0.0
 
 
 def build_record(points: Floats, score: float, box_xyxy: Any) -> Record:
