@@ -15,8 +15,11 @@ HELP = "Check results and rank them on one static page, with verdicts against th
 EXAMPLE = f"""\
 smallpose leaderboard add board {DEMO_TRUTH} \\
     runs/demo/B/found.json --name "R18 tiny, B" --trained-on demo"""
-ACTIONS = {"add": 2, "remove": 0, "show": 0}  # and the number of files each needs
+ACTIONS = {"add": 2, "training": 1, "remove": 0, "show": 0}  # the number of files each needs
 USAGE = "smallpose leaderboard add BOARD TRUTH.json PREDICTIONS.json --name NAME"
+TRAINING_USAGE = (
+    "smallpose leaderboard training BOARD TRUTH.json --name SET --images DIR --training-images DIR"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         choices=tuple(ACTIONS),
-        metavar="add|remove|show",
-        help="Add a result, remove the row called --name, or print the board and write its page "
-        "again.",
+        metavar="add|training|remove|show",
+        help="Add a result, compare the images of the training set called --name with the test "
+        "images, remove the row called --name, or print the board and write its page again.",
     )
     parser.add_argument(
         "board", type=Path, metavar="BOARD", help="Folder of the board; the first result makes it."
@@ -36,9 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="*",
         metavar="TRUTH.json PREDICTIONS.json",
-        help="COCO keypoint annotations and COCO keypoint results to add.",
+        help="COCO keypoint annotations, and for add COCO keypoint results.",
     )
     _add_row_options(parser.add_argument_group("the row"))
+    _add_training_options(parser.add_argument_group("a training set"))
     _add_board_options(parser.add_argument_group("a new board; later rows keep its rules"))
     add_json(parser, "the rows in their order")
 
@@ -48,8 +52,8 @@ def _add_row_options(group: Any) -> None:
         group,
         "--name",
         metavar="NAME",
-        default_text="none; add and remove need one",
-        help="Name of the row.",
+        default_text="none; only show needs none",
+        help="Name of the row, or of the training set.",
     )
     add_option(group, "--by", default="", default_text="empty", metavar="NAME", help="Who adds it.")
     add_option(
@@ -58,7 +62,8 @@ def _add_row_options(group: Any) -> None:
         action="append",
         metavar="NAME|unknown",
         default_text="unknown, shown as not declared",
-        help="Name of a training set; give it once for each.",
+        help="Name of a training set, give it once for each; those added by 'training' say which "
+        "test images they contain.",
     )
     add_option(
         group,
@@ -75,7 +80,27 @@ def _add_row_options(group: Any) -> None:
         default_text="not declared",
         help="What --ms-per-image was measured on.",
     )
-    add_switch(group, "--replace", help="Replace the row of that name.")
+    add_switch(group, "--replace", help="Replace the row, or the training set, of that name.")
+
+
+def _add_training_options(group: Any) -> None:
+    for name, what in (("--images", "test images"), ("--training-images", "training images")):
+        add_option(
+            group,
+            name,
+            type=Path,
+            metavar="DIR",
+            default_text="none; training needs it",
+            help=f"Folder of the {what}.",
+        )
+    add_option(
+        group,
+        "--workers",
+        type=_parse_count,
+        default=1,
+        metavar="N",
+        help="Number of threads that compare images.",
+    )
 
 
 def _add_board_options(group: Any) -> None:
@@ -121,6 +146,8 @@ def run_command(args: argparse.Namespace) -> None:
     _check_call(args)
     if args.action == "add":
         standings = _add(args)
+    elif args.action == "training":
+        standings = _add_training_set(args)
     elif args.action == "remove":
         standings = remove_row(args.board, args.name)
     else:
@@ -136,12 +163,25 @@ def _check_call(args: argparse.Namespace) -> None:
         raise InputError(
             f"smallpose leaderboard {args.action}",
             f"{len(args.files)} files were given instead of {num_files}",
-            f"run: {USAGE}" if num_files else "leave them out",
+            f"run: {TRAINING_USAGE if num_files == 1 else USAGE}"
+            if num_files
+            else "leave them out",
         )
     if args.action != "show" and not args.name:
         raise InputError(
-            f"smallpose leaderboard {args.action}", "the row has no name", "add --name NAME"
+            f"smallpose leaderboard {args.action}",
+            f"the {'training set' if args.action == 'training' else 'row'} has no name",
+            "add --name NAME",
         )
+    for flag, folder in (("images", args.images), ("training-images", args.training_images)):
+        if (args.action == "training") != (folder is not None):
+            raise InputError(
+                f"smallpose leaderboard {args.action}",
+                f"--{flag} " + ("is not for this action" if folder else "is missing"),
+                "leave it out" if folder else f"run: {TRAINING_USAGE}",
+            )
+        if folder is not None and not folder.is_dir():
+            raise InputError(f"--{flag} {folder}", "no such folder", "check the path")
 
 
 def _add(args: argparse.Namespace) -> "list[Standing]":
@@ -162,6 +202,33 @@ def _add(args: argparse.Namespace) -> "list[Standing]":
         max_per_image=args.max_per_image,
     )
     return add_submission(args.board, truth, submission, options, args.replace)
+
+
+def _add_training_set(args: argparse.Namespace) -> "list[Standing]":
+    from smallpose.report.leaderboard.submissions import add_training_set, rebuild_page
+    from smallpose.system.progress import print_status
+
+    made = add_training_set(
+        args.board,
+        args.files[0],
+        args.name,
+        images=args.images,
+        training_images=args.training_images,
+        replace_set=args.replace,
+        workers=args.workers,
+    )
+    print_status(
+        f"{made.name}: {made.num_images:,} training images; of the test images {len(made.exact):,} "
+        f"are among them as equal files, {len(made.near):,} as near-duplicates, and "
+        f"{len(made.not_compared):,} were not compared"
+    )
+    standings = rebuild_page(args.board)
+    names = [one.row.name for one in standings if made.name in (one.row.trained_on or ())]
+    if names:
+        print_status(
+            f"add {', '.join(names)} again with --replace for the score on the images not seen"
+        )
+    return standings
 
 
 def _read_speed(args: argparse.Namespace) -> "Speed | None":
@@ -186,7 +253,9 @@ def _print_standings(args: argparse.Namespace, standings: "list[Standing]") -> N
     from smallpose.report.leaderboard.page import build_short_table, encode_standings
     from smallpose.system.files import write_atomically
 
-    text = encode_standings(standings)
+    board = read_board(args.board)
+    assert board is not None
+    text = encode_standings(standings, board)
     if args.json == "-":
         sys.stdout.write(text)
         return
@@ -196,8 +265,6 @@ def _print_standings(args: argparse.Namespace, standings: "list[Standing]") -> N
         )
     if args.json:
         write_atomically(args.json, text)
-    board = read_board(args.board)
-    assert board is not None
     print(build_short_table(standings, board).to_text())
 
 

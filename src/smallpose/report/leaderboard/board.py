@@ -68,6 +68,38 @@ class Speed(Struct, frozen=True):
     device: str
 
 
+class TrainingSet(Struct, frozen=True):
+    """A training set, and the test images that it contains.
+
+    Args:
+        num_images: of the training set.
+        exact: ids of test images whose file is among its files.
+        near: ids of test images with a near-duplicate among its images.
+        not_compared: ids of test images that are missing or cannot be read.
+    """
+
+    name: str
+    num_images: int
+    exact: list[int]
+    near: list[int]
+    not_compared: list[int] = []
+
+
+class Rest(Struct, frozen=True):
+    """Scores of a row on the test images that it has not trained on.
+
+    Args:
+        excluded_sha256: of the ids of the images that are left out.
+        num_images, num_people: that are left.
+        scores: by protocol and metric, 0 to 1.
+    """
+
+    excluded_sha256: Digest
+    num_images: int
+    num_people: int
+    scores: dict[str, dict[str, float | None]]
+
+
 class Row(Struct, frozen=True):
     """One result on the board.
 
@@ -78,6 +110,7 @@ class Row(Struct, frozen=True):
         scores, intervals: by protocol and metric, 0 to 1.
         trained_on: names of the training sets; None where they were not declared.
         notes: what a reader should know, as plain sentences.
+        rest: scores on test images that it has not trained on, where these are known.
     """
 
     name: str
@@ -92,6 +125,7 @@ class Row(Struct, frozen=True):
     speed: Speed | None = None
     trained_on: list[str] | None = None
     notes: list[str] = []
+    rest: Rest | None = None
 
     @property
     def draws_file(self) -> str:
@@ -115,6 +149,7 @@ class Board(Struct, frozen=True):
         num_images: of the ground truth.
         num_clusters: images, or videos, that are resampled.
         class_clusters: clusters that have a person of the class.
+        training_sets: whose images were compared with those of the ground truth.
     """
 
     rules: Rules
@@ -124,6 +159,7 @@ class Board(Struct, frozen=True):
     class_clusters: dict[str, int]
     rows: list[Row]
     format: int = FORMAT
+    training_sets: list[TrainingSet] = []
 
     def find_row(self, name: str) -> Row | None:
         """Return the row of that name, if there is one."""

@@ -15,6 +15,7 @@ from smallpose.evaluation.protocols import CLASSES
 from smallpose.evaluation.scoring.bootstrap import get_class_index
 from smallpose.report.leaderboard.board import Board, Draws, Row
 from smallpose.report.leaderboard.standings import CANNOT_TELL, LEADER, SAME, Standing, rank_rows
+from smallpose.report.leaderboard.training_sets import find_overlap, get_rest
 from smallpose.system.files import write_atomically
 
 # Metrics of the main table beside the one that orders it, and those with a table of their own.
@@ -40,7 +41,9 @@ _NOTE = (
     "leader when the paired difference on the same images has p < .05, corrected by Holm over all "
     "rows; otherwise these images cannot tell the two apart. The leader was chosen because its "
     "score is the highest, so that its own score is a little too high. What rows were trained on "
-    "and how fast they are is as their authors declared."
+    "and how fast they are is as their authors declared. Test images seen in training are known "
+    "only for training sets whose images were compared with the test images; a row without a "
+    "declaration may have seen all of them."
 )
 
 
@@ -64,7 +67,7 @@ def write_page(folder: Path, board: Board, draws: Mapping[str, Draws]) -> None:
         "metric": MEANINGS[rules.rank_by],
         "table": _select_columns(table, len(table.columns) - len(FILE_COLUMNS)),
         "others": others,
-        "rows": [_describe_row(one.row) for one in standings],
+        "rows": [_describe_row(board, one.row) for one in standings],
         "truth_file": rules.truth_file,
     }
     write_atomically(folder / "index.html", _render(values))
@@ -85,6 +88,8 @@ def build_table(standings: Sequence[Standing], board: Board) -> Table:
         Column("ms per image", "number", "as declared"),
         Column("device"),
         Column("trained on"),
+        Column("test images seen", meaning="in training, by hash or as near-duplicates"),
+        Column(f"{rules.rank_by} on the rest", "points", "on the test images not seen in training"),
         *FILE_COLUMNS,
     )
     rows = tuple(
@@ -98,6 +103,8 @@ def build_table(standings: Sequence[Standing], board: Board) -> Table:
             one.row.speed.ms_per_image if one.row.speed else None,
             one.row.speed.device if one.row.speed else "",
             _describe_training(one.row),
+            _describe_seen(board, one.row),
+            _get_rest_score(board, one.row),
             one.row.by,
             one.row.added,
             one.row.sha256[:12],
@@ -123,7 +130,7 @@ def build_short_table(standings: Sequence[Standing], board: Board) -> Table:
     return replace(table, title=f"{board.rules.truth_file}: {table.title}")
 
 
-def encode_standings(standings: Sequence[Standing]) -> str:
+def encode_standings(standings: Sequence[Standing], board: Board) -> str:
     """Encode the rows in their order as JSON text."""
     rows = [
         msgspec.to_builtins(one.row)
@@ -133,10 +140,23 @@ def encode_standings(standings: Sequence[Standing]) -> str:
             "difference": None if one.difference is None else one.difference.value / 100,
             "difference_interval": _encode_ends(one.difference),
             "p": one.p,
+            "seen": _encode_overlap(board, one.row),
+            "rest": msgspec.to_builtins(get_rest(board, one.row)),
         }
         for one in standings
     ]
     return json.dumps(rows, indent=1) + "\n"
+
+
+def _encode_overlap(board: Board, row: Row) -> dict[str, Any] | None:
+    overlap = find_overlap(board, row.trained_on)
+    if overlap is None:
+        return None
+    return {
+        "images": len(overlap.seen),
+        "not_compared": len(overlap.not_compared),
+        "unknown": list(overlap.unknown),
+    }
 
 
 def _encode_ends(interval: Interval | None) -> list[float] | None:
@@ -166,6 +186,18 @@ def _count_people(board: Board, metric: str) -> int:
 
 def _describe_training(row: Row) -> str:
     return NOT_DECLARED if row.trained_on is None else ", ".join(row.trained_on)
+
+
+def _describe_seen(board: Board, row: Row) -> str:
+    overlap = find_overlap(board, row.trained_on)
+    return NOT_DECLARED if overlap is None else overlap.describe()
+
+
+def _get_rest_score(board: Board, row: Row) -> float | None:
+    """Return the metric of the board's order on unseen images, in points."""
+    rest = get_rest(board, row)
+    value = rest.scores[board.rules.protocol].get(board.rules.rank_by) if rest else None
+    return None if value is None else 100 * value
 
 
 def _write_headline(standings: Sequence[Standing], board: Board) -> str:
@@ -202,6 +234,15 @@ def _describe_board(board: Board) -> list[tuple[str, str]]:
         ("ordered by", f"{rules.rank_by}, protocol {rules.protocol}"),
         ("detections per image", f"at most {rules.max_per_image}; under coco the best 20 count"),
         ("intervals", f"{rules.num_resamples:,} resamples, seed {rules.seed}"),
+        *(
+            (
+                f"training set {one.name}",
+                f"{one.num_images:,} images; of the test images it has {len(one.exact):,} as equal "
+                f"files and {len(one.near):,} as near-duplicates; {len(one.not_compared):,} were "
+                "not compared",
+            )
+            for one in board.training_sets
+        ),
     ]
 
 
@@ -232,17 +273,31 @@ def _get_ends(score: Interval) -> tuple[float, float]:
     return (score.low, score.high) if score.has_ends else (score.value, score.value)
 
 
-def _describe_row(row: Row) -> dict[str, Any]:
+def _describe_row(board: Board, row: Row) -> dict[str, Any]:
     facts: list[tuple[str, Cell]] = [
         ("file", row.file),
         ("SHA-256", row.sha256),
         ("detections", f"{row.num_detections:,} in {row.num_images:,} images"),
         ("trained on", _describe_training(row)),
+        ("test images seen in training", _describe_seen(board, row)),
+        *_describe_rest(board, row),
         ("speed", _describe_speed(row)),
         ("added", f"{row.added} by {row.by}" if row.by else row.added),
         *(("note", note) for note in row.notes),
     ]
     return {"name": row.name, "facts": facts}
+
+
+def _describe_rest(board: Board, row: Row) -> list[tuple[str, Cell]]:
+    overlap, rest = find_overlap(board, row.trained_on), get_rest(board, row)
+    if overlap is None or overlap.unknown:
+        return []
+    heading = f"{board.rules.rank_by} on the rest"
+    if rest is None:
+        return [(heading, "unknown: add the result again with --replace")]
+    value = _get_rest_score(board, row)
+    counts = f"{rest.num_people:,} people in {rest.num_images:,} images"
+    return [(heading, f"{'–' if value is None else f'{value:.1f}'} ({counts})")]
 
 
 def _describe_speed(row: Row) -> str:

@@ -31,6 +31,7 @@ from smallpose.report.leaderboard.board import (
     Row,
     Rules,
     Speed,
+    TrainingSet,
     read_board,
     read_draws,
     write_board,
@@ -39,6 +40,11 @@ from smallpose.report.leaderboard.board import (
 from smallpose.report.leaderboard.page import write_page
 from smallpose.report.leaderboard.standings import Standing, rank_rows
 from smallpose.report.leaderboard.submission_checks import check_submission
+from smallpose.report.leaderboard.training_sets import (
+    compare_with_training_set,
+    find_overlap,
+    score_rest,
+)
 from smallpose.system.files import hash_file, read_bytes
 from smallpose.system.lock import hold_lock
 
@@ -125,6 +131,14 @@ def add_submission(
         speed=submission.speed,
         trained_on=trained_on,
         notes=notes,
+        rest=score_rest(
+            find_overlap(board, trained_on) if board else None,
+            truth,
+            predictions,
+            rules,
+            protocols=PROTOCOLS,
+            max_detections=MAX_DETECTIONS,
+        ),
     )
     folder.mkdir(parents=True, exist_ok=True)
     with hold_lock(folder / ".lock", _WAIT_S):
@@ -149,6 +163,48 @@ def remove_row(folder: Path, name: str) -> list[Standing]:
         if all(other.draws_file != row.draws_file for other in board.rows):
             (folder / row.draws_file).unlink(missing_ok=True)
         return standings
+
+
+def add_training_set(
+    folder: Path,
+    truth_path: Path,
+    name: str,
+    *,
+    images: Path,
+    training_images: Path,
+    replace_set: bool = False,
+    workers: int = 1,
+) -> TrainingSet:
+    """Compare the images of a training set with the test images, and rebuild the page.
+
+    Args:
+        folder: of a board that exists.
+        truth_path, name, images, training_images, workers: as for `compare_with_training_set`.
+        replace_set: replace the training set of that name.
+    """
+    board = read_board(_require_board(folder))
+    assert board is not None
+    digest = hashlib.sha256(read_bytes(truth_path)).hexdigest()
+    _choose_rules(board, truth_path, digest, BoardOptions())
+    _check_set_is_new(board, name, replace_set)
+    made = compare_with_training_set(truth_path, name, images, training_images, workers)
+    with hold_lock(folder / ".lock", _WAIT_S):
+        board = read_board(folder)
+        assert board is not None
+        _check_set_is_new(board, name, replace_set)
+        others = [one for one in board.training_sets if one.name != made.name]
+        board = msgspec.structs.replace(board, training_sets=[*others, made])
+        _write_everything(folder, board)
+    return made
+
+
+def _check_set_is_new(board: Board, name: str, replace_set: bool) -> None:
+    if not replace_set and any(one.name == name for one in board.training_sets):
+        raise InputError(
+            f"--name {name!r}",
+            "is a training set of the board already",
+            "give another name, or replace that set by --replace",
+        )
 
 
 def rebuild_page(folder: Path) -> list[Standing]:
