@@ -35,6 +35,7 @@ ROOT = FOLDER.parents[1]
 GROUPS = {
     "how to": (
         "install",
+        "gallery",
         "which-model",
         "evaluate",
         "measure",

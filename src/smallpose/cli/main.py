@@ -72,6 +72,7 @@ READS_LINKS = (
     "check",
     "export",
     "features",
+    "leaderboard",
     "predict",
     "report",
     "resolution",

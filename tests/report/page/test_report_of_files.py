@@ -12,6 +12,7 @@ from smallpose.cli.main import main
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.analysis.comparison import compare
+from smallpose.evaluation.analysis.density_axes import break_down_by_density
 from smallpose.evaluation.evaluate import evaluate
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results, write_results
@@ -74,6 +75,18 @@ def test_the_lead_of_the_best_is_that_of_compare(files: list[Path], report: Path
     expected = next(d for d in differences if d.name == "AP_S")
     text = (report / "tables" / "summary.csv").read_text()
     assert f"{100 * (expected.difference or 0):.4g}"[:4] in text
+
+
+def test_every_run_has_its_ap_by_density_class(files: list[Path], report: Path):
+    truth = read_coco(files[0])
+    rows = read_rows(report / "tables" / "densities_of_runs.csv")
+    assert [row["run"] for row in rows] == ["My <model>", "Other", "people"]
+    for row, path in zip(rows, files[1:], strict=False):
+        classes = break_down_by_density(truth, read_results(path, truth)).classes
+        for one in classes:
+            cell = row[f"{one.size} {one.name}"]
+            expected = "" if one.ap is None else f"{100 * one.ap:.1f}"
+            assert cell[: len(expected)] == expected
 
 
 def test_names_are_escaped_and_the_page_has_nothing_of_the_paper(report: Path):

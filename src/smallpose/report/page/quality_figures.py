@@ -56,7 +56,13 @@ def report_quality(data: ReportData, scores: Mapping[int, RunScore]) -> QualityR
     best, predictions = ranked[0], data.results[ranked[0]].predictions
     label = label_run(data.runs[best], data.runs)
     failures = tabulate_failures(judge_joints(test, predictions, protocols=("owned",)))
-    densities = break_down_by_density(test, predictions)
+    breakdowns = {
+        label_run(data.runs[index], data.runs): break_down_by_density(
+            test, data.results[index].predictions
+        )
+        for index in ranked
+    }
+    densities = breakdowns[label]
     styles = choose_styles(data)
     shown = ranked[:MAX_CALIBRATED]
     calibrations = {
@@ -110,6 +116,8 @@ def report_quality(data: ReportData, scores: Mapping[int, RunScore]) -> QualityR
             )
         )
     tables = [_build_density_table(densities, label), _build_joint_table(failures, label)]
+    if len(breakdowns) > 1:
+        tables.insert(1, _build_densities_of_runs(breakdowns))
     return QualityReport(specs, tables)
 
 
@@ -145,6 +153,24 @@ def _build_density_table(made: DensityBreakdown, label: str) -> Table:
         note += f" With fewer than {100 * MIN_SHARE:.0f} % of the people of their size: {names}."
     title = f"AP by size and density ({label})"
     return Table("densities", title, columns, tuple(rows), note)
+
+
+def _build_densities_of_runs(breakdowns: Mapping[str, DensityBreakdown]) -> Table:
+    """Build the table of AP by size and density class, a row for each run."""
+    first = next(iter(breakdowns.values()))
+    columns = (
+        Column("run"),
+        *(Column(f"{one.size} {one.name}", "points") for one in first.classes),
+    )
+    people: tuple[Cell, ...] = ("people", *(f"{one.people:,}" for one in first.classes))
+    rows: list[tuple[Cell, ...]] = [
+        (label, *(None if one.ap is None else 100 * one.ap for one in breakdown.classes))
+        for label, breakdown in breakdowns.items()
+    ]
+    note = "AP (owned), with the classes of the table above; the last row counts the people."
+    return Table(
+        "densities_of_runs", "AP by size and density, all runs", columns, (*rows, people), note
+    )
 
 
 def _build_joint_table(failures: list[JointFailure], label: str) -> Table:

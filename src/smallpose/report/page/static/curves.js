@@ -91,7 +91,8 @@ function drawCurves({ axes, runs, selections, ceilings }) {
     shown.forEach((run) => drawHalf(scales, run));
     if (measure === "ap") drawCeiling(scales);
     shown.forEach((run) => drawRun(scales, run));
-    halves.textContent = shown.map((run) => describeHalf(run)).join(" · ");
+    const isHeight = axis.key === "height";
+    halves.textContent = isHeight ? shown.map((run) => describeHalf(run)).join(" · ") : "";
     updateReadout(scales);
   }
 
