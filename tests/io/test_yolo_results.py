@@ -87,6 +87,8 @@ def test_ap_is_that_of_the_coco_results(tmp_path):
     truth = make_truth()
     wanted = make_predictions_for(truth)
     folder = write_labels(tmp_path / "run" / "labels", truth, wanted)
+    (folder / "classes.txt").write_text("person\n")
+    (folder / "dog.txt").write_text((folder / "dog.txt").read_text() + "\n")  # an empty line
     found = evaluate(truth, read_results(folder.parent, truth))
     assert 0 < found["coco"]["AP"] < 1
     assert found["coco"]["AP"] == evaluate(truth, wanted)["coco"]["AP"]

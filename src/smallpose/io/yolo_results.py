@@ -21,6 +21,7 @@ from smallpose.system.files import read_bytes
 PERSON_CLASS = 0  # in Ultralytics' pose models; a folder with a single other class has people, too
 _NUM_BOX_VALUES = 5  # class cx cy w h
 _MAX_TAIL = 2  # score and identity
+_CLASSES = "classes.txt"
 LABELS = "labels"
 
 Floats = NDArray[np.float64]
@@ -43,8 +44,7 @@ class _Layout(NamedTuple):
 def find_yolo_labels(folder: Path) -> Path | None:
     """Return the folder of label files that is meant, itself or its `labels`; None without one."""
     for candidate in (folder, folder / LABELS):
-        files = sorted(candidate.glob("*.txt")) if candidate.is_dir() else []
-        if any(_is_label_file(file) for file in files):
+        if candidate.is_dir() and any(_is_label_file(file) for file in _list_files(candidate)):
             return candidate
     return None
 
@@ -59,7 +59,7 @@ def read_yolo_results(folder: Path, truth: Instances) -> Predictions:
     Raises: InputError naming the file and line that is no label, an image that is not in the truth
         or has no size there, or joints that do not fit the truth.
     """
-    files = sorted(folder.glob("*.txt"))
+    files = _list_files(folder)
     lines = [(file, i, values) for file in files for i, values in _read_lines(file)]
     if not lines:
         return make_predictions(truth.skeleton, [], [], [])
@@ -77,6 +77,11 @@ def read_yolo_results(folder: Path, truth: Instances) -> Predictions:
         image_ids[image_rows],
         sizes_wh[image_rows],
     )
+
+
+def _list_files(folder: Path) -> list[Path]:
+    """List the label files, without the list of classes that labelling tools write beside them."""
+    return sorted(file for file in folder.glob("*.txt") if file.name != _CLASSES)
 
 
 def _is_label_file(file: Path) -> bool:
