@@ -15,7 +15,8 @@ from smallpose.core.predictions import Predictions
 Floats = NDArray[np.float64]
 
 MAX_GAP_S = 1.0  # s for which a track without detections is continued
-MIN_SIMILARITY = 0.3  # of a detection and the track that it continues
+MIN_SIMILARITY = 0.1  # of a detection and the track that it continues
+SIGMA_FACTOR = 2.0  # of OKS: people move from frame to frame by more than annotators differ
 MAX_SPEED = 3.0  # heights of a person per second; a faster one is a mismatch
 
 
@@ -38,7 +39,7 @@ class Tracker:
     """
 
     def __init__(self, sigmas: Floats) -> None:
-        self._sigmas = sigmas
+        self._sigmas = SIGMA_FACTOR * sigmas
         self._tracks: list[_Track] = []
         self._next_id = 1
 
