@@ -78,4 +78,6 @@ def refuse_impossible_size(where: str, width: float, height: float) -> None:
     """
     for side, value in (("width", width), ("height", height)):
         if not abs(value) <= MAX_SIDE:
-            raise InputError(where, f"its {side} is {value:g} px", "correct it or leave it out")
+            # A whole number of hundreds of digits is no float.
+            number = str(value)[:20] if abs(value) >= 1e300 else f"{value:g}"
+            raise InputError(where, f"its {side} is {number} px", "correct it or leave it out")

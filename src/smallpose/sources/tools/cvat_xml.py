@@ -3,6 +3,7 @@
 A skeleton lists its joints by name; `outside` ones are not labelled, `occluded` ones are hidden.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,9 +159,12 @@ def _read_box(where: str, shape: Element) -> Box:
 def _read_number(where: str, element: Element, key: str) -> float:
     text = element.get(key, "")
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise InputError(where, f"{key} is {text[:40]!r}", "export it again") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(where, f"{key} is {text[:40]!r}", "export it again")
+    return number
 
 
 def _match_boxes(shapes: _Shapes) -> list[LabelledPerson]:

@@ -17,19 +17,8 @@ from smallpose.core.errors import InputError
 from smallpose.sources.locate import ImagePaths
 from smallpose.sources.source import ImageFile
 from smallpose.system.files import check_file_name
+from smallpose.system.image_formats import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = (
-    ".bmp",
-    ".gif",
-    ".jfif",
-    ".jpe",
-    ".jpeg",
-    ".jpg",
-    ".png",
-    ".tif",
-    ".tiff",
-    ".webp",
-)
 # Folders that contain nothing but images, which names in a built set leave out.
 _IMAGE_FOLDERS = ("images", "data")
 _MAX_SAMPLE = 200  # names of a file that decide which folder they are relative to

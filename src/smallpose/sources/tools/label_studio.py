@@ -18,7 +18,7 @@ from msgspec import UNSET, Struct, UnsetType
 from smallpose.core.errors import InputError
 from smallpose.sources.source import Source
 from smallpose.sources.tools.coco_files import find_coco_files
-from smallpose.sources.tools.image_search import IMAGE_SUFFIXES, ImageSearch, simplify_name
+from smallpose.sources.tools.image_search import ImageSearch, simplify_name
 from smallpose.sources.tools.labelled_images import (
     Box,
     LabelledImage,
@@ -32,6 +32,7 @@ from smallpose.sources.tools.labelled_images import (
     make_labelled_source,
 )
 from smallpose.sources.tools.split_names import find_own_split
+from smallpose.system.image_formats import IMAGE_SUFFIXES
 from smallpose.system.json_decode import read_json
 
 _HIDDEN_CHOICES = ("hidden", "occluded", "difficult")

@@ -15,6 +15,7 @@ from smallpose.sources.tools.coco_files import give_boxes
 from smallpose.sources.tools.image_search import ImageSearch, shorten_path
 from smallpose.sources.tools.joint_map import rename_joints
 from smallpose.sources.tools.split_names import SPLITS
+from smallpose.system.image_limits import refuse_impossible_size
 
 _CROWD_LABELS = ("crowd", "ignore")  # "crowd" is what our exports write
 
@@ -102,6 +103,8 @@ def make_labelled_source(
     Raises: InputError where no joint is one of the 21, or the joints cannot be used.
     """
     root = search.root
+    for image in images:
+        refuse_impossible_size(image.where, image.width, image.height)
     check_joint_list(str(root), joint_names, "the labels of points")
     people = [(row, person) for row, image in enumerate(images) for person in image.people]
     k = len(joint_names)

@@ -120,7 +120,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
     try:
         content = yaml.safe_load(read_bytes(path))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         what = f"broken YAML ({' '.join(str(error).split())[:80]})"
         raise InputError(str(path), what, "export it again") from None
     if not isinstance(content, dict):
@@ -179,14 +179,16 @@ def _choose_classes(
     path: Path, content: Mapping[str, Any], category: Sequence[str]
 ) -> frozenset[int]:
     names = content.get("names") or {}
-    labels = dict(enumerate(names)) if isinstance(names, list) else dict(names)
-    chosen = {int(i) for i, label in labels.items() if is_person(str(label), category)}
+    labels = dict(enumerate(names)) if isinstance(names, list) else names
+    if not isinstance(labels, dict) or not all(isinstance(key, int) for key in labels):
+        raise InputError(str(path), "names are no list of classes", "write names: {0: person}")
+    chosen = {index for index, label in labels.items() if is_person(str(label), category)}
     if category and not chosen:
         listed = ", ".join(map(str, labels.values()))
         raise InputError(
             f"{path}, --category {category[0]}", "has no such class", f"use one of {listed}"
         )
-    return frozenset(chosen or ({0} if len(labels) < 2 else {int(i) for i in labels}))
+    return frozenset(chosen or ({0} if len(labels) < 2 else labels))
 
 
 def _list_split_images(search: ImageSearch, data: _DataFile, folders: Sequence[str]) -> list[str]:
