@@ -1,7 +1,9 @@
 """`COCOeval` for scripts written for pycocotools: the same calls, arrays and printed summary.
 
-Keypoints only, which is also the default. Four differences are on purpose: an annotation with id 0
-can be matched; the summary is of the largest of `params.maxDets` where 20 is not among them;
+Keypoints only, which is also the default. Five differences are on purpose: an annotation with id 0
+can be matched; the summary is of the largest of `params.maxDets` where 20 is not among them; a pose
+with a NaN among the joints that a person has labels for never matches this person, where
+pycocotools matches it at every threshold, since no comparison with NaN is true;
 without `params.useCats` the categories are matched as one, where pycocotools matches nothing; and
 `accumulate` of fewer images, categories or ranges than were evaluated takes the named ones, where
 pycocotools takes the first ones.
@@ -20,7 +22,6 @@ from typing import Any
 import numpy as np
 
 from smallpose.core.errors import InputError
-from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.cocoeval_records import (
     ResultList,
     accumulate_records,
@@ -35,7 +36,6 @@ from smallpose.evaluation.cocoeval_records import (
 from smallpose.evaluation.matching.arrays import Floats, ImageGroups, Ints
 from smallpose.evaluation.matching.greedy import MAX_THRESHOLDS, match_detections, match_greedily
 from smallpose.evaluation.matching.image_groups import group_rows
-from smallpose.evaluation.matching.keypoint_selection import round_like_coco
 from smallpose.evaluation.matching.oks import compute_oks, find_candidates
 from smallpose.evaluation.scoring.precision_recall import (
     RECALLS,
@@ -43,6 +43,14 @@ from smallpose.evaluation.scoring.precision_recall import (
     Curves,
     average_valid,
     compute_curves,
+)
+from smallpose.evaluation.wholebody import (
+    PART_TYPES,
+    get_part_sigmas,
+    has_scored_joint,
+    require_part_fields,
+    take_part_of_people,
+    take_part_of_results,
 )
 
 _CROWD_LIMITS = (0.2, 0.8)  # of easy and medium in xtcocotools' summary
@@ -53,7 +61,7 @@ class Params:
     """pycocotools' parameters of a keypoint evaluation, under their own names."""
 
     def __init__(self, iouType: str = "keypoints") -> None:
-        if iouType not in ("keypoints", "keypoints_crowd"):
+        if iouType not in ("keypoints", "keypoints_crowd", *PART_TYPES):
             raise InputError(
                 f"COCOeval, iouType {iouType!r}",
                 "only keypoints are scored",
@@ -69,7 +77,7 @@ class Params:
         self.areaRngLbl = ["all", "medium", "large"]
         self.useCats = 1
         self.useSegm = None
-        self.kpt_oks_sigmas = round_like_coco(COCO17.sigmas)
+        self.kpt_oks_sigmas = get_part_sigmas(iouType)
 
 
 class COCOeval:
@@ -78,8 +86,10 @@ class COCOeval:
     Args:
         cocoGt, cocoDt: pycocotools' `COCO` objects, or anything with its `getImgIds`,
             `getCatIds`, `getAnnIds` and `loadAnns`. Results may also be a plain list.
-        iouType: "keypoints", or "keypoints_crowd" for xtcocotools' summary by CrowdIndex.
-        sigmas: one per keypoint, as in xtcocotools; by default those of COCO's 17.
+        iouType: "keypoints"; of xtcocotools' "keypoints_crowd" for the summary by CrowdIndex, and
+            "keypoints_body", "_foot", "_face", "_lefthand", "_righthand" and "_wholebody" for the
+            parts of COCO-WholeBody.
+        sigmas: one per keypoint, as in xtcocotools; by default those of COCO's 17, or of the part.
         use_area: False takes 0.53 × width × height of the box as the area of people, as in
             xtcocotools for files without areas.
     """
@@ -144,6 +154,11 @@ class COCOeval:
         categories = {"catIds": p.catIds} if p.useCats else {}
         gts = self.cocoGt.loadAnns(self.cocoGt.getAnnIds(imgIds=p.imgIds, **categories))
         dts = self.cocoDt.loadAnns(self.cocoDt.getAnnIds(imgIds=p.imgIds, **categories))
+        if p.iouType in PART_TYPES:
+            require_part_fields(gts, dts, p.iouType)
+            gts, dts = take_part_of_people(gts, p.iouType), take_part_of_results(dts, p.iouType)
+        if p.iouType == "keypoints_crowd":
+            dts = [dt for dt in dts if has_scored_joint(dt["keypoints"])]
         self._gts, self._dts = defaultdict(list), defaultdict(list)
         for gt in gts:
             gt["ignore"] = bool(gt.get("iscrowd", 0)) or count_keypoints(gt) == 0

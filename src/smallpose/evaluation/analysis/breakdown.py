@@ -23,6 +23,7 @@ from smallpose.evaluation.analysis.error_diagnosis import (
 )
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.evaluate import Evaluation, summarize_counts
+from smallpose.evaluation.matching.arrays import Mask
 from smallpose.evaluation.matching.image_groups import group_by_image
 from smallpose.evaluation.matching.keypoint_selection import select_keypoints
 from smallpose.stats.crowding import crowd_index
@@ -43,18 +44,21 @@ def evaluate_image_groups(result: Evaluation, labels: Sequence[str]) -> dict[str
     """
     label_of_image = np.array(labels, dtype=object)
     return {
-        label: summarize_counts(
-            result.match_counts.select_images(label_of_image == label),
-            tuple(result.protocols),
-            result.settings,
-            notes=(),
-            detected=result.detected.select_images(
-                result.match_counts.image_ids[label_of_image == label]
-            ),
-            facts=result.facts,
-        )
-        for label in sort_labels(labels)
+        label: evaluate_images(result, label_of_image == label) for label in sort_labels(labels)
     }
+
+
+def evaluate_images(result: Evaluation, is_selected: Mask) -> Evaluation:
+    """Evaluate some of the (m,) images as if the others did not exist."""
+    counts = result.match_counts.select_images(is_selected)
+    return summarize_counts(
+        counts,
+        tuple(result.protocols),
+        result.settings,
+        notes=(),
+        detected=result.detected.select_images(counts.image_ids),
+        facts=result.facts,
+    )
 
 
 def sort_labels(labels: Iterable[str]) -> list[str]:

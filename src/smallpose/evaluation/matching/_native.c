@@ -543,10 +543,11 @@ static PyObject *accumulate_matches(PyObject *self, PyObject *args) {
     Py_ssize_t tp[16] = {0}, fp[16] = {0};
     for (Py_ssize_t i = 0; i < n; i++)
         if (true_positives[order[i]]) capacity++;
-    double *value = malloc((size_t)(capacity * levels + 1) * sizeof(double));
-    Py_ssize_t *where = malloc((size_t)(capacity * levels + 1) * sizeof(Py_ssize_t));
-    if (!value || !where) {
-        free(value);
+    size_t size = (size_t)(capacity * levels + 1) * sizeof(Py_ssize_t);
+    Py_ssize_t *wrong = malloc(size), *best = malloc(size), *where = malloc(size);
+    if (!wrong || !best || !where) {
+        free(wrong);
+        free(best);
         free(where);
         release(b, 8);
         return PyErr_NoMemory();
@@ -565,16 +566,21 @@ static PyObject *accumulate_matches(PyObject *self, PyObject *args) {
         for (int t = 0; t < levels; t++) {
             fp[t] += f >> t & 1;
             if (!(h >> t & 1)) continue;
-            Py_ssize_t k = tp[t]++;
-            double wrong = (double)(fp[t] + fp_everywhere);
-            value[t * capacity + k] = (double)tp[t] / (wrong + (double)tp[t] + TINY);
-            where[t * capacity + k] = order[i];
+            Py_ssize_t k = t * capacity + tp[t]++;
+            wrong[k] = fp[t] + fp_everywhere;
+            where[k] = order[i];
         }
     }
     for (int t = 0; t < levels; t++) {
-        double *p = value + t * capacity;
-        for (Py_ssize_t k = tp[t] - 1; k > 0; k--)
-            if (p[k] > p[k - 1]) p[k - 1] = p[k];
+        /* best[k]: the true positive from k on where precision, right / (wrong + right), peaks.
+         * Fractions are compared by products, and divided only where they are read off. Of equal
+         * ones the last: the first of all has a denominator of 1 + TINY. */
+        const Py_ssize_t *w = wrong + t * capacity;
+        Py_ssize_t *peak = best + t * capacity, p = tp[t] - 1;
+        for (Py_ssize_t k = tp[t] - 1; k >= 0; k--) {
+            if ((k + 1) * w[p] > (p + 1) * w[k]) p = k;
+            peak[k] = p;
+        }
         recall[t] = (double)tp[t] / (double)people;
         for (Py_ssize_t r = 0; r < steps; r++) {
             /* The first true positive whose recall is not below. */
@@ -584,14 +590,19 @@ static PyObject *accumulate_matches(PyObject *self, PyObject *args) {
                 if ((double)(middle + 1) / (double)people < recalls[r]) low = middle + 1;
                 else high = middle;
             }
-            int reached = low < tp[t];
-            precision[t * steps + r] = reached ? p[low] : 0.0;
-            score_at[t * steps + r] = reached ? scores[where[t * capacity + low]] : 0.0;
-            if (n && recalls[r] <= 0) score_at[t * steps + r] = scores[order[0]];
+            double *value = precision + t * steps + r, *score = score_at + t * steps + r;
+            *value = *score = 0.0;
+            if (low < tp[t]) {
+                double right = (double)(peak[low] + 1);
+                *value = right / ((double)w[peak[low]] + right + TINY);
+                *score = scores[where[t * capacity + low]];
+            }
+            if (n && recalls[r] <= 0) *score = scores[order[0]];
         }
     }
     Py_END_ALLOW_THREADS
-    free(value);
+    free(wrong);
+    free(best);
     free(where);
     release(b, 8);
     Py_RETURN_NONE;

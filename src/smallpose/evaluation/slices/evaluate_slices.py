@@ -6,7 +6,7 @@ false positive in every slice under `coco`, as in every density class; under `ow
 the person it belongs to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,7 @@ from smallpose.core.boxes import box_area
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
-from smallpose.evaluation.analysis.breakdown import evaluate_image_groups
+from smallpose.evaluation.analysis.breakdown import evaluate_images
 from smallpose.evaluation.areas import get_detection_boxes
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.evaluate import Evaluation, add_intervals, summarize_counts
@@ -87,13 +87,23 @@ def evaluate_image_slices(
         num_resamples: of the bootstrap for 95 % intervals; 0 for none.
     """
     order = np.argsort(truth.images.ids, kind="stable")
-    scores: SliceScores = {}
-    for slicing in slicings:
-        labels = slicing.labels
-        groups = evaluate_image_groups(result, [labels[row] for row in order.tolist()])
-        scores[slicing.name] = {
-            value: _take_score(groups[value], num_resamples, seed) for value in slicing.values
-        }
+
+    def score_slice(slicing: Slicing, code: int) -> SliceScore:
+        evaluation = evaluate_images(result, slicing.codes[order] == code)
+        return _take_score(evaluation, num_resamples, seed)
+
+    return _score_in_threads(slicings, score_slice)
+
+
+def _score_in_threads(
+    slicings: Sequence[Slicing], score_slice: Callable[[Slicing, int], SliceScore]
+) -> SliceScores:
+    """Score every value of every slicing."""
+    parts = [(slicing, code) for slicing in slicings for code in range(len(slicing.values))]
+    scored = run_parts(lambda part: score_slice(*parts[part]), len(parts), count_cores())
+    scores: SliceScores = {slicing.name: {} for slicing in slicings}
+    for (slicing, code), score in zip(parts, scored, strict=True):
+        scores[slicing.name][slicing.values[code]] = score
     return scores
 
 
@@ -124,17 +134,11 @@ def evaluate_person_slices(
         boxes_xywh=get_detection_boxes(predictions),
     )
     matching.prepare()
-    parts = [(slicing, code) for slicing in slicings for code in range(len(slicing.values))]
 
-    def score_part(part: int) -> SliceScore:
-        slicing, code = parts[part]
+    def score_slice(slicing: Slicing, code: int) -> SliceScore:
         return _take_score(matching.evaluate(slicing.codes == code), num_resamples, seed)
 
-    scored_parts = run_parts(score_part, len(parts), count_cores())
-    scores: SliceScores = {slicing.name: {} for slicing in slicings}
-    for (slicing, code), score in zip(parts, scored_parts, strict=True):
-        scores[slicing.name][slicing.values[code]] = score
-    return scores
+    return _score_in_threads(slicings, score_slice)
 
 
 @dataclass(frozen=True)
