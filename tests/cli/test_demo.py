@@ -142,7 +142,7 @@ def test_every_json_key_of_the_demo_is_documented_in_outputs(demo, tmp_path):
     ):
         more = []
         if words[0] == "evaluate":
-            more = ["--breakdown", breakdowns, "--measure", "angle:left_elbow"]
+            more = ["--breakdown", breakdowns, "--measure", "angle:left_elbow", "--video"]
         assert main([str(w) for w in [*words, *more, "--json", tmp_path / f"{words[0]}.json"]]) == 0
     assert main(["zoo", str(out / "B"), "--out", str(tmp_path)]) == 0
     files = [*tmp_path.glob("*.json"), *out.glob("*.json"), *(out / "set").glob("*.json")]

@@ -1,5 +1,6 @@
 """Collect the poses that other tools wrote as records of a COCO result file."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ class Converter:
         self._reader = PoseReader()
         self._raws: list[Raw] = []
         self._places: list[str] = []
+        self._counts: Counter[tuple[object, ...]] = Counter()  # of entries with all poses, by image
 
     def add_image(self, image: Record, value: Any, where: str) -> None:
         """Add the poses of an image.
@@ -35,6 +37,7 @@ class Converter:
             image: the fields that name it.
             value: its poses, decoded JSON.
         """
+        self._counts[tuple(image.values())] += 1
         for number, record in enumerate(self._reader.read_image(value, where)):
             self._add(image | record, f"{where}, person[{number}]")
 
@@ -59,8 +62,17 @@ class Converter:
             self._raws,
             keypoint_names=self._reader.keypoint_names,
             places=self._places,
-            notes=self._reader.list_notes(),
+            notes=[*self._reader.list_notes(), *self._describe_repeated()],
         )
+
+    def _describe_repeated(self) -> list[str]:
+        count = sum(count > 1 for count in self._counts.values())
+        if not count:
+            return []
+        return [
+            f"{count:,} images have more than one list of poses, as of a padded sampler; all are "
+            "kept, so that a pose may count twice"
+        ]
 
     def _add(self, record: Record, where: str) -> None:
         self.add_raw(Raw(msgspec.json.encode(record)), where)

@@ -65,7 +65,7 @@ def test_stills_among_videos_are_left_out_and_counted(evaluate_records, make_vid
     after = evaluate_records(data)
     assert_equal(after["identity"], before["identity"])
     assert_equal(after["joints"], before["joints"])
-    assert "1 images that are no frame of a video are left out" in after["notes"]
+    assert "left out: 1 image that is no frame of a video" in after["notes"]
 
 
 def test_missing_frames_are_counted_and_no_window_goes_over_them(evaluate_records, make_videos):
@@ -120,7 +120,7 @@ def test_results_without_track_id_count_as_people_seen_once(evaluate_records, ma
     del data.results[0]["track_id"]
     data.results[5]["track_id"] = None
     ours = evaluate_records(data)
-    assert "2 results without track_id count as tracks of one frame" in ours["notes"]
+    assert "2 results without track_id count as people seen in one frame only" in ours["notes"]
     data.results[0]["track_id"], data.results[5]["track_id"] = 4001, 4002
     assert_equal(evaluate_records(data)["identity"], ours["identity"])
 

@@ -16,6 +16,7 @@ from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.matching.arrays import Floats, Ints, Mask
 from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select_keypoints
 from smallpose.evaluation.matching.oks import compute_pair_oks
+from smallpose.evaluation.notes import format_count
 from smallpose.evaluation.protocols import classify_sizes
 from smallpose.evaluation.scoring.bootstrap import draw_weights
 from smallpose.evaluation.video import posetrack
@@ -210,19 +211,13 @@ def _evaluate_posetrack(scene: _Scene, can_identify: bool) -> tuple[dict[str, Nu
     rows: Rows = {}
     averages: dict[str, Number] = {}
     averages["AP"] = interval_of_share(float(np.nanmean(ap)), ap_drawn, len(videos))
-    counts = {
-        like: np.stack(
-            [
-                posetrack.count_joint_tracks(video, len(joints), like_poseval=like)
-                for video in videos
-            ]
-        )
-        for like in (True, False)
-    }
-    for like, name in ((True, "MOTA"), (False, "MOTA_all_frames")):
-        averages[name] = _average_mota(counts[like], scene.weights) if can_identify else None
-    mota = posetrack.compute_mota(counts[True].sum(axis=0))
-    labelled = sum(one.num_labelled for one in lists)
+    counts = np.stack(
+        [posetrack.count_joint_tracks(video, len(joints)) for video in videos], axis=1
+    )
+    for index, name in enumerate(("MOTA", "MOTA_all_frames")):
+        averages[name] = _average_mota(counts[index], scene.weights) if can_identify else None
+    mota = posetrack.compute_mota(counts[0].sum(axis=0))
+    labelled = np.sum([one.num_labelled for one in lists], axis=0)
     names = scene.scored.skeleton.joints
     for index, joint in enumerate(joints.tolist()):
         row: dict[str, Number] = {
@@ -230,7 +225,7 @@ def _evaluate_posetrack(scene: _Scene, can_identify: bool) -> tuple[dict[str, Nu
             "AP": _known(float(ap[index])),
             "MOTA": _known(float(mota[index])) if can_identify else None,
         }
-        totals = counts[False].sum(axis=0)[index].tolist()
+        totals = counts[1].sum(axis=0)[index].tolist()
         kinds = ("missed", "false", "switches")
         for kind, total in zip(kinds, totals, strict=False):
             row[kind] = int(total) if can_identify or kind != "switches" else None
@@ -269,10 +264,12 @@ def _compute_ap(
         is_right = np.concatenate([one.is_right[joint] for one in lists])
         video = np.repeat(np.arange(len(lists)), [len(one.scores[joint]) for one in lists])
         labelled = np.array([one.num_labelled[joint] for one in lists])
-        ap[joint] = posetrack.compute_joint_ap(scores, is_right, labelled.sum())
+        order = posetrack.rank_joints(scores)
+        is_right, video = is_right[order], video[order]
+        ap[joint] = posetrack.compute_joint_ap(is_right, float(labelled.sum()))
         for b, weight in enumerate(drawn):
             by_draw[b, joint] = posetrack.compute_joint_ap(
-                scores, is_right, float(weight @ labelled), weight[video]
+                is_right, float(weight @ labelled), weight[video]
             )
     has_any = np.isfinite(by_draw).any(axis=1)
     means = np.full(len(drawn), np.nan)
@@ -390,10 +387,12 @@ def _list_notes(
     notes = []
     num_stills = sum(not name for name in records.videos)
     if num_stills:
-        notes.append(f"{num_stills:,} images that are no frame of a video are left out")
+        stills = format_count(num_stills, "image that is no frame", "images that are no frames")
+        notes.append(f"left out: {stills} of a video")
     num_unlabelled = int(np.count_nonzero(~records.is_labelled))
     if num_unlabelled:
-        notes.append(f"{num_unlabelled:,} frames marked as not labelled are left out")
+        frames_word = format_count(num_unlabelled, "frame", "frames")
+        notes.append(f"left out: {frames_word} marked as not labelled")
     if not has_tracks:
         notes.append(
             "no result has a track_id: identity (HOTA, MOTA) is not measured, and steadiness on "
@@ -401,14 +400,24 @@ def _list_notes(
         )
     elif (result_tracks == NO_TRACK).any():
         count = int(np.count_nonzero(result_tracks == NO_TRACK))
-        notes.append(f"{count:,} results without track_id count as tracks of one frame")
+        results = format_count(
+            count,
+            "result without track_id counts as a person",
+            "results without track_id count as people",
+        )
+        notes.append(f"{results} seen in one frame only")
     if not has_people_tracks:
         notes.append("no label has a track_id: identity (HOTA, MOTA) is not measured")
     used, _ = _flatten(frames.people, frames)
     if has_people_tracks:
         count = int(np.count_nonzero(records.tracks[used] == NO_TRACK))
         if count:
-            notes.append(f"{count:,} people without track_id count as tracks of one frame")
+            labels = format_count(
+                count,
+                "label without track_id counts as a person",
+                "labels without track_id count as people",
+            )
+            notes.append(f"{labels} seen in one frame only")
     _, num_estimated = measure_heads(scene.truth, records.heads_xywh, used)
     if num_estimated:
         notes.append(
@@ -417,8 +426,9 @@ def _list_notes(
         )
     gaps = frames.count_gaps()
     if gaps:
+        missing = format_count(gaps, "frame is", "frames are")
         notes.append(
-            f"{gaps:,} frames are missing between others: identities are carried over them, and "
-            "steadiness is measured where frames follow each other"
+            f"{missing} missing between others: identities are carried over gaps, and steadiness "
+            "is measured where frames follow each other"
         )
     return notes

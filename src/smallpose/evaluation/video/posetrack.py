@@ -107,21 +107,23 @@ def list_joints(frames: Sequence[PoseFrame], num_joints: int) -> JointLists:
     )
 
 
-def compute_joint_ap(
-    scores: Floats, is_right: Mask, num_labelled: float, weights: Floats | None = None
-) -> float:
+def rank_joints(scores: Floats) -> Ints:
+    """Return the (d,) order of predicted joints by falling score; of equal ones the later first."""
+    return np.argsort(scores, kind="stable")[::-1]
+
+
+def compute_joint_ap(is_right: Mask, num_labelled: float, weights: Floats | None = None) -> float:
     """Compute the AP of one joint: the area under precision made falling, at every recall.
 
     Args:
-        scores, is_right: (d,) of the predicted joints; of equal scores the later comes first.
+        is_right: (d,) of the predicted joints, in the order of `rank_joints`.
         weights: (d,) how often each counts; once by default.
     Returns: 0 without predictions, NaN without labels.
     """
     if num_labelled == 0:
         return float("nan")
-    order = np.argsort(scores, kind="stable")[::-1]
-    weight = np.ones(len(scores)) if weights is None else weights[order]
-    right = np.cumsum(weight * is_right[order])
+    weight = np.ones(len(is_right)) if weights is None else weights
+    right = np.cumsum(weight * is_right)
     total = np.cumsum(weight)
     precision = right / np.where(total > 0, total, 1)
     falling = np.maximum.accumulate(precision[::-1])[::-1]
@@ -137,29 +139,32 @@ class _JointTracks:
     counts: Floats  # missed, false, switches, labelled
 
 
-def count_joint_tracks(
-    frames: Sequence[PoseFrame], num_joints: int, *, like_poseval: bool
-) -> Floats:
-    """Count the (k, 4) missed joints, false joints, switches and labels of one video.
+def count_joint_tracks(frames: Sequence[PoseFrame], num_joints: int) -> Floats:
+    """Count missed joints, false joints, switches and labels of one video.
 
     Args:
         frames: in the order of the video, those without people left out.
-        like_poseval: leave out the last frame, and count one missed and one false joint where a
-            frame has no prediction, or no person left, as poseval's code does.
+    Returns: (2, k, 4): as poseval's code counts, and of all frames. poseval leaves out the last
+        frame, and counts one missed and one false joint where a frame has no prediction, or no
+        person left.
     """
     joints = [_JointTracks({}, np.zeros(4)) for _ in range(num_joints)]
-    for frame in frames[:-1] if like_poseval else frames:
-        if like_poseval and not (len(frame.predicted) and len(frame.points)):
-            for one in joints:
-                one.counts += [1, 1, 0, 1]
-            continue
+    like_poseval = np.zeros((num_joints, 4))
+    for index, frame in enumerate(frames):
+        before = np.array([one.counts for one in joints])
         distance = measure_distances(frame)
         for joint, one in enumerate(joints):
             g = np.flatnonzero(frame.is_labelled[:, joint])
             p = np.flatnonzero(frame.is_predicted[:, joint])
-            near = distance[np.ix_(p, g)][:, :, joint].T if len(p) and len(g) else np.zeros((0, 0))
+            near = distance[:, :, joint][p[:, None], g].T
             _count_frame(one, near, frame.people[g], frame.tracks[p])
-    return np.stack([one.counts for one in joints]) if joints else np.zeros((0, 4))
+        if index == len(frames) - 1:
+            continue
+        if len(frame.predicted) and len(frame.points):
+            like_poseval += np.array([one.counts for one in joints]) - before
+        else:
+            like_poseval += [1, 1, 0, 1]
+    return np.stack([like_poseval, np.array([one.counts for one in joints]).reshape(-1, 4)])
 
 
 def _count_frame(joint: _JointTracks, distance: Floats, people: Ints, tracks: Ints) -> None:
