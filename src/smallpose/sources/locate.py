@@ -66,9 +66,12 @@ def _suggest_folder(root: Path, inner: Sequence[Path], patterns: Sequence[str]) 
 
 def list_archives(folder: Path) -> list[str]:
     """List the names of archives in a folder that are not unpacked yet."""
-    return sorted(
-        p.name for p in _list_entries(folder) if p.name.lower().endswith(_ARCHIVE_SUFFIXES)
-    )
+    return sorted(p.name for p in _list_entries(folder) if is_archive_name(p.name))
+
+
+def is_archive_name(name: str) -> bool:
+    """Return whether a file of this name is an archive."""
+    return name.lower().endswith(_ARCHIVE_SUFFIXES)
 
 
 def _list_folders(folder: Path) -> list[Path]:

@@ -255,3 +255,25 @@ def test_gzipped_files_are_read(tmp_path, save_image, write_coco_file):
     (tmp_path / "train.json.gz").write_bytes(packed)
     source = read_mapped_coco("shop", tmp_path, {})
     assert source.splits == ("train",) and source.image_files[0].path.is_file()
+
+
+def test_the_only_export_one_folder_below_is_read(tmp_path, save_image, write_coco_file):
+    save_image(tmp_path / "shop-export" / "images" / "a.jpg")
+    write_coco_file(tmp_path / "shop-export" / "val.json", ["a.jpg"])
+    (tmp_path / "notes").mkdir()
+    source = read_mapped_coco("shop", tmp_path, {})
+    assert source.people.images.file_names == ("shop/a.jpg",)
+    assert source.image_files[0].path.is_file()
+    write_coco_file(tmp_path / "notes" / "val.json", ["a.jpg"])
+    with pytest.raises(InputError, match="notes and shop-export in it are exports of their own"):
+        read_mapped_coco("shop", tmp_path, {})
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path, capsys):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "export.zip").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"export\.zip is not unpacked; unpack it there"):
+        read_mapped_coco("shop", tmp_path / "src", {})
+    out = tmp_path / "set"
+    assert main(["build", str(out), "--source", f"shop={tmp_path / 'src' / 'export.zip'}"]) == 2
+    assert "export.zip: is an archive; unpack it and name that folder" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from smallpose.dataset.builder.source_images import check_source_images, drop_im
 from smallpose.dataset.builder.turn_images import format_source_flag
 from smallpose.dataset.options import BuildOptions
 from smallpose.dataset.place_images import check_files_exist
+from smallpose.sources.locate import is_archive_name
 from smallpose.sources.shared_videos import tie_clips_to_mpii
 from smallpose.sources.source import ImageFile, ListedImage, Source
 from smallpose.system.progress import print_status
@@ -134,9 +135,11 @@ def _read_source(
 ) -> Source:
     if not root.is_dir():
         what = "is a file" if root.is_file() else "no such folder"
-        raise InputError(
-            format_source_flag(name, root), what, f"name the folder that contains {name}"
-        )
+        remedy = f"name the folder that contains {name}"
+        if root.is_file() and is_archive_name(root.name):
+            what = "is an archive"
+            remedy = "unpack it and name that folder"
+        raise InputError(format_source_flag(name, root), what, remedy)
     print_status(f"{name}: reading annotations in {root}")
     source = reader(root)
     if name == "posetrack" and listed_images:

@@ -22,7 +22,7 @@ from smallpose.core.instances import Instances, concat_instances
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.merged_poses import check_merged_poses
 from smallpose.io.raw_annotations import read_raw_annotations
-from smallpose.sources.locate import find_files
+from smallpose.sources.locate import find_files, list_archives
 from smallpose.sources.source import ImageFile, Source
 from smallpose.sources.tools.image_search import ImageSearch, join, shorten_path, simplify_name
 from smallpose.sources.tools.joint_map import rename_joints
@@ -270,6 +270,11 @@ def _name_images(files: Sequence[CocoFile]) -> list[list[str]]:
 
 def refuse_empty_folder(name: str, root: Path) -> InputError:
     """Return the error for a folder in which no layout is recognised."""
+    archives = list_archives(root)
+    if archives:
+        return InputError(
+            f"--source {name}={root}", f"{archives[0]} is not unpacked", "unpack it there"
+        )
     return InputError(
         f"--source {name}={root}",
         "the folder has no *.json, annotations.xml or data.yaml",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from smallpose.core.errors import InputError
 from smallpose.sources.locate import find_files
 from smallpose.sources.source import Source
 from smallpose.sources.tools.coco_files import (
@@ -13,6 +14,7 @@ from smallpose.sources.tools.coco_files import (
 )
 from smallpose.sources.tools.cvat_xml import find_cvat_files, read_cvat_xml
 from smallpose.sources.tools.datumaro_json import read_datumaro
+from smallpose.sources.tools.image_search import ImageSearch
 from smallpose.sources.tools.label_studio import read_label_studio
 from smallpose.sources.tools.labelme import read_labelme
 from smallpose.sources.tools.yolo_pose import find_data_file, read_yolo_pose
@@ -44,8 +46,28 @@ def read_labelled_folder(
     """
     reader = _choose_reader(root)
     if reader is None:
-        raise refuse_empty_folder(name, root)
+        root = _find_inner_folder(name, root)
+        reader = _choose_reader(root)
+        assert reader is not None  # it is why the folder was chosen
     return reader(name, root, joint_map, category)
+
+
+def _find_inner_folder(name: str, root: Path) -> Path:
+    """Return the only folder in `root` that is an export, as archives unpack to one.
+
+    Raises: InputError where there is none, or several.
+    """
+    inner = [root / folder for folder in ImageSearch(root).list_folders()]
+    exports = [folder for folder in inner if _choose_reader(folder) is not None]
+    if not exports:
+        raise refuse_empty_folder(name, root)
+    if len(exports) > 1:
+        raise InputError(
+            f"--source {name}={root}",
+            f"{exports[0].name} and {exports[1].name} in it are exports of their own",
+            "give each a --source",
+        )
+    return exports[0]
 
 
 def _choose_reader(root: Path) -> Reader | None:
