@@ -403,6 +403,22 @@ def test_a_sink_without_the_box_of_a_detector_has_that_of_its_joints(tmp_path, t
     assert predictions.boxes_xywh.tolist() == [[1, 1, 89, 89]] * 3
 
 
+def test_two_files_of_one_image_are_refused(tmp_path, truth):
+    folder = FORMS["MMPose, a folder"](tmp_path)
+    (folder / "results_cat.json").write_text("[]")
+    with pytest.raises(
+        InputError, match=r"results_cat\.json: is of the same image as cat\.json; keep"
+    ):
+        read_results(folder, truth)
+
+
+def test_an_image_that_a_list_has_twice_is_told(tmp_path, truth):
+    """Samplers of several processes repeat the first images to fill the last batch."""
+    content = [{"image_id": IDS[row]} | make_arrays(row) for row in (0, 2, 0)]
+    (note,) = read_results(save(tmp_path / "f.json", content), truth).notes
+    assert note.startswith("1 image has more than one list of poses, as of a padded sampler; all")
+
+
 def test_what_torch_saved_is_refused_with_the_way_out(tmp_path, truth):
     (tmp_path / "p.pth").write_bytes(b"PK\x03\x04" + b"\0" * 26 + b"archive/data.pkl" + b"\0" * 99)
     with pytest.raises(RefusedError, match=r"is a pickle.*coco_instances_results.json"):

@@ -71,14 +71,14 @@ def convert_folder(folder: Path, images: Images | None) -> ResultEntries:
         raise InputError(str(folder), what, "give a result file or such a folder")
     converter = Converter()
     file_images = FileImages(images)
-    files_of_image: dict[tuple[object, ...], Path] = {}
+    files_of_image: dict[str, Path] = {}
     for file in form.list_files(folder):
         name = file.name.removesuffix(form.suffix)
         names = [name]
         if form.prefix and name.startswith(form.prefix):
             names.append(name.removeprefix(form.prefix))
         image = file_images.find(names, str(file))
-        other = files_of_image.setdefault(tuple(image.values()), file)
+        other = files_of_image.setdefault(repr(image), file)
         if other != file:
             what = f"is of the same image as {other.name}"
             raise InputError(str(file), what, "keep one file for each image")

@@ -28,7 +28,7 @@ class Converter:
         self._reader = PoseReader()
         self._raws: list[Raw] = []
         self._places: list[str] = []
-        self._counts: Counter[tuple[object, ...]] = Counter()  # of entries with all poses, by image
+        self._counts: Counter[str] = Counter()  # of entries with all poses, by image
 
     def add_image(self, image: Record, value: Any, where: str) -> None:
         """Add the poses of an image.
@@ -37,7 +37,7 @@ class Converter:
             image: the fields that name it.
             value: its poses, decoded JSON.
         """
-        self._counts[tuple(image.values())] += 1
+        self._counts[repr(image)] += 1
         for number, record in enumerate(self._reader.read_image(value, where)):
             self._add(image | record, f"{where}, person[{number}]")
 
@@ -69,8 +69,9 @@ class Converter:
         count = sum(count > 1 for count in self._counts.values())
         if not count:
             return []
+        subject = "1 image has" if count == 1 else f"{count:,} images have"
         return [
-            f"{count:,} images have more than one list of poses, as of a padded sampler; all are "
+            f"{subject} more than one list of poses, as of a padded sampler; all are "
             "kept, so that a pose may count twice"
         ]
 
