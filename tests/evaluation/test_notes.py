@@ -7,6 +7,7 @@ from smallpose import evaluate
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
+from smallpose.evaluation.evaluate import merge_evaluations
 from smallpose.evaluation.notes import format_count, merge_notes
 
 
@@ -64,3 +65,44 @@ def test_odd_areas_and_boxes_are_told(changes, expected):
     notes = evaluate_with(**changes)
     assert len(notes) == bool(expected)
     assert all(note.startswith(expected) for note in notes)
+
+
+def evaluate_two(ids=(1, 2), num_keypoints=(17, 17), visibility=2, detections=1):
+    """Evaluate two people, the second of whom has other labels; return the notes."""
+    keypoints = np.full((2, 17, 3), 2.0)
+    keypoints[:, :, :2] = 20 + 60 * np.random.default_rng(0).random((2, 17, 2))
+    keypoints[1, :, 2] = visibility
+    truth = make_instances(
+        COCO17,
+        make_images([1, 2], ["a.jpg", "b.jpg"], [200, 200], [100, 100]),
+        [0, 1],
+        np.tile([20.0, 20, 60, 60], (2, 1)),
+        keypoints,
+        ids=ids,
+        num_keypoints=num_keypoints,
+        file_area=[3600.0, 3600.0],
+    )
+    images, scores = [1] * detections, [0.9] * detections
+    predictions = make_predictions(COCO17, images, keypoints[:detections], scores)
+    return truth, predictions, evaluate(truth, predictions).notes
+
+
+def test_people_without_a_labelled_joint_but_with_a_count_are_told():
+    *_, notes = evaluate_two(visibility=0)
+    assert any(n.startswith("1 counted person has no labelled joint, but num") for n in notes)
+    *_, notes = evaluate_two(visibility=0, num_keypoints=(17, 0))
+    assert not any("num_keypoints" in note for note in notes)
+
+
+def test_negative_ids_are_told():
+    *_, notes = evaluate_two(ids=(-1, -2))
+    assert any(note.startswith("2 counted people have a negative id") for note in notes)
+
+
+def test_an_empty_result_list_is_told_and_parts_without_detections_are_not():
+    truth, nothing, notes = evaluate_two(detections=0)
+    assert notes == ("there is no detection in any image: nobody was found",)
+    parts = [truth.take_images(np.array([row])) for row in (0, 1)]
+    _, one, _ = evaluate_two()
+    results = [evaluate(part, some) for part, some in zip(parts, (one, nothing), strict=True)]
+    assert not any("nobody" in note for note in merge_evaluations(results).notes)

@@ -17,10 +17,12 @@ from smallpose.evaluation.scoring.match_counts import MatchCounts
 from smallpose.evaluation.sigma_file import JointSigmas
 
 _LIMIT = "coco's limit of"
+_NO_DETECTION = "there is no detection in any image: nobody was found"
 # How sentences that begin with a count go on, for one and for more.
 _PLURALS = {
     "person is ignored": "people are ignored",
     "labelled person has": "labelled people have",
+    "counted person has": "counted people have",
     "small person is": "small people are",
     "detection has": "detections have",
 }
@@ -64,8 +66,34 @@ def collect_notes(
         notes.append(describe_missing_joints(scored.missing_joints, scored.skeleton))
     if isinstance(config.sigmas, JointSigmas):
         notes += config.sigmas.describe()
+    notes += _describe_odd_people(scored)
     notes += _describe_areas(scored, config) + _describe_density(scored)
     return notes + _describe_detection_boxes(detection_boxes)
+
+
+def _describe_odd_people(scored: ScoredPoses) -> list[str]:
+    """Say who is counted without a label, or has an id that other evaluators lose, as `check`."""
+    truth = scored.truth
+    is_bare = truth.num_labelled == 0
+    is_negative = (truth.ids < 0) & (not truth.text_ids)
+    notes = []
+    for is_odd, text in (
+        (
+            is_bare,
+            "no labelled joint, but num_keypoints above 0: any pose within twice their box "
+            "matches; write num_keypoints 0",
+        ),
+        (
+            is_negative,
+            "a negative id, which faster-coco-eval loses and hotcoco refuses; number them from 1",
+        ),
+    ):
+        count = int(np.count_nonzero(is_odd & truth.is_counted))
+        if count:
+            notes.append(
+                f"{format_count(count, 'counted person has', 'counted people have')} {text}"
+            )
+    return notes
 
 
 def _describe_areas(scored: ScoredPoses, config: ScoringConfig) -> list[str]:
@@ -154,11 +182,11 @@ def describe_scarce_classes(
 def merge_notes(notes: Iterable[str]) -> list[str]:
     """List each note once, with the counts that notes begin with added up.
 
-    What the limit on detections costs is left out: it is computed from the merged counts.
+    What the limit on detections costs, and that there is none, is left out: the merged counts tell.
     """
     totals: dict[str, int | None] = {}
     for note in notes:
-        if note.startswith(_LIMIT):
+        if note.startswith(_LIMIT) or note == _NO_DETECTION:
             continue
         count, _, rest = note.partition(" ")
         if count.replace(",", "").isdecimal():
@@ -184,7 +212,12 @@ def _replace_start(text: str, replacements: dict[str, str]) -> str:
 def describe_limit(
     counts: MatchCounts, metrics: dict[str, Metrics], max_detections: int | None
 ) -> list[str]:
-    """Say where the limit on detections under `coco` binds, and what it costs where known."""
+    """Say where the limit on detections under `coco` binds, and what it costs where known.
+
+    Where there is no detection at all, say that.
+    """
+    if len(counts.image_ids) and not counts.num_detections.any():
+        return [_NO_DETECTION]
     if max_detections is None or "coco" not in metrics:
         return []
     num_bound = int((counts.num_detections > max_detections).sum())
