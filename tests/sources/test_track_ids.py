@@ -7,6 +7,8 @@ import pytest
 
 from smallpose.cli.main import main
 from smallpose.core.instances import concat_instances
+from smallpose.dataset.built_set import open_set
+from smallpose.dataset.export.export_result import copy_labels
 from smallpose.sources.hieve import read_hieve
 from smallpose.sources.posetrack import read_posetrack
 
@@ -73,6 +75,18 @@ def test_real_posetrack_files_keep_identities_and_boxes_of_heads(real):
     assert sorted(heads) == sorted([list(map(float, a["bbox_head"])) for a in published])
     assert sorted(people.track_ids[is_person]) == sorted(a["track_id"] for a in published)
     assert (people.track_ids[~is_person] == -1).all()
+
+
+def test_an_export_of_a_set_with_derived_joints_keeps_identities(synthetic, tmp_path):
+    out = tmp_path / "set"
+    words = ["build", out, "--posetrack", synthetic / "posetrack", "--images", "none"]
+    assert main([*map(str, words), "--select", "all", "--derive", "chest"]) == 0
+    copy_labels(open_set(out), "test", tmp_path / "copy.json")
+    original = json.loads((out / "annotations" / "test.json").read_text())["annotations"]
+    copied = json.loads((tmp_path / "copy.json").read_text())["annotations"]
+    tracks = [person.get("track_id") for person in original]
+    assert any(track is not None for track in tracks)
+    assert [person.get("track_id") for person in copied] == tracks
 
 
 def test_tables_without_identities_are_filled_where_they_are_joined(synthetic):

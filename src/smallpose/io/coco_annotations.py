@@ -145,7 +145,7 @@ def _add_video_fields(text: bytes, people: Instances) -> bytes:
     lines = text.split(b",\n")  # records contain no line break
     tracks = people.track_ids.tolist() or [-1] * len(people)
     heads = people.heads_xywh if len(people.heads_xywh) else np.full((len(people), 4), np.nan)
-    has_head = np.isfinite(heads).all(axis=1)
+    has_head = np.asarray(np.isfinite(heads).all(axis=1))
     for row, (line, track) in enumerate(zip(lines, tracks, strict=True)):
         fields: dict[str, Any] = {} if track < 0 else {"track_id": track}
         if has_head[row]:

@@ -6,7 +6,7 @@ The tables of people and predictions do not carry these; they are read in a pass
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -102,6 +102,25 @@ def read_video_records(path: Path | str, truth: Instances) -> VideoRecords:
         regions=tuple(_read_regions(path, record) for record in ordered),
         tracks=number_tracks([None if r is None else r.track_id for r in records]),
         heads_xywh=_read_heads(path, records),
+    )
+
+
+def attach_tracks(path: Path | str, people: Instances) -> Instances:
+    """Return people with the identities and boxes of heads that their file has, to write them.
+
+    Args:
+        people: read from the same file, a built set's, whose identities are whole numbers.
+    """
+    data = read_bytes(Path(path))
+    if b'"track_id"' not in data and b'"bbox_head"' not in data:
+        return people
+    records = {str(record.id): record for record in _decode(path, data, _File).annotations}
+    ordered = [records.get(str(one)) for one in people.file_ids]
+    tracks = [None if r is None else r.track_id for r in ordered]
+    return replace(
+        people,
+        track_ids=np.array([NO_TRACK if t is None else int(t) for t in tracks], dtype=np.int64),
+        heads_xywh=_read_heads(path, ordered),
     )
 
 

@@ -8,6 +8,7 @@ from smallpose.core.errors import InputError
 from smallpose.dataset.built_set import BuiltSet
 from smallpose.dataset.place_images import place_image
 from smallpose.io.coco_annotations import write_coco
+from smallpose.io.track_records import attach_tracks
 
 
 @dataclass
@@ -53,10 +54,11 @@ def copy_labels(built: BuiltSet, split: str, path: Path) -> None:
     treat them as labels.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    source = built.folder / "annotations" / f"{split}.json"
     if built.derived:
-        write_coco(built.parts[split], path)
+        write_coco(attach_tracks(source, built.parts[split]), path)
     else:
-        shutil.copyfile(built.folder / "annotations" / f"{split}.json", path)
+        shutil.copyfile(source, path)
 
 
 def export_images(

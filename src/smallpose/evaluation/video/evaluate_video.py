@@ -109,7 +109,14 @@ def evaluate_video(
         )
     matches = match_frames(truth, predictions, scored, frames)
     scene = _Scene(
-        truth, predictions, records, scored, frames, matches, config.size_limits, weights
+        truth=truth,
+        predictions=predictions,
+        records=records,
+        scored=scored,
+        frames=frames,
+        matches=matches,
+        size_limits=config.size_limits,
+        weights=weights,
     )
     has_people_tracks = bool((records.tracks[scored.is_counted] != NO_TRACK).any())
     has_tracks = bool((result_tracks != NO_TRACK).any())
@@ -282,18 +289,18 @@ def _build_pose_frame(scene: _Scene, row: int, heads: Floats, joints: Ints) -> p
     poses = scene.scored.poses
     people, detections = scene.frames.people[row], scene.frames.detections[row]
     labels = poses.keypoints[people][:, joints]
-    found = poses.detections[detections][:, joints]
+    predicted = poses.detections[detections][:, joints]
     regions = _list_regions(scene, row)
     is_labelled = (labels[:, :, 2] > 0) & ~find_inside(labels[:, :, :2], regions)
-    is_absent = (found[:, :, :2] == 0).all(axis=2) & (found[:, :, 2] <= 0)
-    is_predicted = ~is_absent & ~find_inside(found[:, :, :2], regions)
+    is_absent = (predicted[:, :, :2] == 0).all(axis=2) & (predicted[:, :, 2] <= 0)
+    is_predicted = ~is_absent & ~find_inside(predicted[:, :, :2], regions)
     g, p = is_labelled.any(axis=1), is_predicted.any(axis=1)
     return posetrack.PoseFrame(
         points=labels[g][:, :, :2],
-        predicted=found[p][:, :, :2],
+        predicted=predicted[p][:, :, :2],
         is_labelled=is_labelled[g],
         is_predicted=is_predicted[p],
-        scores=found[p][:, :, 2],
+        scores=predicted[p][:, :, 2],
         head=heads[people[g]],
         people=scene.frames.person_track[people[g]],
         tracks=scene.frames.detection_track[detections[p]],
@@ -344,12 +351,12 @@ def _measure_people(scene: _Scene) -> Rows:
     detection = scene.matches.detection[rows]
     is_matched = detection >= 0
     labels = poses.keypoints[rows]
-    found = np.zeros_like(labels)
-    found[is_matched] = poses.detections[detection[is_matched]]
+    predicted = np.zeros_like(labels)
+    predicted[is_matched] = poses.detections[detection[is_matched]]
     exists = (labels[:, :, 2] > 0) & is_matched[:, None]
     sizes = np.array([scene.scored.classes[index][rows] for index in range(1 + len(SIZES))])
     parts = {
-        "": (found[:, :, :2], exists),
+        "": (predicted[:, :, :2], exists),
         "label_": (labels[:, :, :2], exists),
     }
     measured: dict[str, Rows] = {}

@@ -34,7 +34,7 @@ class FrameMatches:
 def match_frames(
     truth: Instances, predictions: Predictions, scored: ScoredPoses, frames: VideoFrames
 ) -> FrameMatches:
-    """Match all images; a detection below the minimum score of `frames` matches nobody."""
+    """Match all images; a detection below the minimum score of `frames` has no match."""
     groups = group_by_image(truth, predictions)
     partner = np.full((1, 1, len(groups.detections)), -1, dtype=np.intp)
     match_greedily(

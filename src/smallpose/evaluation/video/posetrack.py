@@ -64,7 +64,7 @@ def measure_distances(frame: PoseFrame) -> Floats:
 def assign_poses(is_right: Mask, is_labelled: Mask) -> Ints:
     """Return the (p,) person of each pose, -1 for none.
 
-    Each pose goes to the person of whom it has the largest share of joints, and each person keeps
+    Each pose goes to the person with the largest share of right joints, and each person keeps
     the best of their poses; the first of equal ones.
 
     Args:
