@@ -8,6 +8,7 @@ Everything shown is synthetic. The commands that make the pages are those of doc
 import argparse
 import base64
 import io
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -51,7 +52,7 @@ REPORT = (
 )
 
 FILES_REPORT = (Screen("report-of-files", (1280, 800)),)
-BOARD = (Screen("leaderboard", (1024, 560)),)
+BOARD = (Screen("board", (1280, 860)),)
 
 
 def run_command(*words: object) -> None:
@@ -64,12 +65,11 @@ def run_command(*words: object) -> None:
 def make_pages(demo: Path, folder: Path) -> dict[Path, tuple[Screen, ...]]:
     """Make the pages of the demo's results; return what is to be seen of each."""
     truth, images = demo / "set" / "annotations" / "test.json", demo / "set" / "images"
-    results = {name: demo / name / "found.json" for name in ("B", "A", "untrained")}
-    named = [word for name in ("B", "A") for word in ("--name", name)]
-    files = [results["B"], results["A"]]
-    run_command("report", truth, *files, *named, "--images", images, "--out", folder / "report")
+    results = {name: folder / f"{name}.json" for name in ("B", "A")}
+    files = results.values()
+    run_command("report", truth, *files, "--images", images, "--out", folder / "report")
     for name, path in results.items():
-        words = ("--name", name, "--keypoints", "coco17")
+        words = ("--name", name, "--keypoints", "coco17", "--trained-on", "demo")
         run_command("leaderboard", "add", folder / "board", truth, path, *words)
     return {
         demo / "report" / "index.html": REPORT,
@@ -81,7 +81,7 @@ def make_pages(demo: Path, folder: Path) -> dict[Path, tuple[Screen, ...]]:
 def make_figures(demo: Path, folder: Path) -> dict[str, Path]:
     """Make figures of the demo's results; return the file of each by name."""
     truth, images = demo / "set" / "annotations" / "test.json", demo / "set" / "images"
-    results = [demo / name / "found.json" for name in ("A", "B")]
+    results = [folder / f"{name}.json" for name in ("A", "B")]
     run_command("evaluate", truth, results[1], "--figures", folder / "evaluate")
     run_command("compare", truth, *results, "--intervals", 200, "--figures", folder / "compare")
     words = ("--people", 60, "--out", folder / "resolution")
@@ -129,6 +129,8 @@ def main() -> None:
     made: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
+        for run in ("A", "B"):
+            shutil.copy(args.demo / run / "found.json", folder / f"{run}.json")
         pages = make_pages(args.demo, folder)
         for figure, path in make_figures(args.demo, folder).items():
             image = Image.open(path)

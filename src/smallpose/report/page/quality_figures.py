@@ -162,7 +162,7 @@ def _build_densities_of_runs(breakdowns: Mapping[str, DensityBreakdown]) -> Tabl
         Column("run"),
         *(Column(f"{one.size} {one.name}", "points") for one in first.classes),
     )
-    people: tuple[Cell, ...] = ("people", *(f"{one.people:,}" for one in first.classes))
+    people: tuple[Cell, ...] = ("people", *(str(one.people) for one in first.classes))
     rows: list[tuple[Cell, ...]] = [
         (label, *(None if one.ap is None else 100 * one.ap for one in breakdown.classes))
         for label, breakdown in breakdowns.items()
