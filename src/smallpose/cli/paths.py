@@ -5,6 +5,7 @@ from pathlib import Path
 from smallpose.core.errors import InputError
 
 _TEST = Path("annotations") / "test.json"
+_HEAD_BYTES = 1 << 16  # in which a line of JSON Lines ends
 
 
 def find_truth(path: Path, split: str = "test") -> Path:
@@ -19,9 +20,10 @@ def find_truth(path: Path, split: str = "test") -> Path:
         if (path / "found.json").is_file():
             remedy = "give the ground truth first, then the run"
             raise InputError(str(path), "is the folder of a run and has no labels", remedy)
+        _refuse_result_folder(path)
         remedy = f"pass a file of annotations, or a built set, which has {_TEST}"
         raise InputError(str(path), "is a folder without labels", remedy)
-    if path.is_file() and _begins_with_list(path):
+    if path.is_file() and _begins_with_results(path):
         what = "is a list of results and has no labels"
         raise InputError(str(path), what, "give the ground truth first, then the results")
     return path
@@ -44,7 +46,9 @@ def find_predictions(path: Path) -> Path:
     if is_result_folder(path):
         return path
     runs = sorted(str(file.parent) for file in path.glob("*/found.json"))
-    remedy = f"pass a run in it: {', '.join(runs)}" if runs else "pass a file of results, or a run"
+    remedy = "pass a file of results, a run, or the folder that another tool wrote"
+    if runs:
+        remedy = f"pass a run in it: {', '.join(runs)}"
     raise InputError(str(path), "is a folder without found.json", remedy)
 
 
@@ -72,6 +76,19 @@ def find_set(path: Path) -> Path:
     raise InputError(str(path), "is a file outside of a built set", remedy)
 
 
-def _begins_with_list(path: Path) -> bool:
+def _begins_with_results(path: Path) -> bool:
+    """Return whether a file is a list, or has a result in its first line, as JSON Lines."""
     with path.open("rb") as file:
-        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
+        head = file.read(_HEAD_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n")
+    line = head.partition(b"\n")[0].rstrip()
+    has_image = b'"image_id"' in line or b'"file_name"' in line
+    is_result = line[:1] == b"{" and line[-1:] == b"}" and has_image and b'"images"' not in line
+    return head[:1] == b"[" or is_result
+
+
+def _refuse_result_folder(path: Path) -> None:
+    from smallpose.io.result_folders import is_result_folder
+
+    if is_result_folder(path):
+        what = "is a folder of results and has no labels"
+        raise InputError(str(path), what, "give the ground truth first, then the results")
