@@ -121,6 +121,13 @@ def test_datumaro_groups_are_people(tmp_path, save_image):
     assert source.people.notes == (note,)
 
 
+def test_datumaro_crowds_are_regions_to_ignore(tmp_path, save_image):
+    save_image(tmp_path / "images" / "a.jpg")
+    crowd = DM_BOX | {"group": 9, "attributes": {"is_crowd": True}}
+    people = read(write_datumaro(tmp_path, POINTS, DM_BOX, crowd)).people
+    assert people.iscrowd.tolist() == [False, True]
+
+
 @pytest.mark.parametrize(
     ("annotations", "said"),
     [

@@ -53,8 +53,8 @@ def export_label_studio(built: BuiltSet, out: Path, image_mode: str) -> ExportRe
     result.losses = [
         "positions are percentages of the image, so they come back with deviations below a "
         "millionth of a px",
-        "sources, box rules, areas of masks and groups are not exported; ids are in the field "
-        "data.people of each task",
+        "sources, box rules, areas of masks, groups and tracks are not exported; ids are in the "
+        "field data.people of each task",
         f"crowd regions are rectangles with the label {CROWD_LABEL!r}",
         *built.describe_dropped_joints(),
     ]

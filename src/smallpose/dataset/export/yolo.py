@@ -63,7 +63,7 @@ def export_yolo(built: BuiltSet, out: Path, image_mode: str) -> ExportResult:
     result.losses = [
         f"coordinates have {DECIMALS} decimals relative to the side of the image: in an image of "
         "1,000 px, half a thousandth of a px",
-        "ids, sources, box rules, areas and groups are not exported",
+        "ids, sources, box rules, areas, groups and tracks are not exported",
         f"{num_lost_people:,} crowd regions and people without keypoints are left out, because "
         "YOLO would treat them as people to detect",
         f"{num_lost_points:,} keypoints outside their image are exported as unlabelled, because "

@@ -52,6 +52,10 @@ class _Image(Struct, frozen=True):
     size: tuple[int, int] | None = None  # height, width
 
 
+class _Attributes(Struct, frozen=True):
+    is_crowd: bool = False
+
+
 class _Annotation(Struct):
     type: str
     group: int = 0
@@ -59,6 +63,7 @@ class _Annotation(Struct):
     points: list[float] = []
     visibility: list[int] = []
     bbox: tuple[float, float, float, float] | None = None
+    attributes: _Attributes = _Attributes()
 
 
 class _Item(Struct):
@@ -152,7 +157,8 @@ def _group_annotations(
             what = f"group {members[0].group} has several poses or boxes"
             raise InputError(where, what, "give each person a group of their own")
         box: Box | None = boxes[0] if boxes else None
-        people.append(LabelledPerson(_read_points(where, points, joints), box))
+        is_crowd = any(one.attributes.is_crowd for one in members)
+        people.append(LabelledPerson(_read_points(where, points, joints), box, is_crowd))
     return people
 
 
