@@ -19,6 +19,7 @@ BY_NAME_ONLY = {
     "cal",
     "coverage",
     "forward",
+    "learn_pose_errors",
     "loader_memory",
     "parity",
     "shared_videos",

@@ -70,9 +70,8 @@ def test_stats_takes_a_built_set(folder, capsys):
             "set, which has annotations/test.json",
         ),
         (
-            ["audit", "truth.json"],
-            "truth.json: is a file outside of a built set; build a set of it (--source "
-            "NAME=DIR), or run: smallpose check truth.json",
+            ["audit", "truth.json", "--labels-only"],
+            "--labels-only with truth.json: is for a built set; leave out --labels-only",
         ),
         (
             ["predict", "runs", "--out", "f.json"],

@@ -1,21 +1,30 @@
-"""smallpose audit SET: leaks between train and test, suspicious labels, bias between sources."""
+"""smallpose audit SET|FILE.json: suspect labels of a file or set, and leaks between its splits."""
 
 import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smallpose.cli.options import DEMO_SET, add_json, add_option, add_switch
-from smallpose.cli.paths import find_set
+from smallpose.cli.audit_file import (
+    FILE_ONLY,
+    add_file_arguments,
+    check_file_options,
+    merge_into_file,
+    run_file_audit,
+)
+from smallpose.cli.options import DEMO_TRUTH, add_json, add_option, add_switch
+from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
     from smallpose.dataset.built_set import BuiltSet
     from smallpose.dataset.label_audit.ranking import SuspectLabel
     from smallpose.report.images.contact_sheet import Tile
 
-PACKAGES = ("cv2", "PIL", "matplotlib")
-HELP = "Find near-duplicates between train and test, and labels that look wrong."
-EXAMPLE = f"smallpose audit {DEMO_SET} --json audit.json --sheet audit"
+HELP = (
+    "Find labels that look wrong in any COCO keypoint file or built set and send them to a "
+    "labelling tool; in a set, find near-duplicates between train and test, too."
+)
+EXAMPLE = f"smallpose audit {DEMO_TRUTH} --to coco --out suspects"
 MAX_TILES = 48  # on a contact sheet
 TILES_PER_ROW = 8
 BOX_COLOUR = (230, 60, 230)
@@ -23,19 +32,13 @@ BOX_COLOUR = (230, 60, 230)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `audit`."""
-    parser.add_argument("set", type=Path, metavar="SET", help="Folder that 'smallpose build' made.")
-    add_json(parser, "all findings")
-    add_option(
-        parser,
-        "--sheet",
+    parser.add_argument(
+        "path",
         type=Path,
-        metavar="DIR",
-        default_text="not drawn",
-        help="Draw the most suspicious people and the near-duplicates into this folder.",
+        metavar="SET|FILE.json",
+        help="COCO keypoint annotations, or a folder that 'smallpose build' made.",
     )
-    add_switch(
-        parser, "--labels-only", help="Check labels alone, without looking for near-duplicates."
-    )
+    add_json(parser, "all findings")
     add_option(
         parser,
         "--max-rows",
@@ -44,8 +47,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="Maximum rows of each printed table.",
     )
+    add_file_arguments(parser.add_argument_group("of a file"))
+    of_set = parser.add_argument_group("of a built set")
     add_option(
-        parser,
+        of_set,
+        "--sheet",
+        type=Path,
+        metavar="DIR",
+        default_text="not drawn",
+        help="Draw the most suspicious people and the near-duplicates into this folder.",
+    )
+    add_switch(
+        of_set, "--labels-only", help="Check labels alone, without looking for near-duplicates."
+    )
+    add_option(
+        of_set,
         "--workers",
         type=int,
         default=2,
@@ -55,19 +71,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_command(args: argparse.Namespace) -> None:
-    """Audit the set and print Markdown; nothing in the set is changed."""
+    """Audit a file or a set and print Markdown; the audited files are never changed."""
+    if not args.path.is_dir():
+        _refuse_set_options(args)
+        check_file_options(args)
+        if args.corrected is not None:
+            merge_into_file(args)
+        else:
+            run_file_audit(args)
+        return
+    given = [name for name in FILE_ONLY if getattr(args, name) not in (None, ())]
+    if given:
+        option = f"--{given[0].replace('_', '-')}"
+        remedy = f"give one of its files, such as {args.path / 'annotations' / 'test.json'}"
+        raise InputError(f"{option} with {args.path}", "is for a file of annotations", remedy)
+    _audit_set(args)
+
+
+def _refuse_set_options(args: argparse.Namespace) -> None:
+    for name in ("sheet", "labels_only"):
+        if getattr(args, name):
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(
+                f"{option} with {args.path}", "is for a built set", f"leave out {option}"
+            )
+
+
+def _audit_set(args: argparse.Namespace) -> None:
+    """Audit both parts of a built set, and the images that they share."""
     import msgspec
 
     from smallpose.core.instances import concat_instances
     from smallpose.dataset.built_set import open_set
-    from smallpose.dataset.duplicates.leaks import encode_leaks, find_leaks, format_leaks
     from smallpose.dataset.label_audit.ranking import describe_suspects, rank_suspect_labels
     from smallpose.dataset.label_audit.source_bias import compute_source_bias
-    from smallpose.report.images.leak_sheet import draw_image_pairs, open_set_reader
     from smallpose.system.files import write_atomically
+    from smallpose.system.packages import require_packages
     from smallpose.system.progress import print_written
 
-    built = open_set(find_set(args.set))
+    require_packages("smallpose audit", "cv2", "PIL", "matplotlib")
+    from smallpose.dataset.duplicates.leaks import encode_leaks, find_leaks, format_leaks
+    from smallpose.report.images.leak_sheet import draw_image_pairs, open_set_reader
+
+    built = open_set(args.path)
     suspects = {split: rank_suspect_labels(people) for split, people in built.parts.items()}
     rows = {
         split: describe_suspects(built.parts[split], labels) for split, labels in suspects.items()
@@ -83,7 +129,7 @@ def run_command(args: argparse.Namespace) -> None:
         else:
             write_atomically(args.json, text)
     if args.json != "-":
-        print(f"# Audit of {args.set}\n")
+        print(f"# Audit of {args.path}\n")
         if leaks is not None:
             print(f"## Near-duplicates\n\n{format_leaks(leaks, args.max_rows)}")
         print(_format_labels(rows, args.max_rows))
@@ -110,12 +156,13 @@ def _format_labels(rows: dict[str, list[dict[str, Any]]], max_rows: int) -> str:
                 p["file_name"],
                 p["density"] or p["size"],
                 REASONS[p["reason"]],
+                ", ".join(p["joints"][:4]),
                 f"{p['score']:.1f}",
             )
             for p in people[:max_rows]
         ]
         if cells:
-            table = build_text_table(("id", "image", "class", "reason", "score"), cells)
+            table = build_text_table(("id", "image", "class", "reason", "joints", "score"), cells)
             parts.append(table.to_text())
     return "\n\n".join(parts) + "\n"
 

@@ -62,20 +62,6 @@ def list_annotation_files(paths: list[Path]) -> list[Path]:
     return files
 
 
-def find_set(path: Path) -> Path:
-    """Return the folder of a built set that a path means: itself, or the set of its annotations.
-
-    Raises: InputError for a file outside of a built set.
-    """
-    if not path.is_file():
-        return path
-    folder = path.resolve().parent.parent
-    if path.resolve().parent.name == "annotations" and (folder / "manifest.json").is_file():
-        return folder
-    remedy = f"build a set of it (--source NAME=DIR), or run: smallpose check {path}"
-    raise InputError(str(path), "is a file outside of a built set", remedy)
-
-
 def _begins_with_results(path: Path) -> bool:
     """Return whether a file is a list, or has a result in its first line, as JSON Lines."""
     with path.open("rb") as file:

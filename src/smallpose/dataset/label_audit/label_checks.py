@@ -39,7 +39,7 @@ _LIMB_JOINTS = sorted({joint for limb in _LIMBS for joint in limb})
 
 
 def score_labels(people: Instances) -> dict[str, Floats]:
-    """Compute the (n,) scores of each check, a key of `ranking.REASONS`.
+    """Compute the (n,) scores of each check of the geometry.
 
     A score is 0 where a check does not apply, and for people who are not counted.
     """
@@ -93,7 +93,20 @@ def _score_collapsed(people: Instances) -> Floats:
 
 
 def _score_outside(people: Instances) -> Floats:
-    """Score the distance of the farthest keypoint from the box.
+    """Score the distance of the farthest keypoint from the box."""
+    distance = _measure_outside(people)
+    return np.asarray(distance.max(axis=1, initial=0.0) / _compute_diagonal(people) / MAX_OUTSIDE)
+
+
+def find_farthest_joints(people: Instances) -> list[tuple[str, ...]]:
+    """Return the joints of each person that are suspiciously far outside the box."""
+    is_far = _measure_outside(people) > MAX_OUTSIDE * _compute_diagonal(people)[:, None]
+    names = np.array(people.skeleton.joints, dtype=object)
+    return [tuple(names[row].tolist()) for row in is_far]
+
+
+def _measure_outside(people: Instances) -> Floats:
+    """Measure the (n, k) distance of the keypoints from the box, px, hidden ones by a weight.
 
     Sources draw boxes around the visible parts of a person and guess where the others are, so a
     hidden joint may be anywhere. Whether it fits the other joints is checked by the limbs.
@@ -106,8 +119,7 @@ def _score_outside(people: Instances) -> Floats:
     has_visible = is_visible.any(axis=1, keepdims=True)
     hidden_weight = np.where(has_visible, 0.0, 1 / 3)
     weight = np.where(is_visible, 1.0, hidden_weight)
-    distance = weight * np.where(visibility > 0, np.linalg.norm(offset, axis=2), 0.0)
-    return np.asarray(distance.max(axis=1, initial=0.0) / _compute_diagonal(people) / MAX_OUTSIDE)
+    return np.asarray(weight * np.where(visibility > 0, np.linalg.norm(offset, axis=2), 0.0))
 
 
 def _mask_visible_or_all(people: Instances) -> NDArray[np.bool_]:
@@ -200,6 +212,17 @@ def _score_limbs(people: Instances) -> Floats:
 
     Foreshortening makes limbs short, never long, so only the upper side is checked.
     """
+    return np.asarray(_compare_limbs(people).max(axis=1, initial=0.0) / MAX_LIMB_DEVIATION)
+
+
+def find_longest_limbs(people: Instances) -> list[tuple[str, ...]]:
+    """Return the ends of each person's longest limb for its kind; none where none is known."""
+    z = _compare_limbs(people)
+    return [_LIMBS[limb] if z[row, limb] > 0 else () for row, limb in enumerate(z.argmax(axis=1))]
+
+
+def _compare_limbs(people: Instances) -> Floats:
+    """Return (n, limbs) robust z-scores of the limbs' lengths, by source; 0 where unknown."""
     lengths = np.stack(
         [np.linalg.norm(_get_joint(people, a) - _get_joint(people, b), axis=1) for a, b in _LIMBS],
         axis=1,
@@ -207,14 +230,14 @@ def _score_limbs(people: Instances) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(lengths)
     logs[~np.isfinite(logs)] = np.nan
-    z = np.zeros(len(people))
+    z = np.zeros(logs.shape)
     for rows in _group_by_source(people):
-        z[rows] = _score_longest_limb(logs[rows])
-    return z / MAX_LIMB_DEVIATION
+        z[rows] = _standardize_limbs(logs[rows])
+    return z
 
 
-def _score_longest_limb(logs: Floats) -> Floats:
-    """Compute the largest robust z-score of each person's limbs.
+def _standardize_limbs(logs: Floats) -> Floats:
+    """Compute the robust z-score of each limb relative to the person's others.
 
     Args:
         logs: (n, limbs) logarithmic lengths; NaN where unknown.
@@ -225,8 +248,7 @@ def _score_longest_limb(logs: Floats) -> Floats:
     spread = _NORMAL_MAD * _nan_median(np.abs(excess), axis=0)
     z = excess / np.maximum(spread, 0.05)
     has_enough_limbs = np.isfinite(logs).sum(axis=1) >= 4
-    largest = np.nan_to_num(z, nan=0.0).max(axis=1, initial=0.0)
-    return np.where(has_enough_limbs, largest, 0.0)
+    return np.where(has_enough_limbs[:, None], np.nan_to_num(z, nan=0.0), 0.0)
 
 
 def _score_box(people: Instances) -> Floats:

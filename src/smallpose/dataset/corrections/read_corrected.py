@@ -1,0 +1,46 @@
+"""Read what a labelling tool exports: CVAT's XML or zip, Label Studio's JSON, or COCO's."""
+
+import io
+import zipfile
+from pathlib import Path
+
+from smallpose.core.errors import InputError
+from smallpose.dataset.corrections import coco_form, cvat_form, label_studio_form
+from smallpose.dataset.corrections.people import CorrectedPerson
+from smallpose.system.files import MIN_UNPACKED_LIMIT, read_bytes
+
+_ZIP = b"PK\x03\x04"
+_BOM = b"\xef\xbb\xbf"
+
+
+def read_corrected(path: Path) -> list[CorrectedPerson]:
+    """Read the people of an export; its content tells the form.
+
+    Raises: InputError for other forms, and where a record is broken.
+    """
+    data = read_bytes(path)
+    if data[:4] == _ZIP:
+        data = _unzip_labels(path, data)
+    begin = data.removeprefix(_BOM).lstrip()[:1]
+    if begin == b"<":
+        return cvat_form.decode_people(path, data)
+    if begin == b"[":
+        return label_studio_form.decode_people(path, data)
+    return coco_form.decode_people(path, data)
+
+
+def _unzip_labels(path: Path, data: bytes) -> bytes:
+    """Return the only file of labels in a zip: annotations.xml or a JSON file."""
+    remedy = "unpack it and give the file with the labels"
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            labels = [one for one in archive.infolist() if one.filename.endswith((".xml", ".json"))]
+            if len(labels) != 1:
+                what = f"a zip with {len(labels)} files of labels"
+                raise InputError(str(path), what, remedy)
+            if labels[0].file_size > MIN_UNPACKED_LIMIT:
+                what = f"{labels[0].filename} unpacks to {labels[0].file_size:,} bytes"
+                raise InputError(str(path), what, remedy)
+            return archive.read(labels[0])
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError):
+        raise InputError(str(path), "a zip that cannot be read", remedy) from None
