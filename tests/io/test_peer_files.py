@@ -13,7 +13,8 @@ from smallpose.cli.main import main
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17
 from smallpose.io.coco_annotations import write_coco
-from smallpose.io.coco_results import write_results
+from smallpose.io.coco_results import read_results, write_results
+from smallpose.io.track_records import read_result_tracks
 
 MASK = [[20, 30, 140, 30, 140, 120]]
 
@@ -245,3 +246,15 @@ def test_polars_reads_results_that_begin_with_whole_numbers(tmp_path):
     read = polars.read_json(tmp_path / "r.json")
     assert np.array_equal(np.array(read["keypoints"].to_list()), keypoints.reshape(300, -1))
     assert read["score"].to_list() == [1.0] * 300
+
+
+@pytest.mark.parametrize("is_lines", [False, True])
+def test_trackers_minus_1_is_no_track_and_0_is_one(tmp_path, is_lines):
+    """It writes -1 for people it has not confirmed; motmetrics and trackeval count them."""
+    truth = make_odd_truth()
+    records = [detect(PEOPLE[0], track_id=track) for track in (0, -1, 7, None, 0)]
+    text = "\n".join(map(json.dumps, records)) if is_lines else json.dumps(records)
+    (tmp_path / "r.json").write_text(text)
+    predictions = read_results(tmp_path / "r.json", truth)
+    tracks = read_result_tracks(tmp_path / "r.json", truth, predictions)
+    assert tracks.tolist() == [0, -1, 1, -1, 0]

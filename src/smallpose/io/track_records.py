@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances
 from smallpose.core.predictions import Predictions
+from smallpose.io.coco_results_slow import read_entries
 from smallpose.io.json_blocks import Int64
 from smallpose.system.files import read_bytes
 
@@ -156,6 +157,8 @@ def _decode_results(path: Path | str, data: bytes) -> list[_Result] | None:
     Raises: InputError for a `track_id` that is neither a number nor text.
     """
     text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text[:1] == b"{" and b'"predictions"' not in text:  # JSON Lines
+        text = b"[" + b",".join(bytes(raw) for raw in read_entries(path, data).raws) + b"]"
     try:
         if text[:1] == b"{":
             return msgspec.json.decode(text, type=_NamedResults).predictions
