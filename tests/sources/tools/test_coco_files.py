@@ -108,6 +108,17 @@ def test_one_folder_of_roboflow_keeps_its_split(tmp_path, save_image, write_coco
     assert source.people.images.source_splits == (folder,)
 
 
+def test_notes_tell_files_of_one_name_apart(tmp_path, save_image, write_coco_file):
+    for number, folder in enumerate(("train", "valid")):
+        save_image(tmp_path / folder / f"{number}.jpg")
+        path = tmp_path / folder / "_annotations.coco.json"
+        write_coco_file(path, [f"{number}.jpg"], joints=("nose", "tail"))
+    notes = read_mapped_coco("shop", tmp_path, {}).people.notes
+    assert notes == tuple(
+        f"{folder}/_annotations.coco.json: joints left out: tail" for folder in ("train", "valid")
+    )
+
+
 def test_boxes_beside_keypoints_are_left_out_and_named(tmp_path, save_image, write_coco_file):
     save_image(tmp_path / "images" / "a.jpg")
     write_coco_file(tmp_path / "annotations" / "person_keypoints_default.json", ["a.jpg"])

@@ -151,7 +151,9 @@ def _read_file(
         for one in names
     )
     notes = [*joint_notes, *notes]
-    labelled = tuple(f"{posixpath.basename(path)}: {note}" for note in notes)
+    folder, file_name = posixpath.split(path)
+    label = file_name if folder in ("", "annotations") else path
+    labelled = tuple(f"{label}: {note}" for note in notes)
     return CocoFile(path, people, image_paths, folders, labelled)
 
 
