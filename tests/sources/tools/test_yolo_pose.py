@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
@@ -128,6 +129,17 @@ def test_an_image_that_cannot_be_read_is_named(one):
     (folder / "images" / "train" / "a.jpg").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"a\.jpg: its size cannot be read"):
         read_mapped_coco("shop", folder, {})
+
+
+def test_labels_refer_to_the_image_as_it_is_shown(one):
+    """As Ultralytics reads images; the builder then offers --exif apply."""
+    folder = one(LINE)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (160, 120)).save(folder / "images" / "train" / "a.jpg", exif=exif)
+    people = read_mapped_coco("shop", folder, {}).people
+    assert (people.images.width.tolist(), people.images.height.tolist()) == ([120], [160])
+    assert people.boxes_xywh[0] == pytest.approx([15, 40, 30, 80])
 
 
 def test_yaml_that_asks_for_code_is_not_run(one, tmp_path):
