@@ -2,12 +2,13 @@
 
     python bench/slices.py [--scale 0.5] [--runs 5] [--work runs/bench]
 
-Makes the input (bench/evaluator/synthetic_data.py) and two tables of attributes, one of images and
-one of people: four columns of five values. The commands are run in turn, A B C A B C, and the
-medians of CPU seconds and of the clock are compared within the run.
+Makes the input (bench/evaluator/synthetic_data.py) and tables of attributes of images and of
+people: one column of 20 values, and four columns of five values. The commands are run in turn,
+A B C A B C, and the medians of CPU seconds and of the clock are compared within the run.
 """
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -18,7 +19,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent / "evaluator"
-NUM_COLUMNS, NUM_VALUES = 4, 5
+SHAPES = ((1, 20), (4, 5))  # columns and values
 
 
 def write_tables(folder: Path) -> dict[str, list[str]]:
@@ -26,17 +27,17 @@ def write_tables(folder: Path) -> dict[str, list[str]]:
     truth = json.loads((folder / "gt.json").read_text())
     rng = random.Random(0)
     tables = {"image_id": truth["images"], "annotation_id": truth["annotations"]}
-    for key, records in tables.items():
-        lines = [",".join([key, *(f"column{i}" for i in range(NUM_COLUMNS))])]
+    options: dict[str, list[str]] = {"none": []}
+    for (key, records), (num_columns, num_values) in itertools.product(tables.items(), SHAPES):
+        lines = [",".join([key, *(f"column{i}" for i in range(num_columns))])]
         for record in records:
-            values = [f"v{rng.randrange(NUM_VALUES)}" for _ in range(NUM_COLUMNS)]
+            values = [f"v{rng.randrange(num_values)}" for _ in range(num_columns)]
             lines.append(",".join([str(record["id"]), *values]))
-        (folder / f"{key}.csv").write_text("\n".join(lines) + "\n")
-    return {
-        "none": [],
-        "of images": ["--slices", str(folder / "image_id.csv")],
-        "of people": ["--slices", str(folder / "annotation_id.csv")],
-    }
+        path = folder / f"{key}-{num_columns}.csv"
+        path.write_text("\n".join(lines) + "\n")
+        unit = "images" if key == "image_id" else "people"
+        options[f"{num_columns} x {num_values} of {unit}"] = ["--slices", str(path)]
+    return options
 
 
 def time_process(command: list[str]) -> tuple[float, float]:
@@ -72,7 +73,7 @@ def main() -> None:
         for name, pairs in times.items():
             cpu, wall = (statistics.median(column) for column in zip(*pairs, strict=True))
             print(
-                f"{protocols:18} slices {name:10} CPU {cpu:.2f} s ({cpu / base[0]:.2f}), "
+                f"{protocols:18} slices {name:16} CPU {cpu:.2f} s ({cpu / base[0]:.2f}), "
                 f"wall {wall:.2f} s ({wall / base[1]:.2f})"
             )
     print(f"load {os.getloadavg()[0]:.1f}")

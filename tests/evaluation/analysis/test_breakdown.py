@@ -12,12 +12,11 @@ from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.analysis.breakdown import (
     count_per_image,
-    evaluate_image_groups,
     label_crowding,
     label_sources,
     score_joints,
-    sort_labels,
 )
+from smallpose.evaluation.analysis.labelled_images import evaluate_image_groups, sort_labels
 from smallpose.io.coco_annotations_slow import read_coco_slow
 
 ALL = ("coco", "owned", "recall")

@@ -11,6 +11,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.analysis import binned_ap, breakdown, quality_tables
 from smallpose.evaluation.analysis.error_diagnosis import diagnose
+from smallpose.evaluation.analysis.labelled_images import evaluate_image_groups
 from smallpose.evaluation.console_table import (
     WIDTH,
     format_interval,
@@ -73,11 +74,11 @@ def build_breakdowns(
     for name in names:
         if name == "source":
             labels = breakdown.label_sources(truth)
-            groups = breakdown.evaluate_image_groups(result, labels)
+            groups = evaluate_image_groups(result, labels)
             made[name] = _tabulate_groups(name, groups, "AP by source of the image")
         elif name == "crowding":
             labels = breakdown.label_crowding(truth)
-            groups = breakdown.evaluate_image_groups(result, labels)
+            groups = evaluate_image_groups(result, labels)
             made[name] = _tabulate_groups(name, groups, _describe_crowding(truth))
         elif name in ("joint", "visibility"):
             joints = breakdown.score_joints(

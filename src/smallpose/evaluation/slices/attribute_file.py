@@ -58,16 +58,17 @@ def read_attributes(path: Path, truth: Instances) -> Attributes:
         raise InputError(
             f"{where}, line 1", "has no column beside the keys", "add a column with an attribute"
         )
-    find_row = _index_people(truth) if is_of_people else _index_images(truth)
+    row_of_text, find_row = _index_people(truth) if is_of_people else _index_images(truth)
     size = len(truth) if is_of_people else len(truth.images)
     cells = dict(zip(header, zip(*(row for _, row in rows), strict=True), strict=True))
     line_of: dict[int, int] = {}
     for (line, _), *key in zip(rows, *(cells[key] for key in keys), strict=True):
-        place = f"{where}, line {line}"
-        row = find_row(dict(zip(keys, key, strict=True)), place)
+        row = row_of_text.get(key[0]) if len(keys) == 1 else None
+        if row is None:
+            row = find_row(dict(zip(keys, key, strict=True)), f"{where}, line {line}")
         if row in line_of:
             raise InputError(
-                place,
+                f"{where}, line {line}",
                 f"the same {'person' if is_of_people else 'image'} is in line {line_of[row]}",
                 "keep one of the two rows",
             )
@@ -109,7 +110,8 @@ def _split_table(text: str, where: str) -> tuple[list[str], list[tuple[int, list
     delimiter = max(_DELIMITERS, key=first_line.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        lines = [(reader.line_num, cells) for cells in reader if any(cells)]
+        # A line of separators alone, as spreadsheets write them at the end, is no row.
+        lines = [(reader.line_num, cells) for cells in reader if cells and (cells[0] or any(cells))]
     except csv.Error as error:
         raise InputError(
             f"{where}, line {reader.line_num}", f"is not CSV ({error})", "save it as CSV in UTF-8"
@@ -138,8 +140,9 @@ def _split_table(text: str, where: str) -> tuple[list[str], list[tuple[int, list
 _FindRow = Callable[[dict[str, str], str], int]
 
 
-def _index_images(truth: Instances) -> _FindRow:
-    row_of_text = {str(image): row for row, image in enumerate(truth.images.file_ids)}
+def _index_images(truth: Instances) -> tuple[dict[str, int], _FindRow]:
+    """Return the rows of images by what a key usually is, and a function for all other keys."""
+    row_of_id = {str(image): row for row, image in enumerate(truth.images.file_ids)}
     lookups: list[ImageLookup] = []  # made where an id alone does not decide
 
     def find_row(keys: dict[str, str], where: str) -> int:
@@ -147,7 +150,7 @@ def _index_images(truth: Instances) -> _FindRow:
         text = keys.get("image_id", "").strip()
         if not (text or file_name):
             raise InputError(where, "has no key", "write the id or the file name of the image")
-        row = None if file_name else row_of_text.get(text)
+        row = None if file_name else row_of_id.get(text)
         if row is not None:
             return row
         if not lookups:
@@ -155,13 +158,16 @@ def _index_images(truth: Instances) -> _FindRow:
         image_id: ImageId | None = int(text) if _is_number(text) else text or None
         return truth.images.row_of[lookups[0].find_id(image_id, file_name or None, where)]
 
-    return find_row
+    return {}, find_row
 
 
-def _index_people(truth: Instances) -> _FindRow:
+def _index_people(truth: Instances) -> tuple[dict[str, int], _FindRow]:
+    """Return the rows of people by what a key usually is, and a function for all other keys."""
     ids = [str(person) for person in truth.file_ids]
     row_of = {person: row for row, person in enumerate(ids)}
-    repeated = {person for person, count in Counter(ids).items() if count > 1}
+    repeated = set()
+    if len(row_of) < len(ids):
+        repeated = {person for person, count in Counter(ids).items() if count > 1}
 
     def find_row(keys: dict[str, str], where: str) -> int:
         ((key, text),) = list(keys.items())[:1]
@@ -178,7 +184,7 @@ def _index_people(truth: Instances) -> _FindRow:
             )
         return row
 
-    return find_row
+    return {p: row for p, row in row_of.items() if p not in repeated}, find_row
 
 
 def _is_number(text: str) -> bool:

@@ -17,7 +17,7 @@ from smallpose.core.boxes import box_area
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
-from smallpose.evaluation.analysis.breakdown import evaluate_images
+from smallpose.evaluation.analysis.labelled_images import evaluate_images
 from smallpose.evaluation.areas import get_detection_boxes
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.evaluate import Evaluation, add_intervals, summarize_counts

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from smallpose.core.errors import InputError
-from smallpose.evaluation.analysis.breakdown import sort_labels
+from smallpose.evaluation.analysis.labelled_images import sort_labels
 from smallpose.evaluation.matching.arrays import Ints
 from smallpose.evaluation.slices.attribute_file import Attributes
 
