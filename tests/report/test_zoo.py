@@ -40,6 +40,18 @@ def test_every_run_has_its_recipe_hash_metrics_and_environment(runs, tmp_path):
         assert f"{ap['value']:.1f} ({ap['interval'][0]:.1f}–{ap['interval'][1]:.1f})" in page
 
 
+def test_the_zoo_has_the_training_sets_that_weights_declare(runs, tmp_path):
+    declared = [{"name": "COCO train2017"}, {"name": "own set", "labels_sha256": "ab" * 32}]
+    (runs[0] / "model.json").write_text(json.dumps({"trained_on": declared}))
+    (runs[1] / "model.json").write_text(json.dumps({"format": 1}))
+    assert main(["zoo", *map(str, runs), "--out", str(tmp_path / "zoo")]) == 0
+    entries = json.loads((tmp_path / "zoo" / "zoo.json").read_text())
+    assert [e["trained_on"] for e in entries] == [declared, None]
+    page = (tmp_path / "zoo" / "README.md").read_text()
+    assert "trained on: name `COCO train2017`; name `own set`" in page
+    assert "trained on: not declared" in page  # and never that it has seen nothing
+
+
 def test_changed_weights_are_refused(runs, tmp_path, capsys):
     (runs[0] / "model.safetensors").write_bytes(b"changed")
     assert main(["zoo", str(runs[0]), "--out", str(tmp_path / "zoo")]) == 2

@@ -1,5 +1,6 @@
 """One training run: it learns, records what it did, survives, and resumes as if undisturbed."""
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -85,6 +86,27 @@ def test_the_result_records_what_was_done(eight, tmp_path):
     assert method.skeleton == SMALLPOSE
     assert method.num_parameters == result["parameters"]
     assert sorted(read_losses(tmp_path)) == [1, 2, 3, 4]
+
+
+def test_weights_declare_what_they_and_their_initial_weights_were_trained_on(eight, tmp_path):
+    def read_sets(name: str) -> list[dict[str, str]]:
+        return json.loads((tmp_path / name / "model.json").read_text())["trained_on"]
+
+    train(make_config(eight, tmp_path / "first", 1))
+    train(make_config(eight, tmp_path / "untrained", 0))
+    assert read_sets("untrained") == []
+    (one,) = read_sets("first")
+    labels = (eight / "annotations" / "train.json").read_bytes()
+    assert one["name"] == eight.name
+    assert one["labels_sha256"] == hashlib.sha256(labels).hexdigest()
+    weights = tmp_path / "first" / "model.safetensors"
+    train(make_config(eight, tmp_path / "second", 1, weights=weights))
+    assert read_sets("second") == [one, one]
+    state = {f"backbone.{k}": v for k, v in create_method(TINY).backbone.state_dict().items()}
+    torch.save(state, tmp_path / "found_somewhere.pth")
+    path = tmp_path / "found_somewhere.pth"
+    train(make_config(eight, tmp_path / "third", 0, weights=path))
+    assert read_sets("third") == [{"name": "unknown", "weights": "found_somewhere.pth"}]
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(eight, tmp_path):

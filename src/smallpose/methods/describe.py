@@ -6,7 +6,7 @@ from typing import Any
 
 from smallpose.core.skeleton import COCO17, SMALLPOSE, Skeleton
 from smallpose.methods.base import PoseMethod
-from smallpose.methods.checkpoints.mmpose_zoo import get_url
+from smallpose.methods.checkpoints.mmpose_zoo import get_url, list_training_sets
 
 
 def describe_method(create: Callable[[Skeleton], PoseMethod]) -> dict[str, Any]:
@@ -15,6 +15,7 @@ def describe_method(create: Callable[[Skeleton], PoseMethod]) -> dict[str, Any]:
     return {
         **asdict(method.card),
         "checkpoint_url": get_url(method.card),
+        "checkpoint_trained_on": list_training_sets(method.card),
         "parameters": method.num_parameters,
         "parameters_coco17": create(COCO17).num_parameters,
         "input_wh": list(method.input_wh),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from smallpose._version import __version__
 from smallpose.core.errors import InputError
 from smallpose.core.interval import Interval
@@ -16,6 +18,7 @@ from smallpose.report.page.run_details import flatten_facts
 from smallpose.report.report_data import ReportData, read_report_data
 from smallpose.report.tables.paper_tables import HEADS
 from smallpose.system.files import hash_file, resolve_inside, write_atomically
+from smallpose.system.json_decode import read_json
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,14 @@ class ZooEntry:
         weights: path of the file, if the run names one; it may be missing. None for a result file.
         digest: SHA-256 of the weights, or of the result file.
         metrics: points by name, with 95 % intervals if the data and the result file exist.
+        trained_on: the sets that its weights were trained on; None where they are not declared.
     """
 
     run: Run
     weights: Path | None
     digest: str
     metrics: Mapping[str, Interval | None]
+    trained_on: list[dict[str, Any]] | None = None
 
     @property
     def weights_name(self) -> str | None:
@@ -61,9 +66,14 @@ class ZooEntry:
                 }
                 for name, metric in self.metrics.items()
             },
+            "trained_on": self.trained_on,
             "environment": dict(run.environment),
             "evaluation": dict(run.evaluation.get("settings") or {}),
         }
+
+
+class _ModelCard(msgspec.Struct):
+    trained_on: list[dict[str, Any]] | None = None
 
 
 def write_zoo(
@@ -104,7 +114,15 @@ def _read_entry(run: Run, score: RunScore | None) -> ZooEntry:
     for metric in METRICS:
         value = source.metric(metric)
         metrics[metric] = source.interval(metric) or (None if value is None else Interval(value))
-    return ZooEntry(run, path, digest, metrics)
+    return ZooEntry(run, path, digest, metrics, _read_training_sets(run))
+
+
+def _read_training_sets(run: Run) -> list[dict[str, Any]] | None:
+    """Read the training sets that a run's `model.json` declares; None where it declares none."""
+    path = run.folder / "model.json"
+    if run.is_result_file or not path.is_file():
+        return None
+    return read_json(path, _ModelCard).trained_on
 
 
 def build_zoo_table(entries: Sequence[ZooEntry]) -> Table:
@@ -161,6 +179,7 @@ def _describe_entry(entry: ZooEntry) -> str:
     }
     items = [
         f"- weights: `{entry.weights_name or 'missing'}`, SHA-256 `{entry.digest}`",
+        f"- trained on: {_format_training_sets(entry.trained_on)}",
         *(f"- {title}: {_format_facts(facts)}" for title, facts in facts_by_title.items() if facts),
     ]
     setting = f", setting {run.setting}" if run.setting else ""
@@ -172,6 +191,12 @@ def _describe_entry(entry: ZooEntry) -> str:
             f"```sh\n{_format_predict_command(entry)}\n{_format_train_command(run)}\n```",
         ]
     )
+
+
+def _format_training_sets(sets: Sequence[Mapping[str, Any]] | None) -> str:
+    if sets is None:
+        return "not declared"
+    return "; ".join(_format_facts(one) for one in sets) or "nothing"
 
 
 def _describe_result_file(run: Run) -> str:

@@ -16,7 +16,7 @@ from smallpose.inference.environment import describe_method_environment
 from smallpose.io.coco_results import write_results
 from smallpose.methods import PoseMethod, create_method, find_skeleton, find_weights
 from smallpose.methods.base import Recipe
-from smallpose.methods.checkpoints.read import read_weights
+from smallpose.methods.checkpoints.read import Weights, read_weights
 from smallpose.methods.full_image import FullImageMethod
 from smallpose.system.files import write_atomically
 from smallpose.system.progress import print_status
@@ -40,6 +40,7 @@ from smallpose.training.run_log import RecordLogger, RunLog
 from smallpose.training.settings import SettingData, read_setting_data
 from smallpose.training.signals import Interrupted
 from smallpose.training.trainer import Trainer
+from smallpose.training.training_sets import describe_built_set, describe_initial_sets
 from smallpose.training.validation import predict_test_set, score_predictions
 
 __all__ = ["Interrupted", "TrainingConfig", "choose_recipe", "train"]
@@ -75,7 +76,10 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
     )
     reader = open_set_images(config.data)
     _refuse_missing_images(config, data, reader)
-    method = _create_method(config, data, distributed)
+    weights = _read_initial_weights(config)
+    method = _create_method(config, data, distributed, weights)
+    trained_on = describe_initial_sets(method, weights)
+    del weights
     recipe_name, recipe = choose_recipe(method, config.recipe, config.overrides)
     recipe = leave_out_mirroring(method, recipe, silent=not distributed.is_first)
     loader = create_loader(config, data.train, reader, method, recipe, distributed)
@@ -109,11 +113,12 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         TrainingLoop(config, trainer, identity, validate).run()
     finally:
         log.close()
-    weights: dict[str, str] = {}
+    saved: dict[str, str] = {}
     with trainer.averaged_weights():
         if distributed.is_first:
-            more = {"setting": config.setting, "seed": config.seed}
-            weights = save_model(method, config.out, recipe, **more)
+            trained_on += [describe_built_set(config.data)] if trainer.step else []
+            more = {"setting": config.setting, "seed": config.seed, "trained_on": trained_on}
+            saved = save_model(method, config.out, recipe, **more)
         predictions = predict()
     if predictions is None:
         return {}
@@ -131,7 +136,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         "data": str(config.data.resolve()),
         "people": loader.num_samples,
         "unreadable": [*sorted(loader.unreadable), *predictions.notes],
-        "weights": weights,
+        "weights": saved,
         "environment": _describe_environment(method, distributed),
         "evaluation": score_predictions(data.test, predictions, protocols=PROTOCOLS),
         **_score_on_coco17(data, predictions),
@@ -152,14 +157,22 @@ def _refuse_missing_images(config: TrainingConfig, data: SettingData, reader: Im
         refuse_missing_images(reader, wanted, config.max_unreadable, remedy)
 
 
+def _read_initial_weights(config: TrainingConfig) -> Weights | None:
+    if config.weights is None:
+        return None
+    return read_weights(find_weights(config.method, config.weights), trust=config.trust)
+
+
 def _create_method(
-    config: TrainingConfig, data: SettingData, distributed: DistributedContext
+    config: TrainingConfig,
+    data: SettingData,
+    distributed: DistributedContext,
+    weights: Weights | None,
 ) -> PoseMethod:
     """Create the method with its initial weights, on its device."""
     torch.manual_seed(config.seed)
     method = create_method(config.method, data.train.skeleton)
-    if config.weights is not None:
-        weights = read_weights(find_weights(config.method, config.weights), trust=config.trust)
+    if weights is not None:
         skeleton = find_skeleton(config.weights_skeleton) if config.weights_skeleton else None
         weights.load_into(method, adapt=config.adapt, partial=True, skeleton=skeleton)
     _set_crop_options(config, method)

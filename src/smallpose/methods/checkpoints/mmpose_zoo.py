@@ -27,6 +27,14 @@ def get_url(card: MethodCard) -> str:
     return f"{SERVER}/{card.checkpoint_folder}/{card.checkpoint}" if card.checkpoint else ""
 
 
+def list_training_sets(card: MethodCard) -> list[str]:
+    """List the sets of poses that a method's published weights were trained on; [] for none.
+
+    Their backbones, or for RTMO detectors, were pre-trained on ImageNet or COCO train2017.
+    """
+    return ["COCO train2017"] if card.checkpoint else []
+
+
 def list_cache_folders() -> Iterator[Path]:
     """Yield the folders of caches: ours first, to which downloads go, then PyTorch's and MIM's."""
     home = get_user_cache()
