@@ -173,6 +173,9 @@ FORMS = {
         at / "f.jsonl",
         [{"file_name": name} | make_key_points(row) for row, name in enumerate(NAMES)],
     ),
+    "poses by id": lambda at: save(
+        at / "f.json", {str(IDS[row]): list_mmpose(row) for row in range(3)}
+    ),
     "supervision's JSONSink": lambda at: save(at / "f.json", list_sink_rows()),
     "triples": lambda at: save(
         at / "f.json",
@@ -279,6 +282,17 @@ def test_openpose_and_cmu_files_are_ordered_by_the_names_of_their_joints(
     assert "neck" in predictions.notes[1]
 
 
+def test_one_file_of_alphapose_has_the_images_as_keys(tmp_path, truth):
+    """`--format cmu` without `--sep`; COCO's 17 joints have no names there."""
+    xyv = POSES[0][1]
+    bodies = {"version": "AlphaPose v0.3", "bodies": [{"joints": xyv.ravel().tolist()}]}
+    path = save(tmp_path / "alphapose-results.json", {"cat.png": bodies})
+    predictions = read_results(path, truth)
+    assert predictions.image_ids.tolist() == [4]
+    assert np.array_equal(predictions.keypoints[0], xyv)
+    assert read_results(tmp_path, truth).scores.tolist() == [xyv[:, 2].mean()]
+
+
 def test_mmpose_names_its_joints_which_may_be_in_another_order(tmp_path, truth):
     reverse = list(COCO17.joints)[::-1]
     meta = {"keypoint_id2name": {str(i): name for i, name in enumerate(reverse)}}
@@ -321,7 +335,7 @@ REFUSED = {
         r"entry\[0\]: does not name its image; write the image beside each: json.dump\(\[{",
     ),
     "a list of lists": ([list_vitpose(0), list_vitpose(1)], r"entry\[0\]: does not name its image"),
-    "an unknown name": ({"cow.jpg": list_flat(0)}, r"cow.jpg, person\[0\]: image 'cow.jpg' is not"),
+    "an unknown name": ({"cow.jpg": list_flat(0)}, r"cow.jpg: image 'cow.jpg' is not in the truth"),
     "id and name differ": (
         [{"image_id": 4, "file_name": NAMES[0]} | make_arrays(0)],
         r"entry\[0\], person\[0\]: image_id 4 is the image 'street/cat.png', but file_name",

@@ -99,8 +99,10 @@ def _convert_object(path: Path | str, text: bytes, images: Images | None) -> Res
     if not _is_by_name(value):
         return None
     converter = Converter()
+    names = FileImages(images)
     for name, poses in value.items():
-        converter.add_image({"file_name": name}, poses, f"{path}, {name}")
+        where = f"{path}, {name}"
+        converter.add_image(names.find([name], where), poses, where)
     return converter.finish()
 
 
