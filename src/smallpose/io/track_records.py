@@ -67,6 +67,7 @@ class VideoRecords:
     """What a ground truth has of videos, in the order of its tables.
 
     Args:
+        has_video_names: whether any image has a field that names its video; else it is the folder.
         videos: (m,) name of each image's video; "" for one that is no frame.
         frames: (m,) number of the frame in its video.
         is_labelled: (m,) whether the people of the frame were labelled.
@@ -75,6 +76,7 @@ class VideoRecords:
         heads_xywh: (n, 4) px, NaN where unknown.
     """
 
+    has_video_names: bool
     videos: tuple[str, ...]
     frames: NDArray[np.int64]
     is_labelled: NDArray[np.bool_]
@@ -97,6 +99,7 @@ def read_video_records(path: Path | str, truth: Instances) -> VideoRecords:
     people = {str(record.id): record for record in file.annotations}
     records = [people.get(str(one)) for one in truth.file_ids]
     return VideoRecords(
+        has_video_names=any(map(_get_video_name, ordered)),
         videos=videos,
         frames=frames,
         is_labelled=np.array([r.is_labeled is None or bool(r.is_labeled) for r in ordered], bool),
@@ -202,13 +205,15 @@ def number_tracks(ids: Sequence[int | float | str | None]) -> NDArray[np.int64]:
 
 def _name_videos(records: Sequence[_Image], images: Images) -> tuple[str, ...]:
     """Name the video of each image; without any name in the file, it is the folder."""
-    names = [
-        next((str(n) for n in (r.group, r.vid_id, r.video_id) if n not in (None, "")), "")
-        for r in records
-    ]
+    names = [_get_video_name(record) for record in records]
     if not any(names):
         names = [str(PurePosixPath(name).parent) for name in images.file_names]
     return tuple(names)
+
+
+def _get_video_name(record: _Image) -> str:
+    names = (record.group, record.vid_id, record.video_id)
+    return next((str(name) for name in names if name not in (None, "")), "")
 
 
 def _number_frames(

@@ -119,7 +119,8 @@ def evaluate_records(tmp_path):
         predictions = smallpose.read_results(results_path, truth)
         records = read_video_records(truth_path, truth)
         tracks = read_result_tracks(results_path, truth, predictions)
-        return to_dict(evaluate_video(truth, predictions, records, tracks, **options))
+        result = to_dict(evaluate_video(truth, predictions, records, tracks, **options))
+        return result | {"joints": {joint.pop("name"): joint for joint in result["joints"]}}
 
     return evaluate
 

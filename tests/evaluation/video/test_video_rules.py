@@ -148,6 +148,27 @@ def test_the_command_prints_what_it_writes_in_80_columns(write_records, make_vid
     assert max(map(len, printed.out.splitlines())) <= 80
 
 
+def remove_tracks(data):
+    for record in (*data.truth["annotations"], *data.results):
+        record.pop("track_id", None)
+
+
+def test_without_any_identity_ap_is_left_where_images_name_their_video(
+    evaluate_records, make_videos, write_records, capsys
+):
+    data = make_videos(0)
+    whole = evaluate_records(data)
+    remove_tracks(data)
+    ours = evaluate_records(data)
+    assert ours["posetrack"]["AP"] == whole["posetrack"]["AP"]
+    assert ours["identity"] is None and ours["steadiness"] == {}
+    assert ours["notes"][0].startswith("neither labels nor results have a track_id")
+    for image in data.truth["images"]:
+        del image["vid_id"]
+    code, printed = run(capsys, "evaluate", *write_records(data), "--video")
+    assert code == 2 and "neither labels nor results have a track_id" in printed.err
+
+
 def set_image(**fields):
     def change(data):
         data.truth["images"][0].update(fields)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import box_area, box_around_keypoints
+from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
@@ -16,7 +17,6 @@ from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.matching.arrays import Floats, Ints, Mask
 from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select_keypoints
 from smallpose.evaluation.matching.oks import compute_pair_oks
-from smallpose.evaluation.notes import format_count
 from smallpose.evaluation.protocols import classify_sizes
 from smallpose.evaluation.scoring.bootstrap import draw_weights
 from smallpose.evaluation.video import posetrack
@@ -34,6 +34,7 @@ from smallpose.evaluation.video.video_intervals import (
     interval_of_difference,
     interval_of_share,
 )
+from smallpose.evaluation.video.video_notes import list_notes
 from smallpose.io.track_records import NO_TRACK, VideoRecords
 
 Number = float | int | Interval | None
@@ -120,6 +121,8 @@ def evaluate_video(
     )
     has_people_tracks = bool((records.tracks[scored.is_counted] != NO_TRACK).any())
     has_tracks = bool((result_tracks != NO_TRACK).any())
+    if not (has_people_tracks or has_tracks):
+        _refuse_without_tracks(records, scored)
     can_identify = has_people_tracks and has_tracks
     averages, joints = _evaluate_posetrack(scene, can_identify)
     steadiness: dict[str, Rows] = {}
@@ -135,7 +138,18 @@ def evaluate_video(
         posetrack=averages,
         joints=joints,
         steadiness=steadiness,
-        notes=tuple(_list_notes(scene, result_tracks, has_people_tracks, has_tracks)),
+        notes=tuple(list_notes(truth, records, frames, result_tracks, scored.is_counted)),
+    )
+
+
+def _refuse_without_tracks(records: VideoRecords, scored: ScoredPoses) -> None:
+    """Raise InputError where, without identities, nothing of a video is left to measure."""
+    if records.has_video_names and scored.is_counted.any():
+        return
+    raise InputError(
+        "--video",
+        "neither labels nor results have a track_id",
+        "write it with predict --track, or leave out --video",
     )
 
 
@@ -382,60 +396,3 @@ def _measure_people(scene: _Scene) -> Rows:
         members = error[differences[""].second_size[index]]
         row["acceleration_error"] = float(members.mean()) if len(members) else None
     return result
-
-
-def _list_notes(
-    scene: _Scene,
-    result_tracks: NDArray[np.int64],
-    has_people_tracks: bool,
-    has_tracks: bool,
-) -> list[str]:
-    records, frames = scene.records, scene.frames
-    notes = []
-    num_stills = sum(not name for name in records.videos)
-    if num_stills:
-        stills = format_count(num_stills, "image that is no frame", "images that are no frames")
-        notes.append(f"left out: {stills} of a video")
-    num_unlabelled = int(np.count_nonzero(~records.is_labelled))
-    if num_unlabelled:
-        frames_word = format_count(num_unlabelled, "frame", "frames")
-        notes.append(f"left out: {frames_word} marked as not labelled")
-    if not has_tracks:
-        notes.append(
-            "no result has a track_id: identity (HOTA, MOTA) is not measured, and steadiness on "
-            "matched people only"
-        )
-    elif (result_tracks == NO_TRACK).any():
-        count = int(np.count_nonzero(result_tracks == NO_TRACK))
-        results = format_count(
-            count,
-            "result without track_id counts as a person",
-            "results without track_id count as people",
-        )
-        notes.append(f"{results} seen in one frame only")
-    if not has_people_tracks:
-        notes.append("no label has a track_id: identity (HOTA, MOTA) is not measured")
-    used, _ = _flatten(frames.people, frames)
-    if has_people_tracks:
-        count = int(np.count_nonzero(records.tracks[used] == NO_TRACK))
-        if count:
-            labels = format_count(
-                count,
-                "label without track_id counts as a person",
-                "labels without track_id count as people",
-            )
-            notes.append(f"{labels} seen in one frame only")
-    _, num_estimated = measure_heads(scene.truth, records.heads_xywh, used)
-    if num_estimated:
-        notes.append(
-            f"{num_estimated:,} of {len(used):,} people have no bbox_head: the size of their head "
-            "is estimated, so AP and MOTA are not those of PoseTrack's own files"
-        )
-    gaps = frames.count_gaps()
-    if gaps:
-        missing = format_count(gaps, "frame is", "frames are")
-        notes.append(
-            f"{missing} missing between others: identities are carried over gaps, and steadiness "
-            "is measured where frames follow each other"
-        )
-    return notes

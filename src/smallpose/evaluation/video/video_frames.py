@@ -57,6 +57,11 @@ class VideoFrames:
         """Return how many images are frames that count."""
         return sum(map(len, self.rows))
 
+    def list_people(self) -> Ints:
+        """Return the rows of all people of all frames."""
+        images = np.concatenate(self.rows).tolist()
+        return np.concatenate([self.people[image] for image in images])
+
     def count_gaps(self) -> int:
         """Count the frames that are missing between others, by the step of each video."""
         return sum(

@@ -57,7 +57,7 @@ def to_dict(result: VideoEvaluation) -> dict[str, Any]:
         "gaps": result.gaps,
         "identity": None if result.identity is None else _convert_row(result.identity),
         "posetrack": None if result.posetrack is None else _convert_row(result.posetrack),
-        "joints": {name: _convert_row(row) for name, row in result.joints.items()},
+        "joints": [{"name": name} | _convert_row(row) for name, row in result.joints.items()],
         "steadiness": {
             whose: {size: _convert_row(row) for size, row in rows.items()}
             for whose, rows in result.steadiness.items()

@@ -1,0 +1,97 @@
+"""What a reader should know about the evaluation of videos: who and what was left out."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smallpose.core.instances import Instances
+from smallpose.evaluation.matching.arrays import Mask
+from smallpose.evaluation.notes import format_count
+from smallpose.evaluation.video.video_frames import VideoFrames, measure_heads
+from smallpose.io.track_records import NO_TRACK, VideoRecords
+
+
+def list_notes(
+    truth: Instances,
+    records: VideoRecords,
+    frames: VideoFrames,
+    result_tracks: NDArray[np.int64],
+    is_counted: Mask,
+) -> list[str]:
+    """List what was left out or estimated, as plain sentences."""
+    return [
+        *_describe_images(records),
+        *_describe_tracks(records, frames, result_tracks, is_counted),
+        *_describe_heads(truth, records, frames),
+        *_describe_gaps(frames),
+    ]
+
+
+def _describe_images(records: VideoRecords) -> list[str]:
+    notes = []
+    num_stills = sum(not name for name in records.videos)
+    if num_stills:
+        stills = format_count(num_stills, "image that is no frame", "images that are no frames")
+        notes.append(f"left out: {stills} of a video")
+    num_unlabelled = int(np.count_nonzero(~records.is_labelled))
+    if num_unlabelled:
+        word = format_count(num_unlabelled, "frame", "frames")
+        notes.append(f"left out: {word} marked as not labelled")
+    return notes
+
+
+def _describe_tracks(
+    records: VideoRecords,
+    frames: VideoFrames,
+    result_tracks: NDArray[np.int64],
+    is_counted: Mask,
+) -> list[str]:
+    has_people_tracks = bool((records.tracks[is_counted] != NO_TRACK).any())
+    has_tracks = bool((result_tracks != NO_TRACK).any())
+    if not (has_tracks or has_people_tracks):
+        return [
+            "neither labels nor results have a track_id: identity (HOTA, MOTA) and steadiness are "
+            "not measured"
+        ]
+    if not has_tracks:
+        return [
+            "no result has a track_id: identity (HOTA, MOTA) is not measured, and steadiness on "
+            "matched people only"
+        ]
+    notes = _describe_untracked(result_tracks, "result", "results")
+    if not has_people_tracks:
+        return [*notes, "no label has a track_id: identity (HOTA, MOTA) is not measured"]
+    return notes + _describe_untracked(records.tracks[frames.list_people()], "label", "labels")
+
+
+def _describe_untracked(tracks: NDArray[np.int64], singular: str, plural: str) -> list[str]:
+    count = int(np.count_nonzero(tracks == NO_TRACK))
+    if not count:
+        return []
+    subject = format_count(
+        count,
+        f"{singular} without track_id counts as a person",
+        f"{plural} without track_id count as people",
+    )
+    return [f"{subject} seen in one frame only"]
+
+
+def _describe_heads(truth: Instances, records: VideoRecords, frames: VideoFrames) -> list[str]:
+    people = frames.list_people()
+    _, num_estimated = measure_heads(truth, records.heads_xywh, people)
+    if not num_estimated:
+        return []
+    return [
+        f"{num_estimated:,} of {len(people):,} people have no bbox_head: the size of their head is "
+        "estimated, so AP and MOTA are not those of PoseTrack's own files"
+    ]
+
+
+def _describe_gaps(frames: VideoFrames) -> list[str]:
+    gaps = frames.count_gaps()
+    if not gaps:
+        return []
+    missing = format_count(gaps, "frame is", "frames are")
+    return [
+        f"{missing} missing between others: identities are carried over gaps, and steadiness is "
+        "measured where frames follow each other"
+    ]
