@@ -219,11 +219,15 @@ def compute_curves(
         axes = build_axes(selection.truth)
         num_resamples = NUM_RESAMPLES if has_intervals and selection is first else 0
         resampling = _draw_images(selection.truth)
+        outside = measure_share_outside(selection.truth.boxes_xywh, selection.truth.keypoints)
+        is_partial = outside > MAX_OUTSIDE
         for run, result, limit in zip(runs, results, limits, strict=True):
             own = result if selection is first else selection.match(result)
             along = _compute_ap_along(selection.truth, own.predictions, axes, num_resamples)
             run["along"][selection.key] = {
-                axis.key: _list_bins(selection.truth, own, axis, along[axis.key], resampling)
+                axis.key: _list_bins(
+                    selection.truth, own, axis, along[axis.key], is_partial, resampling
+                )
                 for axis in axes
             }
             if num_resamples:
@@ -285,18 +289,18 @@ def _list_bins(
     result: RunPredictions,
     axis: Axis,
     bins: Sequence[Bin],
+    is_partial: Mask,
     resampling: _Resampling,
 ) -> list[list[float | int | None]]:
     """List the numbers of each bin of an axis, shares in percent.
 
     Args:
         bins: AP along the axis.
+        is_partial: (n,) whose box holds a part of the person.
         resampling: for intervals of shares.
     Returns: low, high, mean, people, how many of their boxes hold a part of the person; AP and
         the ends of its interval; the share detected and the ends of its interval.
     """
-    outside = measure_share_outside(truth.boxes_xywh, truth.keypoints)
-    is_partial = outside > MAX_OUTSIDE
     rows: list[list[float | int | None]] = []
     for b in bins:
         is_inside = (axis.values >= b.low) & (axis.values <= b.high) & result.matches.is_scored
