@@ -96,6 +96,20 @@ GUARDS = (
         "test_cmyk_palette_alpha_and_grey_become_rgb",
     ),
     Guard(
+        "TIFF turned by its tag",
+        "dataset/pillow_images.py",
+        "    if orientation == 1:",
+        "    if True:",
+        "test_a_tiff_is_read_on_its_stored_grid_whatever_its_orientation",
+    ),
+    Guard(
+        "a video where an image is due",
+        "system/image_formats.py",
+        "    if detect_container(start):",
+        "    if False:",
+        "test_a_video_where_an_image_is_due_is_called_a_video",
+    ),
+    Guard(
         "size in the annotation differs",
         "dataloading/images.py",
         "    if expected_wh != (width, height) and 0 not in expected_wh:",

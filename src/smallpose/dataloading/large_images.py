@@ -28,6 +28,7 @@ Ints = NDArray[np.int64]
 
 BAND_ROWS = 256  # a power of two, so that every reduction divides it
 OVERVIEW_SIDE = 4096  # px; an image is reduced to at most this longer side to be seen in full
+_ROWS_PER_READ = 16
 _LOADERS = {"JPEG": "jpegload", "TIFF": "tiffload", "PNG": "pngload"}
 
 
@@ -54,6 +55,8 @@ class LargeImage:
     def iterate_bands(self) -> Iterator[tuple[int, ImageArray]]:
         """Yield the first row and the (rows, w, 3) uint8 RGB pixels of each band, downwards.
 
+        The pixels are valid until the next band is asked for.
+
         Raises: InputError when the file is damaged.
         """
         if self.image_format in _LOADERS and _has_libvips():
@@ -72,12 +75,18 @@ class LargeImage:
         try:
             load = getattr(vips.Image, _LOADERS[self.image_format])
             image = _convert_to_rgb(load(str(self.path), access="sequential", fail_on="truncated"))
-            # One region keeps the rows that two bands share a strip with; crops would not.
+            # One region keeps the rows of a strip that two reads share; crops would not.
             region = vips.Region.new(image)
+            # One buffer, and small reads: of large blocks that come and go between others the heap
+            # would keep most.
+            buffer = np.empty((BAND_ROWS, self.width, 3), dtype=np.uint8)
             for top in range(0, self.height, BAND_ROWS):
                 rows = min(BAND_ROWS, self.height - top)
-                data = region.fetch(0, top, self.width, rows)
-                yield top, np.frombuffer(data, np.uint8).reshape(rows, self.width, 3)
+                for start in range(0, rows, _ROWS_PER_READ):
+                    end = min(start + _ROWS_PER_READ, rows)
+                    data = region.fetch(0, top + start, self.width, end - start)
+                    buffer[start:end] = np.frombuffer(data, np.uint8).reshape(-1, self.width, 3)
+                yield top, buffer[:rows]
         except vips.Error as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(
