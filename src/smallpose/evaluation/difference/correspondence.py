@@ -2,7 +2,7 @@
 
 1. The same pose in both results is one detection, whose score may differ.
 2. Two detections of the same person belong together; their joints may differ.
-3. Two similar detections that belong to nobody are one false positive.
+3. Two similar detections that belong to no person are one false positive.
 
 What is left has no counterpart in the other result. It is a matter of finding people if it belongs
 to a person, else it is a false positive.
@@ -58,14 +58,14 @@ def pair_detections(results: TwoResults) -> Correspondence:
     is_free[of_people] = False
     is_false = is_free & (results.person < 0)
     wrong = similar[is_false[similar].all(axis=1)].tolist()
-    of_nobody = np.array(pair_greedily(wrong), np.intp).reshape(-1, 2)
-    is_free[of_nobody] = False
+    false_pairs = np.array(pair_greedily(wrong), np.intp).reshape(-1, 2)
+    is_free[false_pairs] = False
 
     is_found = np.zeros((2, len(results.scored.truth)), dtype=bool)
     for i in range(2):
         person = results.person[results.list_rows(is_other=bool(i))]
         is_found[i, person[person >= 0]] = True
-    pairs = np.concatenate([same, of_people, of_nobody])
+    pairs = np.concatenate([same, of_people, false_pairs])
     has_person = (results.person[pairs] >= 0).any(axis=1)
     single_rows = np.flatnonzero(is_free)
     return Correspondence(

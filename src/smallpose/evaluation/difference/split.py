@@ -86,7 +86,7 @@ class DifferenceSplit:
         base, other: names of the results.
         protocol: whose AP it is.
         metrics: of all, small and dense people.
-        false_positives: detections that belong to nobody in `both` results or in one only.
+        false_positives: detections that belong to no person in `both` results or in one only.
         num_resamples: that the intervals are made of.
     """
 

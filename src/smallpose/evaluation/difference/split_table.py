@@ -49,7 +49,7 @@ def format_split(split: "DifferenceSplit") -> str:
     false = split.false_positives
     total = format_count(sum(false.values()), "detection belongs", "detections belong")
     lines.append(
-        f"{total} to nobody: {false['both']:,} of both, {false['base_only']:,} of {split.base} "
+        f"{total} to no person: {false['both']:,} of both, {false['base_only']:,} of {split.base} "
         f"only, {false['other_only']:,} of {split.other} only"
     )
     if split.num_resamples:

@@ -2,7 +2,7 @@
 
 The matching is loose, since it decides who was found and not how well. Detections choose people by
 falling score as in COCO: from OKS .5 on, then from .1 on among those who are left, as in the error
-diagnosis; one that resembles nobody belongs to a person whose box it overlaps by half.
+diagnosis; one that resembles no person belongs to a person whose box it overlaps by half.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from smallpose.evaluation.matching.oks import find_candidates
 from smallpose.evaluation.protocols import compute_pair_iou
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
 
-MIN_BOX_IOU = 0.5  # from which on a detection that resembles nobody belongs to a person
+MIN_BOX_IOU = 0.5  # from which on a detection that resembles no person belongs to a person
 _MIN_OKS_OF_STEPS = (float(THRESHOLDS[0]), MIN_OKS)
 # Two detections of two results are the same one from this OKS on, and similar from that one on.
 SAME_OKS = 0.99
@@ -146,7 +146,7 @@ def _select_candidates(candidates: Candidates, is_selected: Mask) -> Candidates:
 def _find_box_candidates(
     groups: ImageGroups, scored: ScoredPoses, boxes_xywh: Floats, near: Candidates
 ) -> Candidates:
-    """Find people whose boxes are near detections that resemble nobody; the OKS is an IoU."""
+    """Find people whose boxes are near detections that resemble no person; the OKS is an IoU."""
     is_near_person = np.zeros(len(groups.detections), dtype=bool)
     is_near_person[near.detections] = True
     left = np.flatnonzero(~is_near_person)

@@ -162,8 +162,8 @@ class _SliceMatching:
         return find_candidates(self.groups, self.scored.poses, float(THRESHOLDS[0]))
 
     @cached_property
-    def of_nobody(self) -> Matches:
-        """Return the matches where nobody counts: those of images without people of a slice."""
+    def without_people(self) -> Matches:
+        """Return the matches where no person counts: those of images without people of a slice."""
         return self._match(self.candidates, np.zeros((1, len(self.scored.truth)), dtype=bool))
 
     @cached_property
@@ -191,7 +191,7 @@ class _SliceMatching:
 
     def prepare(self) -> None:
         """Compute what is shared, before threads ask for it."""
-        _ = self.of_nobody, self.false_positive_classes, self.result.match_counts.order
+        _ = self.without_people, self.false_positive_classes, self.result.match_counts.order
 
     def evaluate(self, is_member: Mask) -> Evaluation:
         """Evaluate the people of a slice.
@@ -245,7 +245,7 @@ class _SliceMatching:
         matches = self._match(some, classes)
         return replace(
             matches,
-            ignored=np.where(is_near, matches.ignored, self.of_nobody.ignored),
+            ignored=np.where(is_near, matches.ignored, self.without_people.ignored),
         )
 
     def _match(self, candidates: Candidates, classes: Mask) -> Matches:

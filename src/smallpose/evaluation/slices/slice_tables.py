@@ -1,7 +1,7 @@
 """Slices of an evaluation as data for JSON and as text for the terminal."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ _EXPLANATIONS = {
 
 def build_slices(
     path: Path,
-    wanted: list[str],
+    wanted: Sequence[str],
     truth: Instances,
     predictions: Predictions,
     result: Evaluation,

@@ -45,7 +45,7 @@ def make_slicings(attributes: Attributes, chosen: Sequence[tuple[str, ...]]) -> 
 
     Columns with more than 20 different numbers are cut into five ranges of equally many rows.
 
-    Raises: InputError for more slices than anybody reads.
+    Raises: InputError for more slices than a reader can use.
     """
     used = dict.fromkeys(name for names in chosen for name in names)
     cells = {name: _cut_numbers(attributes.columns[name], name) for name in used}
