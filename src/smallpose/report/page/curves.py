@@ -302,9 +302,11 @@ def _list_bins(
         the ends of its interval; the share detected and the ends of its interval.
     """
     rows: list[list[float | int | None]] = []
-    for b in bins:
-        is_inside = (axis.values >= b.low) & (axis.values <= b.high) & result.matches.is_scored
-        share = _measure_share(resampling, truth.image_rows, is_inside, result.matches.is_matched)
+    is_scored = result.matches.is_scored
+    members = [(axis.values >= b.low) & (axis.values <= b.high) & is_scored for b in bins]
+    is_matched = result.matches.is_matched
+    shares = _measure_shares(resampling, truth.image_rows, members, is_matched)
+    for b, is_inside, share in zip(bins, members, shares, strict=True):
         num_partial = int((is_partial & is_inside).sum())
         ap = Interval(b.ap) if b.ap is not None and b.interval is None else b.interval
         points = [*_list_points(ap), *_list_points(share)]
@@ -321,19 +323,36 @@ def _list_points(value: Interval | None) -> list[float | None]:
     return [round(100 * end, 2) if np.isfinite(end) else None for end in ends]
 
 
-def _measure_share(
-    resampling: "_Resampling", image_rows: Ints, is_inside: Mask, is_matched: Mask
-) -> Interval | None:
-    """Measure the share detected of some people, with its 95 % interval over images or videos."""
-    if not is_inside.any():
-        return None
+def _measure_shares(
+    resampling: "_Resampling", image_rows: Ints, members: Sequence[Mask], is_matched: Mask
+) -> list[Interval | None]:
+    """Measure the share detected of each bin, with its 95 % interval over images or videos."""
     m = resampling.weights.shape[1]
-    people = np.bincount(image_rows[is_inside], minlength=m).astype(np.float32)
-    matched = np.bincount(image_rows[is_inside & is_matched], minlength=m).astype(np.float32)
+    groups = [one for is_inside in members for one in (is_inside, is_inside & is_matched)]
+    counts = [np.bincount(image_rows[one], minlength=m).astype(np.float32) for one in groups]
+    if not counts:
+        return []
+    # One product for all bins: many thin ones keep every core busy waiting for the others.
+    totals = resampling.weights @ np.stack(counts, axis=1)
+    return [
+        _compute_share(resampling, *counts[2 * i : 2 * i + 2], *totals[:, 2 * i : 2 * i + 2].T)
+        for i in range(len(members))
+    ]
+
+
+def _compute_share(
+    resampling: "_Resampling",
+    people: NDArray[np.float32],
+    matched: NDArray[np.float32],
+    total: NDArray[np.float32],
+    num_matched: NDArray[np.float32],
+) -> Interval | None:
+    """Compute the share of one bin from counts in each image, and in each draw of images."""
+    if not people.any():
+        return None
     share = float(matched.sum() / people.sum())
     if len(np.unique(resampling.cluster[people > 0])) < MIN_CLUSTERS:
         return Interval(share)
-    total, num_matched = (resampling.weights @ np.stack([people, matched], axis=1)).T
     resampled = np.divide(
         num_matched,
         total,
