@@ -99,8 +99,8 @@ def read_id(text: str) -> int | None:
     columns += [np.zeros(1, np.uint8), np.zeros(1), np.zeros((1, 4)), np.zeros((1, 3)), np.zeros(1)]
     columns += [np.zeros(1, np.int8), np.zeros(1, np.int8)]
     words = json_text.encode_words([""])
-    count, _ = json_text.EXTENSION.scan_annotations(
-        record.encode(), 0, len(record), 3, RECIPROCALS, words, words, *columns
+    count, _, _ = json_text.EXTENSION.scan_annotations(
+        record.encode(), 0, len(record), 0, 1, 3, RECIPROCALS, words, words, *columns
     )
     return int(columns[0][0]) if count == 1 else None
 

@@ -178,39 +178,65 @@ def test_a_list_of_results_ends_with_its_bracket(end):
 PERSON = b'{"id":1,"image_id":1,"bbox":[0,0,1,1],"num_keypoints":1,"keypoints":[1,2,2]}'
 
 
-def scan_annotations(text, capacity=4):
-    """Return the number of annotations, and whether what lies behind the rows is kept."""
+def scan_annotations(text, start=0, first=0, last=10, capacity=4):
+    """Scan rows first … last - 1, of which `capacity` are there.
+
+    Returns: what the extension returns, and whether what lies behind the rows is kept.
+    """
     columns = [np.full(10, 99, np.int64) for _ in range(4)]
     columns += [np.full(10, 99, np.uint8), np.full(10, 99.0), np.full((10, 4), 99.0)]
     columns += [np.full((10, 3), 99.0), np.full(10, 99.0)]
     columns += [np.full(10, 99, np.int8), np.full(10, 99, np.int8)]
-    count, _ = json_text.EXTENSION.scan_annotations(
+    done = json_text.EXTENSION.scan_annotations(
         text,
-        0,
+        start,
         len(text),
+        first,
+        last,
         3,
         json_text.compute_reciprocals(),
         json_text.encode_words(["", "coco"]),
         json_text.encode_words(["", "mask"]),
         *(column[:capacity] for column in columns),
     )
-    return count, all((column[capacity:] == 99).all() for column in columns)
+    return done, all((column[capacity:] == 99).all() for column in columns)
+
+
+def count_annotations(text):
+    """Return the number of annotations of a complete list, else -1."""
+    (count, _, is_open), is_kept = scan_annotations(text)
+    assert is_kept
+    return -1 if is_open else count
 
 
 @needs_extension
 def test_a_list_of_annotations_ends_with_its_bracket_and_fits_into_its_rows():
-    assert scan_annotations(b"[" + b",".join([PERSON] * 4) + b"]") == (4, True)
-    assert scan_annotations(b"[" + b",".join([PERSON] * 5) + b"]") == (-1, True)
-    assert scan_annotations(b"[]") == (0, True)
+    assert count_annotations(b"[" + b",".join([PERSON] * 4) + b"]") == 4
+    assert count_annotations(b"[" + b",".join([PERSON] * 5) + b"]") == -1
+    assert count_annotations(b"[]") == 0
     for end in (b"", b"}", b",]", b",", b":"):
-        assert scan_annotations(b"[" + PERSON + end) == (-1, True)
+        assert count_annotations(b"[" + PERSON + end) == -1
+
+
+@needs_extension
+def test_a_list_of_annotations_is_scanned_in_parts():
+    text = b"[" + b" , ".join([PERSON] * 3) + b"] \n}"
+    (count, at, is_open), _ = scan_annotations(text, last=2)
+    assert (count, is_open) == (2, 1) and text[at:].startswith(PERSON)
+    (count, end, is_open), _ = scan_annotations(text, at, first=2, last=4)
+    assert (count, is_open) == (1, 0) and text[end:] == b"}"
+    # Neither a second bracket nor a record without a comma begins a later part.
+    for later in (b"[" + PERSON + b"]", b"," + PERSON + b"]", b"]"):
+        assert scan_annotations(later, first=1)[0][0] == -1
+    # More rows than there are places for are left to a later part.
+    assert scan_annotations(text, last=3, capacity=2)[0][0] == 2
 
 
 @needs_extension
 def test_derived_joints_are_counted_from_1_and_there():
     for derived, count in (("[1]", 1), ("[]", 1), ("[0]", -1), ("[2]", -1), ("[65]", -1)):
         person = PERSON[:-1] + f',"derived":{derived}}}'.encode()
-        assert scan_annotations(b"[" + person + b"]") == (count, True)
+        assert count_annotations(b"[" + person + b"]") == count
 
 
 @needs_extension

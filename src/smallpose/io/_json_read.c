@@ -693,6 +693,8 @@ static PyObject *scan_annotations(PyObject *self, PyObject *args) {
         .first = first,
         .last = last,
     };
+    Py_ssize_t capacity = b[4].len / (Py_ssize_t)sizeof(int64_t);
+    if (scan.last > capacity) scan.last = capacity;
     int result = run_scan(scan_annotation_list, &scan);
     Py_ssize_t end = scan.s.p - (const char *)b[0].buf;
     release(b, 15);
