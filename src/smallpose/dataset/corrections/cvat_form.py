@@ -37,6 +37,7 @@ def encode_people(
     """
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"
+    _add_meta(root, joints, category)
     by_image: dict[str, list[ListedPerson]] = {}
     for person in people:
         by_image.setdefault(person.file_name, []).append(person)
@@ -52,6 +53,28 @@ def encode_people(
         ANNOTATIONS_FILE: ElementTree.tostring(root, "utf-8", xml_declaration=True) + b"\n",
         LABELS_FILE: msgspec.json.format(msgspec.json.encode(labels)) + b"\n",
     }
+
+
+def _add_meta(root: Element, joints: Sequence[str], category: str) -> None:
+    """Add the labels of the task, as exports of CVAT have them."""
+    labels = SubElement(SubElement(SubElement(root, "meta"), "task"), "labels")
+    person = SubElement(labels, "label")
+    SubElement(person, "name").text = category
+    SubElement(person, "type").text = "skeleton"
+    attributes = SubElement(person, "attributes")
+    for name in (ID_ATTRIBUTE, REMARK_ATTRIBUTE):
+        attribute = SubElement(attributes, "attribute")
+        SubElement(attribute, "name").text = name
+        SubElement(attribute, "mutable").text = "False"
+        SubElement(attribute, "input_type").text = "text"
+        SubElement(attribute, "default_value")
+        SubElement(attribute, "values")
+    for joint in joints:
+        label = SubElement(labels, "label")
+        SubElement(label, "name").text = joint
+        SubElement(label, "type").text = "points"
+        SubElement(label, "attributes")
+        SubElement(label, "parent").text = category
 
 
 def _require_size(size: int, name: str) -> int:

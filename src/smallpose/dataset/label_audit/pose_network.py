@@ -78,7 +78,7 @@ def score_poses(keypoints: Floats, boxes_xywh: Floats) -> PoseErrors:
         block = rows[start : start + BLOCK]
         outputs = _run_network(describe_poses(keypoints[block], boxes_xywh[block]))
         gains[block] = outputs - outputs[:, :1]
-    gains[np.ix_(rows, _ELBOWS)] += _ELBOW_GAIN
+    gains[rows[:, None], _ELBOWS] += _ELBOW_GAIN
     return PoseErrors(gains, is_judged)
 
 
