@@ -103,3 +103,17 @@ def test_predictions_of_fewer_joints_are_matched_by_name(people):
     assert (evidence.row_of >= 0).mean() > 0.9
     knee = HYPOTHESES.index(("moved", ("left_knee",)))
     assert not evidence.gains[:, knee].any()
+
+
+def test_joints_that_a_model_did_not_find_are_no_corner_of_a_box(people):
+    """OpenPose writes 0, 0 with the score 0 for them."""
+    predictions = predict(people, np.arange(300))
+    keypoints = predictions.keypoints.copy()
+    keypoints[:, [J["left_ankle"], J["right_ankle"], J["left_wrist"]]] = 0
+    table = people.take(np.arange(150))
+    missing = audit_file(
+        Path("a.json"), table, replace(predictions, keypoints=keypoints)
+    ).list_people()
+    missing = [person for person in missing if person.id is None]
+    assert len(missing) > 40
+    assert all(person.box_xywh[0] > 20 and person.keypoints[:, 2].min() == 0 for person in missing)

@@ -21,6 +21,7 @@ from smallpose.dataset.corrections.correction_list import (
 from smallpose.dataset.corrections.people import Box, ListedPerson
 from smallpose.dataset.label_audit.prediction_evidence import (
     PredictionEvidence,
+    mark_predicted,
     weigh_predictions,
 )
 from smallpose.dataset.label_audit.ranking import (
@@ -150,8 +151,7 @@ class FileAudit:
         for detection, score in zip(
             self.evidence.missing.tolist(), self.evidence.missing_scores.tolist(), strict=True
         ):
-            pose = self.predictions.keypoints[[detection]].copy()
-            pose[:, :, 2] = 2
+            pose = mark_predicted(self.predictions.keypoints[[detection]])
             keypoints = np.zeros((len(self.people.skeleton), 3))
             places = self.people.skeleton.joint_indices(columns.skeleton.joints)
             keypoints[places] = columns.apply(pose)[0].round(2)

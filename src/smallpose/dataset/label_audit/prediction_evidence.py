@@ -81,9 +81,10 @@ def _match_people(
     sigmas = list_sigmas(predictions.skeleton)
     similarity = np.zeros(len(person))
     is_labelled = labels[person][:, :, 2] > 0
+    is_predicted = (predictions.keypoints != 0).any(axis=2)
     flip = predictions.skeleton.flip_indices
     for poses in (labels, labels[:, flip]):
-        weight = poses[person][:, :, 2] > 0
+        weight = (poses[person][:, :, 2] > 0) & is_predicted[detection]
         distances = measure_distances(
             poses[person], predictions.keypoints[detection], areas, sigmas * PREDICTION_ERROR
         )
@@ -110,6 +111,7 @@ def _compute_gains(
     predicted = map_joints(predictions.keypoints[detections], predictions.skeleton, SMALLPOSE)
     areas = measure_areas(people.keypoints[rows], people.boxes_xywh[rows])
     confidence = _measure_confidence(predicted[:, :, 2])
+    confidence[(predicted == 0).all(axis=2)] = 0
 
     def disagree(poses: Floats) -> Floats:
         distances = measure_distances(
@@ -204,7 +206,16 @@ def _box_people(people: Instances) -> Floats:
 
 
 def _box_predictions(predictions: Predictions) -> Floats:
-    """Return (d, 4) the extent of the joints, as detectors' boxes differ from each other."""
-    poses = predictions.keypoints.copy()
-    poses[:, :, 2] = 1
-    return np.asarray(box_around_keypoints(poses))
+    """Return (d, 4) the extent of the predicted joints, as boxes of detectors differ.
+
+    A joint with score 0 at the corner of the image is one that the model did not find.
+    """
+    return np.asarray(np.nan_to_num(box_around_keypoints(mark_predicted(predictions.keypoints))))
+
+
+def mark_predicted(keypoints: Floats) -> Floats:
+    """Return poses with v = 2 for predicted joints and 0, 0, 0 for those a model did not find."""
+    is_absent = (keypoints == 0).all(axis=2, keepdims=True)
+    poses = np.where(is_absent, 0.0, keypoints)
+    poses[:, :, 2] = np.where(is_absent[:, :, 0], 0.0, 2.0)
+    return poses
