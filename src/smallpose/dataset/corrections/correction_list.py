@@ -98,7 +98,7 @@ class _ListFile(msgspec.Struct):
 
 
 def read_listed_ids(folder: Path) -> list[int | str]:
-    """Read the ids of the people whom a correction list contains.
+    """Read the ids of the people of a correction list.
 
     Raises: InputError where the folder has no list.
     """

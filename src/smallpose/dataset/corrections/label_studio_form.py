@@ -170,7 +170,7 @@ class _Task(msgspec.Struct):
 def decode_people(path: Path, data: bytes) -> list[CorrectedPerson]:
     """Decode an export in the form "JSON"; rectangles that are not of the list are new people.
 
-    Raises: InputError for another form, and for keypoints that belong to nobody.
+    Raises: InputError for another form, and for keypoints without a person.
     """
     tasks = decode_json(path, data, list[_Task], 'export "JSON" from Label Studio')
     people: list[CorrectedPerson] = []

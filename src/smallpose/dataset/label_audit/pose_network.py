@@ -1,6 +1,6 @@
 """Score which label error, if any, each pose shows, with a small network computed by NumPy.
 
-bench/learn_pose_errors.py learned it from people into whom errors of known kinds were planted.
+bench/learn_pose_errors.py learned it from people with planted errors of known kinds.
 """
 
 from collections.abc import Mapping
