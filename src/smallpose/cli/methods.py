@@ -61,7 +61,8 @@ def _print_methods(records: dict[str, dict[str, Any]]) -> None:
         if record["checkpoint"]:
             print(wrap_text(f"  --weights mmpose: {record['checkpoint_url']}"))
             print(f"    SHA-256 begins with {record['checkpoint_hash']}")
-            print(f"    trained on {', '.join(record['checkpoint_trained_on'])}")
+            sets = ", ".join(record["checkpoint_trained_on"])
+            print(f"    trained on {sets or 'sets that are not declared'}")
 
 
 def _list_paper_numbers(name: str) -> dict[str, dict[str, float | None]]:

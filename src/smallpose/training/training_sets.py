@@ -18,8 +18,9 @@ def describe_initial_sets(method: PoseMethod, initial: Weights | None) -> list[d
     """
     if initial is None:
         return []
-    if initial.path.name == method.card.checkpoint:
-        return [{"name": name} for name in list_training_sets(method.card)]
+    published = list_training_sets(method.card)
+    if published and initial.path.name == method.card.checkpoint:
+        return [{"name": name} for name in published]
     declared = initial.metadata.get("trained_on")
     if isinstance(declared, list):
         return [dict(one) for one in declared if isinstance(one, dict)]

@@ -67,6 +67,21 @@ def test_every_published_method_has_a_url_with_its_hash():
         assert card.checkpoint_folder in url and "//" not in url[8:]
 
 
+@pytest.mark.parametrize(
+    ("checkpoint", "sets"),
+    [
+        ("td-hm_res50_8xb64-210e_coco-256x192-04af38ce_20220923.pth", ["COCO train2017"]),
+        ("hrformer_small_coco_256x192-5310d898_20220316.pth", ["COCO train2017"]),
+        ("rtmo-s_8xb32-600e_body7-640x640-dac2bf74_20231211.pth", []),
+        ("td-hm_hrnet-w48_8xb32-210e_coco-wholebody-384x288-6e061c6a_20220922.pth", []),
+        ("", []),
+    ],
+)
+def test_training_sets_of_published_weights_are_only_named_where_the_file_tells(checkpoint, sets):
+    card = replace(create_method(TINY).card, checkpoint=checkpoint)
+    assert mmpose_zoo.list_training_sets(card) == sets
+
+
 def test_a_name_downloads_once_checks_and_loads(cache, weights):
     method, card, data = weights
     folder = cache / "server" / card.checkpoint_folder

@@ -5,6 +5,7 @@ read. Nothing but these files is ever downloaded.
 """
 
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from smallpose.system.progress import print_status
 SERVER = "https://download.openmmlab.com/mmpose"
 MMPOSE = "mmpose"  # what a user passes instead of a path
 TIMEOUT_S = 20.0
+_TRAINED_ON_COCO = re.compile(r"_coco[-_]\d")  # and not coco-wholebody, or several sets
 
 
 def get_url(card: MethodCard) -> str:
@@ -28,11 +30,14 @@ def get_url(card: MethodCard) -> str:
 
 
 def list_training_sets(card: MethodCard) -> list[str]:
-    """List the sets of poses that a method's published weights were trained on; [] for none.
+    """List the sets of poses that a method's published weights were trained on.
 
-    Their backbones, or for RTMO detectors, were pre-trained on ImageNet or COCO train2017.
+    Names of MMPose's files contain the set. Backbones, or for RTMO detectors, were pre-trained on
+    ImageNet or COCO train2017.
+
+    Returns: [] where there are no weights, or the name of their file does not tell.
     """
-    return ["COCO train2017"] if card.checkpoint else []
+    return ["COCO train2017"] if _TRAINED_ON_COCO.search(card.checkpoint) else []
 
 
 def list_cache_folders() -> Iterator[Path]:
