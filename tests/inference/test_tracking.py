@@ -49,7 +49,13 @@ def test_people_who_cross_are_told_apart_by_their_speed():
 def test_a_short_gap_is_bridged_and_after_a_long_one_there_is_a_new_number():
     box = [10, 10, 25, 60]
     assert track([[box], [], [box]], [0, MAX_GAP_S / 2, MAX_GAP_S]) == [[1], [], [1]]
-    assert track([[box], [], [box]], [0, 1, MAX_GAP_S + 0.1]) == [[1], [], [2]]
+    times = [0, 0.4, 0.8, MAX_GAP_S + 0.1]
+    assert track([[box], [], [], [box]], times) == [[1], [], [], [2]]
+
+
+def test_frames_far_apart_in_time_are_joined_and_a_frame_may_miss_a_person():
+    box = [10, 10, 25, 60]
+    assert track([[box], [box], [], [box]], [0, 5, 10, 15]) == [[1], [1], [], [1]]
 
 
 def test_a_person_far_away_is_another_one_and_one_number_is_given_once_in_a_frame():

@@ -14,7 +14,7 @@ from smallpose.core.predictions import Predictions
 
 Floats = NDArray[np.float64]
 
-MAX_GAP_S = 1.0  # s for which a track without detections is continued
+MAX_GAP_S = 1.0  # s for which a track without detections is continued, or two frames
 MIN_SIMILARITY = 0.1  # of a detection and the track that it continues
 SIGMA_FACTOR = 2.0  # of OKS: people move from frame to frame by more than annotators differ
 MAX_SPEED = 3.0  # heights of a person per second; a faster one is a mismatch
@@ -42,10 +42,12 @@ class Tracker:
         self._sigmas = SIGMA_FACTOR * sigmas
         self._tracks: list[_Track] = []
         self._next_id = 1
+        self._last_time = 0.0
 
     def start_video(self) -> None:
         """End all tracks: people of another video get new numbers."""
         self._tracks = []
+        self._last_time = 0.0
 
     def assign(self, predictions: Predictions, time_s: float) -> list[int]:
         """Return the number of each person of one frame.
@@ -53,7 +55,10 @@ class Tracker:
         Args:
             predictions: of the frame; times rise from call to call.
         """
-        self._tracks = [t for t in self._tracks if time_s - t.time_s <= MAX_GAP_S]
+        step = time_s - self._last_time
+        self._last_time = time_s
+        max_gap = max(MAX_GAP_S, 2 * step)  # where few frames are predicted, at least two of them
+        self._tracks = [t for t in self._tracks if time_s - t.time_s <= max_gap]
         similarity = np.zeros((len(predictions), len(self._tracks)))
         for column, track in enumerate(self._tracks):
             shift = track.velocity * (time_s - track.time_s)
