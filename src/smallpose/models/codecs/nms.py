@@ -3,9 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.models.codecs.near_poses import find_joint_candidates, find_oks_candidates
+
 Floats = NDArray[np.floating]
 Doubles = NDArray[np.float64]
 Rows = NDArray[np.intp]
+
+MIN_SEARCHED = 256  # people; fewer are compared with each other directly, which is faster
+_FLOAT32_ROUNDING = 1 + 1e-5  # distances of float32 keypoints are rounded by less
 
 
 def box_nms(boxes_xyxy: Floats, scores: Floats, iou_threshold: float = 0.65) -> Rows:
@@ -54,17 +59,24 @@ def nearby_joints_nms(
     if num_nearby_joints is None:
         num_nearby_joints = k // 2
     diagonal = np.linalg.norm(keypoints.max(axis=1) - keypoints.min(axis=1), axis=1)
+    near = None
+    if d >= MIN_SEARCHED:
+        points = keypoints.astype(np.float64)
+        distance = (distance_threshold * diagonal).astype(np.float64) * _FLOAT32_ROUNDING
+        near = find_joint_candidates(points, distance, num_nearby_joints + 1)
+    everyone = np.arange(d)
     is_suppressed = np.zeros(d, dtype=bool)
     kept: list[int] = []
     for person in np.argsort(scores)[::-1]:
         if is_suppressed[person]:
             continue
-        # Row by row instead of a (d, d, k) array, since the number of people has no limit.
-        distance = np.linalg.norm(keypoints - keypoints[person], axis=2)  # (d, k)
-        is_nearby = distance < distance_threshold * diagonal[person]
+        rows = everyone if near is None else near.find(person)
+        distances = np.linalg.norm(keypoints[rows] - keypoints[person], axis=2)  # (r, k)
+        is_nearby = distances < distance_threshold * diagonal[person]
         is_close = is_nearby.sum(axis=1) > num_nearby_joints
-        is_close[person] = True  # a person whose joints coincide is not even close to themselves
-        group = np.flatnonzero(is_close)
+        # A person whose joints coincide is not even close to themselves.
+        is_close |= rows == person
+        group = rows[is_close]
         best = int(group[np.argmax(scores[group])])
         if not is_suppressed[best]:
             kept.append(best)
@@ -93,16 +105,24 @@ def oks_nms(
         sigmas: (k,).
     """
     order = np.argsort(-scores, kind="stable")
-    kept: list[int] = []
     points = keypoints[:, :, :2]
-    while len(order):
-        best, order = int(order[0]), order[1:]
+    near = None
+    if len(order) >= MIN_SEARCHED:
+        near = find_oks_candidates(points, area, sigmas, oks_threshold)
+    is_left = np.ones(len(order), dtype=bool)
+    kept: list[int] = []
+    for best in order.tolist():
+        if not is_left[best]:
+            continue
         kept.append(best)
-        squared_distance = np.square(points[order] - points[best]).sum(axis=2)  # (d, k)
-        mean_area = (area[order] + area[best]) / 2 + np.spacing(1)
+        is_left[best] = False
+        rows = np.flatnonzero(is_left) if near is None else near.find(best)
+        rows = rows[is_left[rows]]
+        squared_distance = np.square(points[rows] - points[best]).sum(axis=2)  # (r, k)
+        mean_area = (area[rows] + area[best]) / 2 + np.spacing(1)
         exponent = squared_distance / np.square(2 * sigmas) / mean_area[:, None] / 2
         oks = np.exp(-exponent).mean(axis=1)
-        order = order[oks <= oks_threshold]
+        is_left[rows[~(oks <= oks_threshold)]] = False
     return np.array(kept, dtype=np.intp)
 
 
