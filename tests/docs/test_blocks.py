@@ -85,6 +85,25 @@ def make_people(rng: np.random.Generator) -> smallpose.Instances:
     return smallpose.make_instances(SMALLPOSE, images, image_rows, boxes, keypoints)
 
 
+def write_videos(home: Path) -> Path:
+    """Write the same people as three videos of ten frames, each with four people with identities."""
+    folder = home / "videos"
+    folder.mkdir(exist_ok=True)
+    truth = json.loads((home / "truth.json").read_text())
+    for index, image in enumerate(truth["images"]):
+        image |= {"group": f"video{index // 10}", "frame_id": index % 10}
+    results = json.loads((home / "predictions.json").read_text())
+    for records in (truth["annotations"], results):
+        num_people: dict[int, int] = {}
+        for record in records:
+            image_id = record["image_id"]
+            num_people[image_id] = num_people.get(image_id, 0) + 1
+            record["track_id"] = num_people[image_id]
+    (folder / "truth.json").write_text(json.dumps(truth))
+    (folder / "predictions.json").write_text(json.dumps(results))
+    return folder
+
+
 def write_weights(folder: Path) -> None:
     """Write untrained tiny variants where `SUBSTITUTIONS` put them for published weights."""
     from smallpose.methods import create_method
@@ -144,7 +163,7 @@ def test_a_block_that_fails_is_named(tmp_path: Path):
 @pytest.mark.slow
 @pytest.mark.parametrize("block", [pytest.param(b, id=b.name) for b in ALONE])
 def test_a_block_that_stands_alone_runs(block: Block, home: Path):
-    run_block(block, home)
+    run_block(block, write_videos(home) if block.file.stem == "video" else home)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from smallpose.core.instances import Instances
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.areas import OKS_AREAS
 from smallpose.evaluation.matching.arrays import Floats, ImageGroups, Ints
@@ -57,6 +58,7 @@ class DataFacts:
         num_without_joints: people with labels, but none among the scored joints.
         num_detected_images: with a detection.
         num_label_boxes: of these, how many whose best detection has the box of a person in them.
+        num_repeated_regions: people who have a region to ignore (iscrowd) in their place.
     """
 
     joints: tuple[str, ...]
@@ -68,6 +70,7 @@ class DataFacts:
     num_without_joints: int = 0
     num_detected_images: int = 0
     num_label_boxes: int = 0
+    num_repeated_regions: int = 0
 
 
 # All but the number of categories, which is the same in all parts.
@@ -104,7 +107,17 @@ def collect_data_facts(
         num_without_joints=scored.num_without_joints,
         num_detected_images=len(best),
         num_label_boxes=num_label_boxes,
+        num_repeated_regions=_count_repeated_regions(truth),
     )
+
+
+def _count_repeated_regions(truth: Instances) -> int:
+    if not truth.iscrowd.any():
+        return 0
+    # Imported here, because few files have regions.
+    from smallpose.io.peer_files import count_repeated_regions
+
+    return count_repeated_regions(truth)
 
 
 def _hash_boxes(image: Ints, boxes_xywh: Floats) -> Any:

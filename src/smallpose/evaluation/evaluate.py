@@ -27,6 +27,7 @@ from smallpose.evaluation.metric_names import Metrics, name_curve_metrics, name_
 from smallpose.evaluation.notes import (
     collect_notes,
     describe_limit,
+    describe_regions,
     describe_scarce_classes,
     merge_notes,
 )
@@ -180,7 +181,11 @@ def summarize_counts(
         people=dict(zip(counts.classes, counts.people_per_class.tolist(), strict=True)),
         settings=settings
         | {"comparable_to": describe_comparability(settings, protocols, counts, facts)},
-        notes=(*notes, *describe_limit(counts, metrics, max_detections)),
+        notes=(
+            *notes,
+            *describe_regions(facts),
+            *describe_limit(counts, metrics, max_detections),
+        ),
         match_counts=counts,
         detected=detected,
         facts=facts,

@@ -8,6 +8,7 @@ from smallpose.core.density import DENSITIES
 from smallpose.core.joint_order import list_joints
 from smallpose.core.skeleton import Skeleton
 from smallpose.evaluation.areas import get_person_area
+from smallpose.evaluation.comparability import DataFacts
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.matching.arrays import Floats
 from smallpose.evaluation.matching.keypoint_selection import ScoredPoses
@@ -17,6 +18,7 @@ from smallpose.evaluation.scoring.match_counts import MatchCounts
 from smallpose.evaluation.sigma_file import JointSigmas
 
 _LIMIT = "coco's limit of"
+_REPEATED = "have a region to ignore (iscrowd 1) in their place"
 _NO_DETECTION = "there is no detection in any image: nobody was found"
 # How sentences that begin with a count go on, for one and for more.
 _PLURALS = {
@@ -54,11 +56,6 @@ def collect_notes(
             "the person with annotation id 0 is scored as any other; pycocotools counts them as "
             "missed"
         )
-    if 2 * np.count_nonzero(scored.truth.iscrowd) >= np.count_nonzero(scored.is_counted) > 0:
-        from smallpose.io.peer_files import describe_repeated_regions
-
-        repeated = describe_repeated_regions(scored.truth)
-        notes += [repeated] if repeated else []
     if scored.num_without_joints:
         subject = format_count(scored.num_without_joints, "person is ignored", "people are ignored")
         notes.append(f"{subject}: no labelled joint among the scored {scored.skeleton.name}")
@@ -182,11 +179,12 @@ def describe_scarce_classes(
 def merge_notes(notes: Iterable[str]) -> list[str]:
     """List each note once, with the counts that notes begin with added up.
 
-    What the limit on detections costs, and that there is none, is left out: the merged counts tell.
+    What follows from the merged counts is left out: what the limit on detections costs, that there
+    is none, and that regions are in the place of people.
     """
     totals: dict[str, int | None] = {}
     for note in notes:
-        if note.startswith(_LIMIT) or note == _NO_DETECTION:
+        if note.startswith(_LIMIT) or note == _NO_DETECTION or _REPEATED in note:
             continue
         count, _, rest = note.partition(" ")
         if count.replace(",", "").isdecimal():
@@ -207,6 +205,17 @@ def _replace_start(text: str, replacements: dict[str, str]) -> str:
         if text.startswith(start):
             return replacement + text.removeprefix(start)
     return text
+
+
+def describe_regions(facts: DataFacts) -> list[str]:
+    """Say that regions to ignore are in the place of most people, so that AP is too high."""
+    if not facts.num_repeated_regions:
+        return []
+    from smallpose.io.peer_files import describe_repeated_regions
+
+    num_people = facts.num_people + facts.num_without_joints
+    note = describe_repeated_regions(facts.num_repeated_regions, num_people)
+    return [note] if note else []
 
 
 def describe_limit(

@@ -19,7 +19,8 @@ _MIN_SHARE = 0.5
 def check_peer_files(people: Instances) -> list[Finding]:
     """Return remarks on labels that other tools changed or read differently."""
     findings = []
-    note = describe_repeated_regions(people)
+    num_people = int(np.count_nonzero(people.is_counted))
+    note = describe_repeated_regions(count_repeated_regions(people), num_people)
     if note:
         findings.append(Finding(note, is_fault=False))
     is_negative = (people.ids < 0) & ~people.iscrowd
@@ -40,20 +41,26 @@ def check_peer_files(people: Instances) -> list[Finding]:
     return findings
 
 
-def describe_repeated_regions(people: Instances) -> str | None:
+def count_repeated_regions(people: Instances) -> int:
+    """Count the people who have a region to ignore (iscrowd) of their own in their place.
+
+    Only images where at least every second one has it are looked at: in COCO a crowd is beside the
+    people. What is counted in images adds up.
+    """
+    return sum(_count_repeated(people, rows) for rows in _list_rows_of_images(people))
+
+
+def describe_repeated_regions(num_repeated: int, num_people: int) -> str | None:
     """Say so where most people have a region to ignore (iscrowd) of their own; else None.
 
     sleap-io writes a second annotation for each segmentation, without keypoints and with iscrowd 1.
     False positives on such people are ignored, so that AP is too high.
+
+    Args:
+        num_repeated: see `count_repeated_regions`.
+        num_people: who are counted.
     """
-    num_people = int(people.is_counted.sum())
-    num_regions = int(people.iscrowd.sum())
-    if not num_people or num_regions < _MIN_SHARE * num_people:
-        return None
-    num_repeated = sum(
-        _count_repeated(people, rows) for rows in _list_rows_of_images(people) if len(rows) > 1
-    )
-    if num_repeated < max(_MIN_SHARE * num_people, 1):
+    if not num_repeated or num_repeated < _MIN_SHARE * num_people:
         return None
     return (
         f"{num_repeated:,} of {num_people:,} people have a region to ignore (iscrowd 1) in their "
@@ -63,18 +70,24 @@ def describe_repeated_regions(people: Instances) -> str | None:
 
 
 def _list_rows_of_images(people: Instances) -> list[Rows]:
-    """Return the rows of the people and regions of each image that has a region."""
-    order = np.argsort(people.image_rows, kind="stable")
-    starts = np.flatnonzero(np.diff(people.image_rows[order], prepend=-1))
-    groups = np.split(order, starts[1:])
-    return [rows for rows in groups if people.iscrowd[rows].any()]
+    """Return the rows of the people and regions of each image that has many regions."""
+    num_images = len(people.images.ids)
+    num_people, num_regions = (
+        np.bincount(people.image_rows[is_kind], minlength=num_images)
+        for is_kind in (people.is_counted, people.iscrowd)
+    )
+    is_crowded = (num_regions > 0) & (num_people > 0) & (num_regions >= _MIN_SHARE * num_people)
+    rows = np.flatnonzero(is_crowded[people.image_rows])
+    rows = rows[np.argsort(people.image_rows[rows], kind="stable")]
+    starts = np.flatnonzero(np.diff(people.image_rows[rows], prepend=-1))
+    return np.split(rows, starts[1:])
 
 
 def _count_repeated(people: Instances, rows: Rows) -> int:
     """Count the people of an image who are nearest to a region, and it to them."""
     persons = rows[people.is_counted[rows]]
     regions = rows[people.iscrowd[rows]]
-    if not len(persons):
+    if not (len(persons) and len(regions)):
         return 0
     overlap = box_iou(people.boxes_xywh[persons], people.boxes_xywh[regions])
     nearest = overlap.argmax(axis=1)
