@@ -208,3 +208,56 @@ def test_the_methods_predict_gives_the_predictions_of_the_command():
     assert 1 < len(predictions) < 50
     for images in ([image], image):
         np.testing.assert_array_equal(method.predict(images).keypoints, predictions.keypoints)
+
+
+class LimitedMethod(CrowdMethod):
+    """Predicts fifty people in bright images and five in dark ones, thirty at most."""
+
+    max_people = 30
+
+    def detect(self, images, flip_test):
+        (everyone,) = super().detect(images[:1], flip_test)
+        counts = [50 if image.mean() > 0 else 5 for image in images]
+        detections = []
+        for count in counts:
+            self.count_candidates(count)
+            rows = slice(min(count, 50 if self.max_people is None else self.max_people))
+            detections.append(Detections(*(column[rows] for column in everyone)))
+        return detections
+
+
+def test_a_note_says_in_how_many_images_the_limit_of_people_was_reached():
+    people = make_table([(64, 64)] * 4)
+    bright = people.images.file_names[1:]
+    read = lambda name: np.full((64, 64, 3), 255 * (name in bright), np.uint8)  # noqa: E731
+    method = LimitedMethod()
+    method.name = "limited"
+    for options, num_people, note in (
+        ({}, 5 + 3 * 30, "limited: the limit of 30 people was reached in 3 images;"),
+        ({"max_people": 4}, 4 * 4, "the limit of 4 people was reached in 4 images;"),
+        ({"max_people": 0}, 5 + 3 * 50, None),
+        ({"max_people": 50}, 5 + 3 * 50, None),
+    ):
+        predictions = predict_people(method, people, None, read, InferenceOptions(**options))
+        assert len(predictions) == num_people
+        assert len(predictions.notes) == bool(note)
+        assert note is None or note in predictions.notes[0]
+        assert method.max_people == 30
+    images = [read(name) for name in people.images.file_names]
+    assert "in 3 images" in method.predict(images).notes[0]
+    assert "in 1 image;" in method.predict(images[:2]).notes[0]
+    assert method.predict(images[:1]).notes == ()
+
+
+def test_a_limit_counts_in_each_tile_unless_it_is_given():
+    """Without it, an image of many tiles may have more people than a method finds in one."""
+    people = make_table([(256, 64)])
+    read = lambda name: np.full((64, 256, 3), 255, np.uint8)  # noqa: E731
+    method = LimitedMethod()
+    counts = {}
+    for max_people in (None, 30):
+        options = InferenceOptions(tile=64, tile_overlap=0, max_people=max_people)
+        predictions = predict_people(method, people, None, read, options)
+        counts[max_people] = len(predictions)
+        assert "in 1 image;" in predictions.notes[0]
+    assert counts[30] == 30 < counts[None]

@@ -1,4 +1,4 @@
-"""RTMO, CID and DEKR as methods: any skeleton, no hidden limit, hostile labels."""
+"""RTMO, CID and DEKR as methods: any skeleton, limits that are reported, hostile labels."""
 
 from collections.abc import Callable
 
@@ -60,7 +60,7 @@ def test_the_rescoring_net_exists_for_cocos_keypoints_only():
 
 
 @pytest.mark.parametrize("make", [dekr.create_w8_tiny, cid.create_w8_tiny])
-def test_more_than_thirty_people_are_detected_unless_max_people_is_set(make):
+def test_thirty_people_are_detected_unless_max_people_is_set(make):
     method = make(SMALLPOSE).eval()
     k, side = len(SMALLPOSE), 64
     roots = torch.zeros(side, side)
@@ -76,9 +76,11 @@ def test_more_than_thirty_people_are_detected_unless_max_people_is_set(make):
         size_hw = (4 * side, 4 * side)
         count = lambda: len(method._detect_in_image(features, size_hw).scores)  # noqa: E731
     with torch.inference_mode():
-        assert count() == 64
-        method.max_people = 30
-        assert count() == 30
+        assert (method.max_people, count(), method.num_limited) == (30, 30, 1)
+        method.max_people = 64
+        assert (count(), method.num_limited) == (64, 1)
+        method.max_people = None
+        assert (count(), method.num_limited) == (64, 1)
 
 
 class _FixedRoots(torch.nn.Module):

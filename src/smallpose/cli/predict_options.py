@@ -13,7 +13,30 @@ from smallpose.cli.options import (
     add_threads_option,
     add_trust_switch,
     add_unreadable_option,
+    parse_non_negative,
 )
+from smallpose.core.errors import InputError
+
+AUTO_TILE = -1  # value of --tile auto
+
+
+def parse_max_people(text: str) -> int:
+    """Parse a maximum number of people; 0 is none, for "all"."""
+    if text == "all":
+        return 0
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise InputError(f"--max-people {text}", "is not a number of people", "use 1 or more, or all")
+    return number
+
+
+def _parse_tile(text: str) -> int:
+    """Parse the side of tiles, px; `AUTO_TILE` for "auto"."""
+    if text == "auto":
+        return AUTO_TILE
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text}: is no side in px; use 0 or more, or auto")
+    return int(text)
 
 
 def add_predict_options(parser: argparse.ArgumentParser) -> None:
@@ -138,10 +161,11 @@ def _add_method_options(group: argparse._ArgumentGroup) -> None:
     add_option(
         group,
         "--max-people",
-        type=int,
-        default_text="no limit",
-        metavar="N",
-        help="Maximum detections per image of a full-image method.",
+        type=parse_max_people,
+        default_text="the method's: 30 for DEKR and CID, as in MMPose, else all",
+        metavar="N|all",
+        help="Maximum detections per image of a full-image method; without it, a method's limit "
+        "counts in each tile.",
     )
     add_option(
         group,
@@ -155,11 +179,12 @@ def _add_method_options(group: argparse._ArgumentGroup) -> None:
     add_option(
         group,
         "--tile",
-        type=int,
+        type=_parse_tile,
         default=0,
         default_text="0, no tiles",
-        metavar="PX",
-        help="Side of tiles in which a full-image method searches large images, too.",
+        metavar="PX|auto",
+        help="Side of tiles in which a full-image method searches large images, too; auto chooses "
+        "the tiles of each image by --smallest.",
     )
     add_option(
         group,
@@ -167,7 +192,26 @@ def _add_method_options(group: argparse._ArgumentGroup) -> None:
         type=int,
         default_text="a quarter of the tile",
         metavar="PX",
-        help="Overlap of neighbouring tiles; at least the size of a person.",
+        help="Size of the people who are complete in some tile; neighbouring tiles share a little "
+        "more.",
+    )
+    add_option(
+        group,
+        "--smallest",
+        type=parse_non_negative,
+        default=0,
+        default_text="16",
+        metavar="PX",
+        help="Height in the image of the smallest people for whom --tile auto chooses tiles.",
+    )
+    add_option(
+        group,
+        "--curve",
+        type=Path,
+        default_text="curve.json beside the weights",
+        metavar="FILE",
+        help="curve.json of 'smallpose resolution' for this model; people below the height at "
+        "which half of its AP is left are counted in a warning.",
     )
     add_option(
         group,

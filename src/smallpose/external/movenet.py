@@ -62,6 +62,7 @@ class MoveNet(FullImageMethod):
     recipes = {}  # noqa: RUF012 (a mapping, as in every method)
     engine = "LiteRT"
     default_flip_test = False
+    fit_mode = "inside"
     score_threshold = 0.1
 
     def __init__(self, weights: Path | None = None) -> None:
@@ -91,6 +92,7 @@ class MoveNet(FullImageMethod):
         area = (points.max(axis=1) - points.min(axis=1)).prod(axis=1)
         sigmas = self.skeleton.sigmas
         kept = oks_nms(points, merged.scores.numpy(), area, sigmas, _DUPLICATE_OKS)
+        self.count_candidates(len(kept))
         rows = torch.from_numpy(kept[: self.max_people])
         return Detections(*(column[rows] for column in merged))
 

@@ -29,6 +29,7 @@ from smallpose.dataloading.large_images import LargeImage, open_image
 from smallpose.dataloading.missing_images import refuse_missing_images
 from smallpose.dataset.pillow_images import ImageHeader
 from smallpose.inference.boxes import Boxes, convert_to_boxes, read_boxes, select_true_boxes
+from smallpose.inference.notes import describe_unreadable, list_other_notes
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.predict import predict_people
 from smallpose.inference.rotated_images import RotationCounter, refuse_shown_grid
@@ -233,8 +234,8 @@ def predict_image_files(
     method = method.move_to(device)
     predictions = predict_people(method, people, boxes, _PathReader().read, options, method.name)
     if boxes is not None and detector is None:  # images without a box have not been opened again
-        notes = (f"not predicted: {reason}" for reason in problems)
-        predictions = replace(predictions, notes=(*predictions.notes, *notes))
+        notes = (*predictions.notes, *describe_unreadable(problems))
+        predictions = replace(predictions, notes=notes)
     return PredictionResult(predictions, people)
 
 
@@ -283,6 +284,8 @@ def _detect_boxes(
     label = f"{method.name} boxes"
     predictions = predict_people(method, people, None, reader.read, detector.options, label)
     boxes = convert_to_boxes(predictions, people.images, method.box_margin)
+    for note in list_other_notes(predictions):
+        print_status(note)
     print_status(f"{method.name}: {len(boxes):,} boxes in {len(people.images):,} images")
     return boxes
 

@@ -19,6 +19,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, make_images, make_instances
 from smallpose.core.predictions import Predictions
 from smallpose.inference.boxes import Boxes, convert_to_boxes
+from smallpose.inference.notes import describe_unreadable, list_unreadable
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.predict import apply_speed_options, predict_people
 from smallpose.inference.predict_files import (
@@ -134,10 +135,23 @@ class MediaPredictor:
         total = -(-info.num_frames // self.every) or None
         frames = (frame for frame in counter if frame.index % self.every == 0)
         shown = show_progress(frames, video.name[:28], total)
+        num_limited = 0
         for chunk in _read_ahead(_split_frames(shown)):
-            yield self._predict_frames(video, name, first_id, chunk, tracker, info.rate)
+            part = self._predict_frames(video, name, first_id, chunk, tracker, info.rate)
+            num_limited += self._get_num_limited()
+            yield part
             first_id += len(chunk)
         counter.print_missing(video, info.num_frames)
+        if num_limited:
+            print_status(
+                f"{video}: the limit of people was reached in {num_limited:,} frames; the highest "
+                "scores were kept, and --max-people N or all keeps more"
+            )
+
+    def _get_num_limited(self) -> int:
+        """Return in how many images of the last part the limit of people was reached."""
+        detector = self.method if self.detector is None else self.detector.method
+        return detector.num_limited if isinstance(detector, FullImageMethod) else 0
 
     def _predict_frames(
         self,
@@ -167,7 +181,8 @@ class MediaPredictor:
             boxes = make_full_image_boxes(sizes_wh)
         predictions = predict_people(self.method, people, boxes, pixels.__getitem__, options)
         order = np.argsort(predictions.image_ids, kind="stable")
-        predictions = predictions.take(order)
+        notes = describe_unreadable(list_unreadable(predictions))
+        predictions = replace(predictions.take(order), notes=notes)
         track_ids: list[int] = []
         if self.is_tracking:
             for image_id, frame in zip(ids, frames, strict=True):

@@ -18,6 +18,7 @@ from smallpose.dataloading.large_images import LargeImage
 from smallpose.dataloading.top_down.batches import cut_boxes
 from smallpose.inference.boxes import Boxes
 from smallpose.inference.large_images import cut_boxes_from_parts
+from smallpose.inference.notes import describe_unreadable
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.prefetch import prefetch_images
 from smallpose.methods.base import PoseMethod
@@ -85,7 +86,7 @@ def predict_top_down(
         keypoints=keypoints,
         scores=score_people(boxes.scores, keypoints[:, :, 2]),
         boxes_xywh=boxes.boxes_xywh,
-        notes=tuple(f"not predicted: {reason}" for reason in unreadable),
+        notes=describe_unreadable(unreadable),
     )
     rows = np.flatnonzero(is_predicted)
     if boxes.from_detector:

@@ -5,8 +5,8 @@ person, and the image's features are decoupled person by person. A contrastive l
 features of an image's people apart. Single-stage: the backbone runs once, a small head once for
 each person.
 
-MMPose reads at most 30 people of an image; here that is a parameter, and there is no limit by
-default. Printed AP (Tables 2 and 3): 36.6 in setting A, 60.9 in B; COCO val AP of MMPose's
+At most 30 people of an image are decoded by default, as in MMPose; `max_people` is another limit or
+none. Printed AP (Tables 2 and 3): 36.6 in setting A, 60.9 in B; COCO val AP of MMPose's
 checkpoint: 70.4. An image of 512 × 512 takes about 2 seconds on one CPU core, twice that with the
 flip test.
 """
@@ -34,10 +34,12 @@ from smallpose.models.codecs.decoupled_heatmap import encode_decoupled_heatmaps
 from smallpose.models.codecs.heatmap import decode_heatmaps
 from smallpose.models.heads.cid import CHANNELS, CIDHead, sample_at_roots
 from smallpose.models.heads.feature_levels import stack_levels
+from smallpose.system.progress import report_long_loop
 
 MAX_PEOPLE_PER_BATCH = 200  # supervised with heatmaps of their own
 TEMPERATURE = 0.05
 DECOUPLED_WEIGHT = 4.0  # of the loss of people's own heatmaps (Sec. 3.5); others have 1
+MAX_PEOPLE = 30  # decoded in an image; MMPose's
 DECOUPLED_CHUNK = 64  # people decoupled at a time at test time, to bound the memory
 
 CARD = MethodCard(
@@ -103,6 +105,7 @@ class CID(FullImageMethod):
     fit_mode = "cover"
     box_margin = KEYPOINT_BOX_MARGIN
     oks_threshold = 0.8
+    max_people = MAX_PEOPLE
     jitter = 1
     keypoint_layers = ("head.iia_module.keypoint_root_conv", "head.gfd_module.heatmap_conv")
 
@@ -185,11 +188,16 @@ class CID(FullImageMethod):
         """
         h, w = passes.shape[2:]
         root_map = smooth_heatmaps(self.head(passes)[:, -1:].mean(dim=0, keepdim=True))[0, 0]
-        indices, root_scores = find_peaks(
+        indices, root_scores, num_roots = find_peaks(
             root_map, choose_peak_kernel(h, w), self.score_threshold, self.max_people
         )
+        self.count_candidates(num_roots)
         roots = torch.stack([indices % w, indices // w], dim=-1)
-        chunks = [self._decode_people(passes, chunk) for chunk in roots.split(DECOUPLED_CHUNK)]
+        label = f"{self.name}: an image with {len(roots):,} people, {DECOUPLED_CHUNK} at a time"
+        chunks = [
+            self._decode_people(passes, chunk)
+            for chunk in report_long_loop(roots.split(DECOUPLED_CHUNK), label)
+        ]
         k = len(self.skeleton)
         points = torch.cat([passes.new_zeros(0, k, 2), *(p for p, _ in chunks)])
         maxima = torch.cat([passes.new_zeros(0, k), *(s for _, s in chunks)])

@@ -5,8 +5,8 @@ adaptive convolutions look around that joint to regress its offset from the root
 cost does not depend on the number of people.
 
 MMPose's weights include a net that scores poses by their shape. It was trained for COCO's 17
-keypoints, so it exists here for that skeleton only. The maximum number of decoded people is a
-parameter, with no limit by default. (MMPose's limit is 30; the paper's DEKR has the lowest AP of
+keypoints, so it exists here for that skeleton only. At most 30 people of an image are decoded by
+default, as in MMPose; `max_people` is another limit or none. (The paper's DEKR has the lowest AP of
 its Table 2 beside an average AR, and ranking and limit are the likely reasons.)
 
 Printed AP (Tables 2 and 3): 32.5 in setting A, 23.2 in B; COCO val AP of MMPose's checkpoint: 68.6.
@@ -41,6 +41,7 @@ from smallpose.models.losses import heatmap_mse_loss
 
 OFFSET_WEIGHT = 0.002
 PEAK_KERNEL = 5
+MAX_PEOPLE = 30  # MMPose's
 TORSO = (5, 6)  # of COCO's limbs: left and right shoulder to hip
 
 CARD = MethodCard(
@@ -100,6 +101,7 @@ class DEKR(FullImageMethod):
     size_divisor = 32
     fit_mode = "cover"
     box_margin = KEYPOINT_BOX_MARGIN
+    max_people = MAX_PEOPLE
     nms_distance = 0.05
     keypoint_layers = (
         "head.heatmap_conv_layers.2",
@@ -185,9 +187,10 @@ class DEKR(FullImageMethod):
     def _decode_people(self, heatmaps: Tensor, offsets: Tensor) -> Detections:
         """Decode the (k + 1, h, w) and (2k, h, w) maps of one image."""
         k, w = len(self.skeleton), heatmaps.shape[-1]
-        indices, root_scores = find_peaks(
+        indices, root_scores, num_roots = find_peaks(
             heatmaps[k], PEAK_KERNEL, self.score_threshold, self.max_people
         )
+        self.count_candidates(num_roots)
         roots = torch.stack([indices % w, indices // w], dim=-1).to(offsets.dtype)  # (d, 2)
         points = roots[:, None] + offsets.flatten(1)[:, indices].T.unflatten(1, (k, 2))
         keypoint_scores = sample_scores(heatmaps[:k], points)

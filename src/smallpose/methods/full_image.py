@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from smallpose.dataloading.full_image.letterbox import Letterbox, apply_letterbo
 from smallpose.dataloading.full_image.mosaic import FullImageAugmentation
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.models.codecs.nms import oks_nms_by_image
+from smallpose.system.progress import report_long_loop
 
 Floats = NDArray[np.float64]
 
@@ -76,7 +77,10 @@ class FullImageMethod(PoseMethod):
         pad_value: grey level around the image.
         oks_threshold: people of one image with a larger OKS are duplicates; 1 keeps all.
         default_flip_test: whether its published numbers are made with the flip test.
-        max_people: maximum number of people in an image; None for all.
+        max_people: maximum number of people in an image; None for all. Those with the highest
+            scores are kept.
+        max_merged_people: the same for an image whose tiles are searched; None for all.
+        num_limited: how many times `max_people` has left people out since it was set to 0.
         score_threshold: people with a lower score are dropped.
         box_margin: share of its sides by which a box of its people is enlarged at every side
             before a top-down method is given it.
@@ -89,6 +93,8 @@ class FullImageMethod(PoseMethod):
     oks_threshold = 1.0
     default_flip_test = True
     max_people: int | None = None
+    max_merged_people: int | None = None
+    num_limited = 0
     score_threshold = 0.01
     rescore = True
     box_margin = 0.0
@@ -127,6 +133,11 @@ class FullImageMethod(PoseMethod):
     def begin_epoch(self, epoch: int, recipe: Recipe) -> None:
         """Prepare for an epoch of a training, counted from 0; does nothing by default."""
 
+    def count_candidates(self, num_people: int) -> None:
+        """Record whether an image has more people than `max_people`, so that users learn of it."""
+        if self.max_people is not None and num_people > self.max_people:
+            self.num_limited += 1
+
     def compute_losses(self, images: Tensor, people: BatchPeople) -> dict[str, Tensor]:
         """Compute the terms of the loss for (b, h, w, 3) uint8 RGB samples and their people."""
         return self.loss(self(self.prepare(images)), self.targets(people.to(self.device)))
@@ -144,15 +155,19 @@ class FullImageMethod(PoseMethod):
         indices_by_size: dict[tuple[int, int], list[int]] = {}
         for index, letterbox in enumerate(letterboxes):
             indices_by_size.setdefault(letterbox.size_wh, []).append(index)
+        batches = [
+            indices[start : start + batch_size]
+            for indices in indices_by_size.values()
+            for start in range(0, len(indices), batch_size)
+        ]
         detections: dict[int, Detections] = {}
-        for indices in indices_by_size.values():
-            for start in range(0, len(indices), batch_size):
-                batch = indices[start : start + batch_size]
-                inputs = np.stack(
-                    [apply_letterbox(images[i], letterboxes[i], self.pad_value) for i in batch]
-                )
-                people = self.detect(self.prepare(torch.from_numpy(inputs)), flip_test)
-                detections.update(zip(batch, people, strict=True))
+        label = f"{self.name}: batches of {batch_size} images or tiles"
+        for batch in report_long_loop(batches, label, every_s=60.0):
+            inputs = np.stack(
+                [apply_letterbox(images[i], letterboxes[i], self.pad_value) for i in batch]
+            )
+            people = self.detect(self.prepare(torch.from_numpy(inputs)), flip_test)
+            detections.update(zip(batch, people, strict=True))
         return [
             detections_to_image(detections[index], letterbox)
             for index, letterbox in enumerate(letterboxes)
@@ -173,7 +188,8 @@ class FullImageMethod(PoseMethod):
             images: (h, w, 3) uint8 RGB each, or a single one.
             boxes_xywh, box_scores: not used; the method detects people itself.
             flip_test: (default: the method's own setting).
-        Returns: Predictions whose `image_ids` are indices of `images`, from 0.
+        Returns: Predictions whose `image_ids` are indices of `images`, from 0. A note says in how
+            many images `max_people` was reached.
         """
         is_single = isinstance(images, np.ndarray) and images.ndim == 3
         image_list = [np.asarray(images)] if is_single else list(images)
@@ -182,11 +198,13 @@ class FullImageMethod(PoseMethod):
             self.eval()
         if flip_test is None:
             flip_test = self.default_flip_test
+        self.num_limited = 0
         detections = self.detect_in_images(image_list, flip_test, batch_size)
         if was_training:
             self.train()
         predictions = collect_predictions(self.skeleton, detections, list(range(len(image_list))))
-        return suppress_duplicates(predictions, self.oks_threshold)
+        notes = describe_limit(self.name, self.num_limited, self.max_people)
+        return replace(suppress_duplicates(predictions, self.oks_threshold), notes=notes)
 
 
 def detections_to_image(detections: Detections, letterbox: Letterbox) -> Detections:
@@ -243,6 +261,17 @@ def suppress_duplicates(predictions: Predictions, oks_threshold: float) -> Predi
         oks_threshold,
     )
     return predictions.take(np.sort(kept))
+
+
+def describe_limit(method: str, num_limited: int, max_people: int | None) -> tuple[str, ...]:
+    """Return a note about images with more people than the limit; () if there are none."""
+    if not num_limited:
+        return ()
+    plural = "" if num_limited == 1 else "s"
+    return (
+        f"{method}: the limit of {max_people} people was reached in {num_limited:,} image{plural}; "
+        "the highest scores were kept, and --max-people N or all keeps more",
+    )
 
 
 def boxes_around_keypoints(keypoints: Tensor) -> Tensor:

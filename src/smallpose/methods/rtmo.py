@@ -207,6 +207,7 @@ class RTMO(FullImageMethod):
             scores[cells].float().cpu().numpy(),
             self.iou_threshold,
         )
+        self.count_candidates(len(kept))
         return cells[torch.from_numpy(kept[: self.max_people]).to(cells.device)]
 
 

@@ -1,7 +1,8 @@
 """Show progress bars and status lines on stderr; results go to stdout."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sized
+import time
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -29,6 +30,18 @@ def show_progress(items: Iterable[T], label: str, total: int | None = None) -> I
     bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
     with bar:
         yield from bar.track(items, total=total, description=label)
+
+
+def report_long_loop(items: Sequence[T], label: str, every_s: float = 10.0) -> Iterator[T]:
+    """Yield `items`; if that takes long, print every so many seconds how many are done."""
+    started_at = time.monotonic()
+    reported_at = started_at
+    for index, item in enumerate(items):
+        now = time.monotonic()
+        if now - reported_at >= every_s:
+            print_status(f"{label}: {index:,} of {len(items):,} done after {now - started_at:.0f} s")
+            reported_at = now
+        yield item
 
 
 def print_status(line: str) -> None:

@@ -13,6 +13,7 @@ from smallpose.dataloading.images import ImageReader, open_set_images
 from smallpose.dataloading.missing_images import refuse_missing_images
 from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.inference.environment import describe_method_environment
+from smallpose.inference.notes import describe_unreadable, list_other_notes, list_unreadable
 from smallpose.io.coco_results import write_results
 from smallpose.methods import PoseMethod, create_method, find_skeleton, find_weights
 from smallpose.methods.base import Recipe
@@ -122,6 +123,8 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         predictions = predict()
     if predictions is None:
         return {}
+    for note in list_other_notes(predictions):
+        print_status(note)
     write_results(predictions, config.out / "found.json", data.test.category_id, data.test.images)
     result = {
         "method": method.name,
@@ -135,7 +138,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         "seconds": round(trainer.seconds, 3),
         "data": str(config.data.resolve()),
         "people": loader.num_samples,
-        "unreadable": [*sorted(loader.unreadable), *predictions.notes],
+        "unreadable": [*sorted(loader.unreadable), *describe_unreadable(list_unreadable(predictions))],
         "weights": saved,
         "environment": _describe_environment(method, distributed),
         "evaluation": score_predictions(data.test, predictions, protocols=PROTOCOLS),

@@ -10,6 +10,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageReader, refuse_unreadable
 from smallpose.inference import InferenceOptions, predict_people
+from smallpose.inference.notes import list_unreadable
 from smallpose.methods.base import PoseMethod
 from smallpose.training.distributed import SINGLE_PROCESS, DistributedContext
 
@@ -40,7 +41,7 @@ def predict_test_set(
     def predict_shard() -> Predictions:
         nonlocal num_unreadable
         predictions = predict_people(method, shard, None, reader.read, options, label)
-        num_unreadable = len(predictions.notes)
+        num_unreadable = len(list_unreadable(predictions))
         return predictions
 
     parts = distributed.gather(predict_shard)

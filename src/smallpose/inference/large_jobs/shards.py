@@ -20,12 +20,12 @@ import numpy as np
 from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.joint_order import JointOrder, keep_joint_order
-from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.images import refuse_unreadable
 from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.inference.boxes import convert_to_boxes
 from smallpose.inference.large_jobs.work_list import WorkList
+from smallpose.inference.notes import list_unreadable
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.predict import predict_people
 from smallpose.inference.predict_files import (
@@ -36,7 +36,7 @@ from smallpose.inference.predict_files import (
 from smallpose.io.coco_annotations import write_coco
 from smallpose.io.coco_results import build_result_records, wrap_named_results
 from smallpose.methods.base import PoseMethod
-from smallpose.methods.full_image import FullImageMethod
+from smallpose.methods.full_image import FullImageMethod, describe_limit
 from smallpose.system.files import read_bytes, write_atomically, write_atomically_with
 from smallpose.system.progress import print_status, show_progress
 
@@ -57,11 +57,13 @@ class ShardReport(msgspec.Struct):
     Args:
         shard: its index, from 0.
         unreadable: reasons why images could not be read.
+        num_limited: images with more people than the limit.
         sizes_wh: of its images, if they were unknown before; 0 for unreadable ones.
     """
 
     shard: int
     unreadable: list[str] = []
+    num_limited: int = 0
     sizes_wh: list[tuple[int, int]] = []
 
 
@@ -122,11 +124,14 @@ class ShardWorker:
             options = replace(options, max_unreadable=1.0)
             detected = predict_people(detector, people, None, work.read, options)
             boxes = convert_to_boxes(detected, people.images, detector.box_margin)
-            report.unreadable = _list_reasons(detected)
+            report.unreadable = list_unreadable(detected)
+            report.num_limited = detector.num_limited
         elif boxes is None and not is_full_image:
             boxes = make_full_image_boxes(report.sizes_wh)
         predictions = predict_people(method, people, boxes, work.read, self.options)
-        report.unreadable += _list_reasons(predictions)
+        report.unreadable += list_unreadable(predictions)
+        if isinstance(method, FullImageMethod):
+            report.num_limited = method.num_limited
         predictions = self.order.apply_to(predictions)
         has_own_ids = work.skeleton is None  # of image files, which we numbered ourselves
         records = build_result_records(predictions, work.category_id, people.images, has_own_ids)
@@ -177,6 +182,11 @@ def process_shards(
     others = _read_finished(folder, num_shards, reports)
     problems += [reason for report in others for reason in report.unreadable]
     _refuse_unreadable(worker, problems)
+    detector = worker.method if worker.detector is None else worker.detector.method
+    if isinstance(detector, FullImageMethod):
+        num_limited = sum(report.num_limited for report in reports.values())
+        for note in describe_limit(detector.name, num_limited, _get_max_people(worker)):
+            print_status(note)
     return [reports[shard] for shard in sorted(reports)]
 
 
@@ -229,6 +239,7 @@ def _describe_job(worker: ShardWorker) -> dict[str, Any]:
         arrays += [boxes.image_rows, boxes.boxes_xywh, boxes.scores]
     options = asdict(worker.options)
     del options["batch_size"]
+    options["max_people"] = _get_max_people(worker)  # jobs of older versions had no limit
     # Jobs of older versions have no crop options, and with the defaults they are the same jobs.
     crop = method.crop_options.override(options.pop("crop_interpolation"), options.pop("zoom"))
     if crop != CropOptions():
@@ -243,6 +254,14 @@ def _describe_job(worker: ShardWorker) -> dict[str, Any]:
         "options": options,
         "boxes from": _hash_weights(worker.detector.method) if worker.detector else "",
     }
+
+
+def _get_max_people(worker: ShardWorker) -> int | None:
+    """Return the limit of people per image; None for none, and for top-down methods."""
+    detector, options = worker.detector or (worker.method, worker.options)
+    if not isinstance(detector, FullImageMethod):
+        return None
+    return detector.max_people if options.max_people is None else options.max_people or None
 
 
 def _rename_old_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -300,6 +319,3 @@ def write_image_list(
     images = make_images(work.image_ids, names, *sizes.T)
     write_coco(make_instances(skeleton, images, [], np.zeros((0, 4)), []), path)
 
-
-def _list_reasons(predictions: Predictions) -> list[str]:
-    return [note.removeprefix("not predicted: ") for note in predictions.notes]

@@ -72,22 +72,33 @@ def merge_heatmaps(maps: Tensor) -> Tensor:
     return maps.amax(dim=0) if len(maps) else maps.new_zeros(maps.shape[1:])
 
 
-def find_peaks(
-    heatmap: Tensor, kernel: int, threshold: float, max_peaks: int | None
-) -> tuple[Tensor, Tensor]:
+class Peaks(NamedTuple):
+    """The d highest peaks of a map, the highest first.
+
+    Args:
+        indices: (d,) flat pixel indices.
+        values: (d,).
+        num_peaks: number of all peaks, those left out among them.
+    """
+
+    indices: Tensor
+    values: Tensor
+    num_peaks: int
+
+
+def find_peaks(heatmap: Tensor, kernel: int, threshold: float, max_peaks: int | None) -> Peaks:
     """Find the pixels of an (h, w) map that are the maxima of their neighbourhood.
 
     Args:
         kernel: odd side of the neighbourhood.
         threshold: pixels at or below it are no peaks.
         max_peaks: None for all.
-    Returns: (d,) flat pixel indices and (d,) values, the largest first.
     """
     pooled = torch.nn.functional.max_pool2d(heatmap[None, None], kernel, 1, kernel // 2)[0, 0]
     peaks = torch.where(pooled == heatmap, heatmap, torch.zeros_like(heatmap)).flatten()
     count = int((peaks > threshold).sum())
     values, indices = peaks.topk(count if max_peaks is None else min(max_peaks, count))
-    return indices, values
+    return Peaks(indices, values, count)
 
 
 def half_map_pixel(map_hw: tuple[int, int], image_hw: tuple[int, int]) -> tuple[float, float]:
