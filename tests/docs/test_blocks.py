@@ -86,7 +86,7 @@ def make_people(rng: np.random.Generator) -> smallpose.Instances:
 
 
 def write_videos(home: Path) -> Path:
-    """Write the same people as three videos of ten frames, each with four people with identities."""
+    """Write the same people as three videos of ten frames, with identities."""
     folder = home / "videos"
     folder.mkdir(exist_ok=True)
     truth = json.loads((home / "truth.json").read_text())
