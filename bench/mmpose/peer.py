@@ -30,6 +30,13 @@ CONFIGS = {
     "rle_res50": "topdown_regression/coco/td-reg_res50_rle-8xb64-210e_coco-256x192.py",
     "vitpose_s": "topdown_heatmap/coco/td-hm_ViTPose-small_8xb64-210e_coco-256x192.py",
     "hrformer_s": "topdown_heatmap/coco/td-hm_hrformer-small_8xb32-210e_coco-256x192.py",
+    "vitpose_b": "topdown_heatmap/coco/td-hm_ViTPose-base_8xb64-210e_coco-256x192.py",
+    "hrnet_w48": "topdown_heatmap/coco/td-hm_hrnet-w48_8xb32-210e_coco-256x192.py",
+    "rtmpose_t": "rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py",
+    "rtmpose_s": "rtmpose/coco/rtmpose-s_8xb256-420e_coco-256x192.py",
+    "rtmpose_m": "rtmpose/coco/rtmpose-m_8xb256-420e_coco-256x192.py",
+    "rtmpose_l": "rtmpose/coco/rtmpose-l_8xb256-420e_coco-256x192.py",
+    "rtmpose_s_halpe26": "rtmpose/body8/rtmpose-s_8xb1024-700e_body8-halpe26-256x192.py",
     "rtmo_s": "rtmo/coco/rtmo-s_8xb32-600e_coco-640x640.py",
     "rtmo_m": "rtmo/coco/rtmo-m_16xb16-600e_coco-640x640.py",
     "rtmo_l": "rtmo/coco/rtmo-l_16xb16-600e_coco-640x640.py",
@@ -69,6 +76,8 @@ def load_config(method):
     else:
         config = Config.fromfile(folder / CONFIGS[method])
     config.model.backbone.pop("init_cfg", None)
+    # RTMPose's backbone is MMDetection's, of which MMPose has a copy.
+    config.model.backbone.pop("_scope_", None)
     return config
 
 
@@ -79,29 +88,30 @@ def build_model(method):
     return MODELS.build(load_config(method).model).eval()
 
 
-def load_coco_metainfo():
-    """Load MMPose's description of COCO's keypoints."""
+def load_metainfo(method):
+    """Load MMPose's description of a method's keypoints: COCO's, or the 26 of Halpe."""
     from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
     import mmpose
 
-    base = Path(mmpose.__file__).parent / ".mim/configs/_base_/datasets/coco.py"
+    name = "halpe26" if method.endswith("_halpe26") else "coco"
+    base = Path(mmpose.__file__).parent / f".mim/configs/_base_/datasets/{name}.py"
     return parse_pose_metainfo({"from_file": str(base)})
 
 
-def make_samples(metas):
+def make_samples(metas, method=""):
     """Make MMPose's data samples of the given windows."""
     from mmengine.structures import InstanceData
     from mmpose.structures import PoseDataSample
 
-    coco = load_coco_metainfo()
+    metainfo = load_metainfo(method)
     samples = []
     for meta in metas:
         sample = PoseDataSample(
             metainfo={
                 **{key: np.asarray(value) for key, value in meta.items()},
-                "flip_indices": list(coco["flip_indices"]),
-                "skeleton_links": coco["skeleton_links"],
+                "flip_indices": list(metainfo["flip_indices"]),
+                "skeleton_links": metainfo["skeleton_links"],
             }
         )
         sample.gt_instances = InstanceData(bboxes=np.zeros((1, 4)), bbox_scores=np.ones(1))
@@ -130,7 +140,7 @@ def compute_raw_outputs(model, method, x, extra):
         return {k: torch.cat(maps, 1) for k, maps in zip(names, flat, strict=True) if maps}
     if method.startswith("dekr"):
         return {"heatmaps": out[0], "displacements": out[1]}
-    if method.startswith("simcc"):
+    if method.startswith(("simcc", "rtmpose")):
         return {"simcc_x": out[0], "simcc_y": out[1]}
     return {"coords" if "rle" in method else "heatmaps": out}
 
@@ -159,9 +169,11 @@ def run_method(task):
         with torch.no_grad():
             if is_full_image:
                 for i, meta in enumerate(task["metas"]):
-                    samples += model.predict(task["images"][i : i + 1], make_samples([meta]))
+                    samples += model.predict(
+                        task["images"][i : i + 1], make_samples([meta], method)
+                    )
             else:
-                samples = model.predict(task["images"], make_samples(task["metas"]))
+                samples = model.predict(task["images"], make_samples(task["metas"], method))
         result["flip" if flip else "plain"] = [
             {
                 key: np.asarray(sample.pred_instances[key])
@@ -212,7 +224,7 @@ def make_training_samples(method, task):
     from mmengine.structures import InstanceData, PixelData
     from mmpose.registry import KEYPOINT_CODECS
 
-    samples = make_samples(task["metas"])
+    samples = make_samples(task["metas"], method)
     codec = load_config(method).get("codec")
     if isinstance(codec, dict) and codec.get("type") and not method.startswith("rtmo"):
         encoder = KEYPOINT_CODECS.build({**codec, **task.get("codec", {})})

@@ -1,6 +1,6 @@
 """Every method learns: its tiny variant overfits eight drawn people within a minute.
 
-All eleven together: `pytest -m learns`.
+All together: `pytest -m learns`.
 """
 
 import importlib.util
@@ -54,6 +54,7 @@ SCHEDULES = {
     "vitpose_tiny": Schedule(120, 2e-3),
     "rle_r18_tiny": Schedule(90, 3e-3),
     "vitpose_rle_tiny": Schedule(120, 3e-3),
+    "rtmpose_tiny": Schedule(80, 4e-3),
 }
 # Without the flip test, since the method has not seen mirrored people.
 PLAIN = InferenceOptions(flip_test=False)

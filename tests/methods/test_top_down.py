@@ -20,6 +20,7 @@ TINY_VARIANTS = [
     "hrformer_tiny",
     "cal_hrnet_w16_tiny",
     "simple_baseline_r18_tiny",
+    "rtmpose_tiny",
 ]
 
 

@@ -36,7 +36,8 @@ OUR_NAMES = {
     "simcc_res50": "simcc_r50",
     "rle_res50": "rle_r50",
 }
-UDP_METHODS = ("vitpose_s", "cal_hrnet_w32")
+HALPE = "_halpe26"  # suffix of methods with Halpe's 26 joints
+UDP_METHODS = ("vitpose_s", "vitpose_b", "cal_hrnet_w32")
 
 
 def _load_module(name: str, path: Path) -> ModuleType:
@@ -57,8 +58,10 @@ cal_gmm_mask, cal_loss = losses.cal_gmm_mask, losses.cal_loss
 
 
 def build(method: str) -> nn.Module:
-    """Create the method in eval mode, with COCO's 17 joints."""
+    """Create the method in eval mode, with COCO's 17 joints or Halpe's 26."""
     name = OUR_NAMES.get(method, method)
+    if name.endswith(HALPE):
+        return create_method(name.removesuffix(HALPE), "halpe26")
     if name not in METHODS:
         raise NotImplementedError(method)
     return create_method(name, "coco17")

@@ -251,8 +251,33 @@ CROWDPOSE14 = _create_skeleton(
     "right_hip left_knee right_knee left_ankle right_ankle head_top head_bottom",
 )
 
+# Halpe's head, neck and hip are the head top, head bottom and pelvis: MMPose trains them from those
+# of MPII, AI Challenger and CrowdPose. The sigmas are Halpe's own.
+HALPE26 = replace(
+    _create_skeleton(
+        "halpe26",
+        " ".join(COCO17.joints) + " head_top head_bottom pelvis left_big_toe right_big_toe "
+        "left_small_toe right_small_toe left_heel right_heel",
+        _parse_edges(
+            "16-14 14-12 12-20 17-15 15-13 13-20 18-19 19-20 19-6 6-8 8-10 19-7 7-9 9-11 2-3 1-2 "
+            "1-3 2-4 3-5 4-6 5-7 16-21 16-23 16-25 17-22 17-24 17-26"
+        ),
+    ),
+    custom_sigmas=(
+        *(SIGMAS[joint] for joint in COCO17.joints),
+        *(0.026, 0.026, 0.066),
+        *(0.079,) * 6,
+    ),
+    file_joints=(
+        *COCO17.joints,
+        *("head", "neck", "hip", "left_big_toe", "right_big_toe"),
+        *("left_small_toe", "right_small_toe", "left_heel", "right_heel"),
+    ),
+)
+
 SKELETONS = {
-    s.name: s for s in (SMALLPOSE, COCO17, MPII16, AIC14, HIEVE14, POSETRACK17, CROWDPOSE14)
+    s.name: s
+    for s in (SMALLPOSE, COCO17, MPII16, AIC14, HIEVE14, POSETRACK17, CROWDPOSE14, HALPE26)
 }
 
 
@@ -270,11 +295,12 @@ def resolve_skeleton(joints: Sequence[str], edges: Sequence[Edge] = ()) -> Skele
     if len(set(names)) < len(names):
         names = spelled
     for skeleton in SKELETONS.values():
-        if skeleton.joints == names:
+        if skeleton.joints == names or skeleton.spelled_joints == spelled:
             break
     else:
         skeleton = Skeleton(f"{len(names)} keypoints", names, tuple(edges) or _find_limbs(names))
-    return skeleton if names == spelled else replace(skeleton, file_joints=spelled)
+    is_spelled_so = skeleton.spelled_joints == spelled
+    return skeleton if is_spelled_so else replace(skeleton, file_joints=spelled)
 
 
 def find_joint_indices(source: Skeleton, target: Skeleton) -> list[int | None]:

@@ -23,6 +23,7 @@ from smallpose.methods import (
     hrnet,
     rle,
     rtmo,
+    rtmpose,
     simcc,
     simple_baseline,
     vitpose,
@@ -69,6 +70,14 @@ METHODS: Mapping[str, Callable[[Skeleton], PoseMethod]] = {
     "rle_r18_tiny": rle.create_r18_tiny,
     "vitpose_s_rle": vitpose_rle.create_s,
     "vitpose_rle_tiny": vitpose_rle.create_tiny,
+    # No methods of the paper.
+    "rtmpose_t": rtmpose.create_t,
+    "rtmpose_s": rtmpose.create_s,
+    "rtmpose_m": rtmpose.create_m,
+    "rtmpose_l": rtmpose.create_l,
+    "rtmpose_tiny": rtmpose.create_tiny,
+    "hrnet_w48": hrnet.create_w48,
+    "vitpose_b": vitpose.create_b,
 }
 
 

@@ -79,8 +79,9 @@ class Recipe:
     betas: tuple[float, float] = (0.9, 0.999)
     clip_norm: float = 0.0  # of the gradient; 0 for no clipping
     layer_decay: float = 1.0  # factor of the rate from each layer to the one before it (ViT)
-    schedule: Literal["steps", "one_cycle"] = "steps"
-    decay_at: tuple[float, ...] = (170, 200)  # epochs; the paper names none, these are MMPose's
+    schedule: Literal["steps", "one_cycle", "flat_cosine"] = "steps"
+    # Epochs; the paper names none, these are MMPose's. The fall of flat_cosine begins at the first.
+    decay_at: tuple[float, ...] = (170, 200)
     warm_up: int = 500  # steps of a rising rate; for one_cycle this is given in percent
     validate_every: int = 10  # epochs
     half: bool = False  # bfloat16 where it is safe

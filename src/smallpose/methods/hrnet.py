@@ -2,7 +2,7 @@
 
 Targets, loss and decoding are SimpleBaseline's. Printed AP (Tables 2 and 3): 45.0 in setting A,
 66.4 in B. `hrnet_w32` trains at about two crops a second on one CPU core, `hrnet_w16_tiny` at about
-two hundred.
+two hundred. HRNet-W48 is not in the paper.
 """
 
 from torch import Tensor
@@ -11,7 +11,7 @@ from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.augmentation import Augmentation
 from smallpose.methods.base import MethodCard, Recipe
 from smallpose.methods.heatmap import HeatmapMethod
-from smallpose.models.backbones.hrnet import W16_TINY, HRNet
+from smallpose.models.backbones.hrnet import W16_TINY, W48, HRNet
 
 W32_CARD = MethodCard(
     title="HRNet",
@@ -28,6 +28,16 @@ W32_RECIPES = {
     "paper": Recipe(learning_rate=5e-6, batch_size=64),
     "quick": QUICK,
 }
+
+W48_CARD = MethodCard(
+    title="HRNet-W48",
+    paradigm="top-down",
+    parts="HRNet-W48, heatmaps",
+    checkpoint="td-hm_hrnet-w48_8xb32-210e_coco-256x192-0e67c616_20220913.pth",
+    checkpoint_folder="v1/body_2d_keypoint/topdown_heatmap/coco",
+    checkpoint_hash="0e67c616",
+)
+W48_RECIPES = {name: W32_RECIPES[name] for name in ("mmpose", "quick")}
 
 TINY_CARD = MethodCard(
     title="HRNet (tiny)", paradigm="top-down", parts="HRNet-W16, one module a stage, 96 × 64"
@@ -69,6 +79,15 @@ def create_w32(skeleton: Skeleton) -> HRNetPose:
     method.name = "hrnet_w32"
     method.card = W32_CARD
     method.recipes = W32_RECIPES
+    return method
+
+
+def create_w48(skeleton: Skeleton) -> HRNetPose:
+    """Create HRNet-W48 for 256 × 192, 63.6 M parameters."""
+    method = HRNetPose(skeleton, HRNet(W48), (192, 256))
+    method.name = "hrnet_w48"
+    method.card = W48_CARD
+    method.recipes = W48_RECIPES
     return method
 
 

@@ -94,7 +94,13 @@ class SimCC(PoseMethod):
         return decode_simcc(*outputs)
 
 
-def kl_bin_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+def kl_bin_loss(
+    logits: Tensor,
+    labels: Tensor,
+    weights: Tensor,
+    beta: float = 1.0,
+    label_beta: float | None = None,
+) -> Tensor:
     """Compute the Kullback-Leibler divergence from labels to predicted bins (`KLDiscretLoss`).
 
     A mean over bins, but a sum over the batch and a mean over joints: the published learning rates
@@ -103,8 +109,13 @@ def kl_bin_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     Args:
         logits, labels: (b, k, bins).
         weights: (b, k) of each keypoint.
+        beta: factor of the logits.
+        label_beta: the labels are replaced by the softmax of this factor times them; None for no
+            softmax.
     """
-    log_bins = functional.log_softmax(logits, dim=-1)
+    if label_beta is not None:
+        labels = functional.softmax(labels * label_beta, dim=-1)
+    log_bins = functional.log_softmax(logits * beta, dim=-1)
     divergence = (torch.xlogy(labels, labels) - labels * log_bins).mean(dim=-1)  # (b, k)
     return (divergence * weights).sum() / logits.shape[1]
 

@@ -11,6 +11,7 @@ from smallpose.dataloading.batches import AnyBatch, BatchLoader, LoaderOptions
 from smallpose.dataloading.full_image.batches import FullImageLoader
 from smallpose.dataloading.full_image.samples import FullImageDataset
 from smallpose.dataloading.images import ImageReader
+from smallpose.dataloading.pixel_augmentation import PixelAugmentation
 from smallpose.dataloading.top_down.batches import CropDataset, CropLoader, select_trainable
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.methods.full_image import FullImageMethod, FullImageRecipe
@@ -77,14 +78,20 @@ def _create_full_image_dataset(
 ) -> FullImageDataset:
     rows = select_labelled_images(people)
     augmentation = recipe.augment
-    epochs = recipe.epochs
-    if recipe.steps:  # epochs of the data are not those of the recipe
-        epochs = -(-recipe.steps // -(-len(rows) // recipe.batch_size))
+    epochs = _count_data_epochs(recipe, len(rows))
+    if recipe.steps:
         closing = round(augmentation.closing * epochs / recipe.epochs)
         augmentation = replace(augmentation, closing=closing)
     return FullImageDataset(
         people, rows, reader, method.input_wh, augmentation, config.seed, epochs
     )
+
+
+def _count_data_epochs(recipe: Recipe, num_samples: int) -> int:
+    """Return how often the data are visited, which `recipe.steps` may change."""
+    if not recipe.steps:
+        return recipe.epochs
+    return -(-recipe.steps // -(-num_samples // recipe.batch_size))
 
 
 def _create_crop_dataset(
@@ -95,16 +102,23 @@ def _create_crop_dataset(
     recipe: Recipe,
     distributed: DistributedContext,
 ) -> CropDataset:
+    rows = select_trainable(people)
+    epochs = _count_data_epochs(recipe, len(rows))
+    augmentation = recipe.augment
+    if recipe.steps and isinstance(augmentation, PixelAugmentation):
+        closing = round(augmentation.closing * epochs / recipe.epochs)
+        augmentation = replace(augmentation, closing=closing)
     crops = CropDataset(
         people,
-        select_trainable(people),
+        rows,
         reader,
         method.input_wh,
-        recipe.augment,
+        augmentation,
         config.seed,
         method.udp_warp,
         method.crop_options.interpolation,
     )
+    crops.epochs = epochs
     if config.cache is not None:
         if not distributed.is_first:
             distributed.wait_for_all()  # the first process fills the cache

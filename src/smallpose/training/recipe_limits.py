@@ -72,6 +72,12 @@ LIMITS = {
     "augment.pad": _LEVEL,
     "augment.hsv": _LEVEL,
     "augment.closing": _COUNT,
+    "augment.blur": _SHARE,
+    "augment.erase": _SHARE,
+    "augment.closing_shift": _SHARE,
+    "augment.closing_scale": _SHARE_BELOW_1,
+    "augment.closing_rotate_deg": _Limits(high=180),
+    "augment.closing_erase": _SHARE,
 }
 # Tuples with another number of values than their default are refused, but for these.
 _ANY_LENGTH = ("decay_at",)

@@ -10,12 +10,17 @@ from smallpose.training.recipe_limits import check_value
 
 CHOICES = {
     "optimizer": ("adam", "adamw"),
-    "schedule": ("steps", "one_cycle"),
+    "schedule": ("steps", "one_cycle", "flat_cosine"),
     "augment.fit": ("short", "long"),
 }
-WARM_UP = {"one_cycle": 20, "steps": 500}  # when the override names another schedule
+WARM_UP = {
+    "one_cycle": 20,
+    "steps": 500,
+    "flat_cosine": 1000,
+}  # when the override names another schedule
 _UNUSED_BY_COSINES = ("schedule", "warm_up", "decay_at")
-DECAY_AT = (170 / 210, 200 / 210)  # of the epochs, as in MMPose's recipes
+# Shares of the epochs, as in MMPose's recipes; other schedules have those of "steps".
+DECAY_AT = {"steps": (170 / 210, 200 / 210), "flat_cosine": (1 / 2,)}
 
 
 def choose_recipe(
@@ -82,7 +87,8 @@ def _adapt_schedule(recipe: Recipe, original: Recipe, overrides: Mapping[str, st
         warm_up = recipe.warm_up if "warm_up" in overrides else WARM_UP[recipe.schedule]
         decay_at = recipe.decay_at
         if "decay_at" not in overrides:
-            decay_at = tuple(round(share * recipe.epochs, 2) for share in DECAY_AT)
+            shares = DECAY_AT.get(recipe.schedule, DECAY_AT["steps"])
+            decay_at = tuple(round(share * recipe.epochs, 2) for share in shares)
         recipe = replace(recipe, warm_up=warm_up, decay_at=decay_at)
     if recipe.schedule == "one_cycle" and recipe.warm_up > 100:
         raise InputError(

@@ -10,6 +10,8 @@ from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.methods.full_image import FullImageRecipe
 
 WARM_UP_FROM = 0.001  # share of the rate at the first step (MMPose)
+# Shares of the rate at the first and the last step of flat_cosine (RTMPose in MMPose).
+FLAT_COSINE_ENDS = (1e-5, 0.05)
 
 
 def create_optimizer(method: PoseMethod, recipe: Recipe) -> torch.optim.Optimizer:
@@ -44,6 +46,8 @@ def compute_learning_rate(step: int, steps_per_epoch: float, recipe: Recipe) -> 
             step, steps_per_epoch * recipe.epochs, recipe
         )
     warm_up = min(step / max(recipe.warm_up - 1, 1), 1.0) if recipe.warm_up else 1.0
+    if recipe.schedule == "flat_cosine":
+        return recipe.learning_rate * _follow_flat_cosine(step, steps_per_epoch, recipe, warm_up)
     num_decays = sum(step >= epoch * steps_per_epoch for epoch in recipe.decay_at)
     return recipe.learning_rate * (WARM_UP_FROM + (1 - WARM_UP_FROM) * warm_up) * 0.1**num_decays
 
@@ -55,6 +59,18 @@ def _follow_one_cycle(step: int, steps: float, recipe: Recipe) -> float:
         return _interpolate_cosine(1 / 25, 1.0, step / warm_up_steps)
     share = (step - warm_up_steps) / max(steps - warm_up_steps, 1.0)
     return _interpolate_cosine(1.0, 1e-4, share)
+
+
+def _follow_flat_cosine(step: int, steps_per_epoch: float, recipe: Recipe, warm_up: float) -> float:
+    """Return the factor of a linear rise, a flat part, and a fall along half a cosine.
+
+    Args:
+        warm_up: share of the rise that is over.
+    """
+    first, last = FLAT_COSINE_ENDS
+    begin = recipe.decay_at[0] if recipe.decay_at else recipe.epochs
+    share = (step / steps_per_epoch - begin) / max(recipe.epochs - begin, 1e-9)
+    return (first + (1 - first) * warm_up) * _interpolate_cosine(1.0, last, max(share, 0.0))
 
 
 def _follow_cosines(step: int, steps_per_epoch: float, recipe: FullImageRecipe) -> float:

@@ -165,17 +165,6 @@ def draw_mosaic_warp(rng: np.random.Generator, size_wh: tuple[int, int]) -> Floa
     return np.concatenate([linear, shift[:, None]], axis=1)
 
 
-def jitter_hsv(
-    image: ImageArray, max_change: tuple[int, int, int], rng: np.random.Generator
-) -> ImageArray:
-    """Change hue, saturation and value, each with probability 1/2."""
-    change = rng.uniform(-1, 1, 3) * max_change * (rng.random(3) < 0.5)
-    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV).astype(np.int16) + change.astype(np.int16)
-    hsv[..., 0] %= 180
-    np.clip(hsv[..., 1:], 0, 255, out=hsv[..., 1:])
-    return np.asarray(cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB), np.uint8)
-
-
 def draw_truncated_normal(rng: np.random.Generator, n: int) -> Floats:
     """Draw n numbers from the standard normal truncated to [-1, 1]."""
     return map_to_truncated_normal(rng.random(n))

@@ -30,13 +30,13 @@ from smallpose.dataloading.full_image.mosaic import (
     compute_box_corners,
     draw_mosaic_warp,
     draw_truncated_normal,
-    jitter_hsv,
     mirror_image,
     paste_image,
     warp_image,
     warp_labels,
 )
 from smallpose.dataloading.images import ImageArray, ImageReader, check_image_size
+from smallpose.dataloading.pixel_augmentation import jitter_hsv
 from smallpose.dataloading.worker_tables import WorkerTable
 
 Floats = NDArray[np.float64]

@@ -37,6 +37,7 @@ from smallpose.dataloading.copy_paste import (
     select_cuttable,
 )
 from smallpose.dataloading.images import ImageArray, ImageReader, SizedImage, check_image_size
+from smallpose.dataloading.pixel_augmentation import PixelAugmentation, change_pixels
 from smallpose.dataloading.top_down.crop_cache import CachedWindow, CropCache, open_crop_cache
 from smallpose.dataloading.top_down.small_people import reduce_resolution
 from smallpose.dataloading.worker_tables import WorkerTable
@@ -143,6 +144,8 @@ class CropDataset:
     Attributes:
         rows: the people to take, image by image.
         sizes: (i,) number of them in each image.
+        epochs: of the whole run, for augmentations that change in the last ones; 0 where no epoch
+            is one of these.
     """
 
     def __init__(
@@ -159,6 +162,7 @@ class CropDataset:
         self.people, self.reader, self.input_wh, self.udp = people, reader, input_wh, udp
         self.interpolation = interpolation
         self.augmentation, self.seed = augmentation or NO_AUGMENTATION, seed
+        self.epochs = 0
         self.table = WorkerTable.from_instances(people)
         self.rows = rows[np.argsort(people.image_rows[rows], kind="stable")]
         self.sizes = np.unique(people.image_rows[self.rows], return_counts=True)[1]
@@ -283,7 +287,8 @@ class CropDataset:
         view = PersonView(keypoints, center[0], np.maximum(scale[0], 1e-3))
         person_id = int(self.table.arrays.ids[sample.row])
         rng = make_counter_rng(self.seed, sample.epoch, person_id, sample.purpose)
-        view = augment_view(view, self.augmentation, self.table.skeleton, width, rng)
+        augmentation = self._choose_augmentation(sample.epoch)
+        view = augment_view(view, augmentation, self.table.skeleton, width, rng)
         scale = fit_aspect(view.scale[None], self.input_wh)[0]
         matrix = compute_warp_matrix(view.center, scale, self.input_wh, view.rotate_deg, self.udp)
         points = view.keypoints.astype(np.float32)
@@ -302,7 +307,17 @@ class CropDataset:
             if chance < self.augmentation.coarse:
                 min_resolution = self.augmentation.coarse_least
                 out[...] = reduce_resolution(out, float(scale[0]), min_resolution, draw)
+        if isinstance(augmentation, PixelAugmentation):
+            change_pixels(out, augmentation, rng)
         return points
+
+    def _choose_augmentation(self, epoch: int) -> Augmentation:
+        """Return the augmentation of an epoch."""
+        augmentation = self.augmentation
+        if not isinstance(augmentation, PixelAugmentation) or not self.epochs:
+            return augmentation
+        is_closing = epoch >= self.epochs - augmentation.closing
+        return augmentation.to_closing() if is_closing else augmentation
 
 
 class _UnreadableImage(Exception):

@@ -144,9 +144,24 @@ def code_simcc(people: NetworkPeople, sigma: float) -> tuple[Floats, Mask]:
     A joint beyond the border comes back in the outermost bin, one more than 3 sigma beyond it at
     (-.5, -.5).
     """
+    return _code_bins(people, np.array([sigma, sigma]))
+
+
+def code_rtmpose(people: NetworkPeople, sigma: float) -> tuple[Floats, Mask]:
+    """Pass joints through the bins of `code_simcc`, with RTMPose's wider labels along the height.
+
+    Args:
+        sigma: along x; that along y is larger by the root of height / width.
+    """
+    w, h = people.size_wh.T
+    sigmas = np.stack([np.full(len(people), sigma), sigma * np.sqrt(h / w)], axis=1)
+    return _code_bins(people, sigmas[:, None])
+
+
+def _code_bins(people: NetworkPeople, sigma_xy: Floats) -> tuple[Floats, Mask]:
     count = (SPLIT_RATIO * people.size_wh)[:, None]
     center = np.round(people.points * SPLIT_RATIO)
-    is_drawn = _touches(center - 3 * sigma, center + 3 * sigma, count)
+    is_drawn = _touches(center - 3 * sigma_xy, center + 3 * sigma_xy, count)
     bins = np.where(is_drawn[..., None], np.clip(center, 0, count - 1), -1.0)
     return bins / SPLIT_RATIO, np.ones(len(people), dtype=bool)
 

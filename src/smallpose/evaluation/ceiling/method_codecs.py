@@ -102,6 +102,7 @@ _UDP = MethodCodec(
     "udp crop",
 )
 _SIMCC = MethodCodec("SimCC", "SimCC, half-pixel bins", codecs.code_simcc, (192, 256), sigma=6.0)
+_RTMPOSE = replace(_SIMCC, label="RTMPose", code=codecs.code_rtmpose, sigma=4.9)
 _CAL = MethodCodec(
     "CAL", "heatmaps with offsets", codecs.code_offset_heatmaps, (192, 256), "udp crop"
 )
@@ -148,6 +149,13 @@ VARIANT_CODECS = {
     "vitpose_tiny": replace(_UDP, input_wh=_TINY_CROP),
     "rle_r18_tiny": replace(_RLE, input_wh=_TINY_CROP),
     "vitpose_rle_tiny": replace(_RLE, input_wh=_TINY_CROP),
+    "rtmpose_t": _RTMPOSE,
+    "rtmpose_s": _RTMPOSE,
+    "rtmpose_m": _RTMPOSE,
+    "rtmpose_l": _RTMPOSE,
+    "rtmpose_tiny": replace(_RTMPOSE, input_wh=_TINY_CROP, sigma=2.83),
+    "hrnet_w48": _HEATMAPS,
+    "vitpose_b": _UDP,
 }
 
 

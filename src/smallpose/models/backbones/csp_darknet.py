@@ -1,14 +1,19 @@
 """CSPDarknet (YOLOX, Ge et al. 2021): the backbone of RTMO, features at strides 8, 16 and 32.
 
 A stage halves the size, splits its channels in two, sends one half through residual blocks and
-concatenates both again ("cross stage partial"). Weight names are MMPose's.
+concatenates both again ("cross stage partial"). Weight names are MMPose's. CSPNeXt (`csp_next.py`)
+has the same layers around other blocks.
 """
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from smallpose.models.conv_norm import YOLOXConv, init_uniform
+from smallpose.models.conv_norm import ConvNorm, YOLOXConv, init_uniform
+
+MakeBlock = Callable[[int, bool], nn.Module]  # from the width, and whether it adds its input
 
 _WIDTHS = (64, 128, 256, 512, 1024)
 _DEPTHS = (3, 9, 9, 3)
@@ -44,29 +49,45 @@ class DarknetBottleneck(nn.Module):
 
 
 class CSPLayer(nn.Module):
-    """Half of the channels go through `depth` blocks, the other half past them."""
+    """Half of the channels go through `depth` blocks, the other half past them.
 
-    def __init__(self, channels: int, depth: int, add_identity: bool) -> None:
+    Args:
+        conv: class of the convolutions.
+        make_block: creates a block.
+        attention: applied to both halves before the last convolution; None for nothing.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        depth: int,
+        add_identity: bool,
+        conv: type[ConvNorm] = YOLOXConv,
+        make_block: MakeBlock = DarknetBottleneck,
+        attention: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         half = channels // 2
-        self.main_conv = YOLOXConv(channels, half)
-        self.short_conv = YOLOXConv(channels, half)
-        self.blocks = nn.Sequential(*(DarknetBottleneck(half, add_identity) for _ in range(depth)))
-        self.final_conv = YOLOXConv(2 * half, channels)
+        self.main_conv = conv(channels, half)
+        self.short_conv = conv(channels, half)
+        self.blocks = nn.Sequential(*(make_block(half, add_identity) for _ in range(depth)))
+        self.final_conv = conv(2 * half, channels)
+        self.attention = attention
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (b, channels, h, w) to the same shape."""
-        return self.final_conv(torch.cat([self.blocks(self.main_conv(x)), self.short_conv(x)], 1))
+        both = torch.cat([self.blocks(self.main_conv(x)), self.short_conv(x)], 1)
+        return self.final_conv(both if self.attention is None else self.attention(both))
 
 
 class SPP(nn.Module):
     """Spatial pyramid pooling: the features beside their maxima over 5, 9 and 13 pixels."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, conv: type[ConvNorm] = YOLOXConv) -> None:
         super().__init__()
         half = channels // 2
-        self.conv1 = YOLOXConv(channels, half)
-        self.conv2 = YOLOXConv(4 * half, channels)
+        self.conv1 = conv(channels, half)
+        self.conv2 = conv(4 * half, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (b, channels, h, w) to the same shape."""

@@ -34,6 +34,7 @@ class HRNetConfig:
 
 
 W32 = HRNetConfig()
+W48 = HRNetConfig(widths=(48, 96, 192, 384))
 W8_TINY = HRNetConfig(widths=(8, 16, 32, 64), modules=(1, 1, 1), depth=1, stem=16, stem_depth=1)
 # For heads on the finest branch alone: heatmaps are sums of its channels, and 21 joints do not fit
 # into 8 channels.

@@ -33,6 +33,7 @@ class ViTConfig:
 
 
 VIT_S = ViTConfig()
+VIT_B = ViTConfig(width=768, drop_path=0.3)
 VIT_TINY = ViTConfig(width=96, depth=4, heads=4, patch=8, padding=0, drop_path=0.0)
 
 

@@ -16,7 +16,11 @@ SPLIT_RATIO = 2  # bins per crop px
 
 
 def encode_simcc(
-    keypoints: Tensor, visible: Tensor, input_wh: tuple[int, int], sigma: float = 6.0
+    keypoints: Tensor,
+    visible: Tensor,
+    input_wh: tuple[int, int],
+    sigma: float | tuple[float, float] = 6.0,
+    normalize: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Encode keypoints of crops as smoothed labels over the bins, with the loss weight of each.
 
@@ -24,18 +28,24 @@ def encode_simcc(
         keypoints: (b, k, 2) x, y in crop px.
         visible: (b, k) 1 where labelled, 0 where not.
         input_wh: size of the crops.
-        sigma: of the Gaussian label smoothing, bins.
-    Returns: (b, k, 2w) and (b, k, 2h) labels with a sum of 1 away from the border (what lies beyond
-        it is lost), and (b, k) weights: 0 for what is not labelled or 3 sigma off an axis.
+        sigma: of the Gaussian label smoothing, bins; one for both axes, or that of x and of y.
+        normalize: divide the labels by the integral of the Gaussian; else their peak is 1.
+    Returns: (b, k, 2w) and (b, k, 2h) labels, normalised ones with a sum of 1 away from the border
+        (what lies beyond it is lost), and (b, k) weights: 0 for what is not labelled or 3 sigma off
+        an axis.
     """
     num_bins = (SPLIT_RATIO * input_wh[0], SPLIT_RATIO * input_wh[1])
     center = torch.round(keypoints.float() * SPLIT_RATIO)  # half to even
-    weights = weigh_by_patch(visible, (center - 3 * sigma, center + 3 * sigma), num_bins)
+    sigmas = sigma if isinstance(sigma, tuple) else (sigma, sigma)
+    reach = 3 * torch.tensor(sigmas, dtype=center.dtype, device=center.device)
+    weights = weigh_by_patch(visible, (center - reach, center + reach), num_bins)
     is_drawn = (weights >= 0.5)[..., None]
     labels = []
     for axis, count in enumerate(num_bins):
         distance = torch.arange(count, device=center.device) - center[..., axis, None]
-        density = evaluate_gaussian(distance.square(), sigma) / (sigma * math.sqrt(2 * math.pi))
+        density = evaluate_gaussian(distance.square(), sigmas[axis])
+        if normalize:
+            density = density / (sigmas[axis] * math.sqrt(2 * math.pi))
         labels.append(torch.where(is_drawn, density, torch.zeros_like(density)))
     return labels[0], labels[1], weights
 

@@ -9,59 +9,11 @@ probability that the joint lies there. The prediction is the expected position.
 import torch
 from torch import Tensor, nn
 
+from smallpose.models.heads.gated_attention import GatedAttentionUnit, Scale
 from smallpose.models.heads.hybrid_encoder import SinePositionalEncoding
 
 FEATURES = 128
 BINS_XY = (192, 256)
-
-
-class _ScaleNorm(nn.Module):
-    """Divides tokens by their root mean square and multiplies them by one learned number."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.g = nn.Parameter(torch.ones(1))
-        self.scale = channels**-0.5
-
-    def forward(self, x: Tensor) -> Tensor:
-        size = torch.linalg.vector_norm(x, dim=-1, keepdim=True) * self.scale
-        return x / size.clamp(min=1e-5) * self.g
-
-
-class _Scale(nn.Module):
-    """Learned factors, one or one for each channel."""
-
-    def __init__(self, initial: Tensor) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(initial)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.scale
-
-
-class GatedAttentionUnit(nn.Module):
-    """Gated attention unit (GAU, Hua et al. 2022) among the joints of a person, without softmax."""
-
-    def __init__(self, channels: int, width: int, key_width: int) -> None:
-        super().__init__()
-        self.split = (width, width, key_width)
-        self.ln = _ScaleNorm(channels)
-        self.uv = nn.Linear(channels, 2 * width + key_width, bias=False)
-        self.o = nn.Linear(width, channels, bias=False)
-        self.gamma = nn.Parameter(torch.rand(2, key_width))
-        self.beta = nn.Parameter(torch.rand(2, key_width))
-        self.res_scale = _Scale(torch.ones(channels))
-        nn.init.xavier_uniform_(self.uv.weight)
-
-    def forward(self, tokens: Tensor, positions: Tensor) -> Tensor:
-        """Map (n, k, c) tokens with (k, key_width) encodings of the joints to (n, k, c)."""
-        u, v, base = nn.functional.silu(self.uv(self.ln(tokens))).split(self.split, dim=-1)
-        query, key = (base[..., None, :] * self.gamma + self.beta).unbind(dim=-2)
-        query = query + positions
-        key = key + positions
-        similarity = query @ key.transpose(-1, -2) / self.split[2] ** 0.5
-        attended = torch.relu(similarity).square() @ v
-        return self.res_scale(tokens) + self.o(u * attended)
 
 
 class DynamicCoordinateClassifier(nn.Module):
@@ -98,7 +50,7 @@ class DynamicCoordinateClassifier(nn.Module):
         self.x_fc = nn.Linear(features, features)
         self.y_fc = nn.Linear(features, features)
         self.sigma_fc = nn.Sequential(
-            nn.Linear(pose_channels, joints), nn.Sigmoid(), _Scale(torch.tensor(0.1))
+            nn.Linear(pose_channels, joints), nn.Sigmoid(), Scale(torch.tensor(0.1))
         )
 
     def allocate_bins(self, center: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
