@@ -170,3 +170,15 @@ def test_people_of_a_reduced_image_are_in_px_of_the_image(tmp_path, monkeypatch)
     found = predict_people(BlockMethod(), people, None, lambda name: large)
     order = np.argsort(found.boxes_xywh[:, 0])
     np.testing.assert_allclose(found.boxes_xywh[order], boxes, atol=10)  # 7 px of the image a px
+
+
+@pytest.mark.parametrize("person_wh", [(18, 60), (19, 64), (24, 80), (36, 120)])
+def test_a_person_whom_the_full_image_shows_coarsely_is_predicted_once(person_wh):
+    rng = np.random.default_rng(person_wh[1])
+    corners = rng.integers(0, np.array([1024, 768]) - person_wh, (20, 2))
+    boxes = [(100, 201, *person_wh), *((x, y, *person_wh) for x, y in corners.tolist())]
+    for box in boxes:
+        predictions = predict((1024, 768), [box], tile=256, tile_overlap=64)
+        assert len(predictions) == 1
+        if max(person_wh) <= 64:
+            assert matches(predictions, [box], within=3).all()  # as the tile shows them

@@ -9,18 +9,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from smallpose.core.instances import Instances
+from smallpose.core.instances import Images, Instances
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageArray, use_one_opencv_thread
 from smallpose.dataloading.large_images import LargeImage
 from smallpose.inference.large_images import describe_reduction, detect_in_reduced_image
+from smallpose.inference.notes import describe_unreadable
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.prefetch import prefetch_images
+from smallpose.inference.tile_plan import choose_tile_levels, describe_tile_levels
 from smallpose.inference.tiles import detect_in_tiles
 from smallpose.methods.full_image import (
     Detections,
     FullImageMethod,
     collect_predictions,
+    describe_limit,
     suppress_duplicates,
 )
 from smallpose.methods.person_score import SCORE_RULES
@@ -28,6 +31,7 @@ from smallpose.system.progress import print_status
 
 BATCH_SIZE = 8  # images
 NUM_SORTED = 4  # batches of images that are sorted by size together
+MAX_SIZES_PRINTED = 3
 MAX_PENDING_BYTES = 2**28  # of decoded images; fewer large images wait for each other
 
 
@@ -55,6 +59,10 @@ def predict_full_images(
     detections: list[Detections] = []
     rows: list[int] = []
     pending: list[ImageArray] = []
+    if label:
+        print_tiles(method, people.images, options)
+    method.num_limited = 0
+    max_people = method.max_people if options.max_people is None else options.max_people
     with _apply_options(method, options):
         images = prefetch_images(
             people, range(len(people.images)), read, options.max_unreadable, unreadable, label
@@ -81,8 +89,23 @@ def predict_full_images(
     threshold = options.oks_threshold
     if threshold is None:
         threshold = method.oks_threshold
-    notes = tuple(f"not predicted: {reason}" for reason in unreadable)
+    notes = describe_unreadable(unreadable)
+    notes += describe_limit(method.name, method.num_limited, max_people)
     return replace(suppress_duplicates(predictions, threshold), notes=notes)
+
+
+def print_tiles(method: FullImageMethod, images: Images, options: InferenceOptions) -> None:
+    """Print which tiles were chosen for the images, size by size."""
+    if not options.smallest:
+        return
+    sizes_wh = np.stack([images.width, images.height], axis=1)
+    sizes, counts = np.unique(sizes_wh[sizes_wh.all(axis=1)], axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:MAX_SIZES_PRINTED]
+    for w, h in sizes[order].astype(int).tolist():
+        levels = choose_tile_levels(method, (w, h), options)
+        print_status(describe_tile_levels(method, (w, h), levels, options.smallest))
+    if len(sizes) > len(order):
+        print_status(f"tiles of {len(sizes) - len(order):,} other image sizes are chosen likewise")
 
 
 def _detect_people(
@@ -90,11 +113,16 @@ def _detect_people(
 ) -> list[Detections]:
     """Detect the people of some images: letterbox, network, flip test, decoding, mapping."""
     flip_test = method.default_flip_test if options.flip_test is None else options.flip_test
-    if not options.tile:
+    if not (options.tile or options.smallest):
         return method.detect_in_images(images, flip_test, batch_size)
-    overlap = options.tile // 4 if options.tile_overlap is None else options.tile_overlap
     return [
-        detect_in_tiles(method, image, flip_test, batch_size, options.tile, overlap)
+        detect_in_tiles(
+            method,
+            image,
+            flip_test,
+            batch_size,
+            choose_tile_levels(method, (image.shape[1], image.shape[0]), options),
+        )
         for image in images
     ]
 
@@ -104,22 +132,23 @@ def _detect_in_large_image(
 ) -> Detections:
     """Detect the people of an image that is read in parts."""
     flip_test = method.default_flip_test if options.flip_test is None else options.flip_test
-    if not options.tile:
+    if not (options.tile or options.smallest):
         print_status(
             f"{image.path}: {describe_reduction(image)}; --tile PX searches all pixels as well"
         )
         return detect_in_reduced_image(method, image, flip_test, batch_size)
-    overlap = options.tile // 4 if options.tile_overlap is None else options.tile_overlap
-    return detect_in_tiles(method, image, flip_test, batch_size, options.tile, overlap)
+    levels = choose_tile_levels(method, (image.width, image.height), options)
+    return detect_in_tiles(method, image, flip_test, batch_size, levels)
 
 
 @contextmanager
 def _apply_options(method: FullImageMethod, options: InferenceOptions) -> Iterator[None]:
     """Set the method to eval mode and to the options as long as the context lasts."""
     was_training = method.training
-    before = {name: getattr(method, name) for name in ("max_people", "score_threshold", "rescore")}
+    names = ("max_people", "max_merged_people", "score_threshold", "rescore")
+    before = {name: getattr(method, name) for name in names}
     if options.max_people is not None:
-        method.max_people = options.max_people
+        method.max_people = method.max_merged_people = options.max_people or None
     if options.score_threshold is not None:
         method.score_threshold = options.score_threshold
     method.rescore = method.rescore and options.rescore

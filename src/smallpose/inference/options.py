@@ -16,13 +16,16 @@ class InferenceOptions:
         batch_size: crops (default: 64) or images (default: 8) that pass through the network
             together.
         max_unreadable: share of the images that may be unreadable.
-        max_people: maximum number of people per image, for full-image methods.
+        max_people: maximum number of people per image, for full-image methods; 0 for all. The
+            method's own counts in each tile of an image, this one in the whole image, too.
         score_threshold: full-image methods drop people with lower scores.
         rescore: whether DEKR's rescoring net ranks poses by their shape, if the skeleton has it.
         tile: side of the tiles in which full-image methods also predict, px of the image; 0 for
             the full image alone.
         tile_overlap: px that neighbouring tiles share, at least the size of the people to be seen
             complete in one (default: a quarter of the tile).
+        smallest: height of the smallest people for whom tiles are chosen by themselves, px of the
+            image; 0 for `tile`.
         crop_interpolation: "linear" or "cubic", by which top-down methods enlarge crops.
         zoom: factor of both sides of the crops that the network of a top-down method gets.
         half: compute in half precision: float16 on a GPU, bfloat16 on a CPU.
@@ -40,6 +43,7 @@ class InferenceOptions:
     rescore: bool = True
     tile: int = 0
     tile_overlap: int | None = None
+    smallest: int = 0
     crop_interpolation: str = ""
     zoom: int = 0
     half: bool = False

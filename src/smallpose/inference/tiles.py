@@ -1,27 +1,43 @@
 """Detect people in overlapping tiles of a large image, so that small people are seen larger.
 
 A network sees an image at its own input size: of 3840 px reduced to 640, a person 48 px tall has 8
-left. So the image is cut into overlapping tiles, and processed in full as well. People smaller
-than the overlap are complete in some tile; people cut by a tile's border are left to the views that
-show them complete, and detections of one person in several views are merged by OKS.
+left. So the image is cut into overlapping tiles, and processed in full as well. People up to the
+size of the overlap are complete in some tile; people cut by a tile's border are left to the views
+that show them complete, and detections of one person in several views are merged.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from smallpose.dataloading.images import ImageArray
 from smallpose.dataloading.large_images import LargeImage
 from smallpose.inference.large_images import detect_in_reduced_image, detect_in_windows
+from smallpose.inference.view_merging import (
+    View,
+    compute_edge,
+    compute_network_px,
+    drop_cut_people,
+    merge_views,
+    shift_to_image,
+)
 from smallpose.methods.full_image import Detections, FullImageMethod
-from smallpose.models.codecs.nms import oks_nms
 
 Ints = NDArray[np.int64]
 
-OKS_THRESHOLD = 0.7  # of one person in two views, which differ more than peaks of one heatmap
-EDGE = 0.01  # share of a tile's side within which a box is taken to be cut by its border
+
+class TileLevel(NamedTuple):
+    """Tiles of one size.
+
+    Args:
+        side: of a tile, px of the image.
+        overlap: people up to this size are complete in some tile, px of the image.
+    """
+
+    side: int
+    overlap: int
 
 
 def compute_tile_windows(image_wh: tuple[int, int], side: int, overlap: int) -> Ints:
@@ -43,82 +59,57 @@ def compute_tile_windows(image_wh: tuple[int, int], side: int, overlap: int) -> 
     return np.concatenate([np.stack([x.ravel(), y.ravel()], axis=1), size], axis=1)
 
 
+def list_tile_views(
+    method: FullImageMethod, image_wh: tuple[int, int], level: TileLevel
+) -> list[View]:
+    """List the tiles of an image, in which people up to the size of the overlap are complete.
+
+    Neighbours share more than the overlap: people near a border count as cut, and a box may be
+    larger than the person by a pixel of the network at both ends.
+    """
+    tile_wh = (min(level.side, image_wh[0]), min(level.side, image_wh[1]))
+    network_px = compute_network_px(method, tile_wh)
+    shared = level.overlap
+    if level.overlap:
+        shared += int(np.ceil(2 * compute_edge(level.side, network_px) + 2 * network_px))
+    windows = compute_tile_windows(image_wh, level.side, shared)
+    return [View(window, network_px, level.overlap) for window in windows]
+
+
 def detect_in_tiles(
     method: FullImageMethod,
     image: ImageArray | LargeImage,
     flip_test: bool,
     batch_size: int,
-    side: int,
-    overlap: int,
+    levels: Sequence[TileLevel],
 ) -> Detections:
     """Detect the people of one image, px of the image, in its tiles and in the full image.
 
     Args:
         image: (h, w, 3) uint8 RGB, or an image that is read in parts.
-        side, overlap: of the tiles, px of the image.
+        levels: sizes of tiles; the image is searched in all of them.
     """
     image_wh = (image.shape[1], image.shape[0])
-    windows = compute_tile_windows(image_wh, side, overlap)
+    views = [view for level in levels for view in list_tile_views(method, image_wh, level)]
+    windows = np.array([view.window for view in views], dtype=np.int64).reshape(-1, 4)
+    num_limited = method.num_limited
     if isinstance(image, LargeImage):
         in_tiles = detect_in_windows(method, image, windows, flip_test, batch_size)
         in_full_image = detect_in_reduced_image(method, image, flip_test, batch_size)
     else:
         tiles = [image[y : y + h, x : x + w] for x, y, w, h in windows.tolist()]
         *in_tiles, in_full_image = method.detect_in_images([*tiles, image], flip_test, batch_size)
-    if not len(windows):
+    if not views:
         return in_full_image
     parts = [
-        _drop_cut_people(_shift_to_image(detections, window), window, image_wh)
-        for detections, window in zip(in_tiles, windows, strict=True)
+        drop_cut_people(shift_to_image(detections, view), view, image_wh)
+        for detections, view in zip(in_tiles, views, strict=True)
     ]
+    full_view = View(np.array([0, 0, *image_wh]), compute_network_px(method, image_wh))
     sigmas = method.skeleton.sigmas
-    return _merge_views(parts, in_full_image, sigmas, overlap, method.max_people)
-
-
-def _shift_to_image(detections: Detections, window: Ints) -> Detections:
-    """Shift detections from px of a tile to px of the image."""
-    corner = torch.from_numpy(window[:2].astype(np.float64))
-    return detections._replace(
-        keypoints=detections.keypoints + corner,
-        boxes_xyxy=detections.boxes_xyxy + corner.repeat(2),
-    )
-
-
-def _drop_cut_people(detections: Detections, window: Ints, image_wh: tuple[int, int]) -> Detections:
-    """Drop people whose box reaches a border of the tile that is no border of the image."""
-    x, y, w, h = window.tolist()
-    low = detections.boxes_xyxy[:, :2] < torch.tensor([x + EDGE * w, y + EDGE * h])
-    high = detections.boxes_xyxy[:, 2:] > torch.tensor([x + w - EDGE * w, y + h - EDGE * h])
-    low &= torch.tensor([x > 0, y > 0])
-    high &= torch.tensor([x + w < image_wh[0], y + h < image_wh[1]])
-    return _take_rows(detections, ~(low | high).any(dim=1))
-
-
-def _merge_views(
-    tiles: Sequence[Detections],
-    full_image: Detections,
-    sigmas: NDArray[np.float64],
-    overlap: int,
-    max_people: int | None,
-) -> Detections:
-    """Merge the detections of all views into one per person.
-
-    People smaller than the overlap are preferably taken from a tile, which shows them larger; the
-    others from the view with the highest score.
-    """
-    columns = zip(*tiles, full_image, strict=True)
-    merged = Detections(*(torch.cat(column) for column in columns))
-    sides = merged.boxes_xyxy[:, 2:] - merged.boxes_xyxy[:, :2]
-    is_in_tile = torch.arange(len(sides)) < len(sides) - len(full_image.scores)
-    is_preferred = is_in_tile & (sides.amax(dim=1) <= overlap)
-    bonus = merged.scores.abs().max() + 1 if len(sides) else 1
-    rank = merged.scores + is_preferred * bonus
-    points = merged.keypoints.numpy()
-    area = np.ptp(points, axis=1).prod(axis=1) if len(points) else np.zeros(0)
-    kept = oks_nms(points, rank.numpy(), area, sigmas, OKS_THRESHOLD)
-    kept = kept[np.argsort(-merged.scores.numpy()[kept], kind="stable")][:max_people]
-    return _take_rows(merged, torch.from_numpy(kept))
-
-
-def _take_rows(detections: Detections, rows: torch.Tensor) -> Detections:
-    return Detections(*(column[rows] for column in detections))
+    merged = merge_views([*parts, in_full_image], [*views, full_view], sigmas)
+    max_people = method.max_merged_people
+    is_limited = max_people is not None and len(merged.scores) > max_people
+    # However many of its views have reached the limit, this is one image.
+    method.num_limited = num_limited + (is_limited or method.num_limited > num_limited)
+    return Detections(*(column[:max_people] for column in merged))
