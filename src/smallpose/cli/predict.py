@@ -14,7 +14,7 @@ from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
 from smallpose.catalog.run_method import read_run_method
 from smallpose.cli.options import DEMO_SET, DEMO_TRUTH, add_option
-from smallpose.cli.predict_options import add_predict_options
+from smallpose.cli.predict_options import AUTO_TILE, add_predict_options
 from smallpose.cli.predict_video import check_video_arguments, predict_media
 from smallpose.cli.train import set_torch_threads
 from smallpose.core.errors import InputError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from smallpose.methods import PoseMethod
 
 PACKAGES = ("torch", "safetensors", "cv2", "PIL")
+SMALLEST_PX = 16  # height of people for whom --tile auto chooses tiles
 HELP = "Estimate the poses of people in images and videos and write them as COCO results."
 EXAMPLE = f"""\
 smallpose predict simple_baseline_r18_tiny --weights runs/demo/B \\
@@ -232,9 +233,15 @@ def _check_arguments(args: argparse.Namespace) -> None:
             "cannot be combined with --half or --compile",
             "leave one of them out",
         ),
-        (args.tile < 0 or overlap < 0, f"--tile {args.tile}", "is below 0", "use 0 or more"),
+        (overlap < 0, f"--tile-overlap {overlap}", "is below 0", "use 0 or more"),
         (
-            args.tile and args.tile < 2 * overlap,
+            args.smallest and args.tile != AUTO_TILE,
+            f"--smallest {args.smallest}",
+            "is for tiles that are chosen by themselves",
+            "add --tile auto",
+        ),
+        (
+            0 < args.tile < 2 * overlap,
             f"--tile {args.tile}",
             f"tiles cannot overlap by {overlap} px",
             "use at most half of the tile for --tile-overlap",
@@ -285,8 +292,9 @@ def _read_options(args: argparse.Namespace) -> "InferenceOptions":
         max_people=args.max_people,
         score_threshold=args.score_above,
         rescore=not args.no_rescore,
-        tile=args.tile,
+        tile=max(args.tile, 0),
         tile_overlap=args.tile_overlap,
+        smallest=(args.smallest or SMALLEST_PX) if args.tile == AUTO_TILE else 0,
         crop_interpolation=args.crop_interpolation,
         zoom=args.zoom,
         half=args.half,
