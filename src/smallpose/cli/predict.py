@@ -21,10 +21,16 @@ from smallpose.core.errors import InputError
 from smallpose.io.image_files import list_media_files
 
 if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
+
     from smallpose.core.skeleton import Skeleton
     from smallpose.inference.options import InferenceOptions
     from smallpose.inference.predict_files import BoxDetector, PredictionResult
     from smallpose.methods import PoseMethod
+    from smallpose.resolution.small_people import ResolvedHeight
+
+    Floats = NDArray[float64]
 
 PACKAGES = ("torch", "safetensors", "cv2", "PIL")
 SMALLEST_PX = 16  # height of people for whom --tile auto chooses tiles
@@ -79,10 +85,11 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.system.progress import print_status
 
     options = _read_options(args)
+    resolved = _read_resolved_height(args)
     method = _load_method(args)
     detector = _load_detector(args, options)
     if has_videos:
-        _predict_videos(args, method, options, detector)
+        _predict_videos(args, method, options, detector, resolved)
         return
     if args.shards or args.backend:
         _predict_in_shards(args, method, options, detector)
@@ -119,8 +126,38 @@ def run_command(args: argparse.Namespace) -> None:
         print_status(f"image ids and file names: {_write_image_list(args.out, result)}")
     if args.draw:
         _draw_images(args, result)
+    labelled_px = result.people.boxes_xywh[~result.people.iscrowd, 3]
+    _print_small_people(resolved, [predictions.boxes_xywh[:, 3]], labelled_px)
     num_images = len(result.people.images)
     print(f"{len(predictions):,} people in {num_images:,} images: {args.out}")
+
+
+def _read_resolved_height(args: argparse.Namespace) -> "ResolvedHeight | None":
+    """Read the curve of the model before anything is predicted."""
+    from smallpose.resolution.small_people import find_curve, read_resolved_height
+
+    path = find_curve(args.curve, args.weights)
+    if path is None:
+        return None
+    return read_resolved_height(path, (Path(args.weights or "").name, args.method))
+
+
+def _print_small_people(
+    resolved: "ResolvedHeight | None", predicted_px: "list[Floats]", labelled_px: "Floats"
+) -> None:
+    """Warn of people who are smaller than the model resolved."""
+    if resolved is None:
+        return
+    import numpy as np
+
+    from smallpose.resolution.small_people import describe_small_people
+    from smallpose.system.progress import print_status
+
+    warning = describe_small_people(
+        resolved, np.concatenate([*predicted_px, np.zeros(0)]), labelled_px
+    )
+    if warning:
+        print_status(f"warning: {warning}")
 
 
 def _predict_videos(
@@ -128,7 +165,10 @@ def _predict_videos(
     method: "PoseMethod",
     options: "InferenceOptions",
     detector: "BoxDetector | None",
+    resolved: "ResolvedHeight | None",
 ) -> None:
+    import numpy as np
+
     from smallpose.inference.predict_videos import MediaPredictor
     from smallpose.io.media_results import get_frames_path
     from smallpose.system.progress import print_written
@@ -142,7 +182,15 @@ def _predict_videos(
         is_tracking=args.track,
     )
     images_path = _get_image_list_path(args.out)
-    counts = predict_media(args, args.inputs, predictor, images_path)
+    heights: list[Floats] = []
+    counts = predict_media(
+        args,
+        args.inputs,
+        predictor,
+        images_path,
+        watch=lambda predictions: heights.append(predictions.boxes_xywh[:, 3]),
+    )
+    _print_small_people(resolved, heights, np.zeros(0))
     _write_environment(args.out, method, options)
     _print_joint_order(method.skeleton)
     print_written(images_path, get_frames_path(args.out), args.draw)
@@ -222,6 +270,12 @@ def _check_arguments(args: argparse.Namespace) -> None:
             "add --shards DIR",
         ),
         (
+            args.curve and in_shards,
+            "--curve",
+            "cannot be combined with --shards or --backend",
+            "leave it out",
+        ),
+        (
             args.actors and args.backend != "ray",
             f"--actors {args.actors}",
             "needs Ray",
@@ -258,7 +312,7 @@ def _check_files(args: argparse.Namespace) -> None:
         if name:
             refuse_unknown_method(name, (*read_catalog(), *PUBLISHED))
             refuse_missing_weights(name, weights)
-    for flag, path in (("--data", args.data), ("--boxes", args.boxes)):
+    for flag, path in (("--data", args.data), ("--boxes", args.boxes), ("--curve", args.curve)):
         if path and not path.exists():
             raise InputError(f"{flag} {path}", "no such file", "check the path")
     args.inputs = list_media_files(args.inputs)

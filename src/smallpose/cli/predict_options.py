@@ -210,7 +210,7 @@ def _add_method_options(group: argparse._ArgumentGroup) -> None:
         type=Path,
         default_text="curve.json beside the weights",
         metavar="FILE",
-        help="curve.json of 'smallpose resolution' for this model; people below the height at "
+        help="File curve.json of 'smallpose resolution' for this model; people below the height at "
         "which half of its AP is left are counted in a warning.",
     )
     add_option(

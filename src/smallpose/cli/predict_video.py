@@ -1,7 +1,7 @@
 """`smallpose predict` on videos, and on images and videos together."""
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from smallpose.system.image_formats import is_video_name
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from smallpose.core.predictions import Predictions
     from smallpose.inference.predict_videos import MediaPart, MediaPredictor
     from smallpose.io.media_results import ResultCounts, ResultPart
     from smallpose.report.images.video_drawing import VideoDrawing
@@ -52,9 +53,17 @@ def check_video_arguments(args: argparse.Namespace, files: Sequence[Path]) -> bo
 
 
 def predict_media(
-    args: argparse.Namespace, files: Sequence[Path], predictor: "MediaPredictor", images_path: Path
+    args: argparse.Namespace,
+    files: Sequence[Path],
+    predictor: "MediaPredictor",
+    images_path: Path,
+    watch: "Callable[[Predictions], None] | None" = None,
 ) -> "ResultCounts":
-    """Predict files with videos among them, write the results, and draw where it is asked for."""
+    """Predict files with videos among them, write the results, and draw where it is asked for.
+
+    Args:
+        watch: is called with the predictions of each part.
+    """
     from smallpose.io.media_results import write_media_results
 
     parts = predictor.predict_parts(files)
@@ -63,19 +72,23 @@ def predict_media(
     return write_media_results(
         args.out,
         images_path,
-        _convert_parts(parts),
+        _convert_parts(parts, watch),
         predictor.method.skeleton,
         args.own_joints,
     )
 
 
-def _convert_parts(parts: "Iterable[MediaPart]") -> "Iterator[ResultPart]":
+def _convert_parts(
+    parts: "Iterable[MediaPart]", watch: "Callable[[Predictions], None] | None"
+) -> "Iterator[ResultPart]":
     from smallpose.io.media_results import ResultPart
     from smallpose.system.progress import print_status
 
     for part in parts:
         for note in part.predictions.notes:
             print_status(note)
+        if watch is not None:
+            watch(part.predictions)
         frames = [
             {
                 "image_id": one.image_id,

@@ -77,12 +77,12 @@ class CurveFile(Struct):
     ceiling: list[CeilingRecord] = field(default_factory=list)
 
 
-def read_curve_file(folder: Path) -> CurveFile:
-    """Read the `curve.json` of a folder.
+def read_curve_file(folder: Path, name: str = NAME) -> CurveFile:
+    """Read the `curve.json` of a folder, or a file there with another name.
 
     Raises: InputError when there is none, or it has no curve.
     """
-    path = folder / NAME
+    path = folder / name
     content = read_json(path, CurveFile)
     if not any(curve.heights for sensors in content.models.values() for curve in sensors.values()):
         raise InputError(str(path), "has no curve", "make it again with 'smallpose resolution'")
