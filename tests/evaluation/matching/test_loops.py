@@ -11,13 +11,18 @@ import pytest
 from smallpose.evaluation.areas import box_around_poses
 from smallpose.evaluation.matching import native, native_matching
 from smallpose.evaluation.matching.arrays import ImageGroups, Poses
+from smallpose.evaluation.matching.components import find_components
 from smallpose.evaluation.matching.greedy import match_greedily
 from smallpose.evaluation.matching.image_groups import group_rows, sort_by_image
 from smallpose.evaluation.matching.oks import compute_oks, find_candidates
 from smallpose.evaluation.protocols import find_owners
 from smallpose.evaluation.scoring.bootstrap import resample_curves
 from smallpose.evaluation.scoring.count_matches import count_people
-from smallpose.evaluation.scoring.precision_recall import accumulate_matches
+from smallpose.evaluation.scoring.precision_recall import (
+    accumulate_changes,
+    accumulate_matches,
+    count_up_to,
+)
 
 needs_core = pytest.mark.skipif(native.CORE is None, reason="no compiler built the core")
 
@@ -137,6 +142,55 @@ def test_curves_are_those_of_plain_loops(num_thresholds):
             assert ours[0][t] == pytest.approx(plain[0], abs=1e-12)
             assert ours[1][t] == plain[1]
             assert ours[2][t].tolist() == plain[2]
+
+
+@pytest.mark.parametrize("num_thresholds", [1, 3, 16])
+def test_curves_of_changes_are_those_of_all_detections(num_thresholds):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        num = [0, 1, 7, 30][seed % 4]
+        bits = rng.integers(0, 1 << num_thresholds, (3, num)).astype(np.uint16)
+        common = bits[2]
+        position = np.flatnonzero(rng.random(num) < 0.5)
+        true_positives = np.zeros(num, np.uint16)
+        true_positives[position] = bits[0][position]
+        false_positives = common.copy()
+        false_positives[position] = (bits[1] & ~bits[0])[position]
+        num_people, recalls = max(num, 1) + seed % 3, np.linspace(0, 1, 11)
+        precision, recall, _ = accumulate_matches.__wrapped__(
+            np.arange(num),
+            np.zeros(num),
+            true_positives,
+            false_positives,
+            num_people,
+            num_thresholds,
+            recalls,
+        )
+        for function in (accumulate_changes, accumulate_changes.__wrapped__):
+            changed = function(
+                position,
+                true_positives[position],
+                false_positives[position],
+                common[position],
+                count_up_to(common, num_thresholds),
+                num_people,
+                recalls,
+            )
+            assert np.array_equal(changed[0], precision)
+            assert np.array_equal(changed[1], recall)
+
+
+def test_components_are_those_of_a_search():
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        num_nodes = 1 + seed
+        first, second = rng.integers(0, num_nodes, (2, seed % 25))
+        expected = list(range(num_nodes))
+        for _ in range(num_nodes):
+            for a, b in zip(first, second, strict=True):
+                expected[a] = expected[b] = min(expected[a], expected[b])
+        for function in (find_components, find_components.__wrapped__):
+            assert function(first, second, num_nodes).tolist() == expected
 
 
 @pytest.mark.parametrize("num_thresholds", [1, 3, 16])

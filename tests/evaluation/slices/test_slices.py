@@ -65,6 +65,27 @@ def test_a_slice_of_people_equals_the_file_in_which_the_others_are_ignored(
         assert score.people == alone.people
 
 
+@pytest.mark.parametrize("limit", [20, 3, None])
+def test_metrics_of_all_slices_together_are_those_of_the_counts_of_each(crowded_dataset, limit):
+    """With intervals each slice is scored from the counts of all images, without from changes."""
+    for seed in range(6):
+        data = crowded_dataset(seed, joints=21, images=12)
+        options = {"protocols": PROTOCOLS, "max_detections": limit}
+        result = evaluate(data.truth, data.predictions, **options)
+        rng = np.random.default_rng(seed)
+        slicings = [
+            make_slicing(name, [draw_labels(rng, len(data.truth))]) for name in ("one", "other")
+        ]
+        arguments = (data.truth, data.predictions, result, slicings)
+        together = evaluate_person_slices(*arguments, **options)
+        apart = evaluate_person_slices(*arguments, num_resamples=10, **options)
+        for name, groups in together.items():
+            assert list(groups) == list(apart[name])
+            for value, score in groups.items():
+                assert score.protocols == apart[name][value].protocols
+                assert score.people == apart[name][value].people
+
+
 def test_a_false_positive_is_owned_by_the_slice_of_its_person(crowded_dataset):
     data = crowded_dataset(3, images=40)
     result = evaluate(data.truth, data.predictions, protocols=("owned",))

@@ -523,6 +523,38 @@ static PyObject *find_owners(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+/* The precision of one threshold at each recall, of `count` true positives by falling score.
+ *
+ * wrong: the false positives before each of them; peak: room for as many numbers; reached: the first
+ * true positive at each recall, `count` where none is. */
+static void read_off_precision(const Py_ssize_t *wrong, Py_ssize_t *peak, Py_ssize_t count,
+                               Py_ssize_t people, const double *recalls, Py_ssize_t steps,
+                               double *precision, Py_ssize_t *reached) {
+    /* peak[k]: the true positive from k on where precision, right / (wrong + right), peaks.
+     * Fractions are compared by products, and divided only where they are read off. Of equal
+     * ones the last: the first of all has a denominator of 1 + TINY. */
+    Py_ssize_t p = count - 1;
+    for (Py_ssize_t k = count - 1; k >= 0; k--) {
+        if ((k + 1) * wrong[p] > (p + 1) * wrong[k]) p = k;
+        peak[k] = p;
+    }
+    for (Py_ssize_t r = 0; r < steps; r++) {
+        /* The first true positive whose recall is not below. */
+        Py_ssize_t low = 0, high = count;
+        while (low < high) {
+            Py_ssize_t middle = (low + high) / 2;
+            if ((double)(middle + 1) / (double)people < recalls[r]) low = middle + 1;
+            else high = middle;
+        }
+        reached[r] = low;
+        precision[r] = 0.0;
+        if (low < count) {
+            double right = (double)(peak[low] + 1);
+            precision[r] = right / ((double)wrong[peak[low]] + right + TINY);
+        }
+    }
+}
+
 /* accumulate_matches(order, true_positives, false_positives, scores, num_people, recalls,
  *                    num_thresholds, precision, recall, score_at): the curves of one class. */
 static PyObject *accumulate_matches(PyObject *self, PyObject *args) {
@@ -544,14 +576,16 @@ static PyObject *accumulate_matches(PyObject *self, PyObject *args) {
     for (Py_ssize_t i = 0; i < n; i++)
         if (true_positives[order[i]]) capacity++;
     size_t size = (size_t)(capacity * levels + 1) * sizeof(Py_ssize_t);
-    Py_ssize_t *wrong = malloc(size), *best = malloc(size), *where = malloc(size);
-    if (!wrong || !best || !where) {
+    Py_ssize_t *wrong = malloc(size), *where = malloc(size);
+    Py_ssize_t *peak = malloc((size_t)(capacity + steps + 1) * sizeof(Py_ssize_t));
+    if (!wrong || !peak || !where) {
         free(wrong);
-        free(best);
+        free(peak);
         free(where);
         release(b, 8);
         return PyErr_NoMemory();
     }
+    Py_ssize_t *reached = peak + capacity;
     Py_BEGIN_ALLOW_THREADS
     /* Most false positives are so at all thresholds: these are counted once for all. */
     const uint16_t everywhere = (uint16_t)((1u << levels) - 1);
@@ -572,39 +606,96 @@ static PyObject *accumulate_matches(PyObject *self, PyObject *args) {
         }
     }
     for (int t = 0; t < levels; t++) {
-        /* best[k]: the true positive from k on where precision, right / (wrong + right), peaks.
-         * Fractions are compared by products, and divided only where they are read off. Of equal
-         * ones the last: the first of all has a denominator of 1 + TINY. */
-        const Py_ssize_t *w = wrong + t * capacity;
-        Py_ssize_t *peak = best + t * capacity, p = tp[t] - 1;
-        for (Py_ssize_t k = tp[t] - 1; k >= 0; k--) {
-            if ((k + 1) * w[p] > (p + 1) * w[k]) p = k;
-            peak[k] = p;
-        }
+        read_off_precision(wrong + t * capacity, peak, tp[t], people, recalls, steps,
+                           precision + t * steps, reached);
         recall[t] = (double)tp[t] / (double)people;
         for (Py_ssize_t r = 0; r < steps; r++) {
-            /* The first true positive whose recall is not below. */
-            Py_ssize_t low = 0, high = tp[t];
-            while (low < high) {
-                Py_ssize_t middle = (low + high) / 2;
-                if ((double)(middle + 1) / (double)people < recalls[r]) low = middle + 1;
-                else high = middle;
-            }
-            double *value = precision + t * steps + r, *score = score_at + t * steps + r;
-            *value = *score = 0.0;
-            if (low < tp[t]) {
-                double right = (double)(peak[low] + 1);
-                *value = right / ((double)w[peak[low]] + right + TINY);
-                *score = scores[where[t * capacity + low]];
-            }
+            double *score = score_at + t * steps + r;
+            *score = reached[r] < tp[t] ? scores[where[t * capacity + reached[r]]] : 0.0;
             if (n && recalls[r] <= 0) *score = scores[order[0]];
         }
     }
     Py_END_ALLOW_THREADS
     free(wrong);
-    free(best);
+    free(peak);
     free(where);
     release(b, 8);
+    Py_RETURN_NONE;
+}
+
+/* accumulate_changes(position, true_positives, false_positives, replaced, counts, num_people,
+ *                    recalls, num_thresholds, precision, recall): the curves of one class whose
+ * detections differ from common ones in some positions. counts: (t, n) int32, the common false
+ * positives up to each position; replaced: those of them at the positions of this class. */
+static PyObject *accumulate_changes(PyObject *self, PyObject *args) {
+    Py_buffer b[8];
+    Py_ssize_t people;
+    int levels;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*ny*iw*w*", &b[0], &b[1], &b[2], &b[3], &b[4], &people,
+                          &b[5], &levels, &b[6], &b[7]))
+        return NULL;
+    const Py_ssize_t *position = b[0].buf;
+    const uint16_t *true_positives = b[1].buf, *false_positives = b[2].buf, *replaced = b[3].buf;
+    const int32_t *counts = b[4].buf;
+    const double *recalls = b[5].buf;
+    double *precision = b[6].buf, *recall = b[7].buf;
+    Py_ssize_t e = b[0].len / (Py_ssize_t)sizeof(Py_ssize_t), capacity = 0;
+    Py_ssize_t n = b[4].len / ((Py_ssize_t)sizeof(int32_t) * levels);
+    Py_ssize_t steps = b[5].len / (Py_ssize_t)sizeof(double);
+    Py_ssize_t tp[16] = {0}, change[16] = {0};
+    for (Py_ssize_t i = 0; i < e; i++)
+        if (true_positives[i]) capacity++;
+    Py_ssize_t *wrong = malloc((size_t)(capacity * levels + 1) * sizeof(Py_ssize_t));
+    Py_ssize_t *peak = malloc((size_t)(capacity + steps + 1) * sizeof(Py_ssize_t));
+    if (!wrong || !peak) {
+        free(wrong);
+        free(peak);
+        release(b, 8);
+        return PyErr_NoMemory();
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < e; i++) {
+        uint16_t h = true_positives[i], f = false_positives[i], common = replaced[i];
+        if (!h && f == common) continue;
+        for (int t = 0; t < levels; t++) {
+            change[t] += (f >> t & 1) - (common >> t & 1);
+            if (h >> t & 1)
+                wrong[t * capacity + tp[t]++] = counts[t * n + position[i]] + change[t];
+        }
+    }
+    for (int t = 0; t < levels; t++) {
+        read_off_precision(wrong + t * capacity, peak, tp[t], people, recalls, steps,
+                           precision + t * steps, peak + capacity);
+        recall[t] = (double)tp[t] / (double)people;
+    }
+    Py_END_ALLOW_THREADS
+    free(wrong);
+    free(peak);
+    release(b, 8);
+    Py_RETURN_NONE;
+}
+
+/* find_components(first, second, component): connect nodes by pairs; a node's component is the
+ * lowest node that it is connected with. `component` comes as 0, 1, 2, ... */
+static PyObject *find_components(PyObject *self, PyObject *args) {
+    Py_buffer b[3];
+    if (!PyArg_ParseTuple(args, "y*y*w*", &b[0], &b[1], &b[2])) return NULL;
+    const Py_ssize_t *first = b[0].buf, *second = b[1].buf;
+    Py_ssize_t *parent = b[2].buf;
+    Py_ssize_t num_pairs = b[0].len / (Py_ssize_t)sizeof(Py_ssize_t);
+    Py_ssize_t num_nodes = b[2].len / (Py_ssize_t)sizeof(Py_ssize_t);
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < num_pairs; i++) {
+        Py_ssize_t x = first[i], y = second[i];
+        while (parent[x] != x) x = parent[x] = parent[parent[x]];
+        while (parent[y] != y) y = parent[y] = parent[parent[y]];
+        if (x < y) parent[y] = x;
+        else parent[x] = y;
+    }
+    /* A parent is below its children, and so it is final before them. */
+    for (Py_ssize_t x = 0; x < num_nodes; x++) parent[x] = parent[parent[x]];
+    Py_END_ALLOW_THREADS
+    release(b, 3);
     Py_RETURN_NONE;
 }
 
@@ -764,6 +855,8 @@ static PyMethodDef methods[] = {
     {"sort_by_image", sort_by_image, METH_VARARGS, "Sort detections by image and score."},
     {"find_owners", find_owners, METH_VARARGS, "Find the person of each false positive."},
     {"accumulate_matches", accumulate_matches, METH_VARARGS, "Compute the curves of a class."},
+    {"accumulate_changes", accumulate_changes, METH_VARARGS, "Compute the curves of a slice."},
+    {"find_components", find_components, METH_VARARGS, "Find what pairs connect."},
     {"measure_share_outside", measure_share_outside, METH_VARARGS, "Find joints beyond boxes."},
     {"resample_curves", resample_curves, METH_VARARGS, "Compute the curves under weights."},
     {"box_around_poses", box_around_poses, METH_VARARGS, "Compute boxes around poses."},

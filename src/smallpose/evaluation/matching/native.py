@@ -118,6 +118,41 @@ def accumulate_matches(
     return precision, recall, score_at
 
 
+def accumulate_changes(
+    position: Ints,
+    true_positives: Bits,
+    false_positives: Bits,
+    replaced: Bits,
+    common_counts: NDArray[np.int32],
+    num_people: int,
+    recalls: Floats,
+) -> tuple[Floats, Floats]:
+    """Run the compiled `precision_recall.accumulate_changes`."""
+    num_thresholds = len(common_counts)
+    precision = np.empty((num_thresholds, len(recalls)))
+    recall = np.empty(num_thresholds)
+    CORE.accumulate_changes(
+        np.ascontiguousarray(position),
+        np.ascontiguousarray(true_positives),
+        np.ascontiguousarray(false_positives),
+        np.ascontiguousarray(replaced),
+        common_counts,
+        num_people,
+        to_doubles(recalls),
+        num_thresholds,
+        precision,
+        recall,
+    )
+    return precision, recall
+
+
+def find_components(first: Ints, second: Ints, num_nodes: int) -> Ints:
+    """Run the compiled `components.find_components`."""
+    component = np.arange(num_nodes)
+    CORE.find_components(np.ascontiguousarray(first), np.ascontiguousarray(second), component)
+    return component
+
+
 def resample_curves(
     true_positives: Bits,
     false_positives: Bits,

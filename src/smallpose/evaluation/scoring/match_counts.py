@@ -104,9 +104,7 @@ class MatchCounts:
 
     def compute_recall(self) -> Floats:
         """Return the (c, t) share of each class's people who were matched; -1 without any."""
-        num_matched = self.num_matched.sum(axis=0)
-        num_people = self.people_per_class[:, None]
-        return np.where(num_people > 0, num_matched / np.maximum(num_people, 1), -1.0)
+        return divide_matched(self.num_matched.sum(axis=0), self.people_per_class)
 
     def select_images(self, is_selected: Mask) -> "MatchCounts":
         """Return the counts of some of the (m,) images."""
@@ -128,6 +126,17 @@ class MatchCounts:
             },
             thresholds=self.thresholds,
         )
+
+
+def divide_matched(num_matched: NDArray[np.int64], num_people: NDArray[np.int64]) -> Floats:
+    """Return the (c, t) share of people who were matched, -1 where a class has none.
+
+    Args:
+        num_matched: (c, t) of each class.
+        num_people: (c,) of each class.
+    """
+    people = num_people[:, None]
+    return np.where(people > 0, num_matched / np.maximum(people, 1), -1.0)
 
 
 def merge_counts(parts: Sequence[MatchCounts]) -> MatchCounts:

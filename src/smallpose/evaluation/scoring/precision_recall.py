@@ -7,6 +7,7 @@ As in COCO: precision is made to fall monotonically with recall and read off at 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smallpose.evaluation.matching import native
 from smallpose.evaluation.matching.arrays import Bits, Floats, Ints
@@ -96,17 +97,71 @@ def accumulate_matches(
     counting = order[(true_positives | false_positives)[order] > 0]
     for t in range(num_thresholds):
         positives = np.flatnonzero((true_positives[counting] >> t) & 1)
-        tp = np.arange(1.0, len(positives) + 1)
         is_false = (false_positives[counting] >> t) & 1
-        fp = np.cumsum(is_false, dtype=np.int64)[positives].astype(float)
-        # Recall only rises, and precision only peaks, at true positives: the rest is not needed.
-        falling = np.maximum.accumulate((tp / (fp + tp + TINY))[::-1])[::-1]
-        index = np.searchsorted(tp / num_people, recalls, side="left")
+        fp = np.cumsum(is_false, dtype=np.int64)[positives]
+        precision[t], index = _read_off_precision(fp, num_people, recalls)
         is_reached = index < len(positives)
         recall[t] = len(positives) / num_people
-        precision[t, is_reached] = falling[index[is_reached]]
         score_at[t, is_reached] = scores[counting[positives[index[is_reached]]]]
         # A recall of 0 is reached by the very first detection, true or false.
         if len(order):
             score_at[t, recalls <= 0] = scores[order[0]]
     return precision, recall, score_at
+
+
+@native.prefer_compiled(native.accumulate_changes)
+def accumulate_changes(
+    position: Ints,
+    true_positives: Bits,
+    false_positives: Bits,
+    replaced: Bits,
+    common_counts: NDArray[np.int32],
+    num_people: int,
+    recalls: Floats = RECALLS,
+) -> tuple[Floats, Floats]:
+    """Return (t, r) precision and (t,) recall where most false positives are common to many calls.
+
+    Args:
+        position: (e,) of some detections in the order of all, rising; the others have no true
+            positives here, and the common false positives.
+        true_positives, false_positives: (e,) of these detections.
+        replaced: (e,) their common false positives.
+        common_counts: (t, o) common false positives up to each position; see `count_up_to`.
+        num_people: who must be detected; above 0.
+    """
+    num_thresholds = len(common_counts)
+    precision = np.zeros((num_thresholds, len(recalls)))
+    recall = np.zeros(num_thresholds)
+    for t in range(num_thresholds):
+        positives = np.flatnonzero((true_positives >> t) & 1)
+        is_false, was_false = (
+            ((bits >> t) & 1).astype(int) for bits in (false_positives, replaced)
+        )
+        change = np.cumsum(is_false - was_false)
+        fp = common_counts[t][position[positives]] + change[positives]
+        precision[t], _ = _read_off_precision(fp, num_people, recalls)
+        recall[t] = len(positives) / num_people
+    return precision, recall
+
+
+def count_up_to(flags: Bits, num_thresholds: int) -> NDArray[np.int32]:
+    """Count the (o,) detections with bit t up to each one, for each threshold: (t, o)."""
+    counts = np.empty((num_thresholds, len(flags)), np.int32)
+    for t, row in enumerate(counts):
+        np.cumsum((flags >> t) & 1, dtype=np.int32, out=row)
+    return counts
+
+
+def _read_off_precision(
+    fp: NDArray[np.integer], num_people: int, recalls: Floats
+) -> tuple[Floats, Ints]:
+    """Return (r,) precision and the first true positive at each recall, `len(fp)` beyond.
+
+    Args:
+        fp: false positives before each true positive.
+    """
+    tp = np.arange(1.0, len(fp) + 1)
+    # Recall only rises, and precision only peaks, at true positives: the rest is not needed.
+    falling = np.maximum.accumulate((tp / (fp.astype(float) + tp + TINY))[::-1])[::-1]
+    index = np.searchsorted(tp / num_people, recalls, side="left")
+    return np.append(falling, 0.0)[index], index

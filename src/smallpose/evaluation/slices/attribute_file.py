@@ -2,18 +2,26 @@
 
 import csv
 import io
+import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
+from smallpose.evaluation.matching.arrays import Ints
 from smallpose.io.image_lookup import ImageId, ImageLookup
 
 IMAGE_KEYS = ("image_id", "file_name")
 PERSON_KEYS = ("annotation_id", "person_id", "ann_id")
 _DELIMITERS = (",", ";", "\t")
+_NUMBERS = re.compile(r"[-0-9 ]*")
+_Cells = Mapping[str, Sequence[str]]  # of columns, by name
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,8 @@ def read_attributes(path: Path, truth: Instances) -> Attributes:
     Raises: InputError that names the line where the table is wrong.
     """
     where = str(path)
-    header, rows = _split_table(_read_text(path), where)
+    table = _Table(where, _read_text(path))
+    header, rows = table.split()
     is_of_people = any(name in PERSON_KEYS for name in header)
     names = [name for name in header if name and name not in (*IMAGE_KEYS, *PERSON_KEYS)]
     keys = [name for name in header if name in (PERSON_KEYS if is_of_people else IMAGE_KEYS)]
@@ -58,32 +67,28 @@ def read_attributes(path: Path, truth: Instances) -> Attributes:
         raise InputError(
             f"{where}, line 1", "has no column beside the keys", "add a column with an attribute"
         )
-    row_of_text, find_row = _index_people(truth) if is_of_people else _index_images(truth)
     size = len(truth) if is_of_people else len(truth.images)
-    cells = dict(zip(header, zip(*(row for _, row in rows), strict=True), strict=True))
-    line_of: dict[int, int] = {}
-    for (line, _), *key in zip(rows, *(cells[key] for key in keys), strict=True):
-        row = row_of_text.get(key[0]) if len(keys) == 1 else None
-        if row is None:
-            row = find_row(dict(zip(keys, key, strict=True)), f"{where}, line {line}")
-        if row in line_of:
-            raise InputError(
-                f"{where}, line {line}",
-                f"the same {'person' if is_of_people else 'image'} is in line {line_of[row]}",
-                "keep one of the two rows",
-            )
-        line_of[row] = line
-    columns = {name: [""] * size for name in names}
-    for name, column in columns.items():
-        for row, cell in zip(line_of, cells[name], strict=True):
-            column[row] = cell.strip()
-    is_counted = truth.is_counted.tolist() if is_of_people else [True] * size
+    cells = dict(zip(header, zip(*rows, strict=True), strict=True))
+    row_of_key = None
+    if is_of_people and len(keys) == 1 and not truth.text_ids:
+        row_of_key = _find_numbers(cells[keys[0]], truth.ids)
+    if row_of_key is None:
+        find = _find_rows_of_people if is_of_people else _find_rows_of_images
+        row_of_key = find(truth, {key: cells[key] for key in keys}, table)
+    has_row = np.zeros(size, dtype=bool)
+    has_row[row_of_key] = True
+    columns = {}
+    for name in names:
+        column = np.full(size, "", dtype=object)
+        column[row_of_key] = list(map(str.strip, cells[name]))
+        columns[name] = column.tolist()
+    is_expected = truth.is_counted if is_of_people else np.ones(size, dtype=bool)
     return Attributes(
         file=where,
         by="person" if is_of_people else "image",
         columns=columns,
-        num_rows=len(line_of),
-        num_without_row=sum(is_counted[i] and i not in line_of for i in range(size)),
+        num_rows=len(row_of_key),
+        num_without_row=int(np.count_nonzero(is_expected & ~has_row)),
     )
 
 
@@ -101,75 +106,126 @@ def _read_text(path: Path) -> str:
         raise InputError(str(path), "is not text in UTF-8", "save it as CSV in UTF-8") from None
 
 
-def _split_table(text: str, where: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the header and the rows with their lines.
+@dataclass(frozen=True)
+class _Table:
+    """The text of a table, and where it is."""
 
-    Raises: InputError for an empty table, a repeated column or a row of another length.
-    """
-    first_line = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=first_line.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        # A line of separators alone, as spreadsheets write them at the end, is no row.
-        lines = [(reader.line_num, cells) for cells in reader if cells and (cells[0] or any(cells))]
-    except csv.Error as error:
-        raise InputError(
-            f"{where}, line {reader.line_num}", f"is not CSV ({error})", "save it as CSV in UTF-8"
-        ) from None
-    if len(lines) < 2:
-        raise InputError(where, "has no rows", "write a header and one row per image or person")
-    header = [name.strip() for name in lines[0][1]]
-    header = [
-        name.lower() if name.lower() in (*IMAGE_KEYS, *PERSON_KEYS) else name for name in header
-    ]
-    repeated = [name for name, count in Counter(header).items() if count > 1]
-    if repeated:
-        raise InputError(
-            f"{where}, line 1", f"the column {repeated[0]!r} is there twice", "rename one of them"
-        )
-    for line, cells in lines[1:]:
-        if len(cells) != len(header):
+    where: str
+    text: str
+
+    def split(self) -> tuple[list[str], list[list[str]]]:
+        """Return the header and the rows.
+
+        Raises: InputError for an empty table, a repeated column or a row of another length.
+        """
+        lines = [cells for _, cells in self._iterate_lines()]
+        if len(lines) < 2:
             raise InputError(
-                f"{where}, line {line}",
-                f"has {len(cells)} cells, and the header has {len(header)}",
-                "write one cell per column, in quotes where it has a separator",
+                self.where, "has no rows", "write a header and one row per image or person"
             )
-    return header, lines[1:]
+        header = [name.strip() for name in lines[0]]
+        header = [
+            name.lower() if name.lower() in (*IMAGE_KEYS, *PERSON_KEYS) else name for name in header
+        ]
+        repeated = [name for name, count in Counter(header).items() if count > 1]
+        if repeated:
+            raise InputError(
+                f"{self.where}, line 1",
+                f"the column {repeated[0]!r} is there twice",
+                "rename one of them",
+            )
+        for index, cells in enumerate(lines[1:]):
+            if len(cells) != len(header):
+                raise InputError(
+                    self.locate(index),
+                    f"has {len(cells)} cells, and the header has {len(header)}",
+                    "write one cell per column, in quotes where it has a separator",
+                )
+        return header, lines[1:]
+
+    def locate(self, index: int) -> str:
+        """Return the file and the line of a row, from 0, for a message."""
+        return f"{self.where}, line {self.find_line(index)}"
+
+    def find_line(self, index: int) -> int:
+        """Return the line of a row, from 0."""
+        for at, (reader, _) in enumerate(self._iterate_lines()):
+            if at == index + 1:
+                return reader.line_num
+        raise IndexError(index)
+
+    def _iterate_lines(self) -> Iterator[tuple[Any, list[str]]]:
+        """Yield the reader, which knows the line, and the cells of each line with any."""
+        first_line = self.text.partition("\n")[0]
+        delimiter = max(_DELIMITERS, key=first_line.count)
+        reader = csv.reader(io.StringIO(self.text, newline=""), delimiter=delimiter)
+        try:
+            for cells in reader:
+                # A line of separators alone, as spreadsheets write them at the end, is no row.
+                if cells and (cells[0] or any(cells)):
+                    yield reader, cells
+        except csv.Error as error:
+            raise InputError(
+                f"{self.where}, line {reader.line_num}",
+                f"is not CSV ({error})",
+                "save it as CSV in UTF-8",
+            ) from None
 
 
-_FindRow = Callable[[dict[str, str], str], int]
+def _find_numbers(keys: Sequence[str], ids: NDArray[np.int64]) -> Ints | None:
+    """Return the rows of ids that are written as numbers; None where any needs a closer look."""
+    if not _NUMBERS.fullmatch(" ".join(keys)):
+        return None
+    try:
+        numbers = np.array(list(map(int, keys)), dtype=np.int64)
+    except (ValueError, OverflowError):
+        return None
+    order = np.argsort(ids, kind="stable")
+    known = ids[order]
+    at = np.searchsorted(known, numbers)
+    is_known = at < len(known)
+    is_known[is_known] = known[at[is_known]] == numbers[is_known]
+    is_unique = len(np.unique(numbers)) == len(numbers) and bool((np.diff(known) > 0).all())
+    return order[at] if is_unique and is_known.all() else None
 
 
-def _index_images(truth: Instances) -> tuple[dict[str, int], _FindRow]:
-    """Return the rows of images by what a key usually is, and a function for all other keys."""
+def _find_rows_of_images(truth: Instances, cells: _Cells, table: _Table) -> Ints:
+    """Return the rows of the images that the keys name; InputError for a wrong one."""
     row_of_id = {str(image): row for row, image in enumerate(truth.images.file_ids)}
     lookups: list[ImageLookup] = []  # made where an id alone does not decide
 
-    def find_row(keys: dict[str, str], where: str) -> int:
+    def find_row(keys: dict[str, str], index: int) -> int:
         file_name = keys.get("file_name", "").strip()
         text = keys.get("image_id", "").strip()
         if not (text or file_name):
-            raise InputError(where, "has no key", "write the id or the file name of the image")
+            raise InputError(
+                table.locate(index), "has no key", "write the id or the file name of the image"
+            )
         row = None if file_name else row_of_id.get(text)
         if row is not None:
             return row
+        image_id: ImageId | None = int(text) if _is_number(text) else text or None
         if not lookups:
             lookups.append(ImageLookup(truth.images))
-        image_id: ImageId | None = int(text) if _is_number(text) else text or None
-        return truth.images.row_of[lookups[0].find_id(image_id, file_name or None, where)]
+        try:
+            known_id = lookups[0].find_id(image_id, file_name or None, table.where)
+        except InputError:
+            # Again, with the line in the message; to find a line takes time.
+            known_id = lookups[0].find_id(image_id, file_name or None, table.locate(index))
+        return truth.images.row_of[known_id]
 
-    return {}, find_row
+    return _find_rows(cells, find_row, table, "image")
 
 
-def _index_people(truth: Instances) -> tuple[dict[str, int], _FindRow]:
-    """Return the rows of people by what a key usually is, and a function for all other keys."""
+def _find_rows_of_people(truth: Instances, cells: _Cells, table: _Table) -> Ints:
+    """Return the rows of the people that the keys name; InputError for a wrong one."""
     ids = [str(person) for person in truth.file_ids]
     row_of = {person: row for row, person in enumerate(ids)}
     repeated = set()
     if len(row_of) < len(ids):
         repeated = {person for person, count in Counter(ids).items() if count > 1}
 
-    def find_row(keys: dict[str, str], where: str) -> int:
+    def find_row(keys: dict[str, str], index: int) -> int:
         ((key, text),) = list(keys.items())[:1]
         text = text.strip()
         row = row_of.get(text)
@@ -180,11 +236,30 @@ def _index_people(truth: Instances) -> tuple[dict[str, int], _FindRow]:
                 "is in the ground truth twice" if text in repeated else "is not in the ground truth"
             )
             raise InputError(
-                where, f"{key} {text!r} {what}", "write the id of an annotation, or leave it out"
+                table.locate(index),
+                f"{key} {text!r} {what}",
+                "write the id of an annotation, or leave it out",
             )
         return row
 
-    return {p: row for p, row in row_of.items() if p not in repeated}, find_row
+    return _find_rows(cells, find_row, table, "person")
+
+
+def _find_rows(
+    cells: _Cells, find_row: Callable[[dict[str, str], int], int], table: _Table, unit: str
+) -> Ints:
+    """Find the row of each key; InputError where two are the same."""
+    first_index: dict[int, int] = {}
+    for index, key in enumerate(zip(*cells.values(), strict=True)):
+        row = find_row(dict(zip(cells, key, strict=True)), index)
+        if row in first_index:
+            raise InputError(
+                table.locate(index),
+                f"the same {unit} is in line {table.find_line(first_index[row])}",
+                "keep one of the two rows",
+            )
+        first_index[row] = index
+    return np.array(list(first_index), dtype=np.intp)
 
 
 def _is_number(text: str) -> bool:

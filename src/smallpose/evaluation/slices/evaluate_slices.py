@@ -7,35 +7,29 @@ the person it belongs to.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from smallpose.core.boxes import box_area
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.analysis.labelled_images import evaluate_images
-from smallpose.evaluation.areas import get_detection_boxes
-from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.evaluate import Evaluation, add_intervals, summarize_counts
-from smallpose.evaluation.matching.arrays import Candidates, ImageGroups, Mask, Matches
-from smallpose.evaluation.matching.greedy import match_candidates
-from smallpose.evaluation.matching.image_groups import group_by_image
-from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select_keypoints
-from smallpose.evaluation.matching.oks import find_candidates
+from smallpose.evaluation.matching.arrays import Mask
 from smallpose.evaluation.metric_names import Metrics
-from smallpose.evaluation.protocols import (
-    assign_coco_classes,
-    assign_owned_classes,
-    find_owners,
-)
+from smallpose.evaluation.protocols import CLASSES
 from smallpose.evaluation.scoring.bootstrap import list_ends
-from smallpose.evaluation.scoring.count_matches import count_people, find_unmatched
-from smallpose.evaluation.scoring.detected_people import DetectedPeople
+from smallpose.evaluation.scoring.count_matches import count_people
 from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
+from smallpose.evaluation.slices.slice_matching import (
+    SliceMatches,
+    SliceMatching,
+    prepare_matching,
+)
+from smallpose.evaluation.slices.slice_metrics import compute_slice_metrics
 from smallpose.evaluation.slices.slicing import Slicing
 from smallpose.system.threads import count_cores, run_parts
 
@@ -101,6 +95,15 @@ def _score_in_threads(
     """Score every value of every slicing."""
     parts = [(slicing, code) for slicing in slicings for code in range(len(slicing.values))]
     scored = run_parts(lambda part: score_slice(*parts[part]), len(parts), count_cores())
+    return _sort_scores(slicings, parts, scored)
+
+
+def _sort_scores(
+    slicings: Sequence[Slicing],
+    parts: Sequence[tuple[Slicing, int]],
+    scored: Sequence[SliceScore],
+) -> SliceScores:
+    """Return the scores by slicing and value."""
     scores: SliceScores = {slicing.name: {} for slicing in slicings}
     for (slicing, code), score in zip(parts, scored, strict=True):
         scores[slicing.name][slicing.values[code]] = score
@@ -124,131 +127,55 @@ def evaluate_person_slices(
         num_resamples: of the bootstrap for 95 % intervals; 0 for none.
         options: as for `evaluate`.
     """
-    config = ScoringConfig(**options)
-    scored = select_keypoints(truth, predictions, config)
-    matching = _SliceMatching(
-        result=result,
-        config=config,
-        scored=scored,
-        groups=group_by_image(truth, predictions, config.detection_limit),
-        boxes_xywh=get_detection_boxes(predictions),
+    matching = prepare_matching(truth, predictions, options)
+    parts = [(slicing, code) for slicing in slicings for code in range(len(slicing.values))]
+    is_member = [slicing.codes == code for slicing, code in parts]
+    matches = run_parts(lambda part: matching.match(is_member[part]), len(parts), count_cores())
+    if num_resamples:
+        scored = [
+            _take_score(_expand_slice(matching, result, *one), num_resamples, seed)
+            for one in zip(matches, is_member, strict=True)
+        ]
+    else:
+        metrics = compute_slice_metrics(matching, result.match_counts, matches, is_member)
+        scored = [
+            SliceScore(by_protocol, _name_people(one.num_people), {})
+            for by_protocol, one in zip(metrics, matches, strict=True)
+        ]
+    return _sort_scores(slicings, parts, scored)
+
+
+def _name_people(num_people: NDArray[np.int64]) -> dict[str, int]:
+    return dict(zip((one.name for one in CLASSES), num_people.tolist(), strict=True))
+
+
+def _expand_slice(
+    matching: SliceMatching, result: Evaluation, matches: SliceMatches, is_member: Mask
+) -> Evaluation:
+    """Evaluate a slice with the counts of every image, from which intervals are drawn."""
+    shape = (len(CLASSES), len(matching.unmatched))
+    true_positives = np.zeros(shape, np.uint16)
+    true_positives[:, matches.detections] = matches.true_positives
+    unmatched = np.broadcast_to(matching.unmatched, shape).copy()
+    unmatched[:, matches.detections] = matches.unmatched
+    matched = np.zeros(len(is_member), np.uint16)
+    matched[matches.members] = matches.matched
+    num_thresholds = len(THRESHOLDS) if "recall" in matching.config.protocols else 0
+    num_people, num_matched = count_people(
+        matching.groups, matching.scored.classes & is_member, matched, num_thresholds
     )
-    matching.prepare()
-
-    def score_slice(slicing: Slicing, code: int) -> SliceScore:
-        return _take_score(matching.evaluate(slicing.codes == code), num_resamples, seed)
-
-    return _score_in_threads(slicings, score_slice)
-
-
-@dataclass(frozen=True)
-class _SliceMatching:
-    """What the slices of people have in common.
-
-    Args:
-        result: of all people.
-        boxes_xywh: of all detections.
-    """
-
-    result: Evaluation
-    config: ScoringConfig
-    scored: ScoredPoses
-    groups: ImageGroups
-    boxes_xywh: Any
-
-    @cached_property
-    def candidates(self) -> Candidates:
-        """Return the pairs that may match at the lowest threshold."""
-        return find_candidates(self.groups, self.scored.poses, float(THRESHOLDS[0]))
-
-    @cached_property
-    def without_people(self) -> Matches:
-        """Return the matches where no person counts: those of images without people of a slice."""
-        return self._match(self.candidates, np.zeros((1, len(self.scored.truth)), dtype=bool))
-
-    @cached_property
-    def false_positive_classes(self) -> dict[str, Mask]:
-        """Return by protocol the (c, d) classes where an unmatched detection is a false positive.
-
-        That of its person decides under `owned`, whatever the slice.
-        """
-        areas = box_area(self.boxes_xywh)[self.groups.detections]
-        limits = self.config.size_limits
-        classes = {}
-        if "coco" in self.config.protocols:
-            classes["coco"] = assign_coco_classes(areas, limits)
-        if "owned" in self.config.protocols:
-            owned = assign_owned_classes(self.owners, self.scored.classes, areas, limits)
-            classes["owned"] = owned & (self.owners >= 0)
-        return classes
-
-    @cached_property
-    def owners(self) -> Any:
-        """Return the (d,) person that each detection belongs to, -1 for none."""
-        return find_owners(
-            self.groups, self.boxes_xywh, self.scored.poses.boxes_xywh, self.scored.is_counted
-        )
-
-    def prepare(self) -> None:
-        """Compute what is shared, before threads ask for it."""
-        _ = self.without_people, self.false_positive_classes, self.result.match_counts.order
-
-    def evaluate(self, is_member: Mask) -> Evaluation:
-        """Evaluate the people of a slice.
-
-        Args:
-            is_member: (n,) who belongs to it.
-        """
-        classes = self.scored.classes & is_member
-        matches = self._match_slice(classes)
-        is_unmatched = find_unmatched(matches, len(THRESHOLDS))
-        num_thresholds = len(THRESHOLDS) if "recall" in self.config.protocols else 0
-        num_people, num_matched = count_people(
-            self.groups, classes, matches.matched_people, num_thresholds
-        )
-        false_positives = {}
-        for protocol, by_class in self.false_positive_classes.items():
-            if protocol == "owned":
-                by_class = by_class & np.append(is_member, False)[self.owners]
-            false_positives[protocol] = is_unmatched * by_class
-        return summarize_counts(
-            self.result.match_counts.replace_matches(
-                num_people, num_matched, matches.true_positives, false_positives
-            ),
-            tuple(self.result.protocols),
-            self.result.settings,
-            notes=(),
-            detected=self._select_detected(is_member, matches),
-            facts=self.result.facts,
-        )
-
-    def _select_detected(self, is_member: Mask, matches: Matches) -> DetectedPeople:
-        """Return the people of a slice who count, and who of them was detected."""
-        people = self.groups.people[self.scored.is_counted[self.groups.people]]
-        is_selected = is_member[people]
-        return replace(
-            self.result.detected.take(is_selected),
-            is_detected=(matches.matched_people[people[is_selected]] & 1).astype(bool),
-        )
-
-    def _match_slice(self, classes: Mask) -> Matches:
-        """Match for the classes of a slice; only where it has people are there differences."""
-        has_member = np.zeros(len(self.groups.image_ids), dtype=bool)
-        has_member[self.groups.people_image[classes[0][self.groups.people]]] = True
-        is_near = has_member[self.groups.detection_image]
-        kept = is_near[self.candidates.detections]
-        some = Candidates(
-            self.candidates.detections[kept],
-            self.candidates.people[kept],
-            self.candidates.oks[kept],
-        )
-        matches = self._match(some, classes)
-        return replace(
-            matches,
-            ignored=np.where(is_near, matches.ignored, self.without_people.ignored),
-        )
-
-    def _match(self, candidates: Candidates, classes: Mask) -> Matches:
-        return match_candidates(
-            candidates, self.groups.rank, classes, self.scored.poses.is_crowd, THRESHOLDS
-        )
+    false_positives = {}
+    for protocol, by_class in matching.false_positive_classes.items():
+        if protocol == "owned":
+            by_class = by_class & np.append(is_member, False)[matching.owners]
+        false_positives[protocol] = unmatched * by_class
+    return summarize_counts(
+        result.match_counts.replace_matches(
+            num_people, num_matched, true_positives, false_positives
+        ),
+        tuple(result.protocols),
+        result.settings,
+        notes=(),
+        detected=result.detected,
+        facts=result.facts,
+    )

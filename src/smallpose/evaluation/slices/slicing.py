@@ -68,16 +68,21 @@ def make_slicing(name: str, columns: Sequence[Sequence[str]]) -> Slicing:
     Args:
         columns: the cells of each; an image or person with an empty one is in no slice.
     """
-    rows = list(zip(*columns, strict=True))
-    places = [{label: i for i, label in enumerate(sort_labels(set(cells)))} for cells in columns]
-    given = [row for row in set(rows) if all(row)]
-    given.sort(key=lambda row: [place[cell] for place, cell in zip(places, row, strict=True)])
-    code_of = {row: code for code, row in enumerate(given)}
-    return Slicing(
-        name=name,
-        codes=np.array([code_of.get(row, -1) for row in rows], dtype=np.intp),
-        values=tuple(CROSS.join(row) for row in given),
-    )
+    values: list[tuple[str, ...]] = [()]
+    codes = np.zeros(len(columns[0]), dtype=np.intp)
+    for cells in columns:
+        labels = sort_labels(set(cells) - {""})
+        code_of = {label: code for code, label in enumerate(labels)} | {"": -1}
+        added = np.fromiter(map(code_of.__getitem__, cells), np.intp, len(cells))
+        is_given = (codes >= 0) & (added >= 0)
+        crossed = codes[is_given] * len(labels) + added[is_given]
+        used, inverse = np.unique(crossed, return_inverse=True)
+        codes = np.full(len(codes), -1, dtype=np.intp)
+        codes[is_given] = inverse
+        values = [
+            (*values[code // len(labels)], labels[code % len(labels)]) for code in used.tolist()
+        ]
+    return Slicing(name=name, codes=codes, values=tuple(map(CROSS.join, values)))
 
 
 def _cut_numbers(cells: Sequence[str], name: str) -> list[str]:
