@@ -58,6 +58,7 @@ def load_module(name: str, path: Path) -> Any:
 
 parts = load_module("parity_parts", HERE / "mmpose/parts.py")
 adapter = load_module("parity_adapter", HERE.parent / "tests/parity/adapter.py")
+stored_numbers = load_module("parity_numbers", HERE.parent / "tests/parity/stored_numbers.py")
 
 
 def run_peer(environment: Path, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -332,6 +333,12 @@ def main() -> int:
         metavar="N",
         help="Factor of the number of random inputs of codecs, losses and NMS (default: 1).",
     )
+    parser.add_argument(
+        "--store",
+        type=Path,
+        metavar="FILE",
+        help="Write a few of MMPose's numbers to a JSON file (default: none are written).",
+    )
     args = parser.parse_args()
     if args.mmpose is None:
         print("skipped: pass an environment with MMPose with --mmpose ENV (bench/mmpose/README.md)")
@@ -359,6 +366,9 @@ def main() -> int:
     }
     theirs = run_peer(args.mmpose, [*(task for _, task in pairs), *classifier_tasks.values()])
     answers = dict(zip(classifier_tasks, theirs[len(pairs) :], strict=True))
+    if args.store:
+        numbers = dict(zip(methods, map(stored_numbers.summarize_method, theirs), strict=False))
+        args.store.write_text(json.dumps(numbers, separators=(",", ":")) + "\n")
     for method, (model, task), answer in zip(methods, pairs, theirs, strict=False):
         row = compare_method(method, model, task, answer)
         if method in classifier_tasks:

@@ -97,7 +97,7 @@ def create_method(
         name: a key of `METHODS`, or `FILE.py:NAME` for a method of your own; the name of the
             function or class may be left out where the file has one method.
         skeleton: "coco17", "smallpose21", …, a JSON file, or a `Skeleton` (default: that of the
-            weights where their file tells, else COCO's 17).
+            weights where their file or their number of joints tells, else COCO's 17).
         weights: our safetensors, a run's folder, MMPose's `.pth`, the authors' files of
             SimpleBaseline, HRNet and ViTPose, or ViTPose of transformers; "mmpose" or the name of
             its file for the method's published weights.
@@ -119,6 +119,10 @@ def create_method(
         method = create(find_skeleton(skeleton))
     else:
         method = create(checkpoint.skeleton or source or COCO17)
+        if checkpoint.skeleton is None and source is None and not adapt:
+            inferred = checkpoint.infer_skeleton(method)
+            if inferred is not None and inferred.joints != method.skeleton.joints:
+                method = create(inferred)
     checkpoint.load_into(method, adapt=adapt, partial=partial, skeleton=source)
     method.set_crop_options(CropOptions.from_dict(checkpoint.metadata.get("crop")))
     return method.eval()

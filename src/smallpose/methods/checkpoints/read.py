@@ -63,6 +63,7 @@ class Weights:
         Raises: InputError, naming the first tensor that is missing, unknown, or does not fit.
         """
         self._check_method(method)
+        self._check_size(method, partial)
         expected = method.state_dict()
         state = dict(self.tensors)
         is_backbone = self.is_backbone_alone
@@ -75,7 +76,7 @@ class Weights:
         if not any(name.startswith("backbone.") for name in expected):
             # CAL's authors use no prefix.
             state = {name.removeprefix("backbone."): tensor for name, tensor in state.items()}
-        source = self.skeleton or skeleton or self._infer_skeleton(state, method)
+        source = self.skeleton or skeleton or self.infer_skeleton(method, state)
         is_other_skeleton = source is not None and source.joints != method.skeleton.joints
         if source is not None and is_other_skeleton:
             if not adapt:
@@ -113,12 +114,18 @@ class Weights:
         method.reset_skeleton_specific()
         return kept
 
-    def _infer_skeleton(self, state: Mapping[str, Tensor], method: PoseMethod) -> Skeleton | None:
+    def infer_skeleton(
+        self, method: PoseMethod, state: Mapping[str, Tensor] | None = None
+    ) -> Skeleton | None:
         """Return the skeleton with as many joints as the weights; None for a backbone alone.
+
+        Args:
+            method: of the weights, for any skeleton.
+            state: the tensors by the method's names (default: those of the file).
 
         Raises: InputError when several skeletons have that many joints, or no known one.
         """
-        count = count_keypoints(state, method)
+        count = count_keypoints(self.tensors if state is None else state, method)
         if count is None:
             return None
         if count == len(COCO17):
@@ -141,6 +148,19 @@ class Weights:
             raise InputError(
                 str(self.path), f"weights of {made_for}, not {method.name}", f"use {made_for}"
             )
+
+    def _check_size(self, method: PoseMethod, partial: bool) -> None:
+        """Refuse weights of another input size; those a training starts from may differ."""
+        made_for = self.metadata.get("input_wh")
+        size = method.get_trained_input_wh()
+        if made_for is None or tuple(made_for) == size:
+            return
+        trained = " × ".join(map(str, made_for))
+        what = f"was trained at {trained} px, and {method.name} takes {size[0]} × {size[1]}"
+        if not partial:
+            remedy = f"set the method's input to {trained}, or train it on (train --weights)"
+            raise InputError(str(self.path), what, remedy)
+        print_status(f"{self.path}: {what}")
 
     def _check_fit(
         self,
