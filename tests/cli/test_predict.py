@@ -144,7 +144,7 @@ def test_arguments_that_do_not_go_together_are_a_one_line_error(files, tmp_path,
         ((*top_down, *out, files / "p", *data), "takes either images or --data"),
         (
             (*top_down, *out, files / "p", "--boxes", tmp_path / "boxes.json"),
-            "refers to images by their ids",
+            "none of its 1 boxes is of category 1 in these images",
         ),
         ((*top_down, *out, *data, "--boxes", tmp_path / "boxes.json"), "none of its 1 boxes"),
         ((*full_image, *out, *data, "--boxes", tmp_path / "boxes.json"), "detects people itself"),

@@ -107,7 +107,8 @@ def run_command(args: argparse.Namespace) -> None:
             own_joints=args.own_joints,
         )
     else:
-        result = predict_image_files(method, args.inputs, detector, options, args.device)
+        boxes = args.boxes or detector
+        result = predict_image_files(method, args.inputs, boxes, options, args.device)
     predictions = result.predictions
     for note in predictions.notes:
         print_status(note)
@@ -232,12 +233,6 @@ def _check_arguments(args: argparse.Namespace) -> None:
             "--category",
             "is for the categories of a COCO file",
             "pass the file by --data",
-        ),
-        (
-            args.boxes and not args.data,
-            "--boxes",
-            "refers to images by their ids",
-            "pass the file with these ids by --data",
         ),
         (
             args.boxes and args.boxes_from,
@@ -444,7 +439,7 @@ def _predict_in_shards(
         boxes = args.boxes or takes_boxes
         work = list_coco_file(args.data, args.images, boxes, images_per_shard, args.category)
     else:
-        work = list_images(args.inputs, images_per_shard)
+        work = list_images(args.inputs, images_per_shard, args.boxes)
     part = _parse_part(args.part)
     folder = args.shards or args.out.with_suffix(".shards")
     order = None

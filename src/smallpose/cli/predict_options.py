@@ -26,7 +26,9 @@ def parse_max_people(text: str) -> int:
         return 0
     number = int(text) if text.isdecimal() else 0
     if number < 1:
-        raise InputError(f"--max-people {text}", "is not a number of people", "use 1 or more, or all")
+        raise InputError(
+            f"--max-people {text}", "is not a number of people", "use 1 or more, or all"
+        )
     return number
 
 
@@ -72,7 +74,8 @@ def _add_input_options(group: argparse._ArgumentGroup) -> None:
         type=Path,
         metavar="FILE",
         default_text="labelled boxes",
-        help="COCO results of a person detector; images are named by id or file_name.",
+        help="COCO results of a person detector; images are named by id or file_name, those of a "
+        "plain folder by file_name, else by the file's name without its suffix as image_id.",
     )
     add_option(
         group,

@@ -35,6 +35,12 @@ def check_video_arguments(args: argparse.Namespace, files: Sequence[Path]) -> bo
             raise InputError(f"--draw {args.draw}", "is for a video", "name a folder")
         return False
     require_packages("reading videos", "av")
+    if args.boxes:
+        raise InputError(
+            f"--boxes {args.boxes}",
+            f"is for images, and {videos[0]} is a video",
+            "add --boxes-from METHOD instead, or extract the frames and pass their folder",
+        )
     if args.shards or args.backend:
         raise InputError(
             str(videos[0]),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.top_down.batches import select_trainable
+from smallpose.inference.box_images import FileNameLookup
 from smallpose.io.coco_results_slow import read_entries
 from smallpose.io.image_lookup import ImageLookup
 from smallpose.io.json_blocks import Int64, decode_blocks
@@ -63,26 +65,39 @@ def select_true_boxes(people: Instances) -> Boxes:
     return Boxes(people.image_rows[order], people.boxes_xywh[order], np.ones(len(order)))
 
 
-def read_boxes(path: Path | str, images: Images, category_ids: Sequence[int | str] = (1,)) -> Boxes:
+def read_boxes(
+    path: Path | str,
+    images: Images,
+    category_ids: Sequence[int | str] = (1,),
+    has_ids: bool = True,
+) -> Boxes:
     """Read a detector's COCO results: a list of {image_id, bbox, score, category_id}.
 
     MMPose's detection files and pose results have this form, too; a pose without a box has that
     around its keypoints. Images are found as those of results. Boxes of other images, of other
     categories and without a size are left out, and their number is printed.
 
+    Args:
+        has_ids: whether the images have ids of their own; files without are found by `file_name`,
+            else by `image_id` as their stem.
+
     Raises: InputError when a box or score is not finite, or when no box is left.
     """
     entries = read_entries(path, images=images)
-    lookup = ImageLookup(images)
     num_boxes, num_others = len(entries.raws), 0
     image_ids: list[int] = []
     boxes_xywh: list[Sequence[float]] = []
     confidences: list[float] = []
     blocks = decode_blocks(path, "entry", entries.raws, _DetectedBox, entries.places)
     records = [record for block in blocks for record in block]
+    lookup = ImageLookup(images)
+    find_id = lookup.find_id_if_known
+    if not has_ids:
+        names = [(record.image_id, record.file_name) for record in records]
+        find_id = FileNameLookup(images, names, partial(entries.describe, path)).find_id
     for index, record in enumerate(records):
         where = entries.describe(path, index)
-        image_id = lookup.find_id_if_known(record.image_id, record.file_name, where)
+        image_id = find_id(record.image_id, record.file_name, where)
         num_others += image_id is None
         is_person = record.category_id is None or record.category_id in category_ids
         if image_id is not None and is_person:
@@ -100,7 +115,8 @@ def read_boxes(path: Path | str, images: Images, category_ids: Sequence[int | st
         raise InputError(
             str(path),
             f"none of its {num_boxes:,} boxes is of category {category} in these images",
-            "pass boxes of the same images",
+            "pass boxes of the same images"
+            + ("" if has_ids else "; file_name, else image_id, is to be the name of the file"),
         )
     if len(order) < num_boxes:
         print_status(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from smallpose.core.errors import InputError, RefusedError
-from smallpose.core.instances import Instances, make_images, make_instances
+from smallpose.core.instances import Images, Instances, make_images, make_instances
 from smallpose.core.joint_names import are_numbered
 from smallpose.core.joint_order import (
     JointOrder,
@@ -201,14 +201,16 @@ def refuse_missing_boxes(people: Instances, data: Path) -> None:
 def predict_image_files(
     method: PoseMethod,
     paths: Iterable[Path],
-    detector: BoxDetector | None = None,
+    boxes_from: Path | BoxDetector | None = None,
     options: InferenceOptions | None = None,
     device: str = "",
     first_id: int = 1,
 ) -> PredictionResult:
     """Predict people in image files and in folders of them; image ids count from `first_id`.
 
-    A top-down method without a detector takes each image as the box of one person.
+    Args:
+        boxes_from: for top-down methods: a detector's file, which names images by `file_name`, else
+            by their stem, or a detector (default: each image is the box of one person).
     """
     files = list_image_files(paths)
     headers, problems = _read_headers([str(path) for path in files])
@@ -219,8 +221,10 @@ def predict_image_files(
     people = make_instances(method.skeleton, images, [], np.zeros((0, 4)), [])
     print_image_remarks(headers)
     boxes: Boxes | None = None
-    if detector is not None:
-        boxes = _detect_boxes(detector, people, _PathReader(), device)
+    if isinstance(boxes_from, Path):
+        boxes = read_file_boxes(boxes_from, images)
+    elif boxes_from is not None:
+        boxes = _detect_boxes(boxes_from, people, _PathReader(), device)
     elif not isinstance(method, FullImageMethod):
         print_status(
             f"no boxes: each of the {len(files)} images is taken as the box of one person; "
@@ -233,10 +237,19 @@ def predict_image_files(
         boxes = make_full_image_boxes(sizes_wh)
     method = method.move_to(device)
     predictions = predict_people(method, people, boxes, _PathReader().read, options, method.name)
-    if boxes is not None and detector is None:  # images without a box have not been opened again
+    if boxes is not None and boxes_from is None:  # images without a box have not been opened again
         notes = (*predictions.notes, *describe_unreadable(problems))
         predictions = replace(predictions, notes=notes)
     return PredictionResult(predictions, people)
+
+
+def read_file_boxes(path: Path, images: Images) -> Boxes:
+    """Read a detector's boxes in image files, and print how many files have none."""
+    boxes = read_boxes(path, images, has_ids=False)
+    num_without = len(images) - len(np.unique(boxes.image_rows))
+    if num_without:
+        print_status(f"{path}: {num_without:,} of {len(images):,} images have no box")
+    return boxes
 
 
 def read_image_sizes(paths: Sequence[str]) -> tuple[list[tuple[int, int]], list[str]]:

@@ -14,7 +14,11 @@ from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.images import ImageArray, ImageReader
 from smallpose.dataloading.large_images import LargeImage, open_image
 from smallpose.inference.boxes import Boxes, read_boxes, select_true_boxes
-from smallpose.inference.predict_files import open_coco_file, refuse_missing_boxes
+from smallpose.inference.predict_files import (
+    open_coco_file,
+    read_file_boxes,
+    refuse_missing_boxes,
+)
 from smallpose.io.image_files import list_image_files
 
 IMAGES_PER_SHARD = 1000
@@ -155,9 +159,17 @@ def list_coco_file(
     return replace(work, skeleton=people.skeleton)
 
 
-def list_images(paths: Iterable[Path], per_shard: int = IMAGES_PER_SHARD) -> WorkList:
-    """Make the work list of image files and folders, without opening any; ids count from 1."""
+def list_images(
+    paths: Iterable[Path], per_shard: int = IMAGES_PER_SHARD, boxes: Path | None = None
+) -> WorkList:
+    """Make the work list of image files and folders, without opening any; ids count from 1.
+
+    Args:
+        boxes: a detector's file.
+    """
     names = [str(path.absolute()) for path in list_image_files(paths)]
     if not names:
         raise InputError("predict", "there is no image to predict", "name images or folders")
-    return make_work_list(make_images(range(1, len(names) + 1), names), None, per_shard=per_shard)
+    images = make_images(range(1, len(names) + 1), names)
+    boxes_of_images = None if boxes is None else read_file_boxes(boxes, images)
+    return make_work_list(images, None, boxes_of_images, per_shard=per_shard)
