@@ -13,9 +13,12 @@ import pytest
 import torch
 
 from smallpose.core.errors import InputError, RefusedError, RunError
+from smallpose.methods import create_method
 from smallpose.methods.checkpoints.read import read_weights
+from smallpose.system.files import hash_file
 from smallpose.training.run import TrainingConfig, train
 
+STATE_TOO_LARGE = 3 << 20  # bytes: between the weights (1.5 MB) and the state (three times that)
 TINY = "simple_baseline_r18_tiny"
 
 
@@ -56,7 +59,7 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_the_run_resumes(eight, tmp_pa
 
 def train_on_a_small_disk(data: Path, out: Path, answers: Any) -> None:
     """Train with a limit on file sizes, which acts like a full disk."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (STATE_TOO_LARGE, STATE_TOO_LARGE))
     try:
         train(make_config(data, out))
     except BaseException as error:
@@ -73,6 +76,12 @@ def test_a_disk_that_fills_within_a_checkpoint_is_reported(eight, tmp_path):
     process.join()
     assert isinstance(error, RunError) and "state.pt: no space left while writing" in str(error)
     assert not list(tmp_path.glob(".*.part"))
+    # The weights are smaller and were written before, complete and with their description.
+    assert "the final weights are safe in" in str(error)
+    card = json.loads((tmp_path / "model.json").read_text())
+    assert card["sha256"] == hash_file(tmp_path / "model.safetensors")
+    assert card["trained_on"][0]["name"] == eight.name and card["input_wh"] == [64, 96]
+    create_method(TINY, weights=tmp_path)
 
 
 def test_a_missing_image_is_listed_once_and_the_limit_stops_the_run(eight, tmp_path):

@@ -2,20 +2,29 @@
 
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from smallpose.catalog.method_checks import refuse_missing_weights, refuse_unknown_method
+from smallpose.catalog.run_options import (
+    DEFAULTS,
+    RUN_OPTIONS,
+    STATE,
+    complete_options,
+    read_run_options,
+)
 from smallpose.cli.options import (
     DEMO_SET,
     add_crop_options,
     add_device_option,
     add_option,
-    add_seed,
     add_swap_option,
     add_switch,
     add_threads_option,
     add_trust_switch,
     add_unreadable_option,
+    parse_non_negative,
 )
 from smallpose.core.errors import InputError
 
@@ -30,9 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `train`."""
     parser.add_argument(
         "method",
+        nargs="?",
         metavar="METHOD",
         help="Name of the method; 'smallpose methods' lists them. FILE.py:NAME names one of "
-        "your own, FILE.py the only one in it; the file is run.",
+        "your own, FILE.py the only one in it; the file is run. Not needed with --resume.",
     )
     parser.add_argument(
         "overrides",
@@ -52,13 +62,15 @@ def _add_run_options(group: argparse._ArgumentGroup) -> None:
         ("--data", "SET", "Built set to train on."),
         ("--out", "RUN", "Folder of the run."),
     ):
-        default = "none; needed unless --show-recipe is given"
+        default = "none; needed unless --show-recipe or --resume is given"
+        if flag == "--out":
+            default = "none; needed unless --show-recipe is given"
         add_option(group, flag, type=Path, metavar=metavar, default_text=default, help=text)
     add_option(
         group,
         "--setting",
         choices=("A", "B"),
-        default="B",
+        default_text="B",
         help="Train on the COCO part and its 17 keypoints (A) or on all sources and 21 (B).",
     )
     add_option(
@@ -78,18 +90,31 @@ def _add_run_options(group: argparse._ArgumentGroup) -> None:
         help="JSON file of OKS sigmas, one for each joint; for joints that are none of the 21.",
     )
     add_swap_option(group)
-    add_switch(group, "--derived", help="Train on joints that 'build --derive' placed, too.")
+    add_switch(
+        group, "--derived", default=None, help="Train on joints that 'build --derive' placed, too."
+    )
     add_option(
         group,
         "--recipe",
-        default="",
         default_text="the method's first",
         metavar="NAME",
         help="Recipe to train by: paper, mmpose or quick.",
     )
     add_switch(group, "--show-recipe", help="Print the recipe and exit.")
-    add_switch(group, "--resume", help="Resume the run from its last checkpoint, if there is one.")
-    add_seed(group, "initial weights, order and augmentation")
+    add_switch(
+        group,
+        "--resume",
+        help="Resume the run from its last checkpoint, if there is one, with its own options; more "
+        "steps or epochs lengthen it.",
+    )
+    add_option(
+        group,
+        "--seed",
+        type=parse_non_negative,
+        default_text="0",
+        metavar="N",
+        help="Random seed of initial weights, order and augmentation.",
+    )
 
 
 def _add_weight_options(group: argparse._ArgumentGroup) -> None:
@@ -103,13 +128,15 @@ def _add_weight_options(group: argparse._ArgumentGroup) -> None:
     add_option(
         group,
         "--weights-skeleton",
-        default="",
         default_text="as the file says",
         metavar="NAME",
         help="Skeleton of that checkpoint.",
     )
     add_switch(
-        group, "--adapt", help="Accept weights of another skeleton and match joints by name."
+        group,
+        "--adapt",
+        default=None,
+        help="Accept weights of another skeleton and match joints by name.",
     )
     add_trust_switch(group)
 
@@ -119,7 +146,6 @@ def _add_loading_options(group: argparse._ArgumentGroup) -> None:
         group,
         "--workers",
         type=int,
-        default=0,
         default_text="0, the training process itself",
         metavar="N",
         help="Number of processes that read images.",
@@ -144,7 +170,6 @@ def _add_device_options(group: argparse._ArgumentGroup) -> None:
         group,
         "--micro-batch",
         type=int,
-        default=0,
         default_text="0, the whole batch",
         metavar="N",
         help="Number of samples that go through the network together, where memory is short.",
@@ -154,7 +179,6 @@ def _add_device_options(group: argparse._ArgumentGroup) -> None:
         "--compile",
         nargs="?",
         const="inductor",
-        default="",
         default_text="not compiled",
         metavar="BACKEND",
         help="Compile the network by torch.compile, with inductor unless a backend is named.",
@@ -162,11 +186,15 @@ def _add_device_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_log_options(group: argparse._ArgumentGroup) -> None:
-    add_switch(group, "--tensorboard", help="Write curves for TensorBoard to RUN/tensorboard, too.")
+    add_switch(
+        group,
+        "--tensorboard",
+        default=None,
+        help="Write curves for TensorBoard to RUN/tensorboard, too.",
+    )
     add_option(
         group,
         "--wandb",
-        default="",
         default_text="not logged",
         metavar="PROJECT",
         help="Log curves to this project of Weights & Biases, too.",
@@ -175,46 +203,25 @@ def _add_log_options(group: argparse._ArgumentGroup) -> None:
 
 def run_command(args: argparse.Namespace) -> None:
     """Train, evaluate, write the run's folder and print its numbers."""
+    _take_run_as_method(args)
     overrides = tuple(_parse_override(text) for text in args.overrides)
-    refuse_unknown_method(args.method)
-    if not args.show_recipe:
-        _check_files(args)
-    set_torch_threads(args.threads)
+    stored = read_run_options(args.out) if args.resume and args.out else {}
+    options = complete_options(_list_given_options(args) | {"overrides": overrides}, stored)
+    method = options["method"]
+    if not method:
+        remedy = "name a method, such as simple_baseline_r50; see 'smallpose methods'"
+        raise InputError("smallpose train", "the following arguments are required: METHOD", remedy)
+    refuse_unknown_method(method)
     if args.show_recipe:
-        _print_recipe(args.method, args.recipe, overrides)
+        set_torch_threads(args.threads)
+        _print_recipe(method, options["recipe"], overrides)
         return
+    _check_files(options, args.out)
+    set_torch_threads(args.threads)
     from smallpose.training.run import TrainingConfig, train
 
-    result = train(
-        TrainingConfig(
-            method=args.method,
-            data=args.data,
-            out=args.out,
-            setting=args.setting,
-            subset=args.subset,
-            derived=args.derived,
-            sigmas=args.sigmas,
-            swap=args.swap,
-            recipe=args.recipe,
-            overrides=overrides,
-            seed=args.seed,
-            workers=max(args.workers, 0),
-            cache=args.cache,
-            resume=args.resume,
-            weights=args.weights,
-            weights_skeleton=args.weights_skeleton,
-            trust=args.trust,
-            adapt=args.adapt,
-            max_unreadable=args.max_unreadable,
-            device=args.device,
-            crop_interpolation=args.crop_interpolation or "linear",
-            zoom=args.zoom or 1,
-            micro_batch=max(args.micro_batch, 0),
-            compile=args.compile,
-            tensorboard=args.tensorboard,
-            wandb=args.wandb,
-        )
-    )
+    config = TrainingConfig(out=args.out, resume=args.resume, device=args.device, **options)
+    result = train(config)
     if not result:  # of several processes the first one prints
         return
     numbers = result["evaluation"]["protocols"]["coco"]
@@ -223,17 +230,40 @@ def run_command(args: argparse.Namespace) -> None:
     print(f"{args.out / 'result.json'}")
 
 
-def _check_files(args: argparse.Namespace) -> None:
+def _take_run_as_method(args: argparse.Namespace) -> None:
+    """Read what is named in the place of METHOD: with --resume also a run's folder, or none."""
+    name = args.method or ""
+    is_override = "=" in name and not name.partition("=")[0].endswith(".py")
+    if is_override and args.resume:
+        args.method, args.overrides = None, [name, *args.overrides]
+    if args.resume and args.out is None and (Path(name) / RUN_OPTIONS).is_file():
+        args.method, args.out = None, Path(name)
+
+
+def _list_given_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that a run remembers, None for those that were not given."""
+    given = {name: getattr(args, name) for name in DEFAULTS}
+    for name in ("trust", "crop_interpolation", "zoom"):  # shared with other verbs
+        given[name] = given[name] or None
+    if given["max_unreadable"] == DEFAULTS["max_unreadable"]:
+        given["max_unreadable"] = None
+    for name in ("workers", "micro_batch"):
+        given[name] = None if given[name] is None else max(given[name], 0)
+    return given
+
+
+def _check_files(options: Mapping[str, Any], out: Path | None) -> None:
     """Refuse missing options and files before PyTorch is loaded."""
-    for flag, value in (("--data SET", args.data), ("--out RUN", args.out)):
+    data, weights = options["data"], options["weights"]
+    for flag, value in (("--data SET", data), ("--out RUN", out)):
         if value is None:
             raise InputError("smallpose train", f"{flag} is missing", f"as in: {EXAMPLE}")
-    labels = args.data / "annotations" / "train.json"
+    labels = data / "annotations" / "train.json"
     if not labels.exists():
         remedy = "name a set of 'smallpose build', or a folder with annotations/train.json"
-        raise InputError(f"--data {args.data}", f"has no {labels}", remedy)
-    if args.weights is not None:
-        refuse_missing_weights(args.method, args.weights)
+        raise InputError(f"--data {data}", f"has no {labels}", remedy)
+    if weights is not None and not (out and (out / STATE).is_file()):
+        refuse_missing_weights(options["method"], weights)
 
 
 def _print_recipe(method: str, recipe: str, overrides: tuple[tuple[str, str], ...]) -> None:

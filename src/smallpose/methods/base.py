@@ -102,6 +102,8 @@ class MethodCard:
         checkpoint: file name of MMPose's COCO weights.
         checkpoint_folder: its folder on MMPose's server.
         checkpoint_hash: first eight digits of its SHA-256.
+        other_checkpoints: file names of further published weights in that folder; those for the 26
+            joints of Halpe have "halpe26" in their name.
     """
 
     title: str
@@ -110,6 +112,7 @@ class MethodCard:
     checkpoint: str = ""
     checkpoint_folder: str = ""
     checkpoint_hash: str = ""
+    other_checkpoints: tuple[str, ...] = ()
 
 
 class PoseMethod(nn.Module, ABC):
@@ -192,12 +195,17 @@ class PoseMethod(nn.Module, ABC):
             raise InputError(
                 f"--zoom {options.zoom}",
                 f"{self.name} has one size of crops",
-                "leave it out, or use a top-down method other than SimCC",
+                "leave it out, or use a top-down method other than SimCC and RTMPose",
             )
         w, h = self.input_wh
         before = self.crop_options.zoom
         self.input_wh = (w // before * options.zoom, h // before * options.zoom)
         self.crop_options = options
+
+    def get_trained_input_wh(self) -> tuple[int, int]:
+        """Return the size of the network's input without `zoom`, which weights are made for."""
+        w, h = self.input_wh
+        return w // self.crop_options.zoom, h // self.crop_options.zoom
 
     @property
     def num_parameters(self) -> int:

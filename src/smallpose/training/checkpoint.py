@@ -16,15 +16,23 @@ import torch
 from safetensors.torch import save
 
 from smallpose._version import __version__
+from smallpose.catalog.run_options import RUN_OPTIONS, STATE
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.methods.checkpoints.read import METADATA_KEY, skeleton_to_json
 from smallpose.methods.checkpoints.safe_unpickle import find_code
 from smallpose.system.files import hash_file, write_atomically, write_atomically_with
 
-MODEL, MODEL_CARD, STATE = "model.safetensors", "model.json", "state.pt"
+MODEL, MODEL_CARD = "model.safetensors", "model.json"
 # The other files that a run writes atomically; a kill may leave their `.part` files too.
-REWRITTEN = ("log.jsonl", "found.json", "result.json", "job.json", "stopped.safetensors")
+REWRITTEN = (
+    "log.jsonl",
+    "found.json",
+    "result.json",
+    "job.json",
+    "stopped.safetensors",
+    RUN_OPTIONS,
+)
 
 
 def save_model(method: PoseMethod, folder: Path, recipe: Recipe, **more: Any) -> dict[str, str]:
@@ -36,6 +44,7 @@ def save_model(method: PoseMethod, folder: Path, recipe: Recipe, **more: Any) ->
         "format": 1,
         "method": method.name,
         "skeleton": skeleton_to_json(method.skeleton),
+        "input_wh": list(method.get_trained_input_wh()),
         "crop": method.crop_options.to_dict(),
         "recipe": asdict(recipe),
         "smallpose": __version__,

@@ -9,7 +9,7 @@ import torch
 
 from smallpose.core.errors import InputError, RunError
 from smallpose.system.progress import print_status
-from smallpose.training.checkpoint import save_state
+from smallpose.training.checkpoint import MODEL, save_state
 from smallpose.training.config import TrainingConfig
 from smallpose.training.nonfinite_guard import TrainingDiverged
 from smallpose.training.progress import TrainingProgressBar
@@ -31,19 +31,21 @@ class TrainingLoop:
     Args:
         config: of the run.
         trainer: in its initial or a restored state.
-        identity: stored with each checkpoint.
+        kept: stored with each checkpoint.
         validate: computes the scores on the test set; None in processes that have none.
+        save_weights: writes the final weights; called in all processes.
     """
 
     def __init__(
         self,
         config: TrainingConfig,
         trainer: Trainer,
-        identity: dict[str, Any],
+        kept: dict[str, Any],
         validate: Callable[[], dict[str, Any] | None],
+        save_weights: Callable[[], None],
     ) -> None:
         self.config, self.trainer = config, trainer
-        self.identity, self.validate = identity, validate
+        self.kept, self.validate, self.save_weights = kept, validate, save_weights
         self.distributed, self.loader = trainer.distributed, trainer.loader
         self._log_every = max(self.loader.steps_per_epoch // 100, 1)
         self._start_time = time.monotonic()
@@ -73,7 +75,7 @@ class TrainingLoop:
             self.save()  # the skipped steps left the weights unchanged, in all processes
             raise
         except (RunError, InputError):
-            if self.distributed.world_size == 1:
+            if self.distributed.world_size == 1 and trainer.step < trainer.steps:
                 self.save()
             raise
         except RuntimeError as error:
@@ -84,7 +86,7 @@ class TrainingLoop:
 
     def save(self) -> None:
         """Write the state atomically; must be called in all processes."""
-        state = self.trainer.get_state() | {"identity": self.identity}
+        state = self.trainer.get_state() | self.kept
         if self.distributed.is_first:
             save_state(self.config.out, state)
         self._saved_at = time.monotonic()
@@ -97,11 +99,29 @@ class TrainingLoop:
             self._validate_if_due()
         while trainer.step < trainer.steps:
             trainer.run_epoch(self._after_step)
+            if trainer.step >= trainer.steps:
+                break
             if self._any_process(time.monotonic() - self._saved_at > MIN_CHECKPOINT_GAP_S):
                 self.save()
             self._validate_if_due()
+        # The weights come first: they are smaller, and what the run was for.
+        self.save_weights()
         if trainer.recipe.epochs:
+            self._save_final_state()
+
+    def _save_final_state(self) -> None:
+        """Write the last state.
+
+        Raises: RunError on a full disk, where the weights are safe already.
+        """
+        try:
             self.save()
+        except RunError as error:
+            raise RunError(
+                error.where,
+                f"{error.what}; the final weights are safe in {self.config.out / MODEL}",
+                "free some space; --resume repeats the steps since the last checkpoint",
+            ) from None
 
     def _after_step(self, loss: float) -> None:
         """Log a step, then stop or save if any process has to."""

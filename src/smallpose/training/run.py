@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from smallpose.catalog.run_options import write_run_options
 from smallpose.core.errors import InputError
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
@@ -77,16 +78,22 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
     )
     reader = open_set_images(config.data)
     _refuse_missing_images(config, data, reader)
-    weights = _read_initial_weights(config)
+    # A run that resumes has its weights, and remembers what the initial ones were trained on.
+    has_weights = state is not None and "trained_on" in state
+    weights = None if has_weights else _read_initial_weights(config)
     method = _create_method(config, data, distributed, weights)
     trained_on = describe_initial_sets(method, weights)
+    if has_weights and state is not None:
+        trained_on = list(state["trained_on"])
     del weights
     recipe_name, recipe = choose_recipe(method, config.recipe, config.overrides)
     recipe = leave_out_mirroring(method, recipe, silent=not distributed.is_first)
     loader = create_loader(config, data.train, reader, method, recipe, distributed)
     identity = compute_run_identity(config, recipe_name, recipe)
     if recipe.epochs:
-        refuse_different_run(config, identity, state)
+        refuse_different_run(config, identity, state, loader.steps_per_epoch)
+    if distributed.is_first:
+        write_run_options(config.out, vars(config))
     log = RunLog(
         config.out / "log.jsonl",
         int(state["step"]) if state else -1,
@@ -110,16 +117,23 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
             return None
         return dict(score_predictions(data.test, predictions)["protocols"]["coco"])
 
+    saved: dict[str, str] = {}
+
+    def save_weights() -> None:
+        with trainer.averaged_weights():
+            if not distributed.is_first:
+                return
+            sets = [describe_built_set(config.data)] if trainer.step else []
+            more = {"setting": config.setting, "seed": config.seed}
+            more["trained_on"] = [*trained_on, *sets]
+            saved.update(save_model(method, config.out, recipe, **more))
+
+    kept = {"identity": identity, "trained_on": trained_on}
     try:
-        TrainingLoop(config, trainer, identity, validate).run()
+        TrainingLoop(config, trainer, kept, validate, save_weights).run()
     finally:
         log.close()
-    saved: dict[str, str] = {}
     with trainer.averaged_weights():
-        if distributed.is_first:
-            trained_on += [describe_built_set(config.data)] if trainer.step else []
-            more = {"setting": config.setting, "seed": config.seed, "trained_on": trained_on}
-            saved = save_model(method, config.out, recipe, **more)
         predictions = predict()
     if predictions is None:
         return {}
@@ -138,7 +152,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         "seconds": round(trainer.seconds, 3),
         "data": str(config.data.resolve()),
         "people": loader.num_samples,
-        "unreadable": [*sorted(loader.unreadable), *describe_unreadable(list_unreadable(predictions))],
+        "unreadable": [*sorted(loader.unreadable), *_list_unreadable_notes(predictions)],
         "weights": saved,
         "environment": _describe_environment(method, distributed),
         "evaluation": score_predictions(data.test, predictions, protocols=PROTOCOLS),
@@ -223,6 +237,10 @@ def _score_on_coco17(data: SettingData, predictions: Predictions) -> dict[str, A
         return {}
     scores = score_predictions(data.test, predictions, protocols=PROTOCOLS, keypoints="coco17")
     return {"B17": scores}
+
+
+def _list_unreadable_notes(predictions: Predictions) -> tuple[str, ...]:
+    return describe_unreadable(list_unreadable(predictions))
 
 
 def _describe_custom_method(method: PoseMethod) -> dict[str, Any]:

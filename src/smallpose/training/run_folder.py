@@ -1,22 +1,33 @@
 """The folder of a run: nothing is overwritten, and a run resumes only with the same options."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from smallpose.catalog.run_options import RUN_OPTIONS, STATE
 from smallpose.core.errors import InputError
 from smallpose.methods.base import Recipe
 from smallpose.system.files import hash_file
 from smallpose.system.lock import hold_lock
 from smallpose.system.progress import print_status
-from smallpose.training.checkpoint import STATE, load_state, remove_incomplete
+from smallpose.training.checkpoint import load_state, remove_incomplete
 from smallpose.training.config import TrainingConfig
 from smallpose.training.distributed import SINGLE_PROCESS, DistributedContext
 
 RESULT, LOCK = "result.json", ".lock"
+# Fields of a recipe that follow from its length.
+_LENGTH_FIELDS = {
+    "steps",
+    "epochs",
+    "decay_at",
+    "warm_up",
+    "cosine",
+    "warm_epochs",
+    "second_stage",
+}
 WAIT_S = 5.0  # for the workers of a run that was just killed
 
 
@@ -106,18 +117,66 @@ def compute_run_identity(config: TrainingConfig, name: str, recipe: Recipe) -> d
 
 
 def refuse_different_run(
-    config: TrainingConfig, identity: dict[str, Any], state: dict[str, Any] | None
+    config: TrainingConfig,
+    identity: dict[str, Any],
+    state: dict[str, Any] | None,
+    steps_per_epoch: int = 0,
 ) -> None:
-    """Raise InputError when the state was reached with other data or options."""
+    """Raise InputError when the state was reached with other data or options.
+
+    More steps or epochs lengthen the run, which is printed. Then the learning rate follows the
+    schedule of the longer run from here on.
+
+    Args:
+        steps_per_epoch: of the data; 0 refuses another length, too.
+    """
     if state is None:
         return
     stored = state.get("identity", {})
+    ignored = {"validate_every"}
+    growth = _describe_growth(identity, stored, steps_per_epoch)
+    if growth:
+        ignored |= _LENGTH_FIELDS
+    if growth and _without_closing(stored) == _without_closing(identity):
+        ignored.add("augment")
     for key, value in identity.items():
-        if stored.get(key) != value and key != "validate_every":
+        if stored.get(key) != value and key not in ignored:
             before = f"without {key}" if stored.get(key) is None else f"with {key} {stored[key]}"
             now = "without" if value is None else value
             raise InputError(
                 f"--resume {config.out}",
                 f"the run began {before}, this is {now}",
-                "resume with the same data and options, or name another folder",
+                _suggest_resuming(config, key),
             )
+    if growth:
+        print_status(f"{config.out}: {growth}")
+
+
+def _describe_growth(
+    identity: Mapping[str, Any], stored: Mapping[str, Any], steps_per_epoch: int
+) -> str:
+    """Describe by how much a run is longer than the stored one; "" if it is not."""
+    if not (stored and steps_per_epoch):
+        return ""
+    before = _count_steps(stored, steps_per_epoch)
+    now = _count_steps(identity, steps_per_epoch)
+    return f"lengthened from {before:,} to {now:,} steps" if now > before else ""
+
+
+def _suggest_resuming(config: TrainingConfig, key: str) -> str:
+    if key in ("steps", "epochs"):
+        return f"a run can only get longer: give more {key}, or leave {key}= out"
+    if (config.out / RUN_OPTIONS).is_file():
+        return "leave the option out, which --resume knows, or name another folder"
+    return "resume with the same data and options, or name another folder"
+
+
+def _count_steps(identity: Mapping[str, Any], steps_per_epoch: int) -> int:
+    return identity["steps"] or identity["epochs"] * steps_per_epoch
+
+
+def _without_closing(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the augmentation without the number of epochs at the end that it leaves alone."""
+    augment = dict(identity.get("augment", {}))
+    augment.pop("closing", None)
+    return augment
