@@ -47,7 +47,8 @@ def refuse_missing_weights(name: str, weights: Path | str | None) -> None:
             )
         return
     path = Path(weights)
-    published = (_MMPOSE, read_catalog().get(name, {}).get("checkpoint"))
+    facts = read_catalog().get(name, {})
+    published = (_MMPOSE, facts.get("checkpoint"), *facts.get("other_checkpoints", ()))
     if path.is_dir():
         path = path / "model.safetensors"
     elif str(weights) in published:

@@ -58,11 +58,15 @@ def _print_methods(records: dict[str, dict[str, Any]]) -> None:
         print(wrap_text(sizes))
         if record["paper_ap"]:
             print(wrap_text(f"  in the paper: {_format_paper_numbers(record['paper_ap'])}"))
+        elif not record["in_paper"]:
+            print("  not in the paper's tables")
         if record["checkpoint"]:
             print(wrap_text(f"  --weights mmpose: {record['checkpoint_url']}"))
             print(f"    SHA-256 begins with {record['checkpoint_hash']}")
             sets = ", ".join(record["checkpoint_trained_on"])
             print(f"    trained on {sets or 'sets that are not declared'}")
+        for file in record["other_checkpoints"]:
+            print(f"  --weights {file}")
 
 
 def _list_paper_numbers(name: str) -> dict[str, dict[str, float | None]]:
@@ -117,8 +121,13 @@ def _format_value(value: Any) -> str:
 
 def _describe_methods() -> dict[str, dict[str, Any]]:
     from smallpose.catalog.methods import read_catalog
+    from smallpose.report.inputs.paper_values import find_paper_method
 
     return {
-        name: facts | {"paper_ap": _list_paper_numbers(name)}
+        name: facts
+        | {
+            "in_paper": find_paper_method(name) is not None,
+            "paper_ap": _list_paper_numbers(name),
+        }
         for name, facts in read_catalog().items()
     }

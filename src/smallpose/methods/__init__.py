@@ -100,7 +100,7 @@ def create_method(
             weights where their file or their number of joints tells, else COCO's 17).
         weights: our safetensors, a run's folder, MMPose's `.pth`, the authors' files of
             SimpleBaseline, HRNet and ViTPose, or ViTPose of transformers; "mmpose" or the name of
-            its file for the method's published weights.
+            a published file for the method's published weights.
         adapt: accept weights of another skeleton and match joints by name.
         partial: accept the weights of a backbone alone (ImageNet's), for training; the head keeps
             its random initial values.
@@ -147,7 +147,7 @@ def find_weights(name: str, weights: Path | str) -> Path:
     if path.exists() or path.name != str(weights):
         return path
     card = _find_creator(name)(COCO17).card
-    if str(weights) in (mmpose_zoo.MMPOSE, card.checkpoint):
+    if str(weights) in (mmpose_zoo.MMPOSE, card.checkpoint, *card.other_checkpoints):
         return mmpose_zoo.find_checkpoint(str(weights), card, name)
     return path
 

@@ -78,6 +78,7 @@ class Recipe:
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     clip_norm: float = 0.0  # of the gradient; 0 for no clipping
+    backbone_rate: float = 1.0  # factor of the rate of the backbone's weights; 0 freezes them
     layer_decay: float = 1.0  # factor of the rate from each layer to the one before it (ViT)
     schedule: Literal["steps", "one_cycle", "flat_cosine"] = "steps"
     # Epochs; the paper names none, these are MMPose's. The fall of flat_cosine begins at the first.

@@ -14,6 +14,25 @@ _COCO = {
     "m": "rtmpose-m_simcc-coco_pt-aic-coco_420e-256x192-d8dd5ca4_20230127.pth",
     "l": "rtmpose-l_simcc-coco_pt-aic-coco_420e-256x192-1352a4d2_20230127.pth",
 }
+# The same, trained on seven sets; the second file of each size predicts Halpe's 26 joints.
+_SEVEN_SETS = {
+    "t": (
+        "rtmpose-t_simcc-body7_pt-body7_420e-256x192-026a1439_20230504.pth",
+        "rtmpose-t_simcc-body7_pt-body7-halpe26_700e-256x192-6020f8a6_20230605.pth",
+    ),
+    "s": (
+        "rtmpose-s_simcc-body7_pt-body7_420e-256x192-acd4a1ef_20230504.pth",
+        "rtmpose-s_simcc-body7_pt-body7-halpe26_700e-256x192-7f134165_20230605.pth",
+    ),
+    "m": (
+        "rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504.pth",
+        "rtmpose-m_simcc-body7_pt-body7-halpe26_700e-256x192-4d3e73dd_20230605.pth",
+    ),
+    "l": (
+        "rtmpose-l_simcc-body7_pt-body7_420e-256x192-4dba18fc_20230504.pth",
+        "rtmpose-l_simcc-body7_pt-body7-halpe26_700e-256x192-2abb7558_20230605.pth",
+    ),
+}
 
 TINY_CARD = MethodCard(
     title="RTMPose (tiny)",
@@ -32,6 +51,7 @@ def make_card(size: str) -> MethodCard:
         checkpoint=checkpoint,
         checkpoint_folder=_FOLDER,
         checkpoint_hash=checkpoint.split("_")[-2].split("-")[-1],
+        other_checkpoints=_SEVEN_SETS[size],
     )
 
 

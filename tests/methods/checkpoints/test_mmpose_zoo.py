@@ -59,12 +59,13 @@ def test_every_published_method_has_a_url_with_its_hash():
         with torch.device("cpu" if name.startswith(("hrformer", "vitpose")) else "meta"):
             card = create(COCO17).card
         cards += [card] if card.checkpoint else []
-    assert len(cards) == 11
+    assert len(cards) == 17
     for card in cards:
         url = mmpose_zoo.get_url(card)
         assert url.startswith("https://download.openmmlab.com/mmpose/")
         assert card.checkpoint_hash in card.checkpoint and len(card.checkpoint_hash) == 8
         assert card.checkpoint_folder in url and "//" not in url[8:]
+        assert all(len(mmpose_zoo.parse_hash(name)) == 8 for name in card.other_checkpoints)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,11 @@ def test_every_published_method_has_a_url_with_its_hash():
     [
         ("td-hm_res50_8xb64-210e_coco-256x192-04af38ce_20220923.pth", ["COCO train2017"]),
         ("hrformer_small_coco_256x192-5310d898_20220316.pth", ["COCO train2017"]),
+        (
+            "rtmpose-s_simcc-coco_pt-aic-coco_420e-256x192-8edcf0d7_20230127.pth",
+            ["COCO train2017", "AI Challenger train"],
+        ),
+        ("rtmpose-s_simcc-body7_pt-body7_420e-256x192-acd4a1ef_20230504.pth", []),
         ("rtmo-s_8xb32-600e_body7-640x640-dac2bf74_20231211.pth", []),
         ("td-hm_hrnet-w48_8xb32-210e_coco-wholebody-384x288-6e061c6a_20220922.pth", []),
         ("", []),
@@ -92,6 +98,29 @@ def test_a_name_downloads_once_checks_and_loads(cache, weights):
     (folder / card.checkpoint).unlink()
     by_file_name = create_method(TINY, weights=card.checkpoint)
     assert torch.equal(by_file_name.head.final_layer.weight, method.head.final_layer.weight)
+
+
+def test_another_published_file_is_named_and_checked_by_its_own_hash(cache, weights, monkeypatch):
+    method, card, data = weights
+    digits = hashlib.sha256(data).hexdigest()[:8]
+    other = f"tiny_halpe26_700e-{digits}_20260101.pth"
+    wrong = "tiny_halpe26_700e-01234567_20260101.pth"
+    folder = cache / "server" / card.checkpoint_folder
+    folder.mkdir(parents=True)
+    for name in (other, wrong):
+        (folder / name).write_bytes(data)
+    others = replace(card, checkpoint_hash="", other_checkpoints=(other, wrong))
+
+    def create(skeleton):
+        created = METHODS_BEFORE[TINY](skeleton)
+        created.card = others
+        return created
+
+    monkeypatch.setitem(METHODS, TINY, create)  # type: ignore[arg-type]
+    read = create_method(TINY, weights=other)
+    assert torch.equal(read.head.final_layer.weight, method.head.final_layer.weight)
+    with pytest.raises(RefusedError, match="instead of 01234567"):
+        create_method(TINY, weights=wrong)
 
 
 def test_pytorchs_and_mims_caches_are_searched_too(cache, weights):

@@ -9,6 +9,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +22,7 @@ from smallpose.system.progress import print_status
 SERVER = "https://download.openmmlab.com/mmpose"
 MMPOSE = "mmpose"  # what a user passes instead of a path
 TIMEOUT_S = 20.0
+_PRETRAINED_ON_AIC = "simcc-coco_pt-aic-coco_"
 _TRAINED_ON_COCO = re.compile(r"_coco[-_]\d")  # and not coco-wholebody, or several sets
 
 
@@ -33,11 +35,18 @@ def list_training_sets(card: MethodCard) -> list[str]:
     """List the sets of poses that a method's published weights were trained on.
 
     Names of MMPose's files contain the set. Backbones, or for RTMO detectors, were pre-trained on
-    ImageNet or COCO train2017.
+    ImageNet or COCO train2017, those of RTMPose on poses of COCO and AI Challenger.
 
     Returns: [] where there are no weights, or the name of their file does not tell.
     """
+    if _PRETRAINED_ON_AIC in card.checkpoint:
+        return ["COCO train2017", "AI Challenger train"]
     return ["COCO train2017"] if _TRAINED_ON_COCO.search(card.checkpoint) else []
+
+
+def parse_hash(checkpoint: str) -> str:
+    """Return the first eight digits of the SHA-256 in the name of one of MMPose's files."""
+    return checkpoint.split("_")[-2].split("-")[-1]
 
 
 def list_cache_folders() -> Iterator[Path]:
@@ -57,6 +66,8 @@ def find_checkpoint(name: str, card: MethodCard, method: str) -> Path:
     Raises: InputError when there are none, or they are in no cache and cannot be downloaded;
         RefusedError when the file has another SHA-256.
     """
+    if name in card.other_checkpoints:
+        card = replace(card, checkpoint=name, checkpoint_hash=parse_hash(name))
     if not card.checkpoint:
         raise InputError(f"--weights {name}", f"no published weights of {method}", "pass a file")
     for folder in list_cache_folders():
