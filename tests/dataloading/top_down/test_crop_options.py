@@ -121,7 +121,11 @@ def test_a_zoomed_network_is_fed_exactly_what_a_larger_network_would_get(people_
 
 def test_simcc_and_full_image_methods_refuse_zoom_in_one_line(people_in_image):
     _, people, reader = people_in_image
-    for name, words in (("simcc_r18_tiny", "one size"), ("rtmo_tiny", "takes full images")):
+    for name, words in (
+        ("simcc_r18_tiny", "one size"),
+        ("rtmpose_tiny", "one size"),
+        ("rtmo_tiny", "takes full images"),
+    ):
         with pytest.raises(InputError, match=words):
             predict_people(create_method(name), people, None, reader.read, InferenceOptions(zoom=2))
     with pytest.raises(InputError, match="use linear or cubic"):

@@ -23,7 +23,14 @@ BOXES = np.array([[10.0, 5, 30, 60], [60, 20, 20, 40]])
 
 
 @pytest.mark.parametrize(
-    "name", ["simple_baseline_r18_tiny", "simcc_r18_tiny", "rle_r18_tiny", "cal_hrnet_w16_tiny"]
+    "name",
+    [
+        "simple_baseline_r18_tiny",
+        "simcc_r18_tiny",
+        "rle_r18_tiny",
+        "cal_hrnet_w16_tiny",
+        "rtmpose_tiny",
+    ],
 )
 def test_each_kind_of_output_has_a_map_of_a_quarter_of_the_crop(name):
     method = create_method(name)
