@@ -79,7 +79,7 @@ READS_LINKS = (
     "train",
 )
 # Verbs without large matrix products, which start faster without threads for them.
-_SINGLE_THREADED = ("check", "compare", "evaluate")
+_SINGLE_THREADED = ("check", "compare", "evaluate", "report")
 _ALL_VERBS = {verb: text for group in VERBS.values() for verb, text in group.items()}
 
 

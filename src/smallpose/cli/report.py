@@ -81,10 +81,12 @@ def _refuse_foreign_page(out: Path) -> None:
 
 def run_command(args: argparse.Namespace) -> None:
     """Write the report and print its main table and its name."""
-    from smallpose.report import make_report
+    from smallpose.system.memory import exempt_imports
     from smallpose.system.progress import print_status
 
     _refuse_foreign_page(args.out)
+    with exempt_imports():
+        from smallpose.report.page.build import make_report
     main_table, *_ = make_report(
         args.paths,
         args.out,

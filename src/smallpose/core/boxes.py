@@ -1,5 +1,7 @@
 """Compute with boxes: conversion, area, clipping, boxes around keypoints, overlap. All in px."""
 
+from functools import reduce
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,8 +52,11 @@ def clip_boxes(boxes_xywh: Array, width: Array, height: Array) -> Array:
 def box_around_keypoints(keypoints: Array) -> Array:
     """Return (n, 4) xywh boxes around the keypoints with v > 0 of (n, k, 3); NaN without any."""
     is_labelled = keypoints[:, :, 2:] > 0
-    low = np.where(is_labelled, keypoints[:, :, :2], np.inf).min(axis=1)
-    high = np.where(is_labelled, keypoints[:, :, :2], -np.inf).max(axis=1)
+    # Joint by joint: NumPy takes twice as long to reduce the axis in the middle.
+    points = np.where(is_labelled, keypoints[:, :, :2], np.inf)
+    low = reduce(np.minimum, points.swapaxes(0, 1))
+    points = np.where(is_labelled, keypoints[:, :, :2], -np.inf)
+    high = reduce(np.maximum, points.swapaxes(0, 1))
     boxes = np.concatenate([low, high - low], axis=1)
     boxes[~is_labelled.any(axis=(1, 2))] = np.nan
     return boxes

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
@@ -30,6 +30,7 @@ from smallpose.evaluation.protocols import (
 )
 from smallpose.evaluation.scoring.bootstrap import (
     MIN_CLUSTERS,
+    Weights,
     compute_interval,
     count_clusters,
     draw_weights,
@@ -125,11 +126,13 @@ class Scale:
 
     Args:
         values, num_bins, max_ratio: as for `compute_binned_ap`.
+        has_intervals: False to leave them out, which take most of the time.
     """
 
     values: ArrayLike
     num_bins: int = 10
     max_ratio: float | None = None
+    has_intervals: bool = True
 
 
 def compute_binned_aps(
@@ -161,7 +164,12 @@ def compute_binned_aps(
     stacked = np.concatenate(members)
     if not len(stacked):
         return [[] for _ in scales]
-    scores = iter(score_groups(truth, predictions, scored, stacked, num_resamples, seed))
+    has_interval = np.repeat(
+        [scale.has_intervals for scale in scales], [len(groups) for groups in members]
+    )
+    scores = iter(
+        score_groups(truth, predictions, scored, stacked, num_resamples, seed, has_interval)
+    )
     return [
         [_describe_bin(value[is_member], next(scores)) for is_member in groups]
         for value, groups in zip(values, members, strict=True)
@@ -199,12 +207,15 @@ def score_groups(
     members: Mask,
     num_resamples: int = 0,
     seed: int = 0,
+    has_interval: Mask | None = None,
 ) -> list[GroupScore]:
     """Score groups of people under the protocol `owned`.
 
     Args:
         scored: of both tables, from `select_keypoints`.
         members: (c, n) the people of each group.
+        num_resamples: for intervals; 0 for none.
+        has_interval: (c,) whose intervals are wanted (default: of all groups).
     """
     groups = group_by_image(truth, predictions)
     matches = match_detections(groups, scored.poses, members, THRESHOLDS)
@@ -214,29 +225,63 @@ def score_groups(
     false_positives = find_unmatched(matches, len(THRESHOLDS)) * is_owned
     scores = predictions.scores[groups.detections]
     order = np.argsort(-scores, kind="stable")
-    clusters = sort_groups(truth)
     group_scores = []
-    for is_member, tp, fp in zip(members, matches.true_positives, false_positives, strict=True):
-        num_people = int(is_member.sum())
+    resampling = None
+    if num_resamples:
+        wanted = members if has_interval is None else members & has_interval[:, None]
+        resampling = _draw_images(groups, sort_groups(truth), wanted, num_resamples, seed)
+    for c, (tp, fp) in enumerate(zip(matches.true_positives, false_positives, strict=True)):
+        num_people = int(members[c].sum())
+        # A detection that counts in no bit of the group changes no sum.
+        counting = order[(tp | fp)[order] > 0]
         ap = compute_curves(
-            order, scores, true_positives=tp, false_positives=fp, num_people=num_people
+            counting, scores, true_positives=tp, false_positives=fp, num_people=num_people
         ).ap
         interval = None
-        if num_resamples and num_people:
-            people_per_image = np.bincount(
-                groups.people_image[is_member[groups.people]], minlength=len(groups.image_ids)
-            )
-            weights = draw_weights(clusters, num_resamples, seed)
-            # A detection that counts in no bit of the bin changes no sum.
-            counting = order[(tp | fp)[order] > 0]
-            resampled = [
-                _resample_ap(groups, counting, tp, fp, batch, people_per_image) for batch in weights
-            ]
-            has_people = index_clusters(clusters)[people_per_image > 0]
-            if len(np.unique(has_people)) >= MIN_CLUSTERS:
-                interval = compute_interval(ap, np.concatenate(resampled), count_clusters(clusters))
+        if resampling is not None and resampling.has_enough_clusters[c]:
+            bits = tp[counting], fp[counting]
+            resampled = _resample_ap(resampling, c, *bits, groups.detection_image[counting])
+            interval = compute_interval(ap, resampled, resampling.num_clusters)
         group_scores.append(GroupScore(num_people, ap, interval))
     return group_scores
+
+
+@dataclass(frozen=True)
+class _Resampling:
+    """Draws of images or videos, for intervals of groups of people.
+
+    Args:
+        weights: batches of (b, m) how often each draw has each image.
+        num_people: batches of (b, c) people of each group in each draw.
+        has_enough_clusters: (c,) whether the people of a group are in enough images or videos.
+        num_clusters: images or videos that are drawn.
+    """
+
+    weights: list[Weights]
+    num_people: list[NDArray[np.int64]]
+    has_enough_clusters: Mask
+    num_clusters: int
+
+
+def _draw_images(
+    groups: ImageGroups, clusters: Sequence[str], members: Mask, num_resamples: int, seed: int
+) -> _Resampling:
+    """Draw the images, and count the people of each group, (c, n), in each draw."""
+    num_images = len(groups.image_ids)
+    people = np.zeros((num_images, len(members)))
+    for c, is_member in enumerate(members):
+        image = groups.people_image[is_member[groups.people]]
+        people[:, c] = np.bincount(image, minlength=num_images)
+    cluster = index_clusters(clusters)
+    in_clusters = [len(np.unique(cluster[column > 0])) for column in people.T]
+    weights = list(draw_weights(clusters, num_resamples, seed))
+    return _Resampling(
+        weights=weights,
+        # Doubles hold the counts exactly, and products of integers take ten times as long.
+        num_people=[(batch.astype(np.float64) @ people).astype(np.int64) for batch in weights],
+        has_enough_clusters=np.array(in_clusters) >= MIN_CLUSTERS,
+        num_clusters=count_clusters(clusters),
+    )
 
 
 @np.errstate(over="ignore")
@@ -285,22 +330,24 @@ def _split_wide_bins(known: Floats, edges: Floats, max_ratio: float) -> Floats:
 
 
 def _resample_ap(
-    groups: ImageGroups,
-    order: Ints,
-    true_positives: Bits,
-    false_positives: Bits,
-    weights: np.ndarray[Any, np.dtype[np.uint16]],
-    people_per_image: Ints,
+    resampling: _Resampling, c: int, true_positives: Bits, false_positives: Bits, image: Ints
 ) -> Floats:
-    """Return the (b,) AP of a bin under (b, m) weights of the images; NaN without people."""
-    num_people = weights.astype(np.int64) @ people_per_image
-    precision, _ = resample_curves(
-        true_positives[order],
-        false_positives[order],
-        groups.detection_image[order],
-        weights,
-        num_people,
-        len(THRESHOLDS),
-        RECALLS,
-    )
-    return np.where(num_people > 0, precision.mean(axis=(1, 2)), np.nan)
+    """Return the (b,) AP of group `c` in each draw; NaN without people.
+
+    Args:
+        true_positives, false_positives, image: (e,) of the detections that count, by falling score.
+    """
+    resampled = []
+    for weights, counts in zip(resampling.weights, resampling.num_people, strict=True):
+        num_people = np.ascontiguousarray(counts[:, c])
+        precision, _ = resample_curves(
+            true_positives,
+            false_positives,
+            image,
+            weights,
+            num_people,
+            len(THRESHOLDS),
+            RECALLS,
+        )
+        resampled.append(np.where(num_people > 0, precision.mean(axis=(1, 2)), np.nan))
+    return np.concatenate(resampled)

@@ -74,10 +74,14 @@ def draw_ap_against_density(
             label=label,
             zorder=3,
         )
-        for position, b in zip(x, bins, strict=True):
-            if b.interval is not None and b.ap is not None:
-                low, high = 100 * b.interval.low, 100 * b.interval.high
-                axes.vlines(position, low, high, color=style.colour, lw=1.3, zorder=2)
+        intervals = [None if b.ap is None else b.interval for b in bins]
+        whiskers = [
+            (position, 100 * one.low, 100 * one.high)
+            for position, one in zip(x, intervals, strict=True)
+            if one is not None
+        ]
+        if whiskers:
+            axes.vlines(*zip(*whiskers, strict=True), color=style.colour, lw=1.3, zorder=2)
         people = max(people, sum(b.people for b in bins))
     num_bins = max((len(b) for b in methods.values()), default=0)
     axes.set(xlim=(0, 1), ylim=(0, height), ylabel="AP (owned), points")

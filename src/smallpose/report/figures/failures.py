@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from smallpose.core.sizes import SIZES
 from smallpose.evaluation.analysis.density_axes import DensityBreakdown
@@ -27,6 +27,7 @@ from smallpose.report.figures.style import (
     create_figure,
     get_series_style,
     hide_frame,
+    label_log_axis,
 )
 
 _COLUMNS = (
@@ -38,6 +39,7 @@ _COLUMNS = (
     ("large", "seen", "large,\nseen"),
 )
 _SCALE = ("#B4530A", "#E69F00", "#F0C36D", "#BFD9EA", "#56B4E9", "#0072B2")  # low to high PCK
+_CELL_CORNERS = ((-0.48, -0.46), (0.48, -0.46), (0.48, 0.46), (-0.48, 0.46))
 _MIN_LABELS = 10  # below, a share is mostly chance and is drawn in grey letters
 AXIS_LABELS = {
     "density": "keypoint density, own size class",
@@ -57,9 +59,14 @@ def draw_joint_failures(failures: Sequence[JointFailure]) -> Figure:
     figure = create_figure(5.8, 1.0 + 0.24 * max(len(joints), 1))
     axes = figure.add_subplot()
     hide_frame(axes)
-    for row, joint in enumerate(joints):
-        for column, (size, visibility, _) in enumerate(_COLUMNS):
-            _draw_cell(axes, column, row, by_place[joint, size, visibility])
+    cells = [
+        (column, row, by_place[joint, size, visibility])
+        for row, joint in enumerate(joints)
+        for column, (size, visibility, _) in enumerate(_COLUMNS)
+    ]
+    _fill_cells(axes, cells)
+    for column, row, failure in cells:
+        _write_cell(axes, column, row, failure)
     axes.set(xlim=(-0.5, len(_COLUMNS) - 0.5), ylim=(len(joints) - 0.5, -0.5))
     axes.set_yticks(range(len(joints)), [joint.replace("_", " ") for joint in joints])
     axes.set_xticks(range(len(_COLUMNS)), [label for *_, label in _COLUMNS])
@@ -92,22 +99,32 @@ def save_failure_figures(
     save(draw_density_axes(densities), "density_of_all_sizes", "density of all sizes")
 
 
-def _draw_cell(axes: Axes, x: int, y: int, failure: JointFailure) -> None:
-    if failure.pck is None:
-        axes.text(x, y, "–", ha="center", va="center", size=SMALL_TYPE, color=LIGHT.muted)
-        return
-    text = f"{100 * failure.pck:.0f}"
-    if failure.labelled < _MIN_LABELS:
-        axes.text(x, y, f"({text})", ha="center", va="center", size=SMALL_TYPE, color=LIGHT.muted)
-        return
-    level = min(int(failure.pck * len(_SCALE)), len(_SCALE) - 1)
-    axes.add_patch(_make_rectangle(x, y, _SCALE[level]))
+_Cell = tuple[int, int, JointFailure]  # column, row
+
+
+def _fill_cells(axes: Axes, cells: Sequence[_Cell]) -> None:
+    """Fill the cells that have a share, as one artist: one per cell takes six times as long."""
+    filled = [(x, y, _choose_level(one)) for x, y, one in cells if _choose_level(one) is not None]
+    corners = [[(x + dx, y + dy) for dx, dy in _CELL_CORNERS] for x, y, _ in filled]
+    colours = [_SCALE[level] for *_, level in filled if level is not None]
+    axes.add_collection(PolyCollection(corners, facecolors=colours, lw=0))
+
+
+def _choose_level(failure: JointFailure) -> int | None:
+    """Choose the colour of a cell; None for a share that is unknown or of few labels."""
+    if failure.pck is None or failure.labelled < _MIN_LABELS:
+        return None
+    return min(int(failure.pck * len(_SCALE)), len(_SCALE) - 1)
+
+
+def _write_cell(axes: Axes, x: int, y: int, failure: JointFailure) -> None:
+    level = _choose_level(failure)
+    text = "–" if failure.pck is None else f"{100 * failure.pck:.0f}"
+    if failure.pck is not None and level is None:
+        text = f"({text})"
     ink = ON_COLOUR if level in (0, len(_SCALE) - 1) else ON_PALE
-    axes.text(x, y, text, ha="center", va="center", size=SMALL_TYPE, color=ink)
-
-
-def _make_rectangle(x: int, y: int, colour: str) -> Rectangle:
-    return Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=colour, lw=0)
+    colour = LIGHT.muted if level is None else ink
+    axes.text(x, y, text, ha="center", va="center", size=SMALL_TYPE, color=colour)
 
 
 def draw_precision_recall(curves: Sequence[PrecisionCurve], oks: float = 0.5) -> Figure:
@@ -195,6 +212,7 @@ def draw_density_axes(breakdown: DensityBreakdown) -> Figure:
         axes.set(ylim=(0, top))
         if axis == "pixels_per_joint":
             axes.set_xscale("log")
+            label_log_axis(axes.xaxis)
         else:
             axes.set_xlim(0, 1)
         axes.set_xlabel(label, color=LIGHT.muted)

@@ -50,10 +50,16 @@ def draw_ap_by_class(
         heights = [0.0 if m is None else m.value for m in row]
         label = label_run(group.first_run, firsts)
         axes.bar(x, heights, width * 0.92, label=label, **styles[index].bar_options())
+        whiskers = [
+            (position, m.low, m.high)
+            for position, m in zip(x, row, strict=True)
+            if m is not None and m.has_ends
+        ]
+        if whiskers:
+            axes.vlines(*zip(*whiskers, strict=True), color=LIGHT.ink, lw=1.1, zorder=3)
         for position, m in zip(x, row, strict=True):
             above = 0.0 if m is None else m.value
             if m is not None and m.has_ends:
-                axes.vlines(position, m.low, m.high, color=LIGHT.ink, lw=1.1, zorder=3)
                 above = m.high
             if len(groups) <= 4:
                 text = "–" if m is None else f"{m.value:.1f}"

@@ -10,7 +10,9 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter, NullLocator
 from numpy.typing import NDArray
 
 from smallpose.core.density import DENSITIES
@@ -108,6 +110,28 @@ RC: dict[Any, Any] = {
     "svg.fonttype": "path",
     "axes.unicode_minus": True,
 }
+
+
+class _PlainLogFormatter(LogFormatter):
+    """Labels the ticks that matplotlib's formatter labels, with plain numbers."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """Return the label of a tick; "" where it has none."""
+        return f"{x:,.15g}" if super().__call__(x, pos) else ""
+
+
+def label_log_axis(axis: Axis) -> None:
+    """Label a logarithmic axis, whose data are drawn, with plain numbers.
+
+    Powers of ten are higher than the labels of axes beside them, and take a parser of formulas.
+    Values between them are ticks only where the data span less than two of them.
+    """
+    axis.set_major_formatter(_PlainLogFormatter())
+    low, high = axis.get_view_interval()
+    if high >= 100 * low:
+        axis.set_minor_locator(NullLocator())
+    else:
+        axis.set_minor_formatter(_PlainLogFormatter(labelOnlyBase=False))
 
 
 def create_figure(width: float, height: float) -> Figure:

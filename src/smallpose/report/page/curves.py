@@ -80,7 +80,7 @@ class Axis:
     def to_scale(self) -> Scale:
         """Return the people's values with their bins."""
         max_ratio = MAX_HEIGHT_RATIO if self.key == "height" else None
-        return Scale(self.values, self.num_bins, max_ratio)
+        return Scale(self.values, self.num_bins, max_ratio, self.has_intervals)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the axis for JSON, without the people's values."""
@@ -215,8 +215,10 @@ def compute_curves(
         for result, colour in zip(results, colours, strict=True)
     ]
     density = []
-    for selection in selections:
-        axes = build_axes(selection.truth)
+    ceilings = {}
+    all_axes = [build_axes(selection.truth) for selection in selections]
+    for selection, axes in zip(selections, all_axes, strict=True):
+        ceilings[selection.key] = _compute_ceilings(selection.truth, results[0], axes)
         num_resamples = NUM_RESAMPLES if has_intervals and selection is first else 0
         resampling = _draw_images(selection.truth)
         outside = measure_share_outside(selection.truth.boxes_xywh, selection.truth.keypoints)
@@ -236,13 +238,8 @@ def compute_curves(
                 limit = find_height_limit(selection.truth, own.matches)
             run["half"][selection.key] = _describe_limit(limit)
     data = {
-        "ceilings": {
-            selection.key: _compute_ceilings(
-                selection.truth, results[0], build_axes(selection.truth)
-            )
-            for selection in selections
-        },
-        "axes": [axis.to_dict() for axis in build_axes(first.truth)],
+        "ceilings": ceilings,
+        "axes": [axis.to_dict() for axis in all_axes[0]],
         "selections": [{"key": s.key, "label": s.label} for s in selections],
         "runs": runs,
     }
@@ -253,17 +250,13 @@ def _compute_ap_along(
     truth: Instances, predictions: Predictions, axes: Sequence[Axis], num_resamples: int
 ) -> dict[str, list[Bin]]:
     """Compute AP along all axes, by their keys."""
-    along: dict[str, list[Bin]] = {}
-    for has_intervals in (True, False):
-        chosen = [axis for axis in axes if axis.has_intervals == has_intervals]
-        bins = compute_binned_aps(
-            truth,
-            predictions,
-            [axis.to_scale() for axis in chosen],
-            num_resamples=num_resamples if has_intervals else 0,
-        )
-        along |= {axis.key: one for axis, one in zip(chosen, bins, strict=True)}
-    return along
+    bins = compute_binned_aps(
+        truth,
+        predictions,
+        [axis.to_scale() for axis in axes],
+        num_resamples=num_resamples,
+    )
+    return {axis.key: one for axis, one in zip(axes, bins, strict=True)}
 
 
 def _compute_ceilings(
