@@ -94,7 +94,9 @@ class Method:
         scores, boxes, visible, poses = (output[0] for output in outputs[:4])
         points = outputs[4]
         kept = np.flatnonzero(scores > settings["score_above"])
-        kept = kept[box_nms(boxes[kept], scores[kept], settings["iou_above"])]
+        kept = kept[
+            box_nms(boxes[kept], scores[kept], settings["iou_above"])[: settings["max_people"]]
+        ]
         if not len(kept):
             return np.zeros((0, visible.shape[1], 2)), visible[kept]
         (keypoints,) = self.run_graph("people.onnx", poses[kept], boxes[kept], points[kept])
@@ -105,7 +107,7 @@ class Method:
         settings = self.description["people"]
         roots, *maps = (output[0] for output in outputs)
         y, x = np.nonzero(roots > settings["score_above"])
-        order = np.argsort(-roots[y, x], kind="stable")
+        order = np.argsort(-roots[y, x], kind="stable")[: settings["max_people"]]
         xy = np.stack([x, y], axis=1)[order]
         if not len(xy):
             k = len(self.description["skeleton"]["joints"])

@@ -106,6 +106,31 @@ def test_a_full_image_method_gives_the_same_people(name, flip, example, tmp_path
     np.testing.assert_allclose(theirs[..., 2], ours[..., 2], atol=1e-3 * largest)
 
 
+@pytest.mark.parametrize("name", [*TOP_DOWN, *SLOW, *FULL_IMAGE])
+def test_a_batch_of_any_size_gives_what_single_images_give(name, tmp_path):
+    import onnxruntime
+
+    method = create_with_peaks(name)
+    export_onnx(method, tmp_path, flip_test=False)
+    session = onnxruntime.InferenceSession(str(tmp_path / "network.onnx"))
+    w, h = method.input_wh
+    images = np.stack([make_image(h + 8 * n, w)[-h:] for n in range(3)])
+    names = [one.name for one in session.get_outputs()]
+    (batch_input,) = session.get_inputs()
+    assert batch_input.shape[0] == "n"
+    batch = session.run(None, {batch_input.name: images})
+    for index in range(3):
+        single = session.run(None, {batch_input.name: images[index : index + 1]})
+        for output, all_of_batch, one in zip(names, batch, single, strict=True):
+            if output == "points":  # of RTMO's cells, the same for any number of images
+                continue
+            assert len(one) == 1 and len(all_of_batch) == 3
+            scale = max(np.abs(one).max(), 1)
+            # Where two values of a map are nearly equal, another of them may be the largest.
+            is_near = np.abs(all_of_batch[index] - one[0]) < 1e-4 * scale
+            assert is_near.mean() > 0.99
+
+
 def test_the_command_exports_a_run_and_describes_it(tmp_path, capsys):
     from smallpose.training.checkpoint import save_model
 

@@ -10,6 +10,7 @@ number of crops, images and people is dynamic; the sides of an image are fixed.
 import io
 import json
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,12 @@ from smallpose.inference.onnx.graphs import (
     RtmoCells,
     RtmoPeople,
 )
+from smallpose.inference.onnx.precision import copy_with_half_network, quantize_weights
+from smallpose.inference.onnx.rtmlib_layout import (
+    create_rtmlib_graph,
+    describe_rtmlib,
+    make_rtmlib_example,
+)
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.checkpoints.read import skeleton_to_json
 from smallpose.methods.cid import CID
@@ -48,38 +55,68 @@ README = "README.md"
 _FIXED = {NETWORK: ("points",), PEOPLE: ("heatmaps", "offsets", "features")}
 
 
-def export_onnx(method: PoseMethod, out: Path, flip_test: bool | None = None) -> list[Path]:
+def export_onnx(
+    method: PoseMethod,
+    out: Path,
+    flip_test: bool | None = None,
+    layout: str = "own",
+    precision: str = "float32",
+) -> list[Path]:
     """Write a method's graphs and `method.json` to a folder.
 
     Args:
         out: created if it does not exist.
         flip_test: average with the mirrored image inside the graph (default: as the method does).
-    Returns: the files: `network.onnx`, for full-image methods `people.onnx`, `method.json` and
-        `README.md`.
+        layout: "own", or "rtmlib" for the inputs and outputs that rtmlib expects.
+        precision: in which the network is computed, one of `PRECISIONS`.
+    Returns: the files: `network.onnx`, in our own layout of full-image methods also `people.onnx`,
+        `method.json` and `README.md`.
 
-    Raises: InputError if ONNX is not installed.
+    Raises: InputError if ONNX is not installed, or the layout has no place for the method's
+        outputs.
     """
     _require_onnx()
     method = method.to("cpu").eval()
     if flip_test is None:
         flip_test = method.default_flip_test if isinstance(method, FullImageMethod) else True
     flip_test = method.allow_flip_test(flip_test)
-    w, h = method.input_wh
-    images = torch.randint(0, 256, (2, h, w, 3), dtype=torch.uint8)
-    network, people = _create_graphs(method, flip_test)
-    examples: dict[str, tuple[nn.Module, tuple[Tensor, ...]]] = {NETWORK: (network, (images,))}
-    if people is not None:
-        with torch.no_grad():
-            examples[PEOPLE] = people, _make_example_people(method, network(images))
-    description = describe_graphs(method, flip_test, list(examples))
-    for name, (graph, example) in examples.items():
-        _write_graph(graph, example, out / name, build_metadata(description))
+    if precision == "float16":
+        method = copy_with_half_network(method)
+    graphs: list[tuple[str, nn.Module, tuple[Tensor, ...]]]
+    if layout == "rtmlib":
+        graphs = [(NETWORK, create_rtmlib_graph(method, flip_test), (make_rtmlib_example(method),))]
+    else:
+        graphs = _create_graphs(method, flip_test)
+    description = describe_graphs(method, flip_test, [name for name, _, _ in graphs])
+    description |= {"layout": layout, "precision": precision, "opset": OPSET}
+    if layout == "rtmlib":
+        description |= describe_rtmlib(method)
+    models = {name: _trace_graph(graph, example, name) for name, graph, example in graphs}
+    if precision == "int8":
+        models = {name: quantize_weights(model) for name, model in models.items()}
+    description["operators"] = {name: count_operators(model) for name, model in models.items()}
+    for name, model in models.items():
+        write_atomically(out / name, _add_metadata(model, build_metadata(description)))
     write_atomically(out / ABOUT, json.dumps(description, indent=2))
     write_atomically(out / README, format_readme(description))
-    return [*(out / name for name in examples), out / ABOUT, out / README]
+    return [*(out / name for name in models), out / ABOUT, out / README]
 
 
-def _create_graphs(method: PoseMethod, flip_test: bool) -> tuple[nn.Module, nn.Module | None]:
+def _create_graphs(
+    method: PoseMethod, flip_test: bool
+) -> list[tuple[str, nn.Module, tuple[Tensor, ...]]]:
+    """Return the graphs of our own layout: file name, module, and inputs to trace it with."""
+    w, h = method.input_wh
+    images = torch.randint(0, 256, (2, h, w, 3), dtype=torch.uint8)
+    network, people = _create_modules(method, flip_test)
+    graphs: list[tuple[str, nn.Module, tuple[Tensor, ...]]] = [(NETWORK, network, (images,))]
+    if people is not None:
+        with torch.no_grad():
+            graphs.append((PEOPLE, people, _make_example_people(method, network(images))))
+    return graphs
+
+
+def _create_modules(method: PoseMethod, flip_test: bool) -> tuple[nn.Module, nn.Module | None]:
     if isinstance(method, RTMO):
         return RtmoCells(method), RtmoPeople(method)
     if isinstance(method, DEKR):
@@ -101,11 +138,14 @@ def _make_example_people(
     return *(m[0] for m in maps), roots, torch.tensor([0.9, 0.8, 0.7])
 
 
-def _write_graph(
-    graph: Any, example: tuple[Tensor, ...], path: Path, metadata: Mapping[str, str]
-) -> None:
+def _trace_graph(graph: Any, example: tuple[Tensor, ...], file: str) -> Any:
+    """Return the graph as ONNX's `ModelProto`."""
+    import onnx
+
     names: Sequence[str] = (*graph.inputs, *graph.outputs)
-    dynamic_axes = {name: {0: "n"} for name in names if name not in _FIXED[path.name]}
+    dynamic_axes = {name: {0: "n"} for name in names if name not in _FIXED[file]}
+    for name in getattr(graph, "counted", ()):
+        dynamic_axes[name][1] = "people"
     buffer = io.BytesIO()
     with torch.no_grad(), warnings.catch_warnings():
         # The tracer warns that sides are fixed, which is intended; the exporter warns that it is
@@ -121,15 +161,23 @@ def _write_graph(
             opset_version=OPSET,
             dynamo=False,
         )
-    write_atomically(path, _add_metadata(buffer.getvalue(), metadata))
+    return onnx.load_model_from_string(buffer.getvalue())
 
 
-def _add_metadata(model: bytes, metadata: Mapping[str, str]) -> bytes:
+def count_operators(model: Any) -> dict[str, int]:
+    """Count the nodes of a graph by operator; those of another domain have its name before them."""
+    counts = Counter(
+        f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
+        for node in model.graph.node
+    )
+    return dict(sorted(counts.items()))
+
+
+def _add_metadata(model: Any, metadata: Mapping[str, str]) -> bytes:
     import onnx
 
-    proto = onnx.load_model_from_string(model)
-    onnx.helper.set_model_props(proto, dict(metadata))
-    data: bytes = proto.SerializeToString()
+    onnx.helper.set_model_props(model, dict(metadata))
+    data: bytes = model.SerializeToString()
     return data
 
 
@@ -157,6 +205,7 @@ def describe_graphs(method: PoseMethod, flip_test: bool, files: Sequence[str]) -
     people: dict[str, Any] = {
         "score_above": method.score_threshold,
         "oks_above": method.oks_threshold,
+        "max_people": method.max_people,
     }
     if isinstance(method, RTMO):
         people["iou_above"] = method.iou_threshold

@@ -2,21 +2,24 @@
 
 from typing import Any
 
+from smallpose.inference.onnx.rtmlib_notes import format_rtmlib_notes
+
 # What other runtimes must be told, because their default is another; key and value as they take it.
 OPENVINO_HINTS = {"INFERENCE_PRECISION_HINT": "f32"}
 _README = """# {method} as ONNX
 
-| file | content |
-|---|---|
+| file | content | operators of ONNX |
+|---|---|---|
 {files}
-| `method.json` | input size, joints, and what is left to the caller |
+| `method.json` | input size, joints, and what is left to the caller | |
 
-Input: {input}. Inside the graph: {inside}. The caller {caller}; `examples/onnx_predict.py` of
-smallpose does so with onnxruntime, NumPy and OpenCV.
+Opset {opset}. Input: {input}.
+The number of {counted} in a batch is free, the sides of an image are fixed.
+Inside the graph: {inside}. {caller}
 
 ## Precision
 
-The graphs compute in float32, and so does onnxruntime on a CPU. OpenVINO does not by default: on
+{precision} OpenVINO does not keep float32 by default: on
 CPUs with bfloat16 (AVX512-BF16, AMX) it rounds to it, which moves keypoints by several px. Tell it
 to compute in float32:
 
@@ -34,6 +37,20 @@ Crops are cut by `cv2.warpAffine`, whose result differs between versions of Open
 positions to 1/32 px, 5.0 does not). For equal keypoints use the version of the results you compare
 with; `smallpose predict` records it.
 """
+_PRECISIONS = {
+    "float32": "The graphs compute in float32, and so does onnxruntime on a CPU.",
+    "float16": "The network has float16 weights and outputs; normalisation and decoding are "
+    "float32. onnxruntime\ncomputes most of it in float32 on a CPU. `smallpose export --check` "
+    "measures what it costs.",
+    "int8": "The weights have 8 bits, and activations are quantized for each batch while it runs: "
+    "a file of a quarter\nof the size. `smallpose export --check` measures what it costs.",
+}
+_CALLERS = {
+    "crop": "The caller cuts crops and maps keypoints back to the image;\n"
+    "`examples/onnx_predict.py` of smallpose does so with onnxruntime, NumPy and OpenCV.",
+    "picture": "The caller fits images into the input and selects people;\n"
+    "`examples/onnx_predict.py` of smallpose does so with onnxruntime, NumPy and OpenCV.",
+}
 _PARTS = {
     "network.onnx": "images to keypoints, or to candidates of people",
     "people.onnx": "selected people to keypoints",
@@ -48,7 +65,7 @@ def build_metadata(description: dict[str, Any]) -> dict[str, str]:
         description: the content of `method.json`.
     """
     hints = {f"{_METADATA_PREFIX}{key}": value for key, value in OPENVINO_HINTS.items()}
-    return {"method": description["method"], "precision": "float32", **hints}
+    return {"method": description["method"], "precision": description["precision"], **hints}
 
 
 def format_readme(description: dict[str, Any]) -> str:
@@ -58,17 +75,27 @@ def format_readme(description: dict[str, Any]) -> str:
         description: the content of `method.json`.
     """
     is_top_down = "crop" in description
-    caller = "cuts crops and maps keypoints back to the image"
-    if not is_top_down:
-        caller = "fits images into the input and selects people"
+    is_rtmlib = description["layout"] == "rtmlib"
+    caller = _CALLERS["crop" if is_top_down else "picture"]
+    if is_rtmlib:
+        caller = f"rtmlib {description['rtmlib']['version']} does the rest."
     files: list[str] = description["files"]
-    return _README.format(
+    readme = _README.format(
         method=description["method"],
-        files="\n".join(f"| `{name}` | {_PARTS[name]} |" for name in files),
+        files="\n".join(_format_file(name, description) for name in files),
+        opset=description["opset"],
         input=description["input"],
+        counted="crops" if is_top_down else "images",
         inside=description["inside_the_graph"],
         caller=caller,
+        precision=_PRECISIONS[description["precision"]],
         network=files[0],
         hints=OPENVINO_HINTS,
         hint_key=f"{_METADATA_PREFIX}{next(iter(OPENVINO_HINTS))}",
     )
+    return readme + (format_rtmlib_notes(description) if is_rtmlib else "")
+
+
+def _format_file(name: str, description: dict[str, Any]) -> str:
+    operators = ", ".join(f"{op} {n}" for op, n in description["operators"][name].items())
+    return f"| `{name}` | {_PARTS[name]} | {operators} |"

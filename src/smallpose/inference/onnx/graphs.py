@@ -53,7 +53,7 @@ class RtmoCells(nn.Module):
         Returns: (b, p) scores, (b, p, 4) boxes in px, (b, p, k) visibility, (b, p, c) pose vectors
             and (p, 2) points of the cells.
         """
-        outputs = self.method(self.method.prepare(images))
+        outputs = self.method.run_network(self.method.prepare(images))
         boxes = decode_boxes(outputs.bbox_preds, outputs.grid_points)
         scores = outputs.cls_scores.sigmoid()[..., 0]
         return scores, boxes, outputs.kpt_vis.sigmoid(), outputs.pose_vecs, outputs.xy
@@ -142,9 +142,9 @@ class CidMaps(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Compute (b, h, w) root peaks and (b, passes, c, h, w) features, plain and mirrored."""
         x = self.method.prepare(images)
-        passes = [self.method(x)[1]]
+        passes = [self.method.run_network(x)[1]]
         if self.flip_test:
-            passes.append(self.method(x.flip(-1))[1].flip(-1))
+            passes.append(self.method.run_network(x.flip(-1))[1].flip(-1))
         roots = sum(self.method.head(f)[:, -1:] for f in passes) / len(passes)
         kernel = choose_peak_kernel(*passes[0].shape[2:])
         return _suppress_non_peaks(smooth_heatmaps(roots)[:, 0], kernel), torch.stack(passes, dim=1)

@@ -1,0 +1,58 @@
+"""Format how an exported file differs from its original."""
+
+from smallpose.core.table import build_text_table
+from smallpose.evaluation.analysis.comparison import Difference
+from smallpose.evaluation.console_table import format_number
+from smallpose.inference.onnx.check_export import EXPORTED, ORIGINAL, ExportCheck
+
+_METRICS = ("AP", "AP_S")
+
+
+def format_check(check: ExportCheck) -> str:
+    """Format a check for the terminal."""
+    first, second = check.num_people
+    x, y = check.shift_px
+    lines = [
+        f"{first:,} people by the original, {second:,} by the file, {check.num_paired:,} are the "
+        "same person",
+        f"joints differ by {check.median_px:.3f} px at the median, 99 % by at most "
+        f"{check.p99_px:.3f}, all by at most {check.max_px:.3f} px of the network's input; median "
+        f"shift ({x:+.3f}, {y:+.3f})",
+    ]
+    rows = [_format_difference(d) for d in check.comparison.differences if d.name in _METRICS]
+    ap = build_text_table(["", ORIGINAL, EXPORTED, "difference", "95 %"], rows)
+    worst = build_text_table(
+        ["least alike", "height px", "joint", "moved px", "OKS"],
+        [
+            [
+                one.file_name,
+                f"{one.height_px:.0f}",
+                one.joint,
+                f"{one.moved_px:.3f}",
+                f"{one.oks:.4f}",
+            ]
+            for one in check.worst
+        ],
+    )
+    return "\n".join([*lines, "", ap.to_text(), "", worst.to_text()])
+
+
+def format_verdict(check: ExportCheck) -> str:
+    """Say in one line whether the file is equal to its original."""
+    if not check.problems:
+        return "equal: the file gives the poses of the original"
+    return f"not equal: {'; '.join(check.problems)}"
+
+
+def _format_difference(d: Difference) -> list[str]:
+    ends = "n/a"
+    if d.interval is not None:
+        low, high = (format_number(end, 3, sign=True) for end in (d.interval.low, d.interval.high))
+        ends = f"{low}…{high}"
+    return [
+        d.name,
+        format_number(d.base_value, 3),
+        format_number(d.other_value, 3),
+        format_number(d.difference, 3, sign=True),
+        ends,
+    ]

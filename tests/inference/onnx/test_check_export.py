@@ -1,0 +1,145 @@
+"""An export that is not its original is caught, and a float32 export is equal."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from smallpose.cli.main import main
+
+pytest.importorskip("onnx", reason="needs the extra [onnx]")
+pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
+
+import onnx
+from onnx import numpy_helper
+from tests.inference.onnx.test_export import create_with_peaks, make_image
+
+from smallpose.core.skeleton import COCO17
+from smallpose.inference.onnx.check_export import check_export
+from smallpose.inference.onnx.export import export_onnx
+from smallpose.training.checkpoint import save_model
+
+NUM_IMAGES = 8
+
+
+@pytest.fixture(scope="module")
+def built_set(tmp_path_factory):
+    """Return a folder with labels and images as a built set has them."""
+    folder = tmp_path_factory.mktemp("set")
+    images, annotations = [], []
+    for index in range(NUM_IMAGES):
+        image = make_image(160, 180)[:, :: -1 if index % 2 else 1]
+        (folder / "images").mkdir(exist_ok=True)
+        cv2.imwrite(str(folder / "images" / f"{index}.png"), np.roll(image, 11 * index, axis=1))
+        images.append({"id": index + 1, "file_name": f"{index}.png", "width": 180, "height": 160})
+        for number, (x, y, w, h) in enumerate(((20, 30, 40, 90), (90, 20, 50, 110))):
+            points = np.random.default_rng(index).uniform([x, y], [x + w, y + h], (17, 2))
+            keypoints = np.concatenate([points, np.full((17, 1), 2)], axis=1)
+            annotations.append(
+                {
+                    "id": 2 * index + number + 1,
+                    "image_id": index + 1,
+                    "category_id": 1,
+                    "bbox": [x, y, w, h],
+                    "area": w * h,
+                    "iscrowd": 0,
+                    "keypoints": keypoints.ravel().tolist(),
+                    "num_keypoints": 17,
+                }
+            )
+    category = {"id": 1, "name": "person", "keypoints": list(COCO17.joints), "skeleton": []}
+    content = {"images": images, "annotations": annotations, "categories": [category]}
+    (folder / "annotations").mkdir()
+    (folder / "annotations" / "test.json").write_text(json.dumps(content))
+    return folder
+
+
+def check(method, folder, built_set):
+    return check_export(
+        method, folder, built_set / "annotations" / "test.json", built_set / "images"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        ("simple_baseline_r18_tiny", "own"),
+        ("simcc_r18_tiny", "rtmlib"),
+        ("rtmo_tiny", "own"),
+        ("rtmo_tiny", "rtmlib"),
+        ("cid_hrnet_w8_tiny", "own"),
+    ],
+)
+def test_a_float32_export_is_equal(name, layout, built_set, tmp_path):
+    method = create_with_peaks(name)
+    if name.startswith("cid"):
+        method.max_people = 5
+    export_onnx(method, tmp_path, layout=layout)
+    result = check(method, tmp_path, built_set)
+    assert result.num_people[0] == result.num_people[1] == result.num_paired >= NUM_IMAGES
+    assert not result.problems
+    assert result.median_px < 1e-3
+
+
+@pytest.fixture
+def exported(tmp_path):
+    method = create_with_peaks("simple_baseline_r18_tiny")
+    export_onnx(method, tmp_path)
+    return method, tmp_path, onnx.load(tmp_path / "network.onnx")
+
+
+def test_a_shift_by_half_a_pixel_is_caught(exported, built_set):
+    method, folder, model = exported
+    model.graph.initializer.append(
+        numpy_helper.from_array(np.array([0.5, 0.0], np.float32), "planted")
+    )
+    for node in model.graph.node:
+        for index, name in enumerate(node.output):
+            if name == "keypoints":
+                node.output[index] = "unshifted"
+    model.graph.node.append(onnx.helper.make_node("Add", ["unshifted", "planted"], ["keypoints"]))
+    onnx.save(model, folder / "network.onnx")
+    result = check(method, folder, built_set)
+    assert result.shift_px == pytest.approx((0.5, 0.0), abs=1e-3)
+    assert "shifted by (+0.50, +0.00) px" in result.problems[0]
+
+
+def test_a_broken_normalisation_is_caught(exported, built_set):
+    method, folder, model = exported
+    mean = np.array([123.675, 116.28, 103.53], np.float32)
+    changed = 0
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Constant" and np.array_equal(
+                numpy_helper.to_array(attribute.t).ravel(), mean
+            ):
+                attribute.t.CopyFrom(numpy_helper.from_array(mean[::-1].copy()))
+                changed += 1
+    for initializer in model.graph.initializer:
+        if np.array_equal(numpy_helper.to_array(initializer).ravel(), mean):
+            value = numpy_helper.from_array(mean[::-1].copy(), initializer.name)
+            initializer.CopyFrom(value)
+            changed += 1
+    assert changed == 1
+    onnx.save(model, folder / "network.onnx")
+    result = check(method, folder, built_set)
+    assert result.problems
+    assert result.worst[0].oks < 0.99 and result.worst[0].moved_px > 1
+
+
+def test_the_command_checks_and_writes_what_it_measured(built_set, tmp_path, capsys):
+    method = create_with_peaks("simcc_r18_tiny")
+    save_model(method, tmp_path / "run", method.recipes["quick"])
+    words = ["export", "simcc_r18_tiny", "--weights", str(tmp_path / "run"), "--to", "onnx"]
+    out = tmp_path / "out"
+    options = ["--layout", "rtmlib", "--check", str(built_set), "--out", str(out)]
+    assert main([*words, *options]) == 0
+    printed = capsys.readouterr().out
+    assert "equal: the file gives the poses of the original" in printed
+    record = json.loads((out / "check.json").read_text())
+    assert record["problems"] == [] and record["num_people"] == [16, 16]
+    assert len(record["worst"]) == 5
+    assert main([*words, "--check", str(tmp_path), "--out", str(out)]) == 2
+    assert main(["export", "simcc_r18_tiny", "--to", "onnx", "--out", str(out)]) == 2
+    assert "has no weights of its own" in capsys.readouterr().err
