@@ -5,6 +5,7 @@ import json
 import math
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from smallpose.evaluation.evaluate import Evaluation
     from smallpose.evaluation.measures.definition import Measure
 
+# Parts of COCO-WholeBody, under xtcocotools' names.
+PARTS = ("body", "foot", "face", "lefthand", "righthand", "wholebody")
 HELP = "Compute AP and AR of pose results by person size and keypoint density."
 EXAMPLE = f"""\
 smallpose evaluate {DEMO_TRUTH} \\
@@ -44,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PREDICTIONS.json",
         help="COCO keypoint results, or the file or folder of another tool (docs/evaluate.md).",
     )
-    add_scoring_options(parser, protocols="coco,owned,recall")
+    add_scoring_options(parser, protocols="coco,owned,recall", parts=PARTS)
     more = parser.add_argument_group("intervals and breakdowns")
     add_option(
         more,
@@ -160,8 +163,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(files, "all numbers")
 
 
-def add_scoring_options(parser: OptionGroup, protocols: str) -> None:
-    """Add the options that decide what a number means; `compare` has them, too."""
+def add_scoring_options(parser: OptionGroup, protocols: str, parts: Sequence[str] = ()) -> None:
+    """Add the options that decide what a number means; `compare` has them, too.
+
+    Args:
+        parts: of COCO-WholeBody that --keypoints may name; with them there is --rules.
+    """
     group = parser.add_argument_group("scoring")
     add_option(
         group,
@@ -198,10 +205,21 @@ def add_scoring_options(parser: OptionGroup, protocols: str) -> None:
     add_option(
         group,
         "--keypoints",
-        choices=("coco17", "all"),
+        choices=("coco17", "all", *parts),
+        metavar="coco17|all" + ("|PART" if parts else ""),
         default_text="those that the predictions have",
-        help="Score COCO's 17 keypoints or all keypoints of the ground truth.",
+        help="Score COCO's 17 keypoints or all keypoints of the ground truth"
+        + (f", or as xtcocotools a part of COCO-WholeBody: {', '.join(parts)}." if parts else "."),
     )
+    if parts:
+        add_option(
+            group,
+            "--rules",
+            choices=("coco", "crowdpose"),
+            default="coco",
+            help="Score by CrowdPose's rules: 14 joints, 0.53 of the box as area, AP of easy, "
+            "medium and hard images.",
+        )
     add_sigmas_option(group)
     add_option(
         group,
@@ -256,7 +274,6 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.evaluation.analysis.half_detected import find_half_detected_height
     from smallpose.evaluation.console_table import WIDTH
     from smallpose.evaluation.file_evaluator import evaluate_file
-    from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import read_results
     from smallpose.system.files import write_atomically
     from smallpose.system.progress import print_written
@@ -279,7 +296,7 @@ def run_command(args: argparse.Namespace) -> None:
         from smallpose.evaluation.analysis.person_rows import check_people_path
 
         check_people_path(args.people)
-    truth = read_coco(args.truth, category=args.category)
+    truth, predictions, options = _read_by_rules(args, options)
     if args.swap is not None:
         from smallpose.io.joint_pairs import set_pairs_of_people
 
@@ -287,18 +304,25 @@ def run_command(args: argparse.Namespace) -> None:
     measures = _parse_measures(args, truth)
     breakdowns: dict[str, tuple[Any, str]] = {}
     needs_predictions = bool(args.diagnose or args.breakdown or args.people or measures)
-    needs_predictions |= args.video or args.slices is not None
+    needs_predictions |= args.video
     scored = evaluate_file(
         truth,
         args.predictions,
         keep_predictions=needs_predictions,
+        keep_matching=args.slices is not None,
+        predictions=predictions,
         intervals=args.intervals,
         seed=args.seed,
         **options,
     )
     result = scored.result
-    if scored.is_whole or needs_predictions:
-        predictions = scored.predictions or read_results(args.predictions, truth)
+
+    def load_predictions() -> "Predictions":
+        kept = scored.predictions
+        return read_results(args.predictions, truth) if kept is None else kept
+
+    if scored.is_whole or needs_predictions or scored.matching:
+        predictions = load_predictions()
         if scored.is_whole:
             from smallpose.evaluation.ceiling.whole_pixels import add_whole_number_note
 
@@ -316,18 +340,16 @@ def run_command(args: argparse.Namespace) -> None:
             breakdowns = build_breakdowns(
                 names, truth, predictions, result, options, args.intervals, args.seed
             )
-        if args.slices:
+        if scored.matching:
             from smallpose.evaluation.slices.slice_tables import build_slices
 
             breakdowns["slices"] = build_slices(
                 args.slices,
                 parse_names(args.slice_by),
-                truth,
-                predictions,
+                scored.matching,
                 result,
                 num_resamples=args.intervals,
                 seed=args.seed,
-                **options,
             )
         if measures:
             from smallpose.evaluation.measures.measure_tables import build_measure_section
@@ -353,11 +375,15 @@ def run_command(args: argparse.Namespace) -> None:
                 seed=args.seed,
                 **options,
             )
+    if args.rules == "crowdpose":
+        from smallpose.evaluation.analysis.crowdpose_rules import build_crowding_section
+
+        breakdowns["crowdpose"] = build_crowding_section(truth, result)
     _write_tables(args, result)
     if args.figures:
-        _draw_figures(args, truth, result, options)
+        _draw_figures(args, truth, load_predictions(), result, options)
     if args.worst:
-        _draw_worst_people(args, truth, options)
+        _draw_worst_people(args, truth, load_predictions(), options)
     half = find_half_detected_height(result)
     everything = result.to_dict() | {"half_detected_px": half.to_dict()}
     everything |= {name: data for name, (data, _) in breakdowns.items()}
@@ -372,6 +398,39 @@ def run_command(args: argparse.Namespace) -> None:
         return
     last = textwrap.fill(f"{half.describe()}.", WIDTH, break_on_hyphens=False)
     print("\n\n".join([str(result), *(lines for _, lines in breakdowns.values()), last]))
+
+
+def _read_by_rules(
+    args: argparse.Namespace, options: dict[str, Any]
+) -> "tuple[Instances, Predictions | None, dict[str, Any]]":
+    """Read the ground truth, and the results where the rules change them; return the options, too.
+
+    Raises: InputError where the rules do not fit the files or each other.
+    """
+    from smallpose.io.coco_annotations import read_coco
+
+    if args.keypoints in PARTS:
+        for is_given, flag in ((args.video, "--video"), (args.rules != "coco", "--rules")):
+            if is_given:
+                raise InputError(
+                    f"--keypoints {args.keypoints}", f"{flag} does not know parts", f"omit {flag}"
+                )
+        from smallpose.evaluation.part_files import read_part
+
+        part = read_part(args.truth, args.predictions, args.keypoints, args.category)
+        sigmas = part.sigmas if options["sigmas"] is None else options["sigmas"]
+        return part.truth, part.predictions, options | {"keypoints": None, "sigmas": sigmas}
+    truth = read_coco(args.truth, category=args.category)
+    if args.rules == "coco":
+        return truth, None, options
+    from smallpose.evaluation.analysis.crowdpose_rules import (
+        get_crowdpose_options,
+        take_scored_poses,
+    )
+    from smallpose.io.coco_results import read_results
+
+    options = get_crowdpose_options(truth, options)
+    return truth, take_scored_poses(read_results(args.predictions, truth)), options
 
 
 def _parse_measures(args: argparse.Namespace, truth: "Instances") -> "tuple[Measure, ...]":
@@ -391,20 +450,21 @@ def _parse_measures(args: argparse.Namespace, truth: "Instances") -> "tuple[Meas
 
 
 def _draw_worst_people(
-    args: argparse.Namespace, truth: "Instances", options: dict[str, Any]
+    args: argparse.Namespace,
+    truth: "Instances",
+    predictions: "Predictions",
+    options: dict[str, Any],
 ) -> None:
     from smallpose.system.packages import require_packages
 
     require_packages("evaluate --worst", "cv2", "PIL", "matplotlib")
     from smallpose.evaluation.analysis.person_matches import match_people
-    from smallpose.io.coco_results import read_results
     from smallpose.report.images.encode import encode_image, open_image_reader
     from smallpose.report.images.sheet_drawing import draw_sheet
     from smallpose.report.images.worst_sheet import build_worst_sheet
     from smallpose.report.inputs.person_matching import RunPredictions
     from smallpose.system.files import write_atomically
 
-    predictions = read_results(args.predictions, truth)
     left_out = ("protocols", "max_detections")
     scoring = {key: value for key, value in options.items() if key not in left_out}
     matches = match_people(truth, predictions, None, **scoring)
@@ -427,7 +487,11 @@ def _name_model(path: Path) -> str:
 
 
 def _draw_figures(
-    args: argparse.Namespace, truth: "Instances", result: "Evaluation", options: dict[str, Any]
+    args: argparse.Namespace,
+    truth: "Instances",
+    predictions: "Predictions",
+    result: "Evaluation",
+    options: dict[str, Any],
 ) -> None:
     from smallpose.evaluation.analysis.binned_ap import (
         MAX_HEIGHT_RATIO,
@@ -436,10 +500,8 @@ def _draw_figures(
         measure_height,
     )
     from smallpose.evaluation.ceiling.whole_pixels import compute_ceiling_bins
-    from smallpose.io.coco_results import read_results
     from smallpose.report.figures.evaluation import save_figures
 
-    predictions = read_results(args.predictions, truth)
     options = {key: value for key, value in options.items() if key != "protocols"}
     sizes = {key: value for key, value in options.items() if key in ("size_area", "size_limits")}
     options |= {"num_resamples": args.intervals, "seed": args.seed}

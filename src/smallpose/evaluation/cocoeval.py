@@ -53,7 +53,7 @@ from smallpose.evaluation.wholebody import (
     take_part_of_results,
 )
 
-_CROWD_LIMITS = (0.2, 0.8)  # of easy and medium in xtcocotools' summary
+CROWD_LIMITS = (0.2, 0.8)  # of easy and medium in xtcocotools' summary
 _REPLACEABLE = ("_prepare", "computeOks", "evaluateImg")
 
 
@@ -155,7 +155,10 @@ class COCOeval:
         gts = self.cocoGt.loadAnns(self.cocoGt.getAnnIds(imgIds=p.imgIds, **categories))
         dts = self.cocoDt.loadAnns(self.cocoDt.getAnnIds(imgIds=p.imgIds, **categories))
         if p.iouType in PART_TYPES:
-            require_part_fields(gts, dts, p.iouType)
+            where = f"COCOeval, {p.iouType}"
+            remedy = "give files in the form of COCO-WholeBody, or use iouType 'keypoints'"
+            for kind, records in (("annotation", gts), ("result", dts)):
+                require_part_fields(kind, records, p.iouType, where, remedy)
             gts, dts = take_part_of_people(gts, p.iouType), take_part_of_results(dts, p.iouType)
         if p.iouType == "keypoints_crowd":
             dts = [dt for dt in dts if has_scored_joint(dt["keypoints"])]
@@ -302,7 +305,7 @@ class COCOeval:
             )
         p = self.params
         level = {
-            key: int(np.searchsorted(_CROWD_LIMITS, image["crowdIndex"], side="right"))
+            key: int(np.searchsorted(CROWD_LIMITS, image["crowdIndex"], side="right"))
             for key, image in images.items()
         }
         means = []

@@ -20,6 +20,7 @@ from smallpose.evaluation.comparability import (
 )
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.console_table import format_evaluation
+from smallpose.evaluation.matching.arrays import ImageGroups, Ints, Matches
 from smallpose.evaluation.matching.greedy import match_detections
 from smallpose.evaluation.matching.image_groups import group_by_image
 from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select_keypoints
@@ -145,9 +146,26 @@ def evaluate(
     scored = select_keypoints(truth, predictions, config)
     groups = group_by_image(truth, predictions, config.detection_limit)
     matches = match_detections(groups, scored.poses, scored.classes, THRESHOLDS)
+    result = summarize_matches(scored, groups, matches, predictions, config)
+    return add_intervals(result, intervals, seed) if intervals else result
+
+
+def summarize_matches(
+    scored: ScoredPoses,
+    groups: ImageGroups,
+    matches: Matches,
+    predictions: Predictions,
+    config: ScoringConfig,
+    owners: Ints | None = None,
+) -> Evaluation:
+    """Count the matches and compute the metrics.
+
+    Args:
+        owners: (d,) of the detections, where they are known; see `protocols.find_owners`.
+    """
     boxes = get_detection_boxes(predictions)
-    counts = count_matches(scored, groups, matches, boxes, predictions.scores, config)
-    result = summarize_counts(
+    counts = count_matches(scored, groups, matches, boxes, predictions.scores, config, owners)
+    return summarize_counts(
         counts,
         config.protocols,
         describe_settings(config, scored, predictions.has_boxes),
@@ -155,7 +173,6 @@ def evaluate(
         list_detected_people(scored, groups, matches),
         collect_data_facts(scored, groups, boxes, predictions.has_boxes),
     )
-    return add_intervals(result, intervals, seed) if intervals else result
 
 
 def summarize_counts(

@@ -7,7 +7,7 @@ thread, and results of any size can be scored. The numbers are those of `evaluat
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from smallpose.evaluation.ceiling.whole_numbers import (
     are_whole,
     has_whole_numbers,
 )
-from smallpose.evaluation.evaluate import Evaluation, evaluate
+from smallpose.evaluation.evaluate import Evaluation, add_intervals, evaluate
 from smallpose.evaluation.evaluator import Evaluator, Piece
 from smallpose.io.coco_results import read_results
 from smallpose.io.coco_results_fast import map_results
@@ -28,6 +28,9 @@ from smallpose.io.joint_order_check import (
     list_sampled_rows,
 )
 from smallpose.io.json_text import UnsupportedJson
+
+if TYPE_CHECKING:
+    from smallpose.evaluation.slices.slice_matching import SliceMatching
 
 # With more people in an image, `evaluate` is better: it knows which candidates are hopeless.
 MAX_PEOPLE_IN_IMAGE = 1000
@@ -41,11 +44,13 @@ class FileEvaluation:
         result: of all detections.
         predictions: where the file was read as a whole, else None.
         is_whole: all coordinates are whole numbers, of enough detections to tell.
+        matching: the pairs that could match, from which slices are scored; where asked for.
     """
 
     result: Evaluation
     predictions: Predictions | None
     is_whole: bool
+    matching: "SliceMatching | None" = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,8 @@ def evaluate_file(
     path: Path | str,
     *,
     keep_predictions: bool = False,
+    keep_matching: bool = False,
+    predictions: Predictions | None = None,
     intervals: int = 0,
     seed: int = 0,
     **options: Any,
@@ -71,14 +78,27 @@ def evaluate_file(
 
     Args:
         keep_predictions: read the file as a whole.
+        keep_matching: read the file as a whole, and keep the pairs that could match.
+        predictions: of the file, where they were read already.
         options: as for `evaluate`.
     Raises: InputError as `read_results` and `evaluate`.
     """
-    scored = None if keep_predictions else _score_chunks(truth, path, options)
+    is_kept = keep_predictions or keep_matching or predictions is not None
+    scored = None if is_kept else _score_chunks(truth, path, options)
     if scored is not None:
         evaluator, is_whole = scored
         return FileEvaluation(evaluator.result(intervals, seed), None, is_whole)
-    predictions = read_results(path, truth)
+    if predictions is None:
+        predictions = read_results(path, truth)
+    if keep_matching:
+        # Imported here, because most evaluations have no slices and should start fast.
+        from smallpose.evaluation.slices.slice_matching import prepare_matching
+
+        matching = prepare_matching(truth, predictions, options)
+        result = matching.evaluate_all(predictions)
+        if intervals:
+            result = add_intervals(result, intervals, seed)
+        return FileEvaluation(result, predictions, has_whole_numbers(predictions), matching)
     result = evaluate(truth, predictions, intervals=intervals, seed=seed, **options)
     return FileEvaluation(result, predictions, has_whole_numbers(predictions))
 

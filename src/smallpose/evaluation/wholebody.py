@@ -26,7 +26,7 @@ _FACE = (
     *(8, 8, 9, 8, 8, 7, 10, 8, 9, 9, 9, 7, 7, 8, 11, 8, 8, 8, 10, 8),  # mouth
 )
 _HAND = (29, 22, 35, 37, 47, 26, 25, 24, 35, 18, 24, 22, 26, 17, 21, 21, 32, 20, 19, 22, 31)
-_PARTS = {
+PARTS = {
     "body": ("keypoints",),
     "foot": ("foot_kpts",),
     "face": ("face_kpts",),
@@ -34,7 +34,7 @@ _PARTS = {
     "righthand": ("righthand_kpts",),
     "wholebody": ("keypoints", "foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts"),
 }
-PART_TYPES = tuple(f"keypoints_{part}" for part in _PARTS)  # xtcocotools' `iouType`
+PART_TYPES = tuple(f"keypoints_{part}" for part in PARTS)  # xtcocotools' `iouType`
 
 
 def get_part_sigmas(iou_type: str) -> Floats:
@@ -48,7 +48,7 @@ def get_part_sigmas(iou_type: str) -> Floats:
         "lefthand_kpts": np.array(_HAND) / 1000,
         "righthand_kpts": np.array(_HAND) / 1000,
     }
-    return np.concatenate([of_field[field] for field in _list_fields(iou_type)])
+    return np.concatenate([of_field[field] for field in list_fields(iou_type)])
 
 
 def take_part_of_people(people: Sequence[Record], iou_type: str) -> list[Record]:
@@ -86,25 +86,27 @@ def has_scored_joint(keypoints: Sequence[float]) -> bool:
     return any(score > 0 for score in keypoints[2::3])
 
 
-def require_part_fields(people: Sequence[Record], results: Sequence[Record], iou_type: str) -> None:
-    """Refuse people and results without the fields of a part.
+def require_part_fields(
+    kind: str, records: Sequence[Record], iou_type: str, where: str, remedy: str
+) -> None:
+    """Refuse people or results without the fields of a part.
 
+    Args:
+        kind: "annotation" or "result".
+        where, remedy: of the message.
     Raises: InputError that names the first field that is missing.
     """
-    for kind, records in (("annotation", people), ("result", results)):
-        for record in records:
-            for field in _list_fields(iou_type):
-                if record.get(field) is None:
-                    raise InputError(
-                        f"COCOeval, {iou_type}, {kind} {record.get('id')}",
-                        f"has no {field}",
-                        "give files in the form of COCO-WholeBody, or use iouType 'keypoints'",
-                    )
+    for index, record in enumerate(records):
+        for field in list_fields(iou_type):
+            if record.get(field) is None:
+                number = record.get("id", index + 1)
+                raise InputError(f"{where}, {kind} {number}", f"has no {field}", remedy)
 
 
-def _list_fields(iou_type: str) -> tuple[str, ...]:
-    return _PARTS[iou_type.removeprefix("keypoints_")]
+def list_fields(iou_type: str) -> tuple[str, ...]:
+    """Return the fields of a record that have the joints of a part, in order."""
+    return PARTS[iou_type.removeprefix("keypoints_")]
 
 
 def _join_fields(record: Mapping[str, Any], iou_type: str) -> list[float]:
-    return [value for field in _list_fields(iou_type) for value in record[field]]
+    return [value for field in list_fields(iou_type) for value in record[field]]

@@ -18,6 +18,7 @@ from smallpose.evaluation.slices.evaluate_slices import (
     evaluate_image_slices,
     evaluate_person_slices,
 )
+from smallpose.evaluation.slices.slice_matching import prepare_matching
 from smallpose.evaluation.slices.slicing import make_slicing, make_slicings
 
 PROTOCOLS = ("coco", "owned", "recall")
@@ -57,7 +58,8 @@ def test_a_slice_of_people_equals_the_file_in_which_the_others_are_ignored(
     options = {"protocols": ("coco", "recall"), "max_detections": limit}
     result = evaluate(data.truth, data.predictions, **options)
     slicing = label(draw_labels(np.random.default_rng(seed), len(data.truth)))
-    scores = evaluate_person_slices(data.truth, data.predictions, result, [slicing], **options)
+    matching = prepare_matching(data.truth, data.predictions, options)
+    scores = evaluate_person_slices(matching, result, [slicing])
     for value, score in scores["kind"].items():
         counted = np.where(np.array(slicing.labels) == value, data.truth.num_keypoints, 0)
         alone = evaluate(replace(data.truth, num_keypoints=counted), data.predictions, **options)
@@ -76,9 +78,10 @@ def test_metrics_of_all_slices_together_are_those_of_the_counts_of_each(crowded_
         slicings = [
             make_slicing(name, [draw_labels(rng, len(data.truth))]) for name in ("one", "other")
         ]
-        arguments = (data.truth, data.predictions, result, slicings)
-        together = evaluate_person_slices(*arguments, **options)
-        apart = evaluate_person_slices(*arguments, num_resamples=10, **options)
+        matching = prepare_matching(data.truth, data.predictions, options)
+        assert matching.evaluate_all(data.predictions).to_json() == result.to_json()
+        together = evaluate_person_slices(matching, result, slicings)
+        apart = evaluate_person_slices(matching, result, slicings, num_resamples=10)
         for name, groups in together.items():
             assert list(groups) == list(apart[name])
             for value, score in groups.items():
@@ -90,9 +93,8 @@ def test_a_false_positive_is_owned_by_the_slice_of_its_person(crowded_dataset):
     data = crowded_dataset(3, images=40)
     result = evaluate(data.truth, data.predictions, protocols=("owned",))
     slicing = label(draw_labels(np.random.default_rng(0), len(data.truth)))
-    scores = evaluate_person_slices(
-        data.truth, data.predictions, result, [slicing], protocols=("owned",)
-    )["kind"]
+    matching = prepare_matching(data.truth, data.predictions, {"protocols": ("owned",)})
+    scores = evaluate_person_slices(matching, result, [slicing])["kind"]
     config = ScoringConfig(protocols=("owned",))
     scored = select_keypoints(data.truth, data.predictions, config)
     members = np.stack(

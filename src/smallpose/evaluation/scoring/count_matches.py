@@ -7,7 +7,7 @@ from smallpose.core.boxes import box_area
 from smallpose.core.instances import Instances
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.matching import native
-from smallpose.evaluation.matching.arrays import Bits, Floats, ImageGroups, Mask, Matches
+from smallpose.evaluation.matching.arrays import Bits, Floats, ImageGroups, Ints, Mask, Matches
 from smallpose.evaluation.matching.keypoint_selection import ScoredPoses
 from smallpose.evaluation.protocols import (
     CLASSES,
@@ -26,12 +26,14 @@ def count_matches(
     boxes_xywh: Floats,
     scores: Floats,
     config: ScoringConfig,
+    owners: Ints | None = None,
 ) -> MatchCounts:
     """Count what was matched at `THRESHOLDS`.
 
     Args:
         boxes_xywh: (·, 4) boxes of all detections, px.
         scores: (·,) of all detections.
+        owners: (d,) as of `find_owners`, where they are known.
     """
     is_unmatched = find_unmatched(matches, len(THRESHOLDS))
     areas = box_area(boxes_xywh)[groups.detections]
@@ -40,7 +42,8 @@ def count_matches(
         classes = assign_coco_classes(areas, config.size_limits)
         false_positives["coco"] = is_unmatched * classes
     if "owned" in config.protocols:
-        owners = find_owners(groups, boxes_xywh, scored.poses.boxes_xywh, scored.is_counted)
+        if owners is None:
+            owners = find_owners(groups, boxes_xywh, scored.poses.boxes_xywh, scored.is_counted)
         classes = assign_owned_classes(owners, scored.classes, areas, config.size_limits)
         false_positives["owned"] = is_unmatched * classes
     num_thresholds = len(THRESHOLDS) if "recall" in config.protocols else 0

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -53,7 +54,7 @@ def read_attributes(path: Path, truth: Instances) -> Attributes:
     """
     where = str(path)
     table = _Table(where, _read_text(path))
-    header, rows = table.split()
+    header, columns_of_cells = table.split()
     is_of_people = any(name in PERSON_KEYS for name in header)
     names = [name for name in header if name and name not in (*IMAGE_KEYS, *PERSON_KEYS)]
     keys = [name for name in header if name in (PERSON_KEYS if is_of_people else IMAGE_KEYS)]
@@ -68,7 +69,7 @@ def read_attributes(path: Path, truth: Instances) -> Attributes:
             f"{where}, line 1", "has no column beside the keys", "add a column with an attribute"
         )
     size = len(truth) if is_of_people else len(truth.images)
-    cells = dict(zip(header, zip(*rows, strict=True), strict=True))
+    cells = dict(zip(header, columns_of_cells, strict=True))
     row_of_key = None
     if is_of_people and len(keys) == 1 and not truth.text_ids:
         row_of_key = _find_numbers(cells[keys[0]], truth.ids)
@@ -113,17 +114,58 @@ class _Table:
     where: str
     text: str
 
-    def split(self) -> tuple[list[str], list[list[str]]]:
-        """Return the header and the rows.
+    @property
+    def delimiter(self) -> str:
+        """Return the separator of cells that the first line has most of."""
+        return max(_DELIMITERS, key=self.text.partition("\n")[0].count)
+
+    def split(self) -> tuple[list[str], Sequence[Sequence[str]]]:
+        """Return the header and the cells of each column.
 
         Raises: InputError for an empty table, a repeated column or a row of another length.
         """
-        lines = [cells for _, cells in self._iterate_lines()]
+        plain = self._split_plain()
+        if plain is not None:
+            header, columns = plain
+            return self._check_header(header), columns
+        try:
+            lines = [cells for cells in self._open() if _has_cells(cells)]
+        except csv.Error:
+            lines = [cells for _, cells in self._number_lines()]  # fails with its line
         if len(lines) < 2:
             raise InputError(
                 self.where, "has no rows", "write a header and one row per image or person"
             )
-        header = [name.strip() for name in lines[0]]
+        header = self._check_header(lines[0])
+        for index, cells in enumerate(lines[1:]):
+            if len(cells) != len(header):
+                raise InputError(
+                    self.locate(index),
+                    f"has {len(cells)} cells, and the header has {len(header)}",
+                    "write one cell per column, in quotes where it has a separator",
+                )
+        return header, list(zip(*lines[1:], strict=True))
+
+    def _split_plain(self) -> tuple[list[str], list[list[str]]] | None:
+        """Split text without quotes and with lines of one length; None for any other text.
+
+        A list for each line would take more time than the scores of the slices.
+        """
+        text = self.text.replace("\r\n", "\n")
+        if any(mark in text for mark in '"\r\0'):
+            return None
+        delimiter = self.delimiter
+        lines = [line for line in text.split("\n") if line.strip(delimiter)]
+        lengths = set(map(str.count, lines, itertools.repeat(delimiter)))
+        if len(lines) < 2 or len(lengths) > 1:
+            return None
+        width = lengths.pop() + 1
+        cells = delimiter.join(lines).split(delimiter)
+        return cells[:width], [cells[width + column :: width] for column in range(width)]
+
+    def _check_header(self, names: Sequence[str]) -> list[str]:
+        """Return the names of the columns; InputError where one is there twice."""
+        header = [name.strip() for name in names]
         header = [
             name.lower() if name.lower() in (*IMAGE_KEYS, *PERSON_KEYS) else name for name in header
         ]
@@ -134,14 +176,7 @@ class _Table:
                 f"the column {repeated[0]!r} is there twice",
                 "rename one of them",
             )
-        for index, cells in enumerate(lines[1:]):
-            if len(cells) != len(header):
-                raise InputError(
-                    self.locate(index),
-                    f"has {len(cells)} cells, and the header has {len(header)}",
-                    "write one cell per column, in quotes where it has a separator",
-                )
-        return header, lines[1:]
+        return header
 
     def locate(self, index: int) -> str:
         """Return the file and the line of a row, from 0, for a message."""
@@ -149,27 +184,29 @@ class _Table:
 
     def find_line(self, index: int) -> int:
         """Return the line of a row, from 0."""
-        for at, (reader, _) in enumerate(self._iterate_lines()):
-            if at == index + 1:
-                return reader.line_num
-        raise IndexError(index)
+        return next(itertools.islice(self._number_lines(), index + 1, None))[0]
 
-    def _iterate_lines(self) -> Iterator[tuple[Any, list[str]]]:
-        """Yield the reader, which knows the line, and the cells of each line with any."""
-        first_line = self.text.partition("\n")[0]
-        delimiter = max(_DELIMITERS, key=first_line.count)
-        reader = csv.reader(io.StringIO(self.text, newline=""), delimiter=delimiter)
+    def _number_lines(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the number and the cells of each line that has any."""
+        reader = self._open()
         try:
             for cells in reader:
-                # A line of separators alone, as spreadsheets write them at the end, is no row.
-                if cells and (cells[0] or any(cells)):
-                    yield reader, cells
+                if _has_cells(cells):
+                    yield reader.line_num, cells
         except csv.Error as error:
             raise InputError(
                 f"{self.where}, line {reader.line_num}",
                 f"is not CSV ({error})",
                 "save it as CSV in UTF-8",
             ) from None
+
+    def _open(self) -> Any:
+        return csv.reader(io.StringIO(self.text, newline=""), delimiter=self.delimiter)
+
+
+def _has_cells(cells: Sequence[str]) -> bool:
+    """Return whether a line is a row; spreadsheets write lines of separators alone at the end."""
+    return bool(cells) and (bool(cells[0]) or any(cells))
 
 
 def _find_numbers(keys: Sequence[str], ids: NDArray[np.int64]) -> Ints | None:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
-from smallpose.core.predictions import Predictions
 from smallpose.evaluation.analysis.labelled_images import evaluate_images
 from smallpose.evaluation.evaluate import Evaluation, add_intervals, summarize_counts
 from smallpose.evaluation.matching.arrays import Mask
@@ -27,7 +26,6 @@ from smallpose.evaluation.scoring.precision_recall import THRESHOLDS
 from smallpose.evaluation.slices.slice_matching import (
     SliceMatches,
     SliceMatching,
-    prepare_matching,
 )
 from smallpose.evaluation.slices.slice_metrics import compute_slice_metrics
 from smallpose.evaluation.slices.slicing import Slicing
@@ -111,23 +109,20 @@ def _sort_scores(
 
 
 def evaluate_person_slices(
-    truth: Instances,
-    predictions: Predictions,
+    matching: SliceMatching,
     result: Evaluation,
     slicings: Sequence[Slicing],
     *,
     num_resamples: int = 0,
     seed: int = 0,
-    **options: Any,
 ) -> SliceScores:
     """Evaluate slices of people, by slicing and value.
 
     Args:
-        result: of all people, with the same options.
+        result: of all people.
         num_resamples: of the bootstrap for 95 % intervals; 0 for none.
-        options: as for `evaluate`.
     """
-    matching = prepare_matching(truth, predictions, options)
+    matching.prepare()
     parts = [(slicing, code) for slicing in slicings for code in range(len(slicing.values))]
     is_member = [slicing.codes == code for slicing, code in parts]
     matches = run_parts(lambda part: matching.match(is_member[part]), len(parts), count_cores())

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from smallpose.core.boxes import box_area
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
-from smallpose.evaluation.areas import get_detection_boxes
+from smallpose.evaluation.areas import get_detection_boxes, refuse_missing_boxes
 from smallpose.evaluation.config import ScoringConfig
+from smallpose.evaluation.evaluate import Evaluation, summarize_matches
 from smallpose.evaluation.matching.arrays import (
     Bits,
     Candidates,
@@ -145,6 +146,20 @@ class SliceMatching:
         """Compute what is shared, before threads ask for it."""
         _ = self.pair_component, self.unmatched, self.false_positive_classes
 
+    def evaluate_all(self, predictions: Predictions) -> Evaluation:
+        """Evaluate all people, as `evaluate` does."""
+        matches = match_candidates(
+            self.candidates,
+            self.groups.rank,
+            self.scored.classes,
+            self.scored.poses.is_crowd,
+            THRESHOLDS,
+        )
+        owners = self.owners if "owned" in self.config.protocols else None
+        return summarize_matches(
+            self.scored, self.groups, matches, predictions, self.config, owners
+        )
+
     def match(self, is_member: Mask) -> SliceMatches:
         """Match the people of a slice.
 
@@ -190,11 +205,10 @@ def prepare_matching(
 ) -> SliceMatching:
     """Prepare the matching of slices of people; options as for `evaluate`."""
     config = ScoringConfig(**options)
-    matching = SliceMatching(
+    refuse_missing_boxes(predictions)
+    return SliceMatching(
         config=config,
         scored=select_keypoints(truth, predictions, config),
         groups=group_by_image(truth, predictions, config.detection_limit),
         boxes_xywh=get_detection_boxes(predictions),
     )
-    matching.prepare()
-    return matching

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from smallpose.core.instances import Instances
-from smallpose.core.predictions import Predictions
 from smallpose.evaluation.console_table import WIDTH, format_interval, format_number, format_table
 from smallpose.evaluation.evaluate import Evaluation
 from smallpose.evaluation.notes import format_count
@@ -26,6 +24,7 @@ from smallpose.evaluation.slices.robustness import (
     name_level_slicings,
     summarize_robustness,
 )
+from smallpose.evaluation.slices.slice_matching import SliceMatching
 from smallpose.evaluation.slices.slicing import CROSS, make_slicings
 
 _EXPLANATIONS = {
@@ -38,23 +37,21 @@ _EXPLANATIONS = {
 def build_slices(
     path: Path,
     wanted: Sequence[str],
-    truth: Instances,
-    predictions: Predictions,
+    matching: SliceMatching,
     result: Evaluation,
     *,
     num_resamples: int = 0,
     seed: int = 0,
-    **options: Any,
 ) -> tuple[dict[str, Any], str]:
     """Evaluate the slices of a table of attributes.
 
     Args:
         wanted: columns, or several with `*` between; every column where it is empty.
-        result: of everything, with the same options.
+        result: of everything.
         num_resamples: of the bootstrap for 95 % intervals; 0 for none.
-        options: as for `evaluate`.
     Returns: data for JSON, text for the terminal.
     """
+    truth = matching.scored.truth
     attributes = read_attributes(path, truth)
     chosen = choose_columns(attributes, wanted)
     level_columns = find_level_columns(attributes)
@@ -65,8 +62,9 @@ def build_slices(
             truth, result, slicings, num_resamples=num_resamples, seed=seed
         )
     else:
-        options |= {"num_resamples": num_resamples, "seed": seed}
-        slices = evaluate_person_slices(truth, predictions, result, slicings, **options)
+        slices = evaluate_person_slices(
+            matching, result, slicings, num_resamples=num_resamples, seed=seed
+        )
     protocol = next(iter(result.protocols))
     robustness = None
     if level_columns:
