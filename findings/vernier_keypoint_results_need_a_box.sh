@@ -1,10 +1,11 @@
 #!/bin/bash
-# Surprising: vernier's Evaluator refuses keypoint results without a "bbox", which it does not use.
+# Surprising: vernier's Evaluator refuses keypoint results without a "bbox".
 # A good guess: results of image_id, category_id, keypoints and score, the form of COCO's keypoint
 #   results, are read, all the more as the README calls strict mode bit-exact with pycocotools.
 # What happens: "missing field `bbox`" in both parity modes; with any box, even one far from the
-#   person, AP is that of pycocotools. pycocotools and hotcoco read the file as it is, and so does
-#   vernier's own COCOeval, since pycocotools' loadRes puts a box around the keypoints.
+#   person, AP is that of pycocotools (only the sizes of unmatched people are taken from it).
+#   pycocotools and hotcoco read the file as it is, and so does vernier's own COCOeval, since
+#   pycocotools' loadRes puts a box around the keypoints.
 # Versions: vernier 0.5.4, pycocotools 2.0.11, hotcoco 1.3.0. Date: 29 November 2026.
 # Source: this script.
 set -eu
