@@ -42,5 +42,16 @@ def test_json_has_the_numbers_of_the_right_method(capsys: pytest.CaptureFixture[
         "AP_S_dense": 26.0,
         "AR": 69.1,
     }
+    others = {
+        "hrnet_w48",
+        "vitpose_b",
+        *(f"rtmpose_{size}" for size in ("t", "s", "m", "l", "tiny")),
+    }
+    assert {name for name, record in records.items() if not record["in_paper"]} == others
+    halpe = [name for name in records["rtmpose_m"]["other_checkpoints"] if "halpe26" in name]
+    assert len(halpe) == 1
     assert main(["methods"]) == 0
-    assert "in the paper: A 43.2 AP, 32.4 AP_S; B 68.2 AP, 65.9 AP_S" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert text.count("not in the paper's tables") == len(others)
+    assert f"  --weights {halpe[0]}" in text
+    assert "in the paper: A 43.2 AP, 32.4 AP_S; B 68.2 AP, 65.9 AP_S" in text

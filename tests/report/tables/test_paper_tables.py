@@ -47,6 +47,13 @@ def test_our_rows_follow_the_papers_row_of_the_same_setting(runs: list[Run]):
     assert not {1, 3, 4} & table.muted_rows
 
 
+def test_methods_that_the_paper_does_not_have_follow_its_rows(runs: list[Run]):
+    table = paper_tables.build_table2([replace(runs[0], method="rtmpose_s")])
+    *papers, other = table.rows
+    assert {row[4] for row in papers} == {PRINTED}
+    assert other[:3] == ("RTMPose-s", "", "top-down")
+
+
 def test_a_run_with_a_number_of_steps_is_described_by_it(runs: list[Run]):
     run = replace(runs[0], epochs=2.31, steps=1200, recipe_fields={"steps": 1200})
     assert paper_tables.describe_run(run) == "ours · quick · 1,200 steps · seed 0"

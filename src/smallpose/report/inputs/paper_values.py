@@ -6,6 +6,7 @@ The errors among these numbers are kept: `claims` reports them.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from smallpose.catalog.methods import read_catalog
 from smallpose.stats.counts import Triple
 
 
@@ -280,7 +281,7 @@ def format_method_label(method: str) -> str:
     """Format a method's name to be read: `SimpleBaseline R18 tiny` for a variant of ours."""
     base = next((m for m in METHODS if m.name == find_paper_method(method)), None)
     if base is None:
-        return method
+        return str(read_catalog().get(method, {}).get("title", method))
     if method == base.name:
         short = _SHORT_BACKBONES.get(base.backbone)
         return f"{base.label} {short}" if short else base.label

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from smallpose.catalog.methods import read_catalog
 from smallpose.core.interval import Interval
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.core.table import Cell, Column, Table
@@ -36,29 +37,30 @@ _COUNTS = (
     Column("people per image", "number"),
 )
 
+_NUM_COCO, _NUM_ALL = len(COCO17), len(SMALLPOSE)
 _COUNTED_AS_COCO = (
     "Counted as by pycocotools: at most 20 detections per image, and every unmatched small "
     "detection counts against each density class."
 )
 PROTOCOL_NOTES = {
-    "coco": f"{_COUNTED_AS_COCO} Settings: A trains on the COCO part and is "
-    "scored on COCO's 17 keypoints, B trains on the full set and is scored on all 21. B17 is B "
-    "scored on the 17: only B17 compares with A.",
+    "coco": f"{_COUNTED_AS_COCO} Settings: A trains on the COCO part and is scored on COCO's "
+    f"{_NUM_COCO} keypoints, B trains on the full set and is scored on all {_NUM_ALL}. B17 is B "
+    f"scored on the {_NUM_COCO}: only B17 compares with A.",
     "owned": "No limit on detections; each unmatched detection counts against one class only.",
     "recall": "Eqs. 2 and 4 as printed: the share of people detected with OKS at least T, averaged "
     "over T.",
 }
 _COMPARISON_NOTE = (
     "Rows marked paper are printed values on the authors' test set. Ours are on the test set named "
-    "above, so the two may be read side by side but not subtracted. A is scored on COCO's 17 "
-    "joints, B on all 21, in the paper as well, so that a gain from A to B contains the change of "
-    "joints. B17 is B scored on the 17: only B17 compares with A."
+    f"above, so the two may be read side by side but not subtracted. A is scored on COCO's {_NUM_COCO} "
+    f"joints, B on all {_NUM_ALL}, in the paper as well, so that a gain from A to B contains the change "
+    f"of joints. B17 is B scored on the {_NUM_COCO}: only B17 compares with A."
 )
 _TABLE_5_NOTE = (
     "Rows marked paper are printed values on the authors' test set. Ours are on the test set named "
-    "above, so the two may be read side by side but not subtracted. Rows of 17 joints compare with "
-    "each other, and so do rows of 21; what was trained on more than COCO is printed on 21 joints "
-    "only, and ours is in both."
+    "above, so the two may be read side by side but not subtracted. Rows of "
+    f"{_NUM_COCO} joints compare with each other, and so do rows of {_NUM_ALL}; what was trained on more "
+    f"than COCO is printed on {_NUM_ALL} joints only, and ours is in both."
 )
 
 
@@ -97,8 +99,21 @@ def build_results_table(runs: Runs, protocol: str = "coco") -> Table:
             Column("training"),
         ),
         rows=tuple(rows),
-        note=PROTOCOL_NOTES[protocol] + _describe_intervals(rows),
+        note=_describe_settings(groups, protocol) + _describe_intervals(rows),
     )
+
+
+def _describe_settings(groups: Sequence[SeedGroup], protocol: str) -> str:
+    """Describe how a table of results counts, and on which joints its rows are scored."""
+    runs = [group.first_run for group in groups]
+    own = dict.fromkeys(run.own_set for run in runs if run.own_set)
+    is_all_own = all(run.own_set for run in runs)
+    is_short = is_all_own and protocol == "coco"
+    note = _COUNTED_AS_COCO if is_short else PROTOCOL_NOTES[protocol]
+    if not own:
+        return note
+    rows = "Rows" if is_all_own else "Rows of setting own"
+    return f"{note} {rows} were trained and scored on {' or '.join(own)}."
 
 
 def _build_file_table(groups: Sequence[SeedGroup], protocol: str) -> Table:
@@ -282,10 +297,16 @@ def _build_other_rows(
     rows: list[tuple[Cell, ...]] = []
     for group in groups:
         run = group.first_run
-        if run.is_result_file or paper_values.find_paper_method(run.method) is not None:
+        if (
+            run.is_result_file
+            or run.own_set
+            or paper_values.find_paper_method(run.method) is not None
+        ):
             continue
-        paradigm = str(run.card.get("paradigm", ""))
-        start = run.method, "", paradigm, run.trained_on, describe_run(group)
+        facts = run.card or read_catalog().get(run.method, {})
+        paradigm = str(facts.get("paradigm", ""))
+        label = paper_values.format_method_label(run.method)
+        start = label, "", paradigm, run.trained_on, describe_run(group)
         rows.append((*start, *(group.measure(metric, protocol) for metric in metrics)))
     return rows
 
