@@ -332,9 +332,15 @@ def change(record, **fields):
 REFUSED = {
     "torchvision's list of images": (
         [make_arrays(0), make_arrays(1)],
-        r"entry\[0\]: does not name its image; write the image beside each: json.dump\(\[{",
+        r"entry\[0\]: does not name its image by image_id or file_name; write the image beside "
+        r"each: json.dump\(\[{",
     ),
     "a list of lists": ([list_vitpose(0), list_vitpose(1)], r"entry\[0\]: does not name its image"),
+    "a list under a key": (
+        {"results": list_coco()},
+        r"f.json: has its list of results under the key 'results'; write the list alone: "
+        r"json.dump\(results\['results'\], file\)",
+    ),
     "an unknown name": ({"cow.jpg": list_flat(0)}, r"cow.jpg: image 'cow.jpg' is not in the truth"),
     "id and name differ": (
         [{"image_id": 4, "file_name": NAMES[0]} | make_arrays(0)],

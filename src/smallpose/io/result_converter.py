@@ -122,7 +122,7 @@ def _get_image(entry: Any, where: str) -> Record:
         else {}
     )
     if not image:
-        raise InputError(where, "does not name its image", CONVERT_REMEDY)
+        raise InputError(where, "does not name its image by image_id or file_name", CONVERT_REMEDY)
     return image
 
 

@@ -102,6 +102,12 @@ def _convert_object(path: Path | str, text: bytes, images: Images | None) -> Res
     names = FileImages(images)
     for name, poses in value.items():
         where = f"{path}, {name}"
+        if _is_wrapped_list(poses) and (images is None or not names.find_if_known([name], where)):
+            raise InputError(
+                str(path),
+                f"has its list of results under the key '{name}'",
+                f"write the list alone: json.dump(results['{name}'], file)",
+            )
         converter.add_image(names.find([name], where), poses, where)
     return converter.finish()
 
@@ -118,7 +124,9 @@ def _convert_own_image(path: Path | str, value: Any, images: Images | None) -> R
     if isinstance(first, dict) and "x_min" in first:
         raise InputError(f"{path}, entry[0]", "does not name its image", SINK_REMEDY)
     if not has_poses(value) and isinstance(first, dict | list):
-        raise InputError(f"{path}, entry[0]", "does not name its image", CONVERT_REMEDY)
+        raise InputError(
+            f"{path}, entry[0]", "does not name its image by image_id or file_name", CONVERT_REMEDY
+        )
     if not has_poses(value):
         raise InputError(str(path), "is no list of results", CONVERT_REMEDY)
     name = Path(path).name.removesuffix(".gz")
@@ -127,7 +135,9 @@ def _convert_own_image(path: Path | str, value: Any, images: Images | None) -> R
     lookup = FileImages(images)
     image = lookup.find_if_known([stem, stem.removeprefix(form.prefix)], str(path))
     if image is None:
-        raise InputError(f"{path}, entry[0]", "does not name its image", CONVERT_REMEDY)
+        raise InputError(
+            f"{path}, entry[0]", "does not name its image by image_id or file_name", CONVERT_REMEDY
+        )
     converter = Converter()
     converter.add_image(image, value, str(path))
     return converter.finish()
@@ -151,6 +161,12 @@ def _is_plain(value: Any) -> bool:
     is_flat = isinstance(points, list) and not (points and isinstance(points[0], list))
     is_other = has_poses(value) or (is_pose(value) and not is_flat)
     return not is_other and "poses" not in value and any(key in value for key in IMAGE_KEYS)
+
+
+def _is_wrapped_list(poses: Any) -> bool:
+    """Return whether poses name their images themselves, as records of a COCO list do."""
+    first = poses[0] if isinstance(poses, list) and poses else None
+    return isinstance(first, dict) and "image_id" in first
 
 
 def _is_by_name(value: dict[str, Any]) -> bool:

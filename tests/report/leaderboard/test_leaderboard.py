@@ -232,7 +232,7 @@ NONSENSE: dict[str, tuple[Callable[[Records], Any], str]] = {
     "one score for all": (change_each(score=1.0), "all 80 scores are 1"),
     "boxes of negative size": (change_first(bbox=[5, 5, -10, 20]), "negative width or height"),
     "box of three numbers": (change_first(bbox=[1, 2, 3]), "bbox has 3 values"),
-    "no list": (lambda r: {"results": r}, "list"),
+    "no list": (lambda r: {"results": r}, "has its list of results under the key 'results'"),
     "the file of labels": (
         lambda r: {"images": [], "annotations": r, "categories": []},
         "list",
