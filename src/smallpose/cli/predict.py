@@ -14,6 +14,11 @@ from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
 from smallpose.catalog.run_method import read_run_method
 from smallpose.cli.options import DEMO_SET, DEMO_TRUTH, add_option
+from smallpose.cli.predict_calibration import (
+    check_calibration_arguments,
+    load_calibration,
+    write_fitted_calibration,
+)
 from smallpose.cli.predict_options import AUTO_TILE, add_predict_options
 from smallpose.cli.predict_video import check_video_arguments, predict_media
 from smallpose.cli.train import set_torch_threads
@@ -125,6 +130,8 @@ def run_command(args: argparse.Namespace) -> None:
         _print_joint_order(predictions.skeleton)
     if not args.data:
         print_status(f"image ids and file names: {_write_image_list(args.out, result)}")
+    if args.calibrate:
+        write_fitted_calibration(args, result)
     if args.draw:
         _draw_images(args, result)
     labelled_px = result.people.boxes_xywh[~result.people.iscrowd, 3]
@@ -205,6 +212,7 @@ def _predict_videos(
 def _check_arguments(args: argparse.Namespace) -> None:
     """Refuse arguments that do not go together before PyTorch is loaded."""
     _take_run_as_method(args)
+    check_calibration_arguments(args)
     if Path(args.method).exists() and not is_method_code(args.method):
         remedy = f"name the method first: smallpose predict movenet {args.method} --out found.json"
         raise InputError(args.method, "is a file or folder and not a method", remedy)
@@ -245,6 +253,12 @@ def _check_arguments(args: argparse.Namespace) -> None:
             "--box-weights",
             "needs the method that detects people",
             "add --boxes-from METHOD",
+        ),
+        (
+            args.draw_min_score is not None and not args.draw,
+            f"--draw-min-score {args.draw_min_score}",
+            "is for images that are drawn",
+            "add --draw DIR",
         ),
         (
             args.draw and in_shards,
@@ -348,6 +362,8 @@ def _read_options(args: argparse.Namespace) -> "InferenceOptions":
         zoom=args.zoom,
         half=args.half,
         compile=args.compile,
+        calibration=load_calibration(args),
+        min_score=args.min_score,
         onnx=args.onnx,
     )
 
@@ -409,7 +425,8 @@ def _load_detector(args: argparse.Namespace, options: "InferenceOptions") -> "Bo
             "use movenet, rtmo_s, cid_hrnet_w32 or dekr_hrnet_w32",
         )
     # The score rule and the NMS of the options apply to the final people, not to their boxes.
-    return BoxDetector(method, replace(options, score_rule="", oks_threshold=None, batch_size=0))
+    own = replace(options, calibration=None, min_score=None)
+    return BoxDetector(method, replace(own, score_rule="", oks_threshold=None, batch_size=0))
 
 
 def _predict_in_shards(
@@ -511,5 +528,12 @@ def _draw_images(args: argparse.Namespace, result: "PredictionResult") -> None:
     from smallpose.report.images.draw_predictions import draw_predictions
 
     root = args.images if args.data else Path()
-    count = draw_predictions(result.predictions, result.people.images, root, open_image, args.draw)
+    count = draw_predictions(
+        result.predictions,
+        result.people.images,
+        root,
+        open_image,
+        args.draw,
+        min_score=args.draw_min_score,
+    )
     print(f"{count:,} images drawn: {args.draw}")

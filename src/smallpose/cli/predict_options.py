@@ -47,6 +47,7 @@ def add_predict_options(parser: argparse.ArgumentParser) -> None:
     _add_video_options(parser.add_argument_group("videos"))
     _add_weight_options(parser.add_argument_group("weights"))
     _add_method_options(parser.add_argument_group("method"))
+    _add_score_options(parser.add_argument_group("scores and calibration"))
     _add_speed_options(parser.add_argument_group("device and speed"))
     _add_shard_options(parser.add_argument_group("large jobs in shards, which can be resumed"))
 
@@ -224,6 +225,43 @@ def _add_method_options(group: argparse._ArgumentGroup) -> None:
         metavar="DIR|FILE.mp4",
         help="Draw the predictions on the images and videos and write these into a folder, or "
         "one video to a file.",
+    )
+
+
+def _add_score_options(group: argparse._ArgumentGroup) -> None:
+    add_option(
+        group,
+        "--min-score",
+        type=float,
+        default_text="all are written",
+        metavar="SCORE",
+        help="Score below which people are left out of the results, after --calibration; unlike "
+        "--score-above it changes nobody else.",
+    )
+    add_option(
+        group,
+        "--draw-min-score",
+        type=float,
+        default_text="a fifth of the image's best",
+        metavar="SCORE",
+        help="Score below which people are not drawn by --draw.",
+    )
+    add_option(
+        group,
+        "--calibrate",
+        type=Path,
+        metavar="TRUTH.json",
+        help="Predict the images of this labelled file (with --images), and fit how often "
+        "detections of a score are right and how far joints are off; writes "
+        "PREDICTIONS.calibration.json.",
+    )
+    add_option(
+        group,
+        "--calibration",
+        type=Path,
+        metavar="FILE",
+        help="Write scores as the share of such detections that is right, and the expected error "
+        "of each joint, by the file that --calibrate wrote.",
     )
 
 

@@ -74,7 +74,7 @@ def predict_media(
 
     parts = predictor.predict_parts(files)
     if args.draw:
-        parts = _draw_parts(parts, args.draw)
+        parts = _draw_parts(parts, args.draw, args.draw_min_score)
     return write_media_results(
         args.out,
         images_path,
@@ -108,7 +108,9 @@ def _convert_parts(
         yield ResultPart(part.predictions, part.images, part.track_ids, frames)
 
 
-def _draw_parts(parts: "Iterable[MediaPart]", out: Path) -> "Iterator[MediaPart]":
+def _draw_parts(
+    parts: "Iterable[MediaPart]", out: Path, min_score: float | None
+) -> "Iterator[MediaPart]":
     """Yield the parts, and draw each of them meanwhile: frames into videos, images into files."""
     from smallpose.dataloading.large_images import open_image
     from smallpose.report.images.draw_predictions import draw_predictions
@@ -118,14 +120,16 @@ def _draw_parts(parts: "Iterable[MediaPart]", out: Path) -> "Iterator[MediaPart]
     try:
         for part in parts:
             if not part.times:
-                draw_predictions(part.predictions, part.images, Path(), open_image, out)
+                draw_predictions(
+                    part.predictions, part.images, Path(), open_image, out, min_score=min_score
+                )
                 yield part
                 continue
             if part.times[0].video != video:
                 if drawing is not None:
                     drawing.close()
                 video = part.times[0].video
-                drawing = _open_drawing(out, Path(video), part.rate)
+                drawing = _open_drawing(out, Path(video), part.rate, min_score)
             if drawing is not None:
                 _draw_frames(drawing, part)
             yield part
@@ -136,13 +140,15 @@ def _draw_parts(parts: "Iterable[MediaPart]", out: Path) -> "Iterator[MediaPart]
             drawing.discard()
 
 
-def _open_drawing(out: Path, video: Path, rate: "Fraction") -> "VideoDrawing":
+def _open_drawing(
+    out: Path, video: Path, rate: "Fraction", min_score: float | None
+) -> "VideoDrawing":
     from smallpose.report.images.video_drawing import VideoDrawing
 
     path = out if is_video_name(out) else out / f"{video.stem}.mp4"
     if path.exists() and path.samefile(video):
         raise InputError(f"--draw {out}", f"would overwrite {video}", "name another folder")
-    return VideoDrawing(path, rate)
+    return VideoDrawing(path, rate, min_score)
 
 
 def _draw_frames(drawing: "VideoDrawing", part: "MediaPart") -> None:

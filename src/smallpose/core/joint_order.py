@@ -37,7 +37,12 @@ class JointOrder:
     def apply_to(self, predictions: Predictions) -> Predictions:
         """Return predictions of the first skeleton in the joints of `skeleton`."""
         keypoints = self.apply(predictions.keypoints)
-        return replace(predictions, skeleton=self.skeleton, keypoints=keypoints)
+        errors = predictions.keypoint_errors
+        if errors is not None and not self.is_identity:
+            errors = errors[:, self.columns]
+        return replace(
+            predictions, skeleton=self.skeleton, keypoints=keypoints, keypoint_errors=errors
+        )
 
 
 def match_joint_order(source: Skeleton, target: Skeleton) -> JointOrder:

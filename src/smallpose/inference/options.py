@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from smallpose.inference.calibration import Calibration
+
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceOptions:
@@ -30,6 +32,8 @@ class InferenceOptions:
         zoom: factor of both sides of the crops that the network of a top-down method gets.
         half: compute in half precision: float16 on a GPU, bfloat16 on a CPU.
         compile: compile the network (`torch.compile`); the first batch of a size takes longer.
+        calibration: applied to the scores of the final people, with expected errors of joints.
+        min_score: people with a lower final score are left out.
         onnx: let onnxruntime compute the network on a CPU; starts some seconds later.
     """
 
@@ -49,3 +53,5 @@ class InferenceOptions:
     half: bool = False
     compile: bool = False
     onnx: bool = False
+    calibration: Calibration | None = None
+    min_score: float | None = None

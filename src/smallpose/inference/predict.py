@@ -41,10 +41,21 @@ def predict_people(
     with apply_speed_options(method, options):
         refuse_crop_options(method, options)
         if isinstance(method, FullImageMethod):
-            return predict_full_images(method, people, read, options, label)
+            predictions = predict_full_images(method, people, read, options, label)
+            return _finish_scores(predictions, options)
         boxes = select_true_boxes(people) if boxes is None else boxes
         with apply_crop_options(method, options):
-            return predict_top_down(method, people, boxes, read, options, label)
+            predictions = predict_top_down(method, people, boxes, read, options, label)
+        return _finish_scores(predictions, options)
+
+
+def _finish_scores(predictions: Predictions, options: InferenceOptions) -> Predictions:
+    """Calibrate the scores and leave out people with a low one, as the options say."""
+    if options.calibration is not None:
+        predictions = options.calibration.apply_to(predictions)
+    if options.min_score is not None:
+        predictions = predictions.take(predictions.scores >= options.min_score)
+    return predictions
 
 
 def refuse_crop_options(method: PoseMethod, options: InferenceOptions) -> None:

@@ -137,6 +137,10 @@ def build_result_records(
         if not math.isnan(box[0]):
             record["bbox"] = box
         records.append(record)
+    if predictions.keypoint_errors is not None:
+        errors = np.round(predictions.keypoint_errors, 2).tolist()
+        for record, values in zip(records, errors, strict=True):
+            record["keypoint_errors"] = values
     if file_names and images is not None:
         for record, image_id in zip(records, predictions.image_ids.tolist(), strict=True):
             record["file_name"] = images.file_names[images.row_of[image_id]]

@@ -48,6 +48,7 @@ _OLD_OPTIONS = {
     "most": "max_people",
     "score_above": "score_threshold",
 }
+_NEW_OPTIONS: dict[str, Any] = {"smallest": 0, "calibration": None, "min_score": None}
 _OLD_SCORE_RULES = {"box_times_sure": "box_times_confident_mean"}
 
 
@@ -237,8 +238,14 @@ def _describe_job(worker: ShardWorker) -> dict[str, Any]:
         arrays.append(np.array(work.text_ids, dtype=np.str_))
     if boxes is not None:
         arrays += [boxes.image_rows, boxes.boxes_xywh, boxes.scores]
-    options = asdict(worker.options)
+    options = asdict(replace(worker.options, calibration=None))
     del options["batch_size"]
+    if worker.options.calibration is not None:
+        options["calibration"] = worker.options.calibration.compute_digest()
+    # Jobs of older versions lack these options, and with the defaults they are the same jobs.
+    for name, default in _NEW_OPTIONS.items():
+        if options[name] == default:
+            del options[name]
     options["max_people"] = _get_max_people(worker)  # jobs of older versions had no limit
     # Jobs of older versions have no crop options, and with the defaults they are the same jobs.
     crop = method.crop_options.override(options.pop("crop_interpolation"), options.pop("zoom"))
@@ -318,4 +325,3 @@ def write_image_list(
     sizes = np.array([size for report in reports for size in report.sizes_wh]).reshape(-1, 2)
     images = make_images(work.image_ids, names, *sizes.T)
     write_coco(make_instances(skeleton, images, [], np.zeros((0, 4)), []), path)
-

@@ -28,6 +28,7 @@ def draw_predictions(
     read: Callable[[Path], ImageArray | LargeImage],
     out: Path,
     min_score_share: float = MIN_SCORE_SHARE,
+    min_score: float | None = None,
 ) -> int:
     """Draw one JPEG for each image, also of those without people; strokes scale with the person.
 
@@ -37,6 +38,7 @@ def draw_predictions(
         root: the folder that file names are relative to.
         min_score_share: the lowest score of people drawn, as a share of the image's best, and of
             joints, as a share of the person's best.
+        min_score: the lowest score of people drawn, in place of that share.
     Returns: the number of images drawn.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -48,7 +50,7 @@ def draw_predictions(
         shown = predictions
         if isinstance(image, LargeImage):
             image, shown = reduce_with_predictions(image, predictions)
-        canvas = draw_image(image, shown, detections, min_score_share)
+        canvas = draw_image(image, shown, detections, min_score_share, min_score=min_score)
         _, data = cv2.imencode(".jpg", canvas[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
         name = Path(file_name)
         stem = "-".join(name.with_suffix("").parts[-2:]) if not name.is_absolute() else name.stem
@@ -63,6 +65,7 @@ def draw_image(
     min_score_share: float = MIN_SCORE_SHARE,
     scale: float | None = None,
     labels: Sequence[str] = (),
+    min_score: float | None = None,
 ) -> ImageArray:
     """Draw the given detections into a copy of the image, enlarged where people are small.
 
@@ -70,6 +73,7 @@ def draw_image(
         detections: rows of `predictions`.
         scale: factor by which the image is enlarged (default: by its size and people).
         labels: (d,) text above each of the given detections; empty for none.
+        min_score: the lowest score of people drawn, in place of `min_score_share` for people.
     """
     masks = {d: _find_confident_joints(predictions, d, min_score_share) for d in detections}
     sizes = [np.ptp(predictions.keypoints[d, mask, :2], axis=0).max() for d, mask in masks.items()]
@@ -81,9 +85,12 @@ def draw_image(
     canvas = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
     scores = predictions.scores[detections]
     label_of = dict(zip(detections.tolist(), labels, strict=False))
+    lowest = min_score
+    if lowest is None:
+        lowest = min_score_share * scores.max() if len(scores) else 0.0
     # The most confident is drawn last, over the others.
     for d in detections[np.argsort(scores, kind="stable")]:
-        if predictions.scores[d] < min_score_share * scores.max():
+        if predictions.scores[d] < lowest:
             continue
         points = (predictions.keypoints[d, :, :2] + 0.5) * scale - 0.5
         height_px = float(np.ptp(points[masks[d]], axis=0).max())

@@ -36,15 +36,17 @@ class VideoDrawing:
     Args:
         path: ends in one of `FORMATS`.
         rate: frames per second on average, from which the encoder plans its bits.
+        min_score: as in `draw_image`.
     Raises: InputError for another ending.
     """
 
-    def __init__(self, path: Path, rate: Fraction) -> None:
+    def __init__(self, path: Path, rate: Fraction, min_score: float | None = None) -> None:
         if path.suffix.lower() not in FORMATS:
             remedy = f"end it in {', '.join(FORMATS)}"
             raise InputError(f"--draw {path}", "is no video that can be written", remedy)
         self.path = path
         self._rate = rate
+        self._min_score = min_score
         self._part = path.with_name(f".{path.name}.part")
         self._container: Any = None
         self._stream: Any = None
@@ -62,7 +64,14 @@ class VideoDrawing:
         if self._container is None:
             self._open(image)
         rows = np.arange(len(predictions), dtype=np.intp)
-        canvas = draw_image(image, predictions, rows, scale=self._scale, labels=labels)
+        canvas = draw_image(
+            image,
+            predictions,
+            rows,
+            scale=self._scale,
+            labels=labels,
+            min_score=self._min_score,
+        )
         height, width = (side - side % 2 for side in canvas.shape[:2])
         av = import_module("av")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(canvas[:height, :width]), "rgb24")
