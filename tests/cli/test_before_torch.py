@@ -17,15 +17,20 @@ for line in sys.stdin.read().splitlines():
     print(code, "torch" in sys.modules, err.getvalue().strip().splitlines()[-1])
 """
 CALLS = {
-    "predict hrnet_w32 photos --out f.json": "hrnet_w32: has no weights of its own; add --weights",
+    "predict hrnet_w32 photos --out f.json": "hrnet_w32: has no weights of its own; add --weights "
+    "mmpose for the published ones ('smallpose weights get hrnet_w32' downloads them)",
+    "predict rtmo_tiny photos --out f.json": "rtmo_tiny: has no weights of its own; add --weights "
+    "with a run's folder ('smallpose demo' makes one",
+    "predict rtmo_tiny photos --weights mmpose --out f.json": "--weights mmpose: there are no "
+    "published weights of rtmo_tiny; add --weights with a run's folder",
     "predict hrnet_w32 photos --weights gone.pth --out f.json": "gone.pth: no such file; check --w",
-    "predict hrnet_w23 photos --weights gone.pth --out f.json": "no such method; try hrnet_w32",
+    "predict hrnet_w23 photos --weights gone.pth --out f.json": "no such method; did you mean hrnet_w32?",
     "predict movenet empty --out f.json": "empty: the folder has no images; name one with files",
     "predict movenet --data gone.json --images photos --out f.json": "--data gone.json: no such fi",
     "predict own.py:x photos --out f.json": "own.py:x: no file own.py",
     "train hrnet_w32 --out run": "smallpose train: --data SET is missing; as in: smallpose train",
     "train hrnet_w32 --data empty --out run": "has no empty/annotations/train.json; name a set of",
-    "train hrnet --data empty --out run": "method hrnet: no such method; try hrnet_w",
+    "train hrnet --data empty --out run": "method hrnet: no such method; did you mean hrnet_w",
     "train photos --data empty --out run": "is a folder and not a method; name the method, and",
     "benchmark --data empty --out run": "--data empty: has no empty/annotations/train.json",
     "resolution t.json --images photos --out r hrnet_w32": "hrnet_w32: has no weights of its own",

@@ -30,8 +30,12 @@ def refuse_unknown_method(name: str, known: Collection[str] | None = None) -> No
     if Path(name).is_dir():
         remedy = f"name the method, and the folder by --weights {name}"
         raise InputError(f"method {name}", "is a folder and not a method", remedy)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4) or list(known)
-    remedy = f"try {near[0]}, or FILE.py:NAME for a method of your own"
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    guess = f"did you mean {near[0]}?" if near else "'smallpose methods' lists them"
+    remedy = (
+        f"{guess}; {PUBLISHED[0]} brings its weights, FILE.py:NAME is a method of your own, and "
+        "results of other tools go to 'smallpose evaluate'"
+    )
     raise InputError(f"method {name}", "no such method", remedy)
 
 
@@ -39,15 +43,13 @@ def refuse_missing_weights(name: str, weights: Path | str | None) -> None:
     """Raise InputError where a method has no weights, or their file does not exist."""
     if weights is None:
         if name in read_catalog() or is_method_code(name):
-            raise InputError(
-                name,
-                "has no weights of its own",
-                "add --weights with a run's folder, a checkpoint, or 'mmpose' for the published "
-                f"one; {', '.join(PUBLISHED)} needs none",
-            )
+            raise InputError(name, "has no weights of its own", _describe_choices(name))
         return
     path = Path(weights)
     facts = read_catalog().get(name, {})
+    if str(weights) == _MMPOSE and facts and not facts.get("checkpoint"):
+        what = f"there are no published weights of {name}"
+        raise InputError(f"--weights {_MMPOSE}", what, _describe_choices(name))
     published = (_MMPOSE, facts.get("checkpoint"), *facts.get("other_checkpoints", ()))
     if path.is_dir():
         path = path / "model.safetensors"
@@ -55,3 +57,16 @@ def refuse_missing_weights(name: str, weights: Path | str | None) -> None:
         return
     if not path.is_file():
         raise InputError(str(path), "no such file", "check --weights")
+
+
+def _describe_choices(name: str) -> str:
+    """Return which weights of a method can be had, with what to type."""
+    own = "--weights with a run's folder ('smallpose demo' makes one, as 'smallpose train' does)"
+    needs_none = f"{', '.join(PUBLISHED)} needs none"
+    checkpoint = read_catalog().get(name, {}).get("checkpoint")
+    if not checkpoint:
+        return f"add {own} or a checkpoint; {needs_none}"
+    return (
+        f"add --weights {_MMPOSE} for the published ones ('smallpose weights get {name}' downloads "
+        f"them), or {own} or a checkpoint; {needs_none}"
+    )

@@ -96,7 +96,9 @@ def _download_file(url: str, path: Path, card: MethodCard) -> None:
         raise InputError(
             card.checkpoint,
             f"is in no cache and cannot be downloaded ({reason})",
-            f"download {url} on a machine with a network and copy it to {path.parent}",
+            f"download {url} on a machine with a network and copy it to {path.parent}; without "
+            "a network, --weights takes the folder of a run: 'smallpose demo' trains one, and "
+            "'smallpose train' others",
         ) from None
     try:
         _check_hash(path, card)
