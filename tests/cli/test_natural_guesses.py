@@ -19,6 +19,8 @@ def folder(tmp_path, monkeypatch):
     for run in ("A", "B"):
         (tmp_path / "runs" / run).mkdir(parents=True)
         (tmp_path / "runs" / run / "found.json").write_bytes(results.read_bytes())
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "7.txt").write_text("0 .5 .5 .1 .1\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -70,6 +72,26 @@ def test_stats_takes_a_built_set(folder, capsys):
             "set, which has annotations/test.json",
         ),
         (
+            ["evaluate", "set", "labels/7.txt"],
+            "labels/7.txt: is the label file of one image; give the folder of all of them: labels",
+        ),
+        (
+            ["resolution", "truth.json", "--images", "set", "--out", "r", "found.json"],
+            "found.json: is a file of results; the model has to run at every height: name a method "
+            "or a run, or give the model itself by --command 'PROGRAM {images} {boxes} {out}'",
+        ),
+        (
+            ["predict", "yolo11n-pose", "set", "--weights", "w.pt", "--out", "f.json"],
+            "method yolo11n-pose: no such method; 'smallpose methods' lists them; movenet brings "
+            "its weights, FILE.py:NAME is a method of your own, and results of other tools go to "
+            "'smallpose evaluate'",
+        ),
+        (
+            ["predict", "movenet", "set", "--out", "f.json", "--draw", "set/../set"],
+            "--draw set/../set: is the folder of the images, among which the drawings would be "
+            "read next time; name another folder",
+        ),
+        (
             ["audit", "truth.json", "--labels-only"],
             "--labels-only with truth.json: is for a built set; leave out --labels-only",
         ),
@@ -89,9 +111,11 @@ def test_what_cannot_work_is_answered_with_what_to_type(folder, capsys, words, a
     "words", [["train"], ["train", "--data", "set", "--out", "r"], ["predict", "--out", "f.json"]]
 )
 def test_a_method_that_was_forgotten_is_asked_for(folder, capsys, words):
-    with pytest.raises(SystemExit) as ended:
-        main(words)
-    assert ended.value.code == 2
+    try:
+        code = main(words)
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 2
     assert capsys.readouterr().err == (
         f"smallpose {words[0]}: the following arguments are required: METHOD; name a method, such "
         "as simple_baseline_r50; see 'smallpose methods'\n"
@@ -109,3 +133,13 @@ def test_synth_takes_its_folder_by_an_option_too(tmp_path, capsys, monkeypatch):
     for words, message in (([], "no folder was named"), (["a", "--out", "b"], "was named twice")):
         assert main(["synth", *words]) == 2
         assert f"{message}; name it once, as in: smallpose synth" in capsys.readouterr().err
+
+
+def test_several_results_are_sent_to_compare(folder, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", "set", "runs/A", "runs/B"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "smallpose evaluate: scores one result, and runs/B is one more; use 'smallpose compare "
+        "TRUTH A B' for several\n"
+    )

@@ -97,7 +97,7 @@ def test_a_page_that_is_no_report_is_not_replaced(files, capsys):
 def test_resolution_writes_into_no_folder_of_labels_or_images(files, capsys):
     for out in (".", "images"):
         (files / "images").mkdir(exist_ok=True)
-        words = ["resolution", "truth.json", "--images", "images", "--out", out, "rtmo_s"]
+        words = ["resolution", "truth.json", "--images", "images", "--out", out, "movenet"]
         assert main(words) == 2
         assert "is the folder of the labels or of the images" in capsys.readouterr().err
 

@@ -84,6 +84,7 @@ _ALL_VERBS = {verb: text for group in VERBS.values() for verb, text in group.ite
 
 
 _MISSING = "the following arguments are required: "
+_UNRECOGNIZED = "unrecognized arguments: "
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -203,6 +204,11 @@ class _OneLineParser(argparse.ArgumentParser):
             message = _MISSING + ", ".join(word for word in words if word not in optional)
             if "METHOD" in words:
                 remedy = "name a method, such as simple_baseline_r50; see 'smallpose methods'"
+        if message.startswith(_UNRECOGNIZED) and self.prog.endswith(" evaluate"):
+            words = message.removeprefix(_UNRECOGNIZED).split()
+            if not any(word.startswith("-") for word in words):
+                message = f"scores one result, and {' '.join(words)} is one more"
+                remedy = "use 'smallpose compare TRUTH A B' for several"
         self.exit(2, f"{self.prog}: {message}; {remedy}\n")
 
 

@@ -36,6 +36,12 @@ def find_predictions(path: Path) -> Path:
 
     Raises: InputError for other folders.
     """
+    if path.suffix.lower() == ".txt" and path.is_file():
+        raise InputError(
+            str(path),
+            "is the label file of one image",
+            f"give the folder of all of them: {path.parent}",
+        )
     if not path.is_dir():
         return path
     results = path / "found.json"

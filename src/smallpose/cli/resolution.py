@@ -39,6 +39,12 @@ smallpose resolution {DEMO_TRUTH} \\
     --images {DEMO_SET}/images --out resolution runs/demo/B --people 40"""
 
 
+_SEVERAL_HEIGHTS = (
+    "the model has to run at every height: name a method or a run, or give the model itself by "
+    "--command 'PROGRAM {images} {boxes} {out}'"
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `resolution`."""
     parser.add_argument("truth", type=Path, metavar="TRUTH.json", help="COCO keypoint annotations.")
@@ -195,15 +201,21 @@ def run_command(args: argparse.Namespace) -> None:
 def _check_arguments(args: argparse.Namespace) -> None:
     """Refuse arguments that do not go together before anything is loaded."""
     from smallpose.evaluation.scoring.bootstrap import MIN_RESAMPLES
+    from smallpose.io.result_folders import is_result_folder
 
     if not args.images.is_dir():
         raise InputError(f"--images {args.images}", "no such folder", "check the path")
     folders = [word for word in args.models if Path(word).is_dir()]
     methods = [word for word in args.models if word not in folders]
+    for folder in folders:
+        if not (Path(folder) / "model.json").is_file() and is_result_folder(Path(folder)):
+            raise InputError(folder, "is a folder of results", _SEVERAL_HEIGHTS)
     truth_folder = args.truth.resolve().parent
     for name in methods:
         if name in PUBLISHED or name in read_catalog() or is_method_code(name):
             refuse_missing_weights(name, args.weights)
+        elif Path(name).is_file():
+            raise InputError(name, "is a file of results", _SEVERAL_HEIGHTS)
         elif not Path(name).exists():
             raise InputError(
                 name,

@@ -157,6 +157,16 @@ def test_too_few_people_or_images_name_no_height():
     assert "only 12 people in 12 images" in few.describe()
 
 
+def test_missed_tallest_people_are_named_where_they_are_too_few_to_tell_a_fall():
+    height = np.linspace(20, 219, 200)
+    is_detected = (height > 60) & ((height < 213) | (height > 217))
+    half = locate_half(*make_detected(height, is_detected))
+    assert half.is_inside and half.fall is None
+    assert half.tallest.people == 9 and half.tallest.detected == 4
+    assert "of the 9 tallest, from 211 px on, only 4 are detected" in half.describe()
+    assert locate_half(*make_detected(height, height > 60)).tallest is None
+
+
 def test_boxes_around_visible_patches_are_named_where_they_decide():
     boxes = np.array([[0, 0, 10, 20], [0, 0, 10, 60.0]])
     keypoints = np.zeros((2, 4, 3))

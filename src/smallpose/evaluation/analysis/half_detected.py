@@ -27,6 +27,7 @@ MAX_OUTSIDE = 0.3  # share of labelled joints outside the box from which on a bo
 MIN_PARTIAL = 0.2  # share of partial boxes below the limit from which on the sentence says so
 _CRITICAL = 2.26916  # 95 % quantile of the test's limit distribution, by Banerjee and Wellner
 _NUM_BINS = 100
+_MIN_TALLEST = 5  # people; fewer are not worth a remark
 _NUM_GROUPS = 8  # of equally many people, in which a fall is looked for
 # Standard errors by which shares are above one half, and below it among taller people. Where the
 # share is one half at all heights, a false alarm is rarer than 5 % (tests hold it).
@@ -54,6 +55,15 @@ class Fall:
 
 
 @dataclass(frozen=True)
+class Tallest:
+    """People from a height on: where it begins, px, how many they are, and how many detected."""
+
+    from_height: float
+    people: int
+    detected: int
+
+
+@dataclass(frozen=True)
 class HalfDetected:
     """The height from which on at least half of the people are detected.
 
@@ -66,7 +76,10 @@ class HalfDetected:
         within: share of them with a height within the interval.
         num_below: people below the limit, or below the middle height where there is none;
             `num_partial` of them have over 30 % of their labelled joints outside the box.
-        fall: where the share detected falls below one half again; None where it does not.
+        fall: where the share detected falls below one half again; None where it does not, as far
+            as chance can be ruled out.
+        tallest: the largest group of people from some height on of whom fewer than half are
+            detected, all above the limit; None without one.
     """
 
     height: float
@@ -80,6 +93,7 @@ class HalfDetected:
     num_below: int = 0
     num_partial: int = 0
     fall: Fall | None = None
+    tallest: Tallest | None = None
 
     @property
     def is_named(self) -> bool:
@@ -135,7 +149,8 @@ class HalfDetected:
 
     def describe(self) -> str:
         """Return the limit, or why there is none, as one sentence without a full stop."""
-        text = f"In this file {self.describe_limit()}{self.describe_partial()}"
+        remarks = self.describe_partial() + self._describe_tallest()
+        text = f"In this file {self.describe_limit()}{remarks}"
         return f"{text}; {SEE_RESOLUTION}" if self.is_named else text
 
     def describe_limit(self) -> str:
@@ -162,6 +177,15 @@ class HalfDetected:
             f"; of the {self.num_below:,} people below it {self.num_partial:,} have over "
             f"{100 * MAX_OUTSIDE:.0f} % of their labelled joints outside the box, so they are "
             "taller than it"
+        )
+
+    def _describe_tallest(self) -> str:
+        """Say so where most of the tallest people are missed, be they too few to tell a fall."""
+        if self.tallest is None or not self.is_inside:
+            return ""
+        return (
+            f"; of the {self.tallest.people:,} tallest, from {self.tallest.from_height:.0f} px on, "
+            f"only {self.tallest.detected:,} are detected, which may be chance"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -213,6 +237,7 @@ def locate_half(detected: DetectedPeople, cluster: Ints) -> HalfDetected:
         num_below=len(below),
         num_partial=int((detected.outside[below] > MAX_OUTSIDE).sum()),
         fall=_find_fall(height, is_detected, cluster),
+        tallest=_find_tallest(height, is_detected, first),
     )
 
 
@@ -292,6 +317,21 @@ def _find_fall(height: Floats, is_detected: Mask, cluster: Ints) -> Fall | None:
         to_height=float(height[select(low)][-1]),
         share_above=float(is_detected[select(low)].mean()),
     )
+
+
+def _find_tallest(height: Floats, is_detected: Mask, first: int) -> Tallest | None:
+    """Find the largest group of tallest people, above the limit, of whom most are missed.
+
+    Args:
+        first: number of people below the limit.
+    """
+    num_detected = np.cumsum(is_detected[:first:-1])
+    num_people = np.arange(1, len(num_detected) + 1)
+    is_missed = (num_people >= _MIN_TALLEST) & (2 * num_detected < num_people)
+    if not is_missed.any():
+        return None
+    last = int(np.flatnonzero(is_missed)[-1])
+    return Tallest(float(height[-1 - last]), last + 1, int(num_detected[last]))
 
 
 def _count_errors_above_half(is_detected: Mask, cluster: Ints) -> float:
