@@ -98,7 +98,7 @@ def _add_run_options(group: argparse._ArgumentGroup) -> None:
         "--recipe",
         default_text="the method's first",
         metavar="NAME",
-        help="Recipe to train by: paper, mmpose or quick.",
+        help="Recipe to train by: paper, mmpose, quick, or own for 40 to 2,000 images of your own.",
     )
     add_switch(group, "--show-recipe", help="Print the recipe and exit.")
     add_switch(

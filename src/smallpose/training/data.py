@@ -87,6 +87,12 @@ def _create_full_image_dataset(
     )
 
 
+def count_samples(people: Instances, method: PoseMethod) -> int:
+    """Return how many samples an epoch has: people, or images for a full-image method."""
+    is_full_image = isinstance(method, FullImageMethod)
+    return len(select_labelled_images(people) if is_full_image else select_trainable(people))
+
+
 def _count_data_epochs(recipe: Recipe, num_samples: int) -> int:
     """Return how often the data are visited, which `recipe.steps` may change."""
     if not recipe.steps:

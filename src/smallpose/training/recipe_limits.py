@@ -49,6 +49,7 @@ LIMITS = {
     "betas": _SHARE_BELOW_1,
     "clip_norm": _NOT_NEGATIVE,
     "layer_decay": _SHARE_ABOVE_0,
+    "backbone_rate": _SHARE,
     "decay_at": _COUNT,
     "warm_up": _COUNT,
     "validate_every": _POSITIVE_COUNT,

@@ -6,6 +6,7 @@ from typing import Any, get_args, get_type_hints
 
 from smallpose.core.errors import InputError
 from smallpose.methods.base import PoseMethod, Recipe
+from smallpose.training.own_recipe import OWN, OwnData, create_own_recipe
 from smallpose.training.recipe_limits import check_value
 
 CHOICES = {
@@ -27,6 +28,7 @@ def choose_recipe(
     method: PoseMethod,
     name: str,
     overrides: Mapping[str, object] | tuple[tuple[str, object], ...] = (),
+    own: OwnData | None = None,
 ) -> tuple[str, Recipe]:
     """Return a method's recipe by name, with fields changed by overrides.
 
@@ -36,17 +38,14 @@ def choose_recipe(
     Args:
         name: of the recipe; "" for the method's first.
         overrides: field to value; `augment.NAME` for those of the augmentation.
+        own: the data that the recipe "own" is for.
     Raises: InputError for an unknown name or field, or a value of the wrong type.
     """
     name = name or next(iter(method.recipes))
-    if name not in method.recipes:
-        raise InputError(
-            f"--recipe {name}",
-            f"{method.name} has no such recipe",
-            f"try {_join_names(method.recipes)}",
-        )
-    recipe = method.recipes[name]
+    recipe = original = _find_recipe(method, name, own)
     values = {key: str(value) for key, value in dict(overrides).items()}
+    if "epochs" in values and name == OWN and "steps" not in values:
+        recipe = replace(recipe, steps=0)
     if "epochs" in values:
         recipe = scale_to_epochs(recipe, _parse_override(recipe, "epochs", values["epochs"]))
     for key, text in values.items():
@@ -57,10 +56,26 @@ def choose_recipe(
         else:
             change = {key: _parse_override(recipe, key, text)}
             recipe = replace(recipe, **change)
-    recipe = _adapt_schedule(recipe, method.recipes[name], values)
+    recipe = _adapt_schedule(recipe, original, values)
     if recipe.steps:
         recipe = _shorten_warm_up(recipe)
     return name, recipe
+
+
+def _find_recipe(method: PoseMethod, name: str, own: OwnData | None) -> Recipe:
+    if name == OWN and OWN not in method.recipes and "quick" in method.recipes:
+        if own is None:
+            raise InputError(
+                "--recipe own", "depends on the number of labelled people", "add --data SET"
+            )
+        return create_own_recipe(method, own)
+    if name not in method.recipes:
+        raise InputError(
+            f"--recipe {name}",
+            f"{method.name} has no such recipe",
+            f"try {_join_names([*method.recipes, OWN])}",
+        )
+    return method.recipes[name]
 
 
 def _adapt_schedule(recipe: Recipe, original: Recipe, overrides: Mapping[str, str]) -> Recipe:

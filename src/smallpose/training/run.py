@@ -24,11 +24,17 @@ from smallpose.system.files import write_atomically
 from smallpose.system.progress import print_status
 from smallpose.training.checkpoint import save_model
 from smallpose.training.config import TrainingConfig
-from smallpose.training.data import BatchLoader, create_loader, select_labelled_images
+from smallpose.training.data import (
+    BatchLoader,
+    count_samples,
+    create_loader,
+    select_labelled_images,
+)
 from smallpose.training.distributed import DistributedContext, join_process_group
 from smallpose.training.loggers import create_tensorboard_logger, create_wandb_logger
 from smallpose.training.loop import TrainingLoop
 from smallpose.training.mirroring import leave_out_mirroring
+from smallpose.training.own_recipe import OWN, OwnData, describe_own_recipe
 from smallpose.training.recipe_overrides import choose_recipe
 from smallpose.training.run_folder import (
     RESULT,
@@ -86,7 +92,10 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
     if has_weights and state is not None:
         trained_on = list(state["trained_on"])
     del weights
-    recipe_name, recipe = choose_recipe(method, config.recipe, config.overrides)
+    own = OwnData(count_samples(data.train, method), config.weights is not None)
+    recipe_name, recipe = choose_recipe(method, config.recipe, config.overrides, own)
+    if recipe_name == OWN and distributed.is_first:
+        print_status(describe_own_recipe(recipe, own))
     recipe = leave_out_mirroring(method, recipe, silent=not distributed.is_first)
     loader = create_loader(config, data.train, reader, method, recipe, distributed)
     identity = compute_run_identity(config, recipe_name, recipe)
@@ -124,7 +133,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
             if not distributed.is_first:
                 return
             sets = [describe_built_set(config.data)] if trainer.step else []
-            more = {"setting": config.setting, "seed": config.seed}
+            more: dict[str, Any] = {"setting": config.setting, "seed": config.seed}
             more["trained_on"] = [*trained_on, *sets]
             saved.update(save_model(method, config.out, recipe, **more))
 

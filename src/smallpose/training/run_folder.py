@@ -18,6 +18,7 @@ from smallpose.training.config import TrainingConfig
 from smallpose.training.distributed import SINGLE_PROCESS, DistributedContext
 
 RESULT, LOCK = "result.json", ".lock"
+_NEW_FIELDS = ("backbone_rate",)  # which were 1 before
 # Fields of a recipe that follow from its length.
 _LENGTH_FIELDS = {
     "steps",
@@ -140,6 +141,8 @@ def refuse_different_run(
     if growth and _without_closing(stored) == _without_closing(identity):
         ignored.add("augment")
     for key, value in identity.items():
+        if key in _NEW_FIELDS and key not in stored:
+            continue  # a run of an older version
         if stored.get(key) != value and key not in ignored:
             before = f"without {key}" if stored.get(key) is None else f"with {key} {stored[key]}"
             now = "without" if value is None else value

@@ -17,13 +17,17 @@ FLAT_COSINE_ENDS = (1e-5, 0.05)
 def create_optimizer(method: PoseMethod, recipe: Recipe) -> torch.optim.Optimizer:
     """Create Adam or AdamW with the method's factors of learning rate and weight decay.
 
-    Each parameter group has its factor of the rate under "rate_share".
+    Each parameter group has its factor of the rate under "rate_share". Weights of a backbone whose
+    rate is 0 need no gradients any more.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, weight in method.named_parameters():
+        rate, decay = method.param_group_factors(name, weight, recipe)
+        if method.is_backbone_weight(name):
+            rate *= recipe.backbone_rate
+            weight.requires_grad_(weight.requires_grad and recipe.backbone_rate > 0)
         if weight.requires_grad:
-            factors = method.param_group_factors(name, weight, recipe)
-            groups.setdefault(factors, []).append(weight)
+            groups.setdefault((rate, decay), []).append(weight)
     param_groups = [
         {"params": weights, "rate_share": rate, "weight_decay": decay * recipe.weight_decay}
         for (rate, decay), weights in groups.items()
