@@ -104,8 +104,10 @@ def print_tiles(method: FullImageMethod, images: Images, options: InferenceOptio
     for w, h in sizes[order].astype(int).tolist():
         levels = choose_tile_levels(method, (w, h), options)
         print_status(describe_tile_levels(method, (w, h), levels, options.smallest))
-    if len(sizes) > len(order):
-        print_status(f"tiles of {len(sizes) - len(order):,} other image sizes are chosen likewise")
+    num_others = len(sizes) - len(order)
+    if num_others:
+        plural = "s" if num_others > 1 else ""
+        print_status(f"{num_others:,} other image size{plural}: tiles are chosen likewise")
 
 
 def _detect_people(

@@ -20,6 +20,7 @@ from smallpose.core.instances import Images, make_images, make_instances
 from smallpose.core.predictions import Predictions
 from smallpose.inference.boxes import Boxes, convert_to_boxes
 from smallpose.inference.notes import describe_unreadable, list_unreadable
+from smallpose.inference.full_image import print_tiles
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.predict import apply_speed_options, predict_people
 from smallpose.inference.predict_files import (
@@ -136,8 +137,12 @@ class MediaPredictor:
         frames = (frame for frame in counter if frame.index % self.every == 0)
         shown = show_progress(frames, video.name[:28], total)
         num_limited = 0
+        num_frames = 0
         for chunk in _read_ahead(_split_frames(shown)):
             part = self._predict_frames(video, name, first_id, chunk, tracker, info.rate)
+            if num_frames == 0:
+                self._print_tiles(part.images)
+            num_frames += len(chunk)
             num_limited += self._get_num_limited()
             yield part
             first_id += len(chunk)
@@ -147,6 +152,12 @@ class MediaPredictor:
                 f"{video}: the limit of people was reached in {num_limited:,} frames; the highest "
                 "scores were kept, and --max-people N or all keeps more"
             )
+
+    def _print_tiles(self, images: Images) -> None:
+        """Print which tiles are searched in the frames."""
+        method = self.method if self.detector is None else self.detector.method
+        if isinstance(method, FullImageMethod):
+            print_tiles(method, images, self.options)
 
     def _get_num_limited(self) -> int:
         """Return in how many images of the last part the limit of people was reached."""

@@ -85,6 +85,8 @@ def _compute_network_side(method: FullImageMethod) -> float:
 
 
 def _describe_factor(factor: float) -> str:
+    if 0.95 < factor < 1.05:
+        return "at full size"
     if factor >= 1:
         return f"enlarged {factor:.2g} times"
     return f"reduced {1 / factor:.2g} times"
