@@ -5,7 +5,7 @@
 # What happens: a Symmetry of sleap-io is a set of two nodes, which are hashed by their address. The
 #   detector takes the first of the set as the left joint, so that left and right are exchanged in
 #   some pairs and not in others, and its symmetry feature compares shoulders and hips across sides.
-#   All scores move with it, since one mixture is fitted to all features.
+#   Scores move with it, since one mixture is fitted to all features.
 # Versions: sleap 1.6.6, sleap-io 0.9.5. Date: 29 November 2026. Source: this script, which makes
 #   nodes until their addresses have the order that it wants; elsewhere chance decides.
 set -eu
