@@ -63,14 +63,17 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.core.table import TERMINAL_WIDTH
     from smallpose.report.claims.check import check_claims
     from smallpose.report.claims.inputs import read_datasets, read_our_runs
+    from smallpose.report.inputs.runs import describe_own_sets, read_runs
     from smallpose.report.tables.files import save_table
     from smallpose.system.files import write_atomically
     from smallpose.system.progress import print_written
 
+    note = describe_own_sets(read_runs(args.runs))
     runs, our_people = read_our_runs(args.runs)
     sets = parse_assignments("--set", args.set)
     scenes = parse_assignments("--scenes", args.scenes)
-    claims = check_claims(runs=runs, datasets=read_datasets(sets, scenes, our_people))
+    datasets = read_datasets(sets, scenes, our_people)
+    claims = check_claims(runs=runs, datasets=datasets, notes=[note] if note else [])
     if args.out:
         save_table(claims.to_table(), args.out)
     text = claims.to_json()

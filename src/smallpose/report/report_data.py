@@ -22,7 +22,13 @@ from smallpose.report.inputs.arguments import ReportArguments, sort_arguments
 from smallpose.report.inputs.best_run import compute_seed_mean, find_seeds, rank_runs
 from smallpose.report.inputs.person_matching import RunPredictions, match_people
 from smallpose.report.inputs.result_files import check_run_fits_truth, describe_result_file
-from smallpose.report.inputs.runs import Run, find_shared_dataset, read_run, read_runs
+from smallpose.report.inputs.runs import (
+    Run,
+    describe_own_sets,
+    find_shared_dataset,
+    read_run,
+    read_runs,
+)
 from smallpose.report.inputs.scores import (
     RunScore,
     choose_num_resamples,
@@ -73,6 +79,16 @@ class ReportData:
     def has_own_runs(self) -> bool:
         """Return whether any of the runs was trained here, and is no result file alone."""
         return any(not run.is_result_file for run in self.runs)
+
+    @property
+    def has_runs_of_paper(self) -> bool:
+        """Return whether the paper's tables have a place for any of the runs."""
+        return any(not run.is_result_file and not run.own_set for run in self.runs)
+
+    @property
+    def is_built(self) -> bool:
+        """Return whether the runs share a set that `smallpose build` made."""
+        return self.data is not None and (self.data / "manifest.json").is_file()
 
     @property
     def is_of_file(self) -> bool:
@@ -135,7 +151,7 @@ def _read_runs_of_set(runs: Sequence[Run], images: Path | None, sigmas: Path | N
     data = find_shared_dataset(runs)
     if data is None:
         print_status("the data set of these runs is missing: the report will show no people")
-        return ReportData(runs, None, Manifest(), None, None, {})
+        return ReportData(runs, None, Manifest(), None, None, {}, notes=_list_run_notes(runs))
     sets = {
         split: read_coco(data / "annotations" / f"{split}.json")
         for split in SPLITS
@@ -166,7 +182,17 @@ def _read_runs_of_set(runs: Sequence[Run], images: Path | None, sigmas: Path | N
         results=results,
         scores=scores,
         images=_find_images(test, images, data),
+        notes=_list_run_notes(runs),
     )
+
+
+def _list_run_notes(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Say which runs are not in the paper's tables, on the terminal as well."""
+    note = describe_own_sets(runs)
+    if not note:
+        return ()
+    print_status(note)
+    return (note,)
 
 
 def _read_results_of_truth(
@@ -216,7 +242,7 @@ def _read_results_of_truth(
         results=results,
         scores=scores,
         images=images,
-        notes=(*joints_note, *notes),
+        notes=(*_list_run_notes(runs), *joints_note, *notes),
     )
 
 

@@ -1,6 +1,7 @@
 """Check all claims, on the paper's numbers and on ours, as a table and as JSON."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -108,12 +109,19 @@ def _capitalize(text: str) -> str:
 
 
 def check_claims(
-    paper: Paper = PRINTED, runs: OurResults | None = None, datasets: DatasetSource | None = None
+    paper: Paper = PRINTED,
+    runs: OurResults | None = None,
+    datasets: DatasetSource | None = None,
+    notes: Sequence[str] = (),
 ) -> CheckedClaims:
-    """Check every claim on the paper's numbers, on our runs, and on data sets."""
+    """Check every claim on the paper's numbers, on our runs, and on data sets.
+
+    Args:
+        notes: what else a reader of the verdicts should know.
+    """
     datasets = replace(datasets, paper=paper) if datasets else None
     checked = tuple(_check_claim(claim, paper, runs, datasets) for claim in CLAIMS)
-    return CheckedClaims(checked, runs.notes if runs else ())
+    return CheckedClaims(checked, (*(runs.notes if runs else ()), *notes))
 
 
 def _check_claim(

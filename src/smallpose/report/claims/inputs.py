@@ -16,11 +16,15 @@ from smallpose.stats.scene_entropy import read_probabilities, summarize_scenes
 def read_our_runs(folders: Sequence[Path]) -> tuple[OurResults | None, Instances | None]:
     """Score the runs on the data set that most of them share; also return all its people.
 
+    Runs on sets of their own are left out: they are no evidence for the paper's claims.
+
     Raises: InputError when a folder is no finished run, or the set cannot be found.
     """
     if not folders:
         return None, None
-    runs = read_runs(folders)
+    runs = [run for run in read_runs(folders) if not run.own_set]
+    if not runs:
+        return None, None
     data = find_shared_dataset(runs)
     if data is None:
         raise InputError(

@@ -92,7 +92,7 @@ def collect_our_results(
     num_resamples: int | None = None,
     scores: Mapping[int, RunScore] | None = None,
 ) -> OurResults | None:
-    """Score the runs; None when none of them is trained and has its result file.
+    """Score the runs; None when none of them is trained on a built set and has its result file.
 
     Args:
         predictions: on `truth`, by the index of the run.
@@ -128,7 +128,11 @@ def _choose_runs(
     runs: Sequence[Run], predictions: Mapping[int, Predictions]
 ) -> dict[tuple[str, str], list[int]]:
     """Choose the runs for each of the paper's methods and settings: one method, one recipe."""
-    usable = [n for n, run in enumerate(runs) if n in predictions and not run.is_untrained]
+    usable = [
+        n
+        for n, run in enumerate(runs)
+        if n in predictions and not run.is_untrained and not run.own_set
+    ]
     chosen: dict[tuple[str, str], list[int]] = {}
     for method in METHODS:
         variants = [n for n in usable if paper_values.find_paper_method(runs[n].method) == method]

@@ -10,7 +10,9 @@ def label_run(run: Run, runs: Sequence[Run]) -> str:
     if run.name:
         return run.name
     words = [run.method_label] if len({r.method for r in runs}) > 1 else []
-    words.append("untrained" if run.is_untrained else run.setting)
+    words.append(
+        "untrained" if run.is_untrained else run.trained_on if run.own_set else run.setting
+    )
     short = " ".join(w for w in words if w)
     alike = [
         r

@@ -13,6 +13,7 @@ from msgspec import field as json_field
 
 from smallpose.core.errors import InputError
 from smallpose.core.interval import Interval
+from smallpose.core.skeleton import COCO17, SMALLPOSE
 from smallpose.report.inputs import paper_values
 from smallpose.system.json_decode import read_json
 
@@ -28,6 +29,8 @@ METRICS = (
     "AR",
 )
 PROTOCOLS = ("coco", "owned", "recall")
+# The joints that runs of the paper's settings are scored on.
+_JOINTS_OF_SETTING = {"A": COCO17.name, "B": SMALLPOSE.name}
 # Settings of an evaluation that older runs wrote under another name.
 _RENAMED_SETTINGS = {"max_found": "max_detections", "found_area": "detection_area"}
 
@@ -85,6 +88,8 @@ class Run:
         name: what the user calls it; "" for a run that is shown by method and setting.
         file_facts: what is known of a result file, such as its hash; empty for a run.
         card: title, paradigm and parts of a method that is none of smallpose's; else empty.
+        own_set: what it was trained on where that is no built set with the joints of its setting,
+            such as "19 joints of own"; "" for a run that the paper's tables have a place for.
     """
 
     folder: Path
@@ -106,6 +111,7 @@ class Run:
     name: str = ""
     file_facts: Mapping[str, Any] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
+    own_set: str = ""
 
     @property
     def is_result_file(self) -> bool:
@@ -135,7 +141,12 @@ class Run:
 
     @property
     def trained_on(self) -> str:
-        """Return "A" or "B", or "subset" for a subset of B; with "17" if scored on 17 joints."""
+        """Return "A" or "B", or "subset" for a subset of B; with "17" if scored on 17 joints.
+
+        Of a run on a set of its own, "own", or "own A" and "own B17".
+        """
+        if self.own_set:
+            return "own" if self.setting == "B" else f"own {self.setting}"
         return self.setting if self.subset is None else self.setting.replace("B", "subset")
 
     def on_coco17(self) -> "Run":
@@ -180,6 +191,7 @@ def read_run(folder: Path) -> Run:
     if file.evaluation_on_17 is not None:
         _check_evaluation(path, "B17", file.evaluation_on_17)
     recipe, recipe_fields = _split_recipe(file.recipe)
+    data = _find_dataset(folder, file.data)
     return Run(
         folder=folder,
         method=file.method,
@@ -191,13 +203,41 @@ def read_run(folder: Path) -> Run:
         steps=file.steps,
         epochs=file.epochs,
         seconds=file.seconds,
-        data=_find_dataset(folder, file.data),
+        data=data,
         subset=file.subset,
         weights=file.weights,
         environment=file.environment,
         evaluation=_rename_settings(file.evaluation),
         evaluation_on_17=file.evaluation_on_17 and _rename_settings(file.evaluation_on_17),
         card=file.card,
+        own_set=_describe_own_set(file, data),
+    )
+
+
+def _describe_own_set(file: _ResultFile, data: Path | None) -> str:
+    """Describe what a run was trained on, where that is none of the paper's settings; else ""."""
+    settings = file.evaluation.get("settings") or {}
+    joints = settings.get("keypoints")
+    expected = _JOINTS_OF_SETTING.get(file.setting)
+    has_other_joints = None not in (joints, expected) and joints != expected
+    is_built = data is None or (data / "manifest.json").is_file()
+    if is_built and not has_other_joints:
+        return ""
+    num_joints = (
+        f"{len(settings['sigmas'])} joints" if settings.get("sigmas") else str(joints or "")
+    )
+    return " of ".join(part for part in (num_joints, data.name if data else "") if part)
+
+
+def describe_own_sets(runs: Sequence[Run]) -> str:
+    """Say which runs have no place in the paper's tables, and why; "" where all have one."""
+    own = [run for run in runs if run.own_set]
+    if not own:
+        return ""
+    names = ", ".join(f"{run.title} ({run.own_set})" for run in own)
+    return (
+        f"not in the paper's tables, and no evidence for its claims: {names}; its settings are "
+        "those of a set that 'smallpose build' made, with its joints"
     )
 
 

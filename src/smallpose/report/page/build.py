@@ -32,6 +32,7 @@ from smallpose.report.images.density_sheet import build_density_sheet
 from smallpose.report.images.encode import encode_image, open_image_reader
 from smallpose.report.images.sheet_drawing import draw_sheet
 from smallpose.report.inputs.person_matching import RunPredictions
+from smallpose.report.inputs.runs import describe_own_sets
 from smallpose.report.inputs.scores import RunScore, SeedGroup, group_scores
 from smallpose.report.inputs.selections import (
     Selection,
@@ -41,6 +42,7 @@ from smallpose.report.inputs.selections import (
 from smallpose.report.latency import measure_latencies
 from smallpose.report.page import context
 from smallpose.report.page.curve_context import CurveSection, build_curve_section
+from smallpose.report.page.difference_table import build_difference_table
 from smallpose.report.page.person_browser import MAX_RUNS, BrowserData, build_browser_data
 from smallpose.report.page.quality_figures import report_quality
 from smallpose.report.page.resolution_section import (
@@ -87,14 +89,15 @@ def make_report(
     data = read_report_data(paths, names=names, images=images, category=category, sigmas=sigmas)
     scores = data.scores
     our_results = _collect_our_results(data, scores)
-    claims = _check_claims(data, our_results) if data.has_own_runs else None
+    claims = _check_claims(data, our_results) if data.has_runs_of_paper else None
     if claims is not None:
         write_atomically(out / "claims.json", claims.to_json())
     tables = _build_tables(group_scores(data.runs, scores), data, claims)
     summary = summarize_runs(data, scores)
+    difference = build_difference_table(data, summary)
     selections = _list_selections(data)
     selected = build_selected_tables(data, selections)
-    extra = [*itertools.chain(*selected), *([summary.table] if summary.table else [])]
+    extra = [*itertools.chain(*selected), *filter(None, (summary.table, difference))]
     for table in [*tables.all, *extra]:
         save_table(table, out / "tables")
     result_figures = make_result_figures(data, scores)
@@ -118,6 +121,7 @@ def make_report(
         **context.build_page_context(data, tables),
         **context.build_sheet_context(sheets),
         **context.build_summary_context(summary),
+        "difference": context.render_table(difference) if difference else None,
         **context.build_selection_context(selections, tables, selected),
         **curves.values,
         **context.build_people_context(data, browser),
@@ -140,7 +144,7 @@ def _build_tables(
         )
     return context.PageTables(
         results=paper_tables.build_all_results(groups),
-        table1=None if data.is_of_file else _build_table1(data),
+        table1=_build_table1(data) if data.is_built or data.data is None else None,
         comparisons=[
             paper_tables.build_table2(groups),
             paper_tables.build_table3(groups),
@@ -171,7 +175,7 @@ def _build_table1(data: ReportData) -> Table:
 def _build_data_tables(data: ReportData) -> list[Table]:
     """Build the tables of the people; the first one has the same counts as Table 1."""
     tables = data.dataset.build_tables() if data.dataset else []
-    return tables if data.is_of_file else tables[1:]
+    return tables[1:] if data.is_built and data.has_runs_of_paper else tables
 
 
 def _draw_figures(specs: Sequence[FigureSpec], data: ReportData, folder: Path) -> dict[str, bytes]:
@@ -208,10 +212,12 @@ def _list_predictions(data: ReportData) -> dict[int, Predictions]:
 
 def _check_claims(data: ReportData, our_results: OurResults | None) -> CheckedClaims:
     """Check the paper's sentences on its own numbers and on these runs."""
-    if data.dataset is None or data.is_of_file:
-        return check_claims(runs=our_results)
+    note = describe_own_sets(data.runs)
+    notes = [note] if note else []
+    if data.dataset is None or not data.is_built:
+        return check_claims(runs=our_results, notes=notes)
     people = concat_instances(list(data.dataset.sets.values()))
-    return check_claims(runs=our_results, datasets=DatasetSource({OWN: people}))
+    return check_claims(runs=our_results, datasets=DatasetSource({OWN: people}), notes=notes)
 
 
 def _make_run_figures(

@@ -12,6 +12,7 @@ def describe_run(run: Run) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "method": run.method,
         "setting": run.setting,
+        "trained on": run.own_set,
         "recipe": run.recipe,
         "seed": run.seed,
         "parameters": f"{run.parameters:,}" if run.parameters is not None else None,
@@ -22,7 +23,7 @@ def describe_run(run: Run) -> dict[str, Any]:
     return {
         "title": run.method_label,
         "training": paper_tables.describe_run(run),
-        "setting": run.setting,
+        "setting": "" if run.own_set else run.setting,
         "groups": [
             ("result file", flatten_facts(run.file_facts)),
             ("run", [] if run.is_result_file else flatten_facts(facts)),

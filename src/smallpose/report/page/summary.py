@@ -139,7 +139,7 @@ def _describe_scores(data: ReportData, index: int) -> str:
     ap, ap_small = data.mean(index, "AP"), data.mean(index, "AP_S")
     if ap is None:
         return f"{run.method_label}: the AP is unknown."
-    setting = f", setting {run.setting}," if run.setting else ""
+    setting = f", setting {run.setting}," if run.setting and not run.own_set else ""
     text = f"{run.method_label}{setting} reaches {ap:.1f} AP"
     text += f" and {ap_small:.1f} on small people" if ap_small is not None else ""
     return text + _count_seeds(data, index, " in the mean of {}") + "."

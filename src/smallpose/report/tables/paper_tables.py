@@ -52,15 +52,15 @@ PROTOCOL_NOTES = {
 }
 _COMPARISON_NOTE = (
     "Rows marked paper are printed values on the authors' test set. Ours are on the test set named "
-    f"above, so the two may be read side by side but not subtracted. A is scored on COCO's {_NUM_COCO} "
-    f"joints, B on all {_NUM_ALL}, in the paper as well, so that a gain from A to B contains the change "
-    f"of joints. B17 is B scored on the {_NUM_COCO}: only B17 compares with A."
+    "above, so the two may be read side by side but not subtracted. A is scored on COCO's "
+    f"{_NUM_COCO} joints, B on all {_NUM_ALL}, in the paper as well, so that a gain from A to B "
+    f"contains the change of joints. B17 is B scored on the {_NUM_COCO}: only B17 compares with A."
 )
 _TABLE_5_NOTE = (
     "Rows marked paper are printed values on the authors' test set. Ours are on the test set named "
     "above, so the two may be read side by side but not subtracted. Rows of "
-    f"{_NUM_COCO} joints compare with each other, and so do rows of {_NUM_ALL}; what was trained on more "
-    f"than COCO is printed on {_NUM_ALL} joints only, and ours is in both."
+    f"{_NUM_COCO} joints compare with each other, and so do rows of {_NUM_ALL}; what was trained "
+    f"on more than COCO is printed on {_NUM_ALL} joints only, and ours is in both."
 )
 
 
