@@ -51,3 +51,18 @@ def test_inputs_and_outputs_stay_and_scores_are_near(precision, tolerance, folde
     assert distance.any()  # another precision was computed
     metadata = onnx.load(folders / precision / "network.onnx").metadata_props
     assert {one.key: one.value for one in metadata}["precision"] == precision
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+@pytest.mark.parametrize("name", ["rtmo_tiny", "vitpose_tiny"])
+def test_onnxruntime_runs_the_files_of_other_networks(name, precision, tmp_path):
+    layout = "rtmlib" if name == "rtmo_tiny" else "own"
+    method = create_with_peaks(name)
+    export_onnx(method, tmp_path, layout=layout, precision=precision)
+    session = onnxruntime.InferenceSession(str(tmp_path / "network.onnx"))
+    (images,) = session.get_inputs()
+    w, h = method.input_wh
+    values = np.zeros((1, h, w, 3), np.uint8)
+    if layout == "rtmlib":
+        values = np.zeros((1, 3, h, w), np.float32)
+    assert all(np.isfinite(column).all() for column in session.run(None, {images.name: values}))

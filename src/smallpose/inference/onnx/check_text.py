@@ -9,7 +9,7 @@ _METRICS = ("AP", "AP_S")
 
 
 def format_check(check: ExportCheck) -> str:
-    """Format a check for the terminal."""
+    """Format a check for the terminal; people are listed where the file is not equal."""
     first, second = check.num_people
     x, y = check.shift_px
     lines = [
@@ -21,6 +21,8 @@ def format_check(check: ExportCheck) -> str:
     ]
     rows = [_format_difference(d) for d in check.comparison.differences if d.name in _METRICS]
     ap = build_text_table(["", ORIGINAL, EXPORTED, "difference", "95 %"], rows)
+    if not check.problems:
+        return "\n".join([*lines, "", ap.to_text()])
     worst = build_text_table(
         ["least alike", "height px", "joint", "moved px", "OKS"],
         [

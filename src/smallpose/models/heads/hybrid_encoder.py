@@ -37,8 +37,9 @@ class SinePositionalEncoding(nn.Module):
     def encode_grid(self, height: int, width: int) -> Tensor:
         """Encode the pixels of a map, row by row, as (h * w, 2 channels): row, then column."""
         like = self.get_buffer("dim_t")
-        rows = self(torch.arange(height, device=like.device, dtype=like.dtype))
-        columns = self(torch.arange(width, device=like.device, dtype=like.dtype))
+        # Integers first: ONNX has no range of float16.
+        rows = self(torch.arange(height, device=like.device).to(like.dtype))
+        columns = self(torch.arange(width, device=like.device).to(like.dtype))
         both = (
             rows[:, None].expand(height, width, -1),
             columns[None].expand(height, width, -1),
