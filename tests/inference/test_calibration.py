@@ -1,6 +1,7 @@
 """Calibration: shares of correct detections, and circles that hold 68 % of the joints."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -127,3 +128,14 @@ def test_too_few_labels_are_refused():
     truth, predictions, _ = simulate(5, 12)
     with pytest.raises(InputError, match="detections in the 12 images; at least 100"):
         fit_calibration(truth, predictions, "any")
+
+
+def test_joints_of_a_detection_with_the_box_of_another_person_are_not_judged():
+    truth, predictions, is_person = simulate(6, 40)
+    boxes = predictions.boxes_xywh.copy()
+    moved = np.flatnonzero(is_person)[:20]
+    boxes[moved, 0] += 500
+    calibration = fit_calibration(truth, predictions, "any")
+    fewer = fit_calibration(truth, replace(predictions, boxes_xywh=boxes), "any")
+    assert calibration.num_joints == 17 * is_person.sum()
+    assert fewer.num_joints == calibration.num_joints - 17 * 20

@@ -23,6 +23,7 @@ MIN_IMAGES = 10
 MIN_DETECTIONS = 100
 MIN_JOINTS = 500
 NUM_FOLDS = 5
+_MIN_IOU = 0.3  # of a detection's box and the person's
 _MAX_BINS = 12
 _JOINTS_PER_BIN = 100
 _JOINTS_PER_FACTOR = 50
@@ -38,7 +39,8 @@ class LabelledDetections:
         predictions: all of them.
         rows: (m,) of those that are counted: they match a person, or no person and no region.
         is_correct: (m,) they match a person at OKS .5.
-        people: (m,) row of the person in the truth; -1 where the OKS is below .1.
+        people: (m,) row of the person in the truth; -1 where the OKS is below .1, or where the
+            boxes hardly overlap.
         errors: (m, k) distance of each joint to its label, px; NaN where it is not labelled.
         size_classes: (m,) of the person; -1 without one.
     """
@@ -120,6 +122,9 @@ def _match_labels(truth: Instances, predictions: Predictions) -> LabelledDetecti
     is_counted[matches.unmatched] = True
     rows = np.flatnonzero(is_counted)
     people = people[rows]
+    # Who is matched with the detection of a neighbour has no detection of their own.
+    iou = _compute_iou(truth.boxes_xywh[people], predictions.boxes_xywh[rows])
+    people[iou < _MIN_IOU] = -1
     columns = truth.skeleton.joint_indices(predictions.skeleton.joints)
     labels = truth.keypoints[people][:, columns]
     errors = np.linalg.norm(predictions.keypoints[rows, :, :2] - labels[:, :, :2], axis=2)
@@ -133,6 +138,16 @@ def _match_labels(truth: Instances, predictions: Predictions) -> LabelledDetecti
         errors=errors,
         size_classes=np.where(people < 0, -1, size_classes),
     )
+
+
+def _compute_iou(boxes_xywh: Floats, others_xywh: Floats) -> Floats:
+    """Return the (m,) IoU of pairs of boxes; NaN where a box is missing."""
+    low = np.maximum(boxes_xywh[:, :2], others_xywh[:, :2])
+    high = np.minimum(
+        boxes_xywh[:, :2] + boxes_xywh[:, 2:], others_xywh[:, :2] + others_xywh[:, 2:]
+    )
+    shared = np.clip(high - low, 0, None).prod(axis=1)
+    return shared / (boxes_xywh[:, 2:].prod(axis=1) + others_xywh[:, 2:].prod(axis=1) - shared)
 
 
 def _refuse_few(truth: Instances, labelled: LabelledDetections) -> None:

@@ -19,8 +19,8 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, make_images, make_instances
 from smallpose.core.predictions import Predictions
 from smallpose.inference.boxes import Boxes, convert_to_boxes
-from smallpose.inference.notes import describe_unreadable, list_unreadable
 from smallpose.inference.full_image import print_tiles
+from smallpose.inference.notes import describe_unreadable, list_unreadable
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.predict import apply_speed_options, predict_people
 from smallpose.inference.predict_files import (
