@@ -51,8 +51,9 @@ def test_joints_that_stay_in_place_are_named_unless_they_are_known_or_declared()
         ("a:b:c", "is not a list of pairs"),
         (
             "near_paw:wing",
-            r"--swap: the pair \[3, 'wing'\] under swap names no two of 6 joints; na",
+            r"--swap: 'wing' is no joint of this skeleton; its joints are .*near_paw.*tail",
         ),
+        ("tail:far_pew", r"--swap: 'far_pew' is no joint of this skeleton; did you mean 'far_paw"),
         ("tail:tail", "names no two of 6 joints"),
         ("tail:nose,nose:far_paw", "joint 'nose' is in two pairs under swap; keep one of them"),
     ],

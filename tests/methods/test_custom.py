@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +104,32 @@ def test_the_only_method_of_a_file_needs_no_name(file, capsys):
         InputError, match=r"no method was recognised in it; write my_method\.py:NAM"
     ):
         create_method("my_method.py")
+
+
+NETWORK = """from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, width=8):
+        super().__init__()
+        self.layer = nn.Conv2d(3, width % 4, 1)
+"""
+
+
+@pytest.mark.parametrize("name", ["torchmod.py:Net", "torchmod.py"])
+def test_a_plain_network_is_no_method(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path("torchmod.py").write_text(NETWORK)
+    with pytest.raises(InputError, match=r"Net is no PoseMethod; derive it .*see docs/extend\.md"):
+        create_method(name)
+
+
+def test_a_file_imports_its_neighbours_while_it_is_loaded(file):
+    Path("coffee_parts.py").write_text(CODE)
+    Path("variant.py").write_text(
+        "from coffee_parts import Coffee\n\n\ndef create_tea(skeleton):\n    return Coffee(skeleton)\n"
+    )
+    before = list(sys.path)
+    assert create_method("variant.py", COCO17).name == "tea"
+    assert sys.path == before
+    sys.modules.pop("coffee_parts")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
@@ -72,11 +73,28 @@ def set_pairs(skeleton: Skeleton, swap: Sequence[tuple[str, str]] | None) -> Ske
     if swap is None:
         return skeleton
     spelled = skeleton.spelled_joints
+    _refuse_unknown_joints([end for pair in swap for end in pair], spelled, skeleton.joints)
     by_index = [
         tuple(spelled.index(end) if end in spelled else end for end in pair) for pair in swap
     ]
     pairs: list[Pair] = [(a, b) for a, b in by_index]
     return replace(skeleton, custom_pairs=find_declared_pairs("--swap", skeleton.joints, pairs))
+
+
+def _refuse_unknown_joints(
+    names: Sequence[str], spelled: Sequence[str], joints: Sequence[str]
+) -> None:
+    """Raise InputError for a name that no joint has, with the most similar ones."""
+    unknown = [name for name in names if name not in spelled and name not in joints]
+    if not unknown:
+        return
+    similar = get_close_matches(unknown[0], spelled, n=2)
+    remedy = (
+        f"did you mean {' or '.join(map(repr, similar))}?"
+        if similar
+        else f"its joints are {', '.join(spelled)}"
+    )
+    raise InputError("--swap", f"{unknown[0]!r} is no joint of this skeleton", remedy)
 
 
 def set_pairs_of_people(people: Instances, swap: Sequence[tuple[str, str]] | None) -> Instances:

@@ -4,16 +4,18 @@ What a method must have is checked before any data is read, so that a mistake is
 to type, and not an error in the middle of a training run.
 """
 
+import contextlib
 import importlib.util
 import inspect
 import re
-from collections.abc import Callable, Collection, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from smallpose.catalog.method_code import MethodCode
 from smallpose.core.errors import InputError
@@ -25,6 +27,7 @@ Creator = Callable[[Skeleton], PoseMethod]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _NUM_TRIAL_CROPS = 2
+_DERIVE = "derive it from smallpose.methods.PoseMethod; see docs/extend.md"
 
 
 def load_custom_method(code: MethodCode, reserved: Collection[str]) -> Creator:
@@ -49,6 +52,8 @@ def load_custom_method(code: MethodCode, reserved: Collection[str]) -> Creator:
             f"write {path}:{methods[0]}" if methods else f"write {path}:NAME of a function in it"
         )
         raise InputError(text, f"{path.name} has no function {name}", known)
+    if inspect.isclass(function) and not issubclass(function, PoseMethod):
+        raise InputError(text, f"{name} is no PoseMethod", _DERIVE)
     default_name = name
     if inspect.isclass(function):
         # Names of methods are in lower case, as on the command line.
@@ -75,10 +80,22 @@ def _import_file(path: Path, where: str) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        with _make_importable(path.resolve().parent):
+            spec.loader.exec_module(module)
     except Exception as error:
         raise _explain_failure(where, f"{path.name} fails", error) from error
     return module
+
+
+@contextlib.contextmanager
+def _make_importable(folder: Path) -> Iterator[None]:
+    """Let a file import its neighbours while it is loaded; installed packages come first."""
+    sys.path.append(str(folder))
+    importlib.invalidate_caches()  # a file may have been written a moment ago
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
 
 
 def _list_methods(module: ModuleType) -> list[str]:
@@ -87,19 +104,30 @@ def _list_methods(module: ModuleType) -> list[str]:
     Functions are those called `create_…`, those that are annotated to return a method, and those
     that take nothing but a `skeleton`.
     """
-    own = {
+    functions = [
+        name
+        for name, value in _get_own_members(module).items()
+        if inspect.isfunction(value) and _is_creator(value)
+    ]
+    return functions or _list_own(module, PoseMethod)
+
+
+def _list_own(module: ModuleType, base: type) -> list[str]:
+    """List the classes of a file that are derived from `base` and can be created."""
+    return [
+        name
+        for name, value in _get_own_members(module).items()
+        if inspect.isclass(value) and issubclass(value, base) and not inspect.isabstract(value)
+    ]
+
+
+def _get_own_members(module: ModuleType) -> dict[str, Any]:
+    """Return what a file defines itself, by name, without private names."""
+    return {
         name: value
         for name, value in vars(module).items()
         if getattr(value, "__module__", "") == module.__name__ and not name.startswith("_")
     }
-    functions = [n for n, value in own.items() if inspect.isfunction(value) and _is_creator(value)]
-    return functions or [
-        name
-        for name, value in own.items()
-        if inspect.isclass(value)
-        and issubclass(value, PoseMethod)
-        and not inspect.isabstract(value)
-    ]
 
 
 def _is_creator(function: Callable[..., Any]) -> bool:
@@ -118,6 +146,13 @@ def _find_only_method(module: ModuleType, path: Path) -> str:
     if len(methods) == 1:
         return methods[0]
     if not methods:
+        networks = _list_own(module, nn.Module)
+        if networks:
+            raise InputError(
+                str(path),
+                f"no method was recognised in it; {networks[0]} is no PoseMethod",
+                _DERIVE,
+            )
         remedy = f"write {path}:NAME of the function or class in it that makes the method"
         raise InputError(str(path), "no method was recognised in it", remedy)
     what = f"has {len(methods)} methods: {', '.join(methods)}"
