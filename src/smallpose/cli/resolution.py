@@ -181,10 +181,6 @@ def _parse_numbers(text: str) -> tuple[int, ...]:
 def run_command(args: argparse.Namespace) -> None:
     """Measure the curves, write their files and print tables and sentences."""
     _check_arguments(args)
-    if args.models:
-        from smallpose.cli.train import set_torch_threads
-
-        set_torch_threads(args.threads)
     study = _measure(args)
     if args.json == "-":
         _write_files(study, args.out)
@@ -254,7 +250,8 @@ def _measure(args: argparse.Namespace) -> "Study":
     from smallpose.io.coco_annotations import read_coco
     from smallpose.resolution.models import ModelOptions, create_models
     from smallpose.resolution.people import choose_people
-    from smallpose.resolution.reduced_set import find_existing_images
+    from smallpose.resolution.preloaded_images import preload_images
+    from smallpose.resolution.reduced_set import MAX_CACHE_BYTES, find_existing_images
     from smallpose.resolution.sensor import parse_sensor
     from smallpose.resolution.study import StudyConfig, measure_curves
     from smallpose.system.progress import print_status
@@ -274,28 +271,34 @@ def _measure(args: argparse.Namespace) -> "Study":
         )
     people = choose_people(truth, args.heights, args.people, args.seed, has_image)
     print_status(people.describe())
-    models = create_models(
-        args.models,
-        args.command,
-        ModelOptions(
-            weights=args.weights,
-            interpolations=args.crop_interpolation,
-            zooms=args.zoom,
-            device=args.device,
-            flip_test=not args.no_flip_test,
-            batch_size=args.batch_size,
-            trust=args.trust,
-        ),
-    )
     use_one_opencv_thread()
-    config = StudyConfig(
-        out=args.out,
-        sensors=sensors,
-        seed=args.seed,
-        num_resamples=args.intervals,
-        keep_images=args.keep_images,
-    )
-    return measure_curves(people, reader, models, config)
+    # PyTorch and the models take seconds to load; the images are decoded meanwhile.
+    with preload_images(people, reader, MAX_CACHE_BYTES) as preloaded:
+        if args.models:
+            from smallpose.cli.train import set_torch_threads
+
+            set_torch_threads(args.threads)
+        models = create_models(
+            args.models,
+            args.command,
+            ModelOptions(
+                weights=args.weights,
+                interpolations=args.crop_interpolation,
+                zooms=args.zoom,
+                device=args.device,
+                flip_test=not args.no_flip_test,
+                batch_size=args.batch_size,
+                trust=args.trust,
+            ),
+        )
+        config = StudyConfig(
+            out=args.out,
+            sensors=sensors,
+            seed=args.seed,
+            num_resamples=args.intervals,
+            keep_images=args.keep_images,
+        )
+        return measure_curves(people, preloaded, models, config)
 
 
 def _format_study(study: "Study") -> str:
