@@ -39,7 +39,7 @@ def evaluate_joints(scene: Scene, can_identify: bool) -> tuple[dict[str, Number]
         [posetrack.count_joint_tracks(video, len(joints)) for video in videos], axis=1
     )
     for index, name in enumerate(("MOTA", "MOTA_all_frames")):
-        averages[name] = _average_mota(counts[index], scene.weights) if can_identify else None
+        averages[name] = average_mota(counts[index], scene.weights) if can_identify else None
     mota = posetrack.compute_mota(counts[0].sum(axis=0))
     labelled = np.sum([one.num_labelled for one in lists], axis=0)
     names = scene.scored.skeleton.joints
@@ -57,7 +57,7 @@ def evaluate_joints(scene: Scene, can_identify: bool) -> tuple[dict[str, Number]
     return averages, rows
 
 
-def _average_mota(counts: Floats, weights: Sequence[Floats]) -> Number:
+def average_mota(counts: Floats, weights: Sequence[Floats]) -> Number:
     """Average the MOTA of (v, k, 4) counts over the joints with labels."""
     mota = posetrack.compute_mota(counts.sum(axis=0))
     if not np.isfinite(mota).any():

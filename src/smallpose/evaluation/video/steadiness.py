@@ -14,7 +14,8 @@ import numpy as np
 from smallpose.core.interval import Interval
 from smallpose.core.sizes import SIZES
 from smallpose.evaluation.matching.arrays import Floats, Ints, Mask
-from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, compute_difference_interval
+from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS
+from smallpose.evaluation.video.video_intervals import interval_of_size
 
 # Of third differences of independent normal errors: 1 + 9 + 9 + 1 variances, and the median of the
 # size of a normal number.
@@ -182,10 +183,9 @@ def _add_interval(
     value = compute(values, np.ones(len(values)))
     num_videos = len(np.unique(video))
     if drawn is None or num_videos < MIN_CLUSTERS:
-        return value
+        return value  # no draw would be used
     resamples = []
     for weights in drawn:
         weight = weights[video].astype(np.float64)
         resamples.append(compute(values, weight) if weight.any() else np.nan)
-    interval = compute_difference_interval(value, np.array(resamples), num_videos)
-    return value if interval is None else interval
+    return interval_of_size(value, np.array(resamples), num_videos)
