@@ -13,6 +13,8 @@ from smallpose.core.predictions import make_predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.analysis.comparison import compare
 from smallpose.evaluation.analysis.density_axes import break_down_by_density
+from smallpose.evaluation.difference.split import split_difference
+from smallpose.evaluation.difference.split_table import LABELS
 from smallpose.evaluation.evaluate import evaluate
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results, write_results
@@ -75,6 +77,29 @@ def test_the_lead_of_the_best_is_that_of_compare(files: list[Path], report: Path
     expected = next(d for d in differences if d.name == "AP_S")
     text = (report / "tables" / "summary.csv").read_text()
     assert f"{100 * (expected.difference or 0):.4g}"[:4] in text
+
+
+def test_the_parts_of_the_lead_are_those_of_compare(files: list[Path], report: Path):
+    truth = read_coco(files[0])
+    other, best = (read_results(path, truth) for path in (files[2], files[1]))
+    split = split_difference(
+        truth, {"other": other, "best": best}, protocol="owned", num_resamples=0
+    )
+    rows = {row["part"]: row for row in read_rows(report / "tables" / "difference.csv")}
+    assert list(rows) == [*LABELS.values(), "difference"]
+    for metric in split.metrics:
+        for cause, label in LABELS.items():
+            value = metric.parts[cause]
+            shown = rows[label][metric.name]
+            if value is None:
+                assert shown == ""
+            else:
+                assert float(shown) == pytest.approx(100 * value, abs=1e-4)
+        if metric.difference is not None:
+            shown = float(rows["difference"][metric.name])
+            assert shown == pytest.approx(100 * metric.difference, abs=1e-4)
+    page = (report / "index.html").read_text()
+    assert "Where the lead of My &lt;model&gt; over Other comes from" in page
 
 
 def test_every_run_has_its_ap_by_density_class(files: list[Path], report: Path):

@@ -11,7 +11,7 @@ from smallpose.evaluation.protocols import CLASSES
 if TYPE_CHECKING:
     from smallpose.evaluation.difference.split import DifferenceSplit
 
-_LABELS = {
+LABELS = {
     "found": "people found",
     "placed": "joints placed",
     "ranking": "ranking",
@@ -25,7 +25,7 @@ def format_split(split: "DifferenceSplit") -> str:
     rows = []
     for cause in CAUSES:
         values = [_format_part(one.parts[cause]) for one in split.metrics]
-        rows.append([_LABELS[cause], *values])
+        rows.append([LABELS[cause], *values])
         ends = [_format_ends(one.intervals[cause]) for one in split.metrics]
         rows.append(["  95 %", *ends])
     differences = [format_number(one.difference, sign=True) for one in split.metrics]
