@@ -174,7 +174,8 @@ class Skeleton:
             raise InputError(
                 f"skeleton {self.name}",
                 f"no OKS sigma is known for joint {unknown[0]!r}",
-                f"give {len(self)} sigmas with --sigmas FILE",
+                f"give {len(self)} sigmas with --sigmas FILE "
+                "(smallpose sigmas TRUTH.json --out FILE estimates them)",
             )
         return np.array([SIGMAS[name] for name in self.joints])
 

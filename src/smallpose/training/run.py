@@ -45,6 +45,7 @@ from smallpose.training.run_folder import (
     refuse_different_run,
 )
 from smallpose.training.run_log import RecordLogger, RunLog
+from smallpose.training.schedule_check import describe_short_schedule
 from smallpose.training.settings import SettingData, read_setting_data
 from smallpose.training.signals import Interrupted
 from smallpose.training.trainer import Trainer
@@ -110,6 +111,8 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         silent=not distributed.is_first,
     )
     trainer = Trainer(method, recipe, loader, config.seed, log, distributed, config.micro_batch)
+    for line in describe_short_schedule(recipe, trainer.steps) if distributed.is_first else ():
+        print_status(line)
     if state is not None:
         trainer.load_state(state)
         if distributed.is_first:
