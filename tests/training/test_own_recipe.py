@@ -95,6 +95,15 @@ def test_the_command_prints_the_recipe_and_resumes_with_it(eight, tmp_path, caps
     assert "lengthened from 2 to 3 steps" in capsys.readouterr().err
 
 
+def test_the_recipe_is_shown_for_a_set(eight, capsys):
+    words = ["train", TINY, "--recipe", "own", "--show-recipe"]
+    assert main([*words, "--data", str(eight), "batch_size=3"]) == 0
+    shown = capsys.readouterr().out
+    assert "recipe own:" in shown and "steps = 200" in shown and "batch_size = 3" in shown
+    assert main(words) == 2
+    assert "add --data SET" in capsys.readouterr().err
+
+
 def test_a_run_of_an_older_version_without_the_field_resumes(eight, tmp_path):
     out = tmp_path / "run"
     words = ["train", TINY, "--data", eight, "--out", out, "--recipe", "quick"]

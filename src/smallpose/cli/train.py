@@ -4,7 +4,7 @@ import argparse
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smallpose.catalog.method_checks import refuse_missing_weights, refuse_unknown_method
 from smallpose.catalog.run_options import (
@@ -27,6 +27,10 @@ from smallpose.cli.options import (
     parse_non_negative,
 )
 from smallpose.core.errors import InputError
+
+if TYPE_CHECKING:
+    from smallpose.methods import PoseMethod
+    from smallpose.training.own_recipe import OwnData
 
 PACKAGES = ("torch", "safetensors", "cv2", "PIL", "scipy")
 HELP = "Train a method on a built set, evaluate it and write the run's folder."
@@ -214,7 +218,7 @@ def run_command(args: argparse.Namespace) -> None:
     refuse_unknown_method(method)
     if args.show_recipe:
         set_torch_threads(args.threads)
-        _print_recipe(method, options["recipe"], overrides)
+        _print_recipe(options)
         return
     _check_files(options, args.out)
     set_torch_threads(args.threads)
@@ -266,14 +270,28 @@ def _check_files(options: Mapping[str, Any], out: Path | None) -> None:
         refuse_missing_weights(options["method"], weights)
 
 
-def _print_recipe(method: str, recipe: str, overrides: tuple[tuple[str, str], ...]) -> None:
+def _print_recipe(options: Mapping[str, Any]) -> None:
     from smallpose.methods import create_method
     from smallpose.training.recipe_overrides import choose_recipe, flatten_used_fields
 
-    name, fields = choose_recipe(create_method(method), recipe, overrides)
-    print(f"{method}, recipe {name}:")
+    method = create_method(options["method"])
+    own = _read_own_data(method, options) if options["data"] else None
+    name, fields = choose_recipe(method, options["recipe"], options["overrides"], own)
+    print(f"{options['method']}, recipe {name}:")
     for key, value in flatten_used_fields(fields).items():
         print(f"  {key} = {value}")
+
+
+def _read_own_data(method: "PoseMethod", options: Mapping[str, Any]) -> "OwnData":
+    """Read from the labels what the recipe "own" depends on."""
+    from smallpose.training.data import count_samples
+    from smallpose.training.own_recipe import OwnData
+    from smallpose.training.settings import read_setting_data
+
+    names = ("derived", "subset", "sigmas", "swap")
+    read = {name: options[name] for name in names}
+    data = read_setting_data(options["data"], options["setting"], **read)
+    return OwnData(count_samples(data.train, method), options["weights"] is not None)
 
 
 def set_torch_threads(num_threads: int) -> None:
