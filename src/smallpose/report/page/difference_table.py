@@ -60,6 +60,8 @@ def _format_table(
     rest = "In brackets: 95 % intervals over images or videos."
     if not has_intervals:
         rest = "smallpose compare adds 95 % intervals."
+    if best.num_seeds > 1 or rival.num_seeds > 1:
+        rest += " Of several seeds, the middle one is split."
     return Table(
         "difference",
         f"Where the lead of {best.single_label} over {rival.single_label} comes from",
