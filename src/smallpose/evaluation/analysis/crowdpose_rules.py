@@ -64,7 +64,7 @@ def get_crowdpose_options(truth: Instances, options: dict[str, Any]) -> dict[str
 
 def take_scored_poses(predictions: Predictions) -> Predictions:
     """Return the poses with a joint that has a score above 0; others do not count there."""
-    is_scored = (predictions.keypoints[:, :, 2] > 0).any(axis=1)
+    is_scored = np.asarray((predictions.keypoints[:, :, 2] > 0).any(axis=1))
     return predictions if is_scored.all() else predictions.take(is_scored)
 
 

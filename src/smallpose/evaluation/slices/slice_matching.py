@@ -63,14 +63,14 @@ class SliceMatches:
     @property
     def num_people(self) -> NDArray[np.int64]:
         """Return the (c,) people of each class."""
-        return np.count_nonzero(self.classes, axis=1)
+        return np.asarray(np.count_nonzero(self.classes, axis=1))
 
     def count_matched(self) -> NDArray[np.int64]:
         """Return the (c, t) people of each class who were matched."""
         flags = self.matched[:, None] >> np.arange(len(THRESHOLDS), dtype=np.uint16) & 1
         # Products of doubles are fast and, for counts, exact.
         counts = self.classes.astype(np.float64) @ flags.astype(np.float64)
-        return counts.astype(np.int64)
+        return np.asarray(counts.astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class SliceMatching:
     @cached_property
     def pair_component(self) -> Ints:
         """Return the (p,) component of each candidate."""
-        return self.component[self.candidates.detections + len(self.scored.truth)]
+        return np.asarray(self.component[self.candidates.detections + len(self.scored.truth)])
 
     @cached_property
     def unmatched(self) -> Bits:
@@ -117,7 +117,7 @@ class SliceMatching:
         matches = match_candidates(
             self.candidates, self.groups.rank, nobody, self.scored.poses.is_crowd, THRESHOLDS
         )
-        return find_unmatched(matches, len(THRESHOLDS))[0]
+        return np.asarray(find_unmatched(matches, len(THRESHOLDS))[0])
 
     @cached_property
     def owners(self) -> Ints:
