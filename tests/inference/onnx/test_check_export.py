@@ -66,14 +66,15 @@ def check(method, folder, built_set):
     [
         ("simple_baseline_r18_tiny", "own"),
         ("simcc_r18_tiny", "rtmlib"),
-        ("rtmo_tiny", "own"),
         ("rtmo_tiny", "rtmlib"),
-        ("cid_hrnet_w8_tiny", "own"),
+        pytest.param("rtmo_tiny", "own", marks=pytest.mark.long),
+        pytest.param("cid_hrnet_w8_tiny", "own", marks=pytest.mark.long),
+        pytest.param("dekr_hrnet_w8_tiny", "own", marks=pytest.mark.long),
     ],
 )
 def test_a_float32_export_is_equal(name, layout, built_set, tmp_path):
     method = create_with_peaks(name)
-    if name.startswith("cid"):
+    if name.startswith(("cid", "dekr")):
         method.max_people = 5
     export_onnx(method, tmp_path, layout=layout)
     result = check(method, tmp_path, built_set)

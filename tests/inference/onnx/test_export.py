@@ -106,7 +106,13 @@ def test_a_full_image_method_gives_the_same_people(name, flip, example, tmp_path
     np.testing.assert_allclose(theirs[..., 2], ours[..., 2], atol=1e-3 * largest)
 
 
-@pytest.mark.parametrize("name", [*TOP_DOWN, *SLOW, *FULL_IMAGE])
+LONG = [
+    pytest.param(name, marks=pytest.mark.long)
+    for name in (*TOP_DOWN[1:], "hrnet_w16_tiny", "hrformer_tiny", *FULL_IMAGE[1:])
+]
+
+
+@pytest.mark.parametrize("name", [TOP_DOWN[0], FULL_IMAGE[0], *LONG])
 def test_a_batch_of_any_size_gives_what_single_images_give(name, tmp_path):
     import onnxruntime
 

@@ -53,8 +53,15 @@ def test_inputs_and_outputs_stay_and_scores_are_near(precision, tolerance, folde
     assert {one.key: one.value for one in metadata}["precision"] == precision
 
 
-@pytest.mark.parametrize("precision", ["float16", "int8"])
-@pytest.mark.parametrize("name", ["rtmo_tiny", "vitpose_tiny"])
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        ("rtmo_tiny", "float16"),
+        ("vitpose_tiny", "int8"),
+        pytest.param("rtmo_tiny", "int8", marks=pytest.mark.long),
+        pytest.param("vitpose_tiny", "float16", marks=pytest.mark.long),
+    ],
+)
 def test_onnxruntime_runs_the_files_of_other_networks(name, precision, tmp_path):
     layout = "rtmlib" if name == "rtmo_tiny" else "own"
     method = create_with_peaks(name)
