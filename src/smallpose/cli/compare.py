@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smallpose.cli.evaluate import add_scoring_options, read_scoring_options
+from smallpose.cli.evaluate import add_scoring_options, read_scoring_options, use_run_sigmas
 from smallpose.cli.options import DEMO_TRUTH, add_json, add_option, add_seed
 from smallpose.cli.paths import find_predictions, find_truth
 from smallpose.core.errors import InputError
@@ -99,6 +99,7 @@ def run_command(args: argparse.Namespace) -> int:
     if args.junit and not conditions:
         raise InputError("--junit", "there is no gate to report", "add --max-drop, as in AP_S=.01")
     truth = read_coco(args.truth, category=args.category)
+    use_run_sigmas(options, truth, paths)
     stems = [get_result_name(path) if path.is_dir() else path.stem for path in paths]
     names = [
         str(path) if stems.count(stem) > 1 else stem

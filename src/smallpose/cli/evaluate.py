@@ -255,6 +255,14 @@ def read_scoring_options(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def use_run_sigmas(options: dict[str, Any], truth: "Instances", paths: list[Path]) -> None:
+    """Score with the sigmas that runs among the paths were trained with, where none are given."""
+    if options["sigmas"] is None and any((path.parent / "model.json").is_file() for path in paths):
+        from smallpose.evaluation.run_sigmas import find_run_sigmas
+
+        options["sigmas"] = find_run_sigmas(truth, paths)
+
+
 def _parse_limits(text: str) -> tuple[float, float]:
     """Parse two areas in px² with a comma between.
 
@@ -297,6 +305,7 @@ def run_command(args: argparse.Namespace) -> None:
 
         check_people_path(args.people)
     truth, predictions, options = _read_by_rules(args, options)
+    use_run_sigmas(options, truth, [args.predictions])
     if args.swap is not None:
         from smallpose.io.joint_pairs import set_pairs_of_people
 

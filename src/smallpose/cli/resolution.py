@@ -246,7 +246,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
 
 def _measure(args: argparse.Namespace) -> "Study":
     from smallpose.dataloading.images import ImageReader, open_set_images, use_one_opencv_thread
-    from smallpose.evaluation.sigma_file import set_sigmas
+    from smallpose.evaluation.run_sigmas import set_known_sigmas
     from smallpose.io.coco_annotations import read_coco
     from smallpose.resolution.models import ModelOptions, create_models
     from smallpose.resolution.people import choose_people
@@ -257,7 +257,8 @@ def _measure(args: argparse.Namespace) -> "Study":
     from smallpose.system.progress import print_status
 
     sensors = [parse_sensor(text) for text in dict.fromkeys(args.sensor)]
-    truth = set_sigmas(read_coco(args.truth, category=args.category), args.sigmas)
+    runs = [Path(word) for word in (*args.models, args.weights) if word]
+    truth = set_known_sigmas(read_coco(args.truth, category=args.category), args.sigmas, runs)
     for note in truth.notes:
         print_status(f"{args.truth}: {note}")
     is_built_set = args.images.name == "images" and (args.images.parent / "manifest.json").is_file()

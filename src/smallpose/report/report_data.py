@@ -14,7 +14,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.dataset.image_folder import ImageFolder, open_image_folder
-from smallpose.evaluation.sigma_file import set_sigmas
+from smallpose.evaluation.run_sigmas import set_known_sigmas
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
 from smallpose.report.dataset_report import SPLITS, DatasetReport, count_datasets
@@ -158,7 +158,8 @@ def _read_runs_of_set(runs: Sequence[Run], images: Path | None, sigmas: Path | N
         if (data / "annotations" / f"{split}.json").is_file()
     }
     if "test" in sets:
-        sets["test"] = set_sigmas(sets["test"], sigmas)
+        folders = [run.folder for run in runs if run.data == data]
+        sets["test"] = set_known_sigmas(sets["test"], sigmas, folders)
     test = sets["test"]
     other = [run.title for run in runs if run.data != data]
     if other:
@@ -202,7 +203,7 @@ def _read_results_of_truth(
     category: Sequence[str],
     sigmas: Path | None,
 ) -> ReportData:
-    truth = set_sigmas(read_coco(truth_path, category=category), sigmas)
+    truth = set_known_sigmas(read_coco(truth_path, category=category), sigmas, arguments.entries)
     if not truth.is_counted.any():
         raise InputError(
             str(truth_path),

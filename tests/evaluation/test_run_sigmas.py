@@ -1,0 +1,76 @@
+"""Without --sigmas, people are scored with the sigmas that a run was trained with."""
+
+import json
+
+import numpy as np
+import pytest
+
+from smallpose.cli.main import main
+from smallpose.core.errors import InputError
+from smallpose.core.instances import make_images, make_instances
+from smallpose.core.predictions import make_predictions
+from smallpose.core.skeleton import Skeleton
+from smallpose.evaluation.run_sigmas import find_run_sigmas, set_known_sigmas
+from smallpose.io.coco_annotations import write_coco
+from smallpose.io.coco_results import write_results
+
+JOINTS = ("snout", "fin", "tail")
+SIGMAS = (0.02, 0.05, 0.1)
+FISH = Skeleton("fish", JOINTS)
+
+
+@pytest.fixture
+def people():
+    keypoints = np.array([[[10, 20, 2], [60, 40, 2], [90, 80, 2]]] * 2, np.float64)
+    images = make_images([1, 2], ["a.png", "b.png"], [100] * 2, [100] * 2)
+    return make_instances(FISH, images, [0, 1], [[5, 10, 90, 80]] * 2, keypoints)
+
+
+def write_run(folder, people, sigmas=SIGMAS):
+    folder.mkdir()
+    skeleton = {"joints": JOINTS, "sigmas": sigmas}
+    (folder / "model.json").write_text(json.dumps({"skeleton": skeleton}))
+    poses = people.keypoints + np.array([3, 2, 0])
+    results = make_predictions(FISH, [1, 2], poses, [0.9, 0.8], people.boxes_xywh)
+    write_results(results, folder / "found.json")
+    return folder
+
+
+def test_people_get_the_sigmas_of_the_run(people, tmp_path, capsys):
+    run = write_run(tmp_path / "run", people)
+    scored = set_known_sigmas(people, None, [run])
+    assert scored.skeleton.sigmas.tolist() == list(SIGMAS)
+    assert f"OKS sigmas are those that {run} was trained with" in capsys.readouterr().err
+
+
+def test_runs_of_other_joints_and_result_files_have_none(people, tmp_path):
+    run = write_run(tmp_path / "run", people)
+    (run / "model.json").write_text('{"skeleton": {"joints": ["snout"], "sigmas": [0.1]}}')
+    assert find_run_sigmas(people, [run, tmp_path / "results.json"]) is None
+
+
+def test_runs_with_different_sigmas_are_not_mixed(people, tmp_path):
+    runs = [write_run(tmp_path / "a", people), write_run(tmp_path / "b", people, (0.1,) * 3)]
+    with pytest.raises(InputError, match=r"different OKS sigmas; give those .* --sigmas FILE"):
+        find_run_sigmas(people, runs)
+
+
+def test_evaluate_scores_a_run_as_with_the_file_of_its_sigmas(people, tmp_path, capsys):
+    truth, run = tmp_path / "truth.json", write_run(tmp_path / "run", people)
+    write_coco(people, truth)
+    (tmp_path / "sigmas.json").write_text(json.dumps(SIGMAS))
+    command = ["evaluate", str(truth), str(run), "--json", "-"]
+    assert main([*command, "--sigmas", str(tmp_path / "sigmas.json")]) == 0
+    given = json.loads(capsys.readouterr().out)
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["protocols"] == given["protocols"]
+    assert "model.json" in printed.err
+
+
+def test_compare_scores_runs_with_their_sigmas(people, tmp_path, capsys):
+    truth = tmp_path / "truth.json"
+    write_coco(people, truth)
+    runs = [str(write_run(tmp_path / name, people)) for name in ("a", "b")]
+    assert main(["compare", str(truth), *runs, "--intervals", "0"]) in (0, 2)
+    assert "no OKS sigma is known" not in capsys.readouterr().err
