@@ -15,7 +15,7 @@ from smallpose.report.page.summary_statistics import PROTOCOL
 from smallpose.report.report_data import ReportData
 
 # Of both results together; with more, intervals take more time than the rest of the page.
-MAX_DETECTIONS_FOR_INTERVALS = 20_000
+MAX_DETECTIONS_FOR_INTERVALS = 10_000
 _NOTE = (
     "Parts of the lead in points of AP ({protocol}): people that only one of them found, joints "
     "that one placed better on people whom both found, the order of the scores, and detections of "
