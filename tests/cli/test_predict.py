@@ -15,8 +15,8 @@ from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17, POSETRACK17, SMALLPOSE, Skeleton
-from smallpose.io.image_files import list_image_files
 from smallpose.io.coco_annotations import write_coco
+from smallpose.io.image_files import list_image_files
 from smallpose.io.result_environment import read_environment
 from smallpose.training.checkpoint import save_model
 
