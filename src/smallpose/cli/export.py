@@ -105,7 +105,12 @@ def run_command(args: argparse.Namespace) -> None:
     if args.to == "onnx":
         _export_method(args)
         return
-    for flag, is_given in (("--check", args.check), ("--weights", args.weights)):
+    for flag, is_given in (
+        ("--check", args.check),
+        ("--weights", args.weights),
+        ("--layout", args.layout != "own"),
+        ("--precision", args.precision != "float32"),
+    ):
         if is_given:
             raise InputError(flag, "is for methods", "leave it out, or add --to onnx")
     from smallpose.core.table import wrap_text

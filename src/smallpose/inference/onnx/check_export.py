@@ -5,6 +5,7 @@ computes. Two questions are answered: by how much do the keypoints move, in px o
 input; and does AP differ (`compare`, with a paired interval).
 """
 
+import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,7 @@ def check_export(method: PoseMethod, folder: Path, data: Path, images: Path) -> 
     exported = read_exported_method(folder)
     options = InferenceOptions(flip_test=exported.has_flip_test)
     if isinstance(method, FullImageMethod):
+        method = copy.copy(method)
         method.fit_mode = "inside"
     results = {}
     for name, one in ((ORIGINAL, method), (EXPORTED, exported)):
