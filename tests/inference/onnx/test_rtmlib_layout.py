@@ -106,6 +106,17 @@ def test_simcc_by_the_steps_of_rtmlib_is_our_prediction(simcc):
         assert np.abs(wrong - expected[:, :2]).max() > 0.5
 
 
+def test_rtmpose_by_the_steps_of_rtmlib_is_our_prediction(tmp_path):
+    method = create_with_peaks("rtmpose_tiny")
+    export_onnx(method, tmp_path, layout="rtmlib")
+    rgb = make_image(140, 200)
+    (expected,) = method.predict([rgb], [BOXES_XYWH[:1]]).keypoints
+    bgr = np.ascontiguousarray(rgb[..., ::-1])
+    points, _ = run_simcc_plainly(open_session(tmp_path), bgr, BOXES_XYXY[0], method.input_wh)
+    distance = np.abs(points - expected[:, :2]).max(axis=1)[expected[:, 2] > 0]
+    assert len(distance) >= 10 and (distance < 1e-3).mean() >= 0.9
+
+
 def test_rtmo_by_the_steps_of_rtmlib_is_our_prediction_at_the_networks_size(rtmo):
     method, folder = rtmo
     rgb = make_image(192, 192)
