@@ -24,7 +24,7 @@ CALLS = {
     "predict rtmo_tiny photos --weights mmpose --out f.json": "--weights mmpose: there are no "
     "published weights of rtmo_tiny; add --weights with a run's folder",
     "predict hrnet_w32 photos --weights gone.pth --out f.json": "gone.pth: no such file; check --w",
-    "predict hrnet_w23 photos --weights gone.pth --out f.json": "no such method; did you mean hrnet_w32?",
+    "predict hrnet_w23 photos --weights gone.pth --out f.json": "no such method; did you mean hrn",
     "predict movenet empty --out f.json": "empty: the folder has no images; name one with files",
     "predict movenet --data gone.json --images photos --out f.json": "--data gone.json: no such fi",
     "predict own.py:x photos --out f.json": "own.py:x: no file own.py",

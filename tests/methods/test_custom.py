@@ -127,7 +127,8 @@ def test_a_plain_network_is_no_method(tmp_path, monkeypatch, name):
 def test_a_file_imports_its_neighbours_while_it_is_loaded(file):
     Path("coffee_parts.py").write_text(CODE)
     Path("variant.py").write_text(
-        "from coffee_parts import Coffee\n\n\ndef create_tea(skeleton):\n    return Coffee(skeleton)\n"
+        "from coffee_parts import Coffee\n\n\n"
+        "def create_tea(skeleton):\n    return Coffee(skeleton)\n"
     )
     before = list(sys.path)
     assert create_method("variant.py", COCO17).name == "tea"

@@ -39,7 +39,8 @@ def report_long_loop(items: Sequence[T], label: str, every_s: float = 10.0) -> I
     for index, item in enumerate(items):
         now = time.monotonic()
         if now - reported_at >= every_s:
-            print_status(f"{label}: {index:,} of {len(items):,} done after {now - started_at:.0f} s")
+            seconds = f"{now - started_at:.0f} s"
+            print_status(f"{label}: {index:,} of {len(items):,} done after {seconds}")
             reported_at = now
         yield item
 
