@@ -77,7 +77,11 @@ def _format_sources(manifest: dict[str, Any]) -> str:
         rows.append([get_terms(name).title, *counts, boxes])
     head = ["source", "images read", "people read", "images included", "people included", "boxes"]
     notes = [f"- {name}: {note}" for name, s in manifest["sources"].items() for note in s["notes"]]
-    return "\n\n".join(["## Sources", _format_table(head, rows), "\n".join(notes)])
+    meaning = (
+        "Images included are all images of the set; tables of images with people, as under "
+        "Statistics, leave out those in which no person has a labelled keypoint."
+    )
+    return "\n\n".join(["## Sources", _format_table(head, rows), meaning, "\n".join(notes)])
 
 
 def _format_build_steps(manifest: dict[str, Any]) -> str:

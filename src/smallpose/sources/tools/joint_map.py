@@ -88,7 +88,15 @@ def keep_joints(
         note += f" and {len(dropped) - MAX_NAMES:,} more"
     if is_too_many:
         note += f"; of {len(spelled):,} joints {len(kept)} are kept, which is K of Eq. 3"
-    return renamed, [note]
+    notes = [note]
+    num_without = int(np.count_nonzero((people.num_keypoints > 0) & (num_kept == 0)))
+    if num_without:
+        who = "1 person has" if num_without == 1 else f"{num_without:,} people have"
+        notes.append(
+            f"{who} none of the kept joints, only joints left out, and no labelled keypoint in the "
+            "set; give joints the names of the 21 (--map FILE.json for a folder)"
+        )
+    return renamed, notes
 
 
 def _choose_our_names(where: str, skeleton: Skeleton, joint_map: Mapping[str, str]) -> list[str]:
