@@ -55,6 +55,11 @@ def write_set(folder: Path, skeleton: Skeleton) -> None:
         people = smallpose.make_instances(skeleton, images, rows, boxes, keypoints)
         (folder / "annotations").mkdir(exist_ok=True)
         smallpose.write_coco(people, folder / "annotations" / f"{split}.json")
+    # As in a folder that `build` made: other sets have no rows in the tables of the paper.
+    if skeleton == SMALLPOSE:
+        manifest = {"synthetic": True, "split": "grouped", "seed": 0}
+        manifest |= {"sources": {}, "files": {}, "pictures": {}}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
 @pytest.mark.slow
