@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from smallpose.core.errors import InputError
+from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17
 from smallpose.inference.prefetch import NUM_PREFETCHED, prefetch_images
@@ -64,3 +64,11 @@ def test_unreadable_images_are_left_out_until_there_are_too_many():
     assert yielded == [0, 1, 2, 5, 6, 7, 8, 9] and len(reasons) == 2
     with pytest.raises(InputError, match=r"2 of 10 images cannot be read, more than 10\.0%"):
         list(prefetch_images(make_table(10), range(10), read, 0.1, [], ""))
+
+
+def test_an_image_that_is_refused_for_safety_keeps_its_remedy():
+    def read(name):
+        raise RefusedError(name, "96 MP", "if you trust the file, add --max-pixels 96000000")
+
+    with pytest.raises(RefusedError, match=r"add --max-pixels 96000000, or allow more with --max-"):
+        list(prefetch_images(make_table(1), range(1), read, 0, [], ""))

@@ -45,12 +45,15 @@ def prefetch_images(
                 except (InputError, RefusedError) as error:
                     unreadable.append(str(error))
                     if len(unreadable) > max_unreadable * len(rows):
-                        # The same class: what is refused for safety keeps its exit code.
+                        # The same class: what is refused for safety keeps its exit code, and its
+                        # remedy.
+                        is_refused = isinstance(error, RefusedError)
+                        remedy = error.remedy if is_refused else "repair or remove them"
                         raise type(error)(
                             error.where,
                             f"{error.what}: {len(unreadable)} of {len(rows):,} images cannot be "
                             f"read, more than {max_unreadable:.1%}",
-                            "repair or remove them, or allow more with --max-unreadable",
+                            f"{remedy}, or allow more with --max-unreadable",
                         ) from None
                     continue
                 check_labelled_size(image, people, row, names[row])
