@@ -99,7 +99,8 @@ class TableBuilder:
             where: file, record and person, for error messages.
             track_id: identity in the video, from 0 on.
             head_xywh: 4 numbers, px, as in the file.
-        Raises: InputError when there are too few points or an unknown visibility code.
+        Raises: InputError when there are too few points, an unknown visibility code, or a track_id
+            beyond 64 bits.
         """
         if len(points) != len(self._unlabelled):
             raise InputError(
@@ -114,6 +115,12 @@ class TableBuilder:
                 _join_location(where),
                 f"keypoint {points[2::3].index(code) + 1} has visibility {code:g}",
                 f"{_DISPLAY_NAMES[self.name]} has only {', '.join(map(str, self.visibility))}",
+            )
+        if track_id is not None and not -(2**63) <= track_id < 2**63:
+            raise InputError(
+                _join_location(where),
+                f"track_id {track_id} is beyond 64 bits",
+                "correct the record or remove it",
             )
         self._rows.append(row)
         self._crowd.append(False)
