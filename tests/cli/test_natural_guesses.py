@@ -143,3 +143,10 @@ def test_several_results_are_sent_to_compare(folder, capsys):
         "smallpose evaluate: scores one result, and runs/B is one more; use 'smallpose compare "
         "TRUTH A B' for several\n"
     )
+
+
+@pytest.mark.parametrize("flag", ["--min-score", "--nms", "--score-above", "--draw-min-score"])
+def test_nan_is_no_number_of_an_option(folder, capsys, flag):
+    with pytest.raises(SystemExit):
+        main(["predict", "movenet", "set", "--out", "f.json", "--draw", "d", flag, "nan"])
+    assert f"argument {flag}: nan is no number" in capsys.readouterr().err

@@ -144,7 +144,7 @@ def decode(codec: str, **inputs: Any) -> tuple[NDArray[Any], Any]:
             torch.as_tensor(np.asarray(inputs[key])) for key in ("heatmaps", "displacements")
         )
         k, w = len(heatmaps) - 1, heatmaps.shape[-1]
-        indices, root_scores = find_peaks(heatmaps[k], 5, 0.01, MAX_PEOPLE)
+        indices, root_scores, _ = find_peaks(heatmaps[k], 5, 0.01, MAX_PEOPLE)
         roots = torch.stack([indices % w, indices // w], dim=-1)
         points = roots[:, None] + offsets.flatten(1)[:, indices].T.unflatten(1, (k, 2))
         keypoint_scores = sample_scores(heatmaps[:k], points)

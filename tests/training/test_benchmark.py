@@ -186,6 +186,8 @@ def test_an_unknown_method_gets_a_suggestion(tmp_path, capsys):
         "--methods",
         "simc_r50",
     ]
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "train.json").write_text("{}")
     assert main(command) == 2
     assert "simcc_r50" in capsys.readouterr().err
 

@@ -148,12 +148,14 @@ def merge_into_file(args: argparse.Namespace) -> None:
     """Write the file with the corrected people, and print what changed."""
     from smallpose.dataset.corrections.correction_list import read_listed_ids
     from smallpose.dataset.corrections.merge import merge_corrected
-    from smallpose.dataset.corrections.read_corrected import read_corrected
+    from smallpose.dataset.corrections.read_corrected import list_corrected_images, read_corrected
     from smallpose.system.files import write_atomically
     from smallpose.system.progress import print_written
 
+    people = read_corrected(args.corrected)
     listed = read_listed_ids(args.delete_missing) if args.delete_missing else []
-    merged, summary = merge_corrected(args.path, read_corrected(args.corrected), listed)
+    images = list_corrected_images(args.corrected) if args.delete_missing else []
+    merged, summary = merge_corrected(args.path, people, listed, images)
     write_atomically(args.out, merged)
     if args.json:
         text = summary.to_json()

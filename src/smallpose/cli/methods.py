@@ -66,7 +66,7 @@ def _print_methods(records: dict[str, dict[str, Any]]) -> None:
             sets = ", ".join(record["checkpoint_trained_on"])
             print(f"    trained on {sets or 'sets that are not declared'}")
         for file in record["other_checkpoints"]:
-            print(f"  --weights {file}")
+            print(wrap_text(f"  --weights {file}"))
 
 
 def _list_paper_numbers(name: str) -> dict[str, dict[str, float | None]]:

@@ -1,6 +1,7 @@
 """How options are declared, so that all help texts read alike, and how their values are parsed."""
 
 import argparse
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,10 +45,24 @@ def add_option(
         *names,
         help=help.replace("%", "%%"),
         default=default,
-        type=type,
+        type=parse_number if type is float else type,
         metavar=metavar or "|".join(choices),
         **settings,
     )
+
+
+def parse_number(text: str) -> float:
+    """Parse the value of an option; NaN, with which every comparison is false, is none.
+
+    Raises: ArgumentTypeError for text that is no number.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        raise argparse.ArgumentTypeError(f"{text} is no number")
+    return value
 
 
 def add_switch(group: OptionGroup, *names: str, help: str, **settings: Any) -> None:

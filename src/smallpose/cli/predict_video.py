@@ -55,6 +55,9 @@ def check_video_arguments(args: argparse.Namespace, files: Sequence[Path]) -> bo
         )
     if args.every < 1:
         raise InputError(f"--every {args.every}", "is below 1", "use 1 for every frame")
+    from smallpose.io.media_results import refuse_frames_of_others
+
+    refuse_frames_of_others(args.out)
     return True
 
 

@@ -11,6 +11,7 @@ from typing import IO, Any, NamedTuple
 import msgspec
 import numpy as np
 
+from smallpose.core.errors import InputError
 from smallpose.core.instances import Images
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
@@ -48,6 +49,17 @@ class ResultCounts(NamedTuple):
 def get_frames_path(out: Path) -> Path:
     """Return the path of the list of frames beside a result file."""
     return out.with_name(FRAMES_NAME)
+
+
+def refuse_frames_of_others(out: Path) -> None:
+    """Raise InputError where `frames.json` beside new results belongs to others."""
+    frames = get_frames_path(out)
+    if frames.exists() and not out.exists():
+        raise InputError(
+            str(frames),
+            f"is there, and without {out.name} it belongs to other results",
+            "write each video's results into a folder of their own: --out FOLDER/found.json",
+        )
 
 
 def write_media_results(

@@ -232,6 +232,29 @@ def test_new_people_are_added_and_deleted_ones_removed_only_when_asked(file, for
     assert [a["id"] for a in after] == [a["id"] for a in before if a != copied] + [108]
 
 
+@pytest.mark.parametrize("form", FILES)
+def test_people_of_images_that_did_not_come_back_are_kept(file, form, capsys):
+    sent = send(file, form)
+    if form == "cvat":
+        tree = ET.parse(sent)
+        tree.getroot().remove(next(tree.iter("image")))
+        tree.write(sent)
+    elif form == "label-studio":
+        tasks = json.loads(sent.read_text())
+        tasks[0]["annotations"] = [one | {"was_cancelled": True} for one in tasks[0]["annotations"]]
+        sent.write_text(json.dumps(tasks))
+    else:
+        content = json.loads(sent.read_text())
+        gone = content["images"].pop(0)["id"]
+        content["annotations"] = [a for a in content["annotations"] if a["image_id"] != gone]
+        sent.write_text(json.dumps(content))
+    merged = file.parent / "merged.json"
+    run(file, "--corrected", sent, "--out", merged, "--delete-missing", sent.parent)
+    assert merged.read_bytes() == file.read_bytes()
+    printed = capsys.readouterr().out
+    assert "0 removed" in printed and "missing people are kept" in printed
+
+
 def test_readers_of_sources_read_the_lists_alike(file):
     """`smallpose build --source` has readers of its own for both tools."""
     cvat_xml = pytest.importorskip("smallpose.sources.tools.cvat_xml")

@@ -1,6 +1,7 @@
 """Planted errors are recovered, kind by kind and joint by joint, and correcting them raises AP."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -142,3 +143,13 @@ def test_one_detection_without_a_person_is_singular():
     assert "\n1 detection matches no person (OKS below 0.1)" in str(diagnose(truth, predictions))
     predictions.keypoints[:2, :, :2] += 5000
     assert "\n2 detections match no person (OKS below 0.1)" in str(diagnose(truth, predictions))
+
+
+def test_the_order_of_records_is_no_part_of_a_diagnosis(crowded_dataset):
+    dataset = crowded_dataset(4, 17, images=20, people=12)
+    rng = np.random.default_rng(0)
+    n = len(dataset.predictions)
+    predictions = replace(dataset.predictions, scores=rng.permutation(n) / n)
+    first = diagnose(dataset.truth, predictions, max_detections=6)
+    other = diagnose(dataset.truth, predictions.take(rng.permutation(n)), max_detections=6)
+    assert other.gains["score"] == pytest.approx(first.gains["score"], abs=1e-12)

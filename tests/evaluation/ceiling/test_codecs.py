@@ -116,7 +116,7 @@ def code_dekr(keypoints, corners, size_wh):
     on_map = keypoints.clone()
     on_map[..., :2] /= 4
     maps, _, offsets, _ = encode_spr(on_map, map_wh)
-    indices, _ = find_peaks(maps[-1], 5, 0.01, None)
+    indices = find_peaks(maps[-1], 5, 0.01, None).indices
     if not len(indices):
         return None
     index = indices[0]

@@ -36,7 +36,8 @@ def test_a_root_is_the_mean_of_the_labelled_joints_and_needs_one():
 def test_peaks_are_sorted_by_value_and_limited_in_number():
     heatmap = torch.zeros(10, 10)
     heatmap[2, 3], heatmap[2, 4], heatmap[7, 7], heatmap[9, 0] = 0.5, 0.4, 0.9, 0.005
-    indices, values = find_peaks(heatmap, 5, 0.01, None)
+    indices, values, count = find_peaks(heatmap, 5, 0.01, None)
+    assert count == len(indices)
     assert indices.tolist() == [77, 23]
     assert values.tolist() == pytest.approx([0.9, 0.5])
     assert find_peaks(heatmap, 5, 0.01, 1)[0].tolist() == [77]

@@ -1,6 +1,7 @@
 """COCO's form: the annotations of the suspects as they are, each with what it is suspected of."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from smallpose.core.errors import InputError
 from smallpose.dataset.corrections.people import (
     ID_ATTRIBUTE,
     CorrectedPerson,
+    Id,
     ListedPerson,
     Point,
     decode_id,
@@ -122,11 +124,21 @@ def decode_people(path: Path, data: bytes) -> list[CorrectedPerson]:
     file = decode_json(path, data, _CocoFile, "give a file that was exported from the list")
     names = {image.id: image.file_name for image in file.images}
     joints = {category.id: category.keypoints for category in file.categories}
-    return [
-        _decode_annotation(f"{path}, annotations[{number}]", one, names, joints)
-        for number, one in enumerate(file.annotations)
-        if one.keypoints
-    ]
+    # Where the tool numbered anew, who lacks the attribute was drawn anew.
+    is_renumbered = any(ID_ATTRIBUTE in one.attributes for one in file.annotations)
+    people = []
+    for number, one in enumerate(file.annotations):
+        if one.keypoints:
+            person = _decode_annotation(f"{path}, annotations[{number}]", one, names, joints)
+            is_new = is_renumbered and ID_ATTRIBUTE not in one.attributes
+            people.append(replace(person, id=None) if is_new else person)
+    return people
+
+
+def list_images(path: Path, data: bytes) -> list[Id]:
+    """List the images of an export, also those without people."""
+    file = decode_json(path, data, _CocoFile, "give a file that was exported from the list")
+    return [image.file_name for image in file.images]
 
 
 def _decode_annotation(

@@ -12,6 +12,7 @@ from smallpose.core.errors import InputError
 from smallpose.dataset.corrections.people import (
     ID_ATTRIBUTE,
     CorrectedPerson,
+    Id,
     ListedPerson,
     Point,
     decode_id,
@@ -160,6 +161,11 @@ def decode_people(path: Path, data: bytes) -> list[CorrectedPerson]:
     if root.find("track") is not None:
         raise InputError(str(path), "tracks of a video", 'export "CVAT for images 1.1"')
     return [person for image in root.iter("image") for person in _decode_image(path, image)]
+
+
+def list_images(path: Path, data: bytes) -> list[Id]:
+    """List the images of an export, also those without people."""
+    return [image.get("name", "") for image in parse_xml(path, data).iter("image")]
 
 
 def _decode_image(path: Path, image: Element) -> Iterator[CorrectedPerson]:

@@ -185,6 +185,16 @@ def decode_people(path: Path, data: bytes) -> list[CorrectedPerson]:
     return people
 
 
+def list_images(path: Path, data: bytes) -> list[Id]:
+    """List the images of tasks with an annotation that was not cancelled, also without people."""
+    tasks = decode_json(path, data, list[_Task], 'export "JSON" from Label Studio')
+    return [
+        task.data.image_id
+        for task in tasks
+        if task.data.image_id is not None and any(not one.was_cancelled for one in task.annotations)
+    ]
+
+
 def _decode_task(where: str, data: _Data, regions: Sequence[_Region]) -> Iterator[CorrectedPerson]:
     hidden = {one.id for one in regions if _HIDDEN in one.value.choices}
     boxes = {one.id: _decode_box(where, one) for one in regions if one.value.rectanglelabels}

@@ -28,6 +28,7 @@ class MergeSummary:
         unchanged: people of the corrected file who are as they were.
         added: ids of new people.
         removed: ids of people who were taken out.
+        kept_without_image: ids of listed people who are missing, as is their image.
         kept_areas: changed boxes whose `area` is that of a mask and stays.
     """
 
@@ -37,6 +38,7 @@ class MergeSummary:
     unchanged: int = 0
     added: list[Id] = field(default_factory=list)
     removed: list[Id] = field(default_factory=list)
+    kept_without_image: list[Id] = field(default_factory=list)
     kept_areas: int = 0
 
     def to_lines(self) -> list[str]:
@@ -46,6 +48,13 @@ class MergeSummary:
             f"{self.unchanged:,} as they were, {len(self.added):,} added, "
             f"{len(self.removed):,} removed."
         ]
+        if self.kept_without_image:
+            ids = ", ".join(map(str, self.kept_without_image[:10]))
+            more = ", …" if len(self.kept_without_image) > 10 else ""
+            lines.append(
+                f"{len(self.kept_without_image):,} missing people are kept, because their image "
+                f"did not come back (skipped, or not exported): {ids}{more}."
+            )
         if self.kept_areas:
             lines.append(
                 f"{self.kept_areas:,} changed boxes: the area of the mask stays as it was."
@@ -80,7 +89,10 @@ class _File(msgspec.Struct):
 
 
 def merge_corrected(
-    path: Path, corrected: Sequence[CorrectedPerson], listed_ids: Collection[Id] = ()
+    path: Path,
+    corrected: Sequence[CorrectedPerson],
+    listed_ids: Collection[Id] = (),
+    returned_images: Collection[Id] = (),
 ) -> tuple[bytes, MergeSummary]:
     """Return the text of the file with the corrected people, and what changed.
 
@@ -90,6 +102,7 @@ def merge_corrected(
         path: the original file.
         corrected: people with the ids of the file; those without an id are added.
         listed_ids: people to remove where `corrected` lacks them.
+        returned_images: in which people are removed; tools leave out images that were skipped.
     Raises: InputError where a person, a joint or an image is not of the file, or comes twice.
     """
     data = read_bytes(path)
@@ -108,8 +121,13 @@ def merge_corrected(
         if record is not None:
             new_records[index] = record
     returned = {person.id for person in corrected}
-    removed = [i for i in listed_ids if i not in returned and i in original.index_of]
+    missing = [i for i in listed_ids if i not in returned and i in original.index_of]
+    images = {
+        original.find_image(image, str(path)) for image in (returned_images if missing else ())
+    }
+    removed = [i for i in missing if original.get_image(i) in images]
     summary.removed = list(removed)
+    summary.kept_without_image = [i for i in missing if original.get_image(i) not in images]
     gone = {original.index_of[own_id] for own_id in removed}
     return replace_records(path, data, file.annotations, new_records, gone, added), summary
 
@@ -154,23 +172,27 @@ class _Original:
         self.seen.add(own_id)
         index = self.index_of[own_id]
         image = self.annotations[index].image_id
-        if image != self.find_image(person):
+        if image != self.find_image(person.image, person.where):
             what = f"the person {own_id!r} is in image {self.name_of.get(image) or image!r}"
             raise InputError(person.where, what, "give the file that the list was made from")
         return index
 
-    def find_image(self, person: CorrectedPerson) -> Id:
+    def get_image(self, own_id: Id) -> Id:
+        """Return the id of a person's image."""
+        return self.annotations[self.index_of[own_id]].image_id
+
+    def find_image(self, image: Id, where: str) -> Id:
         """Return the id of the image that a tool names by id, path or bare file name."""
-        if person.image in self.name_of:
-            return person.image
-        name = str(person.image)
+        if image in self.name_of:
+            return image
+        name = str(image)
         same = [own_id for own_id, own in self.name_of.items() if own == name]
         bare = PurePosixPath(name).name
         same = same or [i for i, own in self.name_of.items() if PurePosixPath(own).name == bare]
         if len(same) != 1:
             count = "no image" if not same else f"{len(same)} images"
             what = f"{count} of {self.path.name} called {name!r}"
-            raise InputError(person.where, what, "keep the names of the list's images")
+            raise InputError(where, what, "keep the names of the list's images")
         return same[0]
 
     def correct_record(
@@ -217,7 +239,7 @@ class _Original:
         self.check_joints(person, joints)
         if not person.joints:
             raise InputError(person.where, "a new person without a joint", "label or delete them")
-        image = self.find_image(person)
+        image = self.find_image(person.image, person.where)
         keypoints = [value for name in joints for value in person.joints.get(name, (0, 0, 0))]
         box = person.box_xywh or _enclose_joints(person.joints)
         record: dict[str, Any] = {

@@ -3,10 +3,11 @@
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from smallpose.core.errors import InputError
 from smallpose.dataset.corrections import coco_form, cvat_form, label_studio_form
-from smallpose.dataset.corrections.people import CorrectedPerson
+from smallpose.dataset.corrections.people import CorrectedPerson, Id
 from smallpose.system.files import MIN_UNPACKED_LIMIT, read_bytes
 
 _ZIP = b"PK\x03\x04"
@@ -18,15 +19,25 @@ def read_corrected(path: Path) -> list[CorrectedPerson]:
 
     Raises: InputError for other forms, and where a record is broken.
     """
+    data, form = _read_form(path)
+    return form.decode_people(path, data)
+
+
+def list_corrected_images(path: Path) -> list[Id]:
+    """List the images of an export, also those without people, but none that was skipped."""
+    data, form = _read_form(path)
+    return form.list_images(path, data)
+
+
+def _read_form(path: Path) -> tuple[bytes, Any]:
+    """Return the content, and the module of its form."""
     data = read_bytes(path)
     if data[:4] == _ZIP:
         data = _unzip_labels(path, data)
     begin = data.removeprefix(_BOM).lstrip()[:1]
     if begin == b"<":
-        return cvat_form.decode_people(path, data)
-    if begin == b"[":
-        return label_studio_form.decode_people(path, data)
-    return coco_form.decode_people(path, data)
+        return data, cvat_form
+    return data, label_studio_form if begin == b"[" else coco_form
 
 
 def _unzip_labels(path: Path, data: bytes) -> bytes:

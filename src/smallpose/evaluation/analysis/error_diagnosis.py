@@ -281,13 +281,23 @@ def _correct_errors(
         return replace(truth, num_keypoints=num_keypoints), predictions
     if fix == "score":
         # The best order there can be: by how well each pose fits the person it matches.
-        scores = np.zeros(len(predictions))
+        # Those that match nobody come last, in their own order.
+        scores = -1.0 - rank_by_score(predictions.scores)
         scores[errors.detections] = compute_pair_oks(poses, errors.detections, errors.people)
         return truth, replace(predictions, scores=scores)
     keypoints = predictions.keypoints.copy()
     p, joint = np.nonzero(errors.kinds == KINDS.index(fix))
     keypoints[errors.detections[p], joint, :2] = poses.keypoints[errors.people[p], joint, :2]
     return truth, replace(predictions, keypoints=keypoints)
+
+
+def rank_by_score(scores: Floats) -> Floats:
+    """Return (d,) the place of each score, 0 for the highest; equal scores share a place.
+
+    >>> rank_by_score(np.array([0.2, 0.9, 0.9, 0.5])).tolist()
+    [3.0, 0.0, 0.0, 2.0]
+    """
+    return np.searchsorted(np.sort(-scores), -scores).astype(np.float64)
 
 
 def _compute_gains(
