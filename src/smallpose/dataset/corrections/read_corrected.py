@@ -20,13 +20,15 @@ def read_corrected(path: Path) -> list[CorrectedPerson]:
     Raises: InputError for other forms, and where a record is broken.
     """
     data, form = _read_form(path)
-    return form.decode_people(path, data)
+    people: list[CorrectedPerson] = form.decode_people(path, data)
+    return people
 
 
 def list_corrected_images(path: Path) -> list[Id]:
     """List the images of an export, also those without people, but none that was skipped."""
     data, form = _read_form(path)
-    return form.list_images(path, data)
+    images: list[Id] = form.list_images(path, data)
+    return images
 
 
 def _read_form(path: Path) -> tuple[bytes, Any]:
