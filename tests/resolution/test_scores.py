@@ -11,6 +11,8 @@ from smallpose.evaluation.matching.oks import compute_oks
 from smallpose.resolution.people import choose_people
 from smallpose.resolution.reduced_labels import compute_reduced_sizes, reduce_labels
 from smallpose.resolution.scores import (
+    METRICS,
+    HeightScores,
     draw_resamples,
     score_height,
     score_people,
@@ -114,3 +116,18 @@ def test_none_found_and_all_found_have_exact_limits(reduced):
     assert (low.low, low.high) == (0.0, pytest.approx(reach))
     assert (high.low, high.high) == (pytest.approx(1 - reach), 1.0)
     assert nothing.values["AP"] == 0 and everything.values["AP"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("num_missed", [1, 2])
+def test_one_missed_person_of_few_leaves_an_interval_that_can_be_right(num_missed):
+    """Resamples in which nobody was missed are not infinitely far away."""
+    rng = np.random.default_rng(0)
+    is_found = np.ones(14)
+    is_found[:num_missed] = 0
+    resampled = is_found[rng.integers(0, 14, (1000, 14))].mean(axis=1)
+    value = 1 - num_missed / 14
+    rows = dict.fromkeys(METRICS, value)
+    scores = HeightScores(64, 14, rows, dict.fromkeys(METRICS, resampled), 14)
+    interval = scores.intervals["found"]
+    # Exact binomial intervals are .66 to 1.00 and .57 to .98.
+    assert 0.45 < interval.low < 0.75 and 0.93 < interval.high < 1

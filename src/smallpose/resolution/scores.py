@@ -25,6 +25,7 @@ from smallpose.evaluation.scoring.bootstrap import (
     compute_interval,
     count_clusters,
     draw_weights,
+    keep_from_ends,
     resample_curves,
 )
 from smallpose.evaluation.scoring.match_counts import MatchCounts
@@ -82,7 +83,8 @@ class HeightScores:
         value = self.values[name]
         if self.num_clusters < MIN_CLUSTERS:
             return Interval(value)
-        interval = compute_interval(value, self.resampled[name], self.num_clusters)
+        resamples = keep_from_ends(self.resampled[name], self.num_people)
+        interval = compute_interval(value, resamples, self.num_clusters)
         if interval is not None:
             return interval
         if name != "found" or value not in (0.0, 1.0):

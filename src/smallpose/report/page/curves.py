@@ -30,6 +30,7 @@ from smallpose.evaluation.scoring.bootstrap import (
     count_clusters,
     draw_weights,
     index_clusters,
+    keep_from_ends,
 )
 from smallpose.evaluation.scoring.detected_people import measure_share_outside
 from smallpose.report.inputs.person_matching import RunPredictions
@@ -353,4 +354,5 @@ def _compute_share(
         where=total > 0,
         dtype=np.float64,
     )
+    resampled = keep_from_ends(resampled, int(people.sum()))
     return compute_interval(share, resampled, resampling.num_clusters) or Interval(share)
