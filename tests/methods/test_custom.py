@@ -134,3 +134,12 @@ def test_a_file_imports_its_neighbours_while_it_is_loaded(file):
     assert create_method("variant.py", COCO17).name == "tea"
     assert sys.path == before
     sys.modules.pop("coffee_parts")
+
+
+@pytest.mark.parametrize("name", ["", ":Tea"])
+def test_a_misspelt_member_is_named(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = "from smallpose.methods import PoseMethod\n\n\nclass Tea(PoseMethod):\n"
+    Path("tea.py").write_text(code + "    def flip_bck(self, outputs):\n        return outputs\n")
+    with pytest.raises(InputError, match=r"Tea has no .*flip_back.*; write what is missing"):
+        create_method(f"tea.py{name}", COCO17)

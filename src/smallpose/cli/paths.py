@@ -22,6 +22,10 @@ def find_truth(path: Path, split: str = "test") -> Path:
             raise InputError(str(path), "is the folder of a run and has no labels", remedy)
         _refuse_result_folder(path)
         remedy = f"pass a file of annotations, or a built set, which has {_TEST}"
+        if (path / "labels").is_dir() or (path / "data.yaml").is_file():
+            remedy = (
+                f"make a set of it first: smallpose build SET --source own={path}; then pass SET"
+            )
         raise InputError(str(path), "is a folder without labels", remedy)
     if path.is_file() and _begins_with_results(path):
         what = "is a list of results and has no labels"

@@ -54,6 +54,8 @@ def load_custom_method(code: MethodCode, reserved: Collection[str]) -> Creator:
         raise InputError(text, f"{path.name} has no function {name}", known)
     if inspect.isclass(function) and not issubclass(function, PoseMethod):
         raise InputError(text, f"{name} is no PoseMethod", _DERIVE)
+    if inspect.isclass(function):
+        _refuse_abstract(function, text)
     default_name = name
     if inspect.isclass(function):
         # Names of methods are in lower case, as on the command line.
@@ -121,6 +123,17 @@ def _list_own(module: ModuleType, base: type) -> list[str]:
     ]
 
 
+def _refuse_abstract(method: type[PoseMethod], where: str) -> None:
+    """Raise InputError for a class that lacks a member of a method."""
+    missing = sorted(getattr(method, "__abstractmethods__", ()))
+    if missing:
+        raise InputError(
+            where,
+            f"{method.__name__} has no {', '.join(missing)}",
+            "write what is missing, as docs/extend.md shows; check the spelling",
+        )
+
+
 def _get_own_members(module: ModuleType) -> dict[str, Any]:
     """Return what a file defines itself, by name, without private names."""
     return {
@@ -146,6 +159,9 @@ def _find_only_method(module: ModuleType, path: Path) -> str:
     if len(methods) == 1:
         return methods[0]
     if not methods:
+        for member in _get_own_members(module).values():
+            if inspect.isclass(member) and issubclass(member, PoseMethod):
+                _refuse_abstract(member, str(path))
         networks = _list_own(module, nn.Module)
         if networks:
             raise InputError(

@@ -46,6 +46,7 @@ def format_split(split: "DifferenceSplit") -> str:
         [label, *(f"{one.people[key]:,}" for one in split.metrics)] for key, label in labels.items()
     ]
     lines += format_table(["people", *heading[1:]], counts, left=1)
+    lines.append("(found here: by a detection of OKS .1 or more, else of a box IoU of .5 or more)")
     false = split.false_positives
     total = format_count(sum(false.values()), "detection belongs", "detections belong")
     lines.append(
