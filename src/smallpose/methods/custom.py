@@ -123,7 +123,7 @@ def _list_own(module: ModuleType, base: type) -> list[str]:
     ]
 
 
-def _refuse_abstract(method: type[PoseMethod], where: str) -> None:
+def _refuse_abstract(method: type, where: str) -> None:
     """Raise InputError for a class that lacks a member of a method."""
     missing = sorted(getattr(method, "__abstractmethods__", ()))
     if missing:
