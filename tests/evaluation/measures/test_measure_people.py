@@ -426,7 +426,10 @@ def test_the_text_fits_the_terminal_and_names_the_measures():
 def run(capsys, *words):
     from smallpose.cli.main import main
 
-    code = main([str(word) for word in words])
+    try:
+        code = main([str(word) for word in words])
+    except SystemExit as ended:  # of the parser
+        code = ended.code
     return code, capsys.readouterr()
 
 

@@ -9,7 +9,10 @@ from smallpose.cli.main import main
 
 
 def run(capsys, *words):
-    code = main([str(word) for word in words])
+    try:
+        code = main([str(word) for word in words])
+    except SystemExit as ended:  # of the parser
+        code = ended.code
     return code, capsys.readouterr()
 
 
