@@ -21,7 +21,8 @@ def refuse_unknown_method(name: str, known: Collection[str] | None = None) -> No
     code = MethodCode.parse(name)
     if code is not None:
         if not code.file.is_file():
-            what, remedy = f"no file {code.file}", "write FILE.py:NAME with an existing file"
+            what = f"no file {code.file}"
+            remedy = "write FILE.py:NAME with an existing file"
             raise InputError(name, what, remedy)
         return
     known = tuple(read_catalog()) if known is None else known

@@ -9,7 +9,8 @@ from smallpose.core.errors import InputError
 from smallpose.system.files import write_atomically
 from smallpose.system.json_decode import read_json
 
-RUN_OPTIONS, STATE = "options.json", "state.pt"
+RUN_OPTIONS = "options.json"
+STATE = "state.pt"
 # What a run remembers, with the value where an option was never given. The device and the number
 # of threads belong to the machine.
 DEFAULTS: Mapping[str, Any] = {

@@ -239,9 +239,11 @@ def _take_run_as_method(args: argparse.Namespace) -> None:
     name = args.method or ""
     is_override = "=" in name and not name.partition("=")[0].endswith(".py")
     if is_override and args.resume:
-        args.method, args.overrides = None, [name, *args.overrides]
+        args.method = None
+        args.overrides = [name, *args.overrides]
     if args.resume and args.out is None and (Path(name) / RUN_OPTIONS).is_file():
-        args.method, args.out = None, Path(name)
+        args.method = None
+        args.out = Path(name)
 
 
 def _list_given_options(args: argparse.Namespace) -> dict[str, Any]:

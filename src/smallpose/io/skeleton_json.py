@@ -44,11 +44,16 @@ def read_skeleton(path: Path | str) -> Skeleton:
         sigmas are missing.
     """
     file = decode_json(path, read_bytes(Path(path)), _File)
-    joints, edges, sigmas, swap, first = file.joints, file.edges, file.sigmas, file.swap, 0
+    joints = file.joints
+    edges = file.edges
+    sigmas = file.sigmas
+    swap = file.swap
+    first = 0
     if not joints:
         category = next((c for c in file.categories if c.keypoints), file)
         joints, sigmas = category.keypoints, category.sigmas
-        swap, first = category.swap, 1
+        swap = category.swap
+        first = 1
         edges = [(a - 1, b - 1) for a, b in category.skeleton]
     _check_joints(path, joints, edges)
     skeleton = resolve_skeleton(joints, edges)

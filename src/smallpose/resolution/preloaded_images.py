@@ -52,7 +52,8 @@ def preload_images(
 def _list_first_names(people: ChosenPeople, max_bytes: int) -> list[str]:
     """List the names of the images of known size, as many as fit."""
     images = people.truth.images
-    names, num_bytes = [], 0
+    names = []
+    num_bytes = 0
     for row in dict.fromkeys(people.truth.image_rows[people.rows].tolist()):
         size = 3 * int(images.width[row]) * int(images.height[row])
         num_bytes += size

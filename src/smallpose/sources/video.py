@@ -241,9 +241,11 @@ def _iterate_sound_frames(av: Any, packets: Iterator[Any]) -> Iterator[Any]:
             frames = packet.decode()
         except av.FFmpegError:
             frames = []
-            is_tainted, sound_from = True, None
+            is_tainted = True
+            sound_from = None
         if packet.is_corrupt or any(frame.is_corrupt for frame in frames):
-            is_tainted, sound_from = True, None
+            is_tainted = True
+            sound_from = None
         elif is_tainted and sound_from is None and packet.is_keyframe:
             sound_from = packet.pts
         for frame in frames:

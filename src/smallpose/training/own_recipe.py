@@ -13,7 +13,8 @@ from smallpose.methods.full_image import FullImageMethod, FullImageRecipe
 
 OWN = "own"
 STEPS_PER_ROOT = 40  # steps rise with the square root of the samples
-MIN_STEPS, MAX_STEPS = 200, 2500
+MIN_STEPS = 200
+MAX_STEPS = 2500
 BATCH_SIZES = (8, 32)
 FULL_IMAGE_BATCH_SIZES = (4, 16)
 STEPS_PER_SAMPLE = 10  # a batch is at most so small a share of the samples

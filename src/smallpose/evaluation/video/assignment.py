@@ -45,7 +45,9 @@ def _assign_columns(cost: Floats) -> Ints:
         distance = np.full(num_columns, np.inf)
         parent = np.full(num_columns, -1, dtype=np.intp)  # the column before; -1 for the start
         is_done = np.zeros(num_columns, dtype=bool)
-        row, column, reached = start, -1, 0.0
+        row = start
+        column = -1
+        reached = 0.0
         while True:
             through = reached + cost[row] - row_potential[row] - column_potential
             is_shorter = ~is_done & (through < distance)

@@ -176,7 +176,8 @@ def _count_frame(joint: _JointTracks, distance: Floats, people: Ints, tracks: In
         for row, person in enumerate(people.tolist()):
             column = column_of.get(joint.track_of.get(person, -1), -1)
             if column >= 0 and is_open[row, column]:
-                is_open[row], is_open[:, column] = False, False
+                is_open[row] = False
+                is_open[:, column] = False
                 num_matched += 1
         for row, column in _pair_nearest(distance, is_open):
             person, track = int(people[row]), int(tracks[column])

@@ -28,7 +28,8 @@ from smallpose.methods.full_image import FullImageMethod
 
 Floats = NDArray[np.float64]
 
-ORIGINAL, EXPORTED = "original", "exported"
+ORIGINAL = "original"
+EXPORTED = "exported"
 # Sums in another order move keypoints by thousandths of a px, except where two bins or pixels of a
 # map are equal to seven digits: then a joint moves by one of them.
 _MOVED_PX = 0.1
