@@ -4,10 +4,6 @@ The published network runs as it is, in LiteRT. It is not a method of the paper 
 benchmark. It sees at most six people in an image, so large images are better searched in tiles.
 """
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +15,7 @@ from torch import Tensor
 
 from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.images import ImageArray
+from smallpose.external.litert import create_interpreter, run_interpreter
 from smallpose.external.package_weights import PackageWeights, find_weights
 from smallpose.methods.base import MethodCard
 from smallpose.methods.full_image import Detections, FullImageMethod
@@ -116,11 +113,8 @@ class MoveNet(FullImageMethod):
         if size not in self._interpreters:
             if len(self._interpreters) >= 8:
                 self._interpreters.clear()
-            self._interpreters[size] = _create_interpreter(self._path, size)
-        interpreter = self._interpreters[size]
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
-        interpreter.invoke()
-        return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
+            self._interpreters[size] = create_interpreter(self._path, (1, *image.shape))
+        return run_interpreter(self._interpreters[size], image[None])[0][0]
 
     def forward(self, images: Tensor) -> NoReturn:
         """Raise an error: the network is no PyTorch module."""
@@ -137,33 +131,6 @@ class MoveNet(FullImageMethod):
     def detect(self, images: Tensor, flip_test: bool) -> NoReturn:
         """Raise an error: it takes unprepared images."""
         raise NotImplementedError("movenet takes whole images; call predict")
-
-
-def _create_interpreter(path: Path, size_wh: tuple[int, int]) -> Any:
-    from ai_edge_litert.interpreter import Interpreter
-
-    with _hide_native_log():
-        interpreter = Interpreter(str(path), num_threads=torch.get_num_threads())
-        width, height = size_wh
-        index = interpreter.get_input_details()[0]["index"]
-        interpreter.resize_tensor_input(index, [1, height, width, 3], strict=True)
-        interpreter.allocate_tensors()
-    return interpreter
-
-
-@contextmanager
-def _hide_native_log() -> Iterator[None]:
-    """Hide what LiteRT writes to file descriptor 2 about its delegate; errors are exceptions."""
-    sys.stderr.flush()
-    before = os.dup(2)
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 2)
-        yield
-    finally:
-        os.dup2(before, 2)
-        os.close(before)
-        os.close(null)
 
 
 def _decode_rows(rows: Floats, input_wh: NDArray[np.int64], scale: Floats) -> Detections:
