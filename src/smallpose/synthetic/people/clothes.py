@@ -61,18 +61,23 @@ class Outfits:
         sleeves: (n,) 0 none, 1 short, 2 long.
         legs: (n,) 0 shorts, 1 trousers, 2 skirt or dress, 3 swimwear.
         loose: (n,) factor on the thickness of clothed parts.
-        long_hair, bald, hat, bag, striped, numbered: (n,) yes or no.
+        front: (n,) what tells the front of the shirt from its back: 0 nothing, 1 a low neckline,
+            2 an open jacket or a tie, 3 a print.
+        long_hair, bald, hat, bag, striped, badge, numbered: (n,) yes or no; a badge or pocket is on
+            the person's left, a number on the back.
     """
 
     palette: Bytes
     sleeves: NDArray[np.int64]
     legs: NDArray[np.int64]
     loose: Floats
+    front: NDArray[np.int64]
     long_hair: Mask
     bald: Mask
     hat: Mask
     bag: Mask
     striped: Mask
+    badge: Mask
     numbered: Mask
 
 
@@ -84,6 +89,13 @@ STYLES = {
     "sport": ((0.15, 0.75, 0.1), (0.95, 0.05, 0.0, 0.0)),
     "summer": ((0.2, 0.62, 0.18), (0.35, 0.33, 0.32, 0.0)),
 }
+
+
+_NECKLINE = 1
+# Shirts without a front of their own, with a neckline, an opening; the others have a print.
+_FRONT_SHARES = np.cumsum([0.2, 0.25, 0.35])
+_BADGE_SHARE = 0.25
+_MIN_CONTRAST = 45.0  # mean difference by channel, from which on a detail is told from its cloth
 
 
 def draw_outfits(n: int, style: str, palette: str, rng: np.random.Generator) -> Outfits:
@@ -126,18 +138,29 @@ def draw_outfits(n: int, style: str, palette: str, rng: np.random.Generator) -> 
     long_hair = chance[3] < np.where(legs == 2, 0.8, 0.36)
     bald = (chance[4] < 0.05) & ~long_hair
     plain = bare | dress
+    front = np.where(bare, 0, np.searchsorted(_FRONT_SHARES, rng.random(n), side="right"))
+    colours["trim"] = _ensure_contrast(colours["trim"], colours["top"])
     return Outfits(
-        palette=_build_palette(colours, sleeves, legs, bald),
+        palette=_build_palette(colours, sleeves, legs, bald, front == _NECKLINE),
         sleeves=sleeves,
         legs=legs,
         loose=np.clip(rng.normal(1.1 if style != "winter" else 1.3, 0.08, n), 1.0, 1.5),
+        front=front,
         long_hair=long_hair,
         bald=bald,
         hat=chance[5] < (0.5 if style == "winter" else 0.13),
         bag=(chance[6] < 0.16) & (not sporty) & ~swim,
         striped=(chance[7] < 0.2) & ~plain,
+        badge=(rng.random(n) < _BADGE_SHARE) & ~bare,
         numbered=np.full(n, sporty) & ~plain,
     )
+
+
+def _ensure_contrast(colours: Floats, grounds: Floats) -> Floats:
+    """Replace colours that differ too little from their ground by near white or near black."""
+    is_faint = np.abs(colours - grounds).mean(axis=1, keepdims=True) < _MIN_CONTRAST
+    is_bright = grounds.mean(axis=1, keepdims=True) > 128
+    return np.where(is_faint, np.where(is_bright, 40.0, 232.0), colours)
 
 
 def _assign_teams(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -215,7 +238,11 @@ _LEGS = [PART[f"{s}_{p}"] for s in "lr" for p in ("thigh", "shin")]
 
 
 def _build_palette(
-    colours: dict[str, Floats], sleeves: NDArray[np.int64], legs: NDArray[np.int64], bald: Mask
+    colours: dict[str, Floats],
+    sleeves: NDArray[np.int64],
+    legs: NDArray[np.int64],
+    bald: Mask,
+    neckline: Mask,
 ) -> Bytes:
     """Return (n, parts, 3) colours from those of top, legs, skin, hair, shoes and bag."""
     n, skin, hair, bag = len(sleeves), colours["skin"], colours["hair"], colours["bag"]
@@ -238,4 +265,5 @@ def _build_palette(
     for parts, covered, name in ((_ARMS, sleeves == 2, "top"), (_LEGS, legs == 1, "leg")):
         cloth = palette[covered, _ROW_OF[name]]
         painted[np.ix_(covered, parts)] = cloth[:, None]
+    painted[neckline, PART["detail"]] = palette[neckline, _ROW_OF["skin"]]
     return painted

@@ -10,7 +10,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.synthetic.people.body import HALF_SHOULDERS, HEAD_AXES, JOINT, Bodies
+from smallpose.synthetic.people.body import (
+    HALF_SHOULDERS,
+    HEAD_AXES,
+    HIP_TO_CHEST,
+    JOINT,
+    Bodies,
+)
 from smallpose.synthetic.people.body_parts import PART
 from smallpose.synthetic.people.clothes import Outfits
 
@@ -44,7 +50,13 @@ _CAPSULES = (
     ("hat", "brim_root", "brim_end", 0.045, 0.030, 0.035),
     ("bag", "bag_top", "bag_bottom", 0.075, 0.085, 0.0),
     ("bag", "bag_strap", "bag_hip", 0.009, 0.009, 0.06),
+    # Nearer than the trunk from in front (behind for the number), farther from the other side.
+    ("detail", "front_top", "front_end", 0.020, 0.020, 0.022),
+    ("number", "badge_top", "badge_end", 0.015, 0.015, 0.024),
+    ("number", "number_top", "number_end", 0.036, 0.036, 0.022),
 )
+# By kind of front: where its capsule begins and ends, and the factor on its radius.
+_FRONTS = np.array([(0.0, 0.0, 1.0), (0.03, -0.05, 1.2), (0.0, -0.25, 1.0), (-0.07, -0.11, 2.4)])
 # part, centre in the head's frame, axes, nearer by.
 _ELLIPSOIDS = (
     ("hair", (0.0, 0.010, -0.012), (0.070, 0.080, 0.074), 0.0),
@@ -247,6 +259,15 @@ def _place_capsule_ends(bodies: Bodies, outfits: Outfits) -> dict[str, Floats]:
     points["bag_bottom"] = on_chest(0, -0.17, -0.085)
     points["bag_strap"] = on_chest(0.06, 0.01, 0.03)
     points["bag_hip"] = on_chest(0.08, -0.14, 0.05)
+    begin, end = _FRONTS[outfits.front, 0, None], _FRONTS[outfits.front, 1, None]
+    deep = 0.042 * bodies.build.girth[:, None]
+    middle = points["chest"] + deep * chest[:, :, 2]
+    points["front_top"] = middle + begin * chest[:, :, 1]
+    points["front_end"] = middle + end * chest[:, :, 1]
+    points["badge_top"] = on_chest(0.055, -0.045, 0.042)
+    points["badge_end"] = on_chest(0.055, -0.060, 0.042)
+    points["number_top"] = on_chest(0, -0.065, -0.045)
+    points["number_end"] = on_chest(0, -0.125, -0.045)
     return points
 
 
@@ -291,6 +312,8 @@ def _scale_radii(bodies: Bodies, outfits: Outfits) -> Floats:
             columns.append(girth * np.where(outfits.legs == 1, outfits.loose * 1.08, 1.0))
         elif part[2:] in ("sleeve", "leg_cloth"):
             columns.append(girth * outfits.loose * np.where(outfits.legs == 3, 0.92, 0.98))
+        elif part == "detail":
+            columns.append(np.sqrt(girth) * _FRONTS[outfits.front, 2])
         else:
             columns.append(np.sqrt(girth))
     return np.stack(columns, axis=1)
@@ -331,7 +354,7 @@ def _outline_hulls(
         frame = bodies.chest_frame if upper else bodies.pelvis_frame
         centre = pelvis + place * (chest - pelvis) * upper
         if not upper:
-            centre = pelvis + place * 0.27 * bodies.pelvis_frame[:, :, 1]
+            centre = pelvis + place * HIP_TO_CHEST * bodies.pelvis_frame[:, :, 1]
         if number == len(_RINGS) - 1:
             centre = pelvis + 0.8 * (knees - pelvis)
         half = np.full(n, wide) if wide < 1 else HALF_SHOULDERS * build.shoulders + 0.018
@@ -373,6 +396,10 @@ def _is_drawn(
     only("skirt", outfits.legs == 2)
     only("bag", outfits.bag)
     only("hat", outfits.hat)
+    only("detail", outfits.front > 0)
+    names = [str(row[1]) for row in _CAPSULES]
+    drawn[:, names.index("badge_top")] &= outfits.badge
+    drawn[:, names.index("number_top")] &= outfits.numbered
     drawn[:, [i for i, r in enumerate(_CAPSULES) if r[1] == "hair_root"]] &= outfits.long_hair[
         :, None
     ]

@@ -32,6 +32,7 @@ class Profile:
         occluders: mean number of things in front of people.
         places: the kinds of place, see `looks.PLACES`.
         families: shares of pose families.
+        facing: share of people whose front is turned to the camera.
     """
 
     heights: tuple[float, float]
@@ -42,6 +43,7 @@ class Profile:
     occluders: float
     places: tuple[str, ...]
     families: dict[str, float]
+    facing: float
 
 
 _EVERYWHERE = ("street", "park", "pitch", "hall", "beach", "snow", "plaza", "meadow")
@@ -55,6 +57,7 @@ PROFILES = {
         occluders=1.0,
         places=_EVERYWHERE,
         families=USUAL,
+        facing=0.79,
     ),
     "mpii": Profile(
         heights=(62, 780),
@@ -65,6 +68,7 @@ PROFILES = {
         occluders=0.5,
         places=("pitch", "hall", "beach", "snow", "park", "street", "meadow"),
         families={**USUAL, "action": 0.5, "low": 0.16, "cycle": 0.08},
+        facing=0.75,
     ),
     "aic": Profile(
         heights=(66, 760),
@@ -75,6 +79,7 @@ PROFILES = {
         occluders=0.6,
         places=_EVERYWHERE,
         families=USUAL,
+        facing=0.83,
     ),
     "hieve": Profile(
         heights=(36, 240),
@@ -92,6 +97,7 @@ PROFILES = {
             "low": 0.03,
             "cycle": 0.02,
         },
+        facing=0.75,
     ),
     "posetrack": Profile(
         heights=(56, 720),
@@ -102,6 +108,7 @@ PROFILES = {
         occluders=0.6,
         places=("pitch", "hall", "street", "park", "snow", "meadow"),
         families={**USUAL, "action": 0.45, "walk": 0.35, "sit": 0.06},
+        facing=0.75,
     ),
 }
 SIZES_WH = ((640, 480), (640, 480), (640, 427), (480, 640), (640, 480), (720, 480), (800, 600))
@@ -117,6 +124,7 @@ OCCLUDERS_AT = {
     "meadow": ("bush", "bush", "fence", "bench", "post"),
 }
 _SPORT_PLACES = ("pitch",)
+_HEADING_SPREAD = 0.8  # radians
 _EYE_SHARE = 0.44  # of the image's height: where an eye-level camera has its horizon
 
 
@@ -253,7 +261,7 @@ def plan_scene(
     if look.place in _SPORT_PLACES:
         families = {"action": 0.62, "walk": 0.18, "stand": 0.16, "low": 0.04}
     motions = draw_motions(draw_modes(n, families, rng), rng)
-    yaw = _draw_headings(n, profile.crowded, rng)
+    yaw = _draw_headings(n, profile, rng)
     speed = np.array([MODES[m].speed for m in motions.modes]) * build.height_m
     pace = (
         np.stack([np.sin(yaw), np.cos(yaw)], axis=1) * (speed * rng.uniform(0.3, 0.8, n))[:, None]
@@ -280,12 +288,24 @@ def plan_scene(
     )
 
 
-def _draw_headings(n: int, crowded: float, rng: np.random.Generator) -> Floats:
-    """Draw (n,) headings in radians; in crowds many people face the same way."""
-    common = rng.uniform(-np.pi, np.pi)
-    own = rng.uniform(-np.pi, np.pi, n)
-    together = rng.random(n) < 0.5 * crowded
-    return np.asarray(np.where(together, common + rng.normal(0, 0.4, n), own))
+def _draw_headings(n: int, profile: Profile, rng: np.random.Generator) -> Floats:
+    """Draw (n,) headings in radians, 0 towards the camera; in crowds many face the same way."""
+    common = _draw_heading_angles(1, profile.facing, rng)
+    own = _draw_heading_angles(n, profile.facing, rng)
+    together = rng.random(n) < 0.5 * profile.crowded
+    return np.asarray(np.where(together, common + rng.normal(0, 0.3, n), own))
+
+
+def _draw_heading_angles(n: int, facing: float, rng: np.random.Generator) -> Floats:
+    """Draw (n,) headings, a share `facing` of them within a quarter turn of the camera.
+
+    Photographers stand in front of people rather than beside them: the angle from straight
+    towards or straight away is half-normal, as the shoulder widths of real people are.
+    """
+    is_turned_away = rng.random(n) >= facing
+    # The arc sine folds back what is beyond a quarter turn, so that the share holds.
+    angle = np.arcsin(np.sin(_HEADING_SPREAD * rng.standard_normal(n)))
+    return np.asarray(angle + np.pi * is_turned_away)
 
 
 def _place_people(
