@@ -20,6 +20,8 @@ class Method:
 
     Args:
         folder: with `method.json`, `network.onnx` and, for full-image methods, `people.onnx`.
+
+    Raises: ValueError when the files do not belong together, or are for another program.
     """
 
     def __init__(self, folder):
@@ -30,6 +32,27 @@ class Method:
             name: onnxruntime.InferenceSession(str(Path(folder) / name))
             for name in self.description["files"]
         }
+        self._check_input_size(Path(folder))
+
+    def _check_input_size(self, folder):
+        """Raise ValueError unless the network takes images as `method.json` describes them."""
+        about, network = folder / "method.json", folder / "network.onnx"
+        layout = self.description.get("layout", "own")
+        if layout != "own":
+            raise ValueError(
+                f"{about}: is in the layout {layout}, which this program does not run; export "
+                "with --layout own"
+            )
+        w, h = self.description["input_wh"]
+        shape = self.sessions["network.onnx"].get_inputs()[0].shape
+        # An axis that is free has a name in place of a number.
+        if len(shape) == 4 and shape[1:] == [h, w, 3]:
+            return
+        size = " × ".join(map(str, shape[1:]))
+        raise ValueError(
+            f"{network}: takes images of {size} (height × width × channels), and {about.name} says "
+            f"{h} × {w} × 3; the files are of two exports: export into an empty folder again"
+        )
 
     def run_graph(self, name, *arrays):
         """Run a graph on its inputs in order; return its outputs."""
@@ -168,7 +191,10 @@ def main():
         help="Box of a person, px, for top-down methods; repeatable (default: the full image).",
     )
     args = parser.parse_args()
-    method = Method(args.folder)
+    try:
+        method = Method(args.folder)
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(str(error)) from None
     bgr = cv2.imread(str(args.image))
     if bgr is None:
         raise SystemExit(f"{args.image}: not an image that OpenCV can read; check the path")

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -81,6 +83,25 @@ def test_a_top_down_method_gives_the_same_keypoints(name, example, tmp_path):
     # UDP's decoding step has no limit: on a nearly flat map rounding errors become pixels.
     assert (distance[ours[..., 2] > 0] < 0.02).mean() > (0.9 if name == "vitpose_tiny" else 0.999)
     np.testing.assert_allclose(theirs[..., 2], ours[..., 2], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["simcc_r18_tiny", "rtmo_tiny"])
+def test_the_example_refuses_a_network_of_another_size_or_layout(name, example, tmp_path):
+    export_onnx(create_method(name), tmp_path, flip_test=False)
+    example.Method(tmp_path)
+    path = tmp_path / "method.json"
+    about = json.loads(path.read_text())
+    w, h = about["input_wh"]
+    path.write_text(json.dumps(about | {"input_wh": [h, w + 32]}))
+    command = [sys.executable, str(EXAMPLE), str(tmp_path), str(tmp_path / "image.jpg")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and len(run.stderr.splitlines()) == 1
+    assert f"network.onnx: takes images of {h} × {w} × 3" in run.stderr
+    assert f"method.json says {w + 32} × {h} × 3" in run.stderr
+    assert "export into an empty folder again" in run.stderr
+    path.write_text(json.dumps(about | {"layout": "rtmlib"}))
+    with pytest.raises(ValueError, match=r"layout rtmlib.*--layout own"):
+        example.Method(tmp_path)
 
 
 @pytest.mark.parametrize("name", FULL_IMAGE)
