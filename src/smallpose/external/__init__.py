@@ -1,7 +1,7 @@
 """Published models that are none of the paper's methods, run as their makers publish them."""
 
 # ruff: noqa: E402 (the modules below cannot be imported without these packages)
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,14 @@ from smallpose.system.packages import require_packages
 
 require_packages("smallpose.external", "cv2", "torch")
 
-from smallpose.external import movenet
-from smallpose.external.package_weights import PackageWeights
+from smallpose.external.external_model import ExternalModel
+from smallpose.external.registry import MODELS
 from smallpose.methods import create_method
 from smallpose.methods.base import PoseMethod
 
-__all__ = ["EXTERNAL", "PACKAGE_WEIGHTS", "create_model"]
+__all__ = ["EXTERNAL", "create_model"]
 
-EXTERNAL: Mapping[str, Callable[[Path | None], PoseMethod]] = {"movenet": movenet.MoveNet}
-PACKAGE_WEIGHTS: Mapping[str, PackageWeights] = {"movenet": movenet.WEIGHTS}
+EXTERNAL: Mapping[str, ExternalModel] = MODELS
 
 
 def create_model(
@@ -37,8 +36,9 @@ def create_model(
     if name in EXTERNAL:
         if skeleton is not None:
             remedy = "leave --skeleton out"
-            raise InputError(f"--skeleton {skeleton}", f"{name} has its own 17 joints", remedy)
-        return EXTERNAL[name](None if weights is None else Path(weights)).eval()
+            what = f"{name} has its own {len(EXTERNAL[name].skeleton)} joints"
+            raise InputError(f"--skeleton {skeleton}", what, remedy)
+        return EXTERNAL[name].create(None if weights is None else Path(weights)).eval()
     if weights is None:
         refuse_missing_weights(name, None)
     return create_method(name, skeleton, weights, **options)

