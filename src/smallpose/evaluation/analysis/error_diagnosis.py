@@ -18,6 +18,12 @@ from numpy.typing import NDArray
 
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
+from smallpose.evaluation.analysis.collapsed_pairs import (
+    COLLAPSED_BELOW,
+    PairCounts,
+    PairStates,
+    find_collapsed_pairs,
+)
 from smallpose.evaluation.areas import get_detection_boxes
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.console_table import format_number, format_table
@@ -50,6 +56,9 @@ class Diagnosis:
         gains: by fix and name, how much AP would rise; None without people.
         protocol: whose AP this is.
         max_detections: of an image that count under it; None for all.
+        collapsed: by class, pairs of left and right joints of matched people, and how many were put
+            in one place.
+        collapsed_by_pair: the same of all people by pair of joints.
     """
 
     joints: dict[str, dict[str, int]]
@@ -60,6 +69,8 @@ class Diagnosis:
     gains: dict[str, dict[str, float | None]]
     protocol: str
     max_detections: int | None
+    collapsed: dict[str, PairCounts]
+    collapsed_by_pair: dict[str, PairCounts]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the diagnosis for JSON."""
@@ -67,6 +78,10 @@ class Diagnosis:
             "protocol": self.protocol,
             "max_detections": self.max_detections,
             "joints": self.joints,
+            "collapsed_pairs": {name: one.to_dict() for name, one in self.collapsed.items()},
+            "collapsed_by_pair": {
+                name: one.to_dict() for name, one in self.collapsed_by_pair.items()
+            },
             "people": self.people,
             "beyond_limit": self.beyond_limit,
             "background": self.background,
@@ -132,7 +147,13 @@ def diagnose(
         fix: _compute_gains(compute_ap(*_correct_errors(fix, truth, plain, errors)), base)
         for fix in FIXES
     }
+    pairs = _find_pairs(errors)
     return Diagnosis(
+        collapsed={
+            one.name: pairs.count(is_member[errors.people])
+            for one, is_member in zip(CLASSES, errors.scored.classes, strict=True)
+        },
+        collapsed_by_pair=pairs.count_by_pair(),
         joints=_count_joints(errors),
         people=_count_people(errors),
         beyond_limit={
@@ -319,6 +340,17 @@ def _count_joints(errors: _Errors) -> dict[str, dict[str, int]]:
     return counts
 
 
+def _find_pairs(errors: _Errors) -> PairStates:
+    poses = errors.scored.poses
+    return find_collapsed_pairs(
+        poses.detections[errors.detections, :, :2],
+        poses.keypoints[errors.people],
+        poses.area[errors.people],
+        poses.sigmas,
+        errors.scored.skeleton,
+    )
+
+
 def _count_people(errors: _Errors) -> dict[str, dict[str, int]]:
     is_matched = np.zeros(len(errors.is_missed), dtype=bool)
     is_matched[errors.people] = True
@@ -349,6 +381,9 @@ def _format_diagnosis(result: Diagnosis) -> str:
             total = sum(counts.values())
             row.append("n/a" if not total else f"{100 * counts[kind] / total:.1f} %")
         rows.append(row)
+    shares = [pairs.share for pairs in result.collapsed.values()]
+    cells = ["n/a" if share is None else f"{100 * share:.1f} %" for share in shares]
+    rows.append(["collapsed pairs", *cells])
     rows.append(["people missed", *(f"{c['missed']:,}" for c in result.people.values())])
     if any(result.beyond_limit.values()):
         label = f"beyond the best {result.max_detections}"
@@ -359,4 +394,8 @@ def _format_diagnosis(result: Diagnosis) -> str:
         result.background, "detection matches no person", "detections match no person"
     )
     lines.append(f"{background} (OKS below {MIN_OKS})")
+    lines.append(
+        "collapsed pairs: left and right joints that are labelled apart and were put in one place "
+        f"(nearer than {COLLAPSED_BELOW} of their distance)"
+    )
     return "\n".join(lines)
