@@ -4,7 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from smallpose.cli.options import OptionGroup, add_category_option, add_option
+from smallpose.cli.options import (
+    OptionGroup,
+    add_category_option,
+    add_option,
+    add_unknown_images_option,
+)
 from smallpose.core.errors import InputError
 
 FORMS = ("cvat", "label-studio", "coco")
@@ -80,6 +85,7 @@ def add_file_arguments(group: OptionGroup) -> None:
         "export lacks.",
     )
     add_category_option(group, "of the file")
+    add_unknown_images_option(group)
 
 
 def check_file_options(args: argparse.Namespace) -> None:
@@ -130,7 +136,8 @@ def run_file_audit(args: argparse.Namespace) -> None:
     people = read_coco(find_truth(args.path), category=args.category)
     predictions = None
     if args.predictions is not None:
-        predictions = read_results(find_predictions(args.predictions), people)
+        path = find_predictions(args.predictions)
+        predictions = read_results(path, people, unknown_images=args.unknown_images)
     audit = audit_file(args.path, people, predictions)
     if args.to:
         corrections = make_correction_list(audit, args.max_suspects, args.image_prefix)

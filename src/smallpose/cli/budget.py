@@ -11,6 +11,7 @@ from smallpose.cli.options import (
     add_option,
     add_seed,
     add_sigmas_option,
+    add_unknown_images_option,
     parse_names,
 )
 from smallpose.cli.paths import find_predictions, find_truth
@@ -93,6 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_sigmas_option(parser)
     add_category_option(parser)
+    add_unknown_images_option(parser)
     add_seed(parser, "the bootstrap resamples")
     add_json(parser, "all numbers")
 
@@ -110,7 +112,7 @@ def run_command(args: argparse.Namespace) -> None:
     truth = read_coco(find_truth(args.truth), category=args.category)
     report = compute_budgets(
         truth,
-        read_results(find_predictions(args.predictions), truth),
+        read_results(find_predictions(args.predictions), truth, unknown_images=args.unknown_images),
         args.joint,
         within=args.within,
         target=args.target,

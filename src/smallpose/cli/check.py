@@ -3,7 +3,12 @@
 import argparse
 from pathlib import Path
 
-from smallpose.cli.options import DEMO_SET, add_category_option, add_option
+from smallpose.cli.options import (
+    DEMO_SET,
+    add_category_option,
+    add_option,
+    add_unknown_images_option,
+)
 from smallpose.core.errors import InputError
 from smallpose.core.joint_names import are_numbered
 
@@ -37,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Ground truth that a result file belongs to.",
     )
     add_category_option(parser)
+    add_unknown_images_option(parser)
     add_option(
         parser,
         "--workers",
@@ -79,7 +85,7 @@ def run_command(args: argparse.Namespace) -> int:
         else:
             what = "is a folder of results, whose images only the ground truth knows"
             raise InputError(str(args.path), what, "add --truth FILE")
-        predictions = read_results(args.path, truth, data)
+        predictions = read_results(args.path, truth, data, args.unknown_images)
         findings = check_predictions(predictions, truth.images)
         if args.truth:
             joint_findings = check_joints(truth, predictions)

@@ -109,7 +109,10 @@ def run_command(args: argparse.Namespace) -> int:
         raise InputError(
             "smallpose compare", "the same result file was given twice", "pass each file once"
         )
-    predictions = {name: read_results(path, truth) for name, path in zip(names, paths, strict=True)}
+    predictions = {
+        name: read_results(path, truth, unknown_images=args.unknown_images)
+        for name, path in zip(names, paths, strict=True)
+    }
     environments = {name: read_environment(path) for name, path in zip(names, paths, strict=True)}
     result = compare(
         truth,

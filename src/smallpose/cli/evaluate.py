@@ -19,6 +19,7 @@ from smallpose.cli.options import (
     add_sigmas_option,
     add_swap_option,
     add_switch,
+    add_unknown_images_option,
     parse_names,
 )
 from smallpose.cli.paths import find_predictions, find_truth
@@ -237,6 +238,7 @@ def add_scoring_options(parser: OptionGroup, protocols: str, parts: Sequence[str
         help="Number of joints K in the keypoint density (Eq. 3) of every person.",
     )
     add_category_option(group)
+    add_unknown_images_option(group)
 
 
 def read_scoring_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -320,6 +322,7 @@ def run_command(args: argparse.Namespace) -> None:
         keep_predictions=needs_predictions,
         keep_matching=args.slices is not None,
         predictions=predictions,
+        unknown_images=args.unknown_images,
         intervals=args.intervals,
         seed=args.seed,
         **options,
@@ -328,7 +331,9 @@ def run_command(args: argparse.Namespace) -> None:
 
     def load_predictions() -> "Predictions":
         kept = scored.predictions
-        return read_results(args.predictions, truth) if kept is None else kept
+        if kept is not None:
+            return kept
+        return read_results(args.predictions, truth, unknown_images=args.unknown_images)
 
     if scored.is_whole or needs_predictions or scored.matching:
         predictions = load_predictions()
@@ -426,7 +431,9 @@ def _read_by_rules(
                 )
         from smallpose.evaluation.part_files import read_part
 
-        part = read_part(args.truth, args.predictions, args.keypoints, args.category)
+        part = read_part(
+            args.truth, args.predictions, args.keypoints, args.category, args.unknown_images
+        )
         sigmas = part.sigmas if options["sigmas"] is None else options["sigmas"]
         return part.truth, part.predictions, options | {"keypoints": None, "sigmas": sigmas}
     truth = read_coco(args.truth, category=args.category)
@@ -439,7 +446,8 @@ def _read_by_rules(
     from smallpose.io.coco_results import read_results
 
     options = get_crowdpose_options(truth, options)
-    return truth, take_scored_poses(read_results(args.predictions, truth)), options
+    predictions = read_results(args.predictions, truth, unknown_images=args.unknown_images)
+    return truth, take_scored_poses(predictions), options
 
 
 def _parse_measures(args: argparse.Namespace, truth: "Instances") -> "tuple[Measure, ...]":

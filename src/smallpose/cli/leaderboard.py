@@ -4,7 +4,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smallpose.cli.options import DEMO_TRUTH, add_json, add_option, add_switch
+from smallpose.cli.options import (
+    DEMO_TRUTH,
+    add_json,
+    add_option,
+    add_switch,
+    add_unknown_images_option,
+)
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,6 +86,7 @@ def _add_row_options(group: Any) -> None:
         default_text="not declared",
         help="What --ms-per-image was measured on.",
     )
+    add_unknown_images_option(group)
     add_switch(group, "--replace", help="Replace the row, or the training set, of that name.")
 
 
@@ -194,6 +201,7 @@ def _add(args: argparse.Namespace) -> "list[Standing]":
         by=args.by,
         speed=_read_speed(args),
         trained_on=tuple(args.trained_on or ()),
+        unknown_images=args.unknown_images,
     )
     options = BoardOptions(
         keypoints=args.keypoints,

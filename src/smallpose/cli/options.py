@@ -106,6 +106,18 @@ def add_category_option(group: OptionGroup, file: str = "of the ground truth") -
     )
 
 
+def add_unknown_images_option(group: OptionGroup) -> None:
+    """Add `--unknown-images`, which verbs have that read results of a ground truth."""
+    add_option(
+        group,
+        "--unknown-images",
+        choices=("refuse", "drop"),
+        default="refuse",
+        help="Refuse results of images that the ground truth does not have, or leave them out and "
+        "count them; then names of files decide over ids.",
+    )
+
+
 def add_link_root_option(group: OptionGroup) -> None:
     """Add `--link-root`."""
     add_option(

@@ -7,6 +7,7 @@ from smallpose.cli.options import (
     add_category_option,
     add_option,
     add_sigmas_option,
+    add_unknown_images_option,
     parse_non_negative,
 )
 from smallpose.core.errors import InputError
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_category_option(parser)
     add_sigmas_option(parser)
+    add_unknown_images_option(parser)
 
 
 def add_names_option(parser: argparse.ArgumentParser) -> None:
@@ -81,11 +83,12 @@ def _refuse_foreign_page(out: Path) -> None:
 
 def run_command(args: argparse.Namespace) -> None:
     """Write the report and print its main table and its name."""
+    from smallpose.system.matplotlib_import import skip_artist_documentation
     from smallpose.system.memory import exempt_imports
     from smallpose.system.progress import print_status
 
     _refuse_foreign_page(args.out)
-    with exempt_imports():
+    with exempt_imports(), skip_artist_documentation():
         from smallpose.report.page.build import make_report
     main_table, *_ = make_report(
         args.paths,
@@ -95,6 +98,7 @@ def run_command(args: argparse.Namespace) -> None:
         images=args.images,
         category=args.category,
         sigmas=args.sigmas,
+        unknown_images=args.unknown_images,
     )
     print(main_table.to_text())
     print_status(f"open {args.out / 'index.html'}")

@@ -28,6 +28,7 @@ from smallpose.io.joint_order_check import (
     list_sampled_rows,
 )
 from smallpose.io.json_text import UnsupportedJson
+from smallpose.io.unknown_images import UnknownImages
 
 if TYPE_CHECKING:
     from smallpose.evaluation.slices.slice_matching import SliceMatching
@@ -70,6 +71,7 @@ def evaluate_file(
     keep_predictions: bool = False,
     keep_matching: bool = False,
     predictions: Predictions | None = None,
+    unknown_images: UnknownImages = "refuse",
     intervals: int = 0,
     seed: int = 0,
     **options: Any,
@@ -80,6 +82,7 @@ def evaluate_file(
         keep_predictions: read the file as a whole.
         keep_matching: read the file as a whole, and keep the pairs that could match.
         predictions: of the file, where they were read already.
+        unknown_images: as for `read_results`.
         options: as for `evaluate`.
     Raises: InputError as `read_results` and `evaluate`.
     """
@@ -89,7 +92,7 @@ def evaluate_file(
         evaluator, is_whole = scored
         return FileEvaluation(evaluator.result(intervals, seed), None, is_whole)
     if predictions is None:
-        predictions = read_results(path, truth)
+        predictions = read_results(path, truth, unknown_images=unknown_images)
     if keep_matching:
         # Imported here, because most evaluations have no slices and should start fast.
         from smallpose.evaluation.slices.slice_matching import prepare_matching

@@ -25,6 +25,7 @@ from smallpose.evaluation.wholebody import (
 )
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
+from smallpose.io.unknown_images import UnknownImages
 from smallpose.system.files import read_bytes
 
 _MARK = b"\xef\xbb\xbf"  # of the byte order, at the begin of a file
@@ -53,7 +54,11 @@ class PartOfFiles:
 
 
 def read_part(
-    truth: Path, predictions: Path, part: str, category: str | Sequence[str] = ()
+    truth: Path,
+    predictions: Path,
+    part: str,
+    category: str | Sequence[str] = (),
+    unknown_images: UnknownImages = "refuse",
 ) -> PartOfFiles:
     """Read a part of COCO-WholeBody by the rules of xtcocotools.
 
@@ -63,6 +68,7 @@ def read_part(
     Args:
         part: "body", "foot", "face", "lefthand", "righthand" or "wholebody".
         category: as for `read_coco`.
+        unknown_images: as for `read_results`.
     Raises: InputError as `read_coco` and `read_results`, and for a record without the part.
     """
     iou_type = f"keypoints_{part}"
@@ -70,7 +76,7 @@ def read_part(
     body = read_coco(truth, category=category, data=data)  # a wrong file fails here
     content: dict[str, Any] = msgspec.json.decode(data.removeprefix(_MARK))
     people = content["annotations"]
-    results = _read_list(predictions, body)
+    results = _read_list(predictions, body, unknown_images)
     for path, kind, records in (
         (truth, "annotation", people),
         (predictions, "result", results),
@@ -101,18 +107,20 @@ def read_part(
     part_truth = replace(part_truth, skeleton=skeleton)
     return PartOfFiles(
         truth=part_truth,
-        predictions=read_results(predictions, part_truth, msgspec.json.encode(results)),
+        predictions=read_results(
+            predictions, part_truth, msgspec.json.encode(results), unknown_images
+        ),
         sigmas=get_part_sigmas(iou_type),
     )
 
 
-def _read_list(path: Path, truth: Instances) -> list[dict[str, Any]]:
+def _read_list(path: Path, truth: Instances, unknown_images: UnknownImages) -> list[dict[str, Any]]:
     """Read a plain list of results; a wrong one fails as in `read_results`.
 
     Raises: InputError for results in another form, too.
     """
     data = read_bytes(path)
-    read_results(path, truth, data)
+    read_results(path, truth, data, unknown_images)
     content = msgspec.json.decode(data.removeprefix(_MARK))
     if not isinstance(content, list):
         raise InputError(

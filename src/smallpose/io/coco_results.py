@@ -19,10 +19,16 @@ from smallpose.io.coco_results_slow import (
 )
 from smallpose.io.joint_order_check import add_order_note
 from smallpose.io.json_blocks import decode_blocks, guess_skeleton
+from smallpose.io.unknown_images import UnknownImages
 from smallpose.system.files import read_bytes, read_if_gzip, write_atomically
 
 
-def read_results(path: Path | str, truth: Instances, data: bytes | None = None) -> Predictions:
+def read_results(
+    path: Path | str,
+    truth: Instances,
+    data: bytes | None = None,
+    unknown_images: UnknownImages = "refuse",
+) -> Predictions:
     """Read a COCO result file as `Predictions` for the images of `truth`.
 
     A plain list has the joints of `truth` in their order, or COCO's 17 where `truth` has those
@@ -32,12 +38,15 @@ def read_results(path: Path | str, truth: Instances, data: bytes | None = None) 
 
     Args:
         data: the content of the file, where it was read already; then `path` is for messages.
-    Raises: InputError naming the entry that is broken, not finite, or of an unknown image.
+        unknown_images: "refuse" results of images that `truth` does not have, or "drop" them,
+            which a note then counts; names of files decide where results have them.
+    Raises: InputError naming the entry that is broken, not finite, or of an unknown image, and
+        where all would be dropped.
     """
     data = read_if_gzip(Path(path)) if data is None else data
-    predictions = read_results_fast(path, truth, data)
+    predictions = read_results_fast(path, truth, data, unknown_images)
     if predictions is None:
-        predictions = read_results_slow(path, truth, data)
+        predictions = read_results_slow(path, truth, data, unknown_images)
     return add_order_note(truth, predictions)
 
 

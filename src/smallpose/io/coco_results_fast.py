@@ -20,7 +20,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.io import coco_results_slow, json_text
-from smallpose.io.image_lookup import describe_doubtful_ids
+from smallpose.io.image_lookup import describe_doubtful_ids, list_stem_numbers
 from smallpose.io.json_text import (
     WHITESPACE,
     JsonText,
@@ -30,6 +30,7 @@ from smallpose.io.json_text import (
     find_rows,
     open_text,
 )
+from smallpose.io.unknown_images import UnknownImages, describe_left_out
 from smallpose.system.threads import count_cores, run_parts
 
 T = TypeVar("T")
@@ -42,22 +43,49 @@ _SHORTEST_RECORD = b'{"keypoints":[],"score":0,"image_id":0}'
 
 
 def read_results_fast(
-    path: Path | str, truth: Instances, data: bytes | None = None
+    path: Path | str,
+    truth: Instances,
+    data: bytes | None = None,
+    unknown_images: UnknownImages = "refuse",
 ) -> Predictions | None:
     """Read plain results; None when they have to be read by `read_results_slow`.
 
     Args:
         data: the content of the file, where it was read already.
+        unknown_images: as for `read_results`.
     """
     try:
         with open_text(path, data) as text:
             named = _enter_named_list(text)
             skeleton, num_values, cuts = _cut_into_chunks(text, truth, named, CHUNK_BYTES)
             predictions = _scan_chunks(text, cuts, num_values, skeleton, truth)
-            notes = _describe_images(truth, _count_images(predictions))
+            left_out: tuple[str, ...] = ()
+            if unknown_images == "drop":
+                predictions, left_out = _drop_unknown_images(path, predictions, truth)
+            notes = left_out + _describe_images(truth, _count_images(predictions))
             return _order_joints(path, replace(predictions, notes=notes), named, truth)
     except UnsupportedJson:
         return None
+
+
+def _drop_unknown_images(
+    path: Path | str, predictions: Predictions, truth: Instances
+) -> tuple[Predictions, tuple[str, ...]]:
+    """Leave out the results whose ids no image has; return the note on them, too.
+
+    Raises: UnsupportedJson where such a number is the name of an image, InputError where none is
+        left.
+    """
+    counts = _count_images(predictions)
+    is_unknown = np.isin(counts.ids, truth.images.ids, invert=True)
+    if not is_unknown.any():
+        return predictions, ()
+    unknown = counts.ids[is_unknown].tolist()
+    if not list_stem_numbers(truth.images).isdisjoint(unknown):
+        raise UnsupportedJson
+    num_left_out = dict(zip(unknown, counts.num_results[is_unknown].tolist(), strict=True))
+    kept = predictions.take(np.isin(predictions.image_ids, truth.images.ids))
+    return kept, describe_left_out(path, num_left_out, len(kept))
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,12 @@ from smallpose.core.joint_names import are_numbered
 from smallpose.core.joint_order import list_joints, match_joint_order
 from smallpose.core.predictions import Predictions, make_predictions
 from smallpose.core.skeleton import COCO17, Skeleton, resolve_skeleton
-from smallpose.io.image_lookup import ImageLookup, describe_doubtful_ids
+from smallpose.io.image_lookup import describe_doubtful_ids
 from smallpose.io.joint_list import check_joint_list
 from smallpose.io.json_blocks import Int64, decode_blocks, decode_records
 from smallpose.io.repeated_fields import refuse_repeated_members
 from smallpose.io.result_entries import ResultEntries, refuse_pickle
+from smallpose.io.unknown_images import ResultImages, UnknownImages
 from smallpose.system.files import read_bytes
 from smallpose.system.json_decode import decode_json
 
@@ -53,19 +54,24 @@ class _Columns(NamedTuple):
     boxes_xywh: NDArray[np.float64]
 
 
-def read_results_slow(path: Path | str, truth: Instances, data: bytes | None = None) -> Predictions:
+def read_results_slow(
+    path: Path | str,
+    truth: Instances,
+    data: bytes | None = None,
+    unknown_images: UnknownImages = "refuse",
+) -> Predictions:
     """Read what `coco_results.read_results` reads, with errors that name the entry."""
     if Path(path).is_dir():
         from smallpose.io.result_folders import read_result_folder
 
-        from_folder = read_result_folder(Path(path), truth)
+        from_folder = read_result_folder(Path(path), truth, unknown_images)
         if from_folder is not None:
             return from_folder
-    entries = read_entries(path, data, truth.images)
+    entries = read_entries(path, data, truth.images, unknown_images)
     named = make_entry_skeleton(path, entries, truth)
     skeleton: Skeleton | None = None
     parts: list[_Columns] = []
-    lookup = ImageLookup(truth.images)
+    images = ResultImages(truth.images, unknown_images)
     # As for images, an id and its text are the same: some tools write "1" for 1.
     category_ids = {None, *map(str, truth.category_ids)}
     num_left_out = 0
@@ -78,13 +84,16 @@ def read_results_slow(path: Path | str, truth: Instances, data: bytes | None = N
         ]
         num_left_out += len(block) - len(records)
         start += len(block)
+        for where, record in records:
+            record.image_id = images.find_id(record.image_id, record.file_name, where)
+        records = [(where, record) for where, record in records if record.image_id is not None]
         if not records:
             continue
-        for where, record in records:
-            record.image_id = lookup.find_id(record.image_id, record.file_name, where)
         skeleton = skeleton or named or _require_skeleton(*records[0], truth)
         parts.append(_build_columns(records, skeleton))
-    lookup.refuse_mixture()
+    images.lookup.refuse_mixture()
+    num_kept = sum(len(columns.scores) for columns in parts)
+    notes = [*entries.notes, *images.describe(path, num_kept)]
     if num_left_out and not parts:
         other = decode_records(path, "entry", entries.raws[:1], ResultRecord)[0].category_id
         raise InputError(
@@ -92,11 +101,10 @@ def read_results_slow(path: Path | str, truth: Instances, data: bytes | None = N
             f"all {num_left_out:,} results are of other categories, the first of {other}",
             f"give people the truth's category_id, {' or '.join(map(str, truth.category_ids))}",
         )
-    notes = list(entries.notes)
     if num_left_out:
         notes.append(f"{num_left_out:,} results of other categories left out")
     if entries.places is None:
-        notes += describe_doubtful_ids(truth.images, sorted(lookup.numbers_as_ids))
+        notes += describe_doubtful_ids(truth.images, sorted(images.lookup.numbers_as_ids))
     if skeleton is None:
         return make_predictions(truth.skeleton, [], [], [])
     columns = _Columns(*(np.concatenate(column) for column in zip(*parts, strict=True)))
@@ -113,13 +121,17 @@ def read_results_slow(path: Path | str, truth: Instances, data: bytes | None = N
 
 
 def read_entries(
-    path: Path | str, data: bytes | None = None, images: Images | None = None
+    path: Path | str,
+    data: bytes | None = None,
+    images: Images | None = None,
+    unknown_images: UnknownImages = "refuse",
 ) -> ResultEntries:
     """Read the entries of a result file, or of a folder or file in the form of another tool.
 
     Args:
         data: the content of the file, where it was read already.
         images: of the ground truth, which the names of files are looked up in; None without one.
+        unknown_images: as for `FileImages`.
 
     Raises: InputError when the path has no results, RefusedError for a pickle.
     """
@@ -127,13 +139,15 @@ def read_entries(
         from smallpose.io.json_folders import convert_folder, find_single_file
 
         single = find_single_file(Path(path))
-        return convert_folder(Path(path), images) if single is None else read_entries(single)
+        if single is not None:
+            return read_entries(single)
+        return convert_folder(Path(path), images, unknown_images)
     data = read_bytes(Path(path)) if data is None else data
     refuse_pickle(path, data)
     if not _begins_plainly(data):
         from smallpose.io.result_forms import convert_file
 
-        converted = convert_file(path, data, images)
+        converted = convert_file(path, data, images, unknown_images)
         if converted is not None:
             return converted
     raws, names = decode_entries(path, data)

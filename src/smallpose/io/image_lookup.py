@@ -57,10 +57,12 @@ class ImageLookup:
 
     Args:
         images: of the ground truth.
+        goes_by_names: a file name that is given decides, also where the id is of another image.
     """
 
-    def __init__(self, images: Images) -> None:
+    def __init__(self, images: Images, goes_by_names: bool = False) -> None:
         self._images = images
+        self._goes_by_names = goes_by_names
         self._rows = ImageRows(images)
         self._by_name: dict[str, list[int]] = defaultdict(list)
         self._by_stem: dict[str, list[int]] = defaultdict(list)
@@ -162,11 +164,14 @@ class ImageLookup:
         own_name = self._images.file_names[row]
         if not own_name and not rows:
             return row
+        if self._goes_by_names:
+            return self._require_one(rows, file_name, where)
         raise InputError(
             where,
             f"image_id {image_id!r} is the image {own_name!r}, but file_name is {file_name!r}",
-            "correct one of the two; ids that predict numbered itself become those of the truth "
-            "with predict --data TRUTH.json --images DIR",
+            "correct one of the two, or go by the names alone, without results of images that the "
+            "ground truth does not have: --unknown-images drop; ids that predict numbered itself "
+            "become those of the truth with predict --data TRUTH.json --images DIR",
         )
 
     def _find_rows_by_name(self, name: str) -> list[int]:
@@ -228,6 +233,12 @@ def describe_doubtful_ids(images: Images, ids: Sequence[int]) -> tuple[str, ...]
         f"{images.file_names[row]} by id and {names[ids[0]]} by name; write file_name beside it to "
         "go by names",
     )
+
+
+def list_stem_numbers(images: Images) -> set[int]:
+    """Return the numbers that images are called by, such as 785 of 000785.jpg."""
+    numbers = map(_get_stem_number, images.file_names)
+    return {number for number in numbers if number is not None}
 
 
 def _split_path(name: str) -> PurePosixPath:

@@ -8,6 +8,7 @@ from smallpose.core.instances import Images
 from smallpose.io.pose_forms import has_poses
 from smallpose.io.result_converter import Converter, FileImages, try_decode
 from smallpose.io.result_entries import ResultEntries
+from smallpose.io.unknown_images import UnknownImages
 from smallpose.system.files import read_bytes
 from smallpose.system.json_decode import decode_json
 
@@ -55,12 +56,15 @@ def find_folder_form(folder: Path) -> FolderForm | None:
     return None
 
 
-def convert_folder(folder: Path, images: Images | None) -> ResultEntries:
+def convert_folder(
+    folder: Path, images: Images | None, unknown_images: UnknownImages = "refuse"
+) -> ResultEntries:
     """Convert a folder of results with a file per image.
 
     Args:
         images: of the ground truth; None where only the results are looked at. Then images are
             called by the names of their files.
+        unknown_images: as for `FileImages`.
 
     Raises: InputError naming the file that is broken or of an image that is not in the truth.
     """
@@ -70,7 +74,7 @@ def convert_folder(folder: Path, images: Images | None) -> ResultEntries:
         what = "has no results of a known form" if has_json else "contains no .json file"
         raise InputError(str(folder), what, "give a result file or such a folder")
     converter = Converter()
-    file_images = FileImages(images)
+    file_images = FileImages(images, unknown_images)
     files_of_image: dict[str, Path] = {}
     for file in form.list_files(folder):
         name = file.name.removesuffix(form.suffix)

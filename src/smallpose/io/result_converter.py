@@ -13,6 +13,7 @@ from smallpose.io.image_lookup import ImageLookup
 from smallpose.io.pose_forms import PoseReader, has_poses, is_pose
 from smallpose.io.pose_records import Record
 from smallpose.io.result_entries import ResultEntries
+from smallpose.io.unknown_images import UNKNOWN_IMAGES_REMEDY, UnknownImages
 
 IMAGE_KEYS = ("image_id", "file_name")
 CONVERT_REMEDY = (
@@ -84,10 +85,13 @@ class FileImages:
 
     Args:
         images: of the ground truth; None to keep the names.
+        unknown_images: "drop" to keep the names of images that the ground truth does not have, by
+            which their results are left out later.
     """
 
-    def __init__(self, images: Images | None) -> None:
+    def __init__(self, images: Images | None, unknown_images: UnknownImages = "refuse") -> None:
         self._images = images
+        self._unknown_images = unknown_images
         self._lookup = None if images is None else ImageLookup(images)
 
     def find(self, names: Sequence[str], where: str) -> Record:
@@ -98,10 +102,11 @@ class FileImages:
                 image has may be its id.
         """
         image = self.find_if_known(names, where)
-        if image is None:
-            assert self._lookup is not None
-            self._lookup.find_id(None, names[-1], where)  # raises
-        return image or {}
+        if image is not None:
+            return image
+        if self._unknown_images == "drop":
+            return {"file_name": names[-1]}
+        raise InputError(where, f"image {names[-1]!r} is not in the truth", UNKNOWN_IMAGES_REMEDY)
 
     def find_if_known(self, names: Sequence[str], where: str) -> Record | None:
         """Return the fields as `find`; None where no image has one of the names."""

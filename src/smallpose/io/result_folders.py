@@ -9,6 +9,7 @@ from pathlib import Path
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.io.json_folders import find_folder_form, find_single_file
+from smallpose.io.unknown_images import UnknownImages
 from smallpose.io.yolo_results import LABELS, find_yolo_labels, read_yolo_results
 
 
@@ -31,7 +32,9 @@ def get_result_name(path: Path) -> str:
     return path.parent.name if is_part_of_run and path.parent.name else path.stem
 
 
-def read_result_folder(folder: Path, truth: Instances) -> Predictions | None:
+def read_result_folder(
+    folder: Path, truth: Instances, unknown_images: UnknownImages = "refuse"
+) -> Predictions | None:
     """Read a folder of results as `Predictions`; None where its files are JSON."""
     labels = find_yolo_labels(folder)
-    return None if labels is None else read_yolo_results(labels, truth)
+    return None if labels is None else read_yolo_results(labels, truth, unknown_images)

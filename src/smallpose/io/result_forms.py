@@ -25,15 +25,22 @@ from smallpose.io.result_converter import (
     try_decode,
 )
 from smallpose.io.result_entries import ResultEntries
+from smallpose.io.unknown_images import UnknownImages
 from smallpose.system.json_decode import decode_json
 
 
-def convert_file(path: Path | str, data: bytes, images: Images | None) -> ResultEntries | None:
+def convert_file(
+    path: Path | str,
+    data: bytes,
+    images: Images | None,
+    unknown_images: UnknownImages = "refuse",
+) -> ResultEntries | None:
     """Convert the content of a file; None for a COCO list and for a file that names its joints.
 
     Args:
         images: of the ground truth, among which the file's own name may be; None where there is
             no truth.
+        unknown_images: as for `FileImages`.
 
     Raises: InputError where the form is known and cannot be read, with the line that converts it.
     """
@@ -45,7 +52,7 @@ def convert_file(path: Path | str, data: bytes, images: Images | None) -> Result
     lines = _split_json_lines(text)
     if lines is not None:
         return _convert_lines(path, lines)
-    return _convert_object(path, text, images)
+    return _convert_object(path, text, images, unknown_images)
 
 
 def is_foreign_object(data: bytes) -> bool:
@@ -89,7 +96,9 @@ def _convert_lines(path: Path | str, lines: list[tuple[int, bytes]]) -> ResultEn
     return converter.finish()
 
 
-def _convert_object(path: Path | str, text: bytes, images: Images | None) -> ResultEntries | None:
+def _convert_object(
+    path: Path | str, text: bytes, images: Images | None, unknown_images: UnknownImages
+) -> ResultEntries | None:
     value = try_decode(text)
     if not isinstance(value, dict) or "annotations" in value:
         return None
@@ -99,7 +108,7 @@ def _convert_object(path: Path | str, text: bytes, images: Images | None) -> Res
     if not _is_by_name(value):
         return None
     converter = Converter()
-    names = FileImages(images)
+    names = FileImages(images, unknown_images)
     for name, poses in value.items():
         where = f"{path}, {name}"
         if _is_wrapped_list(poses) and (images is None or not names.find_if_known([name], where)):

@@ -5,6 +5,9 @@ w h), the joints (x y confidence, or x y), with `save_conf=True` the score, and 
 identity. Coordinates are shares of the sides of the image, whose size the ground truth has.
 """
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +18,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions, make_predictions
 from smallpose.core.skeleton import COCO17, Skeleton
-from smallpose.io.image_lookup import ImageLookup
+from smallpose.io.unknown_images import ResultImages, UnknownImages
 from smallpose.system.files import read_bytes
 
 PERSON_CLASS = 0  # in Ultralytics' pose models; a folder with a single other class has people, too
@@ -49,13 +52,16 @@ def find_yolo_labels(folder: Path) -> Path | None:
     return None
 
 
-def read_yolo_results(folder: Path, truth: Instances) -> Predictions:
+def read_yolo_results(
+    folder: Path, truth: Instances, unknown_images: UnknownImages = "refuse"
+) -> Predictions:
     """Read label files as `Predictions` for the images of `truth`.
 
     The joints are those of the truth, or COCO's 17 where the truth has those among others.
 
     Args:
         folder: with one .txt per image, called as the image; see `find_yolo_labels`.
+        unknown_images: as for `read_results`.
     Raises: InputError naming the file and line that is no label, an image that is not in the truth
         or has no size there, or joints that do not fit the truth.
     """
@@ -68,15 +74,23 @@ def read_yolo_results(folder: Path, truth: Instances) -> Predictions:
         if len(values) != len(lines[0][2]):
             what = f"{len(values)} numbers, and the first label has {len(lines[0][2])}"
             raise InputError(f"{file}, line {number}", what, "write the labels by one model")
-    image_ids, sizes_wh = _find_images(files, truth)
+    images = ResultImages(truth.images, unknown_images)
+    num_lines = dict.fromkeys(files, 0) | Counter(file for file, _, _ in lines)
+    id_of_file = _find_images(num_lines, images)
+    lines = [line for line in lines if line[0] in id_of_file]
+    notes = images.describe(folder, len(lines))
+    files = list(id_of_file)
+    image_ids = np.array(list(id_of_file.values()), dtype=np.int64)
+    sizes_wh = _require_sizes(files, image_ids, truth)
     row_of_file = {file: row for row, file in enumerate(files)}
     image_rows = np.array([row_of_file[file] for file, _, _ in lines])
-    return _build_predictions(
+    predictions = _build_predictions(
         np.array([values for _, _, values in lines]),
         layout,
         image_ids[image_rows],
         sizes_wh[image_rows],
     )
+    return replace(predictions, notes=(*notes, *predictions.notes))
 
 
 def _list_files(folder: Path) -> list[Path]:
@@ -148,14 +162,28 @@ def _choose_layout(file: Path, num_values: int, truth: Instances) -> _Layout:
     )
 
 
-def _find_images(files: list[Path], truth: Instances) -> tuple[NDArray[np.int64], Floats]:
-    """Return (f,) the image id of each file and (f, 2) the size of the image in px."""
-    lookup = ImageLookup(truth.images)
-    image_ids, sizes_wh = [], []
-    for file in files:
-        image_id = lookup.find_id_if_known(None, file.stem, str(file))
+def _find_images(num_lines: Mapping[Path, int], images: ResultImages) -> dict[Path, int]:
+    """Return the image id of each file, without files whose results are left out.
+
+    Args:
+        num_lines: number of results in each file.
+    """
+    id_of_file = {}
+    for file, count in num_lines.items():
+        image_id = images.lookup.find_id_if_known(None, file.stem, str(file))
         if image_id is None:
-            image_id = lookup.find_id(file.stem, None, str(file))
+            image_id = images.lookup.find_id_if_known(file.stem, None, str(file))
+        if image_id is None:
+            images.leave_out(file.stem, str(file), count)
+        else:
+            id_of_file[file] = image_id
+    return id_of_file
+
+
+def _require_sizes(files: list[Path], image_ids: NDArray[np.int64], truth: Instances) -> Floats:
+    """Return (f, 2) the size in px of the image of each file."""
+    sizes_wh = []
+    for file, image_id in zip(files, image_ids.tolist(), strict=True):
         row = truth.images.row_of[image_id]
         size = (int(truth.images.width[row]), int(truth.images.height[row]))
         if min(size) <= 0:
@@ -165,9 +193,8 @@ def _find_images(files: list[Path], truth: Instances) -> tuple[NDArray[np.int64]
                 "height of it",
                 f"add width and height to the image {truth.images.file_names[row]}",
             )
-        image_ids.append(image_id)
         sizes_wh.append(size)
-    return np.array(image_ids, dtype=np.int64), np.array(sizes_wh, dtype=np.float64)
+    return np.array(sizes_wh, dtype=np.float64)
 
 
 def _build_predictions(

@@ -17,6 +17,7 @@ from smallpose.dataset.image_folder import ImageFolder, open_image_folder
 from smallpose.evaluation.run_sigmas import set_known_sigmas
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
+from smallpose.io.unknown_images import UnknownImages
 from smallpose.report.dataset_report import SPLITS, DatasetReport, count_datasets
 from smallpose.report.inputs.arguments import ReportArguments, sort_arguments
 from smallpose.report.inputs.best_run import compute_seed_mean, find_seeds, rank_runs
@@ -127,6 +128,7 @@ def read_report_data(
     images: Path | None = None,
     category: Sequence[str] = (),
     sigmas: Path | None = None,
+    unknown_images: UnknownImages = "refuse",
 ) -> ReportData:
     """Read folders of runs with the set that most of them share, or a ground truth and results.
 
@@ -136,12 +138,16 @@ def read_report_data(
         images: folder of the images (default: that of the built set which has the ground truth).
         category: of the ground truth to read as people, as for `read_coco`.
         sigmas: file of OKS sigmas, which joints that are none of the 21 need.
+        unknown_images: as for `read_results`; for the results of a ground truth that is given.
 
     Raises: InputError when a path is none of these, or the results are for other images.
     """
     arguments = sort_arguments(paths, names)
     if arguments.truth is not None:
-        return _read_results_of_truth(arguments, arguments.truth, images, category, sigmas)
+        truth = set_known_sigmas(
+            read_coco(arguments.truth, category=category), sigmas, arguments.entries
+        )
+        return _read_results_of_truth(arguments, arguments.truth, truth, images, unknown_images)
     runs = read_runs(arguments.entries)
     runs = [replace(run, name=name) for run, name in zip(runs, arguments.names, strict=True)]
     return _read_runs_of_set(runs, images, sigmas)
@@ -199,11 +205,10 @@ def _list_run_notes(runs: Sequence[Run]) -> tuple[str, ...]:
 def _read_results_of_truth(
     arguments: ReportArguments,
     truth_path: Path,
+    truth: Instances,
     images: Path | None,
-    category: Sequence[str],
-    sigmas: Path | None,
+    unknown_images: UnknownImages,
 ) -> ReportData:
-    truth = set_known_sigmas(read_coco(truth_path, category=category), sigmas, arguments.entries)
     if not truth.is_counted.any():
         raise InputError(
             str(truth_path),
@@ -214,7 +219,7 @@ def _read_results_of_truth(
     is_of_set = (folder / "manifest.json").is_file() and truth_path.parent.name == "annotations"
     images = _find_images(truth, images, folder if is_of_set else None)
     described = [
-        _read_entry(path, name, truth, truth_path)
+        _read_entry(path, name, truth, truth_path, unknown_images)
         for path, name in zip(arguments.entries, arguments.names, strict=True)
     ]
     predictions = [one for _, one, _ in described]
@@ -248,11 +253,11 @@ def _read_results_of_truth(
 
 
 def _read_entry(
-    path: Path, name: str, truth: Instances, truth_path: Path
+    path: Path, name: str, truth: Instances, truth_path: Path, unknown_images: UnknownImages
 ) -> tuple[Run, Predictions, str | None]:
     """Read a result file or a run; return it with its predictions and a note, if there is one."""
     if not (path / "result.json").is_file():
-        predictions = read_results(path, truth)
+        predictions = read_results(path, truth, unknown_images=unknown_images)
         return describe_result_file(path, name, predictions, truth_path), predictions, None
     run = replace(read_run(path), name=name)
     if run.predictions_path is None:
@@ -262,7 +267,7 @@ def _read_entry(
             f"run: smallpose predict {run.method} --weights {path} --data {truth_path} --images "
             "DIR --out PREDICTIONS.json, and pass that file",
         )
-    predictions = read_results(run.predictions_path, truth)
+    predictions = read_results(run.predictions_path, truth, unknown_images=unknown_images)
     return run, predictions, check_run_fits_truth(run, predictions, truth)
 
 

@@ -23,6 +23,7 @@ from smallpose.evaluation.scoring.bootstrap import (
 )
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import is_result_file, read_results
+from smallpose.io.unknown_images import UnknownImages
 from smallpose.report.inputs.arguments import check_name
 from smallpose.report.leaderboard.board import (
     RANKED,
@@ -61,6 +62,7 @@ class Submission:
     Args:
         path: the result file.
         trained_on: names of the training sets; empty, or "unknown", where they are not declared.
+        unknown_images: as for `read_results`.
     """
 
     path: Path
@@ -68,6 +70,7 @@ class Submission:
     by: str = ""
     speed: Speed | None = None
     trained_on: tuple[str, ...] = ()
+    unknown_images: UnknownImages = "refuse"
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def add_submission(
             str(truth_path), "holds predictions, not labels", "pass the ground truth before them"
         )
     truth = read_coco(truth_path)
-    predictions = read_results(submission.path, truth)
+    predictions = read_results(submission.path, truth, unknown_images=submission.unknown_images)
     joints = COCO17.joints if rules.keypoints == "coco17" else truth.skeleton.joints
     notes = check_submission(submission.path, truth, predictions, joints, rules.max_per_image)
     evaluation = evaluate(

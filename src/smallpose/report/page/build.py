@@ -16,6 +16,7 @@ import jinja2
 from smallpose.core.instances import concat_instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.table import Table
+from smallpose.io.unknown_images import UnknownImages
 from smallpose.report import figures
 from smallpose.report.claims.check import CheckedClaims, check_claims
 from smallpose.report.claims.datasets import OWN, DatasetSource
@@ -73,11 +74,12 @@ def make_report(
     images: Path | None = None,
     category: Sequence[str] = (),
     sigmas: Path | None = None,
+    unknown_images: UnknownImages = "refuse",
 ) -> list[Table]:
     """Write the report of runs, or of result files and their ground truth, into `out`.
 
     Args:
-        paths, names, images, category, sigmas: as for `read_report_data`.
+        paths, names, images, category, sigmas, unknown_images: as for `read_report_data`.
             Folders that `smallpose resolution` wrote become a section.
         num_latency_images: images to time each run on; with 0 no run is timed, and the same runs
             give the same files.
@@ -86,7 +88,14 @@ def make_report(
     Raises: InputError when the paths are no finished runs, or no ground truth with its results.
     """
     paths, studies = split_resolution_folders(paths)
-    data = read_report_data(paths, names=names, images=images, category=category, sigmas=sigmas)
+    data = read_report_data(
+        paths,
+        names=names,
+        images=images,
+        category=category,
+        sigmas=sigmas,
+        unknown_images=unknown_images,
+    )
     scores = data.scores
     our_results = _collect_our_results(data, scores)
     claims = _check_claims(data, our_results) if data.has_runs_of_paper else None

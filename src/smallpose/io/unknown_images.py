@@ -1,0 +1,93 @@
+"""Results of images that the ground truth does not have: refused, or left out and counted.
+
+Refusing is the default, because results of other images are most often results of another data set.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from smallpose.core.errors import InputError
+from smallpose.core.instances import Images
+from smallpose.io.image_lookup import ImageId, ImageLookup
+
+UnknownImages = Literal["refuse", "drop"]
+UNKNOWN_IMAGES_REMEDY = (
+    "correct the entry, or leave out all results of images that the ground truth does not have: "
+    "--unknown-images drop"
+)
+_MAX_NAMES = 3  # in the sentence on what was left out
+
+
+class ResultImages:
+    """Finds the images of results, and counts the results of others where they are left out.
+
+    Args:
+        images: of the ground truth.
+        unknown_images: "drop" to leave out results of other images. Then a file name that is given
+            decides alone: the ids of a file on more images are often numbers of its own.
+    """
+
+    def __init__(self, images: Images, unknown_images: UnknownImages = "refuse") -> None:
+        self.is_dropping = unknown_images == "drop"
+        self.lookup = ImageLookup(images, goes_by_names=self.is_dropping)
+        self.num_left_out: Counter[ImageId] = Counter()  # results by the name of their image
+
+    def find_id(self, image_id: ImageId | None, file_name: str | None, where: str) -> int | None:
+        """Return the id in `images` of a result's image; None where the result is left out.
+
+        Args: as of `ImageLookup.find_id_if_known`.
+        Raises: InputError where no image fits and such results are refused, or several fit.
+        """
+        known = self.lookup.find_id_if_known(image_id, file_name, where)
+        if known is None:
+            self.leave_out(file_name or image_id or "", where)
+        return known
+
+    def leave_out(self, name: ImageId, where: str, num_results: int = 1) -> None:
+        """Count results as left out.
+
+        Args:
+            name: of their image, or its id.
+
+        Raises: InputError where such results are refused.
+        """
+        if not self.is_dropping:
+            raise InputError(where, f"image {name!r} is not in the truth", UNKNOWN_IMAGES_REMEDY)
+        self.num_left_out[name] += num_results
+
+    def describe(self, path: Path | str, num_kept: int) -> tuple[str, ...]:
+        """Return the sentence on what was left out; none where nothing was.
+
+        Args:
+            path: of the results.
+            num_kept: how many results are left.
+
+        Raises: InputError where all were left out.
+        """
+        return describe_left_out(path, self.num_left_out, num_kept)
+
+
+def describe_left_out(
+    path: Path | str, num_left_out: Mapping[ImageId, int], num_kept: int
+) -> tuple[str, ...]:
+    """Return the sentence on results that were left out, by their image; as `describe`."""
+    num_results = sum(num_left_out.values())
+    if not num_results:
+        return ()
+    names = [str(name) for name, count in num_left_out.items() if count]
+    listed = ", ".join(names[:_MAX_NAMES])
+    if not num_kept:
+        raise InputError(
+            str(path),
+            f"all {num_results:,} results are of images that are not in the truth ({listed}"
+            + (", …)" if len(names) > _MAX_NAMES else ")"),
+            "give the labels of these images, or results that name them by file_name",
+        )
+    if len(names) > _MAX_NAMES:
+        listed += f" and {len(names) - _MAX_NAMES:,} more"
+    results = "1 result" if num_results == 1 else f"{num_results:,} results"
+    images = "1 image" if len(names) == 1 else f"{len(names):,} images"
+    verb = "is" if num_results == 1 else "are"
+    return (f"{results} of {images} that the labels do not have {verb} left out: {listed}",)
