@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from smallpose.core.distinct import count_distinct
+from smallpose.core.distinct import count_distinct, is_member
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
@@ -77,14 +77,14 @@ def _drop_unknown_images(
         left.
     """
     counts = _count_images(predictions)
-    is_unknown = np.isin(counts.ids, truth.images.ids, invert=True)
+    is_unknown = ~is_member(counts.ids, truth.images.ids)
     if not is_unknown.any():
         return predictions, ()
     unknown = counts.ids[is_unknown].tolist()
     if not list_stem_numbers(truth.images).isdisjoint(unknown):
         raise UnsupportedJson
     num_left_out = dict(zip(unknown, counts.num_results[is_unknown].tolist(), strict=True))
-    kept = predictions.take(np.isin(predictions.image_ids, truth.images.ids))
+    kept = predictions.take(is_member(predictions.image_ids, truth.images.ids))
     return kept, describe_left_out(path, num_left_out, len(kept))
 
 

@@ -17,6 +17,7 @@ import msgspec
 from smallpose.core.errors import InputError
 from smallpose.system.file_content import describe_content, describe_json_value
 from smallpose.system.files import read_bytes
+from smallpose.system.text_kinds import describe_text
 
 T = TypeVar("T")
 _BOM = b"\xef\xbb\xbf"
@@ -120,7 +121,7 @@ def _keep_number(digits: str) -> str:
 
 def _explain_error(path: Path | str, data: bytes, error: Exception, remedy: str) -> InputError:
     """Return the most helpful error for text that msgspec refused."""
-    content = describe_content(data)
+    content = describe_text(path, data) or describe_content(data)
     if content is not None:
         what, content_remedy = content
         is_empty = what == "the file is empty"
