@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from smallpose import create_method, read_coco, read_results
 from smallpose.cli.main import main
@@ -83,6 +84,32 @@ def test_what_was_fitted_calibrates_later_results(files, tmp_path, capsys):
         run_predict(files / "run", *data, "--out", tmp_path / "p.json", *calibration, *shards) == 0
     )
     assert json.loads((tmp_path / "p.json").read_text()) == results
+
+
+def test_a_calibration_belongs_to_its_weights_and_not_to_their_file(files, tmp_path, capsys):
+    fitted = files / "fitted.calibration.json"
+    words = (files / "photos" / "0.png", "--out", tmp_path / "o.json")
+    torch.manual_seed(1)
+    other = create_method(METHOD)
+    save_model(other, tmp_path / "other", other.recipes["quick"])
+    assert run_predict(tmp_path / "other", *words, "--calibration", fitted) == 2
+    printed = " ".join(capsys.readouterr().err.split())
+    assert f"was fitted for other weights of {METHOD}" in printed and "--calibrate" in printed
+    assert not (tmp_path / "o.json").exists()
+    # The same weights in another file, of which one value is then changed.
+    state = load_file(files / "run" / "model.safetensors")
+    torch.save(state, tmp_path / "same.pth")
+    weights = ("--weights", tmp_path / "same.pth", "--calibration", fitted)
+    assert run_predict(METHOD, *words, *weights) == 0
+    state["head.final_layer.bias"][0] += 1e-6
+    torch.save(state, tmp_path / "same.pth")
+    assert run_predict(METHOD, *words, *weights) == 2
+    content = json.loads(fitted.read_text())
+    del content["weights_sha256"]
+    (tmp_path / "old.json").write_text(json.dumps(content))
+    capsys.readouterr()
+    assert run_predict(files / "run", *words, "--calibration", tmp_path / "old.json") == 2
+    assert "does not record for which weights" in " ".join(capsys.readouterr().err.split())
 
 
 def test_pycocotools_reads_results_with_expected_errors(files, tmp_path):

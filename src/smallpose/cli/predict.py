@@ -15,6 +15,7 @@ from smallpose.catalog.methods import read_catalog
 from smallpose.catalog.run_method import read_run_method
 from smallpose.cli.options import DEMO_SET, DEMO_TRUTH, add_option
 from smallpose.cli.predict_calibration import (
+    check_calibrated_weights,
     check_calibration_arguments,
     load_calibration,
     write_fitted_calibration,
@@ -92,6 +93,7 @@ def run_command(args: argparse.Namespace) -> None:
     options = _read_options(args)
     resolved = _read_resolved_height(args)
     method = _load_method(args)
+    check_calibrated_weights(args, options.calibration, method)
     detector = _load_detector(args, options)
     if has_videos:
         _predict_videos(args, method, options, detector, resolved)
@@ -131,7 +133,7 @@ def run_command(args: argparse.Namespace) -> None:
     if not args.data:
         print_status(f"image ids and file names: {_write_image_list(args.out, result)}")
     if args.calibrate:
-        write_fitted_calibration(args, result)
+        write_fitted_calibration(args, result, method)
     if args.draw:
         _draw_images(args, result)
     labelled_px = result.people.boxes_xywh[~result.people.iscrowd, 3]
@@ -211,7 +213,7 @@ def _predict_videos(
 
 def _check_arguments(args: argparse.Namespace) -> None:
     """Refuse arguments that do not go together before PyTorch is loaded."""
-    _take_run_as_method(args)
+    _take_runs_as_methods(args)
     check_calibration_arguments(args)
     if Path(args.method).exists() and not is_method_code(args.method):
         remedy = f"name the method first: smallpose predict movenet {args.method} --out found.json"
@@ -327,15 +329,24 @@ def _check_files(args: argparse.Namespace) -> None:
     args.inputs = list_media_files(args.inputs)
 
 
-def _take_run_as_method(args: argparse.Namespace) -> None:
-    """Replace the folder of a run in the place of METHOD by its method and its weights."""
-    folder = Path(args.method)
+def _take_runs_as_methods(args: argparse.Namespace) -> None:
+    """Replace the folders of runs in the place of methods by their methods and their weights."""
+    args.method, args.weights = _take_run_as_method(args.method, args.weights, "--weights")
+    if args.boxes_from:
+        args.boxes_from, args.box_weights = _take_run_as_method(
+            args.boxes_from, args.box_weights, "--box-weights"
+        )
+
+
+def _take_run_as_method(name: str, weights: str | None, flag: str) -> tuple[str, str | None]:
+    """Return the method and its weights; those of a run where its folder is named."""
+    folder = Path(name)
     if not (folder / "model.json").is_file():
-        return
-    if args.weights:
-        remedy = f"leave --weights out, or name the method in place of {folder}"
-        raise InputError(f"--weights {args.weights}", f"{folder} has weights of its own", remedy)
-    args.method, args.weights = read_run_method(folder), str(folder)
+        return name, weights
+    if weights:
+        remedy = f"leave {flag} out, or name the method in place of {folder}"
+        raise InputError(f"{flag} {weights}", f"{folder} has weights of its own", remedy)
+    return read_run_method(folder), str(folder)
 
 
 def _read_options(args: argparse.Namespace) -> "InferenceOptions":

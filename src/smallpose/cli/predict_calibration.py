@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from smallpose.inference.calibration import Calibration
     from smallpose.inference.fit_calibration import CalibrationQuality
     from smallpose.inference.predict_files import PredictionResult
+    from smallpose.methods import PoseMethod
 
 PACKAGES = ("scipy",)
 
@@ -54,21 +55,39 @@ def load_calibration(args: argparse.Namespace) -> "Calibration | None":
     return read_calibration(args.calibration, args.method)
 
 
+def check_calibrated_weights(
+    args: argparse.Namespace, calibration: "Calibration | None", method: "PoseMethod"
+) -> None:
+    """Refuse the calibration of other weights than the method has."""
+    if calibration is None:
+        return
+    from smallpose.inference.calibration import refuse_other_weights
+    from smallpose.methods.checkpoints.weights_digest import compute_weights_digest
+
+    refuse_other_weights(calibration, compute_weights_digest(method), args.calibration)
+
+
 def get_calibration_path(out: Path) -> Path:
     """Return where the calibration of results is written."""
     return out.with_name(f"{out.stem}.calibration.json")
 
 
-def write_fitted_calibration(args: argparse.Namespace, result: "PredictionResult") -> None:
+def write_fitted_calibration(
+    args: argparse.Namespace, result: "PredictionResult", method: "PoseMethod"
+) -> None:
     """Fit a calibration on the results, write it, and print how good it is on other images."""
+    from dataclasses import replace
+
     from smallpose.inference.calibration import write_calibration
     from smallpose.inference.fit_calibration import fit_calibration, measure_quality
+    from smallpose.methods.checkpoints.weights_digest import compute_weights_digest
 
     truth = result.people
     if not len(truth.skeleton) or not truth.keypoints[:, :, 2].any():
         remedy = "pass a COCO file with labelled keypoints"
         raise InputError(f"--calibrate {args.calibrate}", "has no labelled joints", remedy)
     calibration = fit_calibration(truth, result.predictions, args.method)
+    calibration = replace(calibration, weights_sha256=compute_weights_digest(method))
     quality = measure_quality(truth, result.predictions)
     path = get_calibration_path(args.out)
     write_calibration(calibration, path)

@@ -53,6 +53,7 @@ class Calibration:
         score_factors: logarithm of a factor by the score of the joint.
         joint_factors: factor of each joint, by its name.
         num_images, num_detections, num_joints: that it was fitted on.
+        weights_sha256: of the method's weights; "" where it was not recorded.
     """
 
     method: str
@@ -63,6 +64,7 @@ class Calibration:
     num_images: int
     num_detections: int
     num_joints: int
+    weights_sha256: str = ""
     format: str = FORMAT
 
     def calibrate_scores(self, scores: Floats) -> Floats:
@@ -123,6 +125,27 @@ def read_calibration(path: Path, method: str) -> Calibration:
     if not all(_is_sound(curve) for curve in curves):
         raise InputError(str(path), "has a curve without rising knots", remedy)
     return calibration
+
+
+def refuse_other_weights(calibration: Calibration, weights_sha256: str, path: Path) -> None:
+    """Raise InputError when a calibration was fitted for other weights than these.
+
+    Args:
+        weights_sha256: of the method's weights; "" where they have none, and nothing is refused.
+        path: of the calibration, for the message.
+    """
+    fitted = calibration.weights_sha256
+    if weights_sha256 in (fitted, ""):
+        return
+    remedy = "fit these weights with 'smallpose predict METHOD --calibrate TRUTH.json'"
+    if not fitted:
+        what = f"does not record for which weights of {calibration.method} it was fitted"
+    else:
+        what = (
+            f"was fitted for other weights of {calibration.method} ({fitted[:12]}…; these are "
+            f"{weights_sha256[:12]}…)"
+        )
+    raise InputError(str(path), what, remedy)
 
 
 def _is_sound(curve: Curve) -> bool:
