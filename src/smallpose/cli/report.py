@@ -5,6 +5,7 @@ from pathlib import Path
 
 from smallpose.cli.options import (
     add_category_option,
+    add_names_option,
     add_option,
     add_sigmas_option,
     add_unknown_images_option,
@@ -53,18 +54,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_category_option(parser)
     add_sigmas_option(parser)
     add_unknown_images_option(parser)
-
-
-def add_names_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--name`, which is given once for each result."""
-    add_option(
-        parser,
-        "--name",
-        action="append",
-        metavar="NAME",
-        default_text="names of the files; runs by method and setting",
-        help="Name of a result on the page; give it once for each, in their order.",
-    )
 
 
 def _refuse_foreign_page(out: Path) -> None:

@@ -330,3 +330,55 @@ def test_real_files_side_by_side_have_their_known_counts(real):
     assert bars[0].get_height() == 0  # no person of CrowdPose is below 32 × 32
     labels = drawn["fig3_crowding"].axes[0].get_legend_handles_labels()[1]
     assert len(labels) == 5
+
+
+def draw_lines_and_markers():
+    figure, axes = create_axes(4.0, 2.5)
+    axes.plot([1, 2, 3], [3, 1, 2], marker="s", ls="--", label="a line")
+    axes.scatter([1.5, 2.5], [2, 2], s=[20, 80])
+    axes.fill_between([1, 2, 3], 1, 2, alpha=0.2)
+    axes.legend()
+    return figure, axes
+
+
+def test_one_drawing_has_the_pixels_of_matplotlib(tmp_path):
+    figures.save_figure(draw_lines_and_markers()[0], tmp_path, "lines")
+    drawn = np.asarray(Image.open(tmp_path / "lines.png"))
+    figure, _ = draw_lines_and_markers()
+    figure.set_dpi(200)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    wanted = np.asarray(canvas.buffer_rgba())[:, :, :3]
+    is_ink = (wanted != 255).any(axis=2)
+    rows, columns = (np.flatnonzero(is_ink.any(axis=axis)) for axis in (1, 0))
+    inside = wanted[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    margin = 16  # px: 0.08 in
+    assert np.array_equal(drawn[margin:-margin, margin:-margin], inside)
+    assert (drawn[:margin] == 255).all()
+
+
+def test_one_drawing_has_outlines_at_the_places_of_the_pixels(tmp_path):
+    figure, axes = draw_lines_and_markers()
+    shown = figures.save_figure(figure, tmp_path, "lines", "a title", "and its subject")
+    points = 72 * axes.transData.transform([(1, 3), (2, 1), (3, 2)]) / figure.dpi
+    steps = np.diff(points, axis=0) * (1, -1)  # y of SVG goes down
+    text = (tmp_path / "lines.svg").read_text()
+    path = re.search(r'<path d="M ([^"]*?)" clip-path[^>]*stroke-dasharray: ([\d.]+)', text)
+    drawn = np.array(re.findall(r"([\d.]+) ([\d.]+)", path[1]), dtype=float)
+    assert np.diff(drawn, axis=0) == pytest.approx(steps, abs=1e-4)
+    assert float(path[2]) == pytest.approx(3.7 * 1.5)  # points, as matplotlib has them
+    # The page shows the part without the title, at the same scale.
+    boxes = [
+        re.search(r'width="([\d.]+)pt" height="([\d.]+)pt" viewBox="(\S+) (\S+)', one)
+        for one in (text, shown.decode())
+    ]
+    whole, part = (np.array(box.groups(), dtype=float) for box in boxes)
+    height, width = np.asarray(Image.open(tmp_path / "lines.png")).shape[:2]
+    assert whole[:2] * 200 / 72 == pytest.approx([width, height], abs=1)
+    assert part[1] < whole[1] - 20
+    assert part[3] + part[1] == pytest.approx(whole[3] + whole[1], abs=0.01)
+    left, top = drawn[0] - whole[2:]
+    ink = np.asarray(Image.open(tmp_path / "lines.png"))[
+        round(top * 200 / 72), round(left * 200 / 72)
+    ]
+    assert ink.tolist() == [0x1F, 0x77, 0xB4]  # the marker of the line's first point

@@ -4,6 +4,7 @@ AP depends on the order of scores alone. A score is calibrated if, of the detect
 near s, the share s matches a person.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,6 +75,7 @@ def measure_calibration(
     *,
     protocol: str = "coco",
     all_matches: PersonMatches | None = None,
+    known_ap: Mapping[str, float | None] | None = None,
     **options: Any,
 ) -> Calibration:
     """Compare scores with matches, in bins of equally many detections.
@@ -83,6 +85,7 @@ def measure_calibration(
 
     Args:
         all_matches: what `match_people` returns without a limit of detections, where it is known.
+        known_ap: AP of these predictions under the protocol and options, where it is known.
         options: as for `evaluate`.
     """
     others = {name: value for name, value in options.items() if name != "max_detections"}
@@ -133,7 +136,9 @@ def measure_calibration(
     return Calibration(
         bins=bins,
         error=error,
-        ap=compute_ap(predictions.scores),
+        ap=compute_ap(predictions.scores)
+        if known_ap is None
+        else {name: known_ap[name] for name in AP_NAMES},
         perfect_ap=compute_ap(_score_by_oks(predictions, all_matches) + tie_break),
     )
 

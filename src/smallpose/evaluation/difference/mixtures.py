@@ -15,9 +15,10 @@ from smallpose.core.boxes import box_area
 from smallpose.evaluation.config import ScoringConfig
 from smallpose.evaluation.difference.correspondence import RANKING, Correspondence
 from smallpose.evaluation.difference.two_results import TwoResults
-from smallpose.evaluation.matching.arrays import Floats, Ints, Mask
-from smallpose.evaluation.matching.greedy import match_detections
+from smallpose.evaluation.matching.arrays import Candidates, Floats, Ints, Mask
+from smallpose.evaluation.matching.greedy import match_candidates
 from smallpose.evaluation.matching.image_groups import group_rows
+from smallpose.evaluation.matching.oks import find_candidates
 from smallpose.evaluation.protocols import (
     CLASSES,
     assign_coco_classes,
@@ -97,7 +98,13 @@ class Mixer:
         rows, ranks = self._select_rows(is_other)
         groups = group_rows(results.image_ids, results.people_image, results.image[rows], ranks)
         mixed = replace(groups, detections=rows[groups.detections])
-        matches = match_detections(mixed, scored.poses, self.classes, THRESHOLDS)
+        matches = match_candidates(
+            self._select_candidates(mixed.detections),
+            mixed.rank,
+            self.classes,
+            scored.poses.is_crowd,
+            THRESHOLDS,
+        )
         is_unmatched = find_unmatched(matches, len(THRESHOLDS))
         num_people, num_matched = count_people(mixed, self.classes, matches.matched_people, 0)
         return MatchCounts(
@@ -117,6 +124,30 @@ class Mixer:
             },
             thresholds=THRESHOLDS,
         )
+
+    @cached_property
+    def _candidates(self) -> tuple[Candidates, Ints]:
+        """Return the people near each detection of both results, and (d + 1,) where they start.
+
+        Mixtures differ in which detections there are and in their order, not in whom they are near.
+        """
+        results, poses = self.results, self.results.scored.poses
+        no_order = np.zeros(len(results.image))
+        groups = group_rows(results.image_ids, results.people_image, results.image, no_order)
+        near = find_candidates(groups, poses, float(THRESHOLDS[0]))
+        row = groups.detections[near.detections]
+        order = np.argsort(row, kind="stable")
+        starts = np.searchsorted(row[order], np.arange(len(results.image) + 1))
+        return Candidates(row[order], near.people[order], near.oks[order]), starts
+
+    def _select_candidates(self, rows: Ints) -> Candidates:
+        """Return the people near some detections, in the order of these."""
+        near, starts = self._candidates
+        counts = starts[rows + 1] - starts[rows]
+        detections = np.repeat(np.arange(len(rows)), counts)
+        first = np.repeat(starts[rows] - np.cumsum(counts) + counts, counts)
+        chosen = first + np.arange(len(detections))
+        return Candidates(detections, near.people[chosen], near.oks[chosen])
 
     def _select_rows(self, is_other: Sequence[bool]) -> tuple[Ints, Floats]:
         """Return the rows of a mixture and their places in its order."""

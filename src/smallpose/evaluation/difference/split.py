@@ -156,6 +156,10 @@ def split_difference(
     counts = [mixer.count_matches(mixture) for mixture in mixtures]
     weights = _weight_mixtures(mixtures, active)
     num_resamples = min(num_resamples, MAX_RESAMPLES)
+    values = np.array(
+        [[curve.ap for curve in one.compute_curves(protocol, None)] for one in counts],
+        dtype=np.float64,
+    ).T
     resampled = _resample_values(counts, protocol, num_resamples, seed)
     names = tuple(predictions)
     return DifferenceSplit(
@@ -165,10 +169,11 @@ def split_difference(
         metrics=tuple(
             _split_metric(
                 f"AP{CLASSES[i].suffix}",
-                counts,
+                counts[0],
                 c,
+                values[c],
                 weights,
-                resampled,
+                resampled[c],
                 people=_count_people(correspondence, results.scored.classes[i]),
             )
             for c, i in enumerate(indices)
@@ -225,8 +230,9 @@ def _resample_values(
 
 def _split_metric(
     name: str,
-    counts: Sequence[MatchCounts],
+    counts: MatchCounts,
     c: int,
+    values: Floats,
     weights: Floats,
     resampled: Floats,
     people: dict[str, int],
@@ -234,24 +240,24 @@ def _split_metric(
     """Compute the parts of one metric.
 
     Args:
+        counts: of any mixture: all have the same people.
         c: index of the class.
+        values: (s,) of the mixtures; NaN without people.
         weights: (4, s) from `_weight_mixtures`.
-        resampled: (c, s, b) from `_resample_values`.
+        resampled: (s, b) of `_resample_values`.
     """
-    protocol = next(iter(counts[0].false_positives))
-    values = [one.compute_curves(protocol, None)[c].ap for one in counts]
-    base, other = values[0], values[-1]
-    if base is None or other is None:
+    if np.isnan(values).any():
         nothing = dict.fromkeys(CAUSES)
-        return SplitMetric(name, base, other, None, dict(nothing), dict(nothing), people)
-    parts = weights @ np.array(values, dtype=np.float64)
-    drawn = weights @ resampled[c]
-    clusters = index_clusters(counts[0].groups)
-    has_people = counts[0].num_people[:, c] > 0
+        return SplitMetric(name, None, None, None, dict(nothing), dict(nothing), people)
+    base, other = float(values[0]), float(values[-1])
+    parts = weights @ values
+    drawn = weights @ resampled
+    clusters = index_clusters(counts.groups)
+    has_people = counts.num_people[:, c] > 0
     is_enough = drawn.shape[1] > 0 and len(np.unique(clusters[has_people])) >= MIN_CLUSTERS
     intervals: dict[str, Interval | None] = dict.fromkeys(CAUSES)
     if is_enough:
-        num_clusters = count_clusters(counts[0].groups)
+        num_clusters = count_clusters(counts.groups)
         for i, cause in enumerate(CAUSES):
             draws = drawn[i] if weights[i].any() else np.zeros(drawn.shape[1])
             intervals[cause] = compute_difference_interval(float(parts[i]), draws, num_clusters)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from smallpose.core.predictions import Predictions
 from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.analysis.density_axes import (
     DENSITY_LIMITS,
@@ -24,6 +25,7 @@ from smallpose.evaluation.analysis.score_quality import (
     list_precision_curves,
     measure_calibration,
 )
+from smallpose.evaluation.metric_names import Metrics
 from smallpose.report.dataset_report import FigureSpec
 from smallpose.report.figures.failures import (
     draw_calibration,
@@ -71,6 +73,7 @@ def report_quality(data: ReportData, scores: Mapping[int, RunScore]) -> QualityR
             data.results[index].predictions,
             protocol="owned",
             all_matches=data.results[index].matches,
+            known_ap=_find_known_ap(scores.get(index), data.results[index].predictions),
         )
         for index in shown
     }
@@ -119,6 +122,13 @@ def report_quality(data: ReportData, scores: Mapping[int, RunScore]) -> QualityR
     if len(breakdowns) > 1:
         tables.insert(1, _build_densities_of_runs(breakdowns))
     return QualityReport(specs, tables)
+
+
+def _find_known_ap(score: RunScore | None, predictions: Predictions) -> Metrics | None:
+    """Return AP (`owned`) of the predictions, where they were scored on all of their joints."""
+    if score is None or score.evaluation.settings["keypoints"] != predictions.skeleton.name:
+        return None
+    return score.evaluation["owned"]
 
 
 def _build_density_table(made: DensityBreakdown, label: str) -> Table:
