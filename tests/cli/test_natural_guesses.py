@@ -16,6 +16,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "set" / "manifest.json").write_text("{}")
     for split in ("train", "test"):
         (tmp_path / "set" / "annotations" / f"{split}.json").write_bytes(truth.read_bytes())
+    (tmp_path / "runs" / "C").mkdir(parents=True)
+    (tmp_path / "runs" / "C" / "model.json").write_text('{"method": "rtmo_tiny"}')
     for run in ("A", "B"):
         (tmp_path / "runs" / run).mkdir(parents=True)
         (tmp_path / "runs" / run / "found.json").write_bytes(results.read_bytes())
@@ -42,6 +44,20 @@ def test_evaluate_takes_a_built_set_and_the_folder_of_a_run(folder, capsys, word
 def test_compare_takes_them_too(folder, capsys):
     (folder / "runs/B/found.json").write_text("[]")
     assert main(["compare", "set", "runs/A", "runs/B", "--intervals", "20"]) == 0
+
+
+def test_results_in_compare_can_be_named(folder, capsys):
+    (folder / "runs/B/found.json").write_text("[]")
+    call = ["compare", "set", "runs/A", "runs/B", "--intervals", "20"]
+    assert main([*call, "--name", "before", "--name", "after", "--json", "-"]) == 0
+    assert {"before", "after"} <= set(json.loads(capsys.readouterr().out)["results"])
+    for names, message in (
+        (["one"], "1 names for 2 results; give --name once for each result"),
+        (["one", "one"], "'one': names two results"),
+    ):
+        words = [word for name in names for word in ("--name", name)]
+        assert main([*call, *words]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_stats_takes_a_built_set(folder, capsys):
@@ -94,6 +110,33 @@ def test_stats_takes_a_built_set(folder, capsys):
         (
             ["audit", "truth.json", "--labels-only"],
             "--labels-only with truth.json: is for a built set; leave out --labels-only",
+        ),
+        (
+            ["build", "out", "--source", "set/"],
+            "--source set/: has no name; write --source set=set/",
+        ),
+        (
+            ["build", "out", "--source", "set/annotations/.."],
+            "--source set/annotations/..: has no name; write --source set=set/annotations/..",
+        ),
+        (
+            ["build", "out", "--source", "gone/"],
+            "--source gone/: no such folder; write lsp=DIR or lsp.py:read_lsp",
+        ),
+        (
+            ["train", "--resume", "--out", "nope"],
+            "--resume --out nope: no such run; check the path, or begin the run with METHOD --data SET",
+        ),
+        (
+            ["train", "--resume", "--out", "runs/A"],
+            "--resume --out runs/A: has no options.json, so there is no run to resume; check the "
+            "path, or begin the run with METHOD --data SET",
+        ),
+        (
+            ["predict", "movenet", "set", "--boxes-from", "runs/C", "--box-weights", "w", "--out"]
+            + ["f.json"],
+            "--box-weights w: runs/C has weights of its own; leave --box-weights out, or name the "
+            "method in place of runs/C",
         ),
         (
             ["predict", "runs", "--out", "f.json"],

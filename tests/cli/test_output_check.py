@@ -86,6 +86,43 @@ def test_two_new_files_under_one_name_are_refused(files, capsys):
     assert not (files / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (["--json", "all.csv"], "JSON is written, and the name says CSV; name it all.json"),
+        (["--json", "all.json.gz"], "name it all.json; gzip all.json packs it afterwards"),
+        (["--json", "all.MP4"], "the name says a video; name it all.json"),
+        (["--csv", "all.json"], "CSV is written, and the name says JSON; name it all.csv"),
+        (["--latex", "all.md"], "LaTeX is written, and the name says Markdown; name it all.tex"),
+    ],
+)
+def test_a_name_that_says_another_form_is_refused(files, capsys, words, remedy):
+    assert main(["evaluate", "truth.json", "found.json", *words]) == 2
+    assert remedy in capsys.readouterr().err
+    assert not (files / words[1]).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("x.csv", "name it x.json"),
+        ("x.json.gz", "name it x.json; gzip x.json packs it"),
+        ("x.mp4", "name it x.json, and add --draw x.mp4"),
+        ("x.jpg", "name it x.json, and add --draw drawn"),
+    ],
+)
+def test_predict_refuses_other_forms_before_it_works(files, capsys, name, remedy):
+    (files / "a.jpg").write_bytes(b"x")
+    assert main(["predict", "movenet", "a.jpg", "--out", name]) == 2
+    assert remedy in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["all.json", "all.txt", "all", "all.v2", "ALL.JSON"])
+def test_other_names_are_free(files, name):
+    assert main(["evaluate", "truth.json", "found.json", "--json", name]) == 0
+    assert "protocols" in (files / name).read_text()
+
+
 def test_a_page_that_is_no_report_is_not_replaced(files, capsys):
     (files / "site").mkdir()
     (files / "site" / "index.html").write_text("<title>ours</title>")

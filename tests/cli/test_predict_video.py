@@ -12,6 +12,7 @@ import torch
 
 from smallpose import create_method, read_coco, read_results
 from smallpose.cli.main import main
+from smallpose.io.image_files import list_media_files
 from smallpose.sources.video import iterate_frames
 from smallpose.training.checkpoint import save_model
 
@@ -160,6 +161,34 @@ def test_a_drawn_video_shows_its_frames_at_their_times(files, tmp_path):
     shown = frames[3].to_ndarray(format="bgr24").astype(int)
     assert 5 < np.abs(shown - plain).mean() < 100  # the same frame, with people drawn into it
     assert [path.name for path in drawn.parent.iterdir()] == ["clip_drawn.mp4"]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])
+def test_a_drawn_video_beside_its_source_is_not_read_with_the_folder(
+    files, tmp_path, capsys, suffix
+):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    (folder / "clip.mp4").write_bytes((files / "clip.mp4").read_bytes())
+    words = (*list_words(files, FULL_IMAGE), "--out", tmp_path / "f.json")
+    assert run_predict(*words, folder / "clip.mp4", "--draw", folder / f"drawn{suffix}") == 0
+    assert run_predict(*words, folder) == 0
+    assert f"in {len(TIMES)} frames" in capsys.readouterr().out.splitlines()[-1]
+    assert list_media_files([folder]) == [folder / "clip.mp4"]
+    assert f"left out as drawings of predict --draw: drawn{suffix}; name a file" in (
+        capsys.readouterr().err
+    )
+    named = [folder / f"drawn{suffix}"]
+    assert list_media_files(named) == named
+
+
+def test_drawings_inside_the_folder_that_is_read_are_refused(files, tmp_path, capsys):
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "clip.mp4").write_bytes((files / "clip.mp4").read_bytes())
+    words = (*list_words(files, FULL_IMAGE), "--out", tmp_path / "f.json", tmp_path / "videos")
+    for name in ("drawn", "drawn.mp4"):
+        assert run_predict(*words, "--draw", tmp_path / "videos" / name) == 2
+        assert "is inside" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,7 @@ def test_an_image_name_that_leads_out_is_refused(shop):
         (["coco=x"], [], "is reserved"),
         (["My Set=x"], [], "has other characters"),
         (["shop"], [], "not understood"),
+        (["gone/shop"], [], "no such folder; write lsp=DIR"),
         (["a=x", "a=y"], [], "used twice"),
         (["nowhere.py:read"], [], "no file"),
         (["shop=x"], ["other=map.json"], "no such source"),

@@ -17,7 +17,7 @@ TEXTS = {
         "XML of CVAT; make a set of its folder",
     ),
     "set/table.csv": ("file_name,light\na.jpg,day\n", "a table (CSV)"),
-    "set/table.txt": ("image,x,y\n1,2,3\n", "a table (CSV)"),
+    "set/table.dat": ("image,x,y\n1,2,3\n", "a table (CSV)"),
 }
 
 

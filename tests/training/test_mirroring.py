@@ -3,10 +3,12 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from smallpose.cli.main import main
 from smallpose.core.skeleton import SMALLPOSE
+from smallpose.methods import create_method
 
 TINY = "simple_baseline_r18_tiny"
 
@@ -51,10 +53,15 @@ def test_numbered_joints_are_not_mirrored_until_pairs_are_declared(renamed, capf
     assert "is not a list of pairs of joints; write it as in" in capfd.readouterr().err
 
 
-def test_joints_without_a_side_are_named_in_one_line(renamed, capfd):
+def test_joints_without_a_side_are_named_once_for_weights(renamed, capfd):
     data = renamed([*SMALLPOSE.joints[:-2], "near_ankle", "far_ankle"])
-    assert train(data)[0] == 0.5
+    flip, _, out = train(data)
+    assert flip == 0.5
     text = capfd.readouterr().err
     assert text.count("these joints stay in place") == 1 and ": near_ankle, far_ankle; " in text
+    image = np.zeros((64, 48, 3), dtype=np.uint8)
+    method = create_method(TINY, weights=out)
+    method.predict(image, np.array([[0.0, 0, 40, 60]]), flip_test=True)
+    assert "stay in place" not in capfd.readouterr().err  # these weights have said it
     assert train(data, "--swap", "none")[0] == 0.5
     assert "stay in place" not in capfd.readouterr().err

@@ -3,11 +3,12 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smallpose.cli.evaluate import add_scoring_options, read_scoring_options, use_run_sigmas
-from smallpose.cli.options import DEMO_TRUTH, add_json, add_option, add_seed
+from smallpose.cli.options import DEMO_TRUTH, add_json, add_names_option, add_option, add_seed
 from smallpose.cli.paths import find_predictions, find_truth
 from smallpose.core.errors import InputError
 
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Number of bootstrap resamples of images, or of videos, for 95 % intervals.",
     )
     add_seed(parser, "the bootstrap resamples")
+    add_names_option(parser, "names of the files")
     gate = parser.add_argument_group("gate for continuous integration")
     add_option(
         gate,
@@ -82,7 +84,6 @@ def run_command(args: argparse.Namespace) -> int:
     from smallpose.io.coco_annotations import read_coco
     from smallpose.io.coco_results import read_results
     from smallpose.io.result_environment import read_environment
-    from smallpose.io.result_folders import get_result_name
     from smallpose.system.files import write_atomically
     from smallpose.system.progress import print_written
 
@@ -98,17 +99,9 @@ def run_command(args: argparse.Namespace) -> int:
     )
     if args.junit and not conditions:
         raise InputError("--junit", "there is no gate to report", "add --max-drop, as in AP_S=.01")
+    names = _name_results(paths, args.name or ())
     truth = read_coco(args.truth, category=args.category)
     use_run_sigmas(options, truth, paths)
-    stems = [get_result_name(path) if path.is_dir() else path.stem for path in paths]
-    names = [
-        str(path) if stems.count(stem) > 1 else stem
-        for path, stem in zip(paths, stems, strict=True)
-    ]
-    if len(set(names)) < len(names):
-        raise InputError(
-            "smallpose compare", "the same result file was given twice", "pass each file once"
-        )
     predictions = {
         name: read_results(path, truth, unknown_images=args.unknown_images)
         for name, path in zip(names, paths, strict=True)
@@ -150,6 +143,28 @@ def run_command(args: argparse.Namespace) -> int:
     # With the JSON on stdout, people read the verdict on stderr.
     print(f"\n{gate}" if args.json != "-" else gate, file=sys.stderr if args.json == "-" else None)
     return gate.exit_code
+
+
+def _name_results(paths: Sequence[Path], given: Sequence[str]) -> list[str]:
+    """Return the name of each result: as given, its file's or run's, or its path where two agree.
+
+    Raises: InputError for a file that is given twice, and for names that cannot be used.
+    """
+    from smallpose.io.result_folders import get_result_name
+
+    if len(set(paths)) < len(paths):
+        raise InputError(
+            "smallpose compare", "the same result file was given twice", "pass each file once"
+        )
+    if given:
+        from smallpose.report.inputs.arguments import check_names
+
+        return list(check_names(paths, given))
+    stems = [get_result_name(path) if path.is_dir() else path.stem for path in paths]
+    return [
+        str(path) if stems.count(stem) > 1 else stem
+        for path, stem in zip(paths, stems, strict=True)
+    ]
 
 
 def _split_differences(

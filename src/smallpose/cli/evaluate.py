@@ -410,8 +410,12 @@ def run_command(args: argparse.Namespace) -> None:
     if args.json == "-":
         sys.stdout.write(text)
         return
-    last = textwrap.fill(f"{half.describe()}.", WIDTH, break_on_hyphens=False)
-    print("\n\n".join([str(result), *(lines for _, lines in breakdowns.values()), last]))
+    sections = [lines for _, lines in breakdowns.values()]
+    # In frames without any label, AP and its heights are empty tables.
+    if len(truth) or not args.video:
+        last = textwrap.fill(f"{half.describe()}.", WIDTH, break_on_hyphens=False)
+        sections = [str(result), *sections, last]
+    print("\n\n".join(sections))
 
 
 def _read_by_rules(

@@ -106,6 +106,18 @@ def add_category_option(group: OptionGroup, file: str = "of the ground truth") -
     )
 
 
+def add_names_option(group: OptionGroup, default_text: str = "") -> None:
+    """Add `--name`, which is given once for each result."""
+    add_option(
+        group,
+        "--name",
+        action="append",
+        metavar="NAME",
+        default_text=default_text or "names of the files; runs by method and setting",
+        help="Name of a result in tables and figures; give it once for each, in their order.",
+    )
+
+
 def add_unknown_images_option(group: OptionGroup) -> None:
     """Add `--unknown-images`, which verbs have that read results of a ground truth."""
     add_option(

@@ -1,4 +1,4 @@
-"""Refuse to write over a file that the same command reads."""
+"""Refuse to write over a file that the same command reads, or under a name that says otherwise."""
 
 import argparse
 import os
@@ -7,9 +7,80 @@ from pathlib import Path
 from typing import Any
 
 from smallpose.core.errors import InputError
+from smallpose.system.image_formats import IMAGE_SUFFIXES, is_video_name
 
 # Destinations of options that name files to write, in any verb.
 OUTPUTS = ("out", "json", "csv", "markdown", "latex", "people", "leaks_sheet", "junit")
+# The form of the files that options name, by verb and destination; "" is any verb.
+_FORM_OF_OUTPUT = {
+    ("", "json"): "JSON",
+    ("", "csv"): "CSV",
+    ("", "markdown"): "Markdown",
+    ("", "latex"): "LaTeX",
+    ("", "junit"): "XML",
+    ("predict", "out"): "JSON",
+    ("sigmas", "out"): "JSON",
+}
+# What a suffix says of a file. Others, such as .txt, say nothing.
+_FORM_OF_SUFFIX = {
+    ".json": "JSON",
+    ".jsonl": "JSON Lines",
+    ".csv": "CSV",
+    ".tsv": "a table with tabs",
+    ".parquet": "Parquet",
+    ".xlsx": "Excel",
+    ".md": "Markdown",
+    ".tex": "LaTeX",
+    ".xml": "XML",
+    ".yaml": "YAML",
+    ".yml": "YAML",
+    ".html": "HTML",
+    ".pdf": "PDF",
+    ".npy": "NumPy",
+    ".pkl": "a pickle",
+    ".gz": "a gzip file",
+    ".zip": "a zip archive",
+    ".xz": "an xz file",
+}
+
+
+def refuse_other_forms(verb: str, args: argparse.Namespace) -> None:
+    """Raise InputError when the name of an output says that it has another form than is written."""
+    for name, value in vars(args).items():
+        form = _FORM_OF_OUTPUT.get((verb, name)) or _FORM_OF_OUTPUT.get(("", name))
+        if form is None or not isinstance(value, str | Path) or not Path(value).suffix:
+            continue
+        path = Path(value)
+        says = _FORM_OF_SUFFIX.get(path.suffix.lower())
+        if is_video_name(path):
+            says = "a video"
+        elif path.suffix.lower() in IMAGE_SUFFIXES:
+            says = "an image"
+        if says in (None, form) or not _can_be_named(path):
+            continue
+        raise InputError(
+            f"--{name.replace('_', '-')} {value}",
+            f"{form} is written, and the name says {says}",
+            _describe_name(verb, path, form, str(says)),
+        )
+
+
+def _can_be_named(path: Path) -> bool:
+    """Return whether the path is a file or none yet, and so no pipe or device of any name."""
+    return path.is_file() or not path.exists()
+
+
+def _describe_name(verb: str, path: Path, form: str, says: str) -> str:
+    """Return which name to give, and how to get what the name says where that can be had."""
+    suffix = next(one for one, name in _FORM_OF_SUFFIX.items() if name == form)
+    stem = path.with_suffix("")
+    named = stem if stem.suffix.lower() == suffix else path.with_suffix(suffix)
+    if says == "a gzip file":
+        return f"name it {named}; gzip {named} packs it afterwards, and it is read so, too"
+    if verb == "predict" and says in ("a video", "an image"):
+        drawn = path if says == "a video" else path.parent / "drawn"
+        return f"name it {named}, and add --draw {drawn} for what can be looked at"
+    return f"name it {named}"
 
 
 def refuse_output_over_input(args: argparse.Namespace) -> None:
@@ -38,9 +109,18 @@ def refuse_output_over_input(args: argparse.Namespace) -> None:
 
 
 def _refuse_drawing_into_input(values: dict[str, Any]) -> None:
-    """Raise InputError when images are drawn into a folder from which they are read."""
+    """Raise InputError when drawings would be in a folder from which images are read."""
     draw = values.get("draw")
-    if not isinstance(draw, str | Path) or not Path(draw).is_dir():
+    if not isinstance(draw, str | Path):
+        return
+    for folder in values.get("inputs") or ():
+        if Path(folder).is_dir() and Path(folder).resolve() in Path(draw).resolve().parents:
+            raise InputError(
+                f"--draw {draw}",
+                f"is inside {folder}, among whose images the drawings would be read next time",
+                f"name a place outside of {folder}",
+            )
+    if not Path(draw).is_dir():
         return
     inputs = [value for name, value in values.items() if name not in ("draw", *OUTPUTS)]
     folders = [one for value in inputs for one in (value if isinstance(value, list) else [value])]

@@ -81,8 +81,9 @@ def _add_input_options(group: argparse._ArgumentGroup) -> None:
     add_option(
         group,
         "--boxes-from",
-        metavar="METHOD",
-        help="Detect people with this full-image method and take their boxes.",
+        metavar="METHOD|RUN",
+        help="Detect people with this full-image method, or that of a run's folder, and take "
+        "their boxes.",
     )
     add_option(
         group,

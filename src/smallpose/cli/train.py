@@ -212,6 +212,8 @@ def run_command(args: argparse.Namespace) -> None:
     stored = read_run_options(args.out) if args.resume and args.out else {}
     options = complete_options(_list_given_options(args) | {"overrides": overrides}, stored)
     method = options["method"]
+    if not method and args.resume and args.out and not stored:
+        raise _explain_missing_run(args.out)
     if not method:
         remedy = "name a method, such as simple_baseline_r50; see 'smallpose methods'"
         raise InputError("smallpose train", "the following arguments are required: METHOD", remedy)
@@ -244,6 +246,15 @@ def _take_run_as_method(args: argparse.Namespace) -> None:
     if args.resume and args.out is None and (Path(name) / RUN_OPTIONS).is_file():
         args.method = None
         args.out = Path(name)
+
+
+def _explain_missing_run(out: Path) -> InputError:
+    """Return the error for `--resume` without a method, where there is no run to resume."""
+    what = "has no options.json, so there is no run to resume" if out.is_dir() else "no such run"
+    runs = sorted(file.parent for file in out.parent.glob(f"*/{RUN_OPTIONS}"))[:3]
+    others = f", resume {' or '.join(map(str, runs))}" if runs else ""
+    remedy = f"check the path{others}, or begin the run with METHOD --data SET"
+    return InputError(f"--resume --out {out}", what, remedy)
 
 
 def _list_given_options(args: argparse.Namespace) -> dict[str, Any]:

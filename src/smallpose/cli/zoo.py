@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from smallpose.cli.options import add_category_option, add_option
-from smallpose.cli.report import add_names_option
+from smallpose.cli.options import add_category_option, add_names_option, add_option
 
 HELP = "List checkpoints and result files with recipe, hash, metrics and environment."
 EXAMPLE = "smallpose zoo runs/demo/A runs/demo/B --out zoo"

@@ -63,6 +63,9 @@ def predict_full_images(
         print_tiles(method, people.images, options)
     method.num_limited = 0
     max_people = method.max_people if options.max_people is None else options.max_people
+    # Tiles are of one image, so nothing is gained by waiting, and progress is that of images.
+    is_tiled = bool(options.tile or options.smallest)
+    max_pending = 1 if is_tiled else NUM_SORTED * batch_size
     with _apply_options(method, options):
         images = prefetch_images(
             people, range(len(people.images)), read, options.max_unreadable, unreadable, label
@@ -76,7 +79,7 @@ def predict_full_images(
                 continue
             pending.append(image)
             num_bytes = sum(one.nbytes for one in pending)
-            if len(pending) == NUM_SORTED * batch_size or num_bytes > MAX_PENDING_BYTES:
+            if len(pending) == max_pending or num_bytes > MAX_PENDING_BYTES:
                 detections += _detect_people(method, pending, options, batch_size)
                 pending = []
         detections += _detect_people(method, pending, options, batch_size)

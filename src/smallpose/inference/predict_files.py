@@ -23,7 +23,6 @@ from smallpose.dataloading.images import (
     ImageReader,
     open_set_images,
     read_image_header,
-    refuse_unreadable,
 )
 from smallpose.dataloading.large_images import LargeImage, open_image
 from smallpose.dataloading.missing_images import refuse_missing_images
@@ -32,6 +31,7 @@ from smallpose.inference.boxes import Boxes, convert_to_boxes, read_boxes, selec
 from smallpose.inference.notes import describe_unreadable, list_other_notes
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.predict import predict_people
+from smallpose.inference.prefetch import refuse_too_many_unreadable
 from smallpose.inference.rotated_images import RotationCounter, refuse_shown_grid
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.image_files import list_image_files
@@ -232,13 +232,12 @@ def predict_image_files(
         )
         if problems:
             max_unreadable = (options or InferenceOptions()).max_unreadable
-            where = problems[0].split(";")[0]
-            refuse_unreadable(where, len(problems), len(files), max_unreadable)
+            refuse_too_many_unreadable(problems[0], len(problems), len(files), max_unreadable)
         boxes = make_full_image_boxes(sizes_wh)
     method = method.move_to(device)
     predictions = predict_people(method, people, boxes, _PathReader().read, options, method.name)
     if boxes is not None and boxes_from is None:  # images without a box have not been opened again
-        notes = (*predictions.notes, *describe_unreadable(problems))
+        notes = (*predictions.notes, *describe_unreadable([str(error) for error in problems]))
         predictions = replace(predictions, notes=notes)
     return PredictionResult(predictions, people)
 
@@ -255,18 +254,20 @@ def read_file_boxes(path: Path, images: Images) -> Boxes:
 def read_image_sizes(paths: Sequence[str]) -> tuple[list[tuple[int, int]], list[str]]:
     """Read (width, height) of images, 0 for unreadable ones, and the reasons for those."""
     headers, problems = _read_headers(paths)
-    return [header.stored_wh for header in headers], problems
+    return [header.stored_wh for header in headers], [str(error) for error in problems]
 
 
-def _read_headers(paths: Sequence[str]) -> tuple[list[ImageHeader], list[str]]:
+def _read_headers(
+    paths: Sequence[str],
+) -> tuple[list[ImageHeader], list[InputError | RefusedError]]:
     headers = []
-    problems = []
+    problems: list[InputError | RefusedError] = []
     for path in paths:
         try:
             headers.append(read_image_header(Path(path)))
         except (InputError, RefusedError) as error:
             headers.append(ImageHeader(0, 0))
-            problems.append(str(error))
+            problems.append(error)
     return headers, problems
 
 

@@ -33,9 +33,10 @@ from smallpose.io.image_files import is_video_file
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.full_image import FullImageMethod
 from smallpose.sources.video import TimedFrame, describe_video, iterate_frames
-from smallpose.system.progress import print_status, show_progress
+from smallpose.system.progress import print_status, track_progress
 
 FRAMES_PER_PART = 32
+TILED_FRAMES_PER_PART = 4  # each of them takes long, and progress counts parts
 BYTES_PER_PART = 2**27  # of decoded frames; another part is decoded meanwhile
 
 
@@ -135,17 +136,20 @@ class MediaPredictor:
         counter = _FrameTally(iterate_frames(video))
         total = -(-info.num_frames // self.every) or None
         frames = (frame for frame in counter if frame.index % self.every == 0)
-        shown = show_progress(frames, video.name[:28], total)
+        is_tiled = bool(self.options.tile or self.options.smallest)
+        chunks = _split_frames(frames, TILED_FRAMES_PER_PART if is_tiled else FRAMES_PER_PART)
         num_limited = 0
-        num_frames = 0
-        for chunk in _read_ahead(_split_frames(shown)):
-            part = self._predict_frames(video, name, first_id, chunk, tracker, info.rate)
-            if num_frames == 0:
-                self._print_tiles(part.images)
-            num_frames += len(chunk)
-            num_limited += self._get_num_limited()
-            yield part
-            first_id += len(chunk)
+        is_first = True
+        with track_progress(video.name[:28], total) as advance:
+            for chunk in _read_ahead(chunks):
+                if is_first:
+                    self._print_tiles(chunk[0])
+                    is_first = False
+                part = self._predict_frames(video, name, first_id, chunk, tracker, info.rate)
+                num_limited += self._get_num_limited()
+                advance(len(chunk))
+                yield part
+                first_id += len(chunk)
         counter.print_missing(video, info.num_frames)
         if num_limited:
             print_status(
@@ -153,10 +157,12 @@ class MediaPredictor:
                 "scores were kept, and --max-people N or all keeps more"
             )
 
-    def _print_tiles(self, images: Images) -> None:
+    def _print_tiles(self, frame: TimedFrame) -> None:
         """Print which tiles are searched in the frames."""
         method = self.method if self.detector is None else self.detector.method
         if isinstance(method, FullImageMethod):
+            height, width = frame.image.shape[:2]
+            images = make_images([1], [""], [width], [height])
             print_tiles(method, images, self.options)
 
     def _get_num_limited(self) -> int:
@@ -258,12 +264,12 @@ def _group_files(files: Iterable[Path]) -> Iterator[list[Path]]:
         yield images
 
 
-def _split_frames(frames: Iterable[TimedFrame]) -> Iterator[list[TimedFrame]]:
+def _split_frames(frames: Iterable[TimedFrame], frames_per_part: int) -> Iterator[list[TimedFrame]]:
     chunk: list[TimedFrame] = []
     for frame in frames:
         chunk.append(frame)
         is_full = sum(one.image.nbytes for one in chunk) >= BYTES_PER_PART
-        if is_full or len(chunk) == FRAMES_PER_PART:
+        if is_full or len(chunk) == frames_per_part:
             yield chunk
             chunk = []
     if chunk:

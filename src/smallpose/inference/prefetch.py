@@ -44,20 +44,33 @@ def prefetch_images(
                     image = queue.pop(0).result()
                 except (InputError, RefusedError) as error:
                     unreadable.append(str(error))
-                    if len(unreadable) > max_unreadable * len(rows):
-                        # The same class: what is refused for safety keeps its exit code, and its
-                        # remedy.
-                        is_refused = isinstance(error, RefusedError)
-                        remedy = error.remedy if is_refused else "repair or remove them"
-                        raise type(error)(
-                            error.where,
-                            f"{error.what}: {len(unreadable)} of {len(rows):,} images cannot be "
-                            f"read, more than {max_unreadable:.1%}",
-                            f"{remedy}, or allow more with --max-unreadable",
-                        ) from None
+                    refuse_too_many_unreadable(error, len(unreadable), len(rows), max_unreadable)
                     continue
                 check_labelled_size(image, people, row, names[row])
                 yield row, image
         finally:
             for future in queue:
                 future.cancel()
+
+
+def refuse_too_many_unreadable(
+    error: InputError | RefusedError, num_unreadable: int, num_images: int, max_unreadable: float
+) -> None:
+    """Raise an error of the class of `error` when too large a share of images cannot be read.
+
+    What is refused for safety keeps its exit code so, and its remedy.
+
+    Args:
+        error: of one of the images.
+        max_unreadable: the share that may be unreadable.
+    """
+    if num_unreadable <= max_unreadable * num_images:
+        return
+    is_refused = isinstance(error, RefusedError)
+    remedy = error.remedy if is_refused else "repair or remove them"
+    raise type(error)(
+        error.where,
+        f"{error.what}: {num_unreadable:,} of {num_images:,} images cannot be read, more than "
+        f"{max_unreadable:.1%}",
+        f"{remedy}, or allow more with --max-unreadable",
+    ) from None

@@ -15,13 +15,16 @@ from smallpose.system.image_formats import (
 )
 from smallpose.system.progress import print_status
 
+DRAWING_MARK = "drawn by smallpose predict"  # comment of videos with predictions in them
+_MARK_BYTES = 1 << 16  # at either end of a video, where its comment is
 _SHARED_SUFFIXES = (".ts", ".mts")  # of programs, too
 
 
 def list_media_files(paths: Iterable[Path]) -> list[Path]:
     """List the files, and the images and videos in and below the folders, sorted by name.
 
-    Files of a folder that are neither are counted in a line on stderr.
+    Files of a folder that are neither, and videos that `predict --draw` made, are left out, and
+    counted in lines on stderr.
 
     Raises: InputError for a folder without images and videos, and for a name that is not UTF-8.
     """
@@ -59,6 +62,8 @@ def is_video_file(path: Path) -> bool:
 def _list_folder(folder: Path) -> list[Path]:
     entries = sorted(path for path in folder.rglob("*") if path.is_file())
     files = [path for path in entries if _is_media_file(path)]
+    drawings = [path for path in files if is_drawn_video(path)]
+    files = [path for path in files if path not in drawings]
     left_out = describe_left_out(path for path in entries if not _is_media_file(path))
     if not files:
         raise InputError(
@@ -68,7 +73,26 @@ def _list_folder(folder: Path) -> list[Path]:
         )
     if left_out:
         print_status(f"{folder}: {left_out}")
+    if drawings:
+        shown = f"{drawings[0].name}" + (f" and {len(drawings) - 1:,} more" * (len(drawings) > 1))
+        print_status(
+            f"{folder}: left out as drawings of predict --draw: {shown}; name a file to read it"
+        )
     return files
+
+
+def is_drawn_video(path: Path) -> bool:
+    """Return whether a video was made by `predict --draw`, as its comment says."""
+    if path.suffix.lower() not in VIDEO_SUFFIXES:
+        return False
+    try:
+        with path.open("rb") as file:
+            ends = file.read(_MARK_BYTES)
+            file.seek(max(path.stat().st_size - _MARK_BYTES, 0))
+            ends += file.read()
+    except OSError:
+        return False
+    return DRAWING_MARK.encode() in ends
 
 
 def _is_media_file(path: Path) -> bool:

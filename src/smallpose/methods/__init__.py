@@ -33,6 +33,7 @@ from smallpose.methods.base import MethodCard, PoseMethod, Recipe
 from smallpose.methods.checkpoints import mmpose_zoo
 from smallpose.methods.checkpoints.read import read_weights
 from smallpose.methods.custom import Creator, load_custom_method
+from smallpose.methods.full_image import FullImageMethod
 
 __all__ = [
     "METHODS",
@@ -124,7 +125,12 @@ def create_method(
             if inferred is not None and inferred.joints != method.skeleton.joints:
                 method = create(inferred)
     checkpoint.load_into(method, adapt=adapt, partial=partial, skeleton=source)
+    if checkpoint.is_mirrored_in_training and method.skeleton == checkpoint.skeleton:
+        method.mark_mirroring_reported()
     method.set_crop_options(CropOptions.from_dict(checkpoint.metadata.get("crop")))
+    test_side = checkpoint.metadata.get("test_side", 0)
+    if test_side and isinstance(method, FullImageMethod):
+        method.input_wh = (test_side, test_side)
     return method.eval()
 
 

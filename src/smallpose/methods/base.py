@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from smallpose.core.errors import InputError, RunError
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
-from smallpose.dataloading.affine import map_to_image
+from smallpose.dataloading.affine import PADDING, map_to_image
 from smallpose.dataloading.augmentation import Augmentation
 from smallpose.dataloading.top_down.batches import cut_boxes
 from smallpose.dataloading.top_down.crop_options import CropOptions
@@ -129,6 +129,7 @@ class PoseMethod(nn.Module, ABC):
         input_wh: size of the images it takes.
         score_rule: key into `SCORE_RULES`.
         udp_warp: whether its crops are cut by the UDP warp (`dataloading/affine.py`).
+        box_padding: factor from a person's box to the crop.
         crop_options: how its crops are enlarged; set by `set_crop_options`.
         takes_any_size: whether the network works for crops of any size, so that they can be zoomed.
         sums_loss: whether its loss is a sum over the people of a batch instead of a mean.
@@ -137,6 +138,8 @@ class PoseMethod(nn.Module, ABC):
         skeleton_specific: prefixes of the names of weights that no other skeleton can use.
         training_only: prefixes of the names of weights that only training needs; published files
             may lack them.
+        unsaved: prefixes of the names of weights that a training adds and nothing else needs;
+            they are neither counted nor saved with the others.
         engine: what computes the network, for records; only PyTorch's can be changed by options.
         code: `FILE.py:NAME` of a user's method, with the whole path; "" for ours.
         precision: autocast type of `run_network`; None for single precision.
@@ -152,11 +155,13 @@ class PoseMethod(nn.Module, ABC):
     recipes: Mapping[str, Recipe]
     score_rule = "box_times_confident_mean"
     udp_warp = False
+    box_padding = PADDING
     crop_options = CropOptions()
     takes_any_size = True
     sums_loss = False
     keypoint_layers: tuple[str, ...] = ("head.final_layer",)
     training_only: tuple[str, ...] = ()
+    unsaved: tuple[str, ...] = ()
     skeleton_specific: tuple[str, ...] = ()
     engine: str = "torch"
     code: str = ""
@@ -172,6 +177,7 @@ class PoseMethod(nn.Module, ABC):
         self.register_buffer("_std", torch.tensor(STD), persistent=False)
         self.register_buffer("_flip_indices", flip_indices, persistent=False)
         self._has_reported_flip = False
+        self._has_reported_mirroring = False
 
     @property
     def device(self) -> torch.device:
@@ -211,7 +217,8 @@ class PoseMethod(nn.Module, ABC):
     @property
     def num_parameters(self) -> int:
         """Return the number of learned parameters."""
-        return sum(p.numel() for p in self.parameters())
+        weights = self.named_parameters()
+        return sum(p.numel() for name, p in weights if not name.startswith(self.unsaved))
 
     def prepare(self, images: Tensor) -> Tensor:
         """Normalise (b, h, w, 3) uint8 RGB to (b, 3, h, w) on the method's device.
@@ -285,14 +292,16 @@ class PoseMethod(nn.Module, ABC):
         """Return whether to run the flip test, which needs the left and right joints.
 
         Where they are not known it is left out. The first call prints why, or which joints stay in
-        place although they may have a side.
+        place although they may have a side, unless training has printed that.
         """
         if not flip_test:
             return False
         problem = self.skeleton.flip_problem
-        remark = (
-            explain_missing_flip_test(problem) if problem else describe_mirroring(self.skeleton)
-        )
+        remark = ""
+        if problem:
+            remark = explain_missing_flip_test(problem)
+        elif not self._has_reported_mirroring:
+            remark = describe_mirroring(self.skeleton)
         if remark and not self._has_reported_flip:
             print_status(remark)
         self._has_reported_flip = True
@@ -301,6 +310,10 @@ class PoseMethod(nn.Module, ABC):
     def mark_flip_reported(self) -> None:
         """Leave out the remark of `allow_flip_test`, where the same was printed already."""
         self._has_reported_flip = True
+
+    def mark_mirroring_reported(self) -> None:
+        """Leave out which joints stay in place, where it was printed when the weights were made."""
+        self._has_reported_mirroring = True
 
     def compute_outputs(self, images: Tensor, flip_test: bool) -> Any:
         """Compute the outputs for (b, 3, h, w), averaged with the mirrored images' on request."""
@@ -344,7 +357,14 @@ class PoseMethod(nn.Module, ABC):
             images, boxes_xywh = [images], [np.asarray(boxes_xywh)]
         boxes = [np.asarray(b, dtype=np.float64).reshape(-1, 4) for b in boxes_xywh]
         windows = [
-            cut_boxes(image, b, self.input_wh, self.udp_warp, self.crop_options.interpolation)
+            cut_boxes(
+                image,
+                b,
+                self.input_wh,
+                self.udp_warp,
+                self.crop_options.interpolation,
+                self.box_padding,
+            )
             for image, b in zip(images, boxes, strict=True)
         ]
         w, h = self.input_wh

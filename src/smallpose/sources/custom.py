@@ -78,9 +78,23 @@ def _parse_source(
         return name, path.resolve().parent, lambda root: check_source(function(root), name, text)
     name, equals, folder = text.partition("=")
     if not equals:
-        raise InputError(f"--source {text}", "not understood", "write lsp=DIR or lsp.py:read_lsp")
+        raise _explain_unnamed_source(text)
     joints = read_joint_map(map_of[name] if name in map_of else map_of.get(""))
     return name, Path(folder), lambda root: read_mapped_coco(name, root, joints, category)
+
+
+def _explain_unnamed_source(text: str) -> InputError:
+    """Return the error for a source without a name, with what to type where it is a folder."""
+    path = Path(text)
+    if path.is_dir():
+        word = re.sub(r"[^a-z0-9_]+", "_", path.resolve().name.lower()).strip("_")
+        name = word if _NAME.fullmatch(word) and word not in SOURCES else "own"
+        return InputError(f"--source {text}", "has no name", f"write --source {name}={text}")
+    if path.suffix == ".py" and path.is_file():
+        remedy = f"add the function that reads: --source {text}:read_lsp"
+        return InputError(f"--source {text}", "names no function of the file", remedy)
+    what = "no such folder" if "/" in text else "not understood"
+    return InputError(f"--source {text}", what, "write lsp=DIR or lsp.py:read_lsp")
 
 
 def _load_function(path: Path, name: str, text: str) -> Callable[[Path], object]:

@@ -17,7 +17,6 @@ import msgspec
 from smallpose.core.errors import InputError
 from smallpose.system.file_content import describe_content, describe_json_value
 from smallpose.system.files import read_bytes
-from smallpose.system.text_kinds import describe_text
 
 T = TypeVar("T")
 _BOM = b"\xef\xbb\xbf"
@@ -121,6 +120,9 @@ def _keep_number(digits: str) -> str:
 
 def _explain_error(path: Path | str, data: bytes, error: Exception, remedy: str) -> InputError:
     """Return the most helpful error for text that msgspec refused."""
+    # Imported here, because reading a sound file does not need it.
+    from smallpose.system.text_kinds import describe_text
+
     content = describe_text(path, data) or describe_content(data)
     if content is not None:
         what, content_remedy = content

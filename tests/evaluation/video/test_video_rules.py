@@ -42,6 +42,20 @@ def test_images_without_labels_have_the_steadiness_of_the_tracks(evaluate_record
     assert any("no label has a track_id" in note for note in ours["notes"])
 
 
+def test_without_labels_nothing_but_the_videos_is_printed(make_videos, tmp_path, capsys):
+    data = make_videos(0)
+    data.truth["annotations"] = []
+    files = [tmp_path / "truth.json", tmp_path / "results.json"]
+    for file, content in zip(files, (data.truth, data.results), strict=True):
+        file.write_text(json.dumps(content))
+    assert main(["evaluate", *map(str, files), "--video"]) == 0
+    text = capsys.readouterr().out
+    assert "frames without labels: of the numbers only the steadiness" in " ".join(text.split())
+    assert "labelled frame" not in text
+    assert "AP_S" not in text and "coco" not in text and "are detected" not in text
+    assert "steadiness of the tracks of the results" in text
+
+
 def test_frames_that_are_not_labelled_are_as_if_they_were_not_there(evaluate_records, make_videos):
     data = make_videos(1)
     hidden = {1001, 2004}

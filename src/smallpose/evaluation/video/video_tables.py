@@ -47,7 +47,7 @@ def build_video_section(
     records = read_video_records(paths[0], truth)
     tracks = read_result_tracks(paths[1], truth, predictions)
     result = evaluate_video(truth, predictions, records, tracks, **options)
-    return to_dict(result), format_video(result)
+    return to_dict(result), format_video(result, has_labels=bool(len(truth)))
 
 
 def to_dict(result: VideoEvaluation) -> dict[str, Any]:
@@ -76,11 +76,20 @@ def _convert_row(row: Mapping[str, Number]) -> dict[str, Any]:
     }
 
 
-def format_video(result: VideoEvaluation) -> str:
-    """Format all numbers for the terminal."""
+def format_video(result: VideoEvaluation, has_labels: bool = True) -> str:
+    """Format all numbers for the terminal.
+
+    Args:
+        has_labels: there are people in the ground truth, and not frames alone.
+    """
     videos = format_count(result.videos, "video", "videos")
-    frames = format_count(result.frames, "labelled frame", "labelled frames")
-    blocks = [_wrap(f"{videos}, {frames}")]
+    if has_labels:
+        frames = format_count(result.frames, "labelled frame", "labelled frames")
+        blocks = [_wrap(f"{videos}, {frames}")]
+    else:
+        frames = format_count(result.frames, "frame", "frames")
+        left = "of the numbers only the steadiness of the tracks is measured"
+        blocks = [_wrap(f"{videos}, {frames} without labels: {left}")]
     if result.identity is not None:
         blocks.append(_format_identity(result.identity))
     if result.posetrack is not None:

@@ -43,6 +43,14 @@ class Weights:
         """Return whether the file has a backbone and no head, as ImageNet's weights."""
         return all(name.startswith("backbone.") for name in self.tensors)
 
+    @property
+    def is_mirrored_in_training(self) -> bool:
+        """Return whether training mirrored images, and so has said which joints stay in place."""
+        recipe = self.metadata.get("recipe")
+        augment = recipe.get("augment") if isinstance(recipe, Mapping) else None
+        flip = augment.get("flip") if isinstance(augment, Mapping) else None
+        return isinstance(flip, int | float) and flip > 0
+
     def load_into(
         self,
         method: PoseMethod,

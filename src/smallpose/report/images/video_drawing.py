@@ -10,6 +10,7 @@ import numpy as np
 from smallpose.core.errors import InputError, RunError
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageArray
+from smallpose.io.image_files import DRAWING_MARK
 from smallpose.report.images.draw_predictions import (
     MIN_PERSON_HEIGHT,
     choose_scale,
@@ -106,6 +107,7 @@ class VideoDrawing:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(self._part), "w", format=FORMATS[suffix])
+            self._container.metadata["comment"] = DRAWING_MARK
             self._stream = self._container.add_stream(name, rate=self._rate, options=options)
             sides = [round(side * self._scale) for side in (width, height)]
             self._stream.width, self._stream.height = (side - side % 2 for side in sides)

@@ -128,7 +128,7 @@ def _choose_names(
 ) -> tuple[str, ...]:
     """Return the names given, or the shortest parts of the paths that tell the files apart."""
     if names:
-        return _check_names(entries, names)
+        return check_names(entries, names)
     stems = [_shorten(path) for path in entries]
     counts = Counter(stems)
     chosen = []
@@ -148,7 +148,7 @@ def _shorten(path: Path) -> str:
     return name.removesuffix(".gz").removesuffix(".json") or name
 
 
-def _check_names(entries: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
+def check_names(entries: Sequence[Path], names: Sequence[str]) -> tuple[str, ...]:
     """Check the names given by the user.
 
     Raises: InputError when they are not one printable name for each result.
