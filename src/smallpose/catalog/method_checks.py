@@ -8,7 +8,8 @@ from smallpose.catalog.method_code import MethodCode, is_method_code
 from smallpose.catalog.methods import read_catalog
 from smallpose.core.errors import InputError
 
-PUBLISHED = ("movenet",)  # models that are none of the paper's methods and bring their weights
+# Models that are none of the paper's methods and bring their weights.
+PUBLISHED = ("movenet", "movenet-thunder", "movenet-lightning", "posenet", "efficientpose")
 _MMPOSE = "mmpose"
 
 
@@ -63,7 +64,7 @@ def refuse_missing_weights(name: str, weights: Path | str | None) -> None:
 def _describe_choices(name: str) -> str:
     """Return which weights of a method can be had, with what to type."""
     own = "--weights with a run's folder ('smallpose demo' makes one, as 'smallpose train' does)"
-    needs_none = f"{', '.join(PUBLISHED)} needs none"
+    needs_none = f"{PUBLISHED[0]} needs none"
     checkpoint = read_catalog().get(name, {}).get("checkpoint")
     if not checkpoint:
         return f"add {own} or a checkpoint; {needs_none}"

@@ -5,8 +5,8 @@
 
 from collections.abc import Mapping
 
-from smallpose.external import movenet
+from smallpose.external import efficientpose, movenet, movenet_single, posenet
 from smallpose.external.external_model import ExternalModel
 
-_FILES = (movenet.MODELS,)
+_FILES = (movenet.MODELS, movenet_single.MODELS, posenet.MODELS, efficientpose.MODELS)
 MODELS: Mapping[str, ExternalModel] = {model.name: model for file in _FILES for model in file}

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smallpose.core.predictions import Predictions
+from smallpose.dataloading.affine import PADDING
 from smallpose.dataloading.images import ImageArray
 from smallpose.dataloading.large_images import LargeImage, choose_factor
 from smallpose.dataloading.top_down.crops import compute_clipped_windows, cut_windows
@@ -69,13 +70,14 @@ def cut_boxes_from_parts(
     input_wh: tuple[int, int],
     udp: bool = False,
     interpolation: str = "linear",
+    padding: float = PADDING,
 ) -> tuple[NDArray[np.uint8], Floats, Floats]:
     """Cut the crops of boxes as `cut_boxes`, reading the image where they are.
 
     Windows with a side of more than `CROP_SIDE` are cut from the image reduced, whose pixels are
     still smaller than those of the crops.
     """
-    center, scale = compute_clipped_windows(image.shape, boxes_xywh, input_wh)
+    center, scale = compute_clipped_windows(image.shape, boxes_xywh, input_wh, padding)
     w, h = input_wh
     crops = np.empty((len(center), h, w, 3), dtype=np.uint8)
     is_wide = scale.max(axis=1) > CROP_SIDE

@@ -124,7 +124,8 @@ def _cut_crops(
         for part in np.array_split(rows, -(-len(rows) // batch_size)):
             boxes_xywh = boxes.boxes_xywh[part]
             interpolation = method.crop_options.interpolation
-            how = (boxes_xywh, method.input_wh, method.udp_warp, interpolation)
+            udp = method.udp_warp
+            how = (boxes_xywh, method.input_wh, udp, interpolation, method.box_padding)
             if isinstance(image, LargeImage):
                 crops = cut_boxes_from_parts(image, *how)
             else:

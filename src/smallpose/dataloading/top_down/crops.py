@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.dataloading.affine import (
+    PADDING,
     clip_to_pixels,
     compute_box_window,
     compute_warp_matrix,
@@ -74,6 +75,7 @@ def cut_boxes(
     input_wh: tuple[int, int],
     udp: bool = False,
     interpolation: str = "linear",
+    padding: float = PADDING,
 ) -> tuple[NDArray[np.uint8], Floats, Floats]:
     """Cut (n, h, w, 3) crops of boxes without augmentation.
 
@@ -82,19 +84,23 @@ def cut_boxes(
     Args:
         udp: which of the two warps of `compute_warp_matrix`.
         interpolation: "linear" or "cubic".
+        padding: factor from the box to the window.
     Returns: crops, and the (n, 2) centres and scales of their windows.
     """
-    center, scale = compute_clipped_windows(image.shape, boxes_xywh, input_wh)
+    center, scale = compute_clipped_windows(image.shape, boxes_xywh, input_wh, padding)
     crops = cut_windows(image, center, scale, input_wh, udp, interpolation)
     return crops, center, scale
 
 
 def compute_clipped_windows(
-    shape_hw: tuple[int, ...], boxes_xywh: Floats, input_wh: tuple[int, int]
+    shape_hw: tuple[int, ...],
+    boxes_xywh: Floats,
+    input_wh: tuple[int, int],
+    padding: float = PADDING,
 ) -> tuple[Floats, Floats]:
     """Return the (n, 2) centres and scales of the windows of boxes, clipped to their image."""
     clipped = clip_to_pixels(boxes_xywh, shape_hw[1], shape_hw[0])
-    center, scale = compute_box_window(clipped, input_wh)
+    center, scale = compute_box_window(clipped, input_wh, padding)
     return center, np.maximum(scale, 1e-3)
 
 
