@@ -68,7 +68,25 @@ def test_detections_of_neighbours_and_of_no_person_change_nothing(reduced):
     )
     assert len(others) and not len(select_own_detections(truth, nowhere))
     first, second = (score_height(truth, p, 96, resamples) for p in (own, all_people))
+    strict = [scores.values.pop("AP_strict") for scores in (first, second)]
     assert first.values == second.values
+    assert strict[0] == first.values["AP"] > strict[1]  # neighbours found are false positives
+
+
+def test_a_part_of_the_people_scores_as_if_the_others_were_not_there(reduced):
+    people, truth = reduced
+    chosen = np.flatnonzero(~truth.iscrowd)
+    predictions = perturb(truth, chosen, 4.0)
+    is_member = np.arange(len(chosen)) % 3 > 0
+    resamples = draw_resamples(people.groups, 200, 0)
+    part = score_height(truth, predictions, 96, resamples, is_member)
+    ids = truth.images.ids[is_member]
+    alone = predictions.take(np.flatnonzero(np.isin(predictions.image_ids, ids)))
+    result = evaluate(truth.take(chosen[is_member]), alone, protocols=("owned",))
+    assert part.num_people == is_member.sum() and part.values["AP"] == result["owned"]["AP"]
+    everyone = score_height(truth, predictions, 96, resamples, np.ones(len(chosen), dtype=bool))
+    assert everyone.values == score_height(truth, predictions, 96, resamples).values
+    assert part.intervals["AP"].low < part.values["AP"] < part.intervals["AP"].high
 
 
 def test_oks_and_share_found_are_those_of_the_formula(reduced):
@@ -131,3 +149,40 @@ def test_one_missed_person_of_few_leaves_an_interval_that_can_be_right(num_misse
     interval = scores.intervals["found"]
     # Exact binomial intervals are .66 to 1.00 and .57 to .98.
     assert 0.45 < interval.low < 0.75 and 0.93 < interval.high < 1
+
+
+def test_intervals_of_low_ap_contain_it():
+    """Of 30 people, AP .004 has resamples below half a person, which are kept as they are."""
+    rng = np.random.default_rng(1)
+    resampled = 0.004 * np.exp(rng.normal(0, 0.5, 1000))
+    values = dict.fromkeys(METRICS, 0.004)
+    scores = HeightScores(16, 30, values, dict.fromkeys(METRICS, resampled), 20)
+    interval = scores.intervals["AP"]
+    assert 0.0005 < interval.low < 0.003
+    assert 0.006 < interval.high < 0.02
+
+
+def draw_people(rng, share, num_images, per_image):
+    """Return how many of each image's people are found, images being easy and hard."""
+    odds = np.log(share / (1 - share)) + rng.normal(0, 0.7, num_images)
+    return rng.binomial(per_image, 1 / (1 + np.exp(-odds)))
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
+@pytest.mark.parametrize(("num_images", "per_image"), [(15, 2), (40, 1)])
+def test_the_share_found_is_inside_as_often_as_it_says(share, num_images, per_image):
+    """95 % of the intervals are meant to contain it; none may be of almost everything."""
+    rng = np.random.default_rng(0)
+    true = draw_people(rng, share, 200_000, per_image).mean() / per_image
+    is_inside, widths = [], []
+    for _ in range(200):
+        found = draw_people(rng, share, num_images, per_image)
+        n = num_images * per_image
+        draws = rng.multinomial(num_images, np.full(num_images, 1 / num_images), 200)
+        values = dict.fromkeys(METRICS, found.sum() / n)
+        resampled = dict.fromkeys(METRICS, draws @ found / n)
+        interval = HeightScores(64, n, values, resampled, num_images).intervals["found"]
+        is_inside.append(interval.low <= true <= interval.high)
+        widths.append(interval.high - interval.low)
+    assert np.mean(is_inside) > 0.92
+    assert np.quantile(widths, 0.95) < 0.6

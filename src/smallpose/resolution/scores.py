@@ -83,7 +83,10 @@ class HeightScores:
         value = self.values[name]
         if self.num_clusters < MIN_CLUSTERS:
             return Interval(value)
-        resamples = keep_from_ends(self.resampled[name], self.num_people)
+        resamples = self.resampled[name]
+        # Of the others, values below that of half a person say something: an AP of .004 is no 0.
+        if name == "found":
+            resamples = keep_from_ends(resamples, self.num_people)
         interval = compute_interval(value, resamples, self.num_clusters)
         if interval is not None:
             return interval
