@@ -226,12 +226,18 @@ def _read_results_of_truth(
     keypoints, joints_note = _choose_keypoints([run for run, _, _ in described], predictions)
     scores: dict[int, RunScore] = {}
     for index, (run, one, _) in show_progress(list(enumerate(described)), "scores"):
-        is_on_17 = keypoints == "coco17" and run.setting == "B"
-        run = replace(run, data=truth_path, setting="B17" if is_on_17 else run.setting)
         score = score_run(
             run, truth, one, keypoints=keypoints, num_resamples=choose_num_resamples(len(one))
         )
-        run = replace(run, evaluation=score.evaluation.to_dict(), evaluation_on_17=None)
+        # The ground truth may have no more joints than these, whatever the results have.
+        is_on_17 = run.setting == "B" and score.evaluation.settings["keypoints"] == COCO17.name
+        run = replace(
+            run,
+            data=truth_path,
+            setting="B17" if is_on_17 else run.setting,
+            evaluation=score.evaluation.to_dict(),
+            evaluation_on_17=None,
+        )
         scores[index] = replace(score, run=run)
     runs = [score.run for score in scores.values()]
     results = {

@@ -182,9 +182,9 @@ def test_files_have_a_title_and_a_subject(specs, tmp_path):
     left, top, *size = read_view_box(inside)
     assert size == pytest.approx(read_view_box(plain)[2:], abs=0.01)
     full = read_view_box((tmp_path / "titled.svg").read_bytes())
-    assert full[:2] == [0, 0]
-    assert top == pytest.approx(full[3] - size[1], abs=0.01) and top > 20
-    assert left == pytest.approx(0, abs=0.01)
+    from_left, from_top = left - full[0], top - full[1]
+    assert from_top == pytest.approx(full[3] - size[1], abs=0.01) and from_top > 20
+    assert from_left == pytest.approx(0, abs=0.01)
     heights = []
     for name in ("plain", "titled"):
         with Image.open(tmp_path / f"{name}.png") as image:

@@ -1,6 +1,7 @@
 """A board knows which test images a training set contains, and scores rows on the others."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,22 @@ def test_planted_duplicates_are_found_and_nothing_else(board: Path):
     for one in sets.values():
         assert one["not_compared"] == [*MISSING, *DAMAGED]
     assert sets["clean"]["exact"] == sets["clean"]["near"] == []
+
+
+def test_videos_among_the_training_images_are_left_out_and_named(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    training = tmp_path / "training"
+    shutil.copytree(folder / "clean", training)
+    for name in ("b.mp4", "a.mp4"):
+        (training / name).write_bytes(b"\0\0\0\x20ftypisom" + bytes(64))
+    board = tmp_path / "board"
+    assert call(board, folder, "add", "theirs") == 0
+    paths = ("--images", str(folder / "images"), "--training-images", str(training))
+    assert call(board, folder, "training", "mixed", *paths) == 0
+    assert "2 videos left out (first: a.mp4); their frames were not" in capsys.readouterr().err
+    (one,) = json.loads((board / "board.json").read_text())["training_sets"]
+    assert one["num_images"] == NUM_IMAGES
 
 
 def test_the_rest_is_scored_as_evaluate_scores_these_images_alone(

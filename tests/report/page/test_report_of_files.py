@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,17 @@ import pytest
 
 from smallpose.cli.main import main
 from smallpose.core.predictions import make_predictions
-from smallpose.core.skeleton import COCO17
+from smallpose.core.skeleton import COCO17, map_joints
 from smallpose.evaluation.analysis.comparison import compare
 from smallpose.evaluation.analysis.density_axes import break_down_by_density
 from smallpose.evaluation.difference.split import split_difference
 from smallpose.evaluation.difference.split_table import LABELS
 from smallpose.evaluation.evaluate import evaluate
-from smallpose.io.coco_annotations import read_coco
+from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.io.coco_results import read_results, write_results
+from smallpose.report.inputs.scores import group_scores
 from smallpose.report.report_data import read_report_data
+from smallpose.report.tables.paper_tables import build_table5
 
 
 def write_noisy_results(path: Path, truth, noise: float, seed: int) -> Path:
@@ -162,6 +165,23 @@ def test_runs_and_files_are_scored_on_the_same_joints(project, files: list[Path]
     page = (tmp_path / "index.html").read_text()
     assert "so all are scored on COCO&#39;s 17" in page
     assert 'id="claims"' in page
+
+
+def test_a_run_of_the_full_set_on_labels_of_17_joints_is_scored_on_these(project, tmp_path: Path):
+    """Table 5 says how many joints a row is scored on, and COCO's files have 17."""
+    labels = tmp_path / "val.json"
+    write_coco(project.test.to_skeleton(COCO17), labels)
+    run = tmp_path / "B"
+    shutil.copytree(project.runs["B"], run)
+    found = read_results(run / "found.json", project.test)
+    poses = map_joints(found.keypoints, found.skeleton, COCO17)
+    parts = found.image_ids, poses, found.scores, found.boxes_xywh
+    write_results(make_predictions(COCO17, *parts), run / "found.json")
+    data = read_report_data([labels, run])
+    assert [one.setting for one in data.runs] == ["B17"]
+    table = build_table5(group_scores(data.runs, data.scores))
+    ours = [row for number, row in enumerate(table.rows) if number not in table.muted_rows]
+    assert [row[2:4] for row in ours] == [("full set", 17)]
 
 
 def test_a_run_for_other_images_is_refused_though_its_ids_exist(

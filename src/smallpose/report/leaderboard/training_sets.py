@@ -18,7 +18,7 @@ from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.evaluate import evaluate
 from smallpose.io.coco_annotations import read_coco
-from smallpose.io.image_files import list_image_files
+from smallpose.io.image_files import list_media_files
 from smallpose.report.inputs.arguments import check_name
 from smallpose.report.leaderboard.board import (
     RANKED,
@@ -29,6 +29,8 @@ from smallpose.report.leaderboard.board import (
     TrainingSet,
 )
 from smallpose.system.files import hash_file
+from smallpose.system.image_formats import is_video_name
+from smallpose.system.progress import print_status
 
 
 def compare_with_training_set(
@@ -53,11 +55,7 @@ def compare_with_training_set(
             f"has none of the {len(paths):,} images of the ground truth",
             "pass the folder that each file_name starts from",
         )
-    training = list_image_files([training_images])
-    if not training:
-        raise InputError(
-            f"--training-images {training_images}", "has no images", "pass the folder of the images"
-        )
+    training = _list_training_images(training_images)
     known = {hash_file(path) for path in training}
     is_exact = [path is not None and hash_file(path) in known for path in paths]
     others = [row for row, path in enumerate(paths) if path and not is_exact[row]]
@@ -75,6 +73,24 @@ def compare_with_training_set(
             ],
         ),
     )
+
+
+def _list_training_images(folder: Path) -> list[Path]:
+    """List the images in and below a folder; videos are left out, which is told."""
+    files = list_media_files([folder])
+    videos = [path for path in files if is_video_name(path)]
+    images = [path for path in files if not is_video_name(path)]
+    if not images:
+        raise InputError(
+            f"--training-images {folder}", "has no images", "pass the folder of the images"
+        )
+    if videos:
+        count = f"{len(videos):,} video{'' if len(videos) == 1 else 's'}"
+        print_status(
+            f"{folder}: {count} left out (first: {videos[0].name}); their frames were not "
+            "compared: save those that you trained on as images"
+        )
+    return images
 
 
 def _locate_images(truth: Instances, images: Path) -> list[Path | None]:
