@@ -9,7 +9,10 @@ from smallpose.catalog.methods import read_catalog
 from smallpose.core.errors import InputError
 
 # Models that are none of the paper's methods and bring their weights.
-PUBLISHED = ("movenet", "movenet-thunder", "movenet-lightning", "posenet", "efficientpose")
+PUBLISHED = (
+    *("movenet", "movenet-thunder", "movenet-lightning", "posenet", "efficientpose"),
+    *("blazepose-heavy", "blazepose-full", "blazepose-lite", "openpose-thin"),
+)
 _MMPOSE = "mmpose"
 
 

@@ -5,8 +5,22 @@
 
 from collections.abc import Mapping
 
-from smallpose.external import efficientpose, movenet, movenet_single, posenet
+from smallpose.external import (
+    blazepose,
+    efficientpose,
+    movenet,
+    movenet_single,
+    openpose_thin,
+    posenet,
+)
 from smallpose.external.external_model import ExternalModel
 
-_FILES = (movenet.MODELS, movenet_single.MODELS, posenet.MODELS, efficientpose.MODELS)
+_FILES = (
+    movenet.MODELS,
+    movenet_single.MODELS,
+    posenet.MODELS,
+    efficientpose.MODELS,
+    blazepose.MODELS,
+    openpose_thin.MODELS,
+)
 MODELS: Mapping[str, ExternalModel] = {model.name: model for file in _FILES for model in file}
