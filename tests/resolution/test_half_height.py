@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from smallpose.resolution.half_height import compute_half_height, find_crossing
+from smallpose.resolution.half_height import (
+    compute_half_height,
+    compute_level_height,
+    find_crossing,
+)
 
 HEIGHTS = np.array([16.0, 32, 64, 128])
 
@@ -42,6 +46,33 @@ def test_an_interval_contains_its_value_and_follows_the_spread():
         assert half.low < half.value < half.high
         widths.append(half.high - half.low)
     assert widths[1] > 3 * widths[0]
+
+
+def test_the_height_of_a_stated_ap_is_where_the_line_crosses_it():
+    ap = np.array([0.0, 0.2, 0.4, 0.6])
+    level = compute_level_height(HEIGHTS, ap, np.zeros((0, 4)), 0.3)
+    assert level.value == pytest.approx(32 * np.sqrt(2)) and np.isnan(level.low)
+    assert level.describe() == "reached at 45 px"
+
+
+def test_an_ap_that_is_never_or_always_reached_is_beyond_the_heights():
+    ap = np.array([0.1, 0.2, 0.4, 0.6])
+    resampled = np.stack([ap - 0.08, ap, ap + 0.08] * 20)
+    above, below = (compute_level_height(HEIGHTS, ap, resampled, x) for x in (0.65, 0.05))
+    assert above.to_dict()["beyond"] == "above" and "not reached at 128 px" in above.describe()
+    assert below.to_dict()["beyond"] == "below" and "from 16 px on" in below.describe()
+    between = compute_level_height(HEIGHTS, ap, resampled, 0.55)
+    assert between.describe() == "reached at 108 px (82 to more than 128)"
+    assert between.to_dict()["high"] is None and between.to_dict()["beyond"] is None
+
+
+def test_two_models_with_one_half_height_differ_in_the_height_of_an_ap():
+    strong, weak = np.array([0.1, 0.2, 0.6, 0.8]), np.array([0.05, 0.1, 0.3, 0.4])
+    halves = [compute_half_height(HEIGHTS, ap, np.zeros((0, 4))).value for ap in (strong, weak)]
+    levels = [
+        compute_level_height(HEIGHTS, ap, np.zeros((0, 4)), 0.2).value for ap in (strong, weak)
+    ]
+    assert halves[0] == pytest.approx(halves[1]) and levels[0] < levels[1]
 
 
 @pytest.mark.long

@@ -1,11 +1,13 @@
 """smallpose resolution TRUTH.json --images DIR --out DIR RUN…: AP by height of the same people."""
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smallpose.catalog.early_checks import refuse_missing_device, refuse_other_weights
 from smallpose.catalog.method_checks import PUBLISHED, refuse_missing_weights
 from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
@@ -135,6 +137,16 @@ def _add_people_options(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="Maximum number of people, a random sample of those who are tall enough; 0 for all.",
     )
+    add_option(
+        group,
+        "--reach",
+        type=_parse_ap,
+        default=0.2,
+        default_text="20",
+        metavar="AP",
+        help="Also find the height from which on this AP is reached, in points; half of the AP is "
+        "left at the same height in weak and in strong models.",
+    )
     add_category_option(group)
     add_sigmas_option(group)
     add_option(
@@ -178,6 +190,17 @@ def _parse_numbers(text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in words)
 
 
+def _parse_ap(text: str) -> float:
+    """Parse an AP between 0 and 100 as a share."""
+    try:
+        points = float(text)
+    except ValueError:
+        points = math.nan
+    if not 0 < points < 100:
+        raise argparse.ArgumentTypeError(f"{text}: is not an AP between 0 and 100; try 20")
+    return points / 100
+
+
 def run_command(args: argparse.Namespace) -> None:
     """Measure the curves, write their files and print tables and sentences."""
     _check_arguments(args)
@@ -201,6 +224,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
 
     if not args.images.is_dir():
         raise InputError(f"--images {args.images}", "no such folder", "check the path")
+    refuse_missing_device(args.device)
     folders = [word for word in args.models if Path(word).is_dir()]
     methods = [word for word in args.models if word not in folders]
     for folder in folders:
@@ -210,6 +234,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
     for name in methods:
         if name in PUBLISHED or name in read_catalog() or is_method_code(name):
             refuse_missing_weights(name, args.weights)
+            refuse_other_weights(name, args.weights)
         elif Path(name).is_file():
             raise InputError(name, "is a file of results", _SEVERAL_HEIGHTS)
         elif not Path(name).exists():
@@ -298,13 +323,17 @@ def _measure(args: argparse.Namespace) -> "Study":
             seed=args.seed,
             num_resamples=args.intervals,
             keep_images=args.keep_images,
+            level=args.reach,
         )
         return measure_curves(people, preloaded, models, config)
 
 
 def _format_study(study: "Study") -> str:
+    from smallpose.resolution.parts import describe_parts
+
     tables = "\n\n".join(table.to_text() for table in study.build_tables(SHOWN_METRICS))
-    lines = [*study.list_sentences(), "", *(f"note: {note}" for note in study.notes)]
+    sentences = [*study.list_sentences(), *describe_parts(study.parts)]
+    lines = [*sentences, "", *(f"note: {note}" for note in study.notes)]
     seconds = f"{study.total_s:.1f} s"
     if study.model_s:
         share = study.model_s / study.total_s

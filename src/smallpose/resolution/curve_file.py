@@ -36,6 +36,7 @@ class PointRecord(Struct):
     OKS: IntervalRecord
     found: IntervalRecord
     PCK: IntervalRecord
+    AP_strict: IntervalRecord = field(default_factory=IntervalRecord)
 
 
 class HalfHeightRecord(IntervalRecord):
@@ -44,11 +45,19 @@ class HalfHeightRecord(IntervalRecord):
     below: float | None = None
 
 
+class LevelHeightRecord(IntervalRecord):
+    """The height from which on an AP is reached; `beyond` the measured heights, above or below."""
+
+    AP: float | None = None
+    beyond: str | None = None
+
+
 class CurveRecord(Struct):
     """A curve over rising heights."""
 
     heights: list[PointRecord]
     half_ap_px: HalfHeightRecord
+    level_ap_px: LevelHeightRecord = field(default_factory=LevelHeightRecord)
 
 
 class DifferenceRecord(Struct):
@@ -59,6 +68,13 @@ class DifferenceRecord(Struct):
     sensor: str
     px: float
     AP: IntervalRecord
+
+
+class PartRecord(Struct):
+    """The curves of a part of the people."""
+
+    people: int
+    models: dict[str, dict[str, CurveRecord]]
 
 
 class CeilingRecord(Struct):
@@ -73,6 +89,7 @@ class CurveFile(Struct):
 
     models: dict[str, dict[str, CurveRecord]]
     differences: list[DifferenceRecord] = field(default_factory=list)
+    parts: dict[str, PartRecord] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     ceiling: list[CeilingRecord] = field(default_factory=list)
 

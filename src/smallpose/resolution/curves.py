@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,21 @@ from numpy.typing import NDArray
 from smallpose.core.interval import Interval
 from smallpose.core.table import Cell, Column, Table
 from smallpose.evaluation.scoring.bootstrap import MIN_CLUSTERS, compute_difference_interval
-from smallpose.resolution.half_height import HalfHeight, compute_half_height
+from smallpose.resolution.half_height import (
+    HalfHeight,
+    LevelHeight,
+    compute_half_height,
+    compute_level_height,
+)
 from smallpose.resolution.people import ChosenPeople
 from smallpose.resolution.reduced_labels import NEIGHBOURS
 from smallpose.resolution.scores import METRICS, HeightScores
 from smallpose.resolution.sensor import Sensor
 
+if TYPE_CHECKING:
+    from smallpose.resolution.parts import PeoplePart
+
+LEVEL = 0.2  # AP whose height is given beside that of half the AP
 Floats = NDArray[np.float64]
 
 
@@ -48,19 +57,30 @@ class Curve:
 
         It has an interval from `MIN_CLUSTERS` images or videos on.
         """
-        resampled = self.resampled_ap
-        if self.points[0].num_clusters < MIN_CLUSTERS:
-            resampled = resampled[:0]
-        return compute_half_height(self.heights, self.ap, resampled)
+        return compute_half_height(self.heights, self.ap, self._usable_resamples)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the curve for JSON."""
+    def compute_level_height(self, level: float) -> LevelHeight:
+        """Compute the height from which on an AP, 0 to 1, is reached."""
+        return compute_level_height(self.heights, self.ap, self._usable_resamples, level)
+
+    @property
+    def _usable_resamples(self) -> Floats:
+        """Return the (b, h) AP under the resamples; none from fewer than `MIN_CLUSTERS` images."""
+        resampled = self.resampled_ap
+        return resampled[:0] if self.points[0].num_clusters < MIN_CLUSTERS else resampled
+
+    def to_dict(self, level: float) -> dict[str, Any]:
+        """Return the curve for JSON, with the height from which on an AP is reached."""
         heights = [
             {"px": point.px, "people": point.num_people}
             | {name: _encode_interval(point.intervals[name]) for name in METRICS}
             for point in self.points
         ]
-        return {"heights": heights, "half_ap_px": self.half_height.to_dict()}
+        return {
+            "heights": heights,
+            "half_ap_px": self.half_height.to_dict(),
+            "level_ap_px": self.compute_level_height(level).to_dict(),
+        }
 
 
 @dataclass(frozen=True)
@@ -107,6 +127,8 @@ class Study:
         num_resamples, seed: of the intervals.
         model_s, total_s: seconds in models, and of all.
         ceiling: the best AP that joints in whole pixels leave, by height.
+        level: the AP, 0 to 1, whose height is given beside that of half the AP.
+        parts: curves of parts of the people.
     """
 
     people: ChosenPeople
@@ -117,6 +139,8 @@ class Study:
     model_s: float = 0.0
     total_s: float = 0.0
     ceiling: dict[int, float] = field(default_factory=dict)
+    level: float = LEVEL
+    parts: "tuple[PeoplePart, ...]" = ()
 
     @property
     def num_clusters(self) -> int:
@@ -168,14 +192,16 @@ class Study:
         return notes
 
     def list_sentences(self) -> list[str]:
-        """Say for each curve from which height on half of the AP is left."""
+        """Say for each curve where half of the AP is left, and where the stated AP is reached."""
         sentences = []
         for model, by_sensor in self.curves.items():
             for sensor, curve in by_sensor.items():
                 last = curve.points[-1]
+                reached = curve.compute_level_height(self.level).describe()
                 sentences.append(
                     f"{model}, {sensor}: half of the AP at {last.px} px "
-                    f"({100 * last.values['AP']:.1f}) is left at {curve.half_height.describe()}."
+                    f"({100 * last.values['AP']:.1f}) is left at {curve.half_height.describe()}; "
+                    f"AP {100 * self.level:g} is {reached}."
                 )
         return sentences
 
@@ -183,9 +209,10 @@ class Study:
         """Return the study as JSON text, numbers with all their digits."""
         content = {
             "models": {
-                model: {sensor: curve.to_dict() for sensor, curve in by_sensor.items()}
+                model: {sensor: curve.to_dict(self.level) for sensor, curve in by_sensor.items()}
                 for model, by_sensor in self.curves.items()
             },
+            "parts": {part.name: part.to_dict(self.level) for part in self.parts},
             "differences": [difference.to_dict() for difference in self.differences],
             "ceiling": [{"px": px, "AP": value} for px, value in self.ceiling.items()],
             "sensors": {

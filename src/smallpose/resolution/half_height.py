@@ -1,4 +1,4 @@
-"""The height at which half of the AP at the largest height is left, with its interval."""
+"""The height at which half of the AP is left, and that at which a stated AP is reached."""
 
 from dataclasses import dataclass
 
@@ -72,6 +72,76 @@ def compute_half_height(
     return HalfHeight(_to_px(value), _to_px(low), _to_px(high), smallest)
 
 
+@dataclass(frozen=True)
+class LevelHeight:
+    """The height in px from which on a model reaches a stated AP.
+
+    Args:
+        level: the AP, 0 to 1.
+        value: the height; -inf below the smallest height that was measured, inf where the AP is
+            not reached at the largest.
+        low, high: ends of the 95 % interval, likewise; NaN where there is none.
+        smallest, largest: heights measured, px.
+    """
+
+    level: float
+    value: float
+    low: float
+    high: float
+    smallest: int
+    largest: int
+
+    def to_dict(self) -> dict[str, float | str | None]:
+        """Return the height for JSON: null where it is beyond what was measured, with a word."""
+        ends = {
+            name: height if np.isfinite(height) else None
+            for name, height in (("value", self.value), ("low", self.low), ("high", self.high))
+        }
+        beyond = {-np.inf: "below", np.inf: "above"}.get(self.value)
+        return {"AP": self.level, **ends, "beyond": beyond}
+
+    def describe(self) -> str:
+        """Describe the height in words, such as `41 px (36 to 47)`."""
+        if self.value == np.inf:
+            return f"not reached at {self.largest} px"
+        ends = "" if np.isnan(self.low) else f" ({self._name(self.low)} to {self._name(self.high)})"
+        if self.value == -np.inf:
+            return f"reached at all heights from {self.smallest} px on"
+        return f"reached at {_format_px(self.value)} px{ends}"
+
+    def _name(self, height: float) -> str:
+        if height == -np.inf:
+            return f"less than {self.smallest}"
+        return f"more than {self.largest}" if height == np.inf else _format_px(height)
+
+
+def compute_level_height(
+    heights: Floats, ap: Floats, resampled: Floats, level: float
+) -> LevelHeight:
+    """Compute the height from which on a stated AP is reached.
+
+    The height of half the AP misleads alone: a weak model can lose half of little where a strong
+    one loses half of much.
+
+    Args:
+        heights, ap, resampled: as in `compute_half_height`.
+        level: the AP, 0 to 1.
+    """
+    value = _find_level(heights, ap[None], level)[0]
+    low, high = np.nan, np.nan
+    if len(resampled) >= 2:
+        crossings = np.sort(_find_level(heights, resampled, level))
+        index = np.rint(np.array(_PERCENTILES) / 100 * (len(crossings) - 1)).astype(int)
+        low, high = crossings[index]
+    ends = int(heights[0]), int(heights[-1])
+    return LevelHeight(level, float(value), float(low), float(high), *ends)
+
+
+def _find_level(heights: Floats, ap: Floats, level: float) -> Floats:
+    """Return the (b,) height as `_find_target` does; inf where the AP is not reached."""
+    return np.where(ap[:, -1] < level, np.inf, _find_target(heights, ap, np.full(len(ap), level)))
+
+
 def find_crossing(heights: Floats, ap: Floats, share: float = 0.5) -> Floats:
     """Return the (b,) height at which AP first falls below a share of its value at the largest.
 
@@ -79,9 +149,17 @@ def find_crossing(heights: Floats, ap: Floats, share: float = 0.5) -> Floats:
         ap: (b, h) at each of the (h,) rising heights.
     Returns: px; -inf where it never falls so far.
     """
+    return _find_target(heights, ap, share * ap[:, -1])
+
+
+def _find_target(heights: Floats, ap: Floats, target: Floats) -> Floats:
+    """Return the (b,) largest height at which AP crosses its (b,) target; -inf where it does not.
+
+    At the largest height AP is not below the target, or the row's value means nothing.
+    """
     log_px = np.log(heights)
-    target = share * ap[:, -1]
     is_below = ap < target[:, None]
+    is_below[:, -1] = False
     out = np.full(len(ap), -np.inf)
     rows = np.flatnonzero(is_below.any(axis=1))
     # The last height from the left that is below; the one to its right is not.

@@ -17,7 +17,8 @@ Sizes = NDArray[np.int64]
 
 NEIGHBOURS = (
     "Other labelled people of an image are ignored (iscrowd in the files): a detection belongs to "
-    "the labelled person whose box it overlaps most, and only those of the chosen person count."
+    "the labelled person whose box it overlaps most, and only those of the chosen person count. "
+    "AP_strict counts every detection of an image: those of neighbours are false positives."
 )
 
 

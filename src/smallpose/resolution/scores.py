@@ -33,7 +33,7 @@ from smallpose.evaluation.scoring.precision_recall import RECALLS
 
 FOUND_OKS = 0.5
 PCK_SHARE = 0.1  # of the longer side of the box
-METRICS = ("AP", "OKS", "found", "PCK")
+METRICS = ("AP", "AP_strict", "OKS", "found", "PCK")
 _TAIL = 0.025
 
 Floats = NDArray[np.float64]
@@ -45,11 +45,16 @@ class Resamples:
 
     Args:
         weights: (b, n) how often the image of each chosen person was drawn.
-        num_clusters: images or videos that are drawn.
+        groups: (n,) image or video of each chosen person, which are drawn as one.
     """
 
     weights: NDArray[np.uint16]
-    num_clusters: int
+    groups: tuple[str, ...]
+
+    @property
+    def num_clusters(self) -> int:
+        """Return the number of images or videos that are drawn."""
+        return count_clusters(self.groups)
 
 
 @dataclass(frozen=True)
@@ -100,32 +105,50 @@ class HeightScores:
 def draw_resamples(groups: tuple[str, ...], num_resamples: int, seed: int) -> Resamples:
     """Draw the resamples for people of these images or videos."""
     batches = list(draw_weights(groups, num_resamples, seed))
-    return Resamples(np.concatenate(batches), count_clusters(groups))
+    return Resamples(np.concatenate(batches), tuple(groups))
 
 
 def score_height(
-    truth: Instances, predictions: Predictions, px: int, resamples: Resamples
+    truth: Instances,
+    predictions: Predictions,
+    px: int,
+    resamples: Resamples,
+    is_member: NDArray[np.bool_] | None = None,
 ) -> HeightScores:
     """Score the predictions for the images of one height.
 
     Args:
         truth: labels of `reduced_labels.reduce_labels`.
+        is_member: (n,) which of the chosen people are scored (default: all).
     """
     chosen = truth.take(np.flatnonzero(~truth.iscrowd))
-    predictions = select_own_detections(truth, predictions)
-    result = evaluate(chosen, predictions, protocols=("owned",))
-    oks, pck = score_people(chosen, predictions)
+    groups = resamples.groups
+    if is_member is not None:
+        chosen = chosen.take(np.flatnonzero(is_member[chosen.image_rows]))
+        groups = tuple(groups[row] for row in chosen.image_rows.tolist())
+        ids = truth.images.ids[chosen.image_rows]
+        predictions = predictions.take(np.flatnonzero(np.isin(predictions.image_ids, ids)))
+    own = select_own_detections(truth, predictions)
+    results = {
+        "AP": evaluate(chosen, own, protocols=("owned",)),
+        "AP_strict": evaluate(chosen, predictions, protocols=("owned",)),
+    }
+    oks, pck = score_people(chosen, own)
     values = {"OKS": oks, "found": (oks >= FOUND_OKS).astype(float), "PCK": pck}
-    weights = resamples.weights.astype(float)
+    weights = resamples.weights[:, chosen.image_rows].astype(float)
     total = weights.sum(axis=1)
-    resampled = {name: weights @ value / total for name, value in values.items()}
+    total[total == 0] = np.nan  # a resample without any of them
     return HeightScores(
         px=px,
         num_people=len(chosen),
-        values={name: float(value.mean()) for name, value in values.items()}
-        | {"AP": result["owned"]["AP"] or 0.0},
-        resampled=resampled | {"AP": _resample_ap(result.match_counts, resamples.weights)},
-        num_clusters=resamples.num_clusters,
+        values={name: result["owned"]["AP"] or 0.0 for name, result in results.items()}
+        | {name: float(value.mean()) for name, value in values.items()},
+        resampled={
+            name: _resample_ap(result.match_counts, resamples.weights)
+            for name, result in results.items()
+        }
+        | {name: weights @ value / total for name, value in values.items()},
+        num_clusters=count_clusters(groups),
     )
 
 
@@ -151,7 +174,7 @@ def score_people(truth: Instances, predictions: Predictions) -> tuple[Floats, Fl
     """
     scored = select_keypoints(truth, predictions, ScoringConfig(protocols=("owned",)))
     groups = group_by_image(truth, predictions)
-    person_of_image = np.empty(len(truth), dtype=np.intp)
+    person_of_image = np.empty(len(truth.images), dtype=np.intp)  # of parts, some have none
     person_of_image[groups.people_image] = groups.people
     people = person_of_image[groups.detection_image]
     pair_oks = compute_pair_oks(scored.poses, groups.detections, people)

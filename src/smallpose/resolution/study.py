@@ -5,25 +5,28 @@ are made in the background.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError, SmallposeError
 from smallpose.dataloading.images import ImageReader
 from smallpose.evaluation.ceiling.whole_pixels import predict_whole_pixels
 from smallpose.io.coco_results import read_results
 from smallpose.resolution.command import CommandModel
-from smallpose.resolution.curves import Curve, Study
+from smallpose.resolution.curves import LEVEL, Curve, Study
 from smallpose.resolution.models import Model
+from smallpose.resolution.parts import PeoplePart, find_cut_people
 from smallpose.resolution.people import ChosenPeople
 from smallpose.resolution.reduced_set import ImageReducer, ReducedSet
 from smallpose.resolution.results_folder import ResultsFolder, open_results
-from smallpose.resolution.scores import HeightScores, draw_resamples, score_height
+from smallpose.resolution.scores import HeightScores, Resamples, draw_resamples, score_height
 from smallpose.resolution.sensor import Sensor
 from smallpose.system.files import write_atomically
 from smallpose.system.lock import hold_lock
@@ -43,6 +46,7 @@ class StudyConfig:
         num_resamples: of the bootstrap.
         keep_images: keep the reduced images.
         num_threads: that make images.
+        level: the AP, 0 to 1, whose height is given beside that of half the AP.
     """
 
     out: Path
@@ -51,6 +55,7 @@ class StudyConfig:
     num_resamples: int = NUM_RESAMPLES
     keep_images: bool = False
     num_threads: int = 2
+    level: float = LEVEL
 
 
 @dataclass
@@ -86,7 +91,10 @@ def measure_curves(
         folders = {m.name: open_results(config.out, m, people, config.seed) for m in models}
         _write_people(people, config.out)
         _run_models(reducer, sets, models, folders, config, clock)
-        curves, ceiling = _score_models(people, sets, folders, config)
+        resamples = draw_resamples(people.groups, config.num_resamples, config.seed)
+        curves = _score_models(sets, folders, resamples)
+        parts = _score_parts(sets, folders, resamples, find_cut_people(people, reducer.sizes_wh))
+        ceiling = _score_whole_pixels(sets, folders, resamples)
     return Study(
         people=people,
         sensors=tuple(config.sensors),
@@ -96,6 +104,8 @@ def measure_curves(
         model_s=clock.model_s,
         total_s=clock.total_s,
         ceiling=ceiling,
+        level=config.level,
+        parts=parts,
     )
 
 
@@ -136,6 +146,10 @@ def _run_models(
             for model in due[reduced.name]:
                 start = time.perf_counter()
                 folders[model.name].record(model, reduced)
+                # What cannot be read is refused at the first height, before all others are run.
+                path = folders[model.name].get_path(reduced)
+                with _set_aside_refused(path):
+                    read_results(path, reduced.truth)
                 seconds = time.perf_counter() - start
                 clock.model_s += seconds
                 print_status(
@@ -153,38 +167,74 @@ def _prepare_set(reducer: ImageReducer, reduced: ReducedSet) -> None:
 
 
 def _score_models(
-    people: ChosenPeople,
     sets: Sequence[ReducedSet],
     folders: dict[str, ResultsFolder],
-    config: StudyConfig,
-) -> tuple[dict[str, dict[str, Curve]], dict[int, float]]:
-    """Score the results of each model, and perfect joints in whole pixels.
+    resamples: Resamples,
+    is_member: NDArray[np.bool_] | None = None,
+) -> dict[str, dict[str, Curve]]:
+    """Score the results of each model, of all chosen people or of some.
 
-    Returns: curves by model and sensor; the best AP that whole pixels leave, by height.
+    Returns: curves by model and sensor.
     """
-    ceiling: dict[int, float] = {}
-    resamples = draw_resamples(people.groups, config.num_resamples, config.seed)
     curves: dict[str, dict[str, Curve]] = {}
     for name, folder in folders.items():
         points: dict[str, list[HeightScores]] = {}
         for reduced in sets:
             path = folder.get_path(reduced)
-            try:
+            with _set_aside_refused(path):
                 predictions = read_results(path, reduced.truth)
-                scores = score_height(reduced.truth, predictions, reduced.px, resamples)
-            except SmallposeError as error:
-                # The model would write the same again, so its file does not count as finished.
-                path.replace(path.with_suffix(".refused.json"))
-                remedy = f"{error.remedy}; then run the same command again"
-                refused = f"{error.where} (now {path.stem}.refused.json)"
-                raise InputError(refused, error.what, remedy) from None
+                scores = score_height(reduced.truth, predictions, reduced.px, resamples, is_member)
             points.setdefault(reduced.sensor.name, []).append(scores)
-            if reduced.px not in ceiling:
-                best = predict_whole_pixels(reduced.truth, predictions.skeleton)
-                scores = score_height(reduced.truth, best, reduced.px, resamples)
-                ceiling[reduced.px] = scores.values["AP"]
         curves[name] = {sensor: Curve(tuple(scores)) for sensor, scores in points.items()}
-    return curves, ceiling
+    return curves
+
+
+@contextmanager
+def _set_aside_refused(path: Path) -> Iterator[None]:
+    """Rename results that cannot be read or scored.
+
+    The model would write the same again, so its file does not count as finished.
+
+    Raises: InputError that names the new file.
+    """
+    try:
+        yield
+    except SmallposeError as error:
+        path.replace(path.with_suffix(".refused.json"))
+        remedy = f"{error.remedy}; then run the same command again"
+        refused = f"{error.where} (now {path.stem}.refused.json)"
+        raise InputError(refused, error.what, remedy) from None
+
+
+def _score_parts(
+    sets: Sequence[ReducedSet],
+    folders: dict[str, ResultsFolder],
+    resamples: Resamples,
+    is_cut: NDArray[np.bool_],
+) -> tuple[PeoplePart, ...]:
+    """Score the people whom the frame cuts off, and the others; none where all are of one kind."""
+    if is_cut.all() or not is_cut.any():
+        return ()
+    masks = {"cut off by the frame": is_cut, "whole": ~is_cut}
+    return tuple(
+        PeoplePart(name, int(mask.sum()), _score_models(sets, folders, resamples, mask))
+        for name, mask in masks.items()
+    )
+
+
+def _score_whole_pixels(
+    sets: Sequence[ReducedSet], folders: dict[str, ResultsFolder], resamples: Resamples
+) -> dict[int, float]:
+    """Return the best AP that joints in whole pixels leave, by height."""
+    ceiling: dict[int, float] = {}
+    folder = next(iter(folders.values()))
+    for reduced in sets:
+        if reduced.px not in ceiling:
+            skeleton = read_results(folder.get_path(reduced), reduced.truth).skeleton
+            best = predict_whole_pixels(reduced.truth, skeleton)
+            scores = score_height(reduced.truth, best, reduced.px, resamples)
+            ceiling[reduced.px] = scores.values["AP"]
+    return ceiling
 
 
 def _write_people(people: ChosenPeople, out: Path) -> None:
