@@ -13,8 +13,11 @@ import sys
 import time
 from itertools import pairwise
 
-import peer  # first, since it installs the stand-ins
-import torch
+# MMPretrain's language models cannot be imported beside transformers 5, and none is needed.
+sys.modules.setdefault("transformers", None)
+
+import peer  # noqa: E402 (first, since it installs the stand-ins)
+import torch  # noqa: E402
 
 
 def split_people(people, method, image_index, size):

@@ -1,15 +1,13 @@
 """The eleven methods, one file each: parts, targets, loss, decoding, recipes."""
 
 # ruff: noqa: E402 (the modules below cannot be imported without these packages)
-import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from smallpose.catalog.method_checks import refuse_unknown_method
 from smallpose.catalog.method_code import MethodCode, is_method_code
-from smallpose.core.errors import InputError
-from smallpose.core.skeleton import COCO17, SKELETONS, Skeleton
-from smallpose.io.skeleton_json import read_skeleton
+from smallpose.core.skeleton import COCO17, Skeleton
+from smallpose.io.skeleton_json import find_skeleton
 from smallpose.system.packages import require_packages
 
 require_packages("smallpose.methods", "torch", "safetensors")
@@ -156,15 +154,3 @@ def find_weights(name: str, weights: Path | str) -> Path:
     if str(weights) in (mmpose_zoo.MMPOSE, card.checkpoint, *card.other_checkpoints):
         return mmpose_zoo.find_checkpoint(str(weights), card, name)
     return path
-
-
-def find_skeleton(skeleton: str | Skeleton) -> Skeleton:
-    """Return the skeleton of that name or in that JSON file; a `Skeleton` is returned unchanged."""
-    if isinstance(skeleton, Skeleton):
-        return skeleton
-    if skeleton.endswith(".json"):
-        return read_skeleton(skeleton)
-    if skeleton not in SKELETONS:
-        near = difflib.get_close_matches(skeleton, SKELETONS, n=1, cutoff=0.3) or ["coco17"]
-        raise InputError(f"skeleton {skeleton}", "no such skeleton", f"try {near[0]}")
-    return SKELETONS[skeleton]

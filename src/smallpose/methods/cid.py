@@ -34,6 +34,7 @@ from smallpose.models.codecs.decoupled_heatmap import encode_decoupled_heatmaps
 from smallpose.models.codecs.heatmap import decode_heatmaps
 from smallpose.models.heads.cid import CHANNELS, CIDHead, sample_at_roots
 from smallpose.models.heads.feature_levels import stack_levels
+from smallpose.models.losses import focal_heatmap_loss
 from smallpose.system.progress import report_long_loop
 
 MAX_PEOPLE_PER_BATCH = 200  # supervised with heatmaps of their own
@@ -67,6 +68,17 @@ RECIPES: dict[str, Recipe] = {
         augment=FullImageAugmentation(rotate_deg=15, scale_range=(0.75, 1.25)),
     ),
 }
+# Windows that show a part of an image, in which people are larger; tested with an input that shows
+# the whole image at the same size.
+TINY_QUICK = FullImageRecipe(
+    learning_rate=2e-3,
+    batch_size=16,
+    epochs=34,
+    schedule="one_cycle",
+    warm_up=20,
+    test_side=512,
+    augment=FullImageAugmentation(rotate_deg=15, scale_range=(0.3, 0.6), shift=0.35),
+)
 TINY_CARD = MethodCard(
     title="CID (tiny)", paradigm="single-stage", parts="HRNet-W8, one module a stage, 192 × 192"
 )
@@ -235,23 +247,6 @@ def smooth_heatmaps(heatmaps: Tensor) -> Tensor:
     return (heatmaps + F.avg_pool2d(heatmaps, 3, 1, 1)) / 2
 
 
-def focal_heatmap_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Compute CornerNet's focal loss, in which pixels near a peak are penalised less.
-
-    Args:
-        output: probabilities.
-        target: 1 at peaks, less around them.
-        weight: broadcasts to both.
-    """
-    positive = (target == 1) * weight
-    negative = (target < 1) * weight
-    positive_loss = output.log() * (1 - output).square() * positive
-    negative_loss = (1 - output).log() * output.square() * (1 - target).pow(4) * negative
-    num_positive = positive.sum()
-    num_positive = torch.where(num_positive == 0, torch.ones_like(num_positive), num_positive)
-    return -(positive_loss.sum() + negative_loss.sum()) / num_positive
-
-
 def contrastive_loss(instances: Tensor, image_index: Tensor) -> Tensor:
     """Compute the multi-instance contrastive loss (InfoNCE) of (n, c) features, per person.
 
@@ -278,5 +273,5 @@ def create_w8_tiny(skeleton: Skeleton) -> CID:
     method = CID(skeleton, W8_TINY, channels=16, std=0.1, input_wh=(192, 192))
     method.name = "cid_hrnet_w8_tiny"
     method.card = TINY_CARD
-    method.recipes = {"quick": RECIPES["quick"]} | RECIPES
+    method.recipes = {"quick": TINY_QUICK} | {n: RECIPES[n] for n in ("paper", "mmpose")}
     return method

@@ -65,6 +65,17 @@ RECIPES: dict[str, Recipe] = {
         augment=FullImageAugmentation(rotate_deg=15, scale_range=(0.75, 1.25)),
     ),
 }
+# Windows that show a part of an image, in which people are larger; tested with an input that shows
+# the whole image at the same size.
+TINY_QUICK = FullImageRecipe(
+    learning_rate=2e-3,
+    batch_size=16,
+    epochs=34,
+    schedule="one_cycle",
+    warm_up=20,
+    test_side=512,
+    augment=FullImageAugmentation(rotate_deg=15, scale_range=(0.3, 0.6), shift=0.35),
+)
 TINY_CARD = MethodCard(
     title="DEKR (tiny)", paradigm="bottom-up", parts="HRNet-W8, one module a stage, 192 × 192"
 )
@@ -90,6 +101,7 @@ class DEKR(FullImageMethod):
 
     Args:
         channels_per_joint: of each joint's offset branch.
+        target_scale: factor of the sizes of targets; see `encode_spr`.
     Attributes:
         rescore: whether poses are rescored by their shape, where the skeleton has that net.
         score_threshold: roots with a lower score are dropped.
@@ -120,8 +132,10 @@ class DEKR(FullImageMethod):
         config: HRNetConfig = W32,
         channels_per_joint: int = CHANNELS_PER_JOINT,
         input_wh: tuple[int, int] = (512, 512),
+        target_scale: float = 1.0,
     ) -> None:
         super().__init__(skeleton, input_wh)
+        self.target_scale = target_scale
         self.backbone = HRNet(config, every_level=True)
         self.head = DEKRHead(
             sum(config.widths),
@@ -141,7 +155,10 @@ class DEKR(FullImageMethod):
         on_map = people.keypoints.clone()
         on_map[..., :2] /= STRIDE
         on_map[..., 2].clamp_(max=1)
-        parts = [encode_spr(on_map[people.image_index == image], (w, h)) for image in range(b)]
+        parts = [
+            encode_spr(on_map[people.image_index == image], (w, h), self.target_scale)
+            for image in range(b)
+        ]
         heatmaps, weights, offsets, offset_weights = (
             torch.stack(column) for column in zip(*parts, strict=True)
         )
@@ -234,8 +251,8 @@ def create_w32(skeleton: Skeleton) -> DEKR:
 
 def create_w8_tiny(skeleton: Skeleton) -> DEKR:
     """Create DEKR with HRNet-W8, one module a stage, for 192 × 192, for CPUs and tests."""
-    method = DEKR(skeleton, W8_TINY, channels_per_joint=4, input_wh=(192, 192))
+    method = DEKR(skeleton, W8_TINY, 4, (192, 192), target_scale=0.375)
     method.name = "dekr_hrnet_w8_tiny"
     method.card = TINY_CARD
-    method.recipes = {"quick": RECIPES["quick"]} | RECIPES
+    method.recipes = {"quick": TINY_QUICK} | {n: RECIPES[n] for n in ("paper", "mmpose")}
     return method

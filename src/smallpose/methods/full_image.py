@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from smallpose.core.errors import InputError
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.affine import map_to_image
@@ -40,6 +41,10 @@ class FullImageRecipe(Recipe):
             the rate rises with the square of the step over `warm_epochs` before.
         sizes: minimum and maximum side to which batches are resized, in multiples of 32.
         second_stage: epoch from which `method.stage` is 2.
+        test_side: side of the network's input in tests and afterwards, px; 0 for that of training.
+            Larger than the input of training, it suits windows that show parts of the images.
+        dense_weight: weight of the loss of a head that training adds to RTMO and that predicts a
+            heatmap of each joint; 0 for none.
     """
 
     augment: FullImageAugmentation = field(default_factory=FullImageAugmentation)
@@ -48,6 +53,8 @@ class FullImageRecipe(Recipe):
     warm_epochs: float = 0
     sizes: tuple[int, int] | None = None
     second_stage: float = 0
+    test_side: int = 0
+    dense_weight: float = 0.0
 
 
 class Detections(NamedTuple):
@@ -85,6 +92,7 @@ class FullImageMethod(PoseMethod):
         box_margin: share of its sides by which a box of its people is enlarged at every side
             before a top-down method is given it.
         rescore: whether a net that scores poses by their shape is used, where there is one.
+        test_side: side of the input in which images are predicted, px; 0 for `input_wh`.
     """
 
     size_divisor = 32
@@ -98,6 +106,7 @@ class FullImageMethod(PoseMethod):
     score_threshold = 0.01
     rescore = True
     box_margin = 0.0
+    test_side = 0
 
     @abstractmethod
     def targets(self, keypoints: Any) -> Any:
@@ -117,7 +126,9 @@ class FullImageMethod(PoseMethod):
 
     def fit_image(self, image_wh: tuple[int, int]) -> Letterbox:
         """Return how an image of that size is fitted to the network."""
-        return compute_letterbox(image_wh, self.input_wh, self.size_divisor, self.fit_mode)
+        side = self.test_side
+        input_wh = (side, side) if side else self.input_wh
+        return compute_letterbox(image_wh, input_wh, self.size_divisor, self.fit_mode)
 
     def param_group_factors(
         self, name: str, weight: nn.Parameter, recipe: Recipe
@@ -129,6 +140,19 @@ class FullImageMethod(PoseMethod):
             if name.startswith(prefix):
                 rate *= factor
         return rate, decay
+
+    def begin_training(self, recipe: FullImageRecipe) -> None:
+        """Prepare for a training by this recipe, before the optimizer is created.
+
+        Raises: InputError when the method cannot be trained so.
+        """
+        self.test_side = recipe.test_side
+        if recipe.dense_weight:
+            raise InputError(
+                f"dense_weight={recipe.dense_weight:g}",
+                f"is for RTMO, and {self.name} has no such head",
+                "leave it at 0",
+            )
 
     def begin_epoch(self, epoch: int, recipe: Recipe) -> None:
         """Prepare for an epoch of a training, counted from 0; does nothing by default."""

@@ -10,14 +10,14 @@ MMPose's checkpoints have the same weight names; COCO val AP 67.7, 70.9 and 72.4
 image takes about 0.3, 0.8 and 1.7 seconds on one CPU core.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from smallpose.core.skeleton import Skeleton
-from smallpose.dataloading.full_image.batch_people import BatchPeople
+from smallpose.dataloading.full_image.batch_people import MASK_STRIDE, BatchPeople
 from smallpose.methods.base import Recipe
 from smallpose.methods.full_image import Detections, FullImageMethod, FullImageRecipe
 from smallpose.methods.rtmo_loss import LossWeights, RTMOTargets, compute_rtmo_losses
@@ -25,8 +25,19 @@ from smallpose.methods.rtmo_recipes import TINY_CARD, make_card, make_recipes, m
 from smallpose.models.backbones.csp_darknet import CSPDarknet
 from smallpose.models.codecs.nms import box_nms
 from smallpose.models.codecs.offsets import decode_boxes
+from smallpose.models.heads.dense_joints import STRIDE as DENSE_STRIDE
+from smallpose.models.heads.dense_joints import (
+    DenseJointHead,
+    compute_dense_loss,
+    encode_joint_heatmaps,
+)
 from smallpose.models.heads.hybrid_encoder import HIDDEN_CHANNELS, HybridEncoder
-from smallpose.models.heads.rtmo import RTMOHead, RTMOHeadModule, RTMOOutputs
+from smallpose.models.heads.rtmo import (
+    RTMOHead,
+    RTMOHeadModule,
+    RTMOOutputs,
+    RTMOTrainingOutputs,
+)
 from smallpose.models.heads.rtmo_dcc import BINS_XY, FEATURES, DynamicCoordinateClassifier
 
 STAGES_S = (LossWeights(), LossWeights(oks=10, mle=5, from_classifier=True))
@@ -36,9 +47,10 @@ STAGES_ML = (
 )
 # Trainings of the tiny variant last hundreds of steps instead of a million. So its classifier is
 # asked for the exact position from the beginning, and far joints have a gradient too.
+_TINY = LossWeights(sigma_range=(0.015, 0.015), assign_tolerance=4, raw_boxes=True)
 STAGES_TINY = (
-    LossWeights(sigma_range=(0.015, 0.015), tolerance=4),
-    LossWeights(sigma_range=(0.015, 0.015), oks=10, mle=5, from_classifier=True),
+    replace(_TINY, tolerance=4),
+    replace(_TINY, oks=10, mle=5, from_classifier=True),
 )
 
 
@@ -94,6 +106,7 @@ class RTMO(FullImageMethod):
 
     Attributes:
         stage: 1 or 2 of the training.
+        auxiliary: the head of `dense_weight`, while a training has one.
         closing: whether the last epochs run, in which the raw boxes are supervised too.
         score_threshold: detections with a lower score are dropped.
         iou_threshold: of the box NMS.
@@ -113,6 +126,7 @@ class RTMO(FullImageMethod):
         "head.dcc.pos_enc",
         "head.loss_oks.sigmas",
     )
+    unsaved = ("auxiliary.",)
     training_only = ("head.head_module.out_kpt_reg.", "head.dcc.sigma_fc.", "head.loss_oks.")
 
     def __init__(self, skeleton: Skeleton, config: RTMOConfig) -> None:
@@ -133,15 +147,34 @@ class RTMO(FullImageMethod):
         )
         self.stage = 1
         self.closing = False
+        self.auxiliary: DenseJointHead | None = None
+        self._dense_weight = 0.0
 
     def prepare(self, images: Tensor) -> Tensor:
         """Map (b, h, w, 3) uint8 RGB to (b, 3, h, w) BGR, 0 to 255, without normalisation."""
         x = images.to(self.device, non_blocking=True).float()
         return x.flip(-1).permute(0, 3, 1, 2)
 
-    def forward(self, images: Tensor) -> RTMOOutputs:
-        """Map (b, 3, h, w) BGR images to the outputs of their grid cells."""
-        return self.head.head_module(self.neck(self.backbone(images)))
+    def forward(self, images: Tensor) -> RTMOOutputs | RTMOTrainingOutputs:
+        """Map (b, 3, h, w) BGR images to the outputs of their grid cells.
+
+        In a training with the dense head its logits come along.
+        """
+        levels = self.backbone(images)
+        if self.auxiliary is None or not self.training:
+            return self.head.head_module(self.neck(levels))
+        finest, stride16, stride32 = self.neck.fuse(levels)
+        cells = self.head.head_module((stride16, stride32))
+        return RTMOTrainingOutputs(cells, self.auxiliary(finest))
+
+    def begin_training(self, recipe: FullImageRecipe) -> None:
+        """Add the dense head, if the recipe has one."""
+        super().begin_training(replace(recipe, dense_weight=0.0))
+        self._dense_weight = recipe.dense_weight
+        self.auxiliary = None
+        if recipe.dense_weight:
+            head = DenseJointHead(self.config.hidden, len(self.skeleton)).to(self.device)
+            self.auxiliary = head.to(memory_format=torch.channels_last)
 
     def begin_epoch(self, epoch: int, recipe: Recipe) -> None:
         """Start the second stage and the closing epochs when the recipe says so."""
@@ -161,11 +194,28 @@ class RTMO(FullImageMethod):
             keypoints=points,
             area=people.area[is_labelled],
             unlabelled_mask=1 - people.heatmap_mask,
+            joint_heatmaps=None if self.auxiliary is None else self._encode_heatmaps(people),
         )
 
-    def loss(self, outputs: tuple[Tensor, ...], targets: RTMOTargets) -> dict[str, Tensor]:
+    def _encode_heatmaps(self, people: BatchPeople) -> Tensor:
+        """Encode the targets of the dense head."""
+        b, h, w = people.heatmap_mask.shape
+        factor = DENSE_STRIDE // MASK_STRIDE
+        map_bhw = (b, h // factor, w // factor)
+        return encode_joint_heatmaps(people.keypoints, people.corners, people.image_index, map_bhw)
+
+    def loss(
+        self, outputs: RTMOTrainingOutputs | tuple[Tensor, ...], targets: RTMOTargets
+    ) -> dict[str, Tensor]:
         """Compute the terms of RTMO's loss, weighted for the current stage."""
-        return compute_rtmo_losses(
+        dense_terms: dict[str, Tensor] = {}
+        if isinstance(outputs, RTMOTrainingOutputs):
+            assert targets.joint_heatmaps is not None
+            dense_terms["dense"] = self._dense_weight * compute_dense_loss(
+                outputs.joint_logits, targets.joint_heatmaps, targets.unlabelled_mask
+            )
+            outputs = outputs.cells
+        terms = compute_rtmo_losses(
             self.head,
             RTMOOutputs(*outputs),
             targets,
@@ -173,6 +223,7 @@ class RTMO(FullImageMethod):
             use_keypoint_center=self.config.use_keypoint_center,
             supervise_raw_boxes=self.closing,
         )
+        return terms | dense_terms
 
     def detect(self, images: Tensor, flip_test: bool) -> list[Detections]:
         """Return the people that remain after box NMS; RTMO has no flip test."""

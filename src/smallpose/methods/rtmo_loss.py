@@ -37,6 +37,9 @@ class LossWeights:
         sigma_range: limits, relative to a person's size, of the label's predicted width. A wide
             label asks the classifier only to be near.
         tolerance: factor of the sigmas in the OKS term. OKS has no gradient far from the label.
+        assign_tolerance: factor of the sigmas where people are assigned to cells. While poses are
+            far off, their OKS would teach each person to a single cell.
+        raw_boxes: add the L1 loss of the raw boxes from the beginning, not in closing epochs alone.
     """
 
     bbox: float = 5.0
@@ -48,6 +51,8 @@ class LossWeights:
     from_classifier: bool = False
     sigma_range: tuple[float, float] = (1e-3, math.inf)
     tolerance: float = 1.0
+    assign_tolerance: float = 1.0
+    raw_boxes: bool = False
 
 
 class RTMOTargets(NamedTuple):
@@ -59,6 +64,7 @@ class RTMOTargets(NamedTuple):
         keypoints: (n, k, 3) x, y and 1 where labelled.
         area: (n,) px².
         unlabelled_mask: (b, h, w) 1 where people are not labelled.
+        joint_heatmaps: (b, k, h / 2, w / 2) targets of the dense head; None without it.
     """
 
     image_index: Tensor
@@ -66,6 +72,7 @@ class RTMOTargets(NamedTuple):
     keypoints: Tensor
     area: Tensor
     unlabelled_mask: Tensor
+    joint_heatmaps: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,9 @@ def compute_rtmo_losses(
     points = outputs.grid_points
     boxes = decode_boxes(outputs.bbox_preds, points)
     regressed = decode_keypoints(outputs.kpt_offsets, points)
-    positives = _assign_positives(outputs, boxes, regressed, targets, head, use_keypoint_center)
+    wide_sigmas = weights.assign_tolerance * head.sigmas
+    cells = _assign_batch(outputs, boxes, regressed, targets, wide_sigmas, use_keypoint_center)
+    positives = _gather_positives(outputs, boxes, regressed, targets, cells)
     num_positives = max(len(positives.oks), 1)
     joints, *bins = head.classify(positives.pose_vecs, positives.boxes, positives.points.xy)
 
@@ -140,7 +149,7 @@ def compute_rtmo_losses(
     sigmas = weights.tolerance * head.sigmas
     errors = oks_error(positives.regressed, label, is_supervised, positives.area, sigmas)
     terms["oks"] = weights.oks * safe_mean(errors)
-    if supervise_raw_boxes:
+    if supervise_raw_boxes or weights.raw_boxes:
         raw = outputs.bbox_preds[positives.index]
         error = (raw - encode_boxes(positives.truth_boxes, positives.points)).abs()
         terms["bbox_aux"] = error.sum() / num_positives
@@ -153,18 +162,15 @@ def compute_rtmo_losses(
     return terms
 
 
-def _assign_positives(
+def _gather_positives(
     outputs: RTMOOutputs,
     boxes: Tensor,
     regressed: Tensor,
     targets: RTMOTargets,
-    head: RTMOHead,
-    use_keypoint_center: bool,
+    cells: tuple[Tensor, Tensor, Tensor, Tensor],
 ) -> _Positives:
-    """Assign the people of a batch to grid cells and gather what the loss compares."""
-    image, cell, person, oks = _assign_batch(
-        outputs, boxes, regressed, targets, head.sigmas, use_keypoint_center
-    )
+    """Gather what the loss compares at the positive cells, which `_assign_batch` returns."""
+    image, cell, person, oks = cells
     labels = targets.keypoints[person]
     return _Positives(
         index=(image, cell),

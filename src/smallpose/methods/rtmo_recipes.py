@@ -54,12 +54,25 @@ def make_recipes(closing_still: bool) -> dict[str, Recipe]:
 def make_tiny_recipes() -> dict[str, Recipe]:
     """Create the recipes of the tiny variant.
 
-    Its classifier starts with small position encodings and learns at the rate of all layers.
+    Its classifier starts with small position encodings and learns at the rate of all layers. It is
+    trained on windows that show a part of an image, in which people are larger, and is tested with
+    an input that shows the whole image at the same size.
     """
     recipes = make_recipes(closing_still=True)
     quick = recipes["quick"]
     assert isinstance(quick, FullImageRecipe)
-    return {"quick": replace(quick, rates={})} | {n: recipes[n] for n in ("paper", "mmpose")}
+    quick = replace(
+        quick,
+        rates={},
+        learning_rate=5e-3,
+        clip_norm=0.1,
+        epochs=34,
+        second_stage=22,
+        dense_weight=3.0,
+        test_side=512,
+        augment=replace(quick.augment, scale_range=(0.3, 0.6), shift=0.35),
+    )
+    return {"quick": quick} | {n: recipes[n] for n in ("paper", "mmpose")}
 
 
 def _make_mmpose_recipe(batch_size: int, closing_still: bool) -> FullImageRecipe:

@@ -1,5 +1,6 @@
 """Losses that more than one method uses."""
 
+import torch
 from torch import Tensor
 
 
@@ -14,3 +15,20 @@ def heatmap_mse_loss(output: Tensor, target: Tensor, weight: Tensor | None = Non
     if weight is not None:
         squared = squared * (weight[..., None, None] if weight.ndim == 2 else weight)
     return squared.mean()
+
+
+def focal_heatmap_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Compute CornerNet's focal loss, in which pixels near a peak are penalised less.
+
+    Args:
+        output: probabilities.
+        target: 1 at peaks, less around them.
+        weight: broadcasts to both.
+    """
+    positive = (target == 1) * weight
+    negative = (target < 1) * weight
+    positive_loss = output.log() * (1 - output).square() * positive
+    negative_loss = (1 - output).log() * output.square() * (1 - target).pow(4) * negative
+    num_positive = positive.sum()
+    num_positive = torch.where(num_positive == 0, torch.ones_like(num_positive), num_positive)
+    return -(positive_loss.sum() + negative_loss.sum()) / num_positive

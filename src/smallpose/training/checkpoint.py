@@ -21,6 +21,7 @@ from smallpose.core.errors import InputError, RefusedError
 from smallpose.methods.base import PoseMethod, Recipe
 from smallpose.methods.checkpoints.read import METADATA_KEY, skeleton_to_json
 from smallpose.methods.checkpoints.safe_unpickle import find_code
+from smallpose.methods.full_image import FullImageMethod
 from smallpose.system.files import hash_file, write_atomically, write_atomically_with
 
 MODEL, MODEL_CARD = "model.safetensors", "model.json"
@@ -45,13 +46,18 @@ def save_model(method: PoseMethod, folder: Path, recipe: Recipe, **more: Any) ->
         "method": method.name,
         "skeleton": skeleton_to_json(method.skeleton),
         "input_wh": list(method.get_trained_input_wh()),
+        **({"test_side": method.test_side} if isinstance(method, FullImageMethod) else {}),
         "crop": method.crop_options.to_dict(),
         "recipe": asdict(recipe),
         "smallpose": __version__,
         **({"code": method.code} if method.code else {}),
         **more,
     }
-    state = {name: t.detach().cpu().contiguous() for name, t in method.state_dict().items()}
+    state = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in method.state_dict().items()
+        if not name.startswith(method.unsaved)
+    }
     write_atomically(folder / MODEL, save(state, {METADATA_KEY: json.dumps(card)}))
     digest = hash_file(folder / MODEL)
     write_atomically(folder / MODEL_CARD, json.dumps(card | {"sha256": digest}, indent=1) + "\n")

@@ -178,6 +178,7 @@ class TrainingLoop:
             step=trainer.step,
             AP=scores["AP"],
             AP_S=scores["AP_S"],
+            **{key: scores[key] for key in ("box_recall", "pose_recall") if key in scores},
             skipped_steps=trainer.guard.num_skipped,
         )
         ap_small = scores["AP_S"]

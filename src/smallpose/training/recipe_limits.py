@@ -57,6 +57,8 @@ LIMITS = {
     "steps": _COUNT,
     "warm_epochs": _COUNT,
     "second_stage": _COUNT,
+    "test_side": _Limits(high=4096),
+    "dense_weight": _NOT_NEGATIVE,
     "sizes": _Limits(32, 4096),
     "augment.flip": _SHARE,
     "augment.half_body": _SHARE,

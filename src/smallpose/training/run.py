@@ -8,6 +8,7 @@ import torch
 
 from smallpose.catalog.run_options import write_run_options
 from smallpose.core.errors import InputError
+from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.skeleton import COCO17
 from smallpose.dataloading.images import ImageReader, open_set_images
@@ -19,7 +20,7 @@ from smallpose.io.coco_results import write_results
 from smallpose.methods import PoseMethod, create_method, find_skeleton, find_weights
 from smallpose.methods.base import Recipe
 from smallpose.methods.checkpoints.read import Weights, read_weights
-from smallpose.methods.full_image import FullImageMethod
+from smallpose.methods.full_image import FullImageMethod, FullImageRecipe
 from smallpose.system.files import write_atomically
 from smallpose.system.progress import print_status
 from smallpose.training.checkpoint import save_model
@@ -35,6 +36,7 @@ from smallpose.training.loggers import create_tensorboard_logger, create_wandb_l
 from smallpose.training.loop import TrainingLoop
 from smallpose.training.mirroring import leave_out_mirroring
 from smallpose.training.own_recipe import OWN, OwnData, describe_own_recipe
+from smallpose.training.recalls import compute_recalls
 from smallpose.training.recipe_overrides import choose_recipe
 from smallpose.training.run_folder import (
     RESULT,
@@ -98,6 +100,8 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
     if recipe_name == OWN and distributed.is_first:
         print_status(describe_own_recipe(recipe, own))
     recipe = leave_out_mirroring(method, recipe, silent=not distributed.is_first)
+    if isinstance(method, FullImageMethod) and isinstance(recipe, FullImageRecipe):
+        method.begin_training(recipe)
     loader = create_loader(config, data.train, reader, method, recipe, distributed)
     identity = compute_run_identity(config, recipe_name, recipe)
     if recipe.epochs:
@@ -127,7 +131,8 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
             predictions = predict()
         if predictions is None:
             return None
-        return dict(score_predictions(data.test, predictions)["protocols"]["coco"])
+        scores = dict(score_predictions(data.test, predictions)["protocols"]["coco"])
+        return scores | _describe_recalls(method, data.test, predictions)
 
     saved: dict[str, str] = {}
 
@@ -168,6 +173,7 @@ def _train_in_folder(config: TrainingConfig, distributed: DistributedContext) ->
         "weights": saved,
         "environment": _describe_environment(method, distributed),
         "evaluation": score_predictions(data.test, predictions, protocols=PROTOCOLS),
+        **_describe_recalls(method, data.test, predictions),
         **_score_on_coco17(data, predictions),
         **_describe_custom_method(method),
     }
@@ -249,6 +255,13 @@ def _score_on_coco17(data: SettingData, predictions: Predictions) -> dict[str, A
         return {}
     scores = score_predictions(data.test, predictions, protocols=PROTOCOLS, keypoints="coco17")
     return {"B17": scores}
+
+
+def _describe_recalls(
+    method: PoseMethod, people: Instances, predictions: Predictions
+) -> dict[str, Any]:
+    """Return the recalls of a method that detects people itself; nothing for others."""
+    return compute_recalls(people, predictions) if isinstance(method, FullImageMethod) else {}
 
 
 def _list_unreadable_notes(predictions: Predictions) -> tuple[str, ...]:

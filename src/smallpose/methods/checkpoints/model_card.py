@@ -3,14 +3,15 @@
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from smallpose.core.errors import InputError
 
 _Pair = tuple[int, int]
+MAX_SIDE = 16_384  # of the input of a network, px
 
 
 class _SkeletonRecord(Struct):
@@ -32,6 +33,7 @@ class _Card(Struct):
     method: str = ""
     skeleton: _SkeletonRecord | None = None
     crop: _Crop | None = None
+    test_side: Annotated[int, Meta(ge=0, le=MAX_SIDE)] = 0
 
 
 def parse_model_card(path: Path, text: str) -> dict[str, Any]:

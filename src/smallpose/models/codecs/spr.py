@@ -19,28 +19,32 @@ BACKGROUND_WEIGHT = 0.1  # of pixels without a Gaussian
 MIN_DIAGONAL = math.sqrt(32)  # map px; smaller people get no root
 
 
-def encode_spr(keypoints: Tensor, map_wh: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def encode_spr(
+    keypoints: Tensor, map_wh: tuple[int, int], scale: float = 1.0
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Encode the keypoints of one image.
 
     Args:
         keypoints: (n, k, 3) x, y in map px and v.
+        scale: factor of the sigmas and of the least diagonal, which are made for inputs of 512 px.
     Returns: (k + 1, h, w) heatmaps, the root last, and their weights; (2k, h, w) offsets and their
         weights.
     """
     points, visible = keypoints[..., :2], keypoints[..., 2]
     roots = find_roots(keypoints)
-    has_root = roots.is_labelled & (roots.diagonal >= MIN_DIAGONAL)
-    sigma = torch.full_like(roots.diagonal, SIGMA)
+    has_root = roots.is_labelled & (roots.diagonal >= scale * MIN_DIAGONAL)
+    sigma = torch.full_like(roots.diagonal, scale * SIGMA)
     keypoint_heatmaps, _ = draw_instance_heatmaps(points, visible, sigma, map_wh)
     root_heatmaps, _ = draw_instance_heatmaps(
         roots.xy[:, None],
         has_root[:, None].to(visible.dtype),
-        torch.full_like(sigma, ROOT_SIGMA),
+        torch.full_like(sigma, scale * ROOT_SIGMA),
         map_wh,
     )
     heatmaps = torch.cat([merge_heatmaps(keypoint_heatmaps), merge_heatmaps(root_heatmaps)])
     weights = torch.where(heatmaps > 0, 1.0, BACKGROUND_WEIGHT)
-    offsets, offset_weights = encode_offsets(keypoints, roots, has_root, ROOT_SIGMA, map_wh)
+    reach = scale * ROOT_SIGMA
+    offsets, offset_weights = encode_offsets(keypoints, roots, has_root, reach, map_wh)
     return heatmaps, weights, offsets.flatten(0, 1), offset_weights.repeat_interleave(2, dim=0)
 
 

@@ -171,6 +171,11 @@ class HybridEncoder(nn.Module):
 
     def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Map features at strides 8, 16, 32 to (b, out_channels, …) at strides 16 and 32."""
+        _, stride16, stride32 = self.fuse(levels)
+        return stride16, stride32
+
+    def fuse(self, levels: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what `forward` does, after the fused (b, hidden, …) features at stride 8."""
         projected = [proj(x) for proj, x in zip(self.input_proj, levels, strict=True)]
         projected[-1] = self._attend(projected[-1])
 
@@ -192,7 +197,7 @@ class HybridEncoder(nn.Module):
         stride16, stride32 = (
             conv(x) for conv, x in zip(self.projector.convs, out[-2:], strict=True)
         )
-        return stride16, stride32
+        return out[0], stride16, stride32
 
     def _attend(self, x: Tensor) -> Tensor:
         """Apply the transformer layer to the coarsest level, (b, c, h, w)."""

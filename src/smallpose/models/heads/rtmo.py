@@ -49,6 +49,18 @@ class RTMOOutputs(NamedTuple):
         return GridPoints(self.xy, self.stride)
 
 
+class RTMOTrainingOutputs(NamedTuple):
+    """Outputs of a training with the dense head.
+
+    Args:
+        cells: outputs of the grid cells.
+        joint_logits: (b, k, h / 8, w / 8) of the dense head.
+    """
+
+    cells: RTMOOutputs
+    joint_logits: Tensor
+
+
 class RTMOHeadModule(nn.Module):
     """Two towers of convolutions for each level, one for the score and one for the pose.
 
