@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     import numpy as np
 
     from smallpose.core.instances import Instances
+    from smallpose.stats.measure_comparison import SetComparison
 
 PACKAGES = ("cv2", "PIL", "matplotlib")
+REAL = "real"  # of --compare: the measures that come with the package
 HELP = "Describe data sets side by side: sizes, densities, areas, crowding (Tables 1 and 4)."
 EXAMPLE = f"""\
 smallpose stats {DEMO_SET}/annotations/train.json \\
     {DEMO_TRUTH} \\
-    --images {DEMO_SET}/images --out stats"""
+    --images {DEMO_SET}/images --out stats --compare real"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +51,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="DIR",
         help="Folder for tables and figures.",
+    )
+    add_option(
+        parser,
+        "--compare",
+        nargs="+",
+        type=Path,
+        default=[],
+        default_text="none",
+        metavar="FILE",
+        help="COCO files whose people are compared with the others: views, proportions, sizes, "
+        "visibility and crowding. 'real' compares each source with what was measured on real "
+        "people of it.",
     )
     add_backend_option(parser)
     add_option(
@@ -106,17 +120,48 @@ def run_command(args: argparse.Namespace) -> None:
     counts |= _count_parquet(shards, args.backend, set(counts))
     read_image = None if args.images is None else open_image_reader(args.images)
     report = build_dataset_report(counts, sets, _summarize_scenes(args, sets))
+    comparisons = _compare_people(args, sets)
     write_dataset_report(report, args.out, read_image)
-    for table in report.build_tables():
+    tables = [one.build_table() for one in comparisons]
+    for table in tables:
+        write_atomically(args.out / f"{table.name}.md", table.to_markdown())
+        write_atomically(args.out / f"{table.name}.csv", table.to_csv())
+    for table in [*report.build_tables(), *tables]:
         # With the JSON on stdout, people read the tables on stderr.
         print(table.to_text(), file=sys.stderr if args.json == "-" else sys.stdout)
-    text = json.dumps(report.to_dict(), indent=1) + "\n"
+    for one in comparisons:
+        print_status(one.summarize())
+    content = report.to_dict()
+    for one in comparisons:
+        content[one.name].setdefault("compared", {})[one.key] = one.to_dict()
+    text = json.dumps(content, indent=1) + "\n"
     if args.json == "-":
         sys.stdout.write(text)
     elif args.json:
         write_atomically(args.json, text)
         print_written(args.json)
     print_status(f"{args.out}: tables (Markdown, CSV) and figures (PNG, SVG)")
+
+
+def _compare_people(
+    args: argparse.Namespace, sets: "dict[str, Instances]"
+) -> "list[SetComparison]":
+    """Compare each data set with those of --compare, in their order."""
+    if not args.compare:
+        return []
+    from smallpose.io.coco_annotations import read_coco
+    from smallpose.stats.measure_comparison import compare_sets, compare_sources_with_real
+
+    if not sets:
+        raise InputError("--compare", "Parquet files are not compared", "pass COCO files")
+    others = [file for file in args.compare if str(file) != REAL]
+    compared = []
+    for name, people in sets.items():
+        if len(others) < len(args.compare):
+            compared += compare_sources_with_real(name, people)
+        for other, file in shorten_names(list_annotation_files(others)).items():
+            compared.append(compare_sets(name, people, other, read_coco(file)))
+    return compared
 
 
 def _count_parquet(shards: list[Path], backend: str, taken: set[str]) -> dict[str, Any]:

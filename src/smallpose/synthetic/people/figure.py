@@ -53,7 +53,9 @@ _CAPSULES = (
     # Nearer than the trunk from in front (behind for the number), farther from the other side.
     ("detail", "front_top", "front_end", 0.020, 0.020, 0.022),
     ("number", "badge_top", "badge_end", 0.015, 0.015, 0.024),
-    ("number", "number_top", "number_end", 0.036, 0.036, 0.022),
+    # Two strokes, unlike the round prints of fronts.
+    ("number", "number_top_l", "number_end_l", 0.012, 0.012, 0.022),
+    ("number", "number_top_r", "number_end_r", 0.012, 0.012, 0.022),
 )
 # By kind of front: where its capsule begins and ends, and the factor on its radius.
 _FRONTS = np.array([(0.0, 0.0, 1.0), (0.03, -0.05, 1.2), (0.0, -0.25, 1.0), (-0.07, -0.11, 2.4)])
@@ -266,8 +268,9 @@ def _place_capsule_ends(bodies: Bodies, outfits: Outfits) -> dict[str, Floats]:
     points["front_end"] = middle + end * chest[:, :, 1]
     points["badge_top"] = on_chest(0.055, -0.045, 0.042)
     points["badge_end"] = on_chest(0.055, -0.060, 0.042)
-    points["number_top"] = on_chest(0, -0.065, -0.045)
-    points["number_end"] = on_chest(0, -0.125, -0.045)
+    for s, x in (("l", 0.024), ("r", -0.024)):
+        points[f"number_top_{s}"] = on_chest(x, -0.055, -0.045)
+        points[f"number_end_{s}"] = on_chest(x, -0.135, -0.045)
     return points
 
 
@@ -399,7 +402,8 @@ def _is_drawn(
     only("detail", outfits.front > 0)
     names = [str(row[1]) for row in _CAPSULES]
     drawn[:, names.index("badge_top")] &= outfits.badge
-    drawn[:, names.index("number_top")] &= outfits.numbered
+    for side in "lr":
+        drawn[:, names.index(f"number_top_{side}")] &= outfits.numbered
     drawn[:, [i for i, r in enumerate(_CAPSULES) if r[1] == "hair_root"]] &= outfits.long_hair[
         :, None
     ]
