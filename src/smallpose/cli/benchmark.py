@@ -4,7 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from smallpose.catalog.early_checks import refuse_unknown_recipe
 from smallpose.catalog.method_code import is_method_code
+from smallpose.catalog.methods import read_catalog
 from smallpose.cli.options import DEMO_SET, add_option, parse_names
 from smallpose.cli.train import set_torch_threads
 from smallpose.core.errors import InputError, RunError
@@ -130,6 +132,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_command(args: argparse.Namespace) -> None:
     """Run what has not finished and write the report of all that has."""
+    _check_arguments(args)
     from smallpose.system.progress import print_status
     from smallpose.training.benchmark import (
         Benchmark,
@@ -139,10 +142,6 @@ def run_command(args: argparse.Namespace) -> None:
         write_job_files,
     )
 
-    labels = args.data / "annotations" / "train.json"
-    if not labels.exists():
-        remedy = "name a set of 'smallpose build', or a folder with annotations/train.json"
-        raise InputError(f"--data {args.data}", f"has no {labels}", remedy)
     methods = _parse_methods(args.methods)
     settings = _parse_choices(args.settings, "--settings", ("A", "B"))
     seeds = _parse_seeds(args.seeds)
@@ -257,6 +256,26 @@ def _describe_environment(device: str) -> dict[str, Any]:
     return describe_environment(device=name)
 
 
+def _check_arguments(args: argparse.Namespace) -> None:
+    """Refuse data and names that are not there before PyTorch is loaded."""
+    labels = args.data / "annotations" / "train.json"
+    if not labels.exists():
+        remedy = "name a set of 'smallpose build', or a folder with annotations/train.json"
+        raise InputError(f"--data {args.data}", f"has no {labels}", remedy)
+    words = _list_methods(args.methods)
+    codes = tuple(word for word in words if is_method_code(word))
+    _parse_choices(",".join(words), "--methods", (*read_catalog(), *codes))
+    _parse_choices(args.settings, "--settings", ("A", "B"))
+    _parse_seeds(args.seeds)
+    for word in words:
+        refuse_unknown_recipe(word, args.recipe, others=("own",))
+
+
+def _list_methods(text: str) -> list[str]:
+    groups = {"paper": PAPER_METHODS, "tiny": TINY_METHODS}
+    return [name for word in parse_names(text) for name in groups.get(word, (word,))]
+
+
 def _parse_methods(text: str) -> dict[str, str]:
     """Map what `train` takes for each method to its name.
 
@@ -264,8 +283,7 @@ def _parse_methods(text: str) -> dict[str, str]:
 
     Raises: InputError for an unknown method, and for two methods of one name.
     """
-    groups = {"paper": PAPER_METHODS, "tiny": TINY_METHODS}
-    words = [name for word in parse_names(text) for name in groups.get(word, (word,))]
+    words = _list_methods(text)
     set_torch_threads(0)
     from smallpose.methods import METHODS, create_method
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smallpose.catalog.early_checks import refuse_other_weights
 from smallpose.catalog.method_checks import refuse_missing_weights, refuse_unknown_method
 from smallpose.catalog.methods import read_catalog
 from smallpose.cli.options import DEMO_SET, add_option, add_switch
@@ -127,6 +128,7 @@ def _export_method(args: argparse.Namespace) -> None:
     data = find_truth(args.check) if args.check else None
     if data is not None:
         _refuse_missing_images(data)
+    _check_weights(args)
     from smallpose.inference.onnx.export import export_onnx
 
     method = _load_method(args)
@@ -141,9 +143,8 @@ def _export_method(args: argparse.Namespace) -> None:
         _check_files(args, method, data)
 
 
-def _load_method(args: argparse.Namespace) -> "PoseMethod":
-    from smallpose.methods import create_method
-
+def _check_weights(args: argparse.Namespace) -> None:
+    """Refuse methods and weights that are not there before PyTorch is loaded."""
     name = str(args.set)
     weights = args.weights
     if weights is not None and args.set.exists():
@@ -154,6 +155,17 @@ def _load_method(args: argparse.Namespace) -> "PoseMethod":
     if weights is not None:
         refuse_unknown_method(name)
         refuse_missing_weights(name, weights)
+        refuse_other_weights(name, weights)
+    elif args.method:
+        refuse_other_weights(args.method, args.set)
+
+
+def _load_method(args: argparse.Namespace) -> "PoseMethod":
+    from smallpose.methods import create_method
+
+    name = str(args.set)
+    weights = args.weights
+    if weights is not None:
         return create_method(name, weights=weights)
     from smallpose.catalog.run_method import name_run_method
     from smallpose.methods.checkpoints.read import read_weights

@@ -5,6 +5,8 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smallpose.catalog.early_checks import refuse_other_weights
+from smallpose.catalog.methods import is_listed_method
 from smallpose.cli.options import DEMO_SET, DEMO_TRUTH, add_option, add_seed
 from smallpose.core.errors import InputError
 
@@ -64,17 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_command(args: argparse.Namespace) -> None:
     """Choose people, compute their maps with every method and draw them side by side."""
+    suffix = _check_arguments(args)
     from smallpose.dataloading.images import ImageReader, open_set_images
     from smallpose.inference.feature_maps.top_down import compute_feature_maps
     from smallpose.io.coco_annotations import read_coco
     from smallpose.report.figures.feature_maps import draw_feature_maps
     from smallpose.system.files import write_atomically
 
-    suffix = args.out.suffix.removeprefix(".") or "png"
-    if suffix not in ("png", "svg", "pdf"):
-        raise InputError(f"--out {args.out}", "is not a known format", "end it in .png or .svg")
-    if args.people < 1:
-        raise InputError(f"--people {args.people}", "leaves nothing to draw", "give 1 or more")
     people = read_coco(args.data)
     in_built_set = args.images.name == "images" and (args.images.parent / "manifest.json").is_file()
     images = open_set_images(args.images.parent) if in_built_set else ImageReader(args.images)
@@ -103,6 +101,26 @@ def run_command(args: argparse.Namespace) -> None:
     figure.savefig(buffer, format=suffix)
     write_atomically(args.out, buffer.getvalue())
     print(f"{len(rows)} {args.size} people, {len(heatmaps)} methods: {args.out}")
+
+
+def _check_arguments(args: argparse.Namespace) -> str:
+    """Refuse files that are not there before PyTorch is loaded; return the format of the figure."""
+    suffix = str(args.out.suffix.removeprefix(".") or "png")
+    if suffix not in ("png", "svg", "pdf"):
+        raise InputError(f"--out {args.out}", "is not a known format", "end it in .png or .svg")
+    if args.people < 1:
+        raise InputError(f"--people {args.people}", "leaves nothing to draw", "give 1 or more")
+    if not args.data.exists():
+        raise InputError(f"--data {args.data}", "no such file", "check the path")
+    if not args.images.is_dir():
+        raise InputError(f"--images {args.images}", "no such folder", "check the path")
+    for text in args.runs:
+        name, path = _split_method_and_file(text)
+        if not Path(path).exists():
+            raise InputError(path, "no such file", "name a run, or METHOD=FILE")
+        if name:
+            refuse_other_weights(name, path)
+    return suffix
 
 
 def _choose_people(people: "Instances", args: argparse.Namespace) -> "np.ndarray":
@@ -139,7 +157,5 @@ def _load_method(text: str) -> "tuple[PoseMethod, str]":
 
 def _split_method_and_file(text: str) -> tuple[str, str]:
     """Split METHOD=FILE; a file alone, whose name may contain =, has the method ''."""
-    from smallpose.methods import is_method_name
-
     name, _, path = text.partition("=")
-    return (name, path) if is_method_name(name) and path else ("", text)
+    return (name, path) if is_listed_method(name) and path else ("", text)

@@ -18,6 +18,12 @@ from smallpose.cli.options import (
 from smallpose.core.errors import InputError
 
 AUTO_TILE = -1  # value of --tile auto
+SCORE_RULES = (
+    "box_times_confident_mean",
+    "box_times_mean",
+    "box_plus_mean_plus_best",
+    "box",
+)  # those of `methods.person_score`, which cannot be imported before PyTorch
 
 
 def parse_max_people(text: str) -> int:
@@ -152,8 +158,8 @@ def _add_method_options(group: argparse._ArgumentGroup) -> None:
         default="",
         default_text="the method's",
         metavar="RULE",
-        help="How a person's score is computed: box_times_confident_mean, box_times_mean, "
-        "box_plus_mean_plus_best or box.",
+        help="How a person's score is computed: "
+        f"{', '.join(SCORE_RULES[:-1])} or {SCORE_RULES[-1]}.",
     )
     add_option(
         group,

@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smallpose.catalog.early_checks import (
+    refuse_missing_device,
+    refuse_other_weights,
+    refuse_unknown_fields,
+    refuse_unknown_recipe,
+)
 from smallpose.catalog.method_checks import refuse_missing_weights, refuse_unknown_method
 from smallpose.catalog.run_options import (
     DEFAULTS,
@@ -29,6 +35,7 @@ from smallpose.cli.options import (
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
+    from smallpose.core.skeleton import Skeleton
     from smallpose.methods import PoseMethod
     from smallpose.training.own_recipe import OwnData
 
@@ -218,6 +225,9 @@ def run_command(args: argparse.Namespace) -> None:
         remedy = "name a method, such as simple_baseline_r50; see 'smallpose methods'"
         raise InputError("smallpose train", "the following arguments are required: METHOD", remedy)
     refuse_unknown_method(method)
+    refuse_missing_device(args.device)
+    refuse_unknown_recipe(method, options["recipe"], others=("own",))
+    refuse_unknown_fields(method, options["overrides"])
     if args.show_recipe:
         set_torch_threads(args.threads)
         _print_recipe(options)
@@ -281,6 +291,26 @@ def _check_files(options: Mapping[str, Any], out: Path | None) -> None:
         raise InputError(f"--data {data}", f"has no {labels}", remedy)
     if weights is not None and not (out and (out / STATE).is_file()):
         refuse_missing_weights(options["method"], weights)
+        skeleton = refuse_other_weights(options["method"], weights)
+        if skeleton is not None and not options["adapt"]:
+            _refuse_other_joints(options, skeleton)
+    for flag in ("sigmas", "subset"):
+        path = options[flag]
+        if path is not None and not path.exists():
+            raise InputError(f"--{flag} {path}", "no such file", "check the path")
+
+
+def _refuse_other_joints(options: Mapping[str, Any], skeleton: "Skeleton") -> None:
+    """Refuse weights of other joints than the setting trains, which are matched by --adapt."""
+    from smallpose.core.skeleton import COCO17
+    from smallpose.io.coco_annotations import read_coco
+
+    trained = COCO17
+    if options["setting"] == "B":
+        trained = read_coco(options["data"] / "annotations" / "train.json").skeleton
+    if skeleton.joints != trained.joints:
+        what = f"has {len(skeleton)} joints ({skeleton.name}), and {len(trained)} are trained"
+        raise InputError(f"--weights {options['weights']}", what, "add --adapt")
 
 
 def _print_recipe(options: Mapping[str, Any]) -> None:

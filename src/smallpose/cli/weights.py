@@ -5,6 +5,7 @@ import difflib
 from pathlib import Path
 
 from smallpose.catalog.method_checks import PUBLISHED
+from smallpose.catalog.methods import read_catalog
 from smallpose.cli.options import add_option
 from smallpose.core.errors import InputError
 
@@ -47,7 +48,7 @@ def get_weights(name: str, package: Path | None = None) -> Path:
     Raises: InputError for an unknown name, or where nothing can be downloaded; RefusedError for a
         file with another SHA-256.
     """
-    from smallpose.catalog.methods import read_catalog
+    _refuse_unknown_name(name)
     from smallpose.external import EXTERNAL
     from smallpose.external.package_weights import find_weights, keep_weights
     from smallpose.methods import METHODS
@@ -67,6 +68,18 @@ def get_weights(name: str, package: Path | None = None) -> Path:
     for method, facts in read_catalog().items():
         if name in (facts["checkpoint"], *facts["other_checkpoints"]) and name:
             return find_method_weights(method, name)
-    names = [*EXTERNAL, *METHODS]
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4) or names
-    raise InputError(f"weights {name}", "no such model", f"try {near[0]}")
+    raise AssertionError(name)  # it is known
+
+
+def _refuse_unknown_name(name: str) -> None:
+    """Raise InputError before PyTorch is loaded."""
+    files = [
+        file
+        for facts in read_catalog().values()
+        for file in (facts["checkpoint"], *facts["other_checkpoints"])
+        if file
+    ]
+    names = [*PUBLISHED, *read_catalog()]
+    if name not in names and name not in files:
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.4) or names
+        raise InputError(f"weights {name}", "no such model", f"try {near[0]}")

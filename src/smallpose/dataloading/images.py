@@ -104,6 +104,29 @@ def refuse_unreadable(
         )
 
 
+def refuse_too_many_unreadable(
+    error: InputError | RefusedError, num_unreadable: int, num_images: int, max_unreadable: float
+) -> None:
+    """Raise an error of the class of `error` when too large a share of images cannot be read.
+
+    What is refused for safety keeps its exit code so, and its remedy.
+
+    Args:
+        error: of one of the images.
+        max_unreadable: the share that may be unreadable.
+    """
+    if num_unreadable <= max_unreadable * num_images:
+        return
+    is_refused = isinstance(error, RefusedError)
+    remedy = error.remedy if is_refused else "repair or remove them"
+    raise type(error)(
+        error.where,
+        f"{error.what}: {num_unreadable:,} of {num_images:,} images cannot be read, more than "
+        f"{max_unreadable:.1%}",
+        f"{remedy}, or allow more with --max-unreadable",
+    ) from None
+
+
 def check_image_size(image: SizedImage, expected_wh: tuple[int, int], where: str) -> None:
     """Raise InputError when the image does not have the annotated (width, height); 0 is unknown."""
     height, width = image.shape[:2]

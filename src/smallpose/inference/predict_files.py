@@ -9,7 +9,6 @@ import numpy as np
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Images, Instances, make_images, make_instances
-from smallpose.core.joint_names import are_numbered
 from smallpose.core.joint_order import (
     JointOrder,
     keep_joint_order,
@@ -17,12 +16,17 @@ from smallpose.core.joint_order import (
     match_joint_order,
 )
 from smallpose.core.predictions import Predictions
-from smallpose.core.skeleton import COCO17, Skeleton
+from smallpose.core.skeleton import Skeleton
+from smallpose.dataloading.coco_files import (
+    are_joints_by_number,
+    open_coco_file,
+    refuse_missing_joints,
+)
 from smallpose.dataloading.images import (
     ImageArray,
     ImageReader,
-    open_set_images,
     read_image_header,
+    refuse_too_many_unreadable,
 )
 from smallpose.dataloading.large_images import LargeImage, open_image
 from smallpose.dataloading.missing_images import refuse_missing_images
@@ -31,16 +35,11 @@ from smallpose.inference.boxes import Boxes, convert_to_boxes, read_boxes, selec
 from smallpose.inference.notes import describe_unreadable, list_other_notes
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.predict import predict_people
-from smallpose.inference.prefetch import refuse_too_many_unreadable
 from smallpose.inference.rotated_images import RotationCounter, refuse_shown_grid
-from smallpose.io.coco_annotations import read_coco
 from smallpose.io.image_files import list_image_files
-from smallpose.io.image_list import read_image_list
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.full_image import FullImageMethod
 from smallpose.system.progress import print_status
-
-_NO_JOINTS = Skeleton("no keypoints", ())
 
 
 class BoxDetector(NamedTuple):
@@ -91,6 +90,8 @@ def predict_coco_file(
         joints of `data`.
     """
     people, reader = open_coco_file(data, images, category)
+    for note in people.notes:
+        print_status(f"{data}: {note}")
     order = keep_joint_order(method.skeleton)
     if not own_joints:
         order = choose_result_order(method.skeleton, people.skeleton, data)
@@ -143,48 +144,18 @@ def choose_result_order(skeleton: Skeleton, data: Skeleton, path: Path) -> Joint
     """
     if not len(data):
         return keep_joint_order(skeleton)
-    order = match_joint_order(skeleton, data)
-    if order.missing and order.skeleton != COCO17:
-        has_numbers = are_numbered(skeleton.joints) or are_numbered(data.joints)
-        if has_numbers and len(skeleton) == len(data):
-            print_status(
-                f"{path}: joints have numbers for names, so those of the method are taken to be in "
-                f"the file's order: {list_joints(data.spelled_joints)}"
-            )
-            return replace(keep_joint_order(skeleton), skeleton=data)
-        raise InputError(
-            str(path),
-            f"the method's {skeleton.name} lacks joints of the file: {list_joints(order.missing)}",
-            "add --own-joints to write the method's joints with their names",
+    if are_joints_by_number(skeleton, data):
+        print_status(
+            f"{path}: joints have numbers for names, so those of the method are taken to be in "
+            f"the file's order: {list_joints(data.spelled_joints)}"
         )
+        return replace(keep_joint_order(skeleton), skeleton=data)
+    refuse_missing_joints(skeleton, data, path)
+    order = match_joint_order(skeleton, data)
     if order.left_out:
         joints = list_joints(order.left_out)
         print_status(f"{path}: joints of the method that the file lacks are left out: {joints}")
     return order
-
-
-def open_coco_file(
-    data: Path, images: Path, category: Sequence[str] = ()
-) -> tuple[Instances, ImageReader]:
-    """Read a COCO file, with or without people, and open the folder of its images.
-
-    The skeleton of the table is empty where the file names no joints.
-
-    Args:
-        category: names of the categories of people, as in `read_coco`.
-    """
-    people = read_image_list(data, _NO_JOINTS, category)
-    if people is None:
-        people = read_coco(data, category=category, keypoints_required=False)
-    for note in people.notes:
-        print_status(f"{data}: {note}")
-    if not images.is_dir():
-        raise InputError(
-            str(images), "no such folder", "name the folder of the images with --images"
-        )
-    # In a built set the images are in `images` beside the manifest, which lists the link targets.
-    is_built_set = images.name == "images" and (images.parent / "manifest.json").is_file()
-    return people, open_set_images(images.parent) if is_built_set else ImageReader(images)
 
 
 def refuse_missing_boxes(people: Instances, data: Path) -> None:

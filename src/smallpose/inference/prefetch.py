@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Instances
-from smallpose.dataloading.images import ImageArray
+from smallpose.dataloading.images import ImageArray, refuse_too_many_unreadable
 from smallpose.dataloading.large_images import LargeImage
 from smallpose.dataloading.top_down.batches import check_labelled_size
 from smallpose.system.progress import show_progress
@@ -51,26 +51,3 @@ def prefetch_images(
         finally:
             for future in queue:
                 future.cancel()
-
-
-def refuse_too_many_unreadable(
-    error: InputError | RefusedError, num_unreadable: int, num_images: int, max_unreadable: float
-) -> None:
-    """Raise an error of the class of `error` when too large a share of images cannot be read.
-
-    What is refused for safety keeps its exit code so, and its remedy.
-
-    Args:
-        error: of one of the images.
-        max_unreadable: the share that may be unreadable.
-    """
-    if num_unreadable <= max_unreadable * num_images:
-        return
-    is_refused = isinstance(error, RefusedError)
-    remedy = error.remedy if is_refused else "repair or remove them"
-    raise type(error)(
-        error.where,
-        f"{error.what}: {num_unreadable:,} of {num_images:,} images cannot be read, more than "
-        f"{max_unreadable:.1%}",
-        f"{remedy}, or allow more with --max-unreadable",
-    ) from None

@@ -1,5 +1,6 @@
 """Read a custom skeleton from a JSON file."""
 
+import difflib
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,3 +97,15 @@ def _require_known_sigmas(path: Path | str, skeleton: Skeleton) -> None:
             f"no OKS sigma is known for joint {unknown[0]!r}",
             f'give {len(skeleton)} numbers under "sigmas"',
         )
+
+
+def find_skeleton(skeleton: str | Skeleton) -> Skeleton:
+    """Return the skeleton of that name or in that JSON file; a `Skeleton` is returned unchanged."""
+    if isinstance(skeleton, Skeleton):
+        return skeleton
+    if skeleton.endswith(".json"):
+        return read_skeleton(skeleton)
+    if skeleton not in SKELETONS:
+        near = difflib.get_close_matches(skeleton, SKELETONS, n=1, cutoff=0.3) or ["coco17"]
+        raise InputError(f"skeleton {skeleton}", "no such skeleton", f"try {near[0]}")
+    return SKELETONS[skeleton]

@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Images, make_images
 from smallpose.core.skeleton import Skeleton
+from smallpose.dataloading.coco_files import open_coco_file
 from smallpose.dataloading.images import ImageArray, ImageReader
 from smallpose.dataloading.large_images import LargeImage, open_image
 from smallpose.inference.boxes import Boxes, read_boxes, select_true_boxes
-from smallpose.inference.predict_files import (
-    open_coco_file,
-    read_file_boxes,
-    refuse_missing_boxes,
-)
+from smallpose.inference.predict_files import read_file_boxes, refuse_missing_boxes
 from smallpose.io.image_files import list_image_files
+from smallpose.system.progress import print_status
 
 IMAGES_PER_SHARD = 1000
 
@@ -149,6 +147,8 @@ def list_coco_file(
     """
     # Workers may have other working directories.
     people, reader = open_coco_file(data, images.absolute(), category=category)
+    for note in people.notes:
+        print_status(f"{data}: {note}")
     boxes_of_images: Boxes | None = None
     if isinstance(boxes, Path):
         boxes_of_images = read_boxes(boxes, people.images, people.category_ids)

@@ -1,0 +1,87 @@
+"""`smallpose predict --shards`: large jobs in parts that can be resumed and shared."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from smallpose.cli.predict_outputs import (
+    get_image_list_path,
+    print_joint_order,
+    write_method_environment,
+)
+from smallpose.core.errors import InputError
+
+if TYPE_CHECKING:
+    from smallpose.inference.options import InferenceOptions
+    from smallpose.inference.predict_files import BoxDetector
+    from smallpose.methods import PoseMethod
+
+
+def predict_in_shards(
+    args: argparse.Namespace,
+    method: "PoseMethod",
+    options: "InferenceOptions",
+    detector: "BoxDetector | None",
+) -> None:
+    """Predict the shards of this part, and merge all shards when none is missing."""
+    from smallpose.inference.large_jobs.shards import (
+        ShardWorker,
+        merge_shards,
+        process_shards,
+        write_image_list,
+    )
+    from smallpose.inference.large_jobs.work_list import (
+        IMAGES_PER_SHARD,
+        list_coco_file,
+        list_images,
+    )
+    from smallpose.inference.predict_files import choose_result_order
+    from smallpose.methods.full_image import FullImageMethod
+    from smallpose.system.progress import print_status
+
+    images_per_shard = args.shard_images or IMAGES_PER_SHARD
+    if args.data:
+        takes_boxes = detector is None and not isinstance(method, FullImageMethod)
+        boxes = args.boxes or takes_boxes
+        work = list_coco_file(args.data, args.images, boxes, images_per_shard, args.category)
+    else:
+        work = list_images(args.inputs, images_per_shard, args.boxes)
+    part = parse_part(args.part)
+    folder = args.shards or args.out.with_suffix(".shards")
+    order = None
+    if work.skeleton is not None and not args.own_joints:
+        order = choose_result_order(method.skeleton, work.skeleton, args.data)
+    worker = ShardWorker(method, work, folder, options, detector, order)
+    if args.backend == "ray":
+        from smallpose.inference.large_jobs.ray_backend import RayBackend
+
+        backend = RayBackend(worker, args.actors, args.device, max(args.threads, 1))
+        reports = process_shards(worker, backend, part, method.name)
+    else:
+        reports = process_shards(worker.move_to(args.device), None, part, method.name)
+    num_missing = work.num_shards - len(reports)
+    if num_missing:
+        print(f"{num_missing:,} of {work.num_shards:,} shards are left to other jobs: {folder}")
+        return
+    named = worker.order.skeleton if args.own_joints else None
+    num_people = merge_shards(folder, work.num_shards, args.out, named)
+    write_method_environment(args.out, method, options)
+    if order is None or not len(work.skeleton or ()):
+        print_joint_order(worker.order.skeleton)
+    if not args.data:
+        path = get_image_list_path(args.out)
+        write_image_list(work, reports, method.skeleton, path)
+        print_status(f"image ids and file names: {path}")
+    print(f"{num_people:,} people in {len(work.image_ids):,} images: {args.out}")
+
+
+def parse_part(text: str) -> tuple[int, int]:
+    """Parse K/N of --part as K from 0 and N.
+
+    Raises: InputError for anything else.
+    """
+    number, _, parts = text.partition("/")
+    if not (number.isdigit() and parts.isdigit() and 1 <= int(number) <= int(parts)):
+        raise InputError(
+            f"--part {text}", "is not K/N with K from 1 to N", "write it as in --part 3/16"
+        )
+    return int(number) - 1, int(parts)
