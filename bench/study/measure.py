@@ -1,0 +1,221 @@
+"""Run one model's variants on the images of every height; finished heights are kept."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from smallpose.core.instances import Images
+from smallpose.core.predictions import Predictions
+from smallpose.dataloading.images import ImageArray, ImageReader
+from smallpose.external.movenet import MoveNet
+from smallpose.inference import InferenceOptions, predict_people
+from smallpose.inference.boxes import convert_to_boxes
+from smallpose.io.coco_results import read_results, write_results
+from smallpose.methods.base import PoseMethod
+from smallpose.methods.full_image import Detections
+from smallpose.resolution.people import ChosenPeople, choose_people
+from smallpose.resolution.reduced_set import ImageReducer, ReducedSet, find_existing_images
+from smallpose.resolution.results_folder import open_results
+from smallpose.resolution.sensor import parse_sensor
+from study.people import PeopleSet
+from study.plan import FRAME_WH, LARGE_SIDE, Variant
+
+SEED = 0
+
+
+@dataclass(frozen=True)
+class VariantModel:
+    """A variant as a model of `smallpose resolution`.
+
+    Args:
+        variant: what is called.
+        method: the published model.
+        detected: folder of MoveNet's results on the same images, for its boxes.
+    """
+
+    variant: Variant
+    method: PoseMethod
+    detected: Path
+
+    @property
+    def name(self) -> str:
+        """Return the name of the variant."""
+        return self.variant.name
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Return what must be the same for finished results to be kept."""
+        return {"variant": self.name}
+
+    def predict(self, reduced: ReducedSet, out: Path) -> None:
+        """Predict the people of the images and write them with the names of their joints."""
+        predictions = self.predict_set(reduced)
+        write_results(predictions, out, reduced.truth.category_id, keypoint_names=True)
+
+    def predict_set(self, reduced: ReducedSet) -> Predictions:
+        """Predict the people of the images."""
+        read = ImageReader(reduced.images).read
+        people, boxes = reduced.truth, None
+        options = InferenceOptions(crop_interpolation=self.variant.interpolation)
+        if self.variant.image == "frame tiles":
+            options = replace(options, smallest=reduced.px)
+        if self.variant.boxes == "movenet":
+            detected = read_results(self.detected / f"{reduced.name}.json", reduced.truth)
+            boxes = convert_to_boxes(detected, people.images)
+        if not self.variant.image:
+            return predict_people(self.method, people, boxes, read, options)
+        method = Native() if self.variant.image == "native" else self.method
+        prepare = PREPARE[self.variant.image]
+        images: dict[str, PreparedImage] = {}
+        for name in people.images.file_names:
+            images[name] = prepare(read(name))
+        prepared = replace(people, images=_replace_sizes(people.images, images))
+        predictions = predict_people(
+            method, prepared, None, lambda name: images[name].pixels, options
+        )
+        return map_back(predictions, people.images, images)
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """An image as a model is given it.
+
+    Args:
+        pixels: (h, w, 3) uint8 RGB.
+        factor: by which it was enlarged.
+        offset: (2,) x, y of its corner in the frame, px.
+    """
+
+    pixels: ImageArray
+    factor: float = 1.0
+    offset: tuple[int, int] = (0, 0)
+
+
+def enlarge(image: ImageArray) -> PreparedImage:
+    """Enlarge an image bicubically to `LARGE_SIDE`; larger ones stay."""
+    height, width = image.shape[:2]
+    factor = max(LARGE_SIDE / max(height, width), 1.0)
+    size = (round(width * factor), round(height * factor))
+    pixels = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+    return PreparedImage(np.asarray(pixels, np.uint8), factor)
+
+
+def put_in_frame(image: ImageArray) -> PreparedImage:
+    """Put an image in the middle of a grey frame of `FRAME_WH`, at least."""
+    height, width = image.shape[:2]
+    frame_wh = max(FRAME_WH[0], width), max(FRAME_WH[1], height)
+    pixels = np.full((frame_wh[1], frame_wh[0], 3), 114, dtype=np.uint8)
+    x, y = (frame_wh[0] - width) // 2, (frame_wh[1] - height) // 2
+    pixels[y : y + height, x : x + width] = image
+    return PreparedImage(pixels, 1.0, (x, y))
+
+
+PREPARE: dict[str, Callable[[ImageArray], PreparedImage]] = {
+    "native": PreparedImage,
+    "enlarged": enlarge,
+    "frame": put_in_frame,
+    "frame tiles": put_in_frame,
+}
+
+
+class Native(MoveNet):
+    """MoveNet on the image as it is, in one pass, without enlarging it to its input size."""
+
+    def _detect_people(self, image: ImageArray) -> Detections:
+        return self._run_pass(image, max(image.shape[:2]))
+
+
+def map_back(
+    predictions: Predictions, images: Images, prepared: dict[str, PreparedImage]
+) -> Predictions:
+    """Map predictions in prepared images back; pixel centres are at integers."""
+    rows = [images.row_of[i] for i in predictions.image_ids.tolist()]
+    of = [prepared[images.file_names[row]] for row in rows]
+    factors = np.array([one.factor for one in of]).reshape(-1, 1)
+    offsets = np.array([one.offset for one in of], dtype=np.float64).reshape(-1, 2)
+    keypoints = predictions.keypoints.copy()
+    points = keypoints[:, :, :2] - offsets[:, None]
+    keypoints[:, :, :2] = (points + 0.5) / factors[:, None] - 0.5
+    boxes = predictions.boxes_xywh.copy()
+    boxes[:, :2] -= offsets
+    return replace(predictions, keypoints=keypoints, boxes_xywh=boxes / factors)
+
+
+def _replace_sizes(images: Images, prepared: dict[str, PreparedImage]) -> Images:
+    shapes = [prepared[name].pixels.shape for name in images.file_names]
+    height, width = np.array([shape[:2] for shape in shapes], dtype=np.int64).T
+    return replace(images, width=width, height=height)
+
+
+@dataclass(frozen=True)
+class StudySet:
+    """The people of a set who were chosen, and the folder of their images and results.
+
+    Args:
+        people: the labels and images.
+        chosen: those who are shown.
+        reducer: that writes the images.
+        folder: of images and results.
+    """
+
+    people: PeopleSet
+    chosen: ChosenPeople
+    reducer: ImageReducer
+    folder: Path
+
+    @property
+    def results(self) -> Path:
+        """Return the folder of the results of all variants."""
+        return self.folder / "results"
+
+    def list_sets(self, sensors: Sequence[str], heights: Sequence[int] = ()) -> list[ReducedSet]:
+        """List the sets of images of these sensors, heights rising."""
+        return [
+            self.reducer.describe_set(self.folder / "sets", sensor, px)
+            for px in heights or self.chosen.heights
+            for sensor in map(parse_sensor, sensors)
+        ]
+
+    def write_images(self, sets: Sequence[ReducedSet]) -> None:
+        """Write the images that are missing."""
+        for reduced in sets:
+            if not reduced.is_complete:
+                self.reducer.write_set(reduced)
+
+
+def open_study_set(
+    people: PeopleSet, heights: Sequence[int], max_people: int, work: Path
+) -> StudySet:
+    """Choose the people of a set."""
+    has_image = find_existing_images(people.truth, people.reader)
+    chosen = choose_people(people.truth, heights, max_people, SEED, has_image)
+    folder = work / f"{people.name}-{len(chosen)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    # PNG is read by any program, so that the images serve models outside of this package, too.
+    return StudySet(people, chosen, ImageReducer(chosen, people.reader, SEED), folder)
+
+
+def measure_variant(
+    study_set: StudySet, variant: Variant, method: PoseMethod, deadline: float
+) -> Iterator[str]:
+    """Run a variant at the heights that have no results yet; yields a line for each.
+
+    Args:
+        deadline: of `time.monotonic`, after which no further height is begun.
+    """
+    model = VariantModel(variant, method, study_set.results / "movenet")
+    folder = open_results(study_set.folder, model, study_set.chosen, SEED)
+    for reduced in study_set.list_sets(variant.sensors, variant.heights):
+        if folder.has(reduced) or time.monotonic() > deadline:
+            continue
+        if not reduced.is_complete:
+            study_set.reducer.write_set(reduced)
+        start = time.perf_counter()
+        folder.record(model, reduced)
+        seconds = time.perf_counter() - start
+        yield f"{study_set.people.name}, {variant.name}, {reduced.name}: {seconds:.1f} s"

@@ -1,0 +1,77 @@
+"""What the study measures with: exchanged sides are refused, prepared images map back."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "bench"))
+
+pytest.importorskip("torch")
+pytest.importorskip("cv2")
+from smallpose.core.errors import InputError  # noqa: E402
+from smallpose.core.predictions import make_predictions  # noqa: E402
+from study import measure, people, sides  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Return drawn people, and results with joints near their labels."""
+    truth, _ = sides.draw_people()
+    rng = np.random.default_rng(0)
+    keypoints = truth.keypoints.copy()
+    keypoints[:, :, :2] += rng.normal(0, 1.5, keypoints[:, :, :2].shape)
+    predictions = make_predictions(
+        truth.skeleton, truth.images.ids, keypoints, np.ones(len(truth)), truth.boxes_xywh
+    )
+    return truth, predictions
+
+
+def test_a_model_with_exchanged_sides_is_refused(drawn):
+    truth, predictions = drawn
+    check = sides.check_sides(truth, predictions)
+    assert check.oks > 0.8 > 0.6 > check.exchanged and not check.is_refused
+    wrong = sides.check_sides(truth, sides.exchange_sides(predictions))
+    assert (wrong.oks, wrong.exchanged) == (check.exchanged, check.oks)
+    with pytest.raises(InputError, match="left and right are exchanged"):
+        sides.refuse_exchanged_sides("p", wrong, "drawn people")
+
+
+def test_a_model_that_finds_too_few_people_is_not_judged(drawn):
+    truth, predictions = drawn
+    far = replace(predictions, keypoints=predictions.keypoints + 500)
+    check = sides.check_sides(truth, far)
+    assert check.found == 0 and not check.is_refused and not check.is_told
+
+
+@pytest.mark.parametrize("name", ["enlarged", "frame", "native"])
+def test_predictions_in_prepared_images_map_back(name):
+    """A mark in the image is found at its place, to half a pixel of the smaller image."""
+    image = np.zeros((60, 90, 3), dtype=np.uint8)
+    image[20:23, 70:73] = 255  # its middle is (71, 21)
+    prepared = measure.PREPARE[name](image)
+    bright = prepared.pixels[:, :, 0] > 200
+    y, x = (places.mean() for places in np.nonzero(bright))
+    truth, _ = sides.draw_people()
+    images = truth.images.take(np.arange(1))
+    keypoints = np.full((1, len(truth.skeleton), 3), [x, y, 1.0])
+    predictions = make_predictions(
+        truth.skeleton, images.ids, keypoints, np.ones(1), np.array([[x, y, 1, 1]])
+    )
+    back = measure.map_back(predictions, images, {images.file_names[0]: prepared})
+    np.testing.assert_allclose(back.keypoints[0, 0, :2], [71, 21], atol=0.3)
+
+
+def test_labels_of_lsp_become_people_of_shared_joints(real, tmp_path):
+    folder = real / "other" / "lspet400"
+    one = people.open_lsp(folder, tmp_path)
+    truth = one.truth
+    assert truth.skeleton.joints == people.LSP_JOINTS and len(truth) >= 190
+    points, is_labelled = truth.keypoints[:, :, :2], truth.keypoints[:, :, 2] > 0
+    boxes = truth.boxes_xywh
+    inside = (points >= boxes[:, None, :2]) & (points <= (boxes[:, :2] + boxes[:, 2:])[:, None])
+    assert inside.all(axis=2)[is_labelled].mean() > 0.99
+    np.testing.assert_allclose(truth.file_area, people.LSP_AREA * boxes[:, 2] * boxes[:, 3])
