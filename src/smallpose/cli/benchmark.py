@@ -183,7 +183,7 @@ def run_command(args: argparse.Namespace) -> None:
     failed = run_jobs(jobs, devices, report_change)
     finished = [job.folder for job in jobs if job.is_finished]
     if finished:
-        _write_report(finished, args.out)
+        _write_report([*finished, *_write_floors(args, settings)], args.out)
     if failed:
         first = failed[0]
         raise RunError(
@@ -192,6 +192,24 @@ def run_command(args: argparse.Namespace) -> None:
             f"{first.last_line}",
             "read train.log in their folders; run the same command again to retry them",
         )
+
+
+def _write_floors(args: argparse.Namespace, settings: list[str]) -> list[Path]:
+    """Write and print what the median pose scores without any network, as runs of the report."""
+    from smallpose.evaluation.console_table import format_number
+    from smallpose.system.progress import print_status
+    from smallpose.training.median_pose import write_median_pose_run
+
+    folders = []
+    for setting in settings:
+        folder = args.out / "runs" / f"median_pose-{setting}"
+        scores = write_median_pose_run(args.data, setting, folder)["evaluation"]["protocols"][
+            "coco"
+        ]
+        values = ", ".join(f"{name} {format_number(scores[name])}" for name in ("AP", "AP_S"))
+        print_status(f"median pose in the true boxes, setting {setting}, no network: {values}")
+        folders.append(folder)
+    return folders
 
 
 def _write_report(folders: list[Path], out: Path) -> None:

@@ -10,14 +10,18 @@ def label_run(run: Run, runs: Sequence[Run]) -> str:
     if run.name:
         return run.name
     words = [run.method_label] if len({r.method for r in runs}) > 1 else []
-    words.append(
-        "untrained" if run.is_untrained else run.trained_on if run.own_set else run.setting
-    )
+    words.append(_describe_training(run))
     short = " ".join(w for w in words if w)
     alike = [
         r
         for r in runs
-        if not r.name
-        and (r.method, r.setting, r.is_untrained) == (run.method, run.setting, run.is_untrained)
+        if not r.name and (r.method, _describe_training(r)) == (run.method, _describe_training(run))
     ]
     return f"{short} ({run.title})" if len(alike) > 1 else short or run.title
+
+
+def _describe_training(run: Run) -> str:
+    """Return the word for what a run was trained on."""
+    if run.is_untrained and run.has_network:
+        return "untrained"
+    return run.trained_on if run.own_set else run.setting

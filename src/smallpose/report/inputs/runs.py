@@ -31,6 +31,7 @@ METRICS = (
 PROTOCOLS = ("coco", "owned", "recall")
 # The joints that runs of the paper's settings are scored on.
 _JOINTS_OF_SETTING = {"A": COCO17.name, "B": SMALLPOSE.name}
+NO_NETWORK = "no network"  # the paradigm of the median pose
 # Settings of an evaluation that older runs wrote under another name.
 _RENAMED_SETTINGS = {"max_found": "max_detections", "found_area": "detection_area"}
 
@@ -138,6 +139,11 @@ class Run:
     def is_untrained(self) -> bool:
         """Return whether the network is as initialized: no epoch, no step."""
         return self.epochs == 0 or self.steps == 0
+
+    @property
+    def has_network(self) -> bool:
+        """Return whether a network predicted; the median pose, a floor for methods, has none."""
+        return self.card.get("paradigm") != NO_NETWORK
 
     @property
     def trained_on(self) -> str:

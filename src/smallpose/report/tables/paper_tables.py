@@ -11,7 +11,7 @@ from smallpose.core.table import Cell, Column, Table
 from smallpose.report.inputs import paper_values
 from smallpose.report.inputs.paper_values import Method, ResultRow
 from smallpose.report.inputs.run_labels import label_run
-from smallpose.report.inputs.runs import METRICS, Run
+from smallpose.report.inputs.runs import METRICS, NO_NETWORK, Run
 from smallpose.report.inputs.scores import SeedGroup
 from smallpose.stats.counts import Counts, Table1
 from smallpose.stats.scene_entropy import SceneStatistics
@@ -170,6 +170,8 @@ def describe_run(run: Run | SeedGroup) -> str:
     first = group.first_run
     if first.is_result_file:
         return f"file {first.file_facts['file']}"
+    if not first.has_network:
+        return f"ours · {NO_NETWORK}"
     if first.is_untrained:
         return "ours · untrained"
     words = ["ours", first.recipe]
@@ -466,6 +468,6 @@ def _describe_intervals(rows: Sequence[tuple[Cell, ...]]) -> str:
     if not any(isinstance(cell, Interval) and cell.has_ends for row in rows for cell in row):
         return ""
     return (
-        " In brackets: 95 % intervals by a bootstrap over test images (or videos); with several "
+        " The intervals are 95 % ones by a bootstrap over test images (or videos); with several "
         "seeds they cover the spread of the seeds, with one they do not."
     )
