@@ -1,18 +1,23 @@
 """Compare `--recipe own` with `quick` and with training from nothing, on a few real images.
 
-    python bench/own_recipe.py --lsp DIR --weights RUN --sizes 40,200 --seeds 3 --out FILE
+    python bench/own_recipe.py --lsp DIR --weights RUN --sizes 40,200,1000 --seeds 10 --out FILE
 
-DIR has `joints.mat` and `images/` of the Leeds Sports Pose Extended Training Dataset (Johnson and
-Everingham 2011; 10,000 photographs of 14 joints, labelled by crowd workers; for research). RUN is a
-run on the synthetic data. For each size and seed, so many images are drawn to train on; all are
-tested on the same others. The arms have the same CPU time in training steps: that of `own`.
+DIR has `joints.mat` and `images/`, or some of them, of the Leeds Sports Pose Extended Training
+Dataset (Johnson and Everingham 2011; 10,000 photographs of 14 joints, labelled by crowd workers;
+for research). RUN is a run on the synthetic data. For each size and seed, so many images are drawn
+to train on; all are tested on the same others. The arms have the same cost, counted in samples and
+steps (`compute_cost`), so that the comparison does not depend on what else the machine does. FILE
+receives a line of JSON for each training, and `--summarize` prints the table of such a file.
 """
 
 import argparse
 import json
+import math
+import multiprocessing
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import scipy.io
@@ -22,6 +27,8 @@ from PIL import Image
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import Skeleton
 from smallpose.io.coco_annotations import write_coco
+from smallpose.methods import create_method
+from smallpose.training.own_recipe import OwnData, create_own_recipe
 from smallpose.training.run import TrainingConfig, train
 from smallpose.training.trainer import Trainer
 
@@ -35,17 +42,63 @@ JOINTS = [
 MIN_JOINTS = 10  # a person with fewer labelled joints is left out
 MARGIN = 0.15  # of the box around the joints, at every side
 NUM_TEST = 300
-NEVER = ("validate_every", "1000000000")
-ARMS = {"quick": True, "nothing": False}  # whether they start from the weights
+NEVER = "1000000000"
+ARMS = {"own": True, "quick": True, "nothing": False}  # whether they start from the weights
+# CPU time that a step takes beyond that of its samples, in samples: of the optimizer and the calls.
+SAMPLES_PER_STEP = 6
+
+
+class Job(NamedTuple):
+    """One training.
+
+    Args:
+        size: people to train on.
+        cost: in samples.
+        overrides: fields of the recipe that take other values.
+    """
+
+    size: int
+    seed: int
+    arm: str
+    cost: float
+    overrides: tuple[tuple[str, str], ...]
+
+
+def compute_cost(size, steps, batch_size):
+    """Return the cost of a training in samples; batches of an epoch are equally large."""
+    mean_batch = size / math.ceil(size / batch_size)
+    return steps * (mean_batch + SAMPLES_PER_STEP)
+
+
+def plan_jobs(sizes, seeds):
+    """Return the jobs, the longest first; the arms of a size have the cost of `own`."""
+    method = create_method(METHOD)
+    quick = method.recipes["quick"]
+    jobs = []
+    for size in sizes:
+        own = create_own_recipe(method, OwnData(size, has_weights=True))
+        cost = compute_cost(size, own.steps, own.batch_size)
+        steps = round(cost / compute_cost(size, 1, quick.batch_size))
+        for seed in seeds:
+            for arm in ARMS:
+                overrides = () if arm == "own" else (("steps", str(steps)),)
+                jobs.append(Job(size, seed, arm, cost, overrides))
+    return sorted(jobs, key=lambda job: -job.cost)
 
 
 def read_people(folder):
-    """Return (n, 14, 3) x, y, v of well labelled people, and the names of their images."""
+    """Return (n, 14, 3) x, y, v of well labelled people, and the names of their images.
+
+    People whose image is not in the folder are left out.
+    """
     joints = scipy.io.loadmat(folder / "joints.mat")["joints"].transpose(2, 0, 1).astype(float)
-    rows = np.flatnonzero((joints[:, :, 2] > 0).sum(axis=1) >= MIN_JOINTS)
+    is_labelled = (joints[:, :, 2] > 0).sum(axis=1) >= MIN_JOINTS
+    names = np.array([f"im{row + 1:05d}.jpg" for row in range(len(joints))])
+    present = [path.name for path in (folder / "images").iterdir()]
+    rows = np.flatnonzero(is_labelled & np.isin(names, present))
     joints[joints[:, :, 2] == 0] = 0
     joints[:, :, 2] *= 2
-    return joints[rows], [f"im{row + 1:05d}.jpg" for row in rows]
+    return joints[rows], names[rows].tolist()
 
 
 def write_part(folder, part, people, names, source):
@@ -63,6 +116,19 @@ def write_part(folder, part, people, names, source):
     write_coco(table, folder / "annotations" / f"{part}.json")
 
 
+def write_set(folder, lsp, size, seed):
+    """Write the people of a size and a seed, and those of the test, as a built set."""
+    people, names = read_people(lsp)
+    order = np.random.default_rng(0).permutation(len(names))
+    test, rest = order[:NUM_TEST], order[NUM_TEST:]
+    rows = np.random.default_rng(seed + 1).choice(rest, size, replace=False)
+    (folder / "annotations").mkdir(parents=True)
+    (folder / "images").symlink_to((lsp / "images").absolute())
+    for part, chosen in (("train", np.sort(rows)), ("test", np.sort(test))):
+        chosen_names = [names[row] for row in chosen]
+        write_part(folder, part, people[chosen], chosen_names, lsp / "images")
+
+
 class StepClock:
     """Measures CPU seconds in training steps."""
 
@@ -78,24 +144,28 @@ class StepClock:
         Trainer.run_epoch = run_timed_epoch
 
 
-def run_arm(data, clock, recipe, weights, seed, steps=0):
+def run_job(job, lsp, weights, clock):
     """Train and test; return AP, AP50, steps and CPU seconds."""
-    overrides = dict([NEVER]) | ({"steps": str(steps)} if steps else {})
-    with tempfile.TemporaryDirectory() as out:
-        clock.seconds = 0.0
+    clock.seconds = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "set"
+        write_set(data, lsp, job.size, job.seed)
         config = TrainingConfig(
             method=METHOD,
             data=data,
-            out=Path(out) / "run",
-            recipe=recipe,
-            overrides=overrides,
-            seed=seed,
-            weights=weights,
+            out=Path(folder) / "run",
+            recipe="own" if job.arm == "own" else "quick",
+            overrides=dict(job.overrides) | {"validate_every": NEVER},
+            seed=job.seed,
+            weights=weights if ARMS[job.arm] else None,
             adapt=True,
         )
         result = train(config)
     scores = result["evaluation"]["protocols"]["coco"]
     return {
+        "size": job.size,
+        "seed": job.seed,
+        "arm": job.arm,
         "AP": scores["AP"],
         "AP50": scores["AP50"],
         "steps": result["steps"],
@@ -103,47 +173,72 @@ def run_arm(data, clock, recipe, weights, seed, steps=0):
     }
 
 
-def run_cell(folder, lsp, size, seed, weights, clock):
-    """Run all arms on the same people; return their results by name."""
-    people, names = read_people(lsp)
-    order = np.random.default_rng(0).permutation(len(names))
-    test, rest = order[:NUM_TEST], order[NUM_TEST:]
-    rows = np.random.default_rng(seed + 1).choice(rest, size, replace=False)
-    (folder / "annotations").mkdir(parents=True)
-    (folder / "images").symlink_to((lsp / "images").absolute())
-    for part, chosen in (("train", np.sort(rows)), ("test", np.sort(test))):
-        chosen_names = [names[row] for row in chosen]
-        write_part(folder, part, people[chosen], chosen_names, lsp / "images")
-    results = {"own": run_arm(folder, clock, "own", weights, seed)}
-    probe = run_arm(folder, clock, "quick", weights, seed, steps=10)
-    steps = max(round(10 * results["own"]["cpu_s"] / probe["cpu_s"]), 1)
-    for arm, has_weights in ARMS.items():
-        initial = weights if has_weights else None
-        results[arm] = run_arm(folder, clock, "quick", initial, seed, steps)
-    return results
+def run_jobs(queue, lsp, weights, out):
+    """Run jobs until there are no more, and append each as a line to the file."""
+    torch.set_num_threads(1)
+    clock = StepClock()
+    for job in iter(queue.get, None):
+        line = json.dumps(run_job(job, lsp, weights, clock)) + "\n"
+        with out.open("a") as file:  # a short line is written in one piece
+            file.write(line)
+        print(line, end="", flush=True)
+
+
+def summarize(out):
+    """Print means, paired differences and in how many seeds `own` is better."""
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    scores = {(row["size"], row["seed"], row["arm"]): 100 * row["AP"] for row in rows}
+    for size in sorted({row["size"] for row in rows}):
+        seeds = sorted({s for n, s, _ in scores if n == size})
+        seeds = [s for s in seeds if all((size, s, arm) in scores for arm in ARMS)]
+        if not seeds:
+            continue
+        by_arm = {arm: np.array([scores[size, s, arm] for s in seeds]) for arm in ARMS}
+        seconds = {
+            arm: np.mean([r["cpu_s"] for r in rows if r["size"] == size and r["arm"] == arm])
+            for arm in ARMS
+        }
+        print(f"{size} people, {len(seeds)} seeds")
+        for arm, values in by_arm.items():
+            difference = by_arm["own"] - values
+            print(
+                f"  {arm:<8} AP {values.mean():5.2f}  {seconds[arm]:6.1f} CPU s  own better in "
+                f"{(difference > 0).sum()} of {len(seeds)}, by {difference.mean():+.2f} "
+                f"({difference.min():+.2f} to {difference.max():+.2f})"
+            )
 
 
 def main():
-    """Run the cells and append each as a line to the file."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--lsp", type=Path, required=True)
-    parser.add_argument("--weights", required=True)
-    parser.add_argument("--sizes", default="40,200,1000")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True)
+    """Run the trainings and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lsp", type=Path, help="Folder with joints.mat and images/.")
+    parser.add_argument("--weights", help="Run on the synthetic data.")
+    parser.add_argument("--sizes", default="40,200,1000", help="People to train on.")
+    parser.add_argument("--seeds", type=int, default=10, help="Seeds of each size.")
+    parser.add_argument("--first-seed", type=int, default=0, help="First of the seeds.")
+    parser.add_argument("--processes", type=int, default=1, help="Trainings at the same time.")
+    parser.add_argument("--out", type=Path, required=True, help="File of the results.")
+    parser.add_argument("--summarize", action="store_true", help="Print the table of --out alone.")
     args = parser.parse_args()
-    torch.set_num_threads(1)
-    clock = StepClock()
-    for seed in range(args.first_seed, args.first_seed + args.seeds):
-        for size in map(int, args.sizes.split(",")):
-            with tempfile.TemporaryDirectory() as folder:
-                data = Path(folder) / "set"
-                cell = run_cell(data, args.lsp, size, seed, args.weights, clock)
-            line = json.dumps({"size": size, "seed": seed, **cell})
-            with args.out.open("a") as file:
-                file.write(line + "\n")
-            print(line, flush=True)
+    if args.summarize:
+        summarize(args.out)
+        return
+    sizes = [int(size) for size in args.sizes.split(",")]
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    for job in plan_jobs(sizes, seeds):
+        queue.put(job)
+    workers = [
+        context.Process(target=run_jobs, args=(queue, args.lsp, args.weights, args.out))
+        for _ in range(args.processes)
+    ]
+    for worker in workers:
+        queue.put(None)
+        worker.start()
+    for worker in workers:
+        worker.join()
+    summarize(args.out)
 
 
 if __name__ == "__main__":

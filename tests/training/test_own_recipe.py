@@ -1,6 +1,7 @@
 """--recipe own: follows the data's size, is printed, and never overrides what the user wrote."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ def test_every_tiny_method_has_the_recipe_and_it_follows_the_size(name):
     recipes = [create_own_recipe(method, OwnData(n, has_weights=True)) for n in sizes]
     steps = [recipe.steps for recipe in recipes]
     batches = [recipe.batch_size for recipe in recipes]
-    assert steps == sorted(steps) and steps[1] < steps[3] and steps[-1] == 2500
+    assert steps == sorted(steps) and steps[1] < steps[3] and steps[-1] == 3000
     assert batches == sorted(batches) and batches[0] < batches[-1]
     # A larger set is visited less often.
     visits = [r.steps * r.batch_size / n for r, n in zip(recipes, sizes, strict=True)]
@@ -31,8 +32,22 @@ def test_every_tiny_method_has_the_recipe_and_it_follows_the_size(name):
     assert recipes[0].backbone_rate == 0 < recipes[1].backbone_rate < 1
     quick = method.recipes["quick"]
     from_nothing = create_own_recipe(method, OwnData(200, has_weights=False))
-    assert from_nothing.learning_rate == quick.learning_rate > recipes[2].learning_rate
+    assert from_nothing.learning_rate == quick.learning_rate == recipes[2].learning_rate
     assert from_nothing.backbone_rate == 1
+    assert from_nothing.augment == quick.augment
+    if method.card.paradigm == "top-down":
+        stronger = recipes[2].augment
+        assert stronger.rotate_deg >= 40 and stronger.scale >= max(0.25, quick.augment.scale)
+
+
+def test_published_weights_are_tuned_more_slowly():
+    method = create_method(TINY)
+    rate = create_own_recipe(method, OwnData(200, has_weights=True)).learning_rate
+    method.card = replace(method.card, checkpoint="published.pth")
+    slower = create_own_recipe(method, OwnData(200, has_weights=True))
+    assert slower.learning_rate < rate
+    from_nothing = create_own_recipe(method, OwnData(200, has_weights=False))
+    assert from_nothing.learning_rate == rate
 
 
 def test_what_the_user_wrote_stays():
@@ -84,7 +99,7 @@ def test_the_command_prints_the_recipe_and_resumes_with_it(eight, tmp_path, caps
     assert "recipe own for 8 samples, from random weights: 2 steps of 4, learning" in printed
     weights = ["--weights", tmp_path / "a", "--out", tmp_path / "b"]
     assert main([*map(str, [*words[:-2], *weights]), "steps=2", "batch_size=4"]) == 0
-    assert "from weights: 2 steps of 4, learning rate 0.002, backbone frozen" in (
+    assert "from weights: 2 steps of 4, learning rate 0.005, backbone frozen" in (
         capsys.readouterr().err
     )
     first, second = (
