@@ -245,5 +245,8 @@ def describe_limit(
         unlimited = name_curve_metrics(counts.compute_curves("coco", None), counts.thresholds)["AP"]
         limited = metrics["coco"]["AP"]
         if unlimited is not None and limited is not None:
-            note += f"; AP would be {unlimited:.4f} without it, {unlimited - limited:+.4f}"
+            change = f"{unlimited - limited:+.4f}"
+            is_same = float(change) == 0
+            note += f"; AP would be {unlimited:.4f} without it"
+            note += ", the same" if is_same else f", {change}"
     return [note]

@@ -10,9 +10,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
+from smallpose.evaluation.analysis.score_quality import Calibration, ScoreBin
 from smallpose.report import figures
 from smallpose.report.dataset_report import count_datasets
 from smallpose.report.figures import DARK, LIGHT
+from smallpose.report.figures.failures import draw_calibration
 from smallpose.report.figures.feature_maps import draw_feature_maps
 from smallpose.report.figures.style import create_axes
 from smallpose.report.inputs.runs import read_runs
@@ -382,3 +384,25 @@ def test_one_drawing_has_outlines_at_the_places_of_the_pixels(tmp_path):
         round(top * 200 / 72), round(left * 200 / 72)
     ]
     assert ink.tolist() == [0x1F, 0x77, 0xB4]  # the marker of the line's first point
+
+
+def make_calibration(scores, error):
+    bins = [
+        ScoreBin(low=s, high=s, score=s, detections=10, correct=share, oks=share)
+        for s, share in zip(scores, (0.2, 0.5, 0.9), strict=True)
+    ]
+    return Calibration(bins=bins, error=error, ap={}, perfect_ap={})
+
+
+def test_scores_of_two_scales_are_drawn_along_their_order():
+    """On one axis of 0 to 400, scores of 0 to 1 would be one vertical line."""
+    shares = make_calibration((0.1, 0.5, 0.9), 0.1)
+    sums = make_calibration((3.0, 90.0, 400.0), None)
+    figure = draw_calibration({"one": shares, "other": sums}, ["#000000", "#ffffff"])
+    (axes,) = figure.axes
+    for line in axes.lines:
+        assert line.get_xdata() == pytest.approx([100 / 6, 50, 500 / 6])
+    assert axes.get_xlim() == (0, 100)
+    assert "scales" in axes.get_xlabel()
+    alone = draw_calibration({"one": shares}, ["#000000"]).axes[0]
+    assert alone.lines[1].get_xdata() == pytest.approx([0.1, 0.5, 0.9])

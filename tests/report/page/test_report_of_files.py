@@ -20,6 +20,7 @@ from smallpose.evaluation.evaluate import evaluate
 from smallpose.io.coco_annotations import read_coco, write_coco
 from smallpose.io.coco_results import read_results, write_results
 from smallpose.report.inputs.scores import group_scores
+from smallpose.report.page.result_figures import make_result_figures
 from smallpose.report.report_data import read_report_data
 from smallpose.report.tables.paper_tables import build_table5
 
@@ -241,3 +242,18 @@ def test_scores_of_real_files_are_those_of_evaluate(real: Path):
     assert run.title == "detections_C"
     assert score.evaluation.protocols == expected.protocols
     assert run.evaluation["protocols"] == expected.protocols
+
+
+def test_the_best_of_many_results_are_drawn_and_titles_count_them(
+    project, files: list[Path], tmp_path: Path
+):
+    """Of six files four fit side by side, whatever their order on the command line."""
+    others = [
+        write_noisy_results(tmp_path / f"{name}.json", project.test, noise, seed)
+        for seed, (name, noise) in enumerate((("c", 0.2), ("d", 0.02), ("e", 0.03), ("f", 0.3)))
+    ]
+    data = read_report_data([files[0], others[3], others[0], *files[1:], *others[1:3]])
+    by_class, *_ = make_result_figures(data, data.scores)
+    assert by_class.title.endswith("(4 of 6 runs)")
+    legend = by_class.draw().axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["good", "bad", "d", "e"]

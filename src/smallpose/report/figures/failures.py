@@ -71,6 +71,9 @@ def draw_joint_failures(failures: Sequence[JointFailure]) -> Figure:
     axes.set_yticks(range(len(joints)), [joint.replace("_", " ") for joint in joints])
     axes.set_xticks(range(len(_COLUMNS)), [label for *_, label in _COLUMNS])
     axes.tick_params(axis="both", labelsize=SMALL_TYPE, length=0, labeltop=True, labelbottom=False)
+    if any(one.pck is not None and one.labelled < _MIN_LABELS for *_, one in cells):
+        note = f"in brackets: of fewer than {_MIN_LABELS} labels"
+        axes.set_xlabel(note, size=SMALL_TYPE, color=LIGHT.muted)
     return apply_theme(figure)
 
 
@@ -156,7 +159,10 @@ def draw_calibration(calibrations: Mapping[str, Calibration], colours: Sequence[
     figure, axes = create_axes(5.8, 3.6)
     known = {name: one for name, one in calibrations.items() if one.bins}
     ends = [end for one in known.values() for b in one.bins for end in (b.low, b.high)]
-    is_share = all(one.error is not None for one in known.values())
+    has_error = [one.error is not None for one in known.values()]
+    is_share = all(has_error)
+    # Scores of two scales have no common axis, but their order has.
+    is_ranked = any(has_error) and not is_share
     if is_share:
         axes.plot([0, 1], [0, 100], color=LIGHT.muted, lw=1, ls=(0, (4, 3)), zorder=1)
     for (name, one), colour in zip(calibrations.items(), colours, strict=True):
@@ -164,7 +170,7 @@ def draw_calibration(calibrations: Mapping[str, Calibration], colours: Sequence[
             continue
         error = f" (error {one.error:.2f})" if one.error is not None else ""
         axes.plot(
-            [b.score for b in one.bins],
+            _compute_ranks(one) if is_ranked else [b.score for b in one.bins],
             [100 * b.correct for b in one.bins],
             color=colour,
             lw=2,
@@ -174,10 +180,21 @@ def draw_calibration(calibrations: Mapping[str, Calibration], colours: Sequence[
             zorder=3,
         )
     low, high = (0.0, 1.0) if is_share else (min(ends, default=0.0), max(ends, default=1.0))
-    axes.set(xlim=(low, high or 1.0), ylim=(0, 102), xlabel="score of the detections")
+    label = "score of the detections"
+    if is_ranked:
+        low, high = 0.0, 100.0
+        label = "detections with a lower score, % (the scales of the scores differ)"
+    axes.set(xlim=(low, high or 1.0), ylim=(0, 102), xlabel=label)
     axes.set_ylabel("right (OKS ≥ 0.5), %")
     add_legend_above(axes)
     return apply_theme(figure)
+
+
+def _compute_ranks(calibration: Calibration) -> list[float]:
+    """Return the share of detections, in percent, below the middle of each bin."""
+    counts = np.array([b.detections for b in calibration.bins], dtype=np.float64)
+    middles: list[float] = (100 * (np.cumsum(counts) - counts / 2) / counts.sum()).tolist()
+    return middles
 
 
 def draw_density_axes(breakdown: DensityBreakdown) -> Figure:

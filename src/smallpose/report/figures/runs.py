@@ -26,6 +26,8 @@ from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import Scored
 from smallpose.report.tables.paper_tables import Runs, group_runs
 
+MAX_BANDS = 3  # curves with pale areas for their intervals; of more, these hide each other
+
 
 def draw_ap_by_class(
     runs: Runs, protocol: str = "coco", styles: Sequence[SeriesStyle] = ()
@@ -142,7 +144,7 @@ def draw_gains(pairs: Mapping[str, tuple[Scored, Scored]], protocol: str = "coco
 def draw_detection_rate(
     curves: Mapping[str, DetectionCurve], styles: Sequence[SeriesStyle]
 ) -> Figure:
-    """Draw the share of people detected against their height in the image."""
+    """Draw the share of people detected against their height, of a few curves with intervals."""
     figure, axes = create_axes(5.8, 3.4)
     tops: list[float] = []
     for (name, curve), style in zip(curves.items(), styles, strict=True):
@@ -150,7 +152,8 @@ def draw_detection_rate(
         error = 2 * np.sqrt(curve.share * (1 - curve.share) / np.maximum(curve.people, 1))
         low, high = np.clip(curve.share - error, 0, 1), np.clip(curve.share + error, 0, 1)
         tops.append(100 * high.max(initial=0.0))
-        axes.fill_between(curve.x, 100 * low, 100 * high, color=style.colour, alpha=0.16, lw=0)
+        if len(curves) <= MAX_BANDS:
+            axes.fill_between(curve.x, 100 * low, 100 * high, color=style.colour, alpha=0.16, lw=0)
         axes.plot(
             curve.x,
             100 * curve.share,

@@ -37,7 +37,7 @@ MEANINGS = {
     "AR": "average recall",
 }
 _NOTE = (
-    "In brackets: 95 % intervals by a bootstrap over images (or videos). A row is behind the "
+    "The intervals are 95 % ones by a bootstrap over images (or videos). A row is behind the "
     "leader when the paired difference on the same images has p < .05, corrected by Holm over all "
     "rows; otherwise these images cannot tell the two apart. The leader was chosen because its "
     "score is the highest, so that its own score is a little too high. What rows were trained on "

@@ -24,7 +24,8 @@ _ALT = (
 _NOTE = (
     "Points are at the mean of their bin. Bins have equally many people, and those of a wide range "
     "of heights are split. AP by protocol owned, so that each false positive counts in one bin. "
-    "Pale areas are 95 % intervals over images or videos; AP has none along the density of medium "
+    "Pale areas are 95 % intervals over images or videos, of two runs where more than three are "
+    "shown: a click on a name hides a run. AP has none along the density of medium "
     "and large people, pixels per joint and labelled share. The triangle marks the height from "
     "which half of the people are detected, with its interval. People of different heights differ "
     "in crowding, source and box as well: smallpose resolution shows the same people at falling "
@@ -65,10 +66,16 @@ def build_curve_section(
         "curves_runs": curves["runs"],
         "curves_alt": _ALT,
         "curves_table": Markup(build_curve_table(curves["runs"]).to_html()),
-        "curves_note": _NOTE + describe_partial_boxes(curves["runs"][0]["along"]["all"]["height"]),
+        "curves_note": _describe_part(len(runs), len(summary.runs))
+        + _NOTE
+        + describe_partial_boxes(curves["runs"][0]["along"]["all"]["height"]),
     }
     indices = [run.index for run in runs]
     return CurveSection(values, dict(zip(indices, computed.density, strict=False)))
+
+
+def _describe_part(num_shown: int, num_runs: int) -> str:
+    return f"The best {num_shown} of {num_runs} runs. " if num_shown < num_runs else ""
 
 
 def build_curve_table(runs: Sequence[Mapping[str, Any]]) -> Table:

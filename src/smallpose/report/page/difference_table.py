@@ -57,7 +57,7 @@ def _format_table(
         for cause in CAUSES
     ]
     rows.append(("difference", *(_to_points(one.difference, None) for one in split.metrics)))
-    rest = "In brackets: 95 % intervals over images or videos."
+    rest = "The intervals are 95 % ones over images or videos."
     if not has_intervals:
         rest = "smallpose compare adds 95 % intervals."
     if best.num_seeds > 1 or rival.num_seeds > 1:

@@ -35,6 +35,7 @@ from smallpose.report.figures.failures import (
 )
 from smallpose.report.inputs.run_labels import label_run
 from smallpose.report.inputs.scores import RunScore
+from smallpose.report.page.result_figures import describe_part
 from smallpose.report.page.summary import choose_styles
 from smallpose.report.report_data import ReportData
 
@@ -97,7 +98,8 @@ def report_quality(data: ReportData, scores: Mapping[int, RunScore]) -> QualityR
         ),
         FigureSpec(
             name="calibration",
-            title="How often detections are right, by score",
+            title="How often detections are right, by score"
+            + describe_part(len(shown), len(ranked)),
             alt="Share of detections that are right against their score: "
             + "; ".join(_describe_calibration(name, one) for name, one in calibrations.items()),
             draw=partial(draw_calibration, calibrations, [styles[index].colour for index in shown]),

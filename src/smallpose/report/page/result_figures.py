@@ -24,9 +24,10 @@ def make_result_figures(data: ReportData, scores: Mapping[int, RunScore]) -> lis
     if any(group.first_run.setting == "A" for group in groups):
         # Beside A, B is drawn on the same 17 joints.
         groups = [group.on_coco17() or group for group in groups]
-    specs = [_make_class_figure(groups, "coco", styles)]
+    part = describe_part(len(groups), len(_list_groups(data, scores)))
+    specs = [_make_class_figure(groups, "coco", styles, part)]
     if any("owned" in group.protocols() for group in groups):
-        specs.append(_make_class_figure(groups, "owned", styles))
+        specs.append(_make_class_figure(groups, "owned", styles, part))
     pairs = _pair_settings(data, scores)
     if len(pairs) > 1:
         specs.append(_make_gains_figure(pairs))
@@ -42,7 +43,10 @@ def _get_styles(data: ReportData, groups: Sequence[SeedGroup]) -> list[figures.S
 
 
 def _make_class_figure(
-    groups: Sequence[SeedGroup], protocol: str, styles: Sequence[figures.SeriesStyle]
+    groups: Sequence[SeedGroup],
+    protocol: str,
+    styles: Sequence[figures.SeriesStyle],
+    part: str,
 ) -> FigureSpec:
     is_owned = protocol == "owned"
     is_on_17 = any(group.first_run.setting == "B17" for group in groups)
@@ -50,7 +54,7 @@ def _make_class_figure(
     descriptions = "; ".join(_describe_group(group, groups, protocol) for group in groups)
     return FigureSpec(
         name="fig5_ap_by_class" + ("_owned" if is_owned else ""),
-        title=f"{title}, protocol {protocol}",
+        title=f"{title}, protocol {protocol}{part}",
         alt=f"AP ({protocol}) in points by class: {descriptions}",
         draw=partial(figures.draw_ap_by_class, groups, protocol, styles),
     )
@@ -84,7 +88,7 @@ def _make_height_figure(data: ReportData, test: Instances) -> FigureSpec:
     ]
     return FigureSpec(
         name="detected_by_height",
-        title="Share of people detected by height",
+        title="Share of people detected by height" + describe_part(len(best), len(data.ranked)),
         alt="Share of people detected (OKS ≥ 0.5) by height: " + "; ".join(descriptions),
         draw=partial(figures.draw_detection_rate, curves, [styles[index] for index in best]),
     )
@@ -93,16 +97,30 @@ def _make_height_figure(data: ReportData, test: Instances) -> FigureSpec:
 def _choose_groups(data: ReportData, scores: Mapping[int, RunScore]) -> list[SeedGroup]:
     """Choose the runs on the set whose bars fit side by side, seeds in one group.
 
-    These are all trained ones, or those of the best method.
+    These are all trained ones, or the best of those of the best method.
     """
-    all_groups = group_scores(data.runs, scores)
-    on_set = [group for group in all_groups if group.first_run.data == data.data]
-    trained = [group for group in on_set if not group.first_run.is_untrained]
-    groups = trained or on_set or all_groups
+    groups = _list_groups(data, scores)
     if len(groups) <= MAX_BARS:
         return groups
     best = data.runs[data.best].method
-    return [group for group in groups if group.first_run.method == best][:MAX_BARS]
+    groups = [group for group in groups if group.first_run.method == best]
+    place = {id(data.runs[index]): place for place, index in enumerate(data.ranked)}
+    ranked = sorted(groups, key=lambda group: place.get(id(group.first_run), len(place)))
+    chosen = {id(group) for group in ranked[:MAX_BARS]}
+    return [group for group in groups if id(group) in chosen]
+
+
+def _list_groups(data: ReportData, scores: Mapping[int, RunScore]) -> list[SeedGroup]:
+    """List the trained runs on the set, or all of them where none is, seeds in one group."""
+    all_groups = group_scores(data.runs, scores)
+    on_set = [group for group in all_groups if group.first_run.data == data.data]
+    trained = [group for group in on_set if not group.first_run.is_untrained]
+    return trained or on_set or all_groups
+
+
+def describe_part(num_shown: int, num_runs: int) -> str:
+    """Say in a title that not all runs are in its figure; "" where they are."""
+    return f" ({num_shown} of {num_runs} runs)" if num_shown < num_runs else ""
 
 
 def _pair_settings(

@@ -43,10 +43,16 @@ def flatten_facts(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str,
         if isinstance(value, Mapping):
             lines += flatten_facts(value, f"{name}.")
         elif isinstance(value, list | tuple):
-            lines.append((name, ", ".join(str(v) for v in value)))
+            lines.append((name, ", ".join(_format_fact(v) for v in value)))
         elif value not in (None, ""):
-            lines.append((name, str(value)))
+            lines.append((name, _format_fact(value)))
     return lines
+
+
+def _format_fact(value: Any) -> str:
+    """Format a value, whole numbers without a fraction."""
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value)) if is_whole else str(value)
 
 
 def _format_duration(seconds: float | None) -> str | None:

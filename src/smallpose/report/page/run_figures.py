@@ -23,6 +23,7 @@ from smallpose.report.inputs.runs import Run
 from smallpose.report.inputs.scores import RunScore, SeedGroup
 from smallpose.report.latency import Latency
 from smallpose.report.page.curves import NUM_BINS, NUM_RESAMPLES
+from smallpose.report.page.result_figures import describe_part
 
 MAX_CURVES = 6  # that can be told apart in one figure
 
@@ -60,7 +61,8 @@ def make_density_figure(
     return [
         FigureSpec(
             name="fig4a_ap_against_density",
-            title="AP against keypoint density, protocol owned",
+            title="AP against keypoint density, protocol owned"
+            + describe_part(len(best), len(trained)),
             alt="AP (owned) of small people, from the lowest density to the highest: "
             + descriptions,
             draw=partial(

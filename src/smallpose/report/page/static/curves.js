@@ -1,5 +1,6 @@
 // AP and the share detected along height, density and crowding: lines can be hidden, values are read
 // with the pointer or the arrow keys. Drawn at the available width, so that text keeps its size.
+const MAX_BANDS = 3; // runs with an area for their interval; of more, the first two
 const curvesData = document.getElementById("curves-data");
 if (curvesData) drawCurves(JSON.parse(curvesData.textContent));
 
@@ -90,7 +91,8 @@ function drawCurves({ axes, runs, selections, ceilings }) {
     if (measure === "share" && scales.top > 50) drawHalfLine(scales);
     shown.forEach((run) => drawHalf(scales, run));
     if (measure === "ap") drawCeiling(scales);
-    shown.forEach((run) => drawRun(scales, run));
+    // Areas of more runs hide each other.
+    shown.forEach((run, i) => drawRun(scales, run, shown.length <= MAX_BANDS || i < 2));
     const isHeight = axis.key === "height";
     halves.textContent = isHeight ? shown.map((run) => describeHalf(run)).join(" · ") : "";
     updateReadout(scales);
@@ -174,10 +176,10 @@ function drawCurves({ axes, runs, selections, ceilings }) {
     return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
   }
 
-  function drawRun({ x, y }, run) {
+  function drawRun({ x, y }, run, hasBand) {
     const bins = listBins(run);
     const withInterval = bins.filter((bin) => bin.lower !== null);
-    if (withInterval.length > 1) {
+    if (hasBand && withInterval.length > 1) {
       const upper = withInterval.map((bin) => `${x(bin.middle)},${y(bin.upper)}`);
       const lower = withInterval.map((bin) => `${x(bin.middle)},${y(bin.lower)}`).reverse();
       addNode("polygon", { points: [...upper, ...lower].join(" "), fill: run.colour, class: "band" });
