@@ -34,7 +34,7 @@ WEIGHTS = describe_weights(
     numbers_sha256="15e9a22e499fe09307b077ee9bd37939987a5e20acb1a17506ccdf1cb72cd433",
     source="PoseNet MobileNetV1 0.75, Google (github.com/tensorflow/tfjs-models)",
 )
-LONG_SIDE = 513  # px to which the longer side of an image is resized
+LONG_SIDE = 641  # px to which the longer side of an image is resized
 
 
 class PoseNet(FullImageMethod):

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from smallpose.core.errors import InputError
 from smallpose.external.tfjs.graph import Graph, Node
 
-OPSET = 18  # the first whose Resize takes some of the axes
+OPSET = 17
 _TYPES = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.int32): TensorProto.INT32}
 _TO_NCHW = (0, 3, 1, 2)
 _TO_NHWC = (0, 2, 3, 1)
@@ -183,13 +183,14 @@ def _convert_resize(builder: _Builder, node: Node) -> None:
     if node.attributes.get("align_corners"):
         mode = "align_corners"
     image = builder.add("Transpose", [node.inputs[0]], perm=_TO_NCHW)
+    # Sizes of all four axes: onnxruntime 1.30 mistakes those of two when it moves transpositions.
+    first = builder.add_indices([0])
+    second = builder.add_indices([2])
+    kept = builder.add("Slice", [builder.add("Shape", [image]), first, second])
     size = builder.add_indices(builder.get_constant(node, 1))
+    sizes = builder.add("Concat", [kept, size], axis=0)
     value = builder.add(
-        "Resize",
-        [image, "", "", size],
-        mode="linear",
-        coordinate_transformation_mode=mode,
-        axes=[2, 3],
+        "Resize", [image, "", "", sizes], mode="linear", coordinate_transformation_mode=mode
     )
     builder.add("Transpose", [value], node.name, perm=_TO_NHWC)
 
