@@ -233,7 +233,7 @@ def test_our_matching_runs_without_records_where_nothing_is_replaced(datasets, m
     dataset = datasets[0]
     with smallpose.patch_pycocotools():
         monkeypatch.setattr("smallpose.evaluation.cocoeval.accumulate_records", None)
-        monkeypatch.setattr("smallpose.evaluation.cocoeval.make_record", None)
+        monkeypatch.setattr("smallpose.evaluation.cocoeval_category.make_record", None)
         run_quietly(run_like_torchmetrics, dataset, "keypoints")
 
 

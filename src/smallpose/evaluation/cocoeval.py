@@ -16,37 +16,33 @@ assigns `ious` or `evalImgs`, what it says is used.
 import copy
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from smallpose.core.errors import InputError
+from smallpose.evaluation.cocoeval_category import Category
+from smallpose.evaluation.cocoeval_params import (
+    Params,
+    find_positions,
+    is_changed,
+    list_categories,
+)
 from smallpose.evaluation.cocoeval_records import (
     ResultList,
     accumulate_records,
     collect_areas,
     collect_poses,
-    concat_curves,
     count_keypoints,
     get_area,
     make_record,
     match_image,
 )
-from smallpose.evaluation.matching.arrays import Floats, ImageGroups, Ints
-from smallpose.evaluation.matching.greedy import MAX_THRESHOLDS, match_detections, match_greedily
-from smallpose.evaluation.matching.image_groups import group_rows
-from smallpose.evaluation.matching.oks import compute_oks, find_candidates
-from smallpose.evaluation.scoring.precision_recall import (
-    RECALLS,
-    THRESHOLDS,
-    Curves,
-    average_valid,
-    compute_curves,
-)
+from smallpose.evaluation.matching.oks import compute_oks
+from smallpose.evaluation.scoring.precision_recall import Curves, average_valid
 from smallpose.evaluation.wholebody import (
     PART_TYPES,
-    get_part_sigmas,
     has_scored_joint,
     require_part_fields,
     take_part_of_people,
@@ -55,29 +51,6 @@ from smallpose.evaluation.wholebody import (
 
 CROWD_LIMITS = (0.2, 0.8)  # of easy and medium in xtcocotools' summary
 _REPLACEABLE = ("_prepare", "computeOks", "evaluateImg")
-
-
-class Params:
-    """pycocotools' parameters of a keypoint evaluation, under their own names."""
-
-    def __init__(self, iouType: str = "keypoints") -> None:
-        if iouType not in ("keypoints", "keypoints_crowd", *PART_TYPES):
-            raise InputError(
-                f"COCOeval, iouType {iouType!r}",
-                "only keypoints are scored",
-                "use pycocotools for others",
-            )
-        self.iouType = iouType
-        self.imgIds: list[int] = []
-        self.catIds: list[int] = []
-        self.iouThrs = THRESHOLDS.copy()
-        self.recThrs = RECALLS.copy()
-        self.maxDets = [20]
-        self.areaRng: list[Any] = [[0, 1e5**2], [32**2, 96**2], [96**2, 1e5**2]]
-        self.areaRngLbl = ["all", "medium", "large"]
-        self.useCats = 1
-        self.useSegm = None
-        self.kpt_oks_sigmas = get_part_sigmas(iouType)
 
 
 class COCOeval:
@@ -113,7 +86,7 @@ class COCOeval:
         self._gts: dict[tuple[Any, Any], list[Any]] = defaultdict(list)
         self._dts: dict[tuple[Any, Any], list[Any]] = defaultdict(list)
         self._paramsEval: Any = {}
-        self._categories: list[_Category] = []
+        self._categories: list[Category] = []
         self._records: Any = None
         self._matrices: Any = None
         if cocoGt is not None:
@@ -134,7 +107,7 @@ class COCOeval:
         self._matrices = None
         if any(_is_replaced(self, name) for name in _REPLACEABLE):
             self._categories = []
-            categories = _list_categories(p)
+            categories = list_categories(p)
             self.ious = {(i, c): self.computeOks(i, c) for i in p.imgIds for c in categories}
             self.evalImgs = [
                 self.evaluateImg(image, category, area_range, p.maxDets[-1])
@@ -143,7 +116,10 @@ class COCOeval:
                 for image in p.imgIds
             ]
         else:
-            self._categories = [_Category(self, category) for category in _list_categories(p)]
+            self._categories = [
+                Category(p, category, self._gts, self._dts, self.use_area)
+                for category in list_categories(p)
+            ]
             self._records = None
         self._paramsEval = copy.deepcopy(p)
         print(f"DONE (t={time.time() - started:0.2f}s).")
@@ -229,7 +205,7 @@ class COCOeval:
         if self._records is None and not self._categories:
             print("Please run evaluate() first")
         p = self.params if p is None else p
-        sizes = (len(p.iouThrs), len(p.recThrs), len(_list_categories(p)))
+        sizes = (len(p.iouThrs), len(p.recThrs), len(list_categories(p)))
         shape = (*sizes, len(p.areaRng), len(p.maxDets))
         precision, scores = -np.ones(shape), -np.ones(shape)
         recall = -np.ones((shape[0], *shape[2:]))
@@ -252,7 +228,7 @@ class COCOeval:
 
         Each comes with its positions in the arrays of `eval`.
         """
-        if self._records is None and not _is_changed(p, self._paramsEval):
+        if self._records is None and not is_changed(p, self._paramsEval):
             for k, category in enumerate(self._categories):
                 for m, max_detections in enumerate(p.maxDets):
                     for a, curves in enumerate(category.compute_curves(max_detections, p.recThrs)):
@@ -261,9 +237,9 @@ class COCOeval:
         evaluated, records = self._paramsEval, self.evalImgs
         if not len(records):
             return
-        categories = _find_positions(_list_categories(p), _list_categories(evaluated))
-        ranges = _find_positions(*(list(map(tuple, q.areaRng)) for q in (p, evaluated)))
-        images = _find_positions(p.imgIds, evaluated.imgIds)
+        categories = find_positions(list_categories(p), list_categories(evaluated))
+        ranges = find_positions(*(list(map(tuple, q.areaRng)) for q in (p, evaluated)))
+        images = find_positions(p.imgIds, evaluated.imgIds)
         limits = [n for n in p.maxDets if n in set(evaluated.maxDets)]
         num_ranges, num_images = len(evaluated.areaRng), len(evaluated.imgIds)
         for k, category_row in enumerate(categories):
@@ -312,7 +288,7 @@ class COCOeval:
         for index, name in enumerate(("easy", "medium", "hard")):
             some = copy.copy(p)
             some.imgIds = [image for image in p.imgIds if level[image] == index]
-            shape = (len(p.iouThrs), len(p.recThrs), len(_list_categories(p)), len(p.maxDets))
+            shape = (len(p.iouThrs), len(p.recThrs), len(list_categories(p)), len(p.maxDets))
             precision = -np.ones(shape)
             for (k, a, m), curves in self._compute_curves(some):
                 if a == 0:
@@ -375,153 +351,3 @@ def _is_replaced(scorer: COCOeval, name: str) -> bool:
     """Return whether a subclass or the script has put a method of its own in place of ours."""
     method = getattr(scorer, name)
     return getattr(method, "__func__", method) is not getattr(COCOeval, name)
-
-
-def _list_categories(p: Params) -> list[Any]:
-    """List the categories that are scored apart; -1 stands for all of them together."""
-    return list(p.catIds) if p.useCats else [-1]
-
-
-def _is_changed(p: Params, evaluated: Any) -> bool:
-    """Return whether other images, categories, ranges or limits are wanted than were evaluated."""
-    return not (
-        hasattr(evaluated, "imgIds")  # no parameters before `evaluate`
-        and _list_categories(p) == _list_categories(evaluated)
-        and list(p.imgIds) == list(evaluated.imgIds)
-        and list(p.maxDets) == list(evaluated.maxDets)
-        and np.array_equal(p.areaRng, evaluated.areaRng)
-        and np.array_equal(p.iouThrs, evaluated.iouThrs)
-    )
-
-
-def _find_positions(wanted: Sequence[Any], evaluated: Sequence[Any]) -> list[int]:
-    """Return the positions of the wanted values among the evaluated ones, without unknown ones."""
-    if list(wanted) == list(evaluated):  # also where one is there twice
-        return list(range(len(evaluated)))
-    position = {value: i for i, value in enumerate(evaluated)}
-    return [position[value] for value in wanted if value in position]
-
-
-class _Category:
-    """The columns of one category, matched."""
-
-    def __init__(self, scorer: COCOeval, category: Any) -> None:
-        p = copy.deepcopy(scorer.params)
-        self.p, self.category = p, category
-        categories = [category] if p.useCats else p.catIds
-        keys = [(image, c) for image in p.imgIds for c in categories]
-        gts = [gt for key in keys for gt in scorer._gts.get(key, ())]
-        dts = [dt for key in keys for dt in scorer._dts.get(key, ())]
-        self.gt_ids, self.dt_ids = [gt["id"] for gt in gts], [dt["id"] for dt in dts]
-        self.scores = np.array([dt["score"] for dt in dts], dtype=np.float64)
-        self.groups = _group_records(p, gts, dts, self.scores)
-        self.poses = collect_poses(p.kpt_oks_sigmas, gts, dts, scorer.use_area)
-        is_ignored = np.array([bool(gt["ignore"]) for gt in gts], dtype=bool)
-        low, high = np.array([r[:2] for r in p.areaRng], dtype=np.float64).T[:, :, None]
-        area = self.poses.area
-        self.classes = (area >= low) & (area <= high) & ~is_ignored
-        area = collect_areas(dts)[self.groups.detections]
-        self.is_in_range = (area >= low) & (area <= high)
-        self.thresholds = np.asarray(p.iouThrs, dtype=np.float64)
-        self.slices = [
-            slice(i, i + MAX_THRESHOLDS) for i in range(0, len(self.thresholds), MAX_THRESHOLDS)
-        ]
-        self.matches = [
-            match_detections(self.groups, self.poses, self.classes, self.thresholds[some])
-            for some in self.slices
-        ]
-
-    def compute_curves(self, max_detections: int, recalls: Floats) -> Iterator[Curves]:
-        """Yield the curves of each area range."""
-        scores = self.scores[self.groups.detections]
-        order = np.argsort(-scores, kind="stable")
-        order = order[self.groups.rank[order] < max_detections]
-        for a, is_member in enumerate(self.classes):
-            parts = []
-            for matches, some in zip(self.matches, self.slices, strict=True):
-                is_unmatched = ~(matches.true_positives[a] | matches.ignored[a])
-                parts.append(
-                    compute_curves(
-                        order,
-                        scores,
-                        true_positives=matches.true_positives[a],
-                        false_positives=is_unmatched * self.is_in_range[a],
-                        num_people=int(np.count_nonzero(is_member)),
-                        num_thresholds=len(self.thresholds[some]),
-                        recalls=recalls,
-                    )
-                )
-            yield concat_curves(parts)
-
-    def _get_detections(self, image: int) -> Ints:
-        """Return positions in the groups of an image's detections."""
-        first, last = np.searchsorted(self.groups.detection_image, [image, image + 1])
-        return np.arange(first, last)
-
-    def _get_people(self, image: int) -> Ints:
-        """Return rows of an image's people."""
-        start = self.groups.people_start
-        return self.groups.people[start[image] : start[image + 1]]
-
-    def compute_matrices(self) -> dict[tuple[int, int], Any]:
-        """Return OKS matrices as pycocotools keeps them: an empty list where a side is empty."""
-        matrices: dict[tuple[int, int], Any] = {}
-        poses = self.poses
-        for index, image in enumerate(self.p.imgIds):
-            d, g = self.groups.detections[self._get_detections(index)], self._get_people(index)
-            matrices[image, self.category] = []
-            if len(d) and len(g):
-                matrices[image, self.category] = compute_oks(
-                    poses.detections[d],
-                    poses.keypoints[g],
-                    poses.boxes_xywh[g],
-                    poses.area[g],
-                    poses.sigmas,
-                )
-        return matrices
-
-    def make_records(self) -> Iterable[dict[str, Any] | None]:
-        """Yield pycocotools' `evalImgs` of this category."""
-        shape = (len(self.classes), len(self.thresholds), len(self.groups.detections))
-        partner = np.full(shape, -1, dtype=np.intp)
-        candidates = find_candidates(self.groups, self.poses, float(self.thresholds.min()))
-        for some in self.slices:
-            match_greedily(
-                candidates,
-                self.groups.rank,
-                self.classes,
-                self.poses.is_crowd,
-                self.thresholds[some],
-                partner[:, some],
-            )
-        for a in range(len(self.classes)):
-            for index, image in enumerate(self.p.imgIds):
-                yield self._make_record(a, index, image, partner[a])
-
-    def _make_record(self, a: int, index: int, image: int, partner: Ints) -> dict[str, Any] | None:
-        d, g = self._get_detections(index), self._get_people(index)
-        if not len(d) and not len(g):
-            return None
-        position = np.full(len(self.gt_ids) + 1, -1, dtype=np.intp)
-        position[g] = np.arange(len(g))
-        rows = self.groups.detections[d].tolist()
-        return make_record(
-            image=image,
-            category=self.category,
-            area_range=self.p.areaRng[a],
-            max_detections=self.p.maxDets[-1],
-            gt_ids=[self.gt_ids[row] for row in g.tolist()],
-            dt_ids=[self.dt_ids[row] for row in rows],
-            scores=self.scores[rows].tolist(),
-            is_member=self.classes[a][g],
-            is_in_range=self.is_in_range[a, d],
-            partner=position[partner[:, d]],
-        )
-
-
-def _group_records(p: Params, gts: list[Any], dts: list[Any], scores: Floats) -> ImageGroups:
-    # By a dict, since ids may be text.
-    index = {image: i for i, image in enumerate(p.imgIds)}
-    people_image = np.array([index[g["image_id"]] for g in gts], dtype=np.intp)
-    detection_image = np.array([index[d["image_id"]] for d in dts], dtype=np.intp)
-    return group_rows(np.arange(len(index)), people_image, detection_image, scores, p.maxDets[-1])
