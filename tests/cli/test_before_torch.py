@@ -54,14 +54,14 @@ CALLS = {
     "predict hrnet_w32 good --weights bad.safetensors --out f.json": "not a valid safetensors file",
     "predict run21 --data set3/annotations/train.json --images set3/images --out f.json": "the "
     "method's smallpose21 lacks joints of the file: a, b, c; add --own-joints",
-    "train simple_baseline_r18_tiny --data set21 --out r --weights run17": "--weights run17: has 17 "
-    "joints (coco17), and 21 are trained; add --adapt",
+    "train simple_baseline_r18_tiny --data set21 --out r --weights run17": "--weights run17: has "
+    "17 joints (coco17), and 21 are trained; add --adapt",
     "train simple_baseline_r18_tiny --data set21 --out r --weights rtmo": "weights of rtmo_tiny, n",
     "export rtmo_tiny --to onnx --weights run21 --out o": "weights of simple_baseline_r18_tiny, no",
     # Images.
     "predict run21 bad.jpg --out f.json": "bad.jpg: not an image",
-    "predict run21 --data set21/annotations/train.json --images empty --out f.json": "1 of 1 images "
-    "cannot be read, more than 0.1%: they are not there (first: a.jpg); name the folder",
+    "predict run21 --data set21/annotations/train.json --images empty --out f.json": "1 of 1 "
+    "images cannot be read, more than 0.1%: they are not there (first: a.jpg); name the folder",
     # Kinds of methods.
     "predict rtmo good --boxes t.json --out f.json": "detects people itself and takes no boxes",
     "predict run21 good --tile 100 --out f.json": "is a top-down method; --max-people, --score-ab",

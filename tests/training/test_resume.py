@@ -138,7 +138,7 @@ def test_options_survive_the_file_and_missing_ones_have_their_defaults(tmp_path)
 
 def test_resume_without_a_run_asks_for_what_is_missing(tmp_path, capsys):
     assert run_train("--out", tmp_path / "new", "--resume") == 2
-    assert "the following arguments are required: METHOD" in capsys.readouterr().err
+    assert "no such run; check the path, or begin the run with METHOD" in capsys.readouterr().err
     assert run_train(TINY, "--out", tmp_path / "new", "--resume") == 2
     assert "--data SET is missing" in capsys.readouterr().err
 

@@ -91,8 +91,9 @@ def refuse_other_weights(
 def _get_joints(card: Mapping[str, Any]) -> tuple[str, ...] | None:
     skeleton = card.get("skeleton")
     joints = skeleton.get("joints") if isinstance(skeleton, Mapping) else None
-    is_list = isinstance(joints, list) and joints and all(isinstance(one, str) for one in joints)
-    return tuple(joints) if is_list and len(set(joints)) == len(joints) else None
+    if not isinstance(joints, list) or not all(isinstance(one, str) for one in joints):
+        return None
+    return tuple(joints) if joints and len(set(joints)) == len(joints) else None
 
 
 def refuse_unknown_fields(method: str, overrides: Iterable[tuple[str, str]]) -> None:

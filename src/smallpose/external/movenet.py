@@ -20,7 +20,7 @@ from smallpose.external.litert import create_interpreter, run_interpreter
 from smallpose.external.package_weights import PackageMember, PackageWeights, find_weights
 from smallpose.methods.base import MethodCard
 from smallpose.methods.full_image import Detections, FullImageMethod
-from smallpose.models.codecs.nms import oks_nms
+from smallpose.models.codecs.view_suppression import ViewDetections, suppress_people_of_other_views
 from smallpose.system.packages import require_packages
 
 Floats = NDArray[np.float64]
@@ -88,10 +88,16 @@ class MoveNet(FullImageMethod):
     def _detect_people(self, image: ImageArray) -> Detections:
         passes = [self._run_pass(image, side) for side in PASSES]
         merged = Detections(*(torch.cat(column) for column in zip(*passes, strict=True)))
-        points = merged.keypoints.numpy()
-        area = (points.max(axis=1) - points.min(axis=1)).prod(axis=1)
-        sigmas = self.skeleton.sigmas
-        kept = oks_nms(points, merged.scores.numpy(), area, sigmas, _DUPLICATE_OKS)
+        pass_rows = np.repeat(np.arange(len(passes)), [len(one.scores) for one in passes])
+        detections = ViewDetections(
+            points=merged.keypoints.numpy(),
+            corners=merged.boxes_xyxy.numpy(),
+            view_rows=pass_rows,
+            location_error=np.zeros(len(pass_rows)),
+            sigmas=self.skeleton.sigmas,
+        )
+        order = np.argsort(-merged.scores.numpy(), kind="stable")
+        kept = suppress_people_of_other_views(detections, order, _DUPLICATE_OKS)
         self.count_candidates(len(kept))
         rows = torch.from_numpy(kept[: self.max_people])
         return Detections(*(column[rows] for column in merged))

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from smallpose.methods.full_image import Detections, FullImageMethod
+from smallpose.models.codecs.view_suppression import ViewDetections, suppress_people_of_other_views
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -88,40 +89,16 @@ def merge_views(parts: Sequence[Detections], views: Sequence[View], sigmas: Floa
     is_preferred = (corners[:, 2:] - corners[:, :2]).max(axis=1) <= overlap
     scores = merged.scores.numpy()
     order = np.lexsort((-scores, np.where(is_preferred, network_px, np.inf)))
-    kept = _suppress_people_of_other_views(
-        merged.keypoints.numpy(), order, view_rows, network_px, sigmas
+    candidates = ViewDetections(
+        points=merged.keypoints.numpy(),
+        corners=corners,
+        view_rows=view_rows,
+        location_error=LOCATION_ERROR * network_px,
+        sigmas=sigmas,
     )
+    kept = suppress_people_of_other_views(candidates, order, OKS_THRESHOLD)
     kept = kept[np.argsort(-scores[kept], kind="stable")]
     return take_rows(merged, torch.from_numpy(kept))
-
-
-def _suppress_people_of_other_views(
-    points: Floats, order: Rows, view_rows: Rows, network_px: Floats, sigmas: Floats
-) -> Rows:
-    """Return the people to keep: each drops those after them whose OKS is above the threshold.
-
-    The OKS of people in different views allows for the location error of the coarser view. In one
-    view people are as distinct as the method says.
-
-    Args:
-        points: (d, k, 2) px of the image.
-        order: (d,) rows, the preferred first.
-        view_rows, network_px: (d,) of each person.
-    """
-    area = np.ptp(points, axis=1).prod(axis=1)
-    kept: list[int] = []
-    while len(order):
-        best = int(order[0])
-        order = order[1:]
-        kept.append(best)
-        error = LOCATION_ERROR * np.maximum(network_px[order], network_px[best])
-        error[view_rows[order] == view_rows[best]] = 0
-        mean_area = (area[order] + area[best]) / 2 + np.spacing(1)
-        variance = np.square(2 * sigmas) * mean_area[:, None] + np.square(error)[:, None]
-        squared_distance = np.square(points[order] - points[best]).sum(axis=2)  # (d, k)
-        oks = np.exp(-squared_distance / variance / 2).mean(axis=1)
-        order = order[oks <= OKS_THRESHOLD]
-    return np.array(kept, dtype=np.intp)
 
 
 def take_rows(detections: Detections, rows: torch.Tensor) -> Detections:
