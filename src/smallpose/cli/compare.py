@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smallpose.cli.evaluate import add_scoring_options, read_scoring_options, use_run_sigmas
 from smallpose.cli.options import DEMO_TRUTH, add_json, add_names_option, add_option, add_seed
 from smallpose.cli.paths import find_predictions, find_truth
+from smallpose.cli.scoring_options import (
+    add_scoring_options,
+    read_scoring_options,
+    use_run_sigmas,
+)
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
