@@ -75,6 +75,14 @@ def test_rtmos_cosines_scale_with_the_learning_rate_and_refuse_other_schedules()
             compute_rates("rtmo_tiny", "paper", **{field: value})
 
 
+@pytest.mark.parametrize("steps", [1, 2, 100, 130, 350, 5000])
+def test_the_rate_of_a_short_training_stays_below_its_value(steps):
+    recipe = create_method("rtmo_tiny").recipes["paper"]
+    rates = [compute_learning_rate(n, steps / recipe.epochs, recipe) for n in range(steps)]
+    # With two steps the rise over 1/60 of a step began at 3,600 times the rate.
+    assert max(rates) <= recipe.learning_rate
+
+
 def test_another_schedule_sets_its_warm_up_and_decay():
     assert max(compute_rates("hrnet_w16_tiny", "paper", schedule="one_cycle", epochs="10")) > 4e-6
     up, top, _, last = compute_rates("hrnet_w16_tiny", "mmpose", schedule="one_cycle", epochs="10")

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import pytest
 
-from smallpose.methods import Recipe
+from smallpose.methods import Recipe, create_method
 from smallpose.training.recipe_overrides import choose_recipe
 from smallpose.training.schedule import compute_learning_rate
 from smallpose.training.schedule_check import describe_short_schedule
@@ -45,3 +45,17 @@ def test_a_long_training_and_none_at_all_say_nothing(epochs, steps):
 
 def test_one_cycle_has_its_warm_up_in_percent():
     assert describe_short_schedule(Recipe(epochs=3, schedule="one_cycle", warm_up=20), 18) == []
+
+
+def test_rtmos_warm_up_of_a_short_training_is_named_with_a_longer_one():
+    method = create_method("rtmo_tiny")
+    (line,) = describe_short_schedule(method.recipes["paper"], 2)
+    assert line == (
+        "the warm-up (warm_epochs=5 of 600 epochs) lasts 0.017 of 2 steps, and the learning rate "
+        "is 0.004 from then on; add warm_epochs=60"
+    )
+    _, recipe = choose_recipe(method, "paper", {"warm_epochs": "60", "steps": "200"})
+    assert describe_short_schedule(recipe, 200) == []
+    rates = [compute_learning_rate(step, 200 / recipe.epochs, recipe) for step in range(20)]
+    assert rates == sorted(rates) and rates[0] < rates[-1] / 100
+    assert describe_short_schedule(method.recipes["paper"], 20_000) == []

@@ -208,7 +208,7 @@ class CID(FullImageMethod):
         label = f"{self.name}: an image with {len(roots):,} people, {DECOUPLED_CHUNK} at a time"
         chunks = [
             self._decode_people(passes, chunk)
-            for chunk in report_long_loop(roots.split(DECOUPLED_CHUNK), label)
+            for chunk in report_long_loop(roots.split(DECOUPLED_CHUNK), label, every_s=5.0)
         ]
         k = len(self.skeleton)
         points = torch.cat([passes.new_zeros(0, k, 2), *(p for p, _ in chunks)])

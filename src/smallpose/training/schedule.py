@@ -81,7 +81,9 @@ def _follow_cosines(step: int, steps_per_epoch: float, recipe: FullImageRecipe) 
     """Return RTMO's rate: a quadratic rise, then cosines from each (epoch, rate) to the next."""
     warm_up_steps = recipe.warm_epochs * steps_per_epoch
     if step < warm_up_steps:
-        return recipe.cosine[0][1] * ((step + 1) / warm_up_steps) ** 2
+        # A short training's warm-up may end within a step.
+        share = min((step + 1) / warm_up_steps, 1.0)
+        return recipe.cosine[0][1] * share**2
     epoch = step / steps_per_epoch
     for (begin, high), (end, low) in pairwise(recipe.cosine):
         if begin <= epoch < end:

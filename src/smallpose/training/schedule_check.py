@@ -5,6 +5,7 @@ from smallpose.methods.full_image import FullImageRecipe
 
 _WARM_UP_SHARE = 0.1  # of the steps, in the remedy
 _DECAY_SHARES = (0.8, 0.95)  # of the epochs, in the remedy
+_MIN_WARM_UP_STEPS = 10  # of a recipe whose warm-up shrinks with the training
 
 
 def describe_short_schedule(recipe: Recipe, steps: int) -> list[str]:
@@ -13,8 +14,11 @@ def describe_short_schedule(recipe: Recipe, steps: int) -> list[str]:
     Args:
         steps: of the whole training.
     """
-    follows_cosines = isinstance(recipe, FullImageRecipe) and bool(recipe.cosine)
-    if not steps or not recipe.epochs or follows_cosines or recipe.schedule == "one_cycle":
+    if not steps or not recipe.epochs:
+        return []
+    if isinstance(recipe, FullImageRecipe) and recipe.cosine:
+        return _describe_short_rise(recipe, steps)
+    if recipe.schedule == "one_cycle":
         return []
     lines = []
     if recipe.warm_up >= steps:
@@ -32,3 +36,15 @@ def describe_short_schedule(recipe: Recipe, steps: int) -> list[str]:
             f"(decay_at), because the training has {recipe.epochs:g}; add decay_at={remedy}"
         )
     return lines
+
+
+def _describe_short_rise(recipe: FullImageRecipe, steps: int) -> list[str]:
+    """Say when the warm-up in epochs is over after a few steps, as in a test of two steps."""
+    warm_up_steps = recipe.warm_epochs * steps / recipe.epochs
+    if not 0 < warm_up_steps < _MIN_WARM_UP_STEPS:
+        return []
+    return [
+        f"the warm-up (warm_epochs={recipe.warm_epochs:g} of {recipe.epochs} epochs) lasts "
+        f"{warm_up_steps:.2g} of {steps:,} steps, and the learning rate is {recipe.cosine[0][1]:g} "
+        f"from then on; add warm_epochs={recipe.epochs * _WARM_UP_SHARE:g}"
+    ]
