@@ -35,11 +35,11 @@ REAL_PEOPLE_OF = {
     "posetrack": "posetrack",
 }
 # Not compared: sizes, since the images of all sources but COCO are scaled here so that the classes
-# have the paper's shares; what the labels of Bonn's videos do not tell of PoseTrack's; and of HiEve
-# all but views and bodies.
+# have the paper's shares; crowding of MPII, of which the file at hand has one person an image; what
+# the labels of Bonn's videos do not tell of PoseTrack's; and of HiEve all but views and bodies.
 _SCENE = ("height", "box_ratio", "crowd_index", *SHARES)
 NOT_COMPARED = {
-    "mpii": ("height",),
+    "mpii": ("height", "crowd_index"),
     "aic": ("height",),
     "posetrack": ("height", "labelled"),
     "hieve": tuple(name for name in _SCENE if name != "facing"),

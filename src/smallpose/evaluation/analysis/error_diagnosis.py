@@ -147,12 +147,9 @@ def diagnose(
         fix: _compute_gains(compute_ap(*_correct_errors(fix, truth, plain, errors)), base)
         for fix in FIXES
     }
-    pairs = _find_pairs(errors)
+    pairs = _find_pairs(errors.scored, errors.detections, errors.people)
     return Diagnosis(
-        collapsed={
-            one.name: pairs.count(is_member[errors.people])
-            for one, is_member in zip(CLASSES, errors.scored.classes, strict=True)
-        },
+        collapsed=_count_pairs(pairs, errors.scored, errors.people),
         collapsed_by_pair=pairs.count_by_pair(),
         joints=_count_joints(errors),
         people=_count_people(errors),
@@ -181,6 +178,19 @@ def classify_joints(
     scored = select_keypoints(truth, predictions, ScoringConfig(**options))
     groups = group_by_image(truth, predictions)
     return _classify_pairs(groups, scored, detections, people)
+
+
+def count_collapsed_pairs(
+    truth: Instances, predictions: Predictions, detections: Ints, people: Ints, **options: Any
+) -> dict[str, PairCounts]:
+    """Count, by class, pairs of left and right joints that were put in one place.
+
+    Args:
+        detections, people: (p,) rows of the two tables that belong together.
+        options: as for `evaluate`.
+    """
+    scored = select_keypoints(truth, predictions, ScoringConfig(**options))
+    return _count_pairs(_find_pairs(scored, detections, people), scored, people)
 
 
 def match_loosely(groups: ImageGroups, scored: ScoredPoses) -> Ints:
@@ -340,15 +350,23 @@ def _count_joints(errors: _Errors) -> dict[str, dict[str, int]]:
     return counts
 
 
-def _find_pairs(errors: _Errors) -> PairStates:
-    poses = errors.scored.poses
+def _find_pairs(scored: ScoredPoses, detections: Ints, people: Ints) -> PairStates:
+    poses = scored.poses
     return find_collapsed_pairs(
-        poses.detections[errors.detections, :, :2],
-        poses.keypoints[errors.people],
-        poses.area[errors.people],
+        poses.detections[detections, :, :2],
+        poses.keypoints[people],
+        poses.area[people],
         poses.sigmas,
-        errors.scored.skeleton,
+        scored.skeleton,
     )
+
+
+def _count_pairs(pairs: PairStates, scored: ScoredPoses, people: Ints) -> dict[str, PairCounts]:
+    """Count the pairs of people by class."""
+    return {
+        one.name: pairs.count(is_member[people])
+        for one, is_member in zip(CLASSES, scored.classes, strict=True)
+    }
 
 
 def _count_people(errors: _Errors) -> dict[str, dict[str, int]]:

@@ -1,18 +1,23 @@
 """Make the figures of the best run's failures: joints, scores, and density of all sizes."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
+from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.table import Cell, Column, Table
+from smallpose.evaluation.analysis.collapsed_pairs import COLLAPSED_BELOW
 from smallpose.evaluation.analysis.density_axes import (
     DENSITY_LIMITS,
     MIN_SHARE,
     DensityBreakdown,
     break_down_by_density,
 )
+from smallpose.evaluation.analysis.error_diagnosis import MIN_OKS, count_collapsed_pairs
 from smallpose.evaluation.analysis.joint_failures import (
     FAILURE_KINDS,
     JointFailure,
@@ -26,6 +31,7 @@ from smallpose.evaluation.analysis.score_quality import (
     measure_calibration,
 )
 from smallpose.evaluation.metric_names import Metrics
+from smallpose.evaluation.protocols import CLASSES
 from smallpose.report.dataset_report import FigureSpec
 from smallpose.report.figures.failures import (
     draw_calibration,
@@ -123,7 +129,33 @@ def report_quality(data: ReportData, scores: Mapping[int, RunScore]) -> QualityR
     tables = [_build_density_table(densities, label), _build_joint_table(failures, label)]
     if len(breakdowns) > 1:
         tables.insert(1, _build_densities_of_runs(breakdowns))
+    tables.append(_build_pair_table(data, test, ranked))
     return QualityReport(specs, tables)
+
+
+def _build_pair_table(data: ReportData, test: Instances, ranked: Sequence[int]) -> Table:
+    """Build the table of pairs of joints in one place, which networks that confuse sides have."""
+    rows: list[tuple[Cell, ...]] = []
+    for index in ranked:
+        result = data.results[index]
+        people = np.flatnonzero(np.nan_to_num(result.matches.oks) >= MIN_OKS)
+        detections = result.matches.rows[people]
+        pairs = count_collapsed_pairs(test, result.predictions, detections, people)
+        shares = [pairs[one.name].share for one in CLASSES]
+        rows.append(
+            (
+                label_run(data.runs[index], data.runs),
+                *(None if share is None else 100 * share for share in shares),
+            )
+        )
+    return Table(
+        name="collapsed_pairs",
+        title="Collapsed pairs: left and right joint in one place, % of the pairs labelled apart",
+        columns=(Column("run"), *(Column(one.heading, "points") for one in CLASSES)),
+        rows=tuple(rows),
+        note="A network that cannot tell left from right puts both halfway between them. Pairs of "
+        f"matched people; in one place is nearer than {COLLAPSED_BELOW} of their distance.",
+    )
 
 
 def _find_known_ap(score: RunScore | None, predictions: Predictions) -> Metrics | None:
