@@ -11,6 +11,7 @@ import pytest
 
 from smallpose.catalog.early_checks import refuse_missing_device
 from smallpose.catalog.method_checks import PUBLISHED
+from smallpose.cli.main import main
 from smallpose.cli.predict_options import SCORE_RULES
 from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17, SMALLPOSE
@@ -132,6 +133,15 @@ def test_they_are_answered_without_torch(tmp_path):
     assert len(lines) == len(CALLS)
     for line, (call, message) in zip(lines, CALLS.items(), strict=True):
         assert line.startswith("2 False ") and message in line, (call, line)
+
+
+def test_a_single_image_that_is_refused_exits_with_3(tmp_path, capsys):
+    pytest.importorskip("cv2")
+    write_run(tmp_path / "run", "simple_baseline_r18_tiny", COCO17)
+    (tmp_path / "a.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n")
+    words = [str(tmp_path / "run"), str(tmp_path / "a.jpg"), "--out", str(tmp_path / "f.json")]
+    assert main(["predict", *words]) == 3
+    assert "a.jpg" in capsys.readouterr().err
 
 
 def test_the_rules_of_scores_are_those_of_the_methods():

@@ -21,6 +21,8 @@ def folder(tmp_path, monkeypatch):
     for run in ("A", "B"):
         (tmp_path / "runs" / run).mkdir(parents=True)
         (tmp_path / "runs" / run / "found.json").write_bytes(results.read_bytes())
+    (tmp_path / "yolo").mkdir()
+    (tmp_path / "yolo" / "data.yaml").write_text("train: images\nnames: [person]\n")
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "7.txt").write_text("0 .5 .5 .1 .1\n")
     monkeypatch.chdir(tmp_path)
@@ -110,6 +112,11 @@ def test_stats_takes_a_built_set(folder, capsys):
         (
             ["audit", "truth.json", "--labels-only"],
             "--labels-only with truth.json: is for a built set; leave out --labels-only",
+        ),
+        (
+            ["check", "yolo"],
+            "yolo: is the folder of a YOLO data set, and no built set; make a set of it first: "
+            "smallpose build SET --source own=yolo; then pass SET",
         ),
         (
             ["build", "out", "--source", "set/"],

@@ -9,6 +9,7 @@ from smallpose.cli.options import (
     add_option,
     add_unknown_images_option,
 )
+from smallpose.cli.paths import suggest_build
 from smallpose.core.errors import InputError
 from smallpose.core.joint_names import are_numbered
 
@@ -75,6 +76,11 @@ def run_command(args: argparse.Namespace) -> int:
         raise InputError(f"--images {args.images}", "is for annotation files", "leave it out")
     if args.category and (is_set or (has_results and not args.truth)):
         raise InputError("--category", "is for annotation files and --truth", "leave it out")
+    remedy = suggest_build(args.path) if is_set else ""
+    if remedy and not (args.path / "manifest.json").exists():
+        raise InputError(
+            str(args.path), "is the folder of a YOLO data set, and no built set", remedy
+        )
     if is_set:
         findings, subject = check_set(args.path, max(args.workers, 1))
     elif has_results:

@@ -21,16 +21,20 @@ def find_truth(path: Path, split: str = "test") -> Path:
             remedy = "give the ground truth first, then the run"
             raise InputError(str(path), "is the folder of a run and has no labels", remedy)
         _refuse_result_folder(path)
-        remedy = f"pass a file of annotations, or a built set, which has {_TEST}"
-        if (path / "labels").is_dir() or (path / "data.yaml").is_file():
-            remedy = (
-                f"make a set of it first: smallpose build SET --source own={path}; then pass SET"
-            )
+        remedy = suggest_build(path)
+        remedy = remedy or f"pass a file of annotations, or a built set, which has {_TEST}"
         raise InputError(str(path), "is a folder without labels", remedy)
     if path.is_file() and _begins_with_results(path):
         what = "is a list of results and has no labels"
         raise InputError(str(path), what, "give the ground truth first, then the results")
     return path
+
+
+def suggest_build(folder: Path) -> str:
+    """Return how to make a set of the folder of a YOLO data set; "" for other folders."""
+    if (folder / "labels").is_dir() or (folder / "data.yaml").is_file():
+        return f"make a set of it first: smallpose build SET --source own={folder}; then pass SET"
+    return ""
 
 
 def find_predictions(path: Path) -> Path:

@@ -164,7 +164,7 @@ def _format_joints(report: SigmaReport) -> list[str]:
     heading = ["joint", "origin", "sigma", "95 %", "with outliers", "published", "people"]
     if not report.people:
         rows = [row[:3] for row in rows]
-        heading = heading[:3]
+        heading = [*heading[:2], "borrowed sigma"]
     return [title, *format_table(heading, rows)]
 
 
