@@ -44,6 +44,7 @@ GROUPS = {
         "custom-source",
         "train",
         "predict",
+        "external-models",
         "resolution",
         "ceiling",
         "budget",
