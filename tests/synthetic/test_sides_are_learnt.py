@@ -1,7 +1,7 @@
-"""A network told of left and right by clean crops of people of 96 px puts pairs of joints apart.
+"""A network that is trained on clean crops of people of 96 px puts left and right joints apart.
 
-While the people faced everywhere alike, and fronts looked like backs, it put both joints of 97 to
-100 % of the pairs into one place.
+While half of the people were seen from behind, and backs looked like fronts, it put 97 to 100 % of
+the pairs into one place.
 """
 
 from dataclasses import replace
@@ -109,10 +109,10 @@ def grey_walls(monkeypatch):
     monkeypatch.setattr(render, "paint_background", lambda *_: grey)
 
 
-def test_shoulders_and_elbows_are_put_apart_within_80_steps(grey_walls):
-    by_pair = train_on_crops(320, 80).count_by_pair()
+def test_shoulders_and_elbows_are_put_apart_within_60_steps(grey_walls):
+    by_pair = train_on_crops(240, 60).count_by_pair()
     for name in UPPER:
-        assert by_pair[name].judged > 40
+        assert by_pair[name].judged > 30
         assert by_pair[name].share < 0.1, name
 
 
