@@ -90,3 +90,11 @@ def test_intervals_contain_the_true_height_of_a_large_population():
         half = compute_half_height(heights, sample.mean(axis=0), weights @ sample / 100)
         inside += half.low <= true <= half.high
     assert 0.92 <= inside / 500 <= 0.98
+
+
+@pytest.mark.filterwarnings("error")
+def test_resamples_without_any_ap_are_no_arithmetic_warning():
+    heights = np.array([32.0, 64.0, 128.0])
+    resampled = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1e-300], [0.1, 0.2, 0.3]])
+    found = compute_level_height(heights, resampled[2], resampled, 0.25)
+    assert found.value == pytest.approx(64 * 2**0.5)

@@ -125,8 +125,11 @@ def _read_training_sets(run: Run) -> list[dict[str, Any]] | None:
     return read_json(path, _ModelCard).trained_on
 
 
+_OF_CHECKPOINTS = (1, 2, 3, 4)  # columns that a result file has no values for
+
+
 def build_zoo_table(entries: Sequence[ZooEntry]) -> Table:
-    """Build the table of checkpoints, one per row."""
+    """Build the table of checkpoints or result files, one per row, without empty columns."""
     columns = [
         *(Column(head) for head in ("name", "method", "setting", "recipe")),
         Column("parameters", "count"),
@@ -135,7 +138,13 @@ def build_zoo_table(entries: Sequence[ZooEntry]) -> Table:
     ]
     rows = [_build_row(entry) for entry in entries]
     note = "Points by protocol coco, with 95 % intervals over images or videos if they are known."
-    return Table("zoo", "Checkpoints", tuple(columns), tuple(rows), note)
+    title = "Checkpoints"
+    if all(entry.run.is_result_file for entry in entries):
+        title = "Results"
+        kept = [i for i in range(len(columns)) if i not in _OF_CHECKPOINTS]
+        columns = [columns[i] for i in kept]
+        rows = [tuple(row[i] for i in kept) for row in rows]
+    return Table("zoo", title, tuple(columns), tuple(rows), note)
 
 
 def _build_row(entry: ZooEntry) -> tuple[Cell, ...]:

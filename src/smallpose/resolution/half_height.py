@@ -139,7 +139,8 @@ def compute_level_height(
 
 def _find_level(heights: Floats, ap: Floats, level: float) -> Floats:
     """Return the (b,) height as `_find_target` does; inf where the AP is not reached."""
-    return np.where(ap[:, -1] < level, np.inf, _find_target(heights, ap, np.full(len(ap), level)))
+    target = np.minimum(level, ap[:, -1])  # rows that do not reach the level have no crossing
+    return np.where(ap[:, -1] < level, np.inf, _find_target(heights, ap, target))
 
 
 def find_crossing(heights: Floats, ap: Floats, share: float = 0.5) -> Floats:

@@ -4,6 +4,7 @@ import re
 from dataclasses import astuple
 from itertools import combinations, pairwise
 
+import msgspec
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -16,8 +17,10 @@ from smallpose.report.dataset_report import count_datasets
 from smallpose.report.figures import DARK, LIGHT
 from smallpose.report.figures.failures import draw_calibration
 from smallpose.report.figures.feature_maps import draw_feature_maps
+from smallpose.report.figures.resolution import draw_resolution
 from smallpose.report.figures.style import create_axes
 from smallpose.report.inputs.runs import read_runs
+from smallpose.resolution.curve_file import CurveFile
 
 
 @pytest.fixture(scope="session")
@@ -406,3 +409,30 @@ def test_scores_of_two_scales_are_drawn_along_their_order():
     assert "scales" in axes.get_xlabel()
     alone = draw_calibration({"one": shares}, ["#000000"]).axes[0]
     assert alone.lines[1].get_xdata() == pytest.approx([0.1, 0.5, 0.9])
+
+
+def make_curve_file(aps, ceiling):
+    points = [
+        {
+            **dict.fromkeys(("OKS", "found", "PCK"), {}),
+            "px": px,
+            "people": 20,
+            "AP": {"value": ap, "low": ap - 0.01, "high": ap + 0.02},
+        }
+        for px, ap in zip((32, 64, 128), aps, strict=True)
+    ]
+    half = {"value": None, "low": None, "high": None}
+    content = {
+        "models": {"a": {"clean": {"heights": points, "half_ap_px": half}}},
+        "ceiling": [{"px": px, "AP": ceiling} for px in (32, 64, 128)],
+    }
+    return msgspec.convert(content, CurveFile)
+
+
+@pytest.mark.parametrize(("ap", "top"), [(0.08, 10.5), (0.7, 102.0)])
+def test_curves_of_resolution_fill_the_axis(ap, top):
+    """A limit that is far above the curves is a number in the legend, and no line."""
+    (axes,) = draw_resolution(make_curve_file((ap / 2, ap, ap), 1.0)).axes
+    assert axes.get_ylim() == pytest.approx((0, top))
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["a", "limit of whole pixels" + (": 100 %" if ap < 0.1 else "")]

@@ -228,6 +228,8 @@ def test_zoo_lists_result_files_with_their_hash(files: list[Path], tmp_path: Pat
         assert entry["weights"] is None
         assert len(entry["results"]["sha256"]) == 64
         assert f"`{entry['results']['sha256']}`" in (tmp_path / "README.md").read_text()
+    table = (tmp_path / "README.md").read_text()
+    assert "**Results**" in table and "| name | AP |" in table
     ap = entries[1]["metrics"]["AP"]
     assert ap["interval"][0] < ap["value"] < ap["interval"][1]
 

@@ -10,12 +10,14 @@ from smallpose.report.figures.style import (
     LINES,
     MARKERS,
     SERIES,
+    SMALL_TYPE,
     add_legend_above,
     apply_theme,
     create_axes,
 )
 from smallpose.resolution.curve_file import CurveFile, CurveRecord
 
+_MAX_EMPTY_RATIO = 2.0  # of the lowest ceiling to the top of the curves
 _MAX_BANDS = 2  # curves; the areas of more would hide each other
 
 
@@ -31,24 +33,41 @@ def draw_resolution(content: CurveFile) -> Figure:
         for line, (sensor, curve) in enumerate(sensors.items()):
             label = f"{model}, {sensor}" if len(sensors) > 1 else model
             _draw_curve(axes, curve, label, colour, line, num_curves <= _MAX_BANDS)
+    top = 1.05 * _find_top(content)
     if content.ceiling:
-        axes.plot(
-            [point.px for point in content.ceiling],
-            100 * _list_values([point.AP for point in content.ceiling]),
-            color=LIGHT.muted,
-            lw=1.2,
-            ls="--",
-            label="perfect joints in whole pixels",
-            zorder=1,
-        )
+        top = _draw_ceiling(axes, content, top)
     heights = sorted({p.px for s in content.models.values() for c in s.values() for p in c.heights})
     axes.set_xscale("log")
     axes.set_xticks(heights, [f"{px:g}" for px in heights])
     axes.set_xticks([], minor=True)
-    axes.set_ylim(0, None)
+    axes.set_ylim(0, top)
     axes.set(xlabel="height of the people in the image, px", ylabel="AP, %")
     add_legend_above(axes)
     return apply_theme(figure)
+
+
+def _find_top(content: CurveFile) -> float:
+    """Return the largest AP of the curves and the ends of their intervals, in percent."""
+    points = [point.AP for s in content.models.values() for c in s.values() for point in c.heights]
+    values = _list_values([end for one in points for end in (one.value, one.high)])
+    return float(max(100 * np.nanmax(values, initial=0.0), 1.0))
+
+
+def _draw_ceiling(axes: Axes, content: CurveFile, top: float) -> float:
+    """Draw what perfect joints in whole pixels score; return the top of the axis.
+
+    Far above the curves it is only named: they would be flat lines at the bottom.
+    """
+    values = 100 * _list_values([point.AP for point in content.ceiling])
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    label = "limit of whole pixels"
+    px = [point.px for point in content.ceiling]
+    if low > _MAX_EMPTY_RATIO * top:
+        ends = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
+        label, px, values = f"{label}: {ends} %", [], values[:0]
+        high = 0.0
+    axes.plot(px, values, color=LIGHT.muted, lw=1.2, ls="--", label=label, zorder=1)
+    return max(top, 1.02 * high)
 
 
 def _draw_curve(
@@ -86,7 +105,7 @@ def _draw_curve(
         (half.value, level),
         xytext=(6, -11),
         textcoords="offset points",
-        fontsize=8,
+        fontsize=SMALL_TYPE,
         color=LIGHT.ink,
     )
 

@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogFormatter, NullLocator
 from numpy.typing import NDArray
 
@@ -180,7 +181,8 @@ def is_dark(colour: str) -> bool:
 
 def add_legend_above(axes: Axes) -> None:
     """Add a legend above the axes, where it hides nothing."""
-    labels = axes.get_legend_handles_labels()[1]
+    handles, labels = axes.get_legend_handles_labels()
+    is_dashed = [isinstance(one, Line2D) and one.get_linestyle() == "--" for one in handles]
     longest = max((len(label) for label in labels), default=0)
     columns = max(1, min(len(labels), 70 // (longest + 6)))
     axes.legend(
@@ -192,7 +194,7 @@ def add_legend_above(axes: Axes) -> None:
         fontsize=9,
         borderaxespad=0.3,
         # Dashed lines can be distinguished only if the samples are long.
-        handlelength=1.2 if len(labels) <= len(SERIES) else 3.0,
+        handlelength=3.0 if any(is_dashed) or len(labels) > len(SERIES) else 1.2,
         handleheight=0.8,
         columnspacing=1.6,
     )
