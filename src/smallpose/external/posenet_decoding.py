@@ -24,13 +24,22 @@ REFINEMENTS = 2  # times that an offset is followed after a displacement
 _PREFIX = "MobilenetV1/"
 # The tree that the displacements follow, in their order: parent, child.
 _EDGE_NAMES = (
-    *(("nose", "left_eye"), ("left_eye", "left_ear")),
-    *(("nose", "right_eye"), ("right_eye", "right_ear")),
-    *(("nose", "left_shoulder"), ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist")),
-    *(("left_shoulder", "left_hip"), ("left_hip", "left_knee"), ("left_knee", "left_ankle")),
-    *(("nose", "right_shoulder"), ("right_shoulder", "right_elbow")),
-    *(("right_elbow", "right_wrist"), ("right_shoulder", "right_hip")),
-    *(("right_hip", "right_knee"), ("right_knee", "right_ankle")),
+    ("nose", "left_eye"),
+    ("left_eye", "left_ear"),
+    ("nose", "right_eye"),
+    ("right_eye", "right_ear"),
+    ("nose", "left_shoulder"),
+    ("left_shoulder", "left_elbow"),
+    ("left_elbow", "left_wrist"),
+    ("left_shoulder", "left_hip"),
+    ("left_hip", "left_knee"),
+    ("left_knee", "left_ankle"),
+    ("nose", "right_shoulder"),
+    ("right_shoulder", "right_elbow"),
+    ("right_elbow", "right_wrist"),
+    ("right_shoulder", "right_hip"),
+    ("right_hip", "right_knee"),
+    ("right_knee", "right_ankle"),
 )
 EDGES = tuple((COCO17.joints.index(a), COCO17.joints.index(b)) for a, b in _EDGE_NAMES)
 
