@@ -126,7 +126,7 @@ GUARDS = (
     Guard(
         "a file that is no annotation file",
         "system/json_decode.py",
-        "    content = describe_content(data)",
+        "    content = describe_text(path, data) or describe_content(data)",
         "    content = None",
         "test_check_says_what_a_file_is_that_is_no_annotation_file",
     ),
@@ -377,9 +377,9 @@ GUARDS = (
     ),
     Guard(
         "images that cannot be read, in shards",
-        "inference/prefetch.py",
-        "                    if len(unreadable) > max_unreadable * len(rows):",
-        "                    if False:",
+        "dataloading/images.py",
+        "    if num_unreadable <= max_unreadable * num_images:",
+        "    if True:",
         "test_images_that_cannot_be_read_are_named_and_the_others_are_predicted",
     ),
     Guard(
