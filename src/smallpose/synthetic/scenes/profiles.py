@@ -39,10 +39,10 @@ PROFILES = {
         people=(2.15, 0.75),
         most=60,
         camera_m=(1.3, 3.5),
-        crowded=0.35,
+        crowded=0.2,
         occluders=1.0,
         places=_EVERYWHERE,
-        families={**USUAL, "walk": 0.18, "sit": 0.25, "low": 0.12, "cycle": 0.05},
+        families={**USUAL, "walk": 0.18, "sit": 0.28, "low": 0.12, "cycle": 0.05},
         facing=0.78,
     ),
     "mpii": Profile(
