@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 @contextmanager
@@ -11,11 +12,12 @@ def skip_artist_documentation() -> Iterator[None]:
     To compile them takes a third of the CPU time of the import (0.08 s, matplotlib 3.11). For
     commands, whose users cannot see the docstrings.
     """
-    from matplotlib import artist
+    import matplotlib.artist
 
-    written = artist.kwdoc
-    artist.kwdoc = lambda _: ""
+    module: Any = matplotlib.artist
+    list_properties = module.kwdoc
+    module.kwdoc = lambda _: ""
     try:
         yield
     finally:
-        artist.kwdoc = written
+        module.kwdoc = list_properties
