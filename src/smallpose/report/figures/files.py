@@ -103,7 +103,7 @@ def _encode_png(pixels: NDArray[np.uint8], pixels_per_metre: int) -> bytes:
     chunks = {
         b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0),  # 8 bits, RGB
         b"pHYs": struct.pack(">IIB", pixels_per_metre, pixels_per_metre, 1),
-        b"IDAT": zlib.compress(lines, 3),
+        b"IDAT": zlib.compress(lines.data, 3),
         b"IEND": b"",
     }
     parts = [b"\x89PNG\r\n\x1a\n"]
