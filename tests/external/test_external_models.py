@@ -142,15 +142,15 @@ def test_joints_of_another_skeleton_are_scored_by_name(model, folder):
 
 
 @pytest.mark.parametrize("model", ["posenet"], indirect=True)
-def test_tiles_find_people_who_are_too_small_for_the_full_image(model, people, tmp_path):
-    image = np.full((1600, 1600, 3), 128, np.uint8)
-    small = cv2.resize(people.image, (320, 128), interpolation=cv2.INTER_AREA)
-    image[700:828, 900:1220] = small
+def test_tiles_make_people_sure_who_are_small_in_the_full_image(model, people, tmp_path):
+    image = np.full((800, 800, 3), 128, np.uint8)
+    small = cv2.resize(people.image, (160, 64), interpolation=cv2.INTER_AREA)
+    image[300:364, 350:510] = small
     cv2.imwrite(str(tmp_path / "a.png"), image[:, :, ::-1])
     counts = []
-    for name, tiles in (("full", []), ("tiles", ["--tile", "200"])):
+    for name, tiles in (("full", []), ("tiles", ["--tile", "300"])):
         out = tmp_path / f"{name}.json"
         call = ["predict", model.name, str(tmp_path / "a.png"), "--out", str(out)]
-        assert main([*call, "--score-above", "0.5", *tiles]) == 0
+        assert main([*call, "--score-above", "0.6", *tiles]) == 0
         counts.append(len(json.loads(out.read_text())))
     assert counts == [0, 3]

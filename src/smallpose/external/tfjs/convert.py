@@ -153,7 +153,7 @@ def _convert_convolution(builder: _Builder, node: Node) -> None:
     if fused[1:] == ("Relu",):
         value = builder.add("Relu", [value])
     elif fused[1:] == ("Relu6",):
-        limits = [builder.add_constant(np.float32(limit)) for limit in (0, 6)]
+        limits = [builder.add_constant(np.array(limit, np.float32)) for limit in (0, 6)]
         value = builder.add("Clip", [value, *limits])
     builder.add("Transpose", [value], node.name, perm=_TO_NHWC)
 
