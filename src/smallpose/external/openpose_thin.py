@@ -144,7 +144,7 @@ class OpenPoseThin(FullImageMethod):
         padded_wh = [-(-length // STRIDE) * STRIDE for length in resized_wh]
         padded = np.zeros((padded_wh[1], padded_wh[0], 3), dtype=np.uint8)
         padded[: resized_wh[1], : resized_wh[0]] = resized
-        maps = self._run_network(padded)
+        maps = self._compute_maps(padded)
         heatmaps = np.ascontiguousarray(maps[..., : len(JOINTS)])
         peaks = find_peaks(heatmaps, ENLARGE, SIGMA, GROUPING.min_peak)
         fields = maps[..., len(JOINTS) + 1 :]
@@ -154,7 +154,7 @@ class OpenPoseThin(FullImageMethod):
         self.count_candidates(len(above))
         return Detections(*(column[above[: self.max_people]] for column in detections))
 
-    def _run_network(self, image: ImageArray) -> NDArray[np.float32]:
+    def _compute_maps(self, image: ImageArray) -> NDArray[np.float32]:
         """Return (h / 8, w / 8, 57) maps of an RGB image: 19 of joints, 38 of fields."""
         if self._network is None:
             self._network = cv2.dnn.readNetFromTensorflow(str(self._path))
