@@ -55,7 +55,7 @@ def test_the_loss_of_two_images_falls(few, tmp_path):
         ("augment.rotate_deg", "0"),
         ("augment.scale_range", "1,1"),
     )
-    name = "dekr_hrnet_w8_tiny"
+    name = "cid_hrnet_w8_tiny"
     train(TrainingConfig(method=name, data=few, out=tmp_path, recipe="quick", overrides=overrides))
     losses = [json.loads(x)["loss"] for x in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert sum(losses[-3:]) < 0.4 * sum(losses[:3])

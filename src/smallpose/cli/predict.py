@@ -226,6 +226,7 @@ def _read_options(args: argparse.Namespace) -> "InferenceOptions":
         tile=max(args.tile, 0),
         tile_overlap=args.tile_overlap,
         smallest=(args.smallest or SMALLEST_PX) if args.tile == AUTO_TILE else 0,
+        input_side=args.input_side,
         crop_interpolation=args.crop_interpolation,
         zoom=args.zoom,
         half=args.half,

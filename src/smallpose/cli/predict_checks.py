@@ -184,12 +184,14 @@ def refuse_boxes_of_full_image_method(args: argparse.Namespace) -> None:
 
 def refuse_detection_options_of_top_down_method(args: argparse.Namespace) -> None:
     """Raise InputError where a method that needs boxes gets options of detection."""
-    needs_detector = args.tile or args.max_people is not None or args.score_above is not None
+    needs_detector = (
+        args.tile or args.input_side or args.max_people is not None or args.score_above is not None
+    )
     if needs_detector and not args.boxes_from:
         raise InputError(
             f"predict {args.method}",
-            "is a top-down method; --max-people, --score-above and --tile are for the method that "
-            "detects people",
+            "is a top-down method; --max-people, --score-above, --tile and --input-side are for "
+            "the method that detects people",
             "leave them out, or add --boxes-from METHOD",
         )
 

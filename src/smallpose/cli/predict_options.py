@@ -17,6 +17,8 @@ from smallpose.cli.options import (
 )
 from smallpose.core.errors import InputError
 
+MIN_INPUT_SIDE = 32  # px, of one cell of the coarsest maps
+MAX_INPUT_SIDE = 4096  # px; beyond it the maps of one image fill the memory
 AUTO_TILE = -1  # value of --tile auto
 SCORE_RULES = (
     "box_times_confident_mean",
@@ -24,6 +26,18 @@ SCORE_RULES = (
     "box_plus_mean_plus_best",
     "box",
 )  # those of `methods.person_score`, which cannot be imported before PyTorch
+
+
+def parse_input_side(text: str) -> int:
+    """Parse a side of a network's input, px."""
+    side = int(text) if text.isdecimal() else 0
+    if not MIN_INPUT_SIDE <= side <= MAX_INPUT_SIDE:
+        raise InputError(
+            f"--input-side {text}",
+            "is no side of a network's input",
+            f"use {MIN_INPUT_SIDE} to {MAX_INPUT_SIDE} px",
+        )
+    return side
 
 
 def parse_max_people(text: str) -> int:
@@ -214,6 +228,16 @@ def _add_method_options(group: argparse._ArgumentGroup) -> None:
         default_text="16",
         metavar="PX",
         help="Height in the image of the smallest people for whom --tile auto chooses tiles.",
+    )
+    add_option(
+        group,
+        "--input-side",
+        type=parse_input_side,
+        default=0,
+        default_text="as the weights were tested",
+        metavar="PX",
+        help="Side of the network's input of a full-image method; a larger one shows small people "
+        "larger, and takes longer.",
     )
     add_option(
         group,

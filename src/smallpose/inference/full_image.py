@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageArray, use_one_opencv_thread
@@ -59,8 +60,10 @@ def predict_full_images(
     detections: list[Detections] = []
     rows: list[int] = []
     pending: list[ImageArray] = []
+    refuse_other_input(method, options)
     if label:
-        print_tiles(method, people.images, options)
+        with _apply_options(method, options):
+            print_tiles(method, people.images, options)
     method.num_limited = 0
     max_people = method.max_people if options.max_people is None else options.max_people
     # Tiles are of one image, so nothing is gained by waiting, and progress is that of images.
@@ -95,6 +98,16 @@ def predict_full_images(
     notes = describe_unreadable(unreadable)
     notes += describe_limit(method.name, method.num_limited, max_people)
     return replace(suppress_duplicates(predictions, threshold), notes=notes)
+
+
+def refuse_other_input(method: FullImageMethod, options: InferenceOptions) -> None:
+    """Raise InputError when another size of input is given for a network that has only one."""
+    if options.input_side and method.engine != "torch":
+        raise InputError(
+            f"--input-side {options.input_side}",
+            f"is for PyTorch networks, and the input of {method.name} is fixed",
+            "leave it out; --tile PX searches parts of an image at a larger size",
+        )
 
 
 def print_tiles(method: FullImageMethod, images: Images, options: InferenceOptions) -> None:
@@ -150,13 +163,14 @@ def _detect_in_large_image(
 def _apply_options(method: FullImageMethod, options: InferenceOptions) -> Iterator[None]:
     """Set the method to eval mode and to the options as long as the context lasts."""
     was_training = method.training
-    names = ("max_people", "max_merged_people", "score_threshold", "rescore")
+    names = ("max_people", "max_merged_people", "score_threshold", "rescore", "test_side")
     before = {name: getattr(method, name) for name in names}
     if options.max_people is not None:
         method.max_people = method.max_merged_people = options.max_people or None
     if options.score_threshold is not None:
         method.score_threshold = options.score_threshold
     method.rescore = method.rescore and options.rescore
+    method.test_side = options.input_side or method.test_side
     if was_training:
         method.eval()
     try:

@@ -28,6 +28,8 @@ class InferenceOptions:
             complete in one (default: a quarter of the tile).
         smallest: height of the smallest people for whom tiles are chosen by themselves, px of the
             image; 0 for `tile`.
+        input_side: side of the input of a full-image method's network, px, into which an image or a
+            tile is fitted.
         crop_interpolation: "linear" or "cubic", by which top-down methods enlarge crops.
         zoom: factor of both sides of the crops that the network of a top-down method gets.
         half: compute in half precision: float16 on a GPU, bfloat16 on a CPU.
@@ -48,6 +50,7 @@ class InferenceOptions:
     tile: int = 0
     tile_overlap: int | None = None
     smallest: int = 0
+    input_side: int = 0
     crop_interpolation: str = ""
     zoom: int = 0
     half: bool = False

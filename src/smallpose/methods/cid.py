@@ -71,9 +71,9 @@ RECIPES: dict[str, Recipe] = {
 # Windows that show a part of an image, in which people are larger; tested with an input that shows
 # the whole image at the same size.
 TINY_QUICK = FullImageRecipe(
-    learning_rate=2e-3,
+    learning_rate=3e-3,
     batch_size=16,
-    epochs=34,
+    epochs=20,
     schedule="one_cycle",
     warm_up=20,
     test_side=512,

@@ -70,10 +70,10 @@ RECIPES: dict[str, Recipe] = {
 TINY_QUICK = FullImageRecipe(
     learning_rate=2e-3,
     batch_size=16,
-    epochs=34,
+    epochs=10,
     schedule="one_cycle",
     warm_up=20,
-    test_side=512,
+    test_side=384,
     augment=FullImageAugmentation(rotate_deg=15, scale_range=(0.3, 0.6), shift=0.35),
 )
 TINY_CARD = MethodCard(

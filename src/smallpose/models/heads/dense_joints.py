@@ -10,8 +10,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from smallpose.models.codecs.center_heatmap import draw_instance_heatmaps, merge_heatmaps
+from smallpose.models.codecs.center_heatmap import merge_heatmaps
 from smallpose.models.codecs.decoupled_heatmap import compute_person_sigma
+from smallpose.models.codecs.gaussian import draw_gaussians
 from smallpose.models.conv_norm import ConvNorm
 from smallpose.models.heads.cid import truncated_sigmoid
 from smallpose.models.losses import focal_heatmap_loss
@@ -53,9 +54,13 @@ def encode_joint_heatmaps(
         map_bhw: number of images and size of the maps.
     """
     b, h, w = map_bhw
-    sigma = compute_person_sigma(corners / STRIDE).clamp(min=MIN_SIGMA)
-    visible = keypoints[..., 2].clamp(max=1)
-    maps, _ = draw_instance_heatmaps(keypoints[..., :2] / STRIDE, visible, sigma, (w, h))
+    sigma = compute_person_sigma(corners / STRIDE).clamp(min=MIN_SIGMA)[:, None]
+    # A pixel of the map stands for a block of pixels of the image, about its middle.
+    center = ((keypoints[..., :2] - (STRIDE - 1) / 2) / STRIDE).round()
+    reach = 3 * sigma[..., None]
+    size = center.new_tensor([w, h])
+    is_drawn = (keypoints[..., 2] > 0) & ((center >= 0) & (center < size)).all(dim=-1)
+    maps = draw_gaussians(center, sigma, (center - reach, center + reach), is_drawn, (w, h))
     return torch.stack([merge_heatmaps(maps[image_index == image]) for image in range(b)])
 
 
