@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from smallpose.catalog.early_checks import refuse_unknown_recipe
 from smallpose.catalog.method_code import is_method_code
@@ -199,9 +199,10 @@ def _write_floors(args: argparse.Namespace, settings: list[str]) -> list[Path]:
     from smallpose.evaluation.console_table import format_number
     from smallpose.system.progress import print_status
     from smallpose.training.median_pose import write_median_pose_run
+    from smallpose.training.settings import Setting
 
     folders = []
-    for setting in settings:
+    for setting in [name for name in get_args(Setting) if name in settings]:
         folder = args.out / "runs" / f"median_pose-{setting}"
         scores = write_median_pose_run(args.data, setting, folder)["evaluation"]["protocols"][
             "coco"

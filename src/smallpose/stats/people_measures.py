@@ -95,17 +95,17 @@ def measure_people(people: Instances) -> PeopleMeasures:
     is_labelled = v > 0
     tells_hidden = bool((v == 1).any())
     can_have = people.num_source_joints[rows]
-    touches = (boxes[:, :2] < _BORDER).any(axis=1)
-    touches |= (boxes[:, :2] + boxes[:, 2:] > sizes - _BORDER).any(axis=1)
-    has_size = (sizes > 0).all(axis=1)
-    has_box = (boxes[:, 2:] > 0).all(axis=1)
+    beyond = [boxes[:, :2] < _BORDER, boxes[:, :2] + boxes[:, 2:] > sizes - _BORDER]
+    touches: Mask = np.concatenate(beyond, axis=1).any(axis=1)
+    has_size: Mask = (sizes > 0).all(axis=1)
+    has_box: Mask = (boxes[:, 2:] > 0).all(axis=1)
     views, limbs = _measure_views(keypoints, people.skeleton)
     crowding = crowd_index(people)
     shares = {
         "facing": _average(views > 0),
-        "hidden": _average((v == 1)[is_labelled]) if tells_hidden else None,
+        "hidden": _average(v[is_labelled] == 1) if tells_hidden else None,
         "labelled": _average(is_labelled.sum(axis=1) / np.maximum(can_have, 1)),
-        "cut_off": _average(touches[has_size & has_box]),
+        "cut_off": _average(touches[np.flatnonzero(has_size & has_box)]),
     }
     height = boxes[has_box, 3]
     distributions = {

@@ -19,7 +19,7 @@ from smallpose.io.coco_results import write_results
 from smallpose.system.files import write_atomically
 from smallpose.training.run import PROTOCOLS
 from smallpose.training.run_folder import RESULT
-from smallpose.training.settings import read_setting_data
+from smallpose.training.settings import Setting, read_setting_data
 from smallpose.training.validation import score_predictions
 
 Floats = NDArray[np.float64]
@@ -73,7 +73,7 @@ def score_median_pose(train: Instances, test: Instances, **options: Any) -> dict
     return score_predictions(test, predict_median_pose(train, test), **options)
 
 
-def write_median_pose_run(data: Path, setting: str, folder: Path) -> dict[str, Any]:
+def write_median_pose_run(data: Path, setting: Setting, folder: Path) -> dict[str, Any]:
     """Write the floor as the folder of a run without a training, for `report`.
 
     Args:

@@ -65,8 +65,8 @@ def place_people(
     # Plain numbers: NumPy is slow at single ones.
     across, size = x.tolist(), tall.tolist()
     in_crowd = (rng.random(4 * n) < profile.crowded).tolist()
-    reach = np.where(may_leave, -10.0, 0.2 * tall)
-    fits &= (x > reach) & (x < width - reach)
+    margin = np.where(may_leave, -10.0, 0.2 * tall)
+    fits &= (x > margin) & (x < width - margin)
     for row in np.flatnonzero(fits).tolist():
         if len(chosen) == n:
             break
