@@ -46,11 +46,12 @@ def test_the_command_trains_and_tests_a_method_whose_weights_load(
 
 def test_the_loss_of_two_images_falls(few, tmp_path):
     overrides = (
-        ("epochs", "20"),
+        ("epochs", "40"),
         ("batch_size", "2"),
         ("warm_up", "5"),
         ("learning_rate", "0.004"),
         ("validate_every", "99"),
+        ("test_side", "0"),
         ("augment.shift", "0"),
         ("augment.rotate_deg", "0"),
         ("augment.scale_range", "1,1"),
