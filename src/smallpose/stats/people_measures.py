@@ -96,9 +96,9 @@ def measure_people(people: Instances) -> PeopleMeasures:
     tells_hidden = bool((v == 1).any())
     can_have = people.num_source_joints[rows]
     beyond = [boxes[:, :2] < _BORDER, boxes[:, :2] + boxes[:, 2:] > sizes - _BORDER]
-    touches: Mask = np.concatenate(beyond, axis=1).any(axis=1)
-    has_size: Mask = (sizes > 0).all(axis=1)
-    has_box: Mask = (boxes[:, 2:] > 0).all(axis=1)
+    touches = np.asarray(np.concatenate(beyond, axis=1).any(axis=1))
+    has_size = np.asarray((sizes > 0).all(axis=1))
+    has_box = np.asarray((boxes[:, 2:] > 0).all(axis=1))
     views, limbs = _measure_views(keypoints, people.skeleton)
     crowding = crowd_index(people)
     shares = {
