@@ -140,8 +140,10 @@ def test_stats_takes_a_built_set(folder, capsys):
             "path, or begin the run with METHOD --data SET",
         ),
         (
-            ["predict", "movenet", "set", "--boxes-from", "runs/C", "--box-weights", "w", "--out"]
-            + ["f.json"],
+            [
+                *("predict", "movenet", "set", "--out", "f.json"),
+                *("--boxes-from", "runs/C", "--box-weights", "w"),
+            ],
             "--box-weights w: runs/C has weights of its own; leave --box-weights out, or name the "
             "method in place of runs/C",
         ),
