@@ -132,7 +132,8 @@ def test_stats_takes_a_built_set(folder, capsys):
         ),
         (
             ["train", "--resume", "--out", "nope"],
-            "--resume --out nope: no such run; check the path, or begin the run with METHOD --data SET",
+            "--resume --out nope: no such run; check the path, or begin "
+            "the run with METHOD --data SET",
         ),
         (
             ["train", "--resume", "--out", "runs/A"],
