@@ -164,6 +164,9 @@ def test_the_verb_trains_reports_and_resumes(stick_set, tmp_path, capsys):
     output = capsys.readouterr()
     assert "simple" in output.out.lower()
     runs = {p.parent.name: json.loads(p.read_text()) for p in out.glob("runs/*/result.json")}
+    floor = runs.pop("median_pose-B")
+    assert 0 <= floor["evaluation"]["protocols"]["coco"]["AP"] <= 1
+    assert "no network: AP" in output.err
     assert set(runs) == {
         "simple_baseline_r18_tiny-B-0",
         "simple_baseline_r18_tiny-subset1-0",
