@@ -16,6 +16,7 @@ from study.words import (
 )
 
 Difference = Sequence[float | None]
+MIN_AP = 0.05  # below, no model is recommended
 NOT_MEASURED = "not measured here"
 
 
@@ -114,15 +115,20 @@ def advise_on_models(content: Content) -> str:
     """Say which model is the best at which height."""
     one = get_main_set(content)
     names = list_main_variants(content, one)
-    texts = []
-    for px in one["heights"]:
+    texts: list[str] = []
+    low: list[int] = []
+    for px in reversed(one["heights"]):
         best, ties = find_best(one, names, "camera", px)
         value = get_value(one, best, "camera", px)
+        if value < MIN_AP:
+            low.append(px)
+            continue
         also = f", or {join_few(ties)}" if ties else ""
         texts.append(f"{px} px `{best}` (AP {100 * value:.0f}){also}")
+    none = f"; at {max(low)} px and less none has an AP of {100 * MIN_AP:.0f}" if low else ""
     return (
-        f'**Choose by height** {SENSOR_WORDS["camera"]}: {"; ".join(texts)} (after "or": models '
-        "that cannot be told apart from the best)."
+        f'**Choose by height** {SENSOR_WORDS["camera"]}: {"; ".join(texts)}{none}. After "or" are '
+        "models that cannot be told apart from the best."
     )
 
 

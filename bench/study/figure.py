@@ -48,7 +48,7 @@ def draw_study(content: Content) -> Figure:
         frameon=False,
         fontsize=9,
         labelcolor=LIGHT.ink,
-        handlelength=1.8,
+        handlelength=2.4,
         columnspacing=1.2,
     )
     return apply_theme(figure)

@@ -213,6 +213,9 @@ def measure_variant(
     for reduced in study_set.list_sets(variant.sensors, variant.heights):
         if folder.has(reduced) or time.monotonic() > deadline:
             continue
+        if variant.boxes == "movenet" and not (model.detected / f"{reduced.name}.json").is_file():
+            yield f"{variant.name}, {reduced.name}: left out until MoveNet was measured there"
+            continue
         if not reduced.is_complete:
             study_set.reducer.write_set(reduced)
         start = time.perf_counter()

@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass
 
-# In the order in which they are measured; MoveNet's boxes are the detected ones of the others.
+# In the order in which they are measured: the fast ones first.
 MODELS = (
-    "movenet",
     "movenet-thunder",
     "movenet-lightning",
     "blazepose-full",
-    "blazepose-heavy",
     "posenet",
     "efficientpose",
-    "openpose-thin",
     "blazepose-lite",
+    "blazepose-heavy",
+    "openpose-thin",
+    "movenet",
 )
 COCO_HEIGHTS = (16, 24, 32, 48, 64, 96, 128)  # px; the people of both sets are at least 128 px tall
 LSP_HEIGHTS = (16, 24, 32, 48, 64, 128)
@@ -67,10 +67,11 @@ def list_variants(model: str, needs_boxes: bool, people: str) -> list[Variant]:
     """List the variants of a model on a set of people; the first is the model's main row.
 
     A detector's boxes, enlarged images and tiles are compared on COCO's images, which show more
-    than one person; the crops of top-down models and JPEG on LSP-extended, which has more people.
+    than one person; JPEG on LSP-extended, which has more people; crops of top-down models on both.
     """
     variants = [Variant(model=model)]
     if people == "coco" and needs_boxes:
+        variants.append(Variant(model=model, interpolation="cubic"))
         variants.append(Variant(model=model, boxes="movenet"))
     if people == "coco" and not needs_boxes:
         own = "native" if model == "movenet" else "enlarged"

@@ -121,10 +121,9 @@ def run_children(args: argparse.Namespace, names: list[str]) -> None:
         kind = "other variants" if options else "main variant"
         print(f"{name}, {kind}: {word} after {time.monotonic() - begun:.0f} s", flush=True)
 
-    first, rest = names[:1], names[1:]  # the others are given the first one's boxes
+    # MoveNet's boxes, which the other variants of some are given, are there after the main ones.
     with ThreadPoolExecutor(args.jobs) as pool:
-        for group in (first, rest):
-            list(pool.map(run_child, group))
+        list(pool.map(run_child, names))
         list(pool.map(lambda name: run_child(name, "--extras"), names))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 Content = dict[str, Any]
 MAIN_SET = "lsp"  # has the most people
+RANK_PX = 64  # height by whose AP through the camera models are ranked
 MAX_NAMES = 4  # of models that cannot be told apart
 SENSOR_WORDS = {"clean": "on clean images", "camera": "through the camera model"}
 
@@ -18,13 +19,13 @@ def get_main_set(content: Content) -> Content:
 
 
 def list_main_variants(content: Content, one: Content) -> list[str]:
-    """List the models that were measured by both sensors, the best at the middle height first."""
+    """List the models that were measured by both sensors, the best at `RANK_PX` first."""
     names = [
         name
         for name in content["models"]
         if {"clean", "camera"} <= one["variants"].get(name, {}).keys()
     ]
-    return sorted(names, key=lambda name: -get_value(one, name, "camera", 32))
+    return sorted(names, key=lambda name: -get_value(one, name, "camera", RANK_PX))
 
 
 def get_value(one: Content, name: str, sensor: str, px: int, metric: str = "AP") -> float:
@@ -258,13 +259,18 @@ def write_answer(content: Content) -> str:
         f"lost at {min(halves):.0f} to {max(halves):.0f} px, depending on the model and the camera."
     ]
     choices = []
-    for px in (largest, 32):
+    for px in (largest, RANK_PX):
         best, ties = find_best(one, names, "camera", px)
         text = f"at {px} px `{best}` (AP {100 * get_value(one, best, 'camera', px):.0f})"
         if ties:
             text += f", which cannot be told apart from {join_few(ties)}"
         choices.append(text)
     lines.append(f"**Which model?** Through a camera the best are {'; '.join(choices)}.")
+    small, few = find_best(one, names, "camera", 32)[0], find_best(one, names, "clean", 32)[0]
+    lines.append(
+        f"At 32 px none has an AP above {100 * get_value(one, small, 'camera', 32):.0f} through a "
+        f"camera, and none above {100 * get_value(one, few, 'clean', 32):.0f} on clean images."
+    )
     return " ".join(lines)
 
 
@@ -308,7 +314,7 @@ def _list_limits(content: Content) -> Iterator[str]:
     absent = [name for name in content["models"] if name not in measured] + content["absent"]
     refused = sorted({name for one in content["sets"].values() for name in one["refused"]})
     if absent:
-        yield f"Not measured: {_join_names(absent)}."
+        yield f"Not measured on {get_main_set(content)['title']}: {_join_names(absent)}."
     if refused:
         yield f"Refused, because their left and right are exchanged: {_join_names(refused)}."
     checks = [content["models"][name]["sides"] for name in measured]

@@ -1,5 +1,7 @@
 """What the study measures with: exchanged sides are refused, prepared images map back."""
 
+import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,7 @@ pytest.importorskip("torch")
 pytest.importorskip("cv2")
 from smallpose.core.errors import InputError  # noqa: E402
 from smallpose.core.predictions import make_predictions  # noqa: E402
-from study import measure, people, sides  # noqa: E402
+from study import measure, page, people, sides  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +77,27 @@ def test_labels_of_lsp_become_people_of_shared_joints(real, tmp_path):
     inside = (points >= boxes[:, None, :2]) & (points <= (boxes[:, :2] + boxes[:, 2:])[:, None])
     assert inside.all(axis=2)[is_labelled].mean() > 0.99
     np.testing.assert_allclose(truth.file_area, people.LSP_AREA * boxes[:, 2] * boxes[:, 3])
+
+
+@pytest.mark.long
+def test_the_study_measures_collects_and_continues(real, tmp_path):
+    """A model on 12 people: numbers, parts of the page, and nothing is measured twice."""
+    pytest.importorskip("onnxruntime")
+    command = [sys.executable, str(ROOT / "bench" / "study" / "run.py"), "--data", str(real)]
+    command += ["--work", str(tmp_path / "work"), "--people", "12", "--models", "movenet-lightning"]
+    command += ["--out", str(tmp_path / "study.json")]
+    template = (ROOT / "docs" / page.PAGE).read_text()
+    (tmp_path / page.PAGE).write_text(template)
+    first = subprocess.run(command, capture_output=True, text=True)
+    if "cannot be downloaded" in first.stderr:
+        pytest.skip("no weights of MoveNet Lightning")
+    assert first.returncode == 0, first.stderr
+    content = json.loads((tmp_path / "study.json").read_text())
+    variants = content["sets"]["lsp"]["variants"]
+    assert {"movenet-lightning", "movenet-lightning, cubic"} <= variants.keys()
+    assert content["sets"]["lsp"]["people"] == 12 and not content["sets"]["lsp"]["refused"]
+    assert variants["movenet-lightning"]["clean"]["AP"][-1][0] > 0.2
+    assert "`movenet-lightning`" in (tmp_path / page.PAGE).read_text()
+    second = subprocess.run(command, capture_output=True, text=True)
+    assert "clean-0016" in first.stdout and "clean-0016" not in second.stdout
+    assert json.loads((tmp_path / "study.json").read_text()) == content
