@@ -174,7 +174,7 @@ class RTMO(FullImageMethod):
         self.auxiliary = None
         if recipe.dense_weight:
             head = DenseJointHead(self.config.hidden, len(self.skeleton)).to(self.device)
-            self.auxiliary = head.to(memory_format=torch.channels_last)
+            self.auxiliary = head.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def begin_epoch(self, epoch: int, recipe: Recipe) -> None:
         """Start the second stage and the closing epochs when the recipe says so."""
