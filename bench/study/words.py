@@ -44,6 +44,12 @@ def format_points(ends: Sequence[float | None], sign: bool = False) -> str:
     return f"{texts[0]} ({texts[1]} to {texts[2]})"
 
 
+def format_cell(ends: Sequence[float | None]) -> str:
+    """Format an interval of shares for a table, as in `41 (36–47)`: points without decimals."""
+    texts = ["" if end is None else f"{100 * end:.0f}" for end in ends]
+    return f"{texts[0]} ({texts[1]}–{texts[2]})" if texts[1] and texts[2] else texts[0]
+
+
 def format_half(curve: Content) -> str:
     """Format the height of half the AP."""
     if not curve["half"]["known"]:
@@ -54,7 +60,7 @@ def format_half(curve: Content) -> str:
         return f"< {smallest}"
     if high is None:
         return f"{value:.0f}"
-    return f"{value:.0f} ({f'< {smallest}' if low is None else f'{low:.0f}'} to {high:.0f})"
+    return f"{value:.0f} ({f'<{smallest}' if low is None else f'{low:.0f}'}–{high:.0f})"
 
 
 def format_level(curve: Content) -> str:
@@ -66,7 +72,7 @@ def format_level(curve: Content) -> str:
 
 
 def write_table(content: Content) -> str:
-    """Write the table of all models on the main set of people."""
+    """Write what each model reaches on the main set of people, and what it costs."""
     one = get_main_set(content)
     largest = one["heights"][-1]
     level = f"{100 * content['level']:g}"
@@ -74,51 +80,54 @@ def write_table(content: Content) -> str:
         "model",
         f"AP at {largest} px, clean",
         "camera",
-        "half of it left at, clean (px)",
-        "camera (px)",
-        f"AP {level} from, clean (px)",
-        "camera (px)",
+        "half left at px, clean",
+        "camera",
+        f"AP {level} from px, clean",
+        "camera",
         "AP cut off by the frame",
         "AP whole",
-        "ms",
-        "MB",
-        "joints",
-        "needs boxes",
-        "licence",
-        "to install",
     )
-    rows = [_list_cells(content, one, name) for name in list_main_variants(content, one)]
-    return format_table(head, rows)
+    names = list_main_variants(content, one)
+    accuracy = format_table(head, [_list_scores(one, name) for name in names])
+    head = ("model", "ms", "MB", "joints", "needs boxes", "licence", "weights", "runtime")
+    costs = format_table(head, [_list_costs(content["models"][name], name) for name in names])
+    return f"{accuracy}\n\n{costs}"
 
 
-def _list_cells(content: Content, one: Content, name: str) -> list[str]:
-    model, variant = content["models"][name], one["variants"][name]
+def _list_scores(one: Content, name: str) -> list[str]:
+    variant = one["variants"][name]
     clean, camera = variant["clean"], variant["camera"]
     parts = variant.get("parts", {}).get("clean", {})
-    cost = model.get("cost", {})
     return [
-        f"`{name}`",
-        format_points(clean["AP"][-1]),
-        format_points(camera["AP"][-1]),
+        name,
+        format_cell(clean["AP"][-1]),
+        format_cell(camera["AP"][-1]),
         format_half(clean),
         format_half(camera),
         format_level(clean),
         format_level(camera),
-        *(format_points(parts[part]) if part in parts else "–" for part in ("cut", "whole")),
-        f"{cost['ms']:.0f}" if cost else "–",
-        f"{cost['memory_mb']:.0f}" if cost else "–",
-        str(model["joints"]),
-        "yes" if model["needs_boxes"] else "no",
-        model["licence"],
-        _format_install(model, cost),
+        *(format_cell(parts[part]) if part in parts else "–" for part in ("cut", "whole")),
     ]
 
 
-def _format_install(model: Content, cost: Content) -> str:
-    if not cost:
-        return "–"
+def _list_costs(model: Content, name: str) -> list[str]:
+    cost = model.get("cost")
+    words = [
+        str(model["joints"]),
+        "yes" if model["needs_boxes"] else "no",
+        model["licence"],
+    ]
+    if cost is None:
+        return [name, "–", "–", *words, "–", "–"]
     seconds = "" if cost["install_s"] is None else f", {cost['install_s']:.0f} s"
-    return f"{cost['weights_mb']:.1f} MB{seconds}; `[{model['extra']}]` {cost['runtime_mb']:.0f} MB"
+    return [
+        name,
+        f"{cost['ms']:.0f}",
+        f"{cost['memory_mb']:.0f}",
+        *words,
+        f"{cost['weights_mb']:.1f} MB{seconds}",
+        f"[{model['extra']}], {cost['runtime_mb']:.0f} MB",
+    ]
 
 
 def write_second_table(content: Content) -> str:
@@ -137,8 +146,8 @@ def write_second_table(content: Content) -> str:
         "PCK",
         "AP at 32 px, clean",
         "camera",
-        "half of AP left at, clean (px)",
-        "camera (px)",
+        "half left at px, clean",
+        "camera",
         "AP cut off",
         "AP whole",
     )
@@ -151,22 +160,17 @@ def write_second_table(content: Content) -> str:
         index = clean["px"].index(32)
         rows.append(
             [
-                _name_variant(name),
-                format_points(clean["AP"][-1]),
-                *(f"{100 * clean[m][-1][0]:.1f}" for m in ("AP_strict", "OKS", "PCK")),
-                format_points(clean["AP"][index]),
-                "–" if camera is None else format_points(camera["AP"][index]),
+                name,
+                format_cell(clean["AP"][-1]),
+                *(f"{100 * clean[m][-1][0]:.0f}" for m in ("AP_strict", "OKS", "PCK")),
+                format_cell(clean["AP"][index]),
+                "–" if camera is None else format_cell(camera["AP"][index]),
                 format_half(clean),
                 "–" if camera is None else format_half(camera),
-                *(format_points(parts[part]) if part in parts else "" for part in ("cut", "whole")),
+                *(format_cell(parts[part]) if part in parts else "" for part in ("cut", "whole")),
             ]
         )
     return format_table(head, rows)
-
-
-def _name_variant(name: str) -> str:
-    model, *rest = name.split(", ")
-    return ", ".join([f"`{model}`", *rest])
 
 
 def format_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
