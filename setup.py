@@ -23,9 +23,9 @@ def compiled(name: str, *files: str, depends: tuple[str, ...] = ()) -> Extension
 
 setup(
     ext_modules=[
-        compiled("smallpose.evaluation.matching._native", "_native.c"),  # loops of the evaluation
-        compiled("smallpose.synthetic.rendering._fill", "_fill.c"),  # polygons
-        compiled("smallpose.io._json", "_json_read.c", "_json_write.c", depends=("_json.h",)),  # JSON
+        compiled("smallpose.evaluation.matching._native", "_native.c"),
+        compiled("smallpose.synthetic.rendering._fill", "_fill.c"),
+        compiled("smallpose.io._json", "_json_read.c", "_json_write.c", depends=("_json.h",)),
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

@@ -190,7 +190,7 @@ def test_runs_programs_and_person_finders_share_one_figure(
     small, tall = content["ceiling"]
     assert (small["px"], tall["px"]) == (32, 64)
     assert 0.5 < small["AP"] <= tall["AP"] <= 1
-    assert "perfect joints in whole pixels" in (out / "curve.svg").read_text()
+    assert "limit of whole pixels" in (out / "curve.svg").read_text()
     assert "middle minus simple_baseline_r18_tiny" in capsys.readouterr().out
     # What is on disk can be scored with evaluate, with other people as ignored regions.
     folder = out / "sets" / "clean-0064"

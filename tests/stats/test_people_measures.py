@@ -37,7 +37,7 @@ def make_people(n=100, num_facing=70, num_cut=30, num_hidden=0):
         out = 30 if joint in ("shoulder", "elbow", "wrist") else 20
         for side, sign in (("left", 1), ("right", -1)):
             row = COCO17.joints.index(f"{side}_{joint}")
-            points[row] = (*(middle + [sign * out, y]), 2)
+            points[row] = (middle[0] + sign * out, middle[1] + y, 2)
     keypoints = np.repeat(points[None], n, axis=0)
     keypoints[num_facing:, :, :2] = keypoints[num_facing:, COCO17.flip_indices, :2]
     keypoints[:num_hidden, 5, 2] = 1

@@ -414,7 +414,7 @@ def test_scores_of_two_scales_are_drawn_along_their_order():
 def make_curve_file(aps, ceiling):
     points = [
         {
-            **dict.fromkeys(("OKS", "found", "PCK"), {}),
+            **{measure: {} for measure in ("OKS", "found", "PCK")},
             "px": px,
             "people": 20,
             "AP": {"value": ap, "low": ap - 0.01, "high": ap + 0.02},
