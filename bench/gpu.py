@@ -215,7 +215,7 @@ def measure_prediction(name: str, data: Path) -> dict[str, float]:
     rates: dict[str, float] = {}
     for half in (False, True):
         for size in PREDICTED_BATCHES:
-            options = InferenceOptions(batch_size=size, half=half)
+            options = InferenceOptions(batch_size=size, precision="half" if half else "float32")
             seconds = []
             for _ in range(2):
                 start = time.monotonic()

@@ -15,6 +15,7 @@ from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17, POSETRACK17, SMALLPOSE, Skeleton
+from smallpose.inference import computation
 from smallpose.io.coco_annotations import write_coco
 from smallpose.io.image_files import list_image_files
 from smallpose.io.result_environment import read_environment
@@ -417,8 +418,20 @@ def test_ids_that_are_text_are_written_back_as_text(files, tmp_path, more, monke
     assert len(read) == 2
 
 
-@pytest.mark.parametrize(("flags", "precision"), [((), "float32"), (("--half",), "bfloat16")])
-def test_results_have_their_versions_and_precision_beside_them(files, tmp_path, flags, precision):
+@pytest.mark.parametrize(
+    ("flags", "has_bfloat16", "precision"),
+    [
+        ((), True, "float32"),
+        (("--half",), True, "bfloat16"),
+        (("--precision", "bfloat16"), True, "bfloat16"),
+        (("--precision", "auto"), True, "bfloat16 (last layers float32)"),
+        (("--precision", "auto"), False, "float32"),
+    ],
+)
+def test_results_have_their_versions_and_precision_beside_them(
+    files, tmp_path, monkeypatch, capsys, flags, has_bfloat16, precision
+):
+    monkeypatch.setattr(computation, "has_fast_bfloat16", lambda device: has_bfloat16)
     out = tmp_path / "results.json"
     command = (TOP_DOWN, files / "p/a.png", "--weights", files / TOP_DOWN, "--out", out)
     assert run_predict(*command, *flags) == 0
@@ -426,6 +439,8 @@ def test_results_have_their_versions_and_precision_beside_them(files, tmp_path, 
     assert environment["opencv"] == cv2.__version__
     assert environment["torch"] == torch.__version__
     assert (environment["engine"], environment["precision"]) == ("torch", precision)
+    taken = f"--precision auto: {TOP_DOWN} in {precision.partition(' ')[0]}; "
+    assert (taken in capsys.readouterr().err) == ("auto" in flags)
     assert environment["cpu_features"]
 
 

@@ -81,7 +81,7 @@ def test_half_precision_and_a_compiled_network_give_the_same_keypoints(tmp_path,
     people = make_people(tmp_path)
     read = ImageReader(tmp_path).read
     exact = predict_people(tiny, people, None, read)
-    half = predict_people(tiny, people, None, read, InferenceOptions(half=True))
+    half = predict_people(tiny, people, None, read, InferenceOptions(precision="half"))
     assert tiny.precision is None
     distance = np.abs(half.keypoints - exact.keypoints)[:, :, :2].max(axis=2)
     assert distance.max() > 0 and np.median(distance) < 1.0

@@ -48,7 +48,7 @@ def run(method: str, data: Path, out: Path, steps: int = 4, **more: object) -> l
 def predict(people: Instances, data: Path, method: str, device: str, half: bool) -> Predictions:
     torch.manual_seed(0)
     network = create_method(method, people.skeleton).move_to(device).eval()
-    options = InferenceOptions(half=half)
+    options = InferenceOptions(precision="half" if half else "float32")
     return predict_people(network, people, None, open_set_images(data).read, options)
 
 

@@ -12,6 +12,10 @@ from smallpose.core.errors import InputError
 DEMO_SET = "runs/demo/set"
 DEMO_TRUTH = f"{DEMO_SET}/annotations/test.json"
 
+# Those of `inference.options`, which cannot be imported before PyTorch.
+ENGINES = ("torch", "onnxruntime", "openvino")
+PRECISIONS = ("float32", "bfloat16", "float16", "auto")
+
 # argparse has no public name for what a parser and its groups have in common.
 OptionGroup = argparse._ActionsContainer
 
@@ -190,6 +194,26 @@ def add_threads_option(group: OptionGroup) -> None:
         default_text="OMP_NUM_THREADS, else 1",
         metavar="N",
         help="Number of PyTorch's threads on a CPU.",
+    )
+
+
+def add_computation_options(group: OptionGroup) -> None:
+    """Add `--engine` and `--precision`."""
+    add_option(
+        group,
+        "--engine",
+        choices=ENGINES,
+        default="torch",
+        help="Let PyTorch compute the network, or an engine for CPUs that is faster after some "
+        "seconds; they need the extras [onnx] and [openvino].",
+    )
+    add_option(
+        group,
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="Compute the network in this precision; auto takes bfloat16 where the processor has "
+        "it and no accuracy is lost, and prints what it took.",
     )
 
 

@@ -229,11 +229,11 @@ def _read_options(args: argparse.Namespace) -> "InferenceOptions":
         input_side=args.input_side,
         crop_interpolation=args.crop_interpolation,
         zoom=args.zoom,
-        half=args.half,
+        engine="onnxruntime" if args.onnx else args.engine,
+        precision="half" if args.half else args.precision,
         compile=args.compile,
         calibration=load_calibration(args),
         min_score=args.min_score,
-        onnx=args.onnx,
     )
 
 
@@ -277,6 +277,8 @@ def _load_detector(args: argparse.Namespace, options: "InferenceOptions") -> "Bo
     method = create_model(args.boxes_from, weights=args.box_weights, trust=args.trust)
     if not isinstance(method, FullImageMethod):
         raise describe_top_down_detector(args.boxes_from)
+    if method.engine != "torch":  # a published model has an engine and a precision of its own
+        options = replace(options, engine="torch", precision="float32", compile=False)
     # The score rule and the NMS of the options apply to the final people, not to their boxes.
     own = replace(options, calibration=None, min_score=None)
     return BoxDetector(method, replace(own, score_rule="", oks_threshold=None, batch_size=0))

@@ -113,10 +113,31 @@ def check_arguments(args: argparse.Namespace) -> None:
             "add --backend ray",
         ),
         (
-            args.onnx and (args.half or args.compile),
+            args.onnx and args.engine != "torch",
             "--onnx",
-            "cannot be combined with --half or --compile",
+            f"cannot be combined with --engine {args.engine}",
             "leave one of them out",
+        ),
+        (
+            args.half and args.precision != "float32",
+            "--half",
+            f"cannot be combined with --precision {args.precision}",
+            "leave one of them out",
+        ),
+        (
+            (args.onnx or args.engine == "onnxruntime")
+            and (args.half or args.precision not in ("float32", "auto")),
+            "--onnx" if args.onnx else "--engine onnxruntime",
+            "cannot be combined with "
+            + ("--half" if args.half else f"--precision {args.precision}")
+            + "; onnxruntime computes in float32 on CPUs",
+            "leave one of them out, or use --engine openvino",
+        ),
+        (
+            args.compile and (args.onnx or args.engine != "torch" or args.precision == "auto"),
+            "--compile",
+            "cannot be combined with another engine or --precision auto",
+            "leave it out, or name the precision",
         ),
         (overlap < 0, f"--tile-overlap {overlap}", "is below 0", "use 0 or more"),
         (

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from smallpose.cli.options import (
     add_category_option,
+    add_computation_options,
     add_crop_options,
     add_device_option,
     add_option,
@@ -308,14 +309,15 @@ def _add_speed_options(group: argparse._ArgumentGroup) -> None:
     )
     add_threads_option(group)
     add_device_option(group)
-    add_switch(group, "--half", help="Compute in half precision.")
+    add_computation_options(group)
     add_switch(group, "--compile", help="Compile the network by torch.compile first.")
     add_switch(
         group,
-        "--onnx",
-        help="Run the network by onnxruntime on a CPU, which is faster after some seconds; needs "
-        "the extra [onnx].",
+        "--half",
+        help="Compute in half precision, that is --precision float16 on a GPU and bfloat16 on a "
+        "CPU; --precision takes its place.",
     )
+    add_switch(group, "--onnx", help="The same as --engine onnxruntime, which takes its place.")
 
 
 def _add_shard_options(group: argparse._ArgumentGroup) -> None:

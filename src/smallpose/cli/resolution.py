@@ -15,6 +15,7 @@ from smallpose.cli.options import (
     DEMO_SET,
     DEMO_TRUTH,
     add_category_option,
+    add_computation_options,
     add_device_option,
     add_option,
     add_seed,
@@ -173,6 +174,7 @@ def _add_device_options(group: argparse._ArgumentGroup) -> None:
     )
     add_threads_option(group)
     add_device_option(group)
+    add_computation_options(group)
     add_option(
         group,
         "--json",
@@ -314,6 +316,8 @@ def _measure(args: argparse.Namespace) -> "Study":
                 device=args.device,
                 flip_test=not args.no_flip_test,
                 batch_size=args.batch_size,
+                engine=args.engine,
+                precision=args.precision,
                 trust=args.trust,
             ),
         )

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from smallpose.inference.computation import choose_computation
 from smallpose.inference.options import InferenceOptions
 from smallpose.methods.base import PoseMethod
 from smallpose.system.environment import describe_environment
@@ -15,11 +16,9 @@ def describe_method_environment(
     """Describe what the method computes with under these options, for runs and results."""
     options = options or InferenceOptions()
     is_on_gpu = method.device.type == "cuda"
-    precision = method.precision
-    if options.half:
-        precision = torch.float16 if is_on_gpu else torch.bfloat16
+    chosen = choose_computation(method, options)
     return describe_environment(
-        engine="onnxruntime" if options.onnx else method.engine,
-        precision=str(precision or torch.float32).removeprefix("torch."),
+        engine=chosen.engine,
+        precision=chosen.precision_name,
         device=torch.cuda.get_device_name(method.device) if is_on_gpu else method.device.type,
     )

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from smallpose.inference.calibration import Calibration
 
+ENGINES = ("torch", "onnxruntime", "openvino")
+PRECISIONS = ("float32", "bfloat16", "float16", "auto")
+
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceOptions:
@@ -32,11 +35,13 @@ class InferenceOptions:
             tile is fitted.
         crop_interpolation: "linear" or "cubic", by which top-down methods enlarge crops.
         zoom: factor of both sides of the crops that the network of a top-down method gets.
-        half: compute in half precision: float16 on a GPU, bfloat16 on a CPU.
+        engine: what computes the network; one of `ENGINES`. All but "torch" run on CPUs, and start
+            some seconds later.
+        precision: one of `PRECISIONS`, or "half": float16 on a GPU, bfloat16 on a CPU. "auto" takes
+            bfloat16 where the device has it, for layers that lose no accuracy.
         compile: compile the network (`torch.compile`); the first batch of a size takes longer.
         calibration: applied to the scores of the final people, with expected errors of joints.
         min_score: people with a lower final score are left out.
-        onnx: let onnxruntime compute the network on a CPU; starts some seconds later.
     """
 
     flip_test: bool | None = None
@@ -53,8 +58,8 @@ class InferenceOptions:
     input_side: int = 0
     crop_interpolation: str = ""
     zoom: int = 0
-    half: bool = False
+    engine: str = "torch"
+    precision: str = "float32"
     compile: bool = False
-    onnx: bool = False
     calibration: Calibration | None = None
     min_score: float | None = None

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import torch
-
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageArray
 from smallpose.dataloading.large_images import LargeImage
 from smallpose.inference.boxes import Boxes, select_true_boxes
+from smallpose.inference.computation import apply_speed_options
 from smallpose.inference.full_image import predict_full_images
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.top_down import predict_top_down
@@ -79,30 +78,3 @@ def apply_crop_options(method: PoseMethod, options: InferenceOptions) -> Iterato
         yield
     finally:
         method.set_crop_options(before)
-
-
-@contextmanager
-def apply_speed_options(method: PoseMethod, options: InferenceOptions) -> Iterator[None]:
-    """Apply `half`, `compile` and `onnx`; afterwards only the compiled network stays.
-
-    Raises: InputError when options exclude each other, or onnxruntime is not installed.
-    """
-    if method.engine != "torch" and (options.half or options.compile or options.onnx):
-        raise InputError(
-            "--half, --compile and --onnx",
-            f"are for PyTorch networks, and {method.name} runs in {method.engine}",
-            "leave them out",
-        )
-    precision, network = method.precision, method.network
-    if options.half:
-        method.precision = torch.float16 if method.device.type == "cuda" else torch.bfloat16
-    if options.compile:
-        method.compile()
-    try:
-        if options.onnx and network is None:
-            from smallpose.inference.onnx.session import OnnxNetwork
-
-            method.network = OnnxNetwork(method)
-        yield
-    finally:
-        method.precision, method.network = precision, network

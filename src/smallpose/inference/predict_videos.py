@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +20,11 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, make_images, make_instances
 from smallpose.core.predictions import Predictions
 from smallpose.inference.boxes import Boxes, convert_to_boxes
+from smallpose.inference.computation import apply_speed_options
 from smallpose.inference.full_image import print_tiles
 from smallpose.inference.notes import describe_unreadable, list_unreadable
 from smallpose.inference.options import InferenceOptions
-from smallpose.inference.predict import apply_speed_options, predict_people
+from smallpose.inference.predict import predict_people
 from smallpose.inference.predict_files import (
     BoxDetector,
     make_full_image_boxes,
@@ -38,6 +40,7 @@ from smallpose.system.progress import print_status, track_progress
 FRAMES_PER_PART = 32
 TILED_FRAMES_PER_PART = 4  # each of them takes long, and progress counts parts
 BYTES_PER_PART = 2**27  # of decoded frames; another part is decoded meanwhile
+_APPLIED: dict[str, Any] = {"engine": "torch", "precision": "float32", "compile": False}
 
 
 @dataclass(frozen=True)
@@ -187,11 +190,11 @@ class MediaPredictor:
         pixels = dict(zip(names, (frame.image for frame in frames), strict=True))
         people = make_instances(self.method.skeleton, images, [], np.zeros((0, 4)), [])
         # What the context of all parts has applied is not applied again.
-        options = replace(self.options, half=False, compile=False, onnx=False)
+        options = replace(self.options, **_APPLIED)
         boxes: Boxes | None = None
         if self.detector is not None:
             detecting, how = self.detector
-            how = replace(how, half=False, compile=False, onnx=False)
+            how = replace(how, **_APPLIED)
             detected = predict_people(detecting, people, None, pixels.__getitem__, how)
             boxes = convert_to_boxes(detected, images, detecting.box_margin)
         elif not isinstance(self.method, FullImageMethod):

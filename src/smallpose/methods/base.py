@@ -116,6 +116,20 @@ class MethodCard:
     other_checkpoints: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class SplitNetwork:
+    """A network in two parts, of which the first may be computed in bfloat16.
+
+    Args:
+        layers: map (b, 3, h, w) images to features; less than 0.1 points of AP are lost in
+            bfloat16 (bench/README.md).
+        finish: maps the features, as float32, to the outputs of the method's `forward`.
+    """
+
+    layers: nn.Module
+    finish: Callable[[Tensor], Any]
+
+
 class PoseMethod(nn.Module, ABC):
     """A network with its targets, its loss and its decoding; crops in, keypoints out.
 
@@ -141,6 +155,7 @@ class PoseMethod(nn.Module, ABC):
         unsaved: prefixes of the names of weights that a training adds and nothing else needs;
             they are neither counted nor saved with the others.
         engine: what computes the network, for records; only PyTorch's can be changed by options.
+        reported_computation: what was printed of how the network is computed.
         code: `FILE.py:NAME` of a user's method, with the whole path; "" for ours.
         precision: autocast type of `run_network`; None for single precision.
         network: what `run_network` calls in place of `forward`, such as a compiled copy; None for
@@ -164,6 +179,7 @@ class PoseMethod(nn.Module, ABC):
     unsaved: tuple[str, ...] = ()
     skeleton_specific: tuple[str, ...] = ()
     engine: str = "torch"
+    reported_computation: str = ""
     code: str = ""
     precision: torch.dtype | None = None
     network: Callable[[Tensor], Any] | None = None
@@ -234,6 +250,10 @@ class PoseMethod(nn.Module, ABC):
     def is_backbone_weight(self, name: str) -> bool:
         """Return whether ImageNet weights of the backbone contain the weight of that name."""
         return name.startswith("backbone.")
+
+    def split_network(self) -> SplitNetwork | None:
+        """Return the network in a part for bfloat16 and the rest; None where all is float32."""
+        return None
 
     def param_group_factors(
         self, name: str, weight: nn.Parameter, recipe: Recipe

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from smallpose.core.skeleton import Skeleton
-from smallpose.methods.base import PoseMethod
+from smallpose.methods.base import PoseMethod, SplitNetwork
 from smallpose.models.codecs.heatmap import (
     STRIDE,
     decode_heatmaps,
@@ -45,6 +45,11 @@ class HeatmapMethod(PoseMethod):
     def forward(self, images: Tensor) -> Tensor:
         """Map (b, 3, h, w) normalised images to (b, k, h / 4, w / 4) heatmaps."""
         return self.head(self.backbone(images))
+
+    def split_network(self) -> SplitNetwork | None:
+        """Return the network up to the heatmaps' 1×1 convolution, and that convolution."""
+        layers = nn.Sequential(self.backbone, self.head.deconv_layers)
+        return SplitNetwork(layers, self.head.final_layer)
 
     def targets(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
         """Encode (b, k, 3) keypoints as (b, k, h / 4, w / 4) heatmaps and (b, k) weights."""

@@ -5,11 +5,13 @@ Targets, loss and decoding are SimpleBaseline's. Printed AP (Tables 2 and 3): 45
 two hundred. HRNet-W48 is not in the paper.
 """
 
-from torch import Tensor
+from collections.abc import Sequence
+
+from torch import Tensor, nn
 
 from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.augmentation import Augmentation
-from smallpose.methods.base import MethodCard, Recipe
+from smallpose.methods.base import MethodCard, Recipe, SplitNetwork
 from smallpose.methods.heatmap import HeatmapMethod
 from smallpose.models.backbones.hrnet import W16_TINY, W48, HRNet
 
@@ -71,6 +73,18 @@ class HRNetPose(HeatmapMethod):
     def forward(self, images: Tensor) -> Tensor:
         """Map (b, 3, h, w) normalised images to (b, k, h / 4, w / 4) heatmaps."""
         return self.head(self.backbone(images)[0])
+
+    def split_network(self) -> SplitNetwork | None:
+        """Return the backbone with its finest features, and the 1×1 convolution of the heatmaps."""
+        return SplitNetwork(nn.Sequential(self.backbone, _FinestFeatures()), self.head)
+
+
+class _FinestFeatures(nn.Module):
+    """Takes the features with the smallest stride."""
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Return the first of the features."""
+        return features[0]
 
 
 def create_w32(skeleton: Skeleton) -> HRNetPose:

@@ -8,11 +8,11 @@ two hundred.
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from smallpose.core.skeleton import Skeleton
-from smallpose.methods.base import MethodCard, PoseMethod, Recipe
+from smallpose.methods.base import MethodCard, PoseMethod, Recipe, SplitNetwork
 from smallpose.methods.hrnet import QUICK, TINY_QUICK
 from smallpose.models.backbones.resnet import ResNet, create_resnet18_narrow, create_resnet50
 from smallpose.models.codecs.simcc import decode_simcc, encode_simcc, flip_back_simcc
@@ -69,6 +69,11 @@ class SimCC(PoseMethod):
     def forward(self, images: Tensor) -> AxisLogits:
         """Map (b, 3, h, w) images to logits over x, (b, k, 2w), and over y, (b, k, 2h)."""
         return self.head(self.backbone(images))
+
+    def split_network(self) -> SplitNetwork | None:
+        """Return the network up to the maps' 1×1 convolution, and what turns features to bins."""
+        layers = nn.Sequential(self.backbone, self.head.deconv_head.deconv_layers)
+        return SplitNetwork(layers, self.head.classify_features)
 
     def targets(self, keypoints: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Encode (b, k, 3) keypoints as labels over x and over y, and (b, k) weights."""

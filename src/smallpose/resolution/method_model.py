@@ -10,6 +10,7 @@ import numpy as np
 from smallpose.dataloading.images import ImageReader
 from smallpose.external import EXTERNAL, create_model
 from smallpose.inference import InferenceOptions, predict_people
+from smallpose.inference.computation import choose_computation
 from smallpose.io.coco_results import write_results
 from smallpose.methods import is_method_name
 from smallpose.methods.base import PoseMethod
@@ -38,7 +39,12 @@ class MethodModel:
         for weight in self.method.state_dict().values():
             digest.update(np.ascontiguousarray(weight.cpu().numpy()).tobytes())
         crop = self.method.crop_options.override(self.options.crop_interpolation, self.options.zoom)
-        return {
+        chosen = choose_computation(self.method, self.options)
+        # Results of earlier versions were kept without what computed them.
+        computed: dict[str, str] = {}
+        if (self.options.engine, self.options.precision) != ("torch", "float32"):
+            computed = {"engine": chosen.engine, "precision": chosen.precision_name}
+        return computed | {
             "method": self.method.name,
             "weights": digest.hexdigest(),
             "joints": list(self.method.skeleton.joints),

@@ -47,6 +47,7 @@ class ModelOptions:
         device: of PyTorch.
         flip_test: average with the mirrored crop or image.
         batch_size: 0 for the method's.
+        engine, precision: what computes PyTorch networks, as in `InferenceOptions`.
         trust: let a `.pth` file run code while it is read.
     """
 
@@ -56,6 +57,8 @@ class ModelOptions:
     device: str = ""
     flip_test: bool = True
     batch_size: int = 0
+    engine: str = "torch"
+    precision: str = "float32"
     trust: bool = False
 
 
@@ -123,6 +126,8 @@ def _create_variants(word: str, name: str, options: ModelOptions) -> "list[Metho
         )
     flip_test = None if options.flip_test else False
     base = InferenceOptions(flip_test=flip_test, batch_size=options.batch_size)
+    if method.engine == "torch":  # a published model has an engine and a precision of its own
+        base = replace(base, engine=options.engine, precision=options.precision)
     if not MethodModel(name, method, base).is_top_down:
         return [MethodModel(name, method, base)]
     variants = []

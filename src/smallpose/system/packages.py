@@ -23,6 +23,7 @@ EXTRAS = {
     "ray": ("Ray", "ray"),
     "onnx": ("ONNX", "onnx"),
     "onnxruntime": ("onnxruntime", "onnx"),
+    "openvino": ("OpenVINO", "openvino"),
     "torchmetrics": ("torchmetrics", "torchmetrics"),
     "tensorboard": ("tensorboard", "tensorboard"),
     "ai_edge_litert": ("LiteRT", "movenet"),

@@ -1,4 +1,4 @@
-"""The network run by onnxruntime gives the same people."""
+"""The network run by onnxruntime and by OpenVINO gives the same people."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,13 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17
 from smallpose.inference import InferenceOptions, predict_people
+from smallpose.inference.onnx import traced_graph
 from smallpose.inference.onnx.session import MAX_SIZES, OnnxNetwork
+from smallpose.inference.onnx.traced_graph import trace_network
 from smallpose.methods import METHODS
 from smallpose.methods.full_image import FullImageMethod
 
-pytest.importorskip("onnxruntime")
+pytest.importorskip("onnx", reason="needs the extra [onnx]")
 
 TOLERANCE = 1e-2  # px; sums in single precision are rounded in another order
 
@@ -25,6 +27,12 @@ def draw_images(sizes):
     return [np.kron(p, np.ones((8, 8, 1), np.uint8)) for p in small]
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SMALLPOSE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize(
     "name",
     [
@@ -37,7 +45,8 @@ def draw_images(sizes):
         pytest.param("dekr_hrnet_w8_tiny", marks=pytest.mark.slow),
     ],
 )
-def test_onnxruntime_gives_the_same_people(name):
+def test_an_engine_gives_the_same_people(name, engine):
+    pytest.importorskip(engine, reason=f"needs {engine}")
     torch.manual_seed(1)
     method = create_method(name).move_to("cpu")
     method.score_threshold = 0.0
@@ -50,13 +59,13 @@ def test_onnxruntime_gives_the_same_people(name):
     boxes = [[8.0, 4, 60, 100], [70, 20, 50, 90], [4, 10, 80, 170]]
     people = make_instances(COCO17, images, rows, boxes, np.full((3, 17, 3), 2.0))
     plain = predict_people(method, people, None, image_of.__getitem__)
-    by_onnx = predict_people(
-        method, people, None, image_of.__getitem__, InferenceOptions(onnx=True)
+    by_engine = predict_people(
+        method, people, None, image_of.__getitem__, InferenceOptions(engine=engine)
     )
     assert method.network is None
-    assert len(plain) >= 3 and plain.image_ids.tolist() == by_onnx.image_ids.tolist()
-    np.testing.assert_allclose(by_onnx.keypoints, plain.keypoints, atol=TOLERANCE, rtol=1e-4)
-    np.testing.assert_allclose(by_onnx.scores, plain.scores, rtol=1e-3, atol=1e-5)
+    assert len(plain) >= 3 and plain.image_ids.tolist() == by_engine.image_ids.tolist()
+    np.testing.assert_allclose(by_engine.keypoints, plain.keypoints, atol=TOLERANCE, rtol=1e-4)
+    np.testing.assert_allclose(by_engine.scores, plain.scores, rtol=1e-3, atol=1e-5)
 
 
 def test_options_that_onnxruntime_does_not_support_are_refused(tmp_path, capsys):
@@ -64,8 +73,10 @@ def test_options_that_onnxruntime_does_not_support_are_refused(tmp_path, capsys)
     assert main([*words, "--half"]) == 2
     assert "--onnx: cannot be combined with --half" in capsys.readouterr().err
     method = create_method("simcc_r18_tiny").to("meta")
-    with pytest.raises(InputError, match="runs on CPUs only"):
-        predict_people(method, None, None, None, InferenceOptions(onnx=True))
+    for engine in ("onnxruntime", "openvino"):
+        pytest.importorskip(engine, reason=f"needs {engine}")
+        with pytest.raises(InputError, match="runs on CPUs only"):
+            predict_people(method, None, None, None, InferenceOptions(engine=engine))
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if "tiny" in name])
@@ -88,8 +99,34 @@ def test_every_method_uses_the_network_it_was_given(name):
     assert batch_sizes
 
 
+def test_a_graph_is_kept_by_the_hash_of_its_weights(tmp_path, monkeypatch):
+    method = create_method("simple_baseline_r18_tiny").move_to("cpu").eval()
+    images = torch.randn(1, 3, 96, 64)
+    first = trace_network(method, images, method)
+    (path,) = tmp_path.glob("cache/graphs/*.onnx")
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.onnx, "export", None)  # a second conversion would fail
+        assert trace_network(method, images, method) == first
+    with torch.no_grad():
+        method.head.final_layer.bias += 1
+    assert trace_network(method, images, method) != first
+    assert len(list(path.parent.iterdir())) == 2
+    method.code = "method.py:Own"  # the code of a user's method may change
+    trace_network(method, images + 1, method)
+    assert len(list(path.parent.iterdir())) == 2
+
+
+def test_only_the_graphs_used_last_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(traced_graph, "MAX_CACHED", 2)
+    method = create_method("simple_baseline_r18_tiny").move_to("cpu").eval()
+    for side in (32, 64, 96):
+        trace_network(method, torch.zeros(1, 3, side, side), method)
+    assert len(list(tmp_path.glob("cache/graphs/*.onnx"))) == 2
+
+
 def test_only_the_sessions_of_recent_sizes_are_kept():
     method = create_method("simple_baseline_r18_tiny").move_to("cpu").eval()
+    pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
     network = OnnxNetwork(method)
     sizes = [(64 + 32 * n, 64) for n in range(MAX_SIZES + 2)]
     for h, w in [*sizes, sizes[-1]]:

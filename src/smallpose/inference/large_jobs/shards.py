@@ -48,7 +48,13 @@ _OLD_OPTIONS = {
     "most": "max_people",
     "score_above": "score_threshold",
 }
-_NEW_OPTIONS: dict[str, Any] = {"smallest": 0, "calibration": None, "min_score": None}
+_NEW_OPTIONS: dict[str, Any] = {
+    "smallest": 0,
+    "calibration": None,
+    "min_score": None,
+    "engine": "torch",
+    "precision": "float32",
+}
 _OLD_SCORE_RULES = {"box_times_sure": "box_times_confident_mean"}
 
 
@@ -229,6 +235,17 @@ def _check_job(worker: ShardWorker) -> None:
             )
 
 
+def _describe_computation(options: dict[str, Any]) -> dict[str, bool]:
+    """Take out what older versions recorded as `half` and `onnx`, and return it so."""
+    is_half = options.get("precision") == "half"
+    is_onnx = options.get("engine") == "onnxruntime"
+    if is_half:
+        del options["precision"]
+    if is_onnx:
+        del options["engine"]
+    return {"half": is_half, "onnx": is_onnx}
+
+
 def _describe_job(worker: ShardWorker) -> dict[str, Any]:
     """Return what must be the same for a job to resume; the batch size may differ."""
     work, method = worker.work, worker.method
@@ -246,6 +263,7 @@ def _describe_job(worker: ShardWorker) -> dict[str, Any]:
     for name, default in _NEW_OPTIONS.items():
         if options[name] == default:
             del options[name]
+    options |= _describe_computation(options)
     options["max_people"] = _get_max_people(worker)  # jobs of older versions had no limit
     # Jobs of older versions have no crop options, and with the defaults they are the same jobs.
     crop = method.crop_options.override(options.pop("crop_interpolation"), options.pop("zoom"))

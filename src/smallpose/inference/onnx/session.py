@@ -1,90 +1,131 @@
-"""Run a method's network with onnxruntime on CPUs; everything around it stays in PyTorch.
+"""Run a method's network with onnxruntime or OpenVINO on CPUs; all around it stays in PyTorch.
 
-Onnxruntime keeps images in blocks of channels from layer to layer and computes a convolution, its
-norm and its activation in one pass, which PyTorch does one after the other. The graph is made from
-the method's weights in some seconds, once for each size of images.
+Both keep images in blocks of channels from layer to layer and compute a convolution, its norm and
+its activation in one pass, which PyTorch does one after the other. The graph is made from the
+method's weights in some seconds, once for each size of images (`traced_graph.py`).
 """
 
-import io
-import warnings
+from abc import ABC, abstractmethod
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from smallpose.core.errors import InputError
-from smallpose.inference.onnx.export import OPSET
+from smallpose.inference.onnx.traced_graph import TracedGraph, trace_network
 from smallpose.methods.base import PoseMethod
 from smallpose.system.packages import explain_import_error
+
+Arrays = NDArray[np.float32]
+Session = Callable[[Arrays], Sequence[Arrays]]
 
 MAX_SIZES = 8  # of images whose sessions are kept, each with a copy of the weights
 
 
-class OnnxNetwork:
-    """A replacement for the network of a method (`PoseMethod.network`).
+class EngineNetwork(ABC):
+    """A replacement for the network of a method (`PoseMethod.network`), or for its first layers.
 
     Args:
         method: in eval mode, on a CPU; its weights must not change afterwards.
+        network: the method itself (default), or layers of it.
 
-    Raises: InputError if onnxruntime is not installed, or the method is on a GPU.
+    Raises: InputError if the engine is not installed, or the method is on a GPU.
     """
 
-    def __init__(self, method: PoseMethod) -> None:
+    option: str
+
+    def __init__(self, method: PoseMethod, network: nn.Module | None = None) -> None:
+        if method.device.type != "cpu":
+            raise InputError(self.option, "runs on CPUs only", "leave it out, or add --device cpu")
+        self.method, self.network = method, method if network is None else network
+        self.sessions: OrderedDict[tuple[int, ...], tuple[Session, TracedGraph]] = OrderedDict()
+
+    def __call__(self, images: Tensor) -> Any:
+        """Map (b, 3, h, w) to the outputs of the network."""
+        size_hw = tuple(images.shape[2:])
+        if size_hw not in self.sessions:
+            graph = trace_network(self.network, images[:1], self.method)
+            self.sessions[size_hw] = (self.create_session(graph.content), graph)
+            if len(self.sessions) > MAX_SIZES:
+                self.sessions.popitem(last=False)
+        self.sessions.move_to_end(size_hw)
+        session, graph = self.sessions[size_hw]
+        outputs = session(images.contiguous().numpy())
+        return graph.pack_outputs([torch.from_numpy(column) for column in outputs])
+
+    @abstractmethod
+    def create_session(self, graph: bytes) -> Session:
+        """Return a function from (b, 3, h, w) images to the outputs of an ONNX graph."""
+
+
+class OnnxNetwork(EngineNetwork):
+    """Runs a network with onnxruntime, which computes in float32 on CPUs."""
+
+    option = "--engine onnxruntime"
+
+    def __init__(self, method: PoseMethod, network: nn.Module | None = None) -> None:
         try:
             import onnx  # noqa: F401
             import onnxruntime  # type: ignore[import-untyped]
         except ImportError as error:
-            raise explain_import_error("--onnx", error) from None
-        if method.device.type != "cpu":
-            raise InputError("--onnx", "runs on CPUs only", "leave it out, or add --device cpu")
-        self.method, self.runtime = method, onnxruntime
-        self.sessions: OrderedDict[tuple[int, ...], tuple[Any, Any]] = OrderedDict()
+            raise explain_import_error(self.option, error) from None
+        super().__init__(method, network)
+        self.runtime = onnxruntime
 
-    def __call__(self, images: Tensor) -> Any:
-        """Map (b, 3, h, w) to the outputs of `method.forward`."""
-        size_hw = tuple(images.shape[2:])
-        if size_hw not in self.sessions:
-            self.sessions[size_hw] = self._create_session(images[:1])
-            if len(self.sessions) > MAX_SIZES:
-                self.sessions.popitem(last=False)
-        self.sessions.move_to_end(size_hw)
-        session, output_type = self.sessions[size_hw]
-        inputs = {"images": images.contiguous().numpy()}
-        outputs = [torch.from_numpy(column) for column in session.run(None, inputs)]
-        if output_type is Tensor:
-            return outputs[0]
-        is_named_tuple = hasattr(output_type, "_fields")
-        return output_type(*outputs) if is_named_tuple else output_type(outputs)
-
-    def _create_session(self, images: Tensor) -> tuple[Any, Any]:
-        """Return a session, and the type of the network's outputs."""
-        example = torch.cat([images, images.flip(-1)]).contiguous()
-        buffer = io.BytesIO()
-        with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the tracer's, that sides are fixed: it is intended
-            # A tensor made in inference mode cannot be traced.
-            example = example.clone()
-            outputs = self.method(example)
-            columns = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-            names = [f"output{index}" for index in range(len(columns))]
-            # Some outputs are positions of cells, the same for any number of images.
-            per_image = [name for name, c in zip(names, columns, strict=True) if len(c) == 2]
-            torch.onnx.export(
-                self.method,
-                (example,),
-                buffer,  # type: ignore[arg-type]  # a file object works too
-                input_names=["images"],
-                output_names=names,
-                dynamic_axes={name: {0: "n"} for name in ("images", *per_image)},
-                opset_version=OPSET,
-                dynamo=False,
-            )
+    def create_session(self, graph: bytes) -> Session:
+        """Create a session of onnxruntime with PyTorch's number of threads."""
         options = self.runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.enable_cpu_mem_arena = False  # each size would keep the memory of its largest batch
         options.log_severity_level = 3  # warnings about the graph are of no use to users
-        session = self.runtime.InferenceSession(
-            buffer.getvalue(), options, providers=["CPUExecutionProvider"]
-        )
-        return session, Tensor if isinstance(outputs, Tensor) else type(outputs)
+        session = self.runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+        def compute(images: Arrays) -> Sequence[Arrays]:
+            outputs: Sequence[Arrays] = session.run(None, {"images": images})
+            return outputs
+
+        return compute
+
+
+class OpenvinoNetwork(EngineNetwork):
+    """Runs a network with OpenVINO.
+
+    Args:
+        bfloat16: compute in bfloat16, else in float32; OpenVINO's own default is bfloat16 on
+            processors that have it.
+    """
+
+    option = "--engine openvino"
+
+    def __init__(
+        self, method: PoseMethod, network: nn.Module | None = None, bfloat16: bool = False
+    ) -> None:
+        try:
+            import onnx  # noqa: F401
+            import openvino  # type: ignore[import-untyped,unused-ignore]
+        except ImportError as error:
+            raise explain_import_error(self.option, error) from None
+        super().__init__(method, network)
+        self.core = openvino.Core()
+        self.settings = {
+            "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "NUM_STREAMS": 1,
+        }
+
+    def create_session(self, graph: bytes) -> Session:
+        """Compile the graph for this processor."""
+        compiled = self.core.compile_model(self.core.read_model(graph), "CPU", self.settings)
+        request = compiled.create_infer_request()
+        count = len(compiled.outputs)
+
+        def compute(images: Arrays) -> Sequence[Arrays]:
+            # Results are copied, because the next call writes into the same memory.
+            outputs = request.infer([images])
+            return [np.array(outputs[index]) for index in range(count)]
+
+        return compute

@@ -3,11 +3,10 @@
 import hashlib
 
 import torch
+from torch import nn
 
-from smallpose.methods.base import PoseMethod
 
-
-def compute_weights_digest(method: PoseMethod) -> str:
+def compute_weights_digest(method: nn.Module) -> str:
     """Return the SHA-256 of the names, types, shapes and values of a method's weights.
 
     Returns: "" for a method whose weights are not tensors of PyTorch, such as an exported one.

@@ -1,0 +1,202 @@
+"""Choose what computes a method's network: the engine, the precision, and of which layers.
+
+This is the only place that decides; commands and scripts pass `InferenceOptions`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from smallpose.core.errors import InputError
+from smallpose.inference.options import ENGINES, PRECISIONS, InferenceOptions
+from smallpose.methods.base import PoseMethod
+from smallpose.system.progress import print_status
+
+
+@dataclass(frozen=True)
+class Computation:
+    """What computes a network.
+
+    Args:
+        engine: one of `ENGINES`, or what a published model runs in.
+        precision: of the network, or of its first layers.
+        is_partial: whether layers after `PoseMethod.split_network` are computed in float32.
+        reason: of "auto", for a message; "" where nothing was left to choose.
+    """
+
+    engine: str
+    precision: torch.dtype = torch.float32
+    is_partial: bool = False
+    reason: str = ""
+
+    @property
+    def precision_name(self) -> str:
+        """Return the precision for records."""
+        name = str(self.precision).removeprefix("torch.")
+        return f"{name} (last layers float32)" if self.is_partial else name
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Return whether a device multiplies in bfloat16 itself, and so faster than in float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    if device.type != "cpu":
+        return False
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
+
+
+def choose_computation(method: PoseMethod, options: InferenceOptions) -> Computation:
+    """Choose what computes the network of a method, on its device.
+
+    Raises: InputError when options exclude each other, or fit neither the method nor the device.
+    """
+    _check_names(options)
+    is_default = options.engine == "torch" and options.precision in ("float32", "auto")
+    if method.engine != "torch":
+        if is_default and not options.compile:
+            return Computation(method.engine, reason=f"{method.name} runs in {method.engine}")
+        raise InputError(
+            "--engine, --precision, --half, --compile and --onnx",
+            f"are for PyTorch networks, and {method.name} runs in {method.engine}",
+            "leave them out",
+        )
+    if options.compile and (options.engine != "torch" or options.precision == "auto"):
+        raise InputError(
+            "--compile",
+            "cannot be combined with another engine or --precision auto",
+            "leave it out, or name the precision",
+        )
+    if options.precision == "auto":
+        return _choose_precision(method, options.engine)
+    is_on_gpu = method.device.type == "cuda"
+    if options.precision == "half":
+        precision = torch.float16 if is_on_gpu else torch.bfloat16
+    else:
+        precision = getattr(torch, options.precision)
+    if precision == torch.float16 and not is_on_gpu:
+        raise InputError(
+            "--precision float16", "is for GPUs", "use bfloat16, or auto, which looks at the CPU"
+        )
+    if options.engine == "onnxruntime" and precision != torch.float32:
+        raise InputError(
+            f"--precision {options.precision}",
+            "cannot be combined with onnxruntime, which computes in float32 on CPUs",
+            "use --engine openvino or torch",
+        )
+    # In training, the method's own precision is set already.
+    if options.precision == "float32" and method.precision is not None:
+        precision = method.precision
+    return Computation(options.engine, precision)
+
+
+def _check_names(options: InferenceOptions) -> None:
+    for flag, value, names in (
+        ("--engine", options.engine, ENGINES),
+        ("--precision", options.precision, (*PRECISIONS, "half")),
+    ):
+        if value not in names:
+            raise InputError(f"{flag} {value}", "is unknown", f"use {', '.join(names)}")
+
+
+def _choose_precision(method: PoseMethod, engine: str) -> Computation:
+    """Take bfloat16 where it is fast and costs no accuracy."""
+    if engine == "onnxruntime":
+        return Computation(engine, reason="onnxruntime computes in float32 on CPUs")
+    if method.split_network() is None:
+        reason = f"no layers of {method.name} are known to lose nothing in bfloat16"
+        return Computation(engine, reason=reason)
+    if not has_fast_bfloat16(method.device):
+        device = "this CPU" if method.device.type == "cpu" else "this device"
+        return Computation(engine, reason=f"{device} has no fast bfloat16")
+    reason = "its decoding and the layers before it stay in float32"
+    return Computation(engine, torch.bfloat16, is_partial=True, reason=reason)
+
+
+def describe_computation(method: PoseMethod, options: InferenceOptions) -> str:
+    """Return a sentence about what --precision auto took."""
+    chosen = choose_computation(method, options)
+    precision = str(chosen.precision).removeprefix("torch.")
+    return f"--precision auto: {method.name} in {precision}; {chosen.reason}"
+
+
+def print_computation(method: PoseMethod, options: InferenceOptions) -> None:
+    """Print what --precision auto took, once for a method; nothing for another precision."""
+    if options.precision != "auto":
+        return
+    text = describe_computation(method, options)
+    if method.reported_computation != text:
+        print_status(text)
+        method.reported_computation = text
+
+
+@contextmanager
+def apply_speed_options(method: PoseMethod, options: InferenceOptions) -> Iterator[None]:
+    """Apply `engine`, `precision` and `compile`; afterwards only the compiled network stays.
+
+    Raises: InputError when options exclude each other, or the engine is not installed.
+    """
+    if method.network is not None:
+        # Whoever replaced the network has applied the options.
+        yield
+        return
+    chosen = choose_computation(method, options)
+    print_computation(method, options)
+    precision, network = method.precision, method.network
+    if options.compile:
+        method.compile()
+    try:
+        _apply(method, chosen)
+        yield
+    finally:
+        method.precision, method.network = precision, network
+
+
+def _apply(method: PoseMethod, chosen: Computation) -> None:
+    split = method.split_network() if chosen.is_partial else None
+    if split is not None:
+        split.layers.training = False  # of the container; the layers are the method's
+        layers: Callable[[Tensor], Any] = _InPrecision(split.layers, chosen.precision)
+        if chosen.engine == "openvino":
+            from smallpose.inference.onnx.session import OpenvinoNetwork
+
+            layers = OpenvinoNetwork(method, split.layers, bfloat16=True)
+        method.network = _TwoParts(layers, split.finish)
+        return
+    if chosen.engine == "onnxruntime":
+        from smallpose.inference.onnx.session import OnnxNetwork
+
+        method.network = OnnxNetwork(method)
+    elif chosen.engine == "openvino":
+        from smallpose.inference.onnx.session import OpenvinoNetwork
+
+        method.network = OpenvinoNetwork(method, bfloat16=chosen.precision == torch.bfloat16)
+    elif chosen.precision != torch.float32:
+        method.precision = chosen.precision
+
+
+@dataclass(frozen=True)
+class _InPrecision:
+    """Layers that are computed in a lower precision, where PyTorch deems that safe."""
+
+    layers: Callable[[Tensor], Tensor]
+    precision: torch.dtype
+
+    def __call__(self, images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, self.precision):
+            return self.layers(images)
+
+
+@dataclass(frozen=True)
+class _TwoParts:
+    """A network of which the last layers are computed in float32."""
+
+    layers: Callable[[Tensor], Tensor]
+    finish: Callable[[Tensor], Any]
+
+    def __call__(self, images: Tensor) -> Any:
+        return self.finish(self.layers(images).float())

@@ -1,0 +1,133 @@
+"""Convert networks to ONNX for engines, and keep the graphs by the hash of their weights.
+
+Tracing takes some seconds. A graph that was made before by the same code from the same weights for
+images of the same size is read from the user's cache instead.
+"""
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import smallpose.methods
+import smallpose.models
+from smallpose.inference.onnx.export import OPSET
+from smallpose.methods.base import PoseMethod
+from smallpose.methods.checkpoints.weights_digest import compute_weights_digest
+from smallpose.system.cache import get_cache_folder
+from smallpose.system.files import write_atomically
+
+MAX_CACHED = 12  # graphs in the user's cache; the one that was read longest ago goes first
+
+
+@dataclass(frozen=True)
+class TracedGraph:
+    """A network for images of one size.
+
+    Args:
+        content: of an ONNX file, with the input "images".
+        output_type: of the network, Tensor or a tuple of some kind.
+    """
+
+    content: bytes
+    output_type: type
+
+    def pack_outputs(self, columns: list[Tensor]) -> Any:
+        """Return the outputs of the graph as the network would."""
+        if self.output_type is Tensor:
+            return columns[0]
+        is_named_tuple = hasattr(self.output_type, "_fields")
+        return self.output_type(*columns) if is_named_tuple else self.output_type(columns)
+
+
+def trace_network(network: nn.Module, images: Tensor, method: PoseMethod) -> TracedGraph:
+    """Convert a network for images of this size, any number of them.
+
+    Args:
+        network: in eval mode, on a CPU; the method itself or its first layers.
+        images: (1, 3, h, w).
+        method: whose network it is.
+    """
+    example = torch.cat([images, images.flip(-1)]).contiguous()
+    with torch.inference_mode(False), torch.no_grad():
+        # A tensor made in inference mode cannot be traced.
+        example = example.clone()
+        outputs = network(example)
+        output_type = Tensor if isinstance(outputs, Tensor) else type(outputs)
+        if method.code:  # a user's code may change while its weights do not
+            return TracedGraph(_convert(network, example, outputs), output_type)
+        path = get_cache_folder("graphs") / f"{_name_graph(network, example, method)}.onnx"
+        content = _read_cached(path)
+        if content is None:
+            content = _convert(network, example, outputs)
+            write_atomically(path, content)
+            _remove_oldest(path.parent)
+    return TracedGraph(content, output_type)
+
+
+def _convert(network: nn.Module, example: Tensor, outputs: Any) -> bytes:
+    columns = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    names = [f"output{index}" for index in range(len(columns))]
+    # Some outputs are positions of cells, the same for any number of images.
+    per_image = [name for name, c in zip(names, columns, strict=True) if len(c) == len(example)]
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer's, that sides are fixed: it is intended
+        torch.onnx.export(
+            network,
+            (example,),
+            buffer,  # type: ignore[arg-type]  # a file object works too
+            input_names=["images"],
+            output_names=names,
+            dynamic_axes={name: {0: "n"} for name in ("images", *per_image)},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    return buffer.getvalue()
+
+
+def _name_graph(network: nn.Module, example: Tensor, method: PoseMethod) -> str:
+    """Return a hash of all that a graph is made from."""
+    parts = (
+        method.name,
+        repr(network),
+        compute_weights_digest(network),
+        tuple(example.shape),
+        OPSET,
+        torch.__version__,
+        _hash_code(),
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+@cache
+def _hash_code() -> str:
+    """Return a hash of the modules that networks are made of."""
+    folders = [Path(package.__path__[0]) for package in (smallpose.models, smallpose.methods)]
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for file in sorted(file for folder in folders for file in folder.rglob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _read_cached(path: Path) -> bytes | None:
+    """Return a graph of the cache and mark it as used; None where there is none."""
+    try:
+        content = path.read_bytes()
+        path.touch()
+    except OSError:
+        return None
+    return content
+
+
+def _remove_oldest(folder: Path) -> None:
+    """Keep the graphs that were used last."""
+    files = sorted(folder.glob("*.onnx"), key=lambda file: file.stat().st_mtime)
+    for file in files[:-MAX_CACHED]:
+        file.unlink(missing_ok=True)
