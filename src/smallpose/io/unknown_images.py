@@ -42,7 +42,8 @@ class ResultImages:
         """
         known = self.lookup.find_id_if_known(image_id, file_name, where)
         if known is None:
-            self.leave_out(file_name or image_id or "", where)
+            name = file_name or image_id  # 0 is an id, too
+            self.leave_out("" if name is None else name, where)
         return known
 
     def leave_out(self, name: ImageId, where: str, num_results: int = 1) -> None:
