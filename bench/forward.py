@@ -1,7 +1,7 @@
 """Compare networks and complete prediction with MMPose's: same weights, images and threads.
 
     OMP_NUM_THREADS=1 python bench/forward.py --mmpose ENV [--methods simcc_r50,rtmo_s]
-    python bench/forward.py --device cuda --half [--mmpose ENV]
+    python bench/forward.py --device cuda --precision auto [--mmpose ENV]
 
 ENV: an environment with MMPose 1.3.2 (see bench/mmpose/README.md); without it only smallpose is
 measured. `forward` is the network alone on ten normalised crops (or an image), without flip test.
@@ -34,8 +34,8 @@ from smallpose.core.instances import make_images, make_instances
 from smallpose.dataloading.full_image.letterbox import apply_letterbox
 from smallpose.dataloading.images import read_image
 from smallpose.inference import Boxes, InferenceOptions, predict_people
-from smallpose.inference.onnx.session import OnnxNetwork
-from smallpose.inference.predict import apply_speed_options
+from smallpose.inference.computation import apply_speed_options
+from smallpose.inference.options import ENGINES, PRECISIONS
 from smallpose.io.coco_annotations import read_coco
 from smallpose.methods import create_method
 from smallpose.methods.base import PoseMethod
@@ -97,13 +97,14 @@ class Ours:
     """The same commands, executed by smallpose."""
 
     def __init__(self, method: PoseMethod, device: str, options: InferenceOptions) -> None:
-        self.method, self.device, self.options = method.move_to(device).eval(), device, options
-        if options.onnx:
-            self.method.network = OnnxNetwork(self.method)
+        self.method, self.device = method.move_to(device).eval(), device
+        # The engine is prepared once, as in a prediction of many images.
+        self.applied = contextlib.ExitStack()
+        self.applied.enter_context(apply_speed_options(self.method, options))
 
     def forward(self, images: Path) -> float:
         x = torch.load(images).to(self.device).to(memory_format=torch.channels_last)
-        with torch.inference_mode(), apply_speed_options(self.method, self.options):
+        with torch.inference_mode():
             start = read_clock(self.device)
             self.method.run_network(x)
             return read_clock(self.device) - start
@@ -116,7 +117,7 @@ class Ours:
         if boxes is not None:
             box_table = Boxes(np.zeros(len(boxes), np.intp), boxes, np.ones(len(boxes)))
         read = lambda name: read_image(path.parent / name)  # noqa: E731
-        predictions = predict_people(self.method, no_people, box_table, read, self.options)
+        predictions = predict_people(self.method, no_people, box_table, read)
         return read_clock(self.device) - start, predictions.keypoints
 
     def around(self, path: Path, boxes: np.ndarray | None) -> float:
@@ -219,16 +220,17 @@ def measure_method(name: str, args: argparse.Namespace, folder: Path, peer: Peer
     weights, images = folder / "weights.pt", folder / "crops.pt"
     torch.save(state, weights)
     torch.save(make_noise(method, args.batch), images)
-    ours = Ours(method, args.device, InferenceOptions(half=args.half, onnx=args.onnx))
+    ours = Ours(method, args.device, InferenceOptions(engine=args.engine, precision=args.precision))
     ours.forward(images)
     theirs = None
     if peer is not None:
         peer.run("load", method=THEIR_NAMES.get(name, name), weights=str(weights))
         peer.run("forward", images=str(images))
         theirs = lambda: peer.run("forward", images=str(images))["seconds"]  # noqa: E731
-    line = compare_times(args.rounds, lambda: ours.forward(images), theirs)
-    print(f"{name:<20} forward            {line}", flush=True)
-    for size in SIZES:
+    if not args.quick:
+        line = compare_times(args.rounds, lambda: ours.forward(images), theirs)
+        print(f"{name:<20} forward            {line}", flush=True)
+    for size in SIZES[: 1 if args.quick else None]:
         people = read_coco(folder / str(size[0]) / "people.json")
         # Whole px inside the image: MMPose does not clip boxes to it, and computes in float32.
         first_image = people.boxes_xywh[people.image_rows == 0]
@@ -245,7 +247,7 @@ def measure_method(name: str, args: argparse.Namespace, folder: Path, peer: Peer
         points = ours.whole(path, boxes)[1]
         if peer is not None:
             distance = describe_distance(points, peer.run("whole", **arguments)["keypoints"])
-        for command in ("whole", "around"):
+        for command in ("whole",) if args.quick else ("whole", "around"):
             if peer is not None:
                 theirs = lambda do=command, more=arguments: peer.run(do, **more)["seconds"]  # noqa: E731
             run_ours = {
@@ -276,8 +278,18 @@ def main() -> int:
     )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="Threads (default: 1).")
     parser.add_argument("--device", default="cpu", help="Device of both (default: cpu).")
-    parser.add_argument("--half", action="store_true", help="Run smallpose in half precision.")
-    parser.add_argument("--onnx", action="store_true", help="Run smallpose by onnxruntime.")
+    parser.add_argument(
+        "--engine", default="torch", choices=ENGINES, help="Smallpose's (default: torch)."
+    )
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        choices=PRECISIONS,
+        help="Smallpose's (default: float32).",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="Measure whole predictions of 640 × 480 px alone."
+    )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     peer = Peer(args.mmpose, args.threads, args.device) if args.mmpose else None

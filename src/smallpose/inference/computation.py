@@ -113,7 +113,7 @@ def _choose_precision(method: PoseMethod, engine: str) -> Computation:
     if not has_fast_bfloat16(method.device):
         device = "this CPU" if method.device.type == "cpu" else "this device"
         return Computation(engine, reason=f"{device} has no fast bfloat16")
-    reason = "its decoding and the layers before it stay in float32"
+    reason = "its last layers and its decoding stay in float32"
     return Computation(engine, torch.bfloat16, is_partial=True, reason=reason)
 
 
