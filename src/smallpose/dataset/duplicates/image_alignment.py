@@ -17,6 +17,9 @@ MIN_DETAIL = 3.0  # grey levels; images with less detail are similar to each oth
 _MAX_FITTED_CORNERS = 128
 _ROWS, _COLUMNS = np.mgrid[:THUMBNAIL_SIDE, :THUMBNAIL_SIDE].astype(np.float32) / THUMBNAIL_SIDE
 _PLANE = np.stack([np.ones_like(_ROWS), _ROWS, _COLUMNS], axis=2)
+_PLANE_ROWS = _PLANE.reshape(-1, 3).T.astype(np.float64)
+_PLANE_PRODUCTS = (_PLANE_ROWS[:, None] * _PLANE_ROWS[None]).reshape(9, -1)
+_ESTIMATE_MARGIN = 0.02  # of similarity; estimates are within 0.001 of it
 
 
 @dataclass(frozen=True, order=True)
@@ -63,6 +66,58 @@ def fit_transform(
     if (is_close_x & is_close_y).sum() < MIN_ALIGNED_CORNERS:
         return None
     return (a, b, c, d)
+
+
+def find_alignable(
+    first: NDArray[np.float32], second: NDArray[np.float32], is_mirrored: bool
+) -> NDArray[np.bool_]:
+    """Return for which of many pairs of images `fit_transform` returns a transform.
+
+    One pair at a time takes ten times as long, and nine in ten cannot be aligned.
+
+    Args:
+        first, second: (g, c, 2) positions of the same c corners in the two images of each pair.
+    Returns: (g,) mask.
+    """
+    is_close = [
+        _find_close_to_line(first[..., axis], second[..., axis], is_mirrored and axis == 0)
+        for axis in (0, 1)
+    ]
+    mask: NDArray[np.bool_] = (is_close[0] & is_close[1]).sum(axis=1) >= MIN_ALIGNED_CORNERS
+    return mask
+
+
+def _find_close_to_line(
+    x: NDArray[np.float32], y: NDArray[np.float32], is_falling: bool
+) -> NDArray[np.bool_]:
+    """Return which of (g, c) points `_fit_line` has close to the line of their row."""
+    x = x[:, :_MAX_FITTED_CORNERS].astype(np.float64)
+    y = y[:, :_MAX_FITTED_CORNERS].astype(np.float64)
+    i, j = np.triu_indices(x.shape[1], 1)
+    dx = x[:, i] - x[:, j]
+    dy = y[:, i] - y[:, j]
+    slopes = np.full(dx.shape, np.inf)
+    np.divide(dy, dx, out=slopes, where=np.abs(dx) > 0.08)
+    low, high = (-2.5, -0.4) if is_falling else (0.4, 2.5)
+    is_used = (slopes > low) & (slopes < high)
+    slopes[~is_used] = np.inf  # sorted to the end
+    num_used = is_used.sum(axis=1)
+    has_slope = num_used > 0
+    slope = _compute_row_medians(slopes, np.maximum(num_used, 1))
+    slope = np.where(has_slope, slope, 0.0)[:, None]
+    offset = _compute_row_medians(y - slope * x, np.full(len(x), x.shape[1]))[:, None]
+    is_close = np.abs(slope * x + offset - y) < 0.03
+    return np.asarray(is_close & has_slope[:, None], dtype=bool)
+
+
+def _compute_row_medians(
+    values: NDArray[np.float64], count: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the median of the `count` smallest values of each row."""
+    ordered = np.sort(values, axis=1)
+    rows = np.arange(len(values))
+    medians = (ordered[rows, (count - 1) // 2] + ordered[rows, count // 2]) / 2
+    return np.asarray(medians, dtype=np.float64)
 
 
 def _fit_line(
@@ -129,8 +184,11 @@ def compare_thumbnails(
     if max(share_i, share_j) < MIN_OVERLAP or min(share_i, share_j) < 0.3:
         return None
     warped = _warp_thumbnail(thumbnails[i].astype(np.float32), matrix, cv2.INTER_LINEAR)
+    target = thumbnails[j].astype(np.float32)
+    if _estimate_similarity(warped, target, in_overlap) < MIN_SIMILARITY - _ESTIMATE_MARGIN:
+        return None
     first = _extract_detail(warped, in_overlap)
-    second = _extract_detail(thumbnails[j].astype(np.float32), in_overlap)
+    second = _extract_detail(target, in_overlap)
     norms = float(np.linalg.norm(first)), float(np.linalg.norm(second))
     if min(norms) < MIN_DETAIL * float(in_overlap.sum()) ** 0.5:
         return None
@@ -152,6 +210,32 @@ def _warp_thumbnail(
 ) -> NDArray[np.float32]:
     size = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
     return np.asarray(cv2.warpAffine(thumbnail, matrix, size, flags=interpolation), np.float32)
+
+
+def _estimate_similarity(
+    first: NDArray[np.float32], second: NDArray[np.float32], in_overlap: NDArray[np.float32]
+) -> float:
+    """Estimate the similarity of two thumbnails, with less work than `_extract_detail`.
+
+    Both are treated at once, and their planes are fitted by normal equations, whose error is far
+    below the margin. Returns 1 where nothing can be estimated.
+    """
+    both = np.dstack([first, second])
+    smooth = cv2.GaussianBlur(both, (0, 0), 0.7)
+    moments = _PLANE_PRODUCTS @ in_overlap.ravel()
+    sums = (_PLANE_ROWS * in_overlap.ravel()) @ smooth.reshape(-1, 2)
+    try:
+        slopes = np.linalg.solve(moments.reshape(3, 3), sums)
+    except np.linalg.LinAlgError:
+        return 1.0
+    planes = (_PLANE_ROWS.T @ slopes).reshape(both.shape)
+    level = ((smooth - planes) * in_overlap[..., None]).astype(np.float32)
+    weight = cv2.blur(in_overlap, (13, 13), borderType=cv2.BORDER_CONSTANT)
+    shade = cv2.blur(level, (13, 13), borderType=cv2.BORDER_CONSTANT)
+    detail = (level - shade / np.maximum(weight, 1e-6)[..., None]) * in_overlap[..., None]
+    products = detail.reshape(-1, 2).T.astype(np.float64) @ detail.reshape(-1, 2)
+    norm = float(products[0, 0] * products[1, 1]) ** 0.5
+    return float(products[0, 1]) / norm if norm > 0 else 1.0
 
 
 def _extract_detail(

@@ -6,7 +6,7 @@ mirror image), and a thumbnail of 48 × 48 px that confirms candidates. This tak
 image. `near_duplicates.py` compares the fingerprints.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,8 @@ MAX_CORNERS = 64  # per image; a crop to 70 % of the area keeps about 45 of them
 THUMBNAIL_SIDE = 48  # px
 # A crop to 70 % of the area, resized to as many pixels, is enlarged by 1.2.
 _PYRAMID_LEVELS, _PYRAMID_SCALE = 4, 1.2
+_MIRROR_SIGNS = np.where(np.arange(8) % 2, -1, 1)  # of horizontal cosines
+_IMAGES_PER_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,8 @@ def compute_fingerprints(
     Raises: InputError for a file that is no image, RefusedError for one that is too large.
     """
 
-    def compute_one(item: tuple[int, Path | Grey]) -> _Fingerprint:
-        index, image = item
+    def compute_one(index: int) -> _Fingerprint:
+        image = images[index]
         try:
             return _compute_fingerprint(_convert_to_grey(image))
         except (InputError, RefusedError):
@@ -82,22 +84,41 @@ def compute_fingerprints(
     cv2.setNumThreads(1)  # threads of OpenCV would compete with ours for the cores
     try:
         with ThreadPoolExecutor(max(workers, 1)) as pool:
-            results = pool.map(compute_one, enumerate(images))
-            parts = list(show_progress(results, "fingerprints", total=len(images)))
+            # Block by block, because the tasks of all images would take more memory than a block.
+            starts = range(0, len(images), _IMAGES_PER_BLOCK)
+            blocks = (range(len(images))[s : s + _IMAGES_PER_BLOCK] for s in starts)
+            results = (result for block in blocks for result in pool.map(compute_one, block))
+            progress = show_progress(results, "fingerprints", total=len(images))
+            prints = _collect_fingerprints(progress, len(images))
     finally:
         cv2.setNumThreads(threads)
     if unreadable is not None:
         unreadable.sort()
+    return prints
+
+
+def _collect_fingerprints(parts: Iterable[_Fingerprint], m: int) -> Fingerprints:
+    """Write the fingerprints of m images into arrays, so that no second copy is needed."""
+    hashes = np.empty((2, m), dtype=np.uint64)
+    thumbnails = np.empty((m, THUMBNAIL_SIDE, THUMBNAIL_SIDE), dtype=np.uint8)
+    # The system gives memory to the rows that are written, not to those left over.
+    descriptors = np.empty((2, m * MAX_CORNERS, 8), dtype=np.uint32)
+    positions = np.empty((m * MAX_CORNERS, 2), dtype=np.float32)
+    counts = np.zeros(m, dtype=np.intp)
+    end = 0
+    for index, (image_hashes, thumbnail, codes, points) in enumerate(parts):
+        hashes[:, index] = image_hashes
+        thumbnails[index] = thumbnail
+        counts[index] = len(points)
+        start, end = end, end + len(points)
+        descriptors[:, start:end] = codes
+        positions[start:end] = points
     return Fingerprints(
-        hashes=np.array([p[0] for p in parts], dtype=np.uint64).reshape(-1, 2).T.copy(),
-        thumbnails=np.array([p[1] for p in parts], dtype=np.uint8).reshape(
-            -1, THUMBNAIL_SIDE, THUMBNAIL_SIDE
-        ),
-        descriptors=np.concatenate(
-            [np.zeros((2, 0, 8), np.uint32), *(p[2] for p in parts)], axis=1
-        ),
-        corner_positions=np.concatenate([np.zeros((0, 2), np.float32), *(p[3] for p in parts)]),
-        image_index=np.repeat(np.arange(len(parts), dtype=np.int32), [len(p[3]) for p in parts]),
+        hashes=hashes,
+        thumbnails=thumbnails,
+        descriptors=descriptors[:, :end],
+        corner_positions=positions[:end],
+        image_index=np.repeat(np.arange(m, dtype=np.int32), counts),
     )
 
 
@@ -157,8 +178,10 @@ def _hash_frequencies(thumbnail: Grey) -> NDArray[np.uint64]:
     waves = cosines[:8, :8].copy()
     waves[0, 0] = cosines[8, 0]  # replaces the mean brightness, which is not informative
     hashes = []
-    for values in (waves, waves * np.where(np.arange(8) % 2, -1, 1)):
-        bits = (values > np.median(values)).ravel()
+    for values in (waves, waves * _MIRROR_SIGNS):
+        ordered = np.sort(values, axis=None)
+        median = (ordered[31] + ordered[32]) / 2  # np.median is slow on so few values
+        bits = (values > median).ravel()
         hashes.append(np.packbits(bits).view(np.uint64)[0])
     return np.array(hashes, dtype=np.uint64)
 
@@ -205,11 +228,14 @@ def _select_spread_corners(corners: Sequence[Any], width: int, height: int) -> l
 
     If all corners were on one banner, they would not determine how two images align.
     """
+    points = np.array(cv2.KeyPoint.convert(corners), dtype=np.float64).reshape(-1, 2)
+    response = np.array([corner.response for corner in corners])
+    order = np.lexsort((points[:, 1], points[:, 0], -response))
+    cells = 4 * (4 * points[:, 1] / height).astype(int) + (4 * points[:, 0] / width).astype(int)
     num_left = [MAX_CORNERS // 8] * 16
     selected: list[Any] = []
-    for corner in sorted(corners, key=lambda k: (-k.response, k.pt)):
-        cell = 4 * int(4 * corner.pt[1] / height) + int(4 * corner.pt[0] / width)
+    for index, cell in zip(order.tolist(), cells[order].tolist(), strict=True):
         if num_left[cell] and len(selected) < MAX_CORNERS:
             num_left[cell] -= 1
-            selected.append(corner)
+            selected.append(corners[index])
     return selected

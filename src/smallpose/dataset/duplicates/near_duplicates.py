@@ -18,6 +18,7 @@ from smallpose.dataset.duplicates.image_alignment import (
     DuplicatePair,
     Transform,
     compare_thumbnails,
+    find_alignable,
     fit_transform,
 )
 from smallpose.dataset.duplicates.image_hash import Fingerprints, Grey, compute_fingerprints
@@ -30,6 +31,7 @@ MIN_SHARED_CORNERS = 4  # different corners in common, before two images are ali
 IMAGES_PER_PART = 2_000  # images whose shared corners are processed together; bounds the memory
 MAX_NEIGHBOURS = 8  # of many equal corners, each is compared with so many random ones
 _MAX_PAIRS_PER_BLOCK = 4_000_000
+_MAX_SLOPES_PER_BLOCK = 1_000_000
 
 # Two images i < j and the (c, 2) positions of their shared corners in each.
 _SharedCorners = tuple[int, int, NDArray[np.float32], NDArray[np.float32]]
@@ -146,15 +148,25 @@ def _find_shared_corners(
         for part_matches, part_pairs in zip(matches, np.split(pairs[order], edges), strict=True):
             part_matches.append(part_pairs)
     for part_index in range(num_parts):
-        pairs = np.concatenate(matches[part_index])
+        pairs = _sort_unique_pairs(np.concatenate(matches[part_index]))
         matches[part_index] = []  # frees the memory
-        yield from _group_by_image_pair(prints, np.unique(pairs, axis=0))
+        yield from _group_by_image_pair(prints, pairs, is_mirrored)
+
+
+def _sort_unique_pairs(pairs: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return what `np.unique(pairs, axis=0)` returns, which is slower."""
+    keys = np.sort((pairs[:, 0].astype(np.int64) << 32) | pairs[:, 1])
+    keys = keys[np.diff(keys, prepend=-1) > 0]
+    return np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1).astype(np.int32)
 
 
 def _group_by_image_pair(
-    prints: Fingerprints, pairs: NDArray[np.int32]
+    prints: Fingerprints, pairs: NDArray[np.int32], is_mirrored: bool
 ) -> Iterator[_SharedCorners]:
-    """Group (p, 2) pairs of matching corners by their images, and keep images that share enough."""
+    """Group (p, 2) pairs of matching corners by their images, and keep images that may be aligned.
+
+    Nearly all images share fewer corners than are needed, so these are dropped first.
+    """
     i, j = prints.image_index[pairs[:, 0]], prints.image_index[pairs[:, 1]]
     pairs = np.where((i < j)[:, None], pairs, pairs[:, ::-1])
     key = np.minimum(i, j).astype(np.int64) * len(prints) + np.maximum(i, j)
@@ -162,12 +174,30 @@ def _group_by_image_pair(
     key, pairs = key[order], pairs[order]
     starts = np.flatnonzero(np.diff(key, prepend=-1))
     counts = np.diff(starts, append=len(key))
+    is_enough = counts >= MIN_SHARED_CORNERS
+    pairs, key = pairs[np.repeat(is_enough, counts)], key[starts[is_enough]]
+    counts = counts[is_enough]
     is_enough = _count_distinct_corners(pairs, counts) >= MIN_SHARED_CORNERS
-    for start, count in zip(starts[is_enough].tolist(), counts[is_enough].tolist(), strict=True):
-        rows = pairs[start : start + count]
-        first, second = divmod(int(key[start]), len(prints))
-        positions = prints.corner_positions
+    starts = np.cumsum(counts) - counts
+    positions = prints.corner_positions
+    may_align = np.zeros(len(counts), dtype=bool)
+    for groups in _split_by_count(np.flatnonzero(is_enough), counts):
+        rows = pairs[starts[groups, None] + np.arange(counts[groups[0]])]
+        corners = positions[rows[..., 0]], positions[rows[..., 1]]
+        may_align[groups] = find_alignable(*corners, is_mirrored)
+    for group in np.flatnonzero(may_align).tolist():
+        rows = pairs[starts[group] : starts[group] + counts[group]]
+        first, second = divmod(int(key[group]), len(prints))
         yield first, second, positions[rows[:, 0]], positions[rows[:, 1]]
+
+
+def _split_by_count(groups: Ints, counts: Ints) -> Iterator[Ints]:
+    """Split groups into blocks of the same count, of which none needs much memory."""
+    for count in np.unique(counts[groups]).tolist():
+        same = groups[counts[groups] == count]
+        size = max(_MAX_SLOPES_PER_BLOCK // count**2, 1)
+        for start in range(0, len(same), size):
+            yield same[start : start + size]
 
 
 def _count_distinct_corners(pairs: NDArray[np.int32], counts: Ints) -> Ints:
@@ -206,7 +236,7 @@ def _match_corners(
         keys = np.concatenate([first[:, band], second[:, band]])
     order = shuffled[np.argsort(keys[shuffled], kind="stable")].astype(np.int64)
     keys = keys[order]
-    active = np.arange(len(keys) - 1) if len(keys) else np.zeros(0, dtype=np.int64)
+    active = np.flatnonzero(keys[:-1] == keys[1:])
     parts = [np.zeros((0, 2), dtype=np.int32)]
     for step in range(1, MAX_NEIGHBOURS + 1):
         active = active[active + step < len(keys)]
