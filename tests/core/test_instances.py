@@ -2,6 +2,7 @@ import tracemalloc
 
 import numpy as np
 
+from smallpose.core import instances as module
 from smallpose.core.instances import concat_instances, make_images, make_instances
 from smallpose.core.skeleton import COCO17, SMALLPOSE
 
@@ -51,3 +52,25 @@ def test_take_images_keeps_their_people_in_the_order_of_the_images():
     for id_, row in zip(taken.ids, taken.image_rows, strict=True):
         before = people.image_rows[people.ids == id_][0]
         assert people.images.file_names[before] == taken.images.file_names[row]
+
+
+def test_rows_that_were_copied_are_released_once_each(monkeypatch):
+    monkeypatch.setattr(module, "_PEOPLE_PER_BLOCK", 2)
+    images = make_images([1], ["a.jpg"])
+    rng = np.random.default_rng(0)
+    parts = [
+        make_instances(COCO17, images, [0] * n, np.ones((n, 4)), rng.random((n, 17, 3)))
+        for n in (3, 0, 4)
+    ]
+    expected = concat_instances(parts)
+    released = []
+
+    def release(rows):
+        released.append(rows.copy())
+        rows[:] = np.nan
+
+    table = concat_instances(parts, release=release)
+    assert np.array_equal(table.keypoints, expected.keypoints)
+    assert np.array_equal(table.num_keypoints, expected.num_keypoints)
+    assert list(map(len, released)) == [2, 1, 2, 2]
+    assert all(np.isnan(part.keypoints).all() for part in parts)

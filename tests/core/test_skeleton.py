@@ -170,3 +170,16 @@ def test_joints_of_two_skeletons_are_matched_in_any_spelling_and_none_is_used_tw
     other = sk.resolve_skeleton(("right_hip", "tail", "L fin", "left_hip", "wing"))
     assert sk.find_joint_indices(own, other) == [1, 2, 3, 0, None]
     assert sk.find_joint_indices(make("hip_left"), make("left_hip", "l_hip")) == [None, None]
+
+
+def test_joints_of_many_people_are_mapped_one_by_one():
+    points = np.random.default_rng(0).random((2 * sk._ROWS_PER_BLOCK + 3, 17, 3))
+    expected = np.zeros((len(points), 21, 3))
+    for index, name in enumerate(sk.SMALLPOSE.joints):
+        if name in sk.COCO17.joints:
+            expected[:, index] = points[:, sk.COCO17.joints.index(name)]
+    out = np.full((len(points), 21, 3), np.nan)
+    assert sk.map_joints(points, sk.COCO17, sk.SMALLPOSE, out) is out
+    assert np.array_equal(out, expected)
+    assert np.array_equal(sk.map_joints(points, sk.COCO17, sk.SMALLPOSE), expected)
+    assert sk.map_joints(points[:0], sk.COCO17, sk.SMALLPOSE).shape == (0, 21, 3)

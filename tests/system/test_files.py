@@ -1,8 +1,11 @@
 import gzip
+import random
+import re
 
 import pytest
 
 from smallpose.core.errors import InputError, RefusedError, RunError
+from smallpose.system import files
 from smallpose.system.files import (
     hash_file,
     read_bytes,
@@ -100,3 +103,31 @@ def test_the_hash_is_sha256(tmp_path):
     path = tmp_path / "abc"
     path.write_bytes(b"abc")
     assert hash_file(path).startswith("ba7816bf8f01cfea")
+
+
+def test_plain_names_have_none_of_the_problems(monkeypatch):
+    parts = [
+        "a",
+        "B7",
+        "train2017",
+        ".",
+        "..",
+        "...",
+        "/",
+        "/",
+        "\\",
+        ":",
+        "é",
+        " ",
+        "\0",
+        "\n",
+        "-",
+    ]
+    draw = random.Random(0)
+    names = {"".join(draw.choices(parts, k=draw.randint(0, 7))) for _ in range(4000)}
+    names |= {"a" * n for n in (1023, 1024, 1025)} | {"coco/train2017/000000000009.jpg"}
+    is_plain = {name for name in names if files._PLAIN_NAME.fullmatch(name)}
+    fast = {name: files._find_name_problem(name) for name in names}
+    monkeypatch.setattr(files, "_PLAIN_NAME", re.compile(r"(?!)"))  # matches nothing
+    assert fast == {name: files._find_name_problem(name) for name in names}
+    assert 100 < len(is_plain) < len(names) / 2

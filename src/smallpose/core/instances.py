@@ -4,7 +4,7 @@ Stored as columns, not objects: 769,444 people with 21 keypoints take about 0.45
 it the keypoints, which stay doubles so that no metric loses a digit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypedDict, Unpack
@@ -28,6 +28,7 @@ Mask = NDArray[np.bool_]
 CUSTOM_SOURCE_JOINTS = tuple(range(1, 65))
 CUSTOM_SOURCES = tuple(f"own{k}" for k in CUSTOM_SOURCE_JOINTS)
 SOURCES = ("", "coco", "mpii", "aic", "hieve", "posetrack", *CUSTOM_SOURCES)
+_PEOPLE_PER_BLOCK = 8192  # whose keypoints are copied at once
 SOURCE_SKELETONS = ("", "coco17", "mpii16", "aic14", "hieve14", "posetrack17")
 
 
@@ -328,19 +329,31 @@ def make_instances(
     )
 
 
-def concat_instances(parts: Sequence[Instances], skeleton: Skeleton = SMALLPOSE) -> Instances:
+def concat_instances(
+    parts: Sequence[Instances],
+    skeleton: Skeleton = SMALLPOSE,
+    release: Callable[[Floats], None] | None = None,
+) -> Instances:
     """Concatenate tables into one with the joints of `skeleton`; ids are renumbered from 1.
 
     `num_keypoints` becomes the count of v > 0, and stays 0 for people who had 0.
+
+    Args:
+        release: called with rows of keypoints that were copied, to give back their memory: at a
+            million people half a gigabyte. The keypoints of `parts` must not be used afterwards.
     """
     if not parts:
         return make_instances(skeleton, make_images([], []), [], np.zeros((0, 4)), [])
-    # Filled part by part: at a million people a second copy would be most of a gigabyte.
+    # Filled block by block: at a million people a second copy would be most of a gigabyte.
     keypoints = np.empty((sum(map(len, parts)), len(skeleton), 3))
     start = 0
     for part in parts:
         out = keypoints[start : start + len(part)]
-        map_joints(part.keypoints, part.skeleton, skeleton, out)
+        for row in range(0, len(part), _PEOPLE_PER_BLOCK):
+            rows = slice(row, row + _PEOPLE_PER_BLOCK)
+            map_joints(part.keypoints[rows], part.skeleton, skeleton, out[rows])
+            if release is not None:
+                release(part.keypoints[rows])
         start += len(part)
     counts = np.count_nonzero(keypoints[:, :, 2] > 0, axis=1).astype(np.int64)
     counts[np.concatenate([p.num_keypoints for p in parts]) <= 0] = 0

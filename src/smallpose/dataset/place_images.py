@@ -27,14 +27,21 @@ def check_files_exist(image_files: Sequence[ImageFile]) -> list[bool]:
 
     Each folder is listed once, which is faster than asking for a hundred thousand files.
     """
-    names_by_folder: dict[str, set[str]] = {}
+    names_by_prefix: dict[str, set[str]] = {}
     exists = []
     for image_file in image_files:
-        folder, name = os.path.split(image_file.file)
-        if folder not in names_by_folder:
-            names_by_folder[folder] = _list_files(folder)
-        exists.append(name in names_by_folder[folder])
+        prefix, name = split_folder(image_file.file)
+        if prefix not in names_by_prefix:
+            names_by_prefix[prefix] = _list_files(os.path.dirname(prefix))  # noqa: PTH120
+        exists.append(name in names_by_prefix[prefix])
     return exists
+
+
+def split_folder(file: str | Path) -> tuple[str, str]:
+    """Split a path after its last separator; `os.path.split` is slow for a million paths."""
+    path = str(file)
+    end = path.rfind(os.sep) + 1
+    return path[:end], path[end:]
 
 
 def _list_files(folder: str) -> set[str]:

@@ -21,7 +21,7 @@ from smallpose.io.image_lookup import ImageId, ImageRows, number_ids
 from smallpose.io.json_blocks import Int64, decode_blocks, decode_records, guess_skeleton
 from smallpose.io.repeated_fields import refuse_repeated_members
 from smallpose.system.files import read_bytes
-from smallpose.system.image_limits import refuse_impossible_size
+from smallpose.system.image_limits import MAX_SIDE, refuse_impossible_size
 from smallpose.system.json_decode import decode_json
 
 MIN_TABLE_LIMIT = 2**30  # bytes that the keypoints of any file may need
@@ -139,14 +139,17 @@ def build_images(path: Path | str, records: list[ImageRecord], notes: list[str])
     if len(kept) < len(records):
         notes.append(f"{len(records) - len(kept):,} repeated images merged")
     for record in kept:
-        refuse_impossible_size(f"{path}, image {record.id}", record.width or 0, record.height or 0)
+        width, height = record.width or 0, record.height or 0
+        if not (abs(width) <= MAX_SIDE and abs(height) <= MAX_SIDE):
+            refuse_impossible_size(f"{path}, image {record.id}", width, height)
+    code_of = {word: code for code, word in enumerate(SOURCES)}
     ids, text_ids = number_ids([r.id for r in kept])
     return Images(
         ids=ids,
         file_names=tuple(r.file_name for r in kept),
         width=np.array([r.width or 0 for r in kept], dtype=np.int64),
         height=np.array([r.height or 0 for r in kept], dtype=np.int64),
-        source=np.array([_find_code(SOURCES, r.source) for r in kept], dtype=np.int8),
+        source=np.array([code_of.get(r.source or "", 0) for r in kept], dtype=np.int8),
         source_ids=tuple("" if r.source_id is None else str(r.source_id) for r in kept),
         groups=tuple("" if r.group is None else str(r.group) for r in kept),
         text_ids=text_ids,

@@ -12,6 +12,7 @@ from smallpose.core.skeleton import COCO17
 from smallpose.io import coco_annotations
 from smallpose.sources.locate import ImagePaths, find_base, find_one_file
 from smallpose.sources.source import ImageFile, Source
+from smallpose.system.memory import release_memory
 
 # COCO's test split has no public keypoints, so its validation split becomes our test split.
 SPLITS = {"train2017": "train", "val2017": "test"}
@@ -43,7 +44,7 @@ def read_coco(root: Path) -> Source:
     return Source(
         "coco",
         base,
-        concat_instances(parts, COCO17),
+        concat_instances(parts, COCO17, release=release_memory),
         tuple(image_files),
         tuple(splits),
         tuple(missing),

@@ -5,6 +5,7 @@ import pytest
 
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17
+from smallpose.dataset.builder import select_images as module
 from smallpose.dataset.builder.select_images import (
     PAPER_MIX,
     select_all_images,
@@ -97,3 +98,41 @@ def test_images_that_are_left_out_are_counted_with_their_reason():
     everything = select_all_images(unlabelled, np.arange(9), "train")
     assert everything.rows.tolist() == list(range(9))
     assert everything.note == everything.describe_left_out("train") == ""
+
+
+def draw_with_numpy(counts, mix, order, target):
+    """Draw as the paper's mix asks for, plainly: what `_draw_images` does faster."""
+
+    def share(mix):
+        return float(mix[0] / max(mix.sum(), 1))
+
+    def distance(queue):
+        after = mix + counts[queue[-1]]
+        return float(np.abs(after / max(after.sum(), 1) - target).sum())
+
+    is_large = counts[order, 2] > counts[order, 1]
+    queues = [order[~is_large].tolist()[::-1], order[is_large].tolist()[::-1]]
+    drawn = []
+    while share(mix) > target[0] and any(queues):
+        best = min((q for q in queues if q), key=distance)
+        after = mix + counts[best[-1]]
+        if abs(share(after) - target[0]) > abs(share(mix) - target[0]):
+            break
+        drawn.append(best.pop())
+        mix = after
+    return drawn
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_images_are_drawn_as_plainly_with_numpy(seed):
+    rng = np.random.default_rng(seed)
+    counts = rng.geometric(0.4, (300, 3)) - 1
+    counts[rng.random(300) < 0.2] = 0
+    pool = np.flatnonzero(rng.random(300) < 0.8)
+    source = rng.integers(1, 4, 300).astype(np.int8)
+    mix = rng.integers(0, 900, 3) * (seed > 0)
+    target = module._get_target_mix("train" if seed % 2 else "test")
+    positions = module._draw_stratified_positions(source[pool], np.random.default_rng(1))
+    order = pool[np.argsort(positions, kind="stable")]
+    arguments = (counts, mix, pool, source, target, np.random.default_rng(1))
+    assert module._draw_images(*arguments).tolist() == draw_with_numpy(counts, mix, order, target)

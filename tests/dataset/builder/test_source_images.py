@@ -1,6 +1,7 @@
 """Tests of the images of a source: missing, unreadable, or of another size than annotated."""
 
 import io
+import os
 import re
 import struct
 import zlib
@@ -13,7 +14,9 @@ from PIL import Image
 import smallpose
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.dataset.builder.build import BuildOptions, build_dataset
+from smallpose.dataset.place_images import check_files_exist, split_folder
 from smallpose.dataset.verify import check_set
+from smallpose.sources.source import ImageFile
 
 KNOWN_SIZE = (64, 48)  # of all images of the fixture `sources`
 
@@ -216,3 +219,21 @@ def test_a_build_stops_at_an_image_of_another_size_than_annotated(sources, tmp_p
     }
     assert sizes["coco/p/004.png"] == [20, 10]
     assert sizes["coco/p/003.png"] == list(KNOWN_SIZE)
+
+
+def test_files_of_a_listed_folder_exist_as_the_system_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").mkdir()
+    for name in ("x.jpg", "a/y.jpg"):
+        (tmp_path / name).touch()
+    names = ["x.jpg", "a/y.jpg", "a//y.jpg", "a/", "a", "", "a/none", "none/x.jpg", "./x.jpg"]
+    names += [f"{tmp_path}/{name}" for name in names] + ["/", "/etc"]
+    expected = []
+    for name in names:
+        head, tail = os.path.split(name)
+        is_listed = os.path.isdir(head) and tail in os.listdir(head)  # noqa: PTH112, PTH208
+        expected.append(is_listed and os.path.isfile(name))  # noqa: PTH113
+        assert os.path.dirname(split_folder(name)[0]) == head  # noqa: PTH120
+        assert split_folder(name)[1] == tail
+    assert check_files_exist([ImageFile(name) for name in names]) == expected
+    assert check_files_exist([ImageFile(tmp_path / "a" / "y.jpg")]) == [True]

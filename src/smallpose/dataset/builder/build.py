@@ -69,7 +69,7 @@ from smallpose.system.progress import print_status
 
 __all__ = ["BuildOptions", "build_dataset"]
 
-JOINTS_PER_PASS = 7  # of the 21 that are copied at once when people are sorted
+JOINTS_PER_PASS = 3  # of the 21 that are copied at once when people are sorted
 
 
 def build_dataset(
@@ -287,10 +287,11 @@ def _assign_ids(people: Instances, selections: Mapping[str, Selection]) -> dict[
     second copy would take almost a gigabyte at a million people.
     """
     images, points = people.images, people.keypoints
+    sort_keys = list(zip(images.source.tolist(), images.file_names, strict=True))
     orders = {
-        split: sorted(s.rows.tolist(), key=lambda r: (images.source[r], images.file_names[r]))
-        for split, s in selections.items()
+        split: sorted(s.rows.tolist(), key=sort_keys.__getitem__) for split, s in selections.items()
     }
+    del sort_keys
     without_keypoints = replace(people, keypoints=points[:, :0], ids=np.arange(len(people)))
     table = without_keypoints.take_images(np.concatenate(list(orders.values())).astype(np.intp))
     for first in range(0, points.shape[1], JOINTS_PER_PASS):
@@ -301,7 +302,7 @@ def _assign_ids(people: Instances, selections: Mapping[str, Selection]) -> dict[
     for split, order in orders.items():
         rows = np.arange(start, start + len(order))
         begin, end = np.searchsorted(table.image_rows, [start, start + len(order)])
-        part = table.take(np.arange(begin, end))
+        part = table.take(slice(int(begin), int(end)))  # views, no copies
         parts[split] = replace(
             part,
             images=replace(table.images.take(rows), ids=rows + 1),

@@ -15,10 +15,12 @@ from smallpose.dataset.builder.build_folder import BuildFolder
 from smallpose.dataset.builder.source_images import check_source_images, drop_images
 from smallpose.dataset.builder.turn_images import format_source_flag
 from smallpose.dataset.options import BuildOptions
-from smallpose.dataset.place_images import check_files_exist
+from smallpose.dataset.place_images import check_files_exist, split_folder
+from smallpose.sources import READERS
 from smallpose.sources.locate import is_archive_name
 from smallpose.sources.shared_videos import tie_clips_to_mpii
 from smallpose.sources.source import ImageFile, ListedImage, Source
+from smallpose.system.memory import release_memory
 from smallpose.system.progress import print_status
 
 Reader = Callable[[Path], Source]
@@ -98,8 +100,11 @@ def read_sources(
     sources, summaries = _read_each_source(readers, roots, build, options, indexed)
     image_files = [file for s in sources for file in s.image_files]
     official = [split for s in sources for split in s.splits]
-    people = concat_instances([s.people for s in sources])
-    del sources  # half a gigabyte at a million people
+    # Tables of readers that are not ours may have other users.
+    are_ours = all(readers[name] is READERS.get(name) for name in roots)
+    release = release_memory if are_ours else None
+    people = concat_instances([s.people for s in sources], release=release)
+    del sources
     people, box_notes = _clip_boxes_to_images(people)
     has_file = np.array(check_files_exist(image_files), dtype=bool)
     if indexed is not None:
@@ -184,7 +189,8 @@ def _summarise_source(
     source: Source, kept: Source, notes: list[str], unreadable: list[tuple[str, str]]
 ) -> SourceSummary:
     root = os.path.realpath(source.root)
-    folders = {os.path.realpath(f) for f in {os.path.split(p.file)[0] for p in kept.image_files}}
+    prefixes = {split_folder(image_file.file)[0] for image_file in kept.image_files}
+    folders = {os.path.realpath(os.path.dirname(prefix)) for prefix in prefixes}  # noqa: PTH120
     return SourceSummary(
         name=source.name,
         root=source.root,

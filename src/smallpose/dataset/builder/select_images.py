@@ -6,6 +6,7 @@ paper.
 """
 
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from smallpose.core.sizes import SIZES
 
 # People by size in the paper's Table 1.
 PAPER_MIX = {"train": (351_722, 225_950, 49_453), "test": (75_841, 53_869, 12_609)}
+Mix = tuple[int, int, int]  # small, medium and large people
+
 SELECTIONS = ("paper", "all")
 MIX_TOLERANCE = 0.005  # deviation of the share of small people that is not worth a note
 
@@ -166,17 +169,26 @@ def _draw_images(
     order = pool[np.argsort(_draw_stratified_positions(source[pool], rng), kind="stable")]
     is_large = counts[order, 2] > counts[order, 1]
     queues = [order[~is_large].tolist()[::-1], order[is_large].tolist()[::-1]]
+    # Plain numbers, because NumPy is slow on the three of one image.
+    counts_of = dict(zip(order.tolist(), map(tuple, counts[order].tolist()), strict=True))
+    small_share, medium_share, large_share = target.tolist()
+    targets = (small_share, medium_share, large_share)
+    small, medium, large = mix.tolist()
     drawn: list[int] = []
-    share = _compute_small_share(mix)
-    while share > target[0] and any(queues):
-        candidates = [queue for queue in queues if queue]
-        best = min(candidates, key=lambda q: _measure_mix_distance(mix + counts[q[-1]], target))
-        next_mix = mix + counts[best[-1]]
-        if abs(_compute_small_share(next_mix) - target[0]) > abs(share - target[0]):
+    share = small / max(small + medium + large, 1)
+    while share > small_share and any(queues):
+        candidates = []
+        for queue in filter(None, queues):
+            more_small, more_medium, more_large = counts_of[queue[-1]]
+            next_mix = (small + more_small, medium + more_medium, large + more_large)
+            candidates.append((_measure_mix_distance(next_mix, targets), next_mix, queue))
+        _, next_mix, best = min(candidates, key=itemgetter(0))
+        next_share = next_mix[0] / max(sum(next_mix), 1)
+        if abs(next_share - small_share) > abs(share - small_share):
             break
         drawn.append(best.pop())
-        mix = next_mix
-        share = _compute_small_share(mix)
+        small, medium, large = next_mix
+        share = next_share
     return np.array(drawn, dtype=np.intp)
 
 
@@ -196,8 +208,14 @@ def _compute_small_share(mix: NDArray[np.int64]) -> float:
     return float(mix[0] / max(mix.sum(), 1))
 
 
-def _measure_mix_distance(mix: NDArray[np.int64], target: NDArray[np.float64]) -> float:
-    return float(np.abs(mix / max(mix.sum(), 1) - target).sum())
+def _measure_mix_distance(mix: Mix, target: tuple[float, float, float]) -> float:
+    total = max(sum(mix), 1)
+    small, medium, large = mix
+    return (
+        abs(small / total - target[0])
+        + abs(medium / total - target[1])
+        + abs(large / total - target[2])
+    )
 
 
 def _explain_missed_mix(split: str, counts: NDArray[np.int64], pool: int) -> str:
