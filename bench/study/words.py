@@ -1,5 +1,6 @@
 """Sentences and tables of `docs/which-model.md`, from the numbers of `docs/study.json` alone."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -91,7 +92,7 @@ def write_table(content: Content) -> str:
     accuracy = format_table(head, [_list_scores(one, name) for name in names])
     head = ("model", "ms", "MB", "joints", "needs boxes", "licence", "weights", "runtime")
     costs = format_table(head, [_list_costs(content["models"][name], name) for name in names])
-    return f"{accuracy}\n\n{costs}"
+    return f"AP of {name_people(one)}:\n\n{accuracy}\n\nWhat they cost:\n\n{costs}"
 
 
 def _list_scores(one: Content, name: str) -> list[str]:
@@ -170,7 +171,7 @@ def write_second_table(content: Content) -> str:
                 *(format_cell(parts[part]) if part in parts else "" for part in ("cut", "whole")),
             ]
         )
-    return format_table(head, rows)
+    return f"AP of {name_people(one)}:\n\n{format_table(head, rows)}"
 
 
 def format_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -270,12 +271,36 @@ def write_answer(content: Content) -> str:
             text += f", which cannot be told apart from {join_few(ties)}"
         choices.append(text)
     lines.append(f"**Which model?** Through a camera the best are {'; '.join(choices)}.")
-    small, few = find_best(one, names, "camera", 32)[0], find_best(one, names, "clean", 32)[0]
     lines.append(
-        f"At 32 px none has an AP above {100 * get_value(one, small, 'camera', 32):.0f} through a "
-        f"camera, and none above {100 * get_value(one, few, 'clean', 32):.0f} on clean images."
+        f"At 32 px none has an AP above {find_limit(one, names, 'camera', 32)} through a camera, "
+        f"and none above {find_limit(one, names, 'clean', 32)} on clean images."
     )
+    others = _name_other_limits(content)
+    lines.append(f"These are {name_people(one)}; other people give other numbers{others}.")
     return " ".join(lines)
+
+
+def name_people(one: Content) -> str:
+    """Name a set of people in words."""
+    return f"{one['people']} people of {one['title']}"
+
+
+def find_limit(one: Content, names: Sequence[str], sensor: str, px: int) -> int:
+    """Return the AP in whole points that no model exceeds."""
+    best = max(get_value(one, name, sensor, px) for name in names)
+    return math.ceil(round(100 * best, 6))
+
+
+def _name_other_limits(content: Content) -> str:
+    """Name what no model exceeds at 32 px on the other sets of people."""
+    text = ""
+    for one in content["sets"].values():
+        names = list_main_variants(content, one)
+        if one is get_main_set(content) or not names or 32 not in one["heights"]:
+            continue
+        camera, clean = (find_limit(one, names, sensor, 32) for sensor in ("camera", "clean"))
+        text += f", on {name_people(one)} at most {camera} and {clean} at 32 px"
+    return text
 
 
 def find_best(one: Content, names: Sequence[str], sensor: str, px: int) -> tuple[str, list[str]]:

@@ -73,6 +73,17 @@ def test_the_best_model_names_those_that_cannot_be_told_from_it():
     assert words.find_best(one, ["p", "q"], "camera", 32) == ("q", [])
 
 
+def test_the_answer_names_its_people_and_no_model_exceeds_what_it_says(content):
+    text = words.write_answer(content)
+    for one in content["sets"].values():
+        assert words.name_people(one) in text
+        names = words.list_main_variants(content, one)
+        for sensor in ("clean", "camera"):
+            limit = words.find_limit(one, names, sensor, 32)
+            values = [100 * words.get_value(one, name, sensor, 32) for name in names]
+            assert limit - 1 < max(values) <= limit
+
+
 def test_advice_on_jpeg_names_the_highest_quality_that_costs():
     rows = [
         {"a": "clean", "b": f"jpeg{quality}", "sensor": "jpeg", "px": 32, "AP": ap}
