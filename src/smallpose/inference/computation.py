@@ -150,13 +150,13 @@ def apply_speed_options(method: PoseMethod, options: InferenceOptions) -> Iterat
     if options.compile:
         method.compile()
     try:
-        _apply(method, chosen)
+        _apply_choice(method, chosen)
         yield
     finally:
         method.precision, method.network = precision, network
 
 
-def _apply(method: PoseMethod, chosen: Computation) -> None:
+def _apply_choice(method: PoseMethod, chosen: Computation) -> None:
     split = method.split_network() if chosen.is_partial else None
     if split is not None:
         split.layers.training = False  # of the container; the layers are the method's
