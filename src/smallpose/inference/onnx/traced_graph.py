@@ -4,6 +4,7 @@ Tracing takes some seconds. A graph that was made before by the same code from t
 images of the same size is read from the user's cache instead.
 """
 
+import contextlib
 import hashlib
 import io
 import warnings
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 import smallpose.methods
 import smallpose.models
+from smallpose.core.errors import RunError
 from smallpose.inference.onnx.export import OPSET
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.checkpoints.weights_digest import compute_weights_digest
@@ -24,6 +26,8 @@ from smallpose.system.cache import get_cache_folder
 from smallpose.system.files import write_atomically
 
 MAX_CACHED = 12  # graphs in the user's cache; the one that was read longest ago goes first
+
+_DIGEST_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,11 @@ def trace_network(network: nn.Module, images: Tensor, method: PoseMethod) -> Tra
         output_type = Tensor if isinstance(outputs, Tensor) else type(outputs)
         if method.code:  # a user's code may change while its weights do not
             return TracedGraph(_convert(network, example, outputs), output_type)
-        path = get_cache_folder("graphs") / f"{_name_graph(network, example, method)}.onnx"
+        path = get_cache_folder("graphs") / f"{_name_graph(network, example, method)}.graph"
         content = _read_cached(path)
         if content is None:
             content = _convert(network, example, outputs)
-            write_atomically(path, content)
-            _remove_oldest(path.parent)
+            _keep(path, content)
     return TracedGraph(content, output_type)
 
 
@@ -117,17 +120,25 @@ def _hash_code() -> str:
 
 
 def _read_cached(path: Path) -> bytes | None:
-    """Return a graph of the cache and mark it as used; None where there is none."""
+    """Return a graph of the cache and mark it as used; None where there is no sound one."""
     try:
-        content = path.read_bytes()
+        kept = path.read_bytes()
         path.touch()
     except OSError:
         return None
-    return content
+    digest, content = kept[:_DIGEST_BYTES], kept[_DIGEST_BYTES:]
+    return content if hashlib.sha256(content).digest() == digest else None
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Keep a graph in the cache, behind its hash; where the cache cannot be written, it is not."""
+    with contextlib.suppress(OSError, RunError):
+        write_atomically(path, hashlib.sha256(content).digest() + content)
+        _remove_oldest(path.parent)
 
 
 def _remove_oldest(folder: Path) -> None:
     """Keep the graphs that were used last."""
-    files = sorted(folder.glob("*.onnx"), key=lambda file: file.stat().st_mtime)
+    files = sorted(folder.glob("*.graph"), key=lambda file: file.stat().st_mtime)
     for file in files[:-MAX_CACHED]:
         file.unlink(missing_ok=True)
