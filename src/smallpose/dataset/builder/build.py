@@ -69,7 +69,7 @@ from smallpose.system.progress import print_status
 
 __all__ = ["BuildOptions", "build_dataset"]
 
-JOINTS_PER_PASS = 3  # of the 21 that are copied at once when people are sorted
+JOINTS_PER_PASS = 7  # of the 21 that are copied at once when people are sorted
 
 
 def build_dataset(
