@@ -126,9 +126,10 @@ def advise_on_models(content: Content) -> str:
         also = f", or {join_few(ties)}" if ties else ""
         texts.append(f"{px} px `{best}` (AP {100 * value:.0f}){also}")
     none = f"; at {max(low)} px and less none has an AP of {100 * MIN_AP:.0f}" if low else ""
+    where = f"{SENSOR_WORDS['camera']} on {one['title']}"
     return (
-        f'**Choose by height** {SENSOR_WORDS["camera"]}: {"; ".join(texts)}{none}. After "or" are '
-        "models that cannot be told apart from the best."
+        f'**Choose by height** {where}: {"; ".join(texts)}{none}. After "or" are models that '
+        "cannot be told apart from the best."
     )
 
 

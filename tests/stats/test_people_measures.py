@@ -27,6 +27,8 @@ from smallpose.stats.people_measures import (
     measure_people,
 )
 
+NONE_MEASURED = dict.fromkeys(DISTRIBUTIONS)
+
 
 def make_people(n=100, num_facing=70, num_cut=30, num_hidden=0):
     """One person an image: trunk 100 px, shoulders 60, hips 40, limbs 50, 40, 80 and 70."""
@@ -121,6 +123,30 @@ def test_a_set_seen_from_all_sides_is_beyond_the_limit_and_named():
     assert compared.source == "coco" and compared.other == "real coco"
     with_itself = compare_sets("mine", people, "other", people)
     assert not with_itself.outside and "none beyond" in with_itself.summarize()
+
+
+def test_few_people_beyond_the_limit_are_no_verdict():
+    few, many = make_people(24, num_facing=17), make_people(400, num_facing=220)
+    by_people = {}
+    for num, people in ((24, few), (800, make_people(800, num_facing=567))):
+        compared = compare_sets("mine", people, "other", many)
+        (facing,) = (row for row in compared.rows if row.name == "facing")
+        assert facing.distance == pytest.approx(0.16, abs=0.01) and facing.distance > facing.limit
+        by_people[num] = (facing.is_within, facing.verdict, "facing" in compared.outside)
+    assert by_people == {24: (None, "few people", False), 800: (False, "no", True)}
+
+
+def test_chance_is_what_samples_of_the_same_people_stay_below():
+    rng = np.random.default_rng(0)
+    seen = []
+    for _ in range(400):
+        one, other = (
+            PeopleMeasures(n, {name: rng.binomial(n, 0.7) / n for name in SHARES}, NONE_MEASURED)
+            for n in (60, 200)
+        )
+        row = compare_measures(one, other)[0]
+        seen.append(row.distance <= row.chance)
+    assert 0.92 < np.mean(seen) < 0.98
 
 
 def test_the_command_compares_with_files_and_with_real_people(tmp_path, capsys):

@@ -50,6 +50,20 @@ def test_published_weights_are_tuned_more_slowly():
     assert from_nothing.learning_rate == rate
 
 
+def test_the_cosine_of_full_image_methods_falls_from_the_slower_rate_of_published_weights():
+    method = create_method("rtmo_tiny")
+    quick = replace(method.recipes["quick"], cosine=((0, 0.01), (3, 0.001)))
+    method.recipes = {**method.recipes, "quick": quick}
+    method.card = replace(method.card, checkpoint="published.pth")
+    slower = create_own_recipe(method, OwnData(200, has_weights=True))
+    share = slower.learning_rate / quick.learning_rate
+    assert share < 1
+    expected = [(epoch, pytest.approx(value * share)) for epoch, value in quick.cosine]
+    assert list(slower.cosine) == expected
+    from_nothing = create_own_recipe(method, OwnData(200, has_weights=False))
+    assert from_nothing.cosine == quick.cosine
+
+
 def test_what_the_user_wrote_stays():
     method = create_method(TINY)
     data = OwnData(40, has_weights=True)

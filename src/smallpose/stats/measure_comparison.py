@@ -25,6 +25,10 @@ from smallpose.stats.people_measures import (
 # difference of the shares of two distributions (Kolmogorov-Smirnov).
 SHARE_LIMIT = 0.08
 DISTRIBUTION_LIMIT = 0.2
+# Below which 95 % of normal variables are, and of Kolmogorov-Smirnov distances times
+# sqrt(nm / (n + m)).
+_NORMAL_95 = 1.96
+_KS_95 = 1.36
 LIMITS = {**dict.fromkeys(SHARES, SHARE_LIMIT), **dict.fromkeys(DISTRIBUTIONS, DISTRIBUTION_LIMIT)}
 # By source, the real people that it is compared with. No file of HiEve could be measured.
 REAL_PEOPLE_OF = {
@@ -55,12 +59,15 @@ class Comparison:
         name: in `SHARES` or `DISTRIBUTIONS`.
         value, other: the shares, or the medians of the distributions; None where not measured.
         distance: None where one of them is not measured.
+        chance: the distance that 95 % of pairs of such samples of the same people stay below, if
+            people are independent.
     """
 
     name: str
     value: float | None
     other: float | None
     distance: float | None
+    chance: float
 
     @property
     def limit(self) -> float:
@@ -69,8 +76,23 @@ class Comparison:
 
     @property
     def is_within(self) -> bool | None:
-        """Return whether the distance is within the limit; None where it is not known."""
-        return None if self.distance is None else self.distance <= self.limit
+        """Return whether the distance is within the limit.
+
+        None where it is not known: nothing measured, or so few people that a distance beyond the
+        limit can be chance.
+        """
+        if self.distance is None:
+            return None
+        if self.distance <= self.limit:
+            return True
+        return False if self.distance > self.chance else None
+
+    @property
+    def verdict(self) -> str:
+        """Return the word of the table."""
+        if self.distance is None:
+            return "–"
+        return {True: "yes", False: "no", None: "few people"}[self.is_within]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers."""
@@ -79,6 +101,7 @@ class Comparison:
             "other": self.other,
             "distance": self.distance,
             "limit": self.limit,
+            "chance": round(self.chance, 4),
             "is_within": self.is_within,
         }
 
@@ -86,15 +109,25 @@ class Comparison:
 def compare_measures(one: PeopleMeasures, other: PeopleMeasures) -> list[Comparison]:
     """Compare two data sets measure by measure."""
     rows = []
+    spread = np.sqrt(1 / max(one.people, 1) + 1 / max(other.people, 1))
     for name in SHARES:
         a, b = one.shares[name], other.shares[name]
         distance = None if a is None or b is None else abs(a - b)
-        rows.append(Comparison(name, a, b, distance))
+        pooled = _pool_shares(a, one.people, b, other.people)
+        chance = _NORMAL_95 * np.sqrt(pooled * (1 - pooled)) * spread
+        rows.append(Comparison(name, a, b, distance, float(chance)))
     for name in DISTRIBUTIONS:
         p, q = one.distributions[name], other.distributions[name]
         distance = None if p is None or q is None else measure_distance(p, q)
-        rows.append(Comparison(name, _get_median(p), _get_median(q), distance))
+        chance = float(_KS_95 * spread)
+        rows.append(Comparison(name, _get_median(p), _get_median(q), distance, chance))
     return rows
+
+
+def _pool_shares(a: float | None, num_a: int, b: float | None, num_b: int) -> float:
+    if a is None or b is None or num_a + num_b == 0:
+        return 0.5
+    return (a * num_a + b * num_b) / (num_a + num_b)
 
 
 def compare_with_real(source: str, measures: PeopleMeasures) -> list[Comparison]:
@@ -148,7 +181,6 @@ class SetComparison:
 
     def build_table(self) -> Table:
         """Lay the measures out side by side."""
-        verdict = {True: "yes", False: "no", None: "–"}
         columns = (
             Column("measure"),
             Column("here", "number"),
@@ -158,7 +190,7 @@ class SetComparison:
             Column("within"),
         )
         cells = tuple(
-            (row.name, row.value, row.other, row.distance, row.limit, verdict[row.is_within])
+            (row.name, row.value, row.other, row.distance, row.limit, row.verdict)
             for row in self.rows
         )
         first = f"{self.name} ({self.source})" if self.source else self.name
@@ -168,7 +200,8 @@ class SetComparison:
             columns,
             cells,
             note="Shares, and medians of distributions, whose distance is the greatest difference "
-            "of their shares (Kolmogorov–Smirnov). A dash: one of both cannot be measured.",
+            "of their shares (Kolmogorov–Smirnov). A dash: one of both cannot be measured. "
+            "Few people: beyond the limit, but 5 % of pairs of so small samples are.",
         )
 
 
