@@ -9,9 +9,11 @@ from smallpose.cli.main import main
 from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.skeleton import COCO17
+from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import read_results
 from smallpose.io.coco_results_fast import read_results_fast
 from smallpose.io.coco_results_slow import read_results_slow
+from smallpose.io.track_records import read_result_tracks
 
 RNG = np.random.default_rng(0)
 # All photos, and those of the test set under ids of their own, as `build` numbers them.
@@ -250,3 +252,24 @@ def test_the_report_counts_what_was_left_out(tmp_path):
     assert main(words) == 2
     assert main([*words, "--unknown-images", "drop"]) == 0
     assert "8 results of 4 images" in (out / "index.html").read_text()
+
+
+def test_leaving_results_out_keeps_the_other_fields_of_those_that_stay(tmp_path):
+    """Identities are read in a pass of their own, and boxes with the poses."""
+    truth_path, everything, _ = write_labels(tmp_path)
+    truth = read_coco(truth_path)
+    records = json.loads(everything.read_text())
+    for number, record in enumerate(records):
+        record |= {"track_id": f"track {number % 2}", "bbox": [number, 2, 30, 40]}
+    path = write(tmp_path / "tracked.json", records)
+    kept = read_results(path, truth, unknown_images="drop")
+    is_kept = [record["file_name"] in truth.images.file_names for record in records]
+    numbers = np.flatnonzero(is_kept)
+    assert kept.boxes_xywh[:, 0].tolist() == numbers.tolist()
+    assert read_result_tracks(path, truth, kept).tolist() == [0, 1] * (len(numbers) // 2)
+    for record in records:
+        record["image_id"] = TEST_IDS.get(record["file_name"], 100)
+        del record["file_name"]
+    path = write(tmp_path / "ids.json", records)
+    kept = read_results(path, truth, unknown_images="drop")
+    assert read_result_tracks(path, truth, kept).tolist() == [0, 1] * (len(kept) // 2)

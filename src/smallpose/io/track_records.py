@@ -20,6 +20,7 @@ from smallpose.core.instances import Images, Instances
 from smallpose.core.predictions import Predictions
 from smallpose.io.coco_results_slow import read_entries
 from smallpose.io.json_blocks import Int64
+from smallpose.io.unknown_images import ResultImages
 from smallpose.system.files import read_bytes
 
 NO_TRACK = -1
@@ -55,6 +56,8 @@ class _File(Struct):
 
 class _Result(Struct):
     category_id: Id | None = None
+    image_id: Id | None = None
+    file_name: str | None = None
     track_id: Int64 | float | str | None = None
 
 
@@ -134,7 +137,8 @@ def read_result_tracks(
     """Read the (d,) `track_id` of each detection, -1 where it has none.
 
     Args:
-        predictions: of the same file. Forms other than COCO's list have no `track_id`.
+        predictions: of the same file, whose results of images that `truth` does not have may have
+            been left out. Forms other than COCO's list have no `track_id`.
     """
     nothing = np.full(len(predictions), NO_TRACK, dtype=np.int64)
     if Path(path).is_dir():
@@ -147,11 +151,27 @@ def read_result_tracks(
         return nothing
     accepted = {None, *map(str, truth.category_ids)}
     kept = [
-        record.track_id
+        record
         for record in records
         if (None if record.category_id is None else str(record.category_id)) in accepted
     ]
-    return number_tracks(kept) if len(kept) == len(predictions) else nothing
+    if len(kept) > len(predictions):
+        kept = _keep_known_images(path, kept, truth.images)
+    if len(kept) != len(predictions):
+        return nothing
+    return number_tracks([record.track_id for record in kept])
+
+
+def _keep_known_images(
+    path: Path | str, records: Sequence[_Result], images: Images
+) -> list[_Result]:
+    """Return the records that the reader of results keeps under `--unknown-images drop`."""
+    finder = ResultImages(images, "drop")
+    return [
+        record
+        for index, record in enumerate(records)
+        if finder.find_id(record.image_id, record.file_name, f"{path}, entry[{index}]") is not None
+    ]
 
 
 def _decode_results(path: Path | str, data: bytes) -> list[_Result] | None:
