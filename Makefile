@@ -67,7 +67,7 @@ $(V)/.ready: pyproject.toml constraints.txt setup.py $(wildcard src/smallpose/*/
 	$(PY) -m venv .venv
 	$(V)/python -m pip install -q --no-compile --disable-pip-version-check -c constraints.txt \
 	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
-	  -e ".[build,plots,video,large,torch,onnx,movenet,polars,torchmetrics,dev]"
+	  -e ".[build,plots,video,large,torch,onnx,openvino,movenet,polars,torchmetrics,dev]"
 	touch $@
 
 # Builds docs/ and an API reference as static HTML, which opens from disk.
