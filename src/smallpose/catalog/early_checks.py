@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from smallpose.catalog.keywords import PUBLISHED_WEIGHTS
 from smallpose.catalog.method_checks import PUBLISHED
 from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
@@ -70,7 +71,7 @@ def refuse_other_weights(
     Returns: the skeleton of the results, where the weights tell.
     """
     asked = None if skeleton is None else find_skeleton(skeleton)
-    if weights is None or not Path(weights).exists():
+    if weights is None or str(weights) == PUBLISHED_WEIGHTS or not Path(weights).exists():
         return asked
     card = read_weight_card(Path(weights))
     path = Path(weights) / "model.safetensors" if Path(weights).is_dir() else Path(weights)

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Collection
 from pathlib import Path
 
+from smallpose.catalog.keywords import PUBLISHED_WEIGHTS, report_shadowed_path
 from smallpose.catalog.method_code import MethodCode, is_method_code
 from smallpose.catalog.methods import read_catalog
 from smallpose.core.errors import InputError
@@ -13,7 +14,6 @@ PUBLISHED = (
     *("movenet", "movenet-thunder", "movenet-lightning", "posenet", "efficientpose"),
     *("blazepose-heavy", "blazepose-full", "blazepose-lite", "openpose-thin"),
 )
-_MMPOSE = "mmpose"
 
 
 def refuse_unknown_method(name: str, known: Collection[str] | None = None) -> None:
@@ -44,24 +44,37 @@ def refuse_unknown_method(name: str, known: Collection[str] | None = None) -> No
     raise InputError(f"method {name}", "no such method", remedy)
 
 
-def refuse_missing_weights(name: str, weights: Path | str | None) -> None:
-    """Raise InputError where a method has no weights, or their file does not exist."""
+def refuse_missing_weights(name: str, weights: Path | str | None, flag: str = "--weights") -> None:
+    """Raise InputError where a method has no weights, or their file does not exist.
+
+    Args:
+        flag: the option that names the weights.
+    """
     if weights is None:
         if name in read_catalog() or is_method_code(name):
             raise InputError(name, "has no weights of its own", _describe_choices(name))
         return
     path = Path(weights)
     facts = read_catalog().get(name, {})
-    if str(weights) == _MMPOSE and facts and not facts.get("checkpoint"):
-        what = f"there are no published weights of {name}"
-        raise InputError(f"--weights {_MMPOSE}", what, _describe_choices(name))
-    published = (_MMPOSE, facts.get("checkpoint"), *facts.get("other_checkpoints", ()))
+    if str(weights) == PUBLISHED_WEIGHTS:
+        _refuse_unpublished(name, flag)
+        report_shadowed_path(PUBLISHED_WEIGHTS, flag)
+        return
+    published = (facts.get("checkpoint"), *facts.get("other_checkpoints", ()))
     if path.is_dir():
         path = path / "model.safetensors"
     elif str(weights) in published:
         return
     if not path.is_file():
         raise InputError(str(path), "no such file", "check --weights")
+
+
+def _refuse_unpublished(name: str, flag: str) -> None:
+    """Raise InputError where nobody publishes weights of a method of ours."""
+    facts = read_catalog().get(name, {})
+    if facts and not facts.get("checkpoint"):
+        what = f"there are no published weights of {name}"
+        raise InputError(f"{flag} {PUBLISHED_WEIGHTS}", what, _describe_choices(name))
 
 
 def _describe_choices(name: str) -> str:
@@ -72,6 +85,6 @@ def _describe_choices(name: str) -> str:
     if not checkpoint:
         return f"add {own} or a checkpoint; {needs_none}"
     return (
-        f"add --weights {_MMPOSE} for the published ones ('smallpose weights get {name}' downloads "
-        f"them), or {own} or a checkpoint; {needs_none}"
+        f"add --weights {PUBLISHED_WEIGHTS} for the published ones ('smallpose weights get {name}' "
+        f"downloads them), or {own} or a checkpoint; {needs_none}"
     )

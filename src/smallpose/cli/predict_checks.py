@@ -160,10 +160,13 @@ def check_arguments(args: argparse.Namespace) -> None:
 
 def _check_files(args: argparse.Namespace) -> None:
     """List the images; refuse unknown methods, and weights, labels and images that are missing."""
-    for name, weights in ((args.method, args.weights), (args.boxes_from, args.box_weights)):
+    for name, weights, flag in (
+        (args.method, args.weights, "--weights"),
+        (args.boxes_from, args.box_weights, "--box-weights"),
+    ):
         if name:
             refuse_unknown_method(name, (*read_catalog(), *PUBLISHED))
-            refuse_missing_weights(name, weights)
+            refuse_missing_weights(name, weights, flag)
     for flag, path in (("--data", args.data), ("--boxes", args.boxes), ("--curve", args.curve)):
         if path and not path.exists():
             raise InputError(f"{flag} {path}", "no such file", "check the path")

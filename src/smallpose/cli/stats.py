@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smallpose.catalog.keywords import make_path_parser
 from smallpose.cli.claims import parse_assignments
 from smallpose.cli.options import (
     DEMO_SET,
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "--compare",
         nargs="+",
-        type=Path,
+        type=make_path_parser(REAL, "--compare"),
         default=[],
         default_text="none",
         metavar="FILE",

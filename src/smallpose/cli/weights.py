@@ -4,6 +4,7 @@ import argparse
 import difflib
 from pathlib import Path
 
+from smallpose.catalog.keywords import PUBLISHED_WEIGHTS
 from smallpose.catalog.method_checks import PUBLISHED
 from smallpose.catalog.methods import read_catalog
 from smallpose.cli.options import add_option
@@ -53,7 +54,6 @@ def get_weights(name: str, package: Path | None = None) -> Path:
     from smallpose.external.package_weights import find_weights, keep_weights
     from smallpose.methods import METHODS
     from smallpose.methods import find_weights as find_method_weights
-    from smallpose.methods.checkpoints.mmpose_zoo import MMPOSE
 
     if name in EXTERNAL:
         weights = EXTERNAL[name].weights
@@ -64,7 +64,7 @@ def get_weights(name: str, package: Path | None = None) -> Path:
         what = f"{name} is no model whose weights lie in a package"
         raise InputError(f"--package {package}", what, f"use it with {', '.join(EXTERNAL)}")
     if name in METHODS:
-        return find_method_weights(name, MMPOSE)
+        return find_method_weights(name, PUBLISHED_WEIGHTS)
     for method, facts in read_catalog().items():
         if name in (facts["checkpoint"], *facts["other_checkpoints"]) and name:
             return find_method_weights(method, name)

@@ -4,6 +4,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from smallpose.catalog.keywords import PUBLISHED_WEIGHTS
 from smallpose.catalog.method_checks import refuse_unknown_method
 from smallpose.catalog.method_code import MethodCode, is_method_code
 from smallpose.core.skeleton import COCO17, Skeleton
@@ -148,9 +149,10 @@ def _find_creator(name: str) -> Creator:
 def find_weights(name: str, weights: Path | str) -> Path:
     """Return a path unchanged, or that of published weights for "mmpose" or their file's name."""
     path = Path(weights)
-    if path.exists() or path.name != str(weights):
+    is_keyword = str(weights) == PUBLISHED_WEIGHTS  # also where a folder has that name
+    if not is_keyword and (path.exists() or path.name != str(weights)):
         return path
     card = _find_creator(name)(COCO17).card
-    if str(weights) in (mmpose_zoo.MMPOSE, card.checkpoint, *card.other_checkpoints):
+    if str(weights) in (PUBLISHED_WEIGHTS, card.checkpoint, *card.other_checkpoints):
         return mmpose_zoo.find_checkpoint(str(weights), card, name)
     return path

@@ -20,7 +20,6 @@ from smallpose.system.files import hash_file, write_atomically_with
 from smallpose.system.progress import print_status
 
 SERVER = "https://download.openmmlab.com/mmpose"
-MMPOSE = "mmpose"  # what a user passes instead of a path
 TIMEOUT_S = 20.0
 _PRETRAINED_ON_AIC = "simcc-coco_pt-aic-coco_"
 _TRAINED_ON_COCO = re.compile(r"_coco[-_]\d")  # and not coco-wholebody, or several sets
