@@ -14,6 +14,8 @@ from smallpose.core.errors import InputError
 from smallpose.core.skeleton import COCO17
 from smallpose.methods import create_method
 from smallpose.training.checkpoint import save_model
+from smallpose.training.own_recipe import OwnData
+from smallpose.training.recipe_overrides import choose_recipe
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = (ROOT / "docs" / "extend.md").read_text()
@@ -31,7 +33,7 @@ def file(tmp_path, monkeypatch):
 def run(file, tmp_path):
     """Weights as `train` writes them."""
     method = create_method("my_method.py:coffee")
-    save_model(method, tmp_path / "runs" / "own", method.recipes["own"])
+    save_model(method, tmp_path / "runs" / "own", method.recipes["mine"])
     return Path("runs/own")
 
 
@@ -92,7 +94,7 @@ def test_resolution_takes_the_run(file, run):
 def test_the_only_method_of_a_file_needs_no_name(file, capsys):
     assert create_method("my_method.py").code == f"{file}:coffee"
     assert main(["train", "my_method.py", "--show-recipe"]) == 0
-    assert "recipe own" in capsys.readouterr().out
+    assert "recipe mine" in capsys.readouterr().out
     both = "\n\ndef create_tea(skeleton):\n    return Coffee(skeleton)\n"
     file.write_text(CODE + both)
     with pytest.raises(InputError, match="has 2 methods: coffee, create_tea; name one of them, as"):
@@ -103,6 +105,20 @@ def test_the_only_method_of_a_file_needs_no_name(file, capsys):
     with pytest.raises(
         InputError, match=r"no method was recognised in it; write my_method\.py:NAM"
     ):
+        create_method("my_method.py")
+
+
+def test_the_recipe_own_is_derived_from_the_first_recipe_of_the_file(file):
+    method = create_method("my_method.py")
+    name, recipe = choose_recipe(method, "own", own=OwnData(60, has_weights=False))
+    assert name == "own"
+    assert recipe.steps == 350 and recipe.batch_size == 7
+    assert recipe.optimizer == method.recipes["mine"].optimizer == "adamw"
+
+
+def test_a_recipe_with_the_name_of_the_built_in_one_is_refused(file):
+    file.write_text(CODE.replace('{"mine": RECIPE}', '{"own": RECIPE}'))
+    with pytest.raises(InputError, match="'own' has the name of the built-in --recipe own; call"):
         create_method("my_method.py")
 
 

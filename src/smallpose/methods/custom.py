@@ -27,6 +27,7 @@ Creator = Callable[[Skeleton], PoseMethod]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _NUM_TRIAL_CROPS = 2
+_RESERVED_RECIPE = "own"  # that of training.own_recipe, which every method has
 _DERIVE = "derive it from smallpose.methods.PoseMethod; see docs/extend.md"
 
 
@@ -204,7 +205,7 @@ def check_custom_method(
         method.card = MethodCard(title=method.name, paradigm="top-down", parts="custom")
     if not hasattr(method, "recipes") or not method.recipes:
         raise InputError(
-            where, "it has no recipes", 'set method.recipes = {"own": Recipe(epochs=20)}'
+            where, "it has no recipes", 'set method.recipes = {"mine": Recipe(epochs=20)}'
         )
     _check_fields(method, skeleton, where)
     if not isinstance(method, FullImageMethod):
@@ -218,7 +219,13 @@ def _check_fields(method: PoseMethod, skeleton: Skeleton, where: str) -> None:
         raise InputError(
             where,
             "recipes is not a dict of name to Recipe",
-            'set method.recipes = {"own": Recipe(epochs=20)}',
+            'set method.recipes = {"mine": Recipe(epochs=20)}',
+        )
+    if _RESERVED_RECIPE in method.recipes:
+        raise InputError(
+            where,
+            f"its recipe {_RESERVED_RECIPE!r} has the name of the built-in --recipe own",
+            'call it otherwise, such as {"mine": …}',
         )
     if method.skeleton != skeleton:
         raise InputError(

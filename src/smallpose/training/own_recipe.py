@@ -1,8 +1,9 @@
 """The recipe `own`: for a few dozen to a few thousand images of one's own.
 
-It is the method's quick recipe with the number of steps, the batch, the learning rates, what is
-frozen and the augmentation chosen by the number of samples and by whether the training starts from
-weights. `bench/own_recipe.py` compares it with the quick recipe at equal cost.
+It is the method's quick recipe (the first one of a method without quick) with the number of steps,
+the batch, the learning rates, what is frozen and the augmentation chosen by the number of samples
+and by whether the training starts from weights.
+`bench/own_recipe.py` compares it with the quick recipe at equal cost.
 """
 
 import math
@@ -51,7 +52,7 @@ class OwnData:
 
 def create_own_recipe(method: PoseMethod, data: OwnData) -> Recipe:
     """Create the recipe for so many samples."""
-    quick = method.recipes["quick"]
+    quick = method.recipes.get("quick") or next(iter(method.recipes.values()))
     n = max(data.num_samples, 1)
     factor, power = STEPS
     steps = min(max(round(factor * n**power), MIN_STEPS), MAX_STEPS)

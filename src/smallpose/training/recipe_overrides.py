@@ -63,7 +63,7 @@ def choose_recipe(
 
 
 def _find_recipe(method: PoseMethod, name: str, own: OwnData | None) -> Recipe:
-    if name == OWN and OWN not in method.recipes and "quick" in method.recipes:
+    if name == OWN:
         if own is None:
             raise InputError(
                 "--recipe own", "depends on the number of labelled people", "add --data SET"
