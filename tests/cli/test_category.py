@@ -80,6 +80,19 @@ def test_category_chooses_the_other_one(files, capsys):
     assert json.loads(capsys.readouterr().out)["protocols"]["coco"]["AP"] == 1
 
 
+def test_figures_of_a_comparison_take_the_sigmas_that_are_given(files, capsys):
+    pytest.importorskip("matplotlib")
+    (files / "sigmas.json").write_text("[0.1, 0.1, 0.1]")
+    (files / "copy.json").write_bytes((files / "rackets.json").read_bytes())
+    words = ("--category", "racket", "--sigmas", files / "sigmas.json", "--intervals", 20)
+    results = (files / "rackets.json", files / "copy.json")
+    figures = ("--figures", files / "figures")
+    assert run("compare", files / "truth.json", *results, *words, *figures) == 0, (
+        capsys.readouterr()
+    )
+    assert (files / "figures" / "detected_by_height.png").is_file()
+
+
 def test_stats_check_and_build_say_which_category_was_used(files, capsys):
     assert run("check", files / "truth.json") == 0
     assert NOTE in capsys.readouterr().out

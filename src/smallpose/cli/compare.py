@@ -127,7 +127,9 @@ def run_command(args: argparse.Namespace) -> int:
         from smallpose.report.comparison_figures import save_comparison_figures
 
         by_name = dict(zip(names, paths, strict=True))
-        save_comparison_figures(result, truth, predictions, by_name, args.figures)
+        scoring = _choose_scoring(options, predictions)
+        del scoring["max_detections"]
+        save_comparison_figures(result, truth, predictions, by_name, args.figures, **scoring)
         print_written(args.figures)
     splits = _split_differences(truth, predictions, args, options)
     verdicts = describe_verdicts(result)
@@ -171,6 +173,18 @@ def _name_results(paths: Sequence[Path], given: Sequence[str]) -> list[str]:
     ]
 
 
+def _choose_scoring(
+    options: dict[str, Any], predictions: dict[str, "Predictions"]
+) -> dict[str, Any]:
+    """Return the options that the comparison scored with, without its protocols."""
+    from smallpose.evaluation.analysis.comparison import has_different_joints
+
+    scoring = {key: value for key, value in options.items() if key != "protocols"}
+    if scoring["keypoints"] is None and has_different_joints(predictions):
+        scoring["keypoints"] = "coco17"  # for all, as in the comparison
+    return scoring
+
+
 def _split_differences(
     truth: "Instances",
     predictions: dict[str, "Predictions"],
@@ -178,15 +192,12 @@ def _split_differences(
     options: dict[str, Any],
 ) -> list["DifferenceSplit"]:
     """Split each difference from the first result under the first protocol that has precision."""
-    from smallpose.evaluation.analysis.comparison import has_different_joints
     from smallpose.evaluation.difference.split import split_difference
 
     protocol = next((one for one in options["protocols"] if one != "recall"), None)
     if protocol is None:
         return []
-    scoring = {key: value for key, value in options.items() if key != "protocols"}
-    if scoring["keypoints"] is None and has_different_joints(predictions):
-        scoring["keypoints"] = "coco17"  # for all, as in the comparison
+    scoring = _choose_scoring(options, predictions)
     base, *others = predictions
     return [
         split_difference(

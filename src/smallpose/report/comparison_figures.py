@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
@@ -23,11 +24,13 @@ def save_comparison_figures(
     predictions: Mapping[str, Predictions],
     paths: Mapping[str, Path],
     folder: Path,
+    **scoring: Any,
 ) -> None:
     """Write `ap_by_class` and `detected_by_height` as PNG and SVG; the legend names the results.
 
     Args:
         predictions, paths: by the names that the comparison has.
+        scoring: options of the comparison, as for `match_people`.
     """
     runs = [
         replace(
@@ -41,7 +44,7 @@ def save_comparison_figures(
     bars = draw_ap_by_class(runs, protocol, styles)
     save_figure(bars, folder, "ap_by_class", title="AP by class")
     curves = {
-        name: compute_detection_by_height(truth, match_people(truth, one, None))
+        name: compute_detection_by_height(truth, match_people(truth, one, None, **scoring))
         for name, one in predictions.items()
     }
     if all(len(curve.x) for curve in curves.values()):

@@ -19,6 +19,7 @@ from smallpose.dataloading.affine import clip_to_pixels, compute_box_window
 from smallpose.dataloading.full_image.letterbox import compute_letterbox
 from smallpose.evaluation.analysis.comparison import Comparison, compare
 from smallpose.evaluation.matching.oks import compute_oks
+from smallpose.evaluation.sigma_file import JointSigmas
 from smallpose.inference.onnx.exported_method import read_exported_method
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.predict_files import predict_coco_file
@@ -130,7 +131,9 @@ def check_export(method: PoseMethod, folder: Path, data: Path, images: Path) -> 
     for name, one in ((ORIGINAL, method), (EXPORTED, exported)):
         results[name], people = predict_coco_file(one, data, images, options=options, device="cpu")
     truth = read_coco(data)
-    comparison = compare(truth, results, protocols=("coco",))
+    own = method.skeleton.custom_sigmas
+    sigmas = None if own is None else JointSigmas(tuple(own), method.skeleton.joints)
+    comparison = compare(truth, results, protocols=("coco",), sigmas=sigmas)
     return _measure_displacement(method, people, results[ORIGINAL], results[EXPORTED], comparison)
 
 

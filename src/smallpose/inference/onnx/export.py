@@ -24,6 +24,7 @@ from smallpose.inference.onnx.export_notes import (
     build_metadata,
     format_readme,
 )
+from smallpose.inference.onnx.free_axis import refuse_fixed_counts
 from smallpose.inference.onnx.graphs import (
     CidMaps,
     CidPeople,
@@ -72,8 +73,8 @@ def export_onnx(
     Returns: the files: `network.onnx`, in our own layout of full-image methods also `people.onnx`,
         `method.json` and `README.md`.
 
-    Raises: InputError if ONNX is not installed, or the layout has no place for the method's
-        outputs.
+    Raises: InputError if ONNX is not installed, the layout has no place for the method's outputs,
+        or a graph takes no other number of crops, images or people than it was traced with.
     """
     _require_onnx()
     method = method.to("cpu").eval()
@@ -94,6 +95,9 @@ def export_onnx(
     models = {name: _trace_graph(graph, example, name) for name, graph, example in graphs}
     if precision == "int8":
         models = {name: quantize_weights(model) for name, model in models.items()}
+    for name, _, example in graphs:
+        arrays = [tensor.numpy() for tensor in example]
+        refuse_fixed_counts(models[name], arrays, _FIXED[name], method.code or method.name)
     description["operators"] = {name: count_operators(model) for name, model in models.items()}
     for name, model in models.items():
         write_atomically(out / name, _add_metadata(model, build_metadata(description)))

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from smallpose.dataloading.affine import map_to_image
 from smallpose.dataloading.top_down.crop_options import CropOptions
+from smallpose.inference.onnx.free_axis import explain_runtime_errors
 from smallpose.inference.onnx.rtmlib_graphs import RTMLIB_MEAN, RTMLIB_STD
 from smallpose.methods.base import MethodCard, PoseMethod
 from smallpose.methods.checkpoints.read import skeleton_from_json
@@ -25,6 +26,8 @@ from smallpose.models.codecs.simcc import decode_simcc
 from smallpose.system.packages import require_packages
 
 Floats = NDArray[np.float64]
+
+_REMEDY = "predict with smallpose itself, and report it with this file"
 
 
 def read_exported_method(folder: Path) -> "ExportedTopDown | ExportedFullImage":
@@ -53,19 +56,25 @@ class ExportedGraphs:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3
-        self.sessions = {
-            name: onnxruntime.InferenceSession(
-                str(folder / name), options, providers=["CPUExecutionProvider"]
-            )
-            for name in files
-        }
+        options.log_severity_level = 4  # it would print what is raised
+        self.folder = folder
+        self.sessions = {}
+        for name in files:
+            with explain_runtime_errors(str(folder / name), _REMEDY):
+                self.sessions[name] = onnxruntime.InferenceSession(
+                    str(folder / name), options, providers=["CPUExecutionProvider"]
+                )
 
     def run(self, name: str, *arrays: Any) -> list[Any]:
-        """Run a graph on its inputs in order; return its outputs."""
+        """Run a graph on its inputs in order; return its outputs.
+
+        Raises: RunError when onnxruntime fails.
+        """
         session = self.sessions[name]
         names = [one.name for one in session.get_inputs()]
-        outputs: list[Any] = session.run(None, dict(zip(names, arrays, strict=True)))
+        inputs = dict(zip(names, arrays, strict=True))
+        with explain_runtime_errors(str(self.folder / name), _REMEDY):
+            outputs: list[Any] = session.run(None, inputs)
         return outputs
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from smallpose.core.errors import InputError
+from smallpose.inference.onnx.free_axis import explain_runtime_errors
 from smallpose.inference.onnx.traced_graph import TracedGraph, trace_network
 from smallpose.methods.base import PoseMethod
 from smallpose.system.packages import explain_import_error
@@ -23,6 +24,10 @@ from smallpose.system.packages import explain_import_error
 Arrays = NDArray[np.float32]
 Session = Callable[[Arrays], Sequence[Arrays]]
 
+_REMEDY = (
+    "leave --engine out; of a method of your own, compute no shape in Python, as in "
+    "x.view(len(x), -1)"
+)
 MAX_SIZES = 8  # of images whose sessions are kept, each with a copy of the weights
 
 
@@ -49,12 +54,14 @@ class EngineNetwork(ABC):
         size_hw = tuple(images.shape[2:])
         if size_hw not in self.sessions:
             graph = trace_network(self.network, images[:1], self.method)
-            self.sessions[size_hw] = (self.create_session(graph.content), graph)
+            with explain_runtime_errors(self.option, _REMEDY):
+                self.sessions[size_hw] = (self.create_session(graph.content), graph)
             if len(self.sessions) > MAX_SIZES:
                 self.sessions.popitem(last=False)
         self.sessions.move_to_end(size_hw)
         session, graph = self.sessions[size_hw]
-        outputs = session(images.contiguous().numpy())
+        with explain_runtime_errors(self.option, _REMEDY):
+            outputs = session(images.contiguous().numpy())
         return graph.pack_outputs([torch.from_numpy(column) for column in outputs])
 
     @abstractmethod
@@ -81,7 +88,7 @@ class OnnxNetwork(EngineNetwork):
         options = self.runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.enable_cpu_mem_arena = False  # each size would keep the memory of its largest batch
-        options.log_severity_level = 3  # warnings about the graph are of no use to users
+        options.log_severity_level = 4  # warnings are of no use to users, and errors are raised
         session = self.runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
         def compute(images: Arrays) -> Sequence[Arrays]:
