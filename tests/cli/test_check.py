@@ -22,7 +22,7 @@ def test_check_prints_findings_and_exits_with_2_for_a_fault(tmp_path, capsys):
     collapsed = write_truth(tmp_path / "a.json", [[1, 1, 9, 9]])
     # All 17 keypoints of this file are at one point, which is a fault.
     assert main(["check", collapsed]) == 2
-    assert "1 people have all keypoints at one point (first: id 1)" in capsys.readouterr().out
+    assert "1 person has all keypoints at one point (first: id 1)" in capsys.readouterr().out
     flat = write_truth(tmp_path / "b.json", [[1, 1, 0, 9]])
     assert main(["check", flat]) == 2
     assert "a box without area" in capsys.readouterr().out

@@ -14,7 +14,7 @@ from smallpose.core.errors import SmallposeError
 
 _EXIT_CODES = (0, 2, 3, 4)
 _ERROR = re.compile(r"[^\n]+: [^\n]+; [^\n]+\Z")
-_FINDINGS = re.compile(r"^\d+ faults, \d+ remarks$", re.MULTILINE)
+_FINDINGS = re.compile(r"^[\d,]+ faults?, [\d,]+ remarks?$", re.MULTILINE)
 
 
 def fuzz_counts(small: int, large: int) -> pytest.MarkDecorator:

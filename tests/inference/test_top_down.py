@@ -179,7 +179,7 @@ def test_images_that_exif_turns_are_named_or_refused_by_predict(tmp_path, tiny, 
     rotate_image(tmp_path / "2.png", 6)
     after = predict_coco_file(tiny, truth, tmp_path).predictions
     assert (after.keypoints == before.keypoints).all()  # on the stored pixels, as declared
-    assert "1 images have an EXIF orientation (first: 2.png)" in capsys.readouterr().err
+    assert "1 image has an EXIF orientation (first: 2.png)" in capsys.readouterr().err
     images = replace(people.images, width=people.images.height, height=people.images.width)
     write_coco(replace(people, images=images), truth)
     with pytest.raises(InputError, match="--exif apply"):

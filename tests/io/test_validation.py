@@ -28,7 +28,7 @@ def test_a_correct_table_has_no_findings():
 
 
 def test_each_fault_is_reported_with_its_record():
-    assert "fault   1 labelled people have a box without area" in format_findings(
+    assert "fault   1 labelled person has a box without area" in format_findings(
         make_people((5, 5, 0, 9))
     )
     assert "boxes extend beyond their image" in format_findings(make_people((90, 10, 20, 30)))
@@ -69,7 +69,7 @@ def test_labelled_points_at_a_placeholder_are_a_fault_with_its_remedy(value):
     findings = check_truth(make_labelled_at([(value, value), (20, 20), (value, value)]))
     texts = [f.message for f in findings if f.is_fault]
     assert texts == [
-        f"1 people have 2 labelled keypoints (v > 0) at {value:g}, {value:g} (first: id 1, nose); "
+        f"1 person has 2 labelled keypoints (v > 0) at {value:g}, {value:g} (first: id 1, nose); "
         "give joints without a label v = 0"
     ]
 
@@ -83,7 +83,7 @@ def test_unlabelled_points_at_0_0_are_no_fault():
 def test_keypoints_outside_the_image_are_named_and_most_of_a_person_is_a_fault():
     few = check_truth(make_labelled_at([(120, 5)]))
     assert [f.message for f in few] == [
-        "1 people have 1 labelled keypoints outside the image (first: id 1, nose)"
+        "1 person has 1 labelled keypoint outside the image (first: id 1, nose)"
     ]
     assert not few[0].is_fault
     most = check_truth(make_labelled_at([(120, 5)] * 9))

@@ -10,6 +10,7 @@ from smallpose.cli.options import (
     add_unknown_images_option,
 )
 from smallpose.cli.paths import suggest_build
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.joint_names import are_numbered
 
@@ -99,7 +100,7 @@ def run_command(args: argparse.Namespace) -> int:
             findings = joint_findings + [f for f in findings if f.message not in known]
         elif are_numbered(predictions.skeleton.joints):
             findings.append(Finding(UNKNOWN_JOINTS, is_fault=False))
-        subject = f"{len(predictions):,} detections, {predictions.skeleton.name}"
+        subject = f"{format_count(len(predictions), 'detection')}, {predictions.skeleton.name}"
     else:
         people = read_coco(args.path, category=args.category, data=data)
         findings = check_truth(people)
@@ -110,7 +111,8 @@ def run_command(args: argparse.Namespace) -> int:
             findings += check_images(people, args.images)
         num_people = int(people.is_counted.sum())
         subject = (
-            f"{len(people.images):,} images, {num_people:,} people with keypoints, "
+            f"{format_count(len(people.images), 'image')}, "
+            f"{format_count(num_people, 'person', 'people')} with keypoints, "
             f"{len(people) - num_people:,} to ignore, {people.skeleton.name}"
         )
     num_faults = sum(finding.is_fault for finding in findings)
@@ -118,7 +120,8 @@ def run_command(args: argparse.Namespace) -> int:
     for finding in findings:
         print(f"  {finding}")
     if findings:
-        print(f"{num_faults} faults, {len(findings) - num_faults} remarks")
+        remarks = format_count(len(findings) - num_faults, "remark")
+        print(f"{format_count(num_faults, 'fault')}, {remarks}")
     else:
         print("no faults")
     return 2 if num_faults else 0

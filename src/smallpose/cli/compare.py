@@ -166,7 +166,7 @@ def _name_results(paths: Sequence[Path], given: Sequence[str]) -> list[str]:
         from smallpose.report.inputs.arguments import check_names
 
         return list(check_names(paths, given))
-    stems = [get_result_name(path) if path.is_dir() else path.stem for path in paths]
+    stems = [get_result_name(path) for path in paths]
     return [
         str(path) if stems.count(stem) > 1 else stem
         for path, stem in zip(paths, stems, strict=True)

@@ -57,8 +57,10 @@ def find_predictions(path: Path) -> Path:
         return results
     from smallpose.io.result_folders import is_result_folder
 
-    if is_result_folder(path):
-        return path
+    # MMPose and others write the files of their results into a folder beside their pictures.
+    for folder in (path, path / "predictions"):
+        if is_result_folder(folder):
+            return folder
     runs = sorted(str(file.parent) for file in path.glob("*/found.json"))
     remedy = "pass a file of results, a run, or the folder that another tool wrote"
     if runs:

@@ -26,6 +26,7 @@ from smallpose.cli.predict_outputs import (
 from smallpose.cli.predict_shards import predict_in_shards
 from smallpose.cli.predict_video import check_video_arguments, predict_media
 from smallpose.cli.train import set_torch_threads
+from smallpose.core.counts import format_count
 
 if TYPE_CHECKING:
     from numpy import float64
@@ -139,7 +140,8 @@ def run_command(args: argparse.Namespace) -> None:
     labelled_px = result.people.boxes_xywh[~result.people.iscrowd, 3]
     _print_small_people(resolved, [predictions.boxes_xywh[:, 3]], labelled_px)
     num_images = len(result.people.images)
-    print(f"{len(predictions):,} people in {num_images:,} images: {args.out}")
+    people = format_count(len(predictions), "person", "people")
+    print(f"{people} in {format_count(num_images, 'image')}: {args.out}")
 
 
 def _read_resolved_height(args: argparse.Namespace) -> "ResolvedHeight | None":
@@ -204,9 +206,10 @@ def _predict_videos(
     write_method_environment(args.out, method, options)
     print_joint_order(method.skeleton)
     print_written(images_path, get_frames_path(args.out), args.draw)
-    tracks = f", {counts.num_tracks:,} tracks" if args.track else ""
+    tracks = f", {format_count(counts.num_tracks, 'track')}" if args.track else ""
     print(
-        f"{counts.num_people:,} people in {counts.num_images:,} frames and images{tracks}: "
+        f"{format_count(counts.num_people, 'person', 'people')} in "
+        f"{format_count(counts.num_images, 'frame or image', 'frames and images')}{tracks}: "
         f"{args.out}"
     )
 
@@ -306,4 +309,4 @@ def _draw_images(args: argparse.Namespace, result: "PredictionResult") -> None:
         args.draw,
         min_score=args.draw_min_score,
     )
-    print(f"{count:,} images drawn: {args.draw}")
+    print(f"{format_count(count, 'image')} drawn: {args.draw}")

@@ -8,6 +8,7 @@ from smallpose.cli.predict_outputs import (
     print_joint_order,
     write_method_environment,
 )
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def predict_in_shards(
         path = get_image_list_path(args.out)
         write_image_list(work, reports, method.skeleton, path)
         print_status(f"image ids and file names: {path}")
-    print(f"{num_people:,} people in {len(work.image_ids):,} images: {args.out}")
+    people = format_count(num_people, "person", "people")
+    print(f"{people} in {format_count(len(work.image_ids), 'image')}: {args.out}")
 
 
 def parse_part(text: str) -> tuple[int, int]:

@@ -74,9 +74,12 @@ def run_command(args: argparse.Namespace) -> None:
     """Write the report and print its main table and its name."""
     from smallpose.system.matplotlib_import import skip_artist_documentation
     from smallpose.system.memory import exempt_imports
+    from smallpose.system.packages import require_packages
     from smallpose.system.progress import print_status
 
     _refuse_foreign_page(args.out)
+    of_images = ("cv2",) if args.images else ()
+    require_packages("smallpose report", "matplotlib", "jinja2", *of_images)
     with exempt_imports(), skip_artist_documentation():
         from smallpose.report.page.build import make_report
     main_table, *_ = make_report(

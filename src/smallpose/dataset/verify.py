@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import SmallposeError
 from smallpose.core.instances import Instances
 from smallpose.dataset.exif_orientation import infer_label_grids
@@ -158,8 +159,9 @@ def _check_grids(people: Instances, headers: Mapping[int, ImageHeader]) -> list[
     others = [row for row, grid in grids.items() if grid != "shown"]
     if others:
         what = (
-            f"{len(others):,} images have an EXIF orientation, which is ignored: their labels must "
-            f"refer to the stored pixels (first: {images.file_names[others[0]]})"
+            f"{format_count(len(others), 'image has', 'images have')} an EXIF orientation, "
+            "which is ignored: their labels must refer to the stored pixels (first: "
+            f"{images.file_names[others[0]]})"
         )
         findings.append(Finding(what, is_fault=False))
     unknown = [row for row in headers if 0 in declared[row] and row not in shown]

@@ -30,6 +30,7 @@ from smallpose.evaluation.notes import (
     describe_limit,
     describe_regions,
     describe_scarce_classes,
+    describe_unlabelled_images,
     merge_notes,
 )
 from smallpose.evaluation.protocols import PAPER_LIMITS, SizeLimits
@@ -169,7 +170,10 @@ def summarize_matches(
         counts,
         config.protocols,
         describe_settings(config, scored, predictions.has_boxes),
-        collect_notes(scored, predictions.notes, config, boxes),
+        [
+            *collect_notes(scored, predictions.notes, config, boxes),
+            *describe_unlabelled_images(counts, scored.truth, config),
+        ],
         list_detected_people(scored, groups, matches),
         collect_data_facts(scored, groups, boxes, predictions.has_boxes),
     )

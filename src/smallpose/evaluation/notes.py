@@ -4,7 +4,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.density import DENSITIES
+from smallpose.core.distinct import is_member
+from smallpose.core.instances import Instances
 from smallpose.core.joint_order import list_joints
 from smallpose.core.skeleton import Skeleton
 from smallpose.evaluation.areas import get_person_area
@@ -19,6 +22,8 @@ from smallpose.evaluation.sigma_file import JointSigmas
 
 _LIMIT = "coco's limit of"
 _REPEATED = "have a region to ignore (iscrowd 1) in their place"
+_MIN_UNLABELLED = 5  # images
+_MAX_UNLABELLED_SHARE = 0.3  # of all images
 _NO_DETECTION = "there is no detection in any image: nobody was found"
 # How sentences that begin with a count go on, for one and for more.
 _PLURALS = {
@@ -28,15 +33,6 @@ _PLURALS = {
     "small person is": "small people are",
     "detection has": "detections have",
 }
-
-
-def format_count(count: int, singular: str, plural: str) -> str:
-    """Write a count with the word or words that agree with it.
-
-    >>> format_count(1, "image", "images"), format_count(1200, "image", "images")
-    ('1 image', '1,200 images')
-    """
-    return f"{count:,} {singular if count == 1 else plural}"
 
 
 def collect_notes(
@@ -216,6 +212,43 @@ def describe_regions(facts: DataFacts) -> list[str]:
     num_people = facts.num_people + facts.num_without_joints
     note = describe_repeated_regions(facts.num_repeated_regions, num_people)
     return [note] if note else []
+
+
+def describe_unlabelled_images(
+    counts: MatchCounts, truth: Instances, config: ScoringConfig
+) -> list[str]:
+    """Say where many images without a label look like images that nobody has labelled.
+
+    An image counts where it has no label, not even one to ignore, and a confident detection: one
+    whose score reaches the lower quartile of those that match a person at the first threshold. In
+    ordinary sets detections in images without people have lower scores.
+    """
+    scores = counts.scores[(counts.true_positives[0] & 1) > 0]
+    if not len(scores):
+        return []
+    has_label = is_member(counts.image_ids, truth.images.ids[truth.image_rows])
+    is_confident = (counts.scores >= np.sort(scores)[len(scores) // 4]) & ~has_label[counts.image]
+    num_images = int(np.count_nonzero(np.bincount(counts.image[is_confident])))
+    total = len(counts.image_ids)
+    if num_images < _MIN_UNLABELLED or num_images <= _MAX_UNLABELLED_SHARE * total:
+        return []
+    images = format_count(num_images, "image", "images")
+    detections = format_count(int(is_confident.sum()), "detection", "detections")
+    note = (
+        f"{images} of {total:,} have no label and {detections} with scores as those of people who "
+        "are found, which count as false"
+    )
+    protocol = next((one for one in config.protocols if one != "recall"), None)
+    if protocol is not None:
+        labelled = counts.select_images(has_label)
+        limit = config.max_detections if protocol == "coco" else None
+        ap = name_curve_metrics(labelled.compute_curves(protocol, limit), counts.thresholds)["AP"]
+        if ap is not None:
+            note += f"; without images that have no label, AP would be {ap:.4f} under {protocol}"
+    return [
+        f"{note}; if nobody has labelled them, leave them out of the labels' images and add "
+        "--unknown-images drop"
+    ]
 
 
 def describe_limit(

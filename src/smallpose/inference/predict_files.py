@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, RefusedError
 from smallpose.core.instances import Images, Instances, make_images, make_instances
 from smallpose.core.joint_order import (
@@ -247,11 +248,15 @@ def print_image_remarks(headers: Sequence[ImageHeader]) -> None:
     num_rotated = sum(header.orientation != 1 for header in headers)
     if num_rotated:
         print_status(
-            f"{num_rotated:,} images have an EXIF orientation; keypoints refer to the stored pixels"
+            f"{format_count(num_rotated, 'image has', 'images have')} an EXIF orientation; "
+            "keypoints refer to the stored pixels"
         )
     num_animated = sum(header.has_more_images for header in headers)
     if num_animated:
-        print_status(f"{num_animated:,} files have several frames or pages; the first is read")
+        print_status(
+            f"{format_count(num_animated, 'file has', 'files have')} several frames or pages; "
+            "the first is read"
+        )
 
 
 def make_full_image_boxes(sizes_wh: list[tuple[int, int]]) -> Boxes:
@@ -271,7 +276,8 @@ def _detect_boxes(
     boxes = convert_to_boxes(predictions, people.images, method.box_margin)
     for note in list_other_notes(predictions):
         print_status(note)
-    print_status(f"{method.name}: {len(boxes):,} boxes in {len(people.images):,} images")
+    images = format_count(len(people.images), "image")
+    print_status(f"{method.name}: {format_count(len(boxes), 'box', 'boxes')} in {images}")
     return boxes
 
 

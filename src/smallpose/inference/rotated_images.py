@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, SmallposeError
 from smallpose.core.instances import Instances
 from smallpose.dataloading.images import (
@@ -48,7 +49,8 @@ class RotationCounter:
         """Print how many images EXIF turns, if any."""
         if self.names:
             print_status(
-                f"{data}: {len(self.names):,} images have an EXIF orientation (first: "
+                f"{data}: {format_count(len(self.names), 'image has', 'images have')} an EXIF "
+                "orientation (first: "
                 f"{min(self.names)}); boxes and keypoints refer to the stored pixels: where labels "
                 "refer to the turned images, build a set with --exif apply"
             )

@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Raw, Struct
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, Instances
 from smallpose.core.joint_names import are_numbered
@@ -102,7 +103,7 @@ def read_results_slow(
             f"give people the truth's category_id, {' or '.join(map(str, truth.category_ids))}",
         )
     if num_left_out:
-        notes.append(f"{num_left_out:,} results of other categories left out")
+        notes.append(f"{format_count(num_left_out, 'result')} of other categories left out")
     if entries.places is None:
         notes += describe_doubtful_ids(truth.images, sorted(images.lookup.numbers_as_ids))
     if skeleton is None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.boxes import to_xyxy
+from smallpose.core.counts import format_count
 from smallpose.core.errors import RefusedError
 from smallpose.core.instances import Instances
 from smallpose.io.finding import Finding
@@ -25,6 +26,14 @@ from smallpose.io.record_checks import (
 )
 from smallpose.system.files import check_file_name
 
+# How messages begin for several rows, and for one.
+_SINGULARS = {
+    "labelled people have": "labelled person has",
+    "people have": "person has",
+    "people with": "person with",
+    "images have": "image has",
+    "annotations whose": "annotation whose",
+}
 _MAX_EXAMPLES = 3
 
 
@@ -208,8 +217,11 @@ def _report_keypoints(
         f"id {people.file_ids[row]}, {joints[int(np.argmax(is_affected[row]))]}"
         for row in rows[:_MAX_EXAMPLES]
     ]
+    num_keypoints = int(is_affected.sum())
+    if num_keypoints == 1:
+        what = what.replace("keypoints", "keypoint", 1)
     message = (
-        f"{len(rows):,} people have {int(is_affected.sum()):,} {what} "
+        f"{format_count(len(rows), 'person has', 'people have')} {num_keypoints:,} {what} "
         f"(first: {'; '.join(examples)})"
     )
     return [Finding(f"{message}; {remedy}" if remedy else message, is_fault)]
@@ -245,4 +257,7 @@ def _report_rows(
     n = int(np.count_nonzero(is_affected))
     if n == 0:
         return []
+    for plural, singular in _SINGULARS.items():
+        if n == 1 and message.startswith(plural):
+            message = singular + message.removeprefix(plural)
     return [Finding(f"{n:,} {message} (first: id {ids[int(np.argmax(is_affected))]})", is_fault)]

@@ -203,7 +203,7 @@ def test_check_names_images_that_exif_turns_for_their_labels(sources, tmp_path, 
         "fault   1 images are turned by EXIF for viewers, and their labels refer to the turned "
         "image (first: p/004.png, stored 48 × 64, shown 64 × 48); build the set with --exif apply"
     ) in out
-    assert "remark  1 images have an EXIF orientation, which is ignored" in out
+    assert "remark  1 image has an EXIF orientation, which is ignored" in out
     assert "1 faults" in out
 
 
@@ -214,4 +214,4 @@ def test_check_finds_keypoints_outside_images_of_undeclared_size(sources, tmp_pa
     images = [{"id": 1, "file_name": "p/003.png"}]
     truth.write_text(json.dumps({"images": images, "annotations": [person]}))
     main(["check", str(truth), "--images", str(tmp_path / "coco")])
-    assert "1 people have 1 labelled keypoints outside the image" in capsys.readouterr().out
+    assert "1 person has 1 labelled keypoint outside the image" in capsys.readouterr().out

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError, RunError, SmallposeError
 from smallpose.dataset.builder.build_folder import BuildFolder
 from smallpose.dataset.exif_orientation import infer_label_grids, turn_image
@@ -42,8 +43,9 @@ def choose_turned_images(
         if shown:
             _raise_shown_grid(source, headers[shown[0]], shown)
         notes.append(
-            f"{len(rotated):,} images have an EXIF orientation, which is ignored: labels are "
-            "taken to refer to the stored grid (--exif apply turns the images if not)"
+            f"{format_count(len(rotated), 'image has', 'images have')} an EXIF orientation, "
+            "which is ignored: labels are taken to refer to the stored grid (--exif apply "
+            "turns the images if not)"
         )
         print_status(f"{source.name}: {notes[-1]}")
         return []

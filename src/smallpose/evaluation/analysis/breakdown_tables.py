@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
@@ -19,7 +20,6 @@ from smallpose.evaluation.console_table import (
     format_table,
 )
 from smallpose.evaluation.evaluate import Evaluation
-from smallpose.evaluation.notes import format_count
 from smallpose.evaluation.protocols import AP_NAMES, CLASSES
 
 Breakdown = tuple[Any, str]  # for JSON, for the terminal

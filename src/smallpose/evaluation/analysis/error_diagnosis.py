@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.analysis.collapsed_pairs import (
@@ -33,7 +34,6 @@ from smallpose.evaluation.matching.greedy import match_greedily
 from smallpose.evaluation.matching.image_groups import group_by_image
 from smallpose.evaluation.matching.keypoint_selection import ScoredPoses, select_keypoints
 from smallpose.evaluation.matching.oks import TINY, compute_pair_oks, find_candidates
-from smallpose.evaluation.notes import format_count
 from smallpose.evaluation.protocols import AP_NAMES, CLASSES
 
 KINDS = ("good", "jitter", "inversion", "swap", "miss")

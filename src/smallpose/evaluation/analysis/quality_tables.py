@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.analysis import density_axes, joint_failures, score_quality
 from smallpose.evaluation.analysis.breakdown import PCK_THRESHOLD
 from smallpose.evaluation.console_table import WIDTH, format_interval, format_number, format_table
 from smallpose.evaluation.evaluate import Evaluation
-from smallpose.evaluation.notes import format_count
 from smallpose.evaluation.protocols import AP_NAMES, CLASSES
 
 Breakdown = tuple[Any, str]  # for JSON, for the terminal

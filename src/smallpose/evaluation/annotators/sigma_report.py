@@ -5,12 +5,12 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+from smallpose.core.counts import format_count
 from smallpose.core.interval import Interval
 from smallpose.core.skeleton import Skeleton
 from smallpose.evaluation.annotators.agreement import Agreement
 from smallpose.evaluation.annotators.outliers import Outlier
 from smallpose.evaluation.console_table import WIDTH, format_number, format_table
-from smallpose.evaluation.notes import format_count
 from smallpose.evaluation.sigma_file import format_sigma_file
 
 _MAX_OUTLIERS_SHOWN = 10

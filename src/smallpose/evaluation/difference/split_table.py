@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from smallpose.core.counts import format_count
 from smallpose.core.interval import Interval
 from smallpose.evaluation.console_table import format_number, format_table
 from smallpose.evaluation.difference.correspondence import CAUSES
-from smallpose.evaluation.notes import format_count
 from smallpose.evaluation.protocols import CLASSES
 
 if TYPE_CHECKING:

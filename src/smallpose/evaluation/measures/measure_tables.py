@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
@@ -17,7 +18,6 @@ from smallpose.evaluation.measures.measure_people import (
     MeasureResult,
     measure_people,
 )
-from smallpose.evaluation.notes import format_count
 from smallpose.evaluation.protocols import CLASSES
 
 FEW_READINGS = 30

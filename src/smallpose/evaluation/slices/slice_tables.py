@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from smallpose.core.counts import format_count
 from smallpose.evaluation.console_table import WIDTH, format_interval, format_number, format_table
 from smallpose.evaluation.evaluate import Evaluation
-from smallpose.evaluation.notes import format_count
 from smallpose.evaluation.protocols import AP_NAMES, CLASSES
 from smallpose.evaluation.slices.attribute_file import (
     Attributes,

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.evaluation.matching.arrays import Mask
-from smallpose.evaluation.notes import format_count
 from smallpose.evaluation.video.video_frames import VideoFrames, measure_heads
 from smallpose.io.track_records import NO_TRACK, VideoRecords
 

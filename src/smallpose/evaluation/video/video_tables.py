@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import Instances
 from smallpose.core.interval import Interval
 from smallpose.core.predictions import Predictions
 from smallpose.evaluation.console_table import WIDTH, format_number, format_table
-from smallpose.evaluation.notes import format_count
 from smallpose.evaluation.video.evaluate_video import VideoEvaluation, evaluate_video
 from smallpose.evaluation.video.scene import Number, Rows
 from smallpose.io.track_records import read_result_tracks, read_video_records

@@ -13,6 +13,7 @@ from typing import Any
 
 import jinja2
 
+from smallpose.core.counts import format_count
 from smallpose.core.instances import concat_instances
 from smallpose.core.predictions import Predictions
 from smallpose.core.table import Table
@@ -205,7 +206,8 @@ def _describe_subject(spec: FigureSpec, data: ReportData) -> str:
         return data.dataset.description
     num_people = int(data.test.is_counted.sum())
     name = data.data.name if data.data else "data set"
-    return f"test set of {name}: {num_people:,} people in {len(data.test.images):,} images"
+    people = format_count(num_people, "person", "people")
+    return f"test set of {name}: {people} in {format_count(len(data.test.images), 'image')}"
 
 
 def _collect_our_results(data: ReportData, scores: Mapping[int, RunScore]) -> OurResults | None:
