@@ -257,7 +257,9 @@ def test_what_cannot_work_is_one_line_with_a_remedy(scenes, program, weights, tm
     assert "none of the 30 images" in capsys.readouterr().err
 
 
-def test_a_wrong_number_of_joints_is_refused_at_the_first_height(scenes, tmp_path, capsys):
+def test_a_wrong_number_of_joints_is_refused_at_the_first_height(
+    scenes, program, weights, tmp_path, capsys
+):
     out = tmp_path / "out"
     script = tmp_path / "five.py"
     script.write_text(
@@ -266,12 +268,18 @@ def test_a_wrong_number_of_joints_is_refused_at_the_first_height(scenes, tmp_pat
         "pose = {'image_id': image, 'category_id': 1, 'keypoints': [1] * 15, 'score': 1}\n"
         "json.dump([pose], open(sys.argv[3], 'w'))\n"
     )
-    program = f"{shlex.quote(sys.executable)} {script} {{images}} {{boxes}} {{out}}"
-    words = ("--people", 5, "--sensor", "clean", "--command", f"m={program}")
-    assert run(scenes, out, *words, "--heights", "24,48,96") == 2
+    bad = f"{shlex.quote(sys.executable)} {script} {{images}} {{boxes}} {{out}}"
+    words = ("--people", 5, "--sensor", "clean", "--command", f"m={bad}")
+    first = weights / "simple_baseline_r18_tiny"
+    assert run(scenes, out, first, *words, "--heights", "24,48,96") == 2
     assert "15 keypoint values" in capsys.readouterr().err
     written = [file.name for file in (out / "results" / "m").glob("clean-*.json")]
     assert written == ["clean-0024.refused.json"]
+    assert not list((out / "results" / first.name).glob("clean-*.json")), "programs come first"
+    # Nothing of the program was accepted, so its name is free for another.
+    assert run(scenes, out, *words[:-1], f"m={program}", "--heights", 24) == 0
+    assert run(scenes, out, *words, "--heights", 24) == 2
+    assert "has results of another model" in capsys.readouterr().err
 
 
 def test_results_of_other_people_or_weights_are_not_mixed(scenes, program, tmp_path, capsys):

@@ -17,6 +17,7 @@ from smallpose.resolution.reduced_set import ReducedSet
 from smallpose.system.files import read_bytes, write_atomically
 
 ABOUT = "model.json"
+_RESULTS = re.compile(r"(?!unfinished-).+-\d+\.json")  # as `ReducedSet.name` has it
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,14 @@ class ResultsFolder:
 def open_results(out: Path, model: Model, people: ChosenPeople, seed: int) -> ResultsFolder:
     """Open the folder of a model's results, which must be of the same model and people.
 
+    A model without an accepted height gives its place to another of the same name.
+
     Raises: InputError when it has results of others.
     """
     folder = out / "results" / re.sub(r"[^\w.-]+", "-", model.name)
     about = {"name": model.name, "model": model.identity, "people": hash_people(people, seed)}
     path = folder / ABOUT
-    if not path.is_file():
+    if not path.is_file() or not _has_results(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(about, indent=1) + "\n")
         return ResultsFolder(folder)
@@ -65,6 +68,11 @@ def open_results(out: Path, model: Model, people: ChosenPeople, seed: int) -> Re
                 "name another folder with --out, or remove this one",
             )
     return ResultsFolder(folder)
+
+
+def _has_results(folder: Path) -> bool:
+    """Return whether a height was accepted; refused and unfinished ones are no results."""
+    return any(_RESULTS.fullmatch(path.name) for path in folder.iterdir())
 
 
 def hash_people(people: ChosenPeople, seed: int) -> str:

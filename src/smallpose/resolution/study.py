@@ -143,7 +143,11 @@ def _run_models(
             upcoming = None
             if index + 1 < len(pending):
                 upcoming = pool.submit(_prepare_set, reducer, pending[index + 1])
-            for model in due[reduced.name]:
+            # Programs first: where one is refused, the others need not have run.
+            programs_first = sorted(
+                due[reduced.name], key=lambda m: not isinstance(m, CommandModel)
+            )
+            for model in programs_first:
                 start = time.perf_counter()
                 folders[model.name].record(model, reduced)
                 # What cannot be read is refused at the first height, before all others are run.
