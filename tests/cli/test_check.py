@@ -34,7 +34,7 @@ def test_check_takes_result_files_without_their_truth(tmp_path, capsys):
     path.write_text(json.dumps(results))
     assert main(["check", str(path)]) == 0
     out = capsys.readouterr().out
-    assert "1 detections, coco17" in out
+    assert "1 detection, coco17" in out
     assert "scores run from 7.5 to 7.5" in out
 
 
