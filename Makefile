@@ -43,7 +43,7 @@ bench: install
 	$(V)/python bench/run.py
 
 # The study of docs/which-model.md: make study DATA=… LSP=… COCO=/path/to/val2017 (each is optional,
-# one is needed), PEOPLE=600, JOBS=1, WORK=runs/study. Run it again to continue.
+# one is needed), PEOPLE=400, JOBS=1, WORK=runs/study. Run it again to continue.
 study: install
 	$(V)/python bench/study/run.py $(if $(DATA),--data $(DATA)) $(if $(LSP),--lsp $(LSP)) \
 	  $(if $(COCO),--coco $(COCO)) $(if $(PEOPLE),--people $(PEOPLE)) $(if $(JOBS),--jobs $(JOBS)) \

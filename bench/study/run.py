@@ -36,7 +36,7 @@ def parse_arguments() -> argparse.Namespace:
         help="LSP-extended: joints.mat and images/ (default: its part in the test data)",
     )
     parser.add_argument("--work", type=Path, default=Path("runs/study"))
-    parser.add_argument("--people", type=int, default=600, help="largest number of people of a set")
+    parser.add_argument("--people", type=int, default=400, help="largest number of people of a set")
     parser.add_argument("--models", default=",".join(MODELS), help="names, with commas between")
     parser.add_argument("--jobs", type=int, default=1, help="models that are measured at a time")
     parser.add_argument("--minutes", type=float, default=1e6, help="after which nothing is begun")
