@@ -85,7 +85,7 @@ def test_without_pyav_a_video_names_what_to_install(labels, tmp_path, capsys, mo
     monkeypatch.setitem(sys.modules, "av", None)
     (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(300))
     (tmp_path / "w").mkdir()
-    (tmp_path / "w" / "model.safetensors").write_bytes(b"")
+    (tmp_path / "w" / "model.safetensors").write_bytes(b"\x02" + bytes(7) + b"{}")
     words = ["predict", METHOD, "--weights", str(tmp_path / "w"), str(tmp_path / "a.mp4")]
     assert main([*words, "--out", str(tmp_path / "f.json")]) == 2
     line = capsys.readouterr().err.splitlines()[-1]

@@ -88,9 +88,9 @@ def test_the_page_runs_as_typed_and_the_new_row_ends_table_2(home: Path):
     [
         (r"    recipes = .*", "", "it has no recipes; set method.recipes = "),
         (
-            r"outputs \* size, outputs",
-            "outputs[..., 0], outputs",
-            "decode returns (2, 21), (2, 21)",
+            r"outputs \* size, scores",
+            "outputs[..., 0], scores",
+            "decode returns (2, 21)",
         ),
         (r'return \{"regression": (.*)\}', r"return \1", "loss does not return finite numbers"),
         (r"outputs\[:, self._flip_indices\]", "outputs[:, :3]", "flip_back returns (2, 3, 2) for"),

@@ -25,12 +25,12 @@ def test_a_short_training_names_what_lies_beyond_its_end():
 def test_what_to_type_raises_the_rate_to_its_value_and_lowers_it():
     class Custom:
         name = "custom"
-        recipes: ClassVar = {"own": SHORT}
+        recipes: ClassVar = {"short": SHORT}
 
     typed = dict(
         re.search(r"add (\S+)=(\S+)$", line).groups() for line in describe_short_schedule(SHORT, 30)
     )
-    _, recipe = choose_recipe(Custom(), "own", typed)
+    _, recipe = choose_recipe(Custom(), "short", typed)
     rates = [compute_learning_rate(step, 6, recipe) for step in range(30)]
     assert describe_short_schedule(recipe, 30) == []
     assert max(rates) == pytest.approx(1e-3)

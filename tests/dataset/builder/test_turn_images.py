@@ -204,7 +204,7 @@ def test_check_names_images_that_exif_turns_for_their_labels(sources, tmp_path, 
         "image (first: p/004.png, stored 48 × 64, shown 64 × 48); build the set with --exif apply"
     ) in out
     assert "remark  1 image has an EXIF orientation, which is ignored" in out
-    assert "1 faults" in out
+    assert "1 fault, " in out
 
 
 def test_check_finds_keypoints_outside_images_of_undeclared_size(sources, tmp_path, capsys):
