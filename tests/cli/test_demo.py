@@ -154,6 +154,8 @@ def test_every_json_key_of_the_demo_is_documented_in_outputs(demo, tmp_path):
     names = list_keys(recipe) | set(methods)
     names |= set().union(*(list_keys(m["recipes"]) for m in methods.values()))
     documented = set(re.findall(r"`([^`]+)`", (ROOT / "docs" / "outputs.md").read_text()))
-    is_name = re.compile(r"A[PR](50|75)?(_[SML])?(_\w+)?|.*[/.–].*|test|train|A|B|predictions_B")
+    is_name = re.compile(
+        r"A[PR](50|75)?(_[SML])?(_\w+)?|.*[/.–].*|test|train|A|B|untrained|predictions_B"
+    )
     missing = {k for k in keys - names - documented if not is_name.fullmatch(k)}
     assert not missing, sorted(missing)
