@@ -15,7 +15,7 @@ import onnx
 from onnx import numpy_helper
 from tests.inference.onnx.test_export import create_with_peaks, make_image
 
-from smallpose.core.skeleton import COCO17
+from smallpose.core.skeleton import COCO17, Skeleton
 from smallpose.inference.onnx.check_export import check_export
 from smallpose.inference.onnx.export import export_onnx
 from smallpose.training.checkpoint import save_model
@@ -81,6 +81,19 @@ def test_a_float32_export_is_equal(name, layout, built_set, tmp_path):
     assert result.num_people[0] == result.num_people[1] == result.num_paired >= NUM_IMAGES
     assert not result.problems
     assert result.median_px < 1e-3
+
+
+def test_joints_of_ones_own_are_paired_and_scored_by_the_sigmas_of_the_method(built_set, tmp_path):
+    joints = tuple("belt" if name == "nose" else name for name in COCO17.joints)
+    skeleton = Skeleton("mine", joints, custom_sigmas=tuple(np.linspace(0.03, 0.1, 17).tolist()))
+    content = json.loads((built_set / "annotations" / "test.json").read_text())
+    content["categories"][0]["keypoints"] = list(joints)
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps(content))
+    method = create_with_peaks("simple_baseline_r18_tiny", skeleton)
+    export_onnx(method, tmp_path / "out")
+    result = check_export(method, tmp_path / "out", labels, built_set / "images")
+    assert result.num_paired == 2 * NUM_IMAGES and not result.problems
 
 
 @pytest.fixture

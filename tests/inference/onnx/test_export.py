@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from smallpose.cli.main import main
+from smallpose.core.skeleton import Skeleton
 from smallpose.methods import create_method
 from smallpose.methods.dekr import DEKR
 from smallpose.methods.full_image import FullImageMethod
@@ -44,10 +45,10 @@ def example() -> ModuleType:
     return module
 
 
-def create_with_peaks(name: str) -> Any:
+def create_with_peaks(name: str, *skeleton: Skeleton) -> Any:
     """Create a method whose activations neither vanish nor explode, so that maps have peaks."""
     torch.manual_seed(3)
-    method = create_method(name)
+    method = create_method(name, *skeleton)
     with torch.no_grad():
         for weight in method.parameters():
             if weight.ndim > 1:

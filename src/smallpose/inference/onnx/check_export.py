@@ -144,7 +144,7 @@ def _measure_displacement(
     exported: Predictions,
     comparison: Comparison,
 ) -> ExportCheck:
-    pairs, oks = _pair_people(original, exported)
+    pairs, oks = _pair_people(original, exported, method.skeleton.sigmas)
     moved = exported.keypoints[pairs[:, 1], :, :2] - original.keypoints[pairs[:, 0], :, :2]
     scale = _compute_scales(method, people, original)[pairs[:, 0]]
     in_input = moved / scale[:, None, None]
@@ -165,14 +165,16 @@ def _measure_displacement(
     )
 
 
-def _pair_people(original: Predictions, exported: Predictions) -> tuple[NDArray[np.intp], Floats]:
+def _pair_people(
+    original: Predictions, exported: Predictions, sigmas: Floats
+) -> tuple[NDArray[np.intp], Floats]:
     """Pair the people of both results by OKS, image by image; return (p, 2) rows and (p,) OKS."""
     pairs: list[tuple[int, int]] = []
     values: list[float] = []
     for image_id in np.unique(original.image_ids).tolist():
         first = np.flatnonzero(original.image_ids == image_id)
         second = np.flatnonzero(exported.image_ids == image_id)
-        oks = _compute_mutual_oks(original.take(first), exported.take(second))
+        oks = _compute_mutual_oks(original.take(first), exported.take(second), sigmas)
         while oks.size and oks.max() >= _SAME_PERSON_OKS:
             a, b = np.unravel_index(oks.argmax(), oks.shape)
             pairs.append((int(first[a]), int(second[b])))
@@ -181,11 +183,10 @@ def _pair_people(original: Predictions, exported: Predictions) -> tuple[NDArray[
     return np.array(pairs, dtype=np.intp).reshape(-1, 2), np.array(values)
 
 
-def _compute_mutual_oks(original: Predictions, exported: Predictions) -> Floats:
+def _compute_mutual_oks(original: Predictions, exported: Predictions, sigmas: Floats) -> Floats:
     poses = original.keypoints.copy()
     poses[:, :, 2] = 2
     area = np.maximum(original.boxes_xywh[:, 2:].prod(axis=1), 1.0)
-    sigmas = original.skeleton.sigmas
     return compute_oks(exported.keypoints, poses, original.boxes_xywh, area, sigmas).T
 
 
