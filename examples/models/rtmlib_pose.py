@@ -3,7 +3,7 @@
     python rtmlib_pose.py {images} {boxes} {out} --kind rtmpose --model rtmpose-m.onnx
 
 Install: pip install rtmlib onnxruntime. `--model` is an ONNX file or an address of rtmlib's list.
-Traps that were measured:
+Traps, measured or read in sources:
 - Images are BGR, as OpenCV reads them.
 - RTMO returns one person of zeros where it finds none, and no score of a person; it drops people
   below .7 unless told otherwise, which costs AP.

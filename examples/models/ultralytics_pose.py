@@ -4,7 +4,7 @@
 
 Install: pip install ultralytics (AGPL-3.0, as its weights are; it is called as a program of its
 own and is no part of smallpose). It detects people itself; `{boxes}` only names the images.
-Traps that were measured:
+Traps, measured or read in sources:
 - Earlier versions set joints with a confidence below .5 to (0, 0), which costs OKS; 8.4.190 does
   not. Such joints are counted on stderr.
 - Joints outside the image are moved to its border.

@@ -3,7 +3,7 @@
     python vitpose_transformers.py {images} {boxes} {out} --model usyd-community/vitpose-base-simple
 
 Install: pip install transformers torch pillow. `--model` is a name on the hub or a folder.
-Traps that were measured:
+Traps, measured or read in sources:
 - Without `boxes`, or with (x1, y1, x2, y2), crops are wrong and no error says so: they are
   (x, y, width, height) in px.
 - `target_sizes` is documented as (height, width) and read as (width, height): leave it out and

@@ -82,7 +82,7 @@ LIMBS = tuple(
     for first, second, channel in _LIMBS
 )
 GROUPING = GroupingConfig()
-INPUT_SIDE = 656  # px, the longer side of the resized image; the larger of the published sizes
+INPUT_SIDE = 656  # px, the longer side of the resized image
 STRIDE = 8  # px of the input per cell of the maps
 ENLARGE = 4  # factor by which heatmaps are enlarged before their maxima are searched
 SIGMA = 3.0  # of the Gaussian that smooths them, px of the enlarged maps
