@@ -108,6 +108,88 @@ def draw_resamples(groups: tuple[str, ...], num_resamples: int, seed: int) -> Re
     return Resamples(np.concatenate(batches), tuple(groups))
 
 
+@dataclass(frozen=True)
+class MatchedHeight:
+    """The chosen people of one height with what was matched; all of them or a part are scored.
+
+    Args:
+        px: height of the people.
+        image_rows: (n,) image of each chosen person.
+        counts: matches by metric, of AP and AP_strict.
+        values: by metric, (n,) of each person.
+    """
+
+    px: int
+    image_rows: NDArray[np.intp]
+    counts: dict[str, MatchCounts]
+    values: dict[str, Floats]
+
+    def compute_ap(self) -> float:
+        """Return the AP of all people."""
+        is_scored = np.ones(len(self.counts["AP"].image_ids), dtype=bool)
+        return float(_resample_ap(self.counts["AP"], is_scored, _draw_once(is_scored))[0])
+
+    def score(
+        self, resamples: Resamples, is_member: NDArray[np.bool_] | None = None
+    ) -> HeightScores:
+        """Score the people under the resamples.
+
+        Args:
+            is_member: (m,) by image, whether its person is scored (default: all).
+        """
+        is_scored = np.zeros(resamples.weights.shape[1], dtype=bool)
+        is_scored[self.image_rows] = True
+        if is_member is not None:
+            is_scored &= is_member
+        people = np.flatnonzero(is_scored[self.image_rows])
+        groups = [resamples.groups[row] for row in self.image_rows[people].tolist()]
+        weights = resamples.weights[:, self.image_rows[people]].astype(float)
+        total = weights.sum(axis=1)
+        total[total == 0] = np.nan  # a resample without any of them
+        values = {name: float(value[people].mean()) for name, value in self.values.items()}
+        resampled = {name: weights @ value[people] / total for name, value in self.values.items()}
+        ap = self._compute_ap(is_scored, _draw_once(is_scored))
+        resampled_ap = self._compute_ap(is_scored, resamples.weights)
+        return HeightScores(
+            px=self.px,
+            num_people=len(people),
+            values={name: float(ap[name][0]) for name in ap} | values,
+            resampled=resampled_ap | resampled,
+            num_clusters=count_clusters(groups),
+        )
+
+    def _compute_ap(
+        self, is_scored: NDArray[np.bool_], weights: NDArray[np.uint16]
+    ) -> dict[str, Floats]:
+        """Return (b,) AP and strict AP under the resamples."""
+        own = _resample_ap(self.counts["AP"], is_scored, weights)
+        if self.counts["AP_strict"] is self.counts["AP"]:
+            return {"AP": own, "AP_strict": own}
+        strict = _resample_ap(self.counts["AP_strict"], is_scored, weights)
+        return {"AP": own, "AP_strict": strict}
+
+
+def _draw_once(is_scored: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    return np.ones((1, len(is_scored)), dtype=np.uint16)
+
+
+def match_height(truth: Instances, predictions: Predictions, px: int) -> MatchedHeight:
+    """Match the predictions for the images of one height with the chosen people.
+
+    Args:
+        truth: labels of `reduced_labels.reduce_labels`.
+    """
+    chosen = truth.take(np.flatnonzero(~truth.iscrowd))
+    own = select_own_detections(truth, predictions)
+    counts = evaluate(chosen, own, protocols=("owned",)).match_counts
+    strict = counts
+    if len(own) < len(predictions):
+        strict = evaluate(chosen, predictions, protocols=("owned",)).match_counts
+    oks, pck = score_people(chosen, own)
+    values = {"OKS": oks, "found": (oks >= FOUND_OKS).astype(float), "PCK": pck}
+    return MatchedHeight(px, chosen.image_rows, {"AP": counts, "AP_strict": strict}, values)
+
+
 def score_height(
     truth: Instances,
     predictions: Predictions,
@@ -121,35 +203,7 @@ def score_height(
         truth: labels of `reduced_labels.reduce_labels`.
         is_member: (n,) which of the chosen people are scored (default: all).
     """
-    chosen = truth.take(np.flatnonzero(~truth.iscrowd))
-    groups = resamples.groups
-    if is_member is not None:
-        chosen = chosen.take(np.flatnonzero(is_member[chosen.image_rows]))
-        groups = tuple(groups[row] for row in chosen.image_rows.tolist())
-        ids = truth.images.ids[chosen.image_rows]
-        predictions = predictions.take(np.flatnonzero(np.isin(predictions.image_ids, ids)))
-    own = select_own_detections(truth, predictions)
-    results = {
-        "AP": evaluate(chosen, own, protocols=("owned",)),
-        "AP_strict": evaluate(chosen, predictions, protocols=("owned",)),
-    }
-    oks, pck = score_people(chosen, own)
-    values = {"OKS": oks, "found": (oks >= FOUND_OKS).astype(float), "PCK": pck}
-    weights = resamples.weights[:, chosen.image_rows].astype(float)
-    total = weights.sum(axis=1)
-    total[total == 0] = np.nan  # a resample without any of them
-    return HeightScores(
-        px=px,
-        num_people=len(chosen),
-        values={name: result["owned"]["AP"] or 0.0 for name, result in results.items()}
-        | {name: float(value.mean()) for name, value in values.items()},
-        resampled={
-            name: _resample_ap(result.match_counts, resamples.weights)
-            for name, result in results.items()
-        }
-        | {name: weights @ value / total for name, value in values.items()},
-        num_clusters=count_clusters(groups),
-    )
+    return match_height(truth, predictions, px).score(resamples, is_member)
 
 
 def select_own_detections(truth: Instances, predictions: Predictions) -> Predictions:
@@ -200,15 +254,19 @@ def _compute_pck(
     return np.asarray(is_near.sum(axis=1) / np.maximum(is_labelled.sum(axis=1), 1))
 
 
-def _resample_ap(counts: MatchCounts, weights: NDArray[np.uint16]) -> Floats:
-    """Return the (b,) AP of all people under the resamples."""
+def _resample_ap(
+    counts: MatchCounts, is_scored: NDArray[np.bool_], weights: NDArray[np.uint16]
+) -> Floats:
+    """Return the (b,) AP of the people of the scored images under the resamples."""
     order = counts.select_best(None)
+    order = order[is_scored[counts.image[order]]]
+    num_people = np.where(is_scored, counts.num_people[:, 0], 0)
     precision, _ = resample_curves(
         counts.true_positives[0, order],
         counts.false_positives["owned"][0, order],
         counts.image[order],
         weights,
-        weights.astype(np.int64) @ counts.num_people[:, 0],
+        weights.astype(np.int64) @ num_people,
         len(counts.thresholds),
         RECALLS,
     )

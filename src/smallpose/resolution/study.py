@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallpose.core.errors import InputError, SmallposeError
+from smallpose.core.skeleton import Skeleton
 from smallpose.dataloading.images import ImageReader
 from smallpose.evaluation.ceiling.whole_pixels import predict_whole_pixels
 from smallpose.io.coco_results import read_results
@@ -26,7 +27,13 @@ from smallpose.resolution.parts import PeoplePart, find_cut_people
 from smallpose.resolution.people import ChosenPeople
 from smallpose.resolution.reduced_set import ImageReducer, ReducedSet
 from smallpose.resolution.results_folder import ResultsFolder, open_results
-from smallpose.resolution.scores import HeightScores, Resamples, draw_resamples, score_height
+from smallpose.resolution.scores import (
+    HeightScores,
+    MatchedHeight,
+    Resamples,
+    draw_resamples,
+    match_height,
+)
 from smallpose.resolution.sensor import Sensor
 from smallpose.system.files import write_atomically
 from smallpose.system.lock import hold_lock
@@ -92,9 +99,10 @@ def measure_curves(
         _write_people(people, config.out)
         _run_models(reducer, sets, models, folders, config, clock)
         resamples = draw_resamples(people.groups, config.num_resamples, config.seed)
-        curves = _score_models(sets, folders, resamples)
-        parts = _score_parts(sets, folders, resamples, find_cut_people(people, reducer.sizes_wh))
-        ceiling = _score_whole_pixels(sets, folders, resamples)
+        matched = _match_results(sets, folders)
+        curves = matched.score(resamples)
+        parts = _score_parts(matched, resamples, find_cut_people(people, reducer.sizes_wh))
+        ceiling = _score_whole_pixels(sets, matched.skeleton)
     return Study(
         people=people,
         sensors=tuple(config.sensors),
@@ -170,27 +178,48 @@ def _prepare_set(reducer: ImageReducer, reduced: ReducedSet) -> None:
         reducer.write_set(reduced)
 
 
-def _score_models(
-    sets: Sequence[ReducedSet],
-    folders: dict[str, ResultsFolder],
-    resamples: Resamples,
-    is_member: NDArray[np.bool_] | None = None,
-) -> dict[str, dict[str, Curve]]:
-    """Score the results of each model, of all chosen people or of some.
+@dataclass(frozen=True)
+class _MatchedResults:
+    """What every model was matched with on every set.
 
-    Returns: curves by model and sensor.
+    Args:
+        by_model: by name of the model, in the order of the sets.
+        sensors: of the sets.
+        skeleton: of the first model's results.
     """
-    curves: dict[str, dict[str, Curve]] = {}
+
+    by_model: dict[str, list[MatchedHeight]]
+    sensors: tuple[str, ...]
+    skeleton: Skeleton
+
+    def score(
+        self, resamples: Resamples, is_member: NDArray[np.bool_] | None = None
+    ) -> dict[str, dict[str, Curve]]:
+        """Score all chosen people or some; return curves by model and sensor."""
+        curves: dict[str, dict[str, Curve]] = {}
+        for name, heights in self.by_model.items():
+            points: dict[str, list[HeightScores]] = {}
+            for sensor, height in zip(self.sensors, heights, strict=True):
+                points.setdefault(sensor, []).append(height.score(resamples, is_member))
+            curves[name] = {sensor: Curve(tuple(scores)) for sensor, scores in points.items()}
+        return curves
+
+
+def _match_results(
+    sets: Sequence[ReducedSet], folders: dict[str, ResultsFolder]
+) -> _MatchedResults:
+    """Match the results of each model on each set."""
+    by_model: dict[str, list[MatchedHeight]] = {}
+    skeletons = []
     for name, folder in folders.items():
-        points: dict[str, list[HeightScores]] = {}
         for reduced in sets:
             path = folder.get_path(reduced)
             with _set_aside_refused(path):
                 predictions = read_results(path, reduced.truth)
-                scores = score_height(reduced.truth, predictions, reduced.px, resamples, is_member)
-            points.setdefault(reduced.sensor.name, []).append(scores)
-        curves[name] = {sensor: Curve(tuple(scores)) for sensor, scores in points.items()}
-    return curves
+                height = match_height(reduced.truth, predictions, reduced.px)
+            by_model.setdefault(name, []).append(height)
+            skeletons.append(predictions.skeleton)
+    return _MatchedResults(by_model, tuple(s.sensor.name for s in sets), skeletons[0])
 
 
 @contextmanager
@@ -211,33 +240,25 @@ def _set_aside_refused(path: Path) -> Iterator[None]:
 
 
 def _score_parts(
-    sets: Sequence[ReducedSet],
-    folders: dict[str, ResultsFolder],
-    resamples: Resamples,
-    is_cut: NDArray[np.bool_],
+    matched: _MatchedResults, resamples: Resamples, is_cut: NDArray[np.bool_]
 ) -> tuple[PeoplePart, ...]:
     """Score the people whom the frame cuts off, and the others; none where all are of one kind."""
     if is_cut.all() or not is_cut.any():
         return ()
     masks = {"cut off by the frame": is_cut, "whole": ~is_cut}
     return tuple(
-        PeoplePart(name, int(mask.sum()), _score_models(sets, folders, resamples, mask))
+        PeoplePart(name, int(mask.sum()), matched.score(resamples, mask))
         for name, mask in masks.items()
     )
 
 
-def _score_whole_pixels(
-    sets: Sequence[ReducedSet], folders: dict[str, ResultsFolder], resamples: Resamples
-) -> dict[int, float]:
+def _score_whole_pixels(sets: Sequence[ReducedSet], skeleton: Skeleton) -> dict[int, float]:
     """Return the best AP that joints in whole pixels leave, by height."""
     ceiling: dict[int, float] = {}
-    folder = next(iter(folders.values()))
     for reduced in sets:
         if reduced.px not in ceiling:
-            skeleton = read_results(folder.get_path(reduced), reduced.truth).skeleton
             best = predict_whole_pixels(reduced.truth, skeleton)
-            scores = score_height(reduced.truth, best, reduced.px, resamples)
-            ceiling[reduced.px] = scores.values["AP"]
+            ceiling[reduced.px] = match_height(reduced.truth, best, reduced.px).compute_ap()
     return ceiling
 
 
