@@ -21,6 +21,8 @@ from smallpose.cli.predict_options import AUTO_TILE, add_predict_options
 from smallpose.cli.predict_outputs import (
     get_image_list_path,
     print_joint_order,
+    print_low_scores,
+    print_rounded_sides,
     write_method_environment,
 )
 from smallpose.cli.predict_shards import predict_in_shards
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
 
+    from smallpose.core.predictions import Predictions
     from smallpose.inference.options import InferenceOptions
     from smallpose.inference.predict_files import BoxDetector, PredictionResult
     from smallpose.methods import PoseMethod
@@ -87,6 +90,7 @@ def run_command(args: argparse.Namespace) -> None:
     check_arguments(args)
     has_videos = check_video_arguments(args, args.inputs)
     set_torch_threads(args.threads)
+    from smallpose.inference.low_scores import ScoreCollector
     from smallpose.inference.predict_files import predict_coco_file, predict_image_files
     from smallpose.io.coco_results import write_results
     from smallpose.system.progress import print_status
@@ -140,6 +144,9 @@ def run_command(args: argparse.Namespace) -> None:
     labelled_px = result.people.boxes_xywh[~result.people.iscrowd, 3]
     _print_small_people(resolved, [predictions.boxes_xywh[:, 3]], labelled_px)
     num_images = len(result.people.images)
+    scores = ScoreCollector()
+    scores.add_predictions(predictions)
+    print_low_scores(args, method, scores)
     people = format_count(len(predictions), "person", "people")
     print(f"{people} in {format_count(num_images, 'image')}: {args.out}")
 
@@ -182,6 +189,7 @@ def _predict_videos(
     import numpy as np
 
     from smallpose.inference.predict_videos import MediaPredictor
+    from smallpose.inference.low_scores import ScoreCollector
     from smallpose.io.media_results import get_frames_path
     from smallpose.system.progress import print_written
 
@@ -195,18 +203,19 @@ def _predict_videos(
     )
     images_path = get_image_list_path(args.out)
     heights: list[Floats] = []
-    counts = predict_media(
-        args,
-        args.inputs,
-        predictor,
-        images_path,
-        watch=lambda predictions: heights.append(predictions.boxes_xywh[:, 3]),
-    )
+    scores = ScoreCollector()
+
+    def watch(predictions: "Predictions") -> None:
+        heights.append(predictions.boxes_xywh[:, 3])
+        scores.add_predictions(predictions)
+
+    counts = predict_media(args, args.inputs, predictor, images_path, watch)
     _print_small_people(resolved, heights, np.zeros(0))
     write_method_environment(args.out, method, options)
     print_joint_order(method.skeleton)
     print_written(images_path, get_frames_path(args.out), args.draw)
     tracks = f", {format_count(counts.num_tracks, 'track')}" if args.track else ""
+    print_low_scores(args, method, scores)
     print(
         f"{format_count(counts.num_people, 'person', 'people')} in "
         f"{format_count(counts.num_images, 'frame or image', 'frames and images')}{tracks}: "

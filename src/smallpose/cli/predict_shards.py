@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from smallpose.cli.predict_outputs import (
     get_image_list_path,
     print_joint_order,
+    print_low_scores,
     write_method_environment,
 )
 from smallpose.core.counts import format_count
@@ -35,6 +36,7 @@ def predict_in_shards(
         list_coco_file,
         list_images,
     )
+    from smallpose.inference.low_scores import ScoreCollector
     from smallpose.inference.predict_files import choose_result_order
     from smallpose.methods.full_image import FullImageMethod
     from smallpose.system.progress import print_status
@@ -64,7 +66,8 @@ def predict_in_shards(
         print(f"{num_missing:,} of {work.num_shards:,} shards are left to other jobs: {folder}")
         return
     named = worker.order.skeleton if args.own_joints else None
-    num_people = merge_shards(folder, work.num_shards, args.out, named)
+    scores = ScoreCollector()
+    num_people = merge_shards(folder, work.num_shards, args.out, named, scores)
     write_method_environment(args.out, method, options)
     if order is None or not len(work.skeleton or ()):
         print_joint_order(worker.order.skeleton)
@@ -72,6 +75,7 @@ def predict_in_shards(
         path = get_image_list_path(args.out)
         write_image_list(work, reports, method.skeleton, path)
         print_status(f"image ids and file names: {path}")
+    print_low_scores(args, method, scores)
     people = format_count(num_people, "person", "people")
     print(f"{people} in {format_count(len(work.image_ids), 'image')}: {args.out}")
 

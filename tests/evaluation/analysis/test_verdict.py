@@ -7,6 +7,7 @@ import numpy as np
 
 import smallpose
 from smallpose.cli.main import main
+from smallpose.core.interval import Interval
 from smallpose.core.skeleton import COCO17
 from smallpose.evaluation.analysis.comparison import compare
 from smallpose.evaluation.analysis.verdict import describe_verdicts
@@ -93,3 +94,52 @@ def test_the_command_ends_with_the_verdict_and_draws_figures(tmp_path, monkeypat
     assert verdict.startswith("a is better than b by ")
     for name in ("ap_by_class", "detected_by_height"):
         assert (tmp_path / "figures" / f"{name}.png").is_file()
+
+
+def make_comparison(p_holm, differences):
+    """A comparison of 30 images in which the AP classes differ as given."""
+    truth = make_truth(30)
+    pair = {"A": predict(truth, 3.0, 1), "B": predict(truth, 3.0, 2)}
+    result = compare(truth, pair, num_resamples=50)
+    changed = []
+    for one in result.differences:
+        if one.protocol == "coco" and one.name in differences:
+            d = differences[one.name]
+            interval = Interval(d, d - 0.08, d + 0.08)
+            p = p_holm[one.name]
+            one = replace(one, difference=d, interval=interval, p=p, p_holm=p, error=0.04)
+        changed.append(one)
+    return replace(result, differences=changed)
+
+
+def describe(p_holm, differences):
+    (sentence,) = describe_verdicts(make_comparison(p_holm, differences)).values()
+    return sentence
+
+
+def test_a_difference_of_all_people_is_not_hidden_by_small_people_who_show_none():
+    sentence = describe({"AP": 0.0004, "AP_S": 0.09}, {"AP": -0.151, "AP_S": -0.098})
+    assert sentence.startswith(
+        "A is better than B by .151 AP (coco) on these 30 images (95 %: +.071 to +.231, p < .001); "
+        "by small people alone they cannot be told apart (AP_S +.098, 95 %: +.018 to +.178 by "
+        "itself, p = .090 corrected for "
+    )
+    assert sentence.endswith("AP_S would not reliably have shown")
+
+
+def test_an_interval_without_zero_is_explained_where_nothing_is_significant():
+    sentence = describe({"AP": 0.4, "AP_S": 0.09}, {"AP": -0.02, "AP_S": -0.098})
+    assert sentence.startswith("A and B cannot be told apart on these 30 images")
+    assert "95 %: -.178 to -.018 by itself, p = .090 corrected for " in sentence
+    sentence = describe({"AP": 0.4, "AP_S": 0.9}, {"AP": -0.02, "AP_S": -0.01})
+    assert "corrected" not in sentence
+
+
+def test_opposite_differences_and_those_of_other_classes_are_named():
+    sentence = describe({"AP": 0.01, "AP_S": 0.02}, {"AP": -0.1, "AP_S": 0.09})
+    assert sentence.startswith("B is better than A by .090 AP_S (coco)")
+    assert ", but of all people A is better than B by .100 AP (coco) on" in sentence
+    p = {"AP": 0.4, "AP_S": 0.9, "AP_M": 0.001}
+    sentence = describe(p, {"AP": -0.02, "AP_S": -0.01, "AP_M": 0.3})
+    assert sentence.startswith("A and B cannot be told apart")
+    assert sentence.endswith("; they differ in AP_M, as the table shows")

@@ -1,62 +1,138 @@
 """The answer of a comparison in one sentence: which result is better, or that none can be named."""
 
+from dataclasses import dataclass
+
 from smallpose.evaluation.analysis.comparison import MIN_TEST_CLUSTERS, Comparison, Difference
 from smallpose.evaluation.console_table import format_number
+from smallpose.evaluation.protocols import AP_NAMES
 
 _SIGNIFICANCE = 0.05
 _METRICS = {"AP_S": "people who are small", "AP": "people"}
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """The differences of one result from the first, under the first protocol.
+
+    Args:
+        small, everyone: of AP_S and of AP.
+        others: of the other classes.
+        clusters: how many images or videos there are, in words.
+        unit: "images" or "videos".
+        num_tests: the comparisons of the table, for which p-values are corrected.
+    """
+
+    small: Difference
+    everyone: Difference
+    others: tuple[Difference, ...]
+    clusters: str
+    unit: str
+    num_tests: int
+
+
 def describe_verdicts(comparison: Comparison) -> dict[str, str]:
     """Describe each result against the first, in one sentence.
 
-    The sentence is about AP_S of the first protocol, or about AP where too few images have small
-    people for a test.
+    The sentence is about AP_S of the first protocol, and about AP of all people where that alone
+    shows a difference, where it shows the opposite, or where too few images have small people for
+    a test. What differs is decided by the p-values that are corrected over the table, as its stars.
     """
-    base, *others = comparison.evaluations
-    counts = comparison.evaluations[base].match_counts
-    unit = "videos" if any(counts.groups) else "images"
-    clusters = f"{comparison.num_clusters:,} {unit}"
-    return {
-        other: _describe_difference(_choose_difference(comparison, other), clusters, unit)
-        for other in others
-    }
+    _, *others = comparison.evaluations
+    return {other: _describe_pair(_get_pair(comparison, other)) for other in others}
 
 
-def _choose_difference(comparison: Comparison, other: str) -> Difference:
-    protocol = next(iter(comparison.evaluations[other].protocols))
+def _get_pair(comparison: Comparison, other: str) -> _Pair:
+    evaluation = comparison.evaluations[other]
+    protocol = next(iter(evaluation.protocols))
     by_name = {
         d.name: d
         for d in comparison.differences
-        if d.other == other and d.protocol == protocol and d.name in _METRICS
+        if d.other == other and d.protocol == protocol and d.name in AP_NAMES
     }
-    return next((by_name[name] for name in _METRICS if by_name[name].p is not None), by_name["AP"])
+    unit = "videos" if any(evaluation.match_counts.groups) else "images"
+    return _Pair(
+        small=by_name.pop("AP_S"),
+        everyone=by_name.pop("AP"),
+        others=tuple(by_name.values()),
+        clusters=f"{comparison.num_clusters:,} {unit}",
+        unit=unit,
+        num_tests=sum(d.p is not None for d in comparison.differences),
+    )
 
 
-def _describe_difference(one: Difference, clusters: str, unit: str) -> str:
-    pair = f"{one.base} and {one.other}"
+def _is_significant(one: Difference) -> bool:
+    return one.p_holm is not None and one.p_holm < _SIGNIFICANCE
+
+
+def _describe_pair(pair: _Pair) -> str:
+    small, everyone = pair.small, pair.everyone
+    if small.p is None:
+        return _describe_headline(everyone, pair)
+    if not _is_significant(small) and _is_significant(everyone):
+        return f"{_describe_better(everyone, pair)}; {_describe_untold_small(pair)}"
+    sentence = _describe_headline(small, pair)
+    is_opposite = (small.difference or 0.0) * (everyone.difference or 0.0) < 0
+    if _is_significant(small) and _is_significant(everyone) and is_opposite:
+        return f"{sentence}, but of all people {_describe_better(everyone, pair)}"
+    differing = [d.name for d in pair.others if _is_significant(d)]
+    if differing and not _is_significant(small):
+        sentence += f"; they differ in {', '.join(differing)}, as the table shows"
+    return sentence
+
+
+def _describe_headline(one: Difference, pair: _Pair) -> str:
+    names = f"{one.base} and {one.other}"
     if one.difference is None or one.p_holm is None:
         return (
-            f"{pair} cannot be compared: only {one.clusters:,} {unit} have {_METRICS[one.name]} "
-            f"who count, and {MIN_TEST_CLUSTERS} are needed"
+            f"{names} cannot be compared: only {one.clusters:,} {pair.unit} have "
+            f"{_METRICS[one.name]} who count, and {MIN_TEST_CLUSTERS} are needed"
         )
     if not one.error:
-        return f"{pair} have the same {one.name} ({one.protocol}) on these {clusters}"
-    size = format_number(abs(one.difference), 3)
-    if one.p_holm < _SIGNIFICANCE:
-        better, worse = (one.other, one.base) if one.difference > 0 else (one.base, one.other)
-        return (
-            f"{better} is better than {worse} by {size} {one.name} ({one.protocol}) on these "
-            f"{clusters} ({_format_interval(one, one.difference > 0)}, "
-            f"{_format_p_value(one.p_holm)})"
-        )
-    detectable = format_number(one.detectable, 3)
+        return f"{names} have the same {one.name} ({one.protocol}) on these {pair.clusters}"
+    if _is_significant(one):
+        return _describe_better(one, pair)
     difference = format_number(one.difference, 3, sign=True)
     return (
-        f"{pair} cannot be told apart on these {clusters} (difference in {one.name} "
-        f"({one.protocol}) {difference}, {_format_interval(one)}); a difference below {detectable} "
-        f"{one.name} would not reliably have shown"
+        f"{names} cannot be told apart on these {pair.clusters} (difference in {one.name} "
+        f"({one.protocol}) {difference}, {_format_interval(one)}{_describe_correction(one, pair)}); "
+        f"{_describe_detectable(one)}"
     )
+
+
+def _describe_better(one: Difference, pair: _Pair) -> str:
+    """Name the better of two results whose difference is significant."""
+    is_other_first = (one.difference or 0.0) > 0
+    better, worse = (one.other, one.base) if is_other_first else (one.base, one.other)
+    size = format_number(abs(one.difference or 0.0), 3)
+    return (
+        f"{better} is better than {worse} by {size} {one.name} ({one.protocol}) on these "
+        f"{pair.clusters} ({_format_interval(one, is_other_first)}, "
+        f"{_format_p_value(one.p_holm or 0.0)})"
+    )
+
+
+def _describe_untold_small(pair: _Pair) -> str:
+    """Describe AP_S, which shows no difference, of two results that differ in AP."""
+    small = pair.small
+    is_other_first = (pair.everyone.difference or 0.0) > 0
+    difference = (small.difference or 0.0) * (1 if is_other_first else -1)
+    return (
+        f"by small people alone they cannot be told apart (AP_S "
+        f"{format_number(difference, 3, sign=True)}, {_format_interval(small, is_other_first)}"
+        f"{_describe_correction(small, pair)}); {_describe_detectable(small)}"
+    )
+
+
+def _describe_correction(one: Difference, pair: _Pair) -> str:
+    """Explain why a difference is not significant although its own interval excludes 0."""
+    if one.interval is None or one.p_holm is None or one.interval.low <= 0 <= one.interval.high:
+        return ""
+    return f" by itself, {_format_p_value(one.p_holm)} corrected for {pair.num_tests} comparisons"
+
+
+def _describe_detectable(one: Difference) -> str:
+    detectable = format_number(one.detectable, 3)
+    return f"a difference below {detectable} {one.name} would not reliably have shown"
 
 
 def _format_interval(one: Difference, is_other_first: bool = True) -> str:

@@ -25,6 +25,7 @@ from smallpose.dataloading.images import refuse_unreadable
 from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.inference.boxes import convert_to_boxes
 from smallpose.inference.large_jobs.work_list import WorkList
+from smallpose.inference.low_scores import ScoreCollector
 from smallpose.inference.notes import list_unreadable
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.predict import predict_people
@@ -306,7 +307,20 @@ def _hash_weights(method: PoseMethod) -> str:
     return _hash_arrays(weight.cpu().numpy() for weight in method.state_dict().values())
 
 
-def merge_shards(folder: Path, num_shards: int, out: Path, named: Skeleton | None = None) -> int:
+class _ScoredPerson(msgspec.Struct):
+    """What is read of a person when shards are merged."""
+
+    image_id: int | str
+    score: float
+
+
+def merge_shards(
+    folder: Path,
+    num_shards: int,
+    out: Path,
+    named: Skeleton | None = None,
+    scores: ScoreCollector | None = None,
+) -> int:
     """Concatenate the shards to one COCO result file, line by line to save memory.
 
     Args:
@@ -314,10 +328,12 @@ def merge_shards(folder: Path, num_shards: int, out: Path, named: Skeleton | Non
 
     Returns: the number of people in it.
     """
+        scores: collects the scores.
     num_people = 0
 
     def fill(file: IO[bytes]) -> None:
         nonlocal num_people
+    decoder = msgspec.json.Decoder(_ScoredPerson)
         head, tail = (b"", b"") if named is None else wrap_named_results(named)
         file.write(head)
         separator = b"["
@@ -325,12 +341,17 @@ def merge_shards(folder: Path, num_shards: int, out: Path, named: Skeleton | Non
             with get_shard_path(folder, shard).open("rb") as lines:
                 next(lines)
                 for line in lines:
+            people = []
                     file.write(separator + line.rstrip())
                     separator = b","
                     num_people += 1
         file.write((b"[]" if separator == b"[" else b"]") + tail)
 
     write_atomically_with(out, fill)
+                    if scores is not None:
+                        people.append(decoder.decode(line))
+            if scores is not None:
+                scores.add_scores([p.score for p in people], [p.image_id for p in people])
     return num_people
 
 

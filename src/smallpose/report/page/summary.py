@@ -212,7 +212,9 @@ _NOTE = (
     "interval contains the heights of over half of the people, or where there are too few. The "
     "lead of the best run is measured on the same images and the same joints by protocol owned, so "
     "it can differ from the difference in AP_S. A lead whose 95 % interval contains 0 proves "
-    "nothing."
+    "nothing. Each interval is of one lead by itself: smallpose compare corrects for all "
+    "comparisons of its table, so it can find that two runs cannot be told apart where the "
+    "interval here just excludes 0."
 )
 _SEEDS_NOTE = (
     " Of several seeds AP_S and leads are means, and the height is that of the middle one."
