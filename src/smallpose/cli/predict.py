@@ -143,10 +143,10 @@ def run_command(args: argparse.Namespace) -> None:
         _draw_images(args, result)
     labelled_px = result.people.boxes_xywh[~result.people.iscrowd, 3]
     _print_small_people(resolved, [predictions.boxes_xywh[:, 3]], labelled_px)
-    num_images = len(result.people.images)
     scores = ScoreCollector()
     scores.add_predictions(predictions)
     print_low_scores(args, method, scores)
+    num_images = len(result.people.images)
     people = format_count(len(predictions), "person", "people")
     print(f"{people} in {format_count(num_images, 'image')}: {args.out}")
 
@@ -188,8 +188,8 @@ def _predict_videos(
 ) -> None:
     import numpy as np
 
-    from smallpose.inference.predict_videos import MediaPredictor
     from smallpose.inference.low_scores import ScoreCollector
+    from smallpose.inference.predict_videos import MediaPredictor
     from smallpose.io.media_results import get_frames_path
     from smallpose.system.progress import print_written
 
@@ -214,8 +214,8 @@ def _predict_videos(
     write_method_environment(args.out, method, options)
     print_joint_order(method.skeleton)
     print_written(images_path, get_frames_path(args.out), args.draw)
-    tracks = f", {format_count(counts.num_tracks, 'track')}" if args.track else ""
     print_low_scores(args, method, scores)
+    tracks = f", {format_count(counts.num_tracks, 'track')}" if args.track else ""
     print(
         f"{format_count(counts.num_people, 'person', 'people')} in "
         f"{format_count(counts.num_images, 'frame or image', 'frames and images')}{tracks}: "

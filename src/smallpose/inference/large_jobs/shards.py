@@ -325,33 +325,33 @@ def merge_shards(
 
     Args:
         named: the joints whose names are written, too (default: a plain list is written).
+        scores: collects the scores.
 
     Returns: the number of people in it.
     """
-        scores: collects the scores.
     num_people = 0
+    decoder = msgspec.json.Decoder(_ScoredPerson)
 
     def fill(file: IO[bytes]) -> None:
         nonlocal num_people
-    decoder = msgspec.json.Decoder(_ScoredPerson)
         head, tail = (b"", b"") if named is None else wrap_named_results(named)
         file.write(head)
         separator = b"["
         for shard in range(num_shards):
+            people = []
             with get_shard_path(folder, shard).open("rb") as lines:
                 next(lines)
                 for line in lines:
-            people = []
                     file.write(separator + line.rstrip())
                     separator = b","
                     num_people += 1
-        file.write((b"[]" if separator == b"[" else b"]") + tail)
-
-    write_atomically_with(out, fill)
                     if scores is not None:
                         people.append(decoder.decode(line))
             if scores is not None:
                 scores.add_scores([p.score for p in people], [p.image_id for p in people])
+        file.write((b"[]" if separator == b"[" else b"]") + tail)
+
+    write_atomically_with(out, fill)
     return num_people
 
 
