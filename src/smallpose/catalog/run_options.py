@@ -31,6 +31,8 @@ DEFAULTS: Mapping[str, Any] = {
     "cache": None,
     "crop_interpolation": "linear",
     "zoom": 1,
+    "heatmap_targets": "rounded",
+    "heatmap_decoding": "",
     "max_unreadable": 0.001,
     "micro_batch": 0,
     "compile": "",

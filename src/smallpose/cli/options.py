@@ -217,8 +217,20 @@ def add_computation_options(group: OptionGroup) -> None:
     )
 
 
-def add_crop_options(group: OptionGroup, trained: str = "that of the weights, else ") -> None:
+AUTO_ZOOM = -1  # value of --zoom auto
+
+
+def add_crop_options(
+    group: OptionGroup,
+    trained: str = "that of the weights, else ",
+    has_second_look: bool = False,
+) -> None:
     """Add `--crop-interpolation` and `--zoom`; `trained` is said before the published defaults."""
+    more = ""
+    if has_second_look:
+        more = (
+            "; auto lets a full-image method, also that of --boxes-from, look again at small people"
+        )
     add_option(
         group,
         "--crop-interpolation",
@@ -231,11 +243,28 @@ def add_crop_options(group: OptionGroup, trained: str = "that of the weights, el
     add_option(
         group,
         "--zoom",
-        type=parse_non_negative,
+        type=_parse_zoom if has_second_look else parse_non_negative,
         default=0,
         default_text=f"{trained}1",
-        metavar="N",
-        help="Factor of both sides of the crops that the network of a top-down method gets.",
+        metavar="N|auto" if has_second_look else "N",
+        help=f"Factor of both sides of the crops that the network of a top-down method gets{more}.",
+    )
+
+
+def _parse_zoom(text: str) -> int:
+    return AUTO_ZOOM if text == "auto" else parse_non_negative(text)
+
+
+def add_heatmap_decoding_option(group: OptionGroup, default_text: str) -> None:
+    """Add `--heatmap-decoding`."""
+    add_option(
+        group,
+        "--heatmap-decoding",
+        choices=("quarter", "dark"),
+        default="",
+        default_text=default_text,
+        help="Read heatmaps by a quarter shift towards the larger neighbour, as published methods "
+        "do, or by the Newton step of DARK.",
     )
 
 

@@ -17,6 +17,7 @@ from smallpose.catalog.method_checks import (
 from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
 from smallpose.catalog.run_method import read_run_method
+from smallpose.cli.options import AUTO_ZOOM
 from smallpose.cli.predict_calibration import check_calibration_arguments
 from smallpose.cli.predict_options import AUTO_TILE, SCORE_RULES
 from smallpose.cli.predict_shards import parse_part
@@ -141,6 +142,18 @@ def check_arguments(args: argparse.Namespace) -> None:
         ),
         (overlap < 0, f"--tile-overlap {overlap}", "is below 0", "use 0 or more"),
         (
+            args.tile_to and not args.tile,
+            f"--tile-to {args.tile_to}",
+            "is the size in which tiles are seen",
+            "add --tile PX, or use --input-side for the full image",
+        ),
+        (
+            args.zoom == AUTO_ZOOM and args.tile,
+            "--zoom auto",
+            "cannot be combined with --tile, whose tiles are enlarged already",
+            "leave one of them out",
+        ),
+        (
             args.smallest and args.tile != AUTO_TILE,
             f"--smallest {args.smallest}",
             "is for tiles that are chosen by themselves",
@@ -211,6 +224,12 @@ def refuse_detection_options_of_top_down_method(args: argparse.Namespace) -> Non
     needs_detector = (
         args.tile or args.input_side or args.max_people is not None or args.score_above is not None
     )
+    if args.zoom == AUTO_ZOOM and not args.boxes_from:
+        raise InputError(
+            f"predict {args.method} --zoom auto",
+            "is for methods that detect people; a top-down method sees every box at one size",
+            "leave it out, or add --boxes-from METHOD",
+        )
     if needs_detector and not args.boxes_from:
         raise InputError(
             f"predict {args.method}",

@@ -1,6 +1,7 @@
 """The options of `smallpose predict`, group by group."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from smallpose.cli.options import (
@@ -8,6 +9,7 @@ from smallpose.cli.options import (
     add_computation_options,
     add_crop_options,
     add_device_option,
+    add_heatmap_decoding_option,
     add_option,
     add_swap_option,
     add_switch,
@@ -29,12 +31,12 @@ SCORE_RULES = (
 )  # those of `methods.person_score`, which cannot be imported before PyTorch
 
 
-def parse_input_side(text: str) -> int:
+def parse_input_side(text: str, flag: str = "--input-side") -> int:
     """Parse a side of a network's input, px."""
     side = int(text) if text.isdecimal() else 0
     if not MIN_INPUT_SIDE <= side <= MAX_INPUT_SIDE:
         raise InputError(
-            f"--input-side {text}",
+            f"{flag} {text}",
             "is no side of a network's input",
             f"use {MIN_INPUT_SIDE} to {MAX_INPUT_SIDE} px",
         )
@@ -163,7 +165,8 @@ def _add_weight_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_method_options(group: argparse._ArgumentGroup) -> None:
-    add_crop_options(group)
+    add_crop_options(group, has_second_look=True)
+    add_heatmap_decoding_option(group, "that of the weights, else quarter")
     add_switch(
         group, "--no-flip-test", help="Leave out the flip test: twice as fast, less accurate."
     )
@@ -220,6 +223,16 @@ def _add_method_options(group: argparse._ArgumentGroup) -> None:
         metavar="PX",
         help="Size of the people who are complete in some tile; neighbouring tiles share a little "
         "more.",
+    )
+    add_option(
+        group,
+        "--tile-to",
+        type=partial(parse_input_side, flag="--tile-to"),
+        default=0,
+        default_text="that of the full image",
+        metavar="PX",
+        help="Side of the network's input for tiles alone; with --tile 160 --tile-to 512 people of "
+        "20 px are shown to the network with 64.",
     )
     add_option(
         group,

@@ -24,6 +24,7 @@ from smallpose.cli.options import (
     DEMO_SET,
     add_crop_options,
     add_device_option,
+    add_heatmap_decoding_option,
     add_option,
     add_swap_option,
     add_switch,
@@ -65,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_weight_options(parser.add_argument_group("initial weights"))
     _add_loading_options(parser.add_argument_group("reading of images"))
     _add_device_options(parser.add_argument_group("device and speed"))
+    _add_heatmap_options(parser.add_argument_group("heatmaps of SimpleBaseline, HRNet, HRFormer"))
     _add_log_options(parser.add_argument_group("logs"))
 
 
@@ -174,6 +176,19 @@ def _add_loading_options(group: argparse._ArgumentGroup) -> None:
     add_unreadable_option(group)
 
 
+def _add_heatmap_options(group: argparse._ArgumentGroup) -> None:
+    add_option(
+        group,
+        "--heatmap-targets",
+        choices=("rounded", "unbiased", "half-pixel"),
+        default="",
+        default_text="rounded",
+        help="Round the peaks of training targets to whole pixels, as published methods do, leave "
+        "them where the joints are, or do so on a grid that mirrored crops share.",
+    )
+    add_heatmap_decoding_option(group, "quarter for rounded targets, else dark")
+
+
 def _add_device_options(group: argparse._ArgumentGroup) -> None:
     add_device_option(group)
     add_threads_option(group)
@@ -270,7 +285,8 @@ def _explain_missing_run(out: Path) -> InputError:
 def _list_given_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the options that a run remembers, None for those that were not given."""
     given = {name: getattr(args, name) for name in DEFAULTS}
-    for name in ("trust", "crop_interpolation", "zoom"):  # shared with other verbs
+    shared = ("trust", "crop_interpolation", "zoom", "heatmap_targets", "heatmap_decoding")
+    for name in shared:  # with other verbs, where "" and 0 are not given
         given[name] = given[name] or None
     if given["max_unreadable"] == DEFAULTS["max_unreadable"]:
         given["max_unreadable"] = None

@@ -64,6 +64,7 @@ class MoveNet(FullImageMethod):
     default_flip_test = False
     fit_mode = "inside"
     score_threshold = 0.1
+    takes_any_side = True
 
     def __init__(self, weights: Path | None = None) -> None:
         require_packages("movenet", "ai_edge_litert")
@@ -86,7 +87,8 @@ class MoveNet(FullImageMethod):
         return [self._detect_people(np.asarray(image)) for image in images]
 
     def _detect_people(self, image: ImageArray) -> Detections:
-        passes = [self._run_pass(image, side) for side in PASSES]
+        sides = (self.test_side,) if self.test_side else PASSES
+        passes = [self._run_pass(image, side) for side in sides]
         merged = Detections(*(torch.cat(column) for column in zip(*passes, strict=True)))
         pass_rows = np.repeat(np.arange(len(passes)), [len(one.scores) for one in passes])
         detections = ViewDetections(

@@ -18,6 +18,7 @@ from smallpose.inference.large_images import describe_reduction, detect_in_reduc
 from smallpose.inference.notes import describe_unreadable
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.prefetch import prefetch_images
+from smallpose.inference.second_look import detect_twice
 from smallpose.inference.tile_plan import choose_tile_levels, describe_tile_levels
 from smallpose.inference.tiles import detect_in_tiles
 from smallpose.methods.full_image import (
@@ -66,9 +67,10 @@ def predict_full_images(
             print_tiles(method, people.images, options)
     method.num_limited = 0
     max_people = method.max_people if options.max_people is None else options.max_people
-    # Tiles are of one image, so nothing is gained by waiting, and progress is that of images.
-    is_tiled = bool(options.tile or options.smallest)
-    max_pending = 1 if is_tiled else NUM_SORTED * batch_size
+    # Tiles and windows are of one image, so nothing is gained by waiting, and progress is that of
+    # images.
+    is_alone = bool(options.tile or options.smallest or options.second_look)
+    max_pending = 1 if is_alone else NUM_SORTED * batch_size
     with _apply_options(method, options):
         images = prefetch_images(
             people, range(len(people.images)), read, options.max_unreadable, unreadable, label
@@ -102,12 +104,15 @@ def predict_full_images(
 
 def refuse_other_input(method: FullImageMethod, options: InferenceOptions) -> None:
     """Raise InputError when another size of input is given for a network that has only one."""
-    if options.input_side and method.engine != "torch":
-        raise InputError(
-            f"--input-side {options.input_side}",
-            f"is for PyTorch networks, and the input of {method.name} is fixed",
-            "leave it out; --tile PX searches parts of an image at a larger size",
-        )
+    if method.engine == "torch" or method.takes_any_side:
+        return
+    for flag, side in (("--input-side", options.input_side), ("--tile-to", options.tile_to)):
+        if side:
+            raise InputError(
+                f"{flag} {side}",
+                f"is for PyTorch networks and movenet, and the input of {method.name} is fixed",
+                "leave it out; --tile PX searches parts of an image at a larger size",
+            )
 
 
 def print_tiles(method: FullImageMethod, images: Images, options: InferenceOptions) -> None:
@@ -119,7 +124,7 @@ def print_tiles(method: FullImageMethod, images: Images, options: InferenceOptio
     order = np.argsort(-counts, kind="stable")[:MAX_SIZES_PRINTED]
     for w, h in sizes[order].astype(int).tolist():
         levels = choose_tile_levels(method, (w, h), options)
-        print_status(describe_tile_levels(method, (w, h), levels, options.smallest))
+        print_status(describe_tile_levels(method, (w, h), levels, options))
     num_others = len(sizes) - len(order)
     if num_others:
         plural = "s" if num_others > 1 else ""
@@ -131,6 +136,8 @@ def _detect_people(
 ) -> list[Detections]:
     """Detect the people of some images: letterbox, network, flip test, decoding, mapping."""
     flip_test = method.default_flip_test if options.flip_test is None else options.flip_test
+    if options.second_look:
+        return [detect_twice(method, image, flip_test, batch_size) for image in images]
     if not (options.tile or options.smallest):
         return method.detect_in_images(images, flip_test, batch_size)
     return [
@@ -140,6 +147,7 @@ def _detect_people(
             flip_test,
             batch_size,
             choose_tile_levels(method, (image.shape[1], image.shape[0]), options),
+            options.tile_to,
         )
         for image in images
     ]
@@ -150,13 +158,15 @@ def _detect_in_large_image(
 ) -> Detections:
     """Detect the people of an image that is read in parts."""
     flip_test = method.default_flip_test if options.flip_test is None else options.flip_test
+    if options.second_look:
+        return detect_twice(method, image, flip_test, batch_size)
     if not (options.tile or options.smallest):
         print_status(
             f"{image.path}: {describe_reduction(image)}; --tile PX searches all pixels as well"
         )
         return detect_in_reduced_image(method, image, flip_test, batch_size)
     levels = choose_tile_levels(method, (image.width, image.height), options)
-    return detect_in_tiles(method, image, flip_test, batch_size, levels)
+    return detect_in_tiles(method, image, flip_test, batch_size, levels, options.tile_to)
 
 
 @contextmanager

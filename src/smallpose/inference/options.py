@@ -29,12 +29,16 @@ class InferenceOptions:
             the full image alone.
         tile_overlap: px that neighbouring tiles share, at least the size of the people to be seen
             complete in one (default: a quarter of the tile).
+        tile_to: side of the network's input into which tiles are fitted, px; 0 for that of the full
+            image.
         smallest: height of the smallest people for whom tiles are chosen by themselves, px of the
             image; 0 for `tile`.
         input_side: side of the input of a full-image method's network, px, into which an image or a
             tile is fitted.
         crop_interpolation: "linear" or "cubic", by which top-down methods enlarge crops.
         zoom: factor of both sides of the crops that the network of a top-down method gets.
+        second_look: look again at the small people of a full-image method, in enlarged windows.
+        heatmap_decoding: "quarter" or "dark", by which heatmaps of top-down methods are read.
         engine: what computes the network; one of `ENGINES`. All but "torch" run on CPUs, and start
             some seconds later.
         precision: one of `PRECISIONS`, or "half": float16 on a GPU, bfloat16 on a CPU. "auto" takes
@@ -54,10 +58,13 @@ class InferenceOptions:
     rescore: bool = True
     tile: int = 0
     tile_overlap: int | None = None
+    tile_to: int = 0
     smallest: int = 0
     input_side: int = 0
     crop_interpolation: str = ""
     zoom: int = 0
+    second_look: bool = False
+    heatmap_decoding: str = ""
     engine: str = "torch"
     precision: str = "float32"
     compile: bool = False

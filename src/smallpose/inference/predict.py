@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
@@ -15,6 +16,7 @@ from smallpose.inference.options import InferenceOptions
 from smallpose.inference.top_down import predict_top_down
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.full_image import FullImageMethod
+from smallpose.models.codecs.heatmap_coding import HeatmapCoding
 
 
 def predict_people(
@@ -59,22 +61,32 @@ def _finish_scores(predictions: Predictions, options: InferenceOptions) -> Predi
 
 def refuse_crop_options(method: PoseMethod, options: InferenceOptions) -> None:
     """Raise InputError when options of crops are given for a method that takes full images."""
-    if isinstance(method, FullImageMethod) and (options.crop_interpolation or options.zoom):
-        flag = "--zoom" if options.zoom else "--crop-interpolation"
-        raise InputError(
-            flag, f"is for top-down methods, and {method.name} takes full images", "leave it out"
-        )
+    if not isinstance(method, FullImageMethod):
+        return
+    for flag, value in (
+        ("--zoom", options.zoom),
+        ("--crop-interpolation", options.crop_interpolation),
+        ("--heatmap-decoding", options.heatmap_decoding),
+    ):
+        if value:
+            what = f"is for top-down methods, and {method.name} takes full images"
+            raise InputError(flag, what, "leave it out")
 
 
 @contextmanager
 def apply_crop_options(method: PoseMethod, options: InferenceOptions) -> Iterator[None]:
-    """Cut crops by the options as long as the context lasts, else as the method was trained.
+    """Cut crops and read maps by the options in the context, else as the method was trained.
 
-    Raises: InputError when the method cannot take crops of that size.
+    Raises: InputError when the method cannot take crops of that size, or has no such maps.
     """
     before = method.crop_options
+    coding = method.heatmap_coding
     method.set_crop_options(before.override(options.crop_interpolation, options.zoom))
     try:
+        if options.heatmap_decoding:
+            base = coding or HeatmapCoding()
+            method.set_heatmap_coding(replace(base, decoding=options.heatmap_decoding))
         yield
     finally:
         method.set_crop_options(before)
+        method.heatmap_coding = coding

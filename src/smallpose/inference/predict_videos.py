@@ -139,8 +139,9 @@ class MediaPredictor:
         counter = _FrameTally(iterate_frames(video))
         total = -(-info.num_frames // self.every) or None
         frames = (frame for frame in counter if frame.index % self.every == 0)
-        is_tiled = bool(self.options.tile or self.options.smallest)
-        chunks = _split_frames(frames, TILED_FRAMES_PER_PART if is_tiled else FRAMES_PER_PART)
+        options = self.options
+        is_slow = bool(options.tile or options.smallest or options.second_look)
+        chunks = _split_frames(frames, TILED_FRAMES_PER_PART if is_slow else FRAMES_PER_PART)
         num_limited = 0
         is_first = True
         with track_progress(video.name[:28], total) as advance:

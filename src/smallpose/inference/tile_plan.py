@@ -8,7 +8,7 @@ the overlap, larger tiles are searched as well.
 from math import ceil, log
 
 from smallpose.inference.options import InferenceOptions
-from smallpose.inference.tiles import TileLevel, list_tile_views
+from smallpose.inference.tiles import TileLevel, list_tile_views, use_test_side
 from smallpose.inference.view_merging import compute_network_px
 from smallpose.methods.full_image import FullImageMethod
 
@@ -30,7 +30,7 @@ def choose_tile_levels(
             return []
         overlap = options.tile // 4 if options.tile_overlap is None else options.tile_overlap
         return [TileLevel(options.tile, overlap)]
-    network_side = _compute_network_side(method)
+    network_side = options.tile_to or compute_network_side(method)
     network_px = max(options.smallest / NEEDED_PX, 1 / MAX_ENLARGEMENT)
     steps = compute_network_px(method, image_wh) / network_px
     if steps <= 1:
@@ -53,9 +53,10 @@ def describe_tile_levels(
     method: FullImageMethod,
     image_wh: tuple[int, int],
     levels: list[TileLevel],
-    smallest: int,
+    options: InferenceOptions,
 ) -> str:
     """Return which tiles were chosen for images of a size and how tall people are in them."""
+    smallest = options.smallest
     size = f"{image_wh[0]:,} × {image_wh[1]:,} px"
     full_px = compute_network_px(method, image_wh)
     if not levels:
@@ -65,20 +66,22 @@ def describe_tile_levels(
         )
     parts = []
     for level in levels:
-        views = list_tile_views(method, image_wh, level)
+        with use_test_side(method, options.tile_to):
+            views = list_tile_views(method, image_wh, level)
         factor = 1 / views[0].network_px if views else 1 / full_px
         parts.append(
             f"{len(views):,} tiles of {level.side:,} px, {_describe_factor(factor)}, overlap "
             f"{level.overlap:,}"
         )
-    height = smallest * _compute_network_side(method) / levels[0].side
+    network_side = options.tile_to or compute_network_side(method)
+    height = smallest * network_side / levels[0].side
     return (
         f"{size}: {'; '.join(parts)}; people of {smallest} px are {height:.0f} px tall in "
         f"{method.name}'s input instead of {smallest / full_px:.0f}"
     )
 
 
-def _compute_network_side(method: FullImageMethod) -> float:
+def compute_network_side(method: FullImageMethod) -> float:
     """Return the side in which a network sees a square image, px of its input."""
     side = 10_000
     return side / compute_network_px(method, (side, side))

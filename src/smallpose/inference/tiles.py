@@ -6,7 +6,8 @@ size of the overlap are complete in some tile; people cut by a tile's border are
 that show them complete, and detections of one person in several views are merged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -76,29 +77,48 @@ def list_tile_views(
     return [View(window, network_px, level.overlap) for window in windows]
 
 
+@contextmanager
+def use_test_side(method: FullImageMethod, side: int) -> Iterator[None]:
+    """Fit images into an input of that side, px, in the context; 0 changes nothing."""
+    before = method.test_side
+    method.test_side = side or before
+    try:
+        yield
+    finally:
+        method.test_side = before
+
+
 def detect_in_tiles(
     method: FullImageMethod,
     image: ImageArray | LargeImage,
     flip_test: bool,
     batch_size: int,
     levels: Sequence[TileLevel],
+    tile_to: int = 0,
 ) -> Detections:
     """Detect the people of one image, px of the image, in its tiles and in the full image.
 
     Args:
         image: (h, w, 3) uint8 RGB, or an image that is read in parts.
         levels: sizes of tiles; the image is searched in all of them.
+        tile_to: side of the network's input for tiles, px; 0 for that of the full image.
     """
     image_wh = (image.shape[1], image.shape[0])
-    views = [view for level in levels for view in list_tile_views(method, image_wh, level)]
+    with use_test_side(method, tile_to):
+        views = [view for level in levels for view in list_tile_views(method, image_wh, level)]
     windows = np.array([view.window for view in views], dtype=np.int64).reshape(-1, 4)
     num_limited = method.num_limited
     if isinstance(image, LargeImage):
-        in_tiles = detect_in_windows(method, image, windows, flip_test, batch_size)
+        with use_test_side(method, tile_to):
+            in_tiles = detect_in_windows(method, image, windows, flip_test, batch_size)
         in_full_image = detect_in_reduced_image(method, image, flip_test, batch_size)
     else:
         tiles = [image[y : y + h, x : x + w] for x, y, w, h in windows.tolist()]
-        *in_tiles, in_full_image = method.detect_in_images([*tiles, image], flip_test, batch_size)
+        together = [image] if tile_to else [*tiles, image]  # what has one size of input
+        with use_test_side(method, tile_to):
+            in_tiles = method.detect_in_images(tiles, flip_test, batch_size) if tile_to else []
+        *others, in_full_image = method.detect_in_images(together, flip_test, batch_size)
+        in_tiles += others
     if not views:
         return in_full_image
     parts = [

@@ -33,6 +33,7 @@ from smallpose.methods.checkpoints import mmpose_zoo
 from smallpose.methods.checkpoints.read import read_weights
 from smallpose.methods.custom import Creator, load_custom_method
 from smallpose.methods.full_image import FullImageMethod
+from smallpose.models.codecs.heatmap_coding import HeatmapCoding
 
 __all__ = [
     "METHODS",
@@ -127,6 +128,8 @@ def create_method(
     if checkpoint.is_mirrored_in_training and method.skeleton == checkpoint.skeleton:
         method.mark_mirroring_reported()
     method.set_crop_options(CropOptions.from_dict(checkpoint.metadata.get("crop")))
+    if "heatmap" in checkpoint.metadata:
+        method.set_heatmap_coding(HeatmapCoding.from_dict(checkpoint.metadata["heatmap"]))
     test_side = checkpoint.metadata.get("test_side", 0)
     if test_side and isinstance(method, FullImageMethod):
         method.input_wh = (test_side, test_side)

@@ -20,6 +20,7 @@ from smallpose.dataloading.top_down.crop_options import CropOptions
 from smallpose.io.joint_pairs import describe_mirroring
 from smallpose.methods.flip_test import explain_missing_flip_test, run_flip_test
 from smallpose.methods.person_score import SCORE_RULES
+from smallpose.models.codecs.heatmap_coding import HeatmapCoding
 from smallpose.system.progress import print_status
 
 Floats = NDArray[np.float64]
@@ -145,6 +146,8 @@ class PoseMethod(nn.Module, ABC):
         udp_warp: whether its crops are cut by the UDP warp (`dataloading/affine.py`).
         box_padding: factor from a person's box to the crop.
         crop_options: how its crops are enlarged; set by `set_crop_options`.
+        heatmap_coding: how keypoints become heatmaps and heatmaps keypoints; None where the method
+            has no such choice. Set by `set_heatmap_coding`.
         takes_any_size: whether the network works for crops of any size, so that they can be zoomed.
         sums_loss: whether its loss is a sum over the people of a batch instead of a mean.
         keypoint_layers: modules that have a number of rows for each joint, and perhaps more rows
@@ -172,6 +175,7 @@ class PoseMethod(nn.Module, ABC):
     udp_warp = False
     box_padding = PADDING
     crop_options = CropOptions()
+    heatmap_coding: HeatmapCoding | None = None
     takes_any_size = True
     sums_loss = False
     keypoint_layers: tuple[str, ...] = ("head.final_layer",)
@@ -224,6 +228,23 @@ class PoseMethod(nn.Module, ABC):
         before = self.crop_options.zoom
         self.input_wh = (w // before * options.zoom, h // before * options.zoom)
         self.crop_options = options
+
+    def set_heatmap_coding(self, coding: HeatmapCoding) -> None:
+        """Make targets and read maps as the coding says.
+
+        Raises: InputError when the method has no such choice.
+        """
+        if coding == self.heatmap_coding:
+            return
+        if self.heatmap_coding is None:
+            flag = "--heatmap-targets" if coding.targets != "rounded" else "--heatmap-decoding"
+            raise InputError(
+                flag,
+                f"is for heatmaps at stride 4, and {self.name} has none, or UDP's, which are "
+                "unbiased and read by DARK",
+                "leave it out, or use SimpleBaseline, HRNet or HRFormer",
+            )
+        self.heatmap_coding = coding
 
     def get_trained_input_wh(self) -> tuple[int, int]:
         """Return the size of the network's input without `zoom`, which weights are made for."""

@@ -92,6 +92,8 @@ class FullImageMethod(PoseMethod):
         box_margin: share of its sides by which a box of its people is enlarged at every side
             before a top-down method is given it.
         rescore: whether a net that scores poses by their shape is used, where there is one.
+        takes_any_side: whether `test_side` has an effect where another engine than PyTorch computes
+            the network.
         test_side: side of the input in which images are predicted, px; 0 for `input_wh`.
     """
 
@@ -106,6 +108,7 @@ class FullImageMethod(PoseMethod):
     score_threshold = 0.01
     rescore = True
     box_margin = 0.0
+    takes_any_side = False
     test_side = 0
 
     @abstractmethod

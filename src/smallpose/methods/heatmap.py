@@ -4,12 +4,8 @@ from torch import Tensor, nn
 
 from smallpose.core.skeleton import Skeleton
 from smallpose.methods.base import PoseMethod, SplitNetwork
-from smallpose.models.codecs.heatmap import (
-    STRIDE,
-    decode_heatmaps,
-    encode_heatmaps,
-    flip_back_heatmaps,
-)
+from smallpose.models.codecs.heatmap import STRIDE
+from smallpose.models.codecs.heatmap_coding import HeatmapCoding
 from smallpose.models.heads.deconv import HeatmapHead
 from smallpose.models.losses import heatmap_mse_loss
 
@@ -22,6 +18,8 @@ class HeatmapMethod(PoseMethod):
         head_widths: channels of the head's transposed convolutions.
         sigma: of the heatmaps, map px.
     """
+
+    heatmap_coding: HeatmapCoding | None = HeatmapCoding()
 
     def __init__(
         self,
@@ -54,16 +52,20 @@ class HeatmapMethod(PoseMethod):
     def targets(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
         """Encode (b, k, 3) keypoints as (b, k, h / 4, w / 4) heatmaps and (b, k) weights."""
         visible = keypoints[..., 2].clamp(max=1)
-        return encode_heatmaps(keypoints[..., :2], visible, self.map_wh, self.sigma)
+        return self._coding.encode(keypoints[..., :2], visible, self.map_wh, self.sigma)
 
     def loss(self, outputs: Tensor, targets: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         """Compute the mean squared error of the heatmaps; unlabelled joints have no weight."""
         return {"heatmap": heatmap_mse_loss(outputs, *targets)}
 
     def flip_back(self, outputs: Tensor) -> Tensor:
-        """Flip heatmaps back: left and right swapped, one column to the right."""
-        return flip_back_heatmaps(outputs, self._flip_indices, shift=True)
+        """Flip heatmaps back: left and right swapped; unless symmetric, a column to the right."""
+        return self._coding.flip_back(outputs, self._flip_indices)
 
     def decode(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Decode each map's maximum with a quarter shift."""
-        return decode_heatmaps(outputs)
+        """Decode each map's maximum with a quarter shift, or as the coding says."""
+        return self._coding.decode(outputs, self.sigma)
+
+    @property
+    def _coding(self) -> HeatmapCoding:
+        return self.heatmap_coding or HeatmapCoding()

@@ -54,6 +54,7 @@ class ViTPose(HeatmapMethod):
     """A ViT and a head that brings its patches to stride 4."""
 
     udp_warp = True
+    heatmap_coding = None  # UDP's own
     backbone: ViT
 
     def __init__(

@@ -48,6 +48,7 @@ def save_model(method: PoseMethod, folder: Path, recipe: Recipe, **more: Any) ->
         "input_wh": list(method.get_trained_input_wh()),
         **({"test_side": method.test_side} if isinstance(method, FullImageMethod) else {}),
         "crop": method.crop_options.to_dict(),
+        **({"heatmap": method.heatmap_coding.to_dict()} if method.heatmap_coding else {}),
         "recipe": asdict(recipe),
         "smallpose": __version__,
         **({"code": method.code} if method.code else {}),

@@ -21,6 +21,7 @@ from smallpose.methods import PoseMethod, create_method, find_skeleton, find_wei
 from smallpose.methods.base import Recipe
 from smallpose.methods.checkpoints.read import Weights, read_weights
 from smallpose.methods.full_image import FullImageMethod, FullImageRecipe
+from smallpose.models.codecs.heatmap_coding import HeatmapCoding
 from smallpose.system.files import write_atomically
 from smallpose.system.progress import print_status
 from smallpose.training.checkpoint import save_model
@@ -211,6 +212,10 @@ def _create_method(
         skeleton = find_skeleton(config.weights_skeleton) if config.weights_skeleton else None
         weights.load_into(method, adapt=config.adapt, partial=True, skeleton=skeleton)
     _set_crop_options(config, method)
+    if config.heatmap_targets != "rounded" or config.heatmap_decoding:
+        method.set_heatmap_coding(
+            HeatmapCoding(targets=config.heatmap_targets, decoding=config.heatmap_decoding)
+        )
     device = config.device
     if distributed.world_size > 1 and torch.cuda.is_available() and device != "cpu":
         device = f"cuda:{distributed.local_rank}"

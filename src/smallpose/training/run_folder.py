@@ -111,6 +111,8 @@ def compute_run_identity(config: TrainingConfig, name: str, recipe: Recipe) -> d
         if config.crop_interpolation == "linear"
         else config.crop_interpolation,
         "zoom": None if config.zoom == 1 else config.zoom,
+        "heatmap_targets": None if config.heatmap_targets == "rounded" else config.heatmap_targets,
+        "heatmap_decoding": config.heatmap_decoding or None,
         "cache": True if config.cache else None,  # JPEG compression changes the crops
         "recipe": name,
         **json.loads(json.dumps(asdict(recipe))),

@@ -74,13 +74,13 @@ def decode_udp_heatmaps(
 
 def _blur_log(heatmaps: Tensor, maximum: Tensor, kernel: int) -> Tensor:
     """Blur maps, scale them back to their old maximum and return their logarithm."""
-    maps = _blur_maps(heatmaps, kernel)
+    maps = blur_maps(heatmaps, kernel)
     maps = maps * (maximum / maps.amax(dim=(-2, -1)))[..., None, None]
     # Rounded from double precision: the last bit of a logarithm differs from library to library.
     return torch.log(maps.clamp(0.001, 50).double()).to(maps.dtype)
 
 
-def _blur_maps(maps: Tensor, kernel: int) -> Tensor:
+def blur_maps(maps: Tensor, kernel: int) -> Tensor:
     """Blur (b, k, h, w) maps with zero padding, bit-equal to OpenCV's `GaussianBlur`.
 
     Where a map is nearly flat, the Newton step turns last bits into pixels; so each sum is taken in
