@@ -74,7 +74,8 @@ def draw_figures(
         "density": measure_density(truth, args.density_joints, **sizes),
         "height": measure_height(truth),
     }
-    curves, ceilings = {}, {}
+    curves = {}
+    ceilings = {}
     for name, values in scales.items():
         binning = options | {"max_ratio": MAX_HEIGHT_RATIO if name == "height" else None}
         curves[name] = compute_binned_ap(truth, predictions, values, **binning)

@@ -34,7 +34,8 @@ def compute_t_quantile(level: float, degrees: float) -> float:
     >>> round(compute_t_quantile(0.95, 4), 6)
     2.776445
     """
-    low, high = 0.0, 1.0
+    low = 0.0
+    high = 1.0
     while compute_two_sided_p(high, degrees) > 1 - level:
         low, high = high, 2 * high
     # Halving the bracket until it is one double wide takes about 60 steps.
@@ -66,7 +67,9 @@ def _regularised_beta(x: float, y: float, a: float, b: float) -> float:
 
 def _continued_fraction(x: float, a: float, b: float) -> float:
     """Evaluate 1 + d1/(1 + d2/(1 + …)) of the incomplete beta function (Lentz's algorithm)."""
-    value, c, d = 1.0, 1.0, 0.0
+    value = 1.0
+    c = 1.0
+    d = 0.0
     for term in range(1, _MAX_TERMS):
         m = term // 2
         if term % 2:

@@ -20,10 +20,15 @@ Floats = NDArray[np.float64]
 
 MIN_AREA = 32 * 24  # px², of the shrunk box
 MIN_SHRINK = 1.5  # factor by which a side becomes shorter
-MIN_LABELLED, MIN_VISIBLE = 0.7, 0.6  # shares of the joints of a person that is cut out
+# shares of the joints of a person that is cut out
+MIN_LABELLED = 0.7
+MIN_VISIBLE = 0.6
 MAX_COVERED = 0.3  # share of the pasted box that one other box may cover
 NUM_TRIES = 8  # places that are tried
-_LIMB, _HEAD, _RIM = 0.09, 0.12, 0.025  # thickness, radius, softness; by the root of the box area
+# thickness, radius, softness; by the root of the box area
+_LIMB = 0.09
+_HEAD = 0.12
+_RIM = 0.025
 
 _TORSO = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")
 _FACE = ("nose", "head_top", "left_eye", "right_eye", "left_ear", "right_ear")

@@ -144,7 +144,9 @@ class COCOeval:
             self._gts[gt["image_id"], gt["category_id"]].append(gt)
         for dt in dts:
             self._dts[dt["image_id"], dt["category_id"]].append(dt)
-        self._categories, self._records, self.eval = [], None, {}
+        self._categories = []
+        self._records = None
+        self.eval = {}
 
     def _collect(self, image: Any, category: Any) -> tuple[list[Any], list[Any]]:
         """Return the annotations of an image in file order and its results by falling score."""

@@ -19,7 +19,8 @@ from smallpose.methods.checkpoints.read import read_tensors
 from smallpose.models.places365 import SceneNet, create_scene_net
 from smallpose.system.progress import print_status, show_progress
 
-SHORTER_SIDE, CROP_SIDE = 256, 224
+SHORTER_SIDE = 256
+CROP_SIDE = 224
 MEAN = np.array((0.485, 0.456, 0.406), dtype=np.float32)
 STD = np.array((0.229, 0.224, 0.225), dtype=np.float32)
 _BATCH_SIZE = 32

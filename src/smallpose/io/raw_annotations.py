@@ -61,7 +61,9 @@ def read_raw_annotations(path: Path, images: Images, data: bytes | None = None) 
     rows_of_images = ImageRows(images)
     data = read_bytes(path) if data is None else data
     file = decode_json(path, data, _AnnotationFile)
-    rows, boxes, ignored = [], [], []
+    rows = []
+    boxes = []
+    ignored = []
     for block in decode_blocks(path, "annotations", file.annotations, _Annotation):
         for a in block:
             row = rows_of_images.find(a.image_id)

@@ -395,7 +395,8 @@ class PoseMethod(nn.Module, ABC):
         Returns: Predictions whose `image_ids` are indices of `images`, from 0.
         """
         if isinstance(images, np.ndarray) and images.ndim == 3:
-            images, boxes_xywh = [images], [np.asarray(boxes_xywh)]
+            images = [images]
+            boxes_xywh = [np.asarray(boxes_xywh)]
         boxes = [np.asarray(b, dtype=np.float64).reshape(-1, 4) for b in boxes_xywh]
         windows = [
             cut_boxes(

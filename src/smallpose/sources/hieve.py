@@ -27,7 +27,8 @@ from smallpose.system.progress import show_progress
 DEFAULT_FRAME_STEP = 20
 JSON_FOLDERS = ("labels/train/track2&3", "labels/track2&3/track2", "labels/track2&3")
 XML_FOLDER = "labels/train/all-track"
-VIDEOS, FRAMES = "videos/train", "videos/train/images"
+VIDEOS = "videos/train"
+FRAMES = "videos/train/images"
 NUM_PUBLISHED_VIDEOS = 19  # training videos, numbered from 1
 
 

@@ -14,7 +14,10 @@ from smallpose.system.files import check_file_name
 
 Box = tuple[float, float, float, float]
 Scalar = list[float | str] | float | str
-NOT_LABELLED, SEEN, HIDDEN = -1, 0, 1  # flags of the XML files
+# flags of the XML files
+NOT_LABELLED = -1
+SEEN = 0
+HIDDEN = 1
 K = len(HIEVE14)
 
 

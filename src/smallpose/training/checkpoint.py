@@ -24,7 +24,8 @@ from smallpose.methods.checkpoints.safe_unpickle import find_code
 from smallpose.methods.full_image import FullImageMethod
 from smallpose.system.files import hash_file, write_atomically, write_atomically_with
 
-MODEL, MODEL_CARD = "model.safetensors", "model.json"
+MODEL = "model.safetensors"
+MODEL_CARD = "model.json"
 # The other files that a run writes atomically; a kill may leave their `.part` files too.
 REWRITTEN = (
     "log.jsonl",

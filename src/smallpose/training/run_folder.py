@@ -17,7 +17,8 @@ from smallpose.training.checkpoint import load_state, remove_incomplete
 from smallpose.training.config import TrainingConfig
 from smallpose.training.distributed import SINGLE_PROCESS, DistributedContext
 
-RESULT, LOCK = "result.json", ".lock"
+RESULT = "result.json"
+LOCK = ".lock"
 _NEW_FIELDS = ("backbone_rate",)  # which were 1 before
 # Fields of a recipe that follow from its length.
 _LENGTH_FIELDS = {

@@ -21,7 +21,9 @@ from smallpose.dataloading.worker_pool import WorkerPool
 
 Rows = NDArray[np.intp]
 
-_ORDER, _SIZE = 1, 2  # purposes of generators that belong to no single image
+# purposes of generators that belong to no single image
+_ORDER = 1
+_SIZE = 2
 
 
 class FullImageBatch(NamedTuple):

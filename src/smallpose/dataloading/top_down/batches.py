@@ -39,7 +39,9 @@ WINDOW_BYTES = (
     512 * 2**20
 )  # of crops in the shuffle window; about two thirds of them wait in memory
 WINDOW_PEOPLE = 4096
-_ORDER, _BALANCE = 1, 2  # purposes of generators that belong to no single person
+# purposes of generators that belong to no single person
+_ORDER = 1
+_BALANCE = 2
 
 
 class CropBatch(NamedTuple):

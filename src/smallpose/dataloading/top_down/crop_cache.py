@@ -35,7 +35,8 @@ QUALITY = 95
 MAX_SHARE = 0.6  # of the image; if a window needs more, reading the image is as fast
 GRID = 16  # windows begin at multiples, where JPEG blocks and the chroma of most images begin
 SHARD_BYTES = 256 * 2**20
-INDEX, ABOUT = "index.npy", "cache.json"
+INDEX = "index.npy"
+ABOUT = "cache.json"
 
 # x and y of the window, width and height of the image.
 _ENTRY = np.dtype(

@@ -120,7 +120,8 @@ def _read_each_source(
     options: BuildOptions,
     indexed: Mapping[str, Mapping[str, object]] | None,
 ) -> tuple[list[Source], list[SourceSummary]]:
-    sources, summaries = [], []
+    sources = []
+    summaries = []
     listed_images: tuple[ListedImage, ...] = ()
     for name in readers:
         if name in roots:

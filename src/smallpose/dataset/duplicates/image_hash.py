@@ -28,7 +28,8 @@ WORKING_SIDE = 256  # px; images are resized to this number squared of pixels
 MAX_CORNERS = 64  # per image; a crop to 70 % of the area keeps about 45 of them
 THUMBNAIL_SIDE = 48  # px
 # A crop to 70 % of the area, resized to as many pixels, is enlarged by 1.2.
-_PYRAMID_LEVELS, _PYRAMID_SCALE = 4, 1.2
+_PYRAMID_LEVELS = 4
+_PYRAMID_SCALE = 1.2
 _MIRROR_SIGNS = np.where(np.arange(8) % 2, -1, 1)  # of horizontal cosines
 _IMAGES_PER_BLOCK = 1024
 

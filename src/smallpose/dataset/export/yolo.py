@@ -155,7 +155,9 @@ def read_yolo(folder: Path, split: str, skeleton: Skeleton) -> Instances:
     """
     paths = sorted(p for p in (folder / "images" / split).iterdir() if p.is_file())
     sizes = [read_image_size(path) for path in paths]
-    rows, boxes, points = [], [], []
+    rows = []
+    boxes = []
+    points = []
     for row, (image_path, size) in enumerate(zip(paths, sizes, strict=True)):
         path = folder / "labels" / split / f"{image_path.stem}.txt"
         lines = path.read_text().splitlines() if path.is_file() else []

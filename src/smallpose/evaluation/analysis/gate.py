@@ -20,7 +20,9 @@ from smallpose.evaluation.analysis.comparison import (
 from smallpose.evaluation.console_table import format_number
 from smallpose.evaluation.protocols import AP_NAMES
 
-PASSED, WORSE, OPEN = "passed", "worse", "cannot be told"
+PASSED = "passed"
+WORSE = "worse"
+OPEN = "cannot be told"
 EXIT_CODES = {PASSED: 0, WORSE: 5, OPEN: 6}
 # Probability of each limit. With .95, simulated false alarms were 6 to 7 %: standard errors of AP
 # from resamples are a little too small.

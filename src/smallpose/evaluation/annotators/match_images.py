@@ -62,7 +62,8 @@ def describe_images(
     tables: Mapping[str, Instances], image_rows: Sequence[tuple[int, ...]]
 ) -> tuple[list[str], list[str]]:
     """Return the name and the video of each image, from the first file that has it."""
-    names, groups = [], []
+    names = []
+    groups = []
     for rows in image_rows:
         table, row = next(
             (table, row) for table, row in zip(tables.values(), rows, strict=True) if row >= 0

@@ -107,7 +107,8 @@ def compute_budgets(
     tolerance = parse_tolerance(within)
     indices = {name: find_joint(truth.skeleton, name) for name in joints}
     matches = match_people(truth, predictions, **options)
-    budgets, left_out = {}, {}
+    budgets = {}
+    left_out = {}
     for name, index in indices.items():
         people, left_out[name] = measure_people(truth, predictions, matches, index, tolerance)
         budget = solve_budget(people, target, num_resamples, seed)

@@ -67,7 +67,8 @@ class ImageGroups:
     def iterate_ranges(self) -> Iterator[slice]:
         """Yield ranges of consecutive detections with at most `BLOCK` pairs, or of one."""
         ends = np.cumsum(self._count_pairs())
-        start, before = 0, 0
+        start = 0
+        before = 0
         while start < len(ends):
             stop = max(int(np.searchsorted(ends, before + BLOCK, side="right")), start + 1)
             yield slice(start, stop)

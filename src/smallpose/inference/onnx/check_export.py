@@ -179,7 +179,8 @@ def _pair_people(
             a, b = np.unravel_index(oks.argmax(), oks.shape)
             pairs.append((int(first[a]), int(second[b])))
             values.append(float(oks[a, b]))
-            oks[a], oks[:, b] = -1.0, -1.0
+            oks[a] = -1.0
+            oks[:, b] = -1.0
     return np.array(pairs, dtype=np.intp).reshape(-1, 2), np.array(values)
 
 

@@ -50,7 +50,9 @@ from smallpose.system.files import write_atomically
 from smallpose.system.packages import require_packages
 
 OPSET = 17
-NETWORK, PEOPLE, ABOUT = "network.onnx", "people.onnx", "method.json"
+NETWORK = "network.onnx"
+PEOPLE = "people.onnx"
+ABOUT = "method.json"
 README = "README.md"
 # Inputs and outputs whose first axis is not the number of crops, images or people.
 _FIXED = {NETWORK: ("points",), PEOPLE: ("heatmaps", "offsets", "features")}

@@ -30,7 +30,8 @@ def make_grid_points(
 
     The middle of a cell is (stride - 1) / 2 px from its first pixel, as pixel centres are integers.
     """
-    xy, stride = [], []
+    xy = []
+    stride = []
     # Never in half precision, which has too few digits for positions in a large image.
     dtype = torch.promote_types(like.dtype, torch.float32)
     for (h, w), step in zip(sizes_hw, strides, strict=True):

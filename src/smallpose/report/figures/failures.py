@@ -182,7 +182,8 @@ def draw_calibration(calibrations: Mapping[str, Calibration], colours: Sequence[
     low, high = (0.0, 1.0) if is_share else (min(ends, default=0.0), max(ends, default=1.0))
     label = "score of the detections"
     if is_ranked:
-        low, high = 0.0, 100.0
+        low = 0.0
+        high = 100.0
         label = "detections with a lower score, % (the scales of the scores differ)"
     axes.set(xlim=(low, high or 1.0), ylim=(0, 102), xlabel=label)
     axes.set_ylabel("right (OKS ≥ 0.5), %")

@@ -38,7 +38,8 @@ LIGHT = Theme(ink="#1b1f24", muted="#5b6470", grid="#dfe3e8", paper="#ffffff")
 DARK = Theme(ink="#e8eaed", muted="#a3acb8", grid="#353b44", paper="#15181d")
 
 # Letters on coloured areas are the same in both themes, so they are none of the theme's four.
-ON_COLOUR, ON_PALE = "#fefefe", "#101418"
+ON_COLOUR = "#fefefe"
+ON_PALE = "#101418"
 
 SIZE_COLOURS = dict(zip(SIZES, ("#0072B2", "#56B4E9", "#B5BDC8"), strict=True))
 

@@ -25,7 +25,8 @@ _CAPTION_SIZES = (22, 20, 18, 16, 14)
 
 def draw_sheet(sheet: ContactSheet, width: int = 2000) -> ImageArray:
     """Draw the sheet: (h, w, 3) RGB."""
-    pad, gap = 48, 20
+    pad = 48
+    gap = 20
     per_line = _TILES_PER_LINE.get(len(sheet.panels), 3)
     tile_w = (width - 2 * pad - gap * (per_line - 1)) // per_line
     first = next((tile.image for row in sheet.rows for tile in row.tiles), None)

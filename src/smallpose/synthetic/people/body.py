@@ -19,9 +19,15 @@ CHEST_TO_NECK = 0.040
 NECK_TO_TOP = 0.170
 HALF_SHOULDERS = 0.108
 HALF_HIPS = 0.064
-UPPER_ARM, FOREARM, HAND = 0.165, 0.145, 0.05
-THIGH, SHIN = 0.24, 0.235
-HEEL, TOE, SOLE = 0.045, 0.105, 0.035  # behind, in front of and below the ankle
+UPPER_ARM = 0.165
+FOREARM = 0.145
+HAND = 0.05
+THIGH = 0.24
+SHIN = 0.235
+# behind, in front of and below the ankle
+HEEL = 0.045
+TOE = 0.105
+SOLE = 0.035
 HEAD_AXES = np.array([0.062, 0.080, 0.070])  # half width, half height, half depth
 LOWEST_RADIUS = 0.045  # how thick a thigh or a back is where it touches the floor
 

@@ -136,7 +136,9 @@ def _collect_polygons(
     row, layer, k = np.nonzero(np.stack([drawn, has_lit], axis=1))
     first = ((row * 2 + layer) * m + k) * corners
     listed = [np.stack([row, first, length[row, k], shapes.is_hull[k]], axis=1)]
-    keys, ranks, filled = [shapes.key[row, k]], [2 * k + layer], [colours[row, layer, k]]
+    keys = [shapes.key[row, k]]
+    ranks = [2 * k + layer]
+    filled = [colours[row, layer, k]]
     pieces, used = [points], len(points)
     for person, quads in enumerate(extras):
         if quads is None or not canvases.is_in_image[person]:

@@ -12,7 +12,12 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
 # Numbers into a thing's own small palette.
-BODY, DARK, LEAF, PALE, ORANGE, GLASS = 1, 2, 3, 4, 5, 6
+BODY = 1
+DARK = 2
+LEAF = 3
+PALE = 4
+ORANGE = 5
+GLASS = 6
 _DULL = np.array(
     [[70, 74, 80], [96, 80, 62], [60, 84, 66], [140, 60, 50], [60, 80, 120], [200, 198, 190]]
 )

@@ -31,7 +31,8 @@ def _make_side_style(sides: Sequence[tuple[str, float, float]]) -> _SideStyle:
 
 
 _SIDES = ((0, 1, 3, 2), (4, 5, 7, 6), (0, 1, 5, 4), (2, 3, 7, 6), (0, 2, 6, 4), (1, 3, 7, 5))
-_WHEEL, _SPOKES = 0.19, 14
+_WHEEL = 0.19
+_SPOKES = 14
 
 
 def place_seats(modes: tuple[str, ...], bodies: Bodies, views: Views) -> list[Quads | None]:

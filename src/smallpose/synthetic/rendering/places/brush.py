@@ -34,7 +34,8 @@ def draw_noise(
     """Draw (h, w) fractal noise with mean 0 and deviation about 1."""
     h, w = shape_hw
     total = np.zeros(shape_hw, np.float32)
-    weight, power = 1.0, 0.0
+    weight = 1.0
+    power = 0.0
     for octave in range(octaves):
         across = max(2, round(cells * 2**octave))
         down = max(2, round(cells * 2**octave * h / w * stretch))
