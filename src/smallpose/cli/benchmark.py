@@ -7,7 +7,7 @@ from typing import Any, get_args
 from smallpose.catalog.early_checks import refuse_unknown_recipe
 from smallpose.catalog.method_code import is_method_code
 from smallpose.catalog.methods import read_catalog
-from smallpose.cli.options import DEMO_SET, add_option, parse_names
+from smallpose.cli.options import DEMO_SET, add_option, add_switch, parse_names
 from smallpose.cli.train import set_torch_threads
 from smallpose.core.errors import InputError, RunError
 
@@ -119,6 +119,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="Number of runs at the same time.",
     )
+    add_switch(
+        parser,
+        "--cost",
+        help="Measure ms and MB an image of each method, too, and show them against AP_S in the "
+        "report.",
+    )
     add_option(
         parser,
         "--workers",
@@ -183,7 +189,7 @@ def run_command(args: argparse.Namespace) -> None:
     failed = run_jobs(jobs, devices, report_change)
     finished = [job.folder for job in jobs if job.is_finished]
     if finished:
-        _write_report([*finished, *_write_floors(args, settings)], args.out)
+        _write_report([*finished, *_write_floors(args, settings)], args.out, args.cost)
     if failed:
         first = failed[0]
         raise RunError(
@@ -213,11 +219,13 @@ def _write_floors(args: argparse.Namespace, settings: list[str]) -> list[Path]:
     return folders
 
 
-def _write_report(folders: list[Path], out: Path) -> None:
+def _write_report(folders: list[Path], out: Path, has_costs: bool) -> None:
     from smallpose.report import make_report
+    from smallpose.report.page.cost_section import CostOptions
     from smallpose.system.progress import print_status
 
-    main_table, *_ = make_report(folders, out / "report")
+    costs = CostOptions(is_measured=has_costs)
+    main_table, *_ = make_report(folders, out / "report", costs=costs)
     print(main_table.to_text())
     print_status(f"open {out / 'report' / 'index.html'}")
 

@@ -8,6 +8,7 @@ from smallpose.cli.options import (
     add_names_option,
     add_option,
     add_sigmas_option,
+    add_switch,
     add_unknown_images_option,
     parse_non_negative,
 )
@@ -51,6 +52,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="Number of test images on which each run is timed on this machine.",
     )
+    add_switch(
+        parser,
+        "--cost",
+        help="Measure ms and MB an image of each run's method on this machine, over numbers of "
+        "people and sizes of images, and show them against AP_S; 10 s to minutes a method.",
+    )
+    add_option(
+        parser,
+        "--cost-file",
+        type=Path,
+        metavar="cost.json",
+        help="Show the costs that 'report --cost' wrote earlier; those measured now take the place "
+        "of those in the file.",
+    )
     add_category_option(parser)
     add_sigmas_option(parser)
     add_unknown_images_option(parser)
@@ -78,10 +93,13 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.system.progress import print_status
 
     _refuse_foreign_page(args.out)
-    of_images = ("cv2",) if args.images else ()
+    of_images = ("cv2",) if args.images or args.cost else ()
+    if args.cost_file and not args.cost_file.is_file():
+        raise InputError(f"--cost-file {args.cost_file}", "no such file", "check the path")
     require_packages("smallpose report", "matplotlib", "jinja2", *of_images)
     with exempt_imports(), skip_artist_documentation():
         from smallpose.report.page.build import make_report
+        from smallpose.report.page.cost_section import CostOptions
     main_table, *_ = make_report(
         args.paths,
         args.out,
@@ -91,6 +109,7 @@ def run_command(args: argparse.Namespace) -> None:
         category=args.category,
         sigmas=args.sigmas,
         unknown_images=args.unknown_images,
+        costs=CostOptions(is_measured=args.cost, file=args.cost_file),
     )
     print(main_table.to_text())
     print_status(f"open {args.out / 'index.html'}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from smallpose.core.table import Table
+    from smallpose.report.page.cost_section import CostOptions
 
 __all__ = ["make_report"]
 
@@ -19,6 +20,7 @@ def make_report(
     images: Path | None = None,
     category: Sequence[str] = (),
     sigmas: Path | None = None,
+    costs: "CostOptions | None" = None,
 ) -> "list[Table]":
     """Write the report of runs, or of result files and their ground truth, into `out`.
 
@@ -35,4 +37,5 @@ def make_report(
         images=images,
         category=category,
         sigmas=sigmas,
+        costs=costs,
     )

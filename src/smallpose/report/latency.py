@@ -7,7 +7,8 @@ once. The values hold for this machine and this number of people per image; the 
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from smallpose.core.instances import Instances
 from smallpose.report.images.contact_sheet import ReadImage
 from smallpose.report.inputs.runs import Run
 from smallpose.system.progress import print_status, show_progress
+
+if TYPE_CHECKING:
+    from smallpose.methods.base import PoseMethod
 
 
 @dataclass(frozen=True)
@@ -81,19 +85,13 @@ def _measure_run(
     if run.is_result_file or run.is_untrained or not path.is_file():
         return None
 
-    from smallpose.catalog.run_method import name_run_method
     from smallpose.inference import predict_people
-    from smallpose.methods import create_method
-    from smallpose.methods.checkpoints.read import read_weights
 
-    weights = read_weights(path)
     try:
-        name = name_run_method(run.folder, {"method": run.method} | dict(weights.metadata))
-        method = create_method(name, weights.skeleton or truth.skeleton).move_to()
+        method = load_run_method(run.folder, run.method)
     except InputError as error:
         print_status(f"{run.title}: not measured ({error.where}: {error.what})")
         return None
-    weights.load_into(method)
     parts = [truth.take_images(np.array([row])) for row in rows.tolist()]
     predict_people(method, parts[0], None, images.__getitem__)
     times_ms = []
@@ -110,11 +108,29 @@ def _measure_run(
         high=high,
         images=len(rows),
         people=num_people / len(rows),
-        device=_describe_device(method.device.type),
+        device=describe_device(method.device.type),
     )
 
 
-def _describe_device(kind: str) -> str:
+def load_run_method(folder: Path, name: str) -> "PoseMethod":
+    """Create the method of a run with its weights, crops and maps as it was trained, on its device.
+
+    Args:
+        name: of the method, where the weights do not name it.
+
+    Raises: InputError when the weights are none, or the file of a user's method is gone.
+    """
+    from smallpose.catalog.run_method import name_run_method
+    from smallpose.methods import create_method
+    from smallpose.methods.checkpoints.read import read_weights
+
+    path = folder / "model.safetensors"
+    card = {"method": name} | dict(read_weights(path).metadata)
+    return create_method(name_run_method(folder, card), weights=path).move_to()
+
+
+def describe_device(kind: str) -> str:
+    """Return the name of a device, with its number of threads."""
     import torch
 
     if kind == "cuda":

@@ -43,6 +43,7 @@ from smallpose.report.inputs.selections import (
 )
 from smallpose.report.latency import measure_latencies
 from smallpose.report.page import context
+from smallpose.report.page.cost_section import CostOptions, build_cost_section
 from smallpose.report.page.curve_context import CurveSection, build_curve_section
 from smallpose.report.page.difference_table import build_difference_table
 from smallpose.report.page.person_browser import MAX_RUNS, BrowserData, build_browser_data
@@ -76,6 +77,7 @@ def make_report(
     category: Sequence[str] = (),
     sigmas: Path | None = None,
     unknown_images: UnknownImages = "refuse",
+    costs: CostOptions | None = None,
 ) -> list[Table]:
     """Write the report of runs, or of result files and their ground truth, into `out`.
 
@@ -84,6 +86,7 @@ def make_report(
             Folders that `smallpose resolution` wrote become a section.
         num_latency_images: images to time each run on; with 0 no run is timed, and the same runs
             give the same files.
+        costs: measure or read what the methods cost for an image (default: not on the page).
 
     Returns: the tables of results, one per protocol, the paper's first.
     Raises: InputError when the paths are no finished runs, or no ground truth with its results.
@@ -117,6 +120,10 @@ def make_report(
         save_table(table, out / "tables")
     curves = build_curve_section(data, summary, selections)
     result_figures += _make_run_figures(data, our_results, curves, num_latency_images, out)
+    cost_section = build_cost_section(data, costs, out)
+    result_figures += cost_section.figures
+    for table in cost_section.tables:
+        save_table(table, out / "tables")
     data_figures = _list_data_figures(data)
     svgs = _draw_figures([*result_figures, *data_figures], data, out / "figures")
     read = _open_images(data)
@@ -136,7 +143,9 @@ def make_report(
         **curves.values,
         **context.build_people_context(data, browser),
         **build_resolution_context(studies, out),
-        "quality_tables": [context.render_table(table) for table in quality.tables],
+        "quality_tables": [
+            context.render_table(table) for table in (*quality.tables, *cost_section.tables)
+        ],
         "result_figures": [context.render_figure(f, svgs[f.name]) for f in result_figures],
         "data_figures": [context.render_figure(f, svgs[f.name]) for f in data_figures],
     }
