@@ -39,8 +39,9 @@ def predict_photos(out: Path, folder: Path | None, run_verb: Callable[..., None]
     print("\nlast, MoveNet on photographs", end="", flush=True)
     try:
         run_verb("weights", "get", "movenet", environment=_QUICK_PIP)
-        found, drawn = out / "found.json", out / "drawn"
-        run_verb("predict", "movenet", *photos, "--out", found, "--draw", drawn)
+        results = out / "found.json"
+        drawn = out / "drawn"
+        run_verb("predict", "movenet", *photos, "--out", results, "--draw", drawn)
     except RunError:
         return f"MoveNet did not run, see above; when it can: {by_hand}"
     return f"see {drawn}{os.sep} for MoveNet on photographs (real people; no row of the benchmark)"

@@ -115,13 +115,15 @@ def recognize_joints(
     by_name = {parse_joint_name(name): name for name in known}
     for other, name in synonyms.items():
         by_name.setdefault(parse_joint_name(other), name)
-    found = []
+    resolved = []
     for name in names:
         side, part = parse_joint_name(name)
-        found.append(by_name.get(JointName(side, _SHORT.get(part, part)), name.strip()))
+        resolved.append(by_name.get(JointName(side, _SHORT.get(part, part)), name.strip()))
     return tuple(
-        joint if name == joint or (found.count(joint) == 1 and joint not in names) else name.strip()
-        for name, joint in zip(names, found, strict=True)
+        joint
+        if name == joint or (resolved.count(joint) == 1 and joint not in names)
+        else name.strip()
+        for name, joint in zip(names, resolved, strict=True)
     )
 
 

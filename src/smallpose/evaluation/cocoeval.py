@@ -249,9 +249,9 @@ class COCOeval:
                 first = (category_row * num_ranges + range_row) * num_images
                 selected = [records[first + image] for image in images]
                 for m, max_detections in enumerate(limits):
-                    found = accumulate_records(selected, max_detections, p.recThrs)
-                    if found is not None:
-                        yield (k, a, m), found
+                    accumulated = accumulate_records(selected, max_detections, p.recThrs)
+                    if accumulated is not None:
+                        yield (k, a, m), accumulated
 
     def summarize(self) -> None:
         """Print the ten numbers of COCO's keypoint task and keep them in `stats`."""

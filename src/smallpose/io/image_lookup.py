@@ -85,13 +85,13 @@ class ImageLookup:
 
         Raises: InputError where no image fits, too.
         """
-        found = self.find_id_if_known(image_id, file_name, where)
-        if found is None:
+        matched_id = self.find_id_if_known(image_id, file_name, where)
+        if matched_id is None:
             name = file_name or image_id
             raise InputError(
                 where, f"image {name!r} is not in the truth", "correct the entry or leave it out"
             )
-        return found
+        return matched_id
 
     def find_id_if_known(
         self, image_id: ImageId | None, file_name: str | None, where: str

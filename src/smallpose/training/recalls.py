@@ -36,13 +36,13 @@ def compute_recalls(people: Instances, predictions: Predictions) -> dict[str, fl
     for start, end in _find_runs(people.image_rows[rows]):
         image = people.images.ids[people.image_rows[rows[start]]]
         low, high = np.searchsorted(sorted_ids, [image, image + 1])
-        found, present = order[low:high], rows[start:end]
-        if not len(found):
+        detections, present = order[low:high], rows[start:end]
+        if not len(detections):
             continue
         boxes = people.boxes_xywh[present]
-        overlaps = box_iou(predictions.boxes_xywh[found], boxes)
+        overlaps = box_iou(predictions.boxes_xywh[detections], boxes)
         oks = compute_oks(
-            predictions.keypoints[found],
+            predictions.keypoints[detections],
             people.keypoints[present],
             boxes,
             people.area[present],
