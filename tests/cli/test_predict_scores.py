@@ -112,6 +112,42 @@ def test_a_calibration_belongs_to_its_weights_and_not_to_their_file(files, tmp_p
     assert "does not record for which weights" in " ".join(capsys.readouterr().err.split())
 
 
+def test_labels_whose_joints_have_no_sigmas_are_matched_by_those_of_the_method(files, tmp_path):
+    labels = json.loads((files / "truth.json").read_text())
+    category = labels["categories"][0]
+    category["keypoints"] = [str(i) for i in range(len(category["keypoints"]))]
+    (tmp_path / "numbered.json").write_text(json.dumps(labels))
+    words = ("--calibrate", tmp_path / "numbered.json", "--images", files / "photos")
+    assert run_predict(files / "run", *words, "--out", tmp_path / "fitted.json") == 0
+    fitted, expected = (
+        json.loads((folder / "fitted.calibration.json").read_text()) for folder in (tmp_path, files)
+    )
+    assert fitted["correct"] == expected["correct"]
+    assert list(fitted["joint_factors"].values()) == list(expected["joint_factors"].values())
+
+
+def test_many_low_scores_are_counted_and_left_out_by_what_is_printed(files, tmp_path, capsys):
+    out = tmp_path / "o.json"
+    raw = json.loads((files / "raw.json").read_text())
+    boxes = [
+        {key: one[key] for key in ("image_id", "category_id", "bbox")} | {"score": score}
+        for one, score in zip(raw, [0.9, *[0.01] * 4] * NUM_IMAGES, strict=True)
+    ]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    words = (files / "run", "--data", files / "truth.json", "--images", files / "photos")
+    words += ("--boxes", tmp_path / "boxes.json", "--nms", 1.0, "--score-rule", "box", "--out", out)
+    assert run_predict(*words) == 0
+    *_, line = capsys.readouterr().err.strip().splitlines()
+    num_low, num_people = int(line.split()[0]), int(line.split()[2])
+    assert num_people == len(json.loads(out.read_text())) == len(raw)
+    limit = float(line.split("--min-score ")[1].split()[0])
+    assert run_predict(*words, "--shards", tmp_path / "s", "--shard-images", 7) == 0
+    assert line in capsys.readouterr().err
+    assert run_predict(*words, "--min-score", limit) == 0
+    assert len(json.loads(out.read_text())) == num_people - num_low
+    assert "--min-score" not in capsys.readouterr().err
+
+
 def test_pycocotools_reads_results_with_expected_errors(files, tmp_path):
     coco = pytest.importorskip("pycocotools.coco")
     out = tmp_path / "o.json"

@@ -50,7 +50,7 @@ def test_tiles_are_chosen_and_printed(files, tmp_path, capsys):
     assert "640 × 480 px: " in capsys.readouterr().err
     assert run_predict(*base, "--smallest", 400) == 0
     message = capsys.readouterr().err
-    assert "640 × 480 px: no tiles; people of 400 px are" in message
+    assert "640 × 480 px: no tiles, so 1 view; people of 400 px are" in message
     assert run_predict(*base[:4], "--smallest", 48) == 2
     assert "--tile auto" in capsys.readouterr().err
     with pytest.raises(SystemExit):

@@ -11,7 +11,8 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import make_images, make_instances
 from smallpose.core.predictions import make_predictions
 from smallpose.core.sizes import SIZES, classify_sizes
-from smallpose.core.skeleton import COCO17
+from smallpose.core.skeleton import COCO17, resolve_skeleton
+from smallpose.evaluation.sigma_file import JointSigmas
 from smallpose.inference.calibration import read_calibration, write_calibration
 from smallpose.inference.fit_calibration import fit_calibration, measure_quality
 
@@ -139,3 +140,21 @@ def test_joints_of_a_detection_with_the_box_of_another_person_are_not_judged():
     fewer = fit_calibration(truth, replace(predictions, boxes_xywh=boxes), "any")
     assert calibration.num_joints == 17 * is_person.sum()
     assert fewer.num_joints == calibration.num_joints - 17 * 20
+
+
+def test_joints_of_ones_own_are_matched_by_the_sigmas_of_the_method():
+    truth, predictions, _ = simulate(4, 40)
+    expected = fit_calibration(truth, predictions, "any")
+    quality = measure_quality(truth, predictions)
+    own = resolve_skeleton([f"corner_{i}" for i in range(17)])
+    truth = replace(truth, skeleton=own)
+    predictions = replace(predictions, skeleton=own)
+    with pytest.raises(InputError, match="no OKS sigma is known"):
+        fit_calibration(truth, predictions, "any")
+    # Those of COCO, in another order of the joints.
+    sigmas = JointSigmas(tuple(COCO17.sigmas[::-1].tolist()), own.joints[::-1])
+    fitted = fit_calibration(truth, predictions, "any", sigmas)
+    assert fitted.correct == expected.correct and fitted.size_factors == expected.size_factors
+    assert measure_quality(truth, predictions, sigmas) == quality
+    narrow = JointSigmas((0.002,) * 17, own.joints)
+    assert fit_calibration(truth, predictions, "any", narrow).correct != expected.correct

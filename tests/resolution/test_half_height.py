@@ -26,15 +26,20 @@ def test_of_several_crossings_the_highest_counts():
 def test_a_curve_that_never_falls_so_far_is_below_its_smallest_height():
     ap = np.array([0.5, 0.5, 0.6, 0.6])
     half = compute_half_height(HEIGHTS, ap, np.tile(ap, (20, 1)))
-    assert half.to_dict() == {"value": None, "low": None, "high": None, "below": 16.0}
+    record = half.to_dict()
+    assert [record[name] for name in ("value", "low", "high")] == [None] * 3
+    assert record["below"] == 16.0 and record["is_known"]
+    assert record["low_beyond"] == record["high_beyond"] == "below"
     assert half.describe() == "less than 16 px"
+    record = compute_half_height(HEIGHTS, ap, np.zeros((0, 4))).to_dict()
+    assert record["below"] == 16.0 and record["low_beyond"] is record["high_beyond"] is None
 
 
 def test_without_any_ap_there_is_no_half():
     for ap in (np.zeros(4), np.array([0.0, 0.001, 0.003, 0.005])):
         half = compute_half_height(HEIGHTS, ap, np.tile(ap, (20, 1)))
         assert half.value is None and "below 1" in half.describe()
-    assert half.to_dict()["below"] is None
+    assert half.to_dict()["below"] is None and not half.to_dict()["is_known"]
 
 
 def test_an_interval_contains_its_value_and_follows_the_spread():
@@ -59,11 +64,18 @@ def test_an_ap_that_is_never_or_always_reached_is_beyond_the_heights():
     ap = np.array([0.1, 0.2, 0.4, 0.6])
     resampled = np.stack([ap - 0.08, ap, ap + 0.08] * 20)
     above, below = (compute_level_height(HEIGHTS, ap, resampled, x) for x in (0.65, 0.05))
+    names = ("beyond", "low_beyond", "high_beyond")
+    assert [above.to_dict()[name] for name in names] == ["above", None, "above"]
+    assert [below.to_dict()[name] for name in names] == ["below", "below", None]
     assert above.to_dict()["beyond"] == "above" and "not reached at 128 px" in above.describe()
     assert below.to_dict()["beyond"] == "below" and "from 16 px on" in below.describe()
     between = compute_level_height(HEIGHTS, ap, resampled, 0.55)
     assert between.describe() == "reached at 108 px (82 to more than 128)"
     assert between.to_dict()["high"] is None and between.to_dict()["beyond"] is None
+    assert between.to_dict()["low_beyond"] is None
+    assert between.to_dict()["high_beyond"] == "above"
+    without = compute_level_height(HEIGHTS, ap, np.zeros((0, 4)), 0.55).to_dict()
+    assert without["high"] is without["high_beyond"] is None
 
 
 def test_two_models_with_one_half_height_differ_in_the_height_of_an_ap():

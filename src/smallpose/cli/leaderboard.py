@@ -8,6 +8,7 @@ from smallpose.cli.options import (
     DEMO_TRUTH,
     add_json,
     add_option,
+    add_sigmas_option,
     add_switch,
     add_unknown_images_option,
 )
@@ -143,6 +144,7 @@ def _add_board_options(group: Any) -> None:
         default_text="100",
         help="Detections of an image above which a result is refused.",
     )
+    add_sigmas_option(group)
 
 
 def run_command(args: argparse.Namespace) -> None:
@@ -208,6 +210,7 @@ def _add(args: argparse.Namespace) -> "list[Standing]":
         rank_by=args.rank_by,
         protocol=args.protocol,
         max_per_image=args.max_per_image,
+        sigmas=args.sigmas,
     )
     return add_submission(args.board, truth, submission, options, args.replace)
 

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smallpose.cli.options import DEMO_SET, DEMO_TRUTH, add_option
+from smallpose.cli.options import AUTO_ZOOM, DEMO_SET, DEMO_TRUTH, add_option
 from smallpose.cli.predict_calibration import (
     check_calibrated_weights,
     load_calibration,
@@ -23,6 +23,8 @@ from smallpose.cli.predict_outputs import (
     print_joint_order,
     print_low_scores,
     print_rounded_sides,
+    print_small_people,
+    read_resolved_curve,
     write_method_environment,
 )
 from smallpose.cli.predict_shards import predict_in_shards
@@ -96,10 +98,11 @@ def run_command(args: argparse.Namespace) -> None:
     from smallpose.system.progress import print_status
 
     options = _read_options(args)
-    resolved = _read_resolved_height(args)
+    resolved = read_resolved_curve(args)
     method = _load_method(args)
     check_calibrated_weights(args, options.calibration, method)
     detector = _load_detector(args, options)
+    print_rounded_sides(detector.method if detector else method, options)
     if has_videos:
         _predict_videos(args, method, options, detector, resolved)
         return
@@ -142,41 +145,13 @@ def run_command(args: argparse.Namespace) -> None:
     if args.draw:
         _draw_images(args, result)
     labelled_px = result.people.boxes_xywh[~result.people.iscrowd, 3]
-    _print_small_people(resolved, [predictions.boxes_xywh[:, 3]], labelled_px)
+    print_small_people(resolved, [predictions.boxes_xywh[:, 3]], labelled_px)
     scores = ScoreCollector()
     scores.add_predictions(predictions)
     print_low_scores(args, method, scores)
     num_images = len(result.people.images)
     people = format_count(len(predictions), "person", "people")
     print(f"{people} in {format_count(num_images, 'image')}: {args.out}")
-
-
-def _read_resolved_height(args: argparse.Namespace) -> "ResolvedHeight | None":
-    """Read the curve of the model before anything is predicted."""
-    from smallpose.resolution.small_people import find_curve, read_resolved_height
-
-    path = find_curve(args.curve, args.weights)
-    if path is None:
-        return None
-    return read_resolved_height(path, (Path(args.weights or "").name, args.method))
-
-
-def _print_small_people(
-    resolved: "ResolvedHeight | None", predicted_px: "list[Floats]", labelled_px: "Floats"
-) -> None:
-    """Warn of people who are smaller than the model resolved."""
-    if resolved is None:
-        return
-    import numpy as np
-
-    from smallpose.resolution.small_people import describe_small_people
-    from smallpose.system.progress import print_status
-
-    warning = describe_small_people(
-        resolved, np.concatenate([*predicted_px, np.zeros(0)]), labelled_px
-    )
-    if warning:
-        print_status(f"warning: {warning}")
 
 
 def _predict_videos(
@@ -210,7 +185,7 @@ def _predict_videos(
         scores.add_predictions(predictions)
 
     counts = predict_media(args, args.inputs, predictor, images_path, watch)
-    _print_small_people(resolved, heights, np.zeros(0))
+    print_small_people(resolved, heights, np.zeros(0))
     write_method_environment(args.out, method, options)
     print_joint_order(method.skeleton)
     print_written(images_path, get_frames_path(args.out), args.draw)
@@ -240,7 +215,10 @@ def _read_options(args: argparse.Namespace) -> "InferenceOptions":
         smallest=(args.smallest or SMALLEST_PX) if args.tile == AUTO_TILE else 0,
         input_side=args.input_side,
         crop_interpolation=args.crop_interpolation,
-        zoom=args.zoom,
+        tile_to=args.tile_to,
+        zoom=max(args.zoom, 0),
+        second_look=args.zoom == AUTO_ZOOM,
+        heatmap_decoding=args.heatmap_decoding,
         engine="onnxruntime" if args.onnx else args.engine,
         precision="half" if args.half else args.precision,
         compile=args.compile,
@@ -291,8 +269,9 @@ def _load_detector(args: argparse.Namespace, options: "InferenceOptions") -> "Bo
         raise describe_top_down_detector(args.boxes_from)
     if method.engine != "torch":  # a published model has an engine and a precision of its own
         options = replace(options, engine="torch", precision="float32", compile=False)
-    # The score rule and the NMS of the options apply to the final people, not to their boxes.
-    own = replace(options, calibration=None, min_score=None)
+    # Crops, score rule and NMS of the options apply to the final people, not to their boxes.
+    own = replace(options, calibration=None, min_score=None, heatmap_decoding="")
+    own = replace(own, crop_interpolation="", zoom=0)
     return BoxDetector(method, replace(own, score_rule="", oks_threshold=None, batch_size=0))
 
 

@@ -8,6 +8,8 @@ from smallpose.core.errors import InputError
 from smallpose.system.progress import print_status
 
 if TYPE_CHECKING:
+    from smallpose.core.skeleton import Skeleton
+    from smallpose.evaluation.sigma_file import JointSigmas
     from smallpose.inference.calibration import Calibration
     from smallpose.inference.fit_calibration import CalibrationQuality
     from smallpose.inference.predict_files import PredictionResult
@@ -86,9 +88,10 @@ def write_fitted_calibration(
     if not len(truth.skeleton) or not truth.keypoints[:, :, 2].any():
         remedy = "pass a COCO file with labelled keypoints"
         raise InputError(f"--calibrate {args.calibrate}", "has no labelled joints", remedy)
-    calibration = fit_calibration(truth, result.predictions, args.method)
+    sigmas = _get_method_sigmas(method, truth.skeleton)
+    calibration = fit_calibration(truth, result.predictions, args.method, sigmas)
     calibration = replace(calibration, weights_sha256=compute_weights_digest(method))
-    quality = measure_quality(truth, result.predictions)
+    quality = measure_quality(truth, result.predictions, sigmas)
     path = get_calibration_path(args.out)
     write_calibration(calibration, path)
     for line in describe_quality(quality):
@@ -98,6 +101,19 @@ def write_fitted_calibration(
         f"{calibration.num_joints:,} joints in {calibration.num_images:,} images: {path}; the "
         "results have the method's own scores"
     )
+
+
+def _get_method_sigmas(method: "PoseMethod", data: "Skeleton") -> "JointSigmas":
+    """Return the sigmas that a method was trained with, which scored its training, too.
+
+    Args:
+        data: joints of the labels; where these have numbers for names, they are the method's.
+    """
+    from smallpose.dataloading.coco_files import are_joints_by_number
+    from smallpose.evaluation.sigma_file import JointSigmas
+
+    named = data if are_joints_by_number(method.skeleton, data) else method.skeleton
+    return JointSigmas(tuple(method.skeleton.sigmas.tolist()), named.spelled_joints)
 
 
 def describe_quality(quality: "CalibrationQuality") -> list[str]:

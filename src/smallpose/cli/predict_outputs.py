@@ -5,10 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
+
     from smallpose.core.skeleton import Skeleton
     from smallpose.inference.low_scores import ScoreCollector
     from smallpose.inference.options import InferenceOptions
     from smallpose.methods import PoseMethod
+    from smallpose.resolution.small_people import ResolvedHeight
+
+    Floats = NDArray[float64]
 
 
 def write_method_environment(out: Path, method: "PoseMethod", options: "InferenceOptions") -> None:
@@ -59,6 +65,34 @@ def print_rounded_sides(method: "PoseMethod", options: "InferenceOptions") -> No
                 f"{flag} {side}: {method.name} takes multiples of {method.size_divisor} px, so "
                 f"{rounded} is used"
             )
+
+
+def read_resolved_curve(args: argparse.Namespace) -> "ResolvedHeight | None":
+    """Read the height that a model resolves from its curve, if there is one."""
+    from smallpose.resolution.small_people import find_curve, read_resolved_height
+
+    path = find_curve(args.curve, args.weights)
+    if path is None:
+        return None
+    return read_resolved_height(path, (Path(args.weights or "").name, args.method))
+
+
+def print_small_people(
+    resolved: "ResolvedHeight | None", predicted_px: "list[Floats]", labelled_px: "Floats"
+) -> None:
+    """Warn of people who are smaller than the model resolved."""
+    if resolved is None:
+        return
+    import numpy as np
+
+    from smallpose.resolution.small_people import describe_small_people
+    from smallpose.system.progress import print_status
+
+    warning = describe_small_people(
+        resolved, np.concatenate([*predicted_px, np.zeros(0)]), labelled_px
+    )
+    if warning:
+        print_status(f"warning: {warning}")
 
 
 def get_image_list_path(out: Path) -> Path:

@@ -13,6 +13,7 @@ from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 
 if TYPE_CHECKING:
+    from smallpose.inference.large_jobs.shards import ShardWorker
     from smallpose.inference.options import InferenceOptions
     from smallpose.inference.predict_files import BoxDetector
     from smallpose.methods import PoseMethod
@@ -54,6 +55,7 @@ def predict_in_shards(
     if work.skeleton is not None and not args.own_joints:
         order = choose_result_order(method.skeleton, work.skeleton, args.data)
     worker = ShardWorker(method, work, folder, options, detector, order)
+    _print_tiles(worker)
     if args.backend == "ray":
         from smallpose.inference.large_jobs.ray_backend import RayBackend
 
@@ -78,6 +80,27 @@ def predict_in_shards(
     print_low_scores(args, method, scores)
     people = format_count(num_people, "person", "people")
     print(f"{people} in {format_count(len(work.image_ids), 'image')}: {args.out}")
+
+
+def _print_tiles(worker: "ShardWorker") -> None:
+    """Print which tiles are searched in the images of the first shard."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from smallpose.inference.predict_files import read_image_sizes
+    from smallpose.inference.tile_cost import print_tiles
+    from smallpose.methods.full_image import FullImageMethod
+
+    method, options = worker.detector or (worker.method, worker.options)
+    if not isinstance(method, FullImageMethod) or not (options.tile or options.smallest):
+        return
+    images = worker.work.images_of(0)
+    if worker.work.reader is None:
+        sizes_wh, _ = read_image_sizes(images.file_names)
+        width, height = np.array(sizes_wh).T
+        images = replace(images, width=width, height=height)
+    print_tiles(method, images, options)
 
 
 def parse_part(text: str) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from smallpose.core.predictions import Predictions
 from smallpose.core.sizes import SIZES, classify_sizes
 from smallpose.evaluation.analysis.error_diagnosis import MIN_OKS
 from smallpose.evaluation.analysis.person_matches import match_people
+from smallpose.evaluation.sigma_file import JointSigmas
 from smallpose.inference.calibration import COVERAGE, Calibration, Curve, compute_sizes
 
 Floats = NDArray[np.float64]
@@ -69,22 +70,27 @@ class CalibrationQuality:
     coverage_by_size: dict[str, tuple[float, int]]
 
 
-def fit_calibration(truth: Instances, predictions: Predictions, method: str) -> Calibration:
+def fit_calibration(
+    truth: Instances, predictions: Predictions, method: str, sigmas: JointSigmas | None = None
+) -> Calibration:
     """Fit a calibration on predictions for labelled images.
 
     Args:
         predictions: in the joints of `truth`, with the scores of the method.
+        sigmas: of OKS, by which detections are matched (default: those of the joints).
 
     Raises: InputError where there are too few images, detections or labelled joints.
     """
-    labelled = _match_labels(truth, predictions)
+    labelled = _match_labels(truth, predictions, sigmas)
     _refuse_few(truth, labelled)
     return _fit_rows(labelled, np.ones(len(labelled.rows), dtype=bool), method)
 
 
-def measure_quality(truth: Instances, predictions: Predictions) -> CalibrationQuality:
+def measure_quality(
+    truth: Instances, predictions: Predictions, sigmas: JointSigmas | None = None
+) -> CalibrationQuality:
     """Fit on four fifths of the images and measure on the others, in turn."""
-    labelled = _match_labels(truth, predictions)
+    labelled = _match_labels(truth, predictions, sigmas)
     scores = predictions.scores[labelled.rows]
     calibrated = scores.copy()
     is_inside = np.zeros(labelled.errors.shape, dtype=bool)
@@ -108,8 +114,10 @@ def measure_quality(truth: Instances, predictions: Predictions) -> CalibrationQu
     )
 
 
-def _match_labels(truth: Instances, predictions: Predictions) -> LabelledDetections:
-    matches = match_people(truth, predictions)
+def _match_labels(
+    truth: Instances, predictions: Predictions, sigmas: JointSigmas | None
+) -> LabelledDetections:
+    matches = match_people(truth, predictions, sigmas=sigmas)
     people = np.full(len(predictions), -1, dtype=np.intp)
     is_correct = np.zeros(len(predictions), dtype=bool)
     has_row = matches.rows >= 0

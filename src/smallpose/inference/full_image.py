@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from smallpose.core.errors import InputError
-from smallpose.core.instances import Images, Instances
+from smallpose.core.instances import Instances
 from smallpose.core.predictions import Predictions
 from smallpose.dataloading.images import ImageArray, use_one_opencv_thread
 from smallpose.dataloading.large_images import LargeImage
@@ -19,7 +19,8 @@ from smallpose.inference.notes import describe_unreadable
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.prefetch import prefetch_images
 from smallpose.inference.second_look import detect_twice
-from smallpose.inference.tile_plan import choose_tile_levels, describe_tile_levels
+from smallpose.inference.tile_cost import TileTimer, print_tiles
+from smallpose.inference.tile_plan import choose_tile_levels
 from smallpose.inference.tiles import detect_in_tiles
 from smallpose.methods.full_image import (
     Detections,
@@ -33,7 +34,6 @@ from smallpose.system.progress import print_status
 
 BATCH_SIZE = 8  # images
 NUM_SORTED = 4  # batches of images that are sorted by size together
-MAX_SIZES_PRINTED = 3
 MAX_PENDING_BYTES = 2**28  # of decoded images; fewer large images wait for each other
 
 
@@ -63,15 +63,16 @@ def predict_full_images(
     pending: list[ImageArray] = []
     refuse_other_input(method, options)
     if label:
-        with _apply_options(method, options):
-            print_tiles(method, people.images, options)
+        print_tiles(method, people.images, options)
     method.num_limited = 0
     max_people = method.max_people if options.max_people is None else options.max_people
+    is_tiled = bool(options.tile or options.smallest)
     # Tiles and windows are of one image, so nothing is gained by waiting, and progress is that of
     # images.
-    is_alone = bool(options.tile or options.smallest or options.second_look)
+    is_alone = is_tiled or options.second_look
     max_pending = 1 if is_alone else NUM_SORTED * batch_size
     with _apply_options(method, options):
+        timer = TileTimer(method, people.images, options) if label and is_tiled else None
         images = prefetch_images(
             people, range(len(people.images)), read, options.max_unreadable, unreadable, label
         )
@@ -81,12 +82,14 @@ def predict_full_images(
                 detections += _detect_people(method, pending, options, batch_size)
                 detections.append(_detect_in_large_image(method, image, options, batch_size))
                 pending = []
-                continue
-            pending.append(image)
+            else:
+                pending.append(image)
             num_bytes = sum(one.nbytes for one in pending)
             if len(pending) == max_pending or num_bytes > MAX_PENDING_BYTES:
                 detections += _detect_people(method, pending, options, batch_size)
                 pending = []
+            if timer is not None:
+                timer.finish_image(row)
         detections += _detect_people(method, pending, options, batch_size)
     ids = people.images.ids[np.array(rows, dtype=np.intp)].tolist()
     predictions = collect_predictions(method.skeleton, detections, ids)
@@ -113,22 +116,6 @@ def refuse_other_input(method: FullImageMethod, options: InferenceOptions) -> No
                 f"is for PyTorch networks and movenet, and the input of {method.name} is fixed",
                 "leave it out; --tile PX searches parts of an image at a larger size",
             )
-
-
-def print_tiles(method: FullImageMethod, images: Images, options: InferenceOptions) -> None:
-    """Print which tiles were chosen for the images, size by size."""
-    if not options.smallest:
-        return
-    sizes_wh = np.stack([images.width, images.height], axis=1)
-    sizes, counts = np.unique(sizes_wh[sizes_wh.all(axis=1)], axis=0, return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:MAX_SIZES_PRINTED]
-    for w, h in sizes[order].astype(int).tolist():
-        levels = choose_tile_levels(method, (w, h), options)
-        print_status(describe_tile_levels(method, (w, h), levels, options))
-    num_others = len(sizes) - len(order)
-    if num_others:
-        plural = "s" if num_others > 1 else ""
-        print_status(f"{num_others:,} other image size{plural}: tiles are chosen likewise")
 
 
 def _detect_people(

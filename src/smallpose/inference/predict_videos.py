@@ -5,6 +5,7 @@ have names as if they had been extracted: `clip/000012.jpg` is frame 12 of `clip
 0. So results fit labels of extracted frames, too.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from smallpose.core.counts import format_count
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Images, make_images, make_instances
 from smallpose.core.predictions import Predictions
 from smallpose.inference.boxes import Boxes, convert_to_boxes
 from smallpose.inference.computation import apply_speed_options
-from smallpose.inference.full_image import print_tiles
 from smallpose.inference.notes import describe_unreadable, list_unreadable
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.predict import predict_people
@@ -30,12 +31,13 @@ from smallpose.inference.predict_files import (
     make_full_image_boxes,
     predict_image_files,
 )
+from smallpose.inference.tile_cost import print_tiles
 from smallpose.inference.tracking import Tracker
 from smallpose.io.image_files import is_video_file
 from smallpose.methods.base import PoseMethod
 from smallpose.methods.full_image import FullImageMethod
 from smallpose.sources.video import TimedFrame, describe_video, iterate_frames
-from smallpose.system.progress import print_status, track_progress
+from smallpose.system.progress import format_duration, print_status, track_progress
 
 FRAMES_PER_PART = 32
 TILED_FRAMES_PER_PART = 4  # each of them takes long, and progress counts parts
@@ -148,17 +150,22 @@ class MediaPredictor:
             for chunk in _read_ahead(chunks):
                 if is_first:
                     self._print_tiles(chunk[0])
-                    is_first = False
+                started_at = time.monotonic()
                 part = self._predict_frames(video, name, first_id, chunk, tracker, info.rate)
+                if is_first and total is not None and (options.tile or options.smallest):
+                    seconds = time.monotonic() - started_at
+                    _print_time_left(video, seconds, len(chunk), total)
+                is_first = False
                 num_limited += self._get_num_limited()
                 advance(len(chunk))
                 yield part
                 first_id += len(chunk)
         counter.print_missing(video, info.num_frames)
         if num_limited:
+            frames = format_count(num_limited, "frame")
             print_status(
-                f"{video}: the limit of people was reached in {num_limited:,} frames; the highest "
-                "scores were kept, and --max-people N or all keeps more"
+                f"{video}: the limit of people was reached in {frames}; the highest scores were "
+                "kept, and --max-people N or all keeps more"
             )
 
     def _print_tiles(self, frame: TimedFrame) -> None:
@@ -220,6 +227,16 @@ class MediaPredictor:
             frames=tuple(frames),
             track_ids=tuple(track_ids),
             rate=rate / self.every,
+        )
+
+
+def _print_time_left(video: Path, seconds: float, num_done: int, total: int) -> None:
+    """Print how long the first frames took, and how long the others will take."""
+    if total > num_done:
+        seconds_left = seconds * (total - num_done) / num_done
+        print_status(
+            f"{video.name}: {format_count(num_done, 'frame')} took {format_duration(seconds)}; "
+            f"about {format_duration(seconds_left)} for the other {total - num_done:,}"
         )
 
 
@@ -307,8 +324,10 @@ class _FrameTally:
         """Print how many frames are damaged, and whether the video ends before its header says."""
         num_damaged = self._num_shown - self._num_read
         if num_damaged:
-            print_status(f"{video}: {num_damaged:,} damaged frames are left out")
+            frames = format_count(num_damaged, "damaged frame is", "damaged frames are")
+            print_status(f"{video}: {frames} left out")
         if self._num_shown < 0.98 * num_declared - 2:  # headers round
             print_status(
-                f"{video}: ends after {self._num_shown:,} frames, its header says {num_declared:,}"
+                f"{video}: ends after {format_count(self._num_shown, 'frame')}, its header says "
+                f"{num_declared:,}"
             )

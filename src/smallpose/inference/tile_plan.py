@@ -7,6 +7,7 @@ the overlap, larger tiles are searched as well.
 
 from math import ceil, log
 
+from smallpose.core.counts import format_count
 from smallpose.inference.options import InferenceOptions
 from smallpose.inference.tiles import TileLevel, list_tile_views, use_test_side
 from smallpose.inference.view_merging import compute_network_px
@@ -55,28 +56,38 @@ def describe_tile_levels(
     levels: list[TileLevel],
     options: InferenceOptions,
 ) -> str:
-    """Return which tiles were chosen for images of a size and how tall people are in them."""
+    """Return which tiles images of a size have, how many views that is, and their people's height.
+
+    The height is that of `smallest` in the network's input, where tiles are chosen by it.
+    """
     smallest = options.smallest
     size = f"{image_wh[0]:,} × {image_wh[1]:,} px"
     full_px = compute_network_px(method, image_wh)
     if not levels:
         return (
-            f"{size}: no tiles; people of {smallest} px are {smallest / full_px:.0f} px tall in "
-            f"{method.name}'s input"
+            f"{size}: no tiles, so 1 view; people of {smallest} px are {smallest / full_px:.0f} px "
+            f"tall in {method.name}'s input"
         )
     parts = []
+    num_views = 1
     for level in levels:
         with use_test_side(method, options.tile_to):
             views = list_tile_views(method, image_wh, level)
+        num_views += len(views)
         factor = 1 / views[0].network_px if views else 1 / full_px
         parts.append(
-            f"{len(views):,} tiles of {level.side:,} px, {_describe_factor(factor)}, overlap "
-            f"{level.overlap:,}"
+            f"{format_count(len(views), 'tile')} of {level.side:,} px, {_describe_factor(factor)}, "
+            f"overlap {level.overlap:,}"
         )
+    if num_views == 1:
+        return f"{size}: no tiles, because a tile of {levels[0].side:,} px contains it, so 1 view"
+    text = f"{size}: {'; '.join(parts)}; {num_views:,} views of an image instead of 1"
+    if not smallest:
+        return text
     network_side = options.tile_to or compute_network_side(method)
     height = smallest * network_side / levels[0].side
     return (
-        f"{size}: {'; '.join(parts)}; people of {smallest} px are {height:.0f} px tall in "
+        f"{text}; people of {smallest} px are {height:.0f} px tall in "
         f"{method.name}'s input instead of {smallest / full_px:.0f}"
     )
 

@@ -40,16 +40,33 @@ class PointRecord(Struct):
 
 
 class HalfHeightRecord(IntervalRecord):
-    """The height at which half of the AP is left; `below` where it is less than all heights."""
+    """The height at which half of the AP is left.
+
+    Args:
+        below: the smallest height measured, where it is less than that.
+        low_beyond, high_beyond: "below" where an end is less than all heights measured.
+        is_known: False where AP is too low at the largest height.
+    """
 
     below: float | None = None
+    low_beyond: str | None = None
+    high_beyond: str | None = None
+    is_known: bool = True
 
 
 class LevelHeightRecord(IntervalRecord):
-    """The height from which on an AP is reached; `beyond` the measured heights, above or below."""
+    """The height from which on an AP is reached.
+
+    Args:
+        AP: which one.
+        beyond, low_beyond, high_beyond: where the height or an end is beyond those measured:
+            "above" (never reached) or "below" (reached at all of them).
+    """
 
     AP: float | None = None
     beyond: str | None = None
+    low_beyond: str | None = None
+    high_beyond: str | None = None
 
 
 class CurveRecord(Struct):

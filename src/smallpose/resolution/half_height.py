@@ -19,6 +19,7 @@ class HalfHeight:
         low, high: ends of the 95 % interval.
         smallest: the smallest height measured, px.
         is_known: False where the AP at the largest height is below `MIN_AP`.
+        has_interval: whether there are ends; None is then below the smallest height.
     """
 
     value: float | None
@@ -26,11 +27,23 @@ class HalfHeight:
     high: float | None
     smallest: int
     is_known: bool = True
+    has_interval: bool = False
 
-    def to_dict(self) -> dict[str, float | None]:
-        """Return the height for JSON; `below` where the curve did not fall to its half."""
+    def to_dict(self) -> dict[str, float | str | bool | None]:
+        """Return the height for JSON, and of each null why it is one."""
         below = float(self.smallest) if self.is_known and self.value is None else None
-        return {"value": self.value, "low": self.low, "high": self.high, "below": below}
+        ends = {
+            f"{name}_beyond": "below" if self.has_interval and height is None else None
+            for name, height in (("low", self.low), ("high", self.high))
+        }
+        return {
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "below": below,
+            **ends,
+            "is_known": self.is_known,
+        }
 
     def describe(self) -> str:
         """Describe the height in words, such as `58 px (51 to 66)`."""
@@ -69,7 +82,8 @@ def compute_half_height(
     crossings = np.sort(find_crossing(heights, usable, share))
     index = np.rint(np.array(_PERCENTILES) / 100 * (len(crossings) - 1)).astype(int)
     low, high = crossings[index]
-    return HalfHeight(_to_px(value), _to_px(low), _to_px(high), smallest)
+    ends = _to_px(low), _to_px(high)
+    return HalfHeight(_to_px(value), *ends, smallest, has_interval=True)
 
 
 @dataclass(frozen=True)
@@ -93,12 +107,15 @@ class LevelHeight:
 
     def to_dict(self) -> dict[str, float | str | None]:
         """Return the height for JSON: null where it is beyond what was measured, with a word."""
-        ends = {
-            name: height if np.isfinite(height) else None
-            for name, height in (("value", self.value), ("low", self.low), ("high", self.high))
+        values = {"value": self.value, "low": self.low, "high": self.high}
+        heights = {name: px if np.isfinite(px) else None for name, px in values.items()}
+        return {
+            "AP": self.level,
+            **heights,
+            "beyond": _name_beyond(self.value),
+            "low_beyond": _name_beyond(self.low),
+            "high_beyond": _name_beyond(self.high),
         }
-        beyond = {-np.inf: "below", np.inf: "above"}.get(self.value)
-        return {"AP": self.level, **ends, "beyond": beyond}
 
     def describe(self) -> str:
         """Describe the height in words, such as `41 px (36 to 47)`."""
@@ -169,6 +186,15 @@ def _find_target(heights: Floats, ap: Floats, target: Floats) -> Floats:
     position = (target[rows] - low) / (high - low)
     out[rows] = np.exp(log_px[left] + position * (log_px[left + 1] - log_px[left]))
     return out
+
+
+def _name_beyond(height: float) -> str | None:
+    """Return on which side of all heights measured a height is; None for one between them.
+
+    >>> _name_beyond(-np.inf), _name_beyond(np.inf), _name_beyond(40.0), _name_beyond(np.nan)
+    ('below', 'above', None, None)
+    """
+    return {-np.inf: "below", np.inf: "above"}.get(height)
 
 
 def _to_px(height: float) -> float | None:

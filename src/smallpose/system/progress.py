@@ -75,16 +75,18 @@ class _ProgressLines:
         if self._total is not None and self._num_done < self._total:
             done += f" of {self._total:,}"
             seconds_left = seconds * (self._total - self._num_done) / self._num_done
-            left = f", about {_format_duration(seconds_left)} left"
-        print_status(f"{self._label}: {done} done after {_format_duration(seconds)}{left}")
+            left = f", about {format_duration(seconds_left)} left"
+        print_status(f"{self._label}: {done} done after {format_duration(seconds)}{left}")
 
 
-def _format_duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Write a time in the unit that suits it.
 
-    >>> _format_duration(41), _format_duration(840), _format_duration(9000)
-    ('41 s', '14 min', '2.5 h')
+    >>> format_duration(0.62), format_duration(41), format_duration(840), format_duration(9000)
+    ('0.6 s', '41 s', '14 min', '2.5 h')
     """
+    if seconds < 9.5:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = seconds / 60

@@ -337,3 +337,64 @@ def test_a_board_of_real_files_refuses_those_of_other_images(
     words[-1] = "HRNet"
     assert main(["leaderboard", "add", str(tmp_path / "board"), *words]) == 2
     assert "is not in the truth" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def own_joints(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same labels and results with joints of which no sigma is known."""
+    out = tmp_path_factory.mktemp("own_joints")
+    names = [f"corner_{i}" for i in range(17)]
+    labels = json.loads((folder / "labels.json").read_text())
+    labels["categories"][0] |= {"keypoints": names, "skeleton": []}
+    (out / "labels.json").write_text(json.dumps(labels))
+    for name in NOISE:
+        (out / f"{name}.json").write_text((folder / f"{name}.json").read_text())
+    (out / "sigmas.json").write_text(json.dumps([0.05] * 17))
+    (out / "others.json").write_text(json.dumps([0.06] * 17))
+    return out
+
+
+def test_a_board_of_own_joints_has_the_sigmas_of_its_first_row(
+    own_joints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    board = tmp_path / "board"
+    assert add(board, own_joints, "fine") == 2
+    assert "no OKS sigma is known" in capsys.readouterr().err and not board.exists()
+    assert add(board, own_joints, "fine", "--sigmas", str(own_joints / "sigmas.json")) == 0
+    assert add(board, own_joints, "coarse") == 0
+    truth = read_coco(own_joints / "labels.json")
+    for name, row in read_rows(board).items():
+        results = read_results(own_joints / f"{name}.json", truth)
+        expected = evaluate(truth, results, protocols=("coco",), sigmas=[0.05] * 17)
+        assert row["scores"]["coco"]["AP"] == expected["coco"]["AP"]
+    assert "0.05, 0.05" in (board / "index.html").read_text()
+    capsys.readouterr()
+    others = ("--sigmas", str(own_joints / "others.json"))
+    assert add(board, own_joints, "fine too", *others) == 2
+    assert "was started with other OKS sigmas" in capsys.readouterr().err
+    # Copies of the labels are refused by these sigmas, too.
+    truth_as_results = make_predictions(
+        truth.skeleton,
+        truth.images.ids[truth.image_rows],
+        truth.keypoints,
+        np.random.default_rng(0).random(len(truth)),
+        truth.boxes_xywh,
+    )
+    write_results(truth_as_results, own_joints / "copied.json")
+    assert add(board, own_joints, "copied") == 2
+    assert "are their labels" in capsys.readouterr().err
+
+
+def test_the_first_row_of_a_run_brings_the_sigmas_it_was_trained_with(
+    own_joints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    run = own_joints / "run"
+    run.mkdir()
+    (run / "found.json").write_text((own_joints / "fine.json").read_text())
+    joints = [f"corner_{i}" for i in range(17)]
+    card = {"skeleton": {"joints": joints[::-1], "sigmas": [0.01 * (i + 1) for i in range(17)]}}
+    (run / "model.json").write_text(json.dumps(card))
+    assert add(tmp_path / "board", own_joints, "run", file="run/found.json") == 0
+    rules = json.loads((tmp_path / "board" / "board.json").read_text())["rules"]
+    assert rules["sigmas"] == pytest.approx([0.01 * (17 - i) for i in range(17)])
+    assert "trained with" in capsys.readouterr().err

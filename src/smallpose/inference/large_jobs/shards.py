@@ -55,6 +55,9 @@ _NEW_OPTIONS: dict[str, Any] = {
     "min_score": None,
     "engine": "torch",
     "precision": "float32",
+    "heatmap_decoding": "",
+    "tile_to": 0,
+    "second_look": False,
 }
 _OLD_SCORE_RULES = {"box_times_sure": "box_times_confident_mean"}
 

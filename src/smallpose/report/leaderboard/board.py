@@ -49,6 +49,8 @@ class Rules(Struct, frozen=True):
         protocol: of that metric.
         max_per_image: detections of an image above which a result is refused.
         num_resamples, seed: of the bootstrap.
+        sigmas: of OKS, one per joint of the ground truth in its order; None for those of the
+            joints.
     """
 
     truth_file: str
@@ -59,6 +61,7 @@ class Rules(Struct, frozen=True):
     max_per_image: int = 100
     num_resamples: int = 1000
     seed: int = 0
+    sigmas: list[float] | None = None
 
 
 class Speed(Struct, frozen=True):

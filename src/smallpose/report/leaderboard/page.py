@@ -226,11 +226,15 @@ def _describe_board(board: Board) -> list[tuple[str, str]]:
     rules = board.rules
     joints = "COCO's 17" if rules.keypoints == "coco17" else "all of the ground truth"
     people = ", ".join(f"{n:,} {name}" for name, n in board.people.items() if name != "all")
+    sigmas = "those of COCO and of the 21 joints"
+    if rules.sigmas is not None:
+        sigmas = ", ".join(f"{sigma:g}" for sigma in rules.sigmas)
     return [
         ("ground truth", f"{rules.truth_file}, SHA-256 {rules.truth_sha256}"),
         ("images", f"{board.num_images:,}"),
         ("people", f"{board.people['all']:,}: {people}"),
         ("joints scored", joints),
+        ("OKS sigmas", sigmas),
         ("ordered by", f"{rules.rank_by}, protocol {rules.protocol}"),
         ("detections per image", f"at most {rules.max_per_image}; under coco the best 20 count"),
         ("intervals", f"{rules.num_resamples:,} resamples, seed {rules.seed}"),

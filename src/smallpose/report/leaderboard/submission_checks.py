@@ -10,6 +10,7 @@ from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
 from smallpose.core.joint_order import list_joints
 from smallpose.core.predictions import Predictions
+from smallpose.evaluation.sigma_file import JointSigmas
 from smallpose.io.result_validation import check_joints
 from smallpose.report.inputs.person_matching import match_people
 
@@ -29,12 +30,14 @@ def check_submission(
     predictions: Predictions,
     required_joints: Sequence[str],
     max_per_image: int,
+    sigmas: JointSigmas | None = None,
 ) -> list[str]:
     """Check results that could be read, whose ids, numbers and categories are valid.
 
     Args:
         required_joints: those that the board scores.
         max_per_image: detections of an image above which the results are refused.
+        sigmas: of OKS, by which poses are matched with labels (default: those of the joints).
 
     Returns: notes for the reader of the board.
     Raises: InputError for the first thing that makes no sense.
@@ -47,7 +50,7 @@ def check_submission(
     _check_cap(path, truth, predictions, max_per_image)
     _check_duplicates(path, truth, predictions)
     _check_scores(path, predictions)
-    _check_copied_labels(path, truth, predictions)
+    _check_copied_labels(path, truth, predictions, sigmas)
     return [*predictions.notes, *_describe_missing_images(truth, predictions)]
 
 
@@ -143,9 +146,11 @@ def _check_scores(path: Path, predictions: Predictions) -> None:
         )
 
 
-def _check_copied_labels(path: Path, truth: Instances, predictions: Predictions) -> None:
+def _check_copied_labels(
+    path: Path, truth: Instances, predictions: Predictions, sigmas: JointSigmas | None
+) -> None:
     """Refuse poses that are the labels; no model comes within a twentieth of a pixel."""
-    matches = match_people(truth, predictions)
+    matches = match_people(truth, predictions, sigmas=sigmas)
     people = np.flatnonzero(matches.is_scored & (matches.rows >= 0))
     names = [j for j in predictions.skeleton.joints if j in truth.skeleton.joints]
     of_truth = [truth.skeleton.joints.index(j) for j in names]

@@ -10,9 +10,10 @@ import msgspec
 
 from smallpose.core.errors import InputError
 from smallpose.core.instances import Instances
-from smallpose.core.skeleton import COCO17
+from smallpose.core.skeleton import COCO17, SIGMAS
 from smallpose.evaluation.evaluate import Evaluation, evaluate
 from smallpose.evaluation.protocols import CLASSES
+from smallpose.evaluation.run_sigmas import set_known_sigmas
 from smallpose.evaluation.scoring.bootstrap import (
     MIN_CLUSTERS,
     compute_interval,
@@ -21,6 +22,7 @@ from smallpose.evaluation.scoring.bootstrap import (
     get_class_index,
     resample_metrics,
 )
+from smallpose.evaluation.sigma_file import JointSigmas, set_sigmas
 from smallpose.io.coco_annotations import read_coco
 from smallpose.io.coco_results import is_result_file, read_results
 from smallpose.io.unknown_images import UnknownImages
@@ -75,12 +77,17 @@ class Submission:
 
 @dataclass(frozen=True)
 class BoardOptions:
-    """What a new board is started with; None keeps the rule of the board, or takes its default."""
+    """What a new board is started with; None keeps the rule of the board, or takes its default.
+
+    Args:
+        sigmas: file of OKS sigmas.
+    """
 
     keypoints: str | None = None
     rank_by: str | None = None
     protocol: str | None = None
     max_per_image: int | None = None
+    sigmas: Path | None = None
 
 
 def add_submission(
@@ -104,21 +111,29 @@ def add_submission(
     trained_on = _read_declaration(submission.trained_on)
     board = read_board(folder)
     digest = hashlib.sha256(read_bytes(truth_path)).hexdigest()
-    rules = _choose_rules(board, truth_path, digest, options or BoardOptions())
+    options = options or BoardOptions()
+    rules = _choose_rules(board, truth_path, digest, options)
     if is_result_file(truth_path):
         raise InputError(
             str(truth_path), "holds predictions, not labels", "pass the ground truth before them"
         )
     truth = read_coco(truth_path)
+    rules = _choose_sigmas(board, rules, truth, options.sigmas, submission.path)
+    sigmas = None
+    if rules.sigmas is not None:
+        sigmas = JointSigmas(tuple(rules.sigmas), truth.skeleton.spelled_joints)
     predictions = read_results(submission.path, truth, unknown_images=submission.unknown_images)
     joints = COCO17.joints if rules.keypoints == "coco17" else truth.skeleton.joints
-    notes = check_submission(submission.path, truth, predictions, joints, rules.max_per_image)
+    notes = check_submission(
+        submission.path, truth, predictions, joints, rules.max_per_image, sigmas
+    )
     evaluation = evaluate(
         truth,
         predictions,
         protocols=PROTOCOLS,
         keypoints=rules.keypoints,
         max_detections=MAX_DETECTIONS,
+        sigmas=sigmas,
     )
     draws = _resample(evaluation, rules)
     row = Row(
@@ -141,6 +156,7 @@ def add_submission(
             rules,
             protocols=PROTOCOLS,
             max_detections=MAX_DETECTIONS,
+            sigmas=sigmas,
         ),
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -267,6 +283,31 @@ def _choose_rules(
                 f"leave {flag} out, or start another board",
             )
     return rules
+
+
+def _choose_sigmas(
+    board: Board | None, rules: Rules, truth: Instances, file: Path | None, results: Path
+) -> Rules:
+    """Add the OKS sigmas to the rules: of the board, of a file, or of the run of its first row.
+
+    A run's own are taken only for joints of which no sigma is known.
+
+    Raises: InputError when the file has others than the board, or a joint has none.
+    """
+    if file is not None:
+        given = set_sigmas(truth, file).skeleton.sigmas.tolist()
+        if board is not None and given != rules.sigmas:
+            raise InputError(
+                f"--sigmas {file}",
+                "the board was started with other OKS sigmas",
+                "leave --sigmas out, or start another board",
+            )
+        return msgspec.structs.replace(rules, sigmas=given)
+    has_unknown = any(joint not in SIGMAS for joint in truth.skeleton.joints)
+    if board is not None or not has_unknown or rules.keypoints == "coco17":
+        return rules
+    given = set_known_sigmas(truth, None, [results]).skeleton.sigmas.tolist()
+    return msgspec.structs.replace(rules, sigmas=given)
 
 
 def _start_board(rules: Rules, truth: Instances, evaluation: Evaluation) -> Board:
